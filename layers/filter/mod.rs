@@ -1,0 +1,68 @@
+//! What may go on, and in which shape: decisions ([`Filter`]) and changes to a copy ([`Rewrite`]).
+//!
+//! Python: `logging.Filter`. There one filter may do both, and a change is seen by the handlers after it; here a
+//! rewrite changes a copy that only its own handler sees.
+
+use crate::Record;
+
+/// Decides whether a record passes. Closures `|record: &Record| …` are filters.
+///
+/// ```
+/// use tracing_strata::{prelude::*, Record, output::Stream};
+///
+/// let quiet = Stream::stderr().filter(|record: &Record| record.get("health_check").is_none());
+/// # drop(quiet);
+/// ```
+pub trait Filter: Send + Sync + 'static {
+    /// Whether the record passes.
+    fn passes(&self, record: &Record) -> bool;
+}
+
+impl<F: Fn(&Record) -> bool + Send + Sync + 'static> Filter for F {
+    fn passes(&self, record: &Record) -> bool {
+        self(record)
+    }
+}
+
+/// Changes a handler's own copy of a record. Closures `|record: &mut Record| …` are rewrites.
+///
+/// ```
+/// use tracing_strata::{prelude::*, Record, output::Stream};
+///
+/// let masked = Stream::stderr().rewrite(|record: &mut Record| {
+///     if record.fields().contains("password") {
+///         record.set("password", "***");
+///     }
+/// });
+/// # drop(masked);
+/// ```
+pub trait Rewrite: Send + Sync + 'static {
+    /// Changes the record.
+    fn rewrite(&self, record: &mut Record);
+}
+
+impl<F: Fn(&mut Record) + Send + Sync + 'static> Rewrite for F {
+    fn rewrite(&self, record: &mut Record) {
+        self(record);
+    }
+}
+
+/// Passes the records of a logger and of those below it: `shop.db` passes `shop.db` and `shop::db::pool`, not
+/// `shop.dbx`. The empty name passes all.
+///
+/// Python: `logging.Filter(name)`.
+#[derive(Clone, Debug)]
+pub struct Below(String);
+
+impl Below {
+    /// The records of `name` and below.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+}
+
+impl Filter for Below {
+    fn passes(&self, record: &Record) -> bool {
+        crate::loggers::is_below(record.target(), &self.0)
+    }
+}

@@ -1,0 +1,271 @@
+//! The only bridge from `tracing` to handlers.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use tracing_core::{
+    Dispatch, Event, Metadata, Subscriber,
+    dispatcher::{self, WeakDispatch},
+    span,
+};
+use tracing_subscriber::{
+    Layer, Registry,
+    layer::Context as LayerContext,
+    registry::{LookupSpan, SpanRef},
+};
+
+use super::{Handler, deliver, flush, next_bit};
+use crate::{
+    Error, Fields,
+    clock::Clock,
+    record::{self, Held, Home, Nested, Pooled, SpanData, VALUE_LIMIT},
+    trap::{Ledger, Post, Stats, Trap},
+};
+
+/// A handler as a `tracing_subscriber` layer. Made by [`Handler::into_layer`].
+///
+/// It takes all events and spans; put levels in front of it with
+/// [`with_filter`](tracing_subscriber::Layer::with_filter) and [`Loggers`](crate::Loggers), which a disabled call site
+/// costs nothing for.
+pub struct HandlerLayer<H> {
+    handler: H,
+    post: Post,
+    bit: u64,
+    clock: Option<Box<dyn Clock>>,
+    globals: Option<Arc<Fields>>,
+    value_limit: usize,
+    spans: SpanKeeper,
+}
+
+impl<H: Handler> HandlerLayer<H> {
+    pub(super) fn new(handler: H) -> Self {
+        let post = Post::new(handler.default_name());
+        handler.attach(post.ledger());
+        let spans = SpanKeeper::default();
+        Self { handler, post, bit: next_bit(), clock: None, globals: None, value_limit: VALUE_LIMIT, spans }
+    }
+
+    /// The name under which failures and statistics are told.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.post.rename(name.into());
+        self
+    }
+
+    /// Where failures go (default: [`Trap::stderr`]).
+    pub fn trap(mut self, trap: Trap) -> Self {
+        self.post.set_trap(trap);
+        self
+    }
+
+    /// Which clock records get their time from (default: the system's).
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Box::new(clock));
+        self
+    }
+
+    /// Fields that every record carries: service, version, host …
+    pub fn globals(mut self, fields: Fields) -> Self {
+        self.globals = Some(Arc::new(fields));
+        self
+    }
+
+    /// The most that one value of an event, or its message, may take, in bytes (default: 64 KiB). What is longer is cut
+    /// and marked. Values of spans always have the default limit, as they are shared by all layers.
+    pub fn value_limit(mut self, bytes: usize) -> Self {
+        self.value_limit = bytes;
+        self
+    }
+
+    /// The account of this handler's records; keep it to watch the handler from outside.
+    pub fn ledger(&self) -> Arc<Ledger> {
+        Arc::clone(self.post.ledger())
+    }
+
+    /// A reading of the account.
+    pub fn stats(&self) -> Stats {
+        self.post.ledger().stats()
+    }
+
+    /// The handler.
+    pub fn handler(&self) -> &H {
+        &self.handler
+    }
+
+    /// Brings what is held back to its place.
+    ///
+    /// # Errors
+    /// What the handler could not do; the trap was told, too.
+    pub fn flush(&self) -> Result<(), Error> {
+        flush(&self.post, self.bit, &self.handler)
+    }
+}
+
+impl<H, S> Layer<S> for HandlerLayer<H>
+where
+    H: Handler,
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_register_dispatch(&self, dispatch: &Dispatch) {
+        self.spans.settle(dispatch);
+    }
+
+    fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: LayerContext<'_, S>) {
+        self.spans.new_span(attributes, id, &context);
+    }
+
+    fn on_record(&self, id: &span::Id, values: &span::Record<'_>, context: LayerContext<'_, S>) {
+        self.spans.record(id, values, &context);
+    }
+
+    fn on_enter(&self, id: &span::Id, context: LayerContext<'_, S>) {
+        self.spans.enter(id, &context);
+    }
+
+    fn on_exit(&self, id: &span::Id, _: LayerContext<'_, S>) {
+        self.spans.exit(id);
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: LayerContext<'_, S>) {
+        let Some(_nested) = Nested::enter() else { return self.post.ledger().count_dropped() };
+        let leaf = self.spans.leaf(event, &context);
+        let mut record = Pooled::create();
+        record.capture(event, leaf, self.clock.as_deref(), self.value_limit);
+        if let Some(globals) = &self.globals {
+            record.share_globals(Arc::clone(globals));
+        }
+        record.show(|record| deliver(&self.post, self.bit, &self.handler, record));
+    }
+}
+
+impl<H: Handler> fmt::Debug for HandlerLayer<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandlerLayer").field("name", &self.post.name()).finish_non_exhaustive()
+    }
+}
+
+/// Keeps the fields of spans where all layers and records find them. Each of our layers has one; whichever sees a span
+/// first stores it.
+#[derive(Default)]
+pub(super) struct SpanKeeper {
+    home: AtomicUsize,
+    dispatch: OnceLock<WeakDispatch>,
+}
+
+impl SpanKeeper {
+    /// Learns which subscriber it belongs to.
+    pub(super) fn settle(&self, dispatch: &Dispatch) {
+        if let Some(registry) = dispatch.downcast_ref::<Registry>() {
+            self.home.store(std::ptr::from_ref(registry).addr(), Ordering::Relaxed);
+            // Set already: the same subscriber registered again, or a clone of its dispatch; the first serves.
+            self.dispatch.set(dispatch.downgrade()).unwrap_or_default();
+        }
+    }
+
+    /// A layer inside an `Option` or a `Vec`, or one that came by `reload`, is not told; then it asks.
+    #[inline]
+    fn home(&self) -> Home {
+        match self.home.load(Ordering::Relaxed) {
+            0 => self.ask(),
+            home => home,
+        }
+    }
+
+    #[cold]
+    fn ask(&self) -> Home {
+        dispatcher::get_default(|dispatch| self.settle(dispatch));
+        self.home.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn new_span<S>(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: &LayerContext<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let Some(span) = context.span(id) else { return };
+        if span.extensions().get::<Held>().is_some() {
+            return;
+        }
+        let Some(_nested) = Nested::enter() else { return };
+        let parent = if attributes.is_contextual() {
+            self.current(context)
+        } else {
+            attributes.parent().and_then(|parent| self.find(parent, context))
+        };
+        let fill = |fields: &mut Fields| record::capture_fields(fields, |visit| attributes.record(visit));
+        let data = SpanData::create(attributes.metadata(), parent, fill);
+        let mut extensions = span.extensions_mut();
+        if extensions.get_mut::<Held>().is_none() {
+            extensions.insert(Held(data));
+        }
+    }
+
+    pub(super) fn record<S>(&self, id: &span::Id, values: &span::Record<'_>, context: &LayerContext<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let Some(data) = context.span(id).as_ref().and_then(held) else { return };
+        let Some(_nested) = Nested::enter() else { return };
+        let mut fields = Fields::new();
+        record::capture_fields(&mut fields, |visit| values.record(visit));
+        data.record(&fields);
+    }
+
+    pub(super) fn enter<S>(&self, id: &span::Id, context: &LayerContext<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        record::enter(self.home(), id.into_u64(), || context.span(id).as_ref().and_then(held));
+    }
+
+    pub(super) fn exit(&self, id: &span::Id) {
+        record::exit(self.home(), id.into_u64());
+    }
+
+    /// The innermost span of an event.
+    #[inline]
+    fn leaf<S>(&self, event: &Event<'_>, context: &LayerContext<'_, S>) -> Option<Arc<SpanData>>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        if event.is_contextual() {
+            self.current(context)
+        } else {
+            event.parent().and_then(|parent| self.find(parent, context))
+        }
+    }
+
+    #[inline]
+    fn current<S>(&self, context: &LayerContext<'_, S>) -> Option<Arc<SpanData>>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let is_current = |id: u64, metadata: Option<&'static Metadata<'static>>| {
+            let current = context.current_span();
+            current.id().is_some_and(|current| current.into_u64() == id)
+                && current.metadata().zip(metadata).is_some_and(|(a, b)| std::ptr::eq(a, b))
+        };
+        record::current(self.home(), is_current)
+    }
+
+    /// A span by id, whatever this layer's filter thinks of it: the Registry is asked, not the layer's context.
+    fn find<S>(&self, id: &span::Id, context: &LayerContext<'_, S>) -> Option<Arc<SpanData>>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        if let Some(data) = context.span(id).as_ref().and_then(held) {
+            return Some(data);
+        }
+        self.home();
+        let dispatch = self.dispatch.get()?.upgrade()?;
+        let registry = dispatch.downcast_ref::<Registry>()?;
+        registry.span(id).as_ref().and_then(held)
+    }
+}
+
+fn held<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Arc<SpanData>> {
+    span.extensions().get::<Held>().map(|held| Arc::clone(&held.0))
+}

@@ -1,0 +1,254 @@
+//! Where records go: [`Handler`], what wraps one, and the one bridge from `tracing` to it.
+//!
+//! Python: `logging.Handler`.
+
+mod context;
+mod layer;
+mod shared;
+mod wrap;
+
+use std::{
+    any::type_name,
+    cell::Cell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+pub use self::{
+    context::Context,
+    layer::HandlerLayer,
+    shared::{Shared, Tee},
+    wrap::{Filtered, Leveled, Rewritten},
+};
+use crate::{
+    Error, Record, Severity,
+    filter::{Filter, Rewrite},
+    trap::{Ledger, Post},
+};
+
+/// Takes records. Called from many threads at once; never called again while it works on the same thread (a record that
+/// is born inside a handler goes to the other handlers, and is counted as dropped by this one).
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use tracing_strata::{Error, Outcome, Record, Severity, prelude::*};
+/// use tracing_subscriber::prelude::*;
+///
+/// #[derive(Default)]
+/// struct ErrorCount(AtomicU64);
+///
+/// impl Handler for ErrorCount {
+///     fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+///         self.0.fetch_add(1, Ordering::Relaxed);
+///         Ok(Outcome::Written)
+///     }
+/// }
+///
+/// let layer = ErrorCount::default().level(Severity::ERROR).into_layer().named("errors");
+/// let ledger = layer.ledger();
+/// tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+///     tracing::error!("counted");
+///     tracing::info!("filtered");
+/// });
+/// assert_eq!((ledger.stats().written, ledger.stats().filtered), (1, 1));
+/// ```
+pub trait Handler: Send + Sync + 'static {
+    /// Takes a record and says what became of it. An error or a panic is counted and told to the
+    /// [`Trap`](crate::trap::Trap); the application does not see it.
+    fn handle(&self, record: &Record) -> Result<Outcome, Error>;
+
+    /// Brings what is held back to its place.
+    fn flush(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Called once, when the handler is hung somewhere, with the ledger its records are counted in. For handlers that
+    /// settle records later than they take them; a wrapper passes it on.
+    fn attach(&self, ledger: &Arc<Ledger>) {
+        let _ = ledger;
+    }
+
+    /// What to call the handler where nobody gave it a name.
+    fn default_name(&self) -> String {
+        short_type_name::<Self>()
+    }
+
+    /// Refuses records below a severity. The handler's level is apart from the levels of loggers.
+    fn level(self, least: Severity) -> Leveled<Self>
+    where
+        Self: Sized,
+    {
+        Leveled::new(self, least)
+    }
+
+    /// Refuses records that the filter does not pass.
+    fn filter<F: Filter>(self, filter: F) -> Filtered<Self, F>
+    where
+        Self: Sized,
+    {
+        Filtered::new(self, filter)
+    }
+
+    /// Changes a copy of each record before this handler gets it; other handlers see the original.
+    fn rewrite<R: Rewrite>(self, rewrite: R) -> Rewritten<Self, R>
+    where
+        Self: Sized,
+    {
+        Rewritten::new(self, rewrite)
+    }
+
+    /// Forgets the type, for collections of handlers.
+    fn boxed(self) -> Box<dyn Handler>
+    where
+        Self: Sized,
+    {
+        Box::new(self)
+    }
+
+    /// Makes it a `tracing_subscriber` layer.
+    fn into_layer(self) -> HandlerLayer<Self>
+    where
+        Self: Sized,
+    {
+        HandlerLayer::new(self)
+    }
+
+    /// Makes it clonable, named and adjustable at run time.
+    fn shared(self, name: impl Into<String>) -> Shared
+    where
+        Self: Sized,
+    {
+        Shared::new(name, self)
+    }
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It is at its place.
+    Written,
+    /// The handler's level or filters refused it.
+    Filtered,
+    /// It was given up on purpose.
+    Dropped,
+    /// It is held back. The handler has told its [`Ledger`] with [`Ledger::queue`] before, and settles it there.
+    Queued,
+}
+
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        impl<H: Handler + ?Sized> Handler for $pointer {
+            #[inline]
+            fn handle(&self, record: &Record) -> Result<Outcome, Error> { (**self).handle(record) }
+            fn flush(&self) -> Result<(), Error> { (**self).flush() }
+            fn attach(&self, ledger: &Arc<Ledger>) { (**self).attach(ledger) }
+            fn default_name(&self) -> String { (**self).default_name() }
+        }
+    )*};
+}
+
+forward!(Box<H>, Arc<H>);
+
+/// `Stream<Text>` of `tracing_strata::output::Stream<tracing_strata::format::Text>`.
+fn short_type_name<T: ?Sized>() -> String {
+    let mut short = String::new();
+    let mut word = String::new();
+    for c in type_name::<T>().chars() {
+        match c {
+            ':' => word.clear(),
+            c if c.is_alphanumeric() || c == '_' => word.push(c),
+            c => {
+                short.push_str(&word);
+                word.clear();
+                short.push(c);
+            }
+        }
+    }
+    short + &word
+}
+
+// --- delivering a record
+
+thread_local! {
+    /// Which handlers are at work on this thread, a bit each.
+    static AT_WORK: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Working(u64);
+
+impl Working {
+    /// `None` if this handler is at work on this thread already.
+    #[inline]
+    fn enter(bit: u64) -> Option<Self> {
+        AT_WORK
+            .try_with(|at_work| {
+                let others = at_work.get();
+                (others & bit == 0).then(|| {
+                    at_work.set(others | bit);
+                    Self(bit)
+                })
+            })
+            // The thread is ending: nothing to guard with, and no room for much recursion.
+            .unwrap_or(Some(Self(0)))
+    }
+}
+
+impl Drop for Working {
+    #[inline]
+    fn drop(&mut self) {
+        AT_WORK.try_with(|at_work| at_work.set(at_work.get() & !self.0)).unwrap_or_default();
+    }
+}
+
+/// A bit for a new handler. With more than 64, two may share one: then a record born inside the one is not handled by
+/// the other, which is counted like any other loss.
+fn next_bit() -> u64 {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    1 << (NEXT.fetch_add(1, Ordering::Relaxed) % 64)
+}
+
+/// Gives a record to a handler and keeps the account.
+#[inline]
+pub(crate) fn deliver<H: Handler + ?Sized>(post: &Post, bit: u64, handler: &H, record: &Record) {
+    let ledger = post.ledger();
+    let Some(_working) = Working::enter(bit) else { return ledger.count_dropped() };
+    if record.marked_values() > 0 {
+        ledger.count_marked();
+    }
+    match catch_unwind(AssertUnwindSafe(|| handler.handle(record))) {
+        Ok(Ok(Outcome::Written)) => ledger.count_written(),
+        Ok(Ok(Outcome::Filtered)) => ledger.count_filtered(),
+        Ok(Ok(Outcome::Dropped)) => ledger.count_dropped(),
+        Ok(Ok(Outcome::Queued)) => {}
+        Ok(Err(error)) => failed(post, &error, record),
+        Err(panic) => failed(post, &panicked("handle", &*panic), record),
+    }
+}
+
+#[cold]
+fn failed(post: &Post, error: &Error, record: &Record) {
+    post.ledger().count_failed();
+    tell(post, error, Some(record));
+}
+
+fn tell(post: &Post, error: &Error, record: Option<&Record>) {
+    // A trap is user code; if it panics there is nobody left to tell.
+    catch_unwind(AssertUnwindSafe(|| post.tell(error, record))).unwrap_or_default();
+}
+
+fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Error {
+    Error::panicked(format_args!("panicked in {doing}(): {}", crate::record::panic_message(panic)))
+}
+
+/// Flushes a handler; what goes wrong is told and returned.
+pub(crate) fn flush<H: Handler + ?Sized>(post: &Post, bit: u64, handler: &H) -> Result<(), Error> {
+    let Some(_working) = Working::enter(bit) else { return Ok(()) };
+    let result = catch_unwind(AssertUnwindSafe(|| handler.flush()));
+    let result = result.unwrap_or_else(|panic| Err(panicked("flush", &*panic)));
+    if let Err(error) = &result {
+        tell(post, error, None);
+    }
+    result
+}

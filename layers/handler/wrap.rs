@@ -1,0 +1,105 @@
+//! A handler in front of which something decides or changes.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI32, Ordering},
+};
+
+use super::{Handler, Outcome};
+use crate::{
+    Error, Record, Severity,
+    filter::{Filter, Rewrite},
+    trap::Ledger,
+};
+
+macro_rules! pass_on {
+    () => {
+        fn flush(&self) -> Result<(), Error> {
+            self.handler.flush()
+        }
+
+        fn attach(&self, ledger: &Arc<Ledger>) {
+            self.handler.attach(ledger);
+        }
+
+        fn default_name(&self) -> String {
+            self.handler.default_name()
+        }
+    };
+}
+
+/// A handler with a level of its own. Made by [`Handler::level`].
+#[derive(Debug)]
+pub struct Leveled<H> {
+    handler: H,
+    least: AtomicI32,
+}
+
+impl<H> Leveled<H> {
+    pub(super) fn new(handler: H, least: Severity) -> Self {
+        Self { handler, least: AtomicI32::new(least.number()) }
+    }
+
+    /// Changes the level; records from now on are judged by it.
+    pub fn set_level(&self, least: Severity) {
+        self.least.store(least.number(), Ordering::Relaxed);
+    }
+}
+
+impl<H: Handler> Handler for Leveled<H> {
+    #[inline]
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        if record.severity().number() < self.least.load(Ordering::Relaxed) {
+            return Ok(Outcome::Filtered);
+        }
+        self.handler.handle(record)
+    }
+
+    pass_on!();
+}
+
+/// A handler behind a filter. Made by [`Handler::filter`].
+#[derive(Debug)]
+pub struct Filtered<H, F> {
+    handler: H,
+    filter: F,
+}
+
+impl<H, F> Filtered<H, F> {
+    pub(super) fn new(handler: H, filter: F) -> Self {
+        Self { handler, filter }
+    }
+}
+
+impl<H: Handler, F: Filter> Handler for Filtered<H, F> {
+    #[inline]
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        if self.filter.passes(record) { self.handler.handle(record) } else { Ok(Outcome::Filtered) }
+    }
+
+    pass_on!();
+}
+
+/// A handler that gets changed copies. Made by [`Handler::rewrite`].
+#[derive(Debug)]
+pub struct Rewritten<H, R> {
+    handler: H,
+    rewrite: R,
+}
+
+impl<H, R> Rewritten<H, R> {
+    pub(super) fn new(handler: H, rewrite: R) -> Self {
+        Self { handler, rewrite }
+    }
+}
+
+impl<H: Handler, R: Rewrite> Handler for Rewritten<H, R> {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        let mut copy = crate::record::Pooled::create();
+        copy.clone_from(record);
+        self.rewrite.rewrite(&mut copy);
+        copy.show(|copy| self.handler.handle(copy))
+    }
+
+    pass_on!();
+}

@@ -1,0 +1,2 @@
+//! Places where records end.
+pub struct Stream;

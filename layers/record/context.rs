@@ -1,0 +1,291 @@
+//! The spans a record happened in: each stored once, typed, and shared by all layers and records.
+
+use std::{
+    cell::RefCell,
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tracing_core::Metadata;
+
+use super::{fields::Fields, trace::TraceParent};
+
+/// One span as the records inside it see it. Immutable once shared, but for what is recorded later, which is kept apart.
+#[derive(Default)]
+pub(crate) struct SpanData {
+    name: &'static str,
+    metadata: Option<&'static Metadata<'static>>,
+    parent: Option<Arc<SpanData>>,
+    fields: Fields,
+    trace: Option<TraceParent>,
+    is_late: AtomicBool,
+    late: Mutex<Option<Arc<Fields>>>,
+}
+
+impl SpanData {
+    /// A new span, in memory of an earlier one where there is some.
+    pub(crate) fn create(
+        metadata: &'static Metadata<'static>,
+        parent: Option<Arc<SpanData>>,
+        fill: impl FnOnce(&mut Fields),
+    ) -> Arc<Self> {
+        let mut data = take_spare();
+        // The fields are visited before anything is shared: user code may run here.
+        if let Some(span) = Arc::get_mut(&mut data) {
+            span.name = metadata.name();
+            span.metadata = Some(metadata);
+            span.parent = parent;
+            fill(&mut span.fields);
+            span.trace = traceparent(&span.fields);
+        }
+        data
+    }
+
+    pub(super) fn by_hand(name: &'static str, fields: Fields, parent: Option<Arc<SpanData>>) -> Arc<Self> {
+        let trace = traceparent(&fields);
+        Arc::new(Self { name, parent, fields, trace, ..Self::default() })
+    }
+
+    /// Sets values by name, so that it does not matter how many layers tell it. `values` were visited before.
+    pub(crate) fn record(&self, values: &Fields) {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fields = late.take().unwrap_or_else(|| Arc::new(self.fields.clone()));
+        match Arc::get_mut(&mut fields) {
+            Some(fields) => fields.extend(values),
+            None => {
+                let mut copy = Fields::clone(&fields);
+                copy.extend(values);
+                fields = Arc::new(copy);
+            }
+        }
+        *late = Some(fields);
+        self.is_late.store(true, Ordering::Release);
+    }
+
+    fn late(&self) -> Option<Arc<Fields>> {
+        if !self.is_late.load(Ordering::Acquire) {
+            return None;
+        }
+        self.late.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn metadata(&self) -> Option<&'static Metadata<'static>> {
+        self.metadata
+    }
+}
+
+fn traceparent(fields: &Fields) -> Option<TraceParent> {
+    fields.get(TraceParent::FIELD)?.as_str()?.parse().ok()
+}
+
+// --- spare memory
+
+/// How many closed spans a thread keeps for reuse.
+const SPARE: usize = 32;
+
+thread_local! {
+    static SPARES: RefCell<Vec<Arc<SpanData>>> = const { RefCell::new(Vec::new()) };
+}
+
+fn take_spare() -> Arc<SpanData> {
+    SPARES.try_with(|spares| spares.try_borrow_mut().ok()?.pop()).ok().flatten().unwrap_or_default()
+}
+
+/// A span's place in the Registry's extensions; when the span closes, its memory serves the next one.
+pub(crate) struct Held(pub(crate) Arc<SpanData>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(span) = Arc::get_mut(&mut self.0) else { return };
+        let parent = span.parent.take();
+        span.fields.clear();
+        span.trace = None;
+        if std::mem::take(span.is_late.get_mut()) {
+            *span.late.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        // A thread that is ending has no use for spares.
+        SPARES
+            .try_with(|spares| {
+                if let Ok(mut spares) = spares.try_borrow_mut()
+                    && spares.len() < SPARE
+                {
+                    spares.push(Arc::clone(&self.0));
+                }
+            })
+            .unwrap_or_default();
+        drop(parent);
+    }
+}
+
+// --- the spans this thread is in
+
+/// Which subscriber an entry belongs to. 0: could not be found out (a layer that came later, inside `Option` or `Vec`).
+pub(crate) type Home = usize;
+
+struct Entry {
+    home: Home,
+    id: u64,
+    /// Entered again while it was entered already: as in the Registry, this does not make it the current one.
+    again: bool,
+    data: Arc<SpanData>,
+}
+
+thread_local! {
+    static ENTERED: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Every layer that sees the span tells; the same span twice in a row is the same current span.
+pub(crate) fn enter(home: Home, id: u64, data: impl FnOnce() -> Option<Arc<SpanData>>) {
+    let entered = |stack: &RefCell<Vec<Entry>>| -> Option<()> {
+        let known = {
+            let stack = stack.try_borrow().ok()?;
+            stack.iter().rev().find(|entry| entry.id == id && entry.home == home).map(|entry| Arc::clone(&entry.data))
+        };
+        let again = known.is_some();
+        let data = known.or_else(data)?;
+        stack.try_borrow_mut().ok()?.push(Entry { home, id, again, data });
+        Some(())
+    };
+    // `None`: the thread is ending, or the span is unknown to us; then the record has no such span.
+    ENTERED.try_with(entered).unwrap_or_default().unwrap_or_default();
+}
+
+pub(crate) fn exit(home: Home, id: u64) {
+    let left = ENTERED.try_with(|stack| {
+        let mut stack = stack.try_borrow_mut().ok()?;
+        let index = stack.iter().rposition(|entry| entry.id == id && entry.home == home)?;
+        Some(stack.remove(index))
+    });
+    // Dropped here, outside the borrow.
+    drop(left);
+}
+
+/// The span this thread is in. `is_current` is asked where the home does not tell.
+#[inline]
+pub(crate) fn current(
+    home: Home,
+    is_current: impl Fn(u64, Option<&'static Metadata<'static>>) -> bool,
+) -> Option<Arc<SpanData>> {
+    ENTERED
+        .try_with(|stack| {
+            let stack = stack.try_borrow().ok()?;
+            stack
+                .iter()
+                .rev()
+                .filter(|entry| !entry.again)
+                .find(|entry| {
+                    if home != 0 && entry.home != 0 {
+                        return entry.home == home;
+                    }
+                    is_current(entry.id, entry.data.metadata)
+                })
+                .map(|entry| Arc::clone(&entry.data))
+        })
+        .ok()
+        .flatten()
+}
+
+// --- what a record keeps
+
+/// A record's spans: the innermost one, and what was recorded late, as it was when the record was made.
+#[derive(Clone, Default)]
+pub(crate) struct Chain {
+    leaf: Option<Arc<SpanData>>,
+    late: Vec<(u32, Arc<Fields>)>,
+}
+
+impl Chain {
+    #[inline]
+    pub(crate) fn set(&mut self, leaf: Option<Arc<SpanData>>) {
+        self.late.clear();
+        let mut next = leaf.as_deref();
+        let mut depth = 0;
+        while let Some(span) = next {
+            if let Some(fields) = span.late() {
+                self.late.push((depth, fields));
+            }
+            depth += 1;
+            next = span.parent.as_deref();
+        }
+        self.leaf = leaf;
+    }
+
+    pub(super) fn push(&mut self, name: &'static str, fields: Fields) {
+        // What was recorded late belongs to spans that are now one further out.
+        self.late.iter_mut().for_each(|(depth, _)| *depth += 1);
+        self.leaf = Some(SpanData::by_hand(name, fields, self.leaf.take()));
+    }
+
+    #[inline]
+    pub(super) fn clear(&mut self) {
+        self.leaf = None;
+        self.late.clear();
+    }
+
+    #[inline]
+    pub(super) fn iter(&self) -> Spans<'_> {
+        Spans { chain: self, next: self.leaf.as_deref(), depth: 0 }
+    }
+}
+
+/// A record's spans, innermost first. Made by [`Record::spans`](super::Record::spans).
+pub struct Spans<'a> {
+    chain: &'a Chain,
+    next: Option<&'a SpanData>,
+    depth: u32,
+}
+
+impl<'a> Iterator for Spans<'a> {
+    type Item = SpanView<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<SpanView<'a>> {
+        let span = self.next?;
+        let late = self.chain.late.iter().find(|(depth, _)| *depth == self.depth).map(|(_, fields)| &**fields);
+        self.next = span.parent.as_deref();
+        self.depth += 1;
+        Some(SpanView { span, late })
+    }
+}
+
+/// A span that a record happened in, as it was when the record was made.
+#[derive(Clone, Copy)]
+pub struct SpanView<'a> {
+    span: &'a SpanData,
+    late: Option<&'a Fields>,
+}
+
+impl<'a> SpanView<'a> {
+    /// The span's name.
+    #[inline]
+    pub fn name(self) -> &'static str {
+        self.span.name
+    }
+
+    /// The span's target; empty for one made by hand.
+    pub fn target(self) -> &'static str {
+        self.span.metadata.map_or("", |metadata| metadata.target())
+    }
+
+    /// Its fields, with what was recorded up to the moment of the record.
+    #[inline]
+    pub fn fields(self) -> &'a Fields {
+        self.late.unwrap_or(&self.span.fields)
+    }
+
+    pub(super) fn trace(self) -> Option<TraceParent> {
+        match self.late {
+            Some(fields) => traceparent(fields),
+            None => self.span.trace,
+        }
+    }
+}
+
+impl fmt::Debug for SpanView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Span").field("name", &self.name()).field("fields", self.fields()).finish()
+    }
+}

@@ -1,0 +1,450 @@
+//! Named, typed values in one reused buffer.
+
+use std::{borrow::Cow, error::Error as StdError, fmt};
+
+use super::value::{ErrorChain, Value};
+
+/// Named values in the order in which they were first set. A name stands once: setting it again replaces its value.
+///
+/// All text lives in one buffer, so clearing and filling again allocates nothing.
+///
+/// ```
+/// use tracing_strata::{Fields, Value};
+///
+/// let mut fields = Fields::new();
+/// fields.set("user", 7);
+/// fields.set("name", "Ada");
+/// fields.set("user", 8);
+/// assert_eq!(fields.get("user"), Some(Value::I64(8)));
+/// assert_eq!(fields.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["user", "name"]);
+/// ```
+#[derive(Default)]
+pub struct Fields {
+    text: String,
+    bytes: Vec<u8>,
+    slots: Vec<Slot>,
+    links: Vec<Link>,
+    /// One bit per name, so that "is this name here?" is mostly one test.
+    bloom: u64,
+    /// Values that had to be marked: cut at the limit, panicked, or nested too deeply.
+    marked: u32,
+}
+
+/// A part of the text (or byte) buffer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    #[inline]
+    pub(crate) fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Name {
+    Static(&'static str),
+    Text(Span),
+}
+
+struct Slot {
+    name: Name,
+    bit: u64,
+    value: Stored,
+}
+
+/// A value with its text elsewhere. Wide integers are split so that a slot stays 48 bytes.
+#[derive(Clone, Copy)]
+enum Stored {
+    Bool(bool),
+    I64(i64),
+    U64(u64),
+    F64(f64),
+    I128([u64; 2]),
+    U128([u64; 2]),
+    Str(Span),
+    Rendered(Span),
+    Bytes(Span),
+    Error { first: u32, count: u32 },
+}
+
+/// One error of a chain.
+#[derive(Clone, Copy)]
+pub(crate) struct Link {
+    pub(super) text: Span,
+    pub(super) type_name: Option<Name>,
+}
+
+/// Longest chain of causes that is kept; `source()` may be cyclic.
+const MAX_CAUSES: usize = 64;
+
+/// Above this a cleared buffer gives its memory back, so that one huge record does not stay for ever.
+const KEEP_BYTES: usize = 16 * 1024;
+
+/// The bit of a name: spread by length, first and last byte, which differ in nearly all real sets of names.
+#[inline]
+pub(crate) fn bit(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    let (first, last) = match bytes {
+        [] => (0, 0),
+        [only] => (*only, *only),
+        [first, .., last] => (*first, *last),
+    };
+    1 << ((bytes.len() ^ (usize::from(first) << 1) ^ (usize::from(last) << 2) ^ (usize::from(first) >> 3)) & 63)
+}
+
+impl Fields {
+    /// No fields.
+    pub const fn new() -> Self {
+        Self { text: String::new(), bytes: Vec::new(), slots: Vec::new(), links: Vec::new(), bloom: 0, marked: 0 }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<Value<'_>> {
+        let index = self.find(name, bit(name))?;
+        Some(self.value(&self.slots[index].value))
+    }
+
+    /// Whether the name is there.
+    #[inline]
+    pub fn contains(&self, name: &str) -> bool {
+        self.find(name, bit(name)).is_some()
+    }
+
+    /// Names and values, in the order in which the names were first set.
+    #[inline]
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, Value<'_>)> + DoubleEndedIterator {
+        self.slots.iter().map(|slot| (self.name(slot.name), self.value(&slot.value)))
+    }
+
+    /// Sets a value; a value under the same name is replaced, in its old place.
+    pub fn set<'v>(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value<'v>>) {
+        let value = value.into();
+        let stored = match value {
+            Value::Bool(value) => Stored::Bool(value),
+            Value::I64(number) => Stored::I64(number),
+            Value::U64(number) => Stored::U64(number),
+            Value::I128(number) => Stored::I128(halves(number.cast_unsigned())),
+            Value::U128(number) => Stored::U128(halves(number)),
+            Value::F64(number) => Stored::F64(number),
+            Value::Str(text) => Stored::Str(self.push_text(text)),
+            Value::Rendered(text) => Stored::Rendered(self.push_text(text)),
+            Value::Bytes(bytes) => Stored::Bytes(self.push_bytes(bytes)),
+            Value::Error(chain) => {
+                let first = self.links.len() as u32;
+                for text in std::iter::once(chain.message()).chain(chain.causes()) {
+                    let text = self.push_text(text);
+                    self.links.push(Link { text, type_name: None });
+                }
+                if let Some(type_name) = chain.type_name() {
+                    self.links[first as usize].type_name = Some(Name::Text(self.push_text(type_name)));
+                }
+                Stored::Error { first, count: self.links.len() as u32 - first }
+            }
+        };
+        match name.into() {
+            Cow::Borrowed(name) => self.put(name, stored),
+            Cow::Owned(name) => self.put_owned(&name, stored),
+        }
+    }
+
+    /// Sets an error with its causes, and its type where `type_name` says it or it is one of the standard library's.
+    pub fn set_error(&mut self, name: impl Into<Cow<'static, str>>, error: &(dyn StdError + 'static)) {
+        let stored = self.store_error(error, usize::MAX);
+        match name.into() {
+            Cow::Borrowed(name) => self.put(name, stored),
+            Cow::Owned(name) => self.put_owned(&name, stored),
+        }
+    }
+
+    /// Sets what `Display` prints.
+    pub fn set_display(&mut self, name: impl Into<Cow<'static, str>>, value: impl fmt::Display) {
+        let span = self.render(format_args!("{value}"), usize::MAX);
+        match name.into() {
+            Cow::Borrowed(name) => self.put(name, Stored::Rendered(span)),
+            Cow::Owned(name) => self.put_owned(&name, Stored::Rendered(span)),
+        }
+    }
+
+    /// Removes a name; says whether it was there.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let found = self.find(name, bit(name));
+        if let Some(index) = found {
+            self.slots.remove(index);
+            self.bloom = self.slots.iter().fold(0, |bloom, slot| bloom | slot.bit);
+        }
+        found.is_some()
+    }
+
+    /// Removes all, keeping the memory (up to a bound).
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.bytes.clear();
+        self.slots.clear();
+        self.links.clear();
+        self.bloom = 0;
+        self.marked = 0;
+        self.text.shrink_to(KEEP_BYTES);
+        self.bytes.shrink_to(KEEP_BYTES);
+    }
+
+    /// Takes over all of another's fields, by name.
+    pub fn extend(&mut self, other: &Fields) {
+        for slot in &other.slots {
+            let value = other.value(&slot.value);
+            match slot.name {
+                Name::Static(name) => self.set(name, value),
+                Name::Text(span) => self.set(other.text(span).to_owned(), value),
+            }
+        }
+        self.marked += other.marked;
+    }
+
+    // --- for the other files of this room
+
+    /// How many values carry a marker instead of (all of) what was given.
+    pub(crate) fn marked(&self) -> u32 {
+        self.marked
+    }
+
+    #[inline]
+    pub(crate) fn bloom(&self) -> u64 {
+        self.bloom
+    }
+
+    #[inline]
+    pub(crate) fn text(&self, span: Span) -> &str {
+        &self.text[span.range()]
+    }
+
+    pub(super) fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    #[inline]
+    pub(super) fn put_bool(&mut self, name: &'static str, value: bool) {
+        self.put(name, Stored::Bool(value));
+    }
+
+    #[inline]
+    pub(super) fn put_i64(&mut self, name: &'static str, value: i64) {
+        self.put(name, Stored::I64(value));
+    }
+
+    #[inline]
+    pub(super) fn put_u64(&mut self, name: &'static str, value: u64) {
+        self.put(name, Stored::U64(value));
+    }
+
+    #[inline]
+    pub(super) fn put_f64(&mut self, name: &'static str, value: f64) {
+        self.put(name, Stored::F64(value));
+    }
+
+    pub(super) fn put_i128(&mut self, name: &'static str, value: i128) {
+        self.put(name, Stored::I128(halves(value.cast_unsigned())));
+    }
+
+    pub(super) fn put_u128(&mut self, name: &'static str, value: u128) {
+        self.put(name, Stored::U128(halves(value)));
+    }
+
+    #[inline]
+    pub(super) fn put_str(&mut self, name: &'static str, value: &str, limit: usize) {
+        let span = self.push_limited(value, limit);
+        self.put(name, Stored::Str(span));
+    }
+
+    pub(super) fn put_bytes(&mut self, name: &'static str, value: &[u8], limit: usize) {
+        let kept = &value[..value.len().min(limit)];
+        self.marked += u32::from(kept.len() < value.len());
+        let span = self.push_bytes(kept);
+        self.put(name, Stored::Bytes(span));
+    }
+
+    pub(super) fn put_rendered(&mut self, name: &'static str, span: Span) {
+        self.put(name, Stored::Rendered(span));
+    }
+
+    pub(super) fn put_error(&mut self, name: &'static str, error: &(dyn StdError + 'static), limit: usize) {
+        let stored = self.store_error(error, limit);
+        self.put(name, stored);
+    }
+
+    /// `error.type = "…"` beside an error `error` is the name of its type: kept with the error. False if there is no
+    /// such error here.
+    #[inline]
+    pub(super) fn put_error_type(&mut self, name: &str, type_name: &str) -> bool {
+        if self.links.is_empty() {
+            return false;
+        }
+        let Some(error) = name.strip_suffix(".type") else { return false };
+        let Some(Stored::Error { first, .. }) = self.find(error, bit(error)).map(|index| self.slots[index].value)
+        else {
+            return false;
+        };
+        self.links[first as usize].type_name = Some(Name::Text(self.push_text(type_name)));
+        true
+    }
+
+    /// Renders into the text buffer; the part stays unnamed. See [`super::guarded::write`] for what can go wrong.
+    #[inline]
+    pub(super) fn render(&mut self, value: fmt::Arguments<'_>, limit: usize) -> Span {
+        let start = self.text.len() as u32;
+        self.marked += u32::from(!super::guarded::write(&mut self.text, value, limit));
+        Span { start, end: self.text.len() as u32 }
+    }
+
+    #[inline]
+    pub(crate) fn push_text(&mut self, text: &str) -> Span {
+        let start = self.text.len() as u32;
+        self.text.push_str(text);
+        Span { start, end: self.text.len() as u32 }
+    }
+
+    #[inline]
+    pub(super) fn push_limited(&mut self, text: &str, limit: usize) -> Span {
+        if text.len() <= limit {
+            return self.push_text(text);
+        }
+        let start = self.text.len() as u32;
+        let kept = &text[..text.floor_char_boundary(limit)];
+        self.text.push_str(kept);
+        super::guarded::mark_cut(&mut self.text, Some(text.len() - kept.len()));
+        self.marked += 1;
+        Span { start, end: self.text.len() as u32 }
+    }
+
+    fn push_bytes(&mut self, bytes: &[u8]) -> Span {
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(bytes);
+        Span { start, end: self.bytes.len() as u32 }
+    }
+
+    fn store_error(&mut self, error: &(dyn StdError + 'static), limit: usize) -> Stored {
+        let first = self.links.len() as u32;
+        let mut next = Some(error);
+        while let Some(error) = next {
+            let text = self.render(format_args!("{error}"), limit);
+            self.links.push(Link { text, type_name: super::guarded::known_type(error).map(Name::Static) });
+            next = super::guarded::source(error).filter(|_| self.links.len() - (first as usize) <= MAX_CAUSES);
+        }
+        Stored::Error { first, count: self.links.len() as u32 - first }
+    }
+
+    #[inline]
+    fn put(&mut self, name: &'static str, value: Stored) {
+        let bit = bit(name);
+        if self.bloom & bit != 0
+            && let Some(index) = self.find(name, bit)
+        {
+            self.slots[index].value = value;
+            return;
+        }
+        self.bloom |= bit;
+        self.slots.push(Slot { name: Name::Static(name), bit, value });
+    }
+
+    fn put_owned(&mut self, name: &str, value: Stored) {
+        let bit = bit(name);
+        match self.find(name, bit) {
+            Some(index) => self.slots[index].value = value,
+            None => {
+                let name = Name::Text(self.push_text(name));
+                self.bloom |= bit;
+                self.slots.push(Slot { name, bit, value });
+            }
+        }
+    }
+
+    #[inline]
+    fn find(&self, name: &str, bit: u64) -> Option<usize> {
+        if self.bloom & bit == 0 {
+            return None;
+        }
+        self.slots.iter().position(|slot| slot.bit == bit && self.name(slot.name) == name)
+    }
+
+    #[inline]
+    pub(super) fn name(&self, name: Name) -> &str {
+        match name {
+            Name::Static(name) => name,
+            Name::Text(span) => self.text(span),
+        }
+    }
+
+    #[inline]
+    fn value(&self, stored: &Stored) -> Value<'_> {
+        match *stored {
+            Stored::Bool(value) => Value::Bool(value),
+            Stored::I64(number) => Value::I64(number),
+            Stored::U64(number) => Value::U64(number),
+            Stored::F64(number) => Value::F64(number),
+            Stored::I128(parts) => Value::I128(whole(parts).cast_signed()),
+            Stored::U128(parts) => Value::U128(whole(parts)),
+            Stored::Str(span) => Value::Str(self.text(span)),
+            Stored::Rendered(span) => Value::Rendered(self.text(span)),
+            Stored::Bytes(span) => Value::Bytes(&self.bytes[span.range()]),
+            Stored::Error { first, count } => Value::Error(ErrorChain { fields: self, first, count }),
+        }
+    }
+}
+
+fn halves(number: u128) -> [u64; 2] {
+    [(number >> 64) as u64, number as u64]
+}
+
+fn whole([high, low]: [u64; 2]) -> u128 {
+    u128::from(high) << 64 | u128::from(low)
+}
+
+impl Clone for Fields {
+    fn clone(&self) -> Self {
+        let mut fields = Self::new();
+        fields.clone_from(self);
+        fields
+    }
+
+    fn clone_from(&mut self, source: &Self) {
+        self.clear();
+        self.text.push_str(&source.text);
+        self.bytes.extend_from_slice(&source.bytes);
+        self.slots.extend(source.slots.iter().map(|slot| Slot { ..*slot }));
+        self.links.extend_from_slice(&source.links);
+        self.bloom = source.bloom;
+        self.marked = source.marked;
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl<N: Into<Cow<'static, str>>, V: Into<Value<'static>>> FromIterator<(N, V)> for Fields {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        let mut fields = Self::new();
+        pairs.into_iter().for_each(|(name, value)| fields.set(name, value));
+        fields
+    }
+}

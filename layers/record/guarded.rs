@@ -1,0 +1,170 @@
+//! Running user code (`Debug`, `Display`, `source`) so that nothing it does hurts: it may panic, log, or never end.
+
+use std::{
+    any::Any,
+    cell::Cell,
+    error::Error as StdError,
+    fmt::{self, Write as _},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+};
+
+/// Default bound on what one value may take, in bytes.
+pub(crate) const VALUE_LIMIT: usize = 64 * 1024;
+/// How often a value may go on writing after it was told that there is no room, before it is unwound.
+const PATIENCE: u32 = 1_000;
+/// How deeply values may log values that log values …
+const MAX_NESTING: u32 = 4;
+
+thread_local! {
+    static NESTING: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Marks a capture on this thread; `None` if values log values too deeply.
+pub(crate) struct Nested;
+
+impl Nested {
+    #[inline]
+    pub(crate) fn enter() -> Option<Self> {
+        NESTING
+            .try_with(|depth| {
+                (depth.get() < MAX_NESTING).then(|| {
+                    depth.set(depth.get() + 1);
+                    Self
+                })
+            })
+            // The thread is ending: nothing can nest any more.
+            .unwrap_or(Some(Self))
+    }
+}
+
+impl Drop for Nested {
+    #[inline]
+    fn drop(&mut self) {
+        // Fails only where `enter` could not count either.
+        NESTING.try_with(|depth| depth.set(depth.get().saturating_sub(1))).unwrap_or_default();
+    }
+}
+
+/// Unwinds a value that does not stop. Not a panic: no hook runs and nothing is printed.
+struct Endless;
+
+struct Limited<'a> {
+    out: &'a mut String,
+    end: usize,
+    refused: u32,
+}
+
+impl fmt::Write for Limited<'_> {
+    #[inline]
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.refused == 0 && text.len() <= self.end - self.out.len() {
+            self.out.push_str(text);
+            return Ok(());
+        }
+        self.refuse(text)
+    }
+}
+
+impl Limited<'_> {
+    #[cold]
+    fn refuse(&mut self, text: &str) -> fmt::Result {
+        if self.refused == 0 {
+            self.out.push_str(&text[..text.floor_char_boundary(self.end - self.out.len())]);
+        }
+        self.refused += 1;
+        if self.refused > PATIENCE {
+            resume_unwind(Box::new(Endless));
+        }
+        Err(fmt::Error)
+    }
+}
+
+/// Renders a value. False if it had to be marked: `…[cut]` at the limit, `<panicked: why>`, `<error>` where its own
+/// `fmt` failed.
+#[inline]
+pub(crate) fn write(out: &mut String, value: fmt::Arguments<'_>, limit: usize) -> bool {
+    if let Some(text) = value.as_str()
+        && text.len() <= limit
+    {
+        out.push_str(text);
+        return true;
+    }
+    let end = out.len().saturating_add(limit);
+    let mut limited = Limited { out, end, refused: 0 };
+    let result = catch_unwind(AssertUnwindSafe(|| limited.write_fmt(value)));
+    let refused = limited.refused;
+    match result {
+        Ok(Ok(())) if refused == 0 => true,
+        other => {
+            mark(out, other, refused);
+            false
+        }
+    }
+}
+
+#[cold]
+fn mark(out: &mut String, result: Result<fmt::Result, Box<dyn Any + Send>>, refused: u32) {
+    match result {
+        _ if refused > 0 => mark_cut(out, None),
+        Ok(_) => out.push_str("<error>"),
+        Err(panic) => {
+            out.push_str("<panicked: ");
+            out.push_str(panic_message(&*panic));
+            out.push('>');
+        }
+    }
+}
+
+/// `…[cut]`, or `…[N bytes cut]` where the number is known.
+#[cold]
+pub(crate) fn mark_cut(out: &mut String, missing: Option<usize>) {
+    match missing {
+        Some(bytes) => {
+            out.push_str("…[");
+            out.push_str(itoa::Buffer::new().format(bytes));
+            out.push_str(" bytes cut]");
+        }
+        None => out.push_str("…[cut]"),
+    }
+}
+
+/// What a panic said, at most 200 bytes of it.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("not a text");
+    &text[..text.floor_char_boundary(200)]
+}
+
+/// `source()` of a stranger's error; a panic there ends the chain.
+pub(super) fn source<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + 'static)> {
+    catch_unwind(AssertUnwindSafe(|| error.source())).unwrap_or(None)
+}
+
+/// The names of the standard library's errors; a `dyn Error` does not tell its own type.
+pub(super) fn known_type(error: &(dyn StdError + 'static)) -> Option<&'static str> {
+    macro_rules! known {
+        ($($kind:ty),* $(,)?) => {
+            $(if error.is::<$kind>() { return Some(stringify!($kind)); })*
+        };
+    }
+    known!(
+        std::io::Error,
+        std::fmt::Error,
+        std::num::ParseIntError,
+        std::num::ParseFloatError,
+        std::num::TryFromIntError,
+        std::str::Utf8Error,
+        std::str::ParseBoolError,
+        std::string::FromUtf8Error,
+        std::char::ParseCharError,
+        std::env::VarError,
+        std::net::AddrParseError,
+        std::time::SystemTimeError,
+        std::sync::mpsc::RecvError,
+        std::sync::mpsc::RecvTimeoutError,
+    );
+    error.is::<crate::Error>().then_some("tracing_strata::Error")
+}

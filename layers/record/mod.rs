@@ -1,0 +1,399 @@
+//! One event, captured once: everything a format, filter or handler may ask about it.
+//!
+//! Python: `logging.LogRecord`.
+//!
+//! | `LogRecord` | [`Record`] |
+//! |---|---|
+//! | `name` | [`target`](Record::target) |
+//! | `levelno`, `levelname` | [`severity`](Record::severity) |
+//! | `getMessage()` | [`message`](Record::message) |
+//! | `extra` | [`fields`](Record::fields) |
+//! | `pathname`, `filename`, `module`, `lineno` | [`file`](Record::file), [`file_name`](Record::file_name), [`module`](Record::module), [`line`](Record::line) |
+//! | `created`, `msecs`, `relativeCreated` | [`time`](Record::time), [`uptime`](Record::uptime) |
+//! | `thread`, `threadName` | [`thread_id`](Record::thread_id), [`thread_name`](Record::thread_name) |
+//! | `process`, `processName` | [`process_id`](Record::process_id), [`process_name`](Record::process_name) |
+//! | `exc_info` | [`error`](Record::error) |
+//! | `funcName`, `taskName`, `args`, `stack_info` | no meaning here; the innermost [span](Record::spans) comes near to `funcName` |
+//!
+//! A handler gets `&Record`; one that wants to go on with it later calls [`Record::keep`], which copies nothing when
+//! the record came from an event: records are pooled.
+
+mod capture;
+mod context;
+mod fields;
+mod guarded;
+mod pool;
+mod request_id;
+mod severity;
+mod thread;
+mod trace;
+mod value;
+
+use std::{
+    fmt,
+    sync::{Arc, LazyLock, OnceLock},
+    time::{Duration, SystemTime},
+};
+
+use tracing_core::Metadata;
+
+pub(crate) use self::{
+    capture::{SEVERITY_FIELD, Visit, capture_fields, severity_of},
+    context::{Chain, Held, Home, SpanData, current, enter, exit},
+    fields::{Span, bit},
+    guarded::{Nested, VALUE_LIMIT, panic_message},
+    pool::Pooled,
+    severity::closest,
+};
+pub use self::{
+    context::{SpanView, Spans},
+    fields::Fields,
+    pool::Kept,
+    request_id::request_id,
+    severity::Severity,
+    trace::TraceParent,
+    value::{ErrorChain, Value},
+};
+
+/// One event: when, how severe, from where, what, with which values and inside which spans.
+///
+/// Made by the layers from `tracing` events; by hand with [`Record::new`] and the setters, for tests and bridges.
+///
+/// ```
+/// use tracing_strata::{Record, Severity};
+///
+/// let mut record = Record::new(Severity::WARN, "shop::db", "slow query");
+/// record.set("rows", 3);
+/// record.push_span("request", [("id", "r-1")].into_iter().collect());
+/// assert_eq!(record.message(), "slow query");
+/// assert_eq!(record.spans().next().unwrap().name(), "request");
+/// ```
+pub struct Record {
+    time: SystemTime,
+    severity: Severity,
+    line: Option<u32>,
+    metadata: Option<&'static Metadata<'static>>,
+    /// What is not in the metadata, or stands in its stead.
+    own: Own,
+    message: Span,
+    thread_name: Span,
+    thread_id: u64,
+    fields: Fields,
+    chain: Chain,
+    globals: Option<Arc<Fields>>,
+    /// Where the pool keeps this very record; none for one that is somebody's own.
+    key: Option<usize>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Own {
+    target: Option<Span>,
+    name: Option<Span>,
+    file: Option<Span>,
+    module_path: Option<Span>,
+}
+
+impl Record {
+    /// A record by hand, of this moment and this thread, without a source place.
+    pub fn new(severity: Severity, target: &str, message: &str) -> Self {
+        let mut record = Self { severity, time: SystemTime::now(), ..Self::default() };
+        record.set_target(target);
+        record.set_message(message);
+        record.set_this_thread();
+        record
+    }
+
+    /// When the event happened.
+    #[inline]
+    pub fn time(&self) -> SystemTime {
+        self.time
+    }
+
+    /// How long after the start of logging (the first use of this crate that asks) the event happened; zero for
+    /// earlier events.
+    pub fn uptime(&self) -> Duration {
+        self.time.duration_since(*START).unwrap_or_default()
+    }
+
+    /// How severe it is.
+    #[inline]
+    pub fn severity(&self) -> Severity {
+        self.severity
+    }
+
+    /// The target: by default the module path of the call site; the logger's name in Python.
+    #[inline]
+    pub fn target(&self) -> &str {
+        match self.own.target {
+            Some(span) => self.fields.text(span),
+            None => self.metadata.map_or("", |metadata| metadata.target()),
+        }
+    }
+
+    /// The event's name, where it was given one (`info!(name: "order.paid", …)`).
+    pub fn name(&self) -> Option<&str> {
+        match self.own.name {
+            Some(span) => Some(self.fields.text(span)),
+            // `tracing` names events "event file:line" by itself, `tracing-log` "log event".
+            None => {
+                let given = |name: &&str| !name.starts_with("event ") && *name != "log event";
+                self.metadata.map(|metadata| metadata.name()).filter(given)
+            }
+        }
+    }
+
+    /// The message; empty if the event has none.
+    #[inline]
+    pub fn message(&self) -> &str {
+        self.fields.text(self.message)
+    }
+
+    /// The event's own fields, without its message.
+    #[inline]
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// The value of a name: the event's own, else the innermost span's that has it, else a global one.
+    pub fn get(&self, name: &str) -> Option<Value<'_>> {
+        self.fields
+            .get(name)
+            .or_else(|| self.spans().find_map(|span| span.fields().get(name)))
+            .or_else(|| self.globals()?.get(name))
+    }
+
+    /// The spans the event happened in, innermost first.
+    #[inline]
+    pub fn spans(&self) -> Spans<'_> {
+        self.chain.iter()
+    }
+
+    /// Fields of the whole application (service, version, host …), if the layer was given some.
+    #[inline]
+    pub fn globals(&self) -> Option<&Fields> {
+        self.globals.as_deref()
+    }
+
+    /// The ids of the trace the event belongs to.
+    #[inline]
+    pub fn trace(&self) -> Option<TraceParent> {
+        self.spans().find_map(SpanView::trace)
+    }
+
+    /// The event's first error, with its causes.
+    pub fn error(&self) -> Option<ErrorChain<'_>> {
+        self.fields.iter().find_map(|(_, value)| value.as_error())
+    }
+
+    /// The source file, as the compiler was given it.
+    pub fn file(&self) -> Option<&str> {
+        match self.own.file {
+            Some(span) => Some(self.fields.text(span)),
+            None => self.metadata.and_then(|metadata| metadata.file()),
+        }
+    }
+
+    /// The last part of [`file`](Self::file).
+    pub fn file_name(&self) -> Option<&str> {
+        self.file().map(|file| file.rsplit(['/', '\\']).next().unwrap_or(file))
+    }
+
+    /// [`file_name`](Self::file_name) without its extension (Python's `module`).
+    pub fn module(&self) -> Option<&str> {
+        let name = self.file_name()?;
+        match name.rsplit_once('.') {
+            Some((stem, _)) if !stem.is_empty() => Some(stem),
+            _ => Some(name),
+        }
+    }
+
+    /// The line in the source file.
+    pub fn line(&self) -> Option<u32> {
+        self.line.or_else(|| self.metadata.and_then(|metadata| metadata.line()))
+    }
+
+    /// The Rust module path of the call site.
+    pub fn module_path(&self) -> Option<&str> {
+        match self.own.module_path {
+            Some(span) => Some(self.fields.text(span)),
+            None => self.metadata.and_then(|metadata| metadata.module_path()),
+        }
+    }
+
+    /// The thread's name; `None` if it has none.
+    pub fn thread_name(&self) -> Option<&str> {
+        Some(self.fields.text(self.thread_name)).filter(|name| !name.is_empty())
+    }
+
+    /// The operating system's id of the thread (Linux, Android); elsewhere threads are numbered from 1.
+    pub fn thread_id(&self) -> u64 {
+        self.thread_id
+    }
+
+    /// The id of this process.
+    pub fn process_id(&self) -> u32 {
+        std::process::id()
+    }
+
+    /// The name of this process's executable.
+    pub fn process_name(&self) -> &'static str {
+        static NAME: OnceLock<String> = OnceLock::new();
+        NAME.get_or_init(|| {
+            let path = std::env::current_exe().unwrap_or_default();
+            path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        })
+    }
+
+    /// The static description of the call site, if the record came from one.
+    pub fn metadata(&self) -> Option<&'static Metadata<'static>> {
+        self.metadata
+    }
+
+    /// How many values carry a marker in place of (some of) what was given: they were too long, or their `Debug` or
+    /// `Display` panicked or failed.
+    pub fn marked_values(&self) -> u32 {
+        self.fields.marked()
+    }
+
+    // --- changing (one's own record, or the copy that `Handler::rewrite` gives)
+
+    /// Sets a field of the event.
+    pub fn set<'v>(&mut self, name: impl Into<std::borrow::Cow<'static, str>>, value: impl Into<Value<'v>>) {
+        self.fields.set(name, value);
+    }
+
+    /// The event's fields, to be changed.
+    pub fn fields_mut(&mut self) -> &mut Fields {
+        &mut self.fields
+    }
+
+    /// Replaces the message.
+    pub fn set_message(&mut self, message: &str) {
+        self.message = self.fields.push_text(message);
+    }
+
+    /// Replaces the target.
+    pub fn set_target(&mut self, target: &str) {
+        self.own.target = Some(self.fields.push_text(target));
+    }
+
+    /// Replaces the event's name.
+    pub fn set_name(&mut self, name: &str) {
+        self.own.name = Some(self.fields.push_text(name));
+    }
+
+    /// Replaces the severity.
+    pub fn set_severity(&mut self, severity: Severity) {
+        self.severity = severity;
+    }
+
+    /// Replaces the time.
+    pub fn set_time(&mut self, time: SystemTime) {
+        self.time = time;
+    }
+
+    /// Replaces the source place.
+    pub fn set_source(&mut self, file: &str, line: u32) {
+        self.own.file = Some(self.fields.push_text(file));
+        self.line = Some(line);
+    }
+
+    /// Replaces the module path.
+    pub fn set_module_path(&mut self, path: &str) {
+        self.own.module_path = Some(self.fields.push_text(path));
+    }
+
+    /// Replaces the thread.
+    pub fn set_thread(&mut self, name: &str, id: u64) {
+        self.thread_name = self.fields.push_text(name);
+        self.thread_id = id;
+    }
+
+    /// Puts the record into one more span, which becomes the innermost.
+    pub fn push_span(&mut self, name: &'static str, fields: Fields) {
+        self.chain.push(name, fields);
+    }
+
+    /// Replaces the fields of the whole application.
+    pub fn set_globals(&mut self, fields: Fields) {
+        self.globals = Some(Arc::new(fields));
+    }
+
+    #[inline]
+    pub(crate) fn share_globals(&mut self, fields: Arc<Fields>) {
+        self.globals = Some(fields);
+    }
+
+    // --- keeping
+
+    /// A reference to this record that can be stored, sent and read later. Copies nothing if the record came from an
+    /// event; one's own record is copied.
+    pub fn keep(&self) -> Kept {
+        pool::keep(self, self.key)
+    }
+
+    #[inline]
+    fn set_this_thread(&mut self) {
+        thread::with(|name, id| {
+            self.thread_name = self.fields.push_text(name);
+            self.thread_id = id;
+        });
+    }
+}
+
+/// "Start of logging", for `uptime`.
+static START: LazyLock<SystemTime> = LazyLock::new(SystemTime::now);
+
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            time: SystemTime::UNIX_EPOCH,
+            severity: Severity::INFO,
+            line: None,
+            metadata: None,
+            own: Own::default(),
+            message: Span::default(),
+            thread_name: Span::default(),
+            thread_id: 0,
+            fields: Fields::new(),
+            chain: Chain::default(),
+            globals: None,
+            key: None,
+        }
+    }
+}
+
+impl Clone for Record {
+    /// A copy of one's own.
+    fn clone(&self) -> Self {
+        let mut copy = Self::default();
+        copy.clone_from(self);
+        copy
+    }
+
+    fn clone_from(&mut self, source: &Self) {
+        self.time = source.time;
+        self.severity = source.severity;
+        self.line = source.line;
+        self.metadata = source.metadata;
+        self.own = source.own;
+        self.message = source.message;
+        self.thread_name = source.thread_name;
+        self.thread_id = source.thread_id;
+        self.fields.clone_from(&source.fields);
+        self.chain.clone_from(&source.chain);
+        self.globals.clone_from(&source.globals);
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("severity", &self.severity)
+            .field("target", &self.target())
+            .field("message", &self.message())
+            .field("fields", &self.fields)
+            .field("spans", &self.spans().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,162 @@
+//! Where records live: a lock-free slab, so that a queue keeps one without a copy and memory is used again.
+
+use std::{
+    ops::{Deref, DerefMut},
+    sync::LazyLock,
+};
+
+use sharded_slab::{Clear, Pool};
+
+use super::Record;
+
+static POOL: LazyLock<Pool<Record>> = LazyLock::new(Pool::new);
+
+impl Clear for Record {
+    #[inline]
+    fn clear(&mut self) {
+        self.line = None;
+        self.metadata = None;
+        self.own = super::Own::default();
+        self.fields.clear();
+        self.chain.clear();
+        self.globals = None;
+        self.key = None;
+    }
+}
+
+/// A record that is being filled.
+pub(crate) enum Pooled {
+    Slot(sharded_slab::pool::RefMut<'static, Record>),
+    /// The pool is full, or the thread is ending.
+    Own(Box<Record>),
+}
+
+impl Pooled {
+    #[inline]
+    pub(crate) fn create() -> Self {
+        match POOL.create() {
+            Some(slot) => Self::Slot(slot),
+            None => Self::Own(Box::default()),
+        }
+    }
+
+    /// Shows the finished record; after that its place in the pool is free, unless somebody kept it.
+    #[inline]
+    pub(crate) fn show<R>(self, look: impl FnOnce(&Record) -> R) -> R {
+        match self {
+            Self::Slot(mut slot) => {
+                let key = slot.key();
+                slot.key = Some(key);
+                let slot = slot.downgrade();
+                let _clear = ClearOnDrop(key);
+                look(&slot)
+            }
+            Self::Own(record) => look(&record),
+        }
+    }
+}
+
+struct ClearOnDrop(usize);
+
+impl Drop for ClearOnDrop {
+    #[inline]
+    fn drop(&mut self) {
+        POOL.clear(self.0);
+    }
+}
+
+impl Deref for Pooled {
+    type Target = Record;
+
+    #[inline]
+    fn deref(&self) -> &Record {
+        match self {
+            Self::Slot(slot) => slot,
+            Self::Own(record) => record,
+        }
+    }
+}
+
+impl DerefMut for Pooled {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Record {
+        match self {
+            Self::Slot(slot) => slot,
+            Self::Own(record) => record,
+        }
+    }
+}
+
+/// A record that is kept: it can be sent to another thread and read there. Its place in the pool is free again when
+/// the last one is dropped.
+pub struct Kept(Inner);
+
+enum Inner {
+    Slot(sharded_slab::pool::Ref<'static, Record>),
+    Own(Box<Record>),
+}
+
+pub(super) fn keep(record: &Record, key: Option<usize>) -> Kept {
+    match key.and_then(|key| POOL.get(key)) {
+        Some(slot) => Kept(Inner::Slot(slot)),
+        None => copy(record),
+    }
+}
+
+/// A copy in the pool; outside of it where the pool has no room.
+fn copy(record: &Record) -> Kept {
+    let Some(mut slot) = POOL.create() else { return Kept(Inner::Own(Box::new(record.clone()))) };
+    slot.clone_from(record);
+    let key = slot.key();
+    slot.key = Some(key);
+    let slot = slot.downgrade();
+    POOL.clear(key);
+    Kept(Inner::Slot(slot))
+}
+
+impl Deref for Kept {
+    type Target = Record;
+
+    #[inline]
+    fn deref(&self) -> &Record {
+        match &self.0 {
+            Inner::Slot(slot) => slot,
+            Inner::Own(record) => record,
+        }
+    }
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Severity;
+
+    #[test]
+    fn a_kept_record_outlives_its_event_and_frees_its_place() {
+        let mut record = Pooled::create();
+        record.set_message("kept");
+        record.severity = Severity::ERROR;
+        let kept = record.show(Record::keep);
+        let again = kept.keep();
+        assert_eq!((kept.message(), again.message()), ("kept", "kept"));
+        let key = kept.key.unwrap();
+        std::thread::spawn(move || drop(kept)).join().unwrap();
+        assert_eq!(again.message(), "kept");
+        drop(again);
+        assert!(POOL.get(key).is_none());
+    }
+
+    #[test]
+    fn ones_own_record_is_copied() {
+        let record = Record::new(Severity::INFO, "a", "b");
+        let kept = record.keep();
+        drop(record);
+        assert_eq!((kept.target(), kept.message()), ("a", "b"));
+    }
+}

@@ -1,0 +1,351 @@
+//! Severities: Python's numbers with names, and their equivalents elsewhere.
+
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{OnceLock, RwLock},
+};
+
+use tracing_core::Level;
+
+use crate::Error;
+
+/// How severe a record is: a number on Python's scale, with a name.
+///
+/// Any number is a severity; those between the standard ones sort where they belong. Compared by number.
+///
+/// | severity | number | `tracing` | syslog (RFC 5424) | OpenTelemetry |
+/// |---|--:|---|--:|--:|
+/// | TRACE | 5 | TRACE | 7 debug | 1 |
+/// | DEBUG | 10 | DEBUG | 7 debug | 5 |
+/// | INFO | 20 | INFO | 6 informational | 9 |
+/// | (25) | 25 | INFO | 5 notice | 11 |
+/// | WARN | 30 | WARN | 4 warning | 13 |
+/// | ERROR | 40 | ERROR | 3 error | 17 |
+/// | CRITICAL | 50 | ERROR | 2 critical | 21 |
+/// | (60) | 60 | ERROR | 1 alert | 24 |
+/// | (70) | 70 | ERROR | 0 emergency | 24 |
+///
+/// Python: the level numbers of `logging`, `addLevelName`, `getLevelName`.
+///
+/// ```
+/// use tracing_strata::Severity;
+///
+/// assert!(Severity::CRITICAL > Severity::ERROR);
+/// assert_eq!("warning".parse::<Severity>().unwrap(), Severity::WARN);
+///
+/// let notice = Severity::add_name(25, "NOTICE").unwrap();
+/// assert_eq!(notice.to_string(), "NOTICE");
+/// assert_eq!("notice".parse::<Severity>().unwrap().number(), 25);
+/// assert_eq!(Severity::new(35).to_string(), "Level 35");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Severity(i32);
+
+/// Names added at run time. A later name for a number replaces the earlier one for output; both still parse.
+#[derive(Default)]
+struct Names {
+    by_number: Vec<(i32, &'static str)>,
+    by_name: Vec<(&'static str, i32)>,
+}
+
+/// Names live as long as the process; this bounds what a mistaken caller can leak.
+const MAX_NAMES: usize = 256;
+/// Longest name that is taken, in bytes.
+const MAX_NAME_BYTES: usize = 64;
+
+static NAMES: OnceLock<RwLock<Names>> = OnceLock::new();
+
+const STANDARD: [(i32, &str); 6] =
+    [(5, "TRACE"), (10, "DEBUG"), (20, "INFO"), (30, "WARN"), (40, "ERROR"), (50, "CRITICAL")];
+const ALIASES: [(&str, i32); 4] = [("WARNING", 30), ("FATAL", 50), ("ALL", 0), ("NOTSET", 0)];
+
+impl Severity {
+    /// 0: below everything. As a threshold it lets all records pass (Python's `NOTSET`).
+    pub const ALL: Self = Self(0);
+    /// 5
+    pub const TRACE: Self = Self(5);
+    /// 10
+    pub const DEBUG: Self = Self(10);
+    /// 20
+    pub const INFO: Self = Self(20);
+    /// 30
+    pub const WARN: Self = Self(30);
+    /// 40
+    pub const ERROR: Self = Self(40);
+    /// 50; `tracing` has no level for it, so such events travel at [`Level::ERROR`] with their number beside.
+    pub const CRITICAL: Self = Self(50);
+    /// Above everything. As a threshold it lets nothing pass.
+    pub const OFF: Self = Self(i32::MAX);
+
+    /// A severity by number.
+    pub const fn new(number: i32) -> Self {
+        Self(number)
+    }
+
+    /// The number on Python's scale.
+    #[inline]
+    pub const fn number(self) -> i32 {
+        self.0
+    }
+
+    /// The name, if the number has one. [`Display`](fmt::Display) prints `Level 35` for those without.
+    #[inline]
+    pub fn name(self) -> Option<&'static str> {
+        if let Some(names) = NAMES.get() {
+            let names = names.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if let Some((_, name)) = names.by_number.iter().find(|(number, _)| *number == self.0) {
+                return Some(name);
+            }
+        }
+        match self.0 {
+            5 => Some("TRACE"),
+            10 => Some("DEBUG"),
+            20 => Some("INFO"),
+            30 => Some("WARN"),
+            40 => Some("ERROR"),
+            50 => Some("CRITICAL"),
+            i32::MAX => Some("OFF"),
+            0 => Some("ALL"),
+            _ => None,
+        }
+    }
+
+    /// Gives a number a name, for the whole process (Python's `addLevelName`).
+    ///
+    /// A later name for the same number is the one that is printed; the old one still parses.
+    ///
+    /// # Errors
+    /// The name is empty, longer than 64 bytes, holds anything but ASCII letters, digits, `_` and `-`, is a plain
+    /// number, is taken by another number, or 256 names were added already.
+    pub fn add_name(number: i32, name: &str) -> Result<Self, Error> {
+        let valid = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.chars().all(valid) || name.parse::<i64>().is_ok() {
+            return Err(Error::config(format_args!(
+                "level name {name:?}: expected 1 to {MAX_NAME_BYTES} ASCII letters, digits, '_' or '-', not all digits"
+            )));
+        }
+        if let Some(taken) = Self::by_name(name).filter(|taken| taken.0 != number) {
+            return Err(Error::config(format_args!("level name {name:?} is taken by level {}", taken.0)));
+        }
+        let names = NAMES.get_or_init(RwLock::default);
+        let mut names = names.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let known = names.by_name.iter().map(|(known, _)| *known).find(|known| *known == name);
+        if known.is_none() && names.by_name.len() >= MAX_NAMES {
+            return Err(Error::config(format_args!("level name {name:?}: {MAX_NAMES} names were added already")));
+        }
+        let name: &'static str = known.unwrap_or_else(|| Box::leak(name.into()));
+        if known.is_none() {
+            names.by_name.push((name, number));
+        }
+        match names.by_number.iter_mut().find(|(known, _)| *known == number) {
+            Some(entry) => entry.1 = name,
+            None => names.by_number.push((number, name)),
+        }
+        Ok(Self(number))
+    }
+
+    fn by_name(name: &str) -> Option<Self> {
+        let added = NAMES.get().and_then(|names| {
+            let names = names.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            names.by_name.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, number)| *number)
+        });
+        let standard =
+            || STANDARD.iter().find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|(number, _)| *number);
+        let alias = || ALIASES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, number)| *number);
+        let off = || name.eq_ignore_ascii_case("off").then_some(i32::MAX);
+        added.or_else(standard).or_else(alias).or_else(off).map(Self)
+    }
+
+    /// All names that parse, with their numbers, the standard ones first.
+    pub fn names() -> Vec<(&'static str, Severity)> {
+        let mut all: Vec<_> = STANDARD.iter().map(|(number, name)| (*name, Self(*number))).collect();
+        all.extend(ALIASES.iter().map(|(name, number)| (*name, Self(*number))));
+        all.push(("OFF", Self::OFF));
+        if let Some(names) = NAMES.get() {
+            let names = names.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            all.extend(names.by_name.iter().map(|(name, number)| (*name, Self(*number))));
+        }
+        all
+    }
+
+    /// The `tracing` level an event of this severity travels at: the severest one that is not above it
+    /// (TRACE for everything below 10).
+    #[inline]
+    pub const fn level(self) -> Level {
+        match self.0 {
+            40.. => Level::ERROR,
+            30.. => Level::WARN,
+            20.. => Level::INFO,
+            10.. => Level::DEBUG,
+            _ => Level::TRACE,
+        }
+    }
+
+    /// The severity code of RFC 5424, section 6.2.1, from 7 (debug) to 0 (emergency).
+    pub const fn syslog(self) -> u8 {
+        match self.0 {
+            70.. => 0,
+            60.. => 1,
+            50.. => 2,
+            40.. => 3,
+            30.. => 4,
+            25.. => 5,
+            20.. => 6,
+            _ => 7,
+        }
+    }
+
+    /// From a syslog severity code; codes above 7 count as 7.
+    pub const fn from_syslog(code: u8) -> Self {
+        match code {
+            0 => Self(70),
+            1 => Self(60),
+            2 => Self::CRITICAL,
+            3 => Self::ERROR,
+            4 => Self::WARN,
+            5 => Self(25),
+            6 => Self::INFO,
+            _ => Self::DEBUG,
+        }
+    }
+
+    /// The `SeverityNumber` of the OpenTelemetry log data model: 1–4 trace, 5–8 debug, 9–12 info, 13–16 warn,
+    /// 17–20 error, 21–24 fatal; numbers between the standard ones spread over their group.
+    pub const fn otel(self) -> u8 {
+        const fn within(number: i32, from: i32, width: i32, first: u8) -> u8 {
+            let step = (number - from) * 4 / width;
+            first + if step > 3 { 3 } else { step as u8 }
+        }
+        match self.0 {
+            50.. => within(if self.0 > 59 { 59 } else { self.0 }, 50, 10, 21),
+            40.. => within(self.0, 40, 10, 17),
+            30.. => within(self.0, 30, 10, 13),
+            20.. => within(self.0, 20, 10, 9),
+            10.. => within(self.0, 10, 10, 5),
+            5.. => within(self.0, 5, 5, 1),
+            _ => 1,
+        }
+    }
+
+    /// From an OpenTelemetry `SeverityNumber`; 0 (unspecified) counts as INFO, numbers above 24 as 24.
+    pub const fn from_otel(number: u8) -> Self {
+        match number {
+            0 => Self::INFO,
+            1..=4 => Self(5 + (number as i32 - 1) * 5 / 4),
+            5..=8 => Self(10 + (number as i32 - 5) * 10 / 4),
+            9..=12 => Self(20 + ((number as i32 - 9) * 10 + 3) / 4),
+            13..=16 => Self(30 + ((number as i32 - 13) * 10 + 3) / 4),
+            17..=20 => Self(40 + ((number as i32 - 17) * 10 + 3) / 4),
+            21..=24 => Self(50 + ((number as i32 - 21) * 10 + 3) / 4),
+            _ => Self::from_otel(24),
+        }
+    }
+}
+
+impl From<Level> for Severity {
+    #[inline]
+    fn from(level: Level) -> Self {
+        match level {
+            Level::TRACE => Self::TRACE,
+            Level::DEBUG => Self::DEBUG,
+            Level::INFO => Self::INFO,
+            Level::WARN => Self::WARN,
+            Level::ERROR => Self::ERROR,
+        }
+    }
+}
+
+impl From<&Level> for Severity {
+    #[inline]
+    fn from(level: &Level) -> Self {
+        Self::from(*level)
+    }
+}
+
+/// A name in any case (`info`, `WARNING`, one that was added) or a number on Python's scale.
+impl FromStr for Severity {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let text = text.trim();
+        if let Some(found) = Self::by_name(text) {
+            return Ok(found);
+        }
+        text.parse().map(Self).map_err(|_| {
+            let hint = closest(text).map(|name| format!("; did you mean {name:?}?")).unwrap_or_default();
+            Error::config(format_args!(
+                "unknown level {text:?}: expected off, critical, error, warn, info, debug, trace or a number{hint}"
+            ))
+        })
+    }
+}
+
+/// The known level name nearest to a misspelt one, in lower case.
+pub(crate) fn closest(text: &str) -> Option<String> {
+    let text = text.to_ascii_lowercase();
+    let near = |name: &str| crate::text::distance(&text, &name.to_ascii_lowercase());
+    let (name, away) =
+        Severity::names().into_iter().map(|(name, _)| (name, near(name))).min_by_key(|(_, away)| *away)?;
+    (away <= 1 + text.len() / 4 && text.len() > 1).then(|| name.to_ascii_lowercase())
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.pad(name),
+            None => f.pad(&format!("Level {}", self.0)),
+        }
+    }
+}
+
+impl fmt::Debug for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}({})", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_the_docs() {
+        let rows = [
+            (5, Level::TRACE, 7, 1),
+            (10, Level::DEBUG, 7, 5),
+            (20, Level::INFO, 6, 9),
+            (25, Level::INFO, 5, 11),
+            (30, Level::WARN, 4, 13),
+            (40, Level::ERROR, 3, 17),
+            (50, Level::ERROR, 2, 21),
+            (60, Level::ERROR, 1, 24),
+            (70, Level::ERROR, 0, 24),
+        ];
+        for (number, level, syslog, otel) in rows {
+            let severity = Severity::new(number);
+            assert_eq!((severity.level(), severity.syslog(), severity.otel()), (level, syslog, otel), "{number}");
+        }
+    }
+
+    #[test]
+    fn otel_numbers_come_back() {
+        for number in 1..=24 {
+            assert_eq!(Severity::from_otel(number).otel(), number);
+        }
+    }
+
+    #[test]
+    fn severities_grow_with_their_number_everywhere() {
+        for number in i32::from(i16::MIN)..200 {
+            let (low, high) = (Severity::new(number), Severity::new(number + 1));
+            assert!(low.otel() <= high.otel() && low.syslog() >= high.syslog() && low.level() >= high.level());
+        }
+    }
+
+    #[test]
+    fn unknown_names_are_named_with_a_suggestion() {
+        let error = "wran".parse::<Severity>().unwrap_err().to_string();
+        assert!(error.contains("\"wran\"") && error.contains("did you mean \"warn\""), "{error}");
+    }
+}

@@ -1,0 +1,53 @@
+//! Who is speaking: the thread's name and id, asked for once per thread.
+
+use std::cell::OnceCell;
+
+pub(super) struct ThreadInfo {
+    pub(super) name: Box<str>,
+    pub(super) id: u64,
+}
+
+thread_local! {
+    static INFO: OnceCell<ThreadInfo> = const { OnceCell::new() };
+}
+
+/// Calls `use_it` with this thread's name (empty if it has none) and the operating system's id for it.
+#[inline]
+pub(super) fn with<R>(use_it: impl FnOnce(&str, u64) -> R) -> R {
+    let mut use_it = Some(use_it);
+    let known = INFO.try_with(|info| {
+        let info = info.get_or_init(ask);
+        use_it.take().map(|use_it| use_it(&info.name, info.id))
+    });
+    match (known, use_it) {
+        (Ok(Some(result)), _) => result,
+        // The thread is ending and its storage is gone; its name went with it.
+        (_, Some(use_it)) => use_it("", os_id()),
+        (_, None) => unreachable!("the closure was taken, so its result is here"),
+    }
+}
+
+fn ask() -> ThreadInfo {
+    ThreadInfo { name: std::thread::current().name().unwrap_or_default().into(), id: os_id() }
+}
+
+#[cfg(unix)]
+fn os_id() -> u64 {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return rustix::thread::gettid().as_raw_nonzero().get() as u64;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    return counted();
+}
+
+#[cfg(not(unix))]
+fn os_id() -> u64 {
+    counted()
+}
+
+/// Where the system's id cannot be asked for safely, threads are counted.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn counted() -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

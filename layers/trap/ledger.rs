@@ -1,0 +1,176 @@
+//! The account of every record a handler was given.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Counts what became of each record a handler accepted. Shared: read it from anywhere, at any time.
+///
+/// At every moment `accepted = written + filtered + dropped + failed + queued`.
+pub struct Ledger {
+    name: Mutex<String>,
+    counts: Counts,
+    /// Held while records move from `queued` to where they end, so that a reading never sees one twice or not at all.
+    settling: Mutex<()>,
+}
+
+/// On lines of their own: handlers of different threads do not slow each other down.
+#[derive(Default)]
+#[repr(align(64))]
+struct Counts {
+    written: AtomicU64,
+    filtered: AtomicU64,
+    dropped: AtomicU64,
+    failed: AtomicU64,
+    queued: AtomicU64,
+    marked: AtomicU64,
+}
+
+/// A reading of a [`Ledger`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Handed to their place: the operating system took all bytes, or the handler said so.
+    pub written: u64,
+    /// Refused by the handler's own level or filters.
+    pub filtered: u64,
+    /// Given up on purpose: an overflow policy, or a record born inside this very handler.
+    pub dropped: u64,
+    /// Lost to an error or a panic; each was told to the trap.
+    pub failed: u64,
+    /// Held back: in a buffer or a queue, not yet written.
+    pub queued: u64,
+    /// Records (counted elsewhere, too) with at least one value that was cut, panicked or failed to print.
+    pub marked: u64,
+}
+
+impl Stats {
+    /// All records the handler was given.
+    pub fn accepted(&self) -> u64 {
+        self.written + self.filtered + self.dropped + self.failed + self.queued
+    }
+}
+
+/// `12 accepted: 10 written, 1 filtered, 0 dropped, 1 failed, 0 queued`
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { written, filtered, dropped, failed, queued, marked } = self;
+        let accepted = self.accepted();
+        write!(
+            f,
+            "{accepted} accepted: {written} written, {filtered} filtered, {dropped} dropped, {failed} failed, {queued} queued"
+        )?;
+        if *marked > 0 { write!(f, " ({marked} with marked values)") } else { Ok(()) }
+    }
+}
+
+static ALL: Mutex<Vec<Weak<Ledger>>> = Mutex::new(Vec::new());
+
+/// The name and the reading of every handler that hangs somewhere now, in the order in which they were made.
+///
+/// ```
+/// use tracing_strata::{prelude::*, output::Stream, trap};
+///
+/// let layer = Stream::stderr().into_layer().named("console");
+/// assert!(trap::stats().iter().any(|(name, stats)| name == "console" && stats.accepted() == 0));
+/// ```
+pub fn stats() -> Vec<(String, Stats)> {
+    let all: Vec<_> = ALL.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect();
+    all.iter().map(|ledger| (ledger.name(), ledger.stats())).collect()
+}
+
+impl Ledger {
+    pub(super) fn registered(name: &str) -> Arc<Self> {
+        let ledger =
+            Arc::new(Self { name: Mutex::new(name.to_owned()), counts: Counts::default(), settling: Mutex::new(()) });
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|other| other.strong_count() > 0);
+        all.push(Arc::downgrade(&ledger));
+        ledger
+    }
+
+    pub(super) fn rename(&self, name: &str) {
+        name.clone_into(&mut self.name.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The handler's name.
+    pub fn name(&self) -> String {
+        self.name.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A reading.
+    pub fn stats(&self) -> Stats {
+        let Counts { written, filtered, dropped, failed, queued, marked } = &self.counts;
+        let read = |count: &AtomicU64| count.load(Ordering::Acquire);
+        let _settled = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        Stats {
+            written: read(written),
+            filtered: read(filtered),
+            dropped: read(dropped),
+            failed: read(failed),
+            queued: read(queued),
+            marked: read(marked),
+        }
+    }
+
+    // --- for handlers that settle records later than they take them
+
+    /// `count` records were taken and are held back. Before they can be settled, and before
+    /// [`Outcome::Queued`](crate::Outcome::Queued) is returned for them.
+    pub fn queue(&self, count: u64) {
+        self.counts.queued.fetch_add(count, Ordering::AcqRel);
+    }
+
+    /// `count` queued records were written.
+    pub fn settle_written(&self, count: u64) {
+        self.unqueue(count, &self.counts.written);
+    }
+
+    /// `count` queued records were given up on purpose.
+    pub fn settle_dropped(&self, count: u64) {
+        self.unqueue(count, &self.counts.dropped);
+    }
+
+    /// `count` queued records were lost to an error.
+    pub fn settle_failed(&self, count: u64) {
+        self.unqueue(count, &self.counts.failed);
+    }
+
+    fn unqueue(&self, count: u64, to: &AtomicU64) {
+        let _settling = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        self.counts.queued.fetch_sub(count, Ordering::AcqRel);
+        to.fetch_add(count, Ordering::AcqRel);
+    }
+
+    #[inline]
+    pub(crate) fn count_written(&self) {
+        self.counts.written.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_filtered(&self) {
+        self.counts.filtered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_dropped(&self) {
+        self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_failed(&self) {
+        self.counts.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[cold]
+    pub(crate) fn count_marked(&self) {
+        self.counts.marked.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.name(), self.stats())
+    }
+}

@@ -1,0 +1,217 @@
+//! Where a handler's failures go, and the account of every record.
+//!
+//! Python: `Handler.handleError` and `logging.raiseExceptions`. Nothing here ever reaches the application: a full disk,
+//! a closed pipe or a panic in a handler is counted in the [`Ledger`] and told to the [`Trap`].
+
+mod ledger;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+pub use self::ledger::{Ledger, Stats, stats};
+use crate::{Error, Record};
+
+/// Takes the failures of handlers. Cheap to clone; clones are the same trap.
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
+/// use tracing_strata::{prelude::*, output::Stream, trap::Trap};
+///
+/// let failures = Arc::new(AtomicUsize::new(0));
+/// let count = failures.clone();
+/// let layer = Stream::stdout().into_layer().trap(Trap::new(move |failure| {
+///     assert_eq!(failure.handler(), "stdout");
+///     count.fetch_add(1, Ordering::Relaxed);
+/// }));
+/// # drop(layer);
+/// ```
+#[derive(Clone)]
+pub struct Trap(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Stderr { at_most_every: Duration },
+    Silent,
+    Custom(Arc<dyn Fn(&Failure<'_>) + Send + Sync>),
+}
+
+/// The default interval of [`Trap::stderr`].
+const INTERVAL: Duration = Duration::from_secs(10);
+
+impl Trap {
+    /// Calls `report` for every failure, on the thread that logged. It may not log: events born in it are counted as
+    /// dropped. Should it panic, nothing happens.
+    pub fn new(report: impl Fn(&Failure<'_>) + Send + Sync + 'static) -> Self {
+        Self(Kind::Custom(Arc::new(report)))
+    }
+
+    /// One line on stderr, at most once in ten seconds for each handler, with the number of failures in between (the
+    /// default). If stderr itself fails, nothing happens.
+    pub fn stderr() -> Self {
+        Self::stderr_every(INTERVAL)
+    }
+
+    /// As [`Trap::stderr`], with another interval; zero tells every failure.
+    pub fn stderr_every(interval: Duration) -> Self {
+        Self(Kind::Stderr { at_most_every: interval })
+    }
+
+    /// Nothing: failures are only counted.
+    pub fn silent() -> Self {
+        Self(Kind::Silent)
+    }
+
+    /// A trap that counts failures, and the counter.
+    pub fn counting() -> (Self, Arc<AtomicU64>) {
+        let count = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&count);
+        (
+            Self::new(move |_| {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }),
+            count,
+        )
+    }
+}
+
+impl Default for Trap {
+    fn default() -> Self {
+        Self::stderr()
+    }
+}
+
+impl fmt::Debug for Trap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Stderr { .. } => "Trap::stderr",
+            Kind::Silent => "Trap::silent",
+            Kind::Custom(_) => "Trap::new",
+        })
+    }
+}
+
+/// One failure of a handler.
+#[derive(Debug)]
+pub struct Failure<'a> {
+    handler: &'a str,
+    error: &'a Error,
+    record: Option<&'a Record>,
+}
+
+impl<'a> Failure<'a> {
+    /// The name of the handler that failed.
+    pub fn handler(&self) -> &'a str {
+        self.handler
+    }
+
+    /// What happened.
+    pub fn error(&self) -> &'a Error {
+        self.error
+    }
+
+    /// The record that was not written; `None` if the failure concerns no single one (a flush).
+    pub fn record(&self) -> Option<&'a Record> {
+        self.record
+    }
+}
+
+/// A handler's place in the world: its name, its ledger and its trap.
+#[derive(Debug)]
+pub(crate) struct Post {
+    name: String,
+    ledger: Arc<Ledger>,
+    trap: Trap,
+    told: Limiter,
+}
+
+impl Post {
+    pub(crate) fn new(name: String) -> Self {
+        let ledger = Ledger::registered(&name);
+        Self { name, ledger, trap: Trap::default(), told: Limiter::default() }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn rename(&mut self, name: String) {
+        self.ledger.rename(&name);
+        self.name = name;
+    }
+
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    pub(crate) fn set_trap(&mut self, trap: Trap) {
+        self.trap = trap;
+    }
+
+    /// Tells a failure that is counted already.
+    #[cold]
+    pub(crate) fn tell(&self, error: &Error, record: Option<&Record>) {
+        match &self.trap.0 {
+            Kind::Silent => {}
+            Kind::Custom(report) => report(&Failure { handler: &self.name, error, record }),
+            Kind::Stderr { at_most_every } => {
+                if let Some(missed) = self.told.pass(*at_most_every) {
+                    tell_on_stderr(&self.name, error, missed);
+                }
+            }
+        }
+    }
+}
+
+fn tell_on_stderr(name: &str, error: &Error, missed: u64) {
+    let more = if missed > 0 { format!(" ({missed} more since the last report)") } else { String::new() };
+    let plain: String = format!("tracing-strata: handler {name:?}: {error}{more}")
+        .chars()
+        .map(|c| if crate::text::is_control(c) { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
+    // Where stderr fails there is nobody left to tell; the ledger has the number.
+    crate::sink::stderr_line(&plain);
+}
+
+/// Lets one through per interval and counts the others. Monotonic: the wall clock may jump.
+#[derive(Debug, Default)]
+struct Limiter {
+    /// Milliseconds since `EPOCH`, plus one; 0 is "never".
+    last: AtomicU64,
+    missed: AtomicU64,
+}
+
+static EPOCH: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+
+impl Limiter {
+    /// How many were held back since the last one that passed, if this one may pass.
+    fn pass(&self, interval: Duration) -> Option<u64> {
+        let now = u64::try_from(EPOCH.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1;
+        let last = self.last.load(Ordering::Relaxed);
+        let due = last == 0 || now - last.min(now) >= u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
+        if due && self.last.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            return Some(self.missed.swap(0, Ordering::Relaxed));
+        }
+        self.missed.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_passes_and_the_rest_is_counted() {
+        let limiter = Limiter::default();
+        assert_eq!(limiter.pass(Duration::MAX), Some(0));
+        assert_eq!(limiter.pass(Duration::MAX), None);
+        assert_eq!(limiter.pass(Duration::MAX), None);
+        assert_eq!(limiter.pass(Duration::ZERO), Some(2));
+    }
+}
