@@ -1,5 +1,9 @@
 //! Record → text.
 
+mod json;
+mod text;
+
+pub use self::{json::Json, text::Text};
 use crate::{Error, Record};
 
 /// Renders a record into a reused buffer.
