@@ -156,7 +156,9 @@ pub(crate) fn enter(home: Home, id: u64, data: impl FnOnce() -> Option<Arc<SpanD
 pub(crate) fn exit(home: Home, id: u64) {
     let left = ENTERED.try_with(|stack| {
         let mut stack = stack.try_borrow_mut().ok()?;
-        let index = stack.iter().rposition(|entry| entry.id == id && entry.home == home)?;
+        // A layer may have learnt its home after it entered.
+        let is_it = |entry: &Entry| entry.id == id && (entry.home == home || entry.home == 0);
+        let index = stack.iter().rposition(is_it)?;
         Some(stack.remove(index))
     });
     // Dropped here, outside the borrow.
@@ -183,6 +185,17 @@ pub(crate) fn current(
                     is_current(entry.id, entry.data.metadata)
                 })
                 .map(|entry| Arc::clone(&entry.data))
+        })
+        .ok()
+        .flatten()
+}
+
+/// A span that this thread is in, by id alone: for layers that cannot find out where they are.
+pub(crate) fn entered(id: u64) -> Option<Arc<SpanData>> {
+    ENTERED
+        .try_with(|stack| {
+            let stack = stack.try_borrow().ok()?;
+            stack.iter().rev().find(|entry| entry.id == id).map(|entry| Arc::clone(&entry.data))
         })
         .ok()
         .flatten()

@@ -39,7 +39,7 @@ use tracing_core::Metadata;
 
 pub(crate) use self::{
     capture::{SEVERITY_FIELD, Visit, capture_fields, severity_of},
-    context::{Chain, Held, Home, SpanData, current, enter, exit},
+    context::{Chain, Held, Home, SpanData, current, enter, entered, exit},
     fields::{Span, bit},
     guarded::{Nested, VALUE_LIMIT, panic_message},
     pool::Pooled,
