@@ -80,7 +80,7 @@ pub(crate) fn site(place: Place<'_>, names: &[&str], fallback: bool) -> Option<&
             OVERFLOWS.fetch_add(1, Ordering::Relaxed);
             return None;
         }
-        let site = Site::leak(place, names);
+        let site = Site::leak(place, names, fallback);
         sites.made += 1;
         sites.by_hash.entry(hash).or_default().push(site);
         site
@@ -95,10 +95,12 @@ fn leak_str(text: &str) -> &'static str {
 }
 
 impl Site {
-    fn leak(place: Place<'_>, names: &[&str]) -> &'static Self {
+    fn leak(place: Place<'_>, names: &[&str], fallback: bool) -> &'static Self {
         let names: &'static [&'static str] = Vec::leak(names.iter().map(|name| leak_str(name)).collect());
         let name = match (place.file, place.line) {
             (Some(file), Some(line)) => leak_str(&format!("event {file}:{line}")),
+            // As `tracing-log` calls the events whose target is in a field.
+            _ if fallback => "log event",
             _ => "event at run time",
         };
         let interest: &'static Cached =

@@ -11,6 +11,27 @@ use super::Record;
 
 static POOL: LazyLock<Pool<Record>> = LazyLock::new(Pool::new);
 
+/// The slab panics when a thread asks for a place after its thread-locals are gone. This one is made after the slab's
+/// own and therefore dropped before it: while it is here, so is the slab's.
+struct Alive;
+
+thread_local! {
+    static ALIVE: Alive = {
+        drop(POOL.create());
+        Alive
+    };
+}
+
+impl Drop for Alive {
+    // Having one is the point: only a thread-local with a destructor knows that it is gone.
+    fn drop(&mut self) {}
+}
+
+fn create() -> Option<sharded_slab::pool::RefMut<'static, Record>> {
+    ALIVE.try_with(|_| ()).ok()?;
+    POOL.create()
+}
+
 impl Clear for Record {
     #[inline]
     fn clear(&mut self) {
@@ -34,7 +55,7 @@ pub(crate) enum Pooled {
 impl Pooled {
     #[inline]
     pub(crate) fn create() -> Self {
-        match POOL.create() {
+        match create() {
             Some(slot) => Self::Slot(slot),
             None => Self::Own(Box::default()),
         }
@@ -105,7 +126,7 @@ pub(super) fn keep(record: &Record, key: Option<usize>) -> Kept {
 
 /// A copy in the pool; outside of it where the pool has no room.
 fn copy(record: &Record) -> Kept {
-    let Some(mut slot) = POOL.create() else { return Kept(Inner::Own(Box::new(record.clone()))) };
+    let Some(mut slot) = create() else { return Kept(Inner::Own(Box::new(record.clone()))) };
     slot.clone_from(record);
     let key = slot.key();
     slot.key = Some(key);
