@@ -2,14 +2,14 @@
 
 use std::{
     ops::{Deref, DerefMut},
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
 };
 
 use sharded_slab::{Clear, Pool};
 
 use super::Record;
 
-static POOL: LazyLock<Pool<Record>> = LazyLock::new(Pool::new);
+static POOL: LazyLock<Arc<Pool<Record>>> = LazyLock::new(|| Arc::new(Pool::new()));
 
 /// The slab panics when a thread asks for a place after its thread-locals are gone. This one is made after the slab's
 /// own and therefore dropped before it: while it is here, so is the slab's.
@@ -113,12 +113,13 @@ impl DerefMut for Pooled {
 pub struct Kept(Inner);
 
 enum Inner {
-    Slot(sharded_slab::pool::Ref<'static, Record>),
+    // The owned reference, because the borrowed one may not leave its thread.
+    Slot(sharded_slab::pool::OwnedRef<Record>),
     Own(Box<Record>),
 }
 
 pub(super) fn keep(record: &Record, key: Option<usize>) -> Kept {
-    match key.and_then(|key| POOL.get(key)) {
+    match key.and_then(|key| Arc::clone(&POOL).get_owned(key)) {
         Some(slot) => Kept(Inner::Slot(slot)),
         None => copy(record),
     }
@@ -126,13 +127,17 @@ pub(super) fn keep(record: &Record, key: Option<usize>) -> Kept {
 
 /// A copy in the pool; outside of it where the pool has no room.
 fn copy(record: &Record) -> Kept {
-    let Some(mut slot) = create() else { return Kept(Inner::Own(Box::new(record.clone()))) };
-    slot.clone_from(record);
-    let key = slot.key();
-    slot.key = Some(key);
-    let slot = slot.downgrade();
-    POOL.clear(key);
-    Kept(Inner::Slot(slot))
+    let slot = create().and_then(|mut slot| {
+        slot.clone_from(record);
+        let key = slot.key();
+        slot.key = Some(key);
+        let slot = slot.downgrade();
+        let kept = Arc::clone(&POOL).get_owned(key);
+        drop(slot);
+        POOL.clear(key);
+        kept
+    });
+    Kept(slot.map_or_else(|| Inner::Own(Box::new(record.clone())), Inner::Slot))
 }
 
 impl Deref for Kept {
