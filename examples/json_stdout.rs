@@ -3,11 +3,11 @@
 //! `cargo run --example json_stdout | jq .`
 
 use tracing::{info, info_span, warn};
-use tracing_strata::{Fields, Loggers, critical, format::Json, output::Stream, prelude::*, record::request_id};
+use tracing_strata::{Globals, Loggers, critical, format::Json, output::Stream, prelude::*, record::request_id};
 use tracing_subscriber::prelude::*;
 
 fn main() -> Result<(), tracing_strata::Error> {
-    let service: Fields = [("service", "shop"), ("version", env!("CARGO_PKG_VERSION"))].into_iter().collect();
+    let service = Globals::new().service("shop").version(env!("CARGO_PKG_VERSION")).host().pid();
     let json = Stream::stdout().format(Json::new().source(true)).into_layer().globals(service);
     tracing_subscriber::registry().with(json.with_filter(Loggers::parse("info")?)).init();
 

@@ -19,9 +19,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             record.set("password", "***");
         }
     });
-    let both = Tee::new()
-        .with("console", Stream::stdout().format(Text::new()).level(Severity::WARN))
-        .with("file", file);
+    let both =
+        Tee::new().with("console", Stream::stdout().format(Text::new()).level(Severity::WARN)).with("file", file);
     let handlers = both.handlers().to_vec();
     tracing_subscriber::registry().with(both.into_layer().with_filter(Loggers::parse("debug")?)).init();
 

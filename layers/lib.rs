@@ -22,7 +22,7 @@ pub use self::{
     format::Format,
     handler::{Context, Handler, HandlerLayer, Outcome, Shared, Tee},
     logger::Logger,
-    record::{Fields, Record, Severity, Value},
+    record::{Fields, Globals, Record, Severity, Value},
     sink::Sink,
 };
 

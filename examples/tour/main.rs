@@ -11,7 +11,7 @@ use std::{error::Error, thread};
 
 use tracing::info;
 use tracing_strata::{
-    Fields, Loggers, Severity, Tee,
+    Globals, Loggers, Severity, Tee,
     format::{Json, Text, Time},
     output::{LogFile, Stream},
     prelude::*,
@@ -37,14 +37,16 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let loggers = Loggers::parse("warn,tour=debug")?;
     let console = Stream::stdout().format(Text::colored().time(Time::time_of_day())).level(Severity::INFO);
-    let file =
-        LogFile::builder(&path).create_dirs(true).buffer(64 << 10).flush_on(Severity::ERROR).format(Json::new()).build()?;
+    let file = LogFile::builder(&path)
+        .create_dirs(true)
+        .buffer(64 << 10)
+        .flush_on(Severity::ERROR)
+        .format(Json::new())
+        .build()?;
     let outputs = Tee::new().with("console", console).with("file", file);
     let handlers = outputs.handlers().to_vec();
-    let globals: Fields = [("service", "shop"), ("version", env!("CARGO_PKG_VERSION"))].into_iter().collect();
-    tracing_subscriber::registry()
-        .with(outputs.into_layer().globals(globals).with_filter(loggers.clone()))
-        .init();
+    let globals = Globals::new().service("shop").version(env!("CARGO_PKG_VERSION"));
+    tracing_subscriber::registry().with(outputs.into_layer().globals(globals).with_filter(loggers.clone())).init();
 
     // --- the job
 
@@ -66,7 +68,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     for handler in &handlers {
         handler.flush()?;
     }
-    println!("\nWhy a record of the cache is not in the file:\n{}", loggers.explain("tour.service.cache", Severity::DEBUG));
+    println!(
+        "\nWhy a record of the cache is not in the file:\n{}",
+        loggers.explain("tour.service.cache", Severity::DEBUG)
+    );
     proof::print(&path, &sent, &handlers)?;
     std::fs::remove_dir_all(directory)?;
     Ok(())

@@ -68,9 +68,9 @@ impl<H: Handler> HandlerLayer<H> {
         self
     }
 
-    /// Fields that every record carries: service, version, host …
-    pub fn globals(mut self, fields: Fields) -> Self {
-        self.globals = Some(Arc::new(fields));
+    /// Fields that every record carries: service, version, host … ([`Globals`](crate::Globals) has setters for those).
+    pub fn globals(mut self, fields: impl Into<Fields>) -> Self {
+        self.globals = Some(Arc::new(fields.into()));
         self
     }
 

@@ -46,7 +46,9 @@ impl SpanData {
 
     pub(super) fn by_hand(name: &'static str, fields: Fields, parent: Option<Arc<SpanData>>) -> Arc<Self> {
         let trace = traceparent(&fields);
-        Arc::new(Self { name, parent, fields, trace, ..Self::default() })
+        let mut span = Self::default();
+        (span.name, span.parent, span.fields, span.trace) = (name, parent, fields, trace);
+        Arc::new(span)
     }
 
     /// Sets values by name, so that it does not matter how many layers tell it. `values` were visited before.
@@ -71,9 +73,15 @@ impl SpanData {
         }
         self.late.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
 
-    pub(crate) fn metadata(&self) -> Option<&'static Metadata<'static>> {
-        self.metadata
+impl Drop for SpanData {
+    /// One after the other: a chain may be deeper than a stack.
+    fn drop(&mut self) {
+        let mut next = self.parent.take();
+        while let Some(mut span) = next.and_then(Arc::into_inner) {
+            next = span.parent.take();
+        }
     }
 }
 

@@ -21,6 +21,7 @@
 mod capture;
 mod context;
 mod fields;
+mod globals;
 mod guarded;
 mod pool;
 mod request_id;
@@ -48,6 +49,7 @@ pub(crate) use self::{
 pub use self::{
     context::{SpanView, Spans},
     fields::Fields,
+    globals::Globals,
     pool::Kept,
     request_id::request_id,
     severity::Severity,

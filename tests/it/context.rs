@@ -270,3 +270,15 @@ fn spans_without_interest_are_not_invented() {
     });
     assert!(memory.only().spans().next().is_none());
 }
+
+#[test]
+fn a_chain_deeper_than_the_stack() {
+    // By hand: the Registry itself closes its spans recursively.
+    let deep = || {
+        let mut record = tracing_strata::Record::new(tracing_strata::Severity::INFO, "t", "m");
+        (0..100_000).for_each(|_| record.push_span("deeper", Fields::new()));
+        let kept = record.keep();
+        assert_eq!(kept.spans().count(), 100_000);
+    };
+    thread::Builder::new().stack_size(128 << 10).spawn(deep).unwrap().join().unwrap();
+}
