@@ -68,9 +68,9 @@ impl Logger {
         Entry { logger: self, severity, values: Vec::new() }
     }
 
-    /// Whether any layer may want an event of this severity. "No" is certain; as with [`tracing::enabled!`], "yes" may
-    /// still be refused by the filters of single layers. [`Loggers::is_enabled_for`](crate::Loggers::is_enabled_for)
-    /// knows exactly what its loggers let pass.
+    /// Whether any layer may want an event of this severity. "No" is certain; "yes" may still be refused by filters that
+    /// decide event by event. [`Loggers::is_enabled_for`](crate::Loggers::is_enabled_for) knows exactly what its loggers
+    /// let pass.
     #[track_caller]
     pub fn is_enabled(&self, severity: Severity) -> bool {
         is_enabled(self.place(severity, Location::caller()))
