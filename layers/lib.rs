@@ -17,6 +17,7 @@ pub use self::{
     error::Error,
     format::Format,
     handler::{Context, Handler, HandlerLayer, Outcome, Shared, Tee},
+    loggers::Loggers,
     record::{Fields, Record, Severity, Value},
     sink::Sink,
 };
