@@ -6,7 +6,11 @@ mod error;
 pub mod filter;
 pub mod format;
 pub mod handler;
+#[cfg(feature = "log")]
+pub mod log;
+pub mod logger;
 pub mod loggers;
+mod macros;
 pub mod output;
 pub mod record;
 pub mod sink;
@@ -17,10 +21,14 @@ pub use self::{
     error::Error,
     format::Format,
     handler::{Context, Handler, HandlerLayer, Outcome, Shared, Tee},
+    logger::Logger,
     loggers::Loggers,
-    record::{Fields, Record, Severity, Value},
+    record::{Fields, Globals, Record, Severity, Value},
     sink::Sink,
 };
+
+#[doc(hidden)]
+pub use self::macros::__private;
 
 /// The traits, for their methods.
 pub mod prelude {

@@ -68,9 +68,9 @@ impl<H: Handler> HandlerLayer<H> {
         self
     }
 
-    /// Fields that every record carries: service, version, host …
-    pub fn globals(mut self, fields: Fields) -> Self {
-        self.globals = Some(Arc::new(fields));
+    /// Fields that every record carries: service, version, host … ([`Globals`](crate::Globals) has setters for those).
+    pub fn globals(mut self, fields: impl Into<Fields>) -> Self {
+        self.globals = Some(Arc::new(fields.into()));
         self
     }
 
@@ -166,10 +166,15 @@ impl SpanKeeper {
         }
     }
 
-    /// A layer inside an `Option` or a `Vec`, or one that came by `reload`, is not told; then it asks.
+    fn known_home(&self) -> Home {
+        self.home.load(Ordering::Relaxed)
+    }
+
+    /// A layer inside an `Option` or a `Vec`, or one that came by `reload`, is not told. Events and new spans come
+    /// through the default dispatcher, so it can ask for that one (which `tracing` refuses under a scoped default).
     #[inline]
     fn home(&self) -> Home {
-        match self.home.load(Ordering::Relaxed) {
+        match self.known_home() {
             0 => self.ask(),
             home => home,
         }
@@ -178,7 +183,21 @@ impl SpanKeeper {
     #[cold]
     fn ask(&self) -> Home {
         dispatcher::get_default(|dispatch| self.settle(dispatch));
-        self.home.load(Ordering::Relaxed)
+        self.known_home()
+    }
+
+    /// Spans are entered through the dispatcher that made them, which need not be the default: that one is believed
+    /// only if it knows the very same span.
+    #[cold]
+    fn ask_about(&self, id: &span::Id, data: &Arc<SpanData>) -> Home {
+        dispatcher::get_default(|dispatch| {
+            let registry = dispatch.downcast_ref::<Registry>();
+            let theirs = registry.and_then(|registry| registry.span(id)).as_ref().and_then(held);
+            if theirs.is_some_and(|theirs| Arc::ptr_eq(&theirs, data)) {
+                self.settle(dispatch);
+            }
+        });
+        self.known_home()
     }
 
     pub(super) fn new_span<S>(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: &LayerContext<'_, S>)
@@ -218,11 +237,17 @@ impl SpanKeeper {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        record::enter(self.home(), id.into_u64(), || context.span(id).as_ref().and_then(held));
+        let home = self.known_home();
+        if home != 0 {
+            return record::enter(home, id.into_u64(), || context.span(id).as_ref().and_then(held));
+        }
+        if let Some(data) = context.span(id).as_ref().and_then(held) {
+            record::enter(self.ask_about(id, &data), id.into_u64(), || Some(data));
+        }
     }
 
     pub(super) fn exit(&self, id: &span::Id) {
-        record::exit(self.home(), id.into_u64());
+        record::exit(self.known_home(), id.into_u64());
     }
 
     /// The innermost span of an event.
@@ -259,7 +284,9 @@ impl SpanKeeper {
         if let Some(data) = context.span(id).as_ref().and_then(held) {
             return Some(data);
         }
-        self.home();
+        if self.home() == 0 {
+            return record::entered(id.into_u64());
+        }
         let dispatch = self.dispatch.get()?.upgrade()?;
         let registry = dispatch.downcast_ref::<Registry>()?;
         registry.span(id).as_ref().and_then(held)

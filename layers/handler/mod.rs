@@ -190,7 +190,7 @@ impl Working {
                 })
             })
             // The thread is ending: nothing to guard with, and no room for much recursion.
-            .unwrap_or(Some(Self(0)))
+            .unwrap_or_else(|_| Some(Self(0)))
     }
 }
 

@@ -46,7 +46,9 @@ impl SpanData {
 
     pub(super) fn by_hand(name: &'static str, fields: Fields, parent: Option<Arc<SpanData>>) -> Arc<Self> {
         let trace = traceparent(&fields);
-        Arc::new(Self { name, parent, fields, trace, ..Self::default() })
+        let mut span = Self::default();
+        (span.name, span.parent, span.fields, span.trace) = (name, parent, fields, trace);
+        Arc::new(span)
     }
 
     /// Sets values by name, so that it does not matter how many layers tell it. `values` were visited before.
@@ -71,9 +73,15 @@ impl SpanData {
         }
         self.late.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
 
-    pub(crate) fn metadata(&self) -> Option<&'static Metadata<'static>> {
-        self.metadata
+impl Drop for SpanData {
+    /// One after the other: a chain may be deeper than a stack.
+    fn drop(&mut self) {
+        let mut next = self.parent.take();
+        while let Some(mut span) = next.and_then(Arc::into_inner) {
+            next = span.parent.take();
+        }
     }
 }
 
@@ -156,7 +164,9 @@ pub(crate) fn enter(home: Home, id: u64, data: impl FnOnce() -> Option<Arc<SpanD
 pub(crate) fn exit(home: Home, id: u64) {
     let left = ENTERED.try_with(|stack| {
         let mut stack = stack.try_borrow_mut().ok()?;
-        let index = stack.iter().rposition(|entry| entry.id == id && entry.home == home)?;
+        // A layer may have learnt its home after it entered.
+        let is_it = |entry: &Entry| entry.id == id && (entry.home == home || entry.home == 0);
+        let index = stack.iter().rposition(is_it)?;
         Some(stack.remove(index))
     });
     // Dropped here, outside the borrow.
@@ -183,6 +193,17 @@ pub(crate) fn current(
                     is_current(entry.id, entry.data.metadata)
                 })
                 .map(|entry| Arc::clone(&entry.data))
+        })
+        .ok()
+        .flatten()
+}
+
+/// A span that this thread is in, by id alone: for layers that cannot find out where they are.
+pub(crate) fn entered(id: u64) -> Option<Arc<SpanData>> {
+    ENTERED
+        .try_with(|stack| {
+            let stack = stack.try_borrow().ok()?;
+            stack.iter().rev().find(|entry| entry.id == id).map(|entry| Arc::clone(&entry.data))
         })
         .ok()
         .flatten()

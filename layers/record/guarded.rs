@@ -33,7 +33,7 @@ impl Nested {
                 })
             })
             // The thread is ending: nothing can nest any more.
-            .unwrap_or(Some(Self))
+            .unwrap_or_else(|_| Some(Self))
     }
 }
 

@@ -21,6 +21,7 @@
 mod capture;
 mod context;
 mod fields;
+mod globals;
 mod guarded;
 mod pool;
 mod request_id;
@@ -39,7 +40,7 @@ use tracing_core::Metadata;
 
 pub(crate) use self::{
     capture::{SEVERITY_FIELD, Visit, capture_fields, severity_of},
-    context::{Chain, Held, Home, SpanData, current, enter, exit},
+    context::{Chain, Held, Home, SpanData, current, enter, entered, exit},
     fields::{Span, bit},
     guarded::{Nested, VALUE_LIMIT, panic_message},
     pool::Pooled,
@@ -48,6 +49,7 @@ pub(crate) use self::{
 pub use self::{
     context::{SpanView, Spans},
     fields::Fields,
+    globals::Globals,
     pool::Kept,
     request_id::request_id,
     severity::Severity,

@@ -2,14 +2,35 @@
 
 use std::{
     ops::{Deref, DerefMut},
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
 };
 
 use sharded_slab::{Clear, Pool};
 
 use super::Record;
 
-static POOL: LazyLock<Pool<Record>> = LazyLock::new(Pool::new);
+static POOL: LazyLock<Arc<Pool<Record>>> = LazyLock::new(|| Arc::new(Pool::new()));
+
+/// The slab panics when a thread asks for a place after its thread-locals are gone. This one is made after the slab's
+/// own and therefore dropped before it: while it is here, so is the slab's.
+struct Alive;
+
+thread_local! {
+    static ALIVE: Alive = {
+        drop(POOL.create());
+        Alive
+    };
+}
+
+impl Drop for Alive {
+    // Having one is the point: only a thread-local with a destructor knows that it is gone.
+    fn drop(&mut self) {}
+}
+
+fn create() -> Option<sharded_slab::pool::RefMut<'static, Record>> {
+    ALIVE.try_with(|_| ()).ok()?;
+    POOL.create()
+}
 
 impl Clear for Record {
     #[inline]
@@ -34,7 +55,7 @@ pub(crate) enum Pooled {
 impl Pooled {
     #[inline]
     pub(crate) fn create() -> Self {
-        match POOL.create() {
+        match create() {
             Some(slot) => Self::Slot(slot),
             None => Self::Own(Box::default()),
         }
@@ -92,12 +113,13 @@ impl DerefMut for Pooled {
 pub struct Kept(Inner);
 
 enum Inner {
-    Slot(sharded_slab::pool::Ref<'static, Record>),
+    // The owned reference, because the borrowed one may not leave its thread.
+    Slot(sharded_slab::pool::OwnedRef<Record>),
     Own(Box<Record>),
 }
 
 pub(super) fn keep(record: &Record, key: Option<usize>) -> Kept {
-    match key.and_then(|key| POOL.get(key)) {
+    match key.and_then(|key| Arc::clone(&POOL).get_owned(key)) {
         Some(slot) => Kept(Inner::Slot(slot)),
         None => copy(record),
     }
@@ -105,13 +127,17 @@ pub(super) fn keep(record: &Record, key: Option<usize>) -> Kept {
 
 /// A copy in the pool; outside of it where the pool has no room.
 fn copy(record: &Record) -> Kept {
-    let Some(mut slot) = POOL.create() else { return Kept(Inner::Own(Box::new(record.clone()))) };
-    slot.clone_from(record);
-    let key = slot.key();
-    slot.key = Some(key);
-    let slot = slot.downgrade();
-    POOL.clear(key);
-    Kept(Inner::Slot(slot))
+    let slot = create().and_then(|mut slot| {
+        slot.clone_from(record);
+        let key = slot.key();
+        slot.key = Some(key);
+        let slot = slot.downgrade();
+        let kept = Arc::clone(&POOL).get_owned(key);
+        drop(slot);
+        POOL.clear(key);
+        kept
+    });
+    Kept(slot.map_or_else(|| Inner::Own(Box::new(record.clone())), Inner::Slot))
 }
 
 impl Deref for Kept {

@@ -1,0 +1,9 @@
+//! Tests through the public API, by topic, in one binary to keep link times low. What needs the process's global state
+//! is a binary of its own beside this folder.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod capture;
+mod context;
+mod handlers;
+mod logger;
+mod support;
