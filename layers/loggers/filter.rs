@@ -1,6 +1,11 @@
 //! As a `tracing_subscriber` filter.
 
-use tracing_core::{Event, Interest, Level, LevelFilter, Metadata, Subscriber};
+use std::fmt;
+
+use tracing_core::{
+    Event, Interest, Level, LevelFilter, Metadata, Subscriber,
+    field::{Field, Visit},
+};
 use tracing_subscriber::layer::{Context, Filter};
 
 use super::{Loggers, cache};
@@ -15,7 +20,7 @@ impl<S: Subscriber> Filter<S> for Loggers {
         if metadata.is_span() {
             return self.passes_span(metadata);
         }
-        highest(metadata) >= cache::threshold(&self.0, metadata.target()).floor
+        is_log(metadata) || highest(metadata) >= cache::threshold(&self.0, metadata.target()).floor
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
@@ -26,17 +31,20 @@ impl<S: Subscriber> Filter<S> for Loggers {
         } else {
             highest(metadata) >= self.0.read().threshold(metadata.target()).floor
         };
-        // Where the number is told by the event itself, `event_enabled` has the last word.
-        if passes { Interest::always() } else { Interest::never() }
+        // Where the number is told by the event itself, `event_enabled` has the last word; what is always enabled may
+        // not be refused there.
+        match passes {
+            false => Interest::never(),
+            true if !metadata.is_span() && tells_its_number(metadata) => Interest::sometimes(),
+            true => Interest::always(),
+        }
     }
 
+    /// Asked for every event that got here, also from call sites that always do.
+    #[inline]
     fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
         let metadata = event.metadata();
-        if !tells_its_number(metadata) {
-            return true;
-        }
-        let severity = severity_of(event).unwrap_or_else(|| Severity::from(metadata.level()));
-        i64::from(severity.number()) >= cache::threshold(&self.0, metadata.target()).floor
+        if is_log(metadata) || tells_its_number(metadata) { self.passes(event) } else { true }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -53,12 +61,41 @@ impl Loggers {
     fn passes_span(&self, metadata: &Metadata<'_>) -> bool {
         Severity::from(metadata.level()) >= self.span_level()
     }
+
+    /// Decides by what the event itself tells: its number, its target.
+    fn passes(&self, event: &Event<'_>) -> bool {
+        struct Find<'a> {
+            loggers: &'a Loggers,
+            floor: Option<i64>,
+        }
+        impl Visit for Find<'_> {
+            fn record_str(&mut self, field: &Field, target: &str) {
+                if field.name() == LOG_TARGET {
+                    self.floor = Some(cache::threshold(&self.loggers.0, target).floor);
+                }
+            }
+            fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+        }
+        let metadata = event.metadata();
+        let mut find = Find { loggers: self, floor: None };
+        if is_log(metadata) {
+            event.record(&mut find);
+        }
+        let floor = find.floor.unwrap_or_else(|| cache::threshold(&self.0, metadata.target()).floor);
+        let severity = severity_of(event).unwrap_or_else(|| Severity::from(metadata.level()));
+        i64::from(severity.number()) >= floor
+    }
 }
 
-/// An event of `tracing-log`: its target is known only to `enabled`, which is asked about a description made for it.
+/// An event whose target is a field: one of `tracing-log`, or one of ours that found no more room for call sites.
+/// (What `tracing-log` asks `enabled` about has another name, and the real target.)
+#[inline]
 fn is_log(metadata: &Metadata<'_>) -> bool {
     metadata.target() == "log" && metadata.name() == "log event"
 }
+
+/// The field with such an event's target.
+const LOG_TARGET: &str = "log.target";
 
 /// Whether events of this call site carry a severity of their own.
 #[inline]

@@ -249,11 +249,11 @@ impl Loggers {
     ///
     /// # Errors
     /// As [`Loggers::add`].
-    pub fn add_handler(&self, name: &str, handler: &Shared) -> Result<(), Error> {
+    pub fn add_handler(&self, name: &str, handler: Shared) -> Result<(), Error> {
         let name = name::checked(name)?;
         self.change(|tree| {
             let handlers = &mut tree.make(&name)?.handlers;
-            if !handlers.iter().any(|known| known.is_same(handler)) {
+            if !handlers.iter().any(|known| known.is_same(&handler)) {
                 handlers.push(handler.clone());
             }
             Ok(())
@@ -312,12 +312,12 @@ impl Loggers {
     ///
     /// # Errors
     /// As [`Loggers::add`].
-    pub fn add_filter(&self, name: &str, filter: &Arc<dyn Filter>) -> Result<(), Error> {
+    pub fn add_filter(&self, name: &str, filter: Arc<dyn Filter>) -> Result<(), Error> {
         let name = name::checked(name)?;
         self.change(|tree| {
             let filters = &mut tree.make(&name)?.filters;
-            if !filters.iter().any(|known| is_same(known, filter)) {
-                filters.push(Arc::clone(filter));
+            if !filters.iter().any(|known| is_same(known, &filter)) {
+                filters.push(Arc::clone(&filter));
             }
             Ok(())
         })
@@ -342,8 +342,8 @@ impl Loggers {
     /// message to stderr; `None`: nobody.
     ///
     /// Python: `logging.lastResort`.
-    pub fn set_last_resort(&self, handler: Option<&Shared>) {
-        let new = handler.map_or(LastResort::Off, |handler| LastResort::Own(handler.clone()));
+    pub fn set_last_resort(&self, handler: Option<Shared>) {
+        let new = handler.map_or(LastResort::Off, LastResort::Own);
         // Dropped when nothing is locked any more.
         drop(self.change(|tree| std::mem::replace(&mut tree.last_resort, new)));
     }

@@ -76,8 +76,8 @@ impl Loggers {
     /// let loggers = Loggers::parse("info,noisy=error")?;
     /// let all = Count(0.into()).shared("all");
     /// let orders = Count(0.into()).shared("orders");
-    /// loggers.add_handler("root", &all)?;
-    /// loggers.add_handler("shop.orders", &orders)?;
+    /// loggers.add_handler("root", all.clone())?;
+    /// loggers.add_handler("shop.orders", orders.clone())?;
     /// let subscriber = tracing_subscriber::registry().with(loggers.clone().into_layer());
     /// tracing::subscriber::with_default(subscriber, || {
     ///     tracing::info!(target: "shop::orders::paid", "to both");
