@@ -199,6 +199,15 @@ fn t70_loggers_are_bounded_in_number_and_names_in_length() {
     loggers.apply("info").unwrap();
     assert_eq!(loggers.names(), ["root"]);
 
+    // Loggers that stay because of something else count, too.
+    for number in 1..65_536 {
+        loggers.set_propagate(&format!("kept.{number}"), false).unwrap();
+    }
+    assert!(loggers.apply("debug,kept.1=info,more=info").unwrap_err().to_string().contains("65536"));
+    assert_eq!(loggers.to_string(), "info");
+    loggers.apply("debug,kept.1=info").unwrap();
+    loggers.copy_from(&Loggers::parse("info").unwrap());
+
     let long = "x".repeat(257);
     assert!(loggers.add(&long).unwrap_err().to_string().contains("256"));
     assert!(loggers.apply(&format!("{long}=info")).unwrap_err().to_string().contains("256"));
