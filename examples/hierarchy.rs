@@ -10,7 +10,7 @@ fn main() -> Result<(), tracing_strata::Error> {
     let loggers = Loggers::parse("warn,shop=info")?;
     loggers.add_handler("", Stream::stdout().format(Text::new()).shared("all"))?;
     loggers.add_handler("shop.db", Stream::stdout().format(Text::new()).shared("database only"))?;
-    tracing_subscriber::registry().with(loggers.into_layer()).init();
+    tracing_subscriber::registry().with(loggers.clone().into_layer()).init();
 
     info!(target: "shop", "seen: shop is at INFO");
     debug!(target: "shop::db", "not seen: shop.db inherits INFO");

@@ -6,4 +6,5 @@ mod capture;
 mod context;
 mod handlers;
 mod logger;
+mod loggers;
 mod support;
