@@ -49,8 +49,8 @@ row() {
 }
 
 wanted() {
-    [ -z "$only" ] && return
-    case " $only " in *" $1 "*) return ;; esac
+    [ -z "$only" ] && return 0
+    case " $only " in *" $1 "*) return 0 ;; esac
     return 1
 }
 

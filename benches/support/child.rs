@@ -13,7 +13,7 @@ use super::{
     clock::thread_time,
     peers::{Failure, Peer},
     place::{self, BUFFER, Place},
-    work::{Facade, Work, run},
+    work::{Facade, Inside, Work},
 };
 
 /// What a child tells its parent, for one event.
@@ -57,8 +57,9 @@ pub(crate) fn main(args: &[String]) -> Result<(), Failure> {
     let path = place::path();
     if samples == 0 {
         let facade = peer.install(case, &path)?;
-        run(&facade, case.work, WARM_UP);
-        run(&facade, case.work, events);
+        let inside = facade.enter(case.work);
+        inside.run(case.work, WARM_UP);
+        inside.run(case.work, events);
         return Ok(());
     }
     let result = measure(case, peer, &path, events, samples);
@@ -71,10 +72,11 @@ pub(crate) fn main(args: &[String]) -> Result<(), Failure> {
 
 fn measure(case: &Case, peer: Peer, path: &Path, events: u64, samples: u64) -> Result<Cost, Failure> {
     let facade = peer.install(case, path)?;
-    in_threads(&facade, case, WARM_UP);
+    let inside = facade.enter(case.work);
+    sample(&inside, &facade, case, WARM_UP);
     let mut times = Vec::with_capacity(samples as usize);
     let (bytes, before) = (written(case, path)?, allocations());
-    times.extend((0..samples).map(|_| in_threads(&facade, case, events)));
+    times.extend((0..samples).map(|_| sample(&inside, &facade, case, events)));
     let (allocations, bytes) = (allocations() - before, written(case, path)? - bytes);
     times.sort_unstable();
     let in_sample = (events * case.threads) as f64;
@@ -89,10 +91,10 @@ fn measure(case: &Case, peer: Peer, path: &Path, events: u64, samples: u64) -> R
 }
 
 /// Processor time on one thread; time on the wall with several.
-fn in_threads(facade: &Facade, case: &Case, events: u64) -> Duration {
+fn sample(inside: &Inside<'_>, facade: &Facade, case: &Case, events: u64) -> Duration {
     if case.threads == 1 {
         let start = thread_time();
-        run(facade, case.work, events);
+        inside.run(case.work, events);
         return thread_time() - start;
     }
     let ready = Barrier::new(case.threads as usize + 1);
@@ -100,8 +102,9 @@ fn in_threads(facade: &Facade, case: &Case, events: u64) -> Duration {
         let threads: Vec<_> = (0..case.threads)
             .map(|_| {
                 scope.spawn(|| {
+                    let inside = facade.enter(case.work);
                     ready.wait();
-                    run(facade, case.work, events);
+                    inside.run(case.work, events);
                 })
             })
             .collect();

@@ -79,7 +79,9 @@ impl Options {
                 "--quick" => (options.rounds, options.samples, options.divisor) = (1, 1, 5),
                 "--only" => options.only.push(args.next().ok_or("--only: expected the name of a case")?.clone()),
                 "--rounds" => options.rounds = args.next().ok_or("--rounds: expected a number")?.parse()?,
-                other => return Err(format!("unknown argument {other:?}: see the head of benches/foundation.rs").into()),
+                other => {
+                    return Err(format!("unknown argument {other:?}: see the head of benches/foundation.rs").into());
+                }
             }
         }
         options.rounds = options.rounds.max(1);

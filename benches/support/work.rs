@@ -2,6 +2,8 @@
 
 use std::{hint::black_box, net::Ipv4Addr};
 
+use tracing::span::EnteredSpan;
+
 /// What is done for one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
@@ -24,39 +26,58 @@ pub(crate) enum Facade {
     Slog(slog::Logger),
 }
 
+/// The spans around the events of W2, left when it is dropped. `slog` has loggers with values in their stead.
+pub(crate) struct Inside<'a> {
+    facade: &'a Facade,
+    logger: Option<slog::Logger>,
+    _spans: Option<[EnteredSpan; 2]>,
+}
+
 /// A disabled event takes a fraction of a nanosecond: this many stand in one turn of the loop.
 const AT_ONCE: u64 = 16;
 
-/// Does it `events` times.
-pub(crate) fn run(facade: &Facade, work: Work, events: u64) {
-    match (facade, work) {
-        (Facade::Tracing, Work::Event) => tracing_events(events),
-        (Facade::Tracing, Work::EventInSpans) => {
-            let request = tracing::info_span!("request", request_id = "7f3a-91c2", tenant = 12_u64);
-            let _request = request.enter();
-            let query = tracing::info_span!("query", table = "orders", attempt = 1_u64);
-            let _query = query.enter();
-            tracing_events(events);
+impl Facade {
+    /// Enters what the work happens in.
+    pub(crate) fn enter(&self, work: Work) -> Inside<'_> {
+        let mut inside = Inside { facade: self, logger: None, _spans: None };
+        match self {
+            Self::Tracing if work == Work::EventInSpans => {
+                let request = tracing::info_span!("request", request_id = "7f3a-91c2", tenant = 12_u64).entered();
+                let query = tracing::info_span!("query", table = "orders", attempt = 1_u64).entered();
+                // Dropped in order: the inner one first.
+                inside._spans = Some([query, request]);
+            }
+            Self::Slog(logger) if work == Work::EventInSpans => {
+                let request = logger.new(slog::o!("request_id" => "7f3a-91c2", "tenant" => 12_u64));
+                inside.logger = Some(request.new(slog::o!("table" => "orders", "attempt" => 1_u64)));
+            }
+            Self::Slog(logger) => inside.logger = Some(logger.clone()),
+            Self::Tracing | Self::Log => {}
         }
-        (Facade::Tracing, Work::DisabledByLevel) => tracing_disabled_by_level(events / AT_ONCE),
-        (Facade::Tracing, Work::DisabledByName) => tracing_disabled_by_name(events / AT_ONCE),
-        (Facade::Tracing, Work::Span) => tracing_spans(events),
-        (Facade::Log, Work::Event) => log_events(events),
-        (Facade::Slog(logger), Work::Event) => slog_events(logger, events),
-        (Facade::Slog(logger), Work::EventInSpans) => {
-            let request = logger.new(slog::o!("request_id" => "7f3a-91c2", "tenant" => 12_u64));
-            let query = request.new(slog::o!("table" => "orders", "attempt" => 1_u64));
-            slog_events(&query, events);
+        inside
+    }
+}
+
+impl Inside<'_> {
+    /// Does the work `events` times.
+    pub(crate) fn run(&self, work: Work, events: u64) {
+        match (self.facade, work, &self.logger) {
+            (Facade::Tracing, Work::Event | Work::EventInSpans, _) => tracing_events(events),
+            (Facade::Tracing, Work::DisabledByLevel, _) => tracing_disabled_by_level(events / AT_ONCE),
+            (Facade::Tracing, Work::DisabledByName, _) => tracing_disabled_by_name(events / AT_ONCE),
+            (Facade::Tracing, Work::Span, _) => tracing_spans(events),
+            (Facade::Log, Work::Event, _) => log_events(events),
+            (Facade::Slog(_), Work::Event | Work::EventInSpans, Some(logger)) => slog_events(logger, events),
+            (Facade::Slog(_), Work::DisabledByLevel, Some(logger)) => slog_disabled_by_level(logger, events / AT_ONCE),
+            (_, work, _) => unreachable!("{work:?} has no equal in this facade"),
         }
-        (Facade::Slog(logger), Work::DisabledByLevel) => slog_disabled_by_level(logger, events / AT_ONCE),
-        (Facade::Log | Facade::Slog(_), work) => unreachable!("{work:?} has no equal in this facade"),
     }
 }
 
 struct Values {
     user: u64,
     route: &'static str,
-    elapsed_ms: f64,
+    ms: f64,
     cached: bool,
     client: Ipv4Addr,
 }
@@ -65,34 +86,34 @@ struct Values {
 fn values(index: u64) -> Values {
     Values {
         user: black_box(index),
-        route: black_box("/api/orders"),
-        elapsed_ms: (index % 1_000) as f64 / 8.0,
+        route: black_box("/orders"),
+        ms: (index % 1_000) as f64 / 8.0,
         cached: index.is_multiple_of(2),
-        client: Ipv4Addr::from_bits(0xc0a8_0000 | index as u32 & 0xffff),
+        client: Ipv4Addr::from_bits(0x0a00_0000 | index as u32 & 0xffff),
     }
 }
 
 #[inline(never)]
 fn tracing_events(events: u64) {
     for index in 0..events {
-        let Values { user, route, elapsed_ms, cached, client } = values(index);
-        tracing::info!(user, route, elapsed_ms, cached, client = %client, "request served");
+        let Values { user, route, ms, cached, client } = values(index);
+        tracing::info!(target: "shop::http", user, route, ms, cached, client = %client, "request served");
     }
 }
 
 #[inline(never)]
 fn log_events(events: u64) {
     for index in 0..events {
-        let Values { user, route, elapsed_ms, cached, client } = values(index);
-        log::info!("request served user={user} route={route} elapsed_ms={elapsed_ms} cached={cached} client={client}");
+        let Values { user, route, ms, cached, client } = values(index);
+        log::info!(target: "shop::http", "request served user={user} route={route} ms={ms} cached={cached} client={client}");
     }
 }
 
 #[inline(never)]
 fn slog_events(logger: &slog::Logger, events: u64) {
     for index in 0..events {
-        let Values { user, route, elapsed_ms, cached, client } = values(index);
-        slog::info!(logger, "request served"; "user" => user, "route" => route, "elapsed_ms" => elapsed_ms,
+        let Values { user, route, ms, cached, client } = values(index);
+        slog::info!(logger, "request served"; "user" => user, "route" => route, "ms" => ms,
             "cached" => cached, "client" => %client);
     }
 }
@@ -139,7 +160,7 @@ fn slog_disabled_by_level(logger: &slog::Logger, turns: u64) {
 #[inline(never)]
 fn tracing_spans(spans: u64) {
     for index in 0..spans {
-        let span = tracing::info_span!("request", user = black_box(index), route = black_box("/api/orders"));
+        let span = tracing::info_span!("request", user = black_box(index), route = black_box("/orders"));
         span.in_scope(|| black_box(()));
     }
 }

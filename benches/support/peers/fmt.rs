@@ -42,9 +42,7 @@ where
             Ok(Facade::Tracing)
         }
         Peer::Fmt => install_layer(layer().with_ansi(false).with_writer(writer), case.work),
-        Peer::JsonSubscriber => {
-            install_layer(json_subscriber::fmt::layer::<Registry>().with_writer(writer), case.work)
-        }
+        Peer::JsonSubscriber => install_layer(json_subscriber::fmt::layer::<Registry>().with_writer(writer), case.work),
         other => unreachable!("{other:?} is not of this family"),
     }
 }

@@ -7,7 +7,9 @@ mod strata;
 
 use std::path::Path;
 
-use tracing_subscriber::{Layer, Registry, filter::LevelFilter, layer::SubscriberExt, registry, util::SubscriberInitExt};
+use tracing_subscriber::{
+    Layer, Registry, filter::LevelFilter, layer::SubscriberExt, registry, util::SubscriberInitExt,
+};
 
 use super::{
     cases::Case,
@@ -50,7 +52,7 @@ peers! {
     JsonSubscriber "json-subscriber" "json-subscriber",
     SlogJson "slog-json" "slog + slog-json",
     Fern "fern" "log + fern text",
-    Registry "registry" "`Registry` alone",
+    Registry "registry" "`Registry` and an idle layer",
 }
 
 impl Peer {
@@ -67,13 +69,15 @@ impl Peer {
             Self::Json | Self::JsonLayers | Self::Fmt | Self::JsonSubscriber => fmt::install(self, case, path),
             Self::SlogJson => slog::install(case, path),
             Self::Fern => fern::install(path),
-            Self::Registry => {
-                registry().try_init()?;
-                Ok(Facade::Tracing)
-            }
+            Self::Registry => install_layer(Idle, case.work),
         }
     }
 }
+
+/// Does nothing. (Without any layer the registry never closes a span.)
+struct Idle;
+
+impl<S: tracing::Subscriber> Layer<S> for Idle {}
 
 /// A layer on a registry, behind the filter that the work asks for.
 fn install_layer(layer: impl Layer<Registry> + Send + Sync, work: Work) -> Result<Facade, Failure> {
