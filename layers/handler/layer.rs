@@ -205,9 +205,8 @@ impl SpanKeeper {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Some(span) = context.span(id) else { return };
-        let home = self.home();
         // Stored by the layer before this one? Mostly not: the lock is taken only where it may be.
-        if record::was_created(home, id.into_u64()) && span.extensions().get::<Held>().is_some() {
+        if record::was_created(id.into_u64()) && span.extensions().get::<Held>().is_some() {
             return;
         }
         let Some(_nested) = Nested::enter() else { return };
@@ -222,7 +221,7 @@ impl SpanKeeper {
         if extensions.get_mut::<Held>().is_none() {
             extensions.insert(Held::new(Arc::clone(&data)));
             drop(extensions);
-            record::created(home, id.into_u64(), data);
+            record::created(self.home(), id.into_u64(), data);
         }
     }
 
