@@ -84,16 +84,14 @@ const MAX_CAUSES: usize = 64;
 /// Above this a cleared buffer gives its memory back, so that one huge record does not stay for ever.
 const KEEP_BYTES: usize = 16 * 1024;
 
-/// The bit of a name: spread by length, first and last byte, which differ in nearly all real sets of names.
+/// The bit of a name: from its length, first and last byte, which differ in nearly all real sets of names.
 #[inline]
 pub(crate) fn bit(name: &str) -> u64 {
     let bytes = name.as_bytes();
-    let (first, last) = match bytes {
-        [] => (0, 0),
-        [only] => (*only, *only),
-        [first, .., last] => (*first, *last),
-    };
-    1 << ((bytes.len() ^ (usize::from(first) << 1) ^ (usize::from(last) << 2) ^ (usize::from(first) >> 3)) & 63)
+    let (first, last) = (bytes.first().copied().unwrap_or(0), bytes.last().copied().unwrap_or(0));
+    let mixed = bytes.len() as u32 ^ u32::from(first) << 8 ^ u32::from(last) << 16;
+    // The upper bits of the product depend on all bits of the factor.
+    1 << (mixed.wrapping_mul(0x9e37_79b1) >> 26)
 }
 
 impl Fields {
@@ -345,17 +343,28 @@ impl Fields {
         Stored::Error { first, count: self.links.len() as u32 - first }
     }
 
-    #[inline]
+    /// A copy of this stands in the visit of each type of value; what is rare is elsewhere.
+    #[inline(always)]
     fn put(&mut self, name: &'static str, value: Stored) {
         let bit = bit(name);
-        if self.bloom & bit != 0
-            && let Some(index) = self.find(name, bit)
-        {
-            self.slots[index].value = value;
-            return;
+        if self.bloom & bit == 0 && self.slots.len() < self.slots.capacity() {
+            self.bloom |= bit;
+            self.slots.push(Slot { name: Name::Static(name), bit, value });
+        } else {
+            self.put_carefully(name, bit, value);
         }
-        self.bloom |= bit;
-        self.slots.push(Slot { name: Name::Static(name), bit, value });
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_carefully(&mut self, name: &'static str, bit: u64, value: Stored) {
+        match self.find(name, bit) {
+            Some(index) => self.slots[index].value = value,
+            None => {
+                self.bloom |= bit;
+                self.slots.push(Slot { name: Name::Static(name), bit, value });
+            }
+        }
     }
 
     fn put_owned(&mut self, name: &str, value: Stored) {
