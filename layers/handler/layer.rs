@@ -133,7 +133,7 @@ where
     fn on_event(&self, event: &Event<'_>, context: LayerContext<'_, S>) {
         let Some(_nested) = Nested::enter() else { return self.post.ledger().count_dropped() };
         let leaf = self.spans.leaf(event, &context);
-        let mut record = Pooled::create();
+        let mut record = Pooled::create(self.handler.keeps());
         record.capture(event, leaf, self.clock.as_deref(), self.value_limit);
         if let Some(globals) = &self.globals {
             record.share_globals(Arc::clone(globals));
