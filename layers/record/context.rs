@@ -85,7 +85,12 @@ impl Drop for SpanData {
     }
 }
 
+#[inline]
 fn traceparent(fields: &Fields) -> Option<TraceParent> {
+    const BIT: u64 = super::fields::bit(TraceParent::FIELD);
+    if fields.bloom() & BIT == 0 {
+        return None;
+    }
     fields.get(TraceParent::FIELD)?.as_str()?.parse().ok()
 }
 
@@ -219,6 +224,9 @@ pub(crate) fn exit(home: Home, id: u64) {
         let mut stack = stack.try_borrow_mut().ok()?;
         // A layer may have learnt its home after it entered.
         let is_it = |entry: &Entry| entry.id == id && (entry.home == home || entry.home == 0);
+        if stack.last().is_some_and(is_it) {
+            return stack.pop();
+        }
         let index = stack.iter().rposition(is_it)?;
         Some(stack.remove(index))
     });

@@ -86,10 +86,13 @@ const KEEP_BYTES: usize = 16 * 1024;
 
 /// The bit of a name: from its length, first and last byte, which differ in nearly all real sets of names.
 #[inline]
-pub(crate) fn bit(name: &str) -> u64 {
+pub(crate) const fn bit(name: &str) -> u64 {
     let bytes = name.as_bytes();
-    let (first, last) = (bytes.first().copied().unwrap_or(0), bytes.last().copied().unwrap_or(0));
-    let mixed = bytes.len() as u32 ^ u32::from(first) << 8 ^ u32::from(last) << 16;
+    let (first, last) = match bytes {
+        [] => (0, 0),
+        [first, ..] => (*first, bytes[bytes.len() - 1]),
+    };
+    let mixed = bytes.len() as u32 ^ (first as u32) << 8 ^ (last as u32) << 16;
     // The upper bits of the product depend on all bits of the factor.
     1 << (mixed.wrapping_mul(0x9e37_79b1) >> 26)
 }
@@ -286,9 +289,11 @@ impl Fields {
     /// such error here.
     #[inline]
     pub(super) fn put_error_type(&mut self, name: &str, type_name: &str) -> bool {
-        if self.links.is_empty() {
-            return false;
-        }
+        !self.links.is_empty() && self.put_type_of_error(name, type_name)
+    }
+
+    #[cold]
+    fn put_type_of_error(&mut self, name: &str, type_name: &str) -> bool {
         let Some(error) = name.strip_suffix(".type") else { return false };
         let Some(Stored::Error { first, .. }) = self.find(error, bit(error)).map(|index| self.slots[index].value)
         else {
@@ -315,9 +320,11 @@ impl Fields {
 
     #[inline]
     pub(super) fn push_limited(&mut self, text: &str, limit: usize) -> Span {
-        if text.len() <= limit {
-            return self.push_text(text);
-        }
+        if text.len() <= limit { self.push_text(text) } else { self.push_cut(text, limit) }
+    }
+
+    #[cold]
+    fn push_cut(&mut self, text: &str, limit: usize) -> Span {
         let start = self.text.len() as u32;
         let kept = &text[..text.floor_char_boundary(limit)];
         self.text.push_str(kept);
