@@ -40,7 +40,7 @@ use tracing_core::Metadata;
 
 pub(crate) use self::{
     capture::{SEVERITY_FIELD, Visit, capture_fields, severity_of},
-    context::{Chain, Held, Home, SpanData, current, enter, entered, exit},
+    context::{Chain, Held, Home, SpanData, created, current, enter, entered, exit, was_created},
     fields::{Span, bit},
     guarded::{Nested, VALUE_LIMIT, panic_message},
     pool::Pooled,
