@@ -5,5 +5,8 @@
 mod capture;
 mod context;
 mod handlers;
+mod log_file;
 mod logger;
+mod places;
+mod stream;
 mod support;
