@@ -238,7 +238,9 @@ pub(crate) fn deliver<H: Handler + ?Sized>(post: &Post, bit: u64, handler: &H, r
 
 #[cold]
 fn failed(post: &Post, error: &Error, record: &Record) {
-    post.ledger().count_failed();
+    if !error.record_is_held() {
+        post.ledger().count_failed();
+    }
     tell(post, error, Some(record));
 }
 
@@ -247,7 +249,7 @@ fn tell(post: &Post, error: &Error, record: Option<&Record>) {
     catch_unwind(AssertUnwindSafe(|| post.tell(error, record))).unwrap_or_default();
 }
 
-fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Error {
+pub(crate) fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Error {
     Error::panicked(format_args!("panicked in {doing}(): {}", crate::record::panic_message(panic)))
 }
 

@@ -56,6 +56,35 @@ struct Slot {
     value: Stored,
 }
 
+/// A name and its value.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry<'a> {
+    fields: &'a Fields,
+    slot: &'a Slot,
+}
+
+impl<'a> Entry<'a> {
+    /// The name's [bit].
+    #[inline]
+    pub(crate) fn bit(self) -> u64 {
+        self.slot.bit
+    }
+
+    /// The name, and whether it lives as long as the process.
+    #[inline]
+    pub(crate) fn name(self) -> Result<&'static str, &'a str> {
+        match self.slot.name {
+            Name::Static(name) => Ok(name),
+            Name::Text(span) => Err(self.fields.text(span)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn value(self) -> Value<'a> {
+        self.fields.value(&self.slot.value)
+    }
+}
+
 /// A value with its text elsewhere. Wide integers are split so that a slot stays 48 bytes.
 #[derive(Clone, Copy)]
 enum Stored {
@@ -129,6 +158,12 @@ impl Fields {
     #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, Value<'_>)> + DoubleEndedIterator {
         self.slots.iter().map(|slot| (self.name(slot.name), self.value(&slot.value)))
+    }
+
+    /// The same for formats, which look at a value after its name is written.
+    #[inline]
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.slots.iter().map(|slot| Entry { fields: self, slot })
     }
 
     /// Sets a value; a value under the same name is replaced, in its old place.
