@@ -238,7 +238,9 @@ pub(crate) fn deliver<H: Handler + ?Sized>(post: &Post, bit: u64, handler: &H, r
 
 #[cold]
 fn failed(post: &Post, error: &Error, record: &Record) {
-    post.ledger().count_failed();
+    if !error.record_is_held() {
+        post.ledger().count_failed();
+    }
     tell(post, error, Some(record));
 }
 
