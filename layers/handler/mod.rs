@@ -249,7 +249,7 @@ fn tell(post: &Post, error: &Error, record: Option<&Record>) {
     catch_unwind(AssertUnwindSafe(|| post.tell(error, record))).unwrap_or_default();
 }
 
-fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Error {
+pub(crate) fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Error {
     Error::panicked(format_args!("panicked in {doing}(): {}", crate::record::panic_message(panic)))
 }
 

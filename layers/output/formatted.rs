@@ -2,9 +2,16 @@
 //!
 //! Python: what `logging.StreamHandler.emit` does.
 
-use std::{borrow::Cow, cell::Cell, fmt, io, path::Path, sync::Arc};
+use std::{
+    borrow::Cow,
+    cell::Cell,
+    fmt, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+};
 
-use crate::{Error, Format, Handler, Outcome, Record, Severity, Sink, sink::Written, trap::Ledger};
+use crate::{Error, Format, Handler, Outcome, Record, Severity, Sink, handler::panicked, sink::Written, trap::Ledger};
 
 /// Makes text of each record and gives it, with a line end, to a sink in one write.
 ///
@@ -74,6 +81,16 @@ impl<F: Format, S: Sink> Formatted<F, S> {
         Self { sink: change(self.sink), ..self }
     }
 
+    /// Flushes after a record. One that is held is on the ledger already, whatever becomes of the flush.
+    fn flush_after(&self, written: Written) -> Result<(), Error> {
+        if written == Written::Through {
+            return self.flush();
+        }
+        catch_unwind(AssertUnwindSafe(|| self.flush()))
+            .unwrap_or_else(|panic| Err(panicked("flush", &*panic)))
+            .map_err(Error::of_a_held_record)
+    }
+
     #[cold]
     fn refused(&self, doing: &str, error: io::Error) -> Error {
         Error::io_at(Path::new(&*self.place), doing, error)
@@ -88,10 +105,7 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
             self.sink.write(line.as_bytes()).map_err(|error| self.refused("write to", error))
         })?;
         if self.flush_on.is_some_and(|least| record.severity() >= least) {
-            self.sink.flush().map_err(|error| {
-                let error = self.refused("flush", error);
-                if written == Written::Held { error.of_a_held_record() } else { error }
-            })?;
+            self.flush_after(written)?;
         }
         Ok(match written {
             Written::Through => Outcome::Written,

@@ -49,8 +49,9 @@ use crate::{
 /// | with a [buffer](LogFileBuilder::buffer) | lost: what was held since the last flush | the same, and the above |
 ///
 /// The buffer is written when the next record finds no room in it, at a flush, after a record of
-/// [`flush_on`](LogFileBuilder::flush_on) or above, and when the last clone of the sink is dropped; never by a clock, and
-/// not at `std::process::exit`. Nothing calls fsync.
+/// [`flush_on`](LogFileBuilder::flush_on) or above, and when the last clone of the sink is dropped; never by a clock.
+/// **A global subscriber is never dropped:** keep a clone of the sink, or the handler as [`Shared`](crate::Shared), and
+/// flush it at the end of `main` and before `std::process::exit`. Nothing calls fsync.
 ///
 /// # When it blocks
 /// As long as write(2) does. No lock is held over it without a buffer; with one, threads wait while it is written. On

@@ -82,8 +82,8 @@ impl<P: Place> Append<P> {
 
     /// Opens the path again; the old file stays in use if that fails.
     pub(super) fn reopen(&self) -> io::Result<()> {
-        let opened = self.place.open()?;
         let _turn = self.turn();
+        let opened = self.place.open()?;
         self.tail.set(opened.unended);
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(opened));
         Ok(())

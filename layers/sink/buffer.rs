@@ -71,10 +71,11 @@ impl<P: Place> Buffered<P> {
 
     /// Opens the path again; the old file stays in use if that fails. What the old file does not take goes to the new one.
     pub(super) fn reopen(&self) -> io::Result<()> {
-        let opened = self.place.open()?;
         let mut state = self.state();
-        // What the old file does not take stays in the buffer.
+        // Before opening: should it be the same file, it is to be seen whether a part of a record is its end. What the old
+        // file does not take stays in the buffer.
         state.emit().unwrap_or_default();
+        let opened = self.place.open()?;
         state.buffer.start_over(opened.unended);
         state.file = Some(opened.file);
         Ok(())
@@ -116,7 +117,10 @@ impl<P: Place> Drop for Buffered<P> {
 struct Buffer {
     /// Whole records, one after the other.
     bytes: Vec<u8>,
-    held: VecDeque<Held>,
+    /// How long each is.
+    lens: VecDeque<usize>,
+    /// Whose they are.
+    runs: VecDeque<Run>,
     /// How much of the first record is at its place already.
     done: usize,
     capacity: usize,
@@ -124,15 +128,17 @@ struct Buffer {
     tail: Tail,
 }
 
+/// Records of one owner, one after the other.
 #[derive(Debug)]
-struct Held {
-    len: usize,
+struct Run {
     ledger: Option<Arc<Ledger>>,
+    records: u64,
 }
 
 impl Buffer {
     fn new(capacity: usize) -> Self {
-        Self { bytes: Vec::new(), held: VecDeque::new(), done: 0, capacity, tail: Tail::new(false) }
+        let (bytes, lens, runs) = (Vec::new(), VecDeque::new(), VecDeque::new());
+        Self { bytes, lens, runs, done: 0, capacity, tail: Tail::new(false) }
     }
 
     #[inline]
@@ -156,13 +162,24 @@ impl Buffer {
             len += 1;
         }
         self.bytes.extend_from_slice(record);
-        let Some(ledger) = ledger else {
-            self.held.push_back(Held { len, ledger: None });
-            return Written::Through;
-        };
-        ledger.queue(1);
-        self.held.push_back(Held { len, ledger: Some(Arc::clone(ledger)) });
-        Written::Held
+        self.lens.push_back(len);
+        self.sign(ledger);
+        match ledger {
+            Some(ledger) => {
+                ledger.queue(1);
+                Written::Held
+            }
+            None => Written::Through,
+        }
+    }
+
+    /// One more record of an owner.
+    #[inline]
+    fn sign(&mut self, ledger: Option<&Arc<Ledger>>) {
+        match self.runs.back_mut() {
+            Some(run) if run.ledger.as_ref().map(Arc::as_ptr) == ledger.map(Arc::as_ptr) => run.records += 1,
+            _ => self.runs.push_back(Run { ledger: ledger.cloned(), records: 1 }),
+        }
     }
 
     /// Writes past the empty buffer.
@@ -178,22 +195,41 @@ impl Buffer {
             Ok(count)
         });
         let (mut whole, mut records) = (0, 0);
-        while let Some(held) = self.held.get(records).filter(|held| whole + held.len <= self.done) {
-            whole += held.len;
+        if self.done == self.bytes.len() {
+            (whole, records) = (self.done, self.lens.len());
+        }
+        while let Some(len) = self.lens.get(records).filter(|len| whole + **len <= self.done) {
+            whole += len;
             records += 1;
         }
         self.done -= whole;
         self.bytes.drain(..whole);
-        settle(self.held.drain(..records), Ledger::settle_written);
+        self.lens.drain(..records);
+        self.settle(records as u64, Ledger::settle_written);
         result.map_err(|cut| cut.error)
+    }
+
+    /// Settles the first records.
+    fn settle(&mut self, mut records: u64, how: fn(&Ledger, u64)) {
+        while let Some(run) = self.runs.front_mut().filter(|_| records > 0) {
+            let settled = run.records.min(records);
+            if let Some(ledger) = &run.ledger {
+                how(ledger, settled);
+            }
+            records -= settled;
+            run.records -= settled;
+            if run.records == 0 {
+                self.runs.pop_front();
+            }
+        }
     }
 
     /// What is held goes to another file from here on, from the beginning of the first record.
     fn start_over(&mut self, unended: bool) {
         self.done = 0;
-        match self.held.front_mut() {
+        match self.lens.front_mut() {
             Some(first) if unended => {
-                first.len += 1;
+                *first += 1;
                 self.bytes.insert(0, b'\n');
                 self.tail.set(false);
             }
@@ -204,26 +240,9 @@ impl Buffer {
     /// Nobody will write what is held.
     fn give_up(&mut self) {
         self.bytes.clear();
+        self.lens.clear();
         self.done = 0;
-        settle(self.held.drain(..), Ledger::settle_failed);
-    }
-}
-
-/// Settles records, one call for each run of one ledger.
-fn settle(records: impl Iterator<Item = Held>, how: fn(&Ledger, u64)) {
-    let mut run: Option<(Arc<Ledger>, u64)> = None;
-    for ledger in records.filter_map(|held| held.ledger) {
-        match &mut run {
-            Some((same, count)) if Arc::ptr_eq(same, &ledger) => *count += 1,
-            _ => {
-                if let Some((before, count)) = run.replace((ledger, 1)) {
-                    how(&before, count);
-                }
-            }
-        }
-    }
-    if let Some((last, count)) = run {
-        how(&last, count);
+        self.settle(u64::MAX, Ledger::settle_failed);
     }
 }
 
@@ -272,6 +291,16 @@ mod tests {
     }
 
     #[test]
+    fn t41_a_reopening_sees_what_its_own_flush_has_torn() {
+        let script = Script::new([Fault::Take(3), Fault::Full]);
+        let sink = Buffered::new(script.clone(), 20, None);
+        sink.write(b"first\n", None).unwrap();
+        sink.reopen().unwrap();
+        sink.flush().unwrap();
+        assert_eq!(script.text(), "fir\nfirst\n");
+    }
+
+    #[test]
     fn memory_is_bounded_and_long_records_go_past() {
         let script = Script::new([]);
         let sink = Buffered::new(script.clone(), 10, None);
@@ -284,7 +313,7 @@ mod tests {
         assert!(sink.write(b"a\n", None).is_err());
         assert!(sink.write(b"longer than that\n", None).is_err());
         let state = sink.state();
-        assert_eq!((state.buffer.bytes.len(), state.buffer.held.len()), (10, 1));
+        assert_eq!((state.buffer.bytes.len(), state.buffer.lens.len()), (10, 1));
     }
 
     #[test]
@@ -293,6 +322,6 @@ mod tests {
         for _ in 0..100 {
             sink.write(b"", None).unwrap();
         }
-        assert!(sink.state().buffer.held.is_empty());
+        assert!(sink.state().buffer.lens.is_empty());
     }
 }
