@@ -97,9 +97,8 @@ impl<P: Place> Append<P> {
     /// The file; the lock is free again before anything is written.
     #[inline]
     fn opened(&self) -> io::Result<Arc<Opened<P::File>>> {
-        match &*self.open.read().unwrap_or_else(PoisonError::into_inner) {
-            Some(opened) => return Ok(Arc::clone(opened)),
-            None => {}
+        if let Some(opened) = &*self.open.read().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(Arc::clone(opened));
         }
         self.open_now()
     }
@@ -124,6 +123,8 @@ impl<P: Place> Append<P> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::{sync::Condvar, time::Duration};
+
     use super::*;
     use crate::sink::faults::{Fault, Script};
 
@@ -162,6 +163,56 @@ mod tests {
             first.join().unwrap().unwrap();
         });
         assert_eq!(script.text(), "fir\nsecond\n\nfirst\n");
+    }
+
+    /// A file in which writers wait for each other.
+    #[derive(Clone, Default)]
+    struct Meeting(Arc<(Mutex<usize>, Condvar)>);
+
+    impl Place for (Meeting, bool) {
+        type File = Meeting;
+
+        fn open(&self) -> io::Result<Opened<Meeting>> {
+            Ok(Opened { file: self.0.clone(), takes_turns: self.1, unended: false })
+        }
+    }
+
+    impl RawFile for Meeting {
+        /// Fails if nobody else comes in a while.
+        fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+            let (count, came) = &*self.0;
+            let mut present = count.lock().unwrap();
+            *present += 1;
+            came.notify_all();
+            let (mut present, late) =
+                came.wait_timeout_while(present, Duration::from_millis(200), |present| *present < 2).unwrap();
+            if late.timed_out() {
+                *present -= 1;
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            Ok(bytes.len())
+        }
+    }
+
+    /// Whether two threads write at once.
+    fn meet(takes_turns: bool) -> bool {
+        let sink = Append::new((Meeting::default(), takes_turns), None);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| sink.write(b"a\n").is_ok());
+            let met = sink.write(b"b\n").is_ok();
+            other.join().unwrap() && met
+        })
+    }
+
+    #[test]
+    fn threads_write_to_a_file_at_once() {
+        // Both have to come within the time; a busy machine may need more than one try.
+        assert!((0..50).any(|_| meet(false)));
+    }
+
+    #[test]
+    fn threads_take_turns_on_what_is_no_regular_file() {
+        assert!((0..3).all(|_| !meet(true)));
     }
 
     #[test]

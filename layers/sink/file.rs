@@ -211,7 +211,7 @@ pub(crate) struct FilePlace {
 
 /// What could not be done, as in "cannot … the file".
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(super) struct Refusal {
     pub(crate) doing: &'static str,
     pub(crate) error: io::Error,
 }

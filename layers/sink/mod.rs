@@ -27,7 +27,7 @@ mod writer;
 
 use std::{io, sync::Arc};
 
-pub(crate) use self::file::{FilePlace, Refusal};
+pub(crate) use self::file::FilePlace;
 pub use self::{
     file::FileSink,
     std_stream::StdStream,

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, IsTerminal as _, Write},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::AtomicBool,
     time::Duration,
 };
 
@@ -119,6 +119,7 @@ impl<'a> MakeWriter<'a> for StdStream {
 struct State {
     tail: Tail,
     /// It took nothing until the deadline of an earlier record.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only unix knows how to wait for it"))]
     stuck: AtomicBool,
 }
 
@@ -135,6 +136,7 @@ static STDERR: State = State::new();
 mod sys {
     use std::{
         os::fd::{AsFd, BorrowedFd},
+        sync::atomic::Ordering,
         time::Instant,
     };
 

@@ -40,10 +40,7 @@ const REPORT: &str = "STRATA_TEST_REPORT";
 /// Runs one test of this binary in a process of its own, where it may change what belongs to the process, and gives what
 /// that wrote to the report. In the child itself it runs `child`, which gets the path of the report, and exits.
 pub(crate) fn in_a_child(test: &str, prepare: impl FnOnce(&mut Command), child: impl FnOnce(&Path)) -> String {
-    if let Some(report) = env::var_os(REPORT) {
-        child(Path::new(&report));
-        process::exit(0);
-    }
+    if_child(child);
     let dir = Dir::new();
     let report = dir.path("report");
     let mut command = again(test, &report);
@@ -52,6 +49,14 @@ pub(crate) fn in_a_child(test: &str, prepare: impl FnOnce(&mut Command), child: 
     let text = fs::read_to_string(&report).unwrap_or_default();
     assert!(output.status.success(), "{test}: {output:?}\n{text}");
     text
+}
+
+/// In the child it runs `child`, which gets the path of the report, and exits.
+pub(crate) fn if_child(child: impl FnOnce(&Path)) {
+    if let Some(report) = env::var_os(REPORT) {
+        child(Path::new(&report));
+        process::exit(0);
+    }
 }
 
 /// A command that runs one test of this binary with a report.

@@ -135,6 +135,38 @@ fn the_terminator_and_the_format_can_be_replaced() {
 }
 
 #[test]
+fn a_format_is_told_whether_its_sink_is_a_terminal() {
+    struct Asking(Option<bool>);
+    impl Format for Asking {
+        fn format(&self, _: &Record, out: &mut String) -> Result<(), Error> {
+            out.push_str(match self.0 {
+                Some(true) => "terminal",
+                Some(false) => "no terminal",
+                None => "not told",
+            });
+            Ok(())
+        }
+        fn adapt(&mut self, terminal: bool) {
+            self.0 = Some(terminal);
+        }
+    }
+    struct Terminal(Scripted);
+    impl Sink for Terminal {
+        fn write(&self, bytes: &[u8]) -> io::Result<Written> {
+            self.0.clone().write_all(bytes).map(|()| Written::Through)
+        }
+        fn is_terminal(&self) -> bool {
+            true
+        }
+    }
+    let script = Scripted::default();
+    Stream::writer(script.clone()).format(Asking(None)).handle(&record("")).unwrap();
+    Stream::sink(Terminal(script.clone())).format(Asking(None)).handle(&record("")).unwrap();
+    Formatted::new(Asking(None), Arc::new(Terminal(script.clone()))).handle(&record("")).unwrap();
+    assert_eq!(script.text(), "no terminal\nterminal\nterminal\n");
+}
+
+#[test]
 fn streams_are_named_after_themselves() {
     assert_eq!(Stream::stdout().default_name(), "stdout");
     assert_eq!(Stream::stderr().format(Json::new()).default_name(), "stderr");
