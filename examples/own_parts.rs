@@ -11,8 +11,7 @@ use std::{
 
 use tracing::{info, warn};
 use tracing_strata::{
-    Error, Format, Handler, Outcome, Record, Severity, Sink, filter::Filter, output::Stream, prelude::*, sink::Written,
-    trap::Trap,
+    Error, Format, Handler, Outcome, Record, Severity, Sink, filter::Filter, output::Stream, sink::Written, trap::Trap,
 };
 use tracing_subscriber::prelude::*;
 

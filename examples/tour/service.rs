@@ -10,7 +10,7 @@ use axum::{
     response::Response,
     routing::get,
 };
-use tracing::{Instrument as _, debug, info, info_span, warn};
+use tracing::{Instrument as _, Span, debug, info, info_span, warn};
 use tracing_strata::record::request_id;
 
 /// Starts the server on a thread of its own; returns its address.
@@ -39,16 +39,7 @@ pub(crate) fn start() -> io::Result<String> {
 
 /// The request's span: what a client sent, or a new id.
 async fn in_span(request: Request, next: Next) -> Response {
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let id = request_id(header("x-request-id")).into_owned();
-    let span = info_span!(
-        "request",
-        request_id = id,
-        traceparent = header("traceparent"),
-        method = %request.method(),
-        path = request.uri().path(),
-        status = tracing::field::Empty,
-    );
+    let (id, span) = begin(&request);
     let answered = span.clone();
     async move {
         let mut response = next.run(request).await;
@@ -61,6 +52,20 @@ async fn in_span(request: Request, next: Next) -> Response {
     }
     .instrument(span)
     .await
+}
+
+fn begin(request: &Request) -> (String, Span) {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let id = request_id(header("x-request-id")).into_owned();
+    let span = info_span!(
+        "request",
+        request_id = id,
+        traceparent = header("traceparent"),
+        method = %request.method(),
+        path = request.uri().path(),
+        status = tracing::field::Empty,
+    );
+    (id, span)
 }
 
 async fn order(Path(item): Path<u32>) -> String {

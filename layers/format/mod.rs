@@ -1,10 +1,24 @@
 //! Record → text.
+//!
+//! Python: `logging.Formatter`.
+//!
+//! | format | for | one record is |
+//! |---|---|---|
+//! | [`Json`] | machines | one JSON object on one line |
+//! | [`Text`] | people | one line, or several where asked for |
+//!
+//! A format of one's own is an implementation of [`Format`]; [`Time`] writes the time for it.
 
 mod json;
 mod text;
+mod time;
 
-pub use self::{json::Json, text::Text};
-use crate::{Error, Record};
+pub use self::{
+    json::{Json, Key},
+    text::{Color, Text},
+    time::Time,
+};
+use crate::{Error, Record, record::SpanView};
 
 /// Renders a record into a reused buffer.
 ///
@@ -45,4 +59,10 @@ impl<F: Format + ?Sized> Format for Box<F> {
     fn adapt(&mut self, terminal: bool) {
         (**self).adapt(terminal);
     }
+}
+
+/// A record's spans from the outside in. They are linked the other way, and few.
+fn outermost_first(record: &Record) -> impl Iterator<Item = SpanView<'_>> {
+    let count = record.spans().count();
+    (0..count).rev().filter_map(|depth| record.spans().nth(depth))
 }

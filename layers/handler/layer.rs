@@ -133,7 +133,7 @@ where
     fn on_event(&self, event: &Event<'_>, context: LayerContext<'_, S>) {
         let Some(_nested) = Nested::enter() else { return self.post.ledger().count_dropped() };
         let leaf = self.spans.leaf(event, &context);
-        let mut record = Pooled::create();
+        let mut record = Pooled::create(self.handler.keeps());
         record.capture(event, leaf, self.clock.as_deref(), self.value_limit);
         if let Some(globals) = &self.globals {
             record.share_globals(Arc::clone(globals));
@@ -205,7 +205,8 @@ impl SpanKeeper {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Some(span) = context.span(id) else { return };
-        if span.extensions().get::<Held>().is_some() {
+        // Stored by the layer before this one? Mostly not: the lock is taken only where it may be.
+        if record::was_created(id.into_u64()) && span.extensions().get::<Held>().is_some() {
             return;
         }
         let Some(_nested) = Nested::enter() else { return };
@@ -218,7 +219,9 @@ impl SpanKeeper {
         let data = SpanData::create(attributes.metadata(), parent, fill);
         let mut extensions = span.extensions_mut();
         if extensions.get_mut::<Held>().is_none() {
-            extensions.insert(Held(data));
+            extensions.insert(Held::new(Arc::clone(&data)));
+            drop(extensions);
+            record::created(self.home(), id.into_u64(), data);
         }
     }
 
@@ -294,5 +297,5 @@ impl SpanKeeper {
 }
 
 fn held<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Arc<SpanData>> {
-    span.extensions().get::<Held>().map(|held| Arc::clone(&held.0))
+    span.extensions().get::<Held>().and_then(Held::data)
 }

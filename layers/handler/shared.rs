@@ -110,6 +110,11 @@ impl Handler for Shared {
         Shared::flush(self)
     }
 
+    #[inline]
+    fn keeps(&self) -> bool {
+        self.0.handler.keeps()
+    }
+
     fn default_name(&self) -> String {
         self.name().to_owned()
     }
@@ -172,6 +177,10 @@ impl Handler for Tee {
     /// Flushes all; the first error is returned, all are told.
     fn flush(&self) -> Result<(), Error> {
         self.handlers.iter().fold(Ok(()), |result, handler| result.and(handler.flush()))
+    }
+
+    fn keeps(&self) -> bool {
+        self.handlers.iter().any(Handler::keeps)
     }
 
     fn default_name(&self) -> String {

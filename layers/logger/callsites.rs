@@ -6,7 +6,7 @@ use std::{
     hash::{Hash, Hasher},
     sync::{
         LazyLock, OnceLock, PoisonError, RwLock,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
 };
 
@@ -45,11 +45,16 @@ const NEVER: u8 = 0;
 const SOMETIMES: u8 = 1;
 const ALWAYS: u8 = 2;
 
-/// The most call sites that are made. Names made from data (a logger for each user) end here: further targets travel
-/// as `log.target`, which our layers put back into its place.
-const MAX_SITES: usize = 4_096;
-/// The most that are made after that, for levels and sets of field names.
-const MAX_FALLBACKS: usize = 1_024;
+/// How many call sites may be made by then: for any place and names; for levels and sets of names only, with the target in
+/// a field; and for levels alone. Names made from data (a logger for each user) end in the second, field names made from
+/// data in the third.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    Any = 4_096,
+    WithoutPlace = 5_120,
+    WithoutNames = 5_130,
+}
+
 /// The most fields of one event, with its message; the rest is given up and counted in a last field.
 pub(crate) const MAX_FIELDS: usize = 64;
 
@@ -60,10 +65,9 @@ struct Sites {
 }
 
 static SITES: LazyLock<RwLock<Sites>> = LazyLock::new(RwLock::default);
-static OVERFLOWS: AtomicU64 = AtomicU64::new(0);
 
 /// The call site of a place and names. `None` when all that may be made are made.
-pub(crate) fn site(place: Place<'_>, names: &[&str], fallback: bool) -> Option<&'static Site> {
+pub(crate) fn site(place: Place<'_>, names: &[&str], room: Room) -> Option<&'static Site> {
     let mut hasher = DefaultHasher::new();
     (place, names).hash(&mut hasher);
     let hash = hasher.finish();
@@ -76,11 +80,10 @@ pub(crate) fn site(place: Place<'_>, names: &[&str], fallback: bool) -> Option<&
         if let Some(found) = find(&sites) {
             return Some(found);
         }
-        if sites.made >= MAX_SITES + if fallback { MAX_FALLBACKS } else { 0 } {
-            OVERFLOWS.fetch_add(1, Ordering::Relaxed);
+        if sites.made >= room as usize {
             return None;
         }
-        let site = Site::leak(place, names, fallback);
+        let site = Site::leak(place, names, room);
         sites.made += 1;
         sites.by_hash.entry(hash).or_default().push(site);
         site
@@ -95,12 +98,12 @@ fn leak_str(text: &str) -> &'static str {
 }
 
 impl Site {
-    fn leak(place: Place<'_>, names: &[&str], fallback: bool) -> &'static Self {
+    fn leak(place: Place<'_>, names: &[&str], room: Room) -> &'static Self {
         let names: &'static [&'static str] = Vec::leak(names.iter().map(|name| leak_str(name)).collect());
         let name = match (place.file, place.line) {
             (Some(file), Some(line)) => leak_str(&format!("event {file}:{line}")),
             // As `tracing-log` calls the events whose target is in a field.
-            _ if fallback => "log event",
+            _ if room != Room::Any => "log event",
             _ => "event at run time",
         };
         let interest: &'static Cached =
@@ -138,9 +141,10 @@ impl Site {
         }
     }
 
-    /// Whether any layer may want an event from here.
+    /// Whether any layer may want an event from here. `Dispatch::enabled` would know more, but must not be asked without
+    /// sending an event after: the answers of per-layer filters stay behind and hide the thread's next event.
     pub(crate) fn may_be_enabled(&self) -> bool {
-        *self.metadata.level() <= LevelFilter::current() && dispatcher::get_default(|d| self.is_enabled(d))
+        *self.metadata.level() <= LevelFilter::current() && self.interest.interest.load(Ordering::Relaxed) != NEVER
     }
 
     /// Sends an event to the layers. `values` belong to the names, in order.

@@ -12,7 +12,7 @@ use tracing_core::{
 };
 
 pub(crate) use self::callsites::Place;
-use self::callsites::{MAX_FIELDS, Site, site};
+use self::callsites::{MAX_FIELDS, Room, Site, site};
 use crate::{Fields, Severity, Value, record::SEVERITY_FIELD};
 
 /// A name under which events are logged, and values that each of them carries.
@@ -68,9 +68,9 @@ impl Logger {
         Entry { logger: self, severity, values: Vec::new() }
     }
 
-    /// Whether any layer may want an event of this severity. "No" is certain; as with [`tracing::enabled!`], "yes" may
-    /// still be refused by the filters of single layers. [`Loggers::is_enabled_for`](crate::Loggers::is_enabled_for)
-    /// knows exactly what its loggers let pass.
+    /// Whether any layer may want an event of this severity. "No" is certain; "yes" may still be refused by filters that
+    /// decide event by event. [`Loggers::is_enabled_for`](crate::Loggers::is_enabled_for) knows exactly what its loggers
+    /// let pass.
     #[track_caller]
     pub fn is_enabled(&self, severity: Severity) -> bool {
         is_enabled(self.place(severity, Location::caller()))
@@ -231,7 +231,7 @@ impl Given<'_> {
 
 /// Whether any layer may want an event from a place.
 pub(crate) fn is_enabled(place: Place<'_>) -> bool {
-    place.level <= LevelFilter::current() && site(place, &["message"], false).is_none_or(Site::may_be_enabled)
+    place.level <= LevelFilter::current() && site(place, &["message"], Room::Any).is_none_or(Site::may_be_enabled)
 }
 
 /// Sends an event made of run-time parts to the layers. Names stand once.
@@ -257,7 +257,7 @@ pub(crate) fn send(place: Place<'_>, severity: Severity, message: &dyn fmt::Debu
     if given_up > 0 {
         put("strata.fields_given_up", &given_up);
     }
-    if let Some(site) = site(place, &names, false) {
+    if let Some(site) = site(place, &names, Room::Any) {
         return site.dispatch(&all);
     }
 
@@ -275,14 +275,14 @@ pub(crate) fn send(place: Place<'_>, severity: Severity, message: &dyn fmt::Debu
         put("log.line", line);
     }
     let anywhere = Place { target: "log", module_path: None, file: None, line: None, ..place };
-    if let Some(site) = site(anywhere, &names, true) {
+    if let Some(site) = site(anywhere, &names, Room::WithoutPlace) {
         return site.dispatch(&all);
     }
     // Field names made from data as well: they become text.
     let text = Joined(&values[..kept]);
     let text = field::display(&text);
     let names = ["message", SEVERITY_FIELD, "log.target", "fields"];
-    if let Some(site) = site(anywhere, &names, true) {
+    if let Some(site) = site(anywhere, &names, Room::WithoutNames) {
         site.dispatch(&[&message, &number, &place.target, &text]);
     }
 }

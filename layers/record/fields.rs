@@ -56,6 +56,35 @@ struct Slot {
     value: Stored,
 }
 
+/// A name and its value.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry<'a> {
+    fields: &'a Fields,
+    slot: &'a Slot,
+}
+
+impl<'a> Entry<'a> {
+    /// The name's [bit].
+    #[inline]
+    pub(crate) fn bit(self) -> u64 {
+        self.slot.bit
+    }
+
+    /// The name, and whether it lives as long as the process.
+    #[inline]
+    pub(crate) fn name(self) -> Result<&'static str, &'a str> {
+        match self.slot.name {
+            Name::Static(name) => Ok(name),
+            Name::Text(span) => Err(self.fields.text(span)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn value(self) -> Value<'a> {
+        self.fields.value(&self.slot.value)
+    }
+}
+
 /// A value with its text elsewhere. Wide integers are split so that a slot stays 48 bytes.
 #[derive(Clone, Copy)]
 enum Stored {
@@ -84,16 +113,17 @@ const MAX_CAUSES: usize = 64;
 /// Above this a cleared buffer gives its memory back, so that one huge record does not stay for ever.
 const KEEP_BYTES: usize = 16 * 1024;
 
-/// The bit of a name: spread by length, first and last byte, which differ in nearly all real sets of names.
+/// The bit of a name: from its length, first and last byte, which differ in nearly all real sets of names.
 #[inline]
-pub(crate) fn bit(name: &str) -> u64 {
+pub(crate) const fn bit(name: &str) -> u64 {
     let bytes = name.as_bytes();
     let (first, last) = match bytes {
         [] => (0, 0),
-        [only] => (*only, *only),
-        [first, .., last] => (*first, *last),
+        [first, ..] => (*first, bytes[bytes.len() - 1]),
     };
-    1 << ((bytes.len() ^ (usize::from(first) << 1) ^ (usize::from(last) << 2) ^ (usize::from(first) >> 3)) & 63)
+    let mixed = bytes.len() as u32 ^ (first as u32) << 8 ^ (last as u32) << 16;
+    // The upper bits of the product depend on all bits of the factor.
+    1 << (mixed.wrapping_mul(0x9e37_79b1) >> 26)
 }
 
 impl Fields {
@@ -128,6 +158,12 @@ impl Fields {
     #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, Value<'_>)> + DoubleEndedIterator {
         self.slots.iter().map(|slot| (self.name(slot.name), self.value(&slot.value)))
+    }
+
+    /// The same for formats, which look at a value after its name is written.
+    #[inline]
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.slots.iter().map(|slot| Entry { fields: self, slot })
     }
 
     /// Sets a value; a value under the same name is replaced, in its old place.
@@ -288,9 +324,11 @@ impl Fields {
     /// such error here.
     #[inline]
     pub(super) fn put_error_type(&mut self, name: &str, type_name: &str) -> bool {
-        if self.links.is_empty() {
-            return false;
-        }
+        !self.links.is_empty() && self.put_type_of_error(name, type_name)
+    }
+
+    #[cold]
+    fn put_type_of_error(&mut self, name: &str, type_name: &str) -> bool {
         let Some(error) = name.strip_suffix(".type") else { return false };
         let Some(Stored::Error { first, .. }) = self.find(error, bit(error)).map(|index| self.slots[index].value)
         else {
@@ -317,9 +355,11 @@ impl Fields {
 
     #[inline]
     pub(super) fn push_limited(&mut self, text: &str, limit: usize) -> Span {
-        if text.len() <= limit {
-            return self.push_text(text);
-        }
+        if text.len() <= limit { self.push_text(text) } else { self.push_cut(text, limit) }
+    }
+
+    #[cold]
+    fn push_cut(&mut self, text: &str, limit: usize) -> Span {
         let start = self.text.len() as u32;
         let kept = &text[..text.floor_char_boundary(limit)];
         self.text.push_str(kept);
@@ -345,17 +385,28 @@ impl Fields {
         Stored::Error { first, count: self.links.len() as u32 - first }
     }
 
-    #[inline]
+    /// A copy of this stands in the visit of each type of value; what is rare is elsewhere.
+    #[inline(always)]
     fn put(&mut self, name: &'static str, value: Stored) {
         let bit = bit(name);
-        if self.bloom & bit != 0
-            && let Some(index) = self.find(name, bit)
-        {
-            self.slots[index].value = value;
-            return;
+        if self.bloom & bit == 0 && self.slots.len() < self.slots.capacity() {
+            self.bloom |= bit;
+            self.slots.push(Slot { name: Name::Static(name), bit, value });
+        } else {
+            self.put_carefully(name, bit, value);
         }
-        self.bloom |= bit;
-        self.slots.push(Slot { name: Name::Static(name), bit, value });
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_carefully(&mut self, name: &'static str, bit: u64, value: Stored) {
+        match self.find(name, bit) {
+            Some(index) => self.slots[index].value = value,
+            None => {
+                self.bloom |= bit;
+                self.slots.push(Slot { name: Name::Static(name), bit, value });
+            }
+        }
     }
 
     fn put_owned(&mut self, name: &str, value: Stored) {

@@ -39,9 +39,9 @@ use std::{
 use tracing_core::Metadata;
 
 pub(crate) use self::{
-    capture::{SEVERITY_FIELD, Visit, capture_fields, severity_of},
-    context::{Chain, Held, Home, SpanData, current, enter, entered, exit},
-    fields::{Span, bit},
+    capture::{SEVERITY_FIELD, capture_fields, severity_of},
+    context::{Chain, Held, Home, SpanData, created, current, enter, entered, exit, was_created},
+    fields::{Entry, Span, bit},
     guarded::{Nested, VALUE_LIMIT, panic_message},
     pool::Pooled,
     severity::closest,

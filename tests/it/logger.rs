@@ -107,3 +107,19 @@ fn many_fields_and_hostile_names() {
     assert_eq!(made[0].get("strata.fields_given_up"), Some(Value::U64(13)));
     assert_eq!((made[1].target(), made[1].get("a b\n")), ("", Some(Value::I64(2))));
 }
+
+#[test]
+fn asking_whether_it_is_enabled_hides_no_event() {
+    let memory = Memory::default();
+    let targets: Targets = "off,some=warn".parse().unwrap();
+    // The unfiltered layer makes the answer "perhaps", so that filters would have to be asked.
+    let subscriber =
+        registry().with(Memory::default().into_layer()).with(memory.clone().into_layer().with_filter(targets));
+    tracing::subscriber::with_default(subscriber, || {
+        for _ in 0..10 {
+            let _may = Logger::new("other").is_enabled(Severity::INFO);
+            tracing::warn!(target: "some", "seen");
+        }
+    });
+    assert_eq!(memory.take().len(), 10);
+}

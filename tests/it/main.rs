@@ -5,6 +5,9 @@
 mod capture;
 mod context;
 mod handlers;
+mod log_file;
 mod logger;
 mod loggers;
+mod places;
+mod stream;
 mod support;
