@@ -6,7 +6,10 @@
 use std::{
     cell::RefCell,
     ptr,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use super::{
@@ -26,14 +29,29 @@ struct Slot {
     route: Weak<Route>,
 }
 
-thread_local! {
-    static REMEMBERED: RefCell<Vec<Slot>> = const { RefCell::new(Vec::new()) };
+impl Slot {
+    fn empty() -> Self {
+        let threshold = Threshold { floor: 0, exact: false };
+        Self { generation: 0, target: String::new(), threshold, route: Weak::new() }
+    }
 }
+
+struct Slots {
+    slots: Vec<Slot>,
+    /// Which of the tree's stripes of routes this thread uses.
+    stripe: usize,
+}
+
+thread_local! {
+    static REMEMBERED: RefCell<Slots> = const { RefCell::new(Slots { slots: Vec::new(), stripe: 0 }) };
+}
+
+static THREADS: AtomicUsize = AtomicUsize::new(0);
 
 /// The threshold of a target.
 #[inline]
 pub(super) fn threshold(inner: &Inner, target: &str) -> Threshold {
-    let remembered = with_slot(inner, target, |slot, is_current| {
+    let remembered = with_slot(inner, target, |slot, is_current, _| {
         if !is_current {
             let tree = inner.read();
             slot.threshold = tree.threshold(target);
@@ -48,12 +66,12 @@ pub(super) fn threshold(inner: &Inner, target: &str) -> Threshold {
 /// The threshold of a target, and where its records go.
 #[inline]
 pub(super) fn route(inner: &Inner, target: &str) -> (Threshold, Arc<Route>) {
-    let remembered = with_slot(inner, target, |slot, is_current| {
+    let remembered = with_slot(inner, target, |slot, is_current, stripe| {
         if is_current && let Some(route) = slot.route.upgrade() {
             return (slot.threshold, route);
         }
         let tree = inner.read();
-        let route = tree.route(target);
+        let route = tree.route(target, stripe);
         slot.threshold = tree.threshold(target);
         slot.generation = inner.generation();
         slot.route = Arc::downgrade(&route);
@@ -61,34 +79,32 @@ pub(super) fn route(inner: &Inner, target: &str) -> (Threshold, Arc<Route>) {
     });
     remembered.unwrap_or_else(|| {
         let tree = inner.read();
-        (tree.threshold(target), tree.route(target))
+        (tree.threshold(target), tree.route(target, 0))
     })
 }
 
 /// Uses the slot of a target, with whether it is about this target and up to date. `None` where there is no slot: the
 /// target is too long to be kept, or the thread is ending.
 #[inline]
-fn with_slot<R>(inner: &Inner, target: &str, take: impl FnOnce(&mut Slot, bool) -> R) -> Option<R> {
+fn with_slot<R>(inner: &Inner, target: &str, take: impl FnOnce(&mut Slot, bool, usize) -> R) -> Option<R> {
     if target.len() > name::MAX_BYTES {
         return None;
     }
-    let in_slots = |slots: &RefCell<Vec<Slot>>| {
-        let mut slots = slots.try_borrow_mut().ok()?;
+    let in_slots = |remembered: &RefCell<Slots>| {
+        let mut remembered = remembered.try_borrow_mut().ok()?;
+        let Slots { slots, stripe } = &mut *remembered;
         if slots.is_empty() {
-            slots.resize_with(SLOTS, || Slot {
-                generation: 0,
-                target: String::new(),
-                threshold: Threshold { floor: 0, exact: false },
-                route: Weak::new(),
-            });
+            *stripe = THREADS.fetch_add(1, Ordering::Relaxed);
+            slots.resize_with(SLOTS, Slot::empty);
         }
         let slot = slots.get_mut(index(inner, target))?;
         let is_current = slot.generation == inner.generation() && slot.target == target;
         if !is_current {
+            slot.generation = 0;
             slot.target.clear();
             slot.target.push_str(target);
         }
-        Some(take(slot, is_current))
+        Some(take(slot, is_current, *stripe))
     };
     REMEMBERED.try_with(in_slots).ok().flatten()
 }

@@ -59,9 +59,15 @@ pub(super) struct Tree {
     /// Records up to this severity are refused everywhere.
     pub(super) disabled_up_to: Severity,
     pub(super) last_resort: LastResort,
-    /// Routes that were asked for since the last change, by the name of the logger they start at.
-    routes: Mutex<HashMap<Box<str>, Arc<Route>>>,
+    /// Routes that were asked for since the last change.
+    routes: Routes,
 }
+
+/// Routes by the name of the logger they start at. Threads spread over several, so that they do not count the users of
+/// one and the same route all the time.
+pub(super) type Routes = [Mutex<HashMap<Box<str>, Arc<Route>>>; STRIPES];
+
+pub(super) const STRIPES: usize = 8;
 
 /// What the loggers say about a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +96,7 @@ impl Tree {
             loggers: BTreeMap::from([("".into(), root)]),
             disabled_up_to: Severity::ALL,
             last_resort: LastResort::Stderr,
-            routes: Mutex::default(),
+            routes: Routes::default(),
         }
     }
 
@@ -150,10 +156,10 @@ impl Tree {
     }
 
     /// Where the records of a target go.
-    pub(super) fn route(&self, target: &str) -> Arc<Route> {
+    pub(super) fn route(&self, target: &str, stripe: usize) -> Arc<Route> {
         name::with_canonical(target, |name, _| {
             let start = self.upwards(name).next().map_or("", |(name, _)| name);
-            let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut routes = self.routes[stripe % STRIPES].lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(route) = routes.get(start) {
                 return Arc::clone(route);
             }
@@ -217,8 +223,8 @@ impl Tree {
 
     /// Routes are out of date after a change. Whoever made it drops them when nothing is locked any more: they may be
     /// the last to hold a handler.
-    pub(super) fn take_routes(&mut self) -> HashMap<Box<str>, Arc<Route>> {
-        std::mem::take(self.routes.get_mut().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn take_routes(&mut self) -> Routes {
+        std::mem::take(&mut self.routes)
     }
 }
 
@@ -228,7 +234,7 @@ impl Clone for Tree {
             loggers: self.loggers.clone(),
             disabled_up_to: self.disabled_up_to,
             last_resort: self.last_resort.clone(),
-            routes: Mutex::default(),
+            routes: Routes::default(),
         }
     }
 }
