@@ -57,7 +57,7 @@ wanted() {
 only="$*"
 echo "| case | logger | instructions | bar |"
 echo "|---|---|--:|---|"
-wanted W1 && row W1 "$events" 3600 strata capture json json-subscriber slog-json
+wanted W1 && row W1 "$events" 3600 strata strata-loggers capture json json-subscriber slog-json
 wanted W2 && row W2 "$events" 4300 strata capture json json-subscriber slog-json
 wanted W3 && row W3-level $((events * 160)) 6 strata json slog-json
 wanted W3 && row W3-name $((events * 160)) 14 strata json

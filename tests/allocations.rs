@@ -17,7 +17,7 @@ use std::{
 use alloc::allocations;
 use tracing::Subscriber;
 use tracing_strata::{
-    Error, Outcome, Record, Tee,
+    Error, Loggers, Outcome, Record, Tee,
     format::{Format, Json, Text},
     prelude::*,
     record::Kept,
@@ -192,4 +192,19 @@ fn a_disabled_call_site() {
     let layer = || Null(Json::new()).into_layer();
     let by_level = |index: u64| tracing::debug!(index, text = %format!("{index}"), "not wanted");
     assert_eq!(steady(registry().with(layer().with_filter(LevelFilter::INFO)), by_level), 0);
+    let by_name = |index: u64| tracing::info!(target: "noisy", index, text = %format!("{index}"), "not wanted");
+    let loggers = Loggers::parse("info,noisy=off").unwrap();
+    assert_eq!(steady(registry().with(layer().with_filter(loggers)), by_name), 0);
+}
+
+#[test]
+fn handlers_on_loggers() {
+    let loggers = || {
+        let loggers = Loggers::parse("info,noisy=off").unwrap();
+        loggers.add_handler("", Null(Json::new()).shared("json")).unwrap();
+        loggers.add_handler("allocations", Null(Text::plain()).shared("text")).unwrap();
+        loggers
+    };
+    assert_eq!(steady(registry().with(loggers().into_layer()), event), 0);
+    assert_eq!(in_spans(registry().with(loggers().into_layer())), 0);
 }

@@ -47,7 +47,7 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "W1",
         title: "W1: event → null writer",
-        peers: &[Strata, Capture, Json, JsonSubscriber, SlogJson],
+        peers: &[Strata, StrataLoggers, Capture, Json, JsonSubscriber, SlogJson],
         bars: &[Bar::Ratio(0.20), Bar::Allocations(0.0)],
         ..NULL
     },

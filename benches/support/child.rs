@@ -83,7 +83,8 @@ fn measure(case: &Case, peer: Peer, path: &Path, events: u64, samples: u64) -> R
     let all = in_sample * samples as f64;
     let cost = Cost {
         nanos: times[times.len() / 2].as_nanos() as f64 / in_sample,
-        allocations: allocations as f64 / all,
+        // Those of other threads are not seen.
+        allocations: if case.threads == 1 { allocations as f64 / all } else { f64::NAN },
         bytes: bytes as f64 / all,
     };
     check(case, peer, &cost, all)?;

@@ -34,9 +34,15 @@ fn cost_of(rows: &[Row], peer: Peer) -> Option<Cost> {
     rows.iter().find(|row| row.peer == peer).map(|row| row.cost)
 }
 
-/// `0`, `3`, `0.004`: a rare allocation does not vanish.
+/// `0`, `3`, `0.004`: a rare allocation does not vanish; nothing where nothing was counted.
 fn short(allocations: f64) -> String {
-    if allocations.fract() == 0.0 { format!("{allocations}") } else { format!("{allocations:.3}") }
+    if allocations.is_nan() {
+        String::new()
+    } else if allocations.fract() == 0.0 {
+        format!("{allocations}")
+    } else {
+        format!("{allocations:.3}")
+    }
 }
 
 fn judge(case: &Case, rows: &[Row]) -> String {

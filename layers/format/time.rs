@@ -391,14 +391,14 @@ fn another_second(seconds: i64, last: &Cell<(i64, [u8; 32])>) -> [u8; 32] {
 #[inline]
 fn civil(day: u32) -> (u32, u32, u32) {
     const CYCLE: u32 = 146_097;
-    let quarters = 4 * (day + CYCLE - 60) + 3;
+    let quarters = 4 * (day + (CYCLE - 60)) + 3;
     let (century, in_century) = (quarters / CYCLE, quarters % CYCLE / 4);
     let product = 2_939_745 * u64::from(4 * in_century + 3);
-    let year = 100 * century + (product >> 32) as u32 - 400;
+    let year = (100 * century + (product >> 32) as u32).wrapping_sub(400);
     let day_of_year = (product as u32) / 2_939_745 / 4;
     let months = 2_141 * day_of_year + 197_913;
     let (month, day_of_month) = (months >> 16, (months & 0xffff) / 2_141 + 1);
-    if day_of_year >= 306 { (year + 1, month - 12, day_of_month) } else { (year, month, day_of_month) }
+    if day_of_year >= 306 { (year.wrapping_add(1), month - 12, day_of_month) } else { (year, month, day_of_month) }
 }
 
 /// In a unit of 10^-`unit` seconds, known to `digits` digits after the second.

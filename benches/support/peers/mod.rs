@@ -44,6 +44,7 @@ peers! {
     Strata "strata" "**tracing-strata** `Json`",
     StrataText "strata-text" "**tracing-strata** `Text`",
     StrataTee "strata-tee" "**tracing-strata** `Tee` of two `Json`",
+    StrataLoggers "strata-loggers" "**tracing-strata** `Json` on `Loggers`",
     StrataLayers "strata-layers" "**tracing-strata** two layers of `Json`",
     Capture "capture" "**tracing-strata** capture alone",
     Json "json" "tracing-subscriber `json()`",
@@ -63,9 +64,12 @@ impl Peer {
     /// Makes it the logger of this process.
     pub(crate) fn install(self, case: &Case, path: &Path) -> Result<Facade, Failure> {
         match self {
-            Self::Strata | Self::StrataText | Self::StrataTee | Self::StrataLayers | Self::Capture => {
-                strata::install(self, case, path)
-            }
+            Self::Strata
+            | Self::StrataText
+            | Self::StrataTee
+            | Self::StrataLoggers
+            | Self::StrataLayers
+            | Self::Capture => strata::install(self, case, path),
             Self::Json | Self::JsonLayers | Self::Fmt | Self::JsonSubscriber => fmt::install(self, case, path),
             Self::SlogJson => slog::install(case, path),
             Self::Fern => fern::install(path),

@@ -10,18 +10,12 @@ use std::{
 };
 
 use tracing_strata::{
-    Error, Outcome, Record, Tee,
+    Error, Loggers, Outcome, Record, Tee,
     format::{Format, Json, Text},
     prelude::*,
     sink::Written,
 };
-use tracing_subscriber::{
-    Layer,
-    filter::{LevelFilter, Targets},
-    layer::SubscriberExt,
-    registry,
-    util::SubscriberInitExt,
-};
+use tracing_subscriber::{Layer, layer::SubscriberExt, registry, util::SubscriberInitExt};
 
 use super::{Failure, Peer, install_layer};
 use crate::support::{
@@ -33,13 +27,19 @@ use crate::support::{
 pub(super) fn install(peer: Peer, case: &Case, path: &Path) -> Result<Facade, Failure> {
     match peer {
         Peer::Strata if case.work == Work::DisabledByName => {
-            let by_name = Targets::new().with_default(LevelFilter::INFO).with_target("noisy", LevelFilter::OFF);
+            let by_name = Loggers::parse("info,noisy=off")?;
             registry().with(null().into_layer().with_filter(by_name)).try_init()?;
             Ok(Facade::Tracing)
         }
         Peer::Strata => output(Json::new(), case, path),
         Peer::StrataText => output(Text::plain(), case, path),
         Peer::StrataTee => install_layer(Tee::new().with("one", null()).with("two", null()).into_layer(), case.work),
+        Peer::StrataLoggers => {
+            let loggers = Loggers::parse("info,noisy=off")?;
+            loggers.add_handler("", null().shared("one"))?;
+            registry().with(loggers.into_layer()).try_init()?;
+            Ok(Facade::Tracing)
+        }
         Peer::StrataLayers => {
             registry().with(null().into_layer()).with(null().into_layer()).try_init()?;
             Ok(Facade::Tracing)
