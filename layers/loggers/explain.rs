@@ -20,7 +20,8 @@ pub struct Explanation {
     level_of: Option<String>,
     filters: usize,
     stops: Vec<Stop>,
-    last_resort: Option<(String, Fate)>,
+    /// Where no handler was found and records come here at all: the last resort, if there is one.
+    nobody_else: Option<Option<(String, Fate)>>,
 }
 
 /// Whether a record gets past the loggers.
@@ -58,7 +59,7 @@ pub enum Fate {
 }
 
 impl Explanation {
-    pub(super) fn new(tree: &Tree, name: &str, severity: Severity) -> Self {
+    pub(super) fn new(tree: &Tree, name: &str, severity: Severity, routed: bool) -> Self {
         let name = &*name::canonical(name);
         let own = tree.get(name);
         let (level, level_of) = tree.effective(name);
@@ -73,7 +74,10 @@ impl Explanation {
         };
         let stops = stops(tree, name, severity);
         let found = stops.iter().any(|stop| !matches!(stop.fate, Fate::NotReached(_)));
-        let last_resort = if found { None } else { tree.last_resort.handler() };
+        let last_resort = || {
+            let handler = tree.last_resort.handler()?;
+            Some((handler.name().to_owned(), fate(&handler, severity)))
+        };
         Self {
             name: name::shown(name).to_owned(),
             severity,
@@ -82,7 +86,7 @@ impl Explanation {
             level_of: level_of.map(|name| name::shown(name).to_owned()),
             filters: own.map_or(0, |node| node.filters.len()),
             stops,
-            last_resort: last_resort.map(|handler| (handler.name().to_owned(), fate(&handler, severity))),
+            nobody_else: (routed && !found).then(last_resort),
         }
     }
 
@@ -126,13 +130,14 @@ impl Explanation {
         &self.stops
     }
 
-    /// The names of the handlers that would get the record, the last resort included.
+    /// The names of the handlers that would get the record, the last resort included if the loggers have a
+    /// [router](super::Loggers::router). Handlers of layers that these loggers merely filter for are not known here.
     pub fn receivers(&self) -> Vec<&str> {
         if !self.is_enabled() {
             return Vec::new();
         }
         let stops = self.stops.iter().map(|stop| (&*stop.handler, &stop.fate));
-        let last = self.last_resort.iter().map(|(handler, fate)| (&**handler, fate));
+        let last = self.nobody_else.iter().flatten().map(|(handler, fate)| (&**handler, fate));
         stops.chain(last).filter(|(_, fate)| **fate == Fate::Gets).map(|(handler, _)| handler).collect()
     }
 }
@@ -205,15 +210,13 @@ impl fmt::Display for Explanation {
             write!(f, "\n  {}: {handler:?} ", Name(logger))?;
             self.tell(f, fate)?;
         }
-        match &self.last_resort {
-            Some((handler, fate)) => {
+        match &self.nobody_else {
+            None => Ok(()),
+            Some(None) => f.write_str("\n  no handler found, and no last resort"),
+            Some(Some((handler, fate))) => {
                 write!(f, "\n  no handler found: {handler:?} ")?;
                 self.tell(f, fate)
             }
-            None if self.stops.iter().all(|stop| matches!(stop.fate, Fate::NotReached(_))) => {
-                f.write_str("\n  no handler found, and no last resort")
-            }
-            None => Ok(()),
         }
     }
 }

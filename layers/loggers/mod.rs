@@ -60,7 +60,7 @@ use std::{
     str::FromStr,
     sync::{
         Arc, PoisonError, RwLock, RwLockReadGuard,
-        atomic::{AtomicI32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering},
     },
 };
 
@@ -97,6 +97,8 @@ struct Inner {
     /// Names the state of `tree`; changes only while that is locked for writing.
     generation: AtomicU64,
     span_level: AtomicI32,
+    /// Whether anybody asked for the router: if not, these loggers are levels only.
+    routed: AtomicBool,
 }
 
 /// Where directives are looked for.
@@ -146,6 +148,7 @@ impl Loggers {
             tree: RwLock::new(tree),
             generation: AtomicU64::new(generation::next()),
             span_level: AtomicI32::new(Severity::ALL.number()),
+            routed: AtomicBool::new(false),
         }))
     }
 
@@ -402,7 +405,7 @@ impl Loggers {
     /// assert!(explanation.to_string().starts_with("shop.db at DEBUG is refused: level info of shop"));
     /// ```
     pub fn explain(&self, name: &str, severity: Severity) -> Explanation {
-        Explanation::new(&self.0.read(), name, severity)
+        Explanation::new(&self.0.read(), name, severity, self.0.routed.load(Ordering::Relaxed))
     }
 
     /// Makes these loggers what others are, at once: levels, handlers, filters, switches. For whoever builds a whole

@@ -272,6 +272,7 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, levels: &[(String, Severity)]) -
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -1,6 +1,6 @@
 //! From a record to the handlers that hang on its logger and above.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, atomic::Ordering};
 
 use tracing_core::Subscriber;
 use tracing_subscriber::{Layer as _, filter::Filtered, registry::LookupSpan};
@@ -52,6 +52,7 @@ impl Handler for Router {
 impl Loggers {
     /// The handler that gives records to the handlers of these loggers.
     pub fn router(&self) -> Router {
+        self.0.routed.store(true, Ordering::Relaxed);
         Router { loggers: self.clone() }
     }
 

@@ -1,6 +1,6 @@
 //! Names and levels: rules 1.2, 2.x and 3.x of the behaviours.
 
-use tracing_strata::{Loggers, Severity, loggers::Verdict};
+use tracing_strata::{Handler as _, Loggers, Severity, loggers::Verdict};
 
 const ALL_NUMBERS: [i32; 12] = [i32::MIN, -1, 0, 1, 5, 10, 25, 30, 31, 50, i32::MAX - 1, i32::MAX];
 
@@ -134,6 +134,8 @@ fn copying_takes_over_everything_at_once() {
 fn explaining_tells_what_decided() {
     let loggers = Loggers::parse("warn,shop=info").unwrap();
     let text = |name: &str, severity| loggers.explain(name, severity).to_string();
+    assert_eq!(text("shop::db", Severity::INFO), "shop.db at INFO passes: level info of shop", "levels only");
+    let _layer = loggers.router().into_layer();
     assert_eq!(
         text("shop::db", Severity::INFO),
         "shop.db at INFO passes: level info of shop\n  no handler found: \"last resort\" refuses it: its own level is warn"

@@ -5,6 +5,7 @@ mod dispatch;
 mod levels;
 mod live;
 mod model;
+mod threads;
 
 use std::{
     process::{Command, Output},
