@@ -82,6 +82,9 @@
 //! | `full` | all of them |
 
 #![forbid(unsafe_code)]
+// A discarded error is a lost record, a stray print panics on a closed pipe, and nothing here may bring down the
+// application: the library keeps to these, its tests, examples and benches need not.
+#![warn(clippy::let_underscore_must_use, clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod clock;

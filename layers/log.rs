@@ -1,8 +1,15 @@
-//! Events of the [`log`](::log) crate as events of `tracing`: their own target, file and line, and their key-values typed.
+//! Events of the [`log` crate](::log) as events of `tracing`: their own target, file and line, and their key-values typed.
 //! (Feature `log`.)
 //!
 //! Unlike `tracing-log`, nothing travels in extra fields: every layer, also one of another crate, sees the target where
-//! targets are. What `tracing-log` sends is understood, too. Install one of the two.
+//! targets are. What `tracing-log` sends is understood, too; one of the two can be installed.
+//!
+//! # Beside `tracing-subscriber`'s own bridge
+//!
+//! With its default feature `tracing-log`, the `init()` of a subscriber installs that crate's bridge, and panics where a
+//! bridge is installed already. Then nothing has to be installed here: target, file and line are put right in our
+//! layers, only the key-values are lost. For this bridge, turn the feature off (`default-features = false`), or set the
+//! subscriber with [`tracing::subscriber::set_global_default`], which installs no bridge.
 //!
 //! ```
 //! tracing_strata::log::install().unwrap();
@@ -24,10 +31,10 @@ use crate::{
 /// set to `Trace` and the bridge asks `tracing`, which costs a disabled `log` macro one more load.
 ///
 /// # Errors
-/// A logger is installed already.
+/// A logger is installed already; see [above](self#beside-tracing-subscribers-own-bridge).
 pub fn install() -> Result<(), Error> {
     log::set_logger(&Bridge)
-        .map_err(|error| Error::with_source("cannot install the bridge from the log crate", error))?;
+        .map_err(|error| Error::with_source("cannot install the bridge from the log crate (tracing-subscriber's feature tracing-log may have installed its own)", error))?;
     log::set_max_level(log::LevelFilter::Trace);
     Ok(())
 }

@@ -32,7 +32,7 @@ use crate::{
 /// It takes all events and spans; put levels in front of it with
 /// [`with_filter`](tracing_subscriber::Layer::with_filter) and [`Loggers`](crate::Loggers), which a disabled call site
 /// costs nothing for.
-pub struct HandlerLayer<H> {
+pub struct HandlerLayer<H: Handler> {
     handler: H,
     post: Post,
     bit: u64,
@@ -145,6 +145,14 @@ where
 impl<H: Handler> fmt::Debug for HandlerLayer<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HandlerLayer").field("name", &self.post.name()).finish_non_exhaustive()
+    }
+}
+
+/// What is held back is brought to its place; what goes wrong is told to the trap.
+impl<H: Handler> Drop for HandlerLayer<H> {
+    fn drop(&mut self) {
+        // Told already, and there is nobody to return it to.
+        self.flush().unwrap_or_default();
     }
 }
 

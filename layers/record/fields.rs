@@ -79,7 +79,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn value(self) -> Value<'a> {
         self.fields.value(&self.slot.value)
     }
@@ -437,7 +437,7 @@ impl Fields {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn value(&self, stored: &Stored) -> Value<'_> {
         match *stored {
             Stored::Bool(value) => Value::Bool(value),

@@ -53,6 +53,8 @@ impl Clear for Record {
 const SPARE: usize = 8;
 
 thread_local! {
+    // Boxed, because a record is moved in and out for every event and is some hundred bytes.
+    #[expect(clippy::vec_box)]
     static SPARES: RefCell<Vec<Box<Record>>> = const { RefCell::new(Vec::new()) };
 }
 
