@@ -41,7 +41,7 @@ macro_rules! critical {
 ///
 /// The event carries the fields `error` (the chain of causes), `error.type`, and `error.backtrace` of this place if
 /// backtraces are on (`RUST_BACKTRACE`, as for [`std::backtrace::Backtrace::capture`]). More fields and a message
-/// follow as in [`tracing::error!`]; without any, the message is the error's own. Takes every
+/// follow as in [`tracing::error!`], and `target:` may stand before; without a message it is the error's own. Takes every
 /// `Result<_, E: Error + 'static>`, `Box<dyn Error>` and `anyhow`-like errors.
 ///
 /// Python: `logger.exception(…)`.
@@ -57,19 +57,26 @@ macro_rules! critical {
 /// ```
 #[macro_export]
 macro_rules! exception {
+    (target: $target:expr, $result:expr $(,)?) => {
+        $crate::exception!(@log (target: $target,) $result, error => "{}", error)
+    };
+    (target: $target:expr, $result:expr, $($rest:tt)+) => {
+        $crate::exception!(@log (target: $target,) $result, error => $($rest)+)
+    };
     ($result:expr $(,)?) => {
-        $crate::exception!(@log $result, error => "{}", error)
+        $crate::exception!(@log () $result, error => "{}", error)
     };
     ($result:expr, $($rest:tt)+) => {
-        $crate::exception!(@log $result, error => $($rest)+)
+        $crate::exception!(@log () $result, error => $($rest)+)
     };
-    (@log $result:expr, $error:ident => $($rest:tt)+) => {
+    (@log ($($prefix:tt)*) $result:expr, $error:ident => $($rest:tt)+) => {
         $crate::__private::inspect($result, |caught| {
             #[allow(unused_imports)]
             use $crate::__private::{ViaAsRef as _, ViaAsRefShared as _, ViaError as _};
             let finder = &&&$crate::__private::Caught(caught);
             let $error = finder.as_dyn();
             $crate::__private::event!(
+                $($prefix)*
                 $crate::__private::Level::ERROR,
                 error = $error,
                 error.type = $crate::__private::type_name_of(caught),
@@ -132,12 +139,14 @@ pub mod __private {
         result
     }
 
-    pub fn type_name_of<T>(_: &T) -> &'static str {
-        std::any::type_name::<T>()
+    /// None for boxes of any error: what is inside does not tell.
+    pub fn type_name_of<T>(_: &T) -> Option<&'static str> {
+        let name = std::any::type_name::<T>();
+        (!name.contains("dyn ")).then_some(name)
     }
 
     pub fn backtrace() -> Option<String> {
         let trace = Backtrace::capture();
-        (trace.status() == BacktraceStatus::Captured).then(|| trace.to_string())
+        (trace.status() == BacktraceStatus::Captured).then(|| trace.to_string().trim_end().to_owned())
     }
 }

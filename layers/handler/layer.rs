@@ -19,7 +19,7 @@ use tracing_subscriber::{
     registry::{LookupSpan, SpanRef},
 };
 
-use super::{Handler, deliver, flush, next_bit};
+use super::{Handler, deliver, flush, next_number};
 use crate::{
     Error, Fields,
     clock::Clock,
@@ -35,7 +35,7 @@ use crate::{
 pub struct HandlerLayer<H: Handler> {
     handler: H,
     post: Post,
-    bit: u64,
+    number: u64,
     clock: Option<Box<dyn Clock>>,
     globals: Option<Arc<Fields>>,
     value_limit: usize,
@@ -47,7 +47,7 @@ impl<H: Handler> HandlerLayer<H> {
         let post = Post::new(handler.default_name());
         handler.attach(post.ledger());
         let spans = SpanKeeper::default();
-        Self { handler, post, bit: next_bit(), clock: None, globals: None, value_limit: VALUE_LIMIT, spans }
+        Self { handler, post, number: next_number(), clock: None, globals: None, value_limit: VALUE_LIMIT, spans }
     }
 
     /// The name under which failures and statistics are told.
@@ -76,6 +76,9 @@ impl<H: Handler> HandlerLayer<H> {
 
     /// The most that one value of an event, or its message, may take, in bytes (default: 64 KiB). What is longer is cut
     /// and marked. Values of spans always have the default limit, as they are shared by all layers.
+    ///
+    /// A `Debug` or `Display` that goes on for ever although its writes are refused is unwound after a million of them;
+    /// with `panic = "abort"` it cannot be stopped.
     pub fn value_limit(mut self, bytes: usize) -> Self {
         self.value_limit = bytes;
         self
@@ -101,7 +104,7 @@ impl<H: Handler> HandlerLayer<H> {
     /// # Errors
     /// What the handler could not do; the trap was told, too.
     pub fn flush(&self) -> Result<(), Error> {
-        flush(&self.post, self.bit, &self.handler)
+        flush(&self.post, self.number, &self.handler)
     }
 }
 
@@ -138,7 +141,7 @@ where
         if let Some(globals) = &self.globals {
             record.share_globals(Arc::clone(globals));
         }
-        record.show(|record| deliver(&self.post, self.bit, &self.handler, record));
+        record.show(|record| deliver(&self.post, self.number, &self.handler, record));
     }
 }
 

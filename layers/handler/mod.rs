@@ -9,9 +9,12 @@ mod wrap;
 
 use std::{
     any::type_name,
-    cell::Cell,
+    cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 pub use self::{
@@ -180,49 +183,53 @@ fn short_type_name<T: ?Sized>() -> String {
 // --- delivering a record
 
 thread_local! {
-    /// Which handlers are at work on this thread, a bit each.
-    static AT_WORK: Cell<u64> = const { Cell::new(0) };
+    /// Which handlers are at work on this thread, by number; rarely more than two.
+    static AT_WORK: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
-struct Working(u64);
+/// On the list until it is dropped.
+struct Working {
+    is_listed: bool,
+}
 
 impl Working {
     /// `None` if this handler is at work on this thread already.
     #[inline]
-    fn enter(bit: u64) -> Option<Self> {
+    fn enter(number: u64) -> Option<Self> {
         AT_WORK
             .try_with(|at_work| {
-                let others = at_work.get();
-                (others & bit == 0).then(|| {
-                    at_work.set(others | bit);
-                    Self(bit)
+                let mut at_work = at_work.borrow_mut();
+                (!at_work.contains(&number)).then(|| {
+                    at_work.push(number);
+                    Self { is_listed: true }
                 })
             })
             // The thread is ending: nothing to guard with, and no room for much recursion.
-            .unwrap_or_else(|_| Some(Self(0)))
+            .unwrap_or(Some(Self { is_listed: false }))
     }
 }
 
 impl Drop for Working {
     #[inline]
     fn drop(&mut self) {
-        AT_WORK.try_with(|at_work| at_work.set(at_work.get() & !self.0)).unwrap_or_default();
+        if self.is_listed {
+            // Those that began later have ended. Where the list is gone, so is the entry.
+            AT_WORK.try_with(|at_work| at_work.borrow_mut().pop()).unwrap_or_default();
+        }
     }
 }
 
-/// A bit for a new handler. With more than 64, two may share one: then a record born inside the one is not handled by
-/// the other, which is counted like any other loss.
-fn next_bit() -> u64 {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    1 << (NEXT.fetch_add(1, Ordering::Relaxed) % 64)
+/// A number for a new handler.
+fn next_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Gives a record to a handler and keeps the account.
 #[inline]
-pub(crate) fn deliver<H: Handler + ?Sized>(post: &Post, bit: u64, handler: &H, record: &Record) {
+pub(crate) fn deliver<H: Handler + ?Sized>(post: &Post, number: u64, handler: &H, record: &Record) {
     let ledger = post.ledger();
-    let Some(_working) = Working::enter(bit) else { return ledger.count_dropped() };
+    let Some(_working) = Working::enter(number) else { return ledger.count_dropped() };
     if record.marked_values() > 0 {
         ledger.count_marked();
     }
@@ -254,8 +261,8 @@ pub(crate) fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Error
 }
 
 /// Flushes a handler; what goes wrong is told and returned.
-pub(crate) fn flush<H: Handler + ?Sized>(post: &Post, bit: u64, handler: &H) -> Result<(), Error> {
-    let Some(_working) = Working::enter(bit) else { return Ok(()) };
+pub(crate) fn flush<H: Handler + ?Sized>(post: &Post, number: u64, handler: &H) -> Result<(), Error> {
+    let Some(_working) = Working::enter(number) else { return Ok(()) };
     let result = catch_unwind(AssertUnwindSafe(|| handler.flush()));
     let result = result.unwrap_or_else(|panic| Err(panicked("flush", &*panic)));
     if let Err(error) = &result {

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::{Handler, Outcome, deliver, flush, next_bit};
+use super::{Handler, Outcome, deliver, flush, next_number};
 use crate::{
     Error, Record, Severity,
     trap::{Ledger, Post, Trap},
@@ -31,7 +31,7 @@ pub struct Shared(Arc<Inner>);
 struct Inner {
     handler: Box<dyn Handler>,
     post: Post,
-    bit: u64,
+    number: u64,
     least: AtomicI32,
 }
 
@@ -47,7 +47,7 @@ impl Shared {
         post.set_trap(trap);
         handler.attach(post.ledger());
         let least = AtomicI32::new(Severity::ALL.number());
-        Self(Arc::new(Inner { handler: Box::new(handler), post, bit: next_bit(), least }))
+        Self(Arc::new(Inner { handler: Box::new(handler), post, number: next_number(), least }))
     }
 
     /// The handler's name.
@@ -80,7 +80,7 @@ impl Shared {
     /// # Errors
     /// What the handler could not do; the trap was told, too.
     pub fn flush(&self) -> Result<(), Error> {
-        flush(&self.0.post, self.0.bit, &*self.0.handler)
+        flush(&self.0.post, self.0.number, &*self.0.handler)
     }
 
     /// Gives it a record.
@@ -90,7 +90,7 @@ impl Shared {
         if record.severity().number() < inner.least.load(Ordering::Relaxed) {
             return inner.post.ledger().count_filtered();
         }
-        deliver(&inner.post, inner.bit, &*inner.handler, record);
+        deliver(&inner.post, inner.number, &*inner.handler, record);
     }
 
     /// Whether two are clones of one.
@@ -103,7 +103,7 @@ impl Shared {
 impl Drop for Inner {
     fn drop(&mut self) {
         // Told already, and there is nobody to return it to.
-        flush(&self.post, self.bit, &*self.handler).unwrap_or_default();
+        flush(&self.post, self.number, &*self.handler).unwrap_or_default();
     }
 }
 

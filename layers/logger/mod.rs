@@ -253,7 +253,14 @@ pub(crate) fn send(place: Place<'_>, severity: Severity, message: &dyn fmt::Debu
     if severity != Severity::from(place.level) {
         put(SEVERITY_FIELD, &number);
     }
-    values[..kept].iter().for_each(|(name, value)| put(name, value.as_value()));
+    for (name, value) in &values[..kept] {
+        match *name {
+            // Whoever has a value of that name did not mean to replace the message or the severity.
+            "message" => put("message_", value.as_value()),
+            SEVERITY_FIELD => {}
+            name => put(name, value.as_value()),
+        }
+    }
     if given_up > 0 {
         put("strata.fields_given_up", &given_up);
     }

@@ -63,7 +63,7 @@ impl TracingVisit for Visit<'_> {
 
     #[inline]
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "message" {
+        if field.name() == "message" && self.message.is_none() {
             self.message = Some(self.fields.push_limited(value, self.limit));
         } else if !self.fields.put_error_type(field.name(), value) {
             self.fields.put_str(field.name(), value, self.limit);
@@ -81,7 +81,8 @@ impl TracingVisit for Visit<'_> {
     #[inline]
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let span = self.fields.render(format_args!("{value:?}"), self.limit);
-        if field.name() == "message" {
+        // A second one (`info!(message = "m", "formatted")`) is a field.
+        if field.name() == "message" && self.message.is_none() {
             self.message = Some(span);
         } else {
             self.fields.put_rendered(field.name(), span);

@@ -334,7 +334,9 @@ impl Fields {
         else {
             return false;
         };
-        self.links[first as usize].type_name = Some(Name::Text(self.push_text(type_name)));
+        if self.links[first as usize].type_name.is_none() {
+            self.links[first as usize].type_name = Some(Name::Text(self.push_text(type_name)));
+        }
         true
     }
 

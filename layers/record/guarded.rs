@@ -5,13 +5,15 @@ use std::{
     cell::Cell,
     error::Error as StdError,
     fmt::{self, Write as _},
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    panic::{AssertUnwindSafe, catch_unwind},
 };
 
 /// Default bound on what one value may take, in bytes.
 pub(crate) const VALUE_LIMIT: usize = 64 * 1024;
-/// How often a value may go on writing after it was told that there is no room, before it is unwound.
-const PATIENCE: u32 = 1_000;
+/// How often a value may go on writing after it was told that there is no room, before it is unwound: far more often than
+/// any that ends, and over in milliseconds. (Unwinding may poison what the value has locked.)
+#[cfg(panic = "unwind")]
+const PATIENCE: u32 = 1_000_000;
 /// How deeply values may log values that log values …
 const MAX_NESTING: u32 = 4;
 
@@ -45,6 +47,7 @@ impl Drop for Nested {
     }
 }
 
+#[cfg(panic = "unwind")]
 /// Unwinds a value that does not stop. Not a panic: no hook runs and nothing is printed.
 struct Endless;
 
@@ -76,9 +79,11 @@ impl Limited<'_> {
             self.out.push_str(&text[..text.floor_char_boundary(self.room)]);
             self.room = 0;
         }
-        self.refused += 1;
+        self.refused = self.refused.saturating_add(1);
+        // Where a panic aborts, nothing can stop a value that never ends; one that ends is only slow.
+        #[cfg(panic = "unwind")]
         if self.refused > PATIENCE {
-            resume_unwind(Box::new(Endless));
+            std::panic::resume_unwind(Box::new(Endless));
         }
         Err(fmt::Error)
     }

@@ -125,7 +125,7 @@ impl Ledger {
         self.counts.queued.fetch_add(count, Ordering::AcqRel);
     }
 
-    /// `count` queued records were written.
+    /// `count` queued records were written. More than are queued are not counted.
     pub fn settle_written(&self, count: u64) {
         self.unqueue(count, &self.counts.written);
     }
@@ -142,6 +142,8 @@ impl Ledger {
 
     fn unqueue(&self, count: u64, to: &AtomicU64) {
         let _settling = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        // A handler that settles more than it queued would otherwise make readings absurd.
+        let count = count.min(self.counts.queued.load(Ordering::Acquire));
         self.counts.queued.fetch_sub(count, Ordering::AcqRel);
         to.fetch_add(count, Ordering::AcqRel);
     }

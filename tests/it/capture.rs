@@ -292,6 +292,22 @@ fn exception_logs_once_and_gives_the_error_back() {
 }
 
 #[test]
+fn exception_under_another_target() {
+    let made = record(|| {
+        let failed: Result<(), _> =
+            exception!(target: "elsewhere", Err(Outer(std::io::Error::other("no"))), step = 1, "m");
+        assert!(failed.is_err());
+    });
+    assert_eq!((made.target(), made.message(), made.get("step")), ("elsewhere", "m", Some(Value::I64(1))));
+}
+
+#[test]
+fn a_second_message_is_a_field() {
+    let made = record(|| info!(message = "given", "formatted {}", 1));
+    assert_eq!((made.message(), made.get("message")), ("formatted 1", Some(Value::Str("given"))));
+}
+
+#[test]
 fn exception_takes_boxed_errors() {
     let made = records(|| {
         let boxed: Result<(), Box<dyn Error>> = Err("boxed".into());
@@ -301,6 +317,9 @@ fn exception_takes_boxed_errors() {
     });
     let messages: Vec<_> = made.iter().map(|r| (r.message(), r.error().unwrap().message())).collect();
     assert_eq!(messages, [("boxed", "boxed"), ("m", "shared")]);
+    assert!(made.iter().all(|record| record.error().unwrap().type_name().is_none()), "a box tells no type");
+    let known = record(|| drop(exception!(Err::<(), _>(std::io::Error::other("x")))));
+    assert_eq!(known.error().unwrap().type_name(), Some("std::io::Error"), "spelled as everywhere");
 }
 
 #[test]

@@ -219,3 +219,30 @@ fn a_shared_handler_has_a_level_that_changes() {
     assert_eq!(memory.take().len(), 2);
     assert_eq!((shared.stats().written, shared.stats().filtered), (2, 1));
 }
+
+#[test]
+fn many_handlers_are_told_apart() {
+    // A record passes through the layer, the tee and one of them: whatever their numbers, none takes another for itself.
+    let memory = Memory::default();
+    let tee: Tee = (0..200).map(|number| memory.clone().shared(format!("h{number}"))).collect();
+    let handlers = tee.handlers().to_vec();
+    with_layer(tee.into_layer(), || info!("m"));
+    assert!(handlers.iter().all(|handler| handler.stats().written == 1));
+    assert_eq!(memory.take().len(), 200);
+}
+
+#[test]
+fn settling_more_than_is_queued_counts_what_is_queued() {
+    struct Faulty;
+    impl Handler for Faulty {
+        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+            Ok(Outcome::Queued)
+        }
+        fn attach(&self, ledger: &Arc<Ledger>) {
+            ledger.queue(2);
+            ledger.settle_written(7);
+        }
+    }
+    let layer = Faulty.into_layer();
+    assert_eq!((layer.stats().accepted(), layer.stats().written), (2, 2));
+}

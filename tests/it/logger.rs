@@ -123,3 +123,13 @@ fn asking_whether_it_is_enabled_hides_no_event() {
     });
     assert_eq!(memory.take().len(), 10);
 }
+
+#[test]
+fn values_named_as_the_message_or_the_severity_do_not_replace_them() {
+    let record = crate::support::record(|| {
+        let log = Logger::new("x").bind("message", "bound");
+        log.at(Severity::new(45)).field("strata.severity", 3).log("the real message");
+    });
+    assert_eq!((record.message(), record.severity()), ("the real message", Severity::new(45)));
+    assert_eq!(record.get("message_"), Some(Value::Str("bound")));
+}
