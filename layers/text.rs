@@ -30,22 +30,60 @@ const KIND: [u8; 256] = {
     kind
 };
 
+/// Eight bytes at once: whether one of them is a control, DEL, `"`, `\` or not ASCII. Exact as a whole; which byte it
+/// is, the word does not tell.
+#[inline(always)]
+pub(crate) const fn suspicious(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // With bit 1 turned, `"` stands directly above the controls, and space and `!` do not.
+    let low_or_quote = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    let del = word.wrapping_add(ONES);
+    // A borrow or carry into a neighbour can only come from a byte that is suspicious itself.
+    (low_or_quote | backslash | del | word) & (ONES * 0x80)
+}
+
+/// Whether it takes no closer look to see that the text has no [control](is_control), `"` or `\`. True for all such
+/// ASCII; where it is false, [`next_special`] knows.
+pub(crate) fn is_plain(text: &[u8]) -> bool {
+    match text.last_chunk::<8>() {
+        // The last word overlaps the one before it.
+        Some(last) => {
+            let words = text.as_chunks::<8>().0.iter();
+            words.fold(suspicious(u64::from_le_bytes(*last)), |found, word| {
+                found | suspicious(u64::from_le_bytes(*word))
+            }) == 0
+        }
+        None => text.iter().all(|byte| KIND[usize::from(*byte)] == PLAIN),
+    }
+}
+
 /// The first place from `from` on where a character is a [control](is_control) or, if `quotes`, `"` or `\`.
 #[inline]
 pub(crate) fn next_special(text: &str, from: usize, quotes: bool) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut index = from;
     loop {
-        let kind = KIND[usize::from(*bytes.get(index)?)];
-        if kind != PLAIN {
-            match kind {
+        while let Some(word) = bytes.get(index..).and_then(|rest| rest.first_chunk::<8>())
+            && suspicious(u64::from_le_bytes(*word)) == 0
+        {
+            index += 8;
+        }
+        // Something is in these eight bytes, or fewer are left.
+        let end = bytes.len().min(index + 8);
+        while index < end {
+            match KIND[usize::from(bytes[index])] {
+                PLAIN => {}
                 ESCAPE => return Some(index),
                 QUOTE if quotes => return Some(index),
                 LOOK if text[index..].chars().next().is_some_and(is_control) => return Some(index),
                 _ => {}
             }
+            index += 1;
         }
-        index += 1;
+        if index == bytes.len() {
+            return None;
+        }
     }
 }
 
@@ -74,6 +112,25 @@ mod tests {
             let found = next_special(c.encode_utf8(&mut [0; 4]), 0, false) == Some(0);
             assert_eq!(found, is_control(c), "{c:?}");
         }
+    }
+
+    #[test]
+    fn a_special_character_is_found_wherever_it_stands() {
+        for c in ['"', '\\', '\0', '\x1f', '\x7f', '\u{85}', '\u{2028}', '\u{feff}', ' ', '~', 'é', '中', '\u{10ffff}']
+        {
+            for before in 0..20 {
+                for after in 0..20 {
+                    let text = format!("{}{c}{}", "x".repeat(before), "y".repeat(after));
+                    let special = is_control(c) || c == '"' || c == '\\';
+                    assert_eq!(next_special(&text, 0, true), special.then_some(before), "{text:?}");
+                    assert_eq!(next_special(&text, 0, false), is_control(c).then_some(before), "{text:?}");
+                    assert_eq!(next_special(&text, before + c.len_utf8(), true), None, "{text:?}");
+                    assert!(!special || !is_plain(text.as_bytes()), "{text:?}");
+                    assert!(special || !c.is_ascii() || is_plain(text.as_bytes()), "{text:?}");
+                }
+            }
+        }
+        assert!(is_plain(b""));
     }
 
     #[test]

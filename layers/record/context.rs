@@ -276,7 +276,7 @@ impl<'a> SpanView<'a> {
         self.late.unwrap_or(&self.span.fields)
     }
 
-    pub(super) fn trace(self) -> Option<TraceParent> {
+    pub(crate) fn trace(self) -> Option<TraceParent> {
         match self.late {
             Some(fields) => traceparent(fields),
             None => self.span.trace,

@@ -56,6 +56,35 @@ struct Slot {
     value: Stored,
 }
 
+/// A name and its value.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry<'a> {
+    fields: &'a Fields,
+    slot: &'a Slot,
+}
+
+impl<'a> Entry<'a> {
+    /// The name's [bit].
+    #[inline]
+    pub(crate) fn bit(self) -> u64 {
+        self.slot.bit
+    }
+
+    /// The name, and whether it lives as long as the process.
+    #[inline]
+    pub(crate) fn name(self) -> Result<&'static str, &'a str> {
+        match self.slot.name {
+            Name::Static(name) => Ok(name),
+            Name::Text(span) => Err(self.fields.text(span)),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn value(self) -> Value<'a> {
+        self.fields.value(&self.slot.value)
+    }
+}
+
 /// A value with its text elsewhere. Wide integers are split so that a slot stays 48 bytes.
 #[derive(Clone, Copy)]
 enum Stored {
@@ -86,14 +115,14 @@ const KEEP_BYTES: usize = 16 * 1024;
 
 /// The bit of a name: spread by length, first and last byte, which differ in nearly all real sets of names.
 #[inline]
-pub(crate) fn bit(name: &str) -> u64 {
+pub(crate) const fn bit(name: &str) -> u64 {
     let bytes = name.as_bytes();
     let (first, last) = match bytes {
         [] => (0, 0),
-        [only] => (*only, *only),
-        [first, .., last] => (*first, *last),
+        [only] => (*only as usize, *only as usize),
+        [first, .., last] => (*first as usize, *last as usize),
     };
-    1 << ((bytes.len() ^ (usize::from(first) << 1) ^ (usize::from(last) << 2) ^ (usize::from(first) >> 3)) & 63)
+    1 << ((bytes.len() ^ (first << 1) ^ (last << 2) ^ (first >> 3)) & 63)
 }
 
 impl Fields {
@@ -124,10 +153,22 @@ impl Fields {
         self.find(name, bit(name)).is_some()
     }
 
+    /// The same for a name whose [bit] is known.
+    #[inline]
+    pub(crate) fn has(&self, name: &str, bit: u64) -> bool {
+        self.find(name, bit).is_some()
+    }
+
     /// Names and values, in the order in which the names were first set.
     #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, Value<'_>)> + DoubleEndedIterator {
         self.slots.iter().map(|slot| (self.name(slot.name), self.value(&slot.value)))
+    }
+
+    /// The same for formats, which look at a value after its name is written.
+    #[inline]
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.slots.iter().map(|slot| Entry { fields: self, slot })
     }
 
     /// Sets a value; a value under the same name is replaced, in its old place.
@@ -386,7 +427,7 @@ impl Fields {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn value(&self, stored: &Stored) -> Value<'_> {
         match *stored {
             Stored::Bool(value) => Value::Bool(value),

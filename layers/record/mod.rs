@@ -40,7 +40,7 @@ use tracing_core::Metadata;
 pub(crate) use self::{
     capture::{SEVERITY_FIELD, Visit, capture_fields, severity_of},
     context::{Chain, Held, Home, SpanData, current, enter, exit},
-    fields::{Span, bit},
+    fields::{Entry, Span, bit},
     guarded::{Nested, VALUE_LIMIT, panic_message},
     pool::Pooled,
     severity::closest,

@@ -1,0 +1,367 @@
+//! Where a line grows.
+
+use std::fmt;
+
+use crate::{format::time::Digits, text};
+
+/// Bytes of a line that are gathered; most lines fit.
+const ROOM: usize = 384;
+/// Ready-made pieces are copied this wide, whatever their length: that takes no call.
+const WIDE: usize = 32;
+
+/// A line in the making: bytes, of which only whole pieces of text are made, so that they are UTF-8.
+///
+/// They are gathered in an array of a known size, which makes a short copy a few instructions long.
+pub(super) struct Line<'a> {
+    bytes: [u8; ROOM],
+    /// How many of the bytes are written.
+    at: usize,
+    /// The object was opened and may have no member yet.
+    is_first: bool,
+    out: &'a mut Vec<u8>,
+}
+
+/// A piece that is written again and again.
+#[derive(Clone, Debug)]
+pub(super) struct Piece {
+    text: Vec<u8>,
+    wide: [u8; WIDE],
+}
+
+impl From<Vec<u8>> for Piece {
+    fn from(text: Vec<u8>) -> Self {
+        let mut wide = [b' '; WIDE];
+        wide.iter_mut().zip(&text).for_each(|(to, from)| *to = *from);
+        Self { text, wide }
+    }
+}
+
+impl Piece {
+    /// What `write` writes.
+    pub(super) fn of(is_first: bool, write: impl FnOnce(&mut Line<'_>)) -> Self {
+        let mut text = Vec::new();
+        let mut line = Line::new(&mut text, is_first);
+        write(&mut line);
+        line.finish();
+        text.into()
+    }
+
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+impl<'a> Line<'a> {
+    #[inline]
+    pub(super) fn new(out: &'a mut Vec<u8>, is_first: bool) -> Self {
+        Self { bytes: [0; ROOM], at: 0, is_first, out }
+    }
+
+    /// Appends all to `out`; perhaps nothing is there before.
+    #[inline]
+    pub(super) fn finish(&mut self) {
+        self.flush();
+    }
+
+    #[inline]
+    fn flush(&mut self) {
+        self.out.extend_from_slice(&self.bytes[..self.at]);
+        self.at = 0;
+    }
+
+    /// The next `length` bytes, if there are so many.
+    #[inline(always)]
+    fn room(&mut self, length: usize) -> Option<&mut [u8]> {
+        self.bytes.get_mut(self.at..)?.get_mut(..length)
+    }
+
+    // --- text that is fine as it is
+
+    #[inline(always)]
+    pub(super) fn piece(&mut self, piece: &Piece) {
+        let length = piece.text.len();
+        if length > WIDE || !self.first_of(&piece.wide, length) {
+            self.long(&piece.text);
+        }
+    }
+
+    /// The first `length` bytes. False if there is no room.
+    #[inline(always)]
+    fn first_of<const N: usize>(&mut self, bytes: &[u8; N], length: usize) -> bool {
+        let Some(room) = self.bytes.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut()) else { return false };
+        *room = *bytes;
+        self.at += length;
+        true
+    }
+
+    #[inline(always)]
+    pub(super) fn raw(&mut self, text: &str) {
+        match self.room(text.len()) {
+            Some(room) => {
+                copy(room, text.as_bytes());
+                self.at += text.len();
+            }
+            None => self.long(text.as_bytes()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn byte(&mut self, byte: u8) {
+        if self.at == ROOM {
+            self.flush();
+        }
+        self.bytes[self.at] = byte;
+        self.at += 1;
+    }
+
+    fn several(&mut self, text: &[u8]) {
+        match self.room(text.len()) {
+            Some(room) => {
+                room.copy_from_slice(text);
+                self.at += text.len();
+            }
+            None => self.long(text),
+        }
+    }
+
+    /// What `write` makes of as many bytes, and which of them count.
+    #[inline(always)]
+    pub(super) fn part(&mut self, write: impl FnOnce(&mut Digits) -> std::ops::Range<usize>) {
+        if let Some(room) =
+            self.bytes.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut::<{ size_of::<Digits>() }>())
+        {
+            let part = write(room);
+            if part.start > 0 {
+                room.copy_within(part.clone(), 0);
+            }
+            self.at += part.len();
+        } else {
+            let mut digits = [0; size_of::<Digits>()];
+            let part = write(&mut digits);
+            self.long(&digits[part]);
+        }
+    }
+
+    /// A string of the first `count` digits.
+    pub(super) fn hex(&mut self, digits: &[[u8; 8]], count: usize) {
+        self.byte(b'"');
+        self.several(&digits.as_flattened()[..count]);
+        self.byte(b'"');
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn long(&mut self, text: &[u8]) {
+        self.flush();
+        self.out.extend_from_slice(text);
+    }
+
+    // --- text that may have to be escaped
+
+    /// Without quotes.
+    #[inline(always)]
+    pub(super) fn escaped(&mut self, text: &str) {
+        if let Some(room) = self.room(text.len())
+            && copy_plain(room, text.as_bytes())
+        {
+            self.at += text.len();
+        } else {
+            self.escape(text);
+        }
+    }
+
+    /// With quotes.
+    #[inline(always)]
+    pub(super) fn string(&mut self, text: &str) {
+        if let Some([first, room @ .., last]) = self.room(text.len() + 2)
+            && copy_plain(room, text.as_bytes())
+        {
+            (*first, *last) = (b'"', b'"');
+            self.at += text.len() + 2;
+        } else {
+            self.byte(b'"');
+            self.escape(text);
+            self.byte(b'"');
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn escape(&mut self, text: &str) {
+        self.flush();
+        let mut from = 0;
+        while let Some(at) = text::next_special(text, from, true) {
+            self.out.extend_from_slice(&text.as_bytes()[from..at]);
+            let Some(special) = text[at..].chars().next() else { break };
+            match special {
+                '"' => self.out.extend_from_slice(b"\\\""),
+                '\\' => self.out.extend_from_slice(b"\\\\"),
+                '\n' => self.out.extend_from_slice(b"\\n"),
+                '\r' => self.out.extend_from_slice(b"\\r"),
+                '\t' => self.out.extend_from_slice(b"\\t"),
+                // All that `is_control` knows are in the first plane, so four digits do.
+                _ => {
+                    self.out.extend_from_slice(b"\\u");
+                    self.out.extend_from_slice(&hex_digits(special.into())[4..]);
+                }
+            }
+            from = at + special.len_utf8();
+        }
+        self.out.extend_from_slice(&text.as_bytes()[from..]);
+    }
+
+    /// What `write` appends, in lower case as far as it is ASCII.
+    pub(super) fn lower_case(&mut self, write: impl FnOnce(&mut Self)) {
+        self.flush();
+        let start = self.out.len();
+        write(self);
+        self.flush();
+        self.out[start..].make_ascii_lowercase();
+    }
+
+    // --- members
+
+    /// `,"key":`, without the comma where the key is the first in its object.
+    #[inline]
+    pub(super) fn key(&mut self, name: &str) {
+        self.comma();
+        self.byte(b'"');
+        self.escaped(name);
+        self.several(b"\":");
+    }
+
+    /// The same as a [piece](Piece) with its comma.
+    #[inline(always)]
+    pub(super) fn key_piece(&mut self, piece: &Piece) {
+        if self.is_first {
+            self.is_first = false;
+            self.several(&piece.text[1..]);
+        } else {
+            self.piece(piece);
+        }
+    }
+
+    /// A key with something appended.
+    #[cold]
+    pub(super) fn longer_key<'p>(&mut self, parts: impl IntoIterator<Item = &'p str>) {
+        self.comma();
+        self.byte(b'"');
+        parts.into_iter().for_each(|part| self.escaped(part));
+        self.several(b"\":");
+    }
+
+    /// Before a member.
+    #[inline]
+    pub(super) fn comma(&mut self) {
+        if !std::mem::take(&mut self.is_first) {
+            self.byte(b',');
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_first(&self) -> bool {
+        self.is_first
+    }
+
+    /// `{`
+    pub(super) fn open(&mut self) {
+        self.byte(b'{');
+        self.is_first = true;
+    }
+
+    /// `}`
+    pub(super) fn close(&mut self) {
+        self.byte(b'}');
+        self.is_first = false;
+    }
+}
+
+/// The inside of a string.
+impl fmt::Write for Line<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.escaped(text);
+        Ok(())
+    }
+}
+
+/// Between equally long slices.
+#[inline(always)]
+fn copy(to: &mut [u8], from: &[u8]) {
+    match from.len() {
+        8..=16 => drop(copy_ends::<8>(to, from)),
+        4..8 => drop(copy_ends::<4>(to, from)),
+        _ => to.copy_from_slice(from),
+    }
+}
+
+/// Copies and says whether all of it can stand as it is.
+#[inline(always)]
+fn copy_plain(to: &mut [u8], from: &[u8]) -> bool {
+    let found = match from.len() {
+        8..=16 => copy_ends::<8>(to, from).map(|[first, last]| {
+            text::suspicious(u64::from_le_bytes(first)) | text::suspicious(u64::from_le_bytes(last))
+        }),
+        4..8 => copy_ends::<4>(to, from).map(|[first, last]| {
+            let (first, last) = (u32::from_le_bytes(first), u32::from_le_bytes(last));
+            text::suspicious(u64::from(first) | u64::from(last) << 32)
+        }),
+        _ => {
+            to.copy_from_slice(from);
+            return text::is_plain(from);
+        }
+    };
+    found == Some(0)
+}
+
+/// Copies a short text as its two ends, which may overlap: no loop and no call.
+#[inline(always)]
+fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) -> Option<[[u8; N]; 2]> {
+    let (first, last) = (*from.first_chunk()?, *from.last_chunk()?);
+    *to.first_chunk_mut()? = first;
+    *to.last_chunk_mut()? = last;
+    Some([first, last])
+}
+
+/// All eight lower-case digits of a number, each a byte of a word that is worked on as a whole.
+#[inline]
+pub(super) fn hex_digits(number: u32) -> [u8; 8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let mut word = u64::from(number);
+    word = (word | word << 16) & 0x0000_ffff_0000_ffff;
+    word = (word | word << 8) & 0x00ff_00ff_00ff_00ff;
+    word = (word | word << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    // Six more than ten overflows the digit's four bits: those are letters.
+    let letters = (word + ONES * 6) >> 4 & ONES;
+    (word + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hexadecimal() {
+        for number in [0, 1, 0x89ab_cdef, 0xffff_ffff, 0x0012_3456, 0xa000_000a, 0x7890_9999] {
+            assert_eq!(hex_digits(number), *format!("{number:08x}").as_bytes().first_chunk().unwrap());
+        }
+    }
+
+    #[test]
+    fn texts_and_pieces_of_all_lengths() {
+        for length in (0..70).chain([1_000]) {
+            for unit in ["x", "é", "\n", "\u{2028}"] {
+                let text = unit.repeat(length);
+                let mut out = b"old".to_vec();
+                let mut line = Line::new(&mut out, false);
+                line.raw(&text);
+                line.piece(&Piece::from(text.clone().into_bytes()));
+                line.key(&text);
+                line.string(&text);
+                let escaped = text.replace('\n', "\\n").replace('\u{2028}', "\\u2028");
+                line.finish();
+                let out = String::from_utf8(out).unwrap();
+                assert_eq!(out, format!("old{text}{text},\"{escaped}\":\"{escaped}\""));
+            }
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! One JSON object per record, on one line (JSON Lines).
+
+mod line;
+mod names;
+mod object;
+mod plan;
+mod value;
+
+use std::str::FromStr;
+
+use self::plan::Plan;
+use super::{Format, Time};
+use crate::{Error, Fields, Record, Value};
+
+/// One JSON object per record, on one line.
+///
+/// ```
+/// use std::time::UNIX_EPOCH;
+/// use tracing_strata::{Format, Record, Severity, format::Json};
+///
+/// let mut record = Record::new(Severity::INFO, "shop::pay", "paid");
+/// record.set_time(UNIX_EPOCH);
+/// record.set("amount", 12.5);
+/// record.push_span("request", [("id", "7f3a")].into_iter().collect());
+///
+/// let mut out = String::new();
+/// Json::new().field("service", "shop").format(&record, &mut out).unwrap();
+/// assert_eq!(
+///     out,
+///     r#"{"timestamp":"1970-01-01T00:00:00.000000Z","level":"INFO","target":"shop::pay","message":"paid","#.to_owned()
+///         + r#""amount":12.5,"id":"7f3a","service":"shop"}"#
+/// );
+/// ```
+///
+/// # Members, in this order
+///
+/// | key | what | setter that turns it on |
+/// |---|---|---|
+/// | `timestamp` | [`Time`]: RFC 3339, UTC, microseconds | always; [`time`](Self::time) |
+/// | `level` | name of the severity | always; [`lower_case_levels`](Self::lower_case_levels) |
+/// | `level_number` | 5 to 50, Python's scale | [`level_number`](Self::level_number) |
+/// | `target` | the logger's name | always |
+/// | `message` | perhaps empty | always |
+/// | `trace_id`, `span_id`, `trace_flags` | 32, 16 and 2 hexadecimal digits | always, in records that have [trace ids](Record::trace); the span field `traceparent` they come from is then left out |
+/// | `event_name` | the name given to the event | [`event_name`](Self::event_name) |
+/// | `file`, `line`, `module_path` | the call site | [`source`](Self::source) |
+/// | `thread_name`, `thread_id` | | [`thread`](Self::thread) |
+/// | `process_name`, `process_id` | | [`process`](Self::process) |
+/// | `fields` | object of the event's fields | [`nest_fields`](Self::nest_fields) |
+/// | `span` | object: the innermost span's name and fields | [`current_span`](Self::current_span) |
+/// | `spans` | array of such objects, outermost first | [`span_list`](Self::span_list) |
+/// | `context` | object of all spans' fields | [`nest_context`](Self::nest_context) |
+/// | the event's fields | | always, unless nested |
+/// | the spans' fields | innermost span first | always, unless nested or listed |
+/// | global fields | of the layer | always |
+/// | static fields | of the format | [`field`](Self::field) |
+///
+/// # Names that meet
+///
+/// No object ever has the same key twice:
+/// - A name that several sources of one object have stands once: the event wins over spans, an inner span over an outer
+///   one, spans over global fields.
+/// - The keys of the format itself (those that this configuration writes, and the trace ids only where the record has
+///   them; static fields; `name` in the objects of spans) are reserved. A field with such a name is written under the
+///   name with `_` appended, as often as needed until no other field of the record and no key has it.
+/// - What an error adds to its key (see below) gives way to fields in the same manner.
+/// - Of two options that ask for the same key, the one that was set last has it, the other one gets `_` appended.
+///   Default names count as set first.
+///
+/// # Values
+///
+/// | value | JSON |
+/// |---|---|
+/// | bool, integers of 64 bits | as they are |
+/// | wider integers | numbers if they fit into `i64` or `u64`, else strings of digits |
+/// | floats | shortest number that reads back equal, with a point or exponent (`1.0`); `"NaN"`, `"Infinity"`, `"-Infinity"` |
+/// | text, what `Debug` or `Display` printed | strings |
+/// | bytes | strings of lower-case hexadecimal digits |
+/// | errors | the message; beside it `<key>.causes`, an array of messages, and `<key>.type`, where there are some |
+///
+/// In all strings, keys too, every control character, DEL, C1, U+2028/2029, the bidirectional controls and U+FEFF are
+/// escaped: one record is one physical line, whatever it holds.
+///
+/// # Differences from Python
+/// `logging` has no JSON formatter. python-json-logger lets `extra` overwrite its own keys; here both are kept.
+#[derive(Clone, Debug)]
+pub struct Json {
+    options: Options,
+    plan: Plan,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Options {
+    time: Time,
+    /// Names asked for, in the order in which they were.
+    claims: Vec<(What, String)>,
+    omitted: Vec<Key>,
+    fixed: Fields,
+    lower_case: bool,
+    level_number: bool,
+    event_name: bool,
+    source: bool,
+    thread: bool,
+    process: bool,
+    current_span: bool,
+    span_list: bool,
+    /// Where there are `fields`.
+    message_in_fields: bool,
+}
+
+/// What can have a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Key(Key),
+    Fields,
+    Context,
+    /// By its place among the static fields.
+    Fixed(usize),
+}
+
+impl Json {
+    /// Flat: all fields beside the record's own members.
+    pub fn new() -> Self {
+        Self::planned(Options::default())
+    }
+
+    /// The shape that `tracing_subscriber::fmt().json()` has by default, for readers that expect it.
+    ///
+    /// `timestamp`, `level`, `fields` with the message inside, `target`, and within spans `span` and `spans`. The trace
+    /// ids are left out and `traceparent` stays a span's field. What differs: typed values stay typed (wide integers,
+    /// NaN, causes of errors: see [Values](Self#values)), no key stands twice, and [`source`](Self::source) and
+    /// [`thread`](Self::thread) add `module_path` and a numeric `threadId`.
+    pub fn tracing_subscriber() -> Self {
+        let mut options =
+            Options { message_in_fields: true, current_span: true, span_list: true, ..Options::default() };
+        options.claim(What::Fields, "fields");
+        options.claim(What::Key(Key::File), "filename");
+        options.claim(What::Key(Key::Line), "line_number");
+        options.claim(What::Key(Key::ThreadName), "threadName");
+        options.claim(What::Key(Key::ThreadId), "threadId");
+        options.omitted = vec![Key::TraceId, Key::SpanId, Key::TraceFlags];
+        Self::planned(options)
+    }
+
+    /// How the time is written; [`Time::none`] leaves it out.
+    pub fn time(self, time: Time) -> Self {
+        self.with(|options| options.time = time)
+    }
+
+    /// Gives a member another key. Brings it back if it was [omitted](Self::omit).
+    pub fn rename(self, key: Key, name: impl Into<String>) -> Self {
+        self.with(|options| {
+            options.omitted.retain(|omitted| *omitted != key);
+            options.claim(What::Key(key), name);
+        })
+    }
+
+    /// Leaves a member out.
+    pub fn omit(self, key: Key) -> Self {
+        self.with(|options| options.omitted.push(key))
+    }
+
+    /// Puts the event's fields into an object of this name. Always there, perhaps empty.
+    pub fn nest_fields(self, name: impl Into<String>) -> Self {
+        self.with(|options| options.claim(What::Fields, name))
+    }
+
+    /// Puts the spans' fields into an object of this name. Always there, perhaps empty.
+    pub fn nest_context(self, name: impl Into<String>) -> Self {
+        self.with(|options| options.claim(What::Context, name))
+    }
+
+    /// Whether the spans are listed, outermost first, each with its name and its own fields; the flat form of their
+    /// fields is then left out. Left out outside of spans.
+    pub fn span_list(self, on: bool) -> Self {
+        self.with(|options| options.span_list = on)
+    }
+
+    /// Whether the innermost span stands in an object of its own. Left out outside of spans.
+    pub fn current_span(self, on: bool) -> Self {
+        self.with(|options| options.current_span = on)
+    }
+
+    /// Adds a field that is the same in every line (service, host …). An error is added as one text.
+    pub fn field<'v>(self, name: impl Into<String>, value: impl Into<Value<'v>>) -> Self {
+        self.with(|options| {
+            let name = name.into();
+            match value.into() {
+                Value::Error(chain) => options.fixed.set_display(name.clone(), chain),
+                value => options.fixed.set(name.clone(), value),
+            }
+            let place = options.fixed.iter().position(|(other, _)| other == name);
+            if let Some(index) = place {
+                options.claim(What::Fixed(index), name);
+            }
+        })
+    }
+
+    /// Whether file, line and module path of the call site are written, where they are known.
+    pub fn source(self, on: bool) -> Self {
+        self.with(|options| options.source = on)
+    }
+
+    /// Whether the thread's name (if it has one) and id are written.
+    pub fn thread(self, on: bool) -> Self {
+        self.with(|options| options.thread = on)
+    }
+
+    /// Whether the process's name and id are written. The id costs a system call.
+    pub fn process(self, on: bool) -> Self {
+        self.with(|options| options.process = on)
+    }
+
+    /// Whether the number of the severity is written beside its name.
+    pub fn level_number(self, on: bool) -> Self {
+        self.with(|options| options.level_number = on)
+    }
+
+    /// Whether the event's name is written, where it was given one.
+    pub fn event_name(self, on: bool) -> Self {
+        self.with(|options| options.event_name = on)
+    }
+
+    /// Whether levels are `info` rather than `INFO`.
+    pub fn lower_case_levels(self, on: bool) -> Self {
+        self.with(|options| options.lower_case = on)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut self.options);
+        Self::planned(self.options)
+    }
+
+    fn planned(options: Options) -> Self {
+        Self { plan: Plan::new(&options), options }
+    }
+}
+
+impl Default for Json {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Format for Json {
+    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+        super::with_scratch(|memory| {
+            memory.clear();
+            self.plan.write(&self.options, record, memory);
+            out.push_str(std::str::from_utf8(memory).map_err(Error::new)?);
+            Ok(())
+        })
+    }
+
+    #[inline]
+    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
+        self.plan.write(&self.options, record, out);
+        Ok(())
+    }
+}
+
+impl Options {
+    fn claim(&mut self, what: What, name: impl Into<String>) {
+        self.claims.retain(|(other, _)| *other != what);
+        self.claims.push((what, name.into()));
+    }
+
+    fn is_on(&self, what: What) -> bool {
+        let What::Key(key) = what else { return true };
+        let on = match key {
+            Key::Timestamp => !self.time.is_none(),
+            Key::LevelNumber => self.level_number,
+            Key::EventName => self.event_name,
+            Key::File | Key::Line | Key::ModulePath => self.source,
+            Key::ThreadName | Key::ThreadId => self.thread,
+            Key::ProcessName | Key::ProcessId => self.process,
+            Key::Span => self.current_span,
+            Key::Spans => self.span_list,
+            Key::Level | Key::Target | Key::Message | Key::TraceId | Key::SpanId | Key::TraceFlags => true,
+        };
+        on && !self.omitted.contains(&key)
+    }
+
+    fn is_inside_fields(&self, what: What) -> bool {
+        self.message_in_fields && what == What::Key(Key::Message)
+    }
+}
+
+/// A member of the object that [`Json`] writes; see the [table](Json#members-in-this-order).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Key {
+    /// `timestamp`
+    Timestamp,
+    /// `level`
+    Level,
+    /// `level_number`
+    LevelNumber,
+    /// `target`
+    Target,
+    /// `message`
+    Message,
+    /// `trace_id`
+    TraceId,
+    /// `span_id`
+    SpanId,
+    /// `trace_flags`
+    TraceFlags,
+    /// `event_name`
+    EventName,
+    /// `file`
+    File,
+    /// `line`
+    Line,
+    /// `module_path`
+    ModulePath,
+    /// `thread_name`
+    ThreadName,
+    /// `thread_id`
+    ThreadId,
+    /// `process_name`
+    ProcessName,
+    /// `process_id`
+    ProcessId,
+    /// `span`
+    Span,
+    /// `spans`
+    Spans,
+}
+
+impl Key {
+    /// All there are.
+    pub const ALL: &[Self] = &[
+        Self::Timestamp,
+        Self::Level,
+        Self::LevelNumber,
+        Self::Target,
+        Self::Message,
+        Self::TraceId,
+        Self::SpanId,
+        Self::TraceFlags,
+        Self::EventName,
+        Self::File,
+        Self::Line,
+        Self::ModulePath,
+        Self::ThreadName,
+        Self::ThreadId,
+        Self::ProcessName,
+        Self::ProcessId,
+        Self::Span,
+        Self::Spans,
+    ];
+
+    /// The name it has unless it is renamed.
+    pub const fn default_name(self) -> &'static str {
+        match self {
+            Self::Timestamp => "timestamp",
+            Self::Level => "level",
+            Self::LevelNumber => "level_number",
+            Self::Target => "target",
+            Self::Message => "message",
+            Self::TraceId => "trace_id",
+            Self::SpanId => "span_id",
+            Self::TraceFlags => "trace_flags",
+            Self::EventName => "event_name",
+            Self::File => "file",
+            Self::Line => "line",
+            Self::ModulePath => "module_path",
+            Self::ThreadName => "thread_name",
+            Self::ThreadId => "thread_id",
+            Self::ProcessName => "process_name",
+            Self::ProcessId => "process_id",
+            Self::Span => "span",
+            Self::Spans => "spans",
+        }
+    }
+}
+
+/// By its default name, for configuration.
+impl FromStr for Key {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL.iter().copied().find(|key| key.default_name() == name).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|key| key.default_name()).collect();
+            Error::config(format_args!("unknown key {name:?}: expected one of {}", names.join(", ")))
+        })
+    }
+}

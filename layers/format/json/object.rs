@@ -1,0 +1,261 @@
+//! Fields as members of a JSON object, so that no key stands twice.
+//!
+//! Every name of the record stands once: where several sources of one object have it, the innermost one's value is
+//! written. A name that is one of the format's own keys gets `_` appended until nothing else has that name. What an
+//! error adds to its key (`….causes`, `….type`) gives way in the same manner.
+
+use super::{line::Line, names, value::value};
+use crate::{
+    Record, Value,
+    record::{Entry, ErrorChain, Fields, SpanView, TraceParent, bit},
+};
+
+/// The format's own keys in one object.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reserved {
+    bloom: u64,
+    keys: Vec<(u64, String)>,
+}
+
+impl Reserved {
+    pub(super) fn new(keys: impl IntoIterator<Item = String>) -> Self {
+        let keys: Vec<_> = keys.into_iter().map(|key| (bit(&key), key)).collect();
+        Self { bloom: keys.iter().fold(0, |bloom, (bit, _)| bloom | bit), keys }
+    }
+
+    #[inline]
+    fn contains(&self, bit: u64, name: &str) -> bool {
+        self.bloom & bit != 0 && self.keys.iter().any(|(key_bit, key)| *key_bit == bit && key == name)
+    }
+}
+
+/// What goes into one object, from the source that wins to the one that yields.
+pub(super) struct Object<'a> {
+    pub(super) reserved: &'a Reserved,
+    pub(super) event: Option<&'a Fields>,
+    /// One span.
+    pub(super) span: Option<SpanView<'a>>,
+    /// All spans of this record.
+    pub(super) spans: Option<&'a Record>,
+    pub(super) globals: Option<&'a Fields>,
+    /// Whether `traceparent` is left out of spans, because its parts are written.
+    pub(super) hides_traceparent: bool,
+}
+
+/// Where a name comes from.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Event,
+    /// How many spans are further in.
+    Span(usize, SpanView<'a>),
+    Globals,
+}
+
+const TRACEPARENT: u64 = bit(TraceParent::FIELD);
+
+impl<'a> Object<'a> {
+    pub(super) fn empty(reserved: &'a Reserved, hides_traceparent: bool) -> Self {
+        Self { reserved, event: None, span: None, spans: None, globals: None, hides_traceparent }
+    }
+
+    /// Appends the members.
+    #[inline(always)]
+    pub(super) fn write(&self, line: &mut Line<'_>) {
+        // Bits of the names that have been written, and of those that the format has.
+        let mut taken = self.reserved.bloom;
+        if let Some(fields) = self.event {
+            self.members(line, fields, taken, Source::Event);
+            taken |= fields.bloom();
+        }
+        if let Some(span) = self.span {
+            self.members(line, span.fields(), self.taken_in(span, taken), Source::Span(0, span));
+        }
+        if let Some(record) = self.spans {
+            for (depth, span) in record.spans().enumerate() {
+                let fields = span.fields();
+                self.members(line, fields, self.taken_in(span, taken), Source::Span(depth, span));
+                taken |= fields.bloom();
+            }
+        }
+        if let Some(fields) = self.globals {
+            self.members(line, fields, taken, Source::Globals);
+        }
+    }
+
+    #[inline]
+    fn taken_in(&self, span: SpanView<'a>, taken: u64) -> u64 {
+        let hides = self.hides_traceparent && span.trace().is_some();
+        if hides { taken | TRACEPARENT } else { taken }
+    }
+
+    /// `taken` has a bit for each name that must be looked at.
+    fn members(&self, line: &mut Line<'_>, fields: &Fields, taken: u64, source: Source<'a>) {
+        for entry in fields.entries() {
+            let mut appended = 0;
+            if entry.bit() & taken != 0 {
+                match self.settle(entry, source) {
+                    Some(underscores) => appended = underscores,
+                    None => continue,
+                }
+            }
+            match entry.name() {
+                Ok(name)
+                    if appended == 0
+                        && let Some(piece) = names::key(name) =>
+                {
+                    line.key_piece(piece)
+                }
+                Ok(name) | Err(name) if appended == 0 => line.key(name),
+                Ok(name) | Err(name) => line.longer_key([name].into_iter().chain(underscores(appended))),
+            }
+            let of = entry.value();
+            value(line, of);
+            if let Value::Error(chain) = of {
+                self.error(line, entry, appended, chain);
+            }
+        }
+    }
+
+    /// How many `_` the name gets; `None` if the value is not written here.
+    #[inline(never)]
+    fn settle(&self, entry: Entry<'_>, source: Source<'a>) -> Option<usize> {
+        let (bit, Ok(name) | Err(name)) = (entry.bit(), entry.name());
+        let has = |fields: &Fields| fields.has(name, bit);
+        let inner = match source {
+            Source::Event => 0,
+            Source::Span(depth, _) => depth,
+            Source::Globals => usize::MAX,
+        };
+        let shadowed = match source {
+            Source::Event => false,
+            Source::Span(..) | Source::Globals => {
+                self.event.is_some_and(has) || self.spans().take(inner).any(|span| has(span.fields()))
+            }
+        };
+        let hidden = bit == TRACEPARENT
+            && name == TraceParent::FIELD
+            && self.hides_traceparent
+            && matches!(source, Source::Span(_, span) if span.trace().is_some());
+        if shadowed || hidden {
+            None
+        } else if self.reserved.contains(bit, name) {
+            Some(self.appended(name))
+        } else {
+            Some(0)
+        }
+    }
+
+    /// What an error has besides its message.
+    #[cold]
+    fn error(&self, line: &mut Line<'_>, entry: Entry<'_>, appended: usize, chain: ErrorChain<'_>) {
+        let (Ok(name) | Err(name)) = entry.name();
+        if chain.causes().len() > 0 {
+            self.generated(line, Name { text: name, appended, suffix: ".causes" });
+            let mut separator = b'[';
+            for cause in chain.causes() {
+                line.byte(separator);
+                line.string(cause);
+                separator = b',';
+            }
+            line.byte(b']');
+        }
+        if let Some(type_name) = chain.type_name() {
+            self.generated(line, Name { text: name, appended, suffix: ".type" });
+            line.string(type_name);
+        }
+    }
+
+    fn generated(&self, line: &mut Line<'_>, name: Name<'_>) {
+        let mut more = 0;
+        while self.is_used(name, more) {
+            more += 1;
+        }
+        let first = [name.text].into_iter().chain(underscores(name.appended));
+        line.longer_key(first.chain([name.suffix]).chain(underscores(more)));
+    }
+
+    // --- who has a name
+
+    fn spans(&self) -> impl Iterator<Item = SpanView<'a>> {
+        self.spans.into_iter().flat_map(Record::spans).chain(self.span)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let bit = bit(name);
+        let has = |fields: &Fields| fields.has(name, bit);
+        self.event.is_some_and(has) || self.spans().any(|span| has(span.fields())) || self.globals.is_some_and(has)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'a str> {
+        let of_spans = self.spans().flat_map(|span| span.fields().iter());
+        let all = self.event.into_iter().flat_map(Fields::iter).chain(of_spans);
+        all.chain(self.globals.into_iter().flat_map(Fields::iter)).map(|(name, _)| name)
+    }
+
+    /// How many `_` a name that is reserved gets.
+    #[cold]
+    fn appended(&self, name: &str) -> usize {
+        let stem = name.trim_end_matches('_');
+        let own = name.len() - stem.len();
+        // Names that differ in their `_` only compete for the same places: the one with the fewest chooses first.
+        let mut place = 0;
+        for ends in 0..=own {
+            if self.is_renamed(&name[..stem.len() + ends]) {
+                place = self.free_place(stem, place.max(ends + 1));
+            }
+        }
+        place - own
+    }
+
+    fn is_renamed(&self, name: &str) -> bool {
+        self.reserved.contains(bit(name), name) && self.has(name)
+    }
+
+    /// The least number of `_`, from `least` on, with which the stem is nobody's name yet.
+    fn free_place(&self, stem: &str, least: usize) -> usize {
+        let name = |appended| Name { text: stem, appended, suffix: "" };
+        (least..).find(|place| !self.is_name(name(*place), 0)).unwrap_or(least)
+    }
+
+    /// Whether a field of the record or a key of the format has this name, with `more` times `_` behind it.
+    fn is_name(&self, name: Name<'_>, more: usize) -> bool {
+        self.reserved.keys.iter().any(|(_, key)| name.is(key, more)) || self.names().any(|other| name.is(other, more))
+    }
+
+    /// The same, or a renamed field got it.
+    fn is_used(&self, name: Name<'_>, more: usize) -> bool {
+        self.is_name(name, more) || {
+            self.names().filter(|other| self.is_renamed(other)).any(|other| {
+                let renamed = Name { text: other, appended: self.appended(other), suffix: "" };
+                renamed.len() == name.len() + more && renamed.bytes(0).eq(name.bytes(more))
+            })
+        }
+    }
+}
+
+/// A name in parts: text, `_` times `appended`, suffix.
+#[derive(Clone, Copy)]
+struct Name<'n> {
+    text: &'n str,
+    appended: usize,
+    suffix: &'static str,
+}
+
+impl Name<'_> {
+    fn len(self) -> usize {
+        self.text.len() + self.appended + self.suffix.len()
+    }
+
+    fn is(self, other: &str, more: usize) -> bool {
+        other.len() == self.len() + more && other.starts_with(self.text) && self.bytes(more).eq(other.bytes())
+    }
+
+    fn bytes(&self, more: usize) -> impl Iterator<Item = u8> {
+        let underscores = std::iter::repeat_n(b'_', self.appended);
+        self.text.bytes().chain(underscores).chain(self.suffix.bytes()).chain(std::iter::repeat_n(b'_', more))
+    }
+}
+
+fn underscores<'n>(count: usize) -> impl Iterator<Item = &'n str> {
+    std::iter::repeat_n("_", count)
+}

@@ -1,0 +1,111 @@
+//! Whether to use colour, and which.
+
+use std::ffi::OsString;
+
+use crate::Severity;
+
+/// When text is coloured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Color {
+    /// Where a person is likely to see it: on a terminal, unless its `TERM` is `dumb`. Whatever the place, a non-empty
+    /// `NO_COLOR` says no, else a non-empty `CLICOLOR_FORCE` other than `0` says yes.
+    ///
+    /// The environment is read once, when the format meets its output; until then there is no colour. Sources:
+    /// [no-color.org](https://no-color.org), [bixense.com/clicolors](https://bixense.com/clicolors/).
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+pub(super) fn wanted(color: Color, terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let is_set = |name| variable(name).is_some_and(|value| !value.is_empty());
+    let is = |name, wanted: &str| variable(name).is_some_and(|value| value == *wanted);
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto if is_set("NO_COLOR") => false,
+        Color::Auto if is_set("CLICOLOR_FORCE") && !is("CLICOLOR_FORCE", "0") => true,
+        Color::Auto => terminal && !is("TERM", "dumb"),
+    }
+}
+
+/// The pen: writes with colour, or without.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Paint {
+    on: bool,
+}
+
+const RESET: &str = "\x1b[0m";
+
+impl Paint {
+    pub(super) fn new(on: bool) -> Self {
+        Self { on }
+    }
+
+    pub(super) fn dim(self, out: &mut String, write: impl FnOnce(&mut String)) {
+        self.with("\x1b[2m", out, write);
+    }
+
+    pub(super) fn red(self, out: &mut String, write: impl FnOnce(&mut String)) {
+        self.with("\x1b[31m", out, write);
+    }
+
+    pub(super) fn level(self, out: &mut String, severity: Severity, write: impl FnOnce(&mut String)) {
+        self.with(level_color(severity), out, write);
+    }
+
+    /// What the colour adds to the length of a level.
+    pub(super) fn level_width(self, severity: Severity) -> usize {
+        if self.on { level_color(severity).len() + RESET.len() } else { 0 }
+    }
+
+    fn with(self, color: &str, out: &mut String, write: impl FnOnce(&mut String)) {
+        if !self.on {
+            return write(out);
+        }
+        out.push_str(color);
+        write(out);
+        out.push_str(RESET);
+    }
+}
+
+fn level_color(severity: Severity) -> &'static str {
+    match severity.number() {
+        50.. => "\x1b[1;31m",
+        40.. => "\x1b[31m",
+        30.. => "\x1b[33m",
+        20.. => "\x1b[32m",
+        10.. => "\x1b[34m",
+        _ => "\x1b[35m",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_decides() {
+        let decide = |terminal, variables: &[(&str, &str)]| {
+            let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+            wanted(Color::Auto, terminal, value)
+        };
+        assert!(decide(true, &[]));
+        assert!(!decide(false, &[]));
+        assert!(!decide(true, &[("NO_COLOR", "1")]));
+        assert!(!decide(true, &[("NO_COLOR", "0")]));
+        assert!(decide(true, &[("NO_COLOR", "")]));
+        assert!(!decide(true, &[("TERM", "dumb")]));
+        assert!(decide(true, &[("TERM", "xterm")]));
+        assert!(decide(false, &[("CLICOLOR_FORCE", "1")]));
+        assert!(!decide(false, &[("CLICOLOR_FORCE", "0")]));
+        assert!(!decide(false, &[("CLICOLOR_FORCE", "")]));
+        assert!(decide(true, &[("CLICOLOR_FORCE", "1"), ("TERM", "dumb")]));
+        assert!(!decide(true, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+        let no_color = |_: &str| Some("1".into());
+        assert!(wanted(Color::Always, false, no_color) && !wanted(Color::Never, true, |_| None));
+    }
+}

@@ -1,0 +1,308 @@
+//! One pleasant line per record.
+
+mod color;
+mod quote;
+
+pub use self::color::Color;
+use self::{
+    color::{Paint, wanted},
+    quote::{Bare, is_bare_message, quoted, word},
+};
+use super::{Format, Time, outermost_first};
+use crate::{Error, Fields, Record, Value, record::ErrorChain};
+
+/// One line per record, for people.
+///
+/// ```
+/// use tracing_strata::{Format, Record, Severity, format::{Text, Time}};
+///
+/// let mut record = Record::new(Severity::INFO, "shop::db", "slow query");
+/// record.set("rows", 3);
+/// record.set("sql", "select 1");
+/// record.push_span("request", [("id", "7f3a"), ("method", "GET")].into_iter().collect());
+/// record.push_span("query", [("table", "users")].into_iter().collect());
+///
+/// let mut out = String::new();
+/// Text::plain().time(Time::none()).format(&record, &mut out).unwrap();
+/// assert_eq!(
+///     out,
+///     r#"INFO  shop::db: slow query rows=3 sql="select 1" request{id=7f3a method=GET}:query{table=users}"#
+/// );
+/// ```
+///
+/// # The parts of a line
+///
+/// | part | shown | setter |
+/// |---|---|---|
+/// | time | UTC with milliseconds | [`time`](Self::time) |
+/// | level | always, filled up to five characters | |
+/// | `[thread id]` | no | [`thread`](Self::thread) |
+/// | target | yes | [`target`](Self::target) |
+/// | `file:line` | no | [`source`](Self::source) |
+/// | message | always | [`multi_line`](Self::multi_line) |
+/// | `key=value` of the event; an error with its causes, `"top: cause: cause"` | always | |
+/// | `key=value` of the application | no | [`globals`](Self::globals) |
+/// | spans from the outside in, each with its fields, joined by `:` | yes | [`spans`](Self::spans) |
+///
+/// # What cannot be forged
+///
+/// A record is one line, whatever it holds, and can be read back: line breaks, ESC and all other control characters, C1,
+/// U+2028/2029, the bidirectional controls and U+FEFF are written as `\n`, `\t`, `\r` or `\u{1b}`, in every part, and a
+/// backslash as `\\`. So an escape that is seen was a control character, and colour is only ever this format's own.
+///
+/// Names and values stand bare if they are not empty and have no white space, quote, backslash, `=`, `{` or `}` (names of
+/// spans: no `:` either); else they are quoted, with `\"` for a quote. A message stands bare unless it could be taken for
+/// more than a message: one that has a `=` or a `{` directly after another character, or begins with a quote, or begins or
+/// ends with white space is quoted, too.
+///
+/// Python: `logging.Formatter` with a format string; there, a line break in a message forges a line.
+#[derive(Clone, Debug)]
+pub struct Text {
+    time: Time,
+    color: Color,
+    /// What has become of `color`.
+    paint: Paint,
+    target: bool,
+    source: bool,
+    thread: bool,
+    spans: bool,
+    globals: bool,
+    multi_line: bool,
+}
+
+/// Begins the lines of a record that are not its first.
+const CONTINUED: &str = "\n    | ";
+
+impl Text {
+    /// Coloured on terminals.
+    pub fn new() -> Self {
+        Self {
+            time: Time::utc().millis(),
+            color: Color::Auto,
+            paint: Paint::default(),
+            target: true,
+            source: false,
+            thread: false,
+            spans: true,
+            globals: false,
+            multi_line: false,
+        }
+    }
+
+    /// Coloured on terminals; another name for [`new`](Self::new).
+    pub fn colored() -> Self {
+        Self::new()
+    }
+
+    /// Never coloured.
+    pub fn plain() -> Self {
+        Self::new().color(Color::Never)
+    }
+
+    /// When to use colour; [`Color::Auto`] by default.
+    pub fn color(self, color: Color) -> Self {
+        Self { color, paint: Paint::new(color == Color::Always), ..self }
+    }
+
+    /// How the time is written; UTC with milliseconds by default. [`Time::time_of_day`] suits consoles.
+    pub fn time(self, time: Time) -> Self {
+        Self { time, ..self }
+    }
+
+    /// Whether the target is shown; yes by default.
+    pub fn target(self, on: bool) -> Self {
+        Self { target: on, ..self }
+    }
+
+    /// Whether file and line of the call site are shown, where they are known.
+    pub fn source(self, on: bool) -> Self {
+        Self { source: on, ..self }
+    }
+
+    /// Whether the thread's name and id are shown.
+    pub fn thread(self, on: bool) -> Self {
+        Self { thread: on, ..self }
+    }
+
+    /// Whether the spans are shown; yes by default.
+    pub fn spans(self, on: bool) -> Self {
+        Self { spans: on, ..self }
+    }
+
+    /// Whether the fields of the whole application are shown.
+    pub fn globals(self, on: bool) -> Self {
+        Self { globals: on, ..self }
+    }
+
+    /// Whether line breaks of messages are kept and causes of errors stand on lines of their own. Such lines begin with
+    /// `    | `, so a line that does not is a record's first. All other control characters, and line breaks elsewhere,
+    /// are still escaped.
+    pub fn multi_line(self, on: bool) -> Self {
+        Self { multi_line: on, ..self }
+    }
+
+    fn message(&self, message: &str, out: &mut String) {
+        let shown = if self.multi_line { message.lines().next().unwrap_or_default() } else { message };
+        if is_bare_message(shown) {
+            Bare(out).push(shown);
+        } else {
+            quoted(out, [shown]);
+        }
+    }
+
+    /// Each with a space before it. With `causes_below`, errors are without their causes.
+    fn fields(&self, fields: &Fields, causes_below: bool, out: &mut String) {
+        for (name, value) in fields.iter() {
+            space(out);
+            self.paint.dim(out, |out| {
+                word(out, name, "");
+                out.push('=');
+            });
+            match value {
+                Value::Error(chain) if causes_below => self.paint.red(out, |out| word(out, chain.message(), "")),
+                Value::Error(_) => self.paint.red(out, |out| write_value(value, out)),
+                value => write_value(value, out),
+            }
+        }
+    }
+
+    fn path(&self, record: &Record, out: &mut String) {
+        for (depth, span) in outermost_first(record).enumerate() {
+            match depth {
+                0 => space(out),
+                _ => out.push(':'),
+            }
+            self.paint.dim(out, |out| {
+                word(out, span.name(), ":");
+                out.push('{');
+                for (index, (name, value)) in span.fields().iter().enumerate() {
+                    if index > 0 {
+                        out.push(' ');
+                    }
+                    word(out, name, "");
+                    out.push('=');
+                    write_value(value, out);
+                }
+                out.push('}');
+            });
+        }
+    }
+
+    fn more_lines(&self, record: &Record, out: &mut String) {
+        for line in record.message().lines().skip(1) {
+            out.push_str(CONTINUED);
+            Bare(out).push(line);
+        }
+        for (name, value) in record.fields().iter() {
+            for cause in value.as_error().into_iter().flat_map(ErrorChain::causes) {
+                out.push_str(CONTINUED);
+                self.paint.dim(out, |out| {
+                    word(out, name, "");
+                    out.push_str(" caused by: ");
+                });
+                self.paint.red(out, |out| Bare(out).push(cause));
+            }
+        }
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Format for Text {
+    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+        if !self.time.is_none() {
+            self.paint.dim(out, |out| self.time.write_to(record.time(), &mut Bare(out)));
+            out.push(' ');
+        }
+        let start = out.len();
+        self.paint.level(out, record.severity(), |out| write_level(record, out));
+        let width = out[start..].len() - self.paint.level_width(record.severity());
+        (width..5).for_each(|_| out.push(' '));
+        out.push(' ');
+        if self.thread {
+            out.push('[');
+            if let Some(name) = record.thread_name() {
+                word(out, name, "]");
+                out.push(' ');
+            }
+            out.push_str(itoa::Buffer::new().format(record.thread_id()));
+            out.push_str("] ");
+        }
+        let target = Some(record.target()).filter(|target| self.target && !target.is_empty());
+        let file = record.file().filter(|_| self.source);
+        if target.is_some() || file.is_some() {
+            self.paint.dim(out, |out| {
+                if let Some(target) = target {
+                    word(out, target, "");
+                }
+                if let Some(file) = file {
+                    if target.is_some() {
+                        out.push(' ');
+                    }
+                    word(out, file, "");
+                    if let Some(line) = record.line() {
+                        out.push(':');
+                        out.push_str(itoa::Buffer::new().format(line));
+                    }
+                }
+                out.push(':');
+            });
+            out.push(' ');
+        }
+        self.message(record.message(), out);
+        self.fields(record.fields(), self.multi_line, out);
+        if let Some(globals) = record.globals().filter(|_| self.globals) {
+            self.fields(globals, false, out);
+        }
+        if self.spans {
+            self.path(record, out);
+        }
+        if self.multi_line {
+            self.more_lines(record, out);
+        }
+        Ok(())
+    }
+
+    fn adapt(&mut self, terminal: bool) {
+        self.paint = Paint::new(wanted(self.color, terminal, |name| std::env::var_os(name)));
+    }
+}
+
+/// Between two parts; there is one already after an empty message.
+fn space(out: &mut String) {
+    if !out.ends_with(' ') {
+        out.push(' ');
+    }
+}
+
+fn write_level(record: &Record, out: &mut String) {
+    match record.severity().name() {
+        Some(name) => Bare(out).push(name),
+        None => {
+            out.push_str("Level ");
+            out.push_str(itoa::Buffer::new().format(record.severity().number()));
+        }
+    }
+}
+
+fn write_value(value: Value<'_>, out: &mut String) {
+    match value {
+        Value::Bool(value) => out.push_str(if value { "true" } else { "false" }),
+        Value::I64(number) => out.push_str(itoa::Buffer::new().format(number)),
+        Value::U64(number) => out.push_str(itoa::Buffer::new().format(number)),
+        Value::I128(number) => out.push_str(itoa::Buffer::new().format(number)),
+        Value::U128(number) => out.push_str(itoa::Buffer::new().format(number)),
+        Value::F64(number) => out.push_str(zmij::Buffer::new().format(number)),
+        Value::Str(text) | Value::Rendered(text) => word(out, text, ""),
+        Value::Bytes([]) => out.push_str("\"\""),
+        Value::Bytes(bytes) => quote::hex(out, bytes),
+        Value::Error(chain) => match chain.causes().len() {
+            0 => word(out, chain.message(), ""),
+            _ => quoted(out, [chain.message()].into_iter().chain(chain.causes().flat_map(|cause| [": ", cause]))),
+        },
+    }
+}

@@ -1,0 +1,555 @@
+//! How the time of a record is written.
+
+use std::{
+    cell::Cell,
+    fmt,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use jiff::{
+    Timestamp,
+    fmt::{StdFmtWrite, strtime::BrokenDownTime},
+    tz::{Offset, TimeZone},
+};
+
+use crate::Error;
+
+/// How the time of a record is written: in which zone, how exactly, or as a number.
+///
+/// | constructor | text | default precision |
+/// |---|---|---|
+/// | [`utc`](Self::utc) | `2026-11-20T15:17:16.123456Z` (RFC 3339) | microseconds |
+/// | [`local`](Self::local), [`zone`](Self::zone) | `2026-11-20T16:17:16.123456+01:00` (RFC 3339) | microseconds |
+/// | [`time_of_day`](Self::time_of_day) | `16:17:16.123` | milliseconds |
+/// | [`unix_seconds`](Self::unix_seconds) | `1795187836`, with [`millis`](Self::millis) `1795187836.123` | seconds |
+/// | [`unix_millis`](Self::unix_millis) | `1795187836123` | milliseconds |
+/// | [`unix_nanos`](Self::unix_nanos) | `1795187836123456000` | nanoseconds |
+/// | [`none`](Self::none) | nothing | |
+///
+/// What is finer than the precision is cut off, towards the past. Times before 1970 are as good as others. RFC 3339 ends
+/// with the years 0000 and 9999: a time outside is written as the first or last moment inside.
+///
+/// Python: `Formatter(datefmt=…)`, `formatTime`, `converter`. The default there is local time without an offset, which
+/// cannot be read back; here it is UTC.
+///
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use tracing_strata::format::Time;
+///
+/// let moment = UNIX_EPOCH + Duration::new(1_795_187_836, 123_456_789);
+/// let mut out = String::new();
+/// Time::utc().millis().write(moment, &mut out);
+/// assert_eq!(out, "2026-11-20T15:17:16.123Z");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Time {
+    style: Style,
+    /// Where it is not UTC.
+    zone: Option<Arc<Offsets>>,
+    /// Digits after the second.
+    digits: u8,
+    date: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Style {
+    None,
+    Calendar,
+    /// Digits after the second that the unit itself has.
+    Unix(u8),
+    Custom(Arc<str>),
+}
+
+impl Time {
+    /// UTC, as RFC 3339 writes it. The default.
+    pub fn utc() -> Self {
+        Self { style: Style::Calendar, zone: None, digits: 6, date: true }
+    }
+
+    /// The zone of this machine (`TZ`, `/etc/localtime`), as it is now; UTC where it cannot be found out.
+    pub fn local() -> Self {
+        Self::in_zone(TimeZone::try_system().unwrap_or(TimeZone::UTC))
+    }
+
+    /// A zone of the IANA database, such as `Europe/Berlin`.
+    ///
+    /// # Errors
+    /// The zone is not in the machine's time zone database, or there is none.
+    pub fn zone(name: &str) -> Result<Self, Error> {
+        let zone = TimeZone::get(name)
+            .map_err(|error| Error::config(format_args!("time zone {name:?}: expected an IANA name: {error}")))?;
+        Ok(Self::in_zone(zone))
+    }
+
+    fn in_zone(zone: TimeZone) -> Self {
+        Self { zone: Some(Arc::new(Offsets { zone, last: AtomicU64::new(u64::MAX) })), ..Self::utc() }
+    }
+
+    /// The local time of day, for consoles.
+    pub fn time_of_day() -> Self {
+        Self::local().millis().date(false)
+    }
+
+    /// Seconds since 1970; a number in JSON.
+    pub fn unix_seconds() -> Self {
+        Self { style: Style::Unix(0), digits: 0, ..Self::utc() }
+    }
+
+    /// Milliseconds since 1970; a number in JSON.
+    pub fn unix_millis() -> Self {
+        Self { style: Style::Unix(3), digits: 3, ..Self::utc() }
+    }
+
+    /// Nanoseconds since 1970; a number in JSON.
+    pub fn unix_nanos() -> Self {
+        Self { style: Style::Unix(9), digits: 9, ..Self::utc() }
+    }
+
+    /// No time at all, for places that add their own (systemd, syslog).
+    pub fn none() -> Self {
+        Self { style: Style::None, ..Self::utc() }
+    }
+
+    /// Whole seconds.
+    pub fn seconds(self) -> Self {
+        Self { digits: 0, ..self }
+    }
+
+    /// Three digits after the second.
+    pub fn millis(self) -> Self {
+        Self { digits: 3, ..self }
+    }
+
+    /// Six digits after the second.
+    pub fn micros(self) -> Self {
+        Self { digits: 6, ..self }
+    }
+
+    /// Nine digits after the second.
+    pub fn nanos(self) -> Self {
+        Self { digits: 9, ..self }
+    }
+
+    /// Whether a calendar time has its date and its offset; yes by default.
+    pub fn date(self, date: bool) -> Self {
+        Self { date, ..self }
+    }
+
+    /// A format of one's own, in this zone: `%Y-%m-%d %H:%M:%S%.3f` and the other conversions of
+    /// [`jiff::fmt::strtime`]. Slower than the others.
+    ///
+    /// # Errors
+    /// The format has an unknown conversion.
+    ///
+    /// ```
+    /// # use tracing_strata::format::Time;
+    /// let time = Time::utc().strftime("%d/%b/%Y:%H:%M:%S %z").unwrap();
+    /// let mut out = String::new();
+    /// time.write(std::time::UNIX_EPOCH, &mut out);
+    /// assert_eq!(out, "01/Jan/1970:00:00:00 +0000");
+    /// assert!(Time::utc().strftime("%!").unwrap_err().to_string().contains("%!"));
+    /// ```
+    pub fn strftime(self, format: &str) -> Result<Self, Error> {
+        self.custom(format, 0, 0, &mut String::new())
+            .map_err(|error| Error::config(format_args!("time format {format:?}: {error}")))?;
+        Ok(Self { style: Style::Custom(format.into()), ..self })
+    }
+
+    /// Appends a time to a text, as a format of one's own would.
+    pub fn write(&self, time: SystemTime, out: &mut String) {
+        self.write_to(time, out);
+    }
+
+    pub(super) fn write_to(&self, time: SystemTime, out: &mut impl fmt::Write) {
+        let (seconds, nanos) = since_epoch(time);
+        let written = match &self.style {
+            Style::None => Ok(()),
+            Style::Calendar => self.calendar(seconds, nanos, out),
+            Style::Unix(unit) => unix(seconds, nanos, *unit, self.digits, out),
+            // It was tried when it was set; a time it cannot show is still a time.
+            Style::Custom(format) => {
+                self.custom(format, seconds, nanos, &mut *out).or_else(|_| self.calendar(seconds, nanos, out))
+            }
+        };
+        // Texts and lines take everything.
+        written.unwrap_or_default();
+    }
+
+    pub(super) fn is_none(&self) -> bool {
+        matches!(self.style, Style::None)
+    }
+
+    pub(super) fn is_number(&self) -> bool {
+        matches!(self.style, Style::Unix(_))
+    }
+
+    pub(super) fn is_calendar(&self) -> bool {
+        matches!(self.style, Style::Calendar)
+    }
+
+    /// A calendar time: which of the bytes count.
+    #[inline]
+    pub(super) fn put(&self, time: SystemTime, line: &mut Digits) -> Range<usize> {
+        let (seconds, nanos) = since_epoch(time);
+        self.put_calendar(seconds, nanos, line)
+    }
+
+    fn calendar(&self, seconds: i64, nanos: u32, out: &mut impl fmt::Write) -> fmt::Result {
+        let mut text = Aligned([b'0'; 48]);
+        let part = self.put_calendar(seconds, nanos, &mut text.0);
+        // Aligned and filled up with ASCII, the check takes three steps.
+        let text = std::str::from_utf8(&text.0).map_err(|_| fmt::Error)?;
+        out.write_str(&text[part])
+    }
+
+    #[inline]
+    fn put_calendar(&self, seconds: i64, nanos: u32, line: &mut Digits) -> Range<usize> {
+        let (seconds, nanos) = match seconds {
+            ..FIRST => (FIRST, 0),
+            FIRST..=LAST => (seconds, nanos),
+            _ => (LAST, 999_999_999),
+        };
+        let Some(zone) = &self.zone else { return self.put_digits(seconds, nanos, None, line) };
+        // RFC 3339 has no seconds in offsets; rounded towards zero, and the local time by the same offset.
+        let minutes = zone.at(seconds) / 60;
+        self.put_digits((seconds + i64::from(minutes) * 60).clamp(FIRST, LAST), nanos, Some(minutes), line)
+    }
+
+    #[inline]
+    fn put_digits(&self, seconds: i64, nanos: u32, offset: Option<i32>, line: &mut Digits) -> Range<usize> {
+        line[..32].copy_from_slice(&second(seconds));
+        let mut end = 19;
+        if self.digits > 0 {
+            let micros = nanos / 1_000;
+            put(line, 20, micros / 10_000);
+            put(line, 22, micros / 100 % 100);
+            put(line, 24, micros % 100);
+            if self.digits == 9 {
+                put(line, 26, nanos % 1_000 / 10);
+                put(line, 27, nanos % 100);
+            }
+            end += 1 + usize::from(self.digits);
+        }
+        let mut start = 0;
+        if !self.date {
+            start = 11;
+        } else if let Some(minutes) = offset {
+            let ahead = minutes.unsigned_abs();
+            line[end] = if minutes < 0 { b'-' } else { b'+' };
+            put(line, end + 1, ahead / 60);
+            line[end + 3] = b':';
+            put(line, end + 4, ahead % 60);
+            end += 6;
+        } else {
+            line[end] = b'Z';
+            end += 1;
+        }
+        start..end
+    }
+
+    fn custom(&self, format: &str, seconds: i64, nanos: u32, out: impl fmt::Write) -> Result<(), jiff::Error> {
+        let zone = self.zone.as_ref().map_or(TimeZone::UTC, |zone| zone.zone.clone());
+        let zoned = timestamp(seconds, nanos).to_zoned(zone);
+        BrokenDownTime::from(&zoned).format(format, StdFmtWrite(out))
+    }
+}
+
+impl Default for Time {
+    fn default() -> Self {
+        Self::utc()
+    }
+}
+
+/// Seconds, rounded towards the past, and nanoseconds within the second.
+#[inline]
+fn since_epoch(time: SystemTime) -> (i64, u32) {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => (i64::try_from(after.as_secs()).unwrap_or(i64::MAX), after.subsec_nanos()),
+        Err(before) => {
+            let before = before.duration();
+            let seconds = i64::try_from(before.as_secs()).map_or(i64::MIN, |seconds| -seconds);
+            match before.subsec_nanos() {
+                0 => (seconds, 0),
+                nanos => (seconds.saturating_sub(1), 1_000_000_000 - nanos),
+            }
+        }
+    }
+}
+
+fn timestamp(seconds: i64, nanos: u32) -> Timestamp {
+    let nearest = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::new(seconds, nanos.cast_signed()).unwrap_or(nearest)
+}
+
+// --- zones
+
+/// A zone that remembers the offset of the last minute it was asked about: offsets change on whole minutes.
+#[derive(Debug)]
+struct Offsets {
+    zone: TimeZone,
+    /// Minute since 1970 in the upper half, offset in seconds in the lower.
+    last: AtomicU64,
+}
+
+/// 1973-01-01. Before it there were changes within a minute (the last: Liberia, 1972-01-07 00:44:30 UTC).
+const WHOLE_MINUTES: i64 = 94_694_400;
+
+impl Offsets {
+    /// Seconds east of Greenwich.
+    #[inline]
+    fn at(&self, seconds: i64) -> i32 {
+        // `LAST` is minute 4,223,371,679, so all of them fit and `u64::MAX` is none of them.
+        let minute = (seconds / 60).cast_unsigned();
+        let last = self.last.load(Ordering::Relaxed);
+        if last >> 32 == minute && seconds >= WHOLE_MINUTES {
+            return (last as u32).cast_signed();
+        }
+        self.ask(seconds, minute)
+    }
+
+    #[cold]
+    fn ask(&self, seconds: i64, minute: u64) -> i32 {
+        let offset = Offset::seconds(self.zone.to_offset(timestamp(seconds, 0)));
+        if seconds >= WHOLE_MINUTES {
+            self.last.store(minute << 32 | u64::from(offset.cast_unsigned()), Ordering::Relaxed);
+        }
+        offset
+    }
+}
+
+// --- digits
+
+/// 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z.
+const FIRST: i64 = -62_167_219_200;
+const LAST: i64 = 253_402_300_799;
+
+/// Room for the longest calendar time, and some more so that it can be copied and checked in whole steps.
+pub(super) type Digits = [u8; 48];
+
+#[repr(align(16))]
+struct Aligned(Digits);
+
+/// Two digits each; filled up to a power of two, so that an index needs no check.
+const PAIRS: [[u8; 2]; 128] = {
+    let mut pairs = [*b"00"; 128];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
+
+#[inline]
+fn put<const N: usize>(line: &mut [u8; N], at: usize, number: u32) {
+    let [tens, ones] = PAIRS[(number & 127) as usize];
+    line[at] = tens;
+    line[at + 1] = ones;
+}
+
+thread_local! {
+    /// The last second this thread has written: most records share theirs with the one before.
+    static LAST_SECOND: Cell<(i64, [u8; 32])> = const { Cell::new((i64::MIN, [0; 32])) };
+}
+
+/// `2026-11-20T15:17:16.` and zeros.
+#[inline]
+fn second(seconds: i64) -> [u8; 32] {
+    LAST_SECOND.with(|last| {
+        let (known, text) = last.get();
+        if known == seconds { text } else { another_second(seconds, last) }
+    })
+}
+
+#[inline(never)]
+fn another_second(seconds: i64, last: &Cell<(i64, [u8; 32])>) -> [u8; 32] {
+    let since_first = (seconds - FIRST).cast_unsigned();
+    let (day, second) = ((since_first / 86_400) as u32, (since_first % 86_400) as u32);
+    let (year, month, day_of_month) = civil(day);
+    let mut line = *b"0000-00-00T00:00:00.000000000000";
+    put(&mut line, 0, year / 100);
+    put(&mut line, 2, year % 100);
+    put(&mut line, 5, month);
+    put(&mut line, 8, day_of_month);
+    put(&mut line, 11, second / 3_600);
+    put(&mut line, 14, second / 60 % 60);
+    put(&mut line, 17, second % 60);
+    last.set((seconds, line));
+    line
+}
+
+/// Year, month and day from days since 0000-01-01, without a branch or a division by a variable.
+///
+/// Source: C. Neri, L. Schneider, "Euclidean affine functions and their application to calendar algorithms",
+/// Software: Practice and Experience 53 (2023), section 7. Their years begin in March; one cycle of 400 years is added
+/// before and taken off after, for the two months before March 0000.
+#[inline]
+fn civil(day: u32) -> (u32, u32, u32) {
+    const CYCLE: u32 = 146_097;
+    let quarters = 4 * (day + CYCLE - 60) + 3;
+    let (century, in_century) = (quarters / CYCLE, quarters % CYCLE / 4);
+    let product = 2_939_745 * u64::from(4 * in_century + 3);
+    let year = 100 * century + (product >> 32) as u32;
+    let day_of_year = (product as u32) / 2_939_745 / 4;
+    let product = 2_141 * day_of_year + 197_913;
+    let (month, day_of_month) = (product >> 16, (product & 0xffff) / 2_141 + 1);
+    // January and February belong to the year that began last March.
+    let (years, months) = if day_of_year >= 306 { (1, 12) } else { (0, 0) };
+    (year + years - 400, month - months, day_of_month)
+}
+
+/// In a unit of 10^-`unit` seconds, known to `digits` digits after the second.
+fn unix(seconds: i64, nanos: u32, unit: u8, digits: u8, out: &mut impl fmt::Write) -> fmt::Result {
+    let power = |exponent: u8| 10_i128.pow(exponent.into());
+    let known = i128::from(seconds) * power(digits) + i128::from(nanos) / power(9 - digits);
+    let mut integer = itoa::Buffer::new();
+    if digits <= unit {
+        let number = known * power(unit - digits);
+        // Until the year 2262 even nanoseconds fit, and narrow numbers are faster.
+        return out.write_str(match i64::try_from(number) {
+            Ok(number) => integer.format(number),
+            Err(_) => integer.format(number),
+        });
+    }
+    let one = power(digits - unit);
+    if known < 0 {
+        out.write_char('-')?;
+    }
+    let known = known.abs();
+    out.write_str(integer.format(known / one))?;
+    out.write_char('.')?;
+    // The leading one keeps the zeros behind it, and is left out.
+    out.write_str(&integer.format(one + known % one)[1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(seconds: i64, nanos: u32) -> SystemTime {
+        if seconds >= 0 {
+            UNIX_EPOCH + Duration::new(seconds.unsigned_abs(), nanos)
+        } else {
+            UNIX_EPOCH - Duration::from_secs(seconds.unsigned_abs()) + Duration::from_nanos(nanos.into())
+        }
+    }
+
+    fn shown(time: &Time, seconds: i64, nanos: u32) -> String {
+        let mut out = String::new();
+        time.write(at(seconds, nanos), &mut out);
+        out
+    }
+
+    #[test]
+    fn every_day_of_ten_thousand_years_follows_the_one_before() {
+        let (mut year, mut month, mut day) = (0, 1, 1);
+        for number in 0..3_652_425 {
+            if number % 7 == 0 || !(2..28).contains(&day) {
+                assert_eq!(civil(number), (year, month, day));
+            }
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let last = match month {
+                2 => 28 + u32::from(leap),
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            (year, month, day) = match (month, day) {
+                (12, 31) => (year + 1, 1, 1),
+                _ if day == last => (year, month + 1, 1),
+                _ => (year, month, day + 1),
+            };
+        }
+        assert_eq!(year, 10_000);
+    }
+
+    #[test]
+    fn precisions() {
+        let time = Time::utc();
+        assert_eq!(shown(&time, 1_795_187_836, 123_456_789), "2026-11-20T15:17:16.123456Z");
+        assert_eq!(shown(&time.clone().seconds(), 1_795_187_836, 999_999_999), "2026-11-20T15:17:16Z");
+        assert_eq!(shown(&time.clone().millis(), 1_795_187_836, 123_999_999), "2026-11-20T15:17:16.123Z");
+        assert_eq!(shown(&time.clone().nanos(), 1_795_187_836, 1_020_304), "2026-11-20T15:17:16.001020304Z");
+        assert_eq!(shown(&time.clone().nanos(), 1_795_187_836, 123_456_789), "2026-11-20T15:17:16.123456789Z");
+        assert_eq!(shown(&time.date(false), 0, 1), "00:00:00.000000");
+        assert_eq!(shown(&Time::none(), 0, 1), "");
+    }
+
+    #[test]
+    fn before_1970_and_far_years() {
+        let time = Time::utc();
+        assert_eq!(shown(&time, -1, 250_000_000), "1969-12-31T23:59:59.250000Z");
+        assert_eq!(shown(&time, FIRST, 0), "0000-01-01T00:00:00.000000Z");
+        assert_eq!(shown(&time, FIRST - 1, 5), "0000-01-01T00:00:00.000000Z");
+        assert_eq!(shown(&time, LAST, 1_000), "9999-12-31T23:59:59.000001Z");
+        assert_eq!(shown(&time, LAST + 1, 0), "9999-12-31T23:59:59.999999Z");
+        for far in [i64::MIN / 2, i64::MAX / 2] {
+            let Some(far) = (if far < 0 {
+                UNIX_EPOCH.checked_sub(Duration::from_secs(far.unsigned_abs()))
+            } else {
+                UNIX_EPOCH.checked_add(Duration::from_secs(far.unsigned_abs()))
+            }) else {
+                continue;
+            };
+            for time in [Time::utc(), Time::local(), Time::unix_nanos(), Time::utc().strftime("%c").unwrap()] {
+                let mut out = String::new();
+                time.write(far, &mut out);
+                assert!(!out.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn unix_numbers() {
+        let rows = [
+            (Time::unix_seconds(), "1795187836", "-1"),
+            (Time::unix_seconds().millis(), "1795187836.123", "-0.750"),
+            (Time::unix_seconds().nanos(), "1795187836.123456789", "-0.750000000"),
+            (Time::unix_millis(), "1795187836123", "-750"),
+            (Time::unix_millis().micros(), "1795187836123.456", "-750.000"),
+            (Time::unix_millis().seconds(), "1795187836000", "-1000"),
+            (Time::unix_nanos(), "1795187836123456789", "-750000000"),
+            (Time::unix_nanos().millis(), "1795187836123000000", "-750000000"),
+        ];
+        for (time, after, before) in rows {
+            assert_eq!(shown(&time, 1_795_187_836, 123_456_789), after);
+            assert_eq!(shown(&time, -1, 250_000_000), before);
+        }
+        assert_eq!(shown(&Time::unix_nanos(), 1 << 40, 7), "1099511627776000000007");
+    }
+
+    /// Every zone, around every one of its changes since 1900, against the crate that knows them.
+    #[test]
+    fn zones_at_their_changes() {
+        let zones =
+            ["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Asia/Gaza", "Africa/Monrovia", "Etc/UTC"];
+        for name in zones {
+            let time = Time::zone(name).unwrap();
+            let zone = TimeZone::get(name).unwrap();
+            let from = Timestamp::from_second(-2_208_988_800).unwrap();
+            for change in zone.following(from).take_while(|change| change.timestamp().as_second() < 2_524_608_000) {
+                let change = change.timestamp().as_second();
+                for seconds in [change - 61, change - 1, change, change + 1, change + 59, change + 900] {
+                    let wanted = timestamp(seconds, 0).to_zoned(zone.clone());
+                    let got = shown(&time.clone().seconds(), seconds, 0);
+                    assert_eq!(got.parse::<Timestamp>().unwrap().as_second(), seconds, "{name} {got}");
+                    if wanted.offset().seconds() % 60 == 0 {
+                        assert_eq!(got, wanted.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(), "{name}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_zone_is_named() {
+        let error = Time::zone("Europe/Berlim").unwrap_err();
+        assert!(error.is_config() && error.to_string().contains("\"Europe/Berlim\""), "{error}");
+    }
+}
