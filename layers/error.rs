@@ -17,6 +17,8 @@ struct Inner {
     kind: Kind,
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// The record is queued all the same; the error is told, but the record is not counted as failed.
+    record_is_held: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +54,17 @@ impl Error {
     }
 
     fn make(kind: Kind, message: String, source: Option<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self(Box::new(Inner { kind, message, source }))
+        Self(Box::new(Inner { kind, message, source, record_is_held: false }))
+    }
+
+    /// For a handler that has queued the record, but could not do with it what it should.
+    pub(crate) fn of_a_held_record(mut self) -> Self {
+        self.0.record_is_held = true;
+        self
+    }
+
+    pub(crate) fn record_is_held(&self) -> bool {
+        self.0.record_is_held
     }
 
     /// The operating system refused something: a file, a stream, a socket.

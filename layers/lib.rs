@@ -1,12 +1,102 @@
-//! Python-style logging for `tracing`.
+//! What Python's `logging` and its surroundings give a Python application, as composable [`tracing_subscriber`] layers:
+//! you write `tracing::info!`, stack layers on a `Registry`, and every record goes where it should, in the shape it
+//! should have, with the context it happened in.
+//!
+//! 1. **Context survives.** Every record carries the fields of the spans it happened in, its request id and its trace
+//!    ids, whatever filter a handler has.
+//! 2. **Nothing is lost silently.** Each handler keeps a [ledger](trap::Ledger): accepted = written + filtered + dropped
+//!    + failed + queued, at every moment. A full disk or a closed pipe is counted and told, and never stops the
+//!      application.
+//! 3. **It costs almost nothing.** A disabled call site costs what `tracing` itself costs; an enabled one allocates
+//!    nothing and is several times cheaper than `tracing_subscriber::fmt().json()` (see the README's table).
+//!
+//! ```
+//! use tracing::{info, info_span};
+//! use tracing_strata::{Loggers, Severity, format::{Json, Text}, output::{LogFile, Stream}, prelude::*};
+//! use tracing_subscriber::prelude::*;
+//!
+//! # fn main() -> Result<(), tracing_strata::Error> {
+//! # let path = std::env::temp_dir().join(format!("strata-doc-{}.jsonl", std::process::id()));
+//! // Levels by name; a cheap handle: clone it, change it at run time.
+//! let loggers = Loggers::parse("warn,shop=info,shop.db=debug")?;
+//! let file = LogFile::builder(&path).format(Json::new()).build()?;
+//!
+//! tracing_subscriber::registry()
+//!     .with(Stream::stderr().format(Text::colored()).level(Severity::WARN).into_layer().with_filter(loggers.clone()))
+//!     .with(file.into_layer().with_filter(loggers.clone()))
+//!     .init();
+//!
+//! let _request = info_span!(target: "shop", "request", id = "r-1").entered();
+//! info!(target: "shop::db", rows = 3, "query done");
+//! loggers.set_level("shop.db", Severity::ERROR)?;
+//! info!(target: "shop::db", "off from now on");
+//!
+//! let line = std::fs::read_to_string(&path).unwrap();
+//! assert!(line.contains(r#""message":"query done","rows":3,"id":"r-1""#), "{line}");
+//! assert_eq!(line.lines().count(), 1);
+//! # std::fs::remove_file(path).unwrap();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # From Python
+//!
+//! | Python | here |
+//! |---|---|
+//! | `getLogger("app.db")` | the target `app::db` (or `app.db`) of an event; [`Logger::new`] for names at run time |
+//! | `setLevel`, `NOTSET`, `getEffectiveLevel`, `propagate`, `disabled`, `logging.disable` | [`Loggers`] |
+//! | level numbers, `addLevelName`, `CRITICAL` | [`Severity`], [`critical!`] |
+//! | `LogRecord` | [`Record`] |
+//! | `extra=` | the event's fields, typed |
+//! | `LoggerAdapter`, `contextvars` | span fields, [`Logger::bind`], [`Globals`] |
+//! | `Handler`, `setLevel`, `addFilter` | [`Handler`], [`.level()`](Handler::level), [`.filter()`](Handler::filter), [`.rewrite()`](Handler::rewrite) |
+//! | `Formatter` | [`Format`]: [`format::Text`], [`format::Json`] |
+//! | `StreamHandler`, `FileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::Null`] |
+//! | `logger.exception()` | [`exception!`] |
+//! | `handleError`, `raiseExceptions` | [`trap::Trap`] |
+//!
+//! # Differences from Python
+//!
+//! - A name is split at `.` and at `::`.
+//! - `WARNING` is called `WARN` (it parses as both), and there is `TRACE` (5).
+//! - A rewrite changes a copy that only its own handler sees; Python's filters change the record for all later handlers.
+//! - What goes wrong in a handler is told at most once in ten seconds, not for every record.
+//! - One record is one line unless a format is asked for more: line breaks and control characters are escaped.
+//! - A record born inside a handler does not go to that handler.
+//!
+//! # Filters: three places
+//!
+//! | where | what it costs when it says no | what it does to spans |
+//! |---|---|---|
+//! | `.with_filter(loggers)` ([`Loggers`] before a layer) | nothing: the call site is switched off | lets them through, see [`Loggers::set_span_level`] |
+//! | `.with_filter(LevelFilter::WARN)` (`tracing_subscriber`'s) | nothing | hides them; add a [`Context`] layer to keep their fields |
+//! | `.level(…)`, `.filter(…)` (a handler's own) | the capture of the event | nothing |
+//!
+//! # Features
+//!
+//! Features only add API. The default build has all of the above.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `log` | [`log`](mod@log): events of the `log` crate with their own target, file, line and key-values |
+//! | `full` | all of them |
+
 #![forbid(unsafe_code)]
+// A discarded error is a lost record, a stray print panics on a closed pipe, and nothing here may bring down the
+// application: the library keeps to these, its tests, examples and benches need not.
+#![warn(clippy::let_underscore_must_use, clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod clock;
 mod error;
 pub mod filter;
 pub mod format;
 pub mod handler;
+#[cfg(feature = "log")]
+pub mod log;
+pub mod logger;
 pub mod loggers;
+mod macros;
 pub mod output;
 pub mod record;
 pub mod sink;
@@ -17,11 +107,20 @@ pub use self::{
     error::Error,
     format::Format,
     handler::{Context, Handler, HandlerLayer, Outcome, Shared, Tee},
-    record::{Fields, Record, Severity, Value},
+    logger::Logger,
+    loggers::Loggers,
+    record::{Fields, Globals, Record, Severity, Value},
     sink::Sink,
 };
 
+#[doc(hidden)]
+pub use self::macros::__private;
+
 /// The traits, for their methods.
+///
+/// ```
+/// use tracing_strata::prelude::*;
+/// ```
 pub mod prelude {
     pub use crate::{format::Format, handler::Handler, sink::Sink};
 }

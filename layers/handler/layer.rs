@@ -32,7 +32,7 @@ use crate::{
 /// It takes all events and spans; put levels in front of it with
 /// [`with_filter`](tracing_subscriber::Layer::with_filter) and [`Loggers`](crate::Loggers), which a disabled call site
 /// costs nothing for.
-pub struct HandlerLayer<H> {
+pub struct HandlerLayer<H: Handler> {
     handler: H,
     post: Post,
     bit: u64,
@@ -68,9 +68,9 @@ impl<H: Handler> HandlerLayer<H> {
         self
     }
 
-    /// Fields that every record carries: service, version, host …
-    pub fn globals(mut self, fields: Fields) -> Self {
-        self.globals = Some(Arc::new(fields));
+    /// Fields that every record carries: service, version, host … ([`Globals`](crate::Globals) has setters for those).
+    pub fn globals(mut self, fields: impl Into<Fields>) -> Self {
+        self.globals = Some(Arc::new(fields.into()));
         self
     }
 
@@ -133,7 +133,7 @@ where
     fn on_event(&self, event: &Event<'_>, context: LayerContext<'_, S>) {
         let Some(_nested) = Nested::enter() else { return self.post.ledger().count_dropped() };
         let leaf = self.spans.leaf(event, &context);
-        let mut record = Pooled::create();
+        let mut record = Pooled::create(self.handler.keeps());
         record.capture(event, leaf, self.clock.as_deref(), self.value_limit);
         if let Some(globals) = &self.globals {
             record.share_globals(Arc::clone(globals));
@@ -145,6 +145,14 @@ where
 impl<H: Handler> fmt::Debug for HandlerLayer<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HandlerLayer").field("name", &self.post.name()).finish_non_exhaustive()
+    }
+}
+
+/// What is held back is brought to its place; what goes wrong is told to the trap.
+impl<H: Handler> Drop for HandlerLayer<H> {
+    fn drop(&mut self) {
+        // Told already, and there is nobody to return it to.
+        self.flush().unwrap_or_default();
     }
 }
 
@@ -166,10 +174,15 @@ impl SpanKeeper {
         }
     }
 
-    /// A layer inside an `Option` or a `Vec`, or one that came by `reload`, is not told; then it asks.
+    fn known_home(&self) -> Home {
+        self.home.load(Ordering::Relaxed)
+    }
+
+    /// A layer inside an `Option` or a `Vec`, or one that came by `reload`, is not told. Events and new spans come
+    /// through the default dispatcher, so it can ask for that one (which `tracing` refuses under a scoped default).
     #[inline]
     fn home(&self) -> Home {
-        match self.home.load(Ordering::Relaxed) {
+        match self.known_home() {
             0 => self.ask(),
             home => home,
         }
@@ -178,7 +191,21 @@ impl SpanKeeper {
     #[cold]
     fn ask(&self) -> Home {
         dispatcher::get_default(|dispatch| self.settle(dispatch));
-        self.home.load(Ordering::Relaxed)
+        self.known_home()
+    }
+
+    /// Spans are entered through the dispatcher that made them, which need not be the default: that one is believed
+    /// only if it knows the very same span.
+    #[cold]
+    fn ask_about(&self, id: &span::Id, data: &Arc<SpanData>) -> Home {
+        dispatcher::get_default(|dispatch| {
+            let registry = dispatch.downcast_ref::<Registry>();
+            let theirs = registry.and_then(|registry| registry.span(id)).as_ref().and_then(held);
+            if theirs.is_some_and(|theirs| Arc::ptr_eq(&theirs, data)) {
+                self.settle(dispatch);
+            }
+        });
+        self.known_home()
     }
 
     pub(super) fn new_span<S>(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: &LayerContext<'_, S>)
@@ -186,7 +213,8 @@ impl SpanKeeper {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Some(span) = context.span(id) else { return };
-        if span.extensions().get::<Held>().is_some() {
+        // Stored by the layer before this one? Mostly not: the lock is taken only where it may be.
+        if record::was_created(id.into_u64()) && span.extensions().get::<Held>().is_some() {
             return;
         }
         let Some(_nested) = Nested::enter() else { return };
@@ -199,7 +227,9 @@ impl SpanKeeper {
         let data = SpanData::create(attributes.metadata(), parent, fill);
         let mut extensions = span.extensions_mut();
         if extensions.get_mut::<Held>().is_none() {
-            extensions.insert(Held(data));
+            extensions.insert(Held::new(Arc::clone(&data)));
+            drop(extensions);
+            record::created(self.home(), id.into_u64(), data);
         }
     }
 
@@ -218,11 +248,17 @@ impl SpanKeeper {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        record::enter(self.home(), id.into_u64(), || context.span(id).as_ref().and_then(held));
+        let home = self.known_home();
+        if home != 0 {
+            return record::enter(home, id.into_u64(), || context.span(id).as_ref().and_then(held));
+        }
+        if let Some(data) = context.span(id).as_ref().and_then(held) {
+            record::enter(self.ask_about(id, &data), id.into_u64(), || Some(data));
+        }
     }
 
     pub(super) fn exit(&self, id: &span::Id) {
-        record::exit(self.home(), id.into_u64());
+        record::exit(self.known_home(), id.into_u64());
     }
 
     /// The innermost span of an event.
@@ -259,7 +295,9 @@ impl SpanKeeper {
         if let Some(data) = context.span(id).as_ref().and_then(held) {
             return Some(data);
         }
-        self.home();
+        if self.home() == 0 {
+            return record::entered(id.into_u64());
+        }
         let dispatch = self.dispatch.get()?.upgrade()?;
         let registry = dispatch.downcast_ref::<Registry>()?;
         registry.span(id).as_ref().and_then(held)
@@ -267,5 +305,5 @@ impl SpanKeeper {
 }
 
 fn held<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Arc<SpanData>> {
-    span.extensions().get::<Held>().map(|held| Arc::clone(&held.0))
+    span.extensions().get::<Held>().and_then(Held::data)
 }

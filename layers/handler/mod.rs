@@ -68,6 +68,13 @@ pub trait Handler: Send + Sync + 'static {
         let _ = ledger;
     }
 
+    /// Whether it [keeps](Record::keep) most of its records: then they are captured into a place where keeping them
+    /// needs no copy, which makes every record a little dearer. Asked for each record; a wrapper passes it on.
+    #[inline]
+    fn keeps(&self) -> bool {
+        false
+    }
+
     /// What to call the handler where nobody gave it a name.
     fn default_name(&self) -> String {
         short_type_name::<Self>()
@@ -143,6 +150,8 @@ macro_rules! forward {
             fn handle(&self, record: &Record) -> Result<Outcome, Error> { (**self).handle(record) }
             fn flush(&self) -> Result<(), Error> { (**self).flush() }
             fn attach(&self, ledger: &Arc<Ledger>) { (**self).attach(ledger) }
+            #[inline]
+            fn keeps(&self) -> bool { (**self).keeps() }
             fn default_name(&self) -> String { (**self).default_name() }
         }
     )*};
@@ -190,7 +199,7 @@ impl Working {
                 })
             })
             // The thread is ending: nothing to guard with, and no room for much recursion.
-            .unwrap_or(Some(Self(0)))
+            .unwrap_or_else(|_| Some(Self(0)))
     }
 }
 
@@ -229,7 +238,9 @@ pub(crate) fn deliver<H: Handler + ?Sized>(post: &Post, bit: u64, handler: &H, r
 
 #[cold]
 fn failed(post: &Post, error: &Error, record: &Record) {
-    post.ledger().count_failed();
+    if !error.record_is_held() {
+        post.ledger().count_failed();
+    }
     tell(post, error, Some(record));
 }
 
@@ -238,7 +249,7 @@ fn tell(post: &Post, error: &Error, record: Option<&Record>) {
     catch_unwind(AssertUnwindSafe(|| post.tell(error, record))).unwrap_or_default();
 }
 
-fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Error {
+pub(crate) fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Error {
     Error::panicked(format_args!("panicked in {doing}(): {}", crate::record::panic_message(panic)))
 }
 

@@ -99,6 +99,14 @@ impl Shared {
     }
 }
 
+/// What is held back is brought to its place; what goes wrong is told to the trap.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Told already, and there is nobody to return it to.
+        flush(&self.post, self.bit, &*self.handler).unwrap_or_default();
+    }
+}
+
 impl Handler for Shared {
     #[inline]
     fn handle(&self, record: &Record) -> Result<Outcome, Error> {
@@ -108,6 +116,11 @@ impl Handler for Shared {
 
     fn flush(&self) -> Result<(), Error> {
         Shared::flush(self)
+    }
+
+    #[inline]
+    fn keeps(&self) -> bool {
+        self.0.handler.keeps()
     }
 
     fn default_name(&self) -> String {
@@ -171,7 +184,16 @@ impl Handler for Tee {
 
     /// Flushes all; the first error is returned, all are told.
     fn flush(&self) -> Result<(), Error> {
-        self.handlers.iter().fold(Ok(()), |result, handler| result.and(handler.flush()))
+        let mut first = Ok(());
+        for handler in &self.handlers {
+            // All are flushed, whatever became of the ones before.
+            first = first.and(handler.flush());
+        }
+        first
+    }
+
+    fn keeps(&self) -> bool {
+        self.handlers.iter().any(Handler::keeps)
     }
 
     fn default_name(&self) -> String {

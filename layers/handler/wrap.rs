@@ -55,6 +55,11 @@ impl<H: Handler> Handler for Leveled<H> {
         self.handler.handle(record)
     }
 
+    #[inline]
+    fn keeps(&self) -> bool {
+        self.handler.keeps()
+    }
+
     pass_on!();
 }
 
@@ -77,6 +82,11 @@ impl<H: Handler, F: Filter> Handler for Filtered<H, F> {
         if self.filter.passes(record) { self.handler.handle(record) } else { Ok(Outcome::Filtered) }
     }
 
+    #[inline]
+    fn keeps(&self) -> bool {
+        self.handler.keeps()
+    }
+
     pass_on!();
 }
 
@@ -93,9 +103,10 @@ impl<H, R> Rewritten<H, R> {
     }
 }
 
+/// It does not keep the records it gets, as [`Handler::keeps`] asks: only their copies may be kept.
 impl<H: Handler, R: Rewrite> Handler for Rewritten<H, R> {
     fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        let mut copy = crate::record::Pooled::create();
+        let mut copy = crate::record::Pooled::create(self.handler.keeps());
         copy.clone_from(record);
         self.rewrite.rewrite(&mut copy);
         copy.show(|copy| self.handler.handle(copy))

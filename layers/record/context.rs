@@ -46,7 +46,9 @@ impl SpanData {
 
     pub(super) fn by_hand(name: &'static str, fields: Fields, parent: Option<Arc<SpanData>>) -> Arc<Self> {
         let trace = traceparent(&fields);
-        Arc::new(Self { name, parent, fields, trace, ..Self::default() })
+        let mut span = Self::default();
+        (span.name, span.parent, span.fields, span.trace) = (name, parent, fields, trace);
+        Arc::new(span)
     }
 
     /// Sets values by name, so that it does not matter how many layers tell it. `values` were visited before.
@@ -71,13 +73,24 @@ impl SpanData {
         }
         self.late.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
 
-    pub(crate) fn metadata(&self) -> Option<&'static Metadata<'static>> {
-        self.metadata
+impl Drop for SpanData {
+    /// One after the other: a chain may be deeper than a stack.
+    fn drop(&mut self) {
+        let mut next = self.parent.take();
+        while let Some(mut span) = next.and_then(Arc::into_inner) {
+            next = span.parent.take();
+        }
     }
 }
 
+#[inline]
 fn traceparent(fields: &Fields) -> Option<TraceParent> {
+    const BIT: u64 = super::fields::bit(TraceParent::FIELD);
+    if fields.bloom() & BIT == 0 {
+        return None;
+    }
     fields.get(TraceParent::FIELD)?.as_str()?.parse().ok()
 }
 
@@ -95,11 +108,23 @@ fn take_spare() -> Arc<SpanData> {
 }
 
 /// A span's place in the Registry's extensions; when the span closes, its memory serves the next one.
-pub(crate) struct Held(pub(crate) Arc<SpanData>);
+pub(crate) struct Held(Option<Arc<SpanData>>);
+
+impl Held {
+    pub(crate) fn new(data: Arc<SpanData>) -> Self {
+        Self(Some(data))
+    }
+
+    pub(crate) fn data(&self) -> Option<Arc<SpanData>> {
+        self.0.clone()
+    }
+}
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let Some(span) = Arc::get_mut(&mut self.0) else { return };
+        let Some(mut data) = self.0.take() else { return };
+        forget_created(&data);
+        let Some(span) = Arc::get_mut(&mut data) else { return };
         let parent = span.parent.take();
         span.fields.clear();
         span.trace = None;
@@ -112,12 +137,53 @@ impl Drop for Held {
                 if let Ok(mut spares) = spares.try_borrow_mut()
                     && spares.len() < SPARE
                 {
-                    spares.push(Arc::clone(&self.0));
+                    spares.push(data);
                 }
             })
             .unwrap_or_default();
         drop(parent);
     }
+}
+
+// --- the span this thread made last
+
+struct Created {
+    home: Home,
+    id: u64,
+    data: Arc<SpanData>,
+}
+
+thread_local! {
+    /// Most spans are entered where they were made, at once: then nothing has to be looked up, which takes four locks.
+    static CREATED: RefCell<Option<Created>> = const { RefCell::new(None) };
+}
+
+/// Notes a span that was stored.
+pub(crate) fn created(home: Home, id: u64, data: Arc<SpanData>) {
+    let before = CREATED.try_with(|last| last.try_borrow_mut().ok()?.replace(Created { home, id, data }));
+    // Dropped here, outside the borrow.
+    drop(before);
+}
+
+/// Whether a span with this id was noted. Only a hint: other subscribers have the same ids.
+pub(crate) fn was_created(id: u64) -> bool {
+    let is_it = |last: &Created| last.id == id;
+    CREATED.try_with(|last| last.try_borrow().is_ok_and(|last| last.as_ref().is_some_and(is_it))).unwrap_or_default()
+}
+
+/// The span if it was made last on this thread, for its first entering. Ids are used again only by the thread that made
+/// the first, and that notes the later one; without a home an id alone says nothing.
+fn take_created(home: Home, id: u64) -> Option<Arc<SpanData>> {
+    let is_it = |last: &mut Created| home != 0 && last.id == id && last.home == home;
+    let last = CREATED.try_with(|last| last.try_borrow_mut().ok()?.take_if(is_it)).ok()?;
+    last.map(|last| last.data)
+}
+
+/// A span that closes is not entered any more.
+fn forget_created(data: &Arc<SpanData>) {
+    let is_it = |last: &mut Created| Arc::ptr_eq(&last.data, data);
+    let last = CREATED.try_with(|last| last.try_borrow_mut().ok()?.take_if(is_it));
+    drop(last);
 }
 
 // --- the spans this thread is in
@@ -145,7 +211,7 @@ pub(crate) fn enter(home: Home, id: u64, data: impl FnOnce() -> Option<Arc<SpanD
             stack.iter().rev().find(|entry| entry.id == id && entry.home == home).map(|entry| Arc::clone(&entry.data))
         };
         let again = known.is_some();
-        let data = known.or_else(data)?;
+        let data = known.or_else(|| take_created(home, id)).or_else(data)?;
         stack.try_borrow_mut().ok()?.push(Entry { home, id, again, data });
         Some(())
     };
@@ -156,7 +222,12 @@ pub(crate) fn enter(home: Home, id: u64, data: impl FnOnce() -> Option<Arc<SpanD
 pub(crate) fn exit(home: Home, id: u64) {
     let left = ENTERED.try_with(|stack| {
         let mut stack = stack.try_borrow_mut().ok()?;
-        let index = stack.iter().rposition(|entry| entry.id == id && entry.home == home)?;
+        // A layer may have learnt its home after it entered.
+        let is_it = |entry: &Entry| entry.id == id && (entry.home == home || entry.home == 0);
+        if stack.last().is_some_and(is_it) {
+            return stack.pop();
+        }
+        let index = stack.iter().rposition(is_it)?;
         Some(stack.remove(index))
     });
     // Dropped here, outside the borrow.
@@ -183,6 +254,17 @@ pub(crate) fn current(
                     is_current(entry.id, entry.data.metadata)
                 })
                 .map(|entry| Arc::clone(&entry.data))
+        })
+        .ok()
+        .flatten()
+}
+
+/// A span that this thread is in, by id alone: for layers that cannot find out where they are.
+pub(crate) fn entered(id: u64) -> Option<Arc<SpanData>> {
+    ENTERED
+        .try_with(|stack| {
+            let stack = stack.try_borrow().ok()?;
+            stack.iter().rev().find(|entry| entry.id == id).map(|entry| Arc::clone(&entry.data))
         })
         .ok()
         .flatten()

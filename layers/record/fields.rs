@@ -113,16 +113,17 @@ const MAX_CAUSES: usize = 64;
 /// Above this a cleared buffer gives its memory back, so that one huge record does not stay for ever.
 const KEEP_BYTES: usize = 16 * 1024;
 
-/// The bit of a name: spread by length, first and last byte, which differ in nearly all real sets of names.
+/// The bit of a name: from its length, first and last byte, which differ in nearly all real sets of names.
 #[inline]
 pub(crate) const fn bit(name: &str) -> u64 {
     let bytes = name.as_bytes();
     let (first, last) = match bytes {
         [] => (0, 0),
-        [only] => (*only as usize, *only as usize),
-        [first, .., last] => (*first as usize, *last as usize),
+        [first, ..] => (*first, bytes[bytes.len() - 1]),
     };
-    1 << ((bytes.len() ^ (first << 1) ^ (last << 2) ^ (first >> 3)) & 63)
+    let mixed = bytes.len() as u32 ^ (first as u32) << 8 ^ (last as u32) << 16;
+    // The upper bits of the product depend on all bits of the factor.
+    1 << (mixed.wrapping_mul(0x9e37_79b1) >> 26)
 }
 
 impl Fields {
@@ -329,9 +330,11 @@ impl Fields {
     /// such error here.
     #[inline]
     pub(super) fn put_error_type(&mut self, name: &str, type_name: &str) -> bool {
-        if self.links.is_empty() {
-            return false;
-        }
+        !self.links.is_empty() && self.put_type_of_error(name, type_name)
+    }
+
+    #[cold]
+    fn put_type_of_error(&mut self, name: &str, type_name: &str) -> bool {
         let Some(error) = name.strip_suffix(".type") else { return false };
         let Some(Stored::Error { first, .. }) = self.find(error, bit(error)).map(|index| self.slots[index].value)
         else {
@@ -358,9 +361,11 @@ impl Fields {
 
     #[inline]
     pub(super) fn push_limited(&mut self, text: &str, limit: usize) -> Span {
-        if text.len() <= limit {
-            return self.push_text(text);
-        }
+        if text.len() <= limit { self.push_text(text) } else { self.push_cut(text, limit) }
+    }
+
+    #[cold]
+    fn push_cut(&mut self, text: &str, limit: usize) -> Span {
         let start = self.text.len() as u32;
         let kept = &text[..text.floor_char_boundary(limit)];
         self.text.push_str(kept);
@@ -386,17 +391,28 @@ impl Fields {
         Stored::Error { first, count: self.links.len() as u32 - first }
     }
 
-    #[inline]
+    /// A copy of this stands in the visit of each type of value; what is rare is elsewhere.
+    #[inline(always)]
     fn put(&mut self, name: &'static str, value: Stored) {
         let bit = bit(name);
-        if self.bloom & bit != 0
-            && let Some(index) = self.find(name, bit)
-        {
-            self.slots[index].value = value;
-            return;
+        if self.bloom & bit == 0 && self.slots.len() < self.slots.capacity() {
+            self.bloom |= bit;
+            self.slots.push(Slot { name: Name::Static(name), bit, value });
+        } else {
+            self.put_carefully(name, bit, value);
         }
-        self.bloom |= bit;
-        self.slots.push(Slot { name: Name::Static(name), bit, value });
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_carefully(&mut self, name: &'static str, bit: u64, value: Stored) {
+        match self.find(name, bit) {
+            Some(index) => self.slots[index].value = value,
+            None => {
+                self.bloom |= bit;
+                self.slots.push(Slot { name: Name::Static(name), bit, value });
+            }
+        }
     }
 
     fn put_owned(&mut self, name: &str, value: Stored) {

@@ -33,7 +33,7 @@ impl Nested {
                 })
             })
             // The thread is ending: nothing can nest any more.
-            .unwrap_or(Some(Self))
+            .unwrap_or_else(|_| Some(Self))
     }
 }
 
@@ -50,18 +50,22 @@ struct Endless;
 
 struct Limited<'a> {
     out: &'a mut String,
-    end: usize,
+    /// How much may still come; 0 after a refusal, whatever was left.
+    room: usize,
     refused: u32,
 }
 
 impl fmt::Write for Limited<'_> {
     #[inline]
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if self.refused == 0 && text.len() <= self.end - self.out.len() {
-            self.out.push_str(text);
-            return Ok(());
+        let Some(room) = self.room.checked_sub(text.len()) else { return self.refuse(text) };
+        self.room = room;
+        match text.as_bytes() {
+            // Half of what `fmt` writes is one character of punctuation.
+            [byte @ ..0x80] => self.out.push(char::from(*byte)),
+            _ => self.out.push_str(text),
         }
-        self.refuse(text)
+        Ok(())
     }
 }
 
@@ -69,7 +73,8 @@ impl Limited<'_> {
     #[cold]
     fn refuse(&mut self, text: &str) -> fmt::Result {
         if self.refused == 0 {
-            self.out.push_str(&text[..text.floor_char_boundary(self.end - self.out.len())]);
+            self.out.push_str(&text[..text.floor_char_boundary(self.room)]);
+            self.room = 0;
         }
         self.refused += 1;
         if self.refused > PATIENCE {
@@ -89,8 +94,7 @@ pub(crate) fn write(out: &mut String, value: fmt::Arguments<'_>, limit: usize) -
         out.push_str(text);
         return true;
     }
-    let end = out.len().saturating_add(limit);
-    let mut limited = Limited { out, end, refused: 0 };
+    let mut limited = Limited { out, room: limit, refused: 0 };
     let result = catch_unwind(AssertUnwindSafe(|| limited.write_fmt(value)));
     let refused = limited.refused;
     match result {

@@ -21,6 +21,7 @@
 mod capture;
 mod context;
 mod fields;
+mod globals;
 mod guarded;
 mod pool;
 mod request_id;
@@ -38,8 +39,8 @@ use std::{
 use tracing_core::Metadata;
 
 pub(crate) use self::{
-    capture::{SEVERITY_FIELD, Visit, capture_fields, severity_of},
-    context::{Chain, Held, Home, SpanData, current, enter, exit},
+    capture::{SEVERITY_FIELD, capture_fields, severity_of},
+    context::{Chain, Held, Home, SpanData, created, current, enter, entered, exit, was_created},
     fields::{Entry, Span, bit},
     guarded::{Nested, VALUE_LIMIT, panic_message},
     pool::Pooled,
@@ -48,6 +49,7 @@ pub(crate) use self::{
 pub use self::{
     context::{SpanView, Spans},
     fields::Fields,
+    globals::Globals,
     pool::Kept,
     request_id::request_id,
     severity::Severity,

@@ -1,15 +1,38 @@
-//! Where records live: a lock-free slab, so that a queue keeps one without a copy and memory is used again.
+//! Where records live: in their thread's own memory, or, if they are likely to be kept, in a lock-free slab, so that a
+//! queue keeps one without a copy. Both are used again and again.
 
 use std::{
+    cell::RefCell,
     ops::{Deref, DerefMut},
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
 };
 
 use sharded_slab::{Clear, Pool};
 
 use super::Record;
 
-static POOL: LazyLock<Pool<Record>> = LazyLock::new(Pool::new);
+static POOL: LazyLock<Arc<Pool<Record>>> = LazyLock::new(|| Arc::new(Pool::new()));
+
+/// The slab panics when a thread asks for a place after its thread-locals are gone. This one is made after the slab's
+/// own and therefore dropped before it: while it is here, so is the slab's.
+struct Alive;
+
+thread_local! {
+    static ALIVE: Alive = {
+        drop(POOL.create());
+        Alive
+    };
+}
+
+impl Drop for Alive {
+    // Having one is the point: only a thread-local with a destructor knows that it is gone.
+    fn drop(&mut self) {}
+}
+
+fn create() -> Option<sharded_slab::pool::RefMut<'static, Record>> {
+    ALIVE.try_with(|_| ()).ok()?;
+    POOL.create()
+}
 
 impl Clear for Record {
     #[inline]
@@ -24,20 +47,52 @@ impl Clear for Record {
     }
 }
 
+// --- the thread's own
+
+/// How many a thread has at hand: one record, its rewritten copies, those of values that log while they are logged.
+const SPARE: usize = 8;
+
+thread_local! {
+    // Boxed, because a record is moved in and out for every event and is some hundred bytes.
+    #[expect(clippy::vec_box)]
+    static SPARES: RefCell<Vec<Box<Record>>> = const { RefCell::new(Vec::new()) };
+}
+
+#[inline]
+fn take_spare() -> Option<Box<Record>> {
+    SPARES.try_with(|spares| spares.try_borrow_mut().ok()?.pop()).ok().flatten()
+}
+
+#[inline]
+fn give_back(mut record: Box<Record>) {
+    record.clear();
+    // A thread that is ending has no use for spares.
+    SPARES
+        .try_with(|spares| {
+            if let Ok(mut spares) = spares.try_borrow_mut()
+                && spares.len() < SPARE
+            {
+                spares.push(record);
+            }
+        })
+        .unwrap_or_default();
+}
+
 /// A record that is being filled.
 pub(crate) enum Pooled {
     Slot(sharded_slab::pool::RefMut<'static, Record>),
-    /// The pool is full, or the thread is ending.
     Own(Box<Record>),
 }
 
 impl Pooled {
+    /// A place in the slab costs as much as capturing a few fields, so it is taken only for a record that somebody is
+    /// likely to keep. (If the slab is full or the thread is ending, there is none.)
     #[inline]
-    pub(crate) fn create() -> Self {
-        match POOL.create() {
-            Some(slot) => Self::Slot(slot),
-            None => Self::Own(Box::default()),
+    pub(crate) fn create(to_keep: bool) -> Self {
+        if to_keep && let Some(slot) = create() {
+            return Self::Slot(slot);
         }
+        Self::Own(take_spare().unwrap_or_default())
     }
 
     /// Shows the finished record; after that its place in the pool is free, unless somebody kept it.
@@ -51,7 +106,11 @@ impl Pooled {
                 let _clear = ClearOnDrop(key);
                 look(&slot)
             }
-            Self::Own(record) => look(&record),
+            Self::Own(record) => {
+                let result = look(&record);
+                give_back(record);
+                result
+            }
         }
     }
 }
@@ -92,12 +151,13 @@ impl DerefMut for Pooled {
 pub struct Kept(Inner);
 
 enum Inner {
-    Slot(sharded_slab::pool::Ref<'static, Record>),
+    // The owned reference, because the borrowed one may not leave its thread.
+    Slot(sharded_slab::pool::OwnedRef<Record>),
     Own(Box<Record>),
 }
 
 pub(super) fn keep(record: &Record, key: Option<usize>) -> Kept {
-    match key.and_then(|key| POOL.get(key)) {
+    match key.and_then(|key| Arc::clone(&POOL).get_owned(key)) {
         Some(slot) => Kept(Inner::Slot(slot)),
         None => copy(record),
     }
@@ -105,13 +165,17 @@ pub(super) fn keep(record: &Record, key: Option<usize>) -> Kept {
 
 /// A copy in the pool; outside of it where the pool has no room.
 fn copy(record: &Record) -> Kept {
-    let Some(mut slot) = POOL.create() else { return Kept(Inner::Own(Box::new(record.clone()))) };
-    slot.clone_from(record);
-    let key = slot.key();
-    slot.key = Some(key);
-    let slot = slot.downgrade();
-    POOL.clear(key);
-    Kept(Inner::Slot(slot))
+    let slot = create().and_then(|mut slot| {
+        slot.clone_from(record);
+        let key = slot.key();
+        slot.key = Some(key);
+        let slot = slot.downgrade();
+        let kept = Arc::clone(&POOL).get_owned(key);
+        drop(slot);
+        POOL.clear(key);
+        kept
+    });
+    Kept(slot.map_or_else(|| Inner::Own(Box::new(record.clone())), Inner::Slot))
 }
 
 impl Deref for Kept {
@@ -139,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_kept_record_outlives_its_event_and_frees_its_place() {
-        let mut record = Pooled::create();
+        let mut record = Pooled::create(true);
         record.set_message("kept");
         record.severity = Severity::ERROR;
         let kept = record.show(Record::keep);
@@ -150,6 +214,18 @@ mod tests {
         assert_eq!(again.message(), "kept");
         drop(again);
         assert!(POOL.get(key).is_none());
+    }
+
+    #[test]
+    fn a_record_that_nobody_was_to_keep_is_copied_and_its_memory_used_again() {
+        let mut record = Pooled::create(false);
+        record.set_message("kept all the same");
+        let memory = std::ptr::from_ref(&*record);
+        let kept = record.show(Record::keep);
+        assert!(!std::ptr::eq(memory, &*kept));
+        let next = Pooled::create(false);
+        assert!(std::ptr::eq(memory, &*next));
+        assert_eq!(kept.message(), "kept all the same");
     }
 
     #[test]

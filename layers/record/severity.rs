@@ -230,14 +230,18 @@ impl Severity {
 
     /// From an OpenTelemetry `SeverityNumber`; 0 (unspecified) counts as INFO, numbers above 24 as 24.
     pub const fn from_otel(number: u8) -> Self {
+        /// The lowest severity of a group's step.
+        const fn nth(number: u8, first: u8, from: i32, width: i32) -> Severity {
+            Severity(from + ((number - first) as i32 * width + 3) / 4)
+        }
         match number {
             0 => Self::INFO,
-            1..=4 => Self(5 + (number as i32 - 1) * 5 / 4),
-            5..=8 => Self(10 + (number as i32 - 5) * 10 / 4),
-            9..=12 => Self(20 + ((number as i32 - 9) * 10 + 3) / 4),
-            13..=16 => Self(30 + ((number as i32 - 13) * 10 + 3) / 4),
-            17..=20 => Self(40 + ((number as i32 - 17) * 10 + 3) / 4),
-            21..=24 => Self(50 + ((number as i32 - 21) * 10 + 3) / 4),
+            1..=4 => nth(number, 1, 5, 5),
+            5..=8 => nth(number, 5, 10, 10),
+            9..=12 => nth(number, 9, 20, 10),
+            13..=16 => nth(number, 13, 30, 10),
+            17..=20 => nth(number, 17, 40, 10),
+            21..=24 => nth(number, 21, 50, 10),
             _ => Self::from_otel(24),
         }
     }

@@ -1,18 +1,73 @@
 //! Bytes → a place.
+//!
+//! A [`Sink`] takes whole records as bytes. It knows nothing of records, formats or handlers: an output such as
+//! [`Formatted`](crate::output::Formatted) brings them together.
+//!
+//! | sink | place | lock over the write | a record counts as written when |
+//! |---|---|---|---|
+//! | [`StdStream`] | stdout, stderr | std's own | the system took it |
+//! | [`FileSink`] | a file, record by record | none | the system took it |
+//! | [`FileSink`] with a buffer | a file, many records at once | the buffer's | the buffer was emptied |
+//! | [`WriterSink`] | any [`io::Write`] | one around the writer | the writer took it and was flushed |
+//! | [`MakeWriterSink`] | any `MakeWriter` | the writer's own, if any | the writer took it and was flushed |
+//!
+//! # Whole lines
+//! A record is one `write`. Where the place takes less, the rest follows at once; where that fails, the place is left
+//! with a part of a record. The next record then begins with a line break, so that no two records share a line.
+
+mod append;
+mod buffer;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod faults;
+mod file;
+mod line;
+mod std_stream;
+mod writer;
 
 use std::{io, sync::Arc};
 
+pub(crate) use self::file::FilePlace;
+pub use self::{
+    file::FileSink,
+    std_stream::StdStream,
+    writer::{MakeWriterSink, WriterSink},
+};
 use crate::trap::Ledger;
 
 /// Takes finished lines. Object-safe; called from many threads at once.
 ///
 /// Anything that is [`io::Write`] or a `MakeWriter` is made one by [`Stream::writer`](crate::output::Stream::writer) and
 /// [`Stream::make_writer`](crate::output::Stream::make_writer).
+///
+/// ```
+/// use std::{io, sync::atomic::{AtomicU64, Ordering}};
+/// use tracing_strata::{output::Stream, prelude::*, sink::Written};
+///
+/// /// Measures, and keeps nothing.
+/// struct Scale(AtomicU64);
+///
+/// impl Sink for Scale {
+///     fn write(&self, bytes: &[u8]) -> io::Result<Written> {
+///         self.0.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+///         Ok(Written::Through)
+///     }
+/// }
+///
+/// let layer = Stream::sink(Scale(AtomicU64::new(0))).into_layer().named("scale");
+/// # drop(layer);
+/// ```
 pub trait Sink: Send + Sync + 'static {
     /// Writes one record, whole, or fails.
+    ///
+    /// # Errors
+    /// The record is not at its place, or only a part of it is; it counts as failed.
     fn write(&self, bytes: &[u8]) -> io::Result<Written>;
 
     /// Brings what is held back to its place.
+    ///
+    /// # Errors
+    /// Some of it is still held back.
     fn flush(&self) -> io::Result<()> {
         Ok(())
     }
@@ -37,11 +92,22 @@ pub enum Written {
     Held,
 }
 
-/// Writes a line to stderr, whatever becomes of it: the last resort for reports, which must never fail or recurse.
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        impl<S: Sink + ?Sized> Sink for $pointer {
+            fn write(&self, bytes: &[u8]) -> io::Result<Written> { (**self).write(bytes) }
+            fn flush(&self) -> io::Result<()> { (**self).flush() }
+            fn is_terminal(&self) -> bool { (**self).is_terminal() }
+            fn attach(&self, ledger: &Arc<Ledger>) { (**self).attach(ledger) }
+        }
+    )*};
+}
+
+forward!(Box<S>, Arc<S>);
+
+/// Writes a line to stderr, whatever becomes of it: the last resort for reports, which must never fail, wait or recurse.
 pub(crate) fn stderr_line(line: &str) {
-    use io::Write as _;
-    let mut bytes = Vec::with_capacity(line.len() + 1);
-    bytes.extend_from_slice(line.as_bytes());
-    bytes.push(b'\n');
-    io::stderr().write_all(&bytes).unwrap_or_default();
+    let line = [line.as_bytes(), b"\n"].concat();
+    // Where stderr fails there is nobody left to tell.
+    StdStream::stderr().deadline(std::time::Duration::ZERO).put(&line).unwrap_or_default();
 }

@@ -1,6 +1,16 @@
-//! Tests through the public API, one binary.
-#![allow(clippy::unwrap_used)]
+//! Tests through the public API, by topic, in one binary to keep link times low. What needs the process's global state
+//! is a binary of its own beside this folder.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod capture;
+mod context;
+mod handlers;
 mod hostile;
 mod json;
+mod log_file;
+mod logger;
+mod loggers;
+mod places;
+mod stream;
+mod support;
 mod text;

@@ -7,8 +7,8 @@ use crate::Severity;
 /// When text is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Color {
-    /// Where a person is likely to see it: on a terminal, unless its `TERM` is `dumb`. Whatever the place, a non-empty
-    /// `NO_COLOR` says no, else a non-empty `CLICOLOR_FORCE` other than `0` says yes.
+    /// On a terminal, unless the environment says otherwise, in this order: `NO_COLOR` (not empty) means never,
+    /// `CLICOLOR_FORCE` (not empty, not `0`) always, `CLICOLOR=0` and `TERM=dumb` never.
     ///
     /// The environment is read once, when the format meets its output; until then there is no colour. Sources:
     /// [no-color.org](https://no-color.org), [bixense.com/clicolors](https://bixense.com/clicolors/).
@@ -28,7 +28,7 @@ pub(super) fn wanted(color: Color, terminal: bool, variable: impl Fn(&str) -> Op
         Color::Never => false,
         Color::Auto if is_set("NO_COLOR") => false,
         Color::Auto if is_set("CLICOLOR_FORCE") && !is("CLICOLOR_FORCE", "0") => true,
-        Color::Auto => terminal && !is("TERM", "dumb"),
+        Color::Auto => terminal && !is("TERM", "dumb") && !is("CLICOLOR", "0"),
     }
 }
 
@@ -100,6 +100,10 @@ mod tests {
         assert!(decide(true, &[("NO_COLOR", "")]));
         assert!(!decide(true, &[("TERM", "dumb")]));
         assert!(decide(true, &[("TERM", "xterm")]));
+        assert!(!decide(true, &[("CLICOLOR", "0")]));
+        assert!(decide(true, &[("CLICOLOR", "1")]));
+        assert!(!decide(false, &[("CLICOLOR", "1")]));
+        assert!(decide(false, &[("CLICOLOR", "0"), ("CLICOLOR_FORCE", "1")]));
         assert!(decide(false, &[("CLICOLOR_FORCE", "1")]));
         assert!(!decide(false, &[("CLICOLOR_FORCE", "0")]));
         assert!(!decide(false, &[("CLICOLOR_FORCE", "")]));

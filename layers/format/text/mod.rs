@@ -9,7 +9,10 @@ use self::{
     quote::{Bare, is_bare_message, quoted, word},
 };
 use super::{Format, Time, outermost_first};
-use crate::{Error, Fields, Record, Value, record::ErrorChain};
+use crate::{
+    Error, Fields, Record, Value,
+    record::{ErrorChain, TraceParent},
+};
 
 /// One line per record, for people.
 ///
@@ -34,7 +37,7 @@ use crate::{Error, Fields, Record, Value, record::ErrorChain};
 ///
 /// | part | shown | setter |
 /// |---|---|---|
-/// | time | UTC with milliseconds | [`time`](Self::time) |
+/// | time | [`Time::utc`] | [`time`](Self::time) |
 /// | level | always, filled up to five characters | |
 /// | `[thread id]` | no | [`thread`](Self::thread) |
 /// | target | yes | [`target`](Self::target) |
@@ -42,7 +45,7 @@ use crate::{Error, Fields, Record, Value, record::ErrorChain};
 /// | message | always | [`multi_line`](Self::multi_line) |
 /// | `key=value` of the event; an error with its causes, `"top: cause: cause"` | always | |
 /// | `key=value` of the application | no | [`globals`](Self::globals) |
-/// | spans from the outside in, each with its fields, joined by `:` | yes | [`spans`](Self::spans) |
+/// | spans from the outside in, each with its fields, joined by `:`; of a `traceparent` its `trace_id` | yes | [`spans`](Self::spans) |
 ///
 /// # What cannot be forged
 ///
@@ -53,7 +56,7 @@ use crate::{Error, Fields, Record, Value, record::ErrorChain};
 /// Names and values stand bare if they are not empty and have no white space, quote, backslash, `=`, `{` or `}` (names of
 /// spans: no `:` either); else they are quoted, with `\"` for a quote. A message stands bare unless it could be taken for
 /// more than a message: one that has a `=` or a `{` directly after another character, or begins with a quote, or begins or
-/// ends with white space is quoted, too.
+/// ends with white space is quoted, too. What `Debug` has quoted is not quoted again.
 ///
 /// Python: `logging.Formatter` with a format string; there, a line break in a message forges a line.
 #[derive(Clone, Debug)]
@@ -77,7 +80,7 @@ impl Text {
     /// Coloured on terminals.
     pub fn new() -> Self {
         Self {
-            time: Time::utc().millis(),
+            time: Time::utc(),
             color: Color::Auto,
             paint: Paint::default(),
             target: true,
@@ -104,7 +107,7 @@ impl Text {
         Self { color, paint: Paint::new(color == Color::Always), ..self }
     }
 
-    /// How the time is written; UTC with milliseconds by default. [`Time::time_of_day`] suits consoles.
+    /// How the time is written; [`Time::utc`] by default. [`Time::time_of_day`] suits consoles.
     pub fn time(self, time: Time) -> Self {
         Self { time, ..self }
     }
@@ -178,6 +181,13 @@ impl Text {
                 for (index, (name, value)) in span.fields().iter().enumerate() {
                     if index > 0 {
                         out.push(' ');
+                    }
+                    if name == TraceParent::FIELD
+                        && let Some(trace) = span.trace()
+                    {
+                        out.push_str("trace_id=");
+                        quote::hex(out, &trace.trace_id().to_be_bytes());
+                        continue;
                     }
                     word(out, name, "");
                     out.push('=');
@@ -297,7 +307,8 @@ fn write_value(value: Value<'_>, out: &mut String) {
         Value::I128(number) => out.push_str(itoa::Buffer::new().format(number)),
         Value::U128(number) => out.push_str(itoa::Buffer::new().format(number)),
         Value::F64(number) => out.push_str(zmij::Buffer::new().format(number)),
-        Value::Str(text) | Value::Rendered(text) => word(out, text, ""),
+        Value::Str(text) => word(out, text, ""),
+        Value::Rendered(text) => quote::rendered(out, text),
         Value::Bytes([]) => out.push_str("\"\""),
         Value::Bytes(bytes) => quote::hex(out, bytes),
         Value::Error(chain) => match chain.causes().len() {

@@ -21,6 +21,37 @@ fn is_word(text: &str) -> bool {
     text.chars().all(|c| if c.is_ascii() { ascii(c as u8) } else { !is_control(c) && !c.is_whitespace() })
 }
 
+/// What `Debug` or `Display` printed: like a word, but what is one quoted text already is not quoted again.
+pub(super) fn rendered(out: &mut String, text: &str) {
+    if is_quoted(text) {
+        // Controls can still be in it; their escapes mean the same inside and outside of quotes.
+        let mut from = 0;
+        while let Some(at) = next_special(text, from, false) {
+            out.push_str(&text[from..at]);
+            let end = at + text[at..].chars().next().map_or(0, char::len_utf8);
+            escaped(out, &text[at..end], true);
+            from = end;
+        }
+        out.push_str(&text[from..]);
+    } else {
+        word(out, text, "");
+    }
+}
+
+/// Whether text is one quoted text as a whole: a quote at each end, and between them none without a backslash before it.
+fn is_quoted(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else { return false };
+    let mut is_escaped = false;
+    for byte in inner.bytes() {
+        match byte {
+            b'"' if !is_escaped => return false,
+            b'\\' => is_escaped = !is_escaped,
+            _ => is_escaped = false,
+        }
+    }
+    !is_escaped
+}
+
 /// Texts in one pair of quotes.
 pub(super) fn quoted<'t>(out: &mut String, texts: impl IntoIterator<Item = &'t str>) {
     out.push('"');
@@ -104,6 +135,26 @@ mod tests {
         ] {
             let mut out = String::new();
             word(&mut out, text, "");
+            assert_eq!(out, shown);
+        }
+    }
+
+    #[test]
+    fn what_debug_quoted_is_not_quoted_again() {
+        for (text, shown) in [
+            (r#""""#, r#""""#),
+            (r#""a b""#, r#""a b""#),
+            (r#""a\"b""#, r#""a\"b""#),
+            (r#""a\\""#, r#""a\\""#),
+            ("\"a\nb\"", r#""a\nb""#),
+            ("\"", r#""\"""#),
+            (r#""a"b""#, r#""\"a\"b\"""#),
+            (r#""a\""#, r#""\"a\\\"""#),
+            (r#""a" b="c""#, r#""\"a\" b=\"c\"""#),
+            ("Some(5)", "Some(5)"),
+        ] {
+            let mut out = String::new();
+            rendered(&mut out, text);
             assert_eq!(out, shown);
         }
     }

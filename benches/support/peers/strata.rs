@@ -1,0 +1,67 @@
+//! Ourselves.
+
+use std::{hint::black_box, path::Path};
+
+use tracing_strata::{
+    Error, Loggers, Outcome, Record, Tee,
+    format::{Format, Json, Text},
+    output::{LogFile, Stream},
+    prelude::*,
+};
+use tracing_subscriber::{Layer, layer::SubscriberExt, registry, util::SubscriberInitExt};
+
+use super::{Failure, Peer, install_layer};
+use crate::support::{
+    cases::Case,
+    place::{BUFFER, Null, Place},
+    work::{Facade, Work},
+};
+
+pub(super) fn install(peer: Peer, case: &Case, path: &Path) -> Result<Facade, Failure> {
+    match peer {
+        Peer::Strata if case.work == Work::DisabledByName => {
+            let by_name = Loggers::parse("info,noisy=off")?;
+            registry().with(null().into_layer().with_filter(by_name)).try_init()?;
+            Ok(Facade::Tracing)
+        }
+        Peer::Strata => output(Json::new(), case, path),
+        Peer::StrataText => output(Text::plain(), case, path),
+        Peer::StrataTee => install_layer(Tee::new().with("one", null()).with("two", null()).into_layer(), case.work),
+        Peer::StrataLoggers => {
+            let loggers = Loggers::parse("info,noisy=off")?;
+            loggers.add_handler("", null().shared("one"))?;
+            registry().with(loggers.into_layer()).try_init()?;
+            Ok(Facade::Tracing)
+        }
+        Peer::StrataLayers => {
+            registry().with(null().into_layer()).with(null().into_layer()).try_init()?;
+            Ok(Facade::Tracing)
+        }
+        Peer::Capture => install_layer(Capture.into_layer(), case.work),
+        other => unreachable!("{other:?} is not us"),
+    }
+}
+
+fn output(format: impl Format, case: &Case, path: &Path) -> Result<Facade, Failure> {
+    let file = LogFile::builder(path).truncate(true);
+    match case.place {
+        Place::Null => install_layer(Stream::sink(Null).format(format).into_layer(), case.work),
+        Place::Lines => install_layer(file.format(format).build()?.into_layer(), case.work),
+        Place::Buffer => install_layer(file.buffer(BUFFER).format(format).build()?.into_layer(), case.work),
+    }
+}
+
+fn null() -> impl Handler {
+    Stream::sink(Null).format(Json::new())
+}
+
+/// Looks at the record and no more: what remains is the capture.
+struct Capture;
+
+impl Handler for Capture {
+    #[inline]
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        black_box(record);
+        Ok(Outcome::Written)
+    }
+}

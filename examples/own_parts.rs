@@ -1,0 +1,87 @@
+//! A handler, a format, a sink and a filter of one's own: twenty lines each, and everything else comes with them.
+//!
+//! `cargo run --example own_parts`
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tracing::{info, warn};
+use tracing_strata::{
+    Error, Format, Handler, Outcome, Record, Severity, Sink, filter::Filter, output::Stream, sink::Written, trap::Trap,
+};
+use tracing_subscriber::prelude::*;
+
+/// A handler: counts records by target.
+#[derive(Clone, Default)]
+struct Count(Arc<Mutex<BTreeMap<String, u64>>>);
+
+impl Handler for Count {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(record.target().to_owned()).or_default() += 1;
+        Ok(Outcome::Written)
+    }
+}
+
+/// A format: severity's first letter and the message, then the fields.
+struct Terse;
+
+impl Format for Terse {
+    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+        write!(out, "{:.1}|{}", record.severity(), record.message().escape_debug())?;
+        for (name, value) in record.fields().iter() {
+            write!(out, "|{name}={value:?}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A sink: a bounded memory of lines. When it is full it fails, and the ledger says so.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Sink for Lines {
+    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == 2 {
+            return Err(io::Error::new(io::ErrorKind::StorageFull, "two lines are enough"));
+        }
+        lines.push(String::from_utf8_lossy(bytes).into_owned());
+        Ok(Written::Through)
+    }
+}
+
+/// A filter: every second record.
+#[derive(Default)]
+struct EverySecond(Mutex<bool>);
+
+impl Filter for EverySecond {
+    fn passes(&self, _: &Record) -> bool {
+        let mut odd = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *odd = !*odd;
+        *odd
+    }
+}
+
+fn main() {
+    let (count, lines) = (Count::default(), Lines::default());
+    let (trap, failures) = Trap::counting();
+    let kept = Stream::sink(lines.clone()).format(Terse).filter(EverySecond::default()).level(Severity::INFO);
+    let kept = kept.into_layer().named("kept").trap(trap);
+    let ledger = kept.ledger();
+    tracing_subscriber::registry().with(count.clone().into_layer()).with(kept).init();
+
+    for number in 0..6 {
+        info!(number, "hello");
+    }
+    warn!(target: "elsewhere", "seventh");
+
+    println!("counted: {:?}", count.0.lock().unwrap_or_else(PoisonError::into_inner));
+    println!("kept:    {:?}", lines.0.lock().unwrap_or_else(PoisonError::into_inner));
+    println!("ledger:  {}", ledger.stats());
+    println!("trap:    {failures:?} failures");
+}

@@ -1,0 +1,135 @@
+//! Events of the [`log` crate](::log) as events of `tracing`: their own target, file and line, and their key-values typed.
+//! (Feature `log`.)
+//!
+//! Unlike `tracing-log`, nothing travels in extra fields: every layer, also one of another crate, sees the target where
+//! targets are. What `tracing-log` sends is understood, too; one of the two can be installed.
+//!
+//! # Beside `tracing-subscriber`'s own bridge
+//!
+//! With its default feature `tracing-log`, the `init()` of a subscriber installs that crate's bridge, and panics where a
+//! bridge is installed already. Then nothing has to be installed here: target, file and line are put right in our
+//! layers, only the key-values are lost. For this bridge, turn the feature off (`default-features = false`), or set the
+//! subscriber with [`tracing::subscriber::set_global_default`], which installs no bridge.
+//!
+//! ```
+//! tracing_strata::log::install().unwrap();
+//! log::info!(target: "legacy::db", rows = 3; "query done");
+//! assert!(tracing_strata::log::install().is_err(), "one logger per process");
+//! ```
+
+use log::kv::{Error as KvError, Key, Value as KvValue, VisitSource, VisitValue};
+use tracing_core::{Level, LevelFilter};
+
+use crate::{
+    Error, Severity,
+    logger::{Given, Place, is_enabled, send},
+};
+
+/// Makes this bridge the process's logger of the `log` crate.
+///
+/// Levels follow those of `tracing` at every moment, also when they are changed later: the `log` crate's own maximum is
+/// set to `Trace` and the bridge asks `tracing`, which costs a disabled `log` macro one more load.
+///
+/// # Errors
+/// A logger is installed already; see [above](self#beside-tracing-subscribers-own-bridge).
+pub fn install() -> Result<(), Error> {
+    log::set_logger(&Bridge)
+        .map_err(|error| Error::with_source("cannot install the bridge from the log crate (tracing-subscriber's feature tracing-log may have installed its own)", error))?;
+    log::set_max_level(log::LevelFilter::Trace);
+    Ok(())
+}
+
+struct Bridge;
+
+impl log::Log for Bridge {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        let level = level(metadata.level());
+        level <= LevelFilter::current()
+            && is_enabled(Place { target: metadata.target(), level, module_path: None, file: None, line: None })
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let level = level(record.level());
+        if level > LevelFilter::current() {
+            return;
+        }
+        let place = Place {
+            target: record.target(),
+            level,
+            module_path: record.module_path(),
+            file: record.file(),
+            line: record.line(),
+        };
+        let mut pairs = Pairs(Vec::new());
+        // `Pairs` refuses nothing; a source that fails by itself has given what it could.
+        record.key_values().visit(&mut pairs).unwrap_or_default();
+        let mut values: Vec<(&str, Given<'_>)> = Vec::with_capacity(pairs.0.len());
+        for (key, value) in &pairs.0 {
+            values.retain(|(earlier, _)| *earlier != key.as_str());
+            values.push((key.as_str(), given(value)));
+        }
+        send(place, Severity::from(level), record.args(), &values);
+    }
+
+    fn flush(&self) {}
+}
+
+fn level(level: log::Level) -> Level {
+    match level {
+        log::Level::Error => Level::ERROR,
+        log::Level::Warn => Level::WARN,
+        log::Level::Info => Level::INFO,
+        log::Level::Debug => Level::DEBUG,
+        log::Level::Trace => Level::TRACE,
+    }
+}
+
+struct Pairs<'kvs>(Vec<(Key<'kvs>, KvValue<'kvs>)>);
+
+impl<'kvs> VisitSource<'kvs> for Pairs<'kvs> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: KvValue<'kvs>) -> Result<(), KvError> {
+        self.0.push((key, value));
+        Ok(())
+    }
+}
+
+fn given<'v>(value: &'v KvValue<'_>) -> Given<'v> {
+    struct Typed<'v>(Option<Given<'v>>);
+    impl<'v> VisitValue<'v> for Typed<'v> {
+        fn visit_any(&mut self, _: KvValue<'_>) -> Result<(), KvError> {
+            Ok(())
+        }
+        fn visit_bool(&mut self, value: bool) -> Result<(), KvError> {
+            self.0 = Some(Given::Bool(value));
+            Ok(())
+        }
+        fn visit_i64(&mut self, value: i64) -> Result<(), KvError> {
+            self.0 = Some(Given::I64(value));
+            Ok(())
+        }
+        fn visit_u64(&mut self, value: u64) -> Result<(), KvError> {
+            self.0 = Some(Given::U64(value));
+            Ok(())
+        }
+        fn visit_i128(&mut self, value: i128) -> Result<(), KvError> {
+            self.0 = Some(Given::I128(value));
+            Ok(())
+        }
+        fn visit_u128(&mut self, value: u128) -> Result<(), KvError> {
+            self.0 = Some(Given::U128(value));
+            Ok(())
+        }
+        fn visit_f64(&mut self, value: f64) -> Result<(), KvError> {
+            self.0 = Some(Given::F64(value));
+            Ok(())
+        }
+        fn visit_borrowed_str(&mut self, value: &'v str) -> Result<(), KvError> {
+            self.0 = Some(Given::Str(value));
+            Ok(())
+        }
+    }
+    let mut typed = Typed(None);
+    // What cannot be typed is printed.
+    value.visit(&mut typed).unwrap_or_default();
+    typed.0.unwrap_or(Given::Display(tracing_core::field::display(value)))
+}

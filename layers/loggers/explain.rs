@@ -1,0 +1,233 @@
+//! Why a record does or does not go somewhere.
+
+use std::fmt;
+
+use super::{
+    name,
+    parse::{Level, Name},
+    tree::{Node, Tree},
+};
+use crate::{Severity, Shared};
+
+/// What would become of a record of a name and severity, and why. Made by [`Loggers::explain`](super::Loggers::explain);
+/// [`Display`](fmt::Display) tells it in a few lines.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    name: String,
+    severity: Severity,
+    verdict: Verdict,
+    level: Severity,
+    level_of: Option<String>,
+    filters: usize,
+    stops: Vec<Stop>,
+    /// Where no handler was found and records come here at all: the last resort, if there is one.
+    nobody_else: Option<Option<(String, Fate)>>,
+}
+
+/// Whether a record gets past the loggers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It goes to the handlers.
+    Enabled,
+    /// Everything up to this severity is refused, by [`Loggers::disable`](super::Loggers::disable).
+    DisabledUpTo(Severity),
+    /// This very logger is switched off, by [`Loggers::set_disabled`](super::Loggers::set_disabled).
+    LoggerDisabled,
+    /// It is below the level that counts.
+    BelowLevel,
+}
+
+/// One handler that hangs on the logger or above it.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    logger: String,
+    handler: String,
+    fate: Fate,
+}
+
+/// What a handler would do with a record that gets past the loggers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fate {
+    /// It would get it.
+    Gets,
+    /// Its own level is above.
+    BelowHandlerLevel(Severity),
+    /// It hangs above this logger, which does not propagate.
+    NotReached(String),
+}
+
+impl Explanation {
+    pub(super) fn new(tree: &Tree, name: &str, severity: Severity, routed: bool) -> Self {
+        let name = &*name::canonical(name);
+        let own = tree.get(name);
+        let (level, level_of) = tree.effective(name);
+        let verdict = if severity <= tree.disabled_up_to {
+            Verdict::DisabledUpTo(tree.disabled_up_to)
+        } else if own.is_some_and(|node| node.disabled) {
+            Verdict::LoggerDisabled
+        } else if severity < level || level == Severity::OFF {
+            Verdict::BelowLevel
+        } else {
+            Verdict::Enabled
+        };
+        let stops = stops(tree, name, severity);
+        let found = stops.iter().any(|stop| !matches!(stop.fate, Fate::NotReached(_)));
+        let last_resort = || {
+            let handler = tree.last_resort.handler()?;
+            Some((handler.name().to_owned(), fate(&handler, severity)))
+        };
+        Self {
+            name: name::shown(name).to_owned(),
+            severity,
+            verdict,
+            level,
+            level_of: level_of.map(|name| name::shown(name).to_owned()),
+            filters: own.map_or(0, |node| node.filters.len()),
+            stops,
+            nobody_else: (routed && !found).then(last_resort),
+        }
+    }
+
+    /// The logger's name, with dots.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The severity that was asked about.
+    pub fn severity(&self) -> Severity {
+        self.severity
+    }
+
+    /// Whether the record gets past the loggers, and if not, why.
+    pub fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// Whether the record gets past the loggers.
+    pub fn is_enabled(&self) -> bool {
+        self.verdict == Verdict::Enabled
+    }
+
+    /// The level that counts.
+    pub fn level(&self) -> Severity {
+        self.level
+    }
+
+    /// The logger that level is set on; `None` if none is set up to the root, so that all records pass.
+    pub fn level_of(&self) -> Option<&str> {
+        self.level_of.as_deref()
+    }
+
+    /// How many filters of this logger are asked about each record; what they say depends on the record.
+    pub fn filters(&self) -> usize {
+        self.filters
+    }
+
+    /// The handlers on the way up, in the order in which they get the record, with those that it does not reach.
+    pub fn stops(&self) -> &[Stop] {
+        &self.stops
+    }
+
+    /// The names of the handlers that would get the record, the last resort included if the loggers have a
+    /// [router](super::Loggers::router). Handlers of layers that these loggers merely filter for are not known here.
+    pub fn receivers(&self) -> Vec<&str> {
+        if !self.is_enabled() {
+            return Vec::new();
+        }
+        let stops = self.stops.iter().map(|stop| (&*stop.handler, &stop.fate));
+        let last = self.nobody_else.iter().flatten().map(|(handler, fate)| (&**handler, fate));
+        stops.chain(last).filter(|(_, fate)| **fate == Fate::Gets).map(|(handler, _)| handler).collect()
+    }
+}
+
+impl Stop {
+    /// The logger it hangs on.
+    pub fn logger(&self) -> &str {
+        &self.logger
+    }
+
+    /// The handler's name.
+    pub fn handler(&self) -> &str {
+        &self.handler
+    }
+
+    /// What it would do.
+    pub fn fate(&self) -> &Fate {
+        &self.fate
+    }
+}
+
+fn stops(tree: &Tree, name: &str, severity: Severity) -> Vec<Stop> {
+    let mut end: Option<&str> = None;
+    let mut stops = Vec::new();
+    for (logger, node) in tree.upwards(name) {
+        let Node { handlers, propagate, .. } = node;
+        stops.extend(handlers.iter().map(|handler| Stop {
+            logger: name::shown(logger).to_owned(),
+            handler: handler.name().to_owned(),
+            fate: match end {
+                Some(end) => Fate::NotReached(name::shown(end).to_owned()),
+                None => fate(handler, severity),
+            },
+        }));
+        // At the root there is nothing above.
+        if !propagate && end.is_none() && !logger.is_empty() {
+            end = Some(logger);
+        }
+    }
+    stops
+}
+
+fn fate(handler: &Shared, severity: Severity) -> Fate {
+    let level = handler.level();
+    if severity < level { Fate::BelowHandlerLevel(level) } else { Fate::Gets }
+}
+
+/// ```text
+/// shop.db at INFO passes: level debug of shop
+///   shop: "file" gets it
+///   root: "console" is not reached: shop does not propagate
+/// ```
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = Level(self.level);
+        write!(f, "{} at {} ", Name(&self.name), self.severity)?;
+        match (self.verdict, &self.level_of) {
+            (Verdict::DisabledUpTo(severity), _) => {
+                write!(f, "is refused: everything up to {severity} is disabled")?;
+            }
+            (Verdict::LoggerDisabled, _) => f.write_str("is refused: this logger is disabled")?,
+            (Verdict::BelowLevel, Some(of)) => write!(f, "is refused: level {level} of {}", Name(of))?,
+            (Verdict::Enabled, Some(of)) => write!(f, "passes: level {level} of {}", Name(of))?,
+            (Verdict::BelowLevel | Verdict::Enabled, None) => f.write_str("passes: no level is set")?,
+        }
+        if self.filters > 0 {
+            write!(f, "\n  {}: filters are asked about each record: {}", Name(&self.name), self.filters)?;
+        }
+        for Stop { logger, handler, fate } in &self.stops {
+            write!(f, "\n  {}: {handler:?} ", Name(logger))?;
+            self.tell(f, fate)?;
+        }
+        match &self.nobody_else {
+            None => Ok(()),
+            Some(None) => f.write_str("\n  no handler found, and no last resort"),
+            Some(Some((handler, fate))) => {
+                write!(f, "\n  no handler found: {handler:?} ")?;
+                self.tell(f, fate)
+            }
+        }
+    }
+}
+
+impl Explanation {
+    fn tell(&self, f: &mut fmt::Formatter<'_>, fate: &Fate) -> fmt::Result {
+        match fate {
+            Fate::Gets if self.is_enabled() => f.write_str("gets it"),
+            Fate::Gets => f.write_str("would get it"),
+            Fate::BelowHandlerLevel(level) => write!(f, "refuses it: its own level is {}", Level(*level)),
+            Fate::NotReached(end) => write!(f, "is not reached: {} does not propagate", Name(end)),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! As a `tracing_subscriber` filter.
+
+use std::fmt;
+
+use tracing_core::{
+    Event, Interest, Level, LevelFilter, Metadata, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::layer::{Context, Filter};
+
+use super::{Loggers, cache};
+use crate::{
+    Severity,
+    record::{SEVERITY_FIELD, severity_of},
+};
+
+impl<S: Subscriber> Filter<S> for Loggers {
+    /// Asked for call sites that other filters see differently, and for what has no call site of its own (`log`).
+    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        if metadata.is_span() {
+            return self.passes_span(metadata);
+        }
+        is_log(metadata) || highest(metadata) >= cache::threshold(&self.0, metadata.target()).floor
+    }
+
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        let passes = if metadata.is_span() {
+            self.passes_span(metadata)
+        } else if is_log(metadata) {
+            return Interest::sometimes();
+        } else {
+            highest(metadata) >= self.0.read().threshold(metadata.target()).floor
+        };
+        // Where the number is told by the event itself, `event_enabled` has the last word; what is always enabled may
+        // not be refused there.
+        match passes {
+            false => Interest::never(),
+            true if !metadata.is_span() && tells_its_number(metadata) => Interest::sometimes(),
+            true => Interest::always(),
+        }
+    }
+
+    /// Asked for every event that got here, also from call sites that always do.
+    #[inline]
+    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
+        let metadata = event.metadata();
+        if is_log(metadata) || tells_its_number(metadata) { self.passes(event) } else { true }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        let floor = self.0.read().lowest_floor();
+        let records = i32::try_from(floor).map_or(LevelFilter::OFF, |floor| Severity::new(floor).level().into());
+        let spans = [Level::TRACE, Level::DEBUG, Level::INFO, Level::WARN, Level::ERROR];
+        let spans = spans.into_iter().find(|level| Severity::from(level) >= self.span_level());
+        Some(spans.map_or(records, |spans| records.max(spans.into())))
+    }
+}
+
+impl Loggers {
+    #[inline]
+    fn passes_span(&self, metadata: &Metadata<'_>) -> bool {
+        Severity::from(metadata.level()) >= self.span_level()
+    }
+
+    /// Decides by what the event itself tells: its number, its target.
+    fn passes(&self, event: &Event<'_>) -> bool {
+        struct Find<'a> {
+            loggers: &'a Loggers,
+            floor: Option<i64>,
+        }
+        impl Visit for Find<'_> {
+            fn record_str(&mut self, field: &Field, target: &str) {
+                if field.name() == LOG_TARGET {
+                    self.floor = Some(cache::threshold(&self.loggers.0, target).floor);
+                }
+            }
+            fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+        }
+        let metadata = event.metadata();
+        let mut find = Find { loggers: self, floor: None };
+        if is_log(metadata) {
+            event.record(&mut find);
+        }
+        let floor = find.floor.unwrap_or_else(|| cache::threshold(&self.0, metadata.target()).floor);
+        let severity = severity_of(event).unwrap_or_else(|| Severity::from(metadata.level()));
+        i64::from(severity.number()) >= floor
+    }
+}
+
+/// An event whose target is a field: one of `tracing-log`, or one of ours that found no more room for call sites.
+/// (What `tracing-log` asks `enabled` about has another name, and the real target.)
+#[inline]
+fn is_log(metadata: &Metadata<'_>) -> bool {
+    metadata.target() == "log" && metadata.name() == "log event"
+}
+
+/// The field with such an event's target.
+const LOG_TARGET: &str = "log.target";
+
+/// Whether events of this call site carry a severity of their own.
+#[inline]
+fn tells_its_number(metadata: &Metadata<'_>) -> bool {
+    metadata.fields().field(SEVERITY_FIELD).is_some()
+}
+
+/// The highest number that an event may have: an event that tells its number travels at the `tracing` level next below.
+#[inline]
+fn highest(metadata: &Metadata<'_>) -> i64 {
+    let number = Severity::from(metadata.level()).number();
+    if !tells_its_number(metadata) {
+        return number.into();
+    }
+    match *metadata.level() {
+        Level::ERROR => i32::MAX.into(),
+        Level::TRACE => 9,
+        _ => i64::from(number) + 9,
+    }
+}

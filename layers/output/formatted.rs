@@ -1,0 +1,192 @@
+//! A format before a sink: the handler that all outputs of lines are.
+//!
+//! Python: what `logging.StreamHandler.emit` does.
+
+use std::{
+    borrow::Cow,
+    cell::Cell,
+    fmt, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+};
+
+use crate::{Error, Format, Handler, Outcome, Record, Severity, Sink, handler::panicked, sink::Written, trap::Ledger};
+
+/// Makes text of each record and gives it, with a line end, to a sink in one write.
+///
+/// The text is made in a buffer that the thread keeps, before any lock of the sink is taken: no allocation in steady
+/// state, and two threads format at once.
+///
+/// [`Stream`](super::Stream) and [`LogFile`](super::LogFile) make them; with one's own sink:
+///
+/// ```
+/// use tracing_strata::{Severity, format::Text, output::Formatted, prelude::*, sink::StdStream};
+///
+/// let handler = Formatted::new(Text::new(), StdStream::stderr()).place("console").flush_on(Severity::ERROR);
+/// assert_eq!(handler.default_name(), "console");
+/// ```
+///
+/// # Failures
+/// What the sink refuses is an error that names the [place](Self::place). Where the sink still holds a record and only
+/// flushing it failed ([`flush_on`](Self::flush_on)), that is told to the trap, while the record stays queued.
+pub struct Formatted<F, S> {
+    format: F,
+    sink: S,
+    place: Cow<'static, str>,
+    terminator: Cow<'static, str>,
+    flush_on: Option<Severity>,
+}
+
+impl<F: Format, S: Sink> Formatted<F, S> {
+    /// A format before a sink; the format is [told](Format::adapt) whether the sink is a terminal.
+    pub fn new(mut format: F, sink: S) -> Self {
+        format.adapt(sink.is_terminal());
+        Self { format, sink, place: "sink".into(), terminator: "\n".into(), flush_on: None }
+    }
+
+    /// Replaces the format.
+    pub fn format<G: Format>(self, mut format: G) -> Formatted<G, S> {
+        let Self { sink, place, terminator, flush_on, .. } = self;
+        format.adapt(sink.is_terminal());
+        Formatted { format, sink, place, terminator, flush_on }
+    }
+
+    /// What follows each record (default: `"\n"`). Whatever it is, a record that was written in part only is told from
+    /// the next by a line break.
+    pub fn terminator(mut self, terminator: impl Into<Cow<'static, str>>) -> Self {
+        self.terminator = terminator.into();
+        self
+    }
+
+    /// Flushes the sink after each record at or above a severity (default: never). For sinks that hold records back.
+    pub fn flush_on(mut self, least: Severity) -> Self {
+        self.flush_on = Some(least);
+        self
+    }
+
+    /// What errors call the sink, and the handler's name where it is given none (default: `stdout`, `stderr`, the path of
+    /// a file, else the kind of sink).
+    pub fn place(mut self, place: impl Into<Cow<'static, str>>) -> Self {
+        self.place = place.into();
+        self
+    }
+
+    /// The sink.
+    pub fn sink(&self) -> &S {
+        &self.sink
+    }
+
+    pub(super) fn map_sink(self, change: impl FnOnce(S) -> S) -> Self {
+        Self { sink: change(self.sink), ..self }
+    }
+
+    /// Flushes after a record. One that is held is on the ledger already, whatever becomes of the flush.
+    fn flush_after(&self, written: Written) -> Result<(), Error> {
+        if written == Written::Through {
+            return self.flush();
+        }
+        catch_unwind(AssertUnwindSafe(|| self.flush()))
+            .unwrap_or_else(|panic| Err(panicked("flush", &*panic)))
+            .map_err(Error::of_a_held_record)
+    }
+
+    #[cold]
+    fn refused(&self, doing: &str, error: io::Error) -> Error {
+        Error::io_at(Path::new(&*self.place), doing, error)
+    }
+}
+
+impl<F: Format, S: Sink> Handler for Formatted<F, S> {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        let written = with_line(|line| {
+            self.format.format_bytes(record, line)?;
+            line.extend_from_slice(self.terminator.as_bytes());
+            self.sink.write(line).map_err(|error| self.refused("write to", error))
+        })?;
+        if self.flush_on.is_some_and(|least| record.severity() >= least) {
+            self.flush_after(written)?;
+        }
+        Ok(match written {
+            Written::Through => Outcome::Written,
+            Written::Held => Outcome::Queued,
+        })
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        self.sink.flush().map_err(|error| self.refused("flush", error))
+    }
+
+    fn attach(&self, ledger: &Arc<Ledger>) {
+        self.sink.attach(ledger);
+    }
+
+    fn default_name(&self) -> String {
+        self.place.to_string()
+    }
+}
+
+impl<F, S: fmt::Debug> fmt::Debug for Formatted<F, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Formatted").field("place", &self.place).field("sink", &self.sink).finish_non_exhaustive()
+    }
+}
+
+thread_local! {
+    /// The text of a record. Empty while it is in use: a handler that is called within a format has one of its own.
+    static LINE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// What a thread keeps at most, in bytes.
+const KEPT: usize = 64 << 10;
+
+#[inline]
+fn with_line<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    // Where the thread is ending, there is no buffer any more.
+    let mut line = LINE.try_with(Cell::take).unwrap_or_default();
+    let result = work(&mut line);
+    line.clear();
+    if line.capacity() > KEPT {
+        line.shrink_to(KEPT);
+    }
+    LINE.try_with(|kept| kept.set(line)).unwrap_or_default();
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_within_a_line_is_another_and_both_are_reused() {
+        with_line(|outer| {
+            outer.extend_from_slice(b"outer");
+            with_line(|inner| {
+                assert!(inner.is_empty());
+                inner.extend_from_slice(b"inner");
+            });
+            assert_eq!(outer, b"outer");
+        });
+        let kept = with_line(|line| (line.as_ptr(), line.capacity()));
+        assert!(kept.1 > 0);
+        assert_eq!(with_line(|line| (line.as_ptr(), line.is_empty())), (kept.0, true));
+    }
+
+    #[test]
+    fn a_line_that_grew_is_shrunk() {
+        with_line(|line| line.extend(std::iter::repeat_n(b'x', 4 * KEPT)));
+        with_line(|line| assert!(line.capacity() <= KEPT && line.is_empty()));
+    }
+
+    #[test]
+    fn a_line_lost_to_a_panic_is_replaced() {
+        let result = std::panic::catch_unwind(|| {
+            with_line(|line| {
+                line.extend_from_slice(b"half");
+                panic!("scripted");
+            })
+        });
+        assert!(result.is_err());
+        with_line(|line| assert!(line.is_empty()));
+    }
+}

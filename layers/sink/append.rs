@@ -1,0 +1,231 @@
+//! Appending whole records to a file, without a lock around the write.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
+
+use super::line::Tail;
+
+/// Where files come from; a scripted one in tests.
+pub(super) trait Place: Send + Sync + 'static {
+    type File: RawFile;
+
+    /// Opens, or opens again.
+    fn open(&self) -> io::Result<Opened<Self::File>>;
+}
+
+/// One attempt at writing, as write(2): the system appends what it takes at the end.
+pub(super) trait RawFile: Send + Sync + 'static {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize>;
+}
+
+/// A file that was opened just now.
+#[derive(Debug)]
+pub(super) struct Opened<F> {
+    pub(super) file: F,
+    /// One write is not whole by itself (pipes, terminals): writers take turns.
+    pub(super) takes_turns: bool,
+    /// It ends in a part of a line.
+    pub(super) unended: bool,
+}
+
+/// One write(2) for each record.
+///
+/// The system appends a write to a regular file as a whole, so threads and processes need no lock between them. Only
+/// after a short write (a disk that is all but full) do threads take turns, until the torn record is completed or marked:
+/// a record that another thread had in its write(2) at that very moment may come in between.
+#[derive(Debug)]
+pub(super) struct Append<P: Place> {
+    pub(super) place: P,
+    open: RwLock<Option<Arc<Opened<P::File>>>>,
+    tail: Tail,
+    turn: Mutex<()>,
+}
+
+impl<P: Place> Append<P> {
+    /// `opened` is none for a file that is to be opened with the first record.
+    pub(super) fn new(place: P, opened: Option<Opened<P::File>>) -> Self {
+        let tail = Tail::new(opened.as_ref().is_some_and(|opened| opened.unended));
+        Self { place, open: RwLock::new(opened.map(Arc::new)), tail, turn: Mutex::new(()) }
+    }
+
+    #[inline]
+    pub(super) fn write(&self, record: &[u8]) -> io::Result<()> {
+        let opened = self.opened()?;
+        if opened.takes_turns || self.tail.is_torn() {
+            let _turn = self.turn();
+            return self.tail.write(record, |bytes| opened.file.write(bytes));
+        }
+        loop {
+            match opened.file.write(record) {
+                Ok(count) if count >= record.len() => return Ok(()),
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => return self.complete(&opened.file, record, count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    #[cold]
+    fn complete(&self, file: &P::File, record: &[u8], written: usize) -> io::Result<()> {
+        self.tail.set(true);
+        let _turn = self.turn();
+        if self.tail.is_torn() {
+            return self.tail.finish(&record[written..], |bytes| file.write(bytes));
+        }
+        // Another thread had the turn first and has put a line break behind our part.
+        self.tail.set(true);
+        self.tail.write(record, |bytes| file.write(bytes))
+    }
+
+    /// Opens the path again; the old file stays in use if that fails.
+    pub(super) fn reopen(&self) -> io::Result<()> {
+        let _turn = self.turn();
+        let opened = self.place.open()?;
+        self.tail.set(opened.unended);
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(opened));
+        Ok(())
+    }
+
+    /// The next record opens the file again.
+    pub(super) fn close(&self) {
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The file; the lock is free again before anything is written.
+    #[inline]
+    fn opened(&self) -> io::Result<Arc<Opened<P::File>>> {
+        if let Some(opened) = &*self.open.read().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(Arc::clone(opened));
+        }
+        self.open_now()
+    }
+
+    #[cold]
+    fn open_now(&self) -> io::Result<Arc<Opened<P::File>>> {
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = &*open {
+            return Ok(Arc::clone(opened));
+        }
+        let opened = Arc::new(self.place.open()?);
+        self.tail.set(opened.unended);
+        *open = Some(Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::{sync::Condvar, time::Duration};
+
+    use super::*;
+    use crate::sink::faults::{Fault, Script};
+
+    #[test]
+    fn t41_a_short_write_is_completed() {
+        let script = Script::new([Fault::Take(2), Fault::Interrupted, Fault::Take(1)]);
+        let sink = Append::new(script.clone(), None);
+        sink.write(b"record\n").unwrap();
+        assert_eq!(script.text(), "record\n");
+    }
+
+    #[test]
+    fn t41_a_torn_record_is_marked() {
+        let script = Script::new([Fault::Take(2), Fault::Full, Fault::Full]);
+        let sink = Append::new(script.clone(), None);
+        assert!(sink.write(b"lost\n").is_err());
+        assert!(sink.write(b"lost, too\n").is_err());
+        sink.write(b"next\n").unwrap();
+        assert_eq!(script.text(), "lo\nnext\n");
+    }
+
+    #[test]
+    fn t41_whoever_lost_the_turn_writes_the_record_once_more() {
+        let script = Script::new([Fault::Take(3)]);
+        let sink = Append::new(script.clone(), None);
+        let opened = sink.opened().unwrap();
+        std::thread::scope(|scope| {
+            let turn = sink.turn();
+            let first = scope.spawn(|| sink.write(b"first\n"));
+            while !sink.tail.is_torn() {
+                std::thread::yield_now();
+            }
+            // The first has written three bytes and waits for its turn; meanwhile another has it.
+            sink.tail.write(b"second\n", |bytes| opened.file.write(bytes)).unwrap();
+            drop(turn);
+            first.join().unwrap().unwrap();
+        });
+        assert_eq!(script.text(), "fir\nsecond\n\nfirst\n");
+    }
+
+    /// A file in which writers wait for each other.
+    #[derive(Clone, Default)]
+    struct Meeting(Arc<(Mutex<usize>, Condvar)>);
+
+    impl Place for (Meeting, bool) {
+        type File = Meeting;
+
+        fn open(&self) -> io::Result<Opened<Meeting>> {
+            Ok(Opened { file: self.0.clone(), takes_turns: self.1, unended: false })
+        }
+    }
+
+    impl RawFile for Meeting {
+        /// Fails if nobody else comes in a while.
+        fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+            let (count, came) = &*self.0;
+            let mut present = count.lock().unwrap();
+            *present += 1;
+            came.notify_all();
+            let (mut present, late) =
+                came.wait_timeout_while(present, Duration::from_millis(200), |present| *present < 2).unwrap();
+            if late.timed_out() {
+                *present -= 1;
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            Ok(bytes.len())
+        }
+    }
+
+    /// Whether two threads write at once.
+    fn meet(takes_turns: bool) -> bool {
+        let sink = Append::new((Meeting::default(), takes_turns), None);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| sink.write(b"a\n").is_ok());
+            let met = sink.write(b"b\n").is_ok();
+            other.join().unwrap() && met
+        })
+    }
+
+    #[test]
+    fn threads_write_to_a_file_at_once() {
+        // Both have to come within the time; a busy machine may need more than one try.
+        assert!((0..50).any(|_| meet(false)));
+    }
+
+    #[test]
+    fn threads_take_turns_on_what_is_no_regular_file() {
+        assert!((0..3).all(|_| !meet(true)));
+    }
+
+    #[test]
+    fn a_failed_opening_is_tried_again_by_each_record() {
+        let script = Script::new([]);
+        script.refuse_to_open(2);
+        let sink = Append::new(script.clone(), None);
+        assert!(sink.write(b"1\n").is_err());
+        assert!(sink.write(b"2\n").is_err());
+        sink.write(b"3\n").unwrap();
+        script.refuse_to_open(1);
+        assert!(sink.reopen().is_err());
+        sink.write(b"4\n").unwrap();
+        assert_eq!(script.text(), "3\n4\n");
+    }
+}

@@ -1,0 +1,285 @@
+//! A file that records are appended to.
+
+use std::{
+    fmt,
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::{
+    Sink, Written,
+    append::{Append, Opened, Place, RawFile},
+    buffer::Buffered,
+};
+use crate::{Error, trap::Ledger};
+
+/// A file that records are appended to. Made by [`LogFile::builder`](crate::output::LogFile::builder).
+///
+/// Cheap to clone; clones write to the same open file, so one can be kept to [`reopen`](Self::reopen) it while another
+/// hangs in a handler. It is a [`Sink`], and an [`io::Write`] and a [`MakeWriter`] for use elsewhere:
+///
+/// ```
+/// use tracing_strata::output::LogFile;
+///
+/// let dir = std::env::temp_dir().join(format!("strata-doc-{}", std::process::id()));
+/// let file = LogFile::builder(dir.join("app.log")).create_dirs(true).build_sink()?;
+/// let subscriber = tracing_subscriber::fmt().with_writer(file.clone()).finish();
+/// tracing::subscriber::with_default(subscriber, || tracing::info!("hello"));
+/// file.reopen()?;
+/// assert!(std::fs::read_to_string(file.path())?.contains("hello"));
+/// # std::fs::remove_dir_all(dir)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Accounts
+/// With a buffer, records of a handler are queued in the handler's ledger until they are written. What comes through
+/// `io::Write` is on nobody's account: call [`flush`](io::Write::flush) to learn of failures. A clone belongs to the
+/// handler it hangs in; should one and the same clone hang in two handlers (an `Arc` of a handler), its records count as
+/// written once they are in the buffer.
+pub struct FileSink {
+    way: Arc<Way>,
+    ledger: OnceLock<Arc<Ledger>>,
+    /// A second ledger came: whose a record is cannot be told.
+    several: AtomicBool,
+}
+
+#[derive(Debug)]
+enum Way {
+    Direct(Append<FilePlace>),
+    Buffered(Buffered<FilePlace>),
+}
+
+impl FileSink {
+    pub(crate) fn new(place: FilePlace, delay: bool, buffer: Option<usize>) -> Result<Self, Error> {
+        let opened = if delay {
+            None
+        } else {
+            match place.open_file() {
+                Ok(opened) => Some(opened),
+                Err(Refusal { doing, error }) => return Err(Error::io_at(&place.path, doing, error)),
+            }
+        };
+        let way = match buffer {
+            Some(bytes) => Way::Buffered(Buffered::new(place, bytes, opened)),
+            None => Way::Direct(Append::new(place, opened)),
+        };
+        Ok(Self::from_way(Arc::new(way)))
+    }
+
+    fn from_way(way: Arc<Way>) -> Self {
+        Self { way, ledger: OnceLock::new(), several: AtomicBool::new(false) }
+    }
+
+    /// The absolute path.
+    pub fn path(&self) -> &Path {
+        match &*self.way {
+            Way::Direct(append) => &append.place.path,
+            Way::Buffered(buffered) => &buffered.place.path,
+        }
+    }
+
+    /// Opens the path again, for use after the file was moved away (`logrotate` and a signal). What is buffered goes to
+    /// the old file, as far as that takes it. The new file is never truncated.
+    ///
+    /// # Errors
+    /// The path cannot be opened; then the old file stays in use.
+    pub fn reopen(&self) -> Result<(), Error> {
+        let result = match &*self.way {
+            Way::Direct(append) => append.reopen(),
+            Way::Buffered(buffered) => buffered.reopen(),
+        };
+        result.map_err(|error| Error::io_at(self.path(), "reopen", error))
+    }
+
+    /// Writes what is buffered and closes the file. The next record opens it again and is appended.
+    ///
+    /// # Errors
+    /// The buffer could not be written; then the file stays open.
+    pub fn close(&self) -> Result<(), Error> {
+        match &*self.way {
+            Way::Direct(append) => append.close(),
+            Way::Buffered(buffered) => {
+                buffered.close().map_err(|error| Error::io_at(self.path(), "write what is buffered for", error))?;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn put(&self, record: &[u8], ledger: Option<&Arc<Ledger>>) -> io::Result<Written> {
+        match &*self.way {
+            Way::Direct(append) => append.write(record).map(|()| Written::Through),
+            Way::Buffered(buffered) => buffered.write(record, ledger),
+        }
+    }
+
+    fn bring(&self) -> io::Result<()> {
+        match &*self.way {
+            Way::Direct(_) => Ok(()),
+            Way::Buffered(buffered) => buffered.flush(),
+        }
+    }
+}
+
+/// Writes to the same file, on no handler's account until it hangs in one.
+impl Clone for FileSink {
+    fn clone(&self) -> Self {
+        Self::from_way(Arc::clone(&self.way))
+    }
+}
+
+impl Sink for FileSink {
+    #[inline]
+    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
+        let ledger = self.ledger.get().filter(|_| !self.several.load(Ordering::Relaxed));
+        self.put(bytes, ledger)
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.bring()
+    }
+
+    fn attach(&self, ledger: &Arc<Ledger>) {
+        if !Arc::ptr_eq(self.ledger.get_or_init(|| Arc::clone(ledger)), ledger) {
+            self.several.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Each `write` takes one record, whole, or fails; an unfinished one is marked as everywhere.
+impl Write for &FileSink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.put(bytes, None).map(|_| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.bring()
+    }
+}
+
+/// As for `&FileSink`.
+impl Write for FileSink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Write::write(&mut &*self, bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.bring()
+    }
+}
+
+impl<'a> MakeWriter<'a> for FileSink {
+    type Writer = &'a Self;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self
+    }
+}
+
+impl fmt::Debug for FileSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileSink").field("path", &self.path()).finish_non_exhaustive()
+    }
+}
+
+impl RawFile for File {
+    #[inline]
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        Write::write(&mut &*self, bytes)
+    }
+}
+
+/// Which file, and how it is opened.
+#[derive(Debug, Default)]
+pub(crate) struct FilePlace {
+    /// Absolute.
+    pub(crate) path: PathBuf,
+    pub(crate) truncate: bool,
+    pub(crate) create_dirs: bool,
+    /// Of a file that is created, on unix; the process's umask is taken off.
+    pub(crate) mode: Option<u32>,
+    /// Only the first opening truncates.
+    pub(crate) opened: AtomicBool,
+}
+
+/// What could not be done, as in "cannot … the file".
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(crate) doing: &'static str,
+    pub(crate) error: io::Error,
+}
+
+impl From<Refusal> for io::Error {
+    fn from(Refusal { doing, error }: Refusal) -> Self {
+        Self::new(error.kind(), format!("cannot {doing} it: {error}"))
+    }
+}
+
+impl Place for FilePlace {
+    type File = File;
+
+    fn open(&self) -> io::Result<Opened<File>> {
+        Ok(self.open_file()?)
+    }
+}
+
+impl FilePlace {
+    fn open_file(&self) -> Result<Opened<File>, Refusal> {
+        let while_doing = |doing| move |error| Refusal { doing, error };
+        let parent = self.path.parent().unwrap_or(&self.path);
+        if self.create_dirs {
+            fs::create_dir_all(parent).map_err(while_doing("create the directory of"))?;
+        }
+        let truncate = self.truncate && !self.opened.load(Ordering::Acquire);
+        let file = self.open_to_append(truncate).map_err(|error| {
+            let astray = error.kind() == io::ErrorKind::NotFound && !parent.is_dir();
+            Refusal { doing: if astray { "find the directory of" } else { "open" }, error }
+        })?;
+        // What cannot say what it is, is no regular file.
+        let (regular, len) = file.metadata().map_or((false, 0), |about| (about.is_file(), about.len()));
+        let unended = regular && len > 0 && ends_in_part_of_a_line(&self.path);
+        self.opened.store(true, Ordering::Release);
+        Ok(Opened { file, takes_turns: !regular, unended })
+    }
+
+    fn open_to_append(&self, truncate: bool) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.create(true);
+        #[cfg(unix)]
+        if let Some(mode) = self.mode {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            options.mode(mode);
+        }
+        #[cfg(not(unix))]
+        if truncate {
+            // A handle for appending may not truncate there.
+            options.clone().write(true).truncate(true).open(&self.path)?;
+        }
+        let file = options.append(true).open(&self.path)?;
+        #[cfg(unix)]
+        if truncate && file.metadata()?.is_file() {
+            file.set_len(0)?;
+        }
+        Ok(file)
+    }
+}
+
+/// Whether a file that has something in it was left in the middle of a line, by a crash or a full disk. One that may not
+/// be read is taken for whole.
+fn ends_in_part_of_a_line(path: &Path) -> bool {
+    let last = || -> io::Result<u8> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        Ok(last[0])
+    };
+    last().is_ok_and(|last| last != b'\n')
+}

@@ -1,0 +1,210 @@
+//! What is promised to allocate nothing allocates nothing, once buffers, pools and caches are warm.
+//!
+//! Every thread counts for itself, so the threads of the test harness do not disturb.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../benches/support/alloc.rs"]
+mod alloc;
+
+use std::{
+    cell::RefCell,
+    hint::black_box,
+    net::Ipv4Addr,
+    sync::{Mutex, PoisonError, mpsc},
+    thread,
+};
+
+use alloc::allocations;
+use tracing::Subscriber;
+use tracing_strata::{
+    Error, Loggers, Outcome, Record, Tee,
+    format::{Format, Json, Text},
+    prelude::*,
+    record::Kept,
+};
+use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, prelude::*, registry};
+
+#[global_allocator]
+static ALLOCATOR: alloc::Counting = alloc::Counting;
+
+/// Enough that a buffer that only seldom grows is noticed.
+const EVENTS: u64 = 10_000;
+
+/// One subscriber at a time: `tracing` caches for each call site what all living ones want, and a call site that one of
+/// them may want makes its values for all.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone<T>(subscriber: impl Subscriber + Send + Sync, work: impl FnOnce() -> T) -> T {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    tracing::subscriber::with_default(subscriber, work)
+}
+
+/// How many allocations `work` makes under `subscriber`, after some calls that are not counted.
+fn steady(subscriber: impl Subscriber + Send + Sync, mut work: impl FnMut(u64)) -> u64 {
+    alone(subscriber, || {
+        // The values are as long as they will get.
+        (EVENTS..EVENTS + 200).for_each(&mut work);
+        let before = allocations();
+        (0..EVENTS).for_each(&mut work);
+        allocations() - before
+    })
+}
+
+fn event(index: u64) {
+    let client = Ipv4Addr::from_bits(0x0a00_0000 | index as u32);
+    tracing::info!(user = index, route = "/orders", ms = index as f64 / 8.0, cached = true, %client, "request served");
+}
+
+fn event_in_spans(index: u64) {
+    event(index);
+    tracing::info!(parent: tracing::Span::current(), index, "with an explicit parent");
+}
+
+fn in_spans(subscriber: impl Subscriber + Send + Sync) -> u64 {
+    alone(subscriber, || {
+        let request = tracing::info_span!("request", request_id = "7f3a", tenant = 12, late = tracing::field::Empty);
+        let _request = request.enter();
+        let query = tracing::info_span!("query", table = "orders", attempt = 1);
+        let _query = query.enter();
+        request.record("late", 7);
+        (EVENTS..EVENTS + 200).for_each(event_in_spans);
+        let before = allocations();
+        (0..EVENTS).for_each(event_in_spans);
+        allocations() - before
+    })
+}
+
+/// Formats into a reused buffer, and looks at the line.
+struct Null<F>(F);
+
+thread_local! {
+    static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+impl<F: Format> Handler for Null<F> {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            self.0.format(record, line)?;
+            assert!(black_box(&*line).contains(record.message()));
+            Ok(Outcome::Written)
+        })
+    }
+}
+
+#[test]
+fn the_counter_counts() {
+    let before = allocations();
+    let text = black_box(String::from("one"));
+    let mut list = black_box(Vec::with_capacity(1));
+    list.extend([1, 2, 3]);
+    assert_eq!(allocations() - before, 3, "{text} {list:?}");
+}
+
+#[test]
+fn an_event() {
+    assert_eq!(steady(registry().with(Null(Json::new()).into_layer()), event), 0);
+    assert_eq!(steady(registry().with(Null(Text::plain()).into_layer()), event), 0);
+}
+
+#[test]
+fn an_event_in_two_spans() {
+    assert_eq!(in_spans(registry().with(Null(Json::new()).into_layer())), 0);
+    assert_eq!(in_spans(registry().with(Null(Text::plain()).into_layer())), 0);
+}
+
+#[test]
+fn two_handlers_on_a_tee() {
+    let tee = || Tee::new().with("json", Null(Json::new())).with("text", Null(Text::plain()));
+    assert_eq!(steady(registry().with(tee().into_layer()), event), 0);
+    assert_eq!(in_spans(registry().with(tee().into_layer())), 0);
+}
+
+#[test]
+fn a_rewritten_record() {
+    let masked = Null(Json::new()).rewrite(|record: &mut Record| record.set("route", "***"));
+    assert_eq!(steady(registry().with(masked.into_layer()), event), 0);
+}
+
+/// Keeps each record and sends it away.
+struct Courier {
+    to: mpsc::SyncSender<Kept>,
+    tells: bool,
+}
+
+impl Handler for Courier {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        self.to.send(record.keep()).map_err(|_| Error::new("nobody is there"))?;
+        Ok(Outcome::Written)
+    }
+
+    fn keeps(&self) -> bool {
+        self.tells
+    }
+}
+
+/// A bounded channel allocates when it is made. One record at a time is under way, so that no run needs more room than
+/// the warm-up.
+fn sent_away(tells: bool) -> u64 {
+    let (to, from) = mpsc::sync_channel::<Kept>(16);
+    let (done, is_done) = mpsc::sync_channel(1);
+    let reader = thread::spawn(move || {
+        let mut seen = 0;
+        for kept in from {
+            assert_eq!(kept.message(), "request served");
+            assert_eq!(kept.fields().len(), 5);
+            drop(kept);
+            seen += 1;
+            done.send(()).unwrap();
+        }
+        seen
+    });
+    let count = steady(registry().with(Courier { to, tells }.into_layer()), |index| {
+        event(index);
+        is_done.recv().unwrap();
+    });
+    assert_eq!(reader.join().unwrap(), EVENTS + 200);
+    count
+}
+
+#[test]
+fn a_kept_record_that_is_dropped_on_another_thread() {
+    assert_eq!(sent_away(true), 0);
+}
+
+#[test]
+fn a_record_kept_by_a_handler_that_did_not_tell() {
+    assert_eq!(sent_away(false), 0);
+}
+
+#[test]
+fn a_span_takes_two_at_most() {
+    let span = |index| {
+        let span = tracing::info_span!("request", user = index, route = "/orders");
+        span.in_scope(|| black_box(()));
+    };
+    let made = steady(registry().with(Null(Json::new()).into_layer()), span);
+    assert!(made <= 2 * EVENTS, "{made} allocations for {EVENTS} spans");
+}
+
+#[test]
+fn a_disabled_call_site() {
+    let layer = || Null(Json::new()).into_layer();
+    let by_level = |index: u64| tracing::debug!(index, text = %format!("{index}"), "not wanted");
+    assert_eq!(steady(registry().with(layer().with_filter(LevelFilter::INFO)), by_level), 0);
+    let by_name = |index: u64| tracing::info!(target: "noisy", index, text = %format!("{index}"), "not wanted");
+    let loggers = Loggers::parse("info,noisy=off").unwrap();
+    assert_eq!(steady(registry().with(layer().with_filter(loggers)), by_name), 0);
+}
+
+#[test]
+fn handlers_on_loggers() {
+    let loggers = || {
+        let loggers = Loggers::parse("info,noisy=off").unwrap();
+        loggers.add_handler("", Null(Json::new()).shared("json")).unwrap();
+        loggers.add_handler("allocations", Null(Text::plain()).shared("text")).unwrap();
+        loggers
+    };
+    assert_eq!(steady(registry().with(loggers().into_layer()), event), 0);
+    assert_eq!(in_spans(registry().with(loggers().into_layer())), 0);
+}

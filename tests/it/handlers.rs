@@ -1,0 +1,221 @@
+//! Handlers, their wrappers, and the account they keep.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use proptest::prelude::*;
+use tracing::{error, info, warn};
+use tracing_strata::{
+    Error, Handler, Outcome, Record, Severity, Tee, Value,
+    trap::{Ledger, Trap, stats},
+};
+use tracing_subscriber::{Layer as _, filter::LevelFilter, prelude::*, registry, reload};
+
+use crate::support::{Memory, with_layer};
+
+#[test]
+fn a_handlers_level_filter_and_rewrite_are_its_own() {
+    let (all, some) = (Memory::default(), Memory::default());
+    let narrow = some
+        .clone()
+        .rewrite(|record: &mut Record| record.set("password", "***"))
+        .filter(|record: &Record| record.get("skip").is_none())
+        .level(Severity::WARN)
+        .into_layer();
+    let ledger = narrow.ledger();
+    tracing::subscriber::with_default(registry().with(all.clone().into_layer()).with(narrow), || {
+        info!("below");
+        warn!(skip = true, "skipped");
+        warn!(password = "s3cret", "masked");
+    });
+    let all = all.take();
+    assert_eq!(all.len(), 3);
+    assert_eq!(all[2].get("password"), Some(Value::Str("s3cret")));
+    assert_eq!(some.only().get("password"), Some(Value::Str("***")));
+    assert_eq!((ledger.stats().filtered, ledger.stats().written), (2, 1));
+}
+
+#[test]
+fn a_tee_captures_once() {
+    struct Counted(Arc<AtomicU64>);
+    impl std::fmt::Display for Counted {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            f.write_str("x")
+        }
+    }
+    let (a, b) = (Memory::default(), Memory::default());
+    let tee = Tee::new().with("a", a.clone().level(Severity::WARN)).with("b", b.clone());
+    let ledgers: Vec<_> = tee.handlers().iter().map(|handler| handler.ledger()).collect();
+    let visits = Arc::new(AtomicU64::new(0));
+    with_layer(tee.into_layer(), || {
+        info!(value = %Counted(Arc::clone(&visits)), "1");
+        warn!(value = %Counted(Arc::clone(&visits)), "2");
+    });
+    assert_eq!((a.take().len(), b.take().len(), visits.load(Ordering::Relaxed)), (1, 2, 2));
+    assert_eq!((ledgers[0].stats().filtered, ledgers[1].stats().written), (1, 2));
+}
+
+#[test]
+fn boxes_vecs_options_and_reload_are_layers() {
+    let memory = Memory::default();
+    let boxed: Vec<_> = (0..3).map(|_| memory.clone().boxed().into_layer()).collect();
+    let filtered: Vec<_> = (0..2).map(|_| memory.clone().boxed().into_layer().with_filter(LevelFilter::WARN)).collect();
+    let (reloaded, handle) = reload::Layer::new(memory.clone().boxed().into_layer());
+    let absent: Option<tracing_strata::HandlerLayer<Memory>> = None;
+    let subscriber =
+        registry().with(boxed).with(filtered).with(Some(memory.clone().into_layer())).with(absent).with(reloaded);
+    tracing::subscriber::with_default(subscriber, || {
+        info!("m");
+        assert_eq!(memory.take().len(), 5);
+        warn!("m");
+        assert_eq!(memory.take().len(), 7);
+        handle.reload(memory.clone().level(Severity::ERROR).boxed().into_layer()).unwrap();
+        let _span = tracing::info_span!("opened later", id = 1).entered();
+        info!("m");
+        let made = memory.take();
+        assert_eq!(made.len(), 4);
+        error!("m");
+        let made = memory.take();
+        assert_eq!(made.len(), 7);
+        assert!(made.iter().all(|record| record.get("id") == Some(Value::I64(1))));
+    });
+}
+
+#[test]
+fn t61_a_handler_that_comes_later_shows_spans_opened_earlier() {
+    let memory = Memory::default();
+    let (layer, handle) = reload::Layer::new(None::<tracing_strata::HandlerLayer<Memory>>);
+    tracing::subscriber::with_default(registry().with(tracing_strata::Context::new()).with(layer), || {
+        let _span = tracing::info_span!("early", id = 7).entered();
+        handle.reload(Some(memory.clone().into_layer())).unwrap();
+        info!("m");
+    });
+    assert_eq!(memory.only().get("id"), Some(Value::I64(7)));
+}
+
+#[test]
+fn names_and_readings_of_all_handlers() {
+    let layer = Memory::default().level(Severity::WARN).into_layer();
+    let named = Memory::default().into_layer().named("named one");
+    assert!(format!("{layer:?}").contains("Memory"));
+    let all = stats();
+    assert!(all.iter().any(|(name, _)| name == "Memory") && all.iter().any(|(name, _)| name == "named one"));
+    drop(named);
+    assert!(stats().iter().all(|(name, _)| name != "named one"));
+}
+
+/// Does with each record what its field says.
+struct Obedient;
+
+impl Handler for Obedient {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        match record.message() {
+            "written" => Ok(Outcome::Written),
+            "filtered" => Ok(Outcome::Filtered),
+            "dropped" => Ok(Outcome::Dropped),
+            "failed" => Err(Error::new("as told")),
+            "panicked" => std::panic::resume_unwind(Box::new("as told")),
+            other => unreachable!("{other}"),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn t12_every_record_is_accounted_for(plan in proptest::collection::vec(0..5usize, 0..60)) {
+        const KINDS: [&str; 5] = ["written", "filtered", "dropped", "failed", "panicked"];
+        let (trap, told) = Trap::counting();
+        let layer = Obedient.into_layer().trap(trap);
+        let ledger = layer.ledger();
+        let mut expected = [0; 5];
+        with_layer(layer, || {
+            for (done, kind) in plan.iter().enumerate() {
+                info!("{}", KINDS[*kind]);
+                expected[*kind] += 1;
+                assert_eq!(ledger.stats().accepted(), done as u64 + 1);
+            }
+        });
+        let stats = ledger.stats();
+        let lost = expected[3] + expected[4];
+        prop_assert_eq!([stats.written, stats.filtered, stats.dropped, stats.failed], [expected[0], expected[1], expected[2], lost]);
+        prop_assert_eq!(told.load(Ordering::Relaxed), lost);
+    }
+}
+
+#[test]
+fn readings_balance_while_records_settle() {
+    // A handler of the kind a queue is: takes, holds back, settles elsewhere.
+    struct Holding(std::sync::OnceLock<Arc<Ledger>>);
+    impl Handler for Holding {
+        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+            if let Some(ledger) = self.0.get() {
+                ledger.queue(1);
+            }
+            Ok(Outcome::Queued)
+        }
+        fn attach(&self, ledger: &Arc<Ledger>) {
+            self.0.set(Arc::clone(ledger)).unwrap();
+        }
+    }
+    let layer = Holding(Default::default()).into_layer();
+    let ledger = layer.ledger();
+    with_layer(layer, || (0..10_000).for_each(|_| info!("m")));
+    std::thread::scope(|scope| {
+        let settle = |each: fn(&Ledger, u64)| {
+            let ledger = &ledger;
+            move || (0..5_000).for_each(|_| each(ledger, 1))
+        };
+        scope.spawn(settle(Ledger::settle_written));
+        scope.spawn(settle(Ledger::settle_failed));
+        while ledger.stats().queued > 0 {
+            assert_eq!(ledger.stats().accepted(), 10_000);
+        }
+    });
+    assert_eq!((ledger.stats().written, ledger.stats().failed, ledger.stats().queued), (5_000, 5_000, 0));
+}
+
+#[test]
+fn a_trap_that_panics_hurts_nobody() {
+    let layer = Obedient.into_layer().trap(Trap::new(|_| std::panic::resume_unwind(Box::new("trap"))));
+    let ledger = layer.ledger();
+    with_layer(layer, || {
+        info!("failed");
+        info!("written");
+    });
+    assert_eq!((ledger.stats().failed, ledger.stats().written), (1, 1));
+}
+
+#[test]
+fn a_failure_tells_its_handler_error_and_record() {
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = Arc::clone(&seen);
+    let trap = Trap::new(move |failure| {
+        let record = failure.record().map(|record| record.message().to_owned());
+        told.lock().unwrap().push((failure.handler().to_owned(), failure.error().to_string(), record));
+    });
+    with_layer(Obedient.into_layer().named("o").trap(trap), || {
+        info!("failed");
+        info!("panicked");
+    });
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen[0], ("o".into(), "as told".into(), Some("failed".into())));
+    assert_eq!(seen[1], ("o".into(), "panicked in handle(): as told".into(), Some("panicked".into())));
+}
+
+#[test]
+fn a_shared_handler_has_a_level_that_changes() {
+    let memory = Memory::default();
+    let shared = memory.clone().shared("memory");
+    with_layer(shared.clone().into_layer(), || {
+        info!("1");
+        shared.set_level(Severity::WARN);
+        info!("2");
+        warn!("3");
+    });
+    assert_eq!(memory.take().len(), 2);
+    assert_eq!((shared.stats().written, shared.stats().filtered), (2, 1));
+}

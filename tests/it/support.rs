@@ -1,0 +1,58 @@
+//! A handler that remembers, and short ways to use it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing_strata::{Error, Handler, Outcome, Record};
+use tracing_subscriber::{Layer, Registry, layer::SubscriberExt as _};
+
+/// Remembers copies of all records. Clones share them.
+#[derive(Clone, Default)]
+pub(crate) struct Memory(Arc<Mutex<Vec<Record>>>);
+
+impl Memory {
+    pub(crate) fn take(&self) -> Vec<Record> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn only(&self) -> Record {
+        let mut records = self.take();
+        assert_eq!(records.len(), 1, "{records:?}");
+        records.remove(0)
+    }
+}
+
+impl Handler for Memory {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record.clone());
+        Ok(Outcome::Written)
+    }
+}
+
+/// Runs with one unfiltered layer and gives the records.
+pub(crate) fn records(run: impl FnOnce()) -> Vec<Record> {
+    let memory = Memory::default();
+    with_layer(memory.clone().into_layer(), run);
+    memory.take()
+}
+
+/// As [`records`], for exactly one.
+pub(crate) fn record(run: impl FnOnce()) -> Record {
+    let mut records = records(run);
+    assert_eq!(records.len(), 1, "{records:?}");
+    records.remove(0)
+}
+
+pub(crate) fn with_layer(layer: impl Layer<Registry> + Send + Sync + 'static, run: impl FnOnce()) {
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), run);
+}
+
+/// `name{field=value}` of each span, innermost first.
+pub(crate) fn spans(record: &Record) -> Vec<String> {
+    record
+        .spans()
+        .map(|span| {
+            let fields: Vec<_> = span.fields().iter().map(|(name, value)| format!("{name}={value}")).collect();
+            format!("{}{{{}}}", span.name(), fields.join(" "))
+        })
+        .collect()
+}
