@@ -118,9 +118,10 @@ fn t41_one_write_and_one_flush_a_record() {
     with_layer(Stream::writer(script.clone()).format(Bare).into_layer(), || {
         info!("one");
         info!("two");
+        assert_eq!((script.script().writes, script.script().flushes), (2, 2));
     });
     let inner = script.script();
-    assert_eq!((inner.writes, inner.flushes), (2, 2));
+    assert_eq!((inner.writes, inner.flushes), (2, 3), "once more when the layer is dropped");
     assert_eq!(inner.out, b"one\ntwo\n");
 }
 
