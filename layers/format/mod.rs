@@ -18,6 +18,8 @@ pub use self::{
     text::{Color, Text},
     time::Time,
 };
+use std::cell::Cell;
+
 use crate::{Error, Record, record::SpanView};
 
 /// Renders a record into a reused buffer.
@@ -45,6 +47,19 @@ pub trait Format: Send + Sync + 'static {
     /// Appends the record to `out`, without a line end.
     fn format(&self, record: &Record, out: &mut String) -> Result<(), Error>;
 
+    /// The same into bytes, which is what outputs want: they call this. Provided; a format that makes bytes itself
+    /// saves a copy and a check. They must be UTF-8.
+    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
+        with_scratch(|memory| {
+            memory.clear();
+            let mut text = String::from_utf8(std::mem::take(memory)).unwrap_or_default();
+            let result = self.format(record, &mut text);
+            out.extend_from_slice(text.as_bytes());
+            *memory = text.into_bytes();
+            result
+        })
+    }
+
     /// Called once, when the format meets its sink: whether that is a terminal.
     fn adapt(&mut self, terminal: bool) {
         let _ = terminal;
@@ -54,6 +69,10 @@ pub trait Format: Send + Sync + 'static {
 impl<F: Format + ?Sized> Format for Box<F> {
     fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
         (**self).format(record, out)
+    }
+
+    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
+        (**self).format_bytes(record, out)
     }
 
     fn adapt(&mut self, terminal: bool) {
@@ -66,3 +85,24 @@ fn outermost_first(record: &Record) -> impl Iterator<Item = SpanView<'_>> {
     let count = record.spans().count();
     (0..count).rev().filter_map(|depth| record.spans().nth(depth))
 }
+
+/// Memory that a thread uses again, with whatever is in it.
+#[inline]
+fn with_scratch<R>(use_it: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    thread_local! {
+        static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    }
+    // Taken out while it is used: a format may use another one, and a thread may be ending.
+    let mut memory = SCRATCH.try_with(Cell::take).unwrap_or_default();
+    let result = use_it(&mut memory);
+    if memory.len() > KEEP_BYTES {
+        memory.truncate(KEEP_BYTES);
+        memory.shrink_to_fit();
+    }
+    // Nothing is lost where it cannot be put back.
+    SCRATCH.try_with(|cell| cell.set(memory)).unwrap_or_default();
+    result
+}
+
+/// Above this the memory is given back, so that one huge record does not stay for ever.
+const KEEP_BYTES: usize = 64 * 1024;

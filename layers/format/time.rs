@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    fmt,
     ops::Range,
     sync::{
         Arc,
@@ -12,7 +13,7 @@ use std::{
 
 use jiff::{
     Timestamp,
-    fmt::strtime::BrokenDownTime,
+    fmt::{StdFmtWrite, strtime::BrokenDownTime},
     tz::{Offset, TimeZone},
 };
 
@@ -161,20 +162,22 @@ impl Time {
 
     /// Appends a time to a text, as a format of one's own would.
     pub fn write(&self, time: SystemTime, out: &mut String) {
+        self.write_to(time, out);
+    }
+
+    pub(super) fn write_to(&self, time: SystemTime, out: &mut impl fmt::Write) {
         let (seconds, nanos) = since_epoch(time);
-        match &self.style {
-            Style::None => {}
+        let written = match &self.style {
+            Style::None => Ok(()),
             Style::Calendar => self.calendar(seconds, nanos, out),
             Style::Unix(unit) => unix(seconds, nanos, *unit, self.digits, out),
+            // It was tried when it was set; a time it cannot show is still a time.
             Style::Custom(format) => {
-                let start = out.len();
-                if self.custom(format, seconds, nanos, out).is_err() {
-                    // Tried when it was set; a time it cannot show is still a time.
-                    out.truncate(start);
-                    self.calendar(seconds, nanos, out);
-                }
+                self.custom(format, seconds, nanos, &mut *out).or_else(|_| self.calendar(seconds, nanos, out))
             }
-        }
+        };
+        // Texts and lines take everything.
+        written.unwrap_or_default();
     }
 
     pub(super) fn is_none(&self) -> bool {
@@ -189,22 +192,19 @@ impl Time {
         matches!(self.style, Style::Calendar)
     }
 
-    /// Of a calendar time, the characters and which of them count.
+    /// A calendar time: which of the bytes count.
     #[inline]
-    pub(super) fn digits(&self, time: SystemTime) -> (Digits, Range<usize>) {
+    pub(super) fn put(&self, time: SystemTime, line: &mut Digits) -> Range<usize> {
         let (seconds, nanos) = since_epoch(time);
-        let mut text = [b'0'; 48];
-        let part = self.put_calendar(seconds, nanos, &mut text);
-        (text, part)
+        self.put_calendar(seconds, nanos, line)
     }
 
-    fn calendar(&self, seconds: i64, nanos: u32, out: &mut String) {
+    fn calendar(&self, seconds: i64, nanos: u32, out: &mut impl fmt::Write) -> fmt::Result {
         let mut text = Aligned([b'0'; 48]);
         let part = self.put_calendar(seconds, nanos, &mut text.0);
         // Aligned and filled up with ASCII, the check takes three steps.
-        if let Ok(text) = std::str::from_utf8(&text.0) {
-            out.push_str(&text[part]);
-        }
+        let text = std::str::from_utf8(&text.0).map_err(|_| fmt::Error)?;
+        out.write_str(&text[part])
     }
 
     #[inline]
@@ -252,10 +252,10 @@ impl Time {
         start..end
     }
 
-    fn custom(&self, format: &str, seconds: i64, nanos: u32, out: &mut String) -> Result<(), jiff::Error> {
+    fn custom(&self, format: &str, seconds: i64, nanos: u32, out: impl fmt::Write) -> Result<(), jiff::Error> {
         let zone = self.zone.as_ref().map_or(TimeZone::UTC, |zone| zone.zone.clone());
         let zoned = timestamp(seconds, nanos).to_zoned(zone);
-        BrokenDownTime::from(&zoned).format(format, out)
+        BrokenDownTime::from(&zoned).format(format, StdFmtWrite(out))
     }
 }
 
@@ -391,39 +391,40 @@ fn another_second(seconds: i64, last: &Cell<(i64, [u8; 32])>) -> [u8; 32] {
 #[inline]
 fn civil(day: u32) -> (u32, u32, u32) {
     const CYCLE: u32 = 146_097;
-    let quarters = 4 * (day + (CYCLE - 60)) + 3;
+    let quarters = 4 * (day + CYCLE - 60) + 3;
     let (century, in_century) = (quarters / CYCLE, quarters % CYCLE / 4);
     let product = 2_939_745 * u64::from(4 * in_century + 3);
-    let year = (100 * century + (product >> 32) as u32).wrapping_sub(400);
+    let year = 100 * century + (product >> 32) as u32;
     let day_of_year = (product as u32) / 2_939_745 / 4;
-    let months = 2_141 * day_of_year + 197_913;
-    let (month, day_of_month) = (months >> 16, (months & 0xffff) / 2_141 + 1);
-    if day_of_year >= 306 { (year.wrapping_add(1), month - 12, day_of_month) } else { (year, month, day_of_month) }
+    let product = 2_141 * day_of_year + 197_913;
+    let (month, day_of_month) = (product >> 16, (product & 0xffff) / 2_141 + 1);
+    // January and February belong to the year that began last March.
+    let (years, months) = if day_of_year >= 306 { (1, 12) } else { (0, 0) };
+    (year + years - 400, month - months, day_of_month)
 }
 
 /// In a unit of 10^-`unit` seconds, known to `digits` digits after the second.
-fn unix(seconds: i64, nanos: u32, unit: u8, digits: u8, out: &mut String) {
+fn unix(seconds: i64, nanos: u32, unit: u8, digits: u8, out: &mut impl fmt::Write) -> fmt::Result {
     let power = |exponent: u8| 10_i128.pow(exponent.into());
     let known = i128::from(seconds) * power(digits) + i128::from(nanos) / power(9 - digits);
     let mut integer = itoa::Buffer::new();
     if digits <= unit {
         let number = known * power(unit - digits);
         // Until the year 2262 even nanoseconds fit, and narrow numbers are faster.
-        out.push_str(match i64::try_from(number) {
+        return out.write_str(match i64::try_from(number) {
             Ok(number) => integer.format(number),
             Err(_) => integer.format(number),
         });
-        return;
     }
     let one = power(digits - unit);
     if known < 0 {
-        out.push('-');
+        out.write_char('-')?;
     }
     let known = known.abs();
-    out.push_str(integer.format(known / one));
-    out.push('.');
+    out.write_str(integer.format(known / one))?;
+    out.write_char('.')?;
     // The leading one keeps the zeros behind it, and is left out.
-    out.push_str(&integer.format(one + known % one)[1..]);
+    out.write_str(&integer.format(one + known % one)[1..])
 }
 
 #[cfg(test)]
@@ -450,7 +451,7 @@ mod tests {
     fn every_day_of_ten_thousand_years_follows_the_one_before() {
         let (mut year, mut month, mut day) = (0, 1, 1);
         for number in 0..3_652_425 {
-            if number % 7 == 0 || day < 2 || day > 27 {
+            if number % 7 == 0 || !(2..28).contains(&day) {
                 assert_eq!(civil(number), (year, month, day));
             }
             let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);

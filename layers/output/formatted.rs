@@ -100,9 +100,9 @@ impl<F: Format, S: Sink> Formatted<F, S> {
 impl<F: Format, S: Sink> Handler for Formatted<F, S> {
     fn handle(&self, record: &Record) -> Result<Outcome, Error> {
         let written = with_line(|line| {
-            self.format.format(record, line)?;
-            line.push_str(&self.terminator);
-            self.sink.write(line.as_bytes()).map_err(|error| self.refused("write to", error))
+            self.format.format_bytes(record, line)?;
+            line.extend_from_slice(self.terminator.as_bytes());
+            self.sink.write(line).map_err(|error| self.refused("write to", error))
         })?;
         if self.flush_on.is_some_and(|least| record.severity() >= least) {
             self.flush_after(written)?;
@@ -134,14 +134,14 @@ impl<F, S: fmt::Debug> fmt::Debug for Formatted<F, S> {
 
 thread_local! {
     /// The text of a record. Empty while it is in use: a handler that is called within a format has one of its own.
-    static LINE: Cell<String> = const { Cell::new(String::new()) };
+    static LINE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// What a thread keeps at most, in bytes.
 const KEPT: usize = 64 << 10;
 
 #[inline]
-fn with_line<R>(work: impl FnOnce(&mut String) -> R) -> R {
+fn with_line<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     // Where the thread is ending, there is no buffer any more.
     let mut line = LINE.try_with(Cell::take).unwrap_or_default();
     let result = work(&mut line);
@@ -160,12 +160,12 @@ mod tests {
     #[test]
     fn a_line_within_a_line_is_another_and_both_are_reused() {
         with_line(|outer| {
-            outer.push_str("outer");
+            outer.extend_from_slice(b"outer");
             with_line(|inner| {
                 assert!(inner.is_empty());
-                inner.push_str("inner");
+                inner.extend_from_slice(b"inner");
             });
-            assert_eq!(outer, "outer");
+            assert_eq!(outer, b"outer");
         });
         let kept = with_line(|line| (line.as_ptr(), line.capacity()));
         assert!(kept.1 > 0);
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_line_that_grew_is_shrunk() {
-        with_line(|line| line.extend(std::iter::repeat_n('x', 4 * KEPT)));
+        with_line(|line| line.extend(std::iter::repeat_n(b'x', 4 * KEPT)));
         with_line(|line| assert!(line.capacity() <= KEPT && line.is_empty()));
     }
 
@@ -182,7 +182,7 @@ mod tests {
     fn a_line_lost_to_a_panic_is_replaced() {
         let result = std::panic::catch_unwind(|| {
             with_line(|line| {
-                line.push_str("half");
+                line.extend_from_slice(b"half");
                 panic!("scripted");
             })
         });

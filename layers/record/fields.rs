@@ -154,6 +154,12 @@ impl Fields {
         self.find(name, bit(name)).is_some()
     }
 
+    /// The same for a name whose [bit] is known.
+    #[inline]
+    pub(crate) fn has(&self, name: &str, bit: u64) -> bool {
+        self.find(name, bit).is_some()
+    }
+
     /// Names and values, in the order in which the names were first set.
     #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, Value<'_>)> + DoubleEndedIterator {

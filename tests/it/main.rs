@@ -5,9 +5,12 @@
 mod capture;
 mod context;
 mod handlers;
+mod hostile;
+mod json;
 mod log_file;
 mod logger;
 mod loggers;
 mod places;
 mod stream;
 mod support;
+mod text;

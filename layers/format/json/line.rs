@@ -1,185 +1,217 @@
-//! Where a line grows: a small array that short pieces are copied into without a call, checked for UTF-8 as a whole
-//! when it is full, because `unsafe` is not to be had for promising it.
+//! Where a line grows.
+
+use std::fmt;
 
 use crate::{format::time::Digits, text};
 
-/// Bytes in the array; most lines fit.
+/// Bytes of a line that are gathered; most lines fit.
 const ROOM: usize = 384;
-/// Ready-made pieces are copied this wide, whatever their length.
+/// Ready-made pieces are copied this wide, whatever their length: that takes no call.
 const WIDE: usize = 32;
-/// The check for UTF-8 takes steps of this width through ASCII.
-const STEP: usize = 16;
 
-#[repr(align(16))]
-struct Bytes([u8; ROOM + STEP]);
-
+/// A line in the making: bytes, of which only whole pieces of text are made, so that they are UTF-8.
+///
+/// They are gathered in an array of a known size, which makes a short copy a few instructions long.
 pub(super) struct Line<'a> {
-    bytes: Bytes,
+    bytes: [u8; ROOM],
     /// How many of the bytes are written.
     at: usize,
-    /// An object was opened and has no member yet.
+    /// The object was opened and may have no member yet.
     is_first: bool,
-    out: &'a mut String,
+    out: &'a mut Vec<u8>,
 }
 
 /// A piece that is written again and again.
 #[derive(Clone, Debug)]
 pub(super) struct Piece {
-    text: String,
+    text: Vec<u8>,
     wide: [u8; WIDE],
 }
 
-impl From<String> for Piece {
-    fn from(text: String) -> Self {
+impl From<Vec<u8>> for Piece {
+    fn from(text: Vec<u8>) -> Self {
         let mut wide = [b' '; WIDE];
-        wide.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+        wide.iter_mut().zip(&text).for_each(|(to, from)| *to = *from);
         Self { text, wide }
     }
 }
 
 impl Piece {
-    #[cfg(test)]
-    pub(super) fn text(&self) -> &str {
+    /// What `write` writes.
+    pub(super) fn of(is_first: bool, write: impl FnOnce(&mut Line<'_>)) -> Self {
+        let mut text = Vec::new();
+        let mut line = Line::new(&mut text, is_first);
+        write(&mut line);
+        line.finish();
+        text.into()
+    }
+
+    pub(super) fn text(&self) -> &[u8] {
         &self.text
     }
 }
 
 impl<'a> Line<'a> {
     #[inline]
-    pub(super) fn new(out: &'a mut String, is_first: bool) -> Self {
-        Self { bytes: Bytes([b' '; ROOM + STEP]), at: 0, is_first, out }
+    pub(super) fn new(out: &'a mut Vec<u8>, is_first: bool) -> Self {
+        Self { bytes: [0; ROOM], at: 0, is_first, out }
     }
 
-    /// Brings all to the text. Before this, perhaps nothing is there.
+    /// Appends all to `out`; perhaps nothing is there before.
     #[inline]
-    pub(super) fn finish(mut self) {
+    pub(super) fn finish(&mut self) {
         self.flush();
     }
 
+    #[inline]
     fn flush(&mut self) {
-        let end = std::mem::take(&mut self.at);
-        let Some(filler) = self.bytes.0.get_mut(end..end + STEP) else { return };
-        filler.fill(b' ');
-        let whole = &self.bytes.0[..end.next_multiple_of(STEP)];
-        match std::str::from_utf8(whole) {
-            Ok(text) => self.out.push_str(&text[..end]),
-            // Only pieces of text are written here, so this is never taken; if it is, the line is still a line.
-            Err(_) => self.out.push_str(&String::from_utf8_lossy(&whole[..end])),
-        }
+        self.out.extend_from_slice(&self.bytes[..self.at]);
+        self.at = 0;
     }
 
-    /// Room for `len` bytes, which count as written.
+    /// The next `length` bytes, if there are so many.
     #[inline(always)]
-    fn room(&mut self, len: usize) -> Option<&mut [u8]> {
-        let start = self.at;
-        // Without a branch for an overflow: no text is half of the address space.
-        let end = start.wrapping_add(len);
-        if end > ROOM {
-            return None;
-        }
-        self.at = end;
-        self.bytes.0.get_mut(start..end)
+    fn room(&mut self, length: usize) -> Option<&mut [u8]> {
+        self.bytes.get_mut(self.at..)?.get_mut(..length)
     }
 
     // --- text that is fine as it is
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn piece(&mut self, piece: &Piece) {
-        if piece.text.len() <= WIDE
-            && let Some(room) = self.bytes.0.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut::<WIDE>())
-            && self.at + WIDE <= ROOM
-        {
-            *room = piece.wide;
-            self.at += piece.text.len();
-        } else {
+        let length = piece.text.len();
+        if length > WIDE || !self.first_of(&piece.wide, length) {
             self.long(&piece.text);
         }
     }
 
-    /// ASCII or not, without anything to escape.
-    #[inline]
+    /// The first `length` bytes. False if there is no room.
+    #[inline(always)]
+    fn first_of<const N: usize>(&mut self, bytes: &[u8; N], length: usize) -> bool {
+        let Some(room) = self.bytes.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut()) else { return false };
+        *room = *bytes;
+        self.at += length;
+        true
+    }
+
+    #[inline(always)]
     pub(super) fn raw(&mut self, text: &str) {
         match self.room(text.len()) {
-            Some(room) => copy(room, text.as_bytes()),
-            None => self.long(text),
+            Some(room) => {
+                copy(room, text.as_bytes());
+                self.at += text.len();
+            }
+            None => self.long(text.as_bytes()),
         }
     }
 
     #[inline]
     pub(super) fn byte(&mut self, byte: u8) {
-        debug_assert!(byte.is_ascii());
         if self.at == ROOM {
             self.flush();
         }
-        self.bytes.0[self.at] = byte;
+        self.bytes[self.at] = byte;
         self.at += 1;
     }
 
-    /// A part of ASCII digits and the like.
-    #[inline]
-    pub(super) fn digits(&mut self, digits: &Digits, part: std::ops::Range<usize>) {
-        if part.start == 0
-            && self.at + digits.len() <= ROOM
-            && let Some(room) = self.bytes.0.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut())
+    fn several(&mut self, text: &[u8]) {
+        match self.room(text.len()) {
+            Some(room) => {
+                room.copy_from_slice(text);
+                self.at += text.len();
+            }
+            None => self.long(text),
+        }
+    }
+
+    /// What `write` makes of as many bytes, and which of them count.
+    #[inline(always)]
+    pub(super) fn part(&mut self, write: impl FnOnce(&mut Digits) -> std::ops::Range<usize>) {
+        if let Some(room) =
+            self.bytes.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut::<{ size_of::<Digits>() }>())
         {
-            *room = *digits;
-            self.at += part.end;
-        } else if let Ok(text) = std::str::from_utf8(&digits[part]) {
-            self.raw(text);
+            let part = write(room);
+            if part.start > 0 {
+                room.copy_within(part.clone(), 0);
+            }
+            self.at += part.len();
+        } else {
+            let mut digits = [0; size_of::<Digits>()];
+            let part = write(&mut digits);
+            self.long(&digits[part]);
         }
     }
 
     /// A string of the first `count` digits.
     pub(super) fn hex(&mut self, digits: &[[u8; 8]], count: usize) {
         self.byte(b'"');
-        if let Ok(text) = std::str::from_utf8(&digits.as_flattened()[..count]) {
-            self.raw(text);
-        }
+        self.several(&digits.as_flattened()[..count]);
         self.byte(b'"');
     }
 
     #[cold]
     #[inline(never)]
-    fn long(&mut self, text: &str) {
+    fn long(&mut self, text: &[u8]) {
         self.flush();
-        self.out.push_str(text);
+        self.out.extend_from_slice(text);
     }
 
     // --- text that may have to be escaped
 
     /// Without quotes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn escaped(&mut self, text: &str) {
-        let start = self.at;
         if let Some(room) = self.room(text.len())
             && copy_plain(room, text.as_bytes())
         {
-            return;
+            self.at += text.len();
+        } else {
+            self.escape(text);
         }
-        self.at = start;
-        self.long_escaped(text);
+    }
+
+    /// With quotes.
+    #[inline(always)]
+    pub(super) fn string(&mut self, text: &str) {
+        if let Some([first, room @ .., last]) = self.room(text.len() + 2)
+            && copy_plain(room, text.as_bytes())
+        {
+            (*first, *last) = (b'"', b'"');
+            self.at += text.len() + 2;
+        } else {
+            self.byte(b'"');
+            self.escape(text);
+            self.byte(b'"');
+        }
     }
 
     #[cold]
     #[inline(never)]
-    fn long_escaped(&mut self, text: &str) {
+    fn escape(&mut self, text: &str) {
         self.flush();
-        escape(self.out, text);
-    }
-
-    /// What `write` appends, without quotes.
-    pub(super) fn escaped_from(&mut self, write: impl FnOnce(&mut String)) {
-        self.flush();
-        let start = self.out.len();
-        write(self.out);
-        if !text::is_plain(&self.out.as_bytes()[start..]) {
-            let raw = self.out.split_off(start);
-            escape(self.out, &raw);
+        let mut from = 0;
+        while let Some(at) = text::next_special(text, from, true) {
+            self.out.extend_from_slice(&text.as_bytes()[from..at]);
+            let Some(special) = text[at..].chars().next() else { break };
+            match special {
+                '"' => self.out.extend_from_slice(b"\\\""),
+                '\\' => self.out.extend_from_slice(b"\\\\"),
+                '\n' => self.out.extend_from_slice(b"\\n"),
+                '\r' => self.out.extend_from_slice(b"\\r"),
+                '\t' => self.out.extend_from_slice(b"\\t"),
+                // All that `is_control` knows are in the first plane, so four digits do.
+                _ => {
+                    self.out.extend_from_slice(b"\\u");
+                    self.out.extend_from_slice(&hex_digits(special.into())[4..]);
+                }
+            }
+            from = at + special.len_utf8();
         }
+        self.out.extend_from_slice(&text.as_bytes()[from..]);
     }
 
     /// What `write` appends, in lower case as far as it is ASCII.
-    pub(super) fn lower_case_from(&mut self, write: impl FnOnce(&mut Self)) {
+    pub(super) fn lower_case(&mut self, write: impl FnOnce(&mut Self)) {
         self.flush();
         let start = self.out.len();
         write(self);
@@ -187,45 +219,35 @@ impl<'a> Line<'a> {
         self.out[start..].make_ascii_lowercase();
     }
 
-    /// With quotes.
-    #[inline(always)]
-    pub(super) fn string(&mut self, text: &str) {
-        let start = self.at;
-        if let Some([first, room @ .., last]) = self.room(text.len() + 2)
-            && copy_plain(room, text.as_bytes())
-        {
-            (*first, *last) = (b'"', b'"');
-            return;
-        }
-        self.at = start;
-        self.byte(b'"');
-        self.long_escaped(text);
-        self.byte(b'"');
-    }
+    // --- members
 
     /// `,"key":`, without the comma where the key is the first in its object.
     #[inline]
     pub(super) fn key(&mut self, name: &str) {
-        let start = self.at;
-        if !self.is_first
-            && let Some([comma, quote, room @ .., last, colon]) = self.room(name.len() + 4)
-            && copy_plain(room, name.as_bytes())
-        {
-            (*comma, *quote, *last, *colon) = (b',', b'"', b'"', b':');
-            return;
-        }
-        self.at = start;
-        self.rare_key([name]);
+        self.comma();
+        self.byte(b'"');
+        self.escaped(name);
+        self.several(b"\":");
     }
 
-    /// A key in parts.
+    /// The same as a [piece](Piece) with its comma.
+    #[inline(always)]
+    pub(super) fn key_piece(&mut self, piece: &Piece) {
+        if self.is_first {
+            self.is_first = false;
+            self.several(&piece.text[1..]);
+        } else {
+            self.piece(piece);
+        }
+    }
+
+    /// A key with something appended.
     #[cold]
-    #[inline(never)]
-    pub(super) fn rare_key<'p>(&mut self, parts: impl IntoIterator<Item = &'p str>) {
+    pub(super) fn longer_key<'p>(&mut self, parts: impl IntoIterator<Item = &'p str>) {
         self.comma();
         self.byte(b'"');
         parts.into_iter().for_each(|part| self.escaped(part));
-        self.raw("\":");
+        self.several(b"\":");
     }
 
     /// Before a member.
@@ -234,6 +256,11 @@ impl<'a> Line<'a> {
         if !std::mem::take(&mut self.is_first) {
             self.byte(b',');
         }
+    }
+
+    #[inline]
+    pub(super) fn is_first(&self) -> bool {
+        self.is_first
     }
 
     /// `{`
@@ -247,10 +274,13 @@ impl<'a> Line<'a> {
         self.byte(b'}');
         self.is_first = false;
     }
+}
 
-    #[inline]
-    pub(super) fn is_first(&self) -> bool {
-        self.is_first
+/// The inside of a string.
+impl fmt::Write for Line<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.escaped(text);
+        Ok(())
     }
 }
 
@@ -260,7 +290,6 @@ fn copy(to: &mut [u8], from: &[u8]) {
     match from.len() {
         8..=16 => drop(copy_ends::<8>(to, from)),
         4..8 => drop(copy_ends::<4>(to, from)),
-        2..4 => drop(copy_ends::<2>(to, from)),
         _ => to.copy_from_slice(from),
     }
 }
@@ -272,11 +301,9 @@ fn copy_plain(to: &mut [u8], from: &[u8]) -> bool {
         8..=16 => copy_ends::<8>(to, from).map(|[first, last]| {
             text::suspicious(u64::from_le_bytes(first)) | text::suspicious(u64::from_le_bytes(last))
         }),
-        4..8 => copy_ends::<4>(to, from)
-            .map(|[first, last]| text::suspicious(both(u32::from_le_bytes(first), u32::from_le_bytes(last)))),
-        2..4 => copy_ends::<2>(to, from).map(|[first, last]| {
-            let word = both(u16::from_le_bytes(first), u16::from_le_bytes(last));
-            text::suspicious(word | word << 16)
+        4..8 => copy_ends::<4>(to, from).map(|[first, last]| {
+            let (first, last) = (u32::from_le_bytes(first), u32::from_le_bytes(last));
+            text::suspicious(u64::from(first) | u64::from(last) << 32)
         }),
         _ => {
             to.copy_from_slice(from);
@@ -284,12 +311,6 @@ fn copy_plain(to: &mut [u8], from: &[u8]) -> bool {
         }
     };
     found == Some(0)
-}
-
-/// One word of two halves.
-#[inline(always)]
-fn both<H: Into<u64>>(low: H, high: H) -> u64 {
-    low.into() | high.into() << 32
 }
 
 /// Copies a short text as its two ends, which may overlap: no loop and no call.
@@ -301,36 +322,7 @@ fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) -> Option<[[u8; N]; 2]>
     Some([first, last])
 }
 
-pub(super) fn escape(out: &mut String, text: &str) {
-    let mut from = 0;
-    while let Some(at) = text::next_special(text, from, true) {
-        out.push_str(&text[from..at]);
-        let Some(special) = text[at..].chars().next() else { break };
-        match special {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            // All that `is_control` knows are in the first plane, so four digits do.
-            _ => {
-                out.push_str("\\u");
-                let code = u32::from(special);
-                [12, 8, 4, 0].iter().for_each(|shift| out.push(char::from(digit((code >> shift) as u8 & 15))));
-            }
-        }
-        from = at + special.len_utf8();
-    }
-    out.push_str(&text[from..]);
-}
-
-/// A hexadecimal digit, lower case.
-#[inline]
-pub(super) fn digit(number: u8) -> u8 {
-    if number < 10 { b'0' + number } else { b'a' - 10 + number }
-}
-
-/// All eight digits of a number, each a byte of a word that is worked on as a whole.
+/// All eight lower-case digits of a number, each a byte of a word that is worked on as a whole.
 #[inline]
 pub(super) fn hex_digits(number: u32) -> [u8; 8] {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -352,27 +344,23 @@ mod tests {
         for number in [0, 1, 0x89ab_cdef, 0xffff_ffff, 0x0012_3456, 0xa000_000a, 0x7890_9999] {
             assert_eq!(hex_digits(number), *format!("{number:08x}").as_bytes().first_chunk().unwrap());
         }
-        assert_eq!((0..16).map(|number| char::from(digit(number))).collect::<String>(), "0123456789abcdef");
     }
 
-    /// Pieces of all lengths on all places of the array, and beyond it.
     #[test]
-    fn nothing_is_lost_where_the_array_ends() {
-        for before in (0..40).chain(ROOM - 70..ROOM + 20) {
-            for length in (0..40).chain([ROOM - 1, ROOM, 2 * ROOM]) {
-                for unit in ["x", "é", "\n"] {
-                    let (filler, text) = ("f".repeat(before), unit.repeat(length));
-                    let mut out = String::from("old");
-                    let mut line = Line::new(&mut out, false);
-                    line.raw(&filler);
-                    line.piece(&Piece::from("<".repeat(length % 50)));
-                    line.key(&text);
-                    line.string(&text);
-                    line.byte(b'.');
-                    line.finish();
-                    let text = text.replace('\n', "\\n");
-                    assert_eq!(out, format!("old{filler}{},\"{text}\":\"{text}\".", "<".repeat(length % 50)));
-                }
+    fn texts_and_pieces_of_all_lengths() {
+        for length in (0..70).chain([1_000]) {
+            for unit in ["x", "é", "\n", "\u{2028}"] {
+                let text = unit.repeat(length);
+                let mut out = b"old".to_vec();
+                let mut line = Line::new(&mut out, false);
+                line.raw(&text);
+                line.piece(&Piece::from(text.clone().into_bytes()));
+                line.key(&text);
+                line.string(&text);
+                let escaped = text.replace('\n', "\\n").replace('\u{2028}', "\\u2028");
+                line.finish();
+                let out = String::from_utf8(out).unwrap();
+                assert_eq!(out, format!("old{text}{text},\"{escaped}\":\"{escaped}\""));
             }
         }
     }

@@ -243,8 +243,17 @@ impl Default for Json {
 }
 
 impl Format for Json {
-    #[inline]
     fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+        super::with_scratch(|memory| {
+            memory.clear();
+            self.plan.write(&self.options, record, memory);
+            out.push_str(std::str::from_utf8(memory).map_err(Error::new)?);
+            Ok(())
+        })
+    }
+
+    #[inline]
+    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
         self.plan.write(&self.options, record, out);
         Ok(())
     }

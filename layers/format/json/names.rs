@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-use super::line::{Line, Piece};
+use super::line::Piece;
 
 /// Bounds the memory; names beyond it, or that fall on one place, are checked each time.
 const PLACES: usize = 1024;
@@ -29,11 +29,7 @@ pub(super) fn key(name: &'static str) -> Option<&'static Piece> {
 
 #[cold]
 fn learn(name: &'static str) -> Known {
-    let mut piece = String::new();
-    let mut line = Line::new(&mut piece, false);
-    line.key(name);
-    line.finish();
-    Known { name, piece: piece.into() }
+    Known { name, piece: Piece::of(false, |line| line.key(name)) }
 }
 
 #[cfg(test)]
@@ -44,7 +40,7 @@ mod tests {
     fn a_name_is_known_by_its_place_and_length() {
         static TEXT: &str = "user\"name";
         let (short, long) = (&TEXT[..4], TEXT);
-        let shown = |name| key(name).map(|piece| piece.text().to_owned());
+        let shown = |name| key(name).map(|piece| String::from_utf8(piece.text().to_owned()).unwrap());
         assert_eq!(shown(short).as_deref(), Some(",\"user\":"));
         // The same address: the place is taken.
         assert_eq!(shown(long), None);

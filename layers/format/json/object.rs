@@ -59,7 +59,7 @@ impl<'a> Object<'a> {
     }
 
     /// Appends the members.
-    #[inline]
+    #[inline(always)]
     pub(super) fn write(&self, line: &mut Line<'_>) {
         // Bits of the names that have been written, and of those that the format has.
         let mut taken = self.reserved.bloom;
@@ -91,40 +91,36 @@ impl<'a> Object<'a> {
     /// `taken` has a bit for each name that must be looked at.
     fn members(&self, line: &mut Line<'_>, fields: &Fields, taken: u64, source: Source<'a>) {
         for entry in fields.entries() {
-            if entry.bit() & taken != 0 || line.is_first() {
-                self.odd_member(line, entry, source);
-                continue;
+            let mut appended = 0;
+            if entry.bit() & taken != 0 {
+                match self.settle(entry, source) {
+                    Some(underscores) => appended = underscores,
+                    None => continue,
+                }
             }
             match entry.name() {
-                Ok(name) if let Some(piece) = names::key(name) => line.piece(piece),
-                Ok(name) | Err(name) => line.key(name),
+                Ok(name)
+                    if appended == 0
+                        && let Some(piece) = names::key(name) =>
+                {
+                    line.key_piece(piece)
+                }
+                Ok(name) | Err(name) if appended == 0 => line.key(name),
+                Ok(name) | Err(name) => line.longer_key([name].into_iter().chain(underscores(appended))),
             }
             let of = entry.value();
             value(line, of);
             if let Value::Error(chain) = of {
-                self.error(line, entry, 0, chain);
+                self.error(line, entry, appended, chain);
             }
         }
     }
 
-    /// A member whose name may be taken, or that is the first of its object.
-    #[inline(never)]
-    fn odd_member(&self, line: &mut Line<'_>, entry: Entry<'_>, source: Source<'a>) {
-        let (Ok(name) | Err(name)) = entry.name();
-        let Some(appended) = self.settle(entry.bit(), name, source) else { return };
-        match appended {
-            0 => line.key(name),
-            _ => line.rare_key([name].into_iter().chain(underscores(appended))),
-        }
-        let of = entry.value();
-        value(line, of);
-        if let Value::Error(chain) = of {
-            self.error(line, entry, appended, chain);
-        }
-    }
-
     /// How many `_` the name gets; `None` if the value is not written here.
-    fn settle(&self, bit: u64, name: &str, source: Source<'a>) -> Option<usize> {
+    #[inline(never)]
+    fn settle(&self, entry: Entry<'_>, source: Source<'a>) -> Option<usize> {
+        let (bit, Ok(name) | Err(name)) = (entry.bit(), entry.name());
+        let has = |fields: &Fields| fields.has(name, bit);
         let inner = match source {
             Source::Event => 0,
             Source::Span(depth, _) => depth,
@@ -133,7 +129,7 @@ impl<'a> Object<'a> {
         let shadowed = match source {
             Source::Event => false,
             Source::Span(..) | Source::Globals => {
-                self.event_has(name) || self.spans().take(inner).any(|span| span.fields().contains(name))
+                self.event.is_some_and(has) || self.spans().take(inner).any(|span| has(span.fields()))
             }
         };
         let hidden = bit == TRACEPARENT
@@ -175,23 +171,19 @@ impl<'a> Object<'a> {
             more += 1;
         }
         let first = [name.text].into_iter().chain(underscores(name.appended));
-        line.rare_key(first.chain([name.suffix]).chain(underscores(more)));
+        line.longer_key(first.chain([name.suffix]).chain(underscores(more)));
     }
 
     // --- who has a name
-
-    fn event_has(&self, name: &str) -> bool {
-        self.event.is_some_and(|fields| fields.contains(name))
-    }
 
     fn spans(&self) -> impl Iterator<Item = SpanView<'a>> {
         self.spans.into_iter().flat_map(Record::spans).chain(self.span)
     }
 
     fn has(&self, name: &str) -> bool {
-        self.event_has(name)
-            || self.spans().any(|span| span.fields().contains(name))
-            || self.globals.is_some_and(|fields| fields.contains(name))
+        let bit = bit(name);
+        let has = |fields: &Fields| fields.has(name, bit);
+        self.event.is_some_and(has) || self.spans().any(|span| has(span.fields())) || self.globals.is_some_and(has)
     }
 
     fn names(&self) -> impl Iterator<Item = &'a str> {

@@ -1,6 +1,6 @@
 //! Values as JSON writes them.
 
-use super::line::{Line, digit};
+use super::line::{Line, hex_digits};
 use crate::Value;
 
 /// A value; of an error, its message.
@@ -52,11 +52,12 @@ fn float(line: &mut Line<'_>, number: f64) {
 }
 
 /// A string of two lower-case digits a byte.
-pub(super) fn hex(line: &mut Line<'_>, bytes: &[u8]) {
+fn hex(line: &mut Line<'_>, bytes: &[u8]) {
     line.byte(b'"');
     for byte in bytes {
-        line.byte(digit(byte >> 4));
-        line.byte(digit(byte & 15));
+        let [.., high, low] = hex_digits((*byte).into());
+        line.byte(high);
+        line.byte(low);
     }
     line.byte(b'"');
 }
@@ -64,14 +65,11 @@ pub(super) fn hex(line: &mut Line<'_>, bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::is_control;
+    use crate::{format::json::line::Piece, text::is_control};
 
     fn shown<'v>(of: impl Into<Value<'v>>) -> String {
-        let mut out = String::new();
-        let mut line = Line::new(&mut out, true);
-        value(&mut line, of.into());
-        line.finish();
-        out
+        let piece = Piece::of(true, |line| value(line, of.into()));
+        String::from_utf8(piece.text().to_vec()).unwrap()
     }
 
     #[test]

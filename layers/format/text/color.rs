@@ -1,12 +1,17 @@
-//! When to use colour.
+//! Whether to use colour, and which.
 
-/// When a format uses colour.
+use std::ffi::OsString;
+
+use crate::Severity;
+
+/// When text is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Color {
     /// On a terminal, unless the environment says otherwise, in this order: `NO_COLOR` (not empty) means never,
     /// `CLICOLOR_FORCE` (not empty, not `0`) always, `CLICOLOR=0` and `TERM=dumb` never.
     ///
-    /// Sources: [no-color.org](https://no-color.org), [CLICOLOR](https://bixense.com/clicolors/).
+    /// The environment is read once, when the format meets its output; until then there is no colour. Sources:
+    /// [no-color.org](https://no-color.org), [bixense.com/clicolors](https://bixense.com/clicolors/).
     #[default]
     Auto,
     /// Always.
@@ -15,21 +20,66 @@ pub enum Color {
     Never,
 }
 
-impl Color {
-    pub(super) fn is_on(self, terminal: bool) -> bool {
-        self.decide(terminal, |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+pub(super) fn wanted(color: Color, terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let is_set = |name| variable(name).is_some_and(|value| !value.is_empty());
+    let is = |name, wanted: &str| variable(name).is_some_and(|value| value == *wanted);
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto if is_set("NO_COLOR") => false,
+        Color::Auto if is_set("CLICOLOR_FORCE") && !is("CLICOLOR_FORCE", "0") => true,
+        Color::Auto => terminal && !is("TERM", "dumb") && !is("CLICOLOR", "0"),
+    }
+}
+
+/// The pen: writes with colour, or without.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Paint {
+    on: bool,
+}
+
+const RESET: &str = "\x1b[0m";
+
+impl Paint {
+    pub(super) fn new(on: bool) -> Self {
+        Self { on }
     }
 
-    fn decide(self, terminal: bool, variable: impl Fn(&str) -> Option<String>) -> bool {
-        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-        match self {
-            Self::Always => true,
-            Self::Never => false,
-            Self::Auto if set("NO_COLOR").is_some() => false,
-            Self::Auto if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") => true,
-            Self::Auto if set("CLICOLOR").is_some_and(|value| value == "0") => false,
-            Self::Auto => terminal && set("TERM").is_none_or(|value| value != "dumb"),
+    pub(super) fn dim(self, out: &mut String, write: impl FnOnce(&mut String)) {
+        self.with("\x1b[2m", out, write);
+    }
+
+    pub(super) fn red(self, out: &mut String, write: impl FnOnce(&mut String)) {
+        self.with("\x1b[31m", out, write);
+    }
+
+    pub(super) fn level(self, out: &mut String, severity: Severity, write: impl FnOnce(&mut String)) {
+        self.with(level_color(severity), out, write);
+    }
+
+    /// What the colour adds to the length of a level.
+    pub(super) fn level_width(self, severity: Severity) -> usize {
+        if self.on { level_color(severity).len() + RESET.len() } else { 0 }
+    }
+
+    fn with(self, color: &str, out: &mut String, write: impl FnOnce(&mut String)) {
+        if !self.on {
+            return write(out);
         }
+        out.push_str(color);
+        write(out);
+        out.push_str(RESET);
+    }
+}
+
+fn level_color(severity: Severity) -> &'static str {
+    match severity.number() {
+        50.. => "\x1b[1;31m",
+        40.. => "\x1b[31m",
+        30.. => "\x1b[33m",
+        20.. => "\x1b[32m",
+        10.. => "\x1b[34m",
+        _ => "\x1b[35m",
     }
 }
 
@@ -38,20 +88,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_environment_decides_before_the_terminal() {
-        let auto = |terminal: bool, set: &[(&str, &str)]| {
-            Color::Auto.decide(terminal, |name| {
-                set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
-            })
+    fn who_decides() {
+        let decide = |terminal, variables: &[(&str, &str)]| {
+            let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+            wanted(Color::Auto, terminal, value)
         };
-        assert!(auto(true, &[]) && !auto(false, &[]));
-        assert!(!auto(true, &[("NO_COLOR", "1")]) && auto(true, &[("NO_COLOR", "")]));
-        assert!(auto(false, &[("CLICOLOR_FORCE", "1")]) && !auto(false, &[("CLICOLOR_FORCE", "0")]));
-        assert!(!auto(false, &[("CLICOLOR_FORCE", "")]));
-        assert!(!auto(true, &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")]));
-        assert!(!auto(true, &[("CLICOLOR", "0")]) && auto(true, &[("CLICOLOR", "1")]));
-        assert!(!auto(true, &[("TERM", "dumb")]) && auto(true, &[("TERM", "xterm")]));
-        assert!(Color::Always.decide(false, |_| Some("1".into())));
-        assert!(!Color::Never.decide(true, |_| Some("1".into())));
+        assert!(decide(true, &[]));
+        assert!(!decide(false, &[]));
+        assert!(!decide(true, &[("NO_COLOR", "1")]));
+        assert!(!decide(true, &[("NO_COLOR", "0")]));
+        assert!(decide(true, &[("NO_COLOR", "")]));
+        assert!(!decide(true, &[("TERM", "dumb")]));
+        assert!(decide(true, &[("TERM", "xterm")]));
+        assert!(!decide(true, &[("CLICOLOR", "0")]));
+        assert!(decide(true, &[("CLICOLOR", "1")]));
+        assert!(!decide(false, &[("CLICOLOR", "1")]));
+        assert!(decide(false, &[("CLICOLOR", "0"), ("CLICOLOR_FORCE", "1")]));
+        assert!(decide(false, &[("CLICOLOR_FORCE", "1")]));
+        assert!(!decide(false, &[("CLICOLOR_FORCE", "0")]));
+        assert!(!decide(false, &[("CLICOLOR_FORCE", "")]));
+        assert!(decide(true, &[("CLICOLOR_FORCE", "1"), ("TERM", "dumb")]));
+        assert!(!decide(true, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+        let no_color = |_: &str| Some("1".into());
+        assert!(wanted(Color::Always, false, no_color) && !wanted(Color::Never, true, |_| None));
     }
 }

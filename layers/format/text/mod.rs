@@ -1,199 +1,217 @@
-//! One pleasant line per record, for people.
+//! One pleasant line per record.
 
 mod color;
-mod line;
+mod quote;
 
 pub use self::color::Color;
-use self::line::Line;
+use self::{
+    color::{Paint, wanted},
+    quote::{Bare, is_bare_message, quoted, word},
+};
 use super::{Format, Time, outermost_first};
 use crate::{
-    Error, Record, Value,
-    record::{SpanView, TraceParent},
+    Error, Fields, Record, Value,
+    record::{ErrorChain, TraceParent},
 };
 
-/// One line per record, for people:
-///
-/// ```text
-/// 2026-11-20T15:17:16.123456Z INFO  shop::db: query done rows=3 took=1.5 request{id=7f3a method=GET}:query{table=users}
-/// ```
-///
-/// Time, level, target, message, the event's fields, then the spans from the outside in with theirs. Text that is not
-/// one plain word stands in quotes, with `"` and `\` escaped. An error is its message and its causes, joined by `: `. A
-/// span's `traceparent` is shown as its `trace_id`.
-///
-/// | setter | default | shows |
-/// |---|---|---|
-/// | [`time`](Self::time) | [`Time::utc`] | the time |
-/// | [`target`](Self::target) | yes | the target |
-/// | [`spans`](Self::spans) | yes | the spans with their fields |
-/// | [`source`](Self::source) | no | `src/db.rs:17` |
-/// | [`thread`](Self::thread) | no | the thread's name, or its id |
-/// | [`globals`](Self::globals) | no | the [fields of the application](crate::Globals) |
-/// | [`color`](Self::color) | [`Color::Auto`] | levels in colour, the rest dimmed or not |
-/// | [`multi_line`](Self::multi_line) | no | line breaks of the message, and causes on lines of their own |
-///
-/// # One record, one line
-/// Line breaks and all other control characters, the ANSI escape, the C1 controls, U+2028, U+2029, bidirectional controls
-/// and the byte order mark are written as `\n`, `\r`, `\t` or `\u{1b}`, in every part of the record, so that no value can
-/// forge a line or paint the terminal. A backslash in a message stays as it is. With [`multi_line`](Self::multi_line) only
-/// line breaks are kept, and what follows one begins with `    | `.
-///
-/// Python: `logging.Formatter`.
+/// One line per record, for people.
 ///
 /// ```
 /// use tracing_strata::{Format, Record, Severity, format::{Text, Time}};
 ///
-/// let mut record = Record::new(Severity::WARN, "shop", "two\nlines");
-/// record.set("user", "Ada Lovelace");
-/// record.push_span("request", [("id", 7)].into_iter().collect());
+/// let mut record = Record::new(Severity::INFO, "shop::db", "slow query");
+/// record.set("rows", 3);
+/// record.set("sql", "select 1");
+/// record.push_span("request", [("id", "7f3a"), ("method", "GET")].into_iter().collect());
+/// record.push_span("query", [("table", "users")].into_iter().collect());
+///
 /// let mut out = String::new();
 /// Text::plain().time(Time::none()).format(&record, &mut out).unwrap();
-/// assert_eq!(out, r#"WARN  shop: two\nlines user="Ada Lovelace" request{id=7}"#);
+/// assert_eq!(
+///     out,
+///     r#"INFO  shop::db: slow query rows=3 sql="select 1" request{id=7f3a method=GET}:query{table=users}"#
+/// );
 /// ```
+///
+/// # The parts of a line
+///
+/// | part | shown | setter |
+/// |---|---|---|
+/// | time | [`Time::utc`] | [`time`](Self::time) |
+/// | level | always, filled up to five characters | |
+/// | `[thread id]` | no | [`thread`](Self::thread) |
+/// | target | yes | [`target`](Self::target) |
+/// | `file:line` | no | [`source`](Self::source) |
+/// | message | always | [`multi_line`](Self::multi_line) |
+/// | `key=value` of the event; an error with its causes, `"top: cause: cause"` | always | |
+/// | `key=value` of the application | no | [`globals`](Self::globals) |
+/// | spans from the outside in, each with its fields, joined by `:`; of a `traceparent` its `trace_id` | yes | [`spans`](Self::spans) |
+///
+/// # What cannot be forged
+///
+/// A record is one line, whatever it holds, and can be read back: line breaks, ESC and all other control characters, C1,
+/// U+2028/2029, the bidirectional controls and U+FEFF are written as `\n`, `\t`, `\r` or `\u{1b}`, in every part, and a
+/// backslash as `\\`. So an escape that is seen was a control character, and colour is only ever this format's own.
+///
+/// Names and values stand bare if they are not empty and have no white space, quote, backslash, `=`, `{` or `}` (names of
+/// spans: no `:` either); else they are quoted, with `\"` for a quote. A message stands bare unless it could be taken for
+/// more than a message: one that has a `=` or a `{` directly after another character, or begins with a quote, or begins or
+/// ends with white space is quoted, too. What `Debug` has quoted is not quoted again.
+///
+/// Python: `logging.Formatter` with a format string; there, a line break in a message forges a line.
 #[derive(Clone, Debug)]
 pub struct Text {
     time: Time,
     color: Color,
-    is_colored: bool,
+    /// What has become of `color`.
+    paint: Paint,
     target: bool,
-    spans: bool,
     source: bool,
     thread: bool,
+    spans: bool,
     globals: bool,
     multi_line: bool,
 }
 
+/// Begins the lines of a record that are not its first.
+const CONTINUED: &str = "\n    | ";
+
 impl Text {
-    /// The default line; coloured on terminals.
+    /// Coloured on terminals.
     pub fn new() -> Self {
         Self {
             time: Time::utc(),
             color: Color::Auto,
-            is_colored: false,
+            paint: Paint::default(),
             target: true,
-            spans: true,
             source: false,
             thread: false,
+            spans: true,
             globals: false,
             multi_line: false,
         }
     }
 
-    /// The default line; coloured on terminals. The same as [`new`](Self::new), said aloud.
+    /// Coloured on terminals; another name for [`new`](Self::new).
     pub fn colored() -> Self {
-        Self::new().color(Color::Auto)
+        Self::new()
     }
 
-    /// The default line, never coloured.
+    /// Never coloured.
     pub fn plain() -> Self {
         Self::new().color(Color::Never)
     }
 
-    /// When to use colour. [`Color::Auto`] is decided when the format meets its sink.
-    pub fn color(mut self, color: Color) -> Self {
-        self.color = color;
-        self.is_colored = color == Color::Always;
-        self
+    /// When to use colour; [`Color::Auto`] by default.
+    pub fn color(self, color: Color) -> Self {
+        Self { color, paint: Paint::new(color == Color::Always), ..self }
     }
 
-    /// How the time is written; [`Time::none`] leaves it out.
-    pub fn time(mut self, time: Time) -> Self {
-        self.time = time;
-        self
+    /// How the time is written; [`Time::utc`] by default. [`Time::time_of_day`] suits consoles.
+    pub fn time(self, time: Time) -> Self {
+        Self { time, ..self }
     }
 
-    /// Whether the target is shown.
-    pub fn target(mut self, on: bool) -> Self {
-        self.target = on;
-        self
+    /// Whether the target is shown; yes by default.
+    pub fn target(self, on: bool) -> Self {
+        Self { target: on, ..self }
     }
 
-    /// Whether the spans are shown.
-    pub fn spans(mut self, on: bool) -> Self {
-        self.spans = on;
-        self
+    /// Whether file and line of the call site are shown, where they are known.
+    pub fn source(self, on: bool) -> Self {
+        Self { source: on, ..self }
     }
 
-    /// Whether the source place is shown.
-    pub fn source(mut self, on: bool) -> Self {
-        self.source = on;
-        self
+    /// Whether the thread's name and id are shown.
+    pub fn thread(self, on: bool) -> Self {
+        Self { thread: on, ..self }
     }
 
-    /// Whether the thread is shown.
-    pub fn thread(mut self, on: bool) -> Self {
-        self.thread = on;
-        self
+    /// Whether the spans are shown; yes by default.
+    pub fn spans(self, on: bool) -> Self {
+        Self { spans: on, ..self }
     }
 
-    /// Whether the fields of the application are shown.
-    pub fn globals(mut self, on: bool) -> Self {
-        self.globals = on;
-        self
+    /// Whether the fields of the whole application are shown.
+    pub fn globals(self, on: bool) -> Self {
+        Self { globals: on, ..self }
     }
 
-    /// Whether a record may take several lines.
-    pub fn multi_line(mut self, on: bool) -> Self {
-        self.multi_line = on;
-        self
+    /// Whether line breaks of messages are kept and causes of errors stand on lines of their own. Such lines begin with
+    /// `    | `, so a line that does not is a record's first. All other control characters, and line breaks elsewhere,
+    /// are still escaped.
+    pub fn multi_line(self, on: bool) -> Self {
+        Self { multi_line: on, ..self }
     }
 
-    fn head(&self, record: &Record, line: &mut Line<'_>) {
-        if !self.time.is_none() {
-            line.dim(|out| self.time.write(record.time(), out));
-            line.raw(" ");
+    fn message(&self, message: &str, out: &mut String) {
+        let shown = if self.multi_line { message.lines().next().unwrap_or_default() } else { message };
+        if is_bare_message(shown) {
+            Bare(out).push(shown);
+        } else {
+            quoted(out, [shown]);
         }
-        line.level(record.severity());
-        if self.thread {
-            line.raw(" ");
-            match record.thread_name() {
-                Some(name) => line.escaped(name),
-                None => line.number(record.thread_id()),
+    }
+
+    /// Each with a space before it. With `causes_below`, errors are without their causes.
+    fn fields(&self, fields: &Fields, causes_below: bool, out: &mut String) {
+        for (name, value) in fields.iter() {
+            space(out);
+            self.paint.dim(out, |out| {
+                word(out, name, "");
+                out.push('=');
+            });
+            match value {
+                Value::Error(chain) if causes_below => self.paint.red(out, |out| word(out, chain.message(), "")),
+                Value::Error(_) => self.paint.red(out, |out| write_value(value, out)),
+                value => write_value(value, out),
             }
         }
-        if self.target && !record.target().is_empty() {
-            line.raw(" ");
-            line.begin_dim();
-            line.escaped(record.target());
-            line.raw(":");
-            line.end();
-        }
-        if self.source
-            && let Some(file) = record.file()
-        {
-            line.raw(" ");
-            line.begin_dim();
-            line.escaped(file);
-            if let Some(number) = record.line() {
-                line.raw(":");
-                line.number(number.into());
+    }
+
+    fn path(&self, record: &Record, out: &mut String) {
+        for (depth, span) in outermost_first(record).enumerate() {
+            match depth {
+                0 => space(out),
+                _ => out.push(':'),
             }
-            line.raw(":");
-            line.end();
-        }
-    }
-
-    /// What stands on lines of its own where that is allowed: errors with their causes, and text of several lines.
-    fn stands_apart(&self, value: &Value<'_>) -> bool {
-        self.multi_line && (value.as_error().is_some() || value.as_str().is_some_and(|text| text.contains('\n')))
-    }
-
-    fn span(line: &mut Line<'_>, span: SpanView<'_>) {
-        line.begin_bold();
-        line.escaped(span.name());
-        line.end();
-        if !span.fields().is_empty() {
-            line.raw("{");
-            for (index, (name, value)) in span.fields().iter().enumerate() {
-                if index > 0 {
-                    line.raw(" ");
+            self.paint.dim(out, |out| {
+                word(out, span.name(), ":");
+                out.push('{');
+                for (index, (name, value)) in span.fields().iter().enumerate() {
+                    if index > 0 {
+                        out.push(' ');
+                    }
+                    if name == TraceParent::FIELD
+                        && let Some(trace) = span.trace()
+                    {
+                        out.push_str("trace_id=");
+                        quote::hex(out, &trace.trace_id().to_be_bytes());
+                        continue;
+                    }
+                    word(out, name, "");
+                    out.push('=');
+                    write_value(value, out);
                 }
-                match span.trace() {
-                    Some(trace) if name == TraceParent::FIELD => line.trace_id(trace.trace_id()),
-                    _ => line.pair(name, value),
-                }
+                out.push('}');
+            });
+        }
+    }
+
+    fn more_lines(&self, record: &Record, out: &mut String) {
+        for line in record.message().lines().skip(1) {
+            out.push_str(CONTINUED);
+            Bare(out).push(line);
+        }
+        for (name, value) in record.fields().iter() {
+            for cause in value.as_error().into_iter().flat_map(ErrorChain::causes) {
+                out.push_str(CONTINUED);
+                self.paint.dim(out, |out| {
+                    word(out, name, "");
+                    out.push_str(" caused by: ");
+                });
+                self.paint.red(out, |out| Bare(out).push(cause));
             }
-            line.raw("}");
         }
     }
 }
@@ -206,41 +224,96 @@ impl Default for Text {
 
 impl Format for Text {
     fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        let mut line = Line::new(out, self.is_colored);
-        self.head(record, &mut line);
-        if !record.message().is_empty() {
-            line.raw(" ");
-            if self.multi_line {
-                line.escaped_lines(record.message(), "    | ");
-            } else {
-                line.escaped(record.message());
-            }
+        if !self.time.is_none() {
+            self.paint.dim(out, |out| self.time.write_to(record.time(), &mut Bare(out)));
+            out.push(' ');
         }
-        let mut pairs = |pairs: &crate::Fields| {
-            for (name, value) in pairs.iter().filter(|(_, value)| !self.stands_apart(value)) {
-                line.raw(" ");
-                line.pair(name, value);
+        let start = out.len();
+        self.paint.level(out, record.severity(), |out| write_level(record, out));
+        let width = out[start..].len() - self.paint.level_width(record.severity());
+        (width..5).for_each(|_| out.push(' '));
+        out.push(' ');
+        if self.thread {
+            out.push('[');
+            if let Some(name) = record.thread_name() {
+                word(out, name, "]");
+                out.push(' ');
             }
-        };
-        pairs(record.fields());
-        if self.globals
-            && let Some(globals) = record.globals()
-        {
-            pairs(globals);
+            out.push_str(itoa::Buffer::new().format(record.thread_id()));
+            out.push_str("] ");
+        }
+        let target = Some(record.target()).filter(|target| self.target && !target.is_empty());
+        let file = record.file().filter(|_| self.source);
+        if target.is_some() || file.is_some() {
+            self.paint.dim(out, |out| {
+                if let Some(target) = target {
+                    word(out, target, "");
+                }
+                if let Some(file) = file {
+                    if target.is_some() {
+                        out.push(' ');
+                    }
+                    word(out, file, "");
+                    if let Some(line) = record.line() {
+                        out.push(':');
+                        out.push_str(itoa::Buffer::new().format(line));
+                    }
+                }
+                out.push(':');
+            });
+            out.push(' ');
+        }
+        self.message(record.message(), out);
+        self.fields(record.fields(), self.multi_line, out);
+        if let Some(globals) = record.globals().filter(|_| self.globals) {
+            self.fields(globals, false, out);
         }
         if self.spans {
-            for (index, span) in outermost_first(record).enumerate() {
-                line.raw(if index == 0 { " " } else { ":" });
-                Self::span(&mut line, span);
-            }
+            self.path(record, out);
         }
-        for (name, value) in record.fields().iter().filter(|(_, value)| self.stands_apart(value)) {
-            line.apart(name, value);
+        if self.multi_line {
+            self.more_lines(record, out);
         }
         Ok(())
     }
 
     fn adapt(&mut self, terminal: bool) {
-        self.is_colored = self.color.is_on(terminal);
+        self.paint = Paint::new(wanted(self.color, terminal, |name| std::env::var_os(name)));
+    }
+}
+
+/// Between two parts; there is one already after an empty message.
+fn space(out: &mut String) {
+    if !out.ends_with(' ') {
+        out.push(' ');
+    }
+}
+
+fn write_level(record: &Record, out: &mut String) {
+    match record.severity().name() {
+        Some(name) => Bare(out).push(name),
+        None => {
+            out.push_str("Level ");
+            out.push_str(itoa::Buffer::new().format(record.severity().number()));
+        }
+    }
+}
+
+fn write_value(value: Value<'_>, out: &mut String) {
+    match value {
+        Value::Bool(value) => out.push_str(if value { "true" } else { "false" }),
+        Value::I64(number) => out.push_str(itoa::Buffer::new().format(number)),
+        Value::U64(number) => out.push_str(itoa::Buffer::new().format(number)),
+        Value::I128(number) => out.push_str(itoa::Buffer::new().format(number)),
+        Value::U128(number) => out.push_str(itoa::Buffer::new().format(number)),
+        Value::F64(number) => out.push_str(zmij::Buffer::new().format(number)),
+        Value::Str(text) => word(out, text, ""),
+        Value::Rendered(text) => quote::rendered(out, text),
+        Value::Bytes([]) => out.push_str("\"\""),
+        Value::Bytes(bytes) => quote::hex(out, bytes),
+        Value::Error(chain) => match chain.causes().len() {
+            0 => word(out, chain.message(), ""),
+            _ => quoted(out, [chain.message()].into_iter().chain(chain.causes().flat_map(|cause| [": ", cause]))),
+        },
     }
 }

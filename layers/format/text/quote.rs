@@ -1,0 +1,171 @@
+//! Names, values and messages so that they can be told apart.
+
+use std::fmt;
+
+use crate::text::{is_control, next_special};
+
+/// A name or value: bare if it is a word, else in quotes. `but` has characters that are not for bare words here.
+pub(super) fn word(out: &mut String, text: &str, but: &str) {
+    if is_word(text) && !text.contains(|c| but.contains(c)) {
+        out.push_str(text);
+    } else {
+        quoted(out, [text]);
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    let ascii = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'=' | b'{' | b'}');
+    if text.bytes().all(ascii) {
+        return !text.is_empty();
+    }
+    text.chars().all(|c| if c.is_ascii() { ascii(c as u8) } else { !is_control(c) && !c.is_whitespace() })
+}
+
+/// What `Debug` or `Display` printed: like a word, but what is one quoted text already is not quoted again.
+pub(super) fn rendered(out: &mut String, text: &str) {
+    if is_quoted(text) {
+        // Controls can still be in it; their escapes mean the same inside and outside of quotes.
+        let mut from = 0;
+        while let Some(at) = next_special(text, from, false) {
+            out.push_str(&text[from..at]);
+            let end = at + text[at..].chars().next().map_or(0, char::len_utf8);
+            escaped(out, &text[at..end], true);
+            from = end;
+        }
+        out.push_str(&text[from..]);
+    } else {
+        word(out, text, "");
+    }
+}
+
+/// Whether text is one quoted text as a whole: a quote at each end, and between them none without a backslash before it.
+fn is_quoted(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else { return false };
+    let mut is_escaped = false;
+    for byte in inner.bytes() {
+        match byte {
+            b'"' if !is_escaped => return false,
+            b'\\' => is_escaped = !is_escaped,
+            _ => is_escaped = false,
+        }
+    }
+    !is_escaped
+}
+
+/// Texts in one pair of quotes.
+pub(super) fn quoted<'t>(out: &mut String, texts: impl IntoIterator<Item = &'t str>) {
+    out.push('"');
+    texts.into_iter().for_each(|text| escaped(out, text, true));
+    out.push('"');
+}
+
+/// Whether a message can stand without quotes and be taken for nothing else: what follows it has a `=`, or a `{` after
+/// a name.
+pub(super) fn is_bare_message(text: &str) -> bool {
+    let mut before = ' ';
+    for c in text.chars() {
+        if c == '=' || (c == '{' && before != ' ') {
+            return false;
+        }
+        before = c;
+    }
+    !text.starts_with(|c: char| c == '"' || c.is_whitespace()) && !text.ends_with(char::is_whitespace)
+}
+
+/// Text that stands without quotes.
+pub(super) struct Bare<'a>(pub(super) &'a mut String);
+
+impl Bare<'_> {
+    pub(super) fn push(self, text: &str) {
+        escaped(self.0, text, false);
+    }
+}
+
+impl fmt::Write for Bare<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        escaped(self.0, text, false);
+        Ok(())
+    }
+}
+
+fn escaped(out: &mut String, text: &str, quotes: bool) {
+    let mut from = 0;
+    while let Some(at) = next_special(text, from, true) {
+        out.push_str(&text[from..at]);
+        let Some(special) = text[at..].chars().next() else { break };
+        match special {
+            '"' if !quotes => out.push('"'),
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            _ => out.extend(special.escape_unicode()),
+        }
+        from = at + special.len_utf8();
+    }
+    out.push_str(&text[from..]);
+}
+
+/// Two lower-case digits a byte.
+pub(super) fn hex(out: &mut String, bytes: &[u8]) {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    out.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_others() {
+        for (text, shown) in [
+            ("users", "users"),
+            ("10.0.0.1:80", "10.0.0.1:80"),
+            ("größe", "größe"),
+            ("", "\"\""),
+            ("two words", "\"two words\""),
+            ("a=b", "\"a=b\""),
+            ("{}", "\"{}\""),
+            ("say \"no\"", "\"say \\\"no\\\"\""),
+            ("C:\\dir", "\"C:\\\\dir\""),
+            ("\x1b[31m", "\"\\u{1b}[31m\""),
+            ("\u{a0}", "\"\u{a0}\""),
+            ("a\u{2028}b", "\"a\\u{2028}b\""),
+        ] {
+            let mut out = String::new();
+            word(&mut out, text, "");
+            assert_eq!(out, shown);
+        }
+    }
+
+    #[test]
+    fn what_debug_quoted_is_not_quoted_again() {
+        for (text, shown) in [
+            (r#""""#, r#""""#),
+            (r#""a b""#, r#""a b""#),
+            (r#""a\"b""#, r#""a\"b""#),
+            (r#""a\\""#, r#""a\\""#),
+            ("\"a\nb\"", r#""a\nb""#),
+            ("\"", r#""\"""#),
+            (r#""a"b""#, r#""\"a\"b\"""#),
+            (r#""a\""#, r#""\"a\\\"""#),
+            (r#""a" b="c""#, r#""\"a\" b=\"c\"""#),
+            ("Some(5)", "Some(5)"),
+        ] {
+            let mut out = String::new();
+            rendered(&mut out, text);
+            assert_eq!(out, shown);
+        }
+    }
+
+    #[test]
+    fn messages_that_could_be_more() {
+        for bare in ["", "paid", "set {1, 2}", "he said \"no\"", "a: b", "Config { port: 80 }"] {
+            assert!(is_bare_message(bare), "{bare}");
+        }
+        for quoted in ["a=b", "Config{port", "\"x", " x", "x ", "x\u{3000}"] {
+            assert!(!is_bare_message(quoted), "{quoted}");
+        }
+    }
+}

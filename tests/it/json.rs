@@ -1,0 +1,637 @@
+//! `format::Json`: golden lines, options, and hostile records against a naive model.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, Mutex},
+    time::UNIX_EPOCH,
+};
+
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use tracing_strata::{
+    Fields, Record, Severity, Value,
+    format::{Format, Json, Key, Time},
+    prelude::*,
+};
+use tracing_subscriber::prelude::*;
+
+use crate::hostile::{self, Named, Spec, TRACEPARENT, V, is_control};
+
+// --- a strict reader: JSON with its keys in order, refusing a key that stands twice
+
+#[derive(Clone, Debug, PartialEq)]
+enum J {
+    Bool(bool),
+    I64(i64),
+    U64(u64),
+    F64(f64),
+    Str(String),
+    List(Vec<J>),
+    Object(Vec<(String, J)>),
+}
+
+impl<'de> de::Deserialize<'de> for J {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Strict;
+        impl<'de> Visitor<'de> for Strict {
+            type Value = J;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("JSON without null")
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<J, E> {
+                Ok(J::Bool(value))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<J, E> {
+                Ok(J::I64(value))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<J, E> {
+                Ok(J::U64(value))
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<J, E> {
+                Ok(J::F64(value))
+            }
+            fn visit_str<E>(self, value: &str) -> Result<J, E> {
+                Ok(J::Str(value.to_owned()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<J, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    list.push(item);
+                }
+                Ok(J::List(list))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<J, A::Error> {
+                let mut members: Vec<(String, J)> = Vec::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    if members.iter().any(|(known, _)| *known == key) {
+                        return Err(de::Error::custom(format!("key {key:?} twice")));
+                    }
+                    members.push((key, map.next_value()?));
+                }
+                Ok(J::Object(members))
+            }
+        }
+        from.deserialize_any(Strict)
+    }
+}
+
+fn line(json: &Json, record: &Record) -> String {
+    let mut out = String::from("before ");
+    json.format(record, &mut out).unwrap();
+    let mut bytes = b"before ".to_vec();
+    json.format_bytes(record, &mut bytes).unwrap();
+    assert_eq!(out.as_bytes(), bytes);
+    out.strip_prefix("before ").unwrap().to_owned()
+}
+
+fn strict(line: &str) -> J {
+    assert!(!line.chars().any(is_control), "{line:?}");
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+#[test]
+fn the_reader_of_these_tests_is_strict() {
+    assert!(serde_json::from_str::<J>(r#"{"a":1,"a":2}"#).is_err());
+    assert!(serde_json::from_str::<J>(r#"{"a":{"b":1,"\u0062":2}}"#).is_err());
+    assert!(serde_json::from_str::<J>(r#"{"a":NaN}"#).is_err());
+    assert!(serde_json::from_str::<J>(r#"{"a":1,"b":[{"a":1}]}"#).is_ok());
+}
+
+// --- golden lines
+
+fn at(nanos: u64) -> std::time::SystemTime {
+    UNIX_EPOCH + std::time::Duration::from_nanos(nanos)
+}
+
+fn fields<const N: usize>(pairs: [(&'static str, Value<'static>); N]) -> Fields {
+    pairs.into_iter().collect()
+}
+
+/// `paid` by user 7 inside two spans.
+fn paid() -> Record {
+    let mut record = Record::new(Severity::INFO, "shop::pay", "paid");
+    record.set_time(at(1_795_187_836_123_456_789));
+    record.set_source("src/pay.rs", 42);
+    record.set_module_path("shop::pay");
+    record.set_name("order.paid");
+    record.set_thread("worker", 12);
+    record.set("user", 7);
+    record.set("amount", 12.0);
+    record.push_span("request", fields([("id", "7f3a".into()), ("method", "GET".into())]));
+    record.push_span("query", fields([("table", "users".into()), ("id", 9.into())]));
+    record.set_globals(fields([("service", "shop".into()), ("table", "none".into())]));
+    record
+}
+
+const HEAD: &str = r#"{"timestamp":"2026-11-20T15:17:16.123456Z","level":"INFO","target":"shop::pay","message":"paid""#;
+
+#[test]
+fn flat_by_default() {
+    let rest = r#","user":7,"amount":12.0,"table":"users","id":9,"method":"GET","service":"shop"}"#;
+    assert_eq!(line(&Json::new(), &paid()), format!("{HEAD}{rest}"));
+}
+
+#[test]
+fn every_member_that_can_be_turned_on() {
+    let json = Json::new()
+        .level_number(true)
+        .event_name(true)
+        .source(true)
+        .thread(true)
+        .process(true)
+        .lower_case_levels(true)
+        .nest_fields("fields")
+        .current_span(true)
+        .span_list(true)
+        .nest_context("context")
+        .field("host", "h1")
+        .field("shard", 3);
+    let record = paid();
+    let expected = [
+        r#"{"timestamp":"2026-11-20T15:17:16.123456Z","level":"info","level_number":20,"target":"shop::pay","message":"paid""#,
+        r#","event_name":"order.paid","file":"src/pay.rs","line":42,"module_path":"shop::pay""#,
+        r#","thread_name":"worker","thread_id":12"#,
+        &format!(r#","process_name":"{}","process_id":{}"#, record.process_name(), record.process_id()),
+        r#","fields":{"user":7,"amount":12.0}"#,
+        r#","span":{"name":"query","table":"users","id":9}"#,
+        r#","spans":[{"name":"request","id":"7f3a","method":"GET"},{"name":"query","table":"users","id":9}]"#,
+        r#","context":{"table":"users","id":9,"method":"GET"}"#,
+        r#","service":"shop","table":"none","host":"h1","shard":3}"#,
+    ];
+    assert_eq!(line(&json, &record), expected.concat());
+}
+
+#[test]
+fn members_are_renamed_left_out_and_brought_back() {
+    let json = Json::new()
+        .rename(Key::Timestamp, "@timestamp")
+        .rename(Key::Message, "msg")
+        .omit(Key::Target)
+        .omit(Key::Level)
+        .rename(Key::Level, "severity");
+    let mut record = paid();
+    record.set("msg", "taken");
+    record.set("message", "free");
+    let expected = [
+        r#"{"@timestamp":"2026-11-20T15:17:16.123456Z","severity":"INFO","msg":"paid""#,
+        r#","user":7,"amount":12.0,"msg_":"taken","message":"free","table":"users","id":9,"method":"GET","service":"shop"}"#,
+    ];
+    assert_eq!(line(&json, &record), expected.concat());
+    let all = Key::ALL.iter().fold(Json::new(), |json, key| json.omit(*key));
+    assert_eq!(line(&all, &Record::new(Severity::INFO, "a", "b")), "{}");
+    let mut one = Record::new(Severity::INFO, "a", "b");
+    one.set("a", 1);
+    assert_eq!(line(&all, &one), r#"{"a":1}"#);
+    assert_eq!(line(&all.clone().field("x", true), &one), r#"{"a":1,"x":true}"#);
+    let late = all.field("x", true).thread(true).source(true).rename(Key::ThreadId, "id").rename(Key::File, "file");
+    one.set_thread("", 3);
+    assert_eq!(line(&late, &one), r#"{"id":3,"a":1,"x":true}"#);
+    one.set_source("f.rs", 1);
+    assert_eq!(line(&late, &one), r#"{"file":"f.rs","id":3,"a":1,"x":true}"#);
+}
+
+#[test]
+fn of_two_options_that_ask_for_one_key_the_last_has_it() {
+    let bare = Json::new().omit(Key::Target).time(Time::none());
+    let record = Record::new(Severity::INFO, "t", "m");
+    let both = |json: Json| line(&json, &record);
+    assert_eq!(both(bare.clone().rename(Key::Level, "x").rename(Key::Message, "x")), r#"{"x_":"INFO","x":"m"}"#);
+    assert_eq!(both(bare.clone().rename(Key::Message, "x").rename(Key::Level, "x")), r#"{"x":"INFO","x_":"m"}"#);
+    assert_eq!(both(bare.clone().rename(Key::Level, "message")), r#"{"message":"INFO","message_":"m"}"#);
+    assert_eq!(both(bare.clone().field("level", 1)), r#"{"level_":"INFO","message":"m","level":1}"#);
+    assert_eq!(both(bare.clone().field("a", 1).field("a", 2)), r#"{"level":"INFO","message":"m","a":2}"#);
+    assert_eq!(both(bare.clone().nest_fields("level")), r#"{"level_":"INFO","message":"m","level":{}}"#);
+    let three = bare.rename(Key::Level, "x").rename(Key::Message, "x_").field("x", 0);
+    assert_eq!(both(three), r#"{"x__":"INFO","x_":"m","x":0}"#);
+}
+
+#[test]
+fn times() {
+    let mut record = Record::new(Severity::INFO, "t", "m");
+    record.set_time(at(1_795_187_836_123_456_789));
+    let shown = |time: Time| line(&Json::new().time(time).omit(Key::Target).omit(Key::Level), &record);
+    assert_eq!(shown(Time::utc().nanos()), r#"{"timestamp":"2026-11-20T15:17:16.123456789Z","message":"m"}"#);
+    assert_eq!(shown(Time::unix_millis()), r#"{"timestamp":1795187836123,"message":"m"}"#);
+    assert_eq!(shown(Time::unix_seconds().micros()), r#"{"timestamp":1795187836.123456,"message":"m"}"#);
+    let berlin = Time::zone("Europe/Berlin").unwrap();
+    assert_eq!(shown(berlin.clone().seconds()), r#"{"timestamp":"2026-11-20T16:17:16+01:00","message":"m"}"#);
+    assert_eq!(shown(berlin.clone().millis().date(false)), r#"{"timestamp":"16:17:16.123","message":"m"}"#);
+    let quoted = berlin.strftime("\"%H\"%n\\%%").unwrap();
+    assert_eq!(shown(quoted), r#"{"timestamp":"\"16\"\n\\%","message":"m"}"#);
+    assert_eq!(shown(Time::none()), r#"{"message":"m"}"#);
+}
+
+#[test]
+fn trace_ids_stand_in_for_the_header() {
+    let mut record = Record::new(Severity::INFO, "t", "m");
+    record.push_span("request", fields([("traceparent", TRACEPARENT.into()), ("id", 1.into())]));
+    record.push_span("inner", fields([("traceparent", "not one".into())]));
+    let json = Json::new().time(Time::none());
+    let head = r#"{"level":"INFO","target":"t","message":"m""#;
+    let ids = r#","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7","trace_flags":"01""#;
+    // What cannot be read as a header is a field like any other.
+    assert_eq!(line(&json, &record), format!(r#"{head}{ids},"traceparent":"not one","id":1}}"#));
+    let listed = r#","spans":[{"name":"request","id":1},{"name":"inner","traceparent":"not one"}]}"#;
+    assert_eq!(line(&json.clone().span_list(true), &record), format!("{head}{ids}{listed}"));
+    // Without the ids, the header stays.
+    let without = json.clone().omit(Key::TraceId);
+    let ids = r#","span_id":"00f067aa0ba902b7","trace_flags":"01","traceparent":"not one","id":1}"#;
+    assert_eq!(line(&without, &record), format!("{head}{ids}"));
+    // The application's own `trace_id` keeps its name as long as the record has no other.
+    let mut own = Record::new(Severity::INFO, "t", "m");
+    own.set("trace_id", "mine");
+    assert_eq!(line(&json, &own), format!(r#"{head},"trace_id":"mine"}}"#));
+    own.push_span("request", fields([("traceparent", TRACEPARENT.into())]));
+    assert!(line(&json, &own).ends_with(r#","trace_flags":"01","trace_id_":"mine"}"#));
+}
+
+#[test]
+fn errors_with_causes_and_types() {
+    let json = Json::new().time(Time::none()).omit(Key::Level).omit(Key::Target);
+    let mut record = Record::new(Severity::ERROR, "t", "m");
+    let chain = hostile::Chain::new(&["top".into(), "middle".into(), "root".into()]);
+    record.fields_mut().set_error("error", &chain);
+    assert_eq!(line(&json, &record), r#"{"message":"m","error":"top","error.causes":["middle","root"]}"#);
+    record.fields_mut().set_error("error", &"x".parse::<i32>().unwrap_err());
+    let number = r#""error":"invalid digit found in string","error.type":"std::num::ParseIntError""#;
+    assert_eq!(line(&json, &record), format!(r#"{{"message":"m",{number}}}"#));
+    // What the error adds gives way to fields, also to those of spans.
+    record.push_span("s", fields([("error.type", "mine".into())]));
+    let expected = format!(r#"{{"message":"m",{},"error.type":"mine"}}"#, number.replace(".type", ".type_"));
+    assert_eq!(line(&json, &record), expected);
+}
+
+#[test]
+fn long_and_not_ascii_texts() {
+    let json = Json::new().time(Time::none()).omit(Key::Level);
+    for length in [0, 1, 383, 384, 385, 10_000] {
+        for unit in ["x", "ü", "🦀"] {
+            let text = unit.repeat(length);
+            let mut record = Record::new(Severity::INFO, &text, &text);
+            record.set(text.clone(), &text);
+            let expected = format!(r#"{{"target":"{text}","message":"{text}","{text}":"{text}"}}"#);
+            assert_eq!(line(&json, &record), expected);
+        }
+    }
+}
+
+// --- through tracing
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn take(&self) -> Vec<String> {
+        let bytes = std::mem::take(&mut *self.0.lock().unwrap());
+        String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Into<F>(F, Lines);
+
+impl<F: Format> Handler for Into<F> {
+    fn handle(&self, record: &Record) -> Result<tracing_strata::Outcome, tracing_strata::Error> {
+        let mut out = Vec::new();
+        self.0.format_bytes(record, &mut out)?;
+        out.push(b'\n');
+        self.1.0.lock().unwrap().extend_from_slice(&out);
+        Ok(tracing_strata::Outcome::Written)
+    }
+}
+
+#[test]
+fn the_shape_of_tracing_subscriber() {
+    let (ours, theirs) = (Lines::default(), Lines::default());
+    let writer = theirs.clone();
+    let stack = tracing_subscriber::registry()
+        .with(Into(Json::tracing_subscriber(), ours.clone()).into_layer())
+        .with(tracing_subscriber::fmt::layer().json().with_writer(move || writer.clone()));
+    tracing::subscriber::with_default(stack, || {
+        tracing::info!("outside");
+        tracing::warn!(user = 7, name = "Ada", ok = true, ratio = 0.5, ip = %"10.0.0.1", list = ?[1, 2], "quoted \"{}\"", 1);
+        tracing::debug!(target: "shop::db", user = -7);
+        let outer =
+            tracing::info_span!("request", id = "7f3a", traceparent = TRACEPARENT, late = tracing::field::Empty);
+        let _outer = outer.enter();
+        tracing::error!("inside");
+        let _inner = tracing::info_span!("query", table = "users", rows = 3).entered();
+        outer.record("late", 1);
+        tracing::info!(rows = 4, "deeper");
+    });
+    let values = |lines: Lines| -> Vec<serde_json::Value> {
+        lines.take().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let (ours, theirs) = (values(ours), values(theirs));
+    assert_eq!((ours.len(), theirs.len()), (5, 5));
+    for (mut ours, mut theirs) in ours.into_iter().zip(theirs) {
+        let time =
+            |value: &mut serde_json::Value| value["timestamp"].take().as_str().unwrap().parse::<jiff::Timestamp>();
+        let (our_time, their_time) = (time(&mut ours).unwrap(), time(&mut theirs).unwrap());
+        assert!((our_time - their_time).get_seconds().abs() < 60);
+        assert_eq!(ours, theirs);
+    }
+}
+
+/// Each formats the same record; what one does to a value or a name, no other sees.
+#[test]
+fn t52_formats_of_one_event_do_not_meet() {
+    use tracing_strata::format::{Color, Text};
+    let hot = || Text::new().color(Color::Always);
+    let collect = |order: [usize; 3]| {
+        let lines: [Lines; 3] = Default::default();
+        let layers: Vec<_> = order
+            .iter()
+            .map(|kind| match kind {
+                0 => Into(Json::new(), lines[0].clone()).boxed().into_layer(),
+                1 => Into(hot(), lines[1].clone()).boxed().into_layer(),
+                _ => Into(Text::plain(), lines[2].clone()).boxed().into_layer(),
+            })
+            .collect();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layers), || {
+            let _span = tracing::info_span!("request", id = "a b").entered();
+            tracing::error!(error = ?"x", "failed");
+        });
+        lines.map(|lines| lines.take().concat())
+    };
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [1, 2, 0]] {
+        let [json, hot, plain] = collect(order);
+        assert!(!json.contains('\x1b') && !plain.contains('\x1b'), "{json} {plain}");
+        assert!(hot.contains("\x1b[31m"), "{hot:?}");
+        strict(&json);
+    }
+}
+
+#[test]
+fn t43_bytes_that_are_no_text() {
+    let lines = Lines::default();
+    let stack = tracing_subscriber::registry().with(Into(Json::new(), lines.clone()).into_layer());
+    tracing::subscriber::with_default(stack, || {
+        #[cfg(unix)]
+        let path = std::path::Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"a\xff\0b"));
+        #[cfg(not(unix))]
+        let path = std::path::Path::new("a\0b");
+        tracing::info!(debug = ?path, display = %path.display(), bytes = &b"\xff\xfe\0"[..], "nul \0");
+    });
+    let lines = lines.take();
+    let J::Object(members) = strict(&lines[0]) else { panic!("{lines:?}") };
+    assert_eq!(members.iter().find(|(key, _)| key == "bytes").unwrap().1, J::Str("fffe00".into()));
+    assert_eq!(members.iter().find(|(key, _)| key == "message").unwrap().1, J::Str("nul \0".into()));
+}
+
+// --- hostile records against a naive model
+
+/// The rule of the documentation, done the slow way: which members these sources give.
+fn object(sources: &[&Named], reserved: &[&str]) -> Vec<(String, J)> {
+    let sources: Vec<Named> = sources.iter().map(|named| hostile::settled(named)).collect();
+    let names: BTreeSet<&str> = sources.iter().flatten().map(|(name, _)| name.as_str()).collect();
+    let is_known = |name: &str| names.contains(name) || reserved.contains(&name);
+    let mut clashing: Vec<&str> = names.iter().copied().filter(|name| reserved.contains(name)).collect();
+    clashing.sort_by_key(|name| name.len());
+    let mut renamed: Vec<(&str, String)> = Vec::new();
+    for name in clashing {
+        let mut free = format!("{name}_");
+        while is_known(&free) || renamed.iter().any(|(_, taken)| *taken == free) {
+            free.push('_');
+        }
+        renamed.push((name, free));
+    }
+    let mut members: Vec<(String, J)> = Vec::new();
+    let mut written = BTreeSet::new();
+    for (name, value) in sources.iter().flatten() {
+        if !written.insert(name) {
+            continue;
+        }
+        let key = renamed.iter().find(|(old, _)| old == name).map_or(name.clone(), |(_, new)| new.clone());
+        let generated = |suffix: &str| {
+            let mut free = format!("{key}{suffix}");
+            while is_known(&free) || renamed.iter().any(|(_, taken)| *taken == free) {
+                free.push('_');
+            }
+            free
+        };
+        members.push((key.clone(), shown(value)));
+        match value {
+            V::Error(chain) if chain.len() > 1 => {
+                let causes = chain[1..].iter().map(|cause| J::Str(cause.clone())).collect();
+                members.push((generated(".causes"), J::List(causes)));
+            }
+            V::Number(_) => members.push((generated(".type"), J::Str("std::num::ParseIntError".into()))),
+            _ => {}
+        }
+    }
+    members
+}
+
+fn integer(number: i128) -> J {
+    match (u64::try_from(number), i64::try_from(number)) {
+        (Ok(number), _) => J::U64(number),
+        (_, Ok(number)) => J::I64(number),
+        _ => J::Str(number.to_string()),
+    }
+}
+
+fn shown(value: &V) -> J {
+    match value {
+        V::Bool(value) => J::Bool(*value),
+        V::I64(number) => integer((*number).into()),
+        V::U64(number) => J::U64(*number),
+        V::I128(number) => integer(*number),
+        V::U128(number) => u64::try_from(*number).map_or_else(|_| J::Str(number.to_string()), J::U64),
+        V::F64(number) if number.is_nan() => J::Str("NaN".into()),
+        V::F64(f64::INFINITY) => J::Str("Infinity".into()),
+        V::F64(f64::NEG_INFINITY) => J::Str("-Infinity".into()),
+        V::F64(number) => J::F64(*number),
+        V::Str(text) | V::Rendered(text) => J::Str(text.clone()),
+        V::Bytes(bytes) => J::Str(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+        V::Error(chain) => J::Str(chain[0].clone()),
+        V::Number(error) => J::Str(error.to_string()),
+    }
+}
+
+fn level(severity: i32) -> J {
+    J::Str(Severity::new(severity).to_string())
+}
+
+fn string(key: &str, text: &str) -> (String, J) {
+    (key.into(), J::Str(text.into()))
+}
+
+/// The fields of the spans, innermost first. With `hides`, without the headers that are understood, and without what
+/// such a header shadows.
+fn context(spec: &Spec, hides: bool) -> Vec<Named> {
+    let mut shadowed = false;
+    let spans = spec.spans.iter().rev().map(|(_, named)| hostile::settled(named));
+    let mut visible = |mut named: Named| {
+        shadowed |= hides && named.iter().any(is_header);
+        named.retain(|(name, _)| !shadowed || name != "traceparent");
+        named
+    };
+    spans.map(&mut visible).collect()
+}
+
+fn is_header((name, value): &(String, V)) -> bool {
+    name == "traceparent" && matches!(value, V::Str(text) | V::Rendered(text) if text == TRACEPARENT)
+}
+
+fn has_trace(spec: &Spec) -> bool {
+    context(spec, false).iter().flatten().any(is_header)
+}
+
+fn trace_members(spec: &Spec) -> Vec<(String, J)> {
+    if !has_trace(spec) {
+        return Vec::new();
+    }
+    let ids = [("trace_id", &TRACEPARENT[3..35]), ("span_id", &TRACEPARENT[36..52]), ("trace_flags", "01")];
+    ids.map(|(key, id)| string(key, id)).to_vec()
+}
+
+const IDS: [&str; 3] = ["trace_id", "span_id", "trace_flags"];
+
+/// Flat, with the default names.
+fn flat(spec: &Spec) -> J {
+    let mut members = vec![string("timestamp", "2026-11-20T15:17:16.123456Z"), ("level".into(), level(spec.severity))];
+    members.extend([string("target", &spec.target), string("message", &spec.message)]);
+    members.extend(trace_members(spec));
+    let mut reserved = vec!["timestamp", "level", "target", "message"];
+    reserved.extend(IDS.iter().filter(|_| has_trace(spec)));
+    // What is written as ids shadows global fields, too.
+    let mut globals = spec.globals.clone();
+    globals.iter_mut().for_each(|named| named.retain(|(name, _)| !has_trace(spec) || name != "traceparent"));
+    let context = context(spec, true);
+    let sources = [&spec.fields].into_iter().chain(&context).chain(&globals);
+    members.extend(object(&sources.collect::<Vec<_>>(), &reserved));
+    J::Object(members)
+}
+
+/// Flat, with names that are somebody else's.
+fn crossed_json() -> Json {
+    Json::new()
+        .time(Time::unix_seconds().millis())
+        .rename(Key::Timestamp, "error.causes")
+        .rename(Key::Level, "a")
+        .rename(Key::Target, "a_")
+        .rename(Key::Message, "a.type")
+        .omit(Key::TraceId)
+        .omit(Key::SpanId)
+        .omit(Key::TraceFlags)
+        .thread(true)
+        .field("service", "shop")
+        .field("\n", 1)
+}
+
+fn crossed(spec: &Spec) -> J {
+    let mut members = vec![("error.causes".into(), J::F64(1_795_187_836.123)), ("a".into(), level(spec.severity))];
+    members.extend([string("a_", &spec.target), string("a.type", &spec.message)]);
+    members.extend(Some(string("thread_name", &spec.thread)).filter(|_| !spec.thread.is_empty()));
+    members.push(("thread_id".into(), J::U64(7)));
+    let reserved = ["error.causes", "a", "a_", "a.type", "thread_name", "thread_id", "service", "\n"];
+    let context = context(spec, false);
+    let sources = [&spec.fields].into_iter().chain(&context).chain(&spec.globals);
+    members.extend(object(&sources.collect::<Vec<_>>(), &reserved));
+    members.extend([string("service", "shop"), ("\n".into(), J::U64(1))]);
+    J::Object(members)
+}
+
+fn nested_json() -> Json {
+    Json::new().time(Time::none()).nest_fields("a").nest_context("error").span_list(true).current_span(true)
+}
+
+fn nested(spec: &Spec) -> J {
+    let span = |(name, named): &(&'static str, Named)| {
+        let named: Named = hostile::settled(named).into_iter().filter(|field| !is_header(field)).collect();
+        J::Object([string("name", name)].into_iter().chain(object(&[&named], &["name"])).collect())
+    };
+    let mut members = vec![("level".into(), level(spec.severity))];
+    members.extend([string("target", &spec.target), string("message", &spec.message)]);
+    members.extend(trace_members(spec));
+    members.push(("a".into(), J::Object(object(&[&spec.fields], &[]))));
+    if let Some(leaf) = spec.spans.last() {
+        members.push(("span".into(), span(leaf)));
+        members.push(("spans".into(), J::List(spec.spans.iter().map(span).collect())));
+    }
+    members.push(("error".into(), J::Object(object(&context(spec, true).iter().collect::<Vec<_>>(), &[]))));
+    let mut reserved = vec!["level", "target", "message", "a", "error", "span", "spans"];
+    reserved.extend(IDS.iter().filter(|_| has_trace(spec)));
+    members.extend(object(&spec.globals.iter().collect::<Vec<_>>(), &reserved));
+    J::Object(members)
+}
+
+fn subscriber(spec: &Spec) -> J {
+    let span = |(name, named): &(&'static str, Named)| {
+        J::Object([string("name", name)].into_iter().chain(object(&[named], &["name"])).collect())
+    };
+    let mut members = vec![string("timestamp", "2026-11-20T15:17:16.123456Z"), ("level".into(), level(spec.severity))];
+    let message = Some(string("message", &spec.message)).filter(|_| !spec.message.is_empty());
+    let fields = message.into_iter().chain(object(&[&spec.fields], &["message"])).collect();
+    members.extend([("fields".into(), J::Object(fields)), string("target", &spec.target)]);
+    if let Some(leaf) = spec.spans.last() {
+        members.push(("span".into(), span(leaf)));
+        members.push(("spans".into(), J::List(spec.spans.iter().map(span).collect())));
+    }
+    let reserved = ["timestamp", "level", "fields", "target", "span", "spans"];
+    members.extend(object(&spec.globals.iter().collect::<Vec<_>>(), &reserved));
+    J::Object(members)
+}
+
+/// 100,000 hostile records: each is one line, strict JSON without a repeated key, and says what the naive model says.
+#[test]
+fn t53_hostile_records_are_strict_json() {
+    type Model = fn(&Spec) -> J;
+    let shapes: [(Json, Model); 4] = [
+        (Json::new(), flat),
+        (crossed_json(), crossed),
+        (nested_json(), nested),
+        (Json::tracing_subscriber(), subscriber),
+    ];
+    let halves = [0, 1].map(|half| {
+        let shapes = shapes.clone();
+        std::thread::spawn(move || {
+            for number in 0..50_000 {
+                let seed = 2 * number + half;
+                let mut rng = fastrand::Rng::with_seed(seed);
+                let spec = Spec::random(&mut rng);
+                let (json, model) = &shapes[number as usize % shapes.len()];
+                let line = line(json, &spec.record(&mut rng));
+                let (got, wanted) = (strict(&line), model(&spec));
+                assert_eq!(got, wanted, "seed {seed}: {line}");
+            }
+        })
+    });
+    halves.into_iter().for_each(|half| half.join().unwrap());
+}
+
+#[test]
+fn t50_one_line_whatever_is_in_it() {
+    let evil = "a\nb\r\n\u{b}\u{c}\u{85}\u{2028}\u{2029}c";
+    let mut record = Record::new(Severity::INFO, evil, evil);
+    record.set_thread(evil, 1);
+    record.set_name(evil);
+    record.set_source(evil, 1);
+    record.set(evil, evil);
+    record.set("shown", Value::Rendered(evil));
+    record.fields_mut().set_error("error", &hostile::Chain::new(&[evil.into(), evil.into()]));
+    record.push_span("a\nb", fields([("x", "y\nz".into())]));
+    for json in [Json::new().source(true).thread(true).event_name(true).span_list(true), Json::tracing_subscriber()] {
+        strict(&line(&json, &record));
+    }
+}
+
+#[test]
+fn keys_by_name() {
+    for key in Key::ALL {
+        assert_eq!(key.default_name().parse::<Key>().unwrap(), *key);
+    }
+    let error = "severity".parse::<Key>().unwrap_err();
+    assert!(error.is_config() && error.to_string().contains("\"severity\"") && error.to_string().contains("trace_id"));
+}
