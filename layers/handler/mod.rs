@@ -9,7 +9,7 @@ mod wrap;
 
 use std::{
     any::type_name,
-    cell::RefCell,
+    cell::{Cell, RefCell},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -183,45 +183,58 @@ fn short_type_name<T: ?Sized>() -> String {
 // --- delivering a record
 
 thread_local! {
-    /// Which handlers are at work on this thread, by number; rarely more than two.
-    static AT_WORK: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+    /// The handler that is at work on this thread, by number; 0 if none is.
+    static AT_WORK: Cell<u64> = const { Cell::new(0) };
+    /// Those that wait for it: a tee for its handlers, a handler for the record it gave birth to.
+    static WAITING: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// On the list until it is dropped.
+/// At work until it is dropped.
 struct Working {
-    is_listed: bool,
+    before: u64,
 }
 
 impl Working {
     /// `None` if this handler is at work on this thread already.
     #[inline]
     fn enter(number: u64) -> Option<Self> {
-        AT_WORK
-            .try_with(|at_work| {
-                let mut at_work = at_work.borrow_mut();
-                (!at_work.contains(&number)).then(|| {
-                    at_work.push(number);
-                    Self { is_listed: true }
-                })
-            })
-            // The thread is ending: nothing to guard with, and no room for much recursion.
-            .unwrap_or(Some(Self { is_listed: false }))
+        let before = AT_WORK.get();
+        if before != 0 && !Self::wait(before, number) {
+            return None;
+        }
+        AT_WORK.set(number);
+        Some(Self { before })
+    }
+
+    /// Puts the one at work among those that wait; false if the number is one of them.
+    fn wait(before: u64, number: u64) -> bool {
+        let is_new = |waiting: &RefCell<Vec<u64>>| {
+            let mut waiting = waiting.borrow_mut();
+            let is_new = before != number && !waiting.contains(&number);
+            if is_new {
+                waiting.push(before);
+            }
+            is_new
+        };
+        // Where the thread is ending there is no list: not to recurse is safer.
+        WAITING.try_with(is_new).unwrap_or(false)
     }
 }
 
 impl Drop for Working {
     #[inline]
     fn drop(&mut self) {
-        if self.is_listed {
+        AT_WORK.set(self.before);
+        if self.before != 0 {
             // Those that began later have ended. Where the list is gone, so is the entry.
-            AT_WORK.try_with(|at_work| at_work.borrow_mut().pop()).unwrap_or_default();
+            WAITING.try_with(|waiting| waiting.borrow_mut().pop()).unwrap_or_default();
         }
     }
 }
 
 /// A number for a new handler.
 fn next_number() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
+    static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 

@@ -87,7 +87,7 @@ impl Drop for SpanData {
 
 #[inline]
 fn traceparent(fields: &Fields) -> Option<TraceParent> {
-    const BIT: u64 = super::fields::bit(TraceParent::FIELD);
+    const BIT: u64 = super::fields::Tag::of(TraceParent::FIELD).bit();
     if fields.bloom() & BIT == 0 {
         return None;
     }

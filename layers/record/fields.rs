@@ -52,7 +52,7 @@ pub(super) enum Name {
 
 struct Slot {
     name: Name,
-    bit: u64,
+    tag: Tag,
     value: Stored,
 }
 
@@ -64,10 +64,9 @@ pub(crate) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// The name's [bit].
     #[inline]
-    pub(crate) fn bit(self) -> u64 {
-        self.slot.bit
+    pub(crate) fn tag(self) -> Tag {
+        self.slot.tag
     }
 
     /// The name, and whether it lives as long as the process.
@@ -113,17 +112,29 @@ const MAX_CAUSES: usize = 64;
 /// Above this a cleared buffer gives its memory back, so that one huge record does not stay for ever.
 const KEEP_BYTES: usize = 16 * 1024;
 
-/// The bit of a name: from its length, first and last byte, which differ in nearly all real sets of names.
-#[inline]
-pub(crate) const fn bit(name: &str) -> u64 {
-    let bytes = name.as_bytes();
-    let (first, last) = match bytes {
-        [] => (0, 0),
-        [first, ..] => (*first, bytes[bytes.len() - 1]),
-    };
-    let mixed = bytes.len() as u32 ^ (first as u32) << 8 ^ (last as u32) << 16;
-    // The upper bits of the product depend on all bits of the factor.
-    1 << (mixed.wrapping_mul(0x9e37_79b1) >> 26)
+/// What is looked at before a name is compared: made of its length, first and last byte, which differ in nearly all real
+/// sets of names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tag(u32);
+
+impl Tag {
+    #[inline]
+    pub(crate) const fn of(name: &str) -> Self {
+        let bytes = name.as_bytes();
+        let (first, last) = match bytes {
+            [] => (0, 0),
+            [first, ..] => (*first, bytes[bytes.len() - 1]),
+        };
+        let mixed = bytes.len() as u32 ^ (first as u32) << 8 ^ (last as u32) << 16;
+        // The upper bits of the product depend on all bits of the factor, and no two factors have one product.
+        Self(mixed.wrapping_mul(0x9e37_79b1))
+    }
+
+    /// One of 64 bits, for sets of names: where none of its bits is there, none of the names is.
+    #[inline]
+    pub(crate) const fn bit(self) -> u64 {
+        1 << (self.0 >> 26)
+    }
 }
 
 impl Fields {
@@ -144,20 +155,20 @@ impl Fields {
 
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<Value<'_>> {
-        let index = self.find(name, bit(name))?;
+        let index = self.find(name, Tag::of(name))?;
         Some(self.value(&self.slots[index].value))
     }
 
     /// Whether the name is there.
     #[inline]
     pub fn contains(&self, name: &str) -> bool {
-        self.find(name, bit(name)).is_some()
+        self.find(name, Tag::of(name)).is_some()
     }
 
-    /// The same for a name whose [bit] is known.
+    /// The same for a name whose tag is known.
     #[inline]
-    pub(crate) fn has(&self, name: &str, bit: u64) -> bool {
-        self.find(name, bit).is_some()
+    pub(crate) fn has(&self, name: &str, tag: Tag) -> bool {
+        self.find(name, tag).is_some()
     }
 
     /// Names and values, in the order in which the names were first set.
@@ -223,10 +234,10 @@ impl Fields {
 
     /// Removes a name; says whether it was there.
     pub fn remove(&mut self, name: &str) -> bool {
-        let found = self.find(name, bit(name));
+        let found = self.find(name, Tag::of(name));
         if let Some(index) = found {
             self.slots.remove(index);
-            self.bloom = self.slots.iter().fold(0, |bloom, slot| bloom | slot.bit);
+            self.bloom = self.slots.iter().fold(0, |bloom, slot| bloom | slot.tag.bit());
         }
         found.is_some()
     }
@@ -336,7 +347,7 @@ impl Fields {
     #[cold]
     fn put_type_of_error(&mut self, name: &str, type_name: &str) -> bool {
         let Some(error) = name.strip_suffix(".type") else { return false };
-        let Some(Stored::Error { first, .. }) = self.find(error, bit(error)).map(|index| self.slots[index].value)
+        let Some(Stored::Error { first, .. }) = self.find(error, Tag::of(error)).map(|index| self.slots[index].value)
         else {
             return false;
         };
@@ -396,45 +407,45 @@ impl Fields {
     /// A copy of this stands in the visit of each type of value; what is rare is elsewhere.
     #[inline(always)]
     fn put(&mut self, name: &'static str, value: Stored) {
-        let bit = bit(name);
-        if self.bloom & bit == 0 && self.slots.len() < self.slots.capacity() {
-            self.bloom |= bit;
-            self.slots.push(Slot { name: Name::Static(name), bit, value });
+        let tag = Tag::of(name);
+        if self.bloom & tag.bit() == 0 && self.slots.len() < self.slots.capacity() {
+            self.bloom |= tag.bit();
+            self.slots.push(Slot { name: Name::Static(name), tag, value });
         } else {
-            self.put_carefully(name, bit, value);
+            self.put_carefully(name, tag, value);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn put_carefully(&mut self, name: &'static str, bit: u64, value: Stored) {
-        match self.find(name, bit) {
+    fn put_carefully(&mut self, name: &'static str, tag: Tag, value: Stored) {
+        match self.find(name, tag) {
             Some(index) => self.slots[index].value = value,
             None => {
-                self.bloom |= bit;
-                self.slots.push(Slot { name: Name::Static(name), bit, value });
+                self.bloom |= tag.bit();
+                self.slots.push(Slot { name: Name::Static(name), tag, value });
             }
         }
     }
 
     fn put_owned(&mut self, name: &str, value: Stored) {
-        let bit = bit(name);
-        match self.find(name, bit) {
+        let tag = Tag::of(name);
+        match self.find(name, tag) {
             Some(index) => self.slots[index].value = value,
             None => {
                 let name = Name::Text(self.push_text(name));
-                self.bloom |= bit;
-                self.slots.push(Slot { name, bit, value });
+                self.bloom |= tag.bit();
+                self.slots.push(Slot { name, tag, value });
             }
         }
     }
 
     #[inline]
-    fn find(&self, name: &str, bit: u64) -> Option<usize> {
-        if self.bloom & bit == 0 {
+    fn find(&self, name: &str, tag: Tag) -> Option<usize> {
+        if self.bloom & tag.bit() == 0 {
             return None;
         }
-        self.slots.iter().position(|slot| slot.bit == bit && self.name(slot.name) == name)
+        self.slots.iter().position(|slot| slot.tag == tag && self.name(slot.name) == name)
     }
 
     #[inline]

@@ -41,7 +41,7 @@ use tracing_core::Metadata;
 pub(crate) use self::{
     capture::{SEVERITY_FIELD, capture_fields, severity_of},
     context::{Chain, Held, Home, SpanData, created, current, enter, entered, exit, was_created},
-    fields::{Entry, Span, bit},
+    fields::{Entry, Span, Tag},
     guarded::{Nested, VALUE_LIMIT, panic_message},
     pool::Pooled,
     severity::closest,

@@ -207,6 +207,33 @@ fn of_two_options_that_ask_for_one_key_the_last_has_it() {
 }
 
 #[test]
+fn t53_names_that_differ_in_their_underscores_only() {
+    let mut record = Record::new(Severity::INFO, "t", "m");
+    record.set("level", 1);
+    record.set("level_", 2);
+    record.set("span", 3);
+    record.set("span_", 4);
+    let mut apart = Record::new(Severity::INFO, "t", "m");
+    apart.set("level", 1);
+    apart.push_span("outer", [("level_", 2), ("level__", 3)].into_iter().collect());
+    let formats = [
+        Json::new().field("level_", "s"),
+        Json::new().field("level_", "s").field("level__", "s"),
+        Json::new().rename(Key::Target, "level_"),
+        Json::new().current_span(true).nest_context("span"),
+        Json::new().current_span(true).nest_context("span").field("span_", 1),
+        Json::new(),
+    ];
+    for format in formats {
+        for record in [&record, &apart] {
+            strict(&line(&format, record));
+        }
+    }
+    let renamed = line(&Json::new().time(Time::none()).omit(Key::Target).field("level_", "s"), &record);
+    assert!(renamed.contains(r#""level__":1,"level___":2"#), "{renamed}");
+}
+
+#[test]
 fn times() {
     let mut record = Record::new(Severity::INFO, "t", "m");
     record.set_time(at(1_795_187_836_123_456_789));

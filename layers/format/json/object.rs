@@ -7,25 +7,25 @@
 use super::{line::Line, names, value::value};
 use crate::{
     Record, Value,
-    record::{Entry, ErrorChain, Fields, SpanView, TraceParent, bit},
+    record::{Entry, ErrorChain, Fields, SpanView, Tag, TraceParent},
 };
 
 /// The format's own keys in one object.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reserved {
     bloom: u64,
-    keys: Vec<(u64, String)>,
+    keys: Vec<(Tag, String)>,
 }
 
 impl Reserved {
     pub(super) fn new(keys: impl IntoIterator<Item = String>) -> Self {
-        let keys: Vec<_> = keys.into_iter().map(|key| (bit(&key), key)).collect();
-        Self { bloom: keys.iter().fold(0, |bloom, (bit, _)| bloom | bit), keys }
+        let keys: Vec<_> = keys.into_iter().map(|key| (Tag::of(&key), key)).collect();
+        Self { bloom: keys.iter().fold(0, |bloom, (tag, _)| bloom | tag.bit()), keys }
     }
 
     #[inline]
-    fn contains(&self, bit: u64, name: &str) -> bool {
-        self.bloom & bit != 0 && self.keys.iter().any(|(key_bit, key)| *key_bit == bit && key == name)
+    fn contains(&self, tag: Tag, name: &str) -> bool {
+        self.bloom & tag.bit() != 0 && self.keys.iter().any(|(of_key, key)| *of_key == tag && key == name)
     }
 }
 
@@ -51,7 +51,7 @@ enum Source<'a> {
     Globals,
 }
 
-const TRACEPARENT: u64 = bit(TraceParent::FIELD);
+const TRACEPARENT: Tag = Tag::of(TraceParent::FIELD);
 
 impl<'a> Object<'a> {
     pub(super) fn empty(reserved: &'a Reserved, hides_traceparent: bool) -> Self {
@@ -85,14 +85,14 @@ impl<'a> Object<'a> {
     #[inline]
     fn taken_in(&self, span: SpanView<'a>, taken: u64) -> u64 {
         let hides = self.hides_traceparent && span.trace().is_some();
-        if hides { taken | TRACEPARENT } else { taken }
+        if hides { taken | TRACEPARENT.bit() } else { taken }
     }
 
     /// `taken` has a bit for each name that must be looked at.
     fn members(&self, line: &mut Line<'_>, fields: &Fields, taken: u64, source: Source<'a>) {
         for entry in fields.entries() {
             let mut appended = 0;
-            if entry.bit() & taken != 0 {
+            if entry.tag().bit() & taken != 0 {
                 match self.settle(entry, source) {
                     Some(underscores) => appended = underscores,
                     None => continue,
@@ -119,8 +119,8 @@ impl<'a> Object<'a> {
     /// How many `_` the name gets; `None` if the value is not written here.
     #[inline(never)]
     fn settle(&self, entry: Entry<'_>, source: Source<'a>) -> Option<usize> {
-        let (bit, Ok(name) | Err(name)) = (entry.bit(), entry.name());
-        let has = |fields: &Fields| fields.has(name, bit);
+        let (tag, Ok(name) | Err(name)) = (entry.tag(), entry.name());
+        let has = |fields: &Fields| fields.has(name, tag);
         let inner = match source {
             Source::Event => 0,
             Source::Span(depth, _) => depth,
@@ -132,13 +132,13 @@ impl<'a> Object<'a> {
                 self.event.is_some_and(has) || self.spans().take(inner).any(|span| has(span.fields()))
             }
         };
-        let hidden = bit == TRACEPARENT
+        let hidden = tag == TRACEPARENT
             && name == TraceParent::FIELD
             && self.hides_traceparent
             && matches!(source, Source::Span(_, span) if span.trace().is_some());
         if shadowed || hidden {
             None
-        } else if self.reserved.contains(bit, name) {
+        } else if self.reserved.contains(tag, name) {
             Some(self.appended(name))
         } else {
             Some(0)
@@ -181,8 +181,8 @@ impl<'a> Object<'a> {
     }
 
     fn has(&self, name: &str) -> bool {
-        let bit = bit(name);
-        let has = |fields: &Fields| fields.has(name, bit);
+        let tag = Tag::of(name);
+        let has = |fields: &Fields| fields.has(name, tag);
         self.event.is_some_and(has) || self.spans().any(|span| has(span.fields())) || self.globals.is_some_and(has)
     }
 
@@ -201,14 +201,14 @@ impl<'a> Object<'a> {
         let mut place = 0;
         for ends in 0..=own {
             if self.is_renamed(&name[..stem.len() + ends]) {
-                place = self.free_place(stem, place.max(ends + 1));
+                place = self.free_place(stem, place.max(ends) + 1);
             }
         }
         place - own
     }
 
     fn is_renamed(&self, name: &str) -> bool {
-        self.reserved.contains(bit(name), name) && self.has(name)
+        self.reserved.contains(Tag::of(name), name) && self.has(name)
     }
 
     /// The least number of `_`, from `least` on, with which the stem is nobody's name yet.
