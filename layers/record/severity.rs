@@ -6,7 +6,7 @@ use std::{
     sync::{OnceLock, RwLock},
 };
 
-use tracing_core::Level;
+use tracing_core::{Level, LevelFilter};
 
 use crate::Error;
 
@@ -38,6 +38,9 @@ use crate::Error;
 /// assert_eq!(notice.to_string(), "NOTICE");
 /// assert_eq!("notice".parse::<Severity>().unwrap().number(), 25);
 /// assert_eq!(Severity::new(35).to_string(), "Level 35");
+///
+/// // With `tracing`'s own macro, at the level nearest below:
+/// tracing::event!(tracing::Level::INFO, strata.severity = 25, "a notice");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Severity(i32);
@@ -61,7 +64,8 @@ const STANDARD: [(i32, &str); 6] =
 const ALIASES: [(&str, i32); 4] = [("WARNING", 30), ("FATAL", 50), ("ALL", 0), ("NOTSET", 0)];
 
 impl Severity {
-    /// 0: below everything. As a threshold it lets all records pass (Python's `NOTSET`).
+    /// 0: below everything that is logged. As a threshold it lets all records pass but those of a negative severity
+    /// (Python's `NOTSET`).
     pub const ALL: Self = Self(0);
     /// 5
     pub const TRACE: Self = Self(5);
@@ -264,6 +268,13 @@ impl From<&Level> for Severity {
     #[inline]
     fn from(level: &Level) -> Self {
         Self::from(*level)
+    }
+}
+
+/// `LevelFilter::OFF` is [`Severity::OFF`].
+impl From<LevelFilter> for Severity {
+    fn from(filter: LevelFilter) -> Self {
+        filter.into_level().map_or(Self::OFF, Self::from)
     }
 }
 

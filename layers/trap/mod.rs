@@ -168,6 +168,21 @@ impl Post {
     }
 }
 
+impl Post {
+    /// Tells how many failures the default trap has held back, if any.
+    pub(crate) fn tell_the_rest(&self) {
+        let Kind::Stderr { .. } = self.trap.0 else { return };
+        let missed = self.told.missed.swap(0, Ordering::Relaxed);
+        if missed > 0 {
+            let failures = if missed == 1 { "failure" } else { "failures" };
+            crate::sink::stderr_line(&format!(
+                "tracing-strata: handler {:?}: {missed} more {failures} since the last report",
+                self.name
+            ));
+        }
+    }
+}
+
 fn tell_on_stderr(name: &str, error: &Error, missed: u64) {
     let more = if missed > 0 { format!(" ({missed} more since the last report)") } else { String::new() };
     let plain: String = format!("tracing-strata: handler {name:?}: {error}{more}")
