@@ -205,3 +205,33 @@ fn flush_all_reaches_every_handler() {
     });
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn t68_tasks_that_are_over_leave_nothing() {
+    use tracing::Instrument as _;
+
+    fn resident_bytes() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/statm").unwrap();
+        status.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+    }
+    global();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let run = |tasks: u64| {
+        runtime.block_on(async {
+            for id in 0..tasks {
+                let work = async move {
+                    tokio::task::yield_now().await;
+                    info_span!("inner", id).in_scope(|| tracing::Span::current().record("late", 1));
+                };
+                tokio::spawn(work.instrument(info_span!("request", id, name = "of a task"))).await.unwrap();
+            }
+        });
+    };
+    run(2_000);
+    let before = resident_bytes();
+    run(100_000);
+    let grown = resident_bytes().saturating_sub(before);
+    // A span takes some hundred bytes: 200,000 that stayed would be far beyond this.
+    assert!(grown < 16 << 20, "{grown} bytes");
+}
