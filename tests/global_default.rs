@@ -222,7 +222,9 @@ fn t68_tasks_that_are_over_leave_nothing() {
             for id in 0..tasks {
                 let work = async move {
                     tokio::task::yield_now().await;
-                    info_span!("inner", id).in_scope(|| tracing::Span::current().record("late", 1));
+                    info_span!("inner", id, late = tracing::field::Empty).in_scope(|| {
+                        tracing::Span::current().record("late", 1);
+                    });
                 };
                 tokio::spawn(work.instrument(info_span!("request", id, name = "of a task"))).await.unwrap();
             }
