@@ -128,3 +128,8 @@ pub use self::macros::__private;
 pub mod prelude {
     pub use crate::{format::Format, handler::Handler, sink::Sink};
 }
+
+/// Compiles what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -287,7 +287,15 @@ impl FromStr for Severity {
         if let Some(found) = Self::by_name(text) {
             return Ok(found);
         }
-        text.parse().map(Self).map_err(|_| {
+        text.parse().map(Self).map_err(|error: std::num::ParseIntError| {
+            use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+            if matches!(error.kind(), PosOverflow | NegOverflow) {
+                return Error::config(format_args!(
+                    "level {text}: expected a number from {} to {}",
+                    i32::MIN,
+                    i32::MAX
+                ));
+            }
             let hint = closest(text).map(|name| format!("; did you mean {name:?}?")).unwrap_or_default();
             Error::config(format_args!(
                 "unknown level {text:?}: expected off, critical, error, warn, info, debug, trace or a number{hint}"
@@ -362,5 +370,7 @@ mod tests {
     fn unknown_names_are_named_with_a_suggestion() {
         let error = "wran".parse::<Severity>().unwrap_err().to_string();
         assert!(error.contains("\"wran\"") && error.contains("did you mean \"warn\""), "{error}");
+        let error = "99999999999".parse::<Severity>().unwrap_err().to_string();
+        assert!(error.contains("99999999999") && error.contains("from -2147483648"), "{error}");
     }
 }
