@@ -291,7 +291,7 @@ impl FromStr for Severity {
             use std::num::IntErrorKind::{NegOverflow, PosOverflow};
             if matches!(error.kind(), PosOverflow | NegOverflow) {
                 return Error::config(format_args!(
-                    "level {text}: expected a number from {} to {}",
+                    "level {text:?}: expected a number from {} to {}",
                     i32::MIN,
                     i32::MAX
                 ));
