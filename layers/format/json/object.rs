@@ -73,7 +73,16 @@ impl<'a> Object<'a> {
         if let Some(record) = self.spans {
             for (depth, span) in record.spans().enumerate() {
                 let fields = span.fields();
-                self.members(line, fields, self.taken_in(span, taken), Source::Span(depth, span));
+                // What is made of a span is the same for every record, unless its names meet others.
+                let alone = fields.bloom() & taken == 0 && !line.is_first();
+                if alone
+                    && (self.hides_traceparent || span.trace().is_none())
+                    && let Some(text) = span.kept(|| kept(span))
+                {
+                    line.text(text);
+                } else {
+                    self.members(line, fields, self.taken_in(span, taken), Source::Span(depth, span));
+                }
                 taken |= fields.bloom();
             }
         }
@@ -231,6 +240,25 @@ impl<'a> Object<'a> {
             })
         }
     }
+}
+
+/// Longest text that is kept for a span, in bytes.
+const KEPT: usize = 1_024;
+
+/// A span's members, each after a comma, without a `traceparent` that is understood. `None` if they are long, or if they
+/// depend on other names.
+#[cold]
+fn kept(span: SpanView<'_>) -> Option<Box<[u8]>> {
+    if span.fields().iter().any(|(_, value)| value.as_error().is_some()) {
+        return None;
+    }
+    let reserved = Reserved::default();
+    let object = Object::empty(&reserved, true);
+    let mut text = Vec::new();
+    let mut line = Line::new(&mut text, false);
+    object.members(&mut line, span.fields(), object.taken_in(span, 0), Source::Span(0, span));
+    line.finish();
+    (text.len() <= KEPT).then(|| text.into())
 }
 
 /// A name in parts: text, `_` times `appended`, suffix.
