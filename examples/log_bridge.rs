@@ -1,6 +1,6 @@
 //! A library that uses the `log` crate, in the same stack: its target, file, line and key-values are its own.
 //!
-//! `cargo run --example log_bridge --features log`
+//! `cargo run --example log_bridge` (feature `log`)
 
 use tracing_strata::{Loggers, format::Json, output::Stream, prelude::*};
 use tracing_subscriber::prelude::*;
@@ -13,12 +13,13 @@ mod legacy {
     }
 }
 
-fn main() -> Result<(), tracing_strata::Error> {
-    tracing_strata::log::install()?;
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let loggers = Loggers::parse("warn,log_bridge::legacy=info")?;
-    tracing_subscriber::registry()
-        .with(Stream::stdout().format(Json::new().source(true)).into_layer().with_filter(loggers.clone()))
-        .init();
+    let json = Stream::stdout().format(Json::new().source(true)).into_layer();
+    let subscriber = tracing_subscriber::registry().with(json.with_filter(loggers.clone()));
+    // Not `.init()`: with tracing-subscriber's default features that would install a bridge of its own.
+    tracing::subscriber::set_global_default(subscriber)?;
+    tracing_strata::log::install()?;
 
     let _span = tracing::info_span!("request", request_id = "r-1").entered();
     legacy::connect("db-1");

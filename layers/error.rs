@@ -110,9 +110,10 @@ impl fmt::Display for Error {
     }
 }
 
+/// The same text: it is what `fn main() -> Result<(), Error>` shows.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error").field("kind", &self.0.kind).field("message", &self.to_string()).finish()
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -176,3 +176,64 @@ fn t06_logging_while_a_thread_ends() {
     let messages = messages("t06");
     assert!(messages.contains(&"alive".to_owned()), "{messages:?}");
 }
+
+#[test]
+fn flush_all_reaches_every_handler() {
+    use tracing_strata::{format::Json, output::LogFile};
+    use tracing_subscriber::{Layer as _, Registry, filter::LevelFilter, reload};
+
+    let folder = std::env::temp_dir().join(format!("strata-flush-all-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str| LogFile::builder(folder.join(name)).buffer(64 << 10).format(Json::new()).build().unwrap();
+    let written = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap().lines().count();
+
+    let (reloaded, handle) = reload::Layer::new(Some(file("first").into_layer()));
+    let shared = file("shared").shared("shared");
+    let subscriber = Registry::default()
+        .with(reloaded)
+        .with(file("plain").into_layer())
+        .with(vec![file("vec").into_layer().with_filter(LevelFilter::INFO)])
+        .with(Some(shared.clone().into_layer()));
+    tracing::subscriber::with_default(subscriber, || {
+        handle.reload(Some(file("reloaded").into_layer())).unwrap();
+        info!("held back");
+        let names = ["plain", "vec", "shared", "reloaded"];
+        assert_eq!(names.map(written), [0; 4]);
+        tracing_strata::flush_all().unwrap();
+        assert_eq!(names.map(written), [1; 4]);
+        assert_eq!((shared.stats().written, shared.stats().queued), (1, 0));
+    });
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn t68_tasks_that_are_over_leave_nothing() {
+    use tracing::Instrument as _;
+
+    fn resident_bytes() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/statm").unwrap();
+        status.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+    }
+    global();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let run = |tasks: u64| {
+        runtime.block_on(async {
+            for id in 0..tasks {
+                let work = async move {
+                    tokio::task::yield_now().await;
+                    info_span!("inner", id, late = tracing::field::Empty).in_scope(|| {
+                        tracing::Span::current().record("late", 1);
+                    });
+                };
+                tokio::spawn(work.instrument(info_span!("request", id, name = "of a task"))).await.unwrap();
+            }
+        });
+    };
+    run(2_000);
+    let before = resident_bytes();
+    run(100_000);
+    let grown = resident_bytes().saturating_sub(before);
+    // A span takes some hundred bytes: 200,000 that stayed would be far beyond this.
+    assert!(grown < 16 << 20, "{grown} bytes");
+}

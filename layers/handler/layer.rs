@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -19,12 +19,15 @@ use tracing_subscriber::{
     registry::{LookupSpan, SpanRef},
 };
 
-use super::{Handler, deliver, flush, next_number};
+use super::{
+    Handler,
+    place::{self, Place},
+};
 use crate::{
     Error, Fields,
     clock::Clock,
     record::{self, Held, Home, Nested, Pooled, SpanData, VALUE_LIMIT},
-    trap::{Ledger, Post, Stats, Trap},
+    trap::{Ledger, Stats, Trap},
 };
 
 /// A handler as a `tracing_subscriber` layer. Made by [`Handler::into_layer`].
@@ -33,9 +36,8 @@ use crate::{
 /// [`with_filter`](tracing_subscriber::Layer::with_filter) and [`Loggers`](crate::Loggers), which a disabled call site
 /// costs nothing for.
 pub struct HandlerLayer<H: Handler> {
-    handler: H,
-    post: Post,
-    number: u64,
+    place: Arc<Place<H>>,
+    is_listed: AtomicBool,
     clock: Option<Box<dyn Clock>>,
     globals: Option<Arc<Fields>>,
     value_limit: usize,
@@ -44,22 +46,43 @@ pub struct HandlerLayer<H: Handler> {
 
 impl<H: Handler> HandlerLayer<H> {
     pub(super) fn new(handler: H) -> Self {
-        let post = Post::new(handler.default_name());
-        handler.attach(post.ledger());
-        let spans = SpanKeeper::default();
-        Self { handler, post, number: next_number(), clock: None, globals: None, value_limit: VALUE_LIMIT, spans }
+        let place = Arc::new(Place::new(handler.default_name(), handler));
+        Self {
+            place,
+            is_listed: AtomicBool::new(false),
+            clock: None,
+            globals: None,
+            value_limit: VALUE_LIMIT,
+            spans: SpanKeeper::default(),
+        }
     }
 
     /// The name under which failures and statistics are told.
     pub fn named(mut self, name: impl Into<String>) -> Self {
-        self.post.rename(name.into());
+        if let Some(place) = self.unshared() {
+            place.rename(name.into());
+        }
         self
     }
 
     /// Where failures go (default: [`Trap::stderr`]).
     pub fn trap(mut self, trap: Trap) -> Self {
-        self.post.set_trap(trap);
+        if let Some(place) = self.unshared() {
+            place.set_trap(trap);
+        }
         self
+    }
+
+    /// Always there: the place is shared only when the layer is in a subscriber, and then nobody has it by value.
+    fn unshared(&mut self) -> Option<&mut Place<H>> {
+        Arc::get_mut(&mut self.place)
+    }
+
+    /// Puts the handler within reach of [`flush_all`](super::flush_all), once it is in a subscriber.
+    #[cold]
+    fn list(&self) {
+        self.is_listed.store(true, Ordering::Relaxed);
+        place::register(&self.place);
     }
 
     /// Which clock records get their time from (default: the system's).
@@ -86,17 +109,17 @@ impl<H: Handler> HandlerLayer<H> {
 
     /// The account of this handler's records; keep it to watch the handler from outside.
     pub fn ledger(&self) -> Arc<Ledger> {
-        Arc::clone(self.post.ledger())
+        Arc::clone(self.place.post().ledger())
     }
 
     /// A reading of the account.
     pub fn stats(&self) -> Stats {
-        self.post.ledger().stats()
+        self.place.post().ledger().stats()
     }
 
     /// The handler.
     pub fn handler(&self) -> &H {
-        &self.handler
+        self.place.handler()
     }
 
     /// Brings what is held back to its place.
@@ -104,7 +127,7 @@ impl<H: Handler> HandlerLayer<H> {
     /// # Errors
     /// What the handler could not do; the trap was told, too.
     pub fn flush(&self) -> Result<(), Error> {
-        flush(&self.post, self.number, &self.handler)
+        self.place.flush()
     }
 }
 
@@ -113,6 +136,10 @@ where
     H: Handler,
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    fn on_layer(&mut self, _: &mut S) {
+        self.list();
+    }
+
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
         self.spans.settle(dispatch);
     }
@@ -134,28 +161,24 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: LayerContext<'_, S>) {
-        let Some(_nested) = Nested::enter() else { return self.post.ledger().count_dropped() };
+        // One that came by `reload` was not told.
+        if !self.is_listed.load(Ordering::Relaxed) {
+            self.list();
+        }
+        let Some(_nested) = Nested::enter() else { return self.place.post().ledger().count_dropped() };
         let leaf = self.spans.leaf(event, &context);
-        let mut record = Pooled::create(self.handler.keeps());
+        let mut record = Pooled::create(self.place.handler().keeps());
         record.capture(event, leaf, self.clock.as_deref(), self.value_limit);
         if let Some(globals) = &self.globals {
             record.share_globals(Arc::clone(globals));
         }
-        record.show(|record| deliver(&self.post, self.number, &self.handler, record));
+        record.show(|record| self.place.deliver(record));
     }
 }
 
 impl<H: Handler> fmt::Debug for HandlerLayer<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HandlerLayer").field("name", &self.post.name()).finish_non_exhaustive()
-    }
-}
-
-/// What is held back is brought to its place; what goes wrong is told to the trap.
-impl<H: Handler> Drop for HandlerLayer<H> {
-    fn drop(&mut self) {
-        // Told already, and there is nobody to return it to.
-        self.flush().unwrap_or_default();
+        f.debug_struct("HandlerLayer").field("name", &self.place.post().name()).finish_non_exhaustive()
     }
 }
 

@@ -4,29 +4,31 @@
 
 mod context;
 mod layer;
+mod place;
 mod shared;
 mod wrap;
 
 use std::{
     any::type_name,
     cell::{Cell, RefCell},
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+pub(crate) use self::place::panicked;
 pub use self::{
     context::Context,
     layer::HandlerLayer,
+    place::flush_all,
     shared::{Shared, Tee},
     wrap::{Filtered, Leveled, Rewritten},
 };
 use crate::{
     Error, Record, Severity,
     filter::{Filter, Rewrite},
-    trap::{Ledger, Post},
+    trap::Ledger,
 };
 
 /// Takes records. Called from many threads at once; never called again while it works on the same thread (a record that
@@ -78,17 +80,22 @@ pub trait Handler: Send + Sync + 'static {
         false
     }
 
+    /// The least severity it takes, as far as its own level says: for explanations, not for decisions.
+    fn least(&self) -> Severity {
+        Severity::ALL
+    }
+
     /// What to call the handler where nobody gave it a name.
     fn default_name(&self) -> String {
         short_type_name::<Self>()
     }
 
     /// Refuses records below a severity. The handler's level is apart from the levels of loggers.
-    fn level(self, least: Severity) -> Leveled<Self>
+    fn level(self, least: impl Into<Severity>) -> Leveled<Self>
     where
         Self: Sized,
     {
-        Leveled::new(self, least)
+        Leveled::new(self, least.into())
     }
 
     /// Refuses records that the filter does not pass.
@@ -153,6 +160,7 @@ macro_rules! forward {
             fn handle(&self, record: &Record) -> Result<Outcome, Error> { (**self).handle(record) }
             fn flush(&self) -> Result<(), Error> { (**self).flush() }
             fn attach(&self, ledger: &Arc<Ledger>) { (**self).attach(ledger) }
+            fn least(&self) -> Severity { (**self).least() }
             #[inline]
             fn keeps(&self) -> bool { (**self).keeps() }
             fn default_name(&self) -> String { (**self).default_name() }
@@ -236,50 +244,4 @@ impl Drop for Working {
 fn next_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// Gives a record to a handler and keeps the account.
-#[inline]
-pub(crate) fn deliver<H: Handler + ?Sized>(post: &Post, number: u64, handler: &H, record: &Record) {
-    let ledger = post.ledger();
-    let Some(_working) = Working::enter(number) else { return ledger.count_dropped() };
-    if record.marked_values() > 0 {
-        ledger.count_marked();
-    }
-    match catch_unwind(AssertUnwindSafe(|| handler.handle(record))) {
-        Ok(Ok(Outcome::Written)) => ledger.count_written(),
-        Ok(Ok(Outcome::Filtered)) => ledger.count_filtered(),
-        Ok(Ok(Outcome::Dropped)) => ledger.count_dropped(),
-        Ok(Ok(Outcome::Queued)) => {}
-        Ok(Err(error)) => failed(post, &error, record),
-        Err(panic) => failed(post, &panicked("handle", &*panic), record),
-    }
-}
-
-#[cold]
-fn failed(post: &Post, error: &Error, record: &Record) {
-    if !error.record_is_held() {
-        post.ledger().count_failed();
-    }
-    tell(post, error, Some(record));
-}
-
-fn tell(post: &Post, error: &Error, record: Option<&Record>) {
-    // A trap is user code; if it panics there is nobody left to tell.
-    catch_unwind(AssertUnwindSafe(|| post.tell(error, record))).unwrap_or_default();
-}
-
-pub(crate) fn panicked(doing: &str, panic: &(dyn std::any::Any + Send)) -> Error {
-    Error::panicked(format_args!("panicked in {doing}(): {}", crate::record::panic_message(panic)))
-}
-
-/// Flushes a handler; what goes wrong is told and returned.
-pub(crate) fn flush<H: Handler + ?Sized>(post: &Post, number: u64, handler: &H) -> Result<(), Error> {
-    let Some(_working) = Working::enter(number) else { return Ok(()) };
-    let result = catch_unwind(AssertUnwindSafe(|| handler.flush()));
-    let result = result.unwrap_or_else(|panic| Err(panicked("flush", &*panic)));
-    if let Err(error) = &result {
-        tell(post, error, None);
-    }
-    result
 }

@@ -8,10 +8,13 @@ use std::{
     },
 };
 
-use super::{Handler, Outcome, deliver, flush, next_number};
+use super::{
+    Handler, Outcome,
+    place::{self, Place},
+};
 use crate::{
     Error, Record, Severity,
-    trap::{Ledger, Post, Trap},
+    trap::{Ledger, Trap},
 };
 
 /// A handler with a name, a ledger, and a level that can be changed at run time. Cheap to clone; clones are the same
@@ -29,9 +32,7 @@ use crate::{
 pub struct Shared(Arc<Inner>);
 
 struct Inner {
-    handler: Box<dyn Handler>,
-    post: Post,
-    number: u64,
+    place: Arc<Place<Box<dyn Handler>>>,
     least: AtomicI32,
 }
 
@@ -43,36 +44,32 @@ impl Shared {
 
     /// A shared handler whose failures go to `trap`.
     pub fn with_trap(name: impl Into<String>, handler: impl Handler, trap: Trap) -> Self {
-        let mut post = Post::new(name.into());
-        post.set_trap(trap);
-        handler.attach(post.ledger());
-        let least = AtomicI32::new(Severity::ALL.number());
-        Self(Arc::new(Inner { handler: Box::new(handler), post, number: next_number(), least }))
+        let mut place = Place::new(name.into(), handler.boxed());
+        place.set_trap(trap);
+        let place = Arc::new(place);
+        place::register(&place);
+        Self(Arc::new(Inner { place, least: AtomicI32::new(Severity::ALL.number()) }))
     }
 
     /// The handler's name.
     pub fn name(&self) -> &str {
-        self.0.post.name()
+        self.0.place.post().name()
     }
 
-    /// The least severity it takes; [`Severity::ALL`] at first.
-    pub fn level(&self) -> Severity {
-        Severity::new(self.0.least.load(Ordering::Relaxed))
-    }
-
-    /// Changes the level; records from now on are judged by it.
-    pub fn set_level(&self, least: Severity) {
-        self.0.least.store(least.number(), Ordering::Relaxed);
+    /// Changes its level ([`Severity::ALL`] at first); records from now on are judged by it. A level that the handler was
+    /// given with [`Handler::level`] stays beside it. [`least`](Handler::least) tells what comes of both.
+    pub fn set_level(&self, least: impl Into<Severity>) {
+        self.0.least.store(least.into().number(), Ordering::Relaxed);
     }
 
     /// The account of its records.
     pub fn ledger(&self) -> Arc<Ledger> {
-        Arc::clone(self.0.post.ledger())
+        Arc::clone(self.0.place.post().ledger())
     }
 
     /// A reading of the account.
     pub fn stats(&self) -> crate::trap::Stats {
-        self.0.post.ledger().stats()
+        self.0.place.post().ledger().stats()
     }
 
     /// Brings what is held back to its place.
@@ -80,7 +77,7 @@ impl Shared {
     /// # Errors
     /// What the handler could not do; the trap was told, too.
     pub fn flush(&self) -> Result<(), Error> {
-        flush(&self.0.post, self.0.number, &*self.0.handler)
+        self.0.place.flush()
     }
 
     /// Gives it a record.
@@ -88,22 +85,14 @@ impl Shared {
     pub fn deliver(&self, record: &Record) {
         let inner = &*self.0;
         if record.severity().number() < inner.least.load(Ordering::Relaxed) {
-            return inner.post.ledger().count_filtered();
+            return inner.place.post().ledger().count_filtered();
         }
-        deliver(&inner.post, inner.number, &*inner.handler, record);
+        inner.place.deliver(record);
     }
 
     /// Whether two are clones of one.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-/// What is held back is brought to its place; what goes wrong is told to the trap.
-impl Drop for Inner {
-    fn drop(&mut self) {
-        // Told already, and there is nobody to return it to.
-        flush(&self.post, self.number, &*self.handler).unwrap_or_default();
     }
 }
 
@@ -120,17 +109,22 @@ impl Handler for Shared {
 
     #[inline]
     fn keeps(&self) -> bool {
-        self.0.handler.keeps()
+        self.0.place.handler().keeps()
     }
 
+    fn least(&self) -> Severity {
+        Severity::new(self.0.least.load(Ordering::Relaxed)).max(self.0.place.handler().least())
+    }
+
+    /// Of the layer that hands records to it, which has a ledger of its own.
     fn default_name(&self) -> String {
-        self.name().to_owned()
+        format!("to {}", self.name())
     }
 }
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("name", &self.name()).field("level", &self.level()).finish_non_exhaustive()
+        f.debug_struct("Shared").field("name", &self.name()).field("least", &self.least()).finish_non_exhaustive()
     }
 }
 

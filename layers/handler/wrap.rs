@@ -14,6 +14,13 @@ use crate::{
 
 macro_rules! pass_on {
     () => {
+        fn least(&self) -> Severity {
+            self.handler.least()
+        }
+
+        pass_on!(but least);
+    };
+    (but least) => {
         fn flush(&self) -> Result<(), Error> {
             self.handler.flush()
         }
@@ -41,8 +48,8 @@ impl<H> Leveled<H> {
     }
 
     /// Changes the level; records from now on are judged by it.
-    pub fn set_level(&self, least: Severity) {
-        self.least.store(least.number(), Ordering::Relaxed);
+    pub fn set_level(&self, least: impl Into<Severity>) {
+        self.least.store(least.into().number(), Ordering::Relaxed);
     }
 }
 

@@ -64,21 +64,21 @@ impl Logger {
     }
 
     /// Begins an event.
-    pub fn at(&self, severity: Severity) -> Entry<'_> {
-        Entry { logger: self, severity, values: Vec::new() }
+    pub fn at(&self, severity: impl Into<Severity>) -> Entry<'_> {
+        Entry { logger: self, severity: severity.into(), values: Vec::new() }
     }
 
     /// Whether any layer may want an event of this severity. "No" is certain; "yes" may still be refused by filters that
     /// decide event by event. [`Loggers::is_enabled_for`](crate::Loggers::is_enabled_for) knows exactly what its loggers
     /// let pass.
     #[track_caller]
-    pub fn is_enabled(&self, severity: Severity) -> bool {
-        is_enabled(self.place(severity, Location::caller()))
+    pub fn is_enabled(&self, severity: impl Into<Severity>) -> bool {
+        is_enabled(self.place(severity.into(), Location::caller()))
     }
 
     /// Logs a message.
     #[track_caller]
-    pub fn log(&self, severity: Severity, message: impl fmt::Display) {
+    pub fn log(&self, severity: impl Into<Severity>, message: impl fmt::Display) {
         self.at(severity).log(message);
     }
 

@@ -168,7 +168,8 @@ impl Loggers {
     ///
     /// # Errors
     /// As [`Loggers::add`].
-    pub fn set_level(&self, name: &str, level: Severity) -> Result<(), Error> {
+    pub fn set_level(&self, name: &str, level: impl Into<Severity>) -> Result<(), Error> {
+        let level = level.into();
         let name = name::checked(name)?;
         self.change_levels(|tree| {
             tree.make(&name)?.level = Some(level);
@@ -197,13 +198,14 @@ impl Loggers {
     }
 
     /// Whether records of this name and severity get past the loggers. Does not allocate.
-    pub fn is_enabled_for(&self, name: &str, severity: Severity) -> bool {
-        i64::from(severity.number()) >= cache::threshold(&self.0, name).floor
+    pub fn is_enabled_for(&self, name: &str, severity: impl Into<Severity>) -> bool {
+        i64::from(severity.into().number()) >= cache::threshold(&self.0, name).floor
     }
 
     /// Refuses all records up to a severity, whatever the levels say (Python's `logging.disable`). Severities of 0 and
     /// less are always refused.
-    pub fn disable(&self, up_to: Severity) {
+    pub fn disable(&self, up_to: impl Into<Severity>) {
+        let up_to = up_to.into();
         self.change_levels(|tree| tree.disabled_up_to = up_to);
     }
 
@@ -219,7 +221,8 @@ impl Loggers {
 
     /// Sets the least level of spans, whatever their target; [`Severity::ALL`] at first. Records inside a span that is
     /// refused do not have its fields.
-    pub fn set_span_level(&self, level: Severity) {
+    pub fn set_span_level(&self, level: impl Into<Severity>) {
+        let level = level.into();
         self.change_levels(|_| self.0.span_level.store(level.number(), Ordering::Release));
     }
 
@@ -313,6 +316,10 @@ impl Loggers {
     /// Hangs a filter on a logger; nothing happens if it hangs there already. It is asked, after the filters before it,
     /// only about records made with that very name, not about those from below.
     ///
+    /// Only records that go through these loggers' own layer ([`into_layer`](Self::into_layer) or a
+    /// [`router`](Self::router)) are asked about: before another layer, as in `.with_filter(loggers)`, there is no record
+    /// yet. There, give the handler the filter, with [`Handler::filter`](crate::Handler::filter).
+    ///
     /// # Errors
     /// As [`Loggers::add`].
     pub fn add_filter(&self, name: &str, filter: Arc<dyn Filter>) -> Result<(), Error> {
@@ -404,7 +411,8 @@ impl Loggers {
     /// assert_eq!(explanation.level_of(), Some("shop"));
     /// assert!(explanation.to_string().starts_with("shop.db at DEBUG is refused: level info of shop"));
     /// ```
-    pub fn explain(&self, name: &str, severity: Severity) -> Explanation {
+    pub fn explain(&self, name: &str, severity: impl Into<Severity>) -> Explanation {
+        let severity = severity.into();
         Explanation::new(&self.0.read(), name, severity, self.0.routed.load(Ordering::Relaxed))
     }
 

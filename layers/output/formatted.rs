@@ -60,8 +60,8 @@ impl<F: Format, S: Sink> Formatted<F, S> {
     }
 
     /// Flushes the sink after each record at or above a severity (default: never). For sinks that hold records back.
-    pub fn flush_on(mut self, least: Severity) -> Self {
-        self.flush_on = Some(least);
+    pub fn flush_on(mut self, least: impl Into<Severity>) -> Self {
+        self.flush_on = Some(least.into());
         self
     }
 

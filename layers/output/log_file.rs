@@ -146,8 +146,8 @@ impl<F: Format> LogFileBuilder<F> {
     }
 
     /// Writes the buffer after each record at or above a severity.
-    pub fn flush_on(mut self, least: Severity) -> Self {
-        self.flush_on = Some(least);
+    pub fn flush_on(mut self, least: impl Into<Severity>) -> Self {
+        self.flush_on = Some(least.into());
         self
     }
 

@@ -6,7 +6,7 @@ use std::{
     sync::{OnceLock, RwLock},
 };
 
-use tracing_core::Level;
+use tracing_core::{Level, LevelFilter};
 
 use crate::Error;
 
@@ -38,6 +38,9 @@ use crate::Error;
 /// assert_eq!(notice.to_string(), "NOTICE");
 /// assert_eq!("notice".parse::<Severity>().unwrap().number(), 25);
 /// assert_eq!(Severity::new(35).to_string(), "Level 35");
+///
+/// // With `tracing`'s own macro, at the level nearest below:
+/// tracing::event!(tracing::Level::INFO, strata.severity = 25, "a notice");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Severity(i32);
@@ -61,7 +64,8 @@ const STANDARD: [(i32, &str); 6] =
 const ALIASES: [(&str, i32); 4] = [("WARNING", 30), ("FATAL", 50), ("ALL", 0), ("NOTSET", 0)];
 
 impl Severity {
-    /// 0: below everything. As a threshold it lets all records pass (Python's `NOTSET`).
+    /// 0: below everything that is logged. As a threshold it lets all records pass but those of a negative severity
+    /// (Python's `NOTSET`).
     pub const ALL: Self = Self(0);
     /// 5
     pub const TRACE: Self = Self(5);
@@ -267,6 +271,13 @@ impl From<&Level> for Severity {
     }
 }
 
+/// `LevelFilter::OFF` is [`Severity::OFF`].
+impl From<LevelFilter> for Severity {
+    fn from(filter: LevelFilter) -> Self {
+        filter.into_level().map_or(Self::OFF, Self::from)
+    }
+}
+
 /// A name in any case (`info`, `WARNING`, one that was added) or a number on Python's scale.
 impl FromStr for Severity {
     type Err = Error;
@@ -276,7 +287,15 @@ impl FromStr for Severity {
         if let Some(found) = Self::by_name(text) {
             return Ok(found);
         }
-        text.parse().map(Self).map_err(|_| {
+        text.parse().map(Self).map_err(|error: std::num::ParseIntError| {
+            use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+            if matches!(error.kind(), PosOverflow | NegOverflow) {
+                return Error::config(format_args!(
+                    "level {text:?}: expected a number from {} to {}",
+                    i32::MIN,
+                    i32::MAX
+                ));
+            }
             let hint = closest(text).map(|name| format!("; did you mean {name:?}?")).unwrap_or_default();
             Error::config(format_args!(
                 "unknown level {text:?}: expected off, critical, error, warn, info, debug, trace or a number{hint}"
@@ -351,5 +370,7 @@ mod tests {
     fn unknown_names_are_named_with_a_suggestion() {
         let error = "wran".parse::<Severity>().unwrap_err().to_string();
         assert!(error.contains("\"wran\"") && error.contains("did you mean \"warn\""), "{error}");
+        let error = "99999999999".parse::<Severity>().unwrap_err().to_string();
+        assert!(error.contains("99999999999") && error.contains("from -2147483648"), "{error}");
     }
 }

@@ -168,12 +168,30 @@ impl Post {
     }
 }
 
+impl Post {
+    /// Tells how many failures the default trap has held back, if any.
+    pub(crate) fn tell_the_rest(&self) {
+        let Kind::Stderr { .. } = self.trap.0 else { return };
+        let missed = self.told.missed.swap(0, Ordering::Relaxed);
+        if missed > 0 {
+            let failures = if missed == 1 { "failure" } else { "failures" };
+            crate::sink::stderr_line(&format!(
+                "tracing-strata: handler {:?}: {missed} more {failures} since the last report",
+                self.name
+            ));
+        }
+    }
+}
+
 fn tell_on_stderr(name: &str, error: &Error, missed: u64) {
     let more = if missed > 0 { format!(" ({missed} more since the last report)") } else { String::new() };
-    let plain: String = format!("tracing-strata: handler {name:?}: {error}{more}")
-        .chars()
-        .map(|c| if crate::text::is_control(c) { char::REPLACEMENT_CHARACTER } else { c })
-        .collect();
+    let mut plain = String::new();
+    for c in format!("tracing-strata: handler {name:?}: {error}{more}").chars() {
+        match crate::text::is_control(c) {
+            true => plain.extend(c.escape_debug()),
+            false => plain.push(c),
+        }
+    }
     // Where stderr fails there is nobody left to tell; the ledger has the number.
     crate::sink::stderr_line(&plain);
 }

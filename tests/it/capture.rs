@@ -199,6 +199,23 @@ fn t07_values_that_panic_fail_or_never_end_are_marked() {
 }
 
 #[test]
+fn a_value_that_takes_no_refusal_but_ends_is_not_unwound() {
+    struct Stubborn<'a>(&'a std::sync::Mutex<()>);
+    impl fmt::Display for Stubborn<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            // Unwinding would poison this.
+            let _held = self.0.lock();
+            (0..100_000).for_each(|_| f.write_str("0123456789").unwrap_or_default());
+            Ok(())
+        }
+    }
+    let lock = std::sync::Mutex::new(());
+    let made = record(|| info!(value = %Stubborn(&lock), "m"));
+    assert!(made.get("value").unwrap().as_str().unwrap().ends_with("…[cut]"));
+    assert!(!lock.is_poisoned());
+}
+
+#[test]
 fn long_values_are_cut_at_a_character_and_marked() {
     let memory = Memory::default();
     with_layer(memory.clone().into_layer().value_limit(10), || {

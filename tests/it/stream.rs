@@ -301,8 +301,8 @@ fn t41_a_torn_record_does_not_share_its_line() {
         let (one, other) = (Scripted::new([Fault::Take(3), fault]), Scripted::new([Fault::Take(3), fault]));
         let make = other.clone();
         for (script, handler) in [
-            (one.clone(), Stream::writer(one).format(Bare).shared("writer")),
-            (other, Stream::make_writer(make).format(Bare).shared("writers")),
+            (one.clone(), Shared::with_trap("writer", Stream::writer(one).format(Bare), Trap::silent())),
+            (other, Shared::with_trap("writers", Stream::make_writer(make).format(Bare), Trap::silent())),
         ] {
             handler.deliver(&record("torn"));
             handler.deliver(&record("next"));

@@ -115,6 +115,27 @@ fn several_lines_where_asked_for() {
     assert_eq!(line(&text, &record), expected.concat());
 }
 
+#[test]
+fn values_of_several_lines_stand_below() {
+    let mut record = Record::new(Severity::INFO, "app", "m");
+    record.set("sql", "select 1\n  from t\u{1b}");
+    record.set("rows", 3);
+    let shown = line(&Text::plain().time(Time::none()).multi_line(true), &record);
+    assert_eq!(shown, "INFO  app: m rows=3\n    | sql:\n    |   select 1\n    |     from t\\u{1b}");
+    let one = line(&Text::plain().time(Time::none()), &record);
+    assert_eq!(one, r#"INFO  app: m sql="select 1\n  from t\u{1b}" rows=3"#);
+}
+
+#[test]
+fn what_the_record_has_wins_over_the_application() {
+    let mut record = Record::new(Severity::INFO, "app", "m");
+    record.set("service", "own");
+    record.push_span("s", [("zone", "own")].into_iter().collect());
+    record.set_globals([("service", "g"), ("zone", "g"), ("host", "h")].into_iter().collect());
+    let shown = line(&Text::plain().time(Time::none()).globals(true), &record);
+    assert_eq!(shown, "INFO  app: m service=own host=h s{zone=own}");
+}
+
 /// All of what a record can be given.
 fn evil_record(evil: &str) -> Record {
     let mut record = Record::new(Severity::WARN, evil, evil);

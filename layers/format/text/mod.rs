@@ -10,7 +10,7 @@ use self::{
 };
 use super::{Format, Time, outermost_first};
 use crate::{
-    Error, Fields, Record, Value,
+    Error, Record, Value,
     record::{ErrorChain, TraceParent},
 };
 
@@ -137,9 +137,9 @@ impl Text {
         Self { globals: on, ..self }
     }
 
-    /// Whether line breaks of messages are kept and causes of errors stand on lines of their own. Such lines begin with
-    /// `    | `, so a line that does not is a record's first. All other control characters, and line breaks elsewhere,
-    /// are still escaped.
+    /// Whether line breaks of messages and of the event's values are kept, and causes of errors stand on lines of their
+    /// own. Such lines begin with `    | `, so a line that does not is a record's first. All other control characters, and
+    /// line breaks elsewhere, are still escaped.
     pub fn multi_line(self, on: bool) -> Self {
         Self { multi_line: on, ..self }
     }
@@ -153,16 +153,20 @@ impl Text {
         }
     }
 
-    /// Each with a space before it. With `causes_below`, errors are without their causes.
-    fn fields(&self, fields: &Fields, causes_below: bool, out: &mut String) {
-        for (name, value) in fields.iter() {
+    /// Each with a space before it. With `below`, errors are without their causes, and what has several lines is left
+    /// out: [`more_lines`](Self::more_lines) writes them.
+    fn fields<'f>(&self, fields: impl Iterator<Item = (&'f str, Value<'f>)>, below: bool, out: &mut String) {
+        for (name, value) in fields {
+            if below && has_lines(value) {
+                continue;
+            }
             space(out);
             self.paint.dim(out, |out| {
                 word(out, name, "");
                 out.push('=');
             });
             match value {
-                Value::Error(chain) if causes_below => self.paint.red(out, |out| word(out, chain.message(), "")),
+                Value::Error(chain) if below => self.paint.red(out, |out| word(out, chain.message(), "")),
                 Value::Error(_) => self.paint.red(out, |out| write_value(value, out)),
                 value => write_value(value, out),
             }
@@ -204,6 +208,18 @@ impl Text {
             Bare(out).push(line);
         }
         for (name, value) in record.fields().iter() {
+            if let Some(text) = value.as_str().filter(|_| has_lines(value)) {
+                out.push_str(CONTINUED);
+                self.paint.dim(out, |out| {
+                    word(out, name, "");
+                    out.push(':');
+                });
+                for line in text.lines() {
+                    out.push_str(CONTINUED);
+                    out.push_str("  ");
+                    Bare(out).push(line);
+                }
+            }
             for cause in value.as_error().into_iter().flat_map(ErrorChain::causes) {
                 out.push_str(CONTINUED);
                 self.paint.dim(out, |out| {
@@ -264,9 +280,12 @@ impl Format for Text {
             out.push(' ');
         }
         self.message(record.message(), out);
-        self.fields(record.fields(), self.multi_line, out);
+        self.fields(record.fields().iter(), self.multi_line, out);
         if let Some(globals) = record.globals().filter(|_| self.globals) {
-            self.fields(globals, false, out);
+            // The record's own and its spans' win.
+            let has =
+                |name: &str| record.fields().contains(name) || record.spans().any(|span| span.fields().contains(name));
+            self.fields(globals.iter().filter(|(name, _)| !has(name)), false, out);
         }
         if self.spans {
             self.path(record, out);
@@ -280,6 +299,11 @@ impl Format for Text {
     fn adapt(&mut self, terminal: bool) {
         self.paint = Paint::new(wanted(self.color, terminal, |name| std::env::var_os(name)));
     }
+}
+
+/// Whether a text stands on lines of its own where that is allowed. An error's message does not: its causes do.
+fn has_lines(value: Value<'_>) -> bool {
+    matches!(value, Value::Str(text) | Value::Rendered(text) if text.contains('\n'))
 }
 
 /// Between two parts; there is one already after an empty message.

@@ -1,0 +1,156 @@
+//! A handler where it hangs: with its name, ledger and trap, and within reach of [`flush_all`].
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use super::{Handler, Outcome, Working, next_number};
+use crate::{
+    Error, Record,
+    record::panic_message,
+    trap::{Post, Trap},
+};
+
+pub(super) struct Place<H: Handler> {
+    post: Post,
+    number: u64,
+    handler: H,
+}
+
+impl<H: Handler> Place<H> {
+    pub(super) fn new(name: String, handler: H) -> Self {
+        let post = Post::new(name);
+        handler.attach(post.ledger());
+        Self { post, number: next_number(), handler }
+    }
+
+    pub(super) fn set_trap(&mut self, trap: Trap) {
+        self.post.set_trap(trap);
+    }
+
+    pub(super) fn rename(&mut self, name: String) {
+        self.post.rename(name);
+    }
+
+    #[inline]
+    pub(super) fn post(&self) -> &Post {
+        &self.post
+    }
+
+    pub(super) fn handler(&self) -> &H {
+        &self.handler
+    }
+
+    /// Gives a record to the handler and keeps the account.
+    #[inline]
+    pub(super) fn deliver(&self, record: &Record) {
+        let ledger = self.post.ledger();
+        let Some(_working) = Working::enter(self.number) else { return ledger.count_dropped() };
+        if record.marked_values() > 0 {
+            ledger.count_marked();
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.handler.handle(record))) {
+            Ok(Ok(Outcome::Written)) => ledger.count_written(),
+            Ok(Ok(Outcome::Filtered)) => ledger.count_filtered(),
+            Ok(Ok(Outcome::Dropped)) => ledger.count_dropped(),
+            Ok(Ok(Outcome::Queued)) => {}
+            Ok(Err(error)) => self.failed(&error, record),
+            Err(panic) => self.failed(&panicked("handle", &*panic), record),
+        }
+    }
+
+    #[cold]
+    fn failed(&self, error: &Error, record: &Record) {
+        if !error.record_is_held() {
+            self.post.ledger().count_failed();
+        }
+        self.tell(error, Some(record));
+    }
+
+    fn tell(&self, error: &Error, record: Option<&Record>) {
+        // A trap is user code; if it panics there is nobody left to tell.
+        catch_unwind(AssertUnwindSafe(|| self.post.tell(error, record))).unwrap_or_default();
+    }
+
+    /// Flushes the handler; what goes wrong is told and returned.
+    pub(super) fn flush(&self) -> Result<(), Error> {
+        let Some(_working) = Working::enter(self.number) else { return Ok(()) };
+        let result = catch_unwind(AssertUnwindSafe(|| self.handler.flush()));
+        let result = result.unwrap_or_else(|panic| Err(panicked("flush", &*panic)));
+        if let Err(error) = &result {
+            self.tell(error, None);
+        }
+        result
+    }
+}
+
+/// What is held back is brought to its place; what goes wrong is told to the trap.
+impl<H: Handler> Drop for Place<H> {
+    fn drop(&mut self) {
+        // Told already, and there is nobody to return it to.
+        self.flush().unwrap_or_default();
+        self.post.tell_the_rest();
+    }
+}
+
+pub(crate) fn panicked(doing: &str, panic: &(dyn Any + Send)) -> Error {
+    Error::panicked(format_args!("panicked in {doing}(): {}", panic_message(panic)))
+}
+
+// --- all of them
+
+trait Reach: Send + Sync {
+    fn flush(&self) -> Result<(), Error>;
+}
+
+impl<H: Handler> Reach for Place<H> {
+    fn flush(&self) -> Result<(), Error> {
+        let result = Place::flush(self);
+        self.post.tell_the_rest();
+        result
+    }
+}
+
+static ALL: Mutex<Vec<Weak<dyn Reach>>> = Mutex::new(Vec::new());
+
+/// Puts a handler within reach of [`flush_all`].
+pub(super) fn register<H: Handler>(place: &Arc<Place<H>>) {
+    let place: Weak<dyn Reach> = Arc::downgrade(place) as _;
+    let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|other| other.strong_count() > 0);
+    if !all.iter().any(|other| Weak::ptr_eq(other, &place)) {
+        all.push(place);
+    }
+}
+
+/// Flushes every handler that hangs somewhere: in a registry, also the global one, in a [`Tee`](super::Tee), on a logger,
+/// or as a [`Shared`](super::Shared). The latest first, so that one that writes to another comes before it.
+///
+/// Call it at the end of `main`: a global subscriber is never dropped, so that what a buffered file holds back would be
+/// lost. Failures that the default trap has counted but not told are told.
+///
+/// Python: what `logging.shutdown` does at exit.
+///
+/// ```
+/// # fn work() {}
+/// fn main() {
+///     // … the subscriber is set up …
+///     work();
+///     if let Err(error) = tracing_strata::flush_all() {
+///         eprintln!("the log is not complete: {error}");
+///     }
+/// }
+/// ```
+///
+/// # Errors
+/// The first of the handlers' errors; all are flushed, and all traps were told.
+pub fn flush_all() -> Result<(), Error> {
+    let all: Vec<_> = ALL.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect();
+    let mut first = Ok(());
+    for place in all.iter().rev() {
+        first = first.and(place.flush());
+    }
+    first
+}
