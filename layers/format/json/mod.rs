@@ -1,5 +1,6 @@
 //! One JSON object per record, on one line (JSON Lines).
 
+mod heads;
 mod line;
 mod names;
 mod object;

@@ -2,12 +2,13 @@
 
 use super::{
     Key, Options, What,
+    heads::{Head, Heads},
     line::{Line, Piece, hex_digits},
     object::{Object, Reserved},
     value::value,
 };
 use crate::{
-    Record,
+    Record, Severity,
     format::{Time, outermost_first},
     record::{SpanView, TraceParent},
 };
@@ -28,6 +29,7 @@ pub(super) struct Plan {
     flat_spans: bool,
     /// Whether the first step that asks stands where the object may still be empty.
     starts_empty: bool,
+    heads: Heads,
     /// The static fields and the end: after other members, and as the only ones.
     tail: [Piece; 2],
 }
@@ -163,6 +165,7 @@ impl Plan {
             flat_event: !is_given(What::Fields),
             flat_spans: !is_given(What::Context) && !options.span_list,
             starts_empty,
+            heads: Heads::default(),
             tail: [tail(false), tail(true)],
         }
     }
@@ -177,6 +180,7 @@ impl Plan {
     fn line(&self, options: &Options, record: &Record, line: &mut Line<'_>) {
         let trace = if self.writes_trace { record.trace() } else { None };
         let hides = self.hides_traceparent && trace.is_some();
+        let mut names: &[_] = &[];
         let steps = match self.steps.as_slice() {
             [
                 first @ Step { part: Part::Time, .. },
@@ -188,11 +192,21 @@ impl Plan {
                 // The same as below, without asking what comes next: so begins nearly every line.
                 line.piece(&first.open);
                 time(line, &options.time, record);
-                line.piece(&second.open);
-                level(line, record);
-                line.piece(&third.open);
-                line.escaped(record.target());
-                line.piece(&fourth.open);
+                let between = |line: &mut Line<'_>, level: Severity, target: &str| {
+                    line.piece(&second.open);
+                    write_level(line, level);
+                    line.piece(&third.open);
+                    line.escaped(target);
+                    line.piece(&fourth.open);
+                };
+                let head = self.heads.of(record, |metadata| Head::new(metadata, between));
+                match head {
+                    Some(head) => {
+                        line.text(&head.text);
+                        names = &head.names;
+                    }
+                    None => between(line, record.severity(), record.target()),
+                }
                 line.escaped(record.message());
                 steps
             }
@@ -203,7 +217,7 @@ impl Plan {
             match step.part {
                 Part::Literal => {}
                 Part::Time => time(line, &options.time, record),
-                Part::Level => level(line, record),
+                Part::Level => write_level(line, record.severity()),
                 Part::Target => target(line, record),
                 Part::Message => message(line, record),
                 Part::Trace => {
@@ -211,7 +225,7 @@ impl Plan {
                         ids(line, &step.keys, trace);
                     }
                 }
-                Part::Flat => self.flat(line, record, trace.is_some(), hides),
+                Part::Flat => self.flat(line, record, names, trace.is_some(), hides),
                 _ => self.rare(step, options, record, line, hides),
             }
         }
@@ -219,11 +233,19 @@ impl Plan {
     }
 
     #[inline(never)]
-    fn flat(&self, line: &mut Line<'_>, record: &Record, has_trace: bool, hides_traceparent: bool) {
+    fn flat(
+        &self,
+        line: &mut Line<'_>,
+        record: &Record,
+        names: &[(&'static str, Piece)],
+        has_trace: bool,
+        hides_traceparent: bool,
+    ) {
         let object = Object {
             event: if self.flat_event { Some(record.fields()) } else { None },
             spans: if self.flat_spans { Some(record) } else { None },
             globals: record.globals(),
+            names,
             ..Object::empty(&self.reserved[usize::from(has_trace)], hides_traceparent)
         };
         object.write(line);
@@ -237,7 +259,7 @@ impl Plan {
             Part::Literal | Part::Time | Part::Level | Part::Target | Part::Message | Part::Trace | Part::Flat => {}
             Part::Comma => line.comma(),
             Part::OtherTime => options.time.write_to(record.time(), line),
-            Part::LowerLevel => line.lower_case(|line| level(line, record)),
+            Part::LowerLevel => line.lower_case(|line| write_level(line, record.severity())),
             Part::LevelNumber => number(line, record.severity().number()),
             Part::ProcessId => number(line, record.process_id()),
             Part::ThreadId => number(line, record.thread_id()),
@@ -321,13 +343,13 @@ fn message(line: &mut Line<'_>, record: &Record) {
     line.escaped(record.message());
 }
 
-#[inline(always)]
-fn level(line: &mut Line<'_>, record: &Record) {
-    match record.severity().name() {
+#[inline]
+fn write_level(line: &mut Line<'_>, severity: Severity) {
+    match severity.name() {
         Some(name) => line.raw(name),
         None => {
             line.raw("Level ");
-            number(line, record.severity().number());
+            number(line, severity.number());
         }
     }
 }
