@@ -80,10 +80,13 @@ impl<F: Format + ?Sized> Format for Box<F> {
     }
 }
 
-/// A record's spans from the outside in. They are linked the other way, and few.
+/// A record's spans from the outside in. They are linked the other way, and mostly few: only of deep chains a list is
+/// made.
 fn outermost_first(record: &Record) -> impl Iterator<Item = SpanView<'_>> {
+    const FEW: usize = 16;
     let count = record.spans().count();
-    (0..count).rev().filter_map(|depth| record.spans().nth(depth))
+    let all: Vec<_> = if count > FEW { record.spans().collect() } else { Vec::new() };
+    (0..count).rev().filter_map(move |depth| all.get(depth).copied().or_else(|| record.spans().nth(depth)))
 }
 
 /// Memory that a thread uses again, with whatever is in it.

@@ -59,10 +59,14 @@ impl SpanData {
         let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
         let mut fields = late.take().unwrap_or_else(|| Arc::new(self.fields.clone()));
         match Arc::get_mut(&mut fields) {
-            Some(fields) => fields.extend(values),
+            Some(fields) => {
+                fields.extend(values);
+                fields.compact();
+            }
             None => {
                 let mut copy = Fields::clone(&fields);
                 copy.extend(values);
+                copy.compact();
                 fields = Arc::new(copy);
             }
         }
@@ -389,5 +393,26 @@ impl<'a> SpanView<'a> {
 impl fmt::Debug for SpanView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Span").field("name", &self.name()).field("fields", self.fields()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_that_records_for_ever_stays_small() {
+        let span = SpanData::by_hand("job", [("state", "new")].into_iter().collect(), None);
+        for step in 0..20_000 {
+            let state = format!("step {step} of many, with a text of some length");
+            let mut values = Fields::new();
+            values.set("state", state.as_str());
+            values.set(format!("own{}", step % 3), state.as_bytes());
+            span.record(&values);
+        }
+        let late = span.late().unwrap();
+        assert_eq!(late.get("state").unwrap().as_str(), Some("step 19999 of many, with a text of some length"));
+        assert_eq!(late.len(), 4);
+        assert!(late.held_bytes() < 64 * 1024, "{}", late.held_bytes());
     }
 }

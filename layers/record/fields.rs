@@ -268,6 +268,27 @@ impl Fields {
 
     // --- for the other files of this room
 
+    /// Frees the memory of values that were replaced, where that is most of it. Not for the fields of a record, whose
+    /// message and target stand in the same text.
+    pub(super) fn compact(&mut self) {
+        const SMALL: usize = 4 * 1024;
+        let held = self.text.len() + self.bytes.len();
+        if held <= SMALL {
+            return;
+        }
+        let mut copy = Self::new();
+        copy.extend(self);
+        if copy.text.len() + copy.bytes.len() <= held / 2 {
+            copy.marked = self.marked;
+            *self = copy;
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.text.capacity() + self.bytes.capacity()
+    }
+
     /// How many values carry a marker instead of (all of) what was given.
     pub(crate) fn marked(&self) -> u32 {
         self.marked
