@@ -370,6 +370,42 @@ fn the_shape_of_tracing_subscriber() {
     }
 }
 
+/// What a call site's records have in common is made once; what differs must still be seen.
+#[test]
+fn one_call_site_in_many_guises() {
+    let (lines, changed) = (Lines::default(), Lines::default());
+    let json = || Json::new().time(Time::none()).omit(Key::TraceId);
+    let timed = || Json::new().time(Time::utc().date(false).seconds());
+    let rewrite = |record: &mut Record| {
+        record.set_target("other");
+        record.set_severity(Severity::CRITICAL);
+        record.fields_mut().remove("a");
+        record.set("extra", 1);
+    };
+    let stack = tracing_subscriber::registry()
+        .with(Into(timed(), lines.clone()).into_layer())
+        .with(Into(timed(), changed.clone()).rewrite(rewrite).into_layer())
+        .with(Into(json(), Lines::default()).into_layer());
+    tracing::subscriber::with_default(stack, || {
+        for turn in 0..6_u64 {
+            let (a, b) = ((turn % 2 == 0).then_some(turn), (turn % 3 == 0).then_some("x"));
+            tracing::info!(target: "t\"", a, b, level = turn, "quote\"d" = true, "m");
+        }
+    });
+    let rests = |lines: &Lines| -> Vec<String> {
+        lines.take().iter().map(|line| line.split_once(',').unwrap().1.to_owned()).collect()
+    };
+    let head = r#""level":"INFO","target":"t\"","message":"m""#;
+    let fields = ["\"a\":0,\"b\":\"x\",", "", "\"a\":2,", "\"b\":\"x\",", "\"a\":4,", ""];
+    let wanted = |(turn, fields): (usize, &&str)| format!(r#"{head},{fields}"level_":{turn},"quote\"d":true}}"#);
+    assert_eq!(rests(&lines), fields.iter().enumerate().map(wanted).collect::<Vec<_>>());
+    let head = r#""level":"CRITICAL","target":"other","message":"m""#;
+    let fields = ["\"b\":\"x\",", "", "", "\"b\":\"x\",", "", ""];
+    let wanted =
+        |(turn, fields): (usize, &&str)| format!(r#"{head},{fields}"level_":{turn},"quote\"d":true,"extra":1}}"#);
+    assert_eq!(rests(&changed), fields.iter().enumerate().map(wanted).collect::<Vec<_>>());
+}
+
 /// Each formats the same record; what one does to a value or a name, no other sees.
 #[test]
 fn t52_formats_of_one_event_do_not_meet() {

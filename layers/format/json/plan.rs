@@ -189,7 +189,7 @@ impl Plan {
                 fourth @ Step { part: Part::Message, .. },
                 steps @ ..,
             ] => {
-                // The same as below, without asking what comes next: so begins nearly every line.
+                // The same as `steps`, without asking what comes next: so begins nearly every line.
                 line.piece(&first.open);
                 time(line, &options.time, record);
                 let between = |line: &mut Line<'_>, level: Severity, target: &str| {
@@ -212,6 +212,30 @@ impl Plan {
             }
             steps => steps,
         };
+        match steps {
+            [ids_of_trace @ Step { part: Part::Trace, .. }, Step { part: Part::Flat, .. }] => {
+                line.piece(&ids_of_trace.open);
+                if let Some(trace) = trace {
+                    ids(line, &ids_of_trace.keys, trace);
+                }
+                self.flat(line, record, names, trace.is_some(), hides);
+            }
+            steps => self.steps(line, steps, options, record, names, trace),
+        }
+        line.piece(&self.tail[usize::from(line.is_first())]);
+    }
+
+    #[inline(never)]
+    fn steps(
+        &self,
+        line: &mut Line<'_>,
+        steps: &[Step],
+        options: &Options,
+        record: &Record,
+        names: &[(&'static str, Piece)],
+        trace: Option<TraceParent>,
+    ) {
+        let hides = self.hides_traceparent && trace.is_some();
         for step in steps {
             line.piece(&step.open);
             match step.part {
@@ -229,10 +253,9 @@ impl Plan {
                 _ => self.rare(step, options, record, line, hides),
             }
         }
-        line.piece(&self.tail[usize::from(line.is_first())]);
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn flat(
         &self,
         line: &mut Line<'_>,
