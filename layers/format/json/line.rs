@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{format::time::Digits, text};
+use crate::{format::digits::Digits, text};
 
 /// Bytes of a line that are gathered; most lines fit.
 const ROOM: usize = 384;
