@@ -3,7 +3,7 @@
 use tracing_core::{Dispatch, Subscriber, span};
 use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::LookupSpan};
 
-use super::layer::SpanKeeper;
+use super::spans::SpanKeeper;
 
 /// A layer that writes nothing and keeps the fields of all spans, so that handlers behind a `LevelFilter` or `Targets`
 /// have their context.

@@ -6,6 +6,7 @@ mod context;
 mod layer;
 mod place;
 mod shared;
+mod spans;
 mod wrap;
 
 use std::{

@@ -101,7 +101,10 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
     fn handle(&self, record: &Record) -> Result<Outcome, Error> {
         let written = with_line(|line| {
             self.format.format_bytes(record, line)?;
-            line.extend_from_slice(self.terminator.as_bytes());
+            match self.terminator.as_bytes() {
+                [byte] => line.push(*byte),
+                bytes => line.extend_from_slice(bytes),
+            }
             self.sink.write(line).map_err(|error| self.refused("write to", error))
         })?;
         if self.flush_on.is_some_and(|least| record.severity() >= least) {

@@ -62,17 +62,26 @@ impl fmt::Write for Limited<'_> {
     #[inline]
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let Some(room) = self.room.checked_sub(text.len()) else { return self.refuse(text) };
-        self.room = room;
         match text.as_bytes() {
-            // Half of what `fmt` writes is one character of punctuation.
-            [byte @ ..0x80] => self.out.push(char::from(*byte)),
-            _ => self.out.push_str(text),
+            // Half of what `fmt` writes is one character of punctuation. Where nothing has to grow, no call is made.
+            [byte @ ..0x80] if self.out.len() < self.out.capacity() => {
+                self.out.push(char::from(*byte));
+                self.room = room;
+                Ok(())
+            }
+            _ => self.several(text),
         }
-        Ok(())
     }
 }
 
 impl Limited<'_> {
+    #[inline(never)]
+    fn several(&mut self, text: &str) -> fmt::Result {
+        self.room -= text.len();
+        self.out.push_str(text);
+        Ok(())
+    }
+
     #[cold]
     fn refuse(&mut self, text: &str) -> fmt::Result {
         if self.refused == 0 {

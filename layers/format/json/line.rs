@@ -128,18 +128,15 @@ impl<'a> Line<'a> {
     /// What `write` makes of as many bytes, and which of them count.
     #[inline(always)]
     pub(super) fn part(&mut self, write: impl FnOnce(&mut Digits) -> std::ops::Range<usize>) {
-        if let Some(room) =
-            self.bytes.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut::<{ size_of::<Digits>() }>())
-        {
+        if ROOM - self.at < size_of::<Digits>() {
+            self.flush();
+        }
+        if let Some(room) = self.bytes.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut()) {
             let part = write(room);
             if part.start > 0 {
                 room.copy_within(part.clone(), 0);
             }
             self.at += part.len();
-        } else {
-            let mut digits = [0; size_of::<Digits>()];
-            let part = write(&mut digits);
-            self.long(&digits[part]);
         }
     }
 

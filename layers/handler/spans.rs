@@ -1,0 +1,174 @@
+//! How our layers keep the fields of spans, and find the one an event is in.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tracing_core::{
+    Dispatch, Event, Metadata, Subscriber,
+    dispatcher::{self, WeakDispatch},
+    span,
+};
+use tracing_subscriber::{
+    Registry,
+    layer::Context as LayerContext,
+    registry::{LookupSpan, SpanRef},
+};
+
+use crate::{
+    Fields,
+    record::{self, Held, Home, Nested, SpanData},
+};
+
+/// Keeps the fields of spans where all layers and records find them. Each of our layers has one; whichever sees a span
+/// first stores it.
+#[derive(Default)]
+pub(super) struct SpanKeeper {
+    home: AtomicUsize,
+    dispatch: OnceLock<WeakDispatch>,
+}
+
+impl SpanKeeper {
+    /// Learns which subscriber it belongs to.
+    pub(super) fn settle(&self, dispatch: &Dispatch) {
+        if let Some(registry) = dispatch.downcast_ref::<Registry>() {
+            self.home.store(std::ptr::from_ref(registry).addr(), Ordering::Relaxed);
+            // Set already: the same subscriber registered again, or a clone of its dispatch; the first serves.
+            self.dispatch.set(dispatch.downgrade()).unwrap_or_default();
+        }
+    }
+
+    fn known_home(&self) -> Home {
+        self.home.load(Ordering::Relaxed)
+    }
+
+    /// A layer inside an `Option` or a `Vec`, or one that came by `reload`, is not told. Events and new spans come
+    /// through the default dispatcher, so it can ask for that one (which `tracing` refuses under a scoped default).
+    #[inline]
+    fn home(&self) -> Home {
+        match self.known_home() {
+            0 => self.ask(),
+            home => home,
+        }
+    }
+
+    #[cold]
+    fn ask(&self) -> Home {
+        dispatcher::get_default(|dispatch| self.settle(dispatch));
+        self.known_home()
+    }
+
+    /// Spans are entered through the dispatcher that made them, which need not be the default: that one is believed
+    /// only if it knows the very same span.
+    #[cold]
+    fn ask_about(&self, id: &span::Id, data: &Arc<SpanData>) -> Home {
+        dispatcher::get_default(|dispatch| {
+            let registry = dispatch.downcast_ref::<Registry>();
+            let theirs = registry.and_then(|registry| registry.span(id)).as_ref().and_then(held);
+            if theirs.is_some_and(|theirs| Arc::ptr_eq(&theirs, data)) {
+                self.settle(dispatch);
+            }
+        });
+        self.known_home()
+    }
+
+    pub(super) fn new_span<S>(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: &LayerContext<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let Some(span) = context.span(id) else { return };
+        // Stored by the layer before this one? Mostly not: the lock is taken only where it may be.
+        if record::was_created(id.into_u64()) && span.extensions().get::<Held>().is_some() {
+            return;
+        }
+        let Some(_nested) = Nested::enter() else { return };
+        let parent = if attributes.is_contextual() {
+            self.current(context)
+        } else {
+            attributes.parent().and_then(|parent| self.find(parent, context))
+        };
+        let fill = |fields: &mut Fields| record::capture_fields(fields, |visit| attributes.record(visit));
+        let data = SpanData::create(attributes.metadata(), parent, fill);
+        let mut extensions = span.extensions_mut();
+        if extensions.get_mut::<Held>().is_none() {
+            extensions.insert(Held::new(Arc::clone(&data)));
+            drop(extensions);
+            record::created(self.home(), id.into_u64(), data);
+        }
+    }
+
+    pub(super) fn record<S>(&self, id: &span::Id, values: &span::Record<'_>, context: &LayerContext<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let Some(data) = context.span(id).as_ref().and_then(held) else { return };
+        let Some(_nested) = Nested::enter() else { return };
+        let mut fields = Fields::new();
+        record::capture_fields(&mut fields, |visit| values.record(visit));
+        data.record(&fields);
+    }
+
+    pub(super) fn enter<S>(&self, id: &span::Id, context: &LayerContext<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let home = self.known_home();
+        if home != 0 {
+            return record::enter(home, id.into_u64(), || context.span(id).as_ref().and_then(held));
+        }
+        if let Some(data) = context.span(id).as_ref().and_then(held) {
+            record::enter(self.ask_about(id, &data), id.into_u64(), || Some(data));
+        }
+    }
+
+    pub(super) fn exit(&self, id: &span::Id) {
+        record::exit(self.known_home(), id.into_u64());
+    }
+
+    /// The innermost span of an event.
+    #[inline]
+    pub(super) fn leaf<S>(&self, event: &Event<'_>, context: &LayerContext<'_, S>) -> Option<Arc<SpanData>>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        if event.is_contextual() {
+            self.current(context)
+        } else {
+            event.parent().and_then(|parent| self.find(parent, context))
+        }
+    }
+
+    #[inline]
+    fn current<S>(&self, context: &LayerContext<'_, S>) -> Option<Arc<SpanData>>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let is_current = |id: u64, metadata: Option<&'static Metadata<'static>>| {
+            let current = context.current_span();
+            current.id().is_some_and(|current| current.into_u64() == id)
+                && current.metadata().zip(metadata).is_some_and(|(a, b)| std::ptr::eq(a, b))
+        };
+        record::current(self.home(), is_current)
+    }
+
+    /// A span by id, whatever this layer's filter thinks of it: the Registry is asked, not the layer's context.
+    fn find<S>(&self, id: &span::Id, context: &LayerContext<'_, S>) -> Option<Arc<SpanData>>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        if let Some(data) = context.span(id).as_ref().and_then(held) {
+            return Some(data);
+        }
+        if self.home() == 0 {
+            return record::entered(id.into_u64());
+        }
+        let dispatch = self.dispatch.get()?.upgrade()?;
+        let registry = dispatch.downcast_ref::<Registry>()?;
+        registry.span(id).as_ref().and_then(held)
+    }
+}
+
+fn held<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Arc<SpanData>> {
+    span.extensions().get::<Held>().and_then(Held::data)
+}
