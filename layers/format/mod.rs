@@ -9,6 +9,7 @@
 //!
 //! A format of one's own is an implementation of [`Format`]; [`Time`] writes the time for it.
 
+mod digits;
 mod json;
 mod text;
 mod time;

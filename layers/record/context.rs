@@ -4,7 +4,7 @@ use std::{
     cell::RefCell,
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -23,6 +23,9 @@ pub(crate) struct SpanData {
     trace: Option<TraceParent>,
     is_late: AtomicBool,
     late: Mutex<Option<Arc<Fields>>>,
+    /// What a format made of the fields; from the second time on, as many spans have one record or none.
+    kept: OnceLock<Option<Box<[u8]>>>,
+    was_asked: AtomicBool,
 }
 
 impl SpanData {
@@ -134,6 +137,9 @@ impl Drop for Held {
         span.trace = None;
         if std::mem::take(span.is_late.get_mut()) {
             *span.late.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        if std::mem::take(span.was_asked.get_mut()) {
+            span.kept.take();
         }
         // A thread that is ending has no use for spares.
         SPARES
@@ -360,6 +366,20 @@ impl<'a> SpanView<'a> {
     #[inline]
     pub fn fields(self) -> &'a Fields {
         self.late.unwrap_or(&self.span.fields)
+    }
+
+    /// What `make` makes of the fields, to be made once per span. `None` if it makes nothing, if it is not worth it yet,
+    /// or if something was recorded later. Everyone who asks must make the same.
+    #[inline]
+    pub(crate) fn kept(self, make: impl FnOnce() -> Option<Box<[u8]>>) -> Option<&'a [u8]> {
+        if self.late.is_some() {
+            return None;
+        }
+        if !self.span.was_asked.load(Ordering::Relaxed) {
+            self.span.was_asked.store(true, Ordering::Relaxed);
+            return None;
+        }
+        self.span.kept.get_or_init(make).as_deref()
     }
 
     pub(crate) fn trace(self) -> Option<TraceParent> {

@@ -257,6 +257,13 @@ impl Record {
         self.fields.marked()
     }
 
+    /// The call site, if level and target are what it says.
+    #[inline]
+    pub(crate) fn call_site(&self) -> Option<&'static Metadata<'static>> {
+        let metadata = self.metadata?;
+        (self.own.target.is_none() && self.severity == Severity::from(metadata.level())).then_some(metadata)
+    }
+
     // --- changing (one's own record, or the copy that `Handler::rewrite` gives)
 
     /// Sets a field of the event.

@@ -149,6 +149,12 @@ impl Severity {
         Ok(Self(number))
     }
 
+    /// Whether any number was given a name: until then, names never change.
+    #[inline]
+    pub(crate) fn has_added_names() -> bool {
+        NAMES.get().is_some()
+    }
+
     fn by_name(name: &str) -> Option<Self> {
         let added = NAMES.get().and_then(|names| {
             let names = names.read().unwrap_or_else(std::sync::PoisonError::into_inner);

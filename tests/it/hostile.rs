@@ -144,6 +144,8 @@ pub(crate) const NAMES: &[&str] = &[
     "level.causes",
     "level_.causes",
     "a",
+    "a_",
+    "a__",
     "a.b",
     "a.causes",
     "a.type",

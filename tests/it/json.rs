@@ -1,13 +1,10 @@
-//! `format::Json`: golden lines, options, and hostile records against a naive model.
+//! `format::Json`: golden lines and options.
 
 use std::{
-    collections::BTreeSet,
-    fmt,
     sync::{Arc, Mutex},
     time::UNIX_EPOCH,
 };
 
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use tracing_strata::{
     Fields, Record, Severity, Value,
     format::{Format, Json, Key, Time},
@@ -15,87 +12,19 @@ use tracing_strata::{
 };
 use tracing_subscriber::prelude::*;
 
-use crate::hostile::{self, Named, Spec, TRACEPARENT, V, is_control};
+use crate::{
+    hostile::{self, TRACEPARENT},
+    strict::{J, strict},
+};
 
-// --- a strict reader: JSON with its keys in order, refusing a key that stands twice
-
-#[derive(Clone, Debug, PartialEq)]
-enum J {
-    Bool(bool),
-    I64(i64),
-    U64(u64),
-    F64(f64),
-    Str(String),
-    List(Vec<J>),
-    Object(Vec<(String, J)>),
-}
-
-impl<'de> de::Deserialize<'de> for J {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Strict;
-        impl<'de> Visitor<'de> for Strict {
-            type Value = J;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("JSON without null")
-            }
-            fn visit_bool<E>(self, value: bool) -> Result<J, E> {
-                Ok(J::Bool(value))
-            }
-            fn visit_i64<E>(self, value: i64) -> Result<J, E> {
-                Ok(J::I64(value))
-            }
-            fn visit_u64<E>(self, value: u64) -> Result<J, E> {
-                Ok(J::U64(value))
-            }
-            fn visit_f64<E>(self, value: f64) -> Result<J, E> {
-                Ok(J::F64(value))
-            }
-            fn visit_str<E>(self, value: &str) -> Result<J, E> {
-                Ok(J::Str(value.to_owned()))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<J, A::Error> {
-                let mut list = Vec::new();
-                while let Some(item) = seq.next_element()? {
-                    list.push(item);
-                }
-                Ok(J::List(list))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<J, A::Error> {
-                let mut members: Vec<(String, J)> = Vec::new();
-                while let Some(key) = map.next_key::<String>()? {
-                    if members.iter().any(|(known, _)| *known == key) {
-                        return Err(de::Error::custom(format!("key {key:?} twice")));
-                    }
-                    members.push((key, map.next_value()?));
-                }
-                Ok(J::Object(members))
-            }
-        }
-        from.deserialize_any(Strict)
-    }
-}
-
-fn line(json: &Json, record: &Record) -> String {
+/// Both ways of making it.
+pub(crate) fn line(json: &Json, record: &Record) -> String {
     let mut out = String::from("before ");
     json.format(record, &mut out).unwrap();
     let mut bytes = b"before ".to_vec();
     json.format_bytes(record, &mut bytes).unwrap();
     assert_eq!(out.as_bytes(), bytes);
     out.strip_prefix("before ").unwrap().to_owned()
-}
-
-fn strict(line: &str) -> J {
-    assert!(!line.chars().any(is_control), "{line:?}");
-    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
-}
-
-#[test]
-fn the_reader_of_these_tests_is_strict() {
-    assert!(serde_json::from_str::<J>(r#"{"a":1,"a":2}"#).is_err());
-    assert!(serde_json::from_str::<J>(r#"{"a":{"b":1,"\u0062":2}}"#).is_err());
-    assert!(serde_json::from_str::<J>(r#"{"a":NaN}"#).is_err());
-    assert!(serde_json::from_str::<J>(r#"{"a":1,"b":[{"a":1}]}"#).is_ok());
 }
 
 // --- golden lines
@@ -370,6 +299,42 @@ fn the_shape_of_tracing_subscriber() {
     }
 }
 
+/// What a call site's records have in common is made once; what differs must still be seen.
+#[test]
+fn one_call_site_in_many_guises() {
+    let (lines, changed) = (Lines::default(), Lines::default());
+    let json = || Json::new().time(Time::none()).omit(Key::TraceId);
+    let timed = || Json::new().time(Time::utc().date(false).seconds());
+    let rewrite = |record: &mut Record| {
+        record.set_target("other");
+        record.set_severity(Severity::CRITICAL);
+        record.fields_mut().remove("a");
+        record.set("extra", 1);
+    };
+    let stack = tracing_subscriber::registry()
+        .with(Into(timed(), lines.clone()).into_layer())
+        .with(Into(timed(), changed.clone()).rewrite(rewrite).into_layer())
+        .with(Into(json(), Lines::default()).into_layer());
+    tracing::subscriber::with_default(stack, || {
+        for turn in 0..6_u64 {
+            let (a, b) = ((turn % 2 == 0).then_some(turn), (turn % 3 == 0).then_some("x"));
+            tracing::info!(target: "t\"", a, b, level = turn, "quote\"d" = true, "m");
+        }
+    });
+    let rests = |lines: &Lines| -> Vec<String> {
+        lines.take().iter().map(|line| line.split_once(',').unwrap().1.to_owned()).collect()
+    };
+    let head = r#""level":"INFO","target":"t\"","message":"m""#;
+    let fields = ["\"a\":0,\"b\":\"x\",", "", "\"a\":2,", "\"b\":\"x\",", "\"a\":4,", ""];
+    let wanted = |(turn, fields): (usize, &&str)| format!(r#"{head},{fields}"level_":{turn},"quote\"d":true}}"#);
+    assert_eq!(rests(&lines), fields.iter().enumerate().map(wanted).collect::<Vec<_>>());
+    let head = r#""level":"CRITICAL","target":"other","message":"m""#;
+    let fields = ["\"b\":\"x\",", "", "", "\"b\":\"x\",", "", ""];
+    let wanted =
+        |(turn, fields): (usize, &&str)| format!(r#"{head},{fields}"level_":{turn},"quote\"d":true,"extra":1}}"#);
+    assert_eq!(rests(&changed), fields.iter().enumerate().map(wanted).collect::<Vec<_>>());
+}
+
 /// Each formats the same record; what one does to a value or a name, no other sees.
 #[test]
 fn t52_formats_of_one_event_do_not_meet() {
@@ -414,228 +379,6 @@ fn t43_bytes_that_are_no_text() {
     let J::Object(members) = strict(&lines[0]) else { panic!("{lines:?}") };
     assert_eq!(members.iter().find(|(key, _)| key == "bytes").unwrap().1, J::Str("fffe00".into()));
     assert_eq!(members.iter().find(|(key, _)| key == "message").unwrap().1, J::Str("nul \0".into()));
-}
-
-// --- hostile records against a naive model
-
-/// The rule of the documentation, done the slow way: which members these sources give.
-fn object(sources: &[&Named], reserved: &[&str]) -> Vec<(String, J)> {
-    let sources: Vec<Named> = sources.iter().map(|named| hostile::settled(named)).collect();
-    let names: BTreeSet<&str> = sources.iter().flatten().map(|(name, _)| name.as_str()).collect();
-    let is_known = |name: &str| names.contains(name) || reserved.contains(&name);
-    let mut clashing: Vec<&str> = names.iter().copied().filter(|name| reserved.contains(name)).collect();
-    clashing.sort_by_key(|name| name.len());
-    let mut renamed: Vec<(&str, String)> = Vec::new();
-    for name in clashing {
-        let mut free = format!("{name}_");
-        while is_known(&free) || renamed.iter().any(|(_, taken)| *taken == free) {
-            free.push('_');
-        }
-        renamed.push((name, free));
-    }
-    let mut members: Vec<(String, J)> = Vec::new();
-    let mut written = BTreeSet::new();
-    for (name, value) in sources.iter().flatten() {
-        if !written.insert(name) {
-            continue;
-        }
-        let key = renamed.iter().find(|(old, _)| old == name).map_or(name.clone(), |(_, new)| new.clone());
-        let generated = |suffix: &str| {
-            let mut free = format!("{key}{suffix}");
-            while is_known(&free) || renamed.iter().any(|(_, taken)| *taken == free) {
-                free.push('_');
-            }
-            free
-        };
-        members.push((key.clone(), shown(value)));
-        match value {
-            V::Error(chain) if chain.len() > 1 => {
-                let causes = chain[1..].iter().map(|cause| J::Str(cause.clone())).collect();
-                members.push((generated(".causes"), J::List(causes)));
-            }
-            V::Number(_) => members.push((generated(".type"), J::Str("std::num::ParseIntError".into()))),
-            _ => {}
-        }
-    }
-    members
-}
-
-fn integer(number: i128) -> J {
-    match (u64::try_from(number), i64::try_from(number)) {
-        (Ok(number), _) => J::U64(number),
-        (_, Ok(number)) => J::I64(number),
-        _ => J::Str(number.to_string()),
-    }
-}
-
-fn shown(value: &V) -> J {
-    match value {
-        V::Bool(value) => J::Bool(*value),
-        V::I64(number) => integer((*number).into()),
-        V::U64(number) => J::U64(*number),
-        V::I128(number) => integer(*number),
-        V::U128(number) => u64::try_from(*number).map_or_else(|_| J::Str(number.to_string()), J::U64),
-        V::F64(number) if number.is_nan() => J::Str("NaN".into()),
-        V::F64(f64::INFINITY) => J::Str("Infinity".into()),
-        V::F64(f64::NEG_INFINITY) => J::Str("-Infinity".into()),
-        V::F64(number) => J::F64(*number),
-        V::Str(text) | V::Rendered(text) => J::Str(text.clone()),
-        V::Bytes(bytes) => J::Str(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
-        V::Error(chain) => J::Str(chain[0].clone()),
-        V::Number(error) => J::Str(error.to_string()),
-    }
-}
-
-fn level(severity: i32) -> J {
-    J::Str(Severity::new(severity).to_string())
-}
-
-fn string(key: &str, text: &str) -> (String, J) {
-    (key.into(), J::Str(text.into()))
-}
-
-/// The fields of the spans, innermost first. With `hides`, without the headers that are understood, and without what
-/// such a header shadows.
-fn context(spec: &Spec, hides: bool) -> Vec<Named> {
-    let mut shadowed = false;
-    let spans = spec.spans.iter().rev().map(|(_, named)| hostile::settled(named));
-    let mut visible = |mut named: Named| {
-        shadowed |= hides && named.iter().any(is_header);
-        named.retain(|(name, _)| !shadowed || name != "traceparent");
-        named
-    };
-    spans.map(&mut visible).collect()
-}
-
-fn is_header((name, value): &(String, V)) -> bool {
-    name == "traceparent" && matches!(value, V::Str(text) | V::Rendered(text) if text == TRACEPARENT)
-}
-
-fn has_trace(spec: &Spec) -> bool {
-    context(spec, false).iter().flatten().any(is_header)
-}
-
-fn trace_members(spec: &Spec) -> Vec<(String, J)> {
-    if !has_trace(spec) {
-        return Vec::new();
-    }
-    let ids = [("trace_id", &TRACEPARENT[3..35]), ("span_id", &TRACEPARENT[36..52]), ("trace_flags", "01")];
-    ids.map(|(key, id)| string(key, id)).to_vec()
-}
-
-const IDS: [&str; 3] = ["trace_id", "span_id", "trace_flags"];
-
-/// Flat, with the default names.
-fn flat(spec: &Spec) -> J {
-    let mut members = vec![string("timestamp", "2026-11-20T15:17:16.123456Z"), ("level".into(), level(spec.severity))];
-    members.extend([string("target", &spec.target), string("message", &spec.message)]);
-    members.extend(trace_members(spec));
-    let mut reserved = vec!["timestamp", "level", "target", "message"];
-    reserved.extend(IDS.iter().filter(|_| has_trace(spec)));
-    // What is written as ids shadows global fields, too.
-    let mut globals = spec.globals.clone();
-    globals.iter_mut().for_each(|named| named.retain(|(name, _)| !has_trace(spec) || name != "traceparent"));
-    let context = context(spec, true);
-    let sources = [&spec.fields].into_iter().chain(&context).chain(&globals);
-    members.extend(object(&sources.collect::<Vec<_>>(), &reserved));
-    J::Object(members)
-}
-
-/// Flat, with names that are somebody else's.
-fn crossed_json() -> Json {
-    Json::new()
-        .time(Time::unix_seconds().millis())
-        .rename(Key::Timestamp, "error.causes")
-        .rename(Key::Level, "a")
-        .rename(Key::Target, "a_")
-        .rename(Key::Message, "a.type")
-        .omit(Key::TraceId)
-        .omit(Key::SpanId)
-        .omit(Key::TraceFlags)
-        .thread(true)
-        .field("service", "shop")
-        .field("\n", 1)
-}
-
-fn crossed(spec: &Spec) -> J {
-    let mut members = vec![("error.causes".into(), J::F64(1_795_187_836.123)), ("a".into(), level(spec.severity))];
-    members.extend([string("a_", &spec.target), string("a.type", &spec.message)]);
-    members.extend(Some(string("thread_name", &spec.thread)).filter(|_| !spec.thread.is_empty()));
-    members.push(("thread_id".into(), J::U64(7)));
-    let reserved = ["error.causes", "a", "a_", "a.type", "thread_name", "thread_id", "service", "\n"];
-    let context = context(spec, false);
-    let sources = [&spec.fields].into_iter().chain(&context).chain(&spec.globals);
-    members.extend(object(&sources.collect::<Vec<_>>(), &reserved));
-    members.extend([string("service", "shop"), ("\n".into(), J::U64(1))]);
-    J::Object(members)
-}
-
-fn nested_json() -> Json {
-    Json::new().time(Time::none()).nest_fields("a").nest_context("error").span_list(true).current_span(true)
-}
-
-fn nested(spec: &Spec) -> J {
-    let span = |(name, named): &(&'static str, Named)| {
-        let named: Named = hostile::settled(named).into_iter().filter(|field| !is_header(field)).collect();
-        J::Object([string("name", name)].into_iter().chain(object(&[&named], &["name"])).collect())
-    };
-    let mut members = vec![("level".into(), level(spec.severity))];
-    members.extend([string("target", &spec.target), string("message", &spec.message)]);
-    members.extend(trace_members(spec));
-    members.push(("a".into(), J::Object(object(&[&spec.fields], &[]))));
-    if let Some(leaf) = spec.spans.last() {
-        members.push(("span".into(), span(leaf)));
-        members.push(("spans".into(), J::List(spec.spans.iter().map(span).collect())));
-    }
-    members.push(("error".into(), J::Object(object(&context(spec, true).iter().collect::<Vec<_>>(), &[]))));
-    let mut reserved = vec!["level", "target", "message", "a", "error", "span", "spans"];
-    reserved.extend(IDS.iter().filter(|_| has_trace(spec)));
-    members.extend(object(&spec.globals.iter().collect::<Vec<_>>(), &reserved));
-    J::Object(members)
-}
-
-fn subscriber(spec: &Spec) -> J {
-    let span = |(name, named): &(&'static str, Named)| {
-        J::Object([string("name", name)].into_iter().chain(object(&[named], &["name"])).collect())
-    };
-    let mut members = vec![string("timestamp", "2026-11-20T15:17:16.123456Z"), ("level".into(), level(spec.severity))];
-    let message = Some(string("message", &spec.message)).filter(|_| !spec.message.is_empty());
-    let fields = message.into_iter().chain(object(&[&spec.fields], &["message"])).collect();
-    members.extend([("fields".into(), J::Object(fields)), string("target", &spec.target)]);
-    if let Some(leaf) = spec.spans.last() {
-        members.push(("span".into(), span(leaf)));
-        members.push(("spans".into(), J::List(spec.spans.iter().map(span).collect())));
-    }
-    let reserved = ["timestamp", "level", "fields", "target", "span", "spans"];
-    members.extend(object(&spec.globals.iter().collect::<Vec<_>>(), &reserved));
-    J::Object(members)
-}
-
-/// 100,000 hostile records: each is one line, strict JSON without a repeated key, and says what the naive model says.
-#[test]
-fn t53_hostile_records_are_strict_json() {
-    type Model = fn(&Spec) -> J;
-    let shapes: [(Json, Model); 4] = [
-        (Json::new(), flat),
-        (crossed_json(), crossed),
-        (nested_json(), nested),
-        (Json::tracing_subscriber(), subscriber),
-    ];
-    let halves = [0, 1].map(|half| {
-        let shapes = shapes.clone();
-        std::thread::spawn(move || {
-            for number in 0..50_000 {
-                let seed = 2 * number + half;
-                let mut rng = fastrand::Rng::with_seed(seed);
-                let spec = Spec::random(&mut rng);
-                let (json, model) = &shapes[number as usize % shapes.len()];
-                let line = line(json, &spec.record(&mut rng));
-                let (got, wanted) = (strict(&line), model(&spec));
-                assert_eq!(got, wanted, "seed {seed}: {line}");
-            }
-        })
-    });
-    halves.into_iter().for_each(|half| half.join().unwrap());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{format::time::Digits, text};
+use crate::{format::digits::Digits, text};
 
 /// Bytes of a line that are gathered; most lines fit.
 const ROOM: usize = 384;
@@ -114,7 +114,8 @@ impl<'a> Line<'a> {
         self.at += 1;
     }
 
-    fn several(&mut self, text: &[u8]) {
+    /// Longer text, made by a line before.
+    pub(super) fn text(&mut self, text: &[u8]) {
         match self.room(text.len()) {
             Some(room) => {
                 room.copy_from_slice(text);
@@ -142,7 +143,7 @@ impl<'a> Line<'a> {
     /// A string of the first `count` digits.
     pub(super) fn hex(&mut self, digits: &[[u8; 8]], count: usize) {
         self.byte(b'"');
-        self.several(&digits.as_flattened()[..count]);
+        self.text(&digits.as_flattened()[..count]);
         self.byte(b'"');
     }
 
@@ -224,7 +225,7 @@ impl<'a> Line<'a> {
         self.comma();
         self.byte(b'"');
         self.escaped(name);
-        self.several(b"\":");
+        self.text(b"\":");
     }
 
     /// The same as a [piece](Piece) with its comma.
@@ -232,7 +233,7 @@ impl<'a> Line<'a> {
     pub(super) fn key_piece(&mut self, piece: &Piece) {
         if self.is_first {
             self.is_first = false;
-            self.several(&piece.text[1..]);
+            self.text(&piece.text[1..]);
         } else {
             self.piece(piece);
         }
@@ -244,7 +245,7 @@ impl<'a> Line<'a> {
         self.comma();
         self.byte(b'"');
         parts.into_iter().for_each(|part| self.escaped(part));
-        self.several(b"\":");
+        self.text(b"\":");
     }
 
     /// Before a member.

@@ -1,9 +1,11 @@
 //! One JSON object per record, on one line (JSON Lines).
 
+mod heads;
 mod line;
 mod names;
 mod object;
 mod plan;
+mod steps;
 mod value;
 
 use std::str::FromStr;
@@ -81,8 +83,7 @@ use crate::{Error, Fields, Record, Value};
 /// In all strings, keys too, every control character, DEL, C1, U+2028/2029, the bidirectional controls and U+FEFF are
 /// escaped: one record is one physical line, whatever it holds.
 ///
-/// # Differences from Python
-/// `logging` has no JSON formatter. python-json-logger lets `extra` overwrite its own keys; here both are kept.
+/// Python: `logging` has no formatter for JSON.
 #[derive(Clone, Debug)]
 pub struct Json {
     options: Options,

@@ -4,7 +4,11 @@
 //! written. A name that is one of the format's own keys gets `_` appended until nothing else has that name. What an
 //! error adds to its key (`….causes`, `….type`) gives way in the same manner.
 
-use super::{line::Line, names, value::value};
+use super::{
+    line::{Line, Piece},
+    names,
+    value::value,
+};
 use crate::{
     Record, Value,
     record::{Entry, ErrorChain, Fields, SpanView, Tag, TraceParent},
@@ -38,6 +42,8 @@ pub(super) struct Object<'a> {
     /// All spans of this record.
     pub(super) spans: Option<&'a Record>,
     pub(super) globals: Option<&'a Fields>,
+    /// Names that the event is likely to have, in this order.
+    pub(super) names: &'a [(&'static str, Piece)],
     /// Whether `traceparent` is left out of spans, because its parts are written.
     pub(super) hides_traceparent: bool,
 }
@@ -55,7 +61,7 @@ const TRACEPARENT: Tag = Tag::of(TraceParent::FIELD);
 
 impl<'a> Object<'a> {
     pub(super) fn empty(reserved: &'a Reserved, hides_traceparent: bool) -> Self {
-        Self { reserved, event: None, span: None, spans: None, globals: None, hides_traceparent }
+        Self { reserved, event: None, span: None, spans: None, globals: None, names: &[], hides_traceparent }
     }
 
     /// Appends the members.
@@ -64,21 +70,30 @@ impl<'a> Object<'a> {
         // Bits of the names that have been written, and of those that the format has.
         let mut taken = self.reserved.bloom;
         if let Some(fields) = self.event {
-            self.members(line, fields, taken, Source::Event);
+            self.members(line, fields, taken, Source::Event, self.names);
             taken |= fields.bloom();
         }
         if let Some(span) = self.span {
-            self.members(line, span.fields(), self.taken_in(span, taken), Source::Span(0, span));
+            self.members(line, span.fields(), self.taken_in(span, taken), Source::Span(0, span), &[]);
         }
         if let Some(record) = self.spans {
             for (depth, span) in record.spans().enumerate() {
                 let fields = span.fields();
-                self.members(line, fields, self.taken_in(span, taken), Source::Span(depth, span));
+                // What is made of a span is the same for every record, unless its names meet others.
+                let alone = fields.bloom() & taken == 0 && !line.is_first();
+                if alone
+                    && (self.hides_traceparent || span.trace().is_none())
+                    && let Some(text) = span.kept(|| kept(span))
+                {
+                    line.text(text);
+                } else {
+                    self.members(line, fields, self.taken_in(span, taken), Source::Span(depth, span), &[]);
+                }
                 taken |= fields.bloom();
             }
         }
         if let Some(fields) = self.globals {
-            self.members(line, fields, taken, Source::Globals);
+            self.members(line, fields, taken, Source::Globals, &[]);
         }
     }
 
@@ -88,9 +103,18 @@ impl<'a> Object<'a> {
         if hides { taken | TRACEPARENT.bit() } else { taken }
     }
 
-    /// `taken` has a bit for each name that must be looked at.
-    fn members(&self, line: &mut Line<'_>, fields: &Fields, taken: u64, source: Source<'a>) {
+    /// `taken` has a bit for each name that must be looked at; `names` are those that are likely to come.
+    fn members(
+        &self,
+        line: &mut Line<'_>,
+        fields: &Fields,
+        taken: u64,
+        source: Source<'a>,
+        names: &[(&'static str, Piece)],
+    ) {
+        let mut names = names.iter();
         for entry in fields.entries() {
+            let likely = names.next();
             let mut appended = 0;
             if entry.tag().bit() & taken != 0 {
                 match self.settle(entry, source) {
@@ -99,14 +123,17 @@ impl<'a> Object<'a> {
                 }
             }
             match entry.name() {
-                Ok(name)
-                    if appended == 0
-                        && let Some(piece) = names::key(name) =>
-                {
-                    line.key_piece(piece)
+                Ok(name) | Err(name) if appended > 0 => {
+                    line.longer_key([name].into_iter().chain(underscores(appended)));
                 }
-                Ok(name) | Err(name) if appended == 0 => line.key(name),
-                Ok(name) | Err(name) => line.longer_key([name].into_iter().chain(underscores(appended))),
+                Ok(name)
+                    if let Some((likely, piece)) = likely
+                        && std::ptr::eq(*likely, name) =>
+                {
+                    line.key_piece(piece);
+                }
+                Ok(name) if let Some(piece) = names::key(name) => line.key_piece(piece),
+                Ok(name) | Err(name) => line.key(name),
             }
             let of = entry.value();
             value(line, of);
@@ -231,6 +258,25 @@ impl<'a> Object<'a> {
             })
         }
     }
+}
+
+/// Longest text that is kept for a span, in bytes.
+const KEPT: usize = 1_024;
+
+/// A span's members, each after a comma, without a `traceparent` that is understood. `None` if they are long, or if they
+/// depend on other names.
+#[cold]
+fn kept(span: SpanView<'_>) -> Option<Box<[u8]>> {
+    if span.fields().iter().any(|(_, value)| value.as_error().is_some()) {
+        return None;
+    }
+    let reserved = Reserved::default();
+    let object = Object::empty(&reserved, true);
+    let mut text = Vec::new();
+    let mut line = Line::new(&mut text, false);
+    object.members(&mut line, span.fields(), object.taken_in(span, 0), Source::Span(0, span), &[]);
+    line.finish();
+    (text.len() <= KEPT).then(|| text.into())
 }
 
 /// A name in parts: text, `_` times `appended`, suffix.

@@ -1,13 +1,15 @@
-//! From the options to the steps that write one record.
+//! The steps that write one record.
 
 use super::{
     Key, Options, What,
+    heads::{Head, Heads},
     line::{Line, Piece, hex_digits},
     object::{Object, Reserved},
+    steps::{Names, Part, Step, TRACE, steps},
     value::value,
 };
 use crate::{
-    Record,
+    Record, Severity,
     format::{Time, outermost_first},
     record::{SpanView, TraceParent},
 };
@@ -28,113 +30,16 @@ pub(super) struct Plan {
     flat_spans: bool,
     /// Whether the first step that asks stands where the object may still be empty.
     starts_empty: bool,
+    heads: Heads,
     /// The static fields and the end: after other members, and as the only ones.
     tail: [Piece; 2],
 }
-
-#[derive(Clone, Debug)]
-struct Step {
-    /// Written before: the end of the string before, and the key where the part is always there.
-    open: Piece,
-    part: Part,
-    /// What the part writes itself.
-    keys: Vec<Option<String>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Part {
-    /// Nothing but what is before it.
-    Literal,
-    /// The comma that is needed if something is before it.
-    Comma,
-    /// Of the calendar.
-    Time,
-    OtherTime,
-    Level,
-    LowerLevel,
-    Target,
-    Message,
-    LevelNumber,
-    ProcessId,
-    ProcessName,
-    ThreadId,
-    Fields,
-    Context,
-    Flat,
-    // Those that not every record has; they write their keys themselves.
-    Trace,
-    EventName,
-    File,
-    Line,
-    ModulePath,
-    ThreadName,
-    Span,
-    Spans,
-}
-
-/// What can stand in a record, in an order.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Own(Key),
-    Trace,
-    Fields,
-    Context,
-    Flat,
-}
-
-const ORDER: &[Place] = &[
-    Place::Own(Key::Timestamp),
-    Place::Own(Key::Level),
-    Place::Own(Key::LevelNumber),
-    Place::Own(Key::Target),
-    Place::Own(Key::Message),
-    Place::Trace,
-    Place::Own(Key::EventName),
-    Place::Own(Key::File),
-    Place::Own(Key::Line),
-    Place::Own(Key::ModulePath),
-    Place::Own(Key::ThreadName),
-    Place::Own(Key::ThreadId),
-    Place::Own(Key::ProcessName),
-    Place::Own(Key::ProcessId),
-    Place::Fields,
-    Place::Own(Key::Span),
-    Place::Own(Key::Spans),
-    Place::Context,
-    Place::Flat,
-];
-
-const FIELDS_BEFORE_TARGET: &[Place] = &[
-    Place::Own(Key::Timestamp),
-    Place::Own(Key::Level),
-    Place::Own(Key::LevelNumber),
-    Place::Fields,
-    Place::Own(Key::Target),
-    Place::Trace,
-    Place::Own(Key::EventName),
-    Place::Own(Key::File),
-    Place::Own(Key::Line),
-    Place::Own(Key::ModulePath),
-    Place::Own(Key::Span),
-    Place::Own(Key::Spans),
-    Place::Own(Key::ThreadName),
-    Place::Own(Key::ThreadId),
-    Place::Own(Key::ProcessName),
-    Place::Own(Key::ProcessId),
-    Place::Context,
-    Place::Flat,
-];
-
-const TRACE: [Key; 3] = [Key::TraceId, Key::SpanId, Key::TraceFlags];
 
 impl Plan {
     pub(super) fn new(options: &Options) -> Self {
         let names = Names::new(options);
         let is_given = |what| names.get(what).is_some();
-        let mut writer = Writer::new(&names, options);
-        let order = if options.message_in_fields { FIELDS_BEFORE_TARGET } else { ORDER };
-        order.iter().for_each(|place| writer.place(*place));
-        let (steps, starts_empty) = writer.finish();
+        let (steps, starts_empty) = steps(&names, options);
         let tail = |is_first| {
             Piece::of(is_first, |line| {
                 for (index, (_, of)) in options.fixed.iter().enumerate() {
@@ -163,6 +68,7 @@ impl Plan {
             flat_event: !is_given(What::Fields),
             flat_spans: !is_given(What::Context) && !options.span_list,
             starts_empty,
+            heads: Heads::default(),
             tail: [tail(false), tail(true)],
         }
     }
@@ -177,6 +83,7 @@ impl Plan {
     fn line(&self, options: &Options, record: &Record, line: &mut Line<'_>) {
         let trace = if self.writes_trace { record.trace() } else { None };
         let hides = self.hides_traceparent && trace.is_some();
+        let mut names: &[_] = &[];
         let steps = match self.steps.as_slice() {
             [
                 first @ Step { part: Part::Time, .. },
@@ -185,25 +92,59 @@ impl Plan {
                 fourth @ Step { part: Part::Message, .. },
                 steps @ ..,
             ] => {
-                // The same as below, without asking what comes next: so begins nearly every line.
+                // The same as `steps`, without asking what comes next: so begins nearly every line.
                 line.piece(&first.open);
                 time(line, &options.time, record);
-                line.piece(&second.open);
-                level(line, record);
-                line.piece(&third.open);
-                line.escaped(record.target());
-                line.piece(&fourth.open);
+                let between = |line: &mut Line<'_>, level: Severity, target: &str| {
+                    line.piece(&second.open);
+                    write_level(line, level);
+                    line.piece(&third.open);
+                    line.escaped(target);
+                    line.piece(&fourth.open);
+                };
+                let head = self.heads.of(record, |metadata| Head::new(metadata, between));
+                match head {
+                    Some(head) => {
+                        line.text(&head.text);
+                        names = &head.names;
+                    }
+                    None => between(line, record.severity(), record.target()),
+                }
                 line.escaped(record.message());
                 steps
             }
             steps => steps,
         };
+        match steps {
+            [ids_of_trace @ Step { part: Part::Trace, .. }, Step { part: Part::Flat, .. }] => {
+                line.piece(&ids_of_trace.open);
+                if let Some(trace) = trace {
+                    ids(line, &ids_of_trace.keys, trace);
+                }
+                self.flat(line, record, names, trace.is_some(), hides);
+            }
+            steps => self.steps(line, steps, options, record, names, trace),
+        }
+        line.piece(&self.tail[usize::from(line.is_first())]);
+    }
+
+    #[inline(never)]
+    fn steps(
+        &self,
+        line: &mut Line<'_>,
+        steps: &[Step],
+        options: &Options,
+        record: &Record,
+        names: &[(&'static str, Piece)],
+        trace: Option<TraceParent>,
+    ) {
+        let hides = self.hides_traceparent && trace.is_some();
         for step in steps {
             line.piece(&step.open);
             match step.part {
                 Part::Literal => {}
                 Part::Time => time(line, &options.time, record),
-                Part::Level => level(line, record),
+                Part::Level => write_level(line, record.severity()),
                 Part::Target => target(line, record),
                 Part::Message => message(line, record),
                 Part::Trace => {
@@ -211,19 +152,26 @@ impl Plan {
                         ids(line, &step.keys, trace);
                     }
                 }
-                Part::Flat => self.flat(line, record, trace.is_some(), hides),
+                Part::Flat => self.flat(line, record, names, trace.is_some(), hides),
                 _ => self.rare(step, options, record, line, hides),
             }
         }
-        line.piece(&self.tail[usize::from(line.is_first())]);
     }
 
-    #[inline(never)]
-    fn flat(&self, line: &mut Line<'_>, record: &Record, has_trace: bool, hides_traceparent: bool) {
+    #[inline(always)]
+    fn flat(
+        &self,
+        line: &mut Line<'_>,
+        record: &Record,
+        names: &[(&'static str, Piece)],
+        has_trace: bool,
+        hides_traceparent: bool,
+    ) {
         let object = Object {
             event: if self.flat_event { Some(record.fields()) } else { None },
             spans: if self.flat_spans { Some(record) } else { None },
             globals: record.globals(),
+            names,
             ..Object::empty(&self.reserved[usize::from(has_trace)], hides_traceparent)
         };
         object.write(line);
@@ -237,7 +185,7 @@ impl Plan {
             Part::Literal | Part::Time | Part::Level | Part::Target | Part::Message | Part::Trace | Part::Flat => {}
             Part::Comma => line.comma(),
             Part::OtherTime => options.time.write_to(record.time(), line),
-            Part::LowerLevel => line.lower_case(|line| level(line, record)),
+            Part::LowerLevel => line.lower_case(|line| write_level(line, record.severity())),
             Part::LevelNumber => number(line, record.severity().number()),
             Part::ProcessId => number(line, record.process_id()),
             Part::ThreadId => number(line, record.thread_id()),
@@ -321,13 +269,13 @@ fn message(line: &mut Line<'_>, record: &Record) {
     line.escaped(record.message());
 }
 
-#[inline(always)]
-fn level(line: &mut Line<'_>, record: &Record) {
-    match record.severity().name() {
+#[inline]
+fn write_level(line: &mut Line<'_>, severity: Severity) {
+    match severity.name() {
         Some(name) => line.raw(name),
         None => {
             line.raw("Level ");
-            number(line, record.severity().number());
+            number(line, severity.number());
         }
     }
 }
@@ -360,172 +308,5 @@ fn optional(line: &mut Line<'_>, key: Option<&str>, text: Option<&str>) {
     if let (Some(key), Some(text)) = (key, text) {
         line.key(key);
         line.string(text);
-    }
-}
-
-// --- making the plan
-
-/// Which key has which name, settled: the option that was set last has the name it asked for.
-struct Names {
-    given: Vec<(What, String)>,
-}
-
-impl Names {
-    fn new(options: &Options) -> Self {
-        let claimed = |what: &What| options.claims.iter().any(|(other, _)| other == what);
-        let by_default = Key::ALL.iter().map(|key| (What::Key(*key), key.default_name()));
-        let by_default = by_default.filter(|(what, _)| !claimed(what));
-        let claims = by_default.chain(options.claims.iter().map(|(what, name)| (*what, name.as_str())));
-        let claims: Vec<_> = claims.filter(|(what, _)| options.is_on(*what)).collect();
-        let mut given: Vec<(What, String)> = Vec::with_capacity(claims.len());
-        for (what, name) in claims.into_iter().rev() {
-            let mut name = name.to_owned();
-            let is_rival = |other: What| options.is_inside_fields(other) == options.is_inside_fields(what);
-            while given.iter().any(|(other, taken)| is_rival(*other) && *taken == name) {
-                name.push('_');
-            }
-            given.push((what, name));
-        }
-        Self { given }
-    }
-
-    fn get(&self, what: What) -> Option<&str> {
-        self.given.iter().find(|(other, _)| *other == what).map(|(_, name)| name.as_str())
-    }
-
-    fn owned(&self, what: What) -> Option<String> {
-        self.get(what).map(str::to_owned)
-    }
-}
-
-/// Joins what is constant between two parts into one text.
-struct Writer<'a> {
-    names: &'a Names,
-    options: &'a Options,
-    steps: Vec<Step>,
-    pending: Vec<u8>,
-    /// The last part was a string, whose quote is due.
-    in_string: bool,
-    members: Members,
-    /// Whether there were none when that was first asked for.
-    starts_empty: Option<bool>,
-}
-
-/// Whether the object has members by now.
-#[derive(PartialEq)]
-enum Members {
-    None,
-    Perhaps,
-    Some,
-}
-
-impl<'a> Writer<'a> {
-    fn new(names: &'a Names, options: &'a Options) -> Self {
-        let pending = vec![b'{'];
-        let members = Members::None;
-        Self { names, options, steps: Vec::new(), pending, in_string: false, members, starts_empty: None }
-    }
-
-    fn place(&mut self, place: Place) {
-        match place {
-            Place::Own(own) => self.own(own),
-            Place::Flat => self.sometimes(Part::Flat, Vec::new()),
-            Place::Context => self.always(What::Context, Part::Context, false),
-            Place::Fields => {
-                self.always(What::Fields, Part::Fields, false);
-                let message = What::Key(Key::Message);
-                if self.options.is_inside_fields(message)
-                    && let Some(step) = self.steps.last_mut()
-                {
-                    step.keys.push(self.names.owned(message));
-                }
-            }
-            Place::Trace => {
-                let keys: Vec<_> = TRACE.iter().map(|id| self.names.owned(What::Key(*id))).collect();
-                if keys.iter().any(Option::is_some) {
-                    self.sometimes(Part::Trace, keys);
-                }
-            }
-        }
-    }
-
-    fn own(&mut self, own: Key) {
-        let (what, time) = (What::Key(own), &self.options.time);
-        match own {
-            Key::Timestamp if time.is_calendar() => self.always(what, Part::Time, true),
-            Key::Timestamp => self.always(what, Part::OtherTime, !time.is_number()),
-            Key::Level if self.options.lower_case => self.always(what, Part::LowerLevel, true),
-            Key::Level => self.always(what, Part::Level, true),
-            Key::Target => self.always(what, Part::Target, true),
-            Key::Message if self.options.is_inside_fields(what) => {}
-            Key::Message => self.always(what, Part::Message, true),
-            Key::ProcessName => self.always(what, Part::ProcessName, true),
-            Key::LevelNumber => self.always(what, Part::LevelNumber, false),
-            Key::ProcessId => self.always(what, Part::ProcessId, false),
-            Key::ThreadId => self.always(what, Part::ThreadId, false),
-            // Written together, by `Place::Trace`.
-            Key::TraceId | Key::SpanId | Key::TraceFlags => {}
-            Key::EventName => self.optional(what, Part::EventName),
-            Key::File => self.optional(what, Part::File),
-            Key::Line => self.optional(what, Part::Line),
-            Key::ModulePath => self.optional(what, Part::ModulePath),
-            Key::ThreadName => self.optional(what, Part::ThreadName),
-            Key::Span => self.optional(what, Part::Span),
-            Key::Spans => self.optional(what, Part::Spans),
-        }
-    }
-
-    /// A member that every record has.
-    fn always(&mut self, what: What, part: Part, is_string: bool) {
-        let Some(name) = self.names.get(what) else { return };
-        let key = Piece::of(true, |line| line.key(name));
-        self.end_string();
-        match self.members {
-            Members::None => {}
-            Members::Perhaps => self.step(Part::Comma, Vec::new()),
-            Members::Some => self.pending.push(b','),
-        }
-        self.pending.extend_from_slice(key.text());
-        if is_string {
-            self.pending.push(b'"');
-        }
-        self.step(part, Vec::new());
-        self.in_string = is_string;
-        self.members = Members::Some;
-    }
-
-    fn optional(&mut self, what: What, part: Part) {
-        if let Some(key) = self.names.owned(what) {
-            self.sometimes(part, vec![Some(key)]);
-        }
-    }
-
-    /// Members that some records have.
-    fn sometimes(&mut self, part: Part, keys: Vec<Option<String>>) {
-        self.end_string();
-        self.step(part, keys);
-        self.starts_empty.get_or_insert(self.members == Members::None);
-        if self.members == Members::None {
-            self.members = Members::Perhaps;
-        }
-    }
-
-    fn end_string(&mut self) {
-        if std::mem::take(&mut self.in_string) {
-            self.pending.push(b'"');
-        }
-    }
-
-    fn step(&mut self, part: Part, keys: Vec<Option<String>>) {
-        let open = std::mem::take(&mut self.pending).into();
-        self.steps.push(Step { open, part, keys });
-    }
-
-    fn finish(mut self) -> (Vec<Step>, bool) {
-        self.end_string();
-        if !self.pending.is_empty() {
-            self.step(Part::Literal, Vec::new());
-        }
-        (self.steps, self.starts_empty.unwrap_or(false))
     }
 }

@@ -1,0 +1,43 @@
+//! Names of levels are the process's; here one changes while a call site is in use.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::{Arc, Mutex};
+
+use tracing_strata::{
+    Error, Outcome, Record, Severity,
+    format::{Json, Text, Time},
+    prelude::*,
+};
+use tracing_subscriber::prelude::*;
+
+struct Levels(Json, Text, Arc<Mutex<Vec<String>>>);
+
+impl Handler for Levels {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        let mut out = String::new();
+        self.0.format(record, &mut out)?;
+        self.1.format(record, &mut out)?;
+        self.2.lock().unwrap().push(out);
+        Ok(Outcome::Written)
+    }
+}
+
+#[test]
+fn a_name_that_is_added_later_is_shown() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let levels = Levels(Json::new(), Text::plain().time(Time::none()), Arc::clone(&lines));
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(levels.into_layer()), || {
+        for turn in 0..3 {
+            if turn == 2 {
+                Severity::add_name(20, "NOTE").unwrap();
+            }
+            tracing::info!(target: "t", "m");
+        }
+    });
+    let lines = lines.lock().unwrap();
+    assert!(
+        lines[..2].iter().all(|line| line.contains(r#""level":"INFO""#) && line.ends_with("INFO  t: m")),
+        "{lines:?}"
+    );
+    assert!(lines[2].contains(r#""level":"NOTE""#) && lines[2].ends_with("NOTE  t: m"), "{lines:?}");
+}
