@@ -70,6 +70,19 @@ fn attributes_of_pythons_log_record() {
 }
 
 #[test]
+fn threads_by_name() {
+    let of = |builder: std::thread::Builder| {
+        builder.spawn(|| record(|| info!("m")).thread_name().map(str::to_owned)).unwrap().join().unwrap()
+    };
+    assert_eq!(of(std::thread::Builder::new()), None);
+    for name in
+        ["w", "a name of twenty three.", "a name of twenty four ..", "a name that is longer than most, with ä and ö"]
+    {
+        assert_eq!(of(std::thread::Builder::new().name(name.into())).as_deref(), Some(name));
+    }
+}
+
+#[test]
 fn modules_of_odd_file_names_as_in_rule_6_2() {
     let mut record = Record::new(Severity::INFO, "t", "m");
     for (file, name, module) in
