@@ -50,6 +50,40 @@ fn t54_explicit_parents_are_the_chain() {
 }
 
 #[test]
+fn t54_every_format_shows_the_explicit_chain() {
+    use tracing_strata::{
+        Format,
+        format::{Json, Text, Time},
+    };
+    let made = records(|| {
+        let other = info_span!("other", n = 1);
+        let child = info_span!(parent: &other, "child", m = 2);
+        let _current = info_span!("current", wrong = true).entered();
+        info!(parent: &child, "explicit");
+        info!(parent: None, "root");
+    });
+    let shown = |format: &dyn Format, record| {
+        let mut out = String::new();
+        format.format(record, &mut out).unwrap();
+        out
+    };
+    let bare = Json::new().time(Time::none());
+    let list = r#"[{"name":"other","n":1},{"name":"child","m":2}]"#;
+    let formats: [(Box<dyn Format>, &str); 4] = [
+        (Box::new(bare.clone()), r#""m":2,"n":1"#),
+        (Box::new(bare.span_list(true)), list),
+        (Box::new(Json::tracing_subscriber()), list),
+        (Box::new(Text::plain()), "other{n=1}:child{m=2}"),
+    ];
+    for (format, chain) in &formats {
+        let explicit = shown(&**format, &made[0]);
+        assert!(explicit.contains(chain) && !explicit.contains("wrong"), "{explicit}");
+        let root = shown(&**format, &made[1]);
+        assert!(!root.contains("other") && !root.contains("wrong") && !root.contains(r#""m":"#), "{root}");
+    }
+}
+
+#[test]
 fn t67_late_values_are_set_by_name() {
     let memory = Memory::default();
     scoped(registry().with(memory.clone().into_layer()).with(Memory::default().into_layer()), || {

@@ -8,7 +8,7 @@ use std::sync::{
 use proptest::prelude::*;
 use tracing::{error, info, warn};
 use tracing_strata::{
-    Error, Handler, Outcome, Record, Severity, Tee, Value,
+    Error, Globals, Handler, Loggers, Outcome, Record, Severity, Tee, Value,
     trap::{Ledger, Trap, stats},
 };
 use tracing_subscriber::{Layer as _, filter::LevelFilter, prelude::*, registry, reload};
@@ -37,15 +37,48 @@ fn a_handlers_level_filter_and_rewrite_are_its_own() {
     assert_eq!((ledger.stats().filtered, ledger.stats().written), (2, 1));
 }
 
+/// Counts how often it is printed.
+struct Counted(Arc<AtomicU64>);
+
+impl std::fmt::Display for Counted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        f.write_str("x")
+    }
+}
+
+#[test]
+fn loggers_capture_once_for_all_handlers() {
+    let memory = Memory::default();
+    let loggers = Loggers::parse("info").unwrap();
+    for (logger, name) in [("", "1"), ("", "2"), ("app", "3")] {
+        loggers.add_handler(logger, memory.clone().shared(name)).unwrap();
+    }
+    let visits = Arc::new(AtomicU64::new(0));
+    tracing::subscriber::with_default(registry().with(loggers.into_layer()), || {
+        info!(target: "app::db", value = %Counted(Arc::clone(&visits)), "m");
+    });
+    assert_eq!((memory.take().len(), visits.load(Ordering::Relaxed)), (3, 1));
+}
+
+#[test]
+fn globals_of_service_version_host_and_pid() {
+    let memory = Memory::default();
+    let globals = Globals::new().service("shop").version("1.2").host().pid().field("zone", "eu-1");
+    with_layer(memory.clone().into_layer().globals(globals), || info!(zone = "own", "m"));
+    let record = memory.only();
+    assert_eq!(record.get("pid"), Some(Value::U64(std::process::id().into())));
+    assert_eq!((record.get("service"), record.get("version")), (Some(Value::Str("shop")), Some(Value::Str("1.2"))));
+    assert_eq!(record.get("zone"), Some(Value::Str("own")));
+    #[cfg(target_os = "linux")]
+    {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        assert_eq!(record.get("host"), Some(Value::Str(host.trim_end())));
+    }
+}
+
 #[test]
 fn a_tee_captures_once() {
-    struct Counted(Arc<AtomicU64>);
-    impl std::fmt::Display for Counted {
-        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            self.0.fetch_add(1, Ordering::Relaxed);
-            f.write_str("x")
-        }
-    }
     let (a, b) = (Memory::default(), Memory::default());
     let tee = Tee::new().with("a", a.clone().level(Severity::WARN)).with("b", b.clone());
     let ledgers: Vec<_> = tee.handlers().iter().map(|handler| handler.ledger()).collect();
