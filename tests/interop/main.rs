@@ -1,0 +1,6 @@
+//! Against real servers and readers. `cargo test` leaves it out; `bash tests/interop/run` installs what it needs and runs
+//! it, and fails where something is missing.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+#[allow(dead_code)]
+mod servers;
