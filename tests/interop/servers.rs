@@ -4,18 +4,23 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex},
 };
 
 /// A running server; it is stopped when this is dropped.
 pub(crate) struct Server {
     name: &'static str,
     dir: PathBuf,
-    // Servers have fixed ports: one test at a time has them.
-    _alone: MutexGuard<'static, ()>,
 }
 
-static ALONE: Mutex<()> = Mutex::new(());
+/// Servers have fixed ports: one test at a time has each.
+static TAKEN: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+static FREED: Condvar = Condvar::new();
+
+fn take(name: &'static str) {
+    let taken = TAKEN.lock().unwrap();
+    FREED.wait_while(taken, |taken| taken.contains(&name)).unwrap().push(name);
+}
 
 fn scripts(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/servers").join(name)
@@ -29,12 +34,12 @@ impl Server {
 
     /// As [`start`](Self::start), with more in the script's environment.
     pub(crate) fn start_with(name: &'static str, environment: &[(&str, &str)]) -> Self {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        take(name);
         let dir = env::temp_dir().join(format!("strata-interop-{}", std::process::id())).join(name);
         // What an earlier test left.
         fs::remove_dir_all(&dir).unwrap_or_default();
         fs::create_dir_all(&dir).unwrap();
-        let server = Self { name, dir, _alone: alone };
+        let server = Self { name, dir };
         server.run("start.sh", environment);
         server
     }
@@ -77,6 +82,8 @@ impl Drop for Server {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status();
+        TAKEN.lock().unwrap().retain(|name| *name != self.name);
+        FREED.notify_all();
         assert!(stopped.is_ok() || std::thread::panicking());
     }
 }
