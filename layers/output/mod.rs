@@ -11,6 +11,7 @@ mod log_file;
 mod null;
 mod stream;
 
+pub use crate::sink::{When, Weekday, TimeOfDay, Grid};
 pub use self::{
     formatted::Formatted,
     log_file::{LogFile, LogFileBuilder},

@@ -22,12 +22,14 @@ mod buffer;
 mod faults;
 mod file;
 mod line;
+mod rotate;
 mod std_stream;
 mod writer;
 
 use std::{io, sync::Arc};
 
 pub(crate) use self::file::FilePlace;
+pub use self::rotate::{When, Weekday, TimeOfDay, Grid};
 pub use self::{
     file::FileSink,
     std_stream::StdStream,

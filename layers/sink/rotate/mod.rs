@@ -1,0 +1,3 @@
+//! x
+mod when;
+pub use self::when::{When, Weekday, TimeOfDay, Grid};
