@@ -83,6 +83,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `log` | [`log`](mod@log): events of the `log` crate with their own target, file, line and key-values |
+//! | `gzip`, `zstd` | [`sink::Compression`] of rotated files |
 //! | `full` | all of them |
 
 #![forbid(unsafe_code)]
