@@ -110,7 +110,7 @@ pub mod trap;
 pub use self::{
     error::Error,
     format::Format,
-    handler::{Context, Handler, HandlerLayer, Outcome, Shared, Tee, flush_all},
+    handler::{Context, FlightRecorder, Handler, HandlerLayer, Memory, Outcome, Shared, Tee, flush_all},
     logger::Logger,
     loggers::Loggers,
     record::{Fields, Globals, Record, Severity, Value},
