@@ -8,6 +8,9 @@ use std::{
     },
 };
 
+use super::Teller;
+use crate::{Error, Record};
+
 /// Counts what became of each record a handler accepted. Shared: read it from anywhere, at any time.
 ///
 /// At every moment `accepted = written + filtered + dropped + failed + queued`.
@@ -16,6 +19,9 @@ pub struct Ledger {
     counts: Counts,
     /// Held while records move from `queued` to where they end, so that a reading never sees one twice or not at all.
     settling: Mutex<()>,
+    teller: Teller,
+    /// Whose records these are, where they are on another account already: that of a queue before this handler.
+    outer: Option<Arc<Ledger>>,
 }
 
 /// On lines of their own: handlers of different threads do not slow each other down.
@@ -84,9 +90,29 @@ pub fn stats() -> Vec<(String, Stats)> {
 }
 
 impl Ledger {
+    fn new(name: &str, outer: Option<Arc<Ledger>>) -> Self {
+        Self {
+            name: Mutex::new(name.to_owned()),
+            counts: Counts::default(),
+            settling: Mutex::new(()),
+            teller: Teller::default(),
+            outer,
+        }
+    }
+
+    /// One that is in no list.
+    pub(crate) fn apart(name: &str) -> Arc<Self> {
+        Arc::new(Self::new(name, None))
+    }
+
+    /// For the handler behind a queue: records that it holds back are on the queue's account already, and what it settles
+    /// is settled there.
+    pub(crate) fn behind(outer: &Arc<Ledger>) -> Arc<Self> {
+        Arc::new(Self::new("", Some(Arc::clone(outer))))
+    }
+
     pub(super) fn registered(name: &str) -> Arc<Self> {
-        let ledger =
-            Arc::new(Self { name: Mutex::new(name.to_owned()), counts: Counts::default(), settling: Mutex::new(()) });
+        let ledger = Arc::new(Self::new(name, None));
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|other| other.strong_count() > 0);
         all.push(Arc::downgrade(&ledger));
@@ -97,9 +123,26 @@ impl Ledger {
         name.clone_into(&mut self.name.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    pub(super) fn teller(&self) -> &Teller {
+        &self.teller
+    }
+
     /// The handler's name.
     pub fn name(&self) -> String {
-        self.name.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        match &self.outer {
+            Some(outer) => outer.name(),
+            None => self.name.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// Tells the handler's trap of a failure: for handlers that find out later, on a thread of their own. It is not
+    /// counted here; see [`settle_failed`](Self::settle_failed).
+    #[cold]
+    pub fn tell(&self, error: &Error, record: Option<&Record>) {
+        match &self.outer {
+            Some(outer) => outer.tell(error, record),
+            None => self.teller.tell(&self.name(), error, record),
+        }
     }
 
     /// A reading.
@@ -127,25 +170,38 @@ impl Ledger {
 
     /// `count` queued records were written. More than are queued are not counted.
     pub fn settle_written(&self, count: u64) {
-        self.unqueue(count, &self.counts.written);
+        self.unqueue(count, |counts| &counts.written);
+    }
+
+    /// `count` queued records were refused by a level or filter behind the queue.
+    pub fn settle_filtered(&self, count: u64) {
+        self.unqueue(count, |counts| &counts.filtered);
     }
 
     /// `count` queued records were given up on purpose.
     pub fn settle_dropped(&self, count: u64) {
-        self.unqueue(count, &self.counts.dropped);
+        self.unqueue(count, |counts| &counts.dropped);
     }
 
     /// `count` queued records were lost to an error.
     pub fn settle_failed(&self, count: u64) {
-        self.unqueue(count, &self.counts.failed);
+        self.unqueue(count, |counts| &counts.failed);
     }
 
-    fn unqueue(&self, count: u64, to: &AtomicU64) {
+    fn unqueue(&self, count: u64, to: fn(&Counts) -> &AtomicU64) {
+        let settled = self.settle(count, to(&self.counts));
+        if let Some(outer) = &self.outer {
+            outer.unqueue(settled, to);
+        }
+    }
+
+    fn settle(&self, count: u64, to: &AtomicU64) -> u64 {
         let _settling = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
         // A handler that settles more than it queued would otherwise make readings absurd.
         let count = count.min(self.counts.queued.load(Ordering::Acquire));
         self.counts.queued.fetch_sub(count, Ordering::AcqRel);
         to.fetch_add(count, Ordering::AcqRel);
+        count
     }
 
     #[inline]

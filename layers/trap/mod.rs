@@ -7,8 +7,9 @@ mod ledger;
 
 use std::{
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -121,19 +122,17 @@ impl<'a> Failure<'a> {
     }
 }
 
-/// A handler's place in the world: its name, its ledger and its trap.
+/// A handler's place in the world: its name and its ledger, which knows its trap.
 #[derive(Debug)]
 pub(crate) struct Post {
     name: String,
     ledger: Arc<Ledger>,
-    trap: Trap,
-    told: Limiter,
 }
 
 impl Post {
     pub(crate) fn new(name: String) -> Self {
         let ledger = Ledger::registered(&name);
-        Self { name, ledger, trap: Trap::default(), told: Limiter::default() }
+        Self { name, ledger }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -150,34 +149,61 @@ impl Post {
     }
 
     pub(crate) fn set_trap(&mut self, trap: Trap) {
-        self.trap = trap;
+        self.ledger.teller().set_trap(trap);
     }
 
     /// Tells a failure that is counted already.
     #[cold]
     pub(crate) fn tell(&self, error: &Error, record: Option<&Record>) {
-        match &self.trap.0 {
+        self.ledger.teller().tell(&self.name, error, record);
+    }
+
+    /// Tells how many failures the default trap has held back, if any.
+    pub(crate) fn tell_the_rest(&self) {
+        self.ledger.teller().tell_the_rest(&self.name);
+    }
+}
+
+/// A trap and what it was told.
+#[derive(Debug, Default)]
+struct Teller {
+    trap: Mutex<Trap>,
+    told: Limiter,
+}
+
+impl Teller {
+    fn set_trap(&self, trap: Trap) {
+        *self.trap.lock().unwrap_or_else(PoisonError::into_inner) = trap;
+    }
+
+    /// A copy: a trap is user code and runs under no lock.
+    fn trap(&self) -> Trap {
+        self.trap.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn tell(&self, name: &str, error: &Error, record: Option<&Record>) {
+        match self.trap().0 {
             Kind::Silent => {}
-            Kind::Custom(report) => report(&Failure { handler: &self.name, error, record }),
+            // If it panics there is nobody left to tell.
+            Kind::Custom(report) => {
+                catch_unwind(AssertUnwindSafe(|| report(&Failure { handler: name, error, record })))
+                    .unwrap_or_default();
+            }
             Kind::Stderr { at_most_every } => {
-                if let Some(missed) = self.told.pass(*at_most_every) {
-                    tell_on_stderr(&self.name, error, missed);
+                if let Some(missed) = self.told.pass(at_most_every) {
+                    tell_on_stderr(name, error, missed);
                 }
             }
         }
     }
-}
 
-impl Post {
-    /// Tells how many failures the default trap has held back, if any.
-    pub(crate) fn tell_the_rest(&self) {
-        let Kind::Stderr { .. } = self.trap.0 else { return };
+    fn tell_the_rest(&self, name: &str) {
+        let Kind::Stderr { .. } = self.trap().0 else { return };
         let missed = self.told.missed.swap(0, Ordering::Relaxed);
         if missed > 0 {
             let failures = if missed == 1 { "failure" } else { "failures" };
             crate::sink::stderr_line(&format!(
-                "tracing-strata: handler {:?}: {missed} more {failures} since the last report",
-                self.name
+                "tracing-strata: handler {name:?}: {missed} more {failures} since the last report"
             ));
         }
     }
