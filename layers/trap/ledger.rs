@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::Teller;
+use super::Outlet;
 use crate::{Error, Record};
 
 /// Counts what became of each record a handler accepted. Shared: read it from anywhere, at any time.
@@ -19,7 +19,7 @@ pub struct Ledger {
     counts: Counts,
     /// Held while records move from `queued` to where they end, so that a reading never sees one twice or not at all.
     settling: Mutex<()>,
-    teller: Teller,
+    outlet: Outlet,
     /// Whose records these are, where they are on another account already: that of a queue before this handler.
     outer: Option<Arc<Ledger>>,
 }
@@ -34,6 +34,7 @@ struct Counts {
     failed: AtomicU64,
     queued: AtomicU64,
     marked: AtomicU64,
+    troubles: AtomicU64,
 }
 
 /// A reading of a [`Ledger`].
@@ -52,6 +53,8 @@ pub struct Stats {
     pub queued: u64,
     /// Records (counted elsewhere, too) with at least one value that was cut, panicked or failed to print.
     pub marked: u64,
+    /// Failures told to the trap that belong to no record in hand: of a flush, a rotation, a compression.
+    pub troubles: u64,
 }
 
 impl Stats {
@@ -64,13 +67,16 @@ impl Stats {
 /// `12 accepted: 10 written, 1 filtered, 0 dropped, 1 failed, 0 queued`
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { written, filtered, dropped, failed, queued, marked } = self;
+        let Self { written, filtered, dropped, failed, queued, marked, troubles } = self;
         let accepted = self.accepted();
         write!(
             f,
             "{accepted} accepted: {written} written, {filtered} filtered, {dropped} dropped, {failed} failed, {queued} queued"
         )?;
-        if *marked > 0 { write!(f, " ({marked} with marked values)") } else { Ok(()) }
+        if *marked > 0 {
+            write!(f, " ({marked} with marked values)")?;
+        }
+        if *troubles > 0 { write!(f, " ({troubles} troubles)") } else { Ok(()) }
     }
 }
 
@@ -95,7 +101,7 @@ impl Ledger {
             name: Mutex::new(name.to_owned()),
             counts: Counts::default(),
             settling: Mutex::new(()),
-            teller: Teller::default(),
+            outlet: Outlet::default(),
             outer,
         }
     }
@@ -123,10 +129,6 @@ impl Ledger {
         name.clone_into(&mut self.name.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    pub(super) fn teller(&self) -> &Teller {
-        &self.teller
-    }
-
     /// The handler's name.
     pub fn name(&self) -> String {
         match &self.outer {
@@ -135,19 +137,9 @@ impl Ledger {
         }
     }
 
-    /// Tells the handler's trap of a failure: for handlers that find out later, on a thread of their own. It is not
-    /// counted here; see [`settle_failed`](Self::settle_failed).
-    #[cold]
-    pub fn tell(&self, error: &Error, record: Option<&Record>) {
-        match &self.outer {
-            Some(outer) => outer.tell(error, record),
-            None => self.teller.tell(&self.name(), error, record),
-        }
-    }
-
     /// A reading.
     pub fn stats(&self) -> Stats {
-        let Counts { written, filtered, dropped, failed, queued, marked } = &self.counts;
+        let Counts { written, filtered, dropped, failed, queued, marked, troubles } = &self.counts;
         let read = |count: &AtomicU64| count.load(Ordering::Acquire);
         let _settled = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
         Stats {
@@ -157,6 +149,7 @@ impl Ledger {
             failed: read(failed),
             queued: read(queued),
             marked: read(marked),
+            troubles: read(troubles),
         }
     }
 
@@ -173,7 +166,7 @@ impl Ledger {
         self.unqueue(count, |counts| &counts.written);
     }
 
-    /// `count` queued records were refused by a level or filter behind the queue.
+    /// `count` queued records were refused by a level or filter behind a queue.
     pub fn settle_filtered(&self, count: u64) {
         self.unqueue(count, |counts| &counts.filtered);
     }
@@ -186,6 +179,25 @@ impl Ledger {
     /// `count` queued records were lost to an error.
     pub fn settle_failed(&self, count: u64) {
         self.unqueue(count, |counts| &counts.failed);
+    }
+
+    /// Tells the handler's trap of a failure that is found later than the call it belongs to, on a thread of the
+    /// handler's own perhaps, and counts it as a [trouble](Stats::troubles). Records that were lost are settled apart
+    /// from it. Not to be called under a lock: traps are user code. One that panics is ignored.
+    pub fn tell(&self, error: &Error) {
+        self.tell_of(error, None);
+    }
+
+    /// The same for a record in hand that failed, which is counted already.
+    #[cold]
+    pub(crate) fn tell_of(&self, error: &Error, record: Option<&Record>) {
+        if let Some(outer) = &self.outer {
+            return outer.tell_of(error, record);
+        }
+        if record.is_none() || error.record_is_held() {
+            self.count_trouble();
+        }
+        self.outlet.tell(&self.name(), error, record);
     }
 
     fn unqueue(&self, count: u64, to: fn(&Counts) -> &AtomicU64) {
@@ -219,6 +231,14 @@ impl Ledger {
 
     pub(crate) fn count_failed(&self) {
         self.counts.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_trouble(&self) {
+        self.counts.troubles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn outlet(&self) -> &Outlet {
+        &self.outlet
     }
 
     #[cold]

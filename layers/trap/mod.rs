@@ -122,7 +122,7 @@ impl<'a> Failure<'a> {
     }
 }
 
-/// A handler's place in the world: its name and its ledger, which knows its trap.
+/// A handler's place in the world: its name, its ledger and its trap.
 #[derive(Debug)]
 pub(crate) struct Post {
     name: String,
@@ -149,34 +149,37 @@ impl Post {
     }
 
     pub(crate) fn set_trap(&mut self, trap: Trap) {
-        self.ledger.teller().set_trap(trap);
+        self.ledger.outlet().set_trap(trap);
     }
 
-    /// Tells a failure that is counted already.
+    /// Tells a failure. A record that was lost is counted already.
     #[cold]
     pub(crate) fn tell(&self, error: &Error, record: Option<&Record>) {
-        self.ledger.teller().tell(&self.name, error, record);
+        if record.is_none() || error.record_is_held() {
+            self.ledger.count_trouble();
+        }
+        self.ledger.outlet().tell(&self.name, error, record);
     }
 
     /// Tells how many failures the default trap has held back, if any.
     pub(crate) fn tell_the_rest(&self) {
-        self.ledger.teller().tell_the_rest(&self.name);
+        self.ledger.outlet().tell_the_rest(&self.name);
     }
 }
 
-/// A trap and what it was told.
+/// The trap of a handler. Part of its ledger, so that whoever settles records can tell failures, too.
 #[derive(Debug, Default)]
-struct Teller {
+struct Outlet {
     trap: Mutex<Trap>,
     told: Limiter,
 }
 
-impl Teller {
+impl Outlet {
     fn set_trap(&self, trap: Trap) {
         *self.trap.lock().unwrap_or_else(PoisonError::into_inner) = trap;
     }
 
-    /// A copy: a trap is user code and runs under no lock.
+    /// A copy: traps are user code, which never runs under a lock.
     fn trap(&self) -> Trap {
         self.trap.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

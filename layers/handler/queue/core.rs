@@ -312,7 +312,7 @@ impl Core {
         drop(state);
         drop(given_up);
         let error = self.not_done("shutdown", left, deadline);
-        self.ledger().tell(&error, None);
+        self.ledger().tell(&error);
         error
     }
 

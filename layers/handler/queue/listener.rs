@@ -118,7 +118,7 @@ impl Listener<'_> {
         if !error.record_is_held() {
             ledger.settle_failed(1);
         }
-        ledger.tell(error, Some(record));
+        ledger.tell_of(error, Some(record));
     }
 
     fn flush(&mut self) -> Result<(), Error> {
@@ -127,7 +127,7 @@ impl Listener<'_> {
         let result = catch_unwind(AssertUnwindSafe(|| self.core.handler().flush()))
             .unwrap_or_else(|panic| Err(panicked("flush", &*panic)));
         if let Err(error) = &result {
-            self.core.ledger().tell(error, None);
+            self.core.ledger().tell(error);
         }
         result
     }
