@@ -6,6 +6,7 @@ mod context;
 mod layer;
 mod memory;
 mod place;
+pub mod queue;
 mod shared;
 mod spans;
 mod wrap;
@@ -25,6 +26,7 @@ pub use self::{
     layer::HandlerLayer,
     memory::{FlightRecorder, Memory, Outside, RecorderStats},
     place::flush_all,
+    queue::Queue,
     shared::{Shared, Tee},
     wrap::{Filtered, Leveled, Rewritten},
 };

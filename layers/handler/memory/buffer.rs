@@ -159,11 +159,7 @@ impl Memory {
     }
 
     /// Waits until another thread has handed on, if `while_so`.
-    fn wait<'a>(
-        &'a self,
-        state: MutexGuard<'a, State>,
-        while_so: impl Fn(&State) -> bool,
-    ) -> MutexGuard<'a, State> {
+    fn wait<'a>(&'a self, state: MutexGuard<'a, State>, while_so: impl Fn(&State) -> bool) -> MutexGuard<'a, State> {
         let busy = |state: &mut State| state.worker.is_some() && while_so(state);
         self.done.wait_timeout_while(state, self.patience, busy).unwrap_or_else(PoisonError::into_inner).0
     }
@@ -243,7 +239,10 @@ impl Handler for Memory {
 
     fn flush(&self) -> Result<(), Error> {
         if !self.hand_on_all() {
-            return Err(Error::new(format_args!("memory: another thread is still handing on after {:?}", self.patience)));
+            return Err(Error::new(format_args!(
+                "memory: another thread is still handing on after {:?}",
+                self.patience
+            )));
         }
         let target = self.state().target.clone();
         target.map_or(Ok(()), |target| target.flush())

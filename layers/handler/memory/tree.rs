@@ -200,7 +200,9 @@ struct State {
 enum Phase {
     Recording,
     /// A thread hands on what is held; what comes meanwhile is appended.
-    Releasing { by: ThreadId },
+    Releasing {
+        by: ThreadId,
+    },
     Through,
     /// The root is closed.
     Closed,

@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use tracing::{Dispatch, Span, debug, dispatcher, error, info, info_span, instrument::WithSubscriber as _, trace, warn};
+use tracing::{
+    Dispatch, Span, debug, dispatcher, error, info, info_span, instrument::WithSubscriber as _, trace, warn,
+};
 use tracing_strata::{
     Context, Error, FlightRecorder, Handler, HandlerLayer, Loggers, Outcome, Record, Severity, Tee, Value,
     clock::ManualClock,
@@ -463,7 +465,9 @@ fn explicit_parents_and_other_threads_are_of_the_tree() {
         let request = info_span!("request");
         debug!(parent: &request, "1");
         thread::scope(|scope| {
-            let work = || dispatcher::with_default(&dispatch, || info_span!(parent: &request, "part").in_scope(|| debug!("2")));
+            let work = || {
+                dispatcher::with_default(&dispatch, || info_span!(parent: &request, "part").in_scope(|| debug!("2")))
+            };
             scope.spawn(work).join().unwrap();
             let work = || dispatcher::with_default(&dispatch, || request.in_scope(|| error!("3")));
             scope.spawn(work).join().unwrap();
@@ -489,7 +493,8 @@ async fn async_trees_wander_from_thread_to_thread() {
                 error!("{fails} failed");
             }
         };
-        dispatcher::with_default(&dispatch, || body.instrument(info_span!("request", fails))).with_subscriber(dispatch.clone())
+        dispatcher::with_default(&dispatch, || body.instrument(info_span!("request", fails)))
+            .with_subscriber(dispatch.clone())
     };
     let tasks: Vec<_> = (0..20).map(|task| tokio::spawn(request(task % 10 == 0))).collect();
     for task in tasks {
