@@ -284,9 +284,19 @@ impl Fields {
         }
     }
 
-    #[cfg(test)]
+    /// How much memory the values take, in bytes; not what is kept for later ones.
+    #[inline]
+    pub(super) fn weight(&self) -> usize {
+        self.text.len() + self.bytes.len() + size_of_val(&*self.slots) + size_of_val(&*self.links)
+    }
+
+    /// The same with what is kept for later ones.
+    #[inline]
     pub(super) fn held_bytes(&self) -> usize {
-        self.text.capacity() + self.bytes.capacity()
+        self.text.capacity()
+            + self.bytes.capacity()
+            + self.slots.capacity() * size_of::<Slot>()
+            + self.links.capacity() * size_of::<Link>()
     }
 
     /// How many values carry a marker instead of (all of) what was given.

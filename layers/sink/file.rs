@@ -17,6 +17,7 @@ use super::{
     Sink, Written,
     append::{Append, Opened, Place, RawFile, Swap},
     buffer::Buffered,
+    registry::Claim,
 };
 use crate::{Error, trap::Ledger};
 
@@ -120,7 +121,7 @@ impl FileSink {
         }
     }
 
-    fn bring(&self) -> io::Result<()> {
+    pub(super) fn bring(&self) -> io::Result<()> {
         match &*self.way {
             Way::Direct(_) => Ok(()),
             Way::Buffered(buffered) => buffered.flush(),
@@ -243,6 +244,8 @@ pub(crate) struct FilePlace {
     pub(crate) mode: Option<u32>,
     /// Only the first opening truncates.
     pub(crate) opened: AtomicBool,
+    /// Who else in this process may have it.
+    pub(crate) claim: Option<Claim>,
 }
 
 /// What could not be done, as in "cannot … the file".
@@ -282,6 +285,9 @@ impl FilePlace {
         let (regular, len) = file.metadata().map_or((false, 0), |about| (about.is_file(), about.len()));
         let unended = regular && len > 0 && ends_in_part_of_a_line(&self.path);
         self.opened.store(true, Ordering::Release);
+        if let Some(claim) = &self.claim {
+            claim.opened(&file);
+        }
         Ok(Opened { file, takes_turns: !regular, unended })
     }
 

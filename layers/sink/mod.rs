@@ -17,27 +17,34 @@
 //! with a part of a record. The next record then begins with a line break, so that no two records share a line.
 
 mod append;
+mod archive;
 mod buffer;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod faults;
 mod file;
 mod line;
+mod registry;
 mod rotate;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod scratch;
 mod std_stream;
 mod writer;
 
 use std::{io, sync::Arc, time::SystemTime};
 
-pub(crate) use self::{
-    file::FilePlace,
-    rotate::{Schedule, Settings},
-};
 pub use self::{
+    archive::{Compression, Retention},
     file::FileSink,
     rotate::{Grid, Rollover, RotatedFile, Sharing, TimeOfDay, Weekday, When},
     std_stream::StdStream,
     writer::{MakeWriterSink, WriterSink},
+};
+pub(crate) use self::{
+    file::FilePlace,
+    registry::claim,
+    rotate::{Schedule, Settings},
 };
 use crate::trap::Ledger;
 

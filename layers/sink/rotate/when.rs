@@ -228,12 +228,12 @@ pub(super) struct Period {
 
 /// When files end.
 #[derive(Clone, Debug)]
-pub(super) struct Schedule {
-    pub(super) when: When,
-    pub(super) interval: u32,
-    pub(super) at: Option<TimeOfDay>,
-    pub(super) grid: Grid,
-    pub(super) zone: TimeZone,
+pub(crate) struct Schedule {
+    pub(crate) when: When,
+    pub(crate) interval: u32,
+    pub(crate) at: Option<TimeOfDay>,
+    pub(crate) grid: Grid,
+    pub(crate) zone: TimeZone,
 }
 
 const DAY: i64 = 24 * 60 * 60;
@@ -345,7 +345,7 @@ impl Schedule {
     }
 
     /// Whether a time of day makes a difference.
-    pub(super) fn takes_a_time_of_day(&self) -> bool {
+    pub(crate) fn takes_a_time_of_day(&self) -> bool {
         self.when.is_daily()
     }
 }
