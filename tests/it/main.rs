@@ -13,6 +13,7 @@ mod logger;
 mod loggers;
 mod memory;
 mod places;
+mod rotate;
 mod queue;
 mod stream;
 mod strict;

@@ -865,6 +865,9 @@ impl Engine {
     // --- small things
 
     fn visit(&self, ledger: Option<&Arc<Ledger>>) -> After {
+        if let Some(ledger) = ledger {
+            self.tell_what_is_untold(ledger);
+        }
         After { now: self.clock(), ledger: ledger.cloned(), troubles: Vec::new(), hand_to: None, filed: None }
     }
 
@@ -879,7 +882,7 @@ impl Engine {
         let Some(schedule) = &self.settings.schedule else { return };
         let period = schedule.period(since);
         turn.period = Some(period);
-        self.low.store(period.start - schedule.slack(period), Ordering::Relaxed);
+        self.low.store(schedule.low(period), Ordering::Relaxed);
         self.high.store(period.end, Ordering::Relaxed);
     }
 
@@ -915,18 +918,22 @@ impl Engine {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What went wrong when nobody was there to be told.
+    fn tell_what_is_untold(&self, ledger: &Ledger) {
+        let Some(error) = self.untold.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let period = self.turn().period.zip(self.settings.schedule.as_ref());
+        self.low.store(period.map_or(i64::MIN, |(period, schedule)| schedule.low(period)), Ordering::Relaxed);
+        ledger.tell(&error);
+    }
+
     fn tell(&self, error: Error, ledger: Option<&Arc<Ledger>>) {
         match ledger {
             Some(ledger) => ledger.tell(&error),
-            None => *self.untold.lock().unwrap_or_else(PoisonError::into_inner) = Some(error),
-        }
-    }
-
-    /// What went wrong before there was a handler.
-    pub(crate) fn attach(&self, ledger: &Arc<Ledger>) {
-        let untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(error) = untold {
-            ledger.tell(&error);
+            None => {
+                *self.untold.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                // The next record comes by.
+                self.low.store(i64::MAX, Ordering::Relaxed);
+            }
         }
     }
 }

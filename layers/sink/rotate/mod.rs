@@ -139,7 +139,6 @@ impl Sink for RotatedFile {
         if !Arc::ptr_eq(self.ledger.get_or_init(|| Arc::clone(ledger)), ledger) {
             self.several.store(true, Ordering::Relaxed);
         }
-        self.engine.attach(ledger);
     }
 }
 

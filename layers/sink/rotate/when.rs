@@ -255,9 +255,9 @@ impl Schedule {
         }
     }
 
-    /// How far the clock may go back behind the start of a file without being a different time altogether.
-    pub(super) fn slack(&self, period: Period) -> i64 {
-        (period.end - period.start).max(2 * 3600)
+    /// How far the clock may go back without being a different time altogether.
+    pub(super) fn low(&self, period: Period) -> i64 {
+        period.start - (period.end - period.start).max(2 * 3600)
     }
 
     fn of_clock(&self, now: i64, length: i64) -> Period {
