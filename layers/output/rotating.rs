@@ -353,9 +353,9 @@ impl<F: Format> RotatingFileBuilder<F> {
         }
         let schedule = when.map(|when| Schedule { when, interval, at, grid, zone });
         match at {
-            Some(at) if !schedule.as_ref().is_some_and(Schedule::takes_a_time_of_day) => Err(Error::config(
-                format_args!("at_time {at}: expected with `when` midnight or W0 to W6 only"),
-            )),
+            Some(at) if !schedule.as_ref().is_some_and(Schedule::takes_a_time_of_day) => {
+                Err(Error::config(format_args!("at_time {at}: expected with `when` midnight or W0 to W6 only")))
+            }
             _ => Ok(schedule),
         }
     }

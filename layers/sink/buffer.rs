@@ -96,12 +96,7 @@ impl<P: Place> Buffered<P> {
     }
 
     #[inline]
-    fn take(
-        &self,
-        state: &mut State<P::File>,
-        record: &[u8],
-        ledger: Option<&Arc<Ledger>>,
-    ) -> io::Result<Written> {
+    fn take(&self, state: &mut State<P::File>, record: &[u8], ledger: Option<&Arc<Ledger>>) -> io::Result<Written> {
         let State { file, buffer } = state;
         if file.is_none() {
             let opened = self.place.open()?;

@@ -11,10 +11,15 @@
 //! becomes `BASE.1`. A process that dies in between leaves `BASE.rotating`; the next one finishes what was begun. No rename
 //! ever replaces a file.
 
+mod afterwards;
 mod crash;
 mod engine;
+mod exchange;
 mod lock;
+mod moves;
 mod names;
+mod settings;
+mod shared;
 mod slots;
 mod when;
 
@@ -37,7 +42,7 @@ pub use self::{
     lock::Sharing,
     when::{Grid, TimeOfDay, Weekday, When},
 };
-pub(crate) use self::{engine::Settings, when::Schedule};
+pub(crate) use self::{settings::Settings, when::Schedule};
 use super::{FilePlace, Sink, Written, registry};
 use crate::{Error, trap::Ledger};
 
@@ -64,7 +69,7 @@ impl RotatedFile {
             place.claim = Some(claim);
             Engine::new(place, settings)
         };
-        let engine = registry::share(&path, make, |engine: &Engine| engine.fits(&wanted))?;
+        let engine = registry::share(&path, make, |engine: &Engine| engine.settings.fits(&wanted, engine.path()))?;
         Ok(Self::of(engine))
     }
 

@@ -65,7 +65,8 @@ impl Names {
     /// Runs user code.
     fn named(&self, default: PathBuf) -> Result<PathBuf, Error> {
         let Some(namer) = &self.namer else { return Ok(default) };
-        let name = catch_unwind(AssertUnwindSafe(|| namer(&default))).map_err(|panic| panicked("the namer", &*panic))?;
+        let name =
+            catch_unwind(AssertUnwindSafe(|| namer(&default))).map_err(|panic| panicked("the namer", &*panic))?;
         if name == self.base || name == self.pending() || name.file_name().is_none() {
             return Err(Error::config(format_args!(
                 "the namer makes {} of {}: expected a name that is not in use",
@@ -201,9 +202,10 @@ pub(super) fn rotated(path: PathBuf, since: SystemTime, sequence: u64) -> Option
 
 /// Dates in order, as times.
 fn since(date: &str) -> SystemTime {
-    let digits = date.bytes().filter(u8::is_ascii_digit).fold(0_u64, |number, digit| {
-        number.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
-    });
+    let digits = date
+        .bytes()
+        .filter(u8::is_ascii_digit)
+        .fold(0_u64, |number, digit| number.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
     UNIX_EPOCH.checked_add(Duration::from_secs(digits)).unwrap_or(UNIX_EPOCH)
 }
 

@@ -72,7 +72,8 @@ impl Slots {
             None => self.most.unwrap_or(u64::MAX),
         };
         if self.named.is_some() || probed <= 16 {
-            let has_file = |number: &u64| self.name(*number).is_some_and(|name| variants(&name).any(|path| is_file(&path)));
+            let has_file =
+                |number: &u64| self.name(*number).is_some_and(|name| variants(&name).any(|path| is_file(&path)));
             return Ok((1..=probed).filter(has_file).collect());
         }
         let (Some(dir), Some(base)) = (self.names.base.parent(), self.names.base.file_name()) else {

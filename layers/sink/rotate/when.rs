@@ -63,15 +63,8 @@ pub enum Weekday {
 }
 
 impl Weekday {
-    const ALL: [Self; 7] = [
-        Self::Monday,
-        Self::Tuesday,
-        Self::Wednesday,
-        Self::Thursday,
-        Self::Friday,
-        Self::Saturday,
-        Self::Sunday,
-    ];
+    const ALL: [Self; 7] =
+        [Self::Monday, Self::Tuesday, Self::Wednesday, Self::Thursday, Self::Friday, Self::Saturday, Self::Sunday];
 }
 
 /// From Python's text; the errors are Python's, too.
@@ -487,7 +480,8 @@ mod tests {
     fn names_of_dates() {
         let hour = When::Hour;
         assert_eq!(hour.date_in_name(b"2024-03-05_12.gz"), Some(13));
-        for wrong in ["2024-03-05_1", "2024-13-05_12", "2024-02-30_12", "2024-03-05_24", "2024-03-05-12", "24-03-05_12"] {
+        for wrong in ["2024-03-05_1", "2024-13-05_12", "2024-02-30_12", "2024-03-05_24", "2024-03-05-12", "24-03-05_12"]
+        {
             assert_eq!(hour.date_in_name(wrong.as_bytes()), None, "{wrong}");
         }
         assert_eq!(When::Midnight.date_in_name(b"2024-03-05_12"), Some(10));

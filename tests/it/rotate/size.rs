@@ -17,8 +17,7 @@ fn rule_15_1_a_file_never_reaches_the_limit() {
     let dir = Dir::new();
     let file = sized(&dir, 20, 3).build().unwrap();
     write_all(&file, &["1234567", "1234567890", "12", "xxxxxxxxxxxxxxxx", "y", "zzzzzzzzzzzzzzzzzz", "w"]);
-    let expected =
-        ["app.log: w", "app.log.1: zzzzzzzzzzzzzzzzzz", "app.log.2: xxxxxxxxxxxxxxxx y", "app.log.3: 12"];
+    let expected = ["app.log: w", "app.log.1: zzzzzzzzzzzzzzzzzz", "app.log.2: xxxxxxxxxxxxxxxx y", "app.log.3: 12"];
     assert_eq!(files(&dir), expected);
     // 8 + 11 were 19 bytes and fit; one more would have been as much as the limit.
     let dir = Dir::new();
@@ -169,7 +168,10 @@ fn a_rotator_may_log_to_the_very_file_from_another_thread() {
     handle_to.send(file.sink().clone()).unwrap();
     write_all(&file, &["123456789", "1234567890"]);
     let inner = ["from the rotator"; 5].join(" ");
-    assert_eq!(files(&dir), ["app.log: 1234567890".to_owned(), format!("app.log.1: {inner}"), "app.log.2: 123456789".into()]);
+    assert_eq!(
+        files(&dir),
+        ["app.log: 1234567890".to_owned(), format!("app.log.1: {inner}"), "app.log.2: 123456789".into()]
+    );
 }
 
 #[test]
@@ -257,7 +259,9 @@ fn lines_of_many_threads_are_each_in_one_file_and_none_is_too_long() {
         std::thread::scope(|scope| {
             for thread in 0..32 {
                 let file = &file;
-                scope.spawn(move || (0..60).for_each(|number| file.deliver(&record(&format!("{thread:02}-{number:03}")))));
+                scope.spawn(move || {
+                    (0..60).for_each(|number| file.deliver(&record(&format!("{thread:02}-{number:03}"))))
+                });
             }
         });
         file.flush().unwrap();
@@ -288,8 +292,7 @@ fn t37_two_handlers_of_one_path_share_it_or_are_refused() {
     for number in 0..6 {
         write(if number % 2 == 0 { &first } else { &second }, &format!("record-{number:02}"));
     }
-    let expected =
-        ["app.log: record-04 record-05", "app.log.1: record-02 record-03", "app.log.2: record-00 record-01"];
+    let expected = ["app.log: record-04 record-05", "app.log.1: record-02 record-03", "app.log.2: record-00 record-01"];
     assert_eq!(files(&dir), expected);
     let error = sized(&dir, 31, 3).build().unwrap_err();
     assert!(error.is_config() && error.to_string().contains("another max_bytes"), "{error}");

@@ -232,7 +232,8 @@ fn t35_ten_restarts_a_day_still_give_daily_files() {
             clock.advance(Duration::from_secs(8640));
         }
         let day = ["x"; 10].join(" ");
-        let expected = ["", ".2024-03-05", ".2024-03-06", ".2024-03-07"].map(|suffix| format!("app.log{suffix}: {day}"));
+        let expected =
+            ["", ".2024-03-05", ".2024-03-06", ".2024-03-07"].map(|suffix| format!("app.log{suffix}: {day}"));
         assert_eq!(files(&dir), expected, "{when}");
     }
 }
@@ -248,7 +249,8 @@ fn t32_limits_by_bytes_and_by_age() {
         if number % 12 == 11 {
             clock.advance(Duration::from_secs(3600));
         }
-        let total: u64 = fs::read_dir(dir.path("")).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
+        let total: u64 =
+            fs::read_dir(dir.path("")).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
         assert!(total <= 35 + 10, "{total}");
     }
     let expected = [
@@ -520,15 +522,9 @@ fn t33_the_change_of_the_offset_loses_no_hour_and_overwrites_nothing() {
         [" 12", ".2018-11-03 288", ".2018-11-04 276"]
     );
     // The last hour of a day came twice …
-    assert_eq!(
-        daily("America/Sao_Paulo", "2018-02-17T02:00:00Z", "2018-02-18T04:00:00Z"),
-        [" 12", ".2018-02-17 300"]
-    );
+    assert_eq!(daily("America/Sao_Paulo", "2018-02-17T02:00:00Z", "2018-02-18T04:00:00Z"), [" 12", ".2018-02-17 300"]);
     // … and the first one.
-    assert_eq!(
-        daily("America/Havana", "2024-11-03T04:00:00Z", "2024-11-04T06:00:00Z"),
-        [" 12", ".2024-11-03 300"]
-    );
+    assert_eq!(daily("America/Havana", "2024-11-03T04:00:00Z", "2024-11-04T06:00:00Z"), [" 12", ".2024-11-03 300"]);
     assert_eq!(
         daily("Asia/Beirut", "2024-03-29T22:00:00Z", "2024-03-31T22:00:00Z"),
         [" 12", ".2024-03-30 288", ".2024-03-31 276"]
