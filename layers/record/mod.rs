@@ -26,9 +26,11 @@ mod guarded;
 mod pool;
 mod request_id;
 mod severity;
+mod shorten;
 mod thread;
 mod trace;
 mod value;
+mod visible;
 
 use std::{
     fmt,

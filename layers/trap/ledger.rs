@@ -2,11 +2,15 @@
 
 use std::{
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
+
+use super::Outlet;
+use crate::Error;
 
 /// Counts what became of each record a handler accepted. Shared: read it from anywhere, at any time.
 ///
@@ -16,6 +20,7 @@ pub struct Ledger {
     counts: Counts,
     /// Held while records move from `queued` to where they end, so that a reading never sees one twice or not at all.
     settling: Mutex<()>,
+    outlet: Outlet,
 }
 
 /// On lines of their own: handlers of different threads do not slow each other down.
@@ -28,6 +33,7 @@ struct Counts {
     failed: AtomicU64,
     queued: AtomicU64,
     marked: AtomicU64,
+    troubles: AtomicU64,
 }
 
 /// A reading of a [`Ledger`].
@@ -46,6 +52,8 @@ pub struct Stats {
     pub queued: u64,
     /// Records (counted elsewhere, too) with at least one value that was cut, panicked or failed to print.
     pub marked: u64,
+    /// Failures told to the trap that belong to no record in hand: of a flush, a rotation, a compression.
+    pub troubles: u64,
 }
 
 impl Stats {
@@ -58,13 +66,16 @@ impl Stats {
 /// `12 accepted: 10 written, 1 filtered, 0 dropped, 1 failed, 0 queued`
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { written, filtered, dropped, failed, queued, marked } = self;
+        let Self { written, filtered, dropped, failed, queued, marked, troubles } = self;
         let accepted = self.accepted();
         write!(
             f,
             "{accepted} accepted: {written} written, {filtered} filtered, {dropped} dropped, {failed} failed, {queued} queued"
         )?;
-        if *marked > 0 { write!(f, " ({marked} with marked values)") } else { Ok(()) }
+        if *marked > 0 {
+            write!(f, " ({marked} with marked values)")?;
+        }
+        if *troubles > 0 { write!(f, " ({troubles} troubles)") } else { Ok(()) }
     }
 }
 
@@ -85,8 +96,12 @@ pub fn stats() -> Vec<(String, Stats)> {
 
 impl Ledger {
     pub(super) fn registered(name: &str) -> Arc<Self> {
-        let ledger =
-            Arc::new(Self { name: Mutex::new(name.to_owned()), counts: Counts::default(), settling: Mutex::new(()) });
+        let ledger = Arc::new(Self {
+            name: Mutex::new(name.to_owned()),
+            counts: Counts::default(),
+            settling: Mutex::new(()),
+            outlet: Outlet::default(),
+        });
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|other| other.strong_count() > 0);
         all.push(Arc::downgrade(&ledger));
@@ -104,7 +119,7 @@ impl Ledger {
 
     /// A reading.
     pub fn stats(&self) -> Stats {
-        let Counts { written, filtered, dropped, failed, queued, marked } = &self.counts;
+        let Counts { written, filtered, dropped, failed, queued, marked, troubles } = &self.counts;
         let read = |count: &AtomicU64| count.load(Ordering::Acquire);
         let _settled = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
         Stats {
@@ -114,6 +129,7 @@ impl Ledger {
             failed: read(failed),
             queued: read(queued),
             marked: read(marked),
+            troubles: read(troubles),
         }
     }
 
@@ -140,6 +156,14 @@ impl Ledger {
         self.unqueue(count, &self.counts.failed);
     }
 
+    /// Tells the handler's trap of a failure that is found later than the call it belongs to, on a thread of the
+    /// handler's own perhaps, and counts it as a [trouble](Stats::troubles). Records that were lost are settled apart
+    /// from it. Not to be called under a lock: traps are user code. One that panics is ignored.
+    pub fn tell(&self, error: &Error) {
+        self.count_trouble();
+        catch_unwind(AssertUnwindSafe(|| self.outlet.tell(&self.name(), error, None))).unwrap_or_default();
+    }
+
     fn unqueue(&self, count: u64, to: &AtomicU64) {
         let _settling = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
         // A handler that settles more than it queued would otherwise make readings absurd.
@@ -163,6 +187,14 @@ impl Ledger {
 
     pub(crate) fn count_failed(&self) {
         self.counts.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_trouble(&self) {
+        self.counts.troubles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn outlet(&self) -> &Outlet {
+        &self.outlet
     }
 
     #[cold]

@@ -168,7 +168,17 @@ mod tests {
 
     #[test]
     fn wrong_ones_say_what_was_expected() {
-        for text in ["", "localhost", "tcp://h", "tcp://h:0", "tcp://h:70000", "tcp://:1", "tcp://::1:5", "ftp://h:1", "unix://"] {
+        for text in [
+            "",
+            "localhost",
+            "tcp://h",
+            "tcp://h:0",
+            "tcp://h:70000",
+            "tcp://:1",
+            "tcp://::1:5",
+            "ftp://h:1",
+            "unix://",
+        ] {
             let error = text.parse::<Address>().unwrap_err();
             assert!(error.is_config() && !error.to_string().is_empty(), "{text}: {error}");
         }

@@ -10,9 +10,11 @@ use std::{
 use super::tls::Tls;
 use super::{
     address::Address,
+    dgram::{Datagrams, Peer},
     framing::Framing,
     pipe::{Cut, Deadline, Dial, Pipe},
     retry::{Retry, Schedule},
+    wire::Wire,
 };
 use crate::{
     Error,
@@ -55,7 +57,7 @@ pub struct Connection {
 
 #[derive(Clone, Copy, Debug)]
 struct Options {
-    framing: Framing,
+    framing: Option<Framing>,
     retry: Retry,
     connect_deadline: Duration,
     write_deadline: Duration,
@@ -107,7 +109,7 @@ impl Connection {
         ConnectionBuilder {
             address,
             options: Options {
-                framing: Framing::default(),
+                framing: None,
                 retry: Retry::default(),
                 connect_deadline: Duration::from_secs(5),
                 write_deadline: Duration::from_secs(5),
@@ -169,11 +171,12 @@ impl Connection {
     fn send(&self, record: &[u8]) -> io::Result<()> {
         let Options { framing, connect_deadline, write_deadline, patience, .. } = self.options;
         let patience = Deadline::after(patience);
-        let deadline = Deadline::after(connect_deadline.saturating_add(write_deadline).saturating_add(self.options.patience));
+        let deadline =
+            Deadline::after(connect_deadline.saturating_add(write_deadline).saturating_add(self.options.patience));
         let mut taken = self.take(deadline)?;
         let Some(state) = taken.state.as_deref_mut() else { return Err(io::ErrorKind::Other.into()) };
         state.frame.clear();
-        framing.put(record, &mut state.frame)?;
+        framing.unwrap_or_default().put(record, &mut state.frame)?;
         self.send_frame(state, deadline, patience)
     }
 
@@ -276,7 +279,8 @@ impl State {
 
     #[cold]
     fn away(&self, wait: Duration) -> io::Error {
-        let (kind, text) = self.last.as_ref().map_or((io::ErrorKind::NotConnected, ""), |(kind, text)| (*kind, &**text));
+        let (kind, text) =
+            self.last.as_ref().map_or((io::ErrorKind::NotConnected, ""), |(kind, text)| (*kind, &**text));
         io::Error::new(kind, format!("the peer is away ({text}); the next try is due in {:.1} s", wait.as_secs_f64()))
     }
 
@@ -327,11 +331,15 @@ impl Drop for Connection {
 /// Without what a format or a token may have put into a frame.
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("address", &self.dial.address).field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("address", &self.dial.address)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
-/// How a peer is reached. Made by [`Connection::builder`].
+/// How a peer is reached. Made by [`Connection::builder`], or from an [`Address`] with all defaults. Outputs take it, also
+/// for datagrams, where only the write deadline matters: how long a full socket is waited for.
 #[must_use]
 pub struct ConnectionBuilder {
     address: Address,
@@ -344,7 +352,7 @@ pub struct ConnectionBuilder {
 impl ConnectionBuilder {
     /// Where a record ends.
     pub fn framing(mut self, framing: Framing) -> Self {
-        self.options.framing = framing;
+        self.options.framing = Some(framing);
         self
     }
 
@@ -352,6 +360,16 @@ impl ConnectionBuilder {
     pub fn connect_deadline(mut self, deadline: Duration) -> Self {
         self.options.connect_deadline = deadline;
         self
+    }
+
+    /// What records of this peer are framed with where nobody has said otherwise.
+    pub(crate) fn default_framing(mut self, framing: Framing) -> Self {
+        self.options.framing.get_or_insert(framing);
+        self
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
     }
 
     /// How long it may take until the system has taken all bytes of a record. After that the connection is closed.
@@ -397,7 +415,9 @@ impl ConnectionBuilder {
         let Self { address, options, clock, .. } = self;
         address.check()?;
         if matches!(address, Address::Udp { .. } | Address::UnixDatagram(_)) {
-            return Err(Error::config(format_args!("{address}: expected the address of a stream (tcp, tls, unix-stream)")));
+            return Err(Error::config(format_args!(
+                "{address}: expected the address of a stream (tcp, tls, unix-stream)"
+            )));
         }
         #[cfg(not(feature = "tls"))]
         if matches!(address, Address::Tls { .. }) {
@@ -423,9 +443,39 @@ impl ConnectionBuilder {
     }
 }
 
+impl ConnectionBuilder {
+    /// A sink to whatever the address leads to.
+    pub(crate) fn build_wire(self) -> Result<Wire, Error> {
+        self.address.check()?;
+        let deadline = self.options.write_deadline;
+        match &self.address {
+            Address::Udp { host, port } => {
+                Ok(Wire::datagrams(Datagrams::new(Peer::Udp { host: host.clone(), port: *port }, deadline)))
+            }
+            #[cfg(unix)]
+            Address::UnixDatagram(path) => Ok(Wire::datagrams(Datagrams::new(Peer::Unix(path.clone()), deadline))),
+            #[cfg(unix)]
+            Address::Unix(path) => {
+                let datagrams = Datagrams::new(Peer::Unix(path.clone()), deadline);
+                Ok(Wire::either(datagrams, self.build()?))
+            }
+            _ => Ok(Wire::stream(self.build()?)),
+        }
+    }
+}
+
+impl From<Address> for ConnectionBuilder {
+    fn from(address: Address) -> Self {
+        Connection::builder(address)
+    }
+}
+
 impl fmt::Debug for ConnectionBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConnectionBuilder").field("address", &self.address).field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("ConnectionBuilder")
+            .field("address", &self.address)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 

@@ -21,12 +21,14 @@
 
 mod address;
 mod connection;
+mod dgram;
 mod framing;
 mod pipe;
 mod resolve;
 mod retry;
 #[cfg(feature = "tls")]
 mod tls;
+mod wire;
 
 #[cfg(feature = "tls")]
 pub use self::tls::Tls;
@@ -35,4 +37,8 @@ pub use self::{
     connection::{Connection, ConnectionBuilder},
     framing::Framing,
     retry::Retry,
+};
+pub(crate) use self::{
+    dgram::{Datagrams, Peer, Socket, is_too_long},
+    wire::Wire,
 };

@@ -77,9 +77,9 @@ impl Pipe {
     /// of it, and closing a socket with unread bytes in it resets the connection and what is on its way with it.
     pub(super) fn is_alive(&mut self) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => drain(|buffer| receive(stream, buffer)),
+            Self::Tcp(stream) => drain(|buffer| receive(&*stream, buffer)),
             #[cfg(unix)]
-            Self::Unix(stream) => drain(|buffer| receive(stream, buffer)),
+            Self::Unix(stream) => drain(|buffer| receive(&*stream, buffer)),
             #[cfg(feature = "tls")]
             Self::Tls(pipe) => pipe.is_alive(),
         }
@@ -133,7 +133,9 @@ fn drain(mut receive: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<
     let mut buffer = [0; 512];
     for _ in 0..64 {
         match receive(&mut buffer) {
-            Ok(0) => return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the peer has closed the connection")),
+            Ok(0) => {
+                return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the peer has closed the connection"));
+            }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -204,7 +206,8 @@ mod unix {
     pub(super) fn connect(path: &Path, deadline: Deadline) -> io::Result<UnixStream> {
         const PAUSE: Duration = Duration::from_millis(5);
         let address = SocketAddrUnix::new(path)?;
-        let flags = if cfg!(target_os = "linux") { SocketFlags::NONBLOCK | SocketFlags::CLOEXEC } else { SocketFlags::empty() };
+        let flags =
+            if cfg!(target_os = "linux") { SocketFlags::NONBLOCK | SocketFlags::CLOEXEC } else { SocketFlags::empty() };
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         rustix::io::ioctl_fionbio(&socket, true)?;
         loop {

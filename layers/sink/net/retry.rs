@@ -95,7 +95,8 @@ impl Schedule {
         self.wait = Some(wait);
         let scale = if jitter > 0.0 { 1.0 - jitter + 2.0 * jitter * fastrand::f64() } else { 1.0 };
         self.failed_at = now;
-        self.due = now.saturating_add(Duration::try_from_secs_f64(wait.as_secs_f64() * scale).unwrap_or(most).min(most));
+        self.due =
+            now.saturating_add(Duration::try_from_secs_f64(wait.as_secs_f64() * scale).unwrap_or(most).min(most));
     }
 
     pub(super) fn succeeded(&mut self) {

@@ -97,10 +97,13 @@ impl Tls {
                 let chain = certificates(certificate, "client certificate")?;
                 let secret = key.read("key")?;
                 // What the parser says may quote the file.
-                let secret = PrivateKeyDer::from_pem_slice(&secret)
-                    .map_err(|_| Error::config(format_args!("{key} has no private key: expected PEM (PKCS #8, PKCS #1 or SEC 1)")))?;
+                let secret = PrivateKeyDer::from_pem_slice(&secret).map_err(|_| {
+                    Error::config(format_args!("{key} has no private key: expected PEM (PKCS #8, PKCS #1 or SEC 1)"))
+                })?;
                 builder.with_client_auth_cert(chain, secret).map_err(|_| {
-                    Error::config(format_args!("the certificate of {certificate} and the key of {key} are not a pair that can be used"))
+                    Error::config(format_args!(
+                        "the certificate of {certificate} and the key of {key} are not a pair that can be used"
+                    ))
                 })?
             }
         };
@@ -113,7 +116,9 @@ impl Tls {
             let found = rustls_native_certs::load_native_certs();
             roots.add_parsable_certificates(found.certs);
             if roots.is_empty() {
-                return Err(Error::config("TLS: the system has no certificate authorities; expected some, or a `ca_file`"));
+                return Err(Error::config(
+                    "TLS: the system has no certificate authorities; expected some, or a `ca_file`",
+                ));
             }
         }
         for source in &self.authorities {
@@ -201,7 +206,8 @@ const SECOND_THOUGHTS: Duration = Duration::from_millis(250);
 
 impl TlsPipe {
     pub(super) fn open(stream: TcpStream, loaded: &Loaded, deadline: Deadline) -> io::Result<Self> {
-        let mut session = ClientConnection::new(Arc::clone(&loaded.config), loaded.name.clone()).map_err(io::Error::other)?;
+        let mut session =
+            ClientConnection::new(Arc::clone(&loaded.config), loaded.name.clone()).map_err(io::Error::other)?;
         // Records are written whole or not at all; how much that may be is not for the session to say.
         session.set_buffer_limit(None);
         let mut pipe = Self { session, stream };
