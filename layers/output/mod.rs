@@ -10,10 +10,12 @@ mod formatted;
 mod log_file;
 mod null;
 mod stream;
+mod syslog;
 
 pub use self::{
     formatted::Formatted,
     log_file::{LogFile, LogFileBuilder},
     null::Null,
     stream::Stream,
+    syslog::{Syslog, SyslogBuilder},
 };

@@ -44,7 +44,7 @@ pub(crate) use self::{
     capture::{SEVERITY_FIELD, capture_fields, severity_of},
     context::{Chain, Held, Home, SpanData, created, current, enter, entered, exit, was_created},
     fields::{Entry, Span, Tag},
-    guarded::{Nested, VALUE_LIMIT, panic_message},
+    guarded::{Nested, VALUE_LIMIT, mark_cut, panic_message},
     pool::Pooled,
     severity::closest,
 };

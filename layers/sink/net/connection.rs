@@ -368,6 +368,10 @@ impl ConnectionBuilder {
         self
     }
 
+    pub(crate) fn chosen_framing(&self) -> Framing {
+        self.options.framing.unwrap_or_default()
+    }
+
     pub(crate) fn address(&self) -> &Address {
         &self.address
     }
