@@ -9,6 +9,7 @@
 mod formatted;
 mod log_file;
 mod null;
+mod queued;
 mod stream;
 mod syslog;
 

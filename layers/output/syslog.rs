@@ -4,9 +4,9 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
-use super::Formatted;
+use super::{Formatted, queued::queued};
 use crate::{
-    Error, Handler, Outcome, Record, format,
+    Error, Handler, Outcome, Queue, Record, format,
     sink::net::{Address, ConnectionBuilder, Framing, Wire},
     trap::Ledger,
 };
@@ -27,6 +27,7 @@ use crate::{
 /// tracing::subscriber::with_default(tracing_subscriber::registry().with(syslog.into_layer()), || {
 ///     tracing::warn!(target: "shop::pay", amount = 12.5, "card refused");
 /// });
+/// // Dropped with the subscriber, it has sent what it held.
 ///
 /// let mut message = [0; 2048];
 /// let length = daemon.recv(&mut message)?;
@@ -67,7 +68,8 @@ use crate::{
 ///
 /// # When it blocks
 ///
-/// A datagram only while the socket's queue is full, up to the
+/// Not at all: it sits behind a [`Queue`], unless it was made by [`direct`](SyslogBuilder::direct). That one blocks, with a
+/// datagram, only while the socket's queue is full, up to the
 /// [write deadline](ConnectionBuilder::write_deadline); a stream as [`Connection`](crate::sink::net::Connection) says.
 /// Nothing is opened before the first record.
 ///
@@ -100,7 +102,7 @@ impl Syslog {
     ///
     /// # Errors
     /// None of them is there.
-    pub fn local() -> Result<Self, Error> {
+    pub fn local() -> Result<Queue, Error> {
         let path = SOCKETS.into_iter().find(|path| Path::new(path).exists()).ok_or_else(|| {
             Error::config(format_args!("no syslog daemon on this machine: expected a socket at {}", SOCKETS.join(", ")))
         })?;
@@ -153,11 +155,20 @@ impl SyslogBuilder {
         self
     }
 
-    /// The handler.
+    /// The handler behind a queue of its own, so that nobody waits for the daemon: 8,192 records, or 16 MiB; while it is
+    /// full new ones are dropped, errors last. Dropping it brings what it holds to its place, for up to 5 s.
+    ///
+    /// # Errors
+    /// As for [`ConnectionBuilder::build`], and if the system gives no thread.
+    pub fn build(self) -> Result<Queue, Error> {
+        queued(self.direct()?)
+    }
+
+    /// The handler itself: it sends on the thread that logs, or behind a [`Queue`] with other limits.
     ///
     /// # Errors
     /// As for [`ConnectionBuilder::build`].
-    pub fn build(self) -> Result<Syslog, Error> {
+    pub fn direct(self) -> Result<Syslog, Error> {
         let Self { to, format } = self;
         let address = to.address().clone();
         let is_local = matches!(address, Address::Unix(_) | Address::UnixDatagram(_) | Address::UnixStream(_));
