@@ -16,4 +16,5 @@ mod queue;
 mod stream;
 mod strict;
 mod support;
+mod syslog;
 mod text;

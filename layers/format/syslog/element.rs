@@ -107,7 +107,8 @@ impl Syslog {
 
     /// Whether MSGID does not say it.
     fn names_target(&self, record: &Record) -> bool {
-        record.name().is_some() || !MESSAGE_ID.is_valid(record.target()) && !record.target().is_empty()
+        let target = record.target();
+        !target.is_empty() && (record.name().is_some() || !MESSAGE_ID.is_valid(target))
     }
 
     fn is_reserved(&self, name: &str, record: &Record) -> bool {

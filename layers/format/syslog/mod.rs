@@ -127,8 +127,8 @@ impl Syslog {
         Self {
             form,
             facility: Facility::default(),
-            host: host_name(),
-            app: Record::default().process_name().to_owned(),
+            host: String::new(),
+            app: String::new(),
             process_id: None,
             ident: String::new(),
             append_nul: true,
@@ -147,7 +147,8 @@ impl Syslog {
             thread: false,
             max_bytes: None,
         }
-        .valid()
+        .host(host_name())
+        .app(Record::default().process_name())
     }
 
     /// RFC 5424, with structured data.
@@ -179,20 +180,28 @@ impl Syslog {
 
     /// The machine; empty for "unknown".
     pub fn host(mut self, host: impl Into<String>) -> Self {
-        self.host = host.into();
-        self.valid()
+        let host = host.into();
+        self.host = match host.as_str() {
+            "" => "-".to_owned(),
+            // RFC 3164, 4.1.2: without the domain.
+            host if self.is_short() && host.parse::<std::net::IpAddr>().is_err() => {
+                SHORT_HOST.text(host.split('.').next().unwrap_or(host))
+            }
+            host => HOST.text(host),
+        };
+        self
     }
 
     /// The application: APP-NAME, or the tag.
     pub fn app(mut self, app: impl Into<String>) -> Self {
-        self.app = app.into();
-        self.valid()
+        self.app = self.name(&app.into(), APP);
+        self
     }
 
     /// What stands in the place of the process id.
     pub fn process_id(mut self, id: impl Into<String>) -> Self {
-        self.process_id = Some(id.into());
-        self.valid()
+        self.process_id = Some(self.name(&id.into(), PROCESS));
+        self
     }
 
     /// What stands before the text in the [`python`](Self::python) form (Python: `SysLogHandler.ident`).
@@ -341,17 +350,14 @@ impl Syslog {
         self.form == Form::Python
     }
 
-    fn valid(mut self) -> Self {
-        let is_short = matches!(self.form, Form::Rfc3164 | Form::Local);
-        if is_short && self.host.parse::<std::net::IpAddr>().is_err() {
-            // RFC 3164, 4.1.2: without the domain.
-            self.host.truncate(self.host.find('.').unwrap_or(self.host.len()));
-        }
-        let nil = |name: &str, rule: names::Rule| if name.is_empty() { "-".to_owned() } else { rule.text(name) };
-        self.host = nil(&self.host, if is_short { SHORT_HOST } else { HOST });
-        self.app = nil(&self.app, if is_short { TAG } else { APP });
-        self.process_id = self.process_id.map(|id| nil(&id, if is_short { TAG } else { PROCESS }));
-        self
+    fn is_short(&self) -> bool {
+        matches!(self.form, Form::Rfc3164 | Form::Local)
+    }
+
+    /// A name in the header; `-` is "unknown".
+    fn name(&self, name: &str, rule: names::Rule) -> String {
+        let rule = if self.is_short() { TAG } else { rule };
+        if name.is_empty() { "-".to_owned() } else { rule.text(name) }
     }
 
     // --- writing

@@ -12,7 +12,7 @@ use super::{
     address::Address,
     dgram::{Datagrams, Peer},
     framing::Framing,
-    pipe::{Cut, Deadline, Dial, Pipe},
+    pipe::{Deadline, Dial, Pipe},
     retry::{Retry, Schedule},
     wire::Wire,
 };
@@ -480,11 +480,5 @@ impl fmt::Debug for ConnectionBuilder {
             .field("address", &self.address)
             .field("options", &self.options)
             .finish_non_exhaustive()
-    }
-}
-
-impl From<Cut> for io::Error {
-    fn from(cut: Cut) -> Self {
-        cut.error
     }
 }

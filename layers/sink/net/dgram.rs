@@ -19,10 +19,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::{
-    address::Address,
-    resolve::{literal, resolve},
-};
+use super::resolve::{literal, resolve};
 #[cfg(unix)]
 use crate::patience::{Patience, relieve};
 
@@ -112,14 +109,6 @@ impl Datagrams {
 
     pub(crate) fn peer(&self) -> &Peer {
         &self.peer
-    }
-
-    pub(super) fn address(&self) -> Address {
-        match &self.peer {
-            Peer::Udp { host, port } => Address::udp(host, *port),
-            #[cfg(unix)]
-            Peer::Unix(path) => Address::UnixDatagram(path.clone()),
-        }
     }
 
     /// Opens it now.

@@ -51,13 +51,6 @@ pub(super) enum Pipe {
     Tls(Box<TlsPipe>),
 }
 
-/// How far a write came before it failed.
-#[derive(Debug)]
-pub(super) struct Cut {
-    pub(super) written: usize,
-    pub(super) error: io::Error,
-}
-
 impl Pipe {
     pub(super) fn open(dial: &Dial, deadline: Deadline) -> io::Result<Self> {
         match &dial.address {
@@ -85,7 +78,7 @@ impl Pipe {
         }
     }
 
-    pub(super) fn write_all(&mut self, bytes: &[u8], deadline: Deadline) -> Result<(), Cut> {
+    pub(super) fn write_all(&mut self, bytes: &[u8], deadline: Deadline) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => write_all(&*stream, bytes, deadline, |left| stream.set_write_timeout(Some(left))),
             #[cfg(unix)]
@@ -109,15 +102,15 @@ pub(super) fn write_all(
     bytes: &[u8],
     deadline: Deadline,
     set_timeout: impl Fn(Duration) -> io::Result<()>,
-) -> Result<(), Cut> {
+) -> io::Result<()> {
     let mut written = 0;
     while written < bytes.len() {
         let result = deadline.left().and_then(&set_timeout).and_then(|()| stream.write(&bytes[written..]));
         match result {
-            Ok(0) => return Err(Cut { written, error: io::ErrorKind::WriteZero.into() }),
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => written += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Cut { written, error: timed_out(error) }),
+            Err(error) => return Err(timed_out(error)),
         }
     }
     Ok(())

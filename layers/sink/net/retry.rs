@@ -102,11 +102,6 @@ impl Schedule {
     pub(super) fn succeeded(&mut self) {
         self.wait = None;
     }
-
-    /// Whether the last try failed.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.wait.is_some()
-    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
 
-use super::pipe::{Cut, Deadline, NoWait, timed_out};
+use super::pipe::{Deadline, NoWait, timed_out};
 use crate::Error;
 
 /// Whom to trust at the other end, and who we are.
@@ -292,11 +292,9 @@ impl TlsPipe {
         }
     }
 
-    pub(super) fn write_all(&mut self, bytes: &[u8], deadline: Deadline) -> Result<(), Cut> {
-        // It is in the session's hands only, so nothing of it counts as written before all is.
-        let cut = |error| Cut { written: 0, error };
-        io::Write::write_all(&mut self.session.writer(), bytes).map_err(cut)?;
-        self.write_what_is_due(deadline).map_err(cut)
+    pub(super) fn write_all(&mut self, bytes: &[u8], deadline: Deadline) -> io::Result<()> {
+        io::Write::write_all(&mut self.session.writer(), bytes)?;
+        self.write_what_is_due(deadline)
     }
 
     pub(super) fn close(mut self) {

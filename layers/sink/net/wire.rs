@@ -9,7 +9,6 @@ use std::{
 };
 
 use super::{
-    address::Address,
     connection::Connection,
     dgram::{Datagrams, is_too_long},
 };
@@ -48,14 +47,6 @@ impl Wire {
 
     pub(super) fn either(datagrams: Datagrams, stream: Connection) -> Self {
         Self { kind: Kind::Either { datagrams, stream, is_stream: AtomicBool::new(false) }, ledger: OnceLock::new() }
-    }
-
-    /// Where it leads.
-    pub(crate) fn address(&self) -> Address {
-        match &self.kind {
-            Kind::Datagrams(datagrams) => datagrams.address(),
-            Kind::Stream(stream) | Kind::Either { stream, .. } => stream.address().clone(),
-        }
     }
 
     /// One datagram. What the system tells of earlier ones goes to the ledger.
