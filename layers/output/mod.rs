@@ -6,12 +6,18 @@
 //! text of a record, before a [`Sink`](crate::Sink), which takes the bytes; [`Stream`] and [`LogFile`] are ways to make
 //! one.
 
+mod datagram;
 mod formatted;
+#[cfg(target_os = "linux")]
+mod journald;
 mod log_file;
 mod null;
 mod stream;
 
+#[cfg(target_os = "linux")]
+pub use self::journald::{Journald, JournaldBuilder, StreamOrJournal};
 pub use self::{
+    datagram::{Datagram, DatagramBuilder, Oversize},
     formatted::Formatted,
     log_file::{LogFile, LogFileBuilder},
     null::Null,

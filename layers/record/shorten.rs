@@ -91,7 +91,9 @@ mod tests {
         let mut inner = Fields::new();
         inner.set_error("error", &std::io::Error::other("a".repeat(12)));
         record.push_span("inner", inner);
-        record.set_globals([("host", "h".repeat(12).as_str())].map(|(n, v)| (n, v.to_owned().leak() as &str)).into_iter().collect());
+        record.set_globals(
+            [("host", "h".repeat(12).as_str())].map(|(n, v)| (n, v.to_owned().leak() as &str)).into_iter().collect(),
+        );
         let short = record.shortened(7).unwrap();
         assert_eq!(short.message(), "ééé…[14 bytes cut]");
         assert_eq!(short.target(), "target");

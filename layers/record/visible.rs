@@ -7,14 +7,7 @@ impl Record {
     /// innermost first, then the global ones. A `traceparent` that is understood is left out: its parts are
     /// [`Record::trace`].
     pub(crate) fn visible(&self) -> Visible<'_> {
-        Visible {
-            record: self,
-            spans: self.spans(),
-            source: Source::Event,
-            fields: self.fields(),
-            index: 0,
-            taken: 0,
-        }
+        Visible { record: self, spans: self.spans(), source: Source::Event, fields: self.fields(), index: 0, taken: 0 }
     }
 
     /// Whether a reader sees a field of this name.

@@ -164,6 +164,16 @@ impl Ledger {
         catch_unwind(AssertUnwindSafe(|| self.outlet.tell(&self.name(), error, None))).unwrap_or_default();
     }
 
+    /// `count` records that were counted as written turned out to be lost on their way (a datagram that nobody took): they
+    /// count as failed. Gives how many there were: no more than were written so far.
+    pub fn lose(&self, count: u64) -> u64 {
+        let _settling = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = count.min(self.counts.written.load(Ordering::Acquire));
+        self.counts.written.fetch_sub(count, Ordering::AcqRel);
+        self.counts.failed.fetch_add(count, Ordering::AcqRel);
+        count
+    }
+
     fn unqueue(&self, count: u64, to: &AtomicU64) {
         let _settling = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
         // A handler that settles more than it queued would otherwise make readings absurd.
