@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
@@ -10,7 +9,7 @@ use std::{
 };
 
 use super::Outlet;
-use crate::Error;
+use crate::{Error, Record};
 
 /// Counts what became of each record a handler accepted. Shared: read it from anywhere, at any time.
 ///
@@ -21,6 +20,8 @@ pub struct Ledger {
     /// Held while records move from `queued` to where they end, so that a reading never sees one twice or not at all.
     settling: Mutex<()>,
     outlet: Outlet,
+    /// Whose records these are, where they are on another account already: that of a queue before this handler.
+    outer: Option<Arc<Ledger>>,
 }
 
 /// On lines of their own: handlers of different threads do not slow each other down.
@@ -95,13 +96,29 @@ pub fn stats() -> Vec<(String, Stats)> {
 }
 
 impl Ledger {
-    pub(super) fn registered(name: &str) -> Arc<Self> {
-        let ledger = Arc::new(Self {
+    fn new(name: &str, outer: Option<Arc<Ledger>>) -> Self {
+        Self {
             name: Mutex::new(name.to_owned()),
             counts: Counts::default(),
             settling: Mutex::new(()),
             outlet: Outlet::default(),
-        });
+            outer,
+        }
+    }
+
+    /// One that is in no list.
+    pub(crate) fn apart(name: &str) -> Arc<Self> {
+        Arc::new(Self::new(name, None))
+    }
+
+    /// For the handler behind a queue: records that it holds back are on the queue's account already, and what it settles
+    /// is settled there.
+    pub(crate) fn behind(outer: &Arc<Ledger>) -> Arc<Self> {
+        Arc::new(Self::new("", Some(Arc::clone(outer))))
+    }
+
+    pub(super) fn registered(name: &str) -> Arc<Self> {
+        let ledger = Arc::new(Self::new(name, None));
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|other| other.strong_count() > 0);
         all.push(Arc::downgrade(&ledger));
@@ -114,7 +131,10 @@ impl Ledger {
 
     /// The handler's name.
     pub fn name(&self) -> String {
-        self.name.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        match &self.outer {
+            Some(outer) => outer.name(),
+            None => self.name.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
     }
 
     /// A reading.
@@ -143,30 +163,37 @@ impl Ledger {
 
     /// `count` queued records were written. More than are queued are not counted.
     pub fn settle_written(&self, count: u64) {
-        self.unqueue(count, &self.counts.written);
+        self.unqueue(count, |counts| &counts.written);
+    }
+
+    /// `count` queued records were refused by a level or filter behind a queue.
+    pub fn settle_filtered(&self, count: u64) {
+        self.unqueue(count, |counts| &counts.filtered);
     }
 
     /// `count` queued records were given up on purpose.
     pub fn settle_dropped(&self, count: u64) {
-        self.unqueue(count, &self.counts.dropped);
+        self.unqueue(count, |counts| &counts.dropped);
     }
 
     /// `count` queued records were lost to an error.
     pub fn settle_failed(&self, count: u64) {
-        self.unqueue(count, &self.counts.failed);
+        self.unqueue(count, |counts| &counts.failed);
     }
 
     /// Tells the handler's trap of a failure that is found later than the call it belongs to, on a thread of the
     /// handler's own perhaps, and counts it as a [trouble](Stats::troubles). Records that were lost are settled apart
     /// from it. Not to be called under a lock: traps are user code. One that panics is ignored.
     pub fn tell(&self, error: &Error) {
-        self.count_trouble();
-        catch_unwind(AssertUnwindSafe(|| self.outlet.tell(&self.name(), error, None))).unwrap_or_default();
+        self.tell_of(error, None);
     }
 
     /// `count` records that were counted as written turned out to be lost on their way (a datagram that nobody took): they
     /// count as failed. Gives how many there were: no more than were written so far.
     pub fn lose(&self, count: u64) -> u64 {
+        if let Some(outer) = &self.outer {
+            return outer.lose(count);
+        }
         let _settling = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
         let count = count.min(self.counts.written.load(Ordering::Acquire));
         self.counts.written.fetch_sub(count, Ordering::AcqRel);
@@ -174,12 +201,32 @@ impl Ledger {
         count
     }
 
-    fn unqueue(&self, count: u64, to: &AtomicU64) {
+    /// The same for a record in hand that failed, which is counted already.
+    #[cold]
+    pub(crate) fn tell_of(&self, error: &Error, record: Option<&Record>) {
+        if let Some(outer) = &self.outer {
+            return outer.tell_of(error, record);
+        }
+        if record.is_none() || error.record_is_held() {
+            self.count_trouble();
+        }
+        self.outlet.tell(&self.name(), error, record);
+    }
+
+    fn unqueue(&self, count: u64, to: fn(&Counts) -> &AtomicU64) {
+        let settled = self.settle(count, to(&self.counts));
+        if let Some(outer) = &self.outer {
+            outer.unqueue(settled, to);
+        }
+    }
+
+    fn settle(&self, count: u64, to: &AtomicU64) -> u64 {
         let _settling = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
         // A handler that settles more than it queued would otherwise make readings absurd.
         let count = count.min(self.counts.queued.load(Ordering::Acquire));
         self.counts.queued.fetch_sub(count, Ordering::AcqRel);
         to.fetch_add(count, Ordering::AcqRel);
+        count
     }
 
     #[inline]
@@ -209,6 +256,9 @@ impl Ledger {
 
     #[cold]
     pub(crate) fn count_marked(&self) {
+        if let Some(outer) = &self.outer {
+            return outer.count_marked();
+        }
         self.counts.marked.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -7,6 +7,7 @@ mod ledger;
 
 use std::{
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -186,7 +187,11 @@ impl Outlet {
     fn tell(&self, name: &str, error: &Error, record: Option<&Record>) {
         match self.trap().0 {
             Kind::Silent => {}
-            Kind::Custom(report) => report(&Failure { handler: name, error, record }),
+            // If it panics there is nobody left to tell.
+            Kind::Custom(report) => {
+                catch_unwind(AssertUnwindSafe(|| report(&Failure { handler: name, error, record })))
+                    .unwrap_or_default();
+            }
             Kind::Stderr { at_most_every } => {
                 if let Some(missed) = self.told.pass(at_most_every) {
                     tell_on_stderr(name, error, missed);
