@@ -53,6 +53,8 @@
 //! | `Formatter` | [`Format`]: [`format::Text`], [`format::Json`] |
 //! | `StreamHandler`, `FileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::Null`] |
 //! | `QueueHandler`, `QueueListener` | [`Queue`] |
+//! | `DatagramHandler` | [`output::Datagram`] |
+//! | `systemd.journal.JournalHandler` | `output::Journald` (Linux) |
 //! | `logger.exception()` | [`exception!`] |
 //! | `handleError`, `raiseExceptions` | [`trap::Trap`] |
 //! | `logging.shutdown` | [`flush_all`] |

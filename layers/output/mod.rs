@@ -1,6 +1,6 @@
 //! Places where records end.
 //!
-//! Python: `logging.StreamHandler`, `FileHandler`, `NullHandler`.
+//! Python: `logging.StreamHandler`, `FileHandler`, `NullHandler`, `handlers.DatagramHandler`.
 //!
 //! Each is a [`Handler`](crate::Handler). Those of lines are a [`Formatted`]: a [`Format`](crate::Format), which makes
 //! text of a record, before a [`Sink`](crate::Sink), which takes the bytes; [`Stream`] and [`LogFile`] are ways to make

@@ -1,11 +1,12 @@
 //! How a handler of datagrams is set up.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{sync::Mutex, time::Duration};
 
 use super::{Datagram, Oversize};
 use crate::{
     Error, Format,
     format::Json,
+    handler::queue::{Queue, QueueBuilder, QueueGuard},
     sink::net::{Datagrams, Peer},
 };
 
@@ -24,6 +25,7 @@ impl Datagram {
     /// | [`limit`](DatagramBuilder::limit) | 65,507 bytes |
     /// | [`oversize`](DatagramBuilder::oversize) | [`Oversize::Shorten`] |
     /// | [`deadline`](DatagramBuilder::deadline) | 1 s |
+    /// | [`queue`](DatagramBuilder::queue) | [`Queue::builder`]'s defaults |
     pub fn udp(host: impl Into<String>, port: u16) -> DatagramBuilder {
         DatagramBuilder::new(Peer::Udp { host: host.into(), port }, UDP_LIMIT)
     }
@@ -44,19 +46,21 @@ pub struct DatagramBuilder<F = Json> {
     limit: usize,
     oversize: Oversize,
     deadline: Duration,
+    queue: QueueBuilder,
 }
 
 impl DatagramBuilder {
     fn new(peer: Peer, limit: usize) -> Self {
-        Self { peer, format: Json::new(), limit, oversize: Oversize::default(), deadline: DEADLINE }
+        let (format, oversize, queue) = (Json::new(), Oversize::default(), Queue::builder());
+        Self { peer, format, limit, oversize, deadline: DEADLINE, queue }
     }
 }
 
 impl<F: Format> DatagramBuilder<F> {
     /// The format.
     pub fn format<G: Format>(self, format: G) -> DatagramBuilder<G> {
-        let Self { peer, limit, oversize, deadline, .. } = self;
-        DatagramBuilder { peer, format, limit, oversize, deadline }
+        let Self { peer, limit, oversize, deadline, queue, .. } = self;
+        DatagramBuilder { peer, format, limit, oversize, deadline, queue }
     }
 
     /// The longest datagram, in bytes.
@@ -77,12 +81,36 @@ impl<F: Format> DatagramBuilder<F> {
         self
     }
 
-    /// The handler, which sends on the thread that logs. Whether the peer is there, nobody asks: it may come later.
+    /// How much may wait for the thread that sends, and what happens to more. Without a meaning for
+    /// [`build_direct`](Self::build_direct).
+    pub fn queue(mut self, queue: QueueBuilder) -> Self {
+        self.queue = queue;
+        self
+    }
+
+    /// The handler behind a queue of its own: a thread formats and sends. Dropping it sends what waits. Whether the peer is
+    /// there, nobody asks: it may come later.
+    ///
+    /// # Errors
+    /// The host or path is empty, the port is 0, the limit is below 64; the queue cannot start its thread.
+    pub fn build(self) -> Result<Queue, Error> {
+        self.queue.clone().own(self.build_direct()?)
+    }
+
+    /// The same with a guard, which sends what waits when it is dropped, at the end of `main`.
+    ///
+    /// # Errors
+    /// As for [`build`](Self::build).
+    pub fn spawn(self) -> Result<(Queue, QueueGuard), Error> {
+        self.queue.clone().spawn(self.build_direct()?)
+    }
+
+    /// The handler without a queue, which sends on the thread that logs; or to be put behind a queue with others.
     ///
     /// # Errors
     /// The host or path is empty, the port is 0, or the limit is below 64.
-    pub fn build(self) -> Result<Datagram<F>, Error> {
-        let Self { peer, mut format, limit, oversize, deadline } = self;
+    pub fn build_direct(self) -> Result<Datagram<F>, Error> {
+        let Self { peer, mut format, limit, oversize, deadline, queue: _ } = self;
         match &peer {
             Peer::Udp { host, .. } if host.trim().is_empty() => {
                 return Err(Error::config("datagrams: expected a host name or address, got an empty text"));
@@ -103,6 +131,6 @@ impl<F: Format> DatagramBuilder<F> {
         }
         format.adapt(false);
         let datagrams = Datagrams::new(peer, deadline);
-        Ok(Datagram { format, datagrams, limit, oversize, ledger: OnceLock::new() })
+        Ok(Datagram { format, datagrams, limit, oversize, ledger: Mutex::default() })
     }
 }

@@ -9,7 +9,7 @@ mod builder;
 use std::{
     fmt, io,
     path::Path,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 pub use self::builder::DatagramBuilder;
@@ -29,7 +29,7 @@ use crate::{
 ///
 /// let server = std::net::UdpSocket::bind("127.0.0.1:0")?;
 /// let collector = Datagram::udp("127.0.0.1", server.local_addr()?.port()).format(Json::new()).build()?;
-/// collector.handle(&Record::new(Severity::INFO, "shop", "sold"))?;
+/// collector.shared("collector").deliver(&Record::new(Severity::INFO, "shop", "sold"));
 ///
 /// let mut line = [0; 512];
 /// let length = server.recv(&mut line)?;
@@ -50,6 +50,7 @@ use crate::{
 /// 65,507 bytes over IPv4, and a network loses what is longer than its packets (some 1,400 bytes) sooner than what is not.
 ///
 /// # When it blocks
+/// Behind its [queue](DatagramBuilder::build) nothing of this stops the caller, until the queue is full.
 /// A unix socket whose reader is slow, or an interface that is full, is waited for up to
 /// [`deadline`](DatagramBuilder::deadline); then the record fails, and so do further ones, without waiting, until one was
 /// taken. A host *name* is looked up with the first record, and again after failures, within the same deadline each time.
@@ -71,7 +72,8 @@ pub struct Datagram<F = Json> {
     datagrams: Datagrams,
     limit: usize,
     oversize: Oversize,
-    ledger: OnceLock<Arc<Ledger>>,
+    /// Of the place where it hangs, for what becomes known later.
+    ledger: Mutex<Option<Arc<Ledger>>>,
 }
 
 /// What becomes of a record that is too long for a datagram.
@@ -119,7 +121,7 @@ impl<F: Format> Datagram<F> {
                     Err(Unsent::TooLong(_)) => {}
                     Ok(()) => {
                         if record.marked_values() == 0
-                            && let Some(ledger) = self.ledger.get()
+                            && let Some(ledger) = self.ledger()
                         {
                             ledger.count_marked();
                         }
@@ -137,12 +139,16 @@ impl<F: Format> Datagram<F> {
         Error::io_at(Path::new(&self.datagrams.peer().to_string()), "send to", error)
     }
 
+    fn ledger(&self) -> Option<Arc<Ledger>> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Settles datagrams of which the system told later that they were lost.
     fn settle(&self, refused: u64) {
         if refused == 0 {
             return;
         }
-        if let Some(ledger) = self.ledger.get() {
+        if let Some(ledger) = self.ledger() {
             // One that another thread has sent may not be counted as written yet; its turn comes later.
             self.datagrams.put_back(refused - ledger.lose(refused));
             let many = if refused == 1 { "an earlier datagram was" } else { "earlier datagrams were" };
@@ -180,8 +186,8 @@ impl<F: Format> Handler for Datagram<F> {
     }
 
     fn attach(&self, ledger: &Arc<Ledger>) {
-        // The first is the one: a handler hangs in one place.
-        self.ledger.set(Arc::clone(ledger)).unwrap_or_default();
+        // The last is the one: a queue is attached after what is behind it.
+        *self.ledger.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(ledger));
     }
 
     fn default_name(&self) -> String {
