@@ -45,7 +45,7 @@ pub(super) fn write(record: &Record, extra: &Extra, out: &mut Vec<u8>) {
         with_text(|text| {
             // A String takes everything.
             write!(text, "TRACE_ID={:032x}\nSPAN_ID={:016x}\n", trace.trace_id(), trace.span_id()).unwrap_or_default();
-            write!(text, "TRACE_FLAGS={:02x}\n", trace.flags()).unwrap_or_default();
+            writeln!(text, "TRACE_FLAGS={:02x}", trace.flags()).unwrap_or_default();
             out.extend_from_slice(text.as_bytes());
         });
     }
