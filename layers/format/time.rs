@@ -185,7 +185,7 @@ impl Time {
         Self { style: Style::Calendar, date: true, ..self }
     }
 
-    pub(super) fn is_none(&self) -> bool {
+    pub(crate) fn is_none(&self) -> bool {
         matches!(self.style, Style::None)
     }
 

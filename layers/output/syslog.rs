@@ -4,9 +4,10 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
-use super::{Formatted, queued::queued};
+use super::Formatted;
 use crate::{
     Error, Handler, Outcome, Queue, Record, format,
+    handler::queue::{Overflow, QueueBuilder, QueueGuard},
     sink::net::{Address, ConnectionBuilder, Framing, Wire},
     trap::Ledger,
 };
@@ -68,7 +69,7 @@ use crate::{
 ///
 /// # When it blocks
 ///
-/// Not at all: it sits behind a [`Queue`], unless it was made by [`direct`](SyslogBuilder::direct). That one blocks, with a
+/// Not at all: it sits behind a [`Queue`], unless it was made by [`build_direct`](SyslogBuilder::build_direct). That one blocks, with a
 /// datagram, only while the socket's queue is full, up to the
 /// [write deadline](ConnectionBuilder::write_deadline); a stream as [`Connection`](crate::sink::net::Connection) says.
 /// Nothing is opened before the first record.
@@ -112,7 +113,7 @@ impl Syslog {
     /// The daemon at an address; a [`Connection::builder`](crate::sink::net::Connection::builder) has more to say about
     /// how it is reached.
     pub fn builder(to: impl Into<ConnectionBuilder>) -> SyslogBuilder {
-        SyslogBuilder { to: to.into(), format: None }
+        SyslogBuilder { to: to.into(), format: None, queue: Queue::builder().overflow(Overflow::DropNewest) }
     }
 }
 
@@ -146,6 +147,7 @@ impl fmt::Debug for Syslog {
 pub struct SyslogBuilder {
     to: ConnectionBuilder,
     format: Option<format::Syslog>,
+    queue: QueueBuilder,
 }
 
 impl SyslogBuilder {
@@ -155,21 +157,36 @@ impl SyslogBuilder {
         self
     }
 
-    /// The handler behind a queue of its own, so that nobody waits for the daemon: 8,192 records, or 16 MiB; while it is
-    /// full new ones are dropped, errors last. Dropping it brings what it holds to its place, for up to 5 s.
-    ///
-    /// # Errors
-    /// As for [`ConnectionBuilder::build`], and if the system gives no thread.
-    pub fn build(self) -> Result<Queue, Error> {
-        queued(self.direct()?)
+    /// How much may wait for the thread that sends, and what happens to more (default: [`Queue::builder`]'s limits, and
+    /// [`Overflow::DropNewest`]). Without a meaning for [`build_direct`](Self::build_direct).
+    pub fn queue(mut self, queue: QueueBuilder) -> Self {
+        self.queue = queue;
+        self
     }
 
-    /// The handler itself: it sends on the thread that logs, or behind a [`Queue`] with other limits.
+    /// The handler behind a queue of its own, so that nobody waits for the daemon: a thread formats and sends. Dropping it
+    /// sends what waits.
+    ///
+    /// # Errors
+    /// As for [`ConnectionBuilder::build`]; the queue cannot start its thread.
+    pub fn build(self) -> Result<Queue, Error> {
+        self.queue.clone().own(self.build_direct()?)
+    }
+
+    /// The same with a guard, which sends what waits when it is dropped, at the end of `main`.
+    ///
+    /// # Errors
+    /// As for [`build`](Self::build).
+    pub fn spawn(self) -> Result<(Queue, QueueGuard), Error> {
+        self.queue.clone().spawn(self.build_direct()?)
+    }
+
+    /// The handler without a queue, which sends on the thread that logs; or to be put behind a queue with others.
     ///
     /// # Errors
     /// As for [`ConnectionBuilder::build`].
-    pub fn direct(self) -> Result<Syslog, Error> {
-        let Self { to, format } = self;
+    pub fn build_direct(self) -> Result<Syslog, Error> {
+        let Self { to, format, queue: _ } = self;
         let address = to.address().clone();
         let is_local = matches!(address, Address::Unix(_) | Address::UnixDatagram(_) | Address::UnixStream(_));
         let format = format.unwrap_or_else(if is_local { format::Syslog::local } else { format::Syslog::rfc5424 });

@@ -185,6 +185,11 @@ impl Datagrams {
         }
     }
 
+    /// Some of those that were taken are not settled yet.
+    pub(crate) fn put_back(&self, refused: u64) {
+        self.refused.fetch_add(refused, Ordering::Relaxed);
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }

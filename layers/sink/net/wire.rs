@@ -2,8 +2,9 @@
 
 use std::{
     io,
+    path::Path,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -13,6 +14,7 @@ use super::{
     dgram::{Datagrams, is_too_long},
 };
 use crate::{
+    Error,
     sink::{Sink, Written},
     trap::Ledger,
 };
@@ -21,7 +23,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Wire {
     kind: Kind,
-    ledger: OnceLock<Arc<Ledger>>,
+    ledger: Mutex<Option<Arc<Ledger>>>,
 }
 
 #[derive(Debug)]
@@ -38,26 +40,21 @@ enum Kind {
 
 impl Wire {
     pub(super) fn datagrams(datagrams: Datagrams) -> Self {
-        Self { kind: Kind::Datagrams(datagrams), ledger: OnceLock::new() }
+        Self { kind: Kind::Datagrams(datagrams), ledger: Mutex::default() }
     }
 
     pub(super) fn stream(stream: Connection) -> Self {
-        Self { kind: Kind::Stream(stream), ledger: OnceLock::new() }
+        Self { kind: Kind::Stream(stream), ledger: Mutex::default() }
     }
 
     pub(super) fn either(datagrams: Datagrams, stream: Connection) -> Self {
-        Self { kind: Kind::Either { datagrams, stream, is_stream: AtomicBool::new(false) }, ledger: OnceLock::new() }
+        Self { kind: Kind::Either { datagrams, stream, is_stream: AtomicBool::new(false) }, ledger: Mutex::default() }
     }
 
     /// One datagram. What the system tells of earlier ones goes to the ledger.
     fn send(&self, datagrams: &Datagrams, bytes: &[u8]) -> io::Result<Written> {
         let result = datagrams.send(bytes);
-        let lost = datagrams.take_heard();
-        if lost > 0
-            && let Some(ledger) = self.ledger.get()
-        {
-            let _ = (lost, ledger); // TODO(merge): ledger.lose(lost);
-        }
+        self.settle(datagrams, datagrams.take_heard());
         match result {
             Ok(()) => Ok(Written::Through),
             Err(error) if is_too_long(&error) => Err(io::Error::new(
@@ -65,6 +62,25 @@ impl Wire {
                 format!("a datagram of {} bytes is more than the socket takes", bytes.len()),
             )),
             Err(error) => Err(error),
+        }
+    }
+}
+
+impl Wire {
+    /// Datagrams that were sent, and of which the system told later that nobody took them.
+    fn settle(&self, datagrams: &Datagrams, refused: u64) {
+        if refused == 0 {
+            return;
+        }
+        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(ledger) = ledger {
+            // One that another thread has sent may not be counted as written yet; its turn comes later.
+            datagrams.put_back(refused - ledger.lose(refused));
+            ledger.tell(&Error::io_at(
+                Path::new(&datagrams.peer().to_string()),
+                "send to",
+                io::Error::new(io::ErrorKind::ConnectionRefused, format!("{refused} sent before: nobody listened")),
+            ));
         }
     }
 }
@@ -91,9 +107,16 @@ impl Sink for Wire {
         }
     }
 
+    fn flush(&self) -> io::Result<()> {
+        if let Kind::Datagrams(datagrams) | Kind::Either { datagrams, .. } = &self.kind {
+            self.settle(datagrams, datagrams.take_refused());
+        }
+        Ok(())
+    }
+
     fn attach(&self, ledger: &Arc<Ledger>) {
-        // Hung in two places, the first one hears of what was lost.
-        self.ledger.get_or_init(|| Arc::clone(ledger));
+        // The last is the one: a queue is attached after what is behind it.
+        *self.ledger.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(ledger));
     }
 }
 

@@ -48,7 +48,7 @@ fn sent(framing: Framing, format: Form, records: &[Record]) -> Vec<u8> {
     let peer = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = Address::tcp("127.0.0.1", peer.local_addr().unwrap().port());
     let to = Connection::builder(address).framing(framing);
-    let handler = Syslog::builder(to).format(format).direct().unwrap();
+    let handler = Syslog::builder(to).format(format).build_direct().unwrap();
     records.iter().for_each(|record| assert!(handler.handle(record).is_ok()));
     drop(handler);
     let mut stream = Vec::new();

@@ -55,7 +55,7 @@ fn rule_19_6_tcp_without_framing_but_the_nul() {
     let peer = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = Address::tcp("127.0.0.1", peer.local_addr().unwrap().port());
     let to = Connection::builder(address).retry(Retry::python());
-    let handler = Syslog::builder(to).format(Form::python()).direct().unwrap();
+    let handler = Syslog::builder(to).format(Form::python()).build_direct().unwrap();
     for message in ["one", "two\nlines", "three\0forged"] {
         handler.handle(&record(Severity::INFO, message)).unwrap();
     }
@@ -75,7 +75,7 @@ fn rule_19_7_a_path_is_a_datagram_socket_or_else_a_stream_and_sending_again_reco
 
     let dir = Dir::new();
     let path = dir.path("log");
-    let handler = Syslog::builder(Address::unix(&path)).format(Form::python()).direct().unwrap();
+    let handler = Syslog::builder(Address::unix(&path)).format(Form::python()).build_direct().unwrap();
     // Nothing has to be there.
     assert!(handler.handle(&record(Severity::INFO, "lost")).is_err());
     let mut buffer = [0; 64];
@@ -100,7 +100,7 @@ fn rule_19_8_the_formatted_text_is_sent_with_its_error() {
     let daemon = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = Address::udp("127.0.0.1", daemon.local_addr().unwrap().port());
     let body = Text::plain().time(Time::none()).level(false);
-    let handler = Syslog::builder(address).format(Form::python().body(body)).direct().unwrap();
+    let handler = Syslog::builder(address).format(Form::python().body(body)).build_direct().unwrap();
     let mut record = record(Severity::ERROR, "boom");
     record.fields_mut().set_error("error", &std::fmt::Error);
     handler.handle(&record).unwrap();

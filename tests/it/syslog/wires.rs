@@ -16,7 +16,7 @@ fn record(message: &str) -> Record {
 fn udp_one_datagram_each_cut_to_fit() {
     let daemon = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = Address::udp("localhost", daemon.local_addr().unwrap().port());
-    let handler = Syslog::builder(address.clone()).direct().unwrap();
+    let handler = Syslog::builder(address.clone()).build_direct().unwrap();
     let long = "é".repeat(3_000);
     let mut buffer = [0; 4_096];
     for (message, most) in [("short", 200), (&*long, 1_400)] {
@@ -26,7 +26,7 @@ fn udp_one_datagram_each_cut_to_fit() {
         let message = parse(&buffer[..length]);
         assert_eq!((message.get("n"), message.has_bom), (Some("1"), most == 1_400));
     }
-    let handler = Syslog::builder(address).format(Form::rfc3164()).direct().unwrap();
+    let handler = Syslog::builder(address).format(Form::rfc3164()).build_direct().unwrap();
     handler.handle(&record(&long)).unwrap();
     assert!(daemon.recv(&mut buffer).unwrap() <= 1_024);
     assert_eq!(handler.default_name(), format!("udp://localhost:{}", daemon.local_addr().unwrap().port()));
@@ -35,7 +35,7 @@ fn udp_one_datagram_each_cut_to_fit() {
 #[test]
 fn tcp_counts_octets() {
     let peer = TcpListener::bind("127.0.0.1:0").unwrap();
-    let handler = Syslog::builder(Address::tcp("localhost", peer.local_addr().unwrap().port())).direct().unwrap();
+    let handler = Syslog::builder(Address::tcp("localhost", peer.local_addr().unwrap().port())).build_direct().unwrap();
     for message in ["one", "zwei größer", "", "4 <1>1 - - - - - - x"] {
         handler.handle(&record(message)).unwrap();
     }
@@ -55,7 +55,7 @@ fn unix_sockets_get_the_local_form() {
 
     let dir = Dir::new();
     let daemon = UnixDatagram::bind(dir.path("datagram")).unwrap();
-    let handler = Syslog::builder(Address::unix(dir.path("datagram"))).direct().unwrap();
+    let handler = Syslog::builder(Address::unix(dir.path("datagram"))).build_direct().unwrap();
     handler.handle(&record("two\nlines")).unwrap();
     let mut buffer = [0; 512];
     let length = daemon.recv(&mut buffer).unwrap();
@@ -66,7 +66,7 @@ fn unix_sockets_get_the_local_form() {
     );
 
     let daemon = UnixListener::bind(dir.path("stream")).unwrap();
-    let handler = Syslog::builder(Address::UnixStream(dir.path("stream"))).direct().unwrap();
+    let handler = Syslog::builder(Address::UnixStream(dir.path("stream"))).build_direct().unwrap();
     handler.handle(&record("a\0b")).unwrap();
     handler.handle(&record("c")).unwrap();
     drop(handler);
@@ -105,7 +105,7 @@ fn what_is_wrong_is_named() {
         (Address::udp("h", 0), "port 0"),
         (Address::unix(""), "path"),
     ] {
-        let error = Syslog::builder(address).direct().unwrap_err();
+        let error = Syslog::builder(address).build_direct().unwrap_err();
         assert!(error.is_config() && error.to_string().contains(named), "{error}");
     }
     if let Err(error) = Syslog::local() {
