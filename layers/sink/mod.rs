@@ -23,6 +23,7 @@ mod buffer;
 mod faults;
 mod file;
 mod line;
+pub(crate) mod net;
 #[allow(dead_code, reason = "the rotating sinks are to use the rest of it")]
 mod registry;
 #[cfg(test)]
