@@ -89,6 +89,7 @@
 //! |---|---|
 //! | `log` | [`log`](mod@log): events of the `log` crate with their own target, file, line and key-values |
 //! | `tls` | [`sink::net::Tls`]: encrypted streams for sockets and syslog |
+//! | `gzip`, `zstd` | [`sink::Compression`] of rotated files |
 //! | `full` | all of them |
 
 #![forbid(unsafe_code)]
