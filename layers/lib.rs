@@ -53,7 +53,11 @@
 //! | `Formatter` | [`Format`]: [`format::Text`], [`format::Json`] |
 //! | `StreamHandler`, `FileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::Null`] |
 //! | `QueueHandler`, `QueueListener` | [`Queue`] |
+//! | `DatagramHandler` | [`output::Datagram`] |
+//! | `SysLogHandler` | [`output::Syslog`] |
+//! | `systemd.journal.JournalHandler` | `output::Journald` (Linux) |
 //! | `MemoryHandler` | [`Memory`]; for each request on its own: [`FlightRecorder`] |
+//! | `RotatingFileHandler`, `TimedRotatingFileHandler` | [`output::RotatingFile`], [`output::TimedFile`] |
 //! | `logger.exception()` | [`exception!`] |
 //! | `handleError`, `raiseExceptions` | [`trap::Trap`] |
 //! | `logging.shutdown` | [`flush_all`] |
@@ -85,6 +89,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `log` | [`log`](mod@log): events of the `log` crate with their own target, file, line and key-values |
+//! | `tls` | [`sink::net::Tls`]: encrypted streams for sockets and syslog |
 //! | `gzip`, `zstd` | [`sink::Compression`] of rotated files |
 //! | `full` | all of them |
 
@@ -105,6 +110,8 @@ pub mod logger;
 pub mod loggers;
 mod macros;
 pub mod output;
+#[cfg(unix)]
+mod patience;
 pub mod record;
 pub mod sink;
 mod text;

@@ -10,6 +10,7 @@
 //! | [`FileSink`] with a buffer | a file, many records at once | the buffer's | the buffer was emptied |
 //! | [`RotatedFile`] | a file that is exchanged for new ones | as for a file | as for a file |
 //! | [`WriterSink`] | any [`io::Write`] | one around the writer | the writer took it and was flushed |
+//! | [`net::Connection`] | a peer: TCP, TLS, a unix socket | none; threads take turns | the system took it |
 //! | [`MakeWriterSink`] | any `MakeWriter` | the writer's own, if any | the writer took it and was flushed |
 //!
 //! # Whole lines
@@ -24,6 +25,7 @@ mod buffer;
 mod faults;
 mod file;
 mod line;
+pub mod net;
 mod registry;
 mod rotate;
 #[cfg(test)]
@@ -112,6 +114,8 @@ pub trait Sink: Send + Sync + 'static {
 pub enum Written {
     /// They are at their place.
     Through,
+    /// They were given up on purpose.
+    Dropped,
     /// They are held back; the sink has told its [`Ledger`] with [`Ledger::queue`] and settles them there.
     Held,
 }

@@ -6,6 +6,7 @@ use std::{
     fmt,
     fs::{self, File, FileTimes, Metadata},
     io::{self, Read},
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -33,7 +34,7 @@ pub(crate) struct Job {
     /// The rotated file.
     pub(crate) path: PathBuf,
     pub(crate) compression: Option<Compression>,
-    /// Gets the path, once the file is compressed or that has failed; of a file that is gone by then, nothing. User code.
+    /// Gets the file, once it is compressed or that has failed; if it is gone by then, nothing. User code.
     pub(crate) then: Option<Then>,
     /// Who is told of failures.
     pub(crate) ledger: Option<Arc<Ledger>>,
@@ -41,7 +42,8 @@ pub(crate) struct Job {
     pub(crate) outside: Option<Arc<dyn Outside>>,
 }
 
-pub(crate) type Then = Box<dyn FnOnce(&Path) + Send>;
+/// Gets the path and, as a rotation may rename that at any time, the file opened for reading.
+pub(crate) type Then = Box<dyn FnOnce(&Path, File) + Send>;
 
 /// A lock between processes, taken before anything is renamed. Whoever takes both takes it before [`hold`].
 pub(crate) trait Outside: Send + Sync {
@@ -91,44 +93,49 @@ fn work() -> MutexGuard<'static, Work> {
 }
 
 /// Queues a file and returns at once. One that is queued already is not queued again.
-pub(crate) fn compress(job: Job) {
+///
+/// # Errors
+/// The thread cannot be started, or so many files wait that this one is not handed on; to be told by the caller, once it
+/// has let go of its locks.
+pub(crate) fn compress(mut job: Job) -> Result<(), Error> {
     let mut work = work();
     if let Some(current) = work.current.as_mut().filter(|current| current.path.as_ref() == Some(&job.path)) {
-        current.then = current.then.take().or(job.then);
-        return;
+        current.then = current.then.take().or_else(|| job.then.take());
+        drop(work);
+        return Ok(());
     }
     if let Some(other) = work.waiting.iter_mut().find(|other| other.path == job.path) {
-        other.then = other.then.take().or(job.then);
-        return;
+        other.then = other.then.take().or_else(|| job.then.take());
+        drop(work);
+        return Ok(());
     }
     if work.waiting.len() >= MOST {
         drop(work);
-        if let (Some(_), Some(ledger)) = (job.then, job.ledger) {
-            ledger.tell(&Error::new(format_args!(
+        return match job.then {
+            Some(_) => Err(Error::new(format_args!(
                 "{} is not handed on: {MOST} rotated files are waiting for that",
                 job.path.display()
-            )));
-        }
-        return;
+            ))),
+            // It stays plain until the next rotation.
+            None => Ok(()),
+        };
     }
-    let ledger = job.ledger.clone();
     work.waiting.push_back(job);
     if work.runs {
-        return;
+        return Ok(());
     }
     work.runs = true;
     drop(work);
-    if let Err(error) = thread::Builder::new().name("strata-archive".into()).spawn(run) {
+    thread::Builder::new().name("strata-archive".into()).spawn(run).map(drop).map_err(|error| {
         let mut work = self::work();
         work.runs = false;
-        // They stay plain until the next rotation.
-        work.waiting.clear();
+        let waiting = mem::take(&mut work.waiting);
         drop(work);
         CHANGED.notify_all();
-        if let Some(ledger) = ledger {
-            ledger.tell(&Error::with_source("cannot start the thread that compresses rotated files", error));
-        }
-    }
+        // They stay plain until the next rotation. What they were to be given to is user code: dropped without the lock.
+        drop(waiting);
+        Error::with_source("cannot start the thread that compresses rotated files", error)
+    })
 }
 
 /// Waits until no file of a base is queued or being compressed; whether that came true in time.
@@ -203,7 +210,13 @@ fn moved(from: &Path, to: Option<&Path>) {
     }
     match to {
         Some(to) => work.waiting.iter_mut().filter(|job| job.path == from).for_each(|job| to.clone_into(&mut job.path)),
-        None => work.waiting.retain(|job| job.path != from),
+        None => {
+            let (waiting, given_up) = mem::take(&mut work.waiting).into_iter().partition(|job| job.path != from);
+            work.waiting = waiting;
+            drop(work);
+            // They have user code in them.
+            drop::<VecDeque<_>>(given_up);
+        }
     }
 }
 
@@ -222,8 +235,8 @@ fn run() {
         drop(work);
         let result = catch_unwind(AssertUnwindSafe(|| process(&job)));
         tell(&job, result.unwrap_or_else(|panic| Err(panicked("compress", &*panic))));
-        while let Some((then, path)) = next_call() {
-            let call = || dispatcher::with_default(&Dispatch::none(), || then(&path));
+        while let Some((then, path, file)) = next_call(&job) {
+            let call = || dispatcher::with_default(&Dispatch::none(), || then(&path, file));
             tell(&job, catch_unwind(AssertUnwindSafe(call)).map_err(|panic| panicked("on_rotation", &*panic)));
         }
         CHANGED.notify_all();
@@ -231,14 +244,19 @@ fn run() {
 }
 
 /// Whom the current file is to be given to; where there is nobody left, it is the current one no more.
-fn next_call() -> Option<(Then, PathBuf)> {
-    let mut work = work();
+fn next_call(job: &Job) -> Option<(Then, PathBuf, File)> {
+    // Where a rotation does not end, the path may be wrong by the time it is looked at; better than never.
+    let mut work = unheld(job).unwrap_or_else(|_| self::work());
     let current = work.current.as_mut()?;
-    let call = current.then.take().zip(current.path.clone()).filter(|(_, path)| path.exists());
-    if call.is_none() {
+    let then = current.then.take();
+    // Opened before a rotation can move it.
+    let file = then.as_ref().and(current.path.clone()).and_then(|path| File::open(&path).ok().map(|file| (path, file)));
+    if file.is_none() {
         work.current = None;
     }
-    call
+    // User code, should it be dropped.
+    drop(work);
+    then.zip(file).map(|(then, (path, file))| (then, path, file))
 }
 
 fn tell(job: &Job, result: Result<(), Error>) {

@@ -110,11 +110,7 @@ impl Engine {
         for path in paths {
             let then = told.clone().filter(|_| Some(path) == filed).map(|told| {
                 let base = self.names.base.clone();
-                Box::new(move |path: &Path| {
-                    if let Ok(file) = File::open(path) {
-                        told(&Rollover { base, path: path.to_owned(), file });
-                    }
-                }) as _
+                Box::new(move |path: &Path, file: File| told(&Rollover { base, path: path.to_owned(), file })) as _
             });
             let outside: Option<Arc<dyn Outside>> = match sharing {
                 Sharing::Shared => Some(Arc::new(LockPath(self.names.lock()))),
@@ -128,7 +124,7 @@ impl Engine {
                 outside,
                 then,
             };
-            archive::compress(job);
+            after.troubles.extend(archive::compress(job).err());
         }
     }
 

@@ -50,7 +50,7 @@ fn unpacked(path: &Path, compression: Compression) -> String {
 /// Compresses and waits; what was told.
 fn done(base: &Path, path: &Path, compression: Compression) -> Vec<String> {
     let (ledger, told) = ledger();
-    compress(job(base, path, compression, Some(Arc::clone(&ledger))));
+    compress(job(base, path, compression, Some(Arc::clone(&ledger)))).unwrap();
     assert!(wait(base, LONG));
     let told = told.lock().unwrap().clone();
     assert_eq!(ledger.stats().troubles, told.len() as u64);
@@ -103,8 +103,8 @@ fn t42_whoever_asks_does_not_wait() {
     fs::write(&path, lines(10)).unwrap();
     // The files are held: it cannot end before this does.
     let hold = hold(&base).unwrap();
-    compress(job(&base, &path, Compression::gzip(), None));
-    compress(job(&base, &path, Compression::gzip(), None));
+    compress(job(&base, &path, Compression::gzip(), None)).unwrap();
+    compress(job(&base, &path, Compression::gzip(), None)).unwrap();
     assert!(!wait(&base, Duration::ZERO));
     assert!(path.exists());
     drop(hold);
@@ -193,7 +193,7 @@ fn it_follows_a_file_that_is_renamed_and_gives_up_one_that_is_deleted() {
     let hold = hold(&base).unwrap();
     for number in [1, 2, 3] {
         fs::write(dir.path(format!("app.log.{number}")), format!("{number}\n")).unwrap();
-        compress(job(&base, &dir.path(format!("app.log.{number}")), Compression::zstd(), None));
+        compress(job(&base, &dir.path(format!("app.log.{number}")), Compression::zstd(), None)).unwrap();
     }
     // The oldest goes; the others move up; a new first comes.
     assert!(hold.remove(&dir.path("app.log.3")).unwrap());
@@ -225,7 +225,7 @@ fn rotations_while_it_works_lose_nothing() {
         }
         fs::write(dir.path("app.log.1"), format!("{round}\n")).unwrap();
         drop(hold);
-        compress(job(&base, &dir.path("app.log.1"), Compression::gzip(), Some(Arc::clone(&ledger))));
+        compress(job(&base, &dir.path("app.log.1"), Compression::gzip(), Some(Arc::clone(&ledger)))).unwrap();
     }
     assert!(wait(&base, LONG));
     assert_eq!(*told.lock().unwrap(), [""; 0]);
@@ -262,7 +262,7 @@ fn what_changes_while_it_works_is_looked_at_again() {
         outside: Some(Arc::clone(&outside)),
         ..job(&base, path, Compression::gzip(), Some(Arc::clone(&ledger)))
     };
-    compress(job(&path));
+    compress(job(&path)).unwrap();
     // Another process still wrote to it …
     asks.recv_timeout(LONG).unwrap();
     File::options().append(true).open(&path).unwrap().write_all(b"second\n").unwrap();
@@ -278,7 +278,7 @@ fn what_changes_while_it_works_is_looked_at_again() {
     assert_eq!(dir.names(), ["app.log.1.gz", "app.log.2"]);
     assert_eq!(unpacked(&dir.path("app.log.1.gz"), Compression::gzip()), "third\n");
     // Where that never ends, it is told.
-    compress(job(&dir.path("app.log.2")));
+    compress(job(&dir.path("app.log.2"))).unwrap();
     for _ in 0..TRIES {
         asks.recv_timeout(LONG).unwrap();
         File::options().append(true).open(dir.path("app.log.2")).unwrap().write_all(b"more\n").unwrap();
@@ -310,7 +310,12 @@ fn a_file_is_handed_on_when_it_is_compressed_or_that_has_failed() {
     let (given, gives) = mpsc::channel();
     let then = || -> Option<Then> {
         let given = given.clone();
-        Some(Box::new(move |path| given.send((path.to_owned(), tracing::enabled!(tracing::Level::ERROR))).unwrap()))
+        Some(Box::new(move |path, mut file| {
+            let mut bytes = Vec::new();
+            // A directory cannot be read.
+            file.read_to_end(&mut bytes).unwrap_or_default();
+            given.send((path.to_owned(), bytes, tracing::enabled!(tracing::Level::ERROR))).unwrap();
+        }))
     };
     let job = |name: &str| job(&base, &dir.path(name), Compression::gzip(), Some(Arc::clone(&ledger)));
     for name in ["app.log.1", "app.log.2", "app.log.3", "app.log.5"] {
@@ -319,17 +324,19 @@ fn a_file_is_handed_on_when_it_is_compressed_or_that_has_failed() {
     fs::create_dir(dir.path("app.log.4")).unwrap();
     let hold = hold(&base).unwrap();
     // Asked for twice: compressed once, handed on once.
-    compress(job("app.log.1"));
-    compress(Job { then: then(), ..job("app.log.1") });
-    compress(Job { then: then(), compression: None, ..job("app.log.2") });
-    compress(Job { then: then(), ..job("app.log.4") });
-    compress(Job { then: then(), ..job("app.log.5") });
-    compress(Job { then: Some(Box::new(|_| panic!("scripted"))), ..job("app.log.3") });
+    compress(job("app.log.1")).unwrap();
+    compress(Job { then: then(), ..job("app.log.1") }).unwrap();
+    compress(Job { then: then(), compression: None, ..job("app.log.2") }).unwrap();
+    compress(Job { then: then(), ..job("app.log.4") }).unwrap();
+    compress(Job { then: then(), ..job("app.log.5") }).unwrap();
+    compress(Job { then: Some(Box::new(|_, _| panic!("scripted"))), ..job("app.log.3") }).unwrap();
     assert!(hold.remove(&dir.path("app.log.5")).unwrap());
     drop(hold);
     assert!(wait(&base, LONG));
-    let paths = ["app.log.1.gz", "app.log.2", "app.log.4"].map(|name| (dir.path(name), false));
-    assert_eq!(gives.try_iter().collect::<Vec<_>>(), paths);
+    let packed = fs::read(dir.path("app.log.1.gz")).unwrap();
+    let expected = [("app.log.1.gz", packed), ("app.log.2", b"text".to_vec()), ("app.log.4", Vec::new())];
+    let expected = expected.map(|(name, bytes)| (dir.path(name), bytes, false));
+    assert_eq!(gives.try_iter().collect::<Vec<_>>(), expected);
     let told = told.lock().unwrap();
     assert!(
         told.len() == 2 && told[0].contains("app.log.4") && told[1].contains("panicked in on_rotation(): scripted"),
@@ -344,6 +351,6 @@ fn a_trap_that_logs_from_there_is_not_heard() {
     let trap = Trap::new(move |_| heard.send(tracing::enabled!(tracing::Level::ERROR)).unwrap());
     let ledger = crate::Shared::with_trap("archive", Nothing, trap).ledger();
     fs::create_dir(dir.path("app.log.1")).unwrap();
-    compress(job(&dir.path("app.log"), &dir.path("app.log.1"), Compression::gzip(), Some(ledger)));
+    compress(job(&dir.path("app.log"), &dir.path("app.log.1"), Compression::gzip(), Some(ledger))).unwrap();
     assert!(!hears.recv_timeout(LONG).unwrap());
 }
