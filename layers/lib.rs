@@ -83,6 +83,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `log` | [`log`](mod@log): events of the `log` crate with their own target, file, line and key-values |
+//! | `opentelemetry` | records have the trace ids of `tracing-opentelemetry` 0.34 where its layer is in the stack, before or after ours |
 //! | `full` | all of them |
 
 #![forbid(unsafe_code)]
@@ -110,7 +111,7 @@ pub mod trap;
 pub use self::{
     error::Error,
     format::Format,
-    handler::{Context, Handler, HandlerLayer, Outcome, Shared, Tee, flush_all},
+    handler::{Context, Handler, HandlerLayer, Outcome, Shared, Tee, current_traceparent, flush_all},
     logger::Logger,
     loggers::Loggers,
     record::{Fields, Globals, Record, Severity, Value},

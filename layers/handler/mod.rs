@@ -3,6 +3,9 @@
 //! Python: `logging.Handler`.
 
 mod context;
+mod current;
+#[cfg(feature = "opentelemetry")]
+mod foreign;
 mod layer;
 mod place;
 mod shared;
@@ -21,6 +24,7 @@ use std::{
 pub(crate) use self::place::panicked;
 pub use self::{
     context::Context,
+    current::{current_trace_context, current_traceparent},
     layer::HandlerLayer,
     place::flush_all,
     shared::{Shared, Tee},

@@ -23,6 +23,7 @@ mod context;
 mod fields;
 mod globals;
 mod guarded;
+mod ids;
 mod pool;
 mod request_id;
 mod severity;
@@ -40,9 +41,10 @@ use tracing_core::Metadata;
 
 pub(crate) use self::{
     capture::{SEVERITY_FIELD, capture_fields, severity_of},
-    context::{Chain, Held, Home, SpanData, created, current, enter, entered, exit, was_created},
+    context::{Chain, Held, Home, SpanData, context_of, created, current, enter, entered, exit, was_created},
     fields::{Entry, Span, Tag},
     guarded::{Nested, VALUE_LIMIT, panic_message},
+    ids::{Sampler, as_the_parent},
     pool::Pooled,
     severity::closest,
 };
@@ -53,7 +55,7 @@ pub use self::{
     pool::Kept,
     request_id::request_id,
     severity::Severity,
-    trace::TraceParent,
+    trace::{Baggage, TraceContext, TraceParent, TraceState},
     value::{ErrorChain, Value},
 };
 
@@ -176,10 +178,12 @@ impl Record {
         self.globals.as_deref()
     }
 
-    /// The ids of the trace the event belongs to.
+    /// The ids of the trace the event belongs to: those of a tracing SDK where one is in the stack (feature
+    /// `opentelemetry`), else those that were [made](crate::Context::trace_ids) for the innermost span, else those of the
+    /// innermost span with a field [`traceparent`](TraceParent::FIELD).
     #[inline]
     pub fn trace(&self) -> Option<TraceParent> {
-        self.spans().find_map(SpanView::trace)
+        self.chain.trace()
     }
 
     /// The event's first error, with its causes.

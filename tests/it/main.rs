@@ -16,3 +16,4 @@ mod stream;
 mod strict;
 mod support;
 mod text;
+mod trace_ids;
