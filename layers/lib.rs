@@ -52,6 +52,7 @@
 //! | `Handler`, `setLevel`, `addFilter` | [`Handler`], [`.level()`](Handler::level), [`.filter()`](Handler::filter), [`.rewrite()`](Handler::rewrite) |
 //! | `Formatter` | [`Format`]: [`format::Text`], [`format::Json`] |
 //! | `StreamHandler`, `FileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::Null`] |
+//! | `QueueHandler`, `QueueListener` | [`Queue`] |
 //! | `logger.exception()` | [`exception!`] |
 //! | `handleError`, `raiseExceptions` | [`trap::Trap`] |
 //! | `logging.shutdown` | [`flush_all`] |
@@ -111,7 +112,7 @@ pub mod trap;
 pub use self::{
     error::Error,
     format::Format,
-    handler::{Context, Handler, HandlerLayer, Outcome, Shared, Tee, current_traceparent, flush_all},
+    handler::{Context, Handler, HandlerLayer, Outcome, Queue, Shared, Tee, current_traceparent, flush_all},
     logger::Logger,
     loggers::Loggers,
     record::{Fields, Globals, Record, Severity, Value},

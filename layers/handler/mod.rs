@@ -8,6 +8,7 @@ mod current;
 mod foreign;
 mod layer;
 mod place;
+pub mod queue;
 mod shared;
 mod spans;
 mod wrap;
@@ -27,6 +28,7 @@ pub use self::{
     current::{current_trace_context, current_traceparent},
     layer::HandlerLayer,
     place::flush_all,
+    queue::Queue,
     shared::{Shared, Tee},
     wrap::{Filtered, Leveled, Rewritten},
 };
