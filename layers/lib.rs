@@ -53,6 +53,7 @@
 //! | `Formatter` | [`Format`]: [`format::Text`], [`format::Json`] |
 //! | `StreamHandler`, `FileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::Null`] |
 //! | `QueueHandler`, `QueueListener` | [`Queue`] |
+//! | `MemoryHandler` | [`Memory`]; for each request on its own: [`FlightRecorder`] |
 //! | `logger.exception()` | [`exception!`] |
 //! | `handleError`, `raiseExceptions` | [`trap::Trap`] |
 //! | `logging.shutdown` | [`flush_all`] |
@@ -112,7 +113,10 @@ pub mod trap;
 pub use self::{
     error::Error,
     format::Format,
-    handler::{Context, Handler, HandlerLayer, Outcome, Queue, Shared, Tee, current_traceparent, flush_all},
+    handler::{
+        Context, FlightRecorder, Handler, HandlerLayer, Memory, Outcome, Queue, Shared, Tee, current_traceparent,
+        flush_all,
+    },
     logger::Logger,
     loggers::Loggers,
     record::{Fields, Globals, Record, Severity, Value},

@@ -7,6 +7,7 @@ mod current;
 #[cfg(feature = "opentelemetry")]
 mod foreign;
 mod layer;
+mod memory;
 mod place;
 pub mod queue;
 mod shared;
@@ -27,6 +28,7 @@ pub use self::{
     context::Context,
     current::{current_trace_context, current_traceparent},
     layer::HandlerLayer,
+    memory::{FlightRecorder, Memory, Outside, RecorderStats},
     place::flush_all,
     queue::Queue,
     shared::{Shared, Tee},
@@ -72,6 +74,12 @@ pub trait Handler: Send + Sync + 'static {
     /// Brings what is held back to its place.
     fn flush(&self) -> Result<(), Error> {
         Ok(())
+    }
+
+    /// What [`flush_all`] and the end of the handler ask for (default: a [`flush`](Self::flush)). Records may come after
+    /// it. A handler that rather gives up what it holds back says so here; a wrapper passes it on.
+    fn finish(&self) -> Result<(), Error> {
+        self.flush()
     }
 
     /// Called once, when the handler is hung somewhere, with the ledger its records are counted in. For handlers that
@@ -166,6 +174,7 @@ macro_rules! forward {
             #[inline]
             fn handle(&self, record: &Record) -> Result<Outcome, Error> { (**self).handle(record) }
             fn flush(&self) -> Result<(), Error> { (**self).flush() }
+            fn finish(&self) -> Result<(), Error> { (**self).finish() }
             fn attach(&self, ledger: &Arc<Ledger>) { (**self).attach(ledger) }
             fn least(&self) -> Severity { (**self).least() }
             #[inline]
