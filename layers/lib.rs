@@ -88,6 +88,7 @@
 //! |---|---|
 //! | `log` | [`log`](mod@log): events of the `log` crate with their own target, file, line and key-values |
 //! | `opentelemetry` | records have the trace ids of `tracing-opentelemetry` 0.34 where its layer is in the stack, before or after ours |
+//! | `gzip`, `zstd` | [`sink::Compression`] of rotated files |
 //! | `full` | all of them |
 
 #![forbid(unsafe_code)]
