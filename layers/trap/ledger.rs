@@ -200,6 +200,14 @@ impl Ledger {
         self.outlet.tell(&self.name(), error, record);
     }
 
+    /// A record comes that was born behind a queue: it is on the queue's account as the others are.
+    pub(crate) fn expect_more(&self) {
+        if let Some(outer) = &self.outer {
+            outer.queue(1);
+            outer.expect_more();
+        }
+    }
+
     fn unqueue(&self, count: u64, to: fn(&Counts) -> &AtomicU64) {
         let settled = self.settle(count, to(&self.counts));
         if let Some(outer) = &self.outer {

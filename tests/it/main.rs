@@ -8,6 +8,7 @@ mod handlers;
 mod hostile;
 mod json;
 mod json_model;
+mod limits;
 mod log_file;
 mod logger;
 mod loggers;
