@@ -180,7 +180,7 @@ impl Time {
         written.unwrap_or_default();
     }
 
-    pub(super) fn is_none(&self) -> bool {
+    pub(crate) fn is_none(&self) -> bool {
         matches!(self.style, Style::None)
     }
 

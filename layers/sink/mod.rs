@@ -16,23 +16,31 @@
 //! with a part of a record. The next record then begins with a line break, so that no two records share a line.
 
 mod append;
+mod archive;
 mod buffer;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod faults;
 mod file;
 mod line;
+pub(crate) mod net;
+#[allow(dead_code, reason = "the rotating sinks are to use the rest of it")]
+mod registry;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod scratch;
 mod std_stream;
 mod writer;
 
 use std::{io, sync::Arc};
 
-pub(crate) use self::file::FilePlace;
 pub use self::{
+    archive::{Compression, Retention},
     file::FileSink,
     std_stream::StdStream,
     writer::{MakeWriterSink, WriterSink},
 };
+pub(crate) use self::{file::FilePlace, registry::claim};
 use crate::trap::Ledger;
 
 /// Takes finished lines. Object-safe; called from many threads at once.
