@@ -113,7 +113,13 @@ impl Similar {
     }
 
     /// Tells what is due, or all; under no lock.
-    pub(super) fn report(&self, all: bool, now: impl FnOnce() -> Duration, turn: Duration, tell: &mut dyn FnMut(&Record)) {
+    pub(super) fn report(
+        &self,
+        all: bool,
+        now: impl FnOnce() -> Duration,
+        turn: Duration,
+        tell: &mut dyn FnMut(&Record),
+    ) {
         if !all && !self.has_due.load(Ordering::Relaxed) {
             return;
         }

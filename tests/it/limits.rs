@@ -245,7 +245,8 @@ fn a_sample_passes_the_first_and_each_nth() {
             (0..9).for_each(served);
             let records = seen.to.take();
             let numbers: Vec<_> = records.iter().filter_map(|record| record.get("number")?.as_i64()).collect();
-            let similar: Vec<_> = records.iter().map(|record| record.get("similar").and_then(|count| count.as_u64())).collect();
+            let similar: Vec<_> =
+                records.iter().map(|record| record.get("similar").and_then(|count| count.as_u64())).collect();
             assert_eq!(numbers, [0, 1, 4, 5, 8]);
             assert_eq!(similar, [None, Some(3), None, Some(3), None]);
             served(9);
@@ -283,16 +284,16 @@ fn traces_are_sampled_as_a_whole() {
                 assert_eq!(count == 3, (id as u64 >> 1) < (1 << 63) / 4);
                 passed += count;
             }
-            assert_eq!(passed, 750);
-            assert_eq!(sample.stats().refused, 2_250);
+            assert!((700..800).contains(&passed), "{passed}");
+            assert_eq!(sample.stats().refused, 3_000 - passed as u64);
             // Outside of a trace: by call site.
             (0..5).for_each(|number| info!(number, "no trace"));
             let records = seen.to.take();
             assert_eq!(records.iter().filter(|record| record.message() == "no trace").count(), 2);
         },
     );
-    // All in one, at the end: nothing was told of them before. (What came before it was told with the call site's first.)
-    assert_eq!(seen.take(), ["served … 2250 similar"]);
+    // All in one, at the end: nothing made it necessary to tell of them before.
+    assert_eq!(seen.take(), [format!("served … {} similar", sample.stats().refused - 3)]);
 }
 
 #[test]
