@@ -26,7 +26,7 @@ pub trait Filter: Send + Sync + 'static {
     /// record it was asked about, before that one goes on, and with `all` where the handler is flushed or ends. `tell`
     /// runs a handler: hold no lock.
     fn report(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
-        let _ = (all, tell);
+        (_, _) = (all, tell);
     }
 }
 
