@@ -5,17 +5,20 @@
 //! | format | for | one record is |
 //! |---|---|---|
 //! | [`Json`] | machines | one JSON object on one line |
+//! | [`Syslog`] | syslog daemons | one message of RFC 5424 or RFC 3164 |
 //! | [`Text`] | people | one line, or several where asked for |
 //!
 //! A format of one's own is an implementation of [`Format`]; [`Time`] writes the time for it.
 
 mod digits;
 mod json;
+mod syslog;
 mod text;
 mod time;
 
 pub use self::{
     json::{Json, Key},
+    syslog::{Facility, Priority, Syslog},
     text::{Color, Text},
     time::Time,
 };

@@ -9,6 +9,7 @@
 //! | [`FileSink`] | a file, record by record | none | the system took it |
 //! | [`FileSink`] with a buffer | a file, many records at once | the buffer's | the buffer was emptied |
 //! | [`WriterSink`] | any [`io::Write`] | one around the writer | the writer took it and was flushed |
+//! | [`net::Connection`] | a peer: TCP, TLS, a unix socket | none; threads take turns | the system took it |
 //! | [`MakeWriterSink`] | any `MakeWriter` | the writer's own, if any | the writer took it and was flushed |
 //!
 //! # Whole lines
@@ -23,7 +24,7 @@ mod buffer;
 mod faults;
 mod file;
 mod line;
-pub(crate) mod net;
+pub mod net;
 #[allow(dead_code, reason = "the rotating sinks are to use the rest of it")]
 mod registry;
 #[cfg(test)]
@@ -96,6 +97,8 @@ pub trait Sink: Send + Sync + 'static {
 pub enum Written {
     /// They are at their place.
     Through,
+    /// They were given up on purpose.
+    Dropped,
     /// They are held back; the sink has told its [`Ledger`] with [`Ledger::queue`] and settles them there.
     Held,
 }

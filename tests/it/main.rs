@@ -22,4 +22,5 @@ mod queue;
 mod stream;
 mod strict;
 mod support;
+mod syslog;
 mod text;
