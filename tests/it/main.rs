@@ -24,3 +24,4 @@ mod strict;
 mod support;
 mod syslog;
 mod text;
+mod trace_ids;
