@@ -12,6 +12,7 @@ mod hostile;
 mod journald;
 mod json;
 mod json_model;
+mod limits;
 mod log_file;
 mod logger;
 mod loggers;
