@@ -60,7 +60,7 @@
 //! | `RotatingFileHandler`, `TimedRotatingFileHandler` | [`output::RotatingFile`], [`output::TimedFile`] |
 //! | `logger.exception()` | [`exception!`] |
 //! | `handleError`, `raiseExceptions` | [`trap::Trap`] |
-//! | `logging.shutdown` | [`flush_all`] |
+//! | `logging.shutdown`, `sys.excepthook` | [`flush_all`]; at [`exit`] by itself; [`exit::panic_hook`] |
 //!
 //! # Differences from Python
 //!
@@ -92,6 +92,7 @@
 //! | `opentelemetry` | records have the trace ids of `tracing-opentelemetry` 0.34 where its layer is in the stack, before or after ours |
 //! | `tls` | [`sink::net::Tls`]: encrypted streams for sockets and syslog |
 //! | `gzip`, `zstd` | [`sink::Compression`] of rotated files |
+//! | `signal` | [`exit`]: `Signals`, SIGTERM and SIGINT flush before they end the process |
 //! | `full` | all of them |
 
 #![forbid(unsafe_code)]
@@ -102,6 +103,7 @@
 
 pub mod clock;
 mod error;
+pub mod exit;
 pub mod filter;
 pub mod format;
 pub mod handler;

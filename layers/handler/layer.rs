@@ -12,7 +12,7 @@ use tracing_core::{Dispatch, Event, Subscriber, span};
 use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::LookupSpan};
 
 use super::{
-    Handler,
+    Handler, end,
     place::{self, Place},
     spans::SpanKeeper,
 };
@@ -177,6 +177,7 @@ where
             record.share_globals(Arc::clone(globals));
         }
         record.show(|record| self.place.deliver(record));
+        end::flush_if_requested();
     }
 }
 

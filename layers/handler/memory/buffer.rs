@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use super::account::{Account, Held};
+use super::{
+    super::end::is_ending,
+    account::{Account, Held},
+};
 use crate::{Error, Handler, Outcome, Record, Severity, Shared, record::Kept, trap::Ledger};
 
 /// Remembers records and hands them to a target when it is full, when a record is severe enough, or when it is flushed.
@@ -191,6 +194,11 @@ impl Memory {
         self.done.notify_all();
     }
 
+    fn give_up(&self) {
+        let held = std::mem::take(&mut self.state().held);
+        self.account.settle(held.len(), Ledger::settle_dropped);
+    }
+
     /// Hands on what is there now, after what another thread is handing on. False if that takes too long.
     fn hand_on_all(&self) -> bool {
         let mut state = self.state();
@@ -249,7 +257,13 @@ impl Handler for Memory {
     }
 
     fn finish(&self) -> Result<(), Error> {
-        if self.flush_on_close { self.flush() } else { Ok(()) }
+        if self.flush_on_close {
+            return self.flush();
+        }
+        if is_ending() {
+            self.give_up();
+        }
+        Ok(())
     }
 
     fn attach(&self, ledger: &Arc<Ledger>) {
@@ -270,8 +284,7 @@ impl Drop for Memory {
         if self.flush_on_close {
             self.hand_on_all();
         }
-        let held = std::mem::take(&mut self.state.get_mut().unwrap_or_else(PoisonError::into_inner).held);
-        self.account.settle(held.len(), Ledger::settle_dropped);
+        self.give_up();
     }
 }
 

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use super::tree::{Core, Plan, Tree};
+use super::{
+    super::end::is_ending,
+    tree::{Core, Plan, Tree},
+};
 use crate::{
     Error, Handler, Outcome, Record, Severity, Shared,
     clock::Clock,
@@ -238,6 +241,10 @@ impl Handler for FlightRecorder {
     }
 
     fn finish(&self) -> Result<(), Error> {
+        if is_ending() {
+            // No tree will end any more.
+            self.core.give_up_all();
+        }
         self.core.target.finish()
     }
 

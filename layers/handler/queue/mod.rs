@@ -120,7 +120,6 @@ fn all() -> Vec<Arc<Core>> {
 
 /// Brings what waits in all queues to its place, each within its own `drain` deadline and all within `cap`: for the end
 /// of a process that nobody shuts down.
-#[expect(dead_code, reason = "for the process's exit, which comes next")]
 pub(crate) fn drain_all(cap: Option<Duration>) -> Result<(), Error> {
     let queues = all();
     let mut first = Ok(());
