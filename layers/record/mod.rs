@@ -83,8 +83,6 @@ pub struct Record {
     fields: Fields,
     chain: Chain,
     globals: Option<Arc<Fields>>,
-    /// Where the pool keeps this very record; none for one that is somebody's own.
-    key: Option<usize>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -343,7 +341,7 @@ impl Record {
     /// A reference to this record that can be stored, sent and read later. Copies nothing if the record came from an
     /// event; one's own record is copied.
     pub fn keep(&self) -> Kept {
-        pool::keep(self, self.key)
+        pool::keep(self)
     }
 
     #[inline]
@@ -372,7 +370,6 @@ impl Default for Record {
             fields: Fields::new(),
             chain: Chain::default(),
             globals: None,
-            key: None,
         }
     }
 }
