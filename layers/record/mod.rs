@@ -43,7 +43,7 @@ pub(crate) use self::{
     context::{Chain, Held, Home, SpanData, created, current, enter, entered, exit, was_created},
     fields::{Entry, Span, Tag},
     guarded::{Nested, VALUE_LIMIT, panic_message, silence_this_thread},
-    pool::Pooled,
+    pool::{Pooled, give_back_all},
     severity::closest,
 };
 pub use self::{

@@ -3,12 +3,17 @@
 //! Python: `logging.handlers.QueueHandler` and `QueueListener`.
 
 mod batch;
+mod bell;
 mod builder;
 mod core;
 mod guard;
+mod hand;
 mod health;
+mod lane;
 mod listener;
 mod overflow;
+mod sync;
+mod taker;
 
 use std::{
     fmt,
