@@ -53,6 +53,10 @@
 //! | `Formatter` | [`Format`]: [`format::Text`], [`format::Json`] |
 //! | `StreamHandler`, `FileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::Null`] |
 //! | `QueueHandler`, `QueueListener` | [`Queue`] |
+//! | `DatagramHandler` | [`output::Datagram`] |
+//! | `SysLogHandler` | [`output::Syslog`] |
+//! | `systemd.journal.JournalHandler` | `output::Journald` (Linux) |
+//! | `MemoryHandler` | [`Memory`]; for each request on its own: [`FlightRecorder`] |
 //! | `logger.exception()` | [`exception!`] |
 //! | `handleError`, `raiseExceptions` | [`trap::Trap`] |
 //! | `logging.shutdown` | [`flush_all`] |
@@ -84,6 +88,8 @@
 //! | feature | adds |
 //! |---|---|
 //! | `log` | [`log`](mod@log): events of the `log` crate with their own target, file, line and key-values |
+//! | `tls` | [`sink::net::Tls`]: encrypted streams for sockets and syslog |
+//! | `gzip`, `zstd` | [`sink::Compression`] of rotated files |
 //! | `full` | all of them |
 
 #![forbid(unsafe_code)]
@@ -103,6 +109,8 @@ pub mod logger;
 pub mod loggers;
 mod macros;
 pub mod output;
+#[cfg(unix)]
+mod patience;
 pub mod record;
 pub mod sink;
 mod text;
@@ -111,7 +119,7 @@ pub mod trap;
 pub use self::{
     error::Error,
     format::Format,
-    handler::{Context, Handler, HandlerLayer, Outcome, Queue, Shared, Tee, flush_all},
+    handler::{Context, FlightRecorder, Handler, HandlerLayer, Memory, Outcome, Queue, Shared, Tee, flush_all},
     logger::Logger,
     loggers::Loggers,
     record::{Fields, Globals, Record, Severity, Value},

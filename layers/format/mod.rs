@@ -5,17 +5,20 @@
 //! | format | for | one record is |
 //! |---|---|---|
 //! | [`Json`] | machines | one JSON object on one line |
+//! | [`Syslog`] | syslog daemons | one message of RFC 5424 or RFC 3164 |
 //! | [`Text`] | people | one line, or several where asked for |
 //!
 //! A format of one's own is an implementation of [`Format`]; [`Time`] writes the time for it.
 
 mod digits;
 mod json;
+mod syslog;
 mod text;
 mod time;
 
 pub use self::{
     json::{Json, Key},
+    syslog::{Facility, Priority, Syslog},
     text::{Color, Text},
     time::Time,
 };
@@ -83,7 +86,7 @@ impl<F: Format + ?Sized> Format for Box<F> {
 
 /// A record's spans from the outside in. They are linked the other way, and mostly few: only of deep chains a list is
 /// made.
-fn outermost_first(record: &Record) -> impl Iterator<Item = SpanView<'_>> {
+pub(crate) fn outermost_first(record: &Record) -> impl Iterator<Item = SpanView<'_>> {
     const FEW: usize = 16;
     let count = record.spans().count();
     let all: Vec<_> = if count > FEW { record.spans().collect() } else { Vec::new() };

@@ -183,6 +183,12 @@ impl Fields {
         self.slots.iter().map(|slot| Entry { fields: self, slot })
     }
 
+    /// One of them, by its place.
+    #[inline]
+    pub(crate) fn entry(&self, index: usize) -> Option<Entry<'_>> {
+        self.slots.get(index).map(|slot| Entry { fields: self, slot })
+    }
+
     /// Sets a value; a value under the same name is replaced, in its old place.
     pub fn set<'v>(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value<'v>>) {
         let value = value.into();
@@ -284,6 +290,13 @@ impl Fields {
         }
     }
 
+    /// How much memory the values take, in bytes; not what is kept for later ones.
+    #[inline]
+    pub(super) fn weight(&self) -> usize {
+        self.text.len() + self.bytes.len() + size_of_val(&*self.slots) + size_of_val(&*self.links)
+    }
+
+    /// The same with what is kept for later ones.
     #[inline]
     pub(super) fn held_bytes(&self) -> usize {
         self.text.capacity()

@@ -4,16 +4,22 @@
 
 mod capture;
 mod context;
+#[cfg(unix)]
+mod datagram;
 mod handlers;
 mod hostile;
+#[cfg(target_os = "linux")]
+mod journald;
 mod json;
 mod json_model;
 mod log_file;
 mod logger;
 mod loggers;
+mod memory;
 mod places;
 mod queue;
 mod stream;
 mod strict;
 mod support;
+mod syslog;
 mod text;

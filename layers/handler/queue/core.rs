@@ -149,7 +149,6 @@ fn next_number() -> u64 {
 impl Core {
     pub(super) fn new(name: String, limits: Limits, drain: Duration, handler: Arc<dyn Handler>) -> Self {
         let own_ledger = Ledger::apart(&name);
-        handler.attach(&Ledger::behind(&own_ledger));
         let books = Accounts { ledger: OnceLock::new(), own_ledger, losses: Mutex::default() };
         Self {
             name,
