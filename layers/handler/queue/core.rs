@@ -239,13 +239,13 @@ impl Core {
         hand.put(&lane, item, &*self.books)
     }
 
-    /// Waits until everything that was put before is handled and the handler was flushed.
-    pub(super) fn flush(&self, deadline: Duration) -> Result<(), Error> {
+    /// Waits until everything that was put before is handled and the handler was flushed; at the end, finished.
+    pub(super) fn flush(&self, is_last: bool, deadline: Duration) -> Result<(), Error> {
         if self.is_listener() {
             // A handler that flushes what it hangs behind would wait for itself.
             return Ok(());
         }
-        match self.hand().flush(deadline) {
+        match self.hand().flush(is_last, deadline) {
             Waited::Done => Ok(()),
             Waited::Failed(error) => Err(Error::new(error)),
             Waited::Left(left) => Err(self.not_done("flush", left, deadline)),

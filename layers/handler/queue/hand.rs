@@ -44,8 +44,17 @@ struct Budget<T> {
     callers_waiting: usize,
     waits: u64,
     flush_asked: u64,
+    /// Somebody who flushes says that it is the end.
+    is_last_flush: bool,
     flush_done: u64,
     flush_error: Option<String>,
+}
+
+/// A flush that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) ticket: u64,
+    pub(super) is_last: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +90,7 @@ impl<T: Load> Hand<T> {
             callers_waiting: 0,
             waits: 0,
             flush_asked: 0,
+            is_last_flush: false,
             flush_done: 0,
             flush_error: None,
         };
@@ -257,10 +267,11 @@ impl<T: Load> Hand<T> {
     // --- those who flush and shut down
 
     /// Waits until everything that was put before is handled and the handler was flushed.
-    pub(super) fn flush(&self, deadline: Duration) -> Waited {
+    pub(super) fn flush(&self, is_last: bool, deadline: Duration) -> Waited {
         let until = Instant::now().checked_add(deadline);
         let mut budget = self.budget();
         budget.flush_asked += 1;
+        budget.is_last_flush |= is_last;
         let ticket = budget.flush_asked;
         self.bell.ring();
         while budget.flush_done < ticket {
@@ -394,14 +405,16 @@ impl<T: Load> Hand<T> {
     }
 
     /// Whether to go on, and the flush that was asked for last, if it is not done.
-    pub(super) fn wishes(&self) -> (Phase, Option<u64>) {
+    pub(super) fn wishes(&self) -> (Phase, Option<Wanted>) {
         let budget = self.budget();
-        (budget.phase, (budget.flush_done < budget.flush_asked).then_some(budget.flush_asked))
+        let wanted = Wanted { ticket: budget.flush_asked, is_last: budget.is_last_flush };
+        (budget.phase, (budget.flush_done < budget.flush_asked).then_some(wanted))
     }
 
     pub(super) fn flushed(&self, ticket: u64, error: Option<String>) {
         let mut budget = self.budget();
         budget.flush_done = ticket;
+        budget.is_last_flush &= ticket < budget.flush_asked;
         budget.flush_error = error;
         drop(budget);
         self.done.notify_all();

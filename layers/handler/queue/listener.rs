@@ -40,7 +40,7 @@ pub(super) fn run(core: &Arc<Core>) {
     let mut listener = Listener { core, hand: &hand, taker: Taker::new(), done: Vec::new(), step: 1, told: None };
     listener.work();
     // The trap was told.
-    listener.flush().unwrap_or_default();
+    listener.flush(true).unwrap_or_default();
 }
 
 /// Whatever happens, nobody waits for a listener that is gone.
@@ -91,9 +91,9 @@ impl Listener<'_> {
                     batch::write_out();
                     self.core.meter().end_work();
                 }
-                Task::Flush(ticket) => {
-                    let result = self.flush();
-                    self.hand.flushed(ticket, result.err().map(|error| error.to_string()));
+                Task::Flush(wanted) => {
+                    let result = self.flush(wanted.is_last);
+                    self.hand.flushed(wanted.ticket, result.err().map(|error| error.to_string()));
                 }
                 Task::End => return,
             }
@@ -170,11 +170,11 @@ impl Listener<'_> {
         ledger.tell_of(error, Some(record));
     }
 
-    fn flush(&mut self) -> Result<(), Error> {
+    fn flush(&mut self, is_last: bool) -> Result<(), Error> {
         self.tell_losses();
         batch::write_out();
-        let result = catch_unwind(AssertUnwindSafe(|| self.core.handler().flush()))
-            .unwrap_or_else(|panic| Err(panicked("flush", &*panic)));
+        let flush = || if is_last { self.core.handler().finish() } else { self.core.handler().flush() };
+        let result = catch_unwind(AssertUnwindSafe(flush)).unwrap_or_else(|panic| Err(panicked("flush", &*panic)));
         if let Err(error) = &result {
             self.core.ledger().tell(error);
         }

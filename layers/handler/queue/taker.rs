@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    hand::{Hand, Phase},
+    hand::{Hand, Phase, Wanted},
     lane::{Account, Lane, Load, Room},
 };
 
@@ -23,8 +23,8 @@ pub(super) enum Task {
     Handle,
     /// Nothing waits: what was held back for the sake of one write can be written.
     Rest,
-    /// Flush, and say so with this number.
-    Flush(u64),
+    /// Flush, and say so.
+    Flush(Wanted),
     End,
 }
 
@@ -64,11 +64,11 @@ impl<T: Load> Taker<T> {
         loop {
             let (phase, flush_wanted) = hand.wishes();
             self.refresh(hand);
-            if let Some(ticket) = flush_wanted
-                && self.flush_is_due(ticket)
+            if let Some(wanted) = flush_wanted
+                && self.flush_is_due(wanted.ticket)
             {
                 self.flush = None;
-                return Task::Flush(ticket);
+                return Task::Flush(wanted);
             }
             if phase == Phase::Abandoned {
                 return Task::End;
