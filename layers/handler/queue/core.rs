@@ -75,7 +75,7 @@ impl Load for Item {
 pub(super) struct Accounts {
     /// Of the place the queue hangs in.
     ledger: OnceLock<Arc<Ledger>>,
-    /// As long as it hangs nowhere.
+    /// Of the handler, which settles there what it holds back; behind that of the place.
     own_ledger: Arc<Ledger>,
     losses: Mutex<Losses>,
 }
@@ -149,6 +149,7 @@ fn next_number() -> u64 {
 impl Core {
     pub(super) fn new(name: String, limits: Limits, drain: Duration, handler: Arc<dyn Handler>) -> Self {
         let own_ledger = Ledger::apart(&name);
+        handler.attach(&own_ledger);
         let books = Accounts { ledger: OnceLock::new(), own_ledger, losses: Mutex::default() };
         Self {
             name,
@@ -177,7 +178,7 @@ impl Core {
         if self.books.ledger.set(Arc::clone(ledger)).is_ok() {
             let books: Arc<dyn Books> = Arc::<Self>::clone(self);
             ledger.read_with(&books);
-            self.handler.attach(&Ledger::behind(ledger));
+            self.books.own_ledger.stand_behind(ledger);
         }
     }
 
