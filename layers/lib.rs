@@ -86,6 +86,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `gelf` | `output::Datagram::gelf`: GELF over UDP with compression and chunks |
 //! | `log` | [`log`](mod@log): events of the `log` crate with their own target, file, line and key-values |
 //! | `full` | all of them |
 

@@ -14,6 +14,8 @@ mod log_file;
 mod null;
 mod stream;
 
+#[cfg(feature = "gelf")]
+pub use self::datagram::GelfChunks;
 #[cfg(target_os = "linux")]
 pub use self::journald::{Journald, JournaldBuilder, StreamOrJournal};
 pub use self::{

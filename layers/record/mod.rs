@@ -45,6 +45,7 @@ pub(crate) use self::{
     capture::{SEVERITY_FIELD, capture_fields, severity_of},
     context::{Chain, Held, Home, SpanData, created, current, enter, entered, exit, innermost, was_created},
     fields::{Entry, Span, Tag},
+    globals::host_name,
     guarded::{Nested, VALUE_LIMIT, panic_message, silence_this_thread},
     pool::Pooled,
     severity::closest,

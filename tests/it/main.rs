@@ -6,6 +6,7 @@ mod capture;
 mod context;
 #[cfg(unix)]
 mod datagram;
+mod gelf;
 mod handlers;
 mod hostile;
 #[cfg(target_os = "linux")]
@@ -16,6 +17,7 @@ mod log_file;
 mod logger;
 mod loggers;
 mod memory;
+mod pickle;
 mod places;
 mod queue;
 mod stream;
