@@ -5,6 +5,7 @@
 //! | format | for | one record is |
 //! |---|---|---|
 //! | [`Json`] | machines | one JSON object on one line |
+//! | [`Syslog`] | syslog daemons | one message of RFC 5424 or RFC 3164 |
 //! | [`Text`] | people | one line, or several where asked for |
 //! | [`Gelf`] | Graylog and others that take GELF 1.1 | one JSON object without line breaks or NULs |
 //! | [`Pickle`] | receivers of Python's `SocketHandler` and `DatagramHandler` | a length and a pickle: bytes, no text |
@@ -15,6 +16,7 @@ mod digits;
 mod gelf;
 mod json;
 mod pickle;
+mod syslog;
 mod text;
 mod time;
 
@@ -22,6 +24,7 @@ pub use self::{
     gelf::Gelf,
     json::{Json, Key},
     pickle::Pickle,
+    syslog::{Facility, Priority, Syslog},
     text::{Color, Text},
     time::Time,
 };

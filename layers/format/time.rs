@@ -180,6 +180,11 @@ impl Time {
         written.unwrap_or_default();
     }
 
+    /// The same zone and precision as RFC 3339.
+    pub(super) fn calendar_with_date(self) -> Self {
+        Self { style: Style::Calendar, date: true, ..self }
+    }
+
     pub(crate) fn is_none(&self) -> bool {
         matches!(self.style, Style::None)
     }

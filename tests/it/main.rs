@@ -23,4 +23,5 @@ mod queue;
 mod stream;
 mod strict;
 mod support;
+mod syslog;
 mod text;
