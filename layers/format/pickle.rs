@@ -435,6 +435,6 @@ mod tests {
         assert_eq!(written(&|to| to.text("é")), b"X\x02\0\0\0\xc3\xa9");
         assert_eq!(written(&|to| to.bytes(b"\x00")), b"C\x01\x00");
         assert_eq!(written(&|to| to.bytes(&[7; 256]))[..5], *b"B\0\x01\0\0");
-        assert_eq!(written(&|to| to.hex(0xab, 4)), b"X\x04\0\0\000ab");
+        assert_eq!(written(&|to| to.hex(0xab, 4)), b"X\x04\0\0\x0000ab");
     }
 }
