@@ -57,6 +57,7 @@
 //! | `SysLogHandler` | [`output::Syslog`] |
 //! | `systemd.journal.JournalHandler` | `output::Journald` (Linux) |
 //! | `MemoryHandler` | [`Memory`]; for each request on its own: [`FlightRecorder`] |
+//! | `RotatingFileHandler`, `TimedRotatingFileHandler` | [`output::RotatingFile`], [`output::TimedFile`] |
 //! | `logger.exception()` | [`exception!`] |
 //! | `handleError`, `raiseExceptions` | [`trap::Trap`] |
 //! | `logging.shutdown` | [`flush_all`] |

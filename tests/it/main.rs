@@ -21,6 +21,7 @@ mod memory;
 mod pickle;
 mod places;
 mod queue;
+mod rotate;
 mod stream;
 mod strict;
 mod support;
