@@ -48,6 +48,7 @@ pub(crate) use self::{
         Chain, Held, Home, SpanData, context_of, created, current, enter, entered, exit, innermost, was_created,
     },
     fields::{Entry, Span, Tag},
+    globals::host_name,
     guarded::{Nested, VALUE_LIMIT, mark_cut, panic_message, silence_this_thread},
     ids::{Sampler, as_the_parent},
     pool::{Pooled, give_back_all},
