@@ -18,6 +18,8 @@ mod stream;
 mod syslog;
 mod timed;
 
+#[cfg(feature = "gelf")]
+pub use self::datagram::GelfChunks;
 #[cfg(target_os = "linux")]
 pub use self::journald::{Journald, JournaldBuilder, StreamOrJournal};
 pub use self::{

@@ -7,6 +7,7 @@ mod context;
 #[cfg(unix)]
 mod datagram;
 mod exit;
+mod gelf;
 mod handlers;
 mod hostile;
 #[cfg(target_os = "linux")]
@@ -18,6 +19,7 @@ mod log_file;
 mod logger;
 mod loggers;
 mod memory;
+mod pickle;
 mod places;
 mod queue;
 mod rotate;
