@@ -21,7 +21,7 @@
 //! | [`Memory`](crate::Memory), [`FlightRecorder`](crate::FlightRecorder) | `written`; what is held is lost |
 //!
 //! # After a fork
-//! Parent and child both go on logging. See [`after_fork`].
+//! See [`flush_within`] for what to call before one that ends the parent without a word (`_exit`).
 
 mod panic;
 #[cfg(all(unix, feature = "signal"))]
