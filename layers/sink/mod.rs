@@ -18,6 +18,7 @@
 mod append;
 mod archive;
 mod buffer;
+mod durable;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod faults;
@@ -30,14 +31,17 @@ mod registry;
 #[allow(clippy::unwrap_used)]
 mod scratch;
 mod std_stream;
+mod watch;
 mod writer;
 
 use std::{io, sync::Arc};
 
 pub use self::{
     archive::{Compression, Retention},
+    durable::Durability,
     file::FileSink,
     std_stream::StdStream,
+    watch::Watch,
     writer::{MakeWriterSink, WriterSink},
 };
 pub(crate) use self::{file::FilePlace, registry::claim};
@@ -80,6 +84,15 @@ pub trait Sink: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Brings what it has to the disk itself, where there is one: for
+    /// [`Formatted::sync_on`](crate::output::Formatted::sync_on).
+    ///
+    /// # Errors
+    /// Some of it may not be there.
+    fn sync(&self) -> io::Result<()> {
+        self.flush()
+    }
+
     /// Whether a person is likely to read it right away (colour is for terminals only).
     fn is_terminal(&self) -> bool {
         false
@@ -105,6 +118,7 @@ macro_rules! forward {
         impl<S: Sink + ?Sized> Sink for $pointer {
             fn write(&self, bytes: &[u8]) -> io::Result<Written> { (**self).write(bytes) }
             fn flush(&self) -> io::Result<()> { (**self).flush() }
+            fn sync(&self) -> io::Result<()> { (**self).sync() }
             fn is_terminal(&self) -> bool { (**self).is_terminal() }
             fn attach(&self, ledger: &Arc<Ledger>) { (**self).attach(ledger) }
         }
