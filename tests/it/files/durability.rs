@@ -159,9 +159,9 @@ fn t12_a_full_disk_behind_a_buffer_that_is_synced() {
     let stats = file.stats();
     assert_eq!((stats.queued, stats.written, stats.failed), (20, 0, 0));
     assert!(stats.troubles > 0 && told.lock().unwrap()[0].starts_with("cannot sync /dev/full: No space"), "{told:?}");
-    let sink = LogFile::builder("/dev/full").buffer(1_000).durability(durability).build_sink().unwrap();
+    let mut sink = LogFile::builder("/dev/full").buffer(1_000).durability(durability).build_sink().unwrap();
     for _ in 0..10 {
-        (&sink).write_all(b"x\n").unwrap();
+        sink.write_all(b"x\n").unwrap();
     }
-    assert_eq!((&sink).flush().unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    assert_eq!(sink.flush().unwrap_err().kind(), std::io::ErrorKind::StorageFull);
 }
