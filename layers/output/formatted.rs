@@ -99,7 +99,7 @@ impl<F: Format, S: Sink> Formatted<F, S> {
 
     /// Flushes after a record. One that is held is on the ledger already, whatever becomes of the flush.
     fn flush_after(&self, written: Written) -> Result<(), Error> {
-        if written == Written::Through {
+        if written != Written::Held {
             return self.flush();
         }
         catch_unwind(AssertUnwindSafe(|| self.flush()))
@@ -134,7 +134,7 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
                 [byte] => line.push(*byte),
                 bytes => line.extend_from_slice(bytes),
             }
-            self.sink.write(line).map_err(|error| self.refused("write to", error))
+            self.sink.write_of(line, record.time()).map_err(|error| self.refused("write to", error))
         })?;
         if self.sync_on.is_some_and(|least| record.severity() >= least) {
             self.sync_after()?;
@@ -143,6 +143,7 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
         }
         Ok(match written {
             Written::Through => Outcome::Written,
+            Written::Dropped => Outcome::Dropped,
             Written::Held => Outcome::Queued,
         })
     }

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Written,
-    append::{Opened, Place, RawFile as _},
+    append::{Opened, Place, RawFile as _, Swap},
     line::{Tail, write_all},
     registry::FileId,
 };
@@ -44,14 +44,67 @@ impl<P: Place> Buffered<P> {
 
     /// Takes a record. With a `ledger` it is held on that account; without one nobody learns what becomes of it.
     pub(super) fn write(&self, record: &[u8], ledger: Option<&Arc<Ledger>>) -> io::Result<Written> {
+        self.take(&mut self.state(), record, ledger)
+    }
+
+    /// As [`write`](Self::write), if `admit` says so. The file is not [exchanged](Self::swap) in between.
+    #[inline]
+    pub(super) fn write_if(
+        &self,
+        record: &[u8],
+        ledger: Option<&Arc<Ledger>>,
+        admit: &impl Fn() -> bool,
+    ) -> io::Result<Option<Written>> {
         let mut state = self.state();
+        if admit() { self.take(&mut state, record, ledger).map(Some) } else { Ok(None) }
+    }
+
+    /// Whether a record of so many bytes would be held without writing others.
+    pub(super) fn would_hold(&self, len: usize) -> bool {
+        let state = self.state();
+        state.file.is_some() && state.buffer.has_room(len)
+    }
+
+    /// Exchanges the file, after what is held was written to the old one as far as that takes it; `work` is told how many
+    /// bytes remain. They go to the new one.
+    pub(super) fn swap<R>(&self, work: impl FnOnce(&P, Option<&P::File>, u64) -> (Swap<P::File>, R)) -> R {
+        self.swap_as_is(|state| state.emit().unwrap_or_default(), work)
+    }
+
+    /// As [`swap`](Self::swap), but all that is held goes to the new file.
+    pub(super) fn swap_holding<R>(&self, work: impl FnOnce(&P, Option<&P::File>, u64) -> (Swap<P::File>, R)) -> R {
+        self.swap_as_is(|_| {}, work)
+    }
+
+    fn swap_as_is<R>(
+        &self,
+        before: impl FnOnce(&mut State<P::File>),
+        work: impl FnOnce(&P, Option<&P::File>, u64) -> (Swap<P::File>, R),
+    ) -> R {
+        let mut state = self.state();
+        before(&mut state);
+        let held = (state.buffer.bytes.len() - state.buffer.done) as u64;
+        let (swap, result) = work(&self.place, state.file.as_ref(), held);
+        match swap {
+            Swap::Keep => {}
+            Swap::Close => self.leave(&mut state),
+            Swap::Open(opened) => {
+                self.leave(&mut state);
+                state.exchange(opened);
+            }
+        }
+        result
+    }
+
+    #[inline]
+    fn take(&self, state: &mut State<P::File>, record: &[u8], ledger: Option<&Arc<Ledger>>) -> io::Result<Written> {
         if state.file.is_none() {
             state.exchange(self.place.open()?);
         }
         if !state.buffer.has_room(record.len()) {
-            self.follow(&mut state)?;
+            self.follow(state)?;
         }
-        let State { file, buffer, .. } = &mut *state;
+        let State { file, buffer, .. } = state;
         let write = |bytes: &[u8]| match &*file {
             Some(file) => file.write(bytes),
             None => Err(io::ErrorKind::NotConnected.into()),
@@ -109,9 +162,7 @@ impl<P: Place> Buffered<P> {
         // file does not take stays in the buffer.
         state.emit().unwrap_or_default();
         let opened = self.place.open()?;
-        if let Some(file) = &state.file {
-            self.place.leave(file);
-        }
+        self.leave(&mut state);
         state.exchange(opened);
         Ok(())
     }
@@ -120,9 +171,7 @@ impl<P: Place> Buffered<P> {
     pub(super) fn close(&self) -> io::Result<()> {
         let mut state = self.state();
         state.emit()?;
-        if let Some(file) = state.file.take() {
-            self.place.leave(&file);
-        }
+        self.leave(&mut state);
         Ok(())
     }
 
@@ -132,6 +181,10 @@ impl<P: Place> Buffered<P> {
         if self.follow(&mut state).and_then(|()| state.emit()).is_err() {
             state.buffer.give_up();
         }
+        self.leave(&mut state);
+    }
+
+    fn leave(&self, state: &mut State<P::File>) {
         if let Some(file) = state.file.take() {
             self.place.leave(&file);
         }

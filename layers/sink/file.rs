@@ -15,7 +15,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::{
     Durability, Sink, Watch, Written,
-    append::{Append, Opened, Place, RawFile},
+    append::{Append, Opened, Place, RawFile, Swap},
     buffer::Buffered,
     durable::{Tick, Troubles, Unsynced, tick},
     registry::{Claim, FileId},
@@ -105,11 +105,17 @@ impl FileSink {
     /// # Errors
     /// The path cannot be opened; then the old file stays in use.
     pub fn reopen(&self) -> Result<(), Error> {
+        let result = self.open_again();
+        self.way.tell();
+        result
+    }
+
+    /// As [`reopen`](Self::reopen), telling nobody.
+    pub(super) fn open_again(&self) -> Result<(), Error> {
         let result = match &*self.way {
             Way::Direct(append) => append.reopen(),
             Way::Buffered(buffered) => buffered.reopen(),
         };
-        self.way.tell();
         result.map_err(|error| Error::io_at(self.path(), "reopen", error))
     }
 
@@ -138,32 +144,44 @@ impl FileSink {
         result
     }
 
-    /// After a record: it is synced where that is due, and what went wrong is told.
+    /// After a record: it is synced where that is due, and what went wrong is told. Not under a lock.
     #[inline]
-    fn after(&self, taken: bool) {
+    pub(super) fn after(&self, taken: bool) {
         if taken && self.way.place().unsynced.add() {
             self.way.sync_noting();
         }
         self.way.tell();
     }
 
-    fn bring(&self) -> io::Result<()> {
-        let result = match &*self.way {
+    pub(super) fn bring(&self) -> io::Result<()> {
+        match &*self.way {
             _ if self.way.place().unsynced.is_kept() => self.way.sync_rest(),
             Way::Direct(_) => Ok(()),
             Way::Buffered(buffered) => buffered.flush(),
-        };
-        self.way.tell();
-        result
+        }
     }
 
-    /// As [`bring`](Self::bring); what failed before and nobody could be told, is told here.
-    fn bring_all(&self) -> io::Result<()> {
-        self.bring()?;
+    /// What has failed before and cost no record, where there is no handler to be told.
+    pub(super) fn untold(&self) -> io::Result<()> {
+        self.way.tell();
         match self.way.place().troubles.take() {
             Some((doing, error)) => Err(Refusal { doing, error }.into()),
             None => Ok(()),
         }
+    }
+
+    /// Tells what has failed and cost no record. Not under a lock.
+    pub(super) fn tell(&self) {
+        self.way.tell();
+    }
+
+    pub(super) fn belong_to(&self, ledger: &Arc<Ledger>) {
+        self.way.place().troubles.belong_to(ledger);
+    }
+
+    /// Syncs, whatever was asked for.
+    pub(super) fn sync_now(&self) -> io::Result<()> {
+        self.way.sync()
     }
 }
 
@@ -202,6 +220,42 @@ impl Way {
             Self::Direct(append) => append.file().map_or(Ok(()), |opened| sync(&opened.file)),
             // Others may go on while the disk works.
             Self::Buffered(buffered) => buffered.flush_and(File::try_clone)?.map_or(Ok(()), |file| sync(&file)),
+        }
+    }
+}
+
+/// For those that exchange the file beneath.
+impl FileSink {
+    /// Takes a record if `admit` says so (the caller sees to what comes [`after`](Self::after)), which is asked while the file cannot be [exchanged](Self::swap); none if not.
+    #[inline]
+    pub(super) fn put_if(
+        &self,
+        record: &[u8],
+        ledger: Option<&Arc<Ledger>>,
+        admit: impl Fn() -> bool,
+    ) -> io::Result<Option<Written>> {
+        match &*self.way {
+            Way::Direct(append) => append.write_if(record, &admit).map(|taken| taken.then_some(Written::Through)),
+            Way::Buffered(buffered) => buffered.write_if(record, ledger, &admit),
+        }
+    }
+
+    /// Whether a record of so many bytes would only be held.
+    pub(super) fn would_hold(&self, len: usize) -> bool {
+        matches!(&*self.way, Way::Buffered(buffered) if buffered.would_hold(len))
+    }
+
+    /// Exchanges the file while no record is being written. What is held is brought to the old one first, unless `holding`;
+    /// `work` is told how many bytes remain, which the new one gets.
+    pub(super) fn swap<R>(
+        &self,
+        holding: bool,
+        work: impl FnOnce(&FilePlace, Option<&File>, u64) -> (Swap<File>, R),
+    ) -> R {
+        match &*self.way {
+            Way::Direct(append) => append.swap(|place, file| work(place, file, 0)),
+            Way::Buffered(buffered) if holding => buffered.swap_holding(work),
+            Way::Buffered(buffered) => buffered.swap(work),
         }
     }
 }
@@ -246,7 +300,9 @@ impl Sink for FileSink {
     }
 
     fn flush(&self) -> io::Result<()> {
-        self.bring()
+        let result = self.bring();
+        self.way.tell();
+        result
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -254,7 +310,7 @@ impl Sink for FileSink {
     }
 
     fn attach(&self, ledger: &Arc<Ledger>) {
-        self.way.place().troubles.belong_to(ledger);
+        self.belong_to(ledger);
         if !Arc::ptr_eq(self.ledger.get_or_init(|| Arc::clone(ledger)), ledger) {
             self.several.store(true, Ordering::Relaxed);
         }
@@ -268,7 +324,7 @@ impl Write for &FileSink {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.bring_all()
+        self.bring().and_then(|()| self.untold())
     }
 }
 
@@ -279,7 +335,7 @@ impl Write for FileSink {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.bring_all()
+        self.bring().and_then(|()| self.untold())
     }
 }
 
@@ -384,7 +440,7 @@ impl FilePlace {
         self.unsynced = Unsynced::new(durability);
     }
 
-    fn open_file(&self) -> Result<Opened<File>, Refusal> {
+    pub(super) fn open_file(&self) -> Result<Opened<File>, Refusal> {
         let while_doing = |doing| move |error| Refusal { doing, error };
         let parent = self.path.parent().unwrap_or(&self.path);
         if self.create_dirs {

@@ -9,7 +9,7 @@ use std::{
 
 use tracing_strata::{
     Error, Handler, Record, Severity, Shared, Sink,
-    output::{Formatted, LogFile, LogFileBuilder},
+    output::{Formatted, LogFile, RotatingFile, TimedFile, WatchedFile, Weekday, When},
     sink::{Durability, Written},
 };
 
@@ -18,28 +18,55 @@ use crate::places::{Bare, Dir, again, if_child, remembering};
 
 const RECORDS: usize = 1_000;
 
+type Open = Box<dyn Fn(&Path) -> Shared>;
+
 /// How the file is written, and how many of the last records a kill takes.
-fn levels(path: &Path) -> Vec<(LogFileBuilder<Bare>, usize)> {
-    let plain = || LogFile::builder(path).format(Bare);
-    let held = || plain().buffer(1 << 20);
+fn levels() -> Vec<(Open, usize)> {
     let hour = Duration::from_secs(3_600);
-    vec![
-        (plain(), 0),
-        (plain().durability(Durability::system().sync_every(100)), 0),
-        (plain().durability(Durability::system().sync_on(Severity::ERROR)), 0),
-        (plain().durability(Durability::system().sync_interval(hour)), 0),
-        (held().flush_on(Severity::ALL), 0),
-        (held().durability(Durability::system().sync_every(1)), 0),
+    let system = Durability::system;
+    // Buffer, flush_on, durability.
+    let levels = [
+        ((None, None, system()), 0),
+        ((None, None, system().sync_every(100)), 0),
+        ((None, None, system().sync_on(Severity::ERROR)), 0),
+        ((None, None, system().sync_interval(hour)), 0),
+        ((Some(1 << 20), Some(Severity::ALL), system()), 0),
+        ((Some(1 << 20), None, system().sync_every(1)), 0),
         // The last ERROR is the tenth from the end.
-        (held().flush_on(Severity::ERROR), 9),
-        (held().durability(Durability::system().sync_on(Severity::ERROR)), 9),
-        // 7 × 142 = 994.
-        (held().durability(Durability::system().sync_every(7)), 6),
-        (held(), RECORDS),
-        (held().durability(Durability::system().sync_interval(hour)), RECORDS),
+        ((Some(1 << 20), Some(Severity::ERROR), system()), 9),
+        ((Some(1 << 20), None, system().sync_on(Severity::ERROR)), 9),
+        // 1,000 = 7 × 142 + 6.
+        ((Some(1 << 20), None, system().sync_every(7)), 6),
+        ((Some(1 << 20), None, system()), RECORDS),
+        ((Some(1 << 20), None, system().sync_interval(hour)), RECORDS),
         // 100 bytes hold twelve of eight bytes: at most those; 1,000 = 83 × 12 + 4.
-        (plain().buffer(100), 4),
-    ]
+        ((Some(100), None, system()), 4),
+    ];
+    macro_rules! open {
+        ($builder:expr, $level:expr) => {
+            Box::new(move |path: &Path| {
+                let (buffer, flush_on, durability): (Option<usize>, Option<Severity>, _) = $level;
+                let mut builder = $builder(path).format(Bare).durability(durability);
+                if let Some(bytes) = buffer {
+                    builder = builder.buffer(bytes);
+                }
+                if let Some(least) = flush_on {
+                    builder = builder.flush_on(least);
+                }
+                builder.build().unwrap().shared("file")
+            })
+        };
+    }
+    let rotating = |path: &Path| RotatingFile::builder(path).max_bytes(1 << 30).backups(1);
+    let timed = |path: &Path| TimedFile::builder(path).when(When::Weekly(Weekday::Monday));
+    let mut all: Vec<(Open, usize)> = Vec::new();
+    for (level, most) in levels {
+        all.push((open!(|path: &Path| LogFile::builder(path), level), most));
+        all.push((open!(|path: &Path| WatchedFile::builder(path), level), most));
+        all.push((open!(rotating, level), most));
+        all.push((open!(timed, level), most));
+    }
+    all
 }
 
 fn severity(number: usize) -> Severity {
@@ -53,8 +80,7 @@ fn t14_the_last_records_after_a_sigkill_by_level() {
     const NAME: &str = "files::durability::t14_the_last_records_after_a_sigkill_by_level";
     if_child(|path| {
         let level: usize = std::env::var("STRATA_TEST_LEVEL").unwrap().parse().unwrap();
-        let (builder, _) = levels(path).swap_remove(level);
-        let file = builder.build().unwrap().shared("file");
+        let file = levels()[level].0(path);
         for number in 0..RECORDS {
             file.deliver(&Record::new(severity(number), "t", &format!("{number:07}")));
         }
@@ -63,10 +89,13 @@ fn t14_the_last_records_after_a_sigkill_by_level() {
         std::thread::sleep(Duration::from_secs(600));
     });
     let dir = Dir::new();
-    for (level, (_, most)) in levels(Path::new("")).into_iter().enumerate() {
+    // All at once: each child takes its time to start.
+    let children = levels().into_iter().enumerate().map(|(level, (_, most))| {
         let path = dir.path(&format!("{level}.log"));
         let mut command = again(NAME, &path);
-        let mut child = command.env("STRATA_TEST_LEVEL", level.to_string()).stdout(Stdio::piped()).spawn().unwrap();
+        (command.env("STRATA_TEST_LEVEL", level.to_string()).stdout(Stdio::piped()).spawn().unwrap(), path, most)
+    });
+    for (level, (mut child, path, most)) in children.collect::<Vec<_>>().into_iter().enumerate() {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap().ends_with("ready")), "level {level}");
         child.kill().unwrap();
