@@ -93,6 +93,7 @@
 //! | `opentelemetry` | records have the trace ids of `tracing-opentelemetry` 0.34 where its layer is in the stack, before or after ours |
 //! | `tls` | [`sink::net::Tls`]: encrypted streams for sockets and syslog |
 //! | `gzip`, `zstd` | [`sink::Compression`] of rotated files |
+//! | `otlp` | [`otlp`]: logs and spans to OpenTelemetry collectors; includes `opentelemetry` |
 //! | `full` | all of them |
 
 #![forbid(unsafe_code)]
@@ -111,6 +112,8 @@ pub mod log;
 pub mod logger;
 pub mod loggers;
 mod macros;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod output;
 #[cfg(unix)]
 mod patience;

@@ -19,6 +19,7 @@ mod log_file;
 mod logger;
 mod loggers;
 mod memory;
+mod otlp;
 mod pickle;
 mod places;
 mod queue;
