@@ -1,6 +1,8 @@
 //! Who is speaking: the thread's name and id, asked for once per thread.
 
 use std::cell::OnceCell;
+#[cfg(feature = "otlp")]
+use std::sync::Arc;
 
 pub(super) struct ThreadInfo {
     pub(super) name: Box<str>,
@@ -39,6 +41,19 @@ pub(crate) fn speak_for(name: &str, id: u64) {
 /// This thread's id.
 pub(crate) fn this_thread_id() -> u64 {
     with(|_, id| id)
+}
+
+/// This thread's id and name, for those who keep the name.
+#[cfg(feature = "otlp")]
+pub(super) fn shared() -> (u64, Option<Arc<str>>) {
+    thread_local! {
+        static NAME: OnceCell<Option<Arc<str>>> = const { OnceCell::new() };
+    }
+    with(|name, id| {
+        let make = || (!name.is_empty()).then(|| Arc::from(name));
+        // The thread is ending: no name is kept.
+        (id, NAME.try_with(|kept| kept.get_or_init(make).clone()).unwrap_or_default())
+    })
 }
 
 fn ask() -> ThreadInfo {

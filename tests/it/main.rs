@@ -7,6 +7,7 @@ mod context;
 #[cfg(unix)]
 mod datagram;
 mod exit;
+mod files;
 mod gelf;
 mod handlers;
 mod hostile;
@@ -19,6 +20,7 @@ mod log_file;
 mod logger;
 mod loggers;
 mod memory;
+mod otlp;
 mod pickle;
 mod places;
 mod queue;
