@@ -107,6 +107,7 @@ pub mod clock;
 mod error;
 pub mod exit;
 pub mod filter;
+mod fork;
 pub mod format;
 pub mod handler;
 #[cfg(feature = "log")]

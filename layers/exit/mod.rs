@@ -21,7 +21,14 @@
 //! | [`Memory`](crate::Memory), [`FlightRecorder`](crate::FlightRecorder) | `written`; what is held is lost |
 //!
 //! # After a fork
-//! See [`flush_within`] for what to call before one that ends the parent without a word (`_exit`).
+//! Parent and child both go on logging, nothing is written twice and nothing hangs: what was held back before the fork
+//! (in buffers, queues, memories) is the parent's to write, and counts as dropped in the child. The child finds out with
+//! its first record or flush ([`after_fork`] does it at once).
+//!
+//! Where the parent ends without a word, as most daemonising functions make it (`_exit`), call
+//! [`flush_all`](crate::flush_all) before. A fork while another thread is in the midst of logging is as safe as POSIX
+//! allows: our own locks are given up for new ones, those of the allocator are the C library's care, and standard
+//! output's lock is not ours.
 
 mod panic;
 #[cfg(all(unix, feature = "signal"))]
@@ -32,3 +39,9 @@ pub use self::panic::{PanicHook, panic_hook};
 #[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
 pub use self::signal::{SignalGuard, Signals};
 pub use crate::handler::end::{flush_within, request_flush, wait_at_exit};
+
+/// To be called in the child after a `fork`, if one wants to: gives up what is the parent's to write. The child's first
+/// record or flush does the same.
+pub fn after_fork() {
+    crate::fork::check();
+}

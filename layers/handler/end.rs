@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{flush_all, panicked, place, queue};
-use crate::{Error, record, sink, trap};
+use crate::{Error, fork, record, sink, trap};
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
@@ -113,6 +113,7 @@ fn end() {
     if deadline.is_zero() || !place::is_any_listed() {
         return;
     }
+    fork::check();
     IS_ENDING.store(true, Ordering::Relaxed);
     // What failed was told to the traps; what matters here is what is still held.
     let why = flush_within(deadline).err();

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     Error, Fields,
     clock::Clock,
+    fork,
     record::{Nested, Pooled, VALUE_LIMIT},
     trap::{Ledger, Stats, Trap},
 };
@@ -186,6 +187,7 @@ where
         if let Some(globals) = &self.globals {
             record.share_globals(Arc::clone(globals));
         }
+        fork::look(self.clock.is_none().then(|| record.time()));
         record.show(|record| self.place.deliver(record));
         end::flush_if_requested();
     }

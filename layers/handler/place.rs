@@ -8,7 +8,7 @@ use std::{
 
 use super::{Handler, Outcome, Working, next_number};
 use crate::{
-    Error, Record,
+    Error, Record, fork,
     record::panic_message,
     trap::{Ledger, Post, Trap},
 };
@@ -84,6 +84,7 @@ impl<H: Handler> Place<H> {
     }
 
     fn bring(&self, doing: &str, how: fn(&H) -> Result<(), Error>) -> Result<(), Error> {
+        fork::check();
         let Some(_working) = Working::enter(self.number) else { return Ok(()) };
         let result = catch_unwind(AssertUnwindSafe(|| how(&self.handler)));
         let result = result.unwrap_or_else(|panic| Err(panicked(doing, &*panic)));

@@ -320,6 +320,8 @@ impl Sink for FileSink {
 /// Each `write` takes one record, whole, or fails; an unfinished one is marked as everywhere.
 impl Write for &FileSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // No record has looked on the way here.
+        crate::fork::look(Some(std::time::SystemTime::now()));
         self.put(bytes, None).map(|_| bytes.len())
     }
 

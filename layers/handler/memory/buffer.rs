@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, MutexGuard, PoisonError},
     thread::{self, ThreadId},
     time::Duration,
 };
@@ -12,7 +12,12 @@ use super::{
     super::end::is_ending,
     account::{Account, Held},
 };
-use crate::{Error, Handler, Outcome, Record, Severity, Shared, record::Kept, trap::Ledger};
+use crate::{
+    Error, Handler, Outcome, Record, Severity, Shared,
+    fork::{self, Heirloom},
+    record::Kept,
+    trap::Ledger,
+};
 
 /// Remembers records and hands them to a target when it is full, when a record is severe enough, or when it is flushed.
 ///
@@ -58,7 +63,7 @@ pub struct Memory {
     max_bytes: usize,
     patience: Duration,
     account: Account,
-    state: Mutex<State>,
+    state: Heirloom<State>,
     /// Told when nobody hands on any more.
     done: Condvar,
 }
@@ -83,6 +88,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Memory {
     /// A memory for so many records, without a target yet.
     pub fn new(capacity: usize) -> Self {
+        fork::watch();
         Self {
             capacity,
             flush_at: Severity::ERROR,
@@ -90,7 +96,7 @@ impl Memory {
             max_bytes: MAX_BYTES,
             patience: PATIENCE,
             account: Account::default(),
-            state: Mutex::default(),
+            state: Heirloom::default(),
             done: Condvar::new(),
         }
     }
@@ -158,7 +164,13 @@ impl Memory {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let start_over = |state: &mut State| {
+            // What was held before a fork is the parent's to hand on; nobody here does.
+            let held = std::mem::take(&mut state.held);
+            (state.worker, state.is_due, state.lost) = (None, false, 0);
+            self.account.settle(held.len(), Ledger::settle_dropped);
+        };
+        self.state.lock(start_over, State::default)
     }
 
     /// Waits until another thread has handed on, if `while_so`.

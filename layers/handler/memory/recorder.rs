@@ -14,6 +14,7 @@ use crate::{
     Error, Handler, Outcome, Record, Severity, Shared,
     clock::Clock,
     filter::Filter,
+    fork,
     record::{self, SpanData},
     trap::Ledger,
 };
@@ -110,6 +111,7 @@ impl FlightRecorder {
     /// A recorder before a target. A [`Shared`] keeps its name, ledger and trap; another handler gets its own.
     pub fn new(target: impl Handler) -> Self {
         record::expect_tapes();
+        fork::watch();
         Self { core: Arc::new(Core::new(Shared::around(target))) }
     }
 
@@ -211,6 +213,7 @@ impl FlightRecorder {
 impl Handler for FlightRecorder {
     fn handle(&self, record: &Record) -> Result<Outcome, Error> {
         let core = &self.core;
+        core.leave_to_the_parent();
         let plan = &core.plan;
         let is_below = record.severity() < plan.hold_below;
         let Some(root) = record.root() else {

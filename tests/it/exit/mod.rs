@@ -1,6 +1,8 @@
 //! The end of the process: each test runs itself again as a process that ends in some way, and looks at what is left.
 
 mod ending;
+#[cfg(unix)]
+mod forks;
 mod panics;
 #[cfg(unix)]
 mod signals;
