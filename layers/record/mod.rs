@@ -51,7 +51,7 @@ pub(crate) use self::{
     globals::host_name,
     guarded::{Nested, VALUE_LIMIT, mark_cut, panic_message, silence_this_thread},
     ids::{Sampler, as_the_parent},
-    pool::Pooled,
+    pool::{Pooled, give_back_all},
     severity::closest,
     tape::{Tape, are_roots_timed, are_tapes_expected, expect_tapes, time_roots},
 };
@@ -92,8 +92,6 @@ pub struct Record {
     fields: Fields,
     chain: Chain,
     globals: Option<Arc<Fields>>,
-    /// Where the pool keeps this very record; none for one that is somebody's own.
-    key: Option<usize>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -378,7 +376,7 @@ impl Record {
     /// A reference to this record that can be stored, sent and read later. Copies nothing if the record came from an
     /// event; one's own record is copied.
     pub fn keep(&self) -> Kept {
-        pool::keep(self, self.key)
+        pool::keep(self)
     }
 
     #[inline]
@@ -407,7 +405,6 @@ impl Default for Record {
             fields: Fields::new(),
             chain: Chain::default(),
             globals: None,
-            key: None,
         }
     }
 }
