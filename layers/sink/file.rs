@@ -179,6 +179,18 @@ impl Sink for FileSink {
         self.put(bytes, ledger)
     }
 
+    /// Unless it has a buffer of its own.
+    fn gathers(&self) -> bool {
+        matches!(*self.way, Way::Direct(_))
+    }
+
+    fn write_many(&self, bytes: &[u8], from: usize, ends: &[usize]) -> (usize, io::Result<()>) {
+        match &*self.way {
+            Way::Direct(append) => append.write_many(bytes, from, ends),
+            Way::Buffered(_) => (0, Err(io::ErrorKind::Unsupported.into())),
+        }
+    }
+
     fn flush(&self) -> io::Result<()> {
         self.bring()
     }

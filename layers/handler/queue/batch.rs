@@ -2,7 +2,10 @@
 
 use std::{
     cell::{Cell, RefCell},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// What was held on this thread, to be written.
@@ -26,4 +29,31 @@ pub(super) fn write_out() {
     // Taken out first: what is written may not find the list in use.
     let pending = PENDING.take();
     pending.iter().for_each(|pending| pending.write_out());
+}
+
+/// Whether this thread is a queue's listener, which writes out what is held before it rests.
+#[inline]
+pub(crate) fn is_listening() -> bool {
+    LISTENS.try_with(Cell::get).unwrap_or_default()
+}
+
+/// Something is held on this thread.
+pub(crate) fn join(pending: Arc<dyn Pending>) {
+    PENDING.with_borrow_mut(|list| {
+        if !list.iter().any(|other| Arc::ptr_eq(other, &pending)) {
+            list.push(pending);
+        }
+    });
+}
+
+static GENERATION: AtomicU64 = AtomicU64::new(0);
+
+/// Another one after a fork: what was held before is the parent's to write.
+pub(crate) fn generation() -> u64 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
+/// This process is a child.
+pub(super) fn next_generation() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
 }

@@ -2,7 +2,7 @@
 //!
 //! Python: `logging.handlers.QueueHandler` and `QueueListener`.
 
-mod batch;
+pub(crate) mod batch;
 mod bell;
 mod builder;
 mod core;
