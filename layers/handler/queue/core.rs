@@ -201,7 +201,7 @@ impl Core {
     #[inline]
     pub(super) fn put(&self, record: &Record) -> Outcome {
         let item = Item {
-            bytes: record.held_bytes(),
+            bytes: record.weight(),
             is_protected: record.severity() >= self.limits.protect,
             record: record.keep(),
         };
@@ -288,9 +288,9 @@ impl Core {
         let worked = meter.worked + meter.at_work_since.map_or(Duration::ZERO, |since| since.elapsed());
         Health {
             depth: look.held.records,
-            high_water: meter.high_water.records.max(look.held.records),
+            high_water: meter.high_water.records.max(look.high_water.records).max(look.held.records),
             bytes: look.held.bytes,
-            bytes_high_water: meter.high_water.bytes.max(look.held.bytes),
+            bytes_high_water: meter.high_water.bytes.max(look.high_water.bytes).max(look.held.bytes),
             oldest_age: oldest.map(|oldest| SystemTime::now().duration_since(oldest).unwrap_or_default()),
             lost,
             waits: look.waits,
@@ -306,6 +306,11 @@ impl Core {
 
     pub(super) fn meter(&self) -> MutexGuard<'_, Meter> {
         self.meter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When the first record was lost that was not told yet.
+    pub(super) fn untold_since(&self) -> Option<SystemTime> {
+        self.books.losses().untold.span.map(|(from, _)| from)
     }
 
     /// Losses to be told, if there are any.

@@ -3,7 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::{
@@ -37,7 +37,8 @@ pub(super) fn run(core: &Arc<Core>) {
     core.begin();
     let hand = core.hand();
     let _ends = Ends { core, hand: &hand };
-    let mut listener = Listener { core, hand: &hand, taker: Taker::new(), done: Vec::new(), step: 1, told: None };
+    let mut listener =
+        Listener { core, hand: &hand, taker: Taker::new(), done: Vec::new(), step: 1, told: None, tell_after: None };
     listener.work();
     // The trap was told.
     listener.flush(true).unwrap_or_default();
@@ -65,6 +66,8 @@ struct Listener<'a> {
     step: usize,
     /// When losses were told.
     told: Option<Instant>,
+    /// Losses are to be told before the first record after this time.
+    tell_after: Option<SystemTime>,
 }
 
 impl Listener<'_> {
@@ -82,9 +85,6 @@ impl Listener<'_> {
                     }
                     let was_long = began.elapsed() > LONG;
                     most = if was_long { most / 2 } else { most * 2 }.clamp(1, limit);
-                    if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
-                        self.tell_losses();
-                    }
                 }
                 Task::Rest => {
                     self.tell_losses();
@@ -100,7 +100,9 @@ impl Listener<'_> {
         }
     }
 
-    fn begin_batch(&self) {
+    fn begin_batch(&mut self) {
+        let may_tell = self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
+        self.tell_after = if may_tell { self.core.untold_since() } else { None };
         let mut meter = self.core.meter();
         meter.begin_work();
         meter.high_water = self.taker.high_water;
@@ -116,6 +118,10 @@ impl Listener<'_> {
             while room.records < self.step
                 && let Some(item) = self.taker.pop()
             {
+                if self.tell_after.is_some_and(|after| item.record.time() > after) {
+                    self.tell_after = None;
+                    self.tell_losses();
+                }
                 room.add(Room::one(item.bytes()));
                 self.deliver(&item.record, &mut settled);
                 self.done.push(item.record);
