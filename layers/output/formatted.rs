@@ -36,6 +36,7 @@ pub struct Formatted<F, S> {
     gather: Arc<Gather<S>>,
     terminator: Cow<'static, str>,
     flush_on: Option<Severity>,
+    sync_on: Option<Severity>,
 }
 
 impl<F: Format, S: Sink> Formatted<F, S> {
@@ -43,14 +44,14 @@ impl<F: Format, S: Sink> Formatted<F, S> {
     pub fn new(mut format: F, sink: S) -> Self {
         format.adapt(sink.is_terminal());
         let gather = Arc::new(Gather::new(sink, "sink".into()));
-        Self { format, gather, terminator: "\n".into(), flush_on: None }
+        Self { format, gather, terminator: "\n".into(), flush_on: None, sync_on: None }
     }
 
     /// Replaces the format.
     pub fn format<G: Format>(self, mut format: G) -> Formatted<G, S> {
-        let Self { gather, terminator, flush_on, .. } = self;
+        let Self { gather, terminator, flush_on, sync_on, .. } = self;
         format.adapt(gather.sink.is_terminal());
-        Formatted { format, gather, terminator, flush_on }
+        Formatted { format, gather, terminator, flush_on, sync_on }
     }
 
     /// What follows each record (default: `"\n"`). Whatever it is, a record that was written in part only is told from
@@ -63,6 +64,12 @@ impl<F: Format, S: Sink> Formatted<F, S> {
     /// Flushes the sink after each record at or above a severity (default: never). For sinks that hold records back.
     pub fn flush_on(mut self, least: impl Into<Severity>) -> Self {
         self.flush_on = Some(least.into());
+        self
+    }
+
+    /// Has the sink [sync](Sink::sync) after each record at or above a severity (default: never): bring its bytes to the disk.
+    pub fn sync_on(mut self, least: impl Into<Severity>) -> Self {
+        self.sync_on = Some(least.into());
         self
     }
 
@@ -98,6 +105,20 @@ impl<F: Format, S: Sink> Formatted<F, S> {
             .unwrap_or_else(|panic| Err(panicked("flush", &*panic)))
             .map_err(Error::of_a_held_record)
     }
+
+    /// Syncs after a record. That is written, or on the ledger, whatever becomes of the sync.
+    fn sync_after(&self) -> Result<(), Error> {
+        self.gather.write_held();
+        let sync = || self.gather.sink.sync().map_err(|error| self.gather.refused("sync", error));
+        let result = catch_unwind(AssertUnwindSafe(sync)).unwrap_or_else(|panic| Err(panicked("sync", &*panic)));
+        match (result, self.gather.ledger()) {
+            (Err(error), Some(ledger)) => {
+                ledger.tell(&error);
+                Ok(())
+            }
+            (result, _) => result,
+        }
+    }
 }
 
 impl<F: Format, S: Sink> Handler for Formatted<F, S> {
@@ -115,7 +136,9 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
             let written = self.gather.sink.write_of(line, record.time());
             written.map_err(|error| self.gather.refused("write to", error))
         })?;
-        if self.flush_on.is_some_and(|least| record.severity() >= least) {
+        if self.sync_on.is_some_and(|least| record.severity() >= least) {
+            self.sync_after()?;
+        } else if self.flush_on.is_some_and(|least| record.severity() >= least) {
             self.flush_after(written)?;
         }
         Ok(match written {

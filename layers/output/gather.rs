@@ -67,6 +67,10 @@ impl<S: Sink> Gather<S> {
         self.ledger.get()
     }
 
+    pub(super) fn ledger(&self) -> Option<&Arc<Ledger>> {
+        self.ledger.get()
+    }
+
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
