@@ -44,4 +44,5 @@ pub use crate::handler::end::{flush_within, request_flush, wait_at_exit};
 /// record or flush does the same.
 pub fn after_fork() {
     crate::fork::check();
+    crate::handler::queue::after_fork();
 }
