@@ -85,7 +85,11 @@ fn t15_after_a_fork_both_log_and_nothing_is_doubled() {
         assert_eq!((left.output.status.code(), &*left.stderr()), (Some(0), ""), "{mode}");
         for name in FILES {
             let mut lines = count(&left.dir, name);
-            lines.remove("released");
+            assert_eq!(
+                (lines.remove("released"), lines.remove("remembered before")),
+                (Some(1), Some(1)),
+                "{name}, {mode}"
+            );
             assert_eq!(lines, expected(&["before", "child", "grandchild", "parent"]), "{name}, {mode}");
         }
         assert_eq!(count(&left.dir, "recorded").get("remembered before"), Some(&1), "{mode}");
