@@ -19,7 +19,7 @@ use super::{
         file::{FilePlace, FileSink},
     },
     exchange::{After, Step, Turned},
-    lock::{self, Locked, Sharing},
+    lock::{self, Sharing},
     moves::seconds,
     names::Names,
     settings::Settings,
@@ -264,12 +264,7 @@ impl Engine {
         if self.settings.sharing != Sharing::Shared {
             return self.base.bring();
         }
-        let now = seconds(self.clock());
-        let mut turn = self.turn();
-        let lock = turn.lock.clone();
-        let _locked = lock.as_deref().map(Locked::wait).transpose()?;
-        self.follow(&mut turn, now);
-        self.base.bring()
+        self.flush_shared()
     }
 
     /// Waits until rotated files are compressed and told of.

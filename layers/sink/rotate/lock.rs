@@ -29,7 +29,7 @@ pub enum Sharing {
 }
 
 /// How long a process waits for another that is writing or rotating. That takes microseconds, but it may have been stopped.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The lock of a whole process life.
 pub(super) fn exclusively(path: &Path, base: &Path) -> Result<File, Error> {
