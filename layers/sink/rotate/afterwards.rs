@@ -10,11 +10,11 @@ use std::{
 };
 
 use super::{
-    super::archive::{self, Job, Outside, Rotated},
+    super::archive::{self, Job, Outside, Retention, Rotated},
     Rollover,
     engine::{Engine, UNSURE},
     exchange::After,
-    lock::{LockPath, Locked, Sharing},
+    lock::{LockPath, Locked, PATIENCE, Sharing},
     moves::{link_to, rename_new, seconds},
     names::{exists, is_file, is_plain},
     settings::Settings,
@@ -39,7 +39,7 @@ impl Engine {
             }
         }
         if after.filed.is_some() {
-            if self.names.dated.is_some() {
+            if self.names.dated.is_some() && self.is_tidy_needed() {
                 self.tidy(self.names.found_dated(), &mut after);
             }
             self.link(&mut after);
@@ -65,6 +65,13 @@ impl Engine {
         {
             self.refused(&mut turn, error, after);
         }
+    }
+
+    /// Whether anything is to be done with files that were rotated.
+    pub(super) fn is_tidy_needed(&self) -> bool {
+        let Settings { backups, retention, compression, told, .. } = &self.settings;
+        let deletes = *retention != Retention::default() || (self.names.dated.is_some() && *backups > 0);
+        deletes || compression.is_some() || told.is_some()
     }
 
     /// Deletes what is too much, and has the rest compressed.
@@ -166,7 +173,7 @@ impl Engine {
         let target = self.target(period)?;
         let refused = |error| Error::io_at(&pending, "finish the rotation of", error);
         let turn = self.turn();
-        let _locked = turn.lock.as_deref().map(Locked::wait).transpose().map_err(refused)?;
+        let _locked = turn.lock.as_deref().map(|lock| Locked::wait(lock, PATIENCE)).transpose().map_err(refused)?;
         // With the lock in hand: perhaps another process was at work on it.
         if is_file(&pending) {
             self.file_pending(&target, true).map_err(refused)?;

@@ -19,7 +19,7 @@ use super::{
         file::{FilePlace, FileSink},
     },
     exchange::{After, Step, Turned},
-    lock::{self, Sharing},
+    lock::{self, Burst, Sharing},
     moves::seconds,
     names::Names,
     settings::Settings,
@@ -63,6 +63,7 @@ pub(super) struct Turn {
     pub(super) failing: Option<Failing>,
     /// The lock of [`Sharing::Shared`].
     pub(super) lock: Option<Arc<File>>,
+    pub(super) burst: Option<Burst>,
 }
 
 /// A rotation that is tried again later.

@@ -3,13 +3,14 @@
 use std::{
     io,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use super::{
     super::{Written, append::Swap},
     engine::{Engine, Turn},
     exchange::{Ask, Turned},
-    lock::Locked,
+    lock::{Burst, Locked, PATIENCE},
     moves::seconds,
 };
 use crate::{Error, trap::Ledger};
@@ -44,7 +45,9 @@ impl Engine {
                 break write();
             }
             let lock = turn.lock.clone();
-            match lock.as_deref().map(Locked::wait).transpose() {
+            // Who waited in vain a moment ago does not wait again.
+            let patience = if self.is_waiting(&turn, seconds(after.now)) { Duration::ZERO } else { PATIENCE };
+            match lock.as_deref().map(|lock| Locked::wait(lock, patience)).transpose() {
                 Ok(locked) => {
                     self.follow(&mut turn, seconds(after.now));
                     if !self.would_admit(ask)
@@ -57,9 +60,12 @@ impl Engine {
                     }
                     let result = write();
                     drop(locked);
+                    // With the turn in hand: the other threads of this process wait, too.
+                    Burst::pause_if_long(&mut turn.burst);
                     break result;
                 }
                 Err(error) => {
+                    after.now = after.now.checked_add(patience).unwrap_or(after.now);
                     // Whoever holds it has been stopped. Records are whole without it, too; but nothing is renamed.
                     self.failed(&mut turn, Error::io_at(&self.names.lock(), "lock", error), &mut after);
                     self.follow(&mut turn, seconds(after.now));
