@@ -31,6 +31,8 @@ mod shorten;
 mod tape;
 mod thread;
 mod trace;
+#[cfg(feature = "otlp")]
+mod traced;
 mod value;
 mod visible;
 
@@ -42,15 +44,18 @@ use std::{
 
 use tracing_core::Metadata;
 
+#[cfg(feature = "otlp")]
+pub(crate) use self::traced::{SpanEvent, Traced};
 pub(crate) use self::{
     capture::{SEVERITY_FIELD, capture_fields, severity_of},
     context::{
         Chain, Held, Home, SpanData, context_of, created, current, enter, entered, exit, innermost, was_created,
     },
     fields::{Entry, Span, Tag},
+    globals::host_name,
     guarded::{Nested, VALUE_LIMIT, mark_cut, panic_message, silence_this_thread},
     ids::{Sampler, as_the_parent},
-    pool::Pooled,
+    pool::{Pooled, give_back_all},
     severity::closest,
     tape::{Tape, are_roots_timed, are_tapes_expected, expect_tapes, time_roots},
 };
@@ -91,8 +96,6 @@ pub struct Record {
     fields: Fields,
     chain: Chain,
     globals: Option<Arc<Fields>>,
-    /// Where the pool keeps this very record; none for one that is somebody's own.
-    key: Option<usize>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -377,7 +380,7 @@ impl Record {
     /// A reference to this record that can be stored, sent and read later. Copies nothing if the record came from an
     /// event; one's own record is copied.
     pub fn keep(&self) -> Kept {
-        pool::keep(self, self.key)
+        pool::keep(self)
     }
 
     #[inline]
@@ -406,7 +409,6 @@ impl Default for Record {
             fields: Fields::new(),
             chain: Chain::default(),
             globals: None,
-            key: None,
         }
     }
 }

@@ -6,6 +6,8 @@ mod capture;
 mod context;
 #[cfg(unix)]
 mod datagram;
+mod files;
+mod gelf;
 mod handlers;
 mod hostile;
 #[cfg(target_os = "linux")]
@@ -17,6 +19,8 @@ mod log_file;
 mod logger;
 mod loggers;
 mod memory;
+mod otlp;
+mod pickle;
 mod places;
 mod queue;
 mod rotate;
