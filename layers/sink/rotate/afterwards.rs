@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, atomic::Ordering},
-    time::{SystemTime, UNIX_EPOCH},
+    time::UNIX_EPOCH,
 };
 
 use super::{
@@ -78,20 +78,21 @@ impl Engine {
     pub(super) fn tidy(&self, found: Result<Vec<Rotated>, Error>, after: &mut After) {
         match found {
             Ok(found) => {
-                after.troubles.extend(self.prune(&found, after.now).err());
+                after.troubles.extend(self.prune(&found, after).err());
                 self.submit(&found, after);
             }
             Err(error) => after.troubles.push(error),
         }
     }
 
-    pub(super) fn prune(&self, found: &[Rotated], now: SystemTime) -> Result<(), Error> {
+    pub(super) fn prune(&self, found: &[Rotated], after: &After) -> Result<(), Error> {
         let mut retention = self.settings.retention.clone();
-        if self.names.dated.is_some() && self.settings.backups > 0 {
+        // At the start, files are only counted where that was asked for by name; Python counts after a rollover.
+        if self.names.dated.is_some() && self.settings.backups > 0 && after.filed.is_some() {
             retention = retention.files(self.settings.backups);
         }
         let active = self.size.load(Ordering::Relaxed);
-        let surplus = retention.surplus(found, if active >= UNSURE { 0 } else { active }, now);
+        let surplus = retention.surplus(found, if active >= UNSURE { 0 } else { active }, after.now);
         if surplus.is_empty() {
             return Ok(());
         }
@@ -150,16 +151,20 @@ impl Engine {
             after.troubles.extend(self.finish_pending().err());
         }
         if self.settings.compression.is_some() {
-            let dir = self.names.base.parent().unwrap_or(&self.names.base);
-            archive::sweep(&self.names.base, dir);
-            let found = match self.names.dated {
-                Some(_) => self.names.found_dated(),
-                None => Slots::new(&self.names, self.most).and_then(|slots| slots.found()),
+            archive::sweep(&self.names.base, self.names.base.parent().unwrap_or(&self.names.base));
+        }
+        if self.settings.compression.is_some() || self.settings.retention != Retention::default() {
+            let tidied = match self.names.dated {
+                Some(_) => self.names.found_dated().map(|found| self.tidy(Ok(found), &mut after)),
+                None => Slots::new(&self.names, self.most).and_then(|slots| {
+                    let turn = self.turn();
+                    let locked = turn.lock.as_deref().map(|lock| Locked::wait(lock, PATIENCE)).transpose();
+                    let _locked = locked.map_err(|error| Error::io_at(&self.names.lock(), "lock", error))?;
+                    self.tidy(slots.found(), &mut after);
+                    Ok(())
+                }),
             };
-            match found {
-                Ok(found) => self.submit(&found, &mut after),
-                Err(error) => after.troubles.push(error),
-            }
+            after.troubles.extend(tidied.err());
         }
         self.link(&mut after);
         self.finish(after);
