@@ -206,6 +206,7 @@ mod tests {
         let file = fs::File::open(dir.path("app.log.1.gz")).unwrap();
         flate2::read::MultiGzDecoder::new(file).read_to_string(&mut found).unwrap();
         assert!(found == text());
-        assert_eq!(fs::read_to_string(dir.path("app.log")).unwrap(), "next\n");
+        // Killed before that was written, or after.
+        assert!(["", "next\n"].contains(&fs::read_to_string(dir.path("app.log")).unwrap().as_str()));
     }
 }
