@@ -2,5 +2,6 @@
 //! it, and fails where something is missing.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod otlp;
 #[allow(dead_code)]
 mod servers;
