@@ -1,7 +1,7 @@
 //! Logs and spans to an OpenTelemetry collector, correlated: one call sets up both.
 //!
-//! `cargo run --features otlp --example otlp`, with a receiver of its own; for a real collector:
-//! `OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 cargo run --features otlp --example otlp`
+//! `cargo run --example otlp`, with a receiver of its own; for a real collector:
+//! `OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 cargo run --example otlp`
 
 #[path = "support/receiver.rs"]
 mod receiver;

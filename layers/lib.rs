@@ -51,7 +51,7 @@
 //! | `LoggerAdapter`, `contextvars` | span fields, [`Logger::bind`], [`Globals`] |
 //! | `Handler`, `setLevel`, `addFilter` | [`Handler`], [`.level()`](Handler::level), [`.filter()`](Handler::filter), [`.rewrite()`](Handler::rewrite) |
 //! | `Formatter` | [`Format`]: [`format::Text`], [`format::Json`], [`format::Gelf`] |
-//! | `StreamHandler`, `FileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::Null`] |
+//! | `StreamHandler`, `FileHandler`, `WatchedFileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::WatchedFile`], [`output::Null`] |
 //! | `QueueHandler`, `QueueListener` | [`Queue`] |
 //! | `DatagramHandler` | [`output::Datagram`]; with [`format::Pickle`] for Python's own receivers |
 //! | `SysLogHandler` | [`output::Syslog`] |

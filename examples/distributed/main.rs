@@ -1,7 +1,7 @@
 //! One trace through two processes: the shop asks the stock over HTTP, with a `traceparent`; both send to one collector
 //! and write their own log file, and every line of both has the same trace id.
 //!
-//! `cargo run --features otlp --example distributed`
+//! `cargo run --example distributed`
 
 #[path = "../support/receiver.rs"]
 mod receiver;

@@ -6,6 +6,7 @@ mod capture;
 mod context;
 #[cfg(unix)]
 mod datagram;
+mod files;
 mod gelf;
 mod handlers;
 mod hostile;
