@@ -7,7 +7,6 @@ mod hostile;
 #[cfg(target_os = "linux")]
 mod journald;
 mod otlp;
-mod otlp;
 #[allow(dead_code)]
 mod servers;
 mod stdlib;
