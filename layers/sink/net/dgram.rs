@@ -179,8 +179,10 @@ impl Datagrams {
                     heard += 1;
                     self.refused.fetch_add(1, Ordering::Relaxed);
                 }
+                // The socket is as good as before.
+                _ if is_too_long(&error) => return Err(error),
                 // The peer is gone, and perhaps another has come; or this machine has other networks now.
-                _ if !is_new && !is_too_long(&error) && error.kind() != ErrorKind::TimedOut => {
+                _ if !is_new && error.kind() != ErrorKind::TimedOut => {
                     is_new = true;
                     self.forget(&socket);
                     socket = self.socket()?;
