@@ -7,6 +7,7 @@ mod gelf;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod journald;
+mod otlp;
 #[allow(dead_code)]
 mod servers;
 mod stdlib;
