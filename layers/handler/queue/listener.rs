@@ -51,8 +51,16 @@ fn run(core: &Arc<Core>) {
     core.begin();
     let hand = core.hand();
     let _ends = Ends { core, hand: &hand };
-    let mut listener =
-        Listener { core, hand: &hand, taker: Taker::new(), done: Vec::new(), step: 1, told: None, tell_after: None };
+    let mut listener = Listener {
+        core,
+        hand: &hand,
+        taker: Taker::new(),
+        done: Vec::new(),
+        late: Vec::new(),
+        step: 1,
+        told: None,
+        tell_after: None,
+    };
     listener.report_later();
     listener.work();
     // The trap was told.
@@ -78,6 +86,7 @@ struct Listener<'a> {
     taker: Taker<Item>,
     /// Handled, with memory to be used again.
     done: Vec<Kept>,
+    late: Vec<Kept>,
     step: usize,
     /// When losses were told.
     told: Option<Instant>,
@@ -143,7 +152,7 @@ impl Listener<'_> {
                 self.done.push(item.record);
             }
             settled.tell(self.core);
-            record::give_back_all(&mut self.done);
+            record::give_back_all(&mut self.done, &mut self.late);
             let goes_on = self.hand.release(room);
             let is_empty = self.taker.len() == 0;
             if is_empty || !goes_on || began.elapsed() > LONG_STEP {
