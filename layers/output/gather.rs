@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    Error, Sink,
+    Error, Sink, fork,
     handler::{panicked, queue::batch},
     trap::Ledger,
 };
@@ -85,7 +85,7 @@ impl<S: Sink> Gather<S> {
             self.write_held();
             held = self.held();
         }
-        let generation = batch::generation();
+        let generation = fork::generation();
         if held.generation != generation {
             ledger.settle_dropped(held.start_over(generation));
         }
@@ -104,8 +104,8 @@ impl<S: Sink> Gather<S> {
     pub(super) fn write_held(&self) {
         let mut held = mem::take(&mut *self.held());
         let Some(ledger) = self.ledger.get() else { return };
-        if held.generation != batch::generation() {
-            return ledger.settle_dropped(held.start_over(batch::generation()));
+        if held.generation != fork::generation() {
+            return ledger.settle_dropped(held.start_over(fork::generation()));
         }
         let mut done = 0;
         while done < held.ends.len() {

@@ -305,6 +305,11 @@ fn copy(record: &Record) -> Arc<Record> {
 }
 
 impl Kept {
+    /// One's own record, in memory of its own: a thread that makes one now and then keeps no spares for it.
+    pub(crate) fn new(record: Record) -> Self {
+        Self(Some(Arc::new(record)))
+    }
+
     /// Shows it to a handler, which can keep it, too, without a copy.
     #[inline]
     pub(crate) fn show<R>(mut self, look: impl FnOnce(&Record) -> R) -> Option<R> {

@@ -2,10 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
 };
 
 /// What was held on this thread, to be written.
@@ -44,16 +41,4 @@ pub(crate) fn join(pending: Arc<dyn Pending>) {
             list.push(pending);
         }
     });
-}
-
-static GENERATION: AtomicU64 = AtomicU64::new(0);
-
-/// Another one after a fork: what was held before is the parent's to write.
-pub(crate) fn generation() -> u64 {
-    GENERATION.load(Ordering::Relaxed)
-}
-
-/// This process is a child.
-pub(super) fn next_generation() {
-    GENERATION.fetch_add(1, Ordering::Relaxed);
 }

@@ -11,13 +11,13 @@ use std::{
 };
 
 use super::{
-    Health, Lost, Overflow, batch,
+    Health, Lost, Overflow,
     hand::{Hand, Waited},
     lane::{Account, Lane, Load, Room},
     listener,
 };
 use crate::{
-    Error, Outcome, Record, Severity,
+    Error, Outcome, Record, Severity, fork,
     handler::Handler,
     record::Kept,
     trap::{Books, Ledger},
@@ -173,7 +173,7 @@ impl Core {
             books: Arc::new(books),
             listener: Mutex::new(None),
             meter: Mutex::new(Meter::new()),
-            generation: AtomicU64::new(batch::generation()),
+            generation: AtomicU64::new(fork::generation()),
         }
     }
 
@@ -258,6 +258,7 @@ impl Core {
 
     /// Waits until everything that was put before is handled and the handler was flushed; at the end, finished.
     pub(super) fn flush(self: &Arc<Self>, is_last: bool, deadline: Duration) -> Result<(), Error> {
+        fork::check();
         if self.is_of_the_parent() {
             self.restart();
         }
@@ -274,6 +275,7 @@ impl Core {
 
     /// Takes nothing any more, and waits until what waits is handled. What is left at the deadline is lost.
     pub(super) fn shut_down(self: &Arc<Self>, deadline: Duration) -> Result<(), Error> {
+        fork::check();
         if self.is_of_the_parent() {
             self.restart();
         }
@@ -326,7 +328,7 @@ impl Core {
     /// them when the process was forked.
     #[cold]
     pub(super) fn restart(self: &Arc<Self>) {
-        let generation = batch::generation();
+        let generation = fork::generation();
         if self.generation.swap(generation, Ordering::AcqRel) == generation {
             return;
         }
@@ -342,7 +344,7 @@ impl Core {
 
     #[inline]
     fn is_of_the_parent(&self) -> bool {
-        self.generation.load(Ordering::Relaxed) != batch::generation()
+        self.generation.load(Ordering::Relaxed) != fork::generation()
     }
 
     // --- the listener

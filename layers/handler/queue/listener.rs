@@ -36,6 +36,7 @@ const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// Starts the thread of a queue.
 pub(super) fn start(core: &Arc<Core>) -> Result<(), Error> {
+    crate::fork::watch();
     let shared = Arc::clone(core);
     thread::Builder::new()
         // A name may hold no NUL; Linux shows the first 15 bytes of it.
@@ -218,19 +219,19 @@ impl Listener<'_> {
 
     fn report(&mut self) {
         self.report_later();
-        self.hand_in(&health_record(&self.core.name, &self.core.health()));
+        self.hand_in(health_record(&self.core.name, &self.core.health()));
         batch::write_out();
     }
 
     fn tell_losses(&mut self) {
         let Some(untold) = self.core.take_untold() else { return };
         self.told = Some(Instant::now());
-        self.hand_in(&notice(&self.core.name, &untold));
+        self.hand_in(notice(&self.core.name, &untold));
     }
 
     /// A record of the queue's own, in the handler's own format and on its account.
-    fn hand_in(&self, record: &Record) {
-        let record = record.keep();
+    fn hand_in(&self, record: Record) {
+        let record = Kept::new(record);
         self.core.ledger().queue(1);
         let mut settled = Settled::default();
         self.deliver(&record, &mut settled);

@@ -166,7 +166,6 @@ fn all() -> Vec<Arc<Core>> {
 
 /// Brings what waits in all queues to its place, each within its own `drain` deadline and all within `cap`: for the end
 /// of a process that nobody shuts down.
-#[allow(dead_code, reason = "for the process's exit")]
 pub(crate) fn drain_all(cap: Option<Duration>) -> Result<(), Error> {
     let queues = all();
     let mut first = Ok(());
@@ -180,8 +179,6 @@ pub(crate) fn drain_all(cap: Option<Duration>) -> Result<(), Error> {
 }
 
 /// In a child of a fork: every queue begins anew, with a listener of its own. What waited is the parent's to write.
-#[allow(dead_code, reason = "for who forks")]
 pub(crate) fn after_fork() {
-    batch::next_generation();
     all().iter().for_each(Core::restart);
 }

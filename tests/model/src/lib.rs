@@ -3,21 +3,18 @@
 #![cfg(test)]
 #![allow(dead_code)]
 
-mod queue {
-    #[path = "../../../../layers/handler/queue/bell.rs"]
-    mod bell;
-    #[path = "../../../../layers/handler/queue/hand.rs"]
-    mod hand;
-    #[path = "../../../../layers/handler/queue/lane.rs"]
-    mod lane;
-    #[path = "../model.rs"]
-    mod model;
-    #[path = "../../../../layers/handler/queue/overflow.rs"]
-    mod overflow;
-    #[path = "../../../../layers/handler/queue/sync.rs"]
-    mod sync;
-    #[path = "../../../../layers/handler/queue/taker.rs"]
-    mod taker;
+#[path = "../../../layers/handler/queue/bell.rs"]
+mod bell;
+#[path = "../../../layers/handler/queue/hand.rs"]
+mod hand;
+#[path = "../../../layers/handler/queue/lane.rs"]
+mod lane;
+mod model;
+#[path = "../../../layers/handler/queue/overflow.rs"]
+mod overflow;
+#[path = "../../../layers/handler/queue/sync.rs"]
+mod sync;
+#[path = "../../../layers/handler/queue/taker.rs"]
+mod taker;
 
-    use overflow::Overflow;
-}
+use overflow::Overflow;
