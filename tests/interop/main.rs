@@ -2,6 +2,7 @@
 //! it, and fails where something is missing.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod files;
 mod gelf;
 mod hostile;
 #[cfg(target_os = "linux")]
