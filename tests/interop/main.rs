@@ -3,5 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod files;
+mod gelf;
+mod hostile;
+#[cfg(target_os = "linux")]
+mod journald;
+mod otlp;
 #[allow(dead_code)]
 mod servers;
+mod stdlib;
