@@ -67,8 +67,8 @@ macro_rules! ours {
 }
 
 const PEERS: &[(&str, Open)] = &[
-    ("**tracing-strata** `LogFile`", ours!(|path| LogFile::builder(path))),
-    ("**tracing-strata** `WatchedFile`, each record", ours!(|path| WatchedFile::builder(path))),
+    ("**tracing-strata** `LogFile`", ours!(LogFile::builder)),
+    ("**tracing-strata** `WatchedFile`, each record", ours!(WatchedFile::builder)),
     (
         "**tracing-strata** `WatchedFile`, each 100 ms",
         ours!(|path| LogFile::builder(path).watch(Watch::at_most_every(Duration::from_millis(100)))),
@@ -77,7 +77,7 @@ const PEERS: &[(&str, Open)] = &[
         "**tracing-strata** `RotatingFile`, 10 MB",
         ours!(|path| RotatingFile::builder(path).max_bytes(ROTATED).backups(BACKUPS)),
     ),
-    ("**tracing-strata** `TimedFile`, hourly", ours!(|path| TimedFile::builder(path))),
+    ("**tracing-strata** `TimedFile`, hourly", ours!(TimedFile::builder)),
     ("tracing-appender, never", |path, buffered| {
         let (folder, name) = (path.parent().unwrap(), path.file_name().unwrap());
         theirs(tracing_appender::rolling::never(folder, name), buffered)
