@@ -169,7 +169,9 @@ where
         if let Some(globals) = &self.globals {
             record.share_globals(Arc::clone(globals));
         }
-        record.show(|record| self.place.deliver(record));
+        record.show(|record| {
+            self.place.deliver(record);
+        });
     }
 }
 

@@ -5,6 +5,7 @@
 mod context;
 mod layer;
 mod memory;
+mod or_else;
 mod place;
 pub mod queue;
 mod shared;
@@ -25,6 +26,7 @@ pub use self::{
     context::Context,
     layer::HandlerLayer,
     memory::{FlightRecorder, Memory, Outside, RecorderStats},
+    or_else::OrElse,
     place::flush_all,
     queue::Queue,
     shared::{Shared, Tee},
@@ -123,6 +125,14 @@ pub trait Handler: Send + Sync + 'static {
         Self: Sized,
     {
         Rewritten::new(self, rewrite)
+    }
+
+    /// Gives records that this handler cannot take to another one. See [`OrElse`].
+    fn or_else<F: Handler>(self, fallback: F) -> OrElse<Self>
+    where
+        Self: Sized,
+    {
+        OrElse::new(self, fallback)
     }
 
     /// Forgets the type, for collections of handlers.

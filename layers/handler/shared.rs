@@ -105,6 +105,16 @@ impl Shared {
         }
     }
 
+    /// Gives it a record, and says what became of it; `None` if it failed.
+    pub(super) fn take(&self, record: &Record) -> Option<Outcome> {
+        let inner = &*self.0;
+        if record.severity().number() < inner.least.load(Ordering::Relaxed) {
+            inner.place.post().ledger().count_filtered();
+            return Some(Outcome::Filtered);
+        }
+        inner.place.deliver(record)
+    }
+
     /// Whether two are clones of one.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

@@ -1,17 +1,20 @@
 //! Places where records end.
 //!
-//! Python: `logging.StreamHandler`, `FileHandler`, `NullHandler`, `handlers.DatagramHandler`, `handlers.SysLogHandler`.
+//! Python: `logging.StreamHandler`, `FileHandler`, `NullHandler`, `handlers.DatagramHandler`, `handlers.SocketHandler`,
+//! `handlers.SysLogHandler`.
 //!
 //! Each is a [`Handler`](crate::Handler). Those of lines are a [`Formatted`]: a [`Format`](crate::Format), which makes
 //! text of a record, before a [`Sink`](crate::Sink), which takes the bytes; [`Stream`] and [`LogFile`] are ways to make
 //! one.
 
+mod behind;
 mod datagram;
 mod formatted;
 #[cfg(target_os = "linux")]
 mod journald;
 mod log_file;
 mod null;
+mod socket;
 mod stream;
 mod syslog;
 
@@ -22,6 +25,7 @@ pub use self::{
     formatted::Formatted,
     log_file::{LogFile, LogFileBuilder},
     null::Null,
+    socket::{Socket, SocketBuilder},
     stream::Stream,
     syslog::{Syslog, SyslogBuilder},
 };

@@ -16,6 +16,7 @@ mod log_file;
 mod logger;
 mod loggers;
 mod memory;
+mod net;
 mod places;
 mod queue;
 mod stream;
