@@ -7,17 +7,23 @@
 //! | [`Json`] | machines | one JSON object on one line |
 //! | [`Syslog`] | syslog daemons | one message of RFC 5424 or RFC 3164 |
 //! | [`Text`] | people | one line, or several where asked for |
+//! | [`Gelf`] | Graylog and others that take GELF 1.1 | one JSON object without line breaks or NULs |
+//! | [`Pickle`] | receivers of Python's `SocketHandler` and `DatagramHandler` | a length and a pickle: bytes, no text |
 //!
 //! A format of one's own is an implementation of [`Format`]; [`Time`] writes the time for it.
 
 mod digits;
+mod gelf;
 mod json;
+mod pickle;
 mod syslog;
 mod text;
 mod time;
 
 pub use self::{
+    gelf::Gelf,
     json::{Json, Key},
+    pickle::Pickle,
     syslog::{Facility, Priority, Syslog},
     text::{Color, Text},
     time::Time,
@@ -52,7 +58,8 @@ pub trait Format: Send + Sync + 'static {
     fn format(&self, record: &Record, out: &mut String) -> Result<(), Error>;
 
     /// The same into bytes, which is what outputs want: they call this. Provided; a format that makes bytes itself
-    /// saves a copy and a check. They must be UTF-8.
+    /// saves a copy and a check. They must be UTF-8, unless the format is made for outputs of bytes, as
+    /// [`Pickle`] is.
     fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
         with_scratch(|memory| {
             memory.clear();

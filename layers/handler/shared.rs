@@ -45,7 +45,7 @@ impl Shared {
 
     /// A shared handler whose failures go to `trap`.
     pub fn with_trap(name: impl Into<String>, handler: impl Handler, trap: Trap) -> Self {
-        let mut place = Place::new(name.into(), handler.boxed());
+        let place = Place::new(name.into(), handler.boxed());
         place.set_trap(trap);
         let place = Arc::new(place);
         place::register(&place);
@@ -61,6 +61,11 @@ impl Shared {
     /// given with [`Handler::level`] stays beside it. [`least`](Handler::least) tells what comes of both.
     pub fn set_level(&self, least: impl Into<Severity>) {
         self.0.least.store(least.into().number(), Ordering::Relaxed);
+    }
+
+    /// Changes where its failures go.
+    pub fn set_trap(&self, trap: Trap) {
+        self.0.place.set_trap(trap);
     }
 
     /// The account of its records.

@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use self::ledger::Books;
 pub use self::ledger::{Ledger, Stats, stats};
 use crate::{Error, Record};
 
@@ -148,7 +149,7 @@ impl Post {
         &self.ledger
     }
 
-    pub(crate) fn set_trap(&mut self, trap: Trap) {
+    pub(crate) fn set_trap(&self, trap: Trap) {
         self.ledger.outlet().set_trap(trap);
     }
 

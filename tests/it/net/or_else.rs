@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
-use tracing_strata::{Error, Handler, Outcome, Record, Severity, Shared};
+use tracing_strata::{Error, Handler, Outcome, Record, Severity, Shared, trap::Trap};
 
 use super::{bare, eager, listen, record};
 use crate::{places::remembering, support::Memory};
@@ -80,6 +80,7 @@ fn a_record_that_both_fail_at_is_failed_with_the_first_ones_error() {
     static SECOND: AtomicU8 = AtomicU8::new(2);
     let handler = Fickle(&FIRST).or_else(Fickle(&SECOND));
     let fallback = handler.fallback().clone();
+    fallback.set_trap(Trap::silent());
     let (trap, told) = remembering();
     let handler = Shared::with_trap("remote", handler, trap);
     handler.deliver(&record("lost"));
@@ -94,7 +95,7 @@ fn behind_a_queue_the_fallback_takes_over_and_gives_back() {
     drop(listener);
     let memory = Memory::default();
     let queue = bare(eager(address)).or_else(memory.clone()).build().unwrap();
-    let handler = queue.shared("collector");
+    let handler = Shared::with_trap("collector", queue, Trap::silent());
     let ledger = handler.ledger();
     (0..3).for_each(|number| handler.deliver(&record(&format!("away {number}"))));
     handler.flush().unwrap();

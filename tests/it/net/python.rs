@@ -35,7 +35,7 @@ fn rule_17_5_the_schedule_of_tries() {
     let to = Connection::builder(address).framing(Framing::None).retry(Retry::python()).clock(clock.clone());
     let handler = bare(to).build_direct().unwrap().shared("python");
     let mut listener = None;
-    let mut sent = |at: u64| {
+    let sent = |at: u64| {
         clock.set(std::time::UNIX_EPOCH + Duration::from_secs(at));
         handler.deliver(&record(&format!("{at};")));
         handler.stats().written
