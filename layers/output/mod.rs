@@ -1,8 +1,7 @@
 //! Places where records end.
 //!
-//! Python: `logging.StreamHandler`, `FileHandler`, `NullHandler`, `handlers.RotatingFileHandler`,
-//! `handlers.TimedRotatingFileHandler`, `handlers.DatagramHandler`, `handlers.SocketHandler`,
-//! `handlers.SysLogHandler`.
+//! Python: `logging.StreamHandler`, `FileHandler`, `NullHandler`, `handlers.WatchedFileHandler`, `handlers.RotatingFileHandler`,
+//! `handlers.TimedRotatingFileHandler`, `handlers.DatagramHandler`, `handlers.SocketHandler`, `handlers.SysLogHandler`.
 //!
 //! Each is a [`Handler`](crate::Handler). Those of lines are a [`Formatted`]: a [`Format`](crate::Format), which makes
 //! text of a record, before a [`Sink`](crate::Sink), which takes the bytes; [`Stream`], [`LogFile`],
@@ -20,6 +19,7 @@ mod socket;
 mod stream;
 mod syslog;
 mod timed;
+mod watched_file;
 
 #[cfg(feature = "gelf")]
 pub use self::datagram::GelfChunks;
@@ -35,5 +35,6 @@ pub use self::{
     stream::Stream,
     syslog::{Syslog, SyslogBuilder},
     timed::TimedFile,
+    watched_file::WatchedFile,
 };
 pub use crate::sink::{Grid, Rollover, Sharing, TimeOfDay, Weekday, When};

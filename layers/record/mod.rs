@@ -31,6 +31,8 @@ mod shorten;
 mod tape;
 mod thread;
 mod trace;
+#[cfg(feature = "otlp")]
+mod traced;
 mod value;
 mod visible;
 
@@ -42,6 +44,8 @@ use std::{
 
 use tracing_core::Metadata;
 
+#[cfg(feature = "otlp")]
+pub(crate) use self::traced::{SpanEvent, Traced};
 pub(crate) use self::{
     capture::{SEVERITY_FIELD, capture_fields, severity_of},
     context::{

@@ -6,6 +6,7 @@ mod capture;
 mod context;
 #[cfg(unix)]
 mod datagram;
+mod files;
 mod gelf;
 mod handlers;
 mod hostile;
@@ -19,6 +20,7 @@ mod logger;
 mod loggers;
 mod memory;
 mod net;
+mod otlp;
 mod pickle;
 mod places;
 mod queue;
