@@ -6,13 +6,13 @@ use std::{
     io::Read as _,
     net::{TcpListener, TcpStream},
     sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering},
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use tracing_strata::{Handler, Shared, sink::net::Retry, trap::Trap};
+use tracing_strata::{Handler, Queue, Shared, handler::queue::Overflow, sink::net::Retry, trap::Trap};
 
 use super::{all_of, bare, eager, in_time, listen, nobody, record, to, whole};
 use crate::places::remembering;
@@ -170,68 +170,81 @@ fn reset_in_the_middle_of_a_record_sends_it_once_more_and_whole() {
 
 #[test]
 fn a_server_that_is_restarted_ten_times_under_load() {
-    const THREADS: usize = 4;
-    const EACH: usize = 500;
+    const THREADS: u64 = 4;
+    const RESTARTS: u64 = 10;
     let (listener, address) = listen();
     let port = listener.local_addr().unwrap();
-    let patient = eager(address).patience(super::LONG);
-    let (queue, guard) = bare(patient).spawn().unwrap();
+    let queue = Queue::builder().overflow(Overflow::block_for(super::LONG));
+    let (queue, guard) = bare(eager(address).patience(super::LONG)).queue(queue).spawn().unwrap();
     let handler = Shared::with_trap("restarted", queue, Trap::silent());
-    let streams = Mutex::new(Vec::new());
-    let is_over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    let (restarts, given) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (streams, last) = std::thread::scope(|scope| {
+        // Takes some bytes of each connection and is gone, with its listener; in the end it stays.
         let server = scope.spawn(|| {
-            let mut listener = Some(listener);
-            for _ in 0..10 {
+            let (mut listener, mut streams) = (Some(listener), Vec::new());
+            while restarts.load(Ordering::Acquire) < RESTARTS {
                 let (mut stream, _) = listener.take().unwrap().accept().unwrap();
-                // Some records, then gone; the listener, too.
                 let mut bytes = vec![0; 1_500];
                 let length = stream.read(&mut bytes).unwrap();
                 bytes.truncate(length);
-                streams.lock().unwrap().push(bytes);
+                streams.push(bytes);
                 drop(stream);
-                let again = || (0..1_000).find_map(|_| TcpListener::bind(port).ok());
-                listener = Some(again().unwrap());
+                listener = Some((0..10_000).find_map(|_| TcpListener::bind(port).ok()).unwrap());
+                restarts.fetch_add(1, Ordering::Release);
             }
-            // From now on it stays.
-            let listener = listener.unwrap();
-            listener.set_nonblocking(true).unwrap();
-            while !is_over.load(Ordering::Relaxed) {
-                if let Ok((stream, _)) = listener.accept() {
-                    stream.set_nonblocking(false).unwrap();
-                    streams.lock().unwrap().push(all_of(stream));
-                }
-                std::thread::yield_now();
-            }
+            (streams, listener.unwrap())
         });
-        let threads: Vec<_> = (0..THREADS)
-            .map(|thread| {
-                let handler = handler.clone();
-                scope.spawn(move || {
-                    for number in 0..EACH {
-                        handler.deliver(&record(&format!("{thread}:{number} {}", "x".repeat(number % 50))));
+        for thread in 0..THREADS {
+            let (handler, restarts, given) = (handler.clone(), &restarts, &given);
+            scope.spawn(move || {
+                // As long as it takes, and some more.
+                let mut more = 100;
+                for number in 0.. {
+                    handler.deliver(&record(&format!("{thread}:{number} {}", "x".repeat(number % 50))));
+                    given.fetch_add(1, Ordering::Relaxed);
+                    if restarts.load(Ordering::Acquire) == RESTARTS {
+                        more -= 1;
+                        if more == 0 {
+                            break;
+                        }
                     }
-                })
-            })
-            .collect();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
-        in_time(|| guard.shutdown(super::LONG)).unwrap();
-        let stats = handler.stats();
-        assert_eq!(stats.accepted(), (THREADS * EACH) as u64);
-        assert_eq!((stats.queued, stats.written + stats.dropped), (0, stats.accepted()), "{stats}");
-        drop((handler, guard));
-        is_over.store(true, Ordering::Relaxed);
-        server.join().unwrap();
-        let mut seen = HashSet::new();
-        let streams = streams.lock().unwrap();
-        for stream in &*streams {
-            let (records, _) = whole(stream);
-            records.into_iter().for_each(|record| assert!(seen.insert(record), "twice"));
+                    std::thread::yield_now();
+                }
+            });
         }
-        // What was on its way when the server died is lost, and nobody can know.
-        assert!(seen.len() as u64 <= stats.written);
-        assert!(streams.len() > 10 && seen.len() > THREADS * EACH / 2, "{} {}", streams.len(), seen.len());
+        server.join().unwrap()
     });
+    let is_over = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&is_over);
+    let reader = std::thread::spawn(move || {
+        let mut streams = streams;
+        last.set_nonblocking(true).unwrap();
+        loop {
+            let was_over = over.load(Ordering::Acquire);
+            match last.accept() {
+                Ok((stream, _)) => {
+                    stream.set_nonblocking(false).unwrap();
+                    streams.push(all_of(stream));
+                }
+                Err(_) if was_over => return streams,
+                Err(_) => std::thread::yield_now(),
+            }
+        }
+    });
+    in_time(|| guard.shutdown(super::LONG)).unwrap();
+    let stats = handler.stats();
+    assert_eq!((stats.accepted(), stats.written), (given.load(Ordering::Relaxed), stats.accepted()), "{stats}");
+    drop((handler, guard));
+    is_over.store(true, Ordering::Release);
+    let streams = reader.join().unwrap();
+    let mut seen = HashSet::new();
+    for stream in &streams {
+        let (records, _) = whole(stream);
+        records.into_iter().for_each(|record| assert!(seen.insert(record), "twice"));
+    }
+    // What was on its way when the server died is lost, and nobody can know.
+    assert!(seen.len() as u64 <= stats.written && !seen.is_empty());
+    assert!(streams.len() as u64 >= RESTARTS, "{}", streams.len());
 }
 
 #[test]
