@@ -136,7 +136,12 @@ fn peer_fasyslog() -> Case {
         for (name, value) in record_pairs() {
             element.add_param(name, value).unwrap();
         }
-        let message = context.format_rfc5424(Severity::WARNING, Some("shop::pay"), vec![element], Some("card refused by the bank, twice"));
+        let message = context.format_rfc5424(
+            Severity::WARNING,
+            Some("shop::pay"),
+            vec![element],
+            Some("card refused by the bank, twice"),
+        );
         write!(out, "{message}").unwrap();
         black_box(&out);
     })

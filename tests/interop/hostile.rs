@@ -1,40 +1,110 @@
-//! Records that try to be more than records; the same ones each time.
+//! Records that try to break out of every protocol, the same in each run.
 
 use tracing_strata::{Record, Severity};
 
+/// What frames, fields and values are told apart by, somewhere.
+const PIECES: &[&str] = &[
+    "\n",
+    "\r\n",
+    "\0",
+    "=",
+    "\"",
+    "\\",
+    "]",
+    "[",
+    " ",
+    "<13>",
+    "\nMESSAGE=forged",
+    "\u{1b}[31m",
+    "\u{2028}",
+    "\u{feff}",
+    "é",
+    "日本",
+    "\u{1f600}",
+    "'",
+    "{",
+    "}",
+    "\u{85}",
+    "\t",
+    "%n",
+    "PRIORITY=0",
+    "u.",
+    "cos\nsystem\n(",
+    "\u{1e}\u{f}",
+    "_id",
+];
+
+const NAMES: &[&str] = &[
+    "user_id",
+    "http.method",
+    "id",
+    "_id",
+    "message",
+    "MESSAGE",
+    "priority",
+    "_PID",
+    "1st",
+    "a b",
+    "a\nb",
+    "é",
+    "",
+    "msg",
+    "args",
+    "userId",
+    "USER_ID",
+    "a__b",
+    "x]y",
+    "x\"y",
+    "=",
+    "level",
+    "host",
+    "process",
+    "exc_text_",
+    "timestamp",
+    "a.b.c",
+    "a-b",
+    "a--b",
+];
+
+/// A generator that needs no seed from outside.
 pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub(crate) fn new() -> Self {
-        Self(0x9e37_79b9_7f4a_7c15)
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
     }
 
     pub(crate) fn below(&mut self, most: usize) -> usize {
-        // xorshift64
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % most as u64) as usize
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % most
     }
 
-    pub(crate) fn text(&mut self, parts: usize) -> String {
-        const PARTS: [&str; 34] = [
-            "\n", "\r\n", "\"", "\\", "]", "[", "] ", "\" ", "x@1 a=\"", "<34>1 ", "\n<34>1 - - - - - - forged", "12 <1>", " ", "=",
-            "\x1b[31m", "\x07", "\x7f", "\u{85}", "\u{2028}", "\u{feff}", "é", "…", "中文", "\u{10ffff}", "-", "%", "%n", "~", "a", "B7",
-            "${HOST}", "$(id)", "\t", "'",
-        ];
-        (0..self.below(parts)).map(|_| PARTS[self.below(PARTS.len())]).collect()
+    pub(crate) fn text(&mut self) -> String {
+        (0..self.below(6)).map(|_| PIECES[self.below(PIECES.len())]).collect()
     }
 
-    /// A message that no other has, and up to five fields.
-    pub(crate) fn record(&mut self, number: usize) -> Record {
-        let mut record = Record::new(Severity::WARN, "", &format!("{number} {}", self.text(8)));
-        record.set_target(&self.text(5));
-        for _ in 0..self.below(6) {
-            let name = self.text(4);
-            record.set(name, self.text(10).as_str());
+    fn name(&mut self) -> String {
+        let name = NAMES[self.below(NAMES.len())];
+        match self.below(4) {
+            0 => [name, PIECES[self.below(PIECES.len())], NAMES[self.below(NAMES.len())]].concat(),
+            1 => name.repeat(1 + self.below(20)),
+            _ => name.to_owned(),
         }
-        record.set("number", number);
-        record
     }
+}
+
+/// A record with a number in its message, with hostile texts in all parts.
+pub(crate) fn record(number: usize) -> Record {
+    let mut dice = Dice::new(number as u64);
+    let severity =
+        [Severity::DEBUG, Severity::INFO, Severity::WARN, Severity::ERROR, Severity::CRITICAL][dice.below(5)];
+    let message = format!("{number} {}", dice.text());
+    let mut record = Record::new(severity, &dice.text(), &message);
+    record.set_thread(&dice.text(), 7);
+    record.set_source(&dice.text(), 8);
+    for _ in 0..dice.below(5) {
+        let (name, value) = (dice.name(), dice.text());
+        record.set(name, value.as_str());
+    }
+    record
 }

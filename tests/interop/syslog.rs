@@ -14,7 +14,7 @@ use tracing_strata::{
     sink::net::{Address, Connection, ConnectionBuilder, Framing, Retry, Tls},
 };
 
-use crate::{hostile::Dice, servers::Server};
+use crate::{dice::Dice, servers::Server};
 
 /// The lines of a file of JSON, once there are enough of them.
 fn lines(path: &Path, count: usize) -> Vec<Value> {
@@ -22,7 +22,10 @@ fn lines(path: &Path, count: usize) -> Vec<Value> {
     loop {
         let text = fs::read_to_string(path).unwrap_or_default();
         if text.lines().count() >= count && text.ends_with('\n') {
-            return text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect();
+            return text
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+                .collect();
         }
         assert!(start.elapsed() < Duration::from_secs(60), "{} of {count} lines:\n{text}", text.lines().count());
         std::thread::sleep(Duration::from_millis(50));
@@ -107,7 +110,10 @@ fn rsyslog_udp_tcp_tls_and_unix() {
     let older = direct(address, Form::rfc3164().host("web1.example.com").app("shop").process_id("7"));
     older.handle(&Record::new(Severity::INFO, "", "as it was")).unwrap();
     let all = lines(&run.join("out.jsonl"), seen + 2);
-    assert_eq!(["pri", "tag", "msg"].map(|key| text(&all[seen], key)).map(|t| t.trim_end_matches("#000").trim()), ["11", "shop:", "as Python does"]);
+    assert_eq!(
+        ["pri", "tag", "msg"].map(|key| text(&all[seen], key)).map(|t| t.trim_end_matches("#000").trim()),
+        ["11", "shop:", "as Python does"]
+    );
     assert_eq!(
         ["pri", "host", "tag", "msg"].map(|key| text(&all[seen + 1], key).trim()),
         ["14", "web1", "shop[7]:", "as it was"]
@@ -198,7 +204,8 @@ fn read_back(to: impl Into<ConnectionBuilder>, out: &Path, seen: usize, count: u
     assert_eq!(all.len(), seen + count);
     for (line, record) in all[seen..].iter().zip(&records) {
         assert!(!line.to_string().contains("Error processing log message"), "{line}");
-        let mut found: Vec<_> = parameters(text(line, "SDATA")).into_iter().filter(|(name, _)| name != "target").map(|(_, v)| v).collect();
+        let mut found: Vec<_> =
+            parameters(text(line, "SDATA")).into_iter().filter(|(name, _)| name != "target").map(|(_, v)| v).collect();
         let mut expected: Vec<_> = record.fields().iter().map(|(_, value)| value.to_string()).collect();
         found.sort();
         expected.sort();
