@@ -2,17 +2,17 @@
 
 use std::{
     fs,
-    io::Write as _,
-    net::{TcpStream, UdpSocket},
+    net::UdpSocket,
     time::{Duration, Instant},
 };
 
 use serde_json::Value as Json;
 use tracing_strata::{
-    Format, Record, Severity,
+    Outcome, Record, Severity,
     format::Gelf,
-    output::{Datagram, GelfChunks},
+    output::{Datagram, GelfChunks, Stream},
     prelude::*,
+    sink::net::{Address, Connection, Framing},
 };
 
 use crate::{
@@ -159,12 +159,9 @@ fn chunks_in_any_order() {
 fn over_tcp() {
     let server = Server::start("gelf");
     let records: Vec<_> = (0..2_000).map(hostile::record).collect();
-    let mut stream = Vec::new();
-    for record in &records {
-        Gelf::new().format_bytes(record, &mut stream).unwrap();
-        stream.push(0);
-    }
-    TcpStream::connect(("127.0.0.1", TCP)).unwrap().write_all(&stream).unwrap();
+    let connection = Connection::builder(Address::tcp("127.0.0.1", TCP)).framing(Framing::Nul).build().unwrap();
+    let handler = Stream::sink(connection).format(Gelf::new()).terminator("");
+    records.iter().for_each(|record| assert_eq!(handler.handle(record).unwrap(), Outcome::Written));
     let came = received(&server, records.len());
     records.iter().zip(&came).for_each(|(record, message)| check(record, message));
 }

@@ -2,13 +2,17 @@
 
 use std::{
     fs,
-    io::Write as _,
-    net::TcpStream,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value as Json, json};
-use tracing_strata::{Format, Record, Severity, format::Pickle, output::Datagram, prelude::*};
+use tracing_strata::{
+    Outcome, Record, Severity,
+    format::Pickle,
+    output::{Datagram, Stream},
+    prelude::*,
+    sink::net::{Address, Connection, Framing},
+};
 
 use crate::{hostile, servers::Server};
 
@@ -136,17 +140,16 @@ fn datagrams() {
     records.iter().zip(&came[1..]).for_each(|(record, line)| check_hostile(record, line));
 }
 
-/// 17.2: the frames of a stream.
+/// 17.1, 17.2: the frames of a connection that is kept.
 #[test]
 fn a_stream() {
     let server = Server::start("stdlib");
-    let mut frames = Vec::new();
-    Pickle::new().format_bytes(&rich(), &mut frames).unwrap();
+    let connection = Connection::builder(Address::tcp("127.0.0.1", TCP)).framing(Framing::None).build().unwrap();
+    // A pickle has its length in front: nothing is to follow it.
+    let handler = Stream::sink(connection).format(Pickle::new()).terminator("");
+    handler.handle(&rich()).unwrap();
     let records: Vec<_> = (0..2_000).map(hostile::record).collect();
-    for record in &records {
-        Pickle::new().format_bytes(record, &mut frames).unwrap();
-    }
-    TcpStream::connect(("127.0.0.1", TCP)).unwrap().write_all(&frames).unwrap();
+    records.iter().for_each(|record| assert_eq!(handler.handle(record).unwrap(), Outcome::Written));
     let came = received(&server, 2_001);
     check_rich(&came[0]);
     records.iter().zip(&came[1..]).for_each(|(record, line)| check_hostile(record, line));

@@ -288,6 +288,21 @@ fn t56_what_the_system_calls_too_long_is_shortened_too() {
     assert!(error.contains("2000000 bytes"), "{error}");
 }
 
+/// A record that is too long costs the account of the ones before it nothing.
+#[test]
+fn a_refusal_is_heard_although_the_next_record_is_too_long() {
+    let (server, port) = server();
+    drop(server);
+    let handler =
+        Datagram::udp("127.0.0.1", port).limit(1 << 20).oversize(Oversize::Refuse).format(Bare).direct().unwrap();
+    let shared = Shared::with_trap("udp", handler, Trap::silent());
+    shared.deliver(&text("lost"));
+    shared.deliver(&text(&"x".repeat(100_000)));
+    shared.flush().unwrap();
+    let stats = shared.stats();
+    assert_eq!((stats.accepted(), stats.written, stats.failed), (2, 0, 2), "{stats}");
+}
+
 #[test]
 fn what_cannot_be_is_refused_at_once() {
     for (builder, expected) in [
