@@ -65,6 +65,11 @@ impl<P: Place> Buffered<P> {
         state.file.is_some() && state.buffer.has_room(len)
     }
 
+    /// How many bytes are held.
+    pub(super) fn held(&self) -> usize {
+        self.state().buffer.bytes.len()
+    }
+
     /// Exchanges the file, after what is held was written to the old one as far as that takes it; `work` is told how many
     /// bytes remain. They go to the new one.
     pub(super) fn swap<R>(&self, work: impl FnOnce(&P, Option<&P::File>, u64) -> (Swap<P::File>, R)) -> R {

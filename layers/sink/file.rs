@@ -245,6 +245,14 @@ impl FileSink {
         matches!(&*self.way, Way::Buffered(buffered) if buffered.would_hold(len))
     }
 
+    /// How many bytes are held.
+    pub(super) fn held(&self) -> usize {
+        match &*self.way {
+            Way::Direct(_) => 0,
+            Way::Buffered(buffered) => buffered.held(),
+        }
+    }
+
     /// Exchanges the file while no record is being written. What is held is brought to the old one first, unless `holding`;
     /// `work` is told how many bytes remain, which the new one gets.
     pub(super) fn swap<R>(

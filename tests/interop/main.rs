@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod dice;
+mod files;
 mod gelf;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod journald;
+mod otlp;
 #[allow(dead_code)]
 mod servers;
 mod sockets;
