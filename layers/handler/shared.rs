@@ -117,7 +117,7 @@ impl Shared {
             inner.place.post().ledger().count_filtered();
             return Some(Outcome::Filtered);
         }
-        inner.place.deliver(record)
+        inner.place.take(record)
     }
 
     /// Whether two are clones of one.

@@ -10,6 +10,7 @@
 mod behind;
 mod datagram;
 mod formatted;
+mod gather;
 #[cfg(target_os = "linux")]
 mod journald;
 mod log_file;

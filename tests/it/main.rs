@@ -6,6 +6,7 @@ mod capture;
 mod context;
 #[cfg(unix)]
 mod datagram;
+mod exit;
 mod files;
 mod gelf;
 mod handlers;
