@@ -354,3 +354,38 @@ fn an_event_as_a_datagram() {
     assert_eq!(drained(|path| of(datagram(path).format(Gelf::new()).direct().unwrap().boxed())), 0);
     assert_eq!(drained(|path| of(datagram(path).format(Gelf::new()).chunks(chunks).direct().unwrap().boxed())), 0);
 }
+
+/// Writes nothing while it is held up.
+struct HeldUp(std::sync::Arc<Mutex<()>>);
+
+impl Handler for HeldUp {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        let _turn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        black_box(record.message());
+        Ok(Outcome::Written)
+    }
+}
+
+#[test]
+fn a_record_for_a_queue() {
+    use tracing_strata::{Queue, handler::queue::Overflow};
+    for policy in [Overflow::DropNewest, Overflow::DropOldest] {
+        let turn = std::sync::Arc::new(Mutex::new(()));
+        let builder = Queue::builder().capacity(64).overflow(policy);
+        let (queue, guard) = builder.spawn(HeldUp(std::sync::Arc::clone(&turn))).unwrap();
+        let subscriber = registry().with(queue.into_layer());
+        // As many records are under way as there may ever be, each with memory for its values.
+        let hold_up = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hold_up = Some(hold_up);
+        let count = steady(subscriber, |index| {
+            if index == EVENTS + 199 {
+                // The end of the warm-up: what else is used, spares in particular, has its share, too.
+                hold_up = None;
+                (0..EVENTS).for_each(event);
+                guard.flush(std::time::Duration::from_secs(60)).unwrap();
+            }
+            event(index);
+        });
+        assert_eq!(count, 0, "{policy:?}");
+    }
+}
