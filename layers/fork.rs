@@ -57,7 +57,17 @@ fn look_closer(now: Option<SystemTime>) {
     }
 }
 
-/// The same, for certain; a system call.
+/// The id of this process, as it was last found out: asking the system costs more than rendering a record. Events look by
+/// themselves, from the first call on.
+#[inline]
+pub(crate) fn process_id() -> u32 {
+    if !IS_WATCHED.load(Ordering::Relaxed) {
+        watch();
+    }
+    PROCESS.load(Ordering::Relaxed)
+}
+
+/// The same as [`look`], for certain; a system call.
 pub(crate) fn check() {
     let id = process::id();
     let known = PROCESS.load(Ordering::Relaxed);

@@ -254,7 +254,7 @@ impl Record {
 
     /// The id of this process.
     pub fn process_id(&self) -> u32 {
-        std::process::id()
+        crate::fork::process_id()
     }
 
     /// The name of this process's executable.

@@ -459,8 +459,8 @@ impl Syslog {
     fn put_process(&self, out: &mut Vec<u8>) {
         match &self.process_id {
             Some(id) => out.extend_from_slice(id.as_bytes()),
-            // Asked each time: after fork(2) it is another.
-            None => out.extend_from_slice(itoa::Buffer::new().format(std::process::id()).as_bytes()),
+            // Asked for each time: after fork(2) it is another.
+            None => out.extend_from_slice(itoa::Buffer::new().format(crate::fork::process_id()).as_bytes()),
         }
     }
 

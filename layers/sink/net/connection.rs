@@ -226,7 +226,7 @@ impl Connection {
             ),
             _ => error,
         })?;
-        state.pipe = Some(Open { pipe, process: std::process::id(), since: Instant::now() });
+        state.pipe = Some(Open { pipe, process: crate::fork::process_id(), since: Instant::now() });
         state.write(deadline.earlier(Deadline::after(self.options.write_deadline)))?;
         state.schedule.succeeded();
         state.last = None;
@@ -249,7 +249,7 @@ impl State {
     /// Whether there is a connection, and whether the peer has left it.
     fn look(&mut self) -> Look {
         let Some(open) = &mut self.pipe else { return Look::Closed };
-        if open.process != std::process::id() {
+        if open.process != crate::fork::process_id() {
             // The parent's; not a byte may come from here.
             self.pipe = None;
             return Look::Closed;
@@ -284,7 +284,7 @@ impl State {
     }
 
     fn hang_up(&mut self) {
-        if let Some(open) = self.pipe.take().filter(|open| open.process == std::process::id()) {
+        if let Some(open) = self.pipe.take().filter(|open| open.process == crate::fork::process_id()) {
             open.pipe.close();
         }
     }

@@ -12,7 +12,9 @@ use std::{
 
 use fork::{Fork, fork, waitpid};
 use tracing::{debug, error, info, info_span};
-use tracing_strata::{FlightRecorder, Handler as _, Memory, Queue, exit, filter::RateLimit, output::LogFile};
+use tracing_strata::{
+    FlightRecorder, Handler as _, Memory, Queue, exit, filter::RateLimit, format::Syslog, output::LogFile,
+};
 use tracing_subscriber::prelude::*;
 
 use super::{as_child, command, run};
@@ -96,6 +98,31 @@ fn t15_after_a_fork_both_log_and_nothing_is_doubled() {
         let summaries = left.lines("limited").iter().filter(|line| line.contains("similar")).count();
         assert_eq!(summaries, 3, "{:?}", left.lines("limited"));
     }
+}
+
+#[test]
+fn t15_records_of_a_child_have_its_process_id() {
+    const NAME: &str = "exit::forks::t15_records_of_a_child_have_its_process_id";
+    as_child(|dir, _| {
+        let file = LogFile::builder(dir.join("log")).format(Syslog::rfc5424().host("here")).build().unwrap();
+        tracing_subscriber::registry().with(file.into_layer()).init();
+        info!("{}", process::id());
+        match fork().unwrap() {
+            Fork::Child => info!("{}", process::id()),
+            Fork::Parent(pid) => drop(waitpid(pid).unwrap()),
+        }
+        info!("{}", process::id());
+        process::exit(0);
+    });
+    let left = run(NAME, "");
+    let text = fs::read_to_string(left.dir.path("log")).unwrap();
+    let ids: Vec<(&str, &str)> = text
+        .lines()
+        .map(|line| (line.split(' ').nth(4).unwrap(), line.rsplit(' ').next().unwrap().trim_start_matches('\u{feff}')))
+        .collect();
+    // Parent, twice the child, parent.
+    assert!(ids.len() == 4 && ids.iter().all(|(found, made)| found == made), "{text}");
+    assert!(ids[0] == ids[3] && ids[1] == ids[2] && ids[0] != ids[1], "{text}");
 }
 
 #[test]
