@@ -133,6 +133,12 @@ impl Account<Item> for Accounts {
     }
 }
 
+/// A flush that was asked for.
+pub(super) struct Asked {
+    hand: Arc<Hand<Item>>,
+    ticket: u64,
+}
+
 // --- a thread's lanes
 
 /// A thread's place at a queue.
@@ -258,18 +264,36 @@ impl Core {
 
     /// Waits until everything that was put before is handled and the handler was flushed; at the end, finished.
     pub(super) fn flush(self: &Arc<Self>, is_last: bool, deadline: Duration) -> Result<(), Error> {
+        let asked = self.ask(is_last, thread::current().id())?;
+        self.wait_for(&asked, deadline, deadline).and_then(|result| result)
+    }
+
+    /// Asks for a flush that the thread `caller` is going to wait for.
+    pub(super) fn ask(self: &Arc<Self>, is_last: bool, caller: ThreadId) -> Result<Asked, Error> {
         fork::check();
         if self.is_of_the_parent() {
             self.restart();
         }
-        if self.is_listener() {
-            // A handler that flushes what it hangs behind would wait for itself.
-            return Ok(());
+        if self.is_listener(caller) {
+            return Err(self.own_thread("flush"));
         }
-        match self.hand().flush(is_last, deadline) {
-            Waited::Done => Ok(()),
-            Waited::Failed(error) => Err(Error::new(error)),
-            Waited::Left(left) => Err(self.not_done("flush", left, deadline)),
+        let hand = self.hand();
+        let ticket = hand.ask(is_last);
+        Ok(Asked { hand, ticket })
+    }
+
+    /// Waits for a flush that was asked for: `deadline` is left of `most`. What the handler says of it, or that it is not
+    /// done.
+    pub(super) fn wait_for(
+        &self,
+        asked: &Asked,
+        deadline: Duration,
+        most: Duration,
+    ) -> Result<Result<(), Error>, Error> {
+        match asked.hand.wait_for_flush(asked.ticket, deadline) {
+            Waited::Done => Ok(Ok(())),
+            Waited::Failed(error) => Ok(Err(Error::new(error))),
+            Waited::Left(left) => Err(self.not_done("flush", left, most)),
         }
     }
 
@@ -280,9 +304,9 @@ impl Core {
             self.restart();
         }
         let hand = self.hand();
-        if self.is_listener() {
+        if self.is_listener(thread::current().id()) {
             hand.close();
-            return Ok(());
+            return Err(self.own_thread("shutdown"));
         }
         match hand.shut_down(deadline, &*self.books) {
             Waited::Left(left) => {
@@ -294,8 +318,16 @@ impl Core {
         }
     }
 
-    fn is_listener(&self) -> bool {
-        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) == Some(thread::current().id())
+    fn is_listener(&self, thread: ThreadId) -> bool {
+        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) == Some(thread)
+    }
+
+    #[cold]
+    fn own_thread(&self, doing: &str) -> Error {
+        Error::new(format_args!(
+            "queue {:?}: {doing}: called on the queue's own thread, which cannot wait for itself: what waits is not written yet",
+            self.name
+        ))
     }
 
     #[cold]

@@ -58,14 +58,17 @@ mod sync;
 mod taker;
 
 use std::{
+    cell::Cell,
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
+    thread::ThreadId,
+    time::{Duration, Instant},
 };
 
 use self::core::Core;
 pub use self::{builder::QueueBuilder, guard::QueueGuard, health::Health, lost::Lost, overflow::Overflow};
-use super::{Handler, Outcome};
+use super::{Handler, Outcome, panicked};
 use crate::{Error, Record, Severity, trap::Ledger};
 
 /// A handler, or several, behind a bounded queue: the caller captures the record and goes on; formatting and writing
@@ -112,11 +115,11 @@ impl Handler for Queue {
 
     /// Waits for the queue's [`drain`](QueueBuilder::drain) deadline at most.
     fn flush(&self) -> Result<(), Error> {
-        self.core.flush(false, self.core.drain)
+        if is_in_a_hurry() { Ok(()) } else { self.core.flush(false, self.core.drain) }
     }
 
     fn finish(&self) -> Result<(), Error> {
-        self.core.flush(true, self.core.drain)
+        if is_in_a_hurry() { Ok(()) } else { self.core.flush(true, self.core.drain) }
     }
 
     fn attach(&self, ledger: &Arc<Ledger>) {
@@ -164,18 +167,62 @@ fn all() -> Vec<Arc<Core>> {
     ALL.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
 }
 
-/// Brings what waits in all queues to its place, each within its own `drain` deadline and all within `cap`: for the end
-/// of a process that nobody shuts down.
-pub(crate) fn drain_all(cap: Option<Duration>) -> Result<(), Error> {
-    let queues = all();
-    let mut first = Ok(());
-    let began = std::time::Instant::now();
-    // A queue may hand on to one that was made before it.
-    for queue in queues.iter().rev() {
-        let left = cap.map_or(Duration::MAX, |cap| cap.saturating_sub(began.elapsed()));
-        first = first.and(queue.flush(true, queue.drain.min(left)));
+thread_local! {
+    /// Whether queues are waited for on this thread.
+    static IS_IN_A_HURRY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// On this thread, handlers are flushed without waiting for queues, wherever those are among them.
+pub(super) fn hurry(is_in_a_hurry: bool) {
+    IS_IN_A_HURRY.try_with(|cell| cell.set(is_in_a_hurry)).unwrap_or_default();
+}
+
+fn is_in_a_hurry() -> bool {
+    IS_IN_A_HURRY.try_with(Cell::get).unwrap_or_default()
+}
+
+/// A queue that did not get done, for what its handler holds back.
+pub(super) struct Stuck(Arc<Core>);
+
+impl Stuck {
+    /// Flushes the handler behind the queue, on this thread.
+    pub(super) fn finish_behind(&self) -> Result<(), Error> {
+        let core = &self.0;
+        let finish = || core.handler().finish();
+        let result = catch_unwind(AssertUnwindSafe(finish)).unwrap_or_else(|panic| Err(panicked("finish", &*panic)));
+        if let Err(error) = &result {
+            core.ledger().tell(error);
+        }
+        result
     }
-    first
+}
+
+/// Brings what waits in all queues to its place, in all of them at once, each within its own `drain` deadline and all
+/// within `cap`: for the end of a process that nobody shuts down. `caller` waits for it: a queue whose listener that is
+/// will not get done. Gives those that did not, and why the first did not.
+pub(super) fn drain_all(cap: Duration, caller: ThreadId) -> (Vec<Stuck>, Result<(), Error>) {
+    let began = Instant::now();
+    // A queue may hand on to one that was made before it.
+    let asked: Vec<_> = all().into_iter().rev().map(|core| (core.ask(true, caller), core)).collect();
+    let (mut stuck, mut first) = (Vec::new(), Ok(()));
+    for (asked, core) in asked {
+        let most = core.drain.min(cap);
+        let result = asked.and_then(|asked| core.wait_for(&asked, most.saturating_sub(began.elapsed()), most));
+        match result {
+            Ok(Ok(())) => {}
+            Ok(failed) => first = first.and(failed),
+            Err(error) => {
+                first = first.and(Err(error));
+                stuck.push(Stuck(core));
+            }
+        }
+    }
+    (stuck, first)
+}
+
+/// Whether there is any queue.
+pub(super) fn is_any() -> bool {
+    !all().is_empty()
 }
 
 /// In a child of a fork: every queue begins anew, with a listener of its own. What waited is the parent's to write.
