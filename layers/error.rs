@@ -45,6 +45,10 @@ impl Error {
         Self::make(Kind::Config, message.to_string(), None)
     }
 
+    pub(crate) fn format(message: impl fmt::Display) -> Self {
+        Self::make(Kind::Format, message.to_string(), None)
+    }
+
     pub(crate) fn io_at(path: &Path, doing: &str, source: io::Error) -> Self {
         Self::make(Kind::Io, format!("cannot {doing} {}", path.display()), Some(source.into()))
     }

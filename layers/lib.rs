@@ -50,7 +50,7 @@
 //! | `extra=` | the event's fields, typed |
 //! | `LoggerAdapter`, `contextvars` | span fields, [`Logger::bind`], [`Globals`] |
 //! | `Handler`, `setLevel`, `addFilter` | [`Handler`], [`.level()`](Handler::level), [`.filter()`](Handler::filter), [`.rewrite()`](Handler::rewrite) |
-//! | `Formatter` | [`Format`]: [`format::Text`], [`format::Json`] |
+//! | `Formatter` | [`Format`]: [`format::Template`] takes Python's own formats; [`format::Text`], [`format::Json`] |
 //! | `StreamHandler`, `FileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::Null`] |
 //! | `logger.exception()` | [`exception!`] |
 //! | `handleError`, `raiseExceptions` | [`trap::Trap`] |

@@ -6,16 +6,20 @@
 //! |---|---|---|
 //! | [`Json`] | machines | one JSON object on one line |
 //! | [`Text`] | people | one line, or several where asked for |
+//! | [`Template`] | whoever reads it now | what Python's `logging.Formatter` makes of the same format |
 //!
 //! A format of one's own is an implementation of [`Format`]; [`Time`] writes the time for it.
 
 mod digits;
 mod json;
+mod strftime;
+mod template;
 mod text;
 mod time;
 
 pub use self::{
     json::{Json, Key},
+    template::{BufferingFormatter, Style, Template, TemplateBuilder},
     text::{Color, Text},
     time::Time,
 };

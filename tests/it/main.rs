@@ -15,4 +15,5 @@ mod places;
 mod stream;
 mod strict;
 mod support;
+mod template;
 mod text;
