@@ -52,6 +52,7 @@
 //! | `Handler`, `setLevel`, `addFilter` | [`Handler`], [`.level()`](Handler::level), [`.filter()`](Handler::filter), [`.rewrite()`](Handler::rewrite) |
 //! | `Formatter` | [`Format`]: [`format::Template`] takes Python's own formats; [`format::Text`], [`format::Json`] |
 //! | `StreamHandler`, `FileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::Null`] |
+//! | `QueueHandler`, `QueueListener` | [`Queue`] |
 //! | `logger.exception()` | [`exception!`] |
 //! | `handleError`, `raiseExceptions` | [`trap::Trap`] |
 //! | `logging.shutdown` | [`flush_all`] |
@@ -110,7 +111,7 @@ pub mod trap;
 pub use self::{
     error::Error,
     format::Format,
-    handler::{Context, Handler, HandlerLayer, Outcome, Shared, Tee, flush_all},
+    handler::{Context, Handler, HandlerLayer, Outcome, Queue, Shared, Tee, flush_all},
     logger::Logger,
     loggers::Loggers,
     record::{Fields, Globals, Record, Severity, Value},

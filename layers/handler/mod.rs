@@ -5,6 +5,7 @@
 mod context;
 mod layer;
 mod place;
+pub mod queue;
 mod shared;
 mod spans;
 mod wrap;
@@ -23,6 +24,7 @@ pub use self::{
     context::Context,
     layer::HandlerLayer,
     place::flush_all,
+    queue::Queue,
     shared::{Shared, Tee},
     wrap::{Filtered, Leveled, Rewritten},
 };

@@ -70,8 +70,7 @@ impl<H: Handler> Place<H> {
     }
 
     fn tell(&self, error: &Error, record: Option<&Record>) {
-        // A trap is user code; if it panics there is nobody left to tell.
-        catch_unwind(AssertUnwindSafe(|| self.post.tell(error, record))).unwrap_or_default();
+        self.post.tell(error, record);
     }
 
     /// Flushes the handler; what goes wrong is told and returned.

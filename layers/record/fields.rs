@@ -291,9 +291,12 @@ impl Fields {
         }
     }
 
-    #[cfg(test)]
+    #[inline]
     pub(super) fn held_bytes(&self) -> usize {
-        self.text.capacity() + self.bytes.capacity()
+        self.text.capacity()
+            + self.bytes.capacity()
+            + self.slots.capacity() * size_of::<Slot>()
+            + self.links.capacity() * size_of::<Link>()
     }
 
     /// How many values carry a marker instead of (all of) what was given.

@@ -39,6 +39,13 @@ impl Nested {
     }
 }
 
+/// For threads of ours: no event or span that is born here is captured any more (each is counted as dropped), so that
+/// handlers never feed each other.
+pub(crate) fn silence_this_thread() {
+    // Never undone: such a thread does nothing else.
+    NESTING.try_with(|depth| depth.set(MAX_NESTING)).unwrap_or_default();
+}
+
 impl Drop for Nested {
     #[inline]
     fn drop(&mut self) {

@@ -43,7 +43,7 @@ pub(crate) use self::{
     capture::{FUNCTION_FIELD, SEVERITY_FIELD, STACK_FIELD, capture_fields, severity_of},
     context::{Chain, Held, Home, SpanData, created, current, enter, entered, exit, was_created},
     fields::{Entry, Span, Tag},
-    guarded::{Nested, VALUE_LIMIT, panic_message},
+    guarded::{Nested, VALUE_LIMIT, panic_message, silence_this_thread},
     pool::Pooled,
     severity::closest,
 };
@@ -366,6 +366,11 @@ impl Record {
     }
 
     // --- keeping
+
+    /// What the record takes in memory, without its spans, which it shares with others.
+    pub(crate) fn held_bytes(&self) -> usize {
+        size_of::<Self>() + self.fields.held_bytes()
+    }
 
     /// A reference to this record that can be stored, sent and read later. Copies nothing if the record came from an
     /// event; one's own record is copied.

@@ -8,6 +8,9 @@ use std::{
     },
 };
 
+use super::Outlet;
+use crate::{Error, Record};
+
 /// Counts what became of each record a handler accepted. Shared: read it from anywhere, at any time.
 ///
 /// At every moment `accepted = written + filtered + dropped + failed + queued`.
@@ -16,6 +19,9 @@ pub struct Ledger {
     counts: Counts,
     /// Held while records move from `queued` to where they end, so that a reading never sees one twice or not at all.
     settling: Mutex<()>,
+    outlet: Outlet,
+    /// Whose records these are, where they are on another account already: that of a queue before this handler.
+    outer: Option<Arc<Ledger>>,
 }
 
 /// On lines of their own: handlers of different threads do not slow each other down.
@@ -28,6 +34,7 @@ struct Counts {
     failed: AtomicU64,
     queued: AtomicU64,
     marked: AtomicU64,
+    troubles: AtomicU64,
 }
 
 /// A reading of a [`Ledger`].
@@ -46,6 +53,8 @@ pub struct Stats {
     pub queued: u64,
     /// Records (counted elsewhere, too) with at least one value that was cut, panicked or failed to print.
     pub marked: u64,
+    /// Failures told to the trap that belong to no record in hand: of a flush, a rotation, a compression.
+    pub troubles: u64,
 }
 
 impl Stats {
@@ -58,13 +67,16 @@ impl Stats {
 /// `12 accepted: 10 written, 1 filtered, 0 dropped, 1 failed, 0 queued`
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { written, filtered, dropped, failed, queued, marked } = self;
+        let Self { written, filtered, dropped, failed, queued, marked, troubles } = self;
         let accepted = self.accepted();
         write!(
             f,
             "{accepted} accepted: {written} written, {filtered} filtered, {dropped} dropped, {failed} failed, {queued} queued"
         )?;
-        if *marked > 0 { write!(f, " ({marked} with marked values)") } else { Ok(()) }
+        if *marked > 0 {
+            write!(f, " ({marked} with marked values)")?;
+        }
+        if *troubles > 0 { write!(f, " ({troubles} troubles)") } else { Ok(()) }
     }
 }
 
@@ -84,9 +96,29 @@ pub fn stats() -> Vec<(String, Stats)> {
 }
 
 impl Ledger {
+    fn new(name: &str, outer: Option<Arc<Ledger>>) -> Self {
+        Self {
+            name: Mutex::new(name.to_owned()),
+            counts: Counts::default(),
+            settling: Mutex::new(()),
+            outlet: Outlet::default(),
+            outer,
+        }
+    }
+
+    /// One that is in no list.
+    pub(crate) fn apart(name: &str) -> Arc<Self> {
+        Arc::new(Self::new(name, None))
+    }
+
+    /// For the handler behind a queue: records that it holds back are on the queue's account already, and what it settles
+    /// is settled there.
+    pub(crate) fn behind(outer: &Arc<Ledger>) -> Arc<Self> {
+        Arc::new(Self::new("", Some(Arc::clone(outer))))
+    }
+
     pub(super) fn registered(name: &str) -> Arc<Self> {
-        let ledger =
-            Arc::new(Self { name: Mutex::new(name.to_owned()), counts: Counts::default(), settling: Mutex::new(()) });
+        let ledger = Arc::new(Self::new(name, None));
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|other| other.strong_count() > 0);
         all.push(Arc::downgrade(&ledger));
@@ -99,12 +131,15 @@ impl Ledger {
 
     /// The handler's name.
     pub fn name(&self) -> String {
-        self.name.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        match &self.outer {
+            Some(outer) => outer.name(),
+            None => self.name.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
     }
 
     /// A reading.
     pub fn stats(&self) -> Stats {
-        let Counts { written, filtered, dropped, failed, queued, marked } = &self.counts;
+        let Counts { written, filtered, dropped, failed, queued, marked, troubles } = &self.counts;
         let read = |count: &AtomicU64| count.load(Ordering::Acquire);
         let _settled = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
         Stats {
@@ -114,6 +149,7 @@ impl Ledger {
             failed: read(failed),
             queued: read(queued),
             marked: read(marked),
+            troubles: read(troubles),
         }
     }
 
@@ -127,25 +163,57 @@ impl Ledger {
 
     /// `count` queued records were written. More than are queued are not counted.
     pub fn settle_written(&self, count: u64) {
-        self.unqueue(count, &self.counts.written);
+        self.unqueue(count, |counts| &counts.written);
+    }
+
+    /// `count` queued records were refused by a level or filter behind a queue.
+    pub fn settle_filtered(&self, count: u64) {
+        self.unqueue(count, |counts| &counts.filtered);
     }
 
     /// `count` queued records were given up on purpose.
     pub fn settle_dropped(&self, count: u64) {
-        self.unqueue(count, &self.counts.dropped);
+        self.unqueue(count, |counts| &counts.dropped);
     }
 
     /// `count` queued records were lost to an error.
     pub fn settle_failed(&self, count: u64) {
-        self.unqueue(count, &self.counts.failed);
+        self.unqueue(count, |counts| &counts.failed);
     }
 
-    fn unqueue(&self, count: u64, to: &AtomicU64) {
+    /// Tells the handler's trap of a failure that is found later than the call it belongs to, on a thread of the
+    /// handler's own perhaps, and counts it as a [trouble](Stats::troubles). Records that were lost are settled apart
+    /// from it. Not to be called under a lock: traps are user code. One that panics is ignored.
+    pub fn tell(&self, error: &Error) {
+        self.tell_of(error, None);
+    }
+
+    /// The same for a record in hand that failed, which is counted already.
+    #[cold]
+    pub(crate) fn tell_of(&self, error: &Error, record: Option<&Record>) {
+        if let Some(outer) = &self.outer {
+            return outer.tell_of(error, record);
+        }
+        if record.is_none() || error.record_is_held() {
+            self.count_trouble();
+        }
+        self.outlet.tell(&self.name(), error, record);
+    }
+
+    fn unqueue(&self, count: u64, to: fn(&Counts) -> &AtomicU64) {
+        let settled = self.settle(count, to(&self.counts));
+        if let Some(outer) = &self.outer {
+            outer.unqueue(settled, to);
+        }
+    }
+
+    fn settle(&self, count: u64, to: &AtomicU64) -> u64 {
         let _settling = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
         // A handler that settles more than it queued would otherwise make readings absurd.
         let count = count.min(self.counts.queued.load(Ordering::Acquire));
         self.counts.queued.fetch_sub(count, Ordering::AcqRel);
         to.fetch_add(count, Ordering::AcqRel);
+        count
     }
 
     #[inline]
@@ -163,6 +231,14 @@ impl Ledger {
 
     pub(crate) fn count_failed(&self) {
         self.counts.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_trouble(&self) {
+        self.counts.troubles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn outlet(&self) -> &Outlet {
+        &self.outlet
     }
 
     #[cold]

@@ -7,8 +7,9 @@ mod ledger;
 
 use std::{
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -126,14 +127,12 @@ impl<'a> Failure<'a> {
 pub(crate) struct Post {
     name: String,
     ledger: Arc<Ledger>,
-    trap: Trap,
-    told: Limiter,
 }
 
 impl Post {
     pub(crate) fn new(name: String) -> Self {
         let ledger = Ledger::registered(&name);
-        Self { name, ledger, trap: Trap::default(), told: Limiter::default() }
+        Self { name, ledger }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -150,34 +149,64 @@ impl Post {
     }
 
     pub(crate) fn set_trap(&mut self, trap: Trap) {
-        self.trap = trap;
+        self.ledger.outlet().set_trap(trap);
     }
 
-    /// Tells a failure that is counted already.
+    /// Tells a failure. A record that was lost is counted already.
     #[cold]
     pub(crate) fn tell(&self, error: &Error, record: Option<&Record>) {
-        match &self.trap.0 {
+        if record.is_none() || error.record_is_held() {
+            self.ledger.count_trouble();
+        }
+        self.ledger.outlet().tell(&self.name, error, record);
+    }
+
+    /// Tells how many failures the default trap has held back, if any.
+    pub(crate) fn tell_the_rest(&self) {
+        self.ledger.outlet().tell_the_rest(&self.name);
+    }
+}
+
+/// The trap of a handler. Part of its ledger, so that whoever settles records can tell failures, too.
+#[derive(Debug, Default)]
+struct Outlet {
+    trap: Mutex<Trap>,
+    told: Limiter,
+}
+
+impl Outlet {
+    fn set_trap(&self, trap: Trap) {
+        *self.trap.lock().unwrap_or_else(PoisonError::into_inner) = trap;
+    }
+
+    /// A copy: traps are user code, which never runs under a lock.
+    fn trap(&self) -> Trap {
+        self.trap.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn tell(&self, name: &str, error: &Error, record: Option<&Record>) {
+        match self.trap().0 {
             Kind::Silent => {}
-            Kind::Custom(report) => report(&Failure { handler: &self.name, error, record }),
+            // If it panics there is nobody left to tell.
+            Kind::Custom(report) => {
+                catch_unwind(AssertUnwindSafe(|| report(&Failure { handler: name, error, record })))
+                    .unwrap_or_default();
+            }
             Kind::Stderr { at_most_every } => {
-                if let Some(missed) = self.told.pass(*at_most_every) {
-                    tell_on_stderr(&self.name, error, missed);
+                if let Some(missed) = self.told.pass(at_most_every) {
+                    tell_on_stderr(name, error, missed);
                 }
             }
         }
     }
-}
 
-impl Post {
-    /// Tells how many failures the default trap has held back, if any.
-    pub(crate) fn tell_the_rest(&self) {
-        let Kind::Stderr { .. } = self.trap.0 else { return };
+    fn tell_the_rest(&self, name: &str) {
+        let Kind::Stderr { .. } = self.trap().0 else { return };
         let missed = self.told.missed.swap(0, Ordering::Relaxed);
         if missed > 0 {
             let failures = if missed == 1 { "failure" } else { "failures" };
             crate::sink::stderr_line(&format!(
-                "tracing-strata: handler {:?}: {missed} more {failures} since the last report",
-                self.name
+                "tracing-strata: handler {name:?}: {missed} more {failures} since the last report"
             ));
         }
     }

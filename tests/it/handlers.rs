@@ -279,3 +279,40 @@ fn settling_more_than_is_queued_counts_what_is_queued() {
     let layer = Faulty.into_layer();
     assert_eq!((layer.stats().accepted(), layer.stats().written), (2, 2));
 }
+
+#[test]
+fn a_ledger_tells_the_trap_of_what_goes_wrong_later() {
+    /// Works after it has taken a record.
+    #[derive(Clone, Default)]
+    struct Late(Arc<std::sync::OnceLock<Arc<Ledger>>>);
+    impl Handler for Late {
+        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+            Ok(Outcome::Written)
+        }
+        fn attach(&self, ledger: &Arc<Ledger>) {
+            self.0.set(Arc::clone(ledger)).unwrap();
+        }
+    }
+    let late = Late::default();
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let remember = Arc::clone(&told);
+    let trap = Trap::new(move |failure| {
+        let what = failure.error().to_string();
+        remember.lock().unwrap().push((failure.handler().to_owned(), what.clone(), failure.record().is_some()));
+        assert_ne!(what, "panics");
+    });
+    // The trap and the name come after the ledger.
+    let layer = late.clone().into_layer().trap(trap).named("late");
+    let ledger = layer.ledger();
+    with_layer(layer, || {
+        info!("taken");
+        let late = Arc::clone(late.0.get().unwrap());
+        std::thread::spawn(move || ["first", "panics", "last"].map(|what| late.tell(&Error::new(what))))
+            .join()
+            .unwrap();
+    });
+    let expected = ["first", "panics", "last"].map(|what| ("late".to_owned(), what.to_owned(), false));
+    assert_eq!(*told.lock().unwrap_or_else(std::sync::PoisonError::into_inner), expected);
+    assert_eq!((ledger.stats().troubles, ledger.stats().accepted(), ledger.stats().written), (3, 1, 1));
+    assert!(ledger.stats().to_string().ends_with("(3 troubles)"));
+}

@@ -12,6 +12,7 @@ mod log_file;
 mod logger;
 mod loggers;
 mod places;
+mod queue;
 mod stream;
 mod strict;
 mod support;

@@ -1,0 +1,29 @@
+//! One write for many records: outputs of lines hold what a listener gives them until it rests.
+
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+};
+
+/// What was held on this thread, to be written.
+pub(crate) trait Pending {
+    /// Writes it; what goes wrong is on the ledger and told to the trap.
+    fn write_out(&self);
+}
+
+thread_local! {
+    static LISTENS: Cell<bool> = const { Cell::new(false) };
+    static PENDING: RefCell<Vec<Arc<dyn Pending>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// From here on, this thread is a queue's listener.
+pub(super) fn listen() {
+    LISTENS.set(true);
+}
+
+/// Writes all that is held on this thread.
+pub(super) fn write_out() {
+    // Taken out first: what is written may not find the list in use.
+    let pending = PENDING.take();
+    pending.iter().for_each(|pending| pending.write_out());
+}

@@ -1,0 +1,114 @@
+//! How a queue is made.
+
+use std::{sync::Arc, thread, time::Duration};
+
+use super::{
+    Overflow, Queue, QueueGuard,
+    core::{Core, Limits},
+    listener,
+};
+use crate::{Error, Severity, handler::Handler};
+
+/// What a queue holds and does. Made by [`Queue::builder`].
+///
+/// | option | default |
+/// |---|---|
+/// | [`capacity`](Self::capacity) | 8,192 records |
+/// | [`max_bytes`](Self::max_bytes) | 16 MiB |
+/// | [`overflow`](Self::overflow) | [`Overflow::BLOCK`]: callers wait, nothing is lost |
+/// | [`protect`](Self::protect) | ERROR and above |
+/// | [`drain`](Self::drain) | 5 s |
+/// | [`named`](Self::named) | the handler's default name |
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct QueueBuilder {
+    limits: Limits,
+    drain: Duration,
+    name: Option<String>,
+}
+
+impl Default for QueueBuilder {
+    fn default() -> Self {
+        let limits =
+            Limits { capacity: 8_192, max_bytes: 16 << 20, overflow: Overflow::BLOCK, protect: Severity::ERROR };
+        Self { limits, drain: Duration::from_secs(5), name: None }
+    }
+}
+
+impl QueueBuilder {
+    /// How many records may wait.
+    pub fn capacity(mut self, records: usize) -> Self {
+        self.limits.capacity = records;
+        self
+    }
+
+    /// How much memory the waiting records may take, in bytes. A record that takes more by itself is lost.
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.limits.max_bytes = bytes;
+        self
+    }
+
+    /// What happens to a record that finds no room.
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.limits.overflow = overflow;
+        self
+    }
+
+    /// From which severity on records are not given up while there are others.
+    pub fn protect(mut self, least: impl Into<Severity>) -> Self {
+        self.limits.protect = least.into();
+        self
+    }
+
+    /// How long dropping the guard (or the queue that [owns](Self::own) its listener) and a plain
+    /// [`flush`](Handler::flush) wait at most.
+    pub fn drain(mut self, deadline: Duration) -> Self {
+        self.drain = deadline;
+        self
+    }
+
+    /// What the thread and the handler are called where nobody gives them a name.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Starts the listener. Several handlers, each with its own level and format, come as a [`Tee`](crate::Tee).
+    ///
+    /// # Errors
+    /// A limit is zero, or the system gives no thread.
+    pub fn spawn(self, handler: impl Handler) -> Result<(Queue, QueueGuard), Error> {
+        let core = self.start(handler.boxed())?;
+        Ok((Queue { core: Arc::clone(&core), is_owner: false }, QueueGuard(core)))
+    }
+
+    /// Starts the listener of a queue that needs no guard: dropping the queue shuts it down.
+    ///
+    /// # Errors
+    /// As for [`spawn`](Self::spawn).
+    pub fn own(self, handler: impl Handler) -> Result<Queue, Error> {
+        Ok(Queue { core: self.start(handler.boxed())?, is_owner: true })
+    }
+
+    fn start(self, handler: Box<dyn Handler>) -> Result<Arc<Core>, Error> {
+        let Self { limits, drain, name } = self;
+        let name = name.unwrap_or_else(|| handler.default_name());
+        for (limit, value) in [("capacity", limits.capacity), ("max_bytes", limits.max_bytes)] {
+            if value == 0 {
+                return Err(Error::config(format_args!("queue {name:?}: {limit}: expected 1 or more, got 0")));
+            }
+        }
+        let core = Arc::new(Core::new(name, limits, drain, handler.into()));
+        let shared = Arc::clone(&core);
+        thread::Builder::new().name(thread_name(&core.name)).spawn(move || listener::run(&shared)).map_err(
+            |error| Error::with_source(format_args!("queue {:?}: cannot start its thread", core.name), error),
+        )?;
+        super::register(&core);
+        Ok(core)
+    }
+}
+
+/// A thread's name may hold no NUL; Linux shows the first 15 bytes of it.
+fn thread_name(queue: &str) -> String {
+    format!("strata-{}", queue.replace('\0', ""))
+}

@@ -1,0 +1,44 @@
+//! How a queue is doing.
+
+use std::{fmt, time::Duration};
+
+use super::Lost;
+
+/// A reading of a queue. Made by [`Queue::health`](super::Queue::health) and
+/// [`QueueGuard::health`](super::QueueGuard::health).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Health {
+    /// Records that wait, or are in the listener's hands.
+    pub depth: usize,
+    /// The most that `depth` has ever been.
+    pub high_water: usize,
+    /// What the waiting records take, in bytes.
+    pub bytes: usize,
+    /// The most that `bytes` has ever been.
+    pub bytes_high_water: usize,
+    /// How long ago the record was captured that has waited longest; `None` if none waits.
+    pub oldest_age: Option<Duration>,
+    /// Records that found no room, or were left at a shutdown.
+    pub lost: Lost,
+    /// How often a caller had to wait for room ([`Overflow::Block`](super::Overflow::Block)).
+    pub waits: u64,
+    /// Which part of the time since it started the listener has been at work: 0.0 to 1.0.
+    pub busy: f64,
+}
+
+/// `depth 3 (high water 812, 1.2 MiB), lost 0, busy 12 %`
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { depth, high_water, bytes, oldest_age, lost, waits, busy, .. } = self;
+        write!(f, "depth {depth} (high water {high_water}), {bytes} bytes")?;
+        if let Some(age) = oldest_age {
+            write!(f, ", oldest {} ms", age.as_millis())?;
+        }
+        write!(f, ", lost {}", lost.total())?;
+        if *waits > 0 {
+            write!(f, ", waits {waits}")?;
+        }
+        write!(f, ", busy {:.0} %", busy * 100.0)
+    }
+}

@@ -1,0 +1,134 @@
+//! Hands records to a thread of its own.
+//!
+//! Python: `logging.handlers.QueueHandler` and `QueueListener`.
+
+mod batch;
+mod builder;
+mod core;
+mod guard;
+mod health;
+mod listener;
+mod overflow;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use self::core::Core;
+pub use self::{
+    builder::QueueBuilder,
+    guard::QueueGuard,
+    health::Health,
+    overflow::{Lost, Overflow},
+};
+use super::{Handler, Outcome};
+use crate::{Error, Record, Severity, trap::Ledger};
+
+/// A handler, or several, behind a bounded queue: the caller captures the record and goes on; formatting and writing
+/// happen on a listener thread.
+///
+/// ```
+/// use std::time::Duration;
+/// use tracing_strata::{Queue, prelude::*, format::Json, handler::queue::Overflow, output::LogFile};
+/// use tracing_subscriber::prelude::*;
+///
+/// # let path = std::env::temp_dir().join(format!("strata-queue-{}.jsonl", std::process::id()));
+/// let file = LogFile::builder(&path).format(Json::new()).build()?;
+/// let (file, guard) = Queue::builder().capacity(8_192).overflow(Overflow::DropOldest).spawn(file)?;
+/// let subscriber = tracing_subscriber::registry().with(file.into_layer());
+/// tracing::subscriber::with_default(subscriber, || tracing::info!(user = 7, "paid"));
+/// guard.shutdown(Duration::from_secs(5))?;
+/// assert!(std::fs::read_to_string(&path)?.contains("paid"));
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Queue {
+    core: Arc<Core>,
+    /// Without a guard, the queue itself waits for its records.
+    is_owner: bool,
+}
+
+impl Queue {
+    /// A queue, with its limits to be chosen.
+    pub fn builder() -> QueueBuilder {
+        QueueBuilder::default()
+    }
+
+    /// How the queue is doing.
+    pub fn health(&self) -> Health {
+        self.core.health()
+    }
+}
+
+impl Handler for Queue {
+    #[inline]
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        Ok(self.core.put(record))
+    }
+
+    /// Waits for the queue's [`drain`](QueueBuilder::drain) deadline at most.
+    fn flush(&self) -> Result<(), Error> {
+        self.core.flush(self.core.drain)
+    }
+
+    fn attach(&self, ledger: &Arc<Ledger>) {
+        self.core.attach(ledger);
+    }
+
+    #[inline]
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    fn least(&self) -> Severity {
+        self.core.handler().least()
+    }
+
+    fn default_name(&self) -> String {
+        self.core.name.clone()
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        if self.is_owner {
+            // The trap was told.
+            self.core.shut_down(self.core.drain).unwrap_or_default();
+        }
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("name", &self.core.name).finish_non_exhaustive()
+    }
+}
+
+static ALL: Mutex<Vec<Weak<Core>>> = Mutex::new(Vec::new());
+
+fn register(core: &Arc<Core>) {
+    let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|other| other.strong_count() > 0);
+    all.push(Arc::downgrade(core));
+}
+
+fn all() -> Vec<Arc<Core>> {
+    ALL.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
+}
+
+/// Brings what waits in all queues to its place, each within its own `drain` deadline and all within `cap`: for the end
+/// of a process that nobody shuts down.
+#[expect(dead_code, reason = "for the process's exit, which comes next")]
+pub(crate) fn drain_all(cap: Option<Duration>) -> Result<(), Error> {
+    let queues = all();
+    let mut first = Ok(());
+    let began = std::time::Instant::now();
+    // A queue may hand on to one that was made before it.
+    for queue in queues.iter().rev() {
+        let left = cap.map_or(Duration::MAX, |cap| cap.saturating_sub(began.elapsed()));
+        first = first.and(queue.flush(queue.drain.min(left)));
+    }
+    first
+}

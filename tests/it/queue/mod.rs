@@ -1,0 +1,4 @@
+//! The queue: hand-over, limits, losses, shutdown.
+
+mod shutdown;
+mod support;
