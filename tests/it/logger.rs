@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use tracing_strata::{Handler as _, Logger, Severity, Value, critical};
+use tracing_strata::{Handler as _, Logger, Record, Severity, Value, critical};
 use tracing_subscriber::{filter::Targets, prelude::*, registry};
 
-use crate::support::{Memory, records, spans};
+use crate::support::{Memory, record, records, spans};
 
 #[test]
 fn target_severity_and_fields_at_run_time() {
@@ -136,7 +136,7 @@ fn values_named_as_the_message_or_the_severity_do_not_replace_them() {
 
 #[test]
 fn an_entry_brings_its_place_function_and_stack() {
-    let record = support::record(|| {
+    let record = record(|| {
         let log = Logger::new("bridge");
         log.at(Severity::INFO).source("app.lua", 7).function("main").stack("  at app.lua:7").field("x", 1).log("m");
     });
