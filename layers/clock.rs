@@ -3,18 +3,25 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// Tells the wall-clock time.
+/// Tells the time.
 ///
 /// Anything that can be asked from several threads will do; [`ManualClock`] is the one for tests.
 pub trait Clock: Send + Sync + 'static {
-    /// The present time.
+    /// The present time on the wall, which may jump, also backwards.
     fn now(&self) -> SystemTime;
+
+    /// Time since some moment in the past that is the same for all clocks of the process; it never goes back. For limits
+    /// and ages (default: the system's monotonic clock).
+    fn monotonic(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
+    }
 }
 
 /// The operating system's clock (the default everywhere).
@@ -32,6 +39,10 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     fn now(&self) -> SystemTime {
         (**self).now()
     }
+
+    fn monotonic(&self) -> Duration {
+        (**self).monotonic()
+    }
 }
 
 /// A clock that stands still until it is told to move. Clones share the time.
@@ -48,6 +59,7 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 #[derive(Clone, Default)]
 pub struct ManualClock {
     nanos: Arc<AtomicU64>,
+    monotonic: Arc<AtomicU64>,
 }
 
 impl ManualClock {
@@ -58,12 +70,13 @@ impl ManualClock {
         clock
     }
 
-    /// Moves forward.
+    /// Moves forward; monotonic time, too.
     pub fn advance(&self, by: Duration) {
         self.nanos.fetch_add(nanos(by), Ordering::SeqCst);
+        self.monotonic.fetch_add(nanos(by), Ordering::SeqCst);
     }
 
-    /// Jumps to a time, also backwards. Times before the epoch count as the epoch.
+    /// Jumps to a time, also backwards; monotonic time stays. Times before the epoch count as the epoch.
     pub fn set(&self, to: SystemTime) {
         self.nanos.store(nanos(to.duration_since(UNIX_EPOCH).unwrap_or_default()), Ordering::SeqCst);
     }
@@ -76,6 +89,10 @@ fn nanos(duration: Duration) -> u64 {
 impl Clock for ManualClock {
     fn now(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_nanos(self.nanos.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_nanos(self.monotonic.load(Ordering::SeqCst))
     }
 }
 

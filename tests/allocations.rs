@@ -17,7 +17,7 @@ use std::{
 use alloc::allocations;
 use tracing::Subscriber;
 use tracing_strata::{
-    Error, Loggers, Outcome, Record, Tee,
+    Error, FlightRecorder, Loggers, Memory, Outcome, Record, Tee,
     format::{Format, Json, Template, Text},
     prelude::*,
     record::Kept,
@@ -140,6 +140,36 @@ fn two_handlers_on_a_tee() {
 fn a_rewritten_record() {
     let masked = Null(Json::new()).rewrite(|record: &mut Record| record.set("route", "***"));
     assert_eq!(steady(registry().with(masked.into_layer()), event), 0);
+}
+
+fn debug_event(index: u64) {
+    let client = Ipv4Addr::from_bits(0x0a00_0000 | index as u32);
+    tracing::debug!(user = index, route = "/orders", ms = index as f64 / 8.0, cached = true, %client, "request served");
+}
+
+#[test]
+fn a_record_that_a_flight_recorder_holds_back() {
+    let recorder = || registry().with(FlightRecorder::new(Null(Json::new())).tree_records(100).into_layer());
+    // In one tree, whose ring is full, and in one tree after the other.
+    let count = alone(recorder(), || {
+        let _request = tracing::info_span!("request", request_id = "7f3a").entered();
+        (EVENTS..EVENTS + 200).for_each(debug_event);
+        let before = allocations();
+        (0..EVENTS).for_each(debug_event);
+        allocations() - before
+    });
+    assert_eq!(count, 0);
+    let trees = |index| tracing::info_span!("request", index).in_scope(|| (0..20).for_each(debug_event));
+    // The tree itself takes a place in the span and one of its own.
+    let made = steady(recorder(), trees);
+    assert!(made <= 4 * EVENTS, "{made} allocations for {EVENTS} trees");
+}
+
+#[test]
+fn a_record_that_a_memory_holds_back() {
+    let memory = || registry().with(Memory::new(64).target(Null(Json::new())).into_layer());
+    assert_eq!(steady(memory(), event), 0);
+    assert_eq!(in_spans(memory()), 0);
 }
 
 /// Keeps each record and sends it away.

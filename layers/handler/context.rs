@@ -42,7 +42,7 @@ where
     }
 
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: LayerContext<'_, S>) {
-        self.spans.new_span(attributes, id, &context);
+        self.spans.new_span(attributes, id, &context, None);
     }
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, context: LayerContext<'_, S>) {
@@ -55,6 +55,10 @@ where
 
     fn on_exit(&self, id: &span::Id, _: LayerContext<'_, S>) {
         self.spans.exit(id);
+    }
+
+    fn on_close(&self, id: span::Id, context: LayerContext<'_, S>) {
+        self.spans.close(&id, &context);
     }
 }
 

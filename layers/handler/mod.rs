@@ -4,6 +4,7 @@
 
 mod context;
 mod layer;
+mod memory;
 mod place;
 pub mod queue;
 mod shared;
@@ -23,6 +24,7 @@ pub(crate) use self::place::panicked;
 pub use self::{
     context::Context,
     layer::HandlerLayer,
+    memory::{FlightRecorder, Memory, Outside, RecorderStats},
     place::flush_all,
     queue::Queue,
     shared::{Shared, Tee},
@@ -68,6 +70,12 @@ pub trait Handler: Send + Sync + 'static {
     /// Brings what is held back to its place.
     fn flush(&self) -> Result<(), Error> {
         Ok(())
+    }
+
+    /// What [`flush_all`] and the end of the handler ask for (default: a [`flush`](Self::flush)). Records may come after
+    /// it. A handler that rather gives up what it holds back says so here; a wrapper passes it on.
+    fn finish(&self) -> Result<(), Error> {
+        self.flush()
     }
 
     /// Called once, when the handler is hung somewhere, with the ledger its records are counted in. For handlers that
@@ -162,6 +170,7 @@ macro_rules! forward {
             #[inline]
             fn handle(&self, record: &Record) -> Result<Outcome, Error> { (**self).handle(record) }
             fn flush(&self) -> Result<(), Error> { (**self).flush() }
+            fn finish(&self) -> Result<(), Error> { (**self).finish() }
             fn attach(&self, ledger: &Arc<Ledger>) { (**self).attach(ledger) }
             fn least(&self) -> Severity { (**self).least() }
             #[inline]

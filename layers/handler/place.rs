@@ -75,9 +75,18 @@ impl<H: Handler> Place<H> {
 
     /// Flushes the handler; what goes wrong is told and returned.
     pub(super) fn flush(&self) -> Result<(), Error> {
+        self.bring("flush", H::flush)
+    }
+
+    /// The same where logging ends.
+    pub(super) fn finish(&self) -> Result<(), Error> {
+        self.bring("finish", H::finish)
+    }
+
+    fn bring(&self, doing: &str, how: fn(&H) -> Result<(), Error>) -> Result<(), Error> {
         let Some(_working) = Working::enter(self.number) else { return Ok(()) };
-        let result = catch_unwind(AssertUnwindSafe(|| self.handler.flush()));
-        let result = result.unwrap_or_else(|panic| Err(panicked("flush", &*panic)));
+        let result = catch_unwind(AssertUnwindSafe(|| how(&self.handler)));
+        let result = result.unwrap_or_else(|panic| Err(panicked(doing, &*panic)));
         if let Err(error) = &result {
             self.tell(error, None);
         }
@@ -89,7 +98,7 @@ impl<H: Handler> Place<H> {
 impl<H: Handler> Drop for Place<H> {
     fn drop(&mut self) {
         // Told already, and there is nobody to return it to.
-        self.flush().unwrap_or_default();
+        self.finish().unwrap_or_default();
         self.post.tell_the_rest();
     }
 }
@@ -101,12 +110,12 @@ pub(crate) fn panicked(doing: &str, panic: &(dyn Any + Send)) -> Error {
 // --- all of them
 
 trait Reach: Send + Sync {
-    fn flush(&self) -> Result<(), Error>;
+    fn finish(&self) -> Result<(), Error>;
 }
 
 impl<H: Handler> Reach for Place<H> {
-    fn flush(&self) -> Result<(), Error> {
-        let result = Place::flush(self);
+    fn finish(&self) -> Result<(), Error> {
+        let result = Place::finish(self);
         self.post.tell_the_rest();
         result
     }
@@ -149,7 +158,7 @@ pub fn flush_all() -> Result<(), Error> {
     let all: Vec<_> = ALL.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect();
     let mut first = Ok(());
     for place in all.iter().rev() {
-        first = first.and(place.flush());
+        first = first.and(place.finish());
     }
     first
 }

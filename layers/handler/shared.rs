@@ -1,6 +1,7 @@
 //! Handlers that hang in several places, and several handlers in one place.
 
 use std::{
+    any::Any,
     fmt,
     sync::{
         Arc,
@@ -90,6 +91,20 @@ impl Shared {
         inner.place.deliver(record);
     }
 
+    /// The same, whatever level it was [set](Self::set_level) to.
+    #[inline]
+    pub(crate) fn deliver_past_level(&self, record: &Record) {
+        self.0.place.deliver(record);
+    }
+
+    /// The handler itself if it is a shared one, else a shared one around it.
+    pub(crate) fn around(handler: impl Handler) -> Self {
+        match (&handler as &dyn Any).downcast_ref::<Self>() {
+            Some(shared) => shared.clone(),
+            None => Self::new(handler.default_name(), handler),
+        }
+    }
+
     /// Whether two are clones of one.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -105,6 +120,10 @@ impl Handler for Shared {
 
     fn flush(&self) -> Result<(), Error> {
         Shared::flush(self)
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        self.0.place.finish()
     }
 
     #[inline]
@@ -182,6 +201,14 @@ impl Handler for Tee {
         for handler in &self.handlers {
             // All are flushed, whatever became of the ones before.
             first = first.and(handler.flush());
+        }
+        first
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        let mut first = Ok(());
+        for handler in &self.handlers {
+            first = first.and(handler.finish());
         }
         first
     }

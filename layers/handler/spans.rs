@@ -18,6 +18,7 @@ use tracing_subscriber::{
 
 use crate::{
     Fields,
+    clock::{Clock, SystemClock},
     record::{self, Held, Home, Nested, SpanData},
 };
 
@@ -73,8 +74,13 @@ impl SpanKeeper {
         self.known_home()
     }
 
-    pub(super) fn new_span<S>(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: &LayerContext<'_, S>)
-    where
+    pub(super) fn new_span<S>(
+        &self,
+        attributes: &span::Attributes<'_>,
+        id: &span::Id,
+        context: &LayerContext<'_, S>,
+        clock: Option<&dyn Clock>,
+    ) where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Some(span) = context.span(id) else { return };
@@ -89,7 +95,9 @@ impl SpanKeeper {
             attributes.parent().and_then(|parent| self.find(parent, context))
         };
         let fill = |fields: &mut Fields| record::capture_fields(fields, |visit| attributes.record(visit));
-        let data = SpanData::create(attributes.metadata(), parent, fill);
+        let is_timed = parent.is_none() && record::are_roots_timed();
+        let begun = is_timed.then(|| clock.unwrap_or(&SystemClock).monotonic());
+        let data = SpanData::create(attributes.metadata(), parent, begun, fill);
         let mut extensions = span.extensions_mut();
         if extensions.get_mut::<Held>().is_none() {
             extensions.insert(Held::new(Arc::clone(&data)));
@@ -124,6 +132,19 @@ impl SpanKeeper {
 
     pub(super) fn exit(&self, id: &span::Id) {
         record::exit(self.known_home(), id.into_u64());
+    }
+
+    /// A span closes: those who keep something for its tree are told, once, whichever of our layers hears of it first.
+    #[inline]
+    pub(super) fn close<S>(&self, id: &span::Id, context: &LayerContext<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        if record::are_tapes_expected()
+            && let Some(data) = context.span(id).as_ref().and_then(held)
+        {
+            data.tapes().iter().for_each(|tape| tape.close());
+        }
     }
 
     /// The innermost span of an event.

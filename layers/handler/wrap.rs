@@ -25,6 +25,10 @@ macro_rules! pass_on {
             self.handler.flush()
         }
 
+        fn finish(&self) -> Result<(), Error> {
+            self.handler.finish()
+        }
+
         fn attach(&self, ledger: &Arc<Ledger>) {
             self.handler.attach(ledger);
         }

@@ -32,6 +32,20 @@ impl Handler for Router {
 
     /// Flushes every handler of every logger; the first error is returned, all are told.
     fn flush(&self) -> Result<(), Error> {
+        self.each(Handler::flush)
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        self.each(Handler::finish)
+    }
+
+    fn default_name(&self) -> String {
+        "loggers".into()
+    }
+}
+
+impl Router {
+    fn each(&self, bring: fn(&Shared) -> Result<(), Error>) -> Result<(), Error> {
         let mut all: Vec<Shared> = Vec::new();
         for (_, node) in self.loggers.0.read().iter() {
             let new: Vec<_> = node.handlers.iter().filter(|new| !all.iter().any(|known| known.is_same(new))).collect();
@@ -39,13 +53,9 @@ impl Handler for Router {
         }
         let mut result = Ok(());
         for handler in all {
-            result = result.and(handler.flush());
+            result = result.and(bring(&handler));
         }
         result
-    }
-
-    fn default_name(&self) -> String {
-        "loggers".into()
     }
 }
 

@@ -7,11 +7,12 @@ use std::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use tracing_core::Metadata;
 
-use super::{fields::Fields, trace::TraceParent};
+use super::{fields::Fields, tape::Tapes, trace::TraceParent};
 
 /// One span as the records inside it see it. Immutable once shared, but for what is recorded later, which is kept apart.
 #[derive(Default)]
@@ -26,6 +27,12 @@ pub(crate) struct SpanData {
     /// What a format made of the fields; from the second time on, as many spans have one record or none.
     kept: OnceLock<Option<Box<[u8]>>>,
     was_asked: AtomicBool,
+    /// What handlers keep for the tree of which this is the root.
+    tapes: Tapes,
+    /// Somebody wants to see all of the tree of which this is the root.
+    is_picked: AtomicBool,
+    /// When it began, where it is a root and somebody wants to know.
+    begun: Option<Duration>,
 }
 
 impl SpanData {
@@ -33,6 +40,7 @@ impl SpanData {
     pub(crate) fn create(
         metadata: &'static Metadata<'static>,
         parent: Option<Arc<SpanData>>,
+        begun: Option<Duration>,
         fill: impl FnOnce(&mut Fields),
     ) -> Arc<Self> {
         let mut data = take_spare();
@@ -41,6 +49,7 @@ impl SpanData {
             span.name = metadata.name();
             span.metadata = Some(metadata);
             span.parent = parent;
+            span.begun = begun;
             fill(&mut span.fields);
             span.trace = traceparent(&span.fields);
         }
@@ -72,6 +81,36 @@ impl SpanData {
         }
         *late = Some(fields);
         self.is_late.store(true, Ordering::Release);
+    }
+
+    /// The outermost span of the tree, if it is one of `tracing`'s: only those end.
+    #[inline]
+    pub(crate) fn root(&self) -> Option<&Self> {
+        let mut root = self;
+        while let Some(parent) = &root.parent {
+            root = parent;
+        }
+        root.metadata.is_some().then_some(root)
+    }
+
+    #[inline]
+    pub(crate) fn tapes(&self) -> &Tapes {
+        &self.tapes
+    }
+
+    pub(crate) fn begun(&self) -> Option<Duration> {
+        self.begun
+    }
+
+    #[inline]
+    pub(crate) fn is_picked(&self) -> bool {
+        self.is_picked.load(Ordering::Relaxed)
+    }
+
+    /// The tree of which this is the root is to be shown, from its beginning as far as that is still known.
+    pub(crate) fn pick(&self) {
+        self.is_picked.store(true, Ordering::Relaxed);
+        self.tapes.iter().for_each(|tape| tape.pick());
     }
 
     fn late(&self) -> Option<Arc<Fields>> {
@@ -131,6 +170,10 @@ impl Drop for Held {
     fn drop(&mut self) {
         let Some(mut data) = self.0.take() else { return };
         forget_created(&data);
+        if !data.tapes.is_empty() {
+            // Records that are kept there keep the span in their turn.
+            data.tapes.iter().for_each(|tape| tape.abandon());
+        }
         let Some(span) = Arc::get_mut(&mut data) else { return };
         let parent = span.parent.take();
         span.fields.clear();
@@ -141,6 +184,10 @@ impl Drop for Held {
         if std::mem::take(span.was_asked.get_mut()) {
             span.kept.take();
         }
+        if !span.tapes.is_empty() {
+            span.tapes = Tapes::default();
+        }
+        *span.is_picked.get_mut() = false;
         // A thread that is ending has no use for spares.
         SPARES
             .try_with(|spares| {
@@ -280,6 +327,21 @@ pub(crate) fn entered(id: u64) -> Option<Arc<SpanData>> {
         .flatten()
 }
 
+/// The spans this thread is in, one for each subscriber it is in spans of: the innermost.
+pub(crate) fn innermost() -> Vec<Arc<SpanData>> {
+    let innermost = |stack: &RefCell<Vec<Entry>>| {
+        let mut found: Vec<(Home, Arc<SpanData>)> = Vec::new();
+        for entry in stack.try_borrow().ok()?.iter().rev() {
+            if !entry.again && !found.iter().any(|(home, _)| *home == entry.home) {
+                found.push((entry.home, Arc::clone(&entry.data)));
+            }
+        }
+        Some(found)
+    };
+    let found = ENTERED.try_with(innermost).ok().flatten().unwrap_or_default();
+    found.into_iter().map(|(_, data)| data).collect()
+}
+
 // --- what a record keeps
 
 /// A record's spans: the innermost one, and what was recorded late, as it was when the record was made.
@@ -309,6 +371,12 @@ impl Chain {
         // What was recorded late belongs to spans that are now one further out.
         self.late.iter_mut().for_each(|(depth, _)| *depth += 1);
         self.leaf = Some(SpanData::by_hand(name, fields, self.leaf.take()));
+    }
+
+    /// The outermost span, if it is one of `tracing`'s.
+    #[inline]
+    pub(super) fn root(&self) -> Option<&SpanData> {
+        self.leaf.as_deref()?.root()
     }
 
     #[inline]

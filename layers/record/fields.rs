@@ -291,6 +291,13 @@ impl Fields {
         }
     }
 
+    /// How much memory the values take, in bytes; not what is kept for later ones.
+    #[inline]
+    pub(super) fn weight(&self) -> usize {
+        self.text.len() + self.bytes.len() + size_of_val(&*self.slots) + size_of_val(&*self.links)
+    }
+
+    /// The same with what is kept for later ones.
     #[inline]
     pub(super) fn held_bytes(&self) -> usize {
         self.text.capacity()

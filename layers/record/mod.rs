@@ -27,6 +27,7 @@ mod guarded;
 mod pool;
 mod request_id;
 mod severity;
+mod tape;
 mod thread;
 mod trace;
 mod value;
@@ -41,11 +42,12 @@ use tracing_core::Metadata;
 
 pub(crate) use self::{
     capture::{FUNCTION_FIELD, SEVERITY_FIELD, STACK_FIELD, capture_fields, severity_of},
-    context::{Chain, Held, Home, SpanData, created, current, enter, entered, exit, was_created},
+    context::{Chain, Held, Home, SpanData, created, current, enter, entered, exit, innermost, was_created},
     fields::{Entry, Span, Tag},
     guarded::{Nested, VALUE_LIMIT, panic_message, silence_this_thread},
     pool::Pooled,
     severity::closest,
+    tape::{Tape, are_roots_timed, are_tapes_expected, expect_tapes, time_roots},
 };
 pub use self::{
     context::{SpanView, Spans},
@@ -180,6 +182,12 @@ impl Record {
     #[inline]
     pub fn spans(&self) -> Spans<'_> {
         self.chain.iter()
+    }
+
+    /// The root of the span tree it happened in, if that is one of `tracing`'s.
+    #[inline]
+    pub(crate) fn root(&self) -> Option<&SpanData> {
+        self.chain.root()
     }
 
     /// Fields of the whole application (service, version, host …), if the layer was given some.
@@ -366,6 +374,24 @@ impl Record {
     }
 
     // --- keeping
+
+    /// A record of ours about this one: of the same time and thread, in the same spans.
+    pub(crate) fn note(&self, severity: Severity, target: &str, message: &str) -> Self {
+        let mut note = Self { severity, time: self.time, ..Self::default() };
+        note.set_target(target);
+        note.set_message(message);
+        note.set_thread(self.thread_name().unwrap_or_default(), self.thread_id);
+        note.chain.clone_from(&self.chain);
+        note.globals.clone_from(&self.globals);
+        note
+    }
+
+    /// How much memory it takes while it is kept, in bytes, for bounds. Its spans and globals are shared and not counted,
+    /// nor is what its place in the pool keeps for longer ones.
+    #[inline]
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Self>() + self.fields.weight()
+    }
 
     /// What the record takes in memory, without its spans, which it shares with others.
     pub(crate) fn held_bytes(&self) -> usize {

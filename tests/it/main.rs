@@ -11,6 +11,7 @@ mod json_model;
 mod log_file;
 mod logger;
 mod loggers;
+mod memory;
 mod places;
 mod queue;
 mod stream;

@@ -1,0 +1,282 @@
+//! A memory that is emptied when it is full or when a record is severe enough.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{self, ThreadId},
+    time::Duration,
+};
+
+use super::account::{Account, Held};
+use crate::{Error, Handler, Outcome, Record, Severity, Shared, record::Kept, trap::Ledger};
+
+/// Remembers records and hands them to a target when it is full, when a record is severe enough, or when it is flushed.
+///
+/// Python: `logging.handlers.MemoryHandler(capacity, flushLevel, target, flushOnClose)`.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tracing_strata::{Memory, Severity, output::Stream, prelude::*};
+/// use tracing_subscriber::prelude::*;
+///
+/// let memory = Arc::new(Memory::new(100).flush_at(Severity::ERROR).target(Stream::stdout()));
+/// let subscriber = tracing_subscriber::registry().with(memory.clone().into_layer());
+/// tracing::subscriber::with_default(subscriber, || {
+///     tracing::info!("remembered");
+///     assert_eq!(memory.len(), 1);
+///     tracing::error!("both are written now");
+///     assert_eq!(memory.len(), 0);
+/// });
+/// ```
+///
+/// # What makes it hand on
+///
+/// | | Python | here |
+/// |---|---|---|
+/// | it holds `capacity` records (0 and 1: each record) | yes | yes |
+/// | a record of [`flush_at`](Self::flush_at) or above (ERROR) | yes | yes; that record is the last of them |
+/// | it holds [`max_bytes`](Self::max_bytes) | | yes |
+/// | `flush()` | yes | yes, and the target is flushed |
+/// | it ends, or [`flush_all`](crate::flush_all) is called | with `flushOnClose` | with [`flush_on_close`](Self::flush_on_close) |
+///
+/// Records keep the time at which they happened. The target's own level ([`Handler::level`], filters) counts; the level
+/// that a [`Shared`] target was [set](Shared::set_level) to does not, as in Python.
+///
+/// # Differences from Python
+/// - Without a target it keeps what it has, past its capacity, but never more than `max_bytes`: then the oldest are
+///   dropped, and the target that comes is told how many.
+/// - It goes on working after it was closed with the rest at the end of `main`.
+/// - What it still holds when it is dropped, and may not or cannot hand on, is counted as dropped.
+pub struct Memory {
+    capacity: usize,
+    flush_at: Severity,
+    flush_on_close: bool,
+    max_bytes: usize,
+    patience: Duration,
+    account: Account,
+    state: Mutex<State>,
+    /// Told when nobody hands on any more.
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    held: Held,
+    /// Memory for the next ones.
+    spare: VecDeque<Kept>,
+    target: Option<Shared>,
+    /// Who is handing on.
+    worker: Option<ThreadId>,
+    /// It became due again meanwhile.
+    is_due: bool,
+    /// How many had no room since the last time.
+    lost: u64,
+}
+
+const MAX_BYTES: usize = 4 << 20;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Memory {
+    /// A memory for so many records, without a target yet.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            flush_at: Severity::ERROR,
+            flush_on_close: true,
+            max_bytes: MAX_BYTES,
+            patience: PATIENCE,
+            account: Account::default(),
+            state: Mutex::default(),
+            done: Condvar::new(),
+        }
+    }
+
+    /// From which severity on a record makes it hand on everything (default: ERROR). `Severity::OFF`: none does.
+    pub fn flush_at(mut self, least: impl Into<Severity>) -> Self {
+        self.flush_at = least.into();
+        self
+    }
+
+    /// Whether it hands on what it holds when it ends and when [`flush_all`](crate::flush_all) is called (default: true).
+    pub fn flush_on_close(mut self, flush: bool) -> Self {
+        self.flush_on_close = flush;
+        self
+    }
+
+    /// How many bytes the records it holds may take, about (default: 4 MiB).
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// How long a record waits at most for room while another thread hands on, and a flush for that thread's end
+    /// (default: 5 s). After that the oldest records are dropped.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Where the records go. A [`Shared`] keeps its name, ledger and trap; another handler gets its own.
+    pub fn target(self, target: impl Handler) -> Self {
+        self.set_target(target);
+        self
+    }
+
+    /// Changes the target; what is held goes to the new one.
+    pub fn set_target(&self, target: impl Handler) {
+        self.replace_target(Some(Shared::around(target)));
+    }
+
+    /// Takes the target away: from now on records are kept until there is one again.
+    pub fn clear_target(&self) {
+        self.replace_target(None);
+    }
+
+    fn replace_target(&self, target: Option<Shared>) {
+        let before = std::mem::replace(&mut self.state().target, target);
+        // Its end may be a flush: not under the lock.
+        drop(before);
+    }
+
+    /// How many records it holds.
+    pub fn len(&self) -> usize {
+        self.state().held.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many bytes the records it holds take, about.
+    pub fn bytes(&self) -> usize {
+        self.state().held.weight()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until another thread has handed on, if `while_so`.
+    fn wait<'a>(&'a self, state: MutexGuard<'a, State>, while_so: impl Fn(&State) -> bool) -> MutexGuard<'a, State> {
+        let busy = |state: &mut State| state.worker.is_some() && while_so(state);
+        self.done.wait_timeout_while(state, self.patience, busy).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Hands on until nothing is due. The lock is free while a handler is at work.
+    fn hand_on<'a>(&'a self, mut state: MutexGuard<'a, State>) {
+        state.worker = Some(thread::current().id());
+        loop {
+            let Some(target) = state.target.clone().filter(|_| !state.held.is_empty()) else { break };
+            state.is_due = false;
+            let lost = std::mem::take(&mut state.lost);
+            let spare = std::mem::take(&mut state.spare);
+            let held = std::mem::replace(&mut state.held, Held::reuse(spare));
+            drop(state);
+
+            let count = held.len();
+            let spare = held.hand_on(lost, |record| target.deliver_past_level(record));
+            self.account.settle(count, Ledger::settle_written);
+            drop(target);
+
+            state = self.state();
+            state.spare = spare;
+            if !state.is_due {
+                break;
+            }
+        }
+        state.worker = None;
+        drop(state);
+        self.done.notify_all();
+    }
+
+    /// Hands on what is there now, after what another thread is handing on. False if that takes too long.
+    fn hand_on_all(&self) -> bool {
+        let mut state = self.state();
+        if state.worker == Some(thread::current().id()) {
+            // Asked for by the target.
+            return true;
+        }
+        if state.worker.is_some() {
+            state.is_due = true;
+            state = self.wait(state, |_| true);
+        }
+        if state.worker.is_some() {
+            return false;
+        }
+        self.hand_on(state);
+        true
+    }
+}
+
+impl Handler for Memory {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        let kept = record.keep();
+        let weight = kept.weight();
+        let mut state = self.state();
+        if state.worker.is_some() && state.held.weight() + weight > self.max_bytes {
+            state = self.wait(state, |state| state.held.weight() + weight > self.max_bytes);
+        }
+        let outcome = self.account.queue();
+        state.held.push(kept);
+        let is_full = state.held.len() >= self.capacity || state.held.weight() >= self.max_bytes;
+        let is_due = is_full || record.severity() >= self.flush_at;
+        if is_due && state.target.is_some() && state.worker.is_none() {
+            self.hand_on(state);
+            return Ok(outcome);
+        }
+        state.is_due |= is_due;
+        let mut lost = 0;
+        while state.held.weight() > self.max_bytes && state.held.shift().is_some() {
+            lost += 1;
+        }
+        state.lost += lost as u64;
+        drop(state);
+        self.account.settle(lost, Ledger::settle_dropped);
+        Ok(outcome)
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        if !self.hand_on_all() {
+            return Err(Error::new(format_args!(
+                "memory: another thread is still handing on after {:?}",
+                self.patience
+            )));
+        }
+        let target = self.state().target.clone();
+        target.map_or(Ok(()), |target| target.flush())
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        if self.flush_on_close { self.flush() } else { Ok(()) }
+    }
+
+    fn attach(&self, ledger: &Arc<Ledger>) {
+        self.account.attach(ledger);
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    fn default_name(&self) -> String {
+        "memory".into()
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if self.flush_on_close {
+            self.hand_on_all();
+        }
+        let held = std::mem::take(&mut self.state.get_mut().unwrap_or_else(PoisonError::into_inner).held);
+        self.account.settle(held.len(), Ledger::settle_dropped);
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("capacity", &self.capacity).field("len", &self.len()).finish_non_exhaustive()
+    }
+}
