@@ -85,6 +85,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `log` | [`log`](mod@log): events of the `log` crate with their own target, file, line and key-values |
+//! | `config` | [`config`]: Python's `dictConfig` from JSON, YAML and TOML, `fileConfig`, `basicConfig`; reload |
 //! | `full` | all of them |
 
 #![forbid(unsafe_code)]
@@ -94,6 +95,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod clock;
+#[cfg(feature = "config")]
+pub mod config;
 mod error;
 pub mod filter;
 pub mod format;
