@@ -63,7 +63,9 @@ impl Basic {
     pub fn from_value(arguments: &impl Serialize) -> Result<Self, Error> {
         let value = serde_json::to_value(arguments)
             .map_err(|error| Error::config(format_args!("the arguments cannot be taken: {error}")))?;
-        let Data::Map(map) = Node::from(value).data else { return Err(Error::config("expected a mapping of arguments")) };
+        let Data::Map(map) = Node::from(value).data else {
+            return Err(Error::config("expected a mapping of arguments"));
+        };
         let mut basic = Self::new();
         for (key, node) in map.0 {
             let place = match &*key.text {
@@ -84,7 +86,9 @@ impl Basic {
                     basic.handlers = match node.data {
                         Data::List(list) => Some(list),
                         Data::Null => None,
-                        _ => return Err(Problem::new("handlers", node.at, format!("expected a list, got {node}")).into()),
+                        _ => {
+                            return Err(Problem::new("handlers", node.at, format!("expected a list, got {node}")).into());
+                        }
                     };
                     continue;
                 }
@@ -184,7 +188,9 @@ impl Logging {
         if !basic.force && self.loggers().has_handlers("root") {
             return match as_python {
                 true => Ok(()),
-                false => Err(Error::config("logging is configured already: the root has handlers; `force` replaces them")),
+                false => {
+                    Err(Error::config("logging is configured already: the root has handlers; `force` replaces them"))
+                }
             };
         }
         let refused = |message: String| Err(Problem::new("", None, message.clone()).python(message).into());

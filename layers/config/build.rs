@@ -83,9 +83,8 @@ pub(super) struct Builder<'b> {
 
 /// The keys that every handler has.
 const COMMON: &[&str] = &["class", "()", "level", "formatter", "filters", ".", "strata"];
-const TOP: &[&str] = &[
-    "version", "formatters", "filters", "handlers", "loggers", "root", "incremental", "disable_existing_loggers",
-];
+const TOP: &[&str] =
+    &["version", "formatters", "filters", "handlers", "loggers", "root", "incremental", "disable_existing_loggers"];
 
 impl<'b> Builder<'b> {
     pub(super) fn new(setup: &'b Setup, config: &'b Config, before: Before<'b>) -> Self {
@@ -302,7 +301,8 @@ impl<'b> Builder<'b> {
             let is_there = self.handlers.iter().any(|(known, _)| *known == target);
             if !names.contains(&target) && !is_there {
                 let known = names.iter().map(String::as_str);
-                let problem = Problem::new(path_of_target(path, &at, map), at.at, format!("there is no handler {target:?}"));
+                let problem =
+                    Problem::new(path_of_target(path, &at, map), at.at, format!("there is no handler {target:?}"));
                 let problem = problem.python(target_message(map, &target)).python(target.clone());
                 problems.push(problem.nearest(&target, known));
             }
@@ -341,7 +341,8 @@ impl<'b> Builder<'b> {
         problems: &mut Vec<Problem>,
     ) -> Option<Hung> {
         let dress = Dress::new(formatter, "\n", Encoding::default());
-        let finished = |name: &str| self.handlers.iter().find(|(known, _)| known == name).map(|(_, hung)| Arc::clone(&hung.slot));
+        let finished =
+            |name: &str| self.handlers.iter().find(|(known, _)| known == name).map(|(_, hung)| Arc::clone(&hung.slot));
         let output = make_output(
             self.setup,
             &Order { name, path, node, map, is_ini: self.config.is_ini, has_formatter, goes_on: false },
@@ -362,7 +363,11 @@ impl<'b> Builder<'b> {
     fn formatter_of(&self, path: &str, map: &Map, problems: &mut Vec<Problem>) -> Option<Formatter> {
         let node = map.get("formatter").filter(|node| !node.is_null() && node.as_str() != Some(""))?;
         let Some(name) = node.as_str() else {
-            problems.push(Problem::new(format!("{path}.formatter"), node.at, format!("expected a formatter's name, got {node}")));
+            problems.push(Problem::new(
+                format!("{path}.formatter"),
+                node.at,
+                format!("expected a formatter's name, got {node}"),
+            ));
             return None;
         };
         let found = self.formatters.get(name).cloned();
@@ -421,7 +426,11 @@ impl<'b> Builder<'b> {
         match node.as_list() {
             Some(list) => list.iter().enumerate().collect(),
             None => {
-                problems.push(Problem::new(format!("{path}.{key}"), node.at, format!("expected a list of names, got {node}")));
+                problems.push(Problem::new(
+                    format!("{path}.{key}"),
+                    node.at,
+                    format!("expected a list of names, got {node}"),
+                ));
                 Vec::new()
             }
         }
@@ -613,7 +622,8 @@ pub(super) fn make_output(
     let class_name = class_name.strip_prefix("ext://").unwrap_or(class_name);
     let Some(maker) = setup.registry.find_handler(class_name).cloned() else {
         let known = setup.registry.handler_names();
-        let problem = Problem::new(format!("{path}.{key}"), class.at, format!("no handler is registered as {class_name:?}"));
+        let problem =
+            Problem::new(format!("{path}.{key}"), class.at, format!("no handler is registered as {class_name:?}"));
         problems.push(problem.python(cannot_resolve(class_name)).nearest(class_name, known));
         return None;
     };
@@ -631,8 +641,10 @@ pub(super) fn make_output(
     let empty = Map::default();
     let under = |key: &str| map.get(key).and_then(Node::as_map).unwrap_or(&empty);
     let dot_path = format!("{path}..");
-    let attributes = Keywords::new(dot_path.clone(), node.at, python_name, under("."), &setup.registry, setup.as_python);
-    let ours = Keywords::new(format!("{path}.strata"), node.at, "strata", under("strata"), &setup.registry, setup.as_python);
+    let attributes =
+        Keywords::new(dot_path.clone(), node.at, python_name, under("."), &setup.registry, setup.as_python);
+    let ours =
+        Keywords::new(format!("{path}.strata"), node.at, "strata", under("strata"), &setup.registry, setup.as_python);
     for key in [".", "strata"] {
         if let Some(node) = map.get(key).filter(|node| !node.is_null() && node.as_map().is_none()) {
             problems.push(Problem::new(format!("{path}.{key}"), node.at, format!("expected a mapping, got {node}")));

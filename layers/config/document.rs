@@ -82,6 +82,37 @@ impl Config {
         Ok(Self { root, is_ini: true, origin: None })
     }
 
+    /// From a file of Python's INI, whatever its name ends in, with defaults for `%(name)s`.
+    ///
+    /// # Errors
+    /// The file is missing, cannot be read or is empty, or as [`Config::from_ini`].
+    pub fn from_ini_file<'d>(
+        path: impl AsRef<Path>,
+        defaults: impl IntoIterator<Item = (&'d str, &'d str)>,
+    ) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let shown = path.display();
+        let wrong = |message: &str, python: String| Problem::new(format!("{shown}"), None, message).python(python);
+        let text = fs::read_to_string(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => wrong("there is no such file", format!("{shown} doesn't exist")).into(),
+            _ => Error::io_at(path, "read", error),
+        })?;
+        if text.trim().is_empty() {
+            return Err(wrong("the file is empty", format!("{shown} is an empty file")).into());
+        }
+        let mut config = Self::from_ini_with(&text, defaults).map_err(|error| Error::with_cause(shown, error))?;
+        config.origin = Some(path.display().to_string());
+        Ok(config)
+    }
+
+    /// Whether loggers that exist and are not named here are switched off, whatever the configuration says itself.
+    pub fn disable_existing_loggers(mut self, disable: bool) -> Self {
+        if let Some(map) = self.root.as_map_mut() {
+            map.set("disable_existing_loggers", Node::new(Data::Bool(disable)));
+        }
+        self
+    }
+
     /// From a file; its name tells the syntax: `.json`, `.yaml`, `.yml`, `.toml`, and `.ini`, `.cfg` or `.conf`.
     ///
     /// # Errors
@@ -94,7 +125,7 @@ impl Config {
             "json" => Self::from_json(&text),
             "yaml" | "yml" => Self::from_yaml(&text),
             "toml" => Self::from_toml(&text),
-            "ini" | "cfg" | "conf" => Self::from_ini(&text),
+            "ini" | "cfg" | "conf" => return Self::from_ini_file(path, []),
             _ => {
                 return Err(Error::config(format_args!(
                     "{}: expected a name that ends in .json, .yaml, .yml, .toml, .ini, .cfg or .conf",
@@ -154,7 +185,8 @@ impl Config {
     /// A variable leads to no place of the configuration, or `STRATA_LOG` is wrong.
     pub fn override_from_env(self) -> Result<Self, Error> {
         let variables = std::env::vars_os();
-        let variables = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let variables =
+            variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         self.override_with(variables)
     }
 
@@ -190,7 +222,9 @@ impl Config {
             let level = Node::new(Data::Int(level.number().into()));
             if declared.name.is_empty() {
                 // The root's level is WARN where the directives do not say it.
-                let says_root = directives.split(',').any(|item| !item.contains('=') && item.trim().parse::<crate::Severity>().is_ok());
+                let says_root = directives
+                    .split(',')
+                    .any(|item| !item.contains('=') && item.trim().parse::<crate::Severity>().is_ok());
                 if says_root {
                     child(&mut self.root, "root").set("level", level);
                 }

@@ -58,8 +58,17 @@ impl Formatter {
     }
 }
 
-const TEMPLATE_KEYS: &[&str] =
-    &["format", "datefmt", "style", "validate", "defaults", "default_time_format", "default_msec_format", "utc", "zone"];
+const TEMPLATE_KEYS: &[&str] = &[
+    "format",
+    "datefmt",
+    "style",
+    "validate",
+    "defaults",
+    "default_time_format",
+    "default_msec_format",
+    "utc",
+    "zone",
+];
 
 /// Names of classes that are templates.
 const TEMPLATES: &[&str] = &["logging.Formatter", "Formatter", "template"];
@@ -116,21 +125,25 @@ pub(super) fn cannot_resolve(name: &str) -> String {
 }
 
 fn own(name: &str, keywords: &Keywords<'_>) -> Formatter {
-    let time = match keywords.text("time").as_deref() {
-        None => None,
-        Some("utc") => Some(Time::utc()),
-        Some("local") => Some(Time::local()),
-        Some("none") => Some(Time::none()),
-        Some("unix_seconds") => Some(Time::unix_seconds()),
-        Some("unix_millis") => Some(Time::unix_millis()),
-        Some(zone) => match Time::zone(zone) {
-            Ok(time) => Some(time),
-            Err(error) => {
-                keywords.note(keywords.wrong("time", format!("expected utc, local, none, unix_seconds, unix_millis or a zone: {error}")));
-                None
-            }
-        },
-    };
+    let time =
+        match keywords.text("time").as_deref() {
+            None => None,
+            Some("utc") => Some(Time::utc()),
+            Some("local") => Some(Time::local()),
+            Some("none") => Some(Time::none()),
+            Some("unix_seconds") => Some(Time::unix_seconds()),
+            Some("unix_millis") => Some(Time::unix_millis()),
+            Some(zone) => match Time::zone(zone) {
+                Ok(time) => Some(time),
+                Err(error) => {
+                    keywords.note(keywords.wrong(
+                        "time",
+                        format!("expected utc, local, none, unix_seconds, unix_millis or a zone: {error}"),
+                    ));
+                    None
+                }
+            },
+        };
     if name == "json" {
         let mut json = Json::new();
         if let Some(time) = time {

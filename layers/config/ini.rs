@@ -39,7 +39,11 @@ impl Reader<'_> {
         match self.ini.get(found, "keys") {
             Ok(Some((keys, at))) => names(&keys).map(|name| (name, at)).collect(),
             Ok(None) => {
-                self.problems.push(Problem::new(section, Some(found.at), "expected `keys=`, with the names of its parts"));
+                self.problems.push(Problem::new(
+                    section,
+                    Some(found.at),
+                    "expected `keys=`, with the names of its parts",
+                ));
                 Vec::new()
             }
             Err(problem) => {
@@ -54,7 +58,8 @@ impl Reader<'_> {
         for (name, at) in self.keys(kind) {
             let section = format!("{}_{name}", kind.trim_end_matches('s'));
             let Some(found) = self.ini.section(&section) else {
-                let problem = Problem::new(format!("{kind}.keys"), Some(at), format!("there is no section `[{section}]`"));
+                let problem =
+                    Problem::new(format!("{kind}.keys"), Some(at), format!("there is no section `[{section}]`"));
                 let known = self.ini.sections.iter().map(|section| &*section.name);
                 self.problems.push(problem.nearest(&section, known));
                 continue;
@@ -139,7 +144,8 @@ impl Reader<'_> {
             match args.data {
                 Data::List(_) => map.set("args", args),
                 _ => {
-                    let problem = Problem::new(format!("{section}.args"), args.at, "expected a tuple, as in `('app.log',)`");
+                    let problem =
+                        Problem::new(format!("{section}.args"), args.at, "expected a tuple, as in `('app.log',)`");
                     self.problems.push(problem);
                 }
             }
@@ -193,7 +199,8 @@ impl Reader<'_> {
                 Some("0") => false,
                 Some(other) => other.parse::<i64>().map(|number| number != 0).unwrap_or_else(|_| {
                     let at = propagate.as_ref().and_then(|node| node.at);
-                    let problem = Problem::new(format!("{section}.propagate"), at, format!("expected 0 or 1, got {other:?}"));
+                    let problem =
+                        Problem::new(format!("{section}.propagate"), at, format!("expected 0 or 1, got {other:?}"));
                     self.problems.push(problem);
                     true
                 }),
@@ -223,9 +230,9 @@ fn names(list: &str) -> impl Iterator<Item = String> + use<> {
 fn placed(node: Node, at: Option<At>) -> Node {
     let data = match node.data {
         Data::List(list) => Data::List(list.into_iter().map(|node| placed(node, at)).collect()),
-        Data::Map(map) => Data::Map(Map(
-            map.0.into_iter().map(|(key, node)| (Key { at, ..key }, placed(node, at))).collect(),
-        )),
+        Data::Map(map) => {
+            Data::Map(Map(map.0.into_iter().map(|(key, node)| (Key { at, ..key }, placed(node, at))).collect()))
+        }
         data => data,
     };
     Node { data, at }

@@ -1,11 +1,6 @@
 //! The arguments of a class or factory, by name.
 
-use std::{
-    any::Any,
-    cell::RefCell,
-    collections::BTreeSet,
-    sync::Arc,
-};
+use std::{any::Any, cell::RefCell, collections::BTreeSet, sync::Arc};
 
 use super::{
     node::{At, Data, Map, Node},
@@ -185,6 +180,11 @@ impl<'c> Keywords<'c> {
         Some(fields)
     }
 
+    /// Whatever it is.
+    pub fn value(&self, name: &str) -> Option<serde_json::Value> {
+        self.node(name).map(serde_json::Value::from)
+    }
+
     /// A stream of the process: `ext://sys.stdout` or `ext://sys.stderr`, or their last words alone.
     pub fn stream(&self, name: &str) -> Option<StdStream> {
         let node = self.node(name)?;
@@ -239,7 +239,8 @@ impl<'c> Keywords<'c> {
             if asked.contains(&key.text) || common.contains(&&*key.text) {
                 continue;
             }
-            let problem = Problem::new(format!("{}.{}", self.path, key.text), key.at, format!("{} has no such key", self.class));
+            let problem =
+                Problem::new(format!("{}.{}", self.path, key.text), key.at, format!("{} has no such key", self.class));
             let python = if key.text.chars().all(|c| c.is_alphanumeric() || c == '_') {
                 format!("{}.__init__() got an unexpected keyword argument {}", self.class, python_repr(&key.text))
             } else {
@@ -269,9 +270,11 @@ pub(super) fn level(node: &Node, exact: bool) -> Result<Severity, Problem> {
         Data::Str(name) => name.parse().map_err(|_| {
             let names = Severity::names();
             let names = names.iter().map(|(name, _)| *name);
-            wrong(format!("unknown level {name:?}: expected CRITICAL, ERROR, WARNING, INFO, DEBUG, TRACE, NOTSET or a number"))
-                .python(format!("Unknown level: {}", python_repr(name)))
-                .nearest(name, names)
+            wrong(format!(
+                "unknown level {name:?}: expected CRITICAL, ERROR, WARNING, INFO, DEBUG, TRACE, NOTSET or a number"
+            ))
+            .python(format!("Unknown level: {}", python_repr(name)))
+            .nearest(name, names)
         }),
         _ => Err(wrong(format!("expected a level's name or number, got {node}"))
             .python(format!("Level not an integer or a valid string: {node}"))),

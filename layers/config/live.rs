@@ -284,7 +284,9 @@ impl Logging {
         if self.0.setup.as_python {
             // Loggers that the configuration does not name keep handlers that were closed, and open them again.
             let hanging = self.0.loggers.declared();
-            let hangs = |hung: &&Hung| hanging.iter().flat_map(|logger| &logger.handlers).any(|shared| shared.is_same(&hung.shared));
+            let hangs = |hung: &&Hung| {
+                hanging.iter().flat_map(|logger| &logger.handlers).any(|shared| shared.is_same(&hung.shared))
+            };
             made.extend(ended.iter().filter(hangs).cloned());
         }
         let mut changes = Changes { disabled: plan.disabled, ..Changes::default() };
@@ -328,7 +330,8 @@ impl Logging {
                     Ok(level) => handlers.push((Arc::clone(&hung.slot), level)),
                     Err(mut problem) => {
                         problem.path = format!("{path}.level");
-                        problems.push(problem.within(&format!("Unable to configure handler {}", python_repr(&key.text))));
+                        problems
+                            .push(problem.within(&format!("Unable to configure handler {}", python_repr(&key.text))));
                     }
                 }
             }
@@ -340,7 +343,10 @@ impl Logging {
         for (name, node) in loggers {
             let (path, outer) = match name {
                 "" => ("root".to_owned(), "Unable to configure root logger".to_owned()),
-                name => (format!("loggers.{}", build::quoted_key(name)), format!("Unable to configure logger {}", python_repr(name))),
+                name => (
+                    format!("loggers.{}", build::quoted_key(name)),
+                    format!("Unable to configure logger {}", python_repr(name)),
+                ),
             };
             let made = match Declared::new(name) {
                 Ok(made) => made,
@@ -567,7 +573,12 @@ impl Logging {
             let mut ended = Vec::new();
             if force {
                 let taken = std::mem::take(&mut root.handlers);
-                ended = state.made.iter().filter(|hung| taken.iter().any(|shared| shared.is_same(&hung.shared))).cloned().collect();
+                ended = state
+                    .made
+                    .iter()
+                    .filter(|hung| taken.iter().any(|shared| shared.is_same(&hung.shared)))
+                    .cloned()
+                    .collect();
                 state.handlers.retain(|_, hung| !ended.iter().any(|old: &Hung| old.shared.is_same(&hung.shared)));
                 state.made.retain(|hung| !ended.iter().any(|old: &Hung| old.shared.is_same(&hung.shared)));
             }
@@ -876,7 +887,9 @@ impl HandlerHandle {
                 let found = self.logging.state().formatters.get(name).cloned();
                 found.ok_or_else(|| Error::config(format_args!("there is no formatter {name:?}")))?
             }
-            _ => formatters::make("formatter", &node, &setup.registry, setup.as_python).map_err(Problems::into_error)?,
+            _ => {
+                formatters::make("formatter", &node, &setup.registry, setup.as_python).map_err(Problems::into_error)?
+            }
         };
         self.hung.slot.dress.set_formatter(&formatter);
         Ok(())
@@ -895,7 +908,8 @@ impl HandlerHandle {
         };
         let old = {
             let mut state = self.logging.state();
-            let mut whole = state.handlers.get(self.name()).map_or_else(|| self.hung.whole.clone(), |hung| hung.whole.clone());
+            let mut whole =
+                state.handlers.get(self.name()).map_or_else(|| self.hung.whole.clone(), |hung| hung.whole.clone());
             let Some(map) = whole.as_map_mut() else { return Err(Error::config("the handler has no declaration")) };
             if is_attribute {
                 let mut dot = map.get(".").cloned().unwrap_or_else(|| Node::map([]));
@@ -912,7 +926,8 @@ impl HandlerHandle {
             let slot = &self.hung.slot;
             let has_formatter = map.get("formatter").is_some_and(|node| !node.is_null());
             let is_ini = state.config.as_ref().is_some_and(|config| config.is_ini);
-            let order = Order { name: self.name(), path: &path, node: &whole, map, is_ini, has_formatter, goes_on: true };
+            let order =
+                Order { name: self.name(), path: &path, node: &whole, map, is_ini, has_formatter, goes_on: true };
             let finished = |name: &str| state.handlers.get(name).map(|hung| Arc::clone(&hung.slot));
             // What is held back comes first.
             slot.output().handler.flush()?;

@@ -84,6 +84,7 @@ mod encoding;
 mod formatters;
 mod ini;
 mod keywords;
+mod listen;
 mod live;
 mod node;
 mod problem;
@@ -99,6 +100,7 @@ pub use self::{
     basic::Basic,
     document::Config,
     keywords::Keywords,
+    listen::Listener,
     live::{Changes, HandlerHandle, Logging, LoggingBuilder},
     problem::{Problem, Problems},
     registry::Registry,

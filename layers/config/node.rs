@@ -197,7 +197,9 @@ impl From<&Node> for serde_json::Value {
             Data::Float(number) => Self::from(*number),
             Data::Str(text) => Self::String(text.clone()),
             Data::List(list) => Self::Array(list.iter().map(Self::from).collect()),
-            Data::Map(map) => Self::Object(map.iter().map(|(key, node)| (key.text.clone(), Self::from(node))).collect()),
+            Data::Map(map) => {
+                Self::Object(map.iter().map(|(key, node)| (key.text.clone(), Self::from(node))).collect())
+            }
         }
     }
 }

@@ -172,11 +172,7 @@ impl Default for Registry {
 }
 
 impl HandlerMaker {
-    pub(super) fn own(
-        make: &MakeHandler,
-        keywords: &Keywords<'_>,
-        format: Box<dyn Format>,
-    ) -> Result<Output, Error> {
+    pub(super) fn own(make: &MakeHandler, keywords: &Keywords<'_>, format: Box<dyn Format>) -> Result<Output, Error> {
         make(keywords, format).map(Output::plain)
     }
 }

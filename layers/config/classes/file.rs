@@ -45,7 +45,9 @@ pub(super) fn mode_and_encoding(making: &Making<'_, '_>, path: &str) -> Mode {
             }
             _ => {
                 let python = format!("invalid mode: {}", crate::text::python_repr(mode));
-                keywords.note(keywords.wrong("mode", format!("expected \"a\", \"w\" or \"x\", got {mode:?}")).python(python));
+                keywords.note(
+                    keywords.wrong("mode", format!("expected \"a\", \"w\" or \"x\", got {mode:?}")).python(python),
+                );
                 Mode::Append
             }
         },

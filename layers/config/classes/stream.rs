@@ -1,12 +1,7 @@
 //! `logging.StreamHandler`.
 
 use super::{Class, Making};
-use crate::{
-    Error,
-    config::slot::Output,
-    output::Stream,
-    sink::StdStream,
-};
+use crate::{Error, config::slot::Output, output::Stream, sink::StdStream};
 
 pub(super) const STREAM: Class = Class {
     names: &["logging.StreamHandler", "StreamHandler", "stream"],

@@ -75,7 +75,11 @@ impl Ini {
                 Some(index) => &mut ini.sections[index].items,
                 None if in_defaults => &mut ini.defaults,
                 None => {
-                    problems.push(Problem::new("", Some(at), "expected a section, as in `[loggers]`, before the first option"));
+                    problems.push(Problem::new(
+                        "",
+                        Some(at),
+                        "expected a section, as in `[loggers]`, before the first option",
+                    ));
                     continue;
                 }
             };

@@ -66,12 +66,17 @@ fn filled(text: &str, look: &dyn Fn(&str) -> Option<String>) -> Result<String, S
         };
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if name.is_empty() || !name.chars().all(is_name) || name.starts_with(|c: char| c.is_ascii_digit()) {
-            return Err(format!("expected a variable as in `${{NAME}}` or `${{NAME:-default}}`, got `${{{}}}`", &inside[..end]));
+            return Err(format!(
+                "expected a variable as in `${{NAME}}` or `${{NAME:-default}}`, got `${{{}}}`",
+                &inside[..end]
+            ));
         }
         match (look(name).filter(|value| !value.is_empty() || default.is_none()), default) {
             (Some(value), _) => out.push_str(&value),
             (None, Some(default)) => out.push_str(default),
-            (None, None) => return Err(format!("the variable {name} is not set, and has no default (`${{{name}:-…}}`)")),
+            (None, None) => {
+                return Err(format!("the variable {name} is not set, and has no default (`${{{name}:-…}}`)"));
+            }
         }
         rest = &inside[end + 1..];
     }

@@ -38,7 +38,8 @@ fn place(marker: &Marker) -> At {
 
 impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
     fn next(&mut self) -> Result<Option<(Event<'t>, At)>, Problem> {
-        let told = |error: ScanError| Problem::new("", Some(place(error.marker())), format!("not YAML: {}", error.info()));
+        let told =
+            |error: ScanError| Problem::new("", Some(place(error.marker())), format!("not YAML: {}", error.info()));
         let event = self.parser.next_event().transpose().map_err(told)?;
         Ok(event.map(|(event, span)| (event, place(&span.start))))
     }
