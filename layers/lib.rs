@@ -53,6 +53,8 @@
 //! | `Formatter` | [`Format`]: [`format::Template`] takes Python's own formats; [`format::Text`], [`format::Json`] |
 //! | `StreamHandler`, `FileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::Null`] |
 //! | `QueueHandler`, `QueueListener` | [`Queue`] |
+//! | `DatagramHandler` | [`output::Datagram`] |
+//! | `systemd.journal.JournalHandler` | `output::Journald` (Linux) |
 //! | `MemoryHandler` | [`Memory`]; for each request on its own: [`FlightRecorder`] |
 //! | `logger.exception()` | [`exception!`] |
 //! | `handleError`, `raiseExceptions` | [`trap::Trap`] |
@@ -104,6 +106,8 @@ pub mod logger;
 pub mod loggers;
 mod macros;
 pub mod output;
+#[cfg(unix)]
+mod patience;
 pub mod record;
 pub mod sink;
 mod text;

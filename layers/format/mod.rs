@@ -87,7 +87,7 @@ impl<F: Format + ?Sized> Format for Box<F> {
 
 /// A record's spans from the outside in. They are linked the other way, and mostly few: only of deep chains a list is
 /// made.
-fn outermost_first(record: &Record) -> impl Iterator<Item = SpanView<'_>> {
+pub(crate) fn outermost_first(record: &Record) -> impl Iterator<Item = SpanView<'_>> {
     const FEW: usize = 16;
     let count = record.spans().count();
     let all: Vec<_> = if count > FEW { record.spans().collect() } else { Vec::new() };

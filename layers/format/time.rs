@@ -200,7 +200,7 @@ impl Time {
         }
     }
 
-    pub(super) fn is_none(&self) -> bool {
+    pub(crate) fn is_none(&self) -> bool {
         matches!(self.style, Style::None)
     }
 

@@ -144,7 +144,7 @@ thread_local! {
 const KEPT: usize = 64 << 10;
 
 #[inline]
-fn with_line<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+pub(super) fn with_line<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     // Where the thread is ending, there is no buffer any more.
     let mut line = LINE.try_with(Cell::take).unwrap_or_default();
     let result = work(&mut line);

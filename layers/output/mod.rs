@@ -1,17 +1,23 @@
 //! Places where records end.
 //!
-//! Python: `logging.StreamHandler`, `FileHandler`, `NullHandler`.
+//! Python: `logging.StreamHandler`, `FileHandler`, `NullHandler`, `handlers.DatagramHandler`.
 //!
 //! Each is a [`Handler`](crate::Handler). Those of lines are a [`Formatted`]: a [`Format`](crate::Format), which makes
 //! text of a record, before a [`Sink`](crate::Sink), which takes the bytes; [`Stream`] and [`LogFile`] are ways to make
 //! one.
 
+mod datagram;
 mod formatted;
+#[cfg(target_os = "linux")]
+mod journald;
 mod log_file;
 mod null;
 mod stream;
 
+#[cfg(target_os = "linux")]
+pub use self::journald::{Journald, JournaldBuilder, StreamOrJournal};
 pub use self::{
+    datagram::{Datagram, DatagramBuilder, Oversize},
     formatted::Formatted,
     log_file::{LogFile, LogFileBuilder},
     null::Null,

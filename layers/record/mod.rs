@@ -27,10 +27,12 @@ mod guarded;
 mod pool;
 mod request_id;
 mod severity;
+mod shorten;
 mod tape;
 mod thread;
 mod trace;
 mod value;
+mod visible;
 
 use std::{
     fmt,

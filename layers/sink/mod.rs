@@ -22,6 +22,7 @@ mod buffer;
 mod faults;
 mod file;
 mod line;
+pub(crate) mod net;
 mod std_stream;
 mod writer;
 

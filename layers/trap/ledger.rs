@@ -188,6 +188,19 @@ impl Ledger {
         self.tell_of(error, None);
     }
 
+    /// `count` records that were counted as written turned out to be lost on their way (a datagram that nobody took): they
+    /// count as failed. Gives how many there were: no more than were written so far.
+    pub fn lose(&self, count: u64) -> u64 {
+        if let Some(outer) = &self.outer {
+            return outer.lose(count);
+        }
+        let _settling = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = count.min(self.counts.written.load(Ordering::Acquire));
+        self.counts.written.fetch_sub(count, Ordering::AcqRel);
+        self.counts.failed.fetch_add(count, Ordering::AcqRel);
+        count
+    }
+
     /// The same for a record in hand that failed, which is counted already.
     #[cold]
     pub(crate) fn tell_of(&self, error: &Error, record: Option<&Record>) {
@@ -243,6 +256,9 @@ impl Ledger {
 
     #[cold]
     pub(crate) fn count_marked(&self) {
+        if let Some(outer) = &self.outer {
+            return outer.count_marked();
+        }
         self.counts.marked.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -4,8 +4,12 @@
 
 mod capture;
 mod context;
+#[cfg(unix)]
+mod datagram;
 mod handlers;
 mod hostile;
+#[cfg(target_os = "linux")]
+mod journald;
 mod json;
 mod json_model;
 mod log_file;
