@@ -5,6 +5,7 @@
 //! | format | for | one record is |
 //! |---|---|---|
 //! | [`Json`] | machines | one JSON object on one line |
+//! | [`Syslog`] | syslog daemons | one message of RFC 5424 or RFC 3164 |
 //! | [`Text`] | people | one line, or several where asked for |
 //! | [`Template`] | whoever reads it now | what Python's `logging.Formatter` makes of the same format |
 //!
@@ -13,6 +14,7 @@
 mod digits;
 mod json;
 mod strftime;
+mod syslog;
 mod template;
 mod text;
 mod time;
@@ -20,6 +22,7 @@ mod time;
 pub use self::{
     json::{Json, Key},
     template::{BufferingFormatter, Style, Template, TemplateBuilder},
+    syslog::{Facility, Priority, Syslog},
     text::{Color, Text},
     time::Time,
 };

@@ -83,7 +83,7 @@ impl<F: Format, S: Sink> Formatted<F, S> {
 
     /// Flushes after a record. One that is held is on the ledger already, whatever becomes of the flush.
     fn flush_after(&self, written: Written) -> Result<(), Error> {
-        if written == Written::Through {
+        if written != Written::Held {
             return self.flush();
         }
         catch_unwind(AssertUnwindSafe(|| self.flush()))
@@ -112,6 +112,7 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
         }
         Ok(match written {
             Written::Through => Outcome::Written,
+            Written::Dropped => Outcome::Dropped,
             Written::Held => Outcome::Queued,
         })
     }

@@ -1,6 +1,6 @@
 //! Places where records end.
 //!
-//! Python: `logging.StreamHandler`, `FileHandler`, `NullHandler`, `handlers.DatagramHandler`.
+//! Python: `logging.StreamHandler`, `FileHandler`, `NullHandler`, `handlers.DatagramHandler`, `handlers.SysLogHandler`.
 //!
 //! Each is a [`Handler`](crate::Handler). Those of lines are a [`Formatted`]: a [`Format`](crate::Format), which makes
 //! text of a record, before a [`Sink`](crate::Sink), which takes the bytes; [`Stream`] and [`LogFile`] are ways to make
@@ -13,6 +13,7 @@ mod journald;
 mod log_file;
 mod null;
 mod stream;
+mod syslog;
 
 #[cfg(target_os = "linux")]
 pub use self::journald::{Journald, JournaldBuilder, StreamOrJournal};
@@ -22,4 +23,5 @@ pub use self::{
     log_file::{LogFile, LogFileBuilder},
     null::Null,
     stream::Stream,
+    syslog::{Syslog, SyslogBuilder},
 };

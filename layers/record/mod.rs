@@ -46,7 +46,7 @@ pub(crate) use self::{
     capture::{FUNCTION_FIELD, SEVERITY_FIELD, STACK_FIELD, capture_fields, severity_of},
     context::{Chain, Held, Home, SpanData, created, current, enter, entered, exit, innermost, was_created},
     fields::{Entry, Span, Tag},
-    guarded::{Nested, VALUE_LIMIT, panic_message, silence_this_thread},
+    guarded::{Nested, VALUE_LIMIT, mark_cut, panic_message, silence_this_thread},
     pool::Pooled,
     severity::closest,
     tape::{Tape, are_roots_timed, are_tapes_expected, expect_tapes, time_roots},

@@ -17,6 +17,7 @@ use super::{
     Sink, Written,
     append::{Append, Opened, Place, RawFile},
     buffer::Buffered,
+    registry::Claim,
 };
 use crate::{Error, trap::Ledger};
 
@@ -207,6 +208,8 @@ pub(crate) struct FilePlace {
     pub(crate) mode: Option<u32>,
     /// Only the first opening truncates.
     pub(crate) opened: AtomicBool,
+    /// Who else in this process may have it.
+    pub(crate) claim: Option<Claim>,
 }
 
 /// What could not be done, as in "cannot … the file".
@@ -246,6 +249,9 @@ impl FilePlace {
         let (regular, len) = file.metadata().map_or((false, 0), |about| (about.is_file(), about.len()));
         let unended = regular && len > 0 && ends_in_part_of_a_line(&self.path);
         self.opened.store(true, Ordering::Release);
+        if let Some(claim) = &self.claim {
+            claim.opened(&file);
+        }
         Ok(Opened { file, takes_turns: !regular, unended })
     }
 

@@ -9,6 +9,7 @@
 //! | [`FileSink`] | a file, record by record | none | the system took it |
 //! | [`FileSink`] with a buffer | a file, many records at once | the buffer's | the buffer was emptied |
 //! | [`WriterSink`] | any [`io::Write`] | one around the writer | the writer took it and was flushed |
+//! | [`net::Connection`] | a peer: TCP, TLS, a unix socket | none; threads take turns | the system took it |
 //! | [`MakeWriterSink`] | any `MakeWriter` | the writer's own, if any | the writer took it and was flushed |
 //!
 //! # Whole lines
@@ -16,24 +17,31 @@
 //! with a part of a record. The next record then begins with a line break, so that no two records share a line.
 
 mod append;
+mod archive;
 mod buffer;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod faults;
 mod file;
 mod line;
-pub(crate) mod net;
+pub mod net;
+#[allow(dead_code, reason = "the rotating sinks are to use the rest of it")]
+mod registry;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod scratch;
 mod std_stream;
 mod writer;
 
 use std::{io, sync::Arc};
 
-pub(crate) use self::file::FilePlace;
 pub use self::{
+    archive::{Compression, Retention},
     file::FileSink,
     std_stream::StdStream,
     writer::{MakeWriterSink, WriterSink},
 };
+pub(crate) use self::{file::FilePlace, registry::claim};
 use crate::trap::Ledger;
 
 /// Takes finished lines. Object-safe; called from many threads at once.
@@ -89,6 +97,8 @@ pub trait Sink: Send + Sync + 'static {
 pub enum Written {
     /// They are at their place.
     Through,
+    /// They were given up on purpose.
+    Dropped,
     /// They are held back; the sink has told its [`Ledger`] with [`Ledger::queue`] and settles them there.
     Held,
 }

@@ -21,5 +21,6 @@ mod queue;
 mod stream;
 mod strict;
 mod support;
+mod syslog;
 mod template;
 mod text;

@@ -38,7 +38,7 @@ use crate::{
 /// | part | shown | setter |
 /// |---|---|---|
 /// | time | [`Time::utc`] | [`time`](Self::time) |
-/// | level | always, filled up to five characters | |
+/// | level | yes, filled up to five characters | [`level`](Self::level) |
 /// | `[thread id]` | no | [`thread`](Self::thread) |
 /// | target | yes | [`target`](Self::target) |
 /// | `file:line` | no | [`source`](Self::source) |
@@ -65,6 +65,7 @@ pub struct Text {
     color: Color,
     /// What has become of `color`.
     paint: Paint,
+    level: bool,
     target: bool,
     source: bool,
     thread: bool,
@@ -83,6 +84,7 @@ impl Text {
             time: Time::utc(),
             color: Color::Auto,
             paint: Paint::default(),
+            level: true,
             target: true,
             source: false,
             thread: false,
@@ -110,6 +112,11 @@ impl Text {
     /// How the time is written; [`Time::utc`] by default. [`Time::time_of_day`] suits consoles.
     pub fn time(self, time: Time) -> Self {
         Self { time, ..self }
+    }
+
+    /// Whether the level is shown; yes by default. For places that have it beside the line.
+    pub fn level(self, on: bool) -> Self {
+        Self { level: on, ..self }
     }
 
     /// Whether the target is shown; yes by default.
@@ -244,11 +251,13 @@ impl Format for Text {
             self.paint.dim(out, |out| self.time.write_to(record.time(), &mut Bare(out)));
             out.push(' ');
         }
-        let start = out.len();
-        self.paint.level(out, record.severity(), |out| write_level(record, out));
-        let width = out[start..].len() - self.paint.level_width(record.severity());
-        (width..5).for_each(|_| out.push(' '));
-        out.push(' ');
+        if self.level {
+            let start = out.len();
+            self.paint.level(out, record.severity(), |out| write_level(record, out));
+            let width = out[start..].len() - self.paint.level_width(record.severity());
+            (width..5).for_each(|_| out.push(' '));
+            out.push(' ');
+        }
         if self.thread {
             out.push('[');
             if let Some(name) = record.thread_name() {
