@@ -21,8 +21,8 @@ mod time;
 
 pub use self::{
     json::{Json, Key},
-    template::{BufferingFormatter, Style, Template, TemplateBuilder},
     syslog::{Facility, Priority, Syslog},
+    template::{BufferingFormatter, Style, Template, TemplateBuilder},
     text::{Color, Text},
     time::Time,
 };

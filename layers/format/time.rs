@@ -198,6 +198,8 @@ impl Time {
                 out.push_str(zone.zone.to_offset_info(timestamp(seconds, nanos)).abbreviation());
             }
         }
+    }
+
     /// The same zone and precision as RFC 3339.
     pub(super) fn calendar_with_date(self) -> Self {
         Self { style: Style::Calendar, date: true, ..self }
