@@ -88,6 +88,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `log` | [`log`](mod@log): events of the `log` crate with their own target, file, line and key-values |
+//! | `opentelemetry` | records have the trace ids of `tracing-opentelemetry` 0.34 where its layer is in the stack, before or after ours |
 //! | `tls` | [`sink::net::Tls`]: encrypted streams for sockets and syslog |
 //! | `gzip`, `zstd` | [`sink::Compression`] of rotated files |
 //! | `full` | all of them |
@@ -119,7 +120,10 @@ pub mod trap;
 pub use self::{
     error::Error,
     format::Format,
-    handler::{Context, FlightRecorder, Handler, HandlerLayer, Memory, Outcome, Queue, Shared, Tee, flush_all},
+    handler::{
+        Context, FlightRecorder, Handler, HandlerLayer, Memory, Outcome, Queue, Shared, Tee, current_traceparent,
+        flush_all,
+    },
     logger::Logger,
     loggers::Loggers,
     record::{Fields, Globals, Record, Severity, Value},

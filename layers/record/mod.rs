@@ -24,6 +24,7 @@ mod context;
 mod fields;
 mod globals;
 mod guarded;
+mod ids;
 mod pool;
 mod request_id;
 mod severity;
@@ -44,9 +45,12 @@ use tracing_core::Metadata;
 
 pub(crate) use self::{
     capture::{FUNCTION_FIELD, SEVERITY_FIELD, STACK_FIELD, capture_fields, severity_of},
-    context::{Chain, Held, Home, SpanData, created, current, enter, entered, exit, innermost, was_created},
+    context::{
+        Chain, Held, Home, SpanData, context_of, created, current, enter, entered, exit, innermost, was_created,
+    },
     fields::{Entry, Span, Tag},
     guarded::{Nested, VALUE_LIMIT, mark_cut, panic_message, silence_this_thread},
+    ids::{Sampler, as_the_parent},
     pool::Pooled,
     severity::closest,
     tape::{Tape, are_roots_timed, are_tapes_expected, expect_tapes, time_roots},
@@ -58,7 +62,7 @@ pub use self::{
     pool::Kept,
     request_id::request_id,
     severity::Severity,
-    trace::TraceParent,
+    trace::{Baggage, TraceContext, TraceParent, TraceState},
     value::{ErrorChain, Value},
 };
 
@@ -198,10 +202,12 @@ impl Record {
         self.globals.as_deref()
     }
 
-    /// The ids of the trace the event belongs to.
+    /// The ids of the trace the event belongs to: those of a tracing SDK where one is in the stack (feature
+    /// `opentelemetry`), else those that were [made](crate::Context::trace_ids) for the innermost span, else those of the
+    /// innermost span with a field [`traceparent`](TraceParent::FIELD).
     #[inline]
     pub fn trace(&self) -> Option<TraceParent> {
-        self.spans().find_map(SpanView::trace)
+        self.chain.trace()
     }
 
     /// The event's first error, with its causes.

@@ -45,6 +45,7 @@ use crate::{
 /// | message | always | [`multi_line`](Self::multi_line) |
 /// | `key=value` of the event; an error with its causes, `"top: cause: cause"` | always | |
 /// | `key=value` of the application | no | [`globals`](Self::globals) |
+/// | `trace_id`, `span_id`, `trace_flags` of records that have them | no | [`trace_ids`](Self::trace_ids) |
 /// | spans from the outside in, each with its fields, joined by `:`; of a `traceparent` its `trace_id` | yes | [`spans`](Self::spans) |
 ///
 /// # What cannot be forged
@@ -71,6 +72,7 @@ pub struct Text {
     thread: bool,
     spans: bool,
     globals: bool,
+    trace_ids: bool,
     multi_line: bool,
 }
 
@@ -90,6 +92,7 @@ impl Text {
             thread: false,
             spans: true,
             globals: false,
+            trace_ids: false,
             multi_line: false,
         }
     }
@@ -144,6 +147,12 @@ impl Text {
         Self { globals: on, ..self }
     }
 
+    /// Whether the record's [trace ids](Record::trace) are shown. Without it, only the `trace_id` of a span field
+    /// `traceparent` is.
+    pub fn trace_ids(self, on: bool) -> Self {
+        Self { trace_ids: on, ..self }
+    }
+
     /// Whether line breaks of messages and of the event's values are kept, and causes of errors stand on lines of their
     /// own. Such lines begin with `    | `, so a line that does not is a record's first. All other control characters, and
     /// line breaks elsewhere, are still escaped.
@@ -189,13 +198,16 @@ impl Text {
             self.paint.dim(out, |out| {
                 word(out, span.name(), ":");
                 out.push('{');
-                for (index, (name, value)) in span.fields().iter().enumerate() {
-                    if index > 0 {
+                let mut is_first = true;
+                for (name, value) in span.fields().iter() {
+                    let trace = if name == TraceParent::FIELD { span.trace() } else { None };
+                    if trace.is_some() && self.trace_ids {
+                        continue;
+                    }
+                    if !std::mem::take(&mut is_first) {
                         out.push(' ');
                     }
-                    if name == TraceParent::FIELD
-                        && let Some(trace) = span.trace()
-                    {
+                    if let Some(trace) = trace {
                         out.push_str("trace_id=");
                         quote::hex(out, &trace.trace_id().to_be_bytes());
                         continue;
@@ -207,6 +219,18 @@ impl Text {
                 out.push('}');
             });
         }
+    }
+
+    fn ids(&self, trace: TraceParent, out: &mut String) {
+        space(out);
+        self.paint.dim(out, |out| {
+            out.push_str("trace_id=");
+            quote::hex(out, &trace.trace_id().to_be_bytes());
+            out.push_str(" span_id=");
+            quote::hex(out, &trace.span_id().to_be_bytes());
+            out.push_str(" trace_flags=");
+            quote::hex(out, &[trace.flags()]);
+        });
     }
 
     fn more_lines(&self, record: &Record, out: &mut String) {
@@ -295,6 +319,9 @@ impl Format for Text {
             let has =
                 |name: &str| record.fields().contains(name) || record.spans().any(|span| span.fields().contains(name));
             self.fields(globals.iter().filter(|(name, _)| !has(name)), false, out);
+        }
+        if let Some(trace) = if self.trace_ids { record.trace() } else { None } {
+            self.ids(trace, out);
         }
         if self.spans {
             self.path(record, out);

@@ -34,7 +34,7 @@ pub(super) struct Core {
     done: Condvar,
     /// Of the place the queue hangs in.
     ledger: OnceLock<Arc<Ledger>>,
-    /// As long as it hangs nowhere.
+    /// Of the handler, which settles there what it holds back; behind that of the place.
     own_ledger: Arc<Ledger>,
     listener: OnceLock<ThreadId>,
 }
@@ -107,7 +107,7 @@ pub(super) enum Task {
 impl Core {
     pub(super) fn new(name: String, limits: Limits, drain: Duration, handler: Arc<dyn Handler>) -> Self {
         let own_ledger = Ledger::apart(&name);
-        handler.attach(&Ledger::behind(&own_ledger));
+        handler.attach(&own_ledger);
         Self {
             name,
             limits,
@@ -129,7 +129,7 @@ impl Core {
 
     pub(super) fn attach(&self, ledger: &Arc<Ledger>) {
         if self.ledger.set(Arc::clone(ledger)).is_ok() {
-            self.handler.attach(&Ledger::behind(ledger));
+            self.own_ledger.stand_behind(ledger);
         }
     }
 
