@@ -50,13 +50,14 @@
 //! | `extra=` | the event's fields, typed |
 //! | `LoggerAdapter`, `contextvars` | span fields, [`Logger::bind`], [`Globals`] |
 //! | `Handler`, `setLevel`, `addFilter` | [`Handler`], [`.level()`](Handler::level), [`.filter()`](Handler::filter), [`.rewrite()`](Handler::rewrite) |
-//! | `Formatter` | [`Format`]: [`format::Template`] takes Python's own formats; [`format::Text`], [`format::Json`] |
+//! | `Formatter` | [`Format`]: [`format::Template`] takes Python's own formats; [`format::Text`], [`format::Json`], [`format::Gelf`] |
 //! | `StreamHandler`, `FileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::Null`] |
 //! | `QueueHandler`, `QueueListener` | [`Queue`] |
-//! | `DatagramHandler` | [`output::Datagram`] |
+//! | `DatagramHandler` | [`output::Datagram`]; with [`format::Pickle`] for Python's own receivers |
 //! | `SysLogHandler` | [`output::Syslog`] |
 //! | `systemd.journal.JournalHandler` | `output::Journald` (Linux) |
 //! | `MemoryHandler` | [`Memory`]; for each request on its own: [`FlightRecorder`] |
+//! | `RotatingFileHandler`, `TimedRotatingFileHandler` | [`output::RotatingFile`], [`output::TimedFile`] |
 //! | `logger.exception()` | [`exception!`] |
 //! | `handleError`, `raiseExceptions` | [`trap::Trap`] |
 //! | `logging.shutdown` | [`flush_all`] |
@@ -87,6 +88,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `gelf` | `output::Datagram::gelf`: GELF over UDP with compression and chunks |
 //! | `log` | [`log`](mod@log): events of the `log` crate with their own target, file, line and key-values |
 //! | `opentelemetry` | records have the trace ids of `tracing-opentelemetry` 0.34 where its layer is in the stack, before or after ours |
 //! | `tls` | [`sink::net::Tls`]: encrypted streams for sockets and syslog |

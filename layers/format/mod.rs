@@ -7,12 +7,14 @@
 //! | [`Json`] | machines | one JSON object on one line |
 //! | [`Syslog`] | syslog daemons | one message of RFC 5424 or RFC 3164 |
 //! | [`Text`] | people | one line, or several where asked for |
-//! | [`Template`] | whoever reads it now | what Python's `logging.Formatter` makes of the same format |
+//! | `Formatter` | [`Format`]: [`format::Template`] takes Python's own formats; [`format::Text`], [`format::Json`], [`format::Gelf`] |
 //!
 //! A format of one's own is an implementation of [`Format`]; [`Time`] writes the time for it.
 
 mod digits;
+mod gelf;
 mod json;
+mod pickle;
 mod strftime;
 mod syslog;
 mod template;
@@ -20,7 +22,9 @@ mod text;
 mod time;
 
 pub use self::{
+    gelf::Gelf,
     json::{Json, Key},
+    pickle::Pickle,
     syslog::{Facility, Priority, Syslog},
     template::{BufferingFormatter, Style, Template, TemplateBuilder},
     text::{Color, Text},
@@ -56,7 +60,8 @@ pub trait Format: Send + Sync + 'static {
     fn format(&self, record: &Record, out: &mut String) -> Result<(), Error>;
 
     /// The same into bytes, which is what outputs want: they call this. Provided; a format that makes bytes itself
-    /// saves a copy and a check. They must be UTF-8.
+    /// saves a copy and a check. They must be UTF-8, unless the format is made for outputs of bytes, as
+    /// [`Pickle`] is.
     fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
         with_scratch(|memory| {
             memory.clear();

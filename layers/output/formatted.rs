@@ -105,7 +105,7 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
                 [byte] => line.push(*byte),
                 bytes => line.extend_from_slice(bytes),
             }
-            self.sink.write(line).map_err(|error| self.refused("write to", error))
+            self.sink.write_of(line, record.time()).map_err(|error| self.refused("write to", error))
         })?;
         if self.flush_on.is_some_and(|least| record.severity() >= least) {
             self.flush_after(written)?;

@@ -190,7 +190,7 @@ fn open(mut place: FilePlace, delay: bool, buffer: Option<usize>) -> Result<File
 }
 
 /// The path as it is from the root on: the process may change its directory later.
-fn absolute(path: &Path) -> Result<PathBuf, Error> {
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, Error> {
     path::absolute(path).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidInput => Error::config("the path of a log file is empty"),
         _ => Error::io_at(path, "find the directory of", error),

@@ -49,9 +49,10 @@ pub(crate) use self::{
         Chain, Held, Home, SpanData, context_of, created, current, enter, entered, exit, innermost, was_created,
     },
     fields::{Entry, Span, Tag},
+    globals::host_name,
     guarded::{Nested, VALUE_LIMIT, mark_cut, panic_message, silence_this_thread},
     ids::{Sampler, as_the_parent},
-    pool::Pooled,
+    pool::{Pooled, give_back_all},
     severity::closest,
     tape::{Tape, are_roots_timed, are_tapes_expected, expect_tapes, time_roots},
 };
@@ -92,8 +93,6 @@ pub struct Record {
     fields: Fields,
     chain: Chain,
     globals: Option<Arc<Fields>>,
-    /// Where the pool keeps this very record; none for one that is somebody's own.
-    key: Option<usize>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -409,7 +408,7 @@ impl Record {
     /// A reference to this record that can be stored, sent and read later. Copies nothing if the record came from an
     /// event; one's own record is copied.
     pub fn keep(&self) -> Kept {
-        pool::keep(self, self.key)
+        pool::keep(self)
     }
 
     #[inline]
@@ -452,7 +451,6 @@ impl Default for Record {
             fields: Fields::new(),
             chain: Chain::default(),
             globals: None,
-            key: None,
         }
     }
 }

@@ -20,8 +20,16 @@ pub struct Ledger {
     /// Held while records move from `queued` to where they end, so that a reading never sees one twice or not at all.
     settling: Mutex<()>,
     outlet: Outlet,
+    /// Who knows of records that are not on the ledger yet.
+    books: OnceLock<Weak<dyn Books>>,
     /// Whose records these are, where they are on another account already: that of a queue before this handler.
     outer: OnceLock<Arc<Ledger>>,
+}
+
+/// Keeps the number of queued records where it costs less, and brings the ledger up to date when it is read: each record
+/// is told with [`Ledger::queue`] before it is settled.
+pub(crate) trait Books: Send + Sync {
+    fn bring_up_to_date(&self);
 }
 
 /// On lines of their own: handlers of different threads do not slow each other down.
@@ -102,6 +110,7 @@ impl Ledger {
             counts: Counts::default(),
             settling: Mutex::new(()),
             outlet: Outlet::default(),
+            books: OnceLock::new(),
             outer: OnceLock::new(),
         }
     }
@@ -140,6 +149,9 @@ impl Ledger {
     /// A reading.
     pub fn stats(&self) -> Stats {
         let Counts { written, filtered, dropped, failed, queued, marked, troubles } = &self.counts;
+        if let Some(books) = self.books.get().and_then(Weak::upgrade) {
+            books.bring_up_to_date();
+        }
         let read = |count: &AtomicU64| count.load(Ordering::Acquire);
         let _settled = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
         Stats {
@@ -256,6 +268,12 @@ impl Ledger {
 
     pub(super) fn count_trouble(&self) {
         self.counts.troubles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Who is asked before each reading. The first one stays.
+    pub(crate) fn read_with(&self, books: &Arc<dyn Books>) {
+        // Who comes later has a ledger of its own to fill: nothing hangs in two places.
+        self.books.set(Arc::downgrade(books)).unwrap_or_default();
     }
 
     pub(super) fn outlet(&self) -> &Outlet {

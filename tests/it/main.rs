@@ -6,6 +6,7 @@ mod capture;
 mod context;
 #[cfg(unix)]
 mod datagram;
+mod gelf;
 mod handlers;
 mod hostile;
 #[cfg(target_os = "linux")]
@@ -17,8 +18,10 @@ mod log_file;
 mod logger;
 mod loggers;
 mod memory;
+mod pickle;
 mod places;
 mod queue;
+mod rotate;
 mod stream;
 mod strict;
 mod support;

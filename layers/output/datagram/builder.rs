@@ -6,7 +6,7 @@ use super::{Datagram, Oversize};
 use crate::{
     Error, Format,
     format::Json,
-    handler::queue::{Queue, QueueBuilder, QueueGuard},
+    handler::queue::{Overflow, Queue, QueueBuilder, QueueGuard},
     sink::net::{Datagrams, Peer},
 };
 
@@ -25,7 +25,7 @@ impl Datagram {
     /// | [`limit`](DatagramBuilder::limit) | 65,507 bytes |
     /// | [`oversize`](DatagramBuilder::oversize) | [`Oversize::Shorten`] |
     /// | [`deadline`](DatagramBuilder::deadline) | 1 s |
-    /// | [`queue`](DatagramBuilder::queue) | [`Queue::builder`]'s defaults |
+    /// | [`queue`](DatagramBuilder::queue) | [`Queue::builder`]'s defaults, but for `Overflow::DropNewest`: nobody waits |
     pub fn udp(host: impl Into<String>, port: u16) -> DatagramBuilder {
         DatagramBuilder::new(Peer::Udp { host: host.into(), port }, UDP_LIMIT)
     }
@@ -47,20 +47,40 @@ pub struct DatagramBuilder<F = Json> {
     oversize: Oversize,
     deadline: Duration,
     queue: QueueBuilder,
+    #[cfg(feature = "gelf")]
+    pub(super) chunks: Option<super::GelfChunks>,
 }
 
 impl DatagramBuilder {
     fn new(peer: Peer, limit: usize) -> Self {
-        let (format, oversize, queue) = (Json::new(), Oversize::default(), Queue::builder());
-        Self { peer, format, limit, oversize, deadline: DEADLINE, queue }
+        let (format, oversize, queue) =
+            (Json::new(), Oversize::default(), Queue::builder().overflow(Overflow::DropNewest));
+        Self {
+            peer,
+            format,
+            limit,
+            oversize,
+            deadline: DEADLINE,
+            queue,
+            #[cfg(feature = "gelf")]
+            chunks: None,
+        }
     }
 }
 
 impl<F: Format> DatagramBuilder<F> {
     /// The format.
     pub fn format<G: Format>(self, format: G) -> DatagramBuilder<G> {
-        let Self { peer, limit, oversize, deadline, queue, .. } = self;
-        DatagramBuilder { peer, format, limit, oversize, deadline, queue }
+        DatagramBuilder {
+            peer: self.peer,
+            format,
+            limit: self.limit,
+            oversize: self.oversize,
+            deadline: self.deadline,
+            queue: self.queue,
+            #[cfg(feature = "gelf")]
+            chunks: self.chunks,
+        }
     }
 
     /// The longest datagram, in bytes.
@@ -82,7 +102,7 @@ impl<F: Format> DatagramBuilder<F> {
     }
 
     /// How much may wait for the thread that sends, and what happens to more. Without a meaning for
-    /// [`build_direct`](Self::build_direct).
+    /// [`direct`](Self::direct).
     pub fn queue(mut self, queue: QueueBuilder) -> Self {
         self.queue = queue;
         self
@@ -94,7 +114,7 @@ impl<F: Format> DatagramBuilder<F> {
     /// # Errors
     /// The host or path is empty, the port is 0, the limit is below 64; the queue cannot start its thread.
     pub fn build(self) -> Result<Queue, Error> {
-        self.queue.clone().own(self.build_direct()?)
+        self.queue.clone().own(self.direct()?)
     }
 
     /// The same with a guard, which sends what waits when it is dropped, at the end of `main`.
@@ -102,15 +122,17 @@ impl<F: Format> DatagramBuilder<F> {
     /// # Errors
     /// As for [`build`](Self::build).
     pub fn spawn(self) -> Result<(Queue, QueueGuard), Error> {
-        self.queue.clone().spawn(self.build_direct()?)
+        self.queue.clone().spawn(self.direct()?)
     }
 
     /// The handler without a queue, which sends on the thread that logs; or to be put behind a queue with others.
     ///
     /// # Errors
     /// The host or path is empty, the port is 0, or the limit is below 64.
-    pub fn build_direct(self) -> Result<Datagram<F>, Error> {
-        let Self { peer, mut format, limit, oversize, deadline, queue: _ } = self;
+    pub fn direct(self) -> Result<Datagram<F>, Error> {
+        #[cfg(feature = "gelf")]
+        let packer = self.chunks.map(super::gelf::Packer::new).transpose()?;
+        let Self { peer, mut format, limit, oversize, deadline, .. } = self;
         match &peer {
             Peer::Udp { host, .. } if host.trim().is_empty() => {
                 return Err(Error::config("datagrams: expected a host name or address, got an empty text"));
@@ -131,6 +153,14 @@ impl<F: Format> DatagramBuilder<F> {
         }
         format.adapt(false);
         let datagrams = Datagrams::new(peer, deadline);
-        Ok(Datagram { format, datagrams, limit, oversize, ledger: Mutex::default() })
+        Ok(Datagram {
+            format,
+            datagrams,
+            limit,
+            oversize,
+            #[cfg(feature = "gelf")]
+            packer,
+            ledger: Mutex::default(),
+        })
     }
 }

@@ -5,6 +5,8 @@
 //! See [`Datagram`].
 
 mod builder;
+#[cfg(feature = "gelf")]
+mod gelf;
 
 use std::{
     fmt, io,
@@ -13,6 +15,8 @@ use std::{
 };
 
 pub use self::builder::DatagramBuilder;
+#[cfg(feature = "gelf")]
+pub use self::gelf::GelfChunks;
 use super::formatted::with_line;
 use crate::{
     Error, Format, Handler, Outcome, Record,
@@ -50,8 +54,8 @@ use crate::{
 /// 65,507 bytes over IPv4, and a network loses what is longer than its packets (some 1,400 bytes) sooner than what is not.
 ///
 /// # When it blocks
-/// Behind its [queue](DatagramBuilder::build) nothing of this stops the caller, until the queue is full.
-/// A unix socket whose reader is slow, or an interface that is full, is waited for up to
+/// Behind its [queue](DatagramBuilder::build) never: what finds no room there is dropped and counted. Of the thread that
+/// sends: a unix socket whose reader is slow, or an interface that is full, is waited for up to
 /// [`deadline`](DatagramBuilder::deadline); then the record fails, and so do further ones, without waiting, until one was
 /// taken. A host *name* is looked up with the first record, and again after failures, within the same deadline each time.
 ///
@@ -72,6 +76,8 @@ pub struct Datagram<F = Json> {
     datagrams: Datagrams,
     limit: usize,
     oversize: Oversize,
+    #[cfg(feature = "gelf")]
+    packer: Option<gelf::Packer>,
     /// Of the place where it hangs, for what becomes known later.
     ledger: Mutex<Option<Arc<Ledger>>>,
 }
@@ -101,13 +107,18 @@ impl<F: Format> Datagram<F> {
     fn try_send(&self, record: &Record) -> Result<(), Unsent> {
         with_line(|line| {
             self.format.format_bytes(record, line).map_err(Unsent::Failed)?;
-            if line.len() > self.limit {
-                return Err(Unsent::TooLong(line.len()));
+            #[cfg(feature = "gelf")]
+            if let Some(packer) = &self.packer {
+                return packer.send(line, self.limit, |datagram| self.post(datagram));
             }
-            self.datagrams.send(line).map_err(|error| match is_too_long(&error) {
-                true => Unsent::TooLong(line.len()),
-                false => Unsent::Failed(self.refused(error)),
-            })
+            if line.len() > self.limit { Err(Unsent::TooLong(line.len())) } else { self.post(line) }
+        })
+    }
+
+    fn post(&self, datagram: &[u8]) -> Result<(), Unsent> {
+        self.datagrams.send(datagram).map_err(|error| match is_too_long(&error) {
+            true => Unsent::TooLong(datagram.len()),
+            false => Unsent::Failed(self.refused(error)),
         })
     }
 

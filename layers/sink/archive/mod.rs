@@ -1,7 +1,5 @@
 //! What becomes of files after they were rotated: how many are kept, and how they are made smaller.
 
-#![allow(dead_code, unused_imports, reason = "the rotating sinks are to use it")]
-
 mod compression;
 mod names;
 mod retention;
@@ -12,5 +10,5 @@ pub(crate) use self::{
     compression::SUFFIXES,
     names::sweep,
     retention::Rotated,
-    work::{Hold, Job, Outside, Then, compress, hold, wait},
+    work::{Hold, Job, Outside, compress, hold, wait},
 };

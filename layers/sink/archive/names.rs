@@ -1,7 +1,7 @@
 //! The names of files that are being compressed, and what a crash leaves of them.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     fs::{self, File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
@@ -80,11 +80,6 @@ fn is_part(base: &OsStr, name: &OsStr) -> bool {
     };
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     between().is_some_and(|(process, number)| is_number(process) && is_number(number))
-}
-
-/// `NAME` of a `PATH/NAME`, for messages.
-pub(super) fn file_name(path: &Path) -> OsString {
-    path.file_name().unwrap_or(path.as_os_str()).to_owned()
 }
 
 #[cfg(test)]
