@@ -7,7 +7,9 @@
 //! | [`Json`] | machines | one JSON object on one line |
 //! | [`Syslog`] | syslog daemons | one message of RFC 5424 or RFC 3164 |
 //! | [`Text`] | people | one line, or several where asked for |
-//! | `Formatter` | [`Format`]: [`format::Template`] takes Python's own formats; [`format::Text`], [`format::Json`], [`format::Gelf`] |
+//! | [`Template`] | whoever reads it now | what Python's `logging.Formatter` makes of the same format |
+//! | [`Gelf`] | Graylog and others that take GELF 1.1 | one JSON object without line breaks or NULs |
+//! | [`Pickle`] | receivers of Python's `SocketHandler` and `DatagramHandler` | a length and a pickle: bytes, no text |
 //!
 //! A format of one's own is an implementation of [`Format`]; [`Time`] writes the time for it.
 
