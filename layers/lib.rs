@@ -50,10 +50,14 @@
 //! | `extra=` | the event's fields, typed |
 //! | `LoggerAdapter`, `contextvars` | span fields, [`Logger::bind`], [`Globals`] |
 //! | `Handler`, `setLevel`, `addFilter` | [`Handler`], [`.level()`](Handler::level), [`.filter()`](Handler::filter), [`.rewrite()`](Handler::rewrite) |
-//! | `Formatter` | [`Format`]: [`format::Template`] takes Python's own formats; [`format::Text`], [`format::Json`] |
+//! | `Formatter` | [`Format`]: [`format::Template`] takes Python's own formats; [`format::Text`], [`format::Json`], [`format::Gelf`] |
 //! | `StreamHandler`, `FileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::Null`] |
 //! | `QueueHandler`, `QueueListener` | [`Queue`] |
+//! | `DatagramHandler` | [`output::Datagram`]; with [`format::Pickle`] for Python's own receivers |
+//! | `SysLogHandler` | [`output::Syslog`] |
+//! | `systemd.journal.JournalHandler` | `output::Journald` (Linux) |
 //! | `MemoryHandler` | [`Memory`]; for each request on its own: [`FlightRecorder`] |
+//! | `RotatingFileHandler`, `TimedRotatingFileHandler` | [`output::RotatingFile`], [`output::TimedFile`] |
 //! | `logger.exception()` | [`exception!`] |
 //! | `handleError`, `raiseExceptions` | [`trap::Trap`] |
 //! | `logging.shutdown` | [`flush_all`] |
@@ -84,8 +88,12 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `gelf` | `output::Datagram::gelf`: GELF over UDP with compression and chunks |
 //! | `log` | [`log`](mod@log): events of the `log` crate with their own target, file, line and key-values |
 //! | `config` | [`config`]: Python's `dictConfig` from JSON, YAML and TOML, `fileConfig`, `basicConfig`; reload |
+//! | `opentelemetry` | records have the trace ids of `tracing-opentelemetry` 0.34 where its layer is in the stack, before or after ours |
+//! | `tls` | [`sink::net::Tls`]: encrypted streams for sockets and syslog |
+//! | `gzip`, `zstd` | [`sink::Compression`] of rotated files |
 //! | `full` | all of them |
 
 #![forbid(unsafe_code)]
@@ -107,6 +115,8 @@ pub mod logger;
 pub mod loggers;
 mod macros;
 pub mod output;
+#[cfg(unix)]
+mod patience;
 pub mod record;
 pub mod sink;
 mod text;
@@ -115,7 +125,10 @@ pub mod trap;
 pub use self::{
     error::Error,
     format::Format,
-    handler::{Context, FlightRecorder, Handler, HandlerLayer, Memory, Outcome, Queue, Shared, Tee, flush_all},
+    handler::{
+        Context, FlightRecorder, Handler, HandlerLayer, Memory, Outcome, Queue, Shared, Tee, current_traceparent,
+        flush_all,
+    },
     logger::Logger,
     loggers::Loggers,
     record::{Fields, Globals, Record, Severity, Value},

@@ -74,16 +74,16 @@ impl Inside<'_> {
     }
 }
 
-struct Values {
-    user: u64,
-    route: &'static str,
-    ms: f64,
-    cached: bool,
-    client: Ipv4Addr,
+pub(crate) struct Values {
+    pub(crate) user: u64,
+    pub(crate) route: &'static str,
+    pub(crate) ms: f64,
+    pub(crate) cached: bool,
+    pub(crate) client: Ipv4Addr,
 }
 
 #[inline(always)]
-fn values(index: u64) -> Values {
+pub(crate) fn values(index: u64) -> Values {
     Values {
         user: black_box(index),
         route: black_box("/orders"),

@@ -3,6 +3,11 @@
 //! Python: `logging.Filter`. There one filter may do both, and a change is seen by the handlers after it; here a
 //! rewrite changes a copy that only its own handler sees.
 
+mod limit;
+mod sample;
+mod similar;
+
+pub use self::{limit::RateLimit, sample::Sample, similar::SimilarStats};
 use crate::Record;
 
 /// Decides whether a record passes. Closures `|record: &Record| …` are filters.
@@ -16,6 +21,13 @@ use crate::Record;
 pub trait Filter: Send + Sync + 'static {
     /// Whether the record passes.
     fn passes(&self, record: &Record) -> bool;
+
+    /// Tells of what it refused, in records of its own that pass: for filters that owe a count of it. Called after each
+    /// record it was asked about, before that one goes on, and with `all` where the handler is flushed or ends. `tell`
+    /// runs a handler: hold no lock.
+    fn report(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
+        (_, _) = (all, tell);
+    }
 }
 
 impl<F: Fn(&Record) -> bool + Send + Sync + 'static> Filter for F {

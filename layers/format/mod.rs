@@ -5,20 +5,29 @@
 //! | format | for | one record is |
 //! |---|---|---|
 //! | [`Json`] | machines | one JSON object on one line |
+//! | [`Syslog`] | syslog daemons | one message of RFC 5424 or RFC 3164 |
 //! | [`Text`] | people | one line, or several where asked for |
 //! | [`Template`] | whoever reads it now | what Python's `logging.Formatter` makes of the same format |
+//! | [`Gelf`] | Graylog and others that take GELF 1.1 | one JSON object without line breaks or NULs |
+//! | [`Pickle`] | receivers of Python's `SocketHandler` and `DatagramHandler` | a length and a pickle: bytes, no text |
 //!
 //! A format of one's own is an implementation of [`Format`]; [`Time`] writes the time for it.
 
 mod digits;
+mod gelf;
 mod json;
+mod pickle;
 mod strftime;
+mod syslog;
 mod template;
 mod text;
 mod time;
 
 pub use self::{
+    gelf::Gelf,
     json::{Json, Key},
+    pickle::Pickle,
+    syslog::{Facility, Priority, Syslog},
     template::{BufferingFormatter, Style, Template, TemplateBuilder},
     text::{Color, Text},
     time::Time,
@@ -53,7 +62,8 @@ pub trait Format: Send + Sync + 'static {
     fn format(&self, record: &Record, out: &mut String) -> Result<(), Error>;
 
     /// The same into bytes, which is what outputs want: they call this. Provided; a format that makes bytes itself
-    /// saves a copy and a check. They must be UTF-8.
+    /// saves a copy and a check. They must be UTF-8, unless the format is made for outputs of bytes, as
+    /// [`Pickle`] is.
     fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
         with_scratch(|memory| {
             memory.clear();
@@ -87,7 +97,7 @@ impl<F: Format + ?Sized> Format for Box<F> {
 
 /// A record's spans from the outside in. They are linked the other way, and mostly few: only of deep chains a list is
 /// made.
-fn outermost_first(record: &Record) -> impl Iterator<Item = SpanView<'_>> {
+pub(crate) fn outermost_first(record: &Record) -> impl Iterator<Item = SpanView<'_>> {
     const FEW: usize = 16;
     let count = record.spans().count();
     let all: Vec<_> = if count > FEW { record.spans().collect() } else { Vec::new() };

@@ -200,7 +200,12 @@ impl Time {
         }
     }
 
-    pub(super) fn is_none(&self) -> bool {
+    /// The same zone and precision as RFC 3339.
+    pub(super) fn calendar_with_date(self) -> Self {
+        Self { style: Style::Calendar, date: true, ..self }
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
         matches!(self.style, Style::None)
     }
 
@@ -287,7 +292,7 @@ impl Default for Time {
 
 /// Seconds, rounded towards the past, and nanoseconds within the second.
 #[inline]
-fn since_epoch(time: SystemTime) -> (i64, u32) {
+pub(super) fn since_epoch(time: SystemTime) -> (i64, u32) {
     match time.duration_since(UNIX_EPOCH) {
         Ok(after) => (i64::try_from(after.as_secs()).unwrap_or(i64::MAX), after.subsec_nanos()),
         Err(before) => {

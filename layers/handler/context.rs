@@ -31,6 +31,30 @@ impl Context {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// Makes trace ids for spans: each has a span id of its own, in the trace of its field
+    /// [`traceparent`](crate::record::TraceParent::FIELD), else in that of the spans around it, else in a new one. All
+    /// records have them, and [`current_traceparent`](super::current_traceparent) gives them on. Where a tracing SDK has
+    /// ids for the span, those are used (see [`record::Record::trace`](crate::Record::trace)). A `traceparent` that is
+    /// recorded later than the span was made does not move it into another trace.
+    ///
+    /// ```
+    /// use tracing_strata::{Context, current_traceparent};
+    /// use tracing_subscriber::prelude::*;
+    ///
+    /// tracing::subscriber::with_default(tracing_subscriber::registry().with(Context::new().trace_ids()), || {
+    ///     let _job = tracing::info_span!("job").entered();
+    ///     let job = current_traceparent().unwrap();
+    ///     let _step = tracing::info_span!("step").entered();
+    ///     let step = current_traceparent().unwrap();
+    ///     assert_eq!(job.trace_id(), step.trace_id());
+    ///     assert_ne!(job.span_id(), step.span_id());
+    /// });
+    /// ```
+    pub fn trace_ids(mut self) -> Self {
+        self.spans.make_ids(Box::new(crate::record::as_the_parent));
+        self
+    }
 }
 
 impl<S> Layer<S> for Context

@@ -100,6 +100,13 @@ impl<H: Handler> HandlerLayer<H> {
         self
     }
 
+    /// Makes trace ids for spans, as [`Context::trace_ids`](crate::Context::trace_ids) does: where one layer of a
+    /// registry does it, all have them.
+    pub fn trace_ids(mut self) -> Self {
+        self.spans.make_ids(Box::new(crate::record::as_the_parent));
+        self
+    }
+
     /// The account of this handler's records; keep it to watch the handler from outside.
     pub fn ledger(&self) -> Arc<Ledger> {
         Arc::clone(self.place.post().ledger())

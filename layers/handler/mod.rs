@@ -3,6 +3,9 @@
 //! Python: `logging.Handler`.
 
 mod context;
+mod current;
+#[cfg(feature = "opentelemetry")]
+mod foreign;
 mod layer;
 mod memory;
 mod place;
@@ -23,6 +26,7 @@ use std::{
 pub(crate) use self::place::panicked;
 pub use self::{
     context::Context,
+    current::{current_trace_context, current_traceparent},
     layer::HandlerLayer,
     memory::{FlightRecorder, Memory, Outside, RecorderStats},
     place::flush_all,

@@ -10,7 +10,7 @@ use super::{Handler, Outcome, Working, next_number};
 use crate::{
     Error, Record,
     record::panic_message,
-    trap::{Post, Trap},
+    trap::{Ledger, Post, Trap},
 };
 
 pub(super) struct Place<H: Handler> {
@@ -100,6 +100,33 @@ impl<H: Handler> Drop for Place<H> {
         // Told already, and there is nobody to return it to.
         self.finish().unwrap_or_default();
         self.post.tell_the_rest();
+    }
+}
+
+/// Gives a handler a record that nobody gave to the wrapper in front of it, and keeps the account.
+pub(super) fn deliver_more(handler: &dyn Handler, ledger: Option<&Arc<Ledger>>, record: &Record) {
+    if let Some(ledger) = ledger {
+        ledger.expect_more();
+    }
+    let settle = |how: fn(&Ledger, u64)| {
+        if let Some(ledger) = ledger {
+            ledger.queue(1);
+            how(ledger, 1);
+        }
+    };
+    let result = catch_unwind(AssertUnwindSafe(|| handler.handle(record)));
+    let error = match result.unwrap_or_else(|panic| Err(panicked("handle", &*panic))) {
+        Ok(Outcome::Written) => return settle(Ledger::settle_written),
+        Ok(Outcome::Filtered) => return settle(Ledger::settle_filtered),
+        Ok(Outcome::Dropped) => return settle(Ledger::settle_dropped),
+        Ok(Outcome::Queued) => return,
+        Err(error) => error,
+    };
+    if !error.record_is_held() {
+        settle(Ledger::settle_failed);
+    }
+    if let Some(ledger) = ledger {
+        ledger.tell_of(&error, Some(record));
     }
 }
 

@@ -19,7 +19,7 @@ use tracing_subscriber::{
 use crate::{
     Fields,
     clock::{Clock, SystemClock},
-    record::{self, Held, Home, Nested, SpanData},
+    record::{self, Held, Home, Nested, Sampler, SpanData},
 };
 
 /// Keeps the fields of spans where all layers and records find them. Each of our layers has one; whichever sees a span
@@ -28,9 +28,16 @@ use crate::{
 pub(super) struct SpanKeeper {
     home: AtomicUsize,
     dispatch: OnceLock<WeakDispatch>,
+    /// Makes trace ids for new spans.
+    sampler: Option<Box<Sampler>>,
 }
 
 impl SpanKeeper {
+    /// From now on it makes trace ids for new spans.
+    pub(super) fn make_ids(&mut self, sampler: Box<Sampler>) {
+        self.sampler = Some(sampler);
+    }
+
     /// Learns which subscriber it belongs to.
     pub(super) fn settle(&self, dispatch: &Dispatch) {
         if let Some(registry) = dispatch.downcast_ref::<Registry>() {
@@ -85,8 +92,10 @@ impl SpanKeeper {
     {
         let Some(span) = context.span(id) else { return };
         // Stored by the layer before this one? Mostly not: the lock is taken only where it may be.
-        if record::was_created(id.into_u64()) && span.extensions().get::<Held>().is_some() {
-            return;
+        if record::was_created(id.into_u64())
+            && let Some(data) = held(&span)
+        {
+            return self.identify(&data);
         }
         let Some(_nested) = Nested::enter() else { return };
         let parent = if attributes.is_contextual() {
@@ -97,12 +106,23 @@ impl SpanKeeper {
         let fill = |fields: &mut Fields| record::capture_fields(fields, |visit| attributes.record(visit));
         let is_timed = parent.is_none() && record::are_roots_timed();
         let begun = is_timed.then(|| clock.unwrap_or(&SystemClock).monotonic());
-        let data = SpanData::create(attributes.metadata(), parent, begun, fill);
+        let data = SpanData::create(id.into_u64(), attributes.metadata(), parent, begun, fill);
         let mut extensions = span.extensions_mut();
-        if extensions.get_mut::<Held>().is_none() {
-            extensions.insert(Held::new(Arc::clone(&data)));
+        if let Some(stored) = extensions.get_mut::<Held>() {
+            let stored = stored.data();
             drop(extensions);
-            record::created(self.home(), id.into_u64(), data);
+            return stored.iter().for_each(|stored| self.identify(stored));
+        }
+        extensions.insert(Held::new(Arc::clone(&data)));
+        drop(extensions);
+        self.identify(&data);
+        record::created(self.home(), id.into_u64(), data);
+    }
+
+    #[inline]
+    fn identify(&self, data: &SpanData) {
+        if let Some(sampler) = &self.sampler {
+            data.make_ids(sampler);
         }
     }
 
@@ -123,10 +143,15 @@ impl SpanKeeper {
     {
         let home = self.known_home();
         if home != 0 {
-            return record::enter(home, id.into_u64(), || context.span(id).as_ref().and_then(held));
-        }
-        if let Some(data) = context.span(id).as_ref().and_then(held) {
+            record::enter(home, id.into_u64(), || context.span(id).as_ref().and_then(held));
+        } else if let Some(data) = context.span(id).as_ref().and_then(held) {
             record::enter(self.ask_about(id, &data), id.into_u64(), || Some(data));
+        }
+        // Now, before the SDK's layer starts the span and its processors log: what they log inside it would wait for ever
+        // for the lock under which it is started.
+        #[cfg(feature = "opentelemetry")]
+        if let Some(data) = record::entered(id.into_u64()) {
+            super::foreign::adopt(&data, || self.dispatch.get()?.upgrade());
         }
     }
 
@@ -153,11 +178,16 @@ impl SpanKeeper {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        if event.is_contextual() {
+        let leaf = if event.is_contextual() {
             self.current(context)
         } else {
             event.parent().and_then(|parent| self.find(parent, context))
+        };
+        #[cfg(feature = "opentelemetry")]
+        if let Some(leaf) = &leaf {
+            super::foreign::adopt(leaf, || self.dispatch.get()?.upgrade());
         }
+        leaf
     }
 
     #[inline]
@@ -190,6 +220,6 @@ impl SpanKeeper {
     }
 }
 
-fn held<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Arc<SpanData>> {
+pub(super) fn held<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Arc<SpanData>> {
     span.extensions().get::<Held>().and_then(Held::data)
 }

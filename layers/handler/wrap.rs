@@ -1,11 +1,11 @@
 //! A handler in front of which something decides or changes.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicI32, Ordering},
 };
 
-use super::{Handler, Outcome};
+use super::{Handler, Outcome, place::deliver_more};
 use crate::{
     Error, Record, Severity,
     filter::{Filter, Rewrite},
@@ -79,18 +79,44 @@ impl<H: Handler> Handler for Leveled<H> {
 pub struct Filtered<H, F> {
     handler: H,
     filter: F,
+    ledger: OnceLock<Arc<Ledger>>,
 }
 
 impl<H, F> Filtered<H, F> {
     pub(super) fn new(handler: H, filter: F) -> Self {
-        Self { handler, filter }
+        Self { handler, filter, ledger: OnceLock::new() }
+    }
+}
+
+impl<H: Handler, F: Filter> Filtered<H, F> {
+    #[inline]
+    fn report(&self, all: bool) {
+        self.filter.report(all, &mut |summary| deliver_more(&self.handler, self.ledger.get(), summary));
     }
 }
 
 impl<H: Handler, F: Filter> Handler for Filtered<H, F> {
     #[inline]
     fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        if self.filter.passes(record) { self.handler.handle(record) } else { Ok(Outcome::Filtered) }
+        let passes = self.filter.passes(record);
+        self.report(false);
+        if passes { self.handler.handle(record) } else { Ok(Outcome::Filtered) }
+    }
+
+    /// What the filter has to tell of records it refused comes first.
+    fn flush(&self) -> Result<(), Error> {
+        self.report(true);
+        self.handler.flush()
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        self.report(true);
+        self.handler.finish()
+    }
+
+    fn attach(&self, ledger: &Arc<Ledger>) {
+        self.ledger.get_or_init(|| Arc::clone(ledger));
+        self.handler.attach(ledger);
     }
 
     #[inline]
@@ -98,7 +124,13 @@ impl<H: Handler, F: Filter> Handler for Filtered<H, F> {
         self.handler.keeps()
     }
 
-    pass_on!();
+    fn least(&self) -> Severity {
+        self.handler.least()
+    }
+
+    fn default_name(&self) -> String {
+        self.handler.default_name()
+    }
 }
 
 /// A handler that gets changed copies. Made by [`Handler::rewrite`].

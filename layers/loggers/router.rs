@@ -1,11 +1,11 @@
 //! From a record to the handlers that hang on its logger and above.
 
-use std::sync::{LazyLock, atomic::Ordering};
+use std::sync::{Arc, LazyLock, atomic::Ordering};
 
 use tracing_core::Subscriber;
 use tracing_subscriber::{Layer as _, filter::Filtered, registry::LookupSpan};
 
-use super::{Loggers, cache};
+use super::{Loggers, cache, tree::Route};
 use crate::{Error, Handler, HandlerLayer, Outcome, Record, Severity, Shared, sink, text::is_control};
 
 /// Gives each record to the handlers of its logger, then to those of the loggers above, up to one that does not
@@ -23,14 +23,15 @@ impl Handler for Router {
     #[inline]
     fn handle(&self, record: &Record) -> Result<Outcome, Error> {
         let (threshold, route) = cache::route(&self.loggers.0, record.target());
-        if threshold.exact && (route.disabled || !route.filters.iter().all(|filter| filter.passes(record))) {
+        if threshold.exact && (route.disabled || !passes(&route, record)) {
             return Ok(Outcome::Filtered);
         }
         route.handlers.iter().for_each(|handler| handler.deliver(record));
         Ok(if route.handlers.is_empty() { Outcome::Dropped } else { Outcome::Written })
     }
 
-    /// Flushes every handler of every logger; the first error is returned, all are told.
+    /// Flushes every handler of every logger, after the filters of loggers have told what they refused; the first error
+    /// is returned, all are told.
     fn flush(&self) -> Result<(), Error> {
         self.each(Handler::flush)
     }
@@ -44,8 +45,27 @@ impl Handler for Router {
     }
 }
 
+/// Asks the filters of a logger. What they have to tell of records they refused goes where the logger's records go.
+fn passes(route: &Route, record: &Record) -> bool {
+    let passes = route.filters.iter().all(|filter| filter.passes(record));
+    route.report(false);
+    passes
+}
+
+impl Route {
+    fn report(&self, all: bool) {
+        let tell = |summary: &Record| self.handlers.iter().for_each(|handler| handler.deliver(summary));
+        self.filters.iter().for_each(|filter| filter.report(all, &mut { tell }));
+    }
+}
+
 impl Router {
     fn each(&self, bring: fn(&Shared) -> Result<(), Error>) -> Result<(), Error> {
+        let routes: Vec<Arc<Route>> = {
+            let tree = self.loggers.0.read();
+            tree.iter().filter(|(_, node)| !node.filters.is_empty()).map(|(name, _)| tree.route(name, 0)).collect()
+        };
+        routes.iter().for_each(|route| route.report(true));
         let mut all: Vec<Shared> = Vec::new();
         for (_, node) in self.loggers.0.read().iter() {
             let new: Vec<_> = node.handlers.iter().filter(|new| !all.iter().any(|known| known.is_same(new))).collect();

@@ -83,7 +83,7 @@ impl<F: Format, S: Sink> Formatted<F, S> {
 
     /// Flushes after a record. One that is held is on the ledger already, whatever becomes of the flush.
     fn flush_after(&self, written: Written) -> Result<(), Error> {
-        if written == Written::Through {
+        if written != Written::Held {
             return self.flush();
         }
         catch_unwind(AssertUnwindSafe(|| self.flush()))
@@ -105,13 +105,14 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
                 [byte] => line.push(*byte),
                 bytes => line.extend_from_slice(bytes),
             }
-            self.sink.write(line).map_err(|error| self.refused("write to", error))
+            self.sink.write_of(line, record.time()).map_err(|error| self.refused("write to", error))
         })?;
         if self.flush_on.is_some_and(|least| record.severity() >= least) {
             self.flush_after(written)?;
         }
         Ok(match written {
             Written::Through => Outcome::Written,
+            Written::Dropped => Outcome::Dropped,
             Written::Held => Outcome::Queued,
         })
     }
@@ -144,7 +145,7 @@ thread_local! {
 const KEPT: usize = 64 << 10;
 
 #[inline]
-fn with_line<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+pub(super) fn with_line<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     // Where the thread is ending, there is no buffer any more.
     let mut line = LINE.try_with(Cell::take).unwrap_or_default();
     let result = work(&mut line);

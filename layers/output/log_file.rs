@@ -11,7 +11,7 @@ use super::Formatted;
 use crate::{
     Error, Format, Severity,
     format::Text,
-    sink::{FilePlace, FileSink},
+    sink::{FilePlace, FileSink, claim},
 };
 
 /// Makes handlers that append to a file.
@@ -160,8 +160,9 @@ impl<F: Format> LogFileBuilder<F> {
     /// The handler.
     ///
     /// # Errors
-    /// The path is empty, or, without [`delay`](Self::delay), the file cannot be opened: its directory is missing, it is
-    /// a directory, it may not be written, the disk is full. The message names the path and what was tried.
+    /// The path is empty, or a handler of this process rotates that file, or, without [`delay`](Self::delay), the file
+    /// cannot be opened: its directory is missing, it is a directory, it may not be written, the disk is full. The message
+    /// names the path and what was tried.
     pub fn build(self) -> Result<Formatted<F, FileSink>, Error> {
         let Self { place, delay, buffer, flush_on, format } = self;
         let sink = open(place, delay, buffer)?;
@@ -184,11 +185,12 @@ impl<F: Format> LogFileBuilder<F> {
 
 fn open(mut place: FilePlace, delay: bool, buffer: Option<usize>) -> Result<FileSink, Error> {
     place.path = absolute(&place.path)?;
+    place.claim = Some(claim(&place.path)?);
     FileSink::new(place, delay, buffer)
 }
 
 /// The path as it is from the root on: the process may change its directory later.
-fn absolute(path: &Path) -> Result<PathBuf, Error> {
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, Error> {
     path::absolute(path).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidInput => Error::config("the path of a log file is empty"),
         _ => Error::io_at(path, "find the directory of", error),

@@ -1,19 +1,35 @@
 //! Places where records end.
 //!
-//! Python: `logging.StreamHandler`, `FileHandler`, `NullHandler`.
+//! Python: `logging.StreamHandler`, `FileHandler`, `NullHandler`, `handlers.RotatingFileHandler`,
+//! `handlers.TimedRotatingFileHandler`, `handlers.DatagramHandler`, `handlers.SysLogHandler`.
 //!
 //! Each is a [`Handler`](crate::Handler). Those of lines are a [`Formatted`]: a [`Format`](crate::Format), which makes
-//! text of a record, before a [`Sink`](crate::Sink), which takes the bytes; [`Stream`] and [`LogFile`] are ways to make
-//! one.
+//! text of a record, before a [`Sink`](crate::Sink), which takes the bytes; [`Stream`], [`LogFile`],
+//! [`RotatingFile`] and [`TimedFile`] are ways to make one.
 
+mod datagram;
 mod formatted;
+#[cfg(target_os = "linux")]
+mod journald;
 mod log_file;
 mod null;
+mod rotating;
 mod stream;
+mod syslog;
+mod timed;
 
+#[cfg(feature = "gelf")]
+pub use self::datagram::GelfChunks;
+#[cfg(target_os = "linux")]
+pub use self::journald::{Journald, JournaldBuilder, StreamOrJournal};
 pub use self::{
+    datagram::{Datagram, DatagramBuilder, Oversize},
     formatted::Formatted,
     log_file::{LogFile, LogFileBuilder},
     null::Null,
+    rotating::{RotatingFile, RotatingFileBuilder},
     stream::Stream,
+    syslog::{Syslog, SyslogBuilder},
+    timed::TimedFile,
 };
+pub use crate::sink::{Grid, Rollover, Sharing, TimeOfDay, Weekday, When};

@@ -12,7 +12,12 @@ use std::{
 
 use tracing_core::Metadata;
 
-use super::{fields::Fields, tape::Tapes, trace::TraceParent};
+use super::{
+    fields::Fields,
+    ids::Ids,
+    tape::Tapes,
+    trace::{Baggage, TraceContext, TraceParent, TraceState},
+};
 
 /// One span as the records inside it see it. Immutable once shared, but for what is recorded later, which is kept apart.
 #[derive(Default)]
@@ -22,6 +27,10 @@ pub(crate) struct SpanData {
     parent: Option<Arc<SpanData>>,
     fields: Fields,
     trace: Option<TraceParent>,
+    /// Its number in the Registry; 0 for one made by hand.
+    #[cfg(feature = "opentelemetry")]
+    id: u64,
+    ids: Ids,
     is_late: AtomicBool,
     late: Mutex<Option<Arc<Fields>>>,
     /// What a format made of the fields; from the second time on, as many spans have one record or none.
@@ -38,6 +47,7 @@ pub(crate) struct SpanData {
 impl SpanData {
     /// A new span, in memory of an earlier one where there is some.
     pub(crate) fn create(
+        id: u64,
         metadata: &'static Metadata<'static>,
         parent: Option<Arc<SpanData>>,
         begun: Option<Duration>,
@@ -49,6 +59,7 @@ impl SpanData {
             span.name = metadata.name();
             span.metadata = Some(metadata);
             span.parent = parent;
+            span.set_id(id);
             span.begun = begun;
             fill(&mut span.fields);
             span.trace = traceparent(&span.fields);
@@ -81,6 +92,34 @@ impl SpanData {
         }
         *late = Some(fields);
         self.is_late.store(true, Ordering::Release);
+    }
+
+    // --- trace ids
+
+    #[cfg(not(feature = "opentelemetry"))]
+    fn set_id(&mut self, _: u64) {}
+
+    #[cfg(feature = "opentelemetry")]
+    fn set_id(&mut self, id: u64) {
+        self.id = id;
+    }
+
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn ids(&self) -> &Ids {
+        &self.ids
+    }
+
+    pub(crate) fn parent(&self) -> Option<&Arc<SpanData>> {
+        self.parent.as_ref()
+    }
+
+    /// The ids of the `traceparent` it was made with.
+    pub(crate) fn remote(&self) -> Option<TraceParent> {
+        self.trace
     }
 
     /// The outermost span of the tree, if it is one of `tracing`'s: only those end.
@@ -178,6 +217,7 @@ impl Drop for Held {
         let parent = span.parent.take();
         span.fields.clear();
         span.trace = None;
+        span.ids.clear();
         if std::mem::take(span.is_late.get_mut()) {
             *span.late.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
         }
@@ -385,9 +425,43 @@ impl Chain {
         self.late.clear();
     }
 
+    /// An SDK knows best, wherever in the chain it begins; else the innermost span that knows.
+    #[inline]
+    pub(super) fn trace(&self) -> Option<TraceParent> {
+        let mut own = None;
+        for span in self.iter() {
+            if let Some(foreign) = span.span.ids.foreign() {
+                return Some(foreign);
+            }
+            own = own.or_else(|| span.own_trace());
+        }
+        own
+    }
+
     #[inline]
     pub(super) fn iter(&self) -> Spans<'_> {
         Spans { chain: self, next: self.leaf.as_deref(), depth: 0 }
+    }
+}
+
+/// What a request sent from inside these spans is to carry.
+pub(crate) fn context_of(leaf: Option<Arc<SpanData>>) -> TraceContext {
+    let mut chain = Chain::default();
+    chain.set(leaf);
+    let Some(parent) = chain.trace() else { return TraceContext::new(None, TraceState::new(), chain.baggage()) };
+    // It belongs to the header it came with: a span that is in another trace has none of it.
+    let is_same =
+        |span: &SpanView<'_>| traceparent(span.fields()).is_some_and(|header| header.trace_id() == parent.trace_id());
+    let state =
+        chain.iter().find(is_same).and_then(|span| span.fields().get(TraceState::FIELD)?.as_str()?.parse().ok());
+    TraceContext::new(Some(parent), state.unwrap_or_default(), chain.baggage())
+}
+
+impl Chain {
+    /// That of the innermost span that has some.
+    fn baggage(&self) -> Baggage {
+        let of = |span: SpanView<'_>| span.fields().get(Baggage::FIELD)?.as_str()?.parse().ok();
+        self.iter().find_map(of).unwrap_or_default()
     }
 }
 
@@ -450,11 +524,24 @@ impl<'a> SpanView<'a> {
         self.span.kept.get_or_init(make).as_deref()
     }
 
-    pub(crate) fn trace(self) -> Option<TraceParent> {
-        match self.late {
+    /// The ids of the trace it belongs to, as far as it knows by itself: an SDK's, those made for it, or those of its
+    /// field `traceparent`.
+    pub fn trace(self) -> Option<TraceParent> {
+        self.span.ids.foreign().or_else(|| self.own_trace())
+    }
+
+    /// The id of the span it is part of, here or at the caller's: known of spans whose ids
+    /// [were made](crate::Context::trace_ids) here, unless they are the root of their trace.
+    pub fn parent_span_id(self) -> Option<u64> {
+        self.span.ids.get_made().map(|made| made.parent).filter(|parent| *parent != 0)
+    }
+
+    fn own_trace(self) -> Option<TraceParent> {
+        let from_field = match self.late {
             Some(fields) => traceparent(fields),
             None => self.span.trace,
-        }
+        };
+        self.span.ids.made_or(from_field)
     }
 }
 

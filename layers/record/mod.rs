@@ -24,13 +24,16 @@ mod context;
 mod fields;
 mod globals;
 mod guarded;
+mod ids;
 mod pool;
 mod request_id;
 mod severity;
+mod shorten;
 mod tape;
 mod thread;
 mod trace;
 mod value;
+mod visible;
 
 use std::{
     fmt,
@@ -42,10 +45,14 @@ use tracing_core::Metadata;
 
 pub(crate) use self::{
     capture::{FUNCTION_FIELD, SEVERITY_FIELD, STACK_FIELD, capture_fields, severity_of},
-    context::{Chain, Held, Home, SpanData, created, current, enter, entered, exit, innermost, was_created},
+    context::{
+        Chain, Held, Home, SpanData, context_of, created, current, enter, entered, exit, innermost, was_created,
+    },
     fields::{Entry, Span, Tag},
-    guarded::{Nested, VALUE_LIMIT, panic_message, silence_this_thread},
-    pool::Pooled,
+    globals::host_name,
+    guarded::{Nested, VALUE_LIMIT, mark_cut, panic_message, silence_this_thread},
+    ids::{Sampler, as_the_parent},
+    pool::{Pooled, give_back_all},
     severity::closest,
     tape::{Tape, are_roots_timed, are_tapes_expected, expect_tapes, time_roots},
 };
@@ -56,7 +63,7 @@ pub use self::{
     pool::Kept,
     request_id::request_id,
     severity::Severity,
-    trace::TraceParent,
+    trace::{Baggage, TraceContext, TraceParent, TraceState},
     value::{ErrorChain, Value},
 };
 
@@ -86,8 +93,6 @@ pub struct Record {
     fields: Fields,
     chain: Chain,
     globals: Option<Arc<Fields>>,
-    /// Where the pool keeps this very record; none for one that is somebody's own.
-    key: Option<usize>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -196,10 +201,12 @@ impl Record {
         self.globals.as_deref()
     }
 
-    /// The ids of the trace the event belongs to.
+    /// The ids of the trace the event belongs to: those of a tracing SDK where one is in the stack (feature
+    /// `opentelemetry`), else those that were [made](crate::Context::trace_ids) for the innermost span, else those of the
+    /// innermost span with a field [`traceparent`](TraceParent::FIELD).
     #[inline]
     pub fn trace(&self) -> Option<TraceParent> {
-        self.spans().find_map(SpanView::trace)
+        self.chain.trace()
     }
 
     /// The event's first error, with its causes.
@@ -401,7 +408,7 @@ impl Record {
     /// A reference to this record that can be stored, sent and read later. Copies nothing if the record came from an
     /// event; one's own record is copied.
     pub fn keep(&self) -> Kept {
-        pool::keep(self, self.key)
+        pool::keep(self)
     }
 
     #[inline]
@@ -444,7 +451,6 @@ impl Default for Record {
             fields: Fields::new(),
             chain: Chain::default(),
             globals: None,
-            key: None,
         }
     }
 }

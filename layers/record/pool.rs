@@ -1,49 +1,25 @@
-//! Where records live: in their thread's own memory, or, if they are likely to be kept, in a lock-free slab, so that a
-//! queue keeps one without a copy. Both are used again and again.
+//! Where records live: in their thread's own memory, or, if they are likely to be kept, in memory that can be shared, so
+//! that a queue keeps one without a copy. Both are used again and again.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     ops::{Deref, DerefMut},
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
 };
-
-use sharded_slab::{Clear, Pool};
 
 use super::Record;
 
-static POOL: LazyLock<Arc<Pool<Record>>> = LazyLock::new(|| Arc::new(Pool::new()));
-
-/// The slab panics when a thread asks for a place after its thread-locals are gone. This one is made after the slab's
-/// own and therefore dropped before it: while it is here, so is the slab's.
-struct Alive;
-
-thread_local! {
-    static ALIVE: Alive = {
-        drop(POOL.create());
-        Alive
-    };
-}
-
-impl Drop for Alive {
-    // Having one is the point: only a thread-local with a destructor knows that it is gone.
-    fn drop(&mut self) {}
-}
-
-fn create() -> Option<sharded_slab::pool::RefMut<'static, Record>> {
-    ALIVE.try_with(|_| ()).ok()?;
-    POOL.create()
-}
-
-impl Clear for Record {
+impl Record {
     #[inline]
     fn clear(&mut self) {
         self.line = None;
         self.metadata = None;
         self.own = super::Own::default();
+        self.message = super::Span::default();
+        self.thread_name = super::Span::default();
         self.fields.clear();
         self.chain.clear();
         self.globals = None;
-        self.key = None;
     }
 }
 
@@ -78,34 +54,196 @@ fn give_back(mut record: Box<Record>) {
         .unwrap_or_default();
 }
 
+// --- those that can be shared
+
+/// How many a thread that captures has at hand before it gives some to the depot.
+const SHARED_SPARE: usize = 64;
+/// How many change hands at once.
+const LOT: usize = SHARED_SPARE / 2;
+/// What the depot holds at most, in bytes.
+const DEPOT_BYTES: usize = 16 << 20;
+
+/// Where a thread that only drops records, such as a queue's listener, leaves them for those that capture.
+struct Depot {
+    spares: Vec<Arc<Record>>,
+    bytes: usize,
+}
+
+static DEPOT: Mutex<Depot> = Mutex::new(Depot { spares: Vec::new(), bytes: 0 });
+
+impl Depot {
+    fn open() -> MutexGuard<'static, Self> {
+        DEPOT.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&mut self, record: Arc<Record>) {
+        let bytes = record.held_bytes();
+        if self.bytes + bytes <= DEPOT_BYTES {
+            self.bytes += bytes;
+            self.spares.push(record);
+        }
+    }
+
+    /// Those that came last are the likeliest to be in a cache yet.
+    fn take_into(&mut self, spares: &mut Vec<Arc<Record>>) {
+        let rest = self.spares.len().saturating_sub(LOT);
+        for record in self.spares.drain(rest..) {
+            self.bytes -= record.held_bytes();
+            spares.push(record);
+        }
+    }
+}
+
+thread_local! {
+    static SHARED: Shared = const { Shared { spares: RefCell::new(Vec::new()), captures: Cell::new(false) } };
+}
+
+struct Shared {
+    spares: RefCell<Vec<Arc<Record>>>,
+    /// Whether this thread has ever wanted one.
+    captures: Cell<bool>,
+}
+
+#[inline]
+fn take_shared() -> Arc<Record> {
+    let spare = SHARED.try_with(|shared| {
+        let mut spares = shared.spares.try_borrow_mut().ok()?;
+        spares.pop().or_else(|| {
+            shared.captures.set(true);
+            spares.reserve(SHARED_SPARE);
+            Depot::open().take_into(&mut spares);
+            spares.pop()
+        })
+    });
+    spare.ok().flatten().unwrap_or_default()
+}
+
+/// The memory of a record that nobody has any more is used again; else somebody else is the last.
+#[inline]
+fn give_back_shared(mut record: Arc<Record>) {
+    let Some(last) = Arc::get_mut(&mut record) else { return };
+    last.clear();
+    SHARED
+        .try_with(|shared| {
+            if !shared.captures.get() {
+                return Depot::open().put(record);
+            }
+            let Ok(mut spares) = shared.spares.try_borrow_mut() else { return };
+            if spares.len() >= SHARED_SPARE {
+                let mut depot = Depot::open();
+                spares.drain(..LOT).for_each(|record| depot.put(record));
+            }
+            spares.push(record);
+        })
+        .unwrap_or_default();
+}
+
+/// Drops many at once, with their memory left for those that capture.
+pub(crate) fn give_back_all(kept: &mut Vec<Kept>) {
+    for record in kept.iter_mut() {
+        // Emptied before the depot is opened.
+        match record.0.as_mut().and_then(Arc::get_mut) {
+            Some(last) => last.clear(),
+            None => record.0 = None,
+        }
+    }
+    let mut depot = Depot::open();
+    kept.drain(..).filter_map(|mut record| record.0.take()).for_each(|record| depot.put(record));
+}
+
+// --- being filled, being shown
+
+/// How many records that can be shared are shown on a thread at once: one, its rewritten copies, those of values that log
+/// while they are logged. Further ones are copied when they are kept.
+const SHOWN: usize = 4;
+
+thread_local! {
+    /// Those that handlers on this thread look at: who has a reference to one of them finds its owner here.
+    static STAGE: Stage = const { Stage { records: [const { RefCell::new(None) }; SHOWN], count: Cell::new(0) } };
+}
+
+struct Stage {
+    records: [RefCell<Option<Arc<Record>>>; SHOWN],
+    count: Cell<usize>,
+}
+
+impl Stage {
+    #[inline]
+    fn show<R>(&self, record: Arc<Record>, look: impl FnOnce(&Record) -> R) -> R {
+        let place = self.count.get();
+        let Some(slot) = self.records.get(place) else { return look(&record) };
+        let Ok(mut free) = slot.try_borrow_mut() else { return look(&record) };
+        *free = Some(record);
+        drop(free);
+        self.count.set(place + 1);
+        let leave = Leave { stage: self, place };
+        let shown = slot.borrow();
+        // Always there; an empty record could only mean that somebody else has cleared the stage.
+        let result = look(shown.as_deref().unwrap_or(&NOTHING));
+        drop(shown);
+        drop(leave);
+        result
+    }
+
+    #[inline]
+    fn find(&self, record: &Record) -> Option<Arc<Record>> {
+        self.records[..self.count.get()].iter().rev().find_map(|slot| {
+            let slot = slot.try_borrow().ok()?;
+            slot.as_ref().filter(|shown| std::ptr::eq(&***shown, record)).cloned()
+        })
+    }
+}
+
+/// Clears the place also when a handler panics.
+struct Leave<'a> {
+    stage: &'a Stage,
+    place: usize,
+}
+
+impl Drop for Leave<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.stage.count.set(self.place);
+        if let Ok(mut slot) = self.stage.records[self.place].try_borrow_mut()
+            && let Some(record) = slot.take()
+        {
+            drop(slot);
+            give_back_shared(record);
+        }
+    }
+}
+
+static NOTHING: LazyLock<Record> = LazyLock::new(Record::default);
+
+fn show_shared<R>(record: Arc<Record>, look: impl FnOnce(&Record) -> R) -> R {
+    let mut both = Some((record, look));
+    let shown = STAGE.try_with(|stage| both.take().map(|(record, look)| stage.show(record, look)));
+    match (shown, both) {
+        (Ok(Some(result)), _) => result,
+        // The thread is ending: what is kept is copied.
+        (_, Some((record, look))) => look(&record),
+        (_, None) => unreachable!("the closure was taken, so its result is here"),
+    }
+}
+
 /// A record that is being filled.
 pub(crate) enum Pooled {
-    Slot(sharded_slab::pool::RefMut<'static, Record>),
+    Shared(Arc<Record>),
     Own(Box<Record>),
 }
 
 impl Pooled {
-    /// A place in the slab costs as much as capturing a few fields, so it is taken only for a record that somebody is
-    /// likely to keep. (If the slab is full or the thread is ending, there is none.)
+    /// Memory that can be shared costs a little more, so it is taken only for a record that somebody is likely to keep.
     #[inline]
     pub(crate) fn create(to_keep: bool) -> Self {
-        if to_keep && let Some(slot) = create() {
-            return Self::Slot(slot);
-        }
-        Self::Own(take_spare().unwrap_or_default())
+        if to_keep { Self::Shared(take_shared()) } else { Self::Own(take_spare().unwrap_or_default()) }
     }
 
-    /// Shows the finished record; after that its place in the pool is free, unless somebody kept it.
+    /// Shows the finished record; after that its memory is free, unless somebody kept it.
     #[inline]
     pub(crate) fn show<R>(self, look: impl FnOnce(&Record) -> R) -> R {
         match self {
-            Self::Slot(mut slot) => {
-                let key = slot.key();
-                slot.key = Some(key);
-                let slot = slot.downgrade();
-                let _clear = ClearOnDrop(key);
-                look(&slot)
-            }
+            Self::Shared(record) => show_shared(record, look),
             Self::Own(record) => {
                 let result = look(&record);
                 give_back(record);
@@ -115,22 +253,13 @@ impl Pooled {
     }
 }
 
-struct ClearOnDrop(usize);
-
-impl Drop for ClearOnDrop {
-    #[inline]
-    fn drop(&mut self) {
-        POOL.clear(self.0);
-    }
-}
-
 impl Deref for Pooled {
     type Target = Record;
 
     #[inline]
     fn deref(&self) -> &Record {
         match self {
-            Self::Slot(slot) => slot,
+            Self::Shared(record) => record,
             Self::Own(record) => record,
         }
     }
@@ -140,42 +269,36 @@ impl DerefMut for Pooled {
     #[inline]
     fn deref_mut(&mut self) -> &mut Record {
         match self {
-            Self::Slot(slot) => slot,
+            // Nobody else has it while it is being filled.
+            Self::Shared(record) => Arc::make_mut(record),
             Self::Own(record) => record,
         }
     }
 }
 
-/// A record that is kept: it can be sent to another thread and read there. Its place in the pool is free again when
-/// the last one is dropped.
-pub struct Kept(Inner);
+/// A record that is kept: it can be sent to another thread and read there. Clones are the same record. When the last is
+/// dropped, its memory serves another one.
+#[derive(Clone)]
+pub struct Kept(Option<Arc<Record>>);
 
-enum Inner {
-    // The owned reference, because the borrowed one may not leave its thread.
-    Slot(sharded_slab::pool::OwnedRef<Record>),
-    Own(Box<Record>),
+pub(super) fn keep(record: &Record) -> Kept {
+    let shown = STAGE.try_with(|stage| stage.find(record)).ok().flatten();
+    Kept(Some(shown.unwrap_or_else(|| copy(record))))
 }
 
-pub(super) fn keep(record: &Record, key: Option<usize>) -> Kept {
-    match key.and_then(|key| Arc::clone(&POOL).get_owned(key)) {
-        Some(slot) => Kept(Inner::Slot(slot)),
-        None => copy(record),
+#[cold]
+fn copy(record: &Record) -> Arc<Record> {
+    let mut copy = take_shared();
+    Arc::make_mut(&mut copy).clone_from(record);
+    copy
+}
+
+impl Kept {
+    /// Shows it to a handler, which can keep it, too, without a copy.
+    #[inline]
+    pub(crate) fn show<R>(mut self, look: impl FnOnce(&Record) -> R) -> Option<R> {
+        self.0.take().map(|record| show_shared(record, look))
     }
-}
-
-/// A copy in the pool; outside of it where the pool has no room.
-fn copy(record: &Record) -> Kept {
-    let slot = create().and_then(|mut slot| {
-        slot.clone_from(record);
-        let key = slot.key();
-        slot.key = Some(key);
-        let slot = slot.downgrade();
-        let kept = Arc::clone(&POOL).get_owned(key);
-        drop(slot);
-        POOL.clear(key);
-        kept
-    });
-    Kept(slot.map_or_else(|| Inner::Own(Box::new(record.clone())), Inner::Slot))
 }
 
 impl Deref for Kept {
@@ -183,9 +306,16 @@ impl Deref for Kept {
 
     #[inline]
     fn deref(&self) -> &Record {
-        match &self.0 {
-            Inner::Slot(slot) => slot,
-            Inner::Own(record) => record,
+        // None only while it is dropped.
+        self.0.as_deref().unwrap_or_else(|| &NOTHING)
+    }
+}
+
+impl Drop for Kept {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(record) = self.0.take() {
+            give_back_shared(record);
         }
     }
 }
@@ -202,18 +332,59 @@ mod tests {
     use crate::Severity;
 
     #[test]
-    fn a_kept_record_outlives_its_event_and_frees_its_place() {
+    fn a_kept_record_outlives_its_event_and_its_memory_is_used_again() {
         let mut record = Pooled::create(true);
         record.set_message("kept");
         record.severity = Severity::ERROR;
-        let kept = record.show(Record::keep);
-        let again = kept.keep();
+        let memory = std::ptr::from_ref(&*record);
+        let (kept, again) = record.show(|record| (record.keep(), record.keep()));
         assert_eq!((kept.message(), again.message()), ("kept", "kept"));
-        let key = kept.key.unwrap();
+        assert!(std::ptr::eq(memory, &*kept) && std::ptr::eq(memory, &*again));
         std::thread::spawn(move || drop(kept)).join().unwrap();
         assert_eq!(again.message(), "kept");
         drop(again);
-        assert!(POOL.get(key).is_none());
+        let next = Pooled::create(true);
+        assert!(std::ptr::eq(memory, &*next));
+        assert_eq!(next.message(), "");
+    }
+
+    #[test]
+    fn a_kept_record_that_is_shown_again_is_kept_without_a_copy() {
+        let kept = Record::new(Severity::INFO, "a", "b").keep();
+        let memory = std::ptr::from_ref(&*kept);
+        let again = kept.show(|record| record.keep()).unwrap();
+        assert!(std::ptr::eq(memory, &*again));
+    }
+
+    #[test]
+    fn a_record_within_a_record_is_another() {
+        let mut outer = Pooled::create(true);
+        outer.set_message("outer");
+        let (outer, inner) = outer.show(|outer| {
+            let mut inner = Pooled::create(true);
+            inner.set_message("inner");
+            let inner = inner.show(Record::keep);
+            (outer.keep(), inner)
+        });
+        assert_eq!((outer.message(), inner.message()), ("outer", "inner"));
+    }
+
+    #[test]
+    fn a_handler_that_panics_leaves_the_stage_clean() {
+        let panic = std::panic::catch_unwind(|| Pooled::create(true).show(|_| panic!("scripted")));
+        assert!(panic.is_err());
+        assert_eq!(STAGE.with(|stage| stage.count.get()), 0);
+        assert!(STAGE.with(|stage| stage.records.iter().all(|slot| slot.borrow().is_none())));
+    }
+
+    #[test]
+    fn spares_go_to_where_they_are_wanted() {
+        let kept: Vec<_> = (0..3 * SHARED_SPARE).map(|_| Pooled::create(true).show(Record::keep)).collect();
+        let memory: Vec<_> = kept.iter().map(|kept| std::ptr::from_ref(&**kept) as usize).collect();
+        std::thread::spawn(move || drop(kept)).join().unwrap();
+        // What the other thread had over; other tests may have taken some of it.
+        let next: Vec<_> = (0..SHARED_SPARE).map(|_| Pooled::create(true)).collect();
+        assert!(next.iter().any(|next| memory.contains(&(std::ptr::from_ref(&**next) as usize))));
     }
 
     #[test]

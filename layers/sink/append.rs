@@ -30,6 +30,15 @@ pub(super) struct Opened<F> {
     pub(super) unended: bool,
 }
 
+/// What is to become of the open file.
+#[derive(Debug)]
+pub(super) enum Swap<F> {
+    Keep,
+    /// The next record opens the path.
+    Close,
+    Open(Opened<F>),
+}
+
 /// One write(2) for each record.
 ///
 /// The system appends a write to a regular file as a whole, so threads and processes need no lock between them. Only
@@ -53,6 +62,40 @@ impl<P: Place> Append<P> {
     #[inline]
     pub(super) fn write(&self, record: &[u8]) -> io::Result<()> {
         let opened = self.opened()?;
+        self.write_to(&opened, record)
+    }
+
+    /// As [`write`](Self::write), if `admit` says so; false if not. The file is not [exchanged](Self::swap) in between.
+    #[inline]
+    pub(super) fn write_if(&self, record: &[u8], admit: &impl Fn() -> bool) -> io::Result<bool> {
+        loop {
+            let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(opened) = &*open else {
+                drop(open);
+                self.open_now()?;
+                continue;
+            };
+            return if admit() { self.write_to(opened, record).map(|()| true) } else { Ok(false) };
+        }
+    }
+
+    /// Exchanges the file while nobody is within [`write_if`](Self::write_if).
+    pub(super) fn swap<R>(&self, work: impl FnOnce(&P, Option<&P::File>) -> (Swap<P::File>, R)) -> R {
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        let (swap, result) = work(&self.place, open.as_ref().map(|opened| &opened.file));
+        match swap {
+            Swap::Keep => {}
+            Swap::Close => *open = None,
+            Swap::Open(opened) => {
+                self.tail.set(opened.unended);
+                *open = Some(Arc::new(opened));
+            }
+        }
+        result
+    }
+
+    #[inline]
+    fn write_to(&self, opened: &Opened<P::File>, record: &[u8]) -> io::Result<()> {
         if opened.takes_turns || self.tail.is_torn() {
             let _turn = self.turn();
             return self.tail.write(record, |bytes| opened.file.write(bytes));

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Written,
-    append::{Opened, Place, RawFile as _},
+    append::{Opened, Place, RawFile as _, Swap},
     line::{Tail, write_all},
 };
 use crate::trap::Ledger;
@@ -43,8 +43,61 @@ impl<P: Place> Buffered<P> {
 
     /// Takes a record. With a `ledger` it is held on that account; without one nobody learns what becomes of it.
     pub(super) fn write(&self, record: &[u8], ledger: Option<&Arc<Ledger>>) -> io::Result<Written> {
+        self.take(&mut self.state(), record, ledger)
+    }
+
+    /// As [`write`](Self::write), if `admit` says so. The file is not [exchanged](Self::swap) in between.
+    #[inline]
+    pub(super) fn write_if(
+        &self,
+        record: &[u8],
+        ledger: Option<&Arc<Ledger>>,
+        admit: &impl Fn() -> bool,
+    ) -> io::Result<Option<Written>> {
         let mut state = self.state();
-        let State { file, buffer } = &mut *state;
+        if admit() { self.take(&mut state, record, ledger).map(Some) } else { Ok(None) }
+    }
+
+    /// Whether a record of so many bytes would be held without writing others.
+    pub(super) fn would_hold(&self, len: usize) -> bool {
+        let state = self.state();
+        state.file.is_some() && state.buffer.has_room(len)
+    }
+
+    /// Exchanges the file, after what is held was written to the old one as far as that takes it; `work` is told how many
+    /// bytes remain. They go to the new one.
+    pub(super) fn swap<R>(&self, work: impl FnOnce(&P, Option<&P::File>, u64) -> (Swap<P::File>, R)) -> R {
+        self.swap_as_is(|state| state.emit().unwrap_or_default(), work)
+    }
+
+    /// As [`swap`](Self::swap), but all that is held goes to the new file.
+    pub(super) fn swap_holding<R>(&self, work: impl FnOnce(&P, Option<&P::File>, u64) -> (Swap<P::File>, R)) -> R {
+        self.swap_as_is(|_| {}, work)
+    }
+
+    fn swap_as_is<R>(
+        &self,
+        before: impl FnOnce(&mut State<P::File>),
+        work: impl FnOnce(&P, Option<&P::File>, u64) -> (Swap<P::File>, R),
+    ) -> R {
+        let mut state = self.state();
+        before(&mut state);
+        let held = (state.buffer.bytes.len() - state.buffer.done) as u64;
+        let (swap, result) = work(&self.place, state.file.as_ref(), held);
+        match swap {
+            Swap::Keep => {}
+            Swap::Close => state.file = None,
+            Swap::Open(opened) => {
+                state.buffer.start_over(opened.unended);
+                state.file = Some(opened.file);
+            }
+        }
+        result
+    }
+
+    #[inline]
+    fn take(&self, state: &mut State<P::File>, record: &[u8], ledger: Option<&Arc<Ledger>>) -> io::Result<Written> {
+        let State { file, buffer } = state;
         if file.is_none() {
             let opened = self.place.open()?;
             buffer.start_over(opened.unended);

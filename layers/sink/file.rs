@@ -15,8 +15,9 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::{
     Sink, Written,
-    append::{Append, Opened, Place, RawFile},
+    append::{Append, Opened, Place, RawFile, Swap},
     buffer::Buffered,
+    registry::Claim,
 };
 use crate::{Error, trap::Ledger};
 
@@ -120,10 +121,46 @@ impl FileSink {
         }
     }
 
-    fn bring(&self) -> io::Result<()> {
+    pub(super) fn bring(&self) -> io::Result<()> {
         match &*self.way {
             Way::Direct(_) => Ok(()),
             Way::Buffered(buffered) => buffered.flush(),
+        }
+    }
+}
+
+/// For those that exchange the file beneath.
+impl FileSink {
+    /// Takes a record if `admit` says so, which is asked while the file cannot be [exchanged](Self::swap); none if not.
+    #[inline]
+    pub(super) fn put_if(
+        &self,
+        record: &[u8],
+        ledger: Option<&Arc<Ledger>>,
+        admit: impl Fn() -> bool,
+    ) -> io::Result<Option<Written>> {
+        match &*self.way {
+            Way::Direct(append) => Ok(append.write_if(record, &admit)?.then_some(Written::Through)),
+            Way::Buffered(buffered) => buffered.write_if(record, ledger, &admit),
+        }
+    }
+
+    /// Whether a record of so many bytes would only be held.
+    pub(super) fn would_hold(&self, len: usize) -> bool {
+        matches!(&*self.way, Way::Buffered(buffered) if buffered.would_hold(len))
+    }
+
+    /// Exchanges the file while no record is being written. What is held is brought to the old one first, unless `holding`;
+    /// `work` is told how many bytes remain, which the new one gets.
+    pub(super) fn swap<R>(
+        &self,
+        holding: bool,
+        work: impl FnOnce(&FilePlace, Option<&File>, u64) -> (Swap<File>, R),
+    ) -> R {
+        match &*self.way {
+            Way::Direct(append) => append.swap(|place, file| work(place, file, 0)),
+            Way::Buffered(buffered) if holding => buffered.swap_holding(work),
+            Way::Buffered(buffered) => buffered.swap(work),
         }
     }
 }
@@ -207,6 +244,8 @@ pub(crate) struct FilePlace {
     pub(crate) mode: Option<u32>,
     /// Only the first opening truncates.
     pub(crate) opened: AtomicBool,
+    /// Who else in this process may have it.
+    pub(crate) claim: Option<Claim>,
 }
 
 /// What could not be done, as in "cannot … the file".
@@ -231,7 +270,7 @@ impl Place for FilePlace {
 }
 
 impl FilePlace {
-    fn open_file(&self) -> Result<Opened<File>, Refusal> {
+    pub(super) fn open_file(&self) -> Result<Opened<File>, Refusal> {
         let while_doing = |doing| move |error| Refusal { doing, error };
         let parent = self.path.parent().unwrap_or(&self.path);
         if self.create_dirs {
@@ -246,6 +285,9 @@ impl FilePlace {
         let (regular, len) = file.metadata().map_or((false, 0), |about| (about.is_file(), about.len()));
         let unended = regular && len > 0 && ends_in_part_of_a_line(&self.path);
         self.opened.store(true, Ordering::Release);
+        if let Some(claim) = &self.claim {
+            claim.opened(&file);
+        }
         Ok(Opened { file, takes_turns: !regular, unended })
     }
 

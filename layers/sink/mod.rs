@@ -8,7 +8,9 @@
 //! | [`StdStream`] | stdout, stderr | std's own | the system took it |
 //! | [`FileSink`] | a file, record by record | none | the system took it |
 //! | [`FileSink`] with a buffer | a file, many records at once | the buffer's | the buffer was emptied |
+//! | [`RotatedFile`] | a file that is exchanged for new ones | as for a file | as for a file |
 //! | [`WriterSink`] | any [`io::Write`] | one around the writer | the writer took it and was flushed |
+//! | [`net::Connection`] | a peer: TCP, TLS, a unix socket | none; threads take turns | the system took it |
 //! | [`MakeWriterSink`] | any `MakeWriter` | the writer's own, if any | the writer took it and was flushed |
 //!
 //! # Whole lines
@@ -16,22 +18,35 @@
 //! with a part of a record. The next record then begins with a line break, so that no two records share a line.
 
 mod append;
+mod archive;
 mod buffer;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod faults;
 mod file;
 mod line;
+pub mod net;
+mod registry;
+mod rotate;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod scratch;
 mod std_stream;
 mod writer;
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::SystemTime};
 
-pub(crate) use self::file::FilePlace;
 pub use self::{
+    archive::{Compression, Retention},
     file::FileSink,
+    rotate::{Grid, Rollover, RotatedFile, Sharing, TimeOfDay, Weekday, When},
     std_stream::StdStream,
     writer::{MakeWriterSink, WriterSink},
+};
+pub(crate) use self::{
+    file::FilePlace,
+    registry::claim,
+    rotate::{Schedule, Settings},
 };
 use crate::trap::Ledger;
 
@@ -64,6 +79,17 @@ pub trait Sink: Send + Sync + 'static {
     /// The record is not at its place, or only a part of it is; it counts as failed.
     fn write(&self, bytes: &[u8]) -> io::Result<Written>;
 
+    /// The same, knowing when the record was made; outputs call this. Provided; for sinks that go by time, which need
+    /// not ask a clock then.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write).
+    #[inline]
+    fn write_of(&self, bytes: &[u8], time: SystemTime) -> io::Result<Written> {
+        let _ = time;
+        self.write(bytes)
+    }
+
     /// Brings what is held back to its place.
     ///
     /// # Errors
@@ -88,6 +114,8 @@ pub trait Sink: Send + Sync + 'static {
 pub enum Written {
     /// They are at their place.
     Through,
+    /// They were given up on purpose.
+    Dropped,
     /// They are held back; the sink has told its [`Ledger`] with [`Ledger::queue`] and settles them there.
     Held,
 }
@@ -96,6 +124,8 @@ macro_rules! forward {
     ($($pointer:ty),*) => {$(
         impl<S: Sink + ?Sized> Sink for $pointer {
             fn write(&self, bytes: &[u8]) -> io::Result<Written> { (**self).write(bytes) }
+            #[inline]
+            fn write_of(&self, bytes: &[u8], time: SystemTime) -> io::Result<Written> { (**self).write_of(bytes, time) }
             fn flush(&self) -> io::Result<()> { (**self).flush() }
             fn is_terminal(&self) -> bool { (**self).is_terminal() }
             fn attach(&self, ledger: &Arc<Ledger>) { (**self).attach(ledger) }

@@ -134,19 +134,13 @@ static STDERR: State = State::new();
 
 #[cfg(unix)]
 mod sys {
-    use std::{
-        os::fd::{AsFd, BorrowedFd},
-        sync::atomic::Ordering,
-        time::Instant,
-    };
-
-    use rustix::{
-        event::{PollFd, PollFlags, Timespec, poll},
-        io::Errno,
-    };
+    use std::os::fd::AsFd;
 
     use super::*;
-    use crate::sink::line;
+    use crate::{
+        patience::{Patience, relieve},
+        sink::line,
+    };
 
     pub(super) fn put(
         stream: &impl AsFd,
@@ -156,61 +150,13 @@ mod sys {
         record: &[u8],
     ) -> io::Result<()> {
         let fd = stream.as_fd();
-        let mut patience = Patience { fd, stuck: &state.stuck, deadline, since: None };
-        line::flush(|| patience.insist(|| lock.flush()))?;
+        let mut patience = Patience::new(&state.stuck, deadline);
+        line::flush(|| patience.insist(fd, || lock.flush()))?;
         state.tail.write(record, |bytes| {
-            let count = patience.insist(|| rustix::io::write(fd, bytes).map_err(io::Error::from))?;
-            state.stuck.store(false, Ordering::Relaxed);
+            let count = patience.insist(fd, || rustix::io::write(fd, bytes).map_err(io::Error::from))?;
+            relieve(&state.stuck);
             Ok(count)
         })
-    }
-
-    /// Waits for room in a full, non-blocking stream, for one record.
-    struct Patience<'a> {
-        fd: BorrowedFd<'a>,
-        stuck: &'a AtomicBool,
-        deadline: Duration,
-        /// When the stream first had no room for this record.
-        since: Option<Instant>,
-    }
-
-    impl Patience<'_> {
-        fn insist<T>(&mut self, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-            loop {
-                match attempt() {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait()?,
-                    result => return result,
-                }
-            }
-        }
-
-        #[cold]
-        fn wait(&mut self) -> io::Result<()> {
-            let limit = if self.stuck.load(Ordering::Relaxed) { Duration::ZERO } else { self.deadline };
-            loop {
-                let Some(left) = limit.checked_sub(self.since.get_or_insert_with(Instant::now).elapsed()) else {
-                    return Err(self.give_up());
-                };
-                // A time that does not fit is as good as for ever.
-                let timeout = Timespec::try_from(left).ok();
-                match poll(&mut [PollFd::from_borrowed_fd(self.fd, PollFlags::OUT)], timeout.as_ref()) {
-                    Ok(0) => return Err(self.give_up()),
-                    // There is room, or an error which the write will tell.
-                    Ok(_) => return Ok(()),
-                    Err(Errno::INTR) => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        }
-
-        fn give_up(&self) -> io::Error {
-            // Whoever had no time to wait has not learned that it is stuck.
-            if !self.deadline.is_zero() {
-                self.stuck.store(true, Ordering::Relaxed);
-            }
-            let deadline = self.deadline;
-            io::Error::new(io::ErrorKind::TimedOut, format!("it is full, and its reader took nothing for {deadline:?}"))
-        }
     }
 }
 

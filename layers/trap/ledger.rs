@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, OnceLock, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -20,8 +20,16 @@ pub struct Ledger {
     /// Held while records move from `queued` to where they end, so that a reading never sees one twice or not at all.
     settling: Mutex<()>,
     outlet: Outlet,
+    /// Who knows of records that are not on the ledger yet.
+    books: OnceLock<Weak<dyn Books>>,
     /// Whose records these are, where they are on another account already: that of a queue before this handler.
-    outer: Option<Arc<Ledger>>,
+    outer: OnceLock<Arc<Ledger>>,
+}
+
+/// Keeps the number of queued records where it costs less, and brings the ledger up to date when it is read: each record
+/// is told with [`Ledger::queue`] before it is settled.
+pub(crate) trait Books: Send + Sync {
+    fn bring_up_to_date(&self);
 }
 
 /// On lines of their own: handlers of different threads do not slow each other down.
@@ -96,29 +104,30 @@ pub fn stats() -> Vec<(String, Stats)> {
 }
 
 impl Ledger {
-    fn new(name: &str, outer: Option<Arc<Ledger>>) -> Self {
+    fn new(name: &str) -> Self {
         Self {
             name: Mutex::new(name.to_owned()),
             counts: Counts::default(),
             settling: Mutex::new(()),
             outlet: Outlet::default(),
-            outer,
+            books: OnceLock::new(),
+            outer: OnceLock::new(),
         }
     }
 
     /// One that is in no list.
     pub(crate) fn apart(name: &str) -> Arc<Self> {
-        Arc::new(Self::new(name, None))
+        Arc::new(Self::new(name))
     }
 
-    /// For the handler behind a queue: records that it holds back are on the queue's account already, and what it settles
-    /// is settled there.
-    pub(crate) fn behind(outer: &Arc<Ledger>) -> Arc<Self> {
-        Arc::new(Self::new("", Some(Arc::clone(outer))))
+    /// For that of a handler behind a queue, once the queue hangs somewhere: its records are on the queue's account
+    /// already, and what it settles is settled there. The first one counts.
+    pub(crate) fn stand_behind(&self, outer: &Arc<Ledger>) {
+        self.outer.get_or_init(|| Arc::clone(outer));
     }
 
     pub(super) fn registered(name: &str) -> Arc<Self> {
-        let ledger = Arc::new(Self::new(name, None));
+        let ledger = Arc::new(Self::new(name));
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|other| other.strong_count() > 0);
         all.push(Arc::downgrade(&ledger));
@@ -131,7 +140,7 @@ impl Ledger {
 
     /// The handler's name.
     pub fn name(&self) -> String {
-        match &self.outer {
+        match self.outer.get() {
             Some(outer) => outer.name(),
             None => self.name.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
@@ -140,6 +149,9 @@ impl Ledger {
     /// A reading.
     pub fn stats(&self) -> Stats {
         let Counts { written, filtered, dropped, failed, queued, marked, troubles } = &self.counts;
+        if let Some(books) = self.books.get().and_then(Weak::upgrade) {
+            books.bring_up_to_date();
+        }
         let read = |count: &AtomicU64| count.load(Ordering::Acquire);
         let _settled = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
         Stats {
@@ -188,10 +200,23 @@ impl Ledger {
         self.tell_of(error, None);
     }
 
+    /// `count` records that were counted as written turned out to be lost on their way (a datagram that nobody took): they
+    /// count as failed. Gives how many there were: no more than were written so far.
+    pub fn lose(&self, count: u64) -> u64 {
+        if let Some(outer) = self.outer.get() {
+            return outer.lose(count);
+        }
+        let _settling = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = count.min(self.counts.written.load(Ordering::Acquire));
+        self.counts.written.fetch_sub(count, Ordering::AcqRel);
+        self.counts.failed.fetch_add(count, Ordering::AcqRel);
+        count
+    }
+
     /// The same for a record in hand that failed, which is counted already.
     #[cold]
     pub(crate) fn tell_of(&self, error: &Error, record: Option<&Record>) {
-        if let Some(outer) = &self.outer {
+        if let Some(outer) = self.outer.get() {
             return outer.tell_of(error, record);
         }
         if record.is_none() || error.record_is_held() {
@@ -200,9 +225,17 @@ impl Ledger {
         self.outlet.tell(&self.name(), error, record);
     }
 
+    /// A record comes that was born behind a queue: it is on the queue's account as the others are.
+    pub(crate) fn expect_more(&self) {
+        if let Some(outer) = self.outer.get() {
+            outer.queue(1);
+            outer.expect_more();
+        }
+    }
+
     fn unqueue(&self, count: u64, to: fn(&Counts) -> &AtomicU64) {
         let settled = self.settle(count, to(&self.counts));
-        if let Some(outer) = &self.outer {
+        if let Some(outer) = self.outer.get() {
             outer.unqueue(settled, to);
         }
     }
@@ -237,12 +270,21 @@ impl Ledger {
         self.counts.troubles.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Who is asked before each reading. The first one stays.
+    pub(crate) fn read_with(&self, books: &Arc<dyn Books>) {
+        // Who comes later has a ledger of its own to fill: nothing hangs in two places.
+        self.books.set(Arc::downgrade(books)).unwrap_or_default();
+    }
+
     pub(super) fn outlet(&self) -> &Outlet {
         &self.outlet
     }
 
     #[cold]
     pub(crate) fn count_marked(&self) {
+        if let Some(outer) = self.outer.get() {
+            return outer.count_marked();
+        }
         self.counts.marked.fetch_add(1, Ordering::Relaxed);
     }
 }

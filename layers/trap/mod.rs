@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use self::ledger::Books;
 pub use self::ledger::{Ledger, Stats, stats};
 use crate::{Error, Record};
 

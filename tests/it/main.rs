@@ -4,18 +4,28 @@
 
 mod capture;
 mod context;
+#[cfg(unix)]
+mod datagram;
+mod gelf;
 mod handlers;
 mod hostile;
+#[cfg(target_os = "linux")]
+mod journald;
 mod json;
 mod json_model;
+mod limits;
 mod log_file;
 mod logger;
 mod loggers;
 mod memory;
+mod pickle;
 mod places;
 mod queue;
+mod rotate;
 mod stream;
 mod strict;
 mod support;
+mod syslog;
 mod template;
 mod text;
+mod trace_ids;

@@ -12,7 +12,7 @@ const WIDE: usize = 32;
 /// A line in the making: bytes, of which only whole pieces of text are made, so that they are UTF-8.
 ///
 /// They are gathered in an array of a known size, which makes a short copy a few instructions long.
-pub(super) struct Line<'a> {
+pub(in crate::format) struct Line<'a> {
     bytes: [u8; ROOM],
     /// How many of the bytes are written.
     at: usize,
@@ -23,7 +23,7 @@ pub(super) struct Line<'a> {
 
 /// A piece that is written again and again.
 #[derive(Clone, Debug)]
-pub(super) struct Piece {
+pub(in crate::format) struct Piece {
     text: Vec<u8>,
     wide: [u8; WIDE],
 }
@@ -38,7 +38,7 @@ impl From<Vec<u8>> for Piece {
 
 impl Piece {
     /// What `write` writes.
-    pub(super) fn of(is_first: bool, write: impl FnOnce(&mut Line<'_>)) -> Self {
+    pub(in crate::format) fn of(is_first: bool, write: impl FnOnce(&mut Line<'_>)) -> Self {
         let mut text = Vec::new();
         let mut line = Line::new(&mut text, is_first);
         write(&mut line);
@@ -46,20 +46,20 @@ impl Piece {
         text.into()
     }
 
-    pub(super) fn text(&self) -> &[u8] {
+    pub(in crate::format) fn text(&self) -> &[u8] {
         &self.text
     }
 }
 
 impl<'a> Line<'a> {
     #[inline]
-    pub(super) fn new(out: &'a mut Vec<u8>, is_first: bool) -> Self {
+    pub(in crate::format) fn new(out: &'a mut Vec<u8>, is_first: bool) -> Self {
         Self { bytes: [0; ROOM], at: 0, is_first, out }
     }
 
     /// Appends all to `out`; perhaps nothing is there before.
     #[inline]
-    pub(super) fn finish(&mut self) {
+    pub(in crate::format) fn finish(&mut self) {
         self.flush();
     }
 
@@ -78,7 +78,7 @@ impl<'a> Line<'a> {
     // --- text that is fine as it is
 
     #[inline(always)]
-    pub(super) fn piece(&mut self, piece: &Piece) {
+    pub(in crate::format) fn piece(&mut self, piece: &Piece) {
         let length = piece.text.len();
         if length > WIDE || !self.first_of(&piece.wide, length) {
             self.long(&piece.text);
@@ -95,7 +95,7 @@ impl<'a> Line<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn raw(&mut self, text: &str) {
+    pub(in crate::format) fn raw(&mut self, text: &str) {
         match self.room(text.len()) {
             Some(room) => {
                 copy(room, text.as_bytes());
@@ -106,7 +106,7 @@ impl<'a> Line<'a> {
     }
 
     #[inline]
-    pub(super) fn byte(&mut self, byte: u8) {
+    pub(in crate::format) fn byte(&mut self, byte: u8) {
         if self.at == ROOM {
             self.flush();
         }
@@ -115,7 +115,7 @@ impl<'a> Line<'a> {
     }
 
     /// Longer text, made by a line before.
-    pub(super) fn text(&mut self, text: &[u8]) {
+    pub(in crate::format) fn text(&mut self, text: &[u8]) {
         match self.room(text.len()) {
             Some(room) => {
                 room.copy_from_slice(text);
@@ -127,7 +127,7 @@ impl<'a> Line<'a> {
 
     /// What `write` makes of as many bytes, and which of them count.
     #[inline(always)]
-    pub(super) fn part(&mut self, write: impl FnOnce(&mut Digits) -> std::ops::Range<usize>) {
+    pub(in crate::format) fn part(&mut self, write: impl FnOnce(&mut Digits) -> std::ops::Range<usize>) {
         if ROOM - self.at < size_of::<Digits>() {
             self.flush();
         }
@@ -141,7 +141,7 @@ impl<'a> Line<'a> {
     }
 
     /// A string of the first `count` digits.
-    pub(super) fn hex(&mut self, digits: &[[u8; 8]], count: usize) {
+    pub(in crate::format) fn hex(&mut self, digits: &[[u8; 8]], count: usize) {
         self.byte(b'"');
         self.text(&digits.as_flattened()[..count]);
         self.byte(b'"');
@@ -158,7 +158,7 @@ impl<'a> Line<'a> {
 
     /// Without quotes.
     #[inline(always)]
-    pub(super) fn escaped(&mut self, text: &str) {
+    pub(in crate::format) fn escaped(&mut self, text: &str) {
         if let Some(room) = self.room(text.len())
             && copy_plain(room, text.as_bytes())
         {
@@ -170,7 +170,7 @@ impl<'a> Line<'a> {
 
     /// With quotes.
     #[inline(always)]
-    pub(super) fn string(&mut self, text: &str) {
+    pub(in crate::format) fn string(&mut self, text: &str) {
         if let Some([first, room @ .., last]) = self.room(text.len() + 2)
             && copy_plain(room, text.as_bytes())
         {
@@ -209,7 +209,7 @@ impl<'a> Line<'a> {
     }
 
     /// What `write` appends, in lower case as far as it is ASCII.
-    pub(super) fn lower_case(&mut self, write: impl FnOnce(&mut Self)) {
+    pub(in crate::format) fn lower_case(&mut self, write: impl FnOnce(&mut Self)) {
         self.flush();
         let start = self.out.len();
         write(self);
@@ -221,7 +221,7 @@ impl<'a> Line<'a> {
 
     /// `,"key":`, without the comma where the key is the first in its object.
     #[inline]
-    pub(super) fn key(&mut self, name: &str) {
+    pub(in crate::format) fn key(&mut self, name: &str) {
         self.comma();
         self.byte(b'"');
         self.escaped(name);
@@ -230,7 +230,7 @@ impl<'a> Line<'a> {
 
     /// The same as a [piece](Piece) with its comma.
     #[inline(always)]
-    pub(super) fn key_piece(&mut self, piece: &Piece) {
+    pub(in crate::format) fn key_piece(&mut self, piece: &Piece) {
         if self.is_first {
             self.is_first = false;
             self.text(&piece.text[1..]);
@@ -241,7 +241,7 @@ impl<'a> Line<'a> {
 
     /// A key with something appended.
     #[cold]
-    pub(super) fn longer_key<'p>(&mut self, parts: impl IntoIterator<Item = &'p str>) {
+    pub(in crate::format) fn longer_key<'p>(&mut self, parts: impl IntoIterator<Item = &'p str>) {
         self.comma();
         self.byte(b'"');
         parts.into_iter().for_each(|part| self.escaped(part));
@@ -250,25 +250,25 @@ impl<'a> Line<'a> {
 
     /// Before a member.
     #[inline]
-    pub(super) fn comma(&mut self) {
+    pub(in crate::format) fn comma(&mut self) {
         if !std::mem::take(&mut self.is_first) {
             self.byte(b',');
         }
     }
 
     #[inline]
-    pub(super) fn is_first(&self) -> bool {
+    pub(in crate::format) fn is_first(&self) -> bool {
         self.is_first
     }
 
     /// `{`
-    pub(super) fn open(&mut self) {
+    pub(in crate::format) fn open(&mut self) {
         self.byte(b'{');
         self.is_first = true;
     }
 
     /// `}`
-    pub(super) fn close(&mut self) {
+    pub(in crate::format) fn close(&mut self) {
         self.byte(b'}');
         self.is_first = false;
     }
@@ -322,7 +322,7 @@ fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) -> Option<[[u8; N]; 2]>
 
 /// All eight lower-case digits of a number, each a byte of a word that is worked on as a whole.
 #[inline]
-pub(super) fn hex_digits(number: u32) -> [u8; 8] {
+pub(in crate::format) fn hex_digits(number: u32) -> [u8; 8] {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let mut word = u64::from(number);
     word = (word | word << 16) & 0x0000_ffff_0000_ffff;

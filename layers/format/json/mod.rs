@@ -1,12 +1,12 @@
 //! One JSON object per record, on one line (JSON Lines).
 
 mod heads;
-mod line;
+pub(super) mod line;
 mod names;
 mod object;
 mod plan;
 mod steps;
-mod value;
+pub(super) mod value;
 
 use std::str::FromStr;
 

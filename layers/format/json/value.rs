@@ -5,7 +5,7 @@ use crate::Value;
 
 /// A value; of an error, its message.
 #[inline(always)]
-pub(super) fn value(line: &mut Line<'_>, value: Value<'_>) {
+pub(in crate::format) fn value(line: &mut Line<'_>, value: Value<'_>) {
     match value {
         Value::Str(text) | Value::Rendered(text) => line.string(text),
         Value::U64(number) => line.raw(itoa::Buffer::new().format(number)),

@@ -38,13 +38,14 @@ use crate::{
 /// | part | shown | setter |
 /// |---|---|---|
 /// | time | [`Time::utc`] | [`time`](Self::time) |
-/// | level | always, filled up to five characters | |
+/// | level | yes, filled up to five characters | [`level`](Self::level) |
 /// | `[thread id]` | no | [`thread`](Self::thread) |
 /// | target | yes | [`target`](Self::target) |
 /// | `file:line` | no | [`source`](Self::source) |
 /// | message | always | [`multi_line`](Self::multi_line) |
 /// | `key=value` of the event; an error with its causes, `"top: cause: cause"` | always | |
 /// | `key=value` of the application | no | [`globals`](Self::globals) |
+/// | `trace_id`, `span_id`, `trace_flags` of records that have them | no | [`trace_ids`](Self::trace_ids) |
 /// | spans from the outside in, each with its fields, joined by `:`; of a `traceparent` its `trace_id` | yes | [`spans`](Self::spans) |
 ///
 /// # What cannot be forged
@@ -65,11 +66,13 @@ pub struct Text {
     color: Color,
     /// What has become of `color`.
     paint: Paint,
+    level: bool,
     target: bool,
     source: bool,
     thread: bool,
     spans: bool,
     globals: bool,
+    trace_ids: bool,
     multi_line: bool,
 }
 
@@ -83,11 +86,13 @@ impl Text {
             time: Time::utc(),
             color: Color::Auto,
             paint: Paint::default(),
+            level: true,
             target: true,
             source: false,
             thread: false,
             spans: true,
             globals: false,
+            trace_ids: false,
             multi_line: false,
         }
     }
@@ -110,6 +115,11 @@ impl Text {
     /// How the time is written; [`Time::utc`] by default. [`Time::time_of_day`] suits consoles.
     pub fn time(self, time: Time) -> Self {
         Self { time, ..self }
+    }
+
+    /// Whether the level is shown; yes by default. For places that have it beside the line.
+    pub fn level(self, on: bool) -> Self {
+        Self { level: on, ..self }
     }
 
     /// Whether the target is shown; yes by default.
@@ -135,6 +145,12 @@ impl Text {
     /// Whether the fields of the whole application are shown.
     pub fn globals(self, on: bool) -> Self {
         Self { globals: on, ..self }
+    }
+
+    /// Whether the record's [trace ids](Record::trace) are shown. Without it, only the `trace_id` of a span field
+    /// `traceparent` is.
+    pub fn trace_ids(self, on: bool) -> Self {
+        Self { trace_ids: on, ..self }
     }
 
     /// Whether line breaks of messages and of the event's values are kept, and causes of errors stand on lines of their
@@ -182,13 +198,16 @@ impl Text {
             self.paint.dim(out, |out| {
                 word(out, span.name(), ":");
                 out.push('{');
-                for (index, (name, value)) in span.fields().iter().enumerate() {
-                    if index > 0 {
+                let mut is_first = true;
+                for (name, value) in span.fields().iter() {
+                    let trace = if name == TraceParent::FIELD { span.trace() } else { None };
+                    if trace.is_some() && self.trace_ids {
+                        continue;
+                    }
+                    if !std::mem::take(&mut is_first) {
                         out.push(' ');
                     }
-                    if name == TraceParent::FIELD
-                        && let Some(trace) = span.trace()
-                    {
+                    if let Some(trace) = trace {
                         out.push_str("trace_id=");
                         quote::hex(out, &trace.trace_id().to_be_bytes());
                         continue;
@@ -200,6 +219,18 @@ impl Text {
                 out.push('}');
             });
         }
+    }
+
+    fn ids(&self, trace: TraceParent, out: &mut String) {
+        space(out);
+        self.paint.dim(out, |out| {
+            out.push_str("trace_id=");
+            quote::hex(out, &trace.trace_id().to_be_bytes());
+            out.push_str(" span_id=");
+            quote::hex(out, &trace.span_id().to_be_bytes());
+            out.push_str(" trace_flags=");
+            quote::hex(out, &[trace.flags()]);
+        });
     }
 
     fn more_lines(&self, record: &Record, out: &mut String) {
@@ -244,11 +275,13 @@ impl Format for Text {
             self.paint.dim(out, |out| self.time.write_to(record.time(), &mut Bare(out)));
             out.push(' ');
         }
-        let start = out.len();
-        self.paint.level(out, record.severity(), |out| write_level(record, out));
-        let width = out[start..].len() - self.paint.level_width(record.severity());
-        (width..5).for_each(|_| out.push(' '));
-        out.push(' ');
+        if self.level {
+            let start = out.len();
+            self.paint.level(out, record.severity(), |out| write_level(record, out));
+            let width = out[start..].len() - self.paint.level_width(record.severity());
+            (width..5).for_each(|_| out.push(' '));
+            out.push(' ');
+        }
         if self.thread {
             out.push('[');
             if let Some(name) = record.thread_name() {
@@ -286,6 +319,9 @@ impl Format for Text {
             let has =
                 |name: &str| record.fields().contains(name) || record.spans().any(|span| span.fields().contains(name));
             self.fields(globals.iter().filter(|(name, _)| !has(name)), false, out);
+        }
+        if let Some(trace) = if self.trace_ids { record.trace() } else { None } {
+            self.ids(trace, out);
         }
         if self.spans {
             self.path(record, out);

@@ -139,11 +139,12 @@ impl FlightRecorder {
     /// that is not released yet.
     ///
     /// ```
-    /// use tracing_strata::{FlightRecorder, Record, Value, output::Stream};
+    /// use tracing_strata::{FlightRecorder, Record, Value, filter::Sample, output::Stream};
     ///
     /// let marked = FlightRecorder::new(Stream::stderr())
     ///     .pick(|record: &Record| record.get("debug") == Some(Value::Bool(true)));
-    /// # drop(marked);
+    /// let one_trace_in_a_thousand = FlightRecorder::new(Stream::stderr()).pick(Sample::traces(1_000));
+    /// # drop((marked, one_trace_in_a_thousand));
     /// ```
     pub fn pick(self, filter: impl Filter) -> Self {
         self.plan(|plan| plan.pick = Some(Box::new(filter)))

@@ -20,7 +20,7 @@ impl QueueGuard {
     /// The deadline has passed: the message says how many records were not written. They stay queued. Or the handler's
     /// own flush failed, which its trap was told.
     pub fn flush(&self, deadline: Duration) -> Result<(), Error> {
-        self.0.flush(deadline)
+        self.0.flush(false, deadline)
     }
 
     /// Takes no more records, handles what waits, flushes the handler and ends the listener. Records that come later

@@ -8,60 +8,80 @@ use std::{
 
 use super::{
     batch,
-    core::{Core, Item, Task, Untold},
+    core::{Core, Item, Untold},
+    hand::Hand,
+    lane::{Account as _, Load as _, Room},
+    taker::{Taker, Task},
 };
-use crate::{Error, Outcome, Record, Severity, format::Time, handler::panicked, record};
+use crate::{
+    Error, Outcome, Record, Severity,
+    format::Time,
+    handler::panicked,
+    record::{self, Kept},
+};
 
-/// The most records the listener takes at once. Fewer if they take long: what it has can no longer be given up for others.
+/// The most records the listener takes from a lane at once. Fewer if they take long: what it has can no longer be given up
+/// for others.
 const MOST: usize = 256;
 /// How long a batch may take before the next one is smaller.
 const LONG: Duration = Duration::from_millis(10);
+/// How many records are handled before their room is given back, and how long that may take before they are fewer.
+const STEP: usize = 32;
+const LONG_STEP: Duration = Duration::from_millis(1);
 /// How often losses are told while there are always more.
 const TELL_EVERY: Duration = Duration::from_secs(1);
-/// How many records are handled before their room is given back.
-const STEP: usize = 32;
 
 pub(super) fn run(core: &Arc<Core>) {
     record::silence_this_thread();
     batch::listen();
     core.begin();
-    let _ends = Ends(core);
-    let mut listener = Listener { core, most: 1, told: None };
+    let hand = core.hand();
+    let _ends = Ends { core, hand: &hand };
+    let mut listener = Listener { core, hand: &hand, taker: Taker::new(), done: Vec::new(), step: 1, told: None };
     listener.work();
     // The trap was told.
-    listener.flush().unwrap_or_default();
+    listener.flush(true).unwrap_or_default();
 }
 
 /// Whatever happens, nobody waits for a listener that is gone.
-struct Ends<'a>(&'a Core);
+struct Ends<'a> {
+    core: &'a Core,
+    hand: &'a Hand<Item>,
+}
 
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
-        self.0.end();
+        self.hand.end(self.core.books());
+        self.core.meter().end_work();
     }
 }
 
 struct Listener<'a> {
     core: &'a Core,
-    most: usize,
+    hand: &'a Hand<Item>,
+    taker: Taker<Item>,
+    /// Handled, with memory to be used again.
+    done: Vec<Kept>,
+    step: usize,
     /// When losses were told.
     told: Option<Instant>,
 }
 
 impl Listener<'_> {
     fn work(&mut self) {
-        let mut batch = Vec::new();
-        let mut has_rested = false;
         // Half of what fits at most: the other half can still be given up.
-        let most = MOST.min(self.core.limits.capacity.div_ceil(2));
+        let limit = MOST.min(self.core.limits.capacity.div_ceil(2));
+        let mut most = 1;
         loop {
-            match self.core.next(&mut batch, self.most, has_rested) {
+            match self.taker.next(self.hand, most, self.core.books()) {
                 Task::Handle => {
-                    has_rested = false;
                     let began = Instant::now();
-                    self.handle_all(&mut batch);
+                    self.begin_batch();
+                    if !self.handle_all() {
+                        return;
+                    }
                     let was_long = began.elapsed() > LONG;
-                    self.most = if was_long { self.most / 2 } else { self.most * 2 }.clamp(1, most);
+                    most = if was_long { most / 2 } else { most * 2 }.clamp(1, limit);
                     if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
                         self.tell_losses();
                     }
@@ -69,46 +89,75 @@ impl Listener<'_> {
                 Task::Rest => {
                     self.tell_losses();
                     batch::write_out();
-                    has_rested = true;
+                    self.core.meter().end_work();
                 }
-                Task::Flush(ticket) => {
-                    let result = self.flush();
-                    self.core.flushed(ticket, result);
+                Task::Flush(wanted) => {
+                    let result = self.flush(wanted.is_last);
+                    self.hand.flushed(wanted.ticket, result.err().map(|error| error.to_string()));
                 }
                 Task::End => return,
             }
         }
     }
 
-    fn handle_all(&self, batch: &mut Vec<Item>) {
-        let mut records = batch.drain(..);
-        let (mut count, mut bytes) = (0, 0);
-        while let Some(item) = records.next() {
-            self.deliver(&item.record);
-            count += 1;
-            bytes += item.bytes();
-            drop(item);
-            if count == STEP || records.len() == 0 {
-                let goes_on = self.core.handled(count, bytes);
-                (count, bytes) = (0, 0);
-                if !goes_on {
-                    return self.core.leave(records);
-                }
+    fn begin_batch(&self) {
+        let mut meter = self.core.meter();
+        meter.begin_work();
+        meter.high_water = self.taker.high_water;
+        meter.oldest_in_hand = self.taker.oldest();
+    }
+
+    /// Step by step: what is done makes room. False if time is up.
+    fn handle_all(&mut self) -> bool {
+        loop {
+            let began = Instant::now();
+            let mut room = Room::default();
+            let mut settled = Settled::default();
+            while room.records < self.step
+                && let Some(item) = self.taker.pop()
+            {
+                room.add(Room::one(item.bytes()));
+                self.deliver(&item.record, &mut settled);
+                self.done.push(item.record);
             }
+            settled.tell(self.core);
+            record::give_back_all(&mut self.done);
+            let goes_on = self.hand.release(room);
+            let is_empty = self.taker.len() == 0;
+            if is_empty || !goes_on || began.elapsed() > LONG_STEP {
+                self.core.meter().oldest_in_hand = self.taker.oldest();
+            }
+            if !goes_on {
+                self.leave();
+                return false;
+            }
+            if is_empty {
+                return true;
+            }
+            self.step = if began.elapsed() > LONG_STEP { 1 } else { (self.step * 2).min(STEP) };
+        }
+    }
+
+    /// Gives up what is left of a batch.
+    fn leave(&mut self) {
+        while let Some(item) = self.taker.pop() {
+            self.core.books().gave_up(&item);
+            self.hand.release(Room::one(item.bytes()));
         }
     }
 
     /// The ledger has counted the record as queued.
-    fn deliver(&self, record: &Record) {
-        let ledger = self.core.ledger();
-        match catch_unwind(AssertUnwindSafe(|| self.core.handler().handle(record))) {
-            Ok(Ok(Outcome::Written)) => ledger.settle_written(1),
-            Ok(Ok(Outcome::Filtered)) => ledger.settle_filtered(1),
-            Ok(Ok(Outcome::Dropped)) => ledger.settle_dropped(1),
+    fn deliver(&self, record: &Kept, settled: &mut Settled) {
+        let handle = |record: &Record| catch_unwind(AssertUnwindSafe(|| self.core.handler().handle(record)));
+        let outcome = if self.core.handler().keeps() { record.clone().show(handle) } else { Some(handle(record)) };
+        match outcome {
+            Some(Ok(Ok(Outcome::Written))) => settled.written += 1,
+            Some(Ok(Ok(Outcome::Filtered))) => settled.filtered += 1,
+            Some(Ok(Ok(Outcome::Dropped))) => settled.dropped += 1,
             // It settles it on the ledger it was given.
-            Ok(Ok(Outcome::Queued)) => {}
-            Ok(Err(error)) => self.failed(&error, record),
-            Err(panic) => self.failed(&panicked("handle", &*panic), record),
+            Some(Ok(Ok(Outcome::Queued))) | None => {}
+            Some(Ok(Err(error))) => self.failed(&error, record),
+            Some(Err(panic)) => self.failed(&panicked("handle", &*panic), record),
         }
     }
 
@@ -121,11 +170,11 @@ impl Listener<'_> {
         ledger.tell_of(error, Some(record));
     }
 
-    fn flush(&mut self) -> Result<(), Error> {
+    fn flush(&mut self, is_last: bool) -> Result<(), Error> {
         self.tell_losses();
         batch::write_out();
-        let result = catch_unwind(AssertUnwindSafe(|| self.core.handler().flush()))
-            .unwrap_or_else(|panic| Err(panicked("flush", &*panic)));
+        let flush = || if is_last { self.core.handler().finish() } else { self.core.handler().flush() };
+        let result = catch_unwind(AssertUnwindSafe(flush)).unwrap_or_else(|panic| Err(panicked("flush", &*panic)));
         if let Err(error) = &result {
             self.core.ledger().tell(error);
         }
@@ -136,9 +185,34 @@ impl Listener<'_> {
     fn tell_losses(&mut self) {
         let Some(untold) = self.core.take_untold() else { return };
         self.told = Some(Instant::now());
-        let record = notice(&self.core.name, &untold);
+        let record = notice(&self.core.name, &untold).keep();
         self.core.ledger().queue(1);
-        self.deliver(&record);
+        let mut settled = Settled::default();
+        self.deliver(&record, &mut settled);
+        settled.tell(self.core);
+    }
+}
+
+/// What became of the records of a step.
+#[derive(Default)]
+struct Settled {
+    written: u64,
+    filtered: u64,
+    dropped: u64,
+}
+
+impl Settled {
+    fn tell(self, core: &Core) {
+        let ledger = core.ledger();
+        if self.written > 0 {
+            ledger.settle_written(self.written);
+        }
+        if self.filtered > 0 {
+            ledger.settle_filtered(self.filtered);
+        }
+        if self.dropped > 0 {
+            ledger.settle_dropped(self.dropped);
+        }
     }
 }
 

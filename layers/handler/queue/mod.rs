@@ -3,12 +3,17 @@
 //! Python: `logging.handlers.QueueHandler` and `QueueListener`.
 
 mod batch;
+mod bell;
 mod builder;
 mod core;
 mod guard;
+mod hand;
 mod health;
+mod lane;
 mod listener;
 mod overflow;
+mod sync;
+mod taker;
 
 use std::{
     fmt,
@@ -70,7 +75,11 @@ impl Handler for Queue {
 
     /// Waits for the queue's [`drain`](QueueBuilder::drain) deadline at most.
     fn flush(&self) -> Result<(), Error> {
-        self.core.flush(self.core.drain)
+        self.core.flush(false, self.core.drain)
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        self.core.flush(true, self.core.drain)
     }
 
     fn attach(&self, ledger: &Arc<Ledger>) {
@@ -128,7 +137,7 @@ pub(crate) fn drain_all(cap: Option<Duration>) -> Result<(), Error> {
     // A queue may hand on to one that was made before it.
     for queue in queues.iter().rev() {
         let left = cap.map_or(Duration::MAX, |cap| cap.saturating_sub(began.elapsed()));
-        first = first.and(queue.flush(queue.drain.min(left)));
+        first = first.and(queue.flush(true, queue.drain.min(left)));
     }
     first
 }

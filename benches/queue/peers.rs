@@ -1,0 +1,163 @@
+//! Who is measured: each installed in a process of its own, as its users do it.
+
+use std::{any::Any, fs::File, io::LineWriter, path::Path, sync::Arc, time::Duration};
+
+use slog::{Drain, Logger, o};
+use tracing_strata::{Queue, format::Json, output::LogFile, prelude::*};
+use tracing_subscriber::{layer::SubscriberExt, registry, util::SubscriberInitExt};
+
+use crate::{
+    Failure,
+    work::{Facade, Inside, Work},
+};
+
+/// What every queue holds that can be told.
+const CAPACITY: usize = 8_192;
+
+macro_rules! peers {
+    ($($peer:ident $name:literal $title:literal),* $(,)?) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Peer { $($peer),* }
+
+        impl Peer {
+            pub(crate) const ALL: &[Self] = &[$(Self::$peer),*];
+
+            /// Its name on the command line.
+            pub(crate) fn name(self) -> &'static str {
+                match self { $(Self::$peer => $name),* }
+            }
+
+            /// Its name in the table.
+            pub(crate) fn title(self) -> &'static str {
+                match self { $(Self::$peer => $title),* }
+            }
+        }
+    };
+}
+
+peers! {
+    Strata "strata" "**tracing-strata** `Queue` of `Json`",
+    Appender "appender" "tracing-appender under `json()`",
+    SlogAsync "slog-async" "slog-async + slog-json",
+    FastLog "fast-log" "fast_log (text)",
+    Spdlog "spdlog" "spdlog-rs async (text)",
+}
+
+/// A peer at work.
+pub(crate) struct Installed {
+    pub(crate) speaker: Speaker,
+    /// Brings everything to the file when it is dropped or called.
+    end: End,
+}
+
+/// How it is spoken to; spdlog-rs has macros of its own.
+pub(crate) struct Speaker(Option<Facade>);
+
+enum End {
+    Guard(Box<dyn Any>),
+    Call(Box<dyn FnOnce() -> Result<(), Failure>>),
+}
+
+/// A thread that logs.
+pub(crate) struct Caller<'a>(Option<Inside<'a>>);
+
+impl Peer {
+    pub(crate) fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|peer| peer.name() == name)
+    }
+
+    /// Whether it has spans, or something like them.
+    pub(crate) fn has_spans(self) -> bool {
+        matches!(self, Self::Strata | Self::Appender | Self::SlogAsync)
+    }
+
+    pub(crate) fn install(self, path: &Path) -> Result<Installed, Failure> {
+        let (facade, end) = match self {
+            Self::Strata => {
+                let file = LogFile::builder(path).format(Json::new()).build()?;
+                let (queue, guard) = Queue::builder().capacity(CAPACITY).spawn(file)?;
+                registry().with(queue.into_layer()).try_init()?;
+                let end = move || guard.shutdown(Duration::from_secs(60)).map_err(Failure::from);
+                (Some(Facade::Tracing), End::Call(Box::new(end)))
+            }
+            Self::Appender => {
+                let file = File::create(path)?;
+                let (writer, guard) =
+                    tracing_appender::non_blocking::NonBlockingBuilder::default().lossy(false).finish(file);
+                registry().with(tracing_subscriber::fmt::layer().json().with_writer(writer)).try_init()?;
+                (Some(Facade::Tracing), End::Guard(Box::new(guard)))
+            }
+            Self::SlogAsync => {
+                let json = slog_json::Json::default(LineWriter::with_capacity(64 << 10, File::create(path)?));
+                let (queue, guard) = slog_async::Async::new(json.fuse())
+                    .chan_size(CAPACITY)
+                    .overflow_strategy(slog_async::OverflowStrategy::Block)
+                    .build_with_guard();
+                (Some(Facade::Slog(Logger::root(queue.fuse(), o!()))), End::Guard(Box::new(guard)))
+            }
+            Self::FastLog => {
+                let path = path.to_str().ok_or("the path is no text")?;
+                fast_log::init(fast_log::Config::new().file(path).chan_len(Some(CAPACITY)))?;
+                let end = || {
+                    log::logger().flush();
+                    Ok(())
+                };
+                (Some(Facade::Log), End::Call(Box::new(end)))
+            }
+            Self::Spdlog => {
+                let file = spdlog::sink::FileSink::builder().path(path).truncate(true).build_arc()?;
+                let pool = spdlog::ThreadPool::builder().capacity(CAPACITY.try_into()?).build_arc()?;
+                let queue = spdlog::sink::AsyncPoolSink::builder().sink(file).thread_pool(pool).build_arc()?;
+                spdlog::set_default_logger(Arc::new(spdlog::Logger::builder().sink(queue).build()?));
+                // Dropping the logger drops the pool, which does all that is asked of it before it ends.
+                let end = || {
+                    spdlog::default_logger().flush();
+                    drop(spdlog::swap_default_logger(Arc::new(spdlog::Logger::builder().build()?)));
+                    Ok(())
+                };
+                (None, End::Call(Box::new(end)))
+            }
+        };
+        Ok(Installed { speaker: Speaker(facade), end })
+    }
+}
+
+impl Speaker {
+    /// Enters what the work happens in.
+    pub(crate) fn caller(&self, work: Work) -> Caller<'_> {
+        Caller(self.0.as_ref().map(|facade| facade.enter(work)))
+    }
+}
+
+impl Installed {
+    /// Everything is in the file after this.
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        // slog's worker ends when the last logger is gone.
+        drop(self.speaker);
+        match self.end {
+            End::Guard(guard) => {
+                drop(guard);
+                Ok(())
+            }
+            End::Call(end) => end(),
+        }
+    }
+}
+
+impl Caller<'_> {
+    #[inline]
+    pub(crate) fn log(&self, work: Work, events: u64) {
+        match &self.0 {
+            Some(inside) => inside.run(work, events),
+            None => spdlog_events(events),
+        }
+    }
+}
+
+#[inline(never)]
+fn spdlog_events(events: u64) {
+    for index in 0..events {
+        let crate::work::Values { user, route, ms, cached, client } = crate::work::values(index);
+        spdlog::info!("request served user={user} route={route} ms={ms} cached={cached} client={client}");
+    }
+}

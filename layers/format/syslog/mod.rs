@@ -1,0 +1,606 @@
+//! Syslog messages: RFC 5424, RFC 3164, and what Python's `SysLogHandler` makes of them.
+
+mod element;
+mod facility;
+mod names;
+
+use std::{fmt, sync::Arc};
+
+pub use self::facility::{Facility, Priority};
+use self::names::{APP, HOST, MESSAGE_ID, PARAMETER, PROCESS, SHORT_HOST, TAG};
+use super::{Format, Text, Time};
+use crate::{Error, Record, Severity, record::mark_cut, text::next_special};
+
+/// One syslog message per record.
+///
+/// ```
+/// use std::time::UNIX_EPOCH;
+/// use tracing_strata::{Format, Record, Severity, format::{Facility, Syslog}};
+///
+/// let mut record = Record::new(Severity::WARN, "shop::pay", "card refused");
+/// record.set_time(UNIX_EPOCH);
+/// record.set("amount", 12.5);
+/// record.push_span("request", [("id", "7f]3a")].into_iter().collect());
+///
+/// let format = Syslog::rfc5424().facility(Facility::Local0).host("web1").app("shop").process_id("42").sd_id("shop@32473");
+/// let mut out = String::new();
+/// format.format(&record, &mut out).unwrap();
+/// assert_eq!(
+///     out,
+///     r#"<132>1 1970-01-01T00:00:00.000000Z web1 shop 42 shop::pay [shop@32473 amount="12.5" id="7f\]3a"] card refused"#
+/// );
+/// ```
+///
+/// # The four forms
+///
+/// | constructor | one message | for |
+/// |---|---|---|
+/// | [`rfc5424`](Self::rfc5424) | `<PRI>1 TIME HOST APP PROCID MSGID [SD] MSG` | UDP, TCP, TLS (RFC 5424) |
+/// | [`rfc3164`](Self::rfc3164) | `<PRI>Nov 20 16:17:16 HOST APP[PROCID]: MSG` | older receivers (RFC 3164) |
+/// | [`local`](Self::local) | `<PRI>Nov 20 16:17:16 APP[PROCID]: MSG` | `/dev/log`, as the C library's syslog(3) writes it |
+/// | [`python`](Self::python) | `<PRI>IDENT MSG NUL` | receivers of Python's `SysLogHandler` |
+///
+/// # What is in it
+///
+/// | part | what | setter |
+/// |---|---|---|
+/// | PRI | facility × 8 + [`Severity::syslog`], or what was said for this level | [`facility`](Self::facility), [`priority`](Self::priority), [`priority_of`](Self::priority_of) |
+/// | TIME | 5424: UTC, microseconds; 3164: local time, seconds | [`zone`](Self::zone) |
+/// | HOST | the name of this machine; in 3164 without its domain | [`host`](Self::host) |
+/// | APP | the name of the executable | [`app`](Self::app) |
+/// | PROCID | the process id | [`process_id`](Self::process_id) |
+/// | MSGID | the event's name if it was given one, else the target | |
+/// | SD | one element with the fields of the event, its spans (the innermost wins) and the application; `trace_id`, `span_id`, `trace_flags`; `target` if MSGID does not have all of it | [`sd_id`](Self::sd_id), [`no_structured_data`](Self::no_structured_data), [`source`](Self::source), [`thread`](Self::thread), [`element`](Self::element) |
+/// | MSG | the message; without structured data, [`Text`] with the fields; python: the message alone | [`body`](Self::body) |
+///
+/// # Names
+///
+/// The protocol allows printable ASCII without spaces: 255 bytes for a host, 48 for an application, 128 for a process, 32
+/// for MSGID, SD-ID and names of parameters, these without `=`, `]` and `"`; in 3164, 32 for an application without `[`,
+/// `]` and `:`. What may not stand there, `%` and `~` are written as `%` and two hexadecimal digits; what is too long is
+/// cut, with `~` and a hash of 16 digits at its end; no name at all is `%`. So no two names become one, but for those whose
+/// 64-bit hashes meet. A field with the name of one of our own parameters gets `_` appended, as often as needed.
+///
+/// # Text
+///
+/// - UTF-8. In 5424, a message that is not ASCII has the byte order mark before it that the RFC asks for
+///   ([`bom`](Self::bom)).
+/// - In the message all control characters are escaped as in [`Text`], unless [`multi_line`](Self::multi_line) keeps line
+///   breaks; what a [`body`](Self::body) of one's own writes is its own affair.
+/// - Values of parameters are as they are, with `\` before `"`, `\` and `]`, so that they read back equal. Where a control
+///   character could end a message (framing by lines or NUL) or with [`escape_values`](Self::escape_values), values that
+///   have one are escaped as the message is.
+/// - python: what is sent is what the body has written, line breaks too, as Python does; but a NUL inside becomes a space.
+///
+/// # Length
+///
+/// What is longer than [`max_bytes`](Self::max_bytes) is made shorter on a character boundary: values that have no room
+/// are cut with the mark `…[N bytes cut]` or left out, `cut_fields` says how many there were, and then the message is cut
+/// with the same mark.
+///
+/// Python: the formatting half of `logging.handlers.SysLogHandler`.
+#[derive(Clone)]
+#[must_use]
+pub struct Syslog {
+    form: Form,
+    facility: Facility,
+    host: String,
+    app: String,
+    /// None: the process that writes.
+    process_id: Option<String>,
+    ident: String,
+    append_nul: bool,
+    zone: Time,
+    sd_id: Option<String>,
+    /// The other elements, as they are written.
+    elements: Vec<u8>,
+    token: Vec<u8>,
+    body: Option<Arc<dyn Format>>,
+    text: Text,
+    named: Vec<(String, Priority)>,
+    numbered: Vec<(Severity, Priority)>,
+    bom: bool,
+    one_line: bool,
+    multi_line: bool,
+    source: bool,
+    thread: bool,
+    max_bytes: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Rfc5424,
+    Rfc3164,
+    Local,
+    Python,
+}
+
+/// RFC 5424, 6.1: what every receiver takes.
+const LEAST_BYTES: usize = 480;
+/// RFC 5612: the enterprise number for examples; there is none that is right for everybody.
+const SD_ID: &str = "strata@32473";
+/// Marks UTF-8 (RFC 5424, 6.4).
+const BOM: &[u8] = "\u{feff}".as_bytes();
+
+impl Syslog {
+    fn new(form: Form) -> Self {
+        Self {
+            form,
+            facility: Facility::default(),
+            host: String::new(),
+            app: String::new(),
+            process_id: None,
+            ident: String::new(),
+            append_nul: true,
+            zone: if form == Form::Rfc5424 { Time::utc() } else { Time::local().seconds() },
+            sd_id: (form == Form::Rfc5424).then(|| SD_ID.to_owned()),
+            elements: Vec::new(),
+            token: Vec::new(),
+            body: None,
+            text: Text::plain().time(Time::none()).level(false),
+            named: Vec::new(),
+            numbered: Vec::new(),
+            bom: true,
+            one_line: false,
+            multi_line: false,
+            source: false,
+            thread: false,
+            max_bytes: None,
+        }
+        .host(host_name())
+        .app(Record::default().process_name())
+    }
+
+    /// RFC 5424, with structured data.
+    pub fn rfc5424() -> Self {
+        Self::new(Form::Rfc5424)
+    }
+
+    /// RFC 3164 as it travels over a network.
+    pub fn rfc3164() -> Self {
+        Self::new(Form::Rfc3164)
+    }
+
+    /// RFC 3164 without a host, as it goes to the daemon of this machine.
+    pub fn local() -> Self {
+        Self::new(Form::Local)
+    }
+
+    /// Byte for byte what Python's `SysLogHandler` sends: the priority from the level's name (DEBUG 7, INFO 6, WARN 4,
+    /// ERROR 3, CRITICAL 2, any other 4), no time, no host; the [`ident`](Self::ident), the text, a NUL.
+    pub fn python() -> Self {
+        Self::new(Form::Python)
+    }
+
+    /// Which part of the system this is (default: [`Facility::User`]).
+    pub fn facility(mut self, facility: Facility) -> Self {
+        self.facility = facility;
+        self
+    }
+
+    /// The machine; empty for "unknown".
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        let host = host.into();
+        self.host = match host.as_str() {
+            "" => "-".to_owned(),
+            // RFC 3164, 4.1.2: without the domain.
+            host if self.is_short() && host.parse::<std::net::IpAddr>().is_err() => {
+                SHORT_HOST.text(host.split('.').next().unwrap_or(host))
+            }
+            host => HOST.text(host),
+        };
+        self
+    }
+
+    /// The application: APP-NAME, or the tag.
+    pub fn app(mut self, app: impl Into<String>) -> Self {
+        self.app = self.name(&app.into(), APP);
+        self
+    }
+
+    /// What stands in the place of the process id.
+    pub fn process_id(mut self, id: impl Into<String>) -> Self {
+        self.process_id = Some(self.name(&id.into(), PROCESS));
+        self
+    }
+
+    /// What stands before the text in the [`python`](Self::python) form (Python: `SysLogHandler.ident`).
+    pub fn ident(mut self, ident: impl Into<String>) -> Self {
+        self.ident = ident.into();
+        self
+    }
+
+    /// Whether a NUL ends the message in the [`python`](Self::python) form; yes by default (Python:
+    /// `SysLogHandler.append_nul`). Without one, nothing tells where a message ends in a stream.
+    pub fn append_nul(mut self, on: bool) -> Self {
+        self.append_nul = on;
+        self
+    }
+
+    /// The zone of the time in 3164 forms (default: [`Time::local`]). Only its zone counts.
+    pub fn zone(mut self, zone: Time) -> Self {
+        self.zone = if self.form == Form::Rfc5424 { zone.micros() } else { zone.seconds() };
+        self.zone = std::mem::take(&mut self.zone).calendar_with_date();
+        self
+    }
+
+    /// The SD-ID of the element with the fields (default: `strata@32473`, which is an example's): a name, `@` and the
+    /// [enterprise number](https://www.iana.org/assignments/enterprise-numbers/) of whoever has chosen it.
+    pub fn sd_id(mut self, id: impl AsRef<str>) -> Self {
+        self.sd_id = Some(PARAMETER.text(id.as_ref()));
+        self
+    }
+
+    /// No element with the fields; they stand in the message.
+    pub fn no_structured_data(mut self) -> Self {
+        self.sd_id = None;
+        self
+    }
+
+    /// One more element that is the same in each message, before the one with the fields: `origin`, `meta`, or the token
+    /// of a hosted receiver (`element("TOKEN@41058", [("tag", "shop")])`). `Debug` does not show it.
+    pub fn element<N: AsRef<str>, V: AsRef<str>>(
+        mut self,
+        id: impl AsRef<str>,
+        parameters: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        self.elements.push(b'[');
+        PARAMETER.put(id.as_ref(), &mut self.elements);
+        for (name, value) in parameters {
+            self.elements.push(b' ');
+            PARAMETER.put(name.as_ref(), &mut self.elements);
+            self.elements.extend_from_slice(b"=\"");
+            element::put_text(value.as_ref(), true, &mut self.elements);
+            self.elements.push(b'"');
+        }
+        self.elements.push(b']');
+        self
+    }
+
+    /// What stands before everything, with a space, for hosted receivers that know their customers by it. `Debug` does not
+    /// show it.
+    ///
+    /// # Errors
+    /// It is empty or has a space or a control character.
+    pub fn token(mut self, token: &str) -> Result<Self, Error> {
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            // Not what it is: it is a secret.
+            return Err(Error::config("the token of a syslog format: expected printable ASCII without spaces"));
+        }
+        self.token = [token.as_bytes(), b" "].concat();
+        Ok(self)
+    }
+
+    /// What makes the message of a record (default: see [the table](Self#what-is-in-it)).
+    pub fn body(mut self, format: impl Format) -> Self {
+        self.body = Some(Arc::new(format));
+        self
+    }
+
+    /// The priority of the levels of this name, whatever their number. Goes before [`priority_of`](Self::priority_of).
+    ///
+    /// Python: `SysLogHandler.priority_map`.
+    pub fn priority(mut self, level_name: impl Into<String>, priority: Priority) -> Self {
+        self.named.push((level_name.into(), priority));
+        self
+    }
+
+    /// The priority of a severity (default: [`Severity::syslog`]).
+    pub fn priority_of(mut self, severity: impl Into<Severity>, priority: Priority) -> Self {
+        self.numbered.push((severity.into(), priority));
+        self
+    }
+
+    /// Whether a message in 5424 that is not ASCII has a byte order mark before it, as the RFC asks; yes by default. There
+    /// are receivers that show it.
+    pub fn bom(mut self, on: bool) -> Self {
+        self.bom = on;
+        self
+    }
+
+    /// Whether values of parameters that have control characters are escaped; where they could end a message, they always
+    /// are.
+    pub fn escape_values(mut self, on: bool) -> Self {
+        self.one_line |= on;
+        self
+    }
+
+    /// Whether line breaks and tabs in the message are kept. Only datagrams and octet counting can carry them.
+    pub fn multi_line(mut self, on: bool) -> Self {
+        self.multi_line = on;
+        self
+    }
+
+    /// Whether structured data has `file`, `line` and `module_path` of the call site.
+    pub fn source(mut self, on: bool) -> Self {
+        self.source = on;
+        self
+    }
+
+    /// Whether structured data has `thread_name` and `thread_id`.
+    pub fn thread(mut self, on: bool) -> Self {
+        self.thread = on;
+        self
+    }
+
+    /// The longest message, in bytes, at least 480 (default: none; [`output::Syslog`](crate::output::Syslog) has some).
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = Some(bytes.max(LEAST_BYTES));
+        self
+    }
+
+    // --- for the output
+
+    pub(crate) fn default_max_bytes(mut self, in_5424: usize, else_: usize) -> Self {
+        if self.form != Form::Python {
+            self.max_bytes.get_or_insert(if self.form == Form::Rfc5424 { in_5424 } else { else_ });
+        }
+        self
+    }
+
+    /// For a framing that a control character can end.
+    pub(crate) fn only_lines(mut self) -> Self {
+        self.one_line = true;
+        self.multi_line = false;
+        self
+    }
+
+    /// Whether it ends its messages itself.
+    pub(crate) fn is_python(&self) -> bool {
+        self.form == Form::Python
+    }
+
+    fn is_short(&self) -> bool {
+        matches!(self.form, Form::Rfc3164 | Form::Local)
+    }
+
+    /// A name in the header; `-` is "unknown".
+    fn name(&self, name: &str, rule: names::Rule) -> String {
+        let rule = if self.is_short() { TAG } else { rule };
+        if name.is_empty() { "-".to_owned() } else { rule.text(name) }
+    }
+
+    // --- writing
+
+    fn write(&self, record: &Record, limit: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+        out.extend_from_slice(&self.token);
+        out.push(b'<');
+        let code = self.facility.code() * 8 + self.priority_for(record.severity()).code();
+        out.extend_from_slice(itoa::Buffer::new().format(code).as_bytes());
+        out.push(b'>');
+        match self.form {
+            Form::Rfc5424 => self.write_5424(record, limit, out),
+            Form::Rfc3164 | Form::Local => self.write_3164(record, limit, out),
+            Form::Python => self.write_python(record, limit, out),
+        }
+    }
+
+    fn write_5424(&self, record: &Record, limit: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+        out.extend_from_slice(b"1 ");
+        self.put_time(record, out);
+        out.push(b' ');
+        out.extend_from_slice(self.host.as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(self.app.as_bytes());
+        out.push(b' ');
+        self.put_process(out);
+        out.push(b' ');
+        match record.name().unwrap_or(record.target()) {
+            "" => out.push(b'-'),
+            name => MESSAGE_ID.put(name, out),
+        }
+        out.push(b' ');
+        // A message that will have to be cut leaves structured data three quarters of the room.
+        let room = limit.saturating_sub(out.len());
+        let share = if limit == usize::MAX { 0 } else { (record.message().len() + 2).min(room / 4).max(1) };
+        self.structured_data(record, limit.saturating_sub(share), out);
+        let end = out.len();
+        out.push(b' ');
+        let start = out.len();
+        self.put_body(record, out)?;
+        if out.len() == start {
+            // RFC 5424, 6: without MSG there is no space either.
+            out.truncate(end);
+        } else if self.bom && !out[start..].is_ascii() && !out[start..].starts_with(BOM) {
+            out.splice(start..start, BOM.iter().copied());
+        }
+        cut(out, start, limit);
+        Ok(())
+    }
+
+    fn write_3164(&self, record: &Record, limit: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+        let mut digits = [b'0'; 48];
+        let part = self.zone.put(record.time(), &mut digits);
+        let [_, _, _, _, _, tens, ones, _, day_tens, day, _, time @ ..] = &digits[part] else {
+            return Err(std::fmt::Error.into());
+        };
+        let month = usize::from((tens - b'0') * 10 + (ones - b'0'));
+        out.extend_from_slice(MONTHS.get(month.saturating_sub(1)).copied().unwrap_or(b"Jan"));
+        out.extend_from_slice(&[b' ', if *day_tens == b'0' { b' ' } else { *day_tens }, *day, b' ']);
+        out.extend_from_slice(&time[..8.min(time.len())]);
+        out.push(b' ');
+        if self.form == Form::Rfc3164 {
+            out.extend_from_slice(self.host.as_bytes());
+            out.push(b' ');
+        }
+        out.extend_from_slice(self.app.as_bytes());
+        out.push(b'[');
+        self.put_process(out);
+        out.extend_from_slice(b"]: ");
+        let start = out.len();
+        self.put_body(record, out)?;
+        cut(out, start, limit);
+        Ok(())
+    }
+
+    fn write_python(&self, record: &Record, limit: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+        let start = out.len();
+        out.extend_from_slice(self.ident.as_bytes());
+        match &self.body {
+            Some(body) => body.format_bytes(record, out)?,
+            None => out.extend_from_slice(record.message().as_bytes()),
+        }
+        cut(out, start, limit.saturating_sub(1));
+        if self.append_nul {
+            if out[start..].contains(&0) {
+                out[start..].iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b' ');
+            }
+            out.push(0);
+        }
+        Ok(())
+    }
+
+    fn put_time(&self, record: &Record, out: &mut Vec<u8>) {
+        let mut digits = [b'0'; 48];
+        let part = self.zone.put(record.time(), &mut digits);
+        out.extend_from_slice(&digits[part]);
+    }
+
+    fn put_process(&self, out: &mut Vec<u8>) {
+        match &self.process_id {
+            Some(id) => out.extend_from_slice(id.as_bytes()),
+            // Asked each time: after fork(2) it is another.
+            None => out.extend_from_slice(itoa::Buffer::new().format(std::process::id()).as_bytes()),
+        }
+    }
+
+    fn put_body(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
+        match &self.body {
+            Some(body) => body.format_bytes(record, out),
+            None if self.sd_id.is_none() => self.text.format_bytes(record, out),
+            None => {
+                self.put_message(record.message(), out);
+                Ok(())
+            }
+        }
+    }
+
+    /// The message with its controls escaped.
+    fn put_message(&self, message: &str, out: &mut Vec<u8>) {
+        if next_special(message, 0, false).is_none() && !message.contains('\\') {
+            return out.extend_from_slice(message.as_bytes());
+        }
+        escape(message, self.multi_line, out);
+    }
+
+    #[inline]
+    fn priority_for(&self, severity: Severity) -> Priority {
+        if (!self.named.is_empty() || !self.numbered.is_empty())
+            && let Some(priority) = self.chosen_priority(severity)
+        {
+            return priority;
+        }
+        match self.form {
+            Form::Python => match severity.name() {
+                Some("DEBUG") => Priority::Debug,
+                Some("INFO") => Priority::Informational,
+                Some("ERROR") => Priority::Error,
+                Some("CRITICAL") => Priority::Critical,
+                _ => Priority::Warning,
+            },
+            _ => Priority::from_code(severity.syslog()).unwrap_or(Priority::Debug),
+        }
+    }
+
+    fn chosen_priority(&self, severity: Severity) -> Option<Priority> {
+        let name = severity.name();
+        let named =
+            self.named.iter().rev().find(|(known, _)| name.is_some_and(|name| known.eq_ignore_ascii_case(name)));
+        let numbered =
+            || self.numbered.iter().rev().find(|(known, _)| *known == severity).map(|(_, priority)| *priority);
+        named.map(|(_, priority)| *priority).or_else(numbered)
+    }
+}
+
+const MONTHS: [&[u8]; 12] =
+    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+
+/// Makes a message end before the limit, on a character boundary, with a mark. Nothing before `start` is cut.
+fn cut(out: &mut Vec<u8>, start: usize, limit: usize) {
+    if out.len() <= limit {
+        return;
+    }
+    let mut mark = String::new();
+    mark_cut(&mut mark, Some(out.len().saturating_sub(start)));
+    let mut kept = limit.saturating_sub(mark.len()).max(start).min(out.len());
+    while kept > start && out[kept] & 0xc0 == 0x80 {
+        kept -= 1;
+    }
+    mark.clear();
+    mark_cut(&mut mark, Some(out.len() - kept));
+    out.truncate(kept);
+    if kept + mark.len() <= limit {
+        out.extend_from_slice(mark.as_bytes());
+    }
+}
+
+/// Controls and backslashes as [`Text`] writes them; line breaks and tabs may be kept.
+fn escape(text: &str, keep_lines: bool, out: &mut Vec<u8>) {
+    let mut from = 0;
+    while let Some(at) = next_special(text, from, true) {
+        out.extend_from_slice(&text.as_bytes()[from..at]);
+        let Some(special) = text[at..].chars().next() else { break };
+        match special {
+            '"' => out.push(b'"'),
+            '\\' => out.extend_from_slice(b"\\\\"),
+            '\n' | '\t' if keep_lines => out.push(special as u8),
+            '\n' => out.extend_from_slice(b"\\n"),
+            '\r' => out.extend_from_slice(b"\\r"),
+            '\t' => out.extend_from_slice(b"\\t"),
+            _ => out.extend(special.escape_unicode().map(|c| c as u8)),
+        }
+        from = at + special.len_utf8();
+    }
+    out.extend_from_slice(&text.as_bytes()[from..]);
+}
+
+fn host_name() -> String {
+    #[cfg(unix)]
+    return rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(unix))]
+    return std::env::var("COMPUTERNAME").unwrap_or_default();
+}
+
+impl Default for Syslog {
+    fn default() -> Self {
+        Self::rfc5424()
+    }
+}
+
+/// Bytes are UTF-8, but for what a [`body`](Syslog::body) of one's own may have written.
+impl Format for Syslog {
+    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+        super::with_scratch(|memory| {
+            memory.clear();
+            self.format_bytes(record, memory)?;
+            out.push_str(std::str::from_utf8(memory).map_err(Error::new)?);
+            Ok(())
+        })
+    }
+
+    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
+        let limit = self.max_bytes.map_or(usize::MAX, |most| most.saturating_add(out.len()));
+        let start = out.len();
+        let written = self.write(record, usize::MAX, out);
+        if out.len() > limit {
+            // Again, with care.
+            out.truncate(start);
+            return self.write(record, limit, out);
+        }
+        written
+    }
+}
+
+/// Neither token nor elements: they may be secrets.
+impl fmt::Debug for Syslog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Syslog")
+            .field("form", &self.form)
+            .field("facility", &self.facility)
+            .field("host", &self.host)
+            .field("app", &self.app)
+            .field("sd_id", &self.sd_id)
+            .field("max_bytes", &self.max_bytes)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,53 @@
+//! The trace this thread is in, for the headers of outgoing requests.
+
+use std::sync::Arc;
+
+use tracing_core::dispatcher;
+use tracing_subscriber::Registry;
+
+use crate::record::{self, SpanData, TraceContext, TraceParent};
+
+/// The ids to send with a request that goes out from here: the `traceparent` of the innermost span that has ids.
+///
+/// They are those that [records](crate::Record::trace) have here: a tracing SDK's (feature `opentelemetry`), those that
+/// [were made](super::Context::trace_ids), or, where none are made, the caller's as they came in a span field
+/// [`traceparent`](TraceParent::FIELD). `None` outside of all such spans, and where no layer of this crate sees them.
+///
+/// ```
+/// use tracing_strata::{current_traceparent, prelude::*, output::Stream};
+/// use tracing_subscriber::prelude::*;
+///
+/// let subscriber = tracing_subscriber::registry().with(Stream::stderr().into_layer().trace_ids());
+/// tracing::subscriber::with_default(subscriber, || {
+///     let header = Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+///     let _request = tracing::info_span!("request", traceparent = header).entered();
+///     let outgoing = current_traceparent().unwrap().to_string();
+///     assert!(outgoing.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+///     assert!(!outgoing.contains("00f067aa0ba902b7"), "a span id of its own: {outgoing}");
+/// });
+/// ```
+pub fn current_traceparent() -> Option<TraceParent> {
+    current_trace_context().parent()
+}
+
+/// All that a request from here is to carry: [`traceparent`](current_traceparent), the `tracestate` that came with it, and
+/// the `baggage` of the innermost span with a field of that name.
+pub fn current_trace_context() -> TraceContext {
+    record::context_of(current_span())
+}
+
+fn current_span() -> Option<Arc<SpanData>> {
+    dispatcher::get_default(|dispatch| {
+        let registry = dispatch.downcast_ref::<Registry>()?;
+        let current = record::current(std::ptr::from_ref(registry).addr(), |id, metadata| {
+            let current = tracing_core::Subscriber::current_span(registry);
+            current.id().is_some_and(|current| current.into_u64() == id)
+                && current.metadata().zip(metadata).is_some_and(|(a, b)| std::ptr::eq(a, b))
+        });
+        #[cfg(feature = "opentelemetry")]
+        if let Some(current) = &current {
+            super::foreign::adopt(current, || Some(dispatch.clone()));
+        }
+        current
+    })
+}

@@ -1,0 +1,66 @@
+//! The ids of spans that `tracing-opentelemetry` made.
+
+use std::{cell::Cell, sync::Arc};
+
+use opentelemetry::trace::TraceContextExt as _;
+use tracing_core::{Dispatch, span};
+use tracing_opentelemetry::get_otel_context;
+use tracing_subscriber::{Registry, registry::LookupSpan as _};
+
+use crate::record::{SpanData, TraceParent};
+
+thread_local! {
+    /// To ask may start a span, which runs the SDK's samplers and processors: what those log is not to ask again.
+    static ASKING: Cell<bool> = const { Cell::new(false) };
+}
+
+struct Asking;
+
+impl Asking {
+    fn begin() -> Option<Self> {
+        // Where the thread is ending nothing is asked.
+        let was = ASKING.try_with(|asking| asking.replace(true)).unwrap_or(true);
+        (!was).then_some(Self)
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        ASKING.try_with(|asking| asking.set(false)).unwrap_or_default();
+    }
+}
+
+/// Takes over the ids that the layer of `tracing-opentelemetry` has for a span and those around it, once for each span,
+/// wherever in the stack that layer is. That starts the span there, so its parent can no longer be changed.
+#[inline]
+pub(super) fn adopt(leaf: &Arc<SpanData>, dispatch: impl FnOnce() -> Option<Dispatch>) {
+    if !leaf.ids().was_asked() {
+        ask(leaf, dispatch);
+    }
+}
+
+#[cold]
+fn ask(leaf: &Arc<SpanData>, dispatch: impl FnOnce() -> Option<Dispatch>) {
+    let Some(_asking) = Asking::begin() else { return };
+    let Some(dispatch) = dispatch() else { return };
+    let mut next = Some(leaf);
+    while let Some(span) = next.filter(|span| !span.ids().was_asked()) {
+        let trace = ids_of(span, &dispatch);
+        span.ids().set_foreign(trace);
+        if trace.is_some() {
+            break;
+        }
+        next = span.parent();
+    }
+}
+
+fn ids_of(data: &Arc<SpanData>, dispatch: &Dispatch) -> Option<TraceParent> {
+    let id = (data.id() != 0).then(|| span::Id::from_u64(data.id()))?;
+    // It panics where the span is unknown; an id alone says nothing if the span is another registry's.
+    let theirs = super::spans::held(&dispatch.downcast_ref::<Registry>()?.span(&id)?)?;
+    let context = get_otel_context(&id, dispatch).filter(|_| Arc::ptr_eq(&theirs, data))?;
+    let span = context.span();
+    let ids = span.span_context();
+    let trace_id = u128::from_be_bytes(ids.trace_id().to_bytes());
+    TraceParent::new(trace_id, u64::from_be_bytes(ids.span_id().to_bytes()), ids.trace_flags().to_u8())
+}

@@ -1,0 +1,484 @@
+//! The hand-over: lanes, the limits over all of them, and who waits for what.
+//!
+//! Locks are taken in this order: the budget, then a lane. Callers lock their own lane and nothing else, as long as it has
+//! a lease.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use super::{
+    Overflow,
+    bell::Bell,
+    lane::{Account, Lane, Load, Room, State, Victim},
+    sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, lock, wait, wait_for},
+};
+
+/// More threads than this share lanes.
+const LANES: usize = 64;
+
+pub(super) struct Hand<T> {
+    limits: Room,
+    overflow: Overflow,
+    /// What a lane gets at once.
+    lease: Room,
+    budget: Mutex<Budget<T>>,
+    /// For callers: there may be room, or no hope of it.
+    room: Condvar,
+    /// For those who flush or shut down.
+    done: Condvar,
+    bell: Bell,
+    /// Changes with the list of lanes.
+    version: AtomicUsize,
+}
+
+struct Budget<T> {
+    phase: Phase,
+    free: Room,
+    /// There was no room a short while ago: nothing is leased, so that all of it can be used.
+    is_tight: bool,
+    lanes: Vec<Arc<Lane<T>>>,
+    /// Which lane the next thread shares, when there are enough.
+    shared_next: usize,
+    callers_waiting: usize,
+    waits: u64,
+    flush_asked: u64,
+    /// Somebody who flushes says that it is the end.
+    is_last_flush: bool,
+    flush_done: u64,
+    flush_error: Option<String>,
+}
+
+/// A flush that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) ticket: u64,
+    pub(super) is_last: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// What waits is still handled; nothing new comes in.
+    Closing,
+    /// Time is up: the listener stops after the record in its hands.
+    Abandoned,
+    Ended,
+}
+
+/// What became of a wait.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Waited {
+    Done,
+    /// The handler's own flush failed, and why.
+    Failed(String),
+    /// So many were left when time was up.
+    Left(usize),
+}
+
+impl<T: Load> Hand<T> {
+    pub(super) fn new(limits: Room, overflow: Overflow) -> Self {
+        // Small queues lease nothing: what one thread has set aside, another may want.
+        let lease = Room { records: (limits.records / 256).clamp(1, 32), bytes: limits.bytes / 256 };
+        let budget = Budget {
+            phase: Phase::Open,
+            free: limits,
+            is_tight: false,
+            lanes: Vec::new(),
+            shared_next: 0,
+            callers_waiting: 0,
+            waits: 0,
+            flush_asked: 0,
+            is_last_flush: false,
+            flush_done: 0,
+            flush_error: None,
+        };
+        Self {
+            limits,
+            overflow,
+            lease,
+            budget: Mutex::new(budget),
+            room: Condvar::new(),
+            done: Condvar::new(),
+            bell: Bell::new(),
+            version: AtomicUsize::new(0),
+        }
+    }
+
+    fn budget(&self) -> MutexGuard<'_, Budget<T>> {
+        lock(&self.budget)
+    }
+
+    // --- callers
+
+    /// A lane for a thread, to be kept.
+    pub(super) fn lane(&self) -> Arc<Lane<T>> {
+        let mut budget = self.budget();
+        if budget.lanes.len() < LANES {
+            let lane = Arc::new(Lane::new(budget.phase != Phase::Open));
+            budget.lanes.push(Arc::clone(&lane));
+            self.version.fetch_add(1, Ordering::Release);
+            return lane;
+        }
+        budget.shared_next += 1;
+        Arc::clone(&budget.lanes[budget.shared_next % LANES])
+    }
+
+    /// A lane for a thread that cannot keep one.
+    pub(super) fn any_lane(&self) -> Arc<Lane<T>> {
+        let first = self.budget().lanes.first().map(Arc::clone);
+        first.unwrap_or_else(|| self.lane())
+    }
+
+    /// Puts something in, if there is or can be made room. False if it is lost.
+    #[inline]
+    pub(super) fn put(&self, lane: &Lane<T>, load: T, account: &impl Account<T>) -> bool {
+        let is_urgent = load.is_protected();
+        let mut state = lane.lock();
+        if !state.is_closed && state.lease.holds(load.bytes()) {
+            state.push(load);
+            drop(state);
+        } else {
+            drop(state);
+            if !self.put_slowly(lane, load, account) {
+                return false;
+            }
+        }
+        self.bell.nudge(is_urgent);
+        true
+    }
+
+    #[cold]
+    fn put_slowly(&self, lane: &Lane<T>, load: T, account: &impl Account<T>) -> bool {
+        let bytes = load.bytes();
+        let mut budget = self.budget();
+        let may_come_in = bytes <= self.limits.bytes;
+        let mut granted = None;
+        let mut victims = Vec::new();
+        if may_come_in && budget.phase == Phase::Open {
+            granted = self.grant(&mut budget, bytes);
+            if granted.is_none() {
+                (budget, victims) = match self.overflow {
+                    Overflow::Block { deadline } => self.wait_for_room(budget, &load, deadline, account),
+                    Overflow::DropNewest => self.make_room(budget, &load, true, account),
+                    Overflow::DropOldest => self.make_room(budget, &load, false, account),
+                };
+                if budget.phase == Phase::Open {
+                    granted = self.grant(&mut budget, bytes);
+                }
+            }
+        }
+        let Some(room) = granted else {
+            drop(budget);
+            account.refused(&load);
+            return false;
+        };
+        // While the budget is locked, nobody closes the lane.
+        self.push(lane, room, load);
+        let is_half_full = budget.free.records <= self.limits.records / 2 || budget.free.bytes <= self.limits.bytes / 2;
+        drop(budget);
+        // Their memory goes back outside of all locks.
+        drop(victims);
+        if is_half_full {
+            self.bell.nudge(true);
+        }
+        true
+    }
+
+    fn push(&self, lane: &Lane<T>, room: Room, load: T) {
+        let mut state = lane.lock();
+        state.lease.add(room);
+        state.push(load);
+    }
+
+    /// Room for one, and more where there is plenty.
+    fn grant(&self, budget: &mut Budget<T>, bytes: usize) -> Option<Room> {
+        if !budget.free.holds(bytes) && !budget.is_tight {
+            budget.is_tight = true;
+            budget.reclaim();
+        }
+        if !budget.free.holds(bytes) {
+            return None;
+        }
+        let mut room = Room::one(bytes);
+        if !budget.is_tight {
+            room.records = self.lease.records.min(budget.free.records);
+            room.bytes = self.lease.bytes.max(bytes).min(budget.free.bytes);
+        }
+        budget.free.remove(room);
+        Some(room)
+    }
+
+    /// Gives up others, as far as that is allowed and helps.
+    fn make_room<'a>(
+        &'a self,
+        mut budget: MutexGuard<'a, Budget<T>>,
+        load: &T,
+        is_newest: bool,
+        account: &impl Account<T>,
+    ) -> (MutexGuard<'a, Budget<T>>, Vec<T>) {
+        let mut victims = Vec::new();
+        // One that comes makes way for those that were there, but a protected one does not for plain ones.
+        let takes_plain = !is_newest || load.is_protected();
+        let takes_protected = !is_newest && load.is_protected();
+        while takes_plain && !budget.free.holds(load.bytes()) {
+            let plain = budget.give_up(Victim { is_newest, is_protected: false }, account);
+            let victim = match plain {
+                None if takes_protected => budget.give_up(Victim { is_newest, is_protected: true }, account),
+                victim => victim,
+            };
+            let Some(victim) = victim else { break };
+            budget.free.add(Room::one(victim.bytes()));
+            victims.push(victim);
+        }
+        (budget, victims)
+    }
+
+    fn wait_for_room<'a>(
+        &'a self,
+        mut budget: MutexGuard<'a, Budget<T>>,
+        load: &T,
+        deadline: Option<Duration>,
+        account: &impl Account<T>,
+    ) -> (MutexGuard<'a, Budget<T>>, Vec<T>) {
+        let until = deadline.and_then(|deadline| Instant::now().checked_add(deadline));
+        budget.waits += 1;
+        budget.callers_waiting += 1;
+        self.bell.nudge(true);
+        while budget.phase == Phase::Open && !budget.free.holds(load.bytes()) {
+            budget = match until {
+                None => wait(&self.room, budget),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        budget.callers_waiting -= 1;
+                        // At the end of its patience, a protected one takes the place of a plain one.
+                        return self.make_room(budget, load, true, account);
+                    }
+                    wait_for(&self.room, budget, left)
+                }
+            };
+        }
+        budget.callers_waiting -= 1;
+        (budget, Vec::new())
+    }
+
+    // --- those who flush and shut down
+
+    /// Waits until everything that was put before is handled and the handler was flushed.
+    pub(super) fn flush(&self, is_last: bool, deadline: Duration) -> Waited {
+        let until = Instant::now().checked_add(deadline);
+        let mut budget = self.budget();
+        budget.flush_asked += 1;
+        budget.is_last_flush |= is_last;
+        let ticket = budget.flush_asked;
+        self.bell.ring();
+        while budget.flush_done < ticket {
+            match budget.phase {
+                Phase::Ended => return Waited::Done,
+                Phase::Abandoned => return Waited::Left(self.held(&budget).records),
+                Phase::Open | Phase::Closing => {}
+            }
+            match self.wait_done(budget, until) {
+                Ok(again) => budget = again,
+                Err(budget) => return Waited::Left(self.held(&budget).records),
+            }
+        }
+        budget.flush_error.clone().map_or(Waited::Done, Waited::Failed)
+    }
+
+    /// Takes nothing any more, and waits until what waits is handled. What is left when time is up is given up.
+    pub(super) fn shut_down(&self, deadline: Duration, account: &impl Account<T>) -> Waited {
+        let until = Instant::now().checked_add(deadline);
+        self.close();
+        let mut budget = self.budget();
+        while budget.phase != Phase::Ended {
+            match self.wait_done(budget, until) {
+                Ok(again) => budget = again,
+                Err(budget) => return self.abandon(budget, account),
+            }
+        }
+        Waited::Done
+    }
+
+    pub(super) fn close(&self) {
+        let mut budget = self.budget();
+        if budget.phase == Phase::Open {
+            budget.phase = Phase::Closing;
+            budget.lanes.iter().for_each(|lane| lane.lock().is_closed = true);
+        }
+        drop(budget);
+        self.bell.ring();
+        self.room.notify_all();
+    }
+
+    fn abandon(&self, mut budget: MutexGuard<'_, Budget<T>>, account: &impl Account<T>) -> Waited {
+        if budget.phase == Phase::Ended {
+            return Waited::Done;
+        }
+        budget.phase = Phase::Abandoned;
+        let left = self.held(&budget).records;
+        let given_up = self.give_up_all(&mut budget, account);
+        drop(budget);
+        drop(given_up);
+        Waited::Left(left)
+    }
+
+    fn give_up_all(&self, budget: &mut Budget<T>, account: &impl Account<T>) -> Vec<T> {
+        let mut all = Vec::new();
+        for lane in &budget.lanes {
+            let mut lane = lane.lock();
+            for is_protected in [false, true] {
+                let victim = Victim { is_newest: false, is_protected };
+                all.extend(std::iter::from_fn(|| lane.give_up(victim, account)));
+            }
+        }
+        all.iter().for_each(|load| budget.free.add(Room::one(load.bytes())));
+        all
+    }
+
+    /// The budget at the deadline is an error.
+    fn wait_done<'a>(
+        &'a self,
+        budget: MutexGuard<'a, Budget<T>>,
+        until: Option<Instant>,
+    ) -> Result<MutexGuard<'a, Budget<T>>, MutexGuard<'a, Budget<T>>> {
+        let Some(until) = until else { return Ok(wait(&self.done, budget)) };
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(budget) } else { Ok(wait_for(&self.done, budget, left)) }
+    }
+
+    // --- those who look on
+
+    /// What waits or is in the listener's hands.
+    fn held(&self, budget: &Budget<T>) -> Room {
+        let mut held = self.limits;
+        held.remove(budget.free);
+        budget.lanes.iter().for_each(|lane| held.remove(lane.lock().lease));
+        held
+    }
+
+    pub(super) fn look(&self) -> Look {
+        let budget = self.budget();
+        let oldest = budget.lanes.iter().filter_map(|lane| lane.lock().oldest()).min();
+        Look { held: self.held(&budget), oldest, waits: budget.waits }
+    }
+
+    /// Brings the books up to date.
+    pub(super) fn tell(&self, account: &impl Account<T>) {
+        self.budget().lanes.iter().for_each(|lane| lane.lock().tell(account));
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.budget().phase == Phase::Ended
+    }
+
+    // --- the listener
+
+    pub(super) fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
+    pub(super) fn version(&self) -> usize {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The lanes as they are now, without those whose threads have gone and left nothing. `seen` is what the listener had
+    /// of this list.
+    pub(super) fn lanes(&self, seen: &mut Vec<Arc<Lane<T>>>) {
+        seen.clear();
+        let mut budget = self.budget();
+        let Budget { lanes, free, .. } = &mut *budget;
+        lanes.retain(|lane| {
+            if Arc::strong_count(lane) > 1 {
+                return true;
+            }
+            let mut state = lane.lock();
+            let is_empty = state.len() == 0;
+            if is_empty {
+                free.add(std::mem::take(&mut state.lease));
+            }
+            !is_empty
+        });
+        seen.extend(lanes.iter().map(Arc::clone));
+    }
+
+    /// Whether to go on, and the flush that was asked for last, if it is not done.
+    pub(super) fn wishes(&self) -> (Phase, Option<Wanted>) {
+        let budget = self.budget();
+        let wanted = Wanted { ticket: budget.flush_asked, is_last: budget.is_last_flush };
+        (budget.phase, (budget.flush_done < budget.flush_asked).then_some(wanted))
+    }
+
+    pub(super) fn flushed(&self, ticket: u64, error: Option<String>) {
+        let mut budget = self.budget();
+        budget.flush_done = ticket;
+        budget.is_last_flush &= ticket < budget.flush_asked;
+        budget.flush_error = error;
+        drop(budget);
+        self.done.notify_all();
+    }
+
+    /// What was handled makes room. Says whether to go on.
+    pub(super) fn release(&self, room: Room) -> bool {
+        let mut budget = self.budget();
+        budget.free.add(room);
+        if budget.is_tight {
+            let is_half_free =
+                budget.free.records >= self.limits.records / 2 && budget.free.bytes >= self.limits.bytes / 2;
+            budget.is_tight = !is_half_free;
+        }
+        let goes_on = budget.phase != Phase::Abandoned;
+        if budget.callers_waiting > 0 {
+            drop(budget);
+            self.room.notify_all();
+        }
+        goes_on
+    }
+
+    /// Nobody waits for a listener that is gone.
+    pub(super) fn end(&self, account: &impl Account<T>) {
+        let mut budget = self.budget();
+        budget.phase = Phase::Ended;
+        budget.lanes.iter().for_each(|lane| lane.lock().is_closed = true);
+        let given_up = self.give_up_all(&mut budget, account);
+        drop(budget);
+        drop(given_up);
+        self.done.notify_all();
+        self.room.notify_all();
+    }
+}
+
+/// A reading.
+pub(super) struct Look {
+    pub(super) held: Room,
+    pub(super) oldest: Option<SystemTime>,
+    pub(super) waits: u64,
+}
+
+impl<T: Load> Budget<T> {
+    /// Leases come back.
+    fn reclaim(&mut self) {
+        for lane in &self.lanes {
+            self.free.add(std::mem::take(&mut lane.lock().lease));
+        }
+    }
+
+    /// Takes out the oldest or the newest of all lanes.
+    fn give_up(&mut self, which: Victim, account: &impl Account<T>) -> Option<T> {
+        // The listener may be quicker; then there is room, or another one.
+        for _ in 0..=self.lanes.len() {
+            let timed = self.lanes.iter().filter_map(|lane| Some((lane.lock().victim_time(which)?, lane)));
+            let lane = match which.is_newest {
+                true => timed.max_by_key(|(time, _)| *time)?.1,
+                false => timed.min_by_key(|(time, _)| *time)?.1,
+            };
+            let victim = State::give_up(&mut lane.lock(), which, account);
+            if victim.is_some() {
+                return victim;
+            }
+        }
+        None
+    }
+}

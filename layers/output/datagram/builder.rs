@@ -1,0 +1,166 @@
+//! How a handler of datagrams is set up.
+
+use std::{sync::Mutex, time::Duration};
+
+use super::{Datagram, Oversize};
+use crate::{
+    Error, Format,
+    format::Json,
+    handler::queue::{Overflow, Queue, QueueBuilder, QueueGuard},
+    sink::net::{Datagrams, Peer},
+};
+
+const DEADLINE: Duration = Duration::from_secs(1);
+/// What UDP takes over IPv4: 65,535 without the headers of IP and UDP.
+const UDP_LIMIT: usize = 65_507;
+/// Shorter ones are no use to anybody.
+const LEAST_LIMIT: usize = 64;
+
+impl Datagram {
+    /// To a host, by name or address, and a port, over UDP.
+    ///
+    /// | option | default |
+    /// |---|---|
+    /// | [`format`](DatagramBuilder::format) | [`Json`] |
+    /// | [`limit`](DatagramBuilder::limit) | 65,507 bytes |
+    /// | [`oversize`](DatagramBuilder::oversize) | [`Oversize::Shorten`] |
+    /// | [`deadline`](DatagramBuilder::deadline) | 1 s |
+    /// | [`queue`](DatagramBuilder::queue) | [`Queue::builder`]'s defaults, but for `Overflow::DropNewest`: nobody waits |
+    pub fn udp(host: impl Into<String>, port: u16) -> DatagramBuilder {
+        DatagramBuilder::new(Peer::Udp { host: host.into(), port }, UDP_LIMIT)
+    }
+
+    /// To a unix datagram socket. The limit is what the system takes.
+    #[cfg(unix)]
+    pub fn unix(path: impl Into<std::path::PathBuf>) -> DatagramBuilder {
+        DatagramBuilder::new(Peer::Unix(path.into()), usize::MAX)
+    }
+}
+
+/// How datagrams are made and sent. Made by [`Datagram::udp`] and [`Datagram::unix`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct DatagramBuilder<F = Json> {
+    peer: Peer,
+    format: F,
+    limit: usize,
+    oversize: Oversize,
+    deadline: Duration,
+    queue: QueueBuilder,
+    #[cfg(feature = "gelf")]
+    pub(super) chunks: Option<super::GelfChunks>,
+}
+
+impl DatagramBuilder {
+    fn new(peer: Peer, limit: usize) -> Self {
+        let (format, oversize, queue) =
+            (Json::new(), Oversize::default(), Queue::builder().overflow(Overflow::DropNewest));
+        Self {
+            peer,
+            format,
+            limit,
+            oversize,
+            deadline: DEADLINE,
+            queue,
+            #[cfg(feature = "gelf")]
+            chunks: None,
+        }
+    }
+}
+
+impl<F: Format> DatagramBuilder<F> {
+    /// The format.
+    pub fn format<G: Format>(self, format: G) -> DatagramBuilder<G> {
+        DatagramBuilder {
+            peer: self.peer,
+            format,
+            limit: self.limit,
+            oversize: self.oversize,
+            deadline: self.deadline,
+            queue: self.queue,
+            #[cfg(feature = "gelf")]
+            chunks: self.chunks,
+        }
+    }
+
+    /// The longest datagram, in bytes.
+    pub fn limit(mut self, bytes: usize) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    /// What becomes of a record that is too long.
+    pub fn oversize(mut self, oversize: Oversize) -> Self {
+        self.oversize = oversize;
+        self
+    }
+
+    /// How long one record may wait for a socket that is full, and for the look-up of a host name.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// How much may wait for the thread that sends, and what happens to more. Without a meaning for
+    /// [`direct`](Self::direct).
+    pub fn queue(mut self, queue: QueueBuilder) -> Self {
+        self.queue = queue;
+        self
+    }
+
+    /// The handler behind a queue of its own: a thread formats and sends. Dropping it sends what waits. Whether the peer is
+    /// there, nobody asks: it may come later.
+    ///
+    /// # Errors
+    /// The host or path is empty, the port is 0, the limit is below 64; the queue cannot start its thread.
+    pub fn build(self) -> Result<Queue, Error> {
+        self.queue.clone().own(self.direct()?)
+    }
+
+    /// The same with a guard, which sends what waits when it is dropped, at the end of `main`.
+    ///
+    /// # Errors
+    /// As for [`build`](Self::build).
+    pub fn spawn(self) -> Result<(Queue, QueueGuard), Error> {
+        self.queue.clone().spawn(self.direct()?)
+    }
+
+    /// The handler without a queue, which sends on the thread that logs; or to be put behind a queue with others.
+    ///
+    /// # Errors
+    /// The host or path is empty, the port is 0, or the limit is below 64.
+    pub fn direct(self) -> Result<Datagram<F>, Error> {
+        #[cfg(feature = "gelf")]
+        let packer = self.chunks.map(super::gelf::Packer::new).transpose()?;
+        let Self { peer, mut format, limit, oversize, deadline, .. } = self;
+        match &peer {
+            Peer::Udp { host, .. } if host.trim().is_empty() => {
+                return Err(Error::config("datagrams: expected a host name or address, got an empty text"));
+            }
+            Peer::Udp { port: 0, host } => {
+                return Err(Error::config(format_args!("datagrams to {host}: expected a port from 1 to 65535, got 0")));
+            }
+            #[cfg(unix)]
+            Peer::Unix(path) if path.as_os_str().is_empty() => {
+                return Err(Error::config("datagrams: expected the path of a unix socket, got an empty one"));
+            }
+            _ => {}
+        }
+        if limit < LEAST_LIMIT {
+            return Err(Error::config(format_args!(
+                "datagrams to {peer}: expected a limit of at least {LEAST_LIMIT} bytes, got {limit}"
+            )));
+        }
+        format.adapt(false);
+        let datagrams = Datagrams::new(peer, deadline);
+        Ok(Datagram {
+            format,
+            datagrams,
+            limit,
+            oversize,
+            #[cfg(feature = "gelf")]
+            packer,
+            ledger: Mutex::default(),
+        })
+    }
+}

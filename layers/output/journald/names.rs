@@ -1,0 +1,255 @@
+//! Names of fields as the journal takes them.
+
+/// Longest name that journald takes, in bytes; it drops fields with longer ones without a word.
+const LONGEST: usize = 64;
+
+/// Fields that are ours, and those of systemd.journal-fields(7) that an application may set: a field of a record never
+/// gets such a name by chance. Sorted.
+const RESERVED: &[&str] = &[
+    "CODE_FILE",
+    "CODE_FUNC",
+    "CODE_LINE",
+    "DOCUMENTATION",
+    "ERRNO",
+    "EVENT_NAME",
+    "FIELDS_LEFT_OUT",
+    "INVOCATION_ID",
+    "LEVEL",
+    "MESSAGE",
+    "MESSAGE_ID",
+    "OBJECT_PID",
+    "PRIORITY",
+    "SPAN_ID",
+    "SPAN_NAME",
+    "SYSLOG_FACILITY",
+    "SYSLOG_IDENTIFIER",
+    "SYSLOG_PID",
+    "SYSLOG_RAW",
+    "SYSLOG_TIMESTAMP",
+    "TARGET",
+    "THREAD_NAME",
+    "TID",
+    "TIMESTAMP",
+    "TRACE_FLAGS",
+    "TRACE_ID",
+    "UNIT",
+    "USER_INVOCATION_ID",
+    "USER_UNIT",
+];
+
+/// Those that an application sets on purpose, by their very name, and which we do not write ourselves. Sorted.
+const VOCABULARY: &[&str] =
+    &["DOCUMENTATION", "ERRNO", "INVOCATION_ID", "MESSAGE_ID", "UNIT", "USER_INVOCATION_ID", "USER_UNIT"];
+
+/// Whether journald takes a name as it is: `A` to `Z`, `0` to `9` and `_`, beginning with a letter, at most 64 bytes.
+pub(super) fn is_valid(name: &str) -> bool {
+    name.len() <= LONGEST
+        && name.starts_with(|first: char| first.is_ascii_uppercase())
+        && name.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'))
+}
+
+/// Whether records fill it.
+pub(super) fn is_ours(name: &str) -> bool {
+    is_reserved(name) && !is_free(name)
+}
+
+/// The application's to set.
+fn is_free(name: &str) -> bool {
+    VOCABULARY.binary_search(&name).is_ok() || name == "SYSLOG_FACILITY"
+}
+
+fn is_reserved(name: &str) -> bool {
+    RESERVED.binary_search(&name).is_ok()
+}
+
+/// Appends the name of a field as the docs of [`Journald`](super::Journald) state it. Two names never become one (but
+/// for names that are too long, where 64 bits of a hash tell them apart).
+pub(super) fn write(name: &str, out: &mut Vec<u8>) {
+    let start = out.len();
+    if !plain(name, out) {
+        out.truncate(start);
+        special(name, out);
+    }
+    if out.len() - start > LONGEST {
+        shorten(name, start, out);
+    }
+}
+
+/// Words of small letters and digits, joined by single `_` or `.`: nearly all names there are.
+#[inline]
+fn plain(name: &str, out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    // What may not follow a joint, nor begin or end the name.
+    let mut after_joint = true;
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' => out.push(byte.to_ascii_uppercase()),
+            b'0'..=b'9' if out.len() > start => out.push(byte),
+            b'_' if !after_joint => out.push(b'_'),
+            b'.' if !after_joint => out.extend_from_slice(b"__"),
+            _ => return false,
+        }
+        after_joint = matches!(byte, b'_' | b'.');
+    }
+    if after_joint {
+        return false;
+    }
+    // Both tests together tell nearly all names from those that are reserved.
+    if out.len() - start <= 18
+        && let Ok(mapped) = std::str::from_utf8(&out[start..])
+        && is_reserved(mapped)
+    {
+        out.push(b'_');
+    }
+    true
+}
+
+#[cold]
+fn special(name: &str, out: &mut Vec<u8>) {
+    if VOCABULARY.binary_search(&name).is_ok() {
+        return out.extend_from_slice(name.as_bytes());
+    }
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9'));
+    if is_valid(name) && name.split('_').all(is_word) {
+        out.extend_from_slice(name.as_bytes());
+        return out.extend_from_slice(b"__");
+    }
+    escape(name.as_bytes(), out);
+}
+
+/// What cannot stand as it is, is written in stretches: `___`, two hexadecimal digits for each byte, `_`.
+fn escape(name: &[u8], out: &mut Vec<u8>) {
+    let in_word = |index: usize| match name.get(index) {
+        Some(b'a'..=b'z') => true,
+        Some(b'0'..=b'9') => index > 0,
+        _ => false,
+    };
+    // A joint only where words are on both sides.
+    let is_joint =
+        |index: usize| matches!(name[index], b'_' | b'.') && index > 0 && in_word(index - 1) && in_word(index + 1);
+    let stands = |index: usize| in_word(index) || is_joint(index);
+    if name.is_empty() {
+        return out.extend_from_slice(b"X_____");
+    }
+    let mut index = 0;
+    while index < name.len() {
+        if stands(index) {
+            match name[index] {
+                b'.' => out.extend_from_slice(b"__"),
+                byte => out.push(byte.to_ascii_uppercase()),
+            }
+            index += 1;
+            continue;
+        }
+        // A name begins with a letter; with four `_` behind it, it is none of the name's own.
+        out.extend_from_slice(if index == 0 { b"X____" } else { b"___" });
+        while index < name.len() && !stands(index) {
+            hex(name[index], out);
+            index += 1;
+        }
+        out.push(b'_');
+    }
+}
+
+fn hex(byte: u8, out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    out.push(DIGITS[usize::from(byte >> 4)]);
+    out.push(DIGITS[usize::from(byte & 15)]);
+}
+
+/// The beginning, five `_`, which are in no other name, and a hash of the whole.
+#[cold]
+fn shorten(name: &str, start: usize, out: &mut Vec<u8>) {
+    out.truncate(start + LONGEST - 16 - 5);
+    out.extend_from_slice(b"_____");
+    fnv1a(name.as_bytes()).to_be_bytes().into_iter().for_each(|byte| hex(byte, out));
+}
+
+/// FNV-1a, 64 bits: the same for ever, which the standard library's hashes do not promise.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn mapped(name: &str) -> String {
+        let mut out = b"before".to_vec();
+        write(name, &mut out);
+        String::from_utf8(out).unwrap()["before".len()..].to_owned()
+    }
+
+    #[test]
+    fn the_table_of_the_docs() {
+        for (name, journal) in [
+            ("user_id", "USER_ID"),
+            ("http.method", "HTTP__METHOD"),
+            ("a2", "A2"),
+            ("message", "MESSAGE_"),
+            ("priority", "PRIORITY_"),
+            ("user_invocation_id", "USER_INVOCATION_ID_"),
+            ("MESSAGE_ID", "MESSAGE_ID"),
+            ("MESSAGE", "MESSAGE__"),
+            ("USER_ID", "USER_ID__"),
+            ("userId", "USER___49_D"),
+            ("user-id", "USER___2D_ID"),
+            ("_private", "X____5F_PRIVATE"),
+            ("1st", "X____31_ST"),
+            ("é", "X____C3A9_"),
+            ("", "X_____"),
+            ("a__b", "A___5F5F_B"),
+            ("a_", "A___5F_"),
+        ] {
+            assert_eq!(mapped(name), journal, "{name:?}");
+        }
+        let long = mapped(&"x".repeat(65));
+        assert_eq!(long, format!("{}_____{:016X}", "X".repeat(43), fnv1a("x".repeat(65).as_bytes())));
+        assert_eq!(mapped(&"x".repeat(64)), "X".repeat(64));
+    }
+
+    #[test]
+    fn the_lists_are_sorted_and_one_is_in_the_other() {
+        assert!(RESERVED.is_sorted() && VOCABULARY.is_sorted());
+        assert!(VOCABULARY.iter().all(|name| is_reserved(name)));
+        assert!(RESERVED.iter().all(|name| is_valid(name) && name.len() <= 18));
+    }
+
+    /// All names of up to four characters of an alphabet that has one of each kind.
+    #[test]
+    fn no_two_names_become_one() {
+        let mut seen = HashMap::new();
+        let alphabet = ["a", "x", "X", "5", "F", "_", ".", "-", "é"];
+        let mut names = vec![String::new()];
+        for _ in 0..5 {
+            let longer: Vec<_> =
+                names.iter().flat_map(|name| alphabet.iter().map(move |next| format!("{name}{next}"))).collect();
+            names = longer;
+            for name in &names {
+                let journal = mapped(name);
+                assert!(is_valid(&journal), "{name:?}: {journal}");
+                if let Some(other) = seen.insert(journal, name.clone()) {
+                    panic!("{name:?} and {other:?} are both {}", mapped(name));
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_becomes_valid_and_none_of_ours(name in any::<String>()) {
+            let journal = mapped(&name);
+            prop_assert!(is_valid(&journal), "{:?}: {}", name, journal);
+            prop_assert!(!is_reserved(&journal) || VOCABULARY.contains(&name.as_str()));
+        }
+
+        #[test]
+        fn names_that_differ_stay_different(a in "[a-cA-C0-2_.X5é-]{0,70}", b in "[a-cA-C0-2_.X5é-]{0,70}") {
+            prop_assert_eq!(a == b, mapped(&a) == mapped(&b));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Whether standard error or output is the journal, and what takes its place then.
+
+use std::{env, io, os::fd::AsFd, sync::Arc};
+
+use super::{Journald, JournaldBuilder};
+use crate::{Error, Format, Handler, Outcome, Record, output::Formatted, sink::StdStream, trap::Ledger};
+
+/// The journal where standard output or error is connected to it, else the stream.
+///
+/// systemd connects the standard streams of a service to the journal and says so in `JOURNAL_STREAM`. What is written
+/// there arrives as bare lines; sent to the journal itself, records keep their severity and fields. Started from a
+/// terminal, or with the stream redirected, the same program writes to the stream. Made by
+/// [`Formatted::or_journal`].
+///
+/// ```
+/// use tracing_strata::{prelude::*, format::Text, output::{Journald, Stream}};
+///
+/// let console = Stream::stderr().format(Text::colored()).or_journal(Journald::builder());
+/// assert!(!console.is_journal());                       // a terminal, a pipe, a file
+/// let layer = console.into_layer();
+/// # drop(layer);
+/// ```
+#[derive(Debug)]
+pub struct StreamOrJournal<F>(Which<F>);
+
+#[derive(Debug)]
+enum Which<F> {
+    Stream(Formatted<F, StdStream>),
+    Journal(Box<Journald>),
+}
+
+impl<F: Format> Formatted<F, StdStream> {
+    /// Hands over to the journal if this stream is connected to it ([`Journald::is_stderr`], [`Journald::is_stdout`]);
+    /// stays with the stream if it is not, or if the journal's socket cannot be reached from here (a container that has
+    /// only inherited the stream).
+    pub fn or_journal(self, journal: JournaldBuilder) -> StreamOrJournal<F> {
+        let is_journal = match self.sink().name() {
+            "stdout" => Journald::is_stdout(),
+            _ => Journald::is_stderr(),
+        };
+        let journal = is_journal.then(|| journal.build().ok()).flatten();
+        StreamOrJournal(match journal {
+            Some(journal) => Which::Journal(Box::new(journal)),
+            None => Which::Stream(self),
+        })
+    }
+}
+
+impl<F> StreamOrJournal<F> {
+    /// Whether records go to the journal.
+    pub fn is_journal(&self) -> bool {
+        matches!(self.0, Which::Journal(_))
+    }
+}
+
+impl<F: Format> StreamOrJournal<F> {
+    fn handler(&self) -> &dyn Handler {
+        match &self.0 {
+            Which::Stream(stream) => stream,
+            Which::Journal(journal) => &**journal,
+        }
+    }
+}
+
+impl<F: Format> Handler for StreamOrJournal<F> {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        match &self.0 {
+            Which::Stream(stream) => stream.handle(record),
+            Which::Journal(journal) => journal.handle(record),
+        }
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        self.handler().flush()
+    }
+
+    fn attach(&self, ledger: &Arc<Ledger>) {
+        self.handler().attach(ledger);
+    }
+
+    fn default_name(&self) -> String {
+        self.handler().default_name()
+    }
+}
+
+/// Whether a stream is the one that `JOURNAL_STREAM` names.
+pub(super) fn is_journal(stream: impl AsFd) -> bool {
+    let Some(named) = env::var_os("JOURNAL_STREAM") else { return false };
+    let Some((device, inode)) = named.to_str().and_then(parse) else { return false };
+    let Ok(stat) = rustix::fs::fstat(stream) else { return false };
+    // The widths of both differ between architectures.
+    #[allow(clippy::unnecessary_cast)]
+    let is_same = stat.st_dev as u64 == device && stat.st_ino as u64 == inode;
+    is_same
+}
+
+/// `device:inode`, both decimal.
+fn parse(named: &str) -> Option<(u64, u64)> {
+    let (device, inode) = named.split_once(':')?;
+    Some((device.parse().ok()?, inode.parse().ok()?))
+}
+
+impl Journald {
+    /// Whether standard error is connected to the journal: `JOURNAL_STREAM` names its device and inode. A stream that was
+    /// redirected since systemd opened it is not.
+    ///
+    /// Source: [systemd.exec(5)](https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#%24JOURNAL_STREAM).
+    pub fn is_stderr() -> bool {
+        is_journal(io::stderr())
+    }
+
+    /// The same for standard output.
+    pub fn is_stdout() -> bool {
+        is_journal(io::stdout())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn device_and_inode() {
+        assert_eq!(parse("9:12345"), Some((9, 12_345)));
+        for bad in ["", "9", "9:", ":1", "9:1:2", "a:b", "-1:2"] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Making files smaller: the formats.
+
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+use std::io::Write;
+use std::{
+    fs::File,
+    io::{self, Read},
+};
+
+/// How rotated files are compressed: on one thread of the crate's own, which lives while there is something to do; never on
+/// a thread that logs.
+///
+/// ```
+/// use tracing_strata::sink::Compression;
+///
+/// # #[cfg(feature = "gzip")]
+/// let gzip = Compression::gzip().level(9);
+/// ```
+///
+/// # A crash
+/// `app.log.1` is compressed into a file of another name (`app.log.PID-N.gz.part`), which is brought to the disk, renamed to
+/// `app.log.1.gz`, and only then `app.log.1` is deleted. A crash leaves the plain file or a whole compressed one; what is
+/// left over is found and finished at the next start and after the next rotation. A compressed file has the time, the
+/// permissions and the owner of the plain one.
+///
+/// # Failures
+/// A full disk, a refused permission: told to the trap and counted as [troubles](crate::trap::Stats::troubles); the plain file
+/// stays and is tried again after the next rotation. Where `app.log.1.gz` is there already and holds something else, the
+/// file is appended to it as a further member, which readers show one after the other: nothing is overwritten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Compression {
+    method: Method,
+    level: Option<i32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    #[cfg(feature = "gzip")]
+    Gzip,
+    #[cfg(feature = "zstd")]
+    Zstd,
+}
+
+/// Of compressed files, whatever the features: they may be of an earlier build.
+pub(crate) const SUFFIXES: [&str; 2] = ["gz", "zst"];
+
+impl Compression {
+    /// gzip, `.gz`.
+    #[cfg(feature = "gzip")]
+    pub fn gzip() -> Self {
+        Self { method: Method::Gzip, level: None }
+    }
+
+    /// Zstandard, `.zst`.
+    #[cfg(feature = "zstd")]
+    pub fn zstd() -> Self {
+        Self { method: Method::Zstd, level: None }
+    }
+
+    /// How hard it tries: 0 to 9 for gzip (default: 6), 1 to 22 for zstd (default: 3). What lies beyond counts as the end
+    /// of the scale.
+    pub fn level(mut self, level: i32) -> Self {
+        self.level = Some(level);
+        self
+    }
+
+    /// Of its files, without the dot.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self.method {
+            #[cfg(feature = "gzip")]
+            Method::Gzip => SUFFIXES[0],
+            #[cfg(feature = "zstd")]
+            Method::Zstd => SUFFIXES[1],
+        }
+    }
+
+    /// Compresses all that `from` has; the length of that.
+    #[cfg_attr(not(any(feature = "gzip", feature = "zstd")), allow(unused_variables))]
+    pub(super) fn encode(self, from: &mut impl Read, to: &File) -> io::Result<u64> {
+        match self.method {
+            #[cfg(feature = "gzip")]
+            Method::Gzip => {
+                let level = flate2::Compression::new(self.level.unwrap_or(6).clamp(0, 9).unsigned_abs());
+                let mut encoder = flate2::write::GzEncoder::new(buffered(to), level);
+                let len = copy(from, &mut encoder)?;
+                encoder.finish()?.flush()?;
+                Ok(len)
+            }
+            #[cfg(feature = "zstd")]
+            Method::Zstd => {
+                let level = self.level.map_or(zstd::DEFAULT_COMPRESSION_LEVEL, |level| level.clamp(1, 22));
+                let mut encoder = zstd::Encoder::new(buffered(to), level)?;
+                encoder.include_checksum(true)?;
+                let len = copy(from, &mut encoder)?;
+                encoder.finish()?.flush()?;
+                Ok(len)
+            }
+        }
+    }
+
+    /// All that is in a compressed file, member after member.
+    #[cfg_attr(not(any(feature = "gzip", feature = "zstd")), allow(unused_variables))]
+    pub(super) fn decode(self, from: File) -> io::Result<Box<dyn Read>> {
+        match self.method {
+            #[cfg(feature = "gzip")]
+            Method::Gzip => Ok(Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(CHUNK, from)))),
+            #[cfg(feature = "zstd")]
+            Method::Zstd => Ok(Box::new(zstd::Decoder::new(from)?)),
+        }
+    }
+}
+
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+const CHUNK: usize = 64 << 10;
+
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+fn buffered(to: &File) -> io::BufWriter<&File> {
+    io::BufWriter::with_capacity(CHUNK, to)
+}
+
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<u64> {
+    let mut chunk = vec![0; CHUNK];
+    let mut len = 0;
+    loop {
+        match from.read(&mut chunk) {
+            Ok(0) => return Ok(len),
+            Ok(count) => {
+                to.write_all(&chunk[..count])?;
+                len += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! How much of the past is kept.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+/// How many rotated files are kept, how long, and how much room they may take. Each limit by itself; without any, all are
+/// kept. The oldest go first.
+///
+/// ```
+/// use std::time::Duration;
+/// use tracing_strata::sink::Retention;
+///
+/// let month = Retention::new().age(Duration::from_secs(31 * 86_400)).bytes(10 << 30);
+/// # drop(month);
+/// ```
+///
+/// Applied after each rotation, to files whose names parse fully as rotated ones of this very handler: `app.log`
+/// never takes `app-error.log` or `app.log.notes` for its own. A file that a handler of this process has open is never
+/// deleted.
+///
+/// Python: `backupCount`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Retention {
+    files: Option<usize>,
+    age: Option<Duration>,
+    bytes: Option<u64>,
+}
+
+impl Retention {
+    /// Keeps everything.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Keeps so many rotated files at most; the file in use is not one of them. With 0, none is left.
+    pub fn files(mut self, most: usize) -> Self {
+        self.files = Some(most);
+        self
+    }
+
+    /// Keeps files whose last change is no longer ago than this.
+    pub fn age(mut self, most: Duration) -> Self {
+        self.age = Some(most);
+        self
+    }
+
+    /// Keeps as many of the newest files as, together with the one in use, take no more than so many bytes on the disk's
+    /// account of their lengths. The file in use may be longer than that by itself; then it is the only one.
+    pub fn bytes(mut self, most: u64) -> Self {
+        self.bytes = Some(most);
+        self
+    }
+
+    /// Those to be deleted, the oldest first. `active` is the length of the file in use.
+    pub(crate) fn surplus<'a>(&self, rotated: &'a [Rotated], active: u64, now: SystemTime) -> Vec<&'a Rotated> {
+        let mut newest_first: Vec<_> = rotated.iter().collect();
+        newest_first.sort_by_key(|file| std::cmp::Reverse((file.since, file.sequence)));
+        let mut room = self.bytes.map(|most| most.saturating_sub(active));
+        let (mut kept, mut full) = (0, self.bytes.is_some_and(|most| active > most));
+        let mut surplus = Vec::new();
+        for file in newest_first {
+            let age = now.duration_since(file.modified).unwrap_or_default();
+            if self.age.is_some_and(|most| age > most) {
+                surplus.push(file);
+                continue;
+            }
+            // Where one does not fit, none that is older is kept in its place.
+            full |= room.is_some_and(|room| file.len > room) || self.files.is_some_and(|most| kept >= most);
+            if full {
+                surplus.push(file);
+            } else {
+                kept += 1;
+                room = room.map(|room| room - file.len);
+            }
+        }
+        surplus.reverse();
+        surplus
+    }
+}
+
+/// A file that was rotated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rotated {
+    pub(crate) path: PathBuf,
+    /// Its order among the others, by the names, which clocks cannot disturb: first this, …
+    pub(crate) since: SystemTime,
+    /// … then this. Larger is newer.
+    pub(crate) sequence: u64,
+    /// Its age is counted from here.
+    pub(crate) modified: SystemTime,
+    pub(crate) len: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn file(since: u64, sequence: u64, len: u64) -> Rotated {
+        let path = format!("{since}.{sequence}").into();
+        Rotated { path, since: at(since), sequence, modified: at(since), len }
+    }
+
+    fn names(surplus: Vec<&Rotated>) -> Vec<String> {
+        surplus.iter().map(|file| file.path.display().to_string()).collect()
+    }
+
+    #[test]
+    fn without_a_limit_all_are_kept() {
+        let files = [file(1, 0, u64::MAX), file(2, 0, u64::MAX)];
+        assert_eq!(names(Retention::new().surplus(&files, u64::MAX, at(u32::MAX.into()))), [""; 0]);
+    }
+
+    #[test]
+    fn t32_by_count_the_oldest_go_and_equal_times_are_told_by_their_sequence() {
+        let files = [file(5, 1, 1), file(5, 3, 1), file(4, 9, 1), file(5, 2, 1)];
+        assert_eq!(names(Retention::new().files(2).surplus(&files, 0, at(5))), ["4.9", "5.1"]);
+        assert_eq!(Retention::new().files(0).surplus(&files, 0, at(5)).len(), 4);
+        assert_eq!(Retention::new().files(4).surplus(&files, 0, at(5)).len(), 0);
+    }
+
+    #[test]
+    fn t32_by_bytes_the_file_in_use_may_be_the_only_excess() {
+        let files = [file(1, 0, 10), file(2, 0, 10), file(3, 0, 10)];
+        let surplus = |bytes, active| names(Retention::new().bytes(bytes).surplus(&files, active, at(3)));
+        assert_eq!(surplus(30, 0), [""; 0]);
+        assert_eq!(surplus(29, 0), ["1.0"]);
+        assert_eq!(surplus(30, 1), ["1.0"]);
+        assert_eq!(surplus(30, 31), ["1.0", "2.0", "3.0"]);
+    }
+
+    #[test]
+    fn t32_by_bytes_no_old_file_is_kept_in_the_place_of_a_newer_one() {
+        let files = [file(1, 0, 1), file(2, 0, 100), file(3, 0, 10)];
+        assert_eq!(names(Retention::new().bytes(50).surplus(&files, 0, at(3))), ["1.0", "2.0"]);
+    }
+
+    #[test]
+    fn t32_by_age_and_a_clock_that_went_back() {
+        let files = [file(100, 0, 1), file(50, 0, 1), file(49, 0, 1), file(300, 0, 1)];
+        let surplus = |now| names(Retention::new().age(Duration::from_secs(50)).surplus(&files, 0, at(now)));
+        assert_eq!(surplus(100), ["49.0"]);
+        // From the future: not old.
+        assert_eq!(surplus(10), [""; 0]);
+    }
+
+    #[test]
+    fn t34_the_order_is_that_of_the_names_whatever_the_clock_says() {
+        // The newest was written after the clock had gone back.
+        let mut newest = file(0, u64::MAX - 1, 1);
+        newest.modified = at(10);
+        let mut older = file(0, u64::MAX - 2, 1);
+        older.modified = at(20);
+        let files = [older, newest];
+        assert_eq!(names(Retention::new().files(1).surplus(&files, 0, at(10))), [files[0].path.display().to_string()]);
+    }
+
+    proptest! {
+        /// After a prune every limit holds, and with one file more of those deleted it would not.
+        #[test]
+        fn t32_limits_hold_and_no_more_goes_than_must(
+            files in prop::collection::vec((0..6_u64, 0..50_u64), 0..12),
+            most in prop::option::of(0..8_usize), age in prop::option::of(0..8_u64), bytes in prop::option::of(0..200_u64),
+            active in 0..100_u64, now in 0..10_u64,
+        ) {
+            let files: Vec<_> = files.iter().zip(0..).map(|((since, len), sequence)| file(*since, sequence, *len)).collect();
+            let retention = Retention { files: most, age: age.map(Duration::from_secs), bytes };
+            let surplus = retention.surplus(&files, active, at(now));
+            let kept: Vec<_> = files.iter().filter(|file| !surplus.contains(file)).collect();
+            let is_young = |file: &&Rotated| age.is_none_or(|age| file.modified + Duration::from_secs(age) >= at(now));
+            let holds = |kept: &[&Rotated]| {
+                most.is_none_or(|most| kept.len() <= most)
+                    && bytes.is_none_or(|bytes| kept.is_empty() || kept.iter().map(|file| file.len).sum::<u64>() + active <= bytes)
+                    && kept.iter().all(is_young)
+            };
+            prop_assert!(holds(&kept));
+            let key = |file: &Rotated| (file.since, file.sequence);
+            if let Some(newest) = surplus.iter().rev().find(|file| is_young(file)) {
+                prop_assert!(kept.iter().all(|kept| key(kept) > key(newest)));
+                prop_assert!(!holds(&[&kept[..], &[*newest]].concat()));
+            }
+            prop_assert!(surplus.is_sorted_by_key(|file| key(file)));
+        }
+    }
+}

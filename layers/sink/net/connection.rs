@@ -1,0 +1,484 @@
+//! A stream that is kept, and opened again when it breaks.
+
+use std::{
+    fmt, io,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, UNIX_EPOCH},
+};
+
+#[cfg(feature = "tls")]
+use super::tls::Tls;
+use super::{
+    address::Address,
+    dgram::{Datagrams, Peer},
+    framing::Framing,
+    pipe::{Deadline, Dial, Pipe},
+    retry::{Retry, Schedule},
+    wire::Wire,
+};
+use crate::{
+    Error,
+    clock::Clock,
+    sink::{Sink, Written},
+};
+
+/// A sink over a stream: TCP, a unix socket, TLS. Opened with the first record and kept; see
+/// [what a stream promises](super#what-a-stream-promises).
+///
+/// ```
+/// use std::{io::Read as _, net::TcpListener};
+/// use tracing_strata::{Severity, Record, format::Json, output::Formatted, prelude::*, sink::net::{Address, Connection, Framing}};
+///
+/// let peer = TcpListener::bind("127.0.0.1:0")?;
+/// let address = Address::tcp("127.0.0.1", peer.local_addr()?.port());
+/// let connection = Connection::builder(address).framing(Framing::Lines).build()?;
+/// let handler = Formatted::new(Json::new(), connection).terminator("");
+/// handler.handle(&Record::new(Severity::INFO, "app", "over the wire"))?;
+/// drop(handler);
+///
+/// let mut text = String::new();
+/// peer.accept()?.0.read_to_string(&mut text)?;
+/// assert!(text.contains("over the wire") && text.ends_with('\n'));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # When it blocks
+/// A record waits at most [`connect_deadline`](ConnectionBuilder::connect_deadline) +
+/// [`write_deadline`](ConnectionBuilder::write_deadline) + [`patience`](ConnectionBuilder::patience), all in all and
+/// whatever other threads do. While a peer is away, records fail at once until the next try is due ([`Retry`]); with
+/// patience they wait for it. Threads take turns.
+pub struct Connection {
+    dial: Dial,
+    options: Options,
+    clock: Option<Box<dyn Clock>>,
+    turn: Mutex<Turn>,
+    freed: Condvar,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Options {
+    framing: Option<Framing>,
+    retry: Retry,
+    connect_deadline: Duration,
+    write_deadline: Duration,
+    patience: Duration,
+}
+
+/// What one thread at a time has.
+#[derive(Debug)]
+enum Turn {
+    Free(Box<State>),
+    Taken,
+}
+
+#[derive(Debug)]
+struct State {
+    pipe: Option<Open>,
+    schedule: Schedule,
+    /// Why the peer is away.
+    last: Option<(io::ErrorKind, String)>,
+    /// A record as it travels.
+    frame: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Open {
+    pipe: Pipe,
+    /// Whose it is: after fork(2) both processes have it.
+    process: u32,
+    since: Instant,
+}
+
+/// What a connection keeps between records at most, in bytes.
+const KEPT: usize = 256 << 10;
+/// One that was closed sooner than this counts as a peer that is away: it takes connections and does nothing with them.
+const SHORT: Duration = Duration::from_millis(100);
+
+impl Connection {
+    /// How to reach a peer.
+    ///
+    /// | option | default |
+    /// |---|---|
+    /// | [`framing`](ConnectionBuilder::framing) | [`Framing::Lines`] |
+    /// | [`connect_deadline`](ConnectionBuilder::connect_deadline) | 5 s; 1 s with [`Retry::python`] |
+    /// | [`write_deadline`](ConnectionBuilder::write_deadline) | 5 s |
+    /// | [`patience`](ConnectionBuilder::patience) | none |
+    /// | [`retry`](ConnectionBuilder::retry) | 100 ms, × 2, up to 30 s, ± 25 % |
+    /// | `tls` (feature `tls`) | the system's certificate authorities, no certificate of our own |
+    pub fn builder(address: Address) -> ConnectionBuilder {
+        ConnectionBuilder {
+            address,
+            options: Options {
+                framing: None,
+                retry: Retry::default(),
+                connect_deadline: Duration::from_secs(5),
+                write_deadline: Duration::from_secs(5),
+                patience: Duration::ZERO,
+            },
+            clock: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    /// Where the peer is.
+    pub fn address(&self) -> &Address {
+        &self.dial.address
+    }
+
+    /// Whether the connection is open, for all that is known. `false` while a record is being sent.
+    pub fn is_open(&self) -> bool {
+        match &*self.lock() {
+            Turn::Free(state) => state.pipe.is_some(),
+            Turn::Taken => false,
+        }
+    }
+
+    /// Closes the connection; the next record opens it again, at once.
+    pub fn close(&self) {
+        if let Turn::Free(state) = &mut *self.lock() {
+            state.hang_up();
+            state.schedule.succeeded();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Duration {
+        static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+        match &self.clock {
+            Some(clock) => clock.now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            None => START.elapsed(),
+        }
+    }
+
+    /// Waits for the turn.
+    fn take(&self, deadline: Deadline) -> io::Result<Taken<'_>> {
+        let mut turn = self.lock();
+        loop {
+            if let Turn::Free(state) = std::mem::replace(&mut *turn, Turn::Taken) {
+                return Ok(Taken { connection: self, state: Some(state) });
+            }
+            let left = deadline
+                .left()
+                .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "other records were being sent all the time"))?;
+            turn = self.freed.wait_timeout(turn, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn send(&self, record: &[u8]) -> io::Result<()> {
+        let Options { framing, connect_deadline, write_deadline, patience, .. } = self.options;
+        let patience = Deadline::after(patience);
+        let deadline =
+            Deadline::after(connect_deadline.saturating_add(write_deadline).saturating_add(self.options.patience));
+        let mut taken = self.take(deadline)?;
+        let Some(state) = taken.state.as_deref_mut() else { return Err(io::ErrorKind::Other.into()) };
+        state.frame.clear();
+        framing.unwrap_or_default().put(record, &mut state.frame)?;
+        self.send_frame(state, deadline, patience)
+    }
+
+    fn send_frame(&self, state: &mut State, deadline: Deadline, patience: Deadline) -> io::Result<()> {
+        match state.look() {
+            Look::Open => match state.write(deadline.earlier(Deadline::after(self.options.write_deadline))) {
+                Ok(()) => return Ok(()),
+                // A peer that takes nothing will not take it over another connection either.
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Err(state.failed(self.now(), slow(error, self.options.write_deadline)));
+                }
+                // It is gone; perhaps another is there already.
+                Err(_) => {}
+            },
+            Look::ClosedSoon(error) => drop(state.failed(self.now(), error)),
+            Look::Closed => {}
+        }
+        loop {
+            let wait = state.schedule.left(self.now());
+            if !wait.is_zero() {
+                match patience.left() {
+                    Ok(left) => {
+                        std::thread::sleep(wait.min(left));
+                        continue;
+                    }
+                    Err(_) => return Err(state.away(wait)),
+                }
+            }
+            match self.open_and_write(state, deadline) {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    let error = state.failed(self.now(), error);
+                    // Its patience is shorter than any wait, or there is time for another try.
+                    if patience.left().is_err() {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    fn open_and_write(&self, state: &mut State, deadline: Deadline) -> io::Result<()> {
+        let connecting = deadline.earlier(Deadline::after(self.options.connect_deadline));
+        let pipe = Pipe::open(&self.dial, connecting).map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("no connection within {:?}", self.options.connect_deadline),
+            ),
+            _ => error,
+        })?;
+        state.pipe = Some(Open { pipe, process: std::process::id(), since: Instant::now() });
+        state.write(deadline.earlier(Deadline::after(self.options.write_deadline)))?;
+        state.schedule.succeeded();
+        state.last = None;
+        Ok(())
+    }
+}
+
+fn slow(error: io::Error, deadline: Duration) -> io::Error {
+    io::Error::new(error.kind(), format!("the peer took nothing for {deadline:?}"))
+}
+
+enum Look {
+    Open,
+    Closed,
+    /// It was open for a moment only.
+    ClosedSoon(io::Error),
+}
+
+impl State {
+    /// Whether there is a connection, and whether the peer has left it.
+    fn look(&mut self) -> Look {
+        let Some(open) = &mut self.pipe else { return Look::Closed };
+        if open.process != std::process::id() {
+            // The parent's; not a byte may come from here.
+            self.pipe = None;
+            return Look::Closed;
+        }
+        let Err(error) = open.pipe.is_alive() else { return Look::Open };
+        let was_short = open.since.elapsed() < SHORT;
+        self.pipe = None;
+        if was_short { Look::ClosedSoon(error) } else { Look::Closed }
+    }
+
+    /// Writes the frame whole, or closes the connection.
+    fn write(&mut self, deadline: Deadline) -> io::Result<()> {
+        // Should it panic, the connection is gone as well.
+        let Some(mut open) = self.pipe.take() else { return Err(io::ErrorKind::NotConnected.into()) };
+        open.pipe.write_all(&self.frame, deadline)?;
+        self.pipe = Some(open);
+        Ok(())
+    }
+
+    fn failed(&mut self, now: Duration, error: io::Error) -> io::Error {
+        self.pipe = None;
+        self.schedule.failed(now);
+        self.last = Some((error.kind(), error.to_string()));
+        error
+    }
+
+    #[cold]
+    fn away(&self, wait: Duration) -> io::Error {
+        let (kind, text) =
+            self.last.as_ref().map_or((io::ErrorKind::NotConnected, ""), |(kind, text)| (*kind, &**text));
+        io::Error::new(kind, format!("the peer is away ({text}); the next try is due in {:.1} s", wait.as_secs_f64()))
+    }
+
+    fn hang_up(&mut self) {
+        if let Some(open) = self.pipe.take().filter(|open| open.process == std::process::id()) {
+            open.pipe.close();
+        }
+    }
+}
+
+/// The turn; given back when it is dropped.
+struct Taken<'a> {
+    connection: &'a Connection,
+    /// Always there until then.
+    state: Option<Box<State>>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if let Some(mut state) = self.state.take() {
+            if state.frame.capacity() > KEPT {
+                state.frame = Vec::new();
+            }
+            *self.connection.lock() = Turn::Free(state);
+            self.connection.freed.notify_one();
+        }
+    }
+}
+
+impl Sink for Connection {
+    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
+        match self.send(bytes) {
+            Ok(()) => Ok(Written::Through),
+            Err(_) if self.options.retry.drops_silently => Ok(Written::Dropped),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Turn::Free(state) = &mut *self.lock() {
+            state.hang_up();
+        }
+    }
+}
+
+/// Without what a format or a token may have put into a frame.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("address", &self.dial.address)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a peer is reached. Made by [`Connection::builder`], or from an [`Address`] with all defaults. Outputs take it, also
+/// for datagrams, where only the write deadline matters: how long a full socket is waited for.
+#[must_use]
+pub struct ConnectionBuilder {
+    address: Address,
+    options: Options,
+    clock: Option<Box<dyn Clock>>,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
+}
+
+impl ConnectionBuilder {
+    /// Where a record ends.
+    pub fn framing(mut self, framing: Framing) -> Self {
+        self.options.framing = Some(framing);
+        self
+    }
+
+    /// How long finding the host's address, connecting and the TLS handshake may take together.
+    pub fn connect_deadline(mut self, deadline: Duration) -> Self {
+        self.options.connect_deadline = deadline;
+        self
+    }
+
+    /// What records of this peer are framed with where nobody has said otherwise.
+    pub(crate) fn default_framing(mut self, framing: Framing) -> Self {
+        self.options.framing.get_or_insert(framing);
+        self
+    }
+
+    pub(crate) fn chosen_framing(&self) -> Framing {
+        self.options.framing.unwrap_or_default()
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// How long it may take until the system has taken all bytes of a record. After that the connection is closed.
+    pub fn write_deadline(mut self, deadline: Duration) -> Self {
+        self.options.write_deadline = deadline;
+        self
+    }
+
+    /// How long a record may wait for a peer that is away; connecting is tried again meanwhile. For a handler behind a
+    /// [queue](crate::Queue), which then holds the records that come: its bound is the answer to how many.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.options.patience = patience;
+        self
+    }
+
+    /// When a peer that is away is tried again. [`Retry::python`] also sets the connect deadline to Python's 1 s.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        if retry.drops_silently {
+            self.options.connect_deadline = Duration::from_secs(1);
+        }
+        self.options.retry = retry;
+        self
+    }
+
+    /// Whom to trust and who we are, for [`Address::Tls`].
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// The clock of the [schedule](Self::retry) (default: one that only goes forward).
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Box::new(clock));
+        self
+    }
+
+    /// The connection; it is opened with the first record.
+    ///
+    /// # Errors
+    /// The address leads nowhere or is none of a stream; for TLS, what [`Tls`](super::Tls) says.
+    pub fn build(self) -> Result<Connection, Error> {
+        let Self { address, options, clock, .. } = self;
+        address.check()?;
+        if matches!(address, Address::Udp { .. } | Address::UnixDatagram(_)) {
+            return Err(Error::config(format_args!(
+                "{address}: expected the address of a stream (tcp, tls, unix-stream)"
+            )));
+        }
+        #[cfg(not(feature = "tls"))]
+        if matches!(address, Address::Tls { .. }) {
+            return Err(Error::config(format_args!("{address}: TLS needs the feature \"tls\" of tracing-strata")));
+        }
+        #[cfg(feature = "tls")]
+        let tls = match &address {
+            Address::Tls { host, .. } => Some(self.tls.unwrap_or_default().load(host)?),
+            _ => None,
+        };
+        let state = State { pipe: None, schedule: Schedule::new(options.retry), last: None, frame: Vec::new() };
+        Ok(Connection {
+            dial: Dial {
+                address,
+                #[cfg(feature = "tls")]
+                tls,
+            },
+            options,
+            clock,
+            turn: Mutex::new(Turn::Free(Box::new(state))),
+            freed: Condvar::new(),
+        })
+    }
+}
+
+impl ConnectionBuilder {
+    /// A sink to whatever the address leads to.
+    pub(crate) fn build_wire(self) -> Result<Wire, Error> {
+        self.address.check()?;
+        let deadline = self.options.write_deadline;
+        match &self.address {
+            Address::Udp { host, port } => {
+                Ok(Wire::datagrams(Datagrams::new(Peer::Udp { host: host.clone(), port: *port }, deadline)))
+            }
+            #[cfg(unix)]
+            Address::UnixDatagram(path) => Ok(Wire::datagrams(Datagrams::new(Peer::Unix(path.clone()), deadline))),
+            #[cfg(unix)]
+            Address::Unix(path) => {
+                let datagrams = Datagrams::new(Peer::Unix(path.clone()), deadline);
+                Ok(Wire::either(datagrams, self.build()?))
+            }
+            _ => Ok(Wire::stream(self.build()?)),
+        }
+    }
+}
+
+impl From<Address> for ConnectionBuilder {
+    fn from(address: Address) -> Self {
+        Connection::builder(address)
+    }
+}
+
+impl fmt::Debug for ConnectionBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionBuilder")
+            .field("address", &self.address)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,277 @@
+//! Datagrams to a peer that comes and goes.
+
+use std::{
+    fmt,
+    io::{self, ErrorKind},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+#[cfg(unix)]
+use std::{
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::net::UnixDatagram,
+    },
+    path::PathBuf,
+};
+
+use super::resolve::{literal, resolve};
+#[cfg(unix)]
+use crate::patience::{Patience, relieve};
+
+/// Who gets the datagrams.
+#[derive(Clone, Debug)]
+pub(crate) enum Peer {
+    Udp {
+        host: String,
+        port: u16,
+    },
+    #[cfg(unix)]
+    Unix(PathBuf),
+}
+
+/// `udp 127.0.0.1:12201`, `udp [::1]:12201`, or a path.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Udp { host, port } => match literal(host) {
+                Some(address) => write!(f, "udp {}", SocketAddr::new(address, *port)),
+                None => write!(f, "udp {host}:{port}"),
+            },
+            #[cfg(unix)]
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// Sends datagrams to one peer. Connected, so that the system tells when nobody is there, and waits for room in a unix
+/// socket's queue; found and connected again when the peer was restarted.
+pub(crate) struct Datagrams {
+    peer: Peer,
+    deadline: Duration,
+    connection: Mutex<Connection>,
+    /// Nothing was taken until the deadline of an earlier datagram.
+    stuck: AtomicBool,
+    /// Datagrams that were sent, and of which the system told later that nobody took them.
+    refused: AtomicU64,
+}
+
+#[derive(Default)]
+struct Connection {
+    socket: Option<Arc<Socket>>,
+    /// The last look-up of the name that failed: when it may be tried again, and after which wait.
+    pause: Option<(Instant, Duration)>,
+}
+
+/// A connected, non-blocking socket.
+pub(crate) enum Socket {
+    Udp(UdpSocket),
+    #[cfg(unix)]
+    Unix(UnixDatagram),
+}
+
+impl Socket {
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Udp(socket) => socket.send(bytes),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.send(bytes),
+        }
+    }
+}
+
+#[cfg(unix)]
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Udp(socket) => socket.as_fd(),
+            Self::Unix(socket) => socket.as_fd(),
+        }
+    }
+}
+
+/// The first wait after a look-up that failed; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How many errors of earlier datagrams one datagram hears of at most.
+const HEARD: u32 = 8;
+
+impl Datagrams {
+    /// Nothing is opened yet. A full socket is waited for until the deadline, and so is the look-up of a name.
+    pub(crate) fn new(peer: Peer, deadline: Duration) -> Self {
+        let (stuck, refused) = (AtomicBool::new(false), AtomicU64::new(0));
+        Self { peer, deadline, connection: Mutex::default(), stuck, refused }
+    }
+
+    pub(crate) fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Opens it now.
+    pub(crate) fn connect(&self) -> io::Result<()> {
+        self.socket().map(drop)
+    }
+
+    /// Sends one datagram, whole.
+    pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        self.transmit(|socket| match socket.send(bytes)? {
+            sent if sent == bytes.len() => Ok(()),
+            sent => Err(io::Error::other(format!("only {sent} of {} bytes were sent", bytes.len()))),
+        })
+    }
+
+    /// Lets `attempt` send something, again where that may help.
+    pub(crate) fn transmit(&self, mut attempt: impl FnMut(&Socket) -> io::Result<()>) -> io::Result<()> {
+        let mut socket = self.socket()?;
+        #[cfg(unix)]
+        let mut patience = Patience::new(&self.stuck, self.deadline);
+        let (mut heard, mut is_new) = (0, false);
+        loop {
+            let error = match attempt(&socket) {
+                Ok(()) => {
+                    #[cfg(unix)]
+                    relieve(&self.stuck);
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            match error.kind() {
+                ErrorKind::Interrupted => {}
+                #[cfg(unix)]
+                ErrorKind::WouldBlock => patience.wait(socket.as_fd())?,
+                // Nobody listened when an earlier datagram arrived. This one was not sent yet.
+                ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset
+                    if matches!(*socket, Socket::Udp(_)) && heard < HEARD =>
+                {
+                    heard += 1;
+                    self.refused.fetch_add(1, Ordering::Relaxed);
+                }
+                // The peer is gone, and perhaps another has come; or this machine has other networks now.
+                _ if !is_new && !is_too_long(&error) && error.kind() != ErrorKind::TimedOut => {
+                    is_new = true;
+                    self.forget(&socket);
+                    socket = self.socket()?;
+                }
+                _ => {
+                    self.forget(&socket);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// How many datagrams that were sent turned out to be lost since this was last asked. Asks the system, too.
+    pub(crate) fn take_refused(&self) -> u64 {
+        let socket = self.lock().socket.clone();
+        if let Some(Socket::Udp(socket)) = socket.as_deref()
+            && let Ok(Some(error)) = socket.take_error()
+            && matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset)
+        {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        self.refused.swap(0, Ordering::Relaxed)
+    }
+
+    /// The same without asking the system.
+    #[inline]
+    pub(crate) fn take_heard(&self) -> u64 {
+        match self.refused.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => self.refused.swap(0, Ordering::Relaxed),
+        }
+    }
+
+    /// Some of those that were taken are not settled yet.
+    pub(crate) fn put_back(&self, refused: u64) {
+        self.refused.fetch_add(refused, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The socket; it is opened if there is none. The lock is held meanwhile: others would only do the same.
+    fn socket(&self) -> io::Result<Arc<Socket>> {
+        let mut connection = self.lock();
+        if let Some(socket) = &connection.socket {
+            return Ok(Arc::clone(socket));
+        }
+        let socket = Arc::new(match &self.peer {
+            Peer::Udp { host, port } => self.open_udp(host, *port, &mut connection.pause)?,
+            #[cfg(unix)]
+            Peer::Unix(path) => {
+                let socket = UnixDatagram::unbound()?;
+                socket.set_nonblocking(true)?;
+                socket.connect(path)?;
+                Socket::Unix(socket)
+            }
+        });
+        connection.socket = Some(Arc::clone(&socket));
+        Ok(socket)
+    }
+
+    fn open_udp(&self, host: &str, port: u16, pause: &mut Option<(Instant, Duration)>) -> io::Result<Socket> {
+        // An address costs nothing to try; a name may cost the deadline each time.
+        if let Some((until, _)) = *pause
+            && Instant::now() < until
+        {
+            return Err(io::Error::new(ErrorKind::NotConnected, "the host name could not be looked up a moment ago"));
+        }
+        let found = resolve(host, port, self.deadline).inspect_err(|_| {
+            let wait = pause.map_or(FIRST_PAUSE, |(_, wait)| (wait * 2).min(LONGEST_PAUSE));
+            *pause = Some((Instant::now() + wait, wait));
+        })?;
+        *pause = None;
+        let mut last = None;
+        for address in found {
+            match self.connect_udp(address) {
+                Ok(socket) => return Ok(Socket::Udp(socket)),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| ErrorKind::AddrNotAvailable.into()))
+    }
+
+    fn connect_udp(&self, to: SocketAddr) -> io::Result<UdpSocket> {
+        let from = match to {
+            SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        };
+        let socket = UdpSocket::bind(from)?;
+        socket.connect(to)?;
+        #[cfg(unix)]
+        socket.set_nonblocking(true)?;
+        // Elsewhere the system itself waits; it takes no wait of zero.
+        #[cfg(not(unix))]
+        socket.set_write_timeout(Some(self.deadline.max(Duration::from_millis(1))))?;
+        Ok(socket)
+    }
+
+    /// The next one opens another, unless somebody has done so already.
+    fn forget(&self, socket: &Arc<Socket>) {
+        let mut connection = self.lock();
+        if connection.socket.as_ref().is_some_and(|known| Arc::ptr_eq(known, socket)) {
+            connection.socket = None;
+        }
+    }
+}
+
+/// Names no content: where it sends, and nothing of what.
+impl fmt::Debug for Datagrams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Datagrams").field("peer", &self.peer).field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}
+
+/// Whether a datagram is longer than the socket takes.
+pub(crate) fn is_too_long(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error());
+    // WSAEMSGSIZE
+    #[cfg(not(unix))]
+    return error.raw_os_error() == Some(10_040);
+}

@@ -1,0 +1,231 @@
+//! One open stream.
+
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+use std::{
+    io::{self, Read, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+#[cfg(feature = "tls")]
+use super::tls::{Loaded, TlsPipe};
+use super::{address::Address, resolve::resolve};
+
+/// A moment until which something may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline(Instant);
+
+impl Deadline {
+    pub(super) fn after(time: Duration) -> Self {
+        let now = Instant::now();
+        // A time that does not fit is as good as for ever.
+        Self(now.checked_add(time).unwrap_or(now + Duration::from_secs(1 << 30)))
+    }
+
+    /// What is left; never nothing, which sockets take for "for ever".
+    pub(super) fn left(self) -> io::Result<Duration> {
+        let left = self.0.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+
+    pub(super) fn earlier(self, other: Self) -> Self {
+        Self(self.0.min(other.0))
+    }
+}
+
+/// What it takes to reach a peer.
+#[derive(Debug)]
+pub(super) struct Dial {
+    pub(super) address: Address,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<Loaded>,
+}
+
+#[derive(Debug)]
+pub(super) enum Pipe {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsPipe>),
+}
+
+impl Pipe {
+    pub(super) fn open(dial: &Dial, deadline: Deadline) -> io::Result<Self> {
+        match &dial.address {
+            Address::Tcp { host, port } => tcp(host, *port, deadline).map(Self::Tcp),
+            #[cfg(feature = "tls")]
+            Address::Tls { host, port } => {
+                let loaded = dial.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+                TlsPipe::open(tcp(host, *port, deadline)?, loaded, deadline).map(|pipe| Self::Tls(Box::new(pipe)))
+            }
+            #[cfg(unix)]
+            Address::Unix(path) | Address::UnixStream(path) => unix::connect(path, deadline).map(Self::Unix),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Whether the peer still listens, for all that has arrived from it. What it has sent is thrown away: nothing is asked
+    /// of it, and closing a socket with unread bytes in it resets the connection and what is on its way with it.
+    pub(super) fn is_alive(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => drain(|buffer| receive(&*stream, buffer)),
+            #[cfg(unix)]
+            Self::Unix(stream) => drain(|buffer| receive(&*stream, buffer)),
+            #[cfg(feature = "tls")]
+            Self::Tls(pipe) => pipe.is_alive(),
+        }
+    }
+
+    pub(super) fn write_all(&mut self, bytes: &[u8], deadline: Deadline) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => write_all(&*stream, bytes, deadline, |left| stream.set_write_timeout(Some(left))),
+            #[cfg(unix)]
+            Self::Unix(stream) => write_all(&*stream, bytes, deadline, |left| stream.set_write_timeout(Some(left))),
+            #[cfg(feature = "tls")]
+            Self::Tls(pipe) => pipe.write_all(bytes, deadline),
+        }
+    }
+
+    /// Says good-bye where the protocol has a word for it. Not for a connection that failed or belongs to another process.
+    pub(super) fn close(self) {
+        #[cfg(feature = "tls")]
+        if let Self::Tls(pipe) = self {
+            pipe.close();
+        }
+    }
+}
+
+pub(super) fn write_all(
+    mut stream: impl Write,
+    bytes: &[u8],
+    deadline: Deadline,
+    set_timeout: impl Fn(Duration) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut written = 0;
+    while written < bytes.len() {
+        let result = deadline.left().and_then(&set_timeout).and_then(|()| stream.write(&bytes[written..]));
+        match result {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(timed_out(error)),
+        }
+    }
+    Ok(())
+}
+
+/// A socket whose time is over says "would block".
+pub(super) fn timed_out(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::WouldBlock { io::ErrorKind::TimedOut.into() } else { error }
+}
+
+/// Reads what is there, up to a bound: a peer that talks for ever is not waited for.
+fn drain(mut receive: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<()> {
+    let mut buffer = [0; 512];
+    for _ in 0..64 {
+        match receive(&mut buffer) {
+            Ok(0) => {
+                return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the peer has closed the connection"));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Reads without waiting.
+#[cfg(unix)]
+pub(super) fn receive(stream: impl std::os::fd::AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    let (count, _) = rustix::net::recv(stream, buffer, rustix::net::RecvFlags::DONTWAIT)?;
+    Ok(count)
+}
+
+/// Reads without waiting.
+#[cfg(not(unix))]
+pub(super) fn receive(mut stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    stream.set_nonblocking(true)?;
+    let result = stream.read(buffer);
+    stream.set_nonblocking(false)?;
+    result
+}
+
+fn tcp(host: &str, port: u16, deadline: Deadline) -> io::Result<TcpStream> {
+    let addresses = resolve(host, port, deadline.left()?)?;
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for (index, address) in addresses.iter().enumerate() {
+        let left = deadline.left().map_err(|_| io::Error::new(io::ErrorKind::TimedOut, last.to_string()))?;
+        // One that does not answer leaves time for the others.
+        let share = if index + 1 < addresses.len() { left / 2 } else { left };
+        match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
+            Ok(stream) => {
+                // Records are small and complete; nothing is gained by waiting for more.
+                stream.set_nodelay(true)?;
+                #[cfg(target_os = "linux")]
+                notice_silence(&stream)?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// A peer that vanished without a word: what it does not acknowledge in this time, or does not answer when nothing is sent,
+/// ends the connection. Otherwise the system would go on taking records for a quarter of an hour.
+#[cfg(target_os = "linux")]
+fn notice_silence(stream: &TcpStream) -> io::Result<()> {
+    use rustix::net::sockopt;
+    sockopt::set_tcp_user_timeout(stream, 30_000)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(60))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(10))?;
+    Ok(())
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::path::Path;
+
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect as connect_to, socket_with};
+
+    use super::*;
+
+    /// std's connect waits for ever where the peer's queue is full.
+    pub(super) fn connect(path: &Path, deadline: Deadline) -> io::Result<UnixStream> {
+        const PAUSE: Duration = Duration::from_millis(5);
+        let address = SocketAddrUnix::new(path)?;
+        let flags =
+            if cfg!(target_os = "linux") { SocketFlags::NONBLOCK | SocketFlags::CLOEXEC } else { SocketFlags::empty() };
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        rustix::io::ioctl_fionbio(&socket, true)?;
+        loop {
+            match connect_to(&socket, &address).map_err(io::Error::from) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // Nothing tells when there is room again.
+                    std::thread::sleep(deadline.left()?.min(PAUSE));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+                Ok(()) => break,
+            }
+        }
+        let stream = UnixStream::from(socket);
+        stream.set_nonblocking(false)?;
+        Ok(stream)
+    }
+}
+
+/// Reads what a stream has, without waiting.
+#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS reads"))]
+pub(super) struct NoWait<'a>(pub(super) &'a TcpStream);
+
+impl Read for NoWait<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        receive(self.0, buffer)
+    }
+}

@@ -1,0 +1,163 @@
+//! When a peer that is away is tried again.
+
+use std::time::Duration;
+
+/// When a peer that is away is tried again: each failure makes the wait longer, up to a limit.
+///
+/// | | first wait | each next | at most | jitter | in between |
+/// |---|---|---|---|---|---|
+/// | [`Retry::default`] | 100 ms | × 2 | 30 s | ± 25 % | records fail, or [wait](super::ConnectionBuilder::patience) |
+/// | [`Retry::python`] | 1 s | × 2 | 30 s | none | records are dropped without a word |
+///
+/// Python: `SocketHandler.retryStart`, `retryFactor`, `retryMax`. Many clients of one peer that all come back in the same
+/// moment keep it down; hence the jitter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[must_use]
+pub struct Retry {
+    first: Duration,
+    factor: f64,
+    most: Duration,
+    jitter: f64,
+    pub(super) drops_silently: bool,
+}
+
+impl Retry {
+    /// Python's schedule. A record that comes before the next try is due, or finds the peer away, is
+    /// [dropped](crate::trap::Stats::dropped), and no failure is told.
+    pub fn python() -> Self {
+        Self { first: Duration::from_secs(1), jitter: 0.0, drops_silently: true, ..Self::default() }
+    }
+
+    /// The wait after the first failure.
+    pub fn first(mut self, first: Duration) -> Self {
+        self.first = first;
+        self
+    }
+
+    /// How much longer each next wait is; less than 1 counts as 1.
+    pub fn factor(mut self, factor: f64) -> Self {
+        self.factor = if factor >= 1.0 { factor } else { 1.0 };
+        self
+    }
+
+    /// The longest wait.
+    pub fn most(mut self, most: Duration) -> Self {
+        self.most = most;
+        self
+    }
+
+    /// By which part a wait is longer or shorter at random: 0 to 1.
+    pub fn jitter(mut self, part: f64) -> Self {
+        self.jitter = if part > 0.0 { part.min(1.0) } else { 0.0 };
+        self
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_millis(100),
+            factor: 2.0,
+            most: Duration::from_secs(30),
+            jitter: 0.25,
+            drops_silently: false,
+        }
+    }
+}
+
+/// Where in its schedule a connection is. Times are since some fixed moment.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    retry: Retry,
+    wait: Option<Duration>,
+    due: Duration,
+    /// When the last failure was: a clock that is behind it was set back.
+    failed_at: Duration,
+}
+
+impl Schedule {
+    pub(super) fn new(retry: Retry) -> Self {
+        Self { retry, wait: None, due: Duration::ZERO, failed_at: Duration::ZERO }
+    }
+
+    /// How long it is until the next try is due.
+    pub(super) fn left(&self, now: Duration) -> Duration {
+        if self.wait.is_none() || now < self.failed_at { Duration::ZERO } else { self.due.saturating_sub(now) }
+    }
+
+    pub(super) fn failed(&mut self, now: Duration) {
+        let Retry { first, factor, most, jitter, .. } = self.retry;
+        let wait = match self.wait {
+            None => first,
+            Some(wait) => Duration::try_from_secs_f64(wait.as_secs_f64() * factor).unwrap_or(most),
+        };
+        let wait = wait.min(most);
+        self.wait = Some(wait);
+        let scale = if jitter > 0.0 { 1.0 - jitter + 2.0 * jitter * fastrand::f64() } else { 1.0 };
+        self.failed_at = now;
+        self.due =
+            now.saturating_add(Duration::try_from_secs_f64(wait.as_secs_f64() * scale).unwrap_or(most).min(most));
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        self.wait = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waits(retry: Retry, count: usize) -> Vec<Duration> {
+        let mut schedule = Schedule::new(retry);
+        let mut now = Duration::from_secs(1_000);
+        let wait = |_| {
+            schedule.failed(now);
+            let left = schedule.left(now);
+            now += left;
+            assert_eq!(schedule.left(now), Duration::ZERO);
+            left
+        };
+        (0..count).map(wait).collect()
+    }
+
+    #[test]
+    fn rule_17_5_pythons_waits() {
+        let seconds: Vec<_> = waits(Retry::python(), 8).iter().map(Duration::as_secs).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30, 30]);
+        let mut schedule = Schedule::new(Retry::python());
+        let at = Duration::from_secs;
+        assert_eq!(schedule.left(at(0)), at(0));
+        schedule.failed(at(10));
+        schedule.failed(at(11));
+        assert_eq!((schedule.left(at(12)), schedule.left(at(13))), (at(1), at(0)));
+        schedule.succeeded();
+        assert_eq!(schedule.left(at(12)), at(0));
+        schedule.failed(at(20));
+        assert_eq!(schedule.left(at(20)), at(1));
+    }
+
+    #[test]
+    fn ours_grow_to_the_limit_and_differ() {
+        for (index, wait) in waits(Retry::default(), 20).into_iter().enumerate() {
+            let plain = Duration::from_millis(100 << index.min(9)).min(Duration::from_secs(30)).as_secs_f64();
+            let wait = wait.as_secs_f64();
+            assert!(wait >= plain * 0.749 && wait <= (plain * 1.251).min(30.0), "{index}: {wait}");
+        }
+        assert_ne!(waits(Retry::default(), 5), waits(Retry::default(), 5));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_make_it_wait() {
+        let mut schedule = Schedule::new(Retry::python());
+        schedule.failed(Duration::from_secs(1_000_000));
+        assert_eq!(schedule.left(Duration::from_secs(10)), Duration::ZERO);
+    }
+
+    #[test]
+    fn absurd_settings_do_no_harm() {
+        let retry = Retry::default().factor(f64::NAN).jitter(f64::NAN).first(Duration::MAX).most(Duration::MAX);
+        assert_eq!(waits(retry, 3).len(), 3);
+        assert_eq!(waits(Retry::default().factor(f64::INFINITY).jitter(9.0).first(Duration::ZERO), 3).len(), 3);
+    }
+}

@@ -1,0 +1,129 @@
+//! Whatever an address leads to.
+
+use std::{
+    io,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use super::{
+    connection::Connection,
+    dgram::{Datagrams, is_too_long},
+};
+use crate::{
+    Error,
+    sink::{Sink, Written},
+    trap::Ledger,
+};
+
+/// A sink to whatever an address leads to: datagrams, a stream, or, over a unix socket, either.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    kind: Kind,
+    ledger: Mutex<Option<Arc<Ledger>>>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Datagrams(Datagrams),
+    Stream(Connection),
+    /// A unix socket of which only connecting tells what it takes.
+    Either {
+        datagrams: Datagrams,
+        stream: Connection,
+        is_stream: AtomicBool,
+    },
+}
+
+impl Wire {
+    pub(super) fn datagrams(datagrams: Datagrams) -> Self {
+        Self { kind: Kind::Datagrams(datagrams), ledger: Mutex::default() }
+    }
+
+    pub(super) fn stream(stream: Connection) -> Self {
+        Self { kind: Kind::Stream(stream), ledger: Mutex::default() }
+    }
+
+    pub(super) fn either(datagrams: Datagrams, stream: Connection) -> Self {
+        Self { kind: Kind::Either { datagrams, stream, is_stream: AtomicBool::new(false) }, ledger: Mutex::default() }
+    }
+
+    /// One datagram. What the system tells of earlier ones goes to the ledger.
+    fn send(&self, datagrams: &Datagrams, bytes: &[u8]) -> io::Result<Written> {
+        let result = datagrams.send(bytes);
+        self.settle(datagrams, datagrams.take_heard());
+        match result {
+            Ok(()) => Ok(Written::Through),
+            Err(error) if is_too_long(&error) => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("a datagram of {} bytes is more than the socket takes", bytes.len()),
+            )),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Wire {
+    /// Datagrams that were sent, and of which the system told later that nobody took them.
+    fn settle(&self, datagrams: &Datagrams, refused: u64) {
+        if refused == 0 {
+            return;
+        }
+        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(ledger) = ledger {
+            // One that another thread has sent may not be counted as written yet; its turn comes later.
+            datagrams.put_back(refused - ledger.lose(refused));
+            ledger.tell(&Error::io_at(
+                Path::new(&datagrams.peer().to_string()),
+                "send to",
+                io::Error::new(io::ErrorKind::ConnectionRefused, format!("{refused} sent before: nobody listened")),
+            ));
+        }
+    }
+}
+
+impl Sink for Wire {
+    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
+        match &self.kind {
+            Kind::Datagrams(datagrams) => self.send(datagrams, bytes),
+            Kind::Stream(stream) => stream.write(bytes),
+            Kind::Either { datagrams, stream, is_stream } => {
+                let first_is_stream = is_stream.load(Ordering::Relaxed);
+                let by = |as_stream| if as_stream { stream.write(bytes) } else { self.send(datagrams, bytes) };
+                match by(first_is_stream) {
+                    Err(error) if is_other_kind(&error) => {
+                        let result = by(!first_is_stream);
+                        if result.is_ok() {
+                            is_stream.store(!first_is_stream, Ordering::Relaxed);
+                        }
+                        result
+                    }
+                    result => result,
+                }
+            }
+        }
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        if let Kind::Datagrams(datagrams) | Kind::Either { datagrams, .. } = &self.kind {
+            self.settle(datagrams, datagrams.take_refused());
+        }
+        Ok(())
+    }
+
+    fn attach(&self, ledger: &Arc<Ledger>) {
+        // The last is the one: a queue is attached after what is behind it.
+        *self.ledger.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(ledger));
+    }
+}
+
+/// Whether a unix socket takes the other kind of connection.
+fn is_other_kind(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return error.raw_os_error() == Some(rustix::io::Errno::PROTOTYPE.raw_os_error());
+    #[cfg(not(unix))]
+    return false;
+}

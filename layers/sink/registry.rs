@@ -1,0 +1,290 @@
+//! Which files the handlers of this process have.
+//!
+//! Two that rotate one path would rename each other's files away, and whoever only appends would go on in a file that
+//! another has rotated (T37); a prune must not delete what a handler still writes to (T30).
+
+use std::{
+    any::Any,
+    fs::{self, File, Metadata},
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use crate::Error;
+
+/// A handler's right to a path, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    /// None for what is no regular file: any number of handlers may have a device.
+    number: Option<u64>,
+}
+
+struct Entry {
+    number: u64,
+    path: PathBuf,
+    /// The file it has open, wherever that was moved to.
+    open: Option<FileId>,
+    /// None for those that only append.
+    rotated: Option<Shareable>,
+}
+
+enum Shareable {
+    Coming,
+    There(Weak<dyn Any + Send + Sync>),
+}
+
+#[derive(Default)]
+struct Registry {
+    entries: Vec<Entry>,
+    last: u64,
+}
+
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry { entries: Vec::new(), last: 0 });
+static CHANGED: Condvar = Condvar::new();
+
+/// How long one waits for another thread that opens or closes the same path right now.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn registry() -> MutexGuard<'static, Registry> {
+    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// For a handler that only appends to a file: there may be several.
+///
+/// # Errors
+/// Another handler rotates it.
+pub(crate) fn claim(path: &Path) -> Result<Claim, Error> {
+    if is_no_regular_file(path) {
+        return Ok(Claim { number: None });
+    }
+    let mut registry = registry();
+    if registry.of(path).any(|entry| entry.rotated.is_some()) {
+        return Err(refused(path, "a rotating handler of this process has this file; use that one, or another path"));
+    }
+    Ok(registry.add(path, None))
+}
+
+/// For a handler that rotates a file: what `make` makes is shared by all handlers of this path, as far as it `fits` them.
+///
+/// # Errors
+/// Another handler only appends to it, or `make` or `fits` refuse.
+pub(crate) fn share<T: Send + Sync + 'static>(
+    path: &Path,
+    make: impl FnOnce(Claim) -> Result<T, Error>,
+    fits: impl FnOnce(&T) -> Result<(), Error>,
+) -> Result<Arc<T>, Error> {
+    let mut registry = registry();
+    let claim = loop {
+        if registry.of(path).any(|entry| entry.rotated.is_none()) {
+            return Err(refused(path, "another handler of this process appends to this file without rotating it"));
+        }
+        let Some(Shareable::There(other)) = registry.of(path).find_map(|entry| entry.rotated.as_ref()) else {
+            if registry.of(path).next().is_none() {
+                break registry.add(path, Some(Shareable::Coming));
+            }
+            registry = wait(registry, path)?;
+            continue;
+        };
+        match other.upgrade().map(Arc::downcast::<T>) {
+            Some(Ok(found)) => {
+                drop(registry);
+                fits(&found)?;
+                return Ok(found);
+            }
+            Some(Err(_)) => return Err(refused(path, "a handler of another kind rotates this file")),
+            // Its last owner is about to close it.
+            None => registry = wait(registry, path)?,
+        }
+    };
+    drop(registry);
+    let number = claim.number;
+    let made = Arc::new(make(claim)?);
+    let shared: Weak<dyn Any + Send + Sync> = Arc::downgrade(&made) as _;
+    if let Some(entry) = self::registry().entries.iter_mut().find(|entry| Some(entry.number) == number) {
+        entry.rotated = Some(Shareable::There(shared));
+    }
+    CHANGED.notify_all();
+    Ok(made)
+}
+
+fn wait<'a>(registry: MutexGuard<'a, Registry>, path: &Path) -> Result<MutexGuard<'a, Registry>, Error> {
+    let (registry, late) = CHANGED.wait_timeout(registry, PATIENCE).unwrap_or_else(PoisonError::into_inner);
+    if late.timed_out() {
+        return Err(refused(path, "another handler of this process has been opening or closing it for 5 seconds"));
+    }
+    Ok(registry)
+}
+
+fn refused(path: &Path, why: &str) -> Error {
+    Error::config(format_args!("cannot use {}: {why}", path.display()))
+}
+
+/// Whether a handler of this process has this path, or the file that is there.
+pub(crate) fn is_open(path: &Path) -> bool {
+    let id = fs::metadata(path).ok().as_ref().and_then(FileId::of);
+    let registry = registry();
+    (id.is_some() && registry.entries.iter().any(|entry| entry.open == id)) || registry.of(path).next().is_some()
+}
+
+impl Claim {
+    /// The handler has opened this file.
+    pub(crate) fn opened(&self, file: &File) {
+        let id = file.metadata().ok().as_ref().and_then(FileId::of);
+        if let Some(entry) = registry().entries.iter_mut().find(|entry| Some(entry.number) == self.number) {
+            entry.open = id;
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if self.number.is_some() {
+            registry().entries.retain(|entry| Some(entry.number) != self.number);
+            CHANGED.notify_all();
+        }
+    }
+}
+
+impl Registry {
+    /// Those that have this path, by whatever name.
+    fn of<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = &'a Entry> {
+        let place = true_path(path);
+        // Directories may have come, gone or been linked since an entry was made.
+        self.entries.iter().filter(move |entry| entry.path == path || true_path(&entry.path) == place)
+    }
+
+    fn add(&mut self, path: &Path, rotated: Option<Shareable>) -> Claim {
+        self.last += 1;
+        self.entries.push(Entry { number: self.last, path: path.to_owned(), open: None, rotated });
+        Claim { number: Some(self.last) }
+    }
+}
+
+/// Without symbolic links, as far as it exists.
+fn true_path(path: &Path) -> PathBuf {
+    if let Ok(path) = fs::canonicalize(path) {
+        return path;
+    }
+    match (path.parent().map(fs::canonicalize), path.file_name()) {
+        (Some(Ok(parent)), Some(name)) => parent.join(name),
+        _ => path.to_owned(),
+    }
+}
+
+fn is_no_regular_file(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|about| !about.is_file())
+}
+
+/// Which file it is, whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// None where the system has no such number.
+    #[cfg(unix)]
+    pub(crate) fn of(about: &Metadata) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt as _;
+        Some(Self { device: about.dev(), inode: about.ino() })
+    }
+
+    /// None where the system has no such number.
+    #[cfg(not(unix))]
+    pub(crate) fn of(_: &Metadata) -> Option<Self> {
+        None
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::sink::scratch::Dir;
+
+    struct Engine(&'static str, #[allow(dead_code)] Claim);
+
+    fn engine(path: &Path, name: &'static str) -> Result<Arc<Engine>, Error> {
+        let fits = |other: &Engine| if other.0 == name { Ok(()) } else { Err(Error::config("other settings")) };
+        share(path, |claim| Ok(Engine(name, claim)), fits)
+    }
+
+    #[test]
+    fn t37_those_that_append_may_be_several_and_not_beside_one_that_rotates() {
+        let dir = Dir::new();
+        let path = dir.path("app.log");
+        let (one, two) = (claim(&path).unwrap(), claim(&path).unwrap());
+        let error = engine(&path, "a").err().unwrap();
+        assert!(error.is_config() && error.to_string().contains(path.to_str().unwrap()), "{error}");
+        drop((one, two));
+        let rotating = engine(&path, "a").unwrap();
+        let error = claim(&path).unwrap_err();
+        assert!(error.is_config() && error.to_string().contains(path.to_str().unwrap()), "{error}");
+        drop(rotating);
+        claim(&path).unwrap();
+    }
+
+    #[test]
+    fn t37_those_that_rotate_share_or_are_refused() {
+        let dir = Dir::new();
+        let path = dir.path("app.log");
+        let first = engine(&path, "a").unwrap();
+        assert!(Arc::ptr_eq(&first, &engine(&path, "a").unwrap()));
+        assert_eq!(engine(&path, "b").err().unwrap().to_string(), "other settings");
+        assert!(share(&path, |_| Ok(7_u8), |_| Ok(())).unwrap_err().to_string().contains("another kind"));
+        drop(first);
+        assert_eq!(engine(&path, "b").unwrap().0, "b");
+        // A failed making leaves nothing behind.
+        share(&path, |_| Err::<(), _>(Error::new("no")), |_| Ok(())).unwrap_err();
+        engine(&path, "c").unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn t37_links_lead_to_one_file() {
+        let dir = Dir::new();
+        fs::create_dir(dir.path("real")).unwrap();
+        std::os::unix::fs::symlink(dir.path("real"), dir.path("link")).unwrap();
+        let _engine = engine(&dir.path("real/app.log"), "a").unwrap();
+        assert!(claim(&dir.path("link/app.log")).is_err());
+        assert!(claim(&dir.path("link/../real/app.log")).is_err());
+        claim(&dir.path("link/other.log")).unwrap();
+    }
+
+    #[test]
+    fn t37_threads_that_come_at_once_get_one() {
+        let dir = Dir::new();
+        let path = dir.path("app.log");
+        for _ in 0..20 {
+            let all: Vec<_> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| engine(&path, "a").unwrap())).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            assert!(all.iter().all(|one| Arc::ptr_eq(one, &all[0])));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn t30_a_file_is_known_by_its_inode_after_it_was_moved() {
+        let dir = Dir::new();
+        let path = dir.path("app.log");
+        let claim = claim(&path).unwrap();
+        assert!(is_open(&path));
+        claim.opened(&File::create(&path).unwrap());
+        fs::rename(&path, dir.path("app.log.1")).unwrap();
+        fs::write(dir.path("app.log.2"), "").unwrap();
+        assert!(is_open(&dir.path("app.log.1")) && !is_open(&dir.path("app.log.2")));
+        drop(claim);
+        assert!(!is_open(&dir.path("app.log.1")) && !is_open(&path));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn devices_belong_to_all() {
+        let _one = claim(Path::new("/dev/null")).unwrap();
+        assert!(!is_open(Path::new("/dev/null")));
+    }
+}

@@ -1,0 +1,210 @@
+//! Files that are exchanged for new ones in time: a [`FileSink`](super::FileSink) and the engine around it.
+//!
+//! # How a record is written
+//! The size and the time are compared with two numbers that were worked out beforehand; neither the clock nor the file is
+//! asked. Threads write at once, under a lock that only a rotation takes for itself: nobody writes to a file that has been
+//! rotated.
+//!
+//! # How a file is rotated
+//! By date: it is renamed to its name, which nobody has, and a new one is opened. By number: it is renamed to
+//! `BASE.rotating`, a new one is opened, and while others write to that already, `BASE.1` … move up and `BASE.rotating`
+//! becomes `BASE.1`. A process that dies in between leaves `BASE.rotating`; the next one finishes what was begun. No rename
+//! ever replaces a file.
+
+mod afterwards;
+mod crash;
+mod engine;
+mod exchange;
+mod lock;
+mod moves;
+mod names;
+mod settings;
+mod shared;
+mod slots;
+mod when;
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use self::engine::Engine;
+pub use self::{
+    lock::Sharing,
+    when::{Grid, TimeOfDay, Weekday, When},
+};
+pub(crate) use self::{settings::Settings, when::Schedule};
+use super::{FilePlace, Sink, Written, registry};
+use crate::{Error, trap::Ledger};
+
+/// A file that is exchanged for a new one by size, time or both. Made by
+/// [`RotatingFile::builder`](crate::output::RotatingFile::builder) and
+/// [`TimedFile::builder`](crate::output::TimedFile::builder).
+///
+/// Cheap to clone; clones write to the same open file, so one can be kept for [`rollover`](Self::rollover) while another hangs
+/// in a handler. It is a [`Sink`], and an [`io::Write`] and a [`MakeWriter`] for use elsewhere. The accounts are as for
+/// [`FileSink`](super::FileSink#accounts).
+pub struct RotatedFile {
+    engine: Arc<Engine>,
+    ledger: OnceLock<Arc<Ledger>>,
+    /// A second ledger came: whose a record is cannot be told.
+    several: AtomicBool,
+}
+
+impl RotatedFile {
+    /// A handler that has this very file shares it, if its settings are the same.
+    pub(crate) fn open(mut place: FilePlace, settings: Settings) -> Result<Self, Error> {
+        let path = place.path.clone();
+        let wanted = settings.clone();
+        let make = |claim| {
+            place.claim = Some(claim);
+            Engine::new(place, settings)
+        };
+        let engine = registry::share(&path, make, |engine: &Engine| engine.settings.fits(&wanted, engine.path()))?;
+        Ok(Self::of(engine))
+    }
+
+    fn of(engine: Arc<Engine>) -> Self {
+        Self { engine, ledger: OnceLock::new(), several: AtomicBool::new(false) }
+    }
+
+    /// The absolute path of the file in use.
+    pub fn path(&self) -> &Path {
+        self.engine.path()
+    }
+
+    /// Begins a new file now, whatever the size and the time (Python: `doRollover`). With
+    /// [`delay`](crate::output::RotatingFileBuilder::delay) the new one is made by the next record. What goes wrong is told to
+    /// the trap, and tried again when a rotation is due.
+    pub fn rollover(&self) {
+        self.engine.rollover(self.owner());
+    }
+
+    /// Opens the path again, for use after something else has moved the file away. What is buffered goes to the old file,
+    /// as far as that takes it.
+    ///
+    /// # Errors
+    /// The path cannot be opened; then the old file stays in use.
+    pub fn reopen(&self) -> Result<(), Error> {
+        self.engine.reopen()
+    }
+
+    /// Writes what is buffered and closes the file. The next record opens it again and is appended.
+    ///
+    /// # Errors
+    /// The buffer could not be written; then the file stays open.
+    pub fn close(&self) -> Result<(), Error> {
+        self.engine.close()
+    }
+
+    /// Waits until the files that were rotated so far are compressed and told to
+    /// [`on_rotation`](crate::output::RotatingFileBuilder::on_rotation); whether that came true in time. To be called at the end of `main`
+    /// where that matters; what is left undone is compressed at the next start.
+    pub fn settle(&self, deadline: Duration) -> bool {
+        self.engine.settle(deadline)
+    }
+
+    #[inline]
+    fn owner(&self) -> Option<&Arc<Ledger>> {
+        self.ledger.get().filter(|_| !self.several.load(Ordering::Relaxed))
+    }
+}
+
+/// Writes to the same file, on no handler's account until it hangs in one.
+impl Clone for RotatedFile {
+    fn clone(&self) -> Self {
+        Self::of(Arc::clone(&self.engine))
+    }
+}
+
+impl Sink for RotatedFile {
+    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
+        self.engine.put(bytes, None, self.owner())
+    }
+
+    #[inline]
+    fn write_of(&self, bytes: &[u8], time: SystemTime) -> io::Result<Written> {
+        self.engine.put(bytes, Some(time), self.owner())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.engine.flush()
+    }
+
+    fn attach(&self, ledger: &Arc<Ledger>) {
+        if !Arc::ptr_eq(self.ledger.get_or_init(|| Arc::clone(ledger)), ledger) {
+            self.several.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Each `write` takes one record, whole, or fails.
+impl Write for &RotatedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.engine.put(bytes, None, None).map(|_| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.engine.flush()
+    }
+}
+
+/// As for `&RotatedFile`.
+impl Write for RotatedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Write::write(&mut &*self, bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.engine.flush()
+    }
+}
+
+impl<'a> MakeWriter<'a> for RotatedFile {
+    type Writer = &'a Self;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self
+    }
+}
+
+impl fmt::Debug for RotatedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RotatedFile").field("path", &self.path()).finish_non_exhaustive()
+    }
+}
+
+/// A file that was rotated, for [`on_rotation`](crate::output::RotatingFileBuilder::on_rotation).
+#[derive(Debug)]
+pub struct Rollover {
+    base: PathBuf,
+    path: PathBuf,
+    file: File,
+}
+
+impl Rollover {
+    /// The path of the file in use.
+    pub fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// What the file is called now, compressed where that was asked for. A numbered file has another name after the next
+    /// rotation; [`file`](Self::file) stays this one.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file, open for reading.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+}

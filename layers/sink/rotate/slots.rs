@@ -1,0 +1,168 @@
+//! `BASE.1`, `BASE.2` …: the newest has the lowest number, and all move up for the next.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+use super::{
+    super::archive::{Hold, Rotated},
+    names::{Names, exists, is_file, number, rotated, variants, without_suffix},
+};
+use crate::Error;
+
+/// The numbered names, with whatever of them user code makes made beforehand.
+pub(super) struct Slots {
+    names: Names,
+    /// Where a namer makes them: from 1 on.
+    named: Option<Vec<PathBuf>>,
+    /// How many there may be.
+    most: Option<u64>,
+}
+
+/// More names than this are not made by a namer; files beyond stay where they are.
+const MOST_NAMED: u64 = 10_000;
+
+impl Slots {
+    /// Runs user code.
+    pub(super) fn new(names: &Names, most: Option<u64>) -> Result<Self, Error> {
+        let mut slots = Self { names: names.clone(), named: None, most };
+        if names.namer.is_none() {
+            return Ok(slots);
+        }
+        let mut named = Vec::new();
+        for number in 1..=most.unwrap_or(MOST_NAMED).min(MOST_NAMED) {
+            let name = names.numbered(number)?;
+            if named.last() == Some(&name) {
+                return Err(Error::config(format_args!(
+                    "the namer makes {} of two names: expected different ones",
+                    name.display()
+                )));
+            }
+            let is_last = most.is_none_or(|most| most > 100) && variants(&name).all(|path| !exists(&path));
+            named.push(name);
+            if is_last {
+                break;
+            }
+        }
+        slots.named = Some(named);
+        Ok(slots)
+    }
+
+    /// Where the newest goes.
+    pub(super) fn first(&self) -> io::Result<PathBuf> {
+        self.name(1).ok_or_else(|| io::Error::other("there is no name for it"))
+    }
+
+    fn name(&self, number: u64) -> Option<PathBuf> {
+        if self.most.is_some_and(|most| number > most) {
+            return None;
+        }
+        match &self.named {
+            Some(named) => named.get(usize::try_from(number).ok()?.checked_sub(1)?).cloned(),
+            None => self.names.numbered(number).ok(),
+        }
+    }
+
+    /// The numbers that have a file, ascending.
+    fn taken(&self) -> io::Result<Vec<u64>> {
+        let probed = match &self.named {
+            Some(named) => named.len() as u64,
+            None => self.most.unwrap_or(u64::MAX),
+        };
+        if self.named.is_some() || probed <= 16 {
+            let has_file =
+                |number: &u64| self.name(*number).is_some_and(|name| variants(&name).any(|path| is_file(&path)));
+            return Ok((1..=probed).filter(has_file).collect());
+        }
+        let (Some(dir), Some(base)) = (self.names.base.parent(), self.names.base.file_name()) else {
+            return Ok(Vec::new());
+        };
+        let mut taken = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let parsed = || {
+                let rest = name.as_encoded_bytes().strip_prefix(base.as_encoded_bytes())?.strip_prefix(b".")?;
+                number(without_suffix(rest))
+            };
+            if let Some(number) = parsed()
+                && number <= probed
+                && entry.file_type().is_ok_and(|kind| kind.is_file())
+            {
+                taken.push(number);
+            }
+        }
+        taken.sort_unstable();
+        taken.dedup();
+        Ok(taken)
+    }
+
+    /// All files, for a prune and for compression.
+    pub(super) fn found(&self) -> Result<Vec<Rotated>, Error> {
+        let taken = self.taken().map_err(|error| Error::io_at(&self.names.base, "list what was rotated of", error))?;
+        let mut found = Vec::new();
+        for number in taken {
+            let name = self.name(number).unwrap_or_default();
+            found.extend(variants(&name).filter_map(|path| rotated(path, UNIX_EPOCH, u64::MAX - number)));
+        }
+        Ok(found)
+    }
+
+    /// Whether something that is not ours is in the way.
+    pub(super) fn check(&self) -> io::Result<()> {
+        let beyond = self.taken()?.into_iter().filter_map(|number| self.name(number + 1));
+        for name in self.name(1).into_iter().chain(beyond) {
+            if let Some(path) = variants(&name).find(|path| exists(path) && !is_file(path)) {
+                return Err(in_the_way(&path));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the first name free, as Python does: each file moves up by one number, gaps stay, and the last is deleted where
+    /// another takes its place. `resuming` what was interrupted, only those before the first gap move: the others have.
+    pub(super) fn shift(&self, hold: &Hold, resuming: bool) -> io::Result<()> {
+        let mut taken = self.taken()?;
+        if resuming {
+            let run = taken.iter().zip(1..).take_while(|(number, expected)| **number == *expected).count();
+            taken.truncate(run);
+        }
+        for number in taken.into_iter().rev() {
+            let from = self.name(number).unwrap_or_default();
+            match self.name(number + 1) {
+                Some(to) => {
+                    remove(hold, &to)?;
+                    for (from, to) in variants(&from).zip(variants(&to)).filter(|(from, _)| is_file(from)) {
+                        hold.rename(&from, &to)?;
+                    }
+                }
+                // The last one: it goes when its place is needed.
+                None if number == 1 => remove(hold, &from)?,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Deletes what has a name, plain or compressed.
+fn remove(hold: &Hold, name: &Path) -> io::Result<()> {
+    for path in variants(name).filter(|path| exists(path)) {
+        if !is_file(&path) {
+            return Err(in_the_way(&path));
+        }
+        if !hold.remove(&path)? {
+            return Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                format!("{} is in use by another handler", path.display()),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn in_the_way(path: &Path) -> io::Error {
+    io::Error::new(io::ErrorKind::AlreadyExists, format!("{} is in the way: expected a file", path.display()))
+}

@@ -1,0 +1,344 @@
+//! `output::Datagram`: UDP and unix sockets, peers that are away, records that are too long.
+
+mod gelf;
+
+use std::{
+    io,
+    net::UdpSocket,
+    os::unix::net::UnixDatagram,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use proptest::prelude::*;
+use tracing_strata::{
+    Outcome, Record, Severity, Shared,
+    format::Json,
+    output::{Datagram, Oversize},
+    prelude::*,
+    trap::Trap,
+};
+
+use crate::places::{Bare, Dir, remembering};
+
+/// So that a test that waits for what never comes ends.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn server() -> (UdpSocket, u16) {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    // What a message of 128 chunks needs; the system gives less where it does not allow so much.
+    rustix::net::sockopt::set_socket_recv_buffer_size(&server, 1 << 20).unwrap();
+    let port = server.local_addr().unwrap().port();
+    (server, port)
+}
+
+fn next(server: &UdpSocket) -> Vec<u8> {
+    let mut bytes = vec![0; 70_000];
+    let length = server.recv(&mut bytes).unwrap();
+    bytes.truncate(length);
+    bytes
+}
+
+fn text(message: &str) -> Record {
+    Record::new(Severity::INFO, "a", message)
+}
+
+fn unix(path: &std::path::Path) -> UnixDatagram {
+    let server = UnixDatagram::bind(path).unwrap();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    server
+}
+
+fn next_unix(server: &UnixDatagram) -> String {
+    let mut bytes = vec![0; 300_000];
+    let length = server.recv(&mut bytes).unwrap();
+    String::from_utf8(bytes[..length].to_vec()).unwrap()
+}
+
+#[test]
+fn a_record_is_a_datagram_over_ipv4_ipv6_and_by_name() {
+    for (bind, host) in
+        [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "::1"), ("[::1]:0", "[::1]"), ("127.0.0.1:0", "localhost")]
+    {
+        // Not every machine has IPv6, and a name may mean either.
+        let Ok(server) = UdpSocket::bind(bind) else { continue };
+        server.set_read_timeout(Some(PATIENCE)).unwrap();
+        let handler = Datagram::udp(host, server.local_addr().unwrap().port()).format(Bare).direct().unwrap();
+        if host == "localhost" && "localhost:1".parse::<std::net::SocketAddr>().is_err() {
+            use std::net::ToSocketAddrs as _;
+            if ("localhost", 1).to_socket_addrs().unwrap().next().unwrap().is_ipv6() {
+                continue;
+            }
+        }
+        for message in ["one", "", "two\nlines"] {
+            assert_eq!(handler.handle(&text(message)).unwrap(), Outcome::Written);
+            assert_eq!(next(&server), message.as_bytes());
+        }
+    }
+}
+
+/// 18.3
+#[test]
+fn rule_18_3_a_path_is_a_unix_socket() {
+    let dir = Dir::new();
+    let server = unix(&dir.path("log"));
+    let handler = Datagram::unix(dir.path("log")).format(Bare).direct().unwrap();
+    handler.handle(&text("hello")).unwrap();
+    assert_eq!(next_unix(&server), "hello");
+    assert_eq!(handler.default_name(), dir.path("log").to_str().unwrap());
+}
+
+/// Nobody listens: the datagram that was lost is counted as failed when the system tells, not the one after it.
+#[test]
+fn a_refused_datagram_is_counted_as_failed_and_the_next_one_is_sent() {
+    let (server, port) = server();
+    drop(server);
+    let (trap, told) = remembering();
+    let handler = Datagram::udp("127.0.0.1", port).format(Bare).direct().unwrap();
+    let shared = Shared::with_trap("udp", handler, trap);
+    shared.deliver(&text("lost"));
+    assert_eq!((shared.stats().written, shared.stats().failed), (1, 0), "the system took it");
+    shared.deliver(&text("lost, too"));
+    assert_eq!((shared.stats().written, shared.stats().failed), (1, 1));
+    shared.flush().unwrap();
+    let stats = shared.stats();
+    assert_eq!((stats.accepted(), stats.written, stats.failed, stats.troubles), (2, 0, 2, 2));
+    let told = std::mem::take(&mut *told.lock().unwrap());
+    assert_eq!(told.len(), 2);
+    assert!(told[0].contains(&format!("udp 127.0.0.1:{port}")) && told[0].contains("refused"), "{told:?}");
+
+    // The server comes: what is sent now arrives, although the last one was refused.
+    shared.deliver(&text("lost again"));
+    let server = UdpSocket::bind(("127.0.0.1", port)).unwrap();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    shared.deliver(&text("arrives"));
+    assert_eq!(next(&server), b"arrives");
+    let stats = shared.stats();
+    assert_eq!((stats.accepted(), stats.written, stats.failed), (4, 1, 3));
+}
+
+/// 18.2: no wait after a failure; each record tries.
+#[test]
+fn rule_18_2_no_back_off_a_unix_server_that_comes_late_and_is_restarted_ten_times() {
+    let dir = Dir::new();
+    let path = dir.path("log");
+    let (trap, told) = remembering();
+    let shared = Shared::with_trap("unix", Datagram::unix(&path).format(Bare).direct().unwrap(), trap);
+    shared.deliver(&text("nobody is there"));
+    assert_eq!(shared.stats().failed, 1);
+    assert!(told.lock().unwrap()[0].starts_with(&format!("cannot send to {}: ", path.display())));
+    for round in 0..10 {
+        let server = unix(&path);
+        for number in 0..5 {
+            shared.deliver(&text(&format!("{round}.{number}")));
+        }
+        for number in 0..5 {
+            assert_eq!(next_unix(&server), format!("{round}.{number}"));
+        }
+        // A process that another test is starting may hold a copy of the socket for a moment.
+        server.shutdown(std::net::Shutdown::Both).unwrap();
+        drop(server);
+        std::fs::remove_file(&path).unwrap();
+        shared.deliver(&text("between"));
+    }
+    let stats = shared.stats();
+    assert_eq!((stats.accepted(), stats.written, stats.failed), (61, 50, 11));
+}
+
+/// Restarted ten times while two threads send: every record is somewhere, and what was read was written.
+#[test]
+fn a_server_that_is_restarted_under_load() {
+    let dir = Dir::new();
+    let path = dir.path("log");
+    let handler = Datagram::unix(&path).format(Bare).deadline(PATIENCE).direct().unwrap();
+    let shared = Shared::with_trap("unix", handler, Trap::silent());
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let senders: Vec<_> = (0..2)
+        .map(|thread| {
+            let (shared, stop) = (shared.clone(), Arc::clone(&stop));
+            std::thread::spawn(move || {
+                let mut sent = 0_u64;
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    shared.deliver(&text(&format!("{thread} {sent}")));
+                    let stats = shared.stats();
+                    assert!(stats.queued == 0 && stats.accepted() > 0);
+                    sent += 1;
+                }
+                sent
+            })
+        })
+        .collect();
+    let seen = Mutex::new(Vec::new());
+    for _ in 0..10 {
+        let server = unix(&path);
+        for _ in 0..50 {
+            seen.lock().unwrap().push(next_unix(&server));
+        }
+        server.shutdown(std::net::Shutdown::Both).unwrap();
+        drop(server);
+        std::fs::remove_file(&path).unwrap();
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    let sent: u64 = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
+    let (stats, seen) = (shared.stats(), seen.into_inner().unwrap());
+    assert_eq!(stats.accepted(), sent);
+    assert!(stats.written >= 500 && stats.written + stats.failed == sent, "{stats}");
+    // In order, whole, and none twice.
+    for thread in ["0 ", "1 "] {
+        let numbers: Vec<u64> =
+            seen.iter().filter_map(|text| text.strip_prefix(thread)).map(|number| number.parse().unwrap()).collect();
+        assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+    }
+}
+
+/// EAGAIN has a deadline, and who came too late does not make the next one wait.
+#[test]
+fn a_full_socket_blocks_nobody_for_long() {
+    let dir = Dir::new();
+    let server = unix(&dir.path("log"));
+    let handler = Datagram::unix(dir.path("log")).format(Bare).deadline(Duration::from_millis(20)).direct().unwrap();
+    let (trap, told) = remembering();
+    let shared = Shared::with_trap("unix", handler, trap);
+    let big = "x".repeat(50_000);
+    (0..200).for_each(|_| shared.deliver(&text(&big)));
+    let stats = shared.stats();
+    assert!(stats.written > 0 && stats.failed > 0 && stats.accepted() == 200, "{stats}");
+    assert!(told.lock().unwrap()[0].contains("took nothing for 20ms"));
+    for _ in 0..stats.written {
+        assert_eq!(next_unix(&server).len(), big.len());
+    }
+    shared.deliver(&text("room"));
+    assert_eq!(next_unix(&server), "room");
+}
+
+#[test]
+fn a_long_record_is_shortened_and_stays_what_it_is() {
+    let (server, port) = server();
+    let ledger = |limit: usize, message: &str| {
+        let handler = Datagram::udp("127.0.0.1", port).limit(limit).format(Json::new()).direct().unwrap();
+        let shared = Shared::with_trap("udp", handler, Trap::silent());
+        let mut record = text(message);
+        record.set("number", 7);
+        record.set("text", "é".repeat(message.len()).as_str());
+        shared.deliver(&record);
+        shared.stats()
+    };
+    for (limit, length) in [(65_507, 100_000), (1_400, 3_000), (500, 400)] {
+        let stats = ledger(limit, &"m".repeat(length));
+        assert_eq!((stats.written, stats.marked), (1, 1), "{limit}");
+        let bytes = next(&server);
+        assert!(bytes.len() <= limit && bytes.len() > limit / 4, "{} of {limit}", bytes.len());
+        let object: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(object["number"], 7);
+        let (message, text) = (object["message"].as_str().unwrap(), object["text"].as_str().unwrap());
+        assert!(text.ends_with(" bytes cut]"), "{text}");
+        assert!(message.starts_with("mmm"));
+    }
+    let stats = ledger(1_400, "short");
+    assert_eq!((stats.written, stats.marked), (1, 0));
+    next(&server);
+    // Nothing is left to cut.
+    let stats = ledger(64, "short");
+    assert_eq!((stats.written, stats.failed, stats.marked), (0, 1, 0));
+}
+
+#[test]
+fn a_long_record_is_refused_where_that_is_asked_for() {
+    let (_server, port) = server();
+    let handler = Datagram::udp("127.0.0.1", port).oversize(Oversize::Refuse).format(Bare).direct().unwrap();
+    assert_eq!(handler.handle(&text(&"x".repeat(65_507))).unwrap(), Outcome::Written);
+    let error = handler.handle(&text(&"x".repeat(65_508))).unwrap_err().to_string();
+    assert!(error.contains("65508 bytes") && error.contains("at most 65507"), "{error}");
+}
+
+/// EMSGSIZE of the system itself: a unix datagram has no limit but the socket's buffer.
+#[test]
+fn t56_what_the_system_calls_too_long_is_shortened_too() {
+    let dir = Dir::new();
+    let server = unix(&dir.path("log"));
+    let handler = Datagram::unix(dir.path("log")).format(Bare).direct().unwrap();
+    handler.handle(&text(&"x".repeat(2_000_000))).unwrap();
+    let came = next_unix(&server);
+    assert!(came.len() > 20_000 && came.ends_with(" bytes cut]"), "{}", came.len());
+    let handler = Datagram::unix(dir.path("log")).format(Bare).oversize(Oversize::Refuse).direct().unwrap();
+    let error = handler.handle(&text(&"x".repeat(2_000_000))).unwrap_err().to_string();
+    assert!(error.contains("2000000 bytes"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_is_refused_at_once() {
+    for (builder, expected) in [
+        (Datagram::udp("", 7), "host"),
+        (Datagram::udp("localhost", 0), "port"),
+        (Datagram::udp("localhost", 7).limit(10), "limit"),
+        (Datagram::unix(""), "path"),
+    ] {
+        let error = builder.direct().unwrap_err();
+        assert!(error.is_config() && error.to_string().contains(expected), "{error}");
+    }
+}
+
+/// The peer is absent at start: a name that does not exist (yet).
+#[test]
+fn a_host_name_that_is_not_found_fails_records_and_does_not_make_each_of_them_wait() {
+    let handler = Datagram::udp("no-such-host.invalid", 7).deadline(Duration::from_millis(500)).direct().unwrap();
+    let shared = Shared::with_trap("udp", handler, Trap::silent());
+    (0..1_000).for_each(|_| shared.deliver(&text("x")));
+    assert_eq!((shared.stats().failed, shared.stats().accepted()), (1_000, 1_000));
+    let io_kind = Datagram::udp("no-such-host.invalid", 7).direct().unwrap().handle(&text("x")).unwrap_err().io_kind();
+    assert!(io_kind.is_some_and(|kind| kind != io::ErrorKind::NotConnected));
+}
+
+#[test]
+fn behind_its_queue_a_refused_datagram_is_counted_on_the_queues_account() {
+    let (server, port) = server();
+    drop(server);
+    let (trap, told) = remembering();
+    let (queue, guard) = Datagram::udp("127.0.0.1", port).format(Bare).spawn().unwrap();
+    let shared = Shared::with_trap("udp", queue, trap);
+    (0..10).for_each(|_| shared.deliver(&text("lost")));
+    guard.flush(PATIENCE).unwrap();
+    // The last may have been settled after the question was asked.
+    guard.flush(PATIENCE).unwrap();
+    let stats = shared.stats();
+    assert_eq!((stats.accepted(), stats.written, stats.failed, stats.queued), (10, 0, 10, 0), "{stats}");
+    assert!(!told.lock().unwrap().is_empty());
+    guard.shutdown(PATIENCE).unwrap();
+}
+
+#[test]
+fn behind_its_queue_a_marked_record_is_counted_and_dropping_it_sends_what_waits() {
+    let (server, port) = server();
+    let shared = Datagram::udp("127.0.0.1", port).limit(200).format(Bare).build().unwrap().shared("udp");
+    shared.deliver(&text(&"x".repeat(1_000)));
+    shared.flush().unwrap();
+    assert_eq!((shared.stats().written, shared.stats().marked), (1, 1));
+    shared.deliver(&text("waits"));
+    drop(shared);
+    assert!(next(&server).ends_with(b" bytes cut]"));
+    assert_eq!(next(&server), b"waits");
+}
+
+proptest! {
+    /// T56: whatever stands in whichever part, it is one datagram, which holds one JSON object.
+    #[test]
+    fn t56_a_record_is_one_datagram_and_one_object(
+        message in any::<String>(), target in any::<String>(),
+        fields in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..4),
+    ) {
+        let (server, port) = server();
+        let handler = Datagram::udp("127.0.0.1", port).direct().unwrap();
+        let mut record = Record::new(Severity::INFO, &target, &message);
+        for (name, value) in &fields {
+            record.set(name.clone(), value.as_str());
+        }
+        handler.handle(&record).unwrap();
+        handler.handle(&text("the end")).unwrap();
+        let object: serde_json::Value = serde_json::from_slice(&next(&server)).unwrap();
+        prop_assert_eq!(object["message"].as_str(), Some(message.as_str()));
+        prop_assert_eq!(object["target"].as_str(), Some(target.as_str()));
+        let last: serde_json::Value = serde_json::from_slice(&next(&server)).unwrap();
+        prop_assert_eq!(&last["message"], "the end");
+    }
+}

@@ -1,0 +1,7 @@
+//! Syslog: what is sent, and how it gets there.
+
+mod injection;
+mod message;
+mod parser;
+mod python;
+mod wires;
