@@ -32,6 +32,16 @@ impl Context {
         Self::default()
     }
 
+    #[cfg(feature = "otlp")]
+    pub(crate) fn keeper(&self) -> &SpanKeeper {
+        &self.spans
+    }
+
+    #[cfg(feature = "otlp")]
+    pub(crate) fn keeper_mut(&mut self) -> &mut SpanKeeper {
+        &mut self.spans
+    }
+
     /// Makes trace ids for spans: each has a span id of its own, in the trace of its field
     /// [`traceparent`](crate::record::TraceParent::FIELD), else in that of the spans around it, else in a new one. All
     /// records have them, and [`current_traceparent`](super::current_traceparent) gives them on. Where a tracing SDK has

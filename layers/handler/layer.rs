@@ -100,6 +100,16 @@ impl<H: Handler> HandlerLayer<H> {
         self
     }
 
+    #[cfg(feature = "otlp")]
+    pub(crate) fn keeper(&self) -> &SpanKeeper {
+        &self.spans
+    }
+
+    #[cfg(feature = "otlp")]
+    pub(crate) fn keeper_mut(&mut self) -> &mut SpanKeeper {
+        &mut self.spans
+    }
+
     /// Makes trace ids for spans, as [`Context::trace_ids`](crate::Context::trace_ids) does: where one layer of a
     /// registry does it, all have them.
     pub fn trace_ids(mut self) -> Self {

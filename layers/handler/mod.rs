@@ -24,6 +24,8 @@ use std::{
 };
 
 pub(crate) use self::place::panicked;
+#[cfg(feature = "otlp")]
+pub(crate) use self::spans::{SpanKeeper, held};
 pub use self::{
     context::Context,
     current::{current_trace_context, current_traceparent},

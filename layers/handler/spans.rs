@@ -25,21 +25,31 @@ use crate::{
 /// Keeps the fields of spans where all layers and records find them. Each of our layers has one; whichever sees a span
 /// first stores it.
 #[derive(Default)]
-pub(super) struct SpanKeeper {
+pub(crate) struct SpanKeeper {
     home: AtomicUsize,
     dispatch: OnceLock<WeakDispatch>,
     /// Makes trace ids for new spans.
     sampler: Option<Box<Sampler>>,
+    /// Notes when spans begin and end, for those that export them.
+    #[cfg(feature = "otlp")]
+    traces: bool,
 }
 
 impl SpanKeeper {
     /// From now on it makes trace ids for new spans.
-    pub(super) fn make_ids(&mut self, sampler: Box<Sampler>) {
+    pub(crate) fn make_ids(&mut self, sampler: Box<Sampler>) {
         self.sampler = Some(sampler);
     }
 
+    /// As [`make_ids`](Self::make_ids), and notes when the spans begin and end.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn trace_spans(&mut self, sampler: Box<Sampler>) {
+        self.make_ids(sampler);
+        self.traces = true;
+    }
+
     /// Learns which subscriber it belongs to.
-    pub(super) fn settle(&self, dispatch: &Dispatch) {
+    pub(crate) fn settle(&self, dispatch: &Dispatch) {
         if let Some(registry) = dispatch.downcast_ref::<Registry>() {
             self.home.store(std::ptr::from_ref(registry).addr(), Ordering::Relaxed);
             // Set already: the same subscriber registered again, or a clone of its dispatch; the first serves.
@@ -81,7 +91,7 @@ impl SpanKeeper {
         self.known_home()
     }
 
-    pub(super) fn new_span<S>(
+    pub(crate) fn new_span<S>(
         &self,
         attributes: &span::Attributes<'_>,
         id: &span::Id,
@@ -124,9 +134,13 @@ impl SpanKeeper {
         if let Some(sampler) = &self.sampler {
             data.make_ids(sampler);
         }
+        #[cfg(feature = "otlp")]
+        if self.traces {
+            data.traced().begin();
+        }
     }
 
-    pub(super) fn record<S>(&self, id: &span::Id, values: &span::Record<'_>, context: &LayerContext<'_, S>)
+    pub(crate) fn record<S>(&self, id: &span::Id, values: &span::Record<'_>, context: &LayerContext<'_, S>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
@@ -137,7 +151,7 @@ impl SpanKeeper {
         data.record(&fields);
     }
 
-    pub(super) fn enter<S>(&self, id: &span::Id, context: &LayerContext<'_, S>)
+    pub(crate) fn enter<S>(&self, id: &span::Id, context: &LayerContext<'_, S>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
@@ -155,13 +169,13 @@ impl SpanKeeper {
         }
     }
 
-    pub(super) fn exit(&self, id: &span::Id) {
+    pub(crate) fn exit(&self, id: &span::Id) {
         record::exit(self.known_home(), id.into_u64());
     }
 
     /// A span closes: those who keep something for its tree are told, once, whichever of our layers hears of it first.
     #[inline]
-    pub(super) fn close<S>(&self, id: &span::Id, context: &LayerContext<'_, S>)
+    pub(crate) fn close<S>(&self, id: &span::Id, context: &LayerContext<'_, S>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
@@ -174,7 +188,7 @@ impl SpanKeeper {
 
     /// The innermost span of an event.
     #[inline]
-    pub(super) fn leaf<S>(&self, event: &Event<'_>, context: &LayerContext<'_, S>) -> Option<Arc<SpanData>>
+    pub(crate) fn leaf<S>(&self, event: &Event<'_>, context: &LayerContext<'_, S>) -> Option<Arc<SpanData>>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
@@ -220,6 +234,6 @@ impl SpanKeeper {
     }
 }
 
-pub(super) fn held<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Arc<SpanData>> {
+pub(crate) fn held<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Arc<SpanData>> {
     span.extensions().get::<Held>().and_then(Held::data)
 }

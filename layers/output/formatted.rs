@@ -8,7 +8,7 @@ use std::{
     fmt, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use crate::{Error, Format, Handler, Outcome, Record, Severity, Sink, handler::panicked, sink::Written, trap::Ledger};
@@ -36,20 +36,30 @@ pub struct Formatted<F, S> {
     place: Cow<'static, str>,
     terminator: Cow<'static, str>,
     flush_on: Option<Severity>,
+    sync_on: Option<Severity>,
+    ledger: OnceLock<Arc<Ledger>>,
 }
 
 impl<F: Format, S: Sink> Formatted<F, S> {
     /// A format before a sink; the format is [told](Format::adapt) whether the sink is a terminal.
     pub fn new(mut format: F, sink: S) -> Self {
         format.adapt(sink.is_terminal());
-        Self { format, sink, place: "sink".into(), terminator: "\n".into(), flush_on: None }
+        Self {
+            format,
+            sink,
+            place: "sink".into(),
+            terminator: "\n".into(),
+            flush_on: None,
+            sync_on: None,
+            ledger: OnceLock::new(),
+        }
     }
 
     /// Replaces the format.
     pub fn format<G: Format>(self, mut format: G) -> Formatted<G, S> {
-        let Self { sink, place, terminator, flush_on, .. } = self;
+        let Self { sink, place, terminator, flush_on, sync_on, ledger, .. } = self;
         format.adapt(sink.is_terminal());
-        Formatted { format, sink, place, terminator, flush_on }
+        Formatted { format, sink, place, terminator, flush_on, sync_on, ledger }
     }
 
     /// What follows each record (default: `"\n"`). Whatever it is, a record that was written in part only is told from
@@ -62,6 +72,12 @@ impl<F: Format, S: Sink> Formatted<F, S> {
     /// Flushes the sink after each record at or above a severity (default: never). For sinks that hold records back.
     pub fn flush_on(mut self, least: impl Into<Severity>) -> Self {
         self.flush_on = Some(least.into());
+        self
+    }
+
+    /// Has the sink [sync](Sink::sync) after each record at or above a severity (default: never): bring its bytes to the disk.
+    pub fn sync_on(mut self, least: impl Into<Severity>) -> Self {
+        self.sync_on = Some(least.into());
         self
     }
 
@@ -91,6 +107,19 @@ impl<F: Format, S: Sink> Formatted<F, S> {
             .map_err(Error::of_a_held_record)
     }
 
+    /// Syncs after a record. That is written, or on the ledger, whatever becomes of the sync.
+    fn sync_after(&self) -> Result<(), Error> {
+        let result = catch_unwind(AssertUnwindSafe(|| self.sink.sync().map_err(|error| self.refused("sync", error))))
+            .unwrap_or_else(|panic| Err(panicked("sync", &*panic)));
+        match (result, self.ledger.get()) {
+            (Err(error), Some(ledger)) => {
+                ledger.tell(&error);
+                Ok(())
+            }
+            (result, _) => result,
+        }
+    }
+
     #[cold]
     fn refused(&self, doing: &str, error: io::Error) -> Error {
         Error::io_at(Path::new(&*self.place), doing, error)
@@ -107,7 +136,9 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
             }
             self.sink.write_of(line, record.time()).map_err(|error| self.refused("write to", error))
         })?;
-        if self.flush_on.is_some_and(|least| record.severity() >= least) {
+        if self.sync_on.is_some_and(|least| record.severity() >= least) {
+            self.sync_after()?;
+        } else if self.flush_on.is_some_and(|least| record.severity() >= least) {
             self.flush_after(written)?;
         }
         Ok(match written {
@@ -122,6 +153,7 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
     }
 
     fn attach(&self, ledger: &Arc<Ledger>) {
+        self.ledger.get_or_init(|| Arc::clone(ledger));
         self.sink.attach(ledger);
     }
 

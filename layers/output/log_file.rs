@@ -11,7 +11,7 @@ use super::Formatted;
 use crate::{
     Error, Format, Severity,
     format::Text,
-    sink::{FilePlace, FileSink, claim},
+    sink::{Durability, FilePlace, FileSink, Watch, claim},
 };
 
 /// Makes handlers that append to a file.
@@ -51,7 +51,8 @@ use crate::{
 /// The buffer is written when the next record finds no room in it, at a flush, after a record of
 /// [`flush_on`](LogFileBuilder::flush_on) or above, and when the last clone of the sink is dropped; never by a clock.
 /// **A global subscriber is never dropped:** keep a clone of the sink, or the handler as [`Shared`](crate::Shared), and
-/// flush it at the end of `main` and before `std::process::exit`. Nothing calls fsync.
+/// flush it at the end of `main` and before `std::process::exit`, or call [`flush_all`](crate::flush_all). Nothing calls
+/// fsync unless a [`Durability`] is asked for, which has the whole table.
 ///
 /// # When it blocks
 /// As long as write(2) does. No lock is held over it without a buffer; with one, threads wait while it is written. On
@@ -62,6 +63,8 @@ use crate::{
 /// [`build`](LogFileBuilder::build) says what could not be done, and with which path. Later failures go to the trap and
 /// the ledger, record by record; every record tries again. With a buffer, what could not be written is kept and tried
 /// again while there is room; after that new records fail. What is still held when the sink is dropped counts as failed.
+///
+/// A file that is moved away or deleted is written to as before, as in Python; [`WatchedFile`](super::WatchedFile) notices.
 ///
 /// # Differences from Python
 /// - `mode='w'` is [`truncate(true)`](LogFileBuilder::truncate): only the first opening truncates, and after
@@ -82,12 +85,15 @@ impl LogFile {
     /// | [`create_dirs`](LogFileBuilder::create_dirs) | false |
     /// | [`buffer`](LogFileBuilder::buffer) | none |
     /// | [`flush_on`](LogFileBuilder::flush_on) | never |
+    /// | [`durability`](LogFileBuilder::durability) | [`Durability::system`] |
+    /// | [`watch`](LogFileBuilder::watch) | not |
     pub fn builder(path: impl Into<PathBuf>) -> LogFileBuilder {
         LogFileBuilder {
-            place: FilePlace { path: path.into(), ..FilePlace::default() },
+            place: FilePlace::at(path.into()),
             delay: false,
             buffer: None,
             flush_on: None,
+            sync_on: None,
             format: Text::new(),
         }
     }
@@ -109,6 +115,7 @@ pub struct LogFileBuilder<F = Text> {
     delay: bool,
     buffer: Option<usize>,
     flush_on: Option<Severity>,
+    sync_on: Option<Severity>,
     format: F,
 }
 
@@ -151,10 +158,24 @@ impl<F: Format> LogFileBuilder<F> {
         self
     }
 
+    /// When the file is synced to the disk (default: never).
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.place.durability(durability);
+        self.sync_on = durability.on;
+        self
+    }
+
+    /// Looks before writing whether the path still leads to the file, and opens it again if not: see
+    /// [`WatchedFile`](super::WatchedFile).
+    pub fn watch(mut self, watch: Watch) -> Self {
+        self.place.watch(watch);
+        self
+    }
+
     /// The format.
     pub fn format<G: Format>(self, format: G) -> LogFileBuilder<G> {
-        let Self { place, delay, buffer, flush_on, .. } = self;
-        LogFileBuilder { place, delay, buffer, flush_on, format }
+        let Self { place, delay, buffer, flush_on, sync_on, .. } = self;
+        LogFileBuilder { place, delay, buffer, flush_on, sync_on, format }
     }
 
     /// The handler.
@@ -164,17 +185,21 @@ impl<F: Format> LogFileBuilder<F> {
     /// cannot be opened: its directory is missing, it is a directory, it may not be written, the disk is full. The message
     /// names the path and what was tried.
     pub fn build(self) -> Result<Formatted<F, FileSink>, Error> {
-        let Self { place, delay, buffer, flush_on, format } = self;
+        let Self { place, delay, buffer, flush_on, sync_on, format } = self;
         let sink = open(place, delay, buffer)?;
         let name = sink.path().display().to_string();
-        let formatted = Formatted::new(format, sink).place(name);
-        Ok(match flush_on {
-            Some(least) => formatted.flush_on(least),
-            None => formatted,
-        })
+        let mut formatted = Formatted::new(format, sink).place(name);
+        if let Some(least) = flush_on {
+            formatted = formatted.flush_on(least);
+        }
+        if let Some(least) = sync_on {
+            formatted = formatted.sync_on(least);
+        }
+        Ok(formatted)
     }
 
-    /// The sink alone, for use as an [`io::Write`] or a `MakeWriter`; the format and `flush_on` are of no use there.
+    /// The sink alone, for use as an [`io::Write`] or a `MakeWriter`; the format, `flush_on` and `sync_on` are of no use
+    /// there.
     ///
     /// # Errors
     /// As for [`build`](Self::build).

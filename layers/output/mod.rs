@@ -1,6 +1,6 @@
 //! Places where records end.
 //!
-//! Python: `logging.StreamHandler`, `FileHandler`, `NullHandler`, `handlers.RotatingFileHandler`,
+//! Python: `logging.StreamHandler`, `FileHandler`, `NullHandler`, `handlers.WatchedFileHandler`, `handlers.RotatingFileHandler`,
 //! `handlers.TimedRotatingFileHandler`, `handlers.DatagramHandler`, `handlers.SysLogHandler`.
 //!
 //! Each is a [`Handler`](crate::Handler). Those of lines are a [`Formatted`]: a [`Format`](crate::Format), which makes
@@ -17,6 +17,7 @@ mod rotating;
 mod stream;
 mod syslog;
 mod timed;
+mod watched_file;
 
 #[cfg(feature = "gelf")]
 pub use self::datagram::GelfChunks;
@@ -31,5 +32,6 @@ pub use self::{
     stream::Stream,
     syslog::{Syslog, SyslogBuilder},
     timed::TimedFile,
+    watched_file::WatchedFile,
 };
 pub use crate::sink::{Grid, Rollover, Sharing, TimeOfDay, Weekday, When};

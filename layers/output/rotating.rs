@@ -16,7 +16,8 @@ use crate::{
     clock::Clock,
     format::Text,
     sink::{
-        Compression, FilePlace, Grid, Retention, Rollover, RotatedFile, Schedule, Settings, Sharing, TimeOfDay, When,
+        Compression, Durability, FilePlace, Grid, Retention, Rollover, RotatedFile, Schedule, Settings, Sharing,
+        TimeOfDay, When,
     },
 };
 
@@ -61,7 +62,7 @@ use crate::{
 /// | [`namer`](RotatingFileBuilder::namer), [`rotator`](RotatingFileBuilder::rotator), [`on_rotation`](RotatingFileBuilder::on_rotation) | none |
 /// | [`latest`](RotatingFileBuilder::latest) | no link |
 /// | [`sharing`](RotatingFileBuilder::sharing) | [`Sharing::Unguarded`] |
-/// | [`delay`](RotatingFileBuilder::delay), [`mode`](RotatingFileBuilder::mode), [`create_dirs`](RotatingFileBuilder::create_dirs), [`buffer`](RotatingFileBuilder::buffer), [`flush_on`](RotatingFileBuilder::flush_on) | as for [`LogFile`](super::LogFile) |
+/// | [`delay`](RotatingFileBuilder::delay), [`mode`](RotatingFileBuilder::mode), [`create_dirs`](RotatingFileBuilder::create_dirs), [`buffer`](RotatingFileBuilder::buffer), [`flush_on`](RotatingFileBuilder::flush_on), [`durability`](RotatingFileBuilder::durability) | as for [`LogFile`](super::LogFile) |
 ///
 /// Files whose names are not in full those of rotated files are never renamed and never deleted: `shop.jsonl.old`,
 /// `shop.jsonl.01` and `shop.jsonl.1.bak` are safe, directories and links, too. `shop.jsonl.1.gz` and `.zst` move with the others.
@@ -127,7 +128,7 @@ enum Zone {
 impl RotatingFileBuilder {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
-            place: FilePlace { path, ..FilePlace::default() },
+            place: FilePlace::at(path),
             settings: Settings::default(),
             when: None,
             interval: 1,
@@ -292,6 +293,12 @@ impl<F: Format> RotatingFileBuilder<F> {
         self
     }
 
+    /// When the file is synced to the disk (default: never). A file is synced before it is rotated.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.settings.durability = durability;
+        self
+    }
+
     /// The format.
     pub fn format<G: Format>(self, format: G) -> RotatingFileBuilder<G> {
         let Self { place, settings, when, interval, at, grid, zone, flush_on, .. } = self;
@@ -303,16 +310,20 @@ impl<F: Format> RotatingFileBuilder<F> {
     /// # Errors
     /// - The path is empty, or cannot be opened (without [`delay`](Self::delay)).
     /// - The interval is 0, there is no such zone, [`at_time`](Self::at_time) is without effect, the namer does not work, a rotator meets
-    ///   [`Sharing::Shared`].
+    ///   [`Sharing::Shared`], or a buffer with a [`durability`](Self::durability) does.
     /// - Another process has the file ([`Sharing::Exclusive`]), or another handler of this process, with other settings or without rotation.
     pub fn build(self) -> Result<Formatted<F, RotatedFile>, Error> {
+        let sync_on = self.settings.durability.on;
         let (sink, flush_on, format) = self.parts()?;
         let name = sink.path().display().to_string();
-        let formatted = Formatted::new(format, sink).place(name);
-        Ok(match flush_on {
-            Some(least) => formatted.flush_on(least),
-            None => formatted,
-        })
+        let mut formatted = Formatted::new(format, sink).place(name);
+        if let Some(least) = flush_on {
+            formatted = formatted.flush_on(least);
+        }
+        if let Some(least) = sync_on {
+            formatted = formatted.sync_on(least);
+        }
+        Ok(formatted)
     }
 
     /// The sink alone, for use as an [`io::Write`] or a `MakeWriter`; the format and `flush_on` are of no use there.
@@ -328,12 +339,22 @@ impl<F: Format> RotatingFileBuilder<F> {
         let Self { mut place, mut settings, flush_on, format, .. } = self;
         place.path = absolute(&place.path)?;
         place.mode = settings.mode;
+        place.durability(settings.durability);
         if let Some(link) = &settings.latest {
             settings.latest = Some(absolute(link)?);
         }
         if settings.rotator.is_some() && settings.sharing == Sharing::Shared {
             return Err(Error::config(format_args!(
                 "cannot use {}: a rotator cannot be combined with Sharing::Shared; use on_rotation",
+                place.path.display()
+            )));
+        }
+        if settings.sharing == Sharing::Shared
+            && settings.buffer.is_some()
+            && settings.durability != Durability::system()
+        {
+            return Err(Error::config(format_args!(
+                "cannot use {}: a durability cannot be combined with a buffer and Sharing::Shared; leave out the buffer",
                 place.path.display()
             )));
         }

@@ -31,6 +31,8 @@ pub(crate) struct SpanData {
     #[cfg(feature = "opentelemetry")]
     id: u64,
     ids: Ids,
+    #[cfg(feature = "otlp")]
+    traced: super::Traced,
     is_late: AtomicBool,
     late: Mutex<Option<Arc<Fields>>>,
     /// What a format made of the fields; from the second time on, as many spans have one record or none.
@@ -115,6 +117,31 @@ impl SpanData {
 
     pub(crate) fn parent(&self) -> Option<&Arc<SpanData>> {
         self.parent.as_ref()
+    }
+
+    #[cfg(feature = "otlp")]
+    #[inline]
+    pub(crate) fn traced(&self) -> &super::Traced {
+        &self.traced
+    }
+
+    #[cfg(feature = "otlp")]
+    pub(crate) fn metadata(&self) -> Option<&'static Metadata<'static>> {
+        self.metadata
+    }
+
+    #[cfg(feature = "otlp")]
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its fields, with what was recorded until now.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn read_fields<R>(&self, read: impl FnOnce(&Fields) -> R) -> R {
+        match self.late() {
+            Some(late) => read(&late),
+            None => read(&self.fields),
+        }
     }
 
     /// The ids of the `traceparent` it was made with.
@@ -218,6 +245,8 @@ impl Drop for Held {
         span.fields.clear();
         span.trace = None;
         span.ids.clear();
+        #[cfg(feature = "otlp")]
+        span.traced.clear();
         if std::mem::take(span.is_late.get_mut()) {
             *span.late.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
         }
@@ -327,6 +356,12 @@ pub(crate) fn exit(home: Home, id: u64) {
         let index = stack.iter().rposition(is_it)?;
         Some(stack.remove(index))
     });
+    #[cfg(feature = "otlp")]
+    if let Some(Some(entry)) = left.as_ref().ok()
+        && !entry.again
+    {
+        entry.data.traced.leave();
+    }
     // Dropped here, outside the borrow.
     drop(left);
 }

@@ -305,7 +305,7 @@ impl Fields {
 
     /// The same with what is kept for later ones.
     #[inline]
-    pub(super) fn held_bytes(&self) -> usize {
+    pub(crate) fn held_bytes(&self) -> usize {
         self.text.capacity()
             + self.bytes.capacity()
             + self.slots.capacity() * size_of::<Slot>()

@@ -87,7 +87,7 @@ impl SpanData {
     }
 
     /// The ids of this span, or of the nearest one around it that has some.
-    fn nearest_trace(&self) -> Option<TraceParent> {
+    pub(crate) fn nearest_trace(&self) -> Option<TraceParent> {
         let mut next = Some(self);
         while let Some(span) = next {
             let ids = span.ids().foreign().or_else(|| span.ids().made_or(span.remote()));

@@ -32,6 +32,8 @@ mod shorten;
 mod tape;
 mod thread;
 mod trace;
+#[cfg(feature = "otlp")]
+mod traced;
 mod value;
 mod visible;
 
@@ -43,6 +45,8 @@ use std::{
 
 use tracing_core::Metadata;
 
+#[cfg(feature = "otlp")]
+pub(crate) use self::traced::{SpanEvent, Traced};
 pub(crate) use self::{
     capture::{FUNCTION_FIELD, SEVERITY_FIELD, STACK_FIELD, capture_fields, severity_of},
     context::{

@@ -1,6 +1,8 @@
 //! Who is speaking: the thread's name and id, asked for once per thread.
 
 use std::cell::OnceCell;
+#[cfg(feature = "otlp")]
+use std::sync::Arc;
 
 pub(super) struct ThreadInfo {
     pub(super) name: Box<str>,
@@ -25,6 +27,19 @@ pub(super) fn with<R>(use_it: impl FnOnce(&str, u64) -> R) -> R {
         (_, Some(use_it)) => use_it("", os_id()),
         (_, None) => unreachable!("the closure was taken, so its result is here"),
     }
+}
+
+/// This thread's id and name, for those who keep the name.
+#[cfg(feature = "otlp")]
+pub(super) fn shared() -> (u64, Option<Arc<str>>) {
+    thread_local! {
+        static NAME: OnceCell<Option<Arc<str>>> = const { OnceCell::new() };
+    }
+    with(|name, id| {
+        let make = || (!name.is_empty()).then(|| Arc::from(name));
+        // The thread is ending: no name is kept.
+        (id, NAME.try_with(|kept| kept.get_or_init(make).clone()).unwrap_or_default())
+    })
 }
 
 fn ask() -> ThreadInfo {

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
-use super::line::Tail;
+use super::{line::Tail, registry::FileId};
 
 /// Where files come from; a scripted one in tests.
 pub(super) trait Place: Send + Sync + 'static {
@@ -13,6 +13,34 @@ pub(super) trait Place: Send + Sync + 'static {
 
     /// Opens, or opens again.
     fn open(&self) -> io::Result<Opened<Self::File>>;
+
+    /// Whether it is time to look where the path leads.
+    #[inline]
+    fn is_due(&self) -> bool {
+        false
+    }
+
+    /// Whether the path leads to another file than this one, or nowhere.
+    fn is_elsewhere(&self, file: Option<FileId>) -> bool {
+        let _ = file;
+        false
+    }
+
+    /// What is written to the file is gone with it: it has no name any more.
+    fn is_lost(&self, file: &Self::File) -> bool {
+        let _ = file;
+        false
+    }
+
+    /// The file is left for another, or for good.
+    fn leave(&self, file: &Self::File) {
+        let _ = file;
+    }
+
+    /// Something failed and cost no record.
+    fn note(&self, doing: &'static str, error: io::Error) {
+        let _ = (doing, error);
+    }
 }
 
 /// One attempt at writing, as write(2): the system appends what it takes at the end.
@@ -28,6 +56,7 @@ pub(super) struct Opened<F> {
     pub(super) takes_turns: bool,
     /// It ends in a part of a line.
     pub(super) unended: bool,
+    pub(super) id: Option<FileId>,
 }
 
 /// What is to become of the open file.
@@ -61,7 +90,10 @@ impl<P: Place> Append<P> {
 
     #[inline]
     pub(super) fn write(&self, record: &[u8]) -> io::Result<()> {
-        let opened = self.opened()?;
+        let mut opened = self.opened()?;
+        if self.place.is_due() && self.place.is_elsewhere(opened.id) {
+            opened = self.follow(&opened)?;
+        }
         self.write_to(&opened, record)
     }
 
@@ -85,10 +117,10 @@ impl<P: Place> Append<P> {
         let (swap, result) = work(&self.place, open.as_ref().map(|opened| &opened.file));
         match swap {
             Swap::Keep => {}
-            Swap::Close => *open = None,
+            Swap::Close => self.leave(open.take()),
             Swap::Open(opened) => {
                 self.tail.set(opened.unended);
-                *open = Some(Arc::new(opened));
+                self.leave(open.replace(Arc::new(opened)));
             }
         }
         result
@@ -123,18 +155,56 @@ impl<P: Place> Append<P> {
         self.tail.write(record, |bytes| file.write(bytes))
     }
 
+    /// Opens the path again, as it leads elsewhere. Where that fails, the old file stays in use as long as it has a name.
+    #[cold]
+    fn follow(&self, old: &Arc<Opened<P::File>>) -> io::Result<Arc<Opened<P::File>>> {
+        let _turn = self.turn();
+        let now = self.opened()?;
+        if !Arc::ptr_eq(&now, old) && !self.place.is_elsewhere(now.id) {
+            // Another thread was quicker.
+            return Ok(now);
+        }
+        match self.place.open() {
+            Ok(opened) => Ok(self.exchange(opened)),
+            Err(error) if self.place.is_lost(&now.file) => Err(error),
+            Err(error) => {
+                self.place.note("reopen", error);
+                Ok(now)
+            }
+        }
+    }
+
     /// Opens the path again; the old file stays in use if that fails.
     pub(super) fn reopen(&self) -> io::Result<()> {
         let _turn = self.turn();
         let opened = self.place.open()?;
-        self.tail.set(opened.unended);
-        *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(opened));
+        self.exchange(opened);
         Ok(())
+    }
+
+    fn exchange(&self, opened: Opened<P::File>) -> Arc<Opened<P::File>> {
+        let opened = Arc::new(opened);
+        self.tail.set(opened.unended);
+        let old = self.open.write().unwrap_or_else(PoisonError::into_inner).replace(Arc::clone(&opened));
+        self.leave(old);
+        opened
     }
 
     /// The next record opens the file again.
     pub(super) fn close(&self) {
-        *self.open.write().unwrap_or_else(PoisonError::into_inner) = None;
+        let old = self.open.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.leave(old);
+    }
+
+    fn leave(&self, old: Option<Arc<Opened<P::File>>>) {
+        if let Some(old) = old {
+            self.place.leave(&old.file);
+        }
+    }
+
+    /// The file, if it is open.
+    pub(super) fn file(&self) -> Option<Arc<Opened<P::File>>> {
+        self.open.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The file; the lock is free again before anything is written.
@@ -216,7 +286,7 @@ mod tests {
         type File = Meeting;
 
         fn open(&self) -> io::Result<Opened<Meeting>> {
-            Ok(Opened { file: self.0.clone(), takes_turns: self.1, unended: false })
+            Ok(Opened { file: self.0.clone(), takes_turns: self.1, unended: false, id: None })
         }
     }
 
@@ -270,5 +340,25 @@ mod tests {
         assert!(sink.reopen().is_err());
         sink.write(b"4\n").unwrap();
         assert_eq!(script.text(), "3\n4\n");
+    }
+
+    #[test]
+    fn t38_a_watched_file_is_followed_and_the_old_one_used_while_it_has_a_name() {
+        let script = Script::new([]);
+        script.watch();
+        let sink = Append::new(script.clone(), None);
+        sink.write(b"1\n").unwrap();
+        script.rotate();
+        sink.write(b"2\n").unwrap();
+        script.rotate();
+        script.refuse_to_open(1);
+        sink.write(b"3\n").unwrap();
+        sink.write(b"4\n").unwrap();
+        assert_eq!(script.noted(), 1);
+        script.delete();
+        script.refuse_to_open(1);
+        assert!(sink.write(b"lost\n").is_err());
+        sink.write(b"5\n").unwrap();
+        assert_eq!((script.files(), script.noted()), (["1\n", "2\n3\n", "4\n", "5\n"].map(String::from).into(), 1));
     }
 }

@@ -10,6 +10,7 @@ use super::{
     Written,
     append::{Opened, Place, RawFile as _, Swap},
     line::{Tail, write_all},
+    registry::FileId,
 };
 use crate::trap::Ledger;
 
@@ -28,17 +29,17 @@ pub(super) struct Buffered<P: Place> {
 struct State<F> {
     /// None before a delayed opening and after `close`; then nothing is held.
     file: Option<F>,
+    id: Option<FileId>,
     buffer: Buffer,
 }
 
 impl<P: Place> Buffered<P> {
     pub(super) fn new(place: P, capacity: usize, opened: Option<Opened<P::File>>) -> Self {
-        let mut buffer = Buffer::new(capacity);
-        let file = opened.map(|Opened { file, unended, .. }| {
-            buffer.start_over(unended);
-            file
-        });
-        Self { place, state: Mutex::new(State { file, buffer }) }
+        let mut state = State { file: None, id: None, buffer: Buffer::new(capacity) };
+        if let Some(opened) = opened {
+            state.exchange(opened);
+        }
+        Self { place, state: Mutex::new(state) }
     }
 
     /// Takes a record. With a `ledger` it is held on that account; without one nobody learns what becomes of it.
@@ -86,10 +87,10 @@ impl<P: Place> Buffered<P> {
         let (swap, result) = work(&self.place, state.file.as_ref(), held);
         match swap {
             Swap::Keep => {}
-            Swap::Close => state.file = None,
+            Swap::Close => self.leave(&mut state),
             Swap::Open(opened) => {
-                state.buffer.start_over(opened.unended);
-                state.file = Some(opened.file);
+                self.leave(&mut state);
+                state.exchange(opened);
             }
         }
         result
@@ -97,12 +98,13 @@ impl<P: Place> Buffered<P> {
 
     #[inline]
     fn take(&self, state: &mut State<P::File>, record: &[u8], ledger: Option<&Arc<Ledger>>) -> io::Result<Written> {
-        let State { file, buffer } = state;
-        if file.is_none() {
-            let opened = self.place.open()?;
-            buffer.start_over(opened.unended);
-            *file = Some(opened.file);
+        if state.file.is_none() {
+            state.exchange(self.place.open()?);
         }
+        if !state.buffer.has_room(record.len()) {
+            self.follow(state)?;
+        }
+        let State { file, buffer, .. } = state;
         let write = |bytes: &[u8]| match &*file {
             Some(file) => file.write(bytes),
             None => Err(io::ErrorKind::NotConnected.into()),
@@ -119,7 +121,38 @@ impl<P: Place> Buffered<P> {
     }
 
     pub(super) fn flush(&self) -> io::Result<()> {
-        self.state().emit()
+        let mut state = self.state();
+        self.follow(&mut state)?;
+        state.emit()
+    }
+
+    /// Flushes; then `look` gets the file, if there is one.
+    pub(super) fn flush_and<R>(&self, look: impl FnOnce(&P::File) -> io::Result<R>) -> io::Result<Option<R>> {
+        let mut state = self.state();
+        self.follow(&mut state)?;
+        state.emit()?;
+        state.file.as_ref().map(look).transpose()
+    }
+
+    /// Opens the path again if it is watched and leads elsewhere; what is held goes to the new file. Where it cannot be
+    /// opened, the old file stays in use as long as it has a name.
+    fn follow(&self, state: &mut State<P::File>) -> io::Result<()> {
+        let Some(file) = state.file.as_ref().filter(|_| self.place.is_due() && self.place.is_elsewhere(state.id))
+        else {
+            return Ok(());
+        };
+        match self.place.open() {
+            Ok(opened) => {
+                self.place.leave(file);
+                state.exchange(opened);
+                Ok(())
+            }
+            Err(error) if self.place.is_lost(file) => Err(error),
+            Err(error) => {
+                self.place.note("reopen", error);
+                Ok(())
+            }
+        }
     }
 
     /// Opens the path again; the old file stays in use if that fails. What the old file does not take goes to the new one.
@@ -129,8 +162,8 @@ impl<P: Place> Buffered<P> {
         // file does not take stays in the buffer.
         state.emit().unwrap_or_default();
         let opened = self.place.open()?;
-        state.buffer.start_over(opened.unended);
-        state.file = Some(opened.file);
+        self.leave(&mut state);
+        state.exchange(opened);
         Ok(())
     }
 
@@ -138,8 +171,23 @@ impl<P: Place> Buffered<P> {
     pub(super) fn close(&self) -> io::Result<()> {
         let mut state = self.state();
         state.emit()?;
-        state.file = None;
+        self.leave(&mut state);
         Ok(())
+    }
+
+    /// Writes what is held, for the last time.
+    pub(super) fn end(&self) {
+        let mut state = self.state();
+        if self.follow(&mut state).and_then(|()| state.emit()).is_err() {
+            state.buffer.give_up();
+        }
+        self.leave(&mut state);
+    }
+
+    fn leave(&self, state: &mut State<P::File>) {
+        if let Some(file) = state.file.take() {
+            self.place.leave(&file);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State<P::File>> {
@@ -148,6 +196,13 @@ impl<P: Place> Buffered<P> {
 }
 
 impl<F: super::append::RawFile> State<F> {
+    /// What is held goes to another file from here on.
+    fn exchange(&mut self, opened: Opened<F>) {
+        self.buffer.start_over(opened.unended);
+        self.id = opened.id;
+        self.file = Some(opened.file);
+    }
+
     fn emit(&mut self) -> io::Result<()> {
         match &self.file {
             Some(file) => self.buffer.emit(|bytes| file.write(bytes)),
@@ -158,10 +213,7 @@ impl<F: super::append::RawFile> State<F> {
 
 impl<P: Place> Drop for Buffered<P> {
     fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if state.emit().is_err() {
-            state.buffer.give_up();
-        }
+        self.end();
     }
 }
 
@@ -247,6 +299,12 @@ impl Buffer {
             self.done += count;
             Ok(count)
         });
+        self.let_go();
+        result.map_err(|cut| cut.error)
+    }
+
+    /// Lets go of the records that are at their place.
+    fn let_go(&mut self) {
         let (mut whole, mut records) = (0, 0);
         if self.done == self.bytes.len() {
             (whole, records) = (self.done, self.lens.len());
@@ -259,7 +317,6 @@ impl Buffer {
         self.bytes.drain(..whole);
         self.lens.drain(..records);
         self.settle(records as u64, Ledger::settle_written);
-        result.map_err(|cut| cut.error)
     }
 
     /// Settles the first records.
@@ -279,6 +336,8 @@ impl Buffer {
 
     /// What is held goes to another file from here on, from the beginning of the first record.
     fn start_over(&mut self, unended: bool) {
+        // A write that panicked has left that undone.
+        self.let_go();
         self.done = 0;
         match self.lens.front_mut() {
             Some(first) if unended => {
@@ -376,5 +435,32 @@ mod tests {
             sink.write(b"", None).unwrap();
         }
         assert!(sink.state().buffer.lens.is_empty());
+    }
+
+    #[test]
+    fn t38_a_buffer_goes_to_the_new_file_and_waits_where_there_is_none() {
+        let script = Script::new([]);
+        script.watch();
+        let sink = Buffered::new(script.clone(), 4, None);
+        sink.write(b"1\n", None).unwrap();
+        script.rotate();
+        sink.write(b"2\n", None).unwrap();
+        sink.flush().unwrap();
+        assert_eq!(script.files(), ["", "1\n2\n"]);
+        script.rotate();
+        script.refuse_to_open(1);
+        sink.write(b"3\n", None).unwrap();
+        sink.flush().unwrap();
+        assert_eq!((script.files().last().unwrap().as_str(), script.noted()), ("", 1));
+        sink.write(b"4\n", None).unwrap();
+        sink.flush().unwrap();
+        script.delete();
+        script.refuse_to_open(2);
+        sink.write(b"5\n", None).unwrap();
+        assert!(sink.flush().is_err());
+        sink.write(b"6\n", None).unwrap();
+        assert!(sink.write(b"7\n", None).is_err());
+        sink.flush().unwrap();
+        assert_eq!(script.files(), ["", "1\n2\n3\n", "4\n", "5\n6\n"]);
     }
 }

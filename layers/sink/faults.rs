@@ -13,6 +13,7 @@ use super::{
     Sink, Written,
     append::{Append, Opened, Place, RawFile},
     buffer::Buffered,
+    registry::FileId,
 };
 use crate::{
     Error, Format, Record, Severity, Shared,
@@ -45,6 +46,10 @@ struct Inner {
     hopeless: bool,
     refusals: usize,
     takes_turns: bool,
+    watched: bool,
+    /// The files that have no name any more.
+    lost: BTreeSet<usize>,
+    noted: usize,
     files: Vec<Vec<u8>>,
     /// Where all of a record but its line break was written when the next write failed: which file, how long.
     short_of_a_line_break: BTreeSet<(usize, usize)>,
@@ -63,6 +68,23 @@ impl Script {
     /// From here on the path leads to a new, empty file.
     pub(super) fn rotate(&self) {
         self.inner().files.push(Vec::new());
+    }
+
+    /// The path is looked at before each write.
+    pub(super) fn watch(&self) {
+        self.inner().watched = true;
+    }
+
+    /// The file of the path loses its name; the path leads to a new one.
+    pub(super) fn delete(&self) {
+        let index = self.inner().files.len() - 1;
+        self.inner().lost.insert(index);
+        self.rotate();
+    }
+
+    /// How many troubles there were.
+    pub(super) fn noted(&self) -> usize {
+        self.inner().noted
     }
 
     pub(super) fn refuse_to_open(&self, times: usize) {
@@ -100,7 +122,25 @@ impl Place for Script {
         }
         let index = inner.files.len() - 1;
         let unended = inner.files[index].last().is_some_and(|last| *last != b'\n');
-        Ok(Opened { file: ScriptedFile(self.clone(), index), takes_turns: inner.takes_turns, unended })
+        let id = Some(FileId::of_number(index as u64));
+        Ok(Opened { file: ScriptedFile(self.clone(), index), takes_turns: inner.takes_turns, unended, id })
+    }
+
+    fn is_due(&self) -> bool {
+        self.inner().watched
+    }
+
+    fn is_elsewhere(&self, file: Option<FileId>) -> bool {
+        file != Some(FileId::of_number(self.inner().files.len() as u64 - 1))
+    }
+
+    fn is_lost(&self, file: &ScriptedFile) -> bool {
+        let inner = self.inner();
+        inner.lost.contains(&file.1)
+    }
+
+    fn note(&self, _: &'static str, _: io::Error) {
+        self.inner().noted += 1;
     }
 }
 
@@ -209,6 +249,11 @@ enum Op {
         refused: bool,
     },
     Close,
+    /// The file is moved away by somebody, or deleted, and the path cannot be opened so many times.
+    Away {
+        deleted: bool,
+        refusals: usize,
+    },
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
@@ -218,6 +263,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => Just(Op::Flush),
         1 => (any::<bool>(), any::<bool>()).prop_map(|(rotate, refused)| Op::Reopen { rotate, refused }),
         1 => Just(Op::Close),
+        1 => (any::<bool>(), 0..3_usize).prop_map(|(deleted, refusals)| Op::Away { deleted, refusals }),
     ];
     prop::collection::vec(op, 0..50)
 }
@@ -266,6 +312,14 @@ fn play<S: Subject>(
                 let result = catch_unwind(AssertUnwindSafe(|| subject.open_again().is_err()));
                 prop_assert!(result.is_err() || result.is_ok_and(|failed| failed == refused));
             }
+            Op::Away { deleted, refusals } => {
+                if deleted {
+                    script.delete()
+                } else {
+                    script.rotate()
+                }
+                script.refuse_to_open(refusals);
+            }
             Op::Close => {
                 // Where it cannot be closed, it stays open.
                 catch_unwind(AssertUnwindSafe(|| subject.shut().unwrap_or_default())).unwrap_or_default();
@@ -307,10 +361,11 @@ fn opened(script: &Script, delay: bool) -> Option<Opened<ScriptedFile>> {
 proptest! {
     #[test]
     fn t12_t41_every_record_is_on_the_account(
-        ops in ops(), faults in faults(), delay: bool, takes_turns: bool, heals: bool,
+        ops in ops(), faults in faults(), delay: bool, takes_turns: bool, watched: bool, heals: bool,
     ) {
         let script = Script::new(faults);
         script.inner().takes_turns = takes_turns;
+        script.inner().watched = watched;
         play(ops, &script, heals, |script| {
             let opened = opened(&script, delay);
             Append::new(script, opened)
@@ -319,9 +374,10 @@ proptest! {
 
     #[test]
     fn t12_t41_every_record_is_on_the_account_of_a_buffer(
-        ops in ops(), faults in faults(), delay: bool, capacity in 0..150_usize, heals: bool,
+        ops in ops(), faults in faults(), delay: bool, capacity in 0..150_usize, watched: bool, heals: bool,
     ) {
         let script = Script::new(faults);
+        script.inner().watched = watched;
         play(ops, &script, heals, |script| {
             let opened = opened(&script, delay);
             Buffered::new(script, capacity, opened)

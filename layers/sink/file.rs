@@ -6,7 +6,7 @@ use std::{
     io::{self, Read as _, Seek as _, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{
-        Arc, OnceLock,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -14,10 +14,12 @@ use std::{
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{
-    Sink, Written,
+    Durability, Sink, Watch, Written,
     append::{Append, Opened, Place, RawFile, Swap},
     buffer::Buffered,
-    registry::Claim,
+    durable::{Tick, Troubles, Unsynced, tick},
+    registry::{Claim, FileId},
+    watch::{Watching, leads_elsewhere},
 };
 use crate::{Error, trap::Ledger};
 
@@ -71,7 +73,12 @@ impl FileSink {
             Some(bytes) => Way::Buffered(Buffered::new(place, bytes, opened)),
             None => Way::Direct(Append::new(place, opened)),
         };
-        Ok(Self::from_way(Arc::new(way)))
+        let way = Arc::new(way);
+        if let Some(interval) = way.place().unsynced.interval() {
+            let target: Weak<Way> = Arc::downgrade(&way);
+            tick(target, interval)?;
+        }
+        Ok(Self::from_way(way))
     }
 
     fn from_way(way: Arc<Way>) -> Self {
@@ -80,10 +87,16 @@ impl FileSink {
 
     /// The absolute path.
     pub fn path(&self) -> &Path {
-        match &*self.way {
-            Way::Direct(append) => &append.place.path,
-            Way::Buffered(buffered) => &buffered.place.path,
-        }
+        &self.way.place().path
+    }
+
+    /// Writes what is buffered and brings the file to the disk (fdatasync(2)), whatever the
+    /// [`Durability`](super::Durability).
+    ///
+    /// # Errors
+    /// It could not be written, or the disk refuses.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.way.sync().map_err(|error| Error::io_at(self.path(), "sync", error))
     }
 
     /// Opens the path again, for use after the file was moved away (`logrotate` and a signal). What is buffered goes to
@@ -92,6 +105,13 @@ impl FileSink {
     /// # Errors
     /// The path cannot be opened; then the old file stays in use.
     pub fn reopen(&self) -> Result<(), Error> {
+        let result = self.open_again();
+        self.way.tell();
+        result
+    }
+
+    /// As [`reopen`](Self::reopen), telling nobody.
+    pub(super) fn open_again(&self) -> Result<(), Error> {
         let result = match &*self.way {
             Way::Direct(append) => append.reopen(),
             Way::Buffered(buffered) => buffered.reopen(),
@@ -110,28 +130,103 @@ impl FileSink {
                 buffered.close().map_err(|error| Error::io_at(self.path(), "write what is buffered for", error))?;
             }
         }
+        self.way.tell();
         Ok(())
     }
 
     #[inline]
     fn put(&self, record: &[u8], ledger: Option<&Arc<Ledger>>) -> io::Result<Written> {
-        match &*self.way {
+        let result = match &*self.way {
             Way::Direct(append) => append.write(record).map(|()| Written::Through),
             Way::Buffered(buffered) => buffered.write(record, ledger),
+        };
+        self.after(result.is_ok());
+        result
+    }
+
+    /// After a record: it is synced where that is due, and what went wrong is told. Not under a lock.
+    #[inline]
+    pub(super) fn after(&self, taken: bool) {
+        if taken && self.way.place().unsynced.add() {
+            self.way.sync_noting();
         }
+        self.way.tell();
     }
 
     pub(super) fn bring(&self) -> io::Result<()> {
         match &*self.way {
+            _ if self.way.place().unsynced.is_kept() => self.way.sync_rest(),
             Way::Direct(_) => Ok(()),
             Way::Buffered(buffered) => buffered.flush(),
+        }
+    }
+
+    /// What has failed before and cost no record, where there is no handler to be told.
+    pub(super) fn untold(&self) -> io::Result<()> {
+        self.way.tell();
+        match self.way.place().troubles.take() {
+            Some((doing, error)) => Err(Refusal { doing, error }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells what has failed and cost no record. Not under a lock.
+    pub(super) fn tell(&self) {
+        self.way.tell();
+    }
+
+    pub(super) fn belong_to(&self, ledger: &Arc<Ledger>) {
+        self.way.place().troubles.belong_to(ledger);
+    }
+
+    /// Syncs, whatever was asked for.
+    pub(super) fn sync_now(&self) -> io::Result<()> {
+        self.way.sync()
+    }
+}
+
+impl Way {
+    #[inline]
+    fn place(&self) -> &FilePlace {
+        match self {
+            Self::Direct(append) => &append.place,
+            Self::Buffered(buffered) => &buffered.place,
+        }
+    }
+
+    #[inline]
+    fn tell(&self) {
+        let place = self.place();
+        place.troubles.tell(&place.path);
+    }
+
+    /// Syncs what has come since the last time.
+    fn sync_rest(&self) -> io::Result<()> {
+        self.place().unsynced.sync_rest(|| self.sync_file())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.place().unsynced.sync(|| self.sync_file())
+    }
+
+    fn sync_noting(&self) {
+        if let Err(error) = self.sync_rest() {
+            self.place().troubles.note("sync", error);
+        }
+    }
+
+    fn sync_file(&self) -> io::Result<()> {
+        match self {
+            Self::Direct(append) => append.file().map_or(Ok(()), |opened| sync(&opened.file)),
+            // Others may go on while the disk works.
+            Self::Buffered(buffered) => buffered.flush_and(File::try_clone)?.map_or(Ok(()), |file| sync(&file)),
         }
     }
 }
 
 /// For those that exchange the file beneath.
 impl FileSink {
-    /// Takes a record if `admit` says so, which is asked while the file cannot be [exchanged](Self::swap); none if not.
+    /// Takes a record if `admit` says so (the caller sees to what comes [`after`](Self::after)), which is asked while the file cannot be [exchanged](Self::swap); none if not.
     #[inline]
     pub(super) fn put_if(
         &self,
@@ -140,7 +235,7 @@ impl FileSink {
         admit: impl Fn() -> bool,
     ) -> io::Result<Option<Written>> {
         match &*self.way {
-            Way::Direct(append) => Ok(append.write_if(record, &admit)?.then_some(Written::Through)),
+            Way::Direct(append) => append.write_if(record, &admit).map(|taken| taken.then_some(Written::Through)),
             Way::Buffered(buffered) => buffered.write_if(record, ledger, &admit),
         }
     }
@@ -165,6 +260,31 @@ impl FileSink {
     }
 }
 
+impl Tick for Way {
+    fn tick(&self) {
+        self.sync_noting();
+        self.tell();
+    }
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        match self {
+            Self::Direct(append) => append.close(),
+            Self::Buffered(buffered) => buffered.end(),
+        }
+        self.tell();
+    }
+}
+
+/// Pipes and devices cannot be synced, and need not be.
+fn sync(file: &File) -> io::Result<()> {
+    match file.sync_data() {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        result => result,
+    }
+}
+
 /// Writes to the same file, on no handler's account until it hangs in one.
 impl Clone for FileSink {
     fn clone(&self) -> Self {
@@ -180,10 +300,17 @@ impl Sink for FileSink {
     }
 
     fn flush(&self) -> io::Result<()> {
-        self.bring()
+        let result = self.bring();
+        self.way.tell();
+        result
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.way.sync()
     }
 
     fn attach(&self, ledger: &Arc<Ledger>) {
+        self.belong_to(ledger);
         if !Arc::ptr_eq(self.ledger.get_or_init(|| Arc::clone(ledger)), ledger) {
             self.several.store(true, Ordering::Relaxed);
         }
@@ -197,7 +324,7 @@ impl Write for &FileSink {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.bring()
+        self.bring().and_then(|()| self.untold())
     }
 }
 
@@ -208,7 +335,7 @@ impl Write for FileSink {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.bring()
+        self.bring().and_then(|()| self.untold())
     }
 }
 
@@ -246,6 +373,9 @@ pub(crate) struct FilePlace {
     pub(crate) opened: AtomicBool,
     /// Who else in this process may have it.
     pub(crate) claim: Option<Claim>,
+    pub(super) watching: Option<Watching>,
+    pub(super) unsynced: Unsynced,
+    pub(super) troubles: Troubles,
 }
 
 /// What could not be done, as in "cannot … the file".
@@ -267,9 +397,49 @@ impl Place for FilePlace {
     fn open(&self) -> io::Result<Opened<File>> {
         Ok(self.open_file()?)
     }
+
+    #[inline]
+    fn is_due(&self) -> bool {
+        self.watching.as_ref().is_some_and(Watching::is_due)
+    }
+
+    fn is_elsewhere(&self, file: Option<FileId>) -> bool {
+        leads_elsewhere(&self.path, file)
+    }
+
+    #[cfg(unix)]
+    fn is_lost(&self, file: &File) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        file.metadata().is_ok_and(|about| about.nlink() == 0)
+    }
+
+    fn leave(&self, file: &File) {
+        if self.unsynced.is_kept()
+            && let Err(error) = self.unsynced.sync_rest(|| sync(file))
+        {
+            self.troubles.note("sync", error);
+        }
+    }
+
+    fn note(&self, doing: &'static str, error: io::Error) {
+        self.troubles.note(doing, error);
+    }
 }
 
 impl FilePlace {
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self { path, ..Self::default() }
+    }
+
+    /// Looks whether the path leads elsewhere.
+    pub(crate) fn watch(&mut self, watch: Watch) {
+        self.watching = Some(Watching::new(watch));
+    }
+
+    pub(crate) fn durability(&mut self, durability: Durability) {
+        self.unsynced = Unsynced::new(durability);
+    }
+
     pub(super) fn open_file(&self) -> Result<Opened<File>, Refusal> {
         let while_doing = |doing| move |error| Refusal { doing, error };
         let parent = self.path.parent().unwrap_or(&self.path);
@@ -282,13 +452,18 @@ impl FilePlace {
             Refusal { doing: if astray { "find the directory of" } else { "open" }, error }
         })?;
         // What cannot say what it is, is no regular file.
-        let (regular, len) = file.metadata().map_or((false, 0), |about| (about.is_file(), about.len()));
+        let about = file.metadata().ok();
+        let (regular, len) = about.as_ref().map_or((false, 0), |about| (about.is_file(), about.len()));
         let unended = regular && len > 0 && ends_in_part_of_a_line(&self.path);
         self.opened.store(true, Ordering::Release);
         if let Some(claim) = &self.claim {
             claim.opened(&file);
         }
-        Ok(Opened { file, takes_turns: !regular, unended })
+        if self.unsynced.is_kept() && len == 0 {
+            // Where directories cannot be synced, the system sees to the name of a new file later.
+            File::open(parent).and_then(|directory| directory.sync_all()).unwrap_or_default();
+        }
+        Ok(Opened { file, takes_turns: !regular, unended, id: about.as_ref().and_then(FileId::of) })
     }
 
     fn open_to_append(&self, truncate: bool) -> io::Result<File> {

@@ -20,6 +20,7 @@
 mod append;
 mod archive;
 mod buffer;
+mod durable;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod faults;
@@ -32,15 +33,18 @@ mod rotate;
 #[allow(clippy::unwrap_used)]
 mod scratch;
 mod std_stream;
+mod watch;
 mod writer;
 
 use std::{io, sync::Arc, time::SystemTime};
 
 pub use self::{
     archive::{Compression, Retention},
+    durable::Durability,
     file::FileSink,
     rotate::{Grid, Rollover, RotatedFile, Sharing, TimeOfDay, Weekday, When},
     std_stream::StdStream,
+    watch::Watch,
     writer::{MakeWriterSink, WriterSink},
 };
 pub(crate) use self::{
@@ -98,6 +102,15 @@ pub trait Sink: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Brings what it has to the disk itself, where there is one: for
+    /// [`Formatted::sync_on`](crate::output::Formatted::sync_on).
+    ///
+    /// # Errors
+    /// Some of it may not be there.
+    fn sync(&self) -> io::Result<()> {
+        self.flush()
+    }
+
     /// Whether a person is likely to read it right away (colour is for terminals only).
     fn is_terminal(&self) -> bool {
         false
@@ -127,6 +140,7 @@ macro_rules! forward {
             #[inline]
             fn write_of(&self, bytes: &[u8], time: SystemTime) -> io::Result<Written> { (**self).write_of(bytes, time) }
             fn flush(&self) -> io::Result<()> { (**self).flush() }
+            fn sync(&self) -> io::Result<()> { (**self).sync() }
             fn is_terminal(&self) -> bool { (**self).is_terminal() }
             fn attach(&self, ledger: &Arc<Ledger>) { (**self).attach(ledger) }
         }

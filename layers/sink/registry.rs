@@ -184,6 +184,11 @@ pub(crate) struct FileId {
 }
 
 impl FileId {
+    #[cfg(test)]
+    pub(super) fn of_number(inode: u64) -> Self {
+        Self { device: 0, inode }
+    }
+
     /// None where the system has no such number.
     #[cfg(unix)]
     pub(crate) fn of(about: &Metadata) -> Option<Self> {

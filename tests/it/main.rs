@@ -6,6 +6,7 @@ mod capture;
 mod context;
 #[cfg(unix)]
 mod datagram;
+mod files;
 mod gelf;
 mod handlers;
 mod hostile;
@@ -18,6 +19,7 @@ mod log_file;
 mod logger;
 mod loggers;
 mod memory;
+mod otlp;
 mod pickle;
 mod places;
 mod queue;

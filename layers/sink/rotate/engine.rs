@@ -138,6 +138,14 @@ impl Engine {
         Ok(engine)
     }
 
+    pub(super) fn is_shared(&self) -> bool {
+        self.settings.sharing == Sharing::Shared
+    }
+
+    pub(super) fn base(&self) -> &FileSink {
+        &self.base
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.names.base
     }
@@ -246,7 +254,7 @@ impl Engine {
     pub(crate) fn reopen(&self) -> Result<(), Error> {
         let now = seconds(self.clock());
         let mut turn = self.turn();
-        self.base.reopen()?;
+        self.base.open_again()?;
         let about = fs::metadata(&self.names.base).ok();
         self.size.store(UNSURE, Ordering::Relaxed);
         self.begin(&mut turn, about.as_ref(), now);

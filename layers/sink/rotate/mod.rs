@@ -87,6 +87,7 @@ impl RotatedFile {
     /// the trap, and tried again when a rotation is due.
     pub fn rollover(&self) {
         self.engine.rollover(self.owner());
+        self.engine.base().tell();
     }
 
     /// Opens the path again, for use after something else has moved the file away. What is buffered goes to the old file,
@@ -95,7 +96,9 @@ impl RotatedFile {
     /// # Errors
     /// The path cannot be opened; then the old file stays in use.
     pub fn reopen(&self) -> Result<(), Error> {
-        self.engine.reopen()
+        let result = self.engine.reopen();
+        self.engine.base().tell();
+        result
     }
 
     /// Writes what is buffered and closes the file. The next record opens it again and is appended.
@@ -113,6 +116,22 @@ impl RotatedFile {
         self.engine.settle(deadline)
     }
 
+    /// Writes what is buffered and brings the file in use to the disk (fdatasync(2)), whatever the
+    /// [`Durability`](crate::sink::Durability).
+    ///
+    /// # Errors
+    /// It could not be written, or the disk refuses.
+    pub fn sync(&self) -> Result<(), Error> {
+        Sink::sync(self).map_err(|error| Error::io_at(self.path(), "sync", error))
+    }
+
+    #[inline]
+    fn put(&self, bytes: &[u8], time: Option<SystemTime>, ledger: Option<&Arc<Ledger>>) -> io::Result<Written> {
+        let result = self.engine.put(bytes, time, ledger);
+        self.engine.base().after(result.is_ok());
+        result
+    }
+
     #[inline]
     fn owner(&self) -> Option<&Arc<Ledger>> {
         self.ledger.get().filter(|_| !self.several.load(Ordering::Relaxed))
@@ -128,19 +147,30 @@ impl Clone for RotatedFile {
 
 impl Sink for RotatedFile {
     fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        self.engine.put(bytes, None, self.owner())
+        self.put(bytes, None, self.owner())
     }
 
     #[inline]
     fn write_of(&self, bytes: &[u8], time: SystemTime) -> io::Result<Written> {
-        self.engine.put(bytes, Some(time), self.owner())
+        self.put(bytes, Some(time), self.owner())
     }
 
     fn flush(&self) -> io::Result<()> {
-        self.engine.flush()
+        let result = self.engine.flush();
+        self.engine.base().tell();
+        result
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        if self.engine.is_shared() {
+            // What is held goes to the right file only by this way.
+            self.engine.flush()?;
+        }
+        self.engine.base().sync_now()
     }
 
     fn attach(&self, ledger: &Arc<Ledger>) {
+        self.engine.base().belong_to(ledger);
         if !Arc::ptr_eq(self.ledger.get_or_init(|| Arc::clone(ledger)), ledger) {
             self.several.store(true, Ordering::Relaxed);
         }
@@ -150,11 +180,11 @@ impl Sink for RotatedFile {
 /// Each `write` takes one record, whole, or fails.
 impl Write for &RotatedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.engine.put(bytes, None, None).map(|_| bytes.len())
+        self.put(bytes, None, None).map(|_| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.engine.flush()
+        self.engine.flush().and_then(|()| self.engine.base().untold())
     }
 }
 
@@ -165,7 +195,7 @@ impl Write for RotatedFile {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.engine.flush()
+        self.engine.flush().and_then(|()| self.engine.base().untold())
     }
 }
 

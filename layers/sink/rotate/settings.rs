@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::{
-    super::archive::{Compression, Retention},
+    super::{
+        archive::{Compression, Retention},
+        durable::Durability,
+    },
     Rollover,
     lock::Sharing,
     names::Namer,
@@ -37,6 +40,7 @@ pub(crate) struct Settings {
     pub(crate) delay: bool,
     pub(crate) mode: Option<u32>,
     pub(crate) buffer: Option<usize>,
+    pub(crate) durability: Durability,
 }
 
 impl fmt::Debug for Settings {
@@ -68,6 +72,7 @@ impl Settings {
             (mine.sharing != other.sharing, "sharing"),
             (mine.latest != other.latest, "latest"),
             (mine.buffer != other.buffer, "buffer"),
+            (mine.durability != other.durability, "durability"),
             (mine.mode != other.mode, "mode"),
             (mine.delay != other.delay, "delay"),
             (

@@ -1,0 +1,302 @@
+//! What to export, where and how.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use opentelemetry_proto::tonic::{common::v1::any_value::Value as Any, resource::v1::Resource};
+
+use super::{
+    Compression, ContextFields, OtlpGuard, OtlpLayer, OtlpLogs, Protocol, Sampler,
+    env::{self, Vars},
+    layer::Ended,
+    logs,
+    pipe::Pipe,
+    settings::{Chosen, Settings, Signal},
+    spans,
+    values::{self, Attributes},
+    wire::Request,
+};
+use crate::{
+    Context, Error, Fields, Handler as _, Record, Severity, Value,
+    record::{Kept, SpanData},
+    trap::Post,
+};
+
+/// Exports logs and spans to an OpenTelemetry collector. What is not set here is as the `OTEL_*` variables say, or the
+/// specification's default.
+///
+/// ```
+/// use std::time::Duration;
+/// use tracing_strata::otlp::{Otlp, Protocol};
+/// use tracing_subscriber::prelude::*;
+///
+/// // http://localhost:4318, unless a variable says otherwise.
+/// let (otlp, guard) = Otlp::from_env().service("shop").timeout(Duration::from_millis(50)).spawn()?;
+/// let subscriber = tracing_subscriber::registry().with(otlp);
+/// tracing::subscriber::with_default(subscriber, || {
+///     let _order = tracing::info_span!("order", id = 7).entered();
+///     tracing::info!(total = 12.5, "paid");
+/// });
+/// // At the end of main: send what waits, within a deadline. Here nobody listens.
+/// assert!(guard.shutdown(Duration::from_millis(100)).is_err());
+/// # Ok::<(), tracing_strata::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Otlp {
+    vars: Vars,
+    chosen: Chosen,
+    service: Option<String>,
+    attributes: Fields,
+    logs: Option<bool>,
+    spans: Option<bool>,
+    level: Option<Severity>,
+    context: ContextFields,
+    sampler: Option<Sampler>,
+    span_events: Option<bool>,
+    drain: Option<Duration>,
+}
+
+/// How long a dropped guard and a plain flush wait.
+const DRAIN: Duration = Duration::from_secs(5);
+
+impl Otlp {
+    /// Only what is set here counts; variables are not looked at.
+    pub fn builder() -> Self {
+        Self::default()
+    }
+
+    /// The variables of this process count for what is not set here. Bad ones are told by [`spawn`](Self::spawn).
+    pub fn from_env() -> Self {
+        Self { vars: Vars::of_process(), ..Self::default() }
+    }
+
+    /// The same with variables from elsewhere.
+    pub fn from_vars<N: Into<String>, V: Into<String>>(vars: impl IntoIterator<Item = (N, V)>) -> Self {
+        Self { vars: vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect(), ..Self::default() }
+    }
+
+    /// The service's name (`OTEL_SERVICE_NAME`, or `service.name` in `OTEL_RESOURCE_ATTRIBUTES`; default:
+    /// `unknown_service:` and the name of the executable).
+    pub fn service(mut self, name: impl Into<String>) -> Self {
+        self.service = Some(name.into());
+        self
+    }
+
+    /// An attribute of the resource: `service.version`, `deployment.environment.name` …
+    pub fn attribute<'v>(
+        mut self,
+        key: impl Into<std::borrow::Cow<'static, str>>,
+        value: impl Into<Value<'v>>,
+    ) -> Self {
+        self.attributes.set(key, value);
+        self
+    }
+
+    /// Where the collector listens: for HTTP without the signal's path (`OTEL_EXPORTER_OTLP_ENDPOINT`,
+    /// `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`; default: `http://localhost:4318`, gRPC
+    /// `http://localhost:4317`). `https:` for TLS.
+    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
+        self.chosen.endpoint = Some(url.into());
+        self
+    }
+
+    /// `OTEL_EXPORTER_OTLP_PROTOCOL`.
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.chosen.protocol = Some(protocol);
+        self
+    }
+
+    /// A header of each request, beside those of `OTEL_EXPORTER_OTLP_HEADERS`.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.chosen.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// How long one attempt may take (`OTEL_EXPORTER_OTLP_TIMEOUT`, in milliseconds; default: 10 s).
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.chosen.timeout = Some(timeout);
+        self
+    }
+
+    /// `OTEL_EXPORTER_OTLP_COMPRESSION`.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.chosen.compression = Some(compression);
+        self
+    }
+
+    /// The certificate authorities of the collector, a PEM file (`OTEL_EXPORTER_OTLP_CERTIFICATE`; default: the system's).
+    pub fn ca_certificate(mut self, path: impl AsRef<Path>) -> Self {
+        self.chosen.ca = Some(path.as_ref().into());
+        self
+    }
+
+    /// This client's certificate and key, PEM files, for mutual TLS (`OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`,
+    /// `OTEL_EXPORTER_OTLP_CLIENT_KEY`).
+    pub fn client_certificate(mut self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
+        self.chosen.client = Some((certificate.as_ref().into(), key.as_ref().into()));
+        self
+    }
+
+    /// Whether logs are exported (`OTEL_LOGS_EXPORTER`: `otlp` or `none`; default: yes).
+    pub fn logs(mut self, on: bool) -> Self {
+        self.logs = Some(on);
+        self
+    }
+
+    /// Whether spans are exported (`OTEL_TRACES_EXPORTER`: `otlp` or `none`; default: yes).
+    pub fn spans(mut self, on: bool) -> Self {
+        self.spans = Some(on);
+        self
+    }
+
+    /// The least severity of log records (default: all that come).
+    pub fn level(mut self, least: impl Into<Severity>) -> Self {
+        self.level = Some(least.into());
+        self
+    }
+
+    /// Which fields of spans are on log records, too (default: all).
+    pub fn context(mut self, fields: ContextFields) -> Self {
+        self.context = fields;
+        self
+    }
+
+    /// Which spans are exported.
+    pub fn sampler(mut self, sampler: Sampler) -> Self {
+        self.sampler = Some(sampler);
+        self
+    }
+
+    /// Whether events are attached to their spans (at most 128 to each). Default: only where logs are not exported, as log
+    /// records have the ids of their span.
+    pub fn span_events(mut self, on: bool) -> Self {
+        self.span_events = Some(on);
+        self
+    }
+
+    /// The most log records, and the most spans, that wait or are on their way (`OTEL_BLRP_MAX_QUEUE_SIZE`,
+    /// `OTEL_BSP_MAX_QUEUE_SIZE`; default: 2,048). What finds no room is dropped.
+    pub fn capacity(mut self, items: usize) -> Self {
+        self.chosen.capacity = Some(items);
+        self
+    }
+
+    /// The most bytes that wait or are on their way, for logs and for spans (default: 64 MiB).
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.chosen.max_bytes = Some(bytes);
+        self
+    }
+
+    /// The most in one request (`OTEL_BLRP_MAX_EXPORT_BATCH_SIZE`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`; default: 512).
+    pub fn max_batch(mut self, items: usize) -> Self {
+        self.chosen.max_batch = Some(items);
+        self
+    }
+
+    /// How long a batch that is not full waits (`OTEL_BLRP_SCHEDULE_DELAY`, `OTEL_BSP_SCHEDULE_DELAY`, in milliseconds;
+    /// default: 1 s for logs, 5 s for spans).
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.chosen.delay = Some(delay);
+        self
+    }
+
+    /// How long a batch is tried again before it is given up (default: 60 s).
+    pub fn retry_for(mut self, time: Duration) -> Self {
+        self.chosen.retry_for = Some(time);
+        self
+    }
+
+    /// How long a dropped guard, and [`flush_all`](crate::flush_all), wait (default: 5 s).
+    pub fn drain(mut self, deadline: Duration) -> Self {
+        self.drain = Some(deadline);
+        self
+    }
+
+    /// Starts a thread for logs and one for spans. The collector need not be there yet.
+    ///
+    /// With `OTEL_SDK_DISABLED=true` nothing is started, and the layer does nothing.
+    ///
+    /// # Errors
+    /// A variable or a setting is not what it should be: the message names it. A certificate cannot be read. A thread
+    /// cannot be started.
+    pub fn spawn(self) -> Result<(OtlpLayer, OtlpGuard), Error> {
+        let is_disabled = self.vars.get("OTEL_SDK_DISABLED", env::boolean)?.unwrap_or(false);
+        let exports = |name: &str| self.vars.get(name, exporter);
+        let logs = self.logs.or(exports("OTEL_LOGS_EXPORTER")?).unwrap_or(true) && !is_disabled;
+        let spans = self.spans.or(exports("OTEL_TRACES_EXPORTER")?).unwrap_or(true) && !is_disabled;
+        let sampler = self.sampler.or(Sampler::from_vars(&self.vars)?).unwrap_or_default();
+        let resource = Arc::new(self.resource()?);
+        let drain = self.drain.unwrap_or(DRAIN);
+
+        // Both are looked at before a thread is started.
+        let of_logs = logs.then(|| Settings::new(Signal::Logs, &self.chosen, &self.vars)).transpose()?;
+        let of_spans = spans.then(|| Settings::new(Signal::Spans, &self.chosen, &self.vars)).transpose()?;
+        let of_logs = of_logs.map(|settings| self.log_pipe(settings, &resource)).transpose()?;
+        let of_spans = of_spans.map(|settings| Self::span_pipe(settings, &resource)).transpose()?;
+
+        let mut layer = OtlpLayer { logs: None, context: Context::new(), spans: None };
+        let mut guard = OtlpGuard { logs: None, spans: None, drain, is_shut: false };
+        if let Some(pipe) = of_logs {
+            let handler = OtlpLogs::new(pipe.clone(), drain);
+            let mut logs = handler.level(self.level.unwrap_or(Severity::ALL)).into_layer();
+            if spans {
+                logs.keeper_mut().trace_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
+            }
+            guard.logs = Some((pipe, logs.ledger()));
+            layer.logs = Some(logs);
+        }
+        if let Some(pipe) = of_spans {
+            layer.context.keeper_mut().trace_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
+            let post = Arc::new(Post::new("otlp spans".into()));
+            pipe.attach(post.ledger());
+            guard.spans = Some((pipe.clone(), Arc::clone(post.ledger())));
+            let with_events = self.span_events.unwrap_or(!logs);
+            layer.spans = Some(Ended { pipe, post, with_events });
+        }
+        Ok((layer, guard))
+    }
+
+    fn log_pipe(&self, settings: Settings, resource: &Arc<Resource>) -> Result<Pipe<Kept>, Error> {
+        let (resource, context) = (Arc::clone(resource), self.context.clone());
+        let encode = move |batch: &[Kept], lost| Request::Logs(logs::request(&resource, &context, batch, lost));
+        Pipe::spawn("log records", settings, Box::new(encode))
+    }
+
+    fn span_pipe(settings: Settings, resource: &Arc<Resource>) -> Result<Pipe<Arc<SpanData>>, Error> {
+        let resource = Arc::clone(resource);
+        // Spans that are missing are seen in the ledger: there is no span to tell of them.
+        let encode = move |batch: &[Arc<SpanData>], _| Request::Spans(spans::request(&resource, batch));
+        Pipe::spawn("spans", settings, Box::new(encode))
+    }
+
+    /// The code's attributes, the variables', then what is known by itself.
+    fn resource(&self) -> Result<Resource, Error> {
+        let mut attributes = Attributes::default();
+        let text = |text: &str| Any::StringValue(text.to_owned());
+        if let Some(service) = &self.service {
+            attributes.add("service.name", text(service));
+        }
+        for (name, value) in self.attributes.iter() {
+            attributes.add(name, values::any(value));
+        }
+        if let Some(service) = self.vars.get("OTEL_SERVICE_NAME", |name| Ok(name.to_owned()))? {
+            attributes.add("service.name", text(&service));
+        }
+        for (key, value) in self.vars.get("OTEL_RESOURCE_ATTRIBUTES", env::pairs)?.unwrap_or_default() {
+            attributes.add(&key, text(&value));
+        }
+        let process = Record::new(Severity::INFO, "", "").process_name();
+        attributes.add("service.name", text(&format!("unknown_service:{process}")));
+        attributes.add("telemetry.sdk.name", text("tracing-strata"));
+        attributes.add("telemetry.sdk.language", text("rust"));
+        attributes.add("telemetry.sdk.version", text(env!("CARGO_PKG_VERSION")));
+        Ok(Resource { attributes: attributes.into_vec(), ..Resource::default() })
+    }
+}
+
+fn exporter(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "otlp" => Ok(true),
+        "none" => Ok(false),
+        _ => Err("\"otlp\" or \"none\""),
+    }
+}

@@ -1,0 +1,121 @@
+//! The `OTEL_*` variables.
+
+use std::time::Duration;
+
+use crate::Error;
+
+/// Variables by name; empty ones count as not set, as the specification asks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Vars(Vec<(String, String)>);
+
+impl Vars {
+    pub(super) fn of_process() -> Self {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+        };
+        std::env::vars_os().filter_map(text).collect()
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        let value = self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.trim())?;
+        Some(value).filter(|value| !value.is_empty())
+    }
+
+    /// What a variable says. `parse` says what it expects.
+    pub(super) fn get<T>(
+        &self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, &'static str>,
+    ) -> Result<Option<T>, Error> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let parsed = parse(text).map(Some);
+        parsed.map_err(|expected| Error::config(format_args!("{name}: expected {expected}, got {:?}", shown(text))))
+    }
+
+    /// The variable of the signal, else the general one.
+    pub(super) fn of_signal<T>(
+        &self,
+        signal: &str,
+        what: &str,
+        parse: impl FnOnce(&str) -> Result<T, &'static str>,
+    ) -> Result<Option<T>, Error> {
+        match self.of_signal_named(signal, what) {
+            Some((name, _)) => self.get(&name, parse),
+            None => Ok(None),
+        }
+    }
+
+    /// The name of the variable that counts, and its text.
+    pub(super) fn of_signal_named(&self, signal: &str, what: &str) -> Option<(String, &str)> {
+        let names = [format!("OTEL_EXPORTER_OTLP_{signal}_{what}"), format!("OTEL_EXPORTER_OTLP_{what}")];
+        names.into_iter().find_map(|name| {
+            let text = self.text(&name)?;
+            Some((name, text))
+        })
+    }
+}
+
+impl FromIterator<(String, String)> for Vars {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(vars: I) -> Self {
+        Self(vars.into_iter().filter(|(name, _)| name.starts_with("OTEL_")).collect())
+    }
+}
+
+/// Headers may hold secrets: of a long value only the beginning is told.
+fn shown(text: &str) -> &str {
+    &text[..text.floor_char_boundary(60)]
+}
+
+pub(super) fn boolean(text: &str) -> Result<bool, &'static str> {
+    match text {
+        _ if text.eq_ignore_ascii_case("true") => Ok(true),
+        _ if text.eq_ignore_ascii_case("false") => Ok(false),
+        _ => Err("\"true\" or \"false\""),
+    }
+}
+
+pub(super) fn millis(text: &str) -> Result<Duration, &'static str> {
+    text.parse().map(Duration::from_millis).map_err(|_| "a number of milliseconds")
+}
+
+pub(super) fn positive(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|number| *number > 0).ok_or("a number of at least 1")
+}
+
+/// From 0 to 1.
+pub(super) fn ratio(text: &str) -> Result<f64, &'static str> {
+    text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio)).ok_or("a ratio from 0.0 to 1.0")
+}
+
+/// `key=value,key=value`, percent-encoded.
+pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, &'static str> {
+    const EXPECTED: &str = "pairs \"key=value\" with commas between them, percent-encoded";
+    text.split(',')
+        .filter(|pair| !pair.trim().is_empty())
+        .map(|pair| {
+            let (key, value) = pair.split_once('=').ok_or(EXPECTED)?;
+            let key = key.trim();
+            if key.is_empty() {
+                return Err(EXPECTED);
+            }
+            Ok((decode(key).ok_or(EXPECTED)?, decode(value.trim()).ok_or(EXPECTED)?))
+        })
+        .collect()
+}
+
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let [high, low, tail @ ..] = rest else { return None };
+        let digit = |c: &u8| char::from(*c).to_digit(16);
+        bytes.push((digit(high)? * 16 + digit(low)?) as u8);
+        rest = tail;
+    }
+    String::from_utf8(bytes).ok()
+}

@@ -1,0 +1,200 @@
+//! The layer: records go to the log handler, spans that have ended to the span pipe.
+
+use std::{fmt, sync::Arc};
+
+use tracing_core::{Dispatch, Event, Level, Metadata, Subscriber, span, subscriber::Interest};
+use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::LookupSpan};
+
+use super::{handler::OtlpLogs, pipe::Pipe, spans};
+use crate::{
+    Context, Fields, HandlerLayer, Severity,
+    handler::{Leveled, SpanKeeper, held},
+    record::{self, Nested, SpanData, SpanEvent},
+    trap::{Ledger, Post, Trap},
+};
+
+/// Logs and spans on their way to a collector, as one `tracing_subscriber` layer. Made by [`Otlp::spawn`](super::Otlp::spawn).
+///
+/// Everything its filter lets through is sent; put levels in front with
+/// [`with_filter`](tracing_subscriber::Layer::with_filter) and [`Loggers`](crate::Loggers).
+pub struct OtlpLayer {
+    pub(super) logs: Option<HandlerLayer<Leveled<OtlpLogs>>>,
+    /// Keeps the spans where there are no logs.
+    pub(super) context: Context,
+    pub(super) spans: Option<Ended>,
+}
+
+/// Where spans go when they end.
+pub(super) struct Ended {
+    pub(super) pipe: Pipe<Arc<SpanData>>,
+    pub(super) post: Arc<Post>,
+    /// Events are attached to their spans.
+    pub(super) with_events: bool,
+}
+
+impl OtlpLayer {
+    /// Where failures go (default: [`Trap::stderr`]).
+    pub fn trap(mut self, trap: Trap) -> Self {
+        if let Some(post) = self.spans.as_mut().and_then(|spans| Arc::get_mut(&mut spans.post)) {
+            post.set_trap(trap.clone());
+        }
+        self.logs = self.logs.map(|logs| logs.trap(trap));
+        self
+    }
+
+    /// Refuses log records below a severity; spans are not concerned.
+    pub fn level(self, least: impl Into<Severity>) -> Self {
+        if let Some(logs) = &self.logs {
+            logs.handler().set_level(least);
+        }
+        self
+    }
+
+    /// Fields of the whole application on each log record. (What describes the service belongs into the
+    /// [resource](super::Otlp::attribute).)
+    pub fn globals(mut self, fields: impl Into<Fields>) -> Self {
+        self.logs = self.logs.map(|logs| logs.globals(fields));
+        self
+    }
+
+    /// The account of the log records; `None` if no logs are exported.
+    pub fn logs_ledger(&self) -> Option<Arc<Ledger>> {
+        self.logs.as_ref().map(HandlerLayer::ledger)
+    }
+
+    /// The account of the spans; `None` if no spans are exported. Spans that are not sampled count as filtered.
+    pub fn spans_ledger(&self) -> Option<Arc<Ledger>> {
+        self.spans.as_ref().map(|spans| Arc::clone(spans.post.ledger()))
+    }
+
+    fn keeper(&self) -> &SpanKeeper {
+        match &self.logs {
+            Some(logs) => logs.keeper(),
+            None => self.context.keeper(),
+        }
+    }
+
+    fn data_of<S>(&self, id: &span::Id, context: &LayerContext<'_, S>) -> Option<Arc<SpanData>>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        context.span(id).as_ref().and_then(held)
+    }
+}
+
+impl Ended {
+    /// An event of level ERROR makes its span an error, with what it says as the description.
+    fn see<S>(&self, keeper: &SpanKeeper, event: &Event<'_>, context: &LayerContext<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let is_error = *event.metadata().level() == Level::ERROR;
+        if !is_error && !self.with_events {
+            return;
+        }
+        let Some(_nested) = Nested::enter() else { return };
+        let Some(data) = keeper.leaf(event, context).filter(|data| data.traced().has_begun()) else { return };
+        let mut fields = Fields::new();
+        record::capture_fields(&mut fields, |visit| event.record(visit));
+        fields.remove(record::SEVERITY_FIELD);
+        if is_error {
+            let error = fields.iter().find_map(|(_, value)| value.as_error());
+            let message = || fields.get("message").and_then(|value| value.as_str());
+            let text = error.map(|error| error.to_string()).or_else(|| message().map(str::to_owned));
+            data.traced().fail(text.unwrap_or_default());
+        }
+        if self.with_events {
+            data.traced().add_event(SpanEvent::new(event.metadata(), fields));
+        }
+    }
+
+    fn end(&self, data: Arc<SpanData>) {
+        if !data.traced().has_begun() {
+            return;
+        }
+        let ledger = self.post.ledger();
+        if data.ids().get_made().is_none_or(|made| !made.own.is_sampled()) {
+            return ledger.count_filtered();
+        }
+        data.traced().end();
+        let bytes = spans::held_bytes(&data);
+        if !self.pipe.put(data, bytes) {
+            ledger.count_dropped();
+        }
+    }
+}
+
+impl<S> Layer<S> for OtlpLayer
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_layer(&mut self, subscriber: &mut S) {
+        if let Some(logs) = &mut self.logs {
+            logs.on_layer(subscriber);
+        }
+    }
+
+    fn on_register_dispatch(&self, dispatch: &Dispatch) {
+        self.keeper().settle(dispatch);
+    }
+
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        match (&self.logs, &self.spans) {
+            (None, None) => Interest::never(),
+            _ => Interest::always(),
+        }
+    }
+
+    fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: LayerContext<'_, S>) {
+        self.keeper().new_span(attributes, id, &context, None);
+    }
+
+    fn on_record(&self, id: &span::Id, values: &span::Record<'_>, context: LayerContext<'_, S>) {
+        self.keeper().record(id, values, &context);
+    }
+
+    fn on_follows_from(&self, id: &span::Id, follows: &span::Id, context: LayerContext<'_, S>) {
+        if self.spans.is_none() {
+            return;
+        }
+        let Some(cause) = self.data_of(follows, &context).and_then(|data| data.nearest_trace()) else { return };
+        if let Some(data) = self.data_of(id, &context) {
+            data.traced().add_link(cause);
+        }
+    }
+
+    fn on_enter(&self, id: &span::Id, context: LayerContext<'_, S>) {
+        self.keeper().enter(id, &context);
+    }
+
+    fn on_exit(&self, id: &span::Id, _: LayerContext<'_, S>) {
+        self.keeper().exit(id);
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: LayerContext<'_, S>) {
+        if let Some(spans) = &self.spans {
+            spans.see(self.keeper(), event, &context);
+        }
+        if let Some(logs) = &self.logs {
+            logs.on_event(event, context);
+        }
+    }
+
+    fn on_close(&self, id: span::Id, context: LayerContext<'_, S>) {
+        self.keeper().close(&id, &context);
+        if let Some(spans) = &self.spans
+            && let Some(data) = self.data_of(&id, &context)
+        {
+            spans.end(data);
+        }
+    }
+}
+
+impl fmt::Debug for OtlpLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OtlpLayer")
+            .field("logs", &self.logs.is_some())
+            .field("spans", &self.spans.is_some())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,175 @@
+//! A record as a log record of OTLP.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use opentelemetry_proto::tonic::{
+    collector::logs::v1::ExportLogsServiceRequest,
+    common::v1::{InstrumentationScope, any_value::Value as Any},
+    logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
+    resource::v1::Resource,
+};
+
+use super::{
+    SCHEMA_URL,
+    values::{self, Attributes},
+};
+use crate::{
+    Fields, Record, Severity,
+    record::{Baggage, Kept, TraceParent, TraceState},
+};
+
+/// Which fields of the spans around an event, and of the [whole application](crate::Globals), its log record has as
+/// attributes, beside its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ContextFields {
+    /// All (the default), the innermost span's first; what is there already is not added again. Not the headers
+    /// `traceparent`, `tracestate` and `baggage`: their ids have fields of their own.
+    #[default]
+    All,
+    /// None: the span itself has them, where spans are exported, too.
+    None,
+    /// Those with these names.
+    Only(BTreeSet<String>),
+}
+
+impl ContextFields {
+    /// Those with these names.
+    pub fn only<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
+        Self::Only(names.into_iter().map(Into::into).collect())
+    }
+
+    fn takes(&self, name: &str) -> bool {
+        match self {
+            Self::All => !is_header(name),
+            Self::None => false,
+            Self::Only(names) => names.contains(name),
+        }
+    }
+}
+
+/// Whether a span field is a header whose content is told otherwise.
+pub(super) fn is_header(name: &str) -> bool {
+    matches!(name, TraceParent::FIELD | TraceState::FIELD | Baggage::FIELD)
+}
+
+/// What of a batch goes to a collector.
+pub(super) fn request(
+    resource: &Resource,
+    context: &ContextFields,
+    batch: &[Kept],
+    lost: u64,
+) -> ExportLogsServiceRequest {
+    let mut scopes: Vec<ScopeLogs> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for record in batch {
+        let place = *places.entry(record.target()).or_insert_with(|| {
+            scopes.push(scope(record.target()));
+            scopes.len() - 1
+        });
+        scopes[place].log_records.push(log_record(record, context));
+    }
+    if lost > 0 {
+        let mut told = scope("tracing_strata::otlp");
+        told.log_records.push(told_of(lost));
+        scopes.push(told);
+    }
+    let logs = ResourceLogs { resource: Some(resource.clone()), scope_logs: scopes, schema_url: SCHEMA_URL.into() };
+    ExportLogsServiceRequest { resource_logs: vec![logs] }
+}
+
+fn scope(target: &str) -> ScopeLogs {
+    let scope = InstrumentationScope { name: target.into(), ..InstrumentationScope::default() };
+    ScopeLogs { scope: Some(scope), ..ScopeLogs::default() }
+}
+
+/// In-band: where records are missing, somebody who reads the others learns it.
+fn told_of(lost: u64) -> LogRecord {
+    let records = if lost == 1 { "record" } else { "records" };
+    let mut record = Record::new(Severity::WARN, "tracing_strata::otlp", &format!("{lost} {records} lost"));
+    record.set("lost", lost);
+    log_record(&record, &ContextFields::None)
+}
+
+pub(super) fn nanos(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn log_record(record: &Record, context: &ContextFields) -> LogRecord {
+    let time = nanos(record.time());
+    let severity = record.severity();
+    let mut made = LogRecord {
+        time_unix_nano: time,
+        observed_time_unix_nano: time,
+        severity_number: severity.otel().into(),
+        severity_text: severity.name().map_or_else(|| severity.to_string(), str::to_owned),
+        body: Some(record.message()).filter(|message| !message.is_empty()).map(values::text),
+        attributes: attributes(record, context).into_vec(),
+        event_name: record.name().unwrap_or_default().into(),
+        ..LogRecord::default()
+    };
+    if let Some(trace) = record.trace() {
+        made.trace_id = trace.trace_id().to_be_bytes().into();
+        made.span_id = trace.span_id().to_be_bytes().into();
+        made.flags = trace.flags().into();
+    }
+    made
+}
+
+pub(super) fn attributes(record: &Record, context: &ContextFields) -> Attributes {
+    let mut attributes = Attributes::with_capacity(record.fields().len() + 8);
+    let exception = exception(record.fields(), &mut attributes);
+    attributes.add_all(record.fields(), |name| !exception.iter().flatten().any(|taken| taken == name));
+    if *context != ContextFields::None {
+        for span in record.spans() {
+            attributes.add_all(span.fields(), |name| context.takes(name));
+        }
+        if let Some(globals) = record.globals() {
+            attributes.add_all(globals, |name| context.takes(name));
+        }
+    }
+    if let Some(file) = record.file() {
+        attributes.add_text("code.file.path", file);
+    }
+    if let Some(line) = record.line() {
+        attributes.add("code.line.number", Any::IntValue(line.into()));
+    }
+    if let Some(path) = record.module_path() {
+        attributes.add_text("code.module.name", path);
+    }
+    attributes.add("thread.id", Any::IntValue(record.thread_id().cast_signed()));
+    if let Some(name) = record.thread_name() {
+        attributes.add_text("thread.name", name);
+    }
+    attributes
+}
+
+/// The first error becomes `exception.*`. Gives the names of the fields that are told by it.
+pub(super) fn exception(fields: &Fields, attributes: &mut Attributes) -> [Option<String>; 2] {
+    let Some((name, error)) = fields.iter().find_map(|(name, value)| Some((name, value.as_error()?))) else {
+        return [None, None];
+    };
+    attributes.add_text("exception.message", error.message());
+    if let Some(kind) = error.type_name() {
+        attributes.add_text("exception.type", kind);
+    }
+    let backtrace = format!("{name}.backtrace");
+    let trace = fields.get(&backtrace).and_then(|value| value.as_str());
+    if error.causes().len() > 0 || trace.is_some() {
+        let mut stack = error.message().to_owned();
+        for cause in error.causes() {
+            stack.push_str("\nCaused by: ");
+            stack.push_str(cause);
+        }
+        if let Some(trace) = trace {
+            stack.push('\n');
+            stack.push_str(trace);
+        }
+        attributes.add("exception.stacktrace", Any::StringValue(stack));
+    }
+    [Some(name.to_owned()), trace.map(|_| backtrace)]
+}

@@ -1,0 +1,115 @@
+//! Sends logs and spans to OpenTelemetry collectors, correlated (feature `otlp`).
+//!
+//! Python: what `opentelemetry-sdk` with its `LoggingHandler`, `BatchLogRecordProcessor` and OTLP exporters does.
+//!
+//! # Examples
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use tracing_strata::{Loggers, otlp::Otlp};
+//! use tracing_subscriber::prelude::*;
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let loggers = Loggers::parse("warn,shop=info")?;
+//!     let (otlp, otlp_guard) = Otlp::from_env().service("shop").spawn()?;
+//!     tracing_subscriber::registry().with(otlp.with_filter(loggers)).init();
+//!     // … work …
+//!     otlp_guard.shutdown(Duration::from_secs(5))?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The spans' ids are on all records of the same registry, also those that other handlers write to a file:
+//! [`Record::trace`](crate::Record::trace), [`current_traceparent`](crate::current_traceparent). Where the application has
+//! providers of an SDK already, [`into_providers`] sends to those.
+//!
+//! # What is sent
+//!
+//! Source: [logs data model](https://opentelemetry.io/docs/specs/otel/logs/data-model/),
+//! [trace API](https://opentelemetry.io/docs/specs/otel/trace/api/),
+//! [semantic conventions](https://opentelemetry.io/docs/specs/semconv/).
+//!
+//! | log record | from |
+//! |---|---|
+//! | `time_unix_nano`, `observed_time_unix_nano` | [`Record::time`](crate::Record::time), nanoseconds |
+//! | `severity_number` | [`Severity::otel`](crate::Severity::otel): 1 to 24, also of CRITICAL (21) and custom numbers |
+//! | `severity_text` | the severity's name, `Level 35` where it has none |
+//! | `body` | the message, as text; none if it is empty |
+//! | `attributes` | the event's fields; then those of its spans and the [globals](OtlpLayer::globals), by [`ContextFields`]; a key stands once, the first counts |
+//! | … values | truth values, 64-bit integers, floats, text and bytes as such; wider integers and what `Debug` or `Display` printed as text |
+//! | … `exception.message`, `.type`, `.stacktrace` | the first error: its message, its type where known, its causes and (`error.backtrace`) its backtrace |
+//! | … `code.file.path`, `code.line.number`, `code.module.name` | the call site |
+//! | … `thread.id`, `thread.name` | the thread that logged |
+//! | `event_name` | [`Record::name`](crate::Record::name) |
+//! | `trace_id`, `span_id`, `flags` | [`Record::trace`](crate::Record::trace) |
+//! | scope | its name is the target |
+//!
+//! | span | from |
+//! |---|---|
+//! | `trace_id`, `span_id`, `parent_span_id`, `flags` | made for the span: in the trace of its field `traceparent`, else of the span around it, else in a new one |
+//! | `trace_state` | its field `tracestate`, beside a `traceparent` |
+//! | `name` | the field `otel.name`, else the span's name |
+//! | `kind` | the field `otel.kind`: `server`, `client`, `producer`, `consumer`; else internal |
+//! | `start_time_unix_nano`, `end_time_unix_nano` | when it was made; when it was left last (closed, if never entered) |
+//! | `attributes` | its fields, also those recorded late; `code.*`, `thread.*` as above; an error among them as `exception.*` |
+//! | `status` | `otel.status_code` (`OK`, `ERROR`) and `otel.status_description`; else an error if an ERROR event happened in it, with the first one's error or message |
+//! | `events` | events in it, with [`Otlp::span_events`] |
+//! | `links` | `follows_from`, at most 128 |
+//! | scope | its name is the target |
+//!
+//! The resource has `service.name`, what [`Otlp::attribute`] and `OTEL_RESOURCE_ATTRIBUTES` say, and `telemetry.sdk.*`.
+//!
+//! # When it blocks
+//!
+//! Never: a record is kept without a copy, a span is handed over as it is, and two threads of our own (one for each signal)
+//! encode and send. They need no runtime of tokio; gRPC has one of its own on its thread. [`OtlpGuard::flush`] and
+//! [`OtlpGuard::shutdown`] block until their deadline at most, on whatever thread.
+//!
+//! # Failures
+//!
+//! - A full queue ([`Otlp::capacity`], [`Otlp::max_bytes`]) drops what comes next; the next log records that are sent are
+//!   followed by one that says `N records lost`.
+//! - A collector that is not there, answers 429, 502, 503, 504 or a gRPC code that the specification calls retryable, is tried
+//!   again with growing pauses, or those it asks for (`Retry-After`, `RetryInfo`), for [`Otlp::retry_for`]. A request whose
+//!   answer was lost may arrive twice.
+//! - Any other answer, and records rejected from a request that was taken (partial success), are failed for good.
+//! - Each failure is told to the trap, and each record and span is in its [ledger](OtlpLayer::logs_ledger) at every moment:
+//!   written (the collector has said so), failed, dropped, filtered, or queued.
+//! - What is born on the sending threads (by HTTP, gRPC or TLS libraries) is dropped by all layers of this crate and counted, so
+//!   that telemetry of the export is never exported.
+//!
+//! # Differences from Python
+//!
+//! - One call for logs and spans. Bad variables are errors; there, they are logged and ignored.
+//! - What was refused, dropped and sent is counted; there, it is a line in a log.
+//! - The scope's name is the target (the logger's name), not that of the bridge.
+//! - Losses are told in-band.
+
+mod builder;
+mod env;
+mod guard;
+mod handler;
+mod layer;
+mod logs;
+mod pipe;
+mod providers;
+mod retry;
+mod sampler;
+mod settings;
+mod spans;
+mod values;
+mod wire;
+
+pub use self::{
+    builder::Otlp,
+    guard::OtlpGuard,
+    handler::OtlpLogs,
+    layer::OtlpLayer,
+    logs::ContextFields,
+    providers::{ProviderLogs, into_providers},
+    sampler::Sampler,
+    settings::{Compression, Protocol},
+};
+
+/// Of the semantic conventions that the attributes' names are from.
+const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.33.0";

@@ -1,0 +1,62 @@
+//! When to try again.
+
+use std::time::{Duration, SystemTime};
+
+/// Capped exponential back-off with jitter.
+pub(super) struct Backoff {
+    next: Duration,
+    is_told: bool,
+}
+
+const FIRST: Duration = Duration::from_millis(200);
+const LONGEST: Duration = Duration::from_secs(5);
+
+impl Backoff {
+    pub(super) fn new() -> Self {
+        Self { next: FIRST, is_told: false }
+    }
+
+    /// From half of the step to all of it.
+    pub(super) fn next(&mut self) -> Duration {
+        let step = self.next;
+        self.next = (step * 2).min(LONGEST);
+        step.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+
+    /// Whether somebody was told that this batch is tried again: once is enough.
+    pub(super) fn is_told(&mut self) -> bool {
+        std::mem::replace(&mut self.is_told, true)
+    }
+}
+
+/// `Retry-After`: seconds, or a date.
+pub(super) fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_grow_to_a_cap() {
+        let mut backoff = Backoff::new();
+        let steps: Vec<_> = (0..12).map(|_| backoff.next()).collect();
+        assert!(steps[0] >= FIRST / 2 && steps[0] <= FIRST);
+        assert!(steps.iter().all(|step| *step <= LONGEST) && steps[11] >= LONGEST / 2);
+    }
+
+    #[test]
+    fn retry_after_in_both_forms() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        assert_eq!(retry_after("120", now), Some(Duration::from_secs(120)));
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:40 GMT", now), Some(Duration::from_secs(3)));
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:30 GMT", now), Some(Duration::ZERO));
+        assert_eq!(retry_after("soon", now), None);
+    }
+}

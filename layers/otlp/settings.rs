@@ -1,0 +1,246 @@
+//! What can be chosen for each signal, and how the `OTEL_*` variables say it.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use super::env::Vars;
+use crate::Error;
+
+/// How records are sent.
+///
+/// Source: [OTLP 1.x](https://opentelemetry.io/docs/specs/otlp/). Variable: `OTEL_EXPORTER_OTLP_PROTOCOL`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// `http/protobuf` (the default): port 4318.
+    #[default]
+    HttpProtobuf,
+    /// `http/json`: port 4318.
+    HttpJson,
+    /// `grpc`: port 4317.
+    Grpc,
+}
+
+/// How requests are compressed. Variable: `OTEL_EXPORTER_OTLP_COMPRESSION`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// Not at all (the default).
+    #[default]
+    None,
+    /// `gzip`
+    Gzip,
+}
+
+/// Which of the two kinds of telemetry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    Logs,
+    Spans,
+}
+
+impl Signal {
+    /// As it stands in the names of variables.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Logs => "LOGS",
+            Self::Spans => "TRACES",
+        }
+    }
+
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Logs => "/v1/logs",
+            Self::Spans => "/v1/traces",
+        }
+    }
+
+    pub(super) fn thread_name(self) -> &'static str {
+        match self {
+            Self::Logs => "strata-otlp-log",
+            Self::Spans => "strata-otlp-spn",
+        }
+    }
+}
+
+/// What the code says; it wins over the variables.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Chosen {
+    pub(super) endpoint: Option<String>,
+    pub(super) protocol: Option<Protocol>,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) compression: Option<Compression>,
+    pub(super) ca: Option<PathBuf>,
+    pub(super) client: Option<(PathBuf, PathBuf)>,
+    pub(super) capacity: Option<usize>,
+    pub(super) max_bytes: Option<usize>,
+    pub(super) max_batch: Option<usize>,
+    pub(super) delay: Option<Duration>,
+    pub(super) retry_for: Option<Duration>,
+}
+
+/// Where and how one signal is sent.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) signal: Signal,
+    /// With the path, for HTTP; scheme and authority for gRPC.
+    pub(super) endpoint: String,
+    pub(super) protocol: Protocol,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) timeout: Duration,
+    pub(super) compression: Compression,
+    pub(super) tls: Tls,
+    pub(super) limits: Limits,
+}
+
+/// Certificates, as PEM.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tls {
+    pub(super) ca: Option<Vec<u8>>,
+    pub(super) client: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) capacity: usize,
+    pub(super) max_bytes: usize,
+    pub(super) max_batch: usize,
+    pub(super) delay: Duration,
+    pub(super) retry_for: Duration,
+}
+
+/// How long one attempt may take ("OTEL_EXPORTER_OTLP_TIMEOUT", 10 s).
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a batch is tried again.
+const RETRY_FOR: Duration = Duration::from_secs(60);
+const MAX_BYTES: usize = 64 << 20;
+
+impl Settings {
+    pub(super) fn new(signal: Signal, chosen: &Chosen, vars: &Vars) -> Result<Self, Error> {
+        let protocol = match chosen.protocol {
+            Some(protocol) => protocol,
+            None => vars.of_signal(signal.word(), "PROTOCOL", protocol)?.unwrap_or_default(),
+        };
+        let mut headers = vars.of_signal(signal.word(), "HEADERS", super::env::pairs)?.unwrap_or_default();
+        for (name, value) in &chosen.headers {
+            headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+            headers.push((name.clone(), value.clone()));
+        }
+        let timeout = vars.of_signal(signal.word(), "TIMEOUT", super::env::millis)?;
+        let compression = vars.of_signal(signal.word(), "COMPRESSION", compression)?;
+        Ok(Self {
+            signal,
+            endpoint: endpoint(signal, protocol, chosen, vars)?,
+            protocol,
+            headers,
+            timeout: chosen.timeout.or(timeout).unwrap_or(TIMEOUT),
+            compression: chosen.compression.or(compression).unwrap_or_default(),
+            tls: tls(signal, chosen, vars)?,
+            limits: limits(signal, chosen, vars)?,
+        })
+    }
+}
+
+fn protocol(text: &str) -> Result<Protocol, &'static str> {
+    match text {
+        "http/protobuf" => Ok(Protocol::HttpProtobuf),
+        "http/json" => Ok(Protocol::HttpJson),
+        "grpc" => Ok(Protocol::Grpc),
+        _ => Err("\"grpc\", \"http/protobuf\" or \"http/json\""),
+    }
+}
+
+fn compression(text: &str) -> Result<Compression, &'static str> {
+    match text {
+        "gzip" => Ok(Compression::Gzip),
+        "none" => Ok(Compression::None),
+        _ => Err("\"gzip\" or \"none\""),
+    }
+}
+
+const URL: &str = "a URL like \"http://localhost:4318\" or \"https://collector:4318\"";
+
+fn url(text: &str) -> Result<String, &'static str> {
+    let uri: http::Uri = text.parse().map_err(|_| URL)?;
+    match (uri.scheme_str(), uri.authority()) {
+        (Some("http" | "https"), Some(_)) => Ok(text.to_owned()),
+        _ => Err(URL),
+    }
+}
+
+/// One that is set for the signal is used as it is; to a general one the path of the signal is added (not for gRPC).
+fn endpoint(signal: Signal, protocol: Protocol, chosen: &Chosen, vars: &Vars) -> Result<String, Error> {
+    let is_grpc = protocol == Protocol::Grpc;
+    // `host:port` is a common way to say it for gRPC.
+    let check = |text: &str| url(text).or_else(|why| if is_grpc { url(&format!("http://{text}")) } else { Err(why) });
+    let with_path = |base: String| if is_grpc { base } else { base.trim_end_matches('/').to_owned() + signal.path() };
+    if let Some(endpoint) = &chosen.endpoint {
+        let checked = check(endpoint);
+        return checked
+            .map(with_path)
+            .map_err(|why| Error::config(format_args!("otlp: endpoint {endpoint:?}: expected {why}")));
+    }
+    let own = format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", signal.word());
+    if let Some(endpoint) = vars.get(&own, check)? {
+        return Ok(endpoint);
+    }
+    let general = vars.get("OTEL_EXPORTER_OTLP_ENDPOINT", check)?;
+    let default = if is_grpc { "http://localhost:4317" } else { "http://localhost:4318" };
+    Ok(with_path(general.unwrap_or_else(|| default.into())))
+}
+
+fn tls(signal: Signal, chosen: &Chosen, vars: &Vars) -> Result<Tls, Error> {
+    let from_var = |what: &str| -> Result<Option<Vec<u8>>, Error> {
+        let Some((name, path)) = vars.of_signal_named(signal.word(), what) else { return Ok(None) };
+        fs::read(path).map(Some).map_err(|error| {
+            Error::config(format_args!("{name}: expected the path of a PEM file, got {path:?}: {error}"))
+        })
+    };
+    let read = |path: &PathBuf| fs::read(path).map_err(|error| Error::io_at(path, "read", error));
+    let ca = match &chosen.ca {
+        Some(path) => Some(read(path)?),
+        None => from_var("CERTIFICATE")?,
+    };
+    let client = match &chosen.client {
+        Some((certificate, key)) => Some((read(certificate)?, read(key)?)),
+        None => match (from_var("CLIENT_CERTIFICATE")?, from_var("CLIENT_KEY")?) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            (Some(_), None) => {
+                return Err(Error::config(
+                    "OTEL_EXPORTER_OTLP_CLIENT_KEY: expected beside OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, got nothing",
+                ));
+            }
+            (None, Some(_)) => {
+                return Err(Error::config(
+                    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: expected beside OTEL_EXPORTER_OTLP_CLIENT_KEY, got nothing",
+                ));
+            }
+        },
+    };
+    Ok(Tls { ca, client })
+}
+
+/// Those of the specification's batch processors.
+fn limits(signal: Signal, chosen: &Chosen, vars: &Vars) -> Result<Limits, Error> {
+    let (prefix, delay) = match signal {
+        Signal::Logs => ("OTEL_BLRP_", Duration::from_secs(1)),
+        Signal::Spans => ("OTEL_BSP_", Duration::from_secs(5)),
+    };
+    let name = |what: &str| format!("{prefix}{what}");
+    let capacity = vars.get(&name("MAX_QUEUE_SIZE"), super::env::positive)?;
+    let max_batch = vars.get(&name("MAX_EXPORT_BATCH_SIZE"), super::env::positive)?;
+    let asked_delay = vars.get(&name("SCHEDULE_DELAY"), super::env::millis)?;
+    let capacity = chosen.capacity.or(capacity).unwrap_or(2_048);
+    let most = chosen.max_batch.or(max_batch).unwrap_or(512);
+    if capacity == 0 || most == 0 {
+        return Err(Error::config("otlp: capacity and max_batch: expected at least 1, got 0"));
+    }
+    Ok(Limits {
+        capacity,
+        max_bytes: chosen.max_bytes.unwrap_or(MAX_BYTES),
+        max_batch: most.min(capacity),
+        delay: chosen.delay.or(asked_delay).unwrap_or(delay),
+        retry_for: chosen.retry_for.unwrap_or(RETRY_FOR),
+    })
+}

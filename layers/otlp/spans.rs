@@ -1,0 +1,177 @@
+//! A span that has ended, as a span of OTLP.
+
+use std::{collections::HashMap, sync::Arc};
+
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    common::v1::{InstrumentationScope, any_value::Value as Any},
+    resource::v1::Resource,
+    trace::v1::{
+        ResourceSpans, ScopeSpans, Span, Status,
+        span::{Event, Link, SpanKind},
+        status::StatusCode,
+    },
+};
+
+use super::{
+    SCHEMA_URL,
+    logs::{self, is_header},
+    values::Attributes,
+};
+use crate::{
+    Fields,
+    record::{SpanData, SpanEvent, TraceParent, TraceState},
+};
+
+/// "IsRemote is known", and "is remote", of the parent.
+const HAS_IS_REMOTE: u32 = 0x100;
+const IS_REMOTE: u32 = 0x200;
+
+pub(super) fn request(resource: &Resource, batch: &[Arc<SpanData>]) -> ExportTraceServiceRequest {
+    let mut scopes: Vec<ScopeSpans> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for data in batch {
+        let target = data.metadata().map_or("", |metadata| metadata.target());
+        let place = *places.entry(target).or_insert_with(|| {
+            let scope = InstrumentationScope { name: target.into(), ..InstrumentationScope::default() };
+            scopes.push(ScopeSpans { scope: Some(scope), ..ScopeSpans::default() });
+            scopes.len() - 1
+        });
+        scopes[place].spans.extend(span(data));
+    }
+    let spans = ResourceSpans { resource: Some(resource.clone()), scope_spans: scopes, schema_url: SCHEMA_URL.into() };
+    ExportTraceServiceRequest { resource_spans: vec![spans] }
+}
+
+/// Roughly what a span takes while it waits.
+pub(super) fn held_bytes(data: &SpanData) -> usize {
+    size_of::<SpanData>() + data.read_fields(Fields::held_bytes) + data.traced().held_bytes()
+}
+
+fn span(data: &SpanData) -> Option<Span> {
+    data.read_fields(|fields| span_with(data, fields))
+}
+
+fn span_with(data: &SpanData, fields: &Fields) -> Option<Span> {
+    let made = data.ids().get_made()?;
+    let traced = data.traced();
+    let is_remote = if data.remote().is_some() { IS_REMOTE } else { 0 };
+    let (start, end) = traced.times();
+    let told = traced.told();
+    let mut made_span = Span {
+        trace_id: made.own.trace_id().to_be_bytes().into(),
+        span_id: made.own.span_id().to_be_bytes().into(),
+        trace_state: state(fields, data.remote()),
+        flags: u32::from(made.own.flags()) | HAS_IS_REMOTE | is_remote,
+        name: text(fields, "otel.name").unwrap_or_else(|| data.name()).into(),
+        kind: kind(text(fields, "otel.kind")).into(),
+        start_time_unix_nano: start,
+        end_time_unix_nano: end,
+        attributes: attributes(data, fields, traced.thread()),
+        events: told.events.iter().map(event).collect(),
+        dropped_events_count: told.dropped_events,
+        links: told.links.iter().map(|link| self::link(*link)).collect(),
+        dropped_links_count: told.dropped_links,
+        status: status(fields, told.error.as_deref()),
+        ..Span::default()
+    };
+    if made.parent != 0 {
+        made_span.parent_span_id = made.parent.to_be_bytes().into();
+    }
+    Some(made_span)
+}
+
+fn text<'f>(fields: &'f Fields, name: &str) -> Option<&'f str> {
+    fields.get(name)?.as_str()
+}
+
+/// Only with the header it came with.
+fn state(fields: &Fields, remote: Option<TraceParent>) -> String {
+    let state = remote.and_then(|_| text(fields, TraceState::FIELD)?.parse::<TraceState>().ok());
+    state.map(|state| state.to_string()).unwrap_or_default()
+}
+
+fn kind(text: Option<&str>) -> SpanKind {
+    let Some(text) = text else { return SpanKind::Internal };
+    let kinds = [
+        ("server", SpanKind::Server),
+        ("client", SpanKind::Client),
+        ("producer", SpanKind::Producer),
+        ("consumer", SpanKind::Consumer),
+    ];
+    kinds.iter().find(|(name, _)| text.eq_ignore_ascii_case(name)).map_or(SpanKind::Internal, |(_, kind)| *kind)
+}
+
+/// What the application says wins over what was seen.
+fn status(fields: &Fields, error: Option<&str>) -> Option<Status> {
+    let description = text(fields, "otel.status_description").map(str::to_owned);
+    let code = match text(fields, "otel.status_code") {
+        Some(code) if code.eq_ignore_ascii_case("ok") => StatusCode::Ok,
+        Some(code) if code.eq_ignore_ascii_case("error") => StatusCode::Error,
+        _ if error.is_some() || description.is_some() => StatusCode::Error,
+        _ => return None,
+    };
+    let message = match code {
+        StatusCode::Error => description.or_else(|| error.map(str::to_owned)).unwrap_or_default(),
+        // "Description MUST be IGNORED for StatusCode Ok."
+        _ => String::new(),
+    };
+    Some(Status { message, code: code.into() })
+}
+
+fn attributes(
+    data: &SpanData,
+    fields: &Fields,
+    thread: Option<(u64, Option<&str>)>,
+) -> Vec<opentelemetry_proto::tonic::common::v1::KeyValue> {
+    let mut attributes = Attributes::with_capacity(fields.len() + 5);
+    let exception = logs::exception(fields, &mut attributes);
+    let is_own = |name: &str| {
+        let is_told = matches!(name, "otel.name" | "otel.kind" | "otel.status_code" | "otel.status_description");
+        !is_told && !is_header(name) && !exception.iter().flatten().any(|taken| taken == name)
+    };
+    attributes.add_all(fields, is_own);
+    if let Some(metadata) = data.metadata() {
+        if let Some(file) = metadata.file() {
+            attributes.add_text("code.file.path", file);
+        }
+        if let Some(line) = metadata.line() {
+            attributes.add("code.line.number", Any::IntValue(line.into()));
+        }
+        if let Some(path) = metadata.module_path() {
+            attributes.add_text("code.module.name", path);
+        }
+    }
+    if let Some((id, name)) = thread {
+        attributes.add("thread.id", Any::IntValue(id.cast_signed()));
+        if let Some(name) = name {
+            attributes.add_text("thread.name", name);
+        }
+    }
+    attributes.into_vec()
+}
+
+fn event(event: &SpanEvent) -> Event {
+    let mut attributes = Attributes::with_capacity(event.fields.len() + 2);
+    let exception = logs::exception(&event.fields, &mut attributes);
+    attributes
+        .add_all(&event.fields, |name| name != "message" && !exception.iter().flatten().any(|taken| taken == name));
+    attributes.add_text("level", event.level);
+    attributes.add_text("target", event.target);
+    let name = text(&event.fields, "message").unwrap_or(event.name);
+    Event {
+        time_unix_nano: event.time,
+        name: name.into(),
+        attributes: attributes.into_vec(),
+        dropped_attributes_count: 0,
+    }
+}
+
+fn link(link: TraceParent) -> Link {
+    Link {
+        trace_id: link.trace_id().to_be_bytes().into(),
+        span_id: link.span_id().to_be_bytes().into(),
+        flags: link.flags().into(),
+        ..Link::default()
+    }
+}

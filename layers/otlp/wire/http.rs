@@ -1,0 +1,163 @@
+//! OTLP/HTTP, protobuf and JSON.
+
+use std::{
+    io::Write as _,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use http::{HeaderName, HeaderValue, Response};
+use opentelemetry_proto::tonic::collector::{
+    logs::v1::ExportLogsServiceResponse, trace::v1::ExportTraceServiceResponse,
+};
+use prost::Message;
+use ureq::{
+    Agent, Body,
+    tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsProvider},
+};
+
+use super::{
+    super::{
+        retry::retry_after,
+        settings::{Compression, Protocol, Settings, Tls},
+    },
+    Answer, Request, tls,
+};
+use crate::Error;
+
+pub(crate) struct Http {
+    agent: Agent,
+    endpoint: String,
+    is_json: bool,
+    is_gzip: bool,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    timeout: Duration,
+}
+
+/// Longest answer that is read.
+const MAX_ANSWER: u64 = 1 << 20;
+
+impl Http {
+    pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .user_agent(concat!("tracing-strata/", env!("CARGO_PKG_VERSION")));
+        if settings.endpoint.starts_with("https:") {
+            config = config.tls_config(tls_config(&settings.tls)?);
+        }
+        let header = |(name, value): &(String, String)| {
+            let name_ = name.parse::<HeaderName>();
+            let value = value.parse::<HeaderValue>();
+            name_.ok().zip(value.ok()).ok_or_else(|| {
+                Error::config(format_args!("otlp: header {name:?}: expected a name and a value that HTTP allows"))
+            })
+        };
+        Ok(Self {
+            agent: config.build().new_agent(),
+            endpoint: settings.endpoint.clone(),
+            is_json: settings.protocol == Protocol::HttpJson,
+            is_gzip: settings.compression == Compression::Gzip,
+            headers: settings.headers.iter().map(header).collect::<Result<_, _>>()?,
+            timeout: settings.timeout,
+        })
+    }
+
+    pub(super) fn send(&self, request: &Request, left: Option<Duration>) -> Answer {
+        let body = match self.body(request) {
+            Ok(body) => body,
+            Err(error) => return Answer::Refused(error),
+        };
+        let timeout = left.map_or(self.timeout, |left| left.min(self.timeout)).max(Duration::from_millis(1));
+        let mut post = self.agent.post(&self.endpoint).config().timeout_global(Some(timeout)).build();
+        post = post.header("content-type", if self.is_json { "application/json" } else { "application/x-protobuf" });
+        if self.is_gzip {
+            post = post.header("content-encoding", "gzip");
+        }
+        for (name, value) in &self.headers {
+            post = post.header(name, value);
+        }
+        match post.send(&body[..]) {
+            Ok(response) => self.answer(request, response),
+            Err(error) => {
+                let error = Error::with_source(format_args!("otlp: {} did not answer", self.endpoint), error);
+                Answer::Later { after: None, error }
+            }
+        }
+    }
+
+    fn body(&self, request: &Request) -> Result<Vec<u8>, Error> {
+        let failed = |error| Error::with_source("otlp: the batch could not be encoded", error);
+        let plain = match (request, self.is_json) {
+            (Request::Logs(logs), false) => logs.encode_to_vec(),
+            (Request::Spans(spans), false) => spans.encode_to_vec(),
+            (Request::Logs(logs), true) => serde_json::to_vec(logs).map_err(failed)?,
+            (Request::Spans(spans), true) => serde_json::to_vec(spans).map_err(failed)?,
+        };
+        if !self.is_gzip {
+            return Ok(plain);
+        }
+        let mut encoder =
+            flate2::write::GzEncoder::new(Vec::with_capacity(plain.len() / 4), flate2::Compression::fast());
+        encoder.write_all(&plain)?;
+        Ok(encoder.finish()?)
+    }
+
+    fn answer(&self, request: &Request, mut response: Response<Body>) -> Answer {
+        let status = response.status();
+        let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let after = after.and_then(|text| retry_after(text, SystemTime::now()));
+        let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
+        match status.as_u16() {
+            200..=299 => match body {
+                Ok(body) => self.taken(request, &body),
+                // The request was taken; what is missing is only what was said about it.
+                Err(_) => Answer::Taken { rejected: 0, message: String::new() },
+            },
+            code @ (429 | 502 | 503 | 504) => {
+                Answer::Later { after, error: self.refusal(code, &body.unwrap_or_default()) }
+            }
+            code => Answer::Refused(self.refusal(code, &body.unwrap_or_default())),
+        }
+    }
+
+    fn taken(&self, request: &Request, body: &[u8]) -> Answer {
+        // An answer that cannot be read rejects nothing.
+        match (request, self.is_json) {
+            (Request::Logs(_), false) => ExportLogsServiceResponse::decode(body).unwrap_or_default().into(),
+            (Request::Spans(_), false) => ExportTraceServiceResponse::decode(body).unwrap_or_default().into(),
+            (Request::Logs(_), true) => {
+                serde_json::from_slice::<ExportLogsServiceResponse>(body).unwrap_or_default().into()
+            }
+            (Request::Spans(_), true) => {
+                serde_json::from_slice::<ExportTraceServiceResponse>(body).unwrap_or_default().into()
+            }
+        }
+    }
+
+    #[cold]
+    fn refusal(&self, code: u16, body: &[u8]) -> Error {
+        let why = String::from_utf8_lossy(&body[..body.len().min(200)]);
+        Error::new(format_args!("otlp: {} answered {code}: {why:?}", self.endpoint))
+    }
+}
+
+fn tls_config(tls: &Tls) -> Result<TlsConfig, Error> {
+    let roots = match &tls.ca {
+        Some(pem) => tls::certificates(pem, "OTEL_EXPORTER_OTLP_CERTIFICATE")?,
+        None => tls::native_roots()?,
+    };
+    let roots: Vec<_> = roots.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
+    let mut config = TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .root_certs(RootCerts::new_with_certs(&roots));
+    if let Some((certificate, key)) = &tls.client {
+        let chain = tls::certificates(certificate, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE")?;
+        let chain: Vec<_> = chain.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
+        let key = PrivateKey::from_pem(key)
+            .map_err(|_| Error::config("OTEL_EXPORTER_OTLP_CLIENT_KEY: expected a private key as PEM"))?;
+        config = config.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
+    }
+    Ok(config.build())
+}

@@ -1,0 +1,70 @@
+//! One request, one answer: over HTTP or gRPC.
+
+mod grpc;
+mod http;
+mod tls;
+
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::{
+    logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse},
+    trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse},
+};
+
+use super::settings::{Protocol, Settings};
+use crate::Error;
+
+/// What is sent.
+#[derive(Clone, Debug)]
+pub(super) enum Request {
+    Logs(ExportLogsServiceRequest),
+    Spans(ExportTraceServiceRequest),
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// Taken, but for some.
+    Taken { rejected: u64, message: String },
+    /// Refused; the same again would be refused again.
+    Refused(Error),
+    /// Not now, or not known: to be tried again, after this time if the receiver asks for it.
+    Later { after: Option<Duration>, error: Error },
+}
+
+/// The way to one receiver.
+pub(super) enum Wire {
+    Http(http::Http),
+    Grpc(grpc::Grpc),
+}
+
+impl Wire {
+    pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
+        match settings.protocol {
+            Protocol::Grpc => grpc::Grpc::new(settings).map(Self::Grpc),
+            Protocol::HttpProtobuf | Protocol::HttpJson => http::Http::new(settings).map(Self::Http),
+        }
+    }
+
+    /// One attempt, within the settings' timeout and what is left.
+    pub(super) fn send(&mut self, request: &Request, left: Option<Duration>) -> Answer {
+        match self {
+            Self::Http(http) => http.send(request, left),
+            Self::Grpc(grpc) => grpc.send(request, left),
+        }
+    }
+}
+
+impl From<ExportLogsServiceResponse> for Answer {
+    fn from(response: ExportLogsServiceResponse) -> Self {
+        let partial = response.partial_success.unwrap_or_default();
+        Self::Taken { rejected: partial.rejected_log_records.max(0).cast_unsigned(), message: partial.error_message }
+    }
+}
+
+impl From<ExportTraceServiceResponse> for Answer {
+    fn from(response: ExportTraceServiceResponse) -> Self {
+        let partial = response.partial_success.unwrap_or_default();
+        Self::Taken { rejected: partial.rejected_spans.max(0).cast_unsigned(), message: partial.error_message }
+    }
+}

@@ -1,0 +1,150 @@
+//! Files that others move away while we write.
+
+use std::{collections::HashSet, fs, path::Path, time::Duration};
+
+use tracing_strata::{
+    Handler, Shared,
+    clock::ManualClock,
+    output::{LogFile, WatchedFile},
+    sink::Watch,
+    trap::Trap,
+};
+
+use super::{buffered, read, record};
+use crate::places::{Bare, Dir, remembering};
+
+/// The messages of all files in a directory, each once.
+fn all_lines(dir: &Dir) -> HashSet<String> {
+    let mut all = HashSet::new();
+    for entry in fs::read_dir(dir.path("")).unwrap() {
+        let text = read(&entry.unwrap().path());
+        assert!(text.is_empty() || text.ends_with('\n'));
+        for line in text.lines() {
+            assert!(all.insert(line.to_owned()), "{line} twice");
+        }
+    }
+    all
+}
+
+#[test]
+fn t38_two_threads_lose_nothing_while_it_is_moved_and_made_anew() {
+    for buffer in [None, Some(200)] {
+        let dir = Dir::new();
+        let path = dir.path("app.log");
+        let (trap, told) = remembering();
+        let file = Shared::with_trap("w", buffered(WatchedFile::builder(&path), buffer).build().unwrap(), trap);
+        std::thread::scope(|scope| {
+            for who in ["a", "b"] {
+                let file = &file;
+                scope.spawn(move || (0..2_000).for_each(|number| file.deliver(&record(&format!("{who}{number}")))));
+            }
+            for number in 0..40 {
+                // Where it is not there yet, the next one finds it.
+                if fs::rename(&path, dir.path(&format!("app.log.{number}"))).is_ok() && number % 2 == 0 {
+                    fs::File::options().create(true).append(true).open(&path).unwrap();
+                }
+                std::thread::yield_now();
+            }
+        });
+        file.flush().unwrap();
+        assert_eq!(*told.lock().unwrap(), [""; 0]);
+        assert_eq!((all_lines(&dir).len(), file.stats().written), (4_000, 4_000));
+    }
+}
+
+#[test]
+fn t38_the_next_record_after_a_move_is_in_the_new_file() {
+    let dir = Dir::new();
+    let path = dir.path("app.log");
+    let file = WatchedFile::builder(&path).format(Bare).build().unwrap();
+    for number in 0..50 {
+        file.handle(&record(&number.to_string())).unwrap();
+        assert_eq!(read(&path), format!("{number}\n"));
+        fs::rename(&path, dir.path("app.log.1")).unwrap();
+    }
+}
+
+#[test]
+fn t38_copytruncate() {
+    let dir = Dir::new();
+    let path = dir.path("app.log");
+    for file in [WatchedFile::builder(&path), LogFile::builder(&path)] {
+        let file = file.format(Bare).build().unwrap();
+        file.handle(&record("1")).unwrap();
+        fs::copy(&path, dir.path("app.log.1")).unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+        file.handle(&record("2")).unwrap();
+        // No hole where the old end was.
+        assert_eq!((read(&dir.path("app.log.1")).as_str(), read(&path).as_str()), ("1\n", "2\n"));
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn an_interval_looks_no_more_often_and_whenever_the_clock_goes_back() {
+    let dir = Dir::new();
+    let (path, moved) = (dir.path("app.log"), dir.path("app.log.1"));
+    let clock = ManualClock::at(1_700_000_000);
+    let watch = Watch::at_most_every(Duration::from_millis(100)).clock(clock.clone());
+    let file = LogFile::builder(&path).watch(watch).format(Bare).build().unwrap();
+    // The first record looks.
+    fs::remove_file(&path).unwrap();
+    file.handle(&record("1")).unwrap();
+    fs::rename(&path, &moved).unwrap();
+    clock.advance(Duration::from_millis(99));
+    file.handle(&record("2")).unwrap();
+    assert!(!path.exists());
+    clock.advance(Duration::from_millis(1));
+    file.handle(&record("3")).unwrap();
+    assert_eq!((read(&moved).as_str(), read(&path).as_str()), ("1\n2\n", "3\n"));
+    fs::remove_file(&path).unwrap();
+    clock.set(std::time::UNIX_EPOCH);
+    file.handle(&record("4")).unwrap();
+    assert_eq!(read(&path), "4\n");
+}
+
+/// What to do with the path so that it cannot be opened, and how to undo it.
+type Obstacle = (fn(&Path), fn(&Path));
+
+const IN_THE_WAY: Obstacle = (|path| fs::create_dir(path).unwrap(), |path| fs::remove_dir(path).unwrap());
+
+#[test]
+fn t12_a_file_that_was_moved_stays_in_use_while_the_path_cannot_be_opened() {
+    for buffer in [None, Some(1)] {
+        let dir = Dir::new();
+        let (path, moved) = (dir.path("app.log"), dir.path("app.log.1"));
+        let (trap, told) = remembering();
+        let file = Shared::with_trap("w", buffered(WatchedFile::builder(&path), buffer).build().unwrap(), trap);
+        file.deliver(&record("1"));
+        fs::rename(&path, &moved).unwrap();
+        IN_THE_WAY.0(&path);
+        file.deliver(&record("2"));
+        file.flush().unwrap();
+        let expected = format!("cannot reopen {}: ", path.display());
+        assert!(told.lock().unwrap().iter().all(|told| told.starts_with(&expected)), "{told:?}");
+        assert_eq!((read(&moved).as_str(), file.stats().failed), ("1\n2\n", 0));
+        assert!(file.stats().troubles > 0);
+        // It goes on by itself.
+        IN_THE_WAY.1(&path);
+        file.deliver(&record("3"));
+        file.flush().unwrap();
+        assert_eq!((read(&path).as_str(), file.stats().written), ("3\n", 3));
+    }
+}
+
+#[test]
+fn t12_records_fail_rather_than_go_to_a_file_without_a_name() {
+    let dir = Dir::new();
+    let path = dir.path("app.log");
+    let (trap, failures) = Trap::counting();
+    let file = Shared::with_trap("w", WatchedFile::builder(&path).format(Bare).build().unwrap(), trap);
+    file.deliver(&record("1"));
+    fs::remove_file(&path).unwrap();
+    IN_THE_WAY.0(&path);
+    file.deliver(&record("2"));
+    file.deliver(&record("3"));
+    assert_eq!((file.stats().failed, failures.load(std::sync::atomic::Ordering::Relaxed)), (2, 2));
+    IN_THE_WAY.1(&path);
+    file.deliver(&record("4"));
+    assert_eq!((read(&path).as_str(), file.stats().written), ("4\n", 2));
+}

@@ -1,0 +1,130 @@
+//! The `OTEL_*` variables: each means what the specification says, and a bad one is named.
+
+use std::time::Duration;
+
+use tracing::{info, info_span};
+use tracing_strata::otlp::{Otlp, OtlpGuard, OtlpLayer, Protocol};
+
+use super::receiver::{Receiver, exported};
+
+fn spawn(vars: &[(&str, &str)]) -> Result<(OtlpLayer, OtlpGuard), String> {
+    let vars = vars.iter().copied();
+    Otlp::from_vars(vars).drain(Duration::ZERO).spawn().map_err(|error| {
+        assert!(error.is_config(), "{error}");
+        error.to_string()
+    })
+}
+
+#[test]
+fn bad_variables_are_named() {
+    for (name, value, expected) in [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "a URL like"),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "ftp://collector", "a URL like"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "/v1/traces", "a URL like"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http", "\"grpc\", \"http/protobuf\" or \"http/json\""),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "thrift", "\"grpc\""),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "no value", "pairs \"key=value\""),
+        ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "a=%zz", "percent-encoded"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s", "a number of milliseconds"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip", "\"gzip\" or \"none\""),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere.pem", "the path of a PEM file"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/nowhere.pem", "the path of a PEM file"),
+        ("OTEL_BLRP_MAX_QUEUE_SIZE", "0", "a number of at least 1"),
+        ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "-1", "a number of at least 1"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "soon", "a number of milliseconds"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "many", "a number of at least 1"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "1.5", "a number of milliseconds"),
+        ("OTEL_SDK_DISABLED", "yes", "\"true\" or \"false\""),
+        ("OTEL_LOGS_EXPORTER", "console", "\"otlp\" or \"none\""),
+        ("OTEL_TRACES_EXPORTER", "zipkin", "\"otlp\" or \"none\""),
+        ("OTEL_TRACES_SAMPLER", "sometimes", "parentbased_traceidratio"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "a", "pairs \"key=value\""),
+    ] {
+        let error = spawn(&[(name, value)]).map(drop).unwrap_err();
+        assert!(error.starts_with(name) && error.contains(expected) && error.contains(value), "{error}");
+    }
+    let vars = [("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "2")];
+    assert!(spawn(&vars).map(drop).unwrap_err().starts_with("OTEL_TRACES_SAMPLER_ARG: expected a ratio"));
+    let error = Otlp::builder().endpoint("nowhere").spawn().map(drop).unwrap_err();
+    assert!(error.to_string().contains("otlp: endpoint \"nowhere\""), "{error}");
+    let error = Otlp::builder().header("a name", "v").spawn().map(drop).unwrap_err();
+    assert!(error.to_string().contains("header \"a name\""), "{error}");
+    let error = Otlp::builder().ca_certificate("/nowhere.pem").spawn().map(drop).unwrap_err();
+    assert!(error.to_string().contains("/nowhere.pem"), "{error}");
+}
+
+#[test]
+fn what_does_not_count() {
+    // Empty ones are not set; what belongs to a sampler without argument is not looked at.
+    let vars = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", " "),
+        ("OTEL_TRACES_SAMPLER", "always_on"),
+        ("OTEL_TRACES_SAMPLER_ARG", "?"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", " 7 "),
+    ];
+    drop(spawn(&vars).unwrap());
+    // The builder does not look at variables, and the code wins over them.
+    let receiver = Receiver::start();
+    let otlp = Otlp::from_vars([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+    ]);
+    drop(exported(otlp.endpoint(receiver.url()).protocol(Protocol::HttpJson), || info!("m")));
+    assert_eq!(receiver.take_logs().len(), 1);
+}
+
+#[test]
+fn endpoints_and_headers_of_each_signal() {
+    let (one, two) = (Receiver::start(), Receiver::start());
+    let traces = format!("{}/own/v1/traces", two.url());
+    let otlp = Otlp::from_vars([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("{}/base/", one.url())),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", traces),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20general, x-a = 1".into()),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization=own".into()),
+        ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip".into()),
+        ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "http/json".into()),
+    ]);
+    drop(exported(otlp.header("X-A", "code"), || info_span!("s").in_scope(|| info!("m"))));
+    let (logs, traces) = (one.requests().remove(0), two.requests().remove(0));
+    assert_eq!((logs[":path"].as_str(), logs["authorization"].as_str()), ("/base/v1/logs", "Bearer general"));
+    assert_eq!((traces[":path"].as_str(), traces["authorization"].as_str()), ("/own/v1/traces", "own"));
+    assert_eq!((logs["x-a"].as_str(), traces["x-a"].as_str()), ("code", "code"));
+    assert_eq!(
+        (logs["content-type"].as_str(), traces["content-type"].as_str()),
+        ("application/json", "application/x-protobuf")
+    );
+    assert_eq!((logs.get("content-encoding"), traces["content-encoding"].as_str()), (None, "gzip"));
+    assert!(logs["user-agent"].starts_with("tracing-strata/"));
+}
+
+#[test]
+fn disabled() {
+    let (layer, guard) =
+        spawn(&[("OTEL_SDK_DISABLED", "TRUE"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "not looked at")]).unwrap();
+    assert!(layer.logs_ledger().is_none() && layer.spans_ledger().is_none());
+    super::super::support::with_layer(layer, || info_span!("s").in_scope(|| info!("m")));
+    guard.shutdown(Duration::ZERO).unwrap();
+    let (layer, _guard) = spawn(&[("OTEL_LOGS_EXPORTER", "none")]).unwrap();
+    assert!(layer.logs_ledger().is_none() && layer.spans_ledger().is_some());
+    let (layer, _guard) = spawn(&[("OTEL_TRACES_EXPORTER", "none")]).unwrap();
+    assert!(layer.logs_ledger().is_some() && layer.spans_ledger().is_none());
+}
+
+#[test]
+fn queues_and_batches() {
+    let receiver = Receiver::start();
+    let url = receiver.url();
+    let otlp = Otlp::from_vars([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()),
+        ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "10"),
+        ("OTEL_BLRP_MAX_QUEUE_SIZE", "100"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "3600000"),
+        ("OTEL_TRACES_EXPORTER", "none"),
+    ]);
+    let guard = exported(otlp, || (0..95).for_each(|n| info!(n, "m")));
+    assert_eq!(guard.logs().written, 95);
+    // Full batches at once, and the rest when it was asked for: never more than ten.
+    assert!(receiver.requests().len() >= 10);
+}

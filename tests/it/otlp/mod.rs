@@ -1,0 +1,10 @@
+//! Logs and spans to collectors.
+
+mod bridge;
+mod configuration;
+mod delivery;
+mod mapping;
+mod providers;
+mod receiver;
+mod runtimes;
+mod spans;
