@@ -60,6 +60,7 @@
 //! | `RotatingFileHandler`, `TimedRotatingFileHandler` | [`output::RotatingFile`], [`output::TimedFile`] |
 //! | `logger.exception()` | [`exception!`] |
 //! | `handleError`, `raiseExceptions` | [`trap::Trap`] |
+//! | `logging.config`, `basicConfig` | [`config`] (feature `config`) |
 //! | `logging.shutdown` | [`flush_all`] |
 //!
 //! # Differences from Python
@@ -91,6 +92,8 @@
 //! | `gelf` | `output::Datagram::gelf`: GELF over UDP with compression and chunks |
 //! | `log` | [`log`](mod@log): events of the `log` crate with their own target, file, line and key-values |
 //! | `config` | [`config`]: Python's `dictConfig` from JSON, YAML and TOML, `fileConfig`, `basicConfig`; reload |
+//! | `watch` | [`config::Logging::watch`]: reload when the file changes |
+//! | `clap` | [`config::Args`]: logging on the command line |
 //! | `opentelemetry` | records have the trace ids of `tracing-opentelemetry` 0.34 where its layer is in the stack, before or after ours |
 //! | `tls` | [`sink::net::Tls`]: encrypted streams for sockets and syslog |
 //! | `gzip`, `zstd` | [`sink::Compression`] of rotated files |

@@ -87,7 +87,9 @@ impl Basic {
                         Data::List(list) => Some(list),
                         Data::Null => None,
                         _ => {
-                            return Err(Problem::new("handlers", node.at, format!("expected a list, got {node}")).into());
+                            return Err(
+                                Problem::new("handlers", node.at, format!("expected a list, got {node}")).into()
+                            );
                         }
                     };
                     continue;

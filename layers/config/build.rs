@@ -83,6 +83,24 @@ pub(super) struct Builder<'b> {
 
 /// The keys that every handler has.
 const COMMON: &[&str] = &["class", "()", "level", "formatter", "filters", ".", "strata"];
+/// What is ours, under `strata`, for suggestions.
+const OURS: &[&str] = &[
+    "queue",
+    "create_dirs",
+    "permissions",
+    "buffer",
+    "flush_on",
+    "max_age_days",
+    "max_total_bytes",
+    "compression",
+    "latest",
+    "sharing",
+    "grid",
+    "zone",
+    "form",
+    "direct",
+    "format",
+];
 const TOP: &[&str] =
     &["version", "formatters", "filters", "handlers", "loggers", "root", "incremental", "disable_existing_loggers"];
 
@@ -343,13 +361,17 @@ impl<'b> Builder<'b> {
         let dress = Dress::new(formatter, "\n", Encoding::default());
         let finished =
             |name: &str| self.handlers.iter().find(|(known, _)| known == name).map(|(_, hung)| Arc::clone(&hung.slot));
-        let output = make_output(
-            self.setup,
-            &Order { name, path, node, map, is_ini: self.config.is_ini, has_formatter, goes_on: false },
-            &dress,
-            &finished,
-            problems,
-        )?;
+        let order = Order { name, path, node, map, is_ini: self.config.is_ini, has_formatter, goes_on: false };
+        let make = || {
+            let mut problems = Vec::new();
+            let output = make_output(self.setup, &order, &dress, &finished, &mut problems);
+            (output, problems)
+        };
+        // A file that a handler has which will be gone then.
+        let succeeds = self.takes_over(map);
+        let (output, told) = if succeeds { crate::sink::succeeding(make) } else { make() };
+        problems.extend(told);
+        let output = output?;
         let slot = Slot::new(name, output, dress, self.setup.as_python);
         for (target, _) in self.targets(node) {
             if let Some(target) = finished(&target) {
@@ -358,6 +380,20 @@ impl<'b> Builder<'b> {
         }
         let shared = Shared::with_trap(name, Arc::clone(&slot), self.setup.trap.clone());
         Some(Hung { slot, shared, core, whole: node.clone() })
+    }
+
+    /// Whether the file is that of a handler that is not declared as it was.
+    fn takes_over(&self, map: &Map) -> bool {
+        let file = |map: &Map| map.get("filename").and_then(Node::as_str).map(std::path::absolute);
+        let Some(Ok(path)) = file(map) else { return false };
+        self.before.handlers.iter().any(|(name, before)| {
+            let same = before.whole.as_map().and_then(file).is_some_and(|other| other.is_ok_and(|other| other == path));
+            let stays = || {
+                let declared = self.config.root.get("handlers").and_then(|all| all.get(name)).and_then(Node::as_map);
+                declared.is_some_and(|map| core_of(map) == before.core)
+            };
+            same && (self.setup.as_python || !stays())
+        })
     }
 
     fn formatter_of(&self, path: &str, map: &Map, problems: &mut Vec<Problem>) -> Option<Formatter> {
@@ -374,7 +410,9 @@ impl<'b> Builder<'b> {
         let is_declared = || self.config.root.get("formatters").is_some_and(|all| all.get(name).is_some());
         // One that is declared and wrong was told already.
         if found.is_none() && !is_declared() {
-            let known = self.formatters.keys().map(String::as_str);
+            let declared = self.config.root.get("formatters").and_then(Node::as_map);
+            let known = declared.into_iter().flat_map(Map::iter).map(|(key, _)| &*key.text);
+            let known = known.chain(self.formatters.keys().map(String::as_str));
             let problem = Problem::new(format!("{path}.formatter"), node.at, format!("there is no formatter {name:?}"));
             let problem = problem.python(format!("Unable to set formatter {}", python_repr(name))).python(name);
             problems.push(problem.nearest(name, known));
@@ -686,7 +724,7 @@ pub(super) fn make_output(
     problems.extend(keywords.finish(keys, COMMON));
     problems.extend(attributes.finish(known_attributes, &[]));
     if !setup.as_python || map.get("strata").is_some() {
-        problems.extend(ours.finish(&["queue", "create_dirs", "permissions", "buffer", "flush_on"], &["queue"]));
+        problems.extend(ours.finish(OURS, &["queue"]));
     }
     match made {
         Ok(output) => problems.is_empty().then_some(output),

@@ -10,7 +10,7 @@ use super::{
     problem::{Problem, Problems, nearest},
     source::{self, Ini, Syntax, variables},
 };
-use crate::Error;
+use crate::{Error, Severity};
 
 /// A configuration: Python's `dictConfig` schema, version 1, from JSON, YAML, TOML, a `serde` value, or Python's INI files.
 ///
@@ -217,30 +217,39 @@ impl Config {
     /// Levels in the form of `RUST_LOG`.
     fn put_levels(&mut self, directives: &str) -> Result<(), Error> {
         let loggers = crate::Loggers::parse(directives)?;
-        for declared in loggers.declared() {
-            let Some(level) = declared.level else { continue };
+        // The root's level is WARN where the directives do not say it.
+        let is_level = |item: &str| !item.contains('=') && item.trim().parse::<Severity>().is_ok();
+        let says_root = directives.split(',').any(is_level) || directives.contains("root=");
+        let levels = loggers.declared().into_iter().filter_map(|declared| Some((declared.name, declared.level?)));
+        let levels: Vec<_> = levels.filter(|(name, _)| says_root || !name.is_empty()).collect();
+        self.put(&levels);
+        Ok(())
+    }
+
+    /// Sets levels by name; the root's is empty.
+    #[cfg(feature = "clap")]
+    pub(super) fn with_levels(mut self, levels: &[(String, Severity)]) -> Self {
+        self.put(levels);
+        self
+    }
+
+    fn put(&mut self, levels: &[(String, Severity)]) {
+        for (name, level) in levels {
             let level = Node::new(Data::Int(level.number().into()));
-            if declared.name.is_empty() {
-                // The root's level is WARN where the directives do not say it.
-                let says_root = directives
-                    .split(',')
-                    .any(|item| !item.contains('=') && item.trim().parse::<crate::Severity>().is_ok());
-                if says_root {
-                    child(&mut self.root, "root").set("level", level);
-                }
-            } else {
-                let loggers = child(&mut self.root, "loggers");
-                let key = loggers.0.iter().map(|(key, _)| key.text.clone());
-                let key = key.into_iter().find(|key| key.replace("::", ".") == declared.name).unwrap_or(declared.name);
-                if loggers.get(&key).is_none_or(|node| node.as_map().is_none()) {
-                    loggers.set(&key, Node::map([]));
-                }
-                if let Some(map) = loggers.get_mut(&key).and_then(Node::as_map_mut) {
-                    map.set("level", level);
-                }
+            if name.is_empty() {
+                child(&mut self.root, "root").set("level", level);
+                continue;
+            }
+            let loggers = child(&mut self.root, "loggers");
+            let known = loggers.iter().map(|(key, _)| key.text.clone()).find(|key| key.replace("::", ".") == *name);
+            let key = known.unwrap_or_else(|| name.clone());
+            if loggers.get(&key).is_none_or(|node| node.as_map().is_none()) {
+                loggers.set(&key, Node::map([]));
+            }
+            if let Some(map) = loggers.get_mut(&key).and_then(Node::as_map_mut) {
+                map.set("level", level);
             }
         }
-        Ok(())
     }
 
     /// As JSON, without places.

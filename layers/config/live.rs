@@ -8,7 +8,6 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::SystemTime,
 };
 
 use tracing_subscriber::{Layer, registry::LookupSpan};
@@ -19,16 +18,17 @@ use super::{
     document::Config,
     formatters::{self, Formatter},
     keywords,
+    migration::MigrationReport,
     node::{Data, Map, Node},
     problem::{Problem, Problems},
     registry::Registry,
     sieve::{Sieve, Way},
-    slot::{Slot, Target},
+    slot::Target,
 };
 use crate::{
     Error, Fields, Handler, Loggers, Outcome, Record, Severity, Shared,
     clock::Clock,
-    loggers::{Declared, Explanation, Router},
+    loggers::{Declared, Explanation, Former, Router},
     output::Stream,
     text::python_repr,
     trap::Trap,
@@ -72,14 +72,15 @@ struct Inner {
     changes: AtomicBool,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
+    /// Names the state: what is made without the lock counts only if nobody was faster.
+    version: u64,
     formatters: BTreeMap<String, Formatter>,
     filters: BTreeMap<String, (Node, Sieve)>,
     handlers: BTreeMap<String, Hung>,
     /// All that may still be in use, in the order they were made.
     made: Vec<Hung>,
-    is_basic: bool,
     config: Option<Config>,
 }
 
@@ -151,13 +152,12 @@ impl Logging {
         if config.root.get("incremental").is_some_and(Node::is_true) && !config.is_ini {
             return self.adjust(config);
         }
-        let old = {
-            let mut state = self.state();
-            let (prepared, plan) = self.prepare(&state, config)?;
-            self.commit(&mut state, prepared, plan, config)?
-        };
+        let Replaced { changes, ended, former } = self.try_until_current(|present| {
+            let (prepared, plan) = self.prepare(present, config)?;
+            Ok(move |state: &mut State| self.commit(state, prepared, plan, config))
+        })?;
         // Handlers end when nothing is locked.
-        let Replaced { changes, ended } = old;
+        drop(former);
         for hung in ended.iter().rev() {
             // What goes wrong now is told to the trap.
             hung.shared.flush().unwrap_or_default();
@@ -168,12 +168,52 @@ impl Logging {
         Ok(changes)
     }
 
-    /// What is wrong with a configuration, as [`reload`](Self::reload) would tell it, without changing anything.
+    /// Makes something of the present state with nothing locked, since factories are somebody else's code, and puts it in
+    /// place; again if the state has changed meanwhile.
+    fn try_until_current<R, P>(&self, mut make: impl FnMut(&State) -> Result<P, Error>) -> Result<R, Error>
+    where
+        P: FnOnce(&mut State) -> Result<R, Error>,
+    {
+        const TRIES: usize = 100;
+        for _ in 0..TRIES {
+            let present = self.state().clone();
+            let put = make(&present)?;
+            let mut state = self.state();
+            if state.version != present.version {
+                drop(state);
+                continue;
+            }
+            state.version += 1;
+            let result = put(&mut state);
+            drop(state);
+            // The last to hold what was there, perhaps: not under the lock.
+            drop(present);
+            return result;
+        }
+        Err(Error::config("the configuration is being changed by others all the time"))
+    }
+
+    /// What is wrong with a configuration, without putting it in place, and what is doubtful: two handlers on one file,
+    /// records that come twice, levels that nothing reaches, files without end, parts that nobody uses, secrets in addresses,
+    /// loggers that would be switched off.
     ///
     /// # Errors
     /// As [`reload`](Self::reload). Handlers are made to see whether they can be: files may be created, empty.
-    pub fn try_out(&self, config: &Config) -> Result<(), Error> {
-        self.prepare(&self.state(), config).map(drop)
+    pub fn check(&self, config: &Config) -> Result<Vec<Problem>, Error> {
+        let present = self.state().clone();
+        let (prepared, plan) = self.prepare(&present, config)?;
+        drop(prepared);
+        let mut warnings = super::check::warnings(config, &self.0.setup.registry);
+        warnings.extend(plan.disabled.iter().map(|name| {
+            let message = format!("the logger {name:?} would be switched off: it exists, and is not named here");
+            Problem::new("disable_existing_loggers", None, message)
+        }));
+        Ok(warnings)
+    }
+
+    /// What of a Python configuration is taken as it is, what is different here and why, and what there is not.
+    pub fn migration_report(&self, config: &Config) -> MigrationReport {
+        super::migration::report(config, &self.0.setup)
     }
 
     fn prepare(&self, state: &State, config: &Config) -> Result<(Prepared, Plan), Error> {
@@ -276,7 +316,7 @@ impl Logging {
             // The one thing that can still go wrong: emptying a file that was opened a moment ago.
             wear.put_on()?;
         }
-        self.0.loggers.declare(plan.loggers)?;
+        let former = self.0.loggers.declare(plan.loggers)?;
         let new: BTreeMap<String, Hung> = handlers.iter().cloned().collect();
         let old = std::mem::replace(&mut state.handlers, new);
         let is_kept = |hung: &Hung| state.handlers.values().any(|kept| kept.shared.is_same(&hung.shared));
@@ -302,14 +342,14 @@ impl Logging {
         }
         changes.removed = old.keys().filter(|name| !state.handlers.contains_key(*name)).cloned().collect();
         (state.formatters, state.filters, state.made) = (formatters, filters, made);
-        state.is_basic = false;
         state.config = Some(config.clone());
-        Ok(Replaced { changes, ended })
+        Ok(Replaced { changes, ended, former })
     }
 
     /// `incremental`: levels and `propagate` of what is there.
     fn adjust(&self, config: &Config) -> Result<Changes, Error> {
-        let state = self.state();
+        let mut state = self.state();
+        state.version += 1;
         let mut builder =
             Builder::new(&self.0.setup, config, Before { filters: &state.filters, handlers: &state.handlers });
         builder.check_top();
@@ -374,8 +414,11 @@ impl Logging {
         }
         Problems::check(problems)?;
         handlers.into_iter().for_each(|(slot, level)| slot.set_level(level));
-        self.0.loggers.declare(all.into_values().collect())?;
-        Ok(Changes { kept: state.handlers.keys().cloned().collect(), ..Changes::default() })
+        let former = self.0.loggers.declare(all.into_values().collect())?;
+        let kept = state.handlers.keys().cloned().collect();
+        drop(state);
+        drop(former);
+        Ok(Changes { kept, ..Changes::default() })
     }
 
     /// The configuration that is in place; none was, or it was changed since by [`Basic`](super::Basic).
@@ -404,12 +447,10 @@ impl Logging {
     /// As for [`reload`](Self::reload); then nothing is changed.
     pub fn set_handler(&self, name: &str, declaration: &impl serde::Serialize) -> Result<HandlerHandle, Error> {
         let node = to_node(declaration)?;
-        let (hung, old) = {
-            let mut state = self.state();
-            let hung = self.make_handler(&state, name, node)?;
-            let old = self.swap(&mut state, name, Some(&hung))?;
-            (hung, old)
-        };
+        let (hung, old) = self.try_until_current(|present| {
+            let hung = self.make_handler(present, name, node.clone())?;
+            Ok(move |state: &mut State| self.swap(state, name, Some(&hung)).map(|old| (hung.clone(), old)))
+        })?;
         self.end(old);
         Ok(HandlerHandle { hung, logging: self.clone() })
     }
@@ -421,6 +462,7 @@ impl Logging {
             if !state.handlers.contains_key(name) {
                 return false;
             }
+            state.version += 1;
             // Fewer handlers on the same loggers: that there are too many cannot be.
             self.swap(&mut state, name, None).unwrap_or_default()
         };
@@ -428,15 +470,19 @@ impl Logging {
         true
     }
 
-    fn end(&self, old: Option<Hung>) {
+    fn end(&self, old: (Option<Hung>, Option<Former>)) {
+        let (old, former) = old;
+        drop(former);
         if let Some(old) = old {
             // What goes wrong now is told to the trap.
             old.shared.flush().unwrap_or_default();
         }
     }
 
-    fn swap(&self, state: &mut State, name: &str, new: Option<&Hung>) -> Result<Option<Hung>, Error> {
+    #[expect(clippy::type_complexity)]
+    fn swap(&self, state: &mut State, name: &str, new: Option<&Hung>) -> Result<(Option<Hung>, Option<Former>), Error> {
         let old = state.handlers.get(name).cloned();
+        let mut former = None;
         if let Some(old) = &old {
             let mut all = self.0.loggers.declared();
             for logger in &mut all {
@@ -446,7 +492,7 @@ impl Logging {
                     None => drop(logger.handlers.remove(index)),
                 }
             }
-            self.0.loggers.declare(all)?;
+            former = Some(self.0.loggers.declare(all)?);
             state.made.retain(|known| !known.shared.is_same(&old.shared));
         }
         match new {
@@ -456,7 +502,7 @@ impl Logging {
             }
             None => drop(state.handlers.remove(name)),
         }
-        Ok(old)
+        Ok((old, former))
     }
 
     /// Makes a handler outside of a configuration, dressed.
@@ -555,48 +601,49 @@ impl Logging {
         level: Option<Severity>,
         force: bool,
     ) -> Result<(), Error> {
-        let ended = {
-            let mut state = self.state();
+        let (ended, former) = self.try_until_current(|present| {
             let mut made = Vec::new();
-            for (name, node) in handlers {
+            for (name, node) in &handlers {
                 let wears = node.get("formatter").is_some_and(|formatter| !formatter.is_null());
-                let hung = self.make_handler(&state, &name, node)?;
+                let hung = self.make_handler(present, name, node.clone())?;
                 if !wears {
                     hung.slot.dress.set_formatter(formatter);
                 }
                 made.push(hung);
             }
-            let mut all = self.0.loggers.declared();
-            let Some(root) = all.iter_mut().find(|logger| logger.name.is_empty()) else {
-                return Err(Error::config("there is no root logger"));
-            };
-            let mut ended = Vec::new();
-            if force {
-                let taken = std::mem::take(&mut root.handlers);
-                ended = state
-                    .made
-                    .iter()
-                    .filter(|hung| taken.iter().any(|shared| shared.is_same(&hung.shared)))
-                    .cloned()
-                    .collect();
-                state.handlers.retain(|_, hung| !ended.iter().any(|old: &Hung| old.shared.is_same(&hung.shared)));
-                state.made.retain(|hung| !ended.iter().any(|old: &Hung| old.shared.is_same(&hung.shared)));
-            }
-            root.handlers.extend(made.iter().map(|hung| hung.shared.clone()));
-            if let Some(level) = level {
-                root.level = Some(level).filter(|level| *level != Severity::ALL);
-            }
-            self.0.loggers.declare(all)?;
-            for hung in made {
-                if !hung.slot.name.is_empty() {
-                    state.handlers.insert(hung.slot.name.clone(), hung.clone());
+            Ok(move |state: &mut State| {
+                let mut all = self.0.loggers.declared();
+                let Some(root) = all.iter_mut().find(|logger| logger.name.is_empty()) else {
+                    return Err(Error::config("there is no root logger"));
+                };
+                let mut ended = Vec::new();
+                if force {
+                    let taken = std::mem::take(&mut root.handlers);
+                    ended = state
+                        .made
+                        .iter()
+                        .filter(|hung| taken.iter().any(|shared| shared.is_same(&hung.shared)))
+                        .cloned()
+                        .collect();
+                    state.handlers.retain(|_, hung| !ended.iter().any(|old: &Hung| old.shared.is_same(&hung.shared)));
+                    state.made.retain(|hung| !ended.iter().any(|old: &Hung| old.shared.is_same(&hung.shared)));
                 }
-                state.made.push(hung);
-            }
-            state.is_basic = true;
-            state.config = None;
-            ended
-        };
+                root.handlers.extend(made.iter().map(|hung| hung.shared.clone()));
+                if let Some(level) = level {
+                    root.level = Some(level).filter(|level| *level != Severity::ALL);
+                }
+                let former = self.0.loggers.declare(all)?;
+                for hung in made {
+                    if !hung.slot.name.is_empty() {
+                        state.handlers.insert(hung.slot.name.clone(), hung.clone());
+                    }
+                    state.made.push(hung);
+                }
+                state.config = None;
+                Ok((ended, former))
+            })
+        })?;
+        drop(former);
         for hung in ended.iter().rev() {
             // What goes wrong now is told to the trap.
             hung.slot.close().unwrap_or_default();
@@ -649,6 +696,7 @@ struct Plan {
 struct Replaced {
     changes: Changes,
     ended: Vec<Hung>,
+    former: Former,
 }
 
 /// What a reload has changed.
@@ -907,7 +955,8 @@ impl HandlerHandle {
             None => (key, false),
         };
         let old = {
-            let mut state = self.logging.state();
+            // A copy: factories are somebody else's code, and run with nothing locked.
+            let state = self.logging.state().clone();
             let mut whole =
                 state.handlers.get(self.name()).map_or_else(|| self.hung.whole.clone(), |hung| hung.whole.clone());
             let Some(map) = whole.as_map_mut() else { return Err(Error::config("the handler has no declaration")) };
@@ -929,12 +978,21 @@ impl HandlerHandle {
             let order =
                 Order { name: self.name(), path: &path, node: &whole, map, is_ini, has_formatter, goes_on: true };
             let finished = |name: &str| state.handlers.get(name).map(|hung| Arc::clone(&hung.slot));
+            if is_attribute && name == "terminator" {
+                // Nothing but the lines changes: the file stays open.
+                return self.set_terminator(whole);
+            }
             // What is held back comes first.
             slot.output().handler.flush()?;
-            let output = build::make_output(self.logging.setup(), &order, &slot.dress, &finished, &mut problems);
+            // The old one is gone before the next record.
+            let output = crate::sink::succeeding(|| {
+                build::make_output(self.logging.setup(), &order, &slot.dress, &finished, &mut problems)
+            });
             Problems::check(problems)?;
             let Some(output) = output else { return Err(Error::config(format_args!("{path}: it was not made"))) };
             let old = slot.set_output(output);
+            let mut state = self.logging.state();
+            state.version += 1;
             if let Some(hung) = state.handlers.get_mut(self.name()) {
                 hung.whole = whole;
             }
@@ -942,6 +1000,18 @@ impl HandlerHandle {
         };
         // Ends when nothing is locked.
         drop(old);
+        Ok(())
+    }
+
+    fn set_terminator(&self, whole: Node) -> Result<(), Error> {
+        let terminator = whole.get(".").and_then(|dot| dot.get("terminator")).and_then(Node::as_str);
+        let Some(terminator) = terminator else { return Err(Error::config(".terminator: expected a text")) };
+        self.hung.slot.dress.set_terminator(terminator);
+        let mut state = self.logging.state();
+        state.version += 1;
+        if let Some(hung) = state.handlers.get_mut(self.name()) {
+            hung.whole = whole;
+        }
         Ok(())
     }
 
@@ -1020,12 +1090,4 @@ impl fmt::Debug for HandlerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("HandlerHandle").field(&self.name()).finish()
     }
-}
-
-/// The slot of a handler that another one names.
-pub(super) type Finished<'f> = dyn Fn(&str) -> Option<Arc<Slot>> + 'f;
-
-/// Times that a layer without a clock asks for.
-pub(super) fn now(setup: &Setup) -> SystemTime {
-    setup.clock.as_ref().map_or_else(SystemTime::now, |clock| clock.now())
 }

@@ -41,11 +41,21 @@
 //! |---|---|---|
 //! | `queue: {capacity, max_bytes, overflow, protect, drain}` | every handler | a [`Queue`](crate::Queue) in front; `overflow` is `block`, `drop_newest` or `drop_oldest`, `drain` in seconds; `queue: true` with the defaults |
 //! | `create_dirs`, `permissions`, `buffer`, `flush_on` | files | as [`LogFileBuilder`](crate::output::LogFileBuilder) has them |
+//! | `max_age_days`, `max_total_bytes`, `compression`, `latest`, `sharing`, `grid`, `zone` | rotating files | as [`RotatingFileBuilder`](crate::output::RotatingFileBuilder) has them |
+//! | `form`, `direct` | `SysLogHandler` | `python` (the default), `rfc5424`, `rfc3164`; `direct: true` is without a queue |
+//! | `format: json` | `SocketHandler`, `DatagramHandler` | the handler's formatter is used, and records are lines (or datagrams) of text in place of pickles |
 //!
 //! | `class` | short | is |
 //! |---|---|---|
 //! | `logging.StreamHandler` | `stream` | [`Stream`](crate::output::Stream) |
 //! | `logging.FileHandler` | `file` | [`LogFile`](crate::output::LogFile) |
+//! | `logging.handlers.WatchedFileHandler` | `watched` | [`WatchedFile`](crate::output::WatchedFile) |
+//! | `logging.handlers.RotatingFileHandler` | `rotating` | [`RotatingFile`](crate::output::RotatingFile) |
+//! | `logging.handlers.TimedRotatingFileHandler` | `timed` | [`TimedFile`](crate::output::TimedFile), with `maxBytes` as well |
+//! | `logging.handlers.SysLogHandler` | `syslog` | [`Syslog`](crate::output::Syslog) |
+//! | `logging.handlers.SocketHandler` | `socket` | [`Connection`](crate::sink::net::Connection) with [`Pickle`](crate::format::Pickle) |
+//! | `logging.handlers.DatagramHandler` | `datagram` | [`Datagram`](crate::output::Datagram) with [`Pickle`](crate::format::Pickle) |
+//! | `systemd.journal.JournalHandler` | `journald` | [`Journald`](crate::output::Journald) |
 //! | `logging.NullHandler` | `null` | [`Null`](crate::output::Null) |
 //! | `logging.handlers.MemoryHandler` | `memory` | [`Memory`](crate::Memory) |
 //! | `logging.handlers.QueueHandler` | `queue` | [`Queue`](crate::Queue) |
@@ -76,8 +86,11 @@
 //! - `logging.warn` and `logging.fatal`, functions that configure on first use, `captureWarnings` and the Windows event log
 //!   are not there; messages come merged.
 
+#[cfg(feature = "clap")]
+mod args;
 mod basic;
 mod build;
+mod check;
 mod classes;
 mod document;
 mod encoding;
@@ -86,6 +99,7 @@ mod ini;
 mod keywords;
 mod listen;
 mod live;
+mod migration;
 mod node;
 mod problem;
 mod references;
@@ -93,17 +107,24 @@ mod registry;
 mod sieve;
 mod slot;
 mod source;
+#[cfg(feature = "watch")]
+mod watch;
 
 use std::sync::Arc;
 
+#[cfg(feature = "clap")]
+pub use self::args::Args;
+#[cfg(feature = "watch")]
+pub use self::watch::Watch;
 pub use self::{
     basic::Basic,
     document::Config,
     keywords::Keywords,
     listen::Listener,
     live::{Changes, HandlerHandle, Logging, LoggingBuilder},
+    migration::{Entry, MigrationReport, Verdict},
     problem::{Problem, Problems},
-    registry::Registry,
+    registry::{Namer, Registry, Rotator},
     sieve::Sieve,
 };
 use crate::{clock::Clock, trap::Trap};

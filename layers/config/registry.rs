@@ -1,6 +1,6 @@
 //! What a configuration may name: classes, factories and objects, by name and nothing else.
 
-use std::{any::Any, collections::BTreeMap, sync::Arc};
+use std::{any::Any, collections::BTreeMap, io, path::Path, sync::Arc};
 
 use super::{
     classes::{self, Class},
@@ -57,6 +57,32 @@ type FilterMaker = Arc<dyn Fn(&Keywords<'_>) -> Result<Sieve, Error> + Send + Sy
 
 #[derive(Clone)]
 pub(super) struct Object(pub(super) Arc<dyn Any + Send + Sync>);
+
+/// Makes the name of a rotated file from its default one: an object for `namer` under `.`.
+///
+/// Python: `RotatingFileHandler.namer`.
+pub struct Namer(pub(super) Box<dyn Fn(&str) -> String + Send + Sync>);
+
+impl Namer {
+    /// `name` gets paths such as `/var/log/app.log.1`.
+    pub fn new(name: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self(Box::new(name))
+    }
+}
+
+/// Brings a rotated file to its place: an object for `rotator` under `.`.
+///
+/// Python: `RotatingFileHandler.rotator`.
+pub struct Rotator(pub(super) Box<RotateFile>);
+
+type RotateFile = dyn Fn(&Path, &Path) -> io::Result<()> + Send + Sync;
+
+impl Rotator {
+    /// `rotate` gets the present path and the one to be.
+    pub fn new(rotate: impl Fn(&Path, &Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self(Box::new(rotate))
+    }
+}
 
 impl Registry {
     /// Everything this crate has, under Python's names and our own.
@@ -137,10 +163,6 @@ impl Registry {
 
     pub(super) fn find_object(&self, name: &str) -> Option<&Object> {
         self.objects.get(name)
-    }
-
-    pub(super) fn object_names(&self) -> impl Iterator<Item = &str> {
-        self.objects.keys().map(String::as_str)
     }
 
     pub(super) fn make_formatter(&self, name: &str, keywords: &Keywords<'_>) -> Option<Result<Formatter, Error>> {

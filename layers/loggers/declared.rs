@@ -50,15 +50,17 @@ impl Loggers {
     ///
     /// # Errors
     /// There are too many; then nothing is changed.
-    pub(crate) fn declare(&self, all: Vec<Declared>) -> Result<(), Error> {
+    pub(crate) fn declare(&self, all: Vec<Declared>) -> Result<Former, Error> {
         let nodes = all.into_iter().map(|declared| {
             let Declared { name, level, propagate, disabled, handlers, filters } = declared;
             (name, Node { level, propagate, disabled, handlers, filters })
         });
         let nodes: Vec<_> = nodes.collect();
-        // The old ones are dropped when nothing is locked any more.
-        let old = self.change_levels(|tree| tree.replace(nodes))?;
-        drop(old);
-        Ok(())
+        self.change_levels(|tree| tree.replace(nodes)).map(Former)
     }
 }
+
+/// The loggers as they were, to be dropped when nothing is locked any more: handlers and filters are somebody else's code.
+#[must_use = "drop it when nothing is locked"]
+#[expect(dead_code, reason = "its end is all that matters")]
+pub(crate) struct Former(std::collections::BTreeMap<Box<str>, Node>);

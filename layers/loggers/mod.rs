@@ -67,7 +67,7 @@ use std::{
 };
 
 #[cfg(feature = "config")]
-pub(crate) use self::declared::Declared;
+pub(crate) use self::declared::{Declared, Former};
 pub(crate) use self::name::is_below;
 use self::tree::{LastResort, Node, Tree};
 pub use self::{

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod capture;
+mod config;
 mod context;
 #[cfg(unix)]
 mod datagram;

@@ -1,6 +1,9 @@
 //! `logging.FileHandler`.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{Class, Making};
 use crate::{
@@ -9,7 +12,7 @@ use crate::{
         encoding::Encoding,
         slot::{Control, Output},
     },
-    output::LogFile,
+    output::{LogFile, LogFileBuilder, WatchedFile},
     sink::FileSink,
 };
 
@@ -18,7 +21,13 @@ pub(super) const FILE: Class = Class {
     keys: &["filename", "mode", "encoding", "delay", "errors"],
     attributes: &["terminator"],
     refers: None,
-    make,
+    make: |making| make(making, LogFile::builder),
+};
+
+pub(super) const WATCHED: Class = Class {
+    names: &["logging.handlers.WatchedFileHandler", "handlers.WatchedFileHandler", "watched"],
+    make: |making| make(making, WatchedFile::builder),
+    ..FILE
 };
 
 /// How Python's `mode` opens a file.
@@ -67,13 +76,13 @@ pub(super) fn mode_and_encoding(making: &Making<'_, '_>, path: &str) -> Mode {
     mode
 }
 
-fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
+fn make(making: &Making<'_, '_>, builder: fn(PathBuf) -> LogFileBuilder) -> Result<Output, Error> {
     let keywords = making.keywords;
     let path = keywords.required("filename");
     let mode = mode_and_encoding(making, &path);
     let delay = keywords.truth("delay").unwrap_or(false);
     let ours = making.ours;
-    let mut builder = LogFile::builder(&path).delay(delay).create_dirs(ours.truth("create_dirs").unwrap_or(false));
+    let mut builder = builder(path.clone().into()).delay(delay).create_dirs(ours.truth("create_dirs").unwrap_or(false));
     if let Some(bytes) = ours.count("buffer") {
         builder = builder.buffer(usize::try_from(bytes).unwrap_or(usize::MAX));
     }
@@ -85,7 +94,7 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     }
     if path.is_empty() {
         // Told already.
-        return Ok(Output::plain(crate::output::Null));
+        return Ok(nothing());
     }
     let empties = mode == Mode::Write && !making.goes_on;
     // A file that is opened later is emptied then; one that is opened now must not be before the configuration counts.
@@ -96,6 +105,11 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
         ends_when_closed: mode == Mode::Write && making.setup.as_python,
     };
     Ok(Output::new(handler, control))
+}
+
+/// In place of a handler that cannot be made; what is wrong was noted.
+pub(super) fn nothing() -> Output {
+    Output::plain(crate::output::Null)
 }
 
 struct File {

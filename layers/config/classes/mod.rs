@@ -2,9 +2,12 @@
 
 mod file;
 mod memory;
+mod net;
 mod null;
 mod queue;
+mod rotating;
 mod stream;
+mod syslog;
 
 use std::sync::Arc;
 
@@ -31,7 +34,22 @@ pub(super) struct Class {
 }
 
 pub(super) fn all() -> impl Iterator<Item = &'static Class> {
-    [&stream::STREAM, &file::FILE, &null::NULL, &memory::MEMORY, &queue::QUEUE].into_iter()
+    const ALL: &[&Class] = &[
+        &stream::STREAM,
+        &file::FILE,
+        &file::WATCHED,
+        &rotating::ROTATING,
+        &rotating::TIMED,
+        &null::NULL,
+        &memory::MEMORY,
+        &queue::QUEUE,
+        &syslog::SYSLOG,
+        &net::SOCKET,
+        &net::DATAGRAM,
+        #[cfg(unix)]
+        &net::JOURNAL,
+    ];
+    ALL.iter().copied()
 }
 
 /// A handler that is being made.

@@ -24,7 +24,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
 }
 
 /// References can make a small text into a huge configuration.
-const MAX_NODES: usize = 100_000;
+const MAX_NODES: usize = 1_000_000;
 
 struct Reader<'t, I: saphyr_parser::Input> {
     parser: Parser<'t, I>,

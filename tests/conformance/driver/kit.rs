@@ -2,13 +2,15 @@
 
 use std::{
     fmt::Write as _,
+    fs,
+    path::Path,
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use serde_json::Value as Json;
 use tracing_strata::{
     Error, Format, Handler, Outcome, Record, Severity, Value,
-    config::{Keywords, Registry, Sieve},
+    config::{Keywords, Namer, Registry, Rotator, Sieve},
     format::{Template, Time},
     output::Stream,
 };
@@ -25,7 +27,21 @@ pub(crate) fn registry() -> Registry {
                 .terminator("")
                 .boxed())
         })
+        .object("kit.suffix_bak", Namer::new(|name| format!("{name}.bak")))
+        .object("kit.log_last", Namer::new(|name| name.replace(".log", "") + ".log"))
+        .object("kit.upper_rotator", Rotator::new(upper))
+        .object("kit.LIMITS.small", 64_i64)
+        .object("kit.LIMITS.big", 4_096_i64)
         .handler("kit.ExplodingHandler", |_, _| Ok(Calls(|_: &Record| Err(Error::new("boom"))).boxed()))
+}
+
+/// An upper-cased copy; the source is removed.
+fn upper(source: &Path, destination: &Path) -> std::io::Result<()> {
+    if source.exists() {
+        fs::write(destination, fs::read_to_string(source)?.to_uppercase())?;
+        fs::remove_file(source)?;
+    }
+    Ok(())
 }
 
 fn filters(registry: Registry) -> Registry {
