@@ -254,3 +254,81 @@ fn handlers_on_loggers() {
     assert_eq!(steady(registry().with(loggers().into_layer()), event), 0);
     assert_eq!(in_spans(registry().with(loggers().into_layer())), 0);
 }
+
+/// Takes all datagrams until it is sent an empty one.
+#[cfg(unix)]
+fn drained(work: impl FnOnce(&std::path::Path) -> u64) -> u64 {
+    use std::{os::unix::net::UnixDatagram, sync::atomic::AtomicU64};
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("strata-allocations-{}-{number}", std::process::id()));
+    let server = UnixDatagram::bind(&path).unwrap();
+    let reader = thread::spawn(move || {
+        let mut bytes = vec![0; 1 << 16];
+        while server.recv(&mut bytes).unwrap() > 0 {}
+    });
+    let count = work(&path);
+    UnixDatagram::unbound().unwrap().send_to(&[], &path).unwrap();
+    reader.join().unwrap();
+    std::fs::remove_file(path).unwrap();
+    count
+}
+
+/// So that no record fails while the reader is slow.
+#[cfg(unix)]
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_event_to_the_journal() {
+    use tracing_strata::output::Journald;
+    let journald = |path: &std::path::Path| {
+        let layer = Journald::builder().socket(path).deadline(PATIENCE).build().unwrap().into_layer();
+        let ledger = layer.ledger();
+        (registry().with(layer), ledger)
+    };
+    let check = |count: u64, written: u64| if written > EVENTS { count } else { u64::MAX };
+    let steady = drained(|path| {
+        let (subscriber, ledger) = journald(path);
+        check(steady(subscriber, event), ledger.stats().written)
+    });
+    assert_eq!(steady, 0);
+    let in_spans = drained(|path| {
+        let (subscriber, ledger) = journald(path);
+        check(in_spans(subscriber), ledger.stats().written)
+    });
+    assert_eq!(in_spans, 0);
+}
+
+#[test]
+#[cfg(unix)]
+fn an_event_as_a_datagram() {
+    use tracing_strata::{
+        format::{Gelf, Pickle},
+        output::{Datagram, GelfChunks},
+    };
+    let datagram = |path: &std::path::Path| Datagram::unix(path).deadline(PATIENCE);
+    let count = drained(|path| {
+        let layer = datagram(path).direct().unwrap().into_layer();
+        let ledger = layer.ledger();
+        let count = steady(registry().with(layer), event);
+        if ledger.stats().written == EVENTS + 200 { count } else { u64::MAX }
+    });
+    assert_eq!(count, 0);
+    // The capture is the same for all; fewer records, as compression takes its time in a test.
+    let of = |handler: Box<dyn Handler>| {
+        let mut record = Record::new(tracing_strata::Severity::INFO, "shop::http", "request served");
+        record.set("user", 7_u64);
+        record.set("client", "10.0.0.1");
+        record.push_span("request", [("tenant", "twelve")].into_iter().collect());
+        let send = |times: u64| (0..times).for_each(|_| assert_eq!(handler.handle(&record).unwrap(), Outcome::Written));
+        send(50);
+        let before = allocations();
+        send(500);
+        allocations() - before
+    };
+    let chunks = GelfChunks::new().compress_from(0).chunk_bytes(100);
+    assert_eq!(drained(|path| of(datagram(path).format(Pickle::new()).direct().unwrap().boxed())), 0);
+    assert_eq!(drained(|path| of(datagram(path).format(Gelf::new()).direct().unwrap().boxed())), 0);
+    assert_eq!(drained(|path| of(datagram(path).format(Gelf::new()).chunks(chunks).direct().unwrap().boxed())), 0);
+}

@@ -37,6 +37,10 @@ use crate::{
 /// do further records, without waiting, until the stream has taken something. Writing takes std's lock of the stream: a
 /// thread that keeps `io::stdout().lock()` holds up the others.
 ///
+/// # Under systemd
+/// A service's stdout and stderr are the journal, which takes lines: severity and fields are lost there. On Linux
+/// `or_journal` notices it (`JOURNAL_STREAM`) and hands over to `Journald`.
+///
 /// # Failures
 /// A closed pipe, a full disk or a closed stream is an error of the handler (told to the trap, counted in the ledger),
 /// never a panic. Rust ignores SIGPIPE by default; a program that does not, dies of it here as elsewhere.

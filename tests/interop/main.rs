@@ -2,5 +2,10 @@
 //! it, and fails where something is missing.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod gelf;
+mod hostile;
+#[cfg(target_os = "linux")]
+mod journald;
 #[allow(dead_code)]
 mod servers;
+mod stdlib;

@@ -57,7 +57,8 @@ use crate::{
 /// Behind its [queue](DatagramBuilder::build) never: what finds no room there is dropped and counted. Of the thread that
 /// sends: a unix socket whose reader is slow, or an interface that is full, is waited for up to
 /// [`deadline`](DatagramBuilder::deadline); then the record fails, and so do further ones, without waiting, until one was
-/// taken. A host *name* is looked up with the first record, and again after failures, within the same deadline each time.
+/// taken. A host *name* is looked up with the first record, and again after failures, within the same deadline each time; while
+/// all is well it is looked up once a minute by a thread of its own, and followed where it leads elsewhere.
 ///
 /// # Failures
 /// There is no connection: that a datagram left this machine does not mean that it arrived. What is known is counted:

@@ -78,30 +78,61 @@ pub(super) fn write(name: &str, out: &mut Vec<u8>) {
 /// Words of small letters and digits, joined by single `_` or `.`: nearly all names there are.
 #[inline]
 fn plain(name: &str, out: &mut Vec<u8>) -> bool {
-    let start = out.len();
+    let (start, bytes) = (out.len(), name.as_bytes());
     // What may not follow a joint, nor begin or end the name.
-    let mut after_joint = true;
-    for byte in name.bytes() {
-        match byte {
-            b'a'..=b'z' => out.push(byte.to_ascii_uppercase()),
-            b'0'..=b'9' if out.len() > start => out.push(byte),
-            b'_' if !after_joint => out.push(b'_'),
-            b'.' if !after_joint => out.extend_from_slice(b"__"),
+    let (mut after_joint, mut has_dot) = (true, false);
+    for (index, byte) in bytes.iter().enumerate() {
+        after_joint = match byte {
+            b'a'..=b'z' => false,
+            b'0'..=b'9' if index > 0 => false,
+            b'_' if !after_joint => true,
+            b'.' if !after_joint => {
+                has_dot = true;
+                true
+            }
             _ => return false,
-        }
-        after_joint = matches!(byte, b'_' | b'.');
+        };
     }
     if after_joint {
         return false;
     }
-    // Both tests together tell nearly all names from those that are reserved.
-    if out.len() - start <= 18
-        && let Ok(mapped) = std::str::from_utf8(&out[start..])
+    if has_dot {
+        bytes.split(|byte| *byte == b'.').for_each(|word| {
+            out.extend_from_slice(word);
+            out.extend_from_slice(b"__");
+        });
+        out.truncate(out.len() - 2);
+    } else {
+        out.extend_from_slice(bytes);
+    }
+    let mapped = &mut out[start..];
+    mapped.make_ascii_uppercase();
+    if may_be_reserved(mapped)
+        && let Ok(mapped) = std::str::from_utf8(mapped)
         && is_reserved(mapped)
     {
         out.push(b'_');
     }
     true
+}
+
+/// For each first letter, a bit for each length of a name that is reserved.
+const LENGTHS: [u32; 26] = {
+    let mut lengths = [0; 26];
+    let mut index = 0;
+    while index < RESERVED.len() {
+        let name = RESERVED[index].as_bytes();
+        lengths[(name[0] - b'A') as usize] |= 1 << name.len();
+        index += 1;
+    }
+    lengths
+};
+
+/// Tells most names from those that are reserved without a comparison.
+#[inline]
+fn may_be_reserved(mapped: &[u8]) -> bool {
+    let lengths = mapped.first().and_then(|first| LENGTHS.get(usize::from(first.wrapping_sub(b'A'))));
+    mapped.len() < 32 && lengths.is_some_and(|lengths| lengths >> mapped.len() & 1 == 1)
 }
 
 #[cold]
@@ -216,7 +247,7 @@ mod tests {
     fn the_lists_are_sorted_and_one_is_in_the_other() {
         assert!(RESERVED.is_sorted() && VOCABULARY.is_sorted());
         assert!(VOCABULARY.iter().all(|name| is_reserved(name)));
-        assert!(RESERVED.iter().all(|name| is_valid(name) && name.len() <= 18));
+        assert!(RESERVED.iter().all(|name| is_valid(name) && name.len() < 32));
     }
 
     /// All names of up to four characters of an alphabet that has one of each kind.

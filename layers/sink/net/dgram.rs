@@ -7,6 +7,7 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{Receiver, TryRecvError},
     },
     time::{Duration, Instant},
 };
@@ -19,7 +20,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::resolve::{literal, resolve};
+use super::resolve::{literal, look_up, resolve};
 #[cfg(unix)]
 use crate::patience::{Patience, relieve};
 
@@ -65,6 +66,32 @@ struct Connection {
     socket: Option<Arc<Socket>>,
     /// The last look-up of the name that failed: when it may be tried again, and after which wait.
     pause: Option<(Instant, Duration)>,
+    /// Where a host's name led to, and when it was looked up.
+    found: Option<(SocketAddr, Instant)>,
+    /// A look-up that is under way: whether the name leads elsewhere by now.
+    renewal: Option<Receiver<io::Result<Vec<SocketAddr>>>>,
+}
+
+impl Connection {
+    /// The addresses of a name that leads elsewhere by now. It is looked up from time to time, while datagrams are sent to
+    /// where it led.
+    fn moved(&mut self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+        let (address, since) = self.found.as_mut()?;
+        match self.renewal.as_ref().map(Receiver::try_recv) {
+            None if since.elapsed() >= RENEW => {
+                *since = Instant::now();
+                // Without a thread for it, the next time will do.
+                self.renewal = look_up(host, port).ok();
+                None
+            }
+            None | Some(Err(TryRecvError::Empty)) => None,
+            Some(answer) => {
+                self.renewal = None;
+                // A name server that is away is no reason to stop.
+                answer.ok()?.ok().filter(|found| !found.is_empty() && !found.contains(address))
+            }
+        }
+    }
 }
 
 /// A connected, non-blocking socket.
@@ -97,6 +124,8 @@ impl AsFd for Socket {
 /// The first wait after a look-up that failed; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How old what is known of a name may become.
+const RENEW: Duration = Duration::from_secs(60);
 /// How many errors of earlier datagrams one datagram hears of at most.
 const HEARD: u32 = 8;
 
@@ -150,8 +179,10 @@ impl Datagrams {
                     heard += 1;
                     self.refused.fetch_add(1, Ordering::Relaxed);
                 }
+                // The socket is as good as before.
+                _ if is_too_long(&error) => return Err(error),
                 // The peer is gone, and perhaps another has come; or this machine has other networks now.
-                _ if !is_new && !is_too_long(&error) && error.kind() != ErrorKind::TimedOut => {
+                _ if !is_new && error.kind() != ErrorKind::TimedOut => {
                     is_new = true;
                     self.forget(&socket);
                     socket = self.socket()?;
@@ -197,11 +228,18 @@ impl Datagrams {
     /// The socket; it is opened if there is none. The lock is held meanwhile: others would only do the same.
     fn socket(&self) -> io::Result<Arc<Socket>> {
         let mut connection = self.lock();
-        if let Some(socket) = &connection.socket {
+        let moved = match &self.peer {
+            Peer::Udp { host, port } => connection.moved(host, *port),
+            #[cfg(unix)]
+            Peer::Unix(_) => None,
+        };
+        if moved.is_none()
+            && let Some(socket) = &connection.socket
+        {
             return Ok(Arc::clone(socket));
         }
         let socket = Arc::new(match &self.peer {
-            Peer::Udp { host, port } => self.open_udp(host, *port, &mut connection.pause)?,
+            Peer::Udp { host, port } => Socket::Udp(self.open_udp(host, *port, moved, &mut connection)?),
             #[cfg(unix)]
             Peer::Unix(path) => {
                 let socket = UnixDatagram::unbound()?;
@@ -214,8 +252,33 @@ impl Datagrams {
         Ok(socket)
     }
 
-    fn open_udp(&self, host: &str, port: u16, pause: &mut Option<(Instant, Duration)>) -> io::Result<Socket> {
-        // An address costs nothing to try; a name may cost the deadline each time.
+    fn open_udp(
+        &self,
+        host: &str,
+        port: u16,
+        known: Option<Vec<SocketAddr>>,
+        connection: &mut Connection,
+    ) -> io::Result<UdpSocket> {
+        let found = match known {
+            Some(known) => known,
+            None => self.find(host, port, &mut connection.pause)?,
+        };
+        let is_name = literal(host).is_none();
+        let mut last = None;
+        for address in found {
+            match self.connect_udp(address) {
+                Ok(socket) => {
+                    connection.found = is_name.then(|| (address, Instant::now()));
+                    return Ok(socket);
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| ErrorKind::AddrNotAvailable.into()))
+    }
+
+    /// An address costs nothing to try; a name may cost the deadline each time.
+    fn find(&self, host: &str, port: u16, pause: &mut Option<(Instant, Duration)>) -> io::Result<Vec<SocketAddr>> {
         if let Some((until, _)) = *pause
             && Instant::now() < until
         {
@@ -226,14 +289,7 @@ impl Datagrams {
             *pause = Some((Instant::now() + wait, wait));
         })?;
         *pause = None;
-        let mut last = None;
-        for address in found {
-            match self.connect_udp(address) {
-                Ok(socket) => return Ok(Socket::Udp(socket)),
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.unwrap_or_else(|| ErrorKind::AddrNotAvailable.into()))
+        Ok(found)
     }
 
     fn connect_udp(&self, to: SocketAddr) -> io::Result<UdpSocket> {
@@ -274,4 +330,86 @@ pub(crate) fn is_too_long(error: &io::Error) -> bool {
     // WSAEMSGSIZE
     #[cfg(not(unix))]
     return error.raw_os_error() == Some(10_040);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn server() -> UdpSocket {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        server.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        server
+    }
+
+    fn came(server: &UdpSocket) -> Vec<u8> {
+        let mut bytes = [0; 16];
+        let length = server.recv(&mut bytes).unwrap();
+        bytes[..length].to_vec()
+    }
+
+    /// As if the name had led to `before`.
+    fn to(before: &UdpSocket) -> Datagrams {
+        let address = before.local_addr().unwrap();
+        let peer = Peer::Udp { host: "localhost".into(), port: address.port() };
+        let datagrams = Datagrams::new(peer, Duration::from_secs(60));
+        let socket = datagrams.connect_udp(address).unwrap();
+        let mut connection = datagrams.lock();
+        connection.socket = Some(Arc::new(Socket::Udp(socket)));
+        connection.found = Some((address, Instant::now()));
+        drop(connection);
+        datagrams
+    }
+
+    fn answer(datagrams: &Datagrams, answer: io::Result<Vec<SocketAddr>>) {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        sender.send(answer).unwrap();
+        datagrams.lock().renewal = Some(receiver);
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_by_now_is_followed() {
+        let (before, after) = (server(), server());
+        let datagrams = to(&before);
+        let (old, new) = (before.local_addr().unwrap(), after.local_addr().unwrap());
+        for kept in [Ok(vec![]), Ok(vec![new, old]), Err(ErrorKind::NotFound.into())] {
+            answer(&datagrams, kept);
+            datagrams.send(b"stays").unwrap();
+            assert_eq!(came(&before), b"stays");
+        }
+        answer(&datagrams, Ok(vec![new]));
+        datagrams.send(b"moves").unwrap();
+        datagrams.send(b"again").unwrap();
+        assert_eq!((came(&after), came(&after)), (b"moves".to_vec(), b"again".to_vec()));
+    }
+
+    #[test]
+    fn what_is_known_of_a_name_is_renewed_when_it_is_old() {
+        let before = server();
+        let datagrams = to(&before);
+        datagrams.send(b"young").unwrap();
+        assert!(datagrams.lock().renewal.is_none());
+        // A machine that was started less than a minute ago has no such moment.
+        let Some(old) = Instant::now().checked_sub(RENEW) else { return };
+        if let Some((_, since)) = &mut datagrams.lock().found {
+            *since = old;
+        }
+        datagrams.send(b"old").unwrap();
+        let renewal = datagrams.lock().renewal.take().unwrap();
+        assert!(!renewal.recv_timeout(Duration::from_secs(60)).unwrap().unwrap().is_empty());
+        assert!(datagrams.lock().found.unwrap().1.elapsed() < RENEW);
+    }
+
+    /// An address is not looked up, then or later.
+    #[test]
+    fn an_address_is_what_it_is() {
+        let server = server();
+        let peer = Peer::Udp { host: "127.0.0.1".into(), port: server.local_addr().unwrap().port() };
+        let datagrams = Datagrams::new(peer, Duration::ZERO);
+        datagrams.send(b"one").unwrap();
+        assert!(datagrams.lock().found.is_none());
+        assert_eq!(came(&server), b"one");
+    }
 }

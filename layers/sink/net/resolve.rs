@@ -14,14 +14,7 @@ pub(crate) fn resolve(host: &str, port: u16, deadline: Duration) -> io::Result<V
     if let Some(address) = literal(host) {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    let (answer, answered) = mpsc::sync_channel(1);
-    let name = host.to_owned();
-    thread::Builder::new().name("strata-resolve".into()).spawn(move || {
-        let found = (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
-        // Nobody waits any more where it took too long.
-        answer.send(found).unwrap_or_default();
-    })?;
-    let found = answered.recv_timeout(deadline).unwrap_or_else(|_| {
+    let found = look_up(host, port)?.recv_timeout(deadline).unwrap_or_else(|_| {
         let error = format!("the look-up of the host name took longer than {deadline:?}");
         Err(io::Error::new(io::ErrorKind::TimedOut, error))
     })?;
@@ -29,6 +22,18 @@ pub(crate) fn resolve(host: &str, port: u16, deadline: Duration) -> io::Result<V
         return Err(io::Error::new(io::ErrorKind::NotFound, "the host name has no address"));
     }
     Ok(found)
+}
+
+/// Has the system look up a name, and answers when it has.
+pub(crate) fn look_up(host: &str, port: u16) -> io::Result<mpsc::Receiver<io::Result<Vec<SocketAddr>>>> {
+    let (answer, answered) = mpsc::sync_channel(1);
+    let name = host.to_owned();
+    thread::Builder::new().name("strata-resolve".into()).spawn(move || {
+        let found = (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
+        // Nobody waits any more where it took too long.
+        answer.send(found).unwrap_or_default();
+    })?;
+    Ok(answered)
 }
 
 /// The address that a text is.

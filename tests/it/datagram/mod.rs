@@ -12,8 +12,9 @@ use std::{
 
 use proptest::prelude::*;
 use tracing_strata::{
-    Outcome, Record, Severity, Shared,
+    Outcome, Queue, Record, Severity, Shared,
     format::Json,
+    handler::queue::Overflow,
     output::{Datagram, Oversize},
     prelude::*,
     trap::Trap,
@@ -146,6 +147,27 @@ fn rule_18_2_no_back_off_a_unix_server_that_comes_late_and_is_restarted_ten_time
     assert_eq!((stats.accepted(), stats.written, stats.failed), (61, 50, 11));
 }
 
+/// The same over UDP: what was sent while nobody listened is counted as failed, each once, and nothing else.
+#[test]
+fn rule_18_2_a_udp_server_that_is_restarted_ten_times() {
+    let (server, port) = server();
+    drop(server);
+    let handler = Datagram::udp("127.0.0.1", port).format(Bare).direct().unwrap();
+    let shared = Shared::with_trap("udp", handler, Trap::silent());
+    for round in 0..10 {
+        (0..3).for_each(|_| shared.deliver(&text("between")));
+        let server = UdpSocket::bind(("127.0.0.1", port)).unwrap();
+        server.set_read_timeout(Some(PATIENCE)).unwrap();
+        (0..5).for_each(|number| shared.deliver(&text(&format!("{round}.{number}"))));
+        for number in 0..5 {
+            assert_eq!(next(&server), format!("{round}.{number}").as_bytes());
+        }
+    }
+    shared.flush().unwrap();
+    let stats = shared.stats();
+    assert_eq!((stats.accepted(), stats.written, stats.failed), (80, 50, 30), "{stats}");
+}
+
 /// Restarted ten times while two threads send: every record is somewhere, and what was read was written.
 #[test]
 fn a_server_that_is_restarted_under_load() {
@@ -266,6 +288,21 @@ fn t56_what_the_system_calls_too_long_is_shortened_too() {
     assert!(error.contains("2000000 bytes"), "{error}");
 }
 
+/// A record that is too long costs the account of the ones before it nothing.
+#[test]
+fn a_refusal_is_heard_although_the_next_record_is_too_long() {
+    let (server, port) = server();
+    drop(server);
+    let handler =
+        Datagram::udp("127.0.0.1", port).limit(1 << 20).oversize(Oversize::Refuse).format(Bare).direct().unwrap();
+    let shared = Shared::with_trap("udp", handler, Trap::silent());
+    shared.deliver(&text("lost"));
+    shared.deliver(&text(&"x".repeat(100_000)));
+    shared.flush().unwrap();
+    let stats = shared.stats();
+    assert_eq!((stats.accepted(), stats.written, stats.failed), (2, 0, 2), "{stats}");
+}
+
 #[test]
 fn what_cannot_be_is_refused_at_once() {
     for (builder, expected) in [
@@ -305,6 +342,74 @@ fn behind_its_queue_a_refused_datagram_is_counted_on_the_queues_account() {
     assert_eq!((stats.accepted(), stats.written, stats.failed, stats.queued), (10, 0, 10, 0), "{stats}");
     assert!(!told.lock().unwrap().is_empty());
     guard.shutdown(PATIENCE).unwrap();
+}
+
+/// T12, T19: a reader that takes nothing. The caller is not waited for, and the account is right at every moment.
+#[test]
+fn t19_behind_its_queue_a_full_socket_stops_nobody() {
+    let dir = Dir::new();
+    let server = unix(&dir.path("log"));
+    let queue = Queue::builder().capacity(16).overflow(Overflow::DropNewest).drain(PATIENCE);
+    let datagram = Datagram::unix(dir.path("log")).format(Bare).deadline(Duration::from_millis(50)).queue(queue);
+    let shared = Shared::with_trap("unix", datagram.build().unwrap(), Trap::silent());
+    for number in 1..=2_000 {
+        shared.deliver(&text(&"x".repeat(10_000)));
+        // The queue's own notices of what was lost are on the account, too.
+        assert!(shared.stats().accepted() >= number);
+    }
+    let stats = shared.stats();
+    assert!(stats.dropped > 0 && stats.written < 2_000, "{stats}");
+    shared.flush().unwrap();
+    let stats = shared.stats();
+    assert_eq!(stats.queued, 0, "{stats}");
+    server.set_nonblocking(true).unwrap();
+    let mut bytes = [0; 20_000];
+    let came = std::iter::from_fn(|| server.recv(&mut bytes).ok()).count() as u64;
+    assert_eq!(came, stats.written);
+}
+
+/// T18
+#[test]
+fn t18_records_after_the_shutdown_are_counted() {
+    let (server, port) = server();
+    let (queue, guard) = Datagram::udp("127.0.0.1", port).format(Bare).spawn().unwrap();
+    let shared = Shared::with_trap("udp", queue, Trap::silent());
+    shared.deliver(&text("before"));
+    guard.shutdown(PATIENCE).unwrap();
+    (0..10).for_each(|_| shared.deliver(&text("after")));
+    assert_eq!(next(&server), b"before");
+    let stats = shared.stats();
+    assert_eq!((stats.accepted(), stats.written, stats.queued), (11, 1, 0), "{stats}");
+}
+
+/// T54: the explicit parent's chain, whatever is current, and none where there is none.
+#[test]
+fn t54_the_explicit_parent_in_every_format() {
+    let fields = |format: &dyn Fn(&Record) -> String| {
+        let records = crate::support::records(|| {
+            let (here, there) =
+                (tracing::info_span!("here", place = "here"), tracing::info_span!("there", place = "there"));
+            let _here = here.entered();
+            tracing::info!(parent: &there, "explicit");
+            tracing::info!(parent: None, "none");
+            tracing::info!("contextual");
+        });
+        records.iter().map(format).collect::<Vec<_>>()
+    };
+    let gelf = fields(&|record| {
+        let mut out = String::new();
+        tracing_strata::format::Gelf::new().format(record, &mut out).unwrap();
+        let object: serde_json::Value = serde_json::from_str(&out).unwrap();
+        object.get("_place").map(|place| place.as_str().unwrap().to_owned()).unwrap_or_default()
+    });
+    assert_eq!(gelf, ["there", "", "here"]);
+    let pickle = fields(&|record| {
+        let mut out = Vec::new();
+        tracing_strata::format::Pickle::new().format_bytes(record, &mut out).unwrap();
+        let place = crate::pickle::read_all(&out).remove(0).into_iter().find(|(key, _)| key == "place");
+        place.map(|(_, value)| format!("{value:?}")).unwrap_or_default()
+    });
+    assert_eq!(pickle, ["Text(\"there\")", "", "Text(\"here\")"]);
 }
 
 #[test]

@@ -125,6 +125,27 @@ fn ids_names_times_errors_and_odd_numbers() {
     assert!(all(&entry, "TRACEPARENT").is_empty() && all(&entry, "CODE_FILE").is_empty());
 }
 
+/// T54: the explicit parent's chain, whatever is current, and none where there is none.
+#[test]
+fn t54_the_explicit_parent() {
+    let journal = Journal::new();
+    with_layer(journald(&journal).into_layer(), || {
+        let there = tracing::info_span!("there", place = "there");
+        let _here = tracing::info_span!("here", place = "here").entered();
+        tracing::info!(parent: &there, "explicit");
+        tracing::info!(parent: None, "none");
+        tracing::info!("contextual");
+    });
+    for (name, chain) in [("explicit", Some("there")), ("none", None), ("contextual", Some("here"))] {
+        let entry = journal.read();
+        assert_eq!(one(&entry, "MESSAGE"), name);
+        assert_eq!(
+            (all(&entry, "PLACE"), all(&entry, "SPAN_NAME")),
+            (Vec::from_iter(chain.map(String::from)), Vec::from_iter(chain.map(String::from)))
+        );
+    }
+}
+
 #[test]
 fn a_record_that_no_datagram_holds_comes_as_a_sealed_file() {
     let journal = Journal::new();
