@@ -293,7 +293,11 @@ fn put(node: &mut Node, keys: &[&str], value: &str) -> Result<(), String> {
         let count = list.len();
         let index: usize = first.parse().map_err(|_| format!("expected an index below {count}, got {first:?}"))?;
         let item = list.get_mut(index).ok_or_else(|| format!("expected an index below {count}, got {index}"))?;
-        return if rest.is_empty() { Ok(item.data = typed(value)) } else { put(item, rest, value) };
+        if !rest.is_empty() {
+            return put(item, rest, value);
+        }
+        item.data = typed(value);
+        return Ok(());
     }
     let Some(map) = node.as_map_mut() else { return Err(format!("there is nothing below, for {first:?}")) };
     let known = map.0.iter().position(|(key, _)| key.text.eq_ignore_ascii_case(first));

@@ -41,7 +41,7 @@ impl Logging {
         let ended = Arc::new(AtomicBool::new(false));
         let (logging, end) = (self.clone(), Arc::clone(&ended));
         let thread = thread::Builder::new().name("strata-listen".into()).spawn(move || {
-            let _silence = silence_this_thread();
+            silence_this_thread();
             for stream in listener.incoming() {
                 if end.load(Ordering::SeqCst) {
                     return;

@@ -479,7 +479,6 @@ impl Logging {
         }
     }
 
-    #[expect(clippy::type_complexity)]
     fn swap(&self, state: &mut State, name: &str, new: Option<&Hung>) -> Result<(Option<Hung>, Option<Former>), Error> {
         let old = state.handlers.get(name).cloned();
         let mut former = None;
@@ -980,7 +979,7 @@ impl HandlerHandle {
             let finished = |name: &str| state.handlers.get(name).map(|hung| Arc::clone(&hung.slot));
             if is_attribute && name == "terminator" {
                 // Nothing but the lines changes: the file stays open.
-                return self.set_terminator(whole);
+                return self.set_terminator(whole.clone());
             }
             // What is held back comes first.
             slot.output().handler.flush()?;

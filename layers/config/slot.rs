@@ -167,11 +167,8 @@ impl Handler for Slot {
         }
         match sieve::take_changed() {
             None => self.take(record, true),
-            Some(changed) => {
-                // It goes on to the handlers after this one, with what this one's filters make of it.
-                let result = self.take_changed(changed);
-                result
-            }
+            // It goes on to the handlers after this one, with what this one's filters make of it.
+            Some(changed) => self.take_changed(changed),
         }
     }
 

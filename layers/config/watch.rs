@@ -64,7 +64,7 @@ impl Logging {
         let (logging, file) = (self.clone(), path.clone());
         let mut known = fs::read(&file).ok();
         let thread = thread::Builder::new().name("strata-watch".into()).spawn(move || {
-            let _silence = silence_this_thread();
+            silence_this_thread();
             while changes.recv().is_ok() {
                 while changes.recv_timeout(QUIET) != Err(RecvTimeoutError::Timeout) {
                     if matches!(changes.try_recv(), Err(mpsc::TryRecvError::Disconnected)) {

@@ -137,16 +137,21 @@ impl Reader<'_> {
         let Some(c) = self.rest().chars().next() else { return Err("expected something after '\\'".into()) };
         self.at += c.len_utf8();
         let digits = match c {
-            'n' => return Ok(out.push('\n')),
-            'r' => return Ok(out.push('\r')),
-            't' => return Ok(out.push('\t')),
-            '\n' => return Ok(()),
-            '\\' | '\'' | '"' => return Ok(out.push(c)),
             'x' => 2,
             'u' => 4,
             'U' => 8,
-            // As Python leaves what is no escape.
-            c => return Ok(out.extend(['\\', c])),
+            _ => {
+                match c {
+                    'n' => out.push('\n'),
+                    'r' => out.push('\r'),
+                    't' => out.push('\t'),
+                    '\n' => {}
+                    '\\' | '\'' | '"' => out.push(c),
+                    // As Python leaves what is no escape.
+                    c => out.extend(['\\', c]),
+                }
+                return Ok(());
+            }
         };
         let code = self.rest().get(..digits).and_then(|code| u32::from_str_radix(code, 16).ok());
         let code = code.and_then(char::from_u32).ok_or_else(|| format!("expected {digits} hexadecimal digits"))?;

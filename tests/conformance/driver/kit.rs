@@ -87,7 +87,7 @@ fn filters(registry: Registry) -> Registry {
         .filter("kit.EveryNth", |arguments| {
             let n = arguments.count("n").unwrap_or(1).max(1);
             let seen = AtomicU64::new(0);
-            Ok(Sieve::decides(move |_: &Record| seen.fetch_add(1, Ordering::SeqCst) % n == 0))
+            Ok(Sieve::decides(move |_: &Record| seen.fetch_add(1, Ordering::SeqCst).is_multiple_of(n)))
         })
         .filter("kit.ReplaceRecord", |arguments| {
             let message = arguments.required("msg");

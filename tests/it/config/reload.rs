@@ -225,10 +225,10 @@ fn t05_t60_ten_thousand_reloads_under_load_lose_and_double_nothing() {
             "{{version: 1, filters: {{all: {{name: ''}}}}, handlers: {{h: {{class: test.Count, turn: {}, filters: {}, level: {}}}}}, \
              loggers: {{worker: {{level: INFO, handlers: {}}}}}, root: {{level: WARNING, handlers: {}}}}}",
             turn % 3,
-            if turn % 2 == 0 { "[all]" } else { "[]" },
-            if turn % 5 == 0 { "DEBUG" } else { "INFO" },
-            if turn % 4 == 0 { "[h]" } else { "[]" },
-            if turn % 4 == 0 { "[]" } else { "[h]" },
+            if turn.is_multiple_of(2) { "[all]" } else { "[]" },
+            if turn.is_multiple_of(5) { "DEBUG" } else { "INFO" },
+            if turn.is_multiple_of(4) { "[h]" } else { "[]" },
+            if turn.is_multiple_of(4) { "[]" } else { "[h]" },
         ))
     };
     let configs: Vec<_> = (0..60).map(config).collect();
