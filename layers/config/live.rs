@@ -280,7 +280,7 @@ impl Logging {
             if name.is_empty() || named.contains(name) {
                 continue;
             }
-            let is_below = named.iter().any(|above| !above.is_empty() && crate::loggers::is_below(name, above));
+            let is_below = name.match_indices('.').any(|(at, _)| named.contains(&name[..at]));
             let was_disabled = declared.disabled;
             let logger = match (as_python, is_below || !disables) {
                 (true, _) => all.get_mut(name),

@@ -1,5 +1,7 @@
 //! JSON. serde_json reads it; it knows no places of values, so those come from the YAML reader: JSON is a part of YAML 1.2.
 
+use std::collections::HashMap;
+
 use super::{MAX_DEPTH, yaml};
 use crate::config::{
     node::{At, Data, Node},
@@ -40,8 +42,9 @@ fn copy_places(from: &Node, to: &mut Node) {
     match (&from.data, &mut to.data) {
         (Data::List(from), Data::List(to)) => from.iter().zip(to).for_each(|(from, to)| copy_places(from, to)),
         (Data::Map(from), Data::Map(to)) => {
+            let places: HashMap<&str, _> = from.iter().map(|(key, node)| (&*key.text, (key, node))).collect();
             for (key, node) in &mut to.0 {
-                if let Some((placed, from)) = from.iter().find(|(placed, _)| placed.text == key.text) {
+                if let Some((placed, from)) = places.get(&*key.text) {
                     key.at = placed.at;
                     copy_places(from, node);
                 }

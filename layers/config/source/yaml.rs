@@ -1,6 +1,9 @@
 //! YAML 1.2, by the core schema, with 1.1's `yes`, `no`, `on` and `off` left as texts.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 
@@ -93,6 +96,8 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
 
     fn map(&mut self, depth: usize) -> Result<Data, Problem> {
         let mut map = Map::default();
+        // A list of a thousand keys must not be searched a thousand times.
+        let mut known = HashSet::new();
         let mut merged = Vec::new();
         loop {
             let (text, at) = match self.inside()? {
@@ -106,7 +111,7 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
                 merged.push((node, at));
                 continue;
             }
-            if map.get(&text).is_some() {
+            if !known.insert(text.clone()) {
                 return Err(Problem::new("", Some(at), format!("the key {text:?} stands here twice")));
             }
             map.0.push((Key { text, at: Some(at) }, node));
@@ -122,7 +127,7 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
                     return Err(Problem::new("", Some(at), "expected a mapping to merge"));
                 };
                 for (key, node) in more.0 {
-                    if map.get(&key.text).is_none() {
+                    if known.insert(key.text.clone()) {
                         map.0.push((key, node));
                     }
                 }

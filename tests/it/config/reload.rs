@@ -6,6 +6,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use tracing_strata::{
@@ -243,8 +244,8 @@ fn t05_t60_ten_thousand_reloads_under_load_lose_and_double_nothing() {
                     while !stop.load(Ordering::Relaxed) {
                         tracing::info!(target: "worker", "record");
                         sent.fetch_add(1, Ordering::Relaxed);
-                        // The machine has few processors, and the reloads are the point.
-                        thread::yield_now();
+                        // Processors are few, and the reloads are the point.
+                        thread::sleep(Duration::from_micros(100));
                     }
                 });
             });
@@ -315,7 +316,7 @@ fn t64_off_stays_off() {
 
 #[test]
 fn t70_configured_names_are_bounded() {
-    let loggers: String = (0..70_000).map(|number| format!("l{number}: {{level: INFO}}\n  ")).collect();
+    let loggers: String = (0..66_000).map(|number| format!("l{number}: {{level: INFO}}\n  ")).collect();
     let text = format!("version: 1\nloggers:\n  {loggers}\n");
     let logging = Logging::new();
     let error = logging.reload(&Config::from_yaml(&text).unwrap()).unwrap_err();
