@@ -62,6 +62,7 @@
 //! | `handleError`, `raiseExceptions` | [`trap::Trap`] |
 //! | `logging.config`, `basicConfig` | [`config`] (feature `config`) |
 //! | `logging.shutdown` | [`flush_all`] |
+//! | `logging.shutdown`, `sys.excepthook` | [`flush_all`]; at [`exit`] by itself; [`exit::panic_hook`] |
 //!
 //! # Differences from Python
 //!
@@ -97,6 +98,7 @@
 //! | `opentelemetry` | records have the trace ids of `tracing-opentelemetry` 0.34 where its layer is in the stack, before or after ours |
 //! | `tls` | [`sink::net::Tls`]: encrypted streams for sockets and syslog |
 //! | `gzip`, `zstd` | [`sink::Compression`] of rotated files |
+//! | `signal` | [`exit`]: `Signals`, SIGTERM and SIGINT flush before they end the process |
 //! | `otlp` | [`otlp`]: logs and spans to OpenTelemetry collectors; includes `opentelemetry` |
 //! | `full` | all of them |
 
@@ -110,7 +112,9 @@ pub mod clock;
 #[cfg(feature = "config")]
 pub mod config;
 mod error;
+pub mod exit;
 pub mod filter;
+mod fork;
 pub mod format;
 pub mod handler;
 #[cfg(feature = "log")]

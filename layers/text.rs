@@ -8,6 +8,18 @@ pub(crate) const fn is_control(c: char) -> bool {
         | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
+/// One line, whatever was in it: for reports to people, on stderr.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_control(c) {
+            true => plain.extend(c.escape_debug()),
+            false => plain.push(c),
+        }
+    }
+    plain
+}
+
 /// What a byte may need: nothing, a look at the character it begins, or an escape.
 const PLAIN: u8 = 0;
 const QUOTE: u8 = 1;

@@ -1,18 +1,22 @@
 //! The main job on real input: a small HTTP service handles some hundred requests, each with a request id and a W3C
 //! `traceparent`, and logs to the console at INFO and to a JSON file at DEBUG. Loggers are turned down and up by name
-//! while it runs. Then the file is read back with a strict parser, and what it proves is printed.
+//! while it runs. Logs and spans also go to a collector (one in this process), correlated. Then the file is read back with a
+//! strict parser, what it proves is printed, and one trace is shown as a tree with its log lines.
 //!
 //! `cargo run --example tour`
 
 mod proof;
+#[path = "../support/receiver.rs"]
+mod receiver;
 mod service;
 
-use std::{error::Error, thread};
+use std::{error::Error, thread, time::Duration};
 
 use tracing::info;
 use tracing_strata::{
     Globals, Loggers, Severity, Tee,
     format::{Json, Text, Time},
+    otlp::{Otlp, Protocol},
     output::{LogFile, Stream},
     prelude::*,
     record::TraceParent,
@@ -46,7 +50,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     let outputs = Tee::new().with("console", console).with("file", file);
     let handlers = outputs.handlers().to_vec();
     let globals = Globals::new().service("shop").version(env!("CARGO_PKG_VERSION"));
-    tracing_subscriber::registry().with(outputs.into_layer().globals(globals).with_filter(loggers.clone())).init();
+
+    // --- the same records, and the spans around them, to a collector: here one in this process
+
+    let collector = receiver::Receiver::start()?;
+    let (otlp, export) = Otlp::builder()
+        .endpoint(collector.url())
+        .protocol(Protocol::HttpJson)
+        .service("shop")
+        .capacity(16_384)
+        .spawn()?;
+
+    tracing_subscriber::registry()
+        .with(outputs.into_layer().globals(globals).with_filter(loggers.clone()))
+        .with(otlp.with_filter(loggers.clone()))
+        .init();
 
     // --- the job
 
@@ -73,6 +91,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         loggers.explain("tour.service.cache", Severity::DEBUG)
     );
     proof::print(&path, &sent, &handlers)?;
+    export.flush(Duration::from_secs(10))?;
+    proof::print_trace(&collector, &sent, &export, &path)?;
     std::fs::remove_dir_all(directory)?;
     Ok(())
 }

@@ -9,9 +9,9 @@ use std::{
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
-use tracing_strata::Shared;
+use tracing_strata::{Shared, otlp::OtlpGuard};
 
-use super::Sent;
+use super::{Sent, receiver::Receiver};
 
 /// One line: an object whose keys stand once.
 struct Line(HashMap<String, Value>);
@@ -84,6 +84,45 @@ pub(crate) fn print(path: &Path, sent: &[Sent], handlers: &[Shared]) -> Result<(
         check("  accepted by it", stats.accepted() as usize, lines.len())?;
         check("  lost by it", (stats.failed + stats.dropped + stats.queued) as usize, 0)?;
     }
+    Ok(())
+}
+
+/// The file and the collector have the same, and the ids tell which record belongs to which span.
+pub(crate) fn print_trace(
+    collector: &Receiver,
+    sent: &[Sent],
+    export: &OtlpGuard,
+    path: &Path,
+) -> Result<(), Box<dyn Error>> {
+    println!("\ncollector\n  logs     {}\n  spans    {}", export.logs(), export.spans());
+    let (logs, spans) = (collector.logs(), collector.spans());
+    let text = fs::read_to_string(path)?;
+    let lines: Vec<Line> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    check("records of the file that the collector has, too", logs.len(), lines.len())?;
+    check("spans: the requests, and a query in each", spans.len(), sent.len() * 2)?;
+    let mut of_lines: HashMap<(&str, &str, &str), usize> = HashMap::new();
+    for line in &lines {
+        *of_lines.entry((line.text("trace_id"), line.text("span_id"), line.text("message"))).or_default() += 1;
+    }
+    let mut found = 0;
+    for log in &logs {
+        let ids = (log.text("traceId"), log.text("spanId"), log.message());
+        if let Some(left) = of_lines.get_mut(&ids).filter(|left| **left > 0) {
+            *left -= 1;
+            found += 1;
+        }
+    }
+    check("log records with the ids that their lines have", found, lines.len())?;
+    let is_known = |log: &&crate::receiver::Item| {
+        spans
+            .iter()
+            .any(|span| span.text("spanId") == log.text("spanId") && span.text("traceId") == log.text("traceId"))
+    };
+    let in_requests = logs.iter().filter(|log| !log.text("traceId").is_empty());
+    let outside = logs.iter().filter(|log| log.text("traceId").is_empty()).count();
+    check("log records inside a span that has arrived", in_requests.filter(is_known).count(), logs.len() - outside)?;
+    let unlucky = logs.iter().find(|log| log.message().starts_with("an unlucky item")).ok_or("no unlucky item")?;
+    println!("\nThe first unlucky item, as the collector has it:\n{}", collector.tree(unlucky.text("traceId")));
     Ok(())
 }
 

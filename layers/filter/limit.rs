@@ -9,6 +9,7 @@ use super::{
 use crate::{
     Record, Severity,
     clock::{Clock, SystemClock},
+    fork,
 };
 
 /// Passes at most so many records of each call site in a time; the others are refused, counted, and told in one record:
@@ -50,6 +51,7 @@ pub struct RateLimit {
 impl RateLimit {
     /// At most `most` of each kind (and not less than one) in `per`, which begins with the first of them.
     pub fn new(most: u32, per: Duration) -> Self {
+        fork::watch();
         Self {
             most: u64::from(most).max(1),
             per,

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     Record, Severity,
     clock::{Clock, SystemClock},
+    fork,
 };
 
 /// Passes one of so many records; the others are refused, counted, and told in one record: `cache miss … 99 similar`.
@@ -48,6 +49,7 @@ pub struct Sample {
 impl Sample {
     /// One in so many records of each call site, the first one first. One in one: all.
     pub fn one_in(many: u32) -> Self {
+        fork::watch();
         Self {
             one_in: u64::from(many).max(1),
             by_trace: false,

@@ -5,13 +5,13 @@ use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher as _, Hash, Hasher, RandomState},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use crate::{Record, Value, record::Kept};
+use crate::{Record, Value, fork::Heirloom, record::Kept};
 
 /// How many kinds are known at most, unless said otherwise.
 pub(super) const MAX_KEYS: usize = 1_024;
@@ -35,7 +35,7 @@ pub(super) type Names = Vec<Cow<'static, str>>;
 #[derive(Default)]
 pub(super) struct Similar {
     hasher: RandomState,
-    table: Mutex<Table>,
+    table: Heirloom<Table>,
     has_due: AtomicBool,
 }
 
@@ -149,7 +149,13 @@ impl Similar {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        // What was refused before a fork is the parent's to tell.
+        let start_over = |table: &mut Table| {
+            table.due.clear();
+            table.next = None;
+            table.kinds.values_mut().for_each(|kind| kind.refused = None);
+        };
+        self.table.lock(start_over, Table::default)
     }
 
     /// Records of one call site that have the same values have one key. What has no call site of its own is told apart by

@@ -12,13 +12,14 @@ use tracing_core::{Dispatch, Event, Subscriber, span};
 use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::LookupSpan};
 
 use super::{
-    Handler,
+    Handler, end,
     place::{self, Place},
     spans::SpanKeeper,
 };
 use crate::{
     Error, Fields,
     clock::Clock,
+    fork,
     record::{Nested, Pooled, VALUE_LIMIT},
     trap::{Ledger, Stats, Trap},
 };
@@ -186,7 +187,9 @@ where
         if let Some(globals) = &self.globals {
             record.share_globals(Arc::clone(globals));
         }
+        fork::look(self.clock.is_none().then(|| record.time()));
         record.show(|record| self.place.deliver(record));
+        end::flush_if_requested();
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod context;
 mod current;
+pub(crate) mod end;
 #[cfg(feature = "opentelemetry")]
 mod foreign;
 mod layer;
@@ -256,6 +257,11 @@ impl Drop for Working {
             WAITING.try_with(|waiting| waiting.borrow_mut().pop()).unwrap_or_default();
         }
     }
+}
+
+/// Whether a handler is at work on this thread.
+pub(crate) fn is_at_work() -> bool {
+    AT_WORK.get() != 0
 }
 
 /// A number for a new handler.

@@ -8,7 +8,7 @@ use std::{
 
 use super::{Handler, Outcome, Working, next_number};
 use crate::{
-    Error, Record,
+    Error, Record, fork,
     record::panic_message,
     trap::{Ledger, Post, Trap},
 };
@@ -84,6 +84,7 @@ impl<H: Handler> Place<H> {
     }
 
     fn bring(&self, doing: &str, how: fn(&H) -> Result<(), Error>) -> Result<(), Error> {
+        fork::check();
         let Some(_working) = Working::enter(self.number) else { return Ok(()) };
         let result = catch_unwind(AssertUnwindSafe(|| how(&self.handler)));
         let result = result.unwrap_or_else(|panic| Err(panicked(doing, &*panic)));
@@ -152,6 +153,7 @@ static ALL: Mutex<Vec<Weak<dyn Reach>>> = Mutex::new(Vec::new());
 
 /// Puts a handler within reach of [`flush_all`].
 pub(super) fn register<H: Handler>(place: &Arc<Place<H>>) {
+    super::end::expect();
     let place: Weak<dyn Reach> = Arc::downgrade(place) as _;
     let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
     all.retain(|other| other.strong_count() > 0);
@@ -160,11 +162,16 @@ pub(super) fn register<H: Handler>(place: &Arc<Place<H>>) {
     }
 }
 
+pub(super) fn is_any_listed() -> bool {
+    ALL.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|place| place.strong_count() > 0)
+}
+
 /// Flushes every handler that hangs somewhere: in a registry, also the global one, in a [`Tee`](super::Tee), on a logger,
 /// or as a [`Shared`](super::Shared). The latest first, so that one that writes to another comes before it.
 ///
-/// Call it at the end of `main`: a global subscriber is never dropped, so that what a buffered file holds back would be
-/// lost. Failures that the default trap has counted but not told are told.
+/// Call it at the end of `main`, to learn what went wrong; should nobody call it, the exit of the process does
+/// ([`wait_at_exit`](crate::exit::wait_at_exit)), as a global subscriber is never dropped. Failures that the default trap
+/// has counted but not told are told.
 ///
 /// Python: what `logging.shutdown` does at exit.
 ///

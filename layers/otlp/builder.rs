@@ -26,17 +26,18 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use tracing_strata::otlp::{Otlp, Protocol};
+/// use tracing_strata::otlp::Otlp;
 /// use tracing_subscriber::prelude::*;
 ///
-/// // http://localhost:4318, unless a variable says otherwise.
-/// let (otlp, guard) = Otlp::from_env().service("shop").timeout(Duration::from_millis(50)).spawn()?;
+/// // Without an endpoint: http://localhost:4318, unless a variable says otherwise. Here nobody listens.
+/// let otlp = Otlp::from_env().service("shop").endpoint("http://127.0.0.1:9").drain(Duration::from_millis(50));
+/// let (otlp, guard) = otlp.spawn()?;
 /// let subscriber = tracing_subscriber::registry().with(otlp);
 /// tracing::subscriber::with_default(subscriber, || {
 ///     let _order = tracing::info_span!("order", id = 7).entered();
 ///     tracing::info!(total = 12.5, "paid");
 /// });
-/// // At the end of main: send what waits, within a deadline. Here nobody listens.
+/// // At the end of main: send what waits, within a deadline, or say what could not be sent.
 /// assert!(guard.shutdown(Duration::from_millis(100)).is_err());
 /// # Ok::<(), tracing_strata::Error>(())
 /// ```
@@ -199,13 +200,14 @@ impl Otlp {
         self
     }
 
-    /// How long a batch is tried again before it is given up (default: 60 s).
+    /// How long a batch is tried again before it is given up (`OTEL_BLRP_EXPORT_TIMEOUT`, `OTEL_BSP_EXPORT_TIMEOUT`, in
+    /// milliseconds; default: 60 s).
     pub fn retry_for(mut self, time: Duration) -> Self {
         self.chosen.retry_for = Some(time);
         self
     }
 
-    /// How long a dropped guard, and [`flush_all`](crate::flush_all), wait (default: 5 s).
+    /// How long a dropped guard, a dropped subscriber and [`flush_all`](crate::flush_all) wait at most (default: 5 s).
     pub fn drain(mut self, deadline: Duration) -> Self {
         self.drain = Some(deadline);
         self

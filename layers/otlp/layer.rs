@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use tracing_core::{Dispatch, Event, Level, Metadata, Subscriber, span, subscriber::Interest};
+use tracing_core::{Dispatch, Event, Level, Subscriber, span};
 use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::LookupSpan};
 
 use super::{handler::OtlpLogs, pipe::Pipe, spans};
@@ -136,13 +136,6 @@ where
 
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
         self.keeper().settle(dispatch);
-    }
-
-    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
-        match (&self.logs, &self.spans) {
-            (None, None) => Interest::never(),
-            _ => Interest::always(),
-        }
     }
 
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: LayerContext<'_, S>) {

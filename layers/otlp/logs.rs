@@ -26,8 +26,9 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ContextFields {
-    /// All (the default), the innermost span's first; what is there already is not added again. Not the headers
-    /// `traceparent`, `tracestate` and `baggage`: their ids have fields of their own.
+    /// All (the default), the innermost span's first; what is there already is not added again. Not what is the span's own
+    /// affair: the headers `traceparent`, `tracestate` and `baggage`, and `otel.name`, `otel.kind`, `otel.status_code`,
+    /// `otel.status_description`.
     #[default]
     All,
     /// None: the span itself has them, where spans are exported, too.
@@ -44,16 +45,17 @@ impl ContextFields {
 
     fn takes(&self, name: &str) -> bool {
         match self {
-            Self::All => !is_header(name),
+            Self::All => !is_of_span(name),
             Self::None => false,
             Self::Only(names) => names.contains(name),
         }
     }
 }
 
-/// Whether a span field is a header whose content is told otherwise.
-pub(super) fn is_header(name: &str) -> bool {
-    matches!(name, TraceParent::FIELD | TraceState::FIELD | Baggage::FIELD)
+/// Whether a span field is told otherwise: a header, or what the span is called.
+pub(super) fn is_of_span(name: &str) -> bool {
+    let is_header = matches!(name, TraceParent::FIELD | TraceState::FIELD | Baggage::FIELD);
+    is_header || matches!(name, "otel.name" | "otel.kind" | "otel.status_code" | "otel.status_description")
 }
 
 /// What of a batch goes to a collector.

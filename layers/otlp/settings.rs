@@ -230,6 +230,7 @@ fn limits(signal: Signal, chosen: &Chosen, vars: &Vars) -> Result<Limits, Error>
     let name = |what: &str| format!("{prefix}{what}");
     let capacity = vars.get(&name("MAX_QUEUE_SIZE"), super::env::positive)?;
     let max_batch = vars.get(&name("MAX_EXPORT_BATCH_SIZE"), super::env::positive)?;
+    let export_timeout = vars.get(&name("EXPORT_TIMEOUT"), super::env::millis)?;
     let asked_delay = vars.get(&name("SCHEDULE_DELAY"), super::env::millis)?;
     let capacity = chosen.capacity.or(capacity).unwrap_or(2_048);
     let most = chosen.max_batch.or(max_batch).unwrap_or(512);
@@ -241,6 +242,6 @@ fn limits(signal: Signal, chosen: &Chosen, vars: &Vars) -> Result<Limits, Error>
         max_bytes: chosen.max_bytes.unwrap_or(MAX_BYTES),
         max_batch: most.min(capacity),
         delay: chosen.delay.or(asked_delay).unwrap_or(delay),
-        retry_for: chosen.retry_for.unwrap_or(RETRY_FOR),
+        retry_for: chosen.retry_for.or(export_timeout).unwrap_or(RETRY_FOR),
     })
 }

@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::{
 
 use super::{
     SCHEMA_URL,
-    logs::{self, is_header},
+    logs::{self, is_of_span},
     values::Attributes,
 };
 use crate::{
@@ -126,10 +126,7 @@ fn attributes(
 ) -> Vec<opentelemetry_proto::tonic::common::v1::KeyValue> {
     let mut attributes = Attributes::with_capacity(fields.len() + 5);
     let exception = logs::exception(fields, &mut attributes);
-    let is_own = |name: &str| {
-        let is_told = matches!(name, "otel.name" | "otel.kind" | "otel.status_code" | "otel.status_description");
-        !is_told && !is_header(name) && !exception.iter().flatten().any(|taken| taken == name)
-    };
+    let is_own = |name: &str| !is_of_span(name) && !exception.iter().flatten().any(|taken| taken == name);
     attributes.add_all(fields, is_own);
     if let Some(metadata) = data.metadata() {
         if let Some(file) = metadata.file() {

@@ -5,12 +5,12 @@
 use std::{
     borrow::Cow,
     cell::Cell,
-    fmt, io,
+    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
-    sync::{Arc, OnceLock},
+    sync::Arc,
 };
 
+use super::gather::Gather;
 use crate::{Error, Format, Handler, Outcome, Record, Severity, Sink, handler::panicked, sink::Written, trap::Ledger};
 
 /// Makes text of each record and gives it, with a line end, to a sink in one write.
@@ -32,34 +32,26 @@ use crate::{Error, Format, Handler, Outcome, Record, Severity, Sink, handler::pa
 /// flushing it failed ([`flush_on`](Self::flush_on)), that is told to the trap, while the record stays queued.
 pub struct Formatted<F, S> {
     format: F,
-    sink: S,
-    place: Cow<'static, str>,
+    /// Shared with the listener of a queue, as long as something is held for the sink.
+    gather: Arc<Gather<S>>,
     terminator: Cow<'static, str>,
     flush_on: Option<Severity>,
     sync_on: Option<Severity>,
-    ledger: OnceLock<Arc<Ledger>>,
 }
 
 impl<F: Format, S: Sink> Formatted<F, S> {
     /// A format before a sink; the format is [told](Format::adapt) whether the sink is a terminal.
     pub fn new(mut format: F, sink: S) -> Self {
         format.adapt(sink.is_terminal());
-        Self {
-            format,
-            sink,
-            place: "sink".into(),
-            terminator: "\n".into(),
-            flush_on: None,
-            sync_on: None,
-            ledger: OnceLock::new(),
-        }
+        let gather = Arc::new(Gather::new(sink, "sink".into()));
+        Self { format, gather, terminator: "\n".into(), flush_on: None, sync_on: None }
     }
 
     /// Replaces the format.
     pub fn format<G: Format>(self, mut format: G) -> Formatted<G, S> {
-        let Self { sink, place, terminator, flush_on, sync_on, ledger, .. } = self;
-        format.adapt(sink.is_terminal());
-        Formatted { format, sink, place, terminator, flush_on, sync_on, ledger }
+        let Self { gather, terminator, flush_on, sync_on, .. } = self;
+        format.adapt(gather.sink.is_terminal());
+        Formatted { format, gather, terminator, flush_on, sync_on }
     }
 
     /// What follows each record (default: `"\n"`). Whatever it is, a record that was written in part only is told from
@@ -84,17 +76,24 @@ impl<F: Format, S: Sink> Formatted<F, S> {
     /// What errors call the sink, and the handler's name where it is given none (default: `stdout`, `stderr`, the path of
     /// a file, else the kind of sink).
     pub fn place(mut self, place: impl Into<Cow<'static, str>>) -> Self {
-        self.place = place.into();
+        // It is shared only by a handler at work, and then nobody has it by value.
+        if let Some(gather) = Arc::get_mut(&mut self.gather) {
+            gather.place = place.into();
+        }
         self
     }
 
     /// The sink.
     pub fn sink(&self) -> &S {
-        &self.sink
+        &self.gather.sink
     }
 
     pub(super) fn map_sink(self, change: impl FnOnce(S) -> S) -> Self {
-        Self { sink: change(self.sink), ..self }
+        let gather = Arc::try_unwrap(self.gather)
+            .map(|Gather { sink, place, .. }| Arc::new(Gather::new(change(sink), place)))
+            // As above.
+            .unwrap_or_else(|shared| shared);
+        Self { gather, ..self }
     }
 
     /// Flushes after a record. One that is held is on the ledger already, whatever becomes of the flush.
@@ -109,20 +108,16 @@ impl<F: Format, S: Sink> Formatted<F, S> {
 
     /// Syncs after a record. That is written, or on the ledger, whatever becomes of the sync.
     fn sync_after(&self) -> Result<(), Error> {
-        let result = catch_unwind(AssertUnwindSafe(|| self.sink.sync().map_err(|error| self.refused("sync", error))))
-            .unwrap_or_else(|panic| Err(panicked("sync", &*panic)));
-        match (result, self.ledger.get()) {
+        self.gather.write_held();
+        let sync = || self.gather.sink.sync().map_err(|error| self.gather.refused("sync", error));
+        let result = catch_unwind(AssertUnwindSafe(sync)).unwrap_or_else(|panic| Err(panicked("sync", &*panic)));
+        match (result, self.gather.ledger()) {
             (Err(error), Some(ledger)) => {
                 ledger.tell(&error);
                 Ok(())
             }
             (result, _) => result,
         }
-    }
-
-    #[cold]
-    fn refused(&self, doing: &str, error: io::Error) -> Error {
-        Error::io_at(Path::new(&*self.place), doing, error)
     }
 }
 
@@ -134,7 +129,12 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
                 [byte] => line.push(*byte),
                 bytes => line.extend_from_slice(bytes),
             }
-            self.sink.write_of(line, record.time()).map_err(|error| self.refused("write to", error))
+            if let Some(ledger) = self.gather.holds() {
+                self.gather.hold(line, ledger);
+                return Ok(Written::Held);
+            }
+            let written = self.gather.sink.write_of(line, record.time());
+            written.map_err(|error| self.gather.refused("write to", error))
         })?;
         if self.sync_on.is_some_and(|least| record.severity() >= least) {
             self.sync_after()?;
@@ -149,22 +149,25 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
     }
 
     fn flush(&self) -> Result<(), Error> {
-        self.sink.flush().map_err(|error| self.refused("flush", error))
+        self.gather.write_held();
+        self.gather.sink.flush().map_err(|error| self.gather.refused("flush", error))
     }
 
     fn attach(&self, ledger: &Arc<Ledger>) {
-        self.ledger.get_or_init(|| Arc::clone(ledger));
-        self.sink.attach(ledger);
+        self.gather.attach(ledger);
     }
 
     fn default_name(&self) -> String {
-        self.place.to_string()
+        self.gather.place.to_string()
     }
 }
 
 impl<F, S: fmt::Debug> fmt::Debug for Formatted<F, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Formatted").field("place", &self.place).field("sink", &self.sink).finish_non_exhaustive()
+        f.debug_struct("Formatted")
+            .field("place", &self.gather.place)
+            .field("sink", &self.gather.sink)
+            .finish_non_exhaustive()
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod datagram;
 mod formatted;
+mod gather;
 #[cfg(target_os = "linux")]
 mod journald;
 mod log_file;

@@ -39,6 +39,11 @@ impl Nested {
     }
 }
 
+/// Whether this thread captures an event or a span, or is silenced.
+pub(crate) fn is_capturing() -> bool {
+    NESTING.try_with(Cell::get).unwrap_or_default() > 0
+}
+
 /// For threads of ours: no event or span that is born here is captured any more (each is counted as dropped), so that
 /// handlers never feed each other.
 pub(crate) fn silence_this_thread() {

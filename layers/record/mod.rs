@@ -54,11 +54,12 @@ pub(crate) use self::{
     },
     fields::{Entry, Span, Tag},
     globals::host_name,
-    guarded::{Nested, VALUE_LIMIT, mark_cut, panic_message, silence_this_thread},
+    guarded::{Nested, VALUE_LIMIT, is_capturing, mark_cut, panic_message, silence_this_thread},
     ids::{Sampler, as_the_parent},
     pool::{Pooled, give_back_all},
     severity::closest,
     tape::{Tape, are_roots_timed, are_tapes_expected, expect_tapes, time_roots},
+    thread::{speak_for, this_thread_id},
 };
 pub use self::{
     context::{SpanView, Spans},

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
 };
 
 use super::{
@@ -12,7 +12,10 @@ use super::{
     line::{Tail, write_all},
     registry::FileId,
 };
-use crate::trap::Ledger;
+use crate::{
+    fork::{self, Heirloom},
+    trap::Ledger,
+};
 
 /// A file behind a buffer of bounded size.
 ///
@@ -22,7 +25,8 @@ use crate::trap::Ledger;
 #[derive(Debug)]
 pub(super) struct Buffered<P: Place> {
     pub(super) place: P,
-    state: Mutex<State<P::File>>,
+    capacity: usize,
+    state: Heirloom<State<P::File>>,
 }
 
 #[derive(Debug)]
@@ -39,7 +43,8 @@ impl<P: Place> Buffered<P> {
         if let Some(opened) = opened {
             state.exchange(opened);
         }
-        Self { place, state: Mutex::new(state) }
+        fork::watch();
+        Self { place, capacity, state: Heirloom::new(state) }
     }
 
     /// Takes a record. With a `ledger` it is held on that account; without one nobody learns what becomes of it.
@@ -63,6 +68,11 @@ impl<P: Place> Buffered<P> {
     pub(super) fn would_hold(&self, len: usize) -> bool {
         let state = self.state();
         state.file.is_some() && state.buffer.has_room(len)
+    }
+
+    /// How many bytes are held.
+    pub(super) fn held(&self) -> usize {
+        self.state().buffer.bytes.len()
     }
 
     /// Exchanges the file, after what is held was written to the old one as far as that takes it; `work` is told how many
@@ -121,6 +131,7 @@ impl<P: Place> Buffered<P> {
     }
 
     pub(super) fn flush(&self) -> io::Result<()> {
+        fork::check();
         let mut state = self.state();
         self.follow(&mut state)?;
         state.emit()
@@ -191,7 +202,8 @@ impl<P: Place> Buffered<P> {
     }
 
     fn state(&self) -> MutexGuard<'_, State<P::File>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let fresh = || State { file: None, id: None, buffer: Buffer::new(self.capacity) };
+        self.state.lock(|state| state.buffer.leave_to_the_parent(), fresh)
     }
 }
 
@@ -213,6 +225,7 @@ impl<F: super::append::RawFile> State<F> {
 
 impl<P: Place> Drop for Buffered<P> {
     fn drop(&mut self) {
+        fork::check();
         self.end();
     }
 }
@@ -347,6 +360,16 @@ impl Buffer {
             }
             _ => self.tail.set(unended),
         }
+    }
+
+    /// What is held was so before a fork: the parent writes it. It may have written a part of a record.
+    fn leave_to_the_parent(&mut self) {
+        let is_torn = self.done > 0 || self.tail.is_torn();
+        self.bytes.clear();
+        self.lens.clear();
+        self.done = 0;
+        self.tail.set(is_torn);
+        self.settle(u64::MAX, Ledger::settle_dropped);
     }
 
     /// Nobody will write what is held.

@@ -245,6 +245,14 @@ impl FileSink {
         matches!(&*self.way, Way::Buffered(buffered) if buffered.would_hold(len))
     }
 
+    /// How many bytes are held.
+    pub(super) fn held(&self) -> usize {
+        match &*self.way {
+            Way::Direct(_) => 0,
+            Way::Buffered(buffered) => buffered.held(),
+        }
+    }
+
     /// Exchanges the file while no record is being written. What is held is brought to the old one first, unless `holding`;
     /// `work` is told how many bytes remain, which the new one gets.
     pub(super) fn swap<R>(
@@ -299,6 +307,26 @@ impl Sink for FileSink {
         self.put(bytes, ledger)
     }
 
+    /// Unless it has a buffer of its own.
+    fn gathers(&self) -> bool {
+        matches!(*self.way, Way::Direct(_))
+    }
+
+    fn write_many(&self, bytes: &[u8], from: usize, ends: &[usize]) -> (usize, io::Result<()>) {
+        match &*self.way {
+            Way::Direct(append) => {
+                let (written, result) = append.write_many(bytes, from, ends);
+                // One sync serves them all.
+                if (0..written).filter(|_| self.way.place().unsynced.add()).count() > 0 {
+                    self.way.sync_noting();
+                }
+                self.way.tell();
+                (written, result)
+            }
+            Way::Buffered(_) => (0, Err(io::ErrorKind::Unsupported.into())),
+        }
+    }
+
     fn flush(&self) -> io::Result<()> {
         let result = self.bring();
         self.way.tell();
@@ -320,6 +348,8 @@ impl Sink for FileSink {
 /// Each `write` takes one record, whole, or fails; an unfinished one is marked as everywhere.
 impl Write for &FileSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // No record has looked on the way here.
+        crate::fork::look(Some(std::time::SystemTime::now()));
         self.put(bytes, None).map(|_| bytes.len())
     }
 

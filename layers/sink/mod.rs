@@ -96,6 +96,26 @@ pub trait Sink: Send + Sync + 'static {
         self.write(bytes)
     }
 
+    /// Whether [`write_many`](Self::write_many) costs less than as many [`write`](Self::write)s. Then a handler behind a
+    /// [`Queue`](crate::Queue) holds records until 64 KiB are full or no more wait. Provided: no.
+    fn gathers(&self) -> bool {
+        false
+    }
+
+    /// Writes several records: they begin at `from`, and `ends` says where each ends in `bytes`. Gives how many of them are
+    /// at their place; an error is that of the record after those, and what comes behind it was not tried.
+    ///
+    /// Provided: record by record.
+    fn write_many(&self, bytes: &[u8], mut from: usize, ends: &[usize]) -> (usize, io::Result<()>) {
+        for (written, end) in ends.iter().enumerate() {
+            if let Err(error) = self.write(&bytes[from..*end]) {
+                return (written, Err(error));
+            }
+            from = *end;
+        }
+        (ends.len(), Ok(()))
+    }
+
     /// Brings what is held back to its place.
     ///
     /// # Errors
@@ -141,6 +161,10 @@ macro_rules! forward {
             fn write(&self, bytes: &[u8]) -> io::Result<Written> { (**self).write(bytes) }
             #[inline]
             fn write_of(&self, bytes: &[u8], time: SystemTime) -> io::Result<Written> { (**self).write_of(bytes, time) }
+            fn gathers(&self) -> bool { (**self).gathers() }
+            fn write_many(&self, bytes: &[u8], from: usize, ends: &[usize]) -> (usize, io::Result<()>) {
+                (**self).write_many(bytes, from, ends)
+            }
             fn flush(&self) -> io::Result<()> { (**self).flush() }
             fn sync(&self) -> io::Result<()> { (**self).sync() }
             fn is_terminal(&self) -> bool { (**self).is_terminal() }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::Outlet;
-use crate::{Error, Record};
+use crate::{Error, Record, fork::Heirloom};
 
 /// Counts what became of each record a handler accepted. Shared: read it from anywhere, at any time.
 ///
@@ -18,7 +18,7 @@ pub struct Ledger {
     name: Mutex<String>,
     counts: Counts,
     /// Held while records move from `queued` to where they end, so that a reading never sees one twice or not at all.
-    settling: Mutex<()>,
+    settling: Heirloom<()>,
     outlet: Outlet,
     /// Who knows of records that are not on the ledger yet.
     books: OnceLock<Weak<dyn Books>>,
@@ -108,7 +108,7 @@ impl Ledger {
         Self {
             name: Mutex::new(name.to_owned()),
             counts: Counts::default(),
-            settling: Mutex::new(()),
+            settling: Heirloom::default(),
             outlet: Outlet::default(),
             books: OnceLock::new(),
             outer: OnceLock::new(),
@@ -153,7 +153,7 @@ impl Ledger {
             books.bring_up_to_date();
         }
         let read = |count: &AtomicU64| count.load(Ordering::Acquire);
-        let _settled = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        let _settled = self.settling.lock(|()| {}, || ());
         Stats {
             written: read(written),
             filtered: read(filtered),
@@ -206,7 +206,7 @@ impl Ledger {
         if let Some(outer) = self.outer.get() {
             return outer.lose(count);
         }
-        let _settling = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        let _settling = self.settling.lock(|()| {}, || ());
         let count = count.min(self.counts.written.load(Ordering::Acquire));
         self.counts.written.fetch_sub(count, Ordering::AcqRel);
         self.counts.failed.fetch_add(count, Ordering::AcqRel);
@@ -241,7 +241,7 @@ impl Ledger {
     }
 
     fn settle(&self, count: u64, to: &AtomicU64) -> u64 {
-        let _settling = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        let _settling = self.settling.lock(|()| {}, || ());
         // A handler that settles more than it queued would otherwise make readings absurd.
         let count = count.min(self.counts.queued.load(Ordering::Acquire));
         self.counts.queued.fetch_sub(count, Ordering::AcqRel);

@@ -215,13 +215,7 @@ impl Outlet {
 
 fn tell_on_stderr(name: &str, error: &Error, missed: u64) {
     let more = if missed > 0 { format!(" ({missed} more since the last report)") } else { String::new() };
-    let mut plain = String::new();
-    for c in format!("tracing-strata: handler {name:?}: {error}{more}").chars() {
-        match crate::text::is_control(c) {
-            true => plain.extend(c.escape_debug()),
-            false => plain.push(c),
-        }
-    }
+    let plain = crate::text::escaped(&format!("tracing-strata: handler {name:?}: {error}{more}"));
     // Where stderr fails there is nobody left to tell; the ledger has the number.
     crate::sink::stderr_line(&plain);
 }

@@ -2,10 +2,12 @@
 //! it, and fails where something is missing.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod files;
 mod gelf;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod journald;
+mod otlp;
 #[allow(dead_code)]
 mod servers;
 mod stdlib;

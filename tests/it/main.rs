@@ -7,6 +7,7 @@ mod config;
 mod context;
 #[cfg(unix)]
 mod datagram;
+mod exit;
 mod files;
 mod gelf;
 mod handlers;

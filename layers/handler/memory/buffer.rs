@@ -3,13 +3,21 @@
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, MutexGuard, PoisonError},
     thread::{self, ThreadId},
     time::Duration,
 };
 
-use super::account::{Account, Held};
-use crate::{Error, Handler, Outcome, Record, Severity, Shared, record::Kept, trap::Ledger};
+use super::{
+    super::end::is_ending,
+    account::{Account, Held},
+};
+use crate::{
+    Error, Handler, Outcome, Record, Severity, Shared,
+    fork::{self, Heirloom},
+    record::Kept,
+    trap::Ledger,
+};
 
 /// Remembers records and hands them to a target when it is full, when a record is severe enough, or when it is flushed.
 ///
@@ -55,7 +63,7 @@ pub struct Memory {
     max_bytes: usize,
     patience: Duration,
     account: Account,
-    state: Mutex<State>,
+    state: Heirloom<State>,
     /// Told when nobody hands on any more.
     done: Condvar,
 }
@@ -80,6 +88,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Memory {
     /// A memory for so many records, without a target yet.
     pub fn new(capacity: usize) -> Self {
+        fork::watch();
         Self {
             capacity,
             flush_at: Severity::ERROR,
@@ -87,7 +96,7 @@ impl Memory {
             max_bytes: MAX_BYTES,
             patience: PATIENCE,
             account: Account::default(),
-            state: Mutex::default(),
+            state: Heirloom::default(),
             done: Condvar::new(),
         }
     }
@@ -155,7 +164,13 @@ impl Memory {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let start_over = |state: &mut State| {
+            // What was held before a fork is the parent's to hand on; nobody here does.
+            let held = std::mem::take(&mut state.held);
+            (state.worker, state.is_due, state.lost) = (None, false, 0);
+            self.account.settle(held.len(), Ledger::settle_dropped);
+        };
+        self.state.lock(start_over, State::default)
     }
 
     /// Waits until another thread has handed on, if `while_so`.
@@ -189,6 +204,11 @@ impl Memory {
         state.worker = None;
         drop(state);
         self.done.notify_all();
+    }
+
+    fn give_up(&self) {
+        let held = std::mem::take(&mut self.state().held);
+        self.account.settle(held.len(), Ledger::settle_dropped);
     }
 
     /// Hands on what is there now, after what another thread is handing on. False if that takes too long.
@@ -249,7 +269,13 @@ impl Handler for Memory {
     }
 
     fn finish(&self) -> Result<(), Error> {
-        if self.flush_on_close { self.flush() } else { Ok(()) }
+        if self.flush_on_close {
+            return self.flush();
+        }
+        if is_ending() {
+            self.give_up();
+        }
+        Ok(())
     }
 
     fn attach(&self, ledger: &Arc<Ledger>) {
@@ -270,8 +296,7 @@ impl Drop for Memory {
         if self.flush_on_close {
             self.hand_on_all();
         }
-        let held = std::mem::take(&mut self.state.get_mut().unwrap_or_else(PoisonError::into_inner).held);
-        self.account.settle(held.len(), Ledger::settle_dropped);
+        self.give_up();
     }
 }
 

@@ -6,11 +6,15 @@ use std::{
     time::Duration,
 };
 
-use super::tree::{Core, Plan, Tree};
+use super::{
+    super::end::is_ending,
+    tree::{Core, Plan, Tree},
+};
 use crate::{
     Error, Handler, Outcome, Record, Severity, Shared,
     clock::Clock,
     filter::Filter,
+    fork,
     record::{self, SpanData},
     trap::Ledger,
 };
@@ -107,6 +111,7 @@ impl FlightRecorder {
     /// A recorder before a target. A [`Shared`] keeps its name, ledger and trap; another handler gets its own.
     pub fn new(target: impl Handler) -> Self {
         record::expect_tapes();
+        fork::watch();
         Self { core: Arc::new(Core::new(Shared::around(target))) }
     }
 
@@ -208,6 +213,7 @@ impl FlightRecorder {
 impl Handler for FlightRecorder {
     fn handle(&self, record: &Record) -> Result<Outcome, Error> {
         let core = &self.core;
+        core.leave_to_the_parent();
         let plan = &core.plan;
         let is_below = record.severity() < plan.hold_below;
         let Some(root) = record.root() else {
@@ -238,6 +244,10 @@ impl Handler for FlightRecorder {
     }
 
     fn finish(&self) -> Result<(), Error> {
+        if is_ending() {
+            // No tree will end any more.
+            self.core.give_up_all();
+        }
         self.core.target.finish()
     }
 

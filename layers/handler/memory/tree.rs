@@ -18,6 +18,7 @@ use crate::{
     Outcome, Record, Severity, Shared,
     clock::{Clock, SystemClock},
     filter::Filter,
+    fork,
     record::{Kept, SpanData, Tape},
     trap::Ledger,
 };
@@ -60,6 +61,8 @@ pub(super) struct Core {
     pub(super) account: Account,
     /// The recorder is gone: nothing is handed on any more.
     pub(super) is_gone: AtomicBool,
+    /// The process in which the trees began to hold what they hold.
+    generation: AtomicU64,
     /// What all trees hold.
     weight: AtomicUsize,
     /// How many hold something.
@@ -89,6 +92,7 @@ impl Core {
             target,
             account: Account::default(),
             is_gone: AtomicBool::new(false),
+            generation: AtomicU64::new(fork::generation()),
             weight: AtomicUsize::new(0),
             trees: AtomicUsize::new(0),
             order: Mutex::default(),
@@ -146,6 +150,17 @@ impl Core {
             if let Some(tree) = oldest.upgrade() {
                 tree.evict();
             }
+        }
+    }
+
+    /// After a fork, what the trees hold is the parent's to hand on.
+    #[inline]
+    pub(super) fn leave_to_the_parent(&self) {
+        let generation = fork::generation();
+        if self.generation.load(Ordering::Relaxed) != generation
+            && self.generation.swap(generation, Ordering::Relaxed) != generation
+        {
+            self.give_up_all();
         }
     }
 
@@ -365,6 +380,10 @@ impl Tape for Tree {
         let plan = &self.core.plan;
         let lasted = |limit| plan.clock.monotonic().saturating_sub(self.begun) >= limit;
         let is_due = plan.release_after.is_some_and(lasted) && !self.core.is_gone.load(Ordering::Relaxed);
+        if is_due {
+            fork::check();
+        }
+        self.core.leave_to_the_parent();
         let state = self.state();
         match state.phase {
             Phase::Recording if is_due && !state.held.is_empty() => self.release(state),
@@ -375,6 +394,8 @@ impl Tape for Tree {
     }
 
     fn pick(&self) {
+        fork::check();
+        self.core.leave_to_the_parent();
         let state = self.state();
         if state.phase == Phase::Recording && !self.core.is_gone.load(Ordering::Relaxed) {
             self.release(state);

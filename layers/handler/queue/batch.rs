@@ -27,3 +27,18 @@ pub(super) fn write_out() {
     let pending = PENDING.take();
     pending.iter().for_each(|pending| pending.write_out());
 }
+
+/// Whether this thread is a queue's listener, which writes out what is held before it rests.
+#[inline]
+pub(crate) fn is_listening() -> bool {
+    LISTENS.try_with(Cell::get).unwrap_or_default()
+}
+
+/// Something is held on this thread.
+pub(crate) fn join(pending: Arc<dyn Pending>) {
+    PENDING.with_borrow_mut(|list| {
+        if !list.iter().any(|other| Arc::ptr_eq(other, &pending)) {
+            list.push(pending);
+        }
+    });
+}

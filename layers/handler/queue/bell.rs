@@ -62,12 +62,19 @@ impl Bell {
     }
 
     /// The listener sleeps, unless something `is_there`, which is asked when every caller can see that it does.
-    pub(super) fn sleep(&self, is_there: impl FnOnce() -> bool) {
+    /// For no longer than `most`, if that is given.
+    pub(super) fn sleep(&self, most: Option<Duration>, is_there: impl FnOnce() -> bool) {
         self.state.store(SLEEPS, Ordering::Release);
         if !is_there() {
             let mut has_rung = lock(&self.has_rung);
-            while !*has_rung {
-                has_rung = wait(&self.rings, has_rung);
+            match most {
+                Some(most) if !*has_rung => has_rung = wait_for(&self.rings, has_rung, most),
+                Some(_) => {}
+                None => {
+                    while !*has_rung {
+                        has_rung = wait(&self.rings, has_rung);
+                    }
+                }
             }
             *has_rung = false;
         }

@@ -1,6 +1,6 @@
 //! How a queue is made.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Overflow, Queue, QueueGuard,
@@ -18,12 +18,14 @@ use crate::{Error, Severity, handler::Handler};
 /// | [`overflow`](Self::overflow) | [`Overflow::BLOCK`]: callers wait, nothing is lost |
 /// | [`protect`](Self::protect) | ERROR and above |
 /// | [`drain`](Self::drain) | 5 s |
+/// | [`report_every`](Self::report_every) | never |
 /// | [`named`](Self::named) | the handler's default name |
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct QueueBuilder {
     limits: Limits,
     drain: Duration,
+    report_every: Option<Duration>,
     name: Option<String>,
 }
 
@@ -31,7 +33,7 @@ impl Default for QueueBuilder {
     fn default() -> Self {
         let limits =
             Limits { capacity: 8_192, max_bytes: 16 << 20, overflow: Overflow::BLOCK, protect: Severity::ERROR };
-        Self { limits, drain: Duration::from_secs(5), name: None }
+        Self { limits, drain: Duration::from_secs(5), report_every: None, name: None }
     }
 }
 
@@ -67,6 +69,13 @@ impl QueueBuilder {
         self
     }
 
+    /// Logs how the queue is doing, at INFO and in the handler's own format: "queue health" with the fields of
+    /// [`Health`](super::Health). The records are on the handler's account.
+    pub fn report_every(mut self, interval: Duration) -> Self {
+        self.report_every = Some(interval);
+        self
+    }
+
     /// What the thread and the handler are called where nobody gives them a name.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -91,24 +100,16 @@ impl QueueBuilder {
     }
 
     fn start(self, handler: Box<dyn Handler>) -> Result<Arc<Core>, Error> {
-        let Self { limits, drain, name } = self;
+        let Self { limits, drain, report_every, name } = self;
         let name = name.unwrap_or_else(|| handler.default_name());
         for (limit, value) in [("capacity", limits.capacity), ("max_bytes", limits.max_bytes)] {
             if value == 0 {
                 return Err(Error::config(format_args!("queue {name:?}: {limit}: expected 1 or more, got 0")));
             }
         }
-        let core = Arc::new(Core::new(name, limits, drain, handler.into()));
-        let shared = Arc::clone(&core);
-        thread::Builder::new().name(thread_name(&core.name)).spawn(move || listener::run(&shared)).map_err(
-            |error| Error::with_source(format_args!("queue {:?}: cannot start its thread", core.name), error),
-        )?;
+        let core = Arc::new(Core::new(name, limits, drain, report_every, handler.into()));
+        listener::start(&core)?;
         super::register(&core);
         Ok(core)
     }
-}
-
-/// A thread's name may hold no NUL; Linux shows the first 15 bytes of it.
-fn thread_name(queue: &str) -> String {
-    format!("strata-{}", queue.replace('\0', ""))
 }

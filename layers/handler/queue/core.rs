@@ -14,9 +14,10 @@ use super::{
     Health, Lost, Overflow,
     hand::{Hand, Waited},
     lane::{Account, Lane, Load, Room},
+    listener,
 };
 use crate::{
-    Error, Outcome, Record, Severity,
+    Error, Outcome, Record, Severity, fork,
     handler::Handler,
     record::Kept,
     trap::{Books, Ledger},
@@ -36,6 +37,8 @@ pub(super) struct Core {
     pub(super) limits: Limits,
     /// How long a drop and a plain flush wait.
     pub(super) drain: Duration,
+    /// How often the queue logs how it is doing.
+    pub(super) report_every: Option<Duration>,
     handler: Arc<dyn Handler>,
     /// Another one after a fork.
     hand: Mutex<Arc<Hand<Item>>>,
@@ -44,6 +47,8 @@ pub(super) struct Core {
     books: Arc<Accounts>,
     listener: Mutex<Option<ThreadId>>,
     meter: Mutex<Meter>,
+    /// The process that the listener is a thread of: one more after each fork.
+    generation: AtomicU64,
 }
 
 /// A record that waits.
@@ -147,7 +152,13 @@ fn next_number() -> u64 {
 }
 
 impl Core {
-    pub(super) fn new(name: String, limits: Limits, drain: Duration, handler: Arc<dyn Handler>) -> Self {
+    pub(super) fn new(
+        name: String,
+        limits: Limits,
+        drain: Duration,
+        report_every: Option<Duration>,
+        handler: Arc<dyn Handler>,
+    ) -> Self {
         let own_ledger = Ledger::apart(&name);
         handler.attach(&own_ledger);
         let books = Accounts { ledger: OnceLock::new(), own_ledger, losses: Mutex::default() };
@@ -155,12 +166,14 @@ impl Core {
             name,
             limits,
             drain,
+            report_every,
             handler,
             hand: Mutex::new(Self::new_hand(&limits)),
             number: AtomicU64::new(next_number()),
             books: Arc::new(books),
             listener: Mutex::new(None),
             meter: Mutex::new(Meter::new()),
+            generation: AtomicU64::new(fork::generation()),
         }
     }
 
@@ -199,9 +212,12 @@ impl Core {
 
     /// Takes a record, if there is or can be made room.
     #[inline]
-    pub(super) fn put(&self, record: &Record) -> Outcome {
+    pub(super) fn put(self: &Arc<Self>, record: &Record) -> Outcome {
+        if self.is_of_the_parent() {
+            self.restart();
+        }
         let item = Item {
-            bytes: record.held_bytes(),
+            bytes: record.weight(),
             is_protected: record.severity() >= self.limits.protect,
             record: record.keep(),
         };
@@ -241,7 +257,11 @@ impl Core {
     }
 
     /// Waits until everything that was put before is handled and the handler was flushed; at the end, finished.
-    pub(super) fn flush(&self, is_last: bool, deadline: Duration) -> Result<(), Error> {
+    pub(super) fn flush(self: &Arc<Self>, is_last: bool, deadline: Duration) -> Result<(), Error> {
+        fork::check();
+        if self.is_of_the_parent() {
+            self.restart();
+        }
         if self.is_listener() {
             // A handler that flushes what it hangs behind would wait for itself.
             return Ok(());
@@ -254,7 +274,11 @@ impl Core {
     }
 
     /// Takes nothing any more, and waits until what waits is handled. What is left at the deadline is lost.
-    pub(super) fn shut_down(&self, deadline: Duration) -> Result<(), Error> {
+    pub(super) fn shut_down(self: &Arc<Self>, deadline: Duration) -> Result<(), Error> {
+        fork::check();
+        if self.is_of_the_parent() {
+            self.restart();
+        }
         let hand = self.hand();
         if self.is_listener() {
             hand.close();
@@ -288,14 +312,39 @@ impl Core {
         let worked = meter.worked + meter.at_work_since.map_or(Duration::ZERO, |since| since.elapsed());
         Health {
             depth: look.held.records,
-            high_water: meter.high_water.records.max(look.held.records),
+            high_water: meter.high_water.records.max(look.high_water.records).max(look.held.records),
             bytes: look.held.bytes,
-            bytes_high_water: meter.high_water.bytes.max(look.held.bytes),
+            bytes_high_water: meter.high_water.bytes.max(look.high_water.bytes).max(look.held.bytes),
             oldest_age: oldest.map(|oldest| SystemTime::now().duration_since(oldest).unwrap_or_default()),
             lost,
             waits: look.waits,
             busy: (worked.as_secs_f64() / meter.started.elapsed().as_secs_f64().max(1e-9)).min(1.0),
         }
+    }
+
+    // --- after a fork
+
+    /// Begins anew in a child: what waits is the parent's, and is not written here. The locks are new, too, whoever had
+    /// them when the process was forked.
+    #[cold]
+    pub(super) fn restart(self: &Arc<Self>) {
+        let generation = fork::generation();
+        if self.generation.swap(generation, Ordering::AcqRel) == generation {
+            return;
+        }
+        *self.hand.lock().unwrap_or_else(PoisonError::into_inner) = Self::new_hand(&self.limits);
+        self.number.store(next_number(), Ordering::Release);
+        self.ledger().settle_dropped(u64::MAX);
+        *self.meter() = Meter::new();
+        if let Err(error) = listener::start(self) {
+            self.hand().end(&*self.books);
+            self.ledger().tell(&error);
+        }
+    }
+
+    #[inline]
+    fn is_of_the_parent(&self) -> bool {
+        self.generation.load(Ordering::Relaxed) != fork::generation()
     }
 
     // --- the listener
@@ -306,6 +355,11 @@ impl Core {
 
     pub(super) fn meter(&self) -> MutexGuard<'_, Meter> {
         self.meter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When the first record was lost that was not told yet.
+    pub(super) fn untold_since(&self) -> Option<SystemTime> {
+        self.books.losses().untold.span.map(|(from, _)| from)
     }
 
     /// Losses to be told, if there are any.

@@ -36,6 +36,8 @@ pub(super) struct Hand<T> {
 struct Budget<T> {
     phase: Phase,
     free: Room,
+    /// The most that was held while it was known to the record.
+    high_water: Room,
     /// There was no room a short while ago: nothing is leased, so that all of it can be used.
     is_tight: bool,
     lanes: Vec<Arc<Lane<T>>>,
@@ -80,10 +82,14 @@ pub(super) enum Waited {
 impl<T: Load> Hand<T> {
     pub(super) fn new(limits: Room, overflow: Overflow) -> Self {
         // Small queues lease nothing: what one thread has set aside, another may want.
-        let lease = Room { records: (limits.records / 256).clamp(1, 32), bytes: limits.bytes / 256 };
+        let lease = match limits.records / 256 {
+            0 | 1 => Room { records: 1, bytes: 0 },
+            records => Room { records: records.min(32), bytes: limits.bytes / 256 },
+        };
         let budget = Budget {
             phase: Phase::Open,
             free: limits,
+            high_water: Room::default(),
             is_tight: false,
             lanes: Vec::new(),
             shared_next: 0,
@@ -207,6 +213,12 @@ impl<T: Load> Hand<T> {
             room.bytes = self.lease.bytes.max(bytes).min(budget.free.bytes);
         }
         budget.free.remove(room);
+        if budget.is_tight || self.lease.records == 1 {
+            // Nothing is leased: all that is not free is held. Else the listener sees how much it finds.
+            let high_water = &mut budget.high_water;
+            high_water.records = high_water.records.max(self.limits.records - budget.free.records);
+            high_water.bytes = high_water.bytes.max(self.limits.bytes - budget.free.bytes);
+        }
         Some(room)
     }
 
@@ -362,7 +374,7 @@ impl<T: Load> Hand<T> {
     pub(super) fn look(&self) -> Look {
         let budget = self.budget();
         let oldest = budget.lanes.iter().filter_map(|lane| lane.lock().oldest()).min();
-        Look { held: self.held(&budget), oldest, waits: budget.waits }
+        Look { held: self.held(&budget), high_water: budget.high_water, oldest, waits: budget.waits }
     }
 
     /// Brings the books up to date.
@@ -453,6 +465,7 @@ impl<T: Load> Hand<T> {
 /// A reading.
 pub(super) struct Look {
     pub(super) held: Room,
+    pub(super) high_water: Room,
     pub(super) oldest: Option<SystemTime>,
     pub(super) waits: u64,
 }

@@ -3,11 +3,12 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::{Duration, Instant},
+    thread,
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::{
-    batch,
+    Health, batch,
     core::{Core, Item, Untold},
     hand::Hand,
     lane::{Account as _, Load as _, Room},
@@ -20,6 +21,8 @@ use crate::{
     record::{self, Kept},
 };
 
+/// Of the queue's own records.
+const TARGET: &str = "tracing_strata::queue";
 /// The most records the listener takes from a lane at once. Fewer if they take long: what it has can no longer be given up
 /// for others.
 const MOST: usize = 256;
@@ -31,13 +34,27 @@ const LONG_STEP: Duration = Duration::from_millis(1);
 /// How often losses are told while there are always more.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
-pub(super) fn run(core: &Arc<Core>) {
+/// Starts the thread of a queue.
+pub(super) fn start(core: &Arc<Core>) -> Result<(), Error> {
+    crate::fork::watch();
+    let shared = Arc::clone(core);
+    thread::Builder::new()
+        // A name may hold no NUL; Linux shows the first 15 bytes of it.
+        .name(format!("strata-{}", core.name.replace('\0', "")))
+        .spawn(move || run(&shared))
+        .map(drop)
+        .map_err(|error| Error::with_source(format_args!("queue {:?}: cannot start its thread", core.name), error))
+}
+
+fn run(core: &Arc<Core>) {
     record::silence_this_thread();
     batch::listen();
     core.begin();
     let hand = core.hand();
     let _ends = Ends { core, hand: &hand };
-    let mut listener = Listener { core, hand: &hand, taker: Taker::new(), done: Vec::new(), step: 1, told: None };
+    let mut listener =
+        Listener { core, hand: &hand, taker: Taker::new(), done: Vec::new(), step: 1, told: None, tell_after: None };
+    listener.report_later();
     listener.work();
     // The trap was told.
     listener.flush(true).unwrap_or_default();
@@ -65,6 +82,8 @@ struct Listener<'a> {
     step: usize,
     /// When losses were told.
     told: Option<Instant>,
+    /// Losses are to be told before the first record after this time.
+    tell_after: Option<SystemTime>,
 }
 
 impl Listener<'_> {
@@ -82,9 +101,6 @@ impl Listener<'_> {
                     }
                     let was_long = began.elapsed() > LONG;
                     most = if was_long { most / 2 } else { most * 2 }.clamp(1, limit);
-                    if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
-                        self.tell_losses();
-                    }
                 }
                 Task::Rest => {
                     self.tell_losses();
@@ -95,12 +111,15 @@ impl Listener<'_> {
                     let result = self.flush(wanted.is_last);
                     self.hand.flushed(wanted.ticket, result.err().map(|error| error.to_string()));
                 }
+                Task::Report => self.report(),
                 Task::End => return,
             }
         }
     }
 
-    fn begin_batch(&self) {
+    fn begin_batch(&mut self) {
+        let may_tell = self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
+        self.tell_after = if may_tell { self.core.untold_since() } else { None };
         let mut meter = self.core.meter();
         meter.begin_work();
         meter.high_water = self.taker.high_water;
@@ -116,6 +135,10 @@ impl Listener<'_> {
             while room.records < self.step
                 && let Some(item) = self.taker.pop()
             {
+                if self.tell_after.is_some_and(|after| item.record.time() > after) {
+                    self.tell_after = None;
+                    self.tell_losses();
+                }
                 room.add(Room::one(item.bytes()));
                 self.deliver(&item.record, &mut settled);
                 self.done.push(item.record);
@@ -181,11 +204,25 @@ impl Listener<'_> {
         result
     }
 
-    /// In the handler's own format, as a record.
+    fn report_later(&mut self) {
+        self.taker.report_at = self.core.report_every.and_then(|interval| Instant::now().checked_add(interval));
+    }
+
+    fn report(&mut self) {
+        self.report_later();
+        self.hand_in(&health_record(&self.core.name, &self.core.health()));
+        batch::write_out();
+    }
+
     fn tell_losses(&mut self) {
         let Some(untold) = self.core.take_untold() else { return };
         self.told = Some(Instant::now());
-        let record = notice(&self.core.name, &untold).keep();
+        self.hand_in(&notice(&self.core.name, &untold));
+    }
+
+    /// A record of the queue's own, in the handler's own format and on its account.
+    fn hand_in(&self, record: &Record) {
+        let record = record.keep();
         self.core.ledger().queue(1);
         let mut settled = Settled::default();
         self.deliver(&record, &mut settled);
@@ -216,13 +253,30 @@ impl Settled {
     }
 }
 
+/// "queue health"
+fn health_record(queue: &str, health: &Health) -> Record {
+    let mut record = Record::new(Severity::INFO, TARGET, "queue health");
+    let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    record.set("queue", queue);
+    record.set("depth", number(health.depth));
+    record.set("high_water", number(health.high_water));
+    record.set("bytes", number(health.bytes));
+    record.set("bytes_high_water", number(health.bytes_high_water));
+    if let Some(age) = health.oldest_age {
+        record.set("oldest_ms", u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+    }
+    record.set("lost", health.lost.total());
+    record.set("waits", health.waits);
+    record.set("busy", health.busy);
+    record
+}
+
 /// "12 records lost"
 fn notice(queue: &str, untold: &Untold) -> Record {
     let lost = untold.lost.total();
     let highest = untold.lost.iter().rfind(|(_, count)| *count > 0).map_or(Severity::WARN, |(severity, _)| severity);
     let records = if lost == 1 { "record" } else { "records" };
-    let mut record =
-        Record::new(highest.max(Severity::WARN), "tracing_strata::queue", &format!("{lost} {records} lost"));
+    let mut record = Record::new(highest.max(Severity::WARN), TARGET, &format!("{lost} {records} lost"));
     record.set("queue", queue);
     record.set("lost", lost);
     for (severity, count) in untold.lost.iter().filter(|(_, count)| *count > 0) {

@@ -2,7 +2,7 @@
 //!
 //! Python: `logging.handlers.QueueHandler` and `QueueListener`.
 
-mod batch;
+pub(crate) mod batch;
 mod bell;
 mod builder;
 mod core;
@@ -11,6 +11,8 @@ mod hand;
 mod health;
 mod lane;
 mod listener;
+#[cfg(all(test, strata_loom))]
+mod model;
 mod overflow;
 mod sync;
 mod taker;
@@ -129,7 +131,6 @@ fn all() -> Vec<Arc<Core>> {
 
 /// Brings what waits in all queues to its place, each within its own `drain` deadline and all within `cap`: for the end
 /// of a process that nobody shuts down.
-#[expect(dead_code, reason = "for the process's exit, which comes next")]
 pub(crate) fn drain_all(cap: Option<Duration>) -> Result<(), Error> {
     let queues = all();
     let mut first = Ok(());
@@ -140,4 +141,9 @@ pub(crate) fn drain_all(cap: Option<Duration>) -> Result<(), Error> {
         first = first.and(queue.flush(true, queue.drain.min(left)));
     }
     first
+}
+
+/// In a child of a fork: every queue begins anew, with a listener of its own. What waited is the parent's to write.
+pub(crate) fn after_fork() {
+    all().iter().for_each(Core::restart);
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::{
@@ -13,8 +13,8 @@ use super::{
 
 /// How long the listener pauses before it looks again.
 const DOZE: Duration = Duration::from_millis(1);
-/// How often it does so in vain before it sleeps.
-const DOZES: u32 = 16;
+/// How often it does so in vain before it sleeps. (In the model nothing happens by time.)
+const DOZES: u32 = if cfg!(strata_loom) { 0 } else { 16 };
 
 /// What the listener is to do next.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(super) enum Task {
     Handle,
     /// Nothing waits: what was held back for the sake of one write can be written.
     Rest,
+    /// It is time to say how the queue is doing.
+    Report,
     /// Flush, and say so.
     Flush(Wanted),
     End,
@@ -36,6 +38,7 @@ pub(super) struct Taker<T> {
     flush: Option<Flush<T>>,
     has_rested: bool,
     dozes: u32,
+    pub(super) report_at: Option<Instant>,
     /// The most that was found waiting.
     pub(super) high_water: Room,
 }
@@ -55,6 +58,7 @@ impl<T: Load> Taker<T> {
             flush: None,
             has_rested: false,
             dozes: 0,
+            report_at: None,
             high_water: Room::default(),
         }
     }
@@ -72,6 +76,9 @@ impl<T: Load> Taker<T> {
             }
             if phase == Phase::Abandoned {
                 return Task::End;
+            }
+            if self.report_at.is_some_and(|at| at <= Instant::now()) {
+                return Task::Report;
             }
             if self.take(most, account) {
                 self.has_rested = false;
@@ -100,7 +107,8 @@ impl<T: Load> Taker<T> {
             return hand.bell().doze(DOZE);
         }
         let lanes = &mut self.lanes;
-        hand.bell().sleep(|| {
+        let most = self.report_at.map(|at| at.saturating_duration_since(Instant::now()));
+        hand.bell().sleep(most, || {
             hand.lanes(lanes);
             lanes.iter().any(|lane| lane.lock().len() > 0)
         });

@@ -126,12 +126,8 @@ impl Http {
         match (request, self.is_json) {
             (Request::Logs(_), false) => ExportLogsServiceResponse::decode(body).unwrap_or_default().into(),
             (Request::Spans(_), false) => ExportTraceServiceResponse::decode(body).unwrap_or_default().into(),
-            (Request::Logs(_), true) => {
-                serde_json::from_slice::<ExportLogsServiceResponse>(body).unwrap_or_default().into()
-            }
-            (Request::Spans(_), true) => {
-                serde_json::from_slice::<ExportTraceServiceResponse>(body).unwrap_or_default().into()
-            }
+            (Request::Logs(_), true) => partial(body, "rejectedLogRecords"),
+            (Request::Spans(_), true) => partial(body, "rejectedSpans"),
         }
     }
 
@@ -140,6 +136,15 @@ impl Http {
         let why = String::from_utf8_lossy(&body[..body.len().min(200)]);
         Error::new(format_args!("otlp: {} answered {code}: {why:?}", self.endpoint))
     }
+}
+
+/// In protobuf's JSON a 64-bit number is text, or a number; the generated types read only one of them.
+fn partial(body: &[u8], key: &str) -> Answer {
+    let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let partial = &answer["partialSuccess"];
+    let rejected = &partial[key];
+    let rejected = rejected.as_u64().or_else(|| rejected.as_str()?.parse().ok()).unwrap_or_default();
+    Answer::Taken { rejected, message: partial["errorMessage"].as_str().unwrap_or_default().to_owned() }
 }
 
 fn tls_config(tls: &Tls) -> Result<TlsConfig, Error> {
@@ -160,4 +165,21 @@ fn tls_config(tls: &Tls) -> Result<TlsConfig, Error> {
         config = config.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
     }
     Ok(config.build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partial_success_in_both_forms_of_json() {
+        for number in ["3", "\"3\""] {
+            let body = format!(r#"{{"partialSuccess":{{"rejectedSpans":{number},"errorMessage":"too old"}}}}"#);
+            let Answer::Taken { rejected, message } = partial(body.as_bytes(), "rejectedSpans") else { panic!() };
+            assert_eq!((rejected, message.as_str()), (3, "too old"));
+        }
+        for nothing in ["", "{}", r#"{"partialSuccess":{}}"#, r#"{"partialSuccess":{"rejectedSpans":-1}}"#] {
+            assert!(matches!(partial(nothing.as_bytes(), "rejectedSpans"), Answer::Taken { rejected: 0, .. }));
+        }
+    }
 }

@@ -16,7 +16,7 @@ use std::{
 /// # drop(month);
 /// ```
 ///
-/// Applied after each rotation, to files whose names parse fully as rotated ones of this very handler: `app.log`
+/// Applied after each rotation and at the start, to files whose names parse fully as rotated ones of this very handler: `app.log`
 /// never takes `app-error.log` or `app.log.notes` for its own. A file that a handler of this process has open is never
 /// deleted.
 ///

@@ -6,15 +6,15 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, atomic::Ordering},
-    time::{SystemTime, UNIX_EPOCH},
+    time::UNIX_EPOCH,
 };
 
 use super::{
-    super::archive::{self, Job, Outside, Rotated},
+    super::archive::{self, Job, Outside, Retention, Rotated},
     Rollover,
     engine::{Engine, UNSURE},
     exchange::After,
-    lock::{LockPath, Locked, Sharing},
+    lock::{LockPath, Locked, PATIENCE, Sharing},
     moves::{link_to, rename_new, seconds},
     names::{exists, is_file, is_plain},
     settings::Settings,
@@ -39,7 +39,7 @@ impl Engine {
             }
         }
         if after.filed.is_some() {
-            if self.names.dated.is_some() {
+            if self.names.dated.is_some() && self.is_tidy_needed() {
                 self.tidy(self.names.found_dated(), &mut after);
             }
             self.link(&mut after);
@@ -67,24 +67,32 @@ impl Engine {
         }
     }
 
+    /// Whether anything is to be done with files that were rotated.
+    pub(super) fn is_tidy_needed(&self) -> bool {
+        let Settings { backups, retention, compression, told, .. } = &self.settings;
+        let deletes = *retention != Retention::default() || (self.names.dated.is_some() && *backups > 0);
+        deletes || compression.is_some() || told.is_some()
+    }
+
     /// Deletes what is too much, and has the rest compressed.
     pub(super) fn tidy(&self, found: Result<Vec<Rotated>, Error>, after: &mut After) {
         match found {
             Ok(found) => {
-                after.troubles.extend(self.prune(&found, after.now).err());
+                after.troubles.extend(self.prune(&found, after).err());
                 self.submit(&found, after);
             }
             Err(error) => after.troubles.push(error),
         }
     }
 
-    pub(super) fn prune(&self, found: &[Rotated], now: SystemTime) -> Result<(), Error> {
+    pub(super) fn prune(&self, found: &[Rotated], after: &After) -> Result<(), Error> {
         let mut retention = self.settings.retention.clone();
-        if self.names.dated.is_some() && self.settings.backups > 0 {
+        // At the start, files are only counted where that was asked for by name; Python counts after a rollover.
+        if self.names.dated.is_some() && self.settings.backups > 0 && after.filed.is_some() {
             retention = retention.files(self.settings.backups);
         }
         let active = self.size.load(Ordering::Relaxed);
-        let surplus = retention.surplus(found, if active >= UNSURE { 0 } else { active }, now);
+        let surplus = retention.surplus(found, if active >= UNSURE { 0 } else { active }, after.now);
         if surplus.is_empty() {
             return Ok(());
         }
@@ -143,16 +151,20 @@ impl Engine {
             after.troubles.extend(self.finish_pending().err());
         }
         if self.settings.compression.is_some() {
-            let dir = self.names.base.parent().unwrap_or(&self.names.base);
-            archive::sweep(&self.names.base, dir);
-            let found = match self.names.dated {
-                Some(_) => self.names.found_dated(),
-                None => Slots::new(&self.names, self.most).and_then(|slots| slots.found()),
+            archive::sweep(&self.names.base, self.names.base.parent().unwrap_or(&self.names.base));
+        }
+        if self.settings.compression.is_some() || self.settings.retention != Retention::default() {
+            let tidied = match self.names.dated {
+                Some(_) => self.names.found_dated().map(|found| self.tidy(Ok(found), &mut after)),
+                None => Slots::new(&self.names, self.most).and_then(|slots| {
+                    let turn = self.turn();
+                    let locked = turn.lock.as_deref().map(|lock| Locked::wait(lock, PATIENCE)).transpose();
+                    let _locked = locked.map_err(|error| Error::io_at(&self.names.lock(), "lock", error))?;
+                    self.tidy(slots.found(), &mut after);
+                    Ok(())
+                }),
             };
-            match found {
-                Ok(found) => self.submit(&found, &mut after),
-                Err(error) => after.troubles.push(error),
-            }
+            after.troubles.extend(tidied.err());
         }
         self.link(&mut after);
         self.finish(after);
@@ -166,7 +178,7 @@ impl Engine {
         let target = self.target(period)?;
         let refused = |error| Error::io_at(&pending, "finish the rotation of", error);
         let turn = self.turn();
-        let _locked = turn.lock.as_deref().map(Locked::wait).transpose().map_err(refused)?;
+        let _locked = turn.lock.as_deref().map(|lock| Locked::wait(lock, PATIENCE)).transpose().map_err(refused)?;
         // With the lock in hand: perhaps another process was at work on it.
         if is_file(&pending) {
             self.file_pending(&target, true).map_err(refused)?;

@@ -19,7 +19,7 @@ use super::{
         file::{FilePlace, FileSink},
     },
     exchange::{After, Step, Turned},
-    lock::{self, Locked, Sharing},
+    lock::{self, Burst, Sharing},
     moves::seconds,
     names::Names,
     settings::Settings,
@@ -63,6 +63,7 @@ pub(super) struct Turn {
     pub(super) failing: Option<Failing>,
     /// The lock of [`Sharing::Shared`].
     pub(super) lock: Option<Arc<File>>,
+    pub(super) burst: Option<Burst>,
 }
 
 /// A rotation that is tried again later.
@@ -272,12 +273,7 @@ impl Engine {
         if self.settings.sharing != Sharing::Shared {
             return self.base.bring();
         }
-        let now = seconds(self.clock());
-        let mut turn = self.turn();
-        let lock = turn.lock.clone();
-        let _locked = lock.as_deref().map(Locked::wait).transpose()?;
-        self.follow(&mut turn, now);
-        self.base.bring()
+        self.flush_shared()
     }
 
     /// Waits until rotated files are compressed and told of.

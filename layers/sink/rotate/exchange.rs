@@ -12,7 +12,7 @@ use super::{
     super::{append::Swap, archive, file::FilePlace, registry::FileId},
     crash::crash_point,
     engine::{Engine, TRIES, Turn},
-    lock::{Locked, Sharing},
+    lock::{Locked, PATIENCE, Sharing},
     moves::{rename_new, seconds},
     names::is_file,
     slots::Slots,
@@ -82,7 +82,7 @@ impl Engine {
         let step = loop {
             let mut turn = self.turn();
             let lock = turn.lock.clone();
-            let locked = match lock.as_deref().map(Locked::wait).transpose() {
+            let locked = match lock.as_deref().map(|lock| Locked::wait(lock, PATIENCE)).transpose() {
                 Ok(locked) => locked,
                 Err(error) => {
                     self.failed(&mut turn, Error::io_at(&self.names.lock(), "lock", error), &mut after);
@@ -291,7 +291,9 @@ impl Engine {
             Ok(path) => {
                 if after.hand_to.is_none() {
                     after.filed = Some(path);
-                    if let Target::Numbered(slots) = target {
+                    if let Target::Numbered(slots) = target
+                        && self.is_tidy_needed()
+                    {
                         self.tidy(slots.found(), after);
                     }
                 }

@@ -29,7 +29,13 @@ pub enum Sharing {
 }
 
 /// How long a process waits for another that is writing or rotating. That takes microseconds, but it may have been stopped.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// A process that writes without a pause lets others have their turn after so long …
+const BURST: Duration = Duration::from_millis(10);
+/// … for so long, which is longer than they wait between two tries.
+const PAUSE: Duration = Duration::from_micros(300);
+/// What is a pause by itself.
+const GAP: Duration = Duration::from_millis(1);
 
 /// The lock of a whole process life.
 pub(super) fn exclusively(path: &Path, base: &Path) -> Result<File, Error> {
@@ -54,7 +60,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 pub(super) struct Locked<'a>(&'a File);
 
 impl<'a> Locked<'a> {
-    pub(super) fn wait(file: &'a File) -> io::Result<Self> {
+    pub(super) fn wait(file: &'a File, patience: Duration) -> io::Result<Self> {
         let mut tries = 0_u32;
         let mut began = None;
         loop {
@@ -64,15 +70,14 @@ impl<'a> Locked<'a> {
                 Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(TryLockError::Error(error)) => return Err(error),
             }
-            tries += 1;
-            if tries < 20 {
-                thread::yield_now();
-                continue;
-            }
-            if began.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+            if began.get_or_insert_with(Instant::now).elapsed() >= patience {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            thread::sleep(Duration::from_micros(u64::from(tries.min(100)) * 5));
+            tries += 1;
+            match tries {
+                ..20 => thread::yield_now(),
+                _ => thread::sleep(Duration::from_micros(u64::from(tries.min(100)))),
+            }
         }
     }
 }
@@ -81,6 +86,30 @@ impl Drop for Locked<'_> {
     fn drop(&mut self) {
         // It ends with the file at the latest.
         self.0.unlock().unwrap_or_default();
+    }
+}
+
+/// Since when, and until when, a process has had the lock again and again. Locks are not fair: who lets go and locks again at
+/// once is always the first.
+#[derive(Debug)]
+pub(super) struct Burst {
+    since: Instant,
+    last: Instant,
+}
+
+impl Burst {
+    /// After the lock was let go.
+    pub(super) fn pause_if_long(burst: &mut Option<Self>) {
+        let now = Instant::now();
+        let current = burst.get_or_insert(Self { since: now, last: now });
+        if now - current.last > GAP {
+            current.since = now;
+        }
+        if now - current.since > BURST {
+            thread::sleep(PAUSE);
+            current.since = Instant::now();
+        }
+        current.last = Instant::now();
     }
 }
 
@@ -98,7 +127,7 @@ impl Drop for Owned {
 impl Outside for LockPath {
     fn lock(&self) -> io::Result<Box<dyn Any>> {
         let file = open(&self.0)?;
-        std::mem::forget(Locked::wait(&file)?);
+        std::mem::forget(Locked::wait(&file, PATIENCE)?);
         Ok(Box::new(Owned(file)))
     }
 }

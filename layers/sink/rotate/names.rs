@@ -81,8 +81,8 @@ impl Names {
     pub(super) fn next_dated(&self, date: &str) -> Result<PathBuf, Error> {
         let mut sequence = 0;
         if self.namer.is_none() {
-            let last = self.list_dated()?.into_iter().filter(|(found, _)| found == date).map(|(_, file)| file.sequence);
-            sequence = last.max().map_or(0, |last| last + 1);
+            let last = self.list_dated(Some(date))?.into_iter().map(|file| file.sequence).max();
+            sequence = last.map_or(0, |last| last + 1);
         }
         let mut last = None;
         loop {
@@ -106,10 +106,11 @@ impl Names {
     /// # Errors
     /// The directory cannot be read.
     pub(super) fn found_dated(&self) -> Result<Vec<Rotated>, Error> {
-        Ok(self.list_dated()?.into_iter().map(|(_, file)| file).collect())
+        self.list_dated(None)
     }
 
-    fn list_dated(&self) -> Result<Vec<(String, Rotated)>, Error> {
+    /// Those of one date, or all.
+    fn list_dated(&self, only: Option<&str>) -> Result<Vec<Rotated>, Error> {
         let Some(when) = self.dated else { return Ok(Vec::new()) };
         // Namers may choose another directory; as in Python, the one of the file in use is looked through.
         let dir = self.base.parent().unwrap_or(&self.base);
@@ -121,9 +122,9 @@ impl Names {
         let mut found = Vec::new();
         for entry in entries.flatten() {
             if let Some((date, sequence)) = self.parse_dated(&entry.file_name(), when)?
-                && let Some(file) = rotated(entry.path(), since(&date), sequence)
+                && only.is_none_or(|only| only == date)
             {
-                found.push((date, file));
+                found.extend(rotated(entry.path(), since(&date), sequence));
             }
         }
         Ok(found)

@@ -3,13 +3,14 @@
 use std::{
     io,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use super::{
     super::{Written, append::Swap},
     engine::{Engine, Turn},
     exchange::{Ask, Turned},
-    lock::Locked,
+    lock::{Burst, Locked, PATIENCE},
     moves::seconds,
 };
 use crate::{Error, trap::Ledger};
@@ -17,16 +18,36 @@ use crate::{Error, trap::Ledger};
 impl Engine {
     #[cold]
     pub(super) fn put_shared(&self, record: &[u8], now: i64, ledger: Option<&Arc<Ledger>>) -> io::Result<Written> {
-        let ask = (record.len() as u64, now);
+        let only_hold = || self.base.would_hold(record.len()) && now < self.high.load(Ordering::Relaxed);
+        let put = || self.base.put_if(record, ledger, || true);
+        let written = self.between_processes((record.len() as u64, now), ledger, only_hold, put);
+        written.map(|written| written.unwrap_or(Written::Through)).map_err(|error| self.unsure(error))
+    }
+
+    pub(super) fn flush_shared(&self) -> io::Result<()> {
+        let now = seconds(self.clock());
+        self.between_processes((0, now), None, || self.base.held() == 0, || self.base.bring())
+    }
+
+    /// Writes under the locks, after the file was exchanged if it is time; without any of this where it is needless.
+    fn between_processes<R>(
+        &self,
+        ask: Ask,
+        ledger: Option<&Arc<Ledger>>,
+        is_needless: impl Fn() -> bool,
+        write: impl FnOnce() -> R,
+    ) -> R {
         let mut after = self.visit(ledger);
         let mut made = None;
-        let written = loop {
+        let result = loop {
             let mut turn = self.turn();
-            if self.base.would_hold(record.len()) && now < self.high.load(Ordering::Relaxed) {
-                break self.base.put_if(record, ledger, || true);
+            if is_needless() {
+                break write();
             }
             let lock = turn.lock.clone();
-            let locked = match lock.as_deref().map(Locked::wait).transpose() {
+            // Who waited in vain a moment ago does not wait again.
+            let patience = if self.is_waiting(&turn, seconds(after.now)) { Duration::ZERO } else { PATIENCE };
+            match lock.as_deref().map(|lock| Locked::wait(lock, patience)).transpose() {
                 Ok(locked) => {
                     self.follow(&mut turn, seconds(after.now));
                     if !self.would_admit(ask)
@@ -37,24 +58,23 @@ impl Engine {
                         made = self.make_target(generation, period, &mut after);
                         continue;
                     }
-                    locked
+                    let result = write();
+                    drop(locked);
+                    // With the turn in hand: the other threads of this process wait, too.
+                    Burst::pause_if_long(&mut turn.burst);
+                    break result;
                 }
                 Err(error) => {
+                    after.now = after.now.checked_add(patience).unwrap_or(after.now);
                     // Whoever holds it has been stopped. Records are whole without it, too; but nothing is renamed.
                     self.failed(&mut turn, Error::io_at(&self.names.lock(), "lock", error), &mut after);
                     self.follow(&mut turn, seconds(after.now));
-                    None
+                    break write();
                 }
-            };
-            let written = self.base.put_if(record, ledger, || true);
-            drop(locked);
-            break written;
+            }
         };
         self.finish(after);
-        match written {
-            Ok(written) => Ok(written.unwrap_or(Written::Through)),
-            Err(error) => Err(self.unsure(error)),
-        }
+        result
     }
 
     /// Opens the path anew if another process has rotated the file away. All that is held goes to the new one.

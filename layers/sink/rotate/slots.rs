@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     super::archive::{Hold, Rotated},
+    crash::crash_point,
     names::{Names, exists, is_file, number, rotated, variants, without_suffix},
 };
 use crate::Error;
@@ -136,6 +137,7 @@ impl Slots {
                     remove(hold, &to)?;
                     for (from, to) in variants(&from).zip(variants(&to)).filter(|(from, _)| is_file(from)) {
                         hold.rename(&from, &to)?;
+                        crash_point("shifting");
                     }
                 }
                 // The last one: it goes when its place is needed.

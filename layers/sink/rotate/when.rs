@@ -234,6 +234,15 @@ const DAY: i64 = 24 * 60 * 60;
 impl Schedule {
     /// The period of a file that begins at a moment. It ends strictly later.
     pub(super) fn period(&self, now: i64) -> Period {
+        // Where the calendar ends, files go on for ever.
+        let (first, last) = (Timestamp::MIN.as_second() + 2 * DAY, Timestamp::MAX.as_second() - 2 * DAY);
+        if now > last {
+            return Period { start: last, end: i64::MAX };
+        }
+        self.within_the_calendar(now.max(first))
+    }
+
+    fn within_the_calendar(&self, now: i64) -> Period {
         let unit = match self.when {
             When::Second => 1,
             When::Minute => 60,
@@ -250,7 +259,7 @@ impl Schedule {
 
     /// How far the clock may go back without being a different time altogether.
     pub(super) fn low(&self, period: Period) -> i64 {
-        period.start - (period.end - period.start).max(2 * 3600)
+        period.start.saturating_sub(period.end.saturating_sub(period.start).max(2 * 3600))
     }
 
     fn of_clock(&self, now: i64, length: i64) -> Period {
@@ -314,7 +323,7 @@ impl Schedule {
     /// The moment at which a day, counted from 1970-01-01, has the time of day. One that is skipped comes after the gap.
     fn begins(&self, day: i64) -> i64 {
         let at = i64::from(self.at.unwrap_or_default().seconds);
-        let moment = Timestamp::from_second(day.saturating_mul(DAY).saturating_add(at)).unwrap_or(Timestamp::MAX);
+        let moment = timestamp(day.saturating_mul(DAY).saturating_add(at));
         let civil = TimeZone::UTC.to_datetime(moment);
         let moment = self.zone.to_ambiguous_timestamp(civil).compatible().unwrap_or(moment);
         moment.as_second()
@@ -477,6 +486,24 @@ mod tests {
     }
 
     #[test]
+    fn t34_clocks_beyond_the_calendar() {
+        for when in ["S", "H", "D", "midnight", "W6"] {
+            for interval in [1, u32::MAX] {
+                for grid in [Grid::Clock, Grid::Rollover] {
+                    for zone in ["UTC", "Pacific/Kiritimati", "America/Havana"] {
+                        let schedule = Schedule { interval, grid, ..schedule(when, zone) };
+                        for now in [i64::MAX, i64::MAX / 4, 253_402_207_200, 0, -377_705_023_201, i64::MIN] {
+                            let period = schedule.period(now);
+                            assert!(period.end > now || now == i64::MAX, "{schedule:?} {now}");
+                            assert!(schedule.low(period) < period.end && !schedule.date(period.start).is_empty());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn names_of_dates() {
         let hour = When::Hour;
         assert_eq!(hour.date_in_name(b"2024-03-05_12.gz"), Some(13));
@@ -507,7 +534,7 @@ mod tests {
             when in prop::sample::select(vec!["S", "M", "H", "D", "midnight", "W0", "W3", "W6"]),
             interval in prop::sample::select(vec![1_u32, 2, 3, 5, 7, 12, 24, 36, 1000]),
             at in prop::option::of(0..86_400_u32),
-            now in 0..4_000_000_000_i64,
+            now in prop_oneof![9 => 0..4_000_000_000_i64, 1 => -300_000_000_000..250_000_000_000_i64],
         ) {
             let at = at.map(|seconds| TimeOfDay { seconds });
             let schedule = Schedule { interval, at, ..schedule(when, zone) };

@@ -5,7 +5,11 @@ use std::time::Duration;
 use tracing::{info, info_span};
 use tracing_strata::otlp::{Otlp, OtlpGuard, OtlpLayer, Protocol};
 
+use tracing_strata::prelude::*;
+use tracing_subscriber::{prelude::*, registry};
+
 use super::receiver::{Receiver, exported};
+use crate::support::Memory;
 
 fn spawn(vars: &[(&str, &str)]) -> Result<(OtlpLayer, OtlpGuard), String> {
     let vars = vars.iter().copied();
@@ -32,6 +36,7 @@ fn bad_variables_are_named() {
         ("OTEL_BLRP_MAX_QUEUE_SIZE", "0", "a number of at least 1"),
         ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "-1", "a number of at least 1"),
         ("OTEL_BLRP_SCHEDULE_DELAY", "soon", "a number of milliseconds"),
+        ("OTEL_BLRP_EXPORT_TIMEOUT", "-1", "a number of milliseconds"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "many", "a number of at least 1"),
         ("OTEL_BSP_SCHEDULE_DELAY", "1.5", "a number of milliseconds"),
         ("OTEL_SDK_DISABLED", "yes", "\"true\" or \"false\""),
@@ -104,7 +109,12 @@ fn disabled() {
     let (layer, guard) =
         spawn(&[("OTEL_SDK_DISABLED", "TRUE"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "not looked at")]).unwrap();
     assert!(layer.logs_ledger().is_none() && layer.spans_ledger().is_none());
-    super::super::support::with_layer(layer, || info_span!("s").in_scope(|| info!("m")));
+    // Others go on.
+    let memory = Memory::default();
+    tracing::subscriber::with_default(registry().with(memory.clone().into_layer()).with(layer), || {
+        info_span!("s").in_scope(|| info!("m"));
+    });
+    assert_eq!(memory.only().spans().count(), 1);
     guard.shutdown(Duration::ZERO).unwrap();
     let (layer, _guard) = spawn(&[("OTEL_LOGS_EXPORTER", "none")]).unwrap();
     assert!(layer.logs_ledger().is_none() && layer.spans_ledger().is_some());

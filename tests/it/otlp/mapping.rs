@@ -175,8 +175,15 @@ fn errors_are_exceptions() {
 #[test]
 fn context_by_the_rule() {
     let run = || {
-        let _outer =
-            info_span!("request", id = "outer", user = 7, traceparent = "no header", baggage = "a=1").entered();
+        let _outer = info_span!(
+            "request",
+            id = "outer",
+            user = 7,
+            traceparent = "no header",
+            baggage = "a=1",
+            otel.kind = "server"
+        )
+        .entered();
         let inner = info_span!("query", id = "inner", late = tracing::field::Empty).entered();
         inner.record("late", "told");
         info!(id = "own", "m");
@@ -188,7 +195,7 @@ fn context_by_the_rule() {
         let layer = layer.globals(Globals::new().service("shop").field("id", "global"));
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), run);
         guard.flush(LONG).unwrap();
-        let names = ["id", "user", "late", "service", "traceparent", "baggage"];
+        let names = ["id", "user", "late", "service", "traceparent", "baggage", "otel.kind"];
         let shown = |record: &LogRecord| {
             let known = |name: &&str| attribute(&record.attributes, name).map(|value| format!("{name}={value:?}"));
             names.iter().filter_map(known).collect::<Vec<_>>().join(" ")

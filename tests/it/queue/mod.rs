@@ -1,4 +1,9 @@
 //! The queue: hand-over, limits, losses, shutdown.
 
+mod batches;
+mod overflow;
+mod rules;
+mod runtimes;
 mod shutdown;
+mod soak;
 mod support;

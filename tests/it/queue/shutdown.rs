@@ -1,13 +1,15 @@
 //! The end: flush, shutdown, drop, and what comes after.
 
-use std::time::Duration;
+use std::{cell::RefCell, sync::Arc, time::Duration};
 
-use tracing_strata::{Queue, Severity, handler::queue::Overflow, prelude::*, trap::Trap};
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_strata::{
+    Error, Handler, Outcome, Queue, Record, Severity,
+    handler::queue::{Overflow, QueueGuard},
+    trap::Trap,
+};
 
-use super::support::Gate;
-
-const LONG: Duration = Duration::from_secs(60);
+use super::support::{Gate, LONG, dispatch, within};
+use crate::places::remembering;
 
 #[test]
 fn what_is_logged_comes_in_order_and_shutdown_waits_for_it() {
@@ -15,7 +17,7 @@ fn what_is_logged_comes_in_order_and_shutdown_waits_for_it() {
     let (queue, guard) = Queue::builder().spawn(gate.clone()).unwrap();
     let layer = queue.into_layer().named("queue");
     let ledger = layer.ledger();
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+    within(&dispatch(layer), || {
         for number in 0..1_000 {
             tracing::info!("{number}");
         }
@@ -25,11 +27,30 @@ fn what_is_logged_comes_in_order_and_shutdown_waits_for_it() {
         guard.shutdown(LONG).unwrap();
         guard.shutdown(LONG).unwrap();
         assert_eq!((ledger.stats().written, ledger.stats().accepted()), (1_001, 1_001));
-        tracing::info!("t18: after the shutdown");
     });
     assert!(gate.messages().iter().take(1_000).enumerate().all(|(number, message)| *message == number.to_string()));
-    assert_eq!((gate.messages().len(), ledger.stats().dropped), (1_001, 1));
-    assert_eq!(guard.health().lost.at(Severity::INFO), 1);
+}
+
+#[test]
+fn t18_records_after_the_shutdown_are_counted() {
+    let gate = Gate::default();
+    let (queue, guard) = Queue::builder().spawn(gate.clone()).unwrap();
+    let layer = queue.into_layer();
+    let ledger = layer.ledger();
+    within(&dispatch(layer), || {
+        tracing::info!("before");
+        guard.shutdown(LONG).unwrap();
+        tracing::info!("after");
+        std::thread::scope(|scope| {
+            let dispatch = tracing::dispatcher::get_default(Clone::clone);
+            scope.spawn(move || within(&dispatch, || tracing::error!("after, from a thread that is new")));
+        });
+        guard.flush(LONG).unwrap();
+    });
+    assert_eq!(gate.messages(), ["before"]);
+    assert_eq!((ledger.stats().written, ledger.stats().dropped, ledger.stats().queued), (1, 2, 0));
+    let lost = guard.health().lost;
+    assert_eq!((lost.at(Severity::INFO), lost.at(Severity::ERROR), lost.total()), (1, 1, 2));
 }
 
 #[test]
@@ -37,17 +58,18 @@ fn t11_a_shutdown_says_how_many_records_were_left() {
     let gate = Gate::closed();
     let queue = Queue::builder().named("stuck").overflow(Overflow::DropNewest);
     let (queue, guard) = queue.spawn(gate.clone()).unwrap();
-    let (trap, told) = crate::places::remembering();
+    let (trap, told) = remembering();
     let layer = queue.into_layer().trap(trap);
     let ledger = layer.ledger();
-    let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
-    tracing::dispatcher::with_default(&dispatch, || {
+    let dispatch = dispatch(layer);
+    within(&dispatch, || {
         tracing::info!("in hand");
         gate.wait_for_one();
         (0..10).for_each(|_| tracing::info!("waits"));
     });
     let error = guard.flush(Duration::from_millis(1)).unwrap_err().to_string();
     assert_eq!(error, "queue \"stuck\": flush: 11 records not written within 1ms");
+    assert_eq!(ledger.stats().queued, 11, "a flush gives nothing up");
     let error = guard.shutdown(Duration::from_millis(1)).unwrap_err().to_string();
     assert_eq!(error, "queue \"stuck\": shutdown: 11 records not written within 1ms");
     assert_eq!(*told.lock().unwrap(), [error]);
@@ -62,6 +84,152 @@ fn t11_a_shutdown_says_how_many_records_were_left() {
 fn a_queue_without_a_guard_drains_when_it_is_dropped() {
     let gate = Gate::default();
     let layer = Queue::builder().own(gate.clone()).unwrap().into_layer().trap(Trap::silent());
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || tracing::info!("kept"));
+    within(&dispatch(layer), || tracing::info!("kept"));
     assert_eq!(gate.messages(), ["kept"]);
+}
+
+#[test]
+fn a_dropped_guard_drains_and_gives_up_at_its_deadline() {
+    let gate = Gate::default();
+    let (queue, guard) = Queue::builder().spawn(gate.clone()).unwrap();
+    within(&dispatch(queue.into_layer()), || {
+        (0..100).for_each(|_| tracing::info!("written"));
+        drop(guard);
+    });
+    assert_eq!(gate.messages().len(), 100);
+
+    let gate = Gate::closed();
+    let (queue, guard) = Queue::builder().drain(Duration::from_millis(5)).spawn(gate.clone()).unwrap();
+    let layer = queue.into_layer().trap(Trap::silent());
+    let ledger = layer.ledger();
+    within(&dispatch(layer), || {
+        (0..100).for_each(|_| tracing::info!("stuck"));
+        drop(guard);
+    });
+    assert_eq!(ledger.stats().accepted(), 100);
+    gate.open();
+}
+
+#[test]
+fn a_failing_and_panicking_handler_is_counted_told_and_gone_on_with() {
+    struct Moody;
+    impl Handler for Moody {
+        fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+            match record.message() {
+                "fail" => Err(Error::new("scripted")),
+                "panic" => std::panic::resume_unwind(Box::new("scripted")),
+                "drop" => Ok(Outcome::Dropped),
+                "filter" => Ok(Outcome::Filtered),
+                _ => Ok(Outcome::Written),
+            }
+        }
+
+        fn flush(&self) -> Result<(), Error> {
+            std::panic::resume_unwind(Box::new("flush"))
+        }
+    }
+    let (queue, guard) = Queue::builder().spawn(Moody).unwrap();
+    let (trap, told) = remembering();
+    let layer = queue.into_layer().trap(trap);
+    let ledger = layer.ledger();
+    within(&dispatch(layer), || {
+        for message in ["fail", "panic", "drop", "filter", "write"] {
+            tracing::info!("{message}");
+        }
+        assert_eq!(guard.flush(LONG).unwrap_err().to_string(), "panicked in flush(): flush");
+        assert_eq!(
+            ledger.stats().to_string(),
+            "5 accepted: 1 written, 1 filtered, 1 dropped, 2 failed, 0 queued (1 troubles)"
+        );
+        assert_eq!(
+            told.lock().unwrap()[..3],
+            ["scripted", "panicked in handle(): scripted", "panicked in flush(): flush"]
+        );
+    });
+}
+
+/// Logs and flushes when its thread ends.
+struct AtTheEnd(RefCell<Option<(tracing::Dispatch, Arc<QueueGuard>)>>);
+
+thread_local! {
+    static AT_THE_END: AtTheEnd = const { AtTheEnd(RefCell::new(None)) };
+}
+
+impl Drop for AtTheEnd {
+    fn drop(&mut self) {
+        if let Some((dispatch, guard)) = self.0.take() {
+            within(&dispatch, || tracing::info!("at the end"));
+            guard.flush(LONG).unwrap();
+        }
+    }
+}
+
+#[test]
+fn t06_a_thread_local_logs_and_flushes_when_its_thread_ends() {
+    for logs_first in [false, true] {
+        let gate = Gate::default();
+        let (queue, guard) = Queue::builder().spawn(gate.clone()).unwrap();
+        let guard = Arc::new(guard);
+        let layer = queue.into_layer();
+        let ledger = layer.ledger();
+        let dispatch = dispatch(layer);
+        let kept = (dispatch.clone(), Arc::clone(&guard));
+        std::thread::spawn(move || {
+            // Whichever thread-local is made first, one of the two runs finds the other gone.
+            if logs_first {
+                within(&kept.0, || tracing::info!("before"));
+            }
+            AT_THE_END.with(|end| *end.0.borrow_mut() = Some(kept));
+            if !logs_first {
+                AT_THE_END.with(|end| within(&end.0.borrow().as_ref().unwrap().0, || tracing::info!("before")));
+            }
+        })
+        .join()
+        .unwrap();
+        guard.shutdown(LONG).unwrap();
+        // `tracing` itself may be gone by then: what arrived was counted, and nothing hangs or panics.
+        assert_eq!(ledger.stats().written as usize, gate.messages().len());
+        assert_eq!(gate.messages()[0], "before");
+    }
+}
+
+#[test]
+fn t02_a_handler_that_logs_on_the_listener_does_not_feed_itself() {
+    struct Chatty;
+    impl Handler for Chatty {
+        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+            tracing::info!("born on the listener");
+            Ok(Outcome::Written)
+        }
+    }
+    let (queue, guard) = Queue::builder().spawn(Chatty).unwrap();
+    let layer = queue.into_layer();
+    let ledger = layer.ledger();
+    let dispatch = dispatch(layer);
+    within(&dispatch, || tracing::info!("outer"));
+    guard.shutdown(LONG).unwrap();
+    // (With a global default it would have been dropped and counted; see tests/global_queue.rs.)
+    assert_eq!((ledger.stats().written, ledger.stats().queued), (1, 0));
+}
+
+#[test]
+fn a_handler_that_flushes_its_own_queue_does_not_wait_for_itself() {
+    struct Own(Arc<std::sync::OnceLock<QueueGuard>>);
+    impl Handler for Own {
+        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+            self.0.get().unwrap().flush(Duration::MAX)?;
+            self.0.get().unwrap().shutdown(Duration::MAX)?;
+            Ok(Outcome::Written)
+        }
+    }
+    let cell = Arc::new(std::sync::OnceLock::new());
+    let (queue, guard) = Queue::builder().spawn(Own(Arc::clone(&cell))).unwrap();
+    assert!(cell.set(guard).is_ok());
+    let layer = queue.into_layer();
+    let ledger = layer.ledger();
+    within(&dispatch(layer), || {
+        tracing::info!("once");
+        cell.get().unwrap().shutdown(LONG).unwrap();
+    });
+    assert_eq!(ledger.stats().written, 1);
 }

@@ -1,10 +1,18 @@
-//! A handler that can be stopped.
+//! A handler that can be stopped, and what the tests share.
 
-use std::sync::{Arc, Condvar, Mutex};
+use std::{
+    sync::{Arc, Condvar, Mutex},
+    time::Duration,
+};
 
-use tracing_strata::{Error, Handler, Outcome, Record};
+use tracing::Dispatch;
+use tracing_strata::{Error, Handler, HandlerLayer, Outcome, Record};
+use tracing_subscriber::layer::SubscriberExt as _;
 
-/// Remembers messages; stops before each one while it is closed.
+/// Far more than anything here takes.
+pub(super) const LONG: Duration = Duration::from_secs(60);
+
+/// Remembers records; while it is closed, it stops before each one.
 #[derive(Clone, Default)]
 pub(super) struct Gate(Arc<Inner>);
 
@@ -17,10 +25,8 @@ struct Inner {
 #[derive(Default)]
 struct State {
     is_closed: bool,
-    /// Let through although it is closed.
-    passes: usize,
     waiting: usize,
-    messages: Vec<String>,
+    records: Vec<Record>,
     flushes: usize,
 }
 
@@ -42,8 +48,12 @@ impl Gate {
         drop(self.0.changed.wait_while(state, |state| state.waiting == 0).unwrap());
     }
 
+    pub(super) fn records(&self) -> Vec<Record> {
+        self.0.state.lock().unwrap().records.clone()
+    }
+
     pub(super) fn messages(&self) -> Vec<String> {
-        self.0.state.lock().unwrap().messages.clone()
+        self.0.state.lock().unwrap().records.iter().map(|record| record.message().to_owned()).collect()
     }
 
     pub(super) fn flushes(&self) -> usize {
@@ -56,10 +66,9 @@ impl Handler for Gate {
         let mut state = self.0.state.lock().unwrap();
         state.waiting += 1;
         self.0.changed.notify_all();
-        state = self.0.changed.wait_while(state, |state| state.is_closed && state.passes == 0).unwrap();
-        state.passes = state.passes.saturating_sub(1);
+        state = self.0.changed.wait_while(state, |state| state.is_closed).unwrap();
         state.waiting -= 1;
-        state.messages.push(record.message().to_owned());
+        state.records.push(record.clone());
         Ok(Outcome::Written)
     }
 
@@ -67,4 +76,13 @@ impl Handler for Gate {
         self.0.state.lock().unwrap().flushes += 1;
         Ok(())
     }
+}
+
+/// A subscriber that stays when a scope is left.
+pub(super) fn dispatch(layer: HandlerLayer<impl Handler>) -> Dispatch {
+    Dispatch::new(tracing_subscriber::registry().with(layer))
+}
+
+pub(super) fn within<R>(dispatch: &Dispatch, work: impl FnOnce() -> R) -> R {
+    tracing::dispatcher::with_default(dispatch, work)
 }

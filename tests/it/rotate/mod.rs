@@ -2,6 +2,7 @@
 //! 15 is `RotatingFileHandler`, 16 `TimedRotatingFileHandler`.
 
 mod faults;
+mod model;
 mod processes;
 mod size;
 mod time;

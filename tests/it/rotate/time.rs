@@ -271,6 +271,16 @@ fn t32_limits_by_bytes_and_by_age() {
         touch(&dir.path("app.log"), &format!("2024-03-{day:02}T12:00:00Z"));
     }
     assert_eq!(files(&dir), ["app.log: 8", "app.log.2024-03-07: 7"]);
+    drop(file);
+    // At the start as well, where it was asked for by name: `backups` waits for a rollover, as in Python.
+    let (builder, clock) = timed(&dir, "D", "2024-03-08T13:00:00Z");
+    fs::write(dir.path("app.log.2024-03-01"), "1").unwrap();
+    touch(&dir.path("app.log.2024-03-01"), "2024-03-01T12:00:00Z");
+    drop(builder.backups(1).build().unwrap());
+    assert_eq!(names(&dir), ["app.log", "app.log.2024-03-01", "app.log.2024-03-07"]);
+    let builder = timed(&dir, "D", "2024-03-08T13:00:00Z").0.clock(clock);
+    drop(builder.retention(Retention::new().age(Duration::from_secs(2 * 86_400))).build().unwrap());
+    assert_eq!(names(&dir), ["app.log", "app.log.2024-03-07"]);
 }
 
 #[test]

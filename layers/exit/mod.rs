@@ -1,0 +1,48 @@
+//! The end of the process, and what becomes of the records that are on their way.
+//!
+//! Python: `logging.shutdown`, which `atexit` calls, and `sys.excepthook`.
+//!
+//! | how the process ends | what is written | what you do |
+//! |---|---|---|
+//! | `main` returns, `std::process::exit` on any thread, C's `exit` | all, within [`wait_at_exit`] | nothing |
+//! | a panic that ends `main` | all, and the panic itself | [`panic_hook`] |
+//! | a panic with `panic = "abort"`, or one that cannot unwind | all, and the panic itself | [`panic_hook`] |
+//! | SIGTERM, SIGINT | all, within a deadline | `Signals` (unix, feature `signal`) |
+//! | `abort()`, `kill -9`, `_exit`, `exec` | what the system has taken; see below | |
+//! | power goes off | what the disk has taken | |
+//!
+//! # What survives `kill -9`
+//!
+//! | output | every record of which the ledger says |
+//! |---|---|
+//! | a file without a buffer, a stream | `written`: it is in the system's hands when the call returns |
+//! | a file with a buffer | `written`; up to the buffer's size is `queued` and lost. `flush_on(Severity::ERROR)` writes the buffer with each severe record |
+//! | behind a [`Queue`](crate::Queue) | `written`; what waits is `queued` and lost |
+//! | [`Memory`](crate::Memory), [`FlightRecorder`](crate::FlightRecorder) | `written`; what is held is lost |
+//!
+//! # After a fork
+//! Parent and child both go on logging, nothing is written twice and nothing hangs: what was held back before the fork
+//! (in buffers, queues, memories) is the parent's to write, and counts as dropped in the child. The child finds out with
+//! its first record or flush ([`after_fork`] does it at once).
+//!
+//! Where the parent ends without a word, as most daemonising functions make it (`_exit`), call
+//! [`flush_all`](crate::flush_all) before. A fork while another thread is in the midst of logging is as safe as POSIX
+//! allows: our own locks are given up for new ones, those of the allocator are the C library's care, and standard
+//! output's lock is not ours.
+
+mod panic;
+#[cfg(all(unix, feature = "signal"))]
+mod signal;
+
+pub use self::panic::{PanicHook, panic_hook};
+#[cfg(all(unix, feature = "signal"))]
+#[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
+pub use self::signal::{SignalGuard, Signals};
+pub use crate::handler::end::{flush_within, request_flush, wait_at_exit};
+
+/// To be called in the child after a `fork`, if one wants to: gives up what is the parent's to write. The child's first
+/// record or flush does the same.
+pub fn after_fork() {
+    crate::fork::check();
+    crate::handler::queue::after_fork();
+}

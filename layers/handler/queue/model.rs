@@ -1,0 +1,214 @@
+//! The hand-over under all interleavings, by loom. Run by `.ci/model`; nothing of it is in an ordinary build.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use loom::thread;
+
+use super::{
+    Overflow,
+    hand::{Hand, Waited},
+    lane::{Account, Load, Room},
+    taker::{Taker, Task},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Number {
+    thread: u8,
+    number: u8,
+    is_protected: bool,
+}
+
+impl Load for Number {
+    fn bytes(&self) -> usize {
+        1
+    }
+
+    fn is_protected(&self) -> bool {
+        self.is_protected
+    }
+
+    fn time(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(self.number.into())
+    }
+}
+
+/// Not part of the model: it only counts.
+#[derive(Default)]
+struct Books {
+    queued: AtomicUsize,
+    gave_up: AtomicUsize,
+    refused: AtomicUsize,
+}
+
+impl Account<Number> for Books {
+    fn queued(&self, count: u64) {
+        self.queued.fetch_add(count as usize, Ordering::SeqCst);
+    }
+
+    fn gave_up(&self, _: &Number) {
+        self.gave_up.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn refused(&self, _: &Number) {
+        self.refused.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+struct Model {
+    hand: Arc<Hand<Number>>,
+    books: Arc<Books>,
+}
+
+impl Model {
+    fn new(capacity: usize, overflow: Overflow) -> Self {
+        let room = Room { records: capacity, bytes: 1_000 };
+        Self { hand: Arc::new(Hand::new(room, overflow)), books: Arc::default() }
+    }
+
+    /// What it has handled, in order.
+    fn listener(&self) -> thread::JoinHandle<Vec<Number>> {
+        let (hand, books) = (Arc::clone(&self.hand), Arc::clone(&self.books));
+        thread::spawn(move || {
+            let (mut taker, mut handled) = (Taker::new(), Vec::new());
+            'work: loop {
+                match taker.next(&hand, 1, &*books) {
+                    Task::Handle => {
+                        while let Some(load) = taker.pop() {
+                            handled.push(load);
+                            if !hand.release(Room::one(1)) {
+                                while let Some(load) = taker.pop() {
+                                    books.gave_up(&load);
+                                }
+                                break 'work;
+                            }
+                        }
+                    }
+                    Task::Flush(wanted) => hand.flushed(wanted.ticket, None),
+                    Task::Rest | Task::Report => {}
+                    Task::End => break,
+                }
+            }
+            hand.end(&*books);
+            handled
+        })
+    }
+
+    fn caller(&self, thread: u8, protected: &'static [bool]) -> thread::JoinHandle<usize> {
+        let (hand, books) = (Arc::clone(&self.hand), Arc::clone(&self.books));
+        thread::spawn(move || {
+            let lane = hand.lane();
+            let put = |(number, is_protected): (usize, &bool)| {
+                let load = Number { thread, number: number as u8, is_protected: *is_protected };
+                hand.put(&lane, load, &*books)
+            };
+            protected.iter().enumerate().map(put).filter(|came_in| *came_in).count()
+        })
+    }
+
+    /// In = out + what was given up or refused.
+    fn balance(&self, put: usize, handled: &[Number]) {
+        let count = |count: &AtomicUsize| count.load(Ordering::SeqCst);
+        let (queued, gave_up) = (count(&self.books.queued), count(&self.books.gave_up));
+        assert_eq!(queued, handled.len() + gave_up, "every record that came in is told and settled");
+        assert_eq!(put, queued + count(&self.books.refused));
+        for thread in 0..2 {
+            let numbers = handled.iter().filter(|load| load.thread == thread).map(|load| load.number);
+            assert!(numbers.is_sorted_by(|a, b| a < b), "{handled:?}");
+        }
+    }
+}
+
+fn check(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    // All ways in which threads interrupt each other twice: more take hours, and find what two find.
+    builder.preemption_bound = Some(2);
+    builder.check(model);
+}
+
+#[test]
+fn what_is_put_is_handled_and_a_shutdown_waits_for_it() {
+    check(|| {
+        let model = Model::new(2, Overflow::BLOCK);
+        let listener = model.listener();
+        let callers = [model.caller(0, &[false, true]), model.caller(1, &[false])];
+        let came_in: usize = callers.map(|caller| caller.join().unwrap()).iter().sum();
+        assert_eq!(came_in, 3);
+        assert_eq!(model.hand.shut_down(Duration::MAX, &*model.books), Waited::Done);
+        let handled = listener.join().unwrap();
+        assert_eq!(handled.len(), 3);
+        model.balance(3, &handled);
+    });
+}
+
+#[test]
+fn a_caller_that_waits_for_room_gets_it() {
+    check(|| {
+        let model = Model::new(1, Overflow::BLOCK);
+        let listener = model.listener();
+        assert_eq!(model.caller(0, &[false, false, true]).join().unwrap(), 3);
+        model.hand.close();
+        let handled = listener.join().unwrap();
+        assert_eq!(handled.len(), 3);
+        model.balance(3, &handled);
+    });
+}
+
+#[test]
+fn a_shutdown_while_callers_wait_for_room_leaves_nobody_behind() {
+    check(|| {
+        let model = Model::new(1, Overflow::BLOCK);
+        let listener = model.listener();
+        let caller = model.caller(0, &[false, false]);
+        assert_eq!(model.hand.shut_down(Duration::MAX, &*model.books), Waited::Done);
+        caller.join().unwrap();
+        model.balance(2, &listener.join().unwrap());
+    });
+}
+
+#[test]
+fn what_makes_room_is_counted() {
+    for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
+        check(move || {
+            // One may be in the listener's hands, where it cannot be given up.
+            let model = Model::new(2, overflow);
+            let listener = model.listener();
+            let caller = model.caller(0, &[false, true, false]);
+            caller.join().unwrap();
+            model.hand.close();
+            let handled = listener.join().unwrap();
+            model.balance(3, &handled);
+            assert!(handled.iter().any(|load| load.is_protected), "{handled:?}");
+        });
+    }
+}
+
+#[test]
+fn what_is_left_when_time_is_up_is_given_up_once() {
+    check(|| {
+        let model = Model::new(4, Overflow::BLOCK);
+        let listener = model.listener();
+        let caller = model.caller(0, &[false, false]);
+        model.hand.shut_down(Duration::ZERO, &*model.books);
+        caller.join().unwrap();
+        model.balance(2, &listener.join().unwrap());
+    });
+}
+
+#[test]
+fn a_flush_waits_for_what_was_put_before_it() {
+    check(|| {
+        let model = Model::new(4, Overflow::BLOCK);
+        let listener = model.listener();
+        assert_eq!(model.caller(0, &[false]).join().unwrap(), 1);
+        assert_eq!(model.hand.flush(false, Duration::MAX), Waited::Done);
+        assert_eq!(model.hand.look().held, Room::default());
+        model.hand.close();
+        assert_eq!(listener.join().unwrap().len(), 1);
+    });
+}

@@ -1,0 +1,181 @@
+//! Panics as records.
+
+use std::{panic, process, thread, time::Duration};
+
+use tracing::{error, info, info_span};
+use tracing_strata::{
+    Error, Handler, Outcome, Record,
+    exit::{PanicHook, panic_hook},
+    format::Json,
+    output::LogFile,
+};
+use tracing_subscriber::prelude::*;
+
+use super::{Left, as_child, run};
+
+fn json(dir: &std::path::Path) -> impl Handler {
+    LogFile::builder(dir.join("log")).buffer(64 << 10).format(Json::new().thread(true).source(true)).build().unwrap()
+}
+
+fn records(left: &Left) -> Vec<serde_json::Value> {
+    left.lines("log").iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_panic_is_a_critical_record() {
+    const NAME: &str = "exit::panics::a_panic_is_a_critical_record";
+    as_child(|dir, mode| {
+        // The hook before ours runs, too.
+        panic::set_hook(Box::new(|info| eprintln!("before: {}", info.location().is_some())));
+        PanicHook::new().backtrace(mode != "bare").install();
+        tracing_subscriber::registry().with(json(dir).into_layer()).init();
+        let worker = thread::Builder::new().name("worker 7".into());
+        let panicked = worker.spawn(|| {
+            let _request = info_span!("request", id = 7).entered();
+            let _inner = info_span!("query", table = "orders").entered();
+            panic!("out of {}\nsecond line", "cheese");
+        });
+        assert!(panicked.unwrap().join().is_err());
+        process::exit(0);
+    });
+    let left = run(NAME, "");
+    assert_eq!((left.output.status.code(), &*left.stderr()), (Some(0), "before: true\n"));
+    let records = records(&left);
+    assert_eq!(records.len(), 1, "{records:?}");
+    let record = &records[0];
+    let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
+    assert_eq!((&*text("level"), &*text("target")), ("CRITICAL", "panic"));
+    assert_eq!(text("message"), "out of cheese\nsecond line");
+    assert!(record.to_string().contains("panics.rs"), "{record}");
+    assert!(record.to_string().contains("worker 7"), "{record}");
+    assert_eq!((record["id"].as_i64(), record["table"].as_str()), (Some(7), Some("orders")));
+    assert!(text("backtrace").contains("a_panic_is_a_critical_record"), "{record}");
+    assert!(run(NAME, "bare").lines("log").iter().all(|line| !line.contains("backtrace")));
+}
+
+#[test]
+fn t14_a_panic_that_aborts_is_in_the_file() {
+    const NAME: &str = "exit::panics::t14_a_panic_that_aborts_is_in_the_file";
+    extern "C" fn no_way_out() {
+        panic!("cannot unwind from here");
+    }
+    as_child(|dir, _| {
+        panic_hook();
+        tracing_subscriber::registry().with(json(dir).into_layer()).init();
+        info!("buffered before");
+        no_way_out();
+    });
+    let left = run(NAME, "");
+    assert_eq!(left.output.status.code(), None, "killed by SIGABRT: {:?}", left.output.status);
+    let records = records(&left);
+    assert_eq!(records[0]["message"], "buffered before");
+    assert_eq!(records[1]["message"], "cannot unwind from here");
+}
+
+/// Panics on the record of a panic, or on every one.
+struct Touchy(bool);
+
+impl Handler for Touchy {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        assert!(record.target() != "panic" && !self.0, "a handler's own panic");
+        Ok(Outcome::Written)
+    }
+}
+
+#[test]
+fn t73_a_panic_in_a_handler_while_a_panic_is_recorded_does_not_abort() {
+    const NAME: &str = "exit::panics::t73_a_panic_in_a_handler_while_a_panic_is_recorded_does_not_abort";
+    as_child(|dir, _| {
+        panic_hook();
+        tracing_subscriber::registry()
+            .with(Touchy(false).into_layer().named("touchy"))
+            .with(json(dir).into_layer())
+            .init();
+        assert!(thread::spawn(|| panic!("the first")).join().is_err());
+        process::exit(7);
+    });
+    let left = run(NAME, "");
+    assert_eq!(left.output.status.code(), Some(7), "{}", left.stderr());
+    let stderr = left.stderr();
+    assert!(
+        stderr.contains("a panic while another was recorded") && stderr.contains("a handler's own panic"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("handler \"touchy\": panicked in handle()"), "{stderr}");
+    // The other handler has it, and the hook before ours has told it as ever.
+    assert_eq!(records(&left)[0]["message"], "the first");
+    assert!(stderr.contains("the first"), "{stderr}");
+}
+
+#[test]
+fn t73_a_panic_inside_a_handler_or_a_value_is_told_elsewhere() {
+    const NAME: &str = "exit::panics::t73_a_panic_inside_a_handler_or_a_value_is_told_elsewhere";
+    struct Bomb;
+    impl std::fmt::Debug for Bomb {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("bomb")
+        }
+    }
+    as_child(|dir, _| {
+        panic_hook();
+        tracing_subscriber::registry()
+            .with(Touchy(true).into_layer().named("touchy"))
+            .with(json(dir).into_layer())
+            .init();
+        info!("1");
+        error!(value = ?Bomb, "2");
+        process::exit(7);
+    });
+    let left = run(NAME, "");
+    assert_eq!(left.output.status.code(), Some(7), "{}", left.stderr());
+    let records = records(&left);
+    assert_eq!(records.len(), 2, "{records:?}");
+    assert_eq!(records[1]["value"], "<panicked: bomb>");
+}
+
+#[test]
+fn t73_a_handler_that_needs_what_the_panicking_thread_holds_is_not_waited_for_long() {
+    const NAME: &str = "exit::panics::t73_a_handler_that_needs_what_the_panicking_thread_holds_is_not_waited_for_long";
+    static HELD: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    struct Needs;
+    impl Handler for Needs {
+        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+            drop(HELD.lock());
+            Ok(Outcome::Written)
+        }
+    }
+    as_child(|_, _| {
+        PanicHook::new().deadline(Duration::from_millis(50)).install();
+        tracing_subscriber::registry().with(Needs.into_layer()).init();
+        let panicked = thread::spawn(|| {
+            let _held = HELD.lock();
+            panic!("with a lock");
+        });
+        assert!(panicked.join().is_err());
+        process::exit(7);
+    });
+    let left = run(NAME, "");
+    assert_eq!(left.output.status.code(), Some(7), "{}", left.stderr());
+    assert!(left.stderr().contains("a panic that could not be recorded"), "{}", left.stderr());
+}
+
+#[test]
+fn scoped_subscribers_get_their_panics() {
+    const NAME: &str = "exit::panics::scoped_subscribers_get_their_panics";
+    as_child(|dir, _| {
+        panic_hook();
+        let subscriber = tracing_subscriber::registry().with(json(dir).into_layer());
+        tracing::subscriber::with_default(subscriber, || {
+            let _span = info_span!("scoped", id = 1).entered();
+            assert!(panic::catch_unwind(|| panic!("caught")).is_err());
+        });
+        // Without a subscriber, only the hook before ours speaks.
+        assert!(panic::catch_unwind(|| panic!("unheard")).is_err());
+        process::exit(0);
+    });
+    let left = run(NAME, "");
+    let records = records(&left);
+    assert_eq!(records.len(), 1);
+    assert_eq!((&records[0]["message"], &records[0]["id"]), (&"caught".into(), &1.into()));
+    assert!(!left.stderr().contains("tracing-strata"), "{}", left.stderr());
+}

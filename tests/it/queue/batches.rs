@@ -1,0 +1,128 @@
+//! Many records in one write.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use tracing_strata::{
+    Queue, Sink,
+    output::{LogFile, Stream},
+    prelude::*,
+    sink::Written,
+};
+
+use super::support::{LONG, dispatch, within};
+use crate::places::{Bare, Dir, remembering};
+
+/// Remembers what each write was given; fails every nth record of a batch.
+#[derive(Clone, Default)]
+struct Writes(Arc<Mutex<Vec<String>>>, Option<usize>);
+
+impl Sink for Writes {
+    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
+        self.0.lock().unwrap().push(String::from_utf8(bytes.to_vec()).unwrap());
+        Ok(Written::Through)
+    }
+
+    fn gathers(&self) -> bool {
+        true
+    }
+
+    fn write_many(&self, bytes: &[u8], from: usize, ends: &[usize]) -> (usize, io::Result<()>) {
+        let good = self.1.map_or(ends.len(), |good| good.min(ends.len()));
+        if good > 0 {
+            self.write(&bytes[from..ends[good - 1]]).unwrap();
+        }
+        (good, if good < ends.len() { Err(io::Error::other("scripted")) } else { Ok(()) })
+    }
+}
+
+#[test]
+fn a_listener_writes_many_records_at_once_and_a_caller_one_by_one() {
+    let writes = Writes::default();
+    let (queue, guard) = Queue::builder().spawn(Stream::sink(writes.clone()).format(Bare)).unwrap();
+    let layer = queue.into_layer();
+    let ledger = layer.ledger();
+    within(&dispatch(layer), || {
+        (0..20_000).for_each(|number| tracing::info!("{number:09}"));
+        guard.shutdown(LONG).unwrap();
+    });
+    let writes = writes.0.lock().unwrap();
+    assert_eq!(writes.concat(), (0..20_000).map(|number| format!("{number:09}\n")).collect::<String>());
+    assert!(writes.len() < 20_000 && writes.iter().all(|write| write.len() <= 64 << 10), "{}", writes.len());
+    assert_eq!((ledger.stats().written, ledger.stats().accepted()), (20_000, 20_000));
+
+    let writes = Writes::default();
+    within(&dispatch(Stream::sink(writes.clone()).format(Bare).into_layer()), || {
+        tracing::info!("one");
+        tracing::info!("by one");
+    });
+    assert_eq!(*writes.0.lock().unwrap(), ["one\n", "by one\n"]);
+}
+
+#[test]
+fn what_a_batch_cannot_write_is_counted_record_by_record() {
+    let writes = Writes(Arc::default(), Some(2));
+    let (queue, guard) = Queue::builder().spawn(Stream::sink(writes.clone()).format(Bare).place("moody")).unwrap();
+    let (trap, told) = remembering();
+    let layer = queue.into_layer().trap(trap);
+    let ledger = layer.ledger();
+    within(&dispatch(layer), || {
+        (0..300).for_each(|number| tracing::info!("{number}"));
+        guard.shutdown(LONG).unwrap();
+    });
+    let (stats, told) = (ledger.stats(), told.lock().unwrap());
+    assert_eq!((stats.accepted(), stats.queued, stats.failed), (300, 0, told.len() as u64));
+    assert!(told.iter().all(|told| told == "cannot write to moody: scripted"), "{told:?}");
+    assert_eq!(stats.written as usize, writes.0.lock().unwrap().concat().lines().count());
+}
+
+#[test]
+fn a_file_behind_a_queue_needs_no_buffer() {
+    let dir = Dir::new();
+    let path = dir.path("log");
+    let (queue, guard) = Queue::builder().spawn(LogFile::builder(&path).format(Bare).build().unwrap()).unwrap();
+    let layer = queue.into_layer();
+    let ledger = layer.ledger();
+    within(&dispatch(layer), || {
+        (0..5_000).for_each(|number| tracing::info!("{number}"));
+        guard.flush(LONG).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.lines().enumerate().all(|(number, line)| line == number.to_string()));
+        assert_eq!((text.lines().count(), ledger.stats().written), (5_000, 5_000));
+    });
+}
+
+#[test]
+fn a_file_with_a_buffer_of_its_own_settles_with_the_queues_ledger() {
+    let dir = Dir::new();
+    let file = LogFile::builder(dir.path("log")).buffer(1 << 20).format(Bare).build().unwrap();
+    let (queue, guard) = Queue::builder().spawn(file).unwrap();
+    let layer = queue.into_layer();
+    let ledger = layer.ledger();
+    within(&dispatch(layer), || {
+        (0..100).for_each(|number| tracing::info!("{number}"));
+        assert_eq!(ledger.stats().accepted(), 100);
+        guard.shutdown(LONG).unwrap();
+    });
+    assert_eq!((ledger.stats().written, ledger.stats().accepted()), (100, 100));
+}
+
+/// The settled ones are told in-band in JSON, as everything else.
+#[test]
+fn t13_losses_are_told_in_the_handlers_own_format() {
+    use tracing_strata::{format::Json, handler::queue::Overflow};
+    let dir = Dir::new();
+    let path = dir.path("log");
+    let file = LogFile::builder(&path).format(Json::new()).build().unwrap();
+    let (queue, guard) =
+        Queue::builder().named("file").max_bytes(4 << 10).overflow(Overflow::DropNewest).spawn(file).unwrap();
+    within(&dispatch(queue.into_layer()), || {
+        tracing::info!("{}", "larger than the queue".repeat(1_000));
+        guard.shutdown(LONG).unwrap();
+    });
+    let text = std::fs::read_to_string(&path).unwrap();
+    let line: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
+    assert_eq!((&line["message"], &line["lost"], &line["queue"]), (&"1 record lost".into(), &1.into(), &"file".into()));
+}

@@ -1,0 +1,217 @@
+//! A full queue: who waits, what is lost, and that it is told.
+
+use std::{sync::Arc, thread, time::Duration};
+
+use tracing_strata::{Queue, Severity, handler::queue::Overflow, prelude::*, trap::Trap};
+
+use super::support::{Gate, LONG, dispatch, within};
+
+/// One record in the listener's hands, and `capacity - 1` places behind it.
+fn full(overflow: Overflow, capacity: usize, log: impl FnOnce()) -> (Vec<String>, tracing_strata::trap::Stats) {
+    let gate = Gate::closed();
+    let (queue, guard) = Queue::builder().capacity(capacity).overflow(overflow).spawn(gate.clone()).unwrap();
+    let layer = queue.into_layer().trap(Trap::silent());
+    let ledger = layer.ledger();
+    within(&dispatch(layer), || {
+        tracing::info!("in hand");
+        gate.wait_for_one();
+        log();
+        gate.open();
+        guard.shutdown(LONG).unwrap();
+    });
+    assert_eq!(guard.health().high_water, capacity);
+    assert_eq!(guard.health().lost.total(), ledger.stats().dropped);
+    (gate.messages(), ledger.stats())
+}
+
+#[test]
+fn t13_overflow_is_told_in_band() {
+    let gate = Gate::closed();
+    let (queue, guard) =
+        Queue::builder().named("tight").capacity(4).overflow(Overflow::DropNewest).spawn(gate.clone()).unwrap();
+    let layer = queue.into_layer();
+    let ledger = layer.ledger();
+    within(&dispatch(layer), || {
+        tracing::info!("in hand");
+        gate.wait_for_one();
+        for number in 0..8 {
+            tracing::info!("{number}");
+        }
+        tracing::debug!("lost, too");
+        gate.open();
+        guard.flush(LONG).unwrap();
+        tracing::info!("there is room again");
+        guard.shutdown(LONG).unwrap();
+    });
+    assert_eq!(gate.messages(), ["in hand", "0", "1", "2", "6 records lost", "there is room again"]);
+    let notice = &gate.records()[4];
+    assert_eq!((notice.severity(), notice.target()), (Severity::WARN, "tracing_strata::queue"));
+    let get = |name| notice.get(name).unwrap().to_string();
+    assert_eq!([get("queue"), get("lost"), get("lost.info"), get("lost.debug")], ["tight", "6", "5", "1"]);
+    assert!(get("from") <= get("to") && get("from").starts_with("20"), "{} {}", get("from"), get("to"));
+    // The notice is a record of the handler, too.
+    assert_eq!((ledger.stats().accepted(), ledger.stats().written, ledger.stats().dropped), (12, 6, 6));
+}
+
+#[test]
+fn the_newest_or_the_oldest_is_dropped() {
+    let log = || (0..6).for_each(|number| tracing::info!("{number}"));
+    let (messages, stats) = full(Overflow::DropNewest, 3, log);
+    assert_eq!(messages, ["in hand", "0", "1", "4 records lost"]);
+    assert_eq!((stats.written, stats.dropped), (4, 4));
+    let (messages, stats) = full(Overflow::DropOldest, 3, log);
+    assert_eq!(messages, ["in hand", "4 records lost", "4", "5"], "where they would have been");
+    assert_eq!((stats.written, stats.dropped), (4, 4));
+}
+
+#[test]
+fn errors_are_not_dropped_while_others_can_be() {
+    let log = || {
+        tracing::info!("i0");
+        tracing::error!("e0");
+        tracing::info!("i1");
+        // Full from here on.
+        tracing::error!("e1");
+        tracing::info!("i2");
+        tracing::error!("e2");
+        // Errors alone.
+        tracing::info!("i3");
+        tracing::error!("e3");
+    };
+    let (messages, _) = full(Overflow::DropNewest, 4, log);
+    assert_eq!(messages, ["in hand", "5 records lost", "e0", "e1", "e2"]);
+    let (messages, _) = full(Overflow::DropOldest, 4, log);
+    assert_eq!(messages, ["in hand", "5 records lost", "e1", "e2", "e3"]);
+}
+
+#[test]
+fn t13_a_thousand_records_of_a_megabyte_stay_under_the_cap() {
+    let gate = Gate::closed();
+    let (queue, guard) =
+        Queue::builder().max_bytes(16 << 20).overflow(Overflow::DropOldest).spawn(gate.clone()).unwrap();
+    let layer = queue.into_layer().value_limit(2 << 20);
+    let ledger = layer.ledger();
+    let text = "x".repeat(1 << 20);
+    within(&dispatch(layer), || {
+        for _ in 0..1_000 {
+            tracing::info!(text);
+        }
+        let health = guard.health();
+        assert!(health.bytes_high_water <= 16 << 20 && health.bytes > 14 << 20, "{health:?}");
+        assert!(health.depth <= 15 && health.lost.total() >= 985, "{health}");
+        gate.open();
+        guard.shutdown(LONG).unwrap();
+    });
+    assert_eq!(ledger.stats().accepted(), 1_001);
+}
+
+#[test]
+fn a_record_that_is_larger_than_the_queue_is_lost_whatever_the_policy() {
+    for overflow in [Overflow::BLOCK, Overflow::DropNewest, Overflow::DropOldest] {
+        let gate = Gate::default();
+        let (queue, guard) = Queue::builder().max_bytes(8 << 10).overflow(overflow).spawn(gate.clone()).unwrap();
+        within(&dispatch(queue.into_layer()), || {
+            tracing::info!("{}", "x".repeat(9 << 10));
+            tracing::info!("small");
+            guard.shutdown(LONG).unwrap();
+        });
+        assert!(gate.messages().contains(&"1 record lost".to_owned()) && gate.messages().contains(&"small".to_owned()));
+    }
+}
+
+#[test]
+fn a_caller_that_blocks_waits_for_its_deadline_and_no_longer() {
+    let log = || {
+        tracing::info!("0");
+        tracing::info!("lost");
+        tracing::error!("comes in the place of another");
+    };
+    let (messages, stats) = full(Overflow::block_for(Duration::from_millis(2)), 2, log);
+    assert_eq!(messages, ["in hand", "2 records lost", "comes in the place of another"]);
+    assert_eq!(stats.dropped, 2);
+}
+
+#[test]
+fn nothing_is_lost_where_callers_wait_and_each_threads_order_is_kept() {
+    const EACH: u64 = 5_000;
+    for capacity in [1, 2, 7, 8_192] {
+        let gate = Gate::default();
+        let (queue, guard) = Queue::builder().capacity(capacity).spawn(gate.clone()).unwrap();
+        let layer = queue.into_layer();
+        let ledger = layer.ledger();
+        let dispatch = dispatch(layer);
+        thread::scope(|scope| {
+            for thread in 0..4_u64 {
+                let dispatch = dispatch.clone();
+                scope.spawn(move || {
+                    within(&dispatch, || (0..EACH).for_each(|number| tracing::info!(thread, number, "n")));
+                });
+            }
+        });
+        guard.shutdown(LONG).unwrap();
+        let mut next = [0; 4];
+        for record in gate.records() {
+            let number = |name| record.get(name).unwrap().as_u64().unwrap();
+            let expected = &mut next[number("thread") as usize];
+            assert_eq!(number("number"), *expected);
+            *expected += 1;
+        }
+        assert_eq!((next, ledger.stats().written), ([EACH; 4], 4 * EACH));
+        let health = guard.health();
+        assert!(health.high_water <= capacity && health.depth == 0 && health.bytes == 0, "{health}");
+    }
+}
+
+#[test]
+fn a_sink_that_stands_still_never_delays_a_caller_that_drops() {
+    for overflow in [Overflow::DropNewest, Overflow::DropOldest] {
+        let gate = Gate::closed();
+        let (queue, guard) = Queue::builder().capacity(64).overflow(overflow).spawn(gate.clone()).unwrap();
+        let guard = Arc::new(guard);
+        let layer = queue.into_layer();
+        let ledger = layer.ledger();
+        let dispatch = dispatch(layer);
+        within(&dispatch, || tracing::info!("in hand"));
+        gate.wait_for_one();
+        // It would never end.
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| within(&dispatch, || (0..10_000).for_each(|_| tracing::info!("on and on"))));
+            }
+        });
+        let stats = ledger.stats();
+        assert_eq!((stats.accepted(), stats.queued), (30_001, 64));
+        assert_eq!(guard.health().depth, 64);
+        assert!(guard.health().oldest_age.is_some());
+        gate.open();
+        guard.shutdown(LONG).unwrap();
+        assert_eq!((ledger.stats().accepted(), ledger.stats().written), (30_002, 65));
+    }
+}
+
+#[test]
+fn t12_the_account_is_right_at_every_moment() {
+    let gate = Gate::default();
+    let (queue, guard) = Queue::builder().capacity(16).spawn(gate).unwrap();
+    let layer = queue.into_layer();
+    let ledger = layer.ledger();
+    within(&dispatch(layer), || {
+        for logged in 1..=2_000 {
+            tracing::info!("counted");
+            assert_eq!(ledger.stats().accepted(), logged);
+        }
+        guard.shutdown(LONG).unwrap();
+        assert_eq!((ledger.stats().written, ledger.stats().queued), (2_000, 0));
+    });
+}
+
+#[test]
+fn limits_of_nothing_are_refused() {
+    let error = |builder: tracing_strata::handler::queue::QueueBuilder| {
+        let error = builder.named("q").own(tracing_strata::output::Null).unwrap_err();
+        assert!(error.is_config());
+        error.to_string()
+    };
+    assert_eq!(error(Queue::builder().capacity(0)), "queue \"q\": capacity: expected 1 or more, got 0");
+    assert_eq!(error(Queue::builder().max_bytes(0)), "queue \"q\": max_bytes: expected 1 or more, got 0");
+}
