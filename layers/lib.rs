@@ -61,7 +61,6 @@
 //! | `logger.exception()` | [`exception!`] |
 //! | `handleError`, `raiseExceptions` | [`trap::Trap`] |
 //! | `logging.config`, `basicConfig` | [`config`] (feature `config`) |
-//! | `logging.shutdown` | [`flush_all`] |
 //! | `logging.shutdown`, `sys.excepthook` | [`flush_all`]; at [`exit`] by itself; [`exit::panic_hook`] |
 //!
 //! # Differences from Python
