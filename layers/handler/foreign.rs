@@ -32,8 +32,14 @@ impl Drop for Asking {
 
 /// Takes over the ids that the layer of `tracing-opentelemetry` has for a span and those around it, once for each span,
 /// wherever in the stack that layer is. That starts the span there, so its parent can no longer be changed.
+///
+/// Not for spans that an `OtlpLayer` exports: their ids are those they are exported with.
 #[inline]
 pub(super) fn adopt(leaf: &Arc<SpanData>, dispatch: impl FnOnce() -> Option<Dispatch>) {
+    #[cfg(feature = "otlp")]
+    if leaf.traced().has_begun() {
+        return;
+    }
     if !leaf.ids().was_asked() {
         ask(leaf, dispatch);
     }

@@ -21,7 +21,8 @@
 //!
 //! The spans' ids are on all records of the same registry, also those that other handlers write to a file:
 //! [`Record::trace`](crate::Record::trace), [`current_traceparent`](crate::current_traceparent). Where the application has
-//! providers of an SDK already, [`into_providers`] sends to those.
+//! providers of an SDK already, [`into_providers`] sends to those. (Beside a layer of `tracing-opentelemetry` that is there for
+//! other reasons, spans that are exported from here keep their own ids.)
 //!
 //! # What is sent
 //!

@@ -286,8 +286,24 @@ fn number(line: &mut Line<'_>, number: impl itoa::Integer) {
 
 #[inline(never)]
 fn ids(line: &mut Line<'_>, keys: &[Option<String>], trace: TraceParent) {
+    /// With the usual keys it is one copy, in which only the digits are exchanged.
+    const USUAL: &[u8; 94] =
+        br#","trace_id":"00000000000000000000000000000000","span_id":"0000000000000000","trace_flags":"00""#;
     let [trace_id, span_id, flags] = keys else { return };
     let quads = |number: u64| [hex_digits((number >> 32) as u32), hex_digits(number as u32)];
+    let is_usual = |key: &Option<String>, usual: &str| key.as_deref() == Some(usual);
+    if is_usual(trace_id, "trace_id")
+        && is_usual(span_id, "span_id")
+        && is_usual(flags, "trace_flags")
+        && !line.is_first()
+    {
+        let mut text = *USUAL;
+        text[13..29].copy_from_slice(quads((trace.trace_id() >> 64) as u64).as_flattened());
+        text[29..45].copy_from_slice(quads(trace.trace_id() as u64).as_flattened());
+        text[58..74].copy_from_slice(quads(trace.span_id()).as_flattened());
+        text[91..93].copy_from_slice(&hex_digits(u32::from(trace.flags()) << 24)[..2]);
+        return line.text(&text);
+    }
     if let Some(key) = trace_id {
         line.key(key);
         let [a, b] = quads((trace.trace_id() >> 64) as u64);

@@ -183,3 +183,24 @@ fn behind_a_filter_a_span_that_is_hidden_is_not_exported() {
 fn only_what_is_asked_for() {
     assert!(Otlp::builder().logs(false).spans(false).spawn().is_ok());
 }
+
+#[test]
+fn beside_a_layer_of_an_sdk_the_ids_are_those_that_are_exported() {
+    let receiver = Receiver::start();
+    let (layer, guard) = receiver.otlp().spawn().unwrap();
+    let memory = Memory::default();
+    let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
+    let tracer = opentelemetry::trace::TracerProvider::tracer(&provider, "t");
+    let stack = registry()
+        .with(tracing_opentelemetry::layer().with_tracer(tracer))
+        .with(memory.clone().into_layer())
+        .with(layer);
+    tracing::subscriber::with_default(stack, || {
+        let _outer = info_span!("outer").entered();
+        info_span!("inner").in_scope(|| info!("m"));
+    });
+    guard.flush(LONG).unwrap();
+    let inner = receiver.span("inner");
+    assert_eq!(receiver.take_logs()[0].1.span_id, inner.span_id);
+    assert_eq!(memory.only().trace().unwrap().span_id().to_be_bytes().to_vec(), inner.span_id);
+}
