@@ -384,7 +384,14 @@ impl<'b> Builder<'b> {
 
     /// Whether the file is that of a handler that is not declared as it was.
     fn takes_over(&self, map: &Map) -> bool {
-        let file = |map: &Map| map.get("filename").and_then(Node::as_str).map(std::path::absolute);
+        // In an INI file it is the first of the arguments.
+        let first = |map: &Map| {
+            map.get("args").and_then(Node::as_list).and_then(|args| args.first()?.as_str().map(str::to_owned))
+        };
+        let file = |map: &Map| {
+            let path = map.get("filename").and_then(Node::as_str).map(str::to_owned).or_else(|| first(map));
+            path.map(std::path::absolute)
+        };
         let Some(Ok(path)) = file(map) else { return false };
         self.before.handlers.iter().any(|(name, before)| {
             let same = before.whole.as_map().and_then(file).is_some_and(|other| other.is_ok_and(|other| other == path));
