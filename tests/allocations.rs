@@ -255,6 +255,44 @@ fn handlers_on_loggers() {
     assert_eq!(in_spans(registry().with(loggers().into_layer())), 0);
 }
 
+/// Nothing of a record that goes over a wire is made anew: neither the message nor what frames it.
+#[test]
+fn records_over_a_wire() {
+    use std::{
+        io::Read as _,
+        net::{TcpListener, UdpSocket},
+    };
+
+    use tracing_strata::{
+        output::{Socket, Syslog},
+        sink::net::Address,
+    };
+
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to_udp = Address::udp("127.0.0.1", udp.local_addr().unwrap().port());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to_tcp = Address::tcp("127.0.0.1", listener.local_addr().unwrap().port());
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let mut bytes = vec![0; 1 << 16];
+                while stream.read(&mut bytes).is_ok_and(|length| length > 0) {}
+            });
+        }
+    });
+    let wires = [
+        Syslog::builder(to_udp).build_direct().unwrap().boxed(),
+        Syslog::builder(to_tcp.clone()).build_direct().unwrap().boxed(),
+        Socket::builder(to_tcp).build_direct().unwrap().boxed(),
+    ];
+    for wire in wires {
+        let layer = wire.into_layer();
+        let ledger = layer.ledger();
+        assert_eq!(in_spans(registry().with(layer)), 0);
+        assert_eq!(ledger.stats().failed, 0);
+    }
+}
+
 /// Takes all datagrams until it is sent an empty one.
 #[cfg(unix)]
 fn drained(work: impl FnOnce(&std::path::Path) -> u64) -> u64 {
@@ -331,4 +369,39 @@ fn an_event_as_a_datagram() {
     assert_eq!(drained(|path| of(datagram(path).format(Pickle::new()).direct().unwrap().boxed())), 0);
     assert_eq!(drained(|path| of(datagram(path).format(Gelf::new()).direct().unwrap().boxed())), 0);
     assert_eq!(drained(|path| of(datagram(path).format(Gelf::new()).chunks(chunks).direct().unwrap().boxed())), 0);
+}
+
+/// Writes nothing while it is held up.
+struct HeldUp(std::sync::Arc<Mutex<()>>);
+
+impl Handler for HeldUp {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        let _turn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        black_box(record.message());
+        Ok(Outcome::Written)
+    }
+}
+
+#[test]
+fn a_record_for_a_queue() {
+    use tracing_strata::{Queue, handler::queue::Overflow};
+    for policy in [Overflow::DropNewest, Overflow::DropOldest] {
+        let turn = std::sync::Arc::new(Mutex::new(()));
+        let builder = Queue::builder().capacity(64).overflow(policy);
+        let (queue, guard) = builder.spawn(HeldUp(std::sync::Arc::clone(&turn))).unwrap();
+        let subscriber = registry().with(queue.into_layer());
+        // As many records are under way as there may ever be, each with memory for its values.
+        let hold_up = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hold_up = Some(hold_up);
+        let count = steady(subscriber, |index| {
+            if index == EVENTS + 199 {
+                // The end of the warm-up: what else is used, spares in particular, has its share, too.
+                hold_up = None;
+                (0..EVENTS).for_each(event);
+                guard.flush(std::time::Duration::from_secs(60)).unwrap();
+            }
+            event(index);
+        });
+        assert_eq!(count, 0, "{policy:?}");
+    }
 }

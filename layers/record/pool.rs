@@ -138,17 +138,28 @@ fn give_back_shared(mut record: Arc<Record>) {
         .unwrap_or_default();
 }
 
-/// Drops many at once, with their memory left for those that capture.
-pub(crate) fn give_back_all(kept: &mut Vec<Kept>) {
-    for record in kept.iter_mut() {
-        // Emptied before the depot is opened.
-        match record.0.as_mut().and_then(Arc::get_mut) {
-            Some(last) => last.clear(),
-            None => record.0 = None,
+/// Drops many at once, with their memory left for those that capture. Where the caller's handlers are not done with one
+/// yet, it goes to `late`, for the next time: were both to let go of it at once, neither would be the last to use it again.
+pub(crate) fn give_back_all(kept: &mut Vec<Kept>, late: &mut Vec<Kept>) {
+    let clear = |record: &mut Kept| record.0.as_mut().and_then(Arc::get_mut).map(Record::clear).is_some();
+    let mut free = std::mem::take(late);
+    // Whoever has it now has it for long.
+    free.retain_mut(clear);
+    let mut next = 0;
+    while next < kept.len() {
+        if clear(&mut kept[next]) {
+            next += 1;
+        } else {
+            late.push(kept.swap_remove(next));
         }
     }
     let mut depot = Depot::open();
-    kept.drain(..).filter_map(|mut record| record.0.take()).for_each(|record| depot.put(record));
+    free.drain(..).chain(kept.drain(..)).filter_map(|mut record| record.0.take()).for_each(|record| depot.put(record));
+    drop(depot);
+    if late.is_empty() {
+        // The memory of the list.
+        *late = free;
+    }
 }
 
 // --- being filled, being shown
@@ -294,6 +305,11 @@ fn copy(record: &Record) -> Arc<Record> {
 }
 
 impl Kept {
+    /// One's own record, in memory of its own: a thread that makes one now and then keeps no spares for it.
+    pub(crate) fn new(record: Record) -> Self {
+        Self(Some(Arc::new(record)))
+    }
+
     /// Shows it to a handler, which can keep it, too, without a copy.
     #[inline]
     pub(crate) fn show<R>(mut self, look: impl FnOnce(&Record) -> R) -> Option<R> {

@@ -33,6 +33,9 @@ pub(super) struct Hand<T> {
     version: AtomicUsize,
 }
 
+/// What was given up, mostly one: its memory goes back outside of all locks, and a list would be more of it.
+type Victims<T> = (Option<T>, Vec<T>);
+
 struct Budget<T> {
     phase: Phase,
     free: Room,
@@ -161,7 +164,7 @@ impl<T: Load> Hand<T> {
         let mut budget = self.budget();
         let may_come_in = bytes <= self.limits.bytes;
         let mut granted = None;
-        let mut victims = Vec::new();
+        let mut victims = (None, Vec::new());
         if may_come_in && budget.phase == Phase::Open {
             granted = self.grant(&mut budget, bytes);
             if granted.is_none() {
@@ -229,8 +232,8 @@ impl<T: Load> Hand<T> {
         load: &T,
         is_newest: bool,
         account: &impl Account<T>,
-    ) -> (MutexGuard<'a, Budget<T>>, Vec<T>) {
-        let mut victims = Vec::new();
+    ) -> (MutexGuard<'a, Budget<T>>, Victims<T>) {
+        let mut victims = (None, Vec::new());
         // One that comes makes way for those that were there, but a protected one does not for plain ones.
         let takes_plain = !is_newest || load.is_protected();
         let takes_protected = !is_newest && load.is_protected();
@@ -242,7 +245,10 @@ impl<T: Load> Hand<T> {
             };
             let Some(victim) = victim else { break };
             budget.free.add(Room::one(victim.bytes()));
-            victims.push(victim);
+            match &mut victims {
+                (first @ None, _) => *first = Some(victim),
+                (_, more) => more.push(victim),
+            }
         }
         (budget, victims)
     }
@@ -253,7 +259,7 @@ impl<T: Load> Hand<T> {
         load: &T,
         deadline: Option<Duration>,
         account: &impl Account<T>,
-    ) -> (MutexGuard<'a, Budget<T>>, Vec<T>) {
+    ) -> (MutexGuard<'a, Budget<T>>, Victims<T>) {
         let until = deadline.and_then(|deadline| Instant::now().checked_add(deadline));
         budget.waits += 1;
         budget.callers_waiting += 1;
@@ -273,7 +279,7 @@ impl<T: Load> Hand<T> {
             };
         }
         budget.callers_waiting -= 1;
-        (budget, Vec::new())
+        (budget, (None, Vec::new()))
     }
 
     // --- those who flush and shut down

@@ -52,8 +52,16 @@ fn run(core: &Arc<Core>) {
     core.begin();
     let hand = core.hand();
     let _ends = Ends { core, hand: &hand };
-    let mut listener =
-        Listener { core, hand: &hand, taker: Taker::new(), done: Vec::new(), step: 1, told: None, tell_after: None };
+    let mut listener = Listener {
+        core,
+        hand: &hand,
+        taker: Taker::new(),
+        done: Vec::new(),
+        late: Vec::new(),
+        step: 1,
+        told: None,
+        tell_after: None,
+    };
     listener.report_later();
     listener.work();
     // The trap was told.
@@ -79,6 +87,7 @@ struct Listener<'a> {
     taker: Taker<Item>,
     /// Handled, with memory to be used again.
     done: Vec<Kept>,
+    late: Vec<Kept>,
     step: usize,
     /// When losses were told.
     told: Option<Instant>,
@@ -144,7 +153,7 @@ impl Listener<'_> {
                 self.done.push(item.record);
             }
             settled.tell(self.core);
-            record::give_back_all(&mut self.done);
+            record::give_back_all(&mut self.done, &mut self.late);
             let goes_on = self.hand.release(room);
             let is_empty = self.taker.len() == 0;
             if is_empty || !goes_on || began.elapsed() > LONG_STEP {
@@ -210,19 +219,19 @@ impl Listener<'_> {
 
     fn report(&mut self) {
         self.report_later();
-        self.hand_in(&health_record(&self.core.name, &self.core.health()));
+        self.hand_in(health_record(&self.core.name, &self.core.health()));
         batch::write_out();
     }
 
     fn tell_losses(&mut self) {
         let Some(untold) = self.core.take_untold() else { return };
         self.told = Some(Instant::now());
-        self.hand_in(&notice(&self.core.name, &untold));
+        self.hand_in(notice(&self.core.name, &untold));
     }
 
     /// A record of the queue's own, in the handler's own format and on its account.
-    fn hand_in(&self, record: &Record) {
-        let record = record.keep();
+    fn hand_in(&self, record: Record) {
+        let record = Kept::new(record);
         self.core.ledger().queue(1);
         let mut settled = Settled::default();
         self.deliver(&record, &mut settled);

@@ -1,6 +1,47 @@
 //! Hands records to a thread of its own.
 //!
 //! Python: `logging.handlers.QueueHandler` and `QueueListener`.
+//!
+//! # What happens where
+//!
+//! | on the caller's thread | on the listener's |
+//! |---|---|
+//! | the event is captured, typed, with its spans; `Debug` and `Display` run | formats, filters and rewrites of the handlers behind the queue |
+//! | room is taken from the queue's limits | writing; for files and other sinks that [gather](crate::Sink::gathers), 64 KiB at once |
+//!
+//! A record keeps its time, thread, and spans as they were. Each thread's order is kept; between threads, records come by
+//! the time of their capture within what the listener takes at once.
+//!
+//! Each thread has a lane of its own in the queue and shares nothing with others but, now and then, the count of what is
+//! free. While records come, the listener looks by itself every millisecond; callers wake it only after a pause, when the
+//! queue is half full, and for records of ERROR and above.
+//!
+//! # The account
+//! Records are `queued` on the ledger of the place where the queue hangs, until the handler behind it has written, filtered,
+//! dropped or failed them. What the handler holds back itself (a buffered file) stays queued. "N records lost" and "queue
+//! health" are records of the handler, too, and on its account.
+//!
+//! # When it blocks
+//! Under [`Overflow::Block`] (the default) a caller waits while the queue is full: within an async runtime, that holds up a
+//! worker. [`QueueGuard::flush`], [`QueueGuard::shutdown`] and the drop of the guard wait for their deadline at most. The
+//! policies that drop never wait.
+//!
+//! # Failures
+//! An error or panic of the handler is counted, told to the [trap](crate::trap::Trap) of the place where the queue hangs,
+//! and gone on from. Records that find no room are counted by severity ([`Health::lost`]), and told in-band: a record
+//! "N records lost" with the fields `lost`, `lost.<severity>`, `from`, `to` and `queue`, at WARN or the highest severity
+//! lost, about where they would have been, at most once a second while there are always more. What the process has not
+//! written when it is killed is lost; nothing here may be called in a signal handler.
+//!
+//! What handlers on the listener's thread log with `tracing` themselves is dropped, and counted by each handler of this crate
+//! that would have taken it.
+//!
+//! # Differences from Python
+//! - The queue is bounded, in records and bytes, and callers wait where it is full; Python's default is a queue without
+//!   bounds, and a full one loses the record and prints to stderr.
+//! - The listener starts with the queue; there is no `start()` and `stop()`, but a guard.
+//! - Records are not formatted before they are queued (`prepare()`): they stay typed, and nothing they hold changes later.
+//! - Handlers behind the queue keep their own levels (`respect_handler_level=True`).
 
 pub(crate) mod batch;
 mod bell;
@@ -11,8 +52,7 @@ mod hand;
 mod health;
 mod lane;
 mod listener;
-#[cfg(all(test, strata_loom))]
-mod model;
+mod lost;
 mod overflow;
 mod sync;
 mod taker;
@@ -24,12 +64,7 @@ use std::{
 };
 
 use self::core::Core;
-pub use self::{
-    builder::QueueBuilder,
-    guard::QueueGuard,
-    health::Health,
-    overflow::{Lost, Overflow},
-};
+pub use self::{builder::QueueBuilder, guard::QueueGuard, health::Health, lost::Lost, overflow::Overflow};
 use super::{Handler, Outcome};
 use crate::{Error, Record, Severity, trap::Ledger};
 

@@ -1,4 +1,4 @@
-//! The hand-over under all interleavings, by loom. Run by `.ci/model`; nothing of it is in an ordinary build.
+//! What callers, a listener and a shutdown may do to each other.
 
 use std::{
     sync::{
