@@ -229,7 +229,13 @@ impl Logging {
         let loggers = builder.loggers();
         let root = builder.root();
         let plan = self.plan(config, loggers, root, &mut builder.problems);
-        let prepared = builder.finish().map_err(Problems::into_error)?;
+        let prepared = builder.finish().map_err(|mut problems| {
+            if !self.0.setup.as_python {
+                // People read from the top; Python goes by the parts.
+                problems.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
+            }
+            Problems::into_error(problems)
+        })?;
         Ok((prepared, plan))
     }
 

@@ -125,7 +125,7 @@ impl Problems {
         error.source()?.downcast_ref()
     }
 
-    /// One after the other, in the order of the configuration's parts.
+    /// One after the other, in the order of the source; with Python's defaults, in that of the configuration's parts.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Problem> {
         self.0.iter()
     }

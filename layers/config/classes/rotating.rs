@@ -14,7 +14,7 @@ use crate::{
         slot::{Control, Output},
     },
     output::{RotatingFile, RotatingFileBuilder, TimedFile},
-    sink::{Compression, Grid, Retention, RotatedFile, Sharing, TimeOfDay, When},
+    sink::{Grid, Retention, RotatedFile, Sharing, TimeOfDay, When},
 };
 
 pub(super) const ROTATING: Class = Class {
@@ -144,9 +144,9 @@ fn ours(making: &Making<'_, '_>, mut builder: RotatingFileBuilder) -> RotatingFi
     match ours.text("compression").as_deref() {
         None | Some("none") => {}
         #[cfg(feature = "gzip")]
-        Some("gzip") => builder = builder.compression(Compression::gzip()),
+        Some("gzip") => builder = builder.compression(crate::sink::Compression::gzip()),
         #[cfg(feature = "zstd")]
-        Some("zstd") => builder = builder.compression(Compression::zstd()),
+        Some("zstd") => builder = builder.compression(crate::sink::Compression::zstd()),
         Some(other) => {
             let problem = ours.wrong(
                 "compression",
