@@ -45,6 +45,24 @@ impl Error {
         Self::make(Kind::Config, message.to_string(), None)
     }
 
+    /// Without a message of its own: the cause says it all.
+    #[cfg(feature = "config")]
+    pub(crate) fn config_because(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::make(Kind::Config, String::new(), Some(source.into()))
+    }
+
+    /// The same error with something said before it.
+    #[cfg(feature = "config")]
+    pub(crate) fn with_cause(message: impl fmt::Display, cause: Self) -> Self {
+        let Inner { kind, message: inner, source, record_is_held } = *cause.0;
+        let message = if inner.is_empty() { message.to_string() } else { format!("{message}: {inner}") };
+        Self(Box::new(Inner { kind, message, source, record_is_held }))
+    }
+
+    pub(crate) fn format(message: impl fmt::Display) -> Self {
+        Self::make(Kind::Format, message.to_string(), None)
+    }
+
     pub(crate) fn io_at(path: &Path, doing: &str, source: io::Error) -> Self {
         Self::make(Kind::Io, format!("cannot {doing} {}", path.display()), Some(source.into()))
     }

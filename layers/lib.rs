@@ -50,7 +50,7 @@
 //! | `extra=` | the event's fields, typed |
 //! | `LoggerAdapter`, `contextvars` | span fields, [`Logger::bind`], [`Globals`] |
 //! | `Handler`, `setLevel`, `addFilter` | [`Handler`], [`.level()`](Handler::level), [`.filter()`](Handler::filter), [`.rewrite()`](Handler::rewrite) |
-//! | `Formatter` | [`Format`]: [`format::Text`], [`format::Json`], [`format::Gelf`] |
+//! | `Formatter` | [`Format`]: [`format::Template`] takes Python's own formats; [`format::Text`], [`format::Json`], [`format::Gelf`] |
 //! | `StreamHandler`, `FileHandler`, `WatchedFileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::WatchedFile`], [`output::Null`] |
 //! | `QueueHandler`, `QueueListener` | [`Queue`] |
 //! | `DatagramHandler` | [`output::Datagram`]; with [`format::Pickle`] for Python's own receivers |
@@ -60,6 +60,7 @@
 //! | `RotatingFileHandler`, `TimedRotatingFileHandler` | [`output::RotatingFile`], [`output::TimedFile`] |
 //! | `logger.exception()` | [`exception!`] |
 //! | `handleError`, `raiseExceptions` | [`trap::Trap`] |
+//! | `logging.config`, `basicConfig` | [`config`] (feature `config`) |
 //! | `logging.shutdown`, `sys.excepthook` | [`flush_all`]; at [`exit`] by itself; [`exit::panic_hook`] |
 //!
 //! # Differences from Python
@@ -90,6 +91,9 @@
 //! |---|---|
 //! | `gelf` | `output::Datagram::gelf`: GELF over UDP with compression and chunks |
 //! | `log` | [`log`](mod@log): events of the `log` crate with their own target, file, line and key-values |
+//! | `config` | [`config`]: Python's `dictConfig` from JSON, YAML and TOML, `fileConfig`, `basicConfig`; reload |
+//! | `watch` | [`config::Logging::watch`]: reload when the file changes |
+//! | `clap` | [`config::Args`]: logging on the command line |
 //! | `opentelemetry` | records have the trace ids of `tracing-opentelemetry` 0.34 where its layer is in the stack, before or after ours |
 //! | `tls` | [`sink::net::Tls`]: encrypted streams for sockets and syslog |
 //! | `gzip`, `zstd` | [`sink::Compression`] of rotated files |
@@ -104,6 +108,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod clock;
+#[cfg(feature = "config")]
+pub mod config;
 mod error;
 pub mod exit;
 pub mod filter;

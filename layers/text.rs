@@ -99,6 +99,40 @@ pub(crate) fn next_special(text: &str, from: usize, quotes: bool) -> Option<usiz
     }
 }
 
+/// A text as Python's `repr()` shows it.
+pub(crate) fn python_repr(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    push_python_repr(text, false, &mut out);
+    out
+}
+
+/// The same, appended; with `ascii` as Python's `ascii()` does it.
+pub(crate) fn push_python_repr(text: &str, ascii: bool, out: &mut String) {
+    use std::fmt::Write as _;
+
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    out.push(quote);
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\\' => out.push_str("\\\\"),
+            c if c == quote => out.extend(['\\', c]),
+            ' '..='~' => out.push(c),
+            c if !ascii && !is_control(c) && (!c.is_whitespace()) => out.push(c),
+            // Writing to a text does not fail.
+            c => match u32::from(c) {
+                code @ ..0x100 => write!(out, "\\x{code:02x}"),
+                code @ ..0x1_0000 => write!(out, "\\u{code:04x}"),
+                code => write!(out, "\\U{code:08x}"),
+            }
+            .unwrap_or_default(),
+        }
+    }
+    out.push(quote);
+}
+
 /// Levenshtein's distance, for "did you mean".
 pub(crate) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();

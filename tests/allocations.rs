@@ -18,7 +18,7 @@ use alloc::allocations;
 use tracing::Subscriber;
 use tracing_strata::{
     Error, FlightRecorder, Loggers, Memory, Outcome, Record, Tee,
-    format::{Format, Json, Text},
+    format::{Format, Json, Template, Text},
     prelude::*,
     record::Kept,
 };
@@ -89,6 +89,22 @@ impl<F: Format> Handler for Null<F> {
             assert!(black_box(&*line).contains(record.message()));
             Ok(Outcome::Written)
         })
+    }
+}
+
+#[test]
+fn a_template_in_use_allocates_nothing() {
+    let formats = [
+        Template::percent(
+            "%(asctime)s %(levelname)-8s [%(threadName)s] %(name)s:%(lineno)d %(created).3f %(user)05d %(ms)9.3f %(route)r %(message)s",
+        ),
+        Template::brace("{asctime} {levelname:<8} {name:>40} {user:,} {ms:*^12.3f} {cached} {route!r:20} {message}"),
+        Template::dollar("$asctime $levelname $name ${user} $message $client"),
+        Template::builder("%(asctime)s %(message)s").datefmt("%a %d %b %Y %I:%M:%S %p %z %Z %j").build(),
+    ];
+    for template in formats {
+        let subscriber = registry().with(Null(template.unwrap()).into_layer());
+        assert_eq!(steady(subscriber, event), 0);
     }
 }
 

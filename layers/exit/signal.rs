@@ -18,7 +18,12 @@ use signal_hook::{
     low_level::emulate_default_handler,
 };
 
-use crate::{Error, handler::end::flush_within, record, sink, text::escaped};
+use crate::{
+    Error,
+    handler::end::{flush_within, say_what_is_lost},
+    record, sink,
+    text::escaped,
+};
 
 /// Brings what is held back to its place when a signal ends the process, and then lets it end. (Unix, feature `signal`.)
 ///
@@ -103,7 +108,10 @@ impl Signals {
         if ends {
             at_once.store(true, Ordering::SeqCst);
         }
-        if let Err(error) = flush_within(self.deadline) {
+        let error = flush_within(self.deadline).err();
+        let is_end = ends && self.then.is_none();
+        let is_said = is_end && say_what_is_lost(&format!("signal {signal}"), error.as_ref());
+        if let (false, Some(error)) = (is_said, error) {
             sink::stderr_line(&escaped(&format!(
                 "tracing-strata: at signal {signal}: the log is not complete: {error}"
             )));

@@ -7,6 +7,7 @@
 //! | [`Json`] | machines | one JSON object on one line |
 //! | [`Syslog`] | syslog daemons | one message of RFC 5424 or RFC 3164 |
 //! | [`Text`] | people | one line, or several where asked for |
+//! | [`Template`] | whoever reads it now | what Python's `logging.Formatter` makes of the same format |
 //! | [`Gelf`] | Graylog and others that take GELF 1.1 | one JSON object without line breaks or NULs |
 //! | [`Pickle`] | receivers of Python's `SocketHandler` and `DatagramHandler` | a length and a pickle: bytes, no text |
 //!
@@ -16,7 +17,9 @@ mod digits;
 mod gelf;
 mod json;
 mod pickle;
+mod strftime;
 mod syslog;
+mod template;
 mod text;
 mod time;
 
@@ -25,6 +28,7 @@ pub use self::{
     json::{Json, Key},
     pickle::Pickle,
     syslog::{Facility, Priority, Syslog},
+    template::{BufferingFormatter, Style, Template, TemplateBuilder},
     text::{Color, Text},
     time::Time,
 };

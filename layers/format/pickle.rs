@@ -37,9 +37,9 @@ use crate::{
 /// | `msg` | the message; `args` is `None` |
 /// | `levelno`, `levelname` | the severity; `WARNING` for 30, `NOTSET` for 0, else [its name](Severity::name) or `Level 35` |
 /// | `pathname`, `filename`, `module`, `lineno` | the call site; `(unknown file)` and 0 where it is not known |
-/// | `funcName` | a text field `funcName` of the event, else the innermost span's name, else `(unknown function)` |
+/// | `funcName` | a text field `funcName` of the event, else [its function](Record::function), else the innermost span's name, else `(unknown function)` |
 /// | `exc_text` | the event's first error: its causes, the innermost first, then itself, as Python prints a chain; `exc_info` is `None` |
-/// | `stack_info` | a text field `stack_info` of the event, else `None` |
+/// | `stack_info` | a text field `stack_info` of the event, else [its stack](Record::stack), else `None` |
 /// | `created`, `msecs`, `relativeCreated` | as Python has them; `msecs` is cut off to whole ones |
 /// | `thread`, `threadName` | the operating system's id; the name, or `Thread-` and the id |
 /// | `process`, `processName` | the id; [`process_name`](Self::process_name) |
@@ -155,7 +155,7 @@ impl Pickle {
             (None, None) => to.none(),
         }
         to.key("stack_info");
-        match given(record, "stack_info") {
+        match given(record, "stack_info").or(record.stack()) {
             Some(text) => to.text(text),
             None => to.none(),
         }
@@ -200,7 +200,7 @@ fn place(record: &Record, to: &mut Writer<'_>) {
     to.integer(record.line().unwrap_or(0).into());
     to.key("funcName");
     let span = || record.spans().next().map(|span| span.name());
-    to.text(given(record, "funcName").or_else(span).unwrap_or("(unknown function)"));
+    to.text(given(record, "funcName").or(record.function()).or_else(span).unwrap_or("(unknown function)"));
 }
 
 fn time(record: &Record, to: &mut Writer<'_>) {

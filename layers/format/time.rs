@@ -180,6 +180,26 @@ impl Time {
         written.unwrap_or_default();
     }
 
+    /// Seconds since 1970 as the zone counts them, the offset among them, and nanoseconds.
+    #[inline]
+    pub(super) fn local_seconds(&self, time: SystemTime) -> (i64, i32, u32) {
+        let (seconds, nanos) = since_epoch(time);
+        let seconds = seconds.clamp(FIRST, LAST);
+        let offset = self.zone.as_ref().map_or(0, |zone| zone.at(seconds));
+        ((seconds + i64::from(offset)).clamp(FIRST, LAST), offset, nanos)
+    }
+
+    /// What the zone calls itself at that time.
+    pub(super) fn push_zone_name(&self, time: SystemTime, out: &mut String) {
+        match &self.zone {
+            None => out.push_str("UTC"),
+            Some(zone) => {
+                let (seconds, nanos) = since_epoch(time);
+                out.push_str(zone.zone.to_offset_info(timestamp(seconds, nanos)).abbreviation());
+            }
+        }
+    }
+
     /// The same zone and precision as RFC 3339.
     pub(super) fn calendar_with_date(self) -> Self {
         Self { style: Style::Calendar, date: true, ..self }

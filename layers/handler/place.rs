@@ -156,7 +156,8 @@ pub(crate) fn panicked(doing: &str, panic: &(dyn Any + Send)) -> Error {
 
 // --- all of them
 
-trait Reach: Send + Sync {
+/// Something that can be flushed where logging ends.
+pub(super) trait Reach: Send + Sync {
     fn finish(&self) -> Result<(), Error>;
 }
 
@@ -208,10 +209,14 @@ pub(super) fn is_any_listed() -> bool {
 /// # Errors
 /// The first of the handlers' errors; all are flushed, and all traps were told.
 pub fn flush_all() -> Result<(), Error> {
-    let all: Vec<_> = ALL.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect();
     let mut first = Ok(());
-    for place in all.iter().rev() {
+    for place in listed() {
         first = first.and(place.finish());
     }
     first
+}
+
+/// All that hang somewhere, the latest first.
+pub(super) fn listed() -> Vec<Arc<dyn Reach>> {
+    ALL.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().filter_map(Weak::upgrade).collect()
 }

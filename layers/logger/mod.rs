@@ -13,7 +13,10 @@ use tracing_core::{
 
 pub(crate) use self::callsites::Place;
 use self::callsites::{MAX_FIELDS, Room, Site, site};
-use crate::{Fields, Severity, Value, record::SEVERITY_FIELD};
+use crate::{
+    Fields, Severity, Value,
+    record::{FUNCTION_FIELD, SEVERITY_FIELD, STACK_FIELD},
+};
 
 /// A name under which events are logged, and values that each of them carries.
 ///
@@ -65,7 +68,7 @@ impl Logger {
 
     /// Begins an event.
     pub fn at(&self, severity: impl Into<Severity>) -> Entry<'_> {
-        Entry { logger: self, severity: severity.into(), values: Vec::new() }
+        Entry { logger: self, severity: severity.into(), values: Vec::new(), source: None }
     }
 
     /// Whether any layer may want an event of this severity. "No" is certain; "yes" may still be refused by filters that
@@ -135,6 +138,7 @@ pub struct Entry<'a> {
     logger: &'a Logger,
     severity: Severity,
     values: Vec<(Cow<'a, str>, Given<'a>)>,
+    source: Option<(&'a str, u32)>,
 }
 
 impl<'a> Entry<'a> {
@@ -156,10 +160,29 @@ impl<'a> Entry<'a> {
         self
     }
 
+    /// The place it comes from, where that is not this call: for bridges and interpreters.
+    pub fn source(mut self, file: &'a str, line: u32) -> Self {
+        self.source = Some((file, line));
+        self
+    }
+
+    /// The function it comes from ([`Record::function`](crate::Record::function)).
+    pub fn function(self, name: &'a str) -> Self {
+        self.field(FUNCTION_FIELD, name)
+    }
+
+    /// A call stack to go with it ([`Record::stack`](crate::Record::stack)).
+    pub fn stack(self, stack: &'a str) -> Self {
+        self.field(STACK_FIELD, stack)
+    }
+
     /// Sends it, with a message.
     #[track_caller]
     pub fn log(self, message: impl fmt::Display) {
-        let place = self.logger.place(self.severity, Location::caller());
+        let mut place = self.logger.place(self.severity, Location::caller());
+        if let Some((file, line)) = self.source {
+            (place.file, place.line) = (Some(file), Some(line));
+        }
         if place.level > LevelFilter::current() {
             return;
         }

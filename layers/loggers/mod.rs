@@ -46,6 +46,8 @@
 //!   router's ledger counts the record as dropped.
 
 mod cache;
+#[cfg(feature = "config")]
+mod declared;
 mod explain;
 mod filter;
 mod generation;
@@ -64,6 +66,8 @@ use std::{
     },
 };
 
+#[cfg(feature = "config")]
+pub(crate) use self::declared::{Declared, Former};
 pub(crate) use self::name::is_below;
 use self::tree::{LastResort, Node, Tree};
 pub use self::{

@@ -204,6 +204,17 @@ impl Tree {
         self.loggers.remove(name)
     }
 
+    /// Replaces all loggers, and gives the old ones; or changes nothing.
+    #[cfg(feature = "config")]
+    pub(super) fn replace(&mut self, nodes: Vec<(String, Node)>) -> Result<BTreeMap<Box<str>, Node>, Error> {
+        if nodes.len() > MAX_LOGGERS {
+            return Err(too_many());
+        }
+        let mut new: BTreeMap<Box<str>, Node> = nodes.into_iter().map(|(name, node)| (name.into(), node)).collect();
+        new.entry("".into()).or_insert_with(|| Node { level: Some(Severity::WARN), ..Node::default() });
+        Ok(std::mem::replace(&mut self.loggers, new))
+    }
+
     /// Replaces all levels, or changes nothing. Loggers on which nothing is set any more are forgotten.
     pub(super) fn set_levels(&mut self, levels: &BTreeMap<String, Severity>) -> Result<(), Error> {
         let stays = |name: &str, node: &Node| name.is_empty() || node.has_more_than_a_level();

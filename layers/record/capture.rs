@@ -7,11 +7,15 @@ use tracing_core::{
     field::{Field, Visit as TracingVisit},
 };
 
-use super::{Chain, Fields, Record, Severity, SpanData, guarded::VALUE_LIMIT};
+use super::{Chain, Fields, Record, Severity, SpanData, Tag, guarded::VALUE_LIMIT};
 use crate::clock::Clock;
 
 /// The field that carries a severity `tracing` has no level for: [`critical!`](crate::critical) sets it to 50.
 pub(crate) const SEVERITY_FIELD: &str = "strata.severity";
+
+/// The fields that bring the function that logged, and a call stack.
+pub(crate) const FUNCTION_FIELD: &str = "strata.function";
+pub(crate) const STACK_FIELD: &str = "strata.stack";
 
 /// Visits values into [`Fields`].
 pub(crate) struct Visit<'a> {
@@ -129,8 +133,26 @@ impl Record {
             Some(number) => Severity::new(number.clamp(i32::MIN.into(), i32::MAX.into()) as i32),
         };
         self.set_this_thread();
+        const MORE: u64 = Tag::of(FUNCTION_FIELD).bit() | Tag::of(STACK_FIELD).bit();
+        if self.fields.bloom() & MORE != 0 {
+            self.take_place_fields();
+        }
         if metadata.target() == "log" && metadata.name() == "log event" {
             self.take_log_fields();
+        }
+    }
+
+    /// What an event brings along belongs where a record has it, not among its fields.
+    #[cold]
+    fn take_place_fields(&mut self) {
+        let text = |record: &Self, name: &str| record.fields.get(name).and_then(|v| v.as_str()).map(str::to_owned);
+        if let Some(function) = text(self, FUNCTION_FIELD) {
+            self.set_function(&function);
+            self.fields.remove(FUNCTION_FIELD);
+        }
+        if let Some(stack) = text(self, STACK_FIELD) {
+            self.set_stack(&stack);
+            self.fields.remove(STACK_FIELD);
         }
     }
 

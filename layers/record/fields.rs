@@ -167,6 +167,13 @@ impl Fields {
 
     /// The same for a name whose tag is known.
     #[inline]
+    pub(crate) fn get_tagged(&self, name: &str, tag: Tag) -> Option<Value<'_>> {
+        let index = self.find(name, tag)?;
+        Some(self.value(&self.slots[index].value))
+    }
+
+    /// The same for a name whose tag is known.
+    #[inline]
     pub(crate) fn has(&self, name: &str, tag: Tag) -> bool {
         self.find(name, tag).is_some()
     }

@@ -13,7 +13,8 @@
 //! | `thread`, `threadName` | [`thread_id`](Record::thread_id), [`thread_name`](Record::thread_name) |
 //! | `process`, `processName` | [`process_id`](Record::process_id), [`process_name`](Record::process_name) |
 //! | `exc_info` | [`error`](Record::error) |
-//! | `funcName`, `taskName`, `args`, `stack_info` | no meaning here; the innermost [span](Record::spans) comes near to `funcName` |
+//! | `funcName`, `stack_info` | [`function`](Record::function), [`stack`](Record::stack), where they were given |
+//! | `taskName`, `args` | no meaning here |
 //!
 //! A handler gets `&Record`; one that wants to go on with it later calls [`Record::keep`], which copies nothing when
 //! the record came from an event: records are pooled.
@@ -38,7 +39,7 @@ mod visible;
 
 use std::{
     fmt,
-    sync::{Arc, LazyLock, OnceLock},
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
@@ -47,7 +48,7 @@ use tracing_core::Metadata;
 #[cfg(feature = "otlp")]
 pub(crate) use self::traced::{SpanEvent, Traced};
 pub(crate) use self::{
-    capture::{SEVERITY_FIELD, capture_fields, severity_of},
+    capture::{FUNCTION_FIELD, SEVERITY_FIELD, STACK_FIELD, capture_fields, severity_of},
     context::{
         Chain, Held, Home, SpanData, context_of, created, current, enter, entered, exit, innermost, was_created,
     },
@@ -105,6 +106,8 @@ struct Own {
     name: Option<Span>,
     file: Option<Span>,
     module_path: Option<Span>,
+    function: Option<Span>,
+    stack: Option<Span>,
 }
 
 impl Record {
@@ -126,7 +129,7 @@ impl Record {
     /// How long after the start of logging (the first use of this crate that asks) the event happened; zero for
     /// earlier events.
     pub fn uptime(&self) -> Duration {
-        self.time.duration_since(*START).unwrap_or_default()
+        self.time.duration_since(*START.get_or_init(SystemTime::now)).unwrap_or_default()
     }
 
     /// How severe it is.
@@ -174,6 +177,15 @@ impl Record {
             .get(name)
             .or_else(|| self.spans().find_map(|span| span.fields().get(name)))
             .or_else(|| self.globals()?.get(name))
+    }
+
+    /// The same for a name whose tag is known.
+    #[inline]
+    pub(crate) fn get_tagged(&self, name: &str, tag: Tag) -> Option<Value<'_>> {
+        self.fields
+            .get_tagged(name, tag)
+            .or_else(|| self.spans().find_map(|span| span.fields().get_tagged(name, tag)))
+            .or_else(|| self.globals()?.get_tagged(name, tag))
     }
 
     /// The spans the event happened in, innermost first.
@@ -242,6 +254,17 @@ impl Record {
         }
     }
 
+    /// The function that logged, where the record was told ([`Entry::function`](crate::logger::Entry::function)): no
+    /// macro of `tracing` knows it. The innermost span often has its name.
+    pub fn function(&self) -> Option<&str> {
+        self.own.function.map(|span| self.fields.text(span))
+    }
+
+    /// The call stack, where the record was given one.
+    pub fn stack(&self) -> Option<&str> {
+        self.own.stack.map(|span| self.fields.text(span))
+    }
+
     /// The thread's name; `None` if it has none.
     pub fn thread_name(&self) -> Option<&str> {
         Some(self.fields.text(self.thread_name)).filter(|name| !name.is_empty())
@@ -257,10 +280,9 @@ impl Record {
         crate::fork::process_id()
     }
 
-    /// The name of this process's executable.
+    /// The name of this process: what [`set_process_name`] gave it, else that of its executable.
     pub fn process_name(&self) -> &'static str {
-        static NAME: OnceLock<String> = OnceLock::new();
-        NAME.get_or_init(|| {
+        PROCESS_NAME.get_or_init(|| {
             let path = std::env::current_exe().unwrap_or_default();
             path.file_name().unwrap_or_default().to_string_lossy().into_owned()
         })
@@ -332,6 +354,16 @@ impl Record {
         self.own.module_path = Some(self.fields.push_text(path));
     }
 
+    /// Replaces the function that logged.
+    pub fn set_function(&mut self, function: &str) {
+        self.own.function = Some(self.fields.push_text(function));
+    }
+
+    /// Replaces the call stack; an empty one is none.
+    pub fn set_stack(&mut self, stack: &str) {
+        self.own.stack = (!stack.is_empty()).then(|| self.fields.push_text(stack));
+    }
+
     /// Replaces the thread.
     pub fn set_thread(&mut self, name: &str, id: u64) {
         self.thread_name = self.fields.push_text(name);
@@ -394,7 +426,21 @@ impl Record {
 }
 
 /// "Start of logging", for `uptime`.
-static START: LazyLock<SystemTime> = LazyLock::new(SystemTime::now);
+static START: OnceLock<SystemTime> = OnceLock::new();
+
+static PROCESS_NAME: OnceLock<String> = OnceLock::new();
+
+/// Names this process for [`Record::process_name`] (Python: `multiprocessing.current_process().name`). False, and nothing
+/// changes, once it has a name: call it before the first record asks.
+pub fn set_process_name(name: &str) -> bool {
+    PROCESS_NAME.set(name.to_owned()).is_ok()
+}
+
+/// Says when logging started, for [`Record::uptime`]: the start of the program rather than the first use, or the time of
+/// a [`ManualClock`](crate::clock::ManualClock). False, and nothing changes, once that is settled.
+pub fn set_start(time: SystemTime) -> bool {
+    START.set(time).is_ok()
+}
 
 impl Default for Record {
     fn default() -> Self {

@@ -61,6 +61,9 @@ static NAMES: OnceLock<RwLock<Names>> = OnceLock::new();
 
 const STANDARD: [(i32, &str); 6] =
     [(5, "TRACE"), (10, "DEBUG"), (20, "INFO"), (30, "WARN"), (40, "ERROR"), (50, "CRITICAL")];
+/// What Python calls them.
+const PYTHON: [(i32, &str); 6] =
+    [(50, "CRITICAL"), (40, "ERROR"), (30, "WARNING"), (20, "INFO"), (10, "DEBUG"), (0, "NOTSET")];
 const ALIASES: [(&str, i32); 4] = [("WARNING", 30), ("FATAL", 50), ("ALL", 0), ("NOTSET", 0)];
 
 impl Severity {
@@ -165,6 +168,54 @@ impl Severity {
         let alias = || ALIASES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, number)| *number);
         let off = || name.eq_ignore_ascii_case("off").then_some(i32::MAX);
         added.or_else(standard).or_else(alias).or_else(off).map(Self)
+    }
+
+    /// The name as Python's `logging` has it: `WARNING` for 30, `NOTSET` for 0, none for 5, unless
+    /// [`add_name`](Self::add_name) gave the number another. `None`: Python prints `Level 5`.
+    ///
+    /// ```
+    /// use tracing_strata::Severity;
+    ///
+    /// assert_eq!(Severity::WARN.python_name(), Some("WARNING"));
+    /// assert_eq!(Severity::TRACE.python_name(), None);
+    /// ```
+    #[inline]
+    pub fn python_name(self) -> Option<&'static str> {
+        if let Some(names) = NAMES.get() {
+            let names = names.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if let Some((_, name)) = names.by_number.iter().find(|(number, _)| *number == self.0) {
+                return Some(name);
+            }
+        }
+        PYTHON.iter().find(|(number, _)| *number == self.0).map(|(_, name)| *name)
+    }
+
+    /// The severity that Python's `logging` knows by this very name (case counts, and there are no numbers), or one that
+    /// was added.
+    ///
+    /// # Errors
+    /// Python's own: `Unknown level: 'LOUD'`.
+    pub fn from_python(name: &str) -> Result<Self, Error> {
+        let added = NAMES.get().and_then(|names| {
+            let names = names.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            names.by_name.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
+        });
+        let known = || Self::python_names().into_iter().find(|(known, _)| *known == name).map(|(_, known)| known);
+        added
+            .map(Self)
+            .or_else(known)
+            .ok_or_else(|| Error::config(format_args!("Unknown level: {}", crate::text::python_repr(name))))
+    }
+
+    /// All names that [`from_python`](Self::from_python) knows (Python: `logging.getLevelNamesMapping`).
+    pub fn python_names() -> Vec<(&'static str, Severity)> {
+        let mut all: Vec<_> = PYTHON.iter().map(|(number, name)| (*name, Self(*number))).collect();
+        all.extend([("WARN", Self::WARN), ("FATAL", Self::CRITICAL)]);
+        if let Some(names) = NAMES.get() {
+            let names = names.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            all.extend(names.by_name.iter().map(|(name, number)| (*name, Self(*number))));
+        }
+        all
     }
 
     /// All names that parse, with their numbers, the standard ones first.

@@ -143,6 +143,12 @@ impl<'a> ErrorChain<'a> {
         self.links().first().and_then(|link| link.type_name).map(|name| self.fields.name(name))
     }
 
+    /// Type, where it is known, and message of the error and of each cause, nearest first.
+    pub fn links_with_types(self) -> impl DoubleEndedIterator<Item = (Option<&'a str>, &'a str)> {
+        let fields = self.fields;
+        self.links().iter().map(move |link| (link.type_name.map(|name| fields.name(name)), fields.text(link.text)))
+    }
+
     /// The messages of the causes, nearest first (`source()` of `source()` …).
     pub fn causes(self) -> impl ExactSizeIterator<Item = &'a str> {
         self.links().iter().skip(1).map(move |link| self.fields.text(link.text))

@@ -38,6 +38,8 @@ mod writer;
 
 use std::{io, sync::Arc, time::SystemTime};
 
+#[cfg(feature = "config")]
+pub(crate) use self::registry::succeeding;
 pub use self::{
     archive::{Compression, Retention},
     durable::Durability,

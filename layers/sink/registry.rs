@@ -5,6 +5,7 @@
 
 use std::{
     any::Any,
+    cell::Cell,
     fs::{self, File, Metadata},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
@@ -50,6 +51,25 @@ fn registry() -> MutexGuard<'static, Registry> {
     REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+thread_local! {
+    static SUCCEEDING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While `make` runs, paths can be claimed that other handlers have: for one that takes the place of another, and is not
+/// written to before that one is gone.
+#[cfg(feature = "config")]
+pub(crate) fn succeeding<R>(make: impl FnOnce() -> R) -> R {
+    struct Over;
+    impl Drop for Over {
+        fn drop(&mut self) {
+            SUCCEEDING.set(false);
+        }
+    }
+    SUCCEEDING.set(true);
+    let _over = Over;
+    make()
+}
+
 /// For a handler that only appends to a file: there may be several.
 ///
 /// # Errors
@@ -59,7 +79,7 @@ pub(crate) fn claim(path: &Path) -> Result<Claim, Error> {
         return Ok(Claim { number: None });
     }
     let mut registry = registry();
-    if registry.of(path).any(|entry| entry.rotated.is_some()) {
+    if !SUCCEEDING.get() && registry.of(path).any(|entry| entry.rotated.is_some()) {
         return Err(refused(path, "a rotating handler of this process has this file; use that one, or another path"));
     }
     Ok(registry.add(path, None))
@@ -76,6 +96,9 @@ pub(crate) fn share<T: Send + Sync + 'static>(
 ) -> Result<Arc<T>, Error> {
     let mut registry = registry();
     let claim = loop {
+        if SUCCEEDING.get() {
+            break registry.add(path, Some(Shareable::Coming));
+        }
         if registry.of(path).any(|entry| entry.rotated.is_none()) {
             return Err(refused(path, "another handler of this process appends to this file without rotating it"));
         }

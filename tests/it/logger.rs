@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use tracing_strata::{Handler as _, Logger, Severity, Value, critical};
+use tracing_strata::{Handler as _, Logger, Record, Severity, Value, critical};
 use tracing_subscriber::{filter::Targets, prelude::*, registry};
 
-use crate::support::{Memory, records, spans};
+use crate::support::{Memory, record, records, spans};
 
 #[test]
 fn target_severity_and_fields_at_run_time() {
@@ -132,4 +132,28 @@ fn values_named_as_the_message_or_the_severity_do_not_replace_them() {
     });
     assert_eq!((record.message(), record.severity()), ("the real message", Severity::new(45)));
     assert_eq!(record.get("message_"), Some(Value::Str("bound")));
+}
+
+#[test]
+fn an_entry_brings_its_place_function_and_stack() {
+    let record = record(|| {
+        let log = Logger::new("bridge");
+        log.at(Severity::INFO).source("app.lua", 7).function("main").stack("  at app.lua:7").field("x", 1).log("m");
+    });
+    assert_eq!((record.file(), record.line()), (Some("app.lua"), Some(7)));
+    assert_eq!((record.function(), record.stack()), (Some("main"), Some("  at app.lua:7")));
+    assert_eq!(record.fields().iter().map(|(name, _)| name).collect::<Vec<_>>(), ["x"]);
+    assert_eq!(Record::new(Severity::INFO, "a", "b").function(), None);
+}
+
+#[test]
+fn rule_1_7_python_names_are_exact() {
+    assert_eq!(Severity::from_python("WARNING").unwrap(), Severity::WARN);
+    assert_eq!(Severity::from_python("FATAL").unwrap(), Severity::CRITICAL);
+    for name in ["LOUD", "warning", "30", "it's"] {
+        let error = Severity::from_python(name).unwrap_err();
+        let quote = if name.contains('\'') { '"' } else { '\'' };
+        assert_eq!(error.to_string(), format!("Unknown level: {quote}{name}{quote}"));
+    }
+    assert_eq!((Severity::WARN.python_name(), Severity::new(35).python_name()), (Some("WARNING"), None));
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod capture;
+mod config;
 mod context;
 #[cfg(unix)]
 mod datagram;
@@ -30,5 +31,6 @@ mod stream;
 mod strict;
 mod support;
 mod syslog;
+mod template;
 mod text;
 mod trace_ids;

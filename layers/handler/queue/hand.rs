@@ -285,13 +285,26 @@ impl<T: Load> Hand<T> {
     // --- those who flush and shut down
 
     /// Waits until everything that was put before is handled and the handler was flushed.
+    #[cfg_attr(not(strata_loom), allow(dead_code))]
     pub(super) fn flush(&self, is_last: bool, deadline: Duration) -> Waited {
-        let until = Instant::now().checked_add(deadline);
+        let ticket = self.ask(is_last);
+        self.wait_for_flush(ticket, deadline)
+    }
+
+    /// Asks for a flush, and gives its number.
+    pub(super) fn ask(&self, is_last: bool) -> u64 {
         let mut budget = self.budget();
         budget.flush_asked += 1;
         budget.is_last_flush |= is_last;
         let ticket = budget.flush_asked;
         self.bell.ring();
+        ticket
+    }
+
+    /// Waits for a flush that was asked for.
+    pub(super) fn wait_for_flush(&self, ticket: u64, deadline: Duration) -> Waited {
+        let until = Instant::now().checked_add(deadline);
+        let mut budget = self.budget();
         while budget.flush_done < ticket {
             match budget.phase {
                 Phase::Ended => return Waited::Done,

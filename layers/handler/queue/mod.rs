@@ -19,7 +19,8 @@
 //! # The account
 //! Records are `queued` on the ledger of the place where the queue hangs, until the handler behind it has written, filtered,
 //! dropped or failed them. What the handler holds back itself (a buffered file) stays queued. "N records lost" and "queue
-//! health" are records of the handler, too, and on its account.
+//! health" are records of the handler, too, and on its account. Their `queue` is the name of that place (`.named("app")` of
+//! the layer), unless the queue was given [one](QueueBuilder::named).
 //!
 //! # When it blocks
 //! Under [`Overflow::Block`] (the default) a caller waits while the queue is full: within an async runtime, that holds up a
@@ -30,7 +31,10 @@
 //! An error or panic of the handler is counted, told to the [trap](crate::trap::Trap) of the place where the queue hangs,
 //! and gone on from. Records that find no room are counted by severity ([`Health::lost`]), and told in-band: a record
 //! "N records lost" with the fields `lost`, `lost.<severity>`, `from`, `to` and `queue`, at WARN or the highest severity
-//! lost, about where they would have been, at most once a second while there are always more. What the process has not
+//! lost, about where they would have been, at most once a second while there are always more. What could not be told so (the
+//! handler hangs, or refuses the notice) is told to the trap when the queue ends, and counted in what is said at exit
+//! ([`exit`](crate::exit)). So is what comes after the shutdown; the first of these is told to the trap at once.
+//! A flush or shutdown on the listener's own thread (within a handler) is an error: it cannot wait for itself. What the process has not
 //! written when it is killed is lost; nothing here may be called in a signal handler.
 //!
 //! What handlers on the listener's thread log with `tracing` themselves is dropped, and counted by each handler of this crate
@@ -58,18 +62,35 @@ mod sync;
 mod taker;
 
 use std::{
+    cell::Cell,
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
+    thread::ThreadId,
+    time::{Duration, Instant},
 };
 
 use self::core::Core;
 pub use self::{builder::QueueBuilder, guard::QueueGuard, health::Health, lost::Lost, overflow::Overflow};
-use super::{Handler, Outcome};
+use super::{Handler, Outcome, panicked};
 use crate::{Error, Record, Severity, trap::Ledger};
 
 /// A handler, or several, behind a bounded queue: the caller captures the record and goes on; formatting and writing
 /// happen on a listener thread.
+///
+/// The simplest has no guard: its end is that of the queue, or the process's exit.
+///
+/// ```
+/// use tracing_strata::{Queue, prelude::*, output::Stream};
+/// use tracing_subscriber::prelude::*;
+///
+/// let queue = Queue::builder().own(Stream::stderr())?;
+/// tracing_subscriber::registry().with(queue.into_layer().named("console")).init();
+/// # Ok::<(), tracing_strata::Error>(())
+/// ```
+///
+/// With a guard one chooses when it ends. **The guard is to be kept**: `let (file, _) = …` drops it at once, and with it the
+/// queue is shut down and takes nothing (the trap is told with the first record).
 ///
 /// ```
 /// use std::time::Duration;
@@ -112,11 +133,11 @@ impl Handler for Queue {
 
     /// Waits for the queue's [`drain`](QueueBuilder::drain) deadline at most.
     fn flush(&self) -> Result<(), Error> {
-        self.core.flush(false, self.core.drain)
+        if is_in_a_hurry() { Ok(()) } else { self.core.flush(false, self.core.drain) }
     }
 
     fn finish(&self) -> Result<(), Error> {
-        self.core.flush(true, self.core.drain)
+        if is_in_a_hurry() { Ok(()) } else { self.core.flush(true, self.core.drain) }
     }
 
     fn attach(&self, ledger: &Arc<Ledger>) {
@@ -133,7 +154,7 @@ impl Handler for Queue {
     }
 
     fn default_name(&self) -> String {
-        self.core.name.clone()
+        self.core.first_name.clone()
     }
 }
 
@@ -143,12 +164,15 @@ impl Drop for Queue {
             // The trap was told.
             self.core.shut_down(self.core.drain).unwrap_or_default();
         }
+        if self.core.is_shut() {
+            self.core.tell_the_rest();
+        }
     }
 }
 
 impl fmt::Debug for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Queue").field("name", &self.core.name).finish_non_exhaustive()
+        f.debug_struct("Queue").field("name", &self.core.name()).finish_non_exhaustive()
     }
 }
 
@@ -164,18 +188,67 @@ fn all() -> Vec<Arc<Core>> {
     ALL.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
 }
 
-/// Brings what waits in all queues to its place, each within its own `drain` deadline and all within `cap`: for the end
-/// of a process that nobody shuts down.
-pub(crate) fn drain_all(cap: Option<Duration>) -> Result<(), Error> {
-    let queues = all();
-    let mut first = Ok(());
-    let began = std::time::Instant::now();
-    // A queue may hand on to one that was made before it.
-    for queue in queues.iter().rev() {
-        let left = cap.map_or(Duration::MAX, |cap| cap.saturating_sub(began.elapsed()));
-        first = first.and(queue.flush(true, queue.drain.min(left)));
+thread_local! {
+    /// Whether queues are waited for on this thread.
+    static IS_IN_A_HURRY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// On this thread, handlers are flushed without waiting for queues, wherever those are among them.
+pub(super) fn hurry(is_in_a_hurry: bool) {
+    IS_IN_A_HURRY.try_with(|cell| cell.set(is_in_a_hurry)).unwrap_or_default();
+}
+
+fn is_in_a_hurry() -> bool {
+    IS_IN_A_HURRY.try_with(Cell::get).unwrap_or_default()
+}
+
+/// A queue that did not get done, for what its handler holds back.
+pub(super) struct Stuck(Arc<Core>);
+
+impl Stuck {
+    /// Flushes the handler behind the queue, on this thread.
+    pub(super) fn finish_behind(&self) -> Result<(), Error> {
+        let core = &self.0;
+        let finish = || core.handler().finish();
+        let result = catch_unwind(AssertUnwindSafe(finish)).unwrap_or_else(|panic| Err(panicked("finish", &*panic)));
+        if let Err(error) = &result {
+            core.ledger().tell(error);
+        }
+        result
     }
-    first
+}
+
+/// Brings what waits in all queues to its place, in all of them at once, each within its own `drain` deadline and all
+/// within `cap`: for the end of a process that nobody shuts down. `caller` waits for it: a queue whose listener that is
+/// will not get done. Gives those that did not, and why the first did not.
+pub(super) fn drain_all(cap: Duration, caller: ThreadId) -> (Vec<Stuck>, Result<(), Error>) {
+    let began = Instant::now();
+    // A queue may hand on to one that was made before it.
+    let asked: Vec<_> = all().into_iter().rev().map(|core| (core.ask(true, caller), core)).collect();
+    let (mut stuck, mut first) = (Vec::new(), Ok(()));
+    for (asked, core) in asked {
+        let most = core.drain.min(cap);
+        let result = asked.and_then(|asked| core.wait_for(&asked, most.saturating_sub(began.elapsed()), most));
+        match result {
+            Ok(Ok(())) => {}
+            Ok(failed) => first = first.and(failed),
+            Err(error) => {
+                first = first.and(Err(error));
+                stuck.push(Stuck(core));
+            }
+        }
+    }
+    (stuck, first)
+}
+
+/// How many records were lost of which no log tells, and in whose account.
+pub(super) fn owed() -> Vec<(Arc<Ledger>, u64)> {
+    all().iter().map(|core| (core.ledger().outermost(), core.owed())).collect()
+}
+
+/// Whether there is any queue.
+pub(super) fn is_any() -> bool {
+    !all().is_empty()
 }
 
 /// In a child of a fork: every queue begins anew, with a listener of its own. What waited is the parent's to write.

@@ -11,10 +11,11 @@ use std::{
 
 use tracing::{debug, error, info, info_span};
 use tracing_strata::{
-    Error, FlightRecorder, Handler, Memory, Outcome, Queue, Record,
+    Error, FlightRecorder, Handler, Memory, Outcome, Queue, Record, Tee,
     exit::{flush_within, request_flush, wait_at_exit},
     filter::RateLimit,
-    output::LogFile,
+    handler::queue::Overflow,
+    output::{LogFile, Null},
 };
 use tracing_subscriber::prelude::*;
 
@@ -103,6 +104,162 @@ fn t10_what_is_lost_at_exit_is_counted() {
     assert!(left.stderr().contains("at exit: 7 records are lost in handler \"stuck\""), "{}", left.stderr());
     assert_eq!(left.output.status.code(), Some(0));
     assert_eq!(run(NAME, "off").stderr(), "");
+}
+
+#[test]
+fn t13_losses_that_no_log_tells_of_are_counted_at_exit() {
+    const NAME: &str = "exit::ending::t13_losses_that_no_log_tells_of_are_counted_at_exit";
+    as_child(|_, mode| {
+        let queue = Queue::builder().capacity(2).overflow(Overflow::DropNewest);
+        let (queue, guard) = match mode {
+            "early" => queue.spawn(Null).unwrap(),
+            _ => queue.spawn(Stuck).unwrap(),
+        };
+        let layer = queue.into_layer().named("app");
+        tracing_subscriber::registry().with(layer).init();
+        wait_at_exit(Duration::from_millis(200));
+        if mode == "early" {
+            drop(guard);
+            (0..1_000).for_each(|number| error!("{number}"));
+        } else {
+            (0..1_000).for_each(|number| error!("{number}"));
+            if mode == "shutdown" {
+                // The default trap has told something a moment ago; this is not held back.
+                guard.shutdown(Duration::from_millis(1)).unwrap_err();
+                guard.shutdown(Duration::from_millis(1)).unwrap_err();
+            }
+            std::mem::forget(guard);
+        }
+        process::exit(0);
+    });
+    for mode in ["early", "stuck", "shutdown"] {
+        let told = run(NAME, mode).stderr();
+        assert!(told.contains("at exit: 1000 records are lost in handler \"app\""), "{mode}: {told}");
+        assert_eq!(told.contains("came after the shutdown"), mode == "early", "{told}");
+        let ends = told.matches("queue \"app\": shutdown: ").count();
+        assert_eq!(ends, if mode == "shutdown" { 2 } else { 0 }, "{told}");
+    }
+}
+
+/// Works until it gets a record that says what to do.
+struct Told;
+
+impl Handler for Told {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        match record.message() {
+            "hang" => loop {
+                thread::park();
+            },
+            "exit" => process::exit(9),
+            _ => Ok(Outcome::Written),
+        }
+    }
+}
+
+#[test]
+fn t10_a_stuck_queue_costs_other_handlers_nothing() {
+    const NAME: &str = "exit::ending::t10_a_stuck_queue_costs_other_handlers_nothing";
+    as_child(|dir, mode| {
+        let file = |name: &str| LogFile::builder(dir.join(name)).buffer(64 << 10).format(Bare).build().unwrap();
+        let queue = |handler: Box<dyn Handler>| {
+            let (queue, guard) = Queue::builder().spawn(handler).unwrap();
+            std::mem::forget(guard);
+            queue
+        };
+        tracing_subscriber::registry()
+            .with(file("before").into_layer())
+            .with(queue(file("queued before").boxed()).into_layer())
+            .with(queue(Stuck.boxed()).into_layer().named("stuck"))
+            .with(queue(file("queued after").boxed()).into_layer())
+            .with(file("after").into_layer())
+            .init();
+        (0..100).for_each(|number| info!("{number}"));
+        let deadline = Duration::from_millis(1_000);
+        if mode == "within" {
+            let told = flush_within(deadline).unwrap_err().to_string();
+            assert!(told.contains("within 1s") && told.contains("100 records not written"), "{told}");
+            wait_at_exit(Duration::ZERO);
+        } else {
+            wait_at_exit(deadline);
+        }
+        process::exit(3);
+    });
+    for mode in ["exit", "within"] {
+        let left = run(NAME, mode);
+        assert_eq!(left.output.status.code(), Some(3), "{}", left.stderr());
+        for name in ["before", "queued before", "queued after", "after"] {
+            assert_eq!(left.lines(name).len(), 100, "{mode}: {name}");
+        }
+        let told = left.stderr().contains("at exit: 100 records are lost in handler \"stuck\"");
+        assert_eq!(told, mode == "exit", "{}", left.stderr());
+    }
+}
+
+#[test]
+fn t10_what_a_file_behind_a_stuck_queue_took_is_written() {
+    const NAME: &str = "exit::ending::t10_what_a_file_behind_a_stuck_queue_took_is_written";
+    as_child(|dir, mode| {
+        let file = || LogFile::builder(dir.join("log")).buffer(64 << 10).format(Bare).build().unwrap();
+        let (queue, guard) = match mode {
+            "tee" => Queue::builder().spawn(Tee::new().with("file", file()).with("told", Told)).unwrap(),
+            _ => Queue::builder().spawn(Both(file(), Told)).unwrap(),
+        };
+        std::mem::forget(guard);
+        tracing_subscriber::registry().with(queue.into_layer().named("app")).init();
+        (0..100).for_each(|number| info!("{number}"));
+        info!("hang");
+        (0..10).for_each(|_| info!("never"));
+        wait_at_exit(Duration::from_millis(1_000));
+        process::exit(3);
+    });
+    for mode in ["tee", "one"] {
+        let left = run(NAME, mode);
+        let lines = left.lines("log");
+        assert_eq!((lines.len(), lines.last().map(String::as_str)), (101, Some("hang")), "{mode}: {}", left.stderr());
+        assert!(left.stderr().contains("lost in handler \"app\""), "{}", left.stderr());
+    }
+}
+
+/// A handler of a user's, in one piece.
+struct Both<A, B>(A, B);
+
+impl<A: Handler, B: Handler> Handler for Both<A, B> {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        let outcome = self.0.handle(record);
+        self.1.handle(record).and(outcome)
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        self.0.flush().and(self.1.flush())
+    }
+
+    fn attach(&self, ledger: &std::sync::Arc<tracing_strata::trap::Ledger>) {
+        self.0.attach(ledger);
+    }
+}
+
+#[test]
+fn t17_an_exit_in_a_handler_behind_a_queue_does_not_wait_for_itself() {
+    const NAME: &str = "exit::ending::t17_an_exit_in_a_handler_behind_a_queue_does_not_wait_for_itself";
+    as_child(|dir, _| {
+        let file = |name: &str| LogFile::builder(dir.join(name)).buffer(64 << 10).format(Bare).build().unwrap();
+        let tee = Tee::new().with("behind", file("behind")).with("told", Told);
+        let (queue, guard) = Queue::builder().drain(Duration::from_secs(3_600)).spawn(tee).unwrap();
+        std::mem::forget(guard);
+        let beside = file("beside").into_layer();
+        tracing_subscriber::registry().with(beside).with(queue.into_layer().named("app")).init();
+        wait_at_exit(Duration::from_secs(3_600));
+        (0..100).for_each(|number| info!("{number}"));
+        info!("exit");
+        loop {
+            thread::park();
+        }
+    });
+    let left = run(NAME, "");
+    assert_eq!(left.output.status.code(), Some(9), "{}", left.stderr());
+    assert_eq!((left.lines("beside").len(), left.lines("behind").len()), (101, 101));
+    let told = left.stderr();
+    assert!(told.contains("lost in handler \"app\"") && told.contains("the queue's own thread"), "{told}");
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn a_handler_that_is_stuck_is_not_waited_for_long() {
     as_child(child);
     let left = after(NAME, "slow", "TERM");
     assert_eq!(left.output.status.signal(), Some(15));
-    assert!(left.stderr().contains("at signal 15: the log is not complete"), "{}", left.stderr());
+    assert!(left.stderr().contains("at signal 15: 100 records are lost in handler"), "{}", left.stderr());
 }
 
 #[test]

@@ -1,0 +1,146 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use super::{
+    Config, Logging,
+    node::{Data, Node},
+};
+use crate::{Error, Loggers, Severity};
+
+/// Logging on the command line, for `#[command(flatten)]`.
+///
+/// | option | |
+/// |---|---|
+/// | `-v`, `-vv` | the root at DEBUG, at TRACE (INFO is the level without) |
+/// | `-q`, `-qq`, `-qqq` | the root at WARN, at ERROR, nothing |
+/// | `--log LEVELS` | levels as in `RUST_LOG`: `warn,shop=debug`; they win over `-v` and `-q` |
+/// | `--log-file PATH` | lines go to a file, in place of stderr |
+/// | `--log-format FORMAT` | `text`, `json`, or a [`Template`](crate::format::Template) in `%` or `{` style |
+/// | `--log-config PATH` | a configuration; what else is given is put on top |
+///
+/// ```
+/// use clap::Parser;
+/// use tracing_strata::{Severity, config::Args};
+///
+/// #[derive(clap::Parser)]
+/// struct Options {
+///     #[command(flatten)]
+///     log: Args,
+/// }
+///
+/// let options = Options::parse_from(["shop", "-v", "--log", "warn,shop=trace"]);
+/// let logging = options.log.build()?;
+/// assert!(logging.loggers().is_enabled_for("shop::db", Severity::TRACE));
+/// assert!(!logging.loggers().is_enabled_for("hyper", Severity::INFO));
+/// # Ok::<(), tracing_strata::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Args {
+    /// Log more: -v is debug, -vv trace.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Logging")]
+    pub verbose: u8,
+    /// Log less: -q is warn, -qq error, -qqq nothing.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Logging", conflicts_with = "verbose")]
+    pub quiet: u8,
+    /// Levels by logger, as in RUST_LOG: `warn,shop=debug`.
+    #[arg(long, value_name = "LEVELS", global = true, help_heading = "Logging")]
+    pub log: Option<String>,
+    /// Log to a file in place of stderr.
+    #[arg(long, value_name = "PATH", global = true, help_heading = "Logging")]
+    pub log_file: Option<PathBuf>,
+    /// `text`, `json`, or a format such as `%(levelname)s %(message)s`.
+    #[arg(long, value_name = "FORMAT", global = true, help_heading = "Logging")]
+    pub log_format: Option<String>,
+    /// A configuration: .yaml, .json, .toml or .ini.
+    #[arg(long, value_name = "PATH", global = true, help_heading = "Logging")]
+    pub log_config: Option<PathBuf>,
+}
+
+impl Args {
+    /// The level that `-v` and `-q` stand for; none if neither was given.
+    pub fn level(&self) -> Option<Severity> {
+        match (self.verbose, self.quiet) {
+            (0, 0) => None,
+            (1, _) => Some(Severity::DEBUG),
+            (2.., _) => Some(Severity::TRACE),
+            (0, 1) => Some(Severity::WARN),
+            (0, 2) => Some(Severity::ERROR),
+            (0, _) => Some(Severity::OFF),
+        }
+    }
+
+    /// What was asked for, as a configuration.
+    ///
+    /// # Errors
+    /// `--log-config` cannot be read, or `--log` is wrong.
+    pub fn config(&self) -> Result<Config, Error> {
+        let mut config = match &self.log_config {
+            Some(path) => Config::from_path(path)?.expand_env()?.override_from_env()?,
+            None => Config::from_node(self.plain()),
+        };
+        let on_top = self.log_config.is_some() && (self.log_file.is_some() || self.log_format.is_some());
+        if on_top && let Some(map) = config.root.as_map_mut() {
+            // In place of the root's own handlers.
+            let plain = self.plain();
+            for section in ["formatters", "handlers"] {
+                let mut all =
+                    map.get(section).cloned().filter(|node| node.as_map().is_some()).unwrap_or_else(|| Node::map([]));
+                for (key, node) in
+                    plain.get(section).and_then(Node::as_map).into_iter().flat_map(super::node::Map::iter)
+                {
+                    if let Some(all) = all.as_map_mut() {
+                        all.set(&key.text, node.clone());
+                    }
+                }
+                map.set(section, all);
+            }
+            let mut root =
+                map.get("root").cloned().filter(|node| node.as_map().is_some()).unwrap_or_else(|| Node::map([]));
+            if let Some(root) = root.as_map_mut() {
+                root.set("handlers", Node::new(Data::List(vec![Node::text("command line")])));
+            }
+            map.set("root", root);
+        }
+        if let Some(level) = self.level() {
+            config = config.with_levels(&[(String::new(), level)]);
+        }
+        if let Some(directives) = &self.log {
+            let told = |error| Error::with_cause("--log", error);
+            Loggers::parse(directives).map_err(told)?;
+            config = config.override_with([("STRATA_LOG".to_owned(), directives.clone())]).map_err(told)?;
+        }
+        Ok(config)
+    }
+
+    /// Logging as it was asked for.
+    ///
+    /// # Errors
+    /// As [`config`](Self::config) and [`Logging::reload`].
+    pub fn build(&self) -> Result<Logging, Error> {
+        Logging::builder().build(&self.config()?)
+    }
+
+    fn plain(&self) -> Node {
+        let formatter = match self.log_format.as_deref() {
+            None | Some("text") => Node::map([("class", Node::text("text"))]),
+            Some("json") => Node::map([("class", Node::text("json"))]),
+            Some(format) => {
+                let style = if format.contains("%(") { "%" } else { "{" };
+                Node::map([("format", Node::text(format)), ("style", Node::text(style))])
+            }
+        };
+        let handler = match &self.log_file {
+            Some(path) => vec![("class", Node::text("file")), ("filename", Node::text(path.to_string_lossy()))],
+            None => vec![("class", Node::text("stream"))],
+        };
+        let handler = handler.into_iter().chain([("formatter", Node::text("command line"))]);
+        let handlers = Node::new(Data::List(vec![Node::text("command line")]));
+        Node::map([
+            ("version", Node::new(Data::Int(1))),
+            ("formatters", Node::map([("command line", formatter)])),
+            ("handlers", Node::map([("command line", Node::map(handler))])),
+            ("root", Node::map([("level", Node::text("INFO")), ("handlers", handlers)])),
+        ])
+    }
+}

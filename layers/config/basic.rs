@@ -1,0 +1,274 @@
+//! One call for scripts.
+
+use std::{fmt, path::PathBuf, sync::OnceLock};
+
+use serde::Serialize;
+use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+use super::{
+    Logging,
+    formatters::{self, Formatter},
+    keywords,
+    node::{Data, Node},
+    problem::{Problem, Problems},
+};
+use crate::{Error, Severity};
+
+/// Logging in one call: a level, and a file or a stream.
+///
+/// Python: `logging.basicConfig`. There, a second call is silently nothing; here it is an error, unless
+/// [`force`](Self::force) is set.
+///
+/// ```
+/// use tracing_strata::{Severity, config::{Basic, Logging}};
+///
+/// # let path = std::env::temp_dir().join(format!("strata-basic-{}.log", std::process::id()));
+/// let logging = Logging::new();
+/// logging.basic_config(Basic::new().level(Severity::INFO).file(&path).format("{levelname} {message}").style("{"))?;
+/// assert!(logging.basic_config(Basic::new()).unwrap_err().to_string().contains("already"));
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// For a whole program, [`init`](Self::init) sets the global subscriber, too.
+#[derive(Clone, Default)]
+#[must_use]
+pub struct Basic {
+    level: Option<Node>,
+    file: Option<Node>,
+    file_mode: Option<Node>,
+    encoding: Option<Node>,
+    errors: Option<Node>,
+    stream: Option<Node>,
+    format: Option<Node>,
+    date_format: Option<Node>,
+    style: Option<Node>,
+    handlers: Option<Vec<Node>>,
+    force: bool,
+    unknown: Vec<String>,
+}
+
+impl Basic {
+    /// Lines on stderr, `%(levelname)s:%(name)s:%(message)s`, the root's level untouched.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// By Python's names: `filename`, `filemode`, `format`, `datefmt`, `style`, `level`, `stream`, `handlers`, `force`,
+    /// `encoding`, `errors`. `handlers` are entries of a configuration's `handlers`, each perhaps with a `name` and a
+    /// formatter of its own in place of a formatter's name.
+    ///
+    /// # Errors
+    /// It is no mapping. What else is wrong shows when it is applied.
+    pub fn from_value(arguments: &impl Serialize) -> Result<Self, Error> {
+        let value = serde_json::to_value(arguments)
+            .map_err(|error| Error::config(format_args!("the arguments cannot be taken: {error}")))?;
+        let Data::Map(map) = Node::from(value).data else {
+            return Err(Error::config("expected a mapping of arguments"));
+        };
+        let mut basic = Self::new();
+        for (key, node) in map.0 {
+            let place = match &*key.text {
+                "filename" => &mut basic.file,
+                "filemode" => &mut basic.file_mode,
+                "encoding" => &mut basic.encoding,
+                "errors" => &mut basic.errors,
+                "stream" => &mut basic.stream,
+                "format" => &mut basic.format,
+                "datefmt" => &mut basic.date_format,
+                "style" => &mut basic.style,
+                "level" => &mut basic.level,
+                "force" => {
+                    basic.force = node.is_true();
+                    continue;
+                }
+                "handlers" => {
+                    basic.handlers = match node.data {
+                        Data::List(list) => Some(list),
+                        Data::Null => None,
+                        _ => {
+                            return Err(
+                                Problem::new("handlers", node.at, format!("expected a list, got {node}")).into()
+                            );
+                        }
+                    };
+                    continue;
+                }
+                unknown => {
+                    basic.unknown.push(unknown.to_owned());
+                    continue;
+                }
+            };
+            *place = Some(node).filter(|node| !node.is_null());
+        }
+        Ok(basic)
+    }
+
+    /// The root's level.
+    pub fn level(mut self, level: impl Into<Severity>) -> Self {
+        self.level = Some(Node::new(Data::Int(level.into().number().into())));
+        self
+    }
+
+    /// Lines go to a file, which is appended to.
+    pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.file = Some(Node::text(path.into().to_string_lossy()));
+        self
+    }
+
+    /// What is in the file is thrown away first.
+    pub fn truncate(mut self, truncate: bool) -> Self {
+        self.file_mode = truncate.then(|| Node::text("w"));
+        self
+    }
+
+    /// Lines go to stdout.
+    pub fn stdout(mut self) -> Self {
+        self.stream = Some(Node::text("ext://sys.stdout"));
+        self
+    }
+
+    /// The format of lines, in the style that is set (default: `%`).
+    pub fn format(mut self, format: impl Into<String>) -> Self {
+        self.format = Some(Node::text(format));
+        self
+    }
+
+    /// How the time is written ([`TemplateBuilder::datefmt`](crate::format::TemplateBuilder::datefmt)).
+    pub fn datefmt(mut self, format: impl Into<String>) -> Self {
+        self.date_format = Some(Node::text(format));
+        self
+    }
+
+    /// `%`, `{` or `$`.
+    pub fn style(mut self, style: impl Into<String>) -> Self {
+        self.style = Some(Node::text(style));
+        self
+    }
+
+    /// Whether the handlers that hang on the root are taken off and closed first.
+    pub fn force(mut self, force: bool) -> Self {
+        self.force = force;
+        self
+    }
+
+    /// Sets logging up for the whole program: a system of its own, and the global subscriber. With
+    /// [`force`](Self::force), a later call changes that system.
+    ///
+    /// # Errors
+    /// It was called already, a global subscriber is set already, or as for [`Logging::basic_config`].
+    pub fn init(self) -> Result<Logging, Error> {
+        static GLOBAL: OnceLock<Logging> = OnceLock::new();
+        if let Some(logging) = GLOBAL.get() {
+            logging.basic_config(self)?;
+            return Ok(logging.clone());
+        }
+        let logging = Logging::new();
+        logging.basic_config(self)?;
+        let subscriber = tracing_subscriber::registry().with(logging.layer());
+        let set = subscriber.try_init();
+        set.map_err(|error| Error::with_source("a global subscriber is set already", error))?;
+        Ok(GLOBAL.get_or_init(|| logging).clone())
+    }
+}
+
+impl fmt::Debug for Basic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Basic").field("force", &self.force).finish_non_exhaustive()
+    }
+}
+
+impl Logging {
+    /// Hangs one handler on the root, as [`Basic`] says.
+    ///
+    /// # Errors
+    /// The root has a handler already, and [`force`](Basic::force) is not set (with
+    /// [`python_defaults`](super::LoggingBuilder::python_defaults), that is silently nothing); or something is wrong, with
+    /// Python's own message where Python has one.
+    pub fn basic_config(&self, basic: Basic) -> Result<(), Error> {
+        let as_python = self.setup().as_python;
+        if !basic.force && self.loggers().has_handlers("root") {
+            return match as_python {
+                true => Ok(()),
+                false => {
+                    Err(Error::config("logging is configured already: the root has handlers; `force` replaces them"))
+                }
+            };
+        }
+        let refused = |message: String| Err(Problem::new("", None, message.clone()).python(message).into());
+        match (&basic.handlers, &basic.stream, &basic.file) {
+            (None, Some(_), Some(_)) => {
+                return refused("'stream' and 'filename' should not be specified together".into());
+            }
+            (Some(_), stream, file) if stream.is_some() || file.is_some() => {
+                return refused("'stream' or 'filename' should not be specified together with 'handlers'".into());
+            }
+            _ => {}
+        }
+        if !basic.unknown.is_empty() {
+            return refused(format!("Unrecognised argument(s): {}", basic.unknown.join(", ")));
+        }
+        let level = match &basic.level {
+            None => None,
+            Some(node) => Some(keywords::level(node, as_python).map_err(|mut problem| {
+                problem.path = "level".into();
+                Problems::into_error(vec![problem])
+            })?),
+        };
+        let formatter = basic.formatter(self)?;
+        self.basic(basic.declarations(), &formatter, level, basic.force)
+    }
+}
+
+impl Basic {
+    fn formatter(&self, logging: &Logging) -> Result<Formatter, Error> {
+        let style = self.style.as_ref().and_then(Node::as_str).unwrap_or("%");
+        let format = match style {
+            "{" => "{levelname}:{name}:{message}",
+            "$" => "${levelname}:${name}:${message}",
+            _ => "%(levelname)s:%(name)s:%(message)s",
+        };
+        let mut declared = Node::map([("style", Node::text(style))]);
+        if let Some(map) = declared.as_map_mut() {
+            map.set("format", self.format.clone().unwrap_or_else(|| Node::text(format)));
+            if let Some(date_format) = &self.date_format {
+                map.set("datefmt", date_format.clone());
+            }
+        }
+        let setup = logging.setup();
+        let made = formatters::make("format", &declared, &setup.registry, setup.as_python);
+        made.map_err(|mut problems| {
+            // Python stops at the style.
+            problems.sort_by_key(|problem| !problem.path().ends_with(".style"));
+            Problems::into_error(problems)
+        })
+    }
+
+    fn declarations(&self) -> Vec<(String, Node)> {
+        if let Some(handlers) = &self.handlers {
+            let named = handlers.iter().cloned().map(|mut node| {
+                let name = node.get("name").and_then(Node::as_str).unwrap_or_default().to_owned();
+                if let Some(map) = node.as_map_mut() {
+                    map.0.retain(|(key, _)| key.text != "name");
+                }
+                (name, node)
+            });
+            return named.collect();
+        }
+        let mut map = vec![];
+        match &self.file {
+            Some(file) => {
+                map.push(("class", Node::text("logging.FileHandler")));
+                map.push(("filename", file.clone()));
+                map.push(("errors", self.errors.clone().unwrap_or_else(|| Node::text("backslashreplace"))));
+                map.extend(self.file_mode.clone().map(|mode| ("mode", mode)));
+                map.extend(self.encoding.clone().map(|encoding| ("encoding", encoding)));
+            }
+            None => {
+                map.push(("class", Node::text("logging.StreamHandler")));
+                map.extend(self.stream.clone().map(|stream| ("stream", stream)));
+            }
+        }
+        vec![(String::new(), Node::map(map))]
+    }
+}

@@ -1,0 +1,61 @@
+//! `logging.handlers.MemoryHandler`.
+
+use std::sync::Arc;
+
+use super::{Class, Making, as_target};
+use crate::{
+    Error, Handler as _, Memory, Severity,
+    config::{
+        Setup,
+        slot::{Control, Output, Target},
+    },
+};
+
+pub(super) const MEMORY: Class = Class {
+    names: &["logging.handlers.MemoryHandler", "handlers.MemoryHandler", "memory"],
+    keys: &["capacity", "flushLevel", "target", "flushOnClose"],
+    attributes: &[],
+    refers: Some("target"),
+    make,
+};
+
+fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
+    let keywords = making.keywords;
+    keywords.require("capacity");
+    let capacity = keywords.count("capacity").unwrap_or(1);
+    let flush_on_close = keywords.truth("flushOnClose").unwrap_or(true);
+    let memory = Memory::new(usize::try_from(capacity).unwrap_or(usize::MAX).max(1))
+        .flush_at(keywords.level("flushLevel").unwrap_or(Severity::ERROR))
+        .flush_on_close(flush_on_close);
+    if let Some(target) = keywords.text("target").and_then(|target| making.target(&target, false)) {
+        memory.set_target(target);
+    }
+    let memory = Arc::new(memory);
+    Ok(Output::new(Arc::clone(&memory), Held { memory, flush_on_close, setup: making.setup.clone() }))
+}
+
+struct Held {
+    memory: Arc<Memory>,
+    flush_on_close: bool,
+    setup: Setup,
+}
+
+impl Control for Held {
+    fn close(&self) -> Result<bool, Error> {
+        let flushed = if self.flush_on_close { self.memory.flush() } else { Ok(()) };
+        self.memory.clear_target();
+        flushed.map(|()| true)
+    }
+
+    fn held(&self) -> Option<usize> {
+        Some(self.memory.len())
+    }
+
+    fn set_target(&self, target: Option<Target>) -> bool {
+        match target {
+            None => self.memory.clear_target(),
+            Some(target) => self.memory.set_target(as_target(target.slot, false, &self.setup)),
+        }
+        true
+    }
+}

@@ -1,0 +1,237 @@
+//! `logging.handlers.QueueHandler`, with its listener.
+
+use std::{
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{Class, Making};
+use crate::{
+    Error, Format, Handler, Outcome, Queue, Record, Tee,
+    config::{
+        keywords::Keywords,
+        slot::{Control, Output},
+    },
+    handler::queue::Overflow,
+    trap::Ledger,
+};
+
+pub(super) const QUEUE: Class = Class {
+    names: &["logging.handlers.QueueHandler", "handlers.QueueHandler", "queue"],
+    keys: &["queue", "handlers", "respect_handler_level", "listener"],
+    attributes: &[],
+    refers: Some("handlers"),
+    make,
+};
+
+fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
+    let keywords = making.keywords;
+    let with_level = keywords.truth("respect_handler_level").unwrap_or(!making.setup.as_python);
+    let names = keywords.texts("handlers").unwrap_or_default();
+    let handlers: Tee = names.iter().filter_map(|name| making.target(name, with_level)).collect();
+    // Python's queue objects and listener classes: only the size means something here.
+    let most = keywords.node("queue").and_then(|node| node.get("maxsize")).and_then(|node| match node.data {
+        crate::config::node::Data::Int(size) => usize::try_from(size).ok().filter(|size| *size > 0),
+        _ => None,
+    });
+    if keywords.node("listener").is_some_and(|node| node.as_str().is_none_or(|name| !name.ends_with("QueueListener"))) {
+        keywords.note(keywords.wrong("listener", "expected logging.handlers.QueueListener, which is what there is"));
+    }
+    let gate = Arc::new(Gate {
+        handlers,
+        state: Mutex::new(if making.setup.as_python { Listening::NotYet } else { Listening::On }),
+        changed: Condvar::new(),
+        waiting: AtomicUsize::new(0),
+    });
+    let mut builder = Queue::builder().named(making.name);
+    if making.setup.as_python {
+        // Nobody waits, and what finds no room is told; the bound on memory stays.
+        builder = builder.capacity(1 << 20).overflow(Overflow::DropNewest);
+    } else if let Some(most) = most {
+        builder = builder.capacity(most);
+    }
+    let (queue, guard) = limits(builder, making.ours).spawn(Arc::clone(&gate))?;
+    let front = Front {
+        queue,
+        format: making.has_formatter.then(|| making.dress.texts()),
+        gate: Arc::clone(&gate),
+        most: most.filter(|_| making.setup.as_python),
+    };
+    Ok(Output::new(front, Listener { gate, guard }))
+}
+
+/// Our own keys: `capacity`, `max_bytes`, `overflow`, `drain`.
+pub(in crate::config) fn limits(
+    mut builder: crate::handler::queue::QueueBuilder,
+    ours: &Keywords<'_>,
+) -> crate::handler::queue::QueueBuilder {
+    if let Some(records) = ours.count("capacity") {
+        builder = builder.capacity(usize::try_from(records).unwrap_or(usize::MAX));
+    }
+    if let Some(bytes) = ours.count("max_bytes") {
+        builder = builder.max_bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
+    if let Some(least) = ours.level("protect") {
+        builder = builder.protect(least);
+    }
+    if let Some(seconds) = ours.number("drain") {
+        match Duration::try_from_secs_f64(seconds) {
+            Ok(drain) => builder = builder.drain(drain),
+            Err(_) => ours.note(ours.wrong("drain", "expected seconds, 0 or more")),
+        }
+    }
+    match ours.text("overflow").as_deref() {
+        None => {}
+        Some("block") => builder = builder.overflow(Overflow::BLOCK),
+        Some("drop_newest") => builder = builder.overflow(Overflow::DropNewest),
+        Some("drop_oldest") => builder = builder.overflow(Overflow::DropOldest),
+        Some(other) => {
+            let names = ["block", "drop_newest", "drop_oldest"];
+            let problem = ours.wrong("overflow", format!("expected block, drop_newest or drop_oldest, got {other:?}"));
+            ours.note(problem.nearest(other, names));
+        }
+    }
+    builder
+}
+
+/// What the callers meet.
+struct Front {
+    queue: Queue,
+    /// A queue with a formatter makes the message of what it formats, as Python's `prepare`.
+    format: Option<Box<dyn Format>>,
+    gate: Arc<Gate>,
+    most: Option<usize>,
+}
+
+impl Handler for Front {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        if self.most.is_some_and(|most| self.gate.waiting.load(Ordering::Relaxed) >= most) {
+            return Err(Error::new("the queue is full"));
+        }
+        self.gate.waiting.fetch_add(1, Ordering::Relaxed);
+        let Some(format) = &self.format else { return self.queue.handle(record) };
+        let mut text = String::new();
+        if let Err(error) = format.format(record, &mut text) {
+            self.gate.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(error);
+        }
+        let mut prepared = record.clone();
+        prepared.set_message(&text);
+        prepared.set_stack("");
+        let errors: Vec<String> = (prepared.fields().iter())
+            .filter(|(_, value)| value.as_error().is_some())
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        errors.iter().for_each(|name| {
+            prepared.fields_mut().remove(name);
+        });
+        self.queue.handle(&prepared)
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        // A listener that was not started brings nothing anywhere.
+        if self.gate.listens() { self.queue.flush() } else { Ok(()) }
+    }
+
+    fn attach(&self, ledger: &Arc<Ledger>) {
+        self.queue.attach(ledger);
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+}
+
+/// In front of the handlers, on the listener's thread: lets records through once it is opened.
+struct Gate {
+    handlers: Tee,
+    state: Mutex<Listening>,
+    changed: Condvar,
+    /// Records that are in the queue or here.
+    waiting: AtomicUsize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Listening {
+    NotYet,
+    On,
+    Stopped,
+    /// Nobody will ever start it again.
+    Over,
+}
+
+impl Gate {
+    fn set(&self, state: Listening) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        self.changed.notify_all();
+    }
+
+    fn state(&self) -> Listening {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn listens(&self) -> bool {
+        self.state() == Listening::On
+    }
+}
+
+impl Handler for Gate {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while matches!(*state, Listening::NotYet | Listening::Stopped) {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let is_on = *state == Listening::On;
+        drop(state);
+        let result = if is_on { self.handlers.handle(record) } else { Ok(Outcome::Dropped) };
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        result
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        self.handlers.flush()
+    }
+}
+
+struct Listener {
+    gate: Arc<Gate>,
+    guard: crate::handler::queue::QueueGuard,
+}
+
+/// How long stopping a listener waits for what is queued.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Control for Listener {
+    fn listen(&self, on: bool) -> Option<Result<(), Error>> {
+        if on {
+            self.gate.set(Listening::On);
+            return Some(Ok(()));
+        }
+        if !self.gate.listens() {
+            return Some(Ok(()));
+        }
+        let flushed = self.guard.flush(PATIENCE);
+        self.gate.set(Listening::Stopped);
+        Some(flushed)
+    }
+
+    fn listens(&self) -> Option<bool> {
+        Some(self.gate.listens())
+    }
+
+    fn held(&self) -> Option<usize> {
+        Some(self.gate.waiting.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Listener {
+    /// What waits in a queue nobody listens to is given up, as in Python; otherwise the guard waits for it.
+    fn drop(&mut self) {
+        if !self.gate.listens() {
+            self.gate.set(Listening::Over);
+        }
+    }
+}

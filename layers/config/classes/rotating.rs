@@ -1,0 +1,191 @@
+//! `logging.handlers.RotatingFileHandler` and `TimedRotatingFileHandler`.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use super::{
+    Class, Making,
+    file::{Mode, empty, mode_and_encoding, nothing},
+};
+use crate::{
+    Error,
+    config::{
+        Setup,
+        registry::{Namer, Rotator},
+        slot::{Control, Output},
+    },
+    output::{RotatingFile, RotatingFileBuilder, TimedFile},
+    sink::{Grid, Retention, RotatedFile, Sharing, TimeOfDay, When},
+};
+
+pub(super) const ROTATING: Class = Class {
+    names: &["logging.handlers.RotatingFileHandler", "handlers.RotatingFileHandler", "rotating"],
+    keys: &["filename", "mode", "maxBytes", "backupCount", "encoding", "delay", "errors"],
+    attributes: &["terminator", "namer", "rotator"],
+    refers: None,
+    make: make_rotating,
+};
+
+pub(super) const TIMED: Class = Class {
+    names: &["logging.handlers.TimedRotatingFileHandler", "handlers.TimedRotatingFileHandler", "timed"],
+    keys: &["filename", "when", "interval", "backupCount", "encoding", "delay", "utc", "atTime", "errors", "maxBytes"],
+    attributes: &["terminator", "namer", "rotator"],
+    refers: None,
+    make: make_timed,
+};
+
+fn make_rotating(making: &Making<'_, '_>) -> Result<Output, Error> {
+    let keywords = making.keywords;
+    let path = keywords.required("filename");
+    let mode = mode_and_encoding(making, &path);
+    let most = keywords.count("maxBytes").unwrap_or(0);
+    // With a limit the mode does not count.
+    let empties = mode == Mode::Write && most == 0 && !making.goes_on;
+    finish(making, RotatingFile::builder(&path).max_bytes(most), path, empties)
+}
+
+fn make_timed(making: &Making<'_, '_>) -> Result<Output, Error> {
+    let keywords = making.keywords;
+    let path = keywords.required("filename");
+    mode_and_encoding(making, &path);
+    let mut builder = TimedFile::builder(&path);
+    match keywords.text("when").as_deref().unwrap_or("h").parse::<When>() {
+        Ok(when) => builder = builder.when(when),
+        Err(error) => keywords.note(keywords.wrong("when", error.to_string()).python(error.to_string())),
+    }
+    if let Some(interval) = keywords.count("interval") {
+        builder = builder.interval(u32::try_from(interval).unwrap_or(u32::MAX));
+    }
+    if let Some(utc) = keywords.truth("utc") {
+        builder = builder.utc(utc);
+    }
+    if let Some(time) = keywords.text("atTime") {
+        match time.parse::<TimeOfDay>() {
+            Ok(time) => builder = builder.at_time(time),
+            Err(error) => keywords.note(keywords.wrong("atTime", error.to_string())),
+        }
+    }
+    if let Some(most) = keywords.count("maxBytes") {
+        builder = builder.max_bytes(most);
+    }
+    if let Some(zone) = making.ours.text("zone") {
+        builder = builder.zone(zone);
+    }
+    match making.ours.text("grid").as_deref() {
+        None if making.setup.as_python => builder = builder.grid(Grid::Rollover),
+        None | Some("clock") => {}
+        Some("rollover") => builder = builder.grid(Grid::Rollover),
+        Some(other) => {
+            let problem = making.ours.wrong("grid", format!("expected clock or rollover, got {other:?}"));
+            making.ours.note(problem.nearest(other, ["clock", "rollover"]));
+        }
+    }
+    finish(making, builder, path, false)
+}
+
+fn finish(
+    making: &Making<'_, '_>,
+    mut builder: RotatingFileBuilder,
+    path: String,
+    empties: bool,
+) -> Result<Output, Error> {
+    let keywords = making.keywords;
+    builder = builder.backups(usize::try_from(keywords.count("backupCount").unwrap_or(0)).unwrap_or(usize::MAX));
+    let delay = keywords.truth("delay").unwrap_or(false);
+    builder = ours(making, builder.delay(delay));
+    if let Some(clock) = &making.setup.clock {
+        builder = builder.clock(Arc::clone(clock));
+    }
+    if let Some(namer) = making.attributes.registered::<Namer>("namer") {
+        builder = builder.namer(move |default| PathBuf::from((namer.0)(&default.to_string_lossy())));
+    }
+    if let Some(rotator) = making.attributes.registered::<Rotator>("rotator") {
+        builder = builder.rotator(move |source, destination| (rotator.0)(source, destination));
+    }
+    if path.is_empty() {
+        // Told already.
+        return Ok(nothing());
+    }
+    let handler = builder.truncate(empties && delay).format(making.dress.lines()).build()?.terminator("");
+    let control = Rotating { file: handler.sink().clone(), empties: empties && !delay, setup: making.setup.clone() };
+    Ok(Output::new(handler, control))
+}
+
+fn ours(making: &Making<'_, '_>, mut builder: RotatingFileBuilder) -> RotatingFileBuilder {
+    let ours = making.ours;
+    if let Some(create) = ours.truth("create_dirs") {
+        builder = builder.create_dirs(create);
+    }
+    if let Some(bytes) = ours.count("buffer") {
+        builder = builder.buffer(usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
+    if let Some(least) = ours.level("flush_on") {
+        builder = builder.flush_on(least);
+    }
+    if let Some(mode) = ours.count("permissions") {
+        builder = builder.mode(u32::try_from(mode).unwrap_or(0o600));
+    }
+    if let Some(link) = ours.text("latest") {
+        builder = builder.latest(link);
+    }
+    let mut retention = Retention::new();
+    let mut is_limited = false;
+    if let Some(days) = ours.number("max_age_days") {
+        match Duration::try_from_secs_f64(days * 86_400.0) {
+            Ok(age) => (retention, is_limited) = (retention.age(age), true),
+            Err(_) => ours.note(ours.wrong("max_age_days", "expected days, 0 or more")),
+        }
+    }
+    if let Some(bytes) = ours.count("max_total_bytes") {
+        (retention, is_limited) = (retention.bytes(bytes), true);
+    }
+    if is_limited {
+        builder = builder.retention(retention);
+    }
+    match ours.text("compression").as_deref() {
+        None | Some("none") => {}
+        #[cfg(feature = "gzip")]
+        Some("gzip") => builder = builder.compression(crate::sink::Compression::gzip()),
+        #[cfg(feature = "zstd")]
+        Some("zstd") => builder = builder.compression(crate::sink::Compression::zstd()),
+        Some(other) => {
+            let problem = ours.wrong(
+                "compression",
+                format!("expected gzip, zstd or none (with the feature of that name), got {other:?}"),
+            );
+            ours.note(problem.nearest(other, ["gzip", "zstd", "none"]));
+        }
+    }
+    match ours.text("sharing").as_deref() {
+        None => {}
+        Some("unguarded") => builder = builder.sharing(Sharing::Unguarded),
+        Some("exclusive") => builder = builder.sharing(Sharing::Exclusive),
+        Some("shared") => builder = builder.sharing(Sharing::Shared),
+        Some(other) => {
+            let problem = ours.wrong("sharing", format!("expected unguarded, exclusive or shared, got {other:?}"));
+            ours.note(problem.nearest(other, ["unguarded", "exclusive", "shared"]));
+        }
+    }
+    builder
+}
+
+struct Rotating {
+    file: RotatedFile,
+    empties: bool,
+    setup: Setup,
+}
+
+impl Control for Rotating {
+    fn close(&self) -> Result<bool, Error> {
+        self.file.close()?;
+        Ok(!(self.empties && self.setup.as_python))
+    }
+
+    fn rollover(&self) -> Option<Result<(), Error>> {
+        self.file.rollover();
+        Some(Ok(()))
+    }
+
+    fn begin(&self) -> Result<(), Error> {
+        if self.empties { empty(self.file.path()) } else { Ok(()) }
+    }
+}

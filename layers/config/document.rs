@@ -1,0 +1,324 @@
+//! A configuration that was read, and not yet applied.
+
+use std::{fmt, fs, path::Path};
+
+use serde::Serialize;
+
+use super::{
+    ini,
+    node::{Data, Node},
+    problem::{Problem, Problems, nearest},
+    source::{self, Ini, Syntax, variables},
+};
+use crate::{Error, Severity};
+
+/// A configuration: Python's `dictConfig` schema, version 1, from JSON, YAML, TOML, a `serde` value, or Python's INI files.
+///
+/// Reading finds mistakes of the syntax; whether it makes sense shows when it is applied
+/// ([`Logging::reload`](super::Logging::reload)) or [checked](super::Logging::check).
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(super) root: Node,
+    /// Handlers have `args`, and what is missing is filled in as `fileConfig` does it.
+    pub(super) is_ini: bool,
+    origin: Option<String>,
+}
+
+impl Config {
+    /// From JSON.
+    ///
+    /// # Errors
+    /// It is not JSON, a key stands twice, or it is more than 64 levels deep; with line and column.
+    pub fn from_json(text: &str) -> Result<Self, Error> {
+        Self::parse(text, Syntax::Json)
+    }
+
+    /// From YAML 1.2 (`yes` and `no` are texts). References and merge keys are taken; tags are not.
+    ///
+    /// # Errors
+    /// It is not YAML, a key stands twice, or it is too deep or, by its references, too big; with line and column.
+    pub fn from_yaml(text: &str) -> Result<Self, Error> {
+        Self::parse(text, Syntax::Yaml)
+    }
+
+    /// From TOML.
+    ///
+    /// # Errors
+    /// It is not TOML; with line and column.
+    pub fn from_toml(text: &str) -> Result<Self, Error> {
+        Self::parse(text, Syntax::Toml)
+    }
+
+    pub(super) fn from_node(root: Node) -> Self {
+        Self { root, is_ini: false, origin: None }
+    }
+
+    fn parse(text: &str, syntax: Syntax) -> Result<Self, Error> {
+        Ok(Self { root: source::parse(text, syntax)?, is_ini: false, origin: None })
+    }
+
+    /// From Python's INI files (`fileConfig`).
+    ///
+    /// `args` and `kwargs` are read as literals; nothing is evaluated. Names in them are `sys.stdout`, `sys.stderr`, the
+    /// levels, and what the [`Registry`](super::Registry) has.
+    ///
+    /// # Errors
+    /// It is not INI, a section is missing, or a value is no literal; all of it at once, with line and column.
+    pub fn from_ini(text: &str) -> Result<Self, Error> {
+        Self::from_ini_with(text, [])
+    }
+
+    /// The same with defaults for `%(name)s` in values, as Python's `defaults`.
+    ///
+    /// # Errors
+    /// As [`Config::from_ini`].
+    pub fn from_ini_with<'d>(
+        text: &str,
+        defaults: impl IntoIterator<Item = (&'d str, &'d str)>,
+    ) -> Result<Self, Error> {
+        let mut ini = Ini::parse(text).map_err(Problems::into_error)?;
+        ini.add_defaults(defaults);
+        let root = ini::declare(&ini).map_err(Problems::into_error)?;
+        Ok(Self { root, is_ini: true, origin: None })
+    }
+
+    /// From a file of Python's INI, whatever its name ends in, with defaults for `%(name)s`.
+    ///
+    /// # Errors
+    /// The file is missing, cannot be read or is empty, or as [`Config::from_ini`].
+    pub fn from_ini_file<'d>(
+        path: impl AsRef<Path>,
+        defaults: impl IntoIterator<Item = (&'d str, &'d str)>,
+    ) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let shown = path.display();
+        let wrong = |message: &str, python: String| Problem::new(format!("{shown}"), None, message).python(python);
+        let text = fs::read_to_string(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => wrong("there is no such file", format!("{shown} doesn't exist")).into(),
+            _ => Error::io_at(path, "read", error),
+        })?;
+        if text.trim().is_empty() {
+            return Err(wrong("the file is empty", format!("{shown} is an empty file")).into());
+        }
+        let mut config = Self::from_ini_with(&text, defaults).map_err(|error| Error::with_cause(shown, error))?;
+        config.origin = Some(path.display().to_string());
+        Ok(config)
+    }
+
+    /// Whether loggers that exist and are not named here are switched off, whatever the configuration says itself.
+    pub fn disable_existing_loggers(mut self, disable: bool) -> Self {
+        if let Some(map) = self.root.as_map_mut() {
+            map.set("disable_existing_loggers", Node::new(Data::Bool(disable)));
+        }
+        self
+    }
+
+    /// From a file; its name tells the syntax: `.json`, `.yaml`, `.yml`, `.toml`, and `.ini`, `.cfg` or `.conf`.
+    ///
+    /// # Errors
+    /// The file cannot be read, its name ends otherwise, or what the syntax's own function says, with the path.
+    pub fn from_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let text = fs::read_to_string(path).map_err(|error| Error::io_at(path, "read", error))?;
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        let config = match &*extension {
+            "json" => Self::from_json(&text),
+            "yaml" | "yml" => Self::from_yaml(&text),
+            "toml" => Self::from_toml(&text),
+            "ini" | "cfg" | "conf" => return Self::from_ini_file(path, []),
+            _ => {
+                return Err(Error::config(format_args!(
+                    "{}: expected a name that ends in .json, .yaml, .yml, .toml, .ini, .cfg or .conf",
+                    path.display()
+                )));
+            }
+        };
+        let mut config = config.map_err(|error| Error::with_cause(format_args!("{}", path.display()), error))?;
+        config.origin = Some(path.display().to_string());
+        Ok(config)
+    }
+
+    /// From anything that `serde` can serialize: a `serde_json::Value`, a part of the application's own configuration.
+    ///
+    /// # Errors
+    /// It cannot be serialized as JSON could.
+    pub fn from_value(value: &impl Serialize) -> Result<Self, Error> {
+        let value = serde_json::to_value(value)
+            .map_err(|error| Error::config(format_args!("the configuration cannot be taken: {error}")))?;
+        Ok(Self { root: value.into(), is_ini: false, origin: None })
+    }
+
+    /// The path it was read from.
+    pub fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+
+    /// Fills in `${NAME}` and `${NAME:-default}` from the environment, once, and now: what a variable stands for is not
+    /// looked into again, and nothing is ever filled in while records are written. `$${` stays `${`. Texts under
+    /// `formatters` are left alone: there, `${name}` is an attribute of records.
+    ///
+    /// Without this call no variable is looked at.
+    ///
+    /// # Errors
+    /// A variable is not set and has no default, or the form is not one of these two; all of them at once.
+    pub fn expand_env(self) -> Result<Self, Error> {
+        self.expand(|name| std::env::var(name).ok())
+    }
+
+    /// As [`expand_env`](Self::expand_env), with one's own source of values: `None` is "not set". For a list of names that
+    /// are allowed, look at the name first.
+    ///
+    /// # Errors
+    /// As [`expand_env`](Self::expand_env).
+    pub fn expand(mut self, look: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let mut problems = Vec::new();
+        variables::expand(&mut self.root, &look, &mut problems);
+        Problems::check(problems)?;
+        Ok(self)
+    }
+
+    /// Replaces values by what the environment says: `STRATA__HANDLERS__FILE__LEVEL=ERROR` is `handlers.file.level`. Two
+    /// underscores part the keys, whose case does not matter; a value that reads as a number or truth value is one.
+    /// `STRATA_LOG=warn,shop=debug` sets levels of loggers, in the form of `RUST_LOG`.
+    ///
+    /// # Errors
+    /// A variable leads to no place of the configuration, or `STRATA_LOG` is wrong.
+    pub fn override_from_env(self) -> Result<Self, Error> {
+        let variables = std::env::vars_os();
+        let variables =
+            variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        self.override_with(variables)
+    }
+
+    /// As [`override_from_env`](Self::override_from_env), with other variables than the environment's.
+    ///
+    /// # Errors
+    /// As [`override_from_env`](Self::override_from_env).
+    pub fn override_with(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, Error> {
+        let mut variables: Vec<_> = variables.into_iter().filter(|(name, _)| name.starts_with("STRATA_")).collect();
+        variables.sort();
+        let mut problems = Vec::new();
+        for (name, value) in variables {
+            if let Some(path) = name.strip_prefix("STRATA__") {
+                let keys: Vec<_> = path.split("__").collect();
+                if let Err(message) = put(&mut self.root, &keys, &value) {
+                    problems.push(Problem::new(format!("environment variable {name}"), None, message));
+                }
+            } else if name == "STRATA_LOG"
+                && let Err(error) = self.put_levels(&value)
+            {
+                problems.push(Problem::new("environment variable STRATA_LOG", None, error.to_string()));
+            }
+        }
+        Problems::check(problems)?;
+        Ok(self)
+    }
+
+    /// Levels in the form of `RUST_LOG`.
+    fn put_levels(&mut self, directives: &str) -> Result<(), Error> {
+        let loggers = crate::Loggers::parse(directives)?;
+        // The root's level is WARN where the directives do not say it.
+        let is_level = |item: &str| !item.contains('=') && item.trim().parse::<Severity>().is_ok();
+        let says_root = directives.split(',').any(is_level) || directives.contains("root=");
+        let levels = loggers.declared().into_iter().filter_map(|declared| Some((declared.name, declared.level?)));
+        let levels: Vec<_> = levels.filter(|(name, _)| says_root || !name.is_empty()).collect();
+        self.put(&levels);
+        Ok(())
+    }
+
+    /// Sets levels by name; the root's is empty.
+    #[cfg(feature = "clap")]
+    pub(super) fn with_levels(mut self, levels: &[(String, Severity)]) -> Self {
+        self.put(levels);
+        self
+    }
+
+    fn put(&mut self, levels: &[(String, Severity)]) {
+        for (name, level) in levels {
+            let level = Node::new(Data::Int(level.number().into()));
+            if name.is_empty() {
+                child(&mut self.root, "root").set("level", level);
+                continue;
+            }
+            let loggers = child(&mut self.root, "loggers");
+            let known = loggers.iter().map(|(key, _)| key.text.clone()).find(|key| key.replace("::", ".") == *name);
+            let key = known.unwrap_or_else(|| name.clone());
+            if loggers.get(&key).is_none_or(|node| node.as_map().is_none()) {
+                loggers.set(&key, Node::map([]));
+            }
+            if let Some(map) = loggers.get_mut(&key).and_then(Node::as_map_mut) {
+                map.set("level", level);
+            }
+        }
+    }
+
+    /// As JSON, without places.
+    pub fn to_json(&self) -> String {
+        serde_json::Value::from(&self.root).to_string()
+    }
+}
+
+/// As JSON: equal configurations print the same but for the order of their keys.
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_json())
+    }
+}
+
+/// The same values, wherever they stand.
+impl PartialEq for Config {
+    fn eq(&self, other: &Self) -> bool {
+        self.root == other.root && self.is_ini == other.is_ini
+    }
+}
+
+fn child<'n>(node: &'n mut Node, key: &str) -> &'n mut super::node::Map {
+    if node.as_map().is_none() {
+        node.data = Data::Map(Default::default());
+    }
+    let Data::Map(map) = &mut node.data else { unreachable!("it was just made one") };
+    if map.get(key).is_none_or(|node| node.as_map().is_none()) {
+        map.set(key, Node::map([]));
+    }
+    match map.get_mut(key).map(|node| &mut node.data) {
+        Some(Data::Map(map)) => map,
+        _ => unreachable!("it was just put there"),
+    }
+}
+
+/// The place must be there but for its last key.
+fn put(node: &mut Node, keys: &[&str], value: &str) -> Result<(), String> {
+    let Some((first, rest)) = keys.split_first() else { return Err("expected a key".into()) };
+    if let Data::List(list) = &mut node.data {
+        let count = list.len();
+        let index: usize = first.parse().map_err(|_| format!("expected an index below {count}, got {first:?}"))?;
+        let item = list.get_mut(index).ok_or_else(|| format!("expected an index below {count}, got {index}"))?;
+        if !rest.is_empty() {
+            return put(item, rest, value);
+        }
+        item.data = typed(value);
+        return Ok(());
+    }
+    let Some(map) = node.as_map_mut() else { return Err(format!("there is nothing below, for {first:?}")) };
+    let known = map.0.iter().position(|(key, _)| key.text.eq_ignore_ascii_case(first));
+    match (known, rest) {
+        (Some(index), []) => map.0[index].1.data = typed(value),
+        (Some(index), rest) => return put(&mut map.0[index].1, rest, value),
+        (None, []) => map.set(&first.to_lowercase(), Node::new(typed(value))),
+        (None, _) => {
+            let names: Vec<_> = map.iter().map(|(key, _)| key.text.clone()).collect();
+            let meant = nearest(first, names.iter().map(String::as_str));
+            let meant = meant.map(|meant| format!("; did you mean {meant:?}?")).unwrap_or_default();
+            return Err(format!("there is no key {first:?}{meant}"));
+        }
+    }
+    Ok(())
+}
+
+fn typed(value: &str) -> Data {
+    match value {
+        "true" => Data::Bool(true),
+        "false" => Data::Bool(false),
+        value => value.parse().map_or_else(|_| Data::Str(value.to_owned()), Data::Int),
+    }
+}

@@ -1,0 +1,282 @@
+//! The arguments of a class or factory, by name.
+
+use std::{any::Any, cell::RefCell, collections::BTreeSet, sync::Arc};
+
+use super::{
+    node::{At, Data, Map, Node},
+    problem::Problem,
+    registry::{Object, Registry},
+};
+use crate::{Fields, Severity, sink::StdStream, text::python_repr};
+
+/// The arguments of a class or factory, by name. What is not of the kind that is asked for is noted, told with everything
+/// else that is wrong with the configuration, and counts as absent here; so does a name that nobody asked for.
+///
+/// Made by the configuration, for what is in the [`Registry`].
+pub struct Keywords<'c> {
+    path: String,
+    at: Option<At>,
+    /// What Python calls it in messages.
+    class: String,
+    map: &'c Map,
+    pub(super) registry: &'c Registry,
+    pub(super) exact_levels: bool,
+    asked: RefCell<BTreeSet<String>>,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl<'c> Keywords<'c> {
+    pub(super) fn new(
+        path: impl Into<String>,
+        at: Option<At>,
+        class: &str,
+        map: &'c Map,
+        registry: &'c Registry,
+        exact_levels: bool,
+    ) -> Self {
+        Self {
+            path: path.into(),
+            at,
+            class: class.rsplit('.').next().unwrap_or(class).to_owned(),
+            map,
+            registry,
+            exact_levels,
+            asked: RefCell::default(),
+            problems: RefCell::default(),
+        }
+    }
+
+    /// Where they stand, as in `handlers.file`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether an argument is there, and not `null`.
+    pub fn has(&self, name: &str) -> bool {
+        self.node(name).is_some()
+    }
+
+    pub(super) fn node(&self, name: &str) -> Option<&'c Node> {
+        self.asked.borrow_mut().insert(name.to_owned());
+        self.map.get(name).filter(|node| !node.is_null())
+    }
+
+    /// A text.
+    pub fn text(&self, name: &str) -> Option<String> {
+        let node = self.node(name)?;
+        match &node.data {
+            Data::Str(text) => match self.object::<String>(text) {
+                Some(text) => Some(text.as_ref().clone()),
+                None => Some(text.clone()),
+            },
+            _ => self.expected(name, node, "a text"),
+        }
+    }
+
+    /// A text without which nothing can be made; empty (and a problem is noted) where it is missing.
+    pub fn required(&self, name: &str) -> String {
+        match self.text(name) {
+            Some(text) => text,
+            None => {
+                self.require(name);
+                String::new()
+            }
+        }
+    }
+
+    /// Notes a missing argument.
+    pub(super) fn require(&self, name: &str) {
+        if self.map.get(name).is_none_or(Node::is_null) {
+            let class = &self.class;
+            let python = format!("{class}.__init__() missing 1 required positional argument: {}", python_repr(name));
+            let problem = Problem::new(&self.path, self.at, format!("expected the key {name:?}, which {class} needs"));
+            let written = self.map.iter().map(|(key, _)| &*key.text);
+            self.note(problem.python(python).nearest(name, written));
+        }
+    }
+
+    /// A truth value; numbers are taken as Python takes them.
+    pub fn truth(&self, name: &str) -> Option<bool> {
+        let node = self.node(name)?;
+        match &node.data {
+            Data::Bool(value) => Some(*value),
+            Data::Int(number) => Some(*number != 0),
+            _ => self.expected(name, node, "true or false"),
+        }
+    }
+
+    /// An integer.
+    pub fn integer(&self, name: &str) -> Option<i64> {
+        let node = self.node(name)?;
+        match &node.data {
+            Data::Int(number) => Some(*number),
+            // As Python takes `1e6`: a float that is whole.
+            Data::Float(number) if number.fract() == 0.0 && number.abs() < 9e15 => Some(*number as i64),
+            Data::Str(text) => match self.object::<i64>(text) {
+                Some(number) => Some(*number),
+                None => self.expected(name, node, "an integer"),
+            },
+            _ => self.expected(name, node, "an integer"),
+        }
+    }
+
+    /// An integer that is not negative.
+    pub fn count(&self, name: &str) -> Option<u64> {
+        let number = self.integer(name)?;
+        match u64::try_from(number) {
+            Ok(number) => Some(number),
+            Err(_) => self.expected(name, self.node(name)?, "0 or more"),
+        }
+    }
+
+    /// A number.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        let node = self.node(name)?;
+        match &node.data {
+            Data::Int(number) => Some(*number as f64),
+            Data::Float(number) => Some(*number),
+            _ => self.expected(name, node, "a number"),
+        }
+    }
+
+    /// A level: a name or a number.
+    pub fn level(&self, name: &str) -> Option<Severity> {
+        let node = self.node(name)?;
+        match level(node, self.exact_levels) {
+            Ok(level) => Some(level),
+            Err(mut problem) => {
+                problem.path = format!("{}.{name}", self.path);
+                self.note(problem);
+                None
+            }
+        }
+    }
+
+    /// A list of texts.
+    pub fn texts(&self, name: &str) -> Option<Vec<String>> {
+        let node = self.node(name)?;
+        let Some(list) = node.as_list() else { return self.expected(name, node, "a list of texts") };
+        let texts: Option<Vec<_>> = list.iter().map(|node| node.as_str().map(str::to_owned)).collect();
+        texts.or_else(|| self.expected(name, node, "a list of texts"))
+    }
+
+    /// A mapping as fields: texts, numbers and truth values.
+    pub fn fields(&self, name: &str) -> Option<Fields> {
+        let node = self.node(name)?;
+        let Some(map) = node.as_map() else { return self.expected(name, node, "a mapping") };
+        let mut fields = Fields::new();
+        for (key, node) in map.iter() {
+            match &node.data {
+                Data::Bool(value) => fields.set(key.text.clone(), *value),
+                Data::Int(number) => fields.set(key.text.clone(), *number),
+                Data::Float(number) => fields.set(key.text.clone(), *number),
+                Data::Str(text) => fields.set(key.text.clone(), text),
+                Data::Null => fields.set(key.text.clone(), "None"),
+                _ => {
+                    self.expected::<()>(&format!("{name}.{}", key.text), node, "a text, a number or a truth value");
+                }
+            }
+        }
+        Some(fields)
+    }
+
+    /// Whatever it is.
+    pub fn value(&self, name: &str) -> Option<serde_json::Value> {
+        self.node(name).map(serde_json::Value::from)
+    }
+
+    /// A stream of the process: `ext://sys.stdout` or `ext://sys.stderr`, or their last words alone.
+    pub fn stream(&self, name: &str) -> Option<StdStream> {
+        let node = self.node(name)?;
+        let text = node.as_str()?;
+        match text {
+            "stdout" => return Some(StdStream::stdout()),
+            "stderr" => return Some(StdStream::stderr()),
+            _ => {}
+        }
+        match self.object::<StdStream>(text) {
+            Some(stream) => Some(*stream),
+            None => self.expected(name, node, "ext://sys.stdout or ext://sys.stderr"),
+        }
+    }
+
+    /// An object that was put into the registry under the name behind `ext://`.
+    pub fn registered<T: Any + Send + Sync>(&self, name: &str) -> Option<Arc<T>> {
+        let node = self.node(name)?;
+        let found = node.as_str().and_then(|text| self.object::<T>(text));
+        found.or_else(|| self.expected(name, node, "ext:// and the name of a registered object"))
+    }
+
+    fn object<T: Any + Send + Sync>(&self, text: &str) -> Option<Arc<T>> {
+        let name = text.strip_prefix("ext://")?;
+        let Object(object) = self.registry.find_object(name)?;
+        Arc::clone(object).downcast().ok()
+    }
+
+    /// What somebody else made of them is wrong.
+    pub(super) fn note(&self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// Notes that an argument is not what it should be.
+    pub(super) fn expected<T>(&self, name: &str, node: &Node, what: &str) -> Option<T> {
+        let problem = Problem::new(format!("{}.{name}", self.path), node.at, format!("expected {what}, got {node}"));
+        self.note(problem);
+        None
+    }
+
+    /// Where an argument stands, for a problem of its own.
+    pub(super) fn wrong(&self, name: &str, message: impl Into<String>) -> Problem {
+        let at = self.map.get(name).and_then(|node| node.at).or(self.at);
+        Problem::new(format!("{}.{name}", self.path), at, message)
+    }
+
+    /// All that went wrong, names that nobody asked for among it. `known` are names to suggest.
+    pub(super) fn finish(self, known: &[&str], common: &[&str]) -> Vec<Problem> {
+        let mut problems = self.problems.into_inner();
+        let asked = self.asked.into_inner();
+        for (key, _) in self.map.iter() {
+            if asked.contains(&key.text) || common.contains(&&*key.text) {
+                continue;
+            }
+            let problem =
+                Problem::new(format!("{}.{}", self.path, key.text), key.at, format!("{} has no such key", self.class));
+            let python = if key.text.chars().all(|c| c.is_alphanumeric() || c == '_') {
+                format!("{}.__init__() got an unexpected keyword argument {}", self.class, python_repr(&key.text))
+            } else {
+                format!("Not a valid Python identifier: {}", python_repr(&key.text))
+            };
+            let all = known.iter().chain(common).copied().chain(asked.iter().map(|name| &**name));
+            problems.push(problem.python(python).nearest(&key.text, all));
+        }
+        problems
+    }
+}
+
+/// A level as a configuration has it. `exact`: as Python has it, where case counts.
+pub(super) fn level(node: &Node, exact: bool) -> Result<Severity, Problem> {
+    let wrong = |message: String| Problem::new("", node.at, message);
+    match &node.data {
+        Data::Int(number) => i32::try_from(*number)
+            .map(Severity::new)
+            .map_err(|_| wrong(format!("expected a level of 32 bits, got {number}"))),
+        Data::Str(name) if exact => Severity::from_python(name).map_err(|error| {
+            let names = Severity::python_names();
+            let names = names.iter().map(|(name, _)| *name);
+            wrong(format!("unknown level {name:?}: expected CRITICAL, ERROR, WARNING, INFO, DEBUG, NOTSET or a number"))
+                .python(error.to_string())
+                .nearest(name, names)
+        }),
+        Data::Str(name) => name.parse().map_err(|_| {
+            let names = Severity::names();
+            let names = names.iter().map(|(name, _)| *name);
+            wrong(format!(
+                "unknown level {name:?}: expected CRITICAL, ERROR, WARNING, INFO, DEBUG, TRACE, NOTSET or a number"
+            ))
+            .python(format!("Unknown level: {}", python_repr(name)))
+            .nearest(name, names)
+        }),
+        _ => Err(wrong(format!("expected a level's name or number, got {node}"))
+            .python(format!("Level not an integer or a valid string: {node}"))),
+    }
+}

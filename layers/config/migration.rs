@@ -1,0 +1,247 @@
+//! What becomes of a Python configuration here.
+
+use std::fmt;
+
+use super::{
+    Setup,
+    build::quoted_key,
+    document::Config,
+    node::{Data, Map, Node},
+    registry::HandlerMaker,
+};
+
+/// What of a Python configuration is taken as it is, what is different, and what there is not. Made by
+/// [`Logging::migration_report`](super::Logging::migration_report).
+///
+/// ```
+/// use tracing_strata::config::{Config, Logging, Verdict};
+///
+/// let config = Config::from_yaml("
+/// version: 1
+/// handlers:
+///   mail: {class: myapp.logs.Pager, number: 4711}
+///   out: {class: logging.StreamHandler}
+/// root: {level: INFO, handlers: [out, mail]}
+/// ")?;
+/// let report = Logging::new().migration_report(&config);
+/// let verdict = |path: &str| report.entries().iter().find(|entry| entry.path() == path).unwrap().verdict();
+/// assert_eq!(verdict("handlers.out"), Verdict::Taken);
+/// assert_eq!(verdict("handlers.mail"), Verdict::NotSupported);
+/// println!("{report}");
+/// # Ok::<(), tracing_strata::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct MigrationReport(Vec<Entry>);
+
+/// One part of a configuration.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    path: String,
+    line: Option<usize>,
+    verdict: Verdict,
+    notes: Vec<String>,
+}
+
+/// What becomes of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// It does here what it does in Python.
+    Taken,
+    /// It is taken, and something is different: the notes say what, and why.
+    Changed,
+    /// There is nothing of the kind: the notes say what to do.
+    NotSupported,
+}
+
+impl MigrationReport {
+    /// In the order of the schema: top level, formatters, filters, handlers, loggers.
+    pub fn entries(&self) -> &[Entry] {
+        &self.0
+    }
+
+    /// Whether everything is there in some form.
+    pub fn is_complete(&self) -> bool {
+        self.0.iter().all(|entry| entry.verdict != Verdict::NotSupported)
+    }
+
+    fn add(&mut self, path: String, node: &Node, verdict: Verdict, notes: Vec<String>) {
+        self.0.push(Entry { path, line: node.at.map(|at| at.line), verdict, notes });
+    }
+}
+
+impl Entry {
+    /// Where it stands, as in `handlers.file`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Its line in the source, from 1, where that has lines.
+    pub fn line(&self) -> Option<usize> {
+        self.line
+    }
+
+    /// What becomes of it.
+    pub fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// How it is different, and why; what to do.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Taken => "taken",
+            Self::Changed => "changed",
+            Self::NotSupported => "not supported",
+        })
+    }
+}
+
+/// A line for each part: `changed        handlers.queue (line 12): its listener starts by itself`.
+impl fmt::Display for MigrationReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, entry) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{:<14} {}", entry.verdict, entry.path)?;
+            if let Some(line) = entry.line {
+                write!(f, " (line {line})")?;
+            }
+            if !entry.notes.is_empty() {
+                write!(f, ": {}", entry.notes.join("; "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
+    let mut report = MigrationReport::default();
+    let root = &config.root;
+    let python = setup.as_python;
+    if !python && root.get("disable_existing_loggers").is_none() && !root.get("incremental").is_some_and(Node::is_true)
+    {
+        let note = "false here where it is not given: Python's default, true, silently mutes loggers made before";
+        report.add("disable_existing_loggers".into(), root, Verdict::Changed, vec![note.into()]);
+    }
+    let entries = |section: &str| {
+        let map = root.get(section).and_then(Node::as_map);
+        map.into_iter().flat_map(Map::iter).map(|(key, node)| (key.text.clone(), node)).collect::<Vec<_>>()
+    };
+    for (name, node) in entries("formatters") {
+        let path = format!("formatters.{}", quoted_key(&name));
+        let class = node.get("()").or_else(|| node.get("class")).and_then(Node::as_str).unwrap_or("logging.Formatter");
+        let known = matches!(class, "logging.Formatter" | "Formatter" | "template" | "text" | "json");
+        if !known && !setup.registry.has_formatter(class) {
+            let note = format!(
+                "nothing is registered as {class:?}: implement `Format`, and add it with `Registry::formatter`"
+            );
+            report.add(path, node, Verdict::NotSupported, vec![note]);
+        } else if known && !python {
+            let note = "line breaks and control characters in values are escaped, lines of exceptions are marked: nobody can forge a record";
+            report.add(path, node, Verdict::Changed, vec![note.into()]);
+        } else {
+            report.add(path, node, Verdict::Taken, Vec::new());
+        }
+    }
+    for (name, node) in entries("filters") {
+        let path = format!("filters.{}", quoted_key(&name));
+        let class = node.get("()").and_then(Node::as_str).unwrap_or("logging.Filter");
+        let known =
+            matches!(class, "logging.Filter" | "Filter") || setup.registry.filter_names().any(|name| name == class);
+        if known {
+            report.add(path, node, Verdict::Taken, Vec::new());
+        } else {
+            let note =
+                format!("nothing is registered as {class:?}: write a closure, and add it with `Registry::filter`");
+            report.add(path, node, Verdict::NotSupported, vec![note]);
+        }
+    }
+    for (name, node) in entries("handlers") {
+        let (verdict, notes) = handler(node, setup);
+        report.add(format!("handlers.{}", quoted_key(&name)), node, verdict, notes);
+    }
+    for (name, node) in entries("loggers") {
+        let notes = if name.contains("::") { vec!["the name is split at `::`, too".to_owned()] } else { Vec::new() };
+        let verdict = if notes.is_empty() { Verdict::Taken } else { Verdict::Changed };
+        report.add(format!("loggers.{}", quoted_key(&name)), node, verdict, notes);
+    }
+    if let Some(node) = root.get("root").filter(|node| !node.is_null()) {
+        report.add("root".into(), node, Verdict::Taken, Vec::new());
+    } else if !python {
+        let note = "the root is at WARN and has no handlers: a configuration says all; in Python it keeps what it had";
+        report.add("root".into(), root, Verdict::Changed, vec![note.into()]);
+    }
+    report
+}
+
+fn handler(node: &Node, setup: &Setup) -> (Verdict, Vec<String>) {
+    let class = node.get("()").or_else(|| node.get("class")).and_then(Node::as_str).unwrap_or_default();
+    let class = class.strip_prefix("ext://").unwrap_or(class);
+    let Some(maker) = setup.registry.find_handler(class) else {
+        let note =
+            format!("nothing is registered as {class:?}: implement `Handler`, and add it with `Registry::handler`");
+        return (Verdict::NotSupported, vec![note]);
+    };
+    let HandlerMaker::Class(known) = maker else { return (Verdict::Taken, Vec::new()) };
+    let mut notes = Vec::new();
+    let mut note = |text: &str| notes.push(text.to_owned());
+    let python = setup.as_python;
+    let kind = known.names[0].rsplit('.').next().unwrap_or_default();
+    match kind {
+        "QueueHandler" if !python => {
+            note(
+                "its listener starts by itself; the queue is bounded, and waits where it is full (`strata: {queue: …}`)",
+            );
+            if node.get("respect_handler_level").is_none() {
+                note("levels of its handlers count (respect_handler_level), as they do everywhere else");
+            }
+        }
+        "TimedRotatingFileHandler" if !python => {
+            note(
+                "intervals are those of the clock, so that a restart changes nothing (`strata: {grid: rollover}` is Python's count)",
+            );
+        }
+        "RotatingFileHandler" => note("lengths are counted in bytes, in Python in characters"),
+        "SysLogHandler" if !python => {
+            note("records wait in a queue for a thread that sends; nothing has to listen when it is made")
+        }
+        "SocketHandler" | "DatagramHandler" => note("the pickle has the same attributes, and no globals"),
+        "MemoryHandler" => note("it has a bound in bytes as well (4 MiB)"),
+        "FileHandler" | "WatchedFileHandler" if !python && node.get("mode").and_then(Node::as_str) == Some("w") => {
+            note("after it is closed it goes on appending; in Python, records are dropped");
+        }
+        _ => {}
+    }
+    let encoding = node.get("encoding").and_then(Node::as_str).unwrap_or("utf-8");
+    if super::encoding::Encoding::parse(encoding, None).is_err() {
+        return (Verdict::NotSupported, vec![format!("there is no encoding {encoding:?}")]);
+    }
+    let unknown: Vec<_> = objects(node).into_iter().filter(|name| setup.registry.find_object(name).is_none()).collect();
+    if let Some(name) = unknown.first() {
+        return (
+            Verdict::NotSupported,
+            vec![format!("nothing is registered as ext://{name}: add it with `Registry::object`")],
+        );
+    }
+    (if notes.is_empty() { Verdict::Taken } else { Verdict::Changed }, notes)
+}
+
+/// The names behind `ext://`.
+fn objects(node: &Node) -> Vec<&str> {
+    match &node.data {
+        Data::Str(text) => text.strip_prefix("ext://").into_iter().collect(),
+        Data::List(list) => list.iter().flat_map(objects).collect(),
+        Data::Map(map) => map
+            .iter()
+            .filter(|(key, _)| !matches!(&*key.text, "class" | "()"))
+            .flat_map(|(_, node)| objects(node))
+            .collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,205 @@
+//! A configuration as it was written: values with the place where they stand.
+
+use std::fmt;
+
+/// Line and column in the source, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct At {
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+impl At {
+    /// The place of a byte in a text.
+    pub(super) fn of(text: &str, index: usize) -> Self {
+        let before = &text[..text.floor_char_boundary(index.min(text.len()))];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Self { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Node {
+    pub(super) data: Data,
+    pub(super) at: Option<At>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum Data {
+    #[default]
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Str(String),
+    List(Vec<Node>),
+    Map(Map),
+}
+
+/// In the order of the source; equal whatever the order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Map(pub(super) Vec<(Key, Node)>);
+
+#[derive(Clone, Debug)]
+pub(super) struct Key {
+    pub(super) text: String,
+    pub(super) at: Option<At>,
+}
+
+/// Where it stands does not matter.
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        self.data == other.data
+    }
+}
+
+impl PartialEq for Map {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len() && self.0.iter().all(|(key, node)| other.get(&key.text) == Some(node))
+    }
+}
+
+impl Map {
+    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+        self.0.iter().find(|(known, _)| known.text == key).map(|(_, node)| node)
+    }
+
+    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        self.0.iter_mut().find(|(known, _)| known.text == key).map(|(_, node)| node)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Node)> {
+        self.0.iter().map(|(key, node)| (key, node))
+    }
+
+    pub(super) fn set(&mut self, key: &str, node: Node) {
+        match self.get_mut(key) {
+            Some(known) => *known = node,
+            None => self.0.push((Key { text: key.to_owned(), at: None }, node)),
+        }
+    }
+}
+
+impl Node {
+    pub(super) fn new(data: Data) -> Self {
+        Self { data, at: None }
+    }
+
+    pub(super) fn text(text: impl Into<String>) -> Self {
+        Self::new(Data::Str(text.into()))
+    }
+
+    pub(super) fn map<'k>(entries: impl IntoIterator<Item = (&'k str, Node)>) -> Self {
+        let entries = entries.into_iter().map(|(key, node)| (Key { text: key.to_owned(), at: None }, node));
+        Self::new(Data::Map(Map(entries.collect())))
+    }
+
+    pub(super) fn as_map(&self) -> Option<&Map> {
+        match &self.data {
+            Data::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    pub(super) fn as_map_mut(&mut self) -> Option<&mut Map> {
+        match &mut self.data {
+            Data::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    pub(super) fn as_str(&self) -> Option<&str> {
+        match &self.data {
+            Data::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn as_bool(&self) -> Option<bool> {
+        match self.data {
+            Data::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    pub(super) fn as_list(&self) -> Option<&[Node]> {
+        match &self.data {
+            Data::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+        self.as_map()?.get(key)
+    }
+
+    pub(super) fn is_null(&self) -> bool {
+        self.data == Data::Null
+    }
+
+    /// As Python's `bool()` has it.
+    pub(super) fn is_true(&self) -> bool {
+        match &self.data {
+            Data::Null => false,
+            Data::Bool(value) => *value,
+            Data::Int(number) => *number != 0,
+            Data::Float(number) => *number != 0.0,
+            Data::Str(text) => !text.is_empty(),
+            Data::List(list) => !list.is_empty(),
+            Data::Map(map) => !map.0.is_empty(),
+        }
+    }
+}
+
+/// What a person is told was found.
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.data {
+            Data::Null => f.write_str("null"),
+            Data::Bool(value) => value.fmt(f),
+            Data::Int(number) => number.fmt(f),
+            Data::Float(number) => number.fmt(f),
+            Data::Str(text) => {
+                let short: String = text.chars().take(80).collect();
+                write!(f, "{short:?}{}", if short.len() < text.len() { "…" } else { "" })
+            }
+            Data::List(_) => f.write_str("a list"),
+            Data::Map(_) => f.write_str("a mapping"),
+        }
+    }
+}
+
+impl From<serde_json::Value> for Node {
+    fn from(value: serde_json::Value) -> Self {
+        use serde_json::Value as Json;
+        Self::new(match value {
+            Json::Null => Data::Null,
+            Json::Bool(value) => Data::Bool(value),
+            Json::Number(number) => {
+                number.as_i64().map_or_else(|| Data::Float(number.as_f64().unwrap_or(f64::NAN)), Data::Int)
+            }
+            Json::String(text) => Data::Str(text),
+            Json::Array(list) => Data::List(list.into_iter().map(Self::from).collect()),
+            Json::Object(map) => Data::Map(Map(map
+                .into_iter()
+                .map(|(text, value)| (Key { text, at: None }, Self::from(value)))
+                .collect())),
+        })
+    }
+}
+
+impl From<&Node> for serde_json::Value {
+    fn from(node: &Node) -> Self {
+        match &node.data {
+            Data::Null => Self::Null,
+            Data::Bool(value) => Self::Bool(*value),
+            Data::Int(number) => Self::from(*number),
+            Data::Float(number) => Self::from(*number),
+            Data::Str(text) => Self::String(text.clone()),
+            Data::List(list) => Self::Array(list.iter().map(Self::from).collect()),
+            Data::Map(map) => {
+                Self::Object(map.iter().map(|(key, node)| (key.text.clone(), Self::from(node))).collect())
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `cfg://path`: a part of the configuration itself.
+
+use super::{
+    node::{Data, Node},
+    problem::Problem,
+};
+use crate::text::python_repr;
+
+/// How often a reference may lead to another one.
+const MAX_HOPS: usize = 16;
+
+/// A value with everything in it that `cfg://` stands for. What is under `.` is left as it is.
+pub(super) fn resolved(node: &Node, root: &Node, path: &str, hops: usize) -> Result<Node, Problem> {
+    let data = match &node.data {
+        Data::Str(text) if text.starts_with("cfg://") => {
+            let reference = &text["cfg://".len()..];
+            if hops >= MAX_HOPS {
+                return Err(Problem::new(path, node.at, format!("{text:?} leads back to itself")));
+            }
+            let found = find(root, reference).map_err(|python| {
+                let message = format!("{text:?} leads to no value of the configuration");
+                let keys = root.as_map().into_iter().flat_map(|map| map.iter()).map(|(key, _)| &*key.text);
+                let first = reference.split(['.', '[']).next().unwrap_or_default();
+                Problem::new(path, node.at, message).python(python).nearest(first, keys)
+            })?;
+            let found = resolved(found, root, path, hops + 1)?;
+            return Ok(Node { data: found.data, at: node.at });
+        }
+        Data::List(list) => {
+            let list = list.iter().enumerate();
+            let list = list.map(|(index, node)| resolved(node, root, &format!("{path}[{index}]"), hops));
+            Data::List(list.collect::<Result<_, _>>()?)
+        }
+        Data::Map(map) => {
+            let mut map = map.clone();
+            for (key, node) in &mut map.0 {
+                if key.text != "." {
+                    *node = resolved(node, root, &format!("{path}.{}", key.text), hops)?;
+                }
+            }
+            Data::Map(map)
+        }
+        data => data.clone(),
+    };
+    Ok(Node { data, at: node.at })
+}
+
+/// `word`, then `.name`, `[name]` and `[digits]`. An error is Python's.
+fn find<'r>(root: &'r Node, path: &str) -> Result<&'r Node, String> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let cannot = || format!("Unable to convert {}", python_repr(path));
+    let end = path.find(|c: char| !is_word(c)).unwrap_or(path.len());
+    let (first, mut rest) = path.split_at(end);
+    if first.is_empty() {
+        return Err(cannot());
+    }
+    let mut node = root.get(first).ok_or_else(|| first.to_owned())?;
+    while !rest.is_empty() {
+        let cannot_at = || format!("{} at {}", cannot(), python_repr(rest));
+        let (key, after) = if let Some(name) = rest.strip_prefix('.') {
+            let end = name.find(|c: char| !is_word(c)).unwrap_or(name.len());
+            name.split_at(end)
+        } else if let Some(inside) = rest.strip_prefix('[') {
+            inside.split_once(']').ok_or_else(cannot_at)?
+        } else {
+            return Err(cannot_at());
+        };
+        if key.is_empty() {
+            return Err(cannot_at());
+        }
+        let by_index = || node.as_list()?.get(key.parse::<usize>().ok()?);
+        node = by_index().or_else(|| node.get(key)).ok_or_else(|| key.to_owned())?;
+        rest = after;
+    }
+    Ok(node)
+}

@@ -1,0 +1,238 @@
+//! What a configuration may name: classes, factories and objects, by name and nothing else.
+
+use std::{any::Any, collections::BTreeMap, io, path::Path, sync::Arc};
+
+use super::{
+    classes::{self, Class},
+    formatters::Formatter,
+    keywords::Keywords,
+    sieve::Sieve,
+    slot::Output,
+};
+use crate::{Error, Format, Handler, Record, Severity, sink::StdStream};
+
+/// The names that a configuration may use in `class`, `()` and `ext://`. What is not in here is refused: nothing is ever
+/// looked up elsewhere, so a configuration cannot reach into the program.
+///
+/// [`Registry::new`] has Python's names of everything this crate has, and our short ones; add your own:
+///
+/// ```
+/// use tracing_strata::{Record, config::{Config, Logging, Registry, Sieve}, output::Stream, prelude::*};
+///
+/// let registry = Registry::new()
+///     .filter("shop.NoHealthChecks", |arguments| {
+///         let path = arguments.text("path").unwrap_or_else(|| "/health".to_owned());
+///         Ok(Sieve::decides(move |record: &Record| record.get("path").is_none_or(|value| value.as_str() != Some(&path))))
+///     })
+///     .handler("shop.Loud", |arguments, format| {
+///         let _ = arguments.truth("bell");
+///         Ok(Stream::stderr().format(format).terminator("!\n").boxed())
+///     });
+/// let config = Config::from_yaml("
+/// version: 1
+/// filters: {quiet: {(): shop.NoHealthChecks, path: /ping}}
+/// handlers: {loud: {(): shop.Loud, bell: true, filters: [quiet]}}
+/// root: {handlers: [loud]}
+/// ")?;
+/// let logging = Logging::builder().registry(registry).build(&config)?;
+/// # Ok::<(), tracing_strata::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Registry {
+    handlers: BTreeMap<String, HandlerMaker>,
+    formatters: BTreeMap<String, FormatterMaker>,
+    filters: BTreeMap<String, FilterMaker>,
+    objects: BTreeMap<String, Object>,
+}
+
+#[derive(Clone)]
+pub(super) enum HandlerMaker {
+    Class(&'static Class),
+    Own(Arc<MakeHandler>),
+}
+
+type MakeHandler = dyn Fn(&Keywords<'_>, Box<dyn Format>) -> Result<Box<dyn Handler>, Error> + Send + Sync;
+type FormatterMaker = Arc<dyn Fn(&Keywords<'_>) -> Result<Box<dyn Format>, Error> + Send + Sync>;
+type FilterMaker = Arc<dyn Fn(&Keywords<'_>) -> Result<Sieve, Error> + Send + Sync>;
+
+#[derive(Clone)]
+pub(super) struct Object(pub(super) Arc<dyn Any + Send + Sync>);
+
+/// Makes the name of a rotated file from its default one: an object for `namer` under `.`.
+///
+/// Python: `RotatingFileHandler.namer`.
+pub struct Namer(pub(super) Box<dyn Fn(&str) -> String + Send + Sync>);
+
+impl Namer {
+    /// `name` gets paths such as `/var/log/app.log.1`.
+    pub fn new(name: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self(Box::new(name))
+    }
+}
+
+/// Brings a rotated file to its place: an object for `rotator` under `.`.
+///
+/// Python: `RotatingFileHandler.rotator`.
+pub struct Rotator(pub(super) Box<RotateFile>);
+
+type RotateFile = dyn Fn(&Path, &Path) -> io::Result<()> + Send + Sync;
+
+impl Rotator {
+    /// `rotate` gets the present path and the one to be.
+    pub fn new(rotate: impl Fn(&Path, &Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self(Box::new(rotate))
+    }
+}
+
+impl Registry {
+    /// Everything this crate has, under Python's names and our own.
+    pub fn new() -> Self {
+        let mut registry = Self {
+            handlers: BTreeMap::new(),
+            formatters: BTreeMap::new(),
+            filters: BTreeMap::new(),
+            objects: BTreeMap::new(),
+        };
+        for class in classes::all() {
+            for name in class.names {
+                registry.handlers.insert((*name).to_owned(), HandlerMaker::Class(class));
+            }
+        }
+        registry = registry.object("sys.stdout", StdStream::stdout()).object("sys.stderr", StdStream::stderr());
+        for (name, number) in NUMBERS {
+            registry = registry.object(*name, *number);
+        }
+        for (name, severity) in Severity::python_names() {
+            registry = registry.object(format!("logging.{name}"), i64::from(severity.number()));
+        }
+        registry
+    }
+
+    /// A class or factory of handlers. It gets its arguments, and the format to write with, which ends each record as the
+    /// configuration says (by default with a line break: give the output an empty
+    /// [`terminator`](crate::output::Formatted::terminator)).
+    pub fn handler(
+        mut self,
+        name: impl Into<String>,
+        make: impl Fn(&Keywords<'_>, Box<dyn Format>) -> Result<Box<dyn Handler>, Error> + Send + Sync + 'static,
+    ) -> Self {
+        self.handlers.insert(name.into(), HandlerMaker::Own(Arc::new(make)));
+        self
+    }
+
+    /// A class or factory of formats.
+    pub fn formatter(
+        mut self,
+        name: impl Into<String>,
+        make: impl Fn(&Keywords<'_>) -> Result<Box<dyn Format>, Error> + Send + Sync + 'static,
+    ) -> Self {
+        self.formatters.insert(name.into(), Arc::new(make));
+        self
+    }
+
+    /// A class or factory of filters.
+    pub fn filter(
+        mut self,
+        name: impl Into<String>,
+        make: impl Fn(&Keywords<'_>) -> Result<Sieve, Error> + Send + Sync + 'static,
+    ) -> Self {
+        self.filters.insert(name.into(), Arc::new(make));
+        self
+    }
+
+    /// A plain decision, as Python takes a callable for a filter.
+    pub fn decision(self, name: impl Into<String>, passes: impl Fn(&Record) -> bool + Send + Sync + 'static) -> Self {
+        let sieve = Sieve::decides(passes);
+        self.filter(name, move |_| Ok(sieve.clone()))
+    }
+
+    /// An object behind `ext://name`: a number (`i64`), a text (`String`), a [`StdStream`], or what a class of yours asks
+    /// for with [`Keywords::registered`].
+    pub fn object(mut self, name: impl Into<String>, object: impl Any + Send + Sync) -> Self {
+        self.objects.insert(name.into(), Object(Arc::new(object)));
+        self
+    }
+
+    pub(super) fn find_handler(&self, name: &str) -> Option<&HandlerMaker> {
+        self.handlers.get(name)
+    }
+
+    pub(super) fn handler_names(&self) -> impl Iterator<Item = &str> {
+        self.handlers.keys().map(String::as_str)
+    }
+
+    pub(super) fn find_object(&self, name: &str) -> Option<&Object> {
+        self.objects.get(name)
+    }
+
+    pub(super) fn make_formatter(&self, name: &str, keywords: &Keywords<'_>) -> Option<Result<Formatter, Error>> {
+        let make = self.formatters.get(name)?;
+        Some(make(keywords).map(|format| Formatter::Own(format.into())))
+    }
+
+    pub(super) fn has_formatter(&self, name: &str) -> bool {
+        self.formatters.contains_key(name)
+    }
+
+    pub(super) fn formatter_names(&self) -> impl Iterator<Item = &str> {
+        self.formatters.keys().map(String::as_str)
+    }
+
+    pub(super) fn make_filter(&self, name: &str, keywords: &Keywords<'_>) -> Option<Result<Sieve, Error>> {
+        Some(self.filters.get(name)?(keywords))
+    }
+
+    pub(super) fn filter_names(&self) -> impl Iterator<Item = &str> {
+        self.filters.keys().map(String::as_str)
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl HandlerMaker {
+    pub(super) fn own(make: &MakeHandler, keywords: &Keywords<'_>, format: Box<dyn Format>) -> Result<Output, Error> {
+        make(keywords, format).map(Output::plain)
+    }
+}
+
+/// Python's `socket.SOCK_*` and `SysLogHandler.LOG_*`.
+const NUMBERS: &[(&str, i64)] = &[
+    ("socket.SOCK_STREAM", 1),
+    ("socket.SOCK_DGRAM", 2),
+    ("logging.handlers.SysLogHandler.LOG_EMERG", 0),
+    ("logging.handlers.SysLogHandler.LOG_ALERT", 1),
+    ("logging.handlers.SysLogHandler.LOG_CRIT", 2),
+    ("logging.handlers.SysLogHandler.LOG_ERR", 3),
+    ("logging.handlers.SysLogHandler.LOG_WARNING", 4),
+    ("logging.handlers.SysLogHandler.LOG_NOTICE", 5),
+    ("logging.handlers.SysLogHandler.LOG_INFO", 6),
+    ("logging.handlers.SysLogHandler.LOG_DEBUG", 7),
+    ("logging.handlers.SysLogHandler.LOG_KERN", 0),
+    ("logging.handlers.SysLogHandler.LOG_USER", 1),
+    ("logging.handlers.SysLogHandler.LOG_MAIL", 2),
+    ("logging.handlers.SysLogHandler.LOG_DAEMON", 3),
+    ("logging.handlers.SysLogHandler.LOG_AUTH", 4),
+    ("logging.handlers.SysLogHandler.LOG_SYSLOG", 5),
+    ("logging.handlers.SysLogHandler.LOG_LPR", 6),
+    ("logging.handlers.SysLogHandler.LOG_NEWS", 7),
+    ("logging.handlers.SysLogHandler.LOG_UUCP", 8),
+    ("logging.handlers.SysLogHandler.LOG_CRON", 9),
+    ("logging.handlers.SysLogHandler.LOG_AUTHPRIV", 10),
+    ("logging.handlers.SysLogHandler.LOG_FTP", 11),
+    ("logging.handlers.SysLogHandler.LOG_NTP", 12),
+    ("logging.handlers.SysLogHandler.LOG_SECURITY", 13),
+    ("logging.handlers.SysLogHandler.LOG_CONSOLE", 14),
+    ("logging.handlers.SysLogHandler.LOG_SOLCRON", 15),
+    ("logging.handlers.SysLogHandler.LOG_LOCAL0", 16),
+    ("logging.handlers.SysLogHandler.LOG_LOCAL1", 17),
+    ("logging.handlers.SysLogHandler.LOG_LOCAL2", 18),
+    ("logging.handlers.SysLogHandler.LOG_LOCAL3", 19),
+    ("logging.handlers.SysLogHandler.LOG_LOCAL4", 20),
+    ("logging.handlers.SysLogHandler.LOG_LOCAL5", 21),
+    ("logging.handlers.SysLogHandler.LOG_LOCAL6", 22),
+    ("logging.handlers.SysLogHandler.LOG_LOCAL7", 23),
+];

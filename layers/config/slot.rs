@@ -1,0 +1,330 @@
+//! A handler under its name: level, filters, format and output, each replaceable while records come.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering},
+};
+
+use arc_swap::ArcSwap;
+
+use super::{
+    encoding::Encoding,
+    formatters::Formatter,
+    sieve::{self, Sieve},
+};
+use crate::{Error, Format, Handler, Outcome, Record, Severity, trap::Ledger};
+
+/// Where a handler's records end, and what else can be done with it.
+pub(super) struct Output {
+    pub(super) handler: Box<dyn Handler>,
+    pub(super) control: Box<dyn Control>,
+}
+
+impl Output {
+    pub(super) fn new(handler: impl Handler, control: impl Control) -> Self {
+        Self { handler: handler.boxed(), control: Box::new(control) }
+    }
+
+    /// A handler that can do no more than every handler.
+    pub(super) fn plain(handler: impl Handler) -> Self {
+        Self::new(handler, ())
+    }
+}
+
+/// What only some handlers can do.
+pub(super) trait Control: Send + Sync + 'static {
+    /// Lets go of files and connections. False: it takes no more records.
+    fn close(&self) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    fn rollover(&self) -> Option<Result<(), Error>> {
+        None
+    }
+
+    /// How many records it holds.
+    fn held(&self) -> Option<usize> {
+        None
+    }
+
+    /// Takes another target, or none.
+    fn set_target(&self, target: Option<Target>) -> bool {
+        drop(target);
+        false
+    }
+
+    /// Starts or stops a queue's listener.
+    fn listen(&self, on: bool) -> Option<Result<(), Error>> {
+        let _ = on;
+        None
+    }
+
+    fn listens(&self) -> Option<bool> {
+        None
+    }
+
+    /// Once the configuration counts: what must not happen before, such as emptying a file.
+    fn begin(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl Control for () {}
+
+/// A handler under its name.
+pub(super) struct Slot {
+    pub(super) name: String,
+    least: AtomicI32,
+    sieves: ArcSwap<Vec<Sieve>>,
+    output: ArcSwap<Output>,
+    pub(super) dress: Arc<Dress>,
+    /// Whether handlers after this one see what its filters change.
+    shares: bool,
+    is_closed: AtomicBool,
+    ledger: OnceLock<Arc<Ledger>>,
+    /// How many handlers hand records to it.
+    pub(super) fed_by: AtomicUsize,
+}
+
+impl Slot {
+    pub(super) fn new(name: &str, output: Output, dress: Arc<Dress>, shares: bool) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.to_owned(),
+            least: AtomicI32::new(Severity::ALL.number()),
+            sieves: ArcSwap::default(),
+            output: ArcSwap::from_pointee(output),
+            dress,
+            shares,
+            is_closed: AtomicBool::new(false),
+            ledger: OnceLock::new(),
+            fed_by: AtomicUsize::new(0),
+        })
+    }
+
+    pub(super) fn set_level(&self, least: Severity) {
+        self.least.store(least.number(), Ordering::Relaxed);
+    }
+
+    pub(super) fn least_level(&self) -> Severity {
+        Severity::new(self.least.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn sieves(&self) -> Arc<Vec<Sieve>> {
+        self.sieves.load_full()
+    }
+
+    pub(super) fn set_sieves(&self, sieves: Vec<Sieve>) {
+        self.sieves.store(Arc::new(sieves));
+    }
+
+    pub(super) fn output(&self) -> Arc<Output> {
+        self.output.load_full()
+    }
+
+    /// Puts another output in place. Records that are on their way end in the old one.
+    pub(super) fn set_output(&self, output: Output) -> Arc<Output> {
+        if let Some(ledger) = self.ledger.get() {
+            output.handler.attach(ledger);
+        }
+        self.is_closed.store(false, Ordering::Relaxed);
+        self.output.swap(Arc::new(output))
+    }
+
+    /// Flushes, then lets go of what is open.
+    pub(super) fn close(&self) -> Result<(), Error> {
+        let output = self.output.load_full();
+        let flushed = output.handler.flush();
+        let goes_on = output.control.close()?;
+        self.is_closed.store(!goes_on, Ordering::Relaxed);
+        flushed
+    }
+
+    /// What comes from a handler in front of it: its filters are asked, its level is not.
+    fn take(&self, record: &Record, with_level: bool) -> Result<Outcome, Error> {
+        if with_level && record.severity().number() < self.least.load(Ordering::Relaxed) {
+            return Ok(Outcome::Filtered);
+        }
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Ok(Outcome::Dropped);
+        }
+        let sieves = self.sieves.load();
+        if sieves.is_empty() {
+            return self.output.load().handler.handle(record);
+        }
+        let (passes, changed) = sieve::pass(&sieves, record, self.shares);
+        if !passes {
+            return Ok(Outcome::Filtered);
+        }
+        self.output.load().handler.handle(changed.as_deref().unwrap_or(record))
+    }
+}
+
+impl Handler for Slot {
+    #[inline]
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        if !sieve::is_on_its_way() {
+            return self.take(record, true);
+        }
+        match sieve::take_changed() {
+            None => self.take(record, true),
+            // It goes on to the handlers after this one, with what this one's filters make of it.
+            Some(changed) => self.take_changed(changed),
+        }
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        self.output.load_full().handler.flush()
+    }
+
+    fn attach(&self, ledger: &Arc<Ledger>) {
+        self.ledger.get_or_init(|| Arc::clone(ledger));
+        self.output.load_full().handler.attach(ledger);
+    }
+
+    #[inline]
+    fn keeps(&self) -> bool {
+        self.output.load().handler.keeps()
+    }
+
+    fn least(&self) -> Severity {
+        self.least_level()
+    }
+
+    fn default_name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Slot {
+    fn take_changed(&self, changed: Box<Record>) -> Result<Outcome, Error> {
+        // Handlers write; a record that is born meanwhile is on a way of its own.
+        sieve::put_changed(Some(changed.clone()));
+        self.take(&changed, true)
+    }
+}
+
+/// A handler as the target of another one: its level counts only where that is asked for.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) slot: Arc<Slot>,
+    pub(super) with_level: bool,
+}
+
+impl Handler for Target {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        self.slot.take(record, self.with_level)
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        self.slot.flush()
+    }
+
+    fn attach(&self, ledger: &Arc<Ledger>) {
+        Handler::attach(&*self.slot, ledger);
+    }
+
+    fn default_name(&self) -> String {
+        self.slot.name.clone()
+    }
+}
+
+/// How a handler's records look: the format, what ends them, and in which encoding; replaceable while records come.
+pub(super) struct Dress {
+    worn: ArcSwap<Worn>,
+    terminal: AtomicBool,
+}
+
+#[derive(Clone)]
+struct Worn {
+    format: Arc<dyn Format>,
+    formatter: Formatter,
+    terminator: Arc<str>,
+    encoding: Encoding,
+}
+
+impl Dress {
+    pub(super) fn new(formatter: Formatter, terminator: &str, encoding: Encoding) -> Arc<Self> {
+        let format = formatter.format(false);
+        let worn = Worn { format, formatter, terminator: terminator.into(), encoding };
+        Arc::new(Self { worn: ArcSwap::from_pointee(worn), terminal: AtomicBool::new(false) })
+    }
+
+    pub(super) fn set_formatter(&self, formatter: &Formatter) {
+        let format = formatter.format(self.terminal.load(Ordering::Relaxed));
+        self.change(|worn| (worn.format, worn.formatter) = (Arc::clone(&format), formatter.clone()));
+    }
+
+    pub(super) fn set_terminator(&self, terminator: &str) {
+        self.change(|worn| worn.terminator = terminator.into());
+    }
+
+    pub(super) fn set_encoding(&self, encoding: Encoding) {
+        self.change(|worn| worn.encoding = encoding);
+    }
+
+    fn change(&self, change: impl Fn(&mut Worn)) {
+        self.worn.rcu(|worn| {
+            let mut worn = Worn::clone(worn);
+            change(&mut worn);
+            worn
+        });
+    }
+
+    /// The format with what ends a record, for outputs of bytes.
+    pub(super) fn lines(self: &Arc<Self>) -> Box<dyn Format> {
+        Box::new(Lines(Arc::clone(self)))
+    }
+
+    /// The format alone.
+    pub(super) fn texts(self: &Arc<Self>) -> Box<dyn Format> {
+        Box::new(Texts(Arc::clone(self)))
+    }
+
+    fn adapt(&self, terminal: bool) {
+        self.terminal.store(terminal, Ordering::Relaxed);
+        let formatter = self.worn.load().formatter.clone();
+        self.set_formatter(&formatter);
+    }
+}
+
+struct Lines(Arc<Dress>);
+
+impl Format for Lines {
+    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+        let worn = self.0.worn.load();
+        worn.format.format(record, out)?;
+        out.push_str(&worn.terminator);
+        Ok(())
+    }
+
+    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
+        let worn = self.0.worn.load();
+        let start = out.len();
+        worn.format.format_bytes(record, out)?;
+        match worn.terminator.as_bytes() {
+            [byte] => out.push(*byte),
+            bytes => out.extend_from_slice(bytes),
+        }
+        worn.encoding.encode(out, start)
+    }
+
+    fn adapt(&mut self, terminal: bool) {
+        self.0.adapt(terminal);
+    }
+}
+
+struct Texts(Arc<Dress>);
+
+impl Format for Texts {
+    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+        self.0.worn.load().format.format(record, out)
+    }
+
+    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
+        self.0.worn.load().format.format_bytes(record, out)
+    }
+
+    fn adapt(&mut self, terminal: bool) {
+        self.0.adapt(terminal);
+    }
+}

@@ -1,0 +1,31 @@
+//! Texts → nodes.
+
+mod ini;
+mod json;
+mod literal;
+mod toml;
+pub(super) mod variables;
+mod yaml;
+
+use super::{node::Node, problem::Problem};
+
+pub(super) use self::{ini::Ini, literal::literal};
+
+/// How a text is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Syntax {
+    Json,
+    Yaml,
+    Toml,
+}
+
+/// How deep a configuration may be: a text must not be able to use up the stack.
+const MAX_DEPTH: usize = 64;
+
+pub(super) fn parse(text: &str, syntax: Syntax) -> Result<Node, Problem> {
+    match syntax {
+        Syntax::Json => json::parse(text),
+        Syntax::Yaml => yaml::parse(text),
+        Syntax::Toml => toml::parse(text),
+    }
+}

@@ -1,0 +1,172 @@
+//! What the names in a template stand for.
+
+use std::time::UNIX_EPOCH;
+
+use super::{Compiled, Shown};
+use crate::{Record, record::Tag, text::python_repr};
+
+pub(super) const NAMES: &[&str] = &[
+    "name",
+    "msg",
+    "args",
+    "levelname",
+    "levelno",
+    "pathname",
+    "filename",
+    "module",
+    "exc_info",
+    "exc_text",
+    "stack_info",
+    "lineno",
+    "funcName",
+    "created",
+    "msecs",
+    "relativeCreated",
+    "thread",
+    "threadName",
+    "processName",
+    "process",
+    "taskName",
+    "message",
+    "asctime",
+];
+
+#[derive(Debug)]
+pub(super) enum Attribute {
+    Name,
+    Message,
+    LevelName,
+    LevelNumber,
+    Path,
+    File,
+    Module,
+    Line,
+    Function,
+    Created,
+    Milliseconds,
+    Relative,
+    Time,
+    Thread,
+    ThreadName,
+    Process,
+    ProcessName,
+    ExceptionText,
+    Stack,
+    Arguments,
+    None,
+    TraceId(Tag),
+    SpanId(Tag),
+    Spans(Tag),
+    Other(Box<str>, Tag),
+}
+
+impl Attribute {
+    pub(super) fn by_name(name: &str) -> Self {
+        let tag = Tag::of(name);
+        match name {
+            "name" => Self::Name,
+            "message" | "msg" => Self::Message,
+            "levelname" => Self::LevelName,
+            "levelno" => Self::LevelNumber,
+            "pathname" => Self::Path,
+            "filename" => Self::File,
+            "module" => Self::Module,
+            "lineno" => Self::Line,
+            "funcName" => Self::Function,
+            "created" => Self::Created,
+            "msecs" => Self::Milliseconds,
+            "relativeCreated" => Self::Relative,
+            "asctime" => Self::Time,
+            "thread" => Self::Thread,
+            "threadName" => Self::ThreadName,
+            "process" => Self::Process,
+            "processName" => Self::ProcessName,
+            "exc_text" => Self::ExceptionText,
+            "stack_info" => Self::Stack,
+            "args" => Self::Arguments,
+            "exc_info" | "taskName" => Self::None,
+            "trace_id" => Self::TraceId(tag),
+            "span_id" => Self::SpanId(tag),
+            "spans" => Self::Spans(tag),
+            name => Self::Other(name.into(), tag),
+        }
+    }
+
+    /// # Errors
+    /// The record does not have it, nor is there a default.
+    #[inline]
+    pub(super) fn of<'r>(&self, record: &'r Record, compiled: &'r Compiled) -> Result<Shown<'r>, String> {
+        Ok(match self {
+            Self::Name => Shown::Str(match record.target() {
+                "" => "root",
+                target => target,
+            }),
+            Self::Message => Shown::Str(record.message()),
+            Self::LevelName => {
+                let severity = record.severity();
+                let own = || severity.name().filter(|_| !compiled.as_python);
+                severity.python_name().or_else(own).map_or(Shown::Level(severity.number()), Shown::Str)
+            }
+            Self::LevelNumber => Shown::Int(record.severity().number().into()),
+            Self::Path => Shown::Str(record.file().unwrap_or_default()),
+            Self::File => Shown::Str(record.file_name().unwrap_or_default()),
+            Self::Module => Shown::Str(record.module().unwrap_or_default()),
+            Self::Line => Shown::Int(record.line().unwrap_or_default().into()),
+            Self::Function => {
+                let span = || record.spans().next().map(|span| span.name());
+                Shown::Str(record.function().or_else(span).unwrap_or_default())
+            }
+            Self::Created => Shown::Float(match record.time().duration_since(UNIX_EPOCH) {
+                Ok(after) => after.as_secs_f64(),
+                Err(before) => -before.duration().as_secs_f64(),
+            }),
+            Self::Milliseconds => {
+                let (_, _, nanos) = compiled.asctime.zone.local_seconds(record.time());
+                Shown::Float(f64::from(nanos / 1_000_000))
+            }
+            Self::Relative => Shown::Float(record.uptime().as_nanos() as f64 / 1e6),
+            Self::Time => Shown::Time,
+            Self::Thread => Shown::Int(record.thread_id().into()),
+            Self::ThreadName => Shown::Str(record.thread_name().unwrap_or_default()),
+            Self::Process => Shown::Int(record.process_id().into()),
+            Self::ProcessName => Shown::Str(record.process_name()),
+            Self::ExceptionText => record.error().map_or(Shown::None, |_| Shown::Exception),
+            Self::Stack => record.stack().map_or(Shown::None, Shown::Str),
+            Self::Arguments => Shown::Tuple,
+            Self::None => Shown::None,
+            Self::TraceId(tag) => {
+                return special("trace_id", *tag, record, compiled, |record| {
+                    record.trace().map(|trace| Shown::Hex(trace.trace_id(), 32))
+                });
+            }
+            Self::SpanId(tag) => {
+                return special("span_id", *tag, record, compiled, |record| {
+                    record.trace().map(|trace| Shown::Hex(trace.span_id().into(), 16))
+                });
+            }
+            Self::Spans(tag) => return special("spans", *tag, record, compiled, |_| Some(Shown::Spans)),
+            Self::Other(name, tag) => {
+                let found = record.get_tagged(name, *tag).or_else(|| compiled.default(name, *tag));
+                return found.map(Shown::from).ok_or_else(|| missing(name));
+            }
+        })
+    }
+}
+
+/// A name of ours: a field that is called so comes first.
+fn special<'r>(
+    name: &str,
+    tag: Tag,
+    record: &'r Record,
+    compiled: &'r Compiled,
+    own: impl FnOnce(&'r Record) -> Option<Shown<'r>>,
+) -> Result<Shown<'r>, String> {
+    let field = record.get_tagged(name, tag).map(Shown::from);
+    let default = || compiled.default(name, tag).map(Shown::from);
+    field.or_else(|| own(record)).or_else(default).ok_or_else(|| missing(name))
+}
+
+#[cold]
+fn missing(name: &str) -> String {
+    format!("Formatting field not found in record: {}", python_repr(name))
+}

@@ -1,0 +1,79 @@
+//! `$name` and `${name}`: Python's `string.Template`.
+
+use super::{Attribute, Field, Piece, Spec, push_literal};
+
+/// What follows a `$`: its end, and the name if it is one.
+enum Found<'f> {
+    Dollar,
+    Name(&'f str, usize),
+    Nothing,
+}
+
+fn after_dollar(rest: &str) -> Found<'_> {
+    if rest.starts_with('$') {
+        return Found::Dollar;
+    }
+    if let Some(inside) = rest.strip_prefix('{') {
+        let name = name(inside);
+        return match inside[name.len()..].starts_with('}') && !name.is_empty() {
+            true => Found::Name(name, name.len() + 2),
+            false => Found::Nothing,
+        };
+    }
+    match name(rest) {
+        "" => Found::Nothing,
+        name => Found::Name(name, name.len()),
+    }
+}
+
+/// `[_a-zA-Z][_a-zA-Z0-9]*`
+fn name(text: &str) -> &str {
+    if !text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        return "";
+    }
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+    &text[..end]
+}
+
+pub(super) fn validate(format: &str) -> Result<(), String> {
+    let mut rest = format;
+    let mut fields = 0;
+    while let Some(at) = rest.find('$') {
+        rest = &rest[at + 1..];
+        match after_dollar(rest) {
+            Found::Dollar => rest = &rest[1..],
+            Found::Name(_, end) => {
+                rest = &rest[end..];
+                fields += 1;
+            }
+            Found::Nothing => return Err("invalid format: bare '$' not allowed".into()),
+        }
+    }
+    if fields == 0 { Err("invalid format: no fields".into()) } else { Ok(()) }
+}
+
+pub(super) fn compile(format: &str, pieces: &mut Vec<Piece>) -> Result<(), String> {
+    let mut rest = format;
+    while let Some(at) = rest.find('$') {
+        push_literal(pieces, &rest[..at]);
+        rest = &rest[at + 1..];
+        match after_dollar(rest) {
+            Found::Dollar => {
+                push_literal(pieces, "$");
+                rest = &rest[1..];
+            }
+            Found::Name(name, end) => {
+                pieces.push(Piece::Field(Field { attribute: Attribute::by_name(name), spec: Spec::Plain }));
+                rest = &rest[end..];
+            }
+            Found::Nothing => {
+                let before = &format[..format.len() - rest.len() - 1];
+                let line = before.matches('\n').count() + 1;
+                let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+                return Err(format!("Invalid placeholder in string: line {line}, col {column}"));
+            }
+        }
+    }
+    push_literal(pieces, rest);
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Values on their way into a line.
+
+use super::{Compiled, number};
+use crate::{Record, Value, format::outermost_first};
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shown<'r> {
+    None,
+    /// Python's `args`, which are merged into the message here.
+    Tuple,
+    Str(&'r str),
+    Bool(bool),
+    Int(i128),
+    /// Above what `Int` holds.
+    Huge(u128),
+    Float(f64),
+    Bytes(&'r [u8]),
+    /// A severity without a name.
+    Level(i32),
+    /// The record's time, as the template writes it.
+    Time,
+    /// The record's first error.
+    Exception,
+    /// The names of the record's spans.
+    Spans,
+    /// So many hexadecimal digits.
+    Hex(u128, u8),
+    Error(crate::record::ErrorChain<'r>),
+}
+
+impl<'r> From<Value<'r>> for Shown<'r> {
+    #[inline]
+    fn from(value: Value<'r>) -> Self {
+        match value {
+            Value::Bool(value) => Self::Bool(value),
+            Value::I64(number) => Self::Int(number.into()),
+            Value::U64(number) => Self::Int(number.into()),
+            Value::I128(number) => Self::Int(number),
+            Value::U128(number) => i128::try_from(number).map_or(Self::Huge(number), Self::Int),
+            Value::F64(number) => Self::Float(number),
+            Value::Str(text) | Value::Rendered(text) => Self::Str(text),
+            Value::Bytes(bytes) => Self::Bytes(bytes),
+            Value::Error(chain) => Self::Error(chain),
+        }
+    }
+}
+
+impl Shown<'_> {
+    /// As Python's `str()` has it.
+    #[inline]
+    pub(super) fn push(self, compiled: &Compiled, record: &Record, out: &mut String) {
+        match self {
+            Self::None => out.push_str("None"),
+            Self::Tuple => out.push_str("()"),
+            Self::Str(text) => out.push_str(text),
+            Self::Bool(true) => out.push_str("True"),
+            Self::Bool(false) => out.push_str("False"),
+            Self::Int(number) => number::push_int(number, out),
+            Self::Huge(number) => out.push_str(itoa::Buffer::new().format(number)),
+            Self::Float(number) => number::push_repr(number, out),
+            Self::Bytes(bytes) => bytes.iter().for_each(|byte| push_byte(*byte, out)),
+            Self::Level(number) => {
+                out.push_str("Level ");
+                out.push_str(itoa::Buffer::new().format(number));
+            }
+            Self::Time => compiled.push_asctime(record.time(), out),
+            Self::Exception => push_exception(record, out),
+            Self::Spans => {
+                for (index, span) in outermost_first(record).enumerate() {
+                    if index > 0 {
+                        out.push(':');
+                    }
+                    out.push_str(span.name());
+                }
+            }
+            Self::Hex(number, digits) => {
+                for digit in (0..digits).rev() {
+                    let value = (number >> (4 * u32::from(digit))) as u32 & 15;
+                    out.push(char::from_digit(value, 16).unwrap_or('0'));
+                }
+            }
+            Self::Error(chain) => {
+                out.push_str(chain.message());
+                for cause in chain.causes() {
+                    out.push_str(": ");
+                    out.push_str(cause);
+                }
+            }
+        }
+    }
+
+    /// What Python would call its type.
+    pub(super) fn type_name(self) -> &'static str {
+        match self {
+            Self::None => "NoneType",
+            Self::Tuple => "tuple",
+            Self::Bool(_) => "bool",
+            Self::Int(_) | Self::Huge(_) => "int",
+            Self::Float(_) => "float",
+            _ => "str",
+        }
+    }
+}
+
+fn push_byte(byte: u8, out: &mut String) {
+    out.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')));
+}
+
+/// The record's first error as Python prints a chain without frames: the first cause first.
+pub(super) fn push_exception(record: &Record, out: &mut String) {
+    let Some(chain) = record.error() else { return };
+    for (index, (type_name, message)) in chain.links_with_types().rev().enumerate() {
+        if index > 0 {
+            out.push_str("\n\nThe above exception was the direct cause of the following exception:\n\n");
+        }
+        match type_name {
+            None => out.push_str(message),
+            Some(type_name) => {
+                out.push_str(type_name);
+                if !message.is_empty() {
+                    out.push_str(": ");
+                    out.push_str(message);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! All loggers at once, for whoever declares them.
+
+use std::sync::Arc;
+
+use super::{Loggers, name, tree::Node};
+use crate::{Error, Severity, Shared, filter::Filter};
+
+/// What is set on one logger.
+#[derive(Clone)]
+pub(crate) struct Declared {
+    /// With dots; empty for the root.
+    pub(crate) name: String,
+    pub(crate) level: Option<Severity>,
+    pub(crate) propagate: bool,
+    pub(crate) disabled: bool,
+    pub(crate) handlers: Vec<Shared>,
+    pub(crate) filters: Vec<Arc<dyn Filter>>,
+}
+
+impl Declared {
+    pub(crate) fn new(name: &str) -> Result<Self, Error> {
+        let node = Node::default();
+        Ok(Self {
+            name: name::checked(name)?.into_owned(),
+            level: None,
+            propagate: node.propagate,
+            disabled: false,
+            handlers: Vec::new(),
+            filters: Vec::new(),
+        })
+    }
+}
+
+impl Loggers {
+    /// All loggers as they are, the root first.
+    pub(crate) fn declared(&self) -> Vec<Declared> {
+        let tree = self.0.read();
+        let declared = |(name, node): (&str, &Node)| Declared {
+            name: name.to_owned(),
+            level: node.level,
+            propagate: node.propagate,
+            disabled: node.disabled,
+            handlers: node.handlers.clone(),
+            filters: node.filters.clone(),
+        };
+        tree.iter().map(declared).collect()
+    }
+
+    /// Replaces all loggers at once; [`disable`](Self::disable) and the last resort stay. The root always exists.
+    ///
+    /// # Errors
+    /// There are too many; then nothing is changed.
+    pub(crate) fn declare(&self, all: Vec<Declared>) -> Result<Former, Error> {
+        let nodes = all.into_iter().map(|declared| {
+            let Declared { name, level, propagate, disabled, handlers, filters } = declared;
+            (name, Node { level, propagate, disabled, handlers, filters })
+        });
+        let nodes: Vec<_> = nodes.collect();
+        self.change_levels(|tree| tree.replace(nodes)).map(Former)
+    }
+}
+
+/// The loggers as they were, to be dropped when nothing is locked any more: handlers and filters are somebody else's code.
+#[must_use = "drop it when nothing is locked"]
+#[expect(dead_code, reason = "its end is all that matters")]
+pub(crate) struct Former(std::collections::BTreeMap<Box<str>, Node>);

@@ -1,0 +1,218 @@
+//! What is wrong is told at once, with its place, and changes nothing.
+
+use tracing_strata::{
+    Severity,
+    config::{Config, Logging, Problems},
+};
+
+use super::{Dir, Kept, refused, with};
+
+#[test]
+fn t65_everything_that_is_wrong_is_told_with_its_place_and_a_suggestion() {
+    let wrong = "\
+version: 1
+formaters: {}
+formatters:
+  line: {format: '{message}'}
+  brace: {format: '{mesage', style: '{'}
+handlers:
+  file: {class: logging.FileHandlr, filename: x.log}
+  out: {class: logging.StreamHandler, steam: ext://sys.stdout, level: INOF, formatter: lin}
+  nofile: {class: logging.FileHandler, filname: x.log}
+  big: {class: logging.handlers.RotatingFileHandler, filename: /no/such/dir/x.log, maxBytes: 10MB}
+  mem: {class: memory, capacity: 3, target: oot}
+loggers:
+  shop: {level: 7, handlers: [fiel], propagte: false, filters: [x]}
+root: {level: LOUD, handlers: [out, nope]}
+";
+    let told = refused(&Logging::new(), wrong);
+    let expected = [
+        "formaters (line 2, column 1): there is no such key, and no cfg:// leads to it; did you mean \"formatters\"?",
+        "formatters.line.format (line 4, column 18): Invalid format '{message}' for '%' style",
+        "formatters.brace.format (line 5, column 19): invalid format: expected '}' before end of string",
+        "handlers.big.maxBytes (line 10, column 94): expected an integer, got \"10MB\"",
+        "handlers.file.class (line 7, column 17): no handler is registered as \"logging.FileHandlr\"; did you mean \"logging.FileHandler\"?",
+        "handlers.nofile (line 9, column 3): expected the key \"filename\", which FileHandler needs; did you mean \"filname\"?",
+        "handlers.nofile.filname (line 9, column 40): FileHandler has no such key; did you mean \"filename\"?",
+        "handlers.out.formatter (line 8, column 88): there is no formatter \"lin\"; did you mean \"line\"?",
+        "handlers.out.level (line 8, column 71): unknown level \"INOF\": expected CRITICAL, ERROR, WARNING, INFO, DEBUG, TRACE, NOTSET or a number; did you mean \"INFO\"?",
+        "handlers.out.steam (line 8, column 39): StreamHandler has no such key; did you mean \"stream\"?",
+        "handlers.mem.target (line 11, column 45): there is no handler \"oot\"; did you mean \"out\"?",
+        "loggers.shop.handlers[0] (line 13, column 31): there is no handler \"fiel\"; did you mean \"file\"?",
+        "loggers.shop.filters[0] (line 13, column 65): there is no filter \"x\"",
+        "loggers.shop.propagte (line 13, column 38): a logger has no such key; did you mean \"propagate\"?",
+        "root.level (line 14, column 15): unknown level \"LOUD\": expected CRITICAL, ERROR, WARNING, INFO, DEBUG, TRACE, NOTSET or a number",
+        "root.handlers[1] (line 14, column 37): there is no handler \"nope\"",
+    ];
+    for line in expected {
+        assert!(told.iter().any(|told| told.starts_with(line)), "{line}\nis not in\n{}", told.join("\n"));
+    }
+    assert_eq!(told.len(), expected.len(), "{}", told.join("\n"));
+}
+
+#[test]
+fn t65_nothing_is_half_applied() {
+    let dir = Dir::new();
+    let kept = Kept::default();
+    let logging = Logging::builder().registry(kept.registry()).empty();
+    let good = "{version: 1, handlers: {k: {class: test.Kept, tag: old}}, root: {level: INFO, handlers: [k]}}";
+    logging.reload(&Config::from_yaml(good).unwrap()).unwrap();
+    let path = dir.path("kept.log");
+    std::fs::write(&path, "precious\n").unwrap();
+    with(&logging, || {
+        let before = format!("{:?}", logging.loggers());
+        for bad in [
+            format!(
+                "{{version: 1, handlers: {{k: {{class: test.Kept, tag: new}}, f: {{class: file, filename: {path}, mode: w}}}}, root: {{level: DEBUG, handlers: [k, nope]}}}}"
+            ),
+            "{version: 2}".to_owned(),
+            "[1, 2]".to_owned(),
+            "{version: 1, handlers: {f: {class: file, filename: /no/such/dir/x}}, root: {level: ERROR}}".to_owned(),
+            "{version: 1, incremental: true, handlers: {nope: {level: INFO}}, loggers: {a: {level: INFO}}}".to_owned(),
+        ] {
+            let error = logging.reload(&Config::from_yaml(&bad).unwrap()).unwrap_err();
+            assert!(error.is_config() && Problems::of(&error).is_some(), "{error}");
+            tracing::info!("still");
+            assert_eq!(kept.take(), ["old still"], "{bad}");
+            assert_eq!(format!("{:?}", logging.loggers()), before);
+        }
+    });
+    assert_eq!(dir.read("kept.log"), "precious\n");
+}
+
+#[test]
+fn rule_27_20_the_messages_are_pythons_where_it_has_some() {
+    let logging = Logging::builder().python_defaults().empty();
+    let chain = |yaml: &str| {
+        let error = logging.reload(&Config::from_yaml(yaml).unwrap()).unwrap_err();
+        Problems::of(&error).unwrap().iter().next().unwrap().python_messages().to_vec()
+    };
+    let chains = [
+        ("{}", vec!["dictionary doesn't specify a version"]),
+        (
+            "{version: 1, handlers: {h: {class: logging.StreamHandler, level: info}}}",
+            vec!["Unable to configure handler 'h'", "Unknown level: 'info'"],
+        ),
+        (
+            "{version: 1, handlers: {m: {class: logging.handlers.MemoryHandler, capacity: 1, target: nope}}}",
+            vec!["Unable to configure handler 'm'", "Unable to set target handler 'nope'", "nope"],
+        ),
+        (
+            "{version: 1, filters: {f: {(): no.Such}}}",
+            vec!["Unable to configure filter 'f'", "Cannot resolve 'no.Such': No module named 'no'"],
+        ),
+        (
+            "{version: 1, handlers: {h: {class: logging.FileHandler, filename: 'cfg://a.b'}}, a: 1}",
+            vec!["Unable to configure handler 'h'", "b"],
+        ),
+        (
+            "{version: 1, handlers: {h: {class: logging.FileHandler, filename: 'cfg://a-b'}}, a: 1}",
+            vec!["Unable to configure handler 'h'", "Unable to convert 'a-b' at '-b'"],
+        ),
+    ];
+    for (yaml, expected) in chains {
+        assert_eq!(chain(yaml), expected, "{yaml}");
+    }
+}
+
+#[test]
+fn handlers_that_lead_back_to_themselves_are_refused() {
+    let told = refused(
+        &Logging::new(),
+        "{version: 1, handlers: {a: {class: memory, capacity: 1, target: b}, b: {class: memory, capacity: 1, target: a}}}",
+    );
+    assert_eq!(told.len(), 2);
+    assert!(told[0].contains("handlers.a") && told[0].contains("lead back"), "{told:?}");
+}
+
+#[test]
+fn what_is_doubtful_is_told_by_check() {
+    let dir = Dir::new();
+    let yaml = "\
+version: 1
+formatters:
+  unused: {format: '%(message)s'}
+handlers:
+  a: {class: logging.FileHandler, filename: A}
+  b: {class: logging.FileHandler, filename: A}
+  idle: {class: 'null'}
+  low: {class: 'null', level: DEBUG}
+loggers:
+  shop: {level: INFO, handlers: [a]}
+  mute: {propagate: false}
+root: {level: WARNING, handlers: [a, b, low]}
+x-proxy: https://user:hunter2@example.com/
+"
+    .replace("filename: A", &format!("filename: {}", dir.path("a.log")));
+    let warnings = Logging::new().check(&Config::from_yaml(&yaml).unwrap()).unwrap();
+    let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    for part in [
+        "formatters.unused (line 3, column 11): no handler uses it",
+        "handlers.b.filename (line 6,",
+        "handlers.a (line 5, column 6): the file grows without end",
+        "handlers.idle (line 7, column 9): no logger",
+        "handlers.low.level (line 8, column 31): nothing below INFO comes here",
+        "loggers.shop.handlers (line 10, column 9): records come to \"a\" twice: it hangs on root",
+        "loggers.mute (line 11, column 9): it has no handlers",
+        "x-proxy (line 13, column 10): a password",
+    ] {
+        assert!(told.iter().any(|told| told.starts_with(part)), "{part}\n{}", told.join("\n"));
+    }
+    assert!(!told.iter().any(|told| told.contains("hunter2")));
+}
+
+#[test]
+fn t75_loggers_are_never_switched_off_silently() {
+    let logging = Logging::new();
+    logging.loggers().set_level("old", Severity::DEBUG).unwrap();
+    let plain = Config::from_yaml("{version: 1, root: {level: INFO}}").unwrap();
+    assert!(logging.reload(&plain).unwrap().disabled().is_empty());
+    assert!(logging.loggers().is_enabled_for("old", Severity::INFO));
+
+    logging.loggers().set_level("old.child", Severity::DEBUG).unwrap();
+    let disabling = plain.clone().disable_existing_loggers(true);
+    let warnings = logging.check(&disabling).unwrap();
+    assert!(warnings.iter().any(|problem| problem.message().contains("old.child")), "{warnings:?}");
+    assert_eq!(logging.reload(&disabling).unwrap().disabled(), ["old.child"]);
+    assert!(logging.loggers().disabled("old.child"));
+    assert!(logging.explain("old.child", Severity::ERROR).to_string().contains("disabled"));
+}
+
+#[test]
+fn a_migration_report_says_what_becomes_of_each_part() {
+    let yaml = "\
+version: 1
+formatters:
+  plain: {format: '%(message)s'}
+  own: {(): myapp.Formatter}
+filters:
+  here: {name: shop}
+  own: {(): myapp.Filter}
+handlers:
+  q: {class: logging.handlers.QueueHandler, handlers: [out]}
+  out: {class: logging.StreamHandler, formatter: plain}
+  mail: {class: logging.handlers.SMTPHandlerOfMine, mailhost: x}
+  obj: {class: logging.StreamHandler, stream: ext://myapp.stream}
+root: {level: INFO, handlers: [q]}
+";
+    let config = Config::from_yaml(yaml).unwrap();
+    let report = Logging::new().migration_report(&config);
+    let shown = report.to_string();
+    for part in [
+        "changed        disable_existing_loggers",
+        "changed        formatters.plain (line 3): line breaks",
+        "not supported  formatters.own (line 4)",
+        "taken          filters.here",
+        "not supported  filters.own",
+        "changed        handlers.q (line 9): its listener starts by itself",
+        "taken          handlers.out",
+        "not supported  handlers.mail (line 11)",
+        "not supported  handlers.obj",
+        "taken          root",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+    assert!(!report.is_complete());
+    let python = Logging::builder().python_defaults().empty().migration_report(&config).to_string();
+    assert!(python.contains("taken          formatters.plain"), "{python}");
+}

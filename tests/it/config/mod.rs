@@ -1,0 +1,99 @@
+//! `config`: what is declared, what is wrong with it, and how it is changed while records come.
+
+mod command_line;
+mod encodings;
+mod errors;
+mod files;
+mod random;
+mod reload;
+mod sources;
+mod stories;
+mod watching;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tracing_strata::{
+    Error, Handler, Outcome, Record,
+    config::{Config, Logging, Problems, Registry},
+};
+use tracing_subscriber::prelude::*;
+
+/// A directory of its own, deleted at the end.
+pub(super) struct Dir(pub(super) PathBuf);
+
+impl Dir {
+    pub(super) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("strata-config-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(super) fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    pub(super) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.0.join(name)).unwrap()
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+/// Where handlers of the class `test.Kept` put what they get: `handler message`.
+#[derive(Clone, Default)]
+pub(super) struct Kept(pub(super) Arc<Mutex<Vec<String>>>);
+
+impl Kept {
+    pub(super) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    pub(super) fn registry(&self) -> Registry {
+        let kept = self.clone();
+        Registry::new().handler("test.Kept", move |arguments, format| {
+            let kept = kept.clone();
+            let tag = arguments.text("tag").unwrap_or_default();
+            let handler = move |record: &Record| {
+                let mut line = format!("{tag} ");
+                format.format(record, &mut line)?;
+                kept.0.lock().unwrap().push(line.trim_end().to_owned());
+                Ok(())
+            };
+            Ok(Calls(handler).boxed())
+        })
+    }
+}
+
+/// A handler that is a function.
+pub(super) struct Calls<F>(pub(super) F);
+
+impl<F: Fn(&Record) -> Result<(), Error> + Send + Sync + 'static> Handler for Calls<F> {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        self.0(record).map(|()| Outcome::Written)
+    }
+}
+
+/// `path (line, column): message ? suggestion` of each problem.
+pub(super) fn problems(error: &Error) -> Vec<String> {
+    Problems::of(error).unwrap().iter().map(|problem| problem.to_string()).collect()
+}
+
+pub(super) fn refused(logging: &Logging, yaml: &str) -> Vec<String> {
+    problems(&logging.reload(&Config::from_yaml(yaml).unwrap()).unwrap_err())
+}
+
+pub(super) fn with(logging: &Logging, run: impl FnOnce()) {
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(logging.layer()), run);
+}

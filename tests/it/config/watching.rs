@@ -1,0 +1,44 @@
+//! `watch`: the file is applied when it changes.
+
+use std::{sync::mpsc, time::Duration};
+
+use tracing_strata::{
+    Severity,
+    config::{Config, Logging},
+};
+
+use super::Dir;
+
+/// Far longer than it takes; only a watch that does not work waits for it.
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_file_that_changes_is_applied_and_one_that_is_wrong_is_not() {
+    let dir = Dir::new();
+    let path = dir.0.join("logging.yaml");
+    std::fs::write(&path, "{version: 1, root: {level: INFO}}").unwrap();
+    let logging = Logging::builder().build(&Config::from_path(&path).unwrap()).unwrap();
+    let (told, results) = mpsc::channel();
+    let watch =
+        logging.watch_with(&path, move |result| told.send(result.map_err(|error| error.to_string())).unwrap()).unwrap();
+    assert_eq!(watch.path(), path);
+
+    std::fs::write(&path, "{version: 1, root: {level: ERROR}}").unwrap();
+    results.recv_timeout(LONG).unwrap().unwrap();
+    assert_eq!(logging.loggers().level("root"), Some(Severity::ERROR));
+
+    std::fs::write(&path, "{version: 1, root: {level: LOUD}}").unwrap();
+    let error = results.recv_timeout(LONG).unwrap().unwrap_err();
+    assert!(error.contains("LOUD"), "{error}");
+    assert_eq!(logging.loggers().level("root"), Some(Severity::ERROR));
+
+    // As editors do it: another file in its place.
+    let new = dir.0.join("new");
+    std::fs::write(&new, "{version: 1, root: {level: DEBUG}}").unwrap();
+    std::fs::rename(&new, &path).unwrap();
+    results.recv_timeout(LONG).unwrap().unwrap();
+    assert_eq!(logging.loggers().level("root"), Some(Severity::DEBUG));
+    drop(watch);
+    std::fs::write(&path, "{version: 1, root: {level: INFO}}").unwrap();
+    assert!(results.recv_timeout(LONG).is_err());
+}

@@ -1,0 +1,5 @@
+//! `format::Template`: judged by CPython, then what is ours.
+
+mod cpython;
+mod own;
+mod parser;
