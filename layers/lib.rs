@@ -54,7 +54,7 @@
 //! | `StreamHandler`, `FileHandler`, `WatchedFileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::WatchedFile`], [`output::Null`] |
 //! | `QueueHandler`, `QueueListener` | [`Queue`] |
 //! | `DatagramHandler` | [`output::Datagram`]; with [`format::Pickle`] for Python's own receivers |
-//! | `SysLogHandler` | [`output::Syslog`] |
+//! | `SocketHandler`, `SysLogHandler` | [`output::Socket`], [`output::Syslog`] |
 //! | `systemd.journal.JournalHandler` | `output::Journald` (Linux) |
 //! | `MemoryHandler` | [`Memory`]; for each request on its own: [`FlightRecorder`] |
 //! | `RotatingFileHandler`, `TimedRotatingFileHandler` | [`output::RotatingFile`], [`output::TimedFile`] |

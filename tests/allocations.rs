@@ -239,6 +239,44 @@ fn handlers_on_loggers() {
     assert_eq!(in_spans(registry().with(loggers().into_layer())), 0);
 }
 
+/// Nothing of a record that goes over a wire is made anew: neither the message nor what frames it.
+#[test]
+fn records_over_a_wire() {
+    use std::{
+        io::Read as _,
+        net::{TcpListener, UdpSocket},
+    };
+
+    use tracing_strata::{
+        output::{Socket, Syslog},
+        sink::net::Address,
+    };
+
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to_udp = Address::udp("127.0.0.1", udp.local_addr().unwrap().port());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to_tcp = Address::tcp("127.0.0.1", listener.local_addr().unwrap().port());
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let mut bytes = vec![0; 1 << 16];
+                while stream.read(&mut bytes).is_ok_and(|length| length > 0) {}
+            });
+        }
+    });
+    let wires = [
+        Syslog::builder(to_udp).build_direct().unwrap().boxed(),
+        Syslog::builder(to_tcp.clone()).build_direct().unwrap().boxed(),
+        Socket::builder(to_tcp).build_direct().unwrap().boxed(),
+    ];
+    for wire in wires {
+        let layer = wire.into_layer();
+        let ledger = layer.ledger();
+        assert_eq!(in_spans(registry().with(layer)), 0);
+        assert_eq!(ledger.stats().failed, 0);
+    }
+}
+
 /// Takes all datagrams until it is sent an empty one.
 #[cfg(unix)]
 fn drained(work: impl FnOnce(&std::path::Path) -> u64) -> u64 {

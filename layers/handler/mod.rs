@@ -9,6 +9,7 @@ pub(crate) mod end;
 mod foreign;
 mod layer;
 mod memory;
+mod or_else;
 mod place;
 pub mod queue;
 mod shared;
@@ -32,6 +33,7 @@ pub use self::{
     current::{current_trace_context, current_traceparent},
     layer::HandlerLayer,
     memory::{FlightRecorder, Memory, Outside, RecorderStats},
+    or_else::OrElse,
     place::flush_all,
     queue::Queue,
     shared::{Shared, Tee},
@@ -130,6 +132,14 @@ pub trait Handler: Send + Sync + 'static {
         Self: Sized,
     {
         Rewritten::new(self, rewrite)
+    }
+
+    /// Gives records that this handler cannot take to another one. See [`OrElse`].
+    fn or_else<F: Handler>(self, fallback: F) -> OrElse<Self>
+    where
+        Self: Sized,
+    {
+        OrElse::new(self, fallback)
     }
 
     /// Forgets the type, for collections of handlers.

@@ -26,7 +26,7 @@ impl<H: Handler> Place<H> {
         Self { post, number: next_number(), handler }
     }
 
-    pub(super) fn set_trap(&mut self, trap: Trap) {
+    pub(super) fn set_trap(&self, trap: Trap) {
         self.post.set_trap(trap);
     }
 
@@ -46,19 +46,38 @@ impl<H: Handler> Place<H> {
     /// Gives a record to the handler and keeps the account.
     #[inline]
     pub(super) fn deliver(&self, record: &Record) {
+        self.take(record);
+    }
+
+    /// The same, and says what became of it; `None` if it failed.
+    #[inline]
+    pub(super) fn take(&self, record: &Record) -> Option<Outcome> {
         let ledger = self.post.ledger();
-        let Some(_working) = Working::enter(self.number) else { return ledger.count_dropped() };
+        let Some(_working) = Working::enter(self.number) else {
+            ledger.count_dropped();
+            return Some(Outcome::Dropped);
+        };
         if record.marked_values() > 0 {
             ledger.count_marked();
         }
-        match catch_unwind(AssertUnwindSafe(|| self.handler.handle(record))) {
-            Ok(Ok(Outcome::Written)) => ledger.count_written(),
-            Ok(Ok(Outcome::Filtered)) => ledger.count_filtered(),
-            Ok(Ok(Outcome::Dropped)) => ledger.count_dropped(),
-            Ok(Ok(Outcome::Queued)) => {}
-            Ok(Err(error)) => self.failed(&error, record),
-            Err(panic) => self.failed(&panicked("handle", &*panic), record),
+        let outcome = match catch_unwind(AssertUnwindSafe(|| self.handler.handle(record))) {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => {
+                self.failed(&error, record);
+                return None;
+            }
+            Err(panic) => {
+                self.failed(&panicked("handle", &*panic), record);
+                return None;
+            }
+        };
+        match outcome {
+            Outcome::Written => ledger.count_written(),
+            Outcome::Filtered => ledger.count_filtered(),
+            Outcome::Dropped => ledger.count_dropped(),
+            Outcome::Queued => {}
         }
+        Some(outcome)
     }
 
     #[cold]

@@ -45,7 +45,7 @@ impl Shared {
 
     /// A shared handler whose failures go to `trap`.
     pub fn with_trap(name: impl Into<String>, handler: impl Handler, trap: Trap) -> Self {
-        let mut place = Place::new(name.into(), handler.boxed());
+        let place = Place::new(name.into(), handler.boxed());
         place.set_trap(trap);
         let place = Arc::new(place);
         place::register(&place);
@@ -61,6 +61,11 @@ impl Shared {
     /// given with [`Handler::level`] stays beside it. [`least`](Handler::least) tells what comes of both.
     pub fn set_level(&self, least: impl Into<Severity>) {
         self.0.least.store(least.into().number(), Ordering::Relaxed);
+    }
+
+    /// Changes where its failures go.
+    pub fn set_trap(&self, trap: Trap) {
+        self.0.place.set_trap(trap);
     }
 
     /// The account of its records.
@@ -103,6 +108,16 @@ impl Shared {
             Some(shared) => shared.clone(),
             None => Self::new(handler.default_name(), handler),
         }
+    }
+
+    /// Gives it a record, and says what became of it; `None` if it failed.
+    pub(super) fn take(&self, record: &Record) -> Option<Outcome> {
+        let inner = &*self.0;
+        if record.severity().number() < inner.least.load(Ordering::Relaxed) {
+            inner.place.post().ledger().count_filtered();
+            return Some(Outcome::Filtered);
+        }
+        inner.place.take(record)
     }
 
     /// Whether two are clones of one.

@@ -1,12 +1,13 @@
 //! Places where records end.
 //!
 //! Python: `logging.StreamHandler`, `FileHandler`, `NullHandler`, `handlers.WatchedFileHandler`, `handlers.RotatingFileHandler`,
-//! `handlers.TimedRotatingFileHandler`, `handlers.DatagramHandler`, `handlers.SysLogHandler`.
+//! `handlers.TimedRotatingFileHandler`, `handlers.DatagramHandler`, `handlers.SocketHandler`, `handlers.SysLogHandler`.
 //!
 //! Each is a [`Handler`](crate::Handler). Those of lines are a [`Formatted`]: a [`Format`](crate::Format), which makes
 //! text of a record, before a [`Sink`](crate::Sink), which takes the bytes; [`Stream`], [`LogFile`],
 //! [`RotatingFile`] and [`TimedFile`] are ways to make one.
 
+mod behind;
 mod datagram;
 mod formatted;
 mod gather;
@@ -15,6 +16,7 @@ mod journald;
 mod log_file;
 mod null;
 mod rotating;
+mod socket;
 mod stream;
 mod syslog;
 mod timed;
@@ -30,6 +32,7 @@ pub use self::{
     log_file::{LogFile, LogFileBuilder},
     null::Null,
     rotating::{RotatingFile, RotatingFileBuilder},
+    socket::{Socket, SocketBuilder},
     stream::Stream,
     syslog::{Syslog, SyslogBuilder},
     timed::TimedFile,

@@ -4,10 +4,13 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
-use super::Formatted;
+use super::{
+    Formatted,
+    behind::{Behind, PATIENCE},
+};
 use crate::{
     Error, Handler, Outcome, Queue, Record, format,
-    handler::queue::{Overflow, QueueBuilder, QueueGuard},
+    handler::queue::{QueueBuilder, QueueGuard},
     sink::net::{Address, ConnectionBuilder, Framing, Wire},
     trap::Ledger,
 };
@@ -113,7 +116,7 @@ impl Syslog {
     /// The daemon at an address; a [`Connection::builder`](crate::sink::net::Connection::builder) has more to say about
     /// how it is reached.
     pub fn builder(to: impl Into<ConnectionBuilder>) -> SyslogBuilder {
-        SyslogBuilder { to: to.into(), format: None, queue: Queue::builder().overflow(Overflow::DropNewest) }
+        SyslogBuilder { to: to.into(), format: None, behind: Behind::default() }
     }
 }
 
@@ -147,7 +150,7 @@ impl fmt::Debug for Syslog {
 pub struct SyslogBuilder {
     to: ConnectionBuilder,
     format: Option<format::Syslog>,
-    queue: QueueBuilder,
+    behind: Behind,
 }
 
 impl SyslogBuilder {
@@ -158,9 +161,16 @@ impl SyslogBuilder {
     }
 
     /// How much may wait for the thread that sends, and what happens to more (default: [`Queue::builder`]'s limits, and
-    /// [`Overflow::DropNewest`]). Without a meaning for [`build_direct`](Self::build_direct).
+    /// [`Overflow::DropNewest`](crate::handler::queue::Overflow::DropNewest)). Without a meaning for [`build_direct`](Self::build_direct).
     pub fn queue(mut self, queue: QueueBuilder) -> Self {
-        self.queue = queue;
+        self.behind.queue = queue;
+        self
+    }
+
+    /// Who takes the records while the daemon is away, on the queue's thread: see [`OrElse`](crate::handler::OrElse). A
+    /// record then does not wait for the daemon, unless [`patience`](ConnectionBuilder::patience) says so.
+    pub fn or_else(mut self, fallback: impl Handler) -> Self {
+        self.behind.fallback = Some(Arc::new(fallback));
         self
     }
 
@@ -170,7 +180,8 @@ impl SyslogBuilder {
     /// # Errors
     /// As for [`ConnectionBuilder::build`]; the queue cannot start its thread.
     pub fn build(self) -> Result<Queue, Error> {
-        self.queue.clone().own(self.build_direct()?)
+        let (handler, behind) = self.parts()?;
+        behind.own(handler)
     }
 
     /// The same with a guard, which sends what waits when it is dropped, at the end of `main`.
@@ -178,15 +189,29 @@ impl SyslogBuilder {
     /// # Errors
     /// As for [`build`](Self::build).
     pub fn spawn(self) -> Result<(Queue, QueueGuard), Error> {
-        self.queue.clone().spawn(self.build_direct()?)
+        let (handler, behind) = self.parts()?;
+        behind.spawn(handler)
     }
 
     /// The handler without a queue, which sends on the thread that logs; or to be put behind a queue with others.
     ///
     /// # Errors
-    /// As for [`ConnectionBuilder::build`].
+    /// As for [`ConnectionBuilder::build`]; there is an [`or_else`](Self::or_else), which belongs to a queue.
     pub fn build_direct(self) -> Result<Syslog, Error> {
-        let Self { to, format, queue: _ } = self;
+        self.behind.refuse_fallback("syslog")?;
+        self.connect()
+    }
+
+    fn parts(mut self) -> Result<(Syslog, Behind), Error> {
+        if self.behind.fallback.is_none() {
+            self.to = self.to.default_patience(PATIENCE);
+        }
+        let behind = self.behind.clone();
+        Ok((self.connect()?, behind))
+    }
+
+    fn connect(self) -> Result<Syslog, Error> {
+        let Self { to, format, behind: _ } = self;
         let address = to.address().clone();
         let is_local = matches!(address, Address::Unix(_) | Address::UnixDatagram(_) | Address::UnixStream(_));
         let format = format.unwrap_or_else(if is_local { format::Syslog::local } else { format::Syslog::rfc5424 });

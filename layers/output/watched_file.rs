@@ -41,7 +41,7 @@ use crate::sink::Watch;
 /// What tells files apart is the device and the inode. Elsewhere than on unix, only that a file is gone is noticed.
 ///
 /// # What it costs
-/// A stat(2) before each write(2), about half a microsecond more on Linux. [`Watch::at_most_every`] looks less often, and says
+/// A stat(2) before each write(2), which can cost more than the write itself (`benches/files.rs`). [`Watch::at_most_every`] looks less often, and says
 /// when that is safe. With a [buffer](LogFileBuilder::buffer) it looks before the buffer is written: what is held goes to the
 /// new file.
 ///

@@ -43,6 +43,7 @@ struct Counts {
     queued: AtomicU64,
     marked: AtomicU64,
     troubles: AtomicU64,
+    rescued: AtomicU64,
 }
 
 /// A reading of a [`Ledger`].
@@ -63,6 +64,8 @@ pub struct Stats {
     pub marked: u64,
     /// Failures told to the trap that belong to no record in hand: of a flush, a rotation, a compression.
     pub troubles: u64,
+    /// Of those written: taken by a [fallback](crate::Handler::or_else), which has a ledger of its own.
+    pub rescued: u64,
 }
 
 impl Stats {
@@ -75,7 +78,7 @@ impl Stats {
 /// `12 accepted: 10 written, 1 filtered, 0 dropped, 1 failed, 0 queued`
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { written, filtered, dropped, failed, queued, marked, troubles } = self;
+        let Self { written, filtered, dropped, failed, queued, marked, troubles, rescued } = self;
         let accepted = self.accepted();
         write!(
             f,
@@ -83,6 +86,9 @@ impl fmt::Display for Stats {
         )?;
         if *marked > 0 {
             write!(f, " ({marked} with marked values)")?;
+        }
+        if *rescued > 0 {
+            write!(f, " ({rescued} by a fallback)")?;
         }
         if *troubles > 0 { write!(f, " ({troubles} troubles)") } else { Ok(()) }
     }
@@ -148,7 +154,7 @@ impl Ledger {
 
     /// A reading.
     pub fn stats(&self) -> Stats {
-        let Counts { written, filtered, dropped, failed, queued, marked, troubles } = &self.counts;
+        let Counts { written, filtered, dropped, failed, queued, marked, troubles, rescued } = &self.counts;
         if let Some(books) = self.books.get().and_then(Weak::upgrade) {
             books.bring_up_to_date();
         }
@@ -162,6 +168,7 @@ impl Ledger {
             queued: read(queued),
             marked: read(marked),
             troubles: read(troubles),
+            rescued: read(rescued),
         }
     }
 
@@ -278,6 +285,14 @@ impl Ledger {
 
     pub(super) fn outlet(&self) -> &Outlet {
         &self.outlet
+    }
+
+    #[cold]
+    pub(crate) fn count_rescued(&self) {
+        if let Some(outer) = self.outer.get() {
+            return outer.count_rescued();
+        }
+        self.counts.rescued.fetch_add(1, Ordering::Relaxed);
     }
 
     #[cold]

@@ -149,7 +149,7 @@ impl Post {
         &self.ledger
     }
 
-    pub(crate) fn set_trap(&mut self, trap: Trap) {
+    pub(crate) fn set_trap(&self, trap: Trap) {
         self.ledger.outlet().set_trap(trap);
     }
 

@@ -2,6 +2,7 @@
 //! it, and fails where something is missing.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod dice;
 mod files;
 mod gelf;
 mod hostile;
@@ -10,4 +11,6 @@ mod journald;
 mod otlp;
 #[allow(dead_code)]
 mod servers;
+mod sockets;
 mod stdlib;
+mod syslog;

@@ -20,6 +20,7 @@ mod log_file;
 mod logger;
 mod loggers;
 mod memory;
+mod net;
 mod otlp;
 mod pickle;
 mod places;

@@ -61,7 +61,7 @@ struct Options {
     retry: Retry,
     connect_deadline: Duration,
     write_deadline: Duration,
-    patience: Duration,
+    patience: Option<Duration>,
 }
 
 /// What one thread at a time has.
@@ -113,7 +113,7 @@ impl Connection {
                 retry: Retry::default(),
                 connect_deadline: Duration::from_secs(5),
                 write_deadline: Duration::from_secs(5),
-                patience: Duration::ZERO,
+                patience: None,
             },
             clock: None,
             #[cfg(feature = "tls")]
@@ -169,15 +169,14 @@ impl Connection {
     }
 
     fn send(&self, record: &[u8]) -> io::Result<()> {
-        let Options { framing, connect_deadline, write_deadline, patience, .. } = self.options;
-        let patience = Deadline::after(patience);
-        let deadline =
-            Deadline::after(connect_deadline.saturating_add(write_deadline).saturating_add(self.options.patience));
+        let Options { framing, connect_deadline, write_deadline, .. } = self.options;
+        let patience = self.options.patience.unwrap_or_default();
+        let deadline = Deadline::after(connect_deadline.saturating_add(write_deadline).saturating_add(patience));
         let mut taken = self.take(deadline)?;
         let Some(state) = taken.state.as_deref_mut() else { return Err(io::ErrorKind::Other.into()) };
         state.frame.clear();
         framing.unwrap_or_default().put(record, &mut state.frame)?;
-        self.send_frame(state, deadline, patience)
+        self.send_frame(state, deadline, Deadline::after(patience))
     }
 
     fn send_frame(&self, state: &mut State, deadline: Deadline, patience: Deadline) -> io::Result<()> {
@@ -191,8 +190,8 @@ impl Connection {
                 // It is gone; perhaps another is there already.
                 Err(_) => {}
             },
-            Look::ClosedSoon(error) => drop(state.failed(self.now(), error)),
-            Look::Closed => {}
+            Look::ClosedSoon(error) if !self.options.retry.drops_silently => drop(state.failed(self.now(), error)),
+            Look::ClosedSoon(_) | Look::Closed => {}
         }
         loop {
             let wait = state.schedule.left(self.now());
@@ -368,6 +367,14 @@ impl ConnectionBuilder {
         self
     }
 
+    /// How long records wait where nobody has said otherwise; not at all with [`Retry::python`].
+    pub(crate) fn default_patience(mut self, patience: Duration) -> Self {
+        if !self.options.retry.drops_silently {
+            self.options.patience.get_or_insert(patience);
+        }
+        self
+    }
+
     pub(crate) fn chosen_framing(&self) -> Framing {
         self.options.framing.unwrap_or_default()
     }
@@ -385,7 +392,7 @@ impl ConnectionBuilder {
     /// How long a record may wait for a peer that is away; connecting is tried again meanwhile. For a handler behind a
     /// [queue](crate::Queue), which then holds the records that come: its bound is the answer to how many.
     pub fn patience(mut self, patience: Duration) -> Self {
-        self.options.patience = patience;
+        self.options.patience = Some(patience);
         self
     }
 

@@ -9,8 +9,8 @@
 //! | `Tls` (feature `tls`) | whom to trust, and who we are |
 //!
 //! # What a stream promises
-//! - A record is whole or not there: after a write that failed in the middle the connection is closed, and the record is
-//!   sent once more, whole, over a new one. No peer ever sees a part of a record followed by another.
+//! - A record is whole or not there: after a write that failed in the middle the connection is closed, and where that was an
+//!   old one, the record is sent once more, whole, over a new one. No peer ever sees a part of a record followed by another.
 //! - A peer that has closed the connection is noticed before a record is written to it.
 //! - "Written" means that the operating system took all bytes; no protocol here has acknowledgements, so what was on its way
 //!   when a peer died is lost and counts as written.

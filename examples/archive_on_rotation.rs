@@ -1,6 +1,7 @@
-//! Files by size and by day, compressed and handed on. The clock is set by hand, so that a week goes by at once.
+//! A file a day and none too long, compressed and handed on when it is finished. The clock is set by hand, so that days go by
+//! at once.
 //!
-//! `cargo run --example rotation --all-features`
+//! `cargo run --example archive_on_rotation`
 
 use std::{
     fs,
@@ -12,8 +13,7 @@ use std::{
 use tracing::info;
 use tracing_strata::{
     clock::ManualClock,
-    format::Json,
-    output::{RotatingFile, TimedFile, When},
+    output::{TimedFile, When},
     prelude::*,
     sink::{Compression, Retention},
 };
@@ -21,14 +21,6 @@ use tracing_subscriber::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let logs = std::env::temp_dir().join(format!("strata-rotation-{}", std::process::id()));
-
-    // No file gets longer than 4 KiB; the three before it are kept.
-    let by_size = RotatingFile::builder(logs.join("shop.jsonl"))
-        .max_bytes(4 << 10)
-        .backups(3)
-        .create_dirs(true)
-        .format(Json::new())
-        .build()?;
 
     // A file a day, and no file longer than 2 KiB either; 20 KiB of the past, compressed and told to somebody else.
     let clock = ManualClock::at(1_711_800_000); // 30 March 2024: summer time begins in the night
@@ -38,6 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .when(When::Midnight)
         .zone("Europe/Berlin")
         .max_bytes(2 << 10)
+        .create_dirs(true)
         .retention(Retention::new().bytes(20 << 10).age(Duration::from_secs(30 * 86_400)))
         .compression(Compression::gzip())
         .on_rotation(move |rotated| {
@@ -48,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build()?;
     let handle = by_day.sink().clone();
 
-    let subscriber = tracing_subscriber::registry().with(by_size.into_layer()).with(by_day.into_layer());
+    let subscriber = tracing_subscriber::registry().with(by_day.into_layer());
     tracing::subscriber::with_default(subscriber, || {
         for day in 1..=4 {
             for order in 0..25 {
