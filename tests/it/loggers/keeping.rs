@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tracing_strata::{Error, Handler, Loggers, Outcome, Queue, Record, handler::Memory, prelude::*};
+use tracing_strata::{Error, Handler, Loggers, Outcome, Queue, Record, handler::Memory};
 
 use super::with;
 
