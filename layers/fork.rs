@@ -96,6 +96,11 @@ impl<T> Heirloom<T> {
         Self { generation: AtomicU64::new(generation()), first: Heir::new(value) }
     }
 
+    /// One that is there from the beginning, in the first process.
+    pub(crate) const fn first(value: T) -> Self {
+        Self { generation: AtomicU64::new(0), first: Heir::new(value) }
+    }
+
     /// Locks it. In a child, `start_over` gives up what the parent left, or, where the lock cannot be had, `fresh` makes a
     /// value in its stead.
     #[inline]
@@ -145,7 +150,7 @@ impl<T> Heirloom<T> {
 }
 
 impl<T> Heir<T> {
-    fn new(value: T) -> Self {
+    const fn new(value: T) -> Self {
         Self { value: Mutex::new(value), next: OnceLock::new() }
     }
 }

@@ -52,6 +52,7 @@ mod explain;
 mod filter;
 mod generation;
 mod interest;
+mod keeps;
 mod name;
 mod parse;
 mod router;
@@ -69,12 +70,15 @@ use std::{
 #[cfg(feature = "config")]
 pub(crate) use self::declared::{Declared, Former};
 pub(crate) use self::name::is_below;
-use self::tree::{LastResort, Node, Tree};
 pub use self::{
     explain::{Explanation, Fate, Stop, Verdict},
     router::Router,
 };
-use crate::{Error, Severity, Shared, filter::Filter};
+use self::{
+    keeps::Keeps,
+    tree::{LastResort, Node, Tree},
+};
+use crate::{Error, Handler, Severity, Shared, filter::Filter};
 
 /// The tree of loggers. Cheap to clone; clones are the same tree, so keep one to change levels at run time.
 ///
@@ -103,6 +107,8 @@ struct Inner {
     span_level: AtomicI32,
     /// Whether anybody asked for the router: if not, these loggers are levels only.
     routed: AtomicBool,
+    /// Whether any of the handlers keeps records.
+    keeps: Keeps,
 }
 
 /// Where directives are looked for.
@@ -153,6 +159,7 @@ impl Loggers {
             generation: AtomicU64::new(generation::next()),
             span_level: AtomicI32::new(Severity::ALL.number()),
             routed: AtomicBool::new(false),
+            keeps: Keeps::default(),
         }))
     }
 
@@ -261,7 +268,7 @@ impl Loggers {
     /// As [`Loggers::add`].
     pub fn add_handler(&self, name: &str, handler: Shared) -> Result<(), Error> {
         let name = name::checked(name)?;
-        self.change(|tree| {
+        self.change_handlers(|tree| {
             let handlers = &mut tree.make(&name)?.handlers;
             if !handlers.iter().any(|known| known.is_same(&handler)) {
                 handlers.push(handler.clone());
@@ -272,7 +279,7 @@ impl Loggers {
 
     /// Takes a handler off a logger. False if it did not hang there.
     pub fn remove_handler(&self, name: &str, handler: &Shared) -> bool {
-        let removed = self.change(|tree| {
+        let removed = self.change_handlers(|tree| {
             let handlers = &mut tree.get_mut(&name::canonical(name))?.handlers;
             let index = handlers.iter().position(|known| known.is_same(handler))?;
             Some(handlers.remove(index))
@@ -359,7 +366,7 @@ impl Loggers {
     pub fn set_last_resort(&self, handler: Option<Shared>) {
         let new = handler.map_or(LastResort::Off, LastResort::Own);
         // Dropped when nothing is locked any more.
-        drop(self.change(|tree| std::mem::replace(&mut tree.last_resort, new)));
+        drop(self.change_handlers(|tree| std::mem::replace(&mut tree.last_resort, new)));
     }
 
     /// Who gets the records that no handler was found for.
@@ -382,7 +389,10 @@ impl Loggers {
     /// Forgets a logger and all that is set on it. False if it does not exist; the root always does.
     pub fn remove(&self, name: &str) -> bool {
         let name = name::canonical(name);
-        let removed: Option<Node> = self.change_levels(|tree| if name.is_empty() { None } else { tree.remove(&name) });
+        let removed: Option<Node> = self.change_levels(|tree| {
+            self.0.keeps.forget();
+            if name.is_empty() { None } else { tree.remove(&name) }
+        });
         removed.is_some()
     }
 
@@ -427,6 +437,7 @@ impl Loggers {
         let span_level = others.span_level();
         // The old ones are dropped when nothing is locked any more.
         drop(self.change_levels(|old| {
+            self.0.keeps.forget();
             self.0.span_level.store(span_level.number(), Ordering::Release);
             std::mem::replace(old, tree)
         }));
@@ -445,6 +456,14 @@ impl Loggers {
         result
     }
 
+    /// A change of who gets records.
+    fn change_handlers<R>(&self, edit: impl FnOnce(&mut Tree) -> R) -> R {
+        self.change(|tree| {
+            self.0.keeps.forget();
+            edit(tree)
+        })
+    }
+
     /// A change. What `edit` takes out (a handler's `Drop` is somebody else's code) it gives back, and it is dropped
     /// here or by the caller, when nothing is locked any more.
     fn change<R>(&self, edit: impl FnOnce(&mut Tree) -> R) -> R {
@@ -457,6 +476,19 @@ impl Loggers {
         };
         drop(stale);
         result
+    }
+
+    /// Whether any of the handlers keeps records.
+    #[inline]
+    fn keeps(&self) -> bool {
+        self.0.keeps.or_ask(|| {
+            let handlers: Vec<Shared> = {
+                let tree = self.0.read();
+                let own = tree.iter().flat_map(|(_, node)| &node.handlers).cloned();
+                own.chain(tree.last_resort.handler()).collect()
+            };
+            handlers.iter().any(Handler::keeps)
+        })
     }
 
     fn levels(&self) -> Vec<(String, Severity)> {

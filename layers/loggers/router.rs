@@ -40,6 +40,12 @@ impl Handler for Router {
         self.each(Handler::finish)
     }
 
+    /// Whether any handler of any logger does: which ones get a record is known only when it is there.
+    #[inline]
+    fn keeps(&self) -> bool {
+        self.loggers.keeps()
+    }
+
     fn default_name(&self) -> String {
         "loggers".into()
     }

@@ -130,7 +130,7 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
                 bytes => line.extend_from_slice(bytes),
             }
             if let Some(ledger) = self.gather.holds() {
-                self.gather.hold(line, ledger);
+                self.gather.hold(line, record.time(), ledger);
                 return Ok(Written::Held);
             }
             let written = self.gather.sink.write_of(line, record.time());

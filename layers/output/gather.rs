@@ -9,6 +9,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::SystemTime,
 };
 
 use crate::{
@@ -37,6 +38,8 @@ struct Held {
     bytes: Vec<u8>,
     /// Where each ends.
     ends: Vec<usize>,
+    /// When each was made.
+    times: Vec<SystemTime>,
     /// After a fork, what was held before is the parent's.
     generation: u64,
 }
@@ -78,7 +81,7 @@ impl<S: Sink> Gather<S> {
 
 impl<S: Sink> Gather<S> {
     /// Holds a record; the listener writes it in a moment.
-    pub(super) fn hold(self: &Arc<Self>, line: &[u8], ledger: &Arc<Ledger>) {
+    pub(super) fn hold(self: &Arc<Self>, line: &[u8], time: SystemTime, ledger: &Arc<Ledger>) {
         let mut held = self.held();
         if !held.ends.is_empty() && held.bytes.len() + line.len() > FULL {
             drop(held);
@@ -94,6 +97,7 @@ impl<S: Sink> Gather<S> {
         held.bytes.extend_from_slice(line);
         let end = held.bytes.len();
         held.ends.push(end);
+        held.times.push(time);
         drop(held);
         if is_first {
             batch::join(Arc::<Self>::clone(self));
@@ -110,7 +114,7 @@ impl<S: Sink> Gather<S> {
         let mut done = 0;
         while done < held.ends.len() {
             let from = done.checked_sub(1).map_or(0, |last| held.ends[last]);
-            let write = || self.sink.write_many(&held.bytes, from, &held.ends[done..]);
+            let write = || self.sink.write_many_of(&held.bytes, from, &held.ends[done..], &held.times[done..]);
             let (written, result) = catch_unwind(AssertUnwindSafe(write)).map_or_else(
                 |panic| (0, Err(panicked("write_many", &*panic))),
                 |(written, result)| (written, result.map_err(|error| self.refused("write to", error))),
@@ -145,6 +149,7 @@ impl Held {
         let count = self.ends.len() as u64;
         self.bytes.clear();
         self.ends.clear();
+        self.times.clear();
         self.generation = generation;
         count
     }

@@ -77,7 +77,8 @@ use crate::{
 ///
 /// # When it blocks
 /// As long as write(2) does; the thread that rotates, for the renames and deletions. Other threads wait for one rename and the
-/// opening of the new file. Compression and [`on_rotation`](RotatingFileBuilder::on_rotation) have a thread of their own.
+/// opening of the new file. Behind a [`Queue`](crate::Queue), records are written up to 64 KiB at once (without a
+/// [`buffer`](RotatingFileBuilder::buffer), and not with [`Sharing::Shared`]), and come into the same files. Compression and [`on_rotation`](RotatingFileBuilder::on_rotation) have a thread of their own.
 ///
 /// # Failures
 /// A rotation that fails is told to the trap once. Records go on into the file they went to, which may then be longer than it

@@ -4,10 +4,11 @@
 use std::{
     cell::{Cell, RefCell},
     ops::{Deref, DerefMut},
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, MutexGuard},
 };
 
 use super::Record;
+use crate::fork::{self, Heirloom};
 
 impl Record {
     #[inline]
@@ -69,11 +70,17 @@ struct Depot {
     bytes: usize,
 }
 
-static DEPOT: Mutex<Depot> = Mutex::new(Depot { spares: Vec::new(), bytes: 0 });
+/// A listener may have it open at the moment of a fork; the child has that lock, and not the listener.
+static DEPOT: Heirloom<Depot> = Heirloom::first(Depot::EMPTY);
 
 impl Depot {
+    const EMPTY: Self = Self { spares: Vec::new(), bytes: 0 };
+
     fn open() -> MutexGuard<'static, Self> {
-        DEPOT.lock().unwrap_or_else(PoisonError::into_inner)
+        // A record's own look comes after its capture, for which this may be opened.
+        fork::check();
+        // Spare memory belongs to nobody: what is there serves the child as well.
+        DEPOT.lock(|_| {}, || Self::EMPTY)
     }
 
     fn put(&mut self, record: Arc<Record>) {

@@ -87,6 +87,11 @@ impl Script {
         self.inner().noted
     }
 
+    /// How many faults are still to come: one is used by each write.
+    pub(super) fn left(&self) -> usize {
+        self.inner().faults.len()
+    }
+
     pub(super) fn refuse_to_open(&self, times: usize) {
         self.inner().refusals = times;
     }

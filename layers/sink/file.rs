@@ -153,6 +153,14 @@ impl FileSink {
         self.way.tell();
     }
 
+    /// After so many records that were written at once: one sync serves them all.
+    pub(super) fn after_many(&self, written: usize) {
+        if (0..written).filter(|_| self.way.place().unsynced.add()).count() > 0 {
+            self.way.sync_noting();
+        }
+        self.way.tell();
+    }
+
     pub(super) fn bring(&self) -> io::Result<()> {
         match &*self.way {
             _ if self.way.place().unsynced.is_kept() => self.way.sync_rest(),
@@ -240,6 +248,21 @@ impl FileSink {
         }
     }
 
+    /// As [`put_if`](Self::put_if) for many records, of which `admit` says how many are taken: as [`Sink::write_many`]. Not
+    /// for a file with a buffer.
+    pub(super) fn put_many_if(
+        &self,
+        bytes: &[u8],
+        from: usize,
+        ends: &[usize],
+        admit: impl Fn() -> usize,
+    ) -> (usize, io::Result<()>) {
+        match &*self.way {
+            Way::Direct(append) => append.write_many_if(bytes, from, ends, &admit),
+            Way::Buffered(_) => (0, Err(io::ErrorKind::Unsupported.into())),
+        }
+    }
+
     /// Whether a record of so many bytes would only be held.
     pub(super) fn would_hold(&self, len: usize) -> bool {
         matches!(&*self.way, Way::Buffered(buffered) if buffered.would_hold(len))
@@ -316,11 +339,7 @@ impl Sink for FileSink {
         match &*self.way {
             Way::Direct(append) => {
                 let (written, result) = append.write_many(bytes, from, ends);
-                // One sync serves them all.
-                if (0..written).filter(|_| self.way.place().unsynced.add()).count() > 0 {
-                    self.way.sync_noting();
-                }
-                self.way.tell();
+                self.after_many(written);
                 (written, result)
             }
             Way::Buffered(_) => (0, Err(io::ErrorKind::Unsupported.into())),

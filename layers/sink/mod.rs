@@ -116,6 +116,19 @@ pub trait Sink: Send + Sync + 'static {
         (ends.len(), Ok(()))
     }
 
+    /// The same, knowing when each record was made; outputs call this. There are as many `times` as `ends`. Provided: as
+    /// [`write_many`](Self::write_many); for sinks that go by time.
+    fn write_many_of(
+        &self,
+        bytes: &[u8],
+        from: usize,
+        ends: &[usize],
+        times: &[SystemTime],
+    ) -> (usize, io::Result<()>) {
+        let _ = times;
+        self.write_many(bytes, from, ends)
+    }
+
     /// Brings what is held back to its place.
     ///
     /// # Errors
@@ -164,6 +177,15 @@ macro_rules! forward {
             fn gathers(&self) -> bool { (**self).gathers() }
             fn write_many(&self, bytes: &[u8], from: usize, ends: &[usize]) -> (usize, io::Result<()>) {
                 (**self).write_many(bytes, from, ends)
+            }
+            fn write_many_of(
+                &self,
+                bytes: &[u8],
+                from: usize,
+                ends: &[usize],
+                times: &[SystemTime],
+            ) -> (usize, io::Result<()>) {
+                (**self).write_many_of(bytes, from, ends, times)
             }
             fn flush(&self) -> io::Result<()> { (**self).flush() }
             fn sync(&self) -> io::Result<()> { (**self).sync() }

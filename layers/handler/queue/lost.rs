@@ -1,10 +1,12 @@
 //! What was lost, by severity.
 
+use std::fmt;
+
 use crate::Severity;
 
 /// How many records were lost, by severity: each in the class of the nearest standard severity at or below its own
 /// (what is below TRACE is with TRACE).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lost([u64; CLASSES.len()]);
 
 const CLASSES: [Severity; 6] =
@@ -35,9 +37,33 @@ impl Lost {
     }
 }
 
+/// Only what there is: `Lost { info: 179772, warn: 4 }`, and `Lost {}`.
+impl fmt::Debug for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.total() == 0 {
+            return f.write_str("Lost {}");
+        }
+        let mut shown = f.debug_struct("Lost");
+        for (severity, count) in self.iter().filter(|(_, count)| *count > 0) {
+            shown.field(&severity.to_string().to_ascii_lowercase(), &count);
+        }
+        shown.finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_lost_is_shown_by_name() {
+        let mut lost = Lost::default();
+        assert_eq!(format!("{lost:?}"), "Lost {}");
+        for severity in [Severity::INFO, Severity::new(-3), Severity::WARN, Severity::new(25), Severity::CRITICAL] {
+            lost.add(severity);
+        }
+        assert_eq!(format!("{lost:?}"), "Lost { trace: 1, info: 2, warn: 1, critical: 1 }");
+    }
 
     #[test]
     fn every_severity_has_a_class() {

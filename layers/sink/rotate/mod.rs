@@ -12,6 +12,7 @@
 //! ever replaces a file.
 
 mod afterwards;
+mod batch;
 mod crash;
 mod engine;
 mod exchange;
@@ -37,7 +38,7 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use self::engine::Engine;
+use self::{batch::Batch, engine::Engine};
 pub use self::{
     lock::Sharing,
     when::{Grid, TimeOfDay, Weekday, When},
@@ -153,6 +154,25 @@ impl Sink for RotatedFile {
     #[inline]
     fn write_of(&self, bytes: &[u8], time: SystemTime) -> io::Result<Written> {
         self.put(bytes, Some(time), self.owner())
+    }
+
+    /// Unless it has a buffer of its own, or other processes write to it.
+    fn gathers(&self) -> bool {
+        self.engine.gathers()
+    }
+
+    fn write_many(&self, bytes: &[u8], from: usize, ends: &[usize]) -> (usize, io::Result<()>) {
+        self.engine.put_many(&Batch { bytes, ends, times: None }, from, self.owner())
+    }
+
+    fn write_many_of(
+        &self,
+        bytes: &[u8],
+        from: usize,
+        ends: &[usize],
+        times: &[SystemTime],
+    ) -> (usize, io::Result<()>) {
+        self.engine.put_many(&Batch { bytes, ends, times: Some(times) }, from, self.owner())
     }
 
     fn flush(&self) -> io::Result<()> {

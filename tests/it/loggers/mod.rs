@@ -2,6 +2,7 @@
 
 mod directives;
 mod dispatch;
+mod keeping;
 mod levels;
 mod live;
 mod model;

@@ -1,6 +1,7 @@
 //! The queue: hand-over, limits, losses, shutdown.
 
 mod batches;
+mod health;
 mod overflow;
 mod rules;
 mod runtimes;

@@ -48,6 +48,14 @@ impl Gate {
         drop(self.0.changed.wait_while(state, |state| state.waiting == 0).unwrap());
     }
 
+    /// Waits until so many records have come.
+    pub(super) fn wait_for(&self, records: usize) {
+        let state = self.0.state.lock().unwrap();
+        let (state, late) =
+            self.0.changed.wait_timeout_while(state, LONG, |state| state.records.len() < records).unwrap();
+        assert!(!late.timed_out(), "{} of {records} records", state.records.len());
+    }
+
     pub(super) fn records(&self) -> Vec<Record> {
         self.0.state.lock().unwrap().records.clone()
     }
@@ -69,6 +77,7 @@ impl Handler for Gate {
         state = self.0.changed.wait_while(state, |state| state.is_closed).unwrap();
         state.waiting -= 1;
         state.records.push(record.clone());
+        self.0.changed.notify_all();
         Ok(Outcome::Written)
     }
 

@@ -1,6 +1,7 @@
 //! Files that are exchanged for new ones. Rules are those of CPython 3.11 to 3.13, by the numbers of our list of them:
 //! 15 is `RotatingFileHandler`, 16 `TimedRotatingFileHandler`.
 
+mod batches;
 mod faults;
 mod model;
 mod processes;
