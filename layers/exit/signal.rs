@@ -108,10 +108,10 @@ impl Signals {
         if ends {
             at_once.store(true, Ordering::SeqCst);
         }
+        let error = flush_within(self.deadline).err();
         let is_end = ends && self.then.is_none();
-        if let Err(error) = flush_within(self.deadline)
-            && !(is_end && say_what_is_lost(&format!("signal {signal}"), Some(&error)))
-        {
+        let is_said = is_end && say_what_is_lost(&format!("signal {signal}"), error.as_ref());
+        if let (false, Some(error)) = (is_said, error) {
             sink::stderr_line(&escaped(&format!(
                 "tracing-strata: at signal {signal}: the log is not complete: {error}"
             )));

@@ -221,17 +221,21 @@ fn end() {
     say_what_is_lost("exit", why.as_ref());
 }
 
-/// Says on stderr how many records are lost in which handler, and why; false if none is.
+/// Says on stderr how many records are lost in which handler, held back or untold in its log, and why; false if none is.
 pub(crate) fn say_what_is_lost(at: &str, why: Option<&Error>) -> bool {
     let why = why.map(|error| format!(" ({error})")).unwrap_or_default();
+    let owed = queue::owed();
     let mut is_any = false;
-    for (name, stats) in trap::stats().iter().filter(|(_, stats)| stats.queued > 0) {
-        is_any = true;
-        let records = if stats.queued == 1 { "record is" } else { "records are" };
-        sink::stderr_line(&escaped(&format!(
-            "tracing-strata: at {at}: {} {records} lost in handler {name:?}{why}",
-            stats.queued
-        )));
+    for ledger in trap::ledgers() {
+        let untold = owed.iter().filter(|(of, _)| Arc::ptr_eq(of, &ledger)).map(|(_, count)| count);
+        let count = ledger.stats().queued + untold.sum::<u64>();
+        if count > 0 {
+            is_any = true;
+            let (name, records) = (ledger.name(), if count == 1 { "record is" } else { "records are" });
+            sink::stderr_line(&escaped(&format!(
+                "tracing-strata: at {at}: {count} {records} lost in handler {name:?}{why}"
+            )));
+        }
     }
     is_any
 }

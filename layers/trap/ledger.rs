@@ -105,8 +105,12 @@ static ALL: Mutex<Vec<Weak<Ledger>>> = Mutex::new(Vec::new());
 /// assert!(trap::stats().iter().any(|(name, stats)| name == "console" && stats.accepted() == 0));
 /// ```
 pub fn stats() -> Vec<(String, Stats)> {
-    let all: Vec<_> = ALL.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect();
-    all.iter().map(|ledger| (ledger.name(), ledger.stats())).collect()
+    ledgers().iter().map(|ledger| (ledger.name(), ledger.stats())).collect()
+}
+
+/// Those of all handlers that hang somewhere now.
+pub(crate) fn ledgers() -> Vec<Arc<Ledger>> {
+    ALL.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
 }
 
 impl Ledger {
@@ -205,6 +209,21 @@ impl Ledger {
     /// from it. Not to be called under a lock: traps are user code. One that panics is ignored.
     pub fn tell(&self, error: &Error) {
         self.tell_of(error, None);
+    }
+
+    /// The same for the last that is heard of something: the default trap does not hold it back.
+    #[cold]
+    pub(crate) fn tell_last(&self, error: &Error) {
+        if let Some(outer) = self.outer.get() {
+            return outer.tell_last(error);
+        }
+        self.count_trouble();
+        self.outlet.tell_unless_often(&self.name(), error, None, false);
+    }
+
+    /// That of the place where all of it hangs.
+    pub(crate) fn outermost(self: &Arc<Self>) -> Arc<Self> {
+        self.outer.get().map_or_else(|| Arc::clone(self), Self::outermost)
     }
 
     /// `count` records that were counted as written turned out to be lost on their way (a datagram that nobody took): they

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(crate) use self::ledger::Books;
+pub(crate) use self::ledger::{Books, ledgers};
 pub use self::ledger::{Ledger, Stats, stats};
 use crate::{Error, Record};
 
@@ -186,6 +186,11 @@ impl Outlet {
     }
 
     fn tell(&self, name: &str, error: &Error, record: Option<&Record>) {
+        self.tell_unless_often(name, error, record, true);
+    }
+
+    /// `may_wait`: the default trap may hold it back until its interval is over.
+    fn tell_unless_often(&self, name: &str, error: &Error, record: Option<&Record>, may_wait: bool) {
         match self.trap().0 {
             Kind::Silent => {}
             // If it panics there is nobody left to tell.
@@ -194,7 +199,7 @@ impl Outlet {
                     .unwrap_or_default();
             }
             Kind::Stderr { at_most_every } => {
-                if let Some(missed) = self.told.pass(at_most_every) {
+                if let Some(missed) = self.told.pass(if may_wait { at_most_every } else { Duration::ZERO }) {
                     tell_on_stderr(name, error, missed);
                 }
             }

@@ -76,7 +76,8 @@ impl QueueBuilder {
         self
     }
 
-    /// What the thread and the handler are called where nobody gives them a name.
+    /// What the queue's thread, its errors and its notices call it (default: the thread has the handler's default name, the
+    /// others that of the place where the queue hangs), and the handler where nobody gives it a name.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -101,13 +102,14 @@ impl QueueBuilder {
 
     fn start(self, handler: Box<dyn Handler>) -> Result<Arc<Core>, Error> {
         let Self { limits, drain, report_every, name } = self;
+        let is_named = name.is_some();
         let name = name.unwrap_or_else(|| handler.default_name());
         for (limit, value) in [("capacity", limits.capacity), ("max_bytes", limits.max_bytes)] {
             if value == 0 {
                 return Err(Error::config(format_args!("queue {name:?}: {limit}: expected 1 or more, got 0")));
             }
         }
-        let core = Arc::new(Core::new(name, limits, drain, report_every, handler.into()));
+        let core = Arc::new(Core::new(name, is_named, limits, drain, report_every, handler.into()));
         listener::start(&core)?;
         super::register(&core);
         Ok(core)

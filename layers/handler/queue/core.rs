@@ -4,7 +4,7 @@ use std::{
     cell::RefCell,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, ThreadId},
     time::{Duration, Instant, SystemTime},
@@ -33,7 +33,9 @@ pub(super) struct Limits {
 }
 
 pub(super) struct Core {
-    pub(super) name: String,
+    /// Until it hangs somewhere, and where it was given one.
+    pub(super) first_name: String,
+    is_named: bool,
     pub(super) limits: Limits,
     /// How long a drop and a plain flush wait.
     pub(super) drain: Duration,
@@ -49,6 +51,10 @@ pub(super) struct Core {
     meter: Mutex<Meter>,
     /// The process that the listener is a thread of: one more after each fork.
     generation: AtomicU64,
+    /// Nothing comes in any more.
+    is_shut: AtomicBool,
+    /// The trap knows of a record that came too late.
+    has_told_late: AtomicBool,
 }
 
 /// A record that waits.
@@ -89,6 +95,19 @@ pub(super) struct Accounts {
 struct Losses {
     lost: Lost,
     untold: Untold,
+    /// Those of the notice that the handler is taking.
+    in_hand: u64,
+    /// Those of notices that it refused or failed.
+    refused: u64,
+    /// Of all these, those the trap knows of.
+    trapped: u64,
+}
+
+impl Losses {
+    /// How many the handler's own log does not tell of.
+    fn owed(&self) -> u64 {
+        self.untold.lost.total() + self.in_hand + self.refused
+    }
 }
 
 /// Losses that were not told in-band yet.
@@ -159,17 +178,19 @@ fn next_number() -> u64 {
 
 impl Core {
     pub(super) fn new(
-        name: String,
+        first_name: String,
+        is_named: bool,
         limits: Limits,
         drain: Duration,
         report_every: Option<Duration>,
         handler: Arc<dyn Handler>,
     ) -> Self {
-        let own_ledger = Ledger::apart(&name);
+        let own_ledger = Ledger::apart(&first_name);
         handler.attach(&own_ledger);
         let books = Accounts { ledger: OnceLock::new(), own_ledger, losses: Mutex::default() };
         Self {
-            name,
+            first_name,
+            is_named,
             limits,
             drain,
             report_every,
@@ -180,6 +201,16 @@ impl Core {
             listener: Mutex::new(None),
             meter: Mutex::new(Meter::new()),
             generation: AtomicU64::new(fork::generation()),
+            is_shut: AtomicBool::new(false),
+            has_told_late: AtomicBool::new(false),
+        }
+    }
+
+    /// That of the place where it hangs, unless it was given one of its own.
+    pub(super) fn name(&self) -> String {
+        match self.books.ledger.get() {
+            Some(ledger) if !self.is_named => ledger.name(),
+            _ => self.first_name.clone(),
         }
     }
 
@@ -227,7 +258,25 @@ impl Core {
             is_protected: record.severity() >= self.limits.protect,
             record: record.keep(),
         };
-        if self.put_item(item) { Outcome::Queued } else { Outcome::Dropped }
+        if self.put_item(item) {
+            return Outcome::Queued;
+        }
+        if self.is_shut.load(Ordering::Relaxed) {
+            self.tell_late();
+        }
+        Outcome::Dropped
+    }
+
+    /// Once: whoever drops the guard too early is to know.
+    #[cold]
+    fn tell_late(&self) {
+        if !self.has_told_late.swap(true, Ordering::Relaxed) {
+            self.ledger().tell_last(&Error::new(format_args!(
+                "queue {:?}: a record came after the shutdown and is lost, as all that follow are: keep the guard until \
+                 the end of `main` (`let (queue, _) = …` drops it at once)",
+                self.name()
+            )));
+        }
     }
 
     #[inline]
@@ -304,14 +353,24 @@ impl Core {
             self.restart();
         }
         let hand = self.hand();
+        let lost_before = self.books.losses().owed();
+        self.is_shut.store(true, Ordering::Relaxed);
         if self.is_listener(thread::current().id()) {
             hand.close();
             return Err(self.own_thread("shutdown"));
         }
         match hand.shut_down(deadline, &*self.books) {
             Waited::Left(left) => {
-                let error = self.not_done("shutdown", left, deadline);
-                self.ledger().tell(&error);
+                let mut error = self.not_done("shutdown", left, deadline);
+                let more = {
+                    let mut losses = self.books.losses();
+                    losses.trapped = losses.owed();
+                    lost_before.min(losses.trapped)
+                };
+                if more > 0 {
+                    error = Error::new(format_args!("{error}, {more} lost before"));
+                }
+                self.ledger().tell_last(&error);
                 Err(error)
             }
             Waited::Done | Waited::Failed(_) => Ok(()),
@@ -326,27 +385,29 @@ impl Core {
     fn own_thread(&self, doing: &str) -> Error {
         Error::new(format_args!(
             "queue {:?}: {doing}: called on the queue's own thread, which cannot wait for itself: what waits is not written yet",
-            self.name
+            self.name()
         ))
     }
 
     #[cold]
     fn not_done(&self, doing: &str, left: usize, deadline: Duration) -> Error {
         let records = if left == 1 { "record" } else { "records" };
-        Error::new(format_args!("queue {:?}: {doing}: {left} {records} not written within {deadline:?}", self.name))
+        Error::new(format_args!("queue {:?}: {doing}: {left} {records} not written within {deadline:?}", self.name()))
     }
 
     pub(super) fn health(&self) -> Health {
         let look = self.hand().look();
         let lost = self.books.losses().lost;
-        let meter = self.meter();
+        let mut meter = self.meter();
+        meter.saw(look.high_water);
+        meter.saw(look.held);
         let oldest = look.oldest.into_iter().chain(meter.oldest_in_hand).min();
         let worked = meter.worked + meter.at_work_since.map_or(Duration::ZERO, |since| since.elapsed());
         Health {
             depth: look.held.records,
-            high_water: meter.high_water.records.max(look.high_water.records).max(look.held.records),
+            high_water: meter.high_water.records,
             bytes: look.held.bytes,
-            bytes_high_water: meter.high_water.bytes.max(look.high_water.bytes).max(look.held.bytes),
+            bytes_high_water: meter.high_water.bytes,
             oldest_age: oldest.map(|oldest| SystemTime::now().duration_since(oldest).unwrap_or_default()),
             lost,
             waits: look.waits,
@@ -368,6 +429,7 @@ impl Core {
         self.number.store(next_number(), Ordering::Release);
         self.ledger().settle_dropped(u64::MAX);
         *self.meter() = Meter::new();
+        self.is_shut.store(false, Ordering::Relaxed);
         if let Err(error) = listener::start(self) {
             self.hand().end(&*self.books);
             self.ledger().tell(&error);
@@ -397,7 +459,42 @@ impl Core {
     /// Losses to be told, if there are any.
     pub(super) fn take_untold(&self) -> Option<Untold> {
         let mut losses = self.books.losses();
-        (losses.untold.lost.total() > 0).then(|| std::mem::take(&mut losses.untold))
+        let total = losses.untold.lost.total();
+        losses.in_hand += total;
+        (total > 0).then(|| std::mem::take(&mut losses.untold))
+    }
+
+    /// What became of the notice.
+    pub(super) fn was_told(&self, is_told: bool) {
+        let mut losses = self.books.losses();
+        let count = std::mem::take(&mut losses.in_hand);
+        losses.refused += if is_told { 0 } else { count };
+        losses.trapped = losses.trapped.min(losses.owed());
+    }
+
+    /// How many were lost of which the handler's own log does not tell.
+    pub(super) fn owed(&self) -> u64 {
+        self.books.losses().owed()
+    }
+
+    /// At the end, when nothing is told in-band any more: the trap is told of the losses that it does not know.
+    pub(super) fn tell_the_rest(&self) {
+        let count = {
+            let mut losses = self.books.losses();
+            let owed = losses.owed();
+            owed.saturating_sub(std::mem::replace(&mut losses.trapped, owed))
+        };
+        if count > 0 {
+            let records = if count == 1 { "record was" } else { "records were" };
+            self.ledger().tell_last(&Error::new(format_args!(
+                "queue {:?}: {count} {records} lost, of which its own log does not tell",
+                self.name()
+            )));
+        }
+    }
+
+    pub(super) fn is_shut(&self) -> bool {
+        self.is_shut.load(Ordering::Relaxed)
     }
 }
 
@@ -412,7 +509,7 @@ pub(super) struct Meter {
     started: Instant,
     worked: Duration,
     at_work_since: Option<Instant>,
-    pub(super) high_water: Room,
+    high_water: Room,
     pub(super) oldest_in_hand: Option<SystemTime>,
 }
 
@@ -425,6 +522,12 @@ impl Meter {
             high_water: Room::default(),
             oldest_in_hand: None,
         }
+    }
+
+    /// So much was held.
+    pub(super) fn saw(&mut self, held: Room) {
+        self.high_water.records = self.high_water.records.max(held.records);
+        self.high_water.bytes = self.high_water.bytes.max(held.bytes);
     }
 
     pub(super) fn begin_work(&mut self) {

@@ -8,9 +8,11 @@ use crate::Error;
 /// Shuts a queue down when it is dropped: what waits is handled, within the queue's
 /// [`drain`](super::QueueBuilder::drain) deadline. Made by [`QueueBuilder::spawn`](super::QueueBuilder::spawn).
 ///
-/// Keep it until the end of `main`; a global subscriber is never dropped. It may be dropped on any thread, also one of an
+/// Keep it until the end of `main`, under a name: `let (queue, _) = …` drops it at once, and every record that comes later
+/// is lost (the trap is told with the first). [`own`](super::QueueBuilder::own) needs no guard. A global subscriber is never dropped. It may be dropped on any thread, also one of an
 /// async runtime, which it blocks for no longer than the deadline.
-#[must_use = "dropping it shuts the queue down"]
+#[must_use = "dropping the guard shuts the queue down, and what is logged later is lost: keep it until the end of `main`, \
+              as `_guard` and not as `_`"]
 pub struct QueueGuard(pub(super) Arc<Core>);
 
 impl QueueGuard {
@@ -18,7 +20,7 @@ impl QueueGuard {
     ///
     /// # Errors
     /// The deadline has passed: the message says how many records were not written. They stay queued. Or the handler's
-    /// own flush failed, which its trap was told.
+    /// own flush failed, which its trap was told. Or this is the queue's own thread, which cannot wait for itself.
     pub fn flush(&self, deadline: Duration) -> Result<(), Error> {
         self.0.flush(false, deadline)
     }
@@ -28,7 +30,8 @@ impl QueueGuard {
     ///
     /// # Errors
     /// The deadline has passed: the message says how many records were not written. They count as dropped, and the trap
-    /// is told. A record that the handler is working on stays queued until it is done.
+    /// is told. A record that the handler is working on stays queued until it is done. Or this is the queue's own thread:
+    /// then the queue takes no more records, but is not waited for.
     pub fn shutdown(&self, deadline: Duration) -> Result<(), Error> {
         self.0.shut_down(deadline)
     }
@@ -48,6 +51,6 @@ impl Drop for QueueGuard {
 
 impl fmt::Debug for QueueGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("QueueGuard").field(&self.0.name).finish()
+        f.debug_tuple("QueueGuard").field(&self.0.name()).finish()
     }
 }

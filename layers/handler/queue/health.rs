@@ -11,11 +11,11 @@ use super::Lost;
 pub struct Health {
     /// Records that wait, or are in the listener's hands.
     pub depth: usize,
-    /// The most that `depth` has ever been.
+    /// The most that `depth` has been seen to be; never falls.
     pub high_water: usize,
     /// What the waiting records take, in bytes.
     pub bytes: usize,
-    /// The most that `bytes` has ever been.
+    /// The most that `bytes` has been seen to be; never falls.
     pub bytes_high_water: usize,
     /// How long ago the record was captured that has waited longest; `None` if none waits.
     pub oldest_age: Option<Duration>,
@@ -23,11 +23,12 @@ pub struct Health {
     pub lost: Lost,
     /// How often a caller had to wait for room ([`Overflow::Block`](super::Overflow::Block)).
     pub waits: u64,
-    /// Which part of the time since it started the listener has been at work: 0.0 to 1.0.
+    /// Which part of its whole life, since it started and not only lately, the listener has been at work: 0.0 to 1.0.
     pub busy: f64,
 }
 
-/// `depth 3 (high water 812, 1.2 MiB), lost 0, busy 12 %`
+/// `depth 3 (high water 812), 1204 bytes, oldest 7 ms, lost 0, waits 2, busy 12 %`: without `oldest` where none waits, without
+/// `waits` where nobody had to.
 impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { depth, high_water, bytes, oldest_age, lost, waits, busy, .. } = self;

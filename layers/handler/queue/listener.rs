@@ -40,10 +40,10 @@ pub(super) fn start(core: &Arc<Core>) -> Result<(), Error> {
     let shared = Arc::clone(core);
     thread::Builder::new()
         // A name may hold no NUL; Linux shows the first 15 bytes of it.
-        .name(format!("strata-{}", core.name.replace('\0', "")))
+        .name(format!("strata-{}", core.first_name.replace('\0', "")))
         .spawn(move || run(&shared))
         .map(drop)
-        .map_err(|error| Error::with_source(format_args!("queue {:?}: cannot start its thread", core.name), error))
+        .map_err(|error| Error::with_source(format_args!("queue {:?}: cannot start its thread", core.name()), error))
 }
 
 fn run(core: &Arc<Core>) {
@@ -66,6 +66,7 @@ fn run(core: &Arc<Core>) {
     listener.work();
     // The trap was told.
     listener.flush(true).unwrap_or_default();
+    core.tell_the_rest();
 }
 
 /// Whatever happens, nobody waits for a listener that is gone.
@@ -131,7 +132,7 @@ impl Listener<'_> {
         self.tell_after = if may_tell { self.core.untold_since() } else { None };
         let mut meter = self.core.meter();
         meter.begin_work();
-        meter.high_water = self.taker.high_water;
+        meter.saw(self.taker.high_water);
         meter.oldest_in_hand = self.taker.oldest();
     }
 
@@ -154,8 +155,13 @@ impl Listener<'_> {
             }
             settled.tell(self.core);
             record::give_back_all(&mut self.done, &mut self.late);
-            let goes_on = self.hand.release(room);
             let is_empty = self.taker.len() == 0;
+            if is_empty || began.elapsed() > LONG_STEP {
+                // What came while these were in hand.
+                let held = self.hand.look().held;
+                self.core.meter().saw(held);
+            }
+            let goes_on = self.hand.release(room);
             if is_empty || !goes_on || began.elapsed() > LONG_STEP {
                 self.core.meter().oldest_in_hand = self.taker.oldest();
             }
@@ -179,9 +185,12 @@ impl Listener<'_> {
     }
 
     /// The ledger has counted the record as queued.
-    fn deliver(&self, record: &Kept, settled: &mut Settled) {
+    ///
+    /// Says whether it was taken.
+    fn deliver(&self, record: &Kept, settled: &mut Settled) -> bool {
         let handle = |record: &Record| catch_unwind(AssertUnwindSafe(|| self.core.handler().handle(record)));
         let outcome = if self.core.handler().keeps() { record.clone().show(handle) } else { Some(handle(record)) };
+        let is_taken = matches!(outcome, Some(Ok(Ok(Outcome::Written | Outcome::Queued))));
         match outcome {
             Some(Ok(Ok(Outcome::Written))) => settled.written += 1,
             Some(Ok(Ok(Outcome::Filtered))) => settled.filtered += 1,
@@ -191,6 +200,7 @@ impl Listener<'_> {
             Some(Ok(Err(error))) => self.failed(&error, record),
             Some(Err(panic)) => self.failed(&panicked("handle", &*panic), record),
         }
+        is_taken
     }
 
     #[cold]
@@ -219,23 +229,25 @@ impl Listener<'_> {
 
     fn report(&mut self) {
         self.report_later();
-        self.hand_in(health_record(&self.core.name, &self.core.health()));
+        self.hand_in(health_record(&self.core.name(), &self.core.health()));
         batch::write_out();
     }
 
     fn tell_losses(&mut self) {
         let Some(untold) = self.core.take_untold() else { return };
         self.told = Some(Instant::now());
-        self.hand_in(notice(&self.core.name, &untold));
+        let is_told = self.hand_in(notice(&self.core.name(), &untold));
+        self.core.was_told(is_told);
     }
 
     /// A record of the queue's own, in the handler's own format and on its account.
-    fn hand_in(&self, record: Record) {
+    fn hand_in(&self, record: Record) -> bool {
         let record = Kept::new(record);
         self.core.ledger().queue(1);
         let mut settled = Settled::default();
-        self.deliver(&record, &mut settled);
+        let is_taken = self.deliver(&record, &mut settled);
         settled.tell(self.core);
+        is_taken
     }
 }
 

@@ -19,7 +19,8 @@
 //! # The account
 //! Records are `queued` on the ledger of the place where the queue hangs, until the handler behind it has written, filtered,
 //! dropped or failed them. What the handler holds back itself (a buffered file) stays queued. "N records lost" and "queue
-//! health" are records of the handler, too, and on its account.
+//! health" are records of the handler, too, and on its account. Their `queue` is the name of that place (`.named("app")` of
+//! the layer), unless the queue was given [one](QueueBuilder::named).
 //!
 //! # When it blocks
 //! Under [`Overflow::Block`] (the default) a caller waits while the queue is full: within an async runtime, that holds up a
@@ -30,7 +31,10 @@
 //! An error or panic of the handler is counted, told to the [trap](crate::trap::Trap) of the place where the queue hangs,
 //! and gone on from. Records that find no room are counted by severity ([`Health::lost`]), and told in-band: a record
 //! "N records lost" with the fields `lost`, `lost.<severity>`, `from`, `to` and `queue`, at WARN or the highest severity
-//! lost, about where they would have been, at most once a second while there are always more. What the process has not
+//! lost, about where they would have been, at most once a second while there are always more. What could not be told so (the
+//! handler hangs, or refuses the notice) is told to the trap when the queue ends, and counted in what is said at exit
+//! ([`exit`](crate::exit)). So is what comes after the shutdown; the first of these is told to the trap at once.
+//! A flush or shutdown on the listener's own thread (within a handler) is an error: it cannot wait for itself. What the process has not
 //! written when it is killed is lost; nothing here may be called in a signal handler.
 //!
 //! What handlers on the listener's thread log with `tracing` themselves is dropped, and counted by each handler of this crate
@@ -73,6 +77,20 @@ use crate::{Error, Record, Severity, trap::Ledger};
 
 /// A handler, or several, behind a bounded queue: the caller captures the record and goes on; formatting and writing
 /// happen on a listener thread.
+///
+/// The simplest has no guard: its end is that of the queue, or the process's exit.
+///
+/// ```
+/// use tracing_strata::{Queue, prelude::*, output::Stream};
+/// use tracing_subscriber::prelude::*;
+///
+/// let queue = Queue::builder().own(Stream::stderr())?;
+/// tracing_subscriber::registry().with(queue.into_layer().named("console")).init();
+/// # Ok::<(), tracing_strata::Error>(())
+/// ```
+///
+/// With a guard one chooses when it ends. **The guard is to be kept**: `let (file, _) = …` drops it at once, and with it the
+/// queue is shut down and takes nothing (the trap is told with the first record).
 ///
 /// ```
 /// use std::time::Duration;
@@ -136,7 +154,7 @@ impl Handler for Queue {
     }
 
     fn default_name(&self) -> String {
-        self.core.name.clone()
+        self.core.first_name.clone()
     }
 }
 
@@ -146,12 +164,15 @@ impl Drop for Queue {
             // The trap was told.
             self.core.shut_down(self.core.drain).unwrap_or_default();
         }
+        if self.core.is_shut() {
+            self.core.tell_the_rest();
+        }
     }
 }
 
 impl fmt::Debug for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Queue").field("name", &self.core.name).finish_non_exhaustive()
+        f.debug_struct("Queue").field("name", &self.core.name()).finish_non_exhaustive()
     }
 }
 
@@ -218,6 +239,11 @@ pub(super) fn drain_all(cap: Duration, caller: ThreadId) -> (Vec<Stuck>, Result<
         }
     }
     (stuck, first)
+}
+
+/// How many records were lost of which no log tells, and in whose account.
+pub(super) fn owed() -> Vec<(Arc<Ledger>, u64)> {
+    all().iter().map(|core| (core.ledger().outermost(), core.owed())).collect()
 }
 
 /// Whether there is any queue.

@@ -14,7 +14,8 @@ use tracing_strata::{
     Error, FlightRecorder, Handler, Memory, Outcome, Queue, Record, Tee,
     exit::{flush_within, request_flush, wait_at_exit},
     filter::RateLimit,
-    output::LogFile,
+    handler::queue::Overflow,
+    output::{LogFile, Null},
 };
 use tracing_subscriber::prelude::*;
 
@@ -103,6 +104,41 @@ fn t10_what_is_lost_at_exit_is_counted() {
     assert!(left.stderr().contains("at exit: 7 records are lost in handler \"stuck\""), "{}", left.stderr());
     assert_eq!(left.output.status.code(), Some(0));
     assert_eq!(run(NAME, "off").stderr(), "");
+}
+
+#[test]
+fn t13_losses_that_no_log_tells_of_are_counted_at_exit() {
+    const NAME: &str = "exit::ending::t13_losses_that_no_log_tells_of_are_counted_at_exit";
+    as_child(|_, mode| {
+        let queue = Queue::builder().capacity(2).overflow(Overflow::DropNewest);
+        let (queue, guard) = match mode {
+            "early" => queue.spawn(Null).unwrap(),
+            _ => queue.spawn(Stuck).unwrap(),
+        };
+        let layer = queue.into_layer().named("app");
+        tracing_subscriber::registry().with(layer).init();
+        wait_at_exit(Duration::from_millis(200));
+        if mode == "early" {
+            drop(guard);
+            (0..1_000).for_each(|number| error!("{number}"));
+        } else {
+            (0..1_000).for_each(|number| error!("{number}"));
+            if mode == "shutdown" {
+                // The default trap has told something a moment ago; this is not held back.
+                guard.shutdown(Duration::from_millis(1)).unwrap_err();
+                guard.shutdown(Duration::from_millis(1)).unwrap_err();
+            }
+            std::mem::forget(guard);
+        }
+        process::exit(0);
+    });
+    for mode in ["early", "stuck", "shutdown"] {
+        let told = run(NAME, mode).stderr();
+        assert!(told.contains("at exit: 1000 records are lost in handler \"app\""), "{mode}: {told}");
+        assert_eq!(told.contains("came after the shutdown"), mode == "early", "{told}");
+        let ends = told.matches("queue \"app\": shutdown: ").count();
+        assert_eq!(ends, if mode == "shutdown" { 2 } else { 0 }, "{told}");
+    }
 }
 
 /// Works until it gets a record that says what to do.

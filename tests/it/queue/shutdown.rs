@@ -35,9 +35,11 @@ fn what_is_logged_comes_in_order_and_shutdown_waits_for_it() {
 fn t18_records_after_the_shutdown_are_counted() {
     let gate = Gate::default();
     let (queue, guard) = Queue::builder().spawn(gate.clone()).unwrap();
-    let layer = queue.into_layer();
+    let (trap, told) = remembering();
+    let layer = queue.into_layer().named("app").trap(trap);
     let ledger = layer.ledger();
-    within(&dispatch(layer), || {
+    let dispatch = dispatch(layer);
+    within(&dispatch, || {
         tracing::info!("before");
         guard.shutdown(LONG).unwrap();
         tracing::info!("after");
@@ -51,6 +53,94 @@ fn t18_records_after_the_shutdown_are_counted() {
     assert_eq!((ledger.stats().written, ledger.stats().dropped, ledger.stats().queued), (1, 2, 0));
     let lost = guard.health().lost;
     assert_eq!((lost.at(Severity::INFO), lost.at(Severity::ERROR), lost.total()), (1, 1, 2));
+    {
+        let told = told.lock().unwrap();
+        assert_eq!(told.len(), 1, "once: {told:?}");
+        assert!(told[0].starts_with("queue \"app\": a record came after the shutdown and is lost"), "{told:?}");
+    }
+    drop(dispatch);
+    assert_eq!(told.lock().unwrap()[1..], ["queue \"app\": 2 records were lost, of which its own log does not tell"]);
+}
+
+#[test]
+fn t13_losses_that_are_not_told_in_band_are_told_to_the_trap() {
+    // The handler hangs: with the shutdown.
+    let gate = Gate::closed();
+    let queue = Queue::builder().capacity(2).overflow(Overflow::DropNewest);
+    let (queue, guard) = queue.spawn(gate.clone()).unwrap();
+    let (trap, told) = remembering();
+    let dispatched = dispatch(queue.into_layer().named("hangs").trap(trap));
+    within(&dispatched, || {
+        tracing::info!("in hand");
+        gate.wait_for_one();
+        (0..10).for_each(|_| tracing::info!("no room but for one"));
+    });
+    let error = guard.shutdown(Duration::from_millis(1)).unwrap_err().to_string();
+    assert_eq!(error, "queue \"hangs\": shutdown: 2 records not written within 1ms, 9 lost before");
+    assert_eq!(*told.lock().unwrap(), [error]);
+    gate.open();
+    guard.shutdown(LONG).unwrap();
+    assert_eq!(gate.messages(), ["in hand", "10 records lost"]);
+    drop((guard, dispatched));
+    assert_eq!(told.lock().unwrap().len(), 1, "the log tells of them by now");
+
+    // The handler takes no notice: when the queue ends.
+    let gate = Gate::closed();
+    let queue = Queue::builder().capacity(2).overflow(Overflow::DropNewest).protect(Severity::CRITICAL);
+    let (queue, guard) = queue.spawn(gate.clone().level(Severity::ERROR)).unwrap();
+    let (trap, told) = remembering();
+    within(&dispatch(queue.into_layer().named("severe").trap(trap)), || {
+        tracing::error!("in hand");
+        gate.wait_for_one();
+        (0..10).for_each(|_| tracing::info!("no room but for one"));
+        gate.open();
+        guard.shutdown(LONG).unwrap();
+    });
+    assert_eq!(gate.messages(), ["in hand"]);
+    assert_eq!(*told.lock().unwrap(), ["queue \"severe\": 9 records were lost, of which its own log does not tell"]);
+}
+
+#[test]
+fn the_high_water_mark_never_falls_and_is_never_below_the_depth() {
+    for looks in [true, false] {
+        let gate = Gate::closed();
+        let (queue, guard) = Queue::builder().capacity(100_000).spawn(gate.clone()).unwrap();
+        within(&dispatch(queue.into_layer()), || {
+            tracing::info!("in hand");
+            gate.wait_for_one();
+            (0..9).for_each(|_| tracing::info!("waits"));
+            if looks {
+                let health = guard.health();
+                assert_eq!((health.depth, health.high_water), (10, 10));
+            }
+            gate.open();
+            guard.flush(LONG).unwrap();
+        });
+        let health = guard.health();
+        assert_eq!((health.depth, health.high_water), (0, 10));
+        assert!(health.bytes_high_water > 0);
+    }
+}
+
+#[test]
+fn a_queue_is_called_what_its_place_is_called_unless_it_has_a_name() {
+    let call = |builder: tracing_strata::handler::queue::QueueBuilder| {
+        let gate = Gate::closed();
+        let (queue, guard) = builder.overflow(Overflow::DropNewest).capacity(1).spawn(gate.clone()).unwrap();
+        within(&dispatch(queue.into_layer().trap(Trap::silent()).named("app")), || {
+            tracing::info!("in hand");
+            gate.wait_for_one();
+            tracing::info!("no room");
+            let error = guard.flush(Duration::from_millis(1)).unwrap_err().to_string();
+            gate.open();
+            guard.shutdown(LONG).unwrap();
+            (error, gate.records()[1].get("queue").unwrap().to_string())
+        })
+    };
+    let (error, notice) = call(Queue::builder());
+    assert_eq!((&*error, &*notice), ("queue \"app\": flush: 1 record not written within 1ms", "app"));
+    let (error, notice) = call(Queue::builder().named("own"));
+    assert_eq!((&*error, &*notice), ("queue \"own\": flush: 1 record not written within 1ms", "own"));
 }
 
 #[test]
