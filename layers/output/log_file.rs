@@ -145,7 +145,7 @@ impl<F: Format> LogFileBuilder<F> {
         self
     }
 
-    /// Holds records back until so many bytes are full; 64 KiB serves well. See [Durability](LogFile#durability). The
+    /// Holds records back until so many bytes (at most 1 GiB) are full; 64 KiB serves well. See [Durability](LogFile#durability). The
     /// memory is taken with the first record. A record that is longer than the buffer is written by itself.
     pub fn buffer(mut self, bytes: usize) -> Self {
         self.buffer = Some(bytes);

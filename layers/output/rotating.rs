@@ -281,7 +281,7 @@ impl<F: Format> RotatingFileBuilder<F> {
         self
     }
 
-    /// Holds records back until so many bytes are full; 64 KiB serves well. What is held counts for the size, and is written before a rotation.
+    /// Holds records back until so many bytes (at most 1 GiB) are full; 64 KiB serves well. What is held counts for the size, and is written before a rotation.
     /// With [`Sharing::Shared`] it is written in one piece, to the file in use at that time.
     pub fn buffer(mut self, bytes: usize) -> Self {
         self.settings.buffer = Some(bytes);

@@ -9,6 +9,8 @@ use std::{
         Arc, OnceLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 use tracing_subscriber::fmt::MakeWriter;
@@ -59,14 +61,30 @@ enum Way {
     Buffered(Buffered<FilePlace>),
 }
 
+/// More than this is a mistake: the memory is reserved with the first record.
+const MOST_BUFFERED: usize = 1 << 30;
+const NO_DIRECTORY: &str = "find the directory of";
+
 impl FileSink {
     pub(crate) fn new(place: FilePlace, delay: bool, buffer: Option<usize>) -> Result<Self, Error> {
+        if let Some(bytes) = buffer.filter(|bytes| *bytes > MOST_BUFFERED) {
+            return Err(Error::config(format_args!(
+                "cannot use {}: buffer {bytes}: expected at most {MOST_BUFFERED} bytes (1 GiB)",
+                place.path.display()
+            )));
+        }
         let opened = if delay {
             None
         } else {
             match place.open_file() {
                 Ok(opened) => Some(opened),
-                Err(Refusal { doing, error }) => return Err(Error::io_at(&place.path, doing, error)),
+                Err(Refusal { doing, error }) => {
+                    let error = match doing == NO_DIRECTORY && !place.create_dirs {
+                        true => io::Error::new(error.kind(), format!("{error}; create_dirs(true) creates it")),
+                        false => error,
+                    };
+                    return Err(Error::io_at(&place.path, doing, error));
+                }
             }
         };
         let way = match buffer {
@@ -498,12 +516,12 @@ impl FilePlace {
         let truncate = self.truncate && !self.opened.load(Ordering::Acquire);
         let file = self.open_to_append(truncate).map_err(|error| {
             let astray = error.kind() == io::ErrorKind::NotFound && !parent.is_dir();
-            Refusal { doing: if astray { "find the directory of" } else { "open" }, error }
+            Refusal { doing: if astray { NO_DIRECTORY } else { "open" }, error }
         })?;
         // What cannot say what it is, is no regular file.
         let about = file.metadata().ok();
         let (regular, len) = about.as_ref().map_or((false, 0), |about| (about.is_file(), about.len()));
-        let unended = regular && len > 0 && ends_in_part_of_a_line(&self.path);
+        let unended = regular && len > 0 && ends_in_part_of_a_line(&self.path, &file);
         self.opened.store(true, Ordering::Release);
         if let Some(claim) = &self.claim {
             claim.opened(&file);
@@ -539,13 +557,77 @@ impl FilePlace {
 
 /// Whether a file that has something in it was left in the middle of a line, by a crash or a full disk. One that may not
 /// be read is taken for whole.
-fn ends_in_part_of_a_line(path: &Path) -> bool {
-    let last = || -> io::Result<u8> {
+///
+/// Another process may be within a write(2) right now: a write that crosses a page shows in parts, and one that is whole a
+/// moment later must not get a line break of ours. So one look that finds a part does not count: only where a second one,
+/// after writes that were under way, finds the same end at the same place, nobody is at work on it. Where the file has grown
+/// each time, whoever writes sees to its own ends.
+fn ends_in_part_of_a_line(path: &Path, append: &File) -> bool {
+    const LOOKS: usize = 4;
+    let look = || -> io::Result<(u64, u8)> {
         let mut file = File::open(path)?;
-        file.seek(SeekFrom::End(-1))?;
+        let place = file.seek(SeekFrom::End(-1))?;
         let mut last = [0];
         file.read_exact(&mut last)?;
-        Ok(last[0])
+        Ok((place, last[0]))
     };
-    last().is_ok_and(|last| last != b'\n')
+    let mut before = None;
+    for _ in 0..LOOKS {
+        match look() {
+            Ok((place, last)) if last != b'\n' => {
+                if before == Some(place) {
+                    return true;
+                }
+                before = Some(place);
+            }
+            Ok(_) | Err(_) => return false,
+        }
+        // Writes nothing, and most systems let it wait for the writes before it. The pause is for the others.
+        (&*append).write(&[]).map(drop).unwrap_or_default();
+        thread::sleep(SECOND_LOOK);
+    }
+    false
+}
+
+/// After which a file that seems to end in a part of a line is looked at again.
+const SECOND_LOOK: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::sink::scratch::Dir;
+
+    /// As many pages as it takes for a write to be seen in parts.
+    #[test]
+    fn t41_a_write_under_way_is_no_torn_end() {
+        let dir = Dir::new();
+        let place = FilePlace::at(dir.path("app.log"));
+        let ended = AtomicBool::new(false);
+        let torn = thread::scope(|scope| {
+            scope.spawn(|| {
+                let (file, lines) = (place.open_file().unwrap().file, "a line\n".repeat(5_000));
+                while !ended.load(Ordering::Relaxed) {
+                    Write::write_all(&mut &file, lines.as_bytes()).unwrap();
+                    if file.metadata().unwrap().len() > 8 << 20 {
+                        file.set_len(0).unwrap();
+                    }
+                }
+            });
+            let torn = (0..1_000).filter(|_| place.open_file().unwrap().unended).count();
+            ended.store(true, Ordering::Relaxed);
+            torn
+        });
+        assert_eq!(torn, 0);
+        fs::write(dir.path("app.log"), "a line\na li").unwrap();
+        assert!(place.open_file().unwrap().unended);
+    }
+
+    #[test]
+    fn a_buffer_without_measure_is_refused() {
+        let dir = Dir::new();
+        let error = FileSink::new(FilePlace::at(dir.path("app.log")), false, Some(usize::MAX)).unwrap_err();
+        assert!(error.is_config() && error.to_string().contains("expected at most 1073741824 bytes"), "{error}");
+        assert_eq!(dir.names(), [""; 0]);
+    }
 }

@@ -50,7 +50,12 @@ fn make_timed(making: &Making<'_, '_>) -> Result<Output, Error> {
     let mut builder = TimedFile::builder(&path);
     match keywords.text("when").as_deref().unwrap_or("h").parse::<When>() {
         Ok(when) => builder = builder.when(when),
-        Err(error) => keywords.note(keywords.wrong("when", error.to_string()).python(error.to_string())),
+        Err(error) => {
+            let text = error.to_string();
+            // Python's own words come first.
+            let python = text.split(" (expected").next().unwrap_or_default().to_owned();
+            keywords.note(keywords.wrong("when", text).python(python));
+        }
     }
     if let Some(interval) = keywords.count("interval") {
         builder = builder.interval(u32::try_from(interval).unwrap_or(u32::MAX));

@@ -61,7 +61,12 @@ impl Retention {
         let mut room = self.bytes.map(|most| most.saturating_sub(active));
         let (mut kept, mut full) = (0, self.bytes.is_some_and(|most| active > most));
         let mut surplus = Vec::new();
+        let mut last_kept = None;
         for file in newest_first {
+            // Plain and compressed at once, as the thread that compresses is about to delete the one: they count as one.
+            if last_kept == Some((file.since, file.sequence)) {
+                continue;
+            }
             let age = now.duration_since(file.modified).unwrap_or_default();
             if self.age.is_some_and(|most| age > most) {
                 surplus.push(file);
@@ -73,6 +78,7 @@ impl Retention {
                 surplus.push(file);
             } else {
                 kept += 1;
+                last_kept = Some((file.since, file.sequence));
                 room = room.map(|room| room - file.len);
             }
         }
@@ -119,6 +125,14 @@ mod tests {
     fn without_a_limit_all_are_kept() {
         let files = [file(1, 0, u64::MAX), file(2, 0, u64::MAX)];
         assert_eq!(names(Retention::new().surplus(&files, u64::MAX, at(u32::MAX.into()))), [""; 0]);
+    }
+
+    #[test]
+    fn t32_a_file_that_is_plain_and_compressed_at_once_is_one() {
+        let files = [file(1, 0, 10), file(2, 0, 10), file(3, 0, 10), file(3, 0, 4)];
+        assert_eq!(names(Retention::new().files(3).surplus(&files, 0, at(9))), [""; 0]);
+        assert_eq!(names(Retention::new().bytes(30).surplus(&files, 0, at(9))), [""; 0]);
+        assert_eq!(names(Retention::new().files(2).surplus(&files, 0, at(9))), ["1.0"]);
     }
 
     #[test]

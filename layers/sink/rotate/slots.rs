@@ -115,7 +115,7 @@ impl Slots {
     pub(super) fn check(&self) -> io::Result<()> {
         let beyond = self.taken()?.into_iter().filter_map(|number| self.name(number + 1));
         for name in self.name(1).into_iter().chain(beyond) {
-            if let Some(path) = variants(&name).find(|path| exists(path) && !is_file(path)) {
+            if let Some(path) = variants(&name).find(|path| is_foreign(path)) {
                 return Err(in_the_way(&path));
             }
         }
@@ -136,7 +136,11 @@ impl Slots {
                 Some(to) => {
                     remove(hold, &to)?;
                     for (from, to) in variants(&from).zip(variants(&to)).filter(|(from, _)| is_file(from)) {
-                        hold.rename(&from, &to)?;
+                        match hold.rename(&from, &to) {
+                            // Deleted by hand since the look.
+                            Err(error) if error.kind() == io::ErrorKind::NotFound && !exists(&from) => {}
+                            result => result?,
+                        }
                         crash_point("shifting");
                     }
                 }
@@ -152,19 +156,71 @@ impl Slots {
 /// Deletes what has a name, plain or compressed.
 fn remove(hold: &Hold, name: &Path) -> io::Result<()> {
     for path in variants(name).filter(|path| exists(path)) {
-        if !is_file(&path) {
+        if is_foreign(&path) {
             return Err(in_the_way(&path));
         }
-        if !hold.remove(&path)? {
-            return Err(io::Error::new(
-                io::ErrorKind::ResourceBusy,
-                format!("{} is in use by another handler", path.display()),
-            ));
+        match hold.remove(&path) {
+            Ok(true) => {}
+            Ok(false) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::ResourceBusy,
+                    format!("{} is in use by another handler", path.display()),
+                ));
+            }
+            // Somebody else was first.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(())
 }
 
+/// Whether there is something of this name that is no file, by one look: between two, the thread that compresses may
+/// delete the plain file, or a prune any of them.
+fn is_foreign(path: &Path) -> bool {
+    match path.symlink_metadata() {
+        Ok(about) => !about.is_file(),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
 fn in_the_way(path: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, format!("{} is in the way: expected a file", path.display()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::sink::scratch::Dir;
+
+    fn slots(dir: &Dir, most: u64) -> Slots {
+        let names = Names { base: dir.path("app.log"), dated: None, namer: None };
+        Slots::new(&names, Some(most)).unwrap()
+    }
+
+    /// As under the thread that compresses: the plain file goes at any moment.
+    #[test]
+    fn t30_a_file_that_vanishes_is_not_in_the_way() {
+        let dir = Dir::new();
+        let (few, many) = (slots(&dir, 3), slots(&dir, 100_000));
+        let ended = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    for name in ["app.log.1", "app.log.2", "app.log.2.gz"] {
+                        fs::write(dir.path(name), "").unwrap();
+                        fs::remove_file(dir.path(name)).unwrap();
+                    }
+                }
+            });
+            let checked: io::Result<()> = (0..2_000).try_for_each(|_| few.check().and_then(|()| many.check()));
+            ended.store(true, Ordering::Relaxed);
+            checked.unwrap();
+        });
+        fs::create_dir(dir.path("app.log.1.gz")).unwrap();
+        assert!(few.check().unwrap_err().to_string().ends_with("app.log.1.gz is in the way: expected a file"));
+    }
 }

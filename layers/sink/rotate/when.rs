@@ -92,7 +92,11 @@ impl FromStr for When {
                 };
                 Self::Weekly(*day)
             }
-            _ => return Err(Error::config(format_args!("Invalid rollover interval specified: {upper}"))),
+            _ => {
+                return Err(Error::config(format_args!(
+                    "Invalid rollover interval specified: {upper} (expected S, M, H, D, MIDNIGHT or W0 to W6, Monday to Sunday)"
+                )));
+            }
         })
     }
 }

@@ -38,9 +38,12 @@ fn rule_16_1_16_11_when() {
         assert_eq!(format!("w{day}").parse::<When>().unwrap().to_string(), format!("W{day}"));
     }
     for (text, expected) in [
-        ("x", "Invalid rollover interval specified: X"),
-        ("midday", "Invalid rollover interval specified: MIDDAY"),
-        ("", "Invalid rollover interval specified: "),
+        ("x", "Invalid rollover interval specified: X (expected S, M, H, D, MIDNIGHT or W0 to W6, Monday to Sunday)"),
+        (
+            "midday",
+            "Invalid rollover interval specified: MIDDAY (expected S, M, H, D, MIDNIGHT or W0 to W6, Monday to Sunday)",
+        ),
+        ("", "Invalid rollover interval specified:  (expected S, M, H, D, MIDNIGHT or W0 to W6, Monday to Sunday)"),
         ("w", "You must specify a day for weekly rollover from 0 to 6 (0 is Monday): W"),
         ("W10", "You must specify a day for weekly rollover from 0 to 6 (0 is Monday): W10"),
         ("W7", "Invalid day specified for weekly rollover: W7"),
