@@ -216,6 +216,7 @@ fn end() {
     }
     fork::check();
     IS_ENDING.store(true, Ordering::Relaxed);
+    queue::settle_own();
     // What failed was told to the traps; what matters here is what is still held.
     let why = flush_within(deadline).err();
     say_what_is_lost("exit", why.as_ref());

@@ -354,7 +354,7 @@ impl Core {
         }
         let hand = self.hand();
         let lost_before = self.books.losses().owed();
-        self.is_shut.store(true, Ordering::Relaxed);
+        let was_shut = self.is_shut.swap(true, Ordering::Relaxed);
         if self.is_listener(thread::current().id()) {
             hand.close();
             return Err(self.own_thread("shutdown"));
@@ -370,14 +370,19 @@ impl Core {
                 if more > 0 {
                     error = Error::new(format_args!("{error}, {more} lost before"));
                 }
-                self.ledger().tell_last(&error);
+                // Again and again it is nothing new.
+                if was_shut {
+                    self.ledger().tell(&error);
+                } else {
+                    self.ledger().tell_last(&error);
+                }
                 Err(error)
             }
             Waited::Done | Waited::Failed(_) => Ok(()),
         }
     }
 
-    fn is_listener(&self, thread: ThreadId) -> bool {
+    pub(super) fn is_listener(&self, thread: ThreadId) -> bool {
         *self.listener.lock().unwrap_or_else(PoisonError::into_inner) == Some(thread)
     }
 

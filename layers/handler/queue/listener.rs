@@ -1,6 +1,7 @@
 //! The thread behind a queue.
 
 use std::{
+    cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread,
@@ -141,7 +142,6 @@ impl Listener<'_> {
         loop {
             let began = Instant::now();
             let mut room = Room::default();
-            let mut settled = Settled::default();
             while room.records < self.step
                 && let Some(item) = self.taker.pop()
             {
@@ -150,10 +150,10 @@ impl Listener<'_> {
                     self.tell_losses();
                 }
                 room.add(Room::one(item.bytes()));
-                self.deliver(&item.record, &mut settled);
+                self.deliver(&item.record);
                 self.done.push(item.record);
             }
-            settled.tell(self.core);
+            settle(self.core);
             record::give_back_all(&mut self.done, &mut self.late);
             let is_empty = self.taker.len() == 0;
             if is_empty || began.elapsed() > LONG_STEP {
@@ -187,14 +187,14 @@ impl Listener<'_> {
     /// The ledger has counted the record as queued.
     ///
     /// Says whether it was taken.
-    fn deliver(&self, record: &Kept, settled: &mut Settled) -> bool {
+    fn deliver(&self, record: &Kept) -> bool {
         let handle = |record: &Record| catch_unwind(AssertUnwindSafe(|| self.core.handler().handle(record)));
         let outcome = if self.core.handler().keeps() { record.clone().show(handle) } else { Some(handle(record)) };
         let is_taken = matches!(outcome, Some(Ok(Ok(Outcome::Written | Outcome::Queued))));
         match outcome {
-            Some(Ok(Ok(Outcome::Written))) => settled.written += 1,
-            Some(Ok(Ok(Outcome::Filtered))) => settled.filtered += 1,
-            Some(Ok(Ok(Outcome::Dropped))) => settled.dropped += 1,
+            Some(Ok(Ok(Outcome::Written))) => note(|settled| settled.written += 1),
+            Some(Ok(Ok(Outcome::Filtered))) => note(|settled| settled.filtered += 1),
+            Some(Ok(Ok(Outcome::Dropped))) => note(|settled| settled.dropped += 1),
             // It settles it on the ledger it was given.
             Some(Ok(Ok(Outcome::Queued))) | None => {}
             Some(Ok(Err(error))) => self.failed(&error, record),
@@ -244,33 +244,44 @@ impl Listener<'_> {
     fn hand_in(&self, record: Record) -> bool {
         let record = Kept::new(record);
         self.core.ledger().queue(1);
-        let mut settled = Settled::default();
-        let is_taken = self.deliver(&record, &mut settled);
-        settled.tell(self.core);
+        let is_taken = self.deliver(&record);
+        settle(self.core);
         is_taken
     }
 }
 
 /// What became of the records of a step.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Settled {
     written: u64,
     filtered: u64,
     dropped: u64,
 }
 
-impl Settled {
-    fn tell(self, core: &Core) {
-        let ledger = core.ledger();
-        if self.written > 0 {
-            ledger.settle_written(self.written);
-        }
-        if self.filtered > 0 {
-            ledger.settle_filtered(self.filtered);
-        }
-        if self.dropped > 0 {
-            ledger.settle_dropped(self.dropped);
-        }
+thread_local! {
+    /// Of this thread's queue. Not the listener's own: a handler may end the process in the midst of a step.
+    static SETTLED: Cell<Settled> = const { Cell::new(Settled { written: 0, filtered: 0, dropped: 0 }) };
+}
+
+#[inline]
+fn note(add: impl FnOnce(&mut Settled)) {
+    let mut settled = SETTLED.get();
+    add(&mut settled);
+    SETTLED.set(settled);
+}
+
+/// Tells the ledger of them, on the listener's thread.
+pub(super) fn settle(core: &Core) {
+    let settled = SETTLED.take();
+    let ledger = core.ledger();
+    if settled.written > 0 {
+        ledger.settle_written(settled.written);
+    }
+    if settled.filtered > 0 {
+        ledger.settle_filtered(settled.filtered);
+    }
+    if settled.dropped > 0 {
+        ledger.settle_dropped(settled.dropped);
     }
 }
 

@@ -246,6 +246,12 @@ pub(super) fn owed() -> Vec<(Arc<Ledger>, u64)> {
     all().iter().map(|core| (core.ledger().outermost(), core.owed())).collect()
 }
 
+/// On a listener's thread, where the process ends in the midst of a record: what was handled is so on the ledger.
+pub(super) fn settle_own() {
+    let thread = std::thread::current().id();
+    all().iter().filter(|core| core.is_listener(thread)).for_each(|core| listener::settle(core));
+}
+
 /// Whether there is any queue.
 pub(super) fn is_any() -> bool {
     !all().is_empty()

@@ -102,7 +102,10 @@ fn t13_a_thousand_records_of_a_megabyte_stay_under_the_cap() {
         gate.open();
         guard.shutdown(LONG).unwrap();
     });
-    assert_eq!(ledger.stats().accepted(), 1_001);
+    // Two, if the listener came so late that there were losses before its first record.
+    let notices = gate.messages().iter().filter(|message| message.ends_with(" lost")).count() as u64;
+    assert!((1..=2).contains(&notices), "{notices}");
+    assert_eq!(ledger.stats().accepted(), 1_000 + notices);
 }
 
 #[test]
