@@ -111,19 +111,15 @@ pub struct RotatingFileBuilder<F = Text> {
     place: FilePlace,
     settings: Settings,
     when: Option<When>,
-    interval: u32,
+    interval: Option<u32>,
     at: Option<TimeOfDay>,
     grid: Grid,
-    zone: Zone,
+    utc: bool,
+    zone: Option<String>,
+    /// Grows on although there is a limit.
+    endless: bool,
     flush_on: Option<Severity>,
     format: F,
-}
-
-#[derive(Debug)]
-enum Zone {
-    System,
-    Utc,
-    Named(String),
 }
 
 impl RotatingFileBuilder {
@@ -132,10 +128,12 @@ impl RotatingFileBuilder {
             place: FilePlace::at(path),
             settings: Settings::default(),
             when: None,
-            interval: 1,
+            interval: None,
             at: None,
             grid: Grid::default(),
-            zone: Zone::System,
+            utc: false,
+            zone: None,
+            endless: false,
             flush_on: None,
             format: Text::new(),
         }
@@ -145,10 +143,17 @@ impl RotatingFileBuilder {
 /// When.
 impl<F: Format> RotatingFileBuilder<F> {
     /// No file gets as long as this, but for one record that is longer by itself. 0 is no limit. Without
-    /// [`backups`](Self::backups), [`retention`](Self::retention) or [`when`](Self::when) it is without effect, as in Python: there is no
-    /// place for the old file.
+    /// [`backups`](Self::backups), [`retention`](Self::retention) or [`when`](Self::when) there is no place for the old file: an error, unless
+    /// [`endless`](Self::endless) says that it is meant.
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.settings.max_bytes = bytes;
+        self
+    }
+
+    /// Whether [`max_bytes`](Self::max_bytes) may be without effect because no old file is kept: the file grows on without end, as
+    /// Python's does with `maxBytes` and a `backupCount` of 0.
+    pub fn endless(mut self, endless: bool) -> Self {
+        self.endless = endless;
         self
     }
 
@@ -160,7 +165,7 @@ impl<F: Format> RotatingFileBuilder<F> {
 
     /// Only every so many seconds, minutes, hours, days or weeks.
     pub fn interval(mut self, interval: u32) -> Self {
-        self.interval = interval;
+        self.interval = Some(interval);
         self
     }
 
@@ -172,13 +177,13 @@ impl<F: Format> RotatingFileBuilder<F> {
 
     /// Whether times and names are in UTC rather than in the zone of this machine.
     pub fn utc(mut self, utc: bool) -> Self {
-        self.zone = if utc { Zone::Utc } else { Zone::System };
+        self.utc = utc;
         self
     }
 
-    /// Times and names are in a zone of the IANA database, such as `Europe/Berlin`.
+    /// Times and names are in a zone of the IANA database, such as `Europe/Berlin`. Not with [`utc(true)`](Self::utc).
     pub fn zone(mut self, name: impl Into<String>) -> Self {
-        self.zone = Zone::Named(name.into());
+        self.zone = Some(name.into());
         self
     }
 
@@ -188,7 +193,12 @@ impl<F: Format> RotatingFileBuilder<F> {
         self
     }
 
-    /// The clock that decides. Without one the records' own times do, as soon as the system's clock agrees.
+    /// The clock that decides when a file ends (default: the records' own times, as soon as the system's clock agrees).
+    ///
+    /// It is for the rotation only. The times of the records are those of the layer: set one and the same clock on the builder *and*
+    /// on the layer (`file.into_layer().clock(clock.clone())`). With it on the builder only, files end by it while the lines in them bear
+    /// the system's time. With it on the layer only, lines bear its time, and files end when both that and the system's time say so. Behind a
+    /// [`Queue`](crate::Queue) the clock is asked when the record is written, not when it was made.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.settings.clock = Some(Arc::new(clock));
         self
@@ -302,8 +312,8 @@ impl<F: Format> RotatingFileBuilder<F> {
 
     /// The format.
     pub fn format<G: Format>(self, format: G) -> RotatingFileBuilder<G> {
-        let Self { place, settings, when, interval, at, grid, zone, flush_on, .. } = self;
-        RotatingFileBuilder { place, settings, when, interval, at, grid, zone, flush_on, format }
+        let Self { place, settings, when, interval, at, grid, utc, zone, endless, flush_on, .. } = self;
+        RotatingFileBuilder { place, settings, when, interval, at, grid, utc, zone, endless, flush_on, format }
     }
 
     /// The handler.
@@ -312,6 +322,9 @@ impl<F: Format> RotatingFileBuilder<F> {
     /// - The path is empty, or cannot be opened (without [`delay`](Self::delay)).
     /// - The interval is 0, there is no such zone, [`at_time`](Self::at_time) is without effect, the namer does not work, a rotator meets
     ///   [`Sharing::Shared`], or a buffer with a [`durability`](Self::durability) does.
+    /// - Something is without effect: [`max_bytes`](Self::max_bytes) or a compression where no old file is kept (but see
+    ///   [`endless`](Self::endless)), an interval without [`when`](Self::when), a zone beside [`utc(true)`](Self::utc).
+    /// - The path is that of a file that another handler of this process rotates, such as `app.log.1` beside `app.log`.
     /// - Another process has the file ([`Sharing::Exclusive`]), or another handler of this process, with other settings or without rotation.
     pub fn build(self) -> Result<Formatted<F, RotatedFile>, Error> {
         let sync_on = self.settings.durability.on;
@@ -337,12 +350,27 @@ impl<F: Format> RotatingFileBuilder<F> {
 
     fn parts(mut self) -> Result<(RotatedFile, Option<Severity>, F), Error> {
         self.settings.schedule = self.schedule()?;
-        let Self { mut place, mut settings, flush_on, format, .. } = self;
+        let Self { mut place, mut settings, endless, flush_on, format, .. } = self;
         place.path = absolute(&place.path)?;
         place.mode = settings.mode;
         place.durability(settings.durability);
         if let Some(link) = &settings.latest {
             settings.latest = Some(absolute(link)?);
+        }
+        let is_kept = settings.schedule.is_some() || settings.backups > 0 || settings.retention != Retention::default();
+        if settings.max_bytes > 0 && !is_kept && !endless {
+            return Err(Error::config(format_args!(
+                "cannot use {}: max_bytes {} without backups: expected backups, a retention or `when` as well, as the file grows \
+                 without end otherwise; endless(true) allows that",
+                place.path.display(),
+                settings.max_bytes
+            )));
+        }
+        if settings.compression.is_some() && !is_kept {
+            return Err(Error::config(format_args!(
+                "cannot use {}: a compression without rotated files: expected backups, a retention or `when` as well",
+                place.path.display()
+            )));
         }
         if settings.rotator.is_some() && settings.sharing == Sharing::Shared {
             return Err(Error::config(format_args!(
@@ -364,15 +392,22 @@ impl<F: Format> RotatingFileBuilder<F> {
 
     fn schedule(&self) -> Result<Option<Schedule>, Error> {
         let zone = match &self.zone {
-            Zone::Utc => TimeZone::UTC,
-            Zone::System => TimeZone::try_system().unwrap_or(TimeZone::UTC),
-            Zone::Named(name) => TimeZone::get(name)
+            Some(name) if self.utc && !["utc", "etc/utc"].contains(&name.to_ascii_lowercase().as_str()) => {
+                return Err(Error::config(format_args!("zone {name:?} and utc(true): expected one of them")));
+            }
+            None if self.utc => TimeZone::UTC,
+            None => TimeZone::try_system().unwrap_or(TimeZone::UTC),
+            Some(name) => TimeZone::get(name)
                 .map_err(|error| Error::config(format_args!("time zone {name:?}: expected an IANA name: {error}")))?,
         };
         let &Self { when, interval, at, grid, .. } = self;
-        if interval == 0 {
+        if interval == Some(0) {
             return Err(Error::config("interval 0: expected 1 or more"));
         }
+        if let (Some(interval), None) = (interval, when) {
+            return Err(Error::config(format_args!("interval {interval}: expected with `when` only")));
+        }
+        let interval = interval.unwrap_or(1);
         let schedule = when.map(|when| Schedule { when, interval, at, grid, zone });
         match at {
             Some(at) if !schedule.as_ref().is_some_and(Schedule::takes_a_time_of_day) => {

@@ -44,6 +44,10 @@ use crate::sink::When;
 /// Where a name is there already, because an hour comes twice in autumn, the clock went back, or there is a size limit as well, the
 /// next file gets a number behind it: `shop.log.2024-10-27_02`, then `shop.log.2024-10-27_02.1`. Nothing is ever overwritten.
 ///
+/// A period in which the file was open and got no record ends all the same, as in Python: where the first record comes in a later period
+/// than the handler (behind a queue with a clock that was set ahead, say), there is an empty file for the time before.
+/// [`delay`](RotatingFileBuilder::delay) opens the file with the first record only, and makes none.
+///
 /// # A restart, the clock and the seasons
 /// The periods are those of the wall clock in the zone ([`Grid::Clock`](crate::output::Grid::Clock)). The file that is found at the start belongs to the period
 /// in which it was last written; it is rotated by the first record if that is over. Ten restarts a day make daily files all the same. Days begin

@@ -6,6 +6,8 @@
 use std::{
     any::Any,
     cell::Cell,
+    ffi::OsStr,
+    fmt,
     fs::{self, File, Metadata},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
@@ -28,7 +30,12 @@ struct Entry {
     open: Option<FileId>,
     /// None for those that only append.
     rotated: Option<Shareable>,
+    /// Which names in its directory are those of its rotated files.
+    family: Option<Family>,
 }
+
+/// Says of a file name whether a rotated file has it. No user code.
+pub(crate) type Family = Box<dyn Fn(&OsStr) -> bool + Send>;
 
 enum Shareable {
     Coming,
@@ -82,7 +89,12 @@ pub(crate) fn claim(path: &Path) -> Result<Claim, Error> {
     if !SUCCEEDING.get() && registry.of(path).any(|entry| entry.rotated.is_some()) {
         return Err(refused(path, "a rotating handler of this process has this file; use that one, or another path"));
     }
-    Ok(registry.add(path, None))
+    if !SUCCEEDING.get()
+        && let Some(owner) = registry.rotator_to(path)
+    {
+        return Err(refused_to(path, &owner));
+    }
+    Ok(registry.add(path, None, None))
 }
 
 /// For a handler that rotates a file: what `make` makes is shared by all handlers of this path, as far as it `fits` them.
@@ -91,20 +103,33 @@ pub(crate) fn claim(path: &Path) -> Result<Claim, Error> {
 /// Another handler only appends to it, or `make` or `fits` refuse.
 pub(crate) fn share<T: Send + Sync + 'static>(
     path: &Path,
+    family: Family,
     make: impl FnOnce(Claim) -> Result<T, Error>,
     fits: impl FnOnce(&T) -> Result<(), Error>,
 ) -> Result<Arc<T>, Error> {
     let mut registry = registry();
     let claim = loop {
         if SUCCEEDING.get() {
-            break registry.add(path, Some(Shareable::Coming));
+            break registry.add(path, Some(Shareable::Coming), Some(family));
         }
         if registry.of(path).any(|entry| entry.rotated.is_none()) {
             return Err(refused(path, "another handler of this process appends to this file without rotating it"));
         }
         let Some(Shareable::There(other)) = registry.of(path).find_map(|entry| entry.rotated.as_ref()) else {
             if registry.of(path).next().is_none() {
-                break registry.add(path, Some(Shareable::Coming));
+                if let Some(owner) = registry.rotator_to(path) {
+                    return Err(refused_to(path, &owner));
+                }
+                if let Some(other) = registry.has_one_of(path, &family) {
+                    return Err(refused(
+                        path,
+                        format_args!(
+                            "another handler of this process has {}, which is the name of a rotated file of this one",
+                            other.display()
+                        ),
+                    ));
+                }
+                break registry.add(path, Some(Shareable::Coming), Some(family));
             }
             registry = wait(registry, path)?;
             continue;
@@ -139,7 +164,17 @@ fn wait<'a>(registry: MutexGuard<'a, Registry>, path: &Path) -> Result<MutexGuar
     Ok(registry)
 }
 
-fn refused(path: &Path, why: &str) -> Error {
+fn refused_to(path: &Path, owner: &Path) -> Error {
+    refused(
+        path,
+        format_args!(
+            "a handler of this process rotates {}, and this is the name of a rotated file of it; use another path",
+            owner.display()
+        ),
+    )
+}
+
+fn refused(path: &Path, why: impl fmt::Display) -> Error {
     Error::config(format_args!("cannot use {}: {why}", path.display()))
 }
 
@@ -177,11 +212,28 @@ impl Registry {
         self.entries.iter().filter(move |entry| entry.path == path || true_path(&entry.path) == place)
     }
 
-    fn add(&mut self, path: &Path, rotated: Option<Shareable>) -> Claim {
+    /// The path of a handler that gives its rotated files this name.
+    fn rotator_to(&self, path: &Path) -> Option<PathBuf> {
+        let place = true_path(path);
+        let is_owner = |entry: &&Entry| entry.family.as_ref().is_some_and(|family| is_of(&entry.path, family, &place));
+        self.entries.iter().find(is_owner).map(|entry| entry.path.clone())
+    }
+
+    /// A path in use that a handler's rotated files would have.
+    fn has_one_of(&self, base: &Path, family: &Family) -> Option<PathBuf> {
+        self.entries.iter().find(|entry| is_of(base, family, &true_path(&entry.path))).map(|entry| entry.path.clone())
+    }
+
+    fn add(&mut self, path: &Path, rotated: Option<Shareable>, family: Option<Family>) -> Claim {
         self.last += 1;
-        self.entries.push(Entry { number: self.last, path: path.to_owned(), open: None, rotated });
+        self.entries.push(Entry { number: self.last, path: path.to_owned(), open: None, rotated, family });
         Claim { number: Some(self.last) }
     }
+}
+
+/// Whether the true path is one of a family.
+fn is_of(base: &Path, family: &Family, place: &Path) -> bool {
+    place.file_name().is_some_and(family) && true_path(base).parent() == place.parent()
 }
 
 /// Without symbolic links, as far as it exists.
@@ -236,7 +288,7 @@ mod tests {
 
     fn engine(path: &Path, name: &'static str) -> Result<Arc<Engine>, Error> {
         let fits = |other: &Engine| if other.0 == name { Ok(()) } else { Err(Error::config("other settings")) };
-        share(path, |claim| Ok(Engine(name, claim)), fits)
+        share(path, Box::new(|_| false), |claim| Ok(Engine(name, claim)), fits)
     }
 
     #[test]
@@ -261,11 +313,16 @@ mod tests {
         let first = engine(&path, "a").unwrap();
         assert!(Arc::ptr_eq(&first, &engine(&path, "a").unwrap()));
         assert_eq!(engine(&path, "b").err().unwrap().to_string(), "other settings");
-        assert!(share(&path, |_| Ok(7_u8), |_| Ok(())).unwrap_err().to_string().contains("another kind"));
+        assert!(
+            share(&path, Box::new(|_| false), |_| Ok(7_u8), |_| Ok(()))
+                .unwrap_err()
+                .to_string()
+                .contains("another kind")
+        );
         drop(first);
         assert_eq!(engine(&path, "b").unwrap().0, "b");
         // A failed making leaves nothing behind.
-        share(&path, |_| Err::<(), _>(Error::new("no")), |_| Ok(())).unwrap_err();
+        share(&path, Box::new(|_| false), |_| Err::<(), _>(Error::new("no")), |_| Ok(())).unwrap_err();
         engine(&path, "c").unwrap();
     }
 

@@ -95,6 +95,8 @@ fn finish(
 ) -> Result<Output, Error> {
     let keywords = making.keywords;
     builder = builder.backups(usize::try_from(keywords.count("backupCount").unwrap_or(0)).unwrap_or(usize::MAX));
+    // As in Python.
+    builder = builder.endless(true);
     let delay = keywords.truth("delay").unwrap_or(false);
     builder = ours(making, builder.delay(delay));
     if let Some(clock) = &making.setup.clock {

@@ -25,6 +25,7 @@ mod slots;
 mod when;
 
 use std::{
+    ffi::OsStr,
     fmt,
     fs::File,
     io::{self, Write},
@@ -38,7 +39,7 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use self::{batch::Batch, engine::Engine};
+use self::{batch::Batch, engine::Engine, names::Names};
 pub use self::{
     lock::Sharing,
     when::{Grid, TimeOfDay, Weekday, When},
@@ -70,7 +71,18 @@ impl RotatedFile {
             place.claim = Some(claim);
             Engine::new(place, settings)
         };
-        let engine = registry::share(&path, make, |engine: &Engine| engine.settings.fits(&wanted, engine.path()))?;
+        let names = Names {
+            base: path.clone(),
+            dated: wanted.schedule.as_ref().map(|schedule| schedule.when),
+            namer: wanted.namer.clone(),
+        };
+        let most = match wanted.backups as u64 {
+            0 if wanted.retention != super::Retention::default() => None,
+            most => Some(most),
+        };
+        let family = Box::new(move |name: &OsStr| names.has(name, most));
+        let engine =
+            registry::share(&path, family, make, |engine: &Engine| engine.settings.fits(&wanted, engine.path()))?;
         Ok(Self::of(engine))
     }
 

@@ -77,6 +77,23 @@ impl Names {
         Ok(name)
     }
 
+    /// Whether a file of this name would be moved by a rotation; `most` numbered ones there are. Files by date stay where they
+    /// are, and one that is open is not deleted. What a namer makes is not asked for: it is user code, and this is called
+    /// under a lock.
+    pub(super) fn has(&self, name: &OsStr, most: Option<u64>) -> bool {
+        let rest = |base: &OsStr| {
+            let rest = name.as_encoded_bytes().strip_prefix(base.as_encoded_bytes())?;
+            rest.strip_prefix(b".").map(<[u8]>::to_owned)
+        };
+        let Some(rest) = self.base.file_name().and_then(rest) else { return false };
+        match self.dated {
+            _ if rest == b"rotating" => true,
+            Some(_) => false,
+            None if self.namer.is_some() => false,
+            None => number(without_suffix(&rest)).is_some_and(|number| most.is_none_or(|most| number <= most)),
+        }
+    }
+
     /// The next free name of a date.
     pub(super) fn next_dated(&self, date: &str) -> Result<PathBuf, Error> {
         let mut sequence = 0;

@@ -139,7 +139,7 @@ fn read_all(dir: &Dir) -> BTreeMap<String, String> {
 fn open(dir: &Dir, model: &Model, clock: &ManualClock, buffer: Option<usize>) -> File {
     let builder = match model.hourly {
         true => TimedFile::builder(dir.path("app.log")).utc(true).max_bytes(model.max as u64).format(Bare),
-        false => sized(dir, model.max as u64, model.backups),
+        false => sized(dir, model.max as u64, model.backups).endless(true),
     };
     let builder = builder.backups(model.backups).clock(clock.clone());
     match buffer {

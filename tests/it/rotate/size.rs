@@ -75,11 +75,52 @@ fn rule_15_3_gaps_are_left_alone() {
 #[test]
 fn rule_15_5_without_backups_nothing_is_lost() {
     let dir = Dir::new();
-    let file = sized(&dir, 12, 0).build().unwrap();
+    let file = sized(&dir, 12, 0).endless(true).build().unwrap();
     write_all(&file, &["record-00", "record-01", "record-02"]);
     file.sink().rollover();
     write(&file, "record-03");
     assert_eq!(files(&dir), ["app.log: record-00 record-01 record-02 record-03"]);
+}
+
+#[test]
+fn what_is_without_effect_is_an_error_that_names_the_way_out() {
+    let dir = Dir::new();
+    for (builder, expected) in [
+        (sized(&dir, 12, 0), "max_bytes 12 without backups: expected backups, a retention or `when`"),
+        (sized(&dir, 0, 0).interval(2), "interval 2: expected with `when` only"),
+        #[cfg(feature = "gzip")]
+        (
+            sized(&dir, 0, 0).compression(tracing_strata::sink::Compression::gzip()),
+            "a compression without rotated files: expected backups, a retention or `when`",
+        ),
+    ] {
+        let error = builder.build().unwrap_err();
+        assert!(error.is_config() && error.to_string().contains(expected), "{error}");
+    }
+    assert!(files(&dir).is_empty());
+}
+
+/// Whichever comes first; and what only looks alike is free.
+#[test]
+fn t37_a_rotated_files_name_is_refused_to_other_handlers() {
+    let dir = Dir::new();
+    let rotating = sized(&dir, 12, 2).build().unwrap();
+    for name in ["app.log.1", "app.log.2", "app.log.2.gz", "app.log.rotating"] {
+        let error = LogFile::append(dir.path(name)).unwrap_err();
+        let expected = format!("cannot use {}: ", dir.path(name).display());
+        assert!(error.is_config() && error.to_string().starts_with(&expected), "{error}");
+        assert!(error.to_string().contains(&dir.path("app.log").display().to_string()), "{error}");
+        assert!(RotatingFile::builder(dir.path(name)).max_bytes(9).backups(1).build().unwrap_err().is_config());
+    }
+    for name in ["app.log.3", "app.log.01", "app.log.1.old", "app.log.notes", "other.log.1"] {
+        LogFile::append(dir.path(name)).unwrap();
+    }
+    drop(rotating);
+    let one = LogFile::append(dir.path("app.log.1")).unwrap();
+    let error = sized(&dir, 12, 2).build().unwrap_err().to_string();
+    assert!(error.contains("app.log.1"), "{error}");
+    drop(one);
+    sized(&dir, 12, 2).build().unwrap();
 }
 
 #[test]

@@ -61,7 +61,8 @@ fn what_is_wrong_is_an_error_before_any_file_is_touched() {
     let at = TimeOfDay::new(3, 0, 0).unwrap();
     for (builder, expected) in [
         (builder().interval(0), "interval 0"),
-        (builder().zone("Mars/Olympus"), "Mars/Olympus"),
+        (builder().zone("Europe/Berlin"), "zone \"Europe/Berlin\" and utc(true): expected one of them"),
+        (builder().utc(false).zone("Mars/Olympus"), "Mars/Olympus"),
         (builder().at_time(at), "at_time 03:00:00: expected with `when` midnight or W0 to W6 only"),
     ] {
         let error = builder.build().unwrap_err();
@@ -151,7 +152,7 @@ fn rule_16_4_16_5_midnights_and_what_is_deleted() {
     fs::create_dir(dir.path("app.log.2024-01-02")).unwrap();
     fs::write(dir.path("app.log.2024-01-01"), "ancient\n").unwrap();
     let (builder, clock) = timed(&dir, "midnight", "2024-03-05T12:00:00Z");
-    let file = builder.zone("America/New_York").backups(2).build().unwrap();
+    let file = builder.utc(false).zone("America/New_York").backups(2).build().unwrap();
     for day in 0..5 {
         write(&file, &format!("d{day}"));
         clock.advance(Duration::from_secs(86_400));
@@ -304,7 +305,7 @@ fn rule_16_7_midnight_stays_midnight() {
     for grid in [Grid::Clock, Grid::Rollover] {
         let dir = Dir::new();
         let (builder, clock) = timed(&dir, "midnight", "2024-03-30T10:00:00Z");
-        let file = builder.zone("Europe/Berlin").grid(grid).build().unwrap();
+        let file = builder.utc(false).zone("Europe/Berlin").grid(grid).build().unwrap();
         for now in [
             1711792800_u64,
             1711839600,
@@ -484,7 +485,7 @@ fn size_and_time_together() {
 fn through(zone: &str, when: &str, from: &str, until: &str) -> Vec<String> {
     let dir = Dir::new();
     let (builder, clock) = timed(&dir, when, from);
-    let file = builder.zone(zone).build().unwrap();
+    let file = builder.utc(false).zone(zone).build().unwrap();
     let (from, until) = (seconds(from), seconds(until));
     for now in (from..until).step_by(300) {
         clock.set(UNIX_EPOCH + Duration::from_secs(now));
