@@ -583,7 +583,7 @@ fn ends_in_part_of_a_line(path: &Path, append: &File) -> bool {
             Ok(_) | Err(_) => return false,
         }
         // Writes nothing, and most systems let it wait for the writes before it. The pause is for the others.
-        (&*append).write(&[]).map(drop).unwrap_or_default();
+        append.write(&[]).map(drop).unwrap_or_default();
         thread::sleep(SECOND_LOOK);
     }
     false
