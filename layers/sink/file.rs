@@ -486,6 +486,9 @@ impl Place for FilePlace {
         {
             self.troubles.note("sync", error);
         }
+        if let Some(claim) = &self.claim {
+            claim.left(file);
+        }
     }
 
     fn note(&self, doing: &'static str, error: io::Error) {

@@ -195,6 +195,18 @@ impl Claim {
     }
 }
 
+impl Claim {
+    /// The handler closes this file: another may get its number in the file system.
+    pub(crate) fn left(&self, file: &File) {
+        let id = file.metadata().ok().as_ref().and_then(FileId::of);
+        let mut registry = registry();
+        let entry = registry.entries.iter_mut().find(|entry| Some(entry.number) == self.number);
+        if let Some(entry) = entry.filter(|entry| entry.open == id) {
+            entry.open = None;
+        }
+    }
+}
+
 impl Drop for Claim {
     fn drop(&mut self) {
         if self.number.is_some() {
@@ -364,6 +376,21 @@ mod tests {
         assert!(is_open(&dir.path("app.log.1")) && !is_open(&dir.path("app.log.2")));
         drop(claim);
         assert!(!is_open(&dir.path("app.log.1")) && !is_open(&path));
+    }
+
+    #[test]
+    fn a_file_that_was_closed_is_not_open() {
+        let dir = Dir::new();
+        let path = dir.path("app.log");
+        let claim = claim(&path).unwrap();
+        let file = File::create(&path).unwrap();
+        claim.opened(&file);
+        fs::rename(&path, dir.path("app.log.1")).unwrap();
+        let other = File::create(dir.path("other")).unwrap();
+        claim.left(&other);
+        assert!(is_open(&dir.path("app.log.1")));
+        claim.left(&file);
+        assert!(!is_open(&dir.path("app.log.1")));
     }
 
     #[cfg(unix)]

@@ -44,6 +44,13 @@ pub(crate) fn record(run: impl FnOnce()) -> Record {
 
 pub(crate) fn with_layer(layer: impl Layer<Registry> + Send + Sync + 'static, run: impl FnOnce()) {
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), run);
+    let_go();
+}
+
+/// Waits until a subscriber that was dropped is gone: a thread of another test that registers a call site at that moment
+/// holds every subscriber of the process, under the lock that a new one has to wait for.
+pub(crate) fn let_go() {
+    drop(tracing::Dispatch::new(tracing_subscriber::registry()));
 }
 
 /// `name{field=value}` of each span, innermost first.

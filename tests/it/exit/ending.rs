@@ -136,7 +136,9 @@ fn t13_losses_that_no_log_tells_of_are_counted_at_exit() {
     });
     for mode in ["early", "stuck", "shutdown"] {
         let told = run(NAME, mode).stderr();
-        assert!(told.contains("at exit: 1000 records are lost in handler \"app\""), "{mode}: {told}");
+        let lost = |count: u32| told.contains(&format!("at exit: {count} records are lost in handler \"app\""));
+        // Where the listener comes late, the queue's own notice of what overflowed is stuck, too.
+        assert!(lost(1000) || (mode != "early" && lost(1001)), "{mode}: {told}");
         assert_eq!(told.contains("came after the shutdown"), mode == "early", "{told}");
         let ends = told.matches("queue \"app\": shutdown: ").count();
         assert_eq!(ends, usize::from(mode == "shutdown"), "{told}");

@@ -337,6 +337,7 @@ fn while_it_hands_on(memory: Memory, meanwhile: impl FnOnce(&Memory, &dyn Fn() -
         first.join().unwrap();
     });
     drop(dispatch);
+    crate::support::let_go();
     (to.take(), ledger.stats())
 }
 
@@ -429,6 +430,7 @@ fn threads_keep_their_own_order() {
         }
     });
     drop(dispatch);
+    crate::support::let_go();
     let messages = to.take();
     assert_eq!((messages.len(), ledger.stats().written, ledger.stats().queued), (6_000, 6_000, 0));
     for thread in 0..3 {

@@ -501,6 +501,7 @@ async fn async_trees_wander_from_thread_to_thread() {
         task.await.unwrap();
     }
     drop(dispatch);
+    crate::support::let_go();
     let messages = seen.to.take();
     assert!(messages.iter().all(|message| message.starts_with("true ")));
     assert_eq!((messages.len(), seen.ledger.stats().written), (82, 82));

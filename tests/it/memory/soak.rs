@@ -114,6 +114,7 @@ proptest! {
         let theirs = target.stats();
         prop_assert_eq!((theirs.failed, theirs.written), (stats.written / 7 * 2 + u64::from(stats.written % 7 > 3) + u64::from(stats.written % 7 > 5), theirs.written));
         drop(dispatch);
+        crate::support::let_go();
     }
 
     #[test]
@@ -132,6 +133,7 @@ proptest! {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         drop(dispatch);
+        crate::support::let_go();
         let stats = ledger.stats();
         prop_assert_eq!((stats.accepted(), stats.queued, stats.failed), (sent, 0, 0));
         prop_assert_eq!(stats.written, to.got.load(Ordering::Relaxed));
