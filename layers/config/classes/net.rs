@@ -32,8 +32,8 @@ fn peer(making: &Making<'_, '_>) -> Option<(String, Option<u16>)> {
     let keywords = making.keywords;
     let host = keywords.required("host");
     if making.setup.as_python && !keywords.has("port") {
-        // Python wants the argument, and takes None.
-        let _ = keywords.integer("port");
+        // Python wants the argument; `None` is for the path of a socket.
+        keywords.require("port");
     }
     let port = match keywords.integer("port") {
         None => None,

@@ -109,6 +109,13 @@ fn rule_27_20_the_messages_are_pythons_where_it_has_some() {
             "{version: 1, handlers: {h: {class: logging.FileHandler, filename: 'cfg://a-b'}}, a: 1}",
             vec!["Unable to configure handler 'h'", "Unable to convert 'a-b' at '-b'"],
         ),
+        (
+            "{version: 1, handlers: {s: {class: logging.handlers.SocketHandler, host: localhost}}}",
+            vec![
+                "Unable to configure handler 's'",
+                "SocketHandler.__init__() missing 1 required positional argument: 'port'",
+            ],
+        ),
     ];
     for (yaml, expected) in chains {
         assert_eq!(chain(yaml), expected, "{yaml}");
