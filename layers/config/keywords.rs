@@ -56,6 +56,11 @@ impl<'c> Keywords<'c> {
         self.node(name).is_some()
     }
 
+    /// Whether it was given, if only as null.
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        self.map.get(name).is_some()
+    }
+
     pub(super) fn node(&self, name: &str) -> Option<&'c Node> {
         self.asked.borrow_mut().insert(name.to_owned());
         self.map.get(name).filter(|node| !node.is_null())

@@ -31,7 +31,7 @@ pub(super) const DATAGRAM: Class = Class {
 fn peer(making: &Making<'_, '_>) -> Option<(String, Option<u16>)> {
     let keywords = making.keywords;
     let host = keywords.required("host");
-    if making.setup.as_python && !keywords.has("port") {
+    if making.setup.as_python && !keywords.is_given("port") {
         // Python wants the argument; `None` is for the path of a socket.
         keywords.require("port");
     }

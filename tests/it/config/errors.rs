@@ -120,6 +120,10 @@ fn rule_27_20_the_messages_are_pythons_where_it_has_some() {
     for (yaml, expected) in chains {
         assert_eq!(chain(yaml), expected, "{yaml}");
     }
+    // None is an argument, too: the host is the path of a socket then.
+    let unix =
+        "{version: 1, handlers: {s: {class: logging.handlers.SocketHandler, host: /tmp/no.such.sock, port: null}}}";
+    logging.reload(&Config::from_yaml(unix).unwrap()).unwrap();
 }
 
 #[test]
