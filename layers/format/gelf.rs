@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::{
     Format, Time,
-    json::line::{Line, Piece, hex_digits},
+    line::{Line, Piece, hex_digits},
+    names::Names,
 };
 use crate::{Error, Fields, Record, Value, record::Entry};
 
@@ -247,7 +248,10 @@ fn message(record: &Record, line: &mut Line<'_>) {
 #[inline]
 fn field(record: &Record, entry: Entry<'_>, line: &mut Line<'_>) {
     let (name, of) = entry.pair();
-    key(name, line);
+    match entry.name() {
+        Ok(name) if let Some(piece) = KEYS.get(name) => line.piece(piece),
+        _ => key(name, line),
+    }
     match of {
         Value::Str(text) | Value::Rendered(text) => line.string(text),
         Value::I64(number) => line.raw(itoa::Buffer::new().format(number)),
@@ -291,7 +295,9 @@ fn integer(number: i128, line: &mut Line<'_>) {
 }
 
 /// `,"_name":`
-#[inline]
+static KEYS: Names = Names::new(|name| Piece::of(false, |line| key(name, line)));
+
+/// `,"_name":`
 fn key(name: &str, line: &mut Line<'_>) {
     line.raw(",\"_");
     if name.is_empty() {

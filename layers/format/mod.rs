@@ -15,7 +15,10 @@
 
 mod digits;
 mod gelf;
+mod heads;
 mod json;
+mod line;
+mod names;
 mod pickle;
 mod strftime;
 mod syslog;

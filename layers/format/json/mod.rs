@@ -1,8 +1,5 @@
 //! One JSON object per record, on one line (JSON Lines).
 
-mod heads;
-pub(super) mod line;
-mod names;
 mod object;
 mod plan;
 mod steps;
