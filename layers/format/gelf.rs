@@ -204,12 +204,7 @@ impl Default for Gelf {
 
 impl Format for Gelf {
     fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        super::with_scratch(|memory| {
-            memory.clear();
-            self.write(record, memory);
-            out.push_str(std::str::from_utf8(memory).map_err(Error::new)?);
-            Ok(())
-        })
+        super::format_bytes_as_text(self, record, out)
     }
 
     #[inline]

@@ -107,6 +107,16 @@ pub(crate) fn outermost_first(record: &Record) -> impl Iterator<Item = SpanView<
     (0..count).rev().filter_map(move |depth| all.get(depth).copied().or_else(|| record.spans().nth(depth)))
 }
 
+/// [`Format::format`] for those that make bytes: of text.
+fn format_bytes_as_text(format: &impl Format, record: &Record, out: &mut String) -> Result<(), Error> {
+    with_scratch(|memory| {
+        memory.clear();
+        format.format_bytes(record, memory)?;
+        out.push_str(std::str::from_utf8(memory).map_err(Error::new)?);
+        Ok(())
+    })
+}
+
 /// Memory that a thread uses again, with whatever is in it.
 #[inline]
 fn with_scratch<R>(use_it: impl FnOnce(&mut Vec<u8>) -> R) -> R {

@@ -242,12 +242,7 @@ impl Default for Json {
 
 impl Format for Json {
     fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        super::with_scratch(|memory| {
-            memory.clear();
-            self.plan.write(&self.options, record, memory);
-            out.push_str(std::str::from_utf8(memory).map_err(Error::new)?);
-            Ok(())
-        })
+        super::format_bytes_as_text(self, record, out)
     }
 
     #[inline]

@@ -374,12 +374,7 @@ impl Default for Syslog {
 /// Bytes are UTF-8, but for what a [`body`](Syslog::body) of one's own may have written.
 impl Format for Syslog {
     fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        super::with_scratch(|memory| {
-            memory.clear();
-            self.format_bytes(record, memory)?;
-            out.push_str(std::str::from_utf8(memory).map_err(Error::new)?);
-            Ok(())
-        })
+        super::format_bytes_as_text(self, record, out)
     }
 
     fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {

@@ -277,12 +277,7 @@ impl Default for Text {
 
 impl Format for Text {
     fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        super::with_scratch(|memory| {
-            memory.clear();
-            self.format_bytes(record, memory)?;
-            out.push_str(std::str::from_utf8(memory).map_err(Error::new)?);
-            Ok(())
-        })
+        super::format_bytes_as_text(self, record, out)
     }
 
     #[inline]
