@@ -1,6 +1,8 @@
 //! Streams to peers that come, go, and misbehave.
 
 mod connection;
+#[cfg(target_os = "linux")]
+mod each_wire;
 mod faults;
 mod or_else;
 mod python;
