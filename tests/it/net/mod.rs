@@ -8,6 +8,8 @@ mod or_else;
 mod python;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(target_os = "linux")]
+mod traps;
 
 use std::{
     io::Read as _,

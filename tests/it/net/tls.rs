@@ -315,7 +315,7 @@ fn a_reader_that_stops_takes_the_write_deadline() {
 }
 
 #[test]
-fn what_is_wrong_is_named_and_no_secret_is_shown() {
+fn t20_what_is_wrong_is_named_and_no_secret_is_shown() {
     let authority = Authority::new();
     let me = authority.server();
     let dir = Dir::new();
