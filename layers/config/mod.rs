@@ -94,6 +94,7 @@ mod check;
 mod classes;
 mod document;
 mod encoding;
+mod filters;
 mod formatters;
 mod ini;
 mod keywords;
