@@ -22,7 +22,7 @@ use super::{
     problem::{Problem, nearest},
     references::resolved,
     sieve::Sieve,
-    slot::Slot,
+    slot::{Displaced, Slot},
 };
 use crate::{Severity, Shared, text::python_repr};
 
@@ -59,11 +59,15 @@ pub(super) struct Wear {
 }
 
 impl Wear {
-    pub(super) fn put_on(self) -> Result<(), crate::Error> {
-        self.slot.set_level(self.level);
-        self.slot.set_sieves(self.sieves);
-        self.slot.dress.set_formatter(&self.formatter);
+    /// What has to be done before the first record, and can still go wrong: emptying a file that was opened a moment ago.
+    pub(super) fn begin(&self) -> Result<(), crate::Error> {
         if self.begins { self.slot.output().control.begin() } else { Ok(()) }
+    }
+
+    pub(super) fn put_on(self) -> Displaced {
+        self.slot.set_level(self.level);
+        let sieves = self.slot.set_sieves(self.sieves);
+        sieves.and(self.slot.set_formatter(&self.formatter))
     }
 }
 

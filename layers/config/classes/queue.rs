@@ -136,6 +136,10 @@ impl Handler for Front {
         if self.gate.listens() { self.queue.flush() } else { Ok(()) }
     }
 
+    fn finish(&self) -> Result<(), Error> {
+        if self.gate.listens() { self.queue.finish() } else { Ok(()) }
+    }
+
     fn attach(&self, ledger: &Arc<Ledger>) {
         self.queue.attach(ledger);
     }
@@ -193,6 +197,10 @@ impl Handler for Gate {
 
     fn flush(&self) -> Result<(), Error> {
         self.handlers.flush()
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        self.handlers.finish()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Changes, Logging};
+use super::{Changes, Logging, State};
 use crate::{
     Error, Severity,
     config::{
@@ -11,6 +11,7 @@ use crate::{
         keywords,
         node::{Map, Node},
         problem::{Problem, Problems},
+        slot::Slot,
     },
     loggers::Declared,
     text::python_repr,
@@ -19,8 +20,20 @@ use crate::{
 impl Logging {
     /// `incremental`: levels and `propagate` of what is there.
     pub(super) fn adjust(&self, config: &Config) -> Result<Changes, Error> {
-        let mut state = self.state();
-        state.version += 1;
+        let (kept, former) = self.try_until_current(|present| {
+            let (handlers, loggers) = self.adjusted(present, config)?;
+            Ok(move |state: &mut State| {
+                let former = self.0.loggers.declare(loggers)?;
+                handlers.into_iter().for_each(|(slot, level)| slot.set_level(level));
+                Ok((state.handlers.keys().cloned().collect(), former))
+            })
+        })?;
+        drop(former);
+        Ok(Changes { kept, ..Changes::default() })
+    }
+
+    /// The levels of handlers, and the loggers, as they will be.
+    fn adjusted(&self, state: &State, config: &Config) -> Result<(Vec<(Arc<Slot>, Severity)>, Vec<Declared>), Error> {
         let mut builder =
             Builder::new(&self.0.setup, config, Before { filters: &state.filters, handlers: &state.handlers });
         builder.check_top();
@@ -84,11 +97,6 @@ impl Logging {
             }
         }
         Problems::check(problems)?;
-        handlers.into_iter().for_each(|(slot, level)| slot.set_level(level));
-        let former = self.0.loggers.declare(all.into_values().collect())?;
-        let kept = state.handlers.keys().cloned().collect();
-        drop(state);
-        drop(former);
-        Ok(Changes { kept, ..Changes::default() })
+        Ok((handlers, all.into_values().collect()))
     }
 }

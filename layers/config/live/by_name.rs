@@ -28,7 +28,7 @@ impl Logging {
         let node = to_node(declaration)?;
         let (hung, old) = self.try_until_current(|present| {
             let hung = self.make_handler(present, name, node.clone())?;
-            Ok(move |state: &mut State| self.swap(state, name, Some(&hung)).map(|old| (hung.clone(), old)))
+            Ok(move |state: &mut State| Ok((hung.clone(), self.swap(state, name, Some(&hung))?)))
         })?;
         self.end(old);
         Ok(HandlerHandle { hung, logging: self.clone() })
@@ -107,11 +107,12 @@ impl Logging {
         let prepared = builder.finish().map_err(Problems::into_error)?;
         let hung = prepared.handlers.into_iter().find(|(known, _)| known == name).map(|(_, hung)| hung);
         for wear in prepared.wear {
-            wear.put_on()?;
+            wear.begin()?;
+            wear.put_on().end();
         }
         let hung = hung.ok_or_else(|| Error::config(format_args!("{path}: it was not made")))?;
         if let Some(formatter) = inline {
-            hung.slot.dress.set_formatter(&formatter);
+            hung.slot.set_formatter(&formatter).end();
         }
         Ok(hung)
     }
@@ -165,14 +166,14 @@ impl Logging {
                 let wears = node.get("formatter").is_some_and(|formatter| !formatter.is_null());
                 let hung = self.make_handler(present, name, node.clone())?;
                 if !wears {
-                    hung.slot.dress.set_formatter(formatter);
+                    hung.slot.set_formatter(formatter).end();
                 }
                 made.push(hung);
             }
             Ok(move |state: &mut State| {
                 let mut all = self.0.loggers.declared();
                 let Some(root) = all.iter_mut().find(|logger| logger.name.is_empty()) else {
-                    return Err(Error::config("there is no root logger"));
+                    return Err(Error::config("there is no root logger").into());
                 };
                 let mut ended = Vec::new();
                 if force {

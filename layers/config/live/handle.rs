@@ -50,22 +50,23 @@ impl HandlerHandle {
     /// Adds a filter; nothing happens if it is there already.
     pub fn add_filter(&self, filter: &Sieve) {
         self.logging.note_filter(filter);
-        let _alone = self.logging.state();
-        let mut filters = self.filters();
-        if !filters.iter().any(|known| known.is_same(filter)) {
-            filters.push(filter.clone());
-            self.hung.slot.set_sieves(filters);
-        }
+        let add = |filters: &mut Vec<Sieve>| {
+            if !filters.iter().any(|known| known.is_same(filter)) {
+                filters.push(filter.clone());
+            }
+        };
+        self.hung.slot.change_sieves(add).end();
     }
 
     /// Takes a filter away. False if it was not there.
     pub fn remove_filter(&self, filter: &Sieve) -> bool {
-        let _alone = self.logging.state();
-        let mut filters = self.filters();
-        let before = filters.len();
-        filters.retain(|known| !known.is_same(filter));
-        let removed = filters.len() < before;
-        self.hung.slot.set_sieves(filters);
+        let mut removed = false;
+        let remove = |filters: &mut Vec<Sieve>| {
+            let before = filters.len();
+            filters.retain(|known| !known.is_same(filter));
+            removed = filters.len() < before;
+        };
+        self.hung.slot.change_sieves(remove).end();
         removed
     }
 
@@ -86,7 +87,7 @@ impl HandlerHandle {
                 formatters::make("formatter", &node, &setup.registry, setup.as_python).map_err(Problems::into_error)?
             }
         };
-        self.hung.slot.dress.set_formatter(&formatter);
+        self.hung.slot.set_formatter(&formatter).end();
         Ok(())
     }
 
@@ -197,7 +198,8 @@ impl HandlerHandle {
         let closed = self.hung.slot.close();
         if self.logging.setup().as_python {
             // Python forgets the name of a closed handler.
-            self.logging.state().handlers.remove(self.name());
+            let gone = self.logging.state().handlers.remove(self.name());
+            drop(gone);
         }
         closed
     }

@@ -22,7 +22,7 @@ use tracing_subscriber::{Layer, registry::LookupSpan};
 pub use self::{builder::LoggingBuilder, changes::Changes, handle::HandlerHandle};
 use super::{
     Setup,
-    build::Hung,
+    build::{Hung, Prepared},
     document::Config,
     formatters::Formatter,
     node::Node,
@@ -83,6 +83,19 @@ struct State {
     config: Option<Config>,
 }
 
+/// Why nothing was changed, with what was made in vain: it ends when nothing is locked.
+struct Refused {
+    error: Error,
+    #[expect(dead_code, reason = "its end is all that matters")]
+    made: Option<Prepared>,
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self { error, made: None }
+    }
+}
+
 impl Logging {
     /// A system with nothing configured: the root at WARN, and the last resort.
     pub fn new() -> Self {
@@ -138,7 +151,7 @@ impl Logging {
     /// place; again if the state has changed meanwhile.
     fn try_until_current<R, P>(&self, mut make: impl FnMut(&State) -> Result<P, Error>) -> Result<R, Error>
     where
-        P: FnOnce(&mut State) -> Result<R, Error>,
+        P: FnOnce(&mut State) -> Result<R, Refused>,
     {
         const TRIES: usize = 100;
         for _ in 0..TRIES {
@@ -154,7 +167,7 @@ impl Logging {
             drop(state);
             // The last to hold what was there, perhaps: not under the lock.
             drop(present);
-            return result;
+            return result.map_err(|refused| refused.error);
         }
         Err(Error::config("the configuration is being changed by others all the time"))
     }
@@ -227,6 +240,10 @@ impl Handler for Entrance {
 
     fn flush(&self) -> Result<(), Error> {
         self.router.flush()
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        self.router.finish()
     }
 
     #[inline]

@@ -5,17 +5,18 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use super::{Changes, Logging, State};
+use super::{Changes, Logging, Refused, State};
 use crate::{
-    Error, Severity,
+    Error, Loggers, Severity,
     config::{
-        build::{self, Before, Builder, Hung, LoggerSays, Prepared},
+        build::{self, Before, Builder, Hung, LoggerSays, Prepared, Wear},
         check,
         document::Config,
         migration::{self, MigrationReport},
         node::Node,
         problem::{Problem, Problems},
         sieve::Sieve,
+        slot::Displaced,
     },
     loggers::{Declared, Former},
 };
@@ -29,12 +30,13 @@ impl Logging {
         if config.root.get("incremental").is_some_and(Node::is_true) && !config.is_ini {
             return self.adjust(config);
         }
-        let Replaced { changes, ended, former } = self.try_until_current(|present| {
+        let Replaced { changes, ended, former, displaced } = self.try_until_current(|present| {
             let (prepared, plan) = self.prepare(present, config)?;
             Ok(move |state: &mut State| self.commit(state, prepared, plan, config))
         })?;
         // Handlers end when nothing is locked.
         drop(former);
+        displaced.into_iter().for_each(Displaced::end);
         for hung in ended.iter().rev() {
             // What goes wrong now is told to the trap.
             hung.shared.flush().unwrap_or_default();
@@ -164,16 +166,18 @@ impl Logging {
         Plan { loggers: all.into_values().collect(), disabled }
     }
 
-    fn commit(&self, state: &mut State, prepared: Prepared, plan: Plan, config: &Config) -> Result<Replaced, Error> {
+    fn commit(&self, state: &mut State, prepared: Prepared, plan: Plan, config: &Config) -> Result<Replaced, Refused> {
+        let begin = || prepared.wear.iter().try_for_each(Wear::begin);
+        if let Err(error) = Loggers::have_room_for(&plan.loggers).and_then(|()| begin()) {
+            return Err(Refused { error, made: Some(prepared) });
+        }
         let Prepared { formatters, filters, handlers, wear, kept } = prepared;
         let changes_records = filters.values().any(|(_, sieve)| !sieve.only_decides());
         if changes_records {
             self.0.changes.store(true, Ordering::SeqCst);
         }
-        for wear in wear {
-            // The one thing that can still go wrong: emptying a file that was opened a moment ago.
-            wear.put_on()?;
-        }
+        // Handlers are dressed when they are hung up.
+        let displaced = wear.into_iter().map(Wear::put_on).collect();
         let former = self.0.loggers.declare(plan.loggers)?;
         let new: BTreeMap<String, Hung> = handlers.iter().cloned().collect();
         let old = std::mem::replace(&mut state.handlers, new);
@@ -201,7 +205,7 @@ impl Logging {
         changes.removed = old.keys().filter(|name| !state.handlers.contains_key(*name)).cloned().collect();
         (state.formatters, state.filters, state.made) = (formatters, filters, made);
         state.config = Some(config.clone());
-        Ok(Replaced { changes, ended, former })
+        Ok(Replaced { changes, ended, former, displaced })
     }
 }
 
@@ -232,4 +236,5 @@ struct Replaced {
     changes: Changes,
     ended: Vec<Hung>,
     former: Former,
+    displaced: Vec<Displaced>,
 }
