@@ -4,6 +4,7 @@ mod command_line;
 mod encodings;
 mod errors;
 mod files;
+mod foreign;
 mod random;
 mod reload;
 mod sources;
