@@ -11,6 +11,7 @@ use serde_json::json;
 use tracing_strata::{
     Error, Format, Handler, Outcome, Record, Severity,
     config::{Config, Logging, Registry, Sieve},
+    filter::Filter,
 };
 use tracing_subscriber::prelude::*;
 
@@ -63,6 +64,20 @@ impl Format for Nosy {
     }
 }
 
+impl Filter for Nosy {
+    fn passes(&self, _: &Record) -> bool {
+        self.ask();
+        true
+    }
+
+    fn report(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
+        self.ask();
+        if all {
+            tell(&Record::new(Severity::INFO, "nosy", "in sum"));
+        }
+    }
+}
+
 fn registry(logging: &Arc<OnceLock<Logging>>, calls: &Arc<AtomicU64>) -> Registry {
     let make = |logging: &Arc<OnceLock<Logging>>, calls: &Arc<AtomicU64>| {
         let (logging, calls) = (Arc::clone(logging), Arc::clone(calls));
@@ -80,13 +95,7 @@ fn registry(logging: &Arc<OnceLock<Logging>>, calls: &Arc<AtomicU64>) -> Registr
             Ok(handler().boxed())
         })
         .formatter("test.Nosy", move |_| Ok(Box::new(format())))
-        .filter("test.Nosy", move |_| {
-            let nosy = filter();
-            Ok(Sieve::decides(move |_: &Record| {
-                nosy.ask();
-                true
-            }))
-        })
+        .filter("test.Nosy", move |_| Ok(Sieve::decides(filter())))
 }
 
 fn config(turn: u32, level: &str) -> Config {
