@@ -9,10 +9,11 @@ use super::{Builder, Hung, Wear, make_output, output::Order, quoted_key};
 use crate::{
     Severity, Shared,
     config::{
+        classes::Class,
         encoding::Encoding,
         formatters::Formatter,
         keywords,
-        node::{Data, Map, Node},
+        node::{At, Data, Map, Node},
         problem::Problem,
         registry::HandlerMaker,
         slot::{Dress, Slot},
@@ -30,7 +31,7 @@ impl Builder<'_> {
             let pending: BTreeSet<String> = waiting.iter().map(|(name, _)| name.clone()).collect();
             let (ready, rest): (Vec<_>, Vec<_>) = waiting
                 .into_iter()
-                .partition(|(_, node)| self.targets(node).iter().all(|(target, _)| !pending.contains(target)));
+                .partition(|(_, node)| self.targets(node).iter().all(|target| !pending.contains(&target.name)));
             if ready.is_empty() {
                 for (name, node) in rest {
                     let message = "it names handlers that lead back to it";
@@ -46,19 +47,44 @@ impl Builder<'_> {
         }
     }
 
-    /// The handlers that a handler names, with where.
-    fn targets(&self, node: &Node) -> Vec<(String, Node)> {
-        let Some(map) = node.as_map() else { return Vec::new() };
+    fn class_of(&self, node: &Node) -> Option<&'static Class> {
+        let map = node.as_map()?;
         let class = map.get("()").or_else(|| map.get("class")).and_then(Node::as_str).unwrap_or_default();
-        let Some(HandlerMaker::Class(class)) = self.setup.registry.find_handler(class) else { return Vec::new() };
-        let Some(node) = class.refers.and_then(|key| map.get(key)) else { return Vec::new() };
-        match &node.data {
-            Data::Str(name) => vec![(name.clone(), node.clone())],
-            Data::List(list) => {
-                list.iter().filter_map(|node| Some((node.as_str()?.to_owned(), node.clone()))).collect()
-            }
-            _ => Vec::new(),
+        match self.setup.registry.find_handler(class)? {
+            HandlerMaker::Class(class) => Some(class),
+            HandlerMaker::Own(_) => None,
         }
+    }
+
+    /// The handlers that a handler names.
+    fn targets(&self, node: &Node) -> Vec<Named> {
+        let mut all = Vec::new();
+        if let Some(key) = self.class_of(node).and_then(|class| class.refers)
+            && let Some(node) = node.get(key)
+        {
+            match &node.data {
+                Data::Str(name) => all.push(Named { name: name.clone(), key: key.to_owned(), at: node.at }),
+                Data::List(list) => all.extend(list.iter().enumerate().filter_map(|(index, node)| {
+                    Some(Named { name: node.as_str()?.to_owned(), key: format!("{key}[{index}]"), at: node.at })
+                })),
+                _ => {}
+            }
+        }
+        if let Some(node) = node.get("strata").and_then(|ours| ours.get("or_else"))
+            && let Some(name) = node.as_str()
+        {
+            all.push(Named { name: name.to_owned(), key: "strata.or_else".into(), at: node.at });
+        }
+        all
+    }
+
+    /// Whether the filter that a handler has inside is still the same.
+    fn asks_the_same(&self, node: &Node) -> bool {
+        let name = self.class_of(node).and_then(|class| node.get(class.asks?)?.as_str());
+        name.is_none_or(|name| match (self.before.filters.get(name), self.filters.get(name)) {
+            (Some((_, before)), Some((_, now))) => before.is_same(now),
+            _ => false,
+        })
     }
 
     fn handler(&mut self, name: &str, node: Node, names: &BTreeSet<String>) {
@@ -94,14 +120,14 @@ impl Builder<'_> {
         let formatter = self.formatter_of(path, map, problems);
         let level = self.level_of(path, map, problems);
         let sieves = self.sieves_of(path, map, problems);
-        for (target, at) in self.targets(node) {
-            let is_there = self.handlers.iter().any(|(known, _)| *known == target);
-            if !names.contains(&target) && !is_there {
+        let targets = self.targets(node);
+        for Named { name: target, key, at } in &targets {
+            let is_there = self.handlers.iter().any(|(known, _)| known == target);
+            if !names.contains(target) && !is_there {
                 let known = names.iter().map(String::as_str);
-                let problem =
-                    Problem::new(path_of_target(path, &at, map), at.at, format!("there is no handler {target:?}"));
-                let problem = problem.python(target_message(map, &target)).python(target.clone());
-                problems.push(problem.nearest(&target, known));
+                let problem = Problem::new(format!("{path}.{key}"), *at, format!("there is no handler {target:?}"));
+                let problem = problem.python(target_message(key, target)).python(target.clone());
+                problems.push(problem.nearest(target, known));
             }
         }
         let core = core_of(map);
@@ -109,10 +135,11 @@ impl Builder<'_> {
         let bare = Formatter::bare(self.setup.as_python);
         let worn = formatter.clone().unwrap_or(bare);
         let kept = self.before.handlers.get(name).filter(|before| {
-            let targets = self.targets(node);
-            let same_targets = targets.iter().all(|(target, _)| self.kept.contains(target));
-            let is_queue = !targets.is_empty() && has_formatter;
-            !self.setup.as_python && before.core == core && same_targets && !is_queue
+            let same_targets = targets.iter().all(|target| self.kept.contains(&target.name));
+            // Whether it has a formatter is built into it.
+            let is_queue = has_formatter && self.class_of(node).is_some_and(|class| class.refers.is_some());
+            let stays = before.core == core && same_targets && self.asks_the_same(node);
+            !self.setup.as_python && stays && !is_queue
         });
         let (hung, begins) = match kept {
             Some(before) => {
@@ -140,7 +167,16 @@ impl Builder<'_> {
         let dress = Dress::new(formatter, "\n", Encoding::default());
         let finished =
             |name: &str| self.handlers.iter().find(|(known, _)| known == name).map(|(_, hung)| Arc::clone(&hung.slot));
-        let order = Order { name, path, node, map, is_ini: self.config.is_ini, has_formatter, goes_on: false };
+        let order = Order {
+            name,
+            path,
+            node,
+            map,
+            is_ini: self.config.is_ini,
+            has_formatter,
+            filters: &self.filters,
+            goes_on: false,
+        };
         let make = || {
             let mut problems = Vec::new();
             let output = make_output(self.setup, &order, &dress, &finished, &mut problems);
@@ -152,8 +188,8 @@ impl Builder<'_> {
         problems.extend(told);
         let output = output?;
         let slot = Slot::new(name, output, dress, self.setup.as_python);
-        for (target, _) in self.targets(node) {
-            if let Some(target) = finished(&target) {
+        for target in self.targets(node) {
+            if let Some(target) = finished(&target.name) {
                 target.fed_by.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -222,18 +258,16 @@ fn core_of(map: &Map) -> Node {
     Node::new(Data::Map(Map(core.cloned().collect())))
 }
 
-fn path_of_target(path: &str, target: &Node, map: &Map) -> String {
-    match map.get("handlers").and_then(Node::as_list) {
-        Some(list) => {
-            let index = list.iter().position(|node| node == target).unwrap_or_default();
-            format!("{path}.handlers[{index}]")
-        }
-        None => format!("{path}.target"),
-    }
+/// A handler that another one names.
+struct Named {
+    name: String,
+    /// Where, within the one that names it.
+    key: String,
+    at: Option<At>,
 }
 
-fn target_message(map: &Map, target: &str) -> String {
-    if map.get("handlers").is_some() {
+fn target_message(key: &str, target: &str) -> String {
+    if key.starts_with("handlers") {
         format!("Required handler {} is not configured yet", python_repr(target))
     } else {
         format!("Unable to set target handler {}", python_repr(target))

@@ -1,6 +1,6 @@
 //! One handler from its declaration.
 
-use std::{cell::RefCell, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
 use crate::{
     Queue,
@@ -12,7 +12,12 @@ use crate::{
         node::{Data, Map, Node},
         problem::Problem,
         registry::HandlerMaker,
-        slot::{Dress, Output, Slot},
+        sieve::Sieve,
+        slot::{Dress, Output, Slot, Target},
+    },
+    handler::{
+        Handler as _,
+        queue::{Overflow, QueueBuilder},
     },
 };
 
@@ -21,20 +26,54 @@ const COMMON: &[&str] = &["class", "()", "level", "formatter", "filters", ".", "
 /// What is ours, under `strata`, for suggestions.
 const OURS: &[&str] = &[
     "queue",
+    "or_else",
+    "direct",
     "create_dirs",
     "permissions",
     "buffer",
     "flush_on",
+    "sync_on",
+    "sync_every",
+    "sync_interval",
+    "watch_interval",
     "max_age_days",
     "max_total_bytes",
     "compression",
+    "compression_level",
     "latest",
     "sharing",
     "grid",
     "zone",
     "form",
-    "direct",
+    "host",
+    "app",
+    "process_id",
+    "sd_id",
+    "structured_data",
+    "elements",
+    "token",
+    "max_bytes",
+    "bom",
+    "escape_values",
+    "multi_line",
+    "source",
+    "thread",
     "format",
+    "process_name",
+    "framing",
+    "tls",
+    "retry",
+    "connect_deadline",
+    "write_deadline",
+    "patience",
+    "limit",
+    "oversize",
+    "gelf",
+    "socket",
+    "timestamp",
+    "delay",
+    "deadline",
+    "or_journal",
 ];
 
 /// One handler to be made.
@@ -45,6 +84,7 @@ pub(in crate::config) struct Order<'o> {
     pub(in crate::config) map: &'o Map,
     pub(in crate::config) is_ini: bool,
     pub(in crate::config) has_formatter: bool,
+    pub(in crate::config) filters: &'o BTreeMap<String, (Node, Sieve)>,
     pub(in crate::config) goes_on: bool,
 }
 
@@ -105,6 +145,9 @@ pub(in crate::config) fn make_output(
     if let Some(terminator) = attributes.text("terminator") {
         dress.set_terminator(&terminator);
     }
+    let fallback = ours.text("or_else").and_then(|name| finished(&name));
+    let is_queued = matches!(&maker, HandlerMaker::Class(class) if class.queued);
+    let queued = queue_in_front(&ours, map, setup, is_queued);
     let making = Making {
         name,
         keywords: &keywords,
@@ -114,9 +157,11 @@ pub(in crate::config) fn make_output(
         has_formatter: order.has_formatter,
         setup,
         finished,
+        filters: order.filters,
+        queued: queued.is_some(),
+        has_fallback: fallback.is_some(),
         goes_on: order.goes_on,
     };
-    let queued = queue_in_front(&ours, map, setup);
     let made = match &maker {
         HandlerMaker::Class(class) => (class.make)(&making),
         HandlerMaker::Own(make) => HandlerMaker::own(&**make, &keywords, dress.lines()),
@@ -125,11 +170,20 @@ pub(in crate::config) fn make_output(
         HandlerMaker::Class(class) => (class.keys, class.attributes),
         HandlerMaker::Own(_) => (&[], &["terminator"]),
     };
+    let made = made.map(|output| match &fallback {
+        None => output,
+        Some(slot) => {
+            let Output { handler, control } = output;
+            let both = handler.or_else(Target { slot: Arc::clone(slot), with_level: true });
+            both.fallback().set_trap(setup.trap.clone());
+            Output { handler: both.boxed(), control }
+        }
+    });
     let made = made.and_then(|output| match queued {
         None => Ok(output),
         Some((builder, limits)) => {
             let builder = classes::limits(builder, &limits);
-            problems.extend(limits.finish(&["capacity", "max_bytes", "overflow", "protect", "drain"], &[]));
+            problems.extend(limits.finish(classes::LIMITS, &[]));
             let Output { handler, control } = output;
             let queue: Queue = builder.own(handler)?;
             Ok(Output { handler: Box::new(queue), control })
@@ -151,25 +205,31 @@ pub(in crate::config) fn make_output(
     }
 }
 
-/// `strata.queue` of a handler.
+/// `strata.queue` of a handler, and `direct`; `is_usual` if such a handler has a queue where nothing is said.
 fn queue_in_front<'m>(
     ours: &Keywords<'m>,
     map: &'m Map,
     setup: &'m Setup,
-) -> Option<(crate::handler::queue::QueueBuilder, Keywords<'m>)> {
+    is_usual: bool,
+) -> Option<(QueueBuilder, Keywords<'m>)> {
     static NONE: Map = Map(Vec::new());
-    let node = map.get("strata")?.get("queue")?;
-    let limits = match &node.data {
-        Data::Bool(true) => &NONE,
-        Data::Map(limits) => limits,
-        Data::Bool(false) | Data::Null => return None,
-        _ => {
-            ours.note(ours.wrong("queue", format!("expected true or a mapping, got {node}")));
+    let is_direct = is_usual && ours.truth("direct").unwrap_or(setup.as_python);
+    let node = map.get("strata").and_then(|ours| ours.get("queue"));
+    let limits = match node.map(|node| &node.data) {
+        None | Some(Data::Null) if is_usual && !is_direct => &NONE,
+        Some(Data::Bool(true)) => &NONE,
+        Some(Data::Map(limits)) => limits,
+        None | Some(Data::Bool(false) | Data::Null) => return None,
+        Some(_) => {
+            ours.note(ours.wrong("queue", format!("expected true or a mapping, got {}", node?)));
             return None;
         }
     };
     let path = format!("{}.queue", ours.path());
-    Some((Queue::builder(), Keywords::new(path, node.at, "queue", limits, &setup.registry, setup.as_python)))
+    // Nobody waits for a peer that may go away.
+    let builder = if is_usual { Queue::builder().overflow(Overflow::DropNewest) } else { Queue::builder() };
+    let at = node.and_then(|node| node.at);
+    Some((builder, Keywords::new(path, at, "queue", limits, &setup.registry, setup.as_python)))
 }
 
 /// `args` by their names.

@@ -20,6 +20,8 @@ pub struct LoggingBuilder {
     globals: Option<Fields>,
     as_python: bool,
     loggers: Option<Loggers>,
+    trace_ids: bool,
+    value_limit: Option<usize>,
 }
 
 impl LoggingBuilder {
@@ -31,6 +33,8 @@ impl LoggingBuilder {
             globals: None,
             as_python: false,
             loggers: None,
+            trace_ids: false,
+            value_limit: None,
         }
     }
 
@@ -58,6 +62,18 @@ impl LoggingBuilder {
         self
     }
 
+    /// Makes trace ids for spans, as [`HandlerLayer::trace_ids`](crate::HandlerLayer::trace_ids) does.
+    pub fn trace_ids(mut self) -> Self {
+        self.trace_ids = true;
+        self
+    }
+
+    /// The most that one value may take, in bytes: [`HandlerLayer::value_limit`](crate::HandlerLayer::value_limit).
+    pub fn value_limit(mut self, bytes: usize) -> Self {
+        self.value_limit = Some(bytes);
+        self
+    }
+
     /// The loggers to configure (default: new ones), for an application that has some already.
     pub fn loggers(mut self, loggers: Loggers) -> Self {
         self.loggers = Some(loggers);
@@ -73,13 +89,21 @@ impl LoggingBuilder {
 
     /// A system with nothing configured.
     pub fn empty(self) -> Logging {
-        let Self { registry, clock, trap, globals, as_python, loggers } = self;
+        let Self { registry, clock, trap, globals, as_python, loggers, trace_ids, value_limit } = self;
         let loggers = loggers.unwrap_or_default();
         if as_python {
             loggers.set_last_resort(Some(last_resort(Severity::WARN)));
         }
         let setup = Setup { registry: Arc::new(registry), clock, trap, as_python };
-        Logging(Arc::new(Inner { loggers, setup, globals, state: Mutex::default(), changes: AtomicBool::new(false) }))
+        Logging(Arc::new(Inner {
+            loggers,
+            setup,
+            globals,
+            trace_ids,
+            value_limit,
+            state: Mutex::default(),
+            changes: AtomicBool::new(false),
+        }))
     }
 
     /// A system with a configuration.

@@ -123,8 +123,16 @@ impl HandlerHandle {
             let slot = &self.hung.slot;
             let has_formatter = map.get("formatter").is_some_and(|node| !node.is_null());
             let is_ini = state.config.as_ref().is_some_and(|config| config.is_ini);
-            let order =
-                Order { name: self.name(), path: &path, node: &whole, map, is_ini, has_formatter, goes_on: true };
+            let order = Order {
+                name: self.name(),
+                path: &path,
+                node: &whole,
+                map,
+                is_ini,
+                has_formatter,
+                filters: &state.filters,
+                goes_on: true,
+            };
             let finished = |name: &str| state.handlers.get(name).map(|hung| Arc::clone(&hung.slot));
             if is_attribute && name == "terminator" {
                 // Nothing but the lines changes: the file stays open.

@@ -66,6 +66,8 @@ struct Inner {
     loggers: Loggers,
     setup: Setup,
     globals: Option<Fields>,
+    trace_ids: bool,
+    value_limit: Option<usize>,
     state: Mutex<State>,
     /// Whether some filter changes records, so that they need a way.
     changes: AtomicBool,
@@ -129,6 +131,12 @@ impl Logging {
         }
         if let Some(globals) = &self.0.globals {
             layer = layer.globals(globals.clone());
+        }
+        if self.0.trace_ids {
+            layer = layer.trace_ids();
+        }
+        if let Some(bytes) = self.0.value_limit {
+            layer = layer.value_limit(bytes);
         }
         layer.with_filter(self.0.loggers.clone())
     }
