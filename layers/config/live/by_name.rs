@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use super::{HandlerHandle, Logging, State};
 use crate::{
-    Error, Severity,
+    Error, Handler as _, Severity,
     config::{
         build::{self, Before, Builder, Hung},
         document::Config,
@@ -54,7 +54,7 @@ impl Logging {
         drop(former);
         if let Some(old) = old {
             // What goes wrong now is told to the trap.
-            old.shared.flush().unwrap_or_default();
+            old.shared.finish().unwrap_or_default();
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Changes, Logging, Refused, State};
 use crate::{
-    Error, Loggers, Severity,
+    Error, Handler as _, Loggers, Severity,
     config::{
         build::{self, Before, Builder, Hung, LoggerSays, Prepared, Wear},
         check,
@@ -39,7 +39,7 @@ impl Logging {
         displaced.into_iter().for_each(Displaced::end);
         for hung in ended.iter().rev() {
             // What goes wrong now is told to the trap.
-            hung.shared.flush().unwrap_or_default();
+            hung.shared.finish().unwrap_or_default();
             if self.0.setup.as_python {
                 hung.slot.close().unwrap_or_default();
             }

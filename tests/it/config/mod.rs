@@ -3,6 +3,7 @@
 mod command_line;
 mod encodings;
 mod errors;
+mod every;
 mod files;
 mod foreign;
 mod random;
