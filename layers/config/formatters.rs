@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    keywords::Keywords,
+    keywords::{Keywords, Switch},
     node::{Map, Node},
     problem::Problem,
     registry::Registry,
@@ -153,8 +153,8 @@ fn time(keywords: &Keywords<'_>) -> Option<Time> {
 }
 
 fn json(keywords: &Keywords<'_>) -> Json {
-    let shapes: [(&str, fn() -> Json); 2] = [("flat", Json::new), ("tracing_subscriber", Json::tracing_subscriber)];
-    let mut json = keywords.choice("shape", &shapes).unwrap_or(Json::new)();
+    let shapes = [("flat", Json::new()), ("tracing_subscriber", Json::tracing_subscriber())];
+    let mut json = keywords.choice("shape", &shapes).unwrap_or_default();
     if let Some(time) = time(keywords) {
         json = json.time(time);
     }
@@ -184,15 +184,10 @@ fn json(keywords: &Keywords<'_>) -> Json {
     for (name, value) in keywords.fields("fields").unwrap_or_default().iter() {
         json = json.field(name.to_owned(), value);
     }
-    for (key, set) in JSON_SWITCHES {
-        if let Some(on) = keywords.truth(key) {
-            json = set(json, on);
-        }
-    }
-    json
+    keywords.switched(json, JSON_SWITCHES)
 }
 
-const JSON_SWITCHES: &[(&str, fn(Json, bool) -> Json)] = &[
+const JSON_SWITCHES: &[Switch<Json>] = &[
     ("span_list", Json::span_list),
     ("current_span", Json::current_span),
     ("source", Json::source),
@@ -225,11 +220,7 @@ fn text(keywords: &Keywords<'_>) -> Text {
     if let Some(time) = time(keywords) {
         text = text.time(time);
     }
-    for (key, set) in TEXT_SWITCHES {
-        if let Some(on) = keywords.truth(key) {
-            text = set(text, on);
-        }
-    }
+    text = keywords.switched(text, TEXT_SWITCHES);
     let color = match keywords.node("color").map(Node::as_bool) {
         Some(Some(on)) => Some(if on { Color::Auto } else { Color::Never }),
         _ => keywords.choice("color", &[("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)]),
@@ -240,7 +231,7 @@ fn text(keywords: &Keywords<'_>) -> Text {
     }
 }
 
-const TEXT_SWITCHES: &[(&str, fn(Text, bool) -> Text)] = &[
+const TEXT_SWITCHES: &[Switch<Text>] = &[
     ("level", Text::level),
     ("target", Text::target),
     ("source", Text::source),

@@ -25,6 +25,9 @@ pub struct Keywords<'c> {
     problems: RefCell<Vec<Problem>>,
 }
 
+/// Something that is on or off, by its name.
+pub(super) type Switch<T> = (&'static str, fn(T, bool) -> T);
+
 impl<'c> Keywords<'c> {
     pub(super) fn new(
         path: impl Into<String>,
@@ -173,6 +176,16 @@ impl<'c> Keywords<'c> {
         let problem = self.wrong(name, format!("expected {}, got {text:?}", one_of(&words)));
         self.note(problem.nearest(&text, words));
         None
+    }
+
+    /// Puts switches into the positions that are given.
+    pub(super) fn switched<T>(&self, mut made: T, switches: &[Switch<T>]) -> T {
+        for (name, set) in switches {
+            if let Some(on) = self.truth(name) {
+                made = set(made, on);
+            }
+        }
+        made
     }
 
     /// A mapping of arguments, each looked at by name.

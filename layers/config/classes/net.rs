@@ -149,12 +149,9 @@ fn make_datagram(making: &Making<'_, '_>) -> Result<Output, Error> {
 fn gelf(keywords: &crate::config::keywords::Keywords<'_>) -> crate::output::GelfChunks {
     use crate::output::GelfChunks;
 
-    let methods: [(&str, fn(GelfChunks) -> GelfChunks); 3] =
-        [("gzip", GelfChunks::gzip), ("zlib", GelfChunks::zlib), ("none", GelfChunks::plain)];
-    let mut chunks = GelfChunks::new();
-    if let Some(method) = keywords.choice("compression", &methods) {
-        chunks = method(chunks);
-    }
+    let new = GelfChunks::new;
+    let methods = [("gzip", new().gzip()), ("zlib", new().zlib()), ("none", new().plain())];
+    let mut chunks = keywords.choice("compression", &methods).unwrap_or_default();
     if let Some(bytes) = keywords.size("compress_from") {
         chunks = chunks.compress_from(bytes);
     }

@@ -4,7 +4,7 @@ use super::{Class, Making, PLAIN, connection};
 use crate::{
     Error,
     config::{
-        keywords::Keywords,
+        keywords::{Keywords, Switch},
         node::{Data, Node},
         slot::Output,
     },
@@ -48,15 +48,15 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     };
     let facility = facility(making);
     let ours = making.ours;
-    let forms: [(&str, fn() -> format::Syslog); 4] = [
-        ("python", format::Syslog::python),
-        ("rfc5424", format::Syslog::rfc5424),
-        ("rfc3164", format::Syslog::rfc3164),
-        ("local", format::Syslog::local),
+    let forms = [
+        ("python", format::Syslog::python()),
+        ("rfc5424", format::Syslog::rfc5424()),
+        ("rfc3164", format::Syslog::rfc3164()),
+        ("local", format::Syslog::local()),
     ];
     let form = ours.choice("form", &forms);
     let is_python = ours.text("form").is_none_or(|form| form == "python");
-    let mut format = form.unwrap_or(format::Syslog::python)().facility(facility).body(making.dress.texts());
+    let mut format = form.unwrap_or_else(format::Syslog::python).facility(facility).body(making.dress.texts());
     format = details(ours, format)?;
     if let Some(ident) = making.attributes.text("ident") {
         format = format.ident(ident);
@@ -121,17 +121,10 @@ fn details(ours: &Keywords<'_>, mut format: format::Syslog) -> Result<format::Sy
     if let Some(bytes) = ours.size("max_bytes") {
         format = format.max_bytes(bytes);
     }
-    for (key, set) in SWITCHES {
-        if let Some(on) = ours.truth(key) {
-            format = set(format, on);
-        }
-    }
-    Ok(format)
+    Ok(ours.switched(format, SWITCHES))
 }
 
-type Switch = fn(format::Syslog, bool) -> format::Syslog;
-
-const SWITCHES: &[(&str, Switch)] = &[
+const SWITCHES: &[Switch<format::Syslog>] = &[
     ("bom", format::Syslog::bom),
     ("escape_values", format::Syslog::escape_values),
     ("multi_line", format::Syslog::multi_line),

@@ -17,11 +17,17 @@ use crate::{
     text::python_repr,
 };
 
+/// The levels of handlers, and the loggers, as they will be.
+struct Adjusted {
+    handlers: Vec<(Arc<Slot>, Severity)>,
+    loggers: Vec<Declared>,
+}
+
 impl Logging {
     /// `incremental`: levels and `propagate` of what is there.
     pub(super) fn adjust(&self, config: &Config) -> Result<Changes, Error> {
         let (kept, former) = self.try_until_current(|present| {
-            let (handlers, loggers) = self.adjusted(present, config)?;
+            let Adjusted { handlers, loggers } = self.adjusted(present, config)?;
             Ok(move |state: &mut State| {
                 let former = self.0.loggers.declare(loggers)?;
                 handlers.into_iter().for_each(|(slot, level)| slot.set_level(level));
@@ -32,8 +38,7 @@ impl Logging {
         Ok(Changes { kept, ..Changes::default() })
     }
 
-    /// The levels of handlers, and the loggers, as they will be.
-    fn adjusted(&self, state: &State, config: &Config) -> Result<(Vec<(Arc<Slot>, Severity)>, Vec<Declared>), Error> {
+    fn adjusted(&self, state: &State, config: &Config) -> Result<Adjusted, Error> {
         let mut builder =
             Builder::new(&self.0.setup, config, Before { filters: &state.filters, handlers: &state.handlers });
         builder.check_top();
@@ -97,6 +102,6 @@ impl Logging {
             }
         }
         Problems::check(problems)?;
-        Ok((handlers, all.into_values().collect()))
+        Ok(Adjusted { handlers, loggers: all.into_values().collect() })
     }
 }

@@ -89,7 +89,7 @@ struct State {
 struct Refused {
     error: Error,
     #[expect(dead_code, reason = "its end is all that matters")]
-    made: Option<Prepared>,
+    made: Option<Box<Prepared>>,
 }
 
 impl From<Error> for Refused {

@@ -169,7 +169,7 @@ impl Logging {
     fn commit(&self, state: &mut State, prepared: Prepared, plan: Plan, config: &Config) -> Result<Replaced, Refused> {
         let begin = || prepared.wear.iter().try_for_each(Wear::begin);
         if let Err(error) = Loggers::have_room_for(&plan.loggers).and_then(|()| begin()) {
-            return Err(Refused { error, made: Some(prepared) });
+            return Err(Refused { error, made: Some(Box::new(prepared)) });
         }
         let Prepared { formatters, filters, handlers, wear, kept } = prepared;
         let changes_records = filters.values().any(|(_, sieve)| !sieve.only_decides());
