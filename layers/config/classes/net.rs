@@ -141,7 +141,7 @@ fn make_datagram(making: &Making<'_, '_>) -> Result<Output, Error> {
     if ours.has("gelf") {
         ours.note(ours.wrong("gelf", "GELF over UDP needs the feature \"gelf\" of tracing-strata"));
     }
-    Ok(Output::plain(builder.direct()?))
+    Ok(Output::plain(builder.build_direct()?))
 }
 
 /// Compression and chunks.
@@ -196,5 +196,5 @@ fn make_journal(making: &Making<'_, '_>) -> Result<Output, Error> {
     if let Some(delay) = ours.truth("delay") {
         builder = builder.delay(delay);
     }
-    Ok(Output::plain(builder.build()?))
+    Ok(Output::plain(builder.build_direct()?))
 }
