@@ -28,6 +28,9 @@ use crate::{
 pub(crate) struct SpanKeeper {
     home: AtomicUsize,
     dispatch: OnceLock<WeakDispatch>,
+    /// Whether a tracing SDK may be in the stack.
+    #[cfg(feature = "opentelemetry")]
+    sdk: super::foreign::Sdk,
     /// Makes trace ids for new spans.
     sampler: Option<Box<Sampler>>,
     /// Notes when spans begin and end, for those that export them.
@@ -151,6 +154,7 @@ impl SpanKeeper {
         data.record(&fields);
     }
 
+    #[inline]
     pub(crate) fn enter<S>(&self, id: &span::Id, context: &LayerContext<'_, S>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -164,11 +168,20 @@ impl SpanKeeper {
         // Now, before the SDK's layer starts the span and its processors log: what they log inside it would wait for ever
         // for the lock under which it is started.
         #[cfg(feature = "opentelemetry")]
-        if let Some(data) = record::entered(id.into_u64()) {
-            super::foreign::adopt(&data, || self.dispatch.get()?.upgrade());
+        if self.sdk.is_expected() {
+            self.adopt(id);
         }
     }
 
+    #[cfg(feature = "opentelemetry")]
+    #[inline(never)]
+    fn adopt(&self, id: &span::Id) {
+        if let Some(data) = record::entered(id.into_u64()) {
+            self.sdk.adopt(&data, || self.dispatch.get()?.upgrade());
+        }
+    }
+
+    #[inline]
     pub(crate) fn exit(&self, id: &span::Id) {
         record::exit(self.known_home(), id.into_u64());
     }
@@ -179,10 +192,8 @@ impl SpanKeeper {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        if record::are_tapes_expected()
-            && let Some(data) = context.span(id).as_ref().and_then(held)
-        {
-            data.tapes().iter().for_each(|tape| tape.close());
+        if record::are_tapes_expected() {
+            close_tapes(id, context);
         }
     }
 
@@ -198,8 +209,10 @@ impl SpanKeeper {
             event.parent().and_then(|parent| self.find(parent, context))
         };
         #[cfg(feature = "opentelemetry")]
-        if let Some(leaf) = &leaf {
-            super::foreign::adopt(leaf, || self.dispatch.get()?.upgrade());
+        if self.sdk.is_expected()
+            && let Some(leaf) = &leaf
+        {
+            self.sdk.adopt(leaf, || self.dispatch.get()?.upgrade());
         }
         leaf
     }
@@ -231,6 +244,16 @@ impl SpanKeeper {
         let dispatch = self.dispatch.get()?.upgrade()?;
         let registry = dispatch.downcast_ref::<Registry>()?;
         registry.span(id).as_ref().and_then(held)
+    }
+}
+
+#[inline(never)]
+fn close_tapes<S>(id: &span::Id, context: &LayerContext<'_, S>)
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    if let Some(data) = context.span(id).as_ref().and_then(held) {
+        data.tapes().iter().for_each(|tape| tape.close());
     }
 }
 

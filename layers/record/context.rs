@@ -48,6 +48,7 @@ pub(crate) struct SpanData {
 
 impl SpanData {
     /// A new span, in memory of an earlier one where there is some.
+    #[inline]
     pub(crate) fn create(
         id: u64,
         metadata: &'static Metadata<'static>,
@@ -215,6 +216,7 @@ thread_local! {
     static SPARES: RefCell<Vec<Arc<SpanData>>> = const { RefCell::new(Vec::new()) };
 }
 
+#[inline]
 fn take_spare() -> Arc<SpanData> {
     SPARES.try_with(|spares| spares.try_borrow_mut().ok()?.pop()).ok().flatten().unwrap_or_default()
 }
@@ -285,6 +287,7 @@ thread_local! {
 }
 
 /// Notes a span that was stored.
+#[inline]
 pub(crate) fn created(home: Home, id: u64, data: Arc<SpanData>) {
     let before = CREATED.try_with(|last| last.try_borrow_mut().ok()?.replace(Created { home, id, data }));
     // Dropped here, outside the borrow.
@@ -292,6 +295,7 @@ pub(crate) fn created(home: Home, id: u64, data: Arc<SpanData>) {
 }
 
 /// Whether a span with this id was noted. Only a hint: other subscribers have the same ids.
+#[inline]
 pub(crate) fn was_created(id: u64) -> bool {
     let is_it = |last: &Created| last.id == id;
     CREATED.try_with(|last| last.try_borrow().is_ok_and(|last| last.as_ref().is_some_and(is_it))).unwrap_or_default()
@@ -299,6 +303,7 @@ pub(crate) fn was_created(id: u64) -> bool {
 
 /// The span if it was made last on this thread, for its first entering. Ids are used again only by the thread that made
 /// the first, and that notes the later one; without a home an id alone says nothing.
+#[inline]
 fn take_created(home: Home, id: u64) -> Option<Arc<SpanData>> {
     let is_it = |last: &mut Created| home != 0 && last.id == id && last.home == home;
     let last = CREATED.try_with(|last| last.try_borrow_mut().ok()?.take_if(is_it)).ok()?;
@@ -306,6 +311,7 @@ fn take_created(home: Home, id: u64) -> Option<Arc<SpanData>> {
 }
 
 /// A span that closes is not entered any more.
+#[inline]
 fn forget_created(data: &Arc<SpanData>) {
     let is_it = |last: &mut Created| Arc::ptr_eq(&last.data, data);
     let last = CREATED.try_with(|last| last.try_borrow_mut().ok()?.take_if(is_it));
@@ -330,6 +336,7 @@ thread_local! {
 }
 
 /// Every layer that sees the span tells; the same span twice in a row is the same current span.
+#[inline]
 pub(crate) fn enter(home: Home, id: u64, data: impl FnOnce() -> Option<Arc<SpanData>>) {
     let entered = |stack: &RefCell<Vec<Entry>>| -> Option<()> {
         let known = {
@@ -345,6 +352,7 @@ pub(crate) fn enter(home: Home, id: u64, data: impl FnOnce() -> Option<Arc<SpanD
     ENTERED.try_with(entered).unwrap_or_default().unwrap_or_default();
 }
 
+#[inline]
 pub(crate) fn exit(home: Home, id: u64) {
     let left = ENTERED.try_with(|stack| {
         let mut stack = stack.try_borrow_mut().ok()?;
