@@ -169,15 +169,15 @@ impl SpanKeeper {
         // for the lock under which it is started.
         #[cfg(feature = "opentelemetry")]
         if self.sdk.is_expected() {
-            self.adopt(id);
+            self.adopt(record::entered(id.into_u64()).as_ref());
         }
     }
 
     #[cfg(feature = "opentelemetry")]
     #[inline(never)]
-    fn adopt(&self, id: &span::Id) {
-        if let Some(data) = record::entered(id.into_u64()) {
-            self.sdk.adopt(&data, || self.dispatch.get()?.upgrade());
+    fn adopt(&self, span: Option<&Arc<SpanData>>) {
+        if let Some(span) = span {
+            self.sdk.adopt(span, || self.dispatch.get()?.upgrade());
         }
     }
 
@@ -209,10 +209,8 @@ impl SpanKeeper {
             event.parent().and_then(|parent| self.find(parent, context))
         };
         #[cfg(feature = "opentelemetry")]
-        if self.sdk.is_expected()
-            && let Some(leaf) = &leaf
-        {
-            self.sdk.adopt(leaf, || self.dispatch.get()?.upgrade());
+        if self.sdk.is_expected() {
+            self.adopt(leaf.as_ref());
         }
         leaf
     }
@@ -259,4 +257,30 @@ where
 
 pub(crate) fn held<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Arc<SpanData>> {
     span.extensions().get::<Held>().and_then(Held::data)
+}
+
+#[cfg(all(test, feature = "otlp"))]
+mod tests {
+    use tracing::{info, info_span, level_filters::LevelFilter};
+    use tracing_subscriber::{Layer as _, layer::SubscriberExt as _, registry};
+
+    use super::*;
+    use crate::Context;
+
+    #[test]
+    fn an_sdk_that_is_not_there_is_not_asked_for_again() {
+        let stack = Dispatch::new(registry().with(Context::new()));
+        let is_expected = || stack.downcast_ref::<Context>().unwrap().keeper().sdk.is_expected();
+        assert!(is_expected());
+        dispatcher::with_default(&stack, || info_span!("first").in_scope(|| info!("in it")));
+        assert!(!is_expected());
+    }
+
+    #[test]
+    fn an_sdk_that_sees_no_span_at_first_is_asked_for_further_ones() {
+        let hides = tracing_opentelemetry::layer().with_filter(LevelFilter::OFF);
+        let stack = Dispatch::new(registry().with(Context::new()).with(hides));
+        dispatcher::with_default(&stack, || info_span!("hidden").in_scope(|| info!("in it")));
+        assert!(stack.downcast_ref::<Context>().unwrap().keeper().sdk.is_expected());
+    }
 }

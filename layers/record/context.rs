@@ -1,6 +1,7 @@
 //! The spans a record happened in: each stored once, typed, and shared by all layers and records.
 
 use std::{
+    borrow::Cow,
     cell::RefCell,
     fmt,
     sync::{
@@ -14,7 +15,7 @@ use tracing_core::Metadata;
 
 use super::{
     fields::Fields,
-    ids::Ids,
+    ids::{Ids, IdsText},
     tape::Tapes,
     trace::{Baggage, TraceContext, TraceParent, TraceState},
 };
@@ -143,6 +144,12 @@ impl SpanData {
             Some(late) => read(&late),
             None => read(&self.fields),
         }
+    }
+
+    /// Whether it has ids, or fields that came late and may be some.
+    #[inline]
+    fn may_know_trace(&self) -> bool {
+        self.trace.is_some() || self.ids.are_known() || self.is_late.load(Ordering::Relaxed)
     }
 
     /// The ids of the `traceparent` it was made with.
@@ -431,6 +438,10 @@ pub(crate) fn innermost() -> Vec<Arc<SpanData>> {
 #[derive(Clone, Default)]
 pub(crate) struct Chain {
     leaf: Option<Arc<SpanData>>,
+    /// Whether one of the spans may know the ids of its trace.
+    is_traced: bool,
+    /// Whether a tracing SDK has told some.
+    has_foreign: bool,
     late: Vec<(u32, Arc<Fields>)>,
 }
 
@@ -440,7 +451,10 @@ impl Chain {
         self.late.clear();
         let mut next = leaf.as_deref();
         let mut depth = 0;
+        (self.is_traced, self.has_foreign) = (false, false);
         while let Some(span) = next {
+            self.is_traced |= span.may_know_trace();
+            self.has_foreign |= span.ids.foreign().is_some();
             if let Some(fields) = span.late() {
                 self.late.push((depth, fields));
             }
@@ -453,7 +467,9 @@ impl Chain {
     pub(super) fn push(&mut self, name: &'static str, fields: Fields) {
         // What was recorded late belongs to spans that are now one further out.
         self.late.iter_mut().for_each(|(depth, _)| *depth += 1);
-        self.leaf = Some(SpanData::by_hand(name, fields, self.leaf.take()));
+        let leaf = SpanData::by_hand(name, fields, self.leaf.take());
+        self.is_traced |= leaf.may_know_trace();
+        self.leaf = Some(leaf);
     }
 
     /// The outermost span, if it is one of `tracing`'s.
@@ -471,14 +487,32 @@ impl Chain {
     /// An SDK knows best, wherever in the chain it begins; else the innermost span that knows.
     #[inline]
     pub(super) fn trace(&self) -> Option<TraceParent> {
-        let mut own = None;
-        for span in self.iter() {
-            if let Some(foreign) = span.span.ids.foreign() {
-                return Some(foreign);
-            }
-            own = own.or_else(|| span.own_trace());
+        self.traced_span().map(|(trace, _)| trace)
+    }
+
+    /// The same, and which span knows.
+    #[inline]
+    pub(super) fn traced_span(&self) -> Option<(TraceParent, SpanView<'_>)> {
+        if self.is_traced { self.find_trace() } else { None }
+    }
+
+    fn find_trace(&self) -> Option<(TraceParent, SpanView<'_>)> {
+        if self.has_foreign {
+            let foreign = self.iter().find_map(|span| Some((span.span.ids.foreign()?, span)));
+            return foreign.or_else(|| self.find_own_trace());
         }
-        own
+        self.find_own_trace()
+    }
+
+    #[inline]
+    fn find_own_trace(&self) -> Option<(TraceParent, SpanView<'_>)> {
+        let mut spans = self.iter();
+        loop {
+            let span = spans.next()?;
+            if let Some(own) = span.own_trace() {
+                return Some((own, span));
+            }
+        }
     }
 
     #[inline]
@@ -579,6 +613,13 @@ impl<'a> SpanView<'a> {
         self.span.ids.get_made().map(|made| made.parent).filter(|parent| *parent != 0)
     }
 
+    /// What `make` makes of `trace`, which this span knows, to be made once. Everyone who asks must make the same.
+    #[inline]
+    pub(crate) fn kept_ids(self, trace: TraceParent, make: impl Fn() -> IdsText) -> Cow<'a, IdsText> {
+        self.span.ids.text(trace, make)
+    }
+
+    #[inline]
     fn own_trace(self) -> Option<TraceParent> {
         let from_field = match self.late {
             Some(fields) => traceparent(fields),

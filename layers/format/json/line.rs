@@ -125,6 +125,14 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// Text of a known length: a short copy takes no call.
+    #[inline(always)]
+    pub(in crate::format) fn array<const N: usize>(&mut self, text: &[u8; N]) {
+        if !self.first_of(text, N) {
+            self.long(text);
+        }
+    }
+
     /// What `write` makes of as many bytes, and which of them count.
     #[inline(always)]
     pub(in crate::format) fn part(&mut self, write: impl FnOnce(&mut Digits) -> std::ops::Range<usize>) {
