@@ -2,15 +2,18 @@
 
 use super::{
     Key, Options, What,
-    heads::{Head, Heads},
-    line::{Line, Piece, hex_digits},
     object::{Object, Reserved},
     steps::{Names, Part, Step, TRACE, steps},
     value::value,
 };
 use crate::{
     Record, Severity,
-    format::{Time, outermost_first},
+    format::{
+        Time,
+        heads::{Head, Heads},
+        line::{Line, Piece, hex_digits},
+        outermost_first,
+    },
     record::{IdsText, SpanView, TraceParent},
 };
 
@@ -105,10 +108,13 @@ impl Plan {
                     line.escaped(target);
                     line.piece(&fourth.open);
                 };
-                let head = self.heads.of(record, |metadata| Head::new(metadata, between));
+                let head = self.heads.of(record, |site| {
+                    let text = Piece::of(false, |line| between(line, Severity::from(site.level()), site.target()));
+                    Head::new(site, text, |name| Piece::of(false, |line| line.key(name)))
+                });
                 match head {
                     Some(head) => {
-                        line.text(&head.text);
+                        line.raw_bytes(head.text.text());
                         names = &head.names;
                     }
                     None => between(line, record.severity(), record.target()),
