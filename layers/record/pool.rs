@@ -11,6 +11,14 @@ use super::Record;
 use crate::fork::{self, Heirloom};
 
 impl Record {
+    /// Memory for most events at once, instead of a little more and again a little more.
+    #[cold]
+    fn roomy() -> Self {
+        let mut record = Self::default();
+        record.fields.reserve(256, 8);
+        record
+    }
+
     #[inline]
     fn clear(&mut self) {
         self.line = None;
@@ -97,6 +105,9 @@ impl Depot {
             depot.bytes += bytes;
             let empty = depot.empty.pop().unwrap_or_default();
             depot.lots.push((std::mem::replace(lot, empty), bytes));
+            // Those that fetch them leave a list each, and are not to wait for memory.
+            let lots = depot.lots.len();
+            depot.empty.reserve(lots);
         }
         drop(depot);
         // What there was no place for.
@@ -163,7 +174,7 @@ impl Drop for Spares {
 #[inline]
 fn take_shared() -> Arc<Record> {
     let spare = SHARED.try_with(|spares| spares.try_borrow_mut().ok()?.take());
-    spare.ok().flatten().unwrap_or_default()
+    spare.ok().flatten().unwrap_or_else(|| Arc::new(Record::roomy()))
 }
 
 /// The memory of a record that nobody has any more is used again; else somebody else is the last.
@@ -276,7 +287,11 @@ impl Pooled {
     /// Memory that can be shared costs a little more, so it is taken only for a record that somebody is likely to keep.
     #[inline]
     pub(crate) fn create(to_keep: bool) -> Self {
-        if to_keep { Self::Shared(take_shared()) } else { Self::Own(take_spare().unwrap_or_default()) }
+        if to_keep {
+            Self::Shared(take_shared())
+        } else {
+            Self::Own(take_spare().unwrap_or_else(|| Box::new(Record::roomy())))
+        }
     }
 
     /// The finished record for one who goes on with it, if that needs no copy.

@@ -253,11 +253,7 @@ impl Core {
         if self.is_of_the_parent() {
             self.restart();
         }
-        let item = Item {
-            bytes: record.weight(),
-            is_protected: record.severity() >= self.limits.protect,
-            record,
-        };
+        let item = Item { bytes: record.weight(), is_protected: record.severity() >= self.limits.protect, record };
         if self.put_item(item) {
             return Outcome::Queued;
         }

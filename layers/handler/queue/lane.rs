@@ -56,6 +56,9 @@ impl Room {
 /// In order, with numbers that say which came first.
 pub(super) type Run<T> = VecDeque<(u64, T)>;
 
+/// What a run has room for at first.
+pub(super) const RUN: usize = 64;
+
 /// Threads on other cores look at other lanes: a lane shares no cache line (nor its neighbour, which is fetched with it).
 #[repr(align(128))]
 pub(super) struct Lane<T>(Mutex<State<T>>);
@@ -79,8 +82,8 @@ impl<T: Load> Lane<T> {
         Self(Mutex::new(State {
             is_closed,
             lease: Room::default(),
-            plain: VecDeque::new(),
-            protected: VecDeque::new(),
+            plain: Run::with_capacity(RUN),
+            protected: Run::new(),
             next: 0,
             bytes: 0,
             untold: 0,

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     hand::{Hand, Phase, Wanted},
-    lane::{Account, Lane, Load, Room, Run},
+    lane::{Account, Lane, Load, RUN, Room, Run},
 };
 
 /// How long the listener pauses before it looks again.
@@ -119,7 +119,7 @@ impl<T: Load> Taker<T> {
         if version != self.version {
             self.version = version;
             hand.lanes(&mut self.lanes);
-            self.runs.resize_with(self.lanes.len().max(self.runs.len()), Run::new);
+            self.runs.resize_with(self.lanes.len().max(self.runs.len()), || Run::with_capacity(RUN));
         }
     }
 
