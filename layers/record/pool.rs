@@ -11,11 +11,12 @@ use super::Record;
 use crate::fork::{self, Heirloom};
 
 impl Record {
-    /// Memory for most events at once, instead of a little more and again a little more.
+    /// Memory for most events at once, instead of a little more and again a little more. Much more would only be further
+    /// to go.
     #[cold]
     fn roomy() -> Self {
         let mut record = Self::default();
-        record.fields.reserve(256, 8);
+        record.fields.reserve(96, 5);
         record
     }
 
