@@ -29,6 +29,9 @@
 mod alloc;
 #[path = "support/clock.rs"]
 mod clock;
+#[cfg(target_os = "linux")]
+#[path = "support/journal.rs"]
+mod journal;
 #[path = "support/work.rs"]
 #[allow(dead_code, reason = "the other facades and works are for benches/foundation.rs")]
 mod work;
@@ -48,13 +51,7 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::{
-        error::Error,
-        fs, io,
-        os::unix::net::UnixDatagram,
-        path::{Path, PathBuf},
-        time::Duration,
-    };
+    use std::{error::Error, fs, io, ops::Deref, os::unix::net::UnixDatagram, path::Path, time::Duration};
 
     use tracing::Dispatch;
     use tracing_strata::{output::Journald, prelude::*};
@@ -63,10 +60,9 @@ mod linux {
     use crate::{
         alloc::allocations,
         clock::{here_and_now, thread_time},
+        journal::{self, SYSTEM},
         work::{Facade, Work},
     };
-
-    const SYSTEM: &str = "/run/systemd/journal/socket";
 
     pub(crate) fn main() -> Result<(), Box<dyn Error>> {
         let (rounds, turns) = match std::env::args().any(|arg| arg == "--quick") {
@@ -106,7 +102,7 @@ mod linux {
     }
 
     fn strata(path: &Path) -> Result<Dispatch, tracing_strata::Error> {
-        Ok(Dispatch::new(registry().with(Journald::builder().socket(path).build()?.into_layer())))
+        Ok(Dispatch::new(registry().with(Journald::builder().socket(path).build_direct()?.into_layer())))
     }
 
     enum Peer {
@@ -129,42 +125,27 @@ mod linux {
 
     /// Its end.
     struct Journal {
-        socket: UnixDatagram,
-        path: PathBuf,
-        /// What was made for the sake of the path.
-        made: Vec<PathBuf>,
+        end: journal::Journal,
         /// How many records its queue holds.
         room: u64,
     }
 
+    impl Deref for Journal {
+        type Target = journal::Journal;
+
+        fn deref(&self) -> &journal::Journal {
+            &self.end
+        }
+    }
+
     impl Journal {
         fn new() -> io::Result<Self> {
-            let (socket, path, made) = Self::systems().or_else(|_| {
-                let path = std::env::temp_dir().join(format!("strata-bench-journald-{}", std::process::id()));
-                UnixDatagram::bind(&path).map(|socket| (socket, path, Vec::new()))
-            })?;
-            socket.set_nonblocking(true)?;
+            let end = journal::Journal::new()?;
+            end.socket.set_nonblocking(true)?;
             let length = fs::read_to_string("/proc/sys/net/unix/max_dgram_qlen")?;
             // One may be under way.
             let room = length.trim().parse::<u64>().unwrap_or(10).clamp(2, 100) - 1;
-            Ok(Self { socket, path, made, room })
-        }
-
-        /// The place where tracing-journald looks, if it is free.
-        fn systems() -> io::Result<(UnixDatagram, PathBuf, Vec<PathBuf>)> {
-            let mut made = Vec::new();
-            for folder in ["/run/systemd", "/run/systemd/journal"] {
-                match fs::create_dir(folder) {
-                    Ok(()) => made.push(folder.into()),
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok((UnixDatagram::bind(SYSTEM)?, SYSTEM.into(), made))
-        }
-
-        fn is_systems(&self) -> bool {
-            self.path == Path::new(SYSTEM)
+            Ok(Self { end, room })
         }
 
         /// What one event is.
@@ -236,18 +217,6 @@ mod linux {
                     })
                 }),
             }
-        }
-    }
-
-    impl Drop for Journal {
-        fn drop(&mut self) {
-            let remove = |result: io::Result<()>, path: &Path| {
-                if let Err(error) = result {
-                    eprintln!("{}: {error}", path.display());
-                }
-            };
-            remove(fs::remove_file(&self.path), &self.path);
-            self.made.iter().rev().for_each(|folder| remove(fs::remove_dir(folder), folder));
         }
     }
 }

@@ -42,31 +42,53 @@ const KIND: [u8; 256] = {
     kind
 };
 
-/// Eight bytes at once: whether one of them is a control, DEL, `"`, `\` or not ASCII. Exact as a whole; which byte it
-/// is, the word does not tell.
+/// Eight bytes at once: whether one of them is a control, DEL, `"`, `\` or not ASCII; with `BRACKET` also `]`. Exact as a
+/// whole; which byte it is, the word does not tell.
 #[inline(always)]
-pub(crate) const fn suspicious(word: u64) -> u64 {
+pub(crate) const fn suspicious<const BRACKET: bool>(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     // With bit 1 turned, `"` stands directly above the controls, and space and `!` do not.
     let low_or_quote = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
     let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    let bracket = if BRACKET { (word ^ (ONES * b']' as u64)).wrapping_sub(ONES) } else { 0 };
     let del = word.wrapping_add(ONES);
     // A borrow or carry into a neighbour can only come from a byte that is suspicious itself.
-    (low_or_quote | backslash | del | word) & (ONES * 0x80)
+    (low_or_quote | backslash | bracket | del | word) & (ONES * 0x80)
 }
 
-/// Whether it takes no closer look to see that the text has no [control](is_control), `"` or `\`. True for all such
-/// ASCII; where it is false, [`next_special`] knows.
-pub(crate) fn is_plain(text: &[u8]) -> bool {
+/// Whether it takes no closer look to see that the text has no [control](is_control), `"` or `\`; with `BRACKET` no `]`
+/// either. True for all such ASCII; where it is false, [`next_special`] knows.
+pub(crate) fn is_plain<const BRACKET: bool>(text: &[u8]) -> bool {
     match text.last_chunk::<8>() {
         // The last word overlaps the one before it.
         Some(last) => {
             let words = text.as_chunks::<8>().0.iter();
-            words.fold(suspicious(u64::from_le_bytes(*last)), |found, word| {
-                found | suspicious(u64::from_le_bytes(*word))
+            words.fold(suspicious::<BRACKET>(u64::from_le_bytes(*last)), |found, word| {
+                found | suspicious::<BRACKET>(u64::from_le_bytes(*word))
             }) == 0
         }
-        None => text.iter().all(|byte| KIND[usize::from(*byte)] == PLAIN),
+        None => text.iter().all(|byte| KIND[usize::from(*byte)] == PLAIN && !(BRACKET && *byte == b']')),
+    }
+}
+
+/// Whether one of a few ASCII characters is in a text.
+#[inline]
+pub(crate) fn has_any<const N: usize>(text: &[u8], bytes: [u8; N]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // The lowest byte that is found is one; those above it may not be.
+    let found = |word: u64| {
+        bytes.iter().fold(0, |found, byte| {
+            let zero = word ^ (ONES * u64::from(*byte));
+            found | zero.wrapping_sub(ONES) & !zero
+        }) & (ONES * 0x80)
+    };
+    match text.last_chunk::<8>() {
+        // The last word overlaps the one before it.
+        Some(last) => {
+            let words = text.as_chunks::<8>().0.iter();
+            words.fold(found(u64::from_le_bytes(*last)), |all, word| all | found(u64::from_le_bytes(*word))) != 0
+        }
+        None => text.iter().any(|byte| bytes.contains(byte)),
     }
 }
 
@@ -77,7 +99,7 @@ pub(crate) fn next_special(text: &str, from: usize, quotes: bool) -> Option<usiz
     let mut index = from;
     loop {
         while let Some(word) = bytes.get(index..).and_then(|rest| rest.first_chunk::<8>())
-            && suspicious(u64::from_le_bytes(*word)) == 0
+            && suspicious::<false>(u64::from_le_bytes(*word)) == 0
         {
             index += 8;
         }
@@ -162,8 +184,24 @@ mod tests {
 
     #[test]
     fn a_special_character_is_found_wherever_it_stands() {
-        for c in ['"', '\\', '\0', '\x1f', '\x7f', '\u{85}', '\u{2028}', '\u{feff}', ' ', '~', 'é', '中', '\u{10ffff}']
-        {
+        for c in [
+            '"',
+            '\\',
+            '\0',
+            '\x1f',
+            '\x7f',
+            '\u{85}',
+            '\u{2028}',
+            '\u{feff}',
+            ' ',
+            '~',
+            'é',
+            '中',
+            '\u{10ffff}',
+            ']',
+            '[',
+            '^',
+        ] {
             for before in 0..20 {
                 for after in 0..20 {
                     let text = format!("{}{c}{}", "x".repeat(before), "y".repeat(after));
@@ -171,12 +209,26 @@ mod tests {
                     assert_eq!(next_special(&text, 0, true), special.then_some(before), "{text:?}");
                     assert_eq!(next_special(&text, 0, false), is_control(c).then_some(before), "{text:?}");
                     assert_eq!(next_special(&text, before + c.len_utf8(), true), None, "{text:?}");
-                    assert!(!special || !is_plain(text.as_bytes()), "{text:?}");
-                    assert!(special || !c.is_ascii() || is_plain(text.as_bytes()), "{text:?}");
+                    assert!(!special || !is_plain::<false>(text.as_bytes()), "{text:?}");
+                    assert!(special || !c.is_ascii() || is_plain::<false>(text.as_bytes()), "{text:?}");
+                    let plain = !special && c != ']';
+                    assert!(plain || !is_plain::<true>(text.as_bytes()), "{text:?}");
+                    assert!(!plain || !c.is_ascii() || is_plain::<true>(text.as_bytes()), "{text:?}");
                 }
             }
         }
-        assert!(is_plain(b""));
+        assert!(is_plain::<false>(b""));
+    }
+
+    #[test]
+    fn any_of_some_wherever_it_stands() {
+        for c in ['=', '{', 'x', '<', '|', '½', '\u{7b7b}'] {
+            for (before, after) in (0..20).flat_map(|before| (0..20).map(move |after| (before, after))) {
+                let text = format!("{}{c}{}", "a".repeat(before), "é".repeat(after));
+                assert_eq!(has_any(text.as_bytes(), [b'=', b'{']), matches!(c, '=' | '{'), "{text:?}");
+            }
+        }
+        assert!(!has_any(b"", [b'=']));
     }
 
     #[test]

@@ -336,7 +336,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 fn an_event_to_the_journal() {
     use tracing_strata::output::Journald;
     let journald = |path: &std::path::Path| {
-        let layer = Journald::builder().socket(path).deadline(PATIENCE).build().unwrap().into_layer();
+        let layer = Journald::builder().socket(path).deadline(PATIENCE).build_direct().unwrap().into_layer();
         let ledger = layer.ledger();
         (registry().with(layer), ledger)
     };
@@ -362,7 +362,7 @@ fn an_event_as_a_datagram() {
     };
     let datagram = |path: &std::path::Path| Datagram::unix(path).deadline(PATIENCE);
     let count = drained(|path| {
-        let layer = datagram(path).direct().unwrap().into_layer();
+        let layer = datagram(path).build_direct().unwrap().into_layer();
         let ledger = layer.ledger();
         let count = steady(registry().with(layer), event);
         if ledger.stats().written == EVENTS + WARM_UP { count } else { u64::MAX }
@@ -381,9 +381,12 @@ fn an_event_as_a_datagram() {
         allocations() - before
     };
     let chunks = GelfChunks::new().compress_from(0).chunk_bytes(100);
-    assert_eq!(drained(|path| of(datagram(path).format(Pickle::new()).direct().unwrap().boxed())), 0);
-    assert_eq!(drained(|path| of(datagram(path).format(Gelf::new()).direct().unwrap().boxed())), 0);
-    assert_eq!(drained(|path| of(datagram(path).format(Gelf::new()).chunks(chunks).direct().unwrap().boxed())), 0);
+    assert_eq!(drained(|path| of(datagram(path).format(Pickle::new()).build_direct().unwrap().boxed())), 0);
+    assert_eq!(drained(|path| of(datagram(path).format(Gelf::new()).build_direct().unwrap().boxed())), 0);
+    assert_eq!(
+        drained(|path| of(datagram(path).format(Gelf::new()).chunks(chunks).build_direct().unwrap().boxed())),
+        0
+    );
 }
 
 /// Writes nothing while it is held up.

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::{
     Format, Time,
-    json::line::{Line, Piece, hex_digits},
+    line::{Line, Piece, hex_digits},
+    names::Names,
 };
 use crate::{Error, Fields, Record, Value, record::Entry};
 
@@ -203,12 +204,7 @@ impl Default for Gelf {
 
 impl Format for Gelf {
     fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        super::with_scratch(|memory| {
-            memory.clear();
-            self.write(record, memory);
-            out.push_str(std::str::from_utf8(memory).map_err(Error::new)?);
-            Ok(())
-        })
+        super::format_bytes_as_text(self, record, out)
     }
 
     #[inline]
@@ -247,7 +243,10 @@ fn message(record: &Record, line: &mut Line<'_>) {
 #[inline]
 fn field(record: &Record, entry: Entry<'_>, line: &mut Line<'_>) {
     let (name, of) = entry.pair();
-    key(name, line);
+    match entry.name() {
+        Ok(name) if let Some(piece) = KEYS.get(name) => line.piece(piece),
+        _ => key(name, line),
+    }
     match of {
         Value::Str(text) | Value::Rendered(text) => line.string(text),
         Value::I64(number) => line.raw(itoa::Buffer::new().format(number)),
@@ -291,7 +290,9 @@ fn integer(number: i128, line: &mut Line<'_>) {
 }
 
 /// `,"_name":`
-#[inline]
+static KEYS: Names = Names::new(|name| Piece::of(false, |line| key(name, line)));
+
+/// `,"_name":`
 fn key(name: &str, line: &mut Line<'_>) {
     line.raw(",\"_");
     if name.is_empty() {

@@ -15,7 +15,10 @@
 
 mod digits;
 mod gelf;
+mod heads;
 mod json;
+mod line;
+mod names;
 mod pickle;
 mod strftime;
 mod syslog;
@@ -102,6 +105,16 @@ pub(crate) fn outermost_first(record: &Record) -> impl Iterator<Item = SpanView<
     let count = record.spans().count();
     let all: Vec<_> = if count > FEW { record.spans().collect() } else { Vec::new() };
     (0..count).rev().filter_map(move |depth| all.get(depth).copied().or_else(|| record.spans().nth(depth)))
+}
+
+/// [`Format::format`] for those that make bytes: of text.
+fn format_bytes_as_text(format: &impl Format, record: &Record, out: &mut String) -> Result<(), Error> {
+    with_scratch(|memory| {
+        memory.clear();
+        format.format_bytes(record, memory)?;
+        out.push_str(std::str::from_utf8(memory).map_err(Error::new)?);
+        Ok(())
+    })
 }
 
 /// Memory that a thread uses again, with whatever is in it.

@@ -6,12 +6,11 @@ use std::{fmt, sync::Arc};
 
 use super::{
     Formatted,
-    behind::{Behind, PATIENCE},
+    behind::{Behind, PATIENCE, behind_a_queue},
 };
 use crate::{
-    Error, Format, Handler, Outcome, Queue, Record,
+    Error, Format, Handler, Outcome, Record,
     format::Json,
-    handler::queue::{QueueBuilder, QueueGuard},
     sink::net::{Address, Connection, ConnectionBuilder},
     trap::Ledger,
 };
@@ -58,7 +57,7 @@ use crate::{
 ///
 /// # When it blocks
 ///
-/// Not at all: it sits behind a [`Queue`], whose thread connects and sends. A record waits there for up to 5 s for a peer that
+/// Not at all: it sits behind a [`Queue`](crate::Queue), whose thread connects and sends. A record waits there for up to 5 s for a peer that
 /// is away (see [`patience`](ConnectionBuilder::patience)), and the ones behind it with it, unless there is a fallback; what
 /// finds the queue full is dropped, errors last. The handler that [`build_direct`](SocketBuilder::build_direct) makes blocks
 /// as [`Connection`] says.
@@ -85,7 +84,7 @@ impl Socket {
     /// | option | default |
     /// |---|---|
     /// | [`format`](SocketBuilder::format) | [`Json`] |
-    /// | [`queue`](SocketBuilder::queue) | [`Queue::builder`]'s limits, [`Overflow::DropNewest`](crate::handler::queue::Overflow::DropNewest) |
+    /// | [`queue`](SocketBuilder::queue) | [`Queue::builder`](crate::Queue::builder)'s limits, [`Overflow::DropNewest`](crate::handler::queue::Overflow::DropNewest) |
     /// | [`or_else`](SocketBuilder::or_else) | no fallback |
     pub fn builder(to: impl Into<ConnectionBuilder>) -> SocketBuilder {
         SocketBuilder { to: to.into(), format: Json::new(), behind: Behind::default() }
@@ -144,53 +143,17 @@ impl<F: Format> SocketBuilder<F> {
         SocketBuilder { to, format, behind }
     }
 
-    /// How much may wait for the thread that sends, and what happens to more. Without a meaning for
-    /// [`build_direct`](Self::build_direct).
-    pub fn queue(mut self, queue: QueueBuilder) -> Self {
-        self.behind.queue = queue;
-        self
-    }
+    behind_a_queue!(
+        Socket<F>,
+        "socket",
+        "A record then does not wait for the peer, unless [`patience`](ConnectionBuilder::patience) says so."
+    );
 
-    /// Who takes the records while the peer is away, on the queue's thread: see [`OrElse`](crate::handler::OrElse). A record
-    /// then does not wait for the peer, unless [`patience`](ConnectionBuilder::patience) says so.
-    pub fn or_else(mut self, fallback: impl Handler) -> Self {
-        self.behind.fallback = Some(Arc::new(fallback));
-        self
-    }
-
-    /// The handler behind a queue of its own: a thread formats, connects and sends. Dropping it sends what waits.
-    ///
-    /// # Errors
-    /// As for [`ConnectionBuilder::build`]; the queue cannot start its thread.
-    pub fn build(self) -> Result<Queue, Error> {
-        let (handler, behind) = self.parts()?;
-        behind.own(handler)
-    }
-
-    /// The same with a guard, which sends what waits when it is dropped, at the end of `main`.
-    ///
-    /// # Errors
-    /// As for [`build`](Self::build).
-    pub fn spawn(self) -> Result<(Queue, QueueGuard), Error> {
-        let (handler, behind) = self.parts()?;
-        behind.spawn(handler)
-    }
-
-    /// The handler without a queue, which sends on the thread that logs; or to be put behind a queue with others.
-    ///
-    /// # Errors
-    /// As for [`ConnectionBuilder::build`]; there is an [`or_else`](Self::or_else), which belongs to a queue.
-    pub fn build_direct(self) -> Result<Socket<F>, Error> {
-        self.behind.refuse_fallback("socket")?;
-        self.connect()
-    }
-
-    fn parts(mut self) -> Result<(Socket<F>, Behind), Error> {
+    fn queued(mut self) -> Self {
         if self.behind.fallback.is_none() {
             self.to = self.to.default_patience(PATIENCE);
         }
-        let behind = self.behind.clone();
-        Ok((self.connect()?, behind))
+        self
     }
 
     fn connect(self) -> Result<Socket<F>, Error> {

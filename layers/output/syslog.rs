@@ -6,11 +6,10 @@ use std::{fmt, path::Path, sync::Arc};
 
 use super::{
     Formatted,
-    behind::{Behind, PATIENCE},
+    behind::{Behind, PATIENCE, behind_a_queue},
 };
 use crate::{
     Error, Handler, Outcome, Queue, Record, format,
-    handler::queue::{QueueBuilder, QueueGuard},
     sink::net::{Address, ConnectionBuilder, Framing, Wire},
     trap::Ledger,
 };
@@ -107,8 +106,12 @@ impl Syslog {
     /// # Errors
     /// None of them is there.
     pub fn local() -> Result<Queue, Error> {
-        let path = SOCKETS.into_iter().find(|path| Path::new(path).exists()).ok_or_else(|| {
-            Error::config(format_args!("no syslog daemon on this machine: expected a socket at {}", SOCKETS.join(", ")))
+        Self::at_first_of(&SOCKETS)
+    }
+
+    fn at_first_of(paths: &[&str]) -> Result<Queue, Error> {
+        let path = paths.iter().find(|path| Path::new(path).exists()).ok_or_else(|| {
+            Error::config(format_args!("no syslog daemon on this machine: expected a socket at {}", paths.join(", ")))
         })?;
         Self::builder(Address::unix(path)).build()
     }
@@ -160,54 +163,17 @@ impl SyslogBuilder {
         self
     }
 
-    /// How much may wait for the thread that sends, and what happens to more (default: [`Queue::builder`]'s limits, and
-    /// [`Overflow::DropNewest`](crate::handler::queue::Overflow::DropNewest)). Without a meaning for [`build_direct`](Self::build_direct).
-    pub fn queue(mut self, queue: QueueBuilder) -> Self {
-        self.behind.queue = queue;
-        self
-    }
+    behind_a_queue!(
+        Syslog,
+        "syslog",
+        "A record then does not wait for the peer, unless [`patience`](ConnectionBuilder::patience) says so."
+    );
 
-    /// Who takes the records while the daemon is away, on the queue's thread: see [`OrElse`](crate::handler::OrElse). A
-    /// record then does not wait for the daemon, unless [`patience`](ConnectionBuilder::patience) says so.
-    pub fn or_else(mut self, fallback: impl Handler) -> Self {
-        self.behind.fallback = Some(Arc::new(fallback));
-        self
-    }
-
-    /// The handler behind a queue of its own, so that nobody waits for the daemon: a thread formats and sends. Dropping it
-    /// sends what waits.
-    ///
-    /// # Errors
-    /// As for [`ConnectionBuilder::build`]; the queue cannot start its thread.
-    pub fn build(self) -> Result<Queue, Error> {
-        let (handler, behind) = self.parts()?;
-        behind.own(handler)
-    }
-
-    /// The same with a guard, which sends what waits when it is dropped, at the end of `main`.
-    ///
-    /// # Errors
-    /// As for [`build`](Self::build).
-    pub fn spawn(self) -> Result<(Queue, QueueGuard), Error> {
-        let (handler, behind) = self.parts()?;
-        behind.spawn(handler)
-    }
-
-    /// The handler without a queue, which sends on the thread that logs; or to be put behind a queue with others.
-    ///
-    /// # Errors
-    /// As for [`ConnectionBuilder::build`]; there is an [`or_else`](Self::or_else), which belongs to a queue.
-    pub fn build_direct(self) -> Result<Syslog, Error> {
-        self.behind.refuse_fallback("syslog")?;
-        self.connect()
-    }
-
-    fn parts(mut self) -> Result<(Syslog, Behind), Error> {
+    fn queued(mut self) -> Self {
         if self.behind.fallback.is_none() {
             self.to = self.to.default_patience(PATIENCE);
         }
-        let behind = self.behind.clone();
-        Ok((self.connect()?, behind))
+        self
     }
 
     fn connect(self) -> Result<Syslog, Error> {
@@ -233,5 +199,53 @@ impl SyslogBuilder {
         };
         let inner = Formatted::new(format, to.build_wire()?).terminator("").place(address.to_string());
         Ok(Syslog { inner })
+    }
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::net::{UnixDatagram, UnixListener};
+
+    use super::*;
+    use crate::Severity;
+
+    /// As `/dev/log` is: a socket, or a link to one, of either kind.
+    #[test]
+    fn local_takes_the_first_socket_that_is_there() {
+        let dir = std::env::temp_dir().join(format!("strata-syslog-local-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+        let (absent, log, run) = (path("absent"), path("log"), path("run"));
+
+        let error = Syslog::at_first_of(&[&absent, &log]).unwrap_err();
+        assert!(
+            error.is_config() && error.to_string().contains(&absent) && error.to_string().contains(&log),
+            "{error}"
+        );
+
+        let daemon = UnixDatagram::bind(&run).unwrap();
+        std::os::unix::fs::symlink(&run, &log).unwrap();
+        let later = UnixDatagram::bind(path("later")).unwrap();
+        let handler = Syslog::at_first_of(&[&absent, &log, &path("later")]).unwrap().shared("local");
+        handler.deliver(&Record::new(Severity::ERROR, "app", "one\ntwo"));
+        handler.flush().unwrap();
+        assert_eq!((handler.stats().written, handler.stats().accepted()), (1, 1));
+        let mut bytes = [0; 512];
+        let length = daemon.recv(&mut bytes).unwrap();
+        let text = std::str::from_utf8(&bytes[..length]).unwrap();
+        assert!(text.starts_with("<11>") && text.ends_with("]: app: one\\ntwo"), "{text}");
+        later.set_nonblocking(true).unwrap();
+        assert!(later.recv(&mut bytes).is_err());
+
+        std::fs::remove_file(&log).unwrap();
+        let stream = UnixListener::bind(&log).unwrap();
+        let handler = Syslog::at_first_of(&[&log]).unwrap().shared("local");
+        handler.deliver(&Record::new(Severity::INFO, "app", "over a stream"));
+        drop(handler);
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut stream.accept().unwrap().0, &mut text).unwrap();
+        assert!(text.starts_with("<14>") && text.ends_with("]: app: over a stream\0"), "{text:?}");
+        std::fs::remove_dir_all(dir).unwrap();
     }
 }

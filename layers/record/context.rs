@@ -35,15 +35,36 @@ pub(crate) struct SpanData {
     traced: super::Traced,
     is_late: AtomicBool,
     late: Mutex<Option<Arc<Fields>>>,
-    /// What a format made of the fields; from the second time on, as many spans have one record or none.
-    kept: OnceLock<Option<Box<[u8]>>>,
-    was_asked: AtomicBool,
+    /// What formats made of the fields, by [`Keeper`].
+    kept: [Kept; Keeper::COUNT],
     /// What handlers keep for the tree of which this is the root.
     tapes: Tapes,
     /// Somebody wants to see all of the tree of which this is the root.
     is_picked: AtomicBool,
     /// When it began, where it is a root and somebody wants to know.
     begun: Option<Duration>,
+}
+
+/// What one format made of a span's fields; from the second time on, as many spans have one record or none.
+#[derive(Default)]
+struct Kept {
+    text: OnceLock<Option<Box<[u8]>>>,
+    was_asked: AtomicBool,
+}
+
+/// Who keeps what it made of a span's fields on the span.
+#[derive(Clone, Copy)]
+pub(crate) enum Keeper {
+    /// Members of an object.
+    Json,
+    /// Parameters of structured data.
+    Syslog,
+    /// Name and fields for people.
+    Text,
+}
+
+impl Keeper {
+    const COUNT: usize = 3;
 }
 
 impl SpanData {
@@ -250,8 +271,10 @@ impl Drop for Held {
         if std::mem::take(span.is_late.get_mut()) {
             *span.late.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
         }
-        if std::mem::take(span.was_asked.get_mut()) {
-            span.kept.take();
+        for kept in &mut span.kept {
+            if std::mem::take(kept.was_asked.get_mut()) {
+                kept.text.take();
+            }
         }
         if !span.tapes.is_empty() {
             span.tapes = Tapes::default();
@@ -546,17 +569,18 @@ impl<'a> SpanView<'a> {
     }
 
     /// What `make` makes of the fields, to be made once per span. `None` if it makes nothing, if it is not worth it yet,
-    /// or if something was recorded later. Everyone who asks must make the same.
+    /// or if something was recorded later. Everyone who asks as this keeper must make the same.
     #[inline]
-    pub(crate) fn kept(self, make: impl FnOnce() -> Option<Box<[u8]>>) -> Option<&'a [u8]> {
+    pub(crate) fn kept(self, by: Keeper, make: impl FnOnce() -> Option<Box<[u8]>>) -> Option<&'a [u8]> {
         if self.late.is_some() {
             return None;
         }
-        if !self.span.was_asked.load(Ordering::Relaxed) {
-            self.span.was_asked.store(true, Ordering::Relaxed);
+        let kept = &self.span.kept[by as usize];
+        if !kept.was_asked.load(Ordering::Relaxed) {
+            kept.was_asked.store(true, Ordering::Relaxed);
             return None;
         }
-        self.span.kept.get_or_init(make).as_deref()
+        kept.text.get_or_init(make).as_deref()
     }
 
     /// The ids of the trace it belongs to, as far as it knows by itself: an SDK's, those made for it, or those of its

@@ -190,12 +190,6 @@ impl Fields {
         self.slots.iter().map(|slot| Entry { fields: self, slot })
     }
 
-    /// One of them, by its place.
-    #[inline]
-    pub(crate) fn entry(&self, index: usize) -> Option<Entry<'_>> {
-        self.slots.get(index).map(|slot| Entry { fields: self, slot })
-    }
-
     /// Sets a value; a value under the same name is replaced, in its old place.
     pub fn set<'v>(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value<'v>>) {
         let value = value.into();

@@ -50,7 +50,7 @@ pub(crate) use self::traced::{SpanEvent, Traced};
 pub(crate) use self::{
     capture::{FUNCTION_FIELD, SEVERITY_FIELD, STACK_FIELD, capture_fields, severity_of},
     context::{
-        Chain, Held, Home, SpanData, context_of, created, current, enter, entered, exit, innermost, was_created,
+        Chain, Held, Home, Keeper, SpanData, context_of, created, current, enter, entered, exit, innermost, was_created,
     },
     fields::{Entry, Span, Tag},
     globals::host_name,
@@ -157,6 +157,12 @@ impl Record {
                 self.metadata.map(|metadata| metadata.name()).filter(given)
             }
         }
+    }
+
+    /// Whether its name is not the call site's.
+    #[inline]
+    pub(crate) fn has_own_name(&self) -> bool {
+        self.own.name.is_some()
     }
 
     /// The message; empty if the event has none.

@@ -6,8 +6,15 @@ impl Record {
     /// Every name once with the value that [`Record::get`] gives: the event's own fields, then those of the spans,
     /// innermost first, then the global ones. A `traceparent` that is understood is left out: its parts are
     /// [`Record::trace`].
-    pub(crate) fn visible(&self) -> Visible<'_> {
-        Visible { record: self, spans: self.spans(), source: Source::Event, fields: self.fields(), index: 0, taken: 0 }
+    #[inline]
+    pub(crate) fn visible(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.sources().flat_map(Source::entries)
+    }
+
+    /// The same, source by source.
+    #[inline]
+    pub(crate) fn sources(&self) -> Sources<'_> {
+        Sources { record: self, spans: self.spans(), depth: 0, last: None, taken: 0 }
     }
 
     /// Whether a reader sees a field of this name.
@@ -27,19 +34,20 @@ impl Record {
     }
 }
 
-/// Made by [`Record::visible`].
-pub(crate) struct Visible<'a> {
+/// Where some of a record's fields come from: the event, one of its spans, or the application.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
     record: &'a Record,
-    spans: Spans<'a>,
-    source: Source<'a>,
     fields: &'a Fields,
-    index: usize,
+    of: Of<'a>,
     /// Bits of the names of the sources before.
     taken: u64,
+    /// Bits of the names that have to be looked at.
+    watched: u64,
 }
 
 #[derive(Clone, Copy)]
-enum Source<'a> {
+enum Of<'a> {
     Event,
     /// How many spans are further in.
     Span(usize, SpanView<'a>),
@@ -48,64 +56,82 @@ enum Source<'a> {
 
 const TRACEPARENT: Tag = Tag::of(TraceParent::FIELD);
 
-impl<'a> Visible<'a> {
-    /// Goes on to the next source; false if there is none.
-    fn advance(&mut self) -> bool {
-        let depth = match self.source {
-            Source::Event => 0,
-            Source::Span(depth, _) => depth + 1,
-            Source::Globals => return false,
-        };
-        self.taken |= self.fields.bloom();
-        self.index = 0;
-        (self.source, self.fields) = match self.spans.next() {
-            Some(span) => (Source::Span(depth, span), span.fields()),
-            None => match self.record.globals() {
-                Some(globals) => (Source::Globals, globals),
-                None => return false,
-            },
-        };
-        true
+impl<'a> Source<'a> {
+    /// The fields that a reader sees.
+    #[inline]
+    pub(crate) fn entries(self) -> impl Iterator<Item = Entry<'a>> {
+        self.fields.entries().filter(move |entry| !self.is_hidden(*entry))
     }
 
-    fn is_hidden(&self, entry: Entry<'a>) -> bool {
-        let tag = entry.tag();
-        if let Source::Span(_, span) = self.source
-            && tag == TRACEPARENT
-            && entry.text() == TraceParent::FIELD
-            && span.trace().is_some()
-        {
-            return true;
+    /// The span that this is, if it is one whose names are neither in what is further in nor among some others, given by
+    /// their bits, and that has no `traceparent`. What is seen of it then depends on it alone.
+    #[inline]
+    pub(crate) fn span_apart_from(self, others: u64) -> Option<SpanView<'a>> {
+        match self.of {
+            Of::Span(_, span) if self.fields.bloom() & (self.taken | others | TRACEPARENT.bit()) == 0 => Some(span),
+            _ => None,
         }
-        if tag.bit() & self.taken == 0 {
-            return false;
-        }
-        let inner = match self.source {
-            Source::Event => return false,
-            Source::Span(depth, _) => depth,
-            Source::Globals => usize::MAX,
+    }
+
+    #[inline]
+    fn is_hidden(self, entry: Entry<'a>) -> bool {
+        entry.tag().bit() & self.watched != 0 && self.is_hidden_by(entry)
+    }
+
+    #[inline(never)]
+    fn is_hidden_by(self, entry: Entry<'a>) -> bool {
+        let (name, tag) = (entry.text(), entry.tag());
+        let inner = match self.of {
+            Of::Event => return false,
+            Of::Span(_, span) if tag == TRACEPARENT && name == TraceParent::FIELD && span.trace().is_some() => {
+                return true;
+            }
+            Of::Span(depth, _) => depth,
+            Of::Globals => usize::MAX,
         };
-        let has = |fields: &Fields| fields.has(entry.text(), tag);
+        let has = |fields: &Fields| fields.has(name, tag);
         has(self.record.fields()) || self.record.spans().take(inner).any(|span| has(span.fields()))
     }
 }
 
-impl<'a> Iterator for Visible<'a> {
-    type Item = Entry<'a>;
+/// Made by [`Record::sources`].
+pub(crate) struct Sources<'a> {
+    spans: Spans<'a>,
+    depth: usize,
+    /// The last one; None at the beginning.
+    last: Option<Source<'a>>,
+    /// Bits of the names of the sources before.
+    taken: u64,
+    record: &'a Record,
+}
 
-    fn next(&mut self) -> Option<Entry<'a>> {
-        loop {
-            match self.fields.entry(self.index) {
-                Some(entry) => {
-                    self.index += 1;
-                    if !self.is_hidden(entry) {
-                        return Some(entry);
-                    }
+impl<'a> Iterator for Sources<'a> {
+    type Item = Source<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Source<'a>> {
+        let record = self.record;
+        let next = match self.last {
+            None => Source { record, fields: record.fields(), of: Of::Event, taken: 0, watched: 0 },
+            Some(last) => {
+                self.taken |= last.fields.bloom();
+                let taken = self.taken;
+                if matches!(last.of, Of::Globals) {
+                    return None;
                 }
-                None if self.advance() => {}
-                None => return None,
+                match self.spans.next() {
+                    Some(span) => {
+                        let depth = self.depth;
+                        self.depth += 1;
+                        let watched = taken | TRACEPARENT.bit();
+                        Source { record, fields: span.fields(), of: Of::Span(depth, span), taken, watched }
+                    }
+                    None => Source { record, fields: record.globals()?, of: Of::Globals, taken, watched: taken },
+                }
             }
-        }
+        };
+        self.last = Some(next);
+        Some(next)
     }
 }
 

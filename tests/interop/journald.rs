@@ -20,7 +20,7 @@ fn socket() -> PathBuf {
 
 fn journald(identifier: &str) -> Shared {
     let handler = Journald::builder().socket(socket()).identifier(identifier).deadline(Duration::from_secs(60));
-    handler.build().unwrap().shared("journald")
+    handler.build_direct().unwrap().shared("journald")
 }
 
 /// All entries with an identifier, once there are so many.
@@ -126,7 +126,7 @@ fn a_record_of_one_megabyte() {
 fn typed_values_and_fields_for_all_records() {
     let _server = Server::start("journald");
     let handler = Journald::builder().socket(socket()).identifier("typed").field("SERVICE", "shop");
-    let layer = handler.build().unwrap().into_layer();
+    let layer = handler.build_direct().unwrap().into_layer();
     tracing::subscriber::with_default(
         tracing_subscriber::layer::SubscriberExt::with(tracing_subscriber::registry(), layer),
         || {
@@ -157,7 +157,8 @@ fn typed_values_and_fields_for_all_records() {
 #[test]
 fn a_journal_that_is_restarted_ten_times() {
     let server = Server::start("journald");
-    let handler = Journald::builder().socket(socket()).identifier("restart").deadline(Duration::from_secs(60)).build();
+    let handler =
+        Journald::builder().socket(socket()).identifier("restart").deadline(Duration::from_secs(60)).build_direct();
     let shared = Shared::with_trap("journald", handler.unwrap(), Trap::silent());
     let mut numbers = 0;
     for round in 0..10 {

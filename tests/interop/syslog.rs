@@ -120,6 +120,40 @@ fn rsyslog_udp_tcp_tls_and_unix() {
     );
 }
 
+/// `/dev/log`, where this machine has none, is a link to rsyslog's socket, as systemd makes one; else its own daemon takes
+/// the records, and what it makes of them is its affair.
+#[test]
+fn the_daemon_of_this_machine() {
+    struct Link(&'static str);
+
+    impl Drop for Link {
+        fn drop(&mut self) {
+            fs::remove_file(self.0).unwrap();
+        }
+    }
+
+    let server = Server::start("rsyslog");
+    let run = server.dir().join("run");
+    let link = match std::os::unix::fs::symlink(run.join("log.sock"), "/dev/log") {
+        Ok(()) => Some(Link("/dev/log")),
+        Err(error) => {
+            assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists, "/dev/log: {error}");
+            None
+        }
+    };
+    let handler = Syslog::local().unwrap().shared("local");
+    send(&handler);
+    handler.flush().unwrap();
+    let stats = handler.stats();
+    assert_eq!((stats.written, stats.accepted()), (MESSAGES.len() as u64, MESSAGES.len() as u64), "{stats}");
+    if link.is_some() {
+        for line in lines(&run.join("out.jsonl"), MESSAGES.len()) {
+            assert_eq!([text(&line, "pri"), text(&line, "pid")], ["12", &std::process::id().to_string()], "{line}");
+            assert!(text(&line, "msg").contains("shop::pay: "), "{line}");
+        }
+    }
+}
+
 #[test]
 fn rsyslog_wants_to_know_who_we_are() {
     let server = Server::start("rsyslog");

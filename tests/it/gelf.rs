@@ -186,3 +186,36 @@ proptest! {
         prop_assert_eq!(sent, given);
     }
 }
+
+/// Over a stream a NUL ends each message, and none can be forged within one.
+#[test]
+fn over_tcp_with_a_nul_behind_each() {
+    use std::io::Read as _;
+
+    use tracing_strata::{
+        Handler,
+        output::Socket,
+        sink::net::{Address, Connection, Framing},
+    };
+
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = Connection::builder(Address::tcp("127.0.0.1", server.local_addr().unwrap().port())).framing(Framing::Nul);
+    let handler = Socket::builder(to).format(Gelf::new().host("h")).build_direct().unwrap();
+    let hostile = "a\0{\"version\":\"1.1\",\"host\":\"forged\",\"short_message\":\"x\"}\0\n\r\u{2028}";
+    let long = "é".repeat(100_000);
+    for message in ["plain", hostile, "", &long] {
+        let mut of_message = record(message);
+        of_message.set("field\0\n", hostile);
+        handler.handle(&of_message).unwrap();
+    }
+    drop(handler);
+    let mut stream = Vec::new();
+    server.accept().unwrap().0.read_to_end(&mut stream).unwrap();
+    let messages = stream.strip_suffix(&[0]).unwrap().split(|byte| *byte == 0);
+    let objects: Vec<Json> = messages.map(|bytes| parse(std::str::from_utf8(bytes).unwrap())).collect();
+    assert_eq!(objects.len(), 4);
+    assert!(objects.iter().all(|object| object["host"] == "h" && object["_field--000A-"] == hostile));
+    assert_eq!(objects[0]["short_message"], "plain");
+    assert_eq!(objects[1]["full_message"], hostile);
+    assert_eq!((&objects[2]["short_message"], &objects[3]["short_message"]), (&json!("shop"), &json!(long)));
+}

@@ -92,7 +92,7 @@ fn make_datagram(making: &Making<'_, '_>) -> Result<Output, Error> {
         None => Datagram::unix(host),
     };
     let format: Box<dyn Format> = if is_text(making) { making.dress.texts() } else { Box::new(Pickle::new()) };
-    Ok(Output::plain(builder.format(format).direct()?))
+    Ok(Output::plain(builder.format(format).build_direct()?))
 }
 
 #[cfg(unix)]
@@ -109,6 +109,6 @@ pub(super) const JOURNAL: Class = Class {
         if let Some(path) = making.ours.text("socket") {
             builder = builder.socket(path);
         }
-        Ok(Output::plain(builder.build()?))
+        Ok(Output::plain(builder.build_direct()?))
     },
 };

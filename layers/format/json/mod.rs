@@ -1,8 +1,5 @@
 //! One JSON object per record, on one line (JSON Lines).
 
-mod heads;
-pub(super) mod line;
-mod names;
 mod object;
 mod plan;
 mod steps;
@@ -245,12 +242,7 @@ impl Default for Json {
 
 impl Format for Json {
     fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        super::with_scratch(|memory| {
-            memory.clear();
-            self.plan.write(&self.options, record, memory);
-            out.push_str(std::str::from_utf8(memory).map_err(Error::new)?);
-            Ok(())
-        })
+        super::format_bytes_as_text(self, record, out)
     }
 
     #[inline]

@@ -4,15 +4,18 @@
 //! written. A name that is one of the format's own keys gets `_` appended until nothing else has that name. What an
 //! error adds to its key (`….causes`, `….type`) gives way in the same manner.
 
-use super::{
-    line::{Line, Piece},
-    names,
-    value::value,
-};
+use super::value::value;
 use crate::{
     Record, Value,
-    record::{Entry, ErrorChain, Fields, SpanView, Tag, TraceParent},
+    format::{
+        line::{Line, Piece},
+        names::Names,
+    },
+    record::{Entry, ErrorChain, Fields, Keeper, SpanView, Tag, TraceParent},
 };
+
+/// `,"name":`
+static KEYS: Names = Names::new(|name| Piece::of(false, |line| line.key(name)));
 
 /// The format's own keys in one object.
 #[derive(Clone, Debug, Default)]
@@ -83,9 +86,9 @@ impl<'a> Object<'a> {
                 let alone = fields.bloom() & taken == 0 && !line.is_first();
                 if alone
                     && (self.hides_traceparent || span.trace().is_none())
-                    && let Some(text) = span.kept(|| kept(span))
+                    && let Some(text) = span.kept(Keeper::Json, || kept(span))
                 {
-                    line.text(text);
+                    line.raw_bytes(text);
                 } else {
                     self.members(line, fields, self.taken_in(span, taken), Source::Span(depth, span), &[]);
                 }
@@ -132,7 +135,7 @@ impl<'a> Object<'a> {
                 {
                     line.key_piece(piece);
                 }
-                Ok(name) if let Some(piece) = names::key(name) => line.key_piece(piece),
+                Ok(name) if let Some(piece) = KEYS.get(name) => line.key_piece(piece),
                 Ok(name) | Err(name) => line.key(name),
             }
             let of = entry.value();

@@ -2,15 +2,18 @@
 
 use super::{
     Key, Options, What,
-    heads::{Head, Heads},
-    line::{Line, Piece, hex_digits},
     object::{Object, Reserved},
     steps::{Names, Part, Step, TRACE, steps},
     value::value,
 };
 use crate::{
     Record, Severity,
-    format::{Time, outermost_first},
+    format::{
+        Time,
+        heads::{Head, Heads},
+        line::{Line, Piece, hex_digits},
+        outermost_first,
+    },
     record::{SpanView, TraceParent},
 };
 
@@ -102,10 +105,13 @@ impl Plan {
                     line.escaped(target);
                     line.piece(&fourth.open);
                 };
-                let head = self.heads.of(record, |metadata| Head::new(metadata, between));
+                let head = self.heads.of(record, |site| {
+                    let text = Piece::of(false, |line| between(line, Severity::from(site.level()), site.target()));
+                    Head::new(site, text, |name| Piece::of(false, |line| line.key(name)))
+                });
                 match head {
                     Some(head) => {
-                        line.text(&head.text);
+                        line.raw_bytes(head.text.text());
                         names = &head.names;
                     }
                     None => between(line, record.severity(), record.target()),
@@ -302,7 +308,7 @@ fn ids(line: &mut Line<'_>, keys: &[Option<String>], trace: TraceParent) {
         text[29..45].copy_from_slice(quads(trace.trace_id() as u64).as_flattened());
         text[58..74].copy_from_slice(quads(trace.span_id()).as_flattened());
         text[91..93].copy_from_slice(&hex_digits(u32::from(trace.flags()) << 24)[..2]);
-        return line.text(&text);
+        return line.raw_bytes(&text);
     }
     if let Some(key) = trace_id {
         line.key(key);

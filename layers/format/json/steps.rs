@@ -1,6 +1,7 @@
 //! From the options to names and steps.
 
-use super::{Key, Options, What, line::Piece};
+use super::{Key, Options, What};
+use crate::format::line::Piece;
 
 #[derive(Clone, Debug)]
 pub(super) struct Step {

@@ -1,7 +1,9 @@
 //! Values as JSON writes them.
 
-use super::line::{Line, hex_digits};
-use crate::Value;
+use crate::{
+    Value,
+    format::line::{Line, hex_digits},
+};
 
 /// A value; of an error, its message.
 #[inline(always)]
@@ -14,7 +16,11 @@ pub(in crate::format) fn value(line: &mut Line<'_>, value: Value<'_>) {
         Value::Bool(value) => line.raw(if value { "true" } else { "false" }),
         Value::I128(number) => wide(line, number.unsigned_abs(), number < 0),
         Value::U128(number) => wide(line, number, false),
-        Value::Bytes(bytes) => hex(line, bytes),
+        Value::Bytes(bytes) => {
+            line.byte(b'"');
+            hex(line, bytes);
+            line.byte(b'"');
+        }
         // The causes are keys of their own, and the object's to write.
         Value::Error(chain) => line.string(chain.message()),
     }
@@ -51,21 +57,19 @@ fn float(line: &mut Line<'_>, number: f64) {
     }
 }
 
-/// A string of two lower-case digits a byte.
-fn hex(line: &mut Line<'_>, bytes: &[u8]) {
-    line.byte(b'"');
+/// Two lower-case digits a byte.
+pub(in crate::format) fn hex(line: &mut Line<'_>, bytes: &[u8]) {
     for byte in bytes {
         let [.., high, low] = hex_digits((*byte).into());
         line.byte(high);
         line.byte(low);
     }
-    line.byte(b'"');
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{format::json::line::Piece, text::is_control};
+    use crate::{format::line::Piece, text::is_control};
 
     fn shown<'v>(of: impl Into<Value<'v>>) -> String {
         let piece = Piece::of(true, |line| value(line, of.into()));

@@ -1,14 +1,28 @@
 //! Structured data (RFC 5424, 6.3).
 
-use super::{
-    Syslog,
-    names::{MESSAGE_ID, PARAMETER},
+use super::{Syslog, names::PARAMETER, write::escape};
+use crate::{
+    Record, Value,
+    format::{
+        heads::Head,
+        json::value::hex,
+        line::{Line, Piece, hex_digits},
+        names::Names,
+    },
+    record::{Entry, Keeper, SpanView, Tag, TraceParent, mark_cut},
+    text::next_special,
 };
-use crate::{Record, Value, record::mark_cut};
+
+/// ` name="`, made valid.
+pub(super) fn parameter(name: &'static str) -> Piece {
+    Piece::of(false, |line| put_name(name, line))
+}
+
+static PARAMETERS: Names = Names::new(parameter);
 
 /// Writes the parameters of one element, up to a limit.
-pub(super) struct Element<'a> {
-    out: &'a mut Vec<u8>,
+pub(super) struct Element<'l, 'a> {
+    line: &'l mut Line<'a>,
     /// No parameter may end behind it.
     limit: usize,
     /// Whether controls are escaped.
@@ -23,69 +37,131 @@ const CUT_ROOM: usize = CUT.len() + 14;
 /// Below this a part of a value is not worth it.
 const WORTH: usize = 64;
 
+/// Names that are ours in some records: where MSGID does not say the target, where there is a trace, with options.
+const TARGET: [&str; 1] = ["target"];
+const TRACE: [&str; 3] = ["trace_id", "span_id", "trace_flags"];
+const SOURCE: [&str; 3] = ["file", "line", "module_path"];
+const THREAD: [&str; 2] = ["thread_name", "thread_id"];
+
+const fn bits(names: &[&str]) -> u64 {
+    let (mut bits, mut index) = (0, 0);
+    while index < names.len() {
+        bits |= Tag::of(names[index]).bit();
+        index += 1;
+    }
+    bits
+}
+
 impl Syslog {
-    /// Writes ` ` and the structured data, or `-`.
-    pub(super) fn structured_data(&self, record: &Record, limit: usize, out: &mut Vec<u8>) {
-        let start = out.len();
+    /// Writes the structured data, or `-`.
+    pub(super) fn structured_data(&self, record: &Record, limit: usize, names_target: bool, line: &mut Line<'_>) {
+        let start = line.len();
         if self.elements.len() < limit.saturating_sub(start) {
-            out.extend_from_slice(&self.elements);
+            line.raw_bytes(&self.elements);
         }
-        if let Some(id) = &self.sd_id {
-            self.own_element(id, record, limit, out);
+        if self.sd_id.is_some() {
+            line.piece(&self.ready.element);
+            let bare = line.len();
+            let limit = if limit == usize::MAX { limit } else { limit.saturating_sub(1) };
+            let mut element = Element::new(line, limit, self.one_line);
+            if names_target {
+                element.put("target", Value::Str(record.target()));
+            }
+            self.parameters(record, &[], names_target, &mut element);
+            element.tell_cut();
+            self.end(bare, line);
         }
-        if out.len() == start {
-            out.push(b'-');
+        if line.len() == start {
+            line.byte(b'-');
         }
     }
 
-    fn own_element(&self, id: &str, record: &Record, limit: usize, out: &mut Vec<u8>) {
-        let start = out.len();
-        out.push(b'[');
-        out.extend_from_slice(id.as_bytes());
-        let bare = out.len();
-        let limit = limit.saturating_sub(1);
-        let mut element = Element { out, limit, one_line: self.one_line, cut: 0 };
-        self.own_parameters(record, &mut element);
-        for entry in record.visible() {
-            let (name, value) = entry.pair();
-            if self.is_reserved(name, record) {
-                element.put(&record.name_of_part(name, "_"), value);
-            } else {
-                element.put(name, value);
-            }
-            if let Value::Error(chain) = value
-                && let Some(kind) = chain.type_name()
-            {
-                element.put(&record.name_of_part(name, ".type"), Value::Str(kind));
-            }
+    /// The same for what is behind a call site's head.
+    #[inline]
+    pub(super) fn fields_behind(&self, head: &Head, record: &Record, line: &mut Line<'_>) {
+        let bare = line.len();
+        let names_target = head.text.text().last() == Some(&b'"');
+        let mut element = Element::new(line, usize::MAX, self.one_line);
+        self.parameters(record, &head.names, names_target, &mut element);
+        if names_target {
+            return line.byte(b']');
         }
-        element.tell_cut();
-        match out.len() == bare {
-            true => out.truncate(start),
-            false => out.push(b']'),
+        self.end(bare, line);
+        if line.len() < bare && self.elements.is_empty() {
+            line.byte(b'-');
         }
     }
 
-    fn own_parameters(&self, record: &Record, element: &mut Element<'_>) {
-        if self.names_target(record) {
-            element.put("target", Value::Str(record.target()));
+    /// Ends our element, or takes it back if it has no parameters.
+    #[inline]
+    fn end(&self, bare: usize, line: &mut Line<'_>) {
+        if line.len() > bare {
+            return line.byte(b']');
+        }
+        let out = line.bytes();
+        out.truncate(bare - self.ready.element.text().len());
+    }
+
+    fn parameters(
+        &self,
+        record: &Record,
+        likely: &[(&'static str, Piece)],
+        names_target: bool,
+        element: &mut Element<'_, '_>,
+    ) {
+        // Bits of the names that are ours in this record.
+        let mut ours = const { bits(&[CUT]) };
+        if names_target {
+            ours |= const { bits(&TARGET) };
         }
         if let Some(trace) = record.trace() {
-            let mut ids = [0; 50];
-            let mut rest = &mut ids[..];
-            // 32, 16 and 2 digits fill it.
-            if std::io::Write::write_fmt(
-                &mut rest,
-                format_args!("{:032x}{:016x}{:02x}", trace.trace_id(), trace.span_id(), trace.flags()),
-            )
-            .is_ok()
-                && let Ok(ids) = std::str::from_utf8(&ids)
+            ours |= const { bits(&TRACE) };
+            element.trace(trace);
+        }
+        if self.source || self.thread {
+            ours |= const { bits(&SOURCE) | bits(&THREAD) };
+            self.place(record, element);
+        }
+        let mut likely = likely.iter();
+        let is_limited = element.limit < usize::MAX;
+        for source in record.sources() {
+            if !is_limited
+                && let Some(span) = source.span_apart_from(ours)
+                && let Some(text) = span.kept(Keeper::Syslog, || kept(span))
             {
-                element.put("trace_id", Value::Str(&ids[..32]));
-                element.put("span_id", Value::Str(&ids[32..48]));
-                element.put("trace_flags", Value::Str(&ids[48..]));
+                element.line.raw_bytes(text);
+                continue;
+            }
+            for entry in source.entries() {
+                let likely = likely.next();
+                let value = entry.value();
+                if is_limited || entry.tag().bit() & ours != 0 || value.as_error().is_some() {
+                    self.parameter(entry, record, names_target, element);
+                } else {
+                    put(entry.name(), likely, value, self.one_line, element.line);
+                }
             }
         }
+    }
+
+    /// One that has to be looked at.
+    #[inline(never)]
+    fn parameter(&self, entry: Entry<'_>, record: &Record, names_target: bool, element: &mut Element<'_, '_>) {
+        let (name, value) = entry.pair();
+        if self.is_reserved(name, record, names_target) {
+            element.put(&record.name_of_part(name, "_"), value);
+        } else {
+            element.put(name, value);
+        }
+        if let Value::Error(chain) = value
+            && let Some(kind) = chain.type_name()
+        {
+            element.put(&record.name_of_part(name, ".type"), Value::Str(kind));
+        }
+    }
+
+    #[inline(never)]
+    fn place(&self, record: &Record, element: &mut Element<'_, '_>) {
         if self.source {
             if let Some(file) = record.file() {
                 element.put("file", Value::Str(file));
@@ -105,41 +181,66 @@ impl Syslog {
         }
     }
 
-    /// Whether MSGID does not say it.
-    fn names_target(&self, record: &Record) -> bool {
-        let target = record.target();
-        !target.is_empty() && (record.name().is_some() || !MESSAGE_ID.is_valid(target))
-    }
-
-    fn is_reserved(&self, name: &str, record: &Record) -> bool {
-        match name {
-            "target" => self.names_target(record),
-            "trace_id" | "span_id" | "trace_flags" => record.trace().is_some(),
-            "file" | "line" | "module_path" => self.source,
-            "thread_name" | "thread_id" => self.thread,
-            CUT => true,
-            _ => false,
-        }
+    fn is_reserved(&self, name: &str, record: &Record, names_target: bool) -> bool {
+        name == CUT
+            || names_target && TARGET.contains(&name)
+            || self.source && SOURCE.contains(&name)
+            || self.thread && THREAD.contains(&name)
+            || TRACE.contains(&name) && record.trace().is_some()
     }
 }
 
-impl Element<'_> {
+/// Longest text that is kept for a span, in bytes.
+const KEPT: usize = 1_024;
+
+/// A span's parameters. `None` if they are long, or if they depend on more than the span: on other names, or on whether
+/// controls are escaped.
+#[cold]
+fn kept(span: SpanView<'_>) -> Option<Box<[u8]>> {
+    let depends = |value: Value<'_>| match value {
+        Value::Str(text) | Value::Rendered(text) => next_special(text, 0, false).is_some(),
+        value => value.as_error().is_some(),
+    };
+    if span.fields().iter().any(|(_, value)| depends(value)) {
+        return None;
+    }
+    let text = Piece::of(false, |line| {
+        span.fields().entries().for_each(|entry| put(entry.name(), None, entry.value(), false, line));
+    });
+    (text.text().len() <= KEPT).then(|| text.text().into())
+}
+
+impl<'l, 'a> Element<'l, 'a> {
     #[inline]
-    fn put(&mut self, name: &str, value: Value<'_>) {
-        let start = self.out.len();
+    pub(super) fn new(line: &'l mut Line<'a>, limit: usize, one_line: bool) -> Self {
+        Self { line, limit, one_line, cut: 0 }
+    }
+
+    pub(super) fn put(&mut self, name: &str, value: Value<'_>) {
         if self.cut > 0 {
             self.cut += 1;
             return;
         }
-        self.out.push(b' ');
-        PARAMETER.put(name, self.out);
-        self.out.extend_from_slice(b"=\"");
-        let text = self.out.len();
-        put_value(value, self.one_line, self.out);
-        self.out.push(b'"');
-        if self.out.len() > self.limit.saturating_sub(CUT_ROOM) {
+        let start = self.line.len();
+        put_name(name, self.line);
+        let text = self.line.len();
+        put_value(value, self.one_line, self.line);
+        if self.line.len() > self.limit.saturating_sub(CUT_ROOM) {
             self.give_way(start, text);
         }
+    }
+
+    #[inline(never)]
+    fn trace(&mut self, trace: TraceParent) {
+        let quads = |number: u64| [hex_digits((number >> 32) as u32), hex_digits(number as u32)];
+        fn text(digits: &[u8]) -> Value<'_> {
+            Value::Str(std::str::from_utf8(digits).unwrap_or_default())
+        }
+        let ids = [(trace.trace_id() >> 64) as u64, trace.trace_id() as u64, trace.span_id()].map(quads);
+        let ids = ids.as_flattened().as_flattened();
+        self.put("trace_id", text(&ids[..32]));
+        self.put("span_id", text(&ids[32..]));
+        self.put("trace_flags", text(&hex_digits(trace.flags().into())[6..]));
     }
 
     /// A value that has no room is cut, or left out with those behind it.
@@ -147,77 +248,107 @@ impl Element<'_> {
     fn give_way(&mut self, start: usize, text: usize) {
         self.cut += 1;
         let room = self.limit.saturating_sub(CUT_ROOM + 1);
+        let out = self.line.bytes();
         if room < text + WORTH {
-            return self.out.truncate(start);
+            return out.truncate(start);
         }
-        let end = self.out.len() - 1;
+        let end = out.len() - 1;
         let mut mark = String::new();
         mark_cut(&mut mark, Some(end - text));
         let mut kept = room - mark.len();
-        while kept > text && self.out[kept] & 0xc0 == 0x80 {
+        while kept > text && out[kept] & 0xc0 == 0x80 {
             kept -= 1;
         }
         // Not within an escape either.
-        let backslashes = self.out[text..kept].iter().rev().take_while(|byte| **byte == b'\\').count();
+        let backslashes = out[text..kept].iter().rev().take_while(|byte| **byte == b'\\').count();
         kept -= backslashes % 2;
         mark.clear();
         mark_cut(&mut mark, Some(end - kept));
-        self.out.truncate(kept);
-        self.out.extend_from_slice(mark.replace(']', "\\]").as_bytes());
-        self.out.push(b'"');
+        out.truncate(kept);
+        out.extend_from_slice(mark.replace(']', "\\]").as_bytes());
+        out.push(b'"');
     }
 
     fn tell_cut(&mut self) {
         if self.cut > 0 {
-            self.out.push(b' ');
-            self.out.extend_from_slice(CUT.as_bytes());
-            self.out.extend_from_slice(b"=\"");
-            self.out.extend_from_slice(itoa::Buffer::new().format(self.cut).as_bytes());
-            self.out.push(b'"');
+            self.line.byte(b' ');
+            self.line.raw(CUT);
+            self.line.raw("=\"");
+            self.line.raw(itoa::Buffer::new().format(self.cut));
+            self.line.byte(b'"');
         }
     }
 }
 
-/// The text of a value: numbers as JSON writes them, bytes in hexadecimal, an error as `message: cause: cause`.
-#[inline]
-fn put_value(value: Value<'_>, one_line: bool, out: &mut Vec<u8>) {
-    match value {
-        Value::Str(text) | Value::Rendered(text) => put_text(text, one_line, out),
-        Value::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
-        Value::I64(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
-        Value::U64(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
-        Value::I128(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
-        Value::U128(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
-        Value::F64(number) => out.extend_from_slice(match number {
-            f64::INFINITY => b"Infinity",
-            f64::NEG_INFINITY => b"-Infinity",
-            number if number.is_nan() => b"NaN",
-            number => return out.extend_from_slice(zmij::Buffer::new().format_finite(number).as_bytes()),
-        }),
-        Value::Bytes(bytes) => {
-            const DIGITS: &[u8; 16] = b"0123456789abcdef";
-            out.extend(bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]));
+/// ` name="value"`. A name that lives as long as the process was perhaps looked at before.
+#[inline(always)]
+fn put(
+    name: Result<&'static str, &str>,
+    likely: Option<&(&'static str, Piece)>,
+    value: Value<'_>,
+    one_line: bool,
+    line: &mut Line<'_>,
+) {
+    match name {
+        Ok(name)
+            if let Some((likely, piece)) = likely
+                && std::ptr::eq(*likely, name) =>
+        {
+            line.piece(piece);
         }
+        Ok(name) if let Some(piece) = PARAMETERS.get(name) => line.piece(piece),
+        Ok(name) | Err(name) => put_name(name, line),
+    }
+    put_value(value, one_line, line);
+}
+
+/// ` name="`
+fn put_name(name: &str, line: &mut Line<'_>) {
+    line.byte(b' ');
+    PARAMETER.put(name, line);
+    line.array(b"=\"");
+}
+
+/// The text of a value and a quote: numbers as JSON writes them, bytes in hexadecimal, an error as
+/// `message: cause: cause`.
+#[inline(always)]
+fn put_value(value: Value<'_>, one_line: bool, line: &mut Line<'_>) {
+    match value {
+        Value::Str(text) | Value::Rendered(text) => {
+            if line.plain_and::<true>(text, b'"') {
+                return;
+            }
+            put_text(text, one_line, line.bytes());
+        }
+        Value::Bool(value) => line.raw(if value { "true" } else { "false" }),
+        Value::I64(number) => line.raw(itoa::Buffer::new().format(number)),
+        Value::U64(number) => line.raw(itoa::Buffer::new().format(number)),
+        Value::I128(number) => line.raw(itoa::Buffer::new().format(number)),
+        Value::U128(number) => line.raw(itoa::Buffer::new().format(number)),
+        Value::F64(number) if number.is_finite() => line.raw(zmij::Buffer::new().format_finite(number)),
+        Value::F64(f64::INFINITY) => line.raw("Infinity"),
+        Value::F64(f64::NEG_INFINITY) => line.raw("-Infinity"),
+        Value::F64(_) => line.raw("NaN"),
+        Value::Bytes(bytes) => hex(line, bytes),
         Value::Error(chain) => {
-            put_text(chain.message(), one_line, out);
+            put_text(chain.message(), one_line, line.bytes());
             for cause in chain.causes() {
-                out.extend_from_slice(b": ");
-                put_text(cause, one_line, out);
+                line.array(b": ");
+                put_text(cause, one_line, line.bytes());
             }
         }
     }
+    line.byte(b'"');
 }
 
 /// RFC 5424, 6.3.3: `"`, `\` and `]` get a backslash.
-#[inline]
 pub(super) fn put_text(text: &str, one_line: bool, out: &mut Vec<u8>) {
-    if one_line && crate::text::next_special(text, 0, false).is_some() {
+    if one_line && next_special(text, 0, false).is_some() {
         return put_one_line(text, out);
     }
     put_bytes(text.as_bytes(), out);
 }
 
-#[inline]
 fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     let mut from = 0;
     for (index, byte) in bytes.iter().enumerate() {
@@ -234,7 +365,7 @@ fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
 #[cold]
 fn put_one_line(text: &str, out: &mut Vec<u8>) {
     let mut shown = Vec::with_capacity(text.len() + 16);
-    super::escape(text, false, &mut shown);
+    escape(text, false, &mut shown);
     put_bytes(&shown, out);
 }
 

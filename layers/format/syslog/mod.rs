@@ -3,13 +3,17 @@
 mod element;
 mod facility;
 mod names;
+mod write;
 
 use std::{fmt, sync::Arc};
 
 pub use self::facility::{Facility, Priority};
-use self::names::{APP, HOST, MESSAGE_ID, PARAMETER, PROCESS, SHORT_HOST, TAG};
+use self::{
+    names::{APP, HOST, PARAMETER, PROCESS, Rule, SHORT_HOST, TAG},
+    write::Ready,
+};
 use super::{Format, Text, Time};
-use crate::{Error, Record, Severity, record::mark_cut, text::next_special};
+use crate::{Error, Record, Severity};
 
 /// One syslog message per record.
 ///
@@ -105,6 +109,7 @@ pub struct Syslog {
     source: bool,
     thread: bool,
     max_bytes: Option<usize>,
+    ready: Ready,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,8 +124,6 @@ enum Form {
 const LEAST_BYTES: usize = 480;
 /// RFC 5612: the enterprise number for examples; there is none that is right for everybody.
 const SD_ID: &str = "strata@32473";
-/// Marks UTF-8 (RFC 5424, 6.4).
-const BOM: &[u8] = "\u{feff}".as_bytes();
 
 impl Syslog {
     fn new(form: Form) -> Self {
@@ -146,8 +149,9 @@ impl Syslog {
             source: false,
             thread: false,
             max_bytes: None,
+            ready: Ready::default(),
         }
-        .host(host_name())
+        .host(crate::record::host_name().unwrap_or_default())
         .app(Record::default().process_name())
     }
 
@@ -175,7 +179,7 @@ impl Syslog {
     /// Which part of the system this is (default: [`Facility::User`]).
     pub fn facility(mut self, facility: Facility) -> Self {
         self.facility = facility;
-        self
+        self.readied()
     }
 
     /// The machine; empty for "unknown".
@@ -189,19 +193,19 @@ impl Syslog {
             }
             host => HOST.text(host),
         };
-        self
+        self.readied()
     }
 
     /// The application: APP-NAME, or the tag.
     pub fn app(mut self, app: impl Into<String>) -> Self {
-        self.app = self.name(&app.into(), APP);
-        self
+        self.app = self.name(&app.into(), &APP);
+        self.readied()
     }
 
     /// What stands in the place of the process id.
     pub fn process_id(mut self, id: impl Into<String>) -> Self {
-        self.process_id = Some(self.name(&id.into(), PROCESS));
-        self
+        self.process_id = Some(self.name(&id.into(), &PROCESS));
+        self.readied()
     }
 
     /// What stands before the text in the [`python`](Self::python) form (Python: `SysLogHandler.ident`).
@@ -228,13 +232,13 @@ impl Syslog {
     /// [enterprise number](https://www.iana.org/assignments/enterprise-numbers/) of whoever has chosen it.
     pub fn sd_id(mut self, id: impl AsRef<str>) -> Self {
         self.sd_id = Some(PARAMETER.text(id.as_ref()));
-        self
+        self.readied()
     }
 
     /// No element with the fields; they stand in the message.
     pub fn no_structured_data(mut self) -> Self {
         self.sd_id = None;
-        self
+        self.readied()
     }
 
     /// One more element that is the same in each message, before the one with the fields: `origin`, `meta`, or the token
@@ -245,16 +249,16 @@ impl Syslog {
         parameters: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
         self.elements.push(b'[');
-        PARAMETER.put(id.as_ref(), &mut self.elements);
+        self.elements.extend_from_slice(PARAMETER.text(id.as_ref()).as_bytes());
         for (name, value) in parameters {
             self.elements.push(b' ');
-            PARAMETER.put(name.as_ref(), &mut self.elements);
+            self.elements.extend_from_slice(PARAMETER.text(name.as_ref()).as_bytes());
             self.elements.extend_from_slice(b"=\"");
             element::put_text(value.as_ref(), true, &mut self.elements);
             self.elements.push(b'"');
         }
         self.elements.push(b']');
-        self
+        self.readied()
     }
 
     /// What stands before everything, with a space, for hosted receivers that know their customers by it. `Debug` does not
@@ -268,7 +272,7 @@ impl Syslog {
             return Err(Error::config("the token of a syslog format: expected printable ASCII without spaces"));
         }
         self.token = [token.as_bytes(), b" "].concat();
-        Ok(self)
+        Ok(self.readied())
     }
 
     /// What makes the message of a record (default: see [the table](Self#what-is-in-it)).
@@ -302,7 +306,7 @@ impl Syslog {
     /// are.
     pub fn escape_values(mut self, on: bool) -> Self {
         self.one_line |= on;
-        self
+        self.readied()
     }
 
     /// Whether line breaks and tabs in the message are kept. Only datagrams and octet counting can carry them.
@@ -342,7 +346,7 @@ impl Syslog {
     pub(crate) fn only_lines(mut self) -> Self {
         self.one_line = true;
         self.multi_line = false;
-        self
+        self.readied()
     }
 
     /// Whether it ends its messages itself.
@@ -355,210 +359,10 @@ impl Syslog {
     }
 
     /// A name in the header; `-` is "unknown".
-    fn name(&self, name: &str, rule: names::Rule) -> String {
-        let rule = if self.is_short() { TAG } else { rule };
+    fn name(&self, name: &str, rule: &Rule) -> String {
+        let rule = if self.is_short() { &TAG } else { rule };
         if name.is_empty() { "-".to_owned() } else { rule.text(name) }
     }
-
-    // --- writing
-
-    fn write(&self, record: &Record, limit: usize, out: &mut Vec<u8>) -> Result<(), Error> {
-        out.extend_from_slice(&self.token);
-        out.push(b'<');
-        let code = self.facility.code() * 8 + self.priority_for(record.severity()).code();
-        out.extend_from_slice(itoa::Buffer::new().format(code).as_bytes());
-        out.push(b'>');
-        match self.form {
-            Form::Rfc5424 => self.write_5424(record, limit, out),
-            Form::Rfc3164 | Form::Local => self.write_3164(record, limit, out),
-            Form::Python => self.write_python(record, limit, out),
-        }
-    }
-
-    fn write_5424(&self, record: &Record, limit: usize, out: &mut Vec<u8>) -> Result<(), Error> {
-        out.extend_from_slice(b"1 ");
-        self.put_time(record, out);
-        out.push(b' ');
-        out.extend_from_slice(self.host.as_bytes());
-        out.push(b' ');
-        out.extend_from_slice(self.app.as_bytes());
-        out.push(b' ');
-        self.put_process(out);
-        out.push(b' ');
-        match record.name().unwrap_or(record.target()) {
-            "" => out.push(b'-'),
-            name => MESSAGE_ID.put(name, out),
-        }
-        out.push(b' ');
-        // A message that will have to be cut leaves structured data three quarters of the room.
-        let room = limit.saturating_sub(out.len());
-        let share = if limit == usize::MAX { 0 } else { (record.message().len() + 2).min(room / 4).max(1) };
-        self.structured_data(record, limit.saturating_sub(share), out);
-        let end = out.len();
-        out.push(b' ');
-        let start = out.len();
-        self.put_body(record, out)?;
-        if out.len() == start {
-            // RFC 5424, 6: without MSG there is no space either.
-            out.truncate(end);
-        } else if self.bom && !out[start..].is_ascii() && !out[start..].starts_with(BOM) {
-            out.splice(start..start, BOM.iter().copied());
-        }
-        cut(out, start, limit);
-        Ok(())
-    }
-
-    fn write_3164(&self, record: &Record, limit: usize, out: &mut Vec<u8>) -> Result<(), Error> {
-        let mut digits = [b'0'; 48];
-        let part = self.zone.put(record.time(), &mut digits);
-        let [_, _, _, _, _, tens, ones, _, day_tens, day, _, time @ ..] = &digits[part] else {
-            return Err(std::fmt::Error.into());
-        };
-        let month = usize::from((tens - b'0') * 10 + (ones - b'0'));
-        out.extend_from_slice(MONTHS.get(month.saturating_sub(1)).copied().unwrap_or(b"Jan"));
-        out.extend_from_slice(&[b' ', if *day_tens == b'0' { b' ' } else { *day_tens }, *day, b' ']);
-        out.extend_from_slice(&time[..8.min(time.len())]);
-        out.push(b' ');
-        if self.form == Form::Rfc3164 {
-            out.extend_from_slice(self.host.as_bytes());
-            out.push(b' ');
-        }
-        out.extend_from_slice(self.app.as_bytes());
-        out.push(b'[');
-        self.put_process(out);
-        out.extend_from_slice(b"]: ");
-        let start = out.len();
-        self.put_body(record, out)?;
-        cut(out, start, limit);
-        Ok(())
-    }
-
-    fn write_python(&self, record: &Record, limit: usize, out: &mut Vec<u8>) -> Result<(), Error> {
-        let start = out.len();
-        out.extend_from_slice(self.ident.as_bytes());
-        match &self.body {
-            Some(body) => body.format_bytes(record, out)?,
-            None => out.extend_from_slice(record.message().as_bytes()),
-        }
-        cut(out, start, limit.saturating_sub(1));
-        if self.append_nul {
-            if out[start..].contains(&0) {
-                out[start..].iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b' ');
-            }
-            out.push(0);
-        }
-        Ok(())
-    }
-
-    fn put_time(&self, record: &Record, out: &mut Vec<u8>) {
-        let mut digits = [b'0'; 48];
-        let part = self.zone.put(record.time(), &mut digits);
-        out.extend_from_slice(&digits[part]);
-    }
-
-    fn put_process(&self, out: &mut Vec<u8>) {
-        match &self.process_id {
-            Some(id) => out.extend_from_slice(id.as_bytes()),
-            // Asked for each time: after fork(2) it is another.
-            None => out.extend_from_slice(itoa::Buffer::new().format(crate::fork::process_id()).as_bytes()),
-        }
-    }
-
-    fn put_body(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
-        match &self.body {
-            Some(body) => body.format_bytes(record, out),
-            None if self.sd_id.is_none() => self.text.format_bytes(record, out),
-            None => {
-                self.put_message(record.message(), out);
-                Ok(())
-            }
-        }
-    }
-
-    /// The message with its controls escaped.
-    fn put_message(&self, message: &str, out: &mut Vec<u8>) {
-        if next_special(message, 0, false).is_none() && !message.contains('\\') {
-            return out.extend_from_slice(message.as_bytes());
-        }
-        escape(message, self.multi_line, out);
-    }
-
-    #[inline]
-    fn priority_for(&self, severity: Severity) -> Priority {
-        if (!self.named.is_empty() || !self.numbered.is_empty())
-            && let Some(priority) = self.chosen_priority(severity)
-        {
-            return priority;
-        }
-        match self.form {
-            Form::Python => match severity.name() {
-                Some("DEBUG") => Priority::Debug,
-                Some("INFO") => Priority::Informational,
-                Some("ERROR") => Priority::Error,
-                Some("CRITICAL") => Priority::Critical,
-                _ => Priority::Warning,
-            },
-            _ => Priority::from_code(severity.syslog()).unwrap_or(Priority::Debug),
-        }
-    }
-
-    fn chosen_priority(&self, severity: Severity) -> Option<Priority> {
-        let name = severity.name();
-        let named =
-            self.named.iter().rev().find(|(known, _)| name.is_some_and(|name| known.eq_ignore_ascii_case(name)));
-        let numbered =
-            || self.numbered.iter().rev().find(|(known, _)| *known == severity).map(|(_, priority)| *priority);
-        named.map(|(_, priority)| *priority).or_else(numbered)
-    }
-}
-
-const MONTHS: [&[u8]; 12] =
-    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
-
-/// Makes a message end before the limit, on a character boundary, with a mark. Nothing before `start` is cut.
-fn cut(out: &mut Vec<u8>, start: usize, limit: usize) {
-    if out.len() <= limit {
-        return;
-    }
-    let mut mark = String::new();
-    mark_cut(&mut mark, Some(out.len().saturating_sub(start)));
-    let mut kept = limit.saturating_sub(mark.len()).max(start).min(out.len());
-    while kept > start && out[kept] & 0xc0 == 0x80 {
-        kept -= 1;
-    }
-    mark.clear();
-    mark_cut(&mut mark, Some(out.len() - kept));
-    out.truncate(kept);
-    if kept + mark.len() <= limit {
-        out.extend_from_slice(mark.as_bytes());
-    }
-}
-
-/// Controls and backslashes as [`Text`] writes them; line breaks and tabs may be kept.
-fn escape(text: &str, keep_lines: bool, out: &mut Vec<u8>) {
-    let mut from = 0;
-    while let Some(at) = next_special(text, from, true) {
-        out.extend_from_slice(&text.as_bytes()[from..at]);
-        let Some(special) = text[at..].chars().next() else { break };
-        match special {
-            '"' => out.push(b'"'),
-            '\\' => out.extend_from_slice(b"\\\\"),
-            '\n' | '\t' if keep_lines => out.push(special as u8),
-            '\n' => out.extend_from_slice(b"\\n"),
-            '\r' => out.extend_from_slice(b"\\r"),
-            '\t' => out.extend_from_slice(b"\\t"),
-            _ => out.extend(special.escape_unicode().map(|c| c as u8)),
-        }
-        from = at + special.len_utf8();
-    }
-    out.extend_from_slice(&text.as_bytes()[from..]);
-}
-
-fn host_name() -> String {
-    #[cfg(unix)]
-    return rustix::system::uname().nodename().to_string_lossy().into_owned();
-    #[cfg(not(unix))]
-    return std::env::var("COMPUTERNAME").unwrap_or_default();
 }
 
 impl Default for Syslog {
@@ -570,12 +374,7 @@ impl Default for Syslog {
 /// Bytes are UTF-8, but for what a [`body`](Syslog::body) of one's own may have written.
 impl Format for Syslog {
     fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        super::with_scratch(|memory| {
-            memory.clear();
-            self.format_bytes(record, memory)?;
-            out.push_str(std::str::from_utf8(memory).map_err(Error::new)?);
-            Ok(())
-        })
+        super::format_bytes_as_text(self, record, out)
     }
 
     fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {

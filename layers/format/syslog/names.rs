@@ -1,32 +1,51 @@
 //! Names that the protocol forbids, made valid.
 
+use crate::format::line::Line;
+
 /// What a name may hold.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Rule {
     longest: usize,
-    forbidden: &'static [u8],
+    /// By byte.
+    allowed: [bool; 256],
 }
 
 /// RFC 5424, 6: HOSTNAME, APP-NAME, PROCID, MSGID and SD-NAME are printable ASCII without spaces.
-pub(super) const HOST: Rule = Rule { longest: 255, forbidden: b"" };
-pub(super) const APP: Rule = Rule { longest: 48, forbidden: b"" };
-pub(super) const PROCESS: Rule = Rule { longest: 128, forbidden: b"" };
-pub(super) const MESSAGE_ID: Rule = Rule { longest: 32, forbidden: b"" };
-pub(super) const PARAMETER: Rule = Rule { longest: 32, forbidden: b"=]\"" };
+pub(super) static HOST: Rule = Rule::new(255, b"");
+pub(super) static APP: Rule = Rule::new(48, b"");
+pub(super) static PROCESS: Rule = Rule::new(128, b"");
+pub(super) static MESSAGE_ID: Rule = Rule::new(32, b"");
+pub(super) static PARAMETER: Rule = Rule::new(32, b"=]\"");
 /// RFC 3164, 4.1.3: the tag ends at `[` or `:`.
-pub(super) const TAG: Rule = Rule { longest: 32, forbidden: b"[]:" };
+pub(super) static TAG: Rule = Rule::new(32, b"[]:");
 /// The host there ends at a space, and no receiver takes one with a colon at its end.
-pub(super) const SHORT_HOST: Rule = Rule { longest: 64, forbidden: b"" };
+pub(super) static SHORT_HOST: Rule = Rule::new(64, b"");
 
 impl Rule {
+    /// Printable ASCII without what the encoding uses, and without some more.
+    const fn new(longest: usize, forbidden: &[u8]) -> Self {
+        let mut allowed = [false; 256];
+        let mut byte = b'!';
+        while byte < b'~' {
+            allowed[byte as usize] = byte != b'%';
+            byte += 1;
+        }
+        let mut index = 0;
+        while index < forbidden.len() {
+            allowed[forbidden[index] as usize] = false;
+            index += 1;
+        }
+        Self { longest, allowed }
+    }
+
     #[inline]
-    fn allows(self, byte: u8) -> bool {
-        byte.is_ascii_graphic() && !matches!(byte, b'%' | b'~') && !self.forbidden.contains(&byte)
+    fn allows(&self, byte: u8) -> bool {
+        self.allowed[usize::from(byte)]
     }
 
     /// Whether a name stays as it is.
     #[inline]
-    pub(super) fn is_valid(self, name: &str) -> bool {
+    pub(super) fn is_valid(&self, name: &str) -> bool {
         name.len() <= self.longest && !name.is_empty() && name.bytes().all(|byte| self.allows(byte))
     }
 
@@ -35,16 +54,16 @@ impl Rule {
     /// - what is too long then is cut, with `~` and a 64-bit hash (FNV-1a) of the whole name in 16 digits at its end;
     /// - no name at all becomes `%`.
     #[inline]
-    pub(super) fn put(self, name: &str, out: &mut Vec<u8>) {
+    pub(super) fn put(&self, name: &str, line: &mut Line<'_>) {
         if self.is_valid(name) {
-            out.extend_from_slice(name.as_bytes());
+            line.raw(name);
         } else {
-            self.put_encoded(name, out);
+            self.put_encoded(name, line.bytes());
         }
     }
 
     #[cold]
-    fn put_encoded(self, name: &str, out: &mut Vec<u8>) {
+    fn put_encoded(&self, name: &str, out: &mut Vec<u8>) {
         if name.is_empty() {
             return out.push(b'%');
         }
@@ -70,9 +89,12 @@ impl Rule {
         }
     }
 
-    pub(super) fn text(self, name: &str) -> String {
+    pub(super) fn text(&self, name: &str) -> String {
+        if self.is_valid(name) {
+            return name.to_owned();
+        }
         let mut out = Vec::new();
-        self.put(name, &mut out);
+        self.put_encoded(name, &mut out);
         // It is ASCII.
         String::from_utf8(out).unwrap_or_default()
     }
@@ -120,12 +142,12 @@ mod tests {
     proptest! {
         #[test]
         fn names_are_valid_and_do_not_meet(names in prop::collection::hash_set("(?s).{0,40}|[a-c%~=]{0,3}", 0..60)) {
-            for rule in [PARAMETER, APP, TAG, MESSAGE_ID] {
+            for rule in [&PARAMETER, &APP, &TAG, &MESSAGE_ID] {
                 let mut seen = HashMap::new();
                 for name in &names {
                     let valid = rule.text(name);
                     prop_assert!(!valid.is_empty() && valid.len() <= rule.longest, "{valid:?}");
-                    prop_assert!(valid.bytes().all(|byte| byte.is_ascii_graphic() && !rule.forbidden.contains(&byte)));
+                    prop_assert!(valid.bytes().all(|byte| byte.is_ascii_graphic() && (rule.allows(byte) || b"%~".contains(&byte))));
                     prop_assert_eq!(seen.insert(valid, name), None);
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::Severity;
+use crate::{Severity, format::line::Line};
 
 /// When text is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,15 +45,15 @@ impl Paint {
         Self { on }
     }
 
-    pub(super) fn dim(self, out: &mut String, write: impl FnOnce(&mut String)) {
+    pub(super) fn dim(self, out: &mut Line<'_>, write: impl FnOnce(&mut Line<'_>)) {
         self.with("\x1b[2m", out, write);
     }
 
-    pub(super) fn red(self, out: &mut String, write: impl FnOnce(&mut String)) {
+    pub(super) fn red(self, out: &mut Line<'_>, write: impl FnOnce(&mut Line<'_>)) {
         self.with("\x1b[31m", out, write);
     }
 
-    pub(super) fn level(self, out: &mut String, severity: Severity, write: impl FnOnce(&mut String)) {
+    pub(super) fn level(self, out: &mut Line<'_>, severity: Severity, write: impl FnOnce(&mut Line<'_>)) {
         self.with(level_color(severity), out, write);
     }
 
@@ -62,13 +62,13 @@ impl Paint {
         if self.on { level_color(severity).len() + RESET.len() } else { 0 }
     }
 
-    fn with(self, color: &str, out: &mut String, write: impl FnOnce(&mut String)) {
+    fn with(self, color: &str, out: &mut Line<'_>, write: impl FnOnce(&mut Line<'_>)) {
         if !self.on {
             return write(out);
         }
-        out.push_str(color);
+        out.raw(color);
         write(out);
-        out.push_str(RESET);
+        out.raw(RESET);
     }
 }
 

@@ -8,11 +8,25 @@ use self::{
     color::{Paint, wanted},
     quote::{Bare, is_bare_message, quoted, word},
 };
-use super::{Format, Time, outermost_first};
+use super::{
+    Format, Time,
+    json::value::hex,
+    line::{Line, Piece},
+    names::Names,
+    outermost_first,
+};
 use crate::{
     Error, Record, Value,
-    record::{ErrorChain, TraceParent},
+    record::{Entry, ErrorChain, Keeper, SpanView, TraceParent},
 };
+
+/// `name=`, quoted where it is no word.
+static NAMES: Names = Names::new(|name| Piece::of(false, |line| put_name(name, line)));
+
+fn put_name(name: &str, line: &mut Line<'_>) {
+    word(line, name, "");
+    line.byte(b'=');
+}
 
 /// One line per record, for people.
 ///
@@ -160,7 +174,7 @@ impl Text {
         Self { multi_line: on, ..self }
     }
 
-    fn message(&self, message: &str, out: &mut String) {
+    fn message(&self, message: &str, out: &mut Line<'_>) {
         let shown = if self.multi_line { message.lines().next().unwrap_or_default() } else { message };
         if is_bare_message(shown) {
             Bare(out).push(shown);
@@ -171,16 +185,21 @@ impl Text {
 
     /// Each with a space before it. With `below`, errors are without their causes, and what has several lines is left
     /// out: [`more_lines`](Self::more_lines) writes them.
-    fn fields<'f>(&self, fields: impl Iterator<Item = (&'f str, Value<'f>)>, below: bool, out: &mut String) {
-        for (name, value) in fields {
+    #[inline]
+    fn fields<'f>(&self, fields: impl Iterator<Item = Entry<'f>>, below: bool, out: &mut Line<'_>) {
+        // A value never ends with a space, as a message that is empty does.
+        let mut is_first = true;
+        for entry in fields {
+            let value = entry.value();
             if below && has_lines(value) {
                 continue;
             }
-            space(out);
-            self.paint.dim(out, |out| {
-                word(out, name, "");
-                out.push('=');
-            });
+            if std::mem::take(&mut is_first) {
+                space(out);
+            } else {
+                out.byte(b' ');
+            }
+            self.paint.dim(out, |out| name(entry, out));
             match value {
                 Value::Error(chain) if below => self.paint.red(out, |out| word(out, chain.message(), "")),
                 Value::Error(_) => self.paint.red(out, |out| write_value(value, out)),
@@ -189,73 +208,60 @@ impl Text {
         }
     }
 
-    fn path(&self, record: &Record, out: &mut String) {
+    fn path(&self, record: &Record, out: &mut Line<'_>) {
         for (depth, span) in outermost_first(record).enumerate() {
             match depth {
                 0 => space(out),
-                _ => out.push(':'),
+                _ => out.byte(b':'),
             }
             self.paint.dim(out, |out| {
-                word(out, span.name(), ":");
-                out.push('{');
-                let mut is_first = true;
-                for (name, value) in span.fields().iter() {
-                    let trace = if name == TraceParent::FIELD { span.trace() } else { None };
-                    if trace.is_some() && self.trace_ids {
-                        continue;
-                    }
-                    if !std::mem::take(&mut is_first) {
-                        out.push(' ');
-                    }
-                    if let Some(trace) = trace {
-                        out.push_str("trace_id=");
-                        quote::hex(out, &trace.trace_id().to_be_bytes());
-                        continue;
-                    }
-                    word(out, name, "");
-                    out.push('=');
-                    write_value(value, out);
+                // What is made of a `traceparent` is not up to the span alone.
+                if !span.fields().contains(TraceParent::FIELD)
+                    && let Some(text) = span.kept(Keeper::Text, || kept(span))
+                {
+                    out.raw_bytes(text);
+                } else {
+                    in_braces(span, self.trace_ids, out);
                 }
-                out.push('}');
             });
         }
     }
 
-    fn ids(&self, trace: TraceParent, out: &mut String) {
+    fn ids(&self, trace: TraceParent, out: &mut Line<'_>) {
         space(out);
         self.paint.dim(out, |out| {
-            out.push_str("trace_id=");
-            quote::hex(out, &trace.trace_id().to_be_bytes());
-            out.push_str(" span_id=");
-            quote::hex(out, &trace.span_id().to_be_bytes());
-            out.push_str(" trace_flags=");
-            quote::hex(out, &[trace.flags()]);
+            out.raw("trace_id=");
+            hex(out, &trace.trace_id().to_be_bytes());
+            out.raw(" span_id=");
+            hex(out, &trace.span_id().to_be_bytes());
+            out.raw(" trace_flags=");
+            hex(out, &[trace.flags()]);
         });
     }
 
-    fn more_lines(&self, record: &Record, out: &mut String) {
+    fn more_lines(&self, record: &Record, out: &mut Line<'_>) {
         for line in record.message().lines().skip(1) {
-            out.push_str(CONTINUED);
+            out.raw(CONTINUED);
             Bare(out).push(line);
         }
         for (name, value) in record.fields().iter() {
             if let Some(text) = value.as_str().filter(|_| has_lines(value)) {
-                out.push_str(CONTINUED);
+                out.raw(CONTINUED);
                 self.paint.dim(out, |out| {
                     word(out, name, "");
-                    out.push(':');
+                    out.byte(b':');
                 });
                 for line in text.lines() {
-                    out.push_str(CONTINUED);
-                    out.push_str("  ");
+                    out.raw(CONTINUED);
+                    out.raw("  ");
                     Bare(out).push(line);
                 }
             }
             for cause in value.as_error().into_iter().flat_map(ErrorChain::causes) {
-                out.push_str(CONTINUED);
+                out.raw(CONTINUED);
                 self.paint.dim(out, |out| {
                     word(out, name, "");
-                    out.push_str(" caused by: ");
+                    out.raw(" caused by: ");
                 });
                 self.paint.red(out, |out| Bare(out).push(cause));
             }
@@ -271,25 +277,44 @@ impl Default for Text {
 
 impl Format for Text {
     fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+        super::format_bytes_as_text(self, record, out)
+    }
+
+    #[inline]
+    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
+        let mut line = Line::new(out, false);
+        self.line(record, &mut line);
+        line.finish();
+        Ok(())
+    }
+
+    fn adapt(&mut self, terminal: bool) {
+        self.paint = Paint::new(wanted(self.color, terminal, |name| std::env::var_os(name)));
+    }
+}
+
+impl Text {
+    /// Appends the record.
+    pub(super) fn line(&self, record: &Record, out: &mut Line<'_>) {
         if !self.time.is_none() {
             self.paint.dim(out, |out| self.time.write_to(record.time(), &mut Bare(out)));
-            out.push(' ');
+            out.byte(b' ');
         }
         if self.level {
             let start = out.len();
             self.paint.level(out, record.severity(), |out| write_level(record, out));
-            let width = out[start..].len() - self.paint.level_width(record.severity());
-            (width..5).for_each(|_| out.push(' '));
-            out.push(' ');
+            let width = out.len() - start - self.paint.level_width(record.severity());
+            (width..5).for_each(|_| out.byte(b' '));
+            out.byte(b' ');
         }
         if self.thread {
-            out.push('[');
+            out.byte(b'[');
             if let Some(name) = record.thread_name() {
                 word(out, name, "]");
-                out.push(' ');
+                out.byte(b' ');
             }
-            out.push_str(itoa::Buffer::new().format(record.thread_id()));
-            out.push_str("] ");
+            out.raw(itoa::Buffer::new().format(record.thread_id()));
+            out.raw("] ");
         }
         let target = Some(record.target()).filter(|target| self.target && !target.is_empty());
         let file = record.file().filter(|_| self.source);
@@ -300,25 +325,25 @@ impl Format for Text {
                 }
                 if let Some(file) = file {
                     if target.is_some() {
-                        out.push(' ');
+                        out.byte(b' ');
                     }
                     word(out, file, "");
                     if let Some(line) = record.line() {
-                        out.push(':');
-                        out.push_str(itoa::Buffer::new().format(line));
+                        out.byte(b':');
+                        out.raw(itoa::Buffer::new().format(line));
                     }
                 }
-                out.push(':');
+                out.byte(b':');
             });
-            out.push(' ');
+            out.byte(b' ');
         }
         self.message(record.message(), out);
-        self.fields(record.fields().iter(), self.multi_line, out);
+        self.fields(record.fields().entries(), self.multi_line, out);
         if let Some(globals) = record.globals().filter(|_| self.globals) {
             // The record's own and its spans' win.
             let has =
                 |name: &str| record.fields().contains(name) || record.spans().any(|span| span.fields().contains(name));
-            self.fields(globals.iter().filter(|(name, _)| !has(name)), false, out);
+            self.fields(globals.entries().filter(|entry| !has(entry.text())), false, out);
         }
         if let Some(trace) = if self.trace_ids { record.trace() } else { None } {
             self.ids(trace, out);
@@ -329,11 +354,50 @@ impl Format for Text {
         if self.multi_line {
             self.more_lines(record, out);
         }
-        Ok(())
     }
+}
 
-    fn adapt(&mut self, terminal: bool) {
-        self.paint = Paint::new(wanted(self.color, terminal, |name| std::env::var_os(name)));
+/// Longest text that is kept for a span, in bytes.
+const KEPT: usize = 1_024;
+
+/// A span without colour. `None` if it is long.
+#[cold]
+fn kept(span: SpanView<'_>) -> Option<Box<[u8]>> {
+    let text = Piece::of(false, |line| in_braces(span, false, line));
+    (text.text().len() <= KEPT).then(|| text.text().into())
+}
+
+/// `name{field=value field=value}`
+#[inline(never)]
+fn in_braces(span: SpanView<'_>, without_trace: bool, out: &mut Line<'_>) {
+    word(out, span.name(), ":");
+    out.byte(b'{');
+    let mut is_first = true;
+    for entry in span.fields().entries() {
+        let trace = if entry.text() == TraceParent::FIELD { span.trace() } else { None };
+        if trace.is_some() && without_trace {
+            continue;
+        }
+        if !std::mem::take(&mut is_first) {
+            out.byte(b' ');
+        }
+        if let Some(trace) = trace {
+            out.raw("trace_id=");
+            hex(out, &trace.trace_id().to_be_bytes());
+            continue;
+        }
+        name(entry, out);
+        write_value(entry.value(), out);
+    }
+    out.byte(b'}');
+}
+
+/// `name=`
+#[inline]
+fn name(entry: Entry<'_>, out: &mut Line<'_>) {
+    match entry.name() {
+        Ok(name) if let Some(piece) = NAMES.get(name) => out.piece(piece),
+        Ok(name) | Err(name) => put_name(name, out),
     }
 }
 
@@ -343,34 +407,35 @@ fn has_lines(value: Value<'_>) -> bool {
 }
 
 /// Between two parts; there is one already after an empty message.
-fn space(out: &mut String) {
-    if !out.ends_with(' ') {
-        out.push(' ');
+fn space(out: &mut Line<'_>) {
+    if out.last() != Some(b' ') {
+        out.byte(b' ');
     }
 }
 
-fn write_level(record: &Record, out: &mut String) {
+fn write_level(record: &Record, out: &mut Line<'_>) {
     match record.severity().name() {
         Some(name) => Bare(out).push(name),
         None => {
-            out.push_str("Level ");
-            out.push_str(itoa::Buffer::new().format(record.severity().number()));
+            out.raw("Level ");
+            out.raw(itoa::Buffer::new().format(record.severity().number()));
         }
     }
 }
 
-fn write_value(value: Value<'_>, out: &mut String) {
+#[inline]
+fn write_value(value: Value<'_>, out: &mut Line<'_>) {
     match value {
-        Value::Bool(value) => out.push_str(if value { "true" } else { "false" }),
-        Value::I64(number) => out.push_str(itoa::Buffer::new().format(number)),
-        Value::U64(number) => out.push_str(itoa::Buffer::new().format(number)),
-        Value::I128(number) => out.push_str(itoa::Buffer::new().format(number)),
-        Value::U128(number) => out.push_str(itoa::Buffer::new().format(number)),
-        Value::F64(number) => out.push_str(zmij::Buffer::new().format(number)),
+        Value::Bool(value) => out.raw(if value { "true" } else { "false" }),
+        Value::I64(number) => out.raw(itoa::Buffer::new().format(number)),
+        Value::U64(number) => out.raw(itoa::Buffer::new().format(number)),
+        Value::I128(number) => out.raw(itoa::Buffer::new().format(number)),
+        Value::U128(number) => out.raw(itoa::Buffer::new().format(number)),
+        Value::F64(number) => out.raw(zmij::Buffer::new().format(number)),
         Value::Str(text) => word(out, text, ""),
         Value::Rendered(text) => quote::rendered(out, text),
-        Value::Bytes([]) => out.push_str("\"\""),
-        Value::Bytes(bytes) => quote::hex(out, bytes),
+        Value::Bytes([]) => out.raw("\"\""),
+        Value::Bytes(bytes) => hex(out, bytes),
         Value::Error(chain) => match chain.causes().len() {
             0 => word(out, chain.message(), ""),
             _ => quoted(out, [chain.message()].into_iter().chain(chain.causes().flat_map(|cause| [": ", cause]))),

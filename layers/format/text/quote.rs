@@ -2,19 +2,33 @@
 
 use std::fmt;
 
-use crate::text::{is_control, next_special};
+use crate::{
+    format::line::Line,
+    text::{has_any, is_control, next_special},
+};
 
 /// A name or value: bare if it is a word, else in quotes. `but` has characters that are not for bare words here.
-pub(super) fn word(out: &mut String, text: &str, but: &str) {
-    if is_word(text) && !text.contains(|c| but.contains(c)) {
-        out.push_str(text);
+pub(super) fn word(out: &mut Line<'_>, text: &str, but: &str) {
+    if is_word(text) && (but.is_empty() || !text.contains(|c| but.contains(c))) {
+        out.raw(text);
     } else {
         quoted(out, [text]);
     }
 }
 
+const IN_WORDS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        table[byte as usize] = !matches!(byte, b'"' | b'\\' | b'=' | b'{' | b'}');
+        byte += 1;
+    }
+    table
+};
+
+#[inline]
 fn is_word(text: &str) -> bool {
-    let ascii = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'=' | b'{' | b'}');
+    let ascii = |byte: u8| IN_WORDS[usize::from(byte)];
     if text.bytes().all(ascii) {
         return !text.is_empty();
     }
@@ -22,17 +36,17 @@ fn is_word(text: &str) -> bool {
 }
 
 /// What `Debug` or `Display` printed: like a word, but what is one quoted text already is not quoted again.
-pub(super) fn rendered(out: &mut String, text: &str) {
+pub(super) fn rendered(out: &mut Line<'_>, text: &str) {
     if is_quoted(text) {
         // Controls can still be in it; their escapes mean the same inside and outside of quotes.
         let mut from = 0;
         while let Some(at) = next_special(text, from, false) {
-            out.push_str(&text[from..at]);
+            out.raw(&text[from..at]);
             let end = at + text[at..].chars().next().map_or(0, char::len_utf8);
             escaped(out, &text[at..end], true);
             from = end;
         }
-        out.push_str(&text[from..]);
+        out.raw(&text[from..]);
     } else {
         word(out, text, "");
     }
@@ -53,69 +67,78 @@ fn is_quoted(text: &str) -> bool {
 }
 
 /// Texts in one pair of quotes.
-pub(super) fn quoted<'t>(out: &mut String, texts: impl IntoIterator<Item = &'t str>) {
-    out.push('"');
+pub(super) fn quoted<'t>(out: &mut Line<'_>, texts: impl IntoIterator<Item = &'t str>) {
+    out.byte(b'"');
     texts.into_iter().for_each(|text| escaped(out, text, true));
-    out.push('"');
+    out.byte(b'"');
 }
 
 /// Whether a message can stand without quotes and be taken for nothing else: what follows it has a `=`, or a `{` after
 /// a name.
 pub(super) fn is_bare_message(text: &str) -> bool {
-    let mut before = ' ';
-    for c in text.chars() {
-        if c == '=' || (c == '{' && before != ' ') {
-            return false;
+    if has_any(text.as_bytes(), [b'=', b'{']) {
+        let mut before = b' ';
+        for byte in text.bytes() {
+            if byte == b'=' || (byte == b'{' && before != b' ') {
+                return false;
+            }
+            before = byte;
         }
-        before = c;
     }
     !text.starts_with(|c: char| c == '"' || c.is_whitespace()) && !text.ends_with(char::is_whitespace)
 }
 
 /// Text that stands without quotes.
-pub(super) struct Bare<'a>(pub(super) &'a mut String);
+pub(super) struct Bare<'l, 'a>(pub(super) &'l mut Line<'a>);
 
-impl Bare<'_> {
+impl Bare<'_, '_> {
     pub(super) fn push(self, text: &str) {
         escaped(self.0, text, false);
     }
 }
 
-impl fmt::Write for Bare<'_> {
+impl fmt::Write for Bare<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         escaped(self.0, text, false);
         Ok(())
     }
 }
 
-fn escaped(out: &mut String, text: &str, quotes: bool) {
+#[inline]
+fn escaped(out: &mut Line<'_>, text: &str, quotes: bool) {
+    if !out.plain::<false>(text) {
+        escape(out, text, quotes);
+    }
+}
+
+#[inline(never)]
+fn escape(out: &mut Line<'_>, text: &str, quotes: bool) {
     let mut from = 0;
     while let Some(at) = next_special(text, from, true) {
-        out.push_str(&text[from..at]);
+        out.raw(&text[from..at]);
         let Some(special) = text[at..].chars().next() else { break };
         match special {
-            '"' if !quotes => out.push('"'),
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            _ => out.extend(special.escape_unicode()),
+            '"' if !quotes => out.byte(b'"'),
+            '"' => out.raw("\\\""),
+            '\\' => out.raw("\\\\"),
+            '\n' => out.raw("\\n"),
+            '\r' => out.raw("\\r"),
+            '\t' => out.raw("\\t"),
+            _ => special.escape_unicode().for_each(|c| out.byte(c as u8)),
         }
         from = at + special.len_utf8();
     }
-    out.push_str(&text[from..]);
-}
-
-/// Two lower-case digits a byte.
-pub(super) fn hex(out: &mut String, bytes: &[u8]) {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    out.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
+    out.raw(&text[from..]);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::line::Piece;
+
+    fn written(write: impl FnOnce(&mut Line<'_>)) -> String {
+        String::from_utf8(Piece::of(false, write).text().to_vec()).unwrap()
+    }
 
     #[test]
     fn words_and_others() {
@@ -133,9 +156,7 @@ mod tests {
             ("\u{a0}", "\"\u{a0}\""),
             ("a\u{2028}b", "\"a\\u{2028}b\""),
         ] {
-            let mut out = String::new();
-            word(&mut out, text, "");
-            assert_eq!(out, shown);
+            assert_eq!(written(|line| word(line, text, "")), shown);
         }
     }
 
@@ -153,9 +174,7 @@ mod tests {
             (r#""a" b="c""#, r#""\"a\" b=\"c\"""#),
             ("Some(5)", "Some(5)"),
         ] {
-            let mut out = String::new();
-            rendered(&mut out, text);
-            assert_eq!(out, shown);
+            assert_eq!(written(|line| rendered(line, text)), shown);
         }
     }
 

@@ -401,8 +401,10 @@ impl<T: Load> Hand<T> {
         self.budget().lanes.iter().for_each(|lane| lane.lock().tell(account));
     }
 
+    /// Whether it has, as far as that can be seen without waiting: after a fork, a thread that is not there may have had the
+    /// lock of the parent's.
     pub(super) fn has_ended(&self) -> bool {
-        self.budget().phase == Phase::Ended
+        self.budget.try_lock().is_ok_and(|budget| budget.phase == Phase::Ended)
     }
 
     // --- the listener

@@ -6,7 +6,7 @@ use super::{Datagram, Oversize};
 use crate::{
     Error, Format,
     format::Json,
-    handler::queue::{Overflow, Queue, QueueBuilder, QueueGuard},
+    output::behind::{Behind, behind_a_queue},
     sink::net::{Datagrams, Peer},
 };
 
@@ -25,7 +25,8 @@ impl Datagram {
     /// | [`limit`](DatagramBuilder::limit) | 65,507 bytes |
     /// | [`oversize`](DatagramBuilder::oversize) | [`Oversize::Shorten`] |
     /// | [`deadline`](DatagramBuilder::deadline) | 1 s |
-    /// | [`queue`](DatagramBuilder::queue) | [`Queue::builder`]'s defaults, but for `Overflow::DropNewest`: nobody waits |
+    /// | [`queue`](DatagramBuilder::queue) | [`Queue::builder`](crate::Queue::builder)'s defaults, but for `Overflow::DropNewest`: nobody waits |
+    /// | [`or_else`](DatagramBuilder::or_else) | no fallback |
     pub fn udp(host: impl Into<String>, port: u16) -> DatagramBuilder {
         DatagramBuilder::new(Peer::Udp { host: host.into(), port }, UDP_LIMIT)
     }
@@ -46,22 +47,20 @@ pub struct DatagramBuilder<F = Json> {
     limit: usize,
     oversize: Oversize,
     deadline: Duration,
-    queue: QueueBuilder,
+    behind: Behind,
     #[cfg(feature = "gelf")]
     pub(super) chunks: Option<super::GelfChunks>,
 }
 
 impl DatagramBuilder {
     fn new(peer: Peer, limit: usize) -> Self {
-        let (format, oversize, queue) =
-            (Json::new(), Oversize::default(), Queue::builder().overflow(Overflow::DropNewest));
         Self {
             peer,
-            format,
+            format: Json::new(),
             limit,
-            oversize,
+            oversize: Oversize::default(),
             deadline: DEADLINE,
-            queue,
+            behind: Behind::default(),
             #[cfg(feature = "gelf")]
             chunks: None,
         }
@@ -77,7 +76,7 @@ impl<F: Format> DatagramBuilder<F> {
             limit: self.limit,
             oversize: self.oversize,
             deadline: self.deadline,
-            queue: self.queue,
+            behind: self.behind,
             #[cfg(feature = "gelf")]
             chunks: self.chunks,
         }
@@ -101,35 +100,19 @@ impl<F: Format> DatagramBuilder<F> {
         self
     }
 
-    /// How much may wait for the thread that sends, and what happens to more. Without a meaning for
-    /// [`direct`](Self::direct).
-    pub fn queue(mut self, queue: QueueBuilder) -> Self {
-        self.queue = queue;
+    behind_a_queue!(
+        Datagram<F>,
+        "datagrams",
+        "Of a unix socket without a reader the system tells at once; what was lost over UDP it tells later, so that such a \
+         record is counted as failed, and the next ones go to the fallback only if they are refused themselves."
+    );
+
+    fn queued(self) -> Self {
         self
     }
 
-    /// The handler behind a queue of its own: a thread formats and sends. Dropping it sends what waits. Whether the peer is
-    /// there, nobody asks: it may come later.
-    ///
-    /// # Errors
-    /// The host or path is empty, the port is 0, the limit is below 64; the queue cannot start its thread.
-    pub fn build(self) -> Result<Queue, Error> {
-        self.queue.clone().own(self.direct()?)
-    }
-
-    /// The same with a guard, which sends what waits when it is dropped, at the end of `main`.
-    ///
-    /// # Errors
-    /// As for [`build`](Self::build).
-    pub fn spawn(self) -> Result<(Queue, QueueGuard), Error> {
-        self.queue.clone().spawn(self.direct()?)
-    }
-
-    /// The handler without a queue, which sends on the thread that logs; or to be put behind a queue with others.
-    ///
-    /// # Errors
-    /// The host or path is empty, the port is 0, or the limit is below 64.
-    pub fn direct(self) -> Result<Datagram<F>, Error> {
+    /// Whether the peer is there, nobody asks: it may come later.
+    fn connect(self) -> Result<Datagram<F>, Error> {
         #[cfg(feature = "gelf")]
         let packer = self.chunks.map(super::gelf::Packer::new).transpose()?;
         let Self { peer, mut format, limit, oversize, deadline, .. } = self;

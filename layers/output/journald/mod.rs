@@ -16,9 +16,12 @@ use std::{
 
 use self::entry::Extra;
 pub use self::stream::StreamOrJournal;
-use super::formatted::with_line;
+use super::{
+    behind::{Behind, behind_a_queue},
+    formatted::with_line,
+};
 use crate::{
-    Error, Handler, Outcome, Record,
+    Error, Handler, Outcome, Queue, Record,
     format::Time,
     sink::net::{Datagrams, Peer, is_too_long},
 };
@@ -30,7 +33,7 @@ use crate::{
 /// use tracing_strata::{prelude::*, output::Journald};
 /// use tracing_subscriber::prelude::*;
 ///
-/// tracing_subscriber::registry().with(Journald::new()?.into_layer()).init();
+/// tracing_subscriber::registry().with(Journald::local()?.into_layer()).init();
 /// tracing::warn!(disk = "/dev/sda1", free = 3, "nearly full");
 /// # Ok::<(), tracing_strata::Error>(())
 /// ```
@@ -76,14 +79,16 @@ use crate::{
 /// No two names become one, but for names of more than 64 bytes with one hash. No field can pass for one of ours.
 ///
 /// # When it blocks
-/// A record is one datagram to a socket on this machine. Where the journal's queue is full, a record waits up to
-/// [`deadline`](JournaldBuilder::deadline), then fails, and so do further records, without waiting, until the journal has
-/// taken something. To never wait, put a [queue](crate::handler) before it.
+/// Not at all: it sits behind a [`Queue`], unless it was made by [`build_direct`](JournaldBuilder::build_direct). A record
+/// is one datagram to a socket on this machine. Where the journal's queue is full, the thread that sends waits up to
+/// [`deadline`](JournaldBuilder::deadline), then the record fails, and so do further ones, without waiting, until the
+/// journal has taken something.
 ///
 /// # Failures
 /// [`build`](JournaldBuilder::build) fails where no journal is there, unless it may
-/// [come later](JournaldBuilder::delay). Afterwards a record that could not be sent is an error of the handler, which names
-/// the socket; each record tries anew, so it goes on by itself when the journal was restarted. A record that no datagram
+/// [come later](JournaldBuilder::delay) or there is a [fallback](JournaldBuilder::or_else). Afterwards a record that could
+/// not be sent goes to the fallback, or is an error of the handler, which names the socket; each record tries anew, so it
+/// goes on by itself when the journal was restarted. A record that no datagram
 /// can hold is sent as a sealed file in memory (memfd). Of a record with more than 1000 fields the rest is left out, and their
 /// number is in `FIELDS_LEFT_OUT`. What the journal throws away by its own limits (`RateLimitBurst=`) it tells in itself.
 ///
@@ -100,11 +105,11 @@ const SOCKET: &str = "/run/systemd/journal/socket";
 const DEADLINE: Duration = Duration::from_secs(1);
 
 impl Journald {
-    /// The journal of this machine, with all defaults.
+    /// The journal of this machine, with all defaults, behind a queue.
     ///
     /// # Errors
-    /// As for [`build`](JournaldBuilder::build).
-    pub fn new() -> Result<Self, Error> {
+    /// No journal is there; the queue cannot start its thread.
+    pub fn local() -> Result<Queue, Error> {
         Self::builder().build()
     }
 
@@ -118,6 +123,8 @@ impl Journald {
     /// | [`time`](JournaldBuilder::time) | none: the journal's own time |
     /// | [`deadline`](JournaldBuilder::deadline) | 1 s |
     /// | [`delay`](JournaldBuilder::delay) | false: fail if no journal is there |
+    /// | [`queue`](JournaldBuilder::queue) | [`Queue::builder`]'s defaults, but for `Overflow::DropNewest`: nobody waits |
+    /// | [`or_else`](JournaldBuilder::or_else) | no fallback |
     pub fn builder() -> JournaldBuilder {
         JournaldBuilder {
             socket: SOCKET.into(),
@@ -126,6 +133,7 @@ impl Journald {
             time: Time::none(),
             deadline: DEADLINE,
             delay: false,
+            behind: Behind::default(),
         }
     }
 
@@ -182,9 +190,25 @@ pub struct JournaldBuilder {
     time: Time,
     deadline: Duration,
     delay: bool,
+    behind: Behind,
 }
 
 impl JournaldBuilder {
+    behind_a_queue!(Journald, "journald", "With a fallback, the journal [may come later](Self::delay).");
+
+    /// Whether its absence is an error, or for the fallback to make good.
+    fn queued(mut self) -> Self {
+        self.delay |= self.behind.fallback.is_some();
+        self
+    }
+
+    /// The handler for `or_journal`, which asks whether the journal is there.
+    fn handler(mut self) -> Result<Box<dyn Handler>, Error> {
+        self.delay = false;
+        let behind = self.behind.clone();
+        Ok(behind.direct(self.connect()?))
+    }
+
     /// The socket of another journal, such as `/run/systemd/journal.NAMESPACE/socket` (`LogNamespace=`).
     pub fn socket(mut self, path: impl Into<PathBuf>) -> Self {
         self.socket = path.into();
@@ -223,13 +247,10 @@ impl JournaldBuilder {
         self
     }
 
-    /// The handler.
-    ///
-    /// # Errors
-    /// A [field](Self::field) has a name that the journal does not take or that this handler writes itself. Without
-    /// [`delay`](Self::delay): no journal listens at the socket; the message names it.
-    pub fn build(self) -> Result<Journald, Error> {
-        let Self { socket, identifier, fields, time, deadline, delay } = self;
+    /// Fails if a [field](Self::field) has a name that the journal does not take or that this handler writes itself, and,
+    /// without [`delay`](Self::delay), if no journal listens at the socket.
+    fn connect(self) -> Result<Journald, Error> {
+        let Self { socket, identifier, fields, time, deadline, delay, behind: _ } = self;
         let mut head = Vec::new();
         let identifier = identifier.unwrap_or_else(|| Record::default().process_name().to_owned());
         entry::field(&mut head, "SYSLOG_IDENTIFIER", identifier.as_bytes());

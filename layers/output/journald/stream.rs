@@ -20,27 +20,26 @@ use crate::{Error, Format, Handler, Outcome, Record, output::Formatted, sink::St
 /// let layer = console.into_layer();
 /// # drop(layer);
 /// ```
-#[derive(Debug)]
 pub struct StreamOrJournal<F>(Which<F>);
 
-#[derive(Debug)]
 enum Which<F> {
     Stream(Formatted<F, StdStream>),
-    Journal(Box<Journald>),
+    Journal(Box<dyn Handler>),
 }
 
 impl<F: Format> Formatted<F, StdStream> {
     /// Hands over to the journal if this stream is connected to it ([`Journald::is_stderr`], [`Journald::is_stdout`]);
     /// stays with the stream if it is not, or if the journal's socket cannot be reached from here (a container that has
-    /// only inherited the stream).
+    /// only inherited the stream). There is no queue before it, whatever the builder says; its
+    /// [fallback](JournaldBuilder::or_else) is kept.
     pub fn or_journal(self, journal: JournaldBuilder) -> StreamOrJournal<F> {
         let is_journal = match self.sink().name() {
             "stdout" => Journald::is_stdout(),
             _ => Journald::is_stderr(),
         };
-        let journal = is_journal.then(|| journal.build().ok()).flatten();
+        let journal = is_journal.then(|| journal.handler().ok()).flatten();
         StreamOrJournal(match journal {
-            Some(journal) => Which::Journal(Box::new(journal)),
+            Some(journal) => Which::Journal(journal),
             None => Which::Stream(self),
         })
     }
@@ -50,6 +49,12 @@ impl<F> StreamOrJournal<F> {
     /// Whether records go to the journal.
     pub fn is_journal(&self) -> bool {
         matches!(self.0, Which::Journal(_))
+    }
+}
+
+impl<F> std::fmt::Debug for StreamOrJournal<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StreamOrJournal").field("is_journal", &self.is_journal()).finish_non_exhaustive()
     }
 }
 

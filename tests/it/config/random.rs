@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use tracing_strata::config::{Config, Logging, Problems};
 
 use super::Kept;
+use crate::places::apart;
 
 fn name() -> impl Strategy<Value = String> {
     prop_oneof!["[a-c]", "[a-c]\\.[a-c]", "[a-z]{1,6}", Just("odd name".to_owned()), Just("ünï".to_owned())]
@@ -130,11 +131,10 @@ fn broken(mut config: Json, fault: u8) -> (Json, &'static str) {
     (config, what)
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
-
-    #[test]
-    fn valid_ones_apply_twice_and_round_trip(json in valid()) {
+#[test]
+fn valid_ones_apply_twice_and_round_trip() {
+    apart("config::random::valid_ones_apply_twice_and_round_trip", || {
+        proptest!(ProptestConfig::with_cases(60), |(json in valid())| {
         let kept = Kept::default();
         let logging = Logging::builder().registry(kept.registry()).empty();
         let config = Config::from_value(&json).unwrap();
@@ -149,10 +149,14 @@ proptest! {
         prop_assert!(logging.migration_report(&config).is_complete());
         // Python's rules take it, too.
         Logging::builder().registry(kept.registry()).python_defaults().build(&config).unwrap();
-    }
+        });
+    });
+}
 
-    #[test]
-    fn one_fault_is_refused_and_changes_nothing(json in valid(), fault in 0..12_u8) {
+#[test]
+fn one_fault_is_refused_and_changes_nothing() {
+    apart("config::random::one_fault_is_refused_and_changes_nothing", || {
+        proptest!(ProptestConfig::with_cases(60), |(json in valid(), fault in 0..12_u8)| {
         let kept = Kept::default();
         let logging = Logging::builder().registry(kept.registry()).empty();
         logging.reload(&Config::from_value(&json!({"version": 1, "handlers": {"old": {"class": "test.Kept"}}, "loggers": {"x": {"level": 7}}, "root": {"level": 33, "handlers": ["old"]}})).unwrap()).unwrap();
@@ -161,5 +165,6 @@ proptest! {
         let error = logging.reload(&Config::from_value(&json).unwrap()).unwrap_err();
         prop_assert!(Problems::of(&error).unwrap().iter().len() >= 1, "{}", what);
         prop_assert_eq!((format!("{:?}", logging.loggers()), logging.handler_names()), before, "{}", what);
-    }
+        });
+    });
 }

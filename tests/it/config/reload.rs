@@ -16,6 +16,7 @@ use tracing_strata::{
 use tracing_subscriber::prelude::*;
 
 use super::{Calls, Dir, Kept, with};
+use crate::places::apart;
 
 fn yaml(text: &str) -> Config {
     Config::from_yaml(text).unwrap()
@@ -216,47 +217,49 @@ fn counting(counter: &Arc<AtomicU64>, logging: &Arc<std::sync::OnceLock<Logging>
 
 #[test]
 fn t05_t60_ten_thousand_reloads_under_load_lose_and_double_nothing() {
-    const RELOADS: u64 = 10_000;
-    let counter = Arc::new(AtomicU64::new(0));
-    let cell = Arc::new(std::sync::OnceLock::new());
-    let logging = Logging::builder().registry(counting(&counter, &cell)).empty();
-    let config = |turn: u64| {
-        // Kept, replaced, with another filter, on another logger.
-        yaml(&format!(
-            "{{version: 1, filters: {{all: {{name: ''}}}}, handlers: {{h: {{class: test.Count, turn: {}, filters: {}, level: {}}}}}, \
+    apart("config::reload::t05_t60_ten_thousand_reloads_under_load_lose_and_double_nothing", || {
+        const RELOADS: u64 = 10_000;
+        let counter = Arc::new(AtomicU64::new(0));
+        let cell = Arc::new(std::sync::OnceLock::new());
+        let logging = Logging::builder().registry(counting(&counter, &cell)).empty();
+        let config = |turn: u64| {
+            // Kept, replaced, with another filter, on another logger.
+            yaml(&format!(
+                "{{version: 1, filters: {{all: {{name: ''}}}}, handlers: {{h: {{class: test.Count, turn: {}, filters: {}, level: {}}}}}, \
              loggers: {{worker: {{level: INFO, handlers: {}}}}}, root: {{level: WARNING, handlers: {}}}}}",
-            turn % 3,
-            if turn.is_multiple_of(2) { "[all]" } else { "[]" },
-            if turn.is_multiple_of(5) { "DEBUG" } else { "INFO" },
-            if turn.is_multiple_of(4) { "[h]" } else { "[]" },
-            if turn.is_multiple_of(4) { "[]" } else { "[h]" },
-        ))
-    };
-    let configs: Vec<_> = (0..60).map(config).collect();
-    logging.reload(&configs[0]).unwrap();
-    cell.set(logging.clone()).unwrap();
-    let (stop, sent) = (AtomicBool::new(false), AtomicU64::new(0));
-    let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(logging.layer()));
-    thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                tracing::dispatcher::with_default(&dispatch, || {
-                    while !stop.load(Ordering::Relaxed) {
-                        tracing::info!(target: "worker", "record");
-                        sent.fetch_add(1, Ordering::Relaxed);
-                        // Processors are few, and the reloads are the point.
-                        thread::sleep(Duration::from_micros(100));
-                    }
+                turn % 3,
+                if turn.is_multiple_of(2) { "[all]" } else { "[]" },
+                if turn.is_multiple_of(5) { "DEBUG" } else { "INFO" },
+                if turn.is_multiple_of(4) { "[h]" } else { "[]" },
+                if turn.is_multiple_of(4) { "[]" } else { "[h]" },
+            ))
+        };
+        let configs: Vec<_> = (0..60).map(config).collect();
+        logging.reload(&configs[0]).unwrap();
+        cell.set(logging.clone()).unwrap();
+        let (stop, sent) = (AtomicBool::new(false), AtomicU64::new(0));
+        let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(logging.layer()));
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    tracing::dispatcher::with_default(&dispatch, || {
+                        while !stop.load(Ordering::Relaxed) {
+                            tracing::info!(target: "worker", "record");
+                            sent.fetch_add(1, Ordering::Relaxed);
+                            // Processors are few, and the reloads are the point.
+                            thread::sleep(Duration::from_micros(100));
+                        }
+                    });
                 });
-            });
-        }
-        for turn in 0..RELOADS {
-            logging.reload(&configs[(turn % 60) as usize]).unwrap();
-        }
-        stop.store(true, Ordering::Relaxed);
+            }
+            for turn in 0..RELOADS {
+                logging.reload(&configs[(turn % 60) as usize]).unwrap();
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        assert!(sent.load(Ordering::Relaxed) > 0);
+        assert_eq!(counter.load(Ordering::Relaxed), sent.load(Ordering::Relaxed));
     });
-    assert!(sent.load(Ordering::Relaxed) > 0);
-    assert_eq!(counter.load(Ordering::Relaxed), sent.load(Ordering::Relaxed));
 }
 
 #[test]
@@ -316,12 +319,14 @@ fn t64_off_stays_off() {
 
 #[test]
 fn t70_configured_names_are_bounded() {
-    let loggers: String = (0..66_000).map(|number| format!("l{number}: {{level: INFO}}\n  ")).collect();
-    let text = format!("version: 1\nloggers:\n  {loggers}\n");
-    let logging = Logging::new();
-    let error = logging.reload(&Config::from_yaml(&text).unwrap()).unwrap_err();
-    assert!(error.to_string().contains("too many loggers"), "{:.200}", error.to_string());
-    assert_eq!(logging.loggers().names(), ["root"]);
+    apart("config::reload::t70_configured_names_are_bounded", || {
+        let loggers: String = (0..66_000).map(|number| format!("l{number}: {{level: INFO}}\n  ")).collect();
+        let text = format!("version: 1\nloggers:\n  {loggers}\n");
+        let logging = Logging::new();
+        let error = logging.reload(&Config::from_yaml(&text).unwrap()).unwrap_err();
+        assert!(error.to_string().contains("too many loggers"), "{:.200}", error.to_string());
+        assert_eq!(logging.loggers().names(), ["root"]);
+    });
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn messages_of_every_length_come_back_by_every_way() {
     let (server, port) = server();
     let mut receiver = Receiver::default();
     for way in ways() {
-        let handler = gelf(port, way).direct().unwrap();
+        let handler = gelf(port, way).build_direct().unwrap();
         for length in [1, 500, 600, 1_419, 1_420, 1_421, 5_000, 100_000] {
             let message = noise(length);
             handler.handle(&text(&message)).unwrap();
@@ -104,13 +104,13 @@ fn messages_of_every_length_come_back_by_every_way() {
 fn compression_is_what_was_asked_for_and_short_messages_are_sent_as_they_are() {
     let (server, port) = server();
     for (way, magic) in ways().into_iter().zip([&b"{\"v"[..], &[0x1f, 0x8b], &[0x78]]) {
-        let handler = gelf(port, way).direct().unwrap();
+        let handler = gelf(port, way).build_direct().unwrap();
         handler.handle(&text(&"x".repeat(1_000))).unwrap();
         assert!(next(&server).starts_with(magic));
         handler.handle(&text("x")).unwrap();
         assert!(next(&server).starts_with(b"{"));
     }
-    let handler = gelf(port, GelfChunks::new().compress_from(0)).direct().unwrap();
+    let handler = gelf(port, GelfChunks::new().compress_from(0)).build_direct().unwrap();
     handler.handle(&text("x")).unwrap();
     assert!(next(&server).starts_with(&[0x1f, 0x8b]));
 }
@@ -121,7 +121,7 @@ fn what_does_not_fit_into_128_chunks_is_shortened() {
     let (server, port) = server();
     let mut receiver = Receiver::default();
     for way in ways() {
-        let handler = gelf(port, way.chunk_bytes(500)).direct().unwrap();
+        let handler = gelf(port, way.chunk_bytes(500)).build_direct().unwrap();
         let shared = Shared::with_trap("gelf", handler, Trap::silent());
         let mut record = text("the message");
         record.set("text", noise(200_000).as_str());
@@ -142,7 +142,7 @@ fn messages_of_several_threads_do_not_mix() {
     let server = unix(&dir.path("gelf"));
     let how = GelfChunks::new().zlib().chunk_bytes(100);
     let handler = Datagram::unix(dir.path("gelf")).format(Gelf::new()).chunks(how).deadline(PATIENCE);
-    let handler = Arc::new(handler.direct().unwrap());
+    let handler = Arc::new(handler.build_direct().unwrap());
     let received = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for thread in 0..3 {
@@ -190,8 +190,8 @@ proptest! {
         let value: String = value.into_iter().collect();
         let mut record = Record::new(Severity::INFO, "a", &message);
         record.set("value", value.as_str());
-        gelf(port, ways()[way].clone().chunk_bytes(128)).direct().unwrap().handle(&record).unwrap();
-        gelf(port, GelfChunks::new()).direct().unwrap().handle(&text("the end")).unwrap();
+        gelf(port, ways()[way].clone().chunk_bytes(128)).build_direct().unwrap().handle(&record).unwrap();
+        gelf(port, GelfChunks::new()).build_direct().unwrap().handle(&text("the end")).unwrap();
         let mut datagrams = Vec::new();
         while datagrams.last().is_none_or(|last: &Vec<u8>| !last.starts_with(b"{") || read(last)["short_message"] != "the end") {
             datagrams.push(next(&server));

@@ -65,7 +65,7 @@ fn a_record_is_a_datagram_over_ipv4_ipv6_and_by_name() {
         // Not every machine has IPv6, and a name may mean either.
         let Ok(server) = UdpSocket::bind(bind) else { continue };
         server.set_read_timeout(Some(PATIENCE)).unwrap();
-        let handler = Datagram::udp(host, server.local_addr().unwrap().port()).format(Bare).direct().unwrap();
+        let handler = Datagram::udp(host, server.local_addr().unwrap().port()).format(Bare).build_direct().unwrap();
         if host == "localhost" && "localhost:1".parse::<std::net::SocketAddr>().is_err() {
             use std::net::ToSocketAddrs as _;
             if ("localhost", 1).to_socket_addrs().unwrap().next().unwrap().is_ipv6() {
@@ -84,7 +84,7 @@ fn a_record_is_a_datagram_over_ipv4_ipv6_and_by_name() {
 fn rule_18_3_a_path_is_a_unix_socket() {
     let dir = Dir::new();
     let server = unix(&dir.path("log"));
-    let handler = Datagram::unix(dir.path("log")).format(Bare).direct().unwrap();
+    let handler = Datagram::unix(dir.path("log")).format(Bare).build_direct().unwrap();
     handler.handle(&text("hello")).unwrap();
     assert_eq!(next_unix(&server), "hello");
     assert_eq!(handler.default_name(), dir.path("log").to_str().unwrap());
@@ -96,7 +96,7 @@ fn a_refused_datagram_is_counted_as_failed_and_the_next_one_is_sent() {
     let (server, port) = server();
     drop(server);
     let (trap, told) = remembering();
-    let handler = Datagram::udp("127.0.0.1", port).format(Bare).direct().unwrap();
+    let handler = Datagram::udp("127.0.0.1", port).format(Bare).build_direct().unwrap();
     let shared = Shared::with_trap("udp", handler, trap);
     shared.deliver(&text("lost"));
     assert_eq!((shared.stats().written, shared.stats().failed), (1, 0), "the system took it");
@@ -125,7 +125,7 @@ fn rule_18_2_no_back_off_a_unix_server_that_comes_late_and_is_restarted_ten_time
     let dir = Dir::new();
     let path = dir.path("log");
     let (trap, told) = remembering();
-    let shared = Shared::with_trap("unix", Datagram::unix(&path).format(Bare).direct().unwrap(), trap);
+    let shared = Shared::with_trap("unix", Datagram::unix(&path).format(Bare).build_direct().unwrap(), trap);
     shared.deliver(&text("nobody is there"));
     assert_eq!(shared.stats().failed, 1);
     assert!(told.lock().unwrap()[0].starts_with(&format!("cannot send to {}: ", path.display())));
@@ -152,7 +152,7 @@ fn rule_18_2_no_back_off_a_unix_server_that_comes_late_and_is_restarted_ten_time
 fn rule_18_2_a_udp_server_that_is_restarted_ten_times() {
     let (server, port) = server();
     drop(server);
-    let handler = Datagram::udp("127.0.0.1", port).format(Bare).direct().unwrap();
+    let handler = Datagram::udp("127.0.0.1", port).format(Bare).build_direct().unwrap();
     let shared = Shared::with_trap("udp", handler, Trap::silent());
     for round in 0..10 {
         (0..3).for_each(|_| shared.deliver(&text("between")));
@@ -173,7 +173,7 @@ fn rule_18_2_a_udp_server_that_is_restarted_ten_times() {
 fn a_server_that_is_restarted_under_load() {
     let dir = Dir::new();
     let path = dir.path("log");
-    let handler = Datagram::unix(&path).format(Bare).deadline(PATIENCE).direct().unwrap();
+    let handler = Datagram::unix(&path).format(Bare).deadline(PATIENCE).build_direct().unwrap();
     let shared = Shared::with_trap("unix", handler, Trap::silent());
     let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let senders: Vec<_> = (0..2)
@@ -219,7 +219,8 @@ fn a_server_that_is_restarted_under_load() {
 fn a_full_socket_blocks_nobody_for_long() {
     let dir = Dir::new();
     let server = unix(&dir.path("log"));
-    let handler = Datagram::unix(dir.path("log")).format(Bare).deadline(Duration::from_millis(20)).direct().unwrap();
+    let handler =
+        Datagram::unix(dir.path("log")).format(Bare).deadline(Duration::from_millis(20)).build_direct().unwrap();
     let (trap, told) = remembering();
     let shared = Shared::with_trap("unix", handler, trap);
     let big = "x".repeat(50_000);
@@ -238,7 +239,7 @@ fn a_full_socket_blocks_nobody_for_long() {
 fn a_long_record_is_shortened_and_stays_what_it_is() {
     let (server, port) = server();
     let ledger = |limit: usize, message: &str| {
-        let handler = Datagram::udp("127.0.0.1", port).limit(limit).format(Json::new()).direct().unwrap();
+        let handler = Datagram::udp("127.0.0.1", port).limit(limit).format(Json::new()).build_direct().unwrap();
         let shared = Shared::with_trap("udp", handler, Trap::silent());
         let mut record = text(message);
         record.set("number", 7);
@@ -268,7 +269,7 @@ fn a_long_record_is_shortened_and_stays_what_it_is() {
 #[test]
 fn a_long_record_is_refused_where_that_is_asked_for() {
     let (_server, port) = server();
-    let handler = Datagram::udp("127.0.0.1", port).oversize(Oversize::Refuse).format(Bare).direct().unwrap();
+    let handler = Datagram::udp("127.0.0.1", port).oversize(Oversize::Refuse).format(Bare).build_direct().unwrap();
     assert_eq!(handler.handle(&text(&"x".repeat(65_507))).unwrap(), Outcome::Written);
     let error = handler.handle(&text(&"x".repeat(65_508))).unwrap_err().to_string();
     assert!(error.contains("65508 bytes") && error.contains("at most 65507"), "{error}");
@@ -279,11 +280,11 @@ fn a_long_record_is_refused_where_that_is_asked_for() {
 fn t56_what_the_system_calls_too_long_is_shortened_too() {
     let dir = Dir::new();
     let server = unix(&dir.path("log"));
-    let handler = Datagram::unix(dir.path("log")).format(Bare).direct().unwrap();
+    let handler = Datagram::unix(dir.path("log")).format(Bare).build_direct().unwrap();
     handler.handle(&text(&"x".repeat(2_000_000))).unwrap();
     let came = next_unix(&server);
     assert!(came.len() > 20_000 && came.ends_with(" bytes cut]"), "{}", came.len());
-    let handler = Datagram::unix(dir.path("log")).format(Bare).oversize(Oversize::Refuse).direct().unwrap();
+    let handler = Datagram::unix(dir.path("log")).format(Bare).oversize(Oversize::Refuse).build_direct().unwrap();
     let error = handler.handle(&text(&"x".repeat(2_000_000))).unwrap_err().to_string();
     assert!(error.contains("2000000 bytes"), "{error}");
 }
@@ -294,7 +295,7 @@ fn a_refusal_is_heard_although_the_next_record_is_too_long() {
     let (server, port) = server();
     drop(server);
     let handler =
-        Datagram::udp("127.0.0.1", port).limit(1 << 20).oversize(Oversize::Refuse).format(Bare).direct().unwrap();
+        Datagram::udp("127.0.0.1", port).limit(1 << 20).oversize(Oversize::Refuse).format(Bare).build_direct().unwrap();
     let shared = Shared::with_trap("udp", handler, Trap::silent());
     shared.deliver(&text("lost"));
     shared.deliver(&text(&"x".repeat(100_000)));
@@ -311,7 +312,7 @@ fn what_cannot_be_is_refused_at_once() {
         (Datagram::udp("localhost", 7).limit(10), "limit"),
         (Datagram::unix(""), "path"),
     ] {
-        let error = builder.direct().unwrap_err();
+        let error = builder.build_direct().unwrap_err();
         assert!(error.is_config() && error.to_string().contains(expected), "{error}");
     }
 }
@@ -319,11 +320,12 @@ fn what_cannot_be_is_refused_at_once() {
 /// The peer is absent at start: a name that does not exist (yet).
 #[test]
 fn a_host_name_that_is_not_found_fails_records_and_does_not_make_each_of_them_wait() {
-    let handler = Datagram::udp("no-such-host.invalid", 7).deadline(Duration::from_millis(500)).direct().unwrap();
+    let handler = Datagram::udp("no-such-host.invalid", 7).deadline(Duration::from_millis(500)).build_direct().unwrap();
     let shared = Shared::with_trap("udp", handler, Trap::silent());
     (0..1_000).for_each(|_| shared.deliver(&text("x")));
     assert_eq!((shared.stats().failed, shared.stats().accepted()), (1_000, 1_000));
-    let io_kind = Datagram::udp("no-such-host.invalid", 7).direct().unwrap().handle(&text("x")).unwrap_err().io_kind();
+    let io_kind =
+        Datagram::udp("no-such-host.invalid", 7).build_direct().unwrap().handle(&text("x")).unwrap_err().io_kind();
     assert!(io_kind.is_some_and(|kind| kind != io::ErrorKind::NotConnected));
 }
 
@@ -433,7 +435,7 @@ proptest! {
         fields in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..4),
     ) {
         let (server, port) = server();
-        let handler = Datagram::udp("127.0.0.1", port).direct().unwrap();
+        let handler = Datagram::udp("127.0.0.1", port).build_direct().unwrap();
         let mut record = Record::new(Severity::INFO, &target, &message);
         for (name, value) in &fields {
             record.set(name.clone(), value.as_str());

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use tracing_strata::{Loggers, Severity};
 
 use super::alone;
+use crate::places::apart;
 
 #[test]
 fn forms_of_rust_log() {
@@ -107,11 +108,10 @@ fn piece() -> impl Strategy<Value = String> {
     prop_oneof![8 => prop::sample::select(words.to_vec()).prop_map(str::to_owned), 1 => any::<String>()]
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn hostile_directives_parse_or_are_refused_and_never_panic(pieces in prop::collection::vec(piece(), 0..12)) {
+#[test]
+fn hostile_directives_parse_or_are_refused_and_never_panic() {
+    apart("loggers::directives::hostile_directives_parse_or_are_refused_and_never_panic", || {
+        proptest!(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() }, |(pieces in prop::collection::vec(piece(), 0..12))| {
         let directives = pieces.concat();
         match Loggers::parse(&directives) {
             Ok(loggers) => {
@@ -124,13 +124,14 @@ proptest! {
                 prop_assert!(error.is_config() && text.starts_with("directive ") && !text.contains(char::is_control), "{text:?}");
             }
         }
-    }
+        });
+    });
+}
 
-    #[test]
-    fn what_is_shown_parses_to_the_same_levels(
-        root in prop_oneof![-2..12, any::<i32>()],
-        levels in prop::collection::btree_map(any::<String>(), prop_oneof![-2..12, any::<i32>()], 0..8),
-    ) {
+#[test]
+fn what_is_shown_parses_to_the_same_levels() {
+    apart("loggers::directives::what_is_shown_parses_to_the_same_levels", || {
+        proptest!(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() }, |(root in prop_oneof![-2..12, any::<i32>()], levels in prop::collection::btree_map(any::<String>(), prop_oneof![-2..12, any::<i32>()], 0..8))| {
         let loggers = Loggers::new();
         loggers.set_level("", Severity::new(root)).unwrap();
         let mut set = BTreeMap::new();
@@ -147,5 +148,6 @@ proptest! {
         prop_assert_eq!(again.level(""), loggers.level(""));
         prop_assert_eq!(again.to_string(), loggers.to_string());
         prop_assert_eq!(again.names(), loggers.names());
-    }
+        });
+    });
 }

@@ -2,6 +2,8 @@
 
 use tracing_strata::{Handler as _, Loggers, Severity, loggers::Verdict};
 
+use crate::places::apart;
+
 const ALL_NUMBERS: [i32; 12] = [i32::MIN, -1, 0, 1, 5, 10, 25, 30, 31, 50, i32::MAX - 1, i32::MAX];
 
 #[test]
@@ -179,41 +181,43 @@ fn explaining_tells_what_decided() {
 
 #[test]
 fn t70_loggers_are_bounded_in_number_and_names_in_length() {
-    let loggers = Loggers::new();
-    // With the root they are 65,536.
-    for number in 1..65_536 {
-        loggers.add(&format!("user.{number}")).unwrap();
-    }
-    let error = loggers.add("one.more").unwrap_err();
-    assert!(error.is_config() && error.to_string().contains("65536"), "{error}");
-    assert!(loggers.set_level("one.more", Severity::INFO).is_err());
-    assert!(loggers.set_propagate("one.more", false).is_err());
-    assert!(loggers.set_disabled("one.more", true).is_err());
-    assert_eq!(loggers.names().len(), 65_536);
-    loggers.set_level("user.7", Severity::INFO).unwrap();
-    assert_eq!(loggers.effective_level("user.7.cart"), Severity::INFO);
-    assert!(loggers.remove("user.8"));
-    loggers.set_level("one.more", Severity::INFO).unwrap();
+    apart("loggers::levels::t70_loggers_are_bounded_in_number_and_names_in_length", || {
+        let loggers = Loggers::new();
+        // With the root they are 65,536.
+        for number in 1..65_536 {
+            loggers.add(&format!("user.{number}")).unwrap();
+        }
+        let error = loggers.add("one.more").unwrap_err();
+        assert!(error.is_config() && error.to_string().contains("65536"), "{error}");
+        assert!(loggers.set_level("one.more", Severity::INFO).is_err());
+        assert!(loggers.set_propagate("one.more", false).is_err());
+        assert!(loggers.set_disabled("one.more", true).is_err());
+        assert_eq!(loggers.names().len(), 65_536);
+        loggers.set_level("user.7", Severity::INFO).unwrap();
+        assert_eq!(loggers.effective_level("user.7.cart"), Severity::INFO);
+        assert!(loggers.remove("user.8"));
+        loggers.set_level("one.more", Severity::INFO).unwrap();
 
-    let many: String = (0..70_000).map(|number| format!("u{number}=info,")).collect();
-    assert!(loggers.apply(&many).unwrap_err().to_string().contains("65536"));
-    assert_eq!(loggers.to_string(), "warn,one.more=info,user.7=info", "nothing was changed");
-    loggers.apply("info").unwrap();
-    assert_eq!(loggers.names(), ["root"]);
+        let many: String = (0..70_000).map(|number| format!("u{number}=info,")).collect();
+        assert!(loggers.apply(&many).unwrap_err().to_string().contains("65536"));
+        assert_eq!(loggers.to_string(), "warn,one.more=info,user.7=info", "nothing was changed");
+        loggers.apply("info").unwrap();
+        assert_eq!(loggers.names(), ["root"]);
 
-    // Loggers that stay because of something else count, too.
-    for number in 1..65_536 {
-        loggers.set_propagate(&format!("kept.{number}"), false).unwrap();
-    }
-    assert!(loggers.apply("debug,kept.1=info,more=info").unwrap_err().to_string().contains("65536"));
-    assert_eq!(loggers.to_string(), "info");
-    loggers.apply("debug,kept.1=info").unwrap();
-    loggers.copy_from(&Loggers::parse("info").unwrap());
+        // Loggers that stay because of something else count, too.
+        for number in 1..65_536 {
+            loggers.set_propagate(&format!("kept.{number}"), false).unwrap();
+        }
+        assert!(loggers.apply("debug,kept.1=info,more=info").unwrap_err().to_string().contains("65536"));
+        assert_eq!(loggers.to_string(), "info");
+        loggers.apply("debug,kept.1=info").unwrap();
+        loggers.copy_from(&Loggers::parse("info").unwrap());
 
-    let long = "x".repeat(257);
-    assert!(loggers.add(&long).unwrap_err().to_string().contains("256"));
-    assert!(loggers.apply(&format!("{long}=info")).unwrap_err().to_string().contains("256"));
-    loggers.set_level(&long[1..], Severity::DEBUG).unwrap();
-    assert_eq!(loggers.effective_level(&format!("{}::{}", &long[1..], "y".repeat(10_000))), Severity::DEBUG);
-    assert_eq!(loggers.effective_level(&long), Severity::INFO);
+        let long = "x".repeat(257);
+        assert!(loggers.add(&long).unwrap_err().to_string().contains("256"));
+        assert!(loggers.apply(&format!("{long}=info")).unwrap_err().to_string().contains("256"));
+        loggers.set_level(&long[1..], Severity::DEBUG).unwrap();
+        assert_eq!(loggers.effective_level(&format!("{}::{}", &long[1..], "y".repeat(10_000))), Severity::DEBUG);
+        assert_eq!(loggers.effective_level(&long), Severity::INFO);
+    });
 }

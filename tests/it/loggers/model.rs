@@ -8,6 +8,8 @@ use std::{
 use proptest::prelude::*;
 use tracing_strata::{Error, Handler, Loggers, Outcome, Record, Severity, Shared};
 
+use crate::places::apart;
+
 /// What Python keeps of a logger. Numbers as in Python; here a logger has a level or none.
 #[derive(Clone, Debug)]
 struct PyLogger {
@@ -175,13 +177,10 @@ fn apply(change: &Change, loggers: &Loggers, handlers: &[Shared], python: &mut P
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn random_trees_agree_with_the_model(
-        steps in prop::collection::vec((change(), name(), number()), 1..40),
-    ) {
+#[test]
+fn random_trees_agree_with_the_model() {
+    apart("loggers::model::random_trees_agree_with_the_model", || {
+        proptest!(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() }, |(steps in prop::collection::vec((change(), name(), number()), 1..40))| {
         let called = Arc::new(Mutex::new(Vec::new()));
         let handlers: Vec<Shared> =
             (0..HANDLERS).map(|id| Called(id, Arc::clone(&called)).shared(format!("h{id}"))).collect();
@@ -221,5 +220,6 @@ proptest! {
                 prop_assert_eq!(&got, if disabled { &[][..] } else { &expected[..] }, "{} in {:?}", name, &python);
             }
         }
-    }
+        });
+    });
 }

@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
-use tracing_strata::{Error, Handler, Outcome, Record, Severity, Shared, trap::Trap};
+use tracing_strata::{Error, Handler, Outcome, Queue, Record, Severity, Shared, trap::Trap};
 
 use super::{bare, eager, listen, record};
 use crate::{places::remembering, support::Memory};
@@ -112,4 +112,124 @@ fn behind_a_queue_the_fallback_takes_over_and_gives_back() {
     assert_eq!(got[1..4], ["away 0", "away 1", "away 2"]);
     let stats = ledger.stats();
     assert_eq!((stats.accepted(), stats.written, stats.rescued, stats.failed), (6, 6, 3, 0));
+}
+
+/// Each builder has it: absent at start, there, away, and back; the account says where each record went.
+#[cfg(unix)]
+#[test]
+fn every_output_over_a_unix_socket_has_a_fallback() {
+    use std::{
+        io::Read as _,
+        os::unix::net::{UnixDatagram, UnixListener},
+        path::Path,
+    };
+
+    use tracing_strata::{
+        output::{Datagram, Socket, Syslog},
+        sink::net::{Address, Framing},
+    };
+
+    use crate::places::{Bare, Dir};
+
+    /// Reads this many records; what is there is closed with the end.
+    enum End {
+        Datagrams(UnixDatagram),
+        Stream(UnixListener),
+    }
+
+    impl End {
+        fn open(path: &Path, is_stream: bool) -> Self {
+            match is_stream {
+                true => Self::Stream(UnixListener::bind(path).unwrap()),
+                false => Self::Datagrams(UnixDatagram::bind(path).unwrap()),
+            }
+        }
+
+        /// All that has been sent; then it is gone, with its socket.
+        fn close(self, path: &Path) -> String {
+            std::fs::remove_file(path).unwrap();
+            let mut bytes = vec![0; 1 << 16];
+            let mut text = Vec::new();
+            match self {
+                Self::Stream(listener) => {
+                    let mut stream = listener.accept().unwrap().0;
+                    stream.set_nonblocking(true).unwrap();
+                    // A process that another test is starting may hold a copy of the socket for a moment.
+                    stream.read_to_end(&mut text).unwrap_err();
+                    stream.shutdown(std::net::Shutdown::Both).unwrap();
+                }
+                Self::Datagrams(socket) => {
+                    socket.set_nonblocking(true).unwrap();
+                    while let Ok(length) = socket.recv(&mut bytes) {
+                        text.extend_from_slice(&bytes[..length]);
+                        text.push(b'\n');
+                    }
+                    socket.shutdown(std::net::Shutdown::Both).unwrap();
+                }
+            }
+            String::from_utf8_lossy(&text).into_owned()
+        }
+    }
+
+    type Build = fn(&Path, Memory) -> Queue;
+    let mut wires: Vec<(&str, bool, Build)> = vec![
+        ("syslog datagram", false, |path, fallback| {
+            Syslog::builder(eager(Address::UnixDatagram(path.into())).framing(Framing::None))
+                .or_else(fallback)
+                .build()
+                .unwrap()
+        }),
+        ("syslog stream", true, |path, fallback| {
+            Syslog::builder(eager(Address::UnixStream(path.into())).framing(Framing::Lines))
+                .or_else(fallback)
+                .build()
+                .unwrap()
+        }),
+        ("socket", true, |path, fallback| {
+            let to = eager(Address::UnixStream(path.into())).framing(Framing::Lines);
+            Socket::builder(to).format(Bare).or_else(fallback).build().unwrap()
+        }),
+        ("datagram", false, |path, fallback| Datagram::unix(path).format(Bare).or_else(fallback).build().unwrap()),
+    ];
+    #[cfg(target_os = "linux")]
+    wires.push(("journald", false, |path, fallback| {
+        tracing_strata::output::Journald::builder().socket(path).or_else(fallback).build().unwrap()
+    }));
+    for (wire, is_stream, build) in wires {
+        let dir = Dir::new();
+        let path = dir.path("peer");
+        let memory = Memory::default();
+        let handler = Shared::with_trap(wire, build(&path, memory.clone()), Trap::silent());
+        let say = |what: &str| {
+            (0..3).for_each(|number| handler.deliver(&record(&format!("{what} {number}"))));
+            handler.flush().unwrap();
+        };
+        say("absent");
+        for round in ["there", "back"] {
+            let peer = End::open(&path, is_stream);
+            say(round);
+            let text = peer.close(&path);
+            for number in 0..3 {
+                assert_eq!(text.matches(&format!("{round} {number}")).count(), 1, "{wire}: {text}");
+            }
+            assert!(!text.contains("absent") && !text.contains("away"), "{wire}: {text}");
+            say("away");
+        }
+        let taken = messages(&memory);
+        let own = taken.iter().filter(|text| text.starts_with("handler ")).count();
+        let rescued: Vec<_> = taken.iter().filter(|text| !text.starts_with("handler ")).collect();
+        assert_eq!(rescued.len(), 9, "{wire}: {taken:?}");
+        assert_eq!(own, 5, "{wire}: {taken:?}");
+        let stats = handler.stats();
+        let got = (stats.accepted(), stats.written, stats.rescued, stats.failed, stats.dropped);
+        assert_eq!(got, (15, 15, 9, 0, 0), "{wire}: {stats}");
+    }
+}
+
+/// What makes the fallback's handler without a queue is told.
+#[test]
+fn a_fallback_belongs_to_a_queue() {
+    use tracing_strata::output::{Datagram, Null};
+    let error = Datagram::udp("127.0.0.1", 9).or_else(Null).build_direct().unwrap_err();
+    assert!(error.to_string().contains("build_direct()?.or_else(fallback)"), "{error}");
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use tracing_strata::{
-    Format, Record, Severity,
+    Format, Record, Severity, Value,
     format::{Facility, Json, Priority, Syslog, Text, Time},
 };
 
@@ -337,4 +337,52 @@ fn times_outside_of_the_calendar_are_still_times() {
     record.set_time(UNIX_EPOCH + Duration::from_secs(1 << 40));
     parse(shown(&plain(), &record).as_bytes());
     assert!(shown(&Syslog::local().zone(Time::utc()), &record).starts_with("<14>Dec 31 23:59:59 "));
+}
+
+/// What is made of a span is kept on it from the second record on: each rendering is the same as the first of a span that
+/// nobody has seen.
+#[test]
+fn what_is_kept_of_a_span_changes_nothing() {
+    let spans: [&[(&'static str, &str)]; 6] = [
+        &[("request_id", "7f3a"), ("tenant", "blue")],
+        &[("user", "shadowed"), ("zone", "eu")],
+        &[("target", "t"), ("cut_fields", "c"), ("trace_id", "x"), ("file", "f")],
+        &[("line", "a\nb\u{1b}"), ("quoted", "\"]\\")],
+        &[("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), ("a b=]", "é")],
+        &[("", ""), ("a_name_that_is_just_33_bytes_long", "x")],
+    ];
+    let made = |fields: &[(&'static str, &str)], target: &str| {
+        let mut record = record();
+        record.set_target(target);
+        record.set("user", 7);
+        record.push_span("outer", [("zone", "us"), ("of", "outer")].into_iter().collect());
+        let fields = fields.iter().map(|(name, text)| (*name, Value::Str(text.to_string().leak())));
+        record.push_span("span", fields.collect());
+        record
+    };
+    let formats: [(&str, Box<dyn Format>); 8] = [
+        ("5424", Box::new(plain())),
+        ("lines", Box::new(plain().escape_values(true))),
+        ("source", Box::new(plain().source(true).thread(true))),
+        ("short", Box::new(plain().max_bytes(480).source(true))),
+        ("local", Box::new(Syslog::local().app("a").process_id("1"))),
+        ("text", Box::new(Text::plain())),
+        ("ids", Box::new(Text::plain().trace_ids(true))),
+        ("json", Box::new(Json::new())),
+    ];
+    for fields in spans {
+        for target in ["app", "", "a target with spaces"] {
+            let kept = made(fields, target);
+            for _ in 0..4 {
+                for (name, format) in &formats {
+                    let shown = |record: &Record| {
+                        let mut out = String::new();
+                        format.format(record, &mut out).unwrap();
+                        out
+                    };
+                    assert_eq!(shown(&kept), shown(&made(fields, target)), "{name}");
+                }
+            }
+        }
+    }
 }

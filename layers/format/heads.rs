@@ -7,7 +7,7 @@ use std::{
 
 use tracing_core::Metadata;
 
-use super::line::{Line, Piece};
+use super::line::Piece;
 use crate::{Record, Severity};
 
 /// Bounds the memory. Call sites that fall on one place with an earlier one are written part by part.
@@ -17,23 +17,19 @@ const PLACES: usize = 256;
 #[derive(Clone, Default)]
 pub(super) struct Heads(Arc<OnceLock<Box<[OnceLock<Head>]>>>);
 
-/// The beginning of a call site's records, and its names.
+/// What is the same in all of a call site's records, and its names.
 pub(super) struct Head {
     metadata: &'static Metadata<'static>,
-    /// From behind the time to the beginning of the message.
-    pub(super) text: Vec<u8>,
-    /// In the order in which the values come, `,"name":`.
+    /// The part of a line that the format has chosen.
+    pub(super) text: Piece,
+    /// In the order in which the values come, as the format writes them.
     pub(super) names: Vec<(&'static str, Piece)>,
 }
 
 impl Head {
-    /// `begin` writes the text.
-    #[cold]
-    pub(super) fn new(metadata: &'static Metadata<'static>, begin: impl FnOnce(&mut Line<'_>, Severity, &str)) -> Self {
-        let text = Piece::of(false, |line| begin(line, Severity::from(metadata.level()), metadata.target()));
+    pub(super) fn new(metadata: &'static Metadata<'static>, text: Piece, name: impl Fn(&'static str) -> Piece) -> Self {
         let names = metadata.fields().iter().map(|field| field.name()).filter(|name| *name != "message");
-        let names = names.map(|name| (name, Piece::of(false, |line| line.key(name)))).collect();
-        Self { metadata, text: text.text().to_vec(), names }
+        Self { metadata, text, names: names.map(|of| (of, name(of))).collect() }
     }
 }
 
@@ -48,7 +44,10 @@ impl Heads {
         }
         let places = self.0.get_or_init(|| (0..PLACES).map(|_| OnceLock::new()).collect());
         let address = std::ptr::from_ref(metadata).addr();
-        let head = places.get((address >> 4 ^ address >> 12) % PLACES)?.get_or_init(|| make(metadata));
+        let head = places.get((address >> 4 ^ address >> 12) % PLACES)?.get_or_init(
+            #[cold]
+            || make(metadata),
+        );
         std::ptr::eq(head.metadata, metadata).then_some(head)
     }
 }

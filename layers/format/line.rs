@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::{format::digits::Digits, text};
+use super::digits::Digits;
+use crate::text;
 
 /// Bytes of a line that are gathered; most lines fit.
 const ROOM: usize = 384;
@@ -12,7 +13,7 @@ const WIDE: usize = 32;
 /// A line in the making: bytes, of which only whole pieces of text are made, so that they are UTF-8.
 ///
 /// They are gathered in an array of a known size, which makes a short copy a few instructions long.
-pub(in crate::format) struct Line<'a> {
+pub(super) struct Line<'a> {
     bytes: [u8; ROOM],
     /// How many of the bytes are written.
     at: usize,
@@ -22,8 +23,8 @@ pub(in crate::format) struct Line<'a> {
 }
 
 /// A piece that is written again and again.
-#[derive(Clone, Debug)]
-pub(in crate::format) struct Piece {
+#[derive(Clone, Debug, Default)]
+pub(super) struct Piece {
     text: Vec<u8>,
     wide: [u8; WIDE],
 }
@@ -38,7 +39,7 @@ impl From<Vec<u8>> for Piece {
 
 impl Piece {
     /// What `write` writes.
-    pub(in crate::format) fn of(is_first: bool, write: impl FnOnce(&mut Line<'_>)) -> Self {
+    pub(super) fn of(is_first: bool, write: impl FnOnce(&mut Line<'_>)) -> Self {
         let mut text = Vec::new();
         let mut line = Line::new(&mut text, is_first);
         write(&mut line);
@@ -46,20 +47,20 @@ impl Piece {
         text.into()
     }
 
-    pub(in crate::format) fn text(&self) -> &[u8] {
+    pub(super) fn text(&self) -> &[u8] {
         &self.text
     }
 }
 
 impl<'a> Line<'a> {
     #[inline]
-    pub(in crate::format) fn new(out: &'a mut Vec<u8>, is_first: bool) -> Self {
+    pub(super) fn new(out: &'a mut Vec<u8>, is_first: bool) -> Self {
         Self { bytes: [0; ROOM], at: 0, is_first, out }
     }
 
     /// Appends all to `out`; perhaps nothing is there before.
     #[inline]
-    pub(in crate::format) fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         self.flush();
     }
 
@@ -67,6 +68,24 @@ impl<'a> Line<'a> {
     fn flush(&mut self) {
         self.out.extend_from_slice(&self.bytes[..self.at]);
         self.at = 0;
+    }
+
+    /// All that was written, and what was there before, for those who need to see it.
+    pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
+        self.flush();
+        self.out
+    }
+
+    /// How many bytes there are, with those that were there before.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.out.len() + self.at
+    }
+
+    /// The last byte.
+    #[inline]
+    pub(super) fn last(&self) -> Option<u8> {
+        self.bytes[..self.at].last().or_else(|| self.out.last()).copied()
     }
 
     /// The next `length` bytes, if there are so many.
@@ -78,10 +97,18 @@ impl<'a> Line<'a> {
     // --- text that is fine as it is
 
     #[inline(always)]
-    pub(in crate::format) fn piece(&mut self, piece: &Piece) {
+    pub(super) fn piece(&mut self, piece: &Piece) {
         let length = piece.text.len();
         if length > WIDE || !self.first_of(&piece.wide, length) {
             self.long(&piece.text);
+        }
+    }
+
+    /// A few bytes of a known number.
+    #[inline(always)]
+    pub(super) fn array<const N: usize>(&mut self, bytes: &[u8; N]) {
+        if !self.first_of(bytes, N) {
+            self.long(bytes);
         }
     }
 
@@ -95,7 +122,7 @@ impl<'a> Line<'a> {
     }
 
     #[inline(always)]
-    pub(in crate::format) fn raw(&mut self, text: &str) {
+    pub(super) fn raw(&mut self, text: &str) {
         match self.room(text.len()) {
             Some(room) => {
                 copy(room, text.as_bytes());
@@ -106,7 +133,7 @@ impl<'a> Line<'a> {
     }
 
     #[inline]
-    pub(in crate::format) fn byte(&mut self, byte: u8) {
+    pub(super) fn byte(&mut self, byte: u8) {
         if self.at == ROOM {
             self.flush();
         }
@@ -115,7 +142,7 @@ impl<'a> Line<'a> {
     }
 
     /// Longer text, made by a line before.
-    pub(in crate::format) fn text(&mut self, text: &[u8]) {
+    pub(super) fn raw_bytes(&mut self, text: &[u8]) {
         match self.room(text.len()) {
             Some(room) => {
                 room.copy_from_slice(text);
@@ -127,7 +154,7 @@ impl<'a> Line<'a> {
 
     /// What `write` makes of as many bytes, and which of them count.
     #[inline(always)]
-    pub(in crate::format) fn part(&mut self, write: impl FnOnce(&mut Digits) -> std::ops::Range<usize>) {
+    pub(super) fn part(&mut self, write: impl FnOnce(&mut Digits) -> std::ops::Range<usize>) {
         if ROOM - self.at < size_of::<Digits>() {
             self.flush();
         }
@@ -141,9 +168,9 @@ impl<'a> Line<'a> {
     }
 
     /// A string of the first `count` digits.
-    pub(in crate::format) fn hex(&mut self, digits: &[[u8; 8]], count: usize) {
+    pub(super) fn hex(&mut self, digits: &[[u8; 8]], count: usize) {
         self.byte(b'"');
-        self.text(&digits.as_flattened()[..count]);
+        self.raw_bytes(&digits.as_flattened()[..count]);
         self.byte(b'"');
     }
 
@@ -158,21 +185,37 @@ impl<'a> Line<'a> {
 
     /// Without quotes.
     #[inline(always)]
-    pub(in crate::format) fn escaped(&mut self, text: &str) {
-        if let Some(room) = self.room(text.len())
-            && copy_plain(room, text.as_bytes())
-        {
-            self.at += text.len();
-        } else {
+    pub(super) fn escaped(&mut self, text: &str) {
+        if !self.plain::<false>(text) {
             self.escape(text);
         }
     }
 
+    /// A text that can stand as it is: [`is_plain`](text::is_plain). False if it takes a closer look, or there is no room;
+    /// then nothing is written.
+    #[inline(always)]
+    pub(super) fn plain<const BRACKET: bool>(&mut self, text: &str) -> bool {
+        let Some(room) = self.room(text.len()) else { return false };
+        let is_plain = copy_plain::<BRACKET>(room, text.as_bytes());
+        self.at += if is_plain { text.len() } else { 0 };
+        is_plain
+    }
+
+    /// The same with a byte behind it.
+    #[inline(always)]
+    pub(super) fn plain_and<const BRACKET: bool>(&mut self, text: &str, byte: u8) -> bool {
+        let Some([room @ .., last]) = self.room(text.len() + 1) else { return false };
+        let is_plain = copy_plain::<BRACKET>(room, text.as_bytes());
+        *last = byte;
+        self.at += if is_plain { text.len() + 1 } else { 0 };
+        is_plain
+    }
+
     /// With quotes.
     #[inline(always)]
-    pub(in crate::format) fn string(&mut self, text: &str) {
+    pub(super) fn string(&mut self, text: &str) {
         if let Some([first, room @ .., last]) = self.room(text.len() + 2)
-            && copy_plain(room, text.as_bytes())
+            && copy_plain::<false>(room, text.as_bytes())
         {
             (*first, *last) = (b'"', b'"');
             self.at += text.len() + 2;
@@ -209,7 +252,7 @@ impl<'a> Line<'a> {
     }
 
     /// What `write` appends, in lower case as far as it is ASCII.
-    pub(in crate::format) fn lower_case(&mut self, write: impl FnOnce(&mut Self)) {
+    pub(super) fn lower_case(&mut self, write: impl FnOnce(&mut Self)) {
         self.flush();
         let start = self.out.len();
         write(self);
@@ -221,19 +264,19 @@ impl<'a> Line<'a> {
 
     /// `,"key":`, without the comma where the key is the first in its object.
     #[inline]
-    pub(in crate::format) fn key(&mut self, name: &str) {
+    pub(super) fn key(&mut self, name: &str) {
         self.comma();
         self.byte(b'"');
         self.escaped(name);
-        self.text(b"\":");
+        self.raw_bytes(b"\":");
     }
 
     /// The same as a [piece](Piece) with its comma.
     #[inline(always)]
-    pub(in crate::format) fn key_piece(&mut self, piece: &Piece) {
+    pub(super) fn key_piece(&mut self, piece: &Piece) {
         if self.is_first {
             self.is_first = false;
-            self.text(&piece.text[1..]);
+            self.raw_bytes(&piece.text[1..]);
         } else {
             self.piece(piece);
         }
@@ -241,34 +284,34 @@ impl<'a> Line<'a> {
 
     /// A key with something appended.
     #[cold]
-    pub(in crate::format) fn longer_key<'p>(&mut self, parts: impl IntoIterator<Item = &'p str>) {
+    pub(super) fn longer_key<'p>(&mut self, parts: impl IntoIterator<Item = &'p str>) {
         self.comma();
         self.byte(b'"');
         parts.into_iter().for_each(|part| self.escaped(part));
-        self.text(b"\":");
+        self.raw_bytes(b"\":");
     }
 
     /// Before a member.
     #[inline]
-    pub(in crate::format) fn comma(&mut self) {
+    pub(super) fn comma(&mut self) {
         if !std::mem::take(&mut self.is_first) {
             self.byte(b',');
         }
     }
 
     #[inline]
-    pub(in crate::format) fn is_first(&self) -> bool {
+    pub(super) fn is_first(&self) -> bool {
         self.is_first
     }
 
     /// `{`
-    pub(in crate::format) fn open(&mut self) {
+    pub(super) fn open(&mut self) {
         self.byte(b'{');
         self.is_first = true;
     }
 
     /// `}`
-    pub(in crate::format) fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.byte(b'}');
         self.is_first = false;
     }
@@ -294,18 +337,19 @@ fn copy(to: &mut [u8], from: &[u8]) {
 
 /// Copies and says whether all of it can stand as it is.
 #[inline(always)]
-fn copy_plain(to: &mut [u8], from: &[u8]) -> bool {
+fn copy_plain<const BRACKET: bool>(to: &mut [u8], from: &[u8]) -> bool {
     let found = match from.len() {
         8..=16 => copy_ends::<8>(to, from).map(|[first, last]| {
-            text::suspicious(u64::from_le_bytes(first)) | text::suspicious(u64::from_le_bytes(last))
+            text::suspicious::<BRACKET>(u64::from_le_bytes(first))
+                | text::suspicious::<BRACKET>(u64::from_le_bytes(last))
         }),
         4..8 => copy_ends::<4>(to, from).map(|[first, last]| {
             let (first, last) = (u32::from_le_bytes(first), u32::from_le_bytes(last));
-            text::suspicious(u64::from(first) | u64::from(last) << 32)
+            text::suspicious::<BRACKET>(u64::from(first) | u64::from(last) << 32)
         }),
         _ => {
             to.copy_from_slice(from);
-            return text::is_plain(from);
+            return text::is_plain::<BRACKET>(from);
         }
     };
     found == Some(0)
@@ -322,7 +366,7 @@ fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) -> Option<[[u8; N]; 2]>
 
 /// All eight lower-case digits of a number, each a byte of a word that is worked on as a whole.
 #[inline]
-pub(in crate::format) fn hex_digits(number: u32) -> [u8; 8] {
+pub(super) fn hex_digits(number: u32) -> [u8; 8] {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let mut word = u64::from(number);
     word = (word | word << 16) & 0x0000_ffff_0000_ffff;

@@ -1,0 +1,61 @@
+//! Names that were looked at before, as pieces ready to be copied.
+//!
+//! The names in `tracing`'s call sites are `'static`: where one lies tells what it says. So each is checked and escaped
+//! once per process and format, not once per record.
+
+use std::sync::OnceLock;
+
+use super::line::Piece;
+
+/// Bounds the memory; names beyond it, or that fall on one place, are checked each time.
+const PLACES: usize = 1024;
+
+/// The names as one format writes them.
+pub(super) struct Names {
+    known: [OnceLock<Known>; PLACES],
+    make: fn(&'static str) -> Piece,
+}
+
+struct Known {
+    name: &'static str,
+    piece: Piece,
+}
+
+impl Names {
+    /// `make` makes the piece of a name.
+    pub(super) const fn new(make: fn(&'static str) -> Piece) -> Self {
+        Self { known: [const { OnceLock::new() }; PLACES], make }
+    }
+
+    /// The piece of a name; `None` if another name is in its place.
+    #[inline]
+    pub(super) fn get(&'static self, name: &'static str) -> Option<&'static Piece> {
+        let address = name.as_ptr().addr();
+        // Names in a binary lie densely, one after the other.
+        let known = self.known[(address ^ address >> 10) % PLACES].get_or_init(|| self.learn(name));
+        (std::ptr::eq(known.name, name)).then_some(&known.piece)
+    }
+
+    #[cold]
+    fn learn(&self, name: &'static str) -> Known {
+        Known { name, piece: (self.make)(name) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_known_by_its_place_and_length() {
+        static TEXT: &str = "user\"name";
+        static NAMES: Names = Names::new(|name| Piece::of(false, |line| line.key(name)));
+        let (short, long) = (&TEXT[..4], TEXT);
+        let shown = |name| NAMES.get(name).map(|piece| String::from_utf8(piece.text().to_owned()).unwrap());
+        assert_eq!(shown(short).as_deref(), Some(",\"user\":"));
+        // The same address: the place is taken.
+        assert_eq!(shown(long), None);
+        assert_eq!(shown(&TEXT[4..]).as_deref(), Some(",\"\\\"name\":"));
+        assert_eq!(shown(short).as_deref(), Some(",\"user\":"));
+    }
+}
