@@ -9,7 +9,7 @@ use std::{
 use super::{Handler, Outcome, Working, next_number};
 use crate::{
     Error, Record, fork,
-    record::panic_message,
+    record::{Kept, Pooled, panic_message},
     trap::{Ledger, Post, Trap},
 };
 
@@ -49,17 +49,58 @@ impl<H: Handler> Place<H> {
         self.take(record);
     }
 
+    /// The same for one that nobody else has seen.
+    #[inline]
+    pub(super) fn deliver_new(&self, record: Pooled) {
+        match record.into_kept() {
+            Ok(record) => self.offer(record),
+            Err(record) => record.show(|record| self.deliver(record)),
+        }
+    }
+
+    /// The handler may take over the record.
+    #[inline]
+    fn offer(&self, record: Kept) {
+        let Some(_working) = self.enter() else { return };
+        self.note_marks(&record);
+        match catch_unwind(AssertUnwindSafe(|| self.handler.take_over(record))) {
+            Ok(Ok(outcome)) => self.count(outcome),
+            Ok(Err(record)) => {
+                record.show(|record| self.take_in(record));
+            }
+            Err(panic) => {
+                self.post.ledger().count_failed();
+                self.tell(&panicked("take_over", &*panic), None);
+            }
+        }
+    }
+
     /// The same, and says what became of it; `None` if it failed.
     #[inline]
     pub(super) fn take(&self, record: &Record) -> Option<Outcome> {
-        let ledger = self.post.ledger();
-        let Some(_working) = Working::enter(self.number) else {
-            ledger.count_dropped();
-            return Some(Outcome::Dropped);
-        };
-        if record.marked_values() > 0 {
-            ledger.count_marked();
+        let Some(_working) = self.enter() else { return Some(Outcome::Dropped) };
+        self.note_marks(record);
+        self.take_in(record)
+    }
+
+    #[inline]
+    fn enter(&self) -> Option<Working> {
+        let working = Working::enter(self.number);
+        if working.is_none() {
+            self.post.ledger().count_dropped();
         }
+        working
+    }
+
+    #[inline]
+    fn note_marks(&self, record: &Record) {
+        if record.marked_values() > 0 {
+            self.post.ledger().count_marked();
+        }
+    }
+
+    #[inline]
+    fn take_in(&self, record: &Record) -> Option<Outcome> {
         let outcome = match catch_unwind(AssertUnwindSafe(|| self.handler.handle(record))) {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => {
@@ -71,13 +112,19 @@ impl<H: Handler> Place<H> {
                 return None;
             }
         };
+        self.count(outcome);
+        Some(outcome)
+    }
+
+    #[inline]
+    fn count(&self, outcome: Outcome) {
+        let ledger = self.post.ledger();
         match outcome {
             Outcome::Written => ledger.count_written(),
             Outcome::Filtered => ledger.count_filtered(),
             Outcome::Dropped => ledger.count_dropped(),
             Outcome::Queued => {}
         }
-        Some(outcome)
     }
 
     #[cold]

@@ -73,7 +73,7 @@ use std::{
 use self::core::Core;
 pub use self::{builder::QueueBuilder, guard::QueueGuard, health::Health, lost::Lost, overflow::Overflow};
 use super::{Handler, Outcome, panicked};
-use crate::{Error, Record, Severity, trap::Ledger};
+use crate::{Error, Record, Severity, record::Kept, trap::Ledger};
 
 /// A handler, or several, behind a bounded queue: the caller captures the record and goes on; formatting and writing
 /// happen on a listener thread.
@@ -128,6 +128,11 @@ impl Queue {
 impl Handler for Queue {
     #[inline]
     fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        Ok(self.core.put(record.keep()))
+    }
+
+    #[inline]
+    fn take_over(&self, record: Kept) -> Result<Outcome, Kept> {
         Ok(self.core.put(record))
     }
 
