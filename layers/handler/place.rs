@@ -176,7 +176,7 @@ impl<H: Handler> Drop for Place<H> {
 }
 
 /// Gives a handler a record that nobody gave to the wrapper in front of it, and keeps the account.
-pub(super) fn deliver_more(handler: &dyn Handler, ledger: Option<&Arc<Ledger>>, record: &Record) {
+pub(crate) fn deliver_more(handler: &dyn Handler, ledger: Option<&Arc<Ledger>>, record: &Record) {
     if let Some(ledger) = ledger {
         ledger.expect_more();
     }

@@ -5,6 +5,6 @@ mod configuration;
 mod delivery;
 mod mapping;
 mod providers;
-mod receiver;
+pub(crate) mod receiver;
 mod runtimes;
 mod spans;
