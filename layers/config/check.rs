@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use super::{
     build::quoted_key,
     document::Config,
-    keywords,
+    filters, keywords,
     node::{At, Data, Map, Node},
     problem::Problem,
     registry::Registry,
@@ -171,7 +171,9 @@ fn unused(
 ) {
     let refers = |node: &Node, wanted: &str| {
         let keys = ["target", "handlers"];
-        registry.find_handler(class(node)).is_some() && keys.iter().any(|key| names(node.get(key)).contains(&wanted))
+        let falls_back = names(node.get("strata").and_then(|ours| ours.get("or_else"))).contains(&wanted);
+        let names_it = || keys.iter().any(|key| names(node.get(key)).contains(&wanted));
+        falls_back || (registry.find_handler(class(node)).is_some() && names_it())
     };
     for (name, node) in handlers {
         let hangs = loggers.iter().any(|logger| logger.handlers.contains(name));
@@ -185,17 +187,20 @@ fn unused(
         }
     }
     for (name, node) in entries(root, "filters") {
-        let mut users = handlers
+        let users = handlers
             .iter()
             .map(|(_, node)| *node)
             .chain(entries(root, "loggers").map(|(_, node)| node))
             .chain(root.get("root"));
-        if !users.any(|user| names(user.get("filters")).contains(&name)) {
-            found.push(Problem::new(
-                format!("filters.{}", quoted_key(name)),
-                node.at,
-                "no handler and no logger uses it",
-            ));
+        let asks = |user: &&Node| names(user.get("filters")).contains(&name);
+        let asking = users.filter(asks).count();
+        let path = format!("filters.{}", quoted_key(name));
+        let picks = handlers.iter().any(|(_, handler)| names(handler.get("pick")).contains(&name));
+        if asking == 0 && !picks {
+            found.push(Problem::new(path, node.at, "no handler and no logger uses it"));
+        } else if asking > 1 && filters::counts(class(node)) {
+            let message = "it counts for all that ask it, and more than one does: declare one for each";
+            found.push(Problem::new(path, node.at, message));
         }
     }
 }

@@ -25,7 +25,7 @@ use std::{
     },
 };
 
-pub(crate) use self::place::panicked;
+pub(crate) use self::place::{deliver_more, panicked};
 #[cfg(feature = "otlp")]
 pub(crate) use self::spans::{SpanKeeper, held};
 pub use self::{

@@ -278,6 +278,20 @@ impl Otlp {
         Ok((layer, guard))
     }
 
+    /// Logs alone, as a handler that needs no guard: dropping it sends what waits, within [`drain`](Self::drain). None
+    /// where a variable has switched logs off.
+    #[cfg(feature = "config")]
+    pub(crate) fn own_logs(self) -> Result<Option<OtlpLogs>, Error> {
+        let is_disabled = self.vars.get("OTEL_SDK_DISABLED", env::boolean)?.unwrap_or(false);
+        let logs = self.logs.or(self.vars.get("OTEL_LOGS_EXPORTER", exporter)?).unwrap_or(true);
+        if !logs || is_disabled {
+            return Ok(None);
+        }
+        let resource = Arc::new(self.resource()?);
+        let pipe = self.log_pipe(Settings::new(Signal::Logs, &self.chosen, &self.vars)?, &resource)?;
+        Ok(Some(OtlpLogs::new(pipe, self.drain.unwrap_or(DRAIN)).owning()))
+    }
+
     fn log_pipe(&self, settings: Settings, resource: &Arc<Resource>) -> Result<Pipe<Kept>, Error> {
         let (resource, context) = (Arc::clone(resource), self.context.clone());
         let limits = AttributeLimits::new("LOGRECORD_", &self.chosen, &self.vars)?;

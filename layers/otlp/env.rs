@@ -29,7 +29,8 @@ impl Vars {
     ) -> Result<Option<T>, Error> {
         let Some(text) = self.text(name) else { return Ok(None) };
         let parsed = parse(text).map(Some);
-        parsed.map_err(|expected| Error::config(format_args!("{name}: expected {expected}, got {:?}", shown(text))))
+        let shown = if name.ends_with("HEADERS") { without_values(text) } else { shown(text).to_owned() };
+        parsed.map_err(|expected| Error::config(format_args!("{name}: expected {expected}, got {shown:?}")))
     }
 
     /// The variable of the signal, else the general one.
@@ -64,6 +65,12 @@ impl FromIterator<(String, String)> for Vars {
 /// Headers may hold secrets: of a long value only the beginning is told.
 fn shown(text: &str) -> &str {
     &text[..text.floor_char_boundary(60)]
+}
+
+/// Headers are keys and tokens.
+fn without_values(pairs: &str) -> String {
+    let name = |pair: &str| pair.split_once('=').map_or("…".to_owned(), |(name, _)| format!("{}=…", shown(name)));
+    shown(&pairs.split(',').map(name).collect::<Vec<_>>().join(",")).to_owned()
 }
 
 pub(super) fn boolean(text: &str) -> Result<bool, &'static str> {

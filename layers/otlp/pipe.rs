@@ -100,6 +100,10 @@ impl<T: Send + 'static> Pipe<T> {
         self.shared.ledger.set(Arc::clone(ledger)).unwrap_or_default();
     }
 
+    pub(super) fn ledger(&self) -> Option<&Arc<Ledger>> {
+        self.shared.ledger.get()
+    }
+
     /// False if there is no room, or nothing is taken any more; then it is the caller's to count.
     #[inline]
     pub(super) fn put(&self, item: T, bytes: usize) -> bool {

@@ -3,7 +3,9 @@
 mod command_line;
 mod encodings;
 mod errors;
+mod every;
 mod files;
+mod foreign;
 mod random;
 mod reload;
 mod sources;

@@ -5,7 +5,7 @@ mod faults;
 mod or_else;
 mod python;
 #[cfg(feature = "tls")]
-mod tls;
+pub(crate) mod tls;
 
 use std::{
     io::Read as _,

@@ -7,6 +7,6 @@ mod delivery;
 mod forks;
 mod mapping;
 mod providers;
-mod receiver;
+pub(crate) mod receiver;
 mod runtimes;
 mod spans;
