@@ -22,12 +22,20 @@ if [ ! -x "$bench" ]; then
     exit 1
 fi
 
+# What ids cost on a JSON line.
+of_otlp=$(cargo bench --no-run --bench otlp --message-format=json \
+    | sed -n 's/.*"name":"otlp".*"executable":"\([^"]*\)".*/\1/p')
+
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
 # total CASE PEER EVENTS
 total() {
-    valgrind --tool=callgrind --callgrind-out-file="$folder/out" "$bench" --child "$1" "$2" "$3" 0 \
+    case $1 in
+        ids) set -- "$of_otlp" --count "$2" "$3" ;;
+        *) set -- "$bench" --child "$1" "$2" "$3" 0 ;;
+    esac
+    valgrind --tool=callgrind --callgrind-out-file="$folder/out" "$@" \
         >"$folder/told" 2>&1 || { cat "$folder/told" >&2; exit 1; }
     sed -n 's/^summary: \([0-9]*\).*/\1/p;s/^totals: \([0-9]*\).*/\1/p' "$folder/out" | head -n 1
 }
@@ -62,5 +70,6 @@ wanted W2 && row W2 "$events" 4300 strata capture json json-subscriber slog-json
 wanted W3 && row W3-level $((events * 160)) 6 strata json slog-json
 wanted W3 && row W3-name $((events * 160)) 14 strata json
 wanted W4 && row W4 "$events" "" strata json registry
+wanted ids && row ids "$events" "" json-ids json-plain
 wanted second && row second "$events" "" strata strata-tee strata-layers json-layers
 exit 0

@@ -40,7 +40,7 @@ use opentelemetry_sdk::{
     logs::{BatchConfigBuilder as LogConfig, BatchLogProcessor, LogBatch, LogExporter, SdkLoggerProvider},
     trace::{BatchConfigBuilder as SpanConfig, BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter},
 };
-use tracing::{info, info_span};
+use tracing::{info, info_span, span::EnteredSpan};
 use tracing_strata::{
     format::Json,
     otlp::{Otlp, OtlpGuard, ProviderLogs},
@@ -97,6 +97,12 @@ fn main() -> ExitCode {
         child(name, rounds.parse().unwrap());
         return ExitCode::SUCCESS;
     }
+    if let [first, name, events] = &args[..]
+        && first == "--count"
+    {
+        count(name, events.parse().unwrap());
+        return ExitCode::SUCCESS;
+    }
     let (times, rounds) = if args.iter().any(|arg| arg == "--quick") { (1, 3) } else { (5, 41) };
     println!("{}\n", clock::here_and_now());
     println!("| case | logger | ns | × the last | allocations | bar |\n|---|---|--:|--:|--:|---|");
@@ -149,18 +155,33 @@ fn measure(name: &str, rounds: u32) -> Option<(f64, f64)> {
 
 // --- one logger, in a process of its own
 
-fn child(name: &str, rounds: u32) {
-    let flush = install(name);
-    let make: fn(u64) = match name.split('-').next() {
+/// For `benches/instructions.sh`: untimed.
+fn count(name: &str, events: u64) {
+    let _flush = install(name);
+    let _spans = around(name);
+    (0..events).for_each(work(name));
+}
+
+fn work(name: &str) -> fn(u64) {
+    match name.split('-').next() {
         Some("span") => span,
         _ => record,
-    };
-    let _spans = name.starts_with("json").then(|| {
-        [
-            info_span!("request", id = 7, route = "/orders").entered(),
-            info_span!("query", table = "orders", part = 2).entered(),
-        ]
-    });
+    }
+}
+
+fn around(name: &str) -> Option<[EnteredSpan; 2]> {
+    name.starts_with("json").then(|| {
+        let request = info_span!("request", id = 7, route = "/orders").entered();
+        let query = info_span!("query", table = "orders", part = 2).entered();
+        // Dropped in order: the inner one first.
+        [query, request]
+    })
+}
+
+fn child(name: &str, rounds: u32) {
+    let flush = install(name);
+    let make = work(name);
+    let _spans = around(name);
     let mut samples = Vec::new();
     for round in 0..rounds + 2 {
         let (began, before) = (clock::thread_time(), alloc::allocations());

@@ -19,13 +19,13 @@ static PROCESS: AtomicU32 = AtomicU32::new(0);
 static IS_WATCHED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    /// When this thread looked last, in nanoseconds.
-    static LOOKED: Cell<u64> = const { Cell::new(0) };
+    /// When this thread looked last.
+    static LOOKED: Cell<SystemTime> = const { Cell::new(UNIX_EPOCH) };
 }
 
-/// A fork takes longer than this, in nanoseconds: a thread whose last event is as young has not been in one meanwhile.
+/// A fork takes longer than this: a thread whose last event is as young has not been in one meanwhile.
 /// (Copying the tables of a small process takes some ten times as long; asking for the process's id, a tenth.)
-const BRIEF: u64 = 5_000;
+const BRIEF: Duration = Duration::from_micros(5);
 
 /// From now on forks are looked for: something holds records back.
 pub(crate) fn watch() {
@@ -47,12 +47,12 @@ pub(crate) fn look(now: Option<SystemTime>) {
     }
 }
 
+#[inline]
 fn look_closer(now: Option<SystemTime>) {
-    let now = now.and_then(|now| now.duration_since(UNIX_EPOCH).ok());
-    let now = now.map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or_default());
-    let last = LOOKED.try_with(|looked| looked.replace(now)).unwrap_or_default();
+    let now = now.unwrap_or(UNIX_EPOCH);
+    let last = LOOKED.try_with(|looked| looked.replace(now)).unwrap_or(UNIX_EPOCH);
     // A clock that was set back is no reason not to look.
-    if now == 0 || last == 0 || now.wrapping_sub(last) >= BRIEF {
+    if !now.duration_since(last).is_ok_and(|since| since < BRIEF) || now == UNIX_EPOCH {
         check();
     }
 }

@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
-    build::quoted_key,
+    build::{quoted_key, with_names},
     document::Config,
-    keywords,
+    filters, keywords,
     node::{At, Data, Map, Node},
     problem::Problem,
-    registry::Registry,
+    registry::{HandlerMaker, Registry},
 };
 use crate::{Severity, loggers::is_below};
 
@@ -23,7 +23,9 @@ struct Logger<'c> {
 
 pub(super) fn warnings(config: &Config, registry: &Registry) -> Vec<Problem> {
     let root = &config.root;
-    let handlers: Vec<(&str, &Node)> = entries(root, "handlers").collect();
+    let declared: Vec<(&str, Node)> =
+        entries(root, "handlers").map(|(name, node)| (name, named(node, registry))).collect();
+    let handlers: Vec<(&str, &Node)> = declared.iter().map(|(name, node)| (*name, node)).collect();
     let loggers = loggers(root);
     let mut found = Vec::new();
     files(&handlers, &mut found);
@@ -33,6 +35,17 @@ pub(super) fn warnings(config: &Config, registry: &Registry) -> Vec<Problem> {
     secrets(root, "", &mut found);
     found.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
     found
+}
+
+/// A handler of an INI file, its `args` by their names.
+fn named(node: &Node, registry: &Registry) -> Node {
+    let named = || {
+        let map = node.as_map().filter(|map| map.get("args").is_some())?;
+        let HandlerMaker::Class(class) = registry.find_handler(class(node))? else { return None };
+        // What is wrong with them was told when the handlers were made.
+        with_names(map, class.keys, "", &mut Vec::new())
+    };
+    named().map_or_else(|| node.clone(), |map| Node { data: Data::Map(map), at: node.at })
 }
 
 fn entries<'c>(root: &'c Node, section: &str) -> impl Iterator<Item = (&'c str, &'c Node)> + use<'c> {
@@ -171,7 +184,9 @@ fn unused(
 ) {
     let refers = |node: &Node, wanted: &str| {
         let keys = ["target", "handlers"];
-        registry.find_handler(class(node)).is_some() && keys.iter().any(|key| names(node.get(key)).contains(&wanted))
+        let falls_back = names(node.get("strata").and_then(|ours| ours.get("or_else"))).contains(&wanted);
+        let names_it = || keys.iter().any(|key| names(node.get(key)).contains(&wanted));
+        falls_back || (registry.find_handler(class(node)).is_some() && names_it())
     };
     for (name, node) in handlers {
         let hangs = loggers.iter().any(|logger| logger.handlers.contains(name));
@@ -185,17 +200,20 @@ fn unused(
         }
     }
     for (name, node) in entries(root, "filters") {
-        let mut users = handlers
+        let users = handlers
             .iter()
             .map(|(_, node)| *node)
             .chain(entries(root, "loggers").map(|(_, node)| node))
             .chain(root.get("root"));
-        if !users.any(|user| names(user.get("filters")).contains(&name)) {
-            found.push(Problem::new(
-                format!("filters.{}", quoted_key(name)),
-                node.at,
-                "no handler and no logger uses it",
-            ));
+        let asks = |user: &&Node| names(user.get("filters")).contains(&name);
+        let asking = users.filter(asks).count();
+        let path = format!("filters.{}", quoted_key(name));
+        let picks = handlers.iter().any(|(_, handler)| names(handler.get("pick")).contains(&name));
+        if asking == 0 && !picks {
+            found.push(Problem::new(path, node.at, "no handler and no logger uses it"));
+        } else if asking > 1 && filters::counts(class(node)) {
+            let message = "it counts for all that ask it, and more than one does: declare one for each";
+            found.push(Problem::new(path, node.at, message));
         }
     }
 }

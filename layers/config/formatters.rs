@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::{
-    keywords::Keywords,
+    keywords::{Keywords, Switch},
     node::{Map, Node},
     problem::Problem,
     registry::Registry,
 };
 use crate::{
     Error, Format, Record,
-    format::{Json, Style, Template, Text, Time},
+    format::{Color, Gelf, Json, Key, Style, Template, Text, Time},
     text::python_repr,
 };
 
@@ -19,7 +19,6 @@ use crate::{
 pub(super) enum Formatter {
     Template(Template),
     Text(Text),
-    Json(Arc<dyn Format>),
     Own(Arc<dyn Format>),
 }
 
@@ -33,7 +32,7 @@ impl Formatter {
                 text.adapt(terminal);
                 Arc::new(text)
             }
-            Self::Json(format) | Self::Own(format) => Arc::clone(format),
+            Self::Own(format) => Arc::clone(format),
         }
     }
 
@@ -101,7 +100,7 @@ pub(super) fn make(path: &str, node: &Node, registry: &Registry, as_python: bool
             }
         }
         _ if TEMPLATES.contains(&name) => template(path, node, map, registry, as_python, key == "()"),
-        "text" | "json" => {
+        "text" | "json" | "gelf" => {
             let keywords = keywords();
             let formatter = own(name, &keywords);
             let problems = keywords.finish(&[], &["()", "class"]);
@@ -112,7 +111,7 @@ pub(super) fn make(path: &str, node: &Node, registry: &Registry, as_python: bool
 }
 
 fn unknown(path: &str, key: &str, class: &Node, name: &str, registry: &Registry) -> Vec<Problem> {
-    let known = registry.formatter_names().chain(TEMPLATES.iter().copied()).chain(["text", "json"]);
+    let known = registry.formatter_names().chain(TEMPLATES.iter().copied()).chain(["text", "json", "gelf"]);
     let problem = Problem::new(format!("{path}.{key}"), class.at, format!("no formatter is registered as {name:?}"));
     vec![problem.python(cannot_resolve(name)).nearest(name, known)]
 }
@@ -124,56 +123,122 @@ pub(super) fn cannot_resolve(name: &str) -> String {
     format!("Cannot resolve {}: No module named {}", python_repr(name), python_repr(module))
 }
 
+/// `text`, `json` and `gelf`.
 fn own(name: &str, keywords: &Keywords<'_>) -> Formatter {
-    let time =
-        match keywords.text("time").as_deref() {
-            None => None,
-            Some("utc") => Some(Time::utc()),
-            Some("local") => Some(Time::local()),
-            Some("none") => Some(Time::none()),
-            Some("unix_seconds") => Some(Time::unix_seconds()),
-            Some("unix_millis") => Some(Time::unix_millis()),
-            Some(zone) => match Time::zone(zone) {
-                Ok(time) => Some(time),
-                Err(error) => {
-                    keywords.note(keywords.wrong(
-                        "time",
-                        format!("expected utc, local, none, unix_seconds, unix_millis or a zone: {error}"),
-                    ));
-                    None
-                }
-            },
-        };
-    if name == "json" {
-        let mut json = Json::new();
-        if let Some(time) = time {
-            json = json.time(time);
-        }
-        return Formatter::Json(Arc::new(json));
+    match name {
+        "json" => Formatter::Own(Arc::new(json(keywords))),
+        "gelf" => Formatter::Own(Arc::new(gelf(keywords))),
+        _ => Formatter::Text(text(keywords)),
     }
-    let mut text = Text::new();
-    if let Some(time) = time {
-        text = text.time(time);
-    }
-    for (key, set) in TEXT_SWITCHES {
-        if let Some(on) = keywords.truth(key) {
-            text = set(text, on);
-        }
-    }
-    if keywords.truth("color") == Some(false) {
-        text = text.color(crate::format::Color::Never);
-    }
-    Formatter::Text(text)
 }
 
-type Switch = fn(Text, bool) -> Text;
+fn time(keywords: &Keywords<'_>) -> Option<Time> {
+    Some(match &*keywords.text("time")? {
+        "utc" => Time::utc(),
+        "local" => Time::local(),
+        "none" => Time::none(),
+        "time_of_day" => Time::time_of_day(),
+        "unix_seconds" => Time::unix_seconds(),
+        "unix_millis" => Time::unix_millis(),
+        "unix_nanos" => Time::unix_nanos(),
+        zone => match Time::zone(zone) {
+            Ok(time) => time,
+            Err(error) => {
+                let words = "utc, local, none, time_of_day, unix_seconds, unix_millis, unix_nanos or a zone";
+                keywords.note(keywords.wrong("time", format!("expected {words}: {error}")));
+                return None;
+            }
+        },
+    })
+}
 
-const TEXT_SWITCHES: &[(&str, Switch)] = &[
+fn json(keywords: &Keywords<'_>) -> Json {
+    let shapes = [("flat", Json::new()), ("tracing_subscriber", Json::tracing_subscriber())];
+    let mut json = keywords.choice("shape", &shapes).unwrap_or_default();
+    if let Some(time) = time(keywords) {
+        json = json.time(time);
+    }
+    let keys: Vec<_> = Key::ALL.iter().map(|key| (key.default_name(), *key)).collect();
+    let names = keywords.inside("rename", |renamed| {
+        let named = keys.iter().filter_map(|(name, key)| Some((*key, renamed.text(name)?)));
+        named.collect::<Vec<_>>()
+    });
+    for (key, name) in names.unwrap_or_default() {
+        json = json.rename(key, name);
+    }
+    for name in keywords.texts("omit").unwrap_or_default() {
+        match keys.iter().find(|(known, _)| *known == name) {
+            Some((_, key)) => json = json.omit(*key),
+            None => {
+                let problem = keywords.wrong("omit", format!("there is no member {name:?}"));
+                keywords.note(problem.nearest(&name, keys.iter().map(|(known, _)| *known)));
+            }
+        }
+    }
+    if let Some(name) = keywords.text("nest_fields") {
+        json = json.nest_fields(name);
+    }
+    if let Some(name) = keywords.text("nest_context") {
+        json = json.nest_context(name);
+    }
+    for (name, value) in keywords.fields("fields").unwrap_or_default().iter() {
+        json = json.field(name.to_owned(), value);
+    }
+    keywords.switched(json, JSON_SWITCHES)
+}
+
+const JSON_SWITCHES: &[Switch<Json>] = &[
+    ("span_list", Json::span_list),
+    ("current_span", Json::current_span),
+    ("source", Json::source),
+    ("thread", Json::thread),
+    ("process", Json::process),
+    ("level_number", Json::level_number),
+    ("event_name", Json::event_name),
+    ("lower_case_levels", Json::lower_case_levels),
+];
+
+fn gelf(keywords: &Keywords<'_>) -> Gelf {
+    let mut gelf = Gelf::new();
+    if let Some(host) = keywords.text("host") {
+        gelf = gelf.host(host);
+    }
+    for (name, value) in keywords.fields("fields").unwrap_or_default().iter() {
+        gelf = gelf.field(name.to_owned(), value);
+    }
+    if let Some(on) = keywords.truth("source") {
+        gelf = gelf.source(on);
+    }
+    if let Some(on) = keywords.truth("thread") {
+        gelf = gelf.thread(on);
+    }
+    gelf
+}
+
+fn text(keywords: &Keywords<'_>) -> Text {
+    let mut text = Text::new();
+    if let Some(time) = time(keywords) {
+        text = text.time(time);
+    }
+    text = keywords.switched(text, TEXT_SWITCHES);
+    let color = match keywords.node("color").map(Node::as_bool) {
+        Some(Some(on)) => Some(if on { Color::Auto } else { Color::Never }),
+        _ => keywords.choice("color", &[("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)]),
+    };
+    match color {
+        Some(color) => text.color(color),
+        None => text,
+    }
+}
+
+const TEXT_SWITCHES: &[Switch<Text>] = &[
+    ("level", Text::level),
     ("target", Text::target),
     ("source", Text::source),
     ("thread", Text::thread),
     ("spans", Text::spans),
     ("globals", Text::globals),
+    ("trace_ids", Text::trace_ids),
     ("multi_line", Text::multi_line),
 ];
 

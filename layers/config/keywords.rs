@@ -1,6 +1,6 @@
 //! The arguments of a class or factory, by name.
 
-use std::{any::Any, cell::RefCell, collections::BTreeSet, sync::Arc};
+use std::{any::Any, cell::RefCell, collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     node::{At, Data, Map, Node},
@@ -24,6 +24,9 @@ pub struct Keywords<'c> {
     asked: RefCell<BTreeSet<String>>,
     problems: RefCell<Vec<Problem>>,
 }
+
+/// Something that is on or off, by its name.
+pub(super) type Switch<T> = (&'static str, fn(T, bool) -> T);
 
 impl<'c> Keywords<'c> {
     pub(super) fn new(
@@ -49,6 +52,11 @@ impl<'c> Keywords<'c> {
     /// Where they stand, as in `handlers.file`.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// What is there, in the order of the source.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.map.iter().map(|(key, _)| &*key.text)
     }
 
     /// Whether an argument is there, and not `null`.
@@ -144,10 +152,65 @@ impl<'c> Keywords<'c> {
         }
     }
 
+    /// A time in seconds, 0 or more.
+    pub fn seconds(&self, name: &str) -> Option<Duration> {
+        let seconds = self.number(name)?;
+        match Duration::try_from_secs_f64(seconds) {
+            Ok(time) => Some(time),
+            Err(_) => self.expected(name, self.node(name)?, "seconds, 0 or more"),
+        }
+    }
+
+    /// How many, or how many bytes; what this machine cannot count is as many as it can.
+    pub(super) fn size(&self, name: &str) -> Option<usize> {
+        self.count(name).map(|size| usize::try_from(size).unwrap_or(usize::MAX))
+    }
+
+    /// One of several words, for what it stands for.
+    pub fn choice<T: Clone>(&self, name: &str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text(name)?;
+        if let Some((_, meant)) = choices.iter().find(|(word, _)| *word == text) {
+            return Some(meant.clone());
+        }
+        let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+        let problem = self.wrong(name, format!("expected {}, got {text:?}", one_of(&words)));
+        self.note(problem.nearest(&text, words));
+        None
+    }
+
+    /// Puts switches into the positions that are given.
+    pub(super) fn switched<T>(&self, mut made: T, switches: &[Switch<T>]) -> T {
+        for (name, set) in switches {
+            if let Some(on) = self.truth(name) {
+                made = set(made, on);
+            }
+        }
+        made
+    }
+
+    /// A mapping of arguments, each looked at by name.
+    pub fn inside<R>(&self, name: &str, read: impl FnOnce(&Keywords<'_>) -> R) -> Option<R> {
+        let node = self.node(name)?;
+        let Some(map) = node.as_map() else { return self.expected(name, node, "a mapping") };
+        let path = format!("{}.{name}", self.path);
+        let inner = Keywords::new(path, node.at, name, map, self.registry, self.exact_levels);
+        let result = read(&inner);
+        self.problems.borrow_mut().extend(inner.finish(&[], &[]));
+        Some(result)
+    }
+
+    /// A mapping of texts.
+    pub(super) fn pairs(&self, name: &str) -> Option<Vec<(String, String)>> {
+        self.inside(name, |inner| {
+            let keys = inner.map.iter().map(|(key, _)| key.text.clone());
+            keys.filter_map(|key| Some((key.clone(), inner.text(&key)?))).collect()
+        })
+    }
+
     /// A level: a name or a number.
     pub fn level(&self, name: &str) -> Option<Severity> {
         let node = self.node(name)?;
-        match level(node, self.exact_levels) {
+        match level_in(self.registry, node, self.exact_levels) {
             Ok(level) => Some(level),
             Err(mut problem) => {
                 problem.path = format!("{}.{name}", self.path);
@@ -255,6 +318,24 @@ impl<'c> Keywords<'c> {
             problems.push(problem.python(python).nearest(&key.text, all));
         }
         problems
+    }
+}
+
+/// `a, b or c`
+fn one_of(words: &[&str]) -> String {
+    match words.split_last() {
+        None => String::new(),
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+    }
+}
+
+/// The same where it may be an object of the registry: `ext://logging.ERROR`.
+pub(super) fn level_in(registry: &Registry, node: &Node, exact: bool) -> Result<Severity, Problem> {
+    let object = node.as_str().and_then(|text| registry.find_object(text.strip_prefix("ext://")?));
+    match object.and_then(|Object(object)| i32::try_from(*object.downcast_ref::<i64>()?).ok()) {
+        Some(number) => Ok(Severity::new(number)),
+        None => level(node, exact),
     }
 }
 

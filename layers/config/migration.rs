@@ -6,6 +6,7 @@ use super::{
     Setup,
     build::quoted_key,
     document::Config,
+    filters,
     node::{Data, Map, Node},
     registry::HandlerMaker,
 };
@@ -136,7 +137,7 @@ pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
     for (name, node) in entries("formatters") {
         let path = format!("formatters.{}", quoted_key(&name));
         let class = node.get("()").or_else(|| node.get("class")).and_then(Node::as_str).unwrap_or("logging.Formatter");
-        let known = matches!(class, "logging.Formatter" | "Formatter" | "template" | "text" | "json");
+        let known = matches!(class, "logging.Formatter" | "Formatter" | "template" | "text" | "json" | "gelf");
         if !known && !setup.registry.has_formatter(class) {
             let note = format!(
                 "nothing is registered as {class:?}: implement `Format`, and add it with `Registry::formatter`"
@@ -151,9 +152,8 @@ pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
     }
     for (name, node) in entries("filters") {
         let path = format!("filters.{}", quoted_key(&name));
-        let class = node.get("()").and_then(Node::as_str).unwrap_or("logging.Filter");
-        let known =
-            matches!(class, "logging.Filter" | "Filter") || setup.registry.filter_names().any(|name| name == class);
+        let class = node.get("()").or_else(|| node.get("class")).and_then(Node::as_str).unwrap_or("logging.Filter");
+        let known = filters::is_own(class) || setup.registry.filter_names().any(|name| name == class);
         if known {
             report.add(path, node, Verdict::Taken, Vec::new());
         } else {

@@ -34,16 +34,7 @@
 //! # The schema
 //! Version 1 of [Python's](https://docs.python.org/3/library/logging.config.html#logging-config-dictschema): `version`,
 //! `formatters`, `filters`, `handlers`, `loggers`, `root`, `incremental`, `disable_existing_loggers`; `()` and `class`, `.`,
-//! `ext://` and `cfg://`. Handlers take their keys as Python spells them. What is ours beyond Python's has one place, the
-//! key `strata` of a handler:
-//!
-//! | `strata:` | for | meaning |
-//! |---|---|---|
-//! | `queue: {capacity, max_bytes, overflow, protect, drain}` | every handler | a [`Queue`](crate::Queue) in front; `overflow` is `block`, `drop_newest` or `drop_oldest`, `drain` in seconds; `queue: true` with the defaults |
-//! | `create_dirs`, `permissions`, `buffer`, `flush_on` | files | as [`LogFileBuilder`](crate::output::LogFileBuilder) has them |
-//! | `max_age_days`, `max_total_bytes`, `compression`, `latest`, `sharing`, `grid`, `zone` | rotating files | as [`RotatingFileBuilder`](crate::output::RotatingFileBuilder) has them |
-//! | `form`, `direct` | `SysLogHandler` | `python` (the default), `rfc5424`, `rfc3164`; `direct: true` is without a queue |
-//! | `format: json` | `SocketHandler`, `DatagramHandler` | the handler's formatter is used, and records are lines (or datagrams) of text in place of pickles |
+//! `ext://` and `cfg://`. Handlers take their keys as Python spells them. Times are in seconds, sizes in bytes.
 //!
 //! | `class` | short | is |
 //! |---|---|---|
@@ -55,13 +46,68 @@
 //! | `logging.handlers.SysLogHandler` | `syslog` | [`Syslog`](crate::output::Syslog) |
 //! | `logging.handlers.SocketHandler` | `socket` | [`Connection`](crate::sink::net::Connection) with [`Pickle`](crate::format::Pickle) |
 //! | `logging.handlers.DatagramHandler` | `datagram` | [`Datagram`](crate::output::Datagram) with [`Pickle`](crate::format::Pickle) |
-//! | `systemd.journal.JournalHandler` | `journald` | [`Journald`](crate::output::Journald) |
+//! | `systemd.journal.JournalHandler` | `journald` | [`Journald`](crate::output::Journald) (Linux); keys in capitals are fields |
 //! | `logging.NullHandler` | `null` | [`Null`](crate::output::Null) |
 //! | `logging.handlers.MemoryHandler` | `memory` | [`Memory`](crate::Memory) |
 //! | `logging.handlers.QueueHandler` | `queue` | [`Queue`](crate::Queue) |
+//! | `opentelemetry.sdk._logs.LoggingHandler` | `otlp` | log records to a collector (feature `otlp`); keys: [below](#otlp) |
+//! | | `flight_recorder` | [`FlightRecorder`](crate::FlightRecorder): `target`, `hold_below`, `release_at`, `release_after`, `pick` (a filter's name), `tree_records`, `tree_bytes`, `max_trees`, `max_bytes`, `outside` (`drop`, `pass`) |
+//! | | `tee` | [`Tee`](crate::Tee): `handlers` |
 //!
-//! Formatters are [`Template`](crate::format::Template)s; `class: json` and `class: text` are the formats of that name, with
-//! `time` (`utc`, `local`, `none`, `unix_seconds`, `unix_millis` or a zone), and `text` with its switches.
+//! ## Keys of ours
+//! What is ours beyond Python's, for Python's classes and for those of the [`Registry`], has one place, the key `strata` of
+//! a handler:
+//!
+//! | `strata:` | for | meaning |
+//! |---|---|---|
+//! | `queue: {capacity, max_bytes, overflow, block_for, protect, drain, report_every}` | every handler | a [`Queue`](crate::Queue) in front; `overflow` is `block`, `drop_newest` or `drop_oldest`; `queue: true` with the defaults |
+//! | `or_else: NAME` | every handler | the handler that gets what this one fails at ([`OrElse`](crate::handler::OrElse)); behind the queue, if there is one |
+//! | `capacity` … as in `queue` | `QueueHandler` | its own limits |
+//! | `deadline`, `or_journal: true` | `StreamHandler` | how long a full stream is waited for; the journal, where the stream leads there |
+//! | `create_dirs`, `permissions`, `buffer`, `flush_on`, `sync_on`, `sync_every`, `sync_interval` | files | as [`LogFileBuilder`](crate::output::LogFileBuilder) and [`Durability`](crate::sink::Durability) have them |
+//! | `watch_interval` | `WatchedFileHandler` | [`Watch::at_most_every`](crate::sink::Watch::at_most_every) |
+//! | `max_age_days`, `max_total_bytes`, `compression` (`gzip`, `zstd`, `none`), `compression_level`, `latest`, `sharing` (`unguarded`, `exclusive`, `shared`) | rotating files | as [`RotatingFileBuilder`](crate::output::RotatingFileBuilder) has them |
+//! | `grid` (`clock`, `rollover`), `zone` | `TimedRotatingFileHandler` | the same |
+//! | `max_bytes`, `patience` | `MemoryHandler` | as [`Memory`](crate::Memory) has them |
+//! | `tls: {ca_file, certificate, key, server_name}` or `true`, `retry: {first, factor, most, jitter}`, `framing` (`lines`, `nul`, `length`, `octet_counting`, `none`), `connect_deadline`, `write_deadline`, `patience` | `SocketHandler`, `SysLogHandler` | as [`ConnectionBuilder`](crate::sink::net::ConnectionBuilder) has them |
+//! | `format: text` | `SocketHandler`, `DatagramHandler` | the handler's formatter is used, in place of pickles |
+//! | `process_name` | the same | what pickles call the process |
+//! | `limit`, `oversize` (`shorten`, `refuse`), `write_deadline` | `DatagramHandler` | as [`DatagramBuilder`](crate::output::DatagramBuilder) has them |
+//! | `gelf: {compression, compress_from, chunk_bytes}` | `DatagramHandler` | GELF's compression (`gzip`, `zlib`, `none`) and chunks (feature `gelf`), with `format: text` and a `gelf` formatter |
+//! | `direct: true` | `SysLogHandler` | without the queue that it has otherwise |
+//! | `form` (`python`, `rfc5424`, `rfc3164`, `local`), `host`, `app`, `process_id`, `sd_id`, `structured_data`, `elements: {ID: {NAME: VALUE}}`, `token`, `zone`, `max_bytes`, `bom`, `escape_values`, `multi_line`, `source`, `thread` | `SysLogHandler` | as [`format::Syslog`](crate::format::Syslog) has them |
+//! | `socket`, `timestamp`, `delay`, `write_deadline` | `JournalHandler` | as [`JournaldBuilder`](crate::output::JournaldBuilder) has them |
+//!
+//! Attributes under `.`: `terminator`, `namer`, `rotator`, `ident`, `append_nul`, `priority_map`, `retryStart`, `retryMax`,
+//! `retryFactor`. What takes code (a writer, a sink, `on_rotation`) is a class of the [`Registry`].
+//!
+//! ## OTLP
+//! `service`, `attributes`, `endpoint`, `protocol` (`http/protobuf`, `http/json`, `grpc`), `headers`, `timeout`,
+//! `compression` (`gzip`, `none`), `ca_certificate`, `client_certificate`, `client_key`, `context` (`all`, `none`, or a list
+//! of names), `capacity`, `max_bytes`, `max_batch`, `delay`, `retry_for`, `drain`: as `otlp::Otlp` has them. The `OTEL_*`
+//! variables count for what is not there, unless `environment: false`. Spans are no affair of handlers: put an `OtlpLayer`
+//! beside, with `logs(false)`.
+//!
+//! ## Formatters
+//! [`Template`](crate::format::Template)s: `format`, `datefmt`, `style`, `validate`, `defaults`, and ours: `zone`, `utc`,
+//! `default_time_format`, `default_msec_format`. By `class`, with `time` (`utc`, `local`, `none`, `time_of_day`,
+//! `unix_seconds`, `unix_millis`, `unix_nanos` or a zone):
+//!
+//! | `class` | keys |
+//! |---|---|
+//! | `text` ([`Text`](crate::format::Text)) | `color` (`auto`, `always`, `never`), `level`, `target`, `source`, `thread`, `spans`, `globals`, `trace_ids`, `multi_line` |
+//! | `json` ([`Json`](crate::format::Json)) | `shape` (`flat`, `tracing_subscriber`), `rename: {MEMBER: NAME}`, `omit`, `nest_fields`, `nest_context`, `fields`, `span_list`, `current_span`, `source`, `thread`, `process`, `level_number`, `event_name`, `lower_case_levels` |
+//! | `gelf` ([`Gelf`](crate::format::Gelf)), without `time` | `host`, `fields`, `source`, `thread` |
+//!
+//! ## Filters
+//!
+//! | `class` | keys |
+//! |---|---|
+//! | `logging.Filter`, or none | `name` |
+//! | `rate_limit` ([`RateLimit`](crate::filter::RateLimit)) | `most`, `per`, `by`, `exempt`, `max_keys` |
+//! | `sample` ([`Sample`](crate::filter::Sample)) | `one_in`, `traces`, `by`, `exempt`, `tell_after`, `max_keys` |
+//!
+//! A filter is one object, whoever names it: one that counts, counts for all. Declare one for each handler.
 //!
 //! # Differences from Python
 //! [`python_defaults`](LoggingBuilder::python_defaults) takes back those that are marked with ↩.
@@ -83,6 +129,10 @@
 //!   is lost; intervals above 1 of midnights and weeks are kept (Python 3.13).
 //! - Sockets connect when there is something to send, not when they are made.
 //! - [`Basic`] tells every argument that it does not know before it opens anything, and a second call is an error.
+//! - What a formatter makes (`message`, `asctime`) is not left on the record for the handlers after it.
+//! - A handler's failure is told in a line, without call stack and arguments ([`Trap`]).
+//! - `manager.disable` and placeholders are no API ([`Loggers::disable`](crate::Loggers::disable) is); `propagate` may be 0
+//!   or 1, and is a truth value.
 //! - `logging.warn` and `logging.fatal`, functions that configure on first use, `captureWarnings` and the Windows event log
 //!   are not there; messages come merged.
 
@@ -94,6 +144,7 @@ mod check;
 mod classes;
 mod document;
 mod encoding;
+mod filters;
 mod formatters;
 mod ini;
 mod keywords;

@@ -54,6 +54,11 @@ impl Sieve {
         matches!(self.0.0, Kind::Decides(_))
     }
 
+    /// What it has to tell of records it refused.
+    pub(super) fn report(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
+        self.0.report(all, tell);
+    }
+
     /// For a logger; clones give the same.
     pub(super) fn as_filter(&self) -> Arc<dyn Filter> {
         Arc::clone(&self.0) as _
@@ -83,6 +88,12 @@ impl Filter for Inner {
         };
         put_changed(changed);
         passes
+    }
+
+    fn report(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
+        if let Kind::Decides(filter) = &self.0 {
+            filter.report(all, tell);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     formatters::Formatter,
     sieve::{self, Sieve},
 };
-use crate::{Error, Format, Handler, Outcome, Record, Severity, trap::Ledger};
+use crate::{Error, Format, Handler, Outcome, Record, Severity, handler::deliver_more, trap::Ledger};
 
 /// Where a handler's records end, and what else can be done with it.
 pub(super) struct Output {
@@ -113,8 +113,30 @@ impl Slot {
         self.sieves.load_full()
     }
 
-    pub(super) fn set_sieves(&self, sieves: Vec<Sieve>) {
-        self.sieves.store(Arc::new(sieves));
+    /// What was there before ends when nothing is locked: [`Displaced`].
+    pub(super) fn set_sieves(self: &Arc<Self>, sieves: Vec<Sieve>) -> Displaced {
+        Displaced { slot: Arc::clone(self), sieves: self.sieves.swap(Arc::new(sieves)), worn: None }
+    }
+
+    /// As [`set_sieves`](Self::set_sieves), from those that are there.
+    pub(super) fn change_sieves(self: &Arc<Self>, mut change: impl FnMut(&mut Vec<Sieve>)) -> Displaced {
+        let sieves = self.sieves.rcu(|present| {
+            let mut sieves = present.to_vec();
+            change(&mut sieves);
+            sieves
+        });
+        Displaced { slot: Arc::clone(self), sieves, worn: None }
+    }
+
+    pub(super) fn set_formatter(self: &Arc<Self>, formatter: &Formatter) -> Displaced {
+        let worn = Some(self.dress.set_formatter(formatter));
+        Displaced { slot: Arc::clone(self), sieves: Arc::default(), worn }
+    }
+
+    /// What filters have to tell of records they refused.
+    fn report(&self, sieves: &[Sieve], all: bool) {
+        let tell = |summary: &Record| deliver_more(&*self.output.load().handler, self.ledger.get(), summary);
+        sieves.iter().for_each(|sieve| sieve.report(all, &mut { tell }));
     }
 
     pub(super) fn output(&self) -> Arc<Output> {
@@ -152,6 +174,7 @@ impl Slot {
             return self.output.load().handler.handle(record);
         }
         let (passes, changed) = sieve::pass(&sieves, record, self.shares);
+        self.report(&sieves, false);
         if !passes {
             return Ok(Outcome::Filtered);
         }
@@ -173,7 +196,13 @@ impl Handler for Slot {
     }
 
     fn flush(&self) -> Result<(), Error> {
+        self.report(&self.sieves.load_full(), true);
         self.output.load_full().handler.flush()
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        self.report(&self.sieves.load_full(), true);
+        self.output.load_full().handler.finish()
     }
 
     fn attach(&self, ledger: &Arc<Ledger>) {
@@ -203,6 +232,31 @@ impl Slot {
     }
 }
 
+/// Filters and a format that were in use until now. Their ends are somebody else's code: let them come when nothing is
+/// locked.
+#[must_use = "end it when nothing is locked"]
+pub(super) struct Displaced {
+    slot: Arc<Slot>,
+    sieves: Arc<Vec<Sieve>>,
+    worn: Option<Arc<Worn>>,
+}
+
+impl Displaced {
+    /// Filters that are not asked any more tell what they still have to tell.
+    pub(super) fn end(self) {
+        let Self { slot, sieves, worn } = self;
+        let present = slot.sieves.load_full();
+        let gone = sieves.iter().filter(|sieve| !present.iter().any(|known| known.is_same(sieve)));
+        slot.report(&gone.cloned().collect::<Vec<_>>(), true);
+        drop((sieves, worn));
+    }
+
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.worn = self.worn.or(other.worn);
+        self
+    }
+}
+
 /// A handler as the target of another one: its level counts only where that is asked for.
 #[derive(Clone)]
 pub(super) struct Target {
@@ -217,6 +271,15 @@ impl Handler for Target {
 
     fn flush(&self) -> Result<(), Error> {
         self.slot.flush()
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        self.slot.finish()
+    }
+
+    #[inline]
+    fn keeps(&self) -> bool {
+        self.slot.keeps()
     }
 
     fn attach(&self, ledger: &Arc<Ledger>) {
@@ -249,25 +312,25 @@ impl Dress {
         Arc::new(Self { worn: ArcSwap::from_pointee(worn), terminal: AtomicBool::new(false) })
     }
 
-    pub(super) fn set_formatter(&self, formatter: &Formatter) {
+    fn set_formatter(&self, formatter: &Formatter) -> Arc<Worn> {
         let format = formatter.format(self.terminal.load(Ordering::Relaxed));
-        self.change(|worn| (worn.format, worn.formatter) = (Arc::clone(&format), formatter.clone()));
+        self.change(|worn| (worn.format, worn.formatter) = (Arc::clone(&format), formatter.clone()))
     }
 
     pub(super) fn set_terminator(&self, terminator: &str) {
-        self.change(|worn| worn.terminator = terminator.into());
+        drop(self.change(|worn| worn.terminator = terminator.into()));
     }
 
     pub(super) fn set_encoding(&self, encoding: Encoding) {
-        self.change(|worn| worn.encoding = encoding);
+        drop(self.change(|worn| worn.encoding = encoding));
     }
 
-    fn change(&self, change: impl Fn(&mut Worn)) {
+    fn change(&self, change: impl Fn(&mut Worn)) -> Arc<Worn> {
         self.worn.rcu(|worn| {
             let mut worn = Worn::clone(worn);
             change(&mut worn);
             worn
-        });
+        })
     }
 
     /// The format with what ends a record, for outputs of bytes.
@@ -283,7 +346,7 @@ impl Dress {
     fn adapt(&self, terminal: bool) {
         self.terminal.store(terminal, Ordering::Relaxed);
         let formatter = self.worn.load().formatter.clone();
-        self.set_formatter(&formatter);
+        drop(self.set_formatter(&formatter));
     }
 }
 

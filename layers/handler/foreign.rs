@@ -1,10 +1,16 @@
 //! The ids of spans that `tracing-opentelemetry` made.
 
-use std::{cell::Cell, sync::Arc};
+use std::{
+    cell::Cell,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry::{Context, trace::TraceContextExt as _};
 use tracing_core::{Dispatch, span};
-use tracing_opentelemetry::get_otel_context;
+use tracing_opentelemetry::{OpenTelemetrySpanExt as _, SetParentError, get_otel_context};
 use tracing_subscriber::{Registry, registry::LookupSpan as _};
 
 use crate::record::{SpanData, TraceParent};
@@ -30,34 +36,66 @@ impl Drop for Asking {
     }
 }
 
-/// Takes over the ids that the layer of `tracing-opentelemetry` has for a span and those around it, once for each span,
-/// wherever in the stack that layer is. That starts the span there, so its parent can no longer be changed.
-///
-/// Not for spans that an `OtlpLayer` exports: their ids are those they are exported with.
-#[inline]
-pub(super) fn adopt(leaf: &Arc<SpanData>, dispatch: impl FnOnce() -> Option<Dispatch>) {
-    #[cfg(feature = "otlp")]
-    if leaf.traced().has_begun() {
-        return;
+/// Whether the layer of `tracing-opentelemetry` may be in the stack: once it is known not to be, nothing is asked any more.
+#[derive(Default)]
+pub(super) struct Sdk {
+    is_missing: AtomicBool,
+}
+
+impl Sdk {
+    #[inline]
+    pub(super) fn is_expected(&self) -> bool {
+        !self.is_missing.load(Ordering::Relaxed)
     }
-    if !leaf.ids().was_asked() {
-        ask(leaf, dispatch);
+
+    /// Takes over the ids that the SDK's layer has for a span and those around it, once for each span, wherever in the
+    /// stack that layer is. That starts the span there, so its parent can no longer be changed.
+    ///
+    /// Not for spans that an `OtlpLayer` exports: their ids are those they are exported with.
+    #[inline]
+    pub(super) fn adopt(&self, leaf: &Arc<SpanData>, dispatch: impl FnOnce() -> Option<Dispatch>) {
+        #[cfg(feature = "otlp")]
+        if leaf.traced().has_begun() {
+            return;
+        }
+        if !leaf.ids().was_asked() {
+            self.ask(leaf, dispatch);
+        }
+    }
+
+    #[cold]
+    fn ask(&self, leaf: &Arc<SpanData>, dispatch: impl FnOnce() -> Option<Dispatch>) {
+        let Some(_asking) = Asking::begin() else { return };
+        let Some(dispatch) = dispatch() else { return };
+        let mut next = Some(leaf);
+        while let Some(span) = next.filter(|span| !span.ids().was_asked()) {
+            let trace = ids_of(span, &dispatch);
+            span.ids().set_foreign(trace);
+            if trace.is_some() {
+                return;
+            }
+            next = span.parent();
+        }
+        if is_missing(leaf, &dispatch) {
+            self.is_missing.store(true, Ordering::Relaxed);
+        }
     }
 }
 
-#[cold]
-fn ask(leaf: &Arc<SpanData>, dispatch: impl FnOnce() -> Option<Dispatch>) {
-    let Some(_asking) = Asking::begin() else { return };
-    let Some(dispatch) = dispatch() else { return };
-    let mut next = Some(leaf);
-    while let Some(span) = next.filter(|span| !span.ids().was_asked()) {
-        let trace = ids_of(span, &dispatch);
-        span.ids().set_foreign(trace);
-        if trace.is_some() {
-            break;
-        }
-        next = span.parent();
-    }
+/// Whether the SDK's layer is known not to be in the stack. That it knew nothing of `leaf` may be the doing of a filter; it
+/// can be asked for only with a span handle, so this is answered where `leaf` is the current span of the default
+/// subscriber. (No layer can be added to a subscriber later, and a `reload` hides the SDK's from everybody.)
+fn is_missing(leaf: &Arc<SpanData>, dispatch: &Dispatch) -> bool {
+    let registry_of = |dispatch: &Dispatch| dispatch.downcast_ref::<Registry>().map(std::ptr::from_ref);
+    let current = tracing::Span::current();
+    let is_leaf = current.with_subscriber(|(id, theirs)| {
+        id.into_u64() == leaf.id()
+            && registry_of(theirs).is_some()
+            && registry_of(theirs) == registry_of(dispatch)
+            && get_otel_context(id, theirs).is_none()
+    });
+    // Of a span that the SDK knows nothing of nothing is changed, whether its layer is there or not.
+    is_leaf == Some(true) && matches!(current.set_parent(Context::new()), Err(SetParentError::LayerNotFound))
 }
 
 fn ids_of(data: &Arc<SpanData>, dispatch: &Dispatch) -> Option<TraceParent> {

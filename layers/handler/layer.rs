@@ -188,7 +188,7 @@ where
             record.share_globals(Arc::clone(globals));
         }
         fork::look(self.clock.is_none().then(|| record.time()));
-        record.show(|record| self.place.deliver(record));
+        self.place.deliver_new(record);
         end::flush_if_requested();
     }
 }

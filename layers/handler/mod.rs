@@ -25,7 +25,7 @@ use std::{
     },
 };
 
-pub(crate) use self::place::panicked;
+pub(crate) use self::place::{deliver_more, panicked};
 #[cfg(feature = "otlp")]
 pub(crate) use self::spans::{SpanKeeper, held};
 pub use self::{
@@ -42,6 +42,7 @@ pub use self::{
 use crate::{
     Error, Record, Severity,
     filter::{Filter, Rewrite},
+    record::Kept,
     trap::Ledger,
 };
 
@@ -98,6 +99,16 @@ pub trait Handler: Send + Sync + 'static {
     #[inline]
     fn keeps(&self) -> bool {
         false
+    }
+
+    /// Takes over a record that nobody else has, which is cheaper than to [keep](Record::keep) it, or gives it back, to be
+    /// [handled](Self::handle). Asked only where the handler [`keeps`](Self::keeps); a wrapper passes it on.
+    ///
+    /// # Errors
+    /// The record itself, untouched.
+    #[inline]
+    fn take_over(&self, record: Kept) -> Result<Outcome, Kept> {
+        Err(record)
     }
 
     /// The least severity it takes, as far as its own level says: for explanations, not for decisions.
@@ -192,6 +203,8 @@ macro_rules! forward {
             fn least(&self) -> Severity { (**self).least() }
             #[inline]
             fn keeps(&self) -> bool { (**self).keeps() }
+            #[inline]
+            fn take_over(&self, record: Kept) -> Result<Outcome, Kept> { (**self).take_over(record) }
             fn default_name(&self) -> String { (**self).default_name() }
         }
     )*};

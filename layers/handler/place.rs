@@ -3,19 +3,24 @@
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use super::{Handler, Outcome, Working, next_number};
+use super::{Handler, Outcome, Working, next_number, queue};
 use crate::{
     Error, Record, fork,
-    record::panic_message,
+    record::{Kept, Pooled, panic_message},
     trap::{Ledger, Post, Trap},
 };
 
 pub(super) struct Place<H: Handler> {
     post: Post,
     number: u64,
+    /// How many lost records whoever flushes everything knows of.
+    admitted: AtomicU64,
     handler: H,
 }
 
@@ -23,7 +28,7 @@ impl<H: Handler> Place<H> {
     pub(super) fn new(name: String, handler: H) -> Self {
         let post = Post::new(name);
         handler.attach(post.ledger());
-        Self { post, number: next_number(), handler }
+        Self { post, number: next_number(), admitted: AtomicU64::new(0), handler }
     }
 
     pub(super) fn set_trap(&self, trap: Trap) {
@@ -49,17 +54,58 @@ impl<H: Handler> Place<H> {
         self.take(record);
     }
 
+    /// The same for one that nobody else has seen.
+    #[inline]
+    pub(super) fn deliver_new(&self, record: Pooled) {
+        match record.into_kept() {
+            Ok(record) => self.offer(record),
+            Err(record) => record.show(|record| self.deliver(record)),
+        }
+    }
+
+    /// The handler may take over the record.
+    #[inline]
+    fn offer(&self, record: Kept) {
+        let Some(_working) = self.enter() else { return };
+        self.note_marks(&record);
+        match catch_unwind(AssertUnwindSafe(|| self.handler.take_over(record))) {
+            Ok(Ok(outcome)) => self.count(outcome),
+            Ok(Err(record)) => {
+                record.show(|record| self.take_in(record));
+            }
+            Err(panic) => {
+                self.post.ledger().count_failed();
+                self.tell(&panicked("take_over", &*panic), None);
+            }
+        }
+    }
+
     /// The same, and says what became of it; `None` if it failed.
     #[inline]
     pub(super) fn take(&self, record: &Record) -> Option<Outcome> {
-        let ledger = self.post.ledger();
-        let Some(_working) = Working::enter(self.number) else {
-            ledger.count_dropped();
-            return Some(Outcome::Dropped);
-        };
-        if record.marked_values() > 0 {
-            ledger.count_marked();
+        let Some(_working) = self.enter() else { return Some(Outcome::Dropped) };
+        self.note_marks(record);
+        self.take_in(record)
+    }
+
+    #[inline]
+    fn enter(&self) -> Option<Working> {
+        let working = Working::enter(self.number);
+        if working.is_none() {
+            self.post.ledger().count_dropped();
         }
+        working
+    }
+
+    #[inline]
+    fn note_marks(&self, record: &Record) {
+        if record.marked_values() > 0 {
+            self.post.ledger().count_marked();
+        }
+    }
+
+    #[inline]
+    fn take_in(&self, record: &Record) -> Option<Outcome> {
         let outcome = match catch_unwind(AssertUnwindSafe(|| self.handler.handle(record))) {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => {
@@ -71,13 +117,19 @@ impl<H: Handler> Place<H> {
                 return None;
             }
         };
+        self.count(outcome);
+        Some(outcome)
+    }
+
+    #[inline]
+    fn count(&self, outcome: Outcome) {
+        let ledger = self.post.ledger();
         match outcome {
             Outcome::Written => ledger.count_written(),
             Outcome::Filtered => ledger.count_filtered(),
             Outcome::Dropped => ledger.count_dropped(),
             Outcome::Queued => {}
         }
-        Some(outcome)
     }
 
     #[cold]
@@ -124,7 +176,7 @@ impl<H: Handler> Drop for Place<H> {
 }
 
 /// Gives a handler a record that nobody gave to the wrapper in front of it, and keeps the account.
-pub(super) fn deliver_more(handler: &dyn Handler, ledger: Option<&Arc<Ledger>>, record: &Record) {
+pub(crate) fn deliver_more(handler: &dyn Handler, ledger: Option<&Arc<Ledger>>, record: &Record) {
     if let Some(ledger) = ledger {
         ledger.expect_more();
     }
@@ -159,6 +211,9 @@ pub(crate) fn panicked(doing: &str, panic: &(dyn Any + Send)) -> Error {
 /// Something that can be flushed where logging ends.
 pub(super) trait Reach: Send + Sync {
     fn finish(&self) -> Result<(), Error>;
+
+    /// What was lost since this was asked last, without a word of it in the handler's own log.
+    fn admit(&self) -> Result<(), Error>;
 }
 
 impl<H: Handler> Reach for Place<H> {
@@ -166,6 +221,17 @@ impl<H: Handler> Reach for Place<H> {
         let result = Place::finish(self);
         self.post.tell_the_rest();
         result
+    }
+
+    fn admit(&self) -> Result<(), Error> {
+        let ledger = self.post.ledger();
+        let lost = ledger.stats().failed + queue::owed_of(ledger);
+        let new = lost.saturating_sub(self.admitted.swap(lost, Ordering::Relaxed));
+        if new == 0 {
+            return Ok(());
+        }
+        let records = if new == 1 { "record was" } else { "records were" };
+        Err(Error::new(format_args!("handler {:?}: {new} {records} lost", self.post.name())))
     }
 }
 
@@ -207,13 +273,21 @@ pub(super) fn is_any_listed() -> bool {
 /// ```
 ///
 /// # Errors
-/// The first of the handlers' errors; all are flushed, and all traps were told.
+/// The first of the handlers' errors; all are flushed, and all traps were told. If there is none, but records failed since
+/// the last call, or were lost without a word in the handler's own log, how many. What an overflow policy gave up and the log
+/// tells of is no error.
 pub fn flush_all() -> Result<(), Error> {
+    let places = listed();
     let mut first = Ok(());
-    for place in listed() {
+    for place in &places {
         first = first.and(place.finish());
     }
-    first
+    first.and_then(|()| admit_all(&places))
+}
+
+/// What was lost of which nobody was told who flushed everything.
+pub(super) fn admit_all(places: &[Arc<dyn Reach>]) -> Result<(), Error> {
+    places.iter().map(|place| place.admit()).fold(Ok(()), Result::and)
 }
 
 /// All that hang somewhere, the latest first.

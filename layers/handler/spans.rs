@@ -28,6 +28,9 @@ use crate::{
 pub(crate) struct SpanKeeper {
     home: AtomicUsize,
     dispatch: OnceLock<WeakDispatch>,
+    /// Whether a tracing SDK may be in the stack.
+    #[cfg(feature = "opentelemetry")]
+    sdk: super::foreign::Sdk,
     /// Makes trace ids for new spans.
     sampler: Option<Box<Sampler>>,
     /// Notes when spans begin and end, for those that export them.
@@ -151,6 +154,7 @@ impl SpanKeeper {
         data.record(&fields);
     }
 
+    #[inline]
     pub(crate) fn enter<S>(&self, id: &span::Id, context: &LayerContext<'_, S>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -164,11 +168,20 @@ impl SpanKeeper {
         // Now, before the SDK's layer starts the span and its processors log: what they log inside it would wait for ever
         // for the lock under which it is started.
         #[cfg(feature = "opentelemetry")]
-        if let Some(data) = record::entered(id.into_u64()) {
-            super::foreign::adopt(&data, || self.dispatch.get()?.upgrade());
+        if self.sdk.is_expected() {
+            self.adopt(record::entered(id.into_u64()).as_ref());
         }
     }
 
+    #[cfg(feature = "opentelemetry")]
+    #[inline(never)]
+    fn adopt(&self, span: Option<&Arc<SpanData>>) {
+        if let Some(span) = span {
+            self.sdk.adopt(span, || self.dispatch.get()?.upgrade());
+        }
+    }
+
+    #[inline]
     pub(crate) fn exit(&self, id: &span::Id) {
         record::exit(self.known_home(), id.into_u64());
     }
@@ -179,10 +192,8 @@ impl SpanKeeper {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        if record::are_tapes_expected()
-            && let Some(data) = context.span(id).as_ref().and_then(held)
-        {
-            data.tapes().iter().for_each(|tape| tape.close());
+        if record::are_tapes_expected() {
+            close_tapes(id, context);
         }
     }
 
@@ -198,8 +209,8 @@ impl SpanKeeper {
             event.parent().and_then(|parent| self.find(parent, context))
         };
         #[cfg(feature = "opentelemetry")]
-        if let Some(leaf) = &leaf {
-            super::foreign::adopt(leaf, || self.dispatch.get()?.upgrade());
+        if self.sdk.is_expected() {
+            self.adopt(leaf.as_ref());
         }
         leaf
     }
@@ -234,6 +245,42 @@ impl SpanKeeper {
     }
 }
 
+#[inline(never)]
+fn close_tapes<S>(id: &span::Id, context: &LayerContext<'_, S>)
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    if let Some(data) = context.span(id).as_ref().and_then(held) {
+        data.tapes().iter().for_each(|tape| tape.close());
+    }
+}
+
 pub(crate) fn held<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Arc<SpanData>> {
     span.extensions().get::<Held>().and_then(Held::data)
+}
+
+#[cfg(all(test, feature = "otlp"))]
+mod tests {
+    use tracing::{info, info_span, level_filters::LevelFilter};
+    use tracing_subscriber::{Layer as _, layer::SubscriberExt as _, registry};
+
+    use super::*;
+    use crate::Context;
+
+    #[test]
+    fn an_sdk_that_is_not_there_is_not_asked_for_again() {
+        let stack = Dispatch::new(registry().with(Context::new()));
+        let is_expected = || stack.downcast_ref::<Context>().unwrap().keeper().sdk.is_expected();
+        assert!(is_expected());
+        dispatcher::with_default(&stack, || info_span!("first").in_scope(|| info!("in it")));
+        assert!(!is_expected());
+    }
+
+    #[test]
+    fn an_sdk_that_sees_no_span_at_first_is_asked_for_further_ones() {
+        let hides = tracing_opentelemetry::layer().with_filter(LevelFilter::OFF);
+        let stack = Dispatch::new(registry().with(Context::new()).with(hides));
+        dispatcher::with_default(&stack, || info_span!("hidden").in_scope(|| info!("in it")));
+        assert!(stack.downcast_ref::<Context>().unwrap().keeper().sdk.is_expected());
+    }
 }

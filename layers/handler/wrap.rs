@@ -9,6 +9,7 @@ use super::{Handler, Outcome, place::deliver_more};
 use crate::{
     Error, Record, Severity,
     filter::{Filter, Rewrite},
+    record::Kept,
     trap::Ledger,
 };
 
@@ -69,6 +70,14 @@ impl<H: Handler> Handler for Leveled<H> {
     #[inline]
     fn keeps(&self) -> bool {
         self.handler.keeps()
+    }
+
+    #[inline]
+    fn take_over(&self, record: Kept) -> Result<Outcome, Kept> {
+        if record.severity().number() < self.least.load(Ordering::Relaxed) {
+            return Ok(Outcome::Filtered);
+        }
+        self.handler.take_over(record)
     }
 
     pass_on!();

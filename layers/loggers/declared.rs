@@ -1,8 +1,11 @@
 //! All loggers at once, for whoever declares them.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Loggers, name, tree::Node};
+use super::{
+    Loggers, interest, name,
+    tree::{Node, Tree},
+};
 use crate::{Error, Severity, Shared, filter::Filter};
 
 /// What is set on one logger.
@@ -46,7 +49,16 @@ impl Loggers {
         tree.iter().map(declared).collect()
     }
 
-    /// Replaces all loggers at once; [`disable`](Self::disable) and the last resort stay. The root always exists.
+    /// Whether [`declare`](Self::declare) would take them.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub(crate) fn have_room_for(all: &[Declared]) -> Result<(), Error> {
+        Tree::check_count(all.len())
+    }
+
+    /// Replaces all loggers at once; [`disable`](Self::disable) and the last resort stay. The root always exists. Call sites
+    /// are told at the end of what is returned.
     ///
     /// # Errors
     /// There are too many; then nothing is changed.
@@ -56,11 +68,17 @@ impl Loggers {
             (name, Node { level, propagate, disabled, handlers, filters })
         });
         let nodes: Vec<_> = nodes.collect();
-        self.change_levels(|tree| tree.replace(nodes)).map(Former)
+        self.change_handlers(|tree| tree.replace(nodes)).map(Former)
     }
 }
 
-/// The loggers as they were, to be dropped when nothing is locked any more: handlers and filters are somebody else's code.
+/// The loggers as they were, to be dropped when nothing is locked any more: handlers and filters are somebody else's code,
+/// and so is what call sites ask when they are told of the change.
 #[must_use = "drop it when nothing is locked"]
-#[expect(dead_code, reason = "its end is all that matters")]
-pub(crate) struct Former(std::collections::BTreeMap<Box<str>, Node>);
+pub(crate) struct Former(#[expect(dead_code, reason = "its end is all that matters")] BTreeMap<Box<str>, Node>);
+
+impl Drop for Former {
+    fn drop(&mut self) {
+        interest::rebuild();
+    }
+}

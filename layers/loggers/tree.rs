@@ -204,12 +204,14 @@ impl Tree {
         self.loggers.remove(name)
     }
 
+    pub(super) fn check_count(count: usize) -> Result<(), Error> {
+        if count > MAX_LOGGERS { Err(too_many()) } else { Ok(()) }
+    }
+
     /// Replaces all loggers, and gives the old ones; or changes nothing.
     #[cfg(feature = "config")]
     pub(super) fn replace(&mut self, nodes: Vec<(String, Node)>) -> Result<BTreeMap<Box<str>, Node>, Error> {
-        if nodes.len() > MAX_LOGGERS {
-            return Err(too_many());
-        }
+        Self::check_count(nodes.len())?;
         let mut new: BTreeMap<Box<str>, Node> = nodes.into_iter().map(|(name, node)| (name.into(), node)).collect();
         new.entry("".into()).or_insert_with(|| Node { level: Some(Severity::WARN), ..Node::default() });
         Ok(std::mem::replace(&mut self.loggers, new))

@@ -9,11 +9,19 @@ use crate::{Error, Handler, Outcome, Record, record::Kept, trap::Ledger};
 pub struct OtlpLogs {
     pipe: Pipe<Kept>,
     drain: std::time::Duration,
+    /// There is no guard: its own end is that of the pipe.
+    is_owner: bool,
 }
 
 impl OtlpLogs {
     pub(super) fn new(pipe: Pipe<Kept>, drain: std::time::Duration) -> Self {
-        Self { pipe, drain }
+        Self { pipe, drain, is_owner: false }
+    }
+
+    #[cfg(feature = "config")]
+    pub(super) fn owning(mut self) -> Self {
+        self.is_owner = true;
+        self
     }
 }
 
@@ -40,6 +48,18 @@ impl Handler for OtlpLogs {
 
     fn default_name(&self) -> String {
         "otlp logs".into()
+    }
+}
+
+impl Drop for OtlpLogs {
+    fn drop(&mut self) {
+        if self.is_owner
+            && let Err(error) = self.pipe.begin_shut_down(self.drain).wait(self.drain)
+            && let Some(ledger) = self.pipe.ledger()
+        {
+            // There is nobody to return it to.
+            ledger.tell(&error);
+        }
     }
 }
 

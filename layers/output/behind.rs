@@ -16,7 +16,7 @@ pub(super) struct Behind {
 
 /// How long a record behind a queue waits for a peer that is away, where nothing was said and nobody else takes it: as long
 /// as it takes to restart one.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Behind {
     pub(super) fn own(self, handler: impl Handler) -> Result<Queue, Error> {

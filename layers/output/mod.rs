@@ -22,6 +22,8 @@ mod syslog;
 mod timed;
 mod watched_file;
 
+#[cfg(feature = "config")]
+pub(crate) use self::behind::PATIENCE;
 #[cfg(feature = "gelf")]
 pub use self::datagram::GelfChunks;
 #[cfg(target_os = "linux")]

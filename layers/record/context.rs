@@ -1,6 +1,7 @@
 //! The spans a record happened in: each stored once, typed, and shared by all layers and records.
 
 use std::{
+    borrow::Cow,
     cell::RefCell,
     fmt,
     sync::{
@@ -14,7 +15,7 @@ use tracing_core::Metadata;
 
 use super::{
     fields::Fields,
-    ids::Ids,
+    ids::{Ids, IdsText},
     tape::Tapes,
     trace::{Baggage, TraceContext, TraceParent, TraceState},
 };
@@ -69,6 +70,7 @@ impl Keeper {
 
 impl SpanData {
     /// A new span, in memory of an earlier one where there is some.
+    #[inline]
     pub(crate) fn create(
         id: u64,
         metadata: &'static Metadata<'static>,
@@ -165,6 +167,12 @@ impl SpanData {
         }
     }
 
+    /// Whether it has ids, or fields that came late and may be some.
+    #[inline]
+    fn may_know_trace(&self) -> bool {
+        self.trace.is_some() || self.ids.are_known() || self.is_late.load(Ordering::Relaxed)
+    }
+
     /// The ids of the `traceparent` it was made with.
     pub(crate) fn remote(&self) -> Option<TraceParent> {
         self.trace
@@ -236,6 +244,7 @@ thread_local! {
     static SPARES: RefCell<Vec<Arc<SpanData>>> = const { RefCell::new(Vec::new()) };
 }
 
+#[inline]
 fn take_spare() -> Arc<SpanData> {
     SPARES.try_with(|spares| spares.try_borrow_mut().ok()?.pop()).ok().flatten().unwrap_or_default()
 }
@@ -308,6 +317,7 @@ thread_local! {
 }
 
 /// Notes a span that was stored.
+#[inline]
 pub(crate) fn created(home: Home, id: u64, data: Arc<SpanData>) {
     let before = CREATED.try_with(|last| last.try_borrow_mut().ok()?.replace(Created { home, id, data }));
     // Dropped here, outside the borrow.
@@ -315,6 +325,7 @@ pub(crate) fn created(home: Home, id: u64, data: Arc<SpanData>) {
 }
 
 /// Whether a span with this id was noted. Only a hint: other subscribers have the same ids.
+#[inline]
 pub(crate) fn was_created(id: u64) -> bool {
     let is_it = |last: &Created| last.id == id;
     CREATED.try_with(|last| last.try_borrow().is_ok_and(|last| last.as_ref().is_some_and(is_it))).unwrap_or_default()
@@ -322,6 +333,7 @@ pub(crate) fn was_created(id: u64) -> bool {
 
 /// The span if it was made last on this thread, for its first entering. Ids are used again only by the thread that made
 /// the first, and that notes the later one; without a home an id alone says nothing.
+#[inline]
 fn take_created(home: Home, id: u64) -> Option<Arc<SpanData>> {
     let is_it = |last: &mut Created| home != 0 && last.id == id && last.home == home;
     let last = CREATED.try_with(|last| last.try_borrow_mut().ok()?.take_if(is_it)).ok()?;
@@ -329,6 +341,7 @@ fn take_created(home: Home, id: u64) -> Option<Arc<SpanData>> {
 }
 
 /// A span that closes is not entered any more.
+#[inline]
 fn forget_created(data: &Arc<SpanData>) {
     let is_it = |last: &mut Created| Arc::ptr_eq(&last.data, data);
     let last = CREATED.try_with(|last| last.try_borrow_mut().ok()?.take_if(is_it));
@@ -353,6 +366,7 @@ thread_local! {
 }
 
 /// Every layer that sees the span tells; the same span twice in a row is the same current span.
+#[inline]
 pub(crate) fn enter(home: Home, id: u64, data: impl FnOnce() -> Option<Arc<SpanData>>) {
     let entered = |stack: &RefCell<Vec<Entry>>| -> Option<()> {
         let known = {
@@ -368,6 +382,7 @@ pub(crate) fn enter(home: Home, id: u64, data: impl FnOnce() -> Option<Arc<SpanD
     ENTERED.try_with(entered).unwrap_or_default().unwrap_or_default();
 }
 
+#[inline]
 pub(crate) fn exit(home: Home, id: u64) {
     let left = ENTERED.try_with(|stack| {
         let mut stack = stack.try_borrow_mut().ok()?;
@@ -446,6 +461,10 @@ pub(crate) fn innermost() -> Vec<Arc<SpanData>> {
 #[derive(Clone, Default)]
 pub(crate) struct Chain {
     leaf: Option<Arc<SpanData>>,
+    /// Whether one of the spans may know the ids of its trace.
+    is_traced: bool,
+    /// Whether a tracing SDK has told some.
+    has_foreign: bool,
     late: Vec<(u32, Arc<Fields>)>,
 }
 
@@ -455,7 +474,10 @@ impl Chain {
         self.late.clear();
         let mut next = leaf.as_deref();
         let mut depth = 0;
+        (self.is_traced, self.has_foreign) = (false, false);
         while let Some(span) = next {
+            self.is_traced |= span.may_know_trace();
+            self.has_foreign |= span.ids.foreign().is_some();
             if let Some(fields) = span.late() {
                 self.late.push((depth, fields));
             }
@@ -468,7 +490,9 @@ impl Chain {
     pub(super) fn push(&mut self, name: &'static str, fields: Fields) {
         // What was recorded late belongs to spans that are now one further out.
         self.late.iter_mut().for_each(|(depth, _)| *depth += 1);
-        self.leaf = Some(SpanData::by_hand(name, fields, self.leaf.take()));
+        let leaf = SpanData::by_hand(name, fields, self.leaf.take());
+        self.is_traced |= leaf.may_know_trace();
+        self.leaf = Some(leaf);
     }
 
     /// The outermost span, if it is one of `tracing`'s.
@@ -486,14 +510,32 @@ impl Chain {
     /// An SDK knows best, wherever in the chain it begins; else the innermost span that knows.
     #[inline]
     pub(super) fn trace(&self) -> Option<TraceParent> {
-        let mut own = None;
-        for span in self.iter() {
-            if let Some(foreign) = span.span.ids.foreign() {
-                return Some(foreign);
-            }
-            own = own.or_else(|| span.own_trace());
+        self.traced_span().map(|(trace, _)| trace)
+    }
+
+    /// The same, and which span knows.
+    #[inline]
+    pub(super) fn traced_span(&self) -> Option<(TraceParent, SpanView<'_>)> {
+        if self.is_traced { self.find_trace() } else { None }
+    }
+
+    fn find_trace(&self) -> Option<(TraceParent, SpanView<'_>)> {
+        if self.has_foreign {
+            let foreign = self.iter().find_map(|span| Some((span.span.ids.foreign()?, span)));
+            return foreign.or_else(|| self.find_own_trace());
         }
-        own
+        self.find_own_trace()
+    }
+
+    #[inline]
+    fn find_own_trace(&self) -> Option<(TraceParent, SpanView<'_>)> {
+        let mut spans = self.iter();
+        loop {
+            let span = spans.next()?;
+            if let Some(own) = span.own_trace() {
+                return Some((own, span));
+            }
+        }
     }
 
     #[inline]
@@ -595,6 +637,13 @@ impl<'a> SpanView<'a> {
         self.span.ids.get_made().map(|made| made.parent).filter(|parent| *parent != 0)
     }
 
+    /// What `make` makes of `trace`, which this span knows, to be made once. Everyone who asks must make the same.
+    #[inline]
+    pub(crate) fn kept_ids(self, trace: TraceParent, make: impl Fn() -> IdsText) -> Cow<'a, IdsText> {
+        self.span.ids.text(trace, make)
+    }
+
+    #[inline]
     fn own_trace(self) -> Option<TraceParent> {
         let from_field = match self.late {
             Some(fields) => traceparent(fields),

@@ -297,6 +297,12 @@ impl Fields {
         self.text.len() + self.bytes.len() + size_of_val(&*self.slots) + size_of_val(&*self.links)
     }
 
+    /// Makes room for so many bytes of text, and so many values.
+    pub(super) fn reserve(&mut self, text: usize, values: usize) {
+        self.text.reserve(text);
+        self.slots.reserve(values);
+    }
+
     /// The same with what is kept for later ones.
     #[inline]
     pub(crate) fn held_bytes(&self) -> usize {

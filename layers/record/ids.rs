@@ -1,6 +1,6 @@
 //! The trace ids of one span: made here, or those of a tracing SDK.
 
-use std::sync::OnceLock;
+use std::{borrow::Cow, sync::OnceLock};
 
 use super::{SpanData, TraceParent};
 
@@ -11,7 +11,12 @@ pub(crate) struct Ids {
     /// `None` inside: asked, and the SDK does not know the span.
     #[cfg(feature = "opentelemetry")]
     foreign: OnceLock<Option<TraceParent>>,
+    /// What a format made of the ids.
+    text: OnceLock<(TraceParent, IdsText)>,
 }
+
+/// The ids as a format writes them.
+pub(crate) type IdsText = [u8; 94];
 
 /// Ids that were made for a span.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +37,22 @@ pub(crate) fn as_the_parent(_: u128, parent: Option<TraceParent>) -> bool {
 impl Ids {
     pub(super) fn clear(&mut self) {
         self.made.take();
+        self.text.take();
         #[cfg(feature = "opentelemetry")]
         self.foreign.take();
+    }
+
+    /// Whether there are any.
+    #[inline]
+    pub(super) fn are_known(&self) -> bool {
+        self.made.get().is_some() || self.foreign().is_some()
+    }
+
+    #[inline]
+    pub(super) fn text(&self, trace: TraceParent, make: impl Fn() -> IdsText) -> Cow<'_, IdsText> {
+        let (of, text) = self.text.get_or_init(|| (trace, make()));
+        // A field that came late may have brought others.
+        if *of == trace { Cow::Borrowed(text) } else { Cow::Owned(make()) }
     }
 
     /// The ids made for the span, else those of its field.

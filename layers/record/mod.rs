@@ -55,7 +55,7 @@ pub(crate) use self::{
     fields::{Entry, Span, Tag},
     globals::host_name,
     guarded::{Nested, VALUE_LIMIT, is_capturing, mark_cut, panic_message, silence_this_thread},
-    ids::{Sampler, as_the_parent},
+    ids::{IdsText, Sampler, as_the_parent},
     pool::{Pooled, give_back_all},
     severity::closest,
     tape::{Tape, are_roots_timed, are_tapes_expected, expect_tapes, time_roots},
@@ -218,6 +218,12 @@ impl Record {
     #[inline]
     pub fn trace(&self) -> Option<TraceParent> {
         self.chain.trace()
+    }
+
+    /// The same, and the span that knows.
+    #[inline]
+    pub(crate) fn traced_span(&self) -> Option<(TraceParent, SpanView<'_>)> {
+        self.chain.traced_span()
     }
 
     /// The event's first error, with its causes.

@@ -11,6 +11,15 @@ use super::Record;
 use crate::fork::{self, Heirloom};
 
 impl Record {
+    /// Memory for most events at once, instead of a little more and again a little more. Much more would only be further
+    /// to go.
+    #[cold]
+    fn roomy() -> Self {
+        let mut record = Self::default();
+        record.fields.reserve(96, 5);
+        record
+    }
+
     #[inline]
     fn clear(&mut self) {
         self.line = None;
@@ -57,24 +66,29 @@ fn give_back(mut record: Box<Record>) {
 
 // --- those that can be shared
 
-/// How many a thread that captures has at hand before it gives some to the depot.
-const SHARED_SPARE: usize = 64;
-/// How many change hands at once.
-const LOT: usize = SHARED_SPARE / 2;
+/// How many change hands at once. A thread has up to two such lists, so that one that takes and gives in turn does not
+/// go to the depot for each.
+const LOT: usize = 64;
 /// What the depot holds at most, in bytes.
 const DEPOT_BYTES: usize = 16 << 20;
 
-/// Where a thread that only drops records, such as a queue's listener, leaves them for those that capture.
+type Lot = Vec<Arc<Record>>;
+
+/// Where a thread that only drops records, such as a queue's listener, leaves them for those that capture. Whole lists are
+/// exchanged, so that its lock is never held for long.
 struct Depot {
-    spares: Vec<Arc<Record>>,
+    /// Lists of some records, with the memory they take.
+    lots: Vec<(Lot, usize)>,
     bytes: usize,
+    /// Lists of none.
+    empty: Vec<Lot>,
 }
 
 /// A listener may have it open at the moment of a fork; the child has that lock, and not the listener.
 static DEPOT: Heirloom<Depot> = Heirloom::first(Depot::EMPTY);
 
 impl Depot {
-    const EMPTY: Self = Self { spares: Vec::new(), bytes: 0 };
+    const EMPTY: Self = Self { lots: Vec::new(), bytes: 0, empty: Vec::new() };
 
     fn open() -> MutexGuard<'static, Self> {
         // A record's own look comes after its capture, for which this may be opened.
@@ -83,90 +97,110 @@ impl Depot {
         DEPOT.lock(|_| {}, || Self::EMPTY)
     }
 
-    fn put(&mut self, record: Arc<Record>) {
-        let bytes = record.held_bytes();
-        if self.bytes + bytes <= DEPOT_BYTES {
-            self.bytes += bytes;
-            self.spares.push(record);
+    /// Leaves some records in exchange for an empty list.
+    #[cold]
+    fn leave(lot: &mut Lot) {
+        let bytes = lot.iter().map(|record| record.held_bytes()).sum();
+        let mut depot = Self::open();
+        if depot.bytes + bytes <= DEPOT_BYTES {
+            depot.bytes += bytes;
+            let empty = depot.empty.pop().unwrap_or_default();
+            depot.lots.push((std::mem::replace(lot, empty), bytes));
+            // Those that fetch them leave a list each, and are not to wait for memory.
+            let lots = depot.lots.len();
+            depot.empty.reserve(lots);
         }
+        drop(depot);
+        // What there was no place for.
+        lot.clear();
     }
 
-    /// Those that came last are the likeliest to be in a cache yet.
-    fn take_into(&mut self, spares: &mut Vec<Arc<Record>>) {
-        let rest = self.spares.len().saturating_sub(LOT);
-        for record in self.spares.drain(rest..) {
-            self.bytes -= record.held_bytes();
-            spares.push(record);
+    /// Fetches some records in exchange for an empty list. Those that came last are the likeliest to be in a cache yet.
+    #[cold]
+    fn fetch(lot: &mut Lot) {
+        let mut depot = Self::open();
+        if let Some((full, bytes)) = depot.lots.pop() {
+            depot.bytes -= bytes;
+            let empty = std::mem::replace(lot, full);
+            depot.empty.push(empty);
         }
     }
 }
 
 thread_local! {
-    static SHARED: Shared = const { Shared { spares: RefCell::new(Vec::new()), captures: Cell::new(false) } };
+    static SHARED: RefCell<Spares> = const { RefCell::new(Spares { near: Vec::new(), far: Vec::new() }) };
 }
 
-struct Shared {
-    spares: RefCell<Vec<Arc<Record>>>,
-    /// Whether this thread has ever wanted one.
-    captures: Cell<bool>,
+/// A thread's own.
+struct Spares {
+    near: Lot,
+    far: Lot,
+}
+
+impl Spares {
+    #[inline]
+    fn take(&mut self) -> Option<Arc<Record>> {
+        if self.near.is_empty() {
+            std::mem::swap(&mut self.near, &mut self.far);
+            if self.near.is_empty() {
+                Depot::fetch(&mut self.near);
+            }
+        }
+        self.near.pop()
+    }
+
+    #[inline]
+    fn put(&mut self, record: Arc<Record>) {
+        if self.near.len() >= LOT {
+            std::mem::swap(&mut self.near, &mut self.far);
+            if !self.near.is_empty() {
+                Depot::leave(&mut self.near);
+            }
+        }
+        self.near.push(record);
+    }
+}
+
+/// A thread that ends leaves what it has.
+impl Drop for Spares {
+    fn drop(&mut self) {
+        for lot in [&mut self.near, &mut self.far] {
+            if !lot.is_empty() {
+                Depot::leave(lot);
+            }
+        }
+    }
 }
 
 #[inline]
 fn take_shared() -> Arc<Record> {
-    let spare = SHARED.try_with(|shared| {
-        let mut spares = shared.spares.try_borrow_mut().ok()?;
-        spares.pop().or_else(|| {
-            shared.captures.set(true);
-            spares.reserve(SHARED_SPARE);
-            Depot::open().take_into(&mut spares);
-            spares.pop()
-        })
-    });
-    spare.ok().flatten().unwrap_or_default()
+    let spare = SHARED.try_with(|spares| spares.try_borrow_mut().ok()?.take());
+    spare.ok().flatten().unwrap_or_else(|| Arc::new(Record::roomy()))
 }
 
 /// The memory of a record that nobody has any more is used again; else somebody else is the last.
+/// The memory of a record that nobody has any more is used again; else it is returned, and somebody else is the last.
 #[inline]
-fn give_back_shared(mut record: Arc<Record>) {
-    let Some(last) = Arc::get_mut(&mut record) else { return };
+fn give_back_shared(mut record: Arc<Record>) -> Option<Arc<Record>> {
+    let Some(last) = Arc::get_mut(&mut record) else { return Some(record) };
     last.clear();
     SHARED
-        .try_with(|shared| {
-            if !shared.captures.get() {
-                return Depot::open().put(record);
+        .try_with(|spares| {
+            if let Ok(mut spares) = spares.try_borrow_mut() {
+                spares.put(record);
             }
-            let Ok(mut spares) = shared.spares.try_borrow_mut() else { return };
-            if spares.len() >= SHARED_SPARE {
-                let mut depot = Depot::open();
-                spares.drain(..LOT).for_each(|record| depot.put(record));
-            }
-            spares.push(record);
         })
         .unwrap_or_default();
+    None
 }
 
-/// Drops many at once, with their memory left for those that capture. Where the caller's handlers are not done with one
-/// yet, it goes to `late`, for the next time: were both to let go of it at once, neither would be the last to use it again.
+/// Drops many, with their memory left for those that capture. Where the caller's handlers are not done with one yet, it
+/// goes to `late`, for the next time: were both to let go of it at once, neither would be the last to use it again.
 pub(crate) fn give_back_all(kept: &mut Vec<Kept>, late: &mut Vec<Kept>) {
-    let clear = |record: &mut Kept| record.0.as_mut().and_then(Arc::get_mut).map(Record::clear).is_some();
-    let mut free = std::mem::take(late);
-    // Whoever has it now has it for long.
-    free.retain_mut(clear);
-    let mut next = 0;
-    while next < kept.len() {
-        if clear(&mut kept[next]) {
-            next += 1;
-        } else {
-            late.push(kept.swap_remove(next));
-        }
-    }
-    let mut depot = Depot::open();
-    free.drain(..).chain(kept.drain(..)).filter_map(|mut record| record.0.take()).for_each(|record| depot.put(record));
-    drop(depot);
-    if late.is_empty() {
-        // The memory of the list.
-        *late = free;
-    }
+    // Whoever has one of those now has it for long.
+    late.clear();
+    let records = kept.drain(..).filter_map(|mut kept| kept.0.take());
+    late.extend(records.filter_map(give_back_shared).map(|record| Kept(Some(record))));
 }
 
 // --- being filled, being shown
@@ -254,7 +288,20 @@ impl Pooled {
     /// Memory that can be shared costs a little more, so it is taken only for a record that somebody is likely to keep.
     #[inline]
     pub(crate) fn create(to_keep: bool) -> Self {
-        if to_keep { Self::Shared(take_shared()) } else { Self::Own(take_spare().unwrap_or_default()) }
+        if to_keep {
+            Self::Shared(take_shared())
+        } else {
+            Self::Own(take_spare().unwrap_or_else(|| Box::new(Record::roomy())))
+        }
+    }
+
+    /// The finished record for one who goes on with it, if that needs no copy.
+    #[inline]
+    pub(crate) fn into_kept(self) -> Result<Kept, Self> {
+        match self {
+            Self::Shared(record) => Ok(Kept(Some(record))),
+            Self::Own(_) => Err(self),
+        }
     }
 
     /// Shows the finished record; after that its memory is free, unless somebody kept it.
@@ -402,11 +449,11 @@ mod tests {
 
     #[test]
     fn spares_go_to_where_they_are_wanted() {
-        let kept: Vec<_> = (0..3 * SHARED_SPARE).map(|_| Pooled::create(true).show(Record::keep)).collect();
+        let kept: Vec<_> = (0..5 * LOT).map(|_| Pooled::create(true).show(Record::keep)).collect();
         let memory: Vec<_> = kept.iter().map(|kept| std::ptr::from_ref(&**kept) as usize).collect();
         std::thread::spawn(move || drop(kept)).join().unwrap();
         // What the other thread had over; other tests may have taken some of it.
-        let next: Vec<_> = (0..SHARED_SPARE).map(|_| Pooled::create(true)).collect();
+        let next: Vec<_> = (0..LOT).map(|_| Pooled::create(true)).collect();
         assert!(next.iter().any(|next| memory.contains(&(std::ptr::from_ref(&**next) as usize))));
     }
 

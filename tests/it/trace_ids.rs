@@ -267,6 +267,31 @@ fn a_span_the_sdk_does_not_see_is_in_the_trace_of_those_around_it() {
     });
 }
 
+#[test]
+fn spans_that_the_sdk_sees_after_one_it_does_not() {
+    for sdk_first in [true, false] {
+        let provider = sdk();
+        let otel = tracing_opentelemetry::layer().with_tracer(provider.tracer("t"));
+        let memory = Memory::default();
+        let ours = memory.clone().into_layer().trace_ids();
+        let stack: tracing::Dispatch = if sdk_first {
+            registry().with(otel.with_filter(LevelFilter::INFO)).with(ours).into()
+        } else {
+            let otel = tracing_opentelemetry::layer().with_tracer(provider.tracer("t"));
+            registry().with(ours).with(otel.with_filter(LevelFilter::INFO)).into()
+        };
+        tracing::dispatcher::with_default(&stack, || {
+            debug_span!("not seen").in_scope(|| info!("m"));
+            let own = memory.only().trace();
+            assert!(own.is_some());
+            memory.take();
+            let _seen = info_span!("seen").entered();
+            info!("m");
+            assert_eq!(memory.only().trace(), current_in_the_sdk(), "{sdk_first}");
+        });
+    }
+}
+
 /// Logs when a span starts, which is where its ids are asked for.
 #[derive(Debug)]
 struct Talkative;

@@ -1,11 +1,11 @@
 //! `logging.FileHandler`.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
-use super::{Class, Making};
+use super::{
+    Class, Making, PLAIN,
+    durability::{durability, permissions},
+};
 use crate::{
     Error,
     config::{
@@ -13,20 +13,26 @@ use crate::{
         slot::{Control, Output},
     },
     output::{LogFile, LogFileBuilder, WatchedFile},
-    sink::FileSink,
+    sink::{FileSink, Watch},
 };
 
 pub(super) const FILE: Class = Class {
     names: &["logging.FileHandler", "FileHandler", "file"],
     keys: &["filename", "mode", "encoding", "delay", "errors"],
     attributes: &["terminator"],
-    refers: None,
-    make: |making| make(making, LogFile::builder),
+    make: |making| make(making, LogFile::builder(making.keywords.required("filename"))),
+    ..PLAIN
 };
 
 pub(super) const WATCHED: Class = Class {
     names: &["logging.handlers.WatchedFileHandler", "handlers.WatchedFileHandler", "watched"],
-    make: |making| make(making, WatchedFile::builder),
+    make: |making| {
+        let mut builder = WatchedFile::builder(making.keywords.required("filename"));
+        if let Some(interval) = making.ours.seconds("watch_interval") {
+            builder = builder.watch(Watch::at_most_every(interval));
+        }
+        make(making, builder)
+    },
     ..FILE
 };
 
@@ -76,22 +82,23 @@ pub(super) fn mode_and_encoding(making: &Making<'_, '_>, path: &str) -> Mode {
     mode
 }
 
-fn make(making: &Making<'_, '_>, builder: fn(PathBuf) -> LogFileBuilder) -> Result<Output, Error> {
+fn make(making: &Making<'_, '_>, builder: LogFileBuilder) -> Result<Output, Error> {
     let keywords = making.keywords;
-    let path = keywords.required("filename");
+    let path = keywords.text("filename").unwrap_or_default();
     let mode = mode_and_encoding(making, &path);
     let delay = keywords.truth("delay").unwrap_or(false);
     let ours = making.ours;
-    let mut builder = builder(path.clone().into()).delay(delay).create_dirs(ours.truth("create_dirs").unwrap_or(false));
-    if let Some(bytes) = ours.count("buffer") {
-        builder = builder.buffer(usize::try_from(bytes).unwrap_or(usize::MAX));
+    let mut builder = builder.delay(delay).create_dirs(ours.truth("create_dirs").unwrap_or(false));
+    if let Some(bytes) = ours.size("buffer") {
+        builder = builder.buffer(bytes);
     }
     if let Some(least) = ours.level("flush_on") {
         builder = builder.flush_on(least);
     }
-    if let Some(mode) = ours.count("permissions") {
-        builder = builder.mode(u32::try_from(mode).unwrap_or(0o600));
+    if let Some(mode) = permissions(making) {
+        builder = builder.mode(mode);
     }
+    builder = builder.durability(durability(making));
     if path.is_empty() {
         // Told already.
         return Ok(nothing());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Class, Making, as_target};
+use super::{Class, Making, PLAIN, as_target};
 use crate::{
     Error, Handler as _, Memory, Severity,
     config::{
@@ -14,9 +14,9 @@ use crate::{
 pub(super) const MEMORY: Class = Class {
     names: &["logging.handlers.MemoryHandler", "handlers.MemoryHandler", "memory"],
     keys: &["capacity", "flushLevel", "target", "flushOnClose"],
-    attributes: &[],
     refers: Some("target"),
     make,
+    ..PLAIN
 };
 
 fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
@@ -27,6 +27,14 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     let memory = Memory::new(usize::try_from(capacity).unwrap_or(usize::MAX).max(1))
         .flush_at(keywords.level("flushLevel").unwrap_or(Severity::ERROR))
         .flush_on_close(flush_on_close);
+    let memory = match making.ours.size("max_bytes") {
+        Some(bytes) => memory.max_bytes(bytes),
+        None => memory,
+    };
+    let memory = match making.ours.seconds("patience") {
+        Some(patience) => memory.patience(patience),
+        None => memory,
+    };
     if let Some(target) = keywords.text("target").and_then(|target| making.target(&target, false)) {
         memory.set_target(target);
     }

@@ -1,21 +1,28 @@
 //! Handlers by name: one file each, with Python's names, keys and their order.
 
+mod connection;
+mod durability;
 mod file;
 mod memory;
 mod net;
 mod null;
+mod otlp;
 mod queue;
+mod recorder;
 mod rotating;
 mod stream;
 mod syslog;
+mod tee;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-pub(super) use self::queue::limits;
+pub(super) use self::queue::{LIMITS, limits};
 
 use super::{
     Setup,
     keywords::Keywords,
+    node::Node,
+    sieve::Sieve,
     slot::{Dress, Output, Slot, Target},
 };
 use crate::{Error, Shared};
@@ -30,6 +37,10 @@ pub(super) struct Class {
     pub(super) attributes: &'static [&'static str],
     /// The key that names other handlers.
     pub(super) refers: Option<&'static str>,
+    /// The key that names a filter.
+    pub(super) asks: Option<&'static str>,
+    /// Whether records wait in a queue for a thread that sends, unless the configuration says `direct`.
+    pub(super) queued: bool,
     pub(super) make: fn(&Making<'_, '_>) -> Result<Output, Error>,
 }
 
@@ -46,8 +57,11 @@ pub(super) fn all() -> impl Iterator<Item = &'static Class> {
         &syslog::SYSLOG,
         &net::SOCKET,
         &net::DATAGRAM,
-        #[cfg(unix)]
+        #[cfg(target_os = "linux")]
         &net::JOURNAL,
+        &recorder::RECORDER,
+        &tee::TEE,
+        &otlp::OTLP,
     ];
     ALL.iter().copied()
 }
@@ -66,13 +80,30 @@ pub(super) struct Making<'m, 'c> {
     pub(super) setup: &'m Setup,
     /// The handlers that are finished.
     pub(super) finished: &'m dyn Fn(&str) -> Option<Arc<Slot>>,
+    /// The filters that are declared.
+    pub(super) filters: &'m BTreeMap<String, (Node, Sieve)>,
+    /// Whether a queue is put in front of it.
+    pub(super) queued: bool,
+    /// Whether another handler takes what this one fails at.
+    pub(super) has_fallback: bool,
     /// Whether it takes the place of one that is the same but for a detail: then nothing is thrown away.
     pub(super) goes_on: bool,
 }
 
+/// What the class of every handler has in common.
+const PLAIN: Class = Class {
+    names: &[],
+    keys: &[],
+    attributes: &[],
+    refers: None,
+    asks: None,
+    queued: false,
+    make: |_| Ok(Output::plain(crate::output::Null)),
+};
+
 impl Making<'_, '_> {
     /// A handler as a target, with a ledger of its own and the trap of all. Its filters are asked.
-    fn target(&self, name: &str, with_level: bool) -> Option<Shared> {
+    pub(super) fn target(&self, name: &str, with_level: bool) -> Option<Shared> {
         let slot = (self.finished)(name)?;
         Some(as_target(slot, with_level, self.setup))
     }

@@ -2,29 +2,28 @@
 
 use std::sync::Arc;
 
-use super::{Class, Making, file::nothing};
+use super::{Class, Making, PLAIN, connection, file::nothing};
 use crate::{
     Error, Format,
     config::slot::{Control, Output},
     format::Pickle,
-    output::{Datagram, Formatted},
+    output::{Datagram, Formatted, Oversize},
     sink::net::{Address, Connection, Framing, Retry},
 };
 
 pub(super) const SOCKET: Class = Class {
     names: &["logging.handlers.SocketHandler", "handlers.SocketHandler", "socket"],
     keys: &["host", "port"],
-    attributes: &["terminator"],
-    refers: None,
+    attributes: &["terminator", "retryStart", "retryMax", "retryFactor"],
     make: make_socket,
+    ..PLAIN
 };
 
 pub(super) const DATAGRAM: Class = Class {
     names: &["logging.handlers.DatagramHandler", "handlers.DatagramHandler", "datagram"],
     keys: &["host", "port"],
-    attributes: &[],
-    refers: None,
     make: make_datagram,
+    ..PLAIN
 };
 
 /// Host and port; without a port the host is the path of a socket.
@@ -47,33 +46,58 @@ fn peer(making: &Making<'_, '_>) -> Option<(String, Option<u16>)> {
 
 /// Text by the handler's formatter, where `strata` asks for it, or Python's frames.
 fn is_text(making: &Making<'_, '_>) -> bool {
-    match making.ours.text("format").as_deref() {
-        None | Some("pickle") => false,
-        Some("text" | "json") => true,
-        Some(other) => {
-            let problem = making.ours.wrong("format", format!("expected pickle or text, got {other:?}"));
-            making.ours.note(problem.nearest(other, ["pickle", "text"]));
-            false
-        }
+    let formats = [("pickle", false), ("text", true), ("json", true)];
+    making.ours.choice("format", &formats).unwrap_or(false)
+}
+
+fn pickle(making: &Making<'_, '_>) -> Pickle {
+    match making.ours.text("process_name") {
+        Some(name) => Pickle::new().process_name(name),
+        None => Pickle::new(),
     }
 }
 
 fn make_socket(making: &Making<'_, '_>) -> Result<Output, Error> {
     let Some((host, port)) = peer(making) else { return Ok(nothing()) };
     let address = match port {
-        Some(port) => Address::tcp(host, port),
+        Some(port) => connection::stream_to(making, &host, port),
         None => Address::UnixStream(host.into()),
     };
-    // Lines bring their own ends, pickles their lengths.
-    let mut connection = Connection::builder(address).framing(Framing::None).retry(Retry::python());
-    if let Some(clock) = &making.setup.clock {
-        connection = connection.clock(Arc::clone(clock));
+    let mut builder = connection::options(making, address);
+    if !making.ours.has("retry") {
+        builder = builder.retry(retry(making));
     }
-    let connection = Arc::new(connection.build()?);
-    let format: Box<dyn Format> = if is_text(making) { making.dress.lines() } else { Box::new(Pickle::new()) };
+    let is_text = is_text(making);
+    // Pickles bring their lengths, and lines their own ends unless they are to be framed.
+    let is_framed = making.ours.has("framing");
+    if !is_framed {
+        builder = builder.framing(Framing::None);
+    }
+    let connection = Arc::new(builder.build()?);
+    let format: Box<dyn Format> = match (is_text, is_framed) {
+        (false, _) => Box::new(pickle(making)),
+        (true, true) => making.dress.texts(),
+        (true, false) => making.dress.lines(),
+    };
     let handler =
         Formatted::new(format, Arc::clone(&connection)).place(connection.address().to_string()).terminator("");
     Ok(Output::new(handler, Kept(connection)))
+}
+
+/// Python's attributes of the handler.
+fn retry(making: &Making<'_, '_>) -> Retry {
+    let attributes = making.attributes;
+    let mut retry = Retry::python();
+    if let Some(first) = attributes.seconds("retryStart") {
+        retry = retry.first(first);
+    }
+    if let Some(most) = attributes.seconds("retryMax") {
+        retry = retry.most(most);
+    }
+    if let Some(factor) = attributes.number("retryFactor") {
+        retry = retry.factor(factor);
+    }
+    retry
 }
 
 struct Kept(Arc<Connection>);
@@ -87,28 +111,90 @@ impl Control for Kept {
 
 fn make_datagram(making: &Making<'_, '_>) -> Result<Output, Error> {
     let Some((host, port)) = peer(making) else { return Ok(nothing()) };
+    let ours = making.ours;
     let builder = match port {
         Some(port) => Datagram::udp(host, port),
+        #[cfg(unix)]
         None => Datagram::unix(host),
+        #[cfg(not(unix))]
+        None => return Err(Error::config("there are no unix sockets here: expected a port")),
     };
-    let format: Box<dyn Format> = if is_text(making) { making.dress.texts() } else { Box::new(Pickle::new()) };
-    Ok(Output::plain(builder.format(format).build_direct()?))
+    let format: Box<dyn Format> = if is_text(making) { making.dress.texts() } else { Box::new(pickle(making)) };
+    let mut builder = builder.format(format);
+    if let Some(bytes) = ours.size("limit") {
+        builder = builder.limit(bytes);
+    }
+    if let Some(oversize) = ours.choice("oversize", &[("shorten", Oversize::Shorten), ("refuse", Oversize::Refuse)]) {
+        builder = builder.oversize(oversize);
+    }
+    if let Some(deadline) = ours.seconds("write_deadline") {
+        builder = builder.deadline(deadline);
+    }
+    #[cfg(feature = "gelf")]
+    if let Some(chunks) = ours.inside("gelf", gelf) {
+        builder = builder.chunks(chunks);
+        if !ours.has("limit") {
+            builder = builder.limit(usize::MAX);
+        }
+    }
+    #[cfg(not(feature = "gelf"))]
+    if ours.has("gelf") {
+        ours.note(ours.wrong("gelf", "GELF over UDP needs the feature \"gelf\" of tracing-strata"));
+    }
+    Ok(Output::plain(builder.build_direct()?))
 }
 
-#[cfg(unix)]
+/// Compression and chunks.
+#[cfg(feature = "gelf")]
+fn gelf(keywords: &crate::config::keywords::Keywords<'_>) -> crate::output::GelfChunks {
+    use crate::output::GelfChunks;
+
+    let new = GelfChunks::new;
+    let methods = [("gzip", new().gzip()), ("zlib", new().zlib()), ("none", new().plain())];
+    let mut chunks = keywords.choice("compression", &methods).unwrap_or_default();
+    if let Some(bytes) = keywords.size("compress_from") {
+        chunks = chunks.compress_from(bytes);
+    }
+    if let Some(bytes) = keywords.size("chunk_bytes") {
+        chunks = chunks.chunk_bytes(bytes);
+    }
+    chunks
+}
+
+#[cfg(target_os = "linux")]
 pub(super) const JOURNAL: Class = Class {
     names: &["systemd.journal.JournalHandler", "systemd.journal.JournaldLogHandler", "journald"],
     keys: &["SYSLOG_IDENTIFIER"],
-    attributes: &[],
-    refers: None,
-    make: |making| {
-        let mut builder = crate::output::Journald::builder();
-        if let Some(identifier) = making.keywords.text("SYSLOG_IDENTIFIER") {
-            builder = builder.identifier(identifier);
-        }
-        if let Some(path) = making.ours.text("socket") {
-            builder = builder.socket(path);
-        }
-        Ok(Output::plain(builder.build_direct()?))
-    },
+    make: make_journal,
+    ..PLAIN
 };
+
+#[cfg(target_os = "linux")]
+fn make_journal(making: &Making<'_, '_>) -> Result<Output, Error> {
+    let (keywords, ours) = (making.keywords, making.ours);
+    let mut builder = crate::output::Journald::builder();
+    if let Some(identifier) = keywords.text("SYSLOG_IDENTIFIER") {
+        builder = builder.identifier(identifier);
+    }
+    // Python's handler takes fields of the journal as keywords.
+    let is_field = |name: &str| name != "SYSLOG_IDENTIFIER" && name.starts_with(|c: char| c.is_ascii_uppercase());
+    let fields: Vec<_> = keywords.names().filter(|name| is_field(name)).map(str::to_owned).collect();
+    for name in fields {
+        if let Some(value) = keywords.text(&name) {
+            builder = builder.field(name, value);
+        }
+    }
+    if let Some(path) = ours.text("socket") {
+        builder = builder.socket(path);
+    }
+    if ours.truth("timestamp") == Some(true) {
+        builder = builder.time(crate::format::Time::utc());
+    }
+    if let Some(deadline) = ours.seconds("write_deadline") {
+        builder = builder.deadline(deadline);
+    }
+    if let Some(delay) = ours.truth("delay") {
+        builder = builder.delay(delay);
+    }
+    Ok(Output::plain(builder.build_direct()?))
+}

@@ -1,12 +1,11 @@
 //! `logging.NullHandler`.
 
-use super::Class;
+use super::{Class, PLAIN};
 use crate::{config::slot::Output, output::Null};
 
 pub(super) const NULL: Class = Class {
     names: &["logging.NullHandler", "NullHandler", "null"],
     keys: &[],
-    attributes: &[],
-    refers: None,
     make: |_| Ok(Output::plain(Null)),
+    ..PLAIN
 };

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Class, Making};
+use super::{Class, Making, PLAIN};
 use crate::{
     Error, Format, Handler, Outcome, Queue, Record, Tee,
     config::{
@@ -22,9 +22,9 @@ use crate::{
 pub(super) const QUEUE: Class = Class {
     names: &["logging.handlers.QueueHandler", "handlers.QueueHandler", "queue"],
     keys: &["queue", "handlers", "respect_handler_level", "listener"],
-    attributes: &[],
     refers: Some("handlers"),
     make,
+    ..PLAIN
 };
 
 fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
@@ -63,39 +63,43 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     Ok(Output::new(front, Listener { gate, guard }))
 }
 
-/// Our own keys: `capacity`, `max_bytes`, `overflow`, `drain`.
+/// Our own keys.
 pub(in crate::config) fn limits(
     mut builder: crate::handler::queue::QueueBuilder,
     ours: &Keywords<'_>,
 ) -> crate::handler::queue::QueueBuilder {
-    if let Some(records) = ours.count("capacity") {
-        builder = builder.capacity(usize::try_from(records).unwrap_or(usize::MAX));
+    if let Some(records) = ours.size("capacity") {
+        builder = builder.capacity(records);
     }
-    if let Some(bytes) = ours.count("max_bytes") {
-        builder = builder.max_bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
+    if let Some(bytes) = ours.size("max_bytes") {
+        builder = builder.max_bytes(bytes);
     }
     if let Some(least) = ours.level("protect") {
         builder = builder.protect(least);
     }
-    if let Some(seconds) = ours.number("drain") {
-        match Duration::try_from_secs_f64(seconds) {
-            Ok(drain) => builder = builder.drain(drain),
-            Err(_) => ours.note(ours.wrong("drain", "expected seconds, 0 or more")),
-        }
+    if let Some(deadline) = ours.seconds("drain") {
+        builder = builder.drain(deadline);
     }
-    match ours.text("overflow").as_deref() {
-        None => {}
-        Some("block") => builder = builder.overflow(Overflow::BLOCK),
-        Some("drop_newest") => builder = builder.overflow(Overflow::DropNewest),
-        Some("drop_oldest") => builder = builder.overflow(Overflow::DropOldest),
-        Some(other) => {
-            let names = ["block", "drop_newest", "drop_oldest"];
-            let problem = ours.wrong("overflow", format!("expected block, drop_newest or drop_oldest, got {other:?}"));
-            ours.note(problem.nearest(other, names));
+    if let Some(interval) = ours.seconds("report_every") {
+        builder = builder.report_every(interval);
+    }
+    let policies =
+        [("block", Overflow::BLOCK), ("drop_newest", Overflow::DropNewest), ("drop_oldest", Overflow::DropOldest)];
+    let overflow = ours.choice("overflow", &policies);
+    if let Some(deadline) = ours.seconds("block_for") {
+        if overflow.is_some_and(|overflow| overflow != Overflow::BLOCK) {
+            ours.note(ours.wrong("block_for", "expected no such key where nobody waits (overflow: block)"));
         }
+        builder = builder.overflow(Overflow::block_for(deadline));
+    } else if let Some(overflow) = overflow {
+        builder = builder.overflow(overflow);
     }
     builder
 }
+
+/// The keys of [`limits`].
+pub(in crate::config) const LIMITS: &[&str] =
+    &["capacity", "max_bytes", "overflow", "block_for", "protect", "drain", "report_every"];
 
 /// What the callers meet.
 struct Front {
@@ -134,6 +138,10 @@ impl Handler for Front {
     fn flush(&self) -> Result<(), Error> {
         // A listener that was not started brings nothing anywhere.
         if self.gate.listens() { self.queue.flush() } else { Ok(()) }
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        if self.gate.listens() { self.queue.finish() } else { Ok(()) }
     }
 
     fn attach(&self, ledger: &Arc<Ledger>) {
@@ -193,6 +201,10 @@ impl Handler for Gate {
 
     fn flush(&self) -> Result<(), Error> {
         self.handlers.flush()
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        self.handlers.finish()
     }
 }
 

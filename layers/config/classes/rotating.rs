@@ -3,7 +3,8 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
-    Class, Making,
+    Class, Making, PLAIN,
+    durability::{durability, permissions},
     file::{Mode, empty, mode_and_encoding, nothing},
 };
 use crate::{
@@ -14,23 +15,23 @@ use crate::{
         slot::{Control, Output},
     },
     output::{RotatingFile, RotatingFileBuilder, TimedFile},
-    sink::{Grid, Retention, RotatedFile, Sharing, TimeOfDay, When},
+    sink::{Compression, Grid, Retention, RotatedFile, Sharing, TimeOfDay, When},
 };
 
 pub(super) const ROTATING: Class = Class {
     names: &["logging.handlers.RotatingFileHandler", "handlers.RotatingFileHandler", "rotating"],
     keys: &["filename", "mode", "maxBytes", "backupCount", "encoding", "delay", "errors"],
     attributes: &["terminator", "namer", "rotator"],
-    refers: None,
     make: make_rotating,
+    ..PLAIN
 };
 
 pub(super) const TIMED: Class = Class {
     names: &["logging.handlers.TimedRotatingFileHandler", "handlers.TimedRotatingFileHandler", "timed"],
     keys: &["filename", "when", "interval", "backupCount", "encoding", "delay", "utc", "atTime", "errors", "maxBytes"],
     attributes: &["terminator", "namer", "rotator"],
-    refers: None,
     make: make_timed,
+    ..PLAIN
 };
 
 fn make_rotating(making: &Making<'_, '_>) -> Result<Output, Error> {
@@ -75,14 +76,10 @@ fn make_timed(making: &Making<'_, '_>) -> Result<Output, Error> {
     if let Some(zone) = making.ours.text("zone") {
         builder = builder.zone(zone);
     }
-    match making.ours.text("grid").as_deref() {
+    match making.ours.choice("grid", &[("clock", Grid::Clock), ("rollover", Grid::Rollover)]) {
         None if making.setup.as_python => builder = builder.grid(Grid::Rollover),
-        None | Some("clock") => {}
-        Some("rollover") => builder = builder.grid(Grid::Rollover),
-        Some(other) => {
-            let problem = making.ours.wrong("grid", format!("expected clock or rollover, got {other:?}"));
-            making.ours.note(problem.nearest(other, ["clock", "rollover"]));
-        }
+        None => {}
+        Some(grid) => builder = builder.grid(grid),
     }
     finish(making, builder, path, false)
 }
@@ -122,15 +119,16 @@ fn ours(making: &Making<'_, '_>, mut builder: RotatingFileBuilder) -> RotatingFi
     if let Some(create) = ours.truth("create_dirs") {
         builder = builder.create_dirs(create);
     }
-    if let Some(bytes) = ours.count("buffer") {
-        builder = builder.buffer(usize::try_from(bytes).unwrap_or(usize::MAX));
+    if let Some(bytes) = ours.size("buffer") {
+        builder = builder.buffer(bytes);
     }
     if let Some(least) = ours.level("flush_on") {
         builder = builder.flush_on(least);
     }
-    if let Some(mode) = ours.count("permissions") {
-        builder = builder.mode(u32::try_from(mode).unwrap_or(0o600));
+    if let Some(mode) = permissions(making) {
+        builder = builder.mode(mode);
     }
+    builder = builder.durability(durability(making));
     if let Some(link) = ours.text("latest") {
         builder = builder.latest(link);
     }
@@ -139,7 +137,7 @@ fn ours(making: &Making<'_, '_>, mut builder: RotatingFileBuilder) -> RotatingFi
     if let Some(days) = ours.number("max_age_days") {
         match Duration::try_from_secs_f64(days * 86_400.0) {
             Ok(age) => (retention, is_limited) = (retention.age(age), true),
-            Err(_) => ours.note(ours.wrong("max_age_days", "expected days, 0 or more")),
+            Err(_) => ours.note(ours.wrong("max_age_days", format!("expected days, 0 or more, got {days}"))),
         }
     }
     if let Some(bytes) = ours.count("max_total_bytes") {
@@ -148,32 +146,39 @@ fn ours(making: &Making<'_, '_>, mut builder: RotatingFileBuilder) -> RotatingFi
     if is_limited {
         builder = builder.retention(retention);
     }
-    match ours.text("compression").as_deref() {
-        None | Some("none") => {}
-        #[cfg(feature = "gzip")]
-        Some("gzip") => builder = builder.compression(crate::sink::Compression::gzip()),
-        #[cfg(feature = "zstd")]
-        Some("zstd") => builder = builder.compression(crate::sink::Compression::zstd()),
-        Some(other) => {
-            let problem = ours.wrong(
-                "compression",
-                format!("expected gzip, zstd or none (with the feature of that name), got {other:?}"),
-            );
-            ours.note(problem.nearest(other, ["gzip", "zstd", "none"]));
+    if let Some(Some(method)) = ours.choice("compression", METHODS) {
+        match method() {
+            Ok(compression) => {
+                let level = ours.integer("compression_level").and_then(|level| i32::try_from(level).ok());
+                builder = builder.compression(level.map_or(compression, |level| compression.level(level)));
+            }
+            Err(feature) => {
+                let message = format!("{feature} needs the feature {feature:?} of tracing-strata");
+                ours.note(ours.wrong("compression", message));
+            }
         }
     }
-    match ours.text("sharing").as_deref() {
-        None => {}
-        Some("unguarded") => builder = builder.sharing(Sharing::Unguarded),
-        Some("exclusive") => builder = builder.sharing(Sharing::Exclusive),
-        Some("shared") => builder = builder.sharing(Sharing::Shared),
-        Some(other) => {
-            let problem = ours.wrong("sharing", format!("expected unguarded, exclusive or shared, got {other:?}"));
-            ours.note(problem.nearest(other, ["unguarded", "exclusive", "shared"]));
-        }
+    let sharing = [("unguarded", Sharing::Unguarded), ("exclusive", Sharing::Exclusive), ("shared", Sharing::Shared)];
+    if let Some(sharing) = ours.choice("sharing", &sharing) {
+        builder = builder.sharing(sharing);
     }
     builder
 }
+
+/// By its name, or the feature that is missing.
+type Method = fn() -> Result<Compression, &'static str>;
+
+const METHODS: &[(&str, Option<Method>)] = &[
+    ("none", None),
+    #[cfg(feature = "gzip")]
+    ("gzip", Some(|| Ok(Compression::gzip()))),
+    #[cfg(not(feature = "gzip"))]
+    ("gzip", Some(|| Err("gzip"))),
+    #[cfg(feature = "zstd")]
+    ("zstd", Some(|| Ok(Compression::zstd()))),
+    #[cfg(not(feature = "zstd"))]
+    ("zstd", Some(|| Err("zstd"))),
+];
 
 struct Rotating {
     file: RotatedFile,

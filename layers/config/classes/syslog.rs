@@ -1,23 +1,25 @@
 //! `logging.handlers.SysLogHandler`.
 
-use super::{Class, Making};
+use super::{Class, Making, PLAIN, connection};
 use crate::{
-    Error, Handler as _,
+    Error,
     config::{
+        keywords::{Keywords, Switch},
         node::{Data, Node},
         slot::Output,
     },
-    format::{self, Facility},
+    format::{self, Facility, Priority, Time},
     output::Syslog,
-    sink::net::{Address, Connection, Framing},
+    sink::net::{Address, Framing},
 };
 
 pub(super) const SYSLOG: Class = Class {
     names: &["logging.handlers.SysLogHandler", "handlers.SysLogHandler", "syslog"],
     keys: &["address", "facility", "socktype", "timeout"],
-    attributes: &["ident", "append_nul"],
-    refers: None,
+    attributes: &["ident", "append_nul", "priority_map"],
+    queued: true,
     make,
+    ..PLAIN
 };
 
 /// Python's socket.SOCK_STREAM and SOCK_DGRAM.
@@ -28,7 +30,7 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     let socktype = keywords.integer("socktype");
     let is_stream = socktype == Some(STREAM);
     let address = match keywords.node("address") {
-        None => Some(inet("localhost", 514, is_stream)),
+        None => Some(inet(making, "localhost", 514, is_stream)),
         Some(Node { data: Data::Str(path), .. }) => Some(match (is_stream, socktype) {
             (true, _) => Address::UnixStream(path.into()),
             (false, Some(_)) => Address::UnixDatagram(path.into()),
@@ -38,46 +40,100 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
             Some([Node { data: Data::Str(host), .. }, Node { data: Data::Int(port), .. }]) => {
                 let port = u16::try_from(*port);
                 port.ok()
-                    .map(|port| inet(host, port, is_stream))
+                    .map(|port| inet(making, host, port, is_stream))
                     .or_else(|| keywords.expected("address", node, "a port of 16 bits"))
             }
             _ => keywords.expected("address", node, "a host and a port, or the path of a socket"),
         },
     };
     let facility = facility(making);
-    let mut format = match making.ours.text("form").as_deref() {
-        None | Some("python") => format::Syslog::python(),
-        Some("rfc5424") => format::Syslog::rfc5424(),
-        Some("rfc3164") => format::Syslog::rfc3164(),
-        Some(other) => {
-            let problem = making.ours.wrong("form", format!("expected python, rfc5424 or rfc3164, got {other:?}"));
-            making.ours.note(problem.nearest(other, ["python", "rfc5424", "rfc3164"]));
-            format::Syslog::python()
-        }
-    };
-    format = format.facility(facility).body(making.dress.texts());
+    let ours = making.ours;
+    let forms = [
+        ("python", format::Syslog::python()),
+        ("rfc5424", format::Syslog::rfc5424()),
+        ("rfc3164", format::Syslog::rfc3164()),
+        ("local", format::Syslog::local()),
+    ];
+    let form = ours.choice("form", &forms);
+    let is_python = ours.text("form").is_none_or(|form| form == "python");
+    let mut format = form.unwrap_or_else(format::Syslog::python).facility(facility).body(making.dress.texts());
+    format = details(ours, format)?;
     if let Some(ident) = making.attributes.text("ident") {
         format = format.ident(ident);
     }
     if let Some(on) = making.attributes.truth("append_nul") {
         format = format.append_nul(on);
     }
-    let direct = making.ours.truth("direct").unwrap_or(making.setup.as_python);
+    if let Some(names) = making.attributes.pairs("priority_map") {
+        for (level, priority) in names {
+            match priority.parse::<Priority>() {
+                Ok(priority) => format = format.priority(level, priority),
+                Err(error) => {
+                    making.attributes.note(making.attributes.wrong("priority_map", error.to_string()));
+                }
+            }
+        }
+    }
     let Some(address) = address else { return Ok(super::file::nothing()) };
-    let is_python = making.ours.text("form").is_none_or(|form| form == "python");
-    let mut connection = Connection::builder(address);
-    if is_python {
+    let mut connection = connection::options(making, address);
+    if let Some(timeout) = keywords.seconds("timeout") {
+        connection = connection.connect_deadline(timeout).write_deadline(timeout);
+    }
+    if is_python && !ours.has("framing") {
         connection = connection.framing(Framing::None);
     }
-    if let Some(clock) = &making.setup.clock {
-        connection = connection.clock(std::sync::Arc::clone(clock));
-    }
-    let builder = Syslog::builder(connection).format(format);
-    Ok(if direct { Output::plain(builder.build_direct()?) } else { Output::plain(builder.build()?.boxed()) })
+    Ok(Output::plain(Syslog::builder(connection).format(format).build_direct()?))
 }
 
-fn inet(host: &str, port: u16, is_stream: bool) -> Address {
-    if is_stream { Address::tcp(host, port) } else { Address::udp(host, port) }
+/// What an RFC's form has beyond Python's.
+fn details(ours: &Keywords<'_>, mut format: format::Syslog) -> Result<format::Syslog, Error> {
+    if let Some(host) = ours.text("host") {
+        format = format.host(host);
+    }
+    if let Some(app) = ours.text("app") {
+        format = format.app(app);
+    }
+    if let Some(id) = ours.text("process_id") {
+        format = format.process_id(id);
+    }
+    if let Some(id) = ours.text("sd_id") {
+        format = format.sd_id(id);
+    }
+    if ours.truth("structured_data") == Some(false) {
+        format = format.no_structured_data();
+    }
+    let elements = ours.inside("elements", |elements| {
+        let ids: Vec<_> = elements.names().map(str::to_owned).collect();
+        ids.into_iter().filter_map(|id| Some((elements.pairs(&id)?, id))).collect::<Vec<_>>()
+    });
+    for (parameters, id) in elements.unwrap_or_default() {
+        format = format.element(id, parameters);
+    }
+    if let Some(token) = ours.text("token") {
+        format = format.token(&token)?;
+    }
+    if let Some(zone) = ours.text("zone") {
+        match Time::zone(&zone) {
+            Ok(zone) => format = format.zone(zone),
+            Err(error) => ours.note(ours.wrong("zone", error.to_string())),
+        }
+    }
+    if let Some(bytes) = ours.size("max_bytes") {
+        format = format.max_bytes(bytes);
+    }
+    Ok(ours.switched(format, SWITCHES))
+}
+
+const SWITCHES: &[Switch<format::Syslog>] = &[
+    ("bom", format::Syslog::bom),
+    ("escape_values", format::Syslog::escape_values),
+    ("multi_line", format::Syslog::multi_line),
+    ("source", format::Syslog::source),
+    ("thread", format::Syslog::thread),
+];
+
+fn inet(making: &Making<'_, '_>, host: &str, port: u16, is_stream: bool) -> Address {
+    if is_stream { connection::stream_to(making, host, port) } else { Address::udp(host, port) }
 }
 
 fn facility(making: &Making<'_, '_>) -> Facility {

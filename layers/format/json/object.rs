@@ -49,6 +49,8 @@ pub(super) struct Object<'a> {
     pub(super) names: &'a [(&'static str, Piece)],
     /// Whether `traceparent` is left out of spans, because its parts are written.
     pub(super) hides_traceparent: bool,
+    /// Whether a span may be in a trace.
+    pub(super) is_traced: bool,
 }
 
 /// Where a name comes from.
@@ -64,7 +66,16 @@ const TRACEPARENT: Tag = Tag::of(TraceParent::FIELD);
 
 impl<'a> Object<'a> {
     pub(super) fn empty(reserved: &'a Reserved, hides_traceparent: bool) -> Self {
-        Self { reserved, event: None, span: None, spans: None, globals: None, names: &[], hides_traceparent }
+        Self {
+            reserved,
+            event: None,
+            span: None,
+            spans: None,
+            globals: None,
+            names: &[],
+            hides_traceparent,
+            is_traced: true,
+        }
     }
 
     /// Appends the members.
@@ -85,7 +96,7 @@ impl<'a> Object<'a> {
                 // What is made of a span is the same for every record, unless its names meet others.
                 let alone = fields.bloom() & taken == 0 && !line.is_first();
                 if alone
-                    && (self.hides_traceparent || span.trace().is_none())
+                    && (self.hides_traceparent || !self.is_traced || span.trace().is_none())
                     && let Some(text) = span.kept(Keeper::Json, || kept(span))
                 {
                     line.raw_bytes(text);
@@ -102,8 +113,8 @@ impl<'a> Object<'a> {
 
     #[inline]
     fn taken_in(&self, span: SpanView<'a>, taken: u64) -> u64 {
-        let hides = self.hides_traceparent && span.trace().is_some();
-        if hides { taken | TRACEPARENT.bit() } else { taken }
+        let may_hide = self.hides_traceparent && span.fields().bloom() & TRACEPARENT.bit() != 0;
+        if may_hide && span.trace().is_some() { taken | TRACEPARENT.bit() } else { taken }
     }
 
     /// `taken` has a bit for each name that must be looked at; `names` are those that are likely to come.

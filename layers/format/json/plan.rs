@@ -14,7 +14,7 @@ use crate::{
         line::{Line, Piece, hex_digits},
         outermost_first,
     },
-    record::{SpanView, TraceParent},
+    record::{IdsText, SpanView, TraceParent},
 };
 
 /// Steps in the order in which they are taken, and what they need to know about names.
@@ -27,6 +27,8 @@ pub(super) struct Plan {
     reserved_in_spans: Reserved,
     none: Reserved,
     writes_trace: bool,
+    /// Whether the keys of the ids are the usual ones.
+    has_usual_ids: bool,
     hides_traceparent: bool,
     /// Which sources the outermost object has.
     flat_event: bool,
@@ -67,6 +69,7 @@ impl Plan {
             reserved_in_spans: Reserved::new(["name".to_owned()]),
             none: Reserved::default(),
             writes_trace: TRACE.iter().any(|key| is_given(What::Key(*key))),
+            has_usual_ids: TRACE.iter().all(|key| names.get(What::Key(*key)) == Some(key.default_name())),
             hides_traceparent: is_given(What::Key(Key::TraceId)) && is_given(What::Key(Key::SpanId)),
             flat_event: !is_given(What::Fields),
             flat_spans: !is_given(What::Context) && !options.span_list,
@@ -84,7 +87,7 @@ impl Plan {
     }
 
     fn line(&self, options: &Options, record: &Record, line: &mut Line<'_>) {
-        let trace = if self.writes_trace { record.trace() } else { None };
+        let trace = if self.writes_trace { record.traced_span() } else { None };
         let hides = self.hides_traceparent && trace.is_some();
         let mut names: &[_] = &[];
         let steps = match self.steps.as_slice() {
@@ -125,7 +128,7 @@ impl Plan {
             [ids_of_trace @ Step { part: Part::Trace, .. }, Step { part: Part::Flat, .. }] => {
                 line.piece(&ids_of_trace.open);
                 if let Some(trace) = trace {
-                    ids(line, &ids_of_trace.keys, trace);
+                    self.ids(line, &ids_of_trace.keys, trace);
                 }
                 self.flat(line, record, names, trace.is_some(), hides);
             }
@@ -142,7 +145,7 @@ impl Plan {
         options: &Options,
         record: &Record,
         names: &[(&'static str, Piece)],
-        trace: Option<TraceParent>,
+        trace: Option<Traced<'_>>,
     ) {
         let hides = self.hides_traceparent && trace.is_some();
         for step in steps {
@@ -155,12 +158,21 @@ impl Plan {
                 Part::Message => message(line, record),
                 Part::Trace => {
                     if let Some(trace) = trace {
-                        ids(line, &step.keys, trace);
+                        self.ids(line, &step.keys, trace);
                     }
                 }
                 Part::Flat => self.flat(line, record, names, trace.is_some(), hides),
                 _ => self.rare(step, options, record, line, hides),
             }
+        }
+    }
+
+    #[inline]
+    fn ids(&self, line: &mut Line<'_>, keys: &[Option<String>], (trace, span): Traced<'_>) {
+        if self.has_usual_ids && !line.is_first() {
+            line.array(&span.kept_ids(trace, || usual_ids(trace)));
+        } else {
+            unusual_ids(line, keys, trace);
         }
     }
 
@@ -178,6 +190,7 @@ impl Plan {
             spans: if self.flat_spans { Some(record) } else { None },
             globals: record.globals(),
             names,
+            is_traced: has_trace || !self.writes_trace,
             ..Object::empty(&self.reserved[usize::from(has_trace)], hides_traceparent)
         };
         object.write(line);
@@ -290,26 +303,12 @@ fn number(line: &mut Line<'_>, number: impl itoa::Integer) {
     line.raw(itoa::Buffer::new().format(number));
 }
 
+/// Ids, and the span that knows them.
+type Traced<'a> = (TraceParent, SpanView<'a>);
+
 #[inline(never)]
-fn ids(line: &mut Line<'_>, keys: &[Option<String>], trace: TraceParent) {
-    /// With the usual keys it is one copy, in which only the digits are exchanged.
-    const USUAL: &[u8; 94] =
-        br#","trace_id":"00000000000000000000000000000000","span_id":"0000000000000000","trace_flags":"00""#;
+fn unusual_ids(line: &mut Line<'_>, keys: &[Option<String>], trace: TraceParent) {
     let [trace_id, span_id, flags] = keys else { return };
-    let quads = |number: u64| [hex_digits((number >> 32) as u32), hex_digits(number as u32)];
-    let is_usual = |key: &Option<String>, usual: &str| key.as_deref() == Some(usual);
-    if is_usual(trace_id, "trace_id")
-        && is_usual(span_id, "span_id")
-        && is_usual(flags, "trace_flags")
-        && !line.is_first()
-    {
-        let mut text = *USUAL;
-        text[13..29].copy_from_slice(quads((trace.trace_id() >> 64) as u64).as_flattened());
-        text[29..45].copy_from_slice(quads(trace.trace_id() as u64).as_flattened());
-        text[58..74].copy_from_slice(quads(trace.span_id()).as_flattened());
-        text[91..93].copy_from_slice(&hex_digits(u32::from(trace.flags()) << 24)[..2]);
-        return line.raw_bytes(&text);
-    }
     if let Some(key) = trace_id {
         line.key(key);
         let [a, b] = quads((trace.trace_id() >> 64) as u64);
@@ -324,6 +323,21 @@ fn ids(line: &mut Line<'_>, keys: &[Option<String>], trace: TraceParent) {
         line.key(key);
         line.hex(&[hex_digits(u32::from(trace.flags()) << 24)], 2);
     }
+}
+
+/// With the usual keys: one text, in which only the digits are exchanged.
+fn usual_ids(trace: TraceParent) -> IdsText {
+    let mut text =
+        *br#","trace_id":"00000000000000000000000000000000","span_id":"0000000000000000","trace_flags":"00""#;
+    text[13..29].copy_from_slice(quads((trace.trace_id() >> 64) as u64).as_flattened());
+    text[29..45].copy_from_slice(quads(trace.trace_id() as u64).as_flattened());
+    text[58..74].copy_from_slice(quads(trace.span_id()).as_flattened());
+    text[91..93].copy_from_slice(&hex_digits(u32::from(trace.flags()) << 24)[..2]);
+    text
+}
+
+fn quads(number: u64) -> [[u8; 8]; 2] {
+    [hex_digits((number >> 32) as u32), hex_digits(number as u32)]
 }
 
 fn optional(line: &mut Line<'_>, key: Option<&str>, text: Option<&str>) {

@@ -249,15 +249,11 @@ impl Core {
 
     /// Takes a record, if there is or can be made room.
     #[inline]
-    pub(super) fn put(self: &Arc<Self>, record: &Record) -> Outcome {
+    pub(super) fn put(self: &Arc<Self>, record: Kept) -> Outcome {
         if self.is_of_the_parent() {
             self.restart();
         }
-        let item = Item {
-            bytes: record.weight(),
-            is_protected: record.severity() >= self.limits.protect,
-            record: record.keep(),
-        };
+        let item = Item { bytes: record.weight(), is_protected: record.severity() >= self.limits.protect, record };
         if self.put_item(item) {
             return Outcome::Queued;
         }

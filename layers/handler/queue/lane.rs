@@ -53,6 +53,12 @@ impl Room {
     }
 }
 
+/// In order, with numbers that say which came first.
+pub(super) type Run<T> = VecDeque<(u64, T)>;
+
+/// What a run has room for at first.
+pub(super) const RUN: usize = 64;
+
 /// Threads on other cores look at other lanes: a lane shares no cache line (nor its neighbour, which is fetched with it).
 #[repr(align(128))]
 pub(super) struct Lane<T>(Mutex<State<T>>);
@@ -62,10 +68,9 @@ pub(super) struct State<T> {
     pub(super) is_closed: bool,
     /// Room that was set aside for this lane, so that not every record has to ask for it.
     pub(super) lease: Room,
-    /// In order, with a number that says which came first.
-    plain: VecDeque<(u64, T)>,
+    plain: Run<T>,
     /// Those that are given up last.
-    protected: VecDeque<(u64, T)>,
+    protected: Run<T>,
     next: u64,
     bytes: usize,
     /// How many the account has not been told of.
@@ -77,8 +82,8 @@ impl<T: Load> Lane<T> {
         Self(Mutex::new(State {
             is_closed,
             lease: Room::default(),
-            plain: VecDeque::new(),
-            protected: VecDeque::new(),
+            plain: Run::with_capacity(RUN),
+            protected: Run::new(),
             next: 0,
             bytes: 0,
             untold: 0,
@@ -123,12 +128,12 @@ impl<T: Load> State<T> {
 
     /// The first that waits; the next to come where none does.
     pub(super) fn first_number(&self) -> u64 {
-        let first = |waiting: &VecDeque<(u64, T)>| waiting.front().map_or(self.next, |(number, _)| *number);
+        let first = |waiting: &Run<T>| waiting.front().map_or(self.next, |(number, _)| *number);
         first(&self.plain).min(first(&self.protected))
     }
 
     pub(super) fn oldest(&self) -> Option<SystemTime> {
-        let front = |waiting: &VecDeque<(u64, T)>| waiting.front().map(|(_, load)| load.time());
+        let front = |waiting: &Run<T>| waiting.front().map(|(_, load)| load.time());
         front(&self.plain).into_iter().chain(front(&self.protected)).min()
     }
 
@@ -140,15 +145,21 @@ impl<T: Load> State<T> {
     }
 
     /// Moves the first ones out.
-    pub(super) fn take(&mut self, most: usize, out: &mut VecDeque<T>) {
+    pub(super) fn take(&mut self, most: usize, out: &mut Run<T>) {
+        if out.is_empty() && self.protected.is_empty() && self.plain.len() <= most {
+            // All but always so: the caller is not kept waiting.
+            std::mem::swap(&mut self.plain, out);
+            self.bytes = 0;
+            return;
+        }
         let before = out.len();
         while out.len() - before < most {
-            let first = |waiting: &VecDeque<(u64, T)>| waiting.front().map_or(u64::MAX, |(number, _)| *number);
+            let first = |waiting: &Run<T>| waiting.front().map_or(u64::MAX, |(number, _)| *number);
             let is_plain = self.protected.is_empty() || first(&self.plain) < first(&self.protected);
             let waiting = if is_plain { &mut self.plain } else { &mut self.protected };
-            let Some((_, load)) = waiting.pop_front() else { break };
+            let Some((number, load)) = waiting.pop_front() else { break };
             self.bytes -= load.bytes();
-            out.push_back(load);
+            out.push_back((number, load));
         }
     }
 

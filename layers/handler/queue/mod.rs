@@ -73,7 +73,7 @@ use std::{
 use self::core::Core;
 pub use self::{builder::QueueBuilder, guard::QueueGuard, health::Health, lost::Lost, overflow::Overflow};
 use super::{Handler, Outcome, panicked};
-use crate::{Error, Record, Severity, trap::Ledger};
+use crate::{Error, Record, Severity, record::Kept, trap::Ledger};
 
 /// A handler, or several, behind a bounded queue: the caller captures the record and goes on; formatting and writing
 /// happen on a listener thread.
@@ -128,6 +128,11 @@ impl Queue {
 impl Handler for Queue {
     #[inline]
     fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        Ok(self.core.put(record.keep()))
+    }
+
+    #[inline]
+    fn take_over(&self, record: Kept) -> Result<Outcome, Kept> {
         Ok(self.core.put(record))
     }
 
@@ -244,6 +249,11 @@ pub(super) fn drain_all(cap: Duration, caller: ThreadId) -> (Vec<Stuck>, Result<
 /// How many records were lost of which no log tells, and in whose account.
 pub(super) fn owed() -> Vec<(Arc<Ledger>, u64)> {
     all().iter().map(|core| (core.ledger().outermost(), core.owed())).collect()
+}
+
+/// The same in one account.
+pub(super) fn owed_of(ledger: &Arc<Ledger>) -> u64 {
+    owed().iter().filter(|(of, _)| Arc::ptr_eq(of, ledger)).map(|(_, count)| count).sum()
 }
 
 /// On a listener's thread, where the process ends in the midst of a record: what was handled is so on the ledger.

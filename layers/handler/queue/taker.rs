@@ -1,14 +1,13 @@
 //! The listener's side of the hand-over: what comes next.
 
 use std::{
-    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use super::{
     hand::{Hand, Phase, Wanted},
-    lane::{Account, Lane, Load, Room},
+    lane::{Account, Lane, Load, RUN, Room, Run},
 };
 
 /// How long the listener pauses before it looks again.
@@ -33,7 +32,7 @@ pub(super) enum Task {
 pub(super) struct Taker<T> {
     lanes: Vec<Arc<Lane<T>>>,
     /// What was taken from each of them.
-    runs: Vec<VecDeque<T>>,
+    runs: Vec<Run<T>>,
     version: usize,
     flush: Option<Flush<T>>,
     has_rested: bool,
@@ -120,7 +119,7 @@ impl<T: Load> Taker<T> {
         if version != self.version {
             self.version = version;
             hand.lanes(&mut self.lanes);
-            self.runs.resize_with(self.lanes.len().max(self.runs.len()), VecDeque::new);
+            self.runs.resize_with(self.lanes.len().max(self.runs.len()), || Run::with_capacity(RUN));
         }
     }
 
@@ -152,25 +151,29 @@ impl<T: Load> Taker<T> {
 
     /// How many were taken.
     pub(super) fn len(&self) -> usize {
-        self.runs.iter().map(VecDeque::len).sum()
+        self.runs.iter().map(Run::len).sum()
     }
 
     pub(super) fn oldest(&self) -> Option<SystemTime> {
-        self.runs.iter().filter_map(VecDeque::front).map(Load::time).min()
+        self.runs.iter().filter_map(Run::front).map(|(_, load)| load.time()).min()
     }
 
     /// The next one: in order for each thread, by time between threads.
     pub(super) fn pop(&mut self) -> Option<T> {
         let mut waiting = self.runs.iter_mut().filter(|run| !run.is_empty());
         let first = waiting.next()?;
-        let Some(second) = waiting.next() else { return first.pop_front() };
-        let time = |run: &VecDeque<T>| run.front().map(Load::time);
+        let Some(second) = waiting.next() else { return Self::pop_of(first) };
+        let time = |run: &Run<T>| run.front().map(|(_, load)| load.time());
         let mut best = first;
         for run in std::iter::once(second).chain(waiting) {
             if time(run) < time(best) {
                 best = run;
             }
         }
-        best.pop_front()
+        Self::pop_of(best)
+    }
+
+    fn pop_of(run: &mut Run<T>) -> Option<T> {
+        run.pop_front().map(|(_, load)| load)
     }
 }

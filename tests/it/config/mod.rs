@@ -3,7 +3,11 @@
 mod command_line;
 mod encodings;
 mod errors;
+mod every;
 mod files;
+mod foreign;
+mod ini;
+mod parsers;
 mod random;
 mod reload;
 mod sources;

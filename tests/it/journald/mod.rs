@@ -1,6 +1,6 @@
 //! `output::Journald` before a journal of the tests' own.
 
-mod journal;
+pub(crate) mod journal;
 
 use std::{fs, io, time::UNIX_EPOCH};
 

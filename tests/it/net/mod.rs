@@ -7,7 +7,7 @@ mod faults;
 mod or_else;
 mod python;
 #[cfg(feature = "tls")]
-mod tls;
+pub(crate) mod tls;
 #[cfg(target_os = "linux")]
 mod traps;
 

@@ -24,19 +24,19 @@ use super::{bare, eager, in_time, listen, record, whole};
 use crate::places::{Bare, Dir, remembering};
 
 /// A certificate authority.
-struct Authority {
-    pem: String,
+pub(crate) struct Authority {
+    pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 /// A certificate and its key, in PEM.
-struct Identity {
+pub(crate) struct Identity {
     certificate: String,
     key: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -52,15 +52,15 @@ impl Authority {
         Identity { certificate, key: key.serialize_pem() }
     }
 
-    fn server(&self) -> Identity {
+    pub(crate) fn server(&self) -> Identity {
         self.issue("localhost", |_| {})
     }
 }
 
-type Stream = StreamOwned<ServerConnection, TcpStream>;
+pub(crate) type Stream = StreamOwned<ServerConnection, TcpStream>;
 
 /// A peer with an identity; with an authority it wants to know who we are.
-fn config(identity: &Identity, clients: Option<&Authority>) -> Arc<ServerConfig> {
+pub(crate) fn config(identity: &Identity, clients: Option<&Authority>) -> Arc<ServerConfig> {
     let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap();
@@ -80,7 +80,7 @@ fn config(identity: &Identity, clients: Option<&Authority>) -> Arc<ServerConfig>
     Arc::new(builder.with_single_cert(vec![certificate], key).unwrap())
 }
 
-fn accept(listener: &TcpListener, config: &Arc<ServerConfig>) -> Stream {
+pub(crate) fn accept(listener: &TcpListener, config: &Arc<ServerConfig>) -> Stream {
     StreamOwned::new(ServerConnection::new(Arc::clone(config)).unwrap(), listener.accept().unwrap().0)
 }
 
@@ -108,7 +108,7 @@ impl Ends {
 }
 
 /// All bytes, and how the stream ended.
-fn all_of(stream: &mut Stream) -> (Vec<u8>, io::Result<()>) {
+pub(crate) fn all_of(stream: &mut Stream) -> (Vec<u8>, io::Result<()>) {
     let mut bytes = Vec::new();
     let result = stream.read_to_end(&mut bytes).map(drop);
     (bytes, result)

@@ -3,8 +3,10 @@
 mod bridge;
 mod configuration;
 mod delivery;
+#[cfg(unix)]
+mod forks;
 mod mapping;
 mod providers;
-mod receiver;
+pub(crate) mod receiver;
 mod runtimes;
 mod spans;

@@ -1,0 +1,318 @@
+//! From what is declared to what can be hung up. Nothing that runs is touched here.
+
+mod handlers;
+mod loggers;
+mod output;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+pub(super) use self::{
+    loggers::LoggerSays,
+    output::{Order, make_output, with_names},
+};
+use super::{
+    Setup,
+    document::Config,
+    filters,
+    formatters::{self, Formatter},
+    node::{Data, Map, Node},
+    problem::{Problem, nearest},
+    references::resolved,
+    sieve::Sieve,
+    slot::{Displaced, Slot},
+};
+use crate::{Severity, Shared, text::python_repr};
+
+/// A handler that hangs or could hang somewhere.
+#[derive(Clone)]
+pub(super) struct Hung {
+    pub(super) slot: Arc<Slot>,
+    pub(super) shared: Shared,
+    /// Its declaration without what can be changed in place.
+    pub(super) core: Node,
+    /// What it was made from, all of it.
+    pub(super) whole: Node,
+}
+
+/// What a configuration comes to.
+pub(super) struct Prepared {
+    pub(super) formatters: BTreeMap<String, Formatter>,
+    pub(super) filters: BTreeMap<String, (Node, Sieve)>,
+    /// In the order they were made.
+    pub(super) handlers: Vec<(String, Hung)>,
+    /// What is to be set on handlers once the configuration counts.
+    pub(super) wear: Vec<Wear>,
+    /// The names of handlers that go on as they were.
+    pub(super) kept: BTreeSet<String>,
+}
+
+pub(super) struct Wear {
+    slot: Arc<Slot>,
+    level: Severity,
+    sieves: Vec<Sieve>,
+    formatter: Formatter,
+    /// The output is new.
+    begins: bool,
+}
+
+impl Wear {
+    /// What has to be done before the first record, and can still go wrong: emptying a file that was opened a moment ago.
+    pub(super) fn begin(&self) -> Result<(), crate::Error> {
+        if self.begins { self.slot.output().control.begin() } else { Ok(()) }
+    }
+
+    pub(super) fn put_on(self) -> Displaced {
+        self.slot.set_level(self.level);
+        let sieves = self.slot.set_sieves(self.sieves);
+        sieves.and(self.slot.set_formatter(&self.formatter))
+    }
+}
+
+/// What was there before, for what stays the same.
+pub(super) struct Before<'b> {
+    pub(super) filters: &'b BTreeMap<String, (Node, Sieve)>,
+    pub(super) handlers: &'b BTreeMap<String, Hung>,
+}
+
+pub(super) struct Builder<'b> {
+    pub(super) setup: &'b Setup,
+    config: &'b Config,
+    before: Before<'b>,
+    pub(super) problems: Vec<Problem>,
+    formatters: BTreeMap<String, Formatter>,
+    filters: BTreeMap<String, (Node, Sieve)>,
+    handlers: Vec<(String, Hung)>,
+    wear: Vec<Wear>,
+    kept: BTreeSet<String>,
+}
+
+const TOP: &[&str] =
+    &["version", "formatters", "filters", "handlers", "loggers", "root", "incremental", "disable_existing_loggers"];
+
+impl<'b> Builder<'b> {
+    pub(super) fn new(setup: &'b Setup, config: &'b Config, before: Before<'b>) -> Self {
+        Self {
+            setup,
+            config,
+            before,
+            problems: Vec::new(),
+            formatters: BTreeMap::new(),
+            filters: BTreeMap::new(),
+            handlers: Vec::new(),
+            wear: Vec::new(),
+            kept: BTreeSet::new(),
+        }
+    }
+
+    /// What is there already can be named, and is not made again.
+    pub(super) fn lend(
+        &mut self,
+        formatters: &BTreeMap<String, Formatter>,
+        filters: &BTreeMap<String, (Node, Sieve)>,
+        handlers: &BTreeMap<String, Hung>,
+    ) {
+        self.formatters.clone_from(formatters);
+        self.filters.clone_from(filters);
+        self.handlers = handlers.iter().map(|(name, hung)| (name.clone(), hung.clone())).collect();
+    }
+
+    /// Version and top-level keys. Python stops at a wrong version.
+    pub(super) fn check_top(&mut self) {
+        let root = &self.config.root;
+        let Some(map) = root.as_map() else {
+            self.problems.push(Problem::new("", root.at, format!("expected a mapping, got {root}")));
+            return;
+        };
+        match map.get("version") {
+            None => {
+                let problem = Problem::new("", root.at, "expected the key \"version\", which is 1");
+                let keys = map.iter().map(|(key, _)| &*key.text);
+                self.problems.push(problem.python("dictionary doesn't specify a version").nearest("version", keys));
+            }
+            Some(Node { data: Data::Int(1), .. }) => {}
+            Some(other) => {
+                let problem = Problem::new("version", other.at, format!("expected 1, got {other}"));
+                self.problems.push(problem.python(format!("Unsupported version: {}", python_value(other))));
+            }
+        }
+        if self.setup.as_python {
+            return;
+        }
+        for (key, _) in map.iter() {
+            if TOP.contains(&&*key.text) || refers_to(root, &key.text) {
+                continue;
+            }
+            // Anything may be there for `cfg://`; what looks like a misspelt key is one.
+            if let Some(meant) = nearest(&key.text, TOP.iter().copied()) {
+                let mut problem = Problem::new(&key.text, key.at, "there is no such key, and no cfg:// leads to it");
+                problem.suggestion = Some(meant);
+                self.problems.push(problem);
+            }
+        }
+        for key in ["incremental", "disable_existing_loggers"] {
+            if let Some(node) = map.get(key).filter(|node| node.as_bool().is_none()) {
+                self.problems.push(Problem::new(key, node.at, format!("expected true or false, got {node}")));
+            }
+        }
+    }
+
+    /// The entries of a section, with `cfg://` looked up.
+    fn section(&mut self, name: &str, outer: &str) -> Vec<(String, Node)> {
+        let Some(section) = self.config.root.get(name) else { return Vec::new() };
+        if section.is_null() {
+            return Vec::new();
+        }
+        let section = match resolved_top(section, &self.config.root, name) {
+            Ok(section) => section,
+            Err(problem) => {
+                self.problems.push(problem);
+                return Vec::new();
+            }
+        };
+        let Some(map) = section.as_map() else {
+            self.problems.push(Problem::new(name, section.at, format!("expected a mapping, got {section}")));
+            return Vec::new();
+        };
+        let mut entries = Vec::new();
+        for (key, node) in map.iter() {
+            let path = format!("{name}.{}", quoted_key(&key.text));
+            match resolved(node, &self.config.root, &path, 0) {
+                Ok(mut node) => {
+                    node.at = key.at.or(node.at);
+                    entries.push((key.text.clone(), node));
+                }
+                Err(problem) => {
+                    let outer = format!("{outer} {}", python_repr(&key.text));
+                    self.problems.push(problem.within(&outer));
+                }
+            }
+        }
+        entries
+    }
+
+    pub(super) fn formatters(&mut self) {
+        let as_python = self.setup.as_python;
+        for (name, node) in self.section("formatters", "Unable to configure formatter") {
+            let path = format!("formatters.{}", quoted_key(&name));
+            match formatters::make(&path, &node, &self.setup.registry, as_python) {
+                Ok(formatter) => {
+                    self.formatters.insert(name, formatter);
+                }
+                Err(problems) => {
+                    let outer = format!("Unable to configure formatter {}", python_repr(&name));
+                    self.problems.extend(problems.into_iter().map(|problem| problem.within(&outer)));
+                }
+            }
+        }
+    }
+
+    pub(super) fn filters(&mut self) {
+        for (name, node) in self.section("filters", "Unable to configure filter") {
+            let path = format!("filters.{}", quoted_key(&name));
+            let known = self.before.filters.get(&name).filter(|(known, _)| *known == node && !self.setup.as_python);
+            let made = match known {
+                // One that counts goes on counting.
+                Some((_, sieve)) => Ok(sieve.clone()),
+                None => filters::make(self.setup, &path, &node),
+            };
+            match made {
+                Ok(sieve) => {
+                    self.filters.insert(name, (node, sieve));
+                }
+                Err(problems) => {
+                    let outer = format!("Unable to configure filter {}", python_repr(&name));
+                    self.problems.extend(problems.into_iter().map(|problem| problem.within(&outer)));
+                }
+            }
+        }
+    }
+
+    fn sieves_of(&self, path: &str, map: &Map, problems: &mut Vec<Problem>) -> Vec<Sieve> {
+        let mut sieves: Vec<Sieve> = Vec::new();
+        for (index, node) in self.list_of(path, "filters", map, problems) {
+            let path = format!("{path}.filters[{index}]");
+            let Some(name) = node.as_str() else {
+                problems.push(Problem::new(path, node.at, format!("expected a filter's name, got {node}")));
+                continue;
+            };
+            let is_declared = || self.config.root.get("filters").is_some_and(|all| all.get(name).is_some());
+            match self.filters.get(name) {
+                Some((_, sieve)) if sieves.iter().any(|known| known.is_same(sieve)) => {}
+                Some((_, sieve)) => sieves.push(sieve.clone()),
+                None if is_declared() => {}
+                None => {
+                    let known = self.filters.keys().map(String::as_str);
+                    let problem = Problem::new(path, node.at, format!("there is no filter {name:?}"));
+                    let problem = problem.python(format!("Unable to add filter {}", python_repr(name))).python(name);
+                    problems.push(problem.nearest(name, known));
+                }
+            }
+        }
+        sieves
+    }
+
+    pub(super) fn list_of<'n>(
+        &self,
+        path: &str,
+        key: &str,
+        map: &'n Map,
+        problems: &mut Vec<Problem>,
+    ) -> Vec<(usize, &'n Node)> {
+        let Some(node) = map.get(key).filter(|node| !node.is_null()) else { return Vec::new() };
+        match node.as_list() {
+            Some(list) => list.iter().enumerate().collect(),
+            None => {
+                problems.push(Problem::new(
+                    format!("{path}.{key}"),
+                    node.at,
+                    format!("expected a list of names, got {node}"),
+                ));
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn finish(self) -> Result<Prepared, Vec<Problem>> {
+        if !self.problems.is_empty() {
+            return Err(self.problems);
+        }
+        let Self { formatters, filters, handlers, wear, kept, .. } = self;
+        Ok(Prepared { formatters, filters, handlers, wear, kept })
+    }
+}
+
+fn resolved_top(section: &Node, root: &Node, path: &str) -> Result<Node, Problem> {
+    match section.as_str() {
+        Some(text) if text.starts_with("cfg://") => resolved(section, root, path, 0),
+        _ => Ok(section.clone()),
+    }
+}
+
+fn refers_to(root: &Node, key: &str) -> bool {
+    match &root.data {
+        Data::Str(text) => text.strip_prefix("cfg://").is_some_and(|path| {
+            path.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        }),
+        Data::List(list) => list.iter().any(|node| refers_to(node, key)),
+        Data::Map(map) => map.iter().any(|(_, node)| refers_to(node, key)),
+        _ => false,
+    }
+}
+
+/// A key within a path: in quotes if it could be taken for several.
+pub(super) fn quoted_key(key: &str) -> String {
+    let plain = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+    if plain { key.to_owned() } else { format!("{key:?}") }
+}
+
+fn python_value(node: &Node) -> String {
+    match &node.data {
+        Data::Null => "None".into(),
+        Data::Bool(value) => if *value { "True" } else { "False" }.into(),
+        Data::Str(text) => text.clone(),
+        other => Node::new(other.clone()).to_string(),
+    }
+}

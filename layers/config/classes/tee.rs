@@ -1,0 +1,14 @@
+//! Several handlers as one: for a memory or a fallback that hands on to more than one.
+
+use super::{Class, Making, PLAIN};
+use crate::{Error, Tee, config::slot::Output};
+
+pub(super) const TEE: Class =
+    Class { names: &["tracing_strata.Tee", "tee"], keys: &["handlers"], refers: Some("handlers"), make, ..PLAIN };
+
+fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
+    making.keywords.require("handlers");
+    let names = making.keywords.texts("handlers").unwrap_or_default();
+    let handlers: Tee = names.iter().filter_map(|name| making.target(name, true)).collect();
+    Ok(Output::plain(handlers))
+}
