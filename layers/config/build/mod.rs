@@ -10,6 +10,7 @@ use std::{
 };
 
 pub(super) use self::{
+    handlers::targets,
     loggers::LoggerSays,
     output::{Order, make_output},
 };
