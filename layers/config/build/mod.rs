@@ -12,7 +12,7 @@ use std::{
 pub(super) use self::{
     handlers::targets,
     loggers::LoggerSays,
-    output::{Order, make_output},
+    output::{Order, make_output, with_names},
 };
 use super::{
     Setup,
