@@ -81,6 +81,7 @@ pub(super) struct Slot {
     /// Whether handlers after this one see what its filters change.
     shares: bool,
     is_closed: AtomicBool,
+    /// That of the place where it hangs under its name.
     ledger: OnceLock<Arc<Ledger>>,
     /// Where its records go on to.
     pub(super) onward: Arc<Onward>,
@@ -167,6 +168,10 @@ impl Slot {
     fn report(&self, sieves: &[Sieve], all: bool) {
         let tell = |summary: &Record| deliver_more(&*self.output.load().handler, self.ledger.get(), summary);
         sieves.iter().for_each(|sieve| sieve.report(all, &mut { tell }));
+    }
+
+    pub(super) fn ledger(&self) -> Arc<Ledger> {
+        Arc::clone(self.ledger.get_or_init(|| Ledger::apart(&self.name)))
     }
 
     pub(super) fn output(&self) -> Arc<Output> {
@@ -314,10 +319,6 @@ impl Handler for Target {
     #[inline]
     fn keeps(&self) -> bool {
         self.slot.keeps()
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        Handler::attach(&*self.slot, ledger);
     }
 
     fn default_name(&self) -> String {

@@ -199,7 +199,7 @@ impl HandlerHandle {
                 Some(slot.ok_or_else(|| Error::config(format_args!("there is no handler {name:?}")))?)
             }
         };
-        let shared = slot.as_ref().map(|slot| as_target(Arc::clone(slot), false, self.logging.setup()));
+        let shared = slot.as_ref().map(|slot| as_target(Arc::clone(slot), false));
         let output = self.hung.slot.output();
         let onward = &self.hung.slot.onward;
         let before = {
