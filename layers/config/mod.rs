@@ -64,7 +64,8 @@
 //! | `or_else: NAME` | every handler | the handler that gets what this one fails at ([`OrElse`](crate::handler::OrElse)); behind the queue, if there is one |
 //! | `capacity` … as in `queue` | `QueueHandler` | its own limits |
 //! | `deadline`, `or_journal: true` | `StreamHandler` | how long a full stream is waited for; the journal, where the stream leads there |
-//! | `create_dirs`, `permissions`, `buffer`, `flush_on`, `sync_on`, `sync_every`, `sync_interval` | files | as [`LogFileBuilder`](crate::output::LogFileBuilder) and [`Durability`](crate::sink::Durability) have them |
+//! | `permissions` | files | those of a file that is made (the builders call it `mode`): `"0640"`, or `0o640` in YAML and TOML |
+//! | `create_dirs`, `buffer`, `flush_on`, `sync_on`, `sync_every`, `sync_interval` | files | as [`LogFileBuilder`](crate::output::LogFileBuilder) and [`Durability`](crate::sink::Durability) have them |
 //! | `watch_interval` | `WatchedFileHandler` | [`Watch::at_most_every`](crate::sink::Watch::at_most_every) |
 //! | `max_age_days`, `max_total_bytes`, `compression` (`gzip`, `zstd`, `none`), `compression_level`, `latest`, `sharing` (`unguarded`, `exclusive`, `shared`) | rotating files | as [`RotatingFileBuilder`](crate::output::RotatingFileBuilder) has them |
 //! | `grid` (`clock`, `rollover`), `zone` | `TimedRotatingFileHandler` | the same |
@@ -129,6 +130,10 @@
 //!   is lost; intervals above 1 of midnights and weeks are kept (Python 3.13).
 //! - Sockets connect when there is something to send, not when they are made.
 //! - [`Basic`] tells every argument that it does not know before it opens anything, and a second call is an error.
+//! - What a formatter makes (`message`, `asctime`) is not left on the record for the handlers after it.
+//! - A handler's failure is told in a line, without call stack and arguments ([`Trap`]).
+//! - `manager.disable` and placeholders are no API ([`Loggers::disable`](crate::Loggers::disable) is); `propagate` may be 0
+//!   or 1, and is a truth value.
 //! - `logging.warn` and `logging.fatal`, functions that configure on first use, `captureWarnings` and the Windows event log
 //!   are not there; messages come merged.
 

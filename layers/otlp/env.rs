@@ -85,6 +85,10 @@ pub(super) fn millis(text: &str) -> Result<Duration, &'static str> {
     text.parse().map(Duration::from_millis).map_err(|_| "a number of milliseconds")
 }
 
+pub(super) fn count(text: &str) -> Result<usize, &'static str> {
+    text.parse().map_err(|_| "a number of at least 0")
+}
+
 pub(super) fn positive(text: &str) -> Result<usize, &'static str> {
     text.parse().ok().filter(|number| *number > 0).ok_or("a number of at least 1")
 }

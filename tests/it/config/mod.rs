@@ -1,11 +1,15 @@
 //! `config`: what is declared, what is wrong with it, and how it is changed while records come.
 
+mod behind;
+mod circles;
 mod command_line;
 mod encodings;
 mod errors;
 mod every;
 mod files;
 mod foreign;
+mod ini;
+mod parsers;
 mod random;
 mod reload;
 mod sources;
