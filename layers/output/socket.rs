@@ -49,9 +49,12 @@ use crate::{
 /// | for | format | [framing](crate::sink::net::Framing) |
 /// |---|---|---|
 /// | most collectors (default) | [`Json`] | `Lines` |
-/// | receivers that read a length first | [`Json`] | `Length` |
-/// | Graylog, over TCP | `Gelf` | `Nul` |
-/// | a receiver of Python's `SocketHandler` | `Pickle`, which writes the length itself | `None` |
+/// | receivers that read a length first | [`Json`] | `Length`, to be [chosen](ConnectionBuilder::framing) |
+/// | Graylog, over TCP | [`Gelf`](crate::format::Gelf) | `Nul` |
+/// | a receiver of Python's `SocketHandler` | [`Pickle`](crate::format::Pickle), which writes the length itself | `None` |
+///
+/// The framing is the [format's](Format::framing) unless another is chosen; one that would change bytes of a pickle is
+/// refused.
 ///
 /// A record cannot become two, whatever is in it: see [`Framing`](crate::sink::net::Framing).
 ///
@@ -158,7 +161,8 @@ impl<F: Format> SocketBuilder<F> {
 
     fn connect(self) -> Result<Socket<F>, Error> {
         let place = self.to.address().to_string();
-        let inner = Formatted::new(self.format, self.to.build()?).terminator("").place(place);
+        let to = self.to.framing_of(&self.format)?;
+        let inner = Formatted::new(self.format, to.build()?).terminator("").place(place);
         Ok(Socket { inner })
     }
 }

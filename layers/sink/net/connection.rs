@@ -17,7 +17,7 @@ use super::{
     wire::Wire,
 };
 use crate::{
-    Error,
+    Error, Format,
     clock::Clock,
     sink::{Sink, Written},
 };
@@ -99,7 +99,7 @@ impl Connection {
     ///
     /// | option | default |
     /// |---|---|
-    /// | [`framing`](ConnectionBuilder::framing) | [`Framing::Lines`] |
+    /// | [`framing`](ConnectionBuilder::framing) | as a [`Socket`](crate::output::Socket)'s format [says](Format::framing), else [`Framing::Lines`] |
     /// | [`connect_deadline`](ConnectionBuilder::connect_deadline) | 5 s; 1 s with [`Retry::python`] |
     /// | [`write_deadline`](ConnectionBuilder::write_deadline) | 5 s |
     /// | [`patience`](ConnectionBuilder::patience) | none |
@@ -349,7 +349,7 @@ pub struct ConnectionBuilder {
 }
 
 impl ConnectionBuilder {
-    /// Where a record ends.
+    /// Where a record ends (default: as the [format](Format::framing) says, else [`Framing::Lines`]).
     pub fn framing(mut self, framing: Framing) -> Self {
         self.options.framing = Some(framing);
         self
@@ -373,6 +373,24 @@ impl ConnectionBuilder {
             self.options.patience.get_or_insert(patience);
         }
         self
+    }
+
+    /// What the format says its records are framed with, where nobody has said otherwise.
+    ///
+    /// # Errors
+    /// A framing was chosen that would change the format's records.
+    pub(crate) fn framing_of(self, format: &impl Format) -> Result<Self, Error> {
+        let Some(of_format) = format.framing() else { return Ok(self) };
+        match self.options.framing {
+            Some(chosen @ (Framing::Lines | Framing::Nul)) if of_format == Framing::None => {
+                Err(Error::config(format_args!(
+                    "{}: records of this format tell by themselves where they end, and {chosen:?} would change bytes in \
+                     them: expected Framing::None, or no framing",
+                    self.address
+                )))
+            }
+            _ => Ok(self.default_framing(of_format)),
+        }
     }
 
     pub(crate) fn chosen_framing(&self) -> Framing {

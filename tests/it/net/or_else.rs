@@ -226,6 +226,52 @@ fn every_output_over_a_unix_socket_has_a_fallback() {
     }
 }
 
+/// The first datagram is lost: the system tells one later that nobody listens. All others go to the fallback, and none to
+/// both.
+#[test]
+fn over_udp_the_fallback_gets_what_comes_after_the_first_refusal() {
+    use std::net::UdpSocket;
+
+    use tracing_strata::{
+        output::{Datagram, Syslog},
+        sink::net::Address,
+    };
+
+    use crate::places::Bare;
+
+    type Build = fn(u16, Memory) -> Queue;
+    let wires: [(&str, Build); 2] = [
+        ("syslog", |port, fallback| {
+            Syslog::builder(Address::udp("127.0.0.1", port)).or_else(fallback).build().unwrap()
+        }),
+        ("datagram", |port, fallback| Datagram::udp("127.0.0.1", port).format(Bare).or_else(fallback).build().unwrap()),
+    ];
+    for (wire, build) in wires {
+        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let memory = Memory::default();
+        let handler = Shared::with_trap(wire, build(port, memory.clone()), Trap::silent());
+        (0..10).for_each(|number| handler.deliver(&record(&format!("away {number}"))));
+        handler.flush().unwrap();
+        let stats = handler.stats();
+        let got = (stats.accepted(), stats.written, stats.rescued, stats.failed);
+        assert_eq!(got, (10, 9, 9, 1), "{wire}: {stats}");
+        let server = UdpSocket::bind(("127.0.0.1", port)).unwrap();
+        (0..3).for_each(|number| handler.deliver(&record(&format!("here {number}"))));
+        handler.flush().unwrap();
+        let mut bytes = [0; 1_000];
+        for number in 0..3 {
+            let length = server.recv(&mut bytes).unwrap();
+            let came = String::from_utf8_lossy(&bytes[..length]);
+            assert!(came.ends_with(&format!("here {number}")), "{wire}: {came}");
+        }
+        let stats = handler.stats();
+        assert_eq!((stats.accepted(), stats.written, stats.rescued, stats.failed), (13, 12, 9, 1), "{wire}: {stats}");
+        let taken: Vec<_> = messages(&memory).into_iter().filter(|text| !text.starts_with("handler ")).collect();
+        let expected: Vec<_> = (1..10).map(|number| format!("away {number}")).collect();
+        assert_eq!(taken, expected, "{wire}");
+    }
+}
+
 /// What makes the fallback's handler without a queue is told.
 #[test]
 fn a_fallback_belongs_to_a_queue() {
