@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
-    build::quoted_key,
+    build::{quoted_key, with_names},
     document::Config,
     filters, keywords,
     node::{At, Data, Map, Node},
     problem::Problem,
-    registry::Registry,
+    registry::{HandlerMaker, Registry},
 };
 use crate::{Severity, loggers::is_below};
 
@@ -23,7 +23,9 @@ struct Logger<'c> {
 
 pub(super) fn warnings(config: &Config, registry: &Registry) -> Vec<Problem> {
     let root = &config.root;
-    let handlers: Vec<(&str, &Node)> = entries(root, "handlers").collect();
+    let declared: Vec<(&str, Node)> =
+        entries(root, "handlers").map(|(name, node)| (name, named(node, registry))).collect();
+    let handlers: Vec<(&str, &Node)> = declared.iter().map(|(name, node)| (*name, node)).collect();
     let loggers = loggers(root);
     let mut found = Vec::new();
     files(&handlers, &mut found);
@@ -33,6 +35,17 @@ pub(super) fn warnings(config: &Config, registry: &Registry) -> Vec<Problem> {
     secrets(root, "", &mut found);
     found.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
     found
+}
+
+/// A handler of an INI file, its `args` by their names.
+fn named(node: &Node, registry: &Registry) -> Node {
+    let named = || {
+        let map = node.as_map().filter(|map| map.get("args").is_some())?;
+        let HandlerMaker::Class(class) = registry.find_handler(class(node))? else { return None };
+        // What is wrong with them was told when the handlers were made.
+        with_names(map, class.keys, "", &mut Vec::new())
+    };
+    named().map_or_else(|| node.clone(), |map| Node { data: Data::Map(map), at: node.at })
 }
 
 fn entries<'c>(root: &'c Node, section: &str) -> impl Iterator<Item = (&'c str, &'c Node)> + use<'c> {

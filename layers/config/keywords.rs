@@ -210,7 +210,7 @@ impl<'c> Keywords<'c> {
     /// A level: a name or a number.
     pub fn level(&self, name: &str) -> Option<Severity> {
         let node = self.node(name)?;
-        match level(node, self.exact_levels) {
+        match level_in(self.registry, node, self.exact_levels) {
             Ok(level) => Some(level),
             Err(mut problem) => {
                 problem.path = format!("{}.{name}", self.path);
@@ -327,6 +327,15 @@ fn one_of(words: &[&str]) -> String {
         None => String::new(),
         Some((last, [])) => (*last).to_owned(),
         Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+    }
+}
+
+/// The same where it may be an object of the registry: `ext://logging.ERROR`.
+pub(super) fn level_in(registry: &Registry, node: &Node, exact: bool) -> Result<Severity, Problem> {
+    let object = node.as_str().and_then(|text| registry.find_object(text.strip_prefix("ext://")?));
+    match object.and_then(|Object(object)| i32::try_from(*object.downcast_ref::<i64>()?).ok()) {
+        Some(number) => Ok(Severity::new(number)),
+        None => level(node, exact),
     }
 }
 

@@ -129,6 +129,10 @@
 //!   is lost; intervals above 1 of midnights and weeks are kept (Python 3.13).
 //! - Sockets connect when there is something to send, not when they are made.
 //! - [`Basic`] tells every argument that it does not know before it opens anything, and a second call is an error.
+//! - What a formatter makes (`message`, `asctime`) is not left on the record for the handlers after it.
+//! - A handler's failure is told in a line, without call stack and arguments ([`Trap`]).
+//! - `manager.disable` and placeholders are no API ([`Loggers::disable`](crate::Loggers::disable) is); `propagate` may be 0
+//!   or 1, and is a truth value.
 //! - `logging.warn` and `logging.fatal`, functions that configure on first use, `captureWarnings` and the Windows event log
 //!   are not there; messages come merged.
 

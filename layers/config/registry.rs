@@ -161,8 +161,9 @@ impl Registry {
         self.handlers.keys().map(String::as_str)
     }
 
+    /// What stands in an INI file without a module is one of `logging`'s: `ERROR`, `handlers.SysLogHandler.LOG_USER`.
     pub(super) fn find_object(&self, name: &str) -> Option<&Object> {
-        self.objects.get(name)
+        self.objects.get(name).or_else(|| self.objects.get(&format!("logging.{name}")))
     }
 
     pub(super) fn make_formatter(&self, name: &str, keywords: &Keywords<'_>) -> Option<Result<Formatter, Error>> {

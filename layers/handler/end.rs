@@ -29,7 +29,7 @@ static IS_ENDING: AtomicBool = AtomicBool::new(false);
 /// Not async-signal-safe: a signal handler may call [`request_flush`] and nothing else of this crate.
 ///
 /// # Errors
-/// The first of the handlers' errors, or that the deadline has passed.
+/// As for [`flush_all`], or that the deadline has passed.
 pub fn flush_within(deadline: Duration) -> Result<(), Error> {
     let caller = thread::current().id();
     let (done, is_done) = mpsc::sync_channel(1);
@@ -109,7 +109,7 @@ fn bring_all(deadline: Duration, caller: ThreadId) -> Result<(), Error> {
     for place in again {
         first = first.and(place.finish());
     }
-    first.and(drained)
+    first.and(drained).and_then(|()| place::admit_all(&places))
 }
 
 type Task = Box<dyn Fn() -> Result<(), Error> + Send + Sync>;

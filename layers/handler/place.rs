@@ -3,10 +3,13 @@
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use super::{Handler, Outcome, Working, next_number};
+use super::{Handler, Outcome, Working, next_number, queue};
 use crate::{
     Error, Record, fork,
     record::{Kept, Pooled, panic_message},
@@ -16,6 +19,8 @@ use crate::{
 pub(super) struct Place<H: Handler> {
     post: Post,
     number: u64,
+    /// How many lost records whoever flushes everything knows of.
+    admitted: AtomicU64,
     handler: H,
 }
 
@@ -23,7 +28,7 @@ impl<H: Handler> Place<H> {
     pub(super) fn new(name: String, handler: H) -> Self {
         let post = Post::new(name);
         handler.attach(post.ledger());
-        Self { post, number: next_number(), handler }
+        Self { post, number: next_number(), admitted: AtomicU64::new(0), handler }
     }
 
     pub(super) fn set_trap(&self, trap: Trap) {
@@ -206,6 +211,9 @@ pub(crate) fn panicked(doing: &str, panic: &(dyn Any + Send)) -> Error {
 /// Something that can be flushed where logging ends.
 pub(super) trait Reach: Send + Sync {
     fn finish(&self) -> Result<(), Error>;
+
+    /// What was lost since this was asked last, without a word of it in the handler's own log.
+    fn admit(&self) -> Result<(), Error>;
 }
 
 impl<H: Handler> Reach for Place<H> {
@@ -213,6 +221,17 @@ impl<H: Handler> Reach for Place<H> {
         let result = Place::finish(self);
         self.post.tell_the_rest();
         result
+    }
+
+    fn admit(&self) -> Result<(), Error> {
+        let ledger = self.post.ledger();
+        let lost = ledger.stats().failed + queue::owed_of(ledger);
+        let new = lost.saturating_sub(self.admitted.swap(lost, Ordering::Relaxed));
+        if new == 0 {
+            return Ok(());
+        }
+        let records = if new == 1 { "record was" } else { "records were" };
+        Err(Error::new(format_args!("handler {:?}: {new} {records} lost", self.post.name())))
     }
 }
 
@@ -254,13 +273,21 @@ pub(super) fn is_any_listed() -> bool {
 /// ```
 ///
 /// # Errors
-/// The first of the handlers' errors; all are flushed, and all traps were told.
+/// The first of the handlers' errors; all are flushed, and all traps were told. If there is none, but records failed since
+/// the last call, or were lost without a word in the handler's own log, how many. What an overflow policy gave up and the log
+/// tells of is no error.
 pub fn flush_all() -> Result<(), Error> {
+    let places = listed();
     let mut first = Ok(());
-    for place in listed() {
+    for place in &places {
         first = first.and(place.finish());
     }
-    first
+    first.and_then(|()| admit_all(&places))
+}
+
+/// What was lost of which nobody was told who flushed everything.
+pub(super) fn admit_all(places: &[Arc<dyn Reach>]) -> Result<(), Error> {
+    places.iter().map(|place| place.admit()).fold(Ok(()), Result::and)
 }
 
 /// All that hang somewhere, the latest first.

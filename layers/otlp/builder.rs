@@ -10,9 +10,9 @@ use super::{
     layer::Ended,
     logs,
     pipe::Pipe,
-    settings::{Chosen, Settings, Signal},
+    settings::{Chosen, Settings, Signal, SpanLimits},
     spans,
-    values::{self, Attributes},
+    values::{self, AttributeLimits, Attributes},
     wire::Request,
 };
 use crate::{
@@ -94,7 +94,8 @@ impl Otlp {
 
     /// Where the collector listens: for HTTP without the signal's path (`OTEL_EXPORTER_OTLP_ENDPOINT`,
     /// `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`; default: `http://localhost:4318`, gRPC
-    /// `http://localhost:4317`). `https:` for TLS.
+    /// `http://localhost:4317`). `https:` for TLS; for gRPC `host:port` is enough, and encrypted unless
+    /// `OTEL_EXPORTER_OTLP_INSECURE` is `true`.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         self.chosen.endpoint = Some(url.into());
         self
@@ -167,10 +168,28 @@ impl Otlp {
         self
     }
 
-    /// Whether events are attached to their spans (at most 128 to each). Default: only where logs are not exported, as log
+    /// Whether events are attached to their spans (to each, at most as many as `OTEL_SPAN_EVENT_COUNT_LIMIT` says, else 128;
+    /// of links, `OTEL_SPAN_LINK_COUNT_LIMIT`). Default: only where logs are not exported, as log
     /// records have the ids of their span.
     pub fn span_events(mut self, on: bool) -> Self {
         self.span_events = Some(on);
+        self
+    }
+
+    /// The most attributes on a log record, a span, and an event of a span (`OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT`,
+    /// `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, `OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT`, or `OTEL_ATTRIBUTE_COUNT_LIMIT` for records and
+    /// spans; default: 128). The collector is told how many found no room.
+    pub fn max_attributes(mut self, count: usize) -> Self {
+        self.chosen.max_attributes = Some(count);
+        self
+    }
+
+    /// The most characters in an attribute's text, or bytes in its bytes; the rest is cut off
+    /// (`OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, or
+    /// `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`; default: what the layers have captured, see
+    /// [`HandlerLayer::value_limit`](crate::HandlerLayer::value_limit)).
+    pub fn max_value_length(mut self, characters: usize) -> Self {
+        self.chosen.max_value_length = Some(characters);
         self
     }
 
@@ -227,13 +246,14 @@ impl Otlp {
         let spans = self.spans.or(exports("OTEL_TRACES_EXPORTER")?).unwrap_or(true) && !is_disabled;
         let sampler = self.sampler.or(Sampler::from_vars(&self.vars)?).unwrap_or_default();
         let resource = Arc::new(self.resource()?);
+        let limits = SpanLimits::new(&self.chosen, &self.vars)?;
         let drain = self.drain.unwrap_or(DRAIN);
 
         // Both are looked at before a thread is started.
         let of_logs = logs.then(|| Settings::new(Signal::Logs, &self.chosen, &self.vars)).transpose()?;
         let of_spans = spans.then(|| Settings::new(Signal::Spans, &self.chosen, &self.vars)).transpose()?;
         let of_logs = of_logs.map(|settings| self.log_pipe(settings, &resource)).transpose()?;
-        let of_spans = of_spans.map(|settings| Self::span_pipe(settings, &resource)).transpose()?;
+        let of_spans = of_spans.map(|settings| Self::span_pipe(settings, &resource, limits)).transpose()?;
 
         let mut layer = OtlpLayer { logs: None, context: Context::new(), spans: None };
         let mut guard = OtlpGuard { logs: None, spans: None, drain, is_shut: false };
@@ -252,7 +272,8 @@ impl Otlp {
             pipe.attach(post.ledger());
             guard.spans = Some((pipe.clone(), Arc::clone(post.ledger())));
             let with_events = self.span_events.unwrap_or(!logs);
-            layer.spans = Some(Ended { pipe, post, with_events });
+            let (max_events, max_links) = (limits.events, limits.links);
+            layer.spans = Some(Ended { pipe, post, with_events, max_events, max_links });
         }
         Ok((layer, guard))
     }
@@ -273,20 +294,25 @@ impl Otlp {
 
     fn log_pipe(&self, settings: Settings, resource: &Arc<Resource>) -> Result<Pipe<Kept>, Error> {
         let (resource, context) = (Arc::clone(resource), self.context.clone());
-        let encode = move |batch: &[Kept], lost| Request::Logs(logs::request(&resource, &context, batch, lost));
+        let limits = AttributeLimits::new("LOGRECORD_", &self.chosen, &self.vars)?;
+        let encode = move |batch: &[Kept], lost| Request::Logs(logs::request(&resource, &context, limits, batch, lost));
         Pipe::spawn("log records", settings, Box::new(encode))
     }
 
-    fn span_pipe(settings: Settings, resource: &Arc<Resource>) -> Result<Pipe<Arc<SpanData>>, Error> {
+    fn span_pipe(
+        settings: Settings,
+        resource: &Arc<Resource>,
+        limits: SpanLimits,
+    ) -> Result<Pipe<Arc<SpanData>>, Error> {
         let resource = Arc::clone(resource);
         // Spans that are missing are seen in the ledger: there is no span to tell of them.
-        let encode = move |batch: &[Arc<SpanData>], _| Request::Spans(spans::request(&resource, batch));
+        let encode = move |batch: &[Arc<SpanData>], _| Request::Spans(spans::request(&resource, &limits, batch));
         Pipe::spawn("spans", settings, Box::new(encode))
     }
 
     /// The code's attributes, the variables', then what is known by itself.
     fn resource(&self) -> Result<Resource, Error> {
-        let mut attributes = Attributes::default();
+        let mut attributes = Attributes::new(AttributeLimits::NONE, 8);
         let text = |text: &str| Any::StringValue(text.to_owned());
         if let Some(service) = &self.service {
             attributes.add("service.name", text(service));

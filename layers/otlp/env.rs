@@ -29,7 +29,8 @@ impl Vars {
     ) -> Result<Option<T>, Error> {
         let Some(text) = self.text(name) else { return Ok(None) };
         let parsed = parse(text).map(Some);
-        parsed.map_err(|expected| Error::config(format_args!("{name}: expected {expected}, got {:?}", shown(text))))
+        let shown = if name.ends_with("HEADERS") { without_values(text) } else { shown(text).to_owned() };
+        parsed.map_err(|expected| Error::config(format_args!("{name}: expected {expected}, got {shown:?}")))
     }
 
     /// The variable of the signal, else the general one.
@@ -66,6 +67,12 @@ fn shown(text: &str) -> &str {
     &text[..text.floor_char_boundary(60)]
 }
 
+/// Headers are keys and tokens.
+fn without_values(pairs: &str) -> String {
+    let name = |pair: &str| pair.split_once('=').map_or("…".to_owned(), |(name, _)| format!("{}=…", shown(name)));
+    shown(&pairs.split(',').map(name).collect::<Vec<_>>().join(",")).to_owned()
+}
+
 pub(super) fn boolean(text: &str) -> Result<bool, &'static str> {
     match text {
         _ if text.eq_ignore_ascii_case("true") => Ok(true),
@@ -76,6 +83,10 @@ pub(super) fn boolean(text: &str) -> Result<bool, &'static str> {
 
 pub(super) fn millis(text: &str) -> Result<Duration, &'static str> {
     text.parse().map(Duration::from_millis).map_err(|_| "a number of milliseconds")
+}
+
+pub(super) fn count(text: &str) -> Result<usize, &'static str> {
+    text.parse().map_err(|_| "a number of at least 0")
 }
 
 pub(super) fn positive(text: &str) -> Result<usize, &'static str> {

@@ -1,13 +1,17 @@
 //! The layer: records go to the log handler, spans that have ended to the span pipe.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use tracing_core::{Dispatch, Event, Level, Subscriber, span};
 use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::LookupSpan};
 
 use super::{handler::OtlpLogs, pipe::Pipe, spans};
 use crate::{
-    Context, Fields, HandlerLayer, Severity,
+    Context, Fields, HandlerLayer, Severity, fork,
     handler::{Leveled, SpanKeeper, held},
     record::{self, Nested, SpanData, SpanEvent},
     trap::{Ledger, Post, Trap},
@@ -30,6 +34,9 @@ pub(super) struct Ended {
     pub(super) post: Arc<Post>,
     /// Events are attached to their spans.
     pub(super) with_events: bool,
+    /// The most of them, and of links, on one span.
+    pub(super) max_events: usize,
+    pub(super) max_links: usize,
 }
 
 impl OtlpLayer {
@@ -104,7 +111,7 @@ impl Ended {
             data.traced().fail(text.unwrap_or_default());
         }
         if self.with_events {
-            data.traced().add_event(SpanEvent::new(event.metadata(), fields));
+            data.traced().add_event(SpanEvent::new(event.metadata(), fields), self.max_events);
         }
     }
 
@@ -117,6 +124,7 @@ impl Ended {
             return ledger.count_filtered();
         }
         data.traced().end();
+        fork::look(Some(UNIX_EPOCH + Duration::from_nanos(data.traced().times().1)));
         let bytes = spans::held_bytes(&data);
         if !self.pipe.put(data, bytes) {
             ledger.count_dropped();
@@ -147,12 +155,10 @@ where
     }
 
     fn on_follows_from(&self, id: &span::Id, follows: &span::Id, context: LayerContext<'_, S>) {
-        if self.spans.is_none() {
-            return;
-        }
+        let Some(spans) = &self.spans else { return };
         let Some(cause) = self.data_of(follows, &context).and_then(|data| data.nearest_trace()) else { return };
         if let Some(data) = self.data_of(id, &context) {
-            data.traced().add_link(cause);
+            data.traced().add_link(cause, spans.max_links);
         }
     }
 

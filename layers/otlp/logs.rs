@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::{
 
 use super::{
     SCHEMA_URL,
-    values::{self, Attributes},
+    values::{self, AttributeLimits, Attributes},
 };
 use crate::{
     Fields, Record, Severity,
@@ -62,6 +62,7 @@ pub(super) fn is_of_span(name: &str) -> bool {
 pub(super) fn request(
     resource: &Resource,
     context: &ContextFields,
+    limits: AttributeLimits,
     batch: &[Kept],
     lost: u64,
 ) -> ExportLogsServiceRequest {
@@ -72,7 +73,7 @@ pub(super) fn request(
             scopes.push(scope(record.target()));
             scopes.len() - 1
         });
-        scopes[place].log_records.push(log_record(record, context));
+        scopes[place].log_records.push(log_record(record, context, limits));
     }
     if lost > 0 {
         let mut told = scope("tracing_strata::otlp");
@@ -93,7 +94,7 @@ fn told_of(lost: u64) -> LogRecord {
     let records = if lost == 1 { "record" } else { "records" };
     let mut record = Record::new(Severity::WARN, "tracing_strata::otlp", &format!("{lost} {records} lost"));
     record.set("lost", lost);
-    log_record(&record, &ContextFields::None)
+    log_record(&record, &ContextFields::None, AttributeLimits::NONE)
 }
 
 pub(super) fn nanos(time: SystemTime) -> u64 {
@@ -101,7 +102,8 @@ pub(super) fn nanos(time: SystemTime) -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn log_record(record: &Record, context: &ContextFields) -> LogRecord {
+fn log_record(record: &Record, context: &ContextFields, limits: AttributeLimits) -> LogRecord {
+    let (attributes, dropped_attributes_count) = attributes(record, context, limits).into_parts();
     let time = nanos(record.time());
     let severity = record.severity();
     let mut made = LogRecord {
@@ -110,7 +112,8 @@ fn log_record(record: &Record, context: &ContextFields) -> LogRecord {
         severity_number: severity.otel().into(),
         severity_text: severity.name().map_or_else(|| severity.to_string(), str::to_owned),
         body: Some(record.message()).filter(|message| !message.is_empty()).map(values::text),
-        attributes: attributes(record, context).into_vec(),
+        attributes,
+        dropped_attributes_count,
         event_name: record.name().unwrap_or_default().into(),
         ..LogRecord::default()
     };
@@ -122,8 +125,8 @@ fn log_record(record: &Record, context: &ContextFields) -> LogRecord {
     made
 }
 
-pub(super) fn attributes(record: &Record, context: &ContextFields) -> Attributes {
-    let mut attributes = Attributes::with_capacity(record.fields().len() + 8);
+pub(super) fn attributes(record: &Record, context: &ContextFields, limits: AttributeLimits) -> Attributes {
+    let mut attributes = Attributes::new(limits, record.fields().len() + 8);
     let exception = exception(record.fields(), &mut attributes);
     attributes.add_all(record.fields(), |name| !exception.iter().flatten().any(|taken| taken == name));
     if *context != ContextFields::None {

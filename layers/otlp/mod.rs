@@ -37,7 +37,8 @@
 //! | `severity_text` | the severity's name, `Level 35` where it has none |
 //! | `body` | the message, as text; none if it is empty |
 //! | `attributes` | the event's fields; then those of its spans and the [globals](OtlpLayer::globals), by [`ContextFields`]; a key stands once, the first counts |
-//! | … values | truth values, 64-bit integers, floats, text and bytes as such; wider integers and what `Debug` or `Display` printed as text |
+//! | … values | truth values, 64-bit integers, floats, text and bytes as such; wider integers and what `Debug` or `Display` printed as text. No arrays and maps: `tracing` has no stable way to give one (its `valuable` is behind `tracing_unstable`), so that what comes with `?` is text when it arrives here, and a [`Value`](crate::Value) is none either |
+//! | … `dropped_attributes_count` | attributes beyond [`Otlp::max_attributes`] |
 //! | … `exception.message`, `.type`, `.stacktrace` | the first error: its message, its type where known, its causes and (`error.backtrace`) its backtrace |
 //! | … `code.file.path`, `code.line.number`, `code.module.name` | the call site |
 //! | … `thread.id`, `thread.name` | the thread that logged |
@@ -55,7 +56,8 @@
 //! | `attributes` | its fields, also those recorded late; `code.*`, `thread.*` as above; an error among them as `exception.*` |
 //! | `status` | `otel.status_code` (`OK`, `ERROR`) and `otel.status_description`; else an error if an ERROR event happened in it, with the first one's error or message |
 //! | `events` | events in it, with [`Otlp::span_events`] |
-//! | `links` | `follows_from`, at most 128 |
+//! | `links` | `follows_from` |
+//! | `dropped_…_count` | attributes, events and links beyond their limits |
 //! | scope | its name is the target |
 //!
 //! The resource has `service.name`, what [`Otlp::attribute`] and `OTEL_RESOURCE_ATTRIBUTES` say, and `telemetry.sdk.*`.
@@ -76,6 +78,8 @@
 //! - Any other answer, and records rejected from a request that was taken (partial success), are failed for good.
 //! - Each failure is told to the trap, and each record and span is in its [ledger](OtlpLayer::logs_ledger) at every moment:
 //!   written (the collector has said so), failed, dropped, filtered, or queued.
+//! - After a `fork`, the child sends on threads of its own; what waited at that moment is the parent's to send, and dropped in
+//!   the child's account.
 //! - What is born on the sending threads (by HTTP, gRPC or TLS libraries) is dropped by all layers of this crate and counted, so
 //!   that telemetry of the export is never exported.
 //!

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc},
+    sync::{Arc, Condvar, MutexGuard, OnceLock, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -13,10 +13,15 @@ use super::{
     settings::{Limits, Settings},
     wire::{Answer, Request, Wire},
 };
-use crate::{Error, record, trap::Ledger};
+use crate::{
+    Error,
+    fork::{self, Heirloom},
+    record,
+    trap::Ledger,
+};
 
 /// Makes a request of a batch, and of how many were lost before it.
-pub(super) type Encode<T> = Box<dyn Fn(&[T], u64) -> Request + Send>;
+pub(super) type Encode<T> = Box<dyn Fn(&[T], u64) -> Request + Send + Sync>;
 
 /// Items of one signal on their way to a collector. Clones are the same way.
 pub(super) struct Pipe<T> {
@@ -32,13 +37,10 @@ impl<T> Clone for Pipe<T> {
 struct Shared<T> {
     what: &'static str,
     limits: Limits,
-    state: Mutex<State<T>>,
-    /// For the thread: there is something to do.
-    work: Condvar,
-    /// For those who flush or shut down.
-    done: Condvar,
+    settings: Settings,
+    encode: Encode<T>,
+    state: Heirloom<State<T>>,
     ledger: OnceLock<Arc<Ledger>>,
-    thread: OnceLock<thread::ThreadId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,13 @@ enum Phase {
 
 struct State<T> {
     phase: Phase,
+    /// Whether the thread was started, in this process.
+    has_thread: bool,
+    thread: Option<thread::ThreadId>,
+    /// For the thread: there is something to do.
+    work: Arc<Condvar>,
+    /// For those who flush or shut down.
+    done: Arc<Condvar>,
     waiting: VecDeque<(T, usize)>,
     bytes: usize,
     in_hand: usize,
@@ -76,49 +85,12 @@ const BATCH_BYTES: usize = 3 << 20;
 impl<T: Send + 'static> Pipe<T> {
     /// Starts the thread.
     pub(super) fn spawn(what: &'static str, settings: Settings, encode: Encode<T>) -> Result<Self, Error> {
-        let state = State {
-            phase: Phase::Open,
-            waiting: VecDeque::new(),
-            bytes: 0,
-            in_hand: 0,
-            put: 0,
-            settled: 0,
-            flush_to: 0,
-            give_up_at: None,
-            is_idle: false,
-            lost: 0,
-            given_up: 0,
-            last_failure: None,
-        };
-        let shared = Arc::new(Shared {
-            what,
-            limits: settings.limits,
-            state: Mutex::new(state),
-            work: Condvar::new(),
-            done: Condvar::new(),
-            ledger: OnceLock::new(),
-            thread: OnceLock::new(),
-        });
-        let (ready, is_ready) = mpsc::sync_channel(1);
-        let worker = Arc::clone(&shared);
-        let name = settings.signal.thread_name();
-        let thread = move || {
-            record::silence_this_thread();
-            worker.thread.set(thread::current().id()).unwrap_or_default();
-            // Here, because a runtime of tokio must not be dropped on a thread of another one.
-            match Wire::new(&settings) {
-                Ok(mut wire) => {
-                    ready.send(Ok(())).unwrap_or_default();
-                    worker.run(&mut wire, &encode);
-                }
-                Err(error) => ready.send(Err(error)).unwrap_or_default(),
-            }
-            worker.end();
-        };
-        thread::Builder::new()
-            .name(name.into())
-            .spawn(thread)
-            .map_err(|error| Error::with_source("otlp: cannot start the thread that sends", error))?;
+        fork::watch();
+        let limits = settings.limits;
+        let state = Heirloom::new(State::new());
+        let shared = Arc::new(Shared { what, limits, settings, encode, state, ledger: OnceLock::new() });
+        shared.state().has_thread = true;
+        let is_ready = shared.start()?;
         is_ready.recv().map_err(|_| Error::new("otlp: the thread that sends ended at once"))??;
         Ok(Self { shared })
     }
@@ -137,6 +109,11 @@ impl<T: Send + 'static> Pipe<T> {
     pub(super) fn put(&self, item: T, bytes: usize) -> bool {
         let shared = &*self.shared;
         let mut state = shared.state();
+        if !state.has_thread {
+            drop(state);
+            self.shared.restart();
+            state = shared.state();
+        }
         let fits = state.waiting.len() + state.in_hand < shared.limits.capacity
             && state.bytes + bytes <= shared.limits.max_bytes;
         if !fits || state.phase != Phase::Open {
@@ -150,9 +127,10 @@ impl<T: Send + 'static> Pipe<T> {
         state.bytes += bytes;
         state.put += 1;
         let wake = std::mem::take(&mut state.is_idle) || state.waiting.len() == shared.limits.max_batch;
-        drop(state);
         if wake {
-            shared.work.notify_one();
+            let work = Arc::clone(&state.work);
+            drop(state);
+            work.notify_one();
         }
         true
     }
@@ -164,25 +142,28 @@ impl<T: Send + 'static> Pipe<T> {
 
     /// Has all that was put before sent without delay.
     pub(super) fn begin_flush(&self) -> Due<'_, T> {
+        fork::check();
         let mut state = self.shared.state();
         let target = state.put;
         state.flush_to = target;
-        self.shared.wake(&mut state);
+        state.wake();
         Due { shared: &self.shared, target, doing: "flush", began: Instant::now() }
     }
 
     /// Takes nothing any more, and has what waits sent; what is left at the deadline is dropped.
     pub(super) fn begin_shut_down(&self, deadline: Duration) -> Due<'_, T> {
+        fork::check();
         let shared = &*self.shared;
         let mut state = shared.state();
         if state.phase == Phase::Open {
-            state.phase = Phase::Closing;
+            // In a child of a fork to which nothing came, there is no thread.
+            state.phase = if state.has_thread { Phase::Closing } else { Phase::Ended };
         }
         let give_up_at = Instant::now().checked_add(deadline);
         state.give_up_at = [state.give_up_at, give_up_at].into_iter().flatten().min();
         let target = state.put;
         state.flush_to = target;
-        shared.wake(&mut state);
+        state.wake();
         Due { shared, target, doing: "shutdown", began: Instant::now() }
     }
 }
@@ -215,9 +196,53 @@ impl<T> Due<'_, T> {
     }
 }
 
+impl<T: Send + 'static> Shared<T> {
+    /// Starts the thread, which tells whether it can send.
+    fn start(self: &Arc<Self>) -> Result<mpsc::Receiver<Result<(), Error>>, Error> {
+        let (ready, is_ready) = mpsc::sync_channel(1);
+        let worker = Arc::clone(self);
+        let thread = move || {
+            record::silence_this_thread();
+            worker.state().thread = Some(thread::current().id());
+            // Here, because a runtime of tokio must not be dropped on a thread of another one.
+            match Wire::new(&worker.settings) {
+                Ok(mut wire) => {
+                    ready.send(Ok(())).unwrap_or_default();
+                    worker.run(&mut wire);
+                }
+                Err(error) => ready.send(Err(error)).unwrap_or_default(),
+            }
+            worker.end();
+        };
+        let builder = thread::Builder::new().name(self.settings.signal.thread_name().into());
+        let failed = |error| Error::with_source("otlp: cannot start the thread that sends", error);
+        builder.spawn(thread).map(|_| is_ready).map_err(failed)
+    }
+
+    /// In a child of a fork, which has no thread: begins anew. What waited is the parent's to send.
+    #[cold]
+    fn restart(self: &Arc<Self>) {
+        let mut state = self.state();
+        if state.has_thread || state.phase != Phase::Open {
+            return;
+        }
+        state.has_thread = true;
+        // Before anything new is queued.
+        self.ledger().settle_dropped(u64::MAX);
+        drop(state);
+        // That it can send was seen in the parent; should that have changed, what comes is dropped and counted.
+        if let Err(error) = self.start() {
+            self.end();
+            self.ledger().tell(&error);
+        }
+    }
+}
+
 impl<T> Shared<T> {
+    /// In a child of a fork, without what was in it.
+    #[inline]
     fn state(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock(State::start_over, State::new)
     }
 
     fn ledger(&self) -> &Arc<Ledger> {
@@ -225,25 +250,21 @@ impl<T> Shared<T> {
         self.ledger.get_or_init(|| Ledger::apart(self.what))
     }
 
-    fn wake(&self, state: &mut State<T>) {
-        state.is_idle = false;
-        self.work.notify_one();
-    }
-
     /// How many of those up to `target` are not settled at the deadline.
     fn wait(&self, target: u64, until: Option<Instant>) -> u64 {
-        if self.thread.get() == Some(&thread::current().id()) {
+        let mut state = self.state();
+        if state.thread == Some(thread::current().id()) {
             // It would wait for itself.
             return 0;
         }
-        let mut state = self.state();
+        let done = Arc::clone(&state.done);
         while state.settled < target && state.phase != Phase::Ended {
             let left =
                 until.map_or(Duration::from_secs(3_600), |until| until.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return target - state.settled;
             }
-            state = self.done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         0
     }
@@ -256,25 +277,26 @@ impl<T> Shared<T> {
         state.settled += dropped.len() as u64;
         state.given_up += dropped.len() as u64;
         self.ledger().settle_dropped(dropped.len() as u64);
+        state.done.notify_all();
         drop(state);
         // Their memory goes back outside the lock.
         drop(dropped);
-        self.done.notify_all();
     }
 
     fn end(&self) {
         self.drop_waiting();
-        self.state().phase = Phase::Ended;
-        self.done.notify_all();
+        let mut state = self.state();
+        state.phase = Phase::Ended;
+        state.done.notify_all();
     }
 
     // --- on the thread
 
-    fn run(&self, wire: &mut Wire, encode: &Encode<T>) {
+    fn run(&self, wire: &mut Wire) {
         while let Some((batch, bytes, lost)) = self.next_batch() {
             let count = batch.len() as u64;
             let sent = catch_unwind(AssertUnwindSafe(|| {
-                let request = encode(&batch, lost);
+                let request = (self.encode)(&batch, lost);
                 drop(batch);
                 self.send(wire, &request, count)
             }));
@@ -286,14 +308,14 @@ impl<T> Shared<T> {
             state.in_hand = 0;
             state.bytes = state.bytes.saturating_sub(bytes);
             state.settled += count;
-            drop(state);
-            self.done.notify_all();
+            state.done.notify_all();
         }
     }
 
     /// Waits for a full batch, for the time it may be late, or for somebody who flushes. `None` at the end.
     fn next_batch(&self) -> Option<(Vec<T>, usize, u64)> {
         let mut state = self.state();
+        let work = Arc::clone(&state.work);
         let mut due: Option<Instant> = None;
         loop {
             if state.is_given_up() || state.phase == Phase::Closing && state.waiting.is_empty() {
@@ -302,7 +324,7 @@ impl<T> Shared<T> {
             if state.waiting.is_empty() {
                 due = None;
                 state.is_idle = true;
-                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = work.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
             let is_asked = state.phase == Phase::Closing || state.settled < state.flush_to;
@@ -311,7 +333,7 @@ impl<T> Shared<T> {
             if is_asked || state.waiting.len() >= self.limits.max_batch || now >= at {
                 return Some(state.take_batch(self.limits.max_batch));
             }
-            state = self.work.wait_timeout(state, at - now).unwrap_or_else(PoisonError::into_inner).0;
+            state = work.wait_timeout(state, at - now).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -376,6 +398,7 @@ impl<T> Shared<T> {
     fn pause(&self, wait: Duration) -> bool {
         let until = Instant::now() + wait;
         let mut state = self.state();
+        let work = Arc::clone(&state.work);
         loop {
             if state.is_given_up() {
                 return false;
@@ -386,12 +409,44 @@ impl<T> Shared<T> {
             }
             let at = state.give_up_at.map_or(until, |at| at.min(until));
             let left = at.saturating_duration_since(now);
-            state = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
 
 impl<T> State<T> {
+    fn new() -> Self {
+        Self {
+            phase: Phase::Open,
+            has_thread: false,
+            thread: None,
+            work: Arc::default(),
+            done: Arc::default(),
+            waiting: VecDeque::new(),
+            bytes: 0,
+            in_hand: 0,
+            put: 0,
+            settled: 0,
+            flush_to: 0,
+            give_up_at: None,
+            is_idle: false,
+            lost: 0,
+            given_up: 0,
+            last_failure: None,
+        }
+    }
+
+    /// In a child of a fork: without what waits, and without the thread. What was shut down stays so.
+    fn start_over(&mut self) {
+        let phase = if self.phase == Phase::Open { Phase::Open } else { Phase::Ended };
+        *self = Self { phase, ..Self::new() };
+    }
+
+    fn wake(&mut self) {
+        self.is_idle = false;
+        self.work.notify_one();
+    }
+
     fn is_given_up(&self) -> bool {
         self.give_up_at.is_some_and(|at| Instant::now() >= at)
     }

@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use tracing_core::{Subscriber, span};
 use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::LookupSpan};
 
-use super::{ContextFields, logs};
+use super::{ContextFields, logs, values::AttributeLimits};
 use crate::{
     Error, Fields, Handler, Outcome, Record,
     record::{self, Nested, TraceContext, TraceParent},
@@ -74,7 +74,7 @@ impl<L: Logger + Send + Sync + 'static> Handler for ProviderLogs<L> {
         {
             made.set_event_name(name);
         }
-        for attribute in logs::attributes(record, &self.context).into_vec() {
+        for attribute in logs::attributes(record, &self.context, AttributeLimits::NONE).into_vec() {
             if let Some(value) = attribute.value.and_then(|value| value.value).and_then(any) {
                 made.add_attribute(attribute.key, value);
             }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use super::env::Vars;
+use super::{env::Vars, values::AttributeLimits};
 use crate::Error;
 
 /// How records are sent.
@@ -77,6 +77,8 @@ pub(super) struct Chosen {
     pub(super) max_batch: Option<usize>,
     pub(super) delay: Option<Duration>,
     pub(super) retry_for: Option<Duration>,
+    pub(super) max_attributes: Option<usize>,
+    pub(super) max_value_length: Option<usize>,
 }
 
 /// Where and how one signal is sent.
@@ -107,6 +109,47 @@ pub(super) struct Limits {
     pub(super) max_batch: usize,
     pub(super) delay: Duration,
     pub(super) retry_for: Duration,
+}
+
+/// The specification's limits of what a span has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SpanLimits {
+    pub(super) of_spans: AttributeLimits,
+    pub(super) of_events: AttributeLimits,
+    pub(super) events: usize,
+    pub(super) links: usize,
+}
+
+/// "AttributeCountLimit", "EventCountLimit", "LinkCountLimit": as many unless something else is asked for.
+const COUNT: usize = 128;
+
+impl SpanLimits {
+    pub(super) fn new(chosen: &Chosen, vars: &Vars) -> Result<Self, Error> {
+        let of_spans = AttributeLimits::new("SPAN_", chosen, vars)?;
+        let of_events = vars.get("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", super::env::count)?;
+        Ok(Self {
+            of_spans,
+            of_events: AttributeLimits { count: chosen.max_attributes.or(of_events).unwrap_or(COUNT), ..of_spans },
+            events: vars.get("OTEL_SPAN_EVENT_COUNT_LIMIT", super::env::count)?.unwrap_or(COUNT),
+            links: vars.get("OTEL_SPAN_LINK_COUNT_LIMIT", super::env::count)?.unwrap_or(COUNT),
+        })
+    }
+}
+
+impl AttributeLimits {
+    /// The variable for `what` counts before that for all.
+    pub(super) fn new(what: &str, chosen: &Chosen, vars: &Vars) -> Result<Self, Error> {
+        let limit = |kind: &str| -> Result<Option<usize>, Error> {
+            let own = vars.get(&format!("OTEL_{what}ATTRIBUTE_{kind}_LIMIT"), super::env::count)?;
+            let general = vars.get(&format!("OTEL_ATTRIBUTE_{kind}_LIMIT"), super::env::count)?;
+            Ok(own.or(general))
+        };
+        let (count, length) = (limit("COUNT")?, limit("VALUE_LENGTH")?);
+        Ok(Self {
+            count: chosen.max_attributes.or(count).unwrap_or(COUNT),
+            length: chosen.max_value_length.or(length).unwrap_or(usize::MAX),
+        })
+    }
 }
 
 /// How long one attempt may take ("OTEL_EXPORTER_OTLP_TIMEOUT", 10 s).
@@ -171,8 +214,13 @@ fn url(text: &str) -> Result<String, &'static str> {
 /// One that is set for the signal is used as it is; to a general one the path of the signal is added (not for gRPC).
 fn endpoint(signal: Signal, protocol: Protocol, chosen: &Chosen, vars: &Vars) -> Result<String, Error> {
     let is_grpc = protocol == Protocol::Grpc;
-    // `host:port` is a common way to say it for gRPC.
-    let check = |text: &str| url(text).or_else(|why| if is_grpc { url(&format!("http://{text}")) } else { Err(why) });
+    // gRPC's endpoint may be `host:port`; then another variable says whether it is encrypted.
+    let insecure = vars.of_signal(signal.word(), "INSECURE", super::env::boolean)?.unwrap_or(false);
+    let scheme = if insecure { "http" } else { "https" };
+    let check = |text: &str| match url(text) {
+        Err(_) if is_grpc && !text.contains("://") => url(&format!("{scheme}://{text}")),
+        checked => checked,
+    };
     let with_path = |base: String| if is_grpc { base } else { base.trim_end_matches('/').to_owned() + signal.path() };
     if let Some(endpoint) = &chosen.endpoint {
         let checked = check(endpoint);
@@ -244,4 +292,28 @@ fn limits(signal: Signal, chosen: &Chosen, vars: &Vars) -> Result<Limits, Error>
         delay: chosen.delay.or(asked_delay).unwrap_or(delay),
         retry_for: chosen.retry_for.or(export_timeout).unwrap_or(RETRY_FOR),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grpc_without_a_scheme_is_encrypted_unless_told_otherwise() {
+        let of = |protocol, endpoint: &str, vars: &[(&str, &str)]| {
+            let vars: Vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let chosen = Chosen { endpoint: Some(endpoint.into()), ..Chosen::default() };
+            super::endpoint(Signal::Spans, protocol, &chosen, &vars).map_err(|error| error.to_string())
+        };
+        let insecure = [("OTEL_EXPORTER_OTLP_INSECURE", "true")];
+        let but_spans = [("OTEL_EXPORTER_OTLP_INSECURE", "true"), ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "false")];
+        assert_eq!(of(Protocol::Grpc, "collector:4317", &[]).unwrap(), "https://collector:4317");
+        assert_eq!(of(Protocol::Grpc, "collector:4317", &insecure).unwrap(), "http://collector:4317");
+        assert_eq!(of(Protocol::Grpc, "collector:4317", &but_spans).unwrap(), "https://collector:4317");
+        // Where there is a scheme, it says so.
+        assert_eq!(of(Protocol::Grpc, "https://collector:4317", &insecure).unwrap(), "https://collector:4317");
+        assert_eq!(of(Protocol::Grpc, "http://collector:4317", &[]).unwrap(), "http://collector:4317");
+        assert!(of(Protocol::Grpc, "ftp://collector", &insecure).unwrap_err().contains("expected a URL"));
+        assert!(of(Protocol::HttpJson, "collector:4318", &insecure).unwrap_err().contains("expected a URL"));
+    }
 }

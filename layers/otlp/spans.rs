@@ -16,6 +16,7 @@ use opentelemetry_proto::tonic::{
 use super::{
     SCHEMA_URL,
     logs::{self, is_of_span},
+    settings::SpanLimits,
     values::Attributes,
 };
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
 const HAS_IS_REMOTE: u32 = 0x100;
 const IS_REMOTE: u32 = 0x200;
 
-pub(super) fn request(resource: &Resource, batch: &[Arc<SpanData>]) -> ExportTraceServiceRequest {
+pub(super) fn request(resource: &Resource, limits: &SpanLimits, batch: &[Arc<SpanData>]) -> ExportTraceServiceRequest {
     let mut scopes: Vec<ScopeSpans> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
     for data in batch {
@@ -37,7 +38,7 @@ pub(super) fn request(resource: &Resource, batch: &[Arc<SpanData>]) -> ExportTra
             scopes.push(ScopeSpans { scope: Some(scope), ..ScopeSpans::default() });
             scopes.len() - 1
         });
-        scopes[place].spans.extend(span(data));
+        scopes[place].spans.extend(span(data, limits));
     }
     let spans = ResourceSpans { resource: Some(resource.clone()), scope_spans: scopes, schema_url: SCHEMA_URL.into() };
     ExportTraceServiceRequest { resource_spans: vec![spans] }
@@ -48,16 +49,17 @@ pub(super) fn held_bytes(data: &SpanData) -> usize {
     size_of::<SpanData>() + data.read_fields(Fields::held_bytes) + data.traced().held_bytes()
 }
 
-fn span(data: &SpanData) -> Option<Span> {
-    data.read_fields(|fields| span_with(data, fields))
+fn span(data: &SpanData, limits: &SpanLimits) -> Option<Span> {
+    data.read_fields(|fields| span_with(data, fields, limits))
 }
 
-fn span_with(data: &SpanData, fields: &Fields) -> Option<Span> {
+fn span_with(data: &SpanData, fields: &Fields, limits: &SpanLimits) -> Option<Span> {
     let made = data.ids().get_made()?;
     let traced = data.traced();
     let is_remote = if data.remote().is_some() { IS_REMOTE } else { 0 };
     let (start, end) = traced.times();
     let told = traced.told();
+    let (attributes, dropped_attributes_count) = attributes(data, fields, traced.thread(), limits).into_parts();
     let mut made_span = Span {
         trace_id: made.own.trace_id().to_be_bytes().into(),
         span_id: made.own.span_id().to_be_bytes().into(),
@@ -67,8 +69,9 @@ fn span_with(data: &SpanData, fields: &Fields) -> Option<Span> {
         kind: kind(text(fields, "otel.kind")).into(),
         start_time_unix_nano: start,
         end_time_unix_nano: end,
-        attributes: attributes(data, fields, traced.thread()),
-        events: told.events.iter().map(event).collect(),
+        attributes,
+        dropped_attributes_count,
+        events: told.events.iter().map(|event| self::event(event, limits)).collect(),
         dropped_events_count: told.dropped_events,
         links: told.links.iter().map(|link| self::link(*link)).collect(),
         dropped_links_count: told.dropped_links,
@@ -123,8 +126,9 @@ fn attributes(
     data: &SpanData,
     fields: &Fields,
     thread: Option<(u64, Option<&str>)>,
-) -> Vec<opentelemetry_proto::tonic::common::v1::KeyValue> {
-    let mut attributes = Attributes::with_capacity(fields.len() + 5);
+    limits: &SpanLimits,
+) -> Attributes {
+    let mut attributes = Attributes::new(limits.of_spans, fields.len() + 5);
     let exception = logs::exception(fields, &mut attributes);
     let is_own = |name: &str| !is_of_span(name) && !exception.iter().flatten().any(|taken| taken == name);
     attributes.add_all(fields, is_own);
@@ -145,23 +149,19 @@ fn attributes(
             attributes.add_text("thread.name", name);
         }
     }
-    attributes.into_vec()
+    attributes
 }
 
-fn event(event: &SpanEvent) -> Event {
-    let mut attributes = Attributes::with_capacity(event.fields.len() + 2);
+fn event(event: &SpanEvent, limits: &SpanLimits) -> Event {
+    let mut attributes = Attributes::new(limits.of_events, event.fields.len() + 2);
     let exception = logs::exception(&event.fields, &mut attributes);
     attributes
         .add_all(&event.fields, |name| name != "message" && !exception.iter().flatten().any(|taken| taken == name));
     attributes.add_text("level", event.level);
     attributes.add_text("target", event.target);
     let name = text(&event.fields, "message").unwrap_or(event.name);
-    Event {
-        time_unix_nano: event.time,
-        name: name.into(),
-        attributes: attributes.into_vec(),
-        dropped_attributes_count: 0,
-    }
+    let (attributes, dropped_attributes_count) = attributes.into_parts();
+    Event { time_unix_nano: event.time, name: name.into(), attributes, dropped_attributes_count }
 }
 
 fn link(link: TraceParent) -> Link {

@@ -4,41 +4,90 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Valu
 
 use crate::{Fields, Value};
 
+/// How many attributes there may be, and how long their values.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AttributeLimits {
+    pub(super) count: usize,
+    /// In characters of a text, and in bytes of bytes.
+    pub(super) length: usize,
+}
+
+impl AttributeLimits {
+    pub(super) const NONE: Self = Self { count: usize::MAX, length: usize::MAX };
+}
+
 /// Attributes with different keys, in order; the first of a key stays.
-#[derive(Debug, Default)]
-pub(super) struct Attributes(Vec<KeyValue>);
+#[derive(Debug)]
+pub(super) struct Attributes {
+    pairs: Vec<KeyValue>,
+    limits: AttributeLimits,
+    dropped: u32,
+}
 
 impl Attributes {
-    pub(super) fn with_capacity(capacity: usize) -> Self {
-        Self(Vec::with_capacity(capacity))
+    pub(super) fn new(limits: AttributeLimits, likely: usize) -> Self {
+        Self { pairs: Vec::with_capacity(likely.min(limits.count)), limits, dropped: 0 }
     }
 
     pub(super) fn has(&self, key: &str) -> bool {
-        self.0.iter().any(|known| known.key == key)
+        self.pairs.iter().any(|known| known.key == key)
     }
 
     pub(super) fn add(&mut self, key: &str, value: Any) {
         if !self.has(key) {
-            self.0.push(pair(key, value));
+            self.push(key, value);
         }
     }
 
     pub(super) fn add_text(&mut self, key: &str, text: &str) {
         if !self.has(key) {
-            self.0.push(pair(key, Any::StringValue(text.into())));
+            self.push(key, Any::StringValue(text.into()));
+        }
+    }
+
+    fn push(&mut self, key: &str, value: Any) {
+        if self.pairs.len() >= self.limits.count {
+            self.dropped += 1;
+        } else {
+            self.pairs.push(pair(key, cut(value, self.limits.length)));
         }
     }
 
     pub(super) fn add_all(&mut self, fields: &Fields, takes: impl Fn(&str) -> bool) {
         for (name, value) in fields.iter() {
             if takes(name) && !self.has(name) {
-                self.0.push(pair(name, any(value)));
+                self.push(name, any(value));
             }
         }
     }
 
     pub(super) fn into_vec(self) -> Vec<KeyValue> {
-        self.0
+        self.pairs
+    }
+
+    /// And how many found no room.
+    pub(super) fn into_parts(self) -> (Vec<KeyValue>, u32) {
+        (self.pairs, self.dropped)
+    }
+}
+
+/// "Truncated, so that its length is at most equal to the limit."
+fn cut(value: Any, length: usize) -> Any {
+    match value {
+        Any::StringValue(mut text) => {
+            // Most are shorter, and that is seen without counting.
+            if text.len() > length
+                && let Some((end, _)) = text.char_indices().nth(length)
+            {
+                text.truncate(end);
+            }
+            Any::StringValue(text)
+        }
+        Any::BytesValue(mut bytes) => {
+            bytes.truncate(length);
+            Any::BytesValue(bytes)
+        }
+        other => other,
     }
 }
 

@@ -46,9 +46,6 @@ pub(crate) struct SpanEvent {
     pub(crate) fields: Fields,
 }
 
-/// "EventCountLimit", "LinkCountLimit" of the specification.
-const MAX_EVENTS: usize = 128;
-const MAX_LINKS: usize = 128;
 /// Longest description of a status, in bytes.
 const MAX_DESCRIPTION: usize = 1_024;
 
@@ -113,18 +110,20 @@ impl Traced {
         }
     }
 
-    pub(crate) fn add_event(&self, event: SpanEvent) {
+    /// There are `most` at most; further ones are counted.
+    pub(crate) fn add_event(&self, event: SpanEvent, most: usize) {
         let mut told = self.told();
-        if told.events.len() < MAX_EVENTS {
+        if told.events.len() < most {
             told.events.push(event);
         } else {
             told.dropped_events += 1;
         }
     }
 
-    pub(crate) fn add_link(&self, link: TraceParent) {
+    /// There are `most` at most; further ones are counted.
+    pub(crate) fn add_link(&self, link: TraceParent, most: usize) {
         let mut told = self.told();
-        if told.links.len() < MAX_LINKS {
+        if told.links.len() < most {
             told.links.push(link);
         } else {
             told.dropped_links += 1;

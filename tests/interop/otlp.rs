@@ -297,10 +297,11 @@ fn is_settled(stats: Stats, made: u64) {
     assert_eq!(stats.written + stats.failed + stats.dropped + stats.filtered, made, "{stats}");
 }
 
-fn killed_and_restarted(protocol: Protocol, url: &str) {
-    const RECORDS: u64 = 100_000;
-    const SPANS: u64 = 20_000;
-    let server = Server::start("otlp");
+const RECORDS: u64 = 100_000;
+const SPANS: u64 = 20_000;
+
+/// Makes all of them, while `collector` is killed and restarted three times, and sees all settled.
+fn while_killed(protocol: Protocol, url: &str, collector: &Server) -> (Stats, Stats) {
     let (layer, guard) =
         complete(Otlp::builder().endpoint(url).protocol(protocol)).capacity(8_192).max_batch(1_000).spawn().unwrap();
     let dispatch: Dispatch = registry().with(layer.trap(Trap::silent())).into();
@@ -319,23 +320,34 @@ fn killed_and_restarted(protocol: Protocol, url: &str) {
         });
         for _ in 0..3 {
             thread::sleep(Duration::from_millis(700));
-            server.restart(&[]);
+            collector.restart(&[("KILL", "9")]);
         }
     });
     guard.flush(LONG).unwrap();
     let (logs, spans) = (guard.logs(), guard.spans());
     is_settled(logs, RECORDS);
     is_settled(spans, SPANS);
-    // All that the collector has confirmed is there; it may have more, as an answer may have been lost with it.
-    let arrived = Arrived::read(&server);
-    let mine = |items: Vec<(String, Value)>, key: &str| -> HashSet<String> {
+    assert!(logs.written > 0 && spans.written > 0);
+    (logs, spans)
+}
+
+/// How many different ones are there.
+fn mine(arrived: &Arrived) -> (u64, u64) {
+    let numbers = |items: Vec<(String, Value)>, key: &str| -> HashSet<String> {
         items.iter().filter_map(|(_, item)| attribute(item, key)["intValue"].as_str().map(str::to_owned)).collect()
     };
-    let (of_logs, of_spans) = (mine(arrived.logs(), "number").len() as u64, mine(arrived.spans(), "n").len() as u64);
+    (numbers(arrived.logs(), "number").len() as u64, numbers(arrived.spans(), "n").len() as u64)
+}
+
+fn killed_and_restarted(protocol: Protocol, url: &str) {
+    let server = Server::start("otlp");
+    let (logs, spans) = while_killed(protocol, url, &server);
+    // All that the collector has confirmed is there; it may have more, as an answer may have been lost with it.
+    let arrived = Arrived::read(&server);
+    let (of_logs, of_spans) = mine(&arrived);
     println!("{protocol:?}: logs {logs}, {of_logs} arrived; spans {spans}, {of_spans} arrived");
     assert!(of_logs >= logs.written && of_logs <= RECORDS - logs.dropped, "{of_logs}: {logs}");
     assert!(of_spans >= spans.written && of_spans <= SPANS - spans.dropped, "{of_spans}: {spans}");
-    assert!(logs.written > 0 && spans.written > 0);
     // What was dropped was told in-band.
     let lost: u64 = arrived
         .logs()
@@ -354,6 +366,29 @@ fn killed_and_restarted_over_http() {
 #[test]
 fn killed_and_restarted_over_grpc() {
     killed_and_restarted(Protocol::Grpc, GRPC);
+}
+
+/// What rotel has confirmed and not forwarded yet dies with it, which is its own account.
+fn rotel_killed_and_restarted(protocol: Protocol, url: &str) {
+    let server = Server::start("otlp");
+    let rotel = Server::start("rotel");
+    let (logs, spans) = while_killed(protocol, url, &rotel);
+    // It forwards what it has before it ends.
+    rotel.run("stop.sh", &[]);
+    let (of_logs, of_spans) = mine(&Arrived::read(&server));
+    println!("rotel, {protocol:?}: logs {logs}, {of_logs} arrived; spans {spans}, {of_spans} arrived");
+    assert!(of_logs > 0 && of_logs <= RECORDS - logs.dropped, "{of_logs}: {logs}");
+    assert!(of_spans > 0 && of_spans <= SPANS - spans.dropped, "{of_spans}: {spans}");
+}
+
+#[test]
+fn rotel_killed_and_restarted_over_http() {
+    rotel_killed_and_restarted(Protocol::HttpProtobuf, "http://127.0.0.1:24318");
+}
+
+#[test]
+fn rotel_killed_and_restarted_over_grpc() {
+    rotel_killed_and_restarted(Protocol::Grpc, "http://127.0.0.1:24317");
 }
 
 #[test]

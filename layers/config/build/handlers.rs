@@ -136,10 +136,12 @@ impl Builder<'_> {
         let worn = formatter.clone().unwrap_or(bare);
         let kept = self.before.handlers.get(name).filter(|before| {
             let same_targets = targets.iter().all(|target| self.kept.contains(&target.name));
-            // Whether it has a formatter is built into it.
-            let is_queue = has_formatter && self.class_of(node).is_some_and(|class| class.refers.is_some());
+            // Whether a queue has a formatter is built into it.
+            let had_formatter = before.whole.get("formatter").is_some_and(|node| !node.is_null());
+            let is_queue = self.class_of(node).is_some_and(|class| class.refers.is_some());
+            let same_dress = !is_queue || had_formatter == has_formatter;
             let stays = before.core == core && same_targets && self.asks_the_same(node);
-            !self.setup.as_python && stays && !is_queue
+            !self.setup.as_python && stays && same_dress
         });
         let (hung, begins) = match kept {
             Some(before) => {
@@ -244,7 +246,7 @@ impl Builder<'_> {
 
     fn level_of(&self, path: &str, map: &Map, problems: &mut Vec<Problem>) -> Severity {
         let Some(node) = map.get("level").filter(|node| !node.is_null()) else { return Severity::ALL };
-        keywords::level(node, self.setup.as_python).unwrap_or_else(|mut problem| {
+        keywords::level_in(&self.setup.registry, node, self.setup.as_python).unwrap_or_else(|mut problem| {
             problem.path = format!("{path}.level");
             problems.push(problem);
             Severity::ALL

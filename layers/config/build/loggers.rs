@@ -31,7 +31,7 @@ impl Builder<'_> {
         }
         let map = node.as_map().unwrap_or(&empty);
         if let Some(level) = map.get("level").filter(|level| !level.is_null()) {
-            match keywords::level(level, self.setup.as_python) {
+            match keywords::level_in(&self.setup.registry, level, self.setup.as_python) {
                 Ok(level) => says.level = Some(level),
                 Err(mut problem) => {
                     problem.path = format!("{path}.level");

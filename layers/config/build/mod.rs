@@ -11,7 +11,7 @@ use std::{
 
 pub(super) use self::{
     loggers::LoggerSays,
-    output::{Order, make_output},
+    output::{Order, make_output, with_names},
 };
 use super::{
     Setup,

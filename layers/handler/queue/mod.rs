@@ -251,6 +251,11 @@ pub(super) fn owed() -> Vec<(Arc<Ledger>, u64)> {
     all().iter().map(|core| (core.ledger().outermost(), core.owed())).collect()
 }
 
+/// The same in one account.
+pub(super) fn owed_of(ledger: &Arc<Ledger>) -> u64 {
+    owed().iter().filter(|(of, _)| Arc::ptr_eq(of, ledger)).map(|(_, count)| count).sum()
+}
+
 /// On a listener's thread, where the process ends in the midst of a record: what was handled is so on the ledger.
 pub(super) fn settle_own() {
     let thread = std::thread::current().id();

@@ -91,8 +91,7 @@ impl Http {
         let plain = match (request, self.is_json) {
             (Request::Logs(logs), false) => logs.encode_to_vec(),
             (Request::Spans(spans), false) => spans.encode_to_vec(),
-            (Request::Logs(logs), true) => serde_json::to_vec(logs).map_err(failed)?,
-            (Request::Spans(spans), true) => serde_json::to_vec(spans).map_err(failed)?,
+            (request, true) => super::json::encode(request).map_err(failed)?,
         };
         if !self.is_gzip {
             return Ok(plain);

@@ -227,3 +227,174 @@ root: {level: INFO, handlers: [q]}
     let python = Logging::builder().python_defaults().empty().migration_report(&config).to_string();
     assert!(python.contains("taken          formatters.plain"), "{python}");
 }
+
+/// One configuration for each kind of warning: what is told, and the like of it that is not.
+#[test]
+fn each_kind_of_warning() {
+    let null = |more: &str| format!("{{class: 'null'{more}}}");
+    let cases: &[(&str, String, &str)] = &[
+        ("handlers.r", "handlers: {r: {class: rotating, filename: A, delay: true, maxBytes: 9}}, root: {handlers: [r]}".into(), "grows without end"),
+        ("handlers.r", "handlers: {r: {class: rotating, filename: A, delay: true, backupCount: 9}}, root: {handlers: [r]}".into(), "grows without end"),
+        ("", "handlers: {r: {class: rotating, filename: A, delay: true, maxBytes: 9, backupCount: 9}}, root: {handlers: [r]}".into(), ""),
+        ("", "handlers: {w: {class: watched, filename: A, delay: true}, t: {class: timed, filename: B, delay: true}}, root: {handlers: [w, t]}".into(), ""),
+        ("handlers.b.filename", "handlers: {a: {class: watched, filename: A, delay: true}, b: {class: watched, filename: ./A, delay: true}}, root: {handlers: [a, b]}".into(), "writes to this file, too"),
+        ("handlers.m", format!("handlers: {{m: {{class: memory, capacity: 1, target: n}}, n: {}}}", null("")), "no logger and no other handler"),
+        ("", format!("handlers: {{m: {{class: memory, capacity: 1, target: n}}, n: {}}}, root: {{handlers: [m]}}", null("")), ""),
+        ("", format!("handlers: {{m: {}, n: {}}}, root: {{handlers: [m]}}", null(", strata: {or_else: n}"), null("")), ""),
+        ("filters.f", "filters: {f: {name: a}}".into(), "no handler and no logger uses it"),
+        ("", "filters: {f: {name: a}}, root: {filters: [f]}".into(), ""),
+        ("formatters.f", "formatters: {f: {}}".into(), "no handler uses it"),
+        ("loggers.a.handlers", format!("handlers: {{h: {}}}, loggers: {{a.b: {{}}, a: {{handlers: [h]}}}}, root: {{handlers: [h]}}", null("")), "twice"),
+        ("", format!("handlers: {{h: {}}}, loggers: {{a: {{handlers: [h], propagate: false}}}}, root: {{handlers: [h]}}", null("")), ""),
+        ("handlers.h.level", format!("handlers: {{h: {}}}, root: {{level: ERROR, handlers: [h]}}", null(", level: DEBUG")), "nothing below ERROR comes here"),
+        ("", format!("handlers: {{h: {}}}, loggers: {{a: {{level: DEBUG}}}}, root: {{level: ERROR, handlers: [h]}}", null(", level: DEBUG")), ""),
+        ("loggers.a", "loggers: {a: {propagate: false}}".into(), "go to the last resort"),
+        ("x.list[1]", "x: {list: [a, 'amqp://u:p@h/']}".into(), "a password stands in this address"),
+        ("", "x: {list: [a, 'amqp://u@h/p:q@r', 'http://h:80/', 'u:p@h', 'http://${USER}@h']}".into(), ""),
+    ];
+    let dir = Dir::new();
+    for (path, yaml, part) in cases {
+        let yaml = format!("{{version: 1, {}}}", yaml.replace("filename: A", &format!("filename: {}", dir.path("A"))))
+            .replace("filename: ./A", &format!("filename: {}", dir.path("./A")))
+            .replace("filename: B", &format!("filename: {}", dir.path("B")));
+        let warnings = Logging::new().check(&Config::from_yaml(&yaml).unwrap()).unwrap();
+        let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+        match *path {
+            "" => assert!(told.is_empty(), "{yaml}\n{told:?}"),
+            path => {
+                assert_eq!(warnings.len(), 1, "{yaml}\n{told:?}");
+                assert!(warnings[0].path() == path && warnings[0].message().contains(part), "{yaml}\n{told:?}");
+                assert_eq!(warnings[0].line(), Some(1));
+            }
+        }
+    }
+    // In an INI file the keys are in `args`.
+    let ini = format!(
+        "[loggers]\nkeys=root\n[handlers]\nkeys=a,b\n[formatters]\nkeys=\n[logger_root]\nhandlers=a,b\n\
+         [handler_a]\nclass=handlers.RotatingFileHandler\nargs=({0:?}, 'a', 100, 2)\n[handler_b]\nclass=handlers.RotatingFileHandler\nargs=({0:?}, 'a', 100)\n",
+        dir.path("i.log")
+    );
+    let error = Logging::new().check(&Config::from_ini(&ini).unwrap()).unwrap_err().to_string();
+    assert!(error.contains("i.log"), "two that rotate one file differently are refused: {error}");
+    let ini = ini.replace("'a', 100, 2", "'a', 100");
+    let warnings = Logging::new().check(&Config::from_ini(&ini).unwrap()).unwrap();
+    let paths: Vec<_> = warnings.iter().map(|warning| warning.path()).collect();
+    assert_eq!(paths, ["handlers.a", "handlers.b", "handlers.b.filename"], "{warnings:?}");
+}
+
+#[test]
+fn each_verdict_of_a_migration() {
+    // The part, what it is for us, what is said of it, and with Python's defaults.
+    let cases = [
+        (
+            "handlers.q",
+            "{class: logging.handlers.QueueHandler, handlers: [n]}",
+            "changed",
+            "levels of its handlers count",
+            "taken",
+        ),
+        (
+            "handlers.q",
+            "{class: logging.handlers.QueueHandler, handlers: [n], respect_handler_level: true}",
+            "changed",
+            "starts by itself",
+            "taken",
+        ),
+        (
+            "handlers.t",
+            "{class: logging.handlers.TimedRotatingFileHandler, filename: x}",
+            "changed",
+            "intervals are those of the clock",
+            "taken",
+        ),
+        (
+            "handlers.r",
+            "{class: logging.handlers.RotatingFileHandler, filename: x}",
+            "changed",
+            "counted in bytes",
+            "changed",
+        ),
+        ("handlers.s", "{class: logging.handlers.SysLogHandler}", "changed", "wait in a queue", "taken"),
+        (
+            "handlers.s",
+            "{class: logging.handlers.SocketHandler, host: h, port: 1}",
+            "changed",
+            "the pickle has",
+            "changed",
+        ),
+        (
+            "handlers.d",
+            "{class: logging.handlers.DatagramHandler, host: h, port: 1}",
+            "changed",
+            "the pickle has",
+            "changed",
+        ),
+        (
+            "handlers.m",
+            "{class: logging.handlers.MemoryHandler, capacity: 1}",
+            "changed",
+            "a bound in bytes",
+            "changed",
+        ),
+        ("handlers.f", "{class: logging.FileHandler, filename: x, mode: w}", "changed", "goes on appending", "taken"),
+        ("handlers.f", "{class: logging.FileHandler, filename: x}", "taken", "", "taken"),
+        (
+            "handlers.f",
+            "{class: logging.FileHandler, filename: x, encoding: klingon}",
+            "not supported",
+            "no encoding \"klingon\"",
+            "not supported",
+        ),
+        ("handlers.w", "{class: logging.NullHandler}", "taken", "", "taken"),
+        ("handlers.h", "{class: myapp.Handler}", "not supported", "implement `Handler`", "not supported"),
+        (
+            "handlers.o",
+            "{class: logging.StreamHandler, stream: ext://myapp.out}",
+            "not supported",
+            "Registry::object",
+            "not supported",
+        ),
+        ("handlers.v", "{class: otlp}", "taken", "", "taken"),
+        ("filters.f", "{name: a}", "taken", "", "taken"),
+        ("filters.f", "{class: rate_limit, most: 1, per: 1}", "taken", "", "taken"),
+        ("filters.f", "{(): myapp.Filter}", "not supported", "Registry::filter", "not supported"),
+        ("formatters.f", "{format: '%(message)s'}", "changed", "escaped", "taken"),
+        ("formatters.f", "{class: json}", "changed", "", "taken"),
+        ("formatters.f", "{(): myapp.Formatter}", "not supported", "Registry::formatter", "not supported"),
+        ("loggers.\"a::b\"", "{level: INFO}", "changed", "split at `::`", "changed"),
+        ("loggers.a", "{level: INFO}", "taken", "", "taken"),
+        ("root", "{level: INFO}", "taken", "", "taken"),
+    ];
+    for (path, entry, ours, note, python) in cases {
+        let yaml = match path.split_once('.') {
+            Some((section, name)) => format!("{{version: 1, {section}: {{{name}: {entry}}}}}"),
+            None => format!("{{version: 1, {path}: {entry}}}"),
+        };
+        let config = Config::from_yaml(&yaml).unwrap();
+        for (logging, expected) in [(Logging::new(), ours), (Logging::builder().python_defaults().empty(), python)] {
+            let report = logging.migration_report(&config);
+            let found = report
+                .entries()
+                .iter()
+                .find(|found| found.path() == path)
+                .unwrap_or_else(|| panic!("{yaml}\n{report}"));
+            assert_eq!(found.verdict().to_string(), expected, "{yaml}\n{report}");
+            assert_eq!(report.is_complete(), expected != "not supported", "{yaml}");
+            assert!(found.notes().is_empty() == (expected == "taken"), "what is different is said: {report}");
+            if expected == ours {
+                assert!(found.notes().join("; ").contains(note), "{report}");
+            }
+        }
+    }
+    // What is not there: the root, and `disable_existing_loggers`.
+    let empty = Config::from_yaml("{version: 1}").unwrap();
+    let report = Logging::new().migration_report(&empty).to_string();
+    assert!(
+        report.contains("changed        disable_existing_loggers")
+            && report.contains("changed        root (line 1): the root is at WARN"),
+        "{report}"
+    );
+    assert_eq!(Logging::builder().python_defaults().empty().migration_report(&empty).to_string(), "");
+    let said = Config::from_yaml("{version: 1, disable_existing_loggers: true, root: {}}").unwrap();
+    assert_eq!(Logging::new().migration_report(&said).to_string(), "taken          root (line 1)");
+}

@@ -6,6 +6,8 @@ mod errors;
 mod every;
 mod files;
 mod foreign;
+mod ini;
+mod parsers;
 mod random;
 mod reload;
 mod sources;

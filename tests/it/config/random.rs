@@ -168,3 +168,59 @@ fn one_fault_is_refused_and_changes_nothing() {
         });
     });
 }
+
+/// A random INI file with everything that it names, and one of its lines broken if `fault` says so.
+fn ini() -> impl Strategy<Value = (Vec<(String, u8, i32)>, i32)> {
+    (prop::collection::vec(("[a-z]{1,5}", 0..4_u8, 0..60_i32), 1..4), 0..60_i32).prop_map(|(mut handlers, level)| {
+        handlers.sort();
+        handlers.dedup_by(|a, b| a.0 == b.0);
+        (handlers, level)
+    })
+}
+
+fn ini_text(handlers: &[(String, u8, i32)], root: i32) -> String {
+    let names: Vec<&str> = handlers.iter().map(|(name, ..)| &**name).collect();
+    let mut text = format!(
+        "[loggers]\nkeys=root,shop\n[handlers]\nkeys={0}\n[formatters]\nkeys=f\n[formatter_f]\nformat=%(message)s\n\
+         [logger_root]\nlevel={root}\nhandlers={0}\n[logger_shop]\nlevel=INFO\nhandlers=\nqualname=shop\n",
+        names.join(",")
+    );
+    for (name, kind, level) in handlers {
+        let class = match kind {
+            0 => "class=NullHandler",
+            1 => "class=test.Kept\nkwargs={'tag': 'k'}",
+            2 => "class=handlers.MemoryHandler\nargs=(10, ERROR)",
+            _ => "class=StreamHandler\nargs=(sys.stdout,)",
+        };
+        text += &format!("[handler_{name}]\n{class}\nlevel={level}\nformatter=f\n");
+    }
+    text
+}
+
+#[test]
+fn ini_files_apply_twice_and_with_one_fault_change_nothing() {
+    apart("config::random::ini_files_apply_twice_and_with_one_fault_change_nothing", || {
+        proptest!(ProptestConfig::with_cases(60), |((handlers, root) in ini(), fault in 0..9_usize)| {
+            let kept = Kept::default();
+            let logging = Logging::builder().registry(kept.registry()).empty();
+            let text = ini_text(&handlers, root);
+            let config = Config::from_ini(&text).unwrap();
+            logging.reload(&config).unwrap();
+            let state = || (format!("{:?}", logging.loggers()), logging.handler_names(), logging.config().unwrap());
+            let before = state();
+            prop_assert_eq!(logging.reload(&config).unwrap().kept().len(), handlers.len());
+            prop_assert_eq!(&state(), &before);
+
+            let (from, to) = [
+                ("[formatters]", "[fromatters]"), ("formatter=f", "formatter=g"), ("[logger_root]\nlevel=", "[logger_root]\nlevel=LOUD"),
+                ("qualname=shop\n", "\n"), ("keys=root,shop", "keys=root,shop,web"), ("format=%(message)s", "format=plain"),
+                ("\nclass=", "\nclass=x."), ("[loggers]", "loggers]"), ("[logger_shop]\nlevel=INFO\nhandlers=", "[logger_shop]\nlevel=INFO\nhandlers=nobody"),
+            ][fault];
+            prop_assert!(text.contains(from));
+            let broken = text.replacen(from, to, 1);
+            let error = Config::from_ini(&broken).and_then(|config| logging.reload(&config)).unwrap_err();
+            prop_assert!(Problems::of(&error).unwrap().iter().all(|problem| problem.line().is_some() || !problem.path().is_empty()), "{}", error);
+            prop_assert_eq!(&state(), &before, "{}", error);
+        });
+    });
+}

@@ -106,6 +106,60 @@ fn t10_what_is_lost_at_exit_is_counted() {
     assert_eq!(run(NAME, "off").stderr(), "");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn t13_flush_all_tells_of_what_was_lost_before() {
+    const NAME: &str = "exit::ending::t13_flush_all_tells_of_what_was_lost_before";
+    as_child(|dir, mode| {
+        let told = match mode {
+            "full" => {
+                let file = LogFile::builder("/dev/full").format(Bare).build().unwrap();
+                tracing_subscriber::registry().with(file.into_layer().named("full")).init();
+                "handler \"full\": 3 records were lost"
+            }
+            "behind a queue" => {
+                let file = LogFile::builder("/dev/full").format(Bare).build().unwrap();
+                let (queue, guard) = Queue::builder().spawn(file).unwrap();
+                std::mem::forget(guard);
+                tracing_subscriber::registry().with(queue.into_layer().named("full")).init();
+                "handler \"full\": 3 records were lost"
+            }
+            "too late" => {
+                let (queue, guard) = Queue::builder().spawn(Null).unwrap();
+                drop(guard);
+                tracing_subscriber::registry().with(queue.into_layer().named("shut")).init();
+                "handler \"shut\": 3 records were lost"
+            }
+            _ => {
+                // The log itself tells of what its policy gave up.
+                let file = LogFile::builder(dir.join("app.log")).format(Bare).build().unwrap();
+                let queue = Queue::builder().capacity(2).overflow(Overflow::DropNewest);
+                let (queue, guard) = queue.spawn(file).unwrap();
+                std::mem::forget(guard);
+                tracing_subscriber::registry().with(queue.into_layer().named("app")).init();
+                ""
+            }
+        };
+        (0..3).for_each(|number| error!("{number}"));
+        match told {
+            "" => tracing_strata::flush_all().unwrap(),
+            _ => assert_eq!(tracing_strata::flush_all().unwrap_err().to_string(), told),
+        }
+        // Said once; the next time only what is new.
+        tracing_strata::flush_all().unwrap();
+        if mode == "full" {
+            error!("another one");
+            let error = tracing_strata::exit::flush_within(Duration::from_secs(60)).unwrap_err();
+            assert_eq!(error.to_string(), "handler \"full\": 1 record was lost");
+        }
+        process::exit(7);
+    });
+    for mode in ["full", "behind a queue", "too late", "policy"] {
+        let left = run(NAME, mode);
+        assert_eq!(left.output.status.code(), Some(7), "{mode}: {}", left.stderr());
+    }
+}
+
 #[test]
 fn t13_losses_that_no_log_tells_of_are_counted_at_exit() {
     const NAME: &str = "exit::ending::t13_losses_that_no_log_tells_of_are_counted_at_exit";

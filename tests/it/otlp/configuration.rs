@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use tracing::{info, info_span};
 use tracing_strata::otlp::{Otlp, OtlpGuard, OtlpLayer, Protocol};
 
 use tracing_strata::prelude::*;
 use tracing_subscriber::{prelude::*, registry};
 
-use super::receiver::{Receiver, exported};
+use super::receiver::{Receiver, attribute, body, exported, text};
 use crate::support::Memory;
 
 fn spawn(vars: &[(&str, &str)]) -> Result<(OtlpLayer, OtlpGuard), String> {
@@ -43,11 +44,26 @@ fn bad_variables_are_named() {
         ("OTEL_LOGS_EXPORTER", "console", "\"otlp\" or \"none\""),
         ("OTEL_TRACES_EXPORTER", "zipkin", "\"otlp\" or \"none\""),
         ("OTEL_TRACES_SAMPLER", "sometimes", "parentbased_traceidratio"),
+        ("OTEL_EXPORTER_OTLP_INSECURE", "1", "\"true\" or \"false\""),
+        ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "no", "\"true\" or \"false\""),
+        ("OTEL_ATTRIBUTE_COUNT_LIMIT", "-1", "a number of at least 0"),
+        ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "1k", "a number of at least 0"),
+        ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "all", "a number of at least 0"),
+        ("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", "1.5", "a number of at least 0"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many", "a number of at least 0"),
+        ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "-2", "a number of at least 0"),
+        ("OTEL_SPAN_EVENT_COUNT_LIMIT", "many", "a number of at least 0"),
+        ("OTEL_SPAN_LINK_COUNT_LIMIT", "many", "a number of at least 0"),
+        ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "many", "a number of at least 0"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a", "pairs \"key=value\""),
     ] {
         let error = spawn(&[(name, value)]).map(drop).unwrap_err();
-        assert!(error.starts_with(name) && error.contains(expected) && error.contains(value), "{error}");
+        assert!(error.starts_with(name) && error.contains(expected), "{error}");
+        // Headers are tokens, which go into no log.
+        assert_eq!(error.contains(value), !name.ends_with("HEADERS"), "{error}");
     }
+    let error = spawn(&[("OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret123%zz,tenant=blue")]).map(drop).unwrap_err();
+    assert!(error.contains("\"api-key=…,tenant=…\""), "{error}");
     let vars = [("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "2")];
     assert!(spawn(&vars).map(drop).unwrap_err().starts_with("OTEL_TRACES_SAMPLER_ARG: expected a ratio"));
     let error = Otlp::builder().endpoint("nowhere").spawn().map(drop).unwrap_err();
@@ -102,6 +118,60 @@ fn endpoints_and_headers_of_each_signal() {
     );
     assert_eq!((logs.get("content-encoding"), traces["content-encoding"].as_str()), (None, "gzip"));
     assert!(logs["user-agent"].starts_with("tracing-strata/"));
+}
+
+#[test]
+fn limits_of_spans() {
+    let receiver = Receiver::start();
+    let run = || {
+        let cause = info_span!("cause");
+        let span = info_span!("s", text = "äöüß", short = "abc", bytes = &b"12345"[..], number = 123_456);
+        (0..3).for_each(|_| {
+            span.follows_from(&cause);
+        });
+        span.in_scope(|| (0..4).for_each(|n| info!(n, note = "äöüß", "m")));
+    };
+    let vars = [
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "4"),
+        ("OTEL_ATTRIBUTE_COUNT_LIMIT", "1"),
+        ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "3"),
+        ("OTEL_SPAN_EVENT_COUNT_LIMIT", "3"),
+        ("OTEL_SPAN_LINK_COUNT_LIMIT", "2"),
+        ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "2"),
+    ];
+    let of_vars = || Otlp::from_vars(vars).endpoint(receiver.url()).logs(false);
+    drop(exported(of_vars(), run));
+    let span = receiver.span("s");
+    assert_eq!((text(&span.attributes, "text"), text(&span.attributes, "short")), (Some("äöü"), Some("abc")));
+    assert_eq!(attribute(&span.attributes, "bytes"), Some(&Any::BytesValue(b"123".into())));
+    assert_eq!(attribute(&span.attributes, "number"), Some(&Any::IntValue(123_456)));
+    // code.file.path, code.line.number, code.module.name, thread.id and thread.name.
+    assert_eq!((span.attributes.len(), span.dropped_attributes_count), (4, 5));
+    assert_eq!((span.events.len(), span.dropped_events_count), (3, 1));
+    assert_eq!((span.links.len(), span.dropped_links_count), (2, 1));
+    let event = &span.events[0];
+    // Level and target.
+    assert_eq!((event.attributes.len(), event.dropped_attributes_count), (2, 2));
+    assert_eq!(text(&event.attributes, "note"), Some("äöü"));
+    receiver.take_spans();
+    // The code wins.
+    drop(exported(of_vars().max_attributes(0).max_value_length(1), run));
+    let span = receiver.span("s");
+    assert_eq!((span.attributes.len(), span.dropped_attributes_count), (0, 9));
+    assert_eq!((span.events[0].attributes.len(), span.events[0].dropped_attributes_count), (0, 4));
+}
+
+#[test]
+fn limits_of_log_records() {
+    let receiver = Receiver::start();
+    let vars = [("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "2"), ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "2")];
+    let run = || info!(one = "äöü", two = 22_222, three = 3, "a message is no attribute");
+    drop(exported(Otlp::from_vars(vars).endpoint(receiver.url()), run));
+    let (_, record) = receiver.take_logs().remove(0);
+    assert_eq!(body(&record), "a message is no attribute");
+    assert_eq!(text(&record.attributes, "one"), Some("äö"));
+    assert_eq!(attribute(&record.attributes, "two"), Some(&Any::IntValue(22_222)));
+    assert_eq!((record.attributes.len(), record.dropped_attributes_count), (2, 6));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod bridge;
 mod configuration;
 mod delivery;
+#[cfg(unix)]
+mod forks;
 mod mapping;
 mod providers;
 pub(crate) mod receiver;
