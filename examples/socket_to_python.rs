@@ -37,8 +37,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         error!(target: "shop::db", "connection lost");
     });
     guard.shutdown(Duration::from_secs(5))?;
-    // The guard keeps the queue and so the connection.
-    drop(guard);
 
     let mut frames = Vec::new();
     receiver.accept()?.0.read_to_end(&mut frames)?;

@@ -74,7 +74,8 @@ use crate::{
 /// # Differences from Python
 ///
 /// - JSON lines by default. Python's receivers get `Pickle`, which is plain data: nothing is executed to read it.
-/// - A record is never sent in part, and a connection that the peer has closed is noticed before a record is lost to it.
+/// - A record is never taken for a part of another, and a connection whose end has been heard of is not written to. (A peer
+///   that closes it at the same moment may cost the record in hand, which counts as written.)
 /// - Connecting, the TLS handshake and writing have deadlines of their own; the peer's address may be looked up anew with
 ///   each connection.
 pub struct Socket<F = Json> {

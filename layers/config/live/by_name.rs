@@ -14,6 +14,7 @@ use crate::{
         problem::Problems,
         sieve::Sieve,
     },
+    handler::queue::Ending,
     loggers::Former,
 };
 
@@ -50,6 +51,8 @@ impl Logging {
     }
 
     fn end(&self, old: (Option<Hung>, Option<Former>)) {
+        // It is finished first and then dropped; a peer that is away is waited for once.
+        let _ending = Ending::begin();
         let (old, former) = old;
         drop(former);
         if let Some(old) = old {

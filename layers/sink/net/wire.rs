@@ -32,7 +32,7 @@ enum Kind {
     Stream(Connection),
     /// A unix socket of which only connecting tells what it takes.
     Either {
-        datagrams: Datagrams,
+        datagrams: Box<Datagrams>,
         stream: Connection,
         is_stream: AtomicBool,
     },
@@ -48,7 +48,10 @@ impl Wire {
     }
 
     pub(super) fn either(datagrams: Datagrams, stream: Connection) -> Self {
-        Self { kind: Kind::Either { datagrams, stream, is_stream: AtomicBool::new(false) }, ledger: Mutex::default() }
+        Self {
+            kind: Kind::Either { datagrams: Box::new(datagrams), stream, is_stream: AtomicBool::new(false) },
+            ledger: Mutex::default(),
+        }
     }
 
     /// One datagram. What the system tells of earlier ones goes to the ledger.
@@ -111,10 +114,12 @@ impl Sink for Wire {
     }
 
     fn flush(&self) -> io::Result<()> {
-        if let Kind::Datagrams(datagrams) | Kind::Either { datagrams, .. } = &self.kind {
-            return self.settle(datagrams, datagrams.take_refused());
-        }
-        Ok(())
+        let datagrams = match &self.kind {
+            Kind::Datagrams(datagrams) => datagrams,
+            Kind::Either { datagrams, .. } => datagrams,
+            Kind::Stream(_) => return Ok(()),
+        };
+        self.settle(datagrams, datagrams.take_refused())
     }
 
     fn attach(&self, ledger: &Arc<Ledger>) {
