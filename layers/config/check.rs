@@ -32,6 +32,7 @@ pub(super) fn warnings(config: &Config, registry: &Registry) -> Vec<Problem> {
     twice(&loggers, &mut found);
     unreachable(&handlers, &loggers, &mut found);
     unused(root, &handlers, &loggers, registry, &mut found);
+    nowhere(&handlers, registry, &mut found);
     secrets(root, "", &mut found);
     found.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
     found
@@ -215,6 +216,19 @@ fn unused(
             let message = "it counts for all that ask it, and more than one does: declare one for each";
             found.push(Problem::new(path, node.at, message));
         }
+    }
+}
+
+/// Handlers that hand on, with nobody to hand on to.
+fn nowhere(handlers: &[(&str, &Node)], registry: &Registry, found: &mut Vec<Problem>) {
+    for (name, node) in handlers {
+        let Some(HandlerMaker::Class(class)) = registry.find_handler(class(node)) else { continue };
+        let Some(key) = class.refers.filter(|key| names(node.get(key)).is_empty()) else { continue };
+        let message = match key {
+            "target" => "it has no target: unless it is given one while it runs, what it holds goes nowhere",
+            _ => "it has no handlers: what it gets is dropped",
+        };
+        found.push(Problem::new(path_of(name), node.at, message));
     }
 }
 

@@ -118,7 +118,7 @@ pub(super) fn make(path: &str, node: &Node, registry: &Registry, as_python: bool
 fn unknown(path: &str, key: &str, class: &Node, name: &str, registry: &Registry) -> Vec<Problem> {
     let known = registry.formatter_names().chain(TEMPLATES.iter().copied()).chain(["text", "json", "gelf"]);
     let problem = Problem::new(format!("{path}.{key}"), class.at, format!("no formatter is registered as {name:?}"));
-    vec![problem.python(cannot_resolve(name)).nearest(name, known)]
+    vec![problem.python(cannot_resolve(name)).nearest_dotted(name, known)]
 }
 
 /// As Python says it of a name that leads nowhere.

@@ -3,6 +3,7 @@
 use std::{any::Any, cell::RefCell, collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
+    formatters::cannot_resolve,
     node::{At, Data, Map, Node},
     problem::Problem,
     registry::{Object, Registry},
@@ -102,10 +103,15 @@ impl<'c> Keywords<'c> {
         if self.map.get(name).is_none_or(Node::is_null) {
             let class = &self.class;
             let python = format!("{class}.__init__() missing 1 required positional argument: {}", python_repr(name));
-            let problem = Problem::new(&self.path, self.at, format!("expected the key {name:?}, which {class} needs"));
-            let written = self.map.iter().map(|(key, _)| &*key.text);
-            self.note(problem.python(python).nearest(name, written));
+            let message = format!("expected the key {name:?}, which {class} needs");
+            self.note(self.missing(name, message).python(python));
         }
+    }
+
+    /// A problem with what is not there; something like it perhaps is.
+    pub(super) fn missing(&self, name: &str, message: impl Into<String>) -> Problem {
+        let unasked = self.map.iter().map(|(key, _)| &*key.text).filter(|key| !self.asked.borrow().contains(*key));
+        Problem::new(&self.path, self.at, message).instead(name, unasked)
     }
 
     /// A truth value; numbers are taken as Python takes them.
@@ -271,7 +277,12 @@ impl<'c> Keywords<'c> {
     /// An object that was put into the registry under the name behind `ext://`.
     pub fn registered<T: Any + Send + Sync>(&self, name: &str) -> Option<Arc<T>> {
         let node = self.node(name)?;
-        let found = node.as_str().and_then(|text| self.object::<T>(text));
+        let found = match &node.data {
+            Data::Str(text) => self.object::<T>(text),
+            // A number was looked up already.
+            Data::Int(number) => (Arc::new(*number) as Arc<dyn Any + Send + Sync>).downcast().ok(),
+            _ => None,
+        };
         found.or_else(|| self.expected(name, node, "ext:// and the name of a registered object"))
     }
 
@@ -288,8 +299,17 @@ impl<'c> Keywords<'c> {
 
     /// Notes that an argument is not what it should be.
     pub(super) fn expected<T>(&self, name: &str, node: &Node, what: &str) -> Option<T> {
-        let problem = Problem::new(format!("{}.{name}", self.path), node.at, format!("expected {what}, got {node}"));
-        self.note(problem);
+        let path = format!("{}.{name}", self.path);
+        let unknown = node.as_str().and_then(|text| text.strip_prefix("ext://"));
+        let unknown = unknown.filter(|object| self.registry.find_object(object).is_none());
+        self.note(match unknown {
+            None => Problem::new(path, node.at, format!("expected {what}, got {node}")),
+            Some(object) => {
+                let message = format!("expected {what}; nothing is registered as {object:?}");
+                let problem = Problem::new(path, node.at, message).python(cannot_resolve(object));
+                problem.nearest_dotted(object, self.registry.object_names())
+            }
+        });
         None
     }
 

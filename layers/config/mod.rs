@@ -64,7 +64,8 @@
 //! | `or_else: NAME` | every handler | the handler that gets what this one fails at ([`OrElse`](crate::handler::OrElse)); behind the queue, if there is one |
 //! | `capacity` … as in `queue` | `QueueHandler` | its own limits |
 //! | `deadline`, `or_journal: true` | `StreamHandler` | how long a full stream is waited for; the journal, where the stream leads there |
-//! | `create_dirs`, `permissions`, `buffer`, `flush_on`, `sync_on`, `sync_every`, `sync_interval` | files | as [`LogFileBuilder`](crate::output::LogFileBuilder) and [`Durability`](crate::sink::Durability) have them |
+//! | `permissions` | files | those of a file that is made (the builders call it `mode`): `"0640"`, or `0o640` in YAML and TOML |
+//! | `create_dirs`, `buffer`, `flush_on`, `sync_on`, `sync_every`, `sync_interval` | files | as [`LogFileBuilder`](crate::output::LogFileBuilder) and [`Durability`](crate::sink::Durability) have them |
 //! | `watch_interval` | `WatchedFileHandler` | [`Watch::at_most_every`](crate::sink::Watch::at_most_every) |
 //! | `max_age_days`, `max_total_bytes`, `compression` (`gzip`, `zstd`, `none`), `compression_level`, `latest`, `sharing` (`unguarded`, `exclusive`, `shared`) | rotating files | as [`RotatingFileBuilder`](crate::output::RotatingFileBuilder) has them |
 //! | `grid` (`clock`, `rollover`), `zone` | `TimedRotatingFileHandler` | the same |

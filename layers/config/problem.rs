@@ -34,6 +34,30 @@ impl Problem {
         self
     }
 
+    /// As [`nearest`](Self::nearest), among names with dots, whose last words count: `Handler` alone makes none alike.
+    pub(super) fn nearest_dotted<'k>(mut self, written: &str, known: impl IntoIterator<Item = &'k str>) -> Self {
+        let lower = written.to_lowercase();
+        let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+        let away = |name: &str| {
+            let name = name.to_lowercase();
+            (distance(&last(&lower), &last(&name)), distance(&lower, &name))
+        };
+        let nearest = known.into_iter().map(|name| (away(name), name)).min_by_key(|(away, _)| *away);
+        let most = (1 + last(written).chars().count() / 4).min(2);
+        self.suggestion = nearest
+            .filter(|((last, _), name)| *last <= most && written.chars().count() > 1 && *name != written)
+            .map(|(_, name)| name.to_owned());
+        self
+    }
+
+    /// Names what is there in place of what is missing, if something is like it.
+    pub(super) fn instead<'k>(mut self, missing: &str, written: impl IntoIterator<Item = &'k str>) -> Self {
+        if let Some(written) = nearest(missing, written) {
+            self.message.push_str(&format!(", got {written:?}"));
+        }
+        self
+    }
+
     /// Puts Python's outer message before.
     pub(super) fn within(mut self, outer: &str) -> Self {
         if self.python.is_empty() {

@@ -1,8 +1,9 @@
-//! `cfg://path`: a part of the configuration itself.
+//! `cfg://path`, a part of the configuration itself, and `ext://name` where that is a number.
 
 use super::{
     node::{Data, Node},
     problem::Problem,
+    registry::{Object, Registry},
 };
 use crate::text::python_repr;
 
@@ -43,6 +44,28 @@ pub(super) fn resolved(node: &Node, root: &Node, path: &str, hops: usize) -> Res
         data => data.clone(),
     };
     Ok(Node { data, at: node.at })
+}
+
+/// A value with the numbers in it that `ext://` stands for, wherever they are. What is under `.` is left as it
+/// is, and so are other objects, which whoever asks for them looks up.
+pub(super) fn with_objects(node: Node, registry: &Registry) -> Node {
+    let data = match node.data {
+        Data::Str(text) => match text.strip_prefix("ext://").and_then(|name| registry.find_object(name)) {
+            Some(Object(object)) => object.downcast_ref().map_or(Data::Str(text), |number| Data::Int(*number)),
+            None => Data::Str(text),
+        },
+        Data::List(list) => Data::List(list.into_iter().map(|node| with_objects(node, registry)).collect()),
+        Data::Map(mut map) => {
+            for (key, node) in &mut map.0 {
+                if key.text != "." {
+                    *node = with_objects(std::mem::take(node), registry);
+                }
+            }
+            Data::Map(map)
+        }
+        data => data,
+    };
+    Node { data, at: node.at }
 }
 
 /// `word`, then `.name`, `[name]` and `[digits]`. An error is Python's.

@@ -166,6 +166,10 @@ impl Registry {
         self.objects.get(name).or_else(|| self.objects.get(&format!("logging.{name}")))
     }
 
+    pub(super) fn object_names(&self) -> impl Iterator<Item = &str> {
+        self.objects.keys().map(String::as_str)
+    }
+
     pub(super) fn make_formatter(&self, name: &str, keywords: &Keywords<'_>) -> Option<Result<Formatter, Error>> {
         let make = self.formatters.get(name)?;
         Some(make(keywords).map(|format| Formatter::Own(format.into())))
@@ -200,8 +204,14 @@ impl HandlerMaker {
     }
 }
 
-/// Python's `socket.SOCK_*` and `SysLogHandler.LOG_*`.
+/// Python's `socket.SOCK_*`, `SysLogHandler.LOG_*`, and the ports.
 const NUMBERS: &[(&str, i64)] = &[
+    ("logging.handlers.DEFAULT_TCP_LOGGING_PORT", 9020),
+    ("logging.handlers.DEFAULT_UDP_LOGGING_PORT", 9021),
+    ("logging.handlers.DEFAULT_HTTP_LOGGING_PORT", 9022),
+    ("logging.handlers.DEFAULT_SOAP_LOGGING_PORT", 9023),
+    ("logging.handlers.SYSLOG_UDP_PORT", 514),
+    ("logging.handlers.SYSLOG_TCP_PORT", 514),
     ("socket.SOCK_STREAM", 1),
     ("socket.SOCK_DGRAM", 2),
     ("logging.handlers.SysLogHandler.LOG_EMERG", 0),

@@ -1,8 +1,8 @@
 //! A handler under its name: level, filters, format and output, each replaceable while records come.
 
 use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering},
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicBool, AtomicI32, Ordering},
 };
 
 use arc_swap::ArcSwap;
@@ -12,7 +12,7 @@ use super::{
     formatters::Formatter,
     sieve::{self, Sieve},
 };
-use crate::{Error, Format, Handler, Outcome, Record, Severity, handler::deliver_more, trap::Ledger};
+use crate::{Error, Format, Handler, Outcome, Record, Severity, Shared, handler::deliver_more, trap::Ledger};
 
 /// Where a handler's records end, and what else can be done with it.
 pub(super) struct Output {
@@ -47,10 +47,10 @@ pub(super) trait Control: Send + Sync + 'static {
         None
     }
 
-    /// Takes another target, or none.
-    fn set_target(&self, target: Option<Target>) -> bool {
-        drop(target);
-        false
+    /// Takes another target, or none, and gives the one before; an error is what was given: it takes none. Called under a
+    /// lock, so that nothing may end here.
+    fn set_target(&self, target: Option<Shared>) -> Result<Option<Shared>, Option<Shared>> {
+        Err(target)
     }
 
     /// Starts or stops a queue's listener.
@@ -81,9 +81,40 @@ pub(super) struct Slot {
     /// Whether handlers after this one see what its filters change.
     shares: bool,
     is_closed: AtomicBool,
+    /// That of the place where it hangs under its name.
     ledger: OnceLock<Arc<Ledger>>,
-    /// How many handlers hand records to it.
-    pub(super) fed_by: AtomicUsize,
+    /// Where its records go on to.
+    pub(super) onward: Arc<Onward>,
+}
+
+/// A handler among those that hand on to each other.
+#[derive(Default)]
+pub(super) struct Onward(Mutex<Vec<Arc<Onward>>>);
+
+impl Onward {
+    /// From now on it hands on to these. What takes the place of another one is looked at and put there under the lock of
+    /// the state, so that of two changes the second sees the first.
+    pub(super) fn set(&self, next: Vec<Arc<Self>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
+    /// Whether records that are given to it may come to another one.
+    pub(super) fn leads_to(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        let mut seen: Vec<Arc<Self>> = vec![Arc::clone(self)];
+        let mut index = 0;
+        while let Some(present) = seen.get(index).cloned() {
+            if Arc::ptr_eq(&present, other) {
+                return true;
+            }
+            for next in present.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                if !seen.iter().any(|known| Arc::ptr_eq(known, next)) {
+                    seen.push(Arc::clone(next));
+                }
+            }
+            index += 1;
+        }
+        false
+    }
 }
 
 impl Slot {
@@ -97,7 +128,7 @@ impl Slot {
             shares,
             is_closed: AtomicBool::new(false),
             ledger: OnceLock::new(),
-            fed_by: AtomicUsize::new(0),
+            onward: Arc::default(),
         })
     }
 
@@ -139,15 +170,23 @@ impl Slot {
         sieves.iter().for_each(|sieve| sieve.report(all, &mut { tell }));
     }
 
+    pub(super) fn ledger(&self) -> Arc<Ledger> {
+        Arc::clone(self.ledger.get_or_init(|| Ledger::apart(&self.name)))
+    }
+
     pub(super) fn output(&self) -> Arc<Output> {
         self.output.load_full()
     }
 
-    /// Puts another output in place. Records that are on their way end in the old one.
-    pub(super) fn set_output(&self, output: Output) -> Arc<Output> {
+    /// Puts an output that is to take the place of the present one on the account.
+    pub(super) fn adopt(&self, output: &Output) {
         if let Some(ledger) = self.ledger.get() {
             output.handler.attach(ledger);
         }
+    }
+
+    /// Puts another output in place, [adopted](Self::adopt) before. Records that are on their way end in the old one.
+    pub(super) fn set_output(&self, output: Output) -> Arc<Output> {
         self.is_closed.store(false, Ordering::Relaxed);
         self.output.swap(Arc::new(output))
     }
@@ -280,10 +319,6 @@ impl Handler for Target {
     #[inline]
     fn keeps(&self) -> bool {
         self.slot.keeps()
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        Handler::attach(&*self.slot, ledger);
     }
 
     fn default_name(&self) -> String {

@@ -36,6 +36,11 @@ impl<H: Handler> Place<H> {
         Self { post, number: next_number(), admitted: AtomicU64::new(0), handler, ending: None }
     }
 
+    /// Another way into a handler that hangs already: what comes by it is on the same account, and goes to the same trap.
+    pub(super) fn beside(ledger: Arc<Ledger>, handler: H) -> Self {
+        Self { post: Post::on(ledger), number: next_number(), admitted: AtomicU64::new(0), handler, ending: None }
+    }
+
     pub(super) fn set_trap(&self, trap: Trap) {
         self.post.set_trap(trap);
     }

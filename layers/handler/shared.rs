@@ -47,6 +47,15 @@ impl Shared {
     pub fn with_trap(name: impl Into<String>, handler: impl Handler, trap: Trap) -> Self {
         let place = Place::new(name.into(), handler.boxed());
         place.set_trap(trap);
+        Self::at(place)
+    }
+
+    /// Another way into a handler that hangs already, with the account and the trap of that one.
+    pub(crate) fn beside(ledger: Arc<Ledger>, handler: impl Handler) -> Self {
+        Self::at(Place::beside(ledger, handler.boxed()))
+    }
+
+    fn at(place: Place<Box<dyn Handler>>) -> Self {
         let place = Arc::new(place);
         place::register(&place);
         Self(Arc::new(Inner { place, least: AtomicI32::new(Severity::ALL.number()) }))

@@ -37,7 +37,7 @@
 //! | `severity_text` | the severity's name, `Level 35` where it has none |
 //! | `body` | the message, as text; none if it is empty |
 //! | `attributes` | the event's fields; then those of its spans and the [globals](OtlpLayer::globals), by [`ContextFields`]; a key stands once, the first counts |
-//! | … values | truth values, 64-bit integers, floats, text and bytes as such; wider integers and what `Debug` or `Display` printed as text. No arrays and maps: `tracing` has no stable way to give one (its `valuable` is behind `tracing_unstable`), so that what comes with `?` is text when it arrives here, and a [`Value`](crate::Value) is none either |
+//! | … values | truth values, 64-bit integers, floats, text and bytes as such; wider integers and what `Debug` or `Display` printed as text. No arrays and maps: events, spans, [`Logger`](crate::Logger) and the bridge from `log` all pass through `tracing`'s visitor, which knows none (its `valuable` is behind `tracing_unstable`), so that a list given with `?` arrives here as text, and [`Value`](crate::Value) has none |
 //! | … `dropped_attributes_count` | attributes beyond [`Otlp::max_attributes`] |
 //! | … `exception.message`, `.type`, `.stacktrace` | the first error: its message, its type where known, its causes and (`error.backtrace`) its backtrace |
 //! | … `code.file.path`, `code.line.number`, `code.module.name` | the call site |

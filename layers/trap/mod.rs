@@ -138,6 +138,11 @@ impl Post {
         Self { name, ledger }
     }
 
+    /// One on an account that is there.
+    pub(crate) fn on(ledger: Arc<Ledger>) -> Self {
+        Self { name: ledger.name(), ledger }
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

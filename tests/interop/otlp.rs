@@ -485,3 +485,41 @@ fn two_processes_one_trace() {
     let reserve = spans.iter().find(|(_, span)| span["name"] == "reserve").unwrap();
     assert_eq!(by_id[&id(&reserve.1["parentSpanId"])]["name"], "ask the stock");
 }
+
+/// In processes of their own, that have no other threads.
+#[cfg(unix)]
+#[test]
+fn a_child_of_a_fork_exports_over_grpc() {
+    use fork::{Fork, fork, waitpid};
+    const IN_CHILD: &str = "STRATA_INTEROP_FORKS";
+    if std::env::var_os(IN_CHILD).is_some() {
+        let otlp = complete(Otlp::builder().endpoint(GRPC).protocol(Protocol::Grpc));
+        let (layer, guard) = otlp.delay(Duration::from_secs(3_600)).spawn().unwrap();
+        registry().with(layer).init();
+        info_span!("before").in_scope(|| info!("before"));
+        guard.flush(LONG).unwrap();
+        info!("held");
+        match fork().unwrap() {
+            Fork::Child => {
+                info_span!("child").in_scope(|| info!("child"));
+                guard.shutdown(LONG).unwrap();
+                std::process::exit(0);
+            }
+            Fork::Parent(pid) => waitpid(pid).unwrap(),
+        };
+        guard.shutdown(LONG).unwrap();
+        std::process::exit(0);
+    }
+    let server = Server::start("otlp");
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again.args(["otlp::a_child_of_a_fork_exports_over_grpc", "--exact", "--test-threads=1"]).env(IN_CHILD, "1");
+    let output = again.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let arrived = Arrived::read(&server);
+    let mut logs: Vec<_> = arrived.logs().into_iter().map(|(_, record)| record["body"].clone()).collect();
+    logs.sort_by_key(Value::to_string);
+    assert_eq!(logs, ["before", "child", "held"].map(text));
+    let mut spans: Vec<_> = arrived.spans().into_iter().map(|(_, span)| span["name"].clone()).collect();
+    spans.sort_by_key(Value::to_string);
+    assert_eq!(spans, ["before", "child"]);
+}

@@ -1,9 +1,6 @@
 //! Handlers: made in the order in which they name each other, or kept.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Builder, Hung, Wear, make_output, output::Order, quoted_key};
 use crate::{
@@ -15,7 +12,7 @@ use crate::{
         keywords,
         node::{At, Data, Map, Node},
         problem::Problem,
-        registry::HandlerMaker,
+        registry::{HandlerMaker, Registry},
         slot::{Dress, Slot},
     },
     text::python_repr,
@@ -34,9 +31,11 @@ impl Builder<'_> {
                 .partition(|(_, node)| self.targets(node).iter().all(|target| !pending.contains(&target.name)));
             if ready.is_empty() {
                 for (name, node) in rest {
-                    let message = "it names handlers that lead back to it";
-                    let problem = Problem::new(format!("handlers.{}", quoted_key(&name)), node.at, message);
-                    self.problems.push(problem.within(&format!("Unable to configure handler {}", python_repr(&name))));
+                    let path = format!("handlers.{}", quoted_key(&name));
+                    let mut problems = self.unknown_targets(&path, &self.targets(&node), &names);
+                    problems.push(Problem::new(path, node.at, "it names handlers that lead back to it"));
+                    let outer = format!("Unable to configure handler {}", python_repr(&name));
+                    self.problems.extend(problems.into_iter().map(|problem| problem.within(&outer)));
                 }
                 break;
             }
@@ -48,34 +47,17 @@ impl Builder<'_> {
     }
 
     fn class_of(&self, node: &Node) -> Option<&'static Class> {
-        let map = node.as_map()?;
-        let class = map.get("()").or_else(|| map.get("class")).and_then(Node::as_str).unwrap_or_default();
-        match self.setup.registry.find_handler(class)? {
-            HandlerMaker::Class(class) => Some(class),
-            HandlerMaker::Own(_) => None,
-        }
+        class_of(&self.setup.registry, node)
     }
 
-    /// The handlers that a handler names.
     fn targets(&self, node: &Node) -> Vec<Named> {
-        let mut all = Vec::new();
-        if let Some(key) = self.class_of(node).and_then(|class| class.refers)
-            && let Some(node) = node.get(key)
-        {
-            match &node.data {
-                Data::Str(name) => all.push(Named { name: name.clone(), key: key.to_owned(), at: node.at }),
-                Data::List(list) => all.extend(list.iter().enumerate().filter_map(|(index, node)| {
-                    Some(Named { name: node.as_str()?.to_owned(), key: format!("{key}[{index}]"), at: node.at })
-                })),
-                _ => {}
-            }
-        }
-        if let Some(node) = node.get("strata").and_then(|ours| ours.get("or_else"))
-            && let Some(name) = node.as_str()
-        {
-            all.push(Named { name: name.to_owned(), key: "strata.or_else".into(), at: node.at });
-        }
-        all
+        targets(&self.setup.registry, node)
+    }
+
+    fn unknown_targets(&self, path: &str, targets: &[Named], names: &BTreeSet<String>) -> Vec<Problem> {
+        let is_there = |target: &str| names.contains(target) || self.handlers.iter().any(|(known, _)| known == target);
+        let unknown = targets.iter().filter(|target| !is_there(&target.name));
+        unknown.map(|target| target.unknown(path, names.iter().map(String::as_str))).collect()
     }
 
     /// Whether the filter that a handler has inside is still the same.
@@ -121,15 +103,7 @@ impl Builder<'_> {
         let level = self.level_of(path, map, problems);
         let sieves = self.sieves_of(path, map, problems);
         let targets = self.targets(node);
-        for Named { name: target, key, at } in &targets {
-            let is_there = self.handlers.iter().any(|(known, _)| known == target);
-            if !names.contains(target) && !is_there {
-                let known = names.iter().map(String::as_str);
-                let problem = Problem::new(format!("{path}.{key}"), *at, format!("there is no handler {target:?}"));
-                let problem = problem.python(target_message(key, target)).python(target.clone());
-                problems.push(problem.nearest(target, known));
-            }
-        }
+        problems.extend(self.unknown_targets(path, &targets, names));
         let core = core_of(map);
         let has_formatter = map.get("formatter").is_some_and(|node| !node.is_null());
         let bare = Formatter::bare(self.setup.as_python);
@@ -190,11 +164,8 @@ impl Builder<'_> {
         problems.extend(told);
         let output = output?;
         let slot = Slot::new(name, output, dress, self.setup.as_python);
-        for target in self.targets(node) {
-            if let Some(target) = finished(&target.name) {
-                target.fed_by.fetch_add(1, Ordering::Relaxed);
-            }
-        }
+        let onward = self.targets(node).into_iter().filter_map(|target| finished(&target.name));
+        slot.onward.set(onward.map(|target| Arc::clone(&target.onward)).collect());
         let shared = Shared::with_trap(name, Arc::clone(&slot), self.setup.trap.clone());
         Some(Hung { slot, shared, core, whole: node.clone() })
     }
@@ -261,11 +232,56 @@ fn core_of(map: &Map) -> Node {
 }
 
 /// A handler that another one names.
-struct Named {
-    name: String,
+pub(in crate::config) struct Named {
+    pub(in crate::config) name: String,
     /// Where, within the one that names it.
     key: String,
     at: Option<At>,
+}
+
+impl Named {
+    pub(in crate::config) fn unknown<'k>(&self, path: &str, known: impl IntoIterator<Item = &'k str>) -> Problem {
+        let Self { name, key, at } = self;
+        let problem = Problem::new(format!("{path}.{key}"), *at, format!("there is no handler {name:?}"));
+        problem.python(target_message(key, name)).python(name.clone()).nearest(name, known)
+    }
+
+    /// Records would go round in circles.
+    pub(in crate::config) fn leads_back(&self, path: &str) -> Problem {
+        let Self { name, key, at } = self;
+        Problem::new(format!("{path}.{key}"), *at, format!("{name:?} leads back to it"))
+    }
+}
+
+fn class_of(registry: &Registry, node: &Node) -> Option<&'static Class> {
+    let map = node.as_map()?;
+    let class = map.get("()").or_else(|| map.get("class")).and_then(Node::as_str).unwrap_or_default();
+    match registry.find_handler(class)? {
+        HandlerMaker::Class(class) => Some(class),
+        HandlerMaker::Own(_) => None,
+    }
+}
+
+/// The handlers that a handler names.
+pub(in crate::config) fn targets(registry: &Registry, node: &Node) -> Vec<Named> {
+    let mut all = Vec::new();
+    if let Some(key) = class_of(registry, node).and_then(|class| class.refers)
+        && let Some(node) = node.get(key)
+    {
+        match &node.data {
+            Data::Str(name) => all.push(Named { name: name.clone(), key: key.to_owned(), at: node.at }),
+            Data::List(list) => all.extend(list.iter().enumerate().filter_map(|(index, node)| {
+                Some(Named { name: node.as_str()?.to_owned(), key: format!("{key}[{index}]"), at: node.at })
+            })),
+            _ => {}
+        }
+    }
+    if let Some(node) = node.get("strata").and_then(|ours| ours.get("or_else"))
+        && let Some(name) = node.as_str()
+    {
+        all.push(Named { name: name.to_owned(), key: "strata.or_else".into(), at: node.at });
+    }
+    all
 }
 
 fn target_message(key: &str, target: &str) -> String {

@@ -7,7 +7,7 @@ use crate::{
         keywords,
         node::{Data, Map, Node},
         problem::Problem,
-        references::resolved,
+        references::{resolved, with_objects},
         sieve::Sieve,
     },
     text::python_repr,
@@ -20,7 +20,7 @@ impl Builder<'_> {
         let mut problems = Vec::new();
         let empty = Map::default();
         let node = match resolved(node, &self.config.root, path, 0) {
-            Ok(node) => node,
+            Ok(node) => with_objects(node, &self.setup.registry),
             Err(problem) => {
                 self.problems.push(problem.within(outer));
                 return says;

@@ -10,6 +10,7 @@ use std::{
 };
 
 pub(super) use self::{
+    handlers::targets,
     loggers::LoggerSays,
     output::{Order, make_output, with_names},
 };
@@ -20,7 +21,7 @@ use super::{
     formatters::{self, Formatter},
     node::{Data, Map, Node},
     problem::{Problem, nearest},
-    references::resolved,
+    references::{resolved, with_objects},
     sieve::Sieve,
     slot::{Displaced, Slot},
 };
@@ -130,7 +131,7 @@ impl<'b> Builder<'b> {
             None => {
                 let problem = Problem::new("", root.at, "expected the key \"version\", which is 1");
                 let keys = map.iter().map(|(key, _)| &*key.text);
-                self.problems.push(problem.python("dictionary doesn't specify a version").nearest("version", keys));
+                self.problems.push(problem.python("dictionary doesn't specify a version").instead("version", keys));
             }
             Some(Node { data: Data::Int(1), .. }) => {}
             Some(other) => {
@@ -182,7 +183,7 @@ impl<'b> Builder<'b> {
             match resolved(node, &self.config.root, &path, 0) {
                 Ok(mut node) => {
                     node.at = key.at.or(node.at);
-                    entries.push((key.text.clone(), node));
+                    entries.push((key.text.clone(), with_objects(node, &self.setup.registry)));
                 }
                 Err(problem) => {
                     let outer = format!("{outer} {}", python_repr(&key.text));

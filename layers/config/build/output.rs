@@ -104,7 +104,7 @@ pub(in crate::config) fn make_output(
     let Some(class) = class.filter(|class| !class.is_null()) else {
         let keys = map.iter().map(|(key, _)| &*key.text);
         let problem = Problem::new(path, node.at, "expected the key \"class\" (or \"()\")").python("class");
-        problems.push(problem.nearest("class", keys));
+        problems.push(problem.instead("class", keys));
         return None;
     };
     let Some(class_name) = class.as_str() else {
@@ -116,7 +116,7 @@ pub(in crate::config) fn make_output(
         let known = setup.registry.handler_names();
         let problem =
             Problem::new(format!("{path}.{key}"), class.at, format!("no handler is registered as {class_name:?}"));
-        problems.push(problem.python(cannot_resolve(class_name)).nearest(class_name, known));
+        problems.push(problem.python(cannot_resolve(class_name)).nearest_dotted(class_name, known));
         return None;
     };
     let positional = match &maker {

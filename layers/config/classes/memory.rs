@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Class, Making, PLAIN, as_target};
+use super::{Class, Making, PLAIN};
 use crate::{
-    Error, Handler as _, Memory, Severity,
-    config::{
-        Setup,
-        slot::{Control, Output, Target},
-    },
+    Error, Handler as _, Memory, Severity, Shared,
+    config::slot::{Control, Output},
 };
 
 pub(super) const MEMORY: Class = Class {
@@ -39,13 +36,12 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
         memory.set_target(target);
     }
     let memory = Arc::new(memory);
-    Ok(Output::new(Arc::clone(&memory), Held { memory, flush_on_close, setup: making.setup.clone() }))
+    Ok(Output::new(Arc::clone(&memory), Held { memory, flush_on_close }))
 }
 
 struct Held {
     memory: Arc<Memory>,
     flush_on_close: bool,
-    setup: Setup,
 }
 
 impl Control for Held {
@@ -59,11 +55,7 @@ impl Control for Held {
         Some(self.memory.len())
     }
 
-    fn set_target(&self, target: Option<Target>) -> bool {
-        match target {
-            None => self.memory.clear_target(),
-            Some(target) => self.memory.set_target(as_target(target.slot, false, &self.setup)),
-        }
-        true
+    fn set_target(&self, target: Option<Shared>) -> Result<Option<Shared>, Option<Shared>> {
+        Ok(self.memory.replace_target(target))
     }
 }

@@ -102,14 +102,13 @@ const PLAIN: Class = Class {
 };
 
 impl Making<'_, '_> {
-    /// A handler as a target, with a ledger of its own and the trap of all. Its filters are asked.
+    /// A handler as a target, on its own account. Its filters are asked.
     pub(super) fn target(&self, name: &str, with_level: bool) -> Option<Shared> {
         let slot = (self.finished)(name)?;
-        Some(as_target(slot, with_level, self.setup))
+        Some(as_target(slot, with_level))
     }
 }
 
-pub(super) fn as_target(slot: Arc<Slot>, with_level: bool, setup: &Setup) -> Shared {
-    let name = slot.name.clone();
-    Shared::with_trap(name, Target { slot, with_level }, setup.trap.clone())
+pub(super) fn as_target(slot: Arc<Slot>, with_level: bool) -> Shared {
+    Shared::beside(slot.ledger(), Target { slot, with_level })
 }

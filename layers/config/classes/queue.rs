@@ -31,6 +31,12 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     let keywords = making.keywords;
     let with_level = keywords.truth("respect_handler_level").unwrap_or(!making.setup.as_python);
     let names = keywords.texts("handlers").unwrap_or_default();
+    if names.is_empty() && !keywords.has("handlers") && !making.setup.as_python {
+        let message = "expected the key \"handlers\", which QueueHandler needs: its listener starts by itself and hands on to them";
+        keywords.note(keywords.missing("handlers", message));
+    } else if names.is_empty() && keywords.has("handlers") {
+        keywords.note(keywords.wrong("handlers", "expected at least one handler"));
+    }
     let handlers: Tee = names.iter().filter_map(|name| making.target(name, with_level)).collect();
     // Python's queue objects and listener classes: only the size means something here.
     let most = keywords.node("queue").and_then(|node| node.get("maxsize")).and_then(|node| match node.data {
@@ -194,7 +200,9 @@ impl Handler for Gate {
         }
         let is_on = *state == Listening::On;
         drop(state);
-        let result = if is_on { self.handlers.handle(record) } else { Ok(Outcome::Dropped) };
+        // Python has queues without handlers, which the application empties itself; nobody does here.
+        let goes_on = is_on && !self.handlers.handlers().is_empty();
+        let result = if goes_on { self.handlers.handle(record) } else { Ok(Outcome::Dropped) };
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         result
     }

@@ -37,11 +37,14 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
             (false, None) => Address::unix(path),
         }),
         Some(node) => match node.as_list() {
-            Some([Node { data: Data::Str(host), .. }, Node { data: Data::Int(port), .. }]) => {
-                let port = u16::try_from(*port);
-                port.ok()
+            Some([Node { data: Data::Str(host), .. }, port]) => {
+                let number = match port.data {
+                    Data::Int(number) => u16::try_from(number).ok(),
+                    _ => None,
+                };
+                number
                     .map(|port| inet(making, host, port, is_stream))
-                    .or_else(|| keywords.expected("address", node, "a port of 16 bits"))
+                    .or_else(|| keywords.expected("address", port, "a port of 16 bits"))
             }
             _ => keywords.expected("address", node, "a host and a port, or the path of a socket"),
         },
@@ -141,7 +144,11 @@ fn facility(making: &Making<'_, '_>) -> Facility {
     let found = match keywords.node("facility") {
         None => return Facility::User,
         Some(Node { data: Data::Str(name), .. }) if !name.starts_with("ext://") => name.parse().ok(),
-        Some(_) => keywords.integer("facility").and_then(|code| Facility::from_code(u8::try_from(code).ok()?)),
+        Some(_) => match keywords.integer("facility") {
+            Some(code) => u8::try_from(code).ok().and_then(Facility::from_code),
+            // Told already.
+            None => return Facility::User,
+        },
     };
     found.unwrap_or_else(|| {
         if let Some(node) = keywords.node("facility") {

@@ -9,6 +9,9 @@ pub(super) const TEE: Class =
 fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     making.keywords.require("handlers");
     let names = making.keywords.texts("handlers").unwrap_or_default();
+    if names.is_empty() && making.keywords.has("handlers") {
+        making.keywords.note(making.keywords.wrong("handlers", "expected at least one handler"));
+    }
     let handlers: Tee = names.iter().filter_map(|name| making.target(name, true)).collect();
     Ok(Output::plain(handlers))
 }

@@ -7,11 +7,11 @@ use crate::{
     Error, Severity, Shared,
     config::{
         build::{self, Hung, Order},
+        classes::as_target,
         formatters::{self, Formatter},
         node::{Data, Node},
-        problem::Problems,
+        problem::{Problem, Problems},
         sieve::Sieve,
-        slot::Target,
     },
 };
 
@@ -138,6 +138,16 @@ impl HandlerHandle {
                 // Nothing but the lines changes: the file stays open.
                 return self.set_terminator(whole.clone());
             }
+            let targets = build::targets(&self.logging.setup().registry, &whole);
+            let mut onward = Vec::new();
+            for target in &targets {
+                match state.handlers.get(&target.name) {
+                    Some(hung) if hung.slot.onward.leads_to(&slot.onward) => problems.push(target.leads_back(&path)),
+                    Some(hung) => onward.push(Arc::clone(&hung.slot.onward)),
+                    None => problems.push(target.unknown(&path, state.handlers.keys().map(String::as_str))),
+                }
+            }
+            Problems::check(std::mem::take(&mut problems))?;
             // What is held back comes first.
             slot.output().handler.flush()?;
             // The old one is gone before the next record.
@@ -146,13 +156,19 @@ impl HandlerHandle {
             });
             Problems::check(problems)?;
             let Some(output) = output else { return Err(Error::config(format_args!("{path}: it was not made"))) };
-            let old = slot.set_output(output);
+            slot.adopt(&output);
             let mut state = self.logging.state();
+            if let Some(index) = onward.iter().position(|target| target.leads_to(&slot.onward)) {
+                // By a change that was made meanwhile.
+                drop(state);
+                return Err(Problems::into_error(vec![targets[index].leads_back(&path)]));
+            }
+            slot.onward.set(onward);
             state.version += 1;
             if let Some(hung) = state.handlers.get_mut(self.name()) {
                 hung.whole = whole;
             }
-            old
+            slot.set_output(output)
         };
         // Ends when nothing is locked.
         drop(old);
@@ -174,20 +190,38 @@ impl HandlerHandle {
     /// Another target for a memory, or none.
     ///
     /// # Errors
-    /// There is no handler of that name, or this one has no target.
+    /// There is no handler of that name, it leads back to this one, or this one has no target.
     pub fn set_target(&self, target: Option<&str>) -> Result<(), Error> {
-        let target = match target {
+        let slot = match target {
             None => None,
             Some(name) => {
                 let slot = self.logging.state().handlers.get(name).map(|hung| Arc::clone(&hung.slot));
-                let slot = slot.ok_or_else(|| Error::config(format_args!("there is no handler {name:?}")))?;
-                Some(Target { slot, with_level: false })
+                Some(slot.ok_or_else(|| Error::config(format_args!("there is no handler {name:?}")))?)
             }
         };
-        match self.hung.slot.output().control.set_target(target) {
-            true => Ok(()),
-            false => Err(self.cannot("be given a target")),
-        }
+        let shared = slot.as_ref().map(|slot| as_target(Arc::clone(slot), false));
+        let output = self.hung.slot.output();
+        let onward = &self.hung.slot.onward;
+        let before = {
+            let mut state = self.logging.state();
+            if slot.as_ref().is_some_and(|slot| slot.onward.leads_to(onward)) {
+                drop(state);
+                let message = format!("{:?} leads back to it", target.unwrap_or_default());
+                let path = format!("handlers.{}.target", build::quoted_key(self.name()));
+                return Err(Problem::new(path, None, message).into());
+            }
+            let before = output.control.set_target(shared);
+            if before.is_ok() {
+                onward.set(slot.iter().map(|slot| Arc::clone(&slot.onward)).collect());
+                state.version += 1;
+                if let Some(map) = state.handlers.get_mut(self.name()).and_then(|hung| hung.whole.as_map_mut()) {
+                    map.set("target", target.map_or_else(Node::default, Node::text));
+                }
+            }
+            before
+        };
+        // What is not the target any more ends here, when nothing is locked.
+        before.map(drop).map_err(|_| self.cannot("be given a target"))
     }
 
     /// Brings what is held back to its place.

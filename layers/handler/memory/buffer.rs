@@ -134,18 +134,17 @@ impl Memory {
 
     /// Changes the target; what is held goes to the new one.
     pub fn set_target(&self, target: impl Handler) {
-        self.replace_target(Some(Shared::around(target)));
+        drop(self.replace_target(Some(Shared::around(target))));
     }
 
     /// Takes the target away: from now on records are kept until there is one again.
     pub fn clear_target(&self) {
-        self.replace_target(None);
+        drop(self.replace_target(None));
     }
 
-    fn replace_target(&self, target: Option<Shared>) {
-        let before = std::mem::replace(&mut self.state().target, target);
-        // Its end may be a flush: not under the lock.
-        drop(before);
+    /// Gives the one before, whose end may be a flush: let it come when nothing is locked.
+    pub(crate) fn replace_target(&self, target: Option<Shared>) -> Option<Shared> {
+        std::mem::replace(&mut self.state().target, target)
     }
 
     /// How many records it holds.
@@ -235,6 +234,10 @@ impl Handler for Memory {
         let kept = record.keep();
         let weight = kept.weight();
         let mut state = self.state();
+        if state.worker.is_some_and(|worker| worker == thread::current().id()) {
+            // It would be handed on and come back for ever.
+            return Err(Error::new("memory: its target leads back to it"));
+        }
         if state.worker.is_some() && state.held.weight() + weight > self.max_bytes {
             state = self.wait(state, |state| state.held.weight() + weight > self.max_bytes);
         }

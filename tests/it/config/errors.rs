@@ -32,7 +32,7 @@ root: {level: LOUD, handlers: [out, nope]}
         "formatters.brace.format (line 5, column 19): invalid format: expected '}' before end of string",
         "handlers.big.maxBytes (line 10, column 94): expected an integer, got \"10MB\"",
         "handlers.file.class (line 7, column 17): no handler is registered as \"logging.FileHandlr\"; did you mean \"logging.FileHandler\"?",
-        "handlers.nofile (line 9, column 3): expected the key \"filename\", which FileHandler needs; did you mean \"filname\"?",
+        "handlers.nofile (line 9, column 3): expected the key \"filename\", which FileHandler needs, got \"filname\"",
         "handlers.nofile.filname (line 9, column 40): FileHandler has no such key; did you mean \"filename\"?",
         "handlers.out.formatter (line 8, column 88): there is no formatter \"lin\"; did you mean \"line\"?",
         "handlers.out.level (line 8, column 71): unknown level \"INOF\": expected CRITICAL, ERROR, WARNING, INFO, DEBUG, TRACE, NOTSET or a number; did you mean \"INFO\"?",
@@ -397,4 +397,40 @@ fn each_verdict_of_a_migration() {
     assert_eq!(Logging::builder().python_defaults().empty().migration_report(&empty).to_string(), "");
     let said = Config::from_yaml("{version: 1, disable_existing_loggers: true, root: {}}").unwrap();
     assert_eq!(Logging::new().migration_report(&said).to_string(), "taken          root (line 1)");
+}
+
+#[test]
+fn suggestions_are_of_what_there_is() {
+    for (yaml, expected) in [
+        (
+            "{class: handlers.SMTPHandler}",
+            "h.class (line 1, column 36): no handler is registered as \"handlers.SMTPHandler\"",
+        ),
+        ("{class: logging.handlers.HTTPHandler}", "no handler is registered as \"logging.handlers.HTTPHandler\""),
+        ("{class: logging.RotatingFileHandler}", "did you mean \"handlers.RotatingFileHandler\"?"),
+        (
+            "{class: logging.handlers.TimedRotatngFileHandler}",
+            "did you mean \"logging.handlers.TimedRotatingFileHandler\"?",
+        ),
+        ("{class: steam}", "did you mean \"stream\"?"),
+        ("{clas: stream}", "expected the key \"class\" (or \"()\"), got \"clas\""),
+        ("{class: file}", "expected the key \"filename\", which FileHandler needs"),
+        (
+            "{class: syslog, socktype: ext://socket.SOCK_STREM}",
+            "h.socktype (line 1, column 54): expected an integer; nothing is registered as \"socket.SOCK_STREM\"; did you mean \"socket.SOCK_STREAM\"?",
+        ),
+        (
+            "{class: syslog, facility: ext://handlers.SysLogHandler.LOG_USR}",
+            "nothing is registered as \"handlers.SysLogHandler.LOG_USR\"; did you mean \"logging.handlers.SysLogHandler.LOG_USER\"?",
+        ),
+        (
+            "{class: syslog, address: [localhost, ext://no.PORT]}",
+            "expected a port of 16 bits; nothing is registered as \"no.PORT\"",
+        ),
+        ("{class: syslog, facility: 99}", "expected a facility's name or 0 to 23, got 99"),
+    ] {
+        let told = refused(&Logging::new(), &format!("{{version: 1, handlers: {{h: {yaml}}}}}"));
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].ends_with(expected), "{expected}\n{told:?}");
+    }
 }

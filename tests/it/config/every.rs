@@ -356,11 +356,44 @@ fn the_options_of_files() {
         use std::os::unix::fs::PermissionsExt as _;
         assert_eq!(std::fs::metadata(dir.0.join("deep/f.log")).unwrap().permissions().mode() & 0o777, 0o600);
     }
-    let told = wrong(
-        json!({"f": {"class": "file", "filename": dir.path("x"), "delay": true, "strata": {"permissions": 8192}}}),
-        json!({}),
-    );
-    assert!(told[0].contains("handlers.f.strata.permissions: expected permissions up to 0o7777, got 8192"), "{told:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn permissions_are_octal_and_nothing_that_only_looks_so() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let dir = Dir::new();
+    let made = |number: usize, permissions: Json| {
+        let path = dir.path(&format!("{number}.log"));
+        let handlers = json!({"f": {"class": "file", "filename": path, "strata": {"permissions": permissions}}});
+        let logging = Logging::new();
+        logging.reload(&declared(handlers, json!({}))).map_err(|error| problems(&error))?;
+        Ok::<_, Vec<String>>(std::fs::metadata(path).unwrap().permissions().mode() & 0o7777)
+    };
+    for (number, permissions) in [json!("0600"), json!("600"), json!("0o600"), json!(0o600)].into_iter().enumerate() {
+        assert_eq!(made(number, permissions), Ok(0o600));
+    }
+    for (permissions, shown, meant) in [
+        (json!(640), "640", "; did you mean \"0640\"?"),
+        (json!(600), "600", "; did you mean \"0600\"?"),
+        (json!(99999), "99999", ""),
+        (json!(-1), "-1", ""),
+        (json!("0800"), "\"0800\"", ""),
+        (json!("+600"), "\"+600\"", ""),
+        (json!("rw-r-----"), "\"rw-r-----\"", ""),
+        (json!(0.5), "0.5", ""),
+        (json!(true), "true", ""),
+    ] {
+        let expected = "expected permissions in octal, such as \"0640\" (a number up to 0o777)";
+        let expected = format!("handlers.f.strata.permissions: {expected}, got {shown}{meant}");
+        assert_eq!(made(100, permissions), Err(vec![expected]));
+    }
+    // YAML has 0640 for 640, and 0o640 for what is meant.
+    let yaml =
+        "{version: 1, handlers: {f: {class: file, filename: /nowhere/x, delay: true, strata: {permissions: 0640}}}}";
+    assert!(Logging::new().reload(&Config::from_yaml(yaml).unwrap()).is_err());
+    Logging::new().reload(&Config::from_yaml(&yaml.replace("0640", "0o640")).unwrap()).unwrap();
 }
 
 #[cfg(feature = "gzip")]

@@ -62,7 +62,7 @@ fn a_reload_keeps_the_files_of_handlers_that_stay() {
     });
     assert_eq!(dir.read("a.log"), "web 1\nweb 2\nshop held\nshop 3\n");
     assert_eq!((dir.read("b.log"), dir.read("deep/c.log")), ("web 1\n".into(), "web 2\n".into()));
-    assert_eq!(shared("a").stats().written, 2, "what came by the memory is on the memory's account");
+    assert_eq!(shared("a").stats().written, 4, "also what came by the memory");
 }
 
 #[test]
@@ -127,4 +127,22 @@ fn a_link_that_leads_elsewhere_is_a_change() {
     std::fs::rename(dir.0.join("data.new"), dir.0.join("data")).unwrap();
     results.recv_timeout(LONG).unwrap().unwrap();
     assert_eq!(logging.loggers().level("root"), Some(Severity::DEBUG));
+}
+
+/// The names of `logging`, as the example in Python's documentation of the format has them.
+#[test]
+fn names_of_logging_in_args() {
+    let text = "[loggers]\nkeys=root\n[handlers]\nkeys=a,b,c,d,e\n[formatters]\nkeys=\n\
+         [logger_root]\nlevel=NOTSET\nhandlers=a,b,c,d\n\
+         [handler_a]\nclass=handlers.SocketHandler\nargs=('localhost', handlers.DEFAULT_TCP_LOGGING_PORT)\n\
+         [handler_b]\nclass=handlers.DatagramHandler\nargs=('localhost', handlers.DEFAULT_UDP_LOGGING_PORT)\n\
+         [handler_c]\nclass=handlers.SysLogHandler\nargs=(('localhost', handlers.SYSLOG_UDP_PORT), handlers.SysLogHandler.LOG_USER)\n\
+         [handler_d]\nclass=handlers.MemoryHandler\nlevel=NOTSET\ntarget=e\nargs=(10, ERROR)\n\
+         [handler_e]\nclass=StreamHandler\nargs=(sys.stdout,)\n";
+    Logging::new().reload(&Config::from_ini(text).unwrap()).unwrap();
+    let wrong = text.replace("SYSLOG_UDP_PORT", "SYSLOG_UPD_PORT").replace("LOG_USER", "LOG_USR");
+    let told = super::problems(&Logging::new().reload(&Config::from_ini(&wrong).unwrap()).unwrap_err());
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("did you mean \"logging.handlers.SYSLOG_UDP_PORT\"?"), "{told:?}");
+    assert!(told[1].contains("did you mean \"logging.handlers.SysLogHandler.LOG_USER\"?"), "{told:?}");
 }

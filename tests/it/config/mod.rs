@@ -1,5 +1,7 @@
 //! `config`: what is declared, what is wrong with it, and how it is changed while records come.
 
+mod behind;
+mod circles;
 mod command_line;
 mod encodings;
 mod errors;

@@ -320,7 +320,7 @@ fn a_refusal_is_heard_although_the_next_record_is_too_long() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_at_once() {
+fn t20_what_cannot_be_is_refused_at_once() {
     for (builder, expected) in [
         (Datagram::udp("", 7), "host"),
         (Datagram::udp("localhost", 0), "port"),

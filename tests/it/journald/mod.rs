@@ -160,7 +160,7 @@ fn a_record_that_no_datagram_holds_comes_as_a_sealed_file() {
 }
 
 #[test]
-fn where_no_journal_is_there_the_error_says_so() {
+fn t20_where_no_journal_is_there_the_error_says_so() {
     let dir = Dir::new();
     let path = dir.path("none");
     let error = Journald::builder().socket(&path).build_direct().unwrap_err();

@@ -438,3 +438,20 @@ fn threads_keep_their_own_order() {
         assert!(own.enumerate().all(|(index, number)| number == index.to_string()));
     }
 }
+
+#[test]
+fn a_target_that_leads_back_to_it_is_told_and_ends() {
+    let (trap, told) = remembering();
+    let memory = Arc::new(Memory::new(1));
+    let back = Shared::new("back", Arc::clone(&memory));
+    back.set_trap(trap);
+    memory.set_target(back.clone());
+    watched(&memory, |stats| {
+        info!("round and round");
+        assert_eq!((stats().written, stats().accepted()), (1, 1));
+    });
+    assert_eq!(back.stats().failed, 1);
+    assert_eq!(*told.lock().unwrap(), ["memory: its target leads back to it"]);
+    assert!(memory.is_empty());
+    memory.clear_target();
+}

@@ -164,7 +164,7 @@ fn with_patience_a_record_waits_for_a_peer_that_comes() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn t20_what_is_wrong_is_named() {
     let refused = |address: Address| Socket::builder(address).build_direct().unwrap_err();
     assert!(refused(Address::udp("h", 1)).to_string().contains("udp://h:1"));
     assert!(refused(Address::tcp("", 1)).to_string().contains("host \"\""));

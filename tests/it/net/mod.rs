@@ -1,11 +1,15 @@
 //! Streams to peers that come, go, and misbehave.
 
 mod connection;
+#[cfg(target_os = "linux")]
+mod each_wire;
 mod faults;
 mod or_else;
 mod python;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
+#[cfg(target_os = "linux")]
+mod traps;
 
 use std::{
     io::Read as _,

@@ -84,6 +84,29 @@ pub(crate) fn accept(listener: &TcpListener, config: &Arc<ServerConfig>) -> Stre
     StreamOwned::new(ServerConnection::new(Arc::clone(config)).unwrap(), listener.accept().unwrap().0)
 }
 
+/// Both ends of a wire that trusts itself, for `net::each_wire`.
+#[cfg(target_os = "linux")]
+pub(super) struct Ends {
+    pub(super) client: Tls,
+    server: Arc<ServerConfig>,
+}
+
+#[cfg(target_os = "linux")]
+pub(super) fn ends() -> Ends {
+    let authority = Authority::new();
+    Ends { client: Tls::new().ca_pem(authority.pem.as_str()), server: config(&authority.server(), None) }
+}
+
+#[cfg(target_os = "linux")]
+impl Ends {
+    /// The server's side, after the handshake as far as the client has gone on with it.
+    pub(super) fn greet(&self, socket: TcpStream) -> impl io::Read + Send + use<> {
+        let mut stream = StreamOwned::new(ServerConnection::new(Arc::clone(&self.server)).unwrap(), socket);
+        stream.conn.complete_io(&mut stream.sock).map(drop).unwrap_or_default();
+        stream
+    }
+}
+
 /// All bytes, and how the stream ended.
 pub(crate) fn all_of(stream: &mut Stream) -> (Vec<u8>, io::Result<()>) {
     let mut bytes = Vec::new();
@@ -292,7 +315,7 @@ fn a_reader_that_stops_takes_the_write_deadline() {
 }
 
 #[test]
-fn what_is_wrong_is_named_and_no_secret_is_shown() {
+fn t20_what_is_wrong_is_named_and_no_secret_is_shown() {
     let authority = Authority::new();
     let me = authority.server();
     let dir = Dir::new();

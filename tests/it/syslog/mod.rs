@@ -2,6 +2,6 @@
 
 mod injection;
 mod message;
-mod parser;
+pub(crate) mod parser;
 mod python;
 mod wires;

@@ -98,7 +98,7 @@ fn behind_a_queue_nobody_waits_and_dropping_it_sends_all() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn t20_what_is_wrong_is_named() {
     for (address, named) in [
         (Address::udp("", 514), "host \"\""),
         (Address::tcp("a b", 514), "host \"a b\""),
