@@ -150,7 +150,9 @@ impl<F: Format> SocketBuilder<F> {
     behind_a_queue!(
         Socket<F>,
         "socket",
-        "A record then does not wait for the peer, unless [`patience`](ConnectionBuilder::patience) says so."
+        "A record then does not wait for a peer that is away, unless [`patience`](ConnectionBuilder::patience) says so. For \
+         one that hangs, the first waits for the deadlines, and later ones for a part of them now and then, as \
+         [`Connection`](crate::sink::net::Connection) says."
     );
 
     fn queued(mut self) -> Self {

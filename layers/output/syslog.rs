@@ -168,7 +168,9 @@ impl SyslogBuilder {
     behind_a_queue!(
         Syslog,
         "syslog",
-        "A record then does not wait for the peer, unless [`patience`](ConnectionBuilder::patience) says so."
+        "A record then does not wait for a peer that is away, unless [`patience`](ConnectionBuilder::patience) says so. For \
+         one that hangs, the first waits for the deadlines, and later ones for a part of them now and then, as \
+         [`Connection`](crate::sink::net::Connection) says."
     );
 
     fn queued(mut self) -> Self {
