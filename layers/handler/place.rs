@@ -37,6 +37,7 @@ impl<H: Handler> Place<H> {
     }
 
     /// Another way into a handler that hangs already: what comes by it is on the same account, and goes to the same trap.
+    #[cfg(feature = "config")]
     pub(super) fn beside(ledger: Arc<Ledger>, handler: H) -> Self {
         Self { post: Post::on(ledger), number: next_number(), admitted: AtomicU64::new(0), handler, ending: None }
     }

@@ -139,6 +139,7 @@ impl Post {
     }
 
     /// One on an account that is there.
+    #[cfg(feature = "config")]
     pub(crate) fn on(ledger: Arc<Ledger>) -> Self {
         Self { name: ledger.name(), ledger }
     }
