@@ -49,6 +49,22 @@ impl Loggers {
         tree.iter().map(declared).collect()
     }
 
+    /// Puts another handler in the place of one, or none, on every logger where it hangs. What was taken off is given back,
+    /// to be dropped when nothing is locked.
+    pub(crate) fn exchange(&self, old: &Shared, new: Option<&Shared>) -> Vec<Shared> {
+        self.change_handlers(|tree| {
+            let mut taken = Vec::new();
+            for node in tree.nodes_mut() {
+                let Some(index) = node.handlers.iter().position(|known| known.is_same(old)) else { continue };
+                taken.push(match new {
+                    Some(new) => std::mem::replace(&mut node.handlers[index], new.clone()),
+                    None => node.handlers.remove(index),
+                });
+            }
+            taken
+        })
+    }
+
     /// Whether [`declare`](Self::declare) would take them.
     ///
     /// # Errors

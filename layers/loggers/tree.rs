@@ -204,6 +204,10 @@ impl Tree {
         self.loggers.remove(name)
     }
 
+    pub(super) fn nodes_mut(&mut self) -> impl Iterator<Item = &mut Node> {
+        self.loggers.values_mut()
+    }
+
     pub(super) fn check_count(count: usize) -> Result<(), Error> {
         if count > MAX_LOGGERS { Err(too_many()) } else { Ok(()) }
     }

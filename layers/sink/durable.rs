@@ -82,6 +82,7 @@ impl Durability {
         self
     }
 
+    #[inline]
     fn is_any(&self) -> bool {
         *self != Self::system()
     }
@@ -99,6 +100,7 @@ impl Unsynced {
         Self { durability, ..Self::default() }
     }
 
+    #[inline]
     pub(super) fn is_kept(&self) -> bool {
         self.durability.is_any()
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use super::{HandlerHandle, Logging, State};
 use crate::{
-    Error, Handler as _, Severity,
+    Error, Handler as _, Severity, Shared,
     config::{
         build::{self, Before, Builder, Hung},
         document::Config,
@@ -14,7 +14,6 @@ use crate::{
         problem::Problems,
         sieve::Sieve,
     },
-    loggers::Former,
 };
 
 impl Logging {
@@ -28,7 +27,7 @@ impl Logging {
         let node = to_node(declaration)?;
         let (hung, old) = self.try_until_current(|present| {
             let hung = self.make_handler(present, name, node.clone())?;
-            Ok(move |state: &mut State| Ok((hung.clone(), self.swap(state, name, Some(&hung))?)))
+            Ok(move |state: &mut State| Ok((hung.clone(), self.swap(state, name, Some(&hung)))))
         })?;
         self.end(old);
         Ok(HandlerHandle { hung, logging: self.clone() })
@@ -42,35 +41,26 @@ impl Logging {
                 return false;
             }
             state.version += 1;
-            // Fewer handlers on the same loggers: that there are too many cannot be.
-            self.swap(&mut state, name, None).unwrap_or_default()
+            self.swap(&mut state, name, None)
         };
         self.end(old);
         true
     }
 
-    fn end(&self, old: (Option<Hung>, Option<Former>)) {
-        let (old, former) = old;
-        drop(former);
+    /// What was there before ends when nothing is locked.
+    fn end(&self, (old, taken): (Option<Hung>, Vec<Shared>)) {
+        drop(taken);
         if let Some(old) = old {
             // What goes wrong now is told to the trap.
             old.shared.finish().unwrap_or_default();
         }
     }
 
-    fn swap(&self, state: &mut State, name: &str, new: Option<&Hung>) -> Result<(Option<Hung>, Option<Former>), Error> {
+    fn swap(&self, state: &mut State, name: &str, new: Option<&Hung>) -> (Option<Hung>, Vec<Shared>) {
         let old = state.handlers.get(name).cloned();
-        let mut former = None;
+        let mut taken = Vec::new();
         if let Some(old) = &old {
-            let mut all = self.0.loggers.declared();
-            for logger in &mut all {
-                let Some(index) = logger.handlers.iter().position(|known| known.is_same(&old.shared)) else { continue };
-                match new {
-                    Some(new) => logger.handlers[index] = new.shared.clone(),
-                    None => drop(logger.handlers.remove(index)),
-                }
-            }
-            former = Some(self.0.loggers.declare(all)?);
+            taken = self.0.loggers.exchange(&old.shared, new.map(|new| &new.shared));
             state.made.retain(|known| !known.shared.is_same(&old.shared));
         }
         match new {
@@ -80,7 +70,7 @@ impl Logging {
             }
             None => drop(state.handlers.remove(name)),
         }
-        Ok((old, former))
+        (old, taken)
     }
 
     /// Makes a handler outside of a configuration, dressed.

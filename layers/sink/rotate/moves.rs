@@ -8,12 +8,17 @@ use std::{
 
 use super::names::exists;
 
+#[inline]
 pub(super) fn seconds(time: SystemTime) -> i64 {
-    let whole = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX / 4);
     match time.duration_since(UNIX_EPOCH) {
         Ok(since) => whole(since),
         Err(before) => -whole(before.duration()) - 1,
     }
+}
+
+#[inline]
+fn whole(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX / 4)
 }
 
 /// Renames, never over something.

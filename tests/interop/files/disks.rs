@@ -92,3 +92,68 @@ fn t12_a_disk_that_is_read_only_for_a_while() {
         writer.end();
     }
 }
+
+/// A writer that is nobody, in a directory that is nobody's: root is never refused anything.
+fn as_nobody(kind: &str, dir: &Dir) -> Writer {
+    let mut command = Command::new("bash");
+    // The test may lie where nobody else can go.
+    let script = r#"cp "$1" "$0/writer"; mkdir "$0/logs"; chown 65534 "$0/logs"; chmod 755 "$0"
+        program=$0/writer; shift
+        exec setpriv --reuid=65534 --regid=65534 --clear-groups "$program" "$@""#;
+    command.args(["-euc", script]).arg(&dir.0);
+    Writer::start(kind, &dir.path("logs").join("app.log"), &mut command)
+}
+
+/// The numbers in all files, in order.
+fn numbers(dir: &Dir) -> Vec<u64> {
+    let text = shell("cat logs/app.log*", &dir.0);
+    let number = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["number"].as_u64().unwrap();
+    let mut numbers: Vec<_> = text.lines().map(number).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+#[test]
+fn t12_permission_to_open_the_file_is_lost_and_given_back() {
+    for kind in ["plain", "watched", "rotating,20000,100", "timed,UTC,D"] {
+        let dir = Dir::new();
+        let mut writer = as_nobody(kind, &dir);
+        writer.ask("log 10");
+        // Who has it open goes on with it; who has to open it again cannot.
+        shell("chmod 000 logs/app.log", &dir.0);
+        writer.ask("log 10");
+        writer.ask("close");
+        writer.ask("log 10");
+        let [written, failed, _, _, told] = stats(&mut writer);
+        assert_eq!((written, failed, told), (20, 10, 10), "{kind}");
+        shell("chmod 600 logs/app.log", &dir.0);
+        writer.ask("log 10");
+        let [written, failed, ..] = stats(&mut writer);
+        assert_eq!((written, failed), (30, 10), "{kind}");
+        assert_eq!(numbers(&dir), (0..20).chain(30..40).collect::<Vec<_>>(), "{kind}");
+        writer.end();
+    }
+}
+
+#[test]
+fn t12_permission_to_rotate_is_lost_and_given_back() {
+    for kind in ["rotating,20000,100", "rotating,20000,100+buffer"] {
+        let dir = Dir::new();
+        let mut writer = as_nobody(kind, &dir);
+        writer.ask("log 10");
+        shell("chmod 555 logs", &dir.0);
+        writer.ask("log 1000");
+        assert_eq!(writer.ask("flush"), "flushed", "{kind}");
+        let [written, failed, queued, troubles, told] = stats(&mut writer);
+        assert_eq!((written, failed, queued), (1_010, 0, 0), "{kind}");
+        assert!(troubles > 0 && told == troubles, "{kind}: {troubles} troubles, {told} told");
+        assert_eq!(shell("ls logs", &dir.0), "app.log\n", "{kind}");
+        // All well again, by itself; it waits before it tries again.
+        shell("chmod 755 logs; sleep 2.1", &dir.0);
+        writer.ask("log 1000");
+        assert_eq!(writer.ask("flush"), "flushed", "{kind}");
+        writer.end();
+        assert!(shell("ls logs | wc -l", &dir.0).trim().parse::<usize>().unwrap() > 2, "{kind}");
+        assert_eq!(numbers(&dir), (0..2_010).collect::<Vec<_>>(), "{kind}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod clocks;
 mod disks;
+mod kills;
 mod readers;
 mod syncs;
 

@@ -1,6 +1,9 @@
 //! Each parser against random input: what is meant is read back, what is not is refused with its place, nothing panics.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -91,8 +94,11 @@ fn look(name: &str) -> Option<String> {
     }
 }
 
+/// Each has a path of its own: two that rotate one file differently would be refused.
 fn timed(key: &str, value: Json) -> Config {
-    let mut handler = json!({"class": "timed", "filename": "/nowhere/at/all.log", "delay": true, "when": "midnight"});
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let path = format!("/nowhere/at/all-{}.log", NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut handler = json!({"class": "timed", "filename": path, "delay": true, "when": "midnight"});
     handler[key] = value;
     Config::from_value(&json!({"version": 1, "handlers": {"t": handler}})).unwrap()
 }

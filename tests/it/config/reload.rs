@@ -215,6 +215,33 @@ fn counting(counter: &Arc<AtomicU64>, logging: &Arc<std::sync::OnceLock<Logging>
     })
 }
 
+/// Eight threads log to `worker` while `change` runs; how many records they made.
+fn under_load(logging: &Logging, change: impl FnOnce()) -> u64 {
+    let (stop, sent) = (AtomicBool::new(false), AtomicU64::new(0));
+    let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(logging.layer()));
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                tracing::dispatcher::with_default(&dispatch, || {
+                    while !stop.load(Ordering::Relaxed) {
+                        tracing::info!(target: "worker", "record");
+                        sent.fetch_add(1, Ordering::Relaxed);
+                        // Processors are few, and the changes are the point.
+                        thread::sleep(Duration::from_micros(100));
+                    }
+                });
+            });
+        }
+        // The threads end, whatever becomes of the changes.
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(change));
+        stop.store(true, Ordering::Relaxed);
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
+    let sent = sent.load(Ordering::Relaxed);
+    assert!(sent > 0);
+    sent
+}
+
 #[test]
 fn t05_t60_ten_thousand_reloads_under_load_lose_and_double_nothing() {
     apart("config::reload::t05_t60_ten_thousand_reloads_under_load_lose_and_double_nothing", || {
@@ -237,28 +264,76 @@ fn t05_t60_ten_thousand_reloads_under_load_lose_and_double_nothing() {
         let configs: Vec<_> = (0..60).map(config).collect();
         logging.reload(&configs[0]).unwrap();
         cell.set(logging.clone()).unwrap();
-        let (stop, sent) = (AtomicBool::new(false), AtomicU64::new(0));
-        let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(logging.layer()));
-        thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    tracing::dispatcher::with_default(&dispatch, || {
-                        while !stop.load(Ordering::Relaxed) {
-                            tracing::info!(target: "worker", "record");
-                            sent.fetch_add(1, Ordering::Relaxed);
-                            // Processors are few, and the reloads are the point.
-                            thread::sleep(Duration::from_micros(100));
-                        }
-                    });
-                });
-            }
+        let sent = under_load(&logging, || {
             for turn in 0..RELOADS {
                 logging.reload(&configs[(turn % 60) as usize]).unwrap();
             }
-            stop.store(true, Ordering::Relaxed);
         });
-        assert!(sent.load(Ordering::Relaxed) > 0);
-        assert_eq!(counter.load(Ordering::Relaxed), sent.load(Ordering::Relaxed));
+        assert_eq!(counter.load(Ordering::Relaxed), sent);
+    });
+}
+
+#[test]
+fn t60_ten_thousand_changes_by_name_from_two_threads_lose_and_double_nothing() {
+    apart("config::reload::t60_ten_thousand_changes_by_name_from_two_threads_lose_and_double_nothing", || {
+        const CHANGES: u32 = 5_000;
+        let (counter, others) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let cell = Arc::new(std::sync::OnceLock::new());
+        let more = Arc::clone(&others);
+        let registry = counting(&counter, &cell).handler("test.Other", move |_, format| {
+            let others = Arc::clone(&more);
+            let handler = move |record: &Record| {
+                format.format(record, &mut String::new())?;
+                others.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            };
+            Ok(Calls(handler).boxed())
+        });
+        let start = "{version: 1, formatters: {f: {format: '%(message)s'}}, handlers: {h: {class: test.Count, turn: 0}}, \
+                     loggers: {worker: {level: INFO, handlers: [h]}}}";
+        let logging = Logging::builder().registry(registry).build(&yaml(start)).unwrap();
+        cell.set(logging.clone()).unwrap();
+        let all = Sieve::decides(|_: &Record| true);
+        let sent = under_load(&logging, || {
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    for turn in 0..CHANGES {
+                        let handler = || logging.handler("h").unwrap();
+                        match turn % 5 {
+                            0 => drop(
+                                logging
+                                    .set_handler("h", &serde_json::json!({"class": "test.Count", "turn": turn}))
+                                    .unwrap(),
+                            ),
+                            1 => handler().add_filter(&all),
+                            2 => handler().set_formatter(&"f").unwrap(),
+                            3 => handler().set_level(Severity::new((turn % 20) as i32)),
+                            _ => drop(handler().remove_filter(&all)),
+                        }
+                    }
+                });
+                // Another one comes and goes beside it.
+                for turn in 0..CHANGES {
+                    match turn % 5 {
+                        0 => {
+                            let declaration =
+                                serde_json::json!({"class": "test.Other", "formatter": {"format": "%(message)s"}});
+                            let other = logging.set_handler("o", &declaration).unwrap();
+                            logging.loggers().add_handler("worker", other.shared().clone()).unwrap();
+                        }
+                        1 => logging.add_filter("worker", &all).unwrap(),
+                        2 => {
+                            logging.handler("o").unwrap().set_formatter(&serde_json::json!({"class": "json"})).unwrap()
+                        }
+                        3 => assert!(logging.remove_filter("worker", &all)),
+                        _ => assert!(logging.remove_handler("o")),
+                    }
+                }
+            });
+        });
+        assert_eq!(counter.load(Ordering::Relaxed), sent);
+        assert!(others.load(Ordering::Relaxed) <= sent);
+        assert_eq!(logging.handler_names(), ["h"]);
     });
 }
 

@@ -125,6 +125,50 @@ handlers:
 }
 
 #[test]
+fn rule_27_references_and_attributes() {
+    let dir = Dir::new();
+    let yaml = "\
+version: 1
+handlers:
+  f: {class: logging.FileHandler, filename: 'cfg://where.files[1]', formatter: m, level: 'ext://logging.WARNING', .: {terminator: '|'}}
+formatters: {m: {format: '%(message)s'}}
+where: {files: [x, PATH]}
+root: {level: 'ext://logging.INFO', handlers: 'cfg://hung'}
+hung: [f]
+";
+    let yaml = yaml.replace("PATH", &dir.path("a.log"));
+    let logging = Logging::builder().build(&Config::from_yaml(&yaml).unwrap()).unwrap();
+    assert_eq!(logging.loggers().level("root"), Some(Severity::INFO));
+    super::with(&logging, || {
+        tracing::info!("below");
+        tracing::warn!("a");
+        tracing::error!("b");
+    });
+    assert_eq!(dir.read("a.log"), "a|b|");
+    for circle in ["a: 'cfg://b', b: 'cfg://a', handlers: {h: {class: 'cfg://a'}}", "handlers: {h: 'cfg://handlers.h'}"]
+    {
+        let error =
+            Logging::new().reload(&Config::from_yaml(&format!("{{version: 1, {circle}}}")).unwrap()).unwrap_err();
+        assert!(error.to_string().contains("leads back to itself"), "{error}");
+    }
+}
+
+#[test]
+fn defaults_fill_in_an_ini_file() {
+    let dir = Dir::new();
+    let text = "[loggers]\nkeys=root\n[handlers]\nkeys=h\n[formatters]\nkeys=\n[logger_root]\nlevel=%(lvl)s\nhandlers=h\n\
+                [handler_h]\nclass=FileHandler\nargs=('%(dir)s/%(name)s.log',)\nname=own\n[DEFAULT]\nlvl=ERROR\n";
+    let config =
+        Config::from_ini_with(text, [("dir", dir.0.to_str().unwrap()), ("lvl", "INFO"), ("name", "given")]).unwrap();
+    let logging = Logging::builder().build(&config).unwrap();
+    // The file's own defaults and options win.
+    assert_eq!(logging.loggers().level("root"), Some(Severity::ERROR));
+    assert_eq!(dir.read("own.log"), "");
+    let error = Config::from_ini(text).unwrap_err();
+    assert!(problems(&error)[0].contains("dir"), "{error}");
+}
+
+#[test]
 fn the_environment_overrides_values_and_levels() {
     let config = Config::from_yaml("{version: 1, handlers: {f: {class: 'null', level: INFO}}, loggers: {'shop::db': {level: INFO}}, root: {handlers: [f]}}").unwrap();
     let set = |pairs: &[(&str, &str)]| {
