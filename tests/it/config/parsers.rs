@@ -92,7 +92,9 @@ fn look(name: &str) -> Option<String> {
 }
 
 fn timed(key: &str, value: Json) -> Config {
-    let mut handler = json!({"class": "timed", "filename": "/nowhere/at/all.log", "delay": true, "when": "midnight"});
+    // One for each test: two handlers that rotate one file differently are refused.
+    let path = format!("/nowhere/at/{:?}.log", std::thread::current().id());
+    let mut handler = json!({"class": "timed", "filename": path, "delay": true, "when": "midnight"});
     handler[key] = value;
     Config::from_value(&json!({"version": 1, "handlers": {"t": handler}})).unwrap()
 }
