@@ -2,7 +2,7 @@
 //! second.
 //!
 //! ```text
-//! cargo bench --bench wires                      # the tables, two minutes; tracing-journald needs root and no journal
+//! cargo bench --bench wires                      # the tables, half a minute; tracing-journald needs root and no journal
 //! cargo bench --bench wires -- --quick           # does it run? numbers are rough
 //! cargo bench --bench wires -- --plain 5424 2000 # renders, without a clock: `valgrind --tool=callgrind` counts it
 //! ```
@@ -33,6 +33,11 @@
 //! "caller" is the processor time of the thread that logs, for each event; "per second" counts the events that were handed to
 //! the system in the time on the wall until all of a round were, flush included; "arrived" is the part of them that the
 //! daemon has read: UDP promises none. A round is shorter than what our queue holds. Rounds go in turns, medians count.
+//!
+//! # Last run
+//! 2026-11-20, two shared cores under load, rustc 1.95.0: JSON 83 ns, 5424 90 ns, the older forms 117 ns. W1 over a unix
+//! socket took 303 ns of its caller behind the queue and 3222 ns direct (tracing-rfc-5424 22006, logforth 3147); to the journal
+//! 304 ns and 3236 ns (tracing-journald 4190).
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 
 #[path = "support/alloc.rs"]
