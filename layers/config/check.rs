@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    build::{TOP, quoted_key, refers_to, with_names},
+    build::{TOP, named, quoted_key, refers_to},
     document::Config,
     filters, keywords,
     node::{At, Data, Map, Node},
@@ -42,17 +42,6 @@ pub(super) fn warnings(config: &Config, registry: &Registry) -> Vec<Problem> {
     secrets(root, "", &mut found);
     found.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
     found
-}
-
-/// A handler of an INI file, its `args` by their names.
-fn named(node: &Node, registry: &Registry) -> Node {
-    let named = || {
-        let map = node.as_map().filter(|map| map.get("args").is_some())?;
-        let HandlerMaker::Class(class) = registry.find_handler(class(node))? else { return None };
-        // What is wrong with them was told when the handlers were made.
-        with_names(map, class.keys, "", &mut Vec::new())
-    };
-    named().map_or_else(|| node.clone(), |map| Node { data: Data::Map(map), at: node.at })
 }
 
 fn entries<'c>(root: &'c Node, section: &str) -> impl Iterator<Item = (&'c str, &'c Node)> + use<'c> {

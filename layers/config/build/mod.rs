@@ -10,9 +10,9 @@ use std::{
 };
 
 pub(super) use self::{
-    handlers::targets,
+    handlers::{named, targets},
     loggers::LoggerSays,
-    output::{Order, make_output, with_names},
+    output::{Order, make_output},
 };
 use super::{
     Setup,
