@@ -12,12 +12,7 @@ use std::{
 };
 
 use tracing::{error, info, info_span};
-use tracing_strata::{
-    format::Pickle,
-    output::Socket,
-    prelude::*,
-    sink::net::{Address, Connection, Framing},
-};
+use tracing_strata::{format::Pickle, output::Socket, prelude::*, sink::net::Address};
 use tracing_subscriber::prelude::*;
 
 /// What the documentation of Python's `logging` shows, with an unpickler that refuses anything but plain data.
@@ -34,7 +29,7 @@ while head := frames.read(4):
 
 fn main() -> Result<(), Box<dyn Error>> {
     let receiver = TcpListener::bind("127.0.0.1:0")?;
-    let to = Connection::builder(Address::tcp("127.0.0.1", receiver.local_addr()?.port())).framing(Framing::None);
+    let to = Address::tcp("127.0.0.1", receiver.local_addr()?.port());
     let (socket, guard) = Socket::builder(to).format(Pickle::new()).spawn()?;
     tracing::subscriber::with_default(tracing_subscriber::registry().with(socket.into_layer()), || {
         let _request = info_span!("request", user = "ann").entered();
@@ -42,8 +37,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         error!(target: "shop::db", "connection lost");
     });
     guard.shutdown(Duration::from_secs(5))?;
-    // The guard keeps the queue and so the connection.
-    drop(guard);
 
     let mut frames = Vec::new();
     receiver.accept()?.0.read_to_end(&mut frames)?;

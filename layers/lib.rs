@@ -83,6 +83,9 @@
 //! Behind `Loggers`, spans of every level and target are kept, also those of libraries that log nothing: their fields may
 //! be wanted on a record. A span costs some hundred nanoseconds; [`Loggers::set_span_level`] switches those below a level off.
 //!
+//! A span made while a thread's local values are destroyed (in the `Drop` of a `thread_local!`) ends the process: the
+//! registry of `tracing_subscriber` cannot make one there, with or without this crate. Events can be logged there.
+//!
 //! # Features
 //!
 //! Features only add API. The default build has all of the above.

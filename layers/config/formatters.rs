@@ -11,6 +11,7 @@ use super::{
 use crate::{
     Error, Format, Record,
     format::{Color, Gelf, Json, Key, Style, Template, Text, Time},
+    sink::net::Framing,
     text::python_repr,
 };
 
@@ -43,6 +44,10 @@ impl Formatter {
         impl Format for Held {
             fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
                 self.0.format(record, out)
+            }
+
+            fn framing(&self) -> Option<Framing> {
+                self.0.framing()
             }
         }
 

@@ -7,7 +7,7 @@ use super::{
     line::{Line, Piece, hex_digits},
     names::Names,
 };
-use crate::{Error, Fields, Record, Value, record::Entry};
+use crate::{Error, Fields, Record, Value, record::Entry, sink::net::Framing};
 
 /// One GELF 1.1 message per record: a JSON object for Graylog, Logstash, Fluentd, Vector and others that take the format.
 ///
@@ -211,6 +211,11 @@ impl Format for Gelf {
     fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
         self.write(record, out);
         Ok(())
+    }
+
+    /// [`Framing::Nul`], as GELF over TCP has it.
+    fn framing(&self) -> Option<Framing> {
+        Some(Framing::Nul)
     }
 }
 

@@ -37,7 +37,7 @@ pub use self::{
 };
 use std::cell::Cell;
 
-use crate::{Error, Record, record::SpanView};
+use crate::{Error, Record, record::SpanView, sink::net::Framing};
 
 /// Renders a record into a reused buffer.
 ///
@@ -78,6 +78,13 @@ pub trait Format: Send + Sync + 'static {
         })
     }
 
+    /// How its records are to be told apart in a stream where nobody has chosen (default: `None`, as the output does).
+    /// [`Framing::None`] says that a record tells by itself where it ends: then nothing in it may be replaced, and outputs
+    /// refuse a framing that would.
+    fn framing(&self) -> Option<Framing> {
+        None
+    }
+
     /// Called once, when the format meets its sink: whether that is a terminal.
     fn adapt(&mut self, terminal: bool) {
         let _ = terminal;
@@ -91,6 +98,10 @@ impl<F: Format + ?Sized> Format for Box<F> {
 
     fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
         (**self).format_bytes(record, out)
+    }
+
+    fn framing(&self) -> Option<Framing> {
+        (**self).framing()
     }
 
     fn adapt(&mut self, terminal: bool) {

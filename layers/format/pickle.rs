@@ -7,6 +7,7 @@ use crate::{
     Error, Record, Severity, Value,
     format::time::since_epoch,
     record::{Entry, ErrorChain},
+    sink::net::Framing,
 };
 
 /// A record as Python's `SocketHandler` and `DatagramHandler` send it: four bytes of length (big-endian), then the
@@ -94,6 +95,11 @@ impl Format for Pickle {
             .map_err(|_| Error::new("a pickle of 4 GiB or more cannot be framed"))?;
         out[start..start + 4].copy_from_slice(&length.to_be_bytes());
         Ok(())
+    }
+
+    /// None: a pickle is bytes, any of which may be in it, and its length is in front.
+    fn framing(&self) -> Option<Framing> {
+        Some(Framing::None)
     }
 }
 

@@ -25,7 +25,9 @@ use std::{
     },
 };
 
-pub(crate) use self::place::{deliver_more, panicked};
+#[cfg(feature = "config")]
+pub(crate) use self::place::deliver_more;
+pub(crate) use self::place::panicked;
 #[cfg(feature = "otlp")]
 pub(crate) use self::spans::{SpanKeeper, held};
 pub use self::{

@@ -10,8 +10,11 @@ use std::{
     time::Instant,
 };
 
-use super::{Handler, Outcome, Shared, panicked};
-use crate::{Error, Record, Severity, trap::Ledger};
+use super::{Handler, Outcome, Shared, panicked, queue::batch};
+use crate::{
+    Error, Record, Severity,
+    trap::{Ledger, Loan},
+};
 
 /// A handler with another one in reserve. Made by [`Handler::or_else`].
 ///
@@ -53,7 +56,8 @@ use crate::{Error, Record, Severity, trap::Ledger};
 /// | | ledger of the whole | ledger of the [fallback](Self::fallback) |
 /// |---|---|---|
 /// | the first one took it | written | |
-/// | the fallback took it | written, and [rescued](crate::trap::Stats::rescued) | written or queued |
+/// | the fallback took it | written, and [rescued](crate::trap::Stats::rescued) | written |
+/// | the fallback holds it back (a buffer, a queue) | queued until it is settled there, then as there | queued |
 /// | both failed | failed, with the first one's error | failed |
 /// | the fallback filtered or dropped it | filtered, dropped | filtered, dropped |
 ///
@@ -66,14 +70,17 @@ use crate::{Error, Record, Severity, trap::Ledger};
 /// # With a queue
 ///
 /// A handler behind a [`Queue`](crate::Queue) says "queued" at once, and what fails later is out of reach here: put the
-/// queue before both. The builders of outputs over a network have an `or_else` that does so.
+/// queue before both. The builders of outputs over a network have an `or_else` that does so. Behind it, a file on either
+/// side gets its records one by one, so that each is known to be there or goes on: many records in one write are for files
+/// without a fallback. (A file with a buffer of its own says "queued", too.)
 pub struct OrElse<H> {
     handler: H,
     fallback: Shared,
     notices: bool,
     is_away: AtomicBool,
     away: Mutex<Away>,
-    ledger: Mutex<Option<Arc<Ledger>>>,
+    /// Has the ledger of the whole.
+    loan: Arc<Loan>,
 }
 
 #[derive(Default)]
@@ -88,14 +95,9 @@ const TARGET: &str = "tracing_strata";
 impl<H: Handler> OrElse<H> {
     pub(super) fn new(handler: H, fallback: impl Handler) -> Self {
         let fallback = Shared::new(format!("{}: fallback", handler.default_name()), fallback);
-        Self {
-            handler,
-            fallback,
-            notices: true,
-            is_away: AtomicBool::new(false),
-            away: Mutex::default(),
-            ledger: Mutex::default(),
-        }
+        let loan = Arc::<Loan>::default();
+        fallback.ledger().lent_by(&loan);
+        Self { handler, fallback, notices: true, is_away: AtomicBool::new(false), away: Mutex::default(), loan }
     }
 
     /// Whether the fallback is told, in records of ours, when the first one goes and comes; yes by default.
@@ -119,7 +121,7 @@ impl<H: Handler> OrElse<H> {
     }
 
     fn ledger(&self) -> Option<Arc<Ledger>> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.loan.lender()
     }
 
     #[cold]
@@ -136,19 +138,31 @@ impl<H: Handler> OrElse<H> {
                 }
             });
         }
+        self.loan.lend();
         let outcome = self.fallback.take(record);
+        if matches!(outcome, Some(Outcome::Written | Outcome::Queued)) {
+            self.away().records += 1;
+        }
+        // What is queued there is settled there, and here with it.
+        if outcome == Some(Outcome::Queued) || !self.loan.take_back() {
+            return Ok(Outcome::Queued);
+        }
+        let ledger = self.ledger();
         match (outcome, error) {
-            (Some(Outcome::Written | Outcome::Queued), _) => {
-                self.away().records += 1;
-                if let Some(ledger) = self.ledger() {
-                    ledger.count_rescued();
+            (Some(outcome), _) => {
+                // At once: the place of the whole may count it later.
+                if let (Some(ledger), Outcome::Written) = (&ledger, outcome) {
+                    ledger.settle_written(1);
+                    ledger.count_rescued(1);
+                    return Ok(Outcome::Queued);
                 }
-                // What is queued there is on the fallback's own account.
-                Ok(Outcome::Written)
+                ledger.inspect(|ledger| ledger.take_back_queued());
+                Ok(outcome)
             }
-            (Some(outcome), _) => Ok(outcome),
-            (None, Some(error)) => Err(error),
-            (None, None) => Ok(Outcome::Dropped),
+            (None, error) => {
+                ledger.inspect(|ledger| ledger.take_back_queued());
+                error.map_or(Ok(Outcome::Dropped), Err)
+            }
         }
     }
 
@@ -164,18 +178,7 @@ impl<H: Handler> OrElse<H> {
         }
     }
 
-    fn notify(&self, severity: Severity, what: &str, fill: impl FnOnce(&mut Record)) {
-        if self.notices {
-            let name = self.ledger().map_or_else(|| self.handler.default_name(), |ledger| ledger.name());
-            let mut notice = Record::new(severity, TARGET, &format!("handler {name:?} {what}"));
-            fill(&mut notice);
-            self.fallback.deliver(&notice);
-        }
-    }
-}
-
-impl<H: Handler> Handler for OrElse<H> {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle_directly(&self, record: &Record) -> Result<Outcome, Error> {
         let result = catch_unwind(AssertUnwindSafe(|| self.handler.handle(record)))
             .unwrap_or_else(|panic| Err(panicked("handle", &*panic)));
         match result {
@@ -192,6 +195,24 @@ impl<H: Handler> Handler for OrElse<H> {
         }
     }
 
+    fn notify(&self, severity: Severity, what: &str, fill: impl FnOnce(&mut Record)) {
+        if self.notices {
+            let name = self.ledger().map_or_else(|| self.handler.default_name(), |ledger| ledger.name());
+            let mut notice = Record::new(severity, TARGET, &format!("handler {name:?} {what}"));
+            fill(&mut notice);
+            self.loan.lend_own();
+            if self.fallback.take(&notice) != Some(Outcome::Queued) {
+                self.loan.take_back_own();
+            }
+        }
+    }
+}
+
+impl<H: Handler> Handler for OrElse<H> {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        batch::directly(|| self.handle_directly(record))
+    }
+
     /// Flushes both; the first error is returned.
     fn flush(&self) -> Result<(), Error> {
         let first = self.handler.flush();
@@ -205,8 +226,7 @@ impl<H: Handler> Handler for OrElse<H> {
 
     fn attach(&self, ledger: &Arc<Ledger>) {
         self.handler.attach(ledger);
-        // The last is the one: a queue is attached after what is behind it.
-        *self.ledger.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(ledger));
+        self.loan.set_lender(ledger);
     }
 
     fn least(&self) -> Severity {

@@ -9,7 +9,10 @@ use std::{
     },
 };
 
-use super::{Handler, Outcome, Working, next_number, queue};
+use super::{
+    Handler, Outcome, Working, next_number,
+    queue::{self, Ending},
+};
 use crate::{
     Error, Record, fork,
     record::{Kept, Pooled, panic_message},
@@ -22,18 +25,21 @@ pub(super) struct Place<H: Handler> {
     /// How many lost records whoever flushes everything knows of.
     admitted: AtomicU64,
     handler: H,
+    /// From the drop until the handler is dropped.
+    ending: Option<Ending>,
 }
 
 impl<H: Handler> Place<H> {
     pub(super) fn new(name: String, handler: H) -> Self {
         let post = Post::new(name);
         handler.attach(post.ledger());
-        Self { post, number: next_number(), admitted: AtomicU64::new(0), handler }
+        Self { post, number: next_number(), admitted: AtomicU64::new(0), handler, ending: None }
     }
 
     /// Another way into a handler that hangs already: what comes by it is on the same account, and goes to the same trap.
+    #[cfg(feature = "config")]
     pub(super) fn beside(ledger: Arc<Ledger>, handler: H) -> Self {
-        Self { post: Post::on(ledger), number: next_number(), admitted: AtomicU64::new(0), handler }
+        Self { post: Post::on(ledger), number: next_number(), admitted: AtomicU64::new(0), handler, ending: None }
     }
 
     pub(super) fn set_trap(&self, trap: Trap) {
@@ -115,7 +121,7 @@ impl<H: Handler> Place<H> {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => {
                 self.failed(&error, record);
-                return None;
+                return error.record_is_held().then_some(Outcome::Queued);
             }
             Err(panic) => {
                 self.failed(&panicked("handle", &*panic), record);
@@ -174,6 +180,7 @@ impl<H: Handler> Place<H> {
 /// What is held back is brought to its place; what goes wrong is told to the trap.
 impl<H: Handler> Drop for Place<H> {
     fn drop(&mut self) {
+        self.ending = Some(Ending::begin());
         // Told already, and there is nobody to return it to.
         self.finish().unwrap_or_default();
         self.post.tell_the_rest();

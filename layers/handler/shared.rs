@@ -51,6 +51,7 @@ impl Shared {
     }
 
     /// Another way into a handler that hangs already, with the account and the trap of that one.
+    #[cfg(feature = "config")]
     pub(crate) fn beside(ledger: Arc<Ledger>, handler: impl Handler) -> Self {
         Self::at(Place::beside(ledger, handler.boxed()))
     }

@@ -204,10 +204,12 @@ impl Tree {
         self.loggers.remove(name)
     }
 
+    #[cfg(feature = "config")]
     pub(super) fn nodes_mut(&mut self) -> impl Iterator<Item = &mut Node> {
         self.loggers.values_mut()
     }
 
+    #[cfg(feature = "config")]
     pub(super) fn check_count(count: usize) -> Result<(), Error> {
         if count > MAX_LOGGERS { Err(too_many()) } else { Ok(()) }
     }

@@ -67,6 +67,11 @@ impl<S: Sink> Gather<S> {
         if !batch::is_listening() || !self.sink.gathers() || self.several.load(Ordering::Relaxed) {
             return None;
         }
+        if batch::is_direct() {
+            // In order, should anything be held.
+            self.write_held();
+            return None;
+        }
         self.ledger.get()
     }
 

@@ -49,9 +49,12 @@ use crate::{
 /// | for | format | [framing](crate::sink::net::Framing) |
 /// |---|---|---|
 /// | most collectors (default) | [`Json`] | `Lines` |
-/// | receivers that read a length first | [`Json`] | `Length` |
-/// | Graylog, over TCP | `Gelf` | `Nul` |
-/// | a receiver of Python's `SocketHandler` | `Pickle`, which writes the length itself | `None` |
+/// | receivers that read a length first | [`Json`] | `Length`, to be [chosen](ConnectionBuilder::framing) |
+/// | Graylog, over TCP | [`Gelf`](crate::format::Gelf) | `Nul` |
+/// | a receiver of Python's `SocketHandler` | [`Pickle`](crate::format::Pickle), which writes the length itself | `None` |
+///
+/// The framing is the [format's](Format::framing) unless another is chosen; one that would change bytes of a pickle is
+/// refused.
 ///
 /// A record cannot become two, whatever is in it: see [`Framing`](crate::sink::net::Framing).
 ///
@@ -71,7 +74,8 @@ use crate::{
 /// # Differences from Python
 ///
 /// - JSON lines by default. Python's receivers get `Pickle`, which is plain data: nothing is executed to read it.
-/// - A record is never sent in part, and a connection that the peer has closed is noticed before a record is lost to it.
+/// - A record is never taken for a part of another, and a connection whose end has been heard of is not written to. (A peer
+///   that closes it at the same moment may cost the record in hand, which counts as written.)
 /// - Connecting, the TLS handshake and writing have deadlines of their own; the peer's address may be looked up anew with
 ///   each connection.
 pub struct Socket<F = Json> {
@@ -146,7 +150,9 @@ impl<F: Format> SocketBuilder<F> {
     behind_a_queue!(
         Socket<F>,
         "socket",
-        "A record then does not wait for the peer, unless [`patience`](ConnectionBuilder::patience) says so."
+        "A record then does not wait for a peer that is away, unless [`patience`](ConnectionBuilder::patience) says so. For \
+         one that hangs, the first waits for the deadlines, and later ones for a part of them now and then, as \
+         [`Connection`](crate::sink::net::Connection) says."
     );
 
     fn queued(mut self) -> Self {
@@ -158,7 +164,8 @@ impl<F: Format> SocketBuilder<F> {
 
     fn connect(self) -> Result<Socket<F>, Error> {
         let place = self.to.address().to_string();
-        let inner = Formatted::new(self.format, self.to.build()?).terminator("").place(place);
+        let to = self.to.framing_of(&self.format)?;
+        let inner = Formatted::new(self.format, to.build()?).terminator("").place(place);
         Ok(Socket { inner })
     }
 }

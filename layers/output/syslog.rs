@@ -79,8 +79,10 @@ use crate::{
 /// # Failures
 ///
 /// A record that could not be sent is told to the trap and counted as failed; with
-/// [`Retry::python`](crate::sink::net::Retry::python) it counts as dropped, without a word. Over UDP and a unix socket "written" means that it was sent, over a
-/// stream that the system took all of it: [what a stream promises](crate::sink::net#what-a-stream-promises).
+/// [`Retry::python`](crate::sink::net::Retry::python) it counts as dropped, without a word. Over a unix socket "written" means
+/// that it was sent, over a stream that the system took all of it:
+/// [what a stream promises](crate::sink::net#what-a-stream-promises). Over UDP it means that it was sent, too; that nobody
+/// listens is known one message later at the earliest, as of a [`Datagram`](super::Datagram#failures).
 ///
 /// # Differences from Python
 ///
@@ -166,7 +168,9 @@ impl SyslogBuilder {
     behind_a_queue!(
         Syslog,
         "syslog",
-        "A record then does not wait for the peer, unless [`patience`](ConnectionBuilder::patience) says so."
+        "A record then does not wait for a peer that is away, unless [`patience`](ConnectionBuilder::patience) says so. For \
+         one that hangs, the first waits for the deadlines, and later ones for a part of them now and then, as \
+         [`Connection`](crate::sink::net::Connection) says."
     );
 
     fn queued(mut self) -> Self {

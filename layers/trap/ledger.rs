@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::Outlet;
+use super::{Outlet, loan::Loan};
 use crate::{Error, Record, fork::Heirloom};
 
 /// Counts what became of each record a handler accepted. Shared: read it from anywhere, at any time.
@@ -24,6 +24,17 @@ pub struct Ledger {
     books: OnceLock<Weak<dyn Books>>,
     /// Whose records these are, where they are on another account already: that of a queue before this handler.
     outer: OnceLock<Arc<Ledger>>,
+    /// Records that wait here are on another account, too: that of a handler which this is the fallback of.
+    loan: OnceLock<Arc<Loan>>,
+}
+
+/// Where records end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Written,
+    Filtered,
+    Dropped,
+    Failed,
 }
 
 /// Keeps the number of queued records where it costs less, and brings the ledger up to date when it is read: each record
@@ -122,6 +133,7 @@ impl Ledger {
             outlet: Outlet::default(),
             books: OnceLock::new(),
             outer: OnceLock::new(),
+            loan: OnceLock::new(),
         }
     }
 
@@ -186,22 +198,22 @@ impl Ledger {
 
     /// `count` queued records were written. More than are queued are not counted.
     pub fn settle_written(&self, count: u64) {
-        self.unqueue(count, |counts| &counts.written);
+        self.unqueue(count, End::Written);
     }
 
     /// `count` queued records were refused by a level or filter behind a queue.
     pub fn settle_filtered(&self, count: u64) {
-        self.unqueue(count, |counts| &counts.filtered);
+        self.unqueue(count, End::Filtered);
     }
 
     /// `count` queued records were given up on purpose.
     pub fn settle_dropped(&self, count: u64) {
-        self.unqueue(count, |counts| &counts.dropped);
+        self.unqueue(count, End::Dropped);
     }
 
     /// `count` queued records were lost to an error.
     pub fn settle_failed(&self, count: u64) {
-        self.unqueue(count, |counts| &counts.failed);
+        self.unqueue(count, End::Failed);
     }
 
     /// Tells the handler's trap of a failure that is found later than the call it belongs to, on a thread of the
@@ -259,14 +271,37 @@ impl Ledger {
         }
     }
 
-    fn unqueue(&self, count: u64, to: fn(&Counts) -> &AtomicU64) {
-        let settled = self.settle(count, to(&self.counts));
+    /// The ledger of a fallback: what it settles is settled where it came from.
+    pub(crate) fn lent_by(&self, loan: &Arc<Loan>) {
+        self.loan.get_or_init(|| Arc::clone(loan));
+    }
+
+    /// A record that was queued is on another count already.
+    pub(crate) fn take_back_queued(&self) {
+        let _settling = self.settling.lock(|()| {}, || ());
+        let less = |queued: u64| queued.checked_sub(1);
+        // After a fork there may be none.
+        self.counts.queued.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).unwrap_or_default();
+    }
+
+    pub(super) fn unqueue(&self, count: u64, to: End) {
+        let settled = self.settle(count, to);
         if let Some(outer) = self.outer.get() {
             outer.unqueue(settled, to);
         }
+        if let Some(loan) = self.loan.get() {
+            loan.settled(settled, to);
+        }
     }
 
-    fn settle(&self, count: u64, to: &AtomicU64) -> u64 {
+    fn settle(&self, count: u64, to: End) -> u64 {
+        let Counts { written, filtered, dropped, failed, .. } = &self.counts;
+        let to = match to {
+            End::Written => written,
+            End::Filtered => filtered,
+            End::Dropped => dropped,
+            End::Failed => failed,
+        };
         let _settling = self.settling.lock(|()| {}, || ());
         // A handler that settles more than it queued would otherwise make readings absurd.
         let count = count.min(self.counts.queued.load(Ordering::Acquire));
@@ -307,11 +342,11 @@ impl Ledger {
     }
 
     #[cold]
-    pub(crate) fn count_rescued(&self) {
+    pub(crate) fn count_rescued(&self, count: u64) {
         if let Some(outer) = self.outer.get() {
-            return outer.count_rescued();
+            return outer.count_rescued(count);
         }
-        self.counts.rescued.fetch_add(1, Ordering::Relaxed);
+        self.counts.rescued.fetch_add(count, Ordering::Relaxed);
     }
 
     #[cold]

@@ -4,6 +4,7 @@
 //! a closed pipe or a panic in a handler is counted in the [`Ledger`] and told to the [`Trap`].
 
 mod ledger;
+mod loan;
 
 use std::{
     fmt,
@@ -17,6 +18,7 @@ use std::{
 
 pub(crate) use self::ledger::{Books, ledgers};
 pub use self::ledger::{Ledger, Stats, stats};
+pub(crate) use self::loan::Loan;
 use crate::{Error, Record};
 
 /// Takes the failures of handlers. Cheap to clone; clones are the same trap.
@@ -137,6 +139,7 @@ impl Post {
     }
 
     /// One on an account that is there.
+    #[cfg(feature = "config")]
     pub(crate) fn on(ledger: Arc<Ledger>) -> Self {
         Self { name: ledger.name(), ledger }
     }

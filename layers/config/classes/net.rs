@@ -73,12 +73,12 @@ fn make_socket(making: &Making<'_, '_>) -> Result<Output, Error> {
     if !is_framed {
         builder = builder.framing(Framing::None);
     }
-    let connection = Arc::new(builder.build()?);
     let format: Box<dyn Format> = match (is_text, is_framed) {
         (false, _) => Box::new(pickle(making)),
         (true, true) => making.dress.texts(),
         (true, false) => making.dress.lines(),
     };
+    let connection = Arc::new(builder.framing_of(&format)?.build()?);
     let handler =
         Formatted::new(format, Arc::clone(&connection)).place(connection.address().to_string()).terminator("");
     Ok(Output::new(handler, Kept(connection)))

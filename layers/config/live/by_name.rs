@@ -14,6 +14,7 @@ use crate::{
         problem::Problems,
         sieve::Sieve,
     },
+    handler::queue::Ending,
 };
 
 impl Logging {
@@ -48,7 +49,10 @@ impl Logging {
     }
 
     /// What was there before ends when nothing is locked.
-    fn end(&self, (old, taken): (Option<Hung>, Vec<Shared>)) {
+    fn end(&self, ended: (Option<Hung>, Vec<Shared>)) {
+        // It is finished first and then dropped; a peer that is away is waited for once.
+        let _ending = Ending::begin();
+        let (old, taken) = ended;
         drop(taken);
         if let Some(old) = old {
             // What goes wrong now is told to the trap.

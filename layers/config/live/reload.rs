@@ -18,6 +18,7 @@ use crate::{
         sieve::Sieve,
         slot::Displaced,
     },
+    handler::queue::Ending,
     loggers::{Declared, Former},
 };
 
@@ -34,10 +35,12 @@ impl Logging {
             let (prepared, plan) = self.prepare(present, config)?;
             Ok(move |state: &mut State| self.commit(state, prepared, plan, config))
         })?;
-        // Handlers end when nothing is locked.
+        // Handlers end when nothing is locked. One that does not get done is waited for once, although it is finished first
+        // and then dropped.
+        let _ending = Ending::begin();
         drop(former);
         displaced.into_iter().for_each(Displaced::end);
-        for hung in ended.iter().rev() {
+        for hung in ended.into_iter().rev() {
             // What goes wrong now is told to the trap.
             hung.shared.finish().unwrap_or_default();
             if self.0.setup.as_python {

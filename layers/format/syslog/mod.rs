@@ -13,7 +13,7 @@ use self::{
     write::Ready,
 };
 use super::{Format, Text, Time};
-use crate::{Error, Record, Severity};
+use crate::{Error, Record, Severity, sink::net::Framing};
 
 /// One syslog message per record.
 ///
@@ -387,6 +387,11 @@ impl Format for Syslog {
             return self.write(record, limit, out);
         }
         written
+    }
+
+    /// [`Framing::OctetCounting`] (RFC 6587, 3.4.1); none for Python's form, which ends its messages itself.
+    fn framing(&self) -> Option<Framing> {
+        Some(if self.is_python() { Framing::None } else { Framing::OctetCounting })
     }
 }
 

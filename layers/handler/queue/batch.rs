@@ -13,6 +13,7 @@ pub(crate) trait Pending {
 
 thread_local! {
     static LISTENS: Cell<bool> = const { Cell::new(false) };
+    static IS_DIRECT: Cell<bool> = const { Cell::new(false) };
     static PENDING: RefCell<Vec<Arc<dyn Pending>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -32,6 +33,25 @@ pub(super) fn write_out() {
 #[inline]
 pub(crate) fn is_listening() -> bool {
     LISTENS.try_with(Cell::get).unwrap_or_default()
+}
+
+/// What is written meanwhile is not held for others: whoever asks wants to know what becomes of it.
+pub(crate) fn directly<R>(work: impl FnOnce() -> R) -> R {
+    struct Back(bool);
+
+    impl Drop for Back {
+        fn drop(&mut self) {
+            IS_DIRECT.try_with(|cell| cell.set(self.0)).unwrap_or_default();
+        }
+    }
+
+    let _back = Back(IS_DIRECT.try_with(|cell| cell.replace(true)).unwrap_or_default());
+    work()
+}
+
+/// Whether that is so now.
+pub(crate) fn is_direct() -> bool {
+    IS_DIRECT.try_with(Cell::get).unwrap_or_default()
 }
 
 /// Something is held on this thread.

@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     Error, Outcome, Record, Severity, fork,
-    handler::Handler,
+    handler::{Handler, panicked},
     record::Kept,
     trap::{Books, Ledger},
 };
@@ -41,7 +42,8 @@ pub(super) struct Core {
     pub(super) drain: Duration,
     /// How often the queue logs how it is doing.
     pub(super) report_every: Option<Duration>,
-    handler: Arc<dyn Handler>,
+    /// None after the shutdown: it is let go, and what it has open is closed.
+    handler: Mutex<Option<Arc<dyn Handler>>>,
     /// Another one after a fork.
     hand: Mutex<Arc<Hand<Item>>>,
     /// The number of the hand, by which threads find their lanes in it.
@@ -194,7 +196,7 @@ impl Core {
             limits,
             drain,
             report_every,
-            handler,
+            handler: Mutex::new(Some(handler)),
             hand: Mutex::new(Self::new_hand(&limits)),
             number: AtomicU64::new(next_number()),
             books: Arc::new(books),
@@ -219,8 +221,17 @@ impl Core {
         Arc::new(Hand::new(room, limits.overflow))
     }
 
-    pub(super) fn handler(&self) -> &Arc<dyn Handler> {
-        &self.handler
+    pub(super) fn handler(&self) -> Option<Arc<dyn Handler>> {
+        self.handler.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// After the shutdown, when the handler was finished.
+    pub(super) fn let_go(&self) {
+        let handler = self.handler.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Not under the lock: it is user code.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(handler))) {
+            self.ledger().tell(&panicked("drop", &*panic));
+        }
     }
 
     /// The ledger is brought up to date by whoever reads it: callers do not touch what they share.
@@ -308,9 +319,10 @@ impl Core {
     }
 
     /// Waits until everything that was put before is handled and the handler was flushed; at the end, finished.
-    pub(super) fn flush(self: &Arc<Self>, is_last: bool, deadline: Duration) -> Result<(), Error> {
+    /// `deadline` is left of `most`.
+    pub(super) fn flush(self: &Arc<Self>, is_last: bool, deadline: Duration, most: Duration) -> Result<(), Error> {
         let asked = self.ask(is_last, thread::current().id())?;
-        self.wait_for(&asked, deadline, deadline).and_then(|result| result)
+        self.wait_for(&asked, deadline, most).and_then(|result| result)
     }
 
     /// Asks for a flush that the thread `caller` is going to wait for.
@@ -342,8 +354,9 @@ impl Core {
         }
     }
 
-    /// Takes nothing any more, and waits until what waits is handled. What is left at the deadline is lost.
-    pub(super) fn shut_down(self: &Arc<Self>, deadline: Duration) -> Result<(), Error> {
+    /// Takes nothing any more, and waits until what waits is handled. What is left at the deadline is lost. `deadline` is
+    /// left of `most`.
+    pub(super) fn shut_down(self: &Arc<Self>, deadline: Duration, most: Duration) -> Result<(), Error> {
         fork::check();
         if self.is_of_the_parent() {
             self.restart();
@@ -357,7 +370,7 @@ impl Core {
         }
         match hand.shut_down(deadline, &*self.books) {
             Waited::Left(left) => {
-                let mut error = self.not_done("shutdown", left, deadline);
+                let mut error = self.not_done("shutdown", left, most);
                 let more = {
                     let mut losses = self.books.losses();
                     losses.trapped = losses.owed();
@@ -430,6 +443,10 @@ impl Core {
         self.number.store(next_number(), Ordering::Release);
         self.ledger().settle_dropped(u64::MAX);
         *self.meter() = Meter::new();
+        if self.handler().is_none() {
+            // It was shut down before.
+            return self.hand().end(&*self.books);
+        }
         self.is_shut.store(false, Ordering::Relaxed);
         if let Err(error) = listener::start(self) {
             self.hand().end(&*self.books);

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Health, core::Core};
+use super::{Health, core::Core, ending};
 use crate::Error;
 
 /// Shuts a queue down when it is dropped: what waits is handled, within the queue's
@@ -22,18 +22,19 @@ impl QueueGuard {
     /// The deadline has passed: the message says how many records were not written. They stay queued. Or the handler's
     /// own flush failed, which its trap was told. Or this is the queue's own thread, which cannot wait for itself.
     pub fn flush(&self, deadline: Duration) -> Result<(), Error> {
-        self.0.flush(false, deadline)
+        self.0.flush(false, deadline, deadline)
     }
 
-    /// Takes no more records, handles what waits, flushes the handler and ends the listener. Records that come later
-    /// count as dropped. A second call is fine.
+    /// Takes no more records, handles what waits, flushes the handler, ends the listener and drops the handler: its file or
+    /// connection is closed, unless others have the handler, too. Records that come later count as dropped. A second call
+    /// is fine.
     ///
     /// # Errors
     /// The deadline has passed: the message says how many records were not written. They count as dropped, and the trap
     /// is told. A record that the handler is working on stays queued until it is done. Or this is the queue's own thread:
     /// then the queue takes no more records, but is not waited for.
     pub fn shutdown(&self, deadline: Duration) -> Result<(), Error> {
-        self.0.shut_down(deadline)
+        self.0.shut_down(deadline, deadline)
     }
 
     /// How the queue is doing.
@@ -45,7 +46,7 @@ impl QueueGuard {
 impl Drop for QueueGuard {
     fn drop(&mut self) {
         // The trap was told.
-        self.0.shut_down(self.0.drain).unwrap_or_default();
+        ending::wait_for(&self.0, |left| self.0.shut_down(left, self.0.drain)).unwrap_or_default();
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     taker::{Taker, Task},
 };
 use crate::{
-    Error, Outcome, Record, Severity,
+    Error, Handler, Outcome, Record, Severity,
     format::Time,
     handler::panicked,
     record::{self, Kept},
@@ -53,8 +53,10 @@ fn run(core: &Arc<Core>) {
     core.begin();
     let hand = core.hand();
     let _ends = Ends { core, hand: &hand };
+    let Some(handler) = core.handler() else { return };
     let mut listener = Listener {
         core,
+        handler,
         hand: &hand,
         taker: Taker::new(),
         done: Vec::new(),
@@ -67,6 +69,8 @@ fn run(core: &Arc<Core>) {
     listener.work();
     // The trap was told.
     listener.flush(true).unwrap_or_default();
+    drop(listener);
+    core.let_go();
     core.tell_the_rest();
 }
 
@@ -85,6 +89,7 @@ impl Drop for Ends<'_> {
 
 struct Listener<'a> {
     core: &'a Core,
+    handler: Arc<dyn Handler>,
     hand: &'a Hand<Item>,
     taker: Taker<Item>,
     /// Handled, with memory to be used again.
@@ -188,8 +193,8 @@ impl Listener<'_> {
     ///
     /// Says whether it was taken.
     fn deliver(&self, record: &Kept) -> bool {
-        let handle = |record: &Record| catch_unwind(AssertUnwindSafe(|| self.core.handler().handle(record)));
-        let outcome = if self.core.handler().keeps() { record.clone().show(handle) } else { Some(handle(record)) };
+        let handle = |record: &Record| catch_unwind(AssertUnwindSafe(|| self.handler.handle(record)));
+        let outcome = if self.handler.keeps() { record.clone().show(handle) } else { Some(handle(record)) };
         let is_taken = matches!(outcome, Some(Ok(Ok(Outcome::Written | Outcome::Queued))));
         match outcome {
             Some(Ok(Ok(Outcome::Written))) => note(|settled| settled.written += 1),
@@ -215,7 +220,7 @@ impl Listener<'_> {
     fn flush(&mut self, is_last: bool) -> Result<(), Error> {
         self.tell_losses();
         batch::write_out();
-        let flush = || if is_last { self.core.handler().finish() } else { self.core.handler().flush() };
+        let flush = || if is_last { self.handler.finish() } else { self.handler.flush() };
         let result = catch_unwind(AssertUnwindSafe(flush)).unwrap_or_else(|panic| Err(panicked("flush", &*panic)));
         if let Err(error) = &result {
             self.core.ledger().tell(error);

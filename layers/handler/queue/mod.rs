@@ -51,6 +51,7 @@ pub(crate) mod batch;
 mod bell;
 mod builder;
 mod core;
+mod ending;
 mod guard;
 mod hand;
 mod health;
@@ -71,6 +72,7 @@ use std::{
 };
 
 use self::core::Core;
+pub(crate) use self::ending::Ending;
 pub use self::{builder::QueueBuilder, guard::QueueGuard, health::Health, lost::Lost, overflow::Overflow};
 use super::{Handler, Outcome, panicked};
 use crate::{Error, Record, Severity, record::Kept, trap::Ledger};
@@ -123,6 +125,10 @@ impl Queue {
     pub fn health(&self) -> Health {
         self.core.health()
     }
+
+    fn bring(&self, is_last: bool) -> Result<(), Error> {
+        ending::wait_for(&self.core, |left| self.core.flush(is_last, left, self.core.drain))
+    }
 }
 
 impl Handler for Queue {
@@ -138,11 +144,11 @@ impl Handler for Queue {
 
     /// Waits for the queue's [`drain`](QueueBuilder::drain) deadline at most.
     fn flush(&self) -> Result<(), Error> {
-        if is_in_a_hurry() { Ok(()) } else { self.core.flush(false, self.core.drain) }
+        if is_in_a_hurry() { Ok(()) } else { self.bring(false) }
     }
 
     fn finish(&self) -> Result<(), Error> {
-        if is_in_a_hurry() { Ok(()) } else { self.core.flush(true, self.core.drain) }
+        if is_in_a_hurry() { Ok(()) } else { self.bring(true) }
     }
 
     fn attach(&self, ledger: &Arc<Ledger>) {
@@ -155,7 +161,7 @@ impl Handler for Queue {
     }
 
     fn least(&self) -> Severity {
-        self.core.handler().least()
+        self.core.handler().map_or(Severity::ALL, |handler| handler.least())
     }
 
     fn default_name(&self) -> String {
@@ -167,7 +173,7 @@ impl Drop for Queue {
     fn drop(&mut self) {
         if self.is_owner {
             // The trap was told.
-            self.core.shut_down(self.core.drain).unwrap_or_default();
+            ending::wait_for(&self.core, |left| self.core.shut_down(left, self.core.drain)).unwrap_or_default();
         }
         if self.core.is_shut() {
             self.core.tell_the_rest();
@@ -214,7 +220,7 @@ impl Stuck {
     /// Flushes the handler behind the queue, on this thread.
     pub(super) fn finish_behind(&self) -> Result<(), Error> {
         let core = &self.0;
-        let finish = || core.handler().finish();
+        let finish = || core.handler().map_or(Ok(()), |handler| handler.finish());
         let result = catch_unwind(AssertUnwindSafe(finish)).unwrap_or_else(|panic| Err(panicked("finish", &*panic)));
         if let Err(error) = &result {
             core.ledger().tell(error);

@@ -103,8 +103,9 @@ impl<F: Format> DatagramBuilder<F> {
     behind_a_queue!(
         Datagram<F>,
         "datagrams",
-        "Of a unix socket without a reader the system tells at once; what was lost over UDP it tells later, so that such a \
-         record is counted as failed, and the next ones go to the fallback only if they are refused themselves."
+        "Of a unix socket without a reader the system tells at once. Over UDP it tells one datagram later: the first that \
+         was lost is counted as failed and not rescued, the next ones go to the fallback until somebody listens again; see \
+         [failures](Datagram#failures)."
     );
 
     fn queued(self) -> Self {

@@ -62,8 +62,11 @@ use crate::{
 ///
 /// # Failures
 /// There is no connection: that a datagram left this machine does not mean that it arrived. What is known is counted:
-/// - Nobody listens at the port (ECONNREFUSED): the system tells it after the datagram has left. The one that was lost is
-///   moved from `written` to `failed` in the ledger and the trap is told; the record at hand is sent all the same.
+/// - Nobody listens at the port (ECONNREFUSED): the system tells it after the datagram has left, with the next record or
+///   a flush. The one that was lost is moved from `written` to `failed` in the ledger and the trap is told; it is out of a
+///   fallback's reach. From then on each record is sent and fails, so that a [fallback](DatagramBuilder::or_else) gets it,
+///   until one is not refused. On this machine (loopback) that is known at once. Another machine is believed to listen
+///   when 3 s have passed without a refusal: until then its records fail, although they may arrive.
 /// - A unix socket without a reader: the record fails. One that a restarted server has made anew is found again
 ///   with the next record, which is not lost.
 /// - A host name that is not found: records fail; it is looked up again after 1 s, 2 s … 30 s.
@@ -155,18 +158,18 @@ impl<F: Format> Datagram<F> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Settles datagrams of which the system told later that they were lost.
-    fn settle(&self, refused: u64) {
+    /// Settles datagrams of which the system told later that they were lost. What there is to be told of them.
+    fn settle(&self, refused: u64) -> Result<(), Error> {
         if refused == 0 {
-            return;
+            return Ok(());
         }
         if let Some(ledger) = self.ledger() {
             // One that another thread has sent may not be counted as written yet; its turn comes later.
             self.datagrams.put_back(refused - ledger.lose(refused));
-            let many = if refused == 1 { "an earlier datagram was" } else { "earlier datagrams were" };
-            let error = io::Error::new(io::ErrorKind::ConnectionRefused, format!("{many} refused: nobody listens"));
-            ledger.tell(&self.refused(error));
         }
+        let many = if refused == 1 { "an earlier datagram was" } else { "earlier datagrams were" };
+        let error = io::Error::new(io::ErrorKind::ConnectionRefused, format!("{many} refused: nobody listened"));
+        Err(self.refused(error))
     }
 }
 
@@ -176,7 +179,11 @@ impl<F: Format> Handler for Datagram<F> {
             Err(Unsent::TooLong(length)) if self.oversize == Oversize::Shorten => self.shorten(record, length),
             sent => sent,
         };
-        self.settle(self.datagrams.take_heard());
+        if let Err(error) = self.settle(self.datagrams.take_heard())
+            && let Some(ledger) = self.ledger()
+        {
+            ledger.tell(&error);
+        }
         match sent {
             Ok(()) => Ok(Outcome::Written),
             Err(Unsent::Failed(error)) => Err(error),
@@ -191,10 +198,9 @@ impl<F: Format> Handler for Datagram<F> {
         }
     }
 
-    /// Asks whether the last datagram was refused.
+    /// Asks whether the last datagram was refused: that is an error.
     fn flush(&self) -> Result<(), Error> {
-        self.settle(self.datagrams.take_refused());
-        Ok(())
+        self.settle(self.datagrams.take_refused())
     }
 
     fn attach(&self, ledger: &Arc<Ledger>) {

@@ -17,7 +17,7 @@ use super::{
     wire::Wire,
 };
 use crate::{
-    Error,
+    Error, Format,
     clock::Clock,
     sink::{Sink, Written},
 };
@@ -47,6 +47,13 @@ use crate::{
 /// [`write_deadline`](ConnectionBuilder::write_deadline) + [`patience`](ConnectionBuilder::patience), all in all and
 /// whatever other threads do. While a peer is away, records fail at once until the next try is due ([`Retry`]); with
 /// patience they wait for it. Threads take turns.
+///
+/// A peer that let a deadline pass (it hangs: it takes connections and reads nothing) counts as away, too, and is in doubt
+/// until a connection has lasted for 30 s, or for as long as the last wait if that is longer. Until then the waits go on
+/// growing, although connecting succeeds, and without patience a record waits for a twentieth of the write deadline at
+/// most (but for 100 ms), and for a twentieth of the connect deadline or an eighth of the last wait: with the defaults
+/// 250 ms now and then, so that a [fallback](crate::Handler::or_else) is of use. What the system takes for such a peer
+/// counts as written each time, some megabytes perhaps. With [`Retry::python`] there is no doubt, as in Python.
 pub struct Connection {
     dial: Dial,
     options: Options,
@@ -77,6 +84,10 @@ struct State {
     schedule: Schedule,
     /// Why the peer is away.
     last: Option<(io::ErrorKind, String)>,
+    /// It has let a deadline pass, and has not shown since that it reads.
+    is_in_doubt: bool,
+    /// When the connection was opened, by the schedule's clock.
+    opened: Duration,
     /// A record as it travels.
     frame: Vec<u8>,
 }
@@ -93,13 +104,21 @@ struct Open {
 const KEPT: usize = 256 << 10;
 /// One that was closed sooner than this counts as a peer that is away: it takes connections and does nothing with them.
 const SHORT: Duration = Duration::from_millis(100);
+/// A connection that has lasted for so long shows that its peer reads. Buffers on the way take records for a while of one
+/// that does not.
+const TRUST: Duration = Duration::from_secs(30);
+/// Which part of a deadline a peer in doubt gets, and how much of it at least.
+const IN_DOUBT: u32 = 20;
+const LEAST: Duration = Duration::from_millis(100);
+/// Which part of the last wait a peer in doubt gets for connecting, where that is more: it may really take long.
+const OF_WAIT: u32 = 8;
 
 impl Connection {
     /// How to reach a peer.
     ///
     /// | option | default |
     /// |---|---|
-    /// | [`framing`](ConnectionBuilder::framing) | [`Framing::Lines`] |
+    /// | [`framing`](ConnectionBuilder::framing) | as a [`Socket`](crate::output::Socket)'s format [says](Format::framing), else [`Framing::Lines`] |
     /// | [`connect_deadline`](ConnectionBuilder::connect_deadline) | 5 s; 1 s with [`Retry::python`] |
     /// | [`write_deadline`](ConnectionBuilder::write_deadline) | 5 s |
     /// | [`patience`](ConnectionBuilder::patience) | none |
@@ -139,6 +158,7 @@ impl Connection {
         if let Turn::Free(state) = &mut *self.lock() {
             state.hang_up();
             state.schedule.succeeded();
+            state.is_in_doubt = false;
         }
     }
 
@@ -181,16 +201,14 @@ impl Connection {
 
     fn send_frame(&self, state: &mut State, deadline: Deadline, patience: Deadline) -> io::Result<()> {
         match state.look() {
-            Look::Open => match state.write(deadline.earlier(Deadline::after(self.options.write_deadline))) {
+            Look::Open => match self.write(state, deadline) {
                 Ok(()) => return Ok(()),
                 // A peer that takes nothing will not take it over another connection either.
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                    return Err(state.failed(self.now(), slow(error, self.options.write_deadline)));
-                }
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(self.failed(state, error)),
                 // It is gone; perhaps another is there already.
                 Err(_) => {}
             },
-            Look::ClosedSoon(error) if !self.options.retry.drops_silently => drop(state.failed(self.now(), error)),
+            Look::ClosedSoon(error) if !self.options.retry.drops_silently => drop(self.failed(state, error)),
             Look::ClosedSoon(_) | Look::Closed => {}
         }
         loop {
@@ -207,7 +225,7 @@ impl Connection {
             match self.open_and_write(state, deadline) {
                 Ok(()) => return Ok(()),
                 Err(error) => {
-                    let error = state.failed(self.now(), error);
+                    let error = self.failed(state, error);
                     // Its patience is shorter than any wait, or there is time for another try.
                     if patience.left().is_err() {
                         return Err(error);
@@ -218,24 +236,47 @@ impl Connection {
     }
 
     fn open_and_write(&self, state: &mut State, deadline: Deadline) -> io::Result<()> {
-        let connecting = deadline.earlier(Deadline::after(self.options.connect_deadline));
-        let pipe = Pipe::open(&self.dial, connecting).map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("no connection within {:?}", self.options.connect_deadline),
-            ),
-            _ => error,
-        })?;
+        let most = self.options.connect_deadline;
+        let most = self.at_most(state, most, (most / IN_DOUBT).max(state.schedule.wait() / OF_WAIT));
+        let pipe =
+            Pipe::open(&self.dial, deadline.earlier(Deadline::after(most))).map_err(|error| match error.kind() {
+                io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+                    io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {most:?}"))
+                }
+                _ => error,
+            })?;
         state.pipe = Some(Open { pipe, process: crate::fork::process_id(), since: Instant::now() });
-        state.write(deadline.earlier(Deadline::after(self.options.write_deadline)))?;
-        state.schedule.succeeded();
-        state.last = None;
+        state.opened = self.now();
+        self.write(state, deadline)?;
+        if !state.is_in_doubt {
+            state.succeeded();
+        }
         Ok(())
     }
-}
 
-fn slow(error: io::Error, deadline: Duration) -> io::Error {
-    io::Error::new(error.kind(), format!("the peer took nothing for {deadline:?}"))
+    fn write(&self, state: &mut State, deadline: Deadline) -> io::Result<()> {
+        let most = self.options.write_deadline;
+        let most = self.at_most(state, most, most / IN_DOUBT);
+        state.write(deadline.earlier(Deadline::after(most))).map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => io::Error::new(error.kind(), format!("the peer took nothing for {most:?}")),
+            _ => error,
+        })?;
+        if state.is_in_doubt && self.now().saturating_sub(state.opened) >= state.schedule.wait().max(TRUST) {
+            state.succeeded();
+        }
+        Ok(())
+    }
+
+    /// A deadline; that of a peer in doubt, unless records are to wait anyway.
+    fn at_most(&self, state: &State, deadline: Duration, in_doubt: Duration) -> Duration {
+        let in_doubt = in_doubt.max(LEAST).max(self.options.patience.unwrap_or_default());
+        if state.is_in_doubt { deadline.min(in_doubt) } else { deadline }
+    }
+
+    fn failed(&self, state: &mut State, error: io::Error) -> io::Error {
+        state.is_in_doubt |= error.kind() == io::ErrorKind::TimedOut && !self.options.retry.drops_silently;
+        state.failed(self.now(), error)
+    }
 }
 
 enum Look {
@@ -267,6 +308,12 @@ impl State {
         open.pipe.write_all(&self.frame, deadline)?;
         self.pipe = Some(open);
         Ok(())
+    }
+
+    fn succeeded(&mut self) {
+        self.schedule.succeeded();
+        self.is_in_doubt = false;
+        self.last = None;
     }
 
     fn failed(&mut self, now: Duration, error: io::Error) -> io::Error {
@@ -349,7 +396,7 @@ pub struct ConnectionBuilder {
 }
 
 impl ConnectionBuilder {
-    /// Where a record ends.
+    /// Where a record ends (default: as the [format](Format::framing) says, else [`Framing::Lines`]).
     pub fn framing(mut self, framing: Framing) -> Self {
         self.options.framing = Some(framing);
         self
@@ -373,6 +420,24 @@ impl ConnectionBuilder {
             self.options.patience.get_or_insert(patience);
         }
         self
+    }
+
+    /// What the format says its records are framed with, where nobody has said otherwise.
+    ///
+    /// # Errors
+    /// A framing was chosen that would change the format's records.
+    pub(crate) fn framing_of(self, format: &impl Format) -> Result<Self, Error> {
+        let Some(of_format) = format.framing() else { return Ok(self) };
+        match self.options.framing {
+            Some(chosen @ (Framing::Lines | Framing::Nul)) if of_format == Framing::None => {
+                Err(Error::config(format_args!(
+                    "{}: records of this format tell by themselves where they end, and {chosen:?} would change bytes in \
+                     them: expected Framing::None, or no framing",
+                    self.address
+                )))
+            }
+            _ => Ok(self.default_framing(of_format)),
+        }
     }
 
     pub(crate) fn chosen_framing(&self) -> Framing {
@@ -439,7 +504,14 @@ impl ConnectionBuilder {
             Address::Tls { host, .. } => Some(self.tls.unwrap_or_default().load(host)?),
             _ => None,
         };
-        let state = State { pipe: None, schedule: Schedule::new(options.retry), last: None, frame: Vec::new() };
+        let state = State {
+            pipe: None,
+            schedule: Schedule::new(options.retry),
+            last: None,
+            is_in_doubt: false,
+            opened: Duration::ZERO,
+            frame: Vec::new(),
+        };
         Ok(Connection {
             dial: Dial {
                 address,

@@ -59,6 +59,17 @@ pub(crate) struct Datagrams {
     stuck: AtomicBool,
     /// Datagrams that were sent, and of which the system told later that nobody took them.
     refused: AtomicU64,
+    /// There is a silence.
+    is_silent: AtomicBool,
+    silence: Mutex<Option<Silence>>,
+}
+
+/// Nobody listened a short while ago.
+struct Silence {
+    /// When that was heard last.
+    heard: Instant,
+    /// Datagrams that were sent meanwhile and are counted as failed already, whatever is heard of them.
+    given_up: u64,
 }
 
 #[derive(Default)]
@@ -128,12 +139,22 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const RENEW: Duration = Duration::from_secs(60);
 /// How many errors of earlier datagrams one datagram hears of at most.
 const HEARD: u32 = 8;
+/// After how long without being refused another machine is believed to listen again. Hosts answer about once a second where
+/// nobody listens, however many datagrams come.
+const QUIET: Duration = Duration::from_secs(3);
 
 impl Datagrams {
     /// Nothing is opened yet. A full socket is waited for until the deadline, and so is the look-up of a name.
     pub(crate) fn new(peer: Peer, deadline: Duration) -> Self {
-        let (stuck, refused) = (AtomicBool::new(false), AtomicU64::new(0));
-        Self { peer, deadline, connection: Mutex::default(), stuck, refused }
+        Self {
+            peer,
+            deadline,
+            connection: Mutex::default(),
+            stuck: AtomicBool::new(false),
+            refused: AtomicU64::new(0),
+            is_silent: AtomicBool::new(false),
+            silence: Mutex::default(),
+        }
     }
 
     pub(crate) fn peer(&self) -> &Peer {
@@ -164,7 +185,7 @@ impl Datagrams {
                 Ok(()) => {
                     #[cfg(unix)]
                     relieve(&self.stuck);
-                    return Ok(());
+                    return if self.is_silent.load(Ordering::Relaxed) { self.listen(&socket) } else { Ok(()) };
                 }
                 Err(error) => error,
             };
@@ -177,7 +198,7 @@ impl Datagrams {
                     if matches!(*socket, Socket::Udp(_)) && heard < HEARD =>
                 {
                     heard += 1;
-                    self.refused.fetch_add(1, Ordering::Relaxed);
+                    self.hear();
                 }
                 // The socket is as good as before.
                 _ if is_too_long(&error) => return Err(error),
@@ -195,14 +216,56 @@ impl Datagrams {
         }
     }
 
+    /// An earlier datagram was refused.
+    #[cold]
+    fn hear(&self) {
+        let mut silence = self.silence();
+        let Silence { heard, given_up } = silence.get_or_insert(Silence { heard: Instant::now(), given_up: 0 });
+        *heard = Instant::now();
+        match given_up.checked_sub(1) {
+            Some(left) => *given_up = left,
+            None => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.is_silent.store(true, Ordering::Relaxed);
+    }
+
+    /// A datagram was sent, and earlier ones had found nobody: whether this one did. On this machine that is known at
+    /// once; of another one it is believed when nothing was heard for a while.
+    #[cold]
+    fn listen(&self, socket: &Socket) -> io::Result<()> {
+        let Socket::Udp(socket) = socket else { return Ok(()) };
+        let is_refused = is_refused(socket);
+        let mut guard = self.silence();
+        let Some(silence) = &mut *guard else { return Ok(()) };
+        let since = silence.heard.elapsed();
+        if is_refused {
+            silence.heard = Instant::now();
+            return Err(io::Error::new(ErrorKind::ConnectionRefused, "refused: nobody listened"));
+        }
+        if since >= QUIET || socket.peer_addr().is_ok_and(|peer| peer.ip().is_loopback()) {
+            *guard = None;
+            self.is_silent.store(false, Ordering::Relaxed);
+            return Ok(());
+        }
+        silence.given_up += 1;
+        let since = since.as_secs_f64();
+        let text = format!("sent, but perhaps in vain: nobody listened {since:.1} s ago");
+        Err(io::Error::new(ErrorKind::ConnectionRefused, text))
+    }
+
+    fn silence(&self) -> std::sync::MutexGuard<'_, Option<Silence>> {
+        self.silence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How many datagrams that were sent turned out to be lost since this was last asked. Asks the system, too.
     pub(crate) fn take_refused(&self) -> u64 {
         let socket = self.lock().socket.clone();
         if let Some(Socket::Udp(socket)) = socket.as_deref()
-            && let Ok(Some(error)) = socket.take_error()
-            && matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset)
+            && is_refused(socket)
         {
-            self.refused.fetch_add(1, Ordering::Relaxed);
+            self.hear();
         }
         self.refused.swap(0, Ordering::Relaxed)
     }
@@ -321,6 +384,12 @@ impl fmt::Debug for Datagrams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Datagrams").field("peer", &self.peer).field("deadline", &self.deadline).finish_non_exhaustive()
     }
+}
+
+/// Whether the system tells of a socket that a datagram of it was refused, if that was not told yet.
+fn is_refused(socket: &UdpSocket) -> bool {
+    let error = socket.take_error().ok().flatten();
+    error.is_some_and(|error| matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset))
 }
 
 /// Whether a datagram is longer than the socket takes.

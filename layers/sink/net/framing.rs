@@ -3,7 +3,8 @@
 use std::io;
 
 /// Where a record ends in a stream. A record cannot become two: the byte that ends one is replaced by a space where a format
-/// has written it inside; where a length stands in front, every byte goes through.
+/// has written it inside; where a length stands in front, every byte goes through. [`Format::framing`](crate::Format::framing)
+/// says which one a format wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Framing {

@@ -11,7 +11,8 @@
 //! # What a stream promises
 //! - A record is whole or not there: after a write that failed in the middle the connection is closed, and where that was an
 //!   old one, the record is sent once more, whole, over a new one. No peer ever sees a part of a record followed by another.
-//! - A peer that has closed the connection is noticed before a record is written to it.
+//! - A peer that has closed the connection is noticed before a record is written to it, if its word has arrived by then.
+//!   Who closes it at the same moment gets records that count as written and are lost.
 //! - "Written" means that the operating system took all bytes; no protocol here has acknowledgements, so what was on its way
 //!   when a peer died is lost and counts as written.
 //! - A record is sent twice only where the first time failed: a peer that takes the end of a connection for the end of a

@@ -85,6 +85,11 @@ impl Schedule {
         if self.wait.is_none() || now < self.failed_at { Duration::ZERO } else { self.due.saturating_sub(now) }
     }
 
+    /// The last wait.
+    pub(super) fn wait(&self) -> Duration {
+        self.wait.unwrap_or_default()
+    }
+
     pub(super) fn failed(&mut self, now: Duration) {
         let Retry { first, factor, most, jitter, .. } = self.retry;
         let wait = match self.wait {

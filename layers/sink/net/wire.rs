@@ -32,7 +32,7 @@ enum Kind {
     Stream(Connection),
     /// A unix socket of which only connecting tells what it takes.
     Either {
-        datagrams: Datagrams,
+        datagrams: Box<Datagrams>,
         stream: Connection,
         is_stream: AtomicBool,
     },
@@ -48,13 +48,20 @@ impl Wire {
     }
 
     pub(super) fn either(datagrams: Datagrams, stream: Connection) -> Self {
-        Self { kind: Kind::Either { datagrams, stream, is_stream: AtomicBool::new(false) }, ledger: Mutex::default() }
+        Self {
+            kind: Kind::Either { datagrams: Box::new(datagrams), stream, is_stream: AtomicBool::new(false) },
+            ledger: Mutex::default(),
+        }
     }
 
     /// One datagram. What the system tells of earlier ones goes to the ledger.
     fn send(&self, datagrams: &Datagrams, bytes: &[u8]) -> io::Result<Written> {
         let result = datagrams.send(bytes);
-        self.settle(datagrams, datagrams.take_heard());
+        if let Err(error) = self.settle(datagrams, datagrams.take_heard())
+            && let Some(ledger) = self.ledger()
+        {
+            ledger.tell(&Error::io_at(Path::new(&datagrams.peer().to_string()), "send to", error));
+        }
         match result {
             Ok(()) => Ok(Written::Through),
             Err(error) if is_too_long(&error) => Err(io::Error::new(
@@ -67,21 +74,20 @@ impl Wire {
 }
 
 impl Wire {
-    /// Datagrams that were sent, and of which the system told later that nobody took them.
-    fn settle(&self, datagrams: &Datagrams, refused: u64) {
+    /// Datagrams that were sent, and of which the system told later that nobody took them. What there is to be told.
+    fn settle(&self, datagrams: &Datagrams, refused: u64) -> io::Result<()> {
         if refused == 0 {
-            return;
+            return Ok(());
         }
-        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(ledger) = ledger {
+        if let Some(ledger) = self.ledger() {
             // One that another thread has sent may not be counted as written yet; its turn comes later.
             datagrams.put_back(refused - ledger.lose(refused));
-            ledger.tell(&Error::io_at(
-                Path::new(&datagrams.peer().to_string()),
-                "send to",
-                io::Error::new(io::ErrorKind::ConnectionRefused, format!("{refused} sent before: nobody listened")),
-            ));
         }
+        Err(io::Error::new(io::ErrorKind::ConnectionRefused, format!("{refused} sent before: nobody listened")))
+    }
+
+    fn ledger(&self) -> Option<Arc<Ledger>> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -108,10 +114,12 @@ impl Sink for Wire {
     }
 
     fn flush(&self) -> io::Result<()> {
-        if let Kind::Datagrams(datagrams) | Kind::Either { datagrams, .. } = &self.kind {
-            self.settle(datagrams, datagrams.take_refused());
-        }
-        Ok(())
+        let datagrams = match &self.kind {
+            Kind::Datagrams(datagrams) => datagrams,
+            Kind::Either { datagrams, .. } => datagrams,
+            Kind::Stream(_) => return Ok(()),
+        };
+        self.settle(datagrams, datagrams.take_refused())
     }
 
     fn attach(&self, ledger: &Arc<Ledger>) {

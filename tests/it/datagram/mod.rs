@@ -100,11 +100,12 @@ fn a_refused_datagram_is_counted_as_failed_and_the_next_one_is_sent() {
     let shared = Shared::with_trap("udp", handler, trap);
     shared.deliver(&text("lost"));
     assert_eq!((shared.stats().written, shared.stats().failed), (1, 0), "the system took it");
+    // It fails, so that whoever stands behind gets it, and does not count as written for a while.
     shared.deliver(&text("lost, too"));
-    assert_eq!((shared.stats().written, shared.stats().failed), (1, 1));
+    assert_eq!((shared.stats().written, shared.stats().failed), (0, 2));
     shared.flush().unwrap();
     let stats = shared.stats();
-    assert_eq!((stats.accepted(), stats.written, stats.failed, stats.troubles), (2, 0, 2, 2));
+    assert_eq!((stats.accepted(), stats.written, stats.failed, stats.troubles), (2, 0, 2, 1));
     let told = std::mem::take(&mut *told.lock().unwrap());
     assert_eq!(told.len(), 2);
     assert!(told[0].contains(&format!("udp 127.0.0.1:{port}")) && told[0].contains("refused"), "{told:?}");
@@ -117,6 +118,20 @@ fn a_refused_datagram_is_counted_as_failed_and_the_next_one_is_sent() {
     assert_eq!(next(&server), b"arrives");
     let stats = shared.stats();
     assert_eq!((stats.accepted(), stats.written, stats.failed), (4, 1, 3));
+}
+
+/// What a flush finds out is its error.
+#[test]
+fn a_flush_that_finds_a_refused_datagram_is_an_error() {
+    let (server, port) = server();
+    drop(server);
+    let handler = Datagram::udp("127.0.0.1", port).format(Bare).build_direct().unwrap();
+    let shared = Shared::with_trap("udp", handler, Trap::silent());
+    shared.deliver(&text("lost"));
+    let error = shared.flush().unwrap_err().to_string();
+    assert!(error.contains(&format!("udp 127.0.0.1:{port}")) && error.contains("nobody listened"), "{error}");
+    assert_eq!((shared.stats().written, shared.stats().failed, shared.stats().troubles), (0, 1, 1));
+    shared.flush().unwrap();
 }
 
 /// 18.2: no wait after a failure; each record tries.
@@ -299,7 +314,7 @@ fn a_refusal_is_heard_although_the_next_record_is_too_long() {
     let shared = Shared::with_trap("udp", handler, Trap::silent());
     shared.deliver(&text("lost"));
     shared.deliver(&text(&"x".repeat(100_000)));
-    shared.flush().unwrap();
+    assert!(shared.flush().unwrap_err().to_string().contains("nobody listened"));
     let stats = shared.stats();
     assert_eq!((stats.accepted(), stats.written, stats.failed), (2, 0, 2), "{stats}");
 }

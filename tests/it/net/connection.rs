@@ -42,6 +42,50 @@ fn json_lines_by_default() {
     assert_eq!((value["message"].as_str(), text.lines().count()), (Some("a\nb"), 1));
 }
 
+/// Formats say what they want; a byte that ends records may stand inside a pickle.
+#[test]
+fn the_framing_is_the_formats_where_none_was_chosen() {
+    use tracing_strata::{Format, format};
+
+    let frame = |format: Box<dyn Format>| {
+        let (listener, address) = listen();
+        let handler = Socket::builder(address).format(format).build_direct().unwrap();
+        // Ten characters: a line break in the pickle's own lengths, and one of its text.
+        for _ in 0..2 {
+            handler.handle(&record("123456789\n")).unwrap();
+        }
+        drop(handler);
+        all_of(listener.accept().unwrap().0)
+    };
+    let pickles = crate::pickle::read_all(&frame(Box::new(format::Pickle::new())));
+    assert_eq!(pickles.len(), 2);
+    assert!(pickles[1].contains(&("msg".to_owned(), crate::pickle::Value::Text("123456789\n".into()))), "{pickles:?}");
+
+    let gelf = frame(Box::new(format::Gelf::new()));
+    assert!(gelf.starts_with(b"{") && gelf.ends_with(b"}\0"), "{}", String::from_utf8_lossy(&gelf));
+    assert_eq!(gelf.iter().filter(|byte| **byte == 0).count(), 2);
+
+    let syslog = frame(Box::new(format::Syslog::rfc5424()));
+    let (messages, rest) = whole(&syslog);
+    assert_eq!((messages.len(), rest), (2, &b""[..]));
+}
+
+#[test]
+fn a_framing_that_would_change_a_pickle_is_refused() {
+    for framing in [Framing::Lines, Framing::Nul] {
+        let to = Connection::builder(nobody()).framing(framing);
+        let error = Socket::builder(to).format(tracing_strata::format::Pickle::new()).build().unwrap_err();
+        let text = error.to_string();
+        assert!(
+            error.is_config() && text.contains(&format!("{framing:?}")) && text.contains("Framing::None"),
+            "{text}"
+        );
+    }
+    // What a length stands in front of stays as it is.
+    let to = Connection::builder(nobody()).framing(Framing::Length);
+    Socket::builder(to).format(tracing_strata::format::Pickle::new()).build_direct().unwrap();
+}
+
 #[cfg(unix)]
 #[test]
 fn a_unix_stream() {

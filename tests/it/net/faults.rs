@@ -129,6 +129,42 @@ fn a_slow_reader_takes_the_write_deadline_and_never_sees_half_a_record_before_an
     assert_eq!(all_of(next), b"5 after");
 }
 
+/// Connecting succeeds each time, and says nothing: the waits grow all the same, and those in doubt wait for less.
+#[test]
+fn a_peer_that_hangs_is_tried_less_and_less_until_it_is_trusted_again() {
+    let (_listener, address) = listen();
+    let clock = tracing_strata::clock::ManualClock::at(1_000);
+    let retry = Retry::default().jitter(0.0);
+    let to = to(address).write_deadline(Duration::from_millis(200)).retry(retry).clock(clock.clone());
+    let handler = bare(to).build_direct().unwrap();
+    let big = record(&"x".repeat(LOTS));
+    let refused = |record: &tracing_strata::Record| handler.handle(record).unwrap_err().to_string();
+    let hangs = |took: &str, due: &str| {
+        let error = in_time(|| refused(&big));
+        assert!(error.contains(&format!("took nothing for {took}")), "{error}");
+        // No connection is tried until then.
+        for _ in 0..3 {
+            let error = refused(&record("away"));
+            assert!(error.contains("is away") && error.contains(&format!("due in {due} s")), "{error}");
+        }
+    };
+    let goes_on = |seconds: f64| {
+        clock.advance(Duration::from_secs_f64(seconds));
+        assert_eq!(handler.handle(&record("taken by the system")).unwrap(), tracing_strata::Outcome::Written);
+    };
+    goes_on(0.0);
+    hangs("200ms", "0.1");
+    for (wait, next) in [(0.1, "0.2"), (0.2, "0.4"), (0.4, "0.8")] {
+        goes_on(wait);
+        hangs("100ms", next);
+    }
+    // A connection that lasts.
+    goes_on(0.8);
+    goes_on(29.0);
+    goes_on(1.0);
+    hangs("200ms", "0.1");
+}
+
 #[test]
 fn many_threads_and_a_stuck_peer_all_come_back() {
     let (listener, address) = listen();

@@ -226,6 +226,153 @@ fn every_output_over_a_unix_socket_has_a_fallback() {
     }
 }
 
+/// The first datagram is lost: the system tells one later that nobody listens. All others go to the fallback, and none to
+/// both.
+#[test]
+fn over_udp_the_fallback_gets_what_comes_after_the_first_refusal() {
+    use std::net::UdpSocket;
+
+    use tracing_strata::{
+        output::{Datagram, Syslog},
+        sink::net::Address,
+    };
+
+    use crate::places::Bare;
+
+    type Build = fn(u16, Memory) -> Queue;
+    let wires: [(&str, Build); 2] = [
+        ("syslog", |port, fallback| {
+            Syslog::builder(Address::udp("127.0.0.1", port)).or_else(fallback).build().unwrap()
+        }),
+        ("datagram", |port, fallback| Datagram::udp("127.0.0.1", port).format(Bare).or_else(fallback).build().unwrap()),
+    ];
+    for (wire, build) in wires {
+        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let memory = Memory::default();
+        let handler = Shared::with_trap(wire, build(port, memory.clone()), Trap::silent());
+        (0..10).for_each(|number| handler.deliver(&record(&format!("away {number}"))));
+        handler.flush().unwrap();
+        let stats = handler.stats();
+        let got = (stats.accepted(), stats.written, stats.rescued, stats.failed);
+        assert_eq!(got, (10, 9, 9, 1), "{wire}: {stats}");
+        let server = UdpSocket::bind(("127.0.0.1", port)).unwrap();
+        (0..3).for_each(|number| handler.deliver(&record(&format!("here {number}"))));
+        handler.flush().unwrap();
+        let mut bytes = [0; 1_000];
+        for number in 0..3 {
+            let length = server.recv(&mut bytes).unwrap();
+            let came = String::from_utf8_lossy(&bytes[..length]);
+            assert!(came.ends_with(&format!("here {number}")), "{wire}: {came}");
+        }
+        let stats = handler.stats();
+        assert_eq!((stats.accepted(), stats.written, stats.rescued, stats.failed), (13, 12, 9, 1), "{wire}: {stats}");
+        let taken: Vec<_> = messages(&memory).into_iter().filter(|text| !text.starts_with("handler ")).collect();
+        let expected: Vec<_> = (1..10).map(|number| format!("away {number}")).collect();
+        assert_eq!(taken, expected, "{wire}");
+    }
+}
+
+/// Fails at the first records, then hangs until it is let go.
+struct Hangs {
+    fails: AtomicU8,
+    hangs: std::sync::mpsc::Sender<()>,
+    go: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Handler for Hangs {
+    fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+        if self.fails.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
+            self.hangs.send(()).unwrap();
+            self.go.lock().unwrap().recv().unwrap();
+        }
+        Err(Error::new("nobody there"))
+    }
+}
+
+/// The listener hangs at the first handler before it has rested: whatever is said to be rescued is in the file.
+#[test]
+fn what_is_rescued_behind_a_queue_is_in_the_file() {
+    use tracing_strata::output::LogFile;
+
+    use crate::places::{Bare, Dir};
+
+    for buffered in [false, true] {
+        let dir = Dir::new();
+        let file = LogFile::builder(dir.path("fallback")).format(Bare);
+        let file = if buffered { file.buffer(1 << 16) } else { file };
+        let ((hangs, hung), (let_go, go)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        let first = Hangs { fails: AtomicU8::new(5), hangs, go: std::sync::Mutex::new(go) };
+        let both = first.or_else(file.build().unwrap());
+        let fallback = both.fallback().clone();
+        let handler = Shared::with_trap("both", Queue::builder().own(both).unwrap(), Trap::silent());
+        (0..6).for_each(|number| handler.deliver(&record(&format!("record {number}"))));
+        hung.recv().unwrap();
+        let lines = || std::fs::read_to_string(dir.path("fallback")).unwrap().matches("record ").count() as u64;
+        let stats = handler.stats();
+        let there = if buffered { 0 } else { 5 };
+        assert_eq!(lines(), there);
+        assert_eq!((stats.written, stats.rescued, stats.queued), (there, there, 6 - there), "{stats}");
+        assert_eq!(fallback.stats().accepted(), 6, "with what it is told");
+        let_go.send(()).unwrap();
+        handler.flush().unwrap();
+        let stats = handler.stats();
+        assert_eq!((lines(), stats.written, stats.rescued, stats.queued), (6, 6, 6, 0), "{stats}");
+        assert_eq!((fallback.stats().written, fallback.stats().queued), (7, 0));
+    }
+}
+
+/// Without a queue before them, what the fallback holds back is queued, and ends as it ends there.
+#[test]
+fn what_the_fallback_holds_back_is_settled_with_it() {
+    static AWAY: AtomicU8 = AtomicU8::new(1);
+    /// Full at the second record.
+    struct Small(AtomicU8);
+
+    impl tracing_strata::Sink for Small {
+        fn write(&self, _: &[u8]) -> std::io::Result<tracing_strata::sink::Written> {
+            match self.0.fetch_add(1, Ordering::Relaxed) {
+                2 => Err(std::io::ErrorKind::StorageFull.into()),
+                _ => Ok(tracing_strata::sink::Written::Through),
+            }
+        }
+    }
+
+    let small = tracing_strata::output::Stream::sink(Small(AtomicU8::new(0)));
+    let (queue, guard) = Queue::builder().spawn(small).unwrap();
+    let both = Fickle(&AWAY).or_else(queue);
+    let fallback = both.fallback().clone();
+    fallback.set_trap(Trap::silent());
+    let handler = Shared::with_trap("both", both, Trap::silent());
+    (0..4).for_each(|number| handler.deliver(&record(&format!("{number}"))));
+    assert_eq!(handler.stats().accepted(), 4);
+    guard.flush(super::LONG).unwrap();
+    let stats = handler.stats();
+    // The notice, and then the four.
+    assert_eq!((stats.written, stats.rescued, stats.failed, stats.queued), (3, 3, 1, 0), "{stats}");
+    assert_eq!((fallback.stats().written, fallback.stats().failed), (4, 1));
+    // And one that comes too late for the fallback.
+    guard.shutdown(super::LONG).unwrap();
+    handler.deliver(&record("late"));
+    let stats = handler.stats();
+    assert_eq!((stats.accepted(), stats.dropped, stats.queued), (5, 1, 0), "{stats}");
+}
+
+/// Behind a queue, too, a file that fails hands its records on.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_behind_a_queue_hands_on() {
+    use tracing_strata::output::LogFile;
+
+    let memory = Memory::default();
+    let full = LogFile::builder("/dev/full").build().unwrap().or_else(memory.clone());
+    let handler = Shared::with_trap("full", Queue::builder().own(full).unwrap(), Trap::silent());
+    (0..5).for_each(|number| handler.deliver(&record(&format!("record {number}"))));
+    handler.flush().unwrap();
+    assert_eq!(messages(&memory)[1..], ["record 0", "record 1", "record 2", "record 3", "record 4"]);
+    let stats = handler.stats();
+    assert_eq!((stats.written, stats.rescued, stats.failed), (5, 5, 0), "{stats}");
+}
+
 /// What makes the fallback's handler without a queue is told.
 #[test]
 fn a_fallback_belongs_to_a_queue() {

@@ -1,6 +1,10 @@
 //! The end: flush, shutdown, drop, and what comes after.
 
-use std::{cell::RefCell, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tracing_strata::{
     Error, Handler, Outcome, Queue, Record, Severity,
@@ -60,6 +64,43 @@ fn t18_records_after_the_shutdown_are_counted() {
     }
     drop(dispatch);
     assert_eq!(told.lock().unwrap()[1..], ["queue \"app\": 2 records were lost, of which its own log does not tell"]);
+}
+
+/// What is behind it is finished and dropped when the shutdown is over, although guard and queue are still there.
+#[test]
+fn a_shutdown_drops_the_handler() {
+    struct Open(Arc<Mutex<Vec<&'static str>>>);
+
+    impl Handler for Open {
+        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+            Ok(Outcome::Written)
+        }
+
+        fn finish(&self) -> Result<(), Error> {
+            self.0.lock().unwrap().push("finished");
+            Ok(())
+        }
+    }
+
+    impl Drop for Open {
+        fn drop(&mut self) {
+            self.0.lock().unwrap().push("closed");
+        }
+    }
+
+    let seen = Arc::<Mutex<Vec<_>>>::default();
+    let (queue, guard) = Queue::builder().spawn(Open(Arc::clone(&seen))).unwrap();
+    let dispatched = dispatch(queue.into_layer());
+    within(&dispatched, || tracing::info!("one"));
+    guard.shutdown(LONG).unwrap();
+    assert_eq!(*seen.lock().unwrap(), ["finished", "closed"]);
+    // All that is asked of a queue is answered without one.
+    guard.shutdown(LONG).unwrap();
+    guard.flush(LONG).unwrap();
+    within(&dispatched, || tracing::info!("late"));
+    assert_eq!(guard.health().lost.total(), 1);
+    drop((guard, dispatched));
+    assert_eq!(seen.lock().unwrap().len(), 2);
 }
 
 #[test]
