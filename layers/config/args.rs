@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use super::{
     Config, Logging,
     node::{Data, Node},
+    problem::{Problem, Problems},
 };
 use crate::{Error, Loggers, Severity};
 
-/// Logging on the command line, for `#[command(flatten)]`.
+/// Logging on the command line, for `#[command(flatten)]`. The command line wins over the environment (`STRATA_LOG`,
+/// `STRATA__…`), that over the file, and that over the defaults.
 ///
 /// | option | |
 /// |---|---|
@@ -70,14 +72,18 @@ impl Args {
         }
     }
 
-    /// What was asked for, as a configuration.
+    /// What was asked for, as a configuration. The environment is in it already, below the command line:
+    /// [`Config::expand_env`] and [`Config::override_from_env`] of `--log-config`, and without one `STRATA_LOG`.
     ///
     /// # Errors
-    /// `--log-config` cannot be read, or `--log` is wrong.
+    /// `--log-config` cannot be read, a variable of the environment is wrong, `--log` is, or `--log-format` has no fields.
     pub fn config(&self) -> Result<Config, Error> {
+        self.check_format()?;
         let mut config = match &self.log_config {
             Some(path) => Config::from_path(path)?.expand_env()?.override_from_env()?,
-            None => Config::from_node(self.plain()),
+            // Values of handlers are those of a file's handlers: there is none.
+            None => Config::from_node(self.plain())
+                .override_with(std::env::var("STRATA_LOG").map(|levels| ("STRATA_LOG".to_owned(), levels)))?,
         };
         let on_top = self.log_config.is_some() && (self.log_file.is_some() || self.log_format.is_some());
         if on_top && let Some(map) = config.root.as_map_mut() {
@@ -118,7 +124,21 @@ impl Args {
     /// # Errors
     /// As [`config`](Self::config) and [`Logging::reload`].
     pub fn build(&self) -> Result<Logging, Error> {
-        Logging::builder().build(&self.config()?)
+        Logging::builder().build(&self.config()?).map_err(|error| match Problems::of(&error) {
+            Some(problems) => Problems::into_error(problems.iter().cloned().map(in_options).collect()),
+            None => error,
+        })
+    }
+
+    /// What is no format at all is a misspelt word.
+    fn check_format(&self) -> Result<(), Error> {
+        const WORDS: [&str; 2] = ["text", "json"];
+        let Some(format) = self.log_format.as_deref().filter(|format| !WORDS.contains(format)) else { return Ok(()) };
+        if format.contains("%(") || format.contains('{') {
+            return Ok(());
+        }
+        let message = format!("expected text, json or a format such as \"{{levelname}} {{message}}\", got {format:?}");
+        Err(Problem::new("--log-format", None, message).nearest(format, WORDS).into())
     }
 
     fn plain(&self) -> Node {
@@ -143,4 +163,19 @@ impl Args {
             ("root", Node::map([("level", Node::text("INFO")), ("handlers", handlers)])),
         ])
     }
+}
+
+/// What is wrong with the parts that the options stand for, by the options' names.
+fn in_options(mut problem: Problem) -> Problem {
+    let option = match &problem.path {
+        path if path.starts_with("handlers.\"command line\"") => "--log-file",
+        path if path.starts_with("formatters.\"command line\"") => "--log-format",
+        _ => return problem,
+    };
+    option.clone_into(&mut problem.path);
+    // Who types a path cannot set that.
+    if let Some(message) = problem.message.strip_suffix("; create_dirs creates it") {
+        problem.message = message.to_owned();
+    }
+    problem
 }

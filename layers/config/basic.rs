@@ -179,7 +179,16 @@ impl fmt::Debug for Basic {
 }
 
 impl Logging {
-    /// Hangs one handler on the root, as [`Basic`] says.
+    /// Whether nothing of that name is there, or it hangs on the root and is about to be replaced.
+    fn has_room_for(&self, name: &str) -> bool {
+        let Some(known) = self.handler(name) else { return true };
+        let all = self.loggers().declared();
+        let root = all.iter().find(|logger| logger.name.is_empty());
+        root.is_some_and(|root| root.handlers.iter().any(|shared| shared.is_same(known.shared())))
+    }
+
+    /// Hangs one handler on the root, as [`Basic`] says; its name is `basic` (none with
+    /// [`python_defaults`](super::LoggingBuilder::python_defaults), as in Python).
     ///
     /// # Errors
     /// The root has a handler already, and [`force`](Basic::force) is not set (with
@@ -216,9 +225,20 @@ impl Logging {
             })?),
         };
         let formatter = basic.formatter(self)?;
-        self.basic(basic.declarations(), &formatter, level, basic.force)
+        let mut handlers = basic.declarations();
+        if let [(name, _)] = &mut handlers[..]
+            && name.is_empty()
+            && !as_python
+            && self.has_room_for(NAME)
+        {
+            NAME.clone_into(name);
+        }
+        self.basic(handlers, &formatter, level, basic.force)
     }
 }
+
+/// The name of the handler that has none.
+const NAME: &str = "basic";
 
 impl Basic {
     fn formatter(&self, logging: &Logging) -> Result<Formatter, Error> {

@@ -1,16 +1,19 @@
 //! What is no mistake, and probably not meant.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    path::PathBuf,
+};
 
 use super::{
-    build::{quoted_key, with_names},
+    build::{TOP, named, quoted_key, refers_to},
     document::Config,
     filters, keywords,
     node::{At, Data, Map, Node},
     problem::Problem,
     registry::{HandlerMaker, Registry},
 };
-use crate::{Severity, loggers::is_below};
+use crate::Severity;
 
 struct Logger<'c> {
     name: String,
@@ -28,25 +31,17 @@ pub(super) fn warnings(config: &Config, registry: &Registry) -> Vec<Problem> {
     let handlers: Vec<(&str, &Node)> = declared.iter().map(|(name, node)| (*name, node)).collect();
     let loggers = loggers(root);
     let mut found = Vec::new();
+    let tree = Tree::new(&loggers, &mut found);
     files(&handlers, &mut found);
-    twice(&loggers, &mut found);
-    unreachable(&handlers, &loggers, &mut found);
+    twice(&tree, &mut found);
+    unreachable(&handlers, &tree, &mut found);
     unused(root, &handlers, &loggers, registry, &mut found);
     nowhere(&handlers, registry, &mut found);
+    idle_keys(root, &mut found);
+    paths(&handlers, registry, &mut found);
     secrets(root, "", &mut found);
     found.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
     found
-}
-
-/// A handler of an INI file, its `args` by their names.
-fn named(node: &Node, registry: &Registry) -> Node {
-    let named = || {
-        let map = node.as_map().filter(|map| map.get("args").is_some())?;
-        let HandlerMaker::Class(class) = registry.find_handler(class(node))? else { return None };
-        // What is wrong with them was told when the handlers were made.
-        with_names(map, class.keys, "", &mut Vec::new())
-    };
-    named().map_or_else(|| node.clone(), |map| Node { data: Data::Map(map), at: node.at })
 }
 
 fn entries<'c>(root: &'c Node, section: &str) -> impl Iterator<Item = (&'c str, &'c Node)> + use<'c> {
@@ -117,28 +112,56 @@ fn files(handlers: &[(&str, &Node)], found: &mut Vec<Problem>) {
     }
 }
 
-/// The logger itself, then those above that its records go to.
-fn upwards<'l, 'c>(loggers: &'l [Logger<'c>], start: &'l Logger<'c>) -> Vec<&'l Logger<'c>> {
-    let mut way = vec![start];
-    let mut above: Vec<_> = loggers
-        .iter()
-        .filter(|other| other.name != start.name && (other.name.is_empty() || is_below(&start.name, &other.name)))
-        .collect();
-    above.sort_by_key(|logger| std::cmp::Reverse(logger.name.len()));
-    let mut goes_on = start.propagate;
-    for logger in above {
-        if !goes_on {
-            break;
-        }
-        way.push(logger);
-        goes_on = logger.propagate;
-    }
-    way
+/// The loggers by name, so that those above one are found without a look at all.
+struct Tree<'l, 'c> {
+    all: &'l [Logger<'c>],
+    /// Of two of one name the later one, which counts.
+    by_name: HashMap<&'l str, &'l Logger<'c>>,
 }
 
-fn twice(loggers: &[Logger<'_>], found: &mut Vec<Problem>) {
-    for logger in loggers {
-        for above in upwards(loggers, logger).into_iter().skip(1) {
+impl<'l, 'c> Tree<'l, 'c> {
+    fn new(all: &'l [Logger<'c>], found: &mut Vec<Problem>) -> Self {
+        let mut by_name: HashMap<&str, &Logger<'_>> = HashMap::new();
+        for logger in all {
+            if let Some(same) = by_name.insert(&logger.name, logger) {
+                let message =
+                    format!("it is the same logger as {}: what is said here takes the place of that", same.path);
+                found.push(Problem::new(&logger.path, logger.at, message));
+            }
+        }
+        Self { all, by_name }
+    }
+
+    /// All above a logger, the nearest first.
+    fn above(&self, logger: &'l Logger<'c>) -> impl Iterator<Item = &'l Logger<'c>> {
+        let name = logger.name.as_str();
+        let parents = name.rmatch_indices('.').map(|(at, _)| &name[..at]);
+        let root = (!name.is_empty()).then_some("");
+        parents.chain(root).filter_map(|name| self.by_name.get(name).copied())
+    }
+
+    /// The logger itself, then those above that its records go to.
+    fn upwards(&self, start: &'l Logger<'c>) -> Vec<&'l Logger<'c>> {
+        let mut way = vec![start];
+        for logger in self.above(start) {
+            if !way.last().is_some_and(|below| below.propagate) {
+                break;
+            }
+            way.push(logger);
+        }
+        way
+    }
+
+    /// The level that counts for a logger.
+    fn effective(&self, logger: &'l Logger<'c>) -> Severity {
+        let levels = std::iter::once(logger).chain(self.above(logger));
+        levels.filter_map(|logger| logger.level).next().unwrap_or(Severity::WARN)
+    }
+}
+
+fn twice(loggers: &Tree<'_, '_>, found: &mut Vec<Problem>) {
+    for logger in loggers.all {
+        for above in loggers.upwards(logger).into_iter().skip(1) {
             for name in logger.handlers.iter().filter(|name| above.handlers.contains(name)) {
                 let message =
                     format!("records come to {name:?} twice: it hangs on {}, too, and they propagate", above.path);
@@ -152,23 +175,20 @@ fn twice(loggers: &[Logger<'_>], found: &mut Vec<Problem>) {
     }
 }
 
-/// The level that counts for a logger.
-fn effective(loggers: &[Logger<'_>], logger: &Logger<'_>) -> Severity {
-    let mut way: Vec<_> = (loggers.iter())
-        .filter(|other| other.name == logger.name || other.name.is_empty() || is_below(&logger.name, &other.name))
-        .collect();
-    way.sort_by_key(|logger| std::cmp::Reverse(logger.name.len()));
-    way.into_iter().find_map(|logger| logger.level).unwrap_or(Severity::WARN)
-}
-
-fn unreachable(handlers: &[(&str, &Node)], loggers: &[Logger<'_>], found: &mut Vec<Problem>) {
+fn unreachable(handlers: &[(&str, &Node)], loggers: &Tree<'_, '_>, found: &mut Vec<Problem>) {
+    // The lowest level of the loggers that lead to a handler.
+    let mut lowest: HashMap<&str, Severity> = HashMap::new();
+    for logger in loggers.all {
+        let level = loggers.effective(logger);
+        for name in loggers.upwards(logger).iter().flat_map(|above| &above.handlers) {
+            lowest.entry(name).and_modify(|least| *least = level.min(*least)).or_insert(level);
+        }
+    }
     for (name, node) in handlers {
         let Some(at_level) = node.get("level") else { continue };
         let Ok(level) = keywords::level(at_level, false) else { continue };
-        let reaching =
-            loggers.iter().filter(|logger| upwards(loggers, logger).iter().any(|above| above.handlers.contains(name)));
-        let Some(least) = reaching.map(|logger| effective(loggers, logger)).min() else { continue };
-        if level < least && level != Severity::ALL {
+        let Some(least) = lowest.get(name) else { continue };
+        if level < *least && level != Severity::ALL {
             let message =
                 format!("nothing below {least} comes here: that is the lowest level of the loggers that lead to it");
             found.push(Problem::new(format!("{}.level", path_of(name)), at_level.at, message));
@@ -183,31 +203,28 @@ fn unused(
     registry: &Registry,
     found: &mut Vec<Problem>,
 ) {
-    let refers = |node: &Node, wanted: &str| {
-        let keys = ["target", "handlers"];
-        let falls_back = names(node.get("strata").and_then(|ours| ours.get("or_else"))).contains(&wanted);
-        let names_it = || keys.iter().any(|key| names(node.get(key)).contains(&wanted));
-        falls_back || (registry.find_handler(class(node)).is_some() && names_it())
-    };
-    for (name, node) in handlers {
-        let hangs = loggers.iter().any(|logger| logger.handlers.contains(name));
-        if !hangs && !handlers.iter().any(|(_, other)| refers(other, name)) {
-            found.push(Problem::new(path_of(name), node.at, "no logger and no other handler uses it"));
+    let mut used: HashSet<&str> = loggers.iter().flat_map(|logger| logger.handlers.iter().copied()).collect();
+    for (_, node) in handlers {
+        used.extend(names(node.get("strata").and_then(|ours| ours.get("or_else"))));
+        if registry.find_handler(class(node)).is_some() {
+            used.extend(["target", "handlers"].into_iter().flat_map(|key| names(node.get(key))));
         }
     }
-    for (name, node) in entries(root, "formatters") {
-        if !handlers.iter().any(|(_, handler)| names(handler.get("formatter")).contains(&name)) {
-            found.push(Problem::new(format!("formatters.{}", quoted_key(name)), node.at, "no handler uses it"));
-        }
+    for (name, node) in handlers.iter().filter(|(name, _)| !used.contains(name)) {
+        found.push(Problem::new(path_of(name), node.at, "no logger and no other handler uses it"));
+    }
+    let used: HashSet<&str> = handlers.iter().flat_map(|(_, node)| names(node.get("formatter"))).collect();
+    for (name, node) in entries(root, "formatters").filter(|(name, _)| !used.contains(name)) {
+        found.push(Problem::new(format!("formatters.{}", quoted_key(name)), node.at, "no handler uses it"));
+    }
+    let users = handlers.iter().map(|(_, node)| *node).chain(entries(root, "loggers").map(|(_, node)| node));
+    let mut asking: HashMap<&str, usize> = HashMap::new();
+    for user in users.chain(root.get("root")) {
+        let asked: HashSet<&str> = names(user.get("filters")).into_iter().collect();
+        asked.into_iter().for_each(|name| *asking.entry(name).or_default() += 1);
     }
     for (name, node) in entries(root, "filters") {
-        let users = handlers
-            .iter()
-            .map(|(_, node)| *node)
-            .chain(entries(root, "loggers").map(|(_, node)| node))
-            .chain(root.get("root"));
-        let asks = |user: &&Node| names(user.get("filters")).contains(&name);
-        let asking = users.filter(asks).count();
+        let asking = asking.get(name).copied().unwrap_or_default();
         let path = format!("filters.{}", quoted_key(name));
         let picks = handlers.iter().any(|(_, handler)| names(handler.get("pick")).contains(&name));
         if asking == 0 && !picks {
@@ -216,6 +233,36 @@ fn unused(
             let message = "it counts for all that ask it, and more than one does: declare one for each";
             found.push(Problem::new(path, node.at, message));
         }
+    }
+}
+
+/// Keys beside the schema's, which nothing looks at. `x-…` and what begins with no letter are for anchors.
+fn idle_keys(root: &Node, found: &mut Vec<Problem>) {
+    for (key, _) in root.as_map().into_iter().flat_map(Map::iter) {
+        let name = &*key.text;
+        let is_set_apart = name.starts_with("x-") || !name.starts_with(char::is_alphabetic);
+        if TOP.contains(&name) || is_set_apart || refers_to(root, name) {
+            continue;
+        }
+        let message = match name {
+            "strata" => "it means nothing here: `strata` is a key of handlers",
+            _ => "it means nothing here: there is no such key, and no cfg:// leads to it",
+        };
+        found.push(Problem::new(quoted_key(name), key.at, message));
+    }
+}
+
+/// `127.0.0.1:514` as the path of a socket.
+fn paths(handlers: &[(&str, &Node)], registry: &Registry, found: &mut Vec<Problem>) {
+    for (name, node) in handlers {
+        let Some(HandlerMaker::Class(class)) = registry.find_handler(class(node)) else { continue };
+        let Some(address) = node.get("address").filter(|_| class.names[0].ends_with("SysLogHandler")) else { continue };
+        let parts = address.as_str().and_then(|text| text.rsplit_once(':'));
+        let Some((host, port)) = parts.filter(|(host, port)| !host.contains('/') && port.parse::<u16>().is_ok()) else {
+            continue;
+        };
+        let message = format!("a text is the path of a socket: a host and a port are [{host:?}, {port}]");
+        found.push(Problem::new(format!("{}.address", path_of(name)), address.at, message));
     }
 }
 

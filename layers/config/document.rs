@@ -120,22 +120,34 @@ impl Config {
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let text = fs::read_to_string(path).map_err(|error| Error::io_at(path, "read", error))?;
-        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        let config = match &*extension {
-            "json" => Self::from_json(&text),
-            "yaml" | "yml" => Self::from_yaml(&text),
-            "toml" => Self::from_toml(&text),
-            "ini" | "cfg" | "conf" => return Self::from_ini_file(path, []),
-            _ => {
-                return Err(Error::config(format_args!(
-                    "{}: expected a name that ends in .json, .yaml, .yml, .toml, .ini, .cfg or .conf",
-                    path.display()
-                )));
-            }
+        let config = match Self::syntax_of(path)? {
+            Some(syntax) => Self::parse(&text, syntax),
+            None => return Self::from_ini_file(path, []),
         };
         let mut config = config.map_err(|error| Error::with_cause(format_args!("{}", path.display()), error))?;
         config.origin = Some(path.display().to_string());
         Ok(config)
+    }
+
+    /// `None` is INI.
+    fn syntax_of(path: &Path) -> Result<Option<Syntax>, Error> {
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        match &*extension {
+            "json" => Ok(Some(Syntax::Json)),
+            "yaml" | "yml" => Ok(Some(Syntax::Yaml)),
+            "toml" => Ok(Some(Syntax::Toml)),
+            "ini" | "cfg" | "conf" => Ok(None),
+            _ => Err(Error::config(format_args!(
+                "{}: expected a name that ends in .json, .yaml, .yml, .toml, .ini, .cfg or .conf",
+                path.display()
+            ))),
+        }
+    }
+
+    /// That a name tells the syntax.
+    #[cfg(feature = "watch")]
+    pub(super) fn check_name(path: &Path) -> Result<(), Error> {
+        Self::syntax_of(path).map(drop)
     }
 
     /// From anything that `serde` can serialize: a `serde_json::Value`, a part of the application's own configuration.

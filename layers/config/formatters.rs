@@ -257,7 +257,8 @@ fn template(
 ) -> Result<Formatter, Vec<Problem>> {
     let keywords = Keywords::new(path, node.at, "Formatter", map, registry, as_python);
     let format = keywords.text("format").or_else(|| keywords.text("fmt"));
-    let mut builder = Template::builder(format.unwrap_or_default()).as_python(as_python);
+    let format = format.unwrap_or_default();
+    let mut builder = Template::builder(format.clone()).as_python(as_python);
     match keywords.text("style").map(|style| style.parse::<Style>()) {
         None => {}
         Some(Ok(style)) => builder = builder.style(style),
@@ -296,7 +297,13 @@ fn template(
     }
     let written = if map.get("fmt").is_some() { "fmt" } else { "format" };
     let made = builder.build();
-    let made = made.map_err(|error| keywords.wrong(written, error.to_string()).python(error.to_string()));
+    let made = made.map_err(|error| {
+        let message = match keywords.text("style") {
+            Some(style) => format!("{error} (in the style {style:?}{})", meant(&format, &style)),
+            None => error.to_string(),
+        };
+        keywords.wrong(written, message).python(error.to_string())
+    });
     let mut problems = keywords.finish(TEMPLATE_KEYS, &["()", "class", "default_msec_format", "."]);
     if as_python && !is_factory {
         // Python looks at the keys it knows, and at nothing else.
@@ -306,5 +313,15 @@ fn template(
         _ if !problems.is_empty() => Err(problems),
         Ok(template) => Ok(Formatter::Template(template)),
         Err(problem) => Err(vec![problem]),
+    }
+}
+
+/// That a format is in another style than it is said to be.
+fn meant(format: &str, style: &str) -> &'static str {
+    match style {
+        _ if format.contains("%(") && style != "%" => "; it looks like the style \"%\"",
+        _ if format.contains("${") && style != "$" => "; it looks like the style \"$\"",
+        _ if format.contains('{') && style != "{" => "; it looks like the style \"{\"",
+        _ => "",
     }
 }

@@ -158,7 +158,8 @@ impl fmt::Display for Node {
             Data::Null => f.write_str("null"),
             Data::Bool(value) => value.fmt(f),
             Data::Int(number) => number.fmt(f),
-            Data::Float(number) => number.fmt(f),
+            // 1.0 is not 1, and 1e20 no row of digits.
+            Data::Float(number) => write!(f, "{number:?}"),
             Data::Str(text) => {
                 let short: String = text.chars().take(80).collect();
                 write!(f, "{short:?}{}", if short.len() < text.len() { "…" } else { "" })

@@ -321,6 +321,11 @@ impl Handler for Target {
         self.slot.keeps()
     }
 
+    /// Of a place with an account of its own: a fallback's.
+    fn attach(&self, ledger: &Arc<Ledger>) {
+        Handler::attach(&*self.slot, ledger);
+    }
+
     fn default_name(&self) -> String {
         self.slot.name.clone()
     }

@@ -22,7 +22,8 @@ impl Logging {
     /// nothing, and is told on stderr; the next change is tried again. Dropping the watch ends it.
     ///
     /// # Errors
-    /// The directory of the file cannot be watched.
+    /// The directory of the file cannot be watched, or the file's name ends as no configuration's does
+    /// ([`Config::from_path`]).
     pub fn watch(&self, path: impl AsRef<Path>) -> Result<Watch, Error> {
         let shown = path.as_ref().display().to_string();
         self.watch_with(path, move |result| {
@@ -49,6 +50,10 @@ impl Logging {
         told: impl Fn(Result<Changes, Error>) + Send + 'static,
     ) -> Result<Watch, Error> {
         let path = std::path::absolute(path.as_ref()).map_err(|error| Error::io_at(path.as_ref(), "find", error))?;
+        Config::check_name(&path)?;
+        // The directory, because editors put another file in the place of the old one.
+        let directory = path.parent().unwrap_or(&path);
+        fs::metadata(directory).map_err(|error| Error::io_at(directory, "watch", error))?;
         let failed = |error| Error::with_source(format_args!("cannot watch {}", path.display()), error);
         let (changed, changes) = mpsc::channel();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -58,8 +63,6 @@ impl Logging {
             }
         })
         .map_err(failed)?;
-        // The directory, because editors put another file in the place of the old one.
-        let directory = path.parent().unwrap_or(&path);
         watcher.watch(directory, notify::RecursiveMode::NonRecursive).map_err(failed)?;
         let (logging, file) = (self.clone(), path.clone());
         let mut known = fs::read(&file).ok();

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -36,7 +36,13 @@ pub struct HandlerLayer<H: Handler> {
     globals: Option<Arc<Fields>>,
     value_limit: usize,
     spans: SpanKeeper,
+    /// Asked when it gets into a subscriber for what is wrong with that.
+    doubt: Option<Box<Doubt>>,
+    /// What is to be told with the first event: it is found under a lock of `tracing`'s.
+    owed: Mutex<Option<Error>>,
 }
+
+type Doubt = dyn Fn(&Dispatch) -> Option<Error> + Send + Sync;
 
 impl<H: Handler> HandlerLayer<H> {
     pub(super) fn new(handler: H) -> Self {
@@ -48,6 +54,8 @@ impl<H: Handler> HandlerLayer<H> {
             globals: None,
             value_limit: VALUE_LIMIT,
             spans: SpanKeeper::default(),
+            doubt: None,
+            owed: Mutex::default(),
         }
     }
 
@@ -77,6 +85,17 @@ impl<H: Handler> HandlerLayer<H> {
     fn list(&self) {
         self.is_listed.store(true, Ordering::Relaxed);
         place::register(&self.place);
+        let owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(error) = owed {
+            let _nested = Nested::enter();
+            self.place.post().tell(&error, None);
+        }
+    }
+
+    /// Asks for what is wrong with the subscriber that it gets into. What is found is told with the first event.
+    pub(crate) fn doubt(mut self, doubt: impl Fn(&Dispatch) -> Option<Error> + Send + Sync + 'static) -> Self {
+        self.doubt = Some(Box::new(doubt));
+        self
     }
 
     /// Which clock records get their time from (default: the system's).
@@ -153,6 +172,10 @@ where
 
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
         self.spans.settle(dispatch);
+        if let Some(error) = self.doubt.as_ref().and_then(|doubt| doubt(dispatch)) {
+            *self.owed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            self.is_listed.store(false, Ordering::Relaxed);
+        }
     }
 
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: LayerContext<'_, S>) {

@@ -76,7 +76,7 @@ impl FileSink {
                 Ok(opened) => Some(opened),
                 Err(Refusal { doing, error }) => {
                     let error = match doing == NO_DIRECTORY && !place.create_dirs {
-                        true => io::Error::new(error.kind(), format!("{error}; create_dirs(true) creates it")),
+                        true => io::Error::new(error.kind(), format!("{error}; create_dirs creates it")),
                         false => error,
                     };
                     return Err(Error::io_at(&place.path, doing, error));

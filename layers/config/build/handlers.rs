@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Builder, Hung, Wear, make_output, output::Order, quoted_key};
+use super::{
+    Builder, Hung, Wear, make_output,
+    output::{Order, with_names},
+    quoted_key,
+};
 use crate::{
     Severity, Shared,
     config::{
@@ -262,8 +266,19 @@ fn class_of(registry: &Registry, node: &Node) -> Option<&'static Class> {
     }
 }
 
+/// A handler of an INI file, its `args` by their names.
+pub(in crate::config) fn named(node: &Node, registry: &Registry) -> Node {
+    let named = || {
+        let map = node.as_map().filter(|map| map.get("args").is_some())?;
+        // What is wrong with them is told when the handler is made.
+        with_names(map, class_of(registry, node)?.keys, "", &mut Vec::new())
+    };
+    named().map_or_else(|| node.clone(), |map| Node { data: Data::Map(map), at: node.at })
+}
+
 /// The handlers that a handler names.
 pub(in crate::config) fn targets(registry: &Registry, node: &Node) -> Vec<Named> {
+    let node = &named(node, registry);
     let mut all = Vec::new();
     if let Some(key) = class_of(registry, node).and_then(|class| class.refers)
         && let Some(node) = node.get(key)

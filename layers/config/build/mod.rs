@@ -10,9 +10,9 @@ use std::{
 };
 
 pub(super) use self::{
-    handlers::targets,
+    handlers::{named, targets},
     loggers::LoggerSays,
-    output::{Order, make_output, with_names},
+    output::{Order, make_output},
 };
 use super::{
     Setup,
@@ -90,7 +90,7 @@ pub(super) struct Builder<'b> {
     kept: BTreeSet<String>,
 }
 
-const TOP: &[&str] =
+pub(super) const TOP: &[&str] =
     &["version", "formatters", "filters", "handlers", "loggers", "root", "incremental", "disable_existing_loggers"];
 
 impl<'b> Builder<'b> {
@@ -292,7 +292,8 @@ fn resolved_top(section: &Node, root: &Node, path: &str) -> Result<Node, Problem
     }
 }
 
-fn refers_to(root: &Node, key: &str) -> bool {
+/// Whether some `cfg://` leads to a key.
+pub(super) fn refers_to(root: &Node, key: &str) -> bool {
     match &root.data {
         Data::Str(text) => text.strip_prefix("cfg://").is_some_and(|path| {
             path.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))

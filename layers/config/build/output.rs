@@ -233,7 +233,7 @@ fn queue_in_front<'m>(
 }
 
 /// `args` by their names.
-pub(in crate::config) fn with_names(map: &Map, keys: &[&str], path: &str, problems: &mut Vec<Problem>) -> Option<Map> {
+pub(super) fn with_names(map: &Map, keys: &[&str], path: &str, problems: &mut Vec<Problem>) -> Option<Map> {
     let args = map.get("args")?.as_list()?;
     let mut named = Map(map.0.iter().filter(|(key, _)| key.text != "args").cloned().collect());
     let found = RefCell::new(0);

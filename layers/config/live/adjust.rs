@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The levels of handlers, and the loggers, as they will be.
-struct Adjusted {
+pub(super) struct Adjusted {
     handlers: Vec<(Arc<Slot>, Severity)>,
     loggers: Vec<Declared>,
 }
@@ -38,7 +38,7 @@ impl Logging {
         Ok(Changes { kept, ..Changes::default() })
     }
 
-    fn adjusted(&self, state: &State, config: &Config) -> Result<Adjusted, Error> {
+    pub(super) fn adjusted(&self, state: &State, config: &Config) -> Result<Adjusted, Error> {
         let mut builder =
             Builder::new(&self.0.setup, config, Before { filters: &state.filters, handlers: &state.handlers });
         builder.check_top();

@@ -103,6 +103,7 @@ impl LoggingBuilder {
             value_limit,
             state: Mutex::default(),
             changes: AtomicBool::new(false),
+            last: Mutex::default(),
         }))
     }
 

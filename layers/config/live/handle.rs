@@ -107,6 +107,10 @@ impl HandlerHandle {
             let state = self.logging.state().clone();
             let mut whole =
                 state.handlers.get(self.name()).map_or_else(|| self.hung.whole.clone(), |hung| hung.whole.clone());
+            if state.config.as_ref().is_some_and(|config| config.is_ini) {
+                // What is among `args` has a name, too.
+                whole = build::named(&whole, &self.logging.setup().registry);
+            }
             let Some(map) = whole.as_map_mut() else { return Err(Error::config("the handler has no declaration")) };
             if is_attribute {
                 let mut dot = map.get(".").cloned().unwrap_or_else(|| Node::map([]));

@@ -17,6 +17,7 @@ use std::{
     },
 };
 
+use tracing_core::{Dispatch, dispatcher::WeakDispatch};
 use tracing_subscriber::{Layer, registry::LookupSpan};
 
 pub use self::{builder::LoggingBuilder, changes::Changes, handle::HandlerHandle};
@@ -29,7 +30,7 @@ use super::{
     sieve::{Sieve, Way},
 };
 use crate::{
-    Error, Fields, Handler, Loggers, Outcome, Record, Severity,
+    Error, Fields, Handler, HandlerLayer, Loggers, Outcome, Record, Severity,
     loggers::{Explanation, Router},
 };
 
@@ -71,6 +72,8 @@ struct Inner {
     state: Mutex<State>,
     /// Whether some filter changes records, so that they need a way.
     changes: AtomicBool,
+    /// The subscriber that a layer was last put into, and a place in it.
+    last: Mutex<Option<(usize, WeakDispatch)>>,
 }
 
 #[derive(Clone, Default)]
@@ -119,7 +122,8 @@ impl Logging {
         Self::builder().build(&config)
     }
 
-    /// The layer for the subscriber: captures each event once, and gives it to the handlers of its logger and above.
+    /// The layer for the subscriber: captures each event once, and gives it to the handlers of its logger and above. Twice
+    /// in one subscriber, every record comes twice: the trap is told.
     pub fn layer<S>(&self) -> impl Layer<S> + Send + Sync + 'static
     where
         S: tracing_core::Subscriber + for<'a> LookupSpan<'a>,
@@ -138,7 +142,8 @@ impl Logging {
         if let Some(bytes) = self.0.value_limit {
             layer = layer.value_limit(bytes);
         }
-        layer.with_filter(self.0.loggers.clone())
+        let inner = Arc::downgrade(&self.0);
+        layer.doubt(move |dispatch| inner.upgrade()?.doubled(dispatch)).with_filter(self.0.loggers.clone())
     }
 
     /// The loggers: levels, switches and handlers by name, to be read and set.
@@ -218,6 +223,21 @@ impl Logging {
     /// `logging.lastResort`.
     pub fn set_last_resort(&self, least: Option<Severity>) {
         self.0.loggers.set_last_resort(least.map(builder::last_resort));
+    }
+}
+
+impl Inner {
+    /// Whether another layer of this system is in the subscriber that one gets into now. Layers of one subscriber are told
+    /// one after the other, and see the same one of them first.
+    fn doubled(&self, dispatch: &Dispatch) -> Option<Error> {
+        let first = std::ptr::from_ref(dispatch.downcast_ref::<HandlerLayer<Entrance>>()?).addr();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_alive = |known: &WeakDispatch| known.upgrade().is_some();
+        let before = last.replace((first, dispatch.downgrade()));
+        // What is at the same place and alive is the same one, which is not dropped here.
+        before
+            .filter(|(known, weak)| *known == first && is_alive(weak))
+            .map(|_| Error::config("the layer of one `Logging` is in the subscriber twice: every record comes twice"))
     }
 }
 

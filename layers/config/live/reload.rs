@@ -28,7 +28,7 @@ impl Logging {
     /// # Errors
     /// [`Problems`]; or a handler could not be made (its file cannot be opened), which is one of them.
     pub fn reload(&self, config: &Config) -> Result<Changes, Error> {
-        if config.root.get("incremental").is_some_and(Node::is_true) && !config.is_ini {
+        if is_incremental(config) {
             return self.adjust(config);
         }
         let Replaced { changes, ended, former, displaced } = self.try_until_current(|present| {
@@ -51,13 +51,18 @@ impl Logging {
     }
 
     /// What is wrong with a configuration, without putting it in place, and what is doubtful: two handlers on one file,
-    /// records that come twice, levels that nothing reaches, files without end, parts that nobody uses, secrets in addresses,
-    /// loggers that would be switched off.
+    /// records that come twice, levels that nothing reaches, files without end, parts that nobody uses, keys that mean
+    /// nothing, two names of one logger, handlers that hand on to nobody, a host and port as the path of a socket, secrets in
+    /// addresses, loggers that would be switched off.
     ///
     /// # Errors
     /// As [`reload`](Self::reload). Handlers are made to see whether they can be: files may be created, empty.
     pub fn check(&self, config: &Config) -> Result<Vec<Problem>, Error> {
         let present = self.state().clone();
+        if is_incremental(config) {
+            self.adjusted(&present, config)?;
+            return Ok(Vec::new());
+        }
         let (prepared, plan) = self.prepare(&present, config)?;
         drop(prepared);
         let mut warnings = check::warnings(config, &self.0.setup.registry);
@@ -240,4 +245,9 @@ struct Replaced {
     ended: Vec<Hung>,
     former: Former,
     displaced: Vec<Displaced>,
+}
+
+/// Whether it only changes levels and `propagate` of what is there.
+fn is_incremental(config: &Config) -> bool {
+    config.root.get("incremental").is_some_and(Node::is_true) && !config.is_ini
 }

@@ -14,7 +14,7 @@ use crate::config::{
 };
 
 pub(super) fn parse(text: &str) -> Result<Node, Problem> {
-    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), made: 0 };
+    let mut reader = Reader { text, parser: Parser::new_from_str(text), anchors: HashMap::new(), made: 0 };
     let mut document = None;
     while let Some((event, at)) = reader.next()? {
         match event {
@@ -30,6 +30,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
 const MAX_NODES: usize = 1_000_000;
 
 struct Reader<'t, I: saphyr_parser::Input> {
+    text: &'t str,
     parser: Parser<'t, I>,
     anchors: HashMap<usize, Node>,
     made: usize,
@@ -41,8 +42,13 @@ fn place(marker: &Marker) -> At {
 
 impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
     fn next(&mut self) -> Result<Option<(Event<'t>, At)>, Problem> {
-        let told =
-            |error: ScanError| Problem::new("", Some(place(error.marker())), format!("not YAML: {}", error.info()));
+        let text = self.text;
+        let told = |error: ScanError| {
+            let at = place(error.marker());
+            // The parser notices a tab when it looks for what comes after the value before.
+            let at = if error.info().contains("tab") { indented_by_tab(text, at).unwrap_or(at) } else { at };
+            Problem::new("", Some(at), format!("not YAML: {}", error.info()))
+        };
         let event = self.parser.next_event().transpose().map_err(told)?;
         Ok(event.map(|(event, span)| (event, place(&span.start))))
     }
@@ -181,4 +187,15 @@ fn plain(text: &str) -> Data {
         Ok(number) if looks_like_a_number => Data::Float(number),
         _ => Data::Str(text.to_owned()),
     }
+}
+
+/// The first tab among the blanks that a line begins with, from a place on.
+fn indented_by_tab(text: &str, from: At) -> Option<At> {
+    let lines = text.lines().enumerate().skip(from.line.saturating_sub(1));
+    let mut tabs = lines.filter_map(|(index, line)| {
+        let blanks = line.len() - line.trim_start().len();
+        let column = line[..blanks].chars().position(|c| c == '\t')? + 1;
+        (blanks < line.len()).then_some(At { line: index + 1, column })
+    });
+    tabs.next()
 }

@@ -249,8 +249,8 @@ fn each_kind_of_warning() {
         ("handlers.h.level", format!("handlers: {{h: {}}}, root: {{level: ERROR, handlers: [h]}}", null(", level: DEBUG")), "nothing below ERROR comes here"),
         ("", format!("handlers: {{h: {}}}, loggers: {{a: {{level: DEBUG}}}}, root: {{level: ERROR, handlers: [h]}}", null(", level: DEBUG")), ""),
         ("loggers.a", "loggers: {a: {propagate: false}}".into(), "go to the last resort"),
-        ("x.list[1]", "x: {list: [a, 'amqp://u:p@h/']}".into(), "a password stands in this address"),
-        ("", "x: {list: [a, 'amqp://u@h/p:q@r', 'http://h:80/', 'u:p@h', 'http://${USER}@h']}".into(), ""),
+        ("x-a.list[1]", "x-a: {list: [a, 'amqp://u:p@h/']}".into(), "a password stands in this address"),
+        ("", "x-a: {list: [a, 'amqp://u@h/p:q@r', 'http://h:80/', 'u:p@h', 'http://${USER}@h']}".into(), ""),
     ];
     let dir = Dir::new();
     for (path, yaml, part) in cases {
@@ -433,4 +433,35 @@ fn suggestions_are_of_what_there_is() {
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].ends_with(expected), "{expected}\n{told:?}");
     }
+}
+
+#[test]
+fn what_was_written_is_told_as_it_was_written() {
+    let load = |yaml: &str| Config::from_yaml(yaml).unwrap_err().to_string();
+    assert!(refused(&Logging::new(), "{version: 1.0}")[0].ends_with("expected 1, got 1.0"));
+    let level = &refused(&Logging::new(), "{version: 1, root: {level: 99999999999999999999}}")[0];
+    assert!(level.ends_with("got 1e20"), "{level}");
+    assert!(load("version: 1\n\troot: x\n").contains("line 2, column 1"), "{}", load("version: 1\n\troot: x\n"));
+    let inside = "version: 1\nroot:\n  level: INFO\n  \thandlers: []\n";
+    assert!(load(inside).contains("line 4, column 3"), "{}", load(inside));
+    let style = |format: &str, style: &str| {
+        let yaml = format!("{{version: 1, formatters: {{f: {{format: '{format}', style: '{style}'}}}}}}");
+        refused(&Logging::new(), &yaml).remove(0)
+    };
+    for (format, written, meant) in [("%(message)s", "{", "%"), ("{message}", "$", "{"), ("${message}", "%", "$")] {
+        let told = style(format, written);
+        assert!(told.contains(&format!("(in the style {written:?}; it looks like the style {meant:?})")), "{told}");
+    }
+    assert!(style("nothing", "{").ends_with("(in the style \"{\")"));
+}
+
+#[test]
+fn an_increment_to_nothing_says_that_there_is_nothing() {
+    let yaml = "{version: 1, incremental: true, handlers: {x: {level: INFO}}}";
+    let error = Logging::new().check(&Config::from_yaml(yaml).unwrap()).unwrap_err();
+    assert_eq!(super::problems(&error), ["handlers.x (line 1, column 44): there is no handler \"x\""]);
+    let logging = Logging::new();
+    logging.reload(&Config::from_yaml("{version: 1, handlers: {x: {class: 'null'}}}").unwrap()).unwrap();
+    assert!(logging.check(&Config::from_yaml(yaml).unwrap()).unwrap().is_empty());
+    assert_eq!(logging.handler("x").unwrap().level(), Severity::ALL, "a check changes nothing");
 }

@@ -146,3 +146,26 @@ fn names_of_logging_in_args() {
     assert!(told[0].contains("did you mean \"logging.handlers.SYSLOG_UDP_PORT\"?"), "{told:?}");
     assert!(told[1].contains("did you mean \"logging.handlers.SysLogHandler.LOG_USER\"?"), "{told:?}");
 }
+
+#[test]
+fn an_argument_among_args_can_be_set_by_its_name() {
+    let dir = Dir::new();
+    let text = format!(
+        "[loggers]\nkeys=root\n[handlers]\nkeys=a,m\n[formatters]\nkeys=\n[logger_root]\nlevel=INFO\nhandlers=a\n\
+         [handler_a]\nclass=handlers.RotatingFileHandler\nargs=('{dir}/a.log', 'a', 1000, 2)\n\
+         [handler_m]\nclass=handlers.MemoryHandler\nargs=(10, ERROR, 'a')\n",
+        dir = dir.0.display()
+    );
+    let logging = Logging::builder().build(&Config::from_ini(&text).unwrap()).unwrap();
+    let file = logging.handler("a").unwrap();
+    file.set("maxBytes", &10).unwrap();
+    with(&logging, || (0..3).for_each(|number| tracing::info!("line {number}")));
+    assert_eq!(
+        (dir.read("a.log"), dir.read("a.log.1"), dir.read("a.log.2")),
+        ("line 2\n".into(), "line 1\n".into(), "line 0\n".into())
+    );
+    // What is named among them leads there.
+    assert!(logging.handler("m").unwrap().set("target", &"m").is_err());
+    logging.handler("m").unwrap().set("capacity", &1).unwrap();
+    with(&logging, || tracing::info!("line 3"));
+}

@@ -3,6 +3,7 @@
 mod behind;
 mod circles;
 mod command_line;
+mod doubts;
 mod encodings;
 mod errors;
 mod every;
@@ -14,6 +15,7 @@ mod random;
 mod reload;
 mod sources;
 mod stories;
+mod twice;
 mod watching;
 
 use std::{

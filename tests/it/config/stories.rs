@@ -143,3 +143,29 @@ fn rules_27_15_to_17_what_python_leaves_alone() {
     logging.reload(&config("{version: 1, incremental: true, loggers: {kept: {level: ERROR}}}")).unwrap();
     assert_eq!((logging.loggers().disabled("kept"), logging.loggers().level("kept")), (false, Some(Severity::ERROR)));
 }
+
+#[test]
+fn the_handler_of_basic_has_a_name_and_its_end_is_told() {
+    let dir = Dir::new();
+    let logging = Logging::new();
+    logging.basic_config(Basic::new().file(dir.path("a.log"))).unwrap();
+    assert_eq!(logging.handler_names(), ["basic"]);
+    logging.basic_config(Basic::new().file(dir.path("b.log")).force(true)).unwrap();
+    assert_eq!(logging.handler_names(), ["basic"]);
+    with(&logging, || tracing::warn!("to the second"));
+    assert_eq!(
+        (dir.read("a.log"), dir.read("b.log")),
+        (String::new(), "WARNING:it::config::stories:to the second\n".into())
+    );
+    let changes = logging.reload(&Config::from_yaml("{version: 1, root: {level: INFO}}").unwrap()).unwrap();
+    assert_eq!(changes.to_string(), "removed basic");
+    // A name that is taken stays with whom it belongs to.
+    logging.set_handler("basic", &serde_json::json!({"class": "null"})).unwrap();
+    let mine = logging.handler("basic").unwrap().shared().clone();
+    logging.basic_config(Basic::new().file(dir.path("c.log"))).unwrap();
+    assert!(logging.handler("basic").unwrap().shared().is_same(&mine));
+    // In Python it has none.
+    let python = Logging::builder().python_defaults().empty();
+    python.basic_config(Basic::new().file(dir.path("d.log"))).unwrap();
+    assert!(python.handler_names().is_empty());
+}

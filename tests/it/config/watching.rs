@@ -42,3 +42,16 @@ fn a_file_that_changes_is_applied_and_one_that_is_wrong_is_not() {
     std::fs::write(&path, "{version: 1, root: {level: INFO}}").unwrap();
     assert!(results.recv_timeout(LONG).is_err());
 }
+
+#[test]
+fn what_can_never_be_read_is_not_watched() {
+    let dir = Dir::new();
+    let logging = Logging::new();
+    let told = |path: &str| logging.watch(dir.path(path)).unwrap_err().to_string();
+    assert!(told("logging.txt").contains("expected a name that ends in .json"), "{}", told("logging.txt"));
+    let missing = logging.watch(dir.path("nodir/logging.yaml")).unwrap_err();
+    assert!(missing.is_io() && missing.to_string().contains("nodir"), "{missing}");
+    assert!(!missing.to_string().contains("about ["), "{missing}");
+    // A file may come later.
+    drop(logging.watch(dir.path("logging.yaml")).unwrap());
+}

@@ -248,7 +248,7 @@ fn rule_13_a_file_that_cannot_be_opened_is_an_error_that_names_it() {
     let missing = dir.path("missing/app.log");
     let error = RotatingFile::builder(&missing).max_bytes(10).backups(1).build().unwrap_err();
     assert!(error.to_string().starts_with(&format!("cannot find the directory of {}", missing.display())), "{error}");
-    assert!(error.to_string().ends_with("; create_dirs(true) creates it"), "{error}");
+    assert!(error.to_string().ends_with("; create_dirs creates it"), "{error}");
     RotatingFile::builder(&missing).max_bytes(10).backups(1).create_dirs(true).build().unwrap();
     // Delayed: the failure is that of the record.
     let later = dir.path("later/app.log");
