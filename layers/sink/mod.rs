@@ -27,6 +27,7 @@ mod faults;
 mod file;
 mod line;
 pub mod net;
+mod place;
 mod registry;
 mod rotate;
 #[cfg(test)]
@@ -50,7 +51,7 @@ pub use self::{
     writer::{MakeWriterSink, WriterSink},
 };
 pub(crate) use self::{
-    file::FilePlace,
+    place::FilePlace,
     registry::claim,
     rotate::{Schedule, Settings},
 };

@@ -4,7 +4,7 @@ use std::{
     cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, ThreadId},
@@ -12,13 +12,14 @@ use std::{
 };
 
 use super::{
-    Health, Lost, Overflow,
+    Health, Overflow,
+    books::{Accounts, Item},
     hand::{Hand, Waited},
-    lane::{Account, Lane, Load, Room},
+    lane::{Lane, Room},
     listener,
 };
 use crate::{
-    Error, Outcome, Record, Severity, fork,
+    Error, Outcome, Severity, fork,
     handler::{Handler, panicked},
     record::Kept,
     trap::{Books, Ledger},
@@ -59,101 +60,6 @@ pub(super) struct Core {
     has_told_late: AtomicBool,
 }
 
-/// A record that waits.
-pub(super) struct Item {
-    pub(super) record: Kept,
-    bytes: usize,
-    is_protected: bool,
-}
-
-impl Load for Item {
-    #[inline]
-    fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    #[inline]
-    fn is_protected(&self) -> bool {
-        self.is_protected
-    }
-
-    fn time(&self) -> SystemTime {
-        self.record.time()
-    }
-}
-
-// --- the books
-
-/// The ledger, and the losses.
-pub(super) struct Accounts {
-    /// Of the place the queue hangs in.
-    ledger: OnceLock<Arc<Ledger>>,
-    /// Of the handler, which settles there what it holds back; behind that of the place.
-    own_ledger: Arc<Ledger>,
-    losses: Mutex<Losses>,
-}
-
-#[derive(Default)]
-struct Losses {
-    lost: Lost,
-    untold: Untold,
-    /// Those of the notice that the handler is taking.
-    in_hand: u64,
-    /// Those of notices that it refused or failed.
-    refused: u64,
-    /// Of all these, those the trap knows of.
-    trapped: u64,
-}
-
-impl Losses {
-    /// How many the handler's own log does not tell of.
-    fn owed(&self) -> u64 {
-        self.untold.lost.total() + self.in_hand + self.refused
-    }
-}
-
-/// Losses that were not told in-band yet.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Untold {
-    pub(super) lost: Lost,
-    pub(super) span: Option<(SystemTime, SystemTime)>,
-}
-
-impl Accounts {
-    #[inline]
-    fn ledger(&self) -> &Arc<Ledger> {
-        self.ledger.get().unwrap_or(&self.own_ledger)
-    }
-
-    fn losses(&self) -> MutexGuard<'_, Losses> {
-        self.losses.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lose(&self, record: &Record) {
-        let mut losses = self.losses();
-        losses.lost.add(record.severity());
-        losses.untold.lost.add(record.severity());
-        let time = record.time();
-        let (from, to) = losses.untold.span.unwrap_or((time, time));
-        losses.untold.span = Some((from.min(time), to.max(time)));
-    }
-}
-
-impl Account<Item> for Accounts {
-    fn queued(&self, count: u64) {
-        self.ledger().queue(count);
-    }
-
-    fn gave_up(&self, item: &Item) {
-        self.ledger().settle_dropped(1);
-        self.lose(&item.record);
-    }
-
-    fn refused(&self, item: &Item) {
-        self.lose(&item.record);
-    }
-}
-
 /// A flush that was asked for.
 pub(super) struct Asked {
     hand: Arc<Hand<Item>>,
@@ -189,7 +95,7 @@ impl Core {
     ) -> Self {
         let own_ledger = Ledger::apart(&first_name);
         handler.attach(&own_ledger);
-        let books = Accounts { ledger: OnceLock::new(), own_ledger, losses: Mutex::default() };
+        let books = Accounts::new(own_ledger);
         Self {
             first_name,
             is_named,
@@ -264,7 +170,7 @@ impl Core {
         if self.is_of_the_parent() {
             self.restart();
         }
-        let item = Item { bytes: record.weight(), is_protected: record.severity() >= self.limits.protect, record };
+        let item = Item::new(record, self.limits.protect);
         if self.put_item(item) {
             return Outcome::Queued;
         }
@@ -362,7 +268,7 @@ impl Core {
             self.restart();
         }
         let hand = self.hand();
-        let lost_before = self.books.losses().owed();
+        let lost_before = self.books.owed();
         let was_shut = self.is_shut.swap(true, Ordering::Relaxed);
         if self.is_listener(thread::current().id()) {
             hand.close();
@@ -371,11 +277,7 @@ impl Core {
         match hand.shut_down(deadline, &*self.books) {
             Waited::Left(left) => {
                 let mut error = self.not_done("shutdown", left, most);
-                let more = {
-                    let mut losses = self.books.losses();
-                    losses.trapped = losses.owed();
-                    lost_before.min(losses.trapped)
-                };
+                let more = lost_before.min(self.books.admit_all());
                 if more > 0 {
                     error = Error::new(format_args!("{error}, {more} lost before"));
                 }
@@ -411,7 +313,7 @@ impl Core {
 
     pub(super) fn health(&self) -> Health {
         let look = self.hand().look();
-        let lost = self.books.losses().lost;
+        let lost = self.books.lost();
         let mut meter = self.meter();
         meter.saw(look.high_water);
         meter.saw(look.held);
@@ -469,39 +371,9 @@ impl Core {
         self.meter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When the first record was lost that was not told yet.
-    pub(super) fn untold_since(&self) -> Option<SystemTime> {
-        self.books.losses().untold.span.map(|(from, _)| from)
-    }
-
-    /// Losses to be told, if there are any.
-    pub(super) fn take_untold(&self) -> Option<Untold> {
-        let mut losses = self.books.losses();
-        let total = losses.untold.lost.total();
-        losses.in_hand += total;
-        (total > 0).then(|| std::mem::take(&mut losses.untold))
-    }
-
-    /// What became of the notice.
-    pub(super) fn was_told(&self, is_told: bool) {
-        let mut losses = self.books.losses();
-        let count = std::mem::take(&mut losses.in_hand);
-        losses.refused += if is_told { 0 } else { count };
-        losses.trapped = losses.trapped.min(losses.owed());
-    }
-
-    /// How many were lost of which the handler's own log does not tell.
-    pub(super) fn owed(&self) -> u64 {
-        self.books.losses().owed()
-    }
-
     /// At the end, when nothing is told in-band any more: the trap is told of the losses that it does not know.
     pub(super) fn tell_the_rest(&self) {
-        let count = {
-            let mut losses = self.books.losses();
-            let owed = losses.owed();
-            owed.saturating_sub(std::mem::replace(&mut losses.trapped, owed))
-        };
+        let count = self.books.admit();
         if count > 0 {
             let records = if count == 1 { "record was" } else { "records were" };
             self.ledger().tell_last(&Error::new(format_args!(

@@ -10,7 +10,8 @@ use std::{
 
 use super::{
     Health, batch,
-    core::{Core, Item, Untold},
+    books::{Item, Untold},
+    core::Core,
     hand::Hand,
     lane::{Account as _, Load as _, Room},
     taker::{Taker, Task},
@@ -135,7 +136,7 @@ impl Listener<'_> {
 
     fn begin_batch(&mut self) {
         let may_tell = self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
-        self.tell_after = if may_tell { self.core.untold_since() } else { None };
+        self.tell_after = if may_tell { self.core.books().untold_since() } else { None };
         let mut meter = self.core.meter();
         meter.begin_work();
         meter.saw(self.taker.high_water);
@@ -239,10 +240,10 @@ impl Listener<'_> {
     }
 
     fn tell_losses(&mut self) {
-        let Some(untold) = self.core.take_untold() else { return };
+        let Some(untold) = self.core.books().take_untold() else { return };
         self.told = Some(Instant::now());
         let is_told = self.hand_in(notice(&self.core.name(), &untold));
-        self.core.was_told(is_told);
+        self.core.books().was_told(is_told);
     }
 
     /// A record of the queue's own, in the handler's own format and on its account.

@@ -49,6 +49,7 @@
 
 pub(crate) mod batch;
 mod bell;
+mod books;
 mod builder;
 mod core;
 mod ending;
@@ -254,7 +255,7 @@ pub(super) fn drain_all(cap: Duration, caller: ThreadId) -> (Vec<Stuck>, Result<
 
 /// How many records were lost of which no log tells, and in whose account.
 pub(super) fn owed() -> Vec<(Arc<Ledger>, u64)> {
-    all().iter().map(|core| (core.ledger().outermost(), core.owed())).collect()
+    all().iter().map(|core| (core.ledger().outermost(), core.books().owed())).collect()
 }
 
 /// The same in one account.

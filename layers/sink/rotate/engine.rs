@@ -13,11 +13,7 @@ use std::{
 };
 
 use super::{
-    super::{
-        Written, archive,
-        archive::Retention,
-        file::{FilePlace, FileSink},
-    },
+    super::{Written, archive, archive::Retention, file::FileSink, place::FilePlace},
     exchange::{After, Step, Turned},
     lock::{self, Burst, Sharing},
     moves::seconds,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    super::{append::Swap, archive, file::FilePlace, registry::FileId},
+    super::{append::Swap, archive, place::FilePlace, registry::FileId},
     crash::crash_point,
     engine::{Engine, TRIES, Turn},
     lock::{Locked, PATIENCE, Sharing},

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tracing_strata::{
-    Handler, Outcome,
+    Handler, Outcome, Record, Severity,
     clock::ManualClock,
     sink::net::{Connection, Framing, Retry},
 };
@@ -59,6 +59,26 @@ fn rule_17_5_the_schedule_of_tries() {
     assert_eq!((stats.accepted(), stats.dropped, stats.failed, stats.troubles), (12, 9, 0, 0));
     drop(handler);
     assert_eq!(all_of(listener.accept().unwrap().0), b"1021;");
+}
+
+/// 17.3, that no format is used for what is sent, is a scenario of the conformance set (`socket_frames`).
+#[test]
+fn rule_17_6_levels_filters_and_changes_count() {
+    let (listener, address) = listen();
+    let to = Connection::builder(address).framing(Framing::None).retry(Retry::python());
+    let handler = bare(to).build_direct().unwrap();
+    let handler = handler.rewrite(|record: &mut Record| record.set_message("changed;"));
+    let handler = handler.filter(|record: &Record| record.message() != "refused").level(Severity::INFO);
+    for (severity, message, outcome) in [
+        (Severity::INFO, "passes", Outcome::Written),
+        (Severity::INFO, "refused", Outcome::Filtered),
+        (Severity::DEBUG, "low", Outcome::Filtered),
+        (Severity::ERROR, "passes", Outcome::Written),
+    ] {
+        assert_eq!(handler.handle(&Record::new(severity, "shop", message)).unwrap(), outcome, "{message}");
+    }
+    drop(handler);
+    assert_eq!(all_of(listener.accept().unwrap().0), b"changed;changed;");
 }
 
 /// 17.7 is `net::connection::a_unix_stream`. 17.8: after a connection that broke, the next record connects again; ours does
