@@ -76,6 +76,8 @@ pub(super) struct Slot {
     pub(super) name: String,
     least: AtomicI32,
     sieves: ArcSwap<Vec<Sieve>>,
+    /// Whether there may be any: to look at them costs more.
+    is_sieved: AtomicBool,
     output: ArcSwap<Output>,
     pub(super) dress: Arc<Dress>,
     /// Whether handlers after this one see what its filters change.
@@ -123,6 +125,7 @@ impl Slot {
             name: name.to_owned(),
             least: AtomicI32::new(Severity::ALL.number()),
             sieves: ArcSwap::default(),
+            is_sieved: AtomicBool::new(false),
             output: ArcSwap::from_pointee(output),
             dress,
             shares,
@@ -146,17 +149,33 @@ impl Slot {
 
     /// What was there before ends when nothing is locked: [`Displaced`].
     pub(super) fn set_sieves(self: &Arc<Self>, sieves: Vec<Sieve>) -> Displaced {
-        Displaced { slot: Arc::clone(self), sieves: self.sieves.swap(Arc::new(sieves)), worn: None }
+        self.is_sieved.store(true, Ordering::Release);
+        let sieves = self.sieves.swap(Arc::new(sieves));
+        self.forget_none();
+        Displaced { slot: Arc::clone(self), sieves, worn: None }
     }
 
     /// As [`set_sieves`](Self::set_sieves), from those that are there.
     pub(super) fn change_sieves(self: &Arc<Self>, mut change: impl FnMut(&mut Vec<Sieve>)) -> Displaced {
+        self.is_sieved.store(true, Ordering::Release);
         let sieves = self.sieves.rcu(|present| {
             let mut sieves = present.to_vec();
             change(&mut sieves);
             sieves
         });
+        self.forget_none();
         Displaced { slot: Arc::clone(self), sieves, worn: None }
+    }
+
+    /// Of changes at the same time, one may find filters of the other: they are looked at again after it is said that there
+    /// are none.
+    fn forget_none(&self) {
+        if self.sieves.load().is_empty() {
+            self.is_sieved.store(false, Ordering::SeqCst);
+            if !self.sieves.load().is_empty() {
+                self.is_sieved.store(true, Ordering::SeqCst);
+            }
+        }
     }
 
     pub(super) fn set_formatter(self: &Arc<Self>, formatter: &Formatter) -> Displaced {
@@ -207,6 +226,9 @@ impl Slot {
         }
         if self.is_closed.load(Ordering::Relaxed) {
             return Ok(Outcome::Dropped);
+        }
+        if !self.is_sieved.load(Ordering::Acquire) {
+            return self.output.load().handler.handle(record);
         }
         let sieves = self.sieves.load();
         if sieves.is_empty() {
