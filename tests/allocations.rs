@@ -51,7 +51,7 @@ fn apart(name: &str, test: impl FnOnce()) {
     assert!(told.status.success() && output.contains("1 passed"), "{output}{}", String::from_utf8_lossy(&told.stderr));
 }
 
-/// Not counted. A thread that only drops records has up to two lists of 64 of them before it leaves any to others.
+/// Not counted.
 const WARM_UP: u64 = 2_000;
 
 /// How many allocations `work` makes under `subscriber`, after some calls that are not counted.
@@ -215,9 +215,30 @@ impl Handler for Courier {
     }
 }
 
+/// Keeps all.
+#[derive(Default)]
+struct Hoard(Mutex<Vec<Kept>>);
+
+impl Handler for Hoard {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record.keep());
+        Ok(Outcome::Written)
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+}
+
+/// Makes more records than can be under way and at hand in two threads, in whatever way they share them.
+fn hoard() {
+    alone(registry().with(Hoard::default().into_layer()), || (0..1_000).for_each(event));
+}
+
 /// A bounded channel allocates when it is made. One record at a time is under way, so that no run needs more room than
 /// the warm-up.
 fn sent_away(tells: bool) -> u64 {
+    hoard();
     let (to, from) = mpsc::sync_channel::<Kept>(16);
     let (done, is_done) = mpsc::sync_channel(1);
     let reader = thread::spawn(move || {
@@ -421,24 +442,8 @@ fn a_record_for_a_queue() {
     });
 }
 
-/// Keeps all.
-#[derive(Default)]
-struct Hoard(Mutex<Vec<Kept>>);
-
-impl Handler for Hoard {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record.keep());
-        Ok(Outcome::Written)
-    }
-
-    fn keeps(&self) -> bool {
-        true
-    }
-}
-
 fn queued(policy: tracing_strata::handler::queue::Overflow) -> u64 {
-    // More than can be under way and at hand in both threads.
-    alone(registry().with(Hoard::default().into_layer()), || (0..1_000).for_each(event));
+    hoard();
     let turn = std::sync::Arc::new(Mutex::new(()));
     let builder = tracing_strata::Queue::builder().capacity(64).overflow(policy);
     let (queue, guard) = builder.spawn(HeldUp(std::sync::Arc::clone(&turn))).unwrap();

@@ -93,6 +93,7 @@ impl<H: Handler> HandlerLayer<H> {
     }
 
     /// Asks for what is wrong with the subscriber that it gets into. What is found is told with the first event.
+    #[cfg(feature = "config")]
     pub(crate) fn doubt(mut self, doubt: impl Fn(&Dispatch) -> Option<Error> + Send + Sync + 'static) -> Self {
         self.doubt = Some(Box::new(doubt));
         self

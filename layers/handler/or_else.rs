@@ -1,6 +1,7 @@
 //! A handler with another one in reserve.
 
 use std::{
+    any::Any,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -94,7 +95,11 @@ const TARGET: &str = "tracing_strata";
 
 impl<H: Handler> OrElse<H> {
     pub(super) fn new(handler: H, fallback: impl Handler) -> Self {
-        let fallback = Shared::new(format!("{}: fallback", handler.default_name()), fallback);
+        // One that is shared already keeps its name and its account.
+        let fallback = match (&fallback as &dyn Any).downcast_ref::<Shared>() {
+            Some(shared) => shared.clone(),
+            None => Shared::new(format!("{}: fallback", handler.default_name()), fallback),
+        };
         let loan = Arc::<Loan>::default();
         fallback.ledger().lent_by(&loan);
         Self { handler, fallback, notices: true, is_away: AtomicBool::new(false), away: Mutex::default(), loan }

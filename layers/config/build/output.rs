@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
 use crate::{
-    Queue,
+    Queue, Shared,
     config::{
         Setup, classes,
         classes::Making,
@@ -174,9 +174,9 @@ pub(in crate::config) fn make_output(
         None => output,
         Some(slot) => {
             let Output { handler, control } = output;
-            let both = handler.or_else(Target { slot: Arc::clone(slot), with_level: true });
-            both.fallback().set_trap(setup.trap.clone());
-            Output { handler: both.boxed(), control }
+            // On its own account, as whatever else comes to it.
+            let fallback = Shared::beside(slot.ledger(), Target { slot: Arc::clone(slot), with_level: true });
+            Output { handler: handler.or_else(fallback).boxed(), control }
         }
     });
     let made = made.and_then(|output| match queued {

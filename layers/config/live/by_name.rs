@@ -129,7 +129,7 @@ impl Logging {
     /// Hangs a filter on a logger; nothing happens if it hangs there already.
     ///
     /// # Errors
-    /// As for [`Loggers::add`](crate::Loggers::add).
+    /// As for [`Loggers::add`](crate::Loggers::add)(crate::Loggers::add).
     pub fn add_filter(&self, logger: &str, filter: &Sieve) -> Result<(), Error> {
         self.note_filter(filter);
         self.0.loggers.add_filter(logger, filter.as_filter())

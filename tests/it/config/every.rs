@@ -172,8 +172,27 @@ fn a_fallback_for_any_handler() {
     assert!(told.load(Ordering::Relaxed) == 1, "that it is away");
     let stats = logging.handler("r").unwrap().shared().stats();
     assert_eq!((stats.written, stats.rescued, stats.filtered), (2, 1, 1));
+    let behind = logging.handler("behind").unwrap().shared().stats();
+    assert_eq!((behind.written, behind.filtered, behind.queued), (2, 1, 0));
     // Both go on as they are.
     assert_eq!(logging.reload(&config).unwrap().kept(), ["behind", "r"]);
+    // What the fallback holds back is settled on both accounts.
+    let config = declared(
+        json!({
+            "r": {"class": "test.Remote", "formatter": "m", "strata": {"or_else": "behind"}},
+            "behind": {"class": "file", "filename": dir.path("b.log"), "formatter": "m", "strata": {"queue": {"capacity": 100}}},
+        }),
+        json!({}),
+    );
+    logging.reload(&config).unwrap();
+    with(&logging, || (0..5).for_each(|number| info!("{number}")));
+    let [r, behind] = ["r", "behind"].map(|name| logging.handler(name).unwrap());
+    r.flush().unwrap();
+    behind.flush().unwrap();
+    assert_eq!(dir.read("b.log").lines().count(), 6);
+    let [r, behind] = [r, behind].map(|handler| handler.shared().stats());
+    assert_eq!((r.queued, r.written, r.rescued), (0, 5, 5));
+    assert_eq!(behind.queued, 0);
     let told =
         wrong(json!({"r": {"class": "null", "strata": {"or_else": "behint"}}, "behind": {"class": "null"}}), json!({}));
     assert!(told[0].contains("handlers.r.strata.or_else: there is no handler \"behint\"; did you mean"), "{told:?}");
