@@ -47,7 +47,7 @@
 //! | `setLevel`, `NOTSET`, `getEffectiveLevel`, `propagate`, `disabled`, `logging.disable` | [`Loggers`] |
 //! | level numbers, `addLevelName`, `CRITICAL` | [`Severity`], [`critical!`] |
 //! | `LogRecord` | [`Record`] |
-//! | `extra=` | the event's fields, typed |
+//! | `extra=` | the event's fields, typed; lists and maps by [`json`] (feature `serde`) |
 //! | `LoggerAdapter`, `contextvars` | span fields, [`Logger::bind`], [`Globals`] |
 //! | `Handler`, `setLevel`, `addFilter` | [`Handler`], [`.level()`](Handler::level), [`.filter()`](Handler::filter), [`.rewrite()`](Handler::rewrite) |
 //! | `Formatter` | [`Format`]: [`format::Template`] takes Python's own formats; [`format::Text`], [`format::Json`], [`format::Gelf`] |
@@ -100,6 +100,7 @@
 //! | `opentelemetry` | records have the trace ids of `tracing-opentelemetry` 0.34 where its layer is in the stack, before or after ours |
 //! | `tls` | [`sink::net::Tls`]: encrypted streams for sockets and syslog |
 //! | `gzip`, `zstd` | [`sink::Compression`] of rotated files |
+//! | `serde` | [`json`]: values that are lists and maps, of any type that implements `serde::Serialize` |
 //! | `signal` | [`exit`]: `Signals`, SIGTERM and SIGINT flush before they end the process |
 //! | `otlp` | [`otlp`]: logs and spans to OpenTelemetry collectors; includes `opentelemetry` |
 //! | `full` | all of them |
@@ -134,6 +135,8 @@ pub mod sink;
 mod text;
 pub mod trap;
 
+#[cfg(feature = "serde")]
+pub use self::record::json;
 pub use self::{
     error::Error,
     format::Format,

@@ -139,6 +139,17 @@ fn an_event() {
 }
 
 #[test]
+fn an_event_with_a_list_and_a_map() {
+    let event = |index: u64| {
+        let rows = [(index, "orders", 0.5), (7, "users\n", -1e300)];
+        let rows = tracing_strata::json(&rows);
+        tracing::info!(tags = ?tracing_strata::json(&["new", "gift"]), ?rows, part = ?Some(&rows), "request served");
+    };
+    assert_eq!(steady(registry().with(Null(Json::new()).into_layer()), event), 0);
+    assert_eq!(steady(registry().with(Null(Text::plain()).into_layer()), event), 0);
+}
+
+#[test]
 fn an_event_in_two_spans() {
     assert_eq!(in_spans(registry().with(Null(Json::new()).into_layer())), 0);
     assert_eq!(in_spans(registry().with(Null(Text::plain()).into_layer())), 0);

@@ -221,6 +221,7 @@ fn hash_value(value: Option<Value<'_>>, hasher: &mut impl Hasher) {
         Value::U128(number) => number.hash(hasher),
         Value::F64(number) => number.to_bits().hash(hasher),
         Value::Str(text) | Value::Rendered(text) => text.hash(hasher),
+        Value::Json(json) => json.as_str().hash(hasher),
         Value::Bytes(bytes) => bytes.hash(hasher),
         Value::Error(error) => error.message().hash(hasher),
     }

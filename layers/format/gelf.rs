@@ -254,6 +254,8 @@ fn field(record: &Record, entry: Entry<'_>, line: &mut Line<'_>) {
     }
     match of {
         Value::Str(text) | Value::Rendered(text) => line.string(text),
+        // The specification knows strings and numbers.
+        Value::Json(json) => line.string(json.as_str()),
         Value::I64(number) => line.raw(itoa::Buffer::new().format(number)),
         Value::U64(number) => integer(number.into(), line),
         Value::I128(number) => integer(number, line),

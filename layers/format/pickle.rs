@@ -393,6 +393,7 @@ impl Writer<'_> {
     fn value(&mut self, entry: Entry<'_>) {
         match entry.value() {
             Value::Str(text) | Value::Rendered(text) => self.text(text),
+            Value::Json(json) => self.text(json.as_str()),
             Value::I64(number) => self.integer(number.into()),
             Value::U64(number) => self.integer(number.into()),
             Value::I128(number) => self.integer(number),

@@ -15,7 +15,7 @@ pub(crate) use self::callsites::Place;
 use self::callsites::{MAX_FIELDS, Room, Site, site};
 use crate::{
     Fields, Severity, Value,
-    record::{FUNCTION_FIELD, SEVERITY_FIELD, STACK_FIELD},
+    record::{FUNCTION_FIELD, JsonText, SEVERITY_FIELD, STACK_FIELD},
 };
 
 /// A name under which events are logged, and values that each of them carries.
@@ -212,6 +212,7 @@ pub(crate) enum Given<'a> {
     Bytes(&'a [u8]),
     Display(DisplayValue<&'a dyn fmt::Display>),
     Rendered(DisplayValue<&'a str>),
+    Json(DisplayValue<JsonText<'a>>),
     Chain(DisplayValue<crate::record::ErrorChain<'a>>),
     Error(&'a (dyn StdError + 'static)),
 }
@@ -228,6 +229,7 @@ impl<'a> From<Value<'a>> for Given<'a> {
             Value::Str(text) => Self::Str(text),
             Value::Bytes(bytes) => Self::Bytes(bytes),
             Value::Rendered(text) => Self::Rendered(field::display(text)),
+            Value::Json(json) => Self::Json(field::display(json)),
             Value::Error(chain) => Self::Chain(field::display(chain)),
         }
     }
@@ -246,6 +248,7 @@ impl Given<'_> {
             Self::Bytes(bytes) => bytes,
             Self::Display(value) => value,
             Self::Rendered(value) => value,
+            Self::Json(value) => value,
             Self::Chain(value) => value,
             Self::Error(error) => error,
         }
@@ -335,6 +338,7 @@ impl fmt::Display for Joined<'_> {
                 Given::Bytes(value) => write!(f, "{comma}{name}={value:02x?}")?,
                 Given::Display(value) => write!(f, "{comma}{name}={value}")?,
                 Given::Rendered(value) => write!(f, "{comma}{name}={value}")?,
+                Given::Json(value) => write!(f, "{comma}{name}={value}")?,
                 Given::Chain(value) => write!(f, "{comma}{name}={value}")?,
                 Given::Error(value) => write!(f, "{comma}{name}={value}")?,
             }

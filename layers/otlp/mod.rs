@@ -37,7 +37,7 @@
 //! | `severity_text` | the severity's name, `Level 35` where it has none |
 //! | `body` | the message, as text; none if it is empty |
 //! | `attributes` | the event's fields; then those of its spans and the [globals](OtlpLayer::globals), by [`ContextFields`]; a key stands once, the first counts |
-//! | … values | truth values, 64-bit integers, floats, text and bytes as such; wider integers and what `Debug` or `Display` printed as text. No arrays and maps: events, spans, [`Logger`](crate::Logger) and the bridge from `log` all pass through `tracing`'s visitor, which knows none (its `valuable` is behind `tracing_unstable`), so that a list given with `?` arrives here as text, and [`Value`](crate::Value) has none |
+//! | … values | truth values, 64-bit integers, floats, text and bytes as such; wider integers and what `Debug` or `Display` printed as text; lists and maps ([`Value::Json`](crate::Value::Json)) as `array_value` and `kvlist_value` with typed values in them, `null` as an empty value (with [`into_providers`], text). Readers of protobuf refuse a request that is nested too deeply: what is deeper than 24 levels is JSON text. A list given with `?` alone is text: `tracing`'s visitor knows none, `json` (feature `serde`) gives one |
 //! | … `dropped_attributes_count` | attributes beyond [`Otlp::max_attributes`] |
 //! | … `exception.message`, `.type`, `.stacktrace` | the first error: its message, its type where known, its causes and (`error.backtrace`) its backtrace |
 //! | … `code.file.path`, `code.line.number`, `code.module.name` | the call site |

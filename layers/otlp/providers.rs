@@ -9,7 +9,7 @@ use opentelemetry::{
         SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState as OtelState, Tracer, TracerProvider,
     },
 };
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value as Any};
 use tracing_core::{Subscriber, span};
 use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::LookupSpan};
 
@@ -75,7 +75,7 @@ impl<L: Logger + Send + Sync + 'static> Handler for ProviderLogs<L> {
             made.set_event_name(name);
         }
         for attribute in logs::attributes(record, &self.context, AttributeLimits::NONE).into_vec() {
-            if let Some(value) = attribute.value.and_then(|value| value.value).and_then(any) {
+            if let Some(value) = any_or_null(attribute.value.and_then(|value| value.value)) {
                 made.add_attribute(attribute.key, value);
             }
         }
@@ -101,6 +101,11 @@ impl<L> fmt::Debug for ProviderLogs<L> {
     }
 }
 
+/// The API has no value without a type: it is the text `null`.
+fn any_or_null(value: Option<Any>) -> Option<AnyValue> {
+    value.map_or_else(|| Some("null".into()), any)
+}
+
 /// What the mapping makes of values; it makes no others.
 fn any(value: Any) -> Option<AnyValue> {
     Some(match value {
@@ -109,7 +114,14 @@ fn any(value: Any) -> Option<AnyValue> {
         Any::IntValue(number) => number.into(),
         Any::DoubleValue(number) => number.into(),
         Any::BytesValue(bytes) => AnyValue::Bytes(Box::new(bytes)),
-        Any::ArrayValue(_) | Any::KvlistValue(_) | Any::StringValueStrindex(_) => return None,
+        Any::ArrayValue(list) => {
+            AnyValue::ListAny(Box::new(list.values.into_iter().filter_map(|value| any_or_null(value.value)).collect()))
+        }
+        Any::KvlistValue(map) => {
+            let pair = |pair: KeyValue| Some((pair.key.into(), any_or_null(pair.value.and_then(|value| value.value))?));
+            AnyValue::Map(Box::new(map.values.into_iter().filter_map(pair).collect()))
+        }
+        Any::StringValueStrindex(_) => return None,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Typed values as OTLP has them.
 
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value as Any};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList, any_value::Value as Any};
+use serde_json::Value as Json;
 
 use crate::{Fields, Value};
 
@@ -33,7 +34,7 @@ impl Attributes {
         self.pairs.iter().any(|known| known.key == key)
     }
 
-    pub(super) fn add(&mut self, key: &str, value: Any) {
+    pub(super) fn add(&mut self, key: &str, value: impl Into<Option<Any>>) {
         if !self.has(key) {
             self.push(key, value);
         }
@@ -45,11 +46,11 @@ impl Attributes {
         }
     }
 
-    fn push(&mut self, key: &str, value: Any) {
+    fn push(&mut self, key: &str, value: impl Into<Option<Any>>) {
         if self.pairs.len() >= self.limits.count {
             self.dropped += 1;
         } else {
-            self.pairs.push(pair(key, cut(value, self.limits.length)));
+            self.pairs.push(pair(key, value.into().map(|value| cut(value, self.limits.length))));
         }
     }
 
@@ -71,7 +72,7 @@ impl Attributes {
     }
 }
 
-/// "Truncated, so that its length is at most equal to the limit."
+/// "Truncated, so that its length is at most equal to the limit"; of lists and maps, "for each value within".
 fn cut(value: Any, length: usize) -> Any {
     match value {
         Any::StringValue(mut text) => {
@@ -87,29 +88,73 @@ fn cut(value: Any, length: usize) -> Any {
             bytes.truncate(length);
             Any::BytesValue(bytes)
         }
+        Any::ArrayValue(list) => Any::ArrayValue(ArrayValue {
+            values: list.values.into_iter().map(|value| cut_any(value, length)).collect(),
+        }),
+        Any::KvlistValue(map) => {
+            let cut = |pair: KeyValue| KeyValue { value: pair.value.map(|value| cut_any(value, length)), ..pair };
+            Any::KvlistValue(KeyValueList { values: map.values.into_iter().map(cut).collect() })
+        }
         other => other,
     }
 }
 
-pub(super) fn pair(key: &str, value: Any) -> KeyValue {
-    KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }), key_strindex: 0 }
+fn cut_any(value: AnyValue, length: usize) -> AnyValue {
+    AnyValue { value: value.value.map(|value| cut(value, length)) }
+}
+
+pub(super) fn pair(key: &str, value: impl Into<Option<Any>>) -> KeyValue {
+    KeyValue { key: key.into(), value: Some(AnyValue { value: value.into() }), key_strindex: 0 }
 }
 
 pub(super) fn text(text: &str) -> AnyValue {
     AnyValue { value: Some(Any::StringValue(text.into())) }
 }
 
-/// Integers that are wider than 64 signed bits become decimal text, as the specification says.
-pub(super) fn any(value: Value<'_>) -> Any {
-    match value {
+/// Integers that are wider than 64 signed bits become decimal text, as the specification says. `None` for JSON's `null`: a
+/// value without a type.
+pub(super) fn any(value: Value<'_>) -> Option<Any> {
+    Some(match value {
         Value::Bool(value) => Any::BoolValue(value),
         Value::F64(number) => Any::DoubleValue(number),
         Value::Bytes(bytes) => Any::BytesValue(bytes.into()),
         Value::Str(text) | Value::Rendered(text) => Any::StringValue(text.into()),
+        Value::Json(json) => match serde_json::from_str(json.as_str()) {
+            Ok(json) => return of_json(json, 0),
+            // A number that no reader here can hold.
+            Err(_) => Any::StringValue(json.as_str().into()),
+        },
         Value::Error(chain) => Any::StringValue(chain.to_string()),
         number => match number.as_i64() {
             Some(number) => Any::IntValue(number),
             None => Any::StringValue(number.to_string()),
         },
-    }
+    })
+}
+
+/// Readers of protobuf refuse what is nested too deeply, with all that came in the same request; most at 100 messages. A level
+/// of JSON is up to three (four of the JSON of OTLP, read to 128), so that not all that [`JsonText`](crate::record::JsonText)
+/// may have can be sent: what is deeper stays text.
+const MAX_DEPTH: u32 = 24;
+
+fn of_json(json: Json, depth: u32) -> Option<Any> {
+    Some(match json {
+        Json::Null => return None,
+        Json::Bool(value) => Any::BoolValue(value),
+        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(number), _) => Any::IntValue(number),
+            (None, Some(float)) if !number.is_u64() => Any::DoubleValue(float),
+            _ => Any::StringValue(number.to_string()),
+        },
+        Json::String(text) => Any::StringValue(text),
+        nested @ (Json::Array(_) | Json::Object(_)) if depth == MAX_DEPTH => Any::StringValue(nested.to_string()),
+        Json::Array(list) => {
+            let values = list.into_iter().map(|json| AnyValue { value: of_json(json, depth + 1) }).collect();
+            Any::ArrayValue(ArrayValue { values })
+        }
+        Json::Object(map) => {
+            let pairs = map.into_iter().map(|(key, json)| pair(&key, of_json(json, depth + 1))).collect();
+            Any::KvlistValue(KeyValueList { values: pairs })
+        }
+    })
 }

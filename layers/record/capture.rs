@@ -89,7 +89,7 @@ impl TracingVisit for Visit<'_> {
         if field.name() == "message" && self.message.is_none() {
             self.message = Some(span);
         } else {
-            self.fields.put_rendered(field.name(), span);
+            self.fields.put_last_rendered(field.name(), span);
         }
     }
 }

@@ -2,7 +2,12 @@
 
 use std::{borrow::Cow, error::Error as StdError, fmt};
 
-use super::value::{ErrorChain, Value};
+#[cfg(feature = "serde")]
+use super::json::Printed;
+use super::{
+    json::JsonText,
+    value::{ErrorChain, Value},
+};
 
 /// Named values in the order in which they were first set. A name stands once: setting it again replaces its value.
 ///
@@ -95,6 +100,7 @@ enum Stored {
     U128([u64; 2]),
     Str(Span),
     Rendered(Span),
+    Json(Span),
     Bytes(Span),
     Error { first: u32, count: u32 },
 }
@@ -202,6 +208,7 @@ impl Fields {
             Value::F64(number) => Stored::F64(number),
             Value::Str(text) => Stored::Str(self.push_text(text)),
             Value::Rendered(text) => Stored::Rendered(self.push_text(text)),
+            Value::Json(json) => Stored::Json(self.push_text(json.as_str())),
             Value::Bytes(bytes) => Stored::Bytes(self.push_bytes(bytes)),
             Value::Error(chain) => {
                 let first = self.links.len() as u32;
@@ -230,12 +237,13 @@ impl Fields {
         }
     }
 
-    /// Sets what `Display` prints.
+    /// Sets what `Display` prints. (A list or a map: `set("tags", &json(&tags))`, feature `serde`.)
     pub fn set_display(&mut self, name: impl Into<Cow<'static, str>>, value: impl fmt::Display) {
         let span = self.render(format_args!("{value}"), usize::MAX);
+        let stored = self.last_rendered(span);
         match name.into() {
-            Cow::Borrowed(name) => self.put(name, Stored::Rendered(span)),
-            Cow::Owned(name) => self.put_owned(&name, Stored::Rendered(span)),
+            Cow::Borrowed(name) => self.put(name, stored),
+            Cow::Owned(name) => self.put_owned(&name, stored),
         }
     }
 
@@ -376,6 +384,24 @@ impl Fields {
         self.put(name, Stored::Rendered(span));
     }
 
+    /// What was rendered last.
+    #[inline]
+    pub(super) fn put_last_rendered(&mut self, name: &'static str, span: Span) {
+        let stored = self.last_rendered(span);
+        self.put(name, stored);
+    }
+
+    #[inline]
+    fn last_rendered(&mut self, span: Span) -> Stored {
+        #[cfg(feature = "serde")]
+        match super::json::printed(self.text(span)) {
+            Printed::Other => {}
+            Printed::Json(_) => return Stored::Json(span),
+            Printed::Failed => self.marked += 1,
+        }
+        Stored::Rendered(span)
+    }
+
     pub(super) fn put_error(&mut self, name: &'static str, error: &(dyn StdError + 'static), limit: usize) {
         let stored = self.store_error(error, limit);
         self.put(name, stored);
@@ -404,6 +430,8 @@ impl Fields {
     /// Renders into the text buffer; the part stays unnamed. See [`super::guarded::write`] for what can go wrong.
     #[inline]
     pub(super) fn render(&mut self, value: fmt::Arguments<'_>, limit: usize) -> Span {
+        #[cfg(feature = "serde")]
+        super::json::expect();
         let start = self.text.len() as u32;
         self.marked += u32::from(!super::guarded::write(&mut self.text, value, limit));
         Span { start, end: self.text.len() as u32 }
@@ -511,6 +539,7 @@ impl Fields {
             Stored::U128(parts) => Value::U128(whole(parts)),
             Stored::Str(span) => Value::Str(self.text(span)),
             Stored::Rendered(span) => Value::Rendered(self.text(span)),
+            Stored::Json(span) => Value::Json(JsonText::checked(self.text(span))),
             Stored::Bytes(span) => Value::Bytes(&self.bytes[span.range()]),
             Stored::Error { first, count } => Value::Error(ErrorChain { fields: self, first, count }),
         }

@@ -25,6 +25,7 @@ mod fields;
 mod globals;
 mod guarded;
 mod ids;
+mod json;
 mod pool;
 mod request_id;
 mod severity;
@@ -45,6 +46,8 @@ use std::{
 
 use tracing_core::Metadata;
 
+#[cfg(feature = "serde")]
+pub use self::json::{AsJson, json};
 #[cfg(feature = "otlp")]
 pub(crate) use self::traced::{SpanEvent, Traced};
 pub(crate) use self::{
@@ -65,6 +68,7 @@ pub use self::{
     context::{SpanView, Spans},
     fields::Fields,
     globals::Globals,
+    json::JsonText,
     pool::Kept,
     request_id::request_id,
     severity::Severity,

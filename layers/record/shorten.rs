@@ -52,6 +52,7 @@ fn cut(text: &str, most: usize) -> Option<String> {
 fn shorter(fields: &Fields, most: usize) -> Option<Fields> {
     let is_long = |value: Value<'_>| match value {
         Value::Str(text) | Value::Rendered(text) => text.len() > most,
+        Value::Json(json) => json.as_str().len() > most,
         Value::Bytes(bytes) => bytes.len() > most,
         Value::Error(chain) => chain.causes().fold(chain.message().len(), |sum, cause| sum + cause.len()) > most,
         _ => false,
@@ -66,7 +67,7 @@ fn shorter(fields: &Fields, most: usize) -> Option<Fields> {
             _ if !is_long(value) => short.set(name, value),
             Value::Bytes(bytes) => short.set(name, &bytes[..most.min(bytes.len())]),
             Value::Rendered(text) => short.set_display(name, cut(text, most).as_deref().unwrap_or(text)),
-            // What is left of a chain of errors is a text.
+            // What is left of a chain of errors, or of JSON, is a text.
             value => {
                 let text = value.to_string();
                 short.set(name, cut(&text, most).as_deref().unwrap_or(&text));

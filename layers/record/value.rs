@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-use super::fields::{Fields, Link};
+use super::{
+    fields::{Fields, Link},
+    json::JsonText,
+};
 
 /// The value of a field, borrowed from its record.
 ///
 /// Numbers stay numbers, text stays text; [`Value::Rendered`] is what `Debug` or `Display` printed because nothing
-/// better was given (`?x`, `%x`).
+/// better was given (`?x`, `%x`). A list or a map is a [`Value::Json`]; `json` (feature `serde`) gives one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value<'a> {
@@ -31,13 +34,16 @@ pub enum Value<'a> {
     Error(ErrorChain<'a>),
     /// What `Debug` or `Display` printed.
     Rendered(&'a str),
+    /// A list or a map (or any other value) as JSON.
+    Json(JsonText<'a>),
 }
 
 impl<'a> Value<'a> {
-    /// The text of a [`Value::Str`] or [`Value::Rendered`], or an error's message.
+    /// The text of a [`Value::Str`] or [`Value::Rendered`], the JSON text of a [`Value::Json`], or an error's message.
     pub fn as_str(&self) -> Option<&'a str> {
         match *self {
             Self::Str(text) | Self::Rendered(text) => Some(text),
+            Self::Json(json) => Some(json.as_str()),
             Self::Error(chain) => Some(chain.message()),
             _ => None,
         }
@@ -93,6 +99,14 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The JSON text, if it is a [`Value::Json`].
+    pub fn as_json(&self) -> Option<JsonText<'a>> {
+        match *self {
+            Self::Json(json) => Some(json),
+            _ => None,
+        }
+    }
+
     /// The error, if it is one.
     pub fn as_error(&self) -> Option<ErrorChain<'a>> {
         match *self {
@@ -102,7 +116,8 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The bare value: text without quotes, bytes as lower-case hexadecimal, an error as its message and causes.
+/// The bare value: text without quotes, bytes as lower-case hexadecimal, an error as its message and causes, a list or map
+/// as JSON.
 impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -114,6 +129,7 @@ impl fmt::Display for Value<'_> {
             Self::F64(number) => number.fmt(f),
             Self::Str(text) | Self::Rendered(text) => f.pad(text),
             Self::Bytes(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            Self::Json(json) => f.pad(json.as_str()),
             Self::Error(chain) => chain.fmt(f),
         }
     }
@@ -188,6 +204,12 @@ from! {
     bool => Bool, i8 => I64 as i64, i16 => I64 as i64, i32 => I64 as i64, i64 => I64, isize => I64 as i64,
     u8 => U64 as u64, u16 => U64 as u64, u32 => U64 as u64, u64 => U64, usize => U64 as u64,
     i128 => I128, u128 => U128, f32 => F64 as f64, f64 => F64, &'a str => Str, &'a [u8] => Bytes,
+}
+
+impl<'a> From<JsonText<'a>> for Value<'a> {
+    fn from(json: JsonText<'a>) -> Self {
+        Self::Json(json)
+    }
 }
 
 impl<'a> From<&'a String> for Value<'a> {

@@ -17,6 +17,7 @@ mod journald;
 mod json;
 mod json_model;
 mod limits;
+mod lists;
 mod log_file;
 mod logger;
 mod loggers;

@@ -21,6 +21,8 @@ pub(in crate::format) fn value(line: &mut Line<'_>, value: Value<'_>) {
             hex(line, bytes);
             line.byte(b'"');
         }
+        // It has no character that a line may not have.
+        Value::Json(json) => line.raw_bytes(json.as_str().as_bytes()),
         // The causes are keys of their own, and the object's to write.
         Value::Error(chain) => line.string(chain.message()),
     }

@@ -320,6 +320,7 @@ fn put_value(value: Value<'_>, one_line: bool, line: &mut Line<'_>) {
             }
             put_text(text, one_line, line.bytes());
         }
+        Value::Json(json) => put_text(json.as_str(), one_line, line.bytes()),
         Value::Bool(value) => line.raw(if value { "true" } else { "false" }),
         Value::I64(number) => line.raw(itoa::Buffer::new().format(number)),
         Value::U64(number) => line.raw(itoa::Buffer::new().format(number)),

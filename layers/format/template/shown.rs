@@ -39,6 +39,7 @@ impl<'r> From<Value<'r>> for Shown<'r> {
             Value::U128(number) => i128::try_from(number).map_or(Self::Huge(number), Self::Int),
             Value::F64(number) => Self::Float(number),
             Value::Str(text) | Value::Rendered(text) => Self::Str(text),
+            Value::Json(json) => Self::Str(json.as_str()),
             Value::Bytes(bytes) => Self::Bytes(bytes),
             Value::Error(chain) => Self::Error(chain),
         }

@@ -434,6 +434,7 @@ fn write_value(value: Value<'_>, out: &mut Line<'_>) {
         Value::F64(number) => out.raw(zmij::Buffer::new().format(number)),
         Value::Str(text) => word(out, text, ""),
         Value::Rendered(text) => quote::rendered(out, text),
+        Value::Json(json) => quote::rendered(out, json.as_str()),
         Value::Bytes([]) => out.raw("\"\""),
         Value::Bytes(bytes) => hex(out, bytes),
         Value::Error(chain) => match chain.causes().len() {

@@ -95,6 +95,7 @@ fn one(out: &mut Vec<u8>, record: &Record, entry: Entry<'_>) {
     names::write(name, out);
     match of {
         Value::Str(text) | Value::Rendered(text) => value(out, text.as_bytes()),
+        Value::Json(json) => value(out, json.as_str().as_bytes()),
         Value::U64(number) => simple(out, itoa::Buffer::new().format(number)),
         Value::I64(number) => simple(out, itoa::Buffer::new().format(number)),
         Value::U128(number) => simple(out, itoa::Buffer::new().format(number)),

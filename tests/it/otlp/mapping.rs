@@ -5,10 +5,14 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use opentelemetry_proto::tonic::{common::v1::any_value::Value as Any, logs::v1::LogRecord};
+use opentelemetry_proto::tonic::{
+    common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList, any_value::Value as Any},
+    logs::v1::LogRecord,
+};
+use serde_json::json as tree;
 use tracing::{Level, error, event, info, info_span, warn};
 use tracing_strata::{
-    Globals, Severity, critical, exception,
+    Globals, Severity, critical, exception, json,
     otlp::{Compression, ContextFields, Otlp, Protocol},
 };
 use tracing_subscriber::prelude::*;
@@ -129,6 +133,95 @@ fn values_keep_their_types() {
     assert_eq!(value("bytes"), Any::BytesValue(vec![0, 255]));
     assert_eq!(value("shown"), Any::StringValue("127.0.0.1".into()));
     assert_eq!(value("debug"), Any::StringValue("Some(1)".into()));
+}
+
+fn list(values: impl IntoIterator<Item = Option<Any>>) -> Any {
+    Any::ArrayValue(ArrayValue { values: values.into_iter().map(|value| AnyValue { value }).collect() })
+}
+
+fn map<const N: usize>(pairs: [(&str, Option<Any>); N]) -> Any {
+    let pair = |(key, value): (&str, _)| KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue { value }),
+        ..KeyValue::default()
+    };
+    Any::KvlistValue(KeyValueList { values: pairs.map(pair).into() })
+}
+
+fn string(text: &str) -> Any {
+    Any::StringValue(text.into())
+}
+
+#[test]
+fn lists_and_maps_are_that_as_protobuf_and_json() {
+    for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
+        let receiver = Receiver::start();
+        let otlp = receiver.otlp().protocol(protocol);
+        drop(exported(otlp, || {
+            let tree = tree!({"a": [1, -2.5, true, null, "é\n"], "b": {"c": u64::MAX}, "d": [], "e": {}});
+            let _span = info_span!("request", tags = ?json(&["x", "y"]), late = tracing::field::Empty).entered();
+            tracing::Span::current().record("late", tracing::field::debug(json(&[[1]])));
+            info!(tree = ?json(&tree), null = ?json(&()), number = ?json(&0.1), part = ?Some(json(&[1])), "m");
+        }));
+        let (_, record) = receiver.take_logs().remove(0);
+        let value = |key: &str| attribute(&record.attributes, key).cloned();
+        let a = list([
+            Some(Any::IntValue(1)),
+            Some(Any::DoubleValue(-2.5)),
+            Some(Any::BoolValue(true)),
+            None,
+            Some(string("é\n")),
+        ]);
+        let b = map([("c", Some(string("18446744073709551615")))]);
+        let tree = map([("a", Some(a)), ("b", Some(b)), ("d", Some(list([]))), ("e", Some(map([])))]);
+        assert_eq!(value("tree"), Some(tree), "{protocol:?}");
+        assert_eq!(value("number"), Some(Any::DoubleValue(0.1)));
+        assert_eq!(value("part"), Some(string("Some([1])")));
+        let null = record.attributes.iter().find(|pair| pair.key == "null").unwrap();
+        assert_eq!(null.value.as_ref().and_then(|value| value.value.as_ref()), None);
+        let (_, span) = receiver.take_spans().remove(0);
+        for attributes in [&record.attributes, &span.attributes] {
+            assert_eq!(attribute(attributes, "tags"), Some(&list([Some(string("x")), Some(string("y"))])));
+            assert_eq!(attribute(attributes, "late"), Some(&list([Some(list([Some(Any::IntValue(1))]))])));
+        }
+    }
+}
+
+#[test]
+fn what_is_nested_too_deeply_for_readers_is_text_in_there() {
+    let nested = |depth: usize| (0..depth).fold(tree!("end"), |inner, _| tree!({"k": inner}));
+    for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
+        let receiver = Receiver::start();
+        // In events of spans, which are a level deeper than log records.
+        let otlp = receiver.otlp().protocol(protocol).span_events(true);
+        drop(exported(otlp, || {
+            let _span = info_span!("s").entered();
+            info!(deep = ?json(&nested(64)), fits = ?json(&nested(24)), "m");
+        }));
+        let (_, record) = receiver.take_logs().remove(0);
+        let (_, span) = receiver.take_spans().remove(0);
+        for attributes in [&record.attributes, &span.events[0].attributes] {
+            for (name, innermost) in [("fits", "end".to_owned()), ("deep", nested(40).to_string())] {
+                let mut value = attribute(attributes, name).unwrap();
+                for _ in 0..24 {
+                    let Any::KvlistValue(map) = value else { panic!("{value:?}") };
+                    value = map.values[0].value.as_ref().unwrap().value.as_ref().unwrap();
+                }
+                assert_eq!(*value, string(&innermost));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_limit_of_values_is_that_of_each_text_in_them() {
+    let receiver = Receiver::start();
+    let otlp = receiver.otlp().spans(false).max_value_length(3);
+    drop(exported(otlp, || info!(tree = ?json(&tree!([["ääää", 12345], {"a key": "abcd"}])), "m")));
+    let (_, record) = receiver.take_logs().remove(0);
+    let first = list([Some(string("äää")), Some(Any::IntValue(12345))]);
+    let second = map([("a key", Some(string("abc")))]);
+    assert_eq!(attribute(&record.attributes, "tree"), Some(&list([Some(first), Some(second)])));
 }
 
 #[test]

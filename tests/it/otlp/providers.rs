@@ -6,7 +6,7 @@ use opentelemetry_sdk::{
     trace::{InMemorySpanExporter, SdkTracerProvider},
 };
 use tracing::{info, info_span, warn};
-use tracing_strata::{critical, current_traceparent, otlp, prelude::*};
+use tracing_strata::{critical, current_traceparent, json, otlp, prelude::*};
 use tracing_subscriber::{prelude::*, registry};
 
 use crate::support::Memory;
@@ -24,7 +24,7 @@ fn logs_and_spans_with_the_providers_ids() {
         let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let _job = info_span!("job").entered();
         let _request = info_span!("request", traceparent = header, tracestate = "congo=1", user = 7).entered();
-        critical!(name: "order.lost", target: "shop", n = 1, bytes = b"\x01".as_slice(), yes = true, "m");
+        critical!(name: "order.lost", target: "shop", n = 1, bytes = b"\x01".as_slice(), yes = true, list = ?json(&(1, (), "x")), map = ?json(&serde_json::json!({"k": [0.5]})), "m");
         outgoing = current_traceparent();
         info_span!("query").in_scope(|| warn!("in the query"));
     });
@@ -54,6 +54,9 @@ fn logs_and_spans_with_the_providers_ids() {
         |key: &str| record.attributes_iter().find(|(name, _)| name.as_str() == key).map(|(_, value)| value.clone());
     assert_eq!((value("n"), value("yes"), value("user")), (Some(1.into()), Some(true.into()), Some(7.into())));
     assert_eq!(value("bytes"), Some(AnyValue::Bytes(Box::new(vec![1]))));
+    assert_eq!(value("list"), Some(AnyValue::ListAny(Box::new(vec![1.into(), "null".into(), "x".into()]))));
+    let map = [("k".into(), AnyValue::ListAny(Box::new(vec![0.5.into()])))];
+    assert_eq!(value("map"), Some(AnyValue::Map(Box::new(map.into_iter().collect()))));
     assert!(value("traceparent").is_none() && value("code.line.number").is_some());
     // Others' records have the same ids.
     let ids: Vec<_> = memory.take().iter().map(|record| record.trace().unwrap().span_id().to_be_bytes()).collect();
