@@ -277,6 +277,11 @@ impl<T: Load> Hand<T> {
                     wait_for(&self.room, budget, left)
                 }
             };
+            if !budget.free.holds(load.bytes()) {
+                // A large one wants what others have set aside meanwhile.
+                budget.is_tight = true;
+                budget.reclaim();
+            }
         }
         budget.callers_waiting -= 1;
         (budget, (None, Vec::new()))
@@ -454,16 +459,17 @@ impl<T: Load> Hand<T> {
     }
 
     /// What was handled makes room. Says whether to go on.
-    pub(super) fn release(&self, room: Room) -> bool {
+    ///
+    /// Callers that wait are woken when there is room for many, as each wake costs more than many records do; where the
+    /// handler `is_slow`, for each.
+    pub(super) fn release(&self, room: Room, is_slow: bool) -> bool {
         let mut budget = self.budget();
         budget.free.add(room);
-        if budget.is_tight {
-            let is_half_free =
-                budget.free.records >= self.limits.records / 2 && budget.free.bytes >= self.limits.bytes / 2;
-            budget.is_tight = !is_half_free;
-        }
+        let (free, limits) = (budget.free, self.limits);
+        let is_roomy = free.records >= limits.records / 4 && free.bytes >= limits.bytes / 4;
+        budget.is_tight &= !is_roomy;
         let goes_on = budget.phase != Phase::Abandoned;
-        if budget.callers_waiting > 0 {
+        if budget.callers_waiting > 0 && (is_roomy || is_slow) {
             drop(budget);
             self.room.notify_all();
         }

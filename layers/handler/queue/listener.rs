@@ -167,8 +167,9 @@ impl Listener<'_> {
                 let held = self.hand.look().held;
                 self.core.meter().saw(held);
             }
-            let goes_on = self.hand.release(room);
-            if is_empty || !goes_on || began.elapsed() > LONG_STEP {
+            let is_slow = began.elapsed() > LONG_STEP;
+            let goes_on = self.hand.release(room, is_slow);
+            if is_empty || !goes_on || is_slow {
                 self.core.meter().oldest_in_hand = self.taker.oldest();
             }
             if !goes_on {
@@ -178,7 +179,7 @@ impl Listener<'_> {
             if is_empty {
                 return true;
             }
-            self.step = if began.elapsed() > LONG_STEP { 1 } else { (self.step * 2).min(STEP) };
+            self.step = if is_slow { 1 } else { (self.step * 2).min(STEP) };
         }
     }
 
@@ -186,7 +187,7 @@ impl Listener<'_> {
     fn leave(&mut self) {
         while let Some(item) = self.taker.pop() {
             self.core.books().gave_up(&item);
-            self.hand.release(Room::one(item.bytes()));
+            self.hand.release(Room::one(item.bytes()), true);
         }
     }
 

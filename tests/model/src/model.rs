@@ -81,7 +81,7 @@ impl Model {
                     Task::Handle => {
                         while let Some(load) = taker.pop() {
                             handled.push(load);
-                            if !hand.release(Room::one(1)) {
+                            if !hand.release(Room::one(1), false) {
                                 while let Some(load) = taker.pop() {
                                     books.gave_up(&load);
                                 }
