@@ -19,11 +19,11 @@ static PROCESS: AtomicU32 = AtomicU32::new(0);
 static IS_WATCHED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    /// When this thread looked last.
-    static LOOKED: Cell<SystemTime> = const { Cell::new(UNIX_EPOCH) };
+    /// When this thread looked last, and until when that is good enough.
+    static LOOKED: Cell<(SystemTime, SystemTime)> = const { Cell::new((UNIX_EPOCH, UNIX_EPOCH)) };
 }
 
-/// A fork takes longer than this: a thread whose last event is as young has not been in one meanwhile.
+/// A fork takes longer than this: a thread that has looked as short a time ago has not been in one meanwhile.
 /// (Copying the tables of a small process takes some ten times as long; asking for the process's id, a tenth.)
 const BRIEF: Duration = Duration::from_micros(5);
 
@@ -49,11 +49,20 @@ pub(crate) fn look(now: Option<SystemTime>) {
 
 #[inline]
 fn look_closer(now: Option<SystemTime>) {
-    let now = now.unwrap_or(UNIX_EPOCH);
-    let last = LOOKED.try_with(|looked| looked.replace(now)).unwrap_or(UNIX_EPOCH);
+    let (from, until) = LOOKED.try_with(Cell::get).unwrap_or((UNIX_EPOCH, UNIX_EPOCH));
     // A clock that was set back is no reason not to look.
-    if !now.duration_since(last).is_ok_and(|since| since < BRIEF) || now == UNIX_EPOCH {
-        check();
+    if !now.is_some_and(|now| from <= now && now < until) {
+        look_now(now);
+    }
+}
+
+#[cold]
+fn look_now(now: Option<SystemTime>) {
+    check();
+    if let Some(now) = now {
+        let until = now.checked_add(BRIEF).unwrap_or(now);
+        // A thread that is ending looks each time.
+        LOOKED.try_with(|looked| looked.set((now, until))).unwrap_or_default();
     }
 }
 

@@ -206,7 +206,7 @@ where
         }
         let Some(_nested) = Nested::enter() else { return self.place.post().ledger().count_dropped() };
         let leaf = self.spans.leaf(event, &context);
-        let mut record = Pooled::create(self.place.handler().keeps());
+        let mut record = Pooled::create();
         record.capture(event, leaf, self.clock.as_deref(), self.value_limit);
         if let Some(globals) = &self.globals {
             record.share_globals(Arc::clone(globals));

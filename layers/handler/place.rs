@@ -68,9 +68,10 @@ impl<H: Handler> Place<H> {
     /// The same for one that nobody else has seen.
     #[inline]
     pub(super) fn deliver_new(&self, record: Pooled) {
-        match record.into_kept() {
-            Ok(record) => self.offer(record),
-            Err(record) => record.show(|record| self.deliver(record)),
+        if self.handler.keeps() {
+            self.offer(record.into_kept());
+        } else {
+            record.show(false, |record| self.deliver(record));
         }
     }
 

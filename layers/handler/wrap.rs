@@ -158,10 +158,10 @@ impl<H, R> Rewritten<H, R> {
 /// It does not keep the records it gets, as [`Handler::keeps`] asks: only their copies may be kept.
 impl<H: Handler, R: Rewrite> Handler for Rewritten<H, R> {
     fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        let mut copy = crate::record::Pooled::create(self.handler.keeps());
+        let mut copy = crate::record::Pooled::create();
         copy.clone_from(record);
         self.rewrite.rewrite(&mut copy);
-        copy.show(|copy| self.handler.handle(copy))
+        copy.show(self.handler.keeps(), |copy| self.handler.handle(copy))
     }
 
     pass_on!();

@@ -32,6 +32,12 @@ impl Handler for OtlpLogs {
         Ok(if self.pipe.put(record.keep(), bytes) { Outcome::Queued } else { Outcome::Dropped })
     }
 
+    #[inline]
+    fn take_over(&self, record: Kept) -> Result<Outcome, Kept> {
+        let bytes = record.held_bytes();
+        Ok(if self.pipe.put(record, bytes) { Outcome::Queued } else { Outcome::Dropped })
+    }
+
     /// Waits for the deadline of [`Otlp::drain`](super::Otlp::drain) at most.
     fn flush(&self) -> Result<(), Error> {
         self.pipe.flush(self.drain)

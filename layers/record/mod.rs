@@ -26,6 +26,7 @@ mod globals;
 mod guarded;
 mod ids;
 mod json;
+mod kept;
 mod pool;
 mod request_id;
 mod severity;
@@ -59,7 +60,7 @@ pub(crate) use self::{
     globals::host_name,
     guarded::{Nested, VALUE_LIMIT, is_capturing, mark_cut, panic_message, silence_this_thread},
     ids::{IdsText, Sampler, as_the_parent},
-    pool::{Pooled, give_back_all},
+    kept::{Pooled, give_back_all},
     severity::closest,
     tape::{Tape, are_roots_timed, are_tapes_expected, expect_tapes, time_roots},
     thread::{speak_for, this_thread_id},
@@ -69,7 +70,7 @@ pub use self::{
     fields::Fields,
     globals::Globals,
     json::JsonText,
-    pool::Kept,
+    kept::Kept,
     request_id::request_id,
     severity::Severity,
     trace::{Baggage, TraceContext, TraceParent, TraceState},
@@ -429,7 +430,7 @@ impl Record {
     /// A reference to this record that can be stored, sent and read later. Copies nothing if the record came from an
     /// event; one's own record is copied.
     pub fn keep(&self) -> Kept {
-        pool::keep(self)
+        kept::keep(self)
     }
 
     #[inline]

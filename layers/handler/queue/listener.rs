@@ -149,14 +149,14 @@ impl Listener<'_> {
             let began = Instant::now();
             let mut room = Room::default();
             while room.records < self.step
-                && let Some(item) = self.taker.pop()
+                && let Some(mut item) = self.taker.pop()
             {
                 if self.tell_after.is_some_and(|after| item.record.time() > after) {
                     self.tell_after = None;
                     self.tell_losses();
                 }
                 room.add(Room::one(item.bytes()));
-                self.deliver(&item.record);
+                self.deliver(&mut item.record);
                 self.done.push(item.record);
             }
             settle(self.core);
@@ -194,18 +194,18 @@ impl Listener<'_> {
     /// The ledger has counted the record as queued.
     ///
     /// Says whether it was taken.
-    fn deliver(&self, record: &Kept) -> bool {
+    fn deliver(&self, record: &mut Kept) -> bool {
         let handle = |record: &Record| catch_unwind(AssertUnwindSafe(|| self.handler.handle(record)));
-        let outcome = if self.handler.keeps() { record.clone().show(handle) } else { Some(handle(record)) };
-        let is_taken = matches!(outcome, Some(Ok(Ok(Outcome::Written | Outcome::Queued))));
+        let outcome = if self.handler.keeps() { record.lend(handle) } else { handle(record) };
+        let is_taken = matches!(outcome, Ok(Ok(Outcome::Written | Outcome::Queued)));
         match outcome {
-            Some(Ok(Ok(Outcome::Written))) => note(|settled| settled.written += 1),
-            Some(Ok(Ok(Outcome::Filtered))) => note(|settled| settled.filtered += 1),
-            Some(Ok(Ok(Outcome::Dropped))) => note(|settled| settled.dropped += 1),
+            Ok(Ok(Outcome::Written)) => note(|settled| settled.written += 1),
+            Ok(Ok(Outcome::Filtered)) => note(|settled| settled.filtered += 1),
+            Ok(Ok(Outcome::Dropped)) => note(|settled| settled.dropped += 1),
             // It settles it on the ledger it was given.
-            Some(Ok(Ok(Outcome::Queued))) | None => {}
-            Some(Ok(Err(error))) => self.failed(&error, record),
-            Some(Err(panic)) => self.failed(&panicked("handle", &*panic), record),
+            Ok(Ok(Outcome::Queued)) => {}
+            Ok(Err(error)) => self.failed(&error, record),
+            Err(panic) => self.failed(&panicked("handle", &*panic), record),
         }
         is_taken
     }
@@ -249,9 +249,9 @@ impl Listener<'_> {
 
     /// A record of the queue's own, in the handler's own format and on its account.
     fn hand_in(&self, record: Record) -> bool {
-        let record = Kept::new(record);
+        let mut record = Kept::new(record);
         self.core.ledger().queue(1);
-        let is_taken = self.deliver(&record);
+        let is_taken = self.deliver(&mut record);
         settle(self.core);
         is_taken
     }
