@@ -216,13 +216,25 @@ impl Handler for Courier {
 }
 
 /// Keeps all.
-#[derive(Default)]
-struct Hoard(Mutex<Vec<Kept>>);
+struct Hoard {
+    kept: Mutex<Vec<Kept>>,
+    takes_over: bool,
+}
+
+impl Hoard {
+    fn put(&self, record: Kept) -> Outcome {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+        Outcome::Written
+    }
+}
 
 impl Handler for Hoard {
     fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record.keep());
-        Ok(Outcome::Written)
+        Ok(self.put(record.keep()))
+    }
+
+    fn take_over(&self, record: Kept) -> Result<Outcome, Kept> {
+        if self.takes_over { Ok(self.put(record)) } else { Err(record) }
     }
 
     fn keeps(&self) -> bool {
@@ -230,9 +242,13 @@ impl Handler for Hoard {
     }
 }
 
-/// Makes more records than can be under way and at hand in two threads, in whatever way they share them.
+/// Makes more records than can be under way and at hand in two threads, in whatever way they share them: in memory of
+/// both kinds.
 fn hoard() {
-    alone(registry().with(Hoard::default().into_layer()), || (0..1_000).for_each(event));
+    for takes_over in [false, true] {
+        let hoard = Hoard { kept: Mutex::default(), takes_over };
+        alone(registry().with(hoard.into_layer()), || (0..1_000).for_each(event));
+    }
 }
 
 /// A bounded channel allocates when it is made. One record at a time is under way, so that no run needs more room than

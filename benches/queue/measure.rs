@@ -31,6 +31,8 @@ pub(crate) fn child(args: &[String]) -> Result<(), Failure> {
         "caller-W1" => caller(peer, Work::Event, &path.0, events)?,
         "caller-W2" => caller(peer, Work::EventInSpans, &path.0, events)?,
         "latency" => latency(peer, &path.0, events)?,
+        "burst-1" => burst(peer, 1, &path.0, events)?,
+        "burst-2" => burst(peer, 2, &path.0, events)?,
         "end" => end(peer, 1, &path.0, events)?,
         "two" => end(peer, 2, &path.0, events)?,
         // For callgrind: the clock of rustix does not run under valgrind.
@@ -103,6 +105,46 @@ fn latency(peer: Peer, path: &Path, events: u64) -> Result<Vec<f64>, Failure> {
     let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize] as f64;
     let mean = times.iter().sum::<u64>() as f64 / times.len() as f64;
     Ok(vec![at(0.5), at(0.99), at(0.999), mean])
+}
+
+/// Nanoseconds on the wall for an event until the last of the callers is done: each puts a burst, and all of them fit.
+fn burst(peer: Peer, threads: u64, path: &Path, events: u64) -> Result<Vec<f64>, Failure> {
+    let installed = peer.install(path)?;
+    let bursts = WARM_UP + events.div_ceil(BURST * threads);
+    let (ready, done) = (Barrier::new(threads as usize), Barrier::new(threads as usize + 1));
+    let speaker = &installed.speaker;
+    let ends = thread::scope(|scope| {
+        let callers: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    let caller = speaker.caller(Work::Event);
+                    let one = || {
+                        done.wait();
+                        ready.wait();
+                        let start = Instant::now();
+                        caller.log(Work::Event, BURST);
+                        (start, Instant::now())
+                    };
+                    (0..bursts).map(|_| one()).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        for _ in 0..bursts {
+            wait_until_quiet(path);
+            done.wait();
+        }
+        callers.into_iter().map(|caller| caller.join().expect("a caller panicked")).collect::<Vec<_>>()
+    });
+    finish(installed, path, bursts * BURST * threads)?;
+    let wall = |burst: u64| {
+        let times = || ends.iter().map(|caller| caller[burst as usize]);
+        let first = times().map(|(start, _)| start).min();
+        let last = times().map(|(_, end)| end).max();
+        first.zip(last).map_or(Duration::ZERO, |(first, last)| last - first)
+    };
+    let mut walls: Vec<_> = (WARM_UP..bursts).map(wall).collect();
+    walls.sort_unstable();
+    Ok(vec![walls[walls.len() / 2].as_nanos() as f64 / (BURST * threads) as f64])
 }
 
 /// Nanoseconds on the wall for an event until all are in the file; processor time of the callers for an event.
