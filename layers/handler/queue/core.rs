@@ -347,11 +347,11 @@ impl Core {
         *self.meter() = Meter::new();
         if self.handler().is_none() {
             // It was shut down before.
-            return self.hand().end(&*self.books);
+            return self.hand().end(None, &*self.books);
         }
         self.is_shut.store(false, Ordering::Relaxed);
         if let Err(error) = listener::start(self) {
-            self.hand().end(&*self.books);
+            self.hand().end(None, &*self.books);
             self.ledger().tell(&error);
         }
     }

@@ -53,7 +53,7 @@ fn run(core: &Arc<Core>) {
     batch::listen();
     core.begin();
     let hand = core.hand();
-    let _ends = Ends { core, hand: &hand };
+    let mut ends = Ends { core, hand: &hand, error: None };
     let Some(handler) = core.handler() else { return };
     let mut listener = Listener {
         core,
@@ -68,8 +68,8 @@ fn run(core: &Arc<Core>) {
     };
     listener.report_later();
     listener.work();
-    // The trap was told.
-    listener.flush(true).unwrap_or_default();
+    // The trap was told, and who shuts down will be.
+    ends.error = listener.flush(true).err().map(|error| error.to_string());
     drop(listener);
     core.let_go();
     core.tell_the_rest();
@@ -79,11 +79,13 @@ fn run(core: &Arc<Core>) {
 struct Ends<'a> {
     core: &'a Core,
     hand: &'a Hand<Item>,
+    /// Of the last flush.
+    error: Option<String>,
 }
 
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
-        self.hand.end(self.core.books());
+        self.hand.end(self.error.take(), self.core.books());
         self.core.meter().end_work();
     }
 }
@@ -223,7 +225,8 @@ impl Listener<'_> {
         self.tell_losses();
         batch::write_out();
         let flush = || if is_last { self.handler.finish() } else { self.handler.flush() };
-        let result = catch_unwind(AssertUnwindSafe(flush)).unwrap_or_else(|panic| Err(panicked("flush", &*panic)));
+        let doing = if is_last { "finish" } else { "flush" };
+        let result = catch_unwind(AssertUnwindSafe(flush)).unwrap_or_else(|panic| Err(panicked(doing, &*panic)));
         if let Err(error) = &result {
             self.core.ledger().tell(error);
         }
@@ -235,9 +238,10 @@ impl Listener<'_> {
     }
 
     fn report(&mut self) {
-        self.report_later();
         self.hand_in(health_record(&self.core.name(), &self.core.health()));
         batch::write_out();
+        // Not before: it may take longer than the interval.
+        self.report_later();
     }
 
     fn tell_losses(&mut self) {

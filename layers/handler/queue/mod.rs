@@ -50,6 +50,7 @@
 pub(crate) mod batch;
 mod bell;
 mod books;
+mod budget;
 mod builder;
 mod core;
 mod ending;
@@ -62,6 +63,7 @@ mod lost;
 mod overflow;
 mod sync;
 mod taker;
+mod turns;
 
 use std::{
     cell::Cell,

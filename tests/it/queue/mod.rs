@@ -5,6 +5,8 @@ mod health;
 mod overflow;
 mod rules;
 mod runtimes;
+mod says;
 mod shutdown;
 mod soak;
 mod support;
+mod waits;

@@ -84,6 +84,62 @@ fn errors_are_not_dropped_while_others_can_be() {
     assert_eq!(messages, ["in hand", "5 records lost", "e1", "e2", "e3"]);
 }
 
+/// A large record in the listener's hands and fifty small ones behind it, in 100 KB; then one of so many bytes comes.
+fn behind_a_large_one(overflow: Overflow, bytes: usize, is_severe: bool) -> (Vec<String>, u64) {
+    let gate = Gate::closed();
+    let (queue, guard) = Queue::builder().max_bytes(100_000).overflow(overflow).spawn(gate.clone()).unwrap();
+    within(&dispatch(queue.into_layer()), || {
+        let text = "x".repeat(60_000);
+        tracing::info!(text, "in hand");
+        gate.wait_for_one();
+        (0..50).for_each(|number| tracing::info!("{number}"));
+        let text = "x".repeat(bytes);
+        if is_severe { tracing::error!(text, "large") } else { tracing::info!(text, "large") }
+        gate.open();
+        guard.shutdown(LONG).unwrap();
+    });
+    (gate.messages(), guard.health().lost.total())
+}
+
+#[test]
+fn nothing_is_given_up_for_a_record_that_does_not_fit_even_so() {
+    let patient = Overflow::block_for(Duration::from_millis(1));
+    for (overflow, is_severe) in [(Overflow::DropOldest, false), (Overflow::DropNewest, true), (patient, true)] {
+        let (messages, lost) = behind_a_large_one(overflow, 50_000, is_severe);
+        assert_eq!(lost, 1, "{overflow:?}: {messages:?}");
+        let small: Vec<_> = messages.iter().filter(|message| message.parse::<u8>().is_ok()).collect();
+        assert_eq!(small.len(), 50, "{overflow:?}: {messages:?}");
+        // Where it helps, as many as it takes.
+        let (messages, lost) = behind_a_large_one(overflow, 30_000, is_severe);
+        assert!((1..50).contains(&lost), "{overflow:?}: {messages:?}");
+        assert!(messages.contains(&"large".to_owned()), "{overflow:?}: {messages:?}");
+    }
+}
+
+/// What a severe one may take the place of, and what not.
+#[test]
+fn only_what_may_be_given_up_counts_as_room() {
+    for (overflow, is_given_up) in [(Overflow::DropNewest, false), (Overflow::DropOldest, true)] {
+        let gate = Gate::closed();
+        let (queue, guard) = Queue::builder().max_bytes(100_000).overflow(overflow).spawn(gate.clone()).unwrap();
+        within(&dispatch(queue.into_layer()), || {
+            let text = "x".repeat(45_000);
+            tracing::info!("in hand");
+            gate.wait_for_one();
+            tracing::info!("plain");
+            tracing::error!(text, "severe");
+            tracing::error!(text, "severe, too");
+            let text = "x".repeat(15_000);
+            tracing::error!(text, "last");
+            gate.open();
+            guard.shutdown(LONG).unwrap();
+        });
+        let expected = if is_given_up { ["severe, too", "last"] } else { ["plain", "severe"] };
+        assert!(expected.iter().all(|message| gate.messages().iter().any(|other| other == message)), "{:?}", gate.messages());
+        assert_eq!(guard.health().lost.total(), if is_given_up { 2 } else { 1 }, "{overflow:?}");
+    }
+}
+
 #[test]
 fn t13_a_thousand_records_of_a_megabyte_stay_under_the_cap() {
     let gate = Gate::closed();
@@ -217,4 +273,6 @@ fn limits_of_nothing_are_refused() {
     };
     assert_eq!(error(Queue::builder().capacity(0)), "queue \"q\": capacity: expected 1 or more, got 0");
     assert_eq!(error(Queue::builder().max_bytes(0)), "queue \"q\": max_bytes: expected 1 or more, got 0");
+    let every = Queue::builder().report_every(Duration::ZERO);
+    assert_eq!(error(every), "queue \"q\": report_every: expected some time, got 0");
 }
