@@ -24,7 +24,8 @@
 //!
 //! # When it blocks
 //! Under [`Overflow::Block`] (the default) a caller waits while the queue is full: within an async runtime, that holds up a
-//! worker. [`QueueGuard::flush`], [`QueueGuard::shutdown`] and the drop of the guard wait for their deadline at most. The
+//! worker. Callers get room in the order they came, so that a large record gets its turn among many small ones, and are woken
+//! when a quarter of the queue is free (where the handler takes long for a record: with each). [`QueueGuard::flush`], [`QueueGuard::shutdown`] and the drop of the guard wait for their deadline at most. The
 //! policies that drop never wait.
 //!
 //! # Failures
@@ -46,6 +47,9 @@
 //! - The listener starts with the queue; there is no `start()` and `stop()`, but a guard.
 //! - Records are not formatted before they are queued (`prepare()`): they stay typed, and nothing they hold changes later.
 //! - Handlers behind the queue keep their own levels (`respect_handler_level=True`).
+//! - `enqueue()`, `dequeue()` and `prepare()` are not there to be overridden: what a record is to be before it is queued, a
+//!   [`rewrite`](crate::Handler::rewrite) of the queue makes of it, and what takes records instead is a
+//!   [`Handler`](crate::Handler) of its own.
 
 pub(crate) mod batch;
 mod bell;

@@ -70,7 +70,8 @@ fn what_a_batch_cannot_write_is_counted_record_by_record() {
     let ledger = layer.ledger();
     within(&dispatch(layer), || {
         (0..300).for_each(|number| tracing::info!("{number}"));
-        guard.shutdown(LONG).unwrap();
+        let error = guard.shutdown(LONG).unwrap_err().to_string();
+        assert_eq!(error, format!("queue \"moody\": shutdown: {} records failed", ledger.stats().failed));
     });
     let (stats, told) = (ledger.stats(), told.lock().unwrap());
     assert_eq!((stats.accepted(), stats.queued, stats.failed), (300, 0, told.len() as u64));

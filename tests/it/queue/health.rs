@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracing_strata::{Error, Handler, Outcome, Queue, Record, Severity, handler::queue::Overflow, prelude::*};
+use tracing_strata::{Error, Handler, Outcome, Queue, Record, Severity, handler::queue::Overflow};
 
 use super::support::{Gate, LONG, dispatch, within};
 

@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tracing_strata::{
@@ -51,6 +51,7 @@ fn t18_records_after_the_shutdown_are_counted() {
             let dispatch = tracing::dispatcher::get_default(Clone::clone);
             scope.spawn(move || within(&dispatch, || tracing::error!("after, from a thread that is new")));
         });
+        assert_eq!(guard.flush(LONG).unwrap_err().to_string(), "queue \"app\": flush: 2 records lost");
         guard.flush(LONG).unwrap();
     });
     assert_eq!(gate.messages(), ["before"]);
@@ -135,7 +136,8 @@ fn t13_losses_that_are_not_told_in_band_are_told_to_the_trap() {
         gate.wait_for_one();
         (0..10).for_each(|_| tracing::info!("no room but for one"));
         gate.open();
-        guard.shutdown(LONG).unwrap();
+        let error = guard.shutdown(LONG).unwrap_err().to_string();
+        assert_eq!(error, "queue \"severe\": shutdown: 9 records lost");
     });
     assert_eq!(gate.messages(), ["in hand"]);
     assert_eq!(*told.lock().unwrap(), ["queue \"severe\": 9 records were lost, of which its own log does not tell"]);
@@ -230,12 +232,16 @@ fn a_dropped_guard_drains_and_gives_up_at_its_deadline() {
     assert_eq!(gate.messages().len(), 100);
 
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().drain(Duration::from_millis(5)).spawn(gate.clone()).unwrap();
+    let drain = Duration::from_millis(100);
+    let (queue, guard) = Queue::builder().drain(drain).spawn(gate.clone()).unwrap();
     let layer = queue.into_layer().trap(Trap::silent());
     let ledger = layer.ledger();
     within(&dispatch(layer), || {
         (0..100).for_each(|_| tracing::info!("stuck"));
+        let began = Instant::now();
         drop(guard);
+        let waited = began.elapsed();
+        assert!((drain..60 * drain).contains(&waited), "{waited:?}");
     });
     assert_eq!(ledger.stats().accepted(), 100);
     gate.open();

@@ -9,7 +9,6 @@ use std::{
 use tracing_strata::{
     Error, Handler, Outcome, Queue, Record,
     handler::queue::{Overflow, QueueGuard},
-    prelude::*,
 };
 
 use super::support::{Gate, LONG, dispatch, within};
