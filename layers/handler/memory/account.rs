@@ -47,6 +47,13 @@ impl Account {
     }
 }
 
+impl Account {
+    /// After a fork, whatever is held back is the parent's.
+    pub(super) fn leave_to_the_parent(&self) {
+        self.settle(usize::MAX, Ledger::settle_dropped);
+    }
+}
+
 /// Records in order, with what they weigh.
 #[derive(Debug, Default)]
 pub(super) struct Held {
