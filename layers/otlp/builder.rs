@@ -300,11 +300,7 @@ impl Otlp {
         Pipe::spawn("log records", settings, Box::new(encode))
     }
 
-    fn span_pipe(
-        settings: Settings,
-        resource: &Arc<Resource>,
-        limits: SpanLimits,
-    ) -> Result<Pipe<Ended>, Error> {
+    fn span_pipe(settings: Settings, resource: &Arc<Resource>, limits: SpanLimits) -> Result<Pipe<Ended>, Error> {
         let resource = Arc::clone(resource);
         // Spans that are missing are seen in the ledger: there is no span to tell of them.
         let encode = move |batch: &[Ended], _| Request::Spans(spans::request(&resource, &limits, batch));

@@ -49,11 +49,6 @@ use tracing_core::Metadata;
 
 #[cfg(feature = "serde")]
 pub use self::json::{AsJson, json};
-#[cfg(feature = "otlp")]
-pub(crate) use self::{
-    context::Ended,
-    traced::{SpanEvent, Traced},
-};
 pub(crate) use self::{
     capture::{FUNCTION_FIELD, SEVERITY_FIELD, STACK_FIELD, capture_fields, severity_of},
     context::{
@@ -67,6 +62,11 @@ pub(crate) use self::{
     severity::closest,
     tape::{Tape, are_roots_timed, are_tapes_expected, expect_tapes, time_roots},
     thread::{speak_for, this_thread_id},
+};
+#[cfg(feature = "otlp")]
+pub(crate) use self::{
+    context::Ended,
+    traced::{SpanEvent, Traced},
 };
 pub use self::{
     context::{SpanView, Spans},
