@@ -114,7 +114,8 @@ impl Memory {
         self
     }
 
-    /// How many bytes the records it holds may take, about (default: 4 MiB).
+    /// How many bytes the records it holds may take, about (default: 4 MiB), with the spans they happened in: those that
+    /// a record shares with the one before it are counted once, others again.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
@@ -163,7 +164,7 @@ impl Memory {
         self.len() == 0
     }
 
-    /// How many bytes the records it holds take, about.
+    /// How many bytes the records it holds take, about, with their spans ([`max_bytes`](Self::max_bytes)).
     pub fn bytes(&self) -> usize {
         self.state().held.weight()
     }

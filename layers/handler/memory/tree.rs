@@ -316,11 +316,10 @@ impl Tree {
             state.held = Held::reuse(core.take_spare());
             core.list(self);
         }
-        let kept = record.keep();
-        core.weight.fetch_add(kept.weight(), Ordering::Relaxed);
-        let outcome = core.account.queue();
-        state.held.push(kept);
-        outcome
+        let before = state.held.weight();
+        state.held.push(record.keep());
+        core.weight.fetch_add(state.held.weight() - before, Ordering::Relaxed);
+        core.account.queue()
     }
 
     fn has_room(&self, state: &State) -> bool {
