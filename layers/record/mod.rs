@@ -49,8 +49,6 @@ use tracing_core::Metadata;
 
 #[cfg(feature = "serde")]
 pub use self::json::{AsJson, json};
-#[cfg(feature = "otlp")]
-pub(crate) use self::traced::{SpanEvent, Traced};
 pub(crate) use self::{
     capture::{FUNCTION_FIELD, SEVERITY_FIELD, STACK_FIELD, capture_fields, severity_of},
     context::{
@@ -64,6 +62,11 @@ pub(crate) use self::{
     severity::closest,
     tape::{Tape, are_roots_timed, are_tapes_expected, expect_tapes, time_roots},
     thread::{speak_for, this_thread_id},
+};
+#[cfg(feature = "otlp")]
+pub(crate) use self::{
+    context::Ended,
+    traced::{SpanEvent, Traced},
 };
 pub use self::{
     context::{SpanView, Spans},
@@ -432,21 +435,26 @@ impl Record {
         note
     }
 
-    /// How much memory it takes while it is kept, in bytes, for bounds. Its spans and globals are shared and not counted,
-    /// nor is what its place in the pool keeps for longer ones.
+    /// How much memory it takes while it is kept, in bytes, for bounds. All of its spans are counted, as if it were the only
+    /// one to keep them; not what its place in the pool keeps for longer ones, and not the globals, which are everybody's.
     #[inline]
     pub(crate) fn weight(&self) -> usize {
-        size_of::<Self>() + self.own_bytes() + self.fields.weight()
+        self.own_bytes() + self.fields.weight() + self.chain.weight()
     }
 
-    /// What the record takes in memory, without its spans, which it shares with others.
+    /// The same beside another one that is kept: spans that both have are that one's.
+    pub(crate) fn weight_beside(&self, other: &Self) -> usize {
+        self.own_bytes() + self.fields.weight() + self.chain.weight_beside(&other.chain)
+    }
+
+    /// As [`weight`](Self::weight), with what it keeps for longer ones.
     pub(crate) fn held_bytes(&self) -> usize {
-        size_of::<Self>() + self.own_bytes() + self.fields.held_bytes()
+        self.own_bytes() + self.fields.held_bytes() + self.chain.weight()
     }
 
     #[inline]
     fn own_bytes(&self) -> usize {
-        if self.own.is_some() { size_of::<Own>() } else { 0 }
+        size_of::<Self>() + self.own.as_ref().map_or(0, |_| size_of::<Own>())
     }
 
     /// A reference to this record that can be stored, sent and read later. Copies nothing if the record came from an
