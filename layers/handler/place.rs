@@ -4,7 +4,7 @@ use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -14,7 +14,8 @@ use super::{
     queue::{self, Ending},
 };
 use crate::{
-    Error, Record, fork,
+    Error, Record,
+    fork::{self, Common},
     record::{Kept, Pooled, panic_message},
     trap::{Ledger, Post, Trap},
 };
@@ -248,13 +249,13 @@ impl<H: Handler> Reach for Place<H> {
     }
 }
 
-static ALL: Mutex<Vec<Weak<dyn Reach>>> = Mutex::new(Vec::new());
+static ALL: Common<Vec<Weak<dyn Reach>>> = Common::first(Vec::new());
 
 /// Puts a handler within reach of [`flush_all`].
 pub(super) fn register<H: Handler>(place: &Arc<Place<H>>) {
     super::end::expect();
     let place: Weak<dyn Reach> = Arc::downgrade(place) as _;
-    let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = ALL.write();
     all.retain(|other| other.strong_count() > 0);
     if !all.iter().any(|other| Weak::ptr_eq(other, &place)) {
         all.push(place);
@@ -262,7 +263,7 @@ pub(super) fn register<H: Handler>(place: &Arc<Place<H>>) {
 }
 
 pub(super) fn is_any_listed() -> bool {
-    ALL.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|place| place.strong_count() > 0)
+    ALL.read().iter().any(|place| place.strong_count() > 0)
 }
 
 /// Flushes every handler that hangs somewhere: in a registry, also the global one, in a [`Tee`](super::Tee), on a logger,
@@ -305,5 +306,5 @@ pub(super) fn admit_all(places: &[Arc<dyn Reach>]) -> Result<(), Error> {
 
 /// All that hang somewhere, the latest first.
 pub(super) fn listed() -> Vec<Arc<dyn Reach>> {
-    ALL.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().filter_map(Weak::upgrade).collect()
+    ALL.read().iter().rev().filter_map(Weak::upgrade).collect()
 }

@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::{common::v1::any_value::Value as Any, resource::
 use super::{
     Compression, ContextFields, OtlpGuard, OtlpLayer, OtlpLogs, Protocol, Sampler,
     env::{self, Vars},
-    layer::Ended,
+    layer::ToPipe,
     logs,
     pipe::Pipe,
     settings::{Chosen, Settings, Signal, SpanLimits},
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Context, Error, Fields, Handler as _, Record, Severity, Value,
-    record::{Kept, SpanData},
+    record::{Ended, Kept},
     trap::Post,
 };
 
@@ -200,7 +200,8 @@ impl Otlp {
         self
     }
 
-    /// The most bytes that wait or are on their way, for logs and for spans (default: 64 MiB).
+    /// The most bytes that wait or are on their way, for logs and for spans (default: 64 MiB). Each counts with all the
+    /// spans around it, which it keeps, and of which several have the same: what is really taken is less.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.chosen.max_bytes = Some(bytes);
         self
@@ -273,7 +274,7 @@ impl Otlp {
             guard.spans = Some((pipe.clone(), Arc::clone(post.ledger())));
             let with_events = self.span_events.unwrap_or(!logs);
             let (max_events, max_links) = (limits.events, limits.links);
-            layer.spans = Some(Ended { pipe, post, with_events, max_events, max_links });
+            layer.spans = Some(ToPipe { pipe, post, with_events, max_events, max_links });
         }
         Ok((layer, guard))
     }
@@ -299,14 +300,10 @@ impl Otlp {
         Pipe::spawn("log records", settings, Box::new(encode))
     }
 
-    fn span_pipe(
-        settings: Settings,
-        resource: &Arc<Resource>,
-        limits: SpanLimits,
-    ) -> Result<Pipe<Arc<SpanData>>, Error> {
+    fn span_pipe(settings: Settings, resource: &Arc<Resource>, limits: SpanLimits) -> Result<Pipe<Ended>, Error> {
         let resource = Arc::clone(resource);
         // Spans that are missing are seen in the ledger: there is no span to tell of them.
-        let encode = move |batch: &[Arc<SpanData>], _| Request::Spans(spans::request(&resource, &limits, batch));
+        let encode = move |batch: &[Ended], _| Request::Spans(spans::request(&resource, &limits, batch));
         Pipe::spawn("spans", settings, Box::new(encode))
     }
 

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::pipe::Pipe;
 use crate::{
     Error,
-    record::{Kept, SpanData},
+    record::{Ended, Kept},
     trap::{Ledger, Stats},
 };
 
@@ -17,7 +17,7 @@ use crate::{
 #[must_use = "dropping the guard shuts the export down"]
 pub struct OtlpGuard {
     pub(super) logs: Option<(Pipe<Kept>, Arc<Ledger>)>,
-    pub(super) spans: Option<(Pipe<Arc<SpanData>>, Arc<Ledger>)>,
+    pub(super) spans: Option<(Pipe<Ended>, Arc<Ledger>)>,
     pub(super) drain: Duration,
     pub(super) is_shut: bool,
 }

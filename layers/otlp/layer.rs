@@ -13,7 +13,7 @@ use super::{handler::OtlpLogs, pipe::Pipe, spans};
 use crate::{
     Context, Fields, HandlerLayer, Severity, fork,
     handler::{Leveled, SpanKeeper, held},
-    record::{self, Nested, SpanData, SpanEvent},
+    record::{self, Ended, Nested, SpanData, SpanEvent},
     trap::{Ledger, Post, Trap},
 };
 
@@ -25,12 +25,12 @@ pub struct OtlpLayer {
     pub(super) logs: Option<HandlerLayer<Leveled<OtlpLogs>>>,
     /// Keeps the spans where there are no logs.
     pub(super) context: Context,
-    pub(super) spans: Option<Ended>,
+    pub(super) spans: Option<ToPipe>,
 }
 
 /// Where spans go when they end.
-pub(super) struct Ended {
-    pub(super) pipe: Pipe<Arc<SpanData>>,
+pub(super) struct ToPipe {
+    pub(super) pipe: Pipe<Ended>,
     pub(super) post: Arc<Post>,
     /// Events are attached to their spans.
     pub(super) with_events: bool,
@@ -89,7 +89,7 @@ impl OtlpLayer {
     }
 }
 
-impl Ended {
+impl ToPipe {
     /// An event of level ERROR makes its span an error, with what it says as the description.
     fn see<S>(&self, keeper: &SpanKeeper, event: &Event<'_>, context: &LayerContext<'_, S>)
     where
@@ -116,6 +116,7 @@ impl Ended {
     }
 
     fn end(&self, data: Arc<SpanData>) {
+        let data = Ended::new(data);
         if !data.traced().has_begun() {
             return;
         }

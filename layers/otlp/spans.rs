@@ -1,6 +1,6 @@
 //! A span that has ended, as a span of OTLP.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
@@ -21,14 +21,14 @@ use super::{
 };
 use crate::{
     Fields,
-    record::{SpanData, SpanEvent, TraceParent, TraceState},
+    record::{Ended, SpanData, SpanEvent, TraceParent, TraceState},
 };
 
 /// "IsRemote is known", and "is remote", of the parent.
 const HAS_IS_REMOTE: u32 = 0x100;
 const IS_REMOTE: u32 = 0x200;
 
-pub(super) fn request(resource: &Resource, limits: &SpanLimits, batch: &[Arc<SpanData>]) -> ExportTraceServiceRequest {
+pub(super) fn request(resource: &Resource, limits: &SpanLimits, batch: &[Ended]) -> ExportTraceServiceRequest {
     let mut scopes: Vec<ScopeSpans> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
     for data in batch {
@@ -44,9 +44,9 @@ pub(super) fn request(resource: &Resource, limits: &SpanLimits, batch: &[Arc<Spa
     ExportTraceServiceRequest { resource_spans: vec![spans] }
 }
 
-/// Roughly what a span takes while it waits.
+/// Roughly what a span takes while it waits, with those around it, which it keeps.
 pub(super) fn held_bytes(data: &SpanData) -> usize {
-    size_of::<SpanData>() + data.read_fields(Fields::held_bytes) + data.traced().held_bytes()
+    data.weight() + data.late_weight() + data.traced().held_bytes()
 }
 
 fn span(data: &SpanData, limits: &SpanLimits) -> Option<Span> {

@@ -10,6 +10,8 @@ use std::{
     },
     time::Duration,
 };
+#[cfg(feature = "otlp")]
+use std::{ops::Deref, sync::atomic::AtomicUsize};
 
 use tracing_core::Metadata;
 
@@ -44,6 +46,11 @@ pub(crate) struct SpanData {
     is_picked: AtomicBool,
     /// When it began, where it is a root and somebody wants to know.
     begun: Option<Duration>,
+    /// What it takes in memory as it was made, in bytes, with all spans around it.
+    weight: usize,
+    /// Those who ask it for what was recorded late: the Registry, while it is open, and those who export it.
+    #[cfg(feature = "otlp")]
+    readers: AtomicUsize,
 }
 
 /// What one format made of a span's fields; from the second time on, as many spans have one record or none.
@@ -88,6 +95,11 @@ impl SpanData {
             span.begun = begun;
             fill(&mut span.fields);
             span.trace = traceparent(&span.fields);
+            span.weigh();
+            #[cfg(feature = "otlp")]
+            {
+                *span.readers.get_mut() = 1;
+            }
         }
         data
     }
@@ -96,7 +108,27 @@ impl SpanData {
         let trace = traceparent(&fields);
         let mut span = Self::default();
         (span.name, span.parent, span.fields, span.trace) = (name, parent, fields, trace);
+        span.weigh();
         Arc::new(span)
+    }
+
+    /// Once, so that a record need not walk over its spans to know what it keeps alive.
+    #[inline]
+    fn weigh(&mut self) {
+        let around = self.parent.as_ref().map_or(0, |parent| parent.weight);
+        self.weight = around + size_of::<Self>() + self.fields.weight();
+    }
+
+    /// What it takes in memory as it was made, in bytes, with all spans around it: more than theirs.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// What was recorded late.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn late_weight(&self) -> usize {
+        self.late().map_or(0, |late| late.weight())
     }
 
     /// Sets values by name, so that it does not matter how many layers tell it. `values` were visited before.
@@ -214,6 +246,51 @@ impl SpanData {
         }
         self.late.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// Nobody of those who ask for it later than its records is left: these have what was late when they were made, and
+    /// are not to keep the rest.
+    fn forget_late(&self) {
+        #[cfg(feature = "otlp")]
+        {
+            if self.readers.fetch_sub(1, Ordering::AcqRel) != 1 {
+                return;
+            }
+            self.traced.forget();
+        }
+        if self.is_late.swap(false, Ordering::AcqRel) {
+            let late = self.late.lock().unwrap_or_else(PoisonError::into_inner).take();
+            drop(late);
+        }
+    }
+}
+
+/// A span that has ended, with all that was recorded, for one who looks at it later.
+#[cfg(feature = "otlp")]
+pub(crate) struct Ended(Arc<SpanData>);
+
+#[cfg(feature = "otlp")]
+impl Ended {
+    /// To be made before the Registry lets go of it.
+    pub(crate) fn new(data: Arc<SpanData>) -> Self {
+        data.readers.fetch_add(1, Ordering::Relaxed);
+        Self(data)
+    }
+}
+
+#[cfg(feature = "otlp")]
+impl Deref for Ended {
+    type Target = SpanData;
+
+    fn deref(&self) -> &SpanData {
+        &self.0
+    }
+}
+
+#[cfg(feature = "otlp")]
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.forget_late();
+    }
 }
 
 impl Drop for SpanData {
@@ -270,7 +347,7 @@ impl Drop for Held {
             // Records that are kept there keep the span in their turn.
             data.tapes.iter().for_each(|tape| tape.abandon());
         }
-        let Some(span) = Arc::get_mut(&mut data) else { return };
+        let Some(span) = Arc::get_mut(&mut data) else { return data.forget_late() };
         let parent = span.parent.take();
         span.fields.clear();
         span.trace = None;
@@ -466,6 +543,8 @@ pub(crate) struct Chain {
     /// Whether a tracing SDK has told some.
     has_foreign: bool,
     late: Vec<(u32, Arc<Fields>)>,
+    /// What that takes in memory, in bytes.
+    late_weight: usize,
 }
 
 impl Chain {
@@ -474,11 +553,12 @@ impl Chain {
         self.late.clear();
         let mut next = leaf.as_deref();
         let mut depth = 0;
-        (self.is_traced, self.has_foreign) = (false, false);
+        (self.is_traced, self.has_foreign, self.late_weight) = (false, false, 0);
         while let Some(span) = next {
             self.is_traced |= span.may_know_trace();
             self.has_foreign |= span.ids.foreign().is_some();
             if let Some(fields) = span.late() {
+                self.late_weight += fields.weight();
                 self.late.push((depth, fields));
             }
             depth += 1;
@@ -505,6 +585,33 @@ impl Chain {
     pub(super) fn clear(&mut self) {
         self.leaf = None;
         self.late.clear();
+        self.late_weight = 0;
+    }
+
+    /// What it keeps alive, in bytes, were it the only one that does.
+    #[inline]
+    pub(super) fn weight(&self) -> usize {
+        self.leaf.as_ref().map_or(0, |leaf| leaf.weight) + self.late_weight
+    }
+
+    /// As much of that as `other` does not keep alive.
+    pub(super) fn weight_beside(&self, other: &Self) -> usize {
+        let is_others = |fields| other.late.iter().any(|(_, theirs)| Arc::ptr_eq(theirs, fields));
+        let late = self.late.iter().map(|(_, fields)| fields).filter(|fields| !is_others(fields));
+        let late: usize = late.map(|fields| fields.weight()).sum();
+        let (mut here, mut there) = (self.leaf.as_ref(), other.leaf.as_ref());
+        // The nearest span that is around both. Each weighs more than the one around it.
+        while let (Some(one), Some(two)) = (here, there)
+            && !Arc::ptr_eq(one, two)
+        {
+            if one.weight >= two.weight {
+                here = one.parent.as_ref();
+            } else {
+                there = two.parent.as_ref();
+            }
+        }
+        let shared = here.and(there).map_or(0, |span| span.weight);
+        self.leaf.as_ref().map_or(0, |leaf| leaf.weight) - shared + late
     }
 
     /// An SDK knows best, wherever in the chain it begins; else the innermost span that knows.
@@ -610,10 +717,12 @@ impl<'a> SpanView<'a> {
         self.late.unwrap_or(&self.span.fields)
     }
 
-    /// What `make` makes of the fields, to be made once per span. `None` if it makes nothing, if it is not worth it yet,
-    /// or if something was recorded later. Everyone who asks as this keeper must make the same.
+    /// What `make` makes of the fields, to be made once per span. `None` if it makes nothing or much, if it is not worth it
+    /// yet, or if something was recorded later. Everyone who asks as this keeper must make the same.
     #[inline]
     pub(crate) fn kept(self, by: Keeper, make: impl FnOnce() -> Option<Box<[u8]>>) -> Option<&'a [u8]> {
+        /// Records that wait keep it with the span, and do not weigh it.
+        const MOST: usize = 1024;
         if self.late.is_some() {
             return None;
         }
@@ -622,7 +731,7 @@ impl<'a> SpanView<'a> {
             kept.was_asked.store(true, Ordering::Relaxed);
             return None;
         }
-        kept.text.get_or_init(make).as_deref()
+        kept.text.get_or_init(|| make().filter(|text| text.len() <= MOST)).as_deref()
     }
 
     /// The ids of the trace it belongs to, as far as it knows by itself: an SDK's, those made for it, or those of its
@@ -677,5 +786,71 @@ mod tests {
         assert_eq!(late.get("state").unwrap().as_str(), Some("step 19999 of many, with a text of some length"));
         assert_eq!(late.len(), 4);
         assert!(late.held_bytes() < 64 * 1024, "{}", late.held_bytes());
+    }
+
+    /// A span of `tracing`'s, and what the Registry has of it.
+    fn open() -> (Arc<SpanData>, Held) {
+        static METADATA: Metadata<'static> = tracing_core::metadata! {
+            name: "job",
+            target: "test",
+            level: tracing_core::Level::INFO,
+            fields: &[],
+            callsite: &Nowhere,
+            kind: tracing_core::metadata::Kind::SPAN,
+        };
+        struct Nowhere;
+        impl tracing_core::Callsite for Nowhere {
+            fn set_interest(&self, _: tracing_core::Interest) {}
+            fn metadata(&self) -> &Metadata<'_> {
+                &METADATA
+            }
+        }
+        let data = SpanData::create(1, &METADATA, None, None, |fields| fields.set("a", 1));
+        (Arc::clone(&data), Held::new(data))
+    }
+
+    fn late_of(span: &SpanData) -> std::sync::Weak<Fields> {
+        span.record(&[("body", "x")].into_iter().collect());
+        Arc::downgrade(&span.late().unwrap())
+    }
+
+    #[test]
+    fn what_came_after_a_record_goes_with_the_span() {
+        let (span, held) = open();
+        let mut chain = Chain::default();
+        chain.set(Some(Arc::clone(&span)));
+        let late = late_of(&span);
+        drop(span);
+        assert!(late.upgrade().is_some());
+        drop(held);
+        assert!(late.upgrade().is_none(), "a record keeps what it does not show");
+        assert_eq!(chain.iter().next().map(|span| span.fields().len()), Some(1));
+    }
+
+    #[test]
+    fn what_came_before_a_record_stays_with_it() {
+        let (span, held) = open();
+        let late = late_of(&span);
+        let mut chain = Chain::default();
+        chain.set(Some(Arc::clone(&span)));
+        assert_eq!(chain.weight(), span.weight + late.upgrade().unwrap().weight());
+        drop((span, held));
+        assert_eq!(chain.iter().next().map(|span| span.fields().len()), Some(2));
+        chain.clear();
+        assert!(late.upgrade().is_none() && chain.weight() == 0);
+    }
+
+    #[cfg(feature = "otlp")]
+    #[test]
+    fn all_who_export_a_span_find_what_came_late() {
+        let (span, held) = open();
+        let late = late_of(&span);
+        let (one, two) = (Ended::new(Arc::clone(&span)), Ended::new(Arc::clone(&span)));
+        drop(one);
+        drop(held);
+        assert_eq!(two.read_fields(Fields::len), 2);
+        drop(two);
+        assert!(late.upgrade().is_none());
+        assert_eq!(span.read_fields(Fields::len), 1);
     }
 }

@@ -69,6 +69,14 @@ impl Traced {
         }
     }
 
+    /// What happened is not asked for any more.
+    pub(super) fn forget(&self) {
+        if self.has_begun() {
+            let told = std::mem::take(&mut *self.told());
+            drop(told);
+        }
+    }
+
     pub(crate) fn begin(&self) {
         if self.begun.get().is_none() {
             let (thread_id, thread_name) = thread::shared();

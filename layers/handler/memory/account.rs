@@ -47,7 +47,15 @@ impl Account {
     }
 }
 
-/// Records in order, with what they weigh.
+impl Account {
+    /// After a fork, whatever is held back is the parent's.
+    pub(super) fn leave_to_the_parent(&self) {
+        self.settle(usize::MAX, Ledger::settle_dropped);
+    }
+}
+
+/// Records in order, with what they weigh: each with those of its spans that the one before it is not in, so that what many
+/// records have in common is not weighed with each, and with none of them never.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     records: VecDeque<Kept>,
@@ -74,7 +82,10 @@ impl Held {
 
     #[inline]
     pub(super) fn push(&mut self, record: Kept) {
-        self.weight += record.weight();
+        self.weight += match self.records.back() {
+            Some(before) => record.weight_beside(before),
+            None => record.weight(),
+        };
         self.records.push_back(record);
     }
 
@@ -83,6 +94,10 @@ impl Held {
     pub(super) fn shift(&mut self) -> Option<Kept> {
         let record = self.records.pop_front()?;
         self.weight -= record.weight();
+        if let Some(first) = self.records.front() {
+            // What it had in common with that one is its own now.
+            self.weight += first.weight() - first.weight_beside(&record);
+        }
         Some(record)
     }
 
@@ -116,4 +131,98 @@ fn lost_before(first: &Record, lost: u64) -> Record {
     let mut note = first.note(Severity::WARN, TARGET, &format!("{lost} {records} lost before this one: no room"));
     note.set("lost", lost);
     note
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Fields;
+
+    fn body(bytes: usize) -> Fields {
+        let mut fields = Fields::new();
+        fields.set("body", &*"x".repeat(bytes));
+        fields
+    }
+
+    /// A record in spans of so many bytes, the outermost first.
+    fn record(spans: &[usize]) -> Record {
+        let mut record = Record::new(Severity::INFO, "a", "b");
+        spans.iter().for_each(|bytes| record.push_span("s", body(*bytes)));
+        record
+    }
+
+    /// The same in one more.
+    fn deeper(around: &Record, bytes: usize) -> Record {
+        let mut record = around.clone();
+        record.push_span("s", body(bytes));
+        record
+    }
+
+    fn held(records: &[&Record]) -> Held {
+        let mut held = Held::default();
+        records.iter().for_each(|record| held.push(record.keep()));
+        held
+    }
+
+    #[test]
+    fn spans_that_neighbours_share_are_weighed_once() {
+        let outer = record(&[1_000]);
+        let (one, two) = (deeper(&outer, 10_000), deeper(&outer, 20_000));
+        let elsewhere = record(&[5_000, 50_000]);
+        let bare = record(&[]).weight();
+        let own = |record: &Record| record.weight() - bare;
+        assert!(own(&outer) > 1_000 && own(&one) > 11_000 && own(&elsewhere) > 55_000);
+        let of_one = own(&one) - own(&outer);
+        let of_two = own(&two) - own(&outer);
+        let expect = |records: &[&Record], spans: usize| {
+            assert_eq!(held(records).weight(), records.len() * bare + spans);
+        };
+        expect(&[&outer], own(&outer));
+        expect(&[&outer, &outer, &outer], own(&outer));
+        expect(&[&outer, &one], own(&one));
+        expect(&[&one, &outer], own(&one));
+        expect(&[&one, &two], own(&one) + of_two);
+        expect(&[&one, &outer, &one], own(&one) + of_one);
+        expect(&[&one, &elsewhere], own(&one) + own(&elsewhere));
+        expect(&[&record(&[]), &two, &record(&[]), &two], 2 * own(&two));
+    }
+
+    /// Whatever comes and goes, and in which order: never less than is there, nothing is left, and what is forgotten makes it
+    /// lighter.
+    #[test]
+    fn what_is_held_weighs_no_less_than_it_is() {
+        let mut spans = vec![record(&[])];
+        let mut state = 1_u64;
+        let mut dice = |sides: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % sides
+        };
+        for _ in 0..30 {
+            let around = dice(spans.len());
+            spans.push(deeper(&spans[around], dice(3_000)));
+        }
+        let mut held = Held::default();
+        for _ in 0..3_000 {
+            if dice(5) < 3 {
+                held.push(spans[dice(spans.len())].keep());
+            } else {
+                let before = held.weight();
+                let was_empty = held.is_empty();
+                held.shift();
+                assert!(held.weight() < before || was_empty);
+            }
+            let own: usize = held.records.iter().map(|record| size_of::<Record>() + record.fields().len()).sum();
+            let mut seen: Vec<*const Fields> = Vec::new();
+            let mut bodies = 0;
+            for span in held.records.iter().flat_map(|record| record.spans()) {
+                if !seen.contains(&std::ptr::from_ref(span.fields())) {
+                    seen.push(span.fields());
+                    bodies += span.fields().get("body").and_then(|body| body.as_str()).map_or(0, str::len);
+                }
+            }
+            assert!(held.weight() >= own + bodies);
+        }
+        while held.shift().is_some() {}
+        assert_eq!(held.weight(), 0);
+    }
 }

@@ -95,7 +95,7 @@ pub enum Outside {
 pub struct RecorderStats {
     /// Trees that hold records now.
     pub trees: u64,
-    /// What those records take, about, in bytes.
+    /// What those records take, about, in bytes, with their spans.
     pub bytes: u64,
     /// Trees that were released.
     pub released: u64,
@@ -160,7 +160,8 @@ impl FlightRecorder {
         self.plan(|plan| plan.tree_records = records)
     }
 
-    /// How many bytes the records that a tree remembers take at most, about (default: 256 KiB).
+    /// How many bytes the records that a tree remembers take at most, about (default: 256 KiB), with the spans they
+    /// happened in, the root among them: those that a record shares with the one before it are counted once, others again.
     pub fn tree_bytes(self, bytes: usize) -> Self {
         self.plan(|plan| plan.tree_bytes = bytes)
     }
@@ -170,7 +171,8 @@ impl FlightRecorder {
         self.plan(|plan| plan.max_trees = trees)
     }
 
-    /// How many bytes the records of all trees take at most, about (default: 32 MiB).
+    /// How many bytes the records of all trees take at most, about (default: 32 MiB), with their spans, counted as for
+    /// [`tree_bytes`](Self::tree_bytes).
     pub fn max_bytes(self, bytes: usize) -> Self {
         self.plan(|plan| plan.max_bytes = bytes)
     }

@@ -45,6 +45,9 @@ impl QueueBuilder {
     }
 
     /// How much memory the waiting records may take, in bytes. A record that takes more by itself is lost.
+    ///
+    /// Each record counts with all the spans it happened in, of which several records have the same: what is really
+    /// taken is less. [Globals](crate::HandlerLayer::globals) are not counted.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.limits.max_bytes = bytes;
         self

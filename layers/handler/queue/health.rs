@@ -13,7 +13,8 @@ pub struct Health {
     pub depth: usize,
     /// The most that `depth` has been seen to be; never falls.
     pub high_water: usize,
-    /// What the waiting records take, in bytes.
+    /// What the waiting records take, in bytes, each with its spans
+    /// ([`max_bytes`](super::QueueBuilder::max_bytes)).
     pub bytes: usize,
     /// The most that `bytes` has been seen to be; never falls.
     pub bytes_high_water: usize,

@@ -1,6 +1,7 @@
 //! Handlers that remember: `Memory`, `FlightRecorder`.
 
 mod buffer;
+mod bytes;
 mod recorder;
 mod soak;
 

@@ -168,6 +168,35 @@ fn t13_bounded_in_bytes_and_told_in_band() {
 }
 
 #[test]
+fn t13_spans_are_in_the_bytes_of_what_is_inside_of_them() {
+    let full = |otlp: Otlp| otlp.max_bytes(1 << 20).max_batch(1).delay(Duration::ZERO).spawn().unwrap();
+    let body = "x".repeat(50_000);
+    // Log records.
+    let receiver = Receiver::start();
+    receiver.reply(Reply::Status(503, Some("1")));
+    let (layer, guard) = full(receiver.otlp().spans(false));
+    with_layer(layer.trap(Trap::silent()), || {
+        (0..100).for_each(|_| info_span!("request", body).in_scope(|| info!("small")));
+    });
+    guard.flush(LONG).unwrap();
+    let stats = guard.logs();
+    assert!(stats.dropped >= 75 && is_balanced(stats, 100), "{stats}");
+    // Spans, each in a heavy one, which it keeps.
+    let receiver = Receiver::start();
+    receiver.reply(Reply::Status(503, Some("1")));
+    let (layer, guard) = full(receiver.otlp().logs(false));
+    with_layer(layer.trap(Trap::silent()), || {
+        for _ in 0..100 {
+            let _request = info_span!("request", body).entered();
+            drop(info_span!("small"));
+        }
+    });
+    guard.flush(LONG).unwrap();
+    let stats = guard.spans();
+    assert!(stats.dropped >= 150 && is_balanced(stats, 200), "{stats}");
+}
+
+#[test]
 fn a_batch_is_kept_below_what_receivers_take() {
     let receiver = Receiver::start();
     let (layer, guard) = logs_only(receiver.otlp().delay(Duration::from_secs(3_600)));

@@ -1,6 +1,7 @@
 //! The queue: hand-over, limits, losses, shutdown.
 
 mod batches;
+mod bytes;
 mod health;
 mod overflow;
 mod rules;
