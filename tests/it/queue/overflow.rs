@@ -94,7 +94,11 @@ fn behind_a_large_one(overflow: Overflow, bytes: usize, is_severe: bool) -> (Vec
         gate.wait_for_one();
         (0..50).for_each(|number| tracing::info!("{number}"));
         let text = "x".repeat(bytes);
-        if is_severe { tracing::error!(text, "large") } else { tracing::info!(text, "large") }
+        if is_severe {
+            tracing::error!(text, "large")
+        } else {
+            tracing::info!(text, "large")
+        }
         gate.open();
         guard.shutdown(LONG).unwrap();
     });
@@ -135,7 +139,11 @@ fn only_what_may_be_given_up_counts_as_room() {
             guard.shutdown(LONG).unwrap();
         });
         let expected = if is_given_up { ["severe, too", "last"] } else { ["plain", "severe"] };
-        assert!(expected.iter().all(|message| gate.messages().iter().any(|other| other == message)), "{:?}", gate.messages());
+        assert!(
+            expected.iter().all(|message| gate.messages().iter().any(|other| other == message)),
+            "{:?}",
+            gate.messages()
+        );
         assert_eq!(guard.health().lost.total(), if is_given_up { 2 } else { 1 }, "{overflow:?}");
     }
 }

@@ -128,7 +128,13 @@ fn a_large_record_gets_room_while_small_ones_keep_coming() {
     let dispatch = dispatch(queue.into_layer());
     let (has_come, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|scope| {
-        let small = || within(&dispatch, || while !is_over.load(Ordering::Relaxed) { tracing::info!("small") });
+        let small = || {
+            within(&dispatch, || {
+                while !is_over.load(Ordering::Relaxed) {
+                    tracing::info!("small")
+                }
+            })
+        };
         (0..4).for_each(|_| drop(scope.spawn(small)));
         wait_for_waits(&guard, 10);
         scope.spawn(|| {
