@@ -48,8 +48,8 @@
 //! - Records are not formatted before they are queued (`prepare()`): they stay typed, and nothing they hold changes later.
 //! - Handlers behind the queue keep their own levels (`respect_handler_level=True`).
 //! - `enqueue()`, `dequeue()` and `prepare()` are not there to be overridden: what a record is to be before it is queued, a
-//!   [`rewrite`](crate::Handler::rewrite) of the queue makes of it, and what takes records instead is a
-//!   [`Handler`](crate::Handler) of its own.
+//!   [`rewrite`](Handler::rewrite) of the queue makes of it, and what takes records instead is a
+//!   [`Handler`] of its own.
 
 pub(crate) mod batch;
 mod bell;
