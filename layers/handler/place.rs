@@ -1,7 +1,7 @@
 //! A handler where it hangs: with its name, ledger and trap, and within reach of [`flush_all`].
 
 use std::sync::{
-    Arc, Mutex, PoisonError, Weak,
+    Arc, Weak,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Error, Record,
     caught::{Caught, catch},
-    fork,
+    fork::{self, Common},
     record::{Kept, Pooled},
     trap::{Ledger, Post, Trap},
 };
@@ -246,13 +246,13 @@ impl<H: Handler> Reach for Place<H> {
     }
 }
 
-static ALL: Mutex<Vec<Weak<dyn Reach>>> = Mutex::new(Vec::new());
+static ALL: Common<Vec<Weak<dyn Reach>>> = Common::first(Vec::new());
 
 /// Puts a handler within reach of [`flush_all`].
 pub(super) fn register<H: Handler>(place: &Arc<Place<H>>) {
     super::end::expect();
     let place: Weak<dyn Reach> = Arc::downgrade(place) as _;
-    let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = ALL.write();
     all.retain(|other| other.strong_count() > 0);
     if !all.iter().any(|other| Weak::ptr_eq(other, &place)) {
         all.push(place);
@@ -260,7 +260,7 @@ pub(super) fn register<H: Handler>(place: &Arc<Place<H>>) {
 }
 
 pub(super) fn is_any_listed() -> bool {
-    ALL.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|place| place.strong_count() > 0)
+    ALL.read().iter().any(|place| place.strong_count() > 0)
 }
 
 /// Flushes every handler that hangs somewhere: in a registry, also the global one, in a [`Tee`](super::Tee), on a logger,
@@ -303,5 +303,5 @@ pub(super) fn admit_all(places: &[Arc<dyn Reach>]) -> Result<(), Error> {
 
 /// All that hang somewhere, the latest first.
 pub(super) fn listed() -> Vec<Arc<dyn Reach>> {
-    ALL.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().filter_map(Weak::upgrade).collect()
+    ALL.read().iter().rev().filter_map(Weak::upgrade).collect()
 }

@@ -5,8 +5,8 @@ use std::{
     io, mem,
     path::Path,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        Arc, MutexGuard, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::SystemTime,
 };
@@ -14,7 +14,7 @@ use std::{
 use crate::{
     Error, Sink,
     caught::catch,
-    fork,
+    fork::{self, Heirloom},
     handler::{panicked, queue::batch},
     trap::Ledger,
 };
@@ -27,7 +27,9 @@ pub(super) struct Gather<S> {
     pub(super) sink: S,
     /// What errors call it.
     pub(super) place: Cow<'static, str>,
-    held: Mutex<Held>,
+    held: Heirloom<Held>,
+    /// How many are held or on their way to the sink; changed under the lock.
+    pending: AtomicU64,
     ledger: OnceLock<Arc<Ledger>>,
     /// A second ledger came: whose a record is cannot be told, so none is held.
     several: AtomicBool,
@@ -41,13 +43,13 @@ struct Held {
     ends: Vec<usize>,
     /// When each was made.
     times: Vec<SystemTime>,
-    /// After a fork, what was held before is the parent's.
-    generation: u64,
 }
 
 impl<S: Sink> Gather<S> {
     pub(super) fn new(sink: S, place: Cow<'static, str>) -> Self {
-        Self { sink, place, held: Mutex::default(), ledger: OnceLock::new(), several: AtomicBool::new(false) }
+        fork::check();
+        let (held, pending) = (Heirloom::default(), AtomicU64::new(0));
+        Self { sink, place, held, pending, ledger: OnceLock::new(), several: AtomicBool::new(false) }
     }
 
     pub(super) fn attach(&self, ledger: &Arc<Ledger>) {
@@ -81,7 +83,30 @@ impl<S: Sink> Gather<S> {
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock(
+            |held| {
+                held.clear();
+                self.leave_to_the_parent();
+            },
+            || {
+                self.leave_to_the_parent();
+                Held::default()
+            },
+        )
+    }
+
+    /// After a fork, what was held before is the parent's.
+    fn leave_to_the_parent(&self) {
+        let count = self.pending.swap(0, Ordering::Relaxed);
+        if let Some(ledger) = self.ledger.get() {
+            ledger.settle_dropped(count);
+        }
+    }
+
+    /// Under the lock, so that it is no more than a load and a store.
+    #[inline]
+    fn count(&self, change: impl FnOnce(u64) -> u64) {
+        self.pending.store(change(self.pending.load(Ordering::Relaxed)), Ordering::Relaxed);
     }
 }
 
@@ -94,12 +119,9 @@ impl<S: Sink> Gather<S> {
             self.write_held();
             held = self.held();
         }
-        let generation = fork::generation();
-        if held.generation != generation {
-            ledger.settle_dropped(held.start_over(generation));
-        }
         let is_first = held.ends.is_empty();
         ledger.queue(1);
+        self.count(|pending| pending + 1);
         held.bytes.extend_from_slice(line);
         let end = held.bytes.len();
         held.ends.push(end);
@@ -114,9 +136,6 @@ impl<S: Sink> Gather<S> {
     pub(super) fn write_held(&self) {
         let mut held = mem::take(&mut *self.held());
         let Some(ledger) = self.ledger.get() else { return };
-        if held.generation != fork::generation() {
-            return ledger.settle_dropped(held.start_over(fork::generation()));
-        }
         let mut done = 0;
         while done < held.ends.len() {
             let from = done.checked_sub(1).map_or(0, |last| held.ends[last]);
@@ -140,9 +159,10 @@ impl<S: Sink> Gather<S> {
                 }
             }
         }
-        held.start_over(held.generation);
+        held.clear();
         // The memory is used again.
         let mut now = self.held();
+        self.count(|pending| pending.saturating_sub(done as u64));
         if now.ends.is_empty() {
             *now = held;
         }
@@ -150,14 +170,10 @@ impl<S: Sink> Gather<S> {
 }
 
 impl Held {
-    /// How many there were.
-    fn start_over(&mut self, generation: u64) -> u64 {
-        let count = self.ends.len() as u64;
+    fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
         self.times.clear();
-        self.generation = generation;
-        count
     }
 }
 

@@ -3,19 +3,22 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use super::{Outlet, loan::Loan};
-use crate::{Error, Record, fork::Heirloom};
+use crate::{
+    Error, Record,
+    fork::{Common, Heirloom},
+};
 
 /// Counts what became of each record a handler accepted. Shared: read it from anywhere, at any time.
 ///
 /// At every moment `accepted = written + filtered + dropped + failed + queued`.
 pub struct Ledger {
-    name: Mutex<String>,
+    name: Common<String>,
     counts: Counts,
     /// Held while records move from `queued` to where they end, so that a reading never sees one twice or not at all.
     settling: Heirloom<()>,
@@ -105,7 +108,7 @@ impl fmt::Display for Stats {
     }
 }
 
-static ALL: Mutex<Vec<Weak<Ledger>>> = Mutex::new(Vec::new());
+static ALL: Common<Vec<Weak<Ledger>>> = Common::first(Vec::new());
 
 /// The name and the reading of every handler that hangs somewhere now, in the order in which they were made.
 ///
@@ -121,13 +124,13 @@ pub fn stats() -> Vec<(String, Stats)> {
 
 /// Those of all handlers that hang somewhere now.
 pub(crate) fn ledgers() -> Vec<Arc<Ledger>> {
-    ALL.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
+    ALL.read().iter().filter_map(Weak::upgrade).collect()
 }
 
 impl Ledger {
     fn new(name: &str) -> Self {
         Self {
-            name: Mutex::new(name.to_owned()),
+            name: Common::new(name.to_owned()),
             counts: Counts::default(),
             settling: Heirloom::default(),
             outlet: Outlet::default(),
@@ -150,21 +153,21 @@ impl Ledger {
 
     pub(super) fn registered(name: &str) -> Arc<Self> {
         let ledger = Arc::new(Self::new(name));
-        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = ALL.write();
         all.retain(|other| other.strong_count() > 0);
         all.push(Arc::downgrade(&ledger));
         ledger
     }
 
     pub(super) fn rename(&self, name: &str) {
-        name.clone_into(&mut self.name.lock().unwrap_or_else(PoisonError::into_inner));
+        self.name.set(name.to_owned());
     }
 
     /// The handler's name.
     pub fn name(&self) -> String {
         match self.outer.get() {
             Some(outer) => outer.name(),
-            None => self.name.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            None => self.name.get(),
         }
     }
 
@@ -175,7 +178,7 @@ impl Ledger {
             books.bring_up_to_date();
         }
         let read = |count: &AtomicU64| count.load(Ordering::Acquire);
-        let _settled = self.settling.lock(|()| {}, || ());
+        let _settled = self.settling.get();
         Stats {
             written: read(written),
             filtered: read(filtered),
@@ -244,7 +247,7 @@ impl Ledger {
         if let Some(outer) = self.outer.get() {
             return outer.lose(count);
         }
-        let _settling = self.settling.lock(|()| {}, || ());
+        let _settling = self.settling.get();
         let count = count.min(self.counts.written.load(Ordering::Acquire));
         self.counts.written.fetch_sub(count, Ordering::AcqRel);
         self.counts.failed.fetch_add(count, Ordering::AcqRel);
@@ -278,7 +281,7 @@ impl Ledger {
 
     /// A record that was queued is on another count already.
     pub(crate) fn take_back_queued(&self) {
-        let _settling = self.settling.lock(|()| {}, || ());
+        let _settling = self.settling.get();
         let less = |queued: u64| queued.checked_sub(1);
         // After a fork there may be none.
         self.counts.queued.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).unwrap_or_default();
@@ -302,7 +305,7 @@ impl Ledger {
             End::Dropped => dropped,
             End::Failed => failed,
         };
-        let _settling = self.settling.lock(|()| {}, || ());
+        let _settling = self.settling.get();
         // A handler that settles more than it queued would otherwise make readings absurd.
         let count = count.min(self.counts.queued.load(Ordering::Acquire));
         self.counts.queued.fetch_sub(count, Ordering::AcqRel);

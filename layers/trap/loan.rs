@@ -1,17 +1,18 @@
 //! Records that wait on two accounts.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc,
     atomic::{AtomicU64, Ordering},
 };
 
 use super::{Ledger, ledger::End};
+use crate::fork::Common;
 
 /// Records that a fallback holds back for another handler: they are queued on both accounts, and settled on both at once.
 #[derive(Default)]
 pub(crate) struct Loan {
     /// Of the handler whose fallback it is.
-    lender: Mutex<Option<Arc<Ledger>>>,
+    lender: Common<Option<Arc<Ledger>>>,
     lent: AtomicU64,
     /// Those of the fallback that nobody lent: what it is told about the handler.
     own: AtomicU64,
@@ -20,15 +21,11 @@ pub(crate) struct Loan {
 impl Loan {
     pub(crate) fn set_lender(&self, ledger: &Arc<Ledger>) {
         // The last is the one: a queue is attached after what is behind it.
-        *self.lock() = Some(Arc::clone(ledger));
+        self.lender.set(Some(Arc::clone(ledger)));
     }
 
     pub(crate) fn lender(&self) -> Option<Arc<Ledger>> {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Ledger>>> {
-        self.lender.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lender.get()
     }
 
     /// A record is about to be handed to the fallback, which may settle it at any moment from now on.

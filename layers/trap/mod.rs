@@ -9,7 +9,7 @@ mod loan;
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -18,7 +18,7 @@ use std::{
 pub(crate) use self::ledger::{Books, ledgers};
 pub use self::ledger::{Ledger, Stats, stats};
 pub(crate) use self::loan::Loan;
-use crate::{Error, Record, caught::catch};
+use crate::{Error, Record, caught::catch, fork::Common};
 
 /// Takes the failures of handlers. Cheap to clone; clones are the same trap.
 ///
@@ -178,18 +178,19 @@ impl Post {
 /// The trap of a handler. Part of its ledger, so that whoever settles records can tell failures, too.
 #[derive(Debug, Default)]
 struct Outlet {
-    trap: Mutex<Trap>,
+    trap: Common<Trap>,
     told: Limiter,
 }
 
 impl Outlet {
     fn set_trap(&self, trap: Trap) {
-        *self.trap.lock().unwrap_or_else(PoisonError::into_inner) = trap;
+        // The end of the one before may be user code.
+        drop(self.trap.set(trap));
     }
 
     /// A copy: traps are user code, which never runs under a lock.
     fn trap(&self) -> Trap {
-        self.trap.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.trap.get()
     }
 
     fn tell(&self, name: &str, error: &Error, record: Option<&Record>) {

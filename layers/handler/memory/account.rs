@@ -47,6 +47,13 @@ impl Account {
     }
 }
 
+impl Account {
+    /// After a fork, whatever is held back is the parent's.
+    pub(super) fn leave_to_the_parent(&self) {
+        self.settle(usize::MAX, Ledger::settle_dropped);
+    }
+}
+
 /// Records in order, with what they weigh: each with those of its spans that the one before it is not in, so that what many
 /// records have in common is not weighed with each, and with none of them never.
 #[derive(Debug, Default)]

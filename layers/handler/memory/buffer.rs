@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Arc, Condvar, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     thread::{self, ThreadId},
     time::Duration,
 };
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Error, Handler, Outcome, Record, Severity, Shared,
-    fork::{self, Heirloom},
+    fork::{self, Common, Heirloom},
     record::Kept,
     trap::Ledger,
 };
@@ -63,9 +63,10 @@ pub struct Memory {
     max_bytes: usize,
     patience: Duration,
     account: Account,
+    /// Those who wait are told when nobody hands on any more.
     state: Heirloom<State>,
-    /// Told when nobody hands on any more.
-    done: Condvar,
+    /// As in the state, for a child that has not got that.
+    target: Common<Option<Shared>>,
 }
 
 #[derive(Default)]
@@ -97,7 +98,7 @@ impl Memory {
             patience: PATIENCE,
             account: Account::default(),
             state: Heirloom::default(),
-            done: Condvar::new(),
+            target: Common::default(),
         }
     }
 
@@ -145,7 +146,12 @@ impl Memory {
 
     /// Gives the one before, whose end may be a flush: let it come when nothing is locked.
     pub(crate) fn replace_target(&self, target: Option<Shared>) -> Option<Shared> {
-        std::mem::replace(&mut self.state().target, target)
+        let mut state = self.state();
+        let copy = self.target.set(target.clone());
+        let before = std::mem::replace(&mut state.target, target);
+        drop(state);
+        drop(copy);
+        before
     }
 
     /// How many records it holds.
@@ -166,17 +172,21 @@ impl Memory {
     fn state(&self) -> MutexGuard<'_, State> {
         let start_over = |state: &mut State| {
             // What was held before a fork is the parent's to hand on; nobody here does.
-            let held = std::mem::take(&mut state.held);
+            drop(std::mem::take(&mut state.held));
             (state.worker, state.is_due, state.lost) = (None, false, 0);
-            self.account.settle(held.len(), Ledger::settle_dropped);
+            self.account.leave_to_the_parent();
         };
-        self.state.lock(start_over, State::default)
+        let fresh = || {
+            self.account.leave_to_the_parent();
+            State { target: self.target.get(), ..State::default() }
+        };
+        self.state.lock(start_over, fresh)
     }
 
     /// Waits until another thread has handed on, if `while_so`.
     fn wait<'a>(&'a self, state: MutexGuard<'a, State>, while_so: impl Fn(&State) -> bool) -> MutexGuard<'a, State> {
         let busy = |state: &mut State| state.worker.is_some() && while_so(state);
-        self.done.wait_timeout_while(state, self.patience, busy).unwrap_or_else(PoisonError::into_inner).0
+        self.state.wait_while(state, self.patience, busy).0
     }
 
     /// Hands on until nothing is due. The lock is free while a handler is at work.
@@ -203,7 +213,7 @@ impl Memory {
         }
         state.worker = None;
         drop(state);
-        self.done.notify_all();
+        self.state.notify_all();
     }
 
     fn give_up(&self) {

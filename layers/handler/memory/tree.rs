@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, MutexGuard, Weak,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     thread::{self, ThreadId},
@@ -18,7 +18,7 @@ use crate::{
     Outcome, Record, Severity, Shared,
     clock::{Clock, SystemClock},
     filter::Filter,
-    fork,
+    fork::{self, Heirloom},
     record::{Kept, SpanData, Tape},
     trap::Ledger,
 };
@@ -68,9 +68,11 @@ pub(super) struct Core {
     /// How many hold something.
     trees: AtomicUsize,
     /// Those that hold something, in the order in which they began to; among them some that do no longer.
-    order: Mutex<VecDeque<Weak<Tree>>>,
+    order: Heirloom<VecDeque<Weak<Tree>>>,
     /// Memory of trees that ended.
-    spares: Mutex<Vec<VecDeque<Kept>>>,
+    spares: Heirloom<Vec<VecDeque<Kept>>>,
+    /// Held by the thread that leaves all to the parent, in a child.
+    leaving: Heirloom<()>,
     counts: Counts,
 }
 
@@ -95,8 +97,9 @@ impl Core {
             generation: AtomicU64::new(fork::generation()),
             weight: AtomicUsize::new(0),
             trees: AtomicUsize::new(0),
-            order: Mutex::default(),
-            spares: Mutex::default(),
+            order: Heirloom::default(),
+            spares: Heirloom::default(),
+            leaving: Heirloom::default(),
             counts: Counts::default(),
         }
     }
@@ -126,7 +129,7 @@ impl Core {
     }
 
     fn order(&self) -> MutexGuard<'_, VecDeque<Weak<Tree>>> {
-        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+        self.order.get()
     }
 
     /// A tree began to hold something.
@@ -156,12 +159,26 @@ impl Core {
     /// After a fork, what the trees hold is the parent's to hand on.
     #[inline]
     pub(super) fn leave_to_the_parent(&self) {
-        let generation = fork::generation();
-        if self.generation.load(Ordering::Relaxed) != generation
-            && self.generation.swap(generation, Ordering::Relaxed) != generation
-        {
-            self.give_up_all();
+        if self.generation.load(Ordering::Acquire) != fork::generation() {
+            self.start_over();
         }
+    }
+
+    #[cold]
+    fn start_over(&self) {
+        let _leaving = self.leaving.get();
+        let generation = fork::generation();
+        if self.generation.load(Ordering::Acquire) == generation {
+            // Another thread was faster.
+            return;
+        }
+        let all = std::mem::take(&mut *self.order());
+        // A tree that is not found here starts over when it is wanted.
+        all.iter().filter_map(Weak::upgrade).for_each(|tree| drop(tree.state()));
+        self.weight.store(0, Ordering::Relaxed);
+        self.trees.store(0, Ordering::Relaxed);
+        self.account.leave_to_the_parent();
+        self.generation.store(generation, Ordering::Release);
     }
 
     pub(super) fn give_up_all(&self) {
@@ -170,7 +187,7 @@ impl Core {
     }
 
     fn spares(&self) -> MutexGuard<'_, Vec<VecDeque<Kept>>> {
-        self.spares.lock().unwrap_or_else(PoisonError::into_inner)
+        self.spares.get()
     }
 
     fn take_spare(&self) -> VecDeque<Kept> {
@@ -201,7 +218,7 @@ pub(super) struct Tree {
     is_through: AtomicBool,
     /// Whether it holds something and counts as a tree; changed under the lock.
     is_listed: AtomicBool,
-    state: Mutex<State>,
+    state: Heirloom<State>,
 }
 
 struct State {
@@ -228,7 +245,7 @@ impl Tree {
         let begun = root.begun().unwrap_or_else(|| core.plan.clock.monotonic());
         let state = State { phase: Phase::Recording, held: Held::default(), lost: 0 };
         let (is_through, is_listed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { core, this, begun, is_through, is_listed, state: Mutex::new(state) }
+        Self { core, this, begun, is_through, is_listed, state: Heirloom::new(state) }
     }
 
     #[inline]
@@ -242,7 +259,21 @@ impl Tree {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock(
+            |state| *state = self.start_over(state.phase),
+            || self.start_over(if self.is_through() { Phase::Through } else { Phase::Recording }),
+        )
+    }
+
+    /// What it holds in a child is the parent's to hand on, and on no account of the recorder any more. What was being
+    /// released goes through here as well.
+    fn start_over(&self, phase: Phase) -> State {
+        self.is_listed.store(false, Ordering::Relaxed);
+        let is_released = matches!(phase, Phase::Releasing { .. });
+        if is_released {
+            self.is_through.store(true, Ordering::Release);
+        }
+        State { phase: if is_released { Phase::Through } else { phase }, held: Held::default(), lost: 0 }
     }
 
     /// Takes a record of a tree that was not through yet.
@@ -402,6 +433,7 @@ impl Tape for Tree {
     }
 
     fn abandon(&self) {
+        self.core.leave_to_the_parent();
         let state = self.state();
         if state.phase == Phase::Recording {
             self.forget(state);

@@ -1,7 +1,7 @@
 //! The account of a queue: its records, and those that were lost.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, MutexGuard, OnceLock},
     time::SystemTime,
 };
 
@@ -9,7 +9,7 @@ use super::{
     Lost,
     lane::{Account, Load},
 };
-use crate::{Record, Severity, record::Kept, trap::Ledger};
+use crate::{Record, Severity, fork::Heirloom, record::Kept, trap::Ledger};
 
 /// A record that waits.
 pub(super) struct Item {
@@ -47,7 +47,7 @@ pub(super) struct Accounts {
     pub(super) ledger: OnceLock<Arc<Ledger>>,
     /// Of the handler, which settles there what it holds back; behind that of the place.
     pub(super) own_ledger: Arc<Ledger>,
-    losses: Mutex<Losses>,
+    losses: Heirloom<Losses>,
 }
 
 #[derive(Default)]
@@ -78,7 +78,7 @@ pub(super) struct Untold {
 
 impl Accounts {
     pub(super) fn new(own_ledger: Arc<Ledger>) -> Self {
-        Self { ledger: OnceLock::new(), own_ledger, losses: Mutex::default() }
+        Self { ledger: OnceLock::new(), own_ledger, losses: Heirloom::default() }
     }
 
     #[inline]
@@ -87,7 +87,8 @@ impl Accounts {
     }
 
     fn losses(&self) -> MutexGuard<'_, Losses> {
-        self.losses.lock().unwrap_or_else(PoisonError::into_inner)
+        // Those of before a fork are the parent's to tell.
+        self.losses.lock(|losses| *losses = Losses::default(), Losses::default)
     }
 
     fn lose(&self, record: &Record) {

@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, MutexGuard, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, ThreadId},
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     Error, Outcome, Severity,
     caught::catch,
-    fork,
+    fork::{self, Common, Heirloom},
     handler::{Handler, panicked},
     record::Kept,
     trap::{Books, Ledger},
@@ -45,14 +45,16 @@ pub(super) struct Core {
     /// How often the queue logs how it is doing.
     pub(super) report_every: Option<Duration>,
     /// None after the shutdown: it is let go, and what it has open is closed.
-    handler: Mutex<Option<Arc<dyn Handler>>>,
+    handler: Common<Option<Arc<dyn Handler>>>,
     /// Another one after a fork.
-    hand: Mutex<Arc<Hand<Item>>>,
+    hand: Heirloom<Arc<Hand<Item>>>,
     /// The number of the hand, by which threads find their lanes in it.
     number: AtomicU64,
     books: Arc<Accounts>,
-    listener: Mutex<Option<ThreadId>>,
-    meter: Mutex<Meter>,
+    listener: Heirloom<Option<ThreadId>>,
+    meter: Heirloom<Meter>,
+    /// Held by the thread that begins anew in a child.
+    restarting: Heirloom<()>,
     /// The process that the listener is a thread of: one more after each fork.
     generation: AtomicU64,
     /// Nothing comes in any more.
@@ -96,6 +98,7 @@ impl Core {
         report_every: Option<Duration>,
         handler: Arc<dyn Handler>,
     ) -> Self {
+        fork::check();
         let own_ledger = Ledger::apart(&first_name);
         handler.attach(&own_ledger);
         let books = Accounts::new(own_ledger);
@@ -105,12 +108,13 @@ impl Core {
             limits,
             drain,
             report_every,
-            handler: Mutex::new(Some(handler)),
-            hand: Mutex::new(Self::new_hand(&limits)),
+            handler: Common::new(Some(handler)),
+            hand: Heirloom::new(Self::new_hand(&limits)),
             number: AtomicU64::new(next_number()),
             books: Arc::new(books),
-            listener: Mutex::new(None),
-            meter: Mutex::new(Meter::new()),
+            listener: Heirloom::default(),
+            meter: Heirloom::new(Meter::new()),
+            restarting: Heirloom::default(),
             generation: AtomicU64::new(fork::generation()),
             is_shut: AtomicBool::new(false),
             has_told_late: AtomicBool::new(false),
@@ -132,12 +136,12 @@ impl Core {
     }
 
     pub(super) fn handler(&self) -> Option<Arc<dyn Handler>> {
-        self.handler.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.handler.get()
     }
 
     /// After the shutdown, when the handler was finished.
     pub(super) fn let_go(&self) {
-        let handler = self.handler.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let handler = self.handler.set(None);
         // Not under the lock: it is user code.
         if let Err(panic) = catch(|| drop(handler)) {
             self.ledger().tell(&panicked("drop", &panic));
@@ -163,7 +167,13 @@ impl Core {
     }
 
     pub(super) fn hand(&self) -> Arc<Hand<Item>> {
-        Arc::clone(&self.hand.lock().unwrap_or_else(PoisonError::into_inner))
+        fork::check();
+        let fresh = || {
+            let hand = Self::new_hand(&self.limits);
+            self.number.store(next_number(), Ordering::Release);
+            hand
+        };
+        Arc::clone(&self.hand.lock(|hand| *hand = fresh(), fresh))
     }
 
     // --- callers
@@ -298,7 +308,7 @@ impl Core {
     }
 
     pub(super) fn is_listener(&self, thread: ThreadId) -> bool {
-        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) == Some(thread)
+        *self.listener() == Some(thread)
     }
 
     #[cold]
@@ -337,42 +347,52 @@ impl Core {
 
     // --- after a fork
 
-    /// Begins anew in a child: what waits is the parent's, and is not written here. The locks are new, too, whoever had
-    /// them when the process was forked.
+    /// Begins anew in a child: what waits is the parent's, and is not written here.
     #[cold]
     pub(super) fn restart(self: &Arc<Self>) {
-        let generation = fork::generation();
-        if self.generation.swap(generation, Ordering::AcqRel) == generation {
+        let restarting = self.restarting.get();
+        if !self.is_of_the_parent() {
+            // Another thread was faster.
             return;
         }
-        *self.hand.lock().unwrap_or_else(PoisonError::into_inner) = Self::new_hand(&self.limits);
-        self.number.store(next_number(), Ordering::Release);
+        let hand = self.hand();
+        // What is with the handler, and then what waited, before anything new is queued.
+        self.books.own_ledger.settle_dropped(u64::MAX);
         self.ledger().settle_dropped(u64::MAX);
-        *self.meter() = Meter::new();
+        let mut result = Ok(());
         if self.handler().is_none() {
             // It was shut down before.
-            return self.hand().end(&*self.books);
+            hand.end(&*self.books);
+        } else {
+            self.is_shut.store(false, Ordering::Relaxed);
+            result = listener::start(self).inspect_err(|_| hand.end(&*self.books));
         }
-        self.is_shut.store(false, Ordering::Relaxed);
-        if let Err(error) = listener::start(self) {
-            self.hand().end(&*self.books);
+        // From now on callers use what is new.
+        self.generation.store(fork::generation(), Ordering::Release);
+        // A trap may log.
+        drop(restarting);
+        if let Err(error) = result {
             self.ledger().tell(&error);
         }
     }
 
     #[inline]
     fn is_of_the_parent(&self) -> bool {
-        self.generation.load(Ordering::Relaxed) != fork::generation()
+        self.generation.load(Ordering::Acquire) != fork::generation()
     }
 
     // --- the listener
 
     pub(super) fn begin(&self) {
-        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
+        *self.listener() = Some(thread::current().id());
     }
 
     pub(super) fn meter(&self) -> MutexGuard<'_, Meter> {
-        self.meter.lock().unwrap_or_else(PoisonError::into_inner)
+        self.meter.lock(|meter| *meter = Meter::new(), Meter::new)
+    }
+
+    fn listener(&self) -> MutexGuard<'_, Option<ThreadId>> {
+        self.listener.lock(|listener| *listener = None, || None)
     }
 
     /// At the end, when nothing is told in-band any more: the trap is told of the losses that it does not know.

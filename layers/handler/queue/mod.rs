@@ -69,7 +69,7 @@ mod taker;
 use std::{
     cell::Cell,
     fmt,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
     thread::ThreadId,
     time::{Duration, Instant},
 };
@@ -78,7 +78,7 @@ use self::core::Core;
 pub(crate) use self::ending::Ending;
 pub use self::{builder::QueueBuilder, guard::QueueGuard, health::Health, lost::Lost, overflow::Overflow};
 use super::{Handler, Outcome, panicked};
-use crate::{Error, Record, Severity, caught::catch, record::Kept, trap::Ledger};
+use crate::{Error, Record, Severity, caught::catch, fork::Common, record::Kept, trap::Ledger};
 
 /// A handler, or several, behind a bounded queue: the caller captures the record and goes on; formatting and writing
 /// happen on a listener thread.
@@ -190,16 +190,16 @@ impl fmt::Debug for Queue {
     }
 }
 
-static ALL: Mutex<Vec<Weak<Core>>> = Mutex::new(Vec::new());
+static ALL: Common<Vec<Weak<Core>>> = Common::first(Vec::new());
 
 fn register(core: &Arc<Core>) {
-    let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = ALL.write();
     all.retain(|other| other.strong_count() > 0);
     all.push(Arc::downgrade(core));
 }
 
 fn all() -> Vec<Arc<Core>> {
-    ALL.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
+    ALL.read().iter().filter_map(Weak::upgrade).collect()
 }
 
 thread_local! {

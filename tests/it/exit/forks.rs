@@ -11,9 +11,11 @@ use std::{
 };
 
 use fork::{Fork, fork, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 use tracing::{debug, error, info, info_span};
 use tracing_strata::{
-    FlightRecorder, Handler as _, Memory, Queue, exit, filter::RateLimit, format::Syslog, output::LogFile,
+    Error, FlightRecorder, Handler, Memory, Outcome, Queue, Record, exit, filter::RateLimit, format::Syslog,
+    handler::queue::Overflow, output::LogFile,
 };
 use tracing_subscriber::prelude::*;
 
@@ -208,4 +210,165 @@ fn t16_a_daemon_logs() {
     for name in FILES {
         assert_eq!(count(&left.dir, name), expected(&["before", "daemon"]), "{name}");
     }
+}
+
+/// Forks while four threads log all the time, and gives how many of the children hang, or fail in what they do.
+fn fork_in_the_midst(forks: usize, noise: fn(), child: impl Fn(usize) -> bool) -> (usize, usize) {
+    static IS_DONE: AtomicBool = AtomicBool::new(false);
+    let (mut hung, mut failed) = (0, 0);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !IS_DONE.load(Ordering::Relaxed) {
+                    noise();
+                }
+            });
+        }
+        // Several at a time: one that waits for a lock of the parent's holds up nobody else.
+        let mut alive: Vec<(Pid, Instant)> = Vec::new();
+        let mut number = 0;
+        while number < forks || !alive.is_empty() {
+            while number < forks && alive.len() < 8 {
+                number += 1;
+                match fork().unwrap() {
+                    Fork::Child => {
+                        let is_done = child(number);
+                        // As C's `_exit`: nothing is flushed any more.
+                        exit::wait_at_exit(Duration::ZERO);
+                        process::exit(if is_done { 0 } else { 9 });
+                    }
+                    Fork::Parent(pid) => alive.push((Pid::from_raw(pid).unwrap(), Instant::now())),
+                }
+            }
+            alive.retain(|(pid, began)| match waitpid_now(*pid) {
+                Some(code) => {
+                    failed += usize::from(code != Some(0));
+                    false
+                }
+                None if began.elapsed() > HANGS => {
+                    hung += 1;
+                    kill_process(*pid, Signal::KILL).unwrap();
+                    waitpid(pid.as_raw_nonzero().get()).unwrap();
+                    false
+                }
+                None => true,
+            });
+            thread::sleep(Duration::from_millis(1));
+        }
+        IS_DONE.store(true, Ordering::Relaxed);
+    });
+    (hung, failed)
+}
+
+/// A child does what takes a moment.
+const HANGS: Duration = Duration::from_secs(20);
+
+fn waitpid_now(pid: Pid) -> Option<Option<i32>> {
+    rustix::process::waitpid(Some(pid), WaitOptions::NOHANG).unwrap().map(|(_, status)| status.exit_status())
+}
+
+fn log_a_little(who: &str, number: usize) {
+    let request = info_span!("request", number).entered();
+    debug!("{who} {number} 0");
+    info!("{who} {number} 1");
+    error!("{who} {number} 2");
+    drop(request);
+    info!("{who} {number} 3");
+}
+
+#[test]
+fn t15_a_fork_in_the_midst_of_anything_does_not_hang_the_child() {
+    const NAME: &str = "exit::forks::t15_a_fork_in_the_midst_of_anything_does_not_hang_the_child";
+    const FORKS: usize = 200;
+    const LONG: Duration = Duration::from_secs(15);
+    as_child(|dir, mode| {
+        let file = || LogFile::builder(dir.join("log")).format(Bare).build().unwrap();
+        let registry = tracing_subscriber::registry();
+        let mut queue = None;
+        match mode {
+            "queue" | "losses" => {
+                let builder = Queue::builder();
+                let builder = match mode {
+                    "losses" => builder.capacity(2).overflow(Overflow::DropNewest),
+                    _ => builder,
+                };
+                let (handler, guard) = builder.spawn(file()).unwrap();
+                registry.with(handler.into_layer()).init();
+                queue = Some(guard);
+            }
+            "recorder" => registry.with(FlightRecorder::new(file()).max_trees(3).into_layer()).init(),
+            _ => registry.with(Memory::new(20).target(file()).into_layer()).init(),
+        }
+        let noise = || log_a_little("noise", 0);
+        let (hung, failed) = fork_in_the_midst(FORKS, noise, |number| {
+            log_a_little("child", number);
+            let Some(guard) = &queue else { return tracing_strata::flush_all().is_ok() };
+            guard.health();
+            guard.flush(LONG).is_ok() && guard.shutdown(LONG).is_ok() && exit::flush_within(LONG).is_ok()
+        });
+        fs::write(dir.join("result"), format!("{hung} hang, {failed} failed")).unwrap();
+        process::exit(0);
+    });
+    // All at once: most of the time they wait.
+    let modes = ["queue", "losses", "recorder", "memory"];
+    let left: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = modes.iter().map(|mode| scope.spawn(move || run(NAME, mode))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    for (mode, left) in modes.iter().zip(&left) {
+        assert_eq!(left.lines("result"), ["0 hang, 0 failed"], "{mode}: {}", left.stderr());
+        // What a child was told is written is there.
+        let lines = left.lines("log");
+        let children = lines.iter().filter(|line| line.starts_with("child ") && line.ends_with(" 2")).count();
+        let lost = lines.iter().filter(|line| line.ends_with(" lost")).count();
+        assert!(children == FORKS || *mode == "losses" && children + lost >= FORKS, "{mode}: {children}, {lost} lost");
+    }
+}
+
+/// Losses of the parent's that its log has not told yet are not the child's.
+#[test]
+fn t15_losses_are_told_by_the_process_that_had_them() {
+    const NAME: &str = "exit::forks::t15_losses_are_told_by_the_process_that_had_them";
+    static IS_CLOSED: AtomicBool = AtomicBool::new(true);
+    static HAS_ONE: AtomicBool = AtomicBool::new(false);
+    struct Gate<H>(H);
+    impl<H: Handler> Handler for Gate<H> {
+        fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+            HAS_ONE.store(true, Ordering::SeqCst);
+            while IS_CLOSED.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(1));
+            }
+            self.0.handle(record)
+        }
+    }
+    as_child(|dir, _| {
+        let file = LogFile::builder(dir.join("log")).format(Bare).build().unwrap();
+        let (queue, guard) = Queue::builder().capacity(3).overflow(Overflow::DropNewest).spawn(Gate(file)).unwrap();
+        tracing_subscriber::registry().with(queue.into_layer()).init();
+        info!("first");
+        while !HAS_ONE.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        (0..7).for_each(|number| info!("{number}"));
+        match fork().unwrap() {
+            Fork::Child => {
+                IS_CLOSED.store(false, Ordering::SeqCst);
+                let before = guard.health();
+                info!("child");
+                let flushed = exit::flush_within(Duration::from_secs(60)).is_ok();
+                let lost = (before.lost.total(), before.depth, guard.health().lost.total());
+                fs::write(dir.join("child"), format!("{lost:?} {flushed}")).unwrap();
+            }
+            Fork::Parent(pid) => {
+                waitpid(pid).unwrap();
+                IS_CLOSED.store(false, Ordering::SeqCst);
+                guard.shutdown(Duration::from_secs(60)).unwrap();
+                fs::write(dir.join("parent"), guard.health().lost.total().to_string()).unwrap();
+            }
+        }
+        process::exit(0);
+    });
+    let left = run(NAME, "");
+    assert_eq!((left.lines("child"), left.lines("parent")), (vec!["(0, 0, 0) true".to_owned()], vec!["5".to_owned()]));
+    assert_eq!(left.lines("log"), ["child", "first", "0", "1", "5 records lost"], "{}", left.stderr());
 }
