@@ -40,7 +40,8 @@ impl QueueGuard {
     /// # Errors
     /// The deadline has passed: the message says how many records were not written. They stay queued. Or the handler's
     /// own flush failed, which its trap was told (after a shutdown: its last one). Or records failed or were lost: the
-    /// message says how many; each is told once. Or this is the queue's own thread, which cannot wait for itself.
+    /// message says how many; each is told once. Or this is the queue's own thread, which cannot wait for itself. Or that
+    /// has ended by a panic, which the trap was told.
     pub fn flush(&self, deadline: Duration) -> Result<(), Error> {
         self.core.flush(false, deadline, deadline)?;
         self.account("flush")
@@ -54,7 +55,7 @@ impl QueueGuard {
     /// The deadline has passed: the message says how many records were not written. They count as dropped, and the trap
     /// is told. A record that the handler is working on stays queued until it is done. Or the handler could not finish,
     /// which every call says. Or records failed or were lost, as for [`flush`](Self::flush). Or this is the queue's own
-    /// thread: then the queue takes no more records, but is not waited for.
+    /// thread: then the queue takes no more records, but is not waited for. Or that has ended by a panic.
     pub fn shutdown(&self, deadline: Duration) -> Result<(), Error> {
         let result = self.core.shut_down(deadline, deadline);
         if result.is_err() {
