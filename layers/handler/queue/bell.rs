@@ -84,7 +84,7 @@ impl Bell {
     }
 
     /// Callers need not ring.
-    #[cfg(strata_loom)]
+    #[cfg(any(test, strata_loom))]
     pub(super) fn is_awake(&self) -> bool {
         self.state.load(Ordering::Relaxed) == AWAKE
     }

@@ -34,6 +34,17 @@ pub(super) struct Hand<T> {
     version: AtomicUsize,
 }
 
+/// What became of something that was put. It is lost unless it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    In,
+    NoRoom,
+    /// It waited for room when the queue was shut down.
+    Overtaken,
+    /// It came after the shutdown.
+    Late,
+}
+
 /// What became of a wait.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Waited {
@@ -74,28 +85,33 @@ impl<T: Load> Hand<T> {
 
     // --- callers
 
-    /// A lane for a thread, to be kept.
-    pub(super) fn lane(&self) -> Arc<Lane<T>> {
+    /// A lane for a thread, to be kept. `owner` is the thread's number.
+    pub(super) fn lane(&self, owner: u64) -> Arc<Lane<T>> {
+        Self::new_lane(&mut self.budget(), &self.version, owner)
+    }
+
+    /// A lane for a thread that cannot keep one (any more): the one it had, so that its order is kept. What was in that is
+    /// handled where it is gone.
+    pub(super) fn lane_of(&self, owner: u64) -> Arc<Lane<T>> {
         let mut budget = self.budget();
+        let own = budget.lanes.iter().find(|lane| lane.owner() == owner).map(Arc::clone);
+        own.unwrap_or_else(|| Self::new_lane(&mut budget, &self.version, owner))
+    }
+
+    fn new_lane(budget: &mut Budget<T>, version: &AtomicUsize, owner: u64) -> Arc<Lane<T>> {
         if budget.lanes.len() < LANES {
-            let lane = Arc::new(Lane::new(budget.phase != Phase::Open));
+            let lane = Arc::new(Lane::new(owner, budget.phase != Phase::Open));
             budget.lanes.push(Arc::clone(&lane));
-            self.version.fetch_add(1, Ordering::Release);
+            version.fetch_add(1, Ordering::Release);
             return lane;
         }
         budget.shared_next += 1;
         Arc::clone(&budget.lanes[budget.shared_next % LANES])
     }
 
-    /// A lane for a thread that cannot keep one.
-    pub(super) fn any_lane(&self) -> Arc<Lane<T>> {
-        let first = self.budget().lanes.first().map(Arc::clone);
-        first.unwrap_or_else(|| self.lane())
-    }
-
-    /// Puts something in, if there is or can be made room. False if it is lost.
+    /// Puts something in, if there is or can be made room.
     #[inline]
-    pub(super) fn put(&self, lane: &Lane<T>, load: T, account: &impl Account<T>) -> bool {
+    pub(super) fn put(&self, lane: &Lane<T>, load: T, account: &impl Account<T>) -> Put {
         let is_urgent = load.is_protected();
         let mut state = lane.lock();
         if !state.is_closed && state.lease.holds(load.bytes()) {
@@ -103,22 +119,24 @@ impl<T: Load> Hand<T> {
             drop(state);
         } else {
             drop(state);
-            if !self.put_slowly(lane, load, account) {
-                return false;
+            let put = self.put_slowly(lane, load, account);
+            if put != Put::In {
+                return put;
             }
         }
         self.bell.nudge(is_urgent);
-        true
+        Put::In
     }
 
     #[cold]
-    fn put_slowly(&self, lane: &Lane<T>, load: T, account: &impl Account<T>) -> bool {
+    fn put_slowly(&self, lane: &Lane<T>, load: T, account: &impl Account<T>) -> Put {
         let bytes = load.bytes();
         let mut budget = self.budget();
         let may_come_in = bytes <= self.limits.bytes;
         let mut granted = None;
         let mut victims = (None, Vec::new());
-        if may_come_in && budget.phase == Phase::Open {
+        let is_late = budget.phase != Phase::Open;
+        if may_come_in && !is_late {
             granted = self.grant(&mut budget, bytes);
             if granted.is_none() {
                 match self.overflow {
@@ -131,9 +149,14 @@ impl<T: Load> Hand<T> {
             }
         }
         let Some(room) = granted else {
+            let is_over = budget.phase != Phase::Open;
             drop(budget);
             account.refused(&load);
-            return false;
+            return match (is_late, is_over) {
+                (true, _) => Put::Late,
+                (false, true) => Put::Overtaken,
+                (false, false) => Put::NoRoom,
+            };
         };
         // While the budget is locked, nobody closes the lane.
         self.push(lane, room, load);
@@ -144,7 +167,7 @@ impl<T: Load> Hand<T> {
         if is_half_full {
             self.bell.nudge(true);
         }
-        true
+        Put::In
     }
 
     fn push(&self, lane: &Lane<T>, room: Room, load: T) {
@@ -362,6 +385,12 @@ impl<T: Load> Hand<T> {
         let budget = self.budget();
         let oldest = budget.lanes.iter().filter_map(|lane| lane.lock().oldest()).min();
         Look { held: self.held(&budget), high_water: budget.high_water, oldest, waits: budget.waits }
+    }
+
+    /// How many wait for whom there is no room yet.
+    #[cfg(test)]
+    pub(super) fn unserved(&self) -> usize {
+        self.budget().turns.unserved()
     }
 
     /// Brings the books up to date.

@@ -61,7 +61,11 @@ pub(super) const RUN: usize = 64;
 
 /// Threads on other cores look at other lanes: a lane shares no cache line (nor its neighbour, which is fetched with it).
 #[repr(align(128))]
-pub(super) struct Lane<T>(Mutex<State<T>>);
+pub(super) struct Lane<T> {
+    /// The number of the thread it was made for.
+    owner: u64,
+    state: Mutex<State<T>>,
+}
 
 pub(super) struct State<T> {
     /// Nothing comes in any more.
@@ -79,8 +83,8 @@ pub(super) struct State<T> {
 }
 
 impl<T: Load> Lane<T> {
-    pub(super) fn new(is_closed: bool) -> Self {
-        Self(Mutex::new(State {
+    pub(super) fn new(owner: u64, is_closed: bool) -> Self {
+        let state = State {
             is_closed,
             lease: Room::default(),
             plain: Run::with_capacity(RUN),
@@ -89,12 +93,17 @@ impl<T: Load> Lane<T> {
             bytes: 0,
             protected_bytes: 0,
             untold: 0,
-        }))
+        };
+        Self { owner, state: Mutex::new(state) }
+    }
+
+    pub(super) fn owner(&self) -> u64 {
+        self.owner
     }
 
     #[inline]
     pub(super) fn lock(&self) -> MutexGuard<'_, State<T>> {
-        lock(&self.0)
+        lock(&self.state)
     }
 }
 

@@ -9,7 +9,8 @@
 //! | the event is captured, typed, with its spans; `Debug` and `Display` run | formats, filters and rewrites of the handlers behind the queue |
 //! | room is taken from the queue's limits | writing; for files and other sinks that [gather](crate::Sink::gathers), 64 KiB at once |
 //!
-//! A record keeps its time, thread, and spans as they were. Each thread's order is kept; between threads, records come by
+//! A record keeps its time, thread, and spans as they were. Each thread's order is kept (but for what more than 64 threads at
+//! a time log while they end, from the destructors of thread-locals); between threads, records come by
 //! the time of their capture within what the listener takes at once.
 //!
 //! Each thread has a lane of its own in the queue and shares nothing with others but, now and then, the count of what is
@@ -71,6 +72,9 @@ mod overflow;
 mod sync;
 mod taker;
 mod turns;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod wakes;
 
 use std::{
     cell::Cell,

@@ -28,7 +28,11 @@ impl Turns {
 
     /// Whether somebody waits for whom no room is set aside yet.
     pub(super) fn is_any_unserved(&self) -> bool {
-        self.served < self.waiting.len()
+        self.unserved() > 0
+    }
+
+    pub(super) fn unserved(&self) -> usize {
+        self.waiting.len() - self.served
     }
 
     /// Sets room aside for the next ones, as far as it goes. Says whether it went for anybody.

@@ -12,6 +12,8 @@ use tracing_strata::{
     trap::Trap,
 };
 
+use tracing_subscriber::layer::SubscriberExt as _;
+
 use super::support::{Gate, LONG, dispatch, within};
 use crate::places::remembering;
 
@@ -163,6 +165,48 @@ fn the_high_water_mark_never_falls_and_is_never_below_the_depth() {
         assert_eq!((health.depth, health.high_water), (0, 10));
         assert!(health.bytes_high_water > 0);
     }
+}
+
+/// Also what waited only until the listener looked: it was busy with a flush, and nobody asked.
+#[test]
+fn the_high_water_mark_is_what_the_listener_finds() {
+    /// Flushes when it may.
+    struct Flushes(Mutex<std::sync::mpsc::Receiver<()>>, std::sync::mpsc::Sender<()>);
+    impl Handler for Flushes {
+        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+            Ok(Outcome::Written)
+        }
+
+        fn flush(&self) -> Result<(), Error> {
+            self.1.send(()).map_err(Error::new)?;
+            // Nobody is there any more: at the end.
+            self.0.lock().unwrap().recv().ok();
+            Ok(())
+        }
+    }
+    let (go_on, goes_on) = std::sync::mpsc::channel();
+    let (flushes, is_flushing) = std::sync::mpsc::channel();
+    let (queue, guard) = Queue::builder().capacity(100_000).spawn(Flushes(Mutex::new(goes_on), flushes)).unwrap();
+    within(&dispatch(queue.into_layer()), || {
+        // Its batches grow.
+        for _ in 0..40 {
+            tracing::info!("one");
+            go_on.send(()).unwrap();
+            guard.flush(LONG).unwrap();
+            is_flushing.recv().unwrap();
+        }
+        std::thread::scope(|scope| {
+            let flush = scope.spawn(|| guard.flush(LONG));
+            is_flushing.recv().unwrap();
+            (0..1_000).for_each(|_| tracing::info!("waits"));
+            go_on.send(()).unwrap();
+            flush.join().unwrap().unwrap();
+        });
+        drop(go_on);
+        guard.flush(LONG).unwrap();
+    });
+    assert_eq!(guard.health().high_water, 1_000);
+    guard.shutdown(LONG).unwrap();
 }
 
 #[test]
@@ -330,6 +374,39 @@ fn t06_a_thread_local_logs_and_flushes_when_its_thread_ends() {
     }
 }
 
+/// Under the global default, it is logged however late its thread-local goes.
+#[test]
+fn t06_the_last_record_of_a_thread_comes_last() {
+    struct Last;
+
+    impl Drop for Last {
+        fn drop(&mut self) {
+            tracing::info!("last");
+            tracing::info!("very last");
+        }
+    }
+
+    thread_local! { static LAST: RefCell<Option<Last>> = const { RefCell::new(None) } }
+
+    crate::places::apart("queue::shutdown::t06_the_last_record_of_a_thread_comes_last", || {
+        let gate = Gate::closed();
+        let (queue, guard) = Queue::builder().spawn(gate.clone()).unwrap();
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(queue.into_layer())).unwrap();
+        tracing::info!("in hand");
+        gate.wait_for_one();
+        let work = || {
+            // Made before its place at the queue: it goes after that.
+            LAST.set(Some(Last));
+            (0..2_000).for_each(|number| tracing::info!("{number}"));
+        };
+        std::thread::spawn(work).join().unwrap();
+        gate.open();
+        guard.shutdown(LONG).unwrap();
+        let messages = gate.messages();
+        assert_eq!(messages[messages.len() - 3..], ["1999", "last", "very last"], "{} records", messages.len());
+    });
+}
+
 #[test]
 fn t02_a_handler_that_logs_on_the_listener_does_not_feed_itself() {
     struct Chatty;
@@ -345,7 +422,7 @@ fn t02_a_handler_that_logs_on_the_listener_does_not_feed_itself() {
     let dispatch = dispatch(layer);
     within(&dispatch, || tracing::info!("outer"));
     guard.shutdown(LONG).unwrap();
-    // (With a global default it would have been dropped and counted; see tests/global_queue.rs.)
+    // (With a global default it would have been dropped and counted; see `t02_a_handler_behind_a_queue_that_logs_is_silent_and_counted` in tests/global_default.rs.)
     assert_eq!((ledger.stats().written, ledger.stats().queued), (1, 0));
 }
 

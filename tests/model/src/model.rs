@@ -12,7 +12,7 @@ use loom::thread;
 
 use super::{
     Overflow,
-    hand::{Hand, Waited},
+    hand::{Hand, Put, Waited},
     lane::{Account, Load, Room},
     taker::{Taker, Task},
 };
@@ -115,10 +115,10 @@ impl Model {
     fn caller(&self, thread: u8, protected: &'static [bool]) -> thread::JoinHandle<usize> {
         let (hand, books) = (Arc::clone(&self.hand), Arc::clone(&self.books));
         thread::spawn(move || {
-            let lane = hand.lane();
+            let lane = hand.lane(thread.into());
             let put = |(number, is_protected): (usize, &bool)| {
                 let load = Number { thread, number: number as u8, is_protected: *is_protected };
-                hand.put(&lane, load, &*books)
+                hand.put(&lane, load, &*books) == Put::In
             };
             protected.iter().enumerate().map(put).filter(|came_in| *came_in).count()
         })
