@@ -187,9 +187,8 @@ fn a_record_that_a_flight_recorder_holds_back() {
         allocations() - before
     });
     assert_eq!(count, 0);
-    let trees = |records| {
-        move |index| tracing::info_span!("request", index).in_scope(|| (0..records).for_each(debug_event))
-    };
+    let trees =
+        |records| move |index| tracing::info_span!("request", index).in_scope(|| (0..records).for_each(debug_event));
     // What a span takes, and a place for the tree in it and one of its own; nothing for what it holds and forgets.
     let spans = steady(registry().with(Null(Json::new()).into_layer()), trees(0));
     assert_eq!(steady(recorder(), trees(0)), spans);
