@@ -68,6 +68,7 @@ mod health;
 mod lane;
 mod listener;
 mod lost;
+mod meter;
 mod overflow;
 mod sync;
 mod taker;
