@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -20,6 +19,7 @@ use signal_hook::{
 
 use crate::{
     Error,
+    caught::catch,
     fork::{self, Common, Heirloom},
     handler::end::{flush_within, say_what_is_lost},
     record, sink,
@@ -94,7 +94,7 @@ impl Signals {
     /// # Errors
     /// The system refuses one of the signals, or the thread.
     pub fn spawn(self) -> Result<SignalGuard, Error> {
-        fork::check();
+        fork::watch();
         let Self { ending, flushing, deadline, then } = self;
         let waiting = Arc::new(Waiting {
             ending,
@@ -200,7 +200,7 @@ impl Waiting {
             Some(then) => {
                 self.at_once.store(false, Ordering::SeqCst);
                 // Its panic was reported; the next signal is waited for all the same.
-                catch_unwind(AssertUnwindSafe(|| then(signal))).unwrap_or_default();
+                catch(|| then(signal)).unwrap_or_default();
             }
             // Returns only if there is no such action.
             None => emulate_default_handler(signal).unwrap_or_default(),

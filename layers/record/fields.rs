@@ -26,13 +26,19 @@ use super::{
 #[derive(Default)]
 pub struct Fields {
     text: String,
-    bytes: Vec<u8>,
     slots: Vec<Slot>,
-    links: Vec<Link>,
+    /// What most never have: less to go over for those.
+    rare: Option<Box<Rare>>,
     /// One bit per name, so that "is this name here?" is mostly one test.
     bloom: u64,
     /// Values that had to be marked: cut at the limit, panicked, or nested too deeply.
     marked: u32,
+}
+
+#[derive(Clone, Default)]
+struct Rare {
+    bytes: Vec<u8>,
+    links: Vec<Link>,
 }
 
 /// A part of the text (or byte) buffer.
@@ -89,20 +95,42 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// A value with its text elsewhere. Wide integers are split so that a slot stays 48 bytes.
+/// A value with its text elsewhere. In halves, so that a slot is 32 bytes: two in a line of a cache.
 #[derive(Clone, Copy)]
 enum Stored {
     Bool(bool),
-    I64(i64),
-    U64(u64),
-    F64(f64),
-    I128([u64; 2]),
-    U128([u64; 2]),
+    I64(Word),
+    U64(Word),
+    F64(Word),
+    /// 16 bytes elsewhere.
+    I128(Span),
+    U128(Span),
     Str(Span),
     Rendered(Span),
     Json(Span),
     Bytes(Span),
-    Error { first: u32, count: u32 },
+    Error {
+        first: u32,
+        count: u32,
+    },
+}
+
+const _: () = assert!(size_of::<Slot>() == 32);
+
+/// 64 bits that need no more alignment than 32.
+#[derive(Clone, Copy)]
+struct Word([u32; 2]);
+
+impl Word {
+    #[inline]
+    const fn of(bits: u64) -> Self {
+        Self([bits as u32, (bits >> 32) as u32])
+    }
+
+    #[inline]
+    const fn bits(self) -> u64 {
+        self.0[0] as u64 | (self.0[1] as u64) << 32
+    }
 }
 
 /// One error of a chain.
@@ -146,7 +174,7 @@ impl Tag {
 impl Fields {
     /// No fields.
     pub const fn new() -> Self {
-        Self { text: String::new(), bytes: Vec::new(), slots: Vec::new(), links: Vec::new(), bloom: 0, marked: 0 }
+        Self { text: String::new(), slots: Vec::new(), rare: None, bloom: 0, marked: 0 }
     }
 
     /// How many there are.
@@ -201,25 +229,26 @@ impl Fields {
         let value = value.into();
         let stored = match value {
             Value::Bool(value) => Stored::Bool(value),
-            Value::I64(number) => Stored::I64(number),
-            Value::U64(number) => Stored::U64(number),
-            Value::I128(number) => Stored::I128(halves(number.cast_unsigned())),
-            Value::U128(number) => Stored::U128(halves(number)),
-            Value::F64(number) => Stored::F64(number),
+            Value::I64(number) => Stored::I64(Word::of(number.cast_unsigned())),
+            Value::U64(number) => Stored::U64(Word::of(number)),
+            Value::I128(number) => Stored::I128(self.push_bytes(&number.to_ne_bytes())),
+            Value::U128(number) => Stored::U128(self.push_bytes(&number.to_ne_bytes())),
+            Value::F64(number) => Stored::F64(Word::of(number.to_bits())),
             Value::Str(text) => Stored::Str(self.push_text(text)),
             Value::Rendered(text) => Stored::Rendered(self.push_text(text)),
             Value::Json(json) => Stored::Json(self.push_text(json.as_str())),
             Value::Bytes(bytes) => Stored::Bytes(self.push_bytes(bytes)),
             Value::Error(chain) => {
-                let first = self.links.len() as u32;
+                let first = self.links().len() as u32;
                 for text in std::iter::once(chain.message()).chain(chain.causes()) {
                     let text = self.push_text(text);
-                    self.links.push(Link { text, type_name: None });
+                    self.rare().links.push(Link { text, type_name: None });
                 }
                 if let Some(type_name) = chain.type_name() {
-                    self.links[first as usize].type_name = Some(Name::Text(self.push_text(type_name)));
+                    let type_name = self.push_text(type_name);
+                    self.rare().links[first as usize].type_name = Some(Name::Text(type_name));
                 }
-                Stored::Error { first, count: self.links.len() as u32 - first }
+                Stored::Error { first, count: self.links().len() as u32 - first }
             }
         };
         match name.into() {
@@ -260,13 +289,15 @@ impl Fields {
     /// Removes all, keeping the memory (up to a bound).
     pub fn clear(&mut self) {
         self.text.clear();
-        self.bytes.clear();
         self.slots.clear();
-        self.links.clear();
         self.bloom = 0;
         self.marked = 0;
         self.text.shrink_to(KEEP_BYTES);
-        self.bytes.shrink_to(KEEP_BYTES);
+        if let Some(rare) = &mut self.rare {
+            rare.bytes.clear();
+            rare.links.clear();
+            rare.bytes.shrink_to(KEEP_BYTES);
+        }
     }
 
     /// Takes over all of another's fields, by name.
@@ -287,13 +318,13 @@ impl Fields {
     /// message and target stand in the same text.
     pub(super) fn compact(&mut self) {
         const SMALL: usize = 4 * 1024;
-        let held = self.text.len() + self.bytes.len();
+        let held = self.text.len() + self.bytes().len();
         if held <= SMALL {
             return;
         }
         let mut copy = Self::new();
         copy.extend(self);
-        if copy.text.len() + copy.bytes.len() <= held / 2 {
+        if copy.text.len() + copy.bytes().len() <= held / 2 {
             copy.marked = self.marked;
             *self = copy;
         }
@@ -302,7 +333,8 @@ impl Fields {
     /// How much memory the values take, in bytes; not what is kept for later ones.
     #[inline]
     pub(super) fn weight(&self) -> usize {
-        self.text.len() + self.bytes.len() + size_of_val(&*self.slots) + size_of_val(&*self.links)
+        let rare = self.rare.as_ref().map_or(0, |rare| rare.bytes.len() + size_of_val(&*rare.links));
+        self.text.len() + size_of_val(&*self.slots) + rare
     }
 
     /// Makes room for so many bytes of text, and so many values.
@@ -314,10 +346,8 @@ impl Fields {
     /// The same with what is kept for later ones.
     #[inline]
     pub(crate) fn held_bytes(&self) -> usize {
-        self.text.capacity()
-            + self.bytes.capacity()
-            + self.slots.capacity() * size_of::<Slot>()
-            + self.links.capacity() * size_of::<Link>()
+        let rare = |rare: &Rare| size_of::<Rare>() + rare.bytes.capacity() + rare.links.capacity() * size_of::<Link>();
+        self.text.capacity() + self.slots.capacity() * size_of::<Slot>() + self.rare.as_deref().map_or(0, rare)
     }
 
     /// How many values carry a marker instead of (all of) what was given.
@@ -335,8 +365,17 @@ impl Fields {
         &self.text[span.range()]
     }
 
+    #[inline]
     pub(super) fn links(&self) -> &[Link] {
-        &self.links
+        self.rare.as_ref().map_or(&[], |rare| &rare.links)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.bytes)
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     #[inline]
@@ -346,25 +385,27 @@ impl Fields {
 
     #[inline]
     pub(super) fn put_i64(&mut self, name: &'static str, value: i64) {
-        self.put(name, Stored::I64(value));
+        self.put(name, Stored::I64(Word::of(value.cast_unsigned())));
     }
 
     #[inline]
     pub(super) fn put_u64(&mut self, name: &'static str, value: u64) {
-        self.put(name, Stored::U64(value));
+        self.put(name, Stored::U64(Word::of(value)));
     }
 
     #[inline]
     pub(super) fn put_f64(&mut self, name: &'static str, value: f64) {
-        self.put(name, Stored::F64(value));
+        self.put(name, Stored::F64(Word::of(value.to_bits())));
     }
 
     pub(super) fn put_i128(&mut self, name: &'static str, value: i128) {
-        self.put(name, Stored::I128(halves(value.cast_unsigned())));
+        let span = self.push_bytes(&value.to_ne_bytes());
+        self.put(name, Stored::I128(span));
     }
 
     pub(super) fn put_u128(&mut self, name: &'static str, value: u128) {
-        self.put(name, Stored::U128(halves(value)));
+        let span = self.push_bytes(&value.to_ne_bytes());
+        self.put(name, Stored::U128(span));
     }
 
     #[inline]
@@ -411,7 +452,7 @@ impl Fields {
     /// such error here.
     #[inline]
     pub(super) fn put_error_type(&mut self, name: &str, type_name: &str) -> bool {
-        !self.links.is_empty() && self.put_type_of_error(name, type_name)
+        !self.links().is_empty() && self.put_type_of_error(name, type_name)
     }
 
     #[cold]
@@ -421,8 +462,9 @@ impl Fields {
         else {
             return false;
         };
-        if self.links[first as usize].type_name.is_none() {
-            self.links[first as usize].type_name = Some(Name::Text(self.push_text(type_name)));
+        if self.links()[first as usize].type_name.is_none() {
+            let type_name = self.push_text(type_name);
+            self.rare().links[first as usize].type_name = Some(Name::Text(type_name));
         }
         true
     }
@@ -460,20 +502,21 @@ impl Fields {
     }
 
     fn push_bytes(&mut self, bytes: &[u8]) -> Span {
-        let start = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(bytes);
-        Span { start, end: self.bytes.len() as u32 }
+        let all = &mut self.rare().bytes;
+        let start = all.len() as u32;
+        all.extend_from_slice(bytes);
+        Span { start, end: all.len() as u32 }
     }
 
     fn store_error(&mut self, error: &(dyn StdError + 'static), limit: usize) -> Stored {
-        let first = self.links.len() as u32;
+        let first = self.links().len() as u32;
         let mut next = Some(error);
         while let Some(error) = next {
             let text = self.render(format_args!("{error}"), limit);
-            self.links.push(Link { text, type_name: super::guarded::known_type(error).map(Name::Static) });
-            next = super::guarded::source(error).filter(|_| self.links.len() - (first as usize) <= MAX_CAUSES);
+            self.rare().links.push(Link { text, type_name: super::guarded::known_type(error).map(Name::Static) });
+            next = super::guarded::source(error).filter(|_| self.links().len() - (first as usize) <= MAX_CAUSES);
         }
-        Stored::Error { first, count: self.links.len() as u32 - first }
+        Stored::Error { first, count: self.links().len() as u32 - first }
     }
 
     /// A copy of this stands in the visit of each type of value; what is rare is elsewhere.
@@ -532,26 +575,23 @@ impl Fields {
     fn value(&self, stored: &Stored) -> Value<'_> {
         match *stored {
             Stored::Bool(value) => Value::Bool(value),
-            Stored::I64(number) => Value::I64(number),
-            Stored::U64(number) => Value::U64(number),
-            Stored::F64(number) => Value::F64(number),
-            Stored::I128(parts) => Value::I128(whole(parts).cast_signed()),
-            Stored::U128(parts) => Value::U128(whole(parts)),
+            Stored::I64(number) => Value::I64(number.bits().cast_signed()),
+            Stored::U64(number) => Value::U64(number.bits()),
+            Stored::F64(number) => Value::F64(f64::from_bits(number.bits())),
+            Stored::I128(span) => Value::I128(i128::from_ne_bytes(self.wide(span))),
+            Stored::U128(span) => Value::U128(u128::from_ne_bytes(self.wide(span))),
             Stored::Str(span) => Value::Str(self.text(span)),
             Stored::Rendered(span) => Value::Rendered(self.text(span)),
             Stored::Json(span) => Value::Json(JsonText::checked(self.text(span))),
-            Stored::Bytes(span) => Value::Bytes(&self.bytes[span.range()]),
+            Stored::Bytes(span) => Value::Bytes(&self.bytes()[span.range()]),
             Stored::Error { first, count } => Value::Error(ErrorChain { fields: self, first, count }),
         }
     }
-}
 
-fn halves(number: u128) -> [u64; 2] {
-    [(number >> 64) as u64, number as u64]
-}
-
-fn whole([high, low]: [u64; 2]) -> u128 {
-    u128::from(high) << 64 | u128::from(low)
+    fn wide(&self, span: Span) -> [u8; 16] {
+        // It was stored with as many.
+        self.bytes()[span.range()].try_into().unwrap_or_default()
+    }
 }
 
 impl Clone for Fields {
@@ -564,9 +604,12 @@ impl Clone for Fields {
     fn clone_from(&mut self, source: &Self) {
         self.clear();
         self.text.push_str(&source.text);
-        self.bytes.extend_from_slice(&source.bytes);
         self.slots.extend(source.slots.iter().map(|slot| Slot { ..*slot }));
-        self.links.extend_from_slice(&source.links);
+        if let Some(source) = &source.rare {
+            let rare = self.rare();
+            rare.bytes.extend_from_slice(&source.bytes);
+            rare.links.extend_from_slice(&source.links);
+        }
         self.bloom = source.bloom;
         self.marked = source.marked;
     }

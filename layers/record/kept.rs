@@ -23,9 +23,10 @@ impl Record {
 
     #[inline]
     fn clear(&mut self) {
-        self.line = None;
         self.metadata = None;
-        self.own = super::Own::default();
+        if let Some(own) = &mut self.own {
+            **own = super::Own::default();
+        }
         self.message = super::Span::default();
         self.thread_name = super::Span::default();
         self.fields.clear();

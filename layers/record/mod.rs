@@ -56,7 +56,7 @@ pub(crate) use self::{
     },
     fields::{Entry, Span, Tag},
     globals::host_name,
-    guarded::{Nested, VALUE_LIMIT, is_capturing, mark_cut, panic_message, silence_this_thread},
+    guarded::{Nested, VALUE_LIMIT, is_capturing, mark_cut, silence_this_thread},
     ids::{IdsText, Sampler, as_the_parent},
     kept::{Pooled, give_back_all},
     severity::closest,
@@ -96,10 +96,9 @@ pub use self::{
 pub struct Record {
     time: SystemTime,
     severity: Severity,
-    line: Option<u32>,
     metadata: Option<&'static Metadata<'static>>,
-    /// What is not in the metadata, or stands in its stead.
-    own: Own,
+    /// What is not in the metadata, or stands in its stead. Most have none of it.
+    own: Option<Box<Own>>,
     message: Span,
     thread_name: Span,
     thread_id: u64,
@@ -108,8 +107,9 @@ pub struct Record {
     globals: Option<Arc<Fields>>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Own {
+    line: Option<u32>,
     target: Option<Span>,
     name: Option<Span>,
     file: Option<Span>,
@@ -149,7 +149,7 @@ impl Record {
     /// The target: by default the module path of the call site; the logger's name in Python.
     #[inline]
     pub fn target(&self) -> &str {
-        match self.own.target {
+        match self.own().target {
             Some(span) => self.fields.text(span),
             None => self.metadata.map_or("", |metadata| metadata.target()),
         }
@@ -157,7 +157,7 @@ impl Record {
 
     /// The event's name, where it was given one (`info!(name: "order.paid", …)`).
     pub fn name(&self) -> Option<&str> {
-        match self.own.name {
+        match self.own().name {
             Some(span) => Some(self.fields.text(span)),
             // `tracing` names events "event file:line" by itself, `tracing-log` "log event".
             None => {
@@ -170,7 +170,7 @@ impl Record {
     /// Whether its name is not the call site's.
     #[inline]
     pub(crate) fn has_own_name(&self) -> bool {
-        self.own.name.is_some()
+        self.own().name.is_some()
     }
 
     /// The message; empty if the event has none.
@@ -241,7 +241,7 @@ impl Record {
 
     /// The source file, as the compiler was given it.
     pub fn file(&self) -> Option<&str> {
-        match self.own.file {
+        match self.own().file {
             Some(span) => Some(self.fields.text(span)),
             None => self.metadata.and_then(|metadata| metadata.file()),
         }
@@ -263,12 +263,12 @@ impl Record {
 
     /// The line in the source file.
     pub fn line(&self) -> Option<u32> {
-        self.line.or_else(|| self.metadata.and_then(|metadata| metadata.line()))
+        self.own().line.or_else(|| self.metadata.and_then(|metadata| metadata.line()))
     }
 
     /// The Rust module path of the call site.
     pub fn module_path(&self) -> Option<&str> {
-        match self.own.module_path {
+        match self.own().module_path {
             Some(span) => Some(self.fields.text(span)),
             None => self.metadata.and_then(|metadata| metadata.module_path()),
         }
@@ -277,12 +277,12 @@ impl Record {
     /// The function that logged, where the record was told ([`Entry::function`](crate::logger::Entry::function)): no
     /// macro of `tracing` knows it. The innermost span often has its name.
     pub fn function(&self) -> Option<&str> {
-        self.own.function.map(|span| self.fields.text(span))
+        self.own().function.map(|span| self.fields.text(span))
     }
 
     /// The call stack, where the record was given one.
     pub fn stack(&self) -> Option<&str> {
-        self.own.stack.map(|span| self.fields.text(span))
+        self.own().stack.map(|span| self.fields.text(span))
     }
 
     /// The thread's name; `None` if it has none.
@@ -323,7 +323,18 @@ impl Record {
     #[inline]
     pub(crate) fn call_site(&self) -> Option<&'static Metadata<'static>> {
         let metadata = self.metadata?;
-        (self.own.target.is_none() && self.severity == Severity::from(metadata.level())).then_some(metadata)
+        (self.own().target.is_none() && self.severity == Severity::from(metadata.level())).then_some(metadata)
+    }
+
+    #[inline]
+    fn own(&self) -> &Own {
+        const NONE: &Own =
+            &Own { line: None, target: None, name: None, file: None, module_path: None, function: None, stack: None };
+        self.own.as_deref().unwrap_or(NONE)
+    }
+
+    fn own_mut(&mut self) -> &mut Own {
+        self.own.get_or_insert_default()
     }
 
     // --- changing (one's own record, or the copy that `Handler::rewrite` gives)
@@ -345,12 +356,14 @@ impl Record {
 
     /// Replaces the target.
     pub fn set_target(&mut self, target: &str) {
-        self.own.target = Some(self.fields.push_text(target));
+        let span = self.fields.push_text(target);
+        self.own_mut().target = Some(span);
     }
 
     /// Replaces the event's name.
     pub fn set_name(&mut self, name: &str) {
-        self.own.name = Some(self.fields.push_text(name));
+        let span = self.fields.push_text(name);
+        self.own_mut().name = Some(span);
     }
 
     /// Replaces the severity.
@@ -365,23 +378,27 @@ impl Record {
 
     /// Replaces the source place.
     pub fn set_source(&mut self, file: &str, line: u32) {
-        self.own.file = Some(self.fields.push_text(file));
-        self.line = Some(line);
+        let span = self.fields.push_text(file);
+        let own = self.own_mut();
+        (own.file, own.line) = (Some(span), Some(line));
     }
 
     /// Replaces the module path.
     pub fn set_module_path(&mut self, path: &str) {
-        self.own.module_path = Some(self.fields.push_text(path));
+        let span = self.fields.push_text(path);
+        self.own_mut().module_path = Some(span);
     }
 
     /// Replaces the function that logged.
     pub fn set_function(&mut self, function: &str) {
-        self.own.function = Some(self.fields.push_text(function));
+        let span = self.fields.push_text(function);
+        self.own_mut().function = Some(span);
     }
 
     /// Replaces the call stack; an empty one is none.
     pub fn set_stack(&mut self, stack: &str) {
-        self.own.stack = (!stack.is_empty()).then(|| self.fields.push_text(stack));
+        let span = (!stack.is_empty()).then(|| self.fields.push_text(stack));
+        self.own_mut().stack = span;
     }
 
     /// Replaces the thread.
@@ -422,17 +439,22 @@ impl Record {
     /// one to keep them; not what its place in the pool keeps for longer ones, and not the globals, which are everybody's.
     #[inline]
     pub(crate) fn weight(&self) -> usize {
-        size_of::<Self>() + self.fields.weight() + self.chain.weight()
+        self.own_bytes() + self.fields.weight() + self.chain.weight()
     }
 
     /// The same beside another one that is kept: spans that both have are that one's.
     pub(crate) fn weight_beside(&self, other: &Self) -> usize {
-        size_of::<Self>() + self.fields.weight() + self.chain.weight_beside(&other.chain)
+        self.own_bytes() + self.fields.weight() + self.chain.weight_beside(&other.chain)
     }
 
     /// As [`weight`](Self::weight), with what it keeps for longer ones.
     pub(crate) fn held_bytes(&self) -> usize {
-        size_of::<Self>() + self.fields.held_bytes() + self.chain.weight()
+        self.own_bytes() + self.fields.held_bytes() + self.chain.weight()
+    }
+
+    #[inline]
+    fn own_bytes(&self) -> usize {
+        size_of::<Self>() + self.own.as_ref().map_or(0, |_| size_of::<Own>())
     }
 
     /// A reference to this record that can be stored, sent and read later. Copies nothing if the record came from an
@@ -472,9 +494,8 @@ impl Default for Record {
         Self {
             time: SystemTime::UNIX_EPOCH,
             severity: Severity::INFO,
-            line: None,
             metadata: None,
-            own: Own::default(),
+            own: None,
             message: Span::default(),
             thread_name: Span::default(),
             thread_id: 0,
@@ -496,9 +517,8 @@ impl Clone for Record {
     fn clone_from(&mut self, source: &Self) {
         self.time = source.time;
         self.severity = source.severity;
-        self.line = source.line;
         self.metadata = source.metadata;
-        self.own = source.own;
+        self.own.clone_from(&source.own);
         self.message = source.message;
         self.thread_name = source.thread_name;
         self.thread_id = source.thread_id;

@@ -313,7 +313,7 @@ impl<P: Place> Append<P> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::{
-        sync::{Condvar, Mutex, PoisonError},
+        sync::{Condvar, Mutex},
         time::Duration,
     };
 

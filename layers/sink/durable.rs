@@ -13,7 +13,12 @@ use std::{
 
 use tracing_core::dispatcher::{self, Dispatch};
 
-use crate::{Error, Severity, fork::Heirloom, trap::Ledger};
+use crate::{
+    Error, Severity,
+    caught::catch,
+    fork::{self, Heirloom},
+    trap::Ledger,
+};
 
 /// When a file is synced: its records brought to the disk itself, where a crash of the machine cannot take them.
 ///
@@ -208,6 +213,7 @@ fn ticks() -> MutexGuard<'static, Ticks> {
 
 /// Ticks on a thread of the crate's own as long as the target lives. One thread does for all; it ends with the last of them.
 pub(super) fn tick(target: Weak<dyn Tick>, every: Duration) -> Result<(), Error> {
+    fork::watch();
     let mut ticks = ticks();
     ticks.entries.push(Entry { due: Instant::now() + every, every, target });
     start(ticks)
@@ -266,9 +272,8 @@ fn run() {
 }
 
 fn target_tick(target: Arc<dyn Tick>) {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
     // One that panics is tried again next time.
-    catch_unwind(AssertUnwindSafe(move || target.tick())).unwrap_or_default();
+    catch(move || target.tick()).unwrap_or_default();
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ mod loan;
 
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -21,6 +20,7 @@ pub use self::ledger::{Ledger, Stats, stats};
 pub(crate) use self::loan::Loan;
 use crate::{
     Error, Record,
+    caught::catch,
     fork::{self, Common},
 };
 
@@ -207,12 +207,12 @@ impl Outlet {
             Kind::Silent => {}
             // If it panics there is nobody left to tell.
             Kind::Custom(report) => {
-                catch_unwind(AssertUnwindSafe(|| report(&Failure { handler: name, error, record })))
-                    .unwrap_or_default();
+                catch(|| report(&Failure { handler: name, error, record })).unwrap_or_default();
             }
             Kind::Stderr { at_most_every } => {
                 if let Some(missed) = self.told.pass(if may_wait { at_most_every } else { Duration::ZERO }) {
-                    tell_on_stderr(name, error, missed);
+                    // So may the error's own text.
+                    catch(|| tell_on_stderr(name, error, missed)).unwrap_or_default();
                 }
             }
         }
@@ -270,6 +270,8 @@ impl Limiter {
     }
 
     fn leave_to_the_parent(&self) {
+        // Perhaps nothing else of this process looks for forks.
+        fork::check();
         let generation = fork::generation();
         if self.generation.swap(generation, Ordering::Relaxed) != generation {
             self.missed.store(0, Ordering::Relaxed);

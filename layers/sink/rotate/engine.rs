@@ -21,7 +21,11 @@ use super::{
     settings::Settings,
     when::Period,
 };
-use crate::{Error, fork::Heirloom, trap::Ledger};
+use crate::{
+    Error,
+    fork::{self, Heirloom},
+    trap::Ledger,
+};
 
 /// A file that is exchanged for a new one in time.
 pub(crate) struct Engine {
@@ -330,6 +334,10 @@ impl Engine {
     }
 
     pub(super) fn turn(&self) -> MutexGuard<'_, Turn> {
+        if self.is_shared() {
+            // Before the lock between processes, which is one of a child's own.
+            fork::check();
+        }
         self.turn.lock(
             |turn| {
                 turn.in_hands = false;

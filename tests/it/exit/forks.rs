@@ -21,7 +21,7 @@ use tracing_strata::{
     handler::queue::Overflow,
     output::{LogFile, RotatingFile, Socket, Stream},
     sink::{
-        Durability,
+        Durability, Rollover,
         net::{Address, Connection},
     },
     trap,
@@ -421,6 +421,47 @@ fn t15_a_child_syncs_by_the_clock() {
     assert_eq!(run(NAME, "").lines("log"), ["child"]);
 }
 
+/// What is done with a rotated file is done in a child, too, although its parent's thread for that is busy.
+#[test]
+fn t15_a_child_sees_to_the_files_it_rotates() {
+    const NAME: &str = "exit::forks::t15_a_child_sees_to_the_files_it_rotates";
+    as_child(|dir, _| {
+        let (parent, busy, seen) = (process::id(), dir.join("busy"), dir.join("seen"));
+        let wait_for = |path: &Path| {
+            let began = Instant::now();
+            while !path.exists() && began.elapsed() < HANGS {
+                thread::sleep(Duration::from_millis(1));
+            }
+        };
+        let told = {
+            let (busy, seen) = (busy.clone(), seen.clone());
+            move |_: &Rollover| {
+                if process::id() != parent {
+                    return fs::write(&seen, "").unwrap();
+                }
+                fs::write(&busy, "").unwrap();
+                loop {
+                    thread::park();
+                }
+            }
+        };
+        let file = RotatingFile::builder(dir.join("log")).max_bytes(20).backups(9).on_rotation(told).format(Bare);
+        tracing_subscriber::registry().with(file.build().unwrap().into_layer()).init();
+        log("parent");
+        wait_for(&busy);
+        match fork().unwrap() {
+            Fork::Child => {
+                log("child");
+                wait_for(&seen);
+            }
+            Fork::Parent(pid) => drop(waitpid(pid).unwrap()),
+        }
+        exit::wait_at_exit(Duration::ZERO);
+        process::exit(0);
+    });
+    assert!(run(NAME, "").dir.path("seen").exists());
+}
+
 /// Losses of the parent's that its log has not told yet are not the child's.
 #[test]
 fn t15_losses_are_told_by_the_process_that_had_them() {
@@ -480,8 +521,7 @@ fn t15_failures_are_told_by_the_process_that_had_them() {
         }
     }
     as_child(|_, _| {
-        // Forks are looked for, since something may be held.
-        tracing_subscriber::registry().with(Fails.into_layer()).with(Memory::new(1).into_layer()).init();
+        tracing_subscriber::registry().with(Fails.into_layer()).init();
         log("before");
         match fork().unwrap() {
             Fork::Child => info!("child"),
