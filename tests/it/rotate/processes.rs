@@ -132,14 +132,17 @@ fn t39_children_of_a_fork_are_processes_of_their_own() {
     if_child(|report| {
         let builder = by_size(&report.with_file_name("app.log")).sharing(Sharing::Shared);
         let file = Shared::new("file", builder.build().unwrap());
-        let children = (0..PROCESSES).filter_map(|_| match fork().unwrap() {
-            Fork::Child => {
-                write_in_two_threads(&file);
-                std::process::exit(i32::from(file.stats().failed > 0));
+        let mut children = Vec::new();
+        for _ in 0..PROCESSES {
+            match fork().unwrap() {
+                Fork::Child => {
+                    write_in_two_threads(&file);
+                    std::process::exit(i32::from(file.stats().failed > 0));
+                }
+                Fork::Parent(pid) => children.push(pid),
             }
-            Fork::Parent(pid) => Some(pid),
-        });
-        children.collect::<Vec<_>>().into_iter().for_each(|pid| assert!(waitpid(pid).is_ok()));
+        }
+        children.into_iter().for_each(|pid| assert!(waitpid(pid).is_ok()));
     });
     let dir = Dir::new();
     assert!(again(NAME, &dir.path("report")).stdout(Stdio::null()).status().unwrap().success());
