@@ -175,7 +175,9 @@ fn debug_event(index: u64) {
 
 #[test]
 fn a_record_that_a_flight_recorder_holds_back() {
-    let recorder = || registry().with(FlightRecorder::new(Null(Json::new())).tree_records(100).into_layer());
+    // (The list of trees grows until it has twice the most there may be.)
+    let recorder = || FlightRecorder::new(Null(Json::new())).tree_records(100).max_trees(100);
+    let recorder = || registry().with(recorder().into_layer());
     // In one tree, whose ring is full, and in one tree after the other.
     let count = alone(recorder(), || {
         let _request = tracing::info_span!("request", request_id = "7f3a").entered();
@@ -185,10 +187,14 @@ fn a_record_that_a_flight_recorder_holds_back() {
         allocations() - before
     });
     assert_eq!(count, 0);
-    let trees = |index| tracing::info_span!("request", index).in_scope(|| (0..20).for_each(debug_event));
-    // The tree itself takes a place in the span and one of its own.
-    let made = steady(recorder(), trees);
-    assert!(made <= 4 * EVENTS, "{made} allocations for {EVENTS} trees");
+    let trees =
+        |records| move |index| tracing::info_span!("request", index).in_scope(|| (0..records).for_each(debug_event));
+    // What a span takes, and a place for the tree in it and one of its own; nothing for what it holds and forgets.
+    let spans = steady(registry().with(Null(Json::new()).into_layer()), trees(0));
+    assert_eq!(steady(recorder(), trees(0)), spans);
+    for records in [1, 20, 150] {
+        assert_eq!(steady(recorder(), trees(records)), spans + 2 * EVENTS, "trees of {records} records");
+    }
 }
 
 #[test]

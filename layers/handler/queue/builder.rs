@@ -73,7 +73,12 @@ impl QueueBuilder {
     }
 
     /// Logs how the queue is doing, at INFO and in the handler's own format: "queue health" with the fields of
-    /// [`Health`](super::Health). The records are on the handler's account.
+    /// [`Health`](super::Health): `queue`, `depth`, `high_water`, `bytes`, `bytes_high_water`, `oldest_ms` (where something
+    /// waits), `lost` and `lost.<severity>` (of those of which some were lost), `waits`, `busy`. The records are on the
+    /// handler's account.
+    ///
+    /// The listener makes them, between batches: while the handler hangs there are none. Then
+    /// [`Queue::health`](super::Queue::health) and [`QueueGuard::health`](super::QueueGuard::health) tell, from outside.
     pub fn report_every(mut self, interval: Duration) -> Self {
         self.report_every = Some(interval);
         self

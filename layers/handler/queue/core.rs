@@ -16,6 +16,7 @@ use super::{
     hand::{Hand, Waited},
     lane::{Lane, Room},
     listener,
+    meter::Meter,
 };
 use crate::{
     Error, Outcome, Severity,
@@ -113,7 +114,7 @@ impl Core {
             number: AtomicU64::new(next_number()),
             books: Arc::new(books),
             listener: Heirloom::default(),
-            meter: Heirloom::new(Meter::new()),
+            meter: Heirloom::new(Meter::new(Instant::now())),
             restarting: Heirloom::default(),
             generation: AtomicU64::new(fork::generation()),
             is_shut: AtomicBool::new(false),
@@ -332,16 +333,15 @@ impl Core {
         meter.saw(look.high_water);
         meter.saw(look.held);
         let oldest = look.oldest.into_iter().chain(meter.oldest_in_hand).min();
-        let worked = meter.worked + meter.at_work_since.map_or(Duration::ZERO, |since| since.elapsed());
         Health {
             depth: look.held.records,
-            high_water: meter.high_water.records,
+            high_water: meter.high_water().records,
             bytes: look.held.bytes,
-            bytes_high_water: meter.high_water.bytes,
+            bytes_high_water: meter.high_water().bytes,
             oldest_age: oldest.map(|oldest| SystemTime::now().duration_since(oldest).unwrap_or_default()),
             lost,
             waits: look.waits,
-            busy: (worked.as_secs_f64() / meter.started.elapsed().as_secs_f64().max(1e-9)).min(1.0),
+            busy: meter.busy(Instant::now()),
         }
     }
 
@@ -388,7 +388,7 @@ impl Core {
     }
 
     pub(super) fn meter(&self) -> MutexGuard<'_, Meter> {
-        self.meter.lock(|meter| *meter = Meter::new(), Meter::new)
+        self.meter.lock(|meter| *meter = Meter::new(Instant::now()), || Meter::new(Instant::now()))
     }
 
     fn listener(&self) -> MutexGuard<'_, Option<ThreadId>> {
@@ -415,42 +415,5 @@ impl Core {
 impl Books for Core {
     fn bring_up_to_date(&self) {
         self.hand().tell(&*self.books);
-    }
-}
-
-/// What the listener has done.
-pub(super) struct Meter {
-    started: Instant,
-    worked: Duration,
-    at_work_since: Option<Instant>,
-    high_water: Room,
-    pub(super) oldest_in_hand: Option<SystemTime>,
-}
-
-impl Meter {
-    fn new() -> Self {
-        Self {
-            started: Instant::now(),
-            worked: Duration::ZERO,
-            at_work_since: None,
-            high_water: Room::default(),
-            oldest_in_hand: None,
-        }
-    }
-
-    /// So much was held.
-    pub(super) fn saw(&mut self, held: Room) {
-        self.high_water.records = self.high_water.records.max(held.records);
-        self.high_water.bytes = self.high_water.bytes.max(held.bytes);
-    }
-
-    pub(super) fn begin_work(&mut self) {
-        self.at_work_since.get_or_insert_with(Instant::now);
-    }
-
-    pub(super) fn end_work(&mut self) {
-        if let Some(since) = self.at_work_since.take() {
-            self.worked += since.elapsed();
-        }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Health, batch,
+    batch,
     books::{Item, Untold},
     core::Core,
     hand::Hand,
@@ -89,7 +89,7 @@ struct Ends<'a> {
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
         self.hand.end(self.core.books());
-        self.core.meter().end_work();
+        self.core.meter().end_work(Instant::now);
     }
 }
 
@@ -127,7 +127,7 @@ impl Listener<'_> {
                 Task::Rest => {
                     self.tell_losses();
                     batch::write_out();
-                    self.core.meter().end_work();
+                    self.core.meter().end_work(Instant::now);
                 }
                 Task::Flush(wanted) => {
                     let result = self.flush(wanted.is_last);
@@ -143,7 +143,7 @@ impl Listener<'_> {
         let may_tell = self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
         self.tell_after = if may_tell { self.core.books().untold_since() } else { None };
         let mut meter = self.core.meter();
-        meter.begin_work();
+        meter.begin_work(Instant::now);
         meter.saw(self.taker.high_water);
         meter.oldest_in_hand = self.taker.oldest();
     }
@@ -251,6 +251,7 @@ impl Listener<'_> {
     }
 
     fn flush(&mut self, is_last: bool) -> Result<(), Error> {
+        self.core.meter().begin_work(Instant::now);
         self.tell_losses();
         batch::write_out();
         let flush = || if is_last { self.handler.finish() } else { self.handler.flush() };
@@ -258,6 +259,7 @@ impl Listener<'_> {
         if let Err(error) = &result {
             self.core.ledger().tell(error);
         }
+        self.core.meter().end_work(Instant::now);
         result
     }
 
@@ -267,8 +269,11 @@ impl Listener<'_> {
 
     fn report(&mut self) {
         self.report_later();
-        self.hand_in(health_record(&self.core.name(), &self.core.health()));
+        let record = self.core.health().to_record(TARGET, &self.core.name());
+        self.core.meter().begin_work(Instant::now);
+        self.hand_in(record);
         batch::write_out();
+        self.core.meter().end_work(Instant::now);
     }
 
     fn tell_losses(&mut self) {
@@ -338,24 +343,6 @@ pub(super) fn settle(core: &Core) {
     }
 }
 
-/// "queue health"
-fn health_record(queue: &str, health: &Health) -> Record {
-    let mut record = Record::new(Severity::INFO, TARGET, "queue health");
-    let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    record.set("queue", queue);
-    record.set("depth", number(health.depth));
-    record.set("high_water", number(health.high_water));
-    record.set("bytes", number(health.bytes));
-    record.set("bytes_high_water", number(health.bytes_high_water));
-    if let Some(age) = health.oldest_age {
-        record.set("oldest_ms", u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
-    }
-    record.set("lost", health.lost.total());
-    record.set("waits", health.waits);
-    record.set("busy", health.busy);
-    record
-}
-
 /// "12 records lost"
 fn notice(queue: &str, untold: &Untold) -> Record {
     let lost = untold.lost.total();
@@ -363,10 +350,7 @@ fn notice(queue: &str, untold: &Untold) -> Record {
     let records = if lost == 1 { "record" } else { "records" };
     let mut record = Record::new(highest.max(Severity::WARN), TARGET, &format!("{lost} {records} lost"));
     record.set("queue", queue);
-    record.set("lost", lost);
-    for (severity, count) in untold.lost.iter().filter(|(_, count)| *count > 0) {
-        record.set(format!("lost.{}", severity.to_string().to_ascii_lowercase()), count);
-    }
+    untold.lost.set_on(&mut record);
     if let Some((from, to)) = untold.span {
         for (name, time) in [("from", from), ("to", to)] {
             let mut text = String::new();

@@ -62,6 +62,7 @@ mod health;
 mod lane;
 mod listener;
 mod lost;
+mod meter;
 mod overflow;
 mod sync;
 mod taker;

@@ -5,6 +5,7 @@ mod bytes;
 mod deaths;
 mod health;
 mod overflow;
+mod reports;
 mod rules;
 mod runtimes;
 mod shutdown;
