@@ -60,6 +60,8 @@ struct Losses {
     refused: u64,
     /// Of all these, those the trap knows of.
     trapped: u64,
+    /// And those that somebody who flushed everything was told of.
+    reported: u64,
 }
 
 impl Losses {
@@ -142,6 +144,13 @@ impl Accounts {
         let mut losses = self.losses();
         let owed = losses.owed();
         owed.saturating_sub(std::mem::replace(&mut losses.trapped, owed))
+    }
+
+    /// How many of those are owed of which nobody was told who flushed everything: somebody is now.
+    pub(super) fn report(&self) -> u64 {
+        let mut losses = self.losses();
+        let owed = losses.owed();
+        owed.saturating_sub(std::mem::replace(&mut losses.reported, owed))
     }
 
     /// How many are owed. The trap knows of all of them now.

@@ -271,9 +271,10 @@ pub(super) fn owed() -> Vec<(Arc<Ledger>, u64)> {
     all().iter().map(|core| (core.ledger().outermost(), core.books().owed())).collect()
 }
 
-/// The same in one account.
-pub(super) fn owed_of(ledger: &Arc<Ledger>) -> u64 {
-    owed().iter().filter(|(of, _)| Arc::ptr_eq(of, ledger)).map(|(_, count)| count).sum()
+/// How many more are so in one account since this was asked last.
+pub(super) fn report_owed(ledger: &Arc<Ledger>) -> u64 {
+    let is_it = |core: &&Arc<Core>| Arc::ptr_eq(&core.ledger().outermost(), ledger);
+    all().iter().filter(is_it).map(|core| core.books().report()).sum()
 }
 
 /// On a listener's thread, where the process ends in the midst of a record: what was handled is so on the ledger.
