@@ -10,7 +10,7 @@ use std::{
 };
 
 use tracing::{info, info_span};
-use tracing_strata::{Error, Handler, Outcome, Queue, Record, handler::queue::QueueGuard, trap::Ledger};
+use tracing_strata::{Error, Handler, Outcome, Record, trap::Ledger};
 use tracing_subscriber::prelude::*;
 
 #[derive(Clone, Default)]
@@ -35,26 +35,9 @@ impl Handler for Chatty {
     }
 }
 
-/// The same behind a queue, where each of its own records would come back to it.
-#[derive(Clone, Default)]
-struct Endless(Arc<Mutex<Vec<String>>>);
-
-impl Handler for Endless {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        if record.target() == "t02q" {
-            info!(target: "t02q", "born on the listener, of {}", record.message());
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record.message().to_owned());
-        }
-        Ok(Outcome::Written)
-    }
-}
-
 struct Global {
     memory: Memory,
     chatty: Arc<Ledger>,
-    endless: Endless,
-    queue: Arc<Ledger>,
-    guard: QueueGuard,
 }
 
 fn global() -> &'static Global {
@@ -63,18 +46,13 @@ fn global() -> &'static Global {
         let memory = Memory::default();
         let chatty = Chatty.into_layer();
         let ledger = chatty.ledger();
-        let endless = Endless::default();
-        let (queue, guard) = Queue::builder().spawn(endless.clone()).unwrap();
-        let queue = queue.into_layer();
-        let queue_ledger = queue.ledger();
         // Stacked several times: each layer visits values and keeps spans.
         tracing_subscriber::registry()
             .with(memory.clone().into_layer())
             .with(chatty)
             .with(Some(Memory::default().into_layer()))
-            .with(queue)
             .init();
-        Global { memory, chatty: ledger, endless, queue: queue_ledger, guard }
+        Global { memory, chatty: ledger }
     })
 }
 
@@ -155,21 +133,6 @@ fn t02_a_handler_that_logs_goes_to_the_others_and_is_counted() {
     returns(|| info!(target: "t02", "from outside"));
     assert_eq!(messages("t02"), ["from outside", "from inside the handler"]);
     assert!(global().chatty.stats().dropped >= 1);
-}
-
-/// No loop, nothing that hangs, and what was dropped is on the account.
-#[test]
-fn t02_a_handler_behind_a_queue_that_logs_is_silent_and_counted() {
-    returns(|| {
-        (0..100).for_each(|number| info!(target: "t02q", "{number}"));
-        // Not shut down: other tests log, too.
-        global().guard.flush(Duration::from_secs(60)).unwrap();
-    });
-    let expected: Vec<_> = (0..100).map(|number| number.to_string()).collect();
-    assert_eq!(*global().endless.0.lock().unwrap_or_else(PoisonError::into_inner), expected);
-    assert_eq!(messages("t02q"), expected, "nothing of the listener's own, anywhere");
-    let stats = global().queue.stats();
-    assert!(stats.dropped >= 100 && stats.written >= 100, "{stats}");
 }
 
 struct Panics;

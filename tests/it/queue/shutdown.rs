@@ -422,8 +422,40 @@ fn t02_a_handler_that_logs_on_the_listener_does_not_feed_itself() {
     let dispatch = dispatch(layer);
     within(&dispatch, || tracing::info!("outer"));
     guard.shutdown(LONG).unwrap();
-    // (With a global default it would have been dropped and counted; see `t02_a_handler_behind_a_queue_that_logs_is_silent_and_counted` in tests/global_default.rs.)
+    // (With a global default it is dropped and counted: the next test.)
     assert_eq!((ledger.stats().written, ledger.stats().queued), (1, 0));
+}
+
+/// Under the global default each record of its own would come back to it: no loop, nothing that hangs, all on the account.
+#[test]
+fn t02_under_the_global_default_what_a_handler_logs_on_the_listener_is_dropped_and_counted() {
+    #[derive(Clone, Default)]
+    struct Chatty(Arc<Mutex<Vec<String>>>);
+
+    impl Handler for Chatty {
+        fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+            tracing::info!("born on the listener, of {}", record.message());
+            self.0.lock().unwrap().push(record.message().to_owned());
+            Ok(Outcome::Written)
+        }
+    }
+
+    let test = "t02_under_the_global_default_what_a_handler_logs_on_the_listener_is_dropped_and_counted";
+    crate::places::apart(&format!("queue::shutdown::{test}"), || {
+        let (chatty, beside) = (Chatty::default(), Gate::default());
+        let (queue, guard) = Queue::builder().spawn(chatty.clone()).unwrap();
+        let layer = queue.into_layer();
+        let ledger = layer.ledger();
+        let subscriber = tracing_subscriber::registry().with(layer).with(beside.clone().into_layer());
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        (0..100).for_each(|number| tracing::info!("{number}"));
+        guard.shutdown(LONG).unwrap();
+        let expected: Vec<_> = (0..100).map(|number| number.to_string()).collect();
+        assert_eq!(*chatty.0.lock().unwrap(), expected);
+        assert_eq!(beside.messages(), expected, "nothing of the listener's own, anywhere");
+        let stats = ledger.stats();
+        assert_eq!((stats.written, stats.dropped, stats.queued), (100, 100, 0), "{stats}");
+    });
 }
 
 #[test]
