@@ -461,7 +461,20 @@ fn a_record_for_a_queue() {
         for policy in [Overflow::DropNewest, Overflow::DropOldest] {
             assert_eq!(queued(policy), 0, "{policy:?}");
         }
+        // Those that wait for room, and those that find some.
+        for policy in [Overflow::BLOCK, Overflow::block_for(std::time::Duration::from_secs(60))] {
+            assert_eq!(queued_and_waited(policy), 0, "{policy:?}");
+        }
     });
+}
+
+fn queued_and_waited(policy: tracing_strata::handler::queue::Overflow) -> u64 {
+    hoard();
+    let builder = tracing_strata::Queue::builder().capacity(64).overflow(policy);
+    let (queue, guard) = builder.spawn(Null(Json::new())).unwrap();
+    let count = steady(registry().with(queue.into_layer()), event);
+    assert!(guard.health().waits > 0 && guard.health().lost.total() == 0, "{}", guard.health());
+    count
 }
 
 fn queued(policy: tracing_strata::handler::queue::Overflow) -> u64 {

@@ -123,6 +123,12 @@ impl Accounts {
         losses.trapped = losses.trapped.min(losses.owed());
     }
 
+    /// How many of those the handler's own log will not tell of: while it goes on, those whose notice was refused.
+    pub(super) fn untellable(&self, is_over: bool) -> u64 {
+        let losses = self.losses();
+        if is_over { losses.owed() } else { losses.refused }
+    }
+
     /// How many were lost of which the handler's own log does not tell.
     pub(super) fn owed(&self) -> u64 {
         self.losses().owed()

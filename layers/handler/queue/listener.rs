@@ -53,7 +53,7 @@ fn run(core: &Arc<Core>) {
     batch::listen();
     core.begin();
     let hand = core.hand();
-    let _ends = Ends { core, hand: &hand };
+    let mut ends = Ends { core, hand: &hand, error: None };
     let Some(handler) = core.handler() else { return };
     let mut listener = Listener {
         core,
@@ -69,11 +69,12 @@ fn run(core: &Arc<Core>) {
     let lived = catch(|| {
         listener.report_later();
         listener.work();
-        // The trap was told.
-        listener.flush(true).unwrap_or_default();
+        // The trap was told, and who shuts down will be.
+        listener.flush(true).err().map(|error| error.to_string())
     });
-    if let Err(panic) = &lived {
-        listener.die(panic);
+    match lived {
+        Ok(error) => ends.error = error,
+        Err(panic) => listener.die(&panic),
     }
     drop(listener);
     core.let_go();
@@ -84,11 +85,13 @@ fn run(core: &Arc<Core>) {
 struct Ends<'a> {
     core: &'a Core,
     hand: &'a Hand<Item>,
+    /// Of the last flush.
+    error: Option<String>,
 }
 
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
-        self.hand.end(self.core.books());
+        self.hand.end(self.error.take(), self.core.books());
         self.core.meter().end_work(Instant::now);
     }
 }
@@ -200,7 +203,7 @@ impl Listener<'_> {
         core.is_dying(panic);
         settle(core);
         self.leave();
-        self.hand.end(core.books());
+        self.hand.end(None, core.books());
         // What was at work, and what was done in the same step.
         self.hand.release(self.hand.look().held, true);
         core.meter().oldest_in_hand = None;
@@ -255,7 +258,8 @@ impl Listener<'_> {
         self.tell_losses();
         batch::write_out();
         let flush = || if is_last { self.handler.finish() } else { self.handler.flush() };
-        let result = catch(flush).unwrap_or_else(|panic| Err(panicked("flush", &panic)));
+        let doing = if is_last { "finish" } else { "flush" };
+        let result = catch(flush).unwrap_or_else(|panic| Err(panicked(doing, &panic)));
         if let Err(error) = &result {
             self.core.ledger().tell(error);
         }
@@ -268,12 +272,13 @@ impl Listener<'_> {
     }
 
     fn report(&mut self) {
-        self.report_later();
         let record = self.core.health().to_record(TARGET, &self.core.name());
         self.core.meter().begin_work(Instant::now);
         self.hand_in(record);
         batch::write_out();
         self.core.meter().end_work(Instant::now);
+        // Not before: it may take longer than the interval.
+        self.report_later();
     }
 
     fn tell_losses(&mut self) {

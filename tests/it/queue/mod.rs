@@ -8,6 +8,8 @@ mod overflow;
 mod reports;
 mod rules;
 mod runtimes;
+mod says;
 mod shutdown;
 mod soak;
 mod support;
+mod waits;
