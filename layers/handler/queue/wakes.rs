@@ -109,57 +109,40 @@ fn callers_are_woken_one_by_one_where_the_handler_is_slow() {
     });
 }
 
+enum Either {
+    Small,
+    /// Takes all there is.
+    Large,
+}
+
+impl Load for Either {
+    fn bytes(&self) -> usize {
+        if matches!(self, Self::Large) { PLACES } else { 1 }
+    }
+
+    fn is_protected(&self) -> bool {
+        false
+    }
+
+    fn time(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH
+    }
+}
+
+impl Account<Either> for NoBooks {
+    fn queued(&self, _: u64) {}
+    fn gave_up(&self, _: &Either) {}
+    fn refused(&self, _: &Either) {}
+}
+
 /// What was set aside for other lanes is not what it waits for in vain.
 #[test]
 fn who_wants_all_room_gets_what_others_have_leased() {
-    struct Large;
-
-    impl Load for Large {
-        fn bytes(&self) -> usize {
-            PLACES
-        }
-
-        fn is_protected(&self) -> bool {
-            false
-        }
-
-        fn time(&self) -> SystemTime {
-            SystemTime::UNIX_EPOCH
-        }
-    }
-
-    enum Either {
-        Small,
-        Large(Large),
-    }
-
-    impl Load for Either {
-        fn bytes(&self) -> usize {
-            if let Self::Large(large) = self { large.bytes() } else { 1 }
-        }
-
-        fn is_protected(&self) -> bool {
-            false
-        }
-
-        fn time(&self) -> SystemTime {
-            SystemTime::UNIX_EPOCH
-        }
-    }
-
-    struct NoBooks;
-
-    impl Account<Either> for NoBooks {
-        fn queued(&self, _: u64) {}
-        fn gave_up(&self, _: &Either) {}
-        fn refused(&self, _: &Either) {}
-    }
-
     let hand = Hand::new(Room { records: PLACES, bytes: PLACES }, Overflow::BLOCK);
     let lanes = [hand.lane(0), hand.lane(0), hand.lane(0)];
     lanes.iter().for_each(|lane| assert_eq!(hand.put(lane, Either::Small, &NoBooks), Put::In));
     thread::scope(|scope| {
-        let large = scope.spawn(|| hand.put(&hand.lane(0), Either::Large(Large), &NoBooks));
+        let large = scope.spawn(|| hand.put(&hand.lane(0), Either::Large, &NoBooks));
         let closes = Closes(&hand);
         eventually("it waits", || hand.look().waits == 1);
         // (Three were put, and nothing was taken out of their lanes.)
@@ -168,6 +151,27 @@ fn who_wants_all_room_gets_what_others_have_leased() {
         eventually("it goes on", || large.is_finished());
         drop(closes);
         assert_eq!(large.join().unwrap(), Put::In);
+    });
+}
+
+/// Nor what one that waited before it would set aside for itself.
+#[test]
+fn nothing_is_leased_while_somebody_waits() {
+    let hand = Hand::new(Room { records: PLACES, bytes: PLACES }, Overflow::BLOCK);
+    let lane = hand.lane(0);
+    (0..PLACES).for_each(|_| assert_eq!(hand.put(&lane, Either::Small, &NoBooks), Put::In));
+    thread::scope(|scope| {
+        let closes = Closes(&hand);
+        let small = scope.spawn(|| hand.put(&hand.lane(1), Either::Small, &NoBooks));
+        eventually("the small one waits", || hand.look().waits == 1);
+        let large = scope.spawn(|| hand.put(&hand.lane(2), Either::Large, &NoBooks));
+        eventually("the large one waits", || hand.look().waits == 2);
+        (0..PLACES / 2).for_each(|_| assert!(hand.release(Room::one(1), false)));
+        eventually("the small one goes on", || small.is_finished());
+        (0..=PLACES / 2).for_each(|_| assert!(hand.release(Room::one(1), false)));
+        eventually("the large one goes on", || large.is_finished());
+        drop(closes);
+        assert_eq!((small.join().unwrap(), large.join().unwrap()), (Put::In, Put::In));
     });
 }
 
