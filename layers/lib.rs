@@ -111,6 +111,7 @@
 #![warn(clippy::let_underscore_must_use, clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod caught;
 pub mod clock;
 #[cfg(feature = "config")]
 pub mod config;

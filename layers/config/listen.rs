@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{Config, Logging};
-use crate::{Error, record::silence_this_thread};
+use crate::{Error, caught::catch, record::silence_this_thread};
 
 /// The longest configuration that is taken, in bytes.
 const MAX_BYTES: u32 = 1 << 20;
@@ -73,7 +73,7 @@ fn take(logging: &Logging, mut stream: TcpStream, verify: &dyn Fn(Vec<u8>) -> Op
         Err(error) => return told(&error),
     };
     // Somebody else's code.
-    let verified = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| verify(bytes)));
+    let verified = catch(|| verify(bytes));
     let Ok(Some(bytes)) = verified else { return };
     let applied = String::from_utf8(bytes)
         .map_err(|_| Error::config("expected UTF-8"))

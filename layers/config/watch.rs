@@ -11,7 +11,7 @@ use std::{
 use notify::Watcher as _;
 
 use super::{Changes, Config, Logging};
-use crate::{Error, record::silence_this_thread};
+use crate::{Error, caught::catch, record::silence_this_thread};
 
 /// How long a file has to be left alone before it is read: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(100);
@@ -81,7 +81,7 @@ impl Logging {
                 known = now;
                 let result = read(&file).and_then(|config| logging.reload(&config));
                 // Somebody else's code.
-                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| told(result))).unwrap_or_default();
+                catch(|| told(result)).unwrap_or_default();
             }
         });
         let thread = thread.map_err(|error| Error::with_source("cannot start the thread of a watch", error))?;

@@ -5,7 +5,7 @@ use std::{
     backtrace::Backtrace,
     cell::Cell,
     fmt,
-    panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind},
+    panic::{self, PanicHookInfo},
     sync::mpsc,
     thread,
     time::Duration,
@@ -14,7 +14,9 @@ use std::{
 use tracing_core::{Dispatch, Level, LevelFilter, dispatcher, field::display, span::Id};
 
 use crate::{
-    Severity, flush_all, handler,
+    Severity,
+    caught::catch,
+    flush_all, handler,
     logger::{Given, Place, send},
     record, sink,
     text::escaped,
@@ -71,6 +73,8 @@ const DEADLINE: Duration = Duration::from_secs(5);
 thread_local! {
     /// Whether this thread makes the record of a panic.
     static REPORTS: Cell<bool> = const { Cell::new(false) };
+    /// Whether the panic of this thread has its record, and the hooks before ours are at work.
+    static IS_RECORDED: Cell<bool> = const { Cell::new(false) };
 }
 
 impl PanicHook {
@@ -92,6 +96,9 @@ impl PanicHook {
     }
 
     /// Installs it in front of the hook that is there. On a thread that is panicking, it does nothing.
+    ///
+    /// Installed again, it takes the place of the one before: a panic makes one record, by the options that were installed
+    /// last. That also holds where somebody has put a hook of their own between the two, or removed the first.
     pub fn install(self) {
         if thread::panicking() {
             return;
@@ -102,10 +109,17 @@ impl PanicHook {
                 // Past the hook before this one, which may log as well.
                 return sink::stderr_line(&raw(info, "while another was recorded"));
             }
+            if IS_RECORDED.try_with(Cell::get).unwrap_or_default() {
+                // This one was installed before.
+                return previous(info);
+            }
             if !handler::is_at_work() && !record::is_capturing() {
                 self.report(info);
             }
+            // A panic in there would abort the process.
+            IS_RECORDED.try_with(|cell| cell.set(true)).unwrap_or_default();
             previous(info);
+            IS_RECORDED.try_with(|cell| cell.set(false)).unwrap_or_default();
         }));
     }
 
@@ -116,7 +130,7 @@ impl PanicHook {
         let work = move || {
             REPORTS.set(true);
             // Nobody waits any more where the deadline has passed.
-            let result = catch_unwind(AssertUnwindSafe(|| report.dispatch()));
+            let result = catch(|| report.dispatch());
             told.send(result.is_ok()).unwrap_or_default();
             // The traps were told.
             flush_all().unwrap_or_default();
@@ -198,7 +212,7 @@ impl Within {
             })
         };
         // Somebody else's code, which may panic: then without.
-        catch_unwind(now).ok()
+        catch(now).ok()
     }
 
     fn enter(&self, work: impl FnOnce()) {

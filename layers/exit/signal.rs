@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,6 +19,7 @@ use signal_hook::{
 
 use crate::{
     Error,
+    caught::catch,
     handler::end::{flush_within, say_what_is_lost},
     record, sink,
     text::escaped,
@@ -121,7 +121,7 @@ impl Signals {
             Some(then) => {
                 at_once.store(false, Ordering::SeqCst);
                 // Its panic was reported; the next signal is waited for all the same.
-                catch_unwind(AssertUnwindSafe(|| then(signal))).unwrap_or_default();
+                catch(|| then(signal)).unwrap_or_default();
             }
             // Returns only if there is no such action.
             None => emulate_default_handler(signal).unwrap_or_default(),

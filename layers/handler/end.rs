@@ -1,7 +1,6 @@
 //! The end of the process: what is held back is brought to its place, whoever ended it.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Once,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -12,7 +11,7 @@ use std::{
 };
 
 use super::{flush_all, panicked, place, queue};
-use crate::{Error, fork, record, sink, text::escaped, trap};
+use crate::{Error, caught::catch, fork, record, sink, text::escaped, trap};
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
@@ -79,7 +78,7 @@ fn start_requested() {
 
 fn flush_everything(deadline: Duration, caller: ThreadId) -> Result<(), Error> {
     let all = || bring_all(deadline, caller);
-    catch_unwind(AssertUnwindSafe(all)).unwrap_or_else(|panic| Err(panicked("flush", &*panic)))
+    catch(all).unwrap_or_else(|panic| Err(panicked("flush", &panic)))
 }
 
 /// First what waits for no queue, then all queues at once, then again what stands behind queues: a queue that is stuck
@@ -142,8 +141,8 @@ impl AtOnce {
                     let index = work.1.fetch_add(1, Ordering::Relaxed);
                     work.0.get(index).map(|task| (index, task))
                 } {
-                    let result = catch_unwind(AssertUnwindSafe(task));
-                    let result = result.unwrap_or_else(|panic| Err(panicked("flush", &*panic)));
+                    let result = catch(task);
+                    let result = result.unwrap_or_else(|panic| Err(panicked("flush", &panic)));
                     // Nobody waits any more where the deadline has passed.
                     tell.send((index, result)).unwrap_or_default();
                 }
@@ -206,7 +205,7 @@ pub(super) fn expect() {
 
 extern "C" fn at_exit() {
     // A panic may not leave a function that C calls.
-    catch_unwind(end).unwrap_or_default();
+    catch(end).unwrap_or_default();
 }
 
 fn end() {

@@ -3,7 +3,6 @@
 use std::{
     any::Any,
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -14,6 +13,7 @@ use std::{
 use super::{Handler, Outcome, Shared, panicked, queue::batch};
 use crate::{
     Error, Record, Severity,
+    caught::catch,
     trap::{Ledger, Loan},
 };
 
@@ -184,8 +184,7 @@ impl<H: Handler> OrElse<H> {
     }
 
     fn handle_directly(&self, record: &Record) -> Result<Outcome, Error> {
-        let result = catch_unwind(AssertUnwindSafe(|| self.handler.handle(record)))
-            .unwrap_or_else(|panic| Err(panicked("handle", &*panic)));
+        let result = catch(|| self.handler.handle(record)).unwrap_or_else(|panic| Err(panicked("handle", &panic)));
         match result {
             Ok(Outcome::Dropped) => self.rescue(record, None),
             Ok(Outcome::Filtered) => Ok(Outcome::Filtered),

@@ -1,12 +1,8 @@
 //! A handler where it hangs: with its name, ledger and trap, and within reach of [`flush_all`].
 
-use std::{
-    any::Any,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicU64, Ordering},
 };
 
 use super::{
@@ -15,8 +11,9 @@ use super::{
 };
 use crate::{
     Error, Record,
+    caught::{Caught, catch},
     fork::{self, Common},
-    record::{Kept, Pooled, panic_message},
+    record::{Kept, Pooled},
     trap::{Ledger, Post, Trap},
 };
 
@@ -81,14 +78,14 @@ impl<H: Handler> Place<H> {
     fn offer(&self, record: Kept) {
         let Some(_working) = self.enter() else { return };
         self.note_marks(&record);
-        match catch_unwind(AssertUnwindSafe(|| self.handler.take_over(record))) {
+        match catch(|| self.handler.take_over(record)) {
             Ok(Ok(outcome)) => self.count(outcome),
             Ok(Err(record)) => {
                 record.show(|record| self.take_in(record));
             }
             Err(panic) => {
                 self.post.ledger().count_failed();
-                self.tell(&panicked("take_over", &*panic), None);
+                self.tell(&panicked("take_over", &panic), None);
             }
         }
     }
@@ -119,14 +116,14 @@ impl<H: Handler> Place<H> {
 
     #[inline]
     fn take_in(&self, record: &Record) -> Option<Outcome> {
-        let outcome = match catch_unwind(AssertUnwindSafe(|| self.handler.handle(record))) {
+        let outcome = match catch(|| self.handler.handle(record)) {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => {
                 self.failed(&error, record);
                 return error.record_is_held().then_some(Outcome::Queued);
             }
             Err(panic) => {
-                self.failed(&panicked("handle", &*panic), record);
+                self.failed(&panicked("handle", &panic), record);
                 return None;
             }
         };
@@ -170,8 +167,8 @@ impl<H: Handler> Place<H> {
     fn bring(&self, doing: &str, how: fn(&H) -> Result<(), Error>) -> Result<(), Error> {
         fork::check();
         let Some(_working) = Working::enter(self.number) else { return Ok(()) };
-        let result = catch_unwind(AssertUnwindSafe(|| how(&self.handler)));
-        let result = result.unwrap_or_else(|panic| Err(panicked(doing, &*panic)));
+        let result = catch(|| how(&self.handler));
+        let result = result.unwrap_or_else(|panic| Err(panicked(doing, &panic)));
         if let Err(error) = &result {
             self.tell(error, None);
         }
@@ -200,8 +197,8 @@ pub(crate) fn deliver_more(handler: &dyn Handler, ledger: Option<&Arc<Ledger>>, 
             how(ledger, 1);
         }
     };
-    let result = catch_unwind(AssertUnwindSafe(|| handler.handle(record)));
-    let error = match result.unwrap_or_else(|panic| Err(panicked("handle", &*panic))) {
+    let result = catch(|| handler.handle(record));
+    let error = match result.unwrap_or_else(|panic| Err(panicked("handle", &panic))) {
         Ok(Outcome::Written) => return settle(Ledger::settle_written),
         Ok(Outcome::Filtered) => return settle(Ledger::settle_filtered),
         Ok(Outcome::Dropped) => return settle(Ledger::settle_dropped),
@@ -216,8 +213,8 @@ pub(crate) fn deliver_more(handler: &dyn Handler, ledger: Option<&Arc<Ledger>>, 
     }
 }
 
-pub(crate) fn panicked(doing: &str, panic: &(dyn Any + Send)) -> Error {
-    Error::panicked(format_args!("panicked in {doing}(): {}", panic_message(panic)))
+pub(crate) fn panicked(doing: &str, panic: &Caught) -> Error {
+    Error::panicked(format_args!("panicked in {doing}(): {}", panic.message()))
 }
 
 // --- all of them

@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, MutexGuard, OnceLock, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
@@ -15,6 +14,7 @@ use super::{
 };
 use crate::{
     Error,
+    caught::catch,
     fork::{self, Heirloom},
     record,
     trap::Ledger,
@@ -295,14 +295,14 @@ impl<T> Shared<T> {
     fn run(&self, wire: &mut Wire) {
         while let Some((batch, bytes, lost)) = self.next_batch() {
             let count = batch.len() as u64;
-            let sent = catch_unwind(AssertUnwindSafe(|| {
+            let sent = catch(|| {
                 let request = (self.encode)(&batch, lost);
                 drop(batch);
                 self.send(wire, &request, count)
-            }));
+            });
             if let Err(panic) = sent {
                 self.ledger().settle_failed(count);
-                self.ledger().tell(&crate::handler::panicked("export", &*panic));
+                self.ledger().tell(&crate::handler::panicked("export", &panic));
             }
             let mut state = self.state();
             state.in_hand = 0;

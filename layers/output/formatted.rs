@@ -2,16 +2,13 @@
 //!
 //! Python: what `logging.StreamHandler.emit` does.
 
-use std::{
-    borrow::Cow,
-    cell::Cell,
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{borrow::Cow, cell::Cell, fmt, sync::Arc};
 
 use super::gather::Gather;
-use crate::{Error, Format, Handler, Outcome, Record, Severity, Sink, handler::panicked, sink::Written, trap::Ledger};
+use crate::{
+    Error, Format, Handler, Outcome, Record, Severity, Sink, caught::catch, handler::panicked, sink::Written,
+    trap::Ledger,
+};
 
 /// Makes text of each record and gives it, with a line end, to a sink in one write.
 ///
@@ -101,16 +98,14 @@ impl<F: Format, S: Sink> Formatted<F, S> {
         if written != Written::Held {
             return self.flush();
         }
-        catch_unwind(AssertUnwindSafe(|| self.flush()))
-            .unwrap_or_else(|panic| Err(panicked("flush", &*panic)))
-            .map_err(Error::of_a_held_record)
+        catch(|| self.flush()).unwrap_or_else(|panic| Err(panicked("flush", &panic))).map_err(Error::of_a_held_record)
     }
 
     /// Syncs after a record. That is written, or on the ledger, whatever becomes of the sync.
     fn sync_after(&self) -> Result<(), Error> {
         self.gather.write_held();
         let sync = || self.gather.sink.sync().map_err(|error| self.gather.refused("sync", error));
-        let result = catch_unwind(AssertUnwindSafe(sync)).unwrap_or_else(|panic| Err(panicked("sync", &*panic)));
+        let result = catch(sync).unwrap_or_else(|panic| Err(panicked("sync", &panic)));
         match (result, self.gather.ledger()) {
             (Err(error), Some(ledger)) => {
                 ledger.tell(&error);

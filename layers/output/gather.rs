@@ -3,7 +3,6 @@
 use std::{
     borrow::Cow,
     io, mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{
         Arc, MutexGuard, OnceLock,
@@ -14,6 +13,7 @@ use std::{
 
 use crate::{
     Error, Sink,
+    caught::catch,
     fork::{self, Heirloom},
     handler::{panicked, queue::batch},
     trap::Ledger,
@@ -140,8 +140,8 @@ impl<S: Sink> Gather<S> {
         while done < held.ends.len() {
             let from = done.checked_sub(1).map_or(0, |last| held.ends[last]);
             let write = || self.sink.write_many_of(&held.bytes, from, &held.ends[done..], &held.times[done..]);
-            let (written, result) = catch_unwind(AssertUnwindSafe(write)).map_or_else(
-                |panic| (0, Err(panicked("write_many", &*panic))),
+            let (written, result) = catch(write).map_or_else(
+                |panic| (0, Err(panicked("write_many", &panic))),
                 |(written, result)| (written, result.map_err(|error| self.refused("write to", error))),
             );
             let written = written.min(held.ends.len() - done);

@@ -1,12 +1,12 @@
 //! Running user code (`Debug`, `Display`, `source`) so that nothing it does hurts: it may panic, log, or never end.
 
 use std::{
-    any::Any,
     cell::Cell,
     error::Error as StdError,
     fmt::{self, Write as _},
-    panic::{AssertUnwindSafe, catch_unwind},
 };
+
+use crate::caught::{Caught, catch};
 
 /// Default bound on what one value may take, in bytes.
 pub(crate) const VALUE_LIMIT: usize = 64 * 1024;
@@ -121,7 +121,7 @@ pub(crate) fn write(out: &mut String, value: fmt::Arguments<'_>, limit: usize) -
         return true;
     }
     let mut limited = Limited { out, room: limit, refused: 0 };
-    let result = catch_unwind(AssertUnwindSafe(|| limited.write_fmt(value)));
+    let result = catch(|| limited.write_fmt(value));
     let refused = limited.refused;
     match result {
         Ok(Ok(())) if refused == 0 => true,
@@ -133,13 +133,13 @@ pub(crate) fn write(out: &mut String, value: fmt::Arguments<'_>, limit: usize) -
 }
 
 #[cold]
-fn mark(out: &mut String, result: Result<fmt::Result, Box<dyn Any + Send>>, refused: u32) {
+fn mark(out: &mut String, result: Result<fmt::Result, Caught>, refused: u32) {
     match result {
         _ if refused > 0 => mark_cut(out, None),
         Ok(_) => out.push_str("<error>"),
         Err(panic) => {
             out.push_str("<panicked: ");
-            out.push_str(panic_message(&*panic));
+            out.push_str(panic.message());
             out.push('>');
         }
     }
@@ -158,19 +158,9 @@ pub(crate) fn mark_cut(out: &mut String, missing: Option<usize>) {
     }
 }
 
-/// What a panic said, at most 200 bytes of it.
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic
-        .downcast_ref::<&'static str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("not a text");
-    &text[..text.floor_char_boundary(200)]
-}
-
 /// `source()` of a stranger's error; a panic there ends the chain.
 pub(super) fn source<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + 'static)> {
-    catch_unwind(AssertUnwindSafe(|| error.source())).unwrap_or(None)
+    catch(|| error.source()).unwrap_or(None)
 }
 
 /// The names of the standard library's errors; a `dyn Error` does not tell its own type.

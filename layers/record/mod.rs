@@ -56,7 +56,7 @@ pub(crate) use self::{
     },
     fields::{Entry, Span, Tag},
     globals::host_name,
-    guarded::{Nested, VALUE_LIMIT, is_capturing, mark_cut, panic_message, silence_this_thread},
+    guarded::{Nested, VALUE_LIMIT, is_capturing, mark_cut, silence_this_thread},
     ids::{IdsText, Sampler, as_the_parent},
     kept::{Pooled, give_back_all},
     severity::closest,

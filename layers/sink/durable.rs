@@ -13,7 +13,7 @@ use std::{
 
 use tracing_core::dispatcher::{self, Dispatch};
 
-use crate::{Error, Severity, trap::Ledger};
+use crate::{Error, Severity, caught::catch, trap::Ledger};
 
 /// When a file is synced: its records brought to the disk itself, where a crash of the machine cannot take them.
 ///
@@ -251,9 +251,8 @@ fn run() {
 }
 
 fn target_tick(target: Arc<dyn Tick>) {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
     // One that panics is tried again next time.
-    catch_unwind(AssertUnwindSafe(move || target.tick())).unwrap_or_default();
+    catch(move || target.tick()).unwrap_or_default();
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ mod loan;
 
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,7 +18,7 @@ use std::{
 pub(crate) use self::ledger::{Books, ledgers};
 pub use self::ledger::{Ledger, Stats, stats};
 pub(crate) use self::loan::Loan;
-use crate::{Error, Record, fork::Common};
+use crate::{Error, Record, caught::catch, fork::Common};
 
 /// Takes the failures of handlers. Cheap to clone; clones are the same trap.
 ///
@@ -204,12 +203,12 @@ impl Outlet {
             Kind::Silent => {}
             // If it panics there is nobody left to tell.
             Kind::Custom(report) => {
-                catch_unwind(AssertUnwindSafe(|| report(&Failure { handler: name, error, record })))
-                    .unwrap_or_default();
+                catch(|| report(&Failure { handler: name, error, record })).unwrap_or_default();
             }
             Kind::Stderr { at_most_every } => {
                 if let Some(missed) = self.told.pass(if may_wait { at_most_every } else { Duration::ZERO }) {
-                    tell_on_stderr(name, error, missed);
+                    // So may the error's own text.
+                    catch(|| tell_on_stderr(name, error, missed)).unwrap_or_default();
                 }
             }
         }

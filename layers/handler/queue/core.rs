@@ -2,9 +2,8 @@
 
 use std::{
     cell::RefCell,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, MutexGuard,
+        Arc, MutexGuard, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, ThreadId},
@@ -20,6 +19,7 @@ use super::{
 };
 use crate::{
     Error, Outcome, Severity,
+    caught::catch,
     fork::{self, Common, Heirloom},
     handler::{Handler, panicked},
     record::Kept,
@@ -61,6 +61,8 @@ pub(super) struct Core {
     is_shut: AtomicBool,
     /// The trap knows of a record that came too late.
     has_told_late: AtomicBool,
+    /// What the listener died of.
+    pub(super) death: OnceLock<String>,
 }
 
 /// A flush that was asked for.
@@ -116,6 +118,7 @@ impl Core {
             generation: AtomicU64::new(fork::generation()),
             is_shut: AtomicBool::new(false),
             has_told_late: AtomicBool::new(false),
+            death: OnceLock::new(),
         }
     }
 
@@ -140,8 +143,8 @@ impl Core {
     pub(super) fn let_go(&self) {
         let handler = self.handler.set(None);
         // Not under the lock: it is user code.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(handler))) {
-            self.ledger().tell(&panicked("drop", &*panic));
+        if let Err(panic) = catch(|| drop(handler)) {
+            self.ledger().tell(&panicked("drop", &panic));
         }
     }
 
@@ -265,7 +268,7 @@ impl Core {
         most: Duration,
     ) -> Result<Result<(), Error>, Error> {
         match asked.hand.wait_for_flush(asked.ticket, deadline) {
-            Waited::Done => Ok(Ok(())),
+            Waited::Done => Ok(self.alive("flush")),
             Waited::Failed(error) => Ok(Err(Error::new(error))),
             Waited::Left(left) => Err(self.not_done("flush", left, most)),
         }
@@ -300,7 +303,7 @@ impl Core {
                 }
                 Err(error)
             }
-            Waited::Done | Waited::Failed(_) => Ok(()),
+            Waited::Done | Waited::Failed(_) => self.alive("shutdown"),
         }
     }
 

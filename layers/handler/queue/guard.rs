@@ -20,7 +20,8 @@ impl QueueGuard {
     ///
     /// # Errors
     /// The deadline has passed: the message says how many records were not written. They stay queued. Or the handler's
-    /// own flush failed, which its trap was told. Or this is the queue's own thread, which cannot wait for itself.
+    /// own flush failed, which its trap was told. Or this is the queue's own thread, which cannot wait for itself. Or that has
+    /// ended by a panic, which the trap was told.
     pub fn flush(&self, deadline: Duration) -> Result<(), Error> {
         self.0.flush(false, deadline, deadline)
     }
@@ -32,7 +33,7 @@ impl QueueGuard {
     /// # Errors
     /// The deadline has passed: the message says how many records were not written. They count as dropped, and the trap
     /// is told. A record that the handler is working on stays queued until it is done. Or this is the queue's own thread:
-    /// then the queue takes no more records, but is not waited for.
+    /// then the queue takes no more records, but is not waited for. Or that has ended by a panic.
     pub fn shutdown(&self, deadline: Duration) -> Result<(), Error> {
         self.0.shut_down(deadline, deadline)
     }

@@ -2,7 +2,6 @@
 
 use std::{
     cell::Cell,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread,
     time::{Duration, Instant, SystemTime},
@@ -18,6 +17,7 @@ use super::{
 };
 use crate::{
     Error, Handler, Outcome, Record, Severity,
+    caught::{Caught, catch},
     format::Time,
     handler::panicked,
     record::{self, Kept},
@@ -66,10 +66,15 @@ fn run(core: &Arc<Core>) {
         told: None,
         tell_after: None,
     };
-    listener.report_later();
-    listener.work();
-    // The trap was told.
-    listener.flush(true).unwrap_or_default();
+    let lived = catch(|| {
+        listener.report_later();
+        listener.work();
+        // The trap was told.
+        listener.flush(true).unwrap_or_default();
+    });
+    if let Err(panic) = &lived {
+        listener.die(panic);
+    }
     drop(listener);
     core.let_go();
     core.tell_the_rest();
@@ -149,15 +154,20 @@ impl Listener<'_> {
             let began = Instant::now();
             let mut room = Room::default();
             while room.records < self.step
-                && let Some(mut item) = self.taker.pop()
+                && let Some(item) = self.taker.pop()
             {
                 if self.tell_after.is_some_and(|after| item.record.time() > after) {
                     self.tell_after = None;
                     self.tell_losses();
                 }
                 room.add(Room::one(item.bytes()));
-                self.deliver(&mut item.record);
-                self.done.push(item.record);
+                let mut item = AtWork { core: self.core, item: Some(item) };
+                if let Some(item) = &mut item.item {
+                    self.deliver(&mut item.record);
+                }
+                if let Some(item) = item.item.take() {
+                    self.done.push(item.record);
+                }
             }
             settle(self.core);
             record::give_back_all(&mut self.done, &mut self.late);
@@ -183,6 +193,27 @@ impl Listener<'_> {
         }
     }
 
+    /// A panic that nobody reckoned with. The account is put in order, and what the handler has is brought to its place.
+    #[cold]
+    fn die(&mut self, panic: &Caught) {
+        let core = self.core;
+        core.is_dying(panic);
+        settle(core);
+        self.leave();
+        self.hand.end(core.books());
+        // What was at work, and what was done in the same step.
+        self.hand.release(self.hand.look().held, true);
+        core.meter().oldest_in_hand = None;
+        core.tell_death(core.books().owed());
+        let finish = || {
+            batch::write_out();
+            self.handler.finish()
+        };
+        if let Err(error) = catch(finish).unwrap_or_else(|panic| Err(panicked("finish", &panic))) {
+            core.ledger().tell(&error);
+        }
+    }
+
     /// Gives up what is left of a batch.
     fn leave(&mut self) {
         while let Some(item) = self.taker.pop() {
@@ -195,7 +226,7 @@ impl Listener<'_> {
     ///
     /// Says whether it was taken.
     fn deliver(&self, record: &mut Kept) -> bool {
-        let handle = |record: &Record| catch_unwind(AssertUnwindSafe(|| self.handler.handle(record)));
+        let handle = |record: &Record| catch(|| self.handler.handle(record));
         let outcome = if self.handler.keeps() { record.lend(handle) } else { handle(record) };
         let is_taken = matches!(outcome, Ok(Ok(Outcome::Written | Outcome::Queued)));
         match outcome {
@@ -205,7 +236,7 @@ impl Listener<'_> {
             // It settles it on the ledger it was given.
             Ok(Ok(Outcome::Queued)) => {}
             Ok(Err(error)) => self.failed(&error, record),
-            Err(panic) => self.failed(&panicked("handle", &*panic), record),
+            Err(panic) => self.failed(&panicked("handle", &panic), record),
         }
         is_taken
     }
@@ -223,7 +254,7 @@ impl Listener<'_> {
         self.tell_losses();
         batch::write_out();
         let flush = || if is_last { self.handler.finish() } else { self.handler.flush() };
-        let result = catch_unwind(AssertUnwindSafe(flush)).unwrap_or_else(|panic| Err(panicked("flush", &*panic)));
+        let result = catch(flush).unwrap_or_else(|panic| Err(panicked("flush", &panic)));
         if let Err(error) = &result {
             self.core.ledger().tell(error);
         }
@@ -254,6 +285,21 @@ impl Listener<'_> {
         let is_taken = self.deliver(&mut record);
         settle(self.core);
         is_taken
+    }
+}
+
+/// The record that the handler has. Should that end otherwise than by a result, it is lost.
+struct AtWork<'a> {
+    core: &'a Core,
+    item: Option<Item>,
+}
+
+impl Drop for AtWork<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(item) = &self.item {
+            self.core.books().gave_up(item);
+        }
     }
 }
 

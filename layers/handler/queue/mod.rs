@@ -34,6 +34,8 @@
 //! lost, about where they would have been, at most once a second while there are always more. What could not be told so (the
 //! handler hangs, or refuses the notice) is told to the trap when the queue ends, and counted in what is said at exit
 //! ([`exit`](crate::exit)). So is what comes after the shutdown; the first of these is told to the trap at once.
+//! Should the listener's thread itself end by a panic, the trap is told at once, what waits is counted as lost, as is all
+//! that comes, and every flush and shutdown is an error.
 //! A flush or shutdown on the listener's own thread (within a handler) is an error: it cannot wait for itself. What the process has not
 //! written when it is killed is lost; nothing here may be called in a signal handler.
 //!
@@ -52,6 +54,7 @@ mod bell;
 mod books;
 mod builder;
 mod core;
+mod death;
 mod ending;
 mod guard;
 mod hand;
@@ -66,7 +69,6 @@ mod taker;
 use std::{
     cell::Cell,
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
     thread::ThreadId,
     time::{Duration, Instant},
@@ -76,7 +78,7 @@ use self::core::Core;
 pub(crate) use self::ending::Ending;
 pub use self::{builder::QueueBuilder, guard::QueueGuard, health::Health, lost::Lost, overflow::Overflow};
 use super::{Handler, Outcome, panicked};
-use crate::{Error, Record, Severity, fork::Common, record::Kept, trap::Ledger};
+use crate::{Error, Record, Severity, caught::catch, fork::Common, record::Kept, trap::Ledger};
 
 /// A handler, or several, behind a bounded queue: the caller captures the record and goes on; formatting and writing
 /// happen on a listener thread.
@@ -222,7 +224,7 @@ impl Stuck {
     pub(super) fn finish_behind(&self) -> Result<(), Error> {
         let core = &self.0;
         let finish = || core.handler().map_or(Ok(()), |handler| handler.finish());
-        let result = catch_unwind(AssertUnwindSafe(finish)).unwrap_or_else(|panic| Err(panicked("finish", &*panic)));
+        let result = catch(finish).unwrap_or_else(|panic| Err(panicked("finish", &panic)));
         if let Err(error) = &result {
             core.ledger().tell(error);
         }

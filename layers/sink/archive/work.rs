@@ -7,7 +7,6 @@ use std::{
     fs::{self, File, FileTimes, Metadata},
     io::{self, Read},
     mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -22,6 +21,7 @@ use super::{
 };
 use crate::{
     Error,
+    caught::catch,
     handler::panicked,
     sink::registry::{self, FileId},
     trap::Ledger,
@@ -233,11 +233,11 @@ fn run() {
         let (base, path, then) = (job.base.clone(), Some(job.path.clone()), job.then.take());
         work.current = Some(Current { base, path, finishing: false, then });
         drop(work);
-        let result = catch_unwind(AssertUnwindSafe(|| process(&job)));
-        tell(&job, result.unwrap_or_else(|panic| Err(panicked("compress", &*panic))));
+        let result = catch(|| process(&job));
+        tell(&job, result.unwrap_or_else(|panic| Err(panicked("compress", &panic))));
         while let Some((then, path, file)) = next_call(&job) {
             let call = || dispatcher::with_default(&Dispatch::none(), || then(&path, file));
-            tell(&job, catch_unwind(AssertUnwindSafe(call)).map_err(|panic| panicked("on_rotation", &*panic)));
+            tell(&job, catch(call).map_err(|panic| panicked("on_rotation", &panic)));
         }
         CHANGED.notify_all();
     }

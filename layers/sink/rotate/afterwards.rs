@@ -3,7 +3,6 @@
 use std::{
     fs::File,
     io, mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, atomic::Ordering},
     time::UNIX_EPOCH,
@@ -20,7 +19,7 @@ use super::{
     settings::Settings,
     slots::Slots,
 };
-use crate::{Error, handler::panicked};
+use crate::{Error, caught::catch, handler::panicked};
 
 impl Engine {
     /// Without a lock: the rotator, prunes that run user code, and telling.
@@ -52,10 +51,10 @@ impl Engine {
     pub(super) fn rotator_has_it(&self, to: &Path, after: &mut After) {
         let pending = self.names.pending();
         let Some(rotator) = &self.settings.rotator else { return };
-        let result = catch_unwind(AssertUnwindSafe(|| rotator(&pending, to)));
+        let result = catch(|| rotator(&pending, to));
         let result = match result {
             Ok(result) => result.map_err(|error| Error::io_at(&pending, "rotate", error)),
-            Err(panic) => Err(panicked("the rotator", &*panic)),
+            Err(panic) => Err(panicked("the rotator", &panic)),
         };
         let mut turn = self.turn();
         turn.in_hands = false;

@@ -4,7 +4,6 @@ use std::{
     ffi::{OsStr, OsString},
     fmt::{self, Write as _},
     fs, io,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -14,7 +13,7 @@ use super::{
     super::archive::{Rotated, SUFFIXES},
     when::When,
 };
-use crate::{Error, handler::panicked};
+use crate::{Error, caught::catch, handler::panicked};
 
 /// Default name → name.
 pub(super) type Namer = Arc<dyn Fn(&Path) -> PathBuf + Send + Sync>;
@@ -65,8 +64,7 @@ impl Names {
     /// Runs user code.
     fn named(&self, default: PathBuf) -> Result<PathBuf, Error> {
         let Some(namer) = &self.namer else { return Ok(default) };
-        let name =
-            catch_unwind(AssertUnwindSafe(|| namer(&default))).map_err(|panic| panicked("the namer", &*panic))?;
+        let name = catch(|| namer(&default)).map_err(|panic| panicked("the namer", &panic))?;
         if name == self.base || name == self.pending() || name.file_name().is_none() {
             return Err(Error::config(format_args!(
                 "the namer makes {} of {}: expected a name that is not in use",

@@ -1,11 +1,16 @@
 //! Panics as records.
 
-use std::{panic, process, thread, time::Duration};
+use std::{
+    panic, process,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use tracing::{error, info, info_span};
 use tracing_strata::{
     Error, Handler, Outcome, Record,
-    exit::{PanicHook, panic_hook},
+    exit::{PanicHook, panic_hook, wait_at_exit},
     format::Json,
     output::LogFile,
 };
@@ -178,4 +183,101 @@ fn scoped_subscribers_get_their_panics() {
     assert_eq!(records.len(), 1);
     assert_eq!((&records[0]["message"], &records[0]["id"]), (&"caught".into(), &1.into()));
     assert!(!left.stderr().contains("tracing-strata"), "{}", left.stderr());
+}
+
+/// In the record's own fields: a backtrace would name the file as well.
+#[test]
+fn the_place_of_a_panic_is_the_place_of_its_record() {
+    const NAME: &str = "exit::panics::the_place_of_a_panic_is_the_place_of_its_record";
+    const LINE: u32 = line!() + 5;
+    as_child(|dir, _| {
+        PanicHook::new().backtrace(false).install();
+        tracing_subscriber::registry().with(json(dir).into_layer()).init();
+        // Five lines after the constant.
+        assert!(panic::catch_unwind(|| panic!("here")).is_err());
+        process::exit(0);
+    });
+    let left = run(NAME, "");
+    let records = records(&left);
+    assert_eq!(records.len(), 1, "{records:?}");
+    let record = &records[0];
+    assert_eq!((&record["message"], record.get("backtrace")), (&"here".into(), None));
+    assert_eq!((record["file"].as_str(), record["line"].as_u64()), (Some(file!()), Some(LINE.into())), "{record}");
+}
+
+#[test]
+fn a_hook_that_is_installed_again_makes_one_record_by_the_later_options() {
+    const NAME: &str = "exit::panics::a_hook_that_is_installed_again_makes_one_record_by_the_later_options";
+    as_child(|dir, mode| {
+        panic::set_hook(Box::new(|_| eprintln!("before")));
+        PanicHook::new().backtrace(mode == "bare later").install();
+        if mode == "another between" {
+            let ours = panic::take_hook();
+            panic::set_hook(Box::new(move |info| {
+                eprintln!("between");
+                ours(info);
+            }));
+        }
+        PanicHook::new().backtrace(mode != "bare later").install();
+        if mode == "another instead" {
+            // What was installed is gone, and is to be installed again.
+            panic::set_hook(Box::new(|_| eprintln!("instead")));
+            PanicHook::new().install();
+        }
+        tracing_subscriber::registry().with(json(dir).into_layer()).init();
+        for number in 0..2 {
+            assert!(panic::catch_unwind(|| panic!("panic {number}")).is_err());
+        }
+        process::exit(0);
+    });
+    for (mode, said, has_backtrace) in [
+        ("", "before\nbefore\n", true),
+        ("bare later", "before\nbefore\n", false),
+        ("another between", "between\nbefore\nbetween\nbefore\n", true),
+        ("another instead", "instead\ninstead\n", true),
+    ] {
+        let left = run(NAME, mode);
+        assert_eq!((left.output.status.code(), &*left.stderr()), (Some(0), said), "{mode}");
+        let records = records(&left);
+        let messages: Vec<_> = records.iter().map(|record| record["message"].as_str()).collect();
+        assert_eq!(messages, [Some("panic 0"), Some("panic 1")], "{mode}");
+        assert!(records.iter().all(|record| record.get("backtrace").is_some() == has_backtrace), "{mode}");
+    }
+}
+
+#[test]
+fn a_handler_that_hangs_when_it_is_flushed_is_not_waited_for_long() {
+    const NAME: &str = "exit::panics::a_handler_that_hangs_when_it_is_flushed_is_not_waited_for_long";
+    const DEADLINE: Duration = Duration::from_secs(2);
+    const HANGS: Duration = Duration::from_secs(60);
+    struct Hangs(mpsc::Sender<String>);
+    impl Handler for Hangs {
+        fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+            self.0.send(record.message().to_owned()).unwrap();
+            Ok(Outcome::Written)
+        }
+        fn flush(&self) -> Result<(), Error> {
+            loop {
+                thread::park();
+            }
+        }
+    }
+    as_child(|_, _| {
+        // A process that hangs ends all the same, with another code.
+        thread::spawn(|| {
+            thread::sleep(HANGS);
+            process::abort();
+        });
+        wait_at_exit(Duration::ZERO);
+        PanicHook::new().deadline(DEADLINE).install();
+        let (sender, seen) = mpsc::channel();
+        tracing_subscriber::registry().with(Hangs(sender).into_layer()).init();
+        let began = Instant::now();
+        assert!(panic::catch_unwind(|| panic!("goes on")).is_err());
+        assert!(began.elapsed() >= DEADLINE, "{:?}", began.elapsed());
+        assert_eq!(seen.try_iter().collect::<Vec<_>>(), ["goes on"]);
+        process::exit(7);
+    });
+    let left = run(NAME, "");
+    assert_eq!(left.output.status.code(), Some(7), "{}", left.stderr());
 }

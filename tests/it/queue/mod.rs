@@ -2,6 +2,7 @@
 
 mod batches;
 mod bytes;
+mod deaths;
 mod health;
 mod overflow;
 mod rules;
