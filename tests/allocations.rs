@@ -175,7 +175,9 @@ fn debug_event(index: u64) {
 
 #[test]
 fn a_record_that_a_flight_recorder_holds_back() {
-    let recorder = || registry().with(FlightRecorder::new(Null(Json::new())).tree_records(100).into_layer());
+    // (The list of trees grows until it has twice the most there may be.)
+    let recorder = || FlightRecorder::new(Null(Json::new())).tree_records(100).max_trees(100);
+    let recorder = || registry().with(recorder().into_layer());
     // In one tree, whose ring is full, and in one tree after the other.
     let count = alone(recorder(), || {
         let _request = tracing::info_span!("request", request_id = "7f3a").entered();
@@ -185,10 +187,14 @@ fn a_record_that_a_flight_recorder_holds_back() {
         allocations() - before
     });
     assert_eq!(count, 0);
-    let trees = |index| tracing::info_span!("request", index).in_scope(|| (0..20).for_each(debug_event));
-    // The tree itself takes a place in the span and one of its own.
-    let made = steady(recorder(), trees);
-    assert!(made <= 4 * EVENTS, "{made} allocations for {EVENTS} trees");
+    let trees =
+        |records| move |index| tracing::info_span!("request", index).in_scope(|| (0..records).for_each(debug_event));
+    // What a span takes, and a place for the tree in it and one of its own; nothing for what it holds and forgets.
+    let spans = steady(registry().with(Null(Json::new()).into_layer()), trees(0));
+    assert_eq!(steady(recorder(), trees(0)), spans);
+    for records in [1, 20, 150] {
+        assert_eq!(steady(recorder(), trees(records)), spans + 2 * EVENTS, "trees of {records} records");
+    }
 }
 
 #[test]
@@ -455,7 +461,20 @@ fn a_record_for_a_queue() {
         for policy in [Overflow::DropNewest, Overflow::DropOldest] {
             assert_eq!(queued(policy), 0, "{policy:?}");
         }
+        // Those that wait for room, and those that find some.
+        for policy in [Overflow::BLOCK, Overflow::block_for(std::time::Duration::from_secs(60))] {
+            assert_eq!(queued_and_waited(policy), 0, "{policy:?}");
+        }
     });
+}
+
+fn queued_and_waited(policy: tracing_strata::handler::queue::Overflow) -> u64 {
+    hoard();
+    let builder = tracing_strata::Queue::builder().capacity(64).overflow(policy);
+    let (queue, guard) = builder.spawn(Null(Json::new())).unwrap();
+    let count = steady(registry().with(queue.into_layer()), event);
+    assert!(guard.health().waits > 0 && guard.health().lost.total() == 0, "{}", guard.health());
+    count
 }
 
 fn queued(policy: tracing_strata::handler::queue::Overflow) -> u64 {

@@ -1,7 +1,7 @@
 //! A handler under its name: level, filters, format and output, each replaceable while records come.
 
 use std::sync::{
-    Arc, Mutex, OnceLock, PoisonError,
+    Arc, OnceLock,
     atomic::{AtomicBool, AtomicI32, Ordering},
 };
 
@@ -12,7 +12,9 @@ use super::{
     formatters::Formatter,
     sieve::{self, Sieve},
 };
-use crate::{Error, Format, Handler, Outcome, Record, Severity, Shared, handler::deliver_more, trap::Ledger};
+use crate::{
+    Error, Format, Handler, Outcome, Record, Severity, Shared, fork::Common, handler::deliver_more, trap::Ledger,
+};
 
 /// Where a handler's records end, and what else can be done with it.
 pub(super) struct Output {
@@ -91,13 +93,13 @@ pub(super) struct Slot {
 
 /// A handler among those that hand on to each other.
 #[derive(Default)]
-pub(super) struct Onward(Mutex<Vec<Arc<Onward>>>);
+pub(super) struct Onward(Common<Vec<Arc<Onward>>>);
 
 impl Onward {
     /// From now on it hands on to these. What takes the place of another one is looked at and put there under the lock of
     /// the state, so that of two changes the second sees the first.
     pub(super) fn set(&self, next: Vec<Arc<Self>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        self.0.set(next);
     }
 
     /// Whether records that are given to it may come to another one.
@@ -108,7 +110,7 @@ impl Onward {
             if Arc::ptr_eq(&present, other) {
                 return true;
             }
-            for next in present.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            for next in present.0.read().iter() {
                 if !seen.iter().any(|known| Arc::ptr_eq(known, next)) {
                     seen.push(Arc::clone(next));
                 }

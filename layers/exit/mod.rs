@@ -23,18 +23,27 @@
 //! # After a fork
 //! Parent and child both go on logging, nothing is written twice and nothing hangs: what was held back before the fork
 //! (in buffers, queues, memories) is the parent's to write, and counts as dropped in the child. The child finds out with
-//! its first record or flush ([`after_fork`] does it at once).
+//! its first record or flush ([`after_fork`] does it at once). Losses and failures that were not told yet are told by the
+//! process that had them. The threads of queues, OTLP pipes, `Signals` and syncs by the clock are started anew in the child;
+//! those that watch a configuration's file or listen for one stay with the parent.
 //!
 //! Where the parent ends without a word, as most daemonising functions make it (`_exit`), call
 //! [`flush_all`](crate::flush_all) before. A fork while another thread is in the midst of logging is as safe as POSIX
-//! allows: our own locks are given up for new ones, those of the allocator are the C library's care, and standard
-//! output's lock is not ours.
+//! allows: our own locks are given up for new ones (where one was held, that costs the child a tenth of a second, once), those
+//! of the allocator are the C library's care. Standard output's lock is not ours, nor are those of `tracing` and of your own
+//! handlers. What a lock kept is there if it was only being read; in the midst of a change it begins anew: a child that is
+//! forked while another thread sets a logger's level may have the root alone, at WARN, and a writer of yours that was in the
+//! midst of a write fails in the child.
+//!
+//! A child that gets a signal before its first record or flush needs a second one: see `Signals`.
 
 mod panic;
 #[cfg(all(unix, feature = "signal"))]
 mod signal;
 
 pub use self::panic::{PanicHook, panic_hook};
+#[cfg(all(unix, feature = "signal"))]
+pub(crate) use self::signal::after_fork as restart_signals;
 #[cfg(all(unix, feature = "signal"))]
 #[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
 pub use self::signal::{SignalGuard, Signals};
@@ -45,4 +54,5 @@ pub use crate::handler::end::{flush_within, request_flush, wait_at_exit};
 pub fn after_fork() {
     crate::fork::check();
     crate::handler::queue::after_fork();
+    crate::handler::end::after_fork();
 }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Once,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
         mpsc,
     },
     thread::{self, ThreadId},
@@ -17,7 +17,10 @@ const DEADLINE: Duration = Duration::from_secs(5);
 
 /// In milliseconds.
 static AT_EXIT: AtomicU64 = AtomicU64::new(DEADLINE.as_millis() as u64);
-static IS_REQUESTED: AtomicBool = AtomicBool::new(false);
+/// What the next record starts: see below.
+static TO_DO: AtomicU8 = AtomicU8::new(0);
+const FLUSH: u8 = 1;
+const FORKED: u8 = 2;
 static IS_ENDING: AtomicBool = AtomicBool::new(false);
 
 /// As [`flush_all`], but for no longer than the deadline: first what waits for no queue is flushed, then all queues drain
@@ -50,20 +53,35 @@ pub fn flush_within(deadline: Duration) -> Result<(), Error> {
 ///
 /// It sets a flag and does nothing else, so that a signal handler may call it.
 pub fn request_flush() {
-    IS_REQUESTED.store(true, Ordering::Relaxed);
+    TO_DO.fetch_or(FLUSH, Ordering::Relaxed);
 }
 
-/// Starts the flush that was asked for.
+/// This turned out to be a child of a fork, perhaps under some lock: with the next record or flush it gets its threads.
+pub(crate) fn has_forked() {
+    TO_DO.fetch_or(FORKED, Ordering::Relaxed);
+}
+
+/// Starts the threads that a child of a fork does not have, but for those of queues and pipes, which do so themselves.
+pub(crate) fn after_fork() {
+    if TO_DO.load(Ordering::Relaxed) & FORKED != 0 && TO_DO.fetch_and(!FORKED, Ordering::Relaxed) & FORKED != 0 {
+        sink::sync_after_fork();
+        #[cfg(all(unix, feature = "signal"))]
+        crate::exit::restart_signals();
+    }
+}
+
+/// Starts the flush that was asked for, and what a child of a fork needs.
 #[inline]
-pub(super) fn flush_if_requested() {
-    if IS_REQUESTED.load(Ordering::Relaxed) {
-        start_requested();
+pub(super) fn start_requested() {
+    if TO_DO.load(Ordering::Relaxed) != 0 {
+        start();
     }
 }
 
 #[cold]
-fn start_requested() {
-    if IS_REQUESTED.swap(false, Ordering::Relaxed) {
+fn start() {
+    after_fork();
+    if TO_DO.fetch_and(!FLUSH, Ordering::Relaxed) & FLUSH != 0 {
         let work = || {
             record::silence_this_thread();
             // The traps were told.

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     Error, Fields,
     clock::Clock,
-    fork,
+    fork::{self, Heirloom},
     record::{Nested, Pooled, VALUE_LIMIT},
     trap::{Ledger, Stats, Trap},
 };
@@ -39,7 +39,7 @@ pub struct HandlerLayer<H: Handler> {
     /// Asked when it gets into a subscriber for what is wrong with that.
     doubt: Option<Box<Doubt>>,
     /// What is to be told with the first event: it is found under a lock of `tracing`'s.
-    owed: Mutex<Option<Error>>,
+    owed: Heirloom<Option<Error>>,
 }
 
 type Doubt = dyn Fn(&Dispatch) -> Option<Error> + Send + Sync;
@@ -55,7 +55,7 @@ impl<H: Handler> HandlerLayer<H> {
             value_limit: VALUE_LIMIT,
             spans: SpanKeeper::default(),
             doubt: None,
-            owed: Mutex::default(),
+            owed: Heirloom::default(),
         }
     }
 
@@ -85,7 +85,7 @@ impl<H: Handler> HandlerLayer<H> {
     fn list(&self) {
         self.is_listed.store(true, Ordering::Relaxed);
         place::register(&self.place);
-        let owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let owed = self.owed.get().take();
         if let Some(error) = owed {
             let _nested = Nested::enter();
             self.place.post().tell(&error, None);
@@ -174,7 +174,7 @@ where
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
         self.spans.settle(dispatch);
         if let Some(error) = self.doubt.as_ref().and_then(|doubt| doubt(dispatch)) {
-            *self.owed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            *self.owed.get() = Some(error);
             self.is_listed.store(false, Ordering::Relaxed);
         }
     }
@@ -213,7 +213,7 @@ where
         }
         fork::look(self.clock.is_none().then(|| record.time()));
         self.place.deliver_new(record);
-        end::flush_if_requested();
+        end::start_requested();
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     any::Any,
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
     time::Instant,
@@ -14,6 +14,7 @@ use super::{Handler, Outcome, Shared, panicked, queue::batch};
 use crate::{
     Error, Record, Severity,
     caught::catch,
+    fork::Heirloom,
     trap::{Ledger, Loan},
 };
 
@@ -79,7 +80,7 @@ pub struct OrElse<H> {
     fallback: Shared,
     notices: bool,
     is_away: AtomicBool,
-    away: Mutex<Away>,
+    away: Heirloom<Away>,
     /// Has the ledger of the whole.
     loan: Arc<Loan>,
 }
@@ -102,7 +103,7 @@ impl<H: Handler> OrElse<H> {
         };
         let loan = Arc::<Loan>::default();
         fallback.ledger().lent_by(&loan);
-        Self { handler, fallback, notices: true, is_away: AtomicBool::new(false), away: Mutex::default(), loan }
+        Self { handler, fallback, notices: true, is_away: AtomicBool::new(false), away: Heirloom::default(), loan }
     }
 
     /// Whether the fallback is told, in records of ours, when the first one goes and comes; yes by default.
@@ -121,8 +122,9 @@ impl<H: Handler> OrElse<H> {
         self.is_away.load(Ordering::Relaxed)
     }
 
-    fn away(&self) -> std::sync::MutexGuard<'_, Away> {
-        self.away.lock().unwrap_or_else(PoisonError::into_inner)
+    fn away(&self) -> MutexGuard<'_, Away> {
+        // Records of before a fork are the parent's to count.
+        self.away.lock(|away| away.records = 0, Away::default)
     }
 
     fn ledger(&self) -> Option<Arc<Ledger>> {

@@ -20,7 +20,7 @@ use crate::{
 pub(super) struct Place<H: Handler> {
     post: Post,
     number: u64,
-    /// How many lost records whoever flushes everything knows of.
+    /// How many failed records whoever flushes everything knows of.
     admitted: AtomicU64,
     handler: H,
     /// From the drop until the handler is dropped.
@@ -166,6 +166,7 @@ impl<H: Handler> Place<H> {
 
     fn bring(&self, doing: &str, how: fn(&H) -> Result<(), Error>) -> Result<(), Error> {
         fork::check();
+        super::end::after_fork();
         let Some(_working) = Working::enter(self.number) else { return Ok(()) };
         let result = catch(|| how(&self.handler));
         let result = result.unwrap_or_else(|panic| Err(panicked(doing, &panic)));
@@ -236,8 +237,9 @@ impl<H: Handler> Reach for Place<H> {
 
     fn admit(&self) -> Result<(), Error> {
         let ledger = self.post.ledger();
-        let lost = ledger.stats().failed + queue::owed_of(ledger);
-        let new = lost.saturating_sub(self.admitted.swap(lost, Ordering::Relaxed));
+        let failed = ledger.stats().failed;
+        let failed = failed.saturating_sub(self.admitted.swap(failed, Ordering::Relaxed));
+        let new = failed + queue::report_owed(ledger);
         if new == 0 {
             return Ok(());
         }

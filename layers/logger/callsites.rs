@@ -5,7 +5,7 @@ use std::{
     collections::{HashMap, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
     sync::{
-        LazyLock, OnceLock, PoisonError, RwLock,
+        LazyLock, OnceLock,
         atomic::{AtomicU8, Ordering},
     },
 };
@@ -16,6 +16,8 @@ use tracing_core::{
     dispatcher,
     field::{Field, FieldSet, Value},
 };
+
+use crate::fork::Common;
 
 /// Where an event comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,13 +60,13 @@ pub(crate) enum Room {
 /// The most fields of one event, with its message; the rest is given up and counted in a last field.
 pub(crate) const MAX_FIELDS: usize = 64;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Sites {
     by_hash: HashMap<u64, Vec<&'static Site>>,
     made: usize,
 }
 
-static SITES: LazyLock<RwLock<Sites>> = LazyLock::new(RwLock::default);
+static SITES: LazyLock<Common<Sites>> = LazyLock::new(Common::default);
 
 /// The call site of a place and names. `None` when all that may be made are made.
 pub(crate) fn site(place: Place<'_>, names: &[&str], room: Room) -> Option<&'static Site> {
@@ -72,11 +74,11 @@ pub(crate) fn site(place: Place<'_>, names: &[&str], room: Room) -> Option<&'sta
     (place, names).hash(&mut hasher);
     let hash = hasher.finish();
     let find = |sites: &Sites| sites.by_hash.get(&hash)?.iter().copied().find(|site| site.is(place, names));
-    if let Some(found) = find(&SITES.read().unwrap_or_else(PoisonError::into_inner)) {
+    if let Some(found) = find(&SITES.read()) {
         return Some(found);
     }
     let site = {
-        let mut sites = SITES.write().unwrap_or_else(PoisonError::into_inner);
+        let mut sites = SITES.write();
         if let Some(found) = find(&sites) {
             return Some(found);
         }

@@ -62,7 +62,7 @@ use std::{
     env, fmt,
     str::FromStr,
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard,
+        Arc, RwLockReadGuard,
         atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering},
     },
 };
@@ -78,7 +78,7 @@ use self::{
     keeps::Keeps,
     tree::{LastResort, Node, Tree},
 };
-use crate::{Error, Handler, Severity, Shared, filter::Filter};
+use crate::{Error, Handler, Severity, Shared, filter::Filter, fork::Common};
 
 /// The tree of loggers. Cheap to clone; clones are the same tree, so keep one to change levels at run time.
 ///
@@ -101,7 +101,7 @@ use crate::{Error, Handler, Severity, Shared, filter::Filter};
 pub struct Loggers(Arc<Inner>);
 
 struct Inner {
-    tree: RwLock<Tree>,
+    tree: Common<Tree>,
     /// Names the state of `tree`; changes only while that is locked for writing.
     generation: AtomicU64,
     span_level: AtomicI32,
@@ -155,7 +155,7 @@ impl Loggers {
 
     fn with_tree(tree: Tree) -> Self {
         Self(Arc::new(Inner {
-            tree: RwLock::new(tree),
+            tree: Common::new(tree),
             generation: AtomicU64::new(generation::next()),
             span_level: AtomicI32::new(Severity::ALL.number()),
             routed: AtomicBool::new(false),
@@ -472,7 +472,7 @@ impl Loggers {
     /// here or by the caller, when nothing is locked any more.
     fn change<R>(&self, edit: impl FnOnce(&mut Tree) -> R) -> R {
         let (result, stale) = {
-            let mut tree = self.0.tree.write().unwrap_or_else(PoisonError::into_inner);
+            let mut tree = self.0.tree.write();
             let stale = tree.take_routes();
             let result = edit(&mut tree);
             self.0.generation.store(generation::next(), Ordering::Release);
@@ -507,7 +507,7 @@ impl Loggers {
 
 impl Inner {
     fn read(&self) -> RwLockReadGuard<'_, Tree> {
-        self.tree.read().unwrap_or_else(PoisonError::into_inner)
+        self.tree.read()
     }
 
     #[inline]

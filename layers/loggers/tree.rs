@@ -3,11 +3,11 @@
 use std::{
     collections::{BTreeMap, HashMap},
     ops::Bound,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use super::{name, router};
-use crate::{Error, Severity, Shared, filter::Filter};
+use crate::{Error, Severity, Shared, filter::Filter, fork::Heirloom};
 
 /// How many loggers can exist: names may come from data (a logger for each user …), memory does not.
 pub(super) const MAX_LOGGERS: usize = 65_536;
@@ -65,7 +65,7 @@ pub(super) struct Tree {
 
 /// Routes by the name of the logger they start at. Threads spread over several, so that they do not count the users of
 /// one and the same route all the time.
-pub(super) type Routes = [Mutex<HashMap<Box<str>, Arc<Route>>>; STRIPES];
+pub(super) type Routes = [Heirloom<HashMap<Box<str>, Arc<Route>>>; STRIPES];
 
 pub(super) const STRIPES: usize = 8;
 
@@ -88,6 +88,12 @@ pub(super) struct Route {
 }
 
 pub(super) const NEVER: i64 = i64::MAX;
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Tree {
     pub(super) fn new() -> Self {
@@ -159,7 +165,7 @@ impl Tree {
     pub(super) fn route(&self, target: &str, stripe: usize) -> Arc<Route> {
         name::with_canonical(target, |name, _| {
             let start = self.upwards(name).next().map_or("", |(name, _)| name);
-            let mut routes = self.routes[stripe % STRIPES].lock().unwrap_or_else(PoisonError::into_inner);
+            let mut routes = self.routes[stripe % STRIPES].get();
             if let Some(route) = routes.get(start) {
                 return Arc::clone(route);
             }

@@ -5,7 +5,7 @@ use std::{
     cell::RefCell,
     fmt,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -21,6 +21,7 @@ use super::{
     tape::Tapes,
     trace::{Baggage, TraceContext, TraceParent, TraceState},
 };
+use crate::fork::Common;
 
 /// One span as the records inside it see it. Immutable once shared, but for what is recorded later, which is kept apart.
 #[derive(Default)]
@@ -37,7 +38,7 @@ pub(crate) struct SpanData {
     #[cfg(feature = "otlp")]
     traced: super::Traced,
     is_late: AtomicBool,
-    late: Mutex<Option<Arc<Fields>>>,
+    late: Common<Option<Arc<Fields>>>,
     /// What formats made of the fields, by [`Keeper`].
     kept: [Kept; Keeper::COUNT],
     /// What handlers keep for the tree of which this is the root.
@@ -133,7 +134,7 @@ impl SpanData {
 
     /// Sets values by name, so that it does not matter how many layers tell it. `values` were visited before.
     pub(crate) fn record(&self, values: &Fields) {
-        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut late = self.late.write();
         let mut fields = late.take().unwrap_or_else(|| Arc::new(self.fields.clone()));
         match Arc::get_mut(&mut fields) {
             Some(fields) => {
@@ -244,7 +245,7 @@ impl SpanData {
         if !self.is_late.load(Ordering::Acquire) {
             return None;
         }
-        self.late.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.late.get()
     }
 
     /// Nobody of those who ask for it later than its records is left: these have what was late when they were made, and
@@ -258,7 +259,7 @@ impl SpanData {
             self.traced.forget();
         }
         if self.is_late.swap(false, Ordering::AcqRel) {
-            let late = self.late.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let late = self.late.set(None);
             drop(late);
         }
     }
@@ -355,7 +356,7 @@ impl Drop for Held {
         #[cfg(feature = "otlp")]
         span.traced.clear();
         if std::mem::take(span.is_late.get_mut()) {
-            *span.late.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+            span.late.set(None);
         }
         for kept in &mut span.kept {
             if std::mem::take(kept.was_asked.get_mut()) {

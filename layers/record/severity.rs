@@ -1,14 +1,10 @@
 //! Severities: Python's numbers with names, and their equivalents elsewhere.
 
-use std::{
-    fmt,
-    str::FromStr,
-    sync::{OnceLock, RwLock},
-};
+use std::{fmt, str::FromStr, sync::OnceLock};
 
 use tracing_core::{Level, LevelFilter};
 
-use crate::Error;
+use crate::{Error, fork::Common};
 
 /// How severe a record is: a number on Python's scale, with a name.
 ///
@@ -46,7 +42,7 @@ use crate::Error;
 pub struct Severity(i32);
 
 /// Names added at run time. A later name for a number replaces the earlier one for output; both still parse.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Names {
     by_number: Vec<(i32, &'static str)>,
     by_name: Vec<(&'static str, i32)>,
@@ -57,7 +53,7 @@ const MAX_NAMES: usize = 256;
 /// Longest name that is taken, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 
-static NAMES: OnceLock<RwLock<Names>> = OnceLock::new();
+static NAMES: OnceLock<Common<Names>> = OnceLock::new();
 
 const STANDARD: [(i32, &str); 6] =
     [(5, "TRACE"), (10, "DEBUG"), (20, "INFO"), (30, "WARN"), (40, "ERROR"), (50, "CRITICAL")];
@@ -100,7 +96,7 @@ impl Severity {
     #[inline]
     pub fn name(self) -> Option<&'static str> {
         if let Some(names) = NAMES.get() {
-            let names = names.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let names = names.read();
             if let Some((_, name)) = names.by_number.iter().find(|(number, _)| *number == self.0) {
                 return Some(name);
             }
@@ -135,8 +131,8 @@ impl Severity {
         if let Some(taken) = Self::by_name(name).filter(|taken| taken.0 != number) {
             return Err(Error::config(format_args!("level name {name:?} is taken by level {}", taken.0)));
         }
-        let names = NAMES.get_or_init(RwLock::default);
-        let mut names = names.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let names = NAMES.get_or_init(Common::default);
+        let mut names = names.write();
         let known = names.by_name.iter().map(|(known, _)| *known).find(|known| *known == name);
         if known.is_none() && names.by_name.len() >= MAX_NAMES {
             return Err(Error::config(format_args!("level name {name:?}: {MAX_NAMES} names were added already")));
@@ -160,7 +156,7 @@ impl Severity {
 
     fn by_name(name: &str) -> Option<Self> {
         let added = NAMES.get().and_then(|names| {
-            let names = names.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let names = names.read();
             names.by_name.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, number)| *number)
         });
         let standard =
@@ -182,7 +178,7 @@ impl Severity {
     #[inline]
     pub fn python_name(self) -> Option<&'static str> {
         if let Some(names) = NAMES.get() {
-            let names = names.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let names = names.read();
             if let Some((_, name)) = names.by_number.iter().find(|(number, _)| *number == self.0) {
                 return Some(name);
             }
@@ -197,7 +193,7 @@ impl Severity {
     /// Python's own: `Unknown level: 'LOUD'`.
     pub fn from_python(name: &str) -> Result<Self, Error> {
         let added = NAMES.get().and_then(|names| {
-            let names = names.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let names = names.read();
             names.by_name.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
         });
         let known = || Self::python_names().into_iter().find(|(known, _)| *known == name).map(|(_, known)| known);
@@ -212,7 +208,7 @@ impl Severity {
         let mut all: Vec<_> = PYTHON.iter().map(|(number, name)| (*name, Self(*number))).collect();
         all.extend([("WARN", Self::WARN), ("FATAL", Self::CRITICAL)]);
         if let Some(names) = NAMES.get() {
-            let names = names.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let names = names.read();
             all.extend(names.by_name.iter().map(|(name, number)| (*name, Self(*number))));
         }
         all
@@ -224,7 +220,7 @@ impl Severity {
         all.extend(ALIASES.iter().map(|(name, number)| (*name, Self(*number))));
         all.push(("OFF", Self::OFF));
         if let Some(names) = NAMES.get() {
-            let names = names.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let names = names.read();
             all.extend(names.by_name.iter().map(|(name, number)| (*name, Self(*number))));
         }
         all

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, MutexGuard, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{SystemTime, UNIX_EPOCH},
@@ -11,6 +11,7 @@ use std::{
 use tracing_core::Metadata;
 
 use super::{Fields, TraceParent, thread};
+use crate::fork::Heirloom;
 
 /// Begun for spans that are exported; empty for all others.
 #[derive(Default)]
@@ -18,7 +19,7 @@ pub(crate) struct Traced {
     begun: OnceLock<Begun>,
     /// When it was left last, or closed; nanoseconds.
     left: AtomicU64,
-    told: Mutex<Told>,
+    told: Heirloom<Told>,
 }
 
 struct Begun {
@@ -65,7 +66,7 @@ impl Traced {
     pub(super) fn clear(&mut self) {
         if self.begun.take().is_some() {
             *self.left.get_mut() = 0;
-            *self.told.get_mut().unwrap_or_else(PoisonError::into_inner) = Told::default();
+            *self.told.get() = Told::default();
         }
     }
 
@@ -106,7 +107,7 @@ impl Traced {
 
     /// Not to be held while user code runs.
     pub(crate) fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+        self.told.get()
     }
 
     /// The first error stays.

@@ -3,10 +3,11 @@
 use std::{
     io,
     ops::Deref,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, MutexGuard},
 };
 
 use super::{line::Tail, registry::FileId};
+use crate::fork::{Common, Heirloom};
 
 /// Where files come from; a scripted one in tests.
 pub(super) trait Place: Send + Sync + 'static {
@@ -77,16 +78,16 @@ pub(super) enum Swap<F> {
 #[derive(Debug)]
 pub(super) struct Append<P: Place> {
     pub(super) place: P,
-    open: RwLock<Option<Arc<Opened<P::File>>>>,
+    open: Common<Option<Arc<Opened<P::File>>>>,
     tail: Tail,
-    turn: Mutex<()>,
+    turn: Heirloom<()>,
 }
 
 impl<P: Place> Append<P> {
     /// `opened` is none for a file that is to be opened with the first record.
     pub(super) fn new(place: P, opened: Option<Opened<P::File>>) -> Self {
         let tail = Tail::new(opened.as_ref().is_some_and(|opened| opened.unended));
-        Self { place, open: RwLock::new(opened.map(Arc::new)), tail, turn: Mutex::new(()) }
+        Self { place, open: Common::new(opened.map(Arc::new)), tail, turn: Heirloom::default() }
     }
 
     #[inline]
@@ -105,7 +106,7 @@ impl<P: Place> Append<P> {
     #[inline]
     pub(super) fn write_if(&self, record: &[u8], admit: &impl Fn() -> bool) -> io::Result<bool> {
         loop {
-            let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+            let open = self.open.read();
             let Some(opened) = &*open else {
                 drop(open);
                 self.open_now()?;
@@ -117,7 +118,7 @@ impl<P: Place> Append<P> {
 
     /// Exchanges the file while nobody is within [`write_if`](Self::write_if).
     pub(super) fn swap<R>(&self, work: impl FnOnce(&P, Option<&P::File>) -> (Swap<P::File>, R)) -> R {
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.write();
         let (swap, result) = work(&self.place, open.as_ref().map(|opened| &opened.file));
         match swap {
             Swap::Keep => {}
@@ -162,7 +163,7 @@ impl<P: Place> Append<P> {
         admit: &impl Fn() -> usize,
     ) -> (usize, io::Result<()>) {
         loop {
-            let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+            let open = self.open.read();
             let Some(opened) = &*open else {
                 drop(open);
                 if let Err(error) = self.open_now() {
@@ -260,14 +261,14 @@ impl<P: Place> Append<P> {
     fn exchange(&self, opened: Opened<P::File>) -> Arc<Opened<P::File>> {
         let opened = Arc::new(opened);
         self.tail.set(opened.unended);
-        let old = self.open.write().unwrap_or_else(PoisonError::into_inner).replace(Arc::clone(&opened));
+        let old = self.open.write().replace(Arc::clone(&opened));
         self.leave(old);
         opened
     }
 
     /// The next record opens the file again.
     pub(super) fn close(&self) {
-        let old = self.open.write().unwrap_or_else(PoisonError::into_inner).take();
+        let old = self.open.write().take();
         self.leave(old);
     }
 
@@ -279,13 +280,13 @@ impl<P: Place> Append<P> {
 
     /// The file, if it is open.
     pub(super) fn file(&self) -> Option<Arc<Opened<P::File>>> {
-        self.open.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.open.read().clone()
     }
 
     /// The file; the lock is free again before anything is written.
     #[inline]
     fn opened(&self) -> io::Result<Arc<Opened<P::File>>> {
-        if let Some(opened) = &*self.open.read().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(opened) = &*self.open.read() {
             return Ok(Arc::clone(opened));
         }
         self.open_now()
@@ -293,7 +294,7 @@ impl<P: Place> Append<P> {
 
     #[cold]
     fn open_now(&self) -> io::Result<Arc<Opened<P::File>>> {
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.write();
         if let Some(opened) = &*open {
             return Ok(Arc::clone(opened));
         }
@@ -304,14 +305,17 @@ impl<P: Place> Append<P> {
     }
 
     fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+        self.turn.get()
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::{sync::Condvar, time::Duration};
+    use std::{
+        sync::{Condvar, Mutex},
+        time::Duration,
+    };
 
     use super::*;
     use crate::sink::faults::{Fault, Script};

@@ -4,7 +4,7 @@ use std::{
     io,
     path::Path,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, MutexGuard, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -13,7 +13,12 @@ use std::{
 
 use tracing_core::dispatcher::{self, Dispatch};
 
-use crate::{Error, Severity, caught::catch, trap::Ledger};
+use crate::{
+    Error, Severity,
+    caught::catch,
+    fork::{self, Heirloom},
+    trap::Ledger,
+};
 
 /// When a file is synced: its records brought to the disk itself, where a crash of the machine cannot take them.
 ///
@@ -139,7 +144,7 @@ impl Unsynced {
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
     any: AtomicBool,
-    last: Mutex<Option<(&'static str, io::Error)>>,
+    last: Heirloom<Option<(&'static str, io::Error)>>,
     /// Of the first handler it hangs in.
     ledger: OnceLock<Weak<Ledger>>,
 }
@@ -148,7 +153,7 @@ impl Troubles {
     /// Remembers the last one.
     #[cold]
     pub(super) fn note(&self, doing: &'static str, error: io::Error) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((doing, error));
+        *self.last.get() = Some((doing, error));
         self.any.store(true, Ordering::Release);
     }
 
@@ -175,7 +180,7 @@ impl Troubles {
 
     pub(super) fn take(&self) -> Option<(&'static str, io::Error)> {
         self.any.store(false, Ordering::Relaxed);
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.last.get().take()
     }
 }
 
@@ -199,20 +204,35 @@ struct Ticks {
     runs: bool,
 }
 
-static TICKS: Mutex<Ticks> = Mutex::new(Ticks { entries: Vec::new(), runs: false });
-static CHANGED: Condvar = Condvar::new();
+static TICKS: Heirloom<Ticks> = Heirloom::first(Ticks { entries: Vec::new(), runs: false });
 
 fn ticks() -> MutexGuard<'static, Ticks> {
-    TICKS.lock().unwrap_or_else(PoisonError::into_inner)
+    // A child of a fork has no thread yet.
+    TICKS.lock(|ticks| ticks.runs = false, Ticks::default)
 }
 
 /// Ticks on a thread of the crate's own as long as the target lives. One thread does for all; it ends with the last of them.
 pub(super) fn tick(target: Weak<dyn Tick>, every: Duration) -> Result<(), Error> {
+    fork::watch();
     let mut ticks = ticks();
     ticks.entries.push(Entry { due: Instant::now() + every, every, target });
+    start(ticks)
+}
+
+/// In a child of a fork: the thread for what is synced by the clock.
+pub(crate) fn sync_after_fork() {
+    let ticks = ticks();
+    if !ticks.entries.is_empty()
+        && let Err(error) = start(ticks)
+    {
+        super::stderr_line(&crate::text::escaped(&format!("tracing-strata: after a fork: {error}")));
+    }
+}
+
+fn start(mut ticks: MutexGuard<'_, Ticks>) -> Result<(), Error> {
     let runs = std::mem::replace(&mut ticks.runs, true);
     drop(ticks);
-    CHANGED.notify_all();
+    TICKS.notify_all();
     if !runs && let Err(error) = thread::Builder::new().name("strata-sync".into()).spawn(run) {
         let mut ticks = self::ticks();
         ticks.runs = false;
@@ -236,7 +256,8 @@ fn run() {
         let now = Instant::now();
         if next.due > now {
             let wait = (next.due - now).min(LOOK);
-            drop(CHANGED.wait_timeout(ticks, wait).unwrap_or_else(PoisonError::into_inner));
+            let mut has_waited = false;
+            drop(TICKS.wait_while(ticks, wait, |_| !std::mem::replace(&mut has_waited, true)));
             continue;
         }
         // What was missed is not made up for.

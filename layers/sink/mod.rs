@@ -51,6 +51,7 @@ pub use self::{
     writer::{MakeWriterSink, WriterSink},
 };
 pub(crate) use self::{
+    durable::sync_after_fork,
     place::FilePlace,
     registry::claim,
     rotate::{Schedule, Settings},

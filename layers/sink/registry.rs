@@ -9,12 +9,16 @@ use std::{
     ffi::OsStr,
     fmt,
     fs::{self, File, Metadata},
+    mem,
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, MutexGuard, Weak},
     time::Duration,
 };
 
-use crate::Error;
+use crate::{
+    Error,
+    fork::{Common, Heirloom},
+};
 
 /// A handler's right to a path, until it is dropped.
 #[derive(Debug)]
@@ -23,6 +27,7 @@ pub(crate) struct Claim {
     number: Option<u64>,
 }
 
+#[derive(Clone)]
 struct Entry {
     number: u64,
     path: PathBuf,
@@ -35,27 +40,31 @@ struct Entry {
 }
 
 /// Says of a file name whether a rotated file has it. No user code.
-pub(crate) type Family = Box<dyn Fn(&OsStr) -> bool + Send>;
+pub(crate) type Family = Arc<dyn Fn(&OsStr) -> bool + Send + Sync>;
 
+#[derive(Clone)]
 enum Shareable {
     Coming,
     There(Weak<dyn Any + Send + Sync>),
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Registry {
     entries: Vec<Entry>,
     last: u64,
 }
 
-static REGISTRY: Mutex<Registry> = Mutex::new(Registry { entries: Vec::new(), last: 0 });
-static CHANGED: Condvar = Condvar::new();
+static REGISTRY: Common<Registry> = Common::first(Registry { entries: Vec::new(), last: 0 });
+/// Of those that look and then change it. They wait for it to change.
+static TURN: Heirloom<()> = Heirloom::first(());
 
 /// How long one waits for another thread that opens or closes the same path right now.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-fn registry() -> MutexGuard<'static, Registry> {
-    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+/// Changes it in a moment, while nobody else looks at it to do so.
+fn change<R>(change: impl FnOnce(&mut Registry) -> R) -> R {
+    let _turn = TURN.get();
+    change(&mut REGISTRY.write())
 }
 
 thread_local! {
@@ -85,7 +94,8 @@ pub(crate) fn claim(path: &Path) -> Result<Claim, Error> {
     if is_no_regular_file(path) {
         return Ok(Claim { number: None });
     }
-    let mut registry = registry();
+    let _turn = TURN.get();
+    let registry = REGISTRY.read();
     if !SUCCEEDING.get() && registry.of(path).any(|entry| entry.rotated.is_some()) {
         return Err(refused(path, "a rotating handler of this process has this file; use that one, or another path"));
     }
@@ -94,7 +104,8 @@ pub(crate) fn claim(path: &Path) -> Result<Claim, Error> {
     {
         return Err(refused_to(path, &owner));
     }
-    Ok(registry.add(path, None, None))
+    drop(registry);
+    Ok(REGISTRY.write().add(path, None, None))
 }
 
 /// For a handler that rotates a file: what `make` makes is shared by all handlers of this path, as far as it `fits` them.
@@ -107,15 +118,18 @@ pub(crate) fn share<T: Send + Sync + 'static>(
     make: impl FnOnce(Claim) -> Result<T, Error>,
     fits: impl FnOnce(&T) -> Result<(), Error>,
 ) -> Result<Arc<T>, Error> {
-    let mut registry = registry();
+    let mut turn = TURN.get();
+    let add = |family| REGISTRY.write().add(path, Some(Shareable::Coming), Some(family));
     let claim = loop {
         if SUCCEEDING.get() {
-            break registry.add(path, Some(Shareable::Coming), Some(family));
+            break add(family);
         }
+        let registry = REGISTRY.read();
         if registry.of(path).any(|entry| entry.rotated.is_none()) {
             return Err(refused(path, "another handler of this process appends to this file without rotating it"));
         }
-        let Some(Shareable::There(other)) = registry.of(path).find_map(|entry| entry.rotated.as_ref()) else {
+        let known = registry.of(path).find_map(|entry| entry.rotated.clone());
+        let Some(Shareable::There(other)) = known else {
             if registry.of(path).next().is_none() {
                 if let Some(owner) = registry.rotator_to(path) {
                     return Err(refused_to(path, &owner));
@@ -129,39 +143,49 @@ pub(crate) fn share<T: Send + Sync + 'static>(
                         ),
                     ));
                 }
-                break registry.add(path, Some(Shareable::Coming), Some(family));
+                drop(registry);
+                break add(family);
             }
-            registry = wait(registry, path)?;
+            drop(registry);
+            turn = wait(turn, path)?;
             continue;
         };
+        drop(registry);
         match other.upgrade().map(Arc::downcast::<T>) {
             Some(Ok(found)) => {
-                drop(registry);
+                drop(turn);
                 fits(&found)?;
                 return Ok(found);
             }
-            Some(Err(_)) => return Err(refused(path, "a handler of another kind rotates this file")),
+            Some(Err(other)) => {
+                drop(turn);
+                drop(other);
+                return Err(refused(path, "a handler of another kind rotates this file"));
+            }
             // Its last owner is about to close it.
-            None => registry = wait(registry, path)?,
+            None => turn = wait(turn, path)?,
         }
     };
-    drop(registry);
+    drop(turn);
     let number = claim.number;
     let made = Arc::new(make(claim)?);
     let shared: Weak<dyn Any + Send + Sync> = Arc::downgrade(&made) as _;
-    if let Some(entry) = self::registry().entries.iter_mut().find(|entry| Some(entry.number) == number) {
-        entry.rotated = Some(Shareable::There(shared));
-    }
-    CHANGED.notify_all();
+    change(|registry| {
+        if let Some(entry) = registry.entries.iter_mut().find(|entry| Some(entry.number) == number) {
+            entry.rotated = Some(Shareable::There(shared));
+        }
+    });
+    TURN.notify_all();
     Ok(made)
 }
 
-fn wait<'a>(registry: MutexGuard<'a, Registry>, path: &Path) -> Result<MutexGuard<'a, Registry>, Error> {
-    let (registry, late) = CHANGED.wait_timeout(registry, PATIENCE).unwrap_or_else(PoisonError::into_inner);
-    if late.timed_out() {
+fn wait<'a>(turn: MutexGuard<'a, ()>, path: &Path) -> Result<MutexGuard<'a, ()>, Error> {
+    let mut has_waited = false;
+    let (turn, is_late) = TURN.wait_while(turn, PATIENCE, |()| !mem::replace(&mut has_waited, true));
+    if is_late {
         return Err(refused(path, "another handler of this process has been opening or closing it for 5 seconds"));
     }
-    Ok(registry)
+    Ok(turn)
 }
 
 fn refused_to(path: &Path, owner: &Path) -> Error {
@@ -181,7 +205,7 @@ fn refused(path: &Path, why: impl fmt::Display) -> Error {
 /// Whether a handler of this process has this path, or the file that is there.
 pub(crate) fn is_open(path: &Path) -> bool {
     let id = fs::metadata(path).ok().as_ref().and_then(FileId::of);
-    let registry = registry();
+    let registry = REGISTRY.read();
     (id.is_some() && registry.entries.iter().any(|entry| entry.open == id)) || registry.of(path).next().is_some()
 }
 
@@ -189,9 +213,11 @@ impl Claim {
     /// The handler has opened this file.
     pub(crate) fn opened(&self, file: &File) {
         let id = file.metadata().ok().as_ref().and_then(FileId::of);
-        if let Some(entry) = registry().entries.iter_mut().find(|entry| Some(entry.number) == self.number) {
-            entry.open = id;
-        }
+        change(|registry| {
+            if let Some(entry) = registry.entries.iter_mut().find(|entry| Some(entry.number) == self.number) {
+                entry.open = id;
+            }
+        });
     }
 }
 
@@ -199,19 +225,20 @@ impl Claim {
     /// The handler closes this file: another may get its number in the file system.
     pub(crate) fn left(&self, file: &File) {
         let id = file.metadata().ok().as_ref().and_then(FileId::of);
-        let mut registry = registry();
-        let entry = registry.entries.iter_mut().find(|entry| Some(entry.number) == self.number);
-        if let Some(entry) = entry.filter(|entry| entry.open == id) {
-            entry.open = None;
-        }
+        change(|registry| {
+            let entry = registry.entries.iter_mut().find(|entry| Some(entry.number) == self.number);
+            if let Some(entry) = entry.filter(|entry| entry.open == id) {
+                entry.open = None;
+            }
+        });
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         if self.number.is_some() {
-            registry().entries.retain(|entry| Some(entry.number) != self.number);
-            CHANGED.notify_all();
+            change(|registry| registry.entries.retain(|entry| Some(entry.number) != self.number));
+            TURN.notify_all();
         }
     }
 }
@@ -245,7 +272,7 @@ impl Registry {
 
 /// Whether the true path is one of a family.
 fn is_of(base: &Path, family: &Family, place: &Path) -> bool {
-    place.file_name().is_some_and(family) && true_path(base).parent() == place.parent()
+    place.file_name().is_some_and(|name| family(name)) && true_path(base).parent() == place.parent()
 }
 
 /// Without symbolic links, as far as it exists.
@@ -300,7 +327,7 @@ mod tests {
 
     fn engine(path: &Path, name: &'static str) -> Result<Arc<Engine>, Error> {
         let fits = |other: &Engine| if other.0 == name { Ok(()) } else { Err(Error::config("other settings")) };
-        share(path, Box::new(|_| false), |claim| Ok(Engine(name, claim)), fits)
+        share(path, Arc::new(|_| false), |claim| Ok(Engine(name, claim)), fits)
     }
 
     #[test]
@@ -326,7 +353,7 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &engine(&path, "a").unwrap()));
         assert_eq!(engine(&path, "b").err().unwrap().to_string(), "other settings");
         assert!(
-            share(&path, Box::new(|_| false), |_| Ok(7_u8), |_| Ok(()))
+            share(&path, Arc::new(|_| false), |_| Ok(7_u8), |_| Ok(()))
                 .unwrap_err()
                 .to_string()
                 .contains("another kind")
@@ -334,7 +361,7 @@ mod tests {
         drop(first);
         assert_eq!(engine(&path, "b").unwrap().0, "b");
         // A failed making leaves nothing behind.
-        share(&path, Box::new(|_| false), |_| Err::<(), _>(Error::new("no")), |_| Ok(())).unwrap_err();
+        share(&path, Arc::new(|_| false), |_| Err::<(), _>(Error::new("no")), |_| Ok(())).unwrap_err();
         engine(&path, "c").unwrap();
     }
 

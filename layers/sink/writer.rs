@@ -1,9 +1,6 @@
 //! Writers of others.
 
-use std::{
-    fmt, io,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt, io, sync::MutexGuard};
 
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -11,30 +8,38 @@ use super::{
     Sink, Written,
     line::{self, Tail},
 };
+use crate::fork::Heirloom;
 
 /// Any [`io::Write`], behind a lock, flushed after each record. Made by
 /// [`Stream::writer`](crate::output::Stream::writer).
 ///
-/// A writer that panics leaves the lock usable; the record counts as failed.
+/// A writer that panics leaves the lock usable; the record counts as failed. If the process was forked while another thread
+/// wrote, the child has half a writer: its records fail.
 pub struct WriterSink<W> {
-    writer: Mutex<W>,
+    /// None in a child of a fork that came in the midst of a write.
+    writer: Heirloom<Option<W>>,
     tail: Tail,
 }
 
 impl<W: io::Write + Send + 'static> WriterSink<W> {
     /// Takes a writer.
     pub fn new(writer: W) -> Self {
-        Self { writer: Mutex::new(writer), tail: Tail::new(false) }
+        Self { writer: Heirloom::new(Some(writer)), tail: Tail::new(false) }
     }
 
-    fn writer(&self) -> MutexGuard<'_, W> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    fn writer(&self) -> MutexGuard<'_, Option<W>> {
+        self.writer.lock(|_| {}, || None)
     }
+}
+
+fn there<W>(writer: &mut Option<W>) -> io::Result<&mut W> {
+    writer.as_mut().ok_or_else(|| io::Error::other("a thread of the parent was writing when the process was forked"))
 }
 
 impl<W: io::Write + Send + 'static> Sink for WriterSink<W> {
     fn write(&self, bytes: &[u8]) -> io::Result<Written> {
         let mut writer = self.writer();
+        let writer = there(&mut writer)?;
         self.tail.write(bytes, |bytes| writer.write(bytes))?;
         line::flush(|| writer.flush())?;
         Ok(Written::Through)
@@ -42,6 +47,7 @@ impl<W: io::Write + Send + 'static> Sink for WriterSink<W> {
 
     fn flush(&self) -> io::Result<()> {
         let mut writer = self.writer();
+        let writer = there(&mut writer)?;
         line::flush(|| writer.flush())
     }
 }

@@ -18,7 +18,11 @@ use std::{
 pub(crate) use self::ledger::{Books, ledgers};
 pub use self::ledger::{Ledger, Stats, stats};
 pub(crate) use self::loan::Loan;
-use crate::{Error, Record, caught::catch, fork::Common};
+use crate::{
+    Error, Record,
+    caught::catch,
+    fork::{self, Common},
+};
 
 /// Takes the failures of handlers. Cheap to clone; clones are the same trap.
 ///
@@ -216,7 +220,7 @@ impl Outlet {
 
     fn tell_the_rest(&self, name: &str) {
         let Kind::Stderr { .. } = self.trap().0 else { return };
-        let missed = self.told.missed.swap(0, Ordering::Relaxed);
+        let missed = self.told.take_missed();
         if missed > 0 {
             let failures = if missed == 1 { "failure" } else { "failures" };
             crate::sink::stderr_line(&format!(
@@ -239,6 +243,8 @@ struct Limiter {
     /// Milliseconds since `EPOCH`, plus one; 0 is "never".
     last: AtomicU64,
     missed: AtomicU64,
+    /// The process that missed them: a child of a fork does not tell what its parent will.
+    generation: AtomicU64,
 }
 
 static EPOCH: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
@@ -246,6 +252,7 @@ static EPOCH: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::n
 impl Limiter {
     /// How many were held back since the last one that passed, if this one may pass.
     fn pass(&self, interval: Duration) -> Option<u64> {
+        self.leave_to_the_parent();
         let now = u64::try_from(EPOCH.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1;
         let last = self.last.load(Ordering::Relaxed);
         let due = last == 0 || now - last.min(now) >= u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
@@ -254,6 +261,21 @@ impl Limiter {
         }
         self.missed.fetch_add(1, Ordering::Relaxed);
         None
+    }
+
+    /// How many were held back since one passed, which are told now.
+    fn take_missed(&self) -> u64 {
+        self.leave_to_the_parent();
+        self.missed.swap(0, Ordering::Relaxed)
+    }
+
+    fn leave_to_the_parent(&self) {
+        // Perhaps nothing else of this process looks for forks.
+        fork::check();
+        let generation = fork::generation();
+        if self.generation.swap(generation, Ordering::Relaxed) != generation {
+            self.missed.store(0, Ordering::Relaxed);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Condvar, Mutex, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -15,6 +15,7 @@ use crate::{
         keywords::Keywords,
         slot::{Control, Output},
     },
+    fork::Heirloom,
     handler::queue::Overflow,
     trap::Ledger,
 };
@@ -48,8 +49,7 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     }
     let gate = Arc::new(Gate {
         handlers,
-        state: Mutex::new(if making.setup.as_python { Listening::NotYet } else { Listening::On }),
-        changed: Condvar::new(),
+        state: Heirloom::new(if making.setup.as_python { Listening::NotYet } else { Listening::On }),
         waiting: AtomicUsize::new(0),
     });
     let mut builder = Queue::builder().named(making.name);
@@ -162,8 +162,7 @@ impl Handler for Front {
 /// In front of the handlers, on the listener's thread: lets records through once it is opened.
 struct Gate {
     handlers: Tee,
-    state: Mutex<Listening>,
-    changed: Condvar,
+    state: Heirloom<Listening>,
     /// Records that are in the queue or here.
     waiting: AtomicUsize,
 }
@@ -179,12 +178,16 @@ enum Listening {
 
 impl Gate {
     fn set(&self, state: Listening) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
-        self.changed.notify_all();
+        *self.lock() = state;
+        self.state.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Listening> {
+        self.state.lock(|_| {}, || Listening::On)
     }
 
     fn state(&self) -> Listening {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.lock()
     }
 
     fn listens(&self) -> bool {
@@ -194,9 +197,10 @@ impl Gate {
 
 impl Handler for Gate {
     fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         while matches!(*state, Listening::NotYet | Listening::Stopped) {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let waits = |state: &mut Listening| matches!(state, Listening::NotYet | Listening::Stopped);
+            state = self.state.wait_while(state, LONG, waits).0;
         }
         let is_on = *state == Listening::On;
         drop(state);
@@ -220,6 +224,9 @@ struct Listener {
     gate: Arc<Gate>,
     guard: crate::handler::queue::QueueGuard,
 }
+
+/// Then it waits again.
+const LONG: Duration = Duration::from_secs(3_600);
 
 /// How long stopping a listener waits for what is queued.
 const PATIENCE: Duration = Duration::from_secs(30);

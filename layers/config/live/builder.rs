@@ -1,12 +1,13 @@
 //! What a system has from the start.
 
-use std::sync::{Arc, Mutex, atomic::AtomicBool};
+use std::sync::{Arc, atomic::AtomicBool};
 
 use super::{Inner, Logging};
 use crate::{
     Error, Fields, Handler as _, Loggers, Severity, Shared,
     clock::Clock,
     config::{Setup, document::Config, formatters::Formatter, registry::Registry},
+    fork::Heirloom,
     output::Stream,
     trap::Trap,
 };
@@ -101,9 +102,9 @@ impl LoggingBuilder {
             globals,
             trace_ids,
             value_limit,
-            state: Mutex::default(),
+            state: Heirloom::default(),
             changes: AtomicBool::new(false),
-            last: Mutex::default(),
+            last: Heirloom::default(),
         }))
     }
 

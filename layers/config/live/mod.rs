@@ -12,7 +12,7 @@ use std::{
     fmt,
     path::Path,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -31,6 +31,7 @@ use super::{
 };
 use crate::{
     Error, Fields, Handler, HandlerLayer, Loggers, Outcome, Record, Severity,
+    fork::Heirloom,
     loggers::{Explanation, Router},
 };
 
@@ -69,11 +70,11 @@ struct Inner {
     globals: Option<Fields>,
     trace_ids: bool,
     value_limit: Option<usize>,
-    state: Mutex<State>,
+    state: Heirloom<State>,
     /// Whether some filter changes records, so that they need a way.
     changes: AtomicBool,
     /// The subscriber that a layer was last put into, and a place in it.
-    last: Mutex<Option<(usize, WeakDispatch)>>,
+    last: Heirloom<Option<(usize, WeakDispatch)>>,
 }
 
 #[derive(Clone, Default)]
@@ -157,7 +158,7 @@ impl Logging {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.get()
     }
 
     /// Makes something of the present state with nothing locked, since factories are somebody else's code, and puts it in
@@ -231,7 +232,7 @@ impl Inner {
     /// one after the other, and see the same one of them first.
     fn doubled(&self, dispatch: &Dispatch) -> Option<Error> {
         let first = std::ptr::from_ref(dispatch.downcast_ref::<HandlerLayer<Entrance>>()?).addr();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.get();
         let is_alive = |known: &WeakDispatch| known.upgrade().is_some();
         let before = last.replace((first, dispatch.downgrade()));
         // What is at the same place and alive is the same one, which is not dropped here.

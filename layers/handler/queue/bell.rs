@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::sync::{AtomicU8, Condvar, Mutex, Ordering, lock, wait, wait_for};
+use super::sync::{AtomicU8, Condvar, Mutex, Ordering, Until, lock};
 
 /// It will look at the lanes by itself.
 const AWAKE: u8 = 0;
@@ -53,11 +53,7 @@ impl Bell {
     /// The listener pauses.
     pub(super) fn doze(&self, time: Duration) {
         self.state.store(DOZES, Ordering::Release);
-        let mut has_rung = lock(&self.has_rung);
-        if !*has_rung {
-            has_rung = wait_for(&self.rings, has_rung, time);
-        }
-        *has_rung = false;
+        self.wait(Some(time));
         self.state.store(AWAKE, Ordering::Release);
     }
 
@@ -66,18 +62,30 @@ impl Bell {
     pub(super) fn sleep(&self, most: Option<Duration>, is_there: impl FnOnce() -> bool) {
         self.state.store(SLEEPS, Ordering::Release);
         if !is_there() {
-            let mut has_rung = lock(&self.has_rung);
-            match most {
-                Some(most) if !*has_rung => has_rung = wait_for(&self.rings, has_rung, most),
-                Some(_) => {}
-                None => {
-                    while !*has_rung {
-                        has_rung = wait(&self.rings, has_rung);
-                    }
-                }
-            }
-            *has_rung = false;
+            self.wait(most);
         }
         self.state.store(AWAKE, Ordering::Release);
+    }
+
+    /// Until somebody rings, or has rung.
+    fn wait(&self, most: Option<Duration>) {
+        let mut until = most.map_or(Until::NEVER, Until::after);
+        let mut has_rung = lock(&self.has_rung);
+        while !*has_rung {
+            match until.wait(&self.has_rung, &self.rings, has_rung) {
+                Ok(again) => has_rung = again,
+                Err(over) => {
+                    has_rung = over;
+                    break;
+                }
+            }
+        }
+        *has_rung = false;
+    }
+
+    /// Callers need not ring.
+    #[cfg(any(test, strata_loom))]
+    pub(super) fn is_awake(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == AWAKE
     }
 }

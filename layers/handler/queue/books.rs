@@ -60,6 +60,8 @@ struct Losses {
     refused: u64,
     /// Of all these, those the trap knows of.
     trapped: u64,
+    /// And those that somebody who flushed everything was told of.
+    reported: u64,
 }
 
 impl Losses {
@@ -121,6 +123,12 @@ impl Accounts {
         losses.trapped = losses.trapped.min(losses.owed());
     }
 
+    /// How many of those the handler's own log will not tell of: while it goes on, those whose notice was refused.
+    pub(super) fn untellable(&self, is_over: bool) -> u64 {
+        let losses = self.losses();
+        if is_over { losses.owed() } else { losses.refused }
+    }
+
     /// How many were lost of which the handler's own log does not tell.
     pub(super) fn owed(&self) -> u64 {
         self.losses().owed()
@@ -136,6 +144,13 @@ impl Accounts {
         let mut losses = self.losses();
         let owed = losses.owed();
         owed.saturating_sub(std::mem::replace(&mut losses.trapped, owed))
+    }
+
+    /// How many of those are owed of which nobody was told who flushed everything: somebody is now.
+    pub(super) fn report(&self) -> u64 {
+        let mut losses = self.losses();
+        let owed = losses.owed();
+        owed.saturating_sub(std::mem::replace(&mut losses.reported, owed))
     }
 
     /// How many are owed. The trap knows of all of them now.

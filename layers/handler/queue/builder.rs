@@ -73,7 +73,12 @@ impl QueueBuilder {
     }
 
     /// Logs how the queue is doing, at INFO and in the handler's own format: "queue health" with the fields of
-    /// [`Health`](super::Health). The records are on the handler's account.
+    /// [`Health`](super::Health): `queue`, `depth`, `high_water`, `bytes`, `bytes_high_water`, `oldest_ms` (where something
+    /// waits), `lost` and `lost.<severity>` (of those of which some were lost), `waits`, `busy`. The records are on the
+    /// handler's account. The time runs from when one is written to when the next one is due.
+    ///
+    /// The listener makes them, between batches: while the handler hangs there are none, nor while the queue is shut down. Then
+    /// [`Queue::health`](super::Queue::health) and [`QueueGuard::health`](super::QueueGuard::health) tell, from outside.
     pub fn report_every(mut self, interval: Duration) -> Self {
         self.report_every = Some(interval);
         self
@@ -89,10 +94,10 @@ impl QueueBuilder {
     /// Starts the listener. Several handlers, each with its own level and format, come as a [`Tee`](crate::Tee).
     ///
     /// # Errors
-    /// A limit is zero, or the system gives no thread.
+    /// A limit or the interval of the reports is zero, or the system gives no thread.
     pub fn spawn(self, handler: impl Handler) -> Result<(Queue, QueueGuard), Error> {
         let core = self.start(handler.boxed())?;
-        Ok((Queue { core: Arc::clone(&core), is_owner: false }, QueueGuard(core)))
+        Ok((Queue { core: Arc::clone(&core), is_owner: false }, QueueGuard::new(core)))
     }
 
     /// Starts the listener of a queue that needs no guard: dropping the queue shuts it down.
@@ -111,6 +116,9 @@ impl QueueBuilder {
             if value == 0 {
                 return Err(Error::config(format_args!("queue {name:?}: {limit}: expected 1 or more, got 0")));
             }
+        }
+        if report_every.is_some_and(|interval| interval.is_zero()) {
+            return Err(Error::config(format_args!("queue {name:?}: report_every: expected some time, got 0")));
         }
         let core = Arc::new(Core::new(name, is_named, limits, drain, report_every, handler.into()));
         listener::start(&core)?;

@@ -1,7 +1,7 @@
 //! What a queue, its guard and its listener share.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     sync::{
         Arc, MutexGuard, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -13,9 +13,10 @@ use std::{
 use super::{
     Health, Overflow,
     books::{Accounts, Item},
-    hand::{Hand, Waited},
+    hand::{Hand, Put, Waited},
     lane::{Lane, Room},
     listener,
+    meter::Meter,
 };
 use crate::{
     Error, Outcome, Severity,
@@ -61,6 +62,8 @@ pub(super) struct Core {
     is_shut: AtomicBool,
     /// The trap knows of a record that came too late.
     has_told_late: AtomicBool,
+    /// The same of one that was waiting for room.
+    has_told_overtaken: AtomicBool,
     /// What the listener died of.
     pub(super) death: OnceLock<String>,
 }
@@ -82,6 +85,17 @@ struct Seat {
 
 thread_local! {
     static SEATS: RefCell<Vec<Seat>> = const { RefCell::new(Vec::new()) };
+    /// The thread's number. There is nothing to drop: it is there for as long as the thread.
+    static OWN_NUMBER: Cell<u64> = const { Cell::new(0) };
+}
+
+fn own_number() -> u64 {
+    OWN_NUMBER.with(|number| {
+        if number.get() == 0 {
+            number.set(next_number());
+        }
+        number.get()
+    })
 }
 
 fn next_number() -> u64 {
@@ -113,11 +127,12 @@ impl Core {
             number: AtomicU64::new(next_number()),
             books: Arc::new(books),
             listener: Heirloom::default(),
-            meter: Heirloom::new(Meter::new()),
+            meter: Heirloom::new(Meter::new(Instant::now())),
             restarting: Heirloom::default(),
             generation: AtomicU64::new(fork::generation()),
             is_shut: AtomicBool::new(false),
             has_told_late: AtomicBool::new(false),
+            has_told_overtaken: AtomicBool::new(false),
             death: OnceLock::new(),
         }
     }
@@ -185,11 +200,11 @@ impl Core {
             self.restart();
         }
         let item = Item::new(record, self.limits.protect);
-        if self.put_item(item) {
-            return Outcome::Queued;
-        }
-        if self.is_shut.load(Ordering::Relaxed) {
-            self.tell_late();
+        match self.put_item(item) {
+            Put::In => return Outcome::Queued,
+            Put::NoRoom => {}
+            Put::Overtaken => self.tell_overtaken(),
+            Put::Late => self.tell_late(),
         }
         Outcome::Dropped
     }
@@ -197,7 +212,7 @@ impl Core {
     /// Once: whoever drops the guard too early is to know.
     #[cold]
     fn tell_late(&self) {
-        if !self.has_told_late.swap(true, Ordering::Relaxed) {
+        if self.is_shut() && !self.has_told_late.swap(true, Ordering::Relaxed) {
             self.ledger().tell_last(&Error::new(format_args!(
                 "queue {:?}: a record came after the shutdown and is lost, as all that follow are: keep the guard until \
                  the end of `main` (`let (queue, _) = …` drops it at once)",
@@ -206,8 +221,20 @@ impl Core {
         }
     }
 
+    /// Once: it came in time, and nobody made room for it.
+    #[cold]
+    fn tell_overtaken(&self) {
+        if self.is_shut() && !self.has_told_overtaken.swap(true, Ordering::Relaxed) {
+            self.ledger().tell_last(&Error::new(format_args!(
+                "queue {:?}: a record that waited for room when the queue was shut down is lost, as are those of other \
+                 callers that did",
+                self.name()
+            )));
+        }
+    }
+
     #[inline]
-    fn put_item(&self, item: Item) -> bool {
+    fn put_item(&self, item: Item) -> Put {
         let number = self.number.load(Ordering::Relaxed);
         let mut item = Some(item);
         let put = SEATS.try_with(|seats| {
@@ -223,18 +250,18 @@ impl Core {
     }
 
     #[cold]
-    fn put_without_seat(&self, item: Item, number: u64) -> bool {
+    fn put_without_seat(&self, item: Item, number: u64) -> Put {
         let hand = self.hand();
         let seated = SEATS.try_with(|seats| {
             let mut seats = seats.try_borrow_mut().ok()?;
             // Those of queues that are no more.
             seats.retain(|seat| !seat.hand.has_ended());
-            let lane = hand.lane();
+            let lane = hand.lane(own_number());
             seats.push(Seat { number, hand: Arc::clone(&hand), lane: Arc::clone(&lane) });
             Some(lane)
         });
         // A thread that is ending has no seat any more.
-        let lane = seated.ok().flatten().unwrap_or_else(|| hand.any_lane());
+        let lane = seated.ok().flatten().unwrap_or_else(|| hand.lane_of(own_number()));
         hand.put(&lane, item, &*self.books)
     }
 
@@ -332,16 +359,15 @@ impl Core {
         meter.saw(look.high_water);
         meter.saw(look.held);
         let oldest = look.oldest.into_iter().chain(meter.oldest_in_hand).min();
-        let worked = meter.worked + meter.at_work_since.map_or(Duration::ZERO, |since| since.elapsed());
         Health {
             depth: look.held.records,
-            high_water: meter.high_water.records,
+            high_water: meter.high_water().records,
             bytes: look.held.bytes,
-            bytes_high_water: meter.high_water.bytes,
+            bytes_high_water: meter.high_water().bytes,
             oldest_age: oldest.map(|oldest| SystemTime::now().duration_since(oldest).unwrap_or_default()),
             lost,
             waits: look.waits,
-            busy: (worked.as_secs_f64() / meter.started.elapsed().as_secs_f64().max(1e-9)).min(1.0),
+            busy: meter.busy(Instant::now()),
         }
     }
 
@@ -362,10 +388,10 @@ impl Core {
         let mut result = Ok(());
         if self.handler().is_none() {
             // It was shut down before.
-            hand.end(&*self.books);
+            hand.end(None, &*self.books);
         } else {
             self.is_shut.store(false, Ordering::Relaxed);
-            result = listener::start(self).inspect_err(|_| hand.end(&*self.books));
+            result = listener::start(self).inspect_err(|_| hand.end(None, &*self.books));
         }
         // From now on callers use what is new.
         self.generation.store(fork::generation(), Ordering::Release);
@@ -388,7 +414,7 @@ impl Core {
     }
 
     pub(super) fn meter(&self) -> MutexGuard<'_, Meter> {
-        self.meter.lock(|meter| *meter = Meter::new(), Meter::new)
+        self.meter.lock(|meter| *meter = Meter::new(Instant::now()), || Meter::new(Instant::now()))
     }
 
     fn listener(&self) -> MutexGuard<'_, Option<ThreadId>> {
@@ -415,42 +441,5 @@ impl Core {
 impl Books for Core {
     fn bring_up_to_date(&self) {
         self.hand().tell(&*self.books);
-    }
-}
-
-/// What the listener has done.
-pub(super) struct Meter {
-    started: Instant,
-    worked: Duration,
-    at_work_since: Option<Instant>,
-    high_water: Room,
-    pub(super) oldest_in_hand: Option<SystemTime>,
-}
-
-impl Meter {
-    fn new() -> Self {
-        Self {
-            started: Instant::now(),
-            worked: Duration::ZERO,
-            at_work_since: None,
-            high_water: Room::default(),
-            oldest_in_hand: None,
-        }
-    }
-
-    /// So much was held.
-    pub(super) fn saw(&mut self, held: Room) {
-        self.high_water.records = self.high_water.records.max(held.records);
-        self.high_water.bytes = self.high_water.bytes.max(held.bytes);
-    }
-
-    pub(super) fn begin_work(&mut self) {
-        self.at_work_since.get_or_insert_with(Instant::now);
-    }
-
-    pub(super) fn end_work(&mut self) {
-        if let Some(since) = self.at_work_since.take() {
-            self.worked += since.elapsed();
-        }
     }
 }

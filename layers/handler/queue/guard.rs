@@ -1,6 +1,13 @@
 //! The end of a queue.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use super::{Health, core::Core, ending};
 use crate::Error;
@@ -13,46 +20,92 @@ use crate::Error;
 /// async runtime, which it blocks for no longer than the deadline.
 #[must_use = "dropping the guard shuts the queue down, and what is logged later is lost: keep it until the end of `main`, \
               as `_guard` and not as `_`"]
-pub struct QueueGuard(pub(super) Arc<Core>);
+pub struct QueueGuard {
+    core: Arc<Core>,
+    /// How many records failed, and were lost, that whoever flushed or shut down was told of.
+    told: [AtomicU64; 2],
+}
 
 impl QueueGuard {
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self { core, told: Default::default() }
+    }
+
     /// Waits until everything logged before is handled and the handler was flushed.
+    ///
+    /// `Ok` says that it was, and that no record has failed or was lost without a word in the handler's own log since a call
+    /// of this or of [`shutdown`](Self::shutdown) told of it. What an overflow policy gave up and the log tells of is no
+    /// error.
     ///
     /// # Errors
     /// The deadline has passed: the message says how many records were not written. They stay queued. Or the handler's
-    /// own flush failed, which its trap was told. Or this is the queue's own thread, which cannot wait for itself. Or that has
-    /// ended by a panic, which the trap was told.
+    /// own flush failed, which its trap was told (after a shutdown: its last one). Or records failed or were lost: the
+    /// message says how many; each is told once. Or this is the queue's own thread, which cannot wait for itself. Or that
+    /// has ended by a panic, which the trap was told.
     pub fn flush(&self, deadline: Duration) -> Result<(), Error> {
-        self.0.flush(false, deadline, deadline)
+        self.core.flush(false, deadline, deadline)?;
+        self.account("flush")
     }
 
-    /// Takes no more records, handles what waits, flushes the handler, ends the listener and drops the handler: its file or
-    /// connection is closed, unless others have the handler, too. Records that come later count as dropped. A second call
-    /// is fine.
+    /// Takes no more records, handles what waits, finishes the handler, ends the listener and drops the handler: its file or
+    /// connection is closed, unless others have the handler, too. Records that come later count as dropped. `Ok` says the
+    /// same as that of [`flush`](Self::flush). A second call is fine.
     ///
     /// # Errors
     /// The deadline has passed: the message says how many records were not written. They count as dropped, and the trap
-    /// is told. A record that the handler is working on stays queued until it is done. Or this is the queue's own thread:
-    /// then the queue takes no more records, but is not waited for. Or that has ended by a panic.
+    /// is told. A record that the handler is working on stays queued until it is done. Or the handler could not finish,
+    /// which every call says. Or records failed or were lost, as for [`flush`](Self::flush). Or this is the queue's own
+    /// thread: then the queue takes no more records, but is not waited for. Or that has ended by a panic.
     pub fn shutdown(&self, deadline: Duration) -> Result<(), Error> {
-        self.0.shut_down(deadline, deadline)
+        let result = self.core.shut_down(deadline, deadline);
+        if result.is_err() {
+            // It says how many are lost.
+            self.told[1].store(self.core.books().untellable(true), Ordering::Relaxed);
+            return result;
+        }
+        self.account("shutdown")
+    }
+
+    /// What `Ok` would keep quiet about.
+    fn account(&self, doing: &str) -> Result<(), Error> {
+        let (is_over, error) = self.core.hand().ending();
+        if let Some(error) = error {
+            return Err(Error::new(error));
+        }
+        let said = match self.news(is_over) {
+            [0, 0] => return Ok(()),
+            [failed, 0] => format!("{failed} {} failed", records(failed)),
+            [0, lost] => format!("{lost} {} lost", records(lost)),
+            [failed, lost] => format!("{failed} {} failed and {lost} were lost", records(failed)),
+        };
+        Err(Error::new(format_args!("queue {:?}: {doing}: {said}", self.core.name())))
+    }
+
+    /// How many records failed, and were lost, that nobody was told of; now somebody is.
+    fn news(&self, is_over: bool) -> [u64; 2] {
+        let now = [self.core.ledger().stats().failed, self.core.books().untellable(is_over)];
+        std::array::from_fn(|index| now[index].saturating_sub(self.told[index].swap(now[index], Ordering::Relaxed)))
     }
 
     /// How the queue is doing.
     pub fn health(&self) -> Health {
-        self.0.health()
+        self.core.health()
     }
 }
 
 impl Drop for QueueGuard {
     fn drop(&mut self) {
         // The trap was told.
-        ending::wait_for(&self.0, |left| self.0.shut_down(left, self.0.drain)).unwrap_or_default();
+        ending::wait_for(&self.core, |left| self.core.shut_down(left, self.core.drain)).unwrap_or_default();
     }
 }
 
 impl fmt::Debug for QueueGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("QueueGuard").field(&self.0.name()).finish()
+        f.debug_tuple("QueueGuard").field(&self.core.name()).finish()
     }
+}
+
+fn records(count: u64) -> &'static str {
+    if count == 1 { "record" } else { "records" }
 }

@@ -5,14 +5,15 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use super::{
     Overflow,
     bell::Bell,
-    lane::{Account, Lane, Load, Room, State, Victim},
-    sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, lock, wait, wait_for},
+    budget::{Budget, Phase, Victims, Wanted},
+    lane::{Account, Lane, Load, Room, Victim},
+    sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, Until, lock},
 };
 
 /// More threads than this share lanes.
@@ -33,43 +34,15 @@ pub(super) struct Hand<T> {
     version: AtomicUsize,
 }
 
-/// What was given up, mostly one: its memory goes back outside of all locks, and a list would be more of it.
-type Victims<T> = (Option<T>, Vec<T>);
-
-struct Budget<T> {
-    phase: Phase,
-    free: Room,
-    /// The most that was held while it was known to the record.
-    high_water: Room,
-    /// There was no room a short while ago: nothing is leased, so that all of it can be used.
-    is_tight: bool,
-    lanes: Vec<Arc<Lane<T>>>,
-    /// Which lane the next thread shares, when there are enough.
-    shared_next: usize,
-    callers_waiting: usize,
-    waits: u64,
-    flush_asked: u64,
-    /// Somebody who flushes says that it is the end.
-    is_last_flush: bool,
-    flush_done: u64,
-    flush_error: Option<String>,
-}
-
-/// A flush that was asked for.
+/// What became of something that was put. It is lost unless it is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
-    pub(super) ticket: u64,
-    pub(super) is_last: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    Open,
-    /// What waits is still handled; nothing new comes in.
-    Closing,
-    /// Time is up: the listener stops after the record in its hands.
-    Abandoned,
-    Ended,
+pub(super) enum Put {
+    In,
+    NoRoom,
+    /// It waited for room when the queue was shut down.
+    Overtaken,
+    /// It came after the shutdown.
+    Late,
 }
 
 /// What became of a wait.
@@ -89,25 +62,16 @@ impl<T: Load> Hand<T> {
             0 | 1 => Room { records: 1, bytes: 0 },
             records => Room { records: records.min(32), bytes: limits.bytes / 256 },
         };
-        let budget = Budget {
-            phase: Phase::Open,
-            free: limits,
-            high_water: Room::default(),
-            is_tight: false,
-            lanes: Vec::new(),
-            shared_next: 0,
-            callers_waiting: 0,
-            waits: 0,
-            flush_asked: 0,
-            is_last_flush: false,
-            flush_done: 0,
-            flush_error: None,
-        };
+        Self::with_lease(limits, lease, overflow)
+    }
+
+    /// The model chooses what a lane gets at once.
+    pub(super) fn with_lease(limits: Room, lease: Room, overflow: Overflow) -> Self {
         Self {
             limits,
             overflow,
             lease,
-            budget: Mutex::new(budget),
+            budget: Mutex::new(Budget::new(limits)),
             room: Condvar::new(),
             done: Condvar::new(),
             bell: Bell::new(),
@@ -121,28 +85,33 @@ impl<T: Load> Hand<T> {
 
     // --- callers
 
-    /// A lane for a thread, to be kept.
-    pub(super) fn lane(&self) -> Arc<Lane<T>> {
+    /// A lane for a thread, to be kept. `owner` is the thread's number.
+    pub(super) fn lane(&self, owner: u64) -> Arc<Lane<T>> {
+        Self::new_lane(&mut self.budget(), &self.version, owner)
+    }
+
+    /// A lane for a thread that cannot keep one (any more): the one it had, so that its order is kept. What was in that is
+    /// handled where it is gone.
+    pub(super) fn lane_of(&self, owner: u64) -> Arc<Lane<T>> {
         let mut budget = self.budget();
+        let own = budget.lanes.iter().find(|lane| lane.owner() == owner).map(Arc::clone);
+        own.unwrap_or_else(|| Self::new_lane(&mut budget, &self.version, owner))
+    }
+
+    fn new_lane(budget: &mut Budget<T>, version: &AtomicUsize, owner: u64) -> Arc<Lane<T>> {
         if budget.lanes.len() < LANES {
-            let lane = Arc::new(Lane::new(budget.phase != Phase::Open));
+            let lane = Arc::new(Lane::new(owner, budget.phase != Phase::Open));
             budget.lanes.push(Arc::clone(&lane));
-            self.version.fetch_add(1, Ordering::Release);
+            version.fetch_add(1, Ordering::Release);
             return lane;
         }
         budget.shared_next += 1;
         Arc::clone(&budget.lanes[budget.shared_next % LANES])
     }
 
-    /// A lane for a thread that cannot keep one.
-    pub(super) fn any_lane(&self) -> Arc<Lane<T>> {
-        let first = self.budget().lanes.first().map(Arc::clone);
-        first.unwrap_or_else(|| self.lane())
-    }
-
-    /// Puts something in, if there is or can be made room. False if it is lost.
+    /// Puts something in, if there is or can be made room.
     #[inline]
-    pub(super) fn put(&self, lane: &Lane<T>, load: T, account: &impl Account<T>) -> bool {
+    pub(super) fn put(&self, lane: &Lane<T>, load: T, account: &impl Account<T>) -> Put {
         let is_urgent = load.is_protected();
         let mut state = lane.lock();
         if !state.is_closed && state.lease.holds(load.bytes()) {
@@ -150,38 +119,44 @@ impl<T: Load> Hand<T> {
             drop(state);
         } else {
             drop(state);
-            if !self.put_slowly(lane, load, account) {
-                return false;
+            let put = self.put_slowly(lane, load, account);
+            if put != Put::In {
+                return put;
             }
         }
         self.bell.nudge(is_urgent);
-        true
+        Put::In
     }
 
     #[cold]
-    fn put_slowly(&self, lane: &Lane<T>, load: T, account: &impl Account<T>) -> bool {
+    fn put_slowly(&self, lane: &Lane<T>, load: T, account: &impl Account<T>) -> Put {
         let bytes = load.bytes();
         let mut budget = self.budget();
         let may_come_in = bytes <= self.limits.bytes;
         let mut granted = None;
         let mut victims = (None, Vec::new());
-        if may_come_in && budget.phase == Phase::Open {
+        let is_late = budget.phase != Phase::Open;
+        if may_come_in && !is_late {
             granted = self.grant(&mut budget, bytes);
             if granted.is_none() {
-                (budget, victims) = match self.overflow {
-                    Overflow::Block { deadline } => self.wait_for_room(budget, &load, deadline, account),
-                    Overflow::DropNewest => self.make_room(budget, &load, true, account),
-                    Overflow::DropOldest => self.make_room(budget, &load, false, account),
-                };
-                if budget.phase == Phase::Open {
-                    granted = self.grant(&mut budget, bytes);
+                match self.overflow {
+                    Overflow::Block { deadline } => {
+                        (budget, granted, victims) = self.wait_for_room(budget, &load, deadline, account);
+                    }
+                    Overflow::DropNewest => (granted, victims) = self.make_room(&mut budget, &load, true, account),
+                    Overflow::DropOldest => (granted, victims) = self.make_room(&mut budget, &load, false, account),
                 }
             }
         }
         let Some(room) = granted else {
+            let is_over = budget.phase != Phase::Open;
             drop(budget);
             account.refused(&load);
-            return false;
+            return match (is_late, is_over) {
+                (true, _) => Put::Late,
+                (false, true) => Put::Overtaken,
+                (false, false) => Put::NoRoom,
+            };
         };
         // While the budget is locked, nobody closes the lane.
         self.push(lane, room, load);
@@ -192,7 +167,7 @@ impl<T: Load> Hand<T> {
         if is_half_full {
             self.bell.nudge(true);
         }
-        true
+        Put::In
     }
 
     fn push(&self, lane: &Lane<T>, room: Room, load: T) {
@@ -201,56 +176,72 @@ impl<T: Load> Hand<T> {
         state.push(load);
     }
 
-    /// Room for one, and more where there is plenty.
+    /// Room for one, and more where there is plenty. Nobody gets any before those who wait for it.
     fn grant(&self, budget: &mut Budget<T>, bytes: usize) -> Option<Room> {
-        if !budget.free.holds(bytes) && !budget.is_tight {
-            budget.is_tight = true;
-            budget.reclaim();
-        }
-        if !budget.free.holds(bytes) {
+        if budget.turns.is_any_unserved() {
             return None;
         }
+        if !budget.free.holds(bytes) {
+            budget.tighten();
+        }
+        budget.free.holds(bytes).then(|| self.take_room(budget, bytes))
+    }
+
+    /// Of what is free.
+    fn take_room(&self, budget: &mut Budget<T>, bytes: usize) -> Room {
+        budget.free.remove(Room::one(bytes));
+        self.add_lease(budget, bytes)
+    }
+
+    /// Room for one was taken: that, and more where there is plenty.
+    fn add_lease(&self, budget: &mut Budget<T>, bytes: usize) -> Room {
         let mut room = Room::one(bytes);
         if !budget.is_tight {
-            room.records = self.lease.records.min(budget.free.records);
-            room.bytes = self.lease.bytes.max(bytes).min(budget.free.bytes);
+            let more = Room {
+                records: (self.lease.records - 1).min(budget.free.records),
+                bytes: self.lease.bytes.saturating_sub(bytes).min(budget.free.bytes),
+            };
+            budget.free.remove(more);
+            room.add(more);
         }
-        budget.free.remove(room);
         if budget.is_tight || self.lease.records == 1 {
             // Nothing is leased: all that is not free is held. Else the listener sees how much it finds.
             let high_water = &mut budget.high_water;
             high_water.records = high_water.records.max(self.limits.records - budget.free.records);
             high_water.bytes = high_water.bytes.max(self.limits.bytes - budget.free.bytes);
         }
-        Some(room)
+        room
     }
 
     /// Gives up others, as far as that is allowed and helps.
-    fn make_room<'a>(
-        &'a self,
-        mut budget: MutexGuard<'a, Budget<T>>,
+    fn make_room(
+        &self,
+        budget: &mut Budget<T>,
         load: &T,
         is_newest: bool,
         account: &impl Account<T>,
-    ) -> (MutexGuard<'a, Budget<T>>, Victims<T>) {
+    ) -> (Option<Room>, Victims<T>) {
+        let bytes = load.bytes();
         let mut victims = (None, Vec::new());
         // One that comes makes way for those that were there, but a protected one does not for plain ones.
         let takes_plain = !is_newest || load.is_protected();
         let takes_protected = !is_newest && load.is_protected();
-        while takes_plain && !budget.free.holds(load.bytes()) {
-            let plain = budget.give_up(Victim { is_newest, is_protected: false }, account);
-            let victim = match plain {
-                None if takes_protected => budget.give_up(Victim { is_newest, is_protected: true }, account),
-                victim => victim,
-            };
-            let Some(victim) = victim else { break };
-            budget.free.add(Room::one(victim.bytes()));
-            match &mut victims {
-                (first @ None, _) => *first = Some(victim),
-                (_, more) => more.push(victim),
+        if takes_plain && budget.could_hold(bytes, takes_protected) {
+            while !budget.free.holds(bytes) {
+                let plain = budget.give_up(Victim { is_newest, is_protected: false }, account);
+                let victim = match plain {
+                    None if takes_protected => budget.give_up(Victim { is_newest, is_protected: true }, account),
+                    victim => victim,
+                };
+                let Some(victim) = victim else { break };
+                budget.free.add(Room::one(victim.bytes()));
+                match &mut victims {
+                    (first @ None, _) => *first = Some(victim),
+                    (_, more) => more.push(victim),
+                }
             }
         }
-        (budget, victims)
+        (budget.free.holds(bytes).then(|| self.take_room(budget, bytes)), victims)
     }
 
     fn wait_for_room<'a>(
@@ -259,32 +250,38 @@ impl<T: Load> Hand<T> {
         load: &T,
         deadline: Option<Duration>,
         account: &impl Account<T>,
-    ) -> (MutexGuard<'a, Budget<T>>, Victims<T>) {
-        let until = deadline.and_then(|deadline| Instant::now().checked_add(deadline));
+    ) -> (MutexGuard<'a, Budget<T>>, Option<Room>, Victims<T>) {
+        let bytes = load.bytes();
+        let mut until = deadline.map_or(Until::NEVER, Until::after);
         budget.waits += 1;
-        budget.callers_waiting += 1;
+        let turn = budget.turns.join(bytes);
         self.bell.nudge(true);
-        while budget.phase == Phase::Open && !budget.free.holds(load.bytes()) {
-            budget = match until {
-                None => wait(&self.room, budget),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        budget.callers_waiting -= 1;
-                        // At the end of its patience, a protected one takes the place of a plain one.
-                        return self.make_room(budget, load, true, account);
-                    }
-                    wait_for(&self.room, budget, left)
-                }
+        loop {
+            let is_over;
+            (budget, is_over) = match until.wait(&self.budget, &self.room, budget) {
+                Ok(budget) => (budget, false),
+                Err(budget) => (budget, true),
             };
-            if !budget.free.holds(load.bytes()) {
-                // A large one wants what others have set aside meanwhile.
-                budget.is_tight = true;
-                budget.reclaim();
+            if budget.phase != Phase::Open {
+                return (budget, None, (None, Vec::new()));
+            }
+            if budget.turns.is_served(turn) {
+                budget.turns.leave(turn);
+                let room = self.add_lease(&mut budget, bytes);
+                return (budget, Some(room), (None, Vec::new()));
+            }
+            if is_over {
+                budget.turns.leave(turn);
+                // At the end of its patience, a protected one takes the place of a plain one.
+                let (granted, victims) = self.make_room(&mut budget, load, true, account);
+                let Budget { turns, free, .. } = &mut *budget;
+                if turns.serve(free) {
+                    // It stood before them.
+                    self.room.notify_all();
+                }
+                return (budget, granted, victims);
             }
         }
-        budget.callers_waiting -= 1;
-        (budget, (None, Vec::new()))
     }
 
     // --- those who flush and shut down
@@ -308,7 +305,7 @@ impl<T: Load> Hand<T> {
 
     /// Waits for a flush that was asked for.
     pub(super) fn wait_for_flush(&self, ticket: u64, deadline: Duration) -> Waited {
-        let until = Instant::now().checked_add(deadline);
+        let mut until = Until::after(deadline);
         let mut budget = self.budget();
         while budget.flush_done < ticket {
             match budget.phase {
@@ -316,7 +313,7 @@ impl<T: Load> Hand<T> {
                 Phase::Abandoned => return Waited::Left(self.held(&budget).records),
                 Phase::Open | Phase::Closing => {}
             }
-            match self.wait_done(budget, until) {
+            match until.wait(&self.budget, &self.done, budget) {
                 Ok(again) => budget = again,
                 Err(budget) => return Waited::Left(self.held(&budget).records),
             }
@@ -326,11 +323,11 @@ impl<T: Load> Hand<T> {
 
     /// Takes nothing any more, and waits until what waits is handled. What is left when time is up is given up.
     pub(super) fn shut_down(&self, deadline: Duration, account: &impl Account<T>) -> Waited {
-        let until = Instant::now().checked_add(deadline);
+        let mut until = Until::after(deadline);
         self.close();
         let mut budget = self.budget();
         while budget.phase != Phase::Ended {
-            match self.wait_done(budget, until) {
+            match until.wait(&self.budget, &self.done, budget) {
                 Ok(again) => budget = again,
                 Err(budget) => return self.abandon(budget, account),
             }
@@ -341,8 +338,7 @@ impl<T: Load> Hand<T> {
     pub(super) fn close(&self) {
         let mut budget = self.budget();
         if budget.phase == Phase::Open {
-            budget.phase = Phase::Closing;
-            budget.lanes.iter().for_each(|lane| lane.lock().is_closed = true);
+            budget.shut(Phase::Closing);
         }
         drop(budget);
         self.bell.ring();
@@ -374,23 +370,13 @@ impl<T: Load> Hand<T> {
         all
     }
 
-    /// The budget at the deadline is an error.
-    fn wait_done<'a>(
-        &'a self,
-        budget: MutexGuard<'a, Budget<T>>,
-        until: Option<Instant>,
-    ) -> Result<MutexGuard<'a, Budget<T>>, MutexGuard<'a, Budget<T>>> {
-        let Some(until) = until else { return Ok(wait(&self.done, budget)) };
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(budget) } else { Ok(wait_for(&self.done, budget, left)) }
-    }
-
     // --- those who look on
 
     /// What waits or is in the listener's hands.
     fn held(&self, budget: &Budget<T>) -> Room {
         let mut held = self.limits;
         held.remove(budget.free);
+        held.remove(budget.turns.set_aside());
         budget.lanes.iter().for_each(|lane| held.remove(lane.lock().lease));
         held
     }
@@ -401,9 +387,21 @@ impl<T: Load> Hand<T> {
         Look { held: self.held(&budget), high_water: budget.high_water, oldest, waits: budget.waits }
     }
 
+    /// How many wait for whom there is no room yet.
+    #[cfg(test)]
+    pub(super) fn unserved(&self) -> usize {
+        self.budget().turns.unserved()
+    }
+
     /// Brings the books up to date.
     pub(super) fn tell(&self, account: &impl Account<T>) {
         self.budget().lanes.iter().for_each(|lane| lane.lock().tell(account));
+    }
+
+    /// Whether the listener is gone, and why the handler's last flush failed.
+    pub(super) fn ending(&self) -> (bool, Option<String>) {
+        let budget = self.budget();
+        (budget.phase == Phase::Ended, budget.ending_error.clone())
     }
 
     /// Whether it has, as far as that can be seen without waiting: after a fork, a thread that is not there may have had the
@@ -467,20 +465,23 @@ impl<T: Load> Hand<T> {
         budget.free.add(room);
         let (free, limits) = (budget.free, self.limits);
         let is_roomy = free.records >= limits.records / 4 && free.bytes >= limits.bytes / 4;
-        budget.is_tight &= !is_roomy;
+        let Budget { turns, free, .. } = &mut *budget;
+        let has_served = (is_roomy || is_slow) && turns.serve(free);
+        // While somebody waits, nothing is leased: it may be what is missing.
+        budget.is_tight &= !is_roomy || budget.turns.is_any_unserved();
         let goes_on = budget.phase != Phase::Abandoned;
-        if budget.callers_waiting > 0 && (is_roomy || is_slow) {
-            drop(budget);
+        drop(budget);
+        if has_served {
             self.room.notify_all();
         }
         goes_on
     }
 
-    /// Nobody waits for a listener that is gone.
-    pub(super) fn end(&self, account: &impl Account<T>) {
+    /// Nobody waits for a listener that is gone. The handler's last flush may have failed.
+    pub(super) fn end(&self, error: Option<String>, account: &impl Account<T>) {
         let mut budget = self.budget();
-        budget.phase = Phase::Ended;
-        budget.lanes.iter().for_each(|lane| lane.lock().is_closed = true);
+        budget.shut(Phase::Ended);
+        budget.ending_error = error;
         let given_up = self.give_up_all(&mut budget, account);
         drop(budget);
         drop(given_up);
@@ -495,30 +496,4 @@ pub(super) struct Look {
     pub(super) high_water: Room,
     pub(super) oldest: Option<SystemTime>,
     pub(super) waits: u64,
-}
-
-impl<T: Load> Budget<T> {
-    /// Leases come back.
-    fn reclaim(&mut self) {
-        for lane in &self.lanes {
-            self.free.add(std::mem::take(&mut lane.lock().lease));
-        }
-    }
-
-    /// Takes out the oldest or the newest of all lanes.
-    fn give_up(&mut self, which: Victim, account: &impl Account<T>) -> Option<T> {
-        // The listener may be quicker; then there is room, or another one.
-        for _ in 0..=self.lanes.len() {
-            let timed = self.lanes.iter().filter_map(|lane| Some((lane.lock().victim_time(which)?, lane)));
-            let lane = match which.is_newest {
-                true => timed.max_by_key(|(time, _)| *time)?.1,
-                false => timed.min_by_key(|(time, _)| *time)?.1,
-            };
-            let victim = State::give_up(&mut lane.lock(), which, account);
-            if victim.is_some() {
-                return victim;
-            }
-        }
-        None
-    }
 }

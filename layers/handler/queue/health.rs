@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::Lost;
+use crate::{Record, Severity};
 
 /// A reading of a queue. Made by [`Queue::health`](super::Queue::health) and
 /// [`QueueGuard::health`](super::QueueGuard::health).
@@ -24,8 +25,30 @@ pub struct Health {
     pub lost: Lost,
     /// How often a caller had to wait for room ([`Overflow::Block`](super::Overflow::Block)).
     pub waits: u64,
-    /// Which part of its whole life, since it started and not only lately, the listener has been at work: 0.0 to 1.0.
+    /// Which part of the last ten to twenty seconds the listener has been at work, handling, flushing or telling of itself:
+    /// 0.0 to 1.0. (Of the present ten seconds, as far as they have gone by, and the ten before, counted from its start;
+    /// of its whole life in the first ten.)
     pub busy: f64,
+}
+
+impl Health {
+    /// "queue health"
+    pub(super) fn to_record(self, target: &str, queue: &str) -> Record {
+        let mut record = Record::new(Severity::INFO, target, "queue health");
+        let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        record.set("queue", queue);
+        record.set("depth", number(self.depth));
+        record.set("high_water", number(self.high_water));
+        record.set("bytes", number(self.bytes));
+        record.set("bytes_high_water", number(self.bytes_high_water));
+        if let Some(age) = self.oldest_age {
+            record.set("oldest_ms", u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+        }
+        self.lost.set_on(&mut record);
+        record.set("waits", self.waits);
+        record.set("busy", self.busy);
+        record
+    }
 }
 
 /// `depth 3 (high water 812), 1204 bytes, oldest 7 ms, lost 0, waits 2, busy 12 %`: without `oldest` where none waits, without

@@ -61,7 +61,11 @@ pub(super) const RUN: usize = 64;
 
 /// Threads on other cores look at other lanes: a lane shares no cache line (nor its neighbour, which is fetched with it).
 #[repr(align(128))]
-pub(super) struct Lane<T>(Mutex<State<T>>);
+pub(super) struct Lane<T> {
+    /// The number of the thread it was made for.
+    owner: u64,
+    state: Mutex<State<T>>,
+}
 
 pub(super) struct State<T> {
     /// Nothing comes in any more.
@@ -73,26 +77,33 @@ pub(super) struct State<T> {
     protected: Run<T>,
     next: u64,
     bytes: usize,
+    protected_bytes: usize,
     /// How many the account has not been told of.
     untold: u64,
 }
 
 impl<T: Load> Lane<T> {
-    pub(super) fn new(is_closed: bool) -> Self {
-        Self(Mutex::new(State {
+    pub(super) fn new(owner: u64, is_closed: bool) -> Self {
+        let state = State {
             is_closed,
             lease: Room::default(),
             plain: Run::with_capacity(RUN),
             protected: Run::new(),
             next: 0,
             bytes: 0,
+            protected_bytes: 0,
             untold: 0,
-        }))
+        };
+        Self { owner, state: Mutex::new(state) }
+    }
+
+    pub(super) fn owner(&self) -> u64 {
+        self.owner
     }
 
     #[inline]
     pub(super) fn lock(&self) -> MutexGuard<'_, State<T>> {
-        lock(&self.0)
+        lock(&self.state)
     }
 }
 
@@ -107,6 +118,7 @@ impl<T: Load> State<T> {
         let number = self.next;
         self.next += 1;
         if load.is_protected() {
+            self.protected_bytes += bytes;
             self.protected.push_back((number, load));
         } else {
             self.plain.push_back((number, load));
@@ -119,6 +131,11 @@ impl<T: Load> State<T> {
 
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// What can be given up for others.
+    pub(super) fn bytes_to_give_up(&self, with_protected: bool) -> usize {
+        self.bytes - if with_protected { 0 } else { self.protected_bytes }
     }
 
     /// What the next one will be called.
@@ -158,7 +175,7 @@ impl<T: Load> State<T> {
             let is_plain = self.protected.is_empty() || first(&self.plain) < first(&self.protected);
             let waiting = if is_plain { &mut self.plain } else { &mut self.protected };
             let Some((number, load)) = waiting.pop_front() else { break };
-            self.bytes -= load.bytes();
+            self.forget(&load, !is_plain);
             out.push_back((number, load));
         }
     }
@@ -174,10 +191,16 @@ impl<T: Load> State<T> {
     pub(super) fn give_up(&mut self, which: Victim, account: &impl Account<T>) -> Option<T> {
         let waiting = if which.is_protected { &mut self.protected } else { &mut self.plain };
         let (_, load) = if which.is_newest { waiting.pop_back() } else { waiting.pop_front() }?;
-        self.bytes -= load.bytes();
+        self.forget(&load, which.is_protected);
         self.tell(account);
         account.gave_up(&load);
         Some(load)
+    }
+
+    /// It was taken out.
+    fn forget(&mut self, load: &T, is_protected: bool) {
+        self.bytes -= load.bytes();
+        self.protected_bytes -= if is_protected { load.bytes() } else { 0 };
     }
 }
 

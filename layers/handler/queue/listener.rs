@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Health, batch,
+    batch,
     books::{Item, Untold},
     core::Core,
     hand::Hand,
@@ -53,7 +53,7 @@ fn run(core: &Arc<Core>) {
     batch::listen();
     core.begin();
     let hand = core.hand();
-    let _ends = Ends { core, hand: &hand };
+    let mut ends = Ends { core, hand: &hand, error: None };
     let Some(handler) = core.handler() else { return };
     let mut listener = Listener {
         core,
@@ -69,11 +69,12 @@ fn run(core: &Arc<Core>) {
     let lived = catch(|| {
         listener.report_later();
         listener.work();
-        // The trap was told.
-        listener.flush(true).unwrap_or_default();
+        // The trap was told, and who shuts down will be.
+        listener.flush(true).err().map(|error| error.to_string())
     });
-    if let Err(panic) = &lived {
-        listener.die(panic);
+    match lived {
+        Ok(error) => ends.error = error,
+        Err(panic) => listener.die(&panic),
     }
     drop(listener);
     core.let_go();
@@ -84,12 +85,14 @@ fn run(core: &Arc<Core>) {
 struct Ends<'a> {
     core: &'a Core,
     hand: &'a Hand<Item>,
+    /// Of the last flush.
+    error: Option<String>,
 }
 
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
-        self.hand.end(self.core.books());
-        self.core.meter().end_work();
+        self.hand.end(self.error.take(), self.core.books());
+        self.core.meter().end_work(Instant::now);
     }
 }
 
@@ -127,7 +130,7 @@ impl Listener<'_> {
                 Task::Rest => {
                     self.tell_losses();
                     batch::write_out();
-                    self.core.meter().end_work();
+                    self.core.meter().end_work(Instant::now);
                 }
                 Task::Flush(wanted) => {
                     let result = self.flush(wanted.is_last);
@@ -143,7 +146,7 @@ impl Listener<'_> {
         let may_tell = self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
         self.tell_after = if may_tell { self.core.books().untold_since() } else { None };
         let mut meter = self.core.meter();
-        meter.begin_work();
+        meter.begin_work(Instant::now);
         meter.saw(self.taker.high_water);
         meter.oldest_in_hand = self.taker.oldest();
     }
@@ -200,7 +203,7 @@ impl Listener<'_> {
         core.is_dying(panic);
         settle(core);
         self.leave();
-        self.hand.end(core.books());
+        self.hand.end(None, core.books());
         // What was at work, and what was done in the same step.
         self.hand.release(self.hand.look().held, true);
         core.meter().oldest_in_hand = None;
@@ -251,13 +254,16 @@ impl Listener<'_> {
     }
 
     fn flush(&mut self, is_last: bool) -> Result<(), Error> {
+        self.core.meter().begin_work(Instant::now);
         self.tell_losses();
         batch::write_out();
         let flush = || if is_last { self.handler.finish() } else { self.handler.flush() };
-        let result = catch(flush).unwrap_or_else(|panic| Err(panicked("flush", &panic)));
+        let doing = if is_last { "finish" } else { "flush" };
+        let result = catch(flush).unwrap_or_else(|panic| Err(panicked(doing, &panic)));
         if let Err(error) = &result {
             self.core.ledger().tell(error);
         }
+        self.core.meter().end_work(Instant::now);
         result
     }
 
@@ -266,9 +272,13 @@ impl Listener<'_> {
     }
 
     fn report(&mut self) {
-        self.report_later();
-        self.hand_in(health_record(&self.core.name(), &self.core.health()));
+        let record = self.core.health().to_record(TARGET, &self.core.name());
+        self.core.meter().begin_work(Instant::now);
+        self.hand_in(record);
         batch::write_out();
+        self.core.meter().end_work(Instant::now);
+        // Not before: it may take longer than the interval.
+        self.report_later();
     }
 
     fn tell_losses(&mut self) {
@@ -338,24 +348,6 @@ pub(super) fn settle(core: &Core) {
     }
 }
 
-/// "queue health"
-fn health_record(queue: &str, health: &Health) -> Record {
-    let mut record = Record::new(Severity::INFO, TARGET, "queue health");
-    let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    record.set("queue", queue);
-    record.set("depth", number(health.depth));
-    record.set("high_water", number(health.high_water));
-    record.set("bytes", number(health.bytes));
-    record.set("bytes_high_water", number(health.bytes_high_water));
-    if let Some(age) = health.oldest_age {
-        record.set("oldest_ms", u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
-    }
-    record.set("lost", health.lost.total());
-    record.set("waits", health.waits);
-    record.set("busy", health.busy);
-    record
-}
-
 /// "12 records lost"
 fn notice(queue: &str, untold: &Untold) -> Record {
     let lost = untold.lost.total();
@@ -363,10 +355,7 @@ fn notice(queue: &str, untold: &Untold) -> Record {
     let records = if lost == 1 { "record" } else { "records" };
     let mut record = Record::new(highest.max(Severity::WARN), TARGET, &format!("{lost} {records} lost"));
     record.set("queue", queue);
-    record.set("lost", lost);
-    for (severity, count) in untold.lost.iter().filter(|(_, count)| *count > 0) {
-        record.set(format!("lost.{}", severity.to_string().to_ascii_lowercase()), count);
-    }
+    untold.lost.set_on(&mut record);
     if let Some((from, to)) = untold.span {
         for (name, time) in [("from", from), ("to", to)] {
             let mut text = String::new();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Severity;
+use crate::{Record, Severity};
 
 /// How many records were lost, by severity: each in the class of the nearest standard severity at or below its own
 /// (what is below TRACE is with TRACE).
@@ -30,6 +30,14 @@ impl Lost {
     /// The classes with their numbers, the lowest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Severity, u64)> {
         CLASSES.into_iter().zip(self.0)
+    }
+
+    /// As the fields `lost` and `lost.<severity>` of a record.
+    pub(super) fn set_on(&self, record: &mut Record) {
+        record.set("lost", self.total());
+        for (severity, count) in self.iter().filter(|(_, count)| *count > 0) {
+            record.set(format!("lost.{}", severity.to_string().to_ascii_lowercase()), count);
+        }
     }
 
     pub(super) fn add(&mut self, severity: Severity) {

@@ -9,7 +9,8 @@
 //! | the event is captured, typed, with its spans; `Debug` and `Display` run | formats, filters and rewrites of the handlers behind the queue |
 //! | room is taken from the queue's limits | writing; for files and other sinks that [gather](crate::Sink::gathers), 64 KiB at once |
 //!
-//! A record keeps its time, thread, and spans as they were. Each thread's order is kept; between threads, records come by
+//! A record keeps its time, thread, and spans as they were. Each thread's order is kept (but for what more than 64 threads at
+//! a time log while they end, from the destructors of thread-locals); between threads, records come by
 //! the time of their capture within what the listener takes at once.
 //!
 //! Each thread has a lane of its own in the queue and shares nothing with others but, now and then, the count of what is
@@ -24,7 +25,8 @@
 //!
 //! # When it blocks
 //! Under [`Overflow::Block`] (the default) a caller waits while the queue is full: within an async runtime, that holds up a
-//! worker. [`QueueGuard::flush`], [`QueueGuard::shutdown`] and the drop of the guard wait for their deadline at most. The
+//! worker. Callers get room in the order they came, so that a large record gets its turn among many small ones, and are woken
+//! when a quarter of the queue is free (where the handler takes long for a record: with each). [`QueueGuard::flush`], [`QueueGuard::shutdown`] and the drop of the guard wait for their deadline at most. The
 //! policies that drop never wait.
 //!
 //! # Failures
@@ -48,10 +50,14 @@
 //! - The listener starts with the queue; there is no `start()` and `stop()`, but a guard.
 //! - Records are not formatted before they are queued (`prepare()`): they stay typed, and nothing they hold changes later.
 //! - Handlers behind the queue keep their own levels (`respect_handler_level=True`).
+//! - `enqueue()`, `dequeue()` and `prepare()` are not there to be overridden: what a record is to be before it is queued, a
+//!   [`rewrite`](Handler::rewrite) of the queue makes of it, and what takes records instead is a
+//!   [`Handler`] of its own.
 
 pub(crate) mod batch;
 mod bell;
 mod books;
+mod budget;
 mod builder;
 mod core;
 mod death;
@@ -62,9 +68,14 @@ mod health;
 mod lane;
 mod listener;
 mod lost;
+mod meter;
 mod overflow;
 mod sync;
 mod taker;
+mod turns;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod wakes;
 
 use std::{
     cell::Cell,
@@ -260,9 +271,10 @@ pub(super) fn owed() -> Vec<(Arc<Ledger>, u64)> {
     all().iter().map(|core| (core.ledger().outermost(), core.books().owed())).collect()
 }
 
-/// The same in one account.
-pub(super) fn owed_of(ledger: &Arc<Ledger>) -> u64 {
-    owed().iter().filter(|(of, _)| Arc::ptr_eq(of, ledger)).map(|(_, count)| count).sum()
+/// How many more are so in one account since this was asked last.
+pub(super) fn report_owed(ledger: &Arc<Ledger>) -> u64 {
+    let is_it = |core: &&Arc<Core>| Arc::ptr_eq(&core.ledger().outermost(), ledger);
+    all().iter().filter(is_it).map(|core| core.books().report()).sum()
 }
 
 /// On a listener's thread, where the process ends in the midst of a record: what was handled is so on the ledger.

@@ -23,14 +23,81 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     recover(mutex.lock())
 }
 
-pub(super) fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-    recover(condvar.wait(guard))
-}
-
-pub(super) fn wait_for<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>, time: Duration) -> MutexGuard<'a, T> {
-    recover(condvar.wait_timeout(guard, time)).0
-}
-
 fn recover<G>(result: LockResult<G>) -> G {
     result.unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How long somebody waits.
+pub(super) use until::Until;
+
+#[cfg(not(strata_loom))]
+mod until {
+    use std::time::Instant;
+
+    use super::{Condvar, Duration, Mutex, MutexGuard, recover};
+
+    pub(in super::super) struct Until(Option<Instant>);
+
+    impl Until {
+        pub(in super::super) const NEVER: Self = Self(None);
+
+        pub(in super::super) fn after(time: Duration) -> Self {
+            Self(Instant::now().checked_add(time))
+        }
+
+        /// Waits until it is woken, or a bit shorter or longer. What was locked is an error when time is up.
+        /// (The model wants to know the lock.)
+        pub(in super::super) fn wait<'a, T>(
+            &mut self,
+            _: &'a Mutex<T>,
+            condvar: &Condvar,
+            guard: MutexGuard<'a, T>,
+        ) -> Result<MutexGuard<'a, T>, MutexGuard<'a, T>> {
+            let Some(until) = self.0 else { return Ok(recover(condvar.wait(guard))) };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() { Err(guard) } else { Ok(recover(condvar.wait_timeout(guard, left)).0) }
+        }
+    }
+}
+
+/// There are no clocks in a model: time is up at once, never, or whenever others have done something.
+#[cfg(strata_loom)]
+mod until {
+    use super::{Condvar, Duration, Mutex, MutexGuard, lock, recover};
+
+    pub(in super::super) enum Until {
+        Never,
+        Soon,
+        Now,
+    }
+
+    impl Until {
+        pub(in super::super) const NEVER: Self = Self::Never;
+
+        pub(in super::super) fn after(time: Duration) -> Self {
+            match time {
+                Duration::ZERO => Self::Now,
+                Duration::MAX => Self::Never,
+                _ => Self::Soon,
+            }
+        }
+
+        pub(in super::super) fn wait<'a, T>(
+            &mut self,
+            mutex: &'a Mutex<T>,
+            condvar: &Condvar,
+            guard: MutexGuard<'a, T>,
+        ) -> Result<MutexGuard<'a, T>, MutexGuard<'a, T>> {
+            match self {
+                Self::Never => Ok(recover(condvar.wait(guard))),
+                Self::Now => Err(guard),
+                Self::Soon => {
+                    *self = Self::Now;
+                    drop(guard);
+                    loom::thread::yield_now();
+                    Ok(lock(mutex))
+                }
+            }
+        }
+    }
 }

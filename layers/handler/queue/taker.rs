@@ -6,14 +6,15 @@ use std::{
 };
 
 use super::{
-    hand::{Hand, Phase, Wanted},
+    budget::{Phase, Wanted},
+    hand::Hand,
     lane::{Account, Lane, Load, RUN, Room, Run},
 };
 
 /// How long the listener pauses before it looks again.
 const DOZE: Duration = Duration::from_millis(1);
-/// How often it does so in vain before it sleeps. (In the model nothing happens by time.)
-const DOZES: u32 = if cfg!(strata_loom) { 0 } else { 16 };
+/// How often it does so in vain before it sleeps.
+const DOZES: u32 = 16;
 
 /// What the listener is to do next.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,6 +38,9 @@ pub(super) struct Taker<T> {
     flush: Option<Flush<T>>,
     has_rested: bool,
     dozes: u32,
+    most_dozes: u32,
+    /// Nothing was handled since the last report.
+    has_reported: bool,
     pub(super) report_at: Option<Instant>,
     /// The most that was found waiting.
     pub(super) high_water: Room,
@@ -50,6 +54,11 @@ struct Flush<T> {
 
 impl<T: Load> Taker<T> {
     pub(super) fn new() -> Self {
+        Self::with_dozes(DOZES)
+    }
+
+    /// The model chooses how often the listener looks by itself.
+    pub(super) fn with_dozes(most_dozes: u32) -> Self {
         Self {
             lanes: Vec::new(),
             runs: Vec::new(),
@@ -57,6 +66,8 @@ impl<T: Load> Taker<T> {
             flush: None,
             has_rested: false,
             dozes: 0,
+            most_dozes,
+            has_reported: false,
             report_at: None,
             high_water: Room::default(),
         }
@@ -76,14 +87,19 @@ impl<T: Load> Taker<T> {
             if phase == Phase::Abandoned {
                 return Task::End;
             }
-            if self.report_at.is_some_and(|at| at <= Instant::now()) {
+            let is_due = phase == Phase::Open && self.report_at.is_some_and(|at| at <= Instant::now());
+            if is_due && !self.has_reported {
+                self.has_reported = true;
                 return Task::Report;
             }
             if self.take(most, account) {
+                // However often reports are due, what waits comes between them.
+                self.has_reported = false;
                 self.has_rested = false;
-                self.dozes = DOZES;
+                self.dozes = self.most_dozes;
                 return Task::Handle;
             }
+            self.has_reported = false;
             if !self.has_rested {
                 self.has_rested = true;
                 return Task::Rest;

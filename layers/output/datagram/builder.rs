@@ -1,10 +1,11 @@
 //! How a handler of datagrams is set up.
 
-use std::{sync::Mutex, time::Duration};
+use std::time::Duration;
 
 use super::{Datagram, Oversize};
 use crate::{
     Error, Format,
+    fork::Common,
     format::Json,
     output::behind::{Behind, behind_a_queue},
     sink::net::{Datagrams, Peer},
@@ -144,7 +145,7 @@ impl<F: Format> DatagramBuilder<F> {
             oversize,
             #[cfg(feature = "gelf")]
             packer,
-            ledger: Mutex::default(),
+            ledger: Common::default(),
         })
     }
 }

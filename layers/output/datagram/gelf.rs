@@ -5,7 +5,7 @@
 use std::{
     fmt,
     sync::{
-        Mutex, PoisonError,
+        MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -13,7 +13,7 @@ use std::{
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
 use super::{Datagram, DatagramBuilder, Unsent};
-use crate::{Error, format::Gelf};
+use crate::{Error, fork::Heirloom, format::Gelf};
 
 /// How GELF messages become datagrams: compressed or not, and cut into chunks of which size.
 ///
@@ -126,7 +126,7 @@ impl<F> DatagramBuilder<F> {
 pub(super) struct Packer {
     how: GelfChunks,
     /// What compression needs; as many as threads have sent at once.
-    spare: Mutex<Vec<Press>>,
+    spare: Heirloom<Vec<Press>>,
     seed: u64,
     count: AtomicU64,
 }
@@ -148,7 +148,7 @@ impl Packer {
             let got = how.chunk;
             return Err(Error::config(format_args!("GELF chunk_bytes: expected 64 to 65507, got {got}")));
         }
-        let spare = Mutex::new(Vec::new());
+        let spare = Heirloom::default();
         Ok(Self { how, spare, seed: fastrand::u64(..), count: AtomicU64::new(0) })
     }
 
@@ -172,8 +172,8 @@ impl Packer {
         result
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Press>> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<Press>> {
+        self.spare.get()
     }
 
     /// An id that no other message has: of this handler for certain (the steps below can be undone), of others as likely

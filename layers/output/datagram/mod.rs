@@ -8,11 +8,7 @@ mod builder;
 #[cfg(feature = "gelf")]
 mod gelf;
 
-use std::{
-    fmt, io,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, io, path::Path, sync::Arc};
 
 pub use self::builder::DatagramBuilder;
 #[cfg(feature = "gelf")]
@@ -20,6 +16,7 @@ pub use self::gelf::GelfChunks;
 use super::formatted::with_line;
 use crate::{
     Error, Format, Handler, Outcome, Record,
+    fork::Common,
     format::Json,
     sink::net::{Datagrams, is_too_long},
     trap::Ledger,
@@ -83,7 +80,7 @@ pub struct Datagram<F = Json> {
     #[cfg(feature = "gelf")]
     packer: Option<gelf::Packer>,
     /// Of the place where it hangs, for what becomes known later.
-    ledger: Mutex<Option<Arc<Ledger>>>,
+    ledger: Common<Option<Arc<Ledger>>>,
 }
 
 /// What becomes of a record that is too long for a datagram.
@@ -155,7 +152,7 @@ impl<F: Format> Datagram<F> {
     }
 
     fn ledger(&self) -> Option<Arc<Ledger>> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.ledger.get()
     }
 
     /// Settles datagrams of which the system told later that they were lost. What there is to be told of them.
@@ -205,7 +202,7 @@ impl<F: Format> Handler for Datagram<F> {
 
     fn attach(&self, ledger: &Arc<Ledger>) {
         // The last is the one: a queue is attached after what is behind it.
-        *self.ledger.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(ledger));
+        self.ledger.set(Some(Arc::clone(ledger)));
     }
 
     fn default_name(&self) -> String {

@@ -8,7 +8,7 @@ use std::{
     io::{self, Read},
     mem,
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     thread,
     time::{Duration, SystemTime},
 };
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     Error,
     caught::catch,
+    fork::{self, Heirloom},
     handler::panicked,
     sink::registry::{self, FileId},
     trap::Ledger,
@@ -66,8 +67,7 @@ const FINISH_PATIENCE: Duration = Duration::from_secs(60);
 /// How often it begins anew with a file that somebody has changed meanwhile.
 const TRIES: usize = 3;
 
-static WORK: Mutex<Work> = Mutex::new(Work { waiting: VecDeque::new(), current: None, runs: false, holds: Vec::new() });
-static CHANGED: Condvar = Condvar::new();
+static WORK: Heirloom<Work> = Heirloom::first(Work::NONE);
 
 struct Work {
     waiting: VecDeque<Job>,
@@ -76,6 +76,10 @@ struct Work {
     runs: bool,
     /// The bases whose files are being rotated.
     holds: Vec<PathBuf>,
+}
+
+impl Work {
+    const NONE: Self = Self { waiting: VecDeque::new(), current: None, runs: false, holds: Vec::new() };
 }
 
 /// What the thread is at.
@@ -89,7 +93,15 @@ struct Current {
 }
 
 fn work() -> MutexGuard<'static, Work> {
-    WORK.lock().unwrap_or_else(PoisonError::into_inner)
+    // Perhaps nothing else of this process looks for forks.
+    fork::check();
+    WORK.lock(
+        |work| {
+            // The parent's, which has the thread for it. Some of it is user code, whose end is the parent's, too.
+            mem::forget(mem::replace(work, Work::NONE));
+        },
+        || Work::NONE,
+    )
 }
 
 /// Queues a file and returns at once. One that is queued already is not queued again.
@@ -131,7 +143,7 @@ pub(crate) fn compress(mut job: Job) -> Result<(), Error> {
         work.runs = false;
         let waiting = mem::take(&mut work.waiting);
         drop(work);
-        CHANGED.notify_all();
+        WORK.notify_all();
         // They stay plain until the next rotation. What they were to be given to is user code: dropped without the lock.
         drop(waiting);
         Error::with_source("cannot start the thread that compresses rotated files", error)
@@ -144,8 +156,7 @@ pub(crate) fn wait(base: &Path, deadline: Duration) -> bool {
         work.waiting.iter().any(|job| job.base == base)
             || work.current.as_ref().is_some_and(|current| current.base == base)
     };
-    let (_work, late) = CHANGED.wait_timeout_while(work(), deadline, busy).unwrap_or_else(PoisonError::into_inner);
-    !late.timed_out()
+    !WORK.wait_while(work(), deadline, busy).1
 }
 
 // --- beside a rotation
@@ -163,9 +174,8 @@ pub(crate) struct Hold {
 pub(crate) fn hold(base: &Path) -> io::Result<Hold> {
     let finishing =
         |work: &mut Work| work.current.as_ref().is_some_and(|current| current.finishing && current.base == base);
-    let (mut work, late) =
-        CHANGED.wait_timeout_while(work(), HOLD_PATIENCE, finishing).unwrap_or_else(PoisonError::into_inner);
-    if late.timed_out() {
+    let (mut work, is_late) = WORK.wait_while(work(), HOLD_PATIENCE, finishing);
+    if is_late {
         return Err(io::ErrorKind::TimedOut.into());
     }
     work.holds.push(base.to_owned());
@@ -199,7 +209,7 @@ impl Drop for Hold {
             work.holds.swap_remove(index);
         }
         drop(work);
-        CHANGED.notify_all();
+        WORK.notify_all();
     }
 }
 
@@ -239,7 +249,7 @@ fn run() {
             let call = || dispatcher::with_default(&Dispatch::none(), || then(&path, file));
             tell(&job, catch(call).map_err(|panic| panicked("on_rotation", &panic)));
         }
-        CHANGED.notify_all();
+        WORK.notify_all();
     }
 }
 
@@ -324,9 +334,8 @@ fn attempt(job: &Job, compression: Compression) -> io::Result<bool> {
 /// Waits for the end of a rotation.
 fn unheld(job: &Job) -> io::Result<MutexGuard<'static, Work>> {
     let held = |work: &mut Work| work.holds.contains(&job.base);
-    let (work, late) =
-        CHANGED.wait_timeout_while(work(), FINISH_PATIENCE, held).unwrap_or_else(PoisonError::into_inner);
-    if late.timed_out() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(work) }
+    let (work, is_late) = WORK.wait_while(work(), FINISH_PATIENCE, held);
+    if is_late { Err(io::ErrorKind::TimedOut.into()) } else { Ok(work) }
 }
 
 /// Puts a compressed file in the place of the plain one; without one, deletes the plain one.
@@ -387,7 +396,7 @@ impl Drop for Finishing {
         if let Some(current) = &mut work().current {
             current.finishing = false;
         }
-        CHANGED.notify_all();
+        WORK.notify_all();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fmt, io,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::MutexGuard,
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     Error, Format,
     clock::Clock,
+    fork::Heirloom,
     sink::{Sink, Written},
 };
 
@@ -58,8 +59,7 @@ pub struct Connection {
     dial: Dial,
     options: Options,
     clock: Option<Box<dyn Clock>>,
-    turn: Mutex<Turn>,
-    freed: Condvar,
+    turn: Heirloom<Turn>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +76,14 @@ struct Options {
 enum Turn {
     Free(Box<State>),
     Taken,
+}
+
+impl Turn {
+    fn new(retry: Retry) -> Self {
+        let schedule = Schedule::new(retry);
+        let (opened, frame) = (Duration::ZERO, Vec::new());
+        Self::Free(Box::new(State { pipe: None, schedule, last: None, is_in_doubt: false, opened, frame }))
+    }
 }
 
 #[derive(Debug)]
@@ -163,7 +171,14 @@ impl Connection {
     }
 
     fn lock(&self) -> MutexGuard<'_, Turn> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+        let fresh = || Turn::new(self.options.retry);
+        // A thread of the parent's that has it will not give it back in a child.
+        let start_over = |turn: &mut Turn| {
+            if matches!(turn, Turn::Taken) {
+                *turn = fresh();
+            }
+        };
+        self.turn.lock(start_over, fresh)
     }
 
     fn now(&self) -> Duration {
@@ -184,7 +199,7 @@ impl Connection {
             let left = deadline
                 .left()
                 .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "other records were being sent all the time"))?;
-            turn = self.freed.wait_timeout(turn, left).unwrap_or_else(PoisonError::into_inner).0;
+            turn = self.turn.wait_while(turn, left, |turn| matches!(turn, Turn::Taken)).0;
         }
     }
 
@@ -351,7 +366,7 @@ impl Drop for Taken<'_> {
                 state.frame = Vec::new();
             }
             *self.connection.lock() = Turn::Free(state);
-            self.connection.freed.notify_one();
+            self.connection.turn.notify_all();
         }
     }
 }
@@ -504,14 +519,6 @@ impl ConnectionBuilder {
             Address::Tls { host, .. } => Some(self.tls.unwrap_or_default().load(host)?),
             _ => None,
         };
-        let state = State {
-            pipe: None,
-            schedule: Schedule::new(options.retry),
-            last: None,
-            is_in_doubt: false,
-            opened: Duration::ZERO,
-            frame: Vec::new(),
-        };
         Ok(Connection {
             dial: Dial {
                 address,
@@ -520,8 +527,7 @@ impl ConnectionBuilder {
             },
             options,
             clock,
-            turn: Mutex::new(Turn::Free(Box::new(state))),
-            freed: Condvar::new(),
+            turn: Heirloom::new(Turn::new(options.retry)),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::{
     io::{self, ErrorKind},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{Receiver, TryRecvError},
     },
@@ -21,6 +21,7 @@ use std::{
 };
 
 use super::resolve::{literal, look_up, resolve};
+use crate::fork::Heirloom;
 #[cfg(unix)]
 use crate::patience::{Patience, relieve};
 
@@ -54,14 +55,14 @@ impl fmt::Display for Peer {
 pub(crate) struct Datagrams {
     peer: Peer,
     deadline: Duration,
-    connection: Mutex<Connection>,
+    connection: Heirloom<Connection>,
     /// Nothing was taken until the deadline of an earlier datagram.
     stuck: AtomicBool,
     /// Datagrams that were sent, and of which the system told later that nobody took them.
     refused: AtomicU64,
     /// There is a silence.
     is_silent: AtomicBool,
-    silence: Mutex<Option<Silence>>,
+    silence: Heirloom<Option<Silence>>,
 }
 
 /// Nobody listened a short while ago.
@@ -149,11 +150,11 @@ impl Datagrams {
         Self {
             peer,
             deadline,
-            connection: Mutex::default(),
+            connection: Heirloom::default(),
             stuck: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             is_silent: AtomicBool::new(false),
-            silence: Mutex::default(),
+            silence: Heirloom::default(),
         }
     }
 
@@ -255,8 +256,8 @@ impl Datagrams {
         Err(io::Error::new(ErrorKind::ConnectionRefused, text))
     }
 
-    fn silence(&self) -> std::sync::MutexGuard<'_, Option<Silence>> {
-        self.silence.lock().unwrap_or_else(PoisonError::into_inner)
+    fn silence(&self) -> MutexGuard<'_, Option<Silence>> {
+        self.silence.get()
     }
 
     /// How many datagrams that were sent turned out to be lost since this was last asked. Asks the system, too.
@@ -284,8 +285,13 @@ impl Datagrams {
         self.refused.fetch_add(refused, Ordering::Relaxed);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        let start_over = |connection: &mut Connection| {
+            // In a child, nobody looks up what was being looked up, and what was refused is the parent's to tell.
+            connection.renewal = None;
+            self.refused.store(0, Ordering::Relaxed);
+        };
+        self.connection.lock(start_over, Connection::default)
     }
 
     /// The socket; it is opened if there is none. The lock is held meanwhile: others would only do the same.

@@ -4,7 +4,7 @@ use std::{
     io,
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     Error,
+    fork::Common,
     sink::{Sink, Written},
     trap::Ledger,
 };
@@ -23,7 +24,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Wire {
     kind: Kind,
-    ledger: Mutex<Option<Arc<Ledger>>>,
+    ledger: Common<Option<Arc<Ledger>>>,
 }
 
 #[derive(Debug)]
@@ -40,17 +41,17 @@ enum Kind {
 
 impl Wire {
     pub(super) fn datagrams(datagrams: Datagrams) -> Self {
-        Self { kind: Kind::Datagrams(datagrams), ledger: Mutex::default() }
+        Self { kind: Kind::Datagrams(datagrams), ledger: Common::default() }
     }
 
     pub(super) fn stream(stream: Connection) -> Self {
-        Self { kind: Kind::Stream(stream), ledger: Mutex::default() }
+        Self { kind: Kind::Stream(stream), ledger: Common::default() }
     }
 
     pub(super) fn either(datagrams: Datagrams, stream: Connection) -> Self {
         Self {
             kind: Kind::Either { datagrams: Box::new(datagrams), stream, is_stream: AtomicBool::new(false) },
-            ledger: Mutex::default(),
+            ledger: Common::default(),
         }
     }
 
@@ -87,7 +88,7 @@ impl Wire {
     }
 
     fn ledger(&self) -> Option<Arc<Ledger>> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.ledger.get()
     }
 }
 
@@ -124,7 +125,7 @@ impl Sink for Wire {
 
     fn attach(&self, ledger: &Arc<Ledger>) {
         // The last is the one: a queue is attached after what is behind it.
-        *self.ledger.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(ledger));
+        self.ledger.set(Some(Arc::clone(ledger)));
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     io,
     path::Path,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
@@ -21,7 +21,11 @@ use super::{
     settings::Settings,
     when::Period,
 };
-use crate::{Error, trap::Ledger};
+use crate::{
+    Error,
+    fork::{self, Heirloom},
+    trap::Ledger,
+};
 
 /// A file that is exchanged for a new one in time.
 pub(crate) struct Engine {
@@ -41,9 +45,9 @@ pub(crate) struct Engine {
     pub(super) high: AtomicI64,
     /// It is no regular file.
     pub(super) exempt: AtomicBool,
-    pub(super) turn: Mutex<Turn>,
+    pub(super) turn: Heirloom<Turn>,
     /// What went wrong before there was anybody to tell.
-    pub(super) untold: Mutex<Option<Error>>,
+    pub(super) untold: Heirloom<Option<Error>>,
     /// The lock of [`Sharing::Exclusive`].
     _lock: Option<File>,
 }
@@ -122,8 +126,8 @@ impl Engine {
             low: AtomicI64::new(i64::MIN),
             high: AtomicI64::new(i64::MAX),
             exempt: AtomicBool::new(false),
-            turn: Mutex::new(Turn { lock: shared, ..Turn::default() }),
-            untold: Mutex::new(None),
+            turn: Heirloom::new(Turn { lock: shared, ..Turn::default() }),
+            untold: Heirloom::default(),
             _lock: lock,
             settings,
         };
@@ -330,12 +334,37 @@ impl Engine {
     }
 
     pub(super) fn turn(&self) -> MutexGuard<'_, Turn> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+        if self.is_shared() {
+            // Before the lock between processes, which is one of a child's own.
+            fork::check();
+        }
+        self.turn.lock(
+            |turn| {
+                turn.in_hands = false;
+                self.lock_apart(turn);
+            },
+            || {
+                let mut turn = Turn::default();
+                self.lock_apart(&mut turn);
+                self.size.store(UNSURE, Ordering::Relaxed);
+                self.begin(&mut turn, fs::metadata(&self.names.base).ok().as_ref(), seconds(self.clock()));
+                turn
+            },
+        )
+    }
+
+    /// In a child of a fork: the parent's lock is of both, and keeps neither from the other.
+    fn lock_apart(&self, turn: &mut Turn) {
+        if self.is_shared()
+            && let Ok(lock) = lock::open(&self.names.lock())
+        {
+            turn.lock = Some(Arc::new(lock));
+        }
     }
 
     /// What went wrong when nobody was there to be told.
     pub(super) fn tell_what_is_untold(&self, ledger: &Ledger) {
-        let Some(error) = self.untold.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let Some(error) = self.untold.get().take() else { return };
         let period = self.turn().period.zip(self.settings.schedule.as_ref());
         self.low.store(period.map_or(i64::MIN, |(period, schedule)| schedule.low(period)), Ordering::Relaxed);
         ledger.tell(&error);
@@ -345,7 +374,7 @@ impl Engine {
         match ledger {
             Some(ledger) => ledger.tell(&error),
             None => {
-                *self.untold.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                *self.untold.get() = Some(error);
                 // The next record comes by.
                 self.low.store(i64::MAX, Ordering::Relaxed);
             }

@@ -80,7 +80,7 @@ impl RotatedFile {
             0 if wanted.retention != super::Retention::default() => None,
             most => Some(most),
         };
-        let family = Box::new(move |name: &OsStr| names.has(name, most));
+        let family = Arc::new(move |name: &OsStr| names.has(name, most));
         let engine =
             registry::share(&path, family, make, |engine: &Engine| engine.settings.fits(&wanted, engine.path()))?;
         Ok(Self::of(engine))

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    net::TcpListener,
     path::Path,
     process,
     sync::atomic::{AtomicBool, Ordering},
@@ -14,8 +15,16 @@ use fork::{Fork, fork, waitpid};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 use tracing::{debug, error, info, info_span};
 use tracing_strata::{
-    Error, FlightRecorder, Handler, Memory, Outcome, Queue, Record, exit, filter::RateLimit, format::Syslog,
-    handler::queue::Overflow, output::LogFile,
+    Error, FlightRecorder, Handler, Loggers, Memory, Outcome, Queue, Record, Severity, exit,
+    filter::RateLimit,
+    format::Syslog,
+    handler::queue::Overflow,
+    output::{LogFile, RotatingFile, Socket, Stream},
+    sink::{
+        Durability, Rollover,
+        net::{Address, Connection},
+    },
+    trap,
 };
 use tracing_subscriber::prelude::*;
 
@@ -213,7 +222,7 @@ fn t16_a_daemon_logs() {
 }
 
 /// Forks while four threads log all the time, and gives how many of the children hang, or fail in what they do.
-fn fork_in_the_midst(forks: usize, noise: fn(), child: impl Fn(usize) -> bool) -> (usize, usize) {
+fn fork_in_the_midst(forks: usize, noise: &(dyn Fn() + Sync), child: impl Fn(usize) -> bool) -> (usize, usize) {
     static IS_DONE: AtomicBool = AtomicBool::new(false);
     let (mut hung, mut failed) = (0, 0);
     thread::scope(|scope| {
@@ -300,7 +309,7 @@ fn t15_a_fork_in_the_midst_of_anything_does_not_hang_the_child() {
             _ => registry.with(Memory::new(20).target(file()).into_layer()).init(),
         }
         let noise = || log_a_little("noise", 0);
-        let (hung, failed) = fork_in_the_midst(FORKS, noise, |number| {
+        let (hung, failed) = fork_in_the_midst(FORKS, &noise, |number| {
             log_a_little("child", number);
             let Some(guard) = &queue else { return tracing_strata::flush_all().is_ok() };
             guard.health();
@@ -323,6 +332,134 @@ fn t15_a_fork_in_the_midst_of_anything_does_not_hang_the_child() {
         let lost = lines.iter().filter(|line| line.ends_with(" lost")).count();
         assert!(children == FORKS || *mode == "losses" && children + lost >= FORKS, "{mode}: {children}, {lost} lost");
     }
+}
+
+/// The same for what is not held while a record is made: levels change, ledgers are read, everything is flushed, a file
+/// is rotated, a peer is written to, spans get fields.
+#[test]
+fn t15_a_fork_in_the_midst_of_other_things_does_not_hang_the_child() {
+    const NAME: &str = "exit::forks::t15_a_fork_in_the_midst_of_other_things_does_not_hang_the_child";
+    const FORKS: usize = 100;
+    as_child(|dir, mode| {
+        let registry = tracing_subscriber::registry();
+        let loggers = Loggers::parse("trace").unwrap();
+        let file = || LogFile::builder(dir.join("log")).format(Bare);
+        let peer = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = peer.local_addr().unwrap().port();
+        match mode {
+            "loggers" => registry.with(file().build().unwrap().into_layer().with_filter(loggers.clone())).init(),
+            "rotating" => {
+                let file = RotatingFile::builder(dir.join("log")).max_bytes(200).backups(3).format(Bare);
+                registry.with(file.build().unwrap().into_layer()).init();
+            }
+            "peer" => {
+                thread::spawn(move || {
+                    for stream in peer.incoming() {
+                        thread::spawn(move || std::io::copy(&mut stream.unwrap(), &mut std::io::sink()).unwrap_or(0));
+                    }
+                });
+                let connection = Connection::builder(Address::tcp("127.0.0.1", port));
+                let socket = Socket::builder(connection).format(Bare).build_direct().unwrap();
+                registry.with(socket.into_layer()).init();
+            }
+            _ => {
+                let writer = Stream::writer(fs::File::create(dir.join("log")).unwrap()).format(Bare);
+                registry.with(writer.into_layer()).init();
+            }
+        }
+        let shared = info_span!("shared", state = 0);
+        let own = || {
+            let _shared = shared.enter();
+            shared.record("state", 1);
+            log_a_little("any", 0);
+            if mode == "loggers" {
+                loggers.set_level("some.place", Severity::INFO).unwrap();
+                loggers.clear_level("some.place");
+            }
+            trap::stats();
+            tracing_strata::flush_all().unwrap_or_default();
+        };
+        let (hung, _) = fork_in_the_midst(FORKS, &own, |_| {
+            own();
+            exit::flush_within(Duration::from_secs(15)).is_ok()
+        });
+        fs::write(dir.join("result"), format!("{hung} hang")).unwrap();
+        exit::wait_at_exit(Duration::ZERO);
+        process::exit(0);
+    });
+    let modes = ["loggers", "rotating", "peer", "writer"];
+    let left: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = modes.iter().map(|mode| scope.spawn(move || run(NAME, mode))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    for (mode, left) in modes.iter().zip(&left) {
+        assert_eq!(left.lines("result"), ["0 hang"], "{mode}: {}", left.stderr());
+    }
+}
+
+/// A buffer that is written by the clock is so in a child, too, which has not got the thread for it.
+#[test]
+fn t15_a_child_syncs_by_the_clock() {
+    const NAME: &str = "exit::forks::t15_a_child_syncs_by_the_clock";
+    as_child(|dir, _| {
+        let durability = Durability::system().sync_interval(Duration::from_millis(1));
+        let file = LogFile::builder(dir.join("log")).buffer(64 << 10).durability(durability).format(Bare);
+        tracing_subscriber::registry().with(file.build().unwrap().into_layer()).init();
+        match fork().unwrap() {
+            Fork::Child => {
+                info!("child");
+                let began = Instant::now();
+                while fs::read_to_string(dir.join("log")).unwrap().is_empty() && began.elapsed() < HANGS {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                exit::wait_at_exit(Duration::ZERO);
+            }
+            Fork::Parent(pid) => drop(waitpid(pid).unwrap()),
+        }
+        process::exit(0);
+    });
+    assert_eq!(run(NAME, "").lines("log"), ["child"]);
+}
+
+/// What is done with a rotated file is done in a child, too, although its parent's thread for that is busy.
+#[test]
+fn t15_a_child_sees_to_the_files_it_rotates() {
+    const NAME: &str = "exit::forks::t15_a_child_sees_to_the_files_it_rotates";
+    as_child(|dir, _| {
+        let (parent, busy, seen) = (process::id(), dir.join("busy"), dir.join("seen"));
+        let wait_for = |path: &Path| {
+            let began = Instant::now();
+            while !path.exists() && began.elapsed() < HANGS {
+                thread::sleep(Duration::from_millis(1));
+            }
+        };
+        let told = {
+            let (busy, seen) = (busy.clone(), seen.clone());
+            move |_: &Rollover| {
+                if process::id() != parent {
+                    return fs::write(&seen, "").unwrap();
+                }
+                fs::write(&busy, "").unwrap();
+                loop {
+                    thread::park();
+                }
+            }
+        };
+        let file = RotatingFile::builder(dir.join("log")).max_bytes(20).backups(9).on_rotation(told).format(Bare);
+        tracing_subscriber::registry().with(file.build().unwrap().into_layer()).init();
+        log("parent");
+        wait_for(&busy);
+        match fork().unwrap() {
+            Fork::Child => {
+                log("child");
+                wait_for(&seen);
+            }
+            Fork::Parent(pid) => drop(waitpid(pid).unwrap()),
+        }
+        exit::wait_at_exit(Duration::ZERO);
+        process::exit(0);
+    });
+    assert!(run(NAME, "").dir.path("seen").exists());
 }
 
 /// Losses of the parent's that its log has not told yet are not the child's.
@@ -371,4 +508,76 @@ fn t15_losses_are_told_by_the_process_that_had_them() {
     let left = run(NAME, "");
     assert_eq!((left.lines("child"), left.lines("parent")), (vec!["(0, 0, 0) true".to_owned()], vec!["5".to_owned()]));
     assert_eq!(left.lines("log"), ["child", "first", "0", "1", "5 records lost"], "{}", left.stderr());
+}
+
+/// Failures that the default trap has counted and not told are the parent's to tell.
+#[test]
+fn t15_failures_are_told_by_the_process_that_had_them() {
+    const NAME: &str = "exit::forks::t15_failures_are_told_by_the_process_that_had_them";
+    struct Fails;
+    impl Handler for Fails {
+        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+            Err(Error::new("no"))
+        }
+    }
+    as_child(|_, _| {
+        tracing_subscriber::registry().with(Fails.into_layer()).init();
+        log("before");
+        match fork().unwrap() {
+            Fork::Child => info!("child"),
+            Fork::Parent(pid) => drop(waitpid(pid).unwrap()),
+        }
+        process::exit(0);
+    });
+    let stderr = run(NAME, "").stderr();
+    let count = |text: &str| stderr.lines().filter(|line| line.ends_with(text)).count();
+    assert_eq!((count(": no"), count(": 49 more failures since the last report")), (1, 1), "{stderr}");
+    assert_eq!(count(": 1 more failure since the last report"), 1, "{stderr}");
+}
+
+/// What the parent's queue has lost is no answer to who flushes everything in the child, and hides no losses of its own.
+#[test]
+fn t15_a_child_counts_its_own_losses() {
+    const NAME: &str = "exit::forks::t15_a_child_counts_its_own_losses";
+    static IS_CLOSED: AtomicBool = AtomicBool::new(true);
+    struct Refuses;
+    impl Handler for Refuses {
+        fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+            while IS_CLOSED.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(1));
+            }
+            // Its log does not tell of losses.
+            Ok(if record.message().ends_with("lost") { Outcome::Dropped } else { Outcome::Written })
+        }
+    }
+    as_child(|dir, _| {
+        let (queue, guard) = Queue::builder().capacity(1).overflow(Overflow::DropNewest).spawn(Refuses).unwrap();
+        tracing_subscriber::registry().with(queue.into_layer().named("queue")).init();
+        let lose = |records: usize| {
+            IS_CLOSED.store(true, Ordering::SeqCst);
+            let before = guard.health().lost.total();
+            while guard.health().lost.total() < before + records as u64 {
+                info!("a record");
+            }
+            IS_CLOSED.store(false, Ordering::SeqCst);
+            exit::flush_within(Duration::from_secs(60)).unwrap_err().to_string()
+        };
+        let parent = lose(5);
+        match fork().unwrap() {
+            Fork::Child => {
+                let own = lose(3);
+                let more = exit::flush_within(Duration::from_secs(60)).map_err(|error| error.to_string());
+                fs::write(dir.join("child"), format!("{own}\n{more:?}")).unwrap();
+                exit::wait_at_exit(Duration::ZERO);
+            }
+            Fork::Parent(pid) => {
+                waitpid(pid).unwrap();
+                fs::write(dir.join("parent"), parent).unwrap();
+            }
+        }
+        process::exit(0);
+    });
+    let left = run(NAME, "");
+    assert_eq!(left.lines("parent"), ["handler \"queue\": 5 records were lost"]);
+    assert_eq!(left.lines("child"), ["handler \"queue\": 3 records were lost", "Ok(())"]);
 }

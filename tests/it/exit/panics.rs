@@ -9,7 +9,7 @@ use std::{
 
 use tracing::{error, info, info_span};
 use tracing_strata::{
-    Error, Handler, Outcome, Record,
+    Error, Handler, Outcome, Queue, Record,
     exit::{PanicHook, panic_hook, wait_at_exit},
     format::Json,
     output::LogFile,
@@ -280,4 +280,42 @@ fn a_handler_that_hangs_when_it_is_flushed_is_not_waited_for_long() {
     });
     let left = run(NAME, "");
     assert_eq!(left.output.status.code(), Some(7), "{}", left.stderr());
+}
+
+/// Nothing that a panic waits for is a matter of luck: the queue has hardly begun.
+struct Unhurried<H>(H);
+
+impl<H: Handler> Handler for Unhurried<H> {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        thread::sleep(Duration::from_millis(5));
+        self.0.handle(record)
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        self.0.flush()
+    }
+}
+
+#[test]
+fn t14_the_queue_drains_before_a_panic_aborts() {
+    const NAME: &str = "exit::panics::t14_the_queue_drains_before_a_panic_aborts";
+    extern "C" fn no_way_out() {
+        panic!("cannot unwind from here");
+    }
+    as_child(|dir, _| {
+        panic_hook();
+        let queue = Queue::builder().own(Unhurried(json(dir))).unwrap();
+        tracing_subscriber::registry().with(queue.into_layer()).init();
+        (0..100).for_each(|number| info!("{number}"));
+        no_way_out();
+    });
+    let left = run(NAME, "");
+    assert_eq!(left.output.status.code(), None, "killed by SIGABRT: {:?}", left.output.status);
+    let records = records(&left);
+    // The record of a panic is made on another thread: it may come before what waits of this one.
+    let (panics, others): (Vec<_>, Vec<_>) = records.iter().partition(|record| record["level"] == "CRITICAL");
+    let messages: Vec<_> = others.iter().filter_map(|record| record["message"].as_str()).collect();
+    assert_eq!(messages, (0..100).map(|number| number.to_string()).collect::<Vec<_>>());
+    // The second is that the function cannot unwind.
+    assert_eq!(panics[0]["message"], "cannot unwind from here");
 }

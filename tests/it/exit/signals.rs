@@ -5,11 +5,17 @@ use std::{
     os::unix::process::ExitStatusExt as _,
     process::{self, Child, Command},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use fork::{Fork, fork};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tracing::info;
-use tracing_strata::{Error, Handler, Outcome, Queue, Record, exit::Signals, output::LogFile};
+use tracing_strata::{
+    Error, Handler, Outcome, Queue, Record,
+    exit::{self, Signals},
+    output::LogFile,
+};
 use tracing_subscriber::prelude::*;
 
 use super::{Left, as_child, command};
@@ -29,12 +35,19 @@ fn child(dir: &std::path::Path, mode: &str) {
     let file = LogFile::builder(dir.join("log")).buffer(64 << 10).format(Bare).build().unwrap();
     let (queue, guard) = Queue::builder().spawn(file).unwrap();
     std::mem::forget(guard);
-    let (slow, slow_guard) = Queue::builder().drain(Duration::from_millis(100)).spawn(Slow).unwrap();
+    // What a queue may take for itself hides nothing where it is long.
+    let drain = if mode == "slow" { Duration::from_millis(100) } else { Duration::from_secs(3_600) };
+    let (slow, slow_guard) = Queue::builder().drain(drain).spawn(Slow).unwrap();
     std::mem::forget(slow_guard);
-    let slow = (mode == "slow").then(|| slow.into_layer());
+    let slow = ["slow", "stuck", "stuck for long"].contains(&mode).then(|| slow.into_layer());
     tracing_subscriber::registry().with(queue.into_layer()).with(slow).init();
-    let signals =
-        Signals::terminating().flush_on(10).deadline(Duration::from_millis(if mode == "slow" { 100 } else { 20_000 }));
+    let deadline = match mode {
+        "slow" => Duration::from_millis(100),
+        "stuck" => Duration::from_secs(1),
+        "stuck for long" => Duration::from_secs(3_600),
+        _ => Duration::from_secs(20),
+    };
+    let signals = Signals::terminating().flush_on(10).deadline(deadline);
     let signals = match mode {
         "then" => signals.then(|signal| {
             println!("then {signal}");
@@ -132,4 +145,158 @@ fn t06_a_signal_may_flush_and_do_nothing_else() {
     assert!(child.try_wait().unwrap().is_none());
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+fn wait(child: &mut Child, most: Duration) -> Option<process::ExitStatus> {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        if began.elapsed() > most {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return None;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn the_deadline_is_that_of_all() {
+    const NAME: &str = "exit::signals::the_deadline_is_that_of_all";
+    as_child(child);
+    let dir = Dir::new();
+    let mut child = started(NAME, "stuck", &dir);
+    send("TERM", &child);
+    // Many times the deadline, and nothing like what the queue would take.
+    let status = wait(&mut child, Duration::from_secs(15)).expect("it is waited for longer than the deadline");
+    assert_eq!(status.signal(), Some(15));
+}
+
+#[test]
+fn a_second_signal_ends_the_process_at_once() {
+    const NAME: &str = "exit::signals::a_second_signal_ends_the_process_at_once";
+    as_child(child);
+    for (first, second, number) in [("TERM", "TERM", 15), ("TERM", "INT", 2), ("INT", "TERM", 15)] {
+        let dir = Dir::new();
+        let mut child = started(NAME, "stuck for long", &dir);
+        send(first, &child);
+        // The first is being seen to, for an hour.
+        thread::sleep(Duration::from_millis(200));
+        assert!(child.try_wait().unwrap().is_none(), "{first}");
+        send(second, &child);
+        let status = wait(&mut child, Duration::from_secs(60)).expect("the second signal changes nothing");
+        assert_eq!(status.signal(), Some(number));
+    }
+}
+
+const RECORDS: usize = 100;
+
+/// Forks, and sends signals to the child until it ends; what became of it is in the file `ended`.
+fn forks(dir: &std::path::Path, mode: &str) {
+    let (signal, mode) = mode.split_once(' ').unwrap();
+    let signal = if signal == "TERM" { Signal::TERM } else { Signal::INT };
+    let file = LogFile::builder(dir.join("log")).buffer(64 << 10).format(Bare).build().unwrap();
+    let (queue, guard) = Queue::builder().spawn(file).unwrap();
+    std::mem::forget(guard);
+    tracing_subscriber::registry().with(queue.into_layer()).init();
+    std::mem::forget(Signals::terminating().deadline(Duration::from_secs(20)).spawn().unwrap());
+    let log = || (0..RECORDS).for_each(|number| info!("{number}"));
+    let there = |name: &str| std::fs::write(dir.join(name), "").unwrap();
+    let wait_for = |name: &str| {
+        let began = Instant::now();
+        while !dir.join(name).exists() {
+            assert!(began.elapsed() < Duration::from_secs(60), "{name}");
+            thread::sleep(Duration::from_millis(2));
+        }
+    };
+    match fork().unwrap() {
+        Fork::Child => {
+            match mode {
+                "logs" => log(),
+                "told" => exit::after_fork(),
+                _ => {}
+            }
+            there("ready");
+            if mode == "logs late" {
+                wait_for("sent");
+                log();
+            }
+            loop {
+                thread::park();
+            }
+        }
+        Fork::Parent(pid) => {
+            let pid = Pid::from_raw(pid).unwrap();
+            wait_for("ready");
+            kill_process(pid, signal).unwrap();
+            thread::sleep(Duration::from_millis(100));
+            there("sent");
+            if mode == "idle" {
+                kill_process(pid, signal).unwrap_or_default();
+            }
+            let began = Instant::now();
+            let status = loop {
+                match waitpid(Some(pid), WaitOptions::NOHANG).unwrap() {
+                    Some((_, status)) => break status.terminating_signal(),
+                    None if began.elapsed() > Duration::from_secs(30) => {
+                        kill_process(pid, Signal::KILL).unwrap();
+                        break None;
+                    }
+                    None => thread::sleep(Duration::from_millis(2)),
+                }
+            };
+            std::fs::write(dir.join("ended"), format!("{status:?}")).unwrap();
+        }
+    }
+    exit::wait_at_exit(Duration::ZERO);
+    process::exit(0);
+}
+
+#[test]
+fn t15_a_child_of_a_fork_is_ended_by_signals() {
+    const NAME: &str = "exit::signals::t15_a_child_of_a_fork_is_ended_by_signals";
+    as_child(forks);
+    for mode in ["TERM logs", "INT logs", "TERM told", "INT told", "TERM logs late", "TERM idle", "INT idle"] {
+        let left = super::run(NAME, mode);
+        let number = if mode.starts_with("TERM") { 15 } else { 2 };
+        assert_eq!(left.lines("ended"), [format!("Some({number})")], "{mode}: {}", left.stderr());
+        // What the child logged is written before.
+        let records = if mode.contains("logs") { RECORDS } else { 0 };
+        assert_eq!(left.lines("log").len(), records, "{mode}: {}", left.stderr());
+    }
+}
+
+#[test]
+fn t16_a_daemon_is_ended_by_signals() {
+    const NAME: &str = "exit::signals::t16_a_daemon_is_ended_by_signals";
+    as_child(|dir, _| {
+        let file = LogFile::builder(dir.join("log")).buffer(64 << 10).format(Bare).build().unwrap();
+        tracing_subscriber::registry().with(file.into_layer()).init();
+        std::mem::forget(Signals::terminating().spawn().unwrap());
+        if let Fork::Child = fork::daemon(true, false).unwrap() {
+            info!("here");
+            std::fs::write(dir.join("part"), process::id().to_string()).unwrap();
+            std::fs::rename(dir.join("part"), dir.join("pid")).unwrap();
+            thread::sleep(Duration::from_secs(60));
+            std::fs::write(dir.join("goes on"), "").unwrap();
+        }
+        process::exit(0);
+    });
+    let left = super::run(NAME, "");
+    let began = Instant::now();
+    let pid = loop {
+        if let Some(pid) = left.lines("pid").first() {
+            break Pid::from_raw(pid.parse().unwrap()).unwrap();
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "no daemon");
+        thread::sleep(Duration::from_millis(5));
+    };
+    kill_process(pid, Signal::TERM).unwrap();
+    // It is nobody's child here: what it holds is written before it ends.
+    while left.lines("log") != ["here"] {
+        assert!(!left.dir.path("goes on").exists() && began.elapsed() < Duration::from_secs(120), "the daemon goes on");
+        thread::sleep(Duration::from_millis(5));
+    }
 }

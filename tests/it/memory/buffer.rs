@@ -7,7 +7,7 @@ use std::{
         mpsc,
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tracing::{debug, error, info, warn};
@@ -366,6 +366,28 @@ fn waiting_for_one_that_hands_on_has_a_deadline() {
     assert_eq!((messages.len() as u64, stats.queued), (stats.written + 1, 0));
     assert_eq!(messages.last().unwrap(), "99");
     assert!(messages[1].ends_with("no room") && messages[1].starts_with(&stats.dropped.to_string()), "{}", messages[1]);
+}
+
+#[test]
+fn the_deadline_of_waiting_is_kept_to() {
+    const PATIENCE: Duration = Duration::from_millis(200);
+    /// Hanging is a defect, and being slow is none.
+    const FAR_TOO_LONG: Duration = Duration::from_secs(10);
+    let memory = Memory::new(100).max_bytes(4_000).patience(PATIENCE);
+    let mut waits = Vec::new();
+    while_it_hands_on(memory, |memory, stats| {
+        let began = Instant::now();
+        waits.push((memory.flush().is_err(), began.elapsed()));
+        let mut began = Instant::now();
+        while stats().dropped == 0 {
+            began = Instant::now();
+            info!("needs room");
+        }
+        waits.push((true, began.elapsed()));
+    });
+    // Not before: a panic in there would leave the other thread waiting.
+    assert_eq!(waits.len(), 2);
+    assert!(waits.iter().all(|(failed, lasted)| *failed && (PATIENCE..FAR_TOO_LONG).contains(lasted)), "{waits:?}");
 }
 
 #[test]

@@ -345,7 +345,8 @@ fn what_the_fallback_holds_back_is_settled_with_it() {
     let handler = Shared::with_trap("both", both, Trap::silent());
     (0..4).for_each(|number| handler.deliver(&record(&format!("{number}"))));
     assert_eq!(handler.stats().accepted(), 4);
-    guard.flush(super::LONG).unwrap();
+    let error = guard.flush(super::LONG).unwrap_err().to_string();
+    assert_eq!(error, "queue \"Fickle: fallback\": flush: 1 record failed");
     let stats = handler.stats();
     // The notice, and then the four.
     assert_eq!((stats.written, stats.rescued, stats.failed, stats.queued), (3, 3, 1, 0), "{stats}");

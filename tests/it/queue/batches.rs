@@ -61,6 +61,83 @@ fn a_listener_writes_many_records_at_once_and_a_caller_one_by_one() {
     assert_eq!(*writes.0.lock().unwrap(), ["one\n", "by one\n"]);
 }
 
+/// Behind one write that takes long.
+#[test]
+fn a_backlog_is_written_in_blocks_of_64_kib() {
+    /// Holds up the first write.
+    #[derive(Clone)]
+    struct HeldUp(Writes, Arc<Mutex<()>>);
+
+    impl Sink for HeldUp {
+        fn write(&self, bytes: &[u8]) -> io::Result<Written> {
+            let written = self.0.write(bytes);
+            drop(self.1.lock().unwrap());
+            written
+        }
+
+        fn gathers(&self) -> bool {
+            true
+        }
+
+        fn write_many(&self, bytes: &[u8], from: usize, ends: &[usize]) -> (usize, io::Result<()>) {
+            self.write(&bytes[from..]).unwrap();
+            (ends.len(), Ok(()))
+        }
+    }
+
+    let (writes, turn) = (Writes::default(), Arc::new(Mutex::new(())));
+    let hold_up = turn.lock().unwrap();
+    let sink = HeldUp(writes.clone(), Arc::clone(&turn));
+    let (queue, guard) = Queue::builder().spawn(Stream::sink(sink).format(Bare)).unwrap();
+    within(&dispatch(queue.into_layer()), || {
+        tracing::info!("first");
+        while writes.0.lock().unwrap().is_empty() {
+            std::thread::yield_now();
+        }
+        (0..8_000).for_each(|number| tracing::info!("{number:0100}"));
+        drop(hold_up);
+        guard.shutdown(LONG).unwrap();
+    });
+    let lengths: Vec<_> = writes.0.lock().unwrap().iter().map(String::len).collect();
+    let blocks = lengths.iter().sum::<usize>() / (64 << 10);
+    assert!(lengths.iter().filter(|length| **length >= 32 << 10).count() >= blocks - 1, "{lengths:?}");
+    assert!(lengths.len() <= blocks + 4, "{lengths:?}");
+}
+
+/// A queue changes nothing of what its handlers write.
+#[test]
+fn handlers_behind_a_queue_write_what_they_would_write_without() {
+    use tracing_strata::{
+        Severity, Tee,
+        format::{Json, Text},
+    };
+    let sinks = [(); 4].map(|()| Writes::default());
+    let tee = |json: &Writes, text: &Writes| {
+        Tee::new()
+            .with("json", Stream::sink(json.clone()).format(Json::new()))
+            .with("text", Stream::sink(text.clone()).format(Text::plain()).level(Severity::WARN))
+    };
+    let (queue, guard) = Queue::builder().spawn(tee(&sinks[0], &sinks[1])).unwrap();
+    // One record for both.
+    let both = Tee::new().with("queue", queue).with("beside", tee(&sinks[2], &sinks[3]));
+    within(&dispatch(both.into_layer()), || {
+        let request = tracing::info_span!("request", id = "r-1", state = tracing::field::Empty).entered();
+        for number in 0..1_000 {
+            tracing::info!(number, ratio = 0.5, text = ?"a\nb", "one");
+            if number == 500 {
+                request.record("state", "half");
+            }
+            tracing::warn!(number, "two");
+            let error = "x".parse::<u8>().unwrap_err();
+            tracing::error!(error = &error as &dyn std::error::Error, "three");
+        }
+        guard.shutdown(LONG).unwrap();
+    });
+    let [json, text, json_beside, text_beside] = sinks.map(|sink| sink.0.lock().unwrap().concat());
+    assert_eq!((json.lines().count(), text.lines().count()), (3_000, 2_000));
+    assert!(json == json_beside && text == text_beside);
+}
+
 #[test]
 fn what_a_batch_cannot_write_is_counted_record_by_record() {
     let writes = Writes(Arc::default(), Some(2));
@@ -70,7 +147,8 @@ fn what_a_batch_cannot_write_is_counted_record_by_record() {
     let ledger = layer.ledger();
     within(&dispatch(layer), || {
         (0..300).for_each(|number| tracing::info!("{number}"));
-        guard.shutdown(LONG).unwrap();
+        let error = guard.shutdown(LONG).unwrap_err().to_string();
+        assert_eq!(error, format!("queue \"moody\": shutdown: {} records failed", ledger.stats().failed));
     });
     let (stats, told) = (ledger.stats(), told.lock().unwrap());
     assert_eq!((stats.accepted(), stats.queued, stats.failed), (300, 0, told.len() as u64));

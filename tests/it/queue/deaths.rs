@@ -81,7 +81,7 @@ fn a_panic_whose_payload_panics_costs_its_record_only() {
         assert!(guard.flush(LONG).unwrap_err().to_string().contains("panicked in flush()"));
         info!("bomb");
         info!("3");
-        guard.shutdown(LONG).unwrap();
+        assert!(guard.shutdown(LONG).unwrap_err().to_string().contains("panicked in finish()"));
     });
     assert_eq!(gate.messages(), ["1", "2", "3"]);
     let stats = ledger.stats();

@@ -1,8 +1,11 @@
 //! How a queue is doing, asked for and told by itself.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
-use tracing_strata::{Queue, Severity, handler::queue::Overflow, prelude::*};
+use tracing_strata::{Error, Handler, Outcome, Queue, Record, Severity, handler::queue::Overflow};
 
 use super::support::{Gate, LONG, dispatch, within};
 
@@ -35,6 +38,49 @@ fn a_queue_tells_how_it_is_doing_time_and_again() {
     }
     // They are on the account as all others are.
     assert_eq!((ledger.stats().written, ledger.stats().accepted()), (records.len() as u64, records.len() as u64));
+}
+
+/// Takes longer for a record than reports are apart.
+#[derive(Clone, Default)]
+struct Slow(Arc<Mutex<Vec<String>>>);
+
+const APART: Duration = Duration::from_millis(1);
+
+impl Handler for Slow {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        std::thread::sleep(5 * APART);
+        self.0.lock().unwrap().push(record.message().to_owned());
+        Ok(Outcome::Written)
+    }
+}
+
+#[test]
+fn however_often_reports_are_due_what_waits_comes_between_them() {
+    let slow = Slow::default();
+    let (queue, guard) = Queue::builder().report_every(APART).spawn(slow.clone()).unwrap();
+    within(&dispatch(queue.into_layer()), || {
+        (0..30).for_each(|number| tracing::info!("{number}"));
+        guard.flush(LONG).unwrap();
+        // Reports alone, now and then.
+        let before = slow.0.lock().unwrap().len();
+        eventually("reports", || slow.0.lock().unwrap().len() > before + 2);
+        (0..30).for_each(|number| tracing::info!("{number}"));
+        guard.shutdown(LONG).unwrap();
+    });
+    let messages = slow.0.lock().unwrap();
+    let is_report = |message: &&String| *message == "queue health";
+    assert_eq!(messages.iter().filter(|message| !is_report(message)).count(), 60);
+    let first = messages.iter().position(|message| message == "29").unwrap();
+    let early = messages[..first].windows(2).filter(|two| two.iter().all(|message| is_report(&message))).count();
+    assert!(early <= 1, "two reports without a batch between them: {messages:?}");
+    // (One may have begun before.)
+    let last = messages.iter().rposition(is_report_owned).unwrap();
+    let left = messages[last..].iter().filter(|message| !is_report(message)).count();
+    assert!(left > 1, "none while the queue is shut down: {messages:?}");
+}
+
+fn is_report_owned(message: &String) -> bool {
+    message == "queue health"
 }
 
 #[test]

@@ -1,8 +1,15 @@
 //! A full queue: who waits, what is lost, and that it is told.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
-use tracing_strata::{Queue, Severity, handler::queue::Overflow, prelude::*, trap::Trap};
+use tracing_strata::{Error, Handler, Outcome, Queue, Record, Severity, handler::queue::Overflow, trap::Trap};
 
 use super::support::{Gate, LONG, dispatch, within};
 
@@ -64,6 +71,125 @@ fn the_newest_or_the_oldest_is_dropped() {
     assert_eq!((stats.written, stats.dropped), (4, 4));
 }
 
+/// Whichever lane it is in.
+#[test]
+fn the_oldest_of_all_threads_is_dropped() {
+    let gate = Gate::closed();
+    let (queue, guard) = Queue::builder().capacity(5).overflow(Overflow::DropOldest).spawn(gate.clone()).unwrap();
+    let dispatch = dispatch(queue.into_layer());
+    let log = |message: &str| within(&dispatch, || tracing::info!("{message}"));
+    log("in hand");
+    gate.wait_for_one();
+    let (other, turns) = std::sync::mpsc::sync_channel::<&str>(0);
+    let (done, is_done) = std::sync::mpsc::sync_channel(0);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for message in turns {
+                log(message);
+                done.send(()).unwrap();
+            }
+        });
+        let beside = |message| {
+            other.send(message).unwrap();
+            is_done.recv().unwrap();
+        };
+        // The oldest is now in one lane, now in the other.
+        log("a0");
+        beside("b1");
+        beside("b2");
+        log("a3");
+        log("for a0");
+        log("for b1");
+        beside("for b2");
+        assert_eq!(guard.health().lost.total(), 3);
+        gate.open();
+        drop(other);
+    });
+    guard.shutdown(LONG).unwrap();
+    // Between threads, the order is that of batches.
+    let mut messages: Vec<_> = gate.messages().into_iter().filter(|message| !message.ends_with("lost")).collect();
+    messages.sort();
+    assert_eq!(messages, ["a3", "for a0", "for b1", "for b2", "in hand"]);
+}
+
+/// Before each batch, and before each record of it, more are lost.
+#[test]
+fn losses_are_told_once_a_second_while_there_are_always_more() {
+    use std::sync::{Mutex, mpsc};
+    /// Has the caller log on with each record, and does not go on before.
+    struct Insatiable(mpsc::SyncSender<()>, Mutex<mpsc::Receiver<()>>, Gate);
+    impl Handler for Insatiable {
+        fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+            if record.message() == "too many" && self.0.send(()).is_ok() {
+                self.1.lock().unwrap().recv().ok();
+            }
+            self.2.handle(record)
+        }
+    }
+    let (more, wants_more) = mpsc::sync_channel(0);
+    let (logged, has_logged) = mpsc::sync_channel(0);
+    let gate = Gate::default();
+    let insatiable = Insatiable(more, Mutex::new(has_logged), gate.clone());
+    let (queue, guard) = Queue::builder().capacity(8).overflow(Overflow::DropNewest).spawn(insatiable).unwrap();
+    let began = Instant::now();
+    within(&dispatch(queue.into_layer()), || {
+        tracing::info!("too many");
+        for _ in 0..500 {
+            wants_more.recv().unwrap();
+            (0..20).for_each(|_| tracing::info!("too many"));
+            logged.send(()).unwrap();
+        }
+        drop((wants_more, logged));
+        guard.shutdown(LONG).unwrap();
+    });
+    let told: Vec<_> = gate.records().into_iter().filter(|record| record.message().ends_with(" lost")).collect();
+    let lost: u64 = told.iter().map(|record| record.get("lost").unwrap().as_u64().unwrap()).sum();
+    assert_eq!(lost, guard.health().lost.total());
+    assert!(lost > 5_000, "{lost}");
+    // Those of the last second, at the end.
+    assert!(told.len() as u64 <= began.elapsed().as_secs() + 2, "{} notices", told.len());
+}
+
+/// Wherever the sink is in its work, callers go on.
+#[test]
+fn a_slow_sink_never_holds_up_a_caller_that_drops() {
+    struct Slow(std::sync::mpsc::SyncSender<()>, std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
+    impl Handler for Slow {
+        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+            // In hand; then as long as it takes callers to do their work.
+            self.0.send(()).ok();
+            self.1.lock().unwrap().recv().ok();
+            Ok(Outcome::Written)
+        }
+    }
+    for overflow in [Overflow::DropNewest, Overflow::DropOldest] {
+        let (in_hand, is_in_hand) = std::sync::mpsc::sync_channel(0);
+        let (go_on, goes_on) = std::sync::mpsc::sync_channel(0);
+        let slow = Slow(in_hand, std::sync::Mutex::new(goes_on));
+        let (queue, guard) = Queue::builder().capacity(16).overflow(overflow).spawn(slow).unwrap();
+        let dispatch = dispatch(queue.into_layer());
+        within(&dispatch, || tracing::info!("first"));
+        for _ in 0..40 {
+            is_in_hand.recv().unwrap();
+            // Would one of them wait for the record in hand, nothing would ever go on.
+            thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        within(&dispatch, || {
+                            (0..50).for_each(|_| tracing::info!("on and on"));
+                            tracing::error!("severe");
+                        });
+                    });
+                }
+            });
+            go_on.send(()).unwrap();
+        }
+        assert!(guard.health().lost.total() > 2_000, "{}", guard.health());
+        drop((is_in_hand, go_on));
+        guard.shutdown(LONG).unwrap();
+    }
+}
+
 #[test]
 fn errors_are_not_dropped_while_others_can_be() {
     let log = || {
@@ -82,6 +208,70 @@ fn errors_are_not_dropped_while_others_can_be() {
     assert_eq!(messages, ["in hand", "5 records lost", "e0", "e1", "e2"]);
     let (messages, _) = full(Overflow::DropOldest, 4, log);
     assert_eq!(messages, ["in hand", "5 records lost", "e1", "e2", "e3"]);
+}
+
+/// A large record in the listener's hands and fifty small ones behind it, in 100 KB; then one of so many bytes comes.
+fn behind_a_large_one(overflow: Overflow, bytes: usize, is_severe: bool) -> (Vec<String>, u64) {
+    let gate = Gate::closed();
+    let (queue, guard) = Queue::builder().max_bytes(100_000).overflow(overflow).spawn(gate.clone()).unwrap();
+    within(&dispatch(queue.into_layer()), || {
+        let text = "x".repeat(60_000);
+        tracing::info!(text, "in hand");
+        gate.wait_for_one();
+        (0..50).for_each(|number| tracing::info!("{number}"));
+        let text = "x".repeat(bytes);
+        if is_severe {
+            tracing::error!(text, "large")
+        } else {
+            tracing::info!(text, "large")
+        }
+        gate.open();
+        guard.shutdown(LONG).unwrap();
+    });
+    (gate.messages(), guard.health().lost.total())
+}
+
+#[test]
+fn nothing_is_given_up_for_a_record_that_does_not_fit_even_so() {
+    let patient = Overflow::block_for(Duration::from_millis(1));
+    for (overflow, is_severe) in [(Overflow::DropOldest, false), (Overflow::DropNewest, true), (patient, true)] {
+        let (messages, lost) = behind_a_large_one(overflow, 50_000, is_severe);
+        assert_eq!(lost, 1, "{overflow:?}: {messages:?}");
+        let small: Vec<_> = messages.iter().filter(|message| message.parse::<u8>().is_ok()).collect();
+        assert_eq!(small.len(), 50, "{overflow:?}: {messages:?}");
+        // Where it helps, as many as it takes.
+        let (messages, lost) = behind_a_large_one(overflow, 30_000, is_severe);
+        assert!((1..50).contains(&lost), "{overflow:?}: {messages:?}");
+        assert!(messages.contains(&"large".to_owned()), "{overflow:?}: {messages:?}");
+    }
+}
+
+/// What a severe one may take the place of, and what not.
+#[test]
+fn only_what_may_be_given_up_counts_as_room() {
+    for (overflow, is_given_up) in [(Overflow::DropNewest, false), (Overflow::DropOldest, true)] {
+        let gate = Gate::closed();
+        let (queue, guard) = Queue::builder().max_bytes(100_000).overflow(overflow).spawn(gate.clone()).unwrap();
+        within(&dispatch(queue.into_layer()), || {
+            let text = "x".repeat(45_000);
+            tracing::info!("in hand");
+            gate.wait_for_one();
+            tracing::info!("plain");
+            tracing::error!(text, "severe");
+            tracing::error!(text, "severe, too");
+            let text = "x".repeat(15_000);
+            tracing::error!(text, "last");
+            gate.open();
+            guard.shutdown(LONG).unwrap();
+        });
+        let expected = if is_given_up { ["severe, too", "last"] } else { ["plain", "severe"] };
+        assert!(
+            expected.iter().all(|message| gate.messages().iter().any(|other| other == message)),
+            "{:?}",
+            gate.messages()
+        );
+        assert_eq!(guard.health().lost.total(), if is_given_up { 2 } else { 1 }, "{overflow:?}");
+    }
 }
 
 #[test]
@@ -208,6 +398,59 @@ fn t12_the_account_is_right_at_every_moment() {
     });
 }
 
+/// Looked at from elsewhere, while records are put, lost, failed and written.
+#[test]
+fn t12_the_account_is_right_whenever_anybody_looks() {
+    struct Moody(AtomicU64);
+    impl Handler for Moody {
+        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+            match self.0.fetch_add(1, Ordering::Relaxed) % 5 {
+                0 => Err(Error::new("scripted")),
+                1 => Ok(Outcome::Dropped),
+                2 => Ok(Outcome::Filtered),
+                _ => Ok(Outcome::Written),
+            }
+        }
+    }
+    for overflow in [Overflow::BLOCK, Overflow::DropOldest, Overflow::DropNewest] {
+        let (queue, guard) = Queue::builder().capacity(600).overflow(overflow).spawn(Moody(AtomicU64::new(0))).unwrap();
+        let layer = queue.into_layer().trap(Trap::silent());
+        let ledger = layer.ledger();
+        let dispatch = dispatch(layer);
+        let (begun, done) = (AtomicU64::new(0), AtomicU64::new(0));
+        let mut notices = 0;
+        thread::scope(|scope| {
+            let callers = [(); 2].map(|()| {
+                scope.spawn(|| {
+                    within(&dispatch, || {
+                        for _ in 0..20_000 {
+                            begun.fetch_add(1, Ordering::SeqCst);
+                            tracing::info!("counted");
+                            done.fetch_add(1, Ordering::SeqCst);
+                        }
+                    });
+                })
+            });
+            let mut before = 0;
+            while !callers.iter().all(|caller| caller.is_finished()) {
+                let least = done.load(Ordering::SeqCst);
+                let stats = ledger.stats();
+                let most = begun.load(Ordering::SeqCst);
+                let accepted = stats.written + stats.filtered + stats.dropped + stats.failed + stats.queued;
+                assert_eq!(accepted, stats.accepted());
+                // A few notices of losses, one a second.
+                assert!((least..=most + 20).contains(&accepted), "{least}..={most}: {stats}");
+                assert!(accepted >= before, "{before}: {stats}");
+                before = accepted;
+                notices += 1;
+            }
+        });
+        assert!(notices > 0);
+        guard.shutdown(LONG).unwrap_or_default();
+        assert_eq!((ledger.stats().queued, guard.health().depth), (0, 0));
+    }
+}
+
 #[test]
 fn limits_of_nothing_are_refused() {
     let error = |builder: tracing_strata::handler::queue::QueueBuilder| {
@@ -217,4 +460,6 @@ fn limits_of_nothing_are_refused() {
     };
     assert_eq!(error(Queue::builder().capacity(0)), "queue \"q\": capacity: expected 1 or more, got 0");
     assert_eq!(error(Queue::builder().max_bytes(0)), "queue \"q\": max_bytes: expected 1 or more, got 0");
+    let every = Queue::builder().report_every(Duration::ZERO);
+    assert_eq!(error(every), "queue \"q\": report_every: expected some time, got 0");
 }

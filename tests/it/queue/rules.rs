@@ -4,6 +4,36 @@ use tracing_strata::{Error, Queue, Record, Severity, Tee, handler::queue::Overfl
 
 use super::support::{Gate, LONG, dispatch, within};
 
+/// Python's `dictConfig` makes a queue with a listener that is to be started. Here a queue is one thing with its listener,
+/// which starts at once, also where it is declared; `queue` sets its bound. (With Python's defaults it waits for
+/// `listen(true)`: conformance, `queue_dictconfig`.)
+#[test]
+fn rule_23_1_a_declared_queue_hands_on_to_its_handlers_and_its_listener_runs() {
+    use tracing_strata::config::{Config, Logging};
+    use tracing_subscriber::prelude::*;
+    let dir = crate::places::Dir::new();
+    let config = format!(
+        "{{version: 1, formatters: {{m: {{format: '%(message)s'}}}}, handlers: {{\
+          a: {{class: logging.FileHandler, filename: {}, formatter: m, level: ERROR}}, \
+          b: {{class: logging.FileHandler, filename: {}, formatter: m}}, \
+          q: {{class: logging.handlers.QueueHandler, handlers: [a, b], queue: {{'()': queue.Queue, maxsize: 100}}, \
+              respect_handler_level: true}}}}, root: {{level: INFO, handlers: [q]}}}}",
+        dir.path("a").display(),
+        dir.path("b").display()
+    );
+    let logging = Logging::new();
+    logging.reload(&Config::from_yaml(&config).unwrap()).unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(logging.layer()), || {
+        (0..300).for_each(|number| tracing::info!("{number}"));
+        tracing::error!("severe");
+        logging.handler("q").unwrap().flush().unwrap();
+    });
+    let lines =
+        |name: &str| std::fs::read_to_string(dir.path(name)).unwrap().lines().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!((lines("a"), lines("b").len()), (vec!["severe".to_owned()], 301));
+    logging.shutdown().unwrap();
+}
+
 #[test]
 fn rule_23_2_stop_handles_everything_queued_before_it_and_may_be_called_twice() {
     let gate = Gate::default();

@@ -1,6 +1,6 @@
 //! T17: no runtime is needed, and none harmed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tracing::instrument::WithSubscriber as _;
@@ -34,22 +34,24 @@ fn t17_flush_and_shutdown_inside_block_on() {
 
 #[test]
 fn t17_a_guard_dropped_on_the_only_worker_of_a_runtime_keeps_its_deadline() {
+    const DRAIN: Duration = Duration::from_millis(100);
     for runtime in runtimes() {
         let gate = Gate::closed();
-        let (queue, guard) = Queue::builder().drain(Duration::from_millis(5)).spawn(gate.clone()).unwrap();
+        let (queue, guard) = Queue::builder().drain(DRAIN).spawn(gate.clone()).unwrap();
         let layer = queue.into_layer().trap(Trap::silent());
         let ledger = layer.ledger();
         let dispatch = dispatch(layer);
-        runtime.block_on(async {
-            let work = async move {
-                tracing::info!("in hand");
-                tracing::info!("waits");
-                drop(guard);
-            };
-            if runtime.metrics().num_workers() == 1 {
-                runtime.spawn(work.with_subscriber(dispatch)).await.unwrap();
-            }
-        });
+        let work = async move {
+            tracing::info!("in hand");
+            tracing::info!("waits");
+            let began = Instant::now();
+            drop(guard);
+            began.elapsed()
+        };
+        assert_eq!(runtime.metrics().num_workers(), 1);
+        // A task: on the worker, also where `block_on` is not.
+        let waited = runtime.block_on(runtime.spawn(work.with_subscriber(dispatch))).unwrap();
+        assert!((DRAIN..60 * DRAIN).contains(&waited), "{waited:?}");
         assert_eq!((ledger.stats().accepted(), ledger.stats().written), (2, 0));
         gate.open();
     }

@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tracing_strata::{
@@ -11,6 +11,8 @@ use tracing_strata::{
     handler::queue::{Overflow, QueueGuard},
     trap::Trap,
 };
+
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::support::{Gate, LONG, dispatch, within};
 use crate::places::remembering;
@@ -51,6 +53,7 @@ fn t18_records_after_the_shutdown_are_counted() {
             let dispatch = tracing::dispatcher::get_default(Clone::clone);
             scope.spawn(move || within(&dispatch, || tracing::error!("after, from a thread that is new")));
         });
+        assert_eq!(guard.flush(LONG).unwrap_err().to_string(), "queue \"app\": flush: 2 records lost");
         guard.flush(LONG).unwrap();
     });
     assert_eq!(gate.messages(), ["before"]);
@@ -135,7 +138,8 @@ fn t13_losses_that_are_not_told_in_band_are_told_to_the_trap() {
         gate.wait_for_one();
         (0..10).for_each(|_| tracing::info!("no room but for one"));
         gate.open();
-        guard.shutdown(LONG).unwrap();
+        let error = guard.shutdown(LONG).unwrap_err().to_string();
+        assert_eq!(error, "queue \"severe\": shutdown: 9 records lost");
     });
     assert_eq!(gate.messages(), ["in hand"]);
     assert_eq!(*told.lock().unwrap(), ["queue \"severe\": 9 records were lost, of which its own log does not tell"]);
@@ -161,6 +165,48 @@ fn the_high_water_mark_never_falls_and_is_never_below_the_depth() {
         assert_eq!((health.depth, health.high_water), (0, 10));
         assert!(health.bytes_high_water > 0);
     }
+}
+
+/// Also what waited only until the listener looked: it was busy with a flush, and nobody asked.
+#[test]
+fn the_high_water_mark_is_what_the_listener_finds() {
+    /// Flushes when it may.
+    struct Flushes(Mutex<std::sync::mpsc::Receiver<()>>, std::sync::mpsc::Sender<()>);
+    impl Handler for Flushes {
+        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+            Ok(Outcome::Written)
+        }
+
+        fn flush(&self) -> Result<(), Error> {
+            self.1.send(()).map_err(Error::new)?;
+            // Nobody is there any more: at the end.
+            self.0.lock().unwrap().recv().ok();
+            Ok(())
+        }
+    }
+    let (go_on, goes_on) = std::sync::mpsc::channel();
+    let (flushes, is_flushing) = std::sync::mpsc::channel();
+    let (queue, guard) = Queue::builder().capacity(100_000).spawn(Flushes(Mutex::new(goes_on), flushes)).unwrap();
+    within(&dispatch(queue.into_layer()), || {
+        // Its batches grow.
+        for _ in 0..40 {
+            tracing::info!("one");
+            go_on.send(()).unwrap();
+            guard.flush(LONG).unwrap();
+            is_flushing.recv().unwrap();
+        }
+        std::thread::scope(|scope| {
+            let flush = scope.spawn(|| guard.flush(LONG));
+            is_flushing.recv().unwrap();
+            (0..1_000).for_each(|_| tracing::info!("waits"));
+            go_on.send(()).unwrap();
+            flush.join().unwrap().unwrap();
+        });
+        drop(go_on);
+        guard.flush(LONG).unwrap();
+    });
+    assert_eq!(guard.health().high_water, 1_000);
+    guard.shutdown(LONG).unwrap();
 }
 
 #[test]
@@ -230,12 +276,16 @@ fn a_dropped_guard_drains_and_gives_up_at_its_deadline() {
     assert_eq!(gate.messages().len(), 100);
 
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().drain(Duration::from_millis(5)).spawn(gate.clone()).unwrap();
+    let drain = Duration::from_millis(100);
+    let (queue, guard) = Queue::builder().drain(drain).spawn(gate.clone()).unwrap();
     let layer = queue.into_layer().trap(Trap::silent());
     let ledger = layer.ledger();
     within(&dispatch(layer), || {
         (0..100).for_each(|_| tracing::info!("stuck"));
+        let began = Instant::now();
         drop(guard);
+        let waited = began.elapsed();
+        assert!((drain..60 * drain).contains(&waited), "{waited:?}");
     });
     assert_eq!(ledger.stats().accepted(), 100);
     gate.open();
@@ -324,6 +374,39 @@ fn t06_a_thread_local_logs_and_flushes_when_its_thread_ends() {
     }
 }
 
+/// Under the global default, it is logged however late its thread-local goes.
+#[test]
+fn t06_the_last_record_of_a_thread_comes_last() {
+    struct Last;
+
+    impl Drop for Last {
+        fn drop(&mut self) {
+            tracing::info!("last");
+            tracing::info!("very last");
+        }
+    }
+
+    thread_local! { static LAST: RefCell<Option<Last>> = const { RefCell::new(None) } }
+
+    crate::places::apart("queue::shutdown::t06_the_last_record_of_a_thread_comes_last", || {
+        let gate = Gate::closed();
+        let (queue, guard) = Queue::builder().spawn(gate.clone()).unwrap();
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(queue.into_layer())).unwrap();
+        tracing::info!("in hand");
+        gate.wait_for_one();
+        let work = || {
+            // Made before its place at the queue: it goes after that.
+            LAST.set(Some(Last));
+            (0..2_000).for_each(|number| tracing::info!("{number}"));
+        };
+        std::thread::spawn(work).join().unwrap();
+        gate.open();
+        guard.shutdown(LONG).unwrap();
+        let messages = gate.messages();
+        assert_eq!(messages[messages.len() - 3..], ["1999", "last", "very last"], "{} records", messages.len());
+    });
+}
+
 #[test]
 fn t02_a_handler_that_logs_on_the_listener_does_not_feed_itself() {
     struct Chatty;
@@ -339,8 +422,40 @@ fn t02_a_handler_that_logs_on_the_listener_does_not_feed_itself() {
     let dispatch = dispatch(layer);
     within(&dispatch, || tracing::info!("outer"));
     guard.shutdown(LONG).unwrap();
-    // (With a global default it would have been dropped and counted; see tests/global_queue.rs.)
+    // (With a global default it is dropped and counted: the next test.)
     assert_eq!((ledger.stats().written, ledger.stats().queued), (1, 0));
+}
+
+/// Under the global default each record of its own would come back to it: no loop, nothing that hangs, all on the account.
+#[test]
+fn t02_under_the_global_default_what_a_handler_logs_on_the_listener_is_dropped_and_counted() {
+    #[derive(Clone, Default)]
+    struct Chatty(Arc<Mutex<Vec<String>>>);
+
+    impl Handler for Chatty {
+        fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+            tracing::info!("born on the listener, of {}", record.message());
+            self.0.lock().unwrap().push(record.message().to_owned());
+            Ok(Outcome::Written)
+        }
+    }
+
+    let test = "t02_under_the_global_default_what_a_handler_logs_on_the_listener_is_dropped_and_counted";
+    crate::places::apart(&format!("queue::shutdown::{test}"), || {
+        let (chatty, beside) = (Chatty::default(), Gate::default());
+        let (queue, guard) = Queue::builder().spawn(chatty.clone()).unwrap();
+        let layer = queue.into_layer();
+        let ledger = layer.ledger();
+        let subscriber = tracing_subscriber::registry().with(layer).with(beside.clone().into_layer());
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        (0..100).for_each(|number| tracing::info!("{number}"));
+        guard.shutdown(LONG).unwrap();
+        let expected: Vec<_> = (0..100).map(|number| number.to_string()).collect();
+        assert_eq!(*chatty.0.lock().unwrap(), expected);
+        assert_eq!(beside.messages(), expected, "nothing of the listener's own, anywhere");
+        let stats = ledger.stats();
+        assert_eq!((stats.written, stats.dropped, stats.queued), (100, 100, 0), "{stats}");
+    });
 }
 
 #[test]

@@ -25,6 +25,15 @@ struct Moody {
     random: Arc<Mutex<fastrand::Rng>>,
     seen: Arc<Mutex<HashMap<u64, Vec<u64>>>>,
     notices: Arc<Mutex<u64>>,
+    did: Arc<Mutex<Did>>,
+}
+
+/// What the script made of records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Did {
+    failed: u64,
+    dropped: u64,
+    filtered: u64,
 }
 
 impl Handler for Moody {
@@ -35,10 +44,22 @@ impl Handler for Moody {
             return Ok(Outcome::Written);
         }
         match mood {
-            0 => std::panic::resume_unwind(Box::new("scripted")),
-            1 => return Err(Error::new("scripted")),
-            2 => return Ok(Outcome::Dropped),
-            3 => return Ok(Outcome::Filtered),
+            0 => {
+                self.did.lock().unwrap().failed += 1;
+                std::panic::resume_unwind(Box::new("scripted"))
+            }
+            1 => {
+                self.did.lock().unwrap().failed += 1;
+                return Err(Error::new("scripted"));
+            }
+            2 => {
+                self.did.lock().unwrap().dropped += 1;
+                return Ok(Outcome::Dropped);
+            }
+            3 => {
+                self.did.lock().unwrap().filtered += 1;
+                return Ok(Outcome::Filtered);
+            }
             4..8 => thread::sleep(Duration::from_micros(500)),
             _ => {}
         }
@@ -70,7 +91,12 @@ fn round(random: &mut fastrand::Rng, context: &str) {
         _ => Overflow::DropOldest,
     };
     let (threads, each) = (random.u64(1..6), random.u64(1..4_000));
-    let moody = Moody { random: Arc::new(Mutex::new(random.fork())), seen: Arc::default(), notices: Arc::default() };
+    let moody = Moody {
+        random: Arc::new(Mutex::new(random.fork())),
+        seen: Arc::default(),
+        notices: Arc::default(),
+        did: Arc::default(),
+    };
     let dir = Dir::new();
     let builder = Queue::builder()
         .capacity(*random.choice(&[1, 2, 5, 64, 1_000, 8_192]).unwrap())
@@ -80,9 +106,11 @@ fn round(random: &mut fastrand::Rng, context: &str) {
     // Some with a file beside, which holds and settles in batches on an account of its own.
     let file = random.bool().then(|| LogFile::builder(dir.path("log")).format(Bare).build().unwrap().shared("file"));
     let beside = file.clone();
+    let mut moody_ledger = None;
     let (queue, guard) = match file {
         Some(file) => {
             let moody = Shared::with_trap("moody", moody.clone(), Trap::silent());
+            moody_ledger = Some(moody.ledger());
             builder.spawn(Tee::new().with_shared(moody).with_shared(file))
         }
         None => builder.spawn(moody.clone()),
@@ -92,6 +120,7 @@ fn round(random: &mut fastrand::Rng, context: &str) {
     let ledger = layer.ledger();
     let dispatch = dispatch(layer);
     let ends_early = random.bool();
+    let said = Mutex::new(Said::default());
     thread::scope(|scope| {
         for thread in 0..threads {
             let (dispatch, seed) = (&dispatch, random.u64(..));
@@ -108,22 +137,25 @@ fn round(random: &mut fastrand::Rng, context: &str) {
                 });
             });
         }
-        let guard = &guard;
+        let (guard, said) = (&guard, &said);
         let naps: Vec<_> = (0..random.u32(0..5)).map(|_| Duration::from_micros(random.u64(0..3_000))).collect();
         scope.spawn(move || {
             for nap in naps {
                 thread::sleep(nap);
-                guard.flush(nap).unwrap_or_default();
+                said.lock().unwrap().note(guard.flush(nap));
                 assert!(guard.health().busy <= 1.0);
             }
             if ends_early {
-                guard.shutdown(Duration::from_millis(1)).unwrap_or_default();
+                said.lock().unwrap().note(guard.shutdown(Duration::from_millis(1)));
             }
         });
     });
     let logged = threads * each;
-    guard.shutdown(Duration::from_secs(60)).unwrap_or_else(|error| panic!("{context}: {error}"));
-    let (stats, health) = (ledger.stats(), guard.health());
+    let was_given_up = said.lock().unwrap().was_given_up;
+    said.lock().unwrap().note(guard.shutdown(Duration::from_secs(60)));
+    guard.shutdown(Duration::ZERO).unwrap_or_else(|error| panic!("{context}: {error}"));
+    let (stats, health, said) = (ledger.stats(), guard.health(), said.into_inner().unwrap());
+    assert_eq!(said.was_given_up, was_given_up, "{context}: there was time enough");
     let notices = told_of(&stats, logged);
     assert_eq!((stats.queued, health.depth, health.bytes), (0, 0, 0), "{context}: {stats} {health}");
     if beside.is_none() {
@@ -137,7 +169,43 @@ fn round(random: &mut fastrand::Rng, context: &str) {
         assert_eq!((file.stats().written, file.stats().queued), (lines, 0), "{context}");
         assert_eq!(file.stats().accepted(), stats.written, "{context}");
     }
-    assert!(*moody.notices.lock().unwrap() <= health.lost.total(), "{context}: more told than lost");
+    let (did, told) = (*moody.did.lock().unwrap(), *moody.notices.lock().unwrap());
+    let lost = health.lost.total();
+    // Behind a tee, the script's doings are on an account of their own.
+    let (settled, dropped) = moody_ledger.map_or((stats, did.dropped), |ledger| (ledger.stats(), 0));
+    assert_eq!((settled.failed, settled.filtered), (did.failed, did.filtered), "{context}: {settled}");
+    assert_eq!(stats.dropped, lost + dropped, "{context}: {stats}");
+    assert_eq!(said.failed, stats.failed, "{context}: every failure is said once");
+    if said.was_given_up {
+        assert!(told + said.lost <= lost, "{context}: {told} told and {} said, {lost} lost", said.lost);
+    } else {
+        assert_eq!(told + said.lost, lost, "{context}: what was lost is told or said, once");
+    }
+}
+
+/// What flushes and shutdowns said.
+#[derive(Default)]
+struct Said {
+    failed: u64,
+    lost: u64,
+    /// A shutdown was out of time.
+    was_given_up: bool,
+}
+
+impl Said {
+    fn note(&mut self, result: Result<(), Error>) {
+        let Err(error) = result else { return };
+        let text = error.to_string();
+        if text.contains("not written within") {
+            self.was_given_up |= text.contains("shutdown");
+            return;
+        }
+        let said = text.rsplit(": ").next().unwrap();
+        for part in said.split(" and ") {
+            let number: u64 = part.split(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("{text}"));
+            *(if part.ends_with("failed") { &mut self.failed } else { &mut self.lost }) += number;
+        }
+    }
 }
 
 /// Everything logged is on the account, and besides only notices of losses.

@@ -50,17 +50,7 @@ fn many_processes(test: &str, least: usize, builder: impl Fn(&Path) -> RotatingF
         let (trap, told) = Trap::counting();
         let file: Formatted<Bare, RotatedFile> = builder.build().unwrap();
         let file = Shared::with_trap("file", file, trap);
-        let process = std::process::id();
-        std::thread::scope(|scope| {
-            for thread in 0..2 {
-                let file = &file;
-                scope.spawn(move || {
-                    for number in 0..records() / 2 {
-                        file.deliver(&record(&format!("{process}-{thread}:{number}:{}", "x".repeat(number % 50))));
-                    }
-                });
-            }
-        });
+        write_in_two_threads(&file);
         file.flush().unwrap();
         let stats = file.stats();
         assert_eq!(
@@ -77,6 +67,24 @@ fn many_processes(test: &str, least: usize, builder: impl Fn(&Path) -> RotatingF
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{output:?}");
     }
+    look_into(&dir, least)
+}
+
+fn write_in_two_threads(file: &Shared) {
+    let process = std::process::id();
+    std::thread::scope(|scope| {
+        for thread in 0..2 {
+            scope.spawn(move || {
+                for number in 0..records() / 2 {
+                    file.deliver(&record(&format!("{process}-{thread}:{number}:{}", "x".repeat(number % 50))));
+                }
+            });
+        }
+    });
+}
+
+/// What is in the files of all processes; how long the longest is.
+fn look_into(dir: &Dir, least: usize) -> usize {
     let mut seen = HashSet::new();
     let mut count = 0;
     let mut longest = 0;
@@ -111,6 +119,34 @@ fn by_size(path: &Path) -> RotatingFileBuilder<Bare> {
 fn t39_four_processes_by_size() {
     const NAME: &str = "rotate::processes::t39_four_processes_by_size";
     let longest = many_processes(NAME, 50, by_size);
+    assert!(longest < records() * 2, "{longest}");
+}
+
+/// They have a handler in common, and no lock between processes that both hold at once.
+#[cfg(unix)]
+#[test]
+fn t39_children_of_a_fork_are_processes_of_their_own() {
+    use fork::{Fork, fork, waitpid};
+
+    const NAME: &str = "rotate::processes::t39_children_of_a_fork_are_processes_of_their_own";
+    if_child(|report| {
+        let builder = by_size(&report.with_file_name("app.log")).sharing(Sharing::Shared);
+        let file = Shared::new("file", builder.build().unwrap());
+        let mut children = Vec::new();
+        for _ in 0..PROCESSES {
+            match fork().unwrap() {
+                Fork::Child => {
+                    write_in_two_threads(&file);
+                    std::process::exit(i32::from(file.stats().failed > 0));
+                }
+                Fork::Parent(pid) => children.push(pid),
+            }
+        }
+        children.into_iter().for_each(|pid| assert!(waitpid(pid).is_ok()));
+    });
+    let dir = Dir::new();
+    assert!(again(NAME, &dir.path("report")).stdout(Stdio::null()).status().unwrap().success());
+    let longest = look_into(&dir, 50);
     assert!(longest < records() * 2, "{longest}");
 }
 

@@ -5,6 +5,8 @@
 
 #[path = "../../../layers/handler/queue/bell.rs"]
 mod bell;
+#[path = "../../../layers/handler/queue/budget.rs"]
+mod budget;
 #[path = "../../../layers/handler/queue/hand.rs"]
 mod hand;
 #[path = "../../../layers/handler/queue/lane.rs"]
@@ -16,5 +18,7 @@ mod overflow;
 mod sync;
 #[path = "../../../layers/handler/queue/taker.rs"]
 mod taker;
+#[path = "../../../layers/handler/queue/turns.rs"]
+mod turns;
 
 use overflow::Overflow;

@@ -12,7 +12,7 @@ use loom::thread;
 
 use super::{
     Overflow,
-    hand::{Hand, Waited},
+    hand::{Hand, Put, Waited},
     lane::{Account, Load, Room},
     taker::{Taker, Task},
 };
@@ -66,18 +66,31 @@ struct Model {
 }
 
 impl Model {
+    /// Nothing is leased.
     fn new(capacity: usize, overflow: Overflow) -> Self {
-        let room = Room { records: capacity, bytes: 1_000 };
-        Self { hand: Arc::new(Hand::new(room, overflow)), books: Arc::default() }
+        Self::with_lease(capacity, 1, overflow)
     }
 
-    /// What it has handled, in order.
+    /// Lanes get so many places at once: records after the first ask for nothing.
+    fn with_lease(capacity: usize, lease: usize, overflow: Overflow) -> Self {
+        let room = |records| Room { records, bytes: records };
+        let hand = Hand::with_lease(room(capacity), room(lease), overflow);
+        Self { hand: Arc::new(hand), books: Arc::default() }
+    }
+
     fn listener(&self) -> thread::JoinHandle<Vec<Number>> {
+        self.listener_that_dozes(0)
+    }
+
+    /// What it has handled, in order. It looks by itself so often before it sleeps.
+    fn listener_that_dozes(&self, dozes: u32) -> thread::JoinHandle<Vec<Number>> {
         let (hand, books) = (Arc::clone(&self.hand), Arc::clone(&self.books));
         thread::spawn(move || {
-            let (mut taker, mut handled) = (Taker::new(), Vec::new());
+            let (mut taker, mut handled) = (Taker::with_dozes(dozes), Vec::new());
             'work: loop {
-                match taker.next(&hand, 1, &*books) {
+                let task = taker.next(&hand, 1, &*books);
+                assert!(hand.bell().is_awake(), "callers would ring in vain");
+                match task {
                     Task::Handle => {
                         while let Some(load) = taker.pop() {
                             handled.push(load);
@@ -94,7 +107,7 @@ impl Model {
                     Task::End => break,
                 }
             }
-            hand.end(&*books);
+            hand.end(None, &*books);
             handled
         })
     }
@@ -102,10 +115,10 @@ impl Model {
     fn caller(&self, thread: u8, protected: &'static [bool]) -> thread::JoinHandle<usize> {
         let (hand, books) = (Arc::clone(&self.hand), Arc::clone(&self.books));
         thread::spawn(move || {
-            let lane = hand.lane();
+            let lane = hand.lane(thread.into());
             let put = |(number, is_protected): (usize, &bool)| {
                 let load = Number { thread, number: number as u8, is_protected: *is_protected };
-                hand.put(&lane, load, &*books)
+                hand.put(&lane, load, &*books) == Put::In
             };
             protected.iter().enumerate().map(put).filter(|came_in| *came_in).count()
         })
@@ -122,6 +135,11 @@ impl Model {
             assert!(numbers.is_sorted_by(|a, b| a < b), "{handled:?}");
         }
     }
+}
+
+/// When all is over, all room is free again: what no lane has leased.
+fn all_is_free(hand: &Hand<Number>) {
+    assert_eq!(hand.look().held, Room::default());
 }
 
 fn check(model: impl Fn() + Sync + Send + 'static) {
@@ -197,6 +215,100 @@ fn what_is_left_when_time_is_up_is_given_up_once() {
         model.hand.shut_down(Duration::ZERO, &*model.books);
         caller.join().unwrap();
         model.balance(2, &listener.join().unwrap());
+    });
+}
+
+/// Most records come in by a lease; a shutdown closes the lane between two of them.
+#[test]
+fn a_lane_that_is_closed_takes_nothing_within_its_lease() {
+    check(|| {
+        let model = Model::with_lease(4, 3, Overflow::BLOCK);
+        let listener = model.listener();
+        let caller = model.caller(0, &[false, false, false]);
+        assert_eq!(model.hand.shut_down(Duration::MAX, &*model.books), Waited::Done);
+        let came_in = caller.join().unwrap();
+        let handled = listener.join().unwrap();
+        assert_eq!(handled.len(), came_in);
+        model.balance(3, &handled);
+        all_is_free(&model.hand);
+    });
+}
+
+/// One lane has leased all there is; another one gets it back, whatever becomes of both.
+#[test]
+fn what_a_lane_has_leased_comes_back_where_another_wants_it() {
+    for overflow in [Overflow::BLOCK, Overflow::DropNewest] {
+        check(move || {
+            let model = Model::with_lease(3, 3, overflow);
+            let listener = model.listener();
+            let callers = [model.caller(0, &[false, false]), model.caller(1, &[false])];
+            let came_in: usize = callers.map(|caller| caller.join().unwrap()).iter().sum();
+            assert_eq!(came_in, 3);
+            assert_eq!(model.hand.shut_down(Duration::MAX, &*model.books), Waited::Done);
+            let handled = listener.join().unwrap();
+            model.balance(3, &handled);
+            all_is_free(&model.hand);
+        });
+    }
+}
+
+#[test]
+fn what_a_thread_had_leased_that_has_ended_comes_back() {
+    check(|| {
+        let model = Model::with_lease(2, 2, Overflow::BLOCK);
+        let listener = model.listener();
+        assert_eq!(model.caller(0, &[false]).join().unwrap(), 1);
+        // The listener forgets the lane, now or later, or it is reclaimed.
+        assert_eq!(model.caller(1, &[false, true]).join().unwrap(), 2);
+        model.hand.close();
+        let handled = listener.join().unwrap();
+        model.balance(3, &handled);
+        all_is_free(&model.hand);
+    });
+}
+
+#[test]
+fn a_listener_that_dozes_misses_nothing() {
+    check(|| {
+        let model = Model::with_lease(4, 2, Overflow::BLOCK);
+        let listener = model.listener_that_dozes(1);
+        assert_eq!(model.caller(0, &[false, true]).join().unwrap(), 2);
+        assert_eq!(model.hand.flush(false, Duration::MAX), Waited::Done);
+        model.hand.close();
+        let handled = listener.join().unwrap();
+        assert_eq!(handled.len(), 2);
+        model.balance(2, &handled);
+    });
+}
+
+/// Time is up at any moment: before room comes, while it comes, and where others wait behind.
+#[test]
+fn a_caller_whose_time_is_up_leaves_room_and_turns_to_others() {
+    for deadline in [Duration::ZERO, Duration::from_millis(1)] {
+        check(move || {
+            let model = Model::with_lease(1, 1, Overflow::block_for(deadline));
+            let listener = model.listener();
+            let callers = [model.caller(0, &[false, false]), model.caller(1, &[true])];
+            callers.into_iter().for_each(|caller| drop(caller.join().unwrap()));
+            assert_eq!(model.hand.shut_down(Duration::MAX, &*model.books), Waited::Done);
+            let handled = listener.join().unwrap();
+            model.balance(3, &handled);
+            all_is_free(&model.hand);
+        });
+    }
+}
+
+/// Those who wait are served in their order, and none is forgotten when the queue is shut down meanwhile.
+#[test]
+fn a_shutdown_while_two_wait_for_their_turns_leaves_nobody_behind() {
+    check(|| {
+        let model = Model::new(1, Overflow::BLOCK);
+        let listener = model.listener();
+        let callers = [model.caller(0, &[false, false]), model.caller(1, &[false])];
+        assert_eq!(model.hand.shut_down(Duration::MAX, &*model.books), Waited::Done);
+        callers.into_iter().for_each(|caller| drop(caller.join().unwrap()));
+        model.balance(3, &listener.join().unwrap());
+        all_is_free(&model.hand);
     });
 }
 

@@ -1,4 +1,8 @@
-use std::{io::Write as _, sync::mpsc, time::UNIX_EPOCH};
+use std::{
+    io::Write as _,
+    sync::{Mutex, mpsc},
+    time::UNIX_EPOCH,
+};
 
 use super::*;
 use crate::{

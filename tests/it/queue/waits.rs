@@ -1,0 +1,182 @@
+//! Callers that wait for room: how long, and in which order.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tracing_strata::{
+    Error, Handler, Outcome, Queue, Record,
+    handler::queue::{Overflow, QueueGuard},
+};
+
+use super::support::{Gate, LONG, dispatch, within};
+use crate::places::remembering;
+
+/// Until so many have had to wait.
+fn wait_for_waits(guard: &QueueGuard, waits: u64) {
+    let began = Instant::now();
+    while guard.health().waits < waits {
+        assert!(began.elapsed() < LONG, "{}", guard.health());
+        thread::yield_now();
+    }
+}
+
+/// The longest of the deadlines here that come true, and far more than that.
+const DEADLINE: Duration = Duration::from_millis(100);
+const FAR_MORE: Duration = Duration::from_secs(8);
+
+#[test]
+fn a_caller_waits_for_its_deadline_and_not_much_longer() {
+    let gate = Gate::closed();
+    let queue = Queue::builder().capacity(2).overflow(Overflow::block_for(DEADLINE));
+    let (queue, guard) = queue.spawn(gate.clone()).unwrap();
+    within(&dispatch(queue.into_layer()), || {
+        tracing::info!("in hand");
+        gate.wait_for_one();
+        tracing::info!("waits in the queue");
+        assert_eq!(guard.health().waits, 0);
+        let began = Instant::now();
+        tracing::info!("finds no room");
+        let waited = began.elapsed();
+        assert!((DEADLINE..FAR_MORE).contains(&waited), "{waited:?}");
+        let health = guard.health();
+        assert_eq!((health.waits, health.lost.total()), (1, 1));
+        gate.open();
+        guard.shutdown(LONG).unwrap();
+    });
+    assert_eq!(gate.messages(), ["in hand", "waits in the queue", "1 record lost"]);
+}
+
+#[test]
+fn a_caller_takes_room_that_comes_in_time() {
+    for overflow in [Overflow::BLOCK, Overflow::block_for(LONG)] {
+        let gate = Gate::closed();
+        let (queue, guard) = Queue::builder().capacity(2).overflow(overflow).spawn(gate.clone()).unwrap();
+        let dispatch = dispatch(queue.into_layer());
+        within(&dispatch, || tracing::info!("in hand"));
+        gate.wait_for_one();
+        thread::scope(|scope| {
+            scope.spawn(|| within(&dispatch, || (0..10).for_each(|number| tracing::info!("{number}"))));
+            wait_for_waits(&guard, 1);
+            gate.open();
+        });
+        guard.shutdown(LONG).unwrap();
+        let expected: Vec<_> = (0..10).map(|number| number.to_string()).collect();
+        assert_eq!(gate.messages()[1..], expected);
+        assert_eq!(guard.health().lost.total(), 0);
+    }
+}
+
+#[test]
+fn who_came_first_gets_room_first() {
+    let gate = Gate::closed();
+    let (queue, guard) = Queue::builder().max_bytes(64 << 10).spawn(gate.clone()).unwrap();
+    let dispatch = dispatch(queue.into_layer());
+    let large = "x".repeat(40 << 10);
+    within(&dispatch, || tracing::info!(large, "in hand"));
+    gate.wait_for_one();
+    thread::scope(|scope| {
+        scope.spawn(|| within(&dispatch, || tracing::info!(large, "large")));
+        wait_for_waits(&guard, 1);
+        // There would be room for it, but not before its turn.
+        let small = scope.spawn(|| within(&dispatch, || tracing::info!("small")));
+        let began = Instant::now();
+        while guard.health().waits < 2 && !small.is_finished() {
+            assert!(began.elapsed() < LONG);
+            thread::yield_now();
+        }
+        let waits = guard.health().waits;
+        gate.open();
+        assert_eq!(waits, 2, "it waits behind the large one");
+    });
+    guard.shutdown(LONG).unwrap();
+    // (Which of them the listener finds first is another question.)
+    assert_eq!((gate.messages().len(), guard.health().lost.total()), (3, 0));
+}
+
+/// It did not come too late, and the trap does not say that it did.
+#[test]
+fn a_caller_that_waits_when_the_queue_is_shut_down_is_told_of_so() {
+    let gate = Gate::closed();
+    let (queue, guard) = Queue::builder().capacity(2).drain(DEADLINE).spawn(gate.clone()).unwrap();
+    let (trap, told) = remembering();
+    let layer = queue.into_layer().named("app").trap(trap);
+    let ledger = layer.ledger();
+    let dispatch = dispatch(layer);
+    within(&dispatch, || (0..2).for_each(|_| tracing::info!("in time")));
+    gate.wait_for_one();
+    thread::scope(|scope| {
+        scope.spawn(|| within(&dispatch, || tracing::info!("waits")));
+        wait_for_waits(&guard, 1);
+        drop(guard);
+    });
+    let waited = "queue \"app\": a record that waited for room when the queue was shut down is lost";
+    let told = || told.lock().unwrap().clone();
+    assert_eq!(told().iter().filter(|told| told.starts_with(waited)).count(), 1, "{:?}", told());
+    assert!(!told().iter().any(|told| told.contains("came after")), "{:?}", told());
+    within(&dispatch, || tracing::info!("late"));
+    assert_eq!(told().iter().filter(|told| told.contains("came after the shutdown")).count(), 1, "{:?}", told());
+    assert_eq!(ledger.stats().accepted(), 4);
+    gate.open();
+}
+
+/// Whoever waits behind one that gives up is not forgotten.
+#[test]
+fn a_large_one_that_gives_up_makes_way() {
+    let gate = Gate::closed();
+    let queue = Queue::builder().max_bytes(64 << 10).overflow(Overflow::block_for(DEADLINE));
+    let (queue, guard) = queue.spawn(gate.clone()).unwrap();
+    let dispatch = dispatch(queue.into_layer());
+    let large = "x".repeat(40 << 10);
+    within(&dispatch, || tracing::info!(large, "in hand"));
+    gate.wait_for_one();
+    thread::scope(|scope| {
+        scope.spawn(|| within(&dispatch, || tracing::info!(large, "large")));
+        wait_for_waits(&guard, 1);
+        within(&dispatch, || tracing::info!("small"));
+    });
+    assert_eq!(guard.health().lost.total(), 1);
+    gate.open();
+    guard.shutdown(LONG).unwrap();
+    assert!(gate.messages().contains(&"small".to_owned()), "{:?}", gate.messages());
+}
+
+#[test]
+fn a_large_record_gets_room_while_small_ones_keep_coming() {
+    struct Slow;
+    impl Handler for Slow {
+        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+            thread::sleep(Duration::from_micros(200));
+            Ok(Outcome::Written)
+        }
+    }
+    let (queue, guard) = Queue::builder().max_bytes(64 << 10).spawn(Slow).unwrap();
+    let dispatch = dispatch(queue.into_layer());
+    let (has_come, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let small = || {
+            within(&dispatch, || {
+                while !is_over.load(Ordering::Relaxed) {
+                    tracing::info!("small")
+                }
+            })
+        };
+        (0..4).for_each(|_| drop(scope.spawn(small)));
+        wait_for_waits(&guard, 10);
+        scope.spawn(|| {
+            let text = "x".repeat(40 << 10);
+            within(&dispatch, || tracing::info!(text, "large"));
+            has_come.store(true, Ordering::Relaxed);
+        });
+        let began = Instant::now();
+        while !has_come.load(Ordering::Relaxed) && began.elapsed() < FAR_MORE {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let has_come = has_come.load(Ordering::Relaxed);
+        is_over.store(true, Ordering::Relaxed);
+        assert!(has_come, "{}", guard.health());
+    });
+    guard.shutdown(LONG).unwrap();
+}

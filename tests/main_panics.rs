@@ -1,0 +1,68 @@
+//! T14: a program that panics in `main`, which the harness of the other tests does not let it do.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+use tracing::info;
+use tracing_strata::{Error, Handler, Outcome, Queue, Record, exit, format::Json, output::LogFile};
+use tracing_subscriber::prelude::*;
+
+const MODE: &str = "STRATA_TEST_MODE";
+const LOG: &str = "STRATA_TEST_REPORT";
+const RECORDS: usize = 100;
+
+fn main() {
+    match env::var(MODE) {
+        Ok(mode) => program(&mode, &PathBuf::from(env::var_os(LOG).unwrap())),
+        Err(_) => ["hook", "no hook"].into_iter().for_each(look),
+    }
+}
+
+/// Takes its time, so that the queue has hardly begun when `main` ends.
+struct Unhurried<H>(H);
+
+impl<H: Handler> Handler for Unhurried<H> {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        thread::sleep(Duration::from_millis(5));
+        self.0.handle(record)
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        self.0.flush()
+    }
+}
+
+fn program(mode: &str, log: &Path) {
+    if mode == "hook" {
+        exit::panic_hook();
+    }
+    let file = LogFile::builder(log).buffer(64 << 10).format(Json::new()).build().unwrap();
+    let queue = Queue::builder().own(Unhurried(file)).unwrap();
+    tracing_subscriber::registry().with(queue.into_layer()).init();
+    (0..RECORDS).for_each(|number| info!("{number}"));
+    panic!("out of cheese");
+}
+
+fn look(mode: &str) {
+    let log = env::temp_dir().join(format!("strata-main-{}-{}", std::process::id(), mode.len()));
+    let mut command = Command::new(env::current_exe().unwrap());
+    let output = command.env(MODE, mode).env(LOG, &log).output().unwrap();
+    let text = fs::read_to_string(&log).unwrap_or_default();
+    fs::remove_file(&log).unwrap_or_default();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(101), "{mode}: {stderr}");
+    assert!(stderr.contains("out of cheese") && !stderr.contains("lost"), "{mode}: {stderr}");
+    let records: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    // The record of a panic is made on another thread: it may come before what waits of this one.
+    let (panics, others): (Vec<_>, Vec<_>) = records.iter().partition(|record| record["level"] == "CRITICAL");
+    let message = |record: &&serde_json::Value| record["message"].as_str().unwrap().to_owned();
+    assert!(others.iter().map(message).eq((0..RECORDS).map(|number| number.to_string())), "{mode}: {others:?}");
+    let expected: &[&str] = if mode == "hook" { &["out of cheese"] } else { &[] };
+    assert_eq!(panics.iter().map(message).collect::<Vec<_>>(), expected, "{mode}");
+}
