@@ -29,11 +29,14 @@
 //!
 //! Where the parent ends without a word, as most daemonising functions make it (`_exit`), call
 //! [`flush_all`](crate::flush_all) before. A fork while another thread is in the midst of logging is as safe as POSIX
-//! allows: our own locks are given up for new ones (where one was held, that costs the child a tenth of a second, once), those
-//! of the allocator are the C library's care. Standard output's lock is not ours, nor are those of `tracing` and of your own
-//! handlers. What a lock kept is there if it was only being read; in the midst of a change it begins anew: a child that is
-//! forked while another thread sets a logger's level may have the root alone, at WARN, and a writer of yours that was in the
-//! midst of a write fails in the child.
+//! allows: our own locks are given up for new ones; where one was held, that costs the child a tenth of a second, once.
+//! What it kept is there if it was only being read. In the midst of a change it begins anew: a child that is forked while
+//! another thread sets a logger's level may have the root alone, at WARN, and a writer of yours that was in the midst of a
+//! write fails in the child.
+//!
+//! The allocator's locks are the C library's care. Those of standard output, of `tracing` and of your own handlers are not
+//! ours. Where the parent was starting or ending a thread at that very moment, Rust's standard library lets the child start
+//! none: nothing behind a queue is written there, and whoever waits for it does so until the deadline.
 //!
 //! A child that gets a signal before its first record or flush needs a second one: see `Signals`.
 

@@ -22,8 +22,8 @@ use super::{check, generation, note};
 
 /// How long a lock may be held in a child by one of its own threads before it is taken for one of the parent's.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// How often a lock is tried before it is waited for.
-const SPINS: usize = 100;
+/// How long it is spun before a lock is tried again, and at last waited for.
+const SPINS: [u32; 6] = [1, 2, 4, 8, 16, 32];
 /// A thread is about to take over: others wait for it.
 const CLAIMED: u64 = 1 << 63;
 
@@ -75,8 +75,8 @@ impl<L> Line<L> {
         }
         let lock = self.last();
         had(try_lock(lock)).or_else(|| {
-            let again = (0..SPINS).find_map(|_| {
-                hint::spin_loop();
+            let again = SPINS.iter().find_map(|spins| {
+                (0..*spins).for_each(|_| hint::spin_loop());
                 had(try_lock(lock))
             });
             if again.is_none() {

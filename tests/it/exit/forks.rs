@@ -6,7 +6,10 @@ use std::{
     net::TcpListener,
     path::Path,
     process,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Barrier,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -224,15 +227,21 @@ fn t16_a_daemon_logs() {
 /// Forks while four threads log all the time, and gives how many of the children hang, or fail in what they do.
 fn fork_in_the_midst(forks: usize, noise: &(dyn Fn() + Sync), child: impl Fn(usize) -> bool) -> (usize, usize) {
     static IS_DONE: AtomicBool = AtomicBool::new(false);
+    // A thread that is beginning in the parent has a lock of the standard library's, without which a child can start none.
+    let has_begun = Barrier::new(5);
     let (mut hung, mut failed) = (0, 0);
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
+                noise();
+                has_begun.wait();
                 while !IS_DONE.load(Ordering::Relaxed) {
                     noise();
                 }
             });
         }
+        tracing_strata::flush_all().unwrap_or_default();
+        has_begun.wait();
         // Several at a time: one that waits for a lock of the parent's holds up nobody else.
         let mut alive: Vec<(Pid, Instant)> = Vec::new();
         let mut number = 0;
@@ -344,8 +353,7 @@ fn t15_a_fork_in_the_midst_of_other_things_does_not_hang_the_child() {
         let registry = tracing_subscriber::registry();
         let loggers = Loggers::parse("trace").unwrap();
         let file = || LogFile::builder(dir.join("log")).format(Bare);
-        let peer = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = peer.local_addr().unwrap().port();
+        let (mode, port) = mode.split_once(' ').unwrap();
         match mode {
             "loggers" => registry.with(file().build().unwrap().into_layer().with_filter(loggers.clone())).init(),
             "rotating" => {
@@ -353,12 +361,7 @@ fn t15_a_fork_in_the_midst_of_other_things_does_not_hang_the_child() {
                 registry.with(file.build().unwrap().into_layer()).init();
             }
             "peer" => {
-                thread::spawn(move || {
-                    for stream in peer.incoming() {
-                        thread::spawn(move || std::io::copy(&mut stream.unwrap(), &mut std::io::sink()).unwrap_or(0));
-                    }
-                });
-                let connection = Connection::builder(Address::tcp("127.0.0.1", port));
+                let connection = Connection::builder(Address::tcp("127.0.0.1", port.parse().unwrap()));
                 let socket = Socket::builder(connection).format(Bare).build_direct().unwrap();
                 registry.with(socket.into_layer()).init();
             }
@@ -387,7 +390,14 @@ fn t15_a_fork_in_the_midst_of_other_things_does_not_hang_the_child() {
         exit::wait_at_exit(Duration::ZERO);
         process::exit(0);
     });
-    let modes = ["loggers", "rotating", "peer", "writer"];
+    let peer = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = peer.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in peer.incoming() {
+            thread::spawn(move || std::io::copy(&mut stream.unwrap(), &mut std::io::sink()).unwrap_or(0));
+        }
+    });
+    let modes = ["loggers", "rotating", "peer", "writer"].map(|mode| format!("{mode} {port}"));
     let left: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = modes.iter().map(|mode| scope.spawn(move || run(NAME, mode))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()

@@ -1,7 +1,7 @@
 //! A handler that can be stopped, and what the tests share.
 
 use std::{
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Condvar, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -38,8 +38,13 @@ impl Gate {
     }
 
     pub(super) fn open(&self) {
-        self.0.state.lock().unwrap().is_closed = false;
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).is_closed = false;
         self.0.changed.notify_all();
+    }
+
+    /// Opens it at the end of a scope, also of one that fails: whoever waits for room behind it goes on.
+    pub(super) fn opens(&self) -> Opens {
+        Opens(self.clone())
     }
 
     /// Waits until the listener stands before the gate with a record.
@@ -66,6 +71,14 @@ impl Gate {
 
     pub(super) fn flushes(&self) -> usize {
         self.0.state.lock().unwrap().flushes
+    }
+}
+
+pub(super) struct Opens(Gate);
+
+impl Drop for Opens {
+    fn drop(&mut self) {
+        self.0.open();
     }
 }
 

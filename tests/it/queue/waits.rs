@@ -58,6 +58,7 @@ fn a_caller_takes_room_that_comes_in_time() {
         within(&dispatch, || tracing::info!("in hand"));
         gate.wait_for_one();
         thread::scope(|scope| {
+            let _opens = gate.opens();
             scope.spawn(|| within(&dispatch, || (0..10).for_each(|number| tracing::info!("{number}"))));
             wait_for_waits(&guard, 1);
             gate.open();
@@ -78,6 +79,7 @@ fn who_came_first_gets_room_first() {
     within(&dispatch, || tracing::info!(large, "in hand"));
     gate.wait_for_one();
     thread::scope(|scope| {
+        let _opens = gate.opens();
         scope.spawn(|| within(&dispatch, || tracing::info!(large, "large")));
         wait_for_waits(&guard, 1);
         // There would be room for it, but not before its turn.
