@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench --bench queue                     # the whole table, about two minutes
-//! cargo bench --bench queue -- --only caller    # caller, latency, end, two
+//! cargo bench --bench queue -- --only caller    # caller, latency, end, two, beside
 //! cargo bench --bench queue -- --quick          # does it run? numbers are rough
 //! ```
 //!
@@ -14,6 +14,7 @@
 //! | latency | how long a caller waits for one event (on the wall): median, 99 %, 99.9 % |
 //! | end | from the first event until all are in the file, on the wall, for an event; every line is counted |
 //! | two | the same from two threads; beside it, what an event costs each caller when there are two of them |
+//! | beside | how much more two callers get rid of than one, in bursts that the queue holds, while its listener is held up (ours only) |
 //!
 //! # How
 //!
@@ -22,7 +23,9 @@
 //! tracing-appender has its default of 128,000 lines. JSON but for fast_log and spdlog-rs, which have no JSON and write their
 //! own text.
 //!
-//! Two callers and a listener want three processors. On a machine with two, "two" says how they share them.
+//! Two callers and a listener want three processors. On a machine with two, "two" says how they share them, and "beside"
+//! whether callers hold each other up: the listener rests there, as if it had a processor that nobody else wants. It does not
+//! say that one listener writes as much as two callers bring about: what lasts goes at the listener's pace ("end").
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 #[path = "support/alloc.rs"]

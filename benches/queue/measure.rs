@@ -2,8 +2,12 @@
 
 use std::{
     fs,
+    hint::spin_loop,
     path::{Path, PathBuf},
-    sync::Barrier,
+    sync::{
+        Arc, Barrier, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -31,8 +35,7 @@ pub(crate) fn child(args: &[String]) -> Result<(), Failure> {
         "caller-W1" => caller(peer, Work::Event, &path.0, events)?,
         "caller-W2" => caller(peer, Work::EventInSpans, &path.0, events)?,
         "latency" => latency(peer, &path.0, events)?,
-        "burst-1" => burst(peer, 1, &path.0, events)?,
-        "burst-2" => burst(peer, 2, &path.0, events)?,
+        "beside" => beside(&path.0, events)?,
         "end" => end(peer, 1, &path.0, events)?,
         "two" => end(peer, 2, &path.0, events)?,
         // For callgrind: the clock of rustix does not run under valgrind.
@@ -107,44 +110,64 @@ fn latency(peer: Peer, path: &Path, events: u64) -> Result<Vec<f64>, Failure> {
     Ok(vec![at(0.5), at(0.99), at(0.999), mean])
 }
 
-/// Nanoseconds on the wall for an event until the last of the callers is done: each puts a burst, and all of them fit.
-fn burst(peer: Peer, threads: u64, path: &Path, events: u64) -> Result<Vec<f64>, Failure> {
-    let installed = peer.install(path)?;
-    let bursts = WARM_UP + events.div_ceil(BURST * threads);
-    let (ready, done) = (Barrier::new(threads as usize), Barrier::new(threads as usize + 1));
+/// Nanoseconds on the wall for an event: of one caller, of two at once until both are done; and how many times as many
+/// events two bring about. The listener is held up meanwhile, as if it had a processor of its own.
+fn beside(path: &Path, events: u64) -> Result<Vec<f64>, Failure> {
+    let gate = Arc::new(Mutex::new(()));
+    let installed = Peer::install_behind(path, &gate)?;
+    let rounds = (WARM_UP + events.div_ceil(BURST)) as usize;
+    let (ready, at_the_line, done) = (Barrier::new(3), AtomicUsize::new(0), Barrier::new(3));
     let speaker = &installed.speaker;
-    let ends = thread::scope(|scope| {
-        let callers: Vec<_> = (0..threads)
-            .map(|_| {
-                scope.spawn(|| {
+    let times = thread::scope(|scope| {
+        let callers: Vec<_> = (0..2)
+            .map(|number| {
+                let (ready, at_the_line, done) = (&ready, &at_the_line, &done);
+                scope.spawn(move || {
                     let caller = speaker.caller(Work::Event);
-                    let one = || {
-                        done.wait();
+                    let turn = |round: usize| {
                         ready.wait();
+                        at_the_line.fetch_add(1, Ordering::AcqRel);
+                        // A thread that is woken late is no part of it.
+                        while at_the_line.load(Ordering::Acquire) < 2 * (round + 1) {
+                            spin_loop();
+                        }
                         let start = Instant::now();
-                        caller.log(Work::Event, BURST);
-                        (start, Instant::now())
+                        // Alone in each second round.
+                        if number == 0 || round % 2 == 1 {
+                            caller.log(Work::Event, BURST);
+                        }
+                        let end = Instant::now();
+                        done.wait();
+                        (start, end)
                     };
-                    (0..bursts).map(|_| one()).collect::<Vec<_>>()
+                    (0..rounds).map(turn).collect::<Vec<_>>()
                 })
             })
             .collect();
-        for _ in 0..bursts {
-            wait_until_quiet(path);
+        for _ in 0..rounds {
+            let closed = gate.lock().unwrap_or_else(PoisonError::into_inner);
+            ready.wait();
             done.wait();
+            drop(closed);
+            wait_until_quiet(path);
         }
         callers.into_iter().map(|caller| caller.join().expect("a caller panicked")).collect::<Vec<_>>()
     });
-    finish(installed, path, bursts * BURST * threads)?;
-    let wall = |burst: u64| {
-        let times = || ends.iter().map(|caller| caller[burst as usize]);
-        let first = times().map(|(start, _)| start).min();
-        let last = times().map(|(_, end)| end).max();
-        first.zip(last).map_or(Duration::ZERO, |(first, last)| last - first)
+    let bursts = rounds + rounds / 2;
+    finish(installed, path, bursts as u64 * BURST)?;
+    let each = |callers: usize| {
+        let wall = |round: usize| {
+            let of = || times.iter().map(|caller| caller[round]);
+            let first = of().map(|(start, _)| start).min();
+            first.zip(of().map(|(_, end)| end).max()).map_or(Duration::ZERO, |(first, last)| last - first)
+        };
+        let counted = (WARM_UP as usize..rounds).filter(|round| round % 2 == callers - 1);
+        let mut walls: Vec<_> = counted.map(wall).collect();
+        walls.sort_unstable();
+        walls[walls.len() / 2].as_nanos() as f64 / (BURST * callers as u64) as f64
     };
-    let mut walls: Vec<_> = (WARM_UP..bursts).map(wall).collect();
-    walls.sort_unstable();
-    Ok(vec![walls[walls.len() / 2].as_nanos() as f64 / (BURST * threads) as f64])
+    let (one, two) = (each(1), each(2));
+    Ok(vec![one, two, one / two])
 }
 
 /// Nanoseconds on the wall for an event until all are in the file; processor time of the callers for an event.

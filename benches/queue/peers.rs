@@ -1,15 +1,43 @@
 //! Who is measured: each installed in a process of its own, as its users do it.
 
-use std::{any::Any, fs::File, io::LineWriter, path::Path, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    fs::File,
+    io::LineWriter,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use slog::{Drain, Logger, o};
-use tracing_strata::{Queue, format::Json, output::LogFile, prelude::*};
+use tracing_strata::{Error, Handler, Outcome, Queue, Record, format::Json, output::LogFile, trap::Ledger};
 use tracing_subscriber::{layer::SubscriberExt, registry, util::SubscriberInitExt};
 
 use crate::{
     Failure,
     work::{Facade, Inside, Work},
 };
+
+/// A handler that waits while somebody holds the lock.
+struct Behind<H> {
+    handler: H,
+    gate: Arc<Mutex<()>>,
+}
+
+impl<H: Handler> Handler for Behind<H> {
+    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        drop(self.gate.lock().unwrap_or_else(PoisonError::into_inner));
+        self.handler.handle(record)
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        self.handler.flush()
+    }
+
+    fn attach(&self, ledger: &Arc<Ledger>) {
+        self.handler.attach(ledger);
+    }
+}
 
 /// What every queue holds that can be told.
 const CAPACITY: usize = 8_192;
@@ -69,6 +97,16 @@ impl Peer {
     /// Whether it has spans, or something like them.
     pub(crate) fn has_spans(self) -> bool {
         matches!(self, Self::Strata | Self::Appender | Self::SlogAsync)
+    }
+
+    /// Ours, with a listener that can be held up. It holds two bursts, and none of it is waited for.
+    pub(crate) fn install_behind(path: &Path, gate: &Arc<Mutex<()>>) -> Result<Installed, Failure> {
+        let handler = LogFile::builder(path).format(Json::new()).build()?;
+        let (queue, guard) =
+            Queue::builder().capacity(4 * CAPACITY).spawn(Behind { handler, gate: Arc::clone(gate) })?;
+        registry().with(queue.into_layer()).try_init()?;
+        let end = move || guard.shutdown(Duration::from_secs(60)).map_err(Failure::from);
+        Ok(Installed { speaker: Speaker(Some(Facade::Tracing)), end: End::Call(Box::new(end)) })
     }
 
     pub(crate) fn install(self, path: &Path) -> Result<Installed, Failure> {

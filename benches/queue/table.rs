@@ -13,6 +13,8 @@ struct Case {
     events: u64,
     title: &'static str,
     columns: &'static [&'static str],
+    /// Whom it can be done to.
+    peers: &'static [Peer],
 }
 
 const CASES: &[Case] = &[
@@ -22,6 +24,7 @@ const CASES: &[Case] = &[
         events: 80_000,
         title: "caller: processor time for an event",
         columns: &["W1, ns", "allocations", "W2, ns", "allocations"],
+        peers: Peer::ALL,
     },
     Case {
         names: &["latency"],
@@ -29,6 +32,7 @@ const CASES: &[Case] = &[
         events: 100_000,
         title: "latency: W1 on the caller's wall clock (with 20–30 ns of asking it)",
         columns: &["p50, ns", "p99", "p99.9", "mean"],
+        peers: Peer::ALL,
     },
     Case {
         names: &["end"],
@@ -36,6 +40,7 @@ const CASES: &[Case] = &[
         events: 300_000,
         title: "end: one caller, until all is in the file",
         columns: &["wall, ns", "until the caller was done", "caller's processor"],
+        peers: Peer::ALL,
     },
     Case {
         names: &["two"],
@@ -43,6 +48,15 @@ const CASES: &[Case] = &[
         events: 150_000,
         title: "two: two callers, until all is in the file",
         columns: &["wall, ns", "until the callers were done", "callers' processor"],
+        peers: Peer::ALL,
+    },
+    Case {
+        names: &["beside"],
+        only: "beside",
+        events: 400_000,
+        title: "beside: bursts of one caller and of two at once, the listener held up meanwhile",
+        columns: &["one: wall, ns", "two: wall, ns", "throughput of two, ×"],
+        peers: &[Peer::Strata],
     },
 ];
 
@@ -62,7 +76,7 @@ pub(crate) fn parent(args: &[String]) -> Result<(), Failure> {
     let cases: Vec<_> =
         CASES.iter().filter(|case| only.is_empty() || only.iter().any(|only| only == case.only)).collect();
     if cases.is_empty() {
-        return Err("--only: expected caller, latency, end or two".into());
+        return Err("--only: expected caller, latency, end, two or beside".into());
     }
     println!("{}, {rounds} rounds", here_and_now());
     for case in cases {
@@ -73,7 +87,7 @@ pub(crate) fn parent(args: &[String]) -> Result<(), Failure> {
 
 /// For each peer the numbers of all the case's names.
 fn measure(case: &Case, rounds: usize, divisor: u64) -> Result<Vec<(Peer, Vec<f64>)>, Failure> {
-    let mut told: Vec<(Peer, Vec<Vec<f64>>)> = Peer::ALL.iter().map(|peer| (*peer, Vec::new())).collect();
+    let mut told: Vec<(Peer, Vec<Vec<f64>>)> = case.peers.iter().map(|peer| (*peer, Vec::new())).collect();
     for _ in 0..rounds {
         for (peer, told) in &mut told {
             let mut numbers = Vec::new();

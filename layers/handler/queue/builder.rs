@@ -14,7 +14,7 @@ use crate::{Error, Severity, handler::Handler};
 /// | option | default |
 /// |---|---|
 /// | [`capacity`](Self::capacity) | 8,192 records |
-/// | [`max_bytes`](Self::max_bytes) | 16 MiB |
+/// | [`max_bytes`](Self::max_bytes) | 32 MiB |
 /// | [`overflow`](Self::overflow) | [`Overflow::BLOCK`]: callers wait, nothing is lost |
 /// | [`protect`](Self::protect) | ERROR and above |
 /// | [`drain`](Self::drain) | 5 s |
@@ -32,7 +32,7 @@ pub struct QueueBuilder {
 impl Default for QueueBuilder {
     fn default() -> Self {
         let limits =
-            Limits { capacity: 8_192, max_bytes: 16 << 20, overflow: Overflow::BLOCK, protect: Severity::ERROR };
+            Limits { capacity: 8_192, max_bytes: 32 << 20, overflow: Overflow::BLOCK, protect: Severity::ERROR };
         Self { limits, drain: Duration::from_secs(5), report_every: None, name: None }
     }
 }
