@@ -33,7 +33,7 @@ use std::{
 use tracing_strata::{
     Sink,
     output::{LogFile, RotatingFile, TimedFile, WatchedFile},
-    sink::{Watch, When},
+    sink::{Lines, Watch, When},
 };
 
 /// Writes a line, flushed or not. From several threads at once.
@@ -184,7 +184,8 @@ fn test_alone(quick: bool) {
             let time = SystemTime::now();
             let begin = clock::thread_time();
             for _ in 0..lines {
-                sink.write_of(std::hint::black_box(LINE), time).unwrap();
+                let (ends, times) = ([LINE.len()], [time]);
+                sink.write_lines(&mut Lines::new(std::hint::black_box(LINE), &ends, &times)).unwrap();
             }
             nanos.push((clock::thread_time() - begin).as_nanos() as f64 / f64::from(lines));
             drop(sink);

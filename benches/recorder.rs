@@ -20,7 +20,7 @@ use std::{env, hint::black_box, io, net::Ipv4Addr, process::Command};
 
 use alloc::allocations;
 use tracing_strata::{
-    Error, FlightRecorder, Memory, Outcome, Record, Severity,
+    Delivery, Error, FlightRecorder, Memory, Outcome, Record, Severity,
     filter::RateLimit,
     format::Json,
     output::Stream,
@@ -55,7 +55,7 @@ impl Sink for Null {
 struct Nothing;
 
 impl Handler for Nothing {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         black_box(record);
         Ok(Outcome::Written)
     }

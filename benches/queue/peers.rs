@@ -10,7 +10,7 @@ use std::{
 };
 
 use slog::{Drain, Logger, o};
-use tracing_strata::{Error, Handler, Outcome, Queue, Record, format::Json, output::LogFile, trap::Ledger};
+use tracing_strata::{Delivery, Error, Flush, Handler, Outcome, Queue, format::Json, output::LogFile};
 use tracing_subscriber::{layer::SubscriberExt, registry, util::SubscriberInitExt};
 
 use crate::{
@@ -25,17 +25,13 @@ struct Behind<H> {
 }
 
 impl<H: Handler> Handler for Behind<H> {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         drop(self.gate.lock().unwrap_or_else(PoisonError::into_inner));
         self.handler.handle(record)
     }
 
-    fn flush(&self) -> Result<(), Error> {
-        self.handler.flush()
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        self.handler.attach(ledger);
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        self.handler.flush(how)
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "W1",
         title: "W1: event → null writer",
-        peers: &[Strata, StrataLoggers, Capture, Json, JsonSubscriber, SlogJson],
+        peers: &[Strata, StrataLoggers, Capture, Floor, Json, JsonSubscriber, SlogJson],
         bars: &[Bar::Ratio(0.20), Bar::Allocations(0.0)],
         ..NULL
     },
@@ -55,7 +55,7 @@ pub(crate) const CASES: &[Case] = &[
         name: "W2",
         title: "W2: event in two spans → null writer",
         work: Work::EventInSpans,
-        peers: &[Strata, Capture, Json, JsonSubscriber, SlogJson],
+        peers: &[Strata, Capture, Floor, Json, JsonSubscriber, SlogJson],
         bars: &[Bar::Ratio(0.11), Bar::Allocations(0.0)],
         ..NULL
     },
@@ -64,7 +64,7 @@ pub(crate) const CASES: &[Case] = &[
         title: "W1 → file, a write a line",
         place: Place::Lines,
         events: 50_000,
-        peers: &[Strata, StrataText, Json, Fmt, JsonSubscriber, SlogJson, Fern],
+        peers: &[Strata, StrataText, Floor, Json, Fmt, JsonSubscriber, SlogJson, Fern],
         bars: &[Bar::Ratio(0.50)],
         ..NULL
     },
@@ -72,7 +72,7 @@ pub(crate) const CASES: &[Case] = &[
         name: "W1-buffer",
         title: "W1 → file, 64 KiB buffer",
         place: Place::Buffer,
-        peers: &[Strata, StrataText, Json, Fmt, JsonSubscriber, SlogJson],
+        peers: &[Strata, StrataText, Floor, Json, Fmt, JsonSubscriber, SlogJson],
         bars: &[Bar::Ratio(0.26)],
         ..NULL
     },
@@ -96,7 +96,7 @@ pub(crate) const CASES: &[Case] = &[
         name: "W4",
         title: "W4: span made, entered, left, closed",
         work: Work::Span,
-        peers: &[Strata, Json, Fmt, JsonSubscriber, Registry],
+        peers: &[Strata, Floor, Json, Fmt, JsonSubscriber, Registry],
         bars: &[Bar::Ratio(0.55), Bar::Allocations(2.0)],
         ..NULL
     },

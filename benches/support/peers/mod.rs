@@ -1,6 +1,7 @@
 //! Who is measured. Each is installed in a process of its own.
 
 mod fern;
+mod floor;
 mod fmt;
 mod slog;
 mod strata;
@@ -53,6 +54,7 @@ peers! {
     JsonSubscriber "json-subscriber" "json-subscriber",
     SlogJson "slog-json" "slog + slog-json",
     Fern "fern" "log + fern text",
+    Floor "floor" "hand-written floor",
     Registry "registry" "`Registry` and an idle layer",
 }
 
@@ -73,6 +75,7 @@ impl Peer {
             Self::Json | Self::JsonLayers | Self::Fmt | Self::JsonSubscriber => fmt::install(self, case, path),
             Self::SlogJson => slog::install(case, path),
             Self::Fern => fern::install(path),
+            Self::Floor => floor::install(case, path),
             Self::Registry => install_layer(Idle, case.work),
         }
     }

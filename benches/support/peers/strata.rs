@@ -3,7 +3,7 @@
 use std::{hint::black_box, path::Path};
 
 use tracing_strata::{
-    Error, Loggers, Outcome, Record, Tee,
+    Delivery, Error, Loggers, Outcome, Tee,
     format::{Format, Json, Text},
     output::{LogFile, Stream},
     prelude::*,
@@ -60,7 +60,7 @@ struct Capture;
 
 impl Handler for Capture {
     #[inline]
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         black_box(record);
         Ok(Outcome::Written)
     }
