@@ -6,21 +6,22 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
 use tracing::{info, warn};
 use tracing_strata::{
-    Error, Format, Handler, Outcome, Record, Severity, Sink, filter::Filter, output::Stream, sink::Written, trap::Trap,
+    Delivery, Error, Format, Handler, Outcome, Record, Severity, Sink, filter::Filter, output::Stream, sink::Written,
+    trap::Trap,
 };
 use tracing_subscriber::prelude::*;
 
 /// A handler: counts records by target.
 #[derive(Clone, Default)]
-struct Count(Arc<Mutex<BTreeMap<String, u64>>>);
+pub(crate) struct Count(pub(crate) Arc<Mutex<BTreeMap<String, u64>>>);
 
 impl Handler for Count {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry(record.target().to_owned()).or_default() += 1;
         Ok(Outcome::Written)
@@ -28,7 +29,7 @@ impl Handler for Count {
 }
 
 /// A format: severity's first letter and the message, then the fields.
-struct Terse;
+pub(crate) struct Terse;
 
 impl Format for Terse {
     fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
@@ -42,7 +43,7 @@ impl Format for Terse {
 
 /// A sink: a bounded memory of lines. When it is full it fails, and the ledger says so.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Lines(pub(crate) Arc<Mutex<Vec<String>>>);
 
 impl Sink for Lines {
     fn write(&self, bytes: &[u8]) -> io::Result<Written> {
@@ -57,7 +58,7 @@ impl Sink for Lines {
 
 /// A filter: every second record.
 #[derive(Default)]
-struct EverySecond(Mutex<bool>);
+pub(crate) struct EverySecond(Mutex<bool>);
 
 impl Filter for EverySecond {
     fn passes(&self, _: &Record) -> bool {
@@ -80,8 +81,16 @@ fn main() {
     }
     warn!(target: "elsewhere", "seventh");
 
-    println!("counted: {:?}", count.0.lock().unwrap_or_else(PoisonError::into_inner));
-    println!("kept:    {:?}", lines.0.lock().unwrap_or_else(PoisonError::into_inner));
-    println!("ledger:  {}", ledger.stats());
+    let (counts, lines) = (
+        count.0.lock().unwrap_or_else(PoisonError::into_inner),
+        lines.0.lock().unwrap_or_else(PoisonError::into_inner),
+    );
+    let stats = ledger.stats();
+    println!("counted: {counts:?}");
+    println!("kept:    {lines:?}");
+    println!("ledger:  {stats}");
     println!("trap:    {failures:?} failures");
+    assert_eq!(*counts, BTreeMap::from([("elsewhere".into(), 1), ("own_parts".into(), 6)]));
+    assert_eq!(*lines, ["I|hello|number=I64(0)\n", "I|hello|number=I64(2)\n"]);
+    assert_eq!((stats.written, stats.filtered, stats.failed, failures.load(Ordering::Relaxed)), (2, 3, 2, 2));
 }

@@ -17,8 +17,10 @@ struct Inner {
     kind: Kind,
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
-    /// The record is queued all the same; the error is told, but the record is not counted as failed.
-    record_is_held: bool,
+    /// The handler where it happened has told its error handler.
+    was_told: bool,
+    /// And the record that it cost counts as lost.
+    is_counted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,10 +55,10 @@ impl Error {
 
     /// The same error with something said before it.
     #[cfg(feature = "config")]
-    pub(crate) fn with_cause(message: impl fmt::Display, cause: Self) -> Self {
-        let Inner { kind, message: inner, source, record_is_held } = *cause.0;
-        let message = if inner.is_empty() { message.to_string() } else { format!("{message}: {inner}") };
-        Self(Box::new(Inner { kind, message, source, record_is_held }))
+    pub(crate) fn with_cause(message: impl fmt::Display, mut cause: Self) -> Self {
+        let inner = &mut cause.0.message;
+        *inner = if inner.is_empty() { message.to_string() } else { format!("{message}: {inner}") };
+        cause
     }
 
     pub(crate) fn format(message: impl fmt::Display) -> Self {
@@ -72,17 +74,23 @@ impl Error {
     }
 
     fn make(kind: Kind, message: String, source: Option<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self(Box::new(Inner { kind, message, source, record_is_held: false }))
+        Self(Box::new(Inner { kind, message, source, was_told: false, is_counted: false }))
     }
 
-    /// For a handler that has queued the record, but could not do with it what it should.
-    pub(crate) fn of_a_held_record(mut self) -> Self {
-        self.0.record_is_held = true;
-        self
+    pub(crate) fn was_told(&self) -> bool {
+        self.0.was_told
     }
 
-    pub(crate) fn record_is_held(&self) -> bool {
-        self.0.record_is_held
+    pub(crate) fn set_told(&mut self) {
+        self.0.was_told = true;
+    }
+
+    pub(crate) fn is_counted(&self) -> bool {
+        self.0.is_counted
+    }
+
+    pub(crate) fn set_counted(&mut self) {
+        self.0.is_counted = true;
     }
 
     /// The operating system refused something: a file, a stream, a socket.

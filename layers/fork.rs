@@ -34,6 +34,14 @@ pub(crate) fn watch() {
     IS_WATCHED.store(true, Ordering::Relaxed);
 }
 
+/// The same where it costs.
+#[inline]
+pub(crate) fn watch_now() {
+    if !IS_WATCHED.load(Ordering::Relaxed) {
+        watch();
+    }
+}
+
 /// How many forks are between the first process and this one, as far as they were found out.
 #[inline]
 pub(crate) fn generation() -> u64 {
@@ -71,9 +79,7 @@ fn look_now(now: Option<SystemTime>) {
 /// themselves, from the first call on.
 #[inline]
 pub(crate) fn process_id() -> u32 {
-    if !IS_WATCHED.load(Ordering::Relaxed) {
-        watch();
-    }
+    watch_now();
     PROCESS.load(Ordering::Relaxed)
 }
 

@@ -111,6 +111,7 @@
 #![warn(clippy::let_underscore_must_use, clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod barrier;
 mod caught;
 pub mod clock;
 #[cfg(feature = "config")]
@@ -142,8 +143,8 @@ pub use self::{
     error::Error,
     format::Format,
     handler::{
-        Context, FlightRecorder, Handler, HandlerLayer, Memory, Outcome, Queue, Shared, Tee, current_traceparent,
-        flush_all,
+        Context, Delivery, FlightRecorder, Flush, Handler, HandlerLayer, Memory, Outcome, OwnedDelivery, Queue, Shared,
+        Tee, current_traceparent, flush_all,
     },
     logger::Logger,
     loggers::Loggers,

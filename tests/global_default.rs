@@ -10,14 +10,14 @@ use std::{
 };
 
 use tracing::{info, info_span};
-use tracing_strata::{Error, Handler, Outcome, Record, trap::Ledger};
+use tracing_strata::{Delivery, Error, Handler, Outcome, Record, trap::Ledger};
 use tracing_subscriber::prelude::*;
 
 #[derive(Clone, Default)]
 struct Memory(Arc<Mutex<Vec<Record>>>);
 
 impl Handler for Memory {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record.clone());
         Ok(Outcome::Written)
     }
@@ -27,7 +27,7 @@ impl Handler for Memory {
 struct Chatty;
 
 impl Handler for Chatty {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         if record.target() == "t02" {
             info!(target: "t02", "from inside the handler");
         }

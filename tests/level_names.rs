@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use tracing_strata::{
-    Error, Outcome, Record, Severity,
+    Delivery, Error, Outcome, Severity,
     format::{Json, Text, Time},
     prelude::*,
 };
@@ -13,10 +13,10 @@ use tracing_subscriber::prelude::*;
 struct Levels(Json, Text, Arc<Mutex<Vec<String>>>);
 
 impl Handler for Levels {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         let mut out = String::new();
-        self.0.format(record, &mut out)?;
-        self.1.format(record, &mut out)?;
+        self.0.format(&record, &mut out)?;
+        self.1.format(&record, &mut out)?;
         self.2.lock().unwrap().push(out);
         Ok(Outcome::Written)
     }

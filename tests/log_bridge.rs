@@ -4,14 +4,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use tracing_strata::{Error, Handler, Outcome, Record, Severity, Value};
+use tracing_strata::{Delivery, Error, Handler, Outcome, Record, Severity, Value};
 use tracing_subscriber::{filter::LevelFilter, prelude::*, reload};
 
 #[derive(Clone, Default)]
 struct Memory(Arc<Mutex<Vec<Record>>>);
 
 impl Handler for Memory {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         self.0.lock().unwrap().push(record.clone());
         Ok(Outcome::Written)
     }

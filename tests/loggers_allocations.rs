@@ -7,7 +7,7 @@ use std::{
 };
 
 use tracing::{debug, error, info, subscriber::with_default};
-use tracing_strata::{Error, Handler, Loggers, Outcome, Record, Severity, critical};
+use tracing_strata::{Delivery, Error, Handler, Loggers, Outcome, Severity, critical};
 use tracing_subscriber::{prelude::*, registry};
 
 struct Counting;
@@ -42,7 +42,7 @@ fn allocations(mut run: impl FnMut()) -> usize {
 struct Null;
 
 impl Handler for Null {
-    fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
         Ok(Outcome::Written)
     }
 }

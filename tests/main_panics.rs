@@ -10,7 +10,7 @@ use std::{
 };
 
 use tracing::info;
-use tracing_strata::{Error, Handler, Outcome, Queue, Record, exit, format::Json, output::LogFile};
+use tracing_strata::{Delivery, Error, Flush, Handler, Outcome, Queue, exit, format::Json, output::LogFile};
 use tracing_subscriber::prelude::*;
 
 const MODE: &str = "STRATA_TEST_MODE";
@@ -28,13 +28,13 @@ fn main() {
 struct Unhurried<H>(H);
 
 impl<H: Handler> Handler for Unhurried<H> {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         thread::sleep(Duration::from_millis(5));
         self.0.handle(record)
     }
 
-    fn flush(&self) -> Result<(), Error> {
-        self.0.flush()
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        self.0.flush(how)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A handler under its name: level, filters, format and output, each replaceable while records come.
 
 use std::sync::{
-    Arc, OnceLock,
+    Arc,
     atomic::{AtomicBool, AtomicI32, Ordering},
 };
 
@@ -13,7 +13,8 @@ use super::{
     sieve::{self, Sieve},
 };
 use crate::{
-    Error, Format, Handler, Outcome, Record, Severity, Shared, fork::Common, handler::deliver_more, trap::Ledger,
+    Delivery, Error, Flush, Format, Handler, Outcome, OwnedDelivery, Record, Severity, Shared, fork::Common,
+    record::Kept, trap::Ledger,
 };
 
 /// Where a handler's records end, and what else can be done with it.
@@ -86,7 +87,7 @@ pub(super) struct Slot {
     shares: bool,
     is_closed: AtomicBool,
     /// That of the place where it hangs under its name.
-    ledger: OnceLock<Arc<Ledger>>,
+    ledger: Arc<Ledger>,
     /// Where its records go on to.
     pub(super) onward: Arc<Onward>,
 }
@@ -132,7 +133,7 @@ impl Slot {
             dress,
             shares,
             is_closed: AtomicBool::new(false),
-            ledger: OnceLock::new(),
+            ledger: Ledger::registered(name),
             onward: Arc::default(),
         })
     }
@@ -187,26 +188,21 @@ impl Slot {
 
     /// What filters have to tell of records they refused.
     fn report(&self, sieves: &[Sieve], all: bool) {
-        let tell = |summary: &Record| deliver_more(&*self.output.load().handler, self.ledger.get(), summary);
+        let tell = |summary: &Record| {
+            OwnedDelivery::born(summary.clone(), Some(&self.ledger)).pass_on(&*self.output.load().handler);
+        };
         sieves.iter().for_each(|sieve| sieve.report(all, &mut { tell }));
     }
 
     pub(super) fn ledger(&self) -> Arc<Ledger> {
-        Arc::clone(self.ledger.get_or_init(|| Ledger::apart(&self.name)))
+        Arc::clone(&self.ledger)
     }
 
     pub(super) fn output(&self) -> Arc<Output> {
         self.output.load_full()
     }
 
-    /// Puts an output that is to take the place of the present one on the account.
-    pub(super) fn adopt(&self, output: &Output) {
-        if let Some(ledger) = self.ledger.get() {
-            output.handler.attach(ledger);
-        }
-    }
-
-    /// Puts another output in place, [adopted](Self::adopt) before. Records that are on their way end in the old one.
+    /// Puts another output in place. Records that are on their way end in the old one.
     pub(super) fn set_output(&self, output: Output) -> Arc<Output> {
         self.is_closed.store(false, Ordering::Relaxed);
         self.output.swap(Arc::new(output))
@@ -215,67 +211,62 @@ impl Slot {
     /// Flushes, then lets go of what is open.
     pub(super) fn close(&self) -> Result<(), Error> {
         let output = self.output.load_full();
-        let flushed = output.handler.flush();
+        let flushed = output.handler.flush(&Flush::PLAIN);
         let goes_on = output.control.close()?;
         self.is_closed.store(!goes_on, Ordering::Relaxed);
         flushed
     }
 
     /// What comes from a handler in front of it: its filters are asked, its level is not.
-    fn take(&self, record: &Record, with_level: bool) -> Result<Outcome, Error> {
-        if with_level && record.severity().number() < self.least.load(Ordering::Relaxed) {
+    fn take(&self, delivery: Delivery<'_>, with_level: bool) -> Result<Outcome, Error> {
+        if with_level && delivery.severity().number() < self.least.load(Ordering::Relaxed) {
             return Ok(Outcome::Filtered);
         }
         if self.is_closed.load(Ordering::Relaxed) {
             return Ok(Outcome::Dropped);
         }
         if !self.is_sieved.load(Ordering::Acquire) {
-            return self.output.load().handler.handle(record);
+            return self.output.load().handler.handle(delivery);
         }
         let sieves = self.sieves.load();
         if sieves.is_empty() {
-            return self.output.load().handler.handle(record);
+            return self.output.load().handler.handle(delivery);
         }
-        let (passes, changed) = sieve::pass(&sieves, record, self.shares);
+        let (passes, changed) = sieve::pass(&sieves, &delivery, self.shares);
         self.report(&sieves, false);
         if !passes {
             return Ok(Outcome::Filtered);
         }
-        self.output.load().handler.handle(changed.as_deref().unwrap_or(record))
+        let handler = &self.output.load().handler;
+        match changed {
+            Some(changed) => delivery.with_record(*changed, handler),
+            None => handler.handle(delivery),
+        }
     }
 }
 
 impl Handler for Slot {
     #[inline]
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         if !sieve::is_on_its_way() {
-            return self.take(record, true);
+            return self.take(delivery, true);
         }
         match sieve::take_changed() {
-            None => self.take(record, true),
+            None => self.take(delivery, true),
             // It goes on to the handlers after this one, with what this one's filters make of it.
-            Some(changed) => self.take_changed(changed),
+            Some(changed) => {
+                // Handlers write; a record that is born meanwhile is on a way of its own.
+                sieve::put_changed(Some(changed.clone()));
+                delivery.with_kept(Kept::new(*changed), |changed| self.take(changed, true))
+            }
         }
     }
 
-    fn flush(&self) -> Result<(), Error> {
-        self.report(&self.sieves.load_full(), true);
-        self.output.load_full().handler.flush()
-    }
-
-    fn finish(&self) -> Result<(), Error> {
-        self.report(&self.sieves.load_full(), true);
-        self.output.load_full().handler.finish()
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        self.ledger.get_or_init(|| Arc::clone(ledger));
-        self.output.load_full().handler.attach(ledger);
-    }
-
-    #[inline]
-    fn keeps(&self) -> bool {
-        self.output.load().handler.keeps()
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        if !how.is_barrier() {
+            self.report(&self.sieves.load_full(), true);
+        }
+        self.output.load_full().handler.flush(how)
     }
 
     fn least(&self) -> Severity {
@@ -284,14 +275,6 @@ impl Handler for Slot {
 
     fn default_name(&self) -> String {
         self.name.clone()
-    }
-}
-
-impl Slot {
-    fn take_changed(&self, changed: Box<Record>) -> Result<Outcome, Error> {
-        // Handlers write; a record that is born meanwhile is on a way of its own.
-        sieve::put_changed(Some(changed.clone()));
-        self.take(&changed, true)
     }
 }
 
@@ -328,26 +311,12 @@ pub(super) struct Target {
 }
 
 impl Handler for Target {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        self.slot.take(record, self.with_level)
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        self.slot.take(delivery, self.with_level)
     }
 
-    fn flush(&self) -> Result<(), Error> {
-        self.slot.flush()
-    }
-
-    fn finish(&self) -> Result<(), Error> {
-        self.slot.finish()
-    }
-
-    #[inline]
-    fn keeps(&self) -> bool {
-        self.slot.keeps()
-    }
-
-    /// Of a place with an account of its own: a fallback's.
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        Handler::attach(&*self.slot, ledger);
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        self.slot.flush(how)
     }
 
     fn default_name(&self) -> String {

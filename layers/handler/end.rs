@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{flush_all, panicked, place, queue};
+use super::{Flush, flush_all, panicked, place, queue};
 use crate::{Error, caught::catch, fork, record, sink, text::escaped, trap};
 
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -124,7 +124,7 @@ fn bring_all(deadline: Duration, caller: ThreadId) -> Result<(), Error> {
         return first.and(Err(Error::new(format_args!("not everything was flushed within {deadline:?}{why}"))));
     }
     for place in again {
-        first = first.and(place.finish());
+        first = first.and(place.finish(&Flush::LAST));
     }
     first.and(drained).and_then(|()| place::admit_all(&places))
 }
@@ -133,7 +133,7 @@ type Task = Box<dyn Fn() -> Result<(), Error> + Send + Sync>;
 
 fn task(place: &Arc<dyn place::Reach>) -> Task {
     let place = Arc::clone(place);
-    Box::new(move || place.finish())
+    Box::new(move || place.finish(&Flush::LAST.without_waiting()))
 }
 
 /// Work on several threads, none of which waits for a queue, so that what hangs holds up nothing else.
@@ -154,7 +154,6 @@ impl AtOnce {
         for number in 0..count {
             let (work, tell) = (Arc::clone(&work), tell.clone());
             let run = move || {
-                queue::hurry(true);
                 while let Some((index, task)) = {
                     let index = work.1.fetch_add(1, Ordering::Relaxed);
                     work.0.get(index).map(|task| (index, task))
@@ -164,7 +163,6 @@ impl AtOnce {
                     // Nobody waits any more where the deadline has passed.
                     tell.send((index, result)).unwrap_or_default();
                 }
-                queue::hurry(false);
             };
             let silenced = {
                 let run = run.clone();
@@ -233,7 +231,6 @@ fn end() {
     }
     fork::check();
     IS_ENDING.store(true, Ordering::Relaxed);
-    queue::settle_own();
     // What failed was told to the traps; what matters here is what is still held.
     let why = flush_within(deadline).err();
     say_what_is_lost("exit", why.as_ref());

@@ -12,7 +12,7 @@ use tracing_core::{Dispatch, Event, Subscriber, span};
 use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::LookupSpan};
 
 use super::{
-    Handler, end,
+    Flush, Handler, end,
     place::{self, Place},
     spans::SpanKeeper,
 };
@@ -21,7 +21,7 @@ use crate::{
     clock::Clock,
     fork::{self, Heirloom},
     record::{Nested, Pooled, VALUE_LIMIT},
-    trap::{Ledger, Stats, Trap},
+    trap::{End, Ledger, Stats, Trap},
 };
 
 /// A handler as a `tracing_subscriber` layer. Made by [`Handler::into_layer`].
@@ -70,7 +70,7 @@ impl<H: Handler> HandlerLayer<H> {
     /// Where failures go (default: [`Trap::stderr`]).
     pub fn trap(mut self, trap: Trap) -> Self {
         if let Some(place) = self.unshared() {
-            place.set_trap(trap);
+            place.ledger().set_trap(trap);
         }
         self
     }
@@ -88,7 +88,7 @@ impl<H: Handler> HandlerLayer<H> {
         let owed = self.owed.get().take();
         if let Some(error) = owed {
             let _nested = Nested::enter();
-            self.place.post().tell(&error, None);
+            self.place.ledger().tell(&error);
         }
     }
 
@@ -140,12 +140,12 @@ impl<H: Handler> HandlerLayer<H> {
 
     /// The account of this handler's records; keep it to watch the handler from outside.
     pub fn ledger(&self) -> Arc<Ledger> {
-        Arc::clone(self.place.post().ledger())
+        Arc::clone(self.place.ledger())
     }
 
     /// A reading of the account.
     pub fn stats(&self) -> Stats {
-        self.place.post().ledger().stats()
+        self.place.ledger().stats()
     }
 
     /// The handler.
@@ -158,7 +158,7 @@ impl<H: Handler> HandlerLayer<H> {
     /// # Errors
     /// What the handler could not do; the trap was told, too.
     pub fn flush(&self) -> Result<(), Error> {
-        self.place.flush()
+        self.place.flush(&Flush::PLAIN)
     }
 }
 
@@ -204,7 +204,7 @@ where
         if !self.is_listed.load(Ordering::Relaxed) {
             self.list();
         }
-        let Some(_nested) = Nested::enter() else { return self.place.post().ledger().count_dropped() };
+        let Some(_nested) = Nested::enter() else { return self.place.ledger().account().end_at_once(End::Dropped) };
         let leaf = self.spans.leaf(event, &context);
         let mut record = Pooled::create();
         record.capture(event, leaf, self.clock.as_deref(), self.value_limit);
@@ -212,13 +212,13 @@ where
             record.share_globals(Arc::clone(globals));
         }
         fork::look(self.clock.is_none().then(|| record.time()));
-        self.place.deliver_new(record);
+        self.place.deliver(record.into_kept());
         end::start_requested();
     }
 }
 
 impl<H: Handler> fmt::Debug for HandlerLayer<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HandlerLayer").field("name", &self.place.post().name()).finish_non_exhaustive()
+        f.debug_struct("HandlerLayer").field("name", &self.place.name()).finish_non_exhaustive()
     }
 }

@@ -4,7 +4,9 @@
 
 mod context;
 mod current;
+mod delivery;
 pub(crate) mod end;
+mod flush;
 #[cfg(feature = "opentelemetry")]
 mod foreign;
 mod layer;
@@ -14,6 +16,7 @@ mod place;
 pub mod queue;
 mod shared;
 mod spans;
+pub(crate) mod worker;
 mod wrap;
 
 use std::{
@@ -25,14 +28,13 @@ use std::{
     },
 };
 
-#[cfg(feature = "config")]
-pub(crate) use self::place::deliver_more;
-pub(crate) use self::place::panicked;
 #[cfg(feature = "otlp")]
 pub(crate) use self::spans::{SpanKeeper, held};
 pub use self::{
     context::Context,
     current::{current_trace_context, current_traceparent},
+    delivery::{Delivery, OwnedDelivery, Split},
+    flush::Flush,
     layer::HandlerLayer,
     memory::{FlightRecorder, Memory, Outside, RecorderStats},
     or_else::OrElse,
@@ -41,11 +43,13 @@ pub use self::{
     shared::{Shared, Tee},
     wrap::{Filtered, Leveled, Rewritten},
 };
+pub(crate) use self::{
+    place::panicked,
+    shared::{flush_each, to_all},
+};
 use crate::{
-    Error, Record, Severity,
+    Error, Severity,
     filter::{Filter, Rewrite},
-    record::Kept,
-    trap::Ledger,
 };
 
 /// Takes records. Called from many threads at once; never called again while it works on the same thread (a record that
@@ -53,14 +57,14 @@ use crate::{
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
-/// use tracing_strata::{Error, Outcome, Record, Severity, prelude::*};
+/// use tracing_strata::{Delivery, Error, Outcome, Severity, prelude::*};
 /// use tracing_subscriber::prelude::*;
 ///
 /// #[derive(Default)]
 /// struct ErrorCount(AtomicU64);
 ///
 /// impl Handler for ErrorCount {
-///     fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+///     fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
 ///         self.0.fetch_add(1, Ordering::Relaxed);
 ///         Ok(Outcome::Written)
 ///     }
@@ -77,40 +81,21 @@ use crate::{
 pub trait Handler: Send + Sync + 'static {
     /// Takes a record and says what became of it. An error or a panic is counted and told to the
     /// [`Trap`](crate::trap::Trap); the application does not see it.
-    fn handle(&self, record: &Record) -> Result<Outcome, Error>;
-
-    /// Brings what is held back to its place.
-    fn flush(&self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    /// What [`flush_all`] and the end of the handler ask for (default: a [`flush`](Self::flush)). Records may come after
-    /// it. A handler that rather gives up what it holds back says so here; a wrapper passes it on.
-    fn finish(&self) -> Result<(), Error> {
-        self.flush()
-    }
-
-    /// Called once, when the handler is hung somewhere, with the ledger its records are counted in. For handlers that
-    /// settle records later than they take them; a wrapper passes it on.
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        let _ = ledger;
-    }
-
-    /// Whether it [keeps](Record::keep) most of its records: then they are captured into a place where keeping them
-    /// needs no copy, which makes every record a little dearer. Asked for each record; a wrapper passes it on.
-    #[inline]
-    fn keeps(&self) -> bool {
-        false
-    }
-
-    /// Takes over a record that nobody else has, which is cheaper than to [keep](Record::keep) it, or gives it back, to be
-    /// [handled](Self::handle). Asked only where the handler [`keeps`](Self::keeps); a wrapper passes it on.
+    ///
+    /// A handler that is done with the record returns the outcome. One that goes on with it [takes](Delivery::take) it, and
+    /// returns [`Outcome::Queued`].
     ///
     /// # Errors
-    /// The record itself, untouched.
-    #[inline]
-    fn take_over(&self, record: Kept) -> Result<Outcome, Kept> {
-        Err(record)
+    /// The record is lost; or, where it was taken, something else went wrong, which is told.
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error>;
+
+    /// Brings what is held back to its place, or does what else is [asked for](Flush). Records may come after it.
+    ///
+    /// # Errors
+    /// Some of it is still held back; the handler's [`Trap`](crate::trap::Trap) is told.
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        let _ = how;
+        Ok(())
     }
 
     /// The least severity it takes, as far as its own level says: for explanations, not for decisions.
@@ -180,8 +165,8 @@ pub trait Handler: Send + Sync + 'static {
     }
 }
 
-/// What became of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What became of a record. The greater is the worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Outcome {
     /// It is at its place.
@@ -190,7 +175,7 @@ pub enum Outcome {
     Filtered,
     /// It was given up on purpose.
     Dropped,
-    /// It is held back. The handler has told its [`Ledger`] with [`Ledger::queue`] before, and settles it there.
+    /// It is held back: it was [taken](Delivery::take) with its receipt, which says later what became of it.
     Queued,
 }
 
@@ -198,15 +183,9 @@ macro_rules! forward {
     ($($pointer:ty),*) => {$(
         impl<H: Handler + ?Sized> Handler for $pointer {
             #[inline]
-            fn handle(&self, record: &Record) -> Result<Outcome, Error> { (**self).handle(record) }
-            fn flush(&self) -> Result<(), Error> { (**self).flush() }
-            fn finish(&self) -> Result<(), Error> { (**self).finish() }
-            fn attach(&self, ledger: &Arc<Ledger>) { (**self).attach(ledger) }
+            fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> { (**self).handle(delivery) }
+            fn flush(&self, how: &Flush) -> Result<(), Error> { (**self).flush(how) }
             fn least(&self) -> Severity { (**self).least() }
-            #[inline]
-            fn keeps(&self) -> bool { (**self).keeps() }
-            #[inline]
-            fn take_over(&self, record: Kept) -> Result<Outcome, Kept> { (**self).take_over(record) }
             fn default_name(&self) -> String { (**self).default_name() }
         }
     )*};

@@ -10,12 +10,12 @@ use std::{
     time::Instant,
 };
 
-use super::{Handler, Outcome, Shared, panicked, queue::batch};
+use super::{Delivery, Flush, Handler, Outcome, OwnedDelivery, Shared};
 use crate::{
     Error, Record, Severity,
-    caught::catch,
     fork::Heirloom,
-    trap::{Ledger, Loan},
+    record::Kept,
+    trap::{Account, End, Fate, Receipt, Rescuer},
 };
 
 /// A handler with another one in reserve. Made by [`Handler::or_else`].
@@ -25,13 +25,13 @@ use crate::{
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};
-/// use tracing_strata::{Error, Outcome, Record, Severity, output::Null, prelude::*};
+/// use tracing_strata::{Delivery, Error, Outcome, Record, Severity, output::Null, prelude::*};
 ///
 /// static IS_AWAY: AtomicBool = AtomicBool::new(false);
 /// struct Remote;
 ///
 /// impl Handler for Remote {
-///     fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+///     fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
 ///         if IS_AWAY.load(Ordering::Relaxed) { Err(Error::new("nobody there")) } else { Ok(Outcome::Written) }
 ///     }
 /// }
@@ -61,6 +61,7 @@ use crate::{
 /// | the fallback took it | written, and [rescued](crate::trap::Stats::rescued) | written |
 /// | the fallback holds it back (a buffer, a queue) | queued until it is settled there, then as there | queued |
 /// | both failed | failed, with the first one's error | failed |
+/// | the first one dropped it, the fallback failed | failed | failed |
 /// | the fallback filtered or dropped it | filtered, dropped | filtered, dropped |
 ///
 /// # What is told
@@ -71,24 +72,31 @@ use crate::{
 ///
 /// # With a queue
 ///
-/// A handler behind a [`Queue`](crate::Queue) says "queued" at once, and what fails later is out of reach here: put the
-/// queue before both. The builders of outputs over a network have an `or_else` that does so. Behind it, a file on either
-/// side gets its records one by one, so that each is known to be there or goes on: many records in one write are for files
-/// without a fallback. (A file with a buffer of its own says "queued", too.)
+/// A record that fails behind a [`Queue`](crate::Queue), in a buffer or at the shutdown goes to the fallback as well, in the
+/// order in which the records end. Behind the fallback, or before it, a file gets its records one by one, so that each is
+/// known to be there or goes on: many records in one write are for files without a fallback.
 pub struct OrElse<H> {
     handler: H,
+    reserve: Arc<Reserve>,
+    /// The same, for those whose end comes later.
+    rescuer: Arc<dyn Rescuer>,
+}
+
+/// The fallback, and whether it is in use.
+struct Reserve {
     fallback: Shared,
-    notices: bool,
+    notices: AtomicBool,
     is_away: AtomicBool,
     away: Heirloom<Away>,
-    /// Has the ledger of the whole.
-    loan: Arc<Loan>,
+    default_name: String,
 }
 
 #[derive(Default)]
 struct Away {
     since: Option<Instant>,
     records: u64,
+    /// Of the handler that is away.
+    name: String,
 }
 
 /// The target of our own records.
@@ -101,150 +109,144 @@ impl<H: Handler> OrElse<H> {
             Some(shared) => shared.clone(),
             None => Shared::new(format!("{}: fallback", handler.default_name()), fallback),
         };
-        let loan = Arc::<Loan>::default();
-        fallback.ledger().lent_by(&loan);
-        Self { handler, fallback, notices: true, is_away: AtomicBool::new(false), away: Heirloom::default(), loan }
+        let reserve = Arc::new(Reserve {
+            fallback,
+            notices: AtomicBool::new(true),
+            is_away: AtomicBool::new(false),
+            away: Heirloom::default(),
+            default_name: handler.default_name(),
+        });
+        let rescuer = Arc::<Reserve>::clone(&reserve);
+        Self { handler, reserve, rescuer }
     }
 
     /// Whether the fallback is told, in records of ours, when the first one goes and comes; yes by default.
-    pub fn notices(mut self, on: bool) -> Self {
-        self.notices = on;
+    pub fn notices(self, on: bool) -> Self {
+        self.reserve.notices.store(on, Ordering::Relaxed);
         self
     }
 
     /// The fallback, with its ledger.
     pub fn fallback(&self) -> &Shared {
-        &self.fallback
+        &self.reserve.fallback
     }
 
     /// Whether the first one failed at the last record.
     pub fn is_away(&self) -> bool {
-        self.is_away.load(Ordering::Relaxed)
+        self.reserve.is_away.load(Ordering::Relaxed)
     }
+}
 
+impl Reserve {
     fn away(&self) -> MutexGuard<'_, Away> {
         // Records of before a fork are the parent's to count.
         self.away.lock(|away| away.records = 0, Away::default)
     }
 
-    fn ledger(&self) -> Option<Arc<Ledger>> {
-        self.loan.lender()
-    }
-
+    /// What the first one failed at (why) or dropped.
     #[cold]
-    fn rescue(&self, record: &Record, error: Option<Error>) -> Result<Outcome, Error> {
+    fn rescue(&self, delivery: Delivery<'_>, why: Option<Error>) -> Result<Outcome, Error> {
         if !self.is_away.swap(true, Ordering::AcqRel) {
-            *self.away() = Away { since: Some(Instant::now()), records: 0 };
-            if let (Some(ledger), Some(error)) = (self.ledger(), &error) {
-                ledger.tell(error);
-            }
-            self.notify(Severity::WARN, "is away; its records come here", |notice| {
-                if let Some(error) = &error {
-                    // With its causes.
-                    notice.fields_mut().set_display("error", error);
-                }
-            });
+            self.goes_away(delivery.account(), why.as_ref());
         }
-        self.loan.lend();
-        let outcome = self.fallback.take(record);
-        if matches!(outcome, Some(Outcome::Written | Outcome::Queued)) {
+        let result = delivery.pass_to_fallback(&self.fallback);
+        if let Ok(Outcome::Written | Outcome::Queued) = result {
             self.away().records += 1;
         }
-        // What is queued there is settled there, and here with it.
-        if outcome == Some(Outcome::Queued) || !self.loan.take_back() {
-            return Ok(Outcome::Queued);
-        }
-        let ledger = self.ledger();
-        match (outcome, error) {
-            (Some(outcome), _) => {
-                // At once: the place of the whole may count it later.
-                if let (Some(ledger), Outcome::Written) = (&ledger, outcome) {
-                    ledger.settle_written(1);
-                    ledger.count_rescued(1);
-                    return Ok(Outcome::Queued);
+        // Of two errors the first one says why.
+        match (result, why) {
+            (Err(second), Some(mut first)) => {
+                if second.is_counted() {
+                    first.set_counted();
                 }
-                ledger.inspect(|ledger| ledger.take_back_queued());
-                Ok(outcome)
+                Err(first)
             }
-            (None, error) => {
-                ledger.inspect(|ledger| ledger.take_back_queued());
-                error.map_or(Ok(Outcome::Dropped), Err)
+            (result, _) => result,
+        }
+    }
+
+    fn goes_away(&self, account: Option<&Account>, why: Option<&Error>) {
+        let name = account.map_or_else(|| self.default_name.clone(), Account::name);
+        *self.away() = Away { since: Some(Instant::now()), records: 0, name: name.clone() };
+        if let (Some(account), Some(error)) = (account, why)
+            && !error.was_told()
+        {
+            account.tell(error, None, true);
+        }
+        self.notify(Severity::WARN, &name, "is away; its records come here", |notice| {
+            if let Some(error) = why {
+                // With its causes.
+                notice.fields_mut().set_display("error", error);
             }
+        });
+    }
+
+    fn got_through(&self) {
+        if self.is_away.load(Ordering::Relaxed) {
+            self.is_back();
         }
     }
 
     #[cold]
     fn is_back(&self) {
         if self.is_away.swap(false, Ordering::AcqRel) {
-            let Away { since, records } = std::mem::take(&mut *self.away());
+            let Away { since, records, name } = std::mem::take(&mut *self.away());
             let seconds = since.map(|since| since.elapsed().as_secs_f64()).unwrap_or_default();
-            self.notify(Severity::INFO, "is back", |notice| {
+            self.notify(Severity::INFO, &name, "is back", |notice| {
                 notice.set("records", records);
                 notice.set("seconds", (seconds * 1e3).round() / 1e3);
             });
         }
     }
 
-    fn handle_directly(&self, record: &Record) -> Result<Outcome, Error> {
-        let result = catch(|| self.handler.handle(record)).unwrap_or_else(|panic| Err(panicked("handle", &panic)));
-        match result {
-            Ok(Outcome::Dropped) => self.rescue(record, None),
-            Ok(Outcome::Filtered) => Ok(Outcome::Filtered),
-            Ok(outcome) => {
-                if self.is_away.load(Ordering::Relaxed) {
-                    self.is_back();
-                }
-                Ok(outcome)
-            }
-            Err(error) if error.record_is_held() => Err(error),
-            Err(error) => self.rescue(record, Some(error)),
-        }
-    }
-
-    fn notify(&self, severity: Severity, what: &str, fill: impl FnOnce(&mut Record)) {
-        if self.notices {
-            let name = self.ledger().map_or_else(|| self.handler.default_name(), |ledger| ledger.name());
+    /// On the fallback's own account.
+    fn notify(&self, severity: Severity, name: &str, what: &str, fill: impl FnOnce(&mut Record)) {
+        if self.notices.load(Ordering::Relaxed) {
             let mut notice = Record::new(severity, TARGET, &format!("handler {name:?} {what}"));
             fill(&mut notice);
-            self.loan.lend_own();
-            if self.fallback.take(&notice) != Some(Outcome::Queued) {
-                self.loan.take_back_own();
+            OwnedDelivery::born(notice, None).pass_on(&self.fallback);
+        }
+    }
+}
+
+/// What the first one took, and ended later.
+impl Rescuer for Reserve {
+    fn ended(&self, fate: Fate, record: Kept, mut receipt: Receipt) {
+        match fate.end {
+            End::Written | End::Filtered => {
+                if fate.end == End::Written {
+                    self.got_through();
+                }
+                receipt.end(fate, None);
+            }
+            End::Dropped | End::Failed => {
+                let mut error = Some(fate.error);
+                let rescue = |delivery: Delivery<'_>| self.rescue(delivery, error.take().flatten());
+                OwnedDelivery::new(record, receipt).run(None, rescue);
             }
         }
     }
 }
 
 impl<H: Handler> Handler for OrElse<H> {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        batch::directly(|| self.handle_directly(record))
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        let reserve = &*self.reserve;
+        let rescue = |delivery: Delivery<'_>, why| reserve.rescue(delivery, why);
+        delivery.pass_to_covered(&self.rescuer, &self.handler, || reserve.got_through(), rescue)
     }
 
     /// Flushes both; the first error is returned.
-    fn flush(&self) -> Result<(), Error> {
-        let first = self.handler.flush();
-        first.and(self.fallback.flush())
-    }
-
-    fn finish(&self) -> Result<(), Error> {
-        let first = self.handler.finish();
-        first.and(self.fallback.finish())
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        self.handler.attach(ledger);
-        self.loan.set_lender(ledger);
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        let first = self.handler.flush(how);
+        first.and(Handler::flush(&self.reserve.fallback, how))
     }
 
     fn least(&self) -> Severity {
-        self.handler.least().min(self.fallback.least())
-    }
-
-    fn keeps(&self) -> bool {
-        self.handler.keeps()
+        self.handler.least().min(self.reserve.fallback.least())
     }
 
     fn default_name(&self) -> String {
-        self.handler.default_name()
+        self.reserve.default_name.clone()
     }
 }
 
@@ -252,7 +254,7 @@ impl<H: fmt::Debug> fmt::Debug for OrElse<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OrElse")
             .field("handler", &self.handler)
-            .field("fallback", &self.fallback)
+            .field("fallback", &self.reserve.fallback)
             .finish_non_exhaustive()
     }
 }

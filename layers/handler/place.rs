@@ -1,216 +1,103 @@
 //! A handler where it hangs: with its name, ledger and trap, and within reach of [`flush_all`].
 
-use std::sync::{
-    Arc, Weak,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::{Arc, Weak};
 
-use super::{
-    Handler, Outcome, Working, next_number,
-    queue::{self, Ending},
-};
+use super::{Delivery, Flush, Handler, Outcome, Working, next_number, queue};
 use crate::{
-    Error, Record,
+    Error, Severity,
     caught::{Caught, catch},
     fork::{self, Common},
-    record::{Kept, Pooled},
-    trap::{Ledger, Post, Trap},
+    record::Kept,
+    trap::{End, Ledger},
 };
 
 pub(super) struct Place<H: Handler> {
-    post: Post,
+    name: String,
     number: u64,
-    /// How many failed records whoever flushes everything knows of.
-    admitted: AtomicU64,
+    // Dropped before the ledger, which hears what becomes of records that it holds.
     handler: H,
-    /// From the drop until the handler is dropped.
-    ending: Option<Ending>,
+    ledger: Arc<Ledger>,
 }
 
 impl<H: Handler> Place<H> {
     pub(super) fn new(name: String, handler: H) -> Self {
-        let post = Post::new(name);
-        handler.attach(post.ledger());
-        Self { post, number: next_number(), admitted: AtomicU64::new(0), handler, ending: None }
+        let ledger = Ledger::registered(&name);
+        Self { name, ledger, number: next_number(), handler }
     }
 
     /// Another way into a handler that hangs already: what comes by it is on the same account, and goes to the same trap.
     #[cfg(feature = "config")]
     pub(super) fn beside(ledger: Arc<Ledger>, handler: H) -> Self {
-        Self { post: Post::on(ledger), number: next_number(), admitted: AtomicU64::new(0), handler, ending: None }
-    }
-
-    pub(super) fn set_trap(&self, trap: Trap) {
-        self.post.set_trap(trap);
+        Self { name: ledger.name(), ledger, number: next_number(), handler }
     }
 
     pub(super) fn rename(&mut self, name: String) {
-        self.post.rename(name);
+        self.ledger.rename(&name);
+        self.name = name;
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     #[inline]
-    pub(super) fn post(&self) -> &Post {
-        &self.post
+    pub(super) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
     }
 
     pub(super) fn handler(&self) -> &H {
         &self.handler
     }
 
-    /// Gives a record to the handler and keeps the account.
-    #[inline]
-    pub(super) fn deliver(&self, record: &Record) {
-        self.take(record);
-    }
-
-    /// The same for one that nobody else has seen.
-    #[inline]
-    pub(super) fn deliver_new(&self, record: Pooled) {
-        if self.handler.keeps() {
-            self.offer(record.into_kept());
-        } else {
-            record.show(false, |record| self.deliver(record));
-        }
-    }
-
-    /// The handler may take over the record.
-    #[inline]
-    fn offer(&self, record: Kept) {
-        let Some(_working) = self.enter() else { return };
-        self.note_marks(&record);
-        match catch(|| self.handler.take_over(record)) {
-            Ok(Ok(outcome)) => self.count(outcome),
-            Ok(Err(record)) => {
-                record.show(|record| self.take_in(record));
-            }
-            Err(panic) => {
-                self.post.ledger().count_failed();
-                self.tell(&panicked("take_over", &panic), None);
-            }
-        }
-    }
-
-    /// The same, and says what became of it; `None` if it failed.
-    #[inline]
-    pub(super) fn take(&self, record: &Record) -> Option<Outcome> {
-        let Some(_working) = self.enter() else { return Some(Outcome::Dropped) };
-        self.note_marks(record);
-        self.take_in(record)
-    }
-
-    #[inline]
-    fn enter(&self) -> Option<Working> {
-        let working = Working::enter(self.number);
-        if working.is_none() {
-            self.post.ledger().count_dropped();
-        }
-        working
-    }
-
-    #[inline]
-    fn note_marks(&self, record: &Record) {
-        if record.marked_values() > 0 {
-            self.post.ledger().count_marked();
-        }
-    }
-
-    #[inline]
-    fn take_in(&self, record: &Record) -> Option<Outcome> {
-        let outcome = match catch(|| self.handler.handle(record)) {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) => {
-                self.failed(&error, record);
-                return error.record_is_held().then_some(Outcome::Queued);
-            }
-            Err(panic) => {
-                self.failed(&panicked("handle", &panic), record);
-                return None;
-            }
-        };
-        self.count(outcome);
-        Some(outcome)
-    }
-
-    #[inline]
-    fn count(&self, outcome: Outcome) {
-        let ledger = self.post.ledger();
-        match outcome {
-            Outcome::Written => ledger.count_written(),
-            Outcome::Filtered => ledger.count_filtered(),
-            Outcome::Dropped => ledger.count_dropped(),
-            Outcome::Queued => {}
-        }
-    }
-
+    /// The handler's own level has refused a record.
     #[cold]
-    fn failed(&self, error: &Error, record: &Record) {
-        if !error.record_is_held() {
-            self.post.ledger().count_failed();
+    pub(super) fn refuse(&self) -> Result<Outcome, Error> {
+        self.ledger.account().end_at_once(End::Filtered);
+        Ok(Outcome::Filtered)
+    }
+
+    /// Gives it a record that nobody else has.
+    #[inline]
+    pub(super) fn deliver(&self, mut record: Kept) {
+        // It is counted, and was told.
+        drop(self.handle(Delivery::new(&mut record)));
+    }
+}
+
+/// It keeps the account, and tells what fails.
+impl<H: Handler> Handler for Place<H> {
+    #[inline]
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        let account = self.ledger.account();
+        let Some(_working) = Working::enter(self.number) else {
+            account.end_at_once(End::Dropped);
+            return Ok(Outcome::Dropped);
+        };
+        if delivery.marked_values() > 0 {
+            account.count_marked();
         }
-        self.tell(error, Some(record));
+        delivery.pass_to_named(account, &self.handler)
     }
 
-    fn tell(&self, error: &Error, record: Option<&Record>) {
-        self.post.tell(error, record);
-    }
-
-    /// Flushes the handler; what goes wrong is told and returned.
-    pub(super) fn flush(&self) -> Result<(), Error> {
-        self.bring("flush", H::flush)
-    }
-
-    /// The same where logging ends.
-    pub(super) fn finish(&self) -> Result<(), Error> {
-        self.bring("finish", H::finish)
-    }
-
-    fn bring(&self, doing: &str, how: fn(&H) -> Result<(), Error>) -> Result<(), Error> {
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
         fork::check();
         super::end::after_fork();
         let Some(_working) = Working::enter(self.number) else { return Ok(()) };
-        let result = catch(|| how(&self.handler));
-        let result = result.unwrap_or_else(|panic| Err(panicked(doing, &panic)));
-        if let Err(error) = &result {
-            self.tell(error, None);
-        }
-        result
+        let result = catch(|| self.handler.flush(how)).unwrap_or_else(|panic| Err(panicked(how.verb(), &panic)));
+        result.inspect_err(|error| self.ledger.tell(error))
+    }
+
+    fn least(&self) -> Severity {
+        self.handler.least()
     }
 }
 
 /// What is held back is brought to its place; what goes wrong is told to the trap.
 impl<H: Handler> Drop for Place<H> {
     fn drop(&mut self) {
-        self.ending = Some(Ending::begin());
         // Told already, and there is nobody to return it to.
-        self.finish().unwrap_or_default();
-        self.post.tell_the_rest();
-    }
-}
-
-/// Gives a handler a record that nobody gave to the wrapper in front of it, and keeps the account.
-pub(crate) fn deliver_more(handler: &dyn Handler, ledger: Option<&Arc<Ledger>>, record: &Record) {
-    if let Some(ledger) = ledger {
-        ledger.expect_more();
-    }
-    let settle = |how: fn(&Ledger, u64)| {
-        if let Some(ledger) = ledger {
-            ledger.queue(1);
-            how(ledger, 1);
-        }
-    };
-    let result = catch(|| handler.handle(record));
-    let error = match result.unwrap_or_else(|panic| Err(panicked("handle", &panic))) {
-        Ok(Outcome::Written) => return settle(Ledger::settle_written),
-        Ok(Outcome::Filtered) => return settle(Ledger::settle_filtered),
-        Ok(Outcome::Dropped) => return settle(Ledger::settle_dropped),
-        Ok(Outcome::Queued) => return,
-        Err(error) => error,
-    };
-    if !error.record_is_held() {
-        settle(Ledger::settle_failed);
-    }
-    if let Some(ledger) = ledger {
-        ledger.tell_of(&error, Some(record));
+        self.flush(&Flush::END).unwrap_or_default();
+        self.ledger.tell_the_rest();
     }
 }
 
@@ -222,29 +109,26 @@ pub(crate) fn panicked(doing: &str, panic: &Caught) -> Error {
 
 /// Something that can be flushed where logging ends.
 pub(super) trait Reach: Send + Sync {
-    fn finish(&self) -> Result<(), Error>;
+    fn finish(&self, how: &Flush) -> Result<(), Error>;
 
     /// What was lost since this was asked last, without a word of it in the handler's own log.
     fn admit(&self) -> Result<(), Error>;
 }
 
 impl<H: Handler> Reach for Place<H> {
-    fn finish(&self) -> Result<(), Error> {
-        let result = Place::finish(self);
-        self.post.tell_the_rest();
+    fn finish(&self, how: &Flush) -> Result<(), Error> {
+        let result = self.flush(how);
+        self.ledger.tell_the_rest();
         result
     }
 
     fn admit(&self) -> Result<(), Error> {
-        let ledger = self.post.ledger();
-        let failed = ledger.stats().failed;
-        let failed = failed.saturating_sub(self.admitted.swap(failed, Ordering::Relaxed));
-        let new = failed + queue::report_owed(ledger);
+        let new = self.ledger.account().take_lost() + queue::report_owed(&self.ledger);
         if new == 0 {
             return Ok(());
         }
         let records = if new == 1 { "record was" } else { "records were" };
-        Err(Error::new(format_args!("handler {:?}: {new} {records} lost", self.post.name())))
+        Err(Error::new(format_args!("handler {:?}: {new} {records} lost", self.name)))
     }
 }
 
@@ -293,7 +177,7 @@ pub fn flush_all() -> Result<(), Error> {
     let places = listed();
     let mut first = Ok(());
     for place in &places {
-        first = first.and(place.finish());
+        first = first.and(place.finish(&Flush::LAST));
     }
     first.and_then(|()| admit_all(&places))
 }

@@ -10,11 +10,12 @@ use std::{
 };
 
 use super::{
-    Handler, Outcome,
+    Delivery, Flush, Handler, Outcome,
     place::{self, Place},
 };
 use crate::{
-    Error, Record, Severity,
+    Error, Record, Severity, fork,
+    record::Pooled,
     trap::{Ledger, Trap},
 };
 
@@ -46,7 +47,7 @@ impl Shared {
     /// A shared handler whose failures go to `trap`.
     pub fn with_trap(name: impl Into<String>, handler: impl Handler, trap: Trap) -> Self {
         let place = Place::new(name.into(), handler.boxed());
-        place.set_trap(trap);
+        place.ledger().set_trap(trap);
         Self::at(place)
     }
 
@@ -64,7 +65,7 @@ impl Shared {
 
     /// The handler's name.
     pub fn name(&self) -> &str {
-        self.0.place.post().name()
+        self.0.place.name()
     }
 
     /// Changes its level ([`Severity::ALL`] at first); records from now on are judged by it. A level that the handler was
@@ -75,17 +76,17 @@ impl Shared {
 
     /// Changes where its failures go.
     pub fn set_trap(&self, trap: Trap) {
-        self.0.place.set_trap(trap);
+        self.0.place.ledger().set_trap(trap);
     }
 
     /// The account of its records.
     pub fn ledger(&self) -> Arc<Ledger> {
-        Arc::clone(self.0.place.post().ledger())
+        Arc::clone(self.0.place.ledger())
     }
 
     /// A reading of the account.
     pub fn stats(&self) -> crate::trap::Stats {
-        self.0.place.post().ledger().stats()
+        self.0.place.ledger().stats()
     }
 
     /// Brings what is held back to its place.
@@ -93,23 +94,27 @@ impl Shared {
     /// # Errors
     /// What the handler could not do; the trap was told, too.
     pub fn flush(&self) -> Result<(), Error> {
-        self.0.place.flush()
+        self.0.place.flush(&Flush::PLAIN)
     }
 
-    /// Gives it a record.
+    /// Gives it a copy of a record.
     #[inline]
     pub fn deliver(&self, record: &Record) {
+        fork::look(None);
         let inner = &*self.0;
         if record.severity().number() < inner.least.load(Ordering::Relaxed) {
-            return inner.place.post().ledger().count_filtered();
+            // It is counted.
+            return drop(inner.place.refuse());
         }
-        inner.place.deliver(record);
+        let mut copy = Pooled::create();
+        copy.clone_from(record);
+        inner.place.deliver(copy.into_kept());
     }
 
-    /// The same, whatever level it was [set](Self::set_level) to.
+    /// The handler, whatever level it was [set](Self::set_level) to.
     #[inline]
-    pub(crate) fn deliver_past_level(&self, record: &Record) {
-        self.0.place.deliver(record);
+    pub(crate) fn past_level(&self) -> &impl Handler {
+        &*self.0.place
     }
 
     /// The handler itself if it is a shared one, else a shared one around it.
@@ -120,16 +125,6 @@ impl Shared {
         }
     }
 
-    /// Gives it a record, and says what became of it; `None` if it failed.
-    pub(super) fn take(&self, record: &Record) -> Option<Outcome> {
-        let inner = &*self.0;
-        if record.severity().number() < inner.least.load(Ordering::Relaxed) {
-            inner.place.post().ledger().count_filtered();
-            return Some(Outcome::Filtered);
-        }
-        inner.place.take(record)
-    }
-
     /// Whether two are clones of one.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -138,26 +133,20 @@ impl Shared {
 
 impl Handler for Shared {
     #[inline]
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        self.deliver(record);
-        Ok(Outcome::Written)
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        let inner = &*self.0;
+        if delivery.severity().number() < inner.least.load(Ordering::Relaxed) {
+            return inner.place.refuse();
+        }
+        inner.place.handle(delivery)
     }
 
-    fn flush(&self) -> Result<(), Error> {
-        Shared::flush(self)
-    }
-
-    fn finish(&self) -> Result<(), Error> {
-        self.0.place.finish()
-    }
-
-    #[inline]
-    fn keeps(&self) -> bool {
-        self.0.place.handler().keeps()
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        self.0.place.flush(how)
     }
 
     fn least(&self) -> Severity {
-        Severity::new(self.0.least.load(Ordering::Relaxed)).max(self.0.place.handler().least())
+        Severity::new(self.0.least.load(Ordering::Relaxed)).max(self.0.place.least())
     }
 
     /// Of the layer that hands records to it, which has a ledger of its own.
@@ -172,8 +161,8 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// One record, many handlers: captured once, each formats for itself and has its own ledger. Its own ledger counts what
-/// was handed on.
+/// One record, many handlers: captured once, each formats for itself and has its own ledger. In the ledger of the whole the
+/// worst that became of a record counts: failed, dropped, filtered, written.
 ///
 /// ```
 /// use tracing_strata::{prelude::*, Severity, Tee, format::Json, output::Stream};
@@ -215,36 +204,40 @@ impl Tee {
 
 impl Handler for Tee {
     #[inline]
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        self.handlers.iter().for_each(|handler| handler.deliver(record));
-        Ok(Outcome::Written)
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        to_all(&self.handlers, delivery)
     }
 
     /// Flushes all; the first error is returned, all are told.
-    fn flush(&self) -> Result<(), Error> {
-        let mut first = Ok(());
-        for handler in &self.handlers {
-            // All are flushed, whatever became of the ones before.
-            first = first.and(handler.flush());
-        }
-        first
-    }
-
-    fn finish(&self) -> Result<(), Error> {
-        let mut first = Ok(());
-        for handler in &self.handlers {
-            first = first.and(handler.finish());
-        }
-        first
-    }
-
-    fn keeps(&self) -> bool {
-        self.handlers.iter().any(Handler::keeps)
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        flush_each(&self.handlers, how)
     }
 
     fn default_name(&self) -> String {
         "tee".into()
     }
+}
+
+/// Gives a record to each. The worst of what becomes of it counts; without handlers it is dropped.
+#[inline]
+pub(crate) fn to_all(handlers: &[Shared], delivery: Delivery<'_>) -> Result<Outcome, Error> {
+    let Some((last, others)) = handlers.split_last() else { return Ok(Outcome::Dropped) };
+    if others.is_empty() {
+        return last.handle(delivery);
+    }
+    let mut split = delivery.split();
+    others.iter().for_each(|handler| split.to(handler));
+    split.last(last)
+}
+
+/// Flushes each; the first error is returned, all are told.
+pub(crate) fn flush_each<'a>(handlers: impl IntoIterator<Item = &'a Shared>, how: &Flush) -> Result<(), Error> {
+    // All are flushed, whatever became of the ones before.
+    let mut first = Ok(());
+    for handler in handlers {
+        first = first.and(Handler::flush(handler, how));
+    }
+    first
 }
 
 impl FromIterator<Shared> for Tee {

@@ -5,33 +5,24 @@ use std::sync::{
     atomic::{AtomicI32, Ordering},
 };
 
-use super::{Handler, Outcome, place::deliver_more};
+use super::{Delivery, Flush, Handler, Outcome, OwnedDelivery};
 use crate::{
     Error, Record, Severity,
     filter::{Filter, Rewrite},
-    record::Kept,
     trap::Ledger,
 };
 
 macro_rules! pass_on {
     () => {
+        fn flush(&self, how: &Flush) -> Result<(), Error> {
+            self.handler.flush(how)
+        }
+
+        pass_on!(but flush);
+    };
+    (but flush) => {
         fn least(&self) -> Severity {
             self.handler.least()
-        }
-
-        pass_on!(but least);
-    };
-    (but least) => {
-        fn flush(&self) -> Result<(), Error> {
-            self.handler.flush()
-        }
-
-        fn finish(&self) -> Result<(), Error> {
-            self.handler.finish()
-        }
-
-        fn attach(&self, ledger: &Arc<Ledger>) {
-            self.handler.attach(ledger);
         }
 
         fn default_name(&self) -> String {
@@ -60,24 +51,11 @@ impl<H> Leveled<H> {
 
 impl<H: Handler> Handler for Leveled<H> {
     #[inline]
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        if record.severity().number() < self.least.load(Ordering::Relaxed) {
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        if delivery.severity().number() < self.least.load(Ordering::Relaxed) {
             return Ok(Outcome::Filtered);
         }
-        self.handler.handle(record)
-    }
-
-    #[inline]
-    fn keeps(&self) -> bool {
-        self.handler.keeps()
-    }
-
-    #[inline]
-    fn take_over(&self, record: Kept) -> Result<Outcome, Kept> {
-        if record.severity().number() < self.least.load(Ordering::Relaxed) {
-            return Ok(Outcome::Filtered);
-        }
-        self.handler.take_over(record)
+        self.handler.handle(delivery)
     }
 
     pass_on!();
@@ -97,49 +75,34 @@ impl<H, F> Filtered<H, F> {
     }
 }
 
-impl<H: Handler, F: Filter> Filtered<H, F> {
-    #[inline]
-    fn report(&self, all: bool) {
-        self.filter.report(all, &mut |summary| deliver_more(&self.handler, self.ledger.get(), summary));
-    }
-}
-
 impl<H: Handler, F: Filter> Handler for Filtered<H, F> {
     #[inline]
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        let passes = self.filter.passes(record);
-        self.report(false);
-        if passes { self.handler.handle(record) } else { Ok(Outcome::Filtered) }
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        let passes = self.filter.passes(&delivery);
+        self.filter.report(false, &mut |summary| delivery.one_more(summary.clone()).pass_on(&self.handler));
+        if passes {
+            return self.handler.handle(delivery);
+        }
+        // What it has to tell of this one at the end is on the same account.
+        if self.ledger.get().is_none()
+            && let Some(ledger) = delivery.ledger()
+        {
+            self.ledger.get_or_init(|| ledger);
+        }
+        Ok(Outcome::Filtered)
     }
 
     /// What the filter has to tell of records it refused comes first.
-    fn flush(&self) -> Result<(), Error> {
-        self.report(true);
-        self.handler.flush()
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        if !how.is_barrier() {
+            let tell =
+                |summary: &Record| OwnedDelivery::born(summary.clone(), self.ledger.get()).pass_on(&self.handler);
+            self.filter.report(true, &mut { tell });
+        }
+        self.handler.flush(how)
     }
 
-    fn finish(&self) -> Result<(), Error> {
-        self.report(true);
-        self.handler.finish()
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        self.ledger.get_or_init(|| Arc::clone(ledger));
-        self.handler.attach(ledger);
-    }
-
-    #[inline]
-    fn keeps(&self) -> bool {
-        self.handler.keeps()
-    }
-
-    fn least(&self) -> Severity {
-        self.handler.least()
-    }
-
-    fn default_name(&self) -> String {
-        self.handler.default_name()
-    }
+    pass_on!(but flush);
 }
 
 /// A handler that gets changed copies. Made by [`Handler::rewrite`].
@@ -155,13 +118,12 @@ impl<H, R> Rewritten<H, R> {
     }
 }
 
-/// It does not keep the records it gets, as [`Handler::keeps`] asks: only their copies may be kept.
 impl<H: Handler, R: Rewrite> Handler for Rewritten<H, R> {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         let mut copy = crate::record::Pooled::create();
-        copy.clone_from(record);
+        copy.clone_from(&delivery);
         self.rewrite.rewrite(&mut copy);
-        copy.show(self.handler.keeps(), |copy| self.handler.handle(copy))
+        delivery.with_kept(copy.into_kept(), |copy| self.handler.handle(copy))
     }
 
     pass_on!();

@@ -52,7 +52,6 @@ mod explain;
 mod filter;
 mod generation;
 mod interest;
-mod keeps;
 mod name;
 mod parse;
 mod router;
@@ -70,15 +69,12 @@ use std::{
 #[cfg(feature = "config")]
 pub(crate) use self::declared::{Declared, Former};
 pub(crate) use self::name::is_below;
+use self::tree::{LastResort, Node, Tree};
 pub use self::{
     explain::{Explanation, Fate, Stop, Verdict},
     router::Router,
 };
-use self::{
-    keeps::Keeps,
-    tree::{LastResort, Node, Tree},
-};
-use crate::{Error, Handler, Severity, Shared, filter::Filter, fork::Common};
+use crate::{Error, Severity, Shared, filter::Filter, fork::Common};
 
 /// The tree of loggers. Cheap to clone; clones are the same tree, so keep one to change levels at run time.
 ///
@@ -107,8 +103,6 @@ struct Inner {
     span_level: AtomicI32,
     /// Whether anybody asked for the router: if not, these loggers are levels only.
     routed: AtomicBool,
-    /// Whether any of the handlers keeps records.
-    keeps: Keeps,
 }
 
 /// Where directives are looked for.
@@ -159,7 +153,6 @@ impl Loggers {
             generation: AtomicU64::new(generation::next()),
             span_level: AtomicI32::new(Severity::ALL.number()),
             routed: AtomicBool::new(false),
-            keeps: Keeps::default(),
         }))
     }
 
@@ -393,10 +386,7 @@ impl Loggers {
     /// Forgets a logger and all that is set on it. False if it does not exist; the root always does.
     pub fn remove(&self, name: &str) -> bool {
         let name = name::canonical(name);
-        let removed: Option<Node> = self.change_levels(|tree| {
-            self.0.keeps.forget();
-            if name.is_empty() { None } else { tree.remove(&name) }
-        });
+        let removed: Option<Node> = self.change_levels(|tree| if name.is_empty() { None } else { tree.remove(&name) });
         removed.is_some()
     }
 
@@ -441,7 +431,6 @@ impl Loggers {
         let span_level = others.span_level();
         // The old ones are dropped when nothing is locked any more.
         drop(self.change_levels(|old| {
-            self.0.keeps.forget();
             self.0.span_level.store(span_level.number(), Ordering::Release);
             std::mem::replace(old, tree)
         }));
@@ -462,10 +451,7 @@ impl Loggers {
 
     /// A change of who gets records.
     fn change_handlers<R>(&self, edit: impl FnOnce(&mut Tree) -> R) -> R {
-        self.change(|tree| {
-            self.0.keeps.forget();
-            edit(tree)
-        })
+        self.change(|tree| edit(tree))
     }
 
     /// A change. What `edit` takes out (a handler's `Drop` is somebody else's code) it gives back, and it is dropped
@@ -480,19 +466,6 @@ impl Loggers {
         };
         drop(stale);
         result
-    }
-
-    /// Whether any of the handlers keeps records.
-    #[inline]
-    fn keeps(&self) -> bool {
-        self.0.keeps.or_ask(|| {
-            let handlers: Vec<Shared> = {
-                let tree = self.0.read();
-                let own = tree.iter().flat_map(|(_, node)| &node.handlers).cloned();
-                own.chain(tree.last_resort.handler()).collect()
-            };
-            handlers.iter().any(Handler::keeps)
-        })
     }
 
     fn levels(&self) -> Vec<(String, Severity)> {

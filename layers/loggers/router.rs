@@ -6,14 +6,20 @@ use tracing_core::Subscriber;
 use tracing_subscriber::{Layer as _, filter::Filtered, registry::LookupSpan};
 
 use super::{Loggers, cache, tree::Route};
-use crate::{Error, Handler, HandlerLayer, Outcome, Record, Severity, Shared, sink, text::is_control};
+use crate::{
+    Delivery, Error, Flush, Handler, HandlerLayer, Outcome, Record, Severity, Shared,
+    handler::{flush_each, to_all},
+    sink,
+    text::is_control,
+};
 
 /// Gives each record to the handlers of its logger, then to those of the loggers above, up to one that does not
 /// [propagate](Loggers::set_propagate). Made by [`Loggers::router`]; [`Loggers::into_layer`] puts the levels in front.
 ///
 /// Levels of loggers are not looked at here, as in Python's `Logger.handle`; a logger that is
 /// [disabled](Loggers::set_disabled) and the [filters](Loggers::add_filter) of a logger refuse what was logged with that
-/// very name. Its ledger counts what was handed on; each handler has a ledger of its own.
+/// very name. In its ledger the worst that became of a record at its handlers counts, as for a [`Tee`](crate::Tee); each
+/// handler has a ledger of its own.
 #[derive(Clone, Debug)]
 pub struct Router {
     loggers: Loggers,
@@ -21,29 +27,18 @@ pub struct Router {
 
 impl Handler for Router {
     #[inline]
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        let (threshold, route) = cache::route(&self.loggers.0, record.target());
-        if threshold.exact && (route.disabled || !passes(&route, record)) {
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        let (threshold, route) = cache::route(&self.loggers.0, delivery.target());
+        if threshold.exact && (route.disabled || !passes(&route, &delivery)) {
             return Ok(Outcome::Filtered);
         }
-        route.handlers.iter().for_each(|handler| handler.deliver(record));
-        Ok(if route.handlers.is_empty() { Outcome::Dropped } else { Outcome::Written })
+        to_all(&route.handlers, delivery)
     }
 
     /// Flushes every handler of every logger, after the filters of loggers have told what they refused; the first error
     /// is returned, all are told.
-    fn flush(&self) -> Result<(), Error> {
-        self.each(Handler::flush)
-    }
-
-    fn finish(&self) -> Result<(), Error> {
-        self.each(Handler::finish)
-    }
-
-    /// Whether any handler of any logger does: which ones get a record is known only when it is there.
-    #[inline]
-    fn keeps(&self) -> bool {
-        self.loggers.keeps()
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        self.each(how)
     }
 
     fn default_name(&self) -> String {
@@ -66,22 +61,20 @@ impl Route {
 }
 
 impl Router {
-    fn each(&self, bring: fn(&Shared) -> Result<(), Error>) -> Result<(), Error> {
+    fn each(&self, how: &Flush) -> Result<(), Error> {
         let routes: Vec<Arc<Route>> = {
             let tree = self.loggers.0.read();
             tree.iter().filter(|(_, node)| !node.filters.is_empty()).map(|(name, _)| tree.route(name, 0)).collect()
         };
-        routes.iter().for_each(|route| route.report(true));
+        if !how.is_barrier() {
+            routes.iter().for_each(|route| route.report(true));
+        }
         let mut all: Vec<Shared> = Vec::new();
         for (_, node) in self.loggers.0.read().iter() {
             let new: Vec<_> = node.handlers.iter().filter(|new| !all.iter().any(|known| known.is_same(new))).collect();
             all.extend(new.into_iter().cloned());
         }
-        let mut result = Ok(());
-        for handler in all {
-            result = result.and(bring(&handler));
-        }
-        result
+        flush_each(&all, how)
     }
 }
 
@@ -98,12 +91,12 @@ impl Loggers {
     /// `loggers.router().into_layer().globals(…).with_filter(loggers)`.
     ///
     /// ```
-    /// use tracing_strata::{Error, Loggers, Outcome, Record, prelude::*};
+    /// use tracing_strata::{Delivery, Error, Loggers, Outcome, prelude::*};
     /// use tracing_subscriber::prelude::*;
     ///
     /// struct Count(std::sync::atomic::AtomicUsize);
     /// impl Handler for Count {
-    ///     fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+    ///     fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
     ///         self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     ///         Ok(Outcome::Written)
     ///     }
@@ -139,8 +132,8 @@ impl Loggers {
 struct LastResort;
 
 impl Handler for LastResort {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        sink::stderr_line(&bare_line(record));
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        sink::stderr_line(&bare_line(&delivery));
         Ok(Outcome::Written)
     }
 }

@@ -7,18 +7,13 @@ use opentelemetry_proto::tonic::{common::v1::any_value::Value as Any, resource::
 use super::{
     Compression, ContextFields, OtlpGuard, OtlpLayer, OtlpLogs, Protocol, Sampler,
     env::{self, Vars},
+    export::{LogsExport, SpansExport},
     layer::ToPipe,
-    logs,
-    pipe::Pipe,
     settings::{Chosen, Settings, Signal, SpanLimits},
-    spans,
     values::{self, AttributeLimits, Attributes},
-    wire::Request,
 };
 use crate::{
-    Context, Error, Fields, Handler as _, Record, Severity, Value,
-    record::{Ended, Kept},
-    trap::Post,
+    Context, Error, Fields, Handler as _, Record, Severity, Value, handler::worker::batching::Pipe, trap::Ledger,
 };
 
 /// Exports logs and spans to an OpenTelemetry collector. What is not set here is as the `OTEL_*` variables say, or the
@@ -254,12 +249,12 @@ impl Otlp {
         let of_logs = logs.then(|| Settings::new(Signal::Logs, &self.chosen, &self.vars)).transpose()?;
         let of_spans = spans.then(|| Settings::new(Signal::Spans, &self.chosen, &self.vars)).transpose()?;
         let of_logs = of_logs.map(|settings| self.log_pipe(settings, &resource)).transpose()?;
-        let of_spans = of_spans.map(|settings| Self::span_pipe(settings, &resource, limits)).transpose()?;
+        let of_spans = of_spans.map(|settings| self.span_pipe(settings, &resource, limits)).transpose()?;
 
         let mut layer = OtlpLayer { logs: None, context: Context::new(), spans: None };
         let mut guard = OtlpGuard { logs: None, spans: None, drain, is_shut: false };
         if let Some(pipe) = of_logs {
-            let handler = OtlpLogs::new(pipe.clone(), drain);
+            let handler = OtlpLogs::new(pipe.clone());
             let mut logs = handler.level(self.level.unwrap_or(Severity::ALL)).into_layer();
             if spans {
                 logs.keeper_mut().trace_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
@@ -269,12 +264,12 @@ impl Otlp {
         }
         if let Some(pipe) = of_spans {
             layer.context.keeper_mut().trace_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
-            let post = Arc::new(Post::new("otlp spans".into()));
-            pipe.attach(post.ledger());
-            guard.spans = Some((pipe.clone(), Arc::clone(post.ledger())));
+            let ledger = Ledger::registered("otlp spans");
+            pipe.belong_to(|| Some(Arc::clone(&ledger)));
+            guard.spans = Some((pipe.clone(), Arc::clone(&ledger)));
             let with_events = self.span_events.unwrap_or(!logs);
             let (max_events, max_links) = (limits.events, limits.links);
-            layer.spans = Some(ToPipe { pipe, post, with_events, max_events, max_links });
+            layer.spans = Some(ToPipe { pipe, ledger, with_events, max_events, max_links });
         }
         Ok((layer, guard))
     }
@@ -290,21 +285,25 @@ impl Otlp {
         }
         let resource = Arc::new(self.resource()?);
         let pipe = self.log_pipe(Settings::new(Signal::Logs, &self.chosen, &self.vars)?, &resource)?;
-        Ok(Some(OtlpLogs::new(pipe, self.drain.unwrap_or(DRAIN)).owning()))
+        Ok(Some(OtlpLogs::new(pipe).owning()))
     }
 
-    fn log_pipe(&self, settings: Settings, resource: &Arc<Resource>) -> Result<Pipe<Kept>, Error> {
-        let (resource, context) = (Arc::clone(resource), self.context.clone());
+    fn log_pipe(&self, settings: Settings, resource: &Arc<Resource>) -> Result<Pipe<LogsExport>, Error> {
         let limits = AttributeLimits::new("LOGRECORD_", &self.chosen, &self.vars)?;
-        let encode = move |batch: &[Kept], lost| Request::Logs(logs::request(&resource, &context, limits, batch, lost));
-        Pipe::spawn("log records", settings, Box::new(encode))
+        let (resource, context) = (Arc::clone(resource), self.context.clone());
+        let plan = settings.plan("log records");
+        Pipe::spawn(LogsExport { settings, resource, context, limits }, plan, self.drain.unwrap_or(DRAIN))
     }
 
-    fn span_pipe(settings: Settings, resource: &Arc<Resource>, limits: SpanLimits) -> Result<Pipe<Ended>, Error> {
+    fn span_pipe(
+        &self,
+        settings: Settings,
+        resource: &Arc<Resource>,
+        limits: SpanLimits,
+    ) -> Result<Pipe<SpansExport>, Error> {
+        let plan = settings.plan("spans");
         let resource = Arc::clone(resource);
-        // Spans that are missing are seen in the ledger: there is no span to tell of them.
-        let encode = move |batch: &[Ended], _| Request::Spans(spans::request(&resource, &limits, batch));
-        Pipe::spawn("spans", settings, Box::new(encode))
+        Pipe::spawn(SpansExport { settings, resource, limits }, plan, self.drain.unwrap_or(DRAIN))
     }
 
     /// The code's attributes, the variables', then what is known by itself.

@@ -2,10 +2,10 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::pipe::Pipe;
+use super::export::{LogsExport, SpansExport};
 use crate::{
     Error,
-    record::{Ended, Kept},
+    handler::worker::batching::Pipe,
     trap::{Ledger, Stats},
 };
 
@@ -16,8 +16,8 @@ use crate::{
 /// thread until the deadline at most.
 #[must_use = "dropping the guard shuts the export down"]
 pub struct OtlpGuard {
-    pub(super) logs: Option<(Pipe<Kept>, Arc<Ledger>)>,
-    pub(super) spans: Option<(Pipe<Ended>, Arc<Ledger>)>,
+    pub(super) logs: Option<(Pipe<LogsExport>, Arc<Ledger>)>,
+    pub(super) spans: Option<(Pipe<SpansExport>, Arc<Ledger>)>,
     pub(super) drain: Duration,
     pub(super) is_shut: bool,
 }

@@ -1,21 +1,20 @@
 //! The end of the way for records.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use super::pipe::Pipe;
-use crate::{Error, Handler, Outcome, Record, record::Kept, trap::Ledger};
+use super::export::LogsExport;
+use crate::{Delivery, Error, Flush, Handler, Outcome, handler::worker::batching::Pipe};
 
 /// Hands records to the thread that sends them. Part of an [`OtlpLayer`](super::OtlpLayer).
 pub struct OtlpLogs {
-    pipe: Pipe<Kept>,
-    drain: std::time::Duration,
+    pipe: Pipe<LogsExport>,
     /// There is no guard: its own end is that of the pipe.
     is_owner: bool,
 }
 
 impl OtlpLogs {
-    pub(super) fn new(pipe: Pipe<Kept>, drain: std::time::Duration) -> Self {
-        Self { pipe, drain, is_owner: false }
+    pub(super) fn new(pipe: Pipe<LogsExport>) -> Self {
+        Self { pipe, is_owner: false }
     }
 
     #[cfg(feature = "config")]
@@ -27,29 +26,17 @@ impl OtlpLogs {
 
 impl Handler for OtlpLogs {
     #[inline]
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        let bytes = record.held_bytes();
-        Ok(if self.pipe.put(record.keep(), bytes) { Outcome::Queued } else { Outcome::Dropped })
-    }
-
-    #[inline]
-    fn take_over(&self, record: Kept) -> Result<Outcome, Kept> {
-        let bytes = record.held_bytes();
-        Ok(if self.pipe.put(record, bytes) { Outcome::Queued } else { Outcome::Dropped })
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        self.pipe.belong_to(|| delivery.ledger());
+        let bytes = delivery.held_bytes();
+        let (record, receipt) = delivery.take().split();
+        self.pipe.put(record, bytes, receipt);
+        Ok(Outcome::Queued)
     }
 
     /// Waits for the deadline of [`Otlp::drain`](super::Otlp::drain) at most.
-    fn flush(&self) -> Result<(), Error> {
-        self.pipe.flush(self.drain)
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        self.pipe.attach(ledger);
-    }
-
-    #[inline]
-    fn keeps(&self) -> bool {
-        true
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        if how.is_barrier() { Ok(()) } else { self.pipe.flush() }
     }
 
     fn default_name(&self) -> String {
@@ -59,12 +46,8 @@ impl Handler for OtlpLogs {
 
 impl Drop for OtlpLogs {
     fn drop(&mut self) {
-        if self.is_owner
-            && let Err(error) = self.pipe.begin_shut_down(self.drain).wait(self.drain)
-            && let Some(ledger) = self.pipe.ledger()
-        {
-            // There is nobody to return it to.
-            ledger.tell(&error);
+        if self.is_owner {
+            self.pipe.end();
         }
     }
 }

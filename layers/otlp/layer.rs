@@ -9,12 +9,12 @@ use std::{
 use tracing_core::{Dispatch, Event, Level, Subscriber, span};
 use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::LookupSpan};
 
-use super::{handler::OtlpLogs, pipe::Pipe, spans};
+use super::{export::SpansExport, handler::OtlpLogs, spans};
 use crate::{
     Context, Fields, HandlerLayer, Severity, fork,
-    handler::{Leveled, SpanKeeper, held},
+    handler::{Leveled, SpanKeeper, held, worker::batching::Pipe},
     record::{self, Ended, Nested, SpanData, SpanEvent},
-    trap::{Ledger, Post, Trap},
+    trap::{End, Ledger, Receipt, Trap},
 };
 
 /// Logs and spans on their way to a collector, as one `tracing_subscriber` layer. Made by [`Otlp::spawn`](super::Otlp::spawn).
@@ -30,8 +30,8 @@ pub struct OtlpLayer {
 
 /// Where spans go when they end.
 pub(super) struct ToPipe {
-    pub(super) pipe: Pipe<Ended>,
-    pub(super) post: Arc<Post>,
+    pub(super) pipe: Pipe<SpansExport>,
+    pub(super) ledger: Arc<Ledger>,
     /// Events are attached to their spans.
     pub(super) with_events: bool,
     /// The most of them, and of links, on one span.
@@ -42,8 +42,8 @@ pub(super) struct ToPipe {
 impl OtlpLayer {
     /// Where failures go (default: [`Trap::stderr`]).
     pub fn trap(mut self, trap: Trap) -> Self {
-        if let Some(post) = self.spans.as_mut().and_then(|spans| Arc::get_mut(&mut spans.post)) {
-            post.set_trap(trap.clone());
+        if let Some(spans) = &self.spans {
+            spans.ledger.set_trap(trap.clone());
         }
         self.logs = self.logs.map(|logs| logs.trap(trap));
         self
@@ -71,7 +71,7 @@ impl OtlpLayer {
 
     /// The account of the spans; `None` if no spans are exported. Spans that are not sampled count as filtered.
     pub fn spans_ledger(&self) -> Option<Arc<Ledger>> {
-        self.spans.as_ref().map(|spans| Arc::clone(spans.post.ledger()))
+        self.spans.as_ref().map(|spans| Arc::clone(&spans.ledger))
     }
 
     fn keeper(&self) -> &SpanKeeper {
@@ -120,16 +120,14 @@ impl ToPipe {
         if !data.traced().has_begun() {
             return;
         }
-        let ledger = self.post.ledger();
+        let account = self.ledger.account();
         if data.ids().get_made().is_none_or(|made| !made.own.is_sampled()) {
-            return ledger.count_filtered();
+            return account.end_at_once(End::Filtered);
         }
         data.traced().end();
         fork::look(Some(UNIX_EPOCH + Duration::from_nanos(data.traced().times().1)));
         let bytes = spans::held_bytes(&data);
-        if !self.pipe.put(data, bytes) {
-            ledger.count_dropped();
-        }
+        self.pipe.put(data, bytes, Receipt::on(Some(account)));
     }
 }
 

@@ -92,13 +92,12 @@
 
 mod builder;
 mod env;
+mod export;
 mod guard;
 mod handler;
 mod layer;
 mod logs;
-mod pipe;
 mod providers;
-mod retry;
 mod sampler;
 mod settings;
 mod spans;

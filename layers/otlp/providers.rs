@@ -15,7 +15,7 @@ use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::Lookup
 
 use super::{ContextFields, logs, values::AttributeLimits};
 use crate::{
-    Error, Fields, Handler, Outcome, Record,
+    Delivery, Error, Fields, Handler, Outcome,
     record::{self, Nested, TraceContext, TraceParent},
 };
 
@@ -52,7 +52,7 @@ impl<L: Logger + Send + Sync + 'static> ProviderLogs<L> {
 }
 
 impl<L: Logger + Send + Sync + 'static> Handler for ProviderLogs<L> {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         let severity = severity(record.severity().otel());
         if !self.logger.event_enabled(severity, record.target(), record.name()) {
             return Ok(Outcome::Filtered);
@@ -74,7 +74,7 @@ impl<L: Logger + Send + Sync + 'static> Handler for ProviderLogs<L> {
         {
             made.set_event_name(name);
         }
-        for attribute in logs::attributes(record, &self.context, AttributeLimits::NONE).into_vec() {
+        for attribute in logs::attributes(&record, &self.context, AttributeLimits::NONE).into_vec() {
             if let Some(value) = any_or_null(attribute.value.and_then(|value| value.value)) {
                 made.add_attribute(attribute.key, value);
             }

@@ -4,10 +4,11 @@
 
 use std::{borrow::Cow, cell::Cell, fmt, sync::Arc};
 
-use super::gather::Gather;
+use super::gather::{Gather, One};
 use crate::{
-    Error, Format, Handler, Outcome, Record, Severity, Sink, caught::catch, handler::panicked, sink::Written,
-    trap::Ledger,
+    Delivery, Error, Format, Handler, Outcome, Severity, Sink,
+    caught::catch,
+    handler::{Flush, panicked},
 };
 
 /// Makes text of each record and gives it, with a line end, to a sink in one write.
@@ -29,7 +30,7 @@ use crate::{
 /// flushing it failed ([`flush_on`](Self::flush_on)), that is told to the trap, while the record stays queued.
 pub struct Formatted<F, S> {
     format: F,
-    /// Shared with the listener of a queue, as long as something is held for the sink.
+    /// Shared with the worker of a queue, as long as something is held for the sink.
     gather: Arc<Gather<S>>,
     terminator: Cow<'static, str>,
     flush_on: Option<Severity>,
@@ -93,63 +94,42 @@ impl<F: Format, S: Sink> Formatted<F, S> {
         Self { gather, ..self }
     }
 
-    /// Flushes after a record. One that is held is on the ledger already, whatever becomes of the flush.
-    fn flush_after(&self, written: Written) -> Result<(), Error> {
-        if written != Written::Held {
-            return self.flush();
-        }
-        catch(|| self.flush()).unwrap_or_else(|panic| Err(panicked("flush", &panic))).map_err(Error::of_a_held_record)
-    }
-
-    /// Syncs after a record. That is written, or on the ledger, whatever becomes of the sync.
-    fn sync_after(&self) -> Result<(), Error> {
+    fn sync(&self) -> Result<(), Error> {
         self.gather.write_held();
         let sync = || self.gather.sink.sync().map_err(|error| self.gather.refused("sync", error));
-        let result = catch(sync).unwrap_or_else(|panic| Err(panicked("sync", &panic)));
-        match (result, self.gather.ledger()) {
-            (Err(error), Some(ledger)) => {
-                ledger.tell(&error);
-                Ok(())
-            }
-            (result, _) => result,
-        }
+        catch(sync).unwrap_or_else(|panic| Err(panicked("sync", &panic)))
     }
 }
 
 impl<F: Format, S: Sink> Handler for Formatted<F, S> {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        let written = with_line(|line| {
-            self.format.format_bytes(record, line)?;
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        let severity = delivery.severity();
+        let is_at = |least: Option<Severity>| least.is_some_and(|least| severity >= least);
+        with_line(|line| {
+            self.format.format_bytes(&delivery, line)?;
             match self.terminator.as_bytes() {
                 [byte] => line.push(*byte),
                 bytes => line.extend_from_slice(bytes),
             }
-            if let Some(ledger) = self.gather.holds() {
-                self.gather.hold(line, record.time(), ledger);
-                return Ok(Written::Held);
+            let mut one = One::new(delivery);
+            let outcome = self.gather.put(line, &mut one)?;
+            if is_at(self.sync_on) {
+                // The record is at its place, or on the account, whatever becomes of the sync.
+                self.sync().or_else(|error| one.tell(error))?;
+            } else if is_at(self.flush_on) {
+                let flush = || self.flush(&Flush::PLAIN);
+                catch(flush).unwrap_or_else(|panic| Err(panicked("flush", &panic)))?;
             }
-            let written = self.gather.sink.write_of(line, record.time());
-            written.map_err(|error| self.gather.refused("write to", error))
-        })?;
-        if self.sync_on.is_some_and(|least| record.severity() >= least) {
-            self.sync_after()?;
-        } else if self.flush_on.is_some_and(|least| record.severity() >= least) {
-            self.flush_after(written)?;
-        }
-        Ok(match written {
-            Written::Through => Outcome::Written,
-            Written::Dropped => Outcome::Dropped,
-            Written::Held => Outcome::Queued,
+            Ok(outcome)
         })
     }
 
-    fn flush(&self) -> Result<(), Error> {
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
         self.gather.write_held();
+        if how.is_barrier() {
+            return Ok(());
+        }
         self.gather.sink.flush().map_err(|error| self.gather.refused("flush", error))
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        self.gather.attach(ledger);
     }
 
     fn default_name(&self) -> String {

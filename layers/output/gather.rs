@@ -1,22 +1,27 @@
-//! Many records in one write: what a queue's listener formats is held until 64 KiB are full or nothing more waits.
+//! Many records in one write: what a worker formats is held until 64 KiB are full or nothing more waits.
 
 use std::{
     borrow::Cow,
     io, mem,
     path::Path,
+    rc::Rc,
     sync::{
-        Arc, MutexGuard, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, MutexGuard,
+        atomic::{AtomicBool, Ordering},
     },
     time::SystemTime,
 };
 
 use crate::{
-    Error, Sink,
+    Delivery, Error, Outcome, Sink,
     caught::catch,
     fork::{self, Heirloom},
-    handler::{panicked, queue::batch},
-    trap::Ledger,
+    handler::{
+        panicked,
+        worker::batch::{Batch, Pending},
+    },
+    sink::{Lines, Owner},
+    trap::{End, Ledger, Receipt, Receipts},
 };
 
 /// How much is held at most, in bytes. A longer record is written by itself.
@@ -28,11 +33,8 @@ pub(super) struct Gather<S> {
     /// What errors call it.
     pub(super) place: Cow<'static, str>,
     held: Heirloom<Held>,
-    /// How many are held or on their way to the sink; changed under the lock.
-    pending: AtomicU64,
-    ledger: OnceLock<Arc<Ledger>>,
-    /// A second ledger came: whose a record is cannot be told, so none is held.
-    several: AtomicBool,
+    /// Whether anything is held; changed under the lock.
+    is_any: AtomicBool,
 }
 
 /// Whole records, one after the other.
@@ -43,20 +45,13 @@ struct Held {
     ends: Vec<usize>,
     /// When each was made.
     times: Vec<SystemTime>,
+    receipts: Receipts,
 }
 
 impl<S: Sink> Gather<S> {
     pub(super) fn new(sink: S, place: Cow<'static, str>) -> Self {
         fork::check();
-        let (held, pending) = (Heirloom::default(), AtomicU64::new(0));
-        Self { sink, place, held, pending, ledger: OnceLock::new(), several: AtomicBool::new(false) }
-    }
-
-    pub(super) fn attach(&self, ledger: &Arc<Ledger>) {
-        if !Arc::ptr_eq(self.ledger.get_or_init(|| Arc::clone(ledger)), ledger) {
-            self.several.store(true, Ordering::Relaxed);
-        }
-        self.sink.attach(ledger);
+        Self { sink, place, held: Heirloom::default(), is_any: AtomicBool::new(false) }
     }
 
     #[cold]
@@ -64,55 +59,41 @@ impl<S: Sink> Gather<S> {
         Error::io_at(Path::new(&*self.place), doing, error)
     }
 
-    /// The ledger, where records are to be held: on a listener's thread, for a sink that gains from it.
-    #[inline]
-    pub(super) fn holds(&self) -> Option<&Arc<Ledger>> {
-        if !batch::is_listening() || !self.sink.gathers() || self.several.load(Ordering::Relaxed) {
-            return None;
-        }
-        if batch::is_direct() {
-            // In order, should anything be held.
-            self.write_held();
-            return None;
-        }
-        self.ledger.get()
-    }
-
-    pub(super) fn ledger(&self) -> Option<&Arc<Ledger>> {
-        self.ledger.get()
+    #[cold]
+    fn took_nothing(&self) -> Error {
+        Error::new(format_args!("cannot write to {}: it took nothing", self.place))
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock(
-            |held| {
-                held.clear();
-                self.leave_to_the_parent();
-            },
-            || {
-                self.leave_to_the_parent();
-                Held::default()
-            },
-        )
+        // After a fork, what was held before is the parent's, and receipts are void.
+        self.held.lock(Held::clear, Held::default)
     }
 
-    /// After a fork, what was held before is the parent's.
-    fn leave_to_the_parent(&self) {
-        let count = self.pending.swap(0, Ordering::Relaxed);
-        if let Some(ledger) = self.ledger.get() {
-            ledger.settle_dropped(count);
+    /// Writes a record, or holds it on the thread of a worker.
+    #[inline]
+    pub(super) fn put(self: &Arc<Self>, line: &[u8], one: &mut One<'_>) -> Result<Outcome, Error> {
+        let batch = one.delivery.as_ref().and_then(Delivery::batch).filter(|_| self.sink.gathers());
+        if let Some(batch) = batch.map(Rc::clone) {
+            self.hold(line, one.time, one.receipt(), &batch);
+            return Ok(Outcome::Queued);
+        }
+        // In order, should anything be held.
+        self.write_held();
+        let (ends, times) = ([line.len()], [one.time]);
+        let mut lines = Lines::of(one, line, &ends, &times, 0);
+        let result = self.sink.write_lines(&mut lines);
+        let (_, written) = lines.done();
+        let outcome = if written > 0 { Some(Outcome::Written) } else { one.outcome };
+        match (outcome, result) {
+            (Some(outcome), Ok(())) => Ok(outcome),
+            (Some(outcome), Err(error)) => one.tell(self.refused("write to", error)).map(|()| outcome),
+            (None, Ok(())) => Err(self.took_nothing()),
+            (None, Err(error)) => Err(self.refused("write to", error)),
         }
     }
 
-    /// Under the lock, so that it is no more than a load and a store.
-    #[inline]
-    fn count(&self, change: impl FnOnce(u64) -> u64) {
-        self.pending.store(change(self.pending.load(Ordering::Relaxed)), Ordering::Relaxed);
-    }
-}
-
-impl<S: Sink> Gather<S> {
-    /// Holds a record; the listener writes it in a moment.
-    pub(super) fn hold(self: &Arc<Self>, line: &[u8], time: SystemTime, ledger: &Arc<Ledger>) {
+    /// Holds a record; the worker writes it in a moment.
+    fn hold(self: &Arc<Self>, line: &[u8], time: SystemTime, receipt: Receipt, batch: &Batch) {
         let mut held = self.held();
         if !held.ends.is_empty() && held.bytes.len() + line.len() > FULL {
             drop(held);
@@ -120,49 +101,61 @@ impl<S: Sink> Gather<S> {
             held = self.held();
         }
         let is_first = held.ends.is_empty();
-        ledger.queue(1);
-        self.count(|pending| pending + 1);
         held.bytes.extend_from_slice(line);
         let end = held.bytes.len();
         held.ends.push(end);
         held.times.push(time);
+        held.receipts.push(receipt);
+        self.is_any.store(true, Ordering::Release);
         drop(held);
         if is_first {
-            batch::join(Arc::<Self>::clone(self));
+            batch.join(Arc::<Self>::clone(self));
+        }
+    }
+    /// Writes what is held. The sink is not called under a lock, and no receipt is ended under one.
+    #[inline]
+    pub(super) fn write_held(&self) {
+        if self.is_any.load(Ordering::Acquire) {
+            self.write_held_now();
         }
     }
 
-    /// Writes what is held. The sink is not called under a lock.
-    pub(super) fn write_held(&self) {
-        let mut held = mem::take(&mut *self.held());
-        let Some(ledger) = self.ledger.get() else { return };
+    fn write_held_now(&self) {
+        let mut held = {
+            let mut held = self.held();
+            self.is_any.store(false, Ordering::Release);
+            mem::take(&mut *held)
+        };
         let mut done = 0;
         while done < held.ends.len() {
-            let from = done.checked_sub(1).map_or(0, |last| held.ends[last]);
-            let write = || self.sink.write_many_of(&held.bytes, from, &held.ends[done..], &held.times[done..]);
-            let (written, result) = catch(write).map_or_else(
-                |panic| (0, Err(panicked("write_many", &panic))),
-                |(written, result)| (written, result.map_err(|error| self.refused("write to", error))),
-            );
-            let written = written.min(held.ends.len() - done);
-            ledger.settle_written(written as u64);
-            done += written;
-            match result {
-                Ok(()) if written > 0 => {}
+            let before = done;
+            let mut many = Many { receipts: &mut held.receipts, ended: Vec::new() };
+            let mut lines = Lines::of(&mut many, &held.bytes, &held.ends, &held.times, done);
+            let result = catch(|| self.sink.write_lines(&mut lines));
+            let written;
+            (done, written) = lines.done();
+            let error = match result {
+                Ok(Ok(())) if done > before => None,
+                Ok(Ok(())) => Some(self.took_nothing()),
+                Ok(Err(error)) => Some(self.refused("write to", error)),
+                Err(panic) => Some(panicked("write_lines", &panic)),
+            };
+            let ledger = error.as_ref().and_then(|_| many.ledger());
+            many.ended.into_iter().for_each(|(mut ended, end)| ended.end(ended.len(), end));
+            held.receipts.end(written, End::Written);
+            match (error, ledger) {
                 // Each record is tried: the next may be shorter, or there is room again.
-                result => {
-                    let lost = done < held.ends.len();
-                    ledger.settle_failed(u64::from(lost));
-                    done += usize::from(lost);
-                    let nothing = || Error::new(format_args!("cannot write to {}: it took nothing", self.place));
-                    ledger.tell(&result.err().unwrap_or_else(nothing));
+                (Some(error), _) if done < held.ends.len() => {
+                    held.receipts.fail(1, error);
+                    done += 1;
                 }
+                (Some(error), Some(ledger)) => ledger.tell(&error),
+                _ => {}
             }
         }
         held.clear();
         // The memory is used again.
         let mut now = self.held();
-        self.count(|pending| pending.saturating_sub(done as u64));
         if now.ends.is_empty() {
             *now = held;
         }
@@ -174,11 +167,147 @@ impl Held {
         self.bytes.clear();
         self.ends.clear();
         self.times.clear();
+        self.receipts = Receipts::default();
     }
 }
 
-impl<S: Sink> batch::Pending for Gather<S> {
+impl<S: Sink> Pending for Gather<S> {
     fn write_out(&self) {
         self.write_held();
+    }
+}
+
+// --- whose lines they are
+
+/// A record that is written in the call that brought it.
+pub(super) struct One<'a> {
+    /// None once it was taken.
+    delivery: Option<Delivery<'a>>,
+    time: SystemTime,
+    outcome: Option<Outcome>,
+}
+
+impl<'a> One<'a> {
+    #[inline]
+    pub(super) fn new(delivery: Delivery<'a>) -> Self {
+        Self { time: delivery.time(), delivery: Some(delivery), outcome: None }
+    }
+
+    /// Tells of what does not cost the record.
+    pub(super) fn tell(&self, error: Error) -> Result<(), Error> {
+        // Of a record that was taken, an error is no more than that.
+        match self.ledger() {
+            Some(ledger) => {
+                ledger.tell(&error);
+                Ok(())
+            }
+            None => Err(error),
+        }
+    }
+}
+
+impl Owner for One<'_> {
+    fn end(&mut self, _: usize, end: End) {
+        self.outcome = Some(if end == End::Written { Outcome::Written } else { Outcome::Dropped });
+    }
+
+    #[inline]
+    fn receipt(&mut self) -> Receipt {
+        self.outcome = Some(Outcome::Queued);
+        self.delivery.take().map_or_else(|| Receipt::on(None), Delivery::receipt)
+    }
+
+    fn ledger(&self) -> Option<Arc<Ledger>> {
+        self.delivery.as_ref()?.ledger()
+    }
+}
+
+/// Records that were held.
+struct Many<'a> {
+    receipts: &'a mut Receipts,
+    ended: Vec<(Receipts, End)>,
+}
+
+impl Owner for Many<'_> {
+    fn end(&mut self, count: usize, end: End) {
+        self.ended.push((self.receipts.split(count), end));
+    }
+
+    fn receipt(&mut self) -> Receipt {
+        self.receipts.pop().unwrap_or_else(|| Receipt::on(None))
+    }
+
+    fn ledger(&self) -> Option<Arc<Ledger>> {
+        self.receipts.ledger()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{Queue, Record, Severity, Shared, output::Stream, sink::Written, trap::Trap};
+
+    /// Does what a line says: `written`, `dropped`, an `error`, or nothing.
+    struct Obeys;
+
+    impl Sink for Obeys {
+        fn write(&self, _: &[u8]) -> io::Result<Written> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn gathers(&self) -> bool {
+            true
+        }
+
+        fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+            while let Some((line, _)) = lines.first() {
+                match line {
+                    line if line.ends_with(b"written\n") => lines.written(1),
+                    line if line.ends_with(b"dropped\n") => lines.dropped(1),
+                    line if line.ends_with(b"written, error\n") => {
+                        lines.written(1);
+                        return Err(io::ErrorKind::Other.into());
+                    }
+                    line if line.ends_with(b"error\n") => return Err(io::ErrorKind::Other.into()),
+                    line if line.ends_with(b"panic\n") => panic!("scripted"),
+                    _ => break,
+                }
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn each_line_ends_as_the_sink_says() {
+        let lines = "written dropped error written nothing panic dropped dropped error nothing written";
+        let (trap, _) = Trap::counting();
+        let direct = Shared::with_trap("direct", Stream::sink(Obeys), trap.clone());
+        let (queue, guard) = Queue::builder().spawn(Stream::sink(Obeys)).unwrap();
+        let queued = Shared::with_trap("queued", queue, trap);
+        for handler in [&direct, &queued] {
+            lines.split(' ').for_each(|line| handler.deliver(&Record::new(Severity::INFO, "t", line)));
+        }
+        guard.shutdown(std::time::Duration::from_secs(60)).unwrap_err();
+        for handler in [direct, queued] {
+            let stats = handler.stats();
+            assert_eq!((stats.written, stats.dropped, stats.failed, stats.queued), (3, 3, 5, 0), "{}", handler.name());
+        }
+    }
+
+    #[test]
+    fn an_error_after_the_last_line_costs_no_record() {
+        let (trap, told) = Trap::counting();
+        let direct = Shared::with_trap("direct", Stream::sink(Obeys), trap.clone());
+        let (queue, guard) = Queue::builder().spawn(Stream::sink(Obeys)).unwrap();
+        let queued = Shared::with_trap("queued", queue, trap);
+        for handler in [&direct, &queued] {
+            handler.deliver(&Record::new(Severity::INFO, "t", "written, error"));
+        }
+        guard.shutdown(std::time::Duration::from_secs(60)).unwrap();
+        for handler in [direct, queued] {
+            assert_eq!((handler.stats().written, handler.stats().failed, handler.stats().troubles), (1, 0, 1));
+        }
+        assert_eq!(told.load(Ordering::Relaxed), 2);
     }
 }

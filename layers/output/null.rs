@@ -2,7 +2,7 @@
 //!
 //! Python: `logging.NullHandler`.
 
-use crate::{Error, Handler, Outcome, Record};
+use crate::{Delivery, Error, Handler, Outcome};
 
 /// Does nothing, and counts every record as written.
 ///
@@ -20,7 +20,7 @@ pub struct Null;
 
 impl Handler for Null {
     #[inline]
-    fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
         Ok(Outcome::Written)
     }
 

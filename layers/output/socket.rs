@@ -2,17 +2,17 @@
 //!
 //! Python: `logging.handlers.SocketHandler`.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use super::{
     Formatted,
     behind::{Behind, PATIENCE, behind_a_queue},
 };
 use crate::{
-    Error, Format, Handler, Outcome, Record,
+    Delivery, Error, Format, Handler, Outcome,
     format::Json,
+    handler::Flush,
     sink::net::{Address, Connection, ConnectionBuilder},
-    trap::Ledger,
 };
 
 /// Sends records over a stream: TCP, TLS, a unix socket.
@@ -108,16 +108,12 @@ impl<F: Format> Socket<F> {
 }
 
 impl<F: Format> Handler for Socket<F> {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        self.inner.handle(record)
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        self.inner.handle(delivery)
     }
 
-    fn flush(&self) -> Result<(), Error> {
-        self.inner.flush()
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        self.inner.attach(ledger);
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        self.inner.flush(how)
     }
 
     fn default_name(&self) -> String {

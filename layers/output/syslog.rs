@@ -2,16 +2,16 @@
 //!
 //! Python: `logging.handlers.SysLogHandler`.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{fmt, path::Path};
 
 use super::{
     Formatted,
     behind::{Behind, PATIENCE, behind_a_queue},
 };
 use crate::{
-    Error, Handler, Outcome, Queue, Record, format,
+    Delivery, Error, Handler, Outcome, Queue, format,
+    handler::Flush,
     sink::net::{Address, ConnectionBuilder, Framing, Wire},
-    trap::Ledger,
 };
 
 /// Sends records to a syslog daemon, of this machine or another one.
@@ -126,16 +126,12 @@ impl Syslog {
 }
 
 impl Handler for Syslog {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        self.inner.handle(record)
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        self.inner.handle(delivery)
     }
 
-    fn flush(&self) -> Result<(), Error> {
-        self.inner.flush()
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        self.inner.attach(ledger);
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        self.inner.flush(how)
     }
 
     fn default_name(&self) -> String {
@@ -212,7 +208,7 @@ mod tests {
     use std::os::unix::net::{UnixDatagram, UnixListener};
 
     use super::*;
-    use crate::Severity;
+    use crate::{Record, Severity};
 
     /// As `/dev/log` is: a socket, or a link to one, of either kind.
     #[test]

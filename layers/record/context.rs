@@ -45,6 +45,8 @@ pub(crate) struct SpanData {
     tapes: Tapes,
     /// Somebody wants to see all of the tree of which this is the root.
     is_picked: AtomicBool,
+    /// The span has closed, and somebody still has records of it.
+    is_closed: AtomicBool,
     /// When it began, where it is a root and somebody wants to know.
     begun: Option<Duration>,
     /// What it takes in memory as it was made, in bytes, with all spans around it.
@@ -235,6 +237,11 @@ impl SpanData {
         self.is_picked.load(Ordering::Relaxed)
     }
 
+    /// Whether it has: asked by one who has hung a tape here.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::SeqCst)
+    }
+
     /// The tree of which this is the root is to be shown, from its beginning as far as that is still known.
     pub(crate) fn pick(&self) {
         self.is_picked.store(true, Ordering::Relaxed);
@@ -344,6 +351,9 @@ impl Drop for Held {
     fn drop(&mut self) {
         let Some(mut data) = self.0.take() else { return };
         forget_created(&data);
+        if Arc::strong_count(&data) > 1 {
+            data.is_closed.store(true, Ordering::SeqCst);
+        }
         if !data.tapes.is_empty() {
             // Records that are kept there keep the span in their turn.
             data.tapes.iter().for_each(|tape| tape.abandon());
@@ -367,6 +377,7 @@ impl Drop for Held {
             span.tapes = Tapes::default();
         }
         *span.is_picked.get_mut() = false;
+        *span.is_closed.get_mut() = false;
         // A thread that is ending has no use for spares.
         SPARES
             .try_with(|spares| {

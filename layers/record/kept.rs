@@ -4,7 +4,6 @@
 //! memory that can be shared only where several want it.
 
 use std::{
-    cell::{Cell, RefCell},
     ops::{Deref, DerefMut},
     sync::{Arc, LazyLock},
 };
@@ -84,17 +83,6 @@ impl Pooled {
     pub(crate) fn into_kept(self) -> Kept {
         Kept(Memory::Own(self.0))
     }
-
-    /// Shows the finished record to a handler; after that its memory is free. If it `keeps` what it sees, it needs no copy.
-    #[inline]
-    pub(crate) fn show<R>(self, keeps: bool, look: impl FnOnce(&Record) -> R) -> R {
-        if keeps {
-            return show_shared(share(self.0), look);
-        }
-        let result = look(&self.0);
-        give_back(self.0);
-        result
-    }
 }
 
 impl Deref for Pooled {
@@ -116,8 +104,8 @@ impl DerefMut for Pooled {
 /// A record that is kept: it can be sent to another thread and read there. When it is dropped, its memory serves another
 /// one.
 ///
-/// Clones of what [`Record::keep`] gave are the same record. One that was given away
-/// ([`Handler::take_over`](crate::Handler::take_over)) is in nobody else's hands, and a clone of it a copy.
+/// Clones of what [`Delivery::keep`](crate::Delivery::keep) gave are the same record. One that was taken alone is in nobody
+/// else's hands, and a clone of it a copy.
 pub struct Kept(Memory);
 
 enum Memory {
@@ -128,8 +116,7 @@ enum Memory {
 }
 
 pub(super) fn keep(record: &Record) -> Kept {
-    let shown = STAGE.try_with(|stage| stage.find(record)).ok().flatten();
-    Kept(Memory::Shared(shown.unwrap_or_else(|| share(copy(record)))))
+    Kept(Memory::Own(copy(record)))
 }
 
 #[cold]
@@ -145,30 +132,21 @@ impl Kept {
         Self(Memory::Own(Box::new(record)))
     }
 
-    /// Shows it to a handler, which can keep it, too, without a copy.
+    /// The same record for somebody else, in memory that both have.
     #[inline]
-    pub(crate) fn show<R>(mut self, look: impl FnOnce(&Record) -> R) -> R {
-        match self.take() {
-            Memory::Own(record) => show_shared(share(record), look),
-            Memory::Shared(record) => show_shared(record, look),
-            Memory::Gone => look(&NOTHING),
-        }
-    }
-
-    /// The same, and goes on keeping it.
-    #[inline]
-    pub(crate) fn lend<R>(&mut self, look: impl FnOnce(&Record) -> R) -> R {
+    pub(crate) fn share(&mut self) -> Self {
         if let Memory::Own(_) = self.0
-            && let Memory::Own(record) = self.take()
+            && let Memory::Own(record) = std::mem::replace(&mut self.0, Memory::Gone)
         {
             self.0 = Memory::Shared(share(record));
         }
-        self.clone().show(look)
+        self.clone()
     }
 
+    /// Moves it out; an empty record stays.
     #[inline]
-    fn take(&mut self) -> Memory {
-        std::mem::replace(&mut self.0, Memory::Gone)
+    pub(crate) fn take(&mut self) -> Self {
+        Self(std::mem::replace(&mut self.0, Memory::Gone))
     }
 }
 
@@ -199,7 +177,7 @@ impl Deref for Kept {
 impl Drop for Kept {
     #[inline]
     fn drop(&mut self) {
-        match self.take() {
+        match std::mem::replace(&mut self.0, Memory::Gone) {
             Memory::Own(record) => give_back(record),
             Memory::Shared(record) => drop(give_back_shared(record)),
             Memory::Gone => {}
@@ -219,7 +197,7 @@ pub(crate) fn give_back_all(kept: &mut Vec<Kept>, late: &mut Vec<Kept>) {
     // Whoever has one of those now has it for long.
     late.clear();
     for mut kept in kept.drain(..) {
-        match kept.take() {
+        match std::mem::replace(&mut kept.0, Memory::Gone) {
             Memory::Own(record) => give_back(record),
             Memory::Shared(record) => {
                 late.extend(give_back_shared(record).map(|record| Kept(Memory::Shared(record))));
@@ -229,80 +207,7 @@ pub(crate) fn give_back_all(kept: &mut Vec<Kept>, late: &mut Vec<Kept>) {
     }
 }
 
-// --- being shown
-
-/// How many records that can be shared are shown on a thread at once: one, its rewritten copies, those of values that log
-/// while they are logged. Further ones are copied when they are kept.
-const SHOWN: usize = 4;
-
-thread_local! {
-    /// Those that handlers on this thread look at: who has a reference to one of them finds its owner here.
-    static STAGE: Stage = const { Stage { records: [const { RefCell::new(None) }; SHOWN], count: Cell::new(0) } };
-}
-
-struct Stage {
-    records: [RefCell<Option<Arc<Record>>>; SHOWN],
-    count: Cell<usize>,
-}
-
-impl Stage {
-    #[inline]
-    fn show<R>(&self, record: Arc<Record>, look: impl FnOnce(&Record) -> R) -> R {
-        let place = self.count.get();
-        let Some(slot) = self.records.get(place) else { return look(&record) };
-        let Ok(mut free) = slot.try_borrow_mut() else { return look(&record) };
-        *free = Some(record);
-        drop(free);
-        self.count.set(place + 1);
-        let leave = Leave { stage: self, place };
-        let shown = slot.borrow();
-        // Always there; an empty record could only mean that somebody else has cleared the stage.
-        let result = look(shown.as_deref().unwrap_or(&NOTHING));
-        drop(shown);
-        drop(leave);
-        result
-    }
-
-    #[inline]
-    fn find(&self, record: &Record) -> Option<Arc<Record>> {
-        self.records[..self.count.get()].iter().rev().find_map(|slot| {
-            let slot = slot.try_borrow().ok()?;
-            slot.as_ref().filter(|shown| std::ptr::eq(&***shown, record)).cloned()
-        })
-    }
-}
-
-/// Clears the place also when a handler panics.
-struct Leave<'a> {
-    stage: &'a Stage,
-    place: usize,
-}
-
-impl Drop for Leave<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.stage.count.set(self.place);
-        if let Ok(mut slot) = self.stage.records[self.place].try_borrow_mut()
-            && let Some(record) = slot.take()
-        {
-            drop(slot);
-            give_back_shared(record);
-        }
-    }
-}
-
 static NOTHING: LazyLock<Record> = LazyLock::new(Record::default);
-
-fn show_shared<R>(record: Arc<Record>, look: impl FnOnce(&Record) -> R) -> R {
-    let mut both = Some((record, look));
-    let shown = STAGE.try_with(|stage| both.take().map(|(record, look)| stage.show(record, look)));
-    match (shown, both) {
-        (Ok(Some(result)), _) => result,
-        // The thread is ending: what is kept is copied.
-        (_, Some((record, look))) => look(&record),
-        (_, None) => unreachable!("the closure was taken, so its result is here"),
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -313,19 +218,25 @@ mod tests {
         std::ptr::from_ref(record) as usize
     }
 
+    /// One that others may share.
+    fn shared() -> Kept {
+        Pooled::create().into_kept().share()
+    }
+
     #[test]
     fn a_kept_record_outlives_its_event_and_its_memory_is_used_again() {
         let mut record = Pooled::create();
         record.set_message("kept");
         record.severity = Severity::ERROR;
-        let (kept, again) = record.show(true, |record| (record.keep(), record.keep()));
+        let mut kept = record.into_kept();
+        let again = kept.share();
         assert_eq!((kept.message(), again.message()), ("kept", "kept"));
         let place = memory(&kept);
         assert_eq!(place, memory(&again));
         std::thread::spawn(move || drop(kept)).join().unwrap();
         assert_eq!(again.message(), "kept");
         drop(again);
-        let next = Pooled::create().show(true, Record::keep);
+        let next = shared();
         assert_eq!((memory(&next), next.message()), (place, ""));
     }
 
@@ -334,73 +245,25 @@ mod tests {
         let mut record = Pooled::create();
         record.set_message("given");
         let place = memory(&record);
-        let kept = record.into_kept();
+        let mut kept = record.into_kept();
         assert_eq!((memory(&kept), kept.message()), (place, "given"));
         let copy = kept.clone();
         assert_ne!(memory(&copy), place);
         assert_eq!(copy.message(), "given");
-        drop(kept);
+        let taken = kept.take();
+        assert_eq!((memory(&taken), kept.message()), (place, ""));
+        drop((taken, kept));
         assert_eq!(memory(&Pooled::create()), place);
     }
 
     #[test]
-    fn a_kept_record_that_is_shown_again_is_kept_without_a_copy() {
-        let kept = Record::new(Severity::INFO, "a", "b").keep();
-        let place = memory(&kept);
-        assert_eq!(memory(&kept.show(Record::keep)), place);
-    }
-
-    #[test]
-    fn a_record_that_is_lent_is_kept_on_both_sides() {
-        let mut kept = Kept::new(Record::new(Severity::INFO, "a", "b"));
-        let theirs = kept.lend(Record::keep);
-        assert_eq!(memory(&kept), memory(&theirs));
-        assert_eq!((kept.message(), theirs.message()), ("b", "b"));
-        let again = kept.lend(Record::keep);
-        assert_eq!(memory(&again), memory(&theirs));
-    }
-
-    #[test]
-    fn a_record_within_a_record_is_another() {
-        let mut outer = Pooled::create();
-        outer.set_message("outer");
-        let (outer, inner) = outer.show(true, |outer| {
-            let mut inner = Pooled::create();
-            inner.set_message("inner");
-            let inner = inner.show(true, Record::keep);
-            (outer.keep(), inner)
-        });
-        assert_eq!((outer.message(), inner.message()), ("outer", "inner"));
-    }
-
-    #[test]
-    fn a_handler_that_panics_leaves_the_stage_clean() {
-        let panic = std::panic::catch_unwind(|| Pooled::create().show(true, |_| panic!("scripted")));
-        assert!(panic.is_err());
-        assert_eq!(STAGE.with(|stage| stage.count.get()), 0);
-        assert!(STAGE.with(|stage| stage.records.iter().all(|slot| slot.borrow().is_none())));
-    }
-
-    #[test]
     fn spares_go_to_where_they_are_wanted() {
-        let kept: Vec<_> = (0..5 * LOT).map(|_| Pooled::create().show(true, Record::keep)).collect();
+        let kept: Vec<_> = (0..5 * LOT).map(|_| shared()).collect();
         let places: Vec<_> = kept.iter().map(|kept| memory(kept)).collect();
         std::thread::spawn(move || drop(kept)).join().unwrap();
         // What the other thread had over; other tests may have taken some of it.
-        let next: Vec<_> = (0..LOT).map(|_| Pooled::create().show(true, Record::keep)).collect();
+        let next: Vec<_> = (0..LOT).map(|_| shared()).collect();
         assert!(next.iter().any(|next| places.contains(&memory(next))));
-    }
-
-    #[test]
-    fn a_record_that_nobody_was_to_keep_is_copied_and_its_memory_used_again() {
-        let mut record = Pooled::create();
-        record.set_message("kept all the same");
-        let place = memory(&record);
-        let kept = record.show(false, Record::keep);
-        assert_ne!(place, memory(&kept));
-        assert_eq!(kept.message(), "kept all the same");
-        // `keep` has used one meanwhile.
-        assert!([Pooled::create(), Pooled::create()].iter().any(|next| memory(next) == place));
     }
 
     #[test]

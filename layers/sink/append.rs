@@ -148,7 +148,8 @@ impl<P: Place> Append<P> {
         }
     }
 
-    /// As many records as the system takes in one write. See [`Sink::write_many`](super::Sink::write_many).
+    /// As many records as the system takes in one write: they begin at `from`, and `ends` says where each ends. Gives how many
+    /// are at their place; an error is that of the record after those.
     pub(super) fn write_many(&self, bytes: &[u8], from: usize, ends: &[usize]) -> (usize, io::Result<()>) {
         self.write_many_to(|| self.current(), bytes, from, ends)
     }

@@ -2,19 +2,22 @@
 
 use std::{
     collections::VecDeque,
-    io,
-    sync::{Arc, MutexGuard},
+    io, mem,
+    sync::{
+        Arc, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use super::{
-    Written,
+    Lines,
     append::{Opened, Place, RawFile as _, Swap},
     line::{Tail, write_all},
     registry::FileId,
 };
 use crate::{
     fork::{self, Heirloom},
-    trap::Ledger,
+    trap::{End, Receipt, Receipts},
 };
 
 /// A file behind a buffer of bounded size.
@@ -22,11 +25,15 @@ use crate::{
 /// What cannot be written stays, and is tried again when the buffer is full and at a flush; a record that finds no room
 /// fails. A record of which only a part was written is completed when writing succeeds again, or, in a file that was
 /// opened anew, written once more as a whole.
+///
+/// What this writes is on no account before [`end_written`](Self::end_written): whoever calls it may hold locks.
 #[derive(Debug)]
 pub(super) struct Buffered<P: Place> {
     pub(super) place: P,
     capacity: usize,
     state: Heirloom<State<P::File>>,
+    /// As in the buffer.
+    written: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -39,35 +46,41 @@ struct State<F> {
 
 impl<P: Place> Buffered<P> {
     pub(super) fn new(place: P, capacity: usize, opened: Option<Opened<P::File>>) -> Self {
-        let mut state = State { file: None, id: None, buffer: Buffer::new(capacity) };
+        let written = Arc::default();
+        let mut state = State::new(capacity, &written);
         if let Some(opened) = opened {
             state.exchange(opened);
         }
         fork::watch();
-        Self { place, capacity, state: Heirloom::new(state) }
+        Self { place, capacity, state: Heirloom::new(state), written }
     }
 
-    /// Takes a record. With a `ledger` it is held on that account; without one nobody learns what becomes of it.
-    pub(super) fn write(&self, record: &[u8], ledger: Option<&Arc<Ledger>>) -> io::Result<Written> {
-        self.take(&mut self.state(), record, ledger)
-    }
-
-    /// As [`write`](Self::write), if `admit` says so. The file is not [exchanged](Self::swap) in between.
+    /// Takes the first line.
     #[inline]
-    pub(super) fn write_if(
-        &self,
-        record: &[u8],
-        ledger: Option<&Arc<Ledger>>,
-        admit: &impl Fn() -> bool,
-    ) -> io::Result<Option<Written>> {
+    pub(super) fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        self.take(&mut self.state(), lines)
+    }
+
+    /// As [`write`](Self::write), if `admit` says so; false if not. The file is not [exchanged](Self::swap) in between.
+    #[inline]
+    pub(super) fn write_if(&self, lines: &mut Lines<'_>, admit: &impl Fn() -> bool) -> io::Result<bool> {
         let mut state = self.state();
-        if admit() { self.take(&mut state, record, ledger).map(Some) } else { Ok(None) }
+        if admit() { self.take(&mut state, lines).map(|()| true) } else { Ok(false) }
+    }
+
+    /// Ends the receipts of what was written. Not under a lock.
+    #[inline]
+    pub(super) fn end_written(&self) {
+        if self.written.load(Ordering::Relaxed) > 0 {
+            let mut written = self.state().buffer.take_written();
+            written.end(written.len(), End::Written);
+        }
     }
 
     /// Whether a record of so many bytes would be held without writing others.
-    pub(super) fn would_hold(&self, len: usize) -> bool {
+    pub(super) fn would_hold(&self, len: u64) -> bool {
         let state = self.state();
-        state.file.is_some() && state.buffer.has_room(len)
+        state.file.is_some() && usize::try_from(len).is_ok_and(|len| state.buffer.has_room(len))
     }
 
     /// How many bytes are held.
@@ -107,7 +120,8 @@ impl<P: Place> Buffered<P> {
     }
 
     #[inline]
-    fn take(&self, state: &mut State<P::File>, record: &[u8], ledger: Option<&Arc<Ledger>>) -> io::Result<Written> {
+    fn take(&self, state: &mut State<P::File>, lines: &mut Lines<'_>) -> io::Result<()> {
+        let Some((record, _)) = lines.first() else { return Ok(()) };
         if state.file.is_none() {
             state.exchange(self.place.open()?);
         }
@@ -124,10 +138,16 @@ impl<P: Place> Buffered<P> {
             if !buffer.has_room(record.len()) {
                 emitted?;
                 // It is longer than the buffer, which is empty now.
-                return buffer.write_past(record, write).map(|()| Written::Through);
+                buffer.write_past(record, write)?;
+                lines.written(1);
+                return Ok(());
             }
         }
-        Ok(buffer.push(record, ledger))
+        match record {
+            [] => lines.written(1),
+            record => buffer.push(record, lines.receipt()),
+        }
+        Ok(())
     }
 
     pub(super) fn flush(&self) -> io::Result<()> {
@@ -186,13 +206,12 @@ impl<P: Place> Buffered<P> {
         Ok(())
     }
 
-    /// Writes what is held, for the last time.
-    pub(super) fn end(&self) {
+    /// Writes what is held, for the last time. Gives what cannot be written, and why.
+    pub(super) fn end(&self) -> Result<(), (io::Error, Receipts)> {
         let mut state = self.state();
-        if self.follow(&mut state).and_then(|()| state.emit()).is_err() {
-            state.buffer.give_up();
-        }
+        let result = self.follow(&mut state).and_then(|()| state.emit());
         self.leave(&mut state);
+        result.map_err(|error| (error, state.buffer.give_up()))
     }
 
     fn leave(&self, state: &mut State<P::File>) {
@@ -202,12 +221,19 @@ impl<P: Place> Buffered<P> {
     }
 
     fn state(&self) -> MutexGuard<'_, State<P::File>> {
-        let fresh = || State { file: None, id: None, buffer: Buffer::new(self.capacity) };
+        let fresh = || {
+            self.written.store(0, Ordering::Relaxed);
+            State::new(self.capacity, &self.written)
+        };
         self.state.lock(|state| state.buffer.leave_to_the_parent(), fresh)
     }
 }
 
 impl<F: super::append::RawFile> State<F> {
+    fn new(capacity: usize, written: &Arc<AtomicUsize>) -> Self {
+        Self { file: None, id: None, buffer: Buffer::new(capacity, Arc::clone(written)) }
+    }
+
     /// What is held goes to another file from here on.
     fn exchange(&mut self, opened: Opened<F>) {
         self.buffer.start_over(opened.unended);
@@ -226,7 +252,9 @@ impl<F: super::append::RawFile> State<F> {
 impl<P: Place> Drop for Buffered<P> {
     fn drop(&mut self) {
         fork::check();
-        self.end();
+        let left = self.end();
+        self.end_written();
+        drop(left);
     }
 }
 
@@ -237,8 +265,10 @@ struct Buffer {
     bytes: Vec<u8>,
     /// How long each is.
     lens: VecDeque<usize>,
-    /// Whose they are.
-    runs: VecDeque<Run>,
+    /// Of those that were written and not told yet, then of those that are here.
+    receipts: Receipts,
+    /// How many were written; changed under the lock.
+    written: Arc<AtomicUsize>,
     /// How much of the first record is at its place already.
     done: usize,
     capacity: usize,
@@ -246,17 +276,10 @@ struct Buffer {
     tail: Tail,
 }
 
-/// Records of one owner, one after the other.
-#[derive(Debug)]
-struct Run {
-    ledger: Option<Arc<Ledger>>,
-    records: u64,
-}
-
 impl Buffer {
-    fn new(capacity: usize) -> Self {
-        let (bytes, lens, runs) = (Vec::new(), VecDeque::new(), VecDeque::new());
-        Self { bytes, lens, runs, done: 0, capacity, tail: Tail::new(false) }
+    fn new(capacity: usize, written: Arc<AtomicUsize>) -> Self {
+        let (bytes, lens, receipts) = (Vec::new(), VecDeque::new(), Receipts::default());
+        Self { bytes, lens, receipts, written, done: 0, capacity, tail: Tail::new(false) }
     }
 
     #[inline]
@@ -265,10 +288,7 @@ impl Buffer {
     }
 
     #[inline]
-    fn push(&mut self, record: &[u8], ledger: Option<&Arc<Ledger>>) -> Written {
-        if record.is_empty() {
-            return Written::Through;
-        }
+    fn push(&mut self, record: &[u8], receipt: Receipt) {
         if self.bytes.capacity() < self.capacity {
             // One byte more than asked for: a torn tail may need a line break.
             self.bytes.reserve_exact(self.capacity + 1 - self.bytes.len());
@@ -281,23 +301,7 @@ impl Buffer {
         }
         self.bytes.extend_from_slice(record);
         self.lens.push_back(len);
-        self.sign(ledger);
-        match ledger {
-            Some(ledger) => {
-                ledger.queue(1);
-                Written::Held
-            }
-            None => Written::Through,
-        }
-    }
-
-    /// One more record of an owner.
-    #[inline]
-    fn sign(&mut self, ledger: Option<&Arc<Ledger>>) {
-        match self.runs.back_mut() {
-            Some(run) if run.ledger.as_ref().map(Arc::as_ptr) == ledger.map(Arc::as_ptr) => run.records += 1,
-            _ => self.runs.push_back(Run { ledger: ledger.cloned(), records: 1 }),
-        }
+        self.receipts.push(receipt);
     }
 
     /// Writes past the empty buffer.
@@ -329,22 +333,11 @@ impl Buffer {
         self.done -= whole;
         self.bytes.drain(..whole);
         self.lens.drain(..records);
-        self.settle(records as u64, Ledger::settle_written);
+        self.written.fetch_add(records, Ordering::Relaxed);
     }
 
-    /// Settles the first records.
-    fn settle(&mut self, mut records: u64, how: fn(&Ledger, u64)) {
-        while let Some(run) = self.runs.front_mut().filter(|_| records > 0) {
-            let settled = run.records.min(records);
-            if let Some(ledger) = &run.ledger {
-                how(ledger, settled);
-            }
-            records -= settled;
-            run.records -= settled;
-            if run.records == 0 {
-                self.runs.pop_front();
-            }
-        }
+    fn take_written(&mut self) -> Receipts {
+        self.receipts.split(self.written.swap(0, Ordering::Relaxed))
     }
 
     /// What is held goes to another file from here on, from the beginning of the first record.
@@ -362,22 +355,23 @@ impl Buffer {
         }
     }
 
-    /// What is held was so before a fork: the parent writes it. It may have written a part of a record.
+    /// What is held was so before a fork: the parent writes it, and receipts are void. It may have written a part of a record.
     fn leave_to_the_parent(&mut self) {
         let is_torn = self.done > 0 || self.tail.is_torn();
-        self.bytes.clear();
-        self.lens.clear();
-        self.done = 0;
+        self.written.store(0, Ordering::Relaxed);
+        drop(self.give_up());
         self.tail.set(is_torn);
-        self.settle(u64::MAX, Ledger::settle_dropped);
     }
 
     /// Nobody will write what is held.
-    fn give_up(&mut self) {
+    fn give_up(&mut self) -> Receipts {
         self.bytes.clear();
         self.lens.clear();
         self.done = 0;
-        self.settle(u64::MAX, Ledger::settle_failed);
+        let written = self.take_written();
+        let left = mem::replace(&mut self.receipts, written);
+        self.written.store(self.receipts.len(), Ordering::Relaxed);
+        left
     }
 }
 
@@ -385,19 +379,29 @@ impl Buffer {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::sink::faults::{Fault, Script};
+    use crate::sink::{
+        Written,
+        faults::{Fault, Script},
+        lines::write_one,
+    };
+
+    impl Buffered<Script> {
+        fn put(&self, record: &[u8]) -> io::Result<Written> {
+            write_one(record, |lines| self.write(lines))
+        }
+    }
 
     #[test]
     fn t41_a_partly_written_record_is_completed_when_there_is_room_again() {
         let script = Script::new([Fault::Take(9), Fault::Full, Fault::Full]);
         let sink = Buffered::new(script.clone(), 20, None);
-        assert_eq!(sink.write(b"first\n", None).unwrap(), Written::Through);
-        assert_eq!(sink.write(b"second\n", None).unwrap(), Written::Through);
+        assert_eq!(sink.put(b"first\n").unwrap(), Written::Through);
+        assert_eq!(sink.put(b"second\n").unwrap(), Written::Through);
         assert!(sink.flush().is_err());
         assert_eq!(script.text(), "first\nsec");
         assert!(sink.flush().is_err());
         // The whole record that was written has made room.
-        assert_eq!(sink.write(b"third\n", None).unwrap(), Written::Through);
+        assert_eq!(sink.put(b"third\n").unwrap(), Written::Through);
         sink.flush().unwrap();
         assert_eq!(script.text(), "first\nsecond\nthird\n");
     }
@@ -406,7 +410,7 @@ mod tests {
     fn t41_a_partly_written_record_begins_anew_in_a_new_file() {
         let script = Script::new([Fault::Take(3), Fault::Full, Fault::Full]);
         let sink = Buffered::new(script.clone(), 20, None);
-        sink.write(b"first\n", None).unwrap();
+        sink.put(b"first\n").unwrap();
         assert!(sink.flush().is_err());
         script.rotate();
         sink.reopen().unwrap();
@@ -418,7 +422,7 @@ mod tests {
     fn t41_a_partly_written_record_is_marked_in_a_file_opened_again() {
         let script = Script::new([Fault::Take(3), Fault::Full, Fault::Full]);
         let sink = Buffered::new(script.clone(), 20, None);
-        sink.write(b"first\n", None).unwrap();
+        sink.put(b"first\n").unwrap();
         assert!(sink.flush().is_err());
         sink.reopen().unwrap();
         sink.flush().unwrap();
@@ -429,7 +433,7 @@ mod tests {
     fn t41_a_reopening_sees_what_its_own_flush_has_torn() {
         let script = Script::new([Fault::Take(3), Fault::Full]);
         let sink = Buffered::new(script.clone(), 20, None);
-        sink.write(b"first\n", None).unwrap();
+        sink.put(b"first\n").unwrap();
         sink.reopen().unwrap();
         sink.flush().unwrap();
         assert_eq!(script.text(), "fir\nfirst\n");
@@ -439,14 +443,14 @@ mod tests {
     fn memory_is_bounded_and_long_records_go_past() {
         let script = Script::new([]);
         let sink = Buffered::new(script.clone(), 10, None);
-        sink.write(b"short\n", None).unwrap();
+        sink.put(b"short\n").unwrap();
         assert_eq!(script.text(), "");
-        sink.write(b"longer than that\n", None).unwrap();
+        sink.put(b"longer than that\n").unwrap();
         assert_eq!(script.text(), "short\nlonger than that\n");
         script.fail_from_now_on();
-        sink.write(b"123456789\n", None).unwrap();
-        assert!(sink.write(b"a\n", None).is_err());
-        assert!(sink.write(b"longer than that\n", None).is_err());
+        sink.put(b"123456789\n").unwrap();
+        assert!(sink.put(b"a\n").is_err());
+        assert!(sink.put(b"longer than that\n").is_err());
         let state = sink.state();
         assert_eq!((state.buffer.bytes.len(), state.buffer.lens.len()), (10, 1));
     }
@@ -455,7 +459,7 @@ mod tests {
     fn records_without_a_byte_take_no_room() {
         let sink = Buffered::new(Script::new([]), 10, None);
         for _ in 0..100 {
-            sink.write(b"", None).unwrap();
+            sink.put(b"").unwrap();
         }
         assert!(sink.state().buffer.lens.is_empty());
     }
@@ -465,24 +469,24 @@ mod tests {
         let script = Script::new([]);
         script.watch();
         let sink = Buffered::new(script.clone(), 4, None);
-        sink.write(b"1\n", None).unwrap();
+        sink.put(b"1\n").unwrap();
         script.rotate();
-        sink.write(b"2\n", None).unwrap();
+        sink.put(b"2\n").unwrap();
         sink.flush().unwrap();
         assert_eq!(script.files(), ["", "1\n2\n"]);
         script.rotate();
         script.refuse_to_open(1);
-        sink.write(b"3\n", None).unwrap();
+        sink.put(b"3\n").unwrap();
         sink.flush().unwrap();
         assert_eq!((script.files().last().unwrap().as_str(), script.noted()), ("", 1));
-        sink.write(b"4\n", None).unwrap();
+        sink.put(b"4\n").unwrap();
         sink.flush().unwrap();
         script.delete();
         script.refuse_to_open(2);
-        sink.write(b"5\n", None).unwrap();
+        sink.put(b"5\n").unwrap();
         assert!(sink.flush().is_err());
-        sink.write(b"6\n", None).unwrap();
-        assert!(sink.write(b"7\n", None).is_err());
+        sink.put(b"6\n").unwrap();
+        assert!(sink.put(b"7\n").is_err());
         sink.flush().unwrap();
         assert_eq!(script.files(), ["", "1\n2\n3\n", "4\n", "5\n6\n"]);
     }

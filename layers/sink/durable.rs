@@ -2,9 +2,8 @@
 
 use std::{
     io,
-    path::Path,
     sync::{
-        Arc, MutexGuard, OnceLock, Weak,
+        Arc, MutexGuard, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -17,7 +16,7 @@ use crate::{
     Error, Severity,
     caught::catch,
     fork::{self, Heirloom},
-    trap::Ledger,
+    sink::Teller,
 };
 
 /// When a file is synced: its records brought to the disk itself, where a crash of the machine cannot take them.
@@ -144,41 +143,38 @@ impl Unsynced {
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
     any: AtomicBool,
-    last: Heirloom<Option<(&'static str, io::Error)>>,
-    /// Of the first handler it hangs in.
-    ledger: OnceLock<Weak<Ledger>>,
+    last: Heirloom<Option<Error>>,
+    pub(super) teller: Teller,
 }
 
 impl Troubles {
     /// Remembers the last one.
     #[cold]
-    pub(super) fn note(&self, doing: &'static str, error: io::Error) {
-        *self.last.get() = Some((doing, error));
+    pub(super) fn note(&self, error: Error) {
+        *self.last.get() = Some(error);
         self.any.store(true, Ordering::Release);
-    }
-
-    pub(super) fn belong_to(&self, ledger: &Arc<Ledger>) {
-        self.ledger.get_or_init(|| Arc::downgrade(ledger));
     }
 
     /// Tells what there is; without a handler, it is kept. Not under a lock.
     #[inline]
-    pub(super) fn tell(&self, path: &Path) {
-        if self.any.load(Ordering::Relaxed) {
-            self.tell_now(path);
-        }
-    }
-
-    #[cold]
-    fn tell_now(&self, path: &Path) {
-        if let Some(ledger) = self.ledger.get().and_then(Weak::upgrade)
-            && let Some((doing, error)) = self.take()
+    pub(super) fn tell(&self) {
+        if self.any.load(Ordering::Relaxed)
+            && let Some(ledger) = self.teller.ledger()
+            && let Some(error) = self.take()
         {
-            ledger.tell(&Error::io_at(path, doing, error));
+            ledger.tell(&error);
         }
     }
 
-    pub(super) fn take(&self) -> Option<(&'static str, io::Error)> {
+    /// Tells one, or keeps it until there is a handler. Not under a lock.
+    pub(super) fn tell_of(&self, error: Error) {
+        match self.teller.ledger() {
+            Some(ledger) => ledger.tell(&error),
+            None => self.note(error),
+        }
+    }
+
+    pub(super) fn take(&self) -> Option<Error> {
         self.any.store(false, Ordering::Relaxed);
         self.last.get().take()
     }

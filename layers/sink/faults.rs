@@ -4,22 +4,19 @@ use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
 };
 
 use proptest::prelude::*;
 
 use super::{
-    Sink, Written,
+    Lines, Sink, Written,
     append::{Append, Opened, Place, RawFile},
     buffer::Buffered,
+    lines::write_one,
     registry::FileId,
 };
-use crate::{
-    Error, Format, Record, Severity, Shared,
-    output::Formatted,
-    trap::{Ledger, Trap},
-};
+use crate::{Error, Format, Record, Severity, Shared, output::Formatted, trap::Trap};
 
 /// What becomes of one write.
 #[derive(Clone, Copy, Debug)]
@@ -179,21 +176,20 @@ impl RawFile for ScriptedFile {
 }
 
 /// What is put to the test, as a sink.
-struct Hung<S> {
-    subject: Arc<S>,
-    ledger: OnceLock<Arc<Ledger>>,
-}
+struct Hung<S>(Arc<S>);
 
 trait Subject: Send + Sync + 'static {
-    fn put(&self, record: &[u8], ledger: Option<&Arc<Ledger>>) -> io::Result<Written>;
+    fn put(&self, lines: &mut Lines<'_>) -> io::Result<()>;
+    /// Not under a lock.
+    fn end_written(&self) {}
     fn bring(&self) -> io::Result<()>;
     fn open_again(&self) -> io::Result<()>;
     fn shut(&self) -> io::Result<()>;
 }
 
 impl Subject for Append<Script> {
-    fn put(&self, record: &[u8], _: Option<&Arc<Ledger>>) -> io::Result<Written> {
-        self.write(record).map(|()| Written::Through)
+    fn put(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        lines.write_each(|line| self.write(line).map(|()| Written::Through))
     }
     fn bring(&self) -> io::Result<()> {
         Ok(())
@@ -208,8 +204,11 @@ impl Subject for Append<Script> {
 }
 
 impl Subject for Buffered<Script> {
-    fn put(&self, record: &[u8], ledger: Option<&Arc<Ledger>>) -> io::Result<Written> {
-        self.write(record, ledger)
+    fn put(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        self.write(lines)
+    }
+    fn end_written(&self) {
+        self.end_written();
     }
     fn bring(&self) -> io::Result<()> {
         self.flush()
@@ -224,13 +223,17 @@ impl Subject for Buffered<Script> {
 
 impl<S: Subject> Sink for Hung<S> {
     fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        self.subject.put(bytes, self.ledger.get())
+        write_one(bytes, |lines| self.write_lines(lines))
+    }
+    fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        let result = self.0.put(lines);
+        self.0.end_written();
+        result
     }
     fn flush(&self) -> io::Result<()> {
-        self.subject.bring()
-    }
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        self.ledger.set(Arc::clone(ledger)).unwrap();
+        let result = self.0.bring();
+        self.0.end_written();
+        result
     }
 }
 
@@ -295,7 +298,7 @@ fn play<S: Subject>(
     make: impl FnOnce(Script) -> S,
 ) -> Result<(), TestCaseError> {
     let subject = Arc::new(make(script.clone()));
-    let hung = Hung { subject: Arc::clone(&subject), ledger: OnceLock::new() };
+    let hung = Hung(Arc::clone(&subject));
     let (trap, told) = Trap::counting();
     let handler = Shared::with_trap("subject", Formatted::new(Bracketed, hung).flush_on(Severity::ERROR), trap);
     let ledger = handler.ledger();

@@ -5,22 +5,20 @@ use std::{
     fs::File,
     io::{self, Write},
     path::Path,
-    sync::{
-        Arc, OnceLock, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Weak},
 };
 
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{
-    Sink, Written,
-    append::{Append, Swap},
+    Lines, Sink, Written,
+    append::{Append, Place as _, Swap},
     buffer::Buffered,
-    durable::{Tick, tick},
+    durable::{Tick, Troubles, tick},
+    lines::write_one,
     place::{FilePlace, NO_DIRECTORY, Refusal, sync},
 };
-use crate::{Error, trap::Ledger};
+use crate::{Error, barrier};
 
 /// A file that records are appended to. Made by [`LogFile::builder`](crate::output::LogFile::builder).
 ///
@@ -42,14 +40,11 @@ use crate::{Error, trap::Ledger};
 ///
 /// # Accounts
 /// With a buffer, records of a handler are queued in the handler's ledger until they are written. What comes through
-/// `io::Write` is on nobody's account: call [`flush`](io::Write::flush) to learn of failures. A clone belongs to the
-/// handler it hangs in; should one and the same clone hang in two handlers (an `Arc` of a handler), its records count as
-/// written once they are in the buffer.
+/// `io::Write` is on nobody's account: call [`flush`](io::Write::flush) to learn of failures. What fails and costs no record
+/// is told to the handler whose records came first, as long as that is there.
+#[derive(Clone)]
 pub struct FileSink {
     way: Arc<Way>,
-    ledger: OnceLock<Arc<Ledger>>,
-    /// A second ledger came: whose a record is cannot be told.
-    several: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -92,11 +87,7 @@ impl FileSink {
             let target: Weak<Way> = Arc::downgrade(&way);
             tick(target, interval)?;
         }
-        Ok(Self::from_way(way))
-    }
-
-    fn from_way(way: Arc<Way>) -> Self {
-        Self { way, ledger: OnceLock::new(), several: AtomicBool::new(false) }
+        Ok(Self { way })
     }
 
     /// The absolute path.
@@ -110,15 +101,17 @@ impl FileSink {
     /// # Errors
     /// It could not be written, or the disk refuses.
     pub fn sync(&self) -> Result<(), Error> {
-        self.way.sync().map_err(|error| Error::io_at(self.path(), "sync", error))
+        Sink::sync(self).map_err(|error| Error::io_at(self.path(), "sync", error))
     }
 
     /// Opens the path again, for use after the file was moved away (`logrotate` and a signal). What is buffered goes to
-    /// the old file, as far as that takes it. The new file is never truncated.
+    /// the old file, as far as that takes it, and so does what waits in a [`Queue`](crate::Queue). The new file is never
+    /// truncated.
     ///
     /// # Errors
     /// The path cannot be opened; then the old file stays in use.
     pub fn reopen(&self) -> Result<(), Error> {
+        barrier::wait();
         let result = self.open_again();
         self.way.tell();
         result
@@ -133,46 +126,43 @@ impl FileSink {
         result.map_err(|error| Error::io_at(self.path(), "reopen", error))
     }
 
-    /// Writes what is buffered and closes the file. The next record opens it again and is appended.
+    /// Writes what is buffered, or waits in a [`Queue`](crate::Queue), and closes the file. The next record opens it again
+    /// and is appended.
     ///
     /// # Errors
     /// The buffer could not be written; then the file stays open.
     pub fn close(&self) -> Result<(), Error> {
-        match &*self.way {
-            Way::Direct(append) => append.close(),
-            Way::Buffered(buffered) => {
-                buffered.close().map_err(|error| Error::io_at(self.path(), "write what is buffered for", error))?;
-            }
-        }
-        self.way.tell();
-        Ok(())
+        barrier::wait();
+        self.shut()
     }
 
-    #[inline]
-    fn put(&self, record: &[u8], ledger: Option<&Arc<Ledger>>) -> io::Result<Written> {
+    /// As [`close`](Self::close), for those that have waited.
+    pub(super) fn shut(&self) -> Result<(), Error> {
         let result = match &*self.way {
-            Way::Direct(append) => append.write(record).map(|()| Written::Through),
-            Way::Buffered(buffered) => buffered.write(record, ledger),
+            Way::Direct(append) => {
+                append.close();
+                Ok(())
+            }
+            Way::Buffered(buffered) => buffered.close(),
         };
-        self.after(result.is_ok());
-        result
-    }
-
-    /// After a record: it is synced where that is due, and what went wrong is told. Not under a lock.
-    #[inline]
-    pub(super) fn after(&self, taken: bool) {
-        if taken && self.way.place().unsynced.add() {
-            self.way.sync_noting();
-        }
         self.way.tell();
+        result.map_err(|error| Error::io_at(self.path(), "write what is buffered for", error))
     }
 
-    /// After so many records that were written at once: one sync serves them all.
-    pub(super) fn after_many(&self, written: usize) {
+    /// After so many records that were written at once: one sync serves them all. Receipts are ended, and what went wrong is
+    /// told. Not under a lock.
+    #[inline]
+    pub(super) fn after(&self, written: usize) {
         if (0..written).filter(|_| self.way.place().unsynced.add()).count() > 0 {
             self.way.sync_noting();
         }
         self.way.tell();
+    }
+
+    /// Notices whom to tell.
+    #[inline]
+    pub(super) fn notice(&self, lines: &Lines<'_>) {
+        self.troubles().teller.notice(|| lines.ledger());
     }
 
     pub(super) fn bring(&self) -> io::Result<()> {
@@ -186,24 +176,19 @@ impl FileSink {
     /// What has failed before and cost no record, where there is no handler to be told.
     pub(super) fn untold(&self) -> io::Result<()> {
         self.way.tell();
-        match self.way.place().troubles.take() {
-            Some((doing, error)) => Err(Refusal { doing, error }.into()),
+        match self.troubles().take() {
+            Some(error) => Err(io::Error::new(error.io_kind().unwrap_or(io::ErrorKind::Other), error)),
             None => Ok(()),
         }
     }
 
-    /// Tells what has failed and cost no record. Not under a lock.
+    /// Ends receipts, and tells what has failed and cost no record. Not under a lock.
     pub(super) fn tell(&self) {
         self.way.tell();
     }
 
-    pub(super) fn belong_to(&self, ledger: &Arc<Ledger>) {
-        self.way.place().troubles.belong_to(ledger);
-    }
-
-    /// Syncs, whatever was asked for.
-    pub(super) fn sync_now(&self) -> io::Result<()> {
-        self.way.sync()
+    pub(super) fn troubles(&self) -> &Troubles {
+        &self.way.place().troubles
     }
 }
 
@@ -218,8 +203,10 @@ impl Way {
 
     #[inline]
     fn tell(&self) {
-        let place = self.place();
-        place.troubles.tell(&place.path);
+        if let Self::Buffered(buffered) = self {
+            buffered.end_written();
+        }
+        self.place().troubles.tell();
     }
 
     /// Syncs what has come since the last time.
@@ -233,7 +220,7 @@ impl Way {
 
     fn sync_noting(&self) {
         if let Err(error) = self.sync_rest() {
-            self.place().troubles.note("sync", error);
+            self.place().note("sync", error);
         }
     }
 
@@ -248,37 +235,32 @@ impl Way {
 
 /// For those that exchange the file beneath.
 impl FileSink {
-    /// Takes a record if `admit` says so (the caller sees to what comes [`after`](Self::after)), which is asked while the file cannot be [exchanged](Self::swap); none if not.
+    /// Takes the first line if `admit` says so (the caller sees to what comes [`after`](Self::after)), which is asked while the
+    /// file cannot be [exchanged](Self::swap); false if not.
     #[inline]
-    pub(super) fn put_if(
-        &self,
-        record: &[u8],
-        ledger: Option<&Arc<Ledger>>,
-        admit: impl Fn() -> bool,
-    ) -> io::Result<Option<Written>> {
+    pub(super) fn put_if(&self, lines: &mut Lines<'_>, admit: impl Fn() -> bool) -> io::Result<bool> {
         match &*self.way {
-            Way::Direct(append) => append.write_if(record, &admit).map(|taken| taken.then_some(Written::Through)),
-            Way::Buffered(buffered) => buffered.write_if(record, ledger, &admit),
+            Way::Direct(append) => {
+                let Some((record, _)) = lines.first() else { return Ok(true) };
+                let taken = append.write_if(record, &admit)?;
+                lines.written(usize::from(taken));
+                Ok(taken)
+            }
+            Way::Buffered(buffered) => buffered.write_if(lines, &admit),
         }
     }
 
-    /// As [`put_if`](Self::put_if) for many records, of which `admit` says how many are taken: as [`Sink::write_many`]. Not
-    /// for a file with a buffer.
-    pub(super) fn put_many_if(
-        &self,
-        bytes: &[u8],
-        from: usize,
-        ends: &[usize],
-        admit: impl Fn() -> usize,
-    ) -> (usize, io::Result<()>) {
-        match &*self.way {
-            Way::Direct(append) => append.write_many_if(bytes, from, ends, &admit),
-            Way::Buffered(_) => (0, Err(io::ErrorKind::Unsupported.into())),
-        }
+    /// As [`put_if`](Self::put_if) for many lines, of which `admit` says how many are taken. Not for a file with a buffer.
+    pub(super) fn put_many_if(&self, lines: &mut Lines<'_>, admit: impl Fn() -> usize) -> io::Result<()> {
+        let Way::Direct(append) = &*self.way else { return Err(io::ErrorKind::Unsupported.into()) };
+        let (bytes, from, ends) = lines.rest();
+        let (written, result) = append.write_many_if(bytes, from, ends, &admit);
+        lines.written(written);
+        result
     }
 
     /// Whether a record of so many bytes would only be held.
-    pub(super) fn would_hold(&self, len: usize) -> bool {
+    pub(super) fn would_hold(&self, len: u64) -> bool {
         matches!(&*self.way, Way::Buffered(buffered) if buffered.would_hold(len))
     }
 
@@ -316,40 +298,52 @@ impl Drop for Way {
     fn drop(&mut self) {
         match self {
             Self::Direct(append) => append.close(),
-            Self::Buffered(buffered) => buffered.end(),
+            Self::Buffered(buffered) => {
+                if let Err((error, mut left)) = buffered.end() {
+                    buffered.end_written();
+                    let mut error = Error::io_at(&buffered.place.path, "write what is buffered for", error);
+                    // By the handler's last flush.
+                    error.set_told();
+                    left.fail(left.len(), error);
+                }
+            }
         }
         self.tell();
     }
 }
 
-/// Writes to the same file, on no handler's account until it hangs in one.
-impl Clone for FileSink {
-    fn clone(&self) -> Self {
-        Self::from_way(Arc::clone(&self.way))
-    }
-}
-
 impl Sink for FileSink {
-    #[inline]
     fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        let ledger = self.ledger.get().filter(|_| !self.several.load(Ordering::Relaxed));
-        self.put(bytes, ledger)
+        write_one(bytes, |lines| self.write_lines(lines))
+    }
+
+    #[inline]
+    fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        self.notice(lines);
+        let before = lines.len();
+        let result = match &*self.way {
+            Way::Direct(append) => match lines.rest() {
+                (bytes, from, [end]) => append.write(&bytes[from..*end]).map(|()| lines.written(1)),
+                (bytes, from, ends) => {
+                    let (written, result) = append.write_many(bytes, from, ends);
+                    lines.written(written);
+                    result
+                }
+            },
+            Way::Buffered(buffered) => loop {
+                match buffered.write(lines) {
+                    Ok(()) if !lines.is_empty() => {}
+                    result => break result,
+                }
+            },
+        };
+        self.after(before - lines.len());
+        result
     }
 
     /// Unless it has a buffer of its own.
     fn gathers(&self) -> bool {
         matches!(*self.way, Way::Direct(_))
-    }
-
-    fn write_many(&self, bytes: &[u8], from: usize, ends: &[usize]) -> (usize, io::Result<()>) {
-        match &*self.way {
-            Way::Direct(append) => {
-                let (written, result) = append.write_many(bytes, from, ends);
-                self.after_many(written);
-                (written, result)
-            }
-            Way::Buffered(_) => (0, Err(io::ErrorKind::Unsupported.into())),
-        }
     }
 
     fn flush(&self) -> io::Result<()> {
@@ -359,23 +353,16 @@ impl Sink for FileSink {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.way.sync()
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        self.belong_to(ledger);
-        if !Arc::ptr_eq(self.ledger.get_or_init(|| Arc::clone(ledger)), ledger) {
-            self.several.store(true, Ordering::Relaxed);
-        }
+        let result = self.way.sync();
+        self.way.tell();
+        result
     }
 }
 
 /// Each `write` takes one record, whole, or fails; an unfinished one is marked as everywhere.
 impl Write for &FileSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // No record has looked on the way here.
-        crate::fork::look(Some(std::time::SystemTime::now()));
-        self.put(bytes, None).map(|_| bytes.len())
+        Sink::write(*self, bytes).map(|_| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

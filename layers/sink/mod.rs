@@ -26,6 +26,7 @@ mod durable;
 mod faults;
 mod file;
 mod line;
+mod lines;
 pub mod net;
 mod place;
 mod registry;
@@ -37,7 +38,7 @@ mod std_stream;
 mod watch;
 mod writer;
 
-use std::{io, sync::Arc, time::SystemTime};
+use std::{io, sync::Arc};
 
 #[cfg(feature = "config")]
 pub(crate) use self::registry::succeeding;
@@ -45,6 +46,7 @@ pub use self::{
     archive::{Compression, Retention},
     durable::Durability,
     file::FileSink,
+    lines::Lines,
     rotate::{Grid, Rollover, RotatedFile, Sharing, TimeOfDay, Weekday, When},
     std_stream::StdStream,
     watch::Watch,
@@ -52,11 +54,11 @@ pub use self::{
 };
 pub(crate) use self::{
     durable::sync_after_fork,
+    lines::{Owner, Teller},
     place::FilePlace,
     registry::claim,
     rotate::{Schedule, Settings},
 };
-use crate::trap::Ledger;
 
 /// Takes finished lines. Object-safe; called from many threads at once.
 ///
@@ -87,48 +89,23 @@ pub trait Sink: Send + Sync + 'static {
     /// The record is not at its place, or only a part of it is; it counts as failed.
     fn write(&self, bytes: &[u8]) -> io::Result<Written>;
 
-    /// The same, knowing when the record was made; outputs call this. Provided; for sinks that go by time, which need
-    /// not ask a clock then.
+    /// Writes several records, and [says](Lines::written) of each what became of it, in order; outputs call this. An error is
+    /// that of the first line of which nothing was said; what comes behind it is tried again.
+    ///
+    /// Provided: record by record. For sinks that take many at once, and for those that go by time, as lines know when they
+    /// were made.
     ///
     /// # Errors
     /// As for [`write`](Self::write).
     #[inline]
-    fn write_of(&self, bytes: &[u8], time: SystemTime) -> io::Result<Written> {
-        let _ = time;
-        self.write(bytes)
+    fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        lines.write_each(|line| self.write(line))
     }
 
-    /// Whether [`write_many`](Self::write_many) costs less than as many [`write`](Self::write)s. Then a handler behind a
-    /// [`Queue`](crate::Queue) holds records until 64 KiB are full or no more wait. Provided: no.
+    /// Whether [`write_lines`](Self::write_lines) of many costs less than as many [`write`](Self::write)s. Then a handler
+    /// behind a [`Queue`](crate::Queue) holds records until 64 KiB are full or no more wait. Provided: no.
     fn gathers(&self) -> bool {
         false
-    }
-
-    /// Writes several records: they begin at `from`, and `ends` says where each ends in `bytes`. Gives how many of them are
-    /// at their place; an error is that of the record after those, and what comes behind it was not tried.
-    ///
-    /// Provided: record by record.
-    fn write_many(&self, bytes: &[u8], mut from: usize, ends: &[usize]) -> (usize, io::Result<()>) {
-        for (written, end) in ends.iter().enumerate() {
-            if let Err(error) = self.write(&bytes[from..*end]) {
-                return (written, Err(error));
-            }
-            from = *end;
-        }
-        (ends.len(), Ok(()))
-    }
-
-    /// The same, knowing when each record was made; outputs call this. There are as many `times` as `ends`. Provided: as
-    /// [`write_many`](Self::write_many); for sinks that go by time.
-    fn write_many_of(
-        &self,
-        bytes: &[u8],
-        from: usize,
-        ends: &[usize],
-        times: &[SystemTime],
-    ) -> (usize, io::Result<()>) {
-        let _ = times;
-        self.write_many(bytes, from, ends)
     }
 
     /// Brings what is held back to its place.
@@ -152,11 +129,6 @@ pub trait Sink: Send + Sync + 'static {
     fn is_terminal(&self) -> bool {
         false
     }
-
-    /// The ledger of the handler that writes here, once it hangs somewhere: for sinks that hold records back.
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        let _ = ledger;
-    }
 }
 
 /// What became of the bytes.
@@ -166,8 +138,6 @@ pub enum Written {
     Through,
     /// They were given up on purpose.
     Dropped,
-    /// They are held back; the sink has told its [`Ledger`] with [`Ledger::queue`] and settles them there.
-    Held,
 }
 
 macro_rules! forward {
@@ -175,24 +145,11 @@ macro_rules! forward {
         impl<S: Sink + ?Sized> Sink for $pointer {
             fn write(&self, bytes: &[u8]) -> io::Result<Written> { (**self).write(bytes) }
             #[inline]
-            fn write_of(&self, bytes: &[u8], time: SystemTime) -> io::Result<Written> { (**self).write_of(bytes, time) }
+            fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> { (**self).write_lines(lines) }
             fn gathers(&self) -> bool { (**self).gathers() }
-            fn write_many(&self, bytes: &[u8], from: usize, ends: &[usize]) -> (usize, io::Result<()>) {
-                (**self).write_many(bytes, from, ends)
-            }
-            fn write_many_of(
-                &self,
-                bytes: &[u8],
-                from: usize,
-                ends: &[usize],
-                times: &[SystemTime],
-            ) -> (usize, io::Result<()>) {
-                (**self).write_many_of(bytes, from, ends, times)
-            }
             fn flush(&self) -> io::Result<()> { (**self).flush() }
             fn sync(&self) -> io::Result<()> { (**self).sync() }
             fn is_terminal(&self) -> bool { (**self).is_terminal() }
-            fn attach(&self, ledger: &Arc<Ledger>) { (**self).attach(ledger) }
         }
     )*};
 }

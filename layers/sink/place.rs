@@ -16,6 +16,7 @@ use super::{
     registry::{Claim, FileId},
     watch::{Watching, leads_elsewhere},
 };
+use crate::Error;
 
 pub(super) const NO_DIRECTORY: &str = "find the directory of";
 
@@ -83,7 +84,7 @@ impl Place for FilePlace {
         if self.unsynced.is_kept()
             && let Err(error) = self.unsynced.sync_rest(|| sync(file))
         {
-            self.troubles.note("sync", error);
+            self.note("sync", error);
         }
         if let Some(claim) = &self.claim {
             claim.left(file);
@@ -91,7 +92,7 @@ impl Place for FilePlace {
     }
 
     fn note(&self, doing: &'static str, error: io::Error) {
-        self.troubles.note(doing, error);
+        self.troubles.note(Error::io_at(&self.path, doing, error));
     }
 }
 

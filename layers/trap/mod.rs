@@ -3,8 +3,10 @@
 //! Python: `Handler.handleError` and `logging.raiseExceptions`. Nothing here ever reaches the application: a full disk,
 //! a closed pipe or a panic in a handler is counted in the [`Ledger`] and told to the [`Trap`].
 
+mod account;
 mod ledger;
-mod loan;
+mod receipt;
+mod slot;
 
 use std::{
     fmt,
@@ -15,9 +17,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(crate) use self::ledger::{Books, ledgers};
-pub use self::ledger::{Ledger, Stats, stats};
-pub(crate) use self::loan::Loan;
+pub(crate) use self::{
+    account::{Account, ENDS, End},
+    ledger::ledgers,
+    receipt::{Fate, Node, Receipts, Rescue, Rescuer},
+};
+pub use self::{
+    ledger::{Ledger, Stats, stats},
+    receipt::Receipt,
+};
 use crate::{
     Error, Record,
     caught::catch,
@@ -128,57 +136,6 @@ impl<'a> Failure<'a> {
     }
 }
 
-/// A handler's place in the world: its name, its ledger and its trap.
-#[derive(Debug)]
-pub(crate) struct Post {
-    name: String,
-    ledger: Arc<Ledger>,
-}
-
-impl Post {
-    pub(crate) fn new(name: String) -> Self {
-        let ledger = Ledger::registered(&name);
-        Self { name, ledger }
-    }
-
-    /// One on an account that is there.
-    #[cfg(feature = "config")]
-    pub(crate) fn on(ledger: Arc<Ledger>) -> Self {
-        Self { name: ledger.name(), ledger }
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(crate) fn rename(&mut self, name: String) {
-        self.ledger.rename(&name);
-        self.name = name;
-    }
-
-    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
-        &self.ledger
-    }
-
-    pub(crate) fn set_trap(&self, trap: Trap) {
-        self.ledger.outlet().set_trap(trap);
-    }
-
-    /// Tells a failure. A record that was lost is counted already.
-    #[cold]
-    pub(crate) fn tell(&self, error: &Error, record: Option<&Record>) {
-        if record.is_none() || error.record_is_held() {
-            self.ledger.count_trouble();
-        }
-        self.ledger.outlet().tell(&self.name, error, record);
-    }
-
-    /// Tells how many failures the default trap has held back, if any.
-    pub(crate) fn tell_the_rest(&self) {
-        self.ledger.outlet().tell_the_rest(&self.name);
-    }
-}
-
 /// The trap of a handler. Part of its ledger, so that whoever settles records can tell failures, too.
 #[derive(Debug, Default)]
 struct Outlet {
@@ -187,6 +144,11 @@ struct Outlet {
 }
 
 impl Outlet {
+    fn clear(&self) {
+        self.set_trap(Trap::default());
+        self.told.clear();
+    }
+
     fn set_trap(&self, trap: Trap) {
         // The end of the one before may be user code.
         drop(self.trap.set(trap));
@@ -261,6 +223,11 @@ impl Limiter {
         }
         self.missed.fetch_add(1, Ordering::Relaxed);
         None
+    }
+
+    fn clear(&self) {
+        self.last.store(0, Ordering::Relaxed);
+        self.missed.store(0, Ordering::Relaxed);
     }
 
     /// How many were held back since one passed, which are told now.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use tracing_strata::{Format, Record, Severity, format::Gelf};
 
-use crate::strict::strict;
+use crate::{strict::strict, support::Give as _};
 
 fn bytes(record: &Record) -> Vec<u8> {
     let mut out = Vec::new();
@@ -193,7 +193,6 @@ fn over_tcp_with_a_nul_behind_each() {
     use std::io::Read as _;
 
     use tracing_strata::{
-        Handler,
         output::Socket,
         sink::net::{Address, Connection, Framing},
     };
@@ -206,7 +205,7 @@ fn over_tcp_with_a_nul_behind_each() {
     for message in ["plain", hostile, "", &long] {
         let mut of_message = record(message);
         of_message.set("field\0\n", hostile);
-        handler.handle(&of_message).unwrap();
+        handler.give(&of_message).unwrap();
     }
     drop(handler);
     let mut stream = Vec::new();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tracing_strata::{
-    Fields, Record, Severity, Value,
+    Delivery, Fields, Record, Severity, Value,
     format::{Format, Json, Key, Time},
     prelude::*,
 };
@@ -257,9 +257,9 @@ impl std::io::Write for Lines {
 struct Into<F>(F, Lines);
 
 impl<F: Format> Handler for Into<F> {
-    fn handle(&self, record: &Record) -> Result<tracing_strata::Outcome, tracing_strata::Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<tracing_strata::Outcome, tracing_strata::Error> {
         let mut out = Vec::new();
-        self.0.format_bytes(record, &mut out)?;
+        self.0.format_bytes(&record, &mut out)?;
         out.push(b'\n');
         self.1.0.lock().unwrap().extend_from_slice(&out);
         Ok(tracing_strata::Outcome::Written)

@@ -11,7 +11,7 @@ use std::{
 
 use tracing::{error, info};
 use tracing_strata::{
-    Handler, Outcome, Record, Severity, Shared, Sink,
+    Flush, Handler, Outcome, Record, Severity, Shared, Sink,
     format::Json,
     output::{LogFile, LogFileBuilder},
     sink::{FileSink, Written},
@@ -21,7 +21,7 @@ use tracing_subscriber::{prelude::*, registry};
 
 use crate::{
     places::{Bare, Dir, again, if_child, in_a_child, remembering},
-    support::with_layer,
+    support::{Give as _, with_layer},
 };
 
 fn record(message: &str) -> Record {
@@ -49,7 +49,7 @@ fn it_is_opened_at_once_and_appended_to() {
     let path = dir.path("app.log");
     fs::write(&path, "old\n").unwrap();
     let file = LogFile::append(&path).unwrap().format(Bare);
-    assert_eq!(file.handle(&record("new")).unwrap(), Outcome::Written);
+    assert_eq!(file.give(&record("new")).unwrap(), Outcome::Written);
     assert_eq!(read(&path), "old\nnew\n");
     let fresh = dir.path("fresh.log");
     LogFile::append(&fresh).unwrap();
@@ -63,14 +63,14 @@ fn truncation_happens_once_and_appends_from_there() {
     fs::write(&path, "old\n").unwrap();
     let file = LogFile::builder(&path).truncate(true).format(Bare).build().unwrap();
     assert_eq!(read(&path), "");
-    file.handle(&record("1")).unwrap();
+    file.give(&record("1")).unwrap();
     // Another one appends to the same file: neither writes over the other.
-    LogFile::append(&path).unwrap().format(Bare).handle(&record("2")).unwrap();
-    file.handle(&record("3")).unwrap();
+    LogFile::append(&path).unwrap().format(Bare).give(&record("2")).unwrap();
+    file.give(&record("3")).unwrap();
     file.sink().reopen().unwrap();
-    file.handle(&record("4")).unwrap();
+    file.give(&record("4")).unwrap();
     file.sink().close().unwrap();
-    file.handle(&record("5")).unwrap();
+    file.give(&record("5")).unwrap();
     assert_eq!(read(&path), "1\n2\n3\n4\n5\n");
 }
 
@@ -81,10 +81,10 @@ fn a_delayed_file_is_opened_by_the_first_record() {
         let path = dir.path("app.log");
         fs::write(&path, "old\n").unwrap();
         let file = builder(&path, buffer).delay(true).truncate(true).build().unwrap();
-        file.flush().unwrap();
+        file.flush(&Flush::PLAIN).unwrap();
         assert_eq!(read(&path), "old\n");
-        file.handle(&record("new")).unwrap();
-        file.flush().unwrap();
+        file.give(&record("new")).unwrap();
+        file.flush(&Flush::PLAIN).unwrap();
         assert_eq!(read(&path), "new\n");
     }
 }
@@ -137,7 +137,7 @@ fn directories_are_created_where_asked_for() {
     let dir = Dir::new();
     let path = dir.path("a/b/app.log");
     let file = LogFile::builder(&path).create_dirs(true).format(Bare).build().unwrap();
-    file.handle(&record("x")).unwrap();
+    file.give(&record("x")).unwrap();
     assert_eq!(read(&path), "x\n");
 }
 
@@ -167,7 +167,7 @@ fn t43_a_path_that_is_no_text() {
     let name = OsStr::from_bytes(b"caf\xe9\xff.log");
     let path = dir.path("").join(name);
     let file = LogFile::append(&path).unwrap().format(Bare);
-    file.handle(&record("\u{0}caf\u{e9}\u{fffd}")).unwrap();
+    file.give(&record("\u{0}caf\u{e9}\u{fffd}")).unwrap();
     assert_eq!(read(&path), "\0caf\u{e9}\u{fffd}\n");
     assert!(file.default_name().ends_with("caf\u{fffd}\u{fffd}.log"));
     let error = LogFile::append(path.join("below")).unwrap_err();
@@ -181,9 +181,9 @@ fn t41_a_tail_torn_by_an_earlier_run_gets_its_line_break() {
         let path = dir.path("app.log");
         fs::write(&path, "whole\nto").unwrap();
         let file = builder(&path, buffer).build().unwrap();
-        file.handle(&record("next")).unwrap();
-        file.handle(&record("last")).unwrap();
-        file.flush().unwrap();
+        file.give(&record("next")).unwrap();
+        file.give(&record("last")).unwrap();
+        file.flush(&Flush::PLAIN).unwrap();
         assert_eq!(read(&path), "whole\nto\nnext\nlast\n");
     }
 }
@@ -208,7 +208,7 @@ fn assert_all_lines(text: &str, writers: usize, records: usize) {
 
 fn write_many(file: &dyn Handler, who: &str, records: usize) {
     for number in 0..records {
-        file.handle(&record(&format!("{who}:{number}:{}", "x".repeat(number % 300)))).unwrap();
+        file.give(&record(&format!("{who}:{number}:{}", "x".repeat(number % 300)))).unwrap();
     }
 }
 
@@ -224,7 +224,7 @@ fn t41_records_of_two_threads_are_whole_and_there_once() {
                 scope.spawn(move || write_many(file, who, 2_000));
             }
         });
-        file.flush().unwrap();
+        file.flush(&Flush::PLAIN).unwrap();
         assert_all_lines(&read(&path), 2, 2_000);
     }
 }
@@ -241,7 +241,7 @@ fn t41_records_of_two_processes_are_whole_and_there_once() {
             write_many(&buffered, &format!("{who}b"), 2_000);
         });
         // Buffers are whole records, too.
-        buffered.flush().unwrap();
+        buffered.flush(&Flush::PLAIN).unwrap();
     };
     if_child(child);
     let dir = Dir::new();
@@ -321,7 +321,7 @@ fn a_handler_that_hangs_twice_counts_what_is_in_the_buffer_as_written() {
     for ledger in ledgers {
         assert_eq!((ledger.stats().accepted(), ledger.stats().written), (1, 1));
     }
-    file.flush().unwrap();
+    file.flush(&Flush::PLAIN).unwrap();
     assert_eq!(read(&path), "a\na\n");
 }
 
@@ -408,12 +408,12 @@ fn a_closed_file_is_opened_again_by_the_next_record() {
         let dir = Dir::new();
         let path = dir.path("app.log");
         let file = builder(&path, buffer).build().unwrap();
-        file.handle(&record("1")).unwrap();
+        file.give(&record("1")).unwrap();
         file.sink().close().unwrap();
         assert_eq!(read(&path), "1\n");
         fs::remove_file(&path).unwrap();
-        file.handle(&record("2")).unwrap();
-        file.flush().unwrap();
+        file.give(&record("2")).unwrap();
+        file.flush(&Flush::PLAIN).unwrap();
         assert_eq!(read(&path), "2\n");
     }
 }

@@ -3,9 +3,9 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use proptest::prelude::*;
-use tracing_strata::{
-    Error, Fields, Format, Record, Severity, Value as Field, format::Pickle, output::Datagram, prelude::*,
-};
+use tracing_strata::{Error, Fields, Format, Record, Severity, Value as Field, format::Pickle, output::Datagram};
+
+use crate::support::Give as _;
 
 /// What an unpickler makes of plain data.
 #[derive(Clone, Debug, PartialEq)]
@@ -359,7 +359,7 @@ fn rule_18_1_a_frame_is_a_datagram() {
     let handler =
         Datagram::udp("127.0.0.1", server.local_addr().unwrap().port()).format(Pickle::new()).build_direct().unwrap();
     for message in ["one", "two", &"long ".repeat(30_000)] {
-        handler.handle(&record(message)).unwrap();
+        handler.give(&record(message)).unwrap();
         let mut bytes = vec![0; 70_000];
         let length = server.recv(&mut bytes).unwrap();
         let all = read_all(&bytes[..length]);

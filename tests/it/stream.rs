@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, VecDeque},
     io::{self, Write},
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -12,17 +12,17 @@ use std::{
 use proptest::prelude::*;
 use tracing::{error, info};
 use tracing_strata::{
-    Error, Format, Handler, Outcome, Record, Severity, Shared, Sink,
+    Error, Flush, Format, Handler, Outcome, Record, Severity, Shared, Sink,
     format::Json,
-    output::{Formatted, Null, Stream},
-    sink::Written,
-    trap::{Ledger, Trap},
+    output::{Formatted, LogFile, Null, Stream},
+    sink::{FileSink, Lines, Written},
+    trap::Trap,
 };
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{
-    places::{Bare, remembering},
-    support::with_layer,
+    places::{Bare, Dir, remembering},
+    support::{Give as _, with_layer},
 };
 
 fn record(message: &str) -> Record {
@@ -131,8 +131,8 @@ fn the_terminator_and_the_format_can_be_replaced() {
     let script = Scripted::default();
     let handler = Stream::writer(script.clone()).terminator("\r\n").format(Json::new()).format(Bare).place("wire");
     assert_eq!(handler.default_name(), "wire");
-    assert_eq!(handler.handle(&record("a")).unwrap(), Outcome::Written);
-    assert_eq!(handler.terminator("").handle(&record("b")).unwrap(), Outcome::Written);
+    assert_eq!(handler.give(&record("a")).unwrap(), Outcome::Written);
+    assert_eq!(handler.terminator("").give(&record("b")).unwrap(), Outcome::Written);
     assert_eq!(script.text(), "a\r\nb");
 }
 
@@ -162,9 +162,9 @@ fn a_format_is_told_whether_its_sink_is_a_terminal() {
         }
     }
     let script = Scripted::default();
-    Stream::writer(script.clone()).format(Asking(None)).handle(&record("")).unwrap();
-    Stream::sink(Terminal(script.clone())).format(Asking(None)).handle(&record("")).unwrap();
-    Formatted::new(Asking(None), Arc::new(Terminal(script.clone()))).handle(&record("")).unwrap();
+    Stream::writer(script.clone()).format(Asking(None)).give(&record("")).unwrap();
+    Stream::sink(Terminal(script.clone())).format(Asking(None)).give(&record("")).unwrap();
+    Formatted::new(Asking(None), Arc::new(Terminal(script.clone()))).give(&record("")).unwrap();
     assert_eq!(script.text(), "no terminal\nterminal\nterminal\n");
 }
 
@@ -185,8 +185,8 @@ fn whatever_makes_writers_for_fmt_is_a_sink() {
         Stream::make_writer(move || script.clone()).format(Bare).boxed(),
         Stream::make_writer(appender).format(Bare).boxed(),
     ] {
-        assert_eq!(handler.handle(&record("x")).unwrap(), Outcome::Written);
-        handler.flush().unwrap();
+        assert_eq!(handler.give(&record("x")).unwrap(), Outcome::Written);
+        handler.flush(&Flush::PLAIN).unwrap();
     }
     drop(guard);
     assert_eq!([mutex.text(), closure.text(), appended.text()], ["x\n", "x\n", "x\n"]);
@@ -205,7 +205,7 @@ fn a_format_that_logs_or_formats_again_has_a_buffer_of_its_own() {
     }
     let (inner, outer) = (Scripted::default(), Scripted::default());
     let nested = Stream::writer(inner.clone()).format(Bare).shared("nested");
-    Stream::writer(outer.clone()).format(Nesting(nested)).handle(&record("message")).unwrap();
+    Stream::writer(outer.clone()).format(Nesting(nested)).give(&record("message")).unwrap();
     assert_eq!((inner.text().as_str(), outer.text().as_str()), ("message\n", "outer message\n"));
 }
 
@@ -228,19 +228,30 @@ fn t43_what_is_no_text_is_written_as_valid_text() {
 
 // --- what a sink of one's own gets
 
-/// Holds everything back.
-#[derive(Default)]
+/// Holds everything back, as the sink within does.
 struct Holding {
     flushes: AtomicU64,
     fails: bool,
     panics: bool,
-    ledger: OnceLock<Arc<Ledger>>,
+    held: FileSink,
+    _dir: Dir,
+}
+
+impl Holding {
+    fn new() -> Self {
+        let dir = Dir::new();
+        let held = LogFile::builder(dir.path("held")).buffer(64 << 10).build_sink().unwrap();
+        Self { flushes: AtomicU64::new(0), fails: false, panics: false, held, _dir: dir }
+    }
 }
 
 impl Sink for Holding {
-    fn write(&self, _: &[u8]) -> io::Result<Written> {
-        self.ledger.get().unwrap().queue(1);
-        Ok(Written::Held)
+    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
+        self.held.write(bytes)
+    }
+
+    fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        self.held.write_lines(lines)
     }
 
     fn flush(&self) -> io::Result<()> {
@@ -248,15 +259,11 @@ impl Sink for Holding {
         assert!(!self.panics, "scripted");
         if self.fails { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        self.ledger.set(Arc::clone(ledger)).unwrap();
-    }
 }
 
 #[test]
-fn a_sink_is_attached_and_flushed_on_severity() {
-    let sink = Arc::new(Holding::default());
+fn a_sink_that_holds_records_is_flushed_on_severity() {
+    let sink = Arc::new(Holding::new());
     let handler = Formatted::new(Bare, Arc::clone(&sink)).flush_on(Severity::ERROR).shared("holding");
     handler.deliver(&record("a"));
     assert_eq!(sink.flushes.load(Ordering::Relaxed), 0);
@@ -270,8 +277,8 @@ fn a_sink_is_attached_and_flushed_on_severity() {
 #[test]
 fn t12_a_flush_that_fails_after_a_held_record_is_told_and_the_record_counted_once() {
     for (sink, expected) in [
-        (Holding { fails: true, ..Holding::default() }, "cannot flush somewhere: "),
-        (Holding { panics: true, ..Holding::default() }, "panicked in flush(): scripted"),
+        (Holding { fails: true, ..Holding::new() }, "cannot flush somewhere: "),
+        (Holding { panics: true, ..Holding::new() }, "panicked in flush(): scripted"),
     ] {
         let (trap, told) = remembering();
         let handler = Formatted::new(Bare, sink).place("somewhere").flush_on(Severity::INFO);
@@ -289,7 +296,7 @@ fn t12_a_flush_that_fails_after_a_held_record_is_told_and_the_record_counted_onc
 #[test]
 fn t12_an_error_names_the_place_and_what_was_tried() {
     let handler = Stream::writer(Scripted::new([Fault::Full])).format(Bare).place("the printer");
-    let error = handler.handle(&record("a")).unwrap_err();
+    let error = handler.give(&record("a")).unwrap_err();
     assert_eq!(error.to_string(), "cannot write to the printer: no storage space");
     assert!(error.is_io());
     assert_eq!(error.io_kind(), Some(io::ErrorKind::StorageFull));
@@ -513,8 +520,8 @@ mod standard {
                 reader.read_to_string(&mut all).map(|_| all)
             });
             let patient = Stream::stdout().format(Bare).deadline(Duration::from_secs(60));
-            patient.handle(&record(&"long ".repeat(1 << 20))).unwrap();
-            patient.handle(&record("end")).unwrap();
+            patient.give(&record(&"long ".repeat(1 << 20))).unwrap();
+            patient.give(&record("end")).unwrap();
             rustix::stdio::dup2_stdout(File::open("/dev/null").unwrap()).unwrap();
             assert!(reading.join().unwrap().unwrap().ends_with("long \nend\n"));
             fs::write(report, "done").unwrap();
@@ -532,13 +539,13 @@ mod standard {
             for number in 0..3 {
                 // `print!` would be captured by the test harness.
                 write!(io::stdout(), "{number}: printed, ").unwrap();
-                handler.handle(&record("recorded")).unwrap();
+                handler.give(&record("recorded")).unwrap();
             }
             // A value that logs while it is printed.
             struct Logging<'a>(&'a dyn Handler);
             impl fmt::Display for Logging<'_> {
                 fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    self.0.handle(&record("within")).unwrap();
+                    self.0.give(&record("within")).unwrap();
                     f.write_str("value")
                 }
             }
@@ -569,7 +576,7 @@ mod standard {
         let dir = Dir::new();
         let path = dir.path("log");
         let handler = Stream::writer(File::create(&path).unwrap()).format(Bare);
-        handler.handle(&record("a")).unwrap();
+        handler.give(&record("a")).unwrap();
         assert_eq!(fs::read_to_string(path).unwrap(), "a\n");
     }
 }

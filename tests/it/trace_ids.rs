@@ -11,7 +11,7 @@ use opentelemetry::{
 use opentelemetry_sdk::trace::{SdkTracerProvider, Span as SdkSpan, SpanData, SpanProcessor};
 use tracing::{Dispatch, debug_span, info, info_span};
 use tracing_strata::{
-    Context, HandlerLayer, Record, current_traceparent,
+    Context, Delivery, HandlerLayer, Record, current_traceparent,
     format::{Json, Text, Time},
     handler::current_trace_context,
     prelude::*,
@@ -333,9 +333,9 @@ fn json_lines_have_the_sdks_ids() {
     let out = Arc::new(std::sync::Mutex::new(Vec::new()));
     struct Out(Arc<std::sync::Mutex<Vec<String>>>, Json);
     impl Handler for Out {
-        fn handle(&self, record: &Record) -> Result<tracing_strata::Outcome, tracing_strata::Error> {
+        fn handle(&self, record: Delivery<'_>) -> Result<tracing_strata::Outcome, tracing_strata::Error> {
             let mut line = String::new();
-            self.1.format(record, &mut line)?;
+            self.1.format(&record, &mut line)?;
             self.0.lock().unwrap().push(line);
             Ok(tracing_strata::Outcome::Written)
         }

@@ -170,7 +170,8 @@ impl Builder<'_> {
         let slot = Slot::new(name, output, dress, self.setup.as_python);
         let onward = self.targets(node).into_iter().filter_map(|target| finished(&target.name));
         slot.onward.set(onward.map(|target| Arc::clone(&target.onward)).collect());
-        let shared = Shared::with_trap(name, Arc::clone(&slot), self.setup.trap.clone());
+        let shared = Shared::beside(slot.ledger(), Arc::clone(&slot));
+        shared.set_trap(self.setup.trap.clone());
         Some(Hung { slot, shared, core, whole: node.clone() })
     }
 

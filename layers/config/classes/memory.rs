@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Class, Making, PLAIN};
 use crate::{
-    Error, Handler as _, Memory, Severity, Shared,
+    Error, Flush, Handler as _, Memory, Severity, Shared,
     config::slot::{Control, Output},
 };
 
@@ -46,7 +46,7 @@ struct Held {
 
 impl Control for Held {
     fn close(&self) -> Result<bool, Error> {
-        let flushed = if self.flush_on_close { self.memory.flush() } else { Ok(()) };
+        let flushed = if self.flush_on_close { self.memory.flush(&Flush::PLAIN) } else { Ok(()) };
         self.memory.clear_target();
         flushed.map(|()| true)
     }

@@ -10,14 +10,13 @@ use std::{
 
 use super::{Class, Making, PLAIN};
 use crate::{
-    Error, Format, Handler, Outcome, Queue, Record, Tee,
+    Delivery, Error, Flush, Format, Handler, Outcome, Queue, Record, Tee,
     config::{
         keywords::Keywords,
         slot::{Control, Output},
     },
     fork::Heirloom,
     handler::queue::Overflow,
-    trap::Ledger,
 };
 
 pub(super) const QUEUE: Class = Class {
@@ -117,18 +116,18 @@ struct Front {
 }
 
 impl Handler for Front {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         if self.most.is_some_and(|most| self.gate.waiting.load(Ordering::Relaxed) >= most) {
             return Err(Error::new("the queue is full"));
         }
         self.gate.waiting.fetch_add(1, Ordering::Relaxed);
-        let Some(format) = &self.format else { return self.queue.handle(record) };
+        let Some(format) = &self.format else { return self.queue.handle(delivery) };
         let mut text = String::new();
-        if let Err(error) = format.format(record, &mut text) {
+        if let Err(error) = format.format(&delivery, &mut text) {
             self.gate.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(error);
         }
-        let mut prepared = record.clone();
+        let mut prepared = Record::clone(&delivery);
         prepared.set_message(&text);
         prepared.set_stack("");
         let errors: Vec<String> = (prepared.fields().iter())
@@ -138,24 +137,12 @@ impl Handler for Front {
         errors.iter().for_each(|name| {
             prepared.fields_mut().remove(name);
         });
-        self.queue.handle(&prepared)
+        delivery.with_record(prepared, &self.queue)
     }
 
-    fn flush(&self) -> Result<(), Error> {
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
         // A listener that was not started brings nothing anywhere.
-        if self.gate.listens() { self.queue.flush() } else { Ok(()) }
-    }
-
-    fn finish(&self) -> Result<(), Error> {
-        if self.gate.listens() { self.queue.finish() } else { Ok(()) }
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        self.queue.attach(ledger);
-    }
-
-    fn keeps(&self) -> bool {
-        true
+        if self.gate.listens() { self.queue.flush(how) } else { Ok(()) }
     }
 }
 
@@ -196,7 +183,7 @@ impl Gate {
 }
 
 impl Handler for Gate {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         let mut state = self.lock();
         while matches!(*state, Listening::NotYet | Listening::Stopped) {
             let waits = |state: &mut Listening| matches!(state, Listening::NotYet | Listening::Stopped);
@@ -206,17 +193,13 @@ impl Handler for Gate {
         drop(state);
         // Python has queues without handlers, which the application empties itself; nobody does here.
         let goes_on = is_on && !self.handlers.handlers().is_empty();
-        let result = if goes_on { self.handlers.handle(record) } else { Ok(Outcome::Dropped) };
+        let result = if goes_on { self.handlers.handle(delivery) } else { Ok(Outcome::Dropped) };
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         result
     }
 
-    fn flush(&self) -> Result<(), Error> {
-        self.handlers.flush()
-    }
-
-    fn finish(&self) -> Result<(), Error> {
-        self.handlers.finish()
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        self.handlers.flush(how)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use super::{HandlerHandle, Logging, State};
 use crate::{
-    Error, Handler as _, Severity, Shared,
+    Error, Flush, Handler, Severity, Shared,
     config::{
         build::{self, Before, Builder, Hung},
         document::Config,
@@ -14,7 +14,6 @@ use crate::{
         problem::Problems,
         sieve::Sieve,
     },
-    handler::queue::Ending,
 };
 
 impl Logging {
@@ -50,13 +49,11 @@ impl Logging {
 
     /// What was there before ends when nothing is locked.
     fn end(&self, ended: (Option<Hung>, Vec<Shared>)) {
-        // It is finished first and then dropped; a peer that is away is waited for once.
-        let _ending = Ending::begin();
         let (old, taken) = ended;
         drop(taken);
         if let Some(old) = old {
             // What goes wrong now is told to the trap.
-            old.shared.finish().unwrap_or_default();
+            Handler::flush(&old.shared, &Flush::END).unwrap_or_default();
         }
     }
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use super::{Logging, by_name::to_node};
 use crate::{
-    Error, Severity, Shared,
+    Error, Flush, Severity, Shared, barrier,
     config::{
         build::{self, Hung, Order},
         classes::as_target,
@@ -153,14 +153,13 @@ impl HandlerHandle {
             }
             Problems::check(std::mem::take(&mut problems))?;
             // What is held back comes first.
-            slot.output().handler.flush()?;
+            slot.output().handler.flush(&Flush::PLAIN)?;
             // The old one is gone before the next record.
             let output = crate::sink::succeeding(|| {
                 build::make_output(self.logging.setup(), &order, &slot.dress, &finished, &mut problems)
             });
             Problems::check(problems)?;
             let Some(output) = output else { return Err(Error::config(format_args!("{path}: it was not made"))) };
-            slot.adopt(&output);
             let mut state = self.logging.state();
             if let Some(index) = onward.iter().position(|target| target.leads_to(&slot.onward)) {
                 // By a change that was made meanwhile.
@@ -182,6 +181,7 @@ impl HandlerHandle {
     fn set_terminator(&self, whole: Node) -> Result<(), Error> {
         let terminator = whole.get(".").and_then(|dot| dot.get("terminator")).and_then(Node::as_str);
         let Some(terminator) = terminator else { return Err(Error::config(".terminator: expected a text")) };
+        barrier::wait();
         self.hung.slot.dress.set_terminator(terminator);
         let mut state = self.logging.state();
         state.version += 1;
@@ -233,6 +233,7 @@ impl HandlerHandle {
     /// # Errors
     /// What the handler could not do; the trap was told, too.
     pub fn flush(&self) -> Result<(), Error> {
+        barrier::wait();
         self.hung.shared.flush()
     }
 
@@ -241,6 +242,7 @@ impl HandlerHandle {
     /// # Errors
     /// What the handler could not do.
     pub fn close(&self) -> Result<(), Error> {
+        barrier::wait();
         let closed = self.hung.slot.close();
         if self.logging.setup().as_python {
             // Python forgets the name of a closed handler.
@@ -255,6 +257,7 @@ impl HandlerHandle {
     /// # Errors
     /// It is no rotating file, or what that could not do.
     pub fn rollover(&self) -> Result<(), Error> {
+        barrier::wait();
         self.hung.slot.output().control.rollover().unwrap_or_else(|| Err(self.cannot("roll over")))
     }
 

@@ -30,7 +30,7 @@ use super::{
     sieve::{Sieve, Way},
 };
 use crate::{
-    Error, Fields, Handler, HandlerLayer, Loggers, Outcome, Record, Severity,
+    Delivery, Error, Fields, Flush, Handler, HandlerLayer, Loggers, Outcome, Severity,
     fork::Heirloom,
     loggers::{Explanation, Router},
 };
@@ -262,22 +262,13 @@ struct Entrance {
 
 impl Handler for Entrance {
     #[inline]
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         let _way = if self.inner.changes.load(Ordering::Relaxed) { Way::begin() } else { None };
-        self.router.handle(record)
+        self.router.handle(delivery)
     }
 
-    fn flush(&self) -> Result<(), Error> {
-        self.router.flush()
-    }
-
-    fn finish(&self) -> Result<(), Error> {
-        self.router.finish()
-    }
-
-    #[inline]
-    fn keeps(&self) -> bool {
-        self.router.keeps()
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        self.router.flush(how)
     }
 
     fn default_name(&self) -> String {

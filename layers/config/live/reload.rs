@@ -7,7 +7,7 @@ use std::{
 
 use super::{Changes, Logging, Refused, State};
 use crate::{
-    Error, Handler as _, Loggers, Severity,
+    Error, Flush, Handler, Loggers, Severity,
     config::{
         build::{self, Before, Builder, Hung, LoggerSays, Prepared, Wear},
         check,
@@ -18,7 +18,6 @@ use crate::{
         sieve::Sieve,
         slot::Displaced,
     },
-    handler::queue::Ending,
     loggers::{Declared, Former},
 };
 
@@ -35,14 +34,12 @@ impl Logging {
             let (prepared, plan) = self.prepare(present, config)?;
             Ok(move |state: &mut State| self.commit(state, prepared, plan, config))
         })?;
-        // Handlers end when nothing is locked. One that does not get done is waited for once, although it is finished first
-        // and then dropped.
-        let _ending = Ending::begin();
+        // Handlers end when nothing is locked.
         drop(former);
         displaced.into_iter().for_each(Displaced::end);
         for hung in ended.into_iter().rev() {
             // What goes wrong now is told to the trap.
-            hung.shared.finish().unwrap_or_default();
+            Handler::flush(&hung.shared, &Flush::END).unwrap_or_default();
             if self.0.setup.as_python {
                 hung.slot.close().unwrap_or_default();
             }

@@ -1,56 +1,29 @@
-//! Records that are held back, and the ledger they are on.
+//! Records that are held back, in order.
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::collections::VecDeque;
 
-use crate::{Outcome, Record, Severity, record::Kept, trap::Ledger};
+use crate::{OwnedDelivery, Record, Severity};
 
-/// The ledger of a handler that settles records later. One and the same handler that hangs in two places (an `Arc`) has
-/// two; whose a record is cannot be told then, so they count as written when they are taken.
+/// Those that had no room, mostly one.
 #[derive(Debug, Default)]
-pub(super) struct Account {
-    ledger: OnceLock<Arc<Ledger>>,
-    several: AtomicBool,
-}
+#[must_use]
+pub(super) struct Victims(Option<OwnedDelivery>, Vec<OwnedDelivery>);
 
-impl Account {
-    pub(super) fn attach(&self, ledger: &Arc<Ledger>) {
-        if !Arc::ptr_eq(self.ledger.get_or_init(|| Arc::clone(ledger)), ledger) {
-            self.several.store(true, Ordering::Relaxed);
+impl Victims {
+    pub(super) fn push(&mut self, victim: OwnedDelivery) {
+        match &mut self.0 {
+            first @ None => *first = Some(victim),
+            Some(_) => self.1.push(victim),
         }
     }
 
-    /// One more is held back.
-    #[inline]
-    pub(super) fn queue(&self) -> Outcome {
-        match self.ledger.get() {
-            Some(ledger) if !self.several.load(Ordering::Relaxed) => {
-                ledger.queue(1);
-                Outcome::Queued
-            }
-            _ => Outcome::Written,
-        }
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.0.is_some()) + self.1.len()
     }
 
-    /// A ledger settles no more than it has queued: what was taken for written is not counted twice.
-    pub(super) fn settle(&self, count: usize, how: fn(&Ledger, u64)) {
-        if count > 0
-            && let Some(ledger) = self.ledger.get()
-        {
-            how(ledger, count as u64);
-        }
-    }
-}
-
-impl Account {
-    /// After a fork, whatever is held back is the parent's.
-    pub(super) fn leave_to_the_parent(&self) {
-        self.settle(usize::MAX, Ledger::settle_dropped);
+    /// Not under a lock: a fallback is user code.
+    pub(super) fn give_up(self) {
+        self.0.into_iter().chain(self.1).for_each(OwnedDelivery::dropped);
     }
 }
 
@@ -58,13 +31,13 @@ impl Account {
 /// records have in common is not weighed with each, and with none of them never.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    records: VecDeque<Kept>,
+    records: VecDeque<OwnedDelivery>,
     weight: usize,
 }
 
 impl Held {
     /// Empty, in memory of an earlier one.
-    pub(super) fn reuse(records: VecDeque<Kept>) -> Self {
+    pub(super) fn reuse(records: VecDeque<OwnedDelivery>) -> Self {
         Self { records, weight: 0 }
     }
 
@@ -81,7 +54,7 @@ impl Held {
     }
 
     #[inline]
-    pub(super) fn push(&mut self, record: Kept) {
+    pub(super) fn push(&mut self, record: OwnedDelivery) {
         self.weight += match self.records.back() {
             Some(before) => record.weight_beside(before),
             None => record.weight(),
@@ -91,7 +64,7 @@ impl Held {
 
     /// Removes the oldest.
     #[inline]
-    pub(super) fn shift(&mut self) -> Option<Kept> {
+    pub(super) fn shift(&mut self) -> Option<OwnedDelivery> {
         let record = self.records.pop_front()?;
         self.weight -= record.weight();
         if let Some(first) = self.records.front() {
@@ -102,21 +75,21 @@ impl Held {
     }
 
     /// Hands on what it has, after telling how many were lost before. Gives its memory back.
-    pub(super) fn hand_on(mut self, lost: u64, mut to: impl FnMut(&Record)) -> VecDeque<Kept> {
+    pub(super) fn hand_on(mut self, lost: u64, mut to: impl FnMut(OwnedDelivery)) -> VecDeque<OwnedDelivery> {
         if lost > 0
             && let Some(first) = self.records.front()
         {
-            to(&lost_before(first, lost));
+            to(OwnedDelivery::born(lost_before(first, lost), None));
         }
         while let Some(record) = self.records.pop_front() {
-            to(&record);
+            to(record);
         }
         self.records
     }
 
     /// Gives up what it has. Gives its memory back.
-    pub(super) fn give_up(mut self) -> VecDeque<Kept> {
-        self.records.clear();
+    pub(super) fn give_up(mut self) -> VecDeque<OwnedDelivery> {
+        self.records.drain(..).for_each(OwnedDelivery::dropped);
         self.records
     }
 }
@@ -158,9 +131,13 @@ mod tests {
         record
     }
 
+    fn taken(record: &Record) -> OwnedDelivery {
+        OwnedDelivery::born(record.clone(), None)
+    }
+
     fn held(records: &[&Record]) -> Held {
         let mut held = Held::default();
-        records.iter().for_each(|record| held.push(record.keep()));
+        records.iter().for_each(|record| held.push(taken(record)));
         held
     }
 
@@ -204,7 +181,7 @@ mod tests {
         let mut held = Held::default();
         for _ in 0..3_000 {
             if dice(5) < 3 {
-                held.push(spans[dice(spans.len())].keep());
+                held.push(taken(&spans[dice(spans.len())]));
             } else {
                 let before = held.weight();
                 let was_empty = held.is_empty();

@@ -3,20 +3,18 @@
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Arc, MutexGuard},
+    sync::MutexGuard,
     thread::{self, ThreadId},
     time::Duration,
 };
 
 use super::{
-    super::end::is_ending,
-    account::{Account, Held},
+    super::{end::is_ending, flush::Kind},
+    account::{Held, Victims},
 };
 use crate::{
-    Error, Handler, Outcome, Record, Severity, Shared,
+    Delivery, Error, Flush, Handler, Outcome, OwnedDelivery, Severity, Shared,
     fork::{self, Common, Heirloom},
-    record::Kept,
-    trap::Ledger,
 };
 
 /// Remembers records and hands them to a target when it is full, when a record is severe enough, or when it is flushed.
@@ -62,7 +60,6 @@ pub struct Memory {
     flush_on_close: bool,
     max_bytes: usize,
     patience: Duration,
-    account: Account,
     /// Those who wait are told when nobody hands on any more.
     state: Heirloom<State>,
     /// As in the state, for a child that has not got that.
@@ -73,7 +70,7 @@ pub struct Memory {
 struct State {
     held: Held,
     /// Memory for the next ones.
-    spare: VecDeque<Kept>,
+    spare: VecDeque<OwnedDelivery>,
     target: Option<Shared>,
     /// Who is handing on.
     worker: Option<ThreadId>,
@@ -96,7 +93,6 @@ impl Memory {
             flush_on_close: true,
             max_bytes: MAX_BYTES,
             patience: PATIENCE,
-            account: Account::default(),
             state: Heirloom::default(),
             target: Common::default(),
         }
@@ -174,12 +170,8 @@ impl Memory {
             // What was held before a fork is the parent's to hand on; nobody here does.
             drop(std::mem::take(&mut state.held));
             (state.worker, state.is_due, state.lost) = (None, false, 0);
-            self.account.leave_to_the_parent();
         };
-        let fresh = || {
-            self.account.leave_to_the_parent();
-            State { target: self.target.get(), ..State::default() }
-        };
+        let fresh = || State { target: self.target.get(), ..State::default() };
         self.state.lock(start_over, fresh)
     }
 
@@ -200,9 +192,7 @@ impl Memory {
             let held = std::mem::replace(&mut state.held, Held::reuse(spare));
             drop(state);
 
-            let count = held.len();
-            let spare = held.hand_on(lost, |record| target.deliver_past_level(record));
-            self.account.settle(count, Ledger::settle_written);
+            let spare = held.hand_on(lost, |record| record.pass_on(target.past_level()));
             drop(target);
 
             state = self.state();
@@ -218,7 +208,7 @@ impl Memory {
 
     fn give_up(&self) {
         let held = std::mem::take(&mut self.state().held);
-        self.account.settle(held.len(), Ledger::settle_dropped);
+        held.give_up();
     }
 
     /// Hands on what is there now, after what another thread is handing on. False if that takes too long.
@@ -241,9 +231,8 @@ impl Memory {
 }
 
 impl Handler for Memory {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        let kept = record.keep();
-        let weight = kept.weight();
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        let weight = delivery.weight();
         let mut state = self.state();
         if state.worker.is_some_and(|worker| worker == thread::current().id()) {
             // It would be handed on and come back for ever.
@@ -252,52 +241,46 @@ impl Handler for Memory {
         if state.worker.is_some() && state.held.weight() + weight > self.max_bytes {
             state = self.wait(state, |state| state.held.weight() + weight > self.max_bytes);
         }
-        let outcome = self.account.queue();
-        state.held.push(kept);
+        let severity = delivery.severity();
+        state.held.push(delivery.take());
         let is_full = state.held.len() >= self.capacity || state.held.weight() >= self.max_bytes;
-        let is_due = is_full || record.severity() >= self.flush_at;
+        let is_due = is_full || severity >= self.flush_at;
         if is_due && state.target.is_some() && state.worker.is_none() {
             self.hand_on(state);
-            return Ok(outcome);
+            return Ok(Outcome::Queued);
         }
         state.is_due |= is_due;
-        let mut lost = 0;
-        while state.held.weight() > self.max_bytes && state.held.shift().is_some() {
-            lost += 1;
+        let mut victims = Victims::default();
+        while state.held.weight() > self.max_bytes
+            && let Some(oldest) = state.held.shift()
+        {
+            victims.push(oldest);
         }
-        state.lost += lost as u64;
+        state.lost += victims.len() as u64;
         drop(state);
-        self.account.settle(lost, Ledger::settle_dropped);
-        Ok(outcome)
+        victims.give_up();
+        Ok(Outcome::Queued)
     }
 
-    fn flush(&self) -> Result<(), Error> {
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        let target = || self.state().target.clone();
+        if how.is_barrier() {
+            return target().map_or(Ok(()), |target| Handler::flush(&target, how));
+        }
+        if how.is_last() && !self.flush_on_close {
+            if is_ending() {
+                self.give_up();
+            }
+            return Ok(());
+        }
         if !self.hand_on_all() {
             return Err(Error::new(format_args!(
                 "memory: another thread is still handing on after {:?}",
                 self.patience
             )));
         }
-        let target = self.state().target.clone();
-        target.map_or(Ok(()), |target| target.flush())
-    }
-
-    fn finish(&self) -> Result<(), Error> {
-        if self.flush_on_close {
-            return self.flush();
-        }
-        if is_ending() {
-            self.give_up();
-        }
-        Ok(())
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        self.account.attach(ledger);
-    }
-
-    fn keeps(&self) -> bool {
-        true
+        // As before: the target is flushed, not finished; it may have other ends.
+        target().map_or(Ok(()), |target| Handler::flush(&target, &Flush { kind: Kind::Plain, ..*how }))
     }
 
     fn default_name(&self) -> String {

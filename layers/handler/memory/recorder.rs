@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Weak, atomic::Ordering},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -11,12 +11,11 @@ use super::{
     tree::{Core, Plan, Tree},
 };
 use crate::{
-    Error, Handler, Outcome, Record, Severity, Shared,
+    Delivery, Error, Flush, Handler, Outcome, Record, Severity, Shared,
     clock::Clock,
     filter::Filter,
     fork,
-    record::{self, SpanData},
-    trap::Ledger,
+    record::{self, SpanData, Tape as _},
 };
 
 /// Remembers the DEBUG and TRACE records of each span tree, and hands them on only if something happens that makes them
@@ -212,53 +211,54 @@ impl FlightRecorder {
     }
 }
 
-impl Handler for FlightRecorder {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+impl FlightRecorder {
+    /// The tree that a record may wait in, and whether that is due; none if it goes through.
+    fn tree_of(&self, record: &Record, is_below: bool) -> Option<(Arc<Tree>, bool)> {
         let core = &self.core;
-        core.leave_to_the_parent();
         let plan = &core.plan;
-        let is_below = record.severity() < plan.hold_below;
-        let Some(root) = record.root() else {
-            return Ok(match plan.outside {
-                Outside::Drop if is_below => Outcome::Dropped,
-                _ => core.pass(record),
-            });
-        };
+        let root = record.root()?;
         let known = root.tapes().find(|tree: &Tree| tree.is_of(core));
         if known.is_some_and(Tree::is_through) {
-            return Ok(core.pass(record));
+            return None;
         }
         let is_due = root.is_picked()
             || record.severity() >= plan.release_at
             || plan.release_after.is_some_and(|limit| core.age(known, root) >= limit)
             || plan.pick.as_ref().is_some_and(|pick| pick.passes(record));
         if !is_below && !is_due && known.is_none() {
-            return Ok(core.pass(record));
+            return None;
         }
-        let make = || Arc::new_cyclic(|this: &Weak<Tree>| Tree::new(Arc::clone(core), root, this.clone()));
+        let make = || Arc::new_cyclic(|this: &Weak<Tree>| Tree::new(core, root, this.clone()));
         let tree = known.unwrap_or_else(|| root.tapes().find_or_hang(|tree: &Tree| tree.is_of(core), make));
-        Ok(tree.take(record, is_below, is_due))
+        if known.is_none() && root.is_closed() {
+            // The record comes late, from a queue perhaps; nobody will close the tree again.
+            tree.abandon();
+        }
+        Some((tree.itself()?, is_due))
+    }
+}
+
+impl Handler for FlightRecorder {
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        let core = &self.core;
+        core.leave_to_the_parent();
+        let is_below = delivery.severity() < core.plan.hold_below;
+        if is_below && core.plan.outside == Outside::Drop && delivery.root().is_none() {
+            return Ok(Outcome::Dropped);
+        }
+        match self.tree_of(&delivery, is_below) {
+            Some((tree, is_due)) => tree.take(core, delivery, is_below, is_due),
+            None => core.target.handle(delivery),
+        }
     }
 
     /// Flushes the target. What is remembered stays.
-    fn flush(&self) -> Result<(), Error> {
-        self.core.target.flush()
-    }
-
-    fn finish(&self) -> Result<(), Error> {
-        if is_ending() {
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        if how.is_last() && is_ending() {
             // No tree will end any more.
             self.core.give_up_all();
         }
-        self.core.target.finish()
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        self.core.account.attach(ledger);
-    }
-
-    fn keeps(&self) -> bool {
-        true
+        Handler::flush(&self.core.target, how)
     }
 
     fn default_name(&self) -> String {
@@ -268,7 +268,6 @@ impl Handler for FlightRecorder {
 
 impl Drop for FlightRecorder {
     fn drop(&mut self) {
-        self.core.is_gone.store(true, Ordering::Relaxed);
         self.core.give_up_all();
     }
 }

@@ -11,16 +11,15 @@ use std::{
 };
 
 use super::{
-    account::{Account, Held},
+    account::{Held, Victims},
     recorder::{Outside, RecorderStats},
 };
 use crate::{
-    Outcome, Record, Severity, Shared,
+    Delivery, Error, Handler as _, Outcome, OwnedDelivery, Severity, Shared,
     clock::{Clock, SystemClock},
     filter::Filter,
     fork::{self, Heirloom},
-    record::{Kept, SpanData, Tape},
-    trap::Ledger,
+    record::{SpanData, Tape},
 };
 
 /// What the recorder was told to do.
@@ -58,9 +57,6 @@ impl Default for Plan {
 pub(super) struct Core {
     pub(super) plan: Plan,
     pub(super) target: Shared,
-    pub(super) account: Account,
-    /// The recorder is gone: nothing is handed on any more.
-    pub(super) is_gone: AtomicBool,
     /// The process in which the trees began to hold what they hold.
     generation: AtomicU64,
     /// What all trees hold.
@@ -70,7 +66,7 @@ pub(super) struct Core {
     /// Those that hold something, in the order in which they began to; among them some that do no longer.
     order: Heirloom<VecDeque<Weak<Tree>>>,
     /// Memory of trees that ended.
-    spares: Heirloom<Vec<VecDeque<Kept>>>,
+    spares: Heirloom<Vec<VecDeque<OwnedDelivery>>>,
     /// Held by the thread that leaves all to the parent, in a child.
     leaving: Heirloom<()>,
     counts: Counts,
@@ -92,8 +88,6 @@ impl Core {
         Self {
             plan: Plan::default(),
             target,
-            account: Account::default(),
-            is_gone: AtomicBool::new(false),
             generation: AtomicU64::new(fork::generation()),
             weight: AtomicUsize::new(0),
             trees: AtomicUsize::new(0),
@@ -102,11 +96,6 @@ impl Core {
             leaving: Heirloom::default(),
             counts: Counts::default(),
         }
-    }
-
-    pub(super) fn pass(&self, record: &Record) -> Outcome {
-        self.target.deliver(record);
-        Outcome::Written
     }
 
     /// How long a tree has lasted.
@@ -151,7 +140,7 @@ impl Core {
         while exceeds() {
             let Some(oldest) = self.order().pop_front() else { return };
             if let Some(tree) = oldest.upgrade() {
-                tree.evict();
+                tree.evict(self);
             }
         }
     }
@@ -177,41 +166,44 @@ impl Core {
         all.iter().filter_map(Weak::upgrade).for_each(|tree| drop(tree.state()));
         self.weight.store(0, Ordering::Relaxed);
         self.trees.store(0, Ordering::Relaxed);
-        self.account.leave_to_the_parent();
         self.generation.store(generation, Ordering::Release);
     }
 
     pub(super) fn give_up_all(&self) {
         let all = std::mem::take(&mut *self.order());
-        all.iter().filter_map(Weak::upgrade).for_each(|tree| tree.evict());
+        all.iter().filter_map(Weak::upgrade).for_each(|tree| tree.evict(self));
     }
 
-    fn spares(&self) -> MutexGuard<'_, Vec<VecDeque<Kept>>> {
+    fn spares(&self) -> MutexGuard<'_, Vec<VecDeque<OwnedDelivery>>> {
         self.spares.get()
     }
 
-    fn take_spare(&self) -> VecDeque<Kept> {
+    fn take_spare(&self) -> VecDeque<OwnedDelivery> {
         self.spares().pop().unwrap_or_default()
     }
 
-    fn give_back(&self, spare: VecDeque<Kept>) {
+    fn give_back(&self, spare: VecDeque<OwnedDelivery>) {
         let mut spares = self.spares();
         if spares.len() < SPARES && spare.capacity() > 0 {
             spares.push(spare);
         }
     }
 
+    fn lose(&self, state: &mut State, count: usize) {
+        state.lost += count as u64;
+        self.counts.lost.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
     /// Gives records up that were held.
     fn drop_held(&self, held: Held) {
-        let count = held.len();
         self.give_back(held.give_up());
-        self.account.settle(count, Ledger::settle_dropped);
     }
 }
 
 /// One span tree in the eyes of one recorder; hangs at its root.
 pub(super) struct Tree {
-    core: Arc<Core>,
+    /// Not the recorder itself: what stands behind that may keep records, and with them this.
+    core: Weak<Core>,
     this: Weak<Tree>,
     begun: Duration,
     /// Whether all goes straight through; changed under the lock.
@@ -241,21 +233,26 @@ enum Phase {
 }
 
 impl Tree {
-    pub(super) fn new(core: Arc<Core>, root: &SpanData, this: Weak<Tree>) -> Self {
+    pub(super) fn new(core: &Arc<Core>, root: &SpanData, this: Weak<Tree>) -> Self {
         let begun = root.begun().unwrap_or_else(|| core.plan.clock.monotonic());
         let state = State { phase: Phase::Recording, held: Held::default(), lost: 0 };
         let (is_through, is_listed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { core, this, begun, is_through, is_listed, state: Heirloom::new(state) }
+        Self { core: Arc::downgrade(core), this, begun, is_through, is_listed, state: Heirloom::new(state) }
     }
 
     #[inline]
     pub(super) fn is_of(&self, core: &Arc<Core>) -> bool {
-        Arc::ptr_eq(&self.core, core)
+        std::ptr::eq(self.core.as_ptr(), Arc::as_ptr(core))
     }
 
     #[inline]
     pub(super) fn is_through(&self) -> bool {
         self.is_through.load(Ordering::Acquire)
+    }
+
+    /// For one who goes on without the span it hangs on.
+    pub(super) fn itself(&self) -> Option<Arc<Self>> {
+        self.this.upgrade()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -277,88 +274,88 @@ impl Tree {
     }
 
     /// Takes a record of a tree that was not through yet.
-    pub(super) fn take(&self, record: &Record, is_below: bool, is_due: bool) -> Outcome {
-        let core = &*self.core;
+    pub(super) fn take(
+        &self,
+        core: &Core,
+        delivery: Delivery<'_>,
+        is_below: bool,
+        is_due: bool,
+    ) -> Result<Outcome, Error> {
         let mut state = self.state();
         match state.phase {
             Phase::Recording if is_due => {
-                let outcome = self.hold(&mut state, record);
-                self.release(state);
-                outcome
+                self.hold(core, &mut state, delivery);
+                self.release(core, state);
+                Ok(Outcome::Queued)
             }
             Phase::Recording if is_below => {
-                let outcome = self.hold(&mut state, record);
-                let dropped = self.trim(&mut state);
+                self.hold(core, &mut state, delivery);
+                let victims = self.trim(core, &mut state);
                 drop(state);
-                core.account.settle(dropped, Ledger::settle_dropped);
+                victims.give_up();
                 core.keep_bounds();
-                outcome
+                Ok(Outcome::Queued)
             }
             // Born in the target while that takes what is released.
-            Phase::Releasing { by } if by == thread::current().id() => Outcome::Dropped,
-            Phase::Releasing { .. } if self.has_room(&state) => self.hold(&mut state, record),
+            Phase::Releasing { by } if by == thread::current().id() => Ok(Outcome::Dropped),
+            Phase::Releasing { .. } if self.has_room(core, &state) => {
+                self.hold(core, &mut state, delivery);
+                Ok(Outcome::Queued)
+            }
             Phase::Releasing { .. } | Phase::Closed if is_below => {
                 state.lost += 1;
                 core.counts.lost.fetch_add(1, Ordering::Relaxed);
-                Outcome::Dropped
+                Ok(Outcome::Dropped)
             }
             // Never lost, and never waits: rather out of order.
             Phase::Recording | Phase::Releasing { .. } | Phase::Through | Phase::Closed => {
                 drop(state);
-                core.pass(record)
+                core.target.handle(delivery)
             }
         }
     }
 
-    fn hold(&self, state: &mut State, record: &Record) -> Outcome {
-        let core = &*self.core;
+    fn hold(&self, core: &Core, state: &mut State, delivery: Delivery<'_>) {
         if !self.is_listed.swap(true, Ordering::Relaxed) {
             state.held = Held::reuse(core.take_spare());
             core.list(self);
         }
         let before = state.held.weight();
-        state.held.push(record.keep());
+        state.held.push(delivery.take());
         core.weight.fetch_add(state.held.weight() - before, Ordering::Relaxed);
-        core.account.queue()
     }
 
-    fn has_room(&self, state: &State) -> bool {
-        let plan = &self.core.plan;
+    fn has_room(&self, core: &Core, state: &State) -> bool {
+        let plan = &core.plan;
         state.held.len() < plan.tree_records && state.held.weight() < plan.tree_bytes
     }
 
-    /// Forgets the oldest until the tree's bounds are kept; how many.
-    fn trim(&self, state: &mut State) -> usize {
-        let plan = &self.core.plan;
-        let before = (state.held.len(), state.held.weight());
-        while state.held.len() > plan.tree_records || state.held.weight() > plan.tree_bytes {
-            state.held.shift();
+    /// Takes out the oldest until the tree's bounds are kept.
+    fn trim(&self, core: &Core, state: &mut State) -> Victims {
+        let plan = &core.plan;
+        let before = state.held.weight();
+        let mut victims = Victims::default();
+        while (state.held.len() > plan.tree_records || state.held.weight() > plan.tree_bytes)
+            && let Some(oldest) = state.held.shift()
+        {
+            victims.push(oldest);
         }
-        let (lost, lighter) = (before.0 - state.held.len(), before.1 - state.held.weight());
-        if lost > 0 {
-            self.lose(state, lost);
-            self.core.weight.fetch_sub(lighter, Ordering::Relaxed);
+        if victims.len() > 0 {
+            core.lose(state, victims.len());
+            core.weight.fetch_sub(before - state.held.weight(), Ordering::Relaxed);
         }
-        lost
-    }
-
-    fn lose(&self, state: &mut State, count: usize) {
-        state.lost += count as u64;
-        self.core.counts.lost.fetch_add(count as u64, Ordering::Relaxed);
+        victims
     }
 
     /// Hands on what is held and what comes meanwhile; the lock is free while the target is at work.
-    fn release<'a>(&'a self, mut state: MutexGuard<'a, State>) {
-        let core = &*self.core;
+    fn release<'a>(&'a self, core: &Core, mut state: MutexGuard<'a, State>) {
         core.counts.released.fetch_add(1, Ordering::Relaxed);
         state.phase = Phase::Releasing { by: thread::current().id() };
         while !state.held.is_empty() {
             let lost = std::mem::take(&mut state.lost);
-            let held = self.take_held(&mut state);
+            let held = self.take_held(core, &mut state);
             drop(state);
-            let count = held.len();
-            let spare = held.hand_on(lost, |record| core.target.deliver(record));
-            core.account.settle(count, Ledger::settle_written);
+            let spare = held.hand_on(lost, |record| record.pass_on(&core.target));
             core.give_back(spare);
             state = self.state();
         }
@@ -369,74 +366,76 @@ impl Tree {
     }
 
     /// Takes out all that is held; the tree counts no more until it holds something again.
-    fn take_held(&self, state: &mut State) -> Held {
+    fn take_held(&self, core: &Core, state: &mut State) -> Held {
         let held = std::mem::take(&mut state.held);
-        self.core.weight.fetch_sub(held.weight(), Ordering::Relaxed);
+        core.weight.fetch_sub(held.weight(), Ordering::Relaxed);
         if self.is_listed.swap(false, Ordering::Relaxed) {
-            self.core.trees.fetch_sub(1, Ordering::Relaxed);
+            core.trees.fetch_sub(1, Ordering::Relaxed);
         }
         held
     }
 
     /// There is no room for what it holds.
-    fn evict(&self) {
+    fn evict(&self, core: &Core) {
         let mut state = self.state();
         if state.phase != Phase::Recording {
             return;
         }
-        let held = self.take_held(&mut state);
-        self.lose(&mut state, held.len());
+        let held = self.take_held(core, &mut state);
+        core.lose(&mut state, held.len());
         drop(state);
         if !held.is_empty() {
-            self.core.counts.evicted.fetch_add(1, Ordering::Relaxed);
+            core.counts.evicted.fetch_add(1, Ordering::Relaxed);
         }
-        self.core.drop_held(held);
+        core.drop_held(held);
     }
 
     /// Forgets what it has, for good.
-    fn forget(&self, mut state: MutexGuard<'_, State>) {
+    fn forget(&self, core: &Core, mut state: MutexGuard<'_, State>) {
         state.phase = Phase::Closed;
-        let held = self.take_held(&mut state);
+        let held = self.take_held(core, &mut state);
         drop(state);
         if !held.is_empty() {
-            self.core.counts.forgotten.fetch_add(1, Ordering::Relaxed);
+            core.counts.forgotten.fetch_add(1, Ordering::Relaxed);
         }
-        self.core.drop_held(held);
+        core.drop_held(held);
     }
 }
 
 impl Tape for Tree {
     fn close(&self) {
-        let plan = &self.core.plan;
-        let lasted = |limit| plan.clock.monotonic().saturating_sub(self.begun) >= limit;
-        let is_due = plan.release_after.is_some_and(lasted) && !self.core.is_gone.load(Ordering::Relaxed);
+        let Some(core) = self.core.upgrade() else { return };
+        let lasted = |limit| core.plan.clock.monotonic().saturating_sub(self.begun) >= limit;
+        let is_due = core.plan.release_after.is_some_and(lasted);
         if is_due {
             fork::check();
         }
-        self.core.leave_to_the_parent();
+        core.leave_to_the_parent();
         let state = self.state();
         match state.phase {
-            Phase::Recording if is_due && !state.held.is_empty() => self.release(state),
-            Phase::Recording => self.forget(state),
+            Phase::Recording if is_due && !state.held.is_empty() => self.release(&core, state),
+            Phase::Recording => self.forget(&core, state),
             // The thread that hands on ends it; nothing more comes.
             Phase::Releasing { .. } | Phase::Through | Phase::Closed => {}
         }
     }
 
     fn pick(&self) {
+        let Some(core) = self.core.upgrade() else { return };
         fork::check();
-        self.core.leave_to_the_parent();
+        core.leave_to_the_parent();
         let state = self.state();
-        if state.phase == Phase::Recording && !self.core.is_gone.load(Ordering::Relaxed) {
-            self.release(state);
+        if state.phase == Phase::Recording {
+            self.release(&core, state);
         }
     }
 
     fn abandon(&self) {
-        self.core.leave_to_the_parent();
+        let Some(core) = self.core.upgrade() else { return };
+        core.leave_to_the_parent();
         let state = self.state();
         if state.phase == Phase::Recording {
-            self.forget(state);
+            self.forget(&core, state);
         }
     }
 }

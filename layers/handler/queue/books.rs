@@ -1,34 +1,40 @@
-//! The account of a queue: its records, and those that were lost.
+//! What a queue holds, where it hangs, and what it has lost.
 
 use std::{
+    cell::RefCell,
     sync::{Arc, MutexGuard, OnceLock},
+    thread::LocalKey,
     time::SystemTime,
 };
 
-use super::{
-    Lost,
-    lane::{Account, Load},
+use super::Lost;
+use crate::{
+    Delivery, OwnedDelivery, Record, Severity,
+    fork::Heirloom,
+    handler::worker::{self, Load, Seat},
+    trap::{ENDS, End, Ledger},
 };
-use crate::{Record, Severity, fork::Heirloom, record::Kept, trap::Ledger};
 
 /// A record that waits.
 pub(super) struct Item {
-    pub(super) record: Kept,
-    bytes: usize,
+    pub(super) delivery: OwnedDelivery,
+    /// No record takes 4 GiB.
+    bytes: u32,
     is_protected: bool,
 }
 
 impl Item {
     #[inline]
-    pub(super) fn new(record: Kept, protect: Severity) -> Self {
-        Self { bytes: record.weight(), is_protected: record.severity() >= protect, record }
+    pub(super) fn new(delivery: OwnedDelivery, protect: Severity) -> Self {
+        let bytes = u32::try_from(delivery.weight()).unwrap_or(u32::MAX);
+        Self { bytes, is_protected: delivery.severity() >= protect, delivery }
     }
 }
 
 impl Load for Item {
     #[inline]
     fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes as usize
     }
 
     #[inline]
@@ -37,21 +43,35 @@ impl Load for Item {
     }
 
     fn time(&self) -> SystemTime {
-        self.record.time()
+        self.delivery.time()
+    }
+
+    fn give_up(self) {
+        self.delivery.dropped();
     }
 }
 
-/// The ledger, and the losses.
-pub(super) struct Accounts {
-    /// Of the place the queue hangs in.
-    pub(super) ledger: OnceLock<Arc<Ledger>>,
-    /// Of the handler, which settles there what it holds back; behind that of the place.
-    pub(super) own_ledger: Arc<Ledger>,
-    losses: Heirloom<Losses>,
+thread_local! {
+    static SEATS: RefCell<Vec<Seat<Item>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl worker::Item for Item {
+    const SEATS: &'static LocalKey<RefCell<Vec<Seat<Self>>>> = &SEATS;
+}
+
+/// Where the queue hangs, and its losses.
+pub(super) struct Books {
+    /// Of the place the queue hangs in, as far as a record has come from there.
+    home: OnceLock<Arc<Ledger>>,
+    /// Until then.
+    own: Arc<Ledger>,
+    /// What was told until then, by its ends.
+    early: Heirloom<[u64; ENDS]>,
+    losses: Heirloom<Counts>,
 }
 
 #[derive(Default)]
-struct Losses {
+struct Counts {
     lost: Lost,
     untold: Untold,
     /// Those of the notice that the handler is taking.
@@ -64,7 +84,7 @@ struct Losses {
     reported: u64,
 }
 
-impl Losses {
+impl Counts {
     /// How many the handler's own log does not tell of.
     fn owed(&self) -> u64 {
         self.untold.lost.total() + self.in_hand + self.refused
@@ -78,22 +98,58 @@ pub(super) struct Untold {
     pub(super) span: Option<(SystemTime, SystemTime)>,
 }
 
-impl Accounts {
-    pub(super) fn new(own_ledger: Arc<Ledger>) -> Self {
-        Self { ledger: OnceLock::new(), own_ledger, losses: Heirloom::default() }
+impl Books {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            home: OnceLock::new(),
+            own: Ledger::apart(name),
+            early: Heirloom::default(),
+            losses: Heirloom::default(),
+        }
     }
 
     #[inline]
     pub(super) fn ledger(&self) -> &Arc<Ledger> {
-        self.ledger.get().unwrap_or(&self.own_ledger)
+        self.home.get().unwrap_or(&self.own)
     }
 
-    fn losses(&self) -> MutexGuard<'_, Losses> {
+    pub(super) fn home(&self) -> Option<&Arc<Ledger>> {
+        self.home.get()
+    }
+
+    /// The first place that a record comes from counts.
+    #[inline]
+    pub(super) fn belong_to(&self, delivery: &Delivery<'_>) {
+        if self.home.get().is_none()
+            && let Some(ledger) = delivery.ledger()
+        {
+            self.settle_in(ledger);
+        }
+    }
+
+    /// What the queue has told before is on that account as all else is.
+    #[cold]
+    fn settle_in(&self, ledger: Arc<Ledger>) {
+        let mut early = self.early.get();
+        let home = self.home.get_or_init(|| ledger);
+        home.account().add_ends(std::mem::take(&mut early));
+    }
+
+    /// A record of the queue's own has ended, and was on no account.
+    pub(super) fn note_early(&self, end: End) {
+        let mut early = self.early.get();
+        early[end as usize] += 1;
+        if let Some(home) = self.home.get() {
+            home.account().add_ends(std::mem::take(&mut early));
+        }
+    }
+
+    fn losses(&self) -> MutexGuard<'_, Counts> {
         // Those of before a fork are the parent's to tell.
-        self.losses.lock(|losses| *losses = Losses::default(), Losses::default)
+        self.losses.lock(|losses| *losses = Counts::default(), Counts::default)
     }
 
-    fn lose(&self, record: &Record) {
+    pub(super) fn lose(&self, record: &Record) {
         let mut losses = self.losses();
         losses.lost.add(record.severity());
         losses.untold.lost.add(record.severity());
@@ -158,20 +214,5 @@ impl Accounts {
         let mut losses = self.losses();
         losses.trapped = losses.owed();
         losses.trapped
-    }
-}
-
-impl Account<Item> for Accounts {
-    fn queued(&self, count: u64) {
-        self.ledger().queue(count);
-    }
-
-    fn gave_up(&self, item: &Item) {
-        self.ledger().settle_dropped(1);
-        self.lose(&item.record);
-    }
-
-    fn refused(&self, item: &Item) {
-        self.lose(&item.record);
     }
 }

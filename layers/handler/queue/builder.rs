@@ -4,10 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Overflow, Queue, QueueGuard,
-    core::{Core, Limits},
-    listener,
+    core::{Core, Records},
 };
-use crate::{Error, Severity, handler::Handler};
+use crate::{
+    Error, Severity,
+    handler::{
+        Handler,
+        worker::{Limits, Worker},
+    },
+};
 
 /// What a queue holds and does. Made by [`Queue::builder`].
 ///
@@ -24,6 +29,7 @@ use crate::{Error, Severity, handler::Handler};
 #[must_use]
 pub struct QueueBuilder {
     limits: Limits,
+    protect: Severity,
     drain: Duration,
     report_every: Option<Duration>,
     name: Option<String>,
@@ -31,9 +37,9 @@ pub struct QueueBuilder {
 
 impl Default for QueueBuilder {
     fn default() -> Self {
-        let limits =
-            Limits { capacity: 8_192, max_bytes: 32 << 20, overflow: Overflow::BLOCK, protect: Severity::ERROR };
-        Self { limits, drain: Duration::from_secs(5), report_every: None, name: None }
+        let limits = Limits { capacity: 8_192, max_bytes: 32 << 20, overflow: Overflow::BLOCK };
+        let drain = Duration::from_secs(5);
+        Self { limits, protect: Severity::ERROR, drain, report_every: None, name: None }
     }
 }
 
@@ -61,7 +67,7 @@ impl QueueBuilder {
 
     /// From which severity on records are not given up while there are others.
     pub fn protect(mut self, least: impl Into<Severity>) -> Self {
-        self.limits.protect = least.into();
+        self.protect = least.into();
         self
     }
 
@@ -109,7 +115,7 @@ impl QueueBuilder {
     }
 
     fn start(self, handler: Box<dyn Handler>) -> Result<Arc<Core>, Error> {
-        let Self { limits, drain, report_every, name } = self;
+        let Self { limits, protect, drain, report_every, name } = self;
         let is_named = name.is_some();
         let name = name.unwrap_or_else(|| handler.default_name());
         for (limit, value) in [("capacity", limits.capacity), ("max_bytes", limits.max_bytes)] {
@@ -120,8 +126,10 @@ impl QueueBuilder {
         if report_every.is_some_and(|interval| interval.is_zero()) {
             return Err(Error::config(format_args!("queue {name:?}: report_every: expected some time, got 0")));
         }
-        let core = Arc::new(Core::new(name, is_named, limits, drain, report_every, handler.into()));
-        listener::start(&core)?;
+        let thread_name = format!("strata-{name}");
+        let records = Records::new(name, is_named, protect, report_every, handler.into());
+        let core = Worker::new(records, &thread_name, limits, drain);
+        core.start().map_err(|error| core.no_thread(error))?;
         super::register(&core);
         Ok(core)
     }

@@ -6,11 +6,12 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
-use super::{Health, core::Core, ending};
-use crate::Error;
+use super::{Health, core::Core};
+use crate::{Error, handler::worker::Wish};
 
 /// Shuts a queue down when it is dropped: what waits is handled, within the queue's
 /// [`drain`](super::QueueBuilder::drain) deadline. Made by [`QueueBuilder::spawn`](super::QueueBuilder::spawn).
@@ -43,7 +44,7 @@ impl QueueGuard {
     /// message says how many; each is told once. Or this is the queue's own thread, which cannot wait for itself. Or that
     /// has ended by a panic, which the trap was told.
     pub fn flush(&self, deadline: Duration) -> Result<(), Error> {
-        self.core.flush(false, deadline, deadline)?;
+        self.core.flush(Wish::Flush, deadline, deadline)?;
         self.account("flush")
     }
 
@@ -54,16 +55,30 @@ impl QueueGuard {
     /// # Errors
     /// The deadline has passed: the message says how many records were not written. They count as dropped, and the trap
     /// is told. A record that the handler is working on stays queued until it is done. Or the handler could not finish,
-    /// which every call says. Or records failed or were lost, as for [`flush`](Self::flush). Or this is the queue's own
+    /// which every call says. Or it [took](crate::Delivery::take) records and has not said what became of them. Or records failed or were lost, as for [`flush`](Self::flush). Or this is the queue's own
     /// thread: then the queue takes no more records, but is not waited for. Or that has ended by a panic.
     pub fn shutdown(&self, deadline: Duration) -> Result<(), Error> {
-        let result = self.core.shut_down(deadline, deadline);
+        let began = Instant::now();
+        let result = self.core.end(deadline, deadline);
         if result.is_err() {
             // It says how many are lost.
             self.told[1].store(self.core.books().untellable(true), Ordering::Relaxed);
             return result;
         }
-        self.account("shutdown")
+        self.account("shutdown")?;
+        // The handler is gone; what it has taken may be with a thread of its own.
+        let held = || self.core.ledger().stats().queued;
+        while self.core.job.handler_holds.load(Ordering::Relaxed) && held() > 0 {
+            if began.elapsed() > deadline.max(MOMENT) {
+                let (held, name) = (held(), self.core.name());
+                return Err(Error::new(format_args!(
+                    "queue {name:?}: shutdown: the handler still holds {held} {}",
+                    records(held)
+                )));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// What `Ok` would keep quiet about.
@@ -96,7 +111,7 @@ impl QueueGuard {
 impl Drop for QueueGuard {
     fn drop(&mut self) {
         // The trap was told.
-        ending::wait_for(&self.core, |left| self.core.shut_down(left, self.core.drain)).unwrap_or_default();
+        self.core.end_in_time().unwrap_or_default();
     }
 }
 
@@ -105,6 +120,9 @@ impl fmt::Debug for QueueGuard {
         f.debug_tuple("QueueGuard").field(&self.core.name()).finish()
     }
 }
+
+/// What a caller needs that has been on its way into the queue.
+const MOMENT: Duration = Duration::from_millis(100);
 
 fn records(count: u64) -> &'static str {
     if count == 1 { "record" } else { "records" }

@@ -1,26 +1,25 @@
 //! The thread behind a queue.
 
 use std::{
-    cell::Cell,
-    sync::Arc,
-    thread,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant, SystemTime},
 };
 
 use super::{
-    batch,
     books::{Item, Untold},
     core::Core,
-    hand::Hand,
-    lane::{Account as _, Load as _, Room},
-    taker::{Taker, Task},
 };
 use crate::{
-    Error, Handler, Outcome, Record, Severity,
+    Error, Flush, Handler, Outcome, OwnedDelivery, Record, Severity,
     caught::{Caught, catch},
     format::Time,
-    handler::panicked,
+    handler::{
+        panicked,
+        worker::{Hand, Load as _, Losses as _, Room, Taker, Task, Wish, batch::Batch},
+    },
     record::{self, Kept},
+    trap::End,
 };
 
 /// Of the queue's own records.
@@ -36,32 +35,17 @@ const LONG_STEP: Duration = Duration::from_millis(1);
 /// How often losses are told while there are always more.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
-/// Starts the thread of a queue.
-pub(super) fn start(core: &Arc<Core>) -> Result<(), Error> {
-    crate::fork::watch();
-    let shared = Arc::clone(core);
-    thread::Builder::new()
-        // A name may hold no NUL; Linux shows the first 15 bytes of it.
-        .name(format!("strata-{}", core.first_name.replace('\0', "")))
-        .spawn(move || run(&shared))
-        .map(drop)
-        .map_err(|error| Error::with_source(format_args!("queue {:?}: cannot start its thread", core.name()), error))
-}
-
-fn run(core: &Arc<Core>) {
-    record::silence_this_thread();
-    batch::listen();
-    core.begin();
-    let hand = core.hand();
-    let mut ends = Ends { core, hand: &hand, error: None };
+pub(super) fn run(core: &Arc<Core>, hand: &Hand<Item>) {
+    let mut ends = Ends { core, hand, error: None };
     let Some(handler) = core.handler() else { return };
     let mut listener = Listener {
         core,
         handler,
-        hand: &hand,
+        hand,
         taker: Taker::new(),
         done: Vec::new(),
         late: Vec::new(),
+        batch: Batch::new(),
         step: 1,
         told: None,
         tell_after: None,
@@ -70,7 +54,7 @@ fn run(core: &Arc<Core>) {
         listener.report_later();
         listener.work();
         // The trap was told, and who shuts down will be.
-        listener.flush(true).err().map(|error| error.to_string())
+        listener.flush(Wish::Last).err().map(|error| error.to_string())
     });
     match lived {
         Ok(error) => ends.error = error,
@@ -91,7 +75,7 @@ struct Ends<'a> {
 
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
-        self.hand.end(self.error.take(), self.core.books());
+        self.hand.end(self.error.take(), &self.core.job);
         self.core.meter().end_work(Instant::now);
     }
 }
@@ -104,6 +88,8 @@ struct Listener<'a> {
     /// Handled, with memory to be used again.
     done: Vec<Kept>,
     late: Vec<Kept>,
+    /// Outputs that hold what they were given.
+    batch: Rc<Batch>,
     step: usize,
     /// When losses were told.
     told: Option<Instant>,
@@ -114,10 +100,10 @@ struct Listener<'a> {
 impl Listener<'_> {
     fn work(&mut self) {
         // Half of what fits at most: the other half can still be given up.
-        let limit = MOST.min(self.core.limits.capacity.div_ceil(2));
+        let limit = MOST.min(self.core.capacity().div_ceil(2));
         let mut most = 1;
         loop {
-            match self.taker.next(self.hand, most, self.core.books()) {
+            match self.taker.next(self.hand, most) {
                 Task::Handle => {
                     let began = Instant::now();
                     self.begin_batch();
@@ -129,14 +115,14 @@ impl Listener<'_> {
                 }
                 Task::Rest => {
                     self.tell_losses();
-                    batch::write_out();
+                    self.batch.write_out();
                     self.core.meter().end_work(Instant::now);
                 }
                 Task::Flush(wanted) => {
-                    let result = self.flush(wanted.is_last);
+                    let result = self.flush(wanted.wish);
                     self.hand.flushed(wanted.ticket, result.err().map(|error| error.to_string()));
                 }
-                Task::Report => self.report(),
+                Task::Timer => self.report(),
                 Task::End => return,
             }
         }
@@ -159,20 +145,17 @@ impl Listener<'_> {
             while room.records < self.step
                 && let Some(item) = self.taker.pop()
             {
-                if self.tell_after.is_some_and(|after| item.record.time() > after) {
+                if self.tell_after.is_some_and(|after| item.time() > after) {
                     self.tell_after = None;
                     self.tell_losses();
                 }
                 room.add(Room::one(item.bytes()));
-                let mut item = AtWork { core: self.core, item: Some(item) };
-                if let Some(item) = &mut item.item {
-                    self.deliver(&mut item.record);
+                let (outcome, record) = item.delivery.pass_on_in(Some(&self.batch), &*self.handler);
+                if outcome == Some(Outcome::Queued) {
+                    self.core.job.handler_holds.store(true, Ordering::Relaxed);
                 }
-                if let Some(item) = item.item.take() {
-                    self.done.push(item.record);
-                }
+                self.done.push(record);
             }
-            settle(self.core);
             record::give_back_all(&mut self.done, &mut self.late);
             let is_empty = self.taker.len() == 0;
             if is_empty || began.elapsed() > LONG_STEP {
@@ -201,16 +184,15 @@ impl Listener<'_> {
     fn die(&mut self, panic: &Caught) {
         let core = self.core;
         core.is_dying(panic);
-        settle(core);
         self.leave();
-        self.hand.end(None, core.books());
+        self.hand.end(None, &core.job);
         // What was at work, and what was done in the same step.
         self.hand.release(self.hand.look().held, true);
         core.meter().oldest_in_hand = None;
         core.tell_death(core.books().owed());
         let finish = || {
-            batch::write_out();
-            self.handler.finish()
+            self.batch.write_out();
+            self.handler.flush(&Flush::LAST)
         };
         if let Err(error) = catch(finish).unwrap_or_else(|panic| Err(panicked("finish", &panic))) {
             core.ledger().tell(&error);
@@ -220,46 +202,22 @@ impl Listener<'_> {
     /// Gives up what is left of a batch.
     fn leave(&mut self) {
         while let Some(item) = self.taker.pop() {
-            self.core.books().gave_up(&item);
+            self.core.job.lose(&item);
             self.hand.release(Room::one(item.bytes()), true);
+            item.give_up();
         }
     }
 
-    /// The ledger has counted the record as queued.
-    ///
-    /// Says whether it was taken.
-    fn deliver(&self, record: &mut Kept) -> bool {
-        let handle = |record: &Record| catch(|| self.handler.handle(record));
-        let outcome = if self.handler.keeps() { record.lend(handle) } else { handle(record) };
-        let is_taken = matches!(outcome, Ok(Ok(Outcome::Written | Outcome::Queued)));
-        match outcome {
-            Ok(Ok(Outcome::Written)) => note(|settled| settled.written += 1),
-            Ok(Ok(Outcome::Filtered)) => note(|settled| settled.filtered += 1),
-            Ok(Ok(Outcome::Dropped)) => note(|settled| settled.dropped += 1),
-            // It settles it on the ledger it was given.
-            Ok(Ok(Outcome::Queued)) => {}
-            Ok(Err(error)) => self.failed(&error, record),
-            Err(panic) => self.failed(&panicked("handle", &panic), record),
-        }
-        is_taken
-    }
-
-    #[cold]
-    fn failed(&self, error: &Error, record: &Record) {
-        let ledger = self.core.ledger();
-        if !error.record_is_held() {
-            ledger.settle_failed(1);
-        }
-        ledger.tell_of(error, Some(record));
-    }
-
-    fn flush(&mut self, is_last: bool) -> Result<(), Error> {
+    fn flush(&mut self, wish: Wish) -> Result<(), Error> {
         self.core.meter().begin_work(Instant::now);
         self.tell_losses();
-        batch::write_out();
-        let flush = || if is_last { self.handler.finish() } else { self.handler.flush() };
-        let doing = if is_last { "finish" } else { "flush" };
-        let result = catch(flush).unwrap_or_else(|panic| Err(panicked(doing, &panic)));
+        self.batch.write_out();
+        let how = match wish {
+            Wish::Barrier => Flush::BARRIER,
+            Wish::Flush => Flush::PLAIN,
+            Wish::Last => Flush::LAST,
+        };
+        let result = catch(|| self.handler.flush(&how)).unwrap_or_else(|panic| Err(panicked(how.verb(), &panic)));
         if let Err(error) = &result {
             self.core.ledger().tell(error);
         }
@@ -268,14 +226,14 @@ impl Listener<'_> {
     }
 
     fn report_later(&mut self) {
-        self.taker.report_at = self.core.report_every.and_then(|interval| Instant::now().checked_add(interval));
+        self.taker.timer = self.core.job.report_every.and_then(|interval| Instant::now().checked_add(interval));
     }
 
     fn report(&mut self) {
         let record = self.core.health().to_record(TARGET, &self.core.name());
         self.core.meter().begin_work(Instant::now);
         self.hand_in(record);
-        batch::write_out();
+        self.batch.write_out();
         self.core.meter().end_work(Instant::now);
         // Not before: it may take longer than the interval.
         self.report_later();
@@ -290,61 +248,18 @@ impl Listener<'_> {
 
     /// A record of the queue's own, in the handler's own format and on its account.
     fn hand_in(&self, record: Record) -> bool {
-        let mut record = Kept::new(record);
-        self.core.ledger().queue(1);
-        let is_taken = self.deliver(&mut record);
-        settle(self.core);
-        is_taken
-    }
-}
-
-/// The record that the handler has. Should that end otherwise than by a result, it is lost.
-struct AtWork<'a> {
-    core: &'a Core,
-    item: Option<Item>,
-}
-
-impl Drop for AtWork<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(item) = &self.item {
-            self.core.books().gave_up(item);
+        let home = self.core.books().home();
+        let notice = OwnedDelivery::born(record, home);
+        let (outcome, _) = notice.pass_on_in(Some(&self.batch), &*self.handler);
+        if home.is_none() {
+            self.core.books().note_early(match outcome {
+                Some(Outcome::Written | Outcome::Queued) => End::Written,
+                Some(Outcome::Filtered) => End::Filtered,
+                Some(Outcome::Dropped) => End::Dropped,
+                None => End::Failed,
+            });
         }
-    }
-}
-
-/// What became of the records of a step.
-#[derive(Clone, Copy, Default)]
-struct Settled {
-    written: u64,
-    filtered: u64,
-    dropped: u64,
-}
-
-thread_local! {
-    /// Of this thread's queue. Not the listener's own: a handler may end the process in the midst of a step.
-    static SETTLED: Cell<Settled> = const { Cell::new(Settled { written: 0, filtered: 0, dropped: 0 }) };
-}
-
-#[inline]
-fn note(add: impl FnOnce(&mut Settled)) {
-    let mut settled = SETTLED.get();
-    add(&mut settled);
-    SETTLED.set(settled);
-}
-
-/// Tells the ledger of them, on the listener's thread.
-pub(super) fn settle(core: &Core) {
-    let settled = SETTLED.take();
-    let ledger = core.ledger();
-    if settled.written > 0 {
-        ledger.settle_written(settled.written);
-    }
-    if settled.filtered > 0 {
-        ledger.settle_filtered(settled.filtered);
-    }
-    if settled.dropped > 0 {
-        ledger.settle_dropped(settled.dropped);
+        matches!(outcome, Some(Outcome::Written | Outcome::Queued))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::lane::Room;
+use crate::handler::worker::Room;
 
 /// How long a window of time is: [`Health::busy`](super::Health::busy) is about the present one and the one before.
 const WINDOW: Duration = Duration::from_secs(10);

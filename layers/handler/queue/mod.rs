@@ -54,31 +54,17 @@
 //!   [`rewrite`](Handler::rewrite) of the queue makes of it, and what takes records instead is a
 //!   [`Handler`] of its own.
 
-pub(crate) mod batch;
-mod bell;
 mod books;
-mod budget;
 mod builder;
 mod core;
 mod death;
-mod ending;
 mod guard;
-mod hand;
 mod health;
-mod lane;
 mod listener;
 mod lost;
 mod meter;
-mod overflow;
-mod sync;
-mod taker;
-mod turns;
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod wakes;
 
 use std::{
-    cell::Cell,
     fmt,
     sync::{Arc, Weak},
     thread::ThreadId,
@@ -86,10 +72,10 @@ use std::{
 };
 
 use self::core::Core;
-pub(crate) use self::ending::Ending;
-pub use self::{builder::QueueBuilder, guard::QueueGuard, health::Health, lost::Lost, overflow::Overflow};
-use super::{Handler, Outcome, panicked};
-use crate::{Error, Record, Severity, caught::catch, fork::Common, record::Kept, trap::Ledger};
+pub use self::{builder::QueueBuilder, guard::QueueGuard, health::Health, lost::Lost};
+pub use super::worker::Overflow;
+use super::{Delivery, Flush, Handler, Outcome, panicked, worker::Wish};
+use crate::{Error, Severity, caught::catch, fork::Common, trap::Ledger};
 
 /// A handler, or several, behind a bounded queue: the caller captures the record and goes on; formatting and writing
 /// happen on a listener thread.
@@ -139,39 +125,30 @@ impl Queue {
     pub fn health(&self) -> Health {
         self.core.health()
     }
-
-    fn bring(&self, is_last: bool) -> Result<(), Error> {
-        ending::wait_for(&self.core, |left| self.core.flush(is_last, left, self.core.drain))
-    }
 }
 
 impl Handler for Queue {
     #[inline]
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        Ok(self.core.put(record.keep()))
-    }
-
-    #[inline]
-    fn take_over(&self, record: Kept) -> Result<Outcome, Kept> {
-        Ok(self.core.put(record))
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        Ok(self.core.take(delivery))
     }
 
     /// Waits for the queue's [`drain`](QueueBuilder::drain) deadline at most.
-    fn flush(&self) -> Result<(), Error> {
-        if is_in_a_hurry() { Ok(()) } else { self.bring(false) }
-    }
-
-    fn finish(&self) -> Result<(), Error> {
-        if is_in_a_hurry() { Ok(()) } else { self.bring(true) }
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        self.core.attach(ledger);
-    }
-
-    #[inline]
-    fn keeps(&self) -> bool {
-        true
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        if !how.waits {
+            return Ok(());
+        }
+        let wish = match () {
+            () if how.is_last() => Wish::Last,
+            () if how.is_barrier() => Wish::Barrier,
+            () => Wish::Flush,
+        };
+        let began = Instant::now();
+        let result = self.core.flush(wish, self.core.drain, self.core.drain);
+        if *how == Flush::END {
+            self.core.has_waited(began.elapsed());
+        }
+        result
     }
 
     fn least(&self) -> Severity {
@@ -179,7 +156,7 @@ impl Handler for Queue {
     }
 
     fn default_name(&self) -> String {
-        self.core.first_name.clone()
+        self.core.job.first_name.clone()
     }
 }
 
@@ -187,7 +164,7 @@ impl Drop for Queue {
     fn drop(&mut self) {
         if self.is_owner {
             // The trap was told.
-            ending::wait_for(&self.core, |left| self.core.shut_down(left, self.core.drain)).unwrap_or_default();
+            self.core.end_in_time().unwrap_or_default();
         }
         if self.core.is_shut() {
             self.core.tell_the_rest();
@@ -213,20 +190,6 @@ fn all() -> Vec<Arc<Core>> {
     ALL.read().iter().filter_map(Weak::upgrade).collect()
 }
 
-thread_local! {
-    /// Whether queues are waited for on this thread.
-    static IS_IN_A_HURRY: Cell<bool> = const { Cell::new(false) };
-}
-
-/// On this thread, handlers are flushed without waiting for queues, wherever those are among them.
-pub(super) fn hurry(is_in_a_hurry: bool) {
-    IS_IN_A_HURRY.try_with(|cell| cell.set(is_in_a_hurry)).unwrap_or_default();
-}
-
-fn is_in_a_hurry() -> bool {
-    IS_IN_A_HURRY.try_with(Cell::get).unwrap_or_default()
-}
-
 /// A queue that did not get done, for what its handler holds back.
 pub(super) struct Stuck(Arc<Core>);
 
@@ -234,7 +197,7 @@ impl Stuck {
     /// Flushes the handler behind the queue, on this thread.
     pub(super) fn finish_behind(&self) -> Result<(), Error> {
         let core = &self.0;
-        let finish = || core.handler().map_or(Ok(()), |handler| handler.finish());
+        let finish = || core.handler().map_or(Ok(()), |handler| handler.flush(&Flush::LAST.without_waiting()));
         let result = catch(finish).unwrap_or_else(|panic| Err(panicked("finish", &panic)));
         if let Err(error) = &result {
             core.ledger().tell(error);
@@ -249,11 +212,11 @@ impl Stuck {
 pub(super) fn drain_all(cap: Duration, caller: ThreadId) -> (Vec<Stuck>, Result<(), Error>) {
     let began = Instant::now();
     // A queue may hand on to one that was made before it.
-    let asked: Vec<_> = all().into_iter().rev().map(|core| (core.ask(true, caller), core)).collect();
+    let asked: Vec<_> = all().into_iter().rev().map(|core| (core.ask(Wish::Last, caller), core)).collect();
     let (mut stuck, mut first) = (Vec::new(), Ok(()));
     for (asked, core) in asked {
         let most = core.drain.min(cap);
-        let result = asked.and_then(|asked| core.wait_for(&asked, most.saturating_sub(began.elapsed()), most));
+        let result = core.wait_for(asked.as_ref(), most.saturating_sub(began.elapsed()), most);
         match result {
             Ok(Ok(())) => {}
             Ok(failed) => first = first.and(failed),
@@ -268,19 +231,13 @@ pub(super) fn drain_all(cap: Duration, caller: ThreadId) -> (Vec<Stuck>, Result<
 
 /// How many records were lost of which no log tells, and in whose account.
 pub(super) fn owed() -> Vec<(Arc<Ledger>, u64)> {
-    all().iter().map(|core| (core.ledger().outermost(), core.books().owed())).collect()
+    all().iter().map(|core| (Arc::clone(core.ledger()), core.books().owed())).collect()
 }
 
 /// How many more are so in one account since this was asked last.
 pub(super) fn report_owed(ledger: &Arc<Ledger>) -> u64 {
-    let is_it = |core: &&Arc<Core>| Arc::ptr_eq(&core.ledger().outermost(), ledger);
+    let is_it = |core: &&Arc<Core>| Arc::ptr_eq(core.ledger(), ledger);
     all().iter().filter(is_it).map(|core| core.books().report()).sum()
-}
-
-/// On a listener's thread, where the process ends in the midst of a record: what was handled is so on the ledger.
-pub(super) fn settle_own() {
-    let thread = std::thread::current().id();
-    all().iter().filter(|core| core.is_listener(thread)).for_each(|core| listener::settle(core));
 }
 
 /// Whether there is any queue.

@@ -17,13 +17,10 @@ use ureq::{
 };
 
 use super::{
-    super::{
-        retry::retry_after,
-        settings::{Compression, Protocol, Settings, Tls},
-    },
+    super::settings::{Compression, Protocol, Settings, Tls},
     Answer, Request, tls,
 };
-use crate::Error;
+use crate::{Error, handler::worker::retry_after};
 
 pub(crate) struct Http {
     agent: Agent,

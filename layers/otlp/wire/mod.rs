@@ -14,23 +14,13 @@ use opentelemetry_proto::tonic::collector::{
 
 use super::settings::{Protocol, Settings};
 use crate::Error;
+pub(super) use crate::handler::worker::batching::Answer;
 
 /// What is sent.
 #[derive(Clone, Debug)]
 pub(super) enum Request {
     Logs(ExportLogsServiceRequest),
     Spans(ExportTraceServiceRequest),
-}
-
-/// What became of it.
-#[derive(Debug)]
-pub(super) enum Answer {
-    /// Taken, but for some.
-    Taken { rejected: u64, message: String },
-    /// Refused; the same again would be refused again.
-    Refused(Error),
-    /// Not now, or not known: to be tried again, after this time if the receiver asks for it.
-    Later { after: Option<Duration>, error: Error },
 }
 
 /// The way to one receiver.

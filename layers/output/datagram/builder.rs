@@ -5,10 +5,12 @@ use std::time::Duration;
 use super::{Datagram, Oversize};
 use crate::{
     Error, Format,
-    fork::Common,
     format::Json,
     output::behind::{Behind, behind_a_queue},
-    sink::net::{Datagrams, Peer},
+    sink::{
+        Teller,
+        net::{Datagrams, Peer},
+    },
 };
 
 const DEADLINE: Duration = Duration::from_secs(1);
@@ -145,7 +147,7 @@ impl<F: Format> DatagramBuilder<F> {
             oversize,
             #[cfg(feature = "gelf")]
             packer,
-            ledger: Common::default(),
+            teller: Teller::default(),
         })
     }
 }

@@ -8,18 +8,20 @@ mod builder;
 #[cfg(feature = "gelf")]
 mod gelf;
 
-use std::{fmt, io, path::Path, sync::Arc};
+use std::{fmt, io, path::Path};
 
 pub use self::builder::DatagramBuilder;
 #[cfg(feature = "gelf")]
 pub use self::gelf::GelfChunks;
 use super::formatted::with_line;
 use crate::{
-    Error, Format, Handler, Outcome, Record,
-    fork::Common,
+    Delivery, Error, Format, Handler, Outcome, Record,
     format::Json,
-    sink::net::{Datagrams, is_too_long},
-    trap::Ledger,
+    handler::Flush,
+    sink::{
+        Teller,
+        net::{Datagrams, is_too_long},
+    },
 };
 
 /// Sends each record as one datagram, over UDP or to a unix socket.
@@ -79,8 +81,8 @@ pub struct Datagram<F = Json> {
     oversize: Oversize,
     #[cfg(feature = "gelf")]
     packer: Option<gelf::Packer>,
-    /// Of the place where it hangs, for what becomes known later.
-    ledger: Common<Option<Arc<Ledger>>>,
+    /// For what becomes known later.
+    teller: Teller,
 }
 
 /// What becomes of a record that is too long for a datagram.
@@ -125,7 +127,7 @@ impl<F: Format> Datagram<F> {
 
     /// Sends copies with shorter and shorter texts until one is short enough.
     #[cold]
-    fn shorten(&self, record: &Record, length: usize) -> Result<(), Unsent> {
+    fn shorten(&self, record: &Delivery<'_>, length: usize) -> Result<(), Unsent> {
         let mut most = length.min(self.limit) / 2;
         while most >= SHORTEST {
             if let Some(copy) = record.shortened(most) {
@@ -133,9 +135,9 @@ impl<F: Format> Datagram<F> {
                     Err(Unsent::TooLong(_)) => {}
                     Ok(()) => {
                         if record.marked_values() == 0
-                            && let Some(ledger) = self.ledger()
+                            && let Some(account) = record.account()
                         {
-                            ledger.count_marked();
+                            account.count_marked();
                         }
                         return Ok(());
                     }
@@ -151,18 +153,14 @@ impl<F: Format> Datagram<F> {
         Error::io_at(Path::new(&self.datagrams.peer().to_string()), "send to", error)
     }
 
-    fn ledger(&self) -> Option<Arc<Ledger>> {
-        self.ledger.get()
-    }
-
     /// Settles datagrams of which the system told later that they were lost. What there is to be told of them.
     fn settle(&self, refused: u64) -> Result<(), Error> {
         if refused == 0 {
             return Ok(());
         }
-        if let Some(ledger) = self.ledger() {
+        if let Some(ledger) = self.teller.ledger() {
             // One that another thread has sent may not be counted as written yet; its turn comes later.
-            self.datagrams.put_back(refused - ledger.lose(refused));
+            self.datagrams.put_back(refused - ledger.unwrite(refused));
         }
         let many = if refused == 1 { "an earlier datagram was" } else { "earlier datagrams were" };
         let error = io::Error::new(io::ErrorKind::ConnectionRefused, format!("{many} refused: nobody listened"));
@@ -171,13 +169,14 @@ impl<F: Format> Datagram<F> {
 }
 
 impl<F: Format> Handler for Datagram<F> {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        let sent = match self.try_send(record) {
-            Err(Unsent::TooLong(length)) if self.oversize == Oversize::Shorten => self.shorten(record, length),
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        self.teller.notice(|| delivery.ledger());
+        let sent = match self.try_send(&delivery) {
+            Err(Unsent::TooLong(length)) if self.oversize == Oversize::Shorten => self.shorten(&delivery, length),
             sent => sent,
         };
         if let Err(error) = self.settle(self.datagrams.take_heard())
-            && let Some(ledger) = self.ledger()
+            && let Some(ledger) = self.teller.ledger()
         {
             ledger.tell(&error);
         }
@@ -196,13 +195,8 @@ impl<F: Format> Handler for Datagram<F> {
     }
 
     /// Asks whether the last datagram was refused: that is an error.
-    fn flush(&self) -> Result<(), Error> {
-        self.settle(self.datagrams.take_refused())
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        // The last is the one: a queue is attached after what is behind it.
-        self.ledger.set(Some(Arc::clone(ledger)));
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        if how.is_barrier() { Ok(()) } else { self.settle(self.datagrams.take_refused()) }
     }
 
     fn default_name(&self) -> String {

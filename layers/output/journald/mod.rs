@@ -21,7 +21,7 @@ use super::{
     formatted::with_line,
 };
 use crate::{
-    Error, Handler, Outcome, Queue, Record,
+    Delivery, Error, Handler, Outcome, Queue, Record,
     format::Time,
     sink::net::{Datagrams, Peer, is_too_long},
 };
@@ -161,9 +161,9 @@ impl Journald {
 const NO_BUFFERS: i32 = rustix::io::Errno::NOBUFS.raw_os_error();
 
 impl Handler for Journald {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         with_line(|line| {
-            entry::write(record, &self.extra, line);
+            entry::write(&delivery, &self.extra, line);
             self.send(line).map_err(|error| self.refused(error))
         })?;
         Ok(Outcome::Written)

@@ -1,9 +1,9 @@
 //! Whether standard error or output is the journal, and what takes its place then.
 
-use std::{env, io, os::fd::AsFd, sync::Arc};
+use std::{env, io, os::fd::AsFd};
 
 use super::{Journald, JournaldBuilder};
-use crate::{Error, Format, Handler, Outcome, Record, output::Formatted, sink::StdStream, trap::Ledger};
+use crate::{Delivery, Error, Format, Handler, Outcome, handler::Flush, output::Formatted, sink::StdStream};
 
 /// The journal where standard output or error is connected to it, else the stream.
 ///
@@ -68,19 +68,15 @@ impl<F: Format> StreamOrJournal<F> {
 }
 
 impl<F: Format> Handler for StreamOrJournal<F> {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         match &self.0 {
-            Which::Stream(stream) => stream.handle(record),
-            Which::Journal(journal) => journal.handle(record),
+            Which::Stream(stream) => stream.handle(delivery),
+            Which::Journal(journal) => journal.handle(delivery),
         }
     }
 
-    fn flush(&self) -> Result<(), Error> {
-        self.handler().flush()
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        self.handler().attach(ledger);
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        self.handler().flush(how)
     }
 
     fn default_name(&self) -> String {

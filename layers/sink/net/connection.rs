@@ -33,8 +33,8 @@ use crate::{
 /// let peer = TcpListener::bind("127.0.0.1:0")?;
 /// let address = Address::tcp("127.0.0.1", peer.local_addr()?.port());
 /// let connection = Connection::builder(address).framing(Framing::Lines).build()?;
-/// let handler = Formatted::new(Json::new(), connection).terminator("");
-/// handler.handle(&Record::new(Severity::INFO, "app", "over the wire"))?;
+/// let handler = Formatted::new(Json::new(), connection).terminator("").shared("wire");
+/// handler.deliver(&Record::new(Severity::INFO, "app", "over the wire"));
 /// drop(handler);
 ///
 /// let mut text = String::new();

@@ -3,10 +3,7 @@
 use std::{
     io,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use super::{
@@ -15,16 +12,14 @@ use super::{
 };
 use crate::{
     Error,
-    fork::Common,
-    sink::{Sink, Written},
-    trap::Ledger,
+    sink::{Lines, Sink, Teller, Written},
 };
 
 /// A sink to whatever an address leads to: datagrams, a stream, or, over a unix socket, either.
 #[derive(Debug)]
 pub(crate) struct Wire {
     kind: Kind,
-    ledger: Common<Option<Arc<Ledger>>>,
+    teller: Teller,
 }
 
 #[derive(Debug)]
@@ -41,17 +36,17 @@ enum Kind {
 
 impl Wire {
     pub(super) fn datagrams(datagrams: Datagrams) -> Self {
-        Self { kind: Kind::Datagrams(datagrams), ledger: Common::default() }
+        Self { kind: Kind::Datagrams(datagrams), teller: Teller::default() }
     }
 
     pub(super) fn stream(stream: Connection) -> Self {
-        Self { kind: Kind::Stream(stream), ledger: Common::default() }
+        Self { kind: Kind::Stream(stream), teller: Teller::default() }
     }
 
     pub(super) fn either(datagrams: Datagrams, stream: Connection) -> Self {
         Self {
             kind: Kind::Either { datagrams: Box::new(datagrams), stream, is_stream: AtomicBool::new(false) },
-            ledger: Common::default(),
+            teller: Teller::default(),
         }
     }
 
@@ -59,7 +54,7 @@ impl Wire {
     fn send(&self, datagrams: &Datagrams, bytes: &[u8]) -> io::Result<Written> {
         let result = datagrams.send(bytes);
         if let Err(error) = self.settle(datagrams, datagrams.take_heard())
-            && let Some(ledger) = self.ledger()
+            && let Some(ledger) = self.teller.ledger()
         {
             ledger.tell(&Error::io_at(Path::new(&datagrams.peer().to_string()), "send to", error));
         }
@@ -80,15 +75,11 @@ impl Wire {
         if refused == 0 {
             return Ok(());
         }
-        if let Some(ledger) = self.ledger() {
+        if let Some(ledger) = self.teller.ledger() {
             // One that another thread has sent may not be counted as written yet; its turn comes later.
-            datagrams.put_back(refused - ledger.lose(refused));
+            datagrams.put_back(refused - ledger.unwrite(refused));
         }
         Err(io::Error::new(io::ErrorKind::ConnectionRefused, format!("{refused} sent before: nobody listened")))
-    }
-
-    fn ledger(&self) -> Option<Arc<Ledger>> {
-        self.ledger.get()
     }
 }
 
@@ -114,6 +105,11 @@ impl Sink for Wire {
         }
     }
 
+    fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        self.teller.notice(|| lines.ledger());
+        lines.write_each(|line| self.write(line))
+    }
+
     fn flush(&self) -> io::Result<()> {
         let datagrams = match &self.kind {
             Kind::Datagrams(datagrams) => datagrams,
@@ -121,11 +117,6 @@ impl Sink for Wire {
             Kind::Stream(_) => return Ok(()),
         };
         self.settle(datagrams, datagrams.take_refused())
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        // The last is the one: a queue is attached after what is behind it.
-        self.ledger.set(Some(Arc::clone(ledger)));
     }
 }
 

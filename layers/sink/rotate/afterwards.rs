@@ -44,7 +44,7 @@ impl Engine {
             self.link(&mut after);
         }
         for error in mem::take(&mut after.troubles) {
-            self.tell(error, after.ledger.as_ref());
+            self.base.troubles().tell_of(error);
         }
     }
 
@@ -127,7 +127,7 @@ impl Engine {
                 base: self.names.base.clone(),
                 path: path.clone(),
                 compression: *compression,
-                ledger: after.ledger.clone(),
+                ledger: self.base.troubles().teller.ledger(),
                 outside,
                 then,
             };
@@ -145,7 +145,7 @@ impl Engine {
 
     /// What an earlier run has not finished. Nobody has the engine yet.
     pub(super) fn recover(&self) {
-        let mut after = self.visit(None);
+        let mut after = self.visit();
         if self.keeps {
             after.troubles.extend(self.finish_pending().err());
         }

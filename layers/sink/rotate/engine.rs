@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{
-    super::{Written, archive, archive::Retention, file::FileSink, place::FilePlace},
+    super::{Lines, archive, archive::Retention, file::FileSink, place::FilePlace},
     exchange::{After, Step, Turned},
     lock::{self, Burst, Sharing},
     moves::seconds,
@@ -24,7 +24,6 @@ use super::{
 use crate::{
     Error,
     fork::{self, Heirloom},
-    trap::Ledger,
 };
 
 /// A file that is exchanged for a new one in time.
@@ -46,8 +45,6 @@ pub(crate) struct Engine {
     /// It is no regular file.
     pub(super) exempt: AtomicBool,
     pub(super) turn: Heirloom<Turn>,
-    /// What went wrong before there was anybody to tell.
-    pub(super) untold: Heirloom<Option<Error>>,
     /// The lock of [`Sharing::Exclusive`].
     _lock: Option<File>,
 }
@@ -127,7 +124,6 @@ impl Engine {
             high: AtomicI64::new(i64::MAX),
             exempt: AtomicBool::new(false),
             turn: Heirloom::new(Turn { lock: shared, ..Turn::default() }),
-            untold: Heirloom::default(),
             _lock: lock,
             settings,
         };
@@ -153,31 +149,24 @@ impl Engine {
 
     // --- the way of a record
 
+    /// Takes the first line.
     #[inline]
-    pub(crate) fn put(
-        &self,
-        record: &[u8],
-        time: Option<SystemTime>,
-        ledger: Option<&Arc<Ledger>>,
-    ) -> io::Result<Written> {
-        let now = if self.settings.schedule.is_some() { self.time_of(time) } else { 0 };
-        if self.settings.sharing == Sharing::Shared {
-            return self.put_shared(record, now, ledger);
+    pub(crate) fn put(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        let Some((record, time)) = lines.first() else { return Ok(()) };
+        let len = record.len() as u64;
+        let now = match (&self.settings.schedule, &self.settings.clock) {
+            (None, _) => 0,
+            (Some(_), Some(clock)) => seconds(clock.now()),
+            // That of the record costs nothing.
+            (Some(_), None) => seconds(time),
+        };
+        if self.is_shared() {
+            return self.put_shared(lines, len, now);
         }
-        match self.base.put_if(record, ledger, || self.admits(record.len() as u64, now)) {
-            Ok(Some(written)) => Ok(written),
-            Ok(None) => self.put_at_a_boundary(record, now, ledger),
+        match self.base.put_if(lines, || self.admits(len, now)) {
+            Ok(true) => Ok(()),
+            Ok(false) => self.put_at_a_boundary(lines, len, now),
             Err(error) => Err(self.unsure(error)),
-        }
-    }
-
-    /// With an injected clock, its time; else that of the record, which costs nothing; else the system's.
-    #[inline]
-    pub(super) fn time_of(&self, time: Option<SystemTime>) -> i64 {
-        match (&self.settings.clock, time) {
-            (Some(clock), _) => seconds(clock.now()),
-            (None, Some(time)) => seconds(time),
-            (None, None) => seconds(SystemTime::now()),
         }
     }
 
@@ -215,41 +204,25 @@ impl Engine {
     }
 
     #[cold]
-    pub(super) fn put_at_a_boundary(
-        &self,
-        record: &[u8],
-        now: i64,
-        ledger: Option<&Arc<Ledger>>,
-    ) -> io::Result<Written> {
-        let len = record.len() as u64;
+    fn put_at_a_boundary(&self, lines: &mut Lines<'_>, len: u64, now: i64) -> io::Result<()> {
         for _ in 0..TRIES {
-            let Step::Again = self.turn_over(Some((len, now)), ledger) else { break };
-            match self.base.put_if(record, ledger, || self.admits(len, now)) {
-                Ok(Some(written)) => return Ok(written),
-                Ok(None) => {}
-                Err(error) => return Err(self.unsure(error)),
+            let Step::Again = self.turn_over(Some((len, now))) else { break };
+            if self.base.put_if(lines, || self.admits(len, now)).map_err(|error| self.unsure(error))? {
+                return Ok(());
             }
         }
-        self.put_anyway(record, ledger)
-    }
-
-    /// Into the open file, whatever its size and the time.
-    pub(super) fn put_anyway(&self, record: &[u8], ledger: Option<&Arc<Ledger>>) -> io::Result<Written> {
+        // Into the open file, whatever its size and the time.
         let counted = || {
-            self.size.fetch_add(record.len() as u64, Ordering::Relaxed);
+            self.size.fetch_add(len, Ordering::Relaxed);
             true
         };
-        match self.base.put_if(record, ledger, counted) {
-            Ok(Some(written)) => Ok(written),
-            Ok(None) => Err(io::ErrorKind::Other.into()),
-            Err(error) => Err(self.unsure(error)),
-        }
+        self.base.put_if(lines, counted).map(drop).map_err(|error| self.unsure(error))
     }
 
     // --- by hand
 
-    pub(crate) fn rollover(&self, ledger: Option<&Arc<Ledger>>) {
-        self.turn_over(None, ledger);
+    pub(crate) fn rollover(&self) {
+        self.turn_over(None);
     }
 
     pub(crate) fn reopen(&self) -> Result<(), Error> {
@@ -264,7 +237,7 @@ impl Engine {
 
     pub(crate) fn close(&self) -> Result<(), Error> {
         self.flush().map_err(|error| Error::io_at(self.path(), "write what is buffered for", error))?;
-        self.base.close()?;
+        self.base.shut()?;
         self.size.store(UNSURE, Ordering::Relaxed);
         Ok(())
     }
@@ -283,11 +256,8 @@ impl Engine {
 
     // --- small things
 
-    pub(super) fn visit(&self, ledger: Option<&Arc<Ledger>>) -> After {
-        if let Some(ledger) = ledger {
-            self.tell_what_is_untold(ledger);
-        }
-        After { now: self.clock(), ledger: ledger.cloned(), troubles: Vec::new(), hand_to: None, filed: None }
+    pub(super) fn visit(&self) -> After {
+        After { now: self.clock(), troubles: Vec::new(), hand_to: None, filed: None }
     }
 
     /// The file begins, or goes on since it was last written.
@@ -359,25 +329,6 @@ impl Engine {
             && let Ok(lock) = lock::open(&self.names.lock())
         {
             turn.lock = Some(Arc::new(lock));
-        }
-    }
-
-    /// What went wrong when nobody was there to be told.
-    pub(super) fn tell_what_is_untold(&self, ledger: &Ledger) {
-        let Some(error) = self.untold.get().take() else { return };
-        let period = self.turn().period.zip(self.settings.schedule.as_ref());
-        self.low.store(period.map_or(i64::MIN, |(period, schedule)| schedule.low(period)), Ordering::Relaxed);
-        ledger.tell(&error);
-    }
-
-    pub(super) fn tell(&self, error: Error, ledger: Option<&Arc<Ledger>>) {
-        match ledger {
-            Some(ledger) => ledger.tell(&error),
-            None => {
-                *self.untold.get() = Some(error);
-                // The next record comes by.
-                self.low.store(i64::MAX, Ordering::Relaxed);
-            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File, Metadata},
     io,
     path::PathBuf,
-    sync::{Arc, atomic::Ordering},
+    sync::atomic::Ordering,
     time::SystemTime,
 };
 
@@ -18,7 +18,7 @@ use super::{
     slots::Slots,
     when::Period,
 };
-use crate::{Error, trap::Ledger};
+use crate::Error;
 
 /// A record that wants to be written: its length, and the time in seconds since 1970.
 pub(super) type Ask = (u64, i64);
@@ -66,7 +66,6 @@ pub(super) enum Turned {
 pub(super) struct After {
     /// The clock's time.
     pub(super) now: SystemTime,
-    pub(super) ledger: Option<Arc<Ledger>>,
     pub(super) troubles: Vec<Error>,
     /// The rotator has to bring the pending file here.
     pub(super) hand_to: Option<PathBuf>,
@@ -76,8 +75,8 @@ pub(super) struct After {
 
 impl Engine {
     /// Rotates if it is time, or in any case without a record.
-    pub(super) fn turn_over(&self, ask: Option<Ask>, ledger: Option<&Arc<Ledger>>) -> Step {
-        let mut after = self.visit(ledger);
+    pub(super) fn turn_over(&self, ask: Option<Ask>) -> Step {
+        let mut after = self.visit();
         let mut made = None;
         let step = loop {
             let mut turn = self.turn();

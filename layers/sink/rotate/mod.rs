@@ -30,23 +30,20 @@ use std::{
     fs::File,
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, SystemTime},
+    sync::Arc,
+    time::Duration,
 };
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use self::{batch::Batch, engine::Engine, names::Names};
+use self::{engine::Engine, names::Names};
 pub use self::{
     lock::Sharing,
     when::{Grid, TimeOfDay, Weekday, When},
 };
 pub(crate) use self::{settings::Settings, when::Schedule};
-use super::{FilePlace, Sink, Written, registry};
-use crate::{Error, trap::Ledger};
+use super::{FilePlace, Lines, Sink, Written, lines::write_one, registry};
+use crate::{Error, barrier};
 
 /// A file that is exchanged for a new one by size, time or both. Made by
 /// [`RotatingFile::builder`](crate::output::RotatingFile::builder) and
@@ -55,11 +52,9 @@ use crate::{Error, trap::Ledger};
 /// Cheap to clone; clones write to the same open file, so one can be kept for [`rollover`](Self::rollover) while another hangs
 /// in a handler. It is a [`Sink`], and an [`io::Write`] and a [`MakeWriter`] for use elsewhere. The accounts are as for
 /// [`FileSink`](super::FileSink#accounts).
+#[derive(Clone)]
 pub struct RotatedFile {
     engine: Arc<Engine>,
-    ledger: OnceLock<Arc<Ledger>>,
-    /// A second ledger came: whose a record is cannot be told.
-    several: AtomicBool,
 }
 
 impl RotatedFile {
@@ -83,11 +78,7 @@ impl RotatedFile {
         let family = Arc::new(move |name: &OsStr| names.has(name, most));
         let engine =
             registry::share(&path, family, make, |engine: &Engine| engine.settings.fits(&wanted, engine.path()))?;
-        Ok(Self::of(engine))
-    }
-
-    fn of(engine: Arc<Engine>) -> Self {
-        Self { engine, ledger: OnceLock::new(), several: AtomicBool::new(false) }
+        Ok(Self { engine })
     }
 
     /// The absolute path of the file in use.
@@ -95,31 +86,38 @@ impl RotatedFile {
         self.engine.path()
     }
 
-    /// Begins a new file now, whatever the size and the time (Python: `doRollover`). With
+    /// Begins a new file now, whatever the size and the time (Python: `doRollover`). What was logged before, and waits in a
+    /// [`Queue`](crate::Queue), goes to the old one. With
     /// [`delay`](crate::output::RotatingFileBuilder::delay) the new one is made by the next record. What goes wrong is told to
     /// the trap, and tried again when a rotation is due.
     pub fn rollover(&self) {
-        self.engine.rollover(self.owner());
+        barrier::wait();
+        self.engine.rollover();
         self.engine.base().tell();
     }
 
     /// Opens the path again, for use after something else has moved the file away. What is buffered goes to the old file,
-    /// as far as that takes it.
+    /// as far as that takes it, and so does what waits in a [`Queue`](crate::Queue).
     ///
     /// # Errors
     /// The path cannot be opened; then the old file stays in use.
     pub fn reopen(&self) -> Result<(), Error> {
+        barrier::wait();
         let result = self.engine.reopen();
         self.engine.base().tell();
         result
     }
 
-    /// Writes what is buffered and closes the file. The next record opens it again and is appended.
+    /// Writes what is buffered, or waits in a [`Queue`](crate::Queue), and closes the file. The next record opens it again
+    /// and is appended.
     ///
     /// # Errors
     /// The buffer could not be written; then the file stays open.
     pub fn close(&self) -> Result<(), Error> {
-        self.engine.close()
+        barrier::wait();
+        let result = self.engine.close();
+        self.engine.base().tell();
+        result
     }
 
     /// Waits until the files that were rotated so far are compressed and told to
@@ -137,54 +135,22 @@ impl RotatedFile {
     pub fn sync(&self) -> Result<(), Error> {
         Sink::sync(self).map_err(|error| Error::io_at(self.path(), "sync", error))
     }
-
-    #[inline]
-    fn put(&self, bytes: &[u8], time: Option<SystemTime>, ledger: Option<&Arc<Ledger>>) -> io::Result<Written> {
-        let result = self.engine.put(bytes, time, ledger);
-        self.engine.base().after(result.is_ok());
-        result
-    }
-
-    #[inline]
-    fn owner(&self) -> Option<&Arc<Ledger>> {
-        self.ledger.get().filter(|_| !self.several.load(Ordering::Relaxed))
-    }
-}
-
-/// Writes to the same file, on no handler's account until it hangs in one.
-impl Clone for RotatedFile {
-    fn clone(&self) -> Self {
-        Self::of(Arc::clone(&self.engine))
-    }
 }
 
 impl Sink for RotatedFile {
     fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        self.put(bytes, None, self.owner())
+        write_one(bytes, |lines| self.write_lines(lines))
     }
 
     #[inline]
-    fn write_of(&self, bytes: &[u8], time: SystemTime) -> io::Result<Written> {
-        self.put(bytes, Some(time), self.owner())
+    fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        self.engine.base().notice(lines);
+        self.engine.put_all(lines)
     }
 
     /// Unless it has a buffer of its own, or other processes write to it.
     fn gathers(&self) -> bool {
         self.engine.gathers()
-    }
-
-    fn write_many(&self, bytes: &[u8], from: usize, ends: &[usize]) -> (usize, io::Result<()>) {
-        self.engine.put_many(&Batch { bytes, ends, times: None }, from, self.owner())
-    }
-
-    fn write_many_of(
-        &self,
-        bytes: &[u8],
-        from: usize,
-        ends: &[usize],
-        times: &[SystemTime],
-    ) -> (usize, io::Result<()>) {
-        self.engine.put_many(&Batch { bytes, ends, times: Some(times) }, from, self.owner())
     }
 
     fn flush(&self) -> io::Result<()> {
@@ -196,23 +162,16 @@ impl Sink for RotatedFile {
     fn sync(&self) -> io::Result<()> {
         if self.engine.is_shared() {
             // What is held goes to the right file only by this way.
-            self.engine.flush()?;
+            Sink::flush(self)?;
         }
-        self.engine.base().sync_now()
-    }
-
-    fn attach(&self, ledger: &Arc<Ledger>) {
-        self.engine.base().belong_to(ledger);
-        if !Arc::ptr_eq(self.ledger.get_or_init(|| Arc::clone(ledger)), ledger) {
-            self.several.store(true, Ordering::Relaxed);
-        }
+        Sink::sync(self.engine.base())
     }
 }
 
 /// Each `write` takes one record, whole, or fails.
 impl Write for &RotatedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.put(bytes, None, None).map(|_| bytes.len())
+        Sink::write(*self, bytes).map(|_| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,43 +1,32 @@
 //! Several processes on one path: each record under a lock, on whatever is the file in use by then.
 
-use std::{
-    io,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{io, sync::atomic::Ordering, time::Duration};
 
 use super::{
-    super::{Written, append::Swap},
+    super::{Lines, append::Swap},
     engine::{Engine, Turn},
     exchange::{Ask, Turned},
     lock::{Burst, Locked, PATIENCE},
     moves::seconds,
 };
-use crate::{Error, trap::Ledger};
+use crate::Error;
 
 impl Engine {
     #[cold]
-    pub(super) fn put_shared(&self, record: &[u8], now: i64, ledger: Option<&Arc<Ledger>>) -> io::Result<Written> {
-        let only_hold = || self.base.would_hold(record.len()) && now < self.high.load(Ordering::Relaxed);
-        let put = || self.base.put_if(record, ledger, || true);
-        let written = self.between_processes((record.len() as u64, now), ledger, only_hold, put);
-        written.map(|written| written.unwrap_or(Written::Through)).map_err(|error| self.unsure(error))
+    pub(super) fn put_shared(&self, lines: &mut Lines<'_>, len: u64, now: i64) -> io::Result<()> {
+        let only_hold = || self.base.would_hold(len) && now < self.high.load(Ordering::Relaxed);
+        let put = || self.base.put_if(lines, || true);
+        self.between_processes((len, now), only_hold, put).map(drop).map_err(|error| self.unsure(error))
     }
 
     pub(super) fn flush_shared(&self) -> io::Result<()> {
         let now = seconds(self.clock());
-        self.between_processes((0, now), None, || self.base.held() == 0, || self.base.bring())
+        self.between_processes((0, now), || self.base.held() == 0, || self.base.bring())
     }
 
     /// Writes under the locks, after the file was exchanged if it is time; without any of this where it is needless.
-    fn between_processes<R>(
-        &self,
-        ask: Ask,
-        ledger: Option<&Arc<Ledger>>,
-        is_needless: impl Fn() -> bool,
-        write: impl FnOnce() -> R,
-    ) -> R {
-        let mut after = self.visit(ledger);
+    fn between_processes<R>(&self, ask: Ask, is_needless: impl Fn() -> bool, write: impl FnOnce() -> R) -> R {
+        let mut after = self.visit();
         let mut made = None;
         let result = loop {
             let mut turn = self.turn();

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value as Json;
 use tracing_strata::{
-    Error, Format, Handler, Outcome, Record, Severity, Value,
+    Delivery, Error, Format, Handler, Outcome, Record, Severity, Value,
     config::{Keywords, Namer, Registry, Rotator, Sieve},
     format::{Template, Time},
     output::Stream,
@@ -138,8 +138,8 @@ fn template(arguments: &Keywords<'_>, zone: Option<Time>) -> Result<Template, Er
 pub(crate) struct Calls<F>(pub(crate) F);
 
 impl<F: Fn(&Record) -> Result<(), Error> + Send + Sync + 'static> Handler for Calls<F> {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        self.0(record).map(|()| Outcome::Written)
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
+        self.0(&record).map(|()| Outcome::Written)
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::json;
 use tracing_strata::{
-    Error, Format, Handler, Outcome, Record, Severity,
+    Delivery, Error, Flush, Format, Handler, Outcome, Record, Severity,
     config::{Config, Logging, Registry, Sieve},
     filter::Filter,
 };
@@ -45,12 +45,12 @@ impl Drop for Nosy {
 }
 
 impl Handler for Nosy {
-    fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
         self.ask();
         Ok(Outcome::Written)
     }
 
-    fn flush(&self) -> Result<(), Error> {
+    fn flush(&self, _: &Flush) -> Result<(), Error> {
         self.ask();
         Ok(())
     }

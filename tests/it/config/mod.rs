@@ -27,7 +27,7 @@ use std::{
 };
 
 use tracing_strata::{
-    Error, Handler, Outcome, Record,
+    Delivery, Error, Handler, Outcome, Record,
     config::{Config, Logging, Problems, Registry},
 };
 use tracing_subscriber::prelude::*;
@@ -88,8 +88,8 @@ impl Kept {
 pub(super) struct Calls<F>(pub(super) F);
 
 impl<F: Fn(&Record) -> Result<(), Error> + Send + Sync + 'static> Handler for Calls<F> {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        self.0(record).map(|()| Outcome::Written)
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
+        self.0(&record).map(|()| Outcome::Written)
     }
 }
 

@@ -13,12 +13,11 @@ use tracing_strata::{
     Record, Severity, Shared,
     format::Gelf,
     output::{Datagram, DatagramBuilder, GelfChunks},
-    prelude::*,
     trap::Trap,
 };
 
 use super::{PATIENCE, next, server, text, unix};
-use crate::places::Dir;
+use crate::{places::Dir, support::Give as _};
 
 /// Puts messages together, whatever the order of their chunks.
 #[derive(Default)]
@@ -91,7 +90,7 @@ fn messages_of_every_length_come_back_by_every_way() {
         let handler = gelf(port, way).build_direct().unwrap();
         for length in [1, 500, 600, 1_419, 1_420, 1_421, 5_000, 100_000] {
             let message = noise(length);
-            handler.handle(&text(&message)).unwrap();
+            handler.give(&text(&message)).unwrap();
             let came = receiver.next(&server);
             assert_eq!(came["short_message"], message);
             assert_eq!((&came["version"], &came["_target"]), (&"1.1".into(), &"a".into()));
@@ -105,13 +104,13 @@ fn compression_is_what_was_asked_for_and_short_messages_are_sent_as_they_are() {
     let (server, port) = server();
     for (way, magic) in ways().into_iter().zip([&b"{\"v"[..], &[0x1f, 0x8b], &[0x78]]) {
         let handler = gelf(port, way).build_direct().unwrap();
-        handler.handle(&text(&"x".repeat(1_000))).unwrap();
+        handler.give(&text(&"x".repeat(1_000))).unwrap();
         assert!(next(&server).starts_with(magic));
-        handler.handle(&text("x")).unwrap();
+        handler.give(&text("x")).unwrap();
         assert!(next(&server).starts_with(b"{"));
     }
     let handler = gelf(port, GelfChunks::new().compress_from(0)).build_direct().unwrap();
-    handler.handle(&text("x")).unwrap();
+    handler.give(&text("x")).unwrap();
     assert!(next(&server).starts_with(&[0x1f, 0x8b]));
 }
 
@@ -149,7 +148,7 @@ fn messages_of_several_threads_do_not_mix() {
             let handler = Arc::clone(&handler);
             scope.spawn(move || {
                 for number in 0..20 {
-                    handler.handle(&text(&format!("{thread} {number} {}", noise(800)))).unwrap();
+                    handler.give(&text(&format!("{thread} {number} {}", noise(800)))).unwrap();
                 }
             });
         }
@@ -190,8 +189,8 @@ proptest! {
         let value: String = value.into_iter().collect();
         let mut record = Record::new(Severity::INFO, "a", &message);
         record.set("value", value.as_str());
-        gelf(port, ways()[way].clone().chunk_bytes(128)).build_direct().unwrap().handle(&record).unwrap();
-        gelf(port, GelfChunks::new()).build_direct().unwrap().handle(&text("the end")).unwrap();
+        gelf(port, ways()[way].clone().chunk_bytes(128)).build_direct().unwrap().give(&record).unwrap();
+        gelf(port, GelfChunks::new()).build_direct().unwrap().give(&text("the end")).unwrap();
         let mut datagrams = Vec::new();
         while datagrams.last().is_none_or(|last: &Vec<u8>| !last.starts_with(b"{") || read(last)["short_message"] != "the end") {
             datagrams.push(next(&server));

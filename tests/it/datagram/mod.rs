@@ -20,7 +20,10 @@ use tracing_strata::{
     trap::Trap,
 };
 
-use crate::places::{Bare, Dir, remembering};
+use crate::{
+    places::{Bare, Dir, remembering},
+    support::Give as _,
+};
 
 /// So that a test that waits for what never comes ends.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -73,7 +76,7 @@ fn a_record_is_a_datagram_over_ipv4_ipv6_and_by_name() {
             }
         }
         for message in ["one", "", "two\nlines"] {
-            assert_eq!(handler.handle(&text(message)).unwrap(), Outcome::Written);
+            assert_eq!(handler.give(&text(message)).unwrap(), Outcome::Written);
             assert_eq!(next(&server), message.as_bytes());
         }
     }
@@ -85,7 +88,7 @@ fn rule_18_3_a_path_is_a_unix_socket() {
     let dir = Dir::new();
     let server = unix(&dir.path("log"));
     let handler = Datagram::unix(dir.path("log")).format(Bare).build_direct().unwrap();
-    handler.handle(&text("hello")).unwrap();
+    handler.give(&text("hello")).unwrap();
     assert_eq!(next_unix(&server), "hello");
     assert_eq!(handler.default_name(), dir.path("log").to_str().unwrap());
 }
@@ -285,8 +288,8 @@ fn a_long_record_is_shortened_and_stays_what_it_is() {
 fn a_long_record_is_refused_where_that_is_asked_for() {
     let (_server, port) = server();
     let handler = Datagram::udp("127.0.0.1", port).oversize(Oversize::Refuse).format(Bare).build_direct().unwrap();
-    assert_eq!(handler.handle(&text(&"x".repeat(65_507))).unwrap(), Outcome::Written);
-    let error = handler.handle(&text(&"x".repeat(65_508))).unwrap_err().to_string();
+    assert_eq!(handler.give(&text(&"x".repeat(65_507))).unwrap(), Outcome::Written);
+    let error = handler.give(&text(&"x".repeat(65_508))).unwrap_err().to_string();
     assert!(error.contains("65508 bytes") && error.contains("at most 65507"), "{error}");
 }
 
@@ -296,11 +299,11 @@ fn t56_what_the_system_calls_too_long_is_shortened_too() {
     let dir = Dir::new();
     let server = unix(&dir.path("log"));
     let handler = Datagram::unix(dir.path("log")).format(Bare).build_direct().unwrap();
-    handler.handle(&text(&"x".repeat(2_000_000))).unwrap();
+    handler.give(&text(&"x".repeat(2_000_000))).unwrap();
     let came = next_unix(&server);
     assert!(came.len() > 20_000 && came.ends_with(" bytes cut]"), "{}", came.len());
     let handler = Datagram::unix(dir.path("log")).format(Bare).oversize(Oversize::Refuse).build_direct().unwrap();
-    let error = handler.handle(&text(&"x".repeat(2_000_000))).unwrap_err().to_string();
+    let error = handler.give(&text(&"x".repeat(2_000_000))).unwrap_err().to_string();
     assert!(error.contains("2000000 bytes"), "{error}");
 }
 
@@ -340,7 +343,7 @@ fn a_host_name_that_is_not_found_fails_records_and_does_not_make_each_of_them_wa
     (0..1_000).for_each(|_| shared.deliver(&text("x")));
     assert_eq!((shared.stats().failed, shared.stats().accepted()), (1_000, 1_000));
     let io_kind =
-        Datagram::udp("no-such-host.invalid", 7).build_direct().unwrap().handle(&text("x")).unwrap_err().io_kind();
+        Datagram::udp("no-such-host.invalid", 7).build_direct().unwrap().give(&text("x")).unwrap_err().io_kind();
     assert!(io_kind.is_some_and(|kind| kind != io::ErrorKind::NotConnected));
 }
 
@@ -455,8 +458,8 @@ proptest! {
         for (name, value) in &fields {
             record.set(name.clone(), value.as_str());
         }
-        handler.handle(&record).unwrap();
-        handler.handle(&text("the end")).unwrap();
+        handler.give(&record).unwrap();
+        handler.give(&text("the end")).unwrap();
         let object: serde_json::Value = serde_json::from_slice(&next(&server)).unwrap();
         prop_assert_eq!(object["message"].as_str(), Some(message.as_str()));
         prop_assert_eq!(object["target"].as_str(), Some(target.as_str()));

@@ -11,7 +11,7 @@ use std::{
 
 use tracing::{debug, error, info, info_span};
 use tracing_strata::{
-    Error, FlightRecorder, Handler, Memory, Outcome, Queue, Record, Tee,
+    Delivery, Error, FlightRecorder, Flush, Handler, Memory, Outcome, Queue, Tee,
     exit::{flush_within, request_flush, wait_at_exit},
     filter::RateLimit,
     handler::queue::Overflow,
@@ -82,7 +82,7 @@ fn t10_after_process_exit_all_records_are_in_the_files() {
 struct Stuck;
 
 impl Handler for Stuck {
-    fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
         loop {
             thread::park();
         }
@@ -203,7 +203,7 @@ fn t13_losses_that_no_log_tells_of_are_counted_at_exit() {
 struct Told;
 
 impl Handler for Told {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         match record.message() {
             "hang" => loop {
                 thread::park();
@@ -282,17 +282,14 @@ fn t10_what_a_file_behind_a_stuck_queue_took_is_written() {
 struct Both<A, B>(A, B);
 
 impl<A: Handler, B: Handler> Handler for Both<A, B> {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        let outcome = self.0.handle(record);
-        self.1.handle(record).and(outcome)
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
+        let mut both = record.split();
+        both.to(&self.0);
+        both.last(&self.1)
     }
 
-    fn flush(&self) -> Result<(), Error> {
-        self.0.flush().and(self.1.flush())
-    }
-
-    fn attach(&self, ledger: &std::sync::Arc<tracing_strata::trap::Ledger>) {
-        self.0.attach(ledger);
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        self.0.flush(how).and(self.1.flush(how))
     }
 }
 

@@ -18,7 +18,7 @@ use fork::{Fork, fork, waitpid};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 use tracing::{debug, error, info, info_span};
 use tracing_strata::{
-    Error, FlightRecorder, Handler, Loggers, Memory, Outcome, Queue, Record, Severity, exit,
+    Delivery, Error, FlightRecorder, Handler, Loggers, Memory, Outcome, Queue, Severity, exit,
     filter::RateLimit,
     format::Syslog,
     handler::queue::Overflow,
@@ -480,7 +480,7 @@ fn t15_losses_are_told_by_the_process_that_had_them() {
     static HAS_ONE: AtomicBool = AtomicBool::new(false);
     struct Gate<H>(H);
     impl<H: Handler> Handler for Gate<H> {
-        fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
             HAS_ONE.store(true, Ordering::SeqCst);
             while IS_CLOSED.load(Ordering::SeqCst) {
                 thread::sleep(Duration::from_millis(1));
@@ -526,7 +526,7 @@ fn t15_failures_are_told_by_the_process_that_had_them() {
     const NAME: &str = "exit::forks::t15_failures_are_told_by_the_process_that_had_them";
     struct Fails;
     impl Handler for Fails {
-        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
             Err(Error::new("no"))
         }
     }
@@ -552,7 +552,7 @@ fn t15_a_child_counts_its_own_losses() {
     static IS_CLOSED: AtomicBool = AtomicBool::new(true);
     struct Refuses;
     impl Handler for Refuses {
-        fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
             while IS_CLOSED.load(Ordering::SeqCst) {
                 thread::sleep(Duration::from_millis(1));
             }

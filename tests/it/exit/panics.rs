@@ -9,7 +9,7 @@ use std::{
 
 use tracing::{error, info, info_span};
 use tracing_strata::{
-    Error, Handler, Outcome, Queue, Record,
+    Delivery, Error, Flush, Handler, Outcome, Queue,
     exit::{PanicHook, panic_hook, wait_at_exit},
     format::Json,
     output::LogFile,
@@ -81,7 +81,7 @@ fn t14_a_panic_that_aborts_is_in_the_file() {
 struct Touchy(bool);
 
 impl Handler for Touchy {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         assert!(record.target() != "panic" && !self.0, "a handler's own panic");
         Ok(Outcome::Written)
     }
@@ -144,7 +144,7 @@ fn t73_a_handler_that_needs_what_the_panicking_thread_holds_is_not_waited_for_lo
     static HELD: std::sync::Mutex<()> = std::sync::Mutex::new(());
     struct Needs;
     impl Handler for Needs {
-        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
             drop(HELD.lock());
             Ok(Outcome::Written)
         }
@@ -252,11 +252,11 @@ fn a_handler_that_hangs_when_it_is_flushed_is_not_waited_for_long() {
     const HANGS: Duration = Duration::from_secs(60);
     struct Hangs(mpsc::Sender<String>);
     impl Handler for Hangs {
-        fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
             self.0.send(record.message().to_owned()).unwrap();
             Ok(Outcome::Written)
         }
-        fn flush(&self) -> Result<(), Error> {
+        fn flush(&self, _: &Flush) -> Result<(), Error> {
             loop {
                 thread::park();
             }
@@ -286,13 +286,13 @@ fn a_handler_that_hangs_when_it_is_flushed_is_not_waited_for_long() {
 struct Unhurried<H>(H);
 
 impl<H: Handler> Handler for Unhurried<H> {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         thread::sleep(Duration::from_millis(5));
         self.0.handle(record)
     }
 
-    fn flush(&self) -> Result<(), Error> {
-        self.0.flush()
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        self.0.flush(how)
     }
 }
 

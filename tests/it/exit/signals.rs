@@ -12,7 +12,7 @@ use fork::{Fork, fork};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tracing::info;
 use tracing_strata::{
-    Error, Handler, Outcome, Queue, Record,
+    Delivery, Error, Handler, Outcome, Queue,
     exit::{self, Signals},
     output::LogFile,
 };
@@ -25,7 +25,7 @@ use crate::places::{Bare, Dir};
 struct Slow;
 
 impl Handler for Slow {
-    fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
         thread::park();
         Ok(Outcome::Written)
     }

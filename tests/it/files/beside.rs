@@ -12,7 +12,7 @@ use tracing_strata::{
 use super::{read, record};
 use crate::{
     places::{Bare, Dir},
-    support::with_layer,
+    support::{Give as _, with_layer},
 };
 
 #[test]
@@ -53,7 +53,7 @@ fn tracing_appender_s_rolling_file_is_a_sink() {
     drop(guard);
     assert_eq!(read(&dir.path("app.log")), "made\nwritten\nbehind a thread\n");
     let daily = tracing_appender::rolling::daily(dir.path("daily"), "app");
-    Stream::make_writer(daily).format(Bare).handle(&record("today")).unwrap();
+    Stream::make_writer(daily).format(Bare).give(&record("today")).unwrap();
     let entry = fs::read_dir(dir.path("daily")).unwrap().next().unwrap().unwrap();
     assert!(entry.file_name().to_str().unwrap().starts_with("app.2"));
     assert_eq!(read(&entry.path()), "today\n");

@@ -7,12 +7,15 @@ use std::{
 };
 
 use tracing_strata::{
-    Handler, Shared,
+    Flush, Handler, Shared,
     output::{LogFile, WatchedFile},
 };
 
 use super::{buffered, read, record};
-use crate::places::{Bare, Dir, remembering};
+use crate::{
+    places::{Bare, Dir, remembering},
+    support::Give as _,
+};
 
 #[test]
 fn rule_13_1_it_appends_to_an_absolute_path_and_opens_at_once() {
@@ -20,7 +23,7 @@ fn rule_13_1_it_appends_to_an_absolute_path_and_opens_at_once() {
     let path = dir.path("app.log");
     fs::write(&path, "old\n").unwrap();
     let file = LogFile::append(&path).unwrap().format(Bare);
-    file.handle(&record("new")).unwrap();
+    file.give(&record("new")).unwrap();
     assert_eq!(read(&path), "old\nnew\n");
     LogFile::append(dir.path("made.log")).unwrap();
     assert!(dir.path("made.log").exists());
@@ -45,7 +48,7 @@ fn rule_13_3_a_delayed_file_is_opened_by_the_first_record() {
         let builder = if watched { WatchedFile::builder(&path) } else { LogFile::builder(&path) };
         let file = builder.delay(true).format(Bare).build().unwrap();
         assert!(!path.exists());
-        file.handle(&record("first")).unwrap();
+        file.give(&record("first")).unwrap();
         assert_eq!(read(&path), "first\n");
     }
 }
@@ -54,7 +57,7 @@ fn rule_13_3_a_delayed_file_is_opened_by_the_first_record() {
 fn rule_13_4_and_13_5_ours_is_always_utf_8() {
     let dir = Dir::new();
     let path = dir.path("app.log");
-    LogFile::append(&path).unwrap().format(Bare).handle(&record("\u{eb}\u{6f22}\u{1f389}")).unwrap();
+    LogFile::append(&path).unwrap().format(Bare).give(&record("\u{eb}\u{6f22}\u{1f389}")).unwrap();
     assert_eq!(fs::read(&path).unwrap(), "\u{eb}\u{6f22}\u{1f389}\n".as_bytes());
 }
 
@@ -64,9 +67,9 @@ fn rule_13_6_after_close_the_next_record_opens_it_again_ours_also_with_truncate(
     for (name, truncate) in [("append.log", false), ("truncate.log", true)] {
         let path = dir.path(name);
         let file = LogFile::builder(&path).truncate(truncate).format(Bare).build().unwrap();
-        file.handle(&record("1")).unwrap();
+        file.give(&record("1")).unwrap();
         file.sink().close().unwrap();
-        file.handle(&record("2")).unwrap();
+        file.give(&record("2")).unwrap();
         assert_eq!(read(&path), "1\n2\n");
     }
 }
@@ -86,7 +89,7 @@ fn rule_13_8_several_handlers_may_append_to_one_file() {
     let one = LogFile::append(&path).unwrap().format(Bare);
     let two = WatchedFile::builder(&path).format(Bare).build().unwrap();
     for (number, file) in [&one, &two, &one].into_iter().enumerate() {
-        file.handle(&record(&number.to_string())).unwrap();
+        file.give(&record(&number.to_string())).unwrap();
     }
     assert_eq!(read(&path), "0\n1\n2\n");
 }
@@ -97,22 +100,22 @@ fn rule_14_1_a_file_that_is_gone_or_another_is_opened_again() {
         let dir = Dir::new();
         let (path, moved) = (dir.path("app.log"), dir.path("app.log.1"));
         let file = buffered(WatchedFile::builder(&path), buffer).build().unwrap();
-        file.handle(&record("1")).unwrap();
+        file.give(&record("1")).unwrap();
         fs::rename(&path, &moved).unwrap();
         // Gone.
-        file.handle(&record("2")).unwrap();
-        file.flush().unwrap();
+        file.give(&record("2")).unwrap();
+        file.flush(&Flush::PLAIN).unwrap();
         assert_eq!((read(&moved).as_str(), read(&path).as_str()), ("1\n", "2\n"));
         // Another.
         fs::rename(&path, &moved).unwrap();
         fs::write(&path, "of others\n").unwrap();
-        file.handle(&record("3")).unwrap();
-        file.flush().unwrap();
+        file.give(&record("3")).unwrap();
+        file.flush(&Flush::PLAIN).unwrap();
         assert_eq!((read(&moved).as_str(), read(&path).as_str()), ("2\n", "of others\n3\n"));
         // Deleted.
         fs::remove_file(&path).unwrap();
-        file.handle(&record("4")).unwrap();
-        file.flush().unwrap();
+        file.give(&record("4")).unwrap();
+        file.flush(&Flush::PLAIN).unwrap();
         assert_eq!(read(&path), "4\n");
     }
 }
@@ -124,7 +127,7 @@ fn rule_14_1_ours_does_not_truncate_when_it_opens_again() {
     let file = WatchedFile::builder(&path).truncate(true).format(Bare).build().unwrap();
     fs::rename(&path, &moved).unwrap();
     fs::write(&path, "of others\n").unwrap();
-    file.handle(&record("1")).unwrap();
+    file.give(&record("1")).unwrap();
     assert_eq!(read(&path), "of others\n1\n");
 }
 
@@ -134,7 +137,7 @@ fn rule_14_2_a_plain_file_goes_on_in_the_file_that_was_moved() {
     let (path, moved) = (dir.path("app.log"), dir.path("app.log.1"));
     let file = LogFile::append(&path).unwrap().format(Bare);
     fs::rename(&path, &moved).unwrap();
-    file.handle(&record("1")).unwrap();
+    file.give(&record("1")).unwrap();
     assert_eq!(read(&moved), "1\n");
     assert!(!path.exists());
 }
@@ -144,12 +147,12 @@ fn rule_14_3_a_file_truncated_in_place_is_not_opened_again_and_goes_on_at_its_ne
     let dir = Dir::new();
     let path = dir.path("app.log");
     let file = WatchedFile::builder(&path).format(Bare).build().unwrap();
-    file.handle(&record("before, and longer")).unwrap();
+    file.give(&record("before, and longer")).unwrap();
     let mut other = File::options().write(true).truncate(true).open(&path).unwrap();
-    file.handle(&record("after")).unwrap();
+    file.give(&record("after")).unwrap();
     assert_eq!(read(&path), "after\n");
     other.write_all(b"AFTER").unwrap();
-    file.handle(&record("last")).unwrap();
+    file.give(&record("last")).unwrap();
     assert_eq!(read(&path), "AFTER\nlast\n");
 }
 

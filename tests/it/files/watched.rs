@@ -3,7 +3,7 @@
 use std::{collections::HashSet, fs, path::Path, time::Duration};
 
 use tracing_strata::{
-    Handler, Shared,
+    Shared,
     clock::ManualClock,
     output::{LogFile, WatchedFile},
     sink::Watch,
@@ -11,7 +11,10 @@ use tracing_strata::{
 };
 
 use super::{buffered, read, record};
-use crate::places::{Bare, Dir, remembering};
+use crate::{
+    places::{Bare, Dir, remembering},
+    support::Give as _,
+};
 
 /// The messages of all files in a directory, each once.
 fn all_lines(dir: &Dir) -> HashSet<String> {
@@ -58,7 +61,7 @@ fn t38_the_next_record_after_a_move_is_in_the_new_file() {
     let path = dir.path("app.log");
     let file = WatchedFile::builder(&path).format(Bare).build().unwrap();
     for number in 0..50 {
-        file.handle(&record(&number.to_string())).unwrap();
+        file.give(&record(&number.to_string())).unwrap();
         assert_eq!(read(&path), format!("{number}\n"));
         fs::rename(&path, dir.path("app.log.1")).unwrap();
     }
@@ -70,10 +73,10 @@ fn t38_copytruncate() {
     let path = dir.path("app.log");
     for file in [WatchedFile::builder(&path), LogFile::builder(&path)] {
         let file = file.format(Bare).build().unwrap();
-        file.handle(&record("1")).unwrap();
+        file.give(&record("1")).unwrap();
         fs::copy(&path, dir.path("app.log.1")).unwrap();
         fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
-        file.handle(&record("2")).unwrap();
+        file.give(&record("2")).unwrap();
         // No hole where the old end was.
         assert_eq!((read(&dir.path("app.log.1")).as_str(), read(&path).as_str()), ("1\n", "2\n"));
         fs::remove_file(&path).unwrap();
@@ -89,17 +92,17 @@ fn an_interval_looks_no_more_often_and_whenever_the_clock_goes_back() {
     let file = LogFile::builder(&path).watch(watch).format(Bare).build().unwrap();
     // The first record looks.
     fs::remove_file(&path).unwrap();
-    file.handle(&record("1")).unwrap();
+    file.give(&record("1")).unwrap();
     fs::rename(&path, &moved).unwrap();
     clock.advance(Duration::from_millis(99));
-    file.handle(&record("2")).unwrap();
+    file.give(&record("2")).unwrap();
     assert!(!path.exists());
     clock.advance(Duration::from_millis(1));
-    file.handle(&record("3")).unwrap();
+    file.give(&record("3")).unwrap();
     assert_eq!((read(&moved).as_str(), read(&path).as_str()), ("1\n2\n", "3\n"));
     fs::remove_file(&path).unwrap();
     clock.set(std::time::UNIX_EPOCH);
-    file.handle(&record("4")).unwrap();
+    file.give(&record("4")).unwrap();
     assert_eq!(read(&path), "4\n");
 }
 

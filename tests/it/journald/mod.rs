@@ -16,7 +16,7 @@ use tracing_strata::{
 use self::journal::{Journal, all, bind, one};
 use crate::{
     places::{Dir, in_a_child, remembering},
-    support::with_layer,
+    support::{Give as _, with_layer},
 };
 
 fn journald(journal: &Journal) -> Journald {
@@ -92,7 +92,7 @@ fn ids_names_times_errors_and_odd_numbers() {
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     record.push_span("s", [("traceparent", trace)].into_iter().collect());
     record.set_globals([("host", "h")].into_iter().collect());
-    assert_eq!(handler.handle(&record).unwrap(), Outcome::Written);
+    assert_eq!(handler.give(&record).unwrap(), Outcome::Written);
     let entry = journal.read();
     for (name, value) in [
         ("MESSAGE", ""),
@@ -118,7 +118,7 @@ fn ids_names_times_errors_and_odd_numbers() {
     assert_eq!(all(&entry, "ERROR__CAUSES"), ["invalid digit found in string"]);
     record.fields_mut().remove("error");
     record.fields_mut().set_error("error", &io::Error::other("gone"));
-    handler.handle(&record).unwrap();
+    handler.give(&record).unwrap();
     assert_eq!(one(&journal.read(), "ERROR__TYPE___5F_"), "std::io::Error");
     let raw = entry.iter().find(|(name, _)| name == "RAW").unwrap();
     assert_eq!(raw.1, b"\x00\xff\n");
@@ -152,7 +152,7 @@ fn a_record_that_no_datagram_holds_comes_as_a_sealed_file() {
     let handler = journald(&journal);
     for length in [100, 1_000_000, 100, 5_000_000] {
         let text = "x\n".repeat(length / 2);
-        assert_eq!(handler.handle(&Record::new(Severity::INFO, "a", &text)).unwrap(), Outcome::Written);
+        assert_eq!(handler.give(&Record::new(Severity::INFO, "a", &text)).unwrap(), Outcome::Written);
         let (entry, was_file) = journal.read_with_way();
         assert_eq!(one(&entry, "MESSAGE"), text);
         assert_eq!(was_file, length > 100);
@@ -244,7 +244,7 @@ fn more_fields_than_the_journal_takes_are_counted_in_the_entry() {
     for number in 0..1_200 {
         record.set(format!("f{number}"), number);
     }
-    journald(&journal).handle(&record).unwrap();
+    journald(&journal).give(&record).unwrap();
     let entry = journal.read();
     assert!(entry.len() < 1_024);
     assert_eq!(one(&entry, "FIELDS_LEFT_OUT"), "200");
@@ -284,7 +284,7 @@ proptest! {
         for (name, value) in &fields {
             record.set(name.clone(), value.as_str());
         }
-        journald(&journal).handle(&record).unwrap();
+        journald(&journal).give(&record).unwrap();
         let entry = journal.read();
         prop_assert!(journal.is_empty());
         prop_assert_eq!(one(&entry, "MESSAGE"), message);
@@ -346,7 +346,7 @@ fn child_with_stderr(test: &str, journal: &Journal, is_named: bool) -> (String, 
             let socket = std::env::var_os("STRATA_TEST_SOCKET").unwrap();
             let console = Stream::stderr().format(Text::plain()).or_journal(Journald::builder().socket(socket));
             let told = format!("{} {} {}", Journald::is_stderr(), Journald::is_stdout(), console.is_journal());
-            console.handle(&Record::new(Severity::WARN, "a", "where to?")).unwrap();
+            console.give(&Record::new(Severity::WARN, "a", "where to?")).unwrap();
             fs::write(report, told).unwrap();
         },
     );
@@ -393,7 +393,7 @@ fn fields_of_a_record_by_hand_are_not_renamed_twice() {
             .into_iter()
             .collect();
     record.fields_mut().extend(&fields);
-    journald(&journal).handle(&record).unwrap();
+    journald(&journal).give(&record).unwrap();
     let entry = journal.read();
     assert_eq!(one(&entry, "MESSAGE"), "m");
     for (name, value) in

@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tracing_strata::{Error, Handler, Loggers, Outcome, Record, Shared};
+use tracing_strata::{Delivery, Error, Handler, Loggers, Outcome, Shared};
 
 /// Remembers messages. Clones share them.
 #[derive(Clone, Default)]
@@ -36,7 +36,7 @@ struct Named {
 }
 
 impl Handler for Named {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         let line = if self.name.is_empty() {
             record.message().to_owned()
         } else {

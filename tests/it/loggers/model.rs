@@ -6,9 +6,9 @@ use std::{
 };
 
 use proptest::prelude::*;
-use tracing_strata::{Error, Handler, Loggers, Outcome, Record, Severity, Shared};
+use tracing_strata::{Delivery, Error, Handler, Loggers, Outcome, Record, Severity, Shared};
 
-use crate::places::apart;
+use crate::{places::apart, support::Give as _};
 
 /// What Python keeps of a logger. Numbers as in Python; here a logger has a level or none.
 #[derive(Clone, Debug)]
@@ -129,7 +129,7 @@ fn change() -> impl Strategy<Value = Change> {
 struct Called(usize, Arc<Mutex<Vec<usize>>>);
 
 impl Handler for Called {
-    fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
         self.1.lock().unwrap().push(self.0);
         Ok(Outcome::Written)
     }
@@ -214,7 +214,7 @@ fn random_trees_agree_with_the_model() {
                 prop_assert_eq!(explanation.receivers(), names);
             }
             for _ in 0..2 {
-                router.handle(&Record::new(severity, name, "m")).unwrap();
+                router.give(&Record::new(severity, name, "m")).unwrap();
                 let got = std::mem::take(&mut *called.lock().unwrap());
                 let disabled = python.loggers.get(&parts(name)).is_some_and(|logger| logger.disabled);
                 prop_assert_eq!(&got, if disabled { &[][..] } else { &expected[..] }, "{} in {:?}", name, &python);

@@ -11,11 +11,11 @@ use std::{
 };
 
 use tracing::{Dispatch, debug, info, warn};
-use tracing_strata::{Error, Handler, Logger, Loggers, Outcome, Record, Severity};
+use tracing_strata::{Delivery, Error, Handler, Logger, Loggers, Outcome, Record, Severity};
 use tracing_subscriber::{prelude::*, registry};
 
 use super::{Messages, with};
-use crate::support::Memory;
+use crate::support::{Give as _, Memory};
 
 /// Runs threads that must all end.
 fn all_end<const N: usize>(threads: [Box<dyn FnOnce() + Send>; N]) {
@@ -38,7 +38,7 @@ fn all_end<const N: usize>(threads: [Box<dyn FnOnce() + Send>; N]) {
 struct LogsAtTheEnd(Loggers, Arc<AtomicUsize>);
 
 impl Handler for LogsAtTheEnd {
-    fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
         Ok(Outcome::Written)
     }
 }
@@ -101,7 +101,7 @@ fn t04_a_handler_that_logs_when_it_is_dropped_hangs_nothing() {
 fn t05_a_handler_may_ask_and_change_its_own_loggers() {
     struct Asks(Loggers, Messages);
     impl Handler for Asks {
-        fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
             let enabled = self.0.is_enabled_for(record.target(), record.severity());
             let directives = self.0.to_string();
             self.0.set_level("t05.more", Severity::DEBUG)?;
@@ -130,7 +130,7 @@ fn changes_while_four_threads_log() {
     const RECORDS: usize = 3_000;
     struct Count(Arc<AtomicUsize>);
     impl Handler for Count {
-        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
             self.0.fetch_add(1, Ordering::Relaxed);
             Ok(Outcome::Written)
         }
@@ -212,7 +212,7 @@ fn a_handler_taken_off_is_dropped_though_other_threads_remember_its_route() {
     let dispatch = Dispatch::new(registry().with(loggers.clone().into_layer()));
     struct Tells(Arc<AtomicUsize>);
     impl Handler for Tells {
-        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
             Ok(Outcome::Written)
         }
     }
@@ -249,8 +249,8 @@ fn t70_targets_made_from_data_make_no_loggers() {
         let target = format!("user.{number}");
         assert!(loggers.is_enabled_for(&target, Severity::INFO) && !loggers.is_enabled_for(&target, Severity::DEBUG));
         if number % 100 == 0 {
-            router.handle(&Record::new(Severity::INFO, &target, "m")).unwrap();
-            router.handle(&Record::new(Severity::INFO, &long, "m")).unwrap();
+            router.give(&Record::new(Severity::INFO, &target, "m")).unwrap();
+            router.give(&Record::new(Severity::INFO, &long, "m")).unwrap();
         }
     }
     assert_eq!(loggers.names(), ["root"]);

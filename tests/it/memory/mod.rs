@@ -7,7 +7,7 @@ mod soak;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tracing_strata::{Error, Handler, Outcome, Record};
+use tracing_strata::{Delivery, Error, Handler, Outcome};
 
 /// Remembers the messages it is handed, in order.
 #[derive(Clone, Default)]
@@ -20,7 +20,7 @@ impl Messages {
 }
 
 impl Handler for Messages {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record.message().to_owned());
         Ok(Outcome::Written)
     }

@@ -14,7 +14,7 @@ use tracing::{
     Dispatch, Span, debug, dispatcher, error, info, info_span, instrument::WithSubscriber as _, trace, warn,
 };
 use tracing_strata::{
-    Context, Error, FlightRecorder, Handler, HandlerLayer, Loggers, Outcome, Record, Severity, Tee, Value,
+    Context, Delivery, Error, FlightRecorder, Handler, HandlerLayer, Loggers, Outcome, Record, Severity, Tee, Value,
     clock::ManualClock,
     handler::Outside,
     trap::{Ledger, Stats},
@@ -22,7 +22,7 @@ use tracing_strata::{
 use tracing_subscriber::{Layer as _, filter::LevelFilter, layer::SubscriberExt as _, registry, reload};
 
 use super::Messages;
-use crate::support::{Memory as Records, spans, with_layer};
+use crate::support::{Give as _, Memory as Records, spans, with_layer};
 
 struct Recorded {
     to: Messages,
@@ -254,7 +254,7 @@ fn records_by_hand_have_no_tree_that_ends() {
         |seen| {
             let mut record = Record::new(Severity::DEBUG, "t", "by hand");
             record.push_span("by hand", Default::default());
-            assert_eq!(seen.recorder.handle(&record).unwrap(), Outcome::Dropped);
+            assert_eq!(seen.recorder.give(&record).unwrap(), Outcome::Dropped);
         },
     );
 }
@@ -517,7 +517,7 @@ struct Gate {
 }
 
 impl Handler for Gate {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         if self.first.swap(false, Ordering::SeqCst) {
             self.entered.send(()).unwrap();
             self.go.lock().unwrap().recv().unwrap();
@@ -565,7 +565,7 @@ fn what_the_target_logs_does_not_feed_the_release() {
     /// Logs into the same tree for each record it gets.
     struct Echo(Messages);
     impl Handler for Echo {
-        fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
             debug!("echo");
             self.0.handle(record)
         }

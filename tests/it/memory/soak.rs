@@ -10,7 +10,7 @@ use std::{
 
 use proptest::prelude::*;
 use tracing::{Dispatch, Span, debug, dispatcher, error, info, info_span};
-use tracing_strata::{Error, FlightRecorder, Handler, Memory, Outcome, Record, Severity, trap::Trap};
+use tracing_strata::{Delivery, Error, FlightRecorder, Handler, Memory, Outcome, Severity, trap::Trap};
 use tracing_subscriber::{layer::SubscriberExt as _, registry};
 
 /// Counts what it gets (but for notices), and fails or panics now and then.
@@ -21,7 +21,7 @@ struct Moody {
 }
 
 impl Handler for Moody {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         if let Some(lost) = record.get("lost").and_then(|lost| lost.as_u64()) {
             self.notices.fetch_add(lost, Ordering::Relaxed);
             return Ok(Outcome::Written);
@@ -33,6 +33,11 @@ impl Handler for Moody {
             _ => Ok(Outcome::Written),
         }
     }
+}
+
+/// How many of those it got it failed at.
+fn failed_of(got: u64) -> u64 {
+    got / 7 * 2 + u64::from(got % 7 > 3) + u64::from(got % 7 > 5)
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -106,13 +111,14 @@ proptest! {
         });
         // All spans are closed: nothing is held any more.
         let stats = ledger.stats();
+        let got = to.got.load(Ordering::Relaxed);
         prop_assert_eq!((stats.accepted(), stats.queued), (sent, 0));
-        prop_assert_eq!(stats.written, to.got.load(Ordering::Relaxed));
+        prop_assert_eq!((stats.written, stats.failed), (got - failed_of(got), failed_of(got)));
         prop_assert_eq!((recorder.stats().bytes, recorder.stats().trees), (0, 0));
         prop_assert!(to.notices.load(Ordering::Relaxed) <= recorder.stats().lost);
         prop_assert!(recorder.stats().lost <= stats.dropped);
         let theirs = target.stats();
-        prop_assert_eq!((theirs.failed, theirs.written), (stats.written / 7 * 2 + u64::from(stats.written % 7 > 3) + u64::from(stats.written % 7 > 5), theirs.written));
+        prop_assert_eq!((theirs.failed, theirs.written), (failed_of(got), theirs.written));
         drop(dispatch);
         crate::support::let_go();
     }
@@ -135,8 +141,9 @@ proptest! {
         drop(dispatch);
         crate::support::let_go();
         let stats = ledger.stats();
-        prop_assert_eq!((stats.accepted(), stats.queued, stats.failed), (sent, 0, 0));
-        prop_assert_eq!(stats.written, to.got.load(Ordering::Relaxed));
+        let got = to.got.load(Ordering::Relaxed);
+        prop_assert_eq!((stats.accepted(), stats.queued, stats.failed), (sent, 0, failed_of(got)));
+        prop_assert_eq!(stats.written, got - failed_of(got));
         prop_assert!(!close || stats.dropped == to.notices.load(Ordering::Relaxed));
     }
 }

@@ -10,6 +10,7 @@ use tracing_strata::{
 };
 
 use super::{all_of, bare, eager, in_time, listen, nobody, record, to, whole};
+use crate::support::Give as _;
 
 #[test]
 fn every_framing_carries_whole_records() {
@@ -23,7 +24,7 @@ fn every_framing_carries_whole_records() {
         let (listener, address) = listen();
         let handler = bare(Connection::builder(address).framing(framing)).build_direct().unwrap();
         for message in ["one", "t\no\0"] {
-            assert_eq!(handler.handle(&record(message)).unwrap(), Outcome::Written);
+            assert_eq!(handler.give(&record(message)).unwrap(), Outcome::Written);
         }
         assert!(handler.connection().is_open());
         drop(handler);
@@ -35,7 +36,7 @@ fn every_framing_carries_whole_records() {
 fn json_lines_by_default() {
     let (listener, address) = listen();
     let handler = Socket::builder(address).build_direct().unwrap();
-    handler.handle(&record("a\nb")).unwrap();
+    handler.give(&record("a\nb")).unwrap();
     drop(handler);
     let text = String::from_utf8(all_of(listener.accept().unwrap().0)).unwrap();
     let value: serde_json::Value = serde_json::from_str(text.strip_suffix('\n').unwrap()).unwrap();
@@ -52,7 +53,7 @@ fn the_framing_is_the_formats_where_none_was_chosen() {
         let handler = Socket::builder(address).format(format).build_direct().unwrap();
         // Ten characters: a line break in the pickle's own lengths, and one of its text.
         for _ in 0..2 {
-            handler.handle(&record("123456789\n")).unwrap();
+            handler.give(&record("123456789\n")).unwrap();
         }
         drop(handler);
         all_of(listener.accept().unwrap().0)
@@ -93,7 +94,7 @@ fn a_unix_stream() {
     let listener = std::os::unix::net::UnixListener::bind(dir.path("socket")).unwrap();
     let to = Connection::builder(Address::UnixStream(dir.path("socket"))).framing(Framing::Length);
     let handler = Socket::builder(to).format(Json::new()).build_direct().unwrap();
-    handler.handle(&record("hello")).unwrap();
+    handler.give(&record("hello")).unwrap();
     assert_eq!(handler.default_name(), format!("unix-stream://{}", dir.path("socket").display()));
     drop(handler);
     let mut bytes = Vec::new();
@@ -109,9 +110,9 @@ fn a_peer_that_has_closed_is_noticed_before_a_record_is_lost_to_it() {
     let handler = bare(eager(address)).build_direct().unwrap();
     let mut got = Vec::new();
     for round in 0..5 {
-        handler.handle(&record(&format!("{round}:1"))).unwrap();
+        handler.give(&record(&format!("{round}:1"))).unwrap();
         let (mut stream, _) = listener.accept().unwrap();
-        handler.handle(&record(&format!("{round}:2"))).unwrap();
+        handler.give(&record(&format!("{round}:2"))).unwrap();
         let mut bytes = [0; 10];
         stream.read_exact(&mut bytes).unwrap();
         got.extend(whole(&bytes).0);
@@ -123,11 +124,11 @@ fn a_peer_that_has_closed_is_noticed_before_a_record_is_lost_to_it() {
 fn what_the_peer_says_is_thrown_away() {
     let (listener, address) = listen();
     let handler = bare(to(address)).build_direct().unwrap();
-    handler.handle(&record("1")).unwrap();
+    handler.give(&record("1")).unwrap();
     let (mut stream, _) = listener.accept().unwrap();
     std::io::Write::write_all(&mut stream, &[b'!'; 10_000]).unwrap();
     for message in ["2", "3"] {
-        handler.handle(&record(message)).unwrap();
+        handler.give(&record(message)).unwrap();
     }
     drop(handler);
     assert_eq!(all_of(stream), b"1 11 21 3");
@@ -137,10 +138,10 @@ fn what_the_peer_says_is_thrown_away() {
 fn close_and_open_again() {
     let (listener, address) = listen();
     let handler = bare(to(address)).build_direct().unwrap();
-    handler.handle(&record("1")).unwrap();
+    handler.give(&record("1")).unwrap();
     handler.connection().close();
     assert!(!handler.connection().is_open());
-    handler.handle(&record("2")).unwrap();
+    handler.give(&record("2")).unwrap();
     drop(handler);
     assert_eq!(all_of(listener.accept().unwrap().0), b"1 1");
     assert_eq!(all_of(listener.accept().unwrap().0), b"1 2");
@@ -154,7 +155,7 @@ fn with_patience_a_record_waits_for_a_peer_that_comes() {
     let patient = to(address).patience(super::LONG).retry(Retry::default().first(Duration::from_millis(5)).factor(1.0));
     let handler = bare(patient).build_direct().unwrap();
     std::thread::scope(|scope| {
-        let sending = scope.spawn(move || handler.handle(&record("patient")));
+        let sending = scope.spawn(move || handler.give(&record("patient")));
         // It may have tried already, or not.
         let listener = std::net::TcpListener::bind(port).unwrap();
         let stream = listener.accept().unwrap().0;
@@ -179,10 +180,10 @@ fn errors_name_the_peer_and_when_it_is_tried_again() {
     let slow = Retry::default().first(Duration::from_secs(20)).jitter(0.0);
     let address = nobody();
     let handler = Syslog::builder(Connection::builder(address.clone()).retry(slow)).build_direct().unwrap();
-    let first = handler.handle(&record("1")).unwrap_err();
+    let first = handler.give(&record("1")).unwrap_err();
     assert_eq!(first.io_kind(), Some(std::io::ErrorKind::ConnectionRefused), "{first}");
     assert!(first.is_io() && first.to_string().contains(&address.to_string()), "{first}");
-    let second = handler.handle(&record("2")).unwrap_err();
+    let second = handler.give(&record("2")).unwrap_err();
     assert_eq!(second.io_kind(), Some(std::io::ErrorKind::ConnectionRefused));
     assert!(second.to_string().contains("the next try is due in"), "{second}");
 }

@@ -12,10 +12,10 @@ use std::{
     time::Duration,
 };
 
-use tracing_strata::{Handler, Queue, Shared, handler::queue::Overflow, sink::net::Retry, trap::Trap};
+use tracing_strata::{Queue, Shared, handler::queue::Overflow, sink::net::Retry, trap::Trap};
 
 use super::{all_of, bare, eager, in_time, listen, nobody, record, to, whole};
-use crate::places::remembering;
+use crate::{places::remembering, support::Give as _};
 
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -42,10 +42,10 @@ fn a_peer_that_is_away_is_tried_only_when_it_is_due() {
     let port = listener.local_addr().unwrap();
     drop(listener);
     let handler = bare(to(address).retry(Retry::default().first(super::LONG))).build_direct().unwrap();
-    assert!(handler.handle(&record("1")).is_err());
+    assert!(handler.give(&record("1")).is_err());
     let listener = TcpListener::bind(port).unwrap();
     listener.set_nonblocking(true).unwrap();
-    assert!((0..100).all(|_| handler.handle(&record("2")).is_err()));
+    assert!((0..100).all(|_| handler.give(&record("2")).is_err()));
     assert!(listener.accept().is_err());
 }
 
@@ -63,10 +63,10 @@ fn a_peer_that_takes_connections_and_closes_them_is_away() {
         let handler = bare(to(address.clone()).retry(slow)).build_direct().unwrap();
         let start = std::time::Instant::now();
         // Until it has heard that the connection is closed, the system takes records.
-        while handler.handle(&record("into the void")).is_ok() {
+        while handler.give(&record("into the void")).is_ok() {
             assert!(start.elapsed() < super::LONG);
         }
-        assert!(handler.handle(&record("away")).unwrap_err().to_string().contains("the next try is due"));
+        assert!(handler.give(&record("away")).unwrap_err().to_string().contains("the next try is due"));
         open.store(false, Ordering::Relaxed);
         let wake = listener.local_addr().unwrap();
         TcpStream::connect(wake).unwrap();
@@ -91,9 +91,9 @@ fn a_unix_socket_with_a_full_queue_takes_the_connect_deadline() {
     rustix::net::listen(&listener, 0).unwrap();
     let address = tracing_strata::sink::net::Address::UnixStream(dir.path("full"));
     let first = bare(to(address.clone())).build_direct().unwrap();
-    first.handle(&record("in the queue")).unwrap();
+    first.give(&record("in the queue")).unwrap();
     let second = bare(to(address).connect_deadline(SHORT)).build_direct().unwrap();
-    let error = in_time(|| second.handle(&record("no room"))).unwrap_err();
+    let error = in_time(|| second.give(&record("no room"))).unwrap_err();
     assert!(error.to_string().contains("no connection within"), "{error}");
 }
 
@@ -101,7 +101,7 @@ fn a_unix_socket_with_a_full_queue_takes_the_connect_deadline() {
 fn a_name_that_is_none_is_told() {
     let address = tracing_strata::sink::net::Address::tcp("no-such-host.invalid", 9);
     let handler = bare(to(address).connect_deadline(Duration::from_secs(5))).build_direct().unwrap();
-    let error = in_time(|| handler.handle(&record("lost"))).unwrap_err();
+    let error = in_time(|| handler.give(&record("lost"))).unwrap_err();
     assert!(error.is_io() && error.to_string().contains("no-such-host.invalid"), "{error}");
 }
 
@@ -138,7 +138,7 @@ fn a_peer_that_hangs_is_tried_less_and_less_until_it_is_trusted_again() {
     let to = to(address).write_deadline(Duration::from_millis(200)).retry(retry).clock(clock.clone());
     let handler = bare(to).build_direct().unwrap();
     let big = record(&"x".repeat(LOTS));
-    let refused = |record: &tracing_strata::Record| handler.handle(record).unwrap_err().to_string();
+    let refused = |record: &tracing_strata::Record| handler.give(record).unwrap_err().to_string();
     let hangs = |took: &str, due: &str| {
         let error = in_time(|| refused(&big));
         assert!(error.contains(&format!("took nothing for {took}")), "{error}");
@@ -150,7 +150,7 @@ fn a_peer_that_hangs_is_tried_less_and_less_until_it_is_trusted_again() {
     };
     let goes_on = |seconds: f64| {
         clock.advance(Duration::from_secs_f64(seconds));
-        assert_eq!(handler.handle(&record("taken by the system")).unwrap(), tracing_strata::Outcome::Written);
+        assert_eq!(handler.give(&record("taken by the system")).unwrap(), tracing_strata::Outcome::Written);
     };
     goes_on(0.0);
     hangs("200ms", "0.1");
@@ -188,8 +188,8 @@ fn reset_in_the_middle_of_a_record_sends_it_once_more_and_whole() {
     let handler = bare(eager(address)).build_direct().unwrap();
     let big = &"y".repeat(LOTS);
     std::thread::scope(|scope| {
-        handler.handle(&record("before")).unwrap();
-        let sending = scope.spawn(move || handler.handle(&record(big)));
+        handler.give(&record("before")).unwrap();
+        let sending = scope.spawn(move || handler.give(&record(big)));
         let (mut stream, _) = listener.accept().unwrap();
         let mut some = [0; 1 << 16];
         stream.read_exact(&mut some).unwrap();

@@ -5,16 +5,19 @@ use std::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
-use tracing_strata::{Error, Handler, Outcome, Queue, Record, Severity, Shared, trap::Trap};
+use tracing_strata::{Delivery, Error, Handler, Outcome, Queue, Severity, Shared, trap::Trap};
 
 use super::{bare, eager, listen, record};
-use crate::{places::remembering, support::Memory};
+use crate::{
+    places::remembering,
+    support::{Give as _, Memory},
+};
 
 /// Written, failed, panicked, dropped, filtered, as told.
 struct Fickle(&'static AtomicU8);
 
 impl Handler for Fickle {
-    fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
         match self.0.load(Ordering::Relaxed) {
             0 => Ok(Outcome::Written),
             1 => Err(Error::new("nobody there")),
@@ -56,9 +59,9 @@ fn the_notices_are_records_and_can_be_left_out() {
     static MOOD: AtomicU8 = AtomicU8::new(1);
     let memory = Memory::default();
     let handler = Fickle(&MOOD).or_else(memory.clone());
-    handler.handle(&record("a")).unwrap();
+    handler.give(&record("a")).unwrap();
     MOOD.store(0, Ordering::Relaxed);
-    handler.handle(&record("b")).unwrap();
+    handler.give(&record("b")).unwrap();
     let records = memory.take();
     assert_eq!((records[0].severity(), records[0].target()), (Severity::WARN, "tracing_strata"));
     assert_eq!(records[0].get("error").unwrap().to_string(), "nobody there");
@@ -67,10 +70,10 @@ fn the_notices_are_records_and_can_be_left_out() {
 
     MOOD.store(1, Ordering::Relaxed);
     let handler = Fickle(&MOOD).or_else(memory.clone()).notices(false);
-    handler.handle(&record("a")).unwrap();
+    handler.give(&record("a")).unwrap();
     assert!(handler.is_away());
     MOOD.store(0, Ordering::Relaxed);
-    handler.handle(&record("b")).unwrap();
+    handler.give(&record("b")).unwrap();
     assert_eq!((messages(&memory), handler.is_away()), (vec!["a".to_owned()], false));
 }
 
@@ -280,7 +283,7 @@ struct Hangs {
 }
 
 impl Handler for Hangs {
-    fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
         if self.fails.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
             self.hangs.send(()).unwrap();
             self.go.lock().unwrap().recv().unwrap();

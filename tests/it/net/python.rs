@@ -9,6 +9,7 @@ use tracing_strata::{
 };
 
 use super::{all_of, bare, listen, record};
+use crate::support::Give as _;
 
 #[test]
 fn rule_17_1_one_connection_opened_at_the_first_record_and_kept() {
@@ -17,7 +18,7 @@ fn rule_17_1_one_connection_opened_at_the_first_record_and_kept() {
     let to = Connection::builder(address).framing(Framing::None).retry(Retry::python());
     let handler = bare(to).build_direct().unwrap();
     assert!(listener.accept().is_err());
-    (0..10).for_each(|_| assert_eq!(handler.handle(&record("x")).unwrap(), Outcome::Written));
+    (0..10).for_each(|_| assert_eq!(handler.give(&record("x")).unwrap(), Outcome::Written));
     let (stream, _) = listener.accept().unwrap();
     assert!(listener.accept().is_err());
     drop(handler);
@@ -75,7 +76,7 @@ fn rule_17_6_levels_filters_and_changes_count() {
         (Severity::DEBUG, "low", Outcome::Filtered),
         (Severity::ERROR, "passes", Outcome::Written),
     ] {
-        assert_eq!(handler.handle(&Record::new(severity, "shop", message)).unwrap(), outcome, "{message}");
+        assert_eq!(handler.give(&Record::new(severity, "shop", message)).unwrap(), outcome, "{message}");
     }
     drop(handler);
     assert_eq!(all_of(listener.accept().unwrap().0), b"changed;changed;");
@@ -89,7 +90,7 @@ fn rule_17_8_a_broken_connection_is_opened_again_by_the_next_record() {
     let to = Connection::builder(address).framing(Framing::None).retry(Retry::python());
     let handler = bare(to).build_direct().unwrap();
     for message in ["1", "2", "3"] {
-        assert_eq!(handler.handle(&record(message)).unwrap(), Outcome::Written);
+        assert_eq!(handler.give(&record(message)).unwrap(), Outcome::Written);
         drop(listener.accept().unwrap());
     }
 }

@@ -14,14 +14,17 @@ use rustls::{
     server::WebPkiClientVerifier,
 };
 use tracing_strata::{
-    Handler, Shared,
+    Shared,
     output::Socket,
     sink::net::{Address, Connection, ConnectionBuilder, Retry, Tls},
     trap::Trap,
 };
 
 use super::{bare, eager, in_time, listen, record, whole};
-use crate::places::{Bare, Dir, remembering};
+use crate::{
+    places::{Bare, Dir, remembering},
+    support::Give as _,
+};
 
 /// A certificate authority.
 pub(crate) struct Authority {
@@ -129,7 +132,7 @@ fn records_arrive_and_the_peer_hears_the_end() {
         let handler = bare(tls(&address, Tls::new().ca_pem(authority.pem.as_str()))).build_direct().unwrap();
         let big = "z".repeat(3 << 20);
         for message in ["one", "two\n", &big] {
-            handler.handle(&record(message)).unwrap();
+            handler.give(&record(message)).unwrap();
         }
         drop(handler);
         let (bytes, end) = server.join().unwrap();
@@ -155,13 +158,13 @@ fn a_certificate_of_ours_is_shown_and_its_absence_is_told() {
         let server = scope.spawn(|| all_of(&mut accept(&listener, &config)));
         let with = trust.clone().identity(dir.path("certificate"), dir.path("key"));
         let handler = bare(tls(&address, with)).build_direct().unwrap();
-        handler.handle(&record("it is me")).unwrap();
+        handler.give(&record("it is me")).unwrap();
         drop(handler);
         assert_eq!(server.join().unwrap().0, b"8 it is me");
 
         let server = scope.spawn(|| all_of(&mut accept(&listener, &config)));
         let handler = bare(tls(&address, trust)).build_direct().unwrap();
-        let error = in_time(|| handler.handle(&record("who?"))).unwrap_err();
+        let error = in_time(|| handler.give(&record("who?"))).unwrap_err();
         assert!(error.to_string().contains("CertificateRequired"), "{error}");
         assert!(server.join().unwrap().1.is_err());
     });
@@ -215,7 +218,7 @@ fn the_name_that_is_asked_for_can_be_another() {
     std::thread::scope(|scope| {
         let server = scope.spawn(|| all_of(&mut accept(&listener, &config)));
         let trust = Tls::new().ca_pem(authority.pem.as_str()).server_name("logs.example");
-        bare(tls(&address, trust)).build_direct().unwrap().handle(&record("hello")).unwrap();
+        bare(tls(&address, trust)).build_direct().unwrap().give(&record("hello")).unwrap();
         assert_eq!(server.join().unwrap().0, b"5 hello");
     });
 }
@@ -230,7 +233,7 @@ fn a_peer_that_speaks_no_tls() {
             stream.read_to_end(&mut Vec::new()).unwrap_or_default();
         });
         let handler = bare(tls(&address, Tls::new().ca_pem(Authority::new().pem))).build_direct().unwrap();
-        let error = in_time(|| handler.handle(&record("hello"))).unwrap_err();
+        let error = in_time(|| handler.give(&record("hello"))).unwrap_err();
         assert!(error.to_string().contains("does not speak TLS"), "{error}");
     });
 }
@@ -240,7 +243,7 @@ fn a_handshake_that_does_not_go_on_takes_the_connect_deadline() {
     let (listener, address) = listen();
     let impatient = tls(&address, Tls::new().ca_pem(Authority::new().pem)).connect_deadline(Duration::from_millis(50));
     let handler = bare(impatient).build_direct().unwrap();
-    let error = in_time(|| handler.handle(&record("hello"))).unwrap_err();
+    let error = in_time(|| handler.give(&record("hello"))).unwrap_err();
     assert!(error.to_string().contains("no connection within 50ms"), "{error}");
     // Nor does one that goes on a byte at a time.
     std::thread::scope(|scope| {
@@ -252,7 +255,7 @@ fn a_handshake_that_does_not_go_on_takes_the_connect_deadline() {
                 std::thread::sleep(Duration::from_millis(1));
             }
         });
-        assert!(in_time(|| handler.handle(&record("hello"))).is_err());
+        assert!(in_time(|| handler.give(&record("hello"))).is_err());
     });
 }
 
@@ -277,9 +280,9 @@ fn a_peer_that_says_good_bye_is_not_written_to() {
             (bytes, second)
         });
         let handler = bare(tls(&address, Tls::new().ca_pem(authority.pem.as_str()))).build_direct().unwrap();
-        handler.handle(&record("1")).unwrap();
+        handler.give(&record("1")).unwrap();
         is_closed.recv().unwrap();
-        handler.handle(&record("2")).unwrap();
+        handler.give(&record("2")).unwrap();
         drop(handler);
         let (first, second) = server.join().unwrap();
         assert_eq!((&first[..], &second[..]), (&b"1 1"[..], &b"1 2"[..]));

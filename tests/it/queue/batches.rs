@@ -9,7 +9,7 @@ use tracing_strata::{
     Queue, Sink,
     output::{LogFile, Stream},
     prelude::*,
-    sink::Written,
+    sink::{Lines, Written},
 };
 
 use super::support::{LONG, dispatch, within};
@@ -29,12 +29,14 @@ impl Sink for Writes {
         true
     }
 
-    fn write_many(&self, bytes: &[u8], from: usize, ends: &[usize]) -> (usize, io::Result<()>) {
+    fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        let (bytes, from, ends) = lines.rest();
         let good = self.1.map_or(ends.len(), |good| good.min(ends.len()));
         if good > 0 {
             self.write(&bytes[from..ends[good - 1]]).unwrap();
         }
-        (good, if good < ends.len() { Err(io::Error::other("scripted")) } else { Ok(()) })
+        lines.written(good);
+        if lines.is_empty() { Ok(()) } else { Err(io::Error::other("scripted")) }
     }
 }
 
@@ -79,9 +81,11 @@ fn a_backlog_is_written_in_blocks_of_64_kib() {
             true
         }
 
-        fn write_many(&self, bytes: &[u8], from: usize, ends: &[usize]) -> (usize, io::Result<()>) {
+        fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+            let (bytes, from, ends) = lines.rest();
             self.write(&bytes[from..]).unwrap();
-            (ends.len(), Ok(()))
+            lines.written(ends.len());
+            Ok(())
         }
     }
 

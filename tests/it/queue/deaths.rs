@@ -12,7 +12,7 @@ use std::{
 
 use tracing::{error, info};
 use tracing_strata::{
-    Error, Handler, HandlerLayer, Outcome, Queue, Record, Severity, handler::queue::QueueGuard, trap::Ledger,
+    Delivery, Error, Flush, Handler, HandlerLayer, Outcome, Queue, Severity, handler::queue::QueueGuard, trap::Ledger,
 };
 
 use super::support::{Gate, LONG, dispatch, within};
@@ -34,14 +34,14 @@ impl Drop for Bomb {
 struct Explosive(Gate);
 
 impl Handler for Explosive {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         if record.message() == "bomb" {
             resume_unwind(Box::new(Bomb));
         }
         self.0.handle(record)
     }
 
-    fn flush(&self) -> Result<(), Error> {
+    fn flush(&self, _: &Flush) -> Result<(), Error> {
         resume_unwind(Box::new(Bomb))
     }
 }
@@ -50,12 +50,12 @@ impl Handler for Explosive {
 struct ToTheEnd(Explosive);
 
 impl Handler for ToTheEnd {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         self.0.handle(record)
     }
 
-    fn flush(&self) -> Result<(), Error> {
-        self.0.flush()
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        self.0.flush(how)
     }
 }
 
@@ -105,27 +105,44 @@ fn a_panic_whose_payload_panics_does_not_reach_the_caller() {
     assert!(!told.lock().unwrap().is_empty());
 }
 
-/// Breaks the listener itself: where the handler is asked whether it keeps records, nobody reckons with a panic.
+/// Breaks the listener itself: where an error is dropped that was told, nobody reckons with a panic.
 struct Fatal {
     gate: Gate,
     is_fatal: Arc<AtomicBool>,
 }
 
-impl Handler for Fatal {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
-        self.gate.handle(record)
-    }
+/// The cause of an error.
+#[derive(Debug)]
+struct Cause;
 
-    fn keeps(&self) -> bool {
-        if self.is_fatal.load(Ordering::SeqCst) {
+impl std::error::Error for Cause {}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("scripted")
+    }
+}
+
+impl Drop for Cause {
+    fn drop(&mut self) {
+        if !thread::panicking() {
             resume_unwind(Box::new("what nobody reckons with"));
         }
-        false
+    }
+}
+
+impl Handler for Fatal {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
+        // It is written, whatever comes after it.
+        record.take().pass_on(&self.gate);
+        if self.is_fatal.load(Ordering::SeqCst) {
+            return Err(Error::with_source("of no record", Cause));
+        }
+        Ok(Outcome::Queued)
     }
 
-    fn finish(&self) -> Result<(), Error> {
-        self.flush()?;
-        self.gate.flush()
+    fn flush(&self, how: &Flush) -> Result<(), Error> {
+        if how.is_last() { self.gate.flush(how) } else { Ok(()) }
     }
 }
 
@@ -167,10 +184,10 @@ fn the_death_of_a_listener_is_told_at_once() {
         error!("waits");
         is_fatal.store(true, Ordering::SeqCst);
         gate.open();
-        eventually("the trap is told", || !told.lock().unwrap().is_empty());
+        eventually("the trap is told", || told.lock().unwrap().len() > 1);
         let told = || told.lock().unwrap().clone();
-        assert_eq!(told().len(), 1, "{:?}", told());
-        let text = &told()[0];
+        assert_eq!((told().len(), &*told()[0]), (2, "of no record: scripted"), "{:?}", told());
+        let text = &told()[1];
         assert!(text.contains("queue \"doomed\"") && text.contains("what nobody reckons with"), "{text}");
         assert!(text.contains("4 records"), "{text}");
         // All that waited and all that comes is lost, and said to be.
@@ -233,7 +250,7 @@ fn what_a_dead_queue_has_lost_is_said_where_logging_ends() {
                 info!("waits");
                 is_fatal.store(true, Ordering::SeqCst);
                 gate.open();
-                eventually("the trap is told", || !told.lock().unwrap().is_empty());
+                eventually("the trap is told", || told.lock().unwrap().len() > 1);
             });
             let error = tracing_strata::flush_all().unwrap_err().to_string();
             std::fs::write(report, error).unwrap();

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracing_strata::{Error, Handler, Outcome, Queue, Record, Severity, handler::queue::Overflow};
+use tracing_strata::{Delivery, Error, Handler, Outcome, Queue, Severity, handler::queue::Overflow};
 
 use super::support::{Gate, LONG, dispatch, within};
 
@@ -47,7 +47,7 @@ struct Slow(Arc<Mutex<Vec<String>>>);
 const APART: Duration = Duration::from_millis(1);
 
 impl Handler for Slow {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         std::thread::sleep(5 * APART);
         self.0.lock().unwrap().push(record.message().to_owned());
         Ok(Outcome::Written)

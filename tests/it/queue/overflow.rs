@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracing_strata::{Error, Handler, Outcome, Queue, Record, Severity, handler::queue::Overflow, trap::Trap};
+use tracing_strata::{Delivery, Error, Handler, Outcome, Queue, Severity, handler::queue::Overflow, trap::Trap};
 
 use super::support::{Gate, LONG, dispatch, within};
 
@@ -118,7 +118,7 @@ fn losses_are_told_once_a_second_while_there_are_always_more() {
     /// Has the caller log on with each record, and does not go on before.
     struct Insatiable(mpsc::SyncSender<()>, Mutex<mpsc::Receiver<()>>, Gate);
     impl Handler for Insatiable {
-        fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
             if record.message() == "too many" && self.0.send(()).is_ok() {
                 self.1.lock().unwrap().recv().ok();
             }
@@ -154,7 +154,7 @@ fn losses_are_told_once_a_second_while_there_are_always_more() {
 fn a_slow_sink_never_holds_up_a_caller_that_drops() {
     struct Slow(std::sync::mpsc::SyncSender<()>, std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
     impl Handler for Slow {
-        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
             // In hand; then as long as it takes callers to do their work.
             self.0.send(()).ok();
             self.1.lock().unwrap().recv().ok();
@@ -406,7 +406,7 @@ fn t12_the_account_is_right_whenever_anybody_looks() {
         notices: Arc<AtomicU64>,
     }
     impl Handler for Moody {
-        fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
             if record.target() == "tracing_strata::queue" {
                 self.notices.fetch_add(1, Ordering::SeqCst);
             }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use tracing::{debug, info, warn};
-use tracing_strata::{Error, Handler, Outcome, Queue, Record, Severity, handler::queue::Overflow};
+use tracing_strata::{Delivery, Error, Handler, Outcome, Queue, Record, Severity, handler::queue::Overflow};
 
 use super::support::{Gate, LONG, dispatch, within};
 
@@ -26,7 +26,7 @@ struct Desk {
 }
 
 impl Handler for Desk {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         if record.message() != "queue health" {
             return self.gate.handle(record);
         }

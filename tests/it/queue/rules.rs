@@ -1,6 +1,6 @@
 //! What CPython's QueueHandler and QueueListener do: BEHAVIOURS.md, section 23.
 
-use tracing_strata::{Error, Queue, Record, Severity, Tee, handler::queue::Overflow, prelude::*};
+use tracing_strata::{Delivery, Error, Queue, Record, Severity, Tee, handler::queue::Overflow, prelude::*};
 
 use super::support::{Gate, LONG, dispatch, within};
 
@@ -109,7 +109,7 @@ fn rule_23_7_filters_of_the_listeners_handlers_apply_and_handlers_and_records_co
     #[derive(Clone, Default)]
     struct Shown(std::sync::Arc<std::sync::Mutex<Vec<String>>>, &'static str);
     impl Handler for Shown {
-        fn handle(&self, record: &Record) -> Result<tracing_strata::Outcome, Error> {
+        fn handle(&self, record: Delivery<'_>) -> Result<tracing_strata::Outcome, Error> {
             self.0.lock().unwrap().push(format!("{} {}", self.1, record.message()));
             Ok(tracing_strata::Outcome::Written)
         }

@@ -1,7 +1,7 @@
 //! What a flush and a shutdown say: `Ok` only where nothing failed and nothing was lost in silence.
 
 use tracing_strata::{
-    Error, Handler, Outcome, Queue, Record, Severity,
+    Delivery, Error, Flush, Handler, Outcome, Queue, Severity,
     handler::queue::{Overflow, QueueGuard},
     trap::{Stats, Trap},
 };
@@ -63,12 +63,15 @@ fn a_shutdown_says_that_the_handler_panicked_at_its_end() {
     struct Panics;
 
     impl Handler for Panics {
-        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
             Ok(Outcome::Written)
         }
 
-        fn finish(&self) -> Result<(), Error> {
-            std::panic::resume_unwind(Box::new("scripted"))
+        fn flush(&self, how: &Flush) -> Result<(), Error> {
+            if how.is_last() {
+                std::panic::resume_unwind(Box::new("scripted"));
+            }
+            Ok(())
         }
     }
 

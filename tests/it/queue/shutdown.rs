@@ -7,7 +7,7 @@ use std::{
 };
 
 use tracing_strata::{
-    Error, Handler, Outcome, Queue, Record, Severity,
+    Delivery, Error, Flush, Handler, Outcome, Queue, Severity,
     handler::queue::{Overflow, QueueGuard},
     trap::Trap,
 };
@@ -75,12 +75,14 @@ fn a_shutdown_drops_the_handler() {
     struct Open(Arc<Mutex<Vec<&'static str>>>);
 
     impl Handler for Open {
-        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
             Ok(Outcome::Written)
         }
 
-        fn finish(&self) -> Result<(), Error> {
-            self.0.lock().unwrap().push("finished");
+        fn flush(&self, how: &Flush) -> Result<(), Error> {
+            if how.is_last() {
+                self.0.lock().unwrap().push("finished");
+            }
             Ok(())
         }
     }
@@ -173,11 +175,11 @@ fn the_high_water_mark_is_what_the_listener_finds() {
     /// Flushes when it may.
     struct Flushes(Mutex<std::sync::mpsc::Receiver<()>>, std::sync::mpsc::Sender<()>);
     impl Handler for Flushes {
-        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
             Ok(Outcome::Written)
         }
 
-        fn flush(&self) -> Result<(), Error> {
+        fn flush(&self, _: &Flush) -> Result<(), Error> {
             self.1.send(()).map_err(Error::new)?;
             // Nobody is there any more: at the end.
             self.0.lock().unwrap().recv().ok();
@@ -295,7 +297,7 @@ fn a_dropped_guard_drains_and_gives_up_at_its_deadline() {
 fn a_failing_and_panicking_handler_is_counted_told_and_gone_on_with() {
     struct Moody;
     impl Handler for Moody {
-        fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
             match record.message() {
                 "fail" => Err(Error::new("scripted")),
                 "panic" => std::panic::resume_unwind(Box::new("scripted")),
@@ -305,7 +307,7 @@ fn a_failing_and_panicking_handler_is_counted_told_and_gone_on_with() {
             }
         }
 
-        fn flush(&self) -> Result<(), Error> {
+        fn flush(&self, _: &Flush) -> Result<(), Error> {
             std::panic::resume_unwind(Box::new("flush"))
         }
     }
@@ -411,7 +413,7 @@ fn t06_the_last_record_of_a_thread_comes_last() {
 fn t02_a_handler_that_logs_on_the_listener_does_not_feed_itself() {
     struct Chatty;
     impl Handler for Chatty {
-        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
             tracing::info!("born on the listener");
             Ok(Outcome::Written)
         }
@@ -433,7 +435,7 @@ fn t02_under_the_global_default_what_a_handler_logs_on_the_listener_is_dropped_a
     struct Chatty(Arc<Mutex<Vec<String>>>);
 
     impl Handler for Chatty {
-        fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
             tracing::info!("born on the listener, of {}", record.message());
             self.0.lock().unwrap().push(record.message().to_owned());
             Ok(Outcome::Written)
@@ -462,7 +464,7 @@ fn t02_under_the_global_default_what_a_handler_logs_on_the_listener_is_dropped_a
 fn a_handler_that_flushes_its_own_queue_does_not_wait_for_itself() {
     struct Own(Arc<std::sync::OnceLock<QueueGuard>>);
     impl Handler for Own {
-        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
             let own = "called on the queue's own thread";
             assert!(self.0.get().unwrap().flush(Duration::MAX).unwrap_err().to_string().contains(own));
             assert!(self.0.get().unwrap().shutdown(Duration::MAX).unwrap_err().to_string().contains(own));

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tracing::Dispatch;
-use tracing_strata::{Error, Handler, HandlerLayer, Outcome, Record};
+use tracing_strata::{Delivery, Error, Flush, Handler, HandlerLayer, Outcome, Record};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 /// Far more than anything here takes.
@@ -83,7 +83,7 @@ impl Drop for Opens {
 }
 
 impl Handler for Gate {
-    fn handle(&self, record: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         let mut state = self.0.state.lock().unwrap();
         state.waiting += 1;
         self.0.changed.notify_all();
@@ -94,7 +94,7 @@ impl Handler for Gate {
         Ok(Outcome::Written)
     }
 
-    fn flush(&self) -> Result<(), Error> {
+    fn flush(&self, _: &Flush) -> Result<(), Error> {
         self.0.state.lock().unwrap().flushes += 1;
         Ok(())
     }

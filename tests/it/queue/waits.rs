@@ -7,7 +7,7 @@ use std::{
 };
 
 use tracing_strata::{
-    Error, Handler, Outcome, Queue, Record,
+    Delivery, Error, Handler, Outcome, Queue,
     handler::queue::{Overflow, QueueGuard},
 };
 
@@ -149,7 +149,7 @@ fn a_large_one_that_gives_up_makes_way() {
 fn a_large_record_gets_room_while_small_ones_keep_coming() {
     struct Slow;
     impl Handler for Slow {
-        fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+        fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
             thread::sleep(Duration::from_micros(200));
             Ok(Outcome::Written)
         }

@@ -15,13 +15,16 @@ use std::{
 };
 
 use tracing_strata::{
-    Handler, Record, Severity,
+    Record, Severity,
     clock::ManualClock,
     output::{Formatted, RotatingFile, RotatingFileBuilder, TimedFile},
     sink::RotatedFile,
 };
 
-use crate::places::{Bare, Dir};
+use crate::{
+    places::{Bare, Dir},
+    support::Give as _,
+};
 
 type File = Formatted<Bare, RotatedFile>;
 
@@ -30,7 +33,7 @@ fn record(message: &str) -> Record {
 }
 
 fn write(file: &File, message: &str) {
-    file.handle(&record(message)).unwrap();
+    file.give(&record(message)).unwrap();
 }
 
 fn write_all(file: &File, messages: &[&str]) {

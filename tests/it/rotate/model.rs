@@ -7,10 +7,13 @@ use std::{
 };
 
 use proptest::prelude::*;
-use tracing_strata::{Handler, clock::ManualClock, output::TimedFile};
+use tracing_strata::{Flush, Handler, clock::ManualClock, output::TimedFile};
 
 use super::{File, record, sized};
-use crate::places::{Bare, Dir};
+use crate::{
+    places::{Bare, Dir},
+    support::Give as _,
+};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -175,7 +178,7 @@ proptest! {
                 Op::Record(len) => {
                     let text = format!("{number}:{}", "x".repeat(len));
                     model.record(&text);
-                    file.handle(&record(&text)).unwrap();
+                    file.give(&record(&text)).unwrap();
                 }
                 Op::Advance(seconds) => {
                     model.now += seconds;
@@ -192,7 +195,7 @@ proptest! {
                     file.sink().rollover();
                 }
             }
-            file.flush().unwrap();
+            file.flush(&Flush::PLAIN).unwrap();
             prop_assert_eq!(read_all(&dir), model.files());
             touch(&model);
         }

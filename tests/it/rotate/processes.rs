@@ -9,7 +9,7 @@ use std::{
 };
 
 use tracing_strata::{
-    Handler, Shared,
+    Flush, Handler, Shared,
     clock::Clock,
     output::{Formatted, RotatingFile, RotatingFileBuilder, Sharing, TimedFile, When},
     sink::RotatedFile,
@@ -275,7 +275,7 @@ fn handlers_of_one_shared_file_follow_each_other() {
     for buffer in [None, Some(25)] {
         let file = handler(buffer);
         (0..6).for_each(|number| write(&file, &format!("record-{number:02}")));
-        file.flush().unwrap();
+        file.flush(&Flush::PLAIN).unwrap();
         drop(file);
         let mut lines: Vec<_> = files(&dir)
             .iter()

@@ -10,7 +10,10 @@ use tracing_strata::{
 };
 
 use super::{File, files, record, sized, write, write_all};
-use crate::places::{Bare, Dir};
+use crate::{
+    places::{Bare, Dir},
+    support::Give as _,
+};
 
 #[test]
 fn rule_15_1_a_file_never_reaches_the_limit() {
@@ -253,7 +256,7 @@ fn rule_13_a_file_that_cannot_be_opened_is_an_error_that_names_it() {
     // Delayed: the failure is that of the record.
     let later = dir.path("later/app.log");
     let file = RotatingFile::builder(&later).max_bytes(10).backups(1).delay(true).format(Bare).build().unwrap();
-    assert!(file.handle(&record("x")).is_err());
+    assert!(file.give(&record("x")).is_err());
     fs::create_dir(dir.path("later")).unwrap();
     write(&file, "x");
     assert_eq!(fs::read_to_string(later).unwrap(), "x\n");
@@ -409,6 +412,6 @@ fn it_serves_fmt_and_tracing_appender() {
 fn a_handler_that_is_asked_for_more_is_a_handler() {
     let dir = Dir::new();
     let file = Arc::new(sized(&dir, 100, 1).build().unwrap());
-    assert_eq!(file.handle(&record("x")).unwrap(), Outcome::Written);
+    assert_eq!(file.give(&record("x")).unwrap(), Outcome::Written);
     assert!(file.default_name().ends_with("app.log"));
 }

@@ -7,14 +7,17 @@ use std::{
 };
 
 use tracing_strata::{
-    Handler, Severity, Sink,
+    Flush, Handler, Severity, Sink,
     clock::ManualClock,
     output::{Grid, RotatingFileBuilder, TimeOfDay, TimedFile, When},
     sink::Retention,
 };
 
 use super::{File, files, record, seconds, set, timed, touch, write, write_all};
-use crate::places::{Bare, Dir};
+use crate::{
+    places::{Bare, Dir},
+    support::Give as _,
+};
 
 fn names(dir: &Dir) -> Vec<String> {
     files(dir).iter().map(|file| file.split(':').next().unwrap().to_owned()).collect()
@@ -376,7 +379,7 @@ fn rule_16_12_nothing_happens_without_records_and_a_long_silence_is_one_rollover
     let file = builder.build().unwrap();
     write(&file, "before");
     clock.advance(Duration::from_secs(100 * 3600));
-    file.flush().unwrap();
+    file.flush(&Flush::PLAIN).unwrap();
     assert_eq!(files(&dir), ["app.log: before"]);
     write(&file, "after");
     assert_eq!(files(&dir), ["app.log: after", "app.log.2024-03-05_12: before"]);
@@ -580,7 +583,7 @@ fn a_record_belongs_to_the_period_of_its_own_time() {
     let mut late = record("from long ago");
     late.set_time(UNIX_EPOCH);
     for record in [&ahead, &late, &record("now")] {
-        file.handle(record).unwrap();
+        file.give(record).unwrap();
     }
     assert_eq!(names(&dir).len(), 1 + usize::from(names(&dir).len() == 2), "at most one midnight has passed by");
 }
@@ -606,6 +609,6 @@ fn with_a_buffer_what_came_before_midnight_is_before_midnight() {
         write(&file, &second.to_string());
         clock.advance(Duration::from_secs(1));
     }
-    file.flush().unwrap();
+    file.flush(&Flush::PLAIN).unwrap();
     assert_eq!(files(&dir), ["app.log: 2 3", "app.log.2024-03-05: 0 1"]);
 }

@@ -4,13 +4,14 @@ use std::{io::Read as _, net::TcpListener};
 
 use proptest::prelude::*;
 use tracing_strata::{
-    Fields, Handler, Record, Severity,
+    Fields, Record, Severity,
     format::Syslog as Form,
     output::Syslog,
     sink::net::{Address, Connection, Framing},
 };
 
 use super::parser::{counted, parse};
+use crate::support::Give as _;
 
 /// Text that tries to be more than text.
 fn hostile() -> impl Strategy<Value = String> {
@@ -49,7 +50,7 @@ fn sent(framing: Framing, format: Form, records: &[Record]) -> Vec<u8> {
     let address = Address::tcp("127.0.0.1", peer.local_addr().unwrap().port());
     let to = Connection::builder(address).framing(framing);
     let handler = Syslog::builder(to).format(format).build_direct().unwrap();
-    records.iter().for_each(|record| assert!(handler.handle(record).is_ok()));
+    records.iter().for_each(|record| assert!(handler.give(record).is_ok()));
     drop(handler);
     let mut stream = Vec::new();
     peer.accept().unwrap().0.read_to_end(&mut stream).unwrap();

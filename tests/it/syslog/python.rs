@@ -6,13 +6,14 @@ use std::{
 };
 
 use tracing_strata::{
-    Handler, Record, Severity,
+    Record, Severity,
     format::{Facility, Syslog as Form, Text, Time},
     output::Syslog,
     sink::net::{Address, Connection, Retry},
 };
 
 use super::message::shown;
+use crate::support::Give as _;
 
 fn record(severity: Severity, message: &str) -> Record {
     Record::new(severity, "a.b", message)
@@ -57,7 +58,7 @@ fn rule_19_6_tcp_without_framing_but_the_nul() {
     let to = Connection::builder(address).retry(Retry::python());
     let handler = Syslog::builder(to).format(Form::python()).build_direct().unwrap();
     for message in ["one", "two\nlines", "three\0forged"] {
-        handler.handle(&record(Severity::INFO, message)).unwrap();
+        handler.give(&record(Severity::INFO, message)).unwrap();
     }
     drop(handler);
     let mut stream = Vec::new();
@@ -77,18 +78,18 @@ fn rule_19_7_a_path_is_a_datagram_socket_or_else_a_stream_and_sending_again_reco
     let path = dir.path("log");
     let handler = Syslog::builder(Address::unix(&path)).format(Form::python()).build_direct().unwrap();
     // Nothing has to be there.
-    assert!(handler.handle(&record(Severity::INFO, "lost")).is_err());
+    assert!(handler.give(&record(Severity::INFO, "lost")).is_err());
     let mut buffer = [0; 64];
     for round in 0..3 {
         let daemon = UnixDatagram::bind(&path).unwrap();
-        handler.handle(&record(Severity::INFO, "datagram")).unwrap();
+        handler.give(&record(Severity::INFO, "datagram")).unwrap();
         assert_eq!(daemon.recv(&mut buffer).unwrap(), "<14>datagram\0".len(), "{round}");
         drop(daemon);
         std::fs::remove_file(&path).unwrap();
     }
     let daemon = UnixListener::bind(&path).unwrap();
-    handler.handle(&record(Severity::INFO, "stream")).unwrap();
-    handler.handle(&record(Severity::INFO, "again")).unwrap();
+    handler.give(&record(Severity::INFO, "stream")).unwrap();
+    handler.give(&record(Severity::INFO, "again")).unwrap();
     drop(handler);
     let mut stream = String::new();
     daemon.accept().unwrap().0.read_to_string(&mut stream).unwrap();
@@ -103,7 +104,7 @@ fn rule_19_8_the_formatted_text_is_sent_with_its_error() {
     let handler = Syslog::builder(address).format(Form::python().body(body)).build_direct().unwrap();
     let mut record = record(Severity::ERROR, "boom");
     record.fields_mut().set_error("error", &std::fmt::Error);
-    handler.handle(&record).unwrap();
+    handler.give(&record).unwrap();
     let mut buffer = [0; 512];
     let length = daemon.recv(&mut buffer).unwrap();
     let text = std::str::from_utf8(&buffer[..length]).unwrap();

@@ -5,6 +5,7 @@ use std::{io::Read as _, net::TcpListener, net::UdpSocket};
 use tracing_strata::{Handler, Record, Severity, format::Syslog as Form, output::Syslog, sink::net::Address};
 
 use super::parser::{counted, parse};
+use crate::support::Give as _;
 
 fn record(message: &str) -> Record {
     let mut record = Record::new(Severity::INFO, "app", message);
@@ -20,14 +21,14 @@ fn udp_one_datagram_each_cut_to_fit() {
     let long = "é".repeat(3_000);
     let mut buffer = [0; 4_096];
     for (message, most) in [("short", 200), (&*long, 1_400)] {
-        handler.handle(&record(message)).unwrap();
+        handler.give(&record(message)).unwrap();
         let length = daemon.recv(&mut buffer).unwrap();
         assert!(length <= most);
         let message = parse(&buffer[..length]);
         assert_eq!((message.get("n"), message.has_bom), (Some("1"), most == 1_400));
     }
     let handler = Syslog::builder(address).format(Form::rfc3164()).build_direct().unwrap();
-    handler.handle(&record(&long)).unwrap();
+    handler.give(&record(&long)).unwrap();
     assert!(daemon.recv(&mut buffer).unwrap() <= 1_024);
     assert_eq!(handler.default_name(), format!("udp://localhost:{}", daemon.local_addr().unwrap().port()));
 }
@@ -37,7 +38,7 @@ fn tcp_counts_octets() {
     let peer = TcpListener::bind("127.0.0.1:0").unwrap();
     let handler = Syslog::builder(Address::tcp("localhost", peer.local_addr().unwrap().port())).build_direct().unwrap();
     for message in ["one", "zwei größer", "", "4 <1>1 - - - - - - x"] {
-        handler.handle(&record(message)).unwrap();
+        handler.give(&record(message)).unwrap();
     }
     drop(handler);
     let mut stream = Vec::new();
@@ -56,7 +57,7 @@ fn unix_sockets_get_the_local_form() {
     let dir = Dir::new();
     let daemon = UnixDatagram::bind(dir.path("datagram")).unwrap();
     let handler = Syslog::builder(Address::unix(dir.path("datagram"))).build_direct().unwrap();
-    handler.handle(&record("two\nlines")).unwrap();
+    handler.give(&record("two\nlines")).unwrap();
     let mut buffer = [0; 512];
     let length = daemon.recv(&mut buffer).unwrap();
     let text = std::str::from_utf8(&buffer[..length]).unwrap();
@@ -67,8 +68,8 @@ fn unix_sockets_get_the_local_form() {
 
     let daemon = UnixListener::bind(dir.path("stream")).unwrap();
     let handler = Syslog::builder(Address::UnixStream(dir.path("stream"))).build_direct().unwrap();
-    handler.handle(&record("a\0b")).unwrap();
-    handler.handle(&record("c")).unwrap();
+    handler.give(&record("a\0b")).unwrap();
+    handler.give(&record("c")).unwrap();
     drop(handler);
     let mut text = String::new();
     daemon.accept().unwrap().0.read_to_string(&mut text).unwrap();

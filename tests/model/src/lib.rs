@@ -3,22 +3,22 @@
 #![cfg(test)]
 #![allow(dead_code)]
 
-#[path = "../../../layers/handler/queue/bell.rs"]
+#[path = "../../../layers/handler/worker/bell.rs"]
 mod bell;
-#[path = "../../../layers/handler/queue/budget.rs"]
+#[path = "../../../layers/handler/worker/budget.rs"]
 mod budget;
-#[path = "../../../layers/handler/queue/hand.rs"]
+#[path = "../../../layers/handler/worker/hand.rs"]
 mod hand;
-#[path = "../../../layers/handler/queue/lane.rs"]
+#[path = "../../../layers/handler/worker/lane.rs"]
 mod lane;
 mod model;
-#[path = "../../../layers/handler/queue/overflow.rs"]
+#[path = "../../../layers/handler/worker/overflow.rs"]
 mod overflow;
-#[path = "../../../layers/handler/queue/sync.rs"]
+#[path = "../../../layers/handler/worker/sync.rs"]
 mod sync;
-#[path = "../../../layers/handler/queue/taker.rs"]
+#[path = "../../../layers/handler/worker/taker.rs"]
 mod taker;
-#[path = "../../../layers/handler/queue/turns.rs"]
+#[path = "../../../layers/handler/worker/turns.rs"]
 mod turns;
 
 use overflow::Overflow;

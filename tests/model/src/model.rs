@@ -12,8 +12,9 @@ use loom::thread;
 
 use super::{
     Overflow,
+    budget::Wish,
     hand::{Hand, Put, Waited},
-    lane::{Account, Load, Room},
+    lane::{Load, Losses, Room},
     taker::{Taker, Task},
 };
 
@@ -36,27 +37,19 @@ impl Load for Number {
     fn time(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(self.number.into())
     }
+
+    fn give_up(self) {}
 }
 
 /// Not part of the model: it only counts.
 #[derive(Default)]
 struct Books {
-    queued: AtomicUsize,
-    gave_up: AtomicUsize,
-    refused: AtomicUsize,
+    lost: AtomicUsize,
 }
 
-impl Account<Number> for Books {
-    fn queued(&self, count: u64) {
-        self.queued.fetch_add(count as usize, Ordering::SeqCst);
-    }
-
-    fn gave_up(&self, _: &Number) {
-        self.gave_up.fetch_add(1, Ordering::SeqCst);
-    }
-
-    fn refused(&self, _: &Number) {
-        self.refused.fetch_add(1, Ordering::SeqCst);
+impl Losses<Number> for Books {
+    fn lose(&self, _: &Number) {
+        self.lost.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -88,7 +81,7 @@ impl Model {
         thread::spawn(move || {
             let (mut taker, mut handled) = (Taker::with_dozes(dozes), Vec::new());
             'work: loop {
-                let task = taker.next(&hand, 1, &*books);
+                let task = taker.next(&hand, 1);
                 assert!(hand.bell().is_awake(), "callers would ring in vain");
                 match task {
                     Task::Handle => {
@@ -96,14 +89,14 @@ impl Model {
                             handled.push(load);
                             if !hand.release(Room::one(1), false) {
                                 while let Some(load) = taker.pop() {
-                                    books.gave_up(&load);
+                                    books.lose(&load);
                                 }
                                 break 'work;
                             }
                         }
                     }
                     Task::Flush(wanted) => hand.flushed(wanted.ticket, None),
-                    Task::Rest | Task::Report => {}
+                    Task::Rest | Task::Timer => {}
                     Task::End => break,
                 }
             }
@@ -126,10 +119,7 @@ impl Model {
 
     /// In = out + what was given up or refused.
     fn balance(&self, put: usize, handled: &[Number]) {
-        let count = |count: &AtomicUsize| count.load(Ordering::SeqCst);
-        let (queued, gave_up) = (count(&self.books.queued), count(&self.books.gave_up));
-        assert_eq!(queued, handled.len() + gave_up, "every record that came in is told and settled");
-        assert_eq!(put, queued + count(&self.books.refused));
+        assert_eq!(put, handled.len() + self.books.lost.load(Ordering::SeqCst), "every record is handled or lost");
         for thread in 0..2 {
             let numbers = handled.iter().filter(|load| load.thread == thread).map(|load| load.number);
             assert!(numbers.is_sorted_by(|a, b| a < b), "{handled:?}");
@@ -170,7 +160,7 @@ fn a_caller_that_waits_for_room_gets_it() {
         let model = Model::new(1, Overflow::BLOCK);
         let listener = model.listener();
         assert_eq!(model.caller(0, &[false, false, true]).join().unwrap(), 3);
-        model.hand.close();
+        model.hand.close(None);
         let handled = listener.join().unwrap();
         assert_eq!(handled.len(), 3);
         model.balance(3, &handled);
@@ -198,7 +188,7 @@ fn what_makes_room_is_counted() {
             let listener = model.listener();
             let caller = model.caller(0, &[false, true, false]);
             caller.join().unwrap();
-            model.hand.close();
+            model.hand.close(None);
             let handled = listener.join().unwrap();
             model.balance(3, &handled);
             assert!(handled.iter().any(|load| load.is_protected), "{handled:?}");
@@ -260,7 +250,7 @@ fn what_a_thread_had_leased_that_has_ended_comes_back() {
         assert_eq!(model.caller(0, &[false]).join().unwrap(), 1);
         // The listener forgets the lane, now or later, or it is reclaimed.
         assert_eq!(model.caller(1, &[false, true]).join().unwrap(), 2);
-        model.hand.close();
+        model.hand.close(None);
         let handled = listener.join().unwrap();
         model.balance(3, &handled);
         all_is_free(&model.hand);
@@ -273,8 +263,8 @@ fn a_listener_that_dozes_misses_nothing() {
         let model = Model::with_lease(4, 2, Overflow::BLOCK);
         let listener = model.listener_that_dozes(1);
         assert_eq!(model.caller(0, &[false, true]).join().unwrap(), 2);
-        assert_eq!(model.hand.flush(false, Duration::MAX), Waited::Done);
-        model.hand.close();
+        assert_eq!(model.hand.flush(Wish::Flush, Duration::MAX), Waited::Done);
+        model.hand.close(None);
         let handled = listener.join().unwrap();
         assert_eq!(handled.len(), 2);
         model.balance(2, &handled);
@@ -318,9 +308,9 @@ fn a_flush_waits_for_what_was_put_before_it() {
         let model = Model::new(4, Overflow::BLOCK);
         let listener = model.listener();
         assert_eq!(model.caller(0, &[false]).join().unwrap(), 1);
-        assert_eq!(model.hand.flush(false, Duration::MAX), Waited::Done);
+        assert_eq!(model.hand.flush(Wish::Flush, Duration::MAX), Waited::Done);
         assert_eq!(model.hand.look().held, Room::default());
-        model.hand.close();
+        model.hand.close(None);
         assert_eq!(listener.join().unwrap().len(), 1);
     });
 }

@@ -6,7 +6,7 @@ use std::{
 
 use super::*;
 use crate::{
-    Handler, Outcome, Record,
+    Delivery, Handler, Outcome,
     sink::{archive::sweep, registry::claim, scratch::Dir},
     trap::Trap,
 };
@@ -16,7 +16,7 @@ const LONG: Duration = Duration::from_secs(60);
 struct Nothing;
 
 impl Handler for Nothing {
-    fn handle(&self, _: &Record) -> Result<Outcome, Error> {
+    fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
         Ok(Outcome::Written)
     }
 }

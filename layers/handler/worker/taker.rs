@@ -8,7 +8,7 @@ use std::{
 use super::{
     budget::{Phase, Wanted},
     hand::Hand,
-    lane::{Account, Lane, Load, RUN, Room, Run},
+    lane::{Lane, Load, RUN, Room, Run},
 };
 
 /// How long the listener pauses before it looks again.
@@ -18,19 +18,19 @@ const DOZES: u32 = 16;
 
 /// What the listener is to do next.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Task {
+pub(crate) enum Task {
     /// There is something to [`pop`](Taker::pop).
     Handle,
     /// Nothing waits: what was held back for the sake of one write can be written.
     Rest,
-    /// It is time to say how the queue is doing.
-    Report,
+    /// The time has come that [`timer`](Taker::timer) says.
+    Timer,
     /// Flush, and say so.
     Flush(Wanted),
     End,
 }
 
-pub(super) struct Taker<T> {
+pub(crate) struct Taker<T> {
     lanes: Vec<Arc<Lane<T>>>,
     /// What was taken from each of them.
     runs: Vec<Run<T>>,
@@ -39,11 +39,11 @@ pub(super) struct Taker<T> {
     has_rested: bool,
     dozes: u32,
     most_dozes: u32,
-    /// Nothing was handled since the last report.
-    has_reported: bool,
-    pub(super) report_at: Option<Instant>,
+    /// Nothing was handled since the timer went off.
+    has_timed: bool,
+    pub(crate) timer: Option<Instant>,
     /// The most that was found waiting.
-    pub(super) high_water: Room,
+    pub(crate) high_water: Room,
 }
 
 /// A flush is due when everything that was put before it is handled.
@@ -53,12 +53,12 @@ struct Flush<T> {
 }
 
 impl<T: Load> Taker<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_dozes(DOZES)
     }
 
     /// The model chooses how often the listener looks by itself.
-    pub(super) fn with_dozes(most_dozes: u32) -> Self {
+    pub(crate) fn with_dozes(most_dozes: u32) -> Self {
         Self {
             lanes: Vec::new(),
             runs: Vec::new(),
@@ -67,14 +67,14 @@ impl<T: Load> Taker<T> {
             has_rested: false,
             dozes: 0,
             most_dozes,
-            has_reported: false,
-            report_at: None,
+            has_timed: false,
+            timer: None,
             high_water: Room::default(),
         }
     }
 
     /// Waits for something to do. Everything taken before was handled.
-    pub(super) fn next(&mut self, hand: &Hand<T>, most: usize, account: &impl Account<T>) -> Task {
+    pub(crate) fn next(&mut self, hand: &Hand<T>, most: usize) -> Task {
         loop {
             let (phase, flush_wanted) = hand.wishes();
             self.refresh(hand);
@@ -87,19 +87,19 @@ impl<T: Load> Taker<T> {
             if phase == Phase::Abandoned {
                 return Task::End;
             }
-            let is_due = phase == Phase::Open && self.report_at.is_some_and(|at| at <= Instant::now());
-            if is_due && !self.has_reported {
-                self.has_reported = true;
-                return Task::Report;
+            let is_due = phase == Phase::Open && self.timer.is_some_and(|at| at <= Instant::now());
+            if is_due && !self.has_timed {
+                self.has_timed = true;
+                return Task::Timer;
             }
-            if self.take(most, account) {
-                // However often reports are due, what waits comes between them.
-                self.has_reported = false;
+            if self.take(most) {
+                // However often it goes off, what waits comes between.
+                self.has_timed = false;
                 self.has_rested = false;
                 self.dozes = self.most_dozes;
                 return Task::Handle;
             }
-            self.has_reported = false;
+            self.has_timed = false;
             if !self.has_rested {
                 self.has_rested = true;
                 return Task::Rest;
@@ -122,7 +122,7 @@ impl<T: Load> Taker<T> {
             return hand.bell().doze(DOZE);
         }
         let lanes = &mut self.lanes;
-        let most = self.report_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let most = self.timer.map(|at| at.saturating_duration_since(Instant::now()));
         hand.bell().sleep(most, || {
             hand.lanes(lanes);
             lanes.iter().any(|lane| lane.lock().len() > 0)
@@ -150,13 +150,12 @@ impl<T: Load> Taker<T> {
     }
 
     /// The first ones of each lane.
-    fn take(&mut self, most: usize, account: &impl Account<T>) -> bool {
+    fn take(&mut self, most: usize) -> bool {
         let mut found = Room::default();
         for (lane, run) in self.lanes.iter().zip(&mut self.runs) {
             let mut lane = lane.lock();
             if lane.len() > 0 {
                 found.add(Room { records: lane.len(), bytes: lane.bytes() });
-                lane.tell(account);
                 lane.take(most, run);
             }
         }
@@ -166,16 +165,16 @@ impl<T: Load> Taker<T> {
     }
 
     /// How many were taken.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.runs.iter().map(Run::len).sum()
     }
 
-    pub(super) fn oldest(&self) -> Option<SystemTime> {
+    pub(crate) fn oldest(&self) -> Option<SystemTime> {
         self.runs.iter().filter_map(Run::front).map(|(_, load)| load.time()).min()
     }
 
     /// The next one: in order for each thread, by time between threads.
-    pub(super) fn pop(&mut self) -> Option<T> {
+    pub(crate) fn pop(&mut self) -> Option<T> {
         let mut waiting = self.runs.iter_mut().filter(|run| !run.is_empty());
         let first = waiting.next()?;
         let Some(second) = waiting.next() else { return Self::pop_of(first) };

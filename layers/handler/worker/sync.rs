@@ -19,7 +19,7 @@ use std::{
 
 /// The lock, whatever became of who had it before: no code of users runs under ours.
 #[inline]
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     recover(mutex.lock())
 }
 

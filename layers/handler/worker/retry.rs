@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 /// Capped exponential back-off with jitter.
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     next: Duration,
     is_told: bool,
 }
@@ -12,25 +12,25 @@ const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(5);
 
 impl Backoff {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { next: FIRST, is_told: false }
     }
 
     /// From half of the step to all of it.
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let step = self.next;
         self.next = (step * 2).min(LONGEST);
         step.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 
     /// Whether somebody was told that this batch is tried again: once is enough.
-    pub(super) fn is_told(&mut self) -> bool {
+    pub(crate) fn is_told(&mut self) -> bool {
         std::mem::replace(&mut self.is_told, true)
     }
 }
 
 /// `Retry-After`: seconds, or a date.
-pub(super) fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));

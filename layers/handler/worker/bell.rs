@@ -13,14 +13,14 @@ const SLEEPS: u8 = 2;
 
 /// While records come, the listener looks again and again, with pauses; callers pay nothing for it. Only when none has
 /// come for a while it sleeps, and the first caller wakes it.
-pub(super) struct Bell {
+pub(crate) struct Bell {
     state: AtomicU8,
     has_rung: Mutex<bool>,
     rings: Condvar,
 }
 
 impl Bell {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { state: AtomicU8::new(AWAKE), has_rung: Mutex::new(false), rings: Condvar::new() }
     }
 
@@ -29,7 +29,7 @@ impl Bell {
     /// Not before the lane's lock is free: the listener says that it sleeps, then looks into all lanes once more. Either it
     /// sees what was put, or, as it had the lane's lock first, the caller sees that it sleeps.
     #[inline]
-    pub(super) fn nudge(&self, is_urgent: bool) {
+    pub(crate) fn nudge(&self, is_urgent: bool) {
         let state = self.state.load(Ordering::Relaxed);
         if state != AWAKE && (state == SLEEPS || is_urgent) {
             self.wake(state);
@@ -45,13 +45,13 @@ impl Bell {
     }
 
     /// Wakes the listener, or does not let it fall asleep.
-    pub(super) fn ring(&self) {
+    pub(crate) fn ring(&self) {
         *lock(&self.has_rung) = true;
         self.rings.notify_one();
     }
 
     /// The listener pauses.
-    pub(super) fn doze(&self, time: Duration) {
+    pub(crate) fn doze(&self, time: Duration) {
         self.state.store(DOZES, Ordering::Release);
         self.wait(Some(time));
         self.state.store(AWAKE, Ordering::Release);
@@ -59,7 +59,7 @@ impl Bell {
 
     /// The listener sleeps, unless something `is_there`, which is asked when every caller can see that it does.
     /// For no longer than `most`, if that is given.
-    pub(super) fn sleep(&self, most: Option<Duration>, is_there: impl FnOnce() -> bool) {
+    pub(crate) fn sleep(&self, most: Option<Duration>, is_there: impl FnOnce() -> bool) {
         self.state.store(SLEEPS, Ordering::Release);
         if !is_there() {
             self.wait(most);
@@ -85,7 +85,7 @@ impl Bell {
 
     /// Callers need not ring.
     #[cfg(any(test, strata_loom))]
-    pub(super) fn is_awake(&self) -> bool {
+    pub(crate) fn is_awake(&self) -> bool {
         self.state.load(Ordering::Relaxed) == AWAKE
     }
 }

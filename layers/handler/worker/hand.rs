@@ -5,21 +5,21 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::{
     Overflow,
     bell::Bell,
-    budget::{Budget, Phase, Victims, Wanted},
-    lane::{Account, Lane, Load, Room, Victim},
+    budget::{Budget, Phase, Victims, Wanted, Wish},
+    lane::{Lane, Load, Losses, Room, Victim},
     sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, Until, lock},
 };
 
 /// More threads than this share lanes.
 const LANES: usize = 64;
 
-pub(super) struct Hand<T> {
+pub(crate) struct Hand<T> {
     limits: Room,
     overflow: Overflow,
     /// What a lane gets at once.
@@ -36,7 +36,7 @@ pub(super) struct Hand<T> {
 
 /// What became of something that was put. It is lost unless it is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Put {
+pub(crate) enum Put {
     In,
     NoRoom,
     /// It waited for room when the queue was shut down.
@@ -47,7 +47,7 @@ pub(super) enum Put {
 
 /// What became of a wait.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Waited {
+pub(crate) enum Waited {
     Done,
     /// The handler's own flush failed, and why.
     Failed(String),
@@ -56,7 +56,7 @@ pub(super) enum Waited {
 }
 
 impl<T: Load> Hand<T> {
-    pub(super) fn new(limits: Room, overflow: Overflow) -> Self {
+    pub(crate) fn new(limits: Room, overflow: Overflow) -> Self {
         // Small queues lease nothing: what one thread has set aside, another may want.
         let lease = match limits.records / 256 {
             0 | 1 => Room { records: 1, bytes: 0 },
@@ -66,7 +66,7 @@ impl<T: Load> Hand<T> {
     }
 
     /// The model chooses what a lane gets at once.
-    pub(super) fn with_lease(limits: Room, lease: Room, overflow: Overflow) -> Self {
+    pub(crate) fn with_lease(limits: Room, lease: Room, overflow: Overflow) -> Self {
         Self {
             limits,
             overflow,
@@ -86,13 +86,13 @@ impl<T: Load> Hand<T> {
     // --- callers
 
     /// A lane for a thread, to be kept. `owner` is the thread's number.
-    pub(super) fn lane(&self, owner: u64) -> Arc<Lane<T>> {
+    pub(crate) fn lane(&self, owner: u64) -> Arc<Lane<T>> {
         Self::new_lane(&mut self.budget(), &self.version, owner)
     }
 
     /// A lane for a thread that cannot keep one (any more): the one it had, so that its order is kept. What was in that is
     /// handled where it is gone.
-    pub(super) fn lane_of(&self, owner: u64) -> Arc<Lane<T>> {
+    pub(crate) fn lane_of(&self, owner: u64) -> Arc<Lane<T>> {
         let mut budget = self.budget();
         let own = budget.lanes.iter().find(|lane| lane.owner() == owner).map(Arc::clone);
         own.unwrap_or_else(|| Self::new_lane(&mut budget, &self.version, owner))
@@ -111,7 +111,7 @@ impl<T: Load> Hand<T> {
 
     /// Puts something in, if there is or can be made room.
     #[inline]
-    pub(super) fn put(&self, lane: &Lane<T>, load: T, account: &impl Account<T>) -> Put {
+    pub(crate) fn put(&self, lane: &Lane<T>, load: T, losses: &impl Losses<T>) -> Put {
         let is_urgent = load.is_protected();
         let mut state = lane.lock();
         if !state.is_closed && state.lease.holds(load.bytes()) {
@@ -119,7 +119,7 @@ impl<T: Load> Hand<T> {
             drop(state);
         } else {
             drop(state);
-            let put = self.put_slowly(lane, load, account);
+            let put = self.put_slowly(lane, load, losses);
             if put != Put::In {
                 return put;
             }
@@ -129,7 +129,7 @@ impl<T: Load> Hand<T> {
     }
 
     #[cold]
-    fn put_slowly(&self, lane: &Lane<T>, load: T, account: &impl Account<T>) -> Put {
+    fn put_slowly(&self, lane: &Lane<T>, load: T, losses: &impl Losses<T>) -> Put {
         let bytes = load.bytes();
         let mut budget = self.budget();
         let may_come_in = bytes <= self.limits.bytes;
@@ -141,17 +141,18 @@ impl<T: Load> Hand<T> {
             if granted.is_none() {
                 match self.overflow {
                     Overflow::Block { deadline } => {
-                        (budget, granted, victims) = self.wait_for_room(budget, &load, deadline, account);
+                        (budget, granted, victims) = self.wait_for_room(budget, &load, deadline, losses);
                     }
-                    Overflow::DropNewest => (granted, victims) = self.make_room(&mut budget, &load, true, account),
-                    Overflow::DropOldest => (granted, victims) = self.make_room(&mut budget, &load, false, account),
+                    Overflow::DropNewest => (granted, victims) = self.make_room(&mut budget, &load, true, losses),
+                    Overflow::DropOldest => (granted, victims) = self.make_room(&mut budget, &load, false, losses),
                 }
             }
         }
         let Some(room) = granted else {
             let is_over = budget.phase != Phase::Open;
             drop(budget);
-            account.refused(&load);
+            losses.lose(&load);
+            load.give_up();
             return match (is_late, is_over) {
                 (true, _) => Put::Late,
                 (false, true) => Put::Overtaken,
@@ -162,8 +163,9 @@ impl<T: Load> Hand<T> {
         self.push(lane, room, load);
         let is_half_full = budget.free.records <= self.limits.records / 2 || budget.free.bytes <= self.limits.bytes / 2;
         drop(budget);
-        // Their memory goes back outside of all locks.
-        drop(victims);
+        // Outside of all locks.
+        let (first, more) = victims;
+        first.into_iter().chain(more).for_each(T::give_up);
         if is_half_full {
             self.bell.nudge(true);
         }
@@ -219,7 +221,7 @@ impl<T: Load> Hand<T> {
         budget: &mut Budget<T>,
         load: &T,
         is_newest: bool,
-        account: &impl Account<T>,
+        losses: &impl Losses<T>,
     ) -> (Option<Room>, Victims<T>) {
         let bytes = load.bytes();
         let mut victims = (None, Vec::new());
@@ -228,9 +230,9 @@ impl<T: Load> Hand<T> {
         let takes_protected = !is_newest && load.is_protected();
         if takes_plain && budget.could_hold(bytes, takes_protected) {
             while !budget.free.holds(bytes) {
-                let plain = budget.give_up(Victim { is_newest, is_protected: false }, account);
+                let plain = budget.give_up(Victim { is_newest, is_protected: false }, losses);
                 let victim = match plain {
-                    None if takes_protected => budget.give_up(Victim { is_newest, is_protected: true }, account),
+                    None if takes_protected => budget.give_up(Victim { is_newest, is_protected: true }, losses),
                     victim => victim,
                 };
                 let Some(victim) = victim else { break };
@@ -249,7 +251,7 @@ impl<T: Load> Hand<T> {
         mut budget: MutexGuard<'a, Budget<T>>,
         load: &T,
         deadline: Option<Duration>,
-        account: &impl Account<T>,
+        losses: &impl Losses<T>,
     ) -> (MutexGuard<'a, Budget<T>>, Option<Room>, Victims<T>) {
         let bytes = load.bytes();
         let mut until = deadline.map_or(Until::NEVER, Until::after);
@@ -273,7 +275,7 @@ impl<T: Load> Hand<T> {
             if is_over {
                 budget.turns.leave(turn);
                 // At the end of its patience, a protected one takes the place of a plain one.
-                let (granted, victims) = self.make_room(&mut budget, load, true, account);
+                let (granted, victims) = self.make_room(&mut budget, load, true, losses);
                 let Budget { turns, free, .. } = &mut *budget;
                 if turns.serve(free) {
                     // It stood before them.
@@ -288,23 +290,23 @@ impl<T: Load> Hand<T> {
 
     /// Waits until everything that was put before is handled and the handler was flushed.
     #[cfg_attr(not(strata_loom), allow(dead_code))]
-    pub(super) fn flush(&self, is_last: bool, deadline: Duration) -> Waited {
-        let ticket = self.ask(is_last);
+    pub(crate) fn flush(&self, wish: Wish, deadline: Duration) -> Waited {
+        let ticket = self.ask(wish);
         self.wait_for_flush(ticket, deadline)
     }
 
     /// Asks for a flush, and gives its number.
-    pub(super) fn ask(&self, is_last: bool) -> u64 {
+    pub(crate) fn ask(&self, wish: Wish) -> u64 {
         let mut budget = self.budget();
         budget.flush_asked += 1;
-        budget.is_last_flush |= is_last;
+        budget.wish = budget.wish.max(wish);
         let ticket = budget.flush_asked;
         self.bell.ring();
         ticket
     }
 
     /// Waits for a flush that was asked for.
-    pub(super) fn wait_for_flush(&self, ticket: u64, deadline: Duration) -> Waited {
+    pub(crate) fn wait_for_flush(&self, ticket: u64, deadline: Duration) -> Waited {
         let mut until = Until::after(deadline);
         let mut budget = self.budget();
         while budget.flush_done < ticket {
@@ -322,21 +324,24 @@ impl<T: Load> Hand<T> {
     }
 
     /// Takes nothing any more, and waits until what waits is handled. What is left when time is up is given up.
-    pub(super) fn shut_down(&self, deadline: Duration, account: &impl Account<T>) -> Waited {
+    pub(crate) fn shut_down(&self, deadline: Duration, losses: &impl Losses<T>) -> Waited {
         let mut until = Until::after(deadline);
-        self.close();
+        self.close(None);
         let mut budget = self.budget();
         while budget.phase != Phase::Ended {
             match until.wait(&self.budget, &self.done, budget) {
                 Ok(again) => budget = again,
-                Err(budget) => return self.abandon(budget, account),
+                Err(budget) => return self.abandon(budget, losses),
             }
         }
         Waited::Done
     }
 
-    pub(super) fn close(&self) {
+    /// Takes nothing any more. At the deadline the worker gives up by itself what it has.
+    pub(crate) fn close(&self, deadline: Option<Duration>) {
         let mut budget = self.budget();
+        let at = deadline.and_then(|deadline| Instant::now().checked_add(deadline));
+        budget.give_up_at = [budget.give_up_at, at].into_iter().flatten().min();
         if budget.phase == Phase::Open {
             budget.shut(Phase::Closing);
         }
@@ -345,25 +350,26 @@ impl<T: Load> Hand<T> {
         self.room.notify_all();
     }
 
-    fn abandon(&self, mut budget: MutexGuard<'_, Budget<T>>, account: &impl Account<T>) -> Waited {
+    fn abandon(&self, mut budget: MutexGuard<'_, Budget<T>>, losses: &impl Losses<T>) -> Waited {
         if budget.phase == Phase::Ended {
             return Waited::Done;
         }
         budget.phase = Phase::Abandoned;
+        self.bell.ring();
         let left = self.held(&budget).records;
-        let given_up = self.give_up_all(&mut budget, account);
+        let given_up = self.give_up_all(&mut budget, losses);
         drop(budget);
-        drop(given_up);
+        given_up.into_iter().for_each(T::give_up);
         Waited::Left(left)
     }
 
-    fn give_up_all(&self, budget: &mut Budget<T>, account: &impl Account<T>) -> Vec<T> {
+    fn give_up_all(&self, budget: &mut Budget<T>, losses: &impl Losses<T>) -> Vec<T> {
         let mut all = Vec::new();
         for lane in &budget.lanes {
             let mut lane = lane.lock();
             for is_protected in [false, true] {
                 let victim = Victim { is_newest: false, is_protected };
-                all.extend(std::iter::from_fn(|| lane.give_up(victim, account)));
+                all.extend(std::iter::from_fn(|| lane.give_up(victim, losses)));
             }
         }
         all.iter().for_each(|load| budget.free.add(Room::one(load.bytes())));
@@ -381,7 +387,7 @@ impl<T: Load> Hand<T> {
         held
     }
 
-    pub(super) fn look(&self) -> Look {
+    pub(crate) fn look(&self) -> Look {
         let budget = self.budget();
         let oldest = budget.lanes.iter().filter_map(|lane| lane.lock().oldest()).min();
         Look { held: self.held(&budget), high_water: budget.high_water, oldest, waits: budget.waits }
@@ -389,40 +395,35 @@ impl<T: Load> Hand<T> {
 
     /// How many wait for whom there is no room yet.
     #[cfg(test)]
-    pub(super) fn unserved(&self) -> usize {
+    pub(crate) fn unserved(&self) -> usize {
         self.budget().turns.unserved()
     }
 
-    /// Brings the books up to date.
-    pub(super) fn tell(&self, account: &impl Account<T>) {
-        self.budget().lanes.iter().for_each(|lane| lane.lock().tell(account));
-    }
-
     /// Whether the listener is gone, and why the handler's last flush failed.
-    pub(super) fn ending(&self) -> (bool, Option<String>) {
+    pub(crate) fn ending(&self) -> (bool, Option<String>) {
         let budget = self.budget();
         (budget.phase == Phase::Ended, budget.ending_error.clone())
     }
 
     /// Whether it has, as far as that can be seen without waiting: after a fork, a thread that is not there may have had the
     /// lock of the parent's.
-    pub(super) fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.budget.try_lock().is_ok_and(|budget| budget.phase == Phase::Ended)
     }
 
     // --- the listener
 
-    pub(super) fn bell(&self) -> &Bell {
+    pub(crate) fn bell(&self) -> &Bell {
         &self.bell
     }
 
-    pub(super) fn version(&self) -> usize {
+    pub(crate) fn version(&self) -> usize {
         self.version.load(Ordering::Acquire)
     }
 
     /// The lanes as they are now, without those whose threads have gone and left nothing. `seen` is what the listener had
     /// of this list.
-    pub(super) fn lanes(&self, seen: &mut Vec<Arc<Lane<T>>>) {
+    pub(crate) fn lanes(&self, seen: &mut Vec<Arc<Lane<T>>>) {
         seen.clear();
         let mut budget = self.budget();
         let Budget { lanes, free, .. } = &mut *budget;
@@ -440,17 +441,25 @@ impl<T: Load> Hand<T> {
         seen.extend(lanes.iter().map(Arc::clone));
     }
 
+    /// When nothing is tried any more, if a shutdown was asked for.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn give_up_at(&self) -> Option<Instant> {
+        self.budget().give_up_at
+    }
+
     /// Whether to go on, and the flush that was asked for last, if it is not done.
-    pub(super) fn wishes(&self) -> (Phase, Option<Wanted>) {
+    pub(crate) fn wishes(&self) -> (Phase, Option<Wanted>) {
         let budget = self.budget();
-        let wanted = Wanted { ticket: budget.flush_asked, is_last: budget.is_last_flush };
+        let wanted = Wanted { ticket: budget.flush_asked, wish: budget.wish };
         (budget.phase, (budget.flush_done < budget.flush_asked).then_some(wanted))
     }
 
-    pub(super) fn flushed(&self, ticket: u64, error: Option<String>) {
+    pub(crate) fn flushed(&self, ticket: u64, error: Option<String>) {
         let mut budget = self.budget();
         budget.flush_done = ticket;
-        budget.is_last_flush &= ticket < budget.flush_asked;
+        if ticket == budget.flush_asked {
+            budget.wish = Wish::Barrier;
+        }
         budget.flush_error = error;
         drop(budget);
         self.done.notify_all();
@@ -460,7 +469,7 @@ impl<T: Load> Hand<T> {
     ///
     /// Callers that wait are woken when there is room for many, as each wake costs more than many records do; where the
     /// handler `is_slow`, for each.
-    pub(super) fn release(&self, room: Room, is_slow: bool) -> bool {
+    pub(crate) fn release(&self, room: Room, is_slow: bool) -> bool {
         let mut budget = self.budget();
         budget.free.add(room);
         let (free, limits) = (budget.free, self.limits);
@@ -478,22 +487,22 @@ impl<T: Load> Hand<T> {
     }
 
     /// Nobody waits for a listener that is gone. The handler's last flush may have failed.
-    pub(super) fn end(&self, error: Option<String>, account: &impl Account<T>) {
+    pub(crate) fn end(&self, error: Option<String>, losses: &impl Losses<T>) {
         let mut budget = self.budget();
         budget.shut(Phase::Ended);
         budget.ending_error = error;
-        let given_up = self.give_up_all(&mut budget, account);
+        let given_up = self.give_up_all(&mut budget, losses);
         drop(budget);
-        drop(given_up);
+        given_up.into_iter().for_each(T::give_up);
         self.done.notify_all();
         self.room.notify_all();
     }
 }
 
 /// A reading.
-pub(super) struct Look {
-    pub(super) held: Room,
-    pub(super) high_water: Room,
-    pub(super) oldest: Option<SystemTime>,
-    pub(super) waits: u64,
+pub(crate) struct Look {
+    pub(crate) held: Room,
+    pub(crate) high_water: Room,
+    pub(crate) oldest: Option<SystemTime>,
+    pub(crate) waits: u64,
 }

@@ -9,7 +9,7 @@ use std::{
 use super::{
     Overflow,
     hand::{Hand, Put},
-    lane::{Account, Load, Room},
+    lane::{Load, Losses, Room},
 };
 
 struct Number {
@@ -31,14 +31,14 @@ impl Load for Number {
     fn time(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH
     }
+
+    fn give_up(self) {}
 }
 
 struct NoBooks;
 
-impl Account<Number> for NoBooks {
-    fn queued(&self, _: u64) {}
-    fn gave_up(&self, _: &Number) {}
-    fn refused(&self, _: &Number) {}
+impl Losses<Number> for NoBooks {
+    fn lose(&self, _: &Number) {}
 }
 
 /// Far more than anything here takes.
@@ -63,7 +63,7 @@ struct Closes<'a, T: Load>(&'a Hand<T>);
 
 impl<T: Load> Drop for Closes<'_, T> {
     fn drop(&mut self) {
-        self.0.close();
+        self.0.close(None);
     }
 }
 
@@ -127,12 +127,12 @@ impl Load for Either {
     fn time(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH
     }
+
+    fn give_up(self) {}
 }
 
-impl Account<Either> for NoBooks {
-    fn queued(&self, _: u64) {}
-    fn gave_up(&self, _: &Either) {}
-    fn refused(&self, _: &Either) {}
+impl Losses<Either> for NoBooks {
+    fn lose(&self, _: &Either) {}
 }
 
 /// What was set aside for other lanes is not what it waits for in vain.
