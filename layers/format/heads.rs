@@ -22,6 +22,8 @@ pub(super) struct Head {
     metadata: &'static Metadata<'static>,
     /// The part of a line that the format has chosen.
     pub(super) text: Piece,
+    /// Other such parts.
+    more: Vec<Piece>,
     /// In the order in which the values come, as the format writes them.
     pub(super) names: Vec<(&'static str, Piece)>,
 }
@@ -29,7 +31,20 @@ pub(super) struct Head {
 impl Head {
     pub(super) fn new(metadata: &'static Metadata<'static>, text: Piece, name: impl Fn(&'static str) -> Piece) -> Self {
         let names = metadata.fields().iter().map(|field| field.name()).filter(|name| *name != "message");
-        Self { metadata, text, names: names.map(|of| (of, name(of))).collect() }
+        Self { metadata, text, more: Vec::new(), names: names.map(|of| (of, name(of))).collect() }
+    }
+
+    pub(super) fn and_texts(self, more: impl Iterator<Item = Piece>) -> Self {
+        Self { more: more.collect(), ..self }
+    }
+
+    /// One of the parts, by its number.
+    #[inline]
+    pub(super) fn text(&self, place: usize) -> Option<&Piece> {
+        match place {
+            0 => Some(&self.text),
+            place => self.more.get(place - 1),
+        }
     }
 }
 

@@ -224,6 +224,15 @@ impl Fields {
         self.slots.iter().map(|slot| Entry { fields: self, slot })
     }
 
+    /// The first error among them.
+    #[inline]
+    pub(crate) fn first_error(&self) -> Option<Entry<'_>> {
+        if self.links().is_empty() {
+            return None;
+        }
+        self.entries().find(|entry| matches!(entry.value(), Value::Error(_)))
+    }
+
     /// Sets a value; a value under the same name is replaced, in its old place.
     pub fn set<'v>(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value<'v>>) {
         let value = value.into();
