@@ -8,7 +8,7 @@ use std::{
 use tracing_core::Metadata;
 
 use super::line::Piece;
-use crate::{Record, Severity};
+use crate::{Record, Severity, record::given_name};
 
 /// Bounds the memory. Call sites that fall on one place with an earlier one are written part by part.
 const PLACES: usize = 256;
@@ -24,6 +24,8 @@ pub(super) struct Head {
     pub(super) text: Piece,
     /// Other such parts.
     more: Vec<Piece>,
+    /// Whether its events have a name.
+    pub(super) is_named: bool,
     /// In the order in which the values come, as the format writes them.
     pub(super) names: Vec<(&'static str, Piece)>,
 }
@@ -31,7 +33,8 @@ pub(super) struct Head {
 impl Head {
     pub(super) fn new(metadata: &'static Metadata<'static>, text: Piece, name: impl Fn(&'static str) -> Piece) -> Self {
         let names = metadata.fields().iter().map(|field| field.name()).filter(|name| *name != "message");
-        Self { metadata, text, more: Vec::new(), names: names.map(|of| (of, name(of))).collect() }
+        let is_named = given_name(metadata).is_some();
+        Self { metadata, text, more: Vec::new(), is_named, names: names.map(|of| (of, name(of))).collect() }
     }
 
     pub(super) fn and_texts(self, more: impl Iterator<Item = Piece>) -> Self {

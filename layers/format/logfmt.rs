@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Error, Fields, Record, Severity, Value,
-    record::{Entry, TraceParent},
+    record::{Entry, Keeper, SpanView, TraceParent},
     text::is_control,
 };
 
@@ -150,8 +150,17 @@ impl Logfmt {
         }
         self.about(record, line);
         let mut likely = head.map_or(&[][..], |head| &head.names).iter();
-        for entry in record.visible() {
-            self.pair(record, entry, likely.next(), line);
+        for source in record.sources() {
+            // What is made of a span is the same for every record, unless its names meet others.
+            if let Some(span) = source.span_apart_from(0)
+                && let Some(text) = span.kept(Keeper::Logfmt, || kept(span))
+            {
+                line.raw_bytes(text);
+                continue;
+            }
+            for entry in source.entries() {
+                self.pair(record, entry, likely.next(), line);
+            }
         }
         for entry in self.fixed.entries().filter(|entry| !record.sees(entry.text())) {
             self.pair(record, entry, None, line);
@@ -191,8 +200,7 @@ impl Logfmt {
         }
         match (entry.name(), likely) {
             (Ok(name), Some((likely, piece))) if std::ptr::eq(*likely, name) => line.piece(piece),
-            (Ok(name), _) if let Some(piece) = KEYS.get(name) => line.piece(piece),
-            (Ok(name) | Err(name), _) => key(name, line),
+            (name, _) => known_key(name, line),
         }
         value(of, line);
     }
@@ -301,11 +309,31 @@ fn word(line: &mut Line<'_>, text: &str) {
 
 #[inline]
 fn is_word(text: &str) -> bool {
-    let ascii = |byte: u8| BARE[usize::from(byte)];
-    if text.bytes().all(ascii) {
-        return !text.is_empty();
-    }
-    !text.is_ascii() && text.chars().all(|c| if c.is_ascii() { ascii(c as u8) } else { is_plain(c) })
+    let bytes = text.as_bytes();
+    let is_bare = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(_), Some(last)) => {
+            // The last word overlaps the one before it.
+            let words = bytes.as_chunks::<8>().0.iter();
+            words.fold(unusual(*last), |found, word| found | unusual(*word)) == 0
+        }
+        _ => bytes.iter().all(|byte| BARE[usize::from(*byte)]),
+    };
+    let bare = |c: char| if c.is_ascii() { BARE[c as usize] } else { is_plain(c) };
+    !text.is_empty() && (is_bare || !text.is_ascii() && text.chars().all(bare))
+}
+
+/// Eight bytes at once: whether one of them is not of a word. Exact as a whole; which it is, the word does not tell.
+#[inline(always)]
+const fn unusual(bytes: [u8; 8]) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(bytes);
+    let space_or_less = word.wrapping_sub(ONES * 0x21);
+    let quote = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+    let apostrophe = (word ^ (ONES * b'\'' as u64)).wrapping_sub(ONES);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    let equals = (word ^ (ONES * b'=' as u64)).wrapping_sub(ONES);
+    // A borrow or carry into a neighbour can only come from a byte that is unusual itself.
+    (space_or_less | quote | apostrophe | backslash | equals | word.wrapping_add(ONES) | word) & (ONES * 0x80)
 }
 
 /// Whether a character that is not ASCII can stand without quotes. U+FFFD is taken for broken UTF-8 by readers.
@@ -315,6 +343,33 @@ fn is_plain(c: char) -> bool {
 
 /// ` name=`
 static KEYS: Names = Names::new(|name| Piece::of(false, |line| key(name, line)));
+
+#[inline]
+fn known_key(name: Result<&'static str, &str>, line: &mut Line<'_>) {
+    match name {
+        Ok(name) if let Some(piece) = KEYS.get(name) => line.piece(piece),
+        Ok(name) | Err(name) => key(name, line),
+    }
+}
+
+/// Longest text that is kept for a span, in bytes.
+const KEPT: usize = 1_024;
+
+/// A span's fields. `None` if they are long, or depend on other names.
+#[cold]
+fn kept(span: SpanView<'_>) -> Option<Box<[u8]>> {
+    let fields = span.fields();
+    if fields.iter().any(|(_, value)| value.as_json().is_some()) {
+        return None;
+    }
+    let text = Piece::of(false, |line| {
+        for entry in fields.entries() {
+            known_key(entry.name(), line);
+            value(entry.value(), line);
+        }
+    });
+    (text.text().len() <= KEPT).then(|| text.text().into())
+}
 
 /// ` name=`
 fn key(name: &str, line: &mut Line<'_>) {

@@ -159,11 +159,7 @@ impl Record {
     pub fn name(&self) -> Option<&str> {
         match self.own().name {
             Some(span) => Some(self.fields.text(span)),
-            // `tracing` names events "event file:line" by itself, `tracing-log` "log event".
-            None => {
-                let given = |name: &&str| !name.starts_with("event ") && *name != "log event";
-                self.metadata.map(|metadata| metadata.name()).filter(given)
-            }
+            None => self.metadata.and_then(given_name),
         }
     }
 
@@ -470,6 +466,11 @@ impl Record {
             self.thread_id = id;
         });
     }
+}
+
+/// The name that the call site was given: `tracing` names events "event file:line" by itself, `tracing-log` "log event".
+pub(crate) fn given_name(metadata: &'static Metadata<'static>) -> Option<&'static str> {
+    Some(metadata.name()).filter(|name| !name.starts_with("event ") && *name != "log event")
 }
 
 /// "Start of logging", for `uptime`.

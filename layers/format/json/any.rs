@@ -34,13 +34,19 @@ pub(super) fn any_and_end(line: &mut Line<'_>, value: Value<'_>) {
 fn any(line: &mut Line<'_>, value: Value<'_>) {
     match value {
         Value::Str(text) | Value::Rendered(text) => string(line, text),
-        Value::I64(number) => integer(line, number.into()),
-        Value::U64(number) => integer(line, number.into()),
+        Value::I64(number) => narrow(line, number),
+        Value::U64(number) => match i64::try_from(number) {
+            Ok(number) => narrow(line, number),
+            Err(_) => string(line, itoa::Buffer::new().format(number)),
+        },
         Value::F64(number) => {
-            line.raw("\"doubleValue\":");
+            line.array(b"\"doubleValue\":");
             float(line, number);
         }
-        Value::Bool(value) => line.raw(if value { "\"boolValue\":true" } else { "\"boolValue\":false" }),
+        Value::Bool(value) => {
+            line.array(b"\"boolValue\":");
+            line.raw(if value { "true" } else { "false" });
+        }
         Value::I128(number) => integer(line, number),
         Value::U128(number) => match i128::try_from(number) {
             Ok(number) => integer(line, number),
@@ -58,18 +64,21 @@ fn any(line: &mut Line<'_>, value: Value<'_>) {
 
 #[inline]
 fn string(line: &mut Line<'_>, text: &str) {
-    line.raw("\"stringValue\":");
+    line.array(b"\"stringValue\":");
     line.string(text);
 }
 
 #[inline]
+fn narrow(line: &mut Line<'_>, number: i64) {
+    line.array(b"\"intValue\":\"");
+    line.raw(itoa::Buffer::new().format(number));
+    line.byte(b'"');
+}
+
+#[cold]
 fn integer(line: &mut Line<'_>, number: i128) {
     match i64::try_from(number) {
-        Ok(number) => {
-            line.raw("\"intValue\":\"");
-            line.raw(itoa::Buffer::new().format(number));
-            line.byte(b'"');
-        }
+        Ok(number) => narrow(line, number),
         Err(_) => string(line, itoa::Buffer::new().format(number)),
     }
 }

@@ -24,18 +24,41 @@ static PAIRS: Names = Names::new(any::key_piece);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reserved {
     bloom: u64,
+    /// The same, finer.
+    places: [u64; 4],
     keys: Vec<(Tag, String)>,
 }
 
 impl Reserved {
     pub(super) fn new(keys: impl IntoIterator<Item = String>) -> Self {
-        let keys: Vec<_> = keys.into_iter().map(|key| (Tag::of(&key), key)).collect();
-        Self { bloom: keys.iter().fold(0, |bloom, (tag, _)| bloom | tag.bit()), keys }
+        let mut reserved = Self::default();
+        for key in keys {
+            let tag = Tag::of(&key);
+            let (place, bit) = tag.place();
+            reserved.bloom |= bit;
+            reserved.places[place] |= bit;
+            reserved.keys.push((tag, key));
+        }
+        reserved
+    }
+
+    /// Whether it takes a closer look.
+    #[inline]
+    fn may_contain(&self, tag: Tag) -> bool {
+        let (place, bit) = tag.place();
+        self.places[place] & bit != 0
     }
 
     #[inline]
-    fn contains(&self, tag: Tag, name: &str) -> bool {
-        self.bloom & tag.bit() != 0 && self.keys.iter().any(|(of_key, key)| *of_key == tag && key == name)
+    pub(super) fn contains(&self, tag: Tag, name: &str) -> bool {
+        self.may_contain(tag) && self.keys.iter().any(|(of_key, key)| *of_key == tag && key == name)
+    }
+
+    /// Whether it has none of these names.
+    #[inline]
+    fn spares(&self, fields: &Fields) -> bool {
+        let spares = |entry: Entry<'_>| !self.may_contain(entry.tag()) || !self.contains(entry.tag(), entry.text());
+        fields.bloom() & self.bloom == 0 || fields.entries().all(spares)
     }
 }
 
@@ -54,7 +77,7 @@ pub(super) struct Object<'a> {
     pub(super) hidden: [Option<Entry<'a>>; 2],
     /// Names of global fields that stand elsewhere.
     pub(super) moved: &'a Reserved,
-    /// Names that the event is likely to have, in this order.
+    /// Names that the event is likely to have, in this order; none of them reserved.
     pub(super) names: &'a [(&'static str, Piece)],
     /// Whether `traceparent` is left out of spans, because its parts are written.
     pub(super) hides_traceparent: bool,
@@ -76,7 +99,7 @@ const TRACEPARENT: Tag = Tag::of(TraceParent::FIELD);
 
 impl<'a> Object<'a> {
     pub(super) fn empty(reserved: &'a Reserved, hides_traceparent: bool) -> Self {
-        const NONE: &Reserved = &Reserved { bloom: 0, keys: Vec::new() };
+        const NONE: &Reserved = &Reserved { bloom: 0, places: [0; 4], keys: Vec::new() };
         Self {
             reserved,
             resource: None,
@@ -95,11 +118,12 @@ impl<'a> Object<'a> {
     /// Appends the members; with `PAIR`, as key-value pairs.
     #[inline(always)]
     pub(super) fn write<const PAIR: bool>(&self, line: &mut Line<'_>) {
-        // Bits of the names that have been written, and of those that the format has.
-        let mut taken = self.reserved.bloom;
+        // Bits of the names that have been written.
+        let mut taken = 0;
         if let Some(fields) = self.event {
-            let hidden = self.hidden.iter().flatten().fold(0, |bits, entry| bits | entry.tag().bit());
-            self.members::<PAIR>(line, fields, taken | hidden, Source::Event, self.names);
+            let names = if self.hidden[0].is_some() { &[] } else { self.names };
+            taken = self.hidden.iter().flatten().fold(0, |bits, entry| bits | entry.tag().bit());
+            self.members::<PAIR>(line, fields, taken, Source::Event, names);
             taken |= fields.bloom();
         }
         if let Some(span) = self.span {
@@ -109,7 +133,7 @@ impl<'a> Object<'a> {
             for (depth, span) in record.spans().enumerate() {
                 let fields = span.fields();
                 // What is made of a span is the same for every record, unless its names meet others.
-                let alone = fields.bloom() & taken == 0 && !line.is_first();
+                let alone = fields.bloom() & taken == 0 && !line.is_first() && self.reserved.spares(fields);
                 if alone
                     && !PAIR
                     && (self.hides_traceparent || !self.is_traced || span.trace().is_none())
@@ -148,28 +172,27 @@ impl<'a> Object<'a> {
     ) {
         let mut names = names.iter();
         for entry in fields.entries() {
-            let likely = names.next();
             let mut appended = 0;
-            if entry.tag().bit() & taken != 0 {
-                match self.settle(entry, source) {
-                    Some(underscores) => appended = underscores,
-                    None => continue,
+            match (names.next(), entry.name()) {
+                // None of those needs a look.
+                (Some((likely, piece)), Ok(name)) if std::ptr::eq(*likely, name) => line.key_piece(piece),
+                (_, name) => {
+                    if entry.tag().bit() & taken != 0 || self.reserved.may_contain(entry.tag()) {
+                        match self.settle(entry, source) {
+                            Some(underscores) => appended = underscores,
+                            None => continue,
+                        }
+                    }
+                    let known = if PAIR { &PAIRS } else { &KEYS };
+                    match name {
+                        Ok(name) | Err(name) if appended > 0 => {
+                            key::<PAIR>(line, [name].into_iter().chain(underscores(appended)));
+                        }
+                        Ok(name) if let Some(piece) = known.get(name) => line.key_piece(piece),
+                        Ok(name) | Err(name) if PAIR => any::key(line, [name]),
+                        Ok(name) | Err(name) => line.key(name),
+                    }
                 }
-            }
-            let known = if PAIR { &PAIRS } else { &KEYS };
-            match entry.name() {
-                Ok(name) | Err(name) if appended > 0 => {
-                    key::<PAIR>(line, [name].into_iter().chain(underscores(appended)));
-                }
-                Ok(name)
-                    if let Some((likely, piece)) = likely
-                        && std::ptr::eq(*likely, name) =>
-                {
-                    line.key_piece(piece);
-                }
-                Ok(name) if let Some(piece) = known.get(name) => line.key_piece(piece),
-                Ok(name) | Err(name) if PAIR => any::key(line, [name]),
-                Ok(name) | Err(name) => line.key(name),
             }
             let of = entry.value();
             if PAIR {

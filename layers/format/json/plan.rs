@@ -17,7 +17,7 @@ use crate::{
         line::{Line, Piece, hex_digits},
         outermost_first,
     },
-    record::{Entry, ErrorChain, IdsText, SpanView, TraceParent},
+    record::{Entry, ErrorChain, IdsText, SpanView, Tag, TraceParent},
 };
 
 /// Steps in the order in which they are taken, and what they need to know about names.
@@ -62,6 +62,11 @@ struct Now<'a> {
 }
 
 impl Now<'_> {
+    #[inline]
+    fn is_unnamed(&self) -> bool {
+        self.head.is_some_and(|head| !head.is_named) && !self.record.has_own_name()
+    }
+
     fn chain(&self) -> Option<ErrorChain<'_>> {
         self.error.and_then(|entry| entry.value().as_error())
     }
@@ -159,7 +164,13 @@ impl Plan {
         let mut texts = sites.into_iter().map(text);
         let first = texts.next().unwrap_or_default();
         let name = |name| if self.has_pairs { any::key_piece(name) } else { Piece::of(false, |line| line.key(name)) };
-        Head::new(metadata, first, name).and_texts(texts)
+        let mut head = Head::new(metadata, first, name).and_texts(texts);
+        if let Some((_, [.., most])) = self.rests.first() {
+            // They take a closer look.
+            let reserved = head.names.iter_mut().filter(|(of, _)| most.contains(Tag::of(of), of));
+            reserved.for_each(|likely| *likely = ("", name("")));
+        }
+        head
     }
 
     #[inline(never)]
@@ -173,6 +184,12 @@ impl Plan {
                 Part::Message => message(line, now.record),
                 Part::Trace | Part::UsualTrace => self.ids(line, step, now),
                 Part::Flat(place) => self.flat(line, place, now),
+                Part::IfError if now.error.is_none() => {}
+                Part::Value(Key::EventName) if now.is_unnamed() => {}
+                Part::IfGlobals if now.record.globals().is_none() && !line.is_first() => {
+                    line.raw_bytes(step.otherwise.text());
+                }
+                Part::IfError | Part::IfGlobals => self.steps(line, &step.inner, now),
                 _ => self.rare(line, step, now),
             }
         }
@@ -254,7 +271,11 @@ impl Plan {
                 }
             }
             Part::Object | Part::List => self.object(line, step, now),
-            Part::Attributes => self.attributes(line, &step.inner, now),
+            Part::Attributes => {
+                line.open_list();
+                self.pairs(line, &step.inner, now);
+                line.close_list();
+            }
             Part::Fields => self.fields(line, record, key),
             Part::Context => {
                 line.open();
@@ -292,13 +313,17 @@ impl Plan {
         }
     }
 
-    /// A list of key-value pairs.
-    fn attributes(&self, line: &mut Line<'_>, steps: &[Step], now: &Now<'_>) {
-        line.open_list();
+    /// What is in a list of key-value pairs.
+    fn pairs(&self, line: &mut Line<'_>, steps: &[Step], now: &Now<'_>) {
         for step in steps {
             let of = match step.part {
                 Part::Flat(place) => {
                     self.flat(line, place, now);
+                    continue;
+                }
+                Part::IfError if now.error.is_none() => continue,
+                Part::IfError | Part::IfGlobals => {
+                    self.pairs(line, &step.inner, now);
                     continue;
                 }
                 Part::ErrorStack => {
@@ -310,6 +335,7 @@ impl Plan {
                     }
                     continue;
                 }
+                Part::Value(Key::EventName) if now.is_unnamed() => None,
                 Part::Value(of) => value_of(of, now),
                 Part::Global(first, others) => global(now.record, first, others),
                 _ => None,
@@ -322,7 +348,6 @@ impl Plan {
                 None => otherwise(line, step),
             }
         }
-        line.close_list();
     }
 
     fn fields(&self, line: &mut Line<'_>, record: &Record, message: &Piece) {

@@ -1,5 +1,7 @@
 //! From rows to steps.
 
+use std::mem::discriminant;
+
 use super::{
     Key, Member, Options, any,
     rows::{IN_FIELDS, Row, Rows},
@@ -61,6 +63,10 @@ pub(super) enum Part {
     List,
     /// The static fields of an inner object.
     Fixed,
+    /// Steps for records with an error.
+    IfError,
+    /// Steps for records with global fields; for others, what there is otherwise.
+    IfGlobals,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +79,12 @@ pub(super) enum Id {
     DecimalSpan,
     DecimalFlags,
     IsSampled,
+}
+
+impl Step {
+    fn new(part: Part, inner: Vec<Step>) -> Self {
+        Self { open: Piece::default(), part, key: Piece::default(), otherwise: Piece::default(), inner }
+    }
 }
 
 /// What is written where the remaining fields are.
@@ -230,7 +242,7 @@ impl<'a> Layout<'a> {
                 line.escaped(prefix);
             }
         });
-        let step = Step { open: Piece::default(), part: Part::Id(id), key, otherwise: Piece::default(), inner: vec![] };
+        let step = Step { key, ..Step::new(Part::Id(id), Vec::new()) };
         if let Some(trace) = self.steps.last_mut() {
             trace.inner.push(step);
         }
@@ -354,7 +366,7 @@ impl<'a> Layout<'a> {
 
     fn step(&mut self, part: Part, key: Piece) {
         let open = std::mem::take(&mut self.pending).into();
-        self.steps.push(Step { open, part, key, otherwise: Piece::default(), inner: Vec::new() });
+        self.steps.push(Step { open, key, ..Step::new(part, Vec::new()) });
     }
 
     fn finish(mut self) -> Vec<Step> {
@@ -371,36 +383,69 @@ fn key_piece(name: &str) -> Piece {
     Piece::of(false, |line| line.key(name))
 }
 
-/// Steps that are the same for all records of a call site become one, with what opens the next.
+/// Steps that are the same for all records of a call site become one, with what opens the next; so do those that most
+/// records do not need.
 fn joined(steps: Vec<Step>, sites: &mut usize) -> Vec<Step> {
-    let is_of_site = |step: &Step| {
-        matches!(step.part, Part::Level | Part::LowerLevel | Part::LevelName(_) | Part::LevelNumber(_) | Part::Target)
-    };
     let mut joined: Vec<Step> = Vec::with_capacity(steps.len());
     for mut step in steps {
         if is_usual(&step) {
             step.part = Part::UsualTrace;
         }
         step.inner = self::joined(step.inner, sites);
-        let last = joined.last_mut().filter(|last| matches!(last.part, Part::Site(_)));
+        let group = group_of(&step);
+        let last =
+            joined.last_mut().filter(|last| matches!(last.part, Part::Site(_) | Part::IfError | Part::IfGlobals));
         match last {
-            Some(last) if is_of_site(&step) => last.inner.push(step),
-            Some(last) => {
+            Some(last) if group.is_some_and(|group| discriminant(&group) == discriminant(&last.part)) => {
+                if matches!(last.part, Part::IfGlobals) && !step.otherwise.text().is_empty() {
+                    last.otherwise = [last.otherwise.text(), step.key.text(), step.otherwise.text()].concat().into();
+                }
+                last.inner.push(step);
+                continue;
+            }
+            Some(Step { part: Part::Site(_), inner, .. }) => {
                 let open = std::mem::take(&mut step.open);
-                let part = Part::Literal;
-                last.inner.push(Step { open, part, key: Piece::default(), otherwise: Piece::default(), inner: vec![] });
-                joined.push(step);
+                inner.push(Step { open, ..Step::new(Part::Literal, Vec::new()) });
             }
-            None if is_of_site(&step) => {
-                let part = Part::Site(*sites);
-                *sites += 1;
-                let (open, key, otherwise) = Default::default();
-                joined.push(Step { open, part, key, otherwise, inner: vec![step] });
-            }
-            None => joined.push(step),
+            _ => {}
         }
+        joined.push(match group {
+            Some(Part::Site(_)) => {
+                *sites += 1;
+                Step::new(Part::Site(*sites - 1), vec![step])
+            }
+            Some(group) => {
+                let (open, mut otherwise) = (std::mem::take(&mut step.open), Piece::default());
+                if matches!(group, Part::IfGlobals) && !step.otherwise.text().is_empty() {
+                    otherwise = [step.key.text(), step.otherwise.text()].concat().into();
+                }
+                Step { open, otherwise, ..Step::new(group, vec![step]) }
+            }
+            None => step,
+        });
     }
     joined
+}
+
+/// What the step is joined into.
+fn group_of(step: &Step) -> Option<Part> {
+    let is_grouped = |inner: &[Step], group: fn(&Part) -> bool| {
+        !inner.is_empty() && inner.iter().all(|step| group(&step.part) && step.otherwise.text().is_empty())
+    };
+    match step.part {
+        Part::Level | Part::LowerLevel | Part::LevelName(_) | Part::LevelNumber(_) | Part::Target => {
+            Some(Part::Site(0))
+        }
+        Part::Value(Key::ErrorType | Key::ErrorMessage) | Part::ErrorStack => Some(Part::IfError),
+        Part::Global(..) => Some(Part::IfGlobals),
+        Part::Object | Part::List if is_grouped(&step.inner, |part| matches!(part, Part::IfError)) => {
+            Some(Part::IfError)
+        }
+        Part::Object | Part::List if is_grouped(&step.inner, |part| matches!(part, Part::IfGlobals)) => {
+            Some(Part::IfGlobals)
+        }
+        _ => None,
+    }
 }
 
 fn is_usual(step: &Step) -> bool {
