@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::Error;
 
-/// A part of the record that [`Json`] can write; see the [table](Json#members-in-this-order).
+/// A part of the record that [`Json`](super::Json) can write; see the [table](super::Json#members-in-this-order).
 ///
 /// The default shape has those from [`Timestamp`](Self::Timestamp) to [`Spans`](Self::Spans). The others are for
 /// [tables](super::Member): a call site's function, the call stack, and the event's first error.

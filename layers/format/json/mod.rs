@@ -39,6 +39,8 @@ use crate::{Error, Fields, Record, Value};
 ///
 /// # Members, in this order
 ///
+/// This is the default shape; for others see [below](Self#shapes-that-tools-expect).
+///
 /// | key | what | setter that turns it on |
 /// |---|---|---|
 /// | `timestamp` | [`Time`]: RFC 3339, UTC, microseconds | always; [`time`](Self::time) |
@@ -70,7 +72,7 @@ use crate::{Error, Fields, Record, Value};
 ///   name with `_` appended, as often as needed until no other field of the record and no key has it.
 /// - What an error adds to its key (see below) gives way to fields in the same manner.
 /// - Of two options that ask for the same key, the one that was set last has it, the other one gets `_` appended.
-///   Default names count as set first.
+///   Default names count as set first. [`checked`](Self::checked) refuses them instead.
 ///
 /// # Values
 ///
