@@ -264,7 +264,7 @@ fn ids(line: &mut Line<'_>, trace: TraceParent) {
     hex(line, &[trace.flags()]);
 }
 
-#[inline]
+#[inline(always)]
 fn value(of: Value<'_>, line: &mut Line<'_>) {
     match of {
         Value::Str(text) | Value::Rendered(text) => word(line, text),
@@ -310,13 +310,14 @@ fn word(line: &mut Line<'_>, text: &str) {
 #[inline]
 fn is_word(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let is_bare = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        (Some(_), Some(last)) => {
-            // The last word overlaps the one before it.
-            let words = bytes.as_chunks::<8>().0.iter();
-            words.fold(unusual(*last), |found, word| found | unusual(*word)) == 0
-        }
-        _ => bytes.iter().all(|byte| BARE[usize::from(*byte)]),
+    let is_bare = if let Some(last) = bytes.last_chunk::<8>() {
+        // The last word overlaps the one before it.
+        let words = bytes.as_chunks::<8>().0.iter();
+        words.fold(unusual(*last), |found, word| found | unusual(*word)) == 0
+    } else if let (Some([a, b, c, d]), Some([e, f, g, h])) = (bytes.first_chunk(), bytes.last_chunk()) {
+        unusual([*a, *b, *c, *d, *e, *f, *g, *h]) == 0
+    } else {
+        bytes.iter().all(|byte| BARE[usize::from(*byte)])
     };
     let bare = |c: char| if c.is_ascii() { BARE[c as usize] } else { is_plain(c) };
     !text.is_empty() && (is_bare || !text.is_ascii() && text.chars().all(bare))

@@ -23,14 +23,14 @@ pub(super) fn key<'p>(line: &mut Line<'_>, parts: impl IntoIterator<Item = &'p s
 }
 
 /// A value and the end of its pair.
-#[inline]
+#[inline(always)]
 pub(super) fn any_and_end(line: &mut Line<'_>, value: Value<'_>) {
     any(line, value);
     line.array(b"}}");
 }
 
 /// The member of the object that a value is. Integers of more than 64 bits (signed) are texts.
-#[inline]
+#[inline(always)]
 fn any(line: &mut Line<'_>, value: Value<'_>) {
     match value {
         Value::Str(text) | Value::Rendered(text) => string(line, text),

@@ -322,6 +322,7 @@ impl Plan {
                     continue;
                 }
                 Part::IfError if now.error.is_none() => continue,
+                Part::IfGlobals if now.record.globals().is_none() && step.otherwise.text().is_empty() => continue,
                 Part::IfError | Part::IfGlobals => {
                     self.pairs(line, &step.inner, now);
                     continue;
