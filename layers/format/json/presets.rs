@@ -475,7 +475,7 @@ impl Json {
     /// | key | what |
     /// |---|---|
     /// | `time`, `level`, `target`, `msg`, `v` | time with milliseconds; 10 (trace) to 60 (fatal: CRITICAL); target, message, 0 |
-    /// | `name` | the service's name, else the process's |
+    /// | `name` | the service's name, else the process's as it is when the format is made |
     /// | `hostname` | the host, else this machine's name as it is when the format is made |
     /// | `pid` | the process's id |
     /// | `trace_id`, `span_id`, `trace_flags` | of records in a trace |
@@ -491,8 +491,8 @@ impl Json {
         json.with(|options| {
             options.process = true;
             let host = crate::record::host_name().unwrap_or_default();
-            let process = crate::Record::default().process_name();
-            for (name, names, text) in [("hostname", HOST, &*host), ("name", NAME, process)] {
+            let process = crate::record::process_name_by_now();
+            for (name, names, text) in [("hostname", HOST, &host), ("name", NAME, &process)] {
                 if !names.iter().any(|name| options.resource.contains(name)) {
                     options.resource.set(name, if text.is_empty() { "-" } else { text });
                 }
