@@ -17,6 +17,7 @@
 //! | W3-level, W3-name | a disabled event: by level, by the name of its target |
 //! | W4 | a span of two fields that is made, entered, left and closed |
 //! | W5 | W1 from two threads into one file |
+//! | shapes, shapes-spans | W1 and W2 in the shapes that other tools expect |
 //! | second | W1 to one handler, to two on a `Tee`, to two layers |
 //!
 //! # How

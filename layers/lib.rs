@@ -50,7 +50,8 @@
 //! | `extra=` | the event's fields, typed; lists and maps by [`json`] (feature `serde`) |
 //! | `LoggerAdapter`, `contextvars` | span fields, [`Logger::bind`], [`Globals`] |
 //! | `Handler`, `setLevel`, `addFilter` | [`Handler`], [`.level()`](Handler::level), [`.filter()`](Handler::filter), [`.rewrite()`](Handler::rewrite) |
-//! | `Formatter` | [`Format`]: [`format::Template`] takes Python's own formats; [`format::Text`], [`format::Json`], [`format::Gelf`] |
+//! | `Formatter` | [`Format`]: [`format::Template`] takes Python's own formats; [`format::Text`], [`format::Json`] in [many shapes](format::Json#shapes-that-tools-expect), [`format::Logfmt`], [`format::Gelf`] |
+//! | python-json-logger, ecs-logging | [`Json::python`](format::Json::python), [`Json::ecs`](format::Json::ecs) |
 //! | `StreamHandler`, `FileHandler`, `WatchedFileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::WatchedFile`], [`output::Null`] |
 //! | `QueueHandler`, `QueueListener` | [`Queue`] |
 //! | `DatagramHandler` | [`output::Datagram`]; with [`format::Pickle`] for Python's own receivers |

@@ -18,7 +18,7 @@ use alloc::allocations;
 use tracing::Subscriber;
 use tracing_strata::{
     Delivery, Error, FlightRecorder, Loggers, Memory, Outcome, Record, Tee,
-    format::{Format, Json, Template, Text},
+    format::{Format, Json, Logfmt, Template, Text},
     prelude::*,
     record::Kept,
 };
@@ -136,6 +136,18 @@ fn the_counter_counts() {
 fn an_event() {
     assert_eq!(steady(registry().with(Null(Json::new()).into_layer()), event), 0);
     assert_eq!(steady(registry().with(Null(Text::plain()).into_layer()), event), 0);
+}
+
+#[test]
+fn an_event_in_the_shapes_that_tools_expect() {
+    let shapes: [fn() -> Json; 7] =
+        [Json::ecs, Json::gcp, Json::datadog, Json::logstash, Json::bunyan, Json::otel, Json::python];
+    for shape in shapes {
+        assert_eq!(steady(registry().with(Null(shape().source(true).thread(true)).into_layer()), event), 0);
+        assert_eq!(in_spans(registry().with(Null(shape()).into_layer())), 0);
+    }
+    assert_eq!(steady(registry().with(Null(Logfmt::new().source(true).thread(true)).into_layer()), event), 0);
+    assert_eq!(in_spans(registry().with(Null(Logfmt::new()).into_layer())), 0);
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub(crate) enum Bar {
     Ratio(f64),
     /// At most this many allocations an event.
     Allocations(f64),
+    /// Each shape of JSON takes at most this many times what the default one does, and logfmt no more than it.
+    Shapes(f64),
     /// A second handler on a `Tee` adds no more than what the first takes beyond the capture.
     SecondHandler,
 }
@@ -117,4 +119,31 @@ pub(crate) const CASES: &[Case] = &[
         bars: &[Bar::SecondHandler],
         ..NULL
     },
+    Case {
+        name: "shapes",
+        title: "W1 in other shapes",
+        peers: SHAPES,
+        bars: &[Bar::Shapes(1.15), Bar::Allocations(0.0)],
+        ..NULL
+    },
+    Case {
+        name: "shapes-spans",
+        title: "W2 in other shapes",
+        work: Work::EventInSpans,
+        peers: SHAPES,
+        bars: &[Bar::Shapes(1.15), Bar::Allocations(0.0)],
+        ..NULL
+    },
+];
+
+const SHAPES: &[Peer] = &[
+    Strata,
+    StrataEcs,
+    StrataGcp,
+    StrataDatadog,
+    StrataLogstash,
+    StrataBunyan,
+    StrataOtel,
+    StrataPython,
+    StrataLogfmt,
 ];

@@ -56,6 +56,15 @@ fn verdict(bar: Bar, rows: &[Row]) -> Option<String> {
     let (text, met) = match bar {
         Bar::Ratio(most) => (format!("≤ {most:.2} ×"), strata.nanos / nanos(Peer::Json)? <= most),
         Bar::Allocations(most) => (format!("≤ {most} allocations"), strata.allocations <= most),
+        Bar::Shapes(most) => {
+            let ratio = |row: &Row| row.cost.nanos / strata.nanos;
+            let most_of = |row: &Row| if row.peer == Peer::StrataLogfmt { 1.0 } else { most };
+            let over: Vec<_> = rows.iter().filter(|row| ratio(row) > most_of(row)).map(|row| row.peer.name()).collect();
+            let text = format!("≤ {most:.2} × the first row, logfmt ≤ 1");
+            let (text, met) =
+                if over.is_empty() { (text, true) } else { (format!("{text} ({})", over.join(", ")), false) };
+            (text, met && rows.iter().all(|row| row.cost.allocations == 0.0))
+        }
         Bar::SecondHandler => {
             let formatting = strata.nanos - nanos(Peer::Capture)?;
             let by_tee = nanos(Peer::StrataTee)? - strata.nanos;

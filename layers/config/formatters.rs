@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Error, Format, Record,
-    format::{Color, Gelf, Json, Key, Style, Template, Text, Time},
+    format::{Color, Gelf, Json, Key, Logfmt, Style, Template, Text, Time},
     sink::net::Framing,
     text::python_repr,
 };
@@ -77,6 +77,9 @@ const TEMPLATE_KEYS: &[&str] = &[
 /// Names of classes that are templates.
 const TEMPLATES: &[&str] = &["logging.Formatter", "Formatter", "template"];
 
+/// Names of classes that are other formats.
+const OWN: &[&str] = &["text", "json", "logfmt", "gelf"];
+
 /// One entry of `formatters`.
 pub(super) fn make(path: &str, node: &Node, registry: &Registry, as_python: bool) -> Result<Formatter, Vec<Problem>> {
     let Some(map) = node.as_map() else {
@@ -105,7 +108,7 @@ pub(super) fn make(path: &str, node: &Node, registry: &Registry, as_python: bool
             }
         }
         _ if TEMPLATES.contains(&name) => template(path, node, map, registry, as_python, key == "()"),
-        "text" | "json" | "gelf" => {
+        name if OWN.contains(&name) => {
             let keywords = keywords();
             let formatter = own(name, &keywords);
             let problems = keywords.finish(&[], &["()", "class"]);
@@ -116,7 +119,7 @@ pub(super) fn make(path: &str, node: &Node, registry: &Registry, as_python: bool
 }
 
 fn unknown(path: &str, key: &str, class: &Node, name: &str, registry: &Registry) -> Vec<Problem> {
-    let known = registry.formatter_names().chain(TEMPLATES.iter().copied()).chain(["text", "json", "gelf"]);
+    let known = registry.formatter_names().chain(TEMPLATES.iter().copied()).chain(OWN.iter().copied());
     let problem = Problem::new(format!("{path}.{key}"), class.at, format!("no formatter is registered as {name:?}"));
     vec![problem.python(cannot_resolve(name)).nearest_dotted(name, known)]
 }
@@ -128,10 +131,11 @@ pub(super) fn cannot_resolve(name: &str) -> String {
     format!("Cannot resolve {}: No module named {}", python_repr(name), python_repr(module))
 }
 
-/// `text`, `json` and `gelf`.
+/// One of [`OWN`].
 fn own(name: &str, keywords: &Keywords<'_>) -> Formatter {
     match name {
         "json" => Formatter::Own(Arc::new(json(keywords))),
+        "logfmt" => Formatter::Own(Arc::new(logfmt(keywords))),
         "gelf" => Formatter::Own(Arc::new(gelf(keywords))),
         _ => Formatter::Text(text(keywords)),
     }
@@ -158,8 +162,18 @@ fn time(keywords: &Keywords<'_>) -> Option<Time> {
 }
 
 fn json(keywords: &Keywords<'_>) -> Json {
-    let shapes = [("flat", Json::new()), ("tracing_subscriber", Json::tracing_subscriber())];
-    let mut json = keywords.choice("shape", &shapes).unwrap_or_default();
+    let shapes: [(_, fn() -> Json); _] = [
+        ("flat", Json::new),
+        ("tracing_subscriber", Json::tracing_subscriber),
+        ("ecs", Json::ecs),
+        ("gcp", Json::gcp),
+        ("datadog", Json::datadog),
+        ("logstash", Json::logstash),
+        ("bunyan", Json::bunyan),
+        ("otel", Json::otel),
+        ("python", Json::python),
+    ];
+    let mut json = keywords.choice("shape", &shapes).unwrap_or(Json::new)();
     if let Some(time) = time(keywords) {
         json = json.time(time);
     }
@@ -189,7 +203,18 @@ fn json(keywords: &Keywords<'_>) -> Json {
     for (name, value) in keywords.fields("fields").unwrap_or_default().iter() {
         json = json.field(name.to_owned(), value);
     }
-    keywords.switched(json, JSON_SWITCHES)
+    if let Some(prefix) = keywords.text("trace_prefix") {
+        json = json.trace_prefix(prefix);
+    }
+    if let Some(version) = keywords.text("schema_version") {
+        json = json.schema_version(version.as_str());
+    }
+    json = keywords.switched(json, JSON_SWITCHES);
+    if let Err(error) = json.clone().checked() {
+        let of = if keywords.has("rename") { "rename" } else { "fields" };
+        keywords.note(keywords.wrong(of, error.to_string()));
+    }
+    json
 }
 
 const JSON_SWITCHES: &[Switch<Json>] = &[
@@ -202,6 +227,17 @@ const JSON_SWITCHES: &[Switch<Json>] = &[
     ("event_name", Json::event_name),
     ("lower_case_levels", Json::lower_case_levels),
 ];
+
+fn logfmt(keywords: &Keywords<'_>) -> Logfmt {
+    let mut logfmt = Logfmt::new();
+    if let Some(time) = time(keywords) {
+        logfmt = logfmt.time(time);
+    }
+    for (name, value) in keywords.fields("fields").unwrap_or_default().iter() {
+        logfmt = logfmt.field(name.to_owned(), value);
+    }
+    keywords.switched(logfmt, &[("source", Logfmt::source), ("thread", Logfmt::thread)])
+}
 
 fn gelf(keywords: &Keywords<'_>) -> Gelf {
     let mut gelf = Gelf::new();

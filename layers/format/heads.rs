@@ -8,7 +8,7 @@ use std::{
 use tracing_core::Metadata;
 
 use super::line::Piece;
-use crate::{Record, Severity};
+use crate::{Record, Severity, record::given_name};
 
 /// Bounds the memory. Call sites that fall on one place with an earlier one are written part by part.
 const PLACES: usize = 256;
@@ -22,6 +22,10 @@ pub(super) struct Head {
     metadata: &'static Metadata<'static>,
     /// The part of a line that the format has chosen.
     pub(super) text: Piece,
+    /// Other such parts.
+    more: Vec<Piece>,
+    /// Whether its events have a name.
+    pub(super) is_named: bool,
     /// In the order in which the values come, as the format writes them.
     pub(super) names: Vec<(&'static str, Piece)>,
 }
@@ -29,7 +33,21 @@ pub(super) struct Head {
 impl Head {
     pub(super) fn new(metadata: &'static Metadata<'static>, text: Piece, name: impl Fn(&'static str) -> Piece) -> Self {
         let names = metadata.fields().iter().map(|field| field.name()).filter(|name| *name != "message");
-        Self { metadata, text, names: names.map(|of| (of, name(of))).collect() }
+        let is_named = given_name(metadata).is_some();
+        Self { metadata, text, more: Vec::new(), is_named, names: names.map(|of| (of, name(of))).collect() }
+    }
+
+    pub(super) fn and_texts(self, more: impl Iterator<Item = Piece>) -> Self {
+        Self { more: more.collect(), ..self }
+    }
+
+    /// One of the parts, by its number.
+    #[inline]
+    pub(super) fn text(&self, place: usize) -> Option<&Piece> {
+        match place {
+            0 => Some(&self.text),
+            place => self.more.get(place - 1),
+        }
     }
 }
 

@@ -310,6 +310,25 @@ impl<'a> Line<'a> {
         self.is_first = true;
     }
 
+    /// `[`
+    pub(super) fn open_list(&mut self) {
+        self.byte(b'[');
+        self.is_first = true;
+    }
+
+    /// `]`
+    pub(super) fn close_list(&mut self) {
+        self.byte(b']');
+        self.is_first = false;
+    }
+
+    /// Forgets what was written since the line was so long.
+    #[cold]
+    pub(super) fn take_back(&mut self, length: usize, was_first: bool) {
+        self.bytes().truncate(length);
+        self.is_first = was_first;
+    }
+
     /// `}`
     pub(super) fn close(&mut self) {
         self.byte(b'}');

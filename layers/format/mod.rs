@@ -4,7 +4,8 @@
 //!
 //! | format | for | one record is |
 //! |---|---|---|
-//! | [`Json`] | machines | one JSON object on one line |
+//! | [`Json`] | machines | one JSON object on one line; [`ecs`](Json::ecs), [`gcp`](Json::gcp), [`datadog`](Json::datadog), [`logstash`](Json::logstash), [`bunyan`](Json::bunyan), [`otel`](Json::otel), [`python`](Json::python) are shapes that tools expect |
+//! | [`Logfmt`] | machines and people | `key=value` pairs on one line |
 //! | [`Syslog`] | syslog daemons | one message of RFC 5424 or RFC 3164 |
 //! | [`Text`] | people | one line, or several where asked for |
 //! | [`Template`] | whoever reads it now | what Python's `logging.Formatter` makes of the same format |
@@ -18,6 +19,7 @@ mod gelf;
 mod heads;
 mod json;
 mod line;
+mod logfmt;
 mod names;
 mod pickle;
 mod strftime;
@@ -28,7 +30,8 @@ mod time;
 
 pub use self::{
     gelf::Gelf,
-    json::{Json, Key},
+    json::{Json, Key, Member},
+    logfmt::Logfmt,
     pickle::Pickle,
     syslog::{Facility, Priority, Syslog},
     template::{BufferingFormatter, Style, Template, TemplateBuilder},

@@ -54,6 +54,8 @@ pub struct Time {
     /// Digits after the second.
     digits: u8,
     date: bool,
+    /// As Python's `asctime` has it.
+    is_asctime: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -68,7 +70,7 @@ enum Style {
 impl Time {
     /// UTC, as RFC 3339 writes it. The default.
     pub fn utc() -> Self {
-        Self { style: Style::Calendar, zone: None, digits: 6, date: true }
+        Self { style: Style::Calendar, zone: None, digits: 6, date: true, is_asctime: false }
     }
 
     /// The zone of this machine (`TZ`, `/etc/localtime`), as it is now; UTC where it cannot be found out.
@@ -93,6 +95,11 @@ impl Time {
     /// The local time of day, for consoles.
     pub fn time_of_day() -> Self {
         Self::local().millis().date(false)
+    }
+
+    /// `2026-11-20 16:17:16,123`: local time as Python's `asctime` shows it.
+    pub(super) fn asctime() -> Self {
+        Self { is_asctime: true, ..Self::local().millis() }
     }
 
     /// Seconds since 1970; a number in JSON.
@@ -202,7 +209,7 @@ impl Time {
 
     /// The same zone and precision as RFC 3339.
     pub(super) fn calendar_with_date(self) -> Self {
-        Self { style: Style::Calendar, date: true, ..self }
+        Self { style: Style::Calendar, date: true, is_asctime: false, ..self }
     }
 
     pub(crate) fn is_none(&self) -> bool {
@@ -261,7 +268,12 @@ impl Time {
             end += 1 + usize::from(self.digits);
         }
         let mut start = 0;
-        if !self.date {
+        if self.is_asctime {
+            line[10] = b' ';
+            if self.digits > 0 {
+                line[19] = b',';
+            }
+        } else if !self.date {
             start = 11;
         } else if let Some(minutes) = offset {
             let ahead = minutes.unsigned_abs();

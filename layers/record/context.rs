@@ -72,10 +72,12 @@ pub(crate) enum Keeper {
     Syslog,
     /// Name and fields for people.
     Text,
+    /// Pairs.
+    Logfmt,
 }
 
 impl Keeper {
-    const COUNT: usize = 3;
+    const COUNT: usize = 4;
 }
 
 impl SpanData {

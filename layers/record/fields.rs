@@ -169,6 +169,12 @@ impl Tag {
     pub(crate) const fn bit(self) -> u64 {
         1 << (self.0 >> 26)
     }
+
+    /// The same among 256: as a place among four times 64 bits.
+    #[inline]
+    pub(crate) const fn place(self) -> (usize, u64) {
+        ((self.0 >> 24 & 3) as usize, self.bit())
+    }
 }
 
 impl Fields {
@@ -222,6 +228,15 @@ impl Fields {
     #[inline]
     pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         self.slots.iter().map(|slot| Entry { fields: self, slot })
+    }
+
+    /// The first error among them.
+    #[inline]
+    pub(crate) fn first_error(&self) -> Option<Entry<'_>> {
+        if self.links().is_empty() {
+            return None;
+        }
+        self.entries().find(|entry| matches!(entry.value(), Value::Error(_)))
     }
 
     /// Sets a value; a value under the same name is replaced, in its old place.

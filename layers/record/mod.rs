@@ -159,11 +159,7 @@ impl Record {
     pub fn name(&self) -> Option<&str> {
         match self.own().name {
             Some(span) => Some(self.fields.text(span)),
-            // `tracing` names events "event file:line" by itself, `tracing-log` "log event".
-            None => {
-                let given = |name: &&str| !name.starts_with("event ") && *name != "log event";
-                self.metadata.map(|metadata| metadata.name()).filter(given)
-            }
+            None => self.metadata.and_then(given_name),
         }
     }
 
@@ -302,10 +298,7 @@ impl Record {
 
     /// The name of this process: what [`set_process_name`] gave it, else that of its executable.
     pub fn process_name(&self) -> &'static str {
-        PROCESS_NAME.get_or_init(|| {
-            let path = std::env::current_exe().unwrap_or_default();
-            path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-        })
+        PROCESS_NAME.get_or_init(executable_name)
     }
 
     /// The static description of the call site, if the record came from one.
@@ -472,10 +465,25 @@ impl Record {
     }
 }
 
+/// The name that the call site was given: `tracing` names events "event file:line" by itself, `tracing-log` "log event".
+pub(crate) fn given_name(metadata: &'static Metadata<'static>) -> Option<&'static str> {
+    Some(metadata.name()).filter(|name| !name.starts_with("event ") && *name != "log event")
+}
+
 /// "Start of logging", for `uptime`.
 static START: OnceLock<SystemTime> = OnceLock::new();
 
 static PROCESS_NAME: OnceLock<String> = OnceLock::new();
+
+fn executable_name() -> String {
+    let path = std::env::current_exe().unwrap_or_default();
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The name that this process has by now; it may still be given another.
+pub(crate) fn process_name_by_now() -> String {
+    PROCESS_NAME.get().cloned().unwrap_or_else(executable_name)
+}
 
 /// Names this process for [`Record::process_name`] (Python: `multiprocessing.current_process().name`). False, and nothing
 /// changes, once it has a name: call it before the first record asks.

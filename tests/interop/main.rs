@@ -11,6 +11,7 @@ mod journald;
 mod otlp;
 #[allow(dead_code)]
 mod servers;
+mod shapes;
 mod sockets;
 mod stdlib;
 mod syslog;

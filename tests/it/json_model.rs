@@ -15,8 +15,14 @@ use crate::{
 
 /// The rule of the documentation, done the slow way: which members these sources give.
 fn object(sources: &[&Named], reserved: &[&str]) -> Vec<(String, J)> {
+    object_beside(sources, reserved, &[])
+}
+
+/// The same where the record has fields of `other` names, too, which stand elsewhere.
+pub(crate) fn object_beside(sources: &[&Named], reserved: &[&str], others: &[&str]) -> Vec<(String, J)> {
     let sources: Vec<Named> = sources.iter().map(|named| hostile::settled(named)).collect();
-    let names: BTreeSet<&str> = sources.iter().flatten().map(|(name, _)| name.as_str()).collect();
+    let names = sources.iter().flatten().map(|(name, _)| name.as_str());
+    let names: BTreeSet<&str> = names.chain(others.iter().copied()).collect();
     let is_known = |name: &str| names.contains(name) || reserved.contains(&name);
     let mut clashing: Vec<&str> = names.iter().copied().filter(|name| reserved.contains(name)).collect();
     clashing.sort_by_key(|name| name.len());
@@ -63,7 +69,7 @@ fn integer(number: i128) -> J {
     }
 }
 
-fn shown(value: &V) -> J {
+pub(crate) fn shown(value: &V) -> J {
     match value {
         V::Bool(value) => J::Bool(*value),
         V::I64(number) => integer((*number).into()),
@@ -91,7 +97,7 @@ fn string(key: &str, text: &str) -> (String, J) {
 
 /// The fields of the spans, innermost first. With `hides`, without the headers that are understood, and without what
 /// such a header shadows.
-fn context(spec: &Spec, hides: bool) -> Vec<Named> {
+pub(crate) fn context(spec: &Spec, hides: bool) -> Vec<Named> {
     let mut shadowed = false;
     let spans = spec.spans.iter().rev().map(|(_, named)| hostile::settled(named));
     let mut visible = |mut named: Named| {
@@ -106,7 +112,7 @@ fn is_header((name, value): &(String, V)) -> bool {
     name == "traceparent" && matches!(value, V::Str(text) | V::Rendered(text) if text == TRACEPARENT)
 }
 
-fn has_trace(spec: &Spec) -> bool {
+pub(crate) fn has_trace(spec: &Spec) -> bool {
     context(spec, false).iter().flatten().any(is_header)
 }
 

@@ -9,6 +9,7 @@ mod context;
 mod datagram;
 mod exit;
 mod files;
+mod format;
 mod gelf;
 mod handlers;
 mod hostile;

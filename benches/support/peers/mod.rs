@@ -44,6 +44,14 @@ macro_rules! peers {
 peers! {
     Strata "strata" "**tracing-strata** `Json`",
     StrataText "strata-text" "**tracing-strata** `Text`",
+    StrataEcs "strata-ecs" "**tracing-strata** `Json::ecs`",
+    StrataGcp "strata-gcp" "**tracing-strata** `Json::gcp`",
+    StrataDatadog "strata-datadog" "**tracing-strata** `Json::datadog`",
+    StrataLogstash "strata-logstash" "**tracing-strata** `Json::logstash`",
+    StrataBunyan "strata-bunyan" "**tracing-strata** `Json::bunyan`",
+    StrataOtel "strata-otel" "**tracing-strata** `Json::otel`",
+    StrataPython "strata-python" "**tracing-strata** `Json::python`",
+    StrataLogfmt "strata-logfmt" "**tracing-strata** `Logfmt`",
     StrataTee "strata-tee" "**tracing-strata** `Tee` of two `Json`",
     StrataLoggers "strata-loggers" "**tracing-strata** `Json` on `Loggers`",
     StrataLayers "strata-layers" "**tracing-strata** two layers of `Json`",
@@ -68,6 +76,14 @@ impl Peer {
         match self {
             Self::Strata
             | Self::StrataText
+            | Self::StrataEcs
+            | Self::StrataGcp
+            | Self::StrataDatadog
+            | Self::StrataLogstash
+            | Self::StrataBunyan
+            | Self::StrataOtel
+            | Self::StrataPython
+            | Self::StrataLogfmt
             | Self::StrataTee
             | Self::StrataLoggers
             | Self::StrataLayers

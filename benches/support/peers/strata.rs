@@ -4,7 +4,7 @@ use std::{hint::black_box, path::Path};
 
 use tracing_strata::{
     Delivery, Error, Loggers, Outcome, Tee,
-    format::{Format, Json, Text},
+    format::{Format, Json, Logfmt, Text},
     output::{LogFile, Stream},
     prelude::*,
 };
@@ -26,6 +26,14 @@ pub(super) fn install(peer: Peer, case: &Case, path: &Path) -> Result<Facade, Fa
         }
         Peer::Strata => output(Json::new(), case, path),
         Peer::StrataText => output(Text::plain(), case, path),
+        Peer::StrataEcs => output(Json::ecs(), case, path),
+        Peer::StrataGcp => output(Json::gcp(), case, path),
+        Peer::StrataDatadog => output(Json::datadog(), case, path),
+        Peer::StrataLogstash => output(Json::logstash(), case, path),
+        Peer::StrataBunyan => output(Json::bunyan(), case, path),
+        Peer::StrataOtel => output(Json::otel(), case, path),
+        Peer::StrataPython => output(Json::python(), case, path),
+        Peer::StrataLogfmt => output(Logfmt::new(), case, path),
         Peer::StrataTee => install_layer(Tee::new().with("one", null()).with("two", null()).into_layer(), case.work),
         Peer::StrataLoggers => {
             let loggers = Loggers::parse("info,noisy=off")?;

@@ -1,13 +1,19 @@
 //! One JSON object per record, on one line (JSON Lines).
 
+mod any;
+mod key;
 mod object;
 mod plan;
+mod presets;
+mod resource;
+mod rows;
 mod steps;
+mod table;
 pub(super) mod value;
+pub(super) mod walk;
 
-use std::str::FromStr;
-
-use self::plan::Plan;
+pub use self::{key::Key, table::Member};
+use self::{plan::Plan, rows::What};
 use super::{Format, Time};
 use crate::{Error, Fields, Record, Value};
 
@@ -32,6 +38,8 @@ use crate::{Error, Fields, Record, Value};
 /// ```
 ///
 /// # Members, in this order
+///
+/// This is the default shape; for others see [below](Self#shapes-that-tools-expect).
 ///
 /// | key | what | setter that turns it on |
 /// |---|---|---|
@@ -64,7 +72,7 @@ use crate::{Error, Fields, Record, Value};
 ///   name with `_` appended, as often as needed until no other field of the record and no key has it.
 /// - What an error adds to its key (see below) gives way to fields in the same manner.
 /// - Of two options that ask for the same key, the one that was set last has it, the other one gets `_` appended.
-///   Default names count as set first.
+///   Default names count as set first. [`checked`](Self::checked) refuses them instead.
 ///
 /// # Values
 ///
@@ -87,8 +95,13 @@ pub struct Json {
     plan: Plan,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Options {
+    table: &'static [(&'static str, Member)],
+    /// Resource attributes of the environment.
+    resource: Fields,
+    /// Before the trace id.
+    trace_prefix: String,
     time: Time,
     /// Names asked for, in the order in which they were.
     claims: Vec<(What, String)>,
@@ -106,20 +119,10 @@ struct Options {
     message_in_fields: bool,
 }
 
-/// What can have a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
-    Key(Key),
-    Fields,
-    Context,
-    /// By its place among the static fields.
-    Fixed(usize),
-}
-
 impl Json {
     /// Flat: all fields beside the record's own members.
     pub fn new() -> Self {
-        Self::planned(Options::default())
+        Self::planned(Options::new(table::FLAT))
     }
 
     /// The shape that `tracing_subscriber::fmt().json()` has by default, for readers that expect it.
@@ -129,14 +132,36 @@ impl Json {
     /// NaN, causes of errors: see [Values](Self#values)), no key stands twice, and [`source`](Self::source) and
     /// [`thread`](Self::thread) add `module_path` and a numeric `threadId`.
     pub fn tracing_subscriber() -> Self {
-        let mut options =
-            Options { message_in_fields: true, current_span: true, span_list: true, ..Options::default() };
+        let mut options = Options::new(table::TRACING_SUBSCRIBER);
+        (options.message_in_fields, options.current_span, options.span_list) = (true, true, true);
         options.claim(What::Fields, "fields");
-        options.claim(What::Key(Key::File), "filename");
-        options.claim(What::Key(Key::Line), "line_number");
-        options.claim(What::Key(Key::ThreadName), "threadName");
-        options.claim(What::Key(Key::ThreadId), "threadId");
         options.omitted = vec![Key::TraceId, Key::SpanId, Key::TraceFlags];
+        Self::planned(options)
+    }
+
+    /// A shape of one's own, given by the table of its members. All that it names is on.
+    ///
+    /// [`Member::Global`] also looks at the environment, once, now: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`.
+    ///
+    /// # Errors
+    /// A key stands twice in one object, or a member cannot stand where it does ([`checked`](Self::checked)).
+    ///
+    /// ```
+    /// use tracing_strata::format::{Json, Key, Member};
+    ///
+    /// let twice = &[("m", Member::Key(Key::Message)), ("m", Member::Key(Key::Level))];
+    /// let error = Json::table(twice).unwrap_err();
+    /// assert_eq!(error.to_string(), "the key \"m\" is asked for by `message` and by `level`");
+    /// ```
+    pub fn table(table: &'static [(&'static str, Member)]) -> Result<Self, Error> {
+        Self::of(table).checked()
+    }
+
+    fn of(table: &'static [(&'static str, Member)]) -> Self {
+        let mut options = Options::new(table);
+        options.resource = resource::from_env();
+        (options.level_number, options.event_name, options.source) = (true, true, true);
+        (options.thread, options.process) = (true, true);
         Self::planned(options)
     }
 
@@ -192,6 +217,21 @@ impl Json {
                 options.claim(What::Fixed(index), name);
             }
         })
+    }
+
+    /// Adds the field `schema_version`: what readers ask when the shape of the lines changes.
+    pub fn schema_version<'v>(self, version: impl Into<Value<'v>>) -> Self {
+        self.field("schema_version", version)
+    }
+
+    /// Written before every trace id: what Cloud Logging wants of lines that do not come from the standard streams.
+    ///
+    /// ```
+    /// let json = tracing_strata::format::Json::gcp().trace_prefix("projects/shop-7/traces/");
+    /// # drop(json);
+    /// ```
+    pub fn trace_prefix(self, prefix: impl Into<String>) -> Self {
+        self.with(|options| options.trace_prefix = prefix.into())
     }
 
     /// Whether file, line and module path of the call site are written, where they are known.
@@ -253,130 +293,48 @@ impl Format for Json {
 }
 
 impl Options {
+    fn new(table: &'static [(&'static str, Member)]) -> Self {
+        Self {
+            table,
+            resource: Fields::new(),
+            trace_prefix: String::new(),
+            time: Time::default(),
+            claims: Vec::new(),
+            omitted: Vec::new(),
+            fixed: Fields::new(),
+            lower_case: false,
+            level_number: false,
+            event_name: false,
+            source: false,
+            thread: false,
+            process: false,
+            current_span: false,
+            span_list: false,
+            message_in_fields: false,
+        }
+    }
+
     fn claim(&mut self, what: What, name: impl Into<String>) {
         self.claims.retain(|(other, _)| *other != what);
         self.claims.push((what, name.into()));
     }
 
-    fn is_on(&self, what: What) -> bool {
-        let What::Key(key) = what else { return true };
+    fn is_claimed(&self, what: What) -> bool {
+        self.claims.iter().any(|(other, _)| *other == what)
+    }
+
+    fn is_on(&self, key: Key) -> bool {
         let on = match key {
             Key::Timestamp => !self.time.is_none(),
             Key::LevelNumber => self.level_number,
             Key::EventName => self.event_name,
-            Key::File | Key::Line | Key::ModulePath => self.source,
+            Key::File | Key::Line | Key::ModulePath | Key::Function => self.source,
             Key::ThreadName | Key::ThreadId => self.thread,
             Key::ProcessName | Key::ProcessId => self.process,
             Key::Span => self.current_span,
             Key::Spans => self.span_list,
-            Key::Level | Key::Target | Key::Message | Key::TraceId | Key::SpanId | Key::TraceFlags => true,
+            _ => true,
         };
         on && !self.omitted.contains(&key)
-    }
-
-    fn is_inside_fields(&self, what: What) -> bool {
-        self.message_in_fields && what == What::Key(Key::Message)
-    }
-}
-
-/// A member of the object that [`Json`] writes; see the [table](Json#members-in-this-order).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Key {
-    /// `timestamp`
-    Timestamp,
-    /// `level`
-    Level,
-    /// `level_number`
-    LevelNumber,
-    /// `target`
-    Target,
-    /// `message`
-    Message,
-    /// `trace_id`
-    TraceId,
-    /// `span_id`
-    SpanId,
-    /// `trace_flags`
-    TraceFlags,
-    /// `event_name`
-    EventName,
-    /// `file`
-    File,
-    /// `line`
-    Line,
-    /// `module_path`
-    ModulePath,
-    /// `thread_name`
-    ThreadName,
-    /// `thread_id`
-    ThreadId,
-    /// `process_name`
-    ProcessName,
-    /// `process_id`
-    ProcessId,
-    /// `span`
-    Span,
-    /// `spans`
-    Spans,
-}
-
-impl Key {
-    /// All there are.
-    pub const ALL: &[Self] = &[
-        Self::Timestamp,
-        Self::Level,
-        Self::LevelNumber,
-        Self::Target,
-        Self::Message,
-        Self::TraceId,
-        Self::SpanId,
-        Self::TraceFlags,
-        Self::EventName,
-        Self::File,
-        Self::Line,
-        Self::ModulePath,
-        Self::ThreadName,
-        Self::ThreadId,
-        Self::ProcessName,
-        Self::ProcessId,
-        Self::Span,
-        Self::Spans,
-    ];
-
-    /// The name it has unless it is renamed.
-    pub const fn default_name(self) -> &'static str {
-        match self {
-            Self::Timestamp => "timestamp",
-            Self::Level => "level",
-            Self::LevelNumber => "level_number",
-            Self::Target => "target",
-            Self::Message => "message",
-            Self::TraceId => "trace_id",
-            Self::SpanId => "span_id",
-            Self::TraceFlags => "trace_flags",
-            Self::EventName => "event_name",
-            Self::File => "file",
-            Self::Line => "line",
-            Self::ModulePath => "module_path",
-            Self::ThreadName => "thread_name",
-            Self::ThreadId => "thread_id",
-            Self::ProcessName => "process_name",
-            Self::ProcessId => "process_id",
-            Self::Span => "span",
-            Self::Spans => "spans",
-        }
-    }
-}
-
-/// By its default name, for configuration.
-impl FromStr for Key {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        Self::ALL.iter().copied().find(|key| key.default_name() == name).ok_or_else(|| {
-            let names: Vec<_> = Self::ALL.iter().map(|key| key.default_name()).collect();
-            Error::config(format_args!("unknown key {name:?}: expected one of {}", names.join(", ")))
-        })
     }
 }

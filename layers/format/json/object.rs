@@ -4,7 +4,7 @@
 //! written. A name that is one of the format's own keys gets `_` appended until nothing else has that name. What an
 //! error adds to its key (`….causes`, `….type`) gives way in the same manner.
 
-use super::value::value;
+use super::{any, value::value};
 use crate::{
     Record, Value,
     format::{
@@ -17,22 +17,48 @@ use crate::{
 /// `,"name":`
 static KEYS: Names = Names::new(|name| Piece::of(false, |line| line.key(name)));
 
+/// The same for key-value pairs.
+static PAIRS: Names = Names::new(any::key_piece);
+
 /// The format's own keys in one object.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reserved {
     bloom: u64,
+    /// The same, finer.
+    places: [u64; 4],
     keys: Vec<(Tag, String)>,
 }
 
 impl Reserved {
     pub(super) fn new(keys: impl IntoIterator<Item = String>) -> Self {
-        let keys: Vec<_> = keys.into_iter().map(|key| (Tag::of(&key), key)).collect();
-        Self { bloom: keys.iter().fold(0, |bloom, (tag, _)| bloom | tag.bit()), keys }
+        let mut reserved = Self::default();
+        for key in keys {
+            let tag = Tag::of(&key);
+            let (place, bit) = tag.place();
+            reserved.bloom |= bit;
+            reserved.places[place] |= bit;
+            reserved.keys.push((tag, key));
+        }
+        reserved
+    }
+
+    /// Whether it takes a closer look.
+    #[inline]
+    fn may_contain(&self, tag: Tag) -> bool {
+        let (place, bit) = tag.place();
+        self.places[place] & bit != 0
     }
 
     #[inline]
-    fn contains(&self, tag: Tag, name: &str) -> bool {
-        self.bloom & tag.bit() != 0 && self.keys.iter().any(|(of_key, key)| *of_key == tag && key == name)
+    pub(super) fn contains(&self, tag: Tag, name: &str) -> bool {
+        self.may_contain(tag) && self.keys.iter().any(|(of_key, key)| *of_key == tag && key == name)
+    }
+
+    /// Whether it has none of these names.
+    #[inline]
+    fn spares(&self, fields: &Fields) -> bool {
+        let spares = |entry: Entry<'_>| !self.may_contain(entry.tag()) || !self.contains(entry.tag(), entry.text());
+        fields.bloom() & self.bloom == 0 || fields.entries().all(spares)
     }
 }
 
@@ -45,7 +71,13 @@ pub(super) struct Object<'a> {
     /// All spans of this record.
     pub(super) spans: Option<&'a Record>,
     pub(super) globals: Option<&'a Fields>,
-    /// Names that the event is likely to have, in this order.
+    /// Of the environment.
+    pub(super) resource: Option<&'a Fields>,
+    /// Fields of the event that stand elsewhere.
+    pub(super) hidden: [Option<Entry<'a>>; 2],
+    /// Names of global fields that stand elsewhere.
+    pub(super) moved: &'a Reserved,
+    /// Names that the event is likely to have, in this order; none of them reserved.
     pub(super) names: &'a [(&'static str, Piece)],
     /// Whether `traceparent` is left out of spans, because its parts are written.
     pub(super) hides_traceparent: bool,
@@ -60,14 +92,19 @@ enum Source<'a> {
     /// How many spans are further in.
     Span(usize, SpanView<'a>),
     Globals,
+    Resource,
 }
 
 const TRACEPARENT: Tag = Tag::of(TraceParent::FIELD);
 
 impl<'a> Object<'a> {
     pub(super) fn empty(reserved: &'a Reserved, hides_traceparent: bool) -> Self {
+        const NONE: &Reserved = &Reserved { bloom: 0, places: [0; 4], keys: Vec::new() };
         Self {
             reserved,
+            resource: None,
+            hidden: [None; 2],
+            moved: NONE,
             event: None,
             span: None,
             spans: None,
@@ -78,36 +115,43 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Appends the members.
+    /// Appends the members; with `PAIR`, as key-value pairs.
     #[inline(always)]
-    pub(super) fn write(&self, line: &mut Line<'_>) {
-        // Bits of the names that have been written, and of those that the format has.
-        let mut taken = self.reserved.bloom;
+    pub(super) fn write<const PAIR: bool>(&self, line: &mut Line<'_>) {
+        // Bits of the names that have been written.
+        let mut taken = 0;
         if let Some(fields) = self.event {
-            self.members(line, fields, taken, Source::Event, self.names);
+            let names = if self.hidden[0].is_some() { &[] } else { self.names };
+            taken = self.hidden.iter().flatten().fold(0, |bits, entry| bits | entry.tag().bit());
+            self.members::<PAIR>(line, fields, taken, Source::Event, names);
             taken |= fields.bloom();
         }
         if let Some(span) = self.span {
-            self.members(line, span.fields(), self.taken_in(span, taken), Source::Span(0, span), &[]);
+            self.members::<PAIR>(line, span.fields(), self.taken_in(span, taken), Source::Span(0, span), &[]);
         }
         if let Some(record) = self.spans {
             for (depth, span) in record.spans().enumerate() {
                 let fields = span.fields();
                 // What is made of a span is the same for every record, unless its names meet others.
-                let alone = fields.bloom() & taken == 0 && !line.is_first();
+                let alone = fields.bloom() & taken == 0 && !line.is_first() && self.reserved.spares(fields);
                 if alone
+                    && !PAIR
                     && (self.hides_traceparent || !self.is_traced || span.trace().is_none())
                     && let Some(text) = span.kept(Keeper::Json, || kept(span))
                 {
                     line.raw_bytes(text);
                 } else {
-                    self.members(line, fields, self.taken_in(span, taken), Source::Span(depth, span), &[]);
+                    self.members::<PAIR>(line, fields, self.taken_in(span, taken), Source::Span(depth, span), &[]);
                 }
                 taken |= fields.bloom();
             }
         }
         if let Some(fields) = self.globals {
-            self.members(line, fields, taken, Source::Globals, &[]);
+            self.members::<PAIR>(line, fields, taken | self.moved.bloom, Source::Globals, &[]);
+            taken |= fields.bloom();
+        }
+        if let Some(fields) = self.resource {
+            self.members::<PAIR>(line, fields, taken | self.moved.bloom, Source::Resource, &[]);
         }
     }
 
@@ -118,7 +162,7 @@ impl<'a> Object<'a> {
     }
 
     /// `taken` has a bit for each name that must be looked at; `names` are those that are likely to come.
-    fn members(
+    fn members<const PAIR: bool>(
         &self,
         line: &mut Line<'_>,
         fields: &Fields,
@@ -128,31 +172,36 @@ impl<'a> Object<'a> {
     ) {
         let mut names = names.iter();
         for entry in fields.entries() {
-            let likely = names.next();
             let mut appended = 0;
-            if entry.tag().bit() & taken != 0 {
-                match self.settle(entry, source) {
-                    Some(underscores) => appended = underscores,
-                    None => continue,
+            match (names.next(), entry.name()) {
+                // None of those needs a look.
+                (Some((likely, piece)), Ok(name)) if std::ptr::eq(*likely, name) => line.key_piece(piece),
+                (_, name) => {
+                    if entry.tag().bit() & taken != 0 || self.reserved.may_contain(entry.tag()) {
+                        match self.settle(entry, source) {
+                            Some(underscores) => appended = underscores,
+                            None => continue,
+                        }
+                    }
+                    let known = if PAIR { &PAIRS } else { &KEYS };
+                    match name {
+                        Ok(name) | Err(name) if appended > 0 => {
+                            key::<PAIR>(line, [name].into_iter().chain(underscores(appended)));
+                        }
+                        Ok(name) if let Some(piece) = known.get(name) => line.key_piece(piece),
+                        Ok(name) | Err(name) if PAIR => any::key(line, [name]),
+                        Ok(name) | Err(name) => line.key(name),
+                    }
                 }
-            }
-            match entry.name() {
-                Ok(name) | Err(name) if appended > 0 => {
-                    line.longer_key([name].into_iter().chain(underscores(appended)));
-                }
-                Ok(name)
-                    if let Some((likely, piece)) = likely
-                        && std::ptr::eq(*likely, name) =>
-                {
-                    line.key_piece(piece);
-                }
-                Ok(name) if let Some(piece) = KEYS.get(name) => line.key_piece(piece),
-                Ok(name) | Err(name) => line.key(name),
             }
             let of = entry.value();
-            value(line, of);
+            if PAIR {
+                any::any_and_end(line, of);
+            } else {
+                value(line, of);
+            }
             if let Value::Error(chain) = of {
-                self.error(line, entry, appended, chain);
+                self.error::<PAIR>(line, entry, appended, chain);
             }
         }
     }
@@ -165,12 +214,16 @@ impl<'a> Object<'a> {
         let inner = match source {
             Source::Event => 0,
             Source::Span(depth, _) => depth,
-            Source::Globals => usize::MAX,
+            Source::Globals | Source::Resource => usize::MAX,
         };
         let shadowed = match source {
-            Source::Event => false,
-            Source::Span(..) | Source::Globals => {
-                self.event.is_some_and(has) || self.spans().take(inner).any(|span| has(span.fields()))
+            Source::Event => self.hidden.iter().flatten().any(|hidden| hidden.text() == name),
+            Source::Span(..) | Source::Globals | Source::Resource => {
+                let is_global = matches!(source, Source::Globals | Source::Resource);
+                is_global && self.moved.contains(tag, name)
+                    || self.event.is_some_and(has)
+                    || self.spans().take(inner).any(|span| has(span.fields()))
+                    || matches!(source, Source::Resource) && self.globals.is_some_and(has)
             }
         };
         let hidden = tag == TRACEPARENT
@@ -188,31 +241,42 @@ impl<'a> Object<'a> {
 
     /// What an error has besides its message.
     #[cold]
-    fn error(&self, line: &mut Line<'_>, entry: Entry<'_>, appended: usize, chain: ErrorChain<'_>) {
+    fn error<const PAIR: bool>(&self, line: &mut Line<'_>, entry: Entry<'_>, appended: usize, chain: ErrorChain<'_>) {
         let (Ok(name) | Err(name)) = entry.name();
         if chain.causes().len() > 0 {
-            self.generated(line, Name { text: name, appended, suffix: ".causes" });
-            let mut separator = b'[';
-            for cause in chain.causes() {
-                line.byte(separator);
+            self.generated::<PAIR>(line, Name { text: name, appended, suffix: ".causes" });
+            line.raw(if PAIR { "\"arrayValue\":{\"values\":[" } else { "[" });
+            for (place, cause) in chain.causes().enumerate() {
+                if place > 0 {
+                    line.byte(b',');
+                }
+                if PAIR {
+                    line.raw("{\"stringValue\":");
+                }
                 line.string(cause);
-                separator = b',';
+                if PAIR {
+                    line.byte(b'}');
+                }
             }
-            line.byte(b']');
+            line.raw(if PAIR { "]}}}" } else { "]" });
         }
         if let Some(type_name) = chain.type_name() {
-            self.generated(line, Name { text: name, appended, suffix: ".type" });
-            line.string(type_name);
+            self.generated::<PAIR>(line, Name { text: name, appended, suffix: ".type" });
+            if PAIR {
+                any::any_and_end(line, Value::Str(type_name));
+            } else {
+                line.string(type_name);
+            }
         }
     }
 
-    fn generated(&self, line: &mut Line<'_>, name: Name<'_>) {
+    fn generated<const PAIR: bool>(&self, line: &mut Line<'_>, name: Name<'_>) {
         let mut more = 0;
         while self.is_used(name, more) {
             more += 1;
         }
         let first = [name.text].into_iter().chain(underscores(name.appended));
-        line.longer_key(first.chain([name.suffix]).chain(underscores(more)));
+        key::<PAIR>(line, first.chain([name.suffix]).chain(underscores(more)));
     }
 
     // --- who has a name
@@ -224,13 +288,15 @@ impl<'a> Object<'a> {
     fn has(&self, name: &str) -> bool {
         let tag = Tag::of(name);
         let has = |fields: &Fields| fields.has(name, tag);
-        self.event.is_some_and(has) || self.spans().any(|span| has(span.fields())) || self.globals.is_some_and(has)
+        let is_global = self.globals.into_iter().chain(self.resource).any(has);
+        is_global || self.event.is_some_and(has) || self.spans().any(|span| has(span.fields()))
     }
 
     fn names(&self) -> impl Iterator<Item = &'a str> {
         let of_spans = self.spans().flat_map(|span| span.fields().iter());
         let all = self.event.into_iter().flat_map(Fields::iter).chain(of_spans);
-        all.chain(self.globals.into_iter().flat_map(Fields::iter)).map(|(name, _)| name)
+        let of_all = self.globals.into_iter().chain(self.resource).flat_map(Fields::iter);
+        all.chain(of_all).map(|(name, _)| name)
     }
 
     /// How many `_` a name that is reserved gets.
@@ -288,9 +354,14 @@ fn kept(span: SpanView<'_>) -> Option<Box<[u8]>> {
     let object = Object::empty(&reserved, true);
     let mut text = Vec::new();
     let mut line = Line::new(&mut text, false);
-    object.members(&mut line, span.fields(), object.taken_in(span, 0), Source::Span(0, span), &[]);
+    object.members::<false>(&mut line, span.fields(), object.taken_in(span, 0), Source::Span(0, span), &[]);
     line.finish();
     (text.len() <= KEPT).then(|| text.into())
+}
+
+#[cold]
+fn key<'p, const PAIR: bool>(line: &mut Line<'_>, parts: impl IntoIterator<Item = &'p str>) {
+    if PAIR { any::key(line, parts) } else { line.longer_key(parts) }
 }
 
 /// A name in parts: text, `_` times `appended`, suffix.

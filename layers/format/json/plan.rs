@@ -1,36 +1,43 @@
 //! The steps that write one record.
 
 use super::{
-    Key, Options, What,
+    Key, Member, Options, any,
     object::{Object, Reserved},
-    steps::{Names, Part, Step, TRACE, steps},
+    rows::{IN_FIELDS, Rows, What},
+    steps::{Id, Part, Rest, Step, Steps, steps},
     value::value,
 };
+use tracing_core::Metadata;
+
 use crate::{
-    Record, Severity,
+    Record, Severity, Value,
     format::{
         Time,
         heads::{Head, Heads},
         line::{Line, Piece, hex_digits},
         outermost_first,
     },
-    record::{IdsText, SpanView, TraceParent},
+    record::{Entry, ErrorChain, IdsText, SpanView, Tag, TraceParent},
 };
 
 /// Steps in the order in which they are taken, and what they need to know about names.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     steps: Vec<Step>,
-    /// Own keys of the outermost object, for records without and with a trace.
-    reserved: [Reserved; 2],
+    /// Where the remaining fields are.
+    rests: Vec<(Rest, Own)>,
+    /// Whether the first of them are key-value pairs.
+    has_pairs: bool,
     reserved_in_fields: Reserved,
     reserved_in_spans: Reserved,
     none: Reserved,
+    /// Names of global fields that stand in a place of their own.
+    moved: Reserved,
     writes_trace: bool,
-    /// Whether the keys of the ids are the usual ones.
-    has_usual_ids: bool,
+    writes_error: bool,
+    writes_stack: bool,
     hides_traceparent: bool,
-    /// Which sources the outermost object has.
+    /// Which sources the remaining fields are of.
     flat_event: bool,
     flat_spans: bool,
     /// Whether the first step that asks stands where the object may still be empty.
@@ -40,39 +47,63 @@ pub(super) struct Plan {
     tail: [Piece; 2],
 }
 
+/// Own keys of an object, for records without and with a trace, and the same with an error.
+type Own = [Reserved; 4];
+
+/// What is known of the record that is written.
+struct Now<'a> {
+    record: &'a Record,
+    options: &'a Options,
+    trace: Option<Traced<'a>>,
+    /// The event's first error, where it stands apart.
+    error: Option<Entry<'a>>,
+    hides_traceparent: bool,
+    head: Option<&'a Head>,
+}
+
+impl Now<'_> {
+    #[inline]
+    fn is_unnamed(&self) -> bool {
+        self.head.is_some_and(|head| !head.is_named) && !self.record.has_own_name()
+    }
+
+    fn chain(&self) -> Option<ErrorChain<'_>> {
+        self.error.and_then(|entry| entry.value().as_error())
+    }
+}
+
 impl Plan {
     pub(super) fn new(options: &Options) -> Self {
-        let names = Names::new(options);
-        let is_given = |what| names.get(what).is_some();
-        let (steps, starts_empty) = steps(&names, options);
+        let rows = Rows::new(options);
+        let Steps { steps, starts_empty, rests } = steps(&rows, options);
         let tail = |is_first| {
             Piece::of(is_first, |line| {
-                for (index, (_, of)) in options.fixed.iter().enumerate() {
-                    if let Some(name) = names.get(What::Fixed(index)) {
-                        line.key(name);
-                        value(line, of);
-                    }
+                for (name, (_, of)) in rows.fixed.iter().zip(options.fixed.iter()).filter(|_| rows.fixed_scope == 0) {
+                    line.key(name);
+                    value(line, of);
                 }
                 line.close();
             })
         };
-        let outermost = || names.given.iter().filter(|(what, _)| !options.is_inside_fields(*what));
-        let is_trace = |what: What| TRACE.iter().any(|key| what == What::Key(*key));
-        let message = names.get(What::Key(Key::Message)).filter(|_| options.is_inside_fields(What::Key(Key::Message)));
+        let own = |rest: Rest| {
+            let own = [(false, false), (true, false), (false, true), (true, true)];
+            (rest, own.map(|(has_trace, has_error)| Reserved::new(rows.reserved(rest.scope, has_trace, has_error))))
+        };
+        let has = |key| rows.has(What::Key(key));
         Self {
-            steps,
-            reserved: [
-                Reserved::new(outermost().filter(|(what, _)| !is_trace(*what)).map(|(_, name)| name.clone())),
-                Reserved::new(outermost().map(|(_, name)| name.clone())),
-            ],
-            reserved_in_fields: Reserved::new(message.map(str::to_owned)),
+            has_pairs: rests.first().is_some_and(|rest| rest.is_pairs),
+            rests: rests.into_iter().map(own).collect(),
+            reserved_in_fields: Reserved::new(rows.reserved(IN_FIELDS, false, false)),
             reserved_in_spans: Reserved::new(["name".to_owned()]),
             none: Reserved::default(),
-            writes_trace: TRACE.iter().any(|key| is_given(What::Key(*key))),
-            has_usual_ids: TRACE.iter().all(|key| names.get(What::Key(*key)) == Some(key.default_name())),
-            hides_traceparent: is_given(What::Key(Key::TraceId)) && is_given(What::Key(Key::SpanId)),
-            flat_event: !is_given(What::Fields),
-            flat_spans: !is_given(What::Context) && !options.span_list,
+            moved: Reserved::new(rows.moved()),
+            writes_trace: Key::ALL.iter().any(|key| key.is_of_trace() && has(*key)),
+            writes_error: Key::ALL.iter().any(|key| key.is_of_error() && has(*key)),
+            writes_stack: has(Key::ErrorStack),
+            hides_traceparent: has(Key::TraceId) && has(Key::SpanId),
+            flat_event: !rows.has(What::Fields),
+            flat_spans: !rows.has(What::Context) && !options.span_list,
+            steps,
             starts_empty,
             heads: Heads::default(),
             tail: [tail(false), tail(true)],
@@ -88,170 +119,253 @@ impl Plan {
 
     fn line(&self, options: &Options, record: &Record, line: &mut Line<'_>) {
         let trace = if self.writes_trace { record.traced_span() } else { None };
-        let hides = self.hides_traceparent && trace.is_some();
-        let mut names: &[_] = &[];
+        let now = Now {
+            record,
+            options,
+            trace,
+            error: if self.writes_error { record.fields().first_error() } else { None },
+            hides_traceparent: self.hides_traceparent && trace.is_some(),
+            head: self.heads.of(record, |site| self.head(site)),
+        };
         let steps = match self.steps.as_slice() {
             [
                 first @ Step { part: Part::Time, .. },
-                second @ Step { part: Part::Level, .. },
-                third @ Step { part: Part::Target, .. },
-                fourth @ Step { part: Part::Message, .. },
+                second @ Step { part: Part::Site(place), .. },
+                Step { part: Part::Message, .. },
                 steps @ ..,
             ] => {
                 // The same as `steps`, without asking what comes next: so begins nearly every line.
                 line.piece(&first.open);
                 time(line, &options.time, record);
-                let between = |line: &mut Line<'_>, level: Severity, target: &str| {
-                    line.piece(&second.open);
-                    write_level(line, level);
-                    line.piece(&third.open);
-                    line.escaped(target);
-                    line.piece(&fourth.open);
-                };
-                let head = self.heads.of(record, |site| {
-                    let text = Piece::of(false, |line| between(line, Severity::from(site.level()), site.target()));
-                    Head::new(site, text, |name| Piece::of(false, |line| line.key(name)))
-                });
-                match head {
-                    Some(head) => {
-                        line.raw_bytes(head.text.text());
-                        names = &head.names;
-                    }
-                    None => between(line, record.severity(), record.target()),
-                }
+                site(line, &second.inner, *place, &now);
                 line.escaped(record.message());
                 steps
             }
             steps => steps,
         };
         match steps {
-            [ids_of_trace @ Step { part: Part::Trace, .. }, Step { part: Part::Flat, .. }] => {
-                line.piece(&ids_of_trace.open);
-                if let Some(trace) = trace {
-                    self.ids(line, &ids_of_trace.keys, trace);
-                }
-                self.flat(line, record, names, trace.is_some(), hides);
+            [ids @ Step { part: Part::UsualTrace | Part::Trace, .. }, Step { part: Part::Flat(place), .. }] => {
+                line.piece(&ids.open);
+                self.ids(line, ids, &now);
+                self.flat(line, *place, &now);
             }
-            steps => self.steps(line, steps, options, record, names, trace),
+            steps => self.steps(line, steps, &now),
         }
         line.piece(&self.tail[usize::from(line.is_first())]);
     }
 
+    /// What is the same for all records of a call site.
+    fn head(&self, metadata: &'static Metadata<'static>) -> Head {
+        let mut sites = Vec::new();
+        add_sites(&self.steps, &mut sites);
+        let text = |steps: &[Step]| {
+            Piece::of(false, |line| part_of_site(line, steps, Severity::from(metadata.level()), metadata.target()))
+        };
+        let mut texts = sites.into_iter().map(text);
+        let first = texts.next().unwrap_or_default();
+        let name = |name| if self.has_pairs { any::key_piece(name) } else { Piece::of(false, |line| line.key(name)) };
+        let mut head = Head::new(metadata, first, name).and_texts(texts);
+        if let Some((_, [.., most])) = self.rests.first() {
+            // They take a closer look.
+            let reserved = head.names.iter_mut().filter(|(of, _)| most.contains(Tag::of(of), of));
+            reserved.for_each(|likely| *likely = ("", name("")));
+        }
+        head
+    }
+
     #[inline(never)]
-    fn steps(
-        &self,
-        line: &mut Line<'_>,
-        steps: &[Step],
-        options: &Options,
-        record: &Record,
-        names: &[(&'static str, Piece)],
-        trace: Option<Traced<'_>>,
-    ) {
-        let hides = self.hides_traceparent && trace.is_some();
+    fn steps(&self, line: &mut Line<'_>, steps: &[Step], now: &Now<'_>) {
         for step in steps {
             line.piece(&step.open);
             match step.part {
                 Part::Literal => {}
-                Part::Time => time(line, &options.time, record),
-                Part::Level => write_level(line, record.severity()),
-                Part::Target => target(line, record),
-                Part::Message => message(line, record),
-                Part::Trace => {
-                    if let Some(trace) = trace {
-                        self.ids(line, &step.keys, trace);
-                    }
+                Part::Time => time(line, &now.options.time, now.record),
+                Part::Site(place) => site(line, &step.inner, place, now),
+                Part::Message => message(line, now.record),
+                Part::Trace | Part::UsualTrace => self.ids(line, step, now),
+                Part::Flat(place) => self.flat(line, place, now),
+                Part::IfError if now.error.is_none() => {}
+                Part::Value(Key::EventName) if now.is_unnamed() => {}
+                Part::IfGlobals if now.record.globals().is_none() && !line.is_first() => {
+                    line.raw_bytes(step.otherwise.text());
                 }
-                Part::Flat => self.flat(line, record, names, trace.is_some(), hides),
-                _ => self.rare(step, options, record, line, hides),
+                Part::IfError | Part::IfGlobals => self.steps(line, &step.inner, now),
+                _ => self.rare(line, step, now),
             }
         }
     }
 
     #[inline]
-    fn ids(&self, line: &mut Line<'_>, keys: &[Option<String>], (trace, span): Traced<'_>) {
-        if self.has_usual_ids && !line.is_first() {
+    fn ids(&self, line: &mut Line<'_>, step: &Step, now: &Now<'_>) {
+        let Some((trace, span)) = now.trace else { return };
+        if matches!(step.part, Part::UsualTrace) && !line.is_first() {
             line.array(&span.kept_ids(trace, || usual_ids(trace)));
         } else {
-            unusual_ids(line, keys, trace);
+            unusual_ids(line, &step.inner, trace);
         }
     }
 
     #[inline(always)]
-    fn flat(
-        &self,
-        line: &mut Line<'_>,
-        record: &Record,
-        names: &[(&'static str, Piece)],
-        has_trace: bool,
-        hides_traceparent: bool,
-    ) {
-        let object = Object {
-            event: if self.flat_event { Some(record.fields()) } else { None },
-            spans: if self.flat_spans { Some(record) } else { None },
-            globals: record.globals(),
-            names,
-            is_traced: has_trace || !self.writes_trace,
-            ..Object::empty(&self.reserved[usize::from(has_trace)], hides_traceparent)
+    fn flat(&self, line: &mut Line<'_>, place: usize, now: &Now<'_>) {
+        let Some((rest, own)) = self.rests.get(place) else { return };
+        let record = now.record;
+        let (has_trace, has_error) = (now.trace.is_some(), now.error.is_some());
+        let [of_record, of_globals] = match rest.member {
+            Member::RestOfRecord => [true, false],
+            Member::RestOfGlobals => [false, true],
+            _ => [true, true],
         };
-        object.write(line);
+        let object = Object {
+            event: if of_record && self.flat_event { Some(record.fields()) } else { None },
+            spans: if of_record && self.flat_spans { Some(record) } else { None },
+            globals: if of_globals { record.globals() } else { None },
+            resource: if matches!(rest.member, Member::RestOfGlobals) { Some(&now.options.resource) } else { None },
+            hidden: [now.error, if self.writes_stack { backtrace(now) } else { None }],
+            moved: &self.moved,
+            names: now.head.filter(|_| rest.is_pairs == self.has_pairs).map_or(&[], |head| &head.names),
+            is_traced: has_trace || !self.writes_trace,
+            ..Object::empty(&own[usize::from(has_trace) + 2 * usize::from(has_error)], now.hides_traceparent)
+        };
+        if rest.is_pairs { object.write::<true>(line) } else { object.write::<false>(line) }
     }
 
     /// What is not on in a default line; apart, so that the loop above stays small.
     #[inline(never)]
-    fn rare(&self, step: &Step, options: &Options, record: &Record, line: &mut Line<'_>, hides_traceparent: bool) {
-        let key = step.keys.first().and_then(Option::as_deref);
+    fn rare(&self, line: &mut Line<'_>, step: &Step, now: &Now<'_>) {
+        let (record, key) = (now.record, &step.key);
         match step.part {
-            Part::Literal | Part::Time | Part::Level | Part::Target | Part::Message | Part::Trace | Part::Flat => {}
             Part::Comma => line.comma(),
-            Part::OtherTime => options.time.write_to(record.time(), line),
-            Part::LowerLevel => line.lower_case(|line| write_level(line, record.severity())),
-            Part::LevelNumber => number(line, record.severity().number()),
-            Part::ProcessId => number(line, record.process_id()),
-            Part::ThreadId => number(line, record.thread_id()),
-            Part::ProcessName => line.escaped(record.process_name()),
-            Part::EventName => optional(line, key, record.name()),
-            Part::File => optional(line, key, record.file()),
-            Part::ModulePath => optional(line, key, record.module_path()),
-            Part::ThreadName => optional(line, key, record.thread_name()),
-            Part::Line => {
-                if let (Some(key), Some(of_file)) = (key, record.line()) {
-                    line.key(key);
-                    number(line, of_file);
+            Part::OtherTime => now.options.time.write_to(record.time(), line),
+            Part::Nanos => Time::unix_nanos().write_to(record.time(), line),
+            Part::Plain(key) => match value_of(key, now) {
+                Some(Value::Str(text)) => line.escaped(text),
+                Some(number) => value(line, number),
+                None => {}
+            },
+            Part::Value(of) => {
+                if let Some(of) = value_of(of, now) {
+                    line.key_piece(key);
+                    value(line, of);
                 }
+            }
+            Part::Quoted(of) => {
+                if let Some(of) = value_of(of, now) {
+                    line.key_piece(key);
+                    line.byte(b'"');
+                    value(line, of);
+                    line.byte(b'"');
+                }
+            }
+            Part::Global(first, others) => match global(record, first, others) {
+                Some(of) => {
+                    line.key_piece(key);
+                    value(line, of);
+                }
+                None => otherwise(line, step),
+            },
+            Part::Fixed => otherwise(line, step),
+            Part::ErrorStack => {
+                if let Some(chain) = now.chain() {
+                    line.key_piece(key);
+                    stack(line, chain, now);
+                }
+            }
+            Part::Object | Part::List => self.object(line, step, now),
+            Part::Attributes => {
+                line.open_list();
+                self.pairs(line, &step.inner, now);
+                line.close_list();
             }
             Part::Fields => self.fields(line, record, key),
             Part::Context => {
                 line.open();
-                Object { spans: Some(record), ..Object::empty(&self.none, hides_traceparent) }.write(line);
+                Object { spans: Some(record), ..Object::empty(&self.none, now.hides_traceparent) }.write::<false>(line);
                 line.close();
             }
             Part::Span => {
-                if let (Some(key), Some(span)) = (key, record.spans().next()) {
-                    line.key(key);
-                    self.span(line, span, hides_traceparent);
+                if let Some(span) = record.spans().next() {
+                    line.key_piece(key);
+                    self.span(line, span, now.hides_traceparent);
                 }
             }
-            Part::Spans => self.spans(line, record, key.unwrap_or_default(), hides_traceparent),
+            Part::Spans => self.spans(line, record, key, now.hides_traceparent),
+            // Above, or inside of others.
+            _ => {}
         }
     }
 
-    fn fields(&self, line: &mut Line<'_>, record: &Record, message: Option<&str>) {
+    /// An object that is left out if it is empty.
+    fn object(&self, line: &mut Line<'_>, step: &Step, now: &Now<'_>) {
+        let (start, was_first) = (line.len(), line.is_first());
+        let is_list = matches!(step.part, Part::List);
+        line.key_piece(&step.key);
+        if is_list {
+            line.byte(b'[');
+        }
         line.open();
-        if let Some(message) = message
-            && !record.message().is_empty()
-        {
-            line.key(message);
+        self.steps(line, &step.inner, now);
+        if line.is_first() {
+            return line.take_back(start, was_first);
+        }
+        line.close();
+        if is_list {
+            line.byte(b']');
+        }
+    }
+
+    /// What is in a list of key-value pairs.
+    fn pairs(&self, line: &mut Line<'_>, steps: &[Step], now: &Now<'_>) {
+        for step in steps {
+            let of = match step.part {
+                Part::Flat(place) => {
+                    self.flat(line, place, now);
+                    continue;
+                }
+                Part::IfError if now.error.is_none() => continue,
+                Part::IfGlobals if now.record.globals().is_none() && step.otherwise.text().is_empty() => continue,
+                Part::IfError | Part::IfGlobals => {
+                    self.pairs(line, &step.inner, now);
+                    continue;
+                }
+                Part::ErrorStack => {
+                    if let Some(chain) = now.chain() {
+                        line.key_piece(&step.key);
+                        line.raw("\"stringValue\":");
+                        stack(line, chain, now);
+                        line.array(b"}}");
+                    }
+                    continue;
+                }
+                Part::Value(Key::EventName) if now.is_unnamed() => None,
+                Part::Value(of) => value_of(of, now),
+                Part::Global(first, others) => global(now.record, first, others),
+                _ => None,
+            };
+            match of {
+                Some(of) => {
+                    line.key_piece(&step.key);
+                    any::any_and_end(line, of);
+                }
+                None => otherwise(line, step),
+            }
+        }
+    }
+
+    fn fields(&self, line: &mut Line<'_>, record: &Record, message: &Piece) {
+        line.open();
+        if !message.text().is_empty() && !record.message().is_empty() {
+            line.key_piece(message);
             line.string(record.message());
         }
-        Object { event: Some(record.fields()), ..Object::empty(&self.reserved_in_fields, false) }.write(line);
+        Object { event: Some(record.fields()), ..Object::empty(&self.reserved_in_fields, false) }.write::<false>(line);
         line.close();
     }
 
-    fn spans(&self, line: &mut Line<'_>, record: &Record, key: &str, hides_traceparent: bool) {
+    fn spans(&self, line: &mut Line<'_>, record: &Record, key: &Piece, hides_traceparent: bool) {
         let mut separator = b'[';
         for span in outermost_first(record) {
             if separator == b'[' {
-                line.key(key);
+                line.key_piece(key);
             }
             line.byte(separator);
             self.span(line, span, hides_traceparent);
@@ -266,9 +380,115 @@ impl Plan {
         line.open();
         line.key("name");
         line.string(span.name());
-        Object { span: Some(span), ..Object::empty(&self.reserved_in_spans, hides_traceparent) }.write(line);
+        Object { span: Some(span), ..Object::empty(&self.reserved_in_spans, hides_traceparent) }.write::<false>(line);
         line.close();
     }
+}
+
+/// What a call site has of its own, or a record that is not like its call site.
+#[inline]
+fn site(line: &mut Line<'_>, steps: &[Step], place: usize, now: &Now<'_>) {
+    match now.head.and_then(|head| head.text(place)) {
+        Some(text) => line.raw_bytes(text.text()),
+        None => part_of_site(line, steps, now.record.severity(), now.record.target()),
+    }
+}
+
+#[inline(never)]
+fn part_of_site(line: &mut Line<'_>, steps: &[Step], severity: Severity, target: &str) {
+    for step in steps {
+        line.piece(&step.open);
+        match step.part {
+            Part::Level => write_level(line, severity),
+            Part::LowerLevel => line.lower_case(|line| write_level(line, severity)),
+            Part::LevelName(names) => line.escaped(of_severity(names, severity).unwrap_or_default()),
+            Part::LevelNumber(numbers) => number(line, of_severity(numbers, severity).unwrap_or_default()),
+            Part::Target => line.escaped(target),
+            _ => {}
+        }
+    }
+}
+
+fn add_sites<'s>(steps: &'s [Step], sites: &mut Vec<&'s [Step]>) {
+    for step in steps {
+        match step.part {
+            Part::Site(_) => sites.push(&step.inner),
+            _ => add_sites(&step.inner, sites),
+        }
+    }
+}
+
+/// The last row that is not above it.
+fn of_severity<T: Copy>(rows: &[(i32, T)], severity: Severity) -> Option<T> {
+    rows.iter().rev().find(|(from, _)| *from <= severity.number()).map(|(_, of)| *of)
+}
+
+/// A single value of a record that has it.
+fn value_of<'n>(key: Key, now: &'n Now<'_>) -> Option<Value<'n>> {
+    let record = now.record;
+    Some(match key {
+        Key::LevelNumber => Value::from(record.severity().number()),
+        Key::Line => Value::from(record.line()?),
+        Key::ThreadId => Value::from(record.thread_id()),
+        Key::ProcessId => Value::from(record.process_id()),
+        text => Value::Str(match text {
+            Key::Level => record.severity().name()?,
+            Key::Target => record.target(),
+            Key::Message => record.message(),
+            Key::EventName => record.name()?,
+            Key::File => record.file()?,
+            Key::ModulePath => record.module_path()?,
+            Key::Function => record.function()?,
+            Key::Stack => record.stack()?,
+            Key::ThreadName => record.thread_name()?,
+            Key::ProcessName => record.process_name(),
+            Key::ErrorType => now.chain()?.type_name()?,
+            Key::ErrorMessage => now.chain()?.message(),
+            _ => return None,
+        }),
+    })
+}
+
+/// The global field that stands under a key: that of its name, or else of another.
+fn global<'r>(record: &'r Record, first: &str, others: &[&str]) -> Option<Value<'r>> {
+    let globals = record.globals()?;
+    globals.get(first).or_else(|| others.iter().find_map(|name| globals.get(name)))
+}
+
+/// What stands there in records that have nothing of their own.
+fn otherwise(line: &mut Line<'_>, step: &Step) {
+    if !step.otherwise.text().is_empty() {
+        line.key_piece(&step.key);
+        line.piece(&step.otherwise);
+    }
+}
+
+/// The error with its type, its causes and its backtrace, one a line.
+#[cold]
+fn stack(line: &mut Line<'_>, chain: ErrorChain<'_>, now: &Now<'_>) {
+    line.byte(b'"');
+    if let Some(type_name) = chain.type_name() {
+        line.escaped(type_name);
+        line.raw(": ");
+    }
+    line.escaped(chain.message());
+    for cause in chain.causes() {
+        line.raw("\\nCaused by: ");
+        line.escaped(cause);
+    }
+    if let Some(text) = backtrace(now).and_then(|entry| entry.value().as_str()) {
+        line.raw("\\n");
+        line.escaped(text);
+    }
+    line.byte(b'"');
+}
+
+/// The field `error.backtrace` beside an `error`.
+#[inline]
+fn backtrace<'r>(now: &Now<'r>) -> Option<Entry<'r>> {
+    let name = now.error?.text();
+    let is_its = |entry: &Entry<'_>| entry.text().strip_prefix(name) == Some(".backtrace");
+    now.record.fields().entries().find(|entry| is_its(entry) && entry.value().as_str().is_some())
 }
 
 // Functions of their own, so that the compiler does not prepare for all of them before each line.
@@ -276,11 +496,6 @@ impl Plan {
 #[inline(never)]
 fn time(line: &mut Line<'_>, time: &Time, record: &Record) {
     line.part(|digits| time.put(record.time(), digits));
-}
-
-#[inline(never)]
-fn target(line: &mut Line<'_>, record: &Record) {
-    line.escaped(record.target());
 }
 
 #[inline(never)]
@@ -307,21 +522,26 @@ fn number(line: &mut Line<'_>, number: impl itoa::Integer) {
 type Traced<'a> = (TraceParent, SpanView<'a>);
 
 #[inline(never)]
-fn unusual_ids(line: &mut Line<'_>, keys: &[Option<String>], trace: TraceParent) {
-    let [trace_id, span_id, flags] = keys else { return };
-    if let Some(key) = trace_id {
-        line.key(key);
-        let [a, b] = quads((trace.trace_id() >> 64) as u64);
-        let [c, d] = quads(trace.trace_id() as u64);
-        line.hex(&[a, b, c, d], 32);
-    }
-    if let Some(key) = span_id {
-        line.key(key);
-        line.hex(&quads(trace.span_id()), 16);
-    }
-    if let Some(key) = flags {
-        line.key(key);
-        line.hex(&[hex_digits(u32::from(trace.flags()) << 24)], 2);
+fn unusual_ids(line: &mut Line<'_>, ids: &[Step], trace: TraceParent) {
+    let (high, low) = ((trace.trace_id() >> 64) as u64, trace.trace_id() as u64);
+    for step in ids {
+        let Part::Id(id) = step.part else { continue };
+        line.key_piece(&step.key);
+        match id {
+            Id::Trace => {
+                line.raw_bytes(quads(high).as_flattened());
+                line.raw_bytes(quads(low).as_flattened());
+            }
+            Id::Span => line.raw_bytes(quads(trace.span_id()).as_flattened()),
+            Id::Flags => line.raw_bytes(&hex_digits(trace.flags().into())[6..]),
+            Id::LowTrace => number(line, low),
+            Id::DecimalSpan => number(line, trace.span_id()),
+            Id::DecimalFlags => number(line, trace.flags()),
+            Id::IsSampled => line.raw(if trace.flags() & 1 == 1 { "true" } else { "false" }),
+        }
+        if !matches!(id, Id::DecimalFlags | Id::IsSampled) {
+            line.byte(b'"');
+        }
     }
 }
 
@@ -338,11 +558,4 @@ fn usual_ids(trace: TraceParent) -> IdsText {
 
 fn quads(number: u64) -> [[u8; 8]; 2] {
     [hex_digits((number >> 32) as u32), hex_digits(number as u32)]
-}
-
-fn optional(line: &mut Line<'_>, key: Option<&str>, text: Option<&str>) {
-    if let (Some(key), Some(text)) = (key, text) {
-        line.key(key);
-        line.string(text);
-    }
 }

@@ -1,6 +1,12 @@
-//! From the options to names and steps.
+//! From rows to steps.
 
-use super::{Key, Options, What};
+use std::mem::discriminant;
+
+use super::{
+    Key, Member, Options, any,
+    rows::{IN_FIELDS, Row, Rows},
+    value::value,
+};
 use crate::format::line::Piece;
 
 #[derive(Clone, Debug)]
@@ -8,8 +14,11 @@ pub(super) struct Step {
     /// Written before: the end of the string before, and the key where the part is always there.
     pub(super) open: Piece,
     pub(super) part: Part,
-    /// What the part writes itself.
-    pub(super) keys: Vec<Option<String>>,
+    /// The key that the part writes itself, with a comma before it.
+    pub(super) key: Piece,
+    /// Written with its key where the record has nothing, if there is something.
+    pub(super) otherwise: Piece,
+    pub(super) inner: Vec<Step>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -21,127 +30,93 @@ pub(super) enum Part {
     /// Of the calendar.
     Time,
     OtherTime,
+    Nanos,
+    Message,
+    /// What is the same for all records of a call site: the steps inside. By its number.
+    Site(usize),
     Level,
     LowerLevel,
+    LevelName(&'static [(i32, &'static str)]),
+    LevelNumber(&'static [(i32, i32)]),
     Target,
-    Message,
-    LevelNumber,
-    ProcessId,
-    ProcessName,
-    ThreadId,
+    /// A part that is always there.
+    Plain(Key),
     Fields,
     Context,
-    Flat,
+    /// By its number among those of the plan.
+    Flat(usize),
+    Attributes,
     // Those that not every record has; they write their keys themselves.
+    /// Trace ids: the steps inside.
     Trace,
-    EventName,
-    File,
-    Line,
-    ModulePath,
-    ThreadName,
+    /// The same, under the usual keys.
+    UsualTrace,
+    Id(Id),
+    Value(Key),
+    Quoted(Key),
+    /// By its key and its other names.
+    Global(&'static str, &'static [&'static str]),
+    ErrorStack,
     Span,
     Spans,
+    Object,
+    List,
+    /// The static fields of an inner object.
+    Fixed,
+    /// Steps for records with an error.
+    IfError,
+    /// Steps for records with global fields; for others, what there is otherwise.
+    IfGlobals,
 }
 
-/// What can stand in a record, in an order.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Own(Key),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Id {
     Trace,
-    Fields,
-    Context,
-    Flat,
+    Span,
+    Flags,
+    /// The lower 64 bits in decimal.
+    LowTrace,
+    DecimalSpan,
+    DecimalFlags,
+    IsSampled,
 }
 
-const ORDER: &[Place] = &[
-    Place::Own(Key::Timestamp),
-    Place::Own(Key::Level),
-    Place::Own(Key::LevelNumber),
-    Place::Own(Key::Target),
-    Place::Own(Key::Message),
-    Place::Trace,
-    Place::Own(Key::EventName),
-    Place::Own(Key::File),
-    Place::Own(Key::Line),
-    Place::Own(Key::ModulePath),
-    Place::Own(Key::ThreadName),
-    Place::Own(Key::ThreadId),
-    Place::Own(Key::ProcessName),
-    Place::Own(Key::ProcessId),
-    Place::Fields,
-    Place::Own(Key::Span),
-    Place::Own(Key::Spans),
-    Place::Context,
-    Place::Flat,
-];
-
-const FIELDS_BEFORE_TARGET: &[Place] = &[
-    Place::Own(Key::Timestamp),
-    Place::Own(Key::Level),
-    Place::Own(Key::LevelNumber),
-    Place::Fields,
-    Place::Own(Key::Target),
-    Place::Trace,
-    Place::Own(Key::EventName),
-    Place::Own(Key::File),
-    Place::Own(Key::Line),
-    Place::Own(Key::ModulePath),
-    Place::Own(Key::Span),
-    Place::Own(Key::Spans),
-    Place::Own(Key::ThreadName),
-    Place::Own(Key::ThreadId),
-    Place::Own(Key::ProcessName),
-    Place::Own(Key::ProcessId),
-    Place::Context,
-    Place::Flat,
-];
-
-pub(super) const TRACE: [Key; 3] = [Key::TraceId, Key::SpanId, Key::TraceFlags];
-
-/// Which key has which name, settled: the option that was set last has the name it asked for.
-pub(super) struct Names {
-    pub(super) given: Vec<(What, String)>,
-}
-
-impl Names {
-    pub(super) fn new(options: &Options) -> Self {
-        let claimed = |what: &What| options.claims.iter().any(|(other, _)| other == what);
-        let by_default = Key::ALL.iter().map(|key| (What::Key(*key), key.default_name()));
-        let by_default = by_default.filter(|(what, _)| !claimed(what));
-        let claims = by_default.chain(options.claims.iter().map(|(what, name)| (*what, name.as_str())));
-        let claims: Vec<_> = claims.filter(|(what, _)| options.is_on(*what)).collect();
-        let mut given: Vec<(What, String)> = Vec::with_capacity(claims.len());
-        for (what, name) in claims.into_iter().rev() {
-            let mut name = name.to_owned();
-            let is_rival = |other: What| options.is_inside_fields(other) == options.is_inside_fields(what);
-            while given.iter().any(|(other, taken)| is_rival(*other) && *taken == name) {
-                name.push('_');
-            }
-            given.push((what, name));
-        }
-        Self { given }
-    }
-
-    pub(super) fn get(&self, what: What) -> Option<&str> {
-        self.given.iter().find(|(other, _)| *other == what).map(|(_, name)| name.as_str())
-    }
-
-    fn owned(&self, what: What) -> Option<String> {
-        self.get(what).map(str::to_owned)
+impl Step {
+    fn new(part: Part, inner: Vec<Step>) -> Self {
+        Self { open: Piece::default(), part, key: Piece::default(), otherwise: Piece::default(), inner }
     }
 }
 
-/// The steps, and whether the first that asks for members stands where there may be none.
-pub(super) fn steps(names: &Names, options: &Options) -> (Vec<Step>, bool) {
-    let mut layout = Layout::new(names, options);
-    let order = if options.message_in_fields { FIELDS_BEFORE_TARGET } else { ORDER };
-    order.iter().for_each(|place| layout.place(*place));
-    layout.finish()
+/// What is written where the remaining fields are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rest {
+    pub(super) member: Member,
+    pub(super) scope: usize,
+    /// As key-value pairs.
+    pub(super) is_pairs: bool,
+}
+
+/// The steps of the outermost object up to its end.
+pub(super) struct Steps {
+    pub(super) steps: Vec<Step>,
+    /// Whether the first that asks for members stands where there may be none.
+    pub(super) starts_empty: bool,
+    pub(super) rests: Vec<Rest>,
+}
+
+pub(super) fn steps(rows: &Rows, options: &Options) -> Steps {
+    let mut layout = Layout::new(rows, options, b"{", Members::None);
+    layout.scope(0);
+    let starts_empty = layout.starts_empty.unwrap_or(false);
+    let rests = std::mem::take(&mut layout.rests);
+    let mut sites = 0;
+    let steps = joined(layout.finish(), &mut sites);
+    Steps { steps, starts_empty, rests }
 }
 
 /// Joins what is constant between two parts into one text.
 struct Layout<'a> {
-    names: &'a Names,
+    rows: &'a Rows,
     options: &'a Options,
     steps: Vec<Step>,
     pending: Vec<u8>,
@@ -150,6 +125,7 @@ struct Layout<'a> {
     members: Members,
     /// Whether there were none when that was first asked for.
     starts_empty: Option<bool>,
+    rests: Vec<Rest>,
 }
 
 /// Whether the object has members by now.
@@ -161,93 +137,224 @@ enum Members {
 }
 
 impl<'a> Layout<'a> {
-    fn new(names: &'a Names, options: &'a Options) -> Self {
-        let pending = vec![b'{'];
-        let members = Members::None;
-        Self { names, options, steps: Vec::new(), pending, in_string: false, members, starts_empty: None }
+    fn new(rows: &'a Rows, options: &'a Options, open: &[u8], members: Members) -> Self {
+        let (steps, rests) = (Vec::new(), Vec::new());
+        Self { rows, options, steps, pending: open.to_vec(), in_string: false, members, starts_empty: None, rests }
     }
 
-    fn place(&mut self, place: Place) {
-        match place {
-            Place::Own(own) => self.own(own),
-            Place::Flat => self.sometimes(Part::Flat, Vec::new()),
-            Place::Context => self.always(What::Context, Part::Context, false),
-            Place::Fields => {
-                self.always(What::Fields, Part::Fields, false);
-                let message = What::Key(Key::Message);
-                if self.options.is_inside_fields(message)
+    fn scope(&mut self, scope: usize) {
+        for (place, row) in self.rows.of(scope) {
+            self.row(place, row);
+        }
+        if scope > 0 && scope == self.rows.fixed_scope {
+            self.fixed();
+        }
+    }
+
+    fn row(&mut self, place: usize, row: &Row) {
+        match row.member {
+            Member::Key(Key::Message) if row.scope == IN_FIELDS => {}
+            Member::Key(key) => self.key(key, row),
+            Member::Quoted(key) if key.is_always() => self.always(row, Part::Plain(key), true),
+            Member::Quoted(key) => self.sometimes(Part::Quoted(key), row),
+            Member::Decimal(key) => self.id(
+                row,
+                match key {
+                    Key::TraceId => Id::LowTrace,
+                    Key::SpanId => Id::DecimalSpan,
+                    _ => Id::DecimalFlags,
+                },
+            ),
+            Member::Nanos => self.always(row, Part::Nanos, true),
+            Member::LevelName(names) => self.always(row, Part::LevelName(names), true),
+            Member::LevelNumber(numbers) => self.always(row, Part::LevelNumber(numbers), false),
+            Member::Text(text) => {
+                self.begin(row);
+                self.pending.extend_from_slice(Piece::of(true, |line| line.string(text)).text());
+            }
+            Member::Number(number) => {
+                self.begin(row);
+                self.pending.extend_from_slice(number.to_string().as_bytes());
+            }
+            Member::Global(names) => {
+                self.sometimes(Part::Global(row.asked, names), row);
+                self.otherwise(row, names, false);
+            }
+            Member::Object(_) => self.object(place, row, ["{", "}"], Part::Object),
+            Member::List(_) => self.object(place, row, ["[{", "}]"], Part::List),
+            Member::Attributes(_) => {
+                self.begin(row);
+                self.step(Part::Attributes, Piece::default());
+                let inner = self.attributes(place + 1);
+                if let Some(step) = self.steps.last_mut() {
+                    step.inner = inner;
+                }
+            }
+            Member::Fields => {
+                self.always(row, Part::Fields, false);
+                if let Some((_, message)) = self.rows.of(IN_FIELDS).next()
                     && let Some(step) = self.steps.last_mut()
                 {
-                    step.keys.push(self.names.owned(message));
+                    step.key = key_piece(&message.name);
                 }
             }
-            Place::Trace => {
-                let keys: Vec<_> = TRACE.iter().map(|id| self.names.owned(What::Key(*id))).collect();
-                if keys.iter().any(Option::is_some) {
-                    self.sometimes(Part::Trace, keys);
-                }
+            Member::Context => self.always(row, Part::Context, false),
+            Member::Rest | Member::RestOfRecord | Member::RestOfGlobals => {
+                let flat = self.rest(row, false);
+                self.sometimes(flat, row);
             }
+            Member::Reserved => {}
         }
     }
 
-    fn own(&mut self, own: Key) {
-        let (what, time) = (What::Key(own), &self.options.time);
-        match own {
-            Key::Timestamp if time.is_calendar() => self.always(what, Part::Time, true),
-            Key::Timestamp => self.always(what, Part::OtherTime, !time.is_number()),
-            Key::Level if self.options.lower_case => self.always(what, Part::LowerLevel, true),
-            Key::Level => self.always(what, Part::Level, true),
-            Key::Target => self.always(what, Part::Target, true),
-            Key::Message if self.options.is_inside_fields(what) => {}
-            Key::Message => self.always(what, Part::Message, true),
-            Key::ProcessName => self.always(what, Part::ProcessName, true),
-            Key::LevelNumber => self.always(what, Part::LevelNumber, false),
-            Key::ProcessId => self.always(what, Part::ProcessId, false),
-            Key::ThreadId => self.always(what, Part::ThreadId, false),
-            // Written together, by `Place::Trace`.
-            Key::TraceId | Key::SpanId | Key::TraceFlags => {}
-            Key::EventName => self.optional(what, Part::EventName),
-            Key::File => self.optional(what, Part::File),
-            Key::Line => self.optional(what, Part::Line),
-            Key::ModulePath => self.optional(what, Part::ModulePath),
-            Key::ThreadName => self.optional(what, Part::ThreadName),
-            Key::Span => self.optional(what, Part::Span),
-            Key::Spans => self.optional(what, Part::Spans),
+    fn key(&mut self, key: Key, row: &Row) {
+        let time = &self.options.time;
+        match key {
+            Key::Timestamp if time.is_calendar() => self.always(row, Part::Time, true),
+            Key::Timestamp => self.always(row, Part::OtherTime, !time.is_number()),
+            Key::Level if self.options.lower_case => self.always(row, Part::LowerLevel, true),
+            Key::Level => self.always(row, Part::Level, true),
+            Key::Target => self.always(row, Part::Target, true),
+            Key::Message => self.always(row, Part::Message, true),
+            Key::ProcessName => self.always(row, Part::Plain(key), true),
+            Key::LevelNumber | Key::ProcessId | Key::ThreadId => self.always(row, Part::Plain(key), false),
+            Key::TraceId => self.id(row, Id::Trace),
+            Key::SpanId => self.id(row, Id::Span),
+            Key::TraceFlags => self.id(row, Id::Flags),
+            Key::TraceSampled => self.id(row, Id::IsSampled),
+            Key::Span => self.sometimes(Part::Span, row),
+            Key::Spans => self.sometimes(Part::Spans, row),
+            Key::ErrorStack => self.sometimes(Part::ErrorStack, row),
+            _ => self.sometimes(Part::Value(key), row),
         }
     }
 
-    /// A member that every record has.
-    fn always(&mut self, what: What, part: Part, is_string: bool) {
-        let Some(name) = self.names.get(what) else { return };
-        let key = Piece::of(true, |line| line.key(name));
+    /// Ids that stand beside each other are one step.
+    fn id(&mut self, row: &Row, id: Id) {
+        if !matches!(self.steps.last(), Some(Step { part: Part::Trace, .. })) || !self.pending.is_empty() {
+            self.sometimes(Part::Trace, row);
+        }
+        let prefix = if id == Id::Trace { self.options.trace_prefix.as_str() } else { "" };
+        let key = Piece::of(false, |line| {
+            line.key(&row.name);
+            if !matches!(id, Id::DecimalFlags | Id::IsSampled) {
+                line.byte(b'"');
+                line.escaped(prefix);
+            }
+        });
+        let step = Step { key, ..Step::new(Part::Id(id), Vec::new()) };
+        if let Some(trace) = self.steps.last_mut() {
+            trace.inner.push(step);
+        }
+    }
+
+    /// Key and comma of a member that every record has.
+    fn begin(&mut self, row: &Row) {
         self.end_string();
         match self.members {
             Members::None => {}
-            Members::Perhaps => self.step(Part::Comma, Vec::new()),
+            Members::Perhaps => self.step(Part::Comma, Piece::default()),
             Members::Some => self.pending.push(b','),
         }
-        self.pending.extend_from_slice(key.text());
-        if is_string {
-            self.pending.push(b'"');
-        }
-        self.step(part, Vec::new());
-        self.in_string = is_string;
+        self.pending.extend_from_slice(Piece::of(true, |line| line.key(&row.name)).text());
         self.members = Members::Some;
     }
 
-    fn optional(&mut self, what: What, part: Part) {
-        if let Some(key) = self.names.owned(what) {
-            self.sometimes(part, vec![Some(key)]);
+    /// A member that every record has.
+    fn always(&mut self, row: &Row, part: Part, is_string: bool) {
+        self.begin(row);
+        if is_string {
+            self.pending.push(b'"');
         }
+        self.step(part, Piece::default());
+        self.in_string = is_string;
     }
 
     /// Members that some records have.
-    fn sometimes(&mut self, part: Part, keys: Vec<Option<String>>) {
+    fn sometimes(&mut self, part: Part, row: &Row) {
         self.end_string();
-        self.step(part, keys);
+        self.step(part, key_piece(&row.name));
         self.starts_empty.get_or_insert(self.members == Members::None);
         if self.members == Members::None {
             self.members = Members::Perhaps;
+        }
+    }
+
+    fn object(&mut self, place: usize, row: &Row, [open, close]: [&str; 2], part: Part) {
+        if row.is_always(place, self.rows) {
+            self.begin(row);
+            self.pending.extend_from_slice(open.as_bytes());
+            self.members = Members::None;
+            self.scope(place + 1);
+            self.end_string();
+            self.pending.extend_from_slice(close.as_bytes());
+            self.members = Members::Some;
+        } else if self.rows.of(place + 1).next().is_some() {
+            self.sometimes(part, row);
+            let mut inner = Layout::new(self.rows, self.options, b"", Members::Perhaps);
+            inner.rests = std::mem::take(&mut self.rests);
+            inner.scope(place + 1);
+            self.rests = std::mem::take(&mut inner.rests);
+            let inner = inner.finish();
+            if let Some(step) = self.steps.last_mut() {
+                step.inner = inner;
+            }
+        }
+    }
+
+    /// What is in a list of key-value pairs.
+    fn attributes(&mut self, scope: usize) -> Vec<Step> {
+        let mut inner = Layout::new(self.rows, self.options, b"", Members::Perhaps);
+        inner.rests = std::mem::take(&mut self.rests);
+        for (_, row) in self.rows.of(scope) {
+            let part = match row.member {
+                Member::Key(Key::ErrorStack) => Part::ErrorStack,
+                Member::Key(key) => Part::Value(key),
+                Member::Global(names) => Part::Global(row.asked, names),
+                _ if row.is_rest() => inner.rest(row, true),
+                // Nothing is written; others are refused.
+                _ => continue,
+            };
+            inner.step(part, any::key_piece(&row.name));
+            if let Member::Global(names) = row.member {
+                inner.otherwise(row, names, true);
+            }
+        }
+        if scope == self.rows.fixed_scope {
+            for (name, (_, of)) in self.rows.fixed.iter().zip(self.options.fixed.iter()) {
+                inner.step(Part::Fixed, any::key_piece(name));
+                if let Some(step) = inner.steps.last_mut() {
+                    step.otherwise = Piece::of(false, |line| any::any_and_end(line, of));
+                }
+            }
+        }
+        self.rests = std::mem::take(&mut inner.rests);
+        inner.steps
+    }
+
+    fn rest(&mut self, row: &Row, is_pairs: bool) -> Part {
+        self.rests.push(Rest { member: row.member, scope: row.scope, is_pairs });
+        Part::Flat(self.rests.len() - 1)
+    }
+
+    /// What the environment says.
+    fn otherwise(&mut self, row: &Row, names: &[&str], is_pair: bool) {
+        let mut names = std::iter::once(row.asked).chain(names.iter().copied());
+        if let Some(of) = names.find_map(|name| self.options.resource.get(name))
+            && let Some(step) = self.steps.last_mut()
+        {
+            step.otherwise =
+                Piece::of(false, |line| if is_pair { any::any_and_end(line, of) } else { value(line, of) });
+        }
+    }
+
+    fn fixed(&mut self) {
+        for (name, (_, of)) in self.rows.fixed.iter().zip(self.options.fixed.iter()) {
+            self.end_string();
+            self.step(Part::Fixed, key_piece(name));
+            if let Some(step) = self.steps.last_mut() {
+                step.otherwise = Piece::of(false, |line| value(line, of));
+            }
         }
     }
 
@@ -257,16 +364,95 @@ impl<'a> Layout<'a> {
         }
     }
 
-    fn step(&mut self, part: Part, keys: Vec<Option<String>>) {
+    fn step(&mut self, part: Part, key: Piece) {
         let open = std::mem::take(&mut self.pending).into();
-        self.steps.push(Step { open, part, keys });
+        self.steps.push(Step { open, key, ..Step::new(part, Vec::new()) });
     }
 
-    fn finish(mut self) -> (Vec<Step>, bool) {
+    fn finish(mut self) -> Vec<Step> {
         self.end_string();
         if !self.pending.is_empty() {
-            self.step(Part::Literal, Vec::new());
+            self.step(Part::Literal, Piece::default());
         }
-        (self.steps, self.starts_empty.unwrap_or(false))
+        self.steps
     }
+}
+
+/// `,"name":`
+fn key_piece(name: &str) -> Piece {
+    Piece::of(false, |line| line.key(name))
+}
+
+/// Steps that are the same for all records of a call site become one, with what opens the next; so do those that most
+/// records do not need.
+fn joined(steps: Vec<Step>, sites: &mut usize) -> Vec<Step> {
+    let mut joined: Vec<Step> = Vec::with_capacity(steps.len());
+    for mut step in steps {
+        if is_usual(&step) {
+            step.part = Part::UsualTrace;
+        }
+        step.inner = self::joined(step.inner, sites);
+        let group = group_of(&step);
+        let last =
+            joined.last_mut().filter(|last| matches!(last.part, Part::Site(_) | Part::IfError | Part::IfGlobals));
+        match last {
+            Some(last) if group.is_some_and(|group| discriminant(&group) == discriminant(&last.part)) => {
+                if matches!(last.part, Part::IfGlobals) && !step.otherwise.text().is_empty() {
+                    last.otherwise = [last.otherwise.text(), step.key.text(), step.otherwise.text()].concat().into();
+                }
+                last.inner.push(step);
+                continue;
+            }
+            Some(Step { part: Part::Site(_), inner, .. }) => {
+                let open = std::mem::take(&mut step.open);
+                inner.push(Step { open, ..Step::new(Part::Literal, Vec::new()) });
+            }
+            _ => {}
+        }
+        joined.push(match group {
+            Some(Part::Site(_)) => {
+                *sites += 1;
+                Step::new(Part::Site(*sites - 1), vec![step])
+            }
+            Some(group) => {
+                let (open, mut otherwise) = (std::mem::take(&mut step.open), Piece::default());
+                if matches!(group, Part::IfGlobals) && !step.otherwise.text().is_empty() {
+                    otherwise = [step.key.text(), step.otherwise.text()].concat().into();
+                }
+                Step { open, otherwise, ..Step::new(group, vec![step]) }
+            }
+            None => step,
+        });
+    }
+    joined
+}
+
+/// What the step is joined into.
+fn group_of(step: &Step) -> Option<Part> {
+    let is_grouped = |inner: &[Step], group: fn(&Part) -> bool| {
+        !inner.is_empty() && inner.iter().all(|step| group(&step.part) && step.otherwise.text().is_empty())
+    };
+    match step.part {
+        Part::Level | Part::LowerLevel | Part::LevelName(_) | Part::LevelNumber(_) | Part::Target => {
+            Some(Part::Site(0))
+        }
+        Part::Value(Key::ErrorType | Key::ErrorMessage) | Part::ErrorStack => Some(Part::IfError),
+        Part::Global(..) => Some(Part::IfGlobals),
+        Part::Object | Part::List if is_grouped(&step.inner, |part| matches!(part, Part::IfError)) => {
+            Some(Part::IfError)
+        }
+        Part::Object | Part::List if is_grouped(&step.inner, |part| matches!(part, Part::IfGlobals)) => {
+            Some(Part::IfGlobals)
+        }
+        _ => None,
+    }
+}
+
+fn is_usual(step: &Step) -> bool {
+    const USUAL: [(Id, &str); 3] =
+        [(Id::Trace, ",\"trace_id\":\""), (Id::Span, ",\"span_id\":\""), (Id::Flags, ",\"trace_flags\":\"")];
+    let is_same = |(step, (id, key)): (&Step, &(Id, &str))| {
+        matches!(step.part, Part::Id(of) if of == *id) && step.key.text() == key.as_bytes()
+    };
+    matches!(step.part, Part::Trace) && step.inner.len() == 3 && step.inner.iter().zip(&USUAL).all(is_same)
 }

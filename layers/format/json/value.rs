@@ -47,7 +47,7 @@ fn wide(line: &mut Line<'_>, magnitude: u128, negative: bool) {
 /// The shortest text that reads back equal, with a point or an exponent; not finite: a string, as in
 /// [protobuf's JSON mapping](https://protobuf.dev/programming-guides/json/).
 #[inline]
-fn float(line: &mut Line<'_>, number: f64) {
+pub(super) fn float(line: &mut Line<'_>, number: f64) {
     if number.is_finite() {
         line.raw(zmij::Buffer::new().format_finite(number));
     } else {

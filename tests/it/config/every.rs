@@ -656,8 +656,54 @@ fn the_options_of_formats() {
     for expected in [
         "there is no member \"targt\"; did you mean \"target\"?",
         "rename.levle",
-        "expected flat or tracing_subscriber",
+        "expected flat, tracing_subscriber, ecs, gcp, datadog, logstash, bunyan, otel or python",
         "unix_nanos or a zone",
+    ] {
+        assert!(told.iter().any(|told| told.contains(expected)), "{expected}: {told:?}");
+    }
+}
+
+#[test]
+fn every_shape_of_json_and_logfmt() {
+    let shapes = ["flat", "tracing_subscriber", "ecs", "gcp", "datadog", "logstash", "bunyan", "otel", "python"];
+    let dir = Dir::new();
+    let (mut handlers, mut formatters) = (json!({}), json!({}));
+    for shape in shapes {
+        handlers[shape] = json!({"class": "file", "filename": dir.path(shape), "formatter": shape});
+        formatters[shape] = json!({"class": "json", "shape": shape, "time": "utc", "schema_version": "2",
+            "trace_prefix": "projects/p/traces/"});
+    }
+    handlers["logfmt"] = json!({"class": "file", "filename": dir.path("logfmt"), "formatter": "logfmt"});
+    formatters["logfmt"] =
+        json!({"class": "logfmt", "time": "none", "source": false, "thread": false, "fields": {"v": 2}});
+    let logging = Logging::builder()
+        .clock(ManualClock::at(0))
+        .build(&declared(handlers, json!({"formatters": formatters})))
+        .unwrap();
+    with(&logging, || info!(target: "shop", k = 1, "m"));
+    for (shape, key) in shapes.into_iter().zip([
+        "\"timestamp\"",
+        "\"fields\"",
+        "\"@timestamp\"",
+        "\"severity\":\"INFO\"",
+        "\"status\":\"info\"",
+        "\"@version\":\"1\"",
+        "\"v\":0",
+        "\"resourceLogs\"",
+        "\"levelname\":\"INFO\"",
+    ]) {
+        let line = dir.read(shape);
+        serde_json::from_str::<Json>(&line).unwrap();
+        assert!(line.contains(key) && line.contains("schema_version"), "{shape}: {line}");
+    }
+    assert_eq!(dir.read("logfmt"), "level=info target=shop msg=m k=1 v=2\n");
+    let told = wrong(
+        json!({}),
+        json!({"formatters": {"j": {"class": "json", "shape": "ecs", "rename": {"target": "message"}}, "l": {"class": "logfnt"}}}),
+    );
+    for expected in [
+        "formatters.j.rename: the key \"message\" is asked for by `message` and by `target`",
+        "did you mean \"logfmt\"?",
     ] {
         assert!(told.iter().any(|told| told.contains(expected)), "{expected}: {told:?}");
     }

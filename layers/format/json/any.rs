@@ -1,0 +1,149 @@
+//! Values as the JSON of OTLP writes them: `{"key":"user","value":{"intValue":"7"}}`.
+
+use super::{
+    value::float,
+    walk::{items, pair},
+};
+use crate::{
+    Value,
+    format::line::{Line, Piece},
+};
+
+/// `,{"key":"name","value":{`
+pub(super) fn key_piece(name: &str) -> Piece {
+    Piece::of(false, |line| key(line, [name]))
+}
+
+/// The same, of a name in parts.
+pub(super) fn key<'p>(line: &mut Line<'_>, parts: impl IntoIterator<Item = &'p str>) {
+    line.comma();
+    line.raw("{\"key\":\"");
+    parts.into_iter().for_each(|part| line.escaped(part));
+    line.raw("\",\"value\":{");
+}
+
+/// A value and the end of its pair.
+#[inline(always)]
+pub(super) fn any_and_end(line: &mut Line<'_>, value: Value<'_>) {
+    any(line, value);
+    line.array(b"}}");
+}
+
+/// The member of the object that a value is. Integers of more than 64 bits (signed) are texts.
+#[inline(always)]
+fn any(line: &mut Line<'_>, value: Value<'_>) {
+    match value {
+        Value::Str(text) | Value::Rendered(text) => string(line, text),
+        Value::I64(number) => narrow(line, number),
+        Value::U64(number) => match i64::try_from(number) {
+            Ok(number) => narrow(line, number),
+            Err(_) => string(line, itoa::Buffer::new().format(number)),
+        },
+        Value::F64(number) => {
+            line.array(b"\"doubleValue\":");
+            float(line, number);
+        }
+        Value::Bool(value) => {
+            line.array(b"\"boolValue\":");
+            line.raw(if value { "true" } else { "false" });
+        }
+        Value::I128(number) => integer(line, number),
+        Value::U128(number) => match i128::try_from(number) {
+            Ok(number) => integer(line, number),
+            Err(_) => string(line, itoa::Buffer::new().format(number)),
+        },
+        Value::Bytes(bytes) => {
+            line.raw("\"bytesValue\":\"");
+            base64(line, bytes);
+            line.byte(b'"');
+        }
+        Value::Json(json) => of_json(line, json.as_str(), 0),
+        Value::Error(chain) => string(line, chain.message()),
+    }
+}
+
+#[inline]
+fn string(line: &mut Line<'_>, text: &str) {
+    line.array(b"\"stringValue\":");
+    line.string(text);
+}
+
+#[inline]
+fn narrow(line: &mut Line<'_>, number: i64) {
+    line.array(b"\"intValue\":\"");
+    line.raw(itoa::Buffer::new().format(number));
+    line.byte(b'"');
+}
+
+#[cold]
+fn integer(line: &mut Line<'_>, number: i128) {
+    match i64::try_from(number) {
+        Ok(number) => narrow(line, number),
+        Err(_) => string(line, itoa::Buffer::new().format(number)),
+    }
+}
+
+/// RFC 4648, section 4.
+fn base64(line: &mut Line<'_>, bytes: &[u8]) {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for chunk in bytes.chunks(3) {
+        let group = chunk.iter().fold(0, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let digit = DIGITS[(group >> (18 - 6 * place)) as usize & 63];
+            line.byte(if place <= chunk.len() { digit } else { b'=' });
+        }
+    }
+}
+
+/// Readers of protobuf refuse what is nested too deeply: what is deeper stays text, as it does over the wire.
+const MAX_DEPTH: u32 = 24;
+
+#[cold]
+fn of_json(line: &mut Line<'_>, json: &str, depth: u32) {
+    match json.as_bytes().first() {
+        Some(b'"') => {
+            line.raw("\"stringValue\":");
+            line.raw(json);
+        }
+        Some(b'{' | b'[') if depth == MAX_DEPTH => string(line, json),
+        Some(b'[') => {
+            line.raw("\"arrayValue\":{\"values\":");
+            line.open_list();
+            for item in items(json) {
+                line.comma();
+                line.byte(b'{');
+                of_json(line, item, depth + 1);
+                line.byte(b'}');
+            }
+            line.close_list();
+            line.byte(b'}');
+        }
+        Some(b'{') => {
+            line.raw("\"kvlistValue\":{\"values\":");
+            line.open_list();
+            for (key, value) in items(json).map(pair) {
+                line.comma();
+                line.raw("{\"key\":");
+                line.raw(key);
+                line.raw(",\"value\":{");
+                of_json(line, value, depth + 1);
+                line.raw("}}");
+            }
+            line.close_list();
+            line.byte(b'}');
+        }
+        Some(b't' | b'f') => {
+            line.raw("\"boolValue\":");
+            line.raw(json);
+        }
+        Some(b'n') | None => {}
+        Some(_) if json.contains(['.', 'e', 'E']) => {
+            line.raw("\"doubleValue\":");
+            line.raw(json);
+        }
+        Some(_) => match json.parse() {
+            Ok(number) => integer(line, number),
+            Err(_) => string(line, json),
+        },
+    }
+}

@@ -1,0 +1,272 @@
+//! Which rows of a table are written, and the name that each has got.
+
+use super::{Json, Key, Member, Options, table};
+use crate::Error;
+
+/// What can have a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Key(Key),
+    Fields,
+    Context,
+    /// By its place among the static fields.
+    Fixed(usize),
+    /// A row that nothing but its table names.
+    Row,
+}
+
+/// A row of the table, or a row inside it.
+pub(super) struct Row {
+    what: What,
+    pub(super) member: Member,
+    /// In which object it stands: 0 is the outermost one, others are the number of their row and one.
+    pub(super) scope: usize,
+    /// The name in the table.
+    pub(super) asked: &'static str,
+    pub(super) name: String,
+}
+
+/// All that is written, names settled.
+pub(super) struct Rows {
+    /// Those of a scope stand in their order, what is inside after what it is inside of.
+    all: Vec<Row>,
+    /// Names of the static fields.
+    pub(super) fixed: Vec<String>,
+    /// The object of the static fields.
+    pub(super) fixed_scope: usize,
+}
+
+/// Where a message is that stands inside the fields.
+pub(super) const IN_FIELDS: usize = usize::MAX;
+
+/// Somebody asks for a name.
+struct Claim {
+    what: What,
+    row: Option<usize>,
+    scope: usize,
+    name: String,
+}
+
+impl Rows {
+    pub(super) fn new(options: &Options) -> Self {
+        let mut rows = Self { all: Vec::new(), fixed: vec![String::new(); options.fixed.len()], fixed_scope: 0 };
+        rows.add(options.table, 0, options);
+        let claims = rows.claims(options);
+        let mut given: Vec<(usize, String)> = Vec::new();
+        for Claim { what, row, scope, mut name } in claims.into_iter().rev() {
+            while given.iter().any(|(other, taken)| *other == scope && *taken == name) {
+                name.push('_');
+            }
+            given.push((scope, name.clone()));
+            match (row, what) {
+                (Some(row), _) => rows.all[row].name = name,
+                (None, What::Fixed(index)) => rows.fixed[index] = name,
+                _ => {}
+            }
+        }
+        rows
+    }
+
+    fn add(&mut self, table: &[(&'static str, Member)], scope: usize, options: &Options) {
+        for (name, member) in table {
+            if matches!(member, Member::Rest) {
+                // What was asked for, and the table has no place for.
+                let own = |key| (key, Member::Key(key));
+                let of_key = [own(Key::Span), own(Key::Spans)].map(|(key, member)| (What::Key(key), member));
+                let [span, spans] = of_key;
+                for (what, member) in [(What::Fields, Member::Fields), span, spans, (What::Context, Member::Context)] {
+                    let is_wanted = match what {
+                        What::Key(key) => options.is_on(key),
+                        what => options.is_claimed(what),
+                    };
+                    if is_wanted && !self.all.iter().any(|row| row.what == what) {
+                        let name = if let What::Key(key) = what { key.default_name() } else { "" };
+                        self.push(what, member, scope, name);
+                    }
+                }
+            }
+            let what = match member {
+                Member::Key(key) | Member::Quoted(key) | Member::Decimal(key) => What::Key(*key),
+                Member::Nanos => What::Key(Key::Timestamp),
+                Member::LevelName(_) => What::Key(Key::Level),
+                Member::LevelNumber(_) => What::Key(Key::LevelNumber),
+                Member::Fields => What::Fields,
+                Member::Context => What::Context,
+                _ => What::Row,
+            };
+            let is_on = match what {
+                What::Key(key) => options.is_on(key),
+                // The default tables have a place for them.
+                What::Fields | What::Context => !options.is_default() || options.is_claimed(what),
+                _ => true,
+            };
+            if !is_on {
+                continue;
+            }
+            if matches!(member, Member::Rest | Member::RestOfGlobals) {
+                self.fixed_scope = scope;
+            }
+            let inside = options.message_in_fields && what == What::Key(Key::Message);
+            let row = self.push(what, *member, if inside { IN_FIELDS } else { scope }, name);
+            if let Member::Object(inner) | Member::List(inner) | Member::Attributes(inner) = member {
+                self.add(inner, row + 1, options);
+            }
+        }
+    }
+
+    fn push(&mut self, what: What, member: Member, scope: usize, asked: &'static str) -> usize {
+        self.all.push(Row { what, member, scope, asked, name: asked.to_owned() });
+        self.all.len() - 1
+    }
+
+    /// In the order in which they were made: the table's, then those of setters.
+    fn claims(&self, options: &Options) -> Vec<Claim> {
+        let is_free = |row: &&(usize, &Row)| !row.1.is_rest() && !options.is_claimed(row.1.what);
+        let rows: Vec<_> = self.all.iter().enumerate().collect();
+        let of_table = rows.iter().filter(is_free).map(|(place, row)| Claim {
+            what: row.what,
+            row: Some(*place),
+            scope: row.scope,
+            name: row.asked.to_owned(),
+        });
+        let of_setters = options.claims.iter().filter_map(|(what, name)| {
+            let row = self.all.iter().position(|row| row.what == *what);
+            let scope = match (row, what) {
+                (Some(row), _) => self.all[row].scope,
+                (None, What::Fixed(_)) => self.fixed_scope,
+                _ => return None,
+            };
+            Some(Claim { what: *what, row, scope, name: name.clone() })
+        });
+        of_table.chain(of_setters).collect()
+    }
+
+    pub(super) fn of(&self, scope: usize) -> impl Iterator<Item = (usize, &Row)> {
+        self.all.iter().enumerate().filter(move |(_, row)| row.scope == scope)
+    }
+
+    /// Names that fields in this object may not have, in records with a trace or an error or both or none.
+    pub(super) fn reserved(&self, scope: usize, has_trace: bool, has_error: bool) -> Vec<String> {
+        let is_there = |row: &&(usize, &Row)| match row.1.what {
+            What::Key(key) if key.is_of_trace() => has_trace,
+            What::Key(key) if key.is_of_error() => has_error,
+            _ => !row.1.is_rest(),
+        };
+        let rows: Vec<_> = self.of(scope).collect();
+        let names = rows.iter().filter(is_there).map(|(_, row)| row.name.clone());
+        let fixed = self.fixed.iter().filter(|_| scope == self.fixed_scope).cloned();
+        names.chain(fixed).collect()
+    }
+
+    pub(super) fn has(&self, what: What) -> bool {
+        self.all.iter().any(|row| row.what == what)
+    }
+
+    /// Other names of global fields that stand in a place of their own.
+    pub(super) fn moved(&self) -> Vec<String> {
+        let names = self.all.iter().filter_map(|row| match row.member {
+            Member::Global(names) => Some(std::iter::once(row.asked).chain(names.iter().copied())),
+            _ => None,
+        });
+        names.flatten().map(str::to_owned).collect()
+    }
+}
+
+impl Row {
+    pub(super) fn is_rest(&self) -> bool {
+        matches!(self.member, Member::Rest | Member::RestOfRecord | Member::RestOfGlobals)
+    }
+
+    /// Whether every record has it.
+    pub(super) fn is_always(&self, place: usize, rows: &Rows) -> bool {
+        match self.member {
+            Member::Key(key) | Member::Quoted(key) => key.is_always(),
+            Member::Object(_) | Member::List(_) => {
+                rows.of(place + 1).next().is_some_and(|(place, first)| first.is_always(place, rows))
+            }
+            Member::Global(_) | Member::Decimal(_) => false,
+            _ => !self.is_rest() && !matches!(self.member, Member::Reserved),
+        }
+    }
+}
+
+impl Json {
+    /// The same format, if every key was asked for once.
+    ///
+    /// Without it, [the last of two options has the key](Self#names-that-meet).
+    ///
+    /// # Errors
+    /// Two options or rows of the table ask for the same key in the same object. Both are named.
+    ///
+    /// ```
+    /// use tracing_strata::format::{Json, Key};
+    ///
+    /// assert!(Json::ecs().rename(Key::Target, "logger").checked().is_ok());
+    /// let error = Json::ecs().rename(Key::Target, "message").checked().unwrap_err();
+    /// assert_eq!(error.to_string(), "the key \"message\" is asked for by `message` and by `target`");
+    /// ```
+    pub fn checked(self) -> Result<Self, Error> {
+        let rows = Rows::new(&self.options);
+        match rows.clash(&self.options).or_else(|| rows.misplaced()) {
+            Some(problem) => Err(Error::config(problem)),
+            None => Ok(self),
+        }
+    }
+}
+
+impl Rows {
+    /// Two that ask for one key.
+    fn clash(&self, options: &Options) -> Option<String> {
+        let claims = self.claims(options);
+        claims.iter().enumerate().find_map(|(index, claim)| {
+            let is_rival = |other: &&Claim| other.scope == claim.scope && other.name == claim.name;
+            let first = self.asker(claims[..index].iter().find(is_rival)?);
+            Some(format!("the key {:?} is asked for by {first} and by {}", claim.name, self.asker(claim)))
+        })
+    }
+
+    fn asker(&self, claim: &Claim) -> String {
+        match (claim.what, claim.row) {
+            (What::Key(key), _) => format!("`{}`", key.default_name()),
+            (What::Fields, _) => "the event's fields".to_owned(),
+            (What::Context, _) => "the spans' fields".to_owned(),
+            (What::Row, Some(row)) => format!("`{:?}`", self.all[row].member),
+            (What::Fixed(_) | What::Row, _) => format!("the field {:?}", claim.name),
+        }
+    }
+
+    /// A member that cannot stand where it does.
+    fn misplaced(&self) -> Option<String> {
+        let is_attribute = |row: &Row| {
+            let outer = row.scope.checked_sub(1).and_then(|place| self.all.get(place));
+            outer.is_some_and(|outer| matches!(outer.member, Member::Attributes(_)))
+        };
+        let fits = |row: &Row| match row.member {
+            Member::Key(key) if is_attribute(row) => key.is_value() || key == Key::ErrorStack,
+            Member::Key(_) | Member::Global(_) | Member::Reserved => true,
+            _ if row.is_rest() => true,
+            _ if is_attribute(row) => false,
+            Member::Quoted(key) => key.is_value(),
+            Member::Decimal(key) => matches!(key, Key::TraceId | Key::SpanId | Key::TraceFlags),
+            _ => true,
+        };
+        if let Some(row) = self.all.iter().find(|row| !fits(row)) {
+            return Some(format!("the key {:?} cannot be `{:?}` where it stands", row.asked, row.member));
+        }
+        let of_record = |row: &Row| matches!(row.member, Member::Rest | Member::RestOfRecord);
+        let of_globals = |row: &Row| matches!(row.member, Member::Rest | Member::RestOfGlobals);
+        let twice = self.all.iter().enumerate().find_map(|(index, row)| {
+            let is_same = |other: &&Row| {
+                other.scope == row.scope && (of_record(other) && of_record(row) || of_globals(other) && of_globals(row))
+            };
+            Some((self.all[..index].iter().find(is_same)?.member, row.member))
+        });
+        twice.map(|(first, second)| format!("the same fields are asked for by `{first:?}` and by `{second:?}`"))
+    }
+}
+
+impl Options {
+    pub(super) fn is_default(&self) -> bool {
+        std::ptr::eq(self.table, table::FLAT) || std::ptr::eq(self.table, table::TRACING_SUBSCRIBER)
+    }
+}

@@ -1,0 +1,466 @@
+//! `key=value key="a value"`.
+
+use std::borrow::Cow;
+
+use super::{
+    Format, Time,
+    heads::{Head, Heads},
+    json::{
+        value::hex,
+        walk::{items, pair},
+    },
+    line::{Line, Piece, hex_digits},
+    names::Names,
+};
+use crate::{
+    Error, Fields, Record, Severity, Value,
+    record::{Entry, Keeper, SpanView, TraceParent},
+    text::is_control,
+};
+
+/// One line of `key=value` pairs per record, for Grafana Loki, hl, lnav, Heroku's tools and others that read logfmt.
+///
+/// ```
+/// use std::time::UNIX_EPOCH;
+/// use tracing_strata::{Format, Record, Severity, format::Logfmt};
+///
+/// let mut record = Record::new(Severity::INFO, "shop::pay", "card charged");
+/// record.set_time(UNIX_EPOCH);
+/// record.set("amount", 12.5);
+/// record.set("note", "say \"hi\"");
+/// record.push_span("request", [("id", "7f3a")].into_iter().collect());
+///
+/// let mut out = String::new();
+/// Logfmt::new().format(&record, &mut out).unwrap();
+/// assert_eq!(
+///     out,
+///     r#"time=1970-01-01T00:00:00.000000Z level=info target=shop::pay msg="card charged" amount=12.5 note="say \"hi\"" id=7f3a"#
+/// );
+/// ```
+///
+/// # Pairs, in this order
+///
+/// | key | what |
+/// |---|---|
+/// | `time` | [`Time`]: RFC 3339, UTC, microseconds; [`time`](Self::time) |
+/// | `level`, `target`, `msg` | the severity's name in lower case, target, message |
+/// | `trace_id`, `span_id`, `trace_flags` | hexadecimal, in records that have [trace ids](Record::trace) |
+/// | `event_name` | the event's name, where it was given one |
+/// | `file`, `line` | the call site; [`source`](Self::source) |
+/// | `thread_name`, `thread_id` | [`thread`](Self::thread) |
+/// | … | the fields: the event's, the spans', the global ones, those [of the format](Self::field), each name once: the event wins over spans, an inner span over an outer one, and so on |
+///
+/// # Names
+///
+/// | field | key | rule |
+/// |---|---|---|
+/// | `user_id`, `http.method`, `größe` | as they are | |
+/// | `level`, `msg`, `msg_` | `level_`, `msg_`, `msg__` | names of the table above get `_` appended; those that have one already get one more |
+/// | `a b`, `k=v`, `50%`, `"` | `a%20b`, `k%3Dv`, `50%25`, `%22` | white space, `=`, quotes, `%`, control characters and U+FFFD are percent-encoded UTF-8 |
+/// | the empty name | `%` | |
+///
+/// No two names become one, and no field can pass for a pair of ours.
+///
+/// # Values
+///
+/// Numbers, truth values and words stand bare. Text is quoted if it is empty or has white space, `=`, a quote, a backslash, a
+/// control character or U+FFFD; in quotes there are the escapes of JSON, so that a record is one line. Bytes are hexadecimal,
+/// an error is its message with its causes, `top: cause: cause`. Lists and maps are flattened: `tags.0=new order.id=7`; a
+/// point in a name inside of them is `%2E`, and they stay JSON text where other fields of the record have names that
+/// could meet theirs.
+///
+/// Read back by Go's [kr/logfmt](https://pkg.go.dev/github.com/kr/logfmt) and
+/// [go-logfmt](https://pkg.go.dev/github.com/go-logfmt/logfmt).
+#[derive(Clone, Debug)]
+pub struct Logfmt {
+    time: Time,
+    source: bool,
+    thread: bool,
+    fixed: Fields,
+    heads: Heads,
+}
+
+/// Keys that are ours. Sorted.
+const RESERVED: &[&str] = &[
+    "event_name",
+    "file",
+    "level",
+    "line",
+    "msg",
+    "span_id",
+    "target",
+    "thread_id",
+    "thread_name",
+    "time",
+    "trace_flags",
+    "trace_id",
+];
+
+impl Logfmt {
+    /// With time, level, target and message, and all fields.
+    pub fn new() -> Self {
+        Self { time: Time::utc(), source: false, thread: false, fixed: Fields::new(), heads: Heads::default() }
+    }
+
+    /// How the time is written; [`Time::none`] leaves it out.
+    pub fn time(self, time: Time) -> Self {
+        Self { time, ..self }
+    }
+
+    /// Whether file and line of the call site are written, where they are known (default: no).
+    pub fn source(self, on: bool) -> Self {
+        Self { source: on, ..self }
+    }
+
+    /// Whether the thread's name (if it has one) and id are written (default: no).
+    pub fn thread(self, on: bool) -> Self {
+        Self { thread: on, ..self }
+    }
+
+    /// Adds a field that is the same in every line. A record's own field of that name wins.
+    pub fn field<'v>(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value<'v>>) -> Self {
+        self.fixed.set(name, value);
+        self
+    }
+
+    fn write(&self, record: &Record, line: &mut Line<'_>) {
+        if self.time.is_calendar() {
+            line.raw("time=");
+            line.part(|digits| self.time.put(record.time(), digits));
+            line.byte(b' ');
+        } else if !self.time.is_none() {
+            line.raw("time=");
+            let quote = if self.time.is_number() { "" } else { "\"" };
+            line.raw(quote);
+            self.time.write_to(record.time(), line);
+            line.raw(quote);
+            line.byte(b' ');
+        }
+        let head = self.heads.of(record, |site| {
+            let text = Piece::of(false, |line| begin(line, Severity::from(site.level()), site.target()));
+            Head::new(site, text, |name| Piece::of(false, |line| key(name, line)))
+        });
+        match head {
+            Some(head) => line.raw_bytes(head.text.text()),
+            None => begin(line, record.severity(), record.target()),
+        }
+        word(line, record.message());
+        if let Some(trace) = record.trace() {
+            ids(line, trace);
+        }
+        self.about(record, line);
+        let mut likely = head.map_or(&[][..], |head| &head.names).iter();
+        for source in record.sources() {
+            // What is made of a span is the same for every record, unless its names meet others.
+            if let Some(span) = source.span_apart_from(0)
+                && let Some(text) = span.kept(Keeper::Logfmt, || kept(span))
+            {
+                line.raw_bytes(text);
+                continue;
+            }
+            for entry in source.entries() {
+                self.pair(record, entry, likely.next(), line);
+            }
+        }
+        for entry in self.fixed.entries().filter(|entry| !record.sees(entry.text())) {
+            self.pair(record, entry, None, line);
+        }
+    }
+
+    fn about(&self, record: &Record, line: &mut Line<'_>) {
+        let text = |line: &mut Line<'_>, key: &str, of: Option<&str>| {
+            if let Some(of) = of {
+                line.raw(key);
+                word(line, of);
+            }
+        };
+        text(line, " event_name=", record.name());
+        if self.source {
+            text(line, " file=", record.file());
+            if let Some(number) = record.line() {
+                line.raw(" line=");
+                line.raw(itoa::Buffer::new().format(number));
+            }
+        }
+        if self.thread {
+            text(line, " thread_name=", record.thread_name());
+            line.raw(" thread_id=");
+            line.raw(itoa::Buffer::new().format(record.thread_id()));
+        }
+    }
+
+    /// A field, perhaps with a key that is at hand.
+    #[inline]
+    fn pair(&self, record: &Record, entry: Entry<'_>, likely: Option<&(&'static str, Piece)>, line: &mut Line<'_>) {
+        let of = entry.value();
+        if let Value::Json(json) = of
+            && self.is_alone(record, entry.text())
+        {
+            return nested(json.as_str(), &Path { outer: None, part: entry.text() }, line);
+        }
+        match (entry.name(), likely) {
+            (Ok(name), Some((likely, piece))) if std::ptr::eq(*likely, name) => line.piece(piece),
+            (name, _) => known_key(name, line),
+        }
+        value(of, line);
+    }
+
+    /// Whether the names inside a list or map can meet nobody else's.
+    #[cold]
+    fn is_alone(&self, record: &Record, name: &str) -> bool {
+        // Whether the other begins as the names inside of this one do.
+        let begins = |name: &str, other: &str| {
+            let rest = other.strip_prefix(name);
+            let rest = if is_reserved(name) { rest.and_then(|rest| rest.strip_prefix('_')) } else { rest };
+            rest.is_some_and(|rest| rest.starts_with('.'))
+        };
+        let others = || record.visible().chain(self.fixed.entries()).filter(|other| other.text() != name);
+        others().all(|other| {
+            let is_inside = matches!(other.value(), Value::Json(_)) && begins(other.text(), name);
+            !is_inside && !begins(name, other.text())
+        })
+    }
+}
+
+impl Default for Logfmt {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Format for Logfmt {
+    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+        super::format_bytes_as_text(self, record, out)
+    }
+
+    #[inline]
+    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
+        let mut line = Line::new(out, false);
+        self.write(record, &mut line);
+        line.finish();
+        Ok(())
+    }
+}
+
+/// `level=info target=shop msg=`
+fn begin(line: &mut Line<'_>, severity: Severity, target: &str) {
+    line.raw("level=");
+    match severity.name() {
+        Some(name) => line.lower_case(|line| word(line, name)),
+        None => line.raw(itoa::Buffer::new().format(severity.number())),
+    }
+    line.raw(" target=");
+    word(line, target);
+    line.raw(" msg=");
+}
+
+#[inline]
+fn ids(line: &mut Line<'_>, trace: TraceParent) {
+    line.raw(" trace_id=");
+    hex(line, &trace.trace_id().to_be_bytes());
+    line.raw(" span_id=");
+    hex(line, &trace.span_id().to_be_bytes());
+    line.raw(" trace_flags=");
+    hex(line, &[trace.flags()]);
+}
+
+#[inline(always)]
+fn value(of: Value<'_>, line: &mut Line<'_>) {
+    match of {
+        Value::Str(text) | Value::Rendered(text) => word(line, text),
+        Value::U64(number) => line.raw(itoa::Buffer::new().format(number)),
+        Value::I64(number) => line.raw(itoa::Buffer::new().format(number)),
+        Value::F64(number) => line.raw(zmij::Buffer::new().format(number)),
+        Value::Bool(value) => line.raw(if value { "true" } else { "false" }),
+        Value::I128(number) => line.raw(itoa::Buffer::new().format(number)),
+        Value::U128(number) => line.raw(itoa::Buffer::new().format(number)),
+        Value::Json(json) => word(line, json.as_str()),
+        Value::Bytes([]) => line.raw("\"\""),
+        Value::Bytes(bytes) => hex(line, bytes),
+        Value::Error(chain) if chain.causes().len() == 0 => word(line, chain.message()),
+        Value::Error(chain) => {
+            line.byte(b'"');
+            line.escaped(chain.message());
+            for cause in chain.causes() {
+                line.raw(": ");
+                line.escaped(cause);
+            }
+            line.byte(b'"');
+        }
+    }
+}
+
+/// Bytes of words.
+const BARE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        table[byte as usize] = !matches!(byte, b'"' | b'\'' | b'\\' | b'=');
+        byte += 1;
+    }
+    table
+};
+
+/// A text: bare if it is a word, else in quotes.
+#[inline]
+fn word(line: &mut Line<'_>, text: &str) {
+    if is_word(text) { line.raw(text) } else { line.string(text) }
+}
+
+#[inline]
+fn is_word(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_bare = if let Some(last) = bytes.last_chunk::<8>() {
+        // The last word overlaps the one before it.
+        let words = bytes.as_chunks::<8>().0.iter();
+        words.fold(unusual(*last), |found, word| found | unusual(*word)) == 0
+    } else if let (Some([a, b, c, d]), Some([e, f, g, h])) = (bytes.first_chunk(), bytes.last_chunk()) {
+        unusual([*a, *b, *c, *d, *e, *f, *g, *h]) == 0
+    } else {
+        bytes.iter().all(|byte| BARE[usize::from(*byte)])
+    };
+    let bare = |c: char| if c.is_ascii() { BARE[c as usize] } else { is_plain(c) };
+    !text.is_empty() && (is_bare || !text.is_ascii() && text.chars().all(bare))
+}
+
+/// Eight bytes at once: whether one of them is not of a word. Exact as a whole; which it is, the word does not tell.
+#[inline(always)]
+const fn unusual(bytes: [u8; 8]) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(bytes);
+    let space_or_less = word.wrapping_sub(ONES * 0x21);
+    let quote = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+    let apostrophe = (word ^ (ONES * b'\'' as u64)).wrapping_sub(ONES);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    let equals = (word ^ (ONES * b'=' as u64)).wrapping_sub(ONES);
+    // A borrow or carry into a neighbour can only come from a byte that is unusual itself.
+    (space_or_less | quote | apostrophe | backslash | equals | word.wrapping_add(ONES) | word) & (ONES * 0x80)
+}
+
+/// Whether a character that is not ASCII can stand without quotes. U+FFFD is taken for broken UTF-8 by readers.
+fn is_plain(c: char) -> bool {
+    !is_control(c) && !c.is_whitespace() && c != char::REPLACEMENT_CHARACTER
+}
+
+/// ` name=`
+static KEYS: Names = Names::new(|name| Piece::of(false, |line| key(name, line)));
+
+#[inline]
+fn known_key(name: Result<&'static str, &str>, line: &mut Line<'_>) {
+    match name {
+        Ok(name) if let Some(piece) = KEYS.get(name) => line.piece(piece),
+        Ok(name) | Err(name) => key(name, line),
+    }
+}
+
+/// Longest text that is kept for a span, in bytes.
+const KEPT: usize = 1_024;
+
+/// A span's fields. `None` if they are long, or depend on other names.
+#[cold]
+fn kept(span: SpanView<'_>) -> Option<Box<[u8]>> {
+    let fields = span.fields();
+    if fields.iter().any(|(_, value)| value.as_json().is_some()) {
+        return None;
+    }
+    let text = Piece::of(false, |line| {
+        for entry in fields.entries() {
+            known_key(entry.name(), line);
+            value(entry.value(), line);
+        }
+    });
+    (text.text().len() <= KEPT).then(|| text.text().into())
+}
+
+/// ` name=`
+fn key(name: &str, line: &mut Line<'_>) {
+    line.byte(b' ');
+    push_name(name, line);
+    line.byte(b'=');
+}
+
+fn push_name(name: &str, line: &mut Line<'_>) {
+    if name.is_empty() {
+        line.byte(b'%');
+    }
+    encode(name, |byte| byte == b'%', line);
+    if is_reserved(name) {
+        line.byte(b'_');
+    }
+}
+
+fn is_reserved(name: &str) -> bool {
+    RESERVED.binary_search(&name.trim_end_matches('_')).is_ok()
+}
+
+/// Percent-encodes what cannot be in a key, and what must not.
+fn encode(name: &str, is_special: impl Fn(u8) -> bool, line: &mut Line<'_>) {
+    let mut utf8 = [0; 4];
+    for c in name.chars() {
+        let text = c.encode_utf8(&mut utf8);
+        let stands = match c {
+            '\\' => true,
+            c if c.is_ascii() => BARE[c as usize] && !is_special(c as u8),
+            c => is_plain(c),
+        };
+        if stands {
+            line.raw(text);
+            continue;
+        }
+        for byte in text.bytes() {
+            let [.., high, low] = hex_digits(byte.into());
+            line.byte(b'%');
+            line.byte(high.to_ascii_uppercase());
+            line.byte(low.to_ascii_uppercase());
+        }
+    }
+}
+
+/// Where a value is in lists and maps.
+struct Path<'p> {
+    outer: Option<&'p Path<'p>>,
+    part: &'p str,
+}
+
+impl Path<'_> {
+    fn write(&self, line: &mut Line<'_>) {
+        match self.outer {
+            None => push_name(self.part, line),
+            Some(outer) => {
+                outer.write(line);
+                line.byte(b'.');
+                encode(self.part, |byte| matches!(byte, b'%' | b'.'), line);
+            }
+        }
+    }
+}
+
+/// A pair for each value in compact JSON.
+#[cold]
+fn nested(json: &str, path: &Path<'_>, line: &mut Line<'_>) {
+    match json.as_bytes().first() {
+        Some(b'[') if json != "[]" => {
+            for (place, item) in items(json).enumerate() {
+                let mut digits = itoa::Buffer::new();
+                let part = digits.format(place);
+                nested(item, &Path { outer: Some(path), part }, line);
+            }
+        }
+        Some(b'{') if json != "{}" => {
+            for (name, value) in items(json).map(pair) {
+                let part = name.get(1..name.len() - 1).unwrap_or_default();
+                nested(value, &Path { outer: Some(path), part }, line);
+            }
+        }
+        _ => {
+            line.byte(b' ');
+            path.write(line);
+            line.byte(b'=');
+            match json.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+                Some(text) if is_word(text) => line.raw(text),
+                // It has the escapes of JSON already.
+                _ => line.raw(json),
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+"""What python-json-logger and ecs-logging make of the records on stdin, one JSON object a line."""
+import json, logging, sys
+
+import ecs_logging
+from pythonjsonlogger.json import JsonFormatter
+
+FORMATS = {
+    "python": JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", datefmt="-"),
+    "ecs": ecs_logging.StdlibFormatter(exclude_fields=["log.origin", "log.original", "process"]),
+}
+for line in sys.stdin:
+    spec = json.loads(line)
+    record = logging.LogRecord(spec["name"], spec["levelno"], "x.py", 1, spec["message"], None, None)
+    record.__dict__.update(spec["extra"])
+    print(FORMATS[sys.argv[1]].format(record))
