@@ -21,22 +21,29 @@ pub struct Config {
     pub(super) root: Node,
     /// Handlers have `args`, and what is missing is filled in as `fileConfig` does it.
     pub(super) is_ini: bool,
+    /// What only Python takes: mistakes, but with `python_defaults`.
+    pub(super) doubts: Vec<Problem>,
     origin: Option<String>,
 }
 
 impl Config {
-    /// From JSON.
+    /// From JSON. A key that stands twice is refused when the configuration is applied; with
+    /// [`python_defaults`](super::LoggingBuilder::python_defaults) the last one counts, as in Python.
     ///
     /// # Errors
-    /// It is not JSON, a key stands twice, or it is more than 64 levels deep; with line and column.
+    /// It is not JSON, or it is more than 64 levels deep; with line and column.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         Self::parse(text, Syntax::Json)
     }
 
-    /// From YAML 1.2 (`yes` and `no` are texts). References and merge keys are taken; tags are not.
+    /// From YAML, with the types of YAML 1.1, as PyYAML's `safe_load` reads it: `yes`, `no`, `on` and `off` are truth
+    /// values, `0640` is octal, `10_000` and `1:30` are numbers, `1e6` and `0o17` are texts. Dates become texts. One
+    /// difference: `level: OFF`, in capitals, is the level that lets nothing pass, and not false
+    /// ([`python_defaults`](super::LoggingBuilder::python_defaults) takes that back). References and merge keys are
+    /// taken; of tags, those of YAML's own scalars. A key that stands twice is refused as in [JSON](Self::from_json).
     ///
     /// # Errors
-    /// It is not YAML, a key stands twice, or it is too deep or, by its references, too big; with line and column.
+    /// It is not YAML, or it is too deep or, by its references, too big; with line and column.
     pub fn from_yaml(text: &str) -> Result<Self, Error> {
         Self::parse(text, Syntax::Yaml)
     }
@@ -50,20 +57,23 @@ impl Config {
     }
 
     pub(super) fn from_node(root: Node) -> Self {
-        Self { root, is_ini: false, origin: None }
+        Self { root, is_ini: false, doubts: Vec::new(), origin: None }
     }
 
     fn parse(text: &str, syntax: Syntax) -> Result<Self, Error> {
-        Ok(Self { root: source::parse(text, syntax)?, is_ini: false, origin: None })
+        let (root, doubts) = source::parse(text, syntax)?;
+        Ok(Self { root, is_ini: false, doubts, origin: None })
     }
 
     /// From Python's INI files (`fileConfig`).
     ///
-    /// `args` and `kwargs` are read as literals; nothing is evaluated. Names in them are `sys.stdout`, `sys.stderr`, the
-    /// levels, and what the [`Registry`](super::Registry) has.
+    /// `args` and `kwargs` are read as Python's constant expressions: literals, arithmetic, texts put together, and names:
+    /// `sys.stdout`, `sys.stderr`, the levels, `logging`'s numbers, and what the [`Registry`](super::Registry) has.
+    /// Nothing is called. An option that looks misspelt is refused when the configuration is applied; with
+    /// [`python_defaults`](super::LoggingBuilder::python_defaults) it is left alone, as in Python.
     ///
     /// # Errors
-    /// It is not INI, a section is missing, or a value is no literal; all of it at once, with line and column.
+    /// It is not INI, a section is missing, or a value is no constant; all of it at once, with line and column.
     pub fn from_ini(text: &str) -> Result<Self, Error> {
         Self::from_ini_with(text, [])
     }
@@ -78,8 +88,8 @@ impl Config {
     ) -> Result<Self, Error> {
         let mut ini = Ini::parse(text).map_err(Problems::into_error)?;
         ini.add_defaults(defaults);
-        let root = ini::declare(&ini).map_err(Problems::into_error)?;
-        Ok(Self { root, is_ini: true, origin: None })
+        let (root, doubts) = ini::declare(&ini).map_err(Problems::into_error)?;
+        Ok(Self { root, is_ini: true, doubts, origin: None })
     }
 
     /// From a file of Python's INI, whatever its name ends in, with defaults for `%(name)s`.
@@ -157,7 +167,7 @@ impl Config {
     pub fn from_value(value: &impl Serialize) -> Result<Self, Error> {
         let value = serde_json::to_value(value)
             .map_err(|error| Error::config(format_args!("the configuration cannot be taken: {error}")))?;
-        Ok(Self { root: value.into(), is_ini: false, origin: None })
+        Ok(Self::from_node(value.into()))
     }
 
     /// The path it was read from.

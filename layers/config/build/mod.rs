@@ -133,15 +133,17 @@ impl<'b> Builder<'b> {
                 let keys = map.iter().map(|(key, _)| &*key.text);
                 self.problems.push(problem.python("dictionary doesn't specify a version").instead("version", keys));
             }
-            Some(Node { data: Data::Int(1), .. }) => {}
+            Some(Node { data: Data::Int(1) | Data::Bool(true), .. }) => {}
+            Some(Node { data: Data::Float(number), .. }) if *number == 1.0 => {}
             Some(other) => {
                 let problem = Problem::new("version", other.at, format!("expected 1, got {other}"));
-                self.problems.push(problem.python(format!("Unsupported version: {}", python_value(other))));
+                self.problems.push(problem.python(format!("Unsupported version: {}", other.python_str())));
             }
         }
         if self.setup.as_python {
             return;
         }
+        self.problems.extend(self.config.doubts.iter().cloned());
         for (key, _) in map.iter() {
             if TOP.contains(&&*key.text) || refers_to(root, &key.text) {
                 continue;
@@ -153,10 +155,9 @@ impl<'b> Builder<'b> {
                 self.problems.push(problem);
             }
         }
-        for key in ["incremental", "disable_existing_loggers"] {
-            if let Some(node) = map.get(key).filter(|node| node.as_bool().is_none()) {
-                self.problems.push(Problem::new(key, node.at, format!("expected true or false, got {node}")));
-            }
+        if let Some(node) = map.get("disable_existing_loggers").filter(|node| node.as_bool().is_none()) {
+            let message = format!("expected true or false, got {node}");
+            self.problems.push(Problem::new("disable_existing_loggers", node.at, message));
         }
     }
 
@@ -308,13 +309,4 @@ pub(super) fn refers_to(root: &Node, key: &str) -> bool {
 pub(super) fn quoted_key(key: &str) -> String {
     let plain = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
     if plain { key.to_owned() } else { format!("{key:?}") }
-}
-
-fn python_value(node: &Node) -> String {
-    match &node.data {
-        Data::Null => "None".into(),
-        Data::Bool(value) => if *value { "True" } else { "False" }.into(),
-        Data::Str(text) => text.clone(),
-        other => Node::new(other.clone()).to_string(),
-    }
 }

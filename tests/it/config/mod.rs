@@ -3,6 +3,7 @@
 mod behind;
 mod circles;
 mod command_line;
+mod cpython;
 mod doubts;
 mod encodings;
 mod errors;

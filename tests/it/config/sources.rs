@@ -62,9 +62,7 @@ handlers = ["out"]
 fn mistakes_of_the_syntax_have_their_place() {
     let cases = [
         (Config::from_json("{\"version\": 1,\n  \"root\": }"), "(line 2, column 11): not JSON"),
-        (Config::from_json("{\"a\": 1,\n \"a\": 2}"), "(line 2, column 2): the key \"a\" stands here twice"),
         (Config::from_yaml("version: 1\nroot: [a\n"), "not YAML"),
-        (Config::from_yaml("version: 1\nversion: 1\n"), "(line 2, column 1): the key \"version\" stands here twice"),
         (Config::from_yaml("a: !!python/object:os.system x"), "(line 1, column 4): expected no tag"),
         (Config::from_yaml("a: 1\n---\nb: 2\n"), "expected one document"),
         (Config::from_toml("version = 1\nroot = = 2"), "(line 2, column 8): not TOML"),
@@ -74,6 +72,23 @@ fn mistakes_of_the_syntax_have_their_place() {
         let error = result.unwrap_err();
         assert!(error.is_config() && error.to_string().contains(part), "{error}\n{part}");
         assert!(Problems::of(&error).is_some());
+    }
+    // Python takes the last of two keys; so it is for whoever applies it to refuse them.
+    for (config, part) in [
+        (
+            Config::from_json("{\"version\": 1,\n \"version\": 1}"),
+            "version (line 2, column 2): the key \"version\" stands here twice; the first is at line 1, column 2",
+        ),
+        (
+            Config::from_yaml("version: 1\nversion: 1\n"),
+            "version (line 2, column 1): the key \"version\" stands here twice; the first is at line 1, column 1",
+        ),
+    ] {
+        let config = config.unwrap();
+        assert_eq!(problems(&Logging::builder().build(&config).unwrap_err()), [part]);
+        assert_eq!(problems(&Logging::new().check(&config).unwrap_err()), [part]);
+        let python = Logging::builder().python_defaults().build(&config).unwrap();
+        assert_eq!(python.check(&config).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>(), [part]);
     }
     let bomb = format!(
         "a: &a [x, x, x, x, x, x, x, x, x, x]\n{}",
