@@ -124,6 +124,11 @@ impl Reader<'_> {
     fn handler(&mut self, section: &str, map: &mut Map) {
         self.check_names(section, &["class", "level", "formatter", "args", "kwargs", "target"]);
         match self.option(section, "class", false) {
+            // It is an expression, too; what is called is a name.
+            Some(Node { data: Data::Str(class), at }) => {
+                let class = class.split('#').next().unwrap_or_default().trim().to_owned();
+                map.set("class", Node { data: Data::Str(class), at });
+            }
             Some(class) => map.set("class", class),
             None => self.problems.push(Problem::new(section, None, "expected `class=`")),
         }

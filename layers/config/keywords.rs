@@ -302,9 +302,12 @@ impl<'c> Keywords<'c> {
         Arc::clone(object).downcast().ok()
     }
 
-    /// What somebody else made of them is wrong.
+    /// What somebody else made of them is wrong. What is asked for twice is told once.
     pub(super) fn note(&self, problem: Problem) {
-        self.problems.borrow_mut().push(problem);
+        let mut problems = self.problems.borrow_mut();
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
     }
 
     /// Notes that an argument is not what it should be.
@@ -321,6 +324,13 @@ impl<'c> Keywords<'c> {
             }
         });
         None
+    }
+
+    /// Notes those that are given, and change nothing.
+    pub(super) fn idle(&self, names: &[&str], why: &str) {
+        for name in names.iter().filter(|name| self.has(name)) {
+            self.note(self.wrong(name, format!("it has no effect here: {why}")));
+        }
     }
 
     /// Where an argument stands, for a problem of its own.

@@ -129,7 +129,11 @@ impl<'b> Builder<'b> {
         };
         match map.get("version") {
             None => {
-                let problem = Problem::new("", root.at, "expected the key \"version\", which is 1");
+                let mut message = "expected the key \"version\", which is 1".to_owned();
+                if let Some(path) = seen_at(root, 3) {
+                    message += &format!("; a configuration stands under {path:?}");
+                }
+                let problem = Problem::new("", root.at, message);
                 let keys = map.iter().map(|(key, _)| &*key.text);
                 self.problems.push(problem.python("dictionary doesn't specify a version").instead("version", keys));
             }
@@ -291,6 +295,19 @@ fn resolved_top(section: &Node, root: &Node, path: &str) -> Result<Node, Problem
         Some(text) if text.starts_with("cfg://") => resolved(section, root, path, 0),
         _ => Ok(section.clone()),
     }
+}
+
+/// Where a configuration stands inside of something else, so many levels down at most.
+fn seen_at(node: &Node, depth: usize) -> Option<String> {
+    let inner = node.as_map()?.iter().filter(|(_, node)| depth > 0 && node.as_map().is_some());
+    let mut found = inner.filter_map(|(key, node)| {
+        let parts = ["handlers", "loggers", "root", "formatters"];
+        if node.get("version").is_some() && parts.iter().any(|part| node.get(part).is_some()) {
+            return Some(quoted_key(&key.text));
+        }
+        seen_at(node, depth - 1).map(|path| format!("{}.{path}", quoted_key(&key.text)))
+    });
+    found.next()
 }
 
 /// Whether some `cfg://` leads to a key.

@@ -1,6 +1,7 @@
 //! `config`: what is declared, what is wrong with it, and how it is changed while records come.
 
 mod behind;
+mod cases;
 mod circles;
 mod command_line;
 mod cpython;
