@@ -2,9 +2,10 @@
 
 use std::error::Error as StdError;
 
+use proptest::prelude::*;
 use tracing_strata::{
     Severity,
-    config::{Config, Logging},
+    config::{Config, Logging, Problems},
 };
 
 use super::{Dir, problems, refused, with};
@@ -307,4 +308,117 @@ fn t89_fields_that_other_formatters_make_are_refused() {
     }
     build(&formatter("format: '%(levelprefix)s', defaults: {levelprefix: ''}"));
     build(&formatter("format: '%(levelprefix_of_ours)s'"));
+}
+
+/// `report` and `build` agree, and the report opens nothing.
+fn agree(logging: &Logging, config: &Config, what: &str) -> Result<(), String> {
+    let report = logging.migration_report(config);
+    match (report.is_complete(), logging.check(config)) {
+        (true, Ok(_)) | (false, Err(_)) => Ok(()),
+        (_, checked) => Err(format!("{what}\n{report}\n{checked:?}")),
+    }
+}
+
+#[test]
+fn the_report_knows_what_build_refuses() {
+    // 23
+    let root = "version: 1
+handlers:
+  a: {class: logging.StreamHandler, stream: ext://sys.stdout}
+loggers:
+  '': {level: INFO, handlers: [a]}
+  app: {level: DEBUG}
+";
+    let config = Config::from_yaml(root).unwrap();
+    let report = Logging::new().migration_report(&config);
+    assert!(report.is_complete() && report.entries().iter().all(|entry| entry.path() != "root"), "{report}");
+    // 24
+    let dir = Dir::new();
+    let taken = "version: 1
+handlers:
+  f: {class: logging.FileHandler, filename: PATH, delay: maybe, nonsense: 1, level: LOUD}
+  g: {class: logging.FileHandler, filename: PATH}
+root: {level: INFO, handlers: [f, nobody]}
+";
+    let config = Config::from_yaml(&taken.replace("PATH", &dir.path("x.log"))).unwrap();
+    let report = Logging::new().migration_report(&config);
+    assert!(!report.is_complete());
+    let entry = |path: &str| report.entries().iter().find(|entry| entry.path() == path).unwrap();
+    let notes = entry("handlers.f").notes().join("\n");
+    assert!(notes.contains("nonsense") && notes.contains("LOUD"), "{notes}");
+    assert!(entry("root").notes()[0].contains("there is no handler \"nobody\""), "{report}");
+    assert_eq!((entry("root").line(), entry("root").column()), (Some(5), Some(7)));
+    let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
+    let handler = json.as_array().unwrap().iter().find(|entry| entry["path"] == "handlers.f").unwrap();
+    assert_eq!((&handler["verdict"], &handler["line"]), (&"not supported".into(), &3.into()));
+    assert_eq!(std::fs::read_dir(&dir.0).unwrap().count(), 0, "nothing was opened");
+    for yaml in [
+        "{version: 2}",
+        "{version: 1, version: 1}",
+        "[1]",
+        "{version: 1, handlers: {f: {class: file, filename: /no/such/dir/x}}}",
+        "{version: 1, handlers: {f: {class: file, filename: /no/such/dir/x, delay: true}}}",
+        "{version: 1, handlers: {m: {class: memory, capacity: 1, target: m}}}",
+        "{version: 1, handlers: {h: 'cfg://h', x: 1}, h: {class: 'null'}}",
+        "{version: 1, handlers: 'cfg://x', x: {h: {class: 'null'}}}",
+        "{version: 1, formatters: {f: {format: plain}}}",
+        "{version: 1, incremental: true}",
+        "{version: 1, filters: {f: {(): rate_limit, most: 1}}}",
+    ] {
+        agree(&Logging::new(), &Config::from_yaml(yaml).unwrap(), yaml).unwrap();
+    }
+    for handler in [
+        "class=FileHandler\nargs=('DIR/a.log', 'a', None, 0)",
+        "class=FileHandler\nargs=('DIR/a.log', 'a', None, False, None, 7)",
+        "class=FileHandler\nkwargs={'filename': 'DIR/none/a.log'}",
+    ] {
+        let config = Config::from_ini(&ini(&dir, handler)).unwrap();
+        Logging::new().migration_report(&config);
+        assert_eq!(std::fs::read_dir(&dir.0).unwrap().count(), 0, "nothing was opened");
+        agree(&Logging::new(), &config, handler).unwrap();
+        let _ = std::fs::remove_file(dir.0.join("a.log"));
+    }
+    // What runs has the same files with the same settings.
+    let running = build(&format!(
+        "{{version: 1, handlers: {{r: {{class: rotating, filename: {}, maxBytes: 9}}}}}}",
+        dir.path("r.log")
+    ));
+    let config = running.config().unwrap();
+    assert!(running.migration_report(&config).is_complete(), "{}", running.migration_report(&config));
+}
+
+/// Whole, every part of it in use.
+const WHOLE: &str = "version: 1
+disable_existing_loggers: no
+formatters: {f: {format: '%(message)s', datefmt: '%H', style: '%', validate: yes}}
+filters: {n: {name: shop}, r: {(): rate_limit, most: 1, per: 2}}
+handlers:
+  c: {class: logging.StreamHandler, stream: ext://sys.stdout, formatter: f, level: INFO, filters: [n]}
+  f: {class: logging.FileHandler, filename: /nowhere/a.log, mode: a, encoding: utf-8, delay: true}
+  r: {class: logging.handlers.RotatingFileHandler, filename: /nowhere/b.log, maxBytes: 1_000, backupCount: 3, delay: yes}
+  t: {class: logging.handlers.TimedRotatingFileHandler, filename: /nowhere/c.log, when: midnight, utc: on, delay: yes}
+  m: {class: logging.handlers.MemoryHandler, capacity: 10, flushLevel: ERROR, target: c, flushOnClose: no}
+  s: {class: logging.handlers.SysLogHandler, address: [localhost, 514], facility: user, strata: {direct: true}}
+loggers:
+  shop: {level: 0x0A, handlers: [m, f], propagate: off}
+  shop.db: {level: WARNING, filters: [r]}
+root: {level: INFO, handlers: [c, r, t, s]}
+";
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn with_a_letter_changed_the_report_and_build_agree_too(at in any::<prop::sample::Index>(), letter in "[a-z0-9:,\\[\\]{}' ~-]?") {
+        let mut text = WHOLE.to_owned();
+        let at = at.index(text.len());
+        text.replace_range(at..=at, &letter);
+        match Config::from_yaml(&text) {
+            Ok(config) => {
+                let agreed = agree(&Logging::new(), &config, &text);
+                prop_assert!(agreed.is_ok(), "{}", agreed.unwrap_err());
+            }
+            Err(error) => prop_assert!(Problems::of(&error).unwrap().iter().all(|problem| problem.line().is_some()), "{}", error),
+        }
+    }
 }
