@@ -57,12 +57,22 @@ impl Config {
     }
 
     pub(super) fn from_node(root: Node) -> Self {
-        Self { root, is_ini: false, doubts: Vec::new(), origin: None }
+        Self { root, is_ini: false, doubts: Vec::new(), origin: None }.settled()
+    }
+
+    /// `disable_existing_loggers` is true or false as Python takes it, unless it still stands for something else.
+    fn settled(mut self) -> Self {
+        let node = self.root.as_map_mut().and_then(|map| map.get_mut("disable_existing_loggers"));
+        let is_reference = |text: &str| text.contains("${") || text.starts_with("cfg://");
+        if let Some(node) = node.filter(|node| !node.as_str().is_some_and(is_reference)) {
+            node.data = Data::Bool(node.is_true());
+        }
+        self
     }
 
     fn parse(text: &str, syntax: Syntax) -> Result<Self, Error> {
         let (root, doubts) = source::parse(text, syntax)?;
-        Ok(Self { root, is_ini: false, doubts, origin: None })
+        Ok(Self { doubts, ..Self::from_node(root) })
     }
 
     /// From Python's INI files (`fileConfig`).
@@ -196,7 +206,7 @@ impl Config {
         let mut problems = Vec::new();
         variables::expand(&mut self.root, &look, &mut problems);
         Problems::check(problems)?;
-        Ok(self)
+        Ok(self.settled())
     }
 
     /// Replaces values by what the environment says: `STRATA__HANDLERS__FILE__LEVEL=ERROR` is `handlers.file.level`. Two
@@ -233,7 +243,7 @@ impl Config {
             }
         }
         Problems::check(problems)?;
-        Ok(self)
+        Ok(self.settled())
     }
 
     /// Levels in the form of `RUST_LOG`.

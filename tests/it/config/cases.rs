@@ -63,6 +63,22 @@ fn a_text_is_true_unless_it_is_empty_and_check_says_so() {
     let doubts: Vec<_> = logging.check(&config).unwrap().iter().map(ToString::to_string).collect();
     let told = "loggers.my_module.propagate (line 3, column 84): a text that is not empty is true, as in Python: \"no\" is, too";
     assert!(doubts.contains(&told.to_owned()), "{doubts:?}");
+    // With all of them, Python's default among them.
+    for (value, disables) in [
+        ("'no'", true),
+        ("''", false),
+        ("0", false),
+        ("2", true),
+        ("~", false),
+        ("off", false),
+        ("'${OFF:-no}'", true),
+        ("'${OFF:-false}'", false),
+    ] {
+        let logging = build("{version: 1, loggers: {before: {level: INFO}}}");
+        let yaml = format!("{{version: 1, disable_existing_loggers: {value}}}");
+        let config = Config::from_yaml(&yaml).unwrap().expand(|_| None).unwrap();
+        assert_eq!(!logging.reload(&config).unwrap().disabled().is_empty(), disables, "{value}");
+    }
     // Ours are strict.
     let strict =
         "{version: 1, handlers: {f: {class: file, filename: /nowhere/x, delay: maybe, strata: {create_dirs: 'no'}}}}";

@@ -171,6 +171,7 @@ const BY_ZERO: &str = "expected a divisor that is not 0";
 
 fn integers(left: i128, operator: &str, right: i128) -> Result<Option<Value>, String> {
     let shift = || u32::try_from(right).map_err(|_| "expected a number of bits, 0 or more");
+    let is_below = left.checked_rem(right).is_some_and(|rest| rest != 0 && (rest < 0) != (right < 0));
     let made = match operator {
         "+" => left.checked_add(right),
         "-" => left.checked_sub(right),
@@ -183,35 +184,27 @@ fn integers(left: i128, operator: &str, right: i128) -> Result<Option<Value>, St
         "**" if right >= 0 => left.checked_pow(u32::try_from(right).map_err(|_| TOO_BIG)?),
         "//" | "%" | "/" if right == 0 => return Err(BY_ZERO.into()),
         // Rounded down, and the rest has the sign of the divisor.
-        "//" => left.checked_div_euclid(right).map(|_| {
-            let (quotient, rest) = (left / right, left % right);
-            if rest != 0 && (rest < 0) != (right < 0) { quotient - 1 } else { quotient }
-        }),
-        "%" => {
-            left.checked_rem(right).map(|rest| if rest != 0 && (rest < 0) != (right < 0) { rest + right } else { rest })
-        }
+        "//" => left.checked_div(right).map(|quotient| quotient - i128::from(is_below)),
+        "%" => left.checked_rem(right).map(|rest| if is_below { rest + right } else { rest }),
         _ => return floats(left as f64, operator, right as f64),
     };
     made.map(|number| Some(Value::Int(number))).ok_or_else(|| TOO_BIG.into())
 }
 
 fn floats(left: f64, operator: &str, right: f64) -> Result<Option<Value>, String> {
-    let rest = || {
-        let rest = left % right;
-        if rest != 0.0 && (rest < 0.0) != (right < 0.0) {
-            rest + right
-        } else {
-            rest.copysign(if rest == 0.0 { right } else { rest })
-        }
-    };
+    // As of integers: the rest has the sign of the divisor.
+    let rest = left % right;
+    let is_below = rest != 0.0 && (rest < 0.0) != (right < 0.0);
     Ok(Some(Value::Float(match operator {
         "+" => left + right,
         "-" => left - right,
         "*" => left * right,
         "/" | "//" | "%" if right == 0.0 => return Err(BY_ZERO.into()),
         "/" => left / right,
-        "//" => (left / right).floor(),
-        "%" => rest(),
+        "//" => ((left - rest) / right).round() - f64::from(u8::from(is_below)),
+        "%" if is_below => rest + right,
+        "%" if rest == 0.0 => rest.copysign(right),
+        "%" => rest,
         "**" if left == 0.0 && right < 0.0 => return Err(BY_ZERO.into()),
         "**" if left < 0.0 && right.fract() != 0.0 => return Err("expected a power that is a real number".into()),
         "**" => left.powf(right),
