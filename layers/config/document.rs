@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     ini,
-    node::{Data, Node},
+    node::{At, Data, Node},
     problem::{Problem, Problems, nearest},
     source::{self, Ini, Syntax, variables},
 };
@@ -113,10 +113,10 @@ impl Config {
         let path = path.as_ref();
         let shown = path.display();
         let wrong = |message: &str, python: String| Problem::new(format!("{shown}"), None, message).python(python);
-        let text = fs::read_to_string(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => wrong("there is no such file", format!("{shown} doesn't exist")).into(),
-            _ => Error::io_at(path, "read", error),
-        })?;
+        if fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+            return Err(wrong("there is no such file", format!("{shown} doesn't exist")).into());
+        }
+        let text = read(path)?;
         if text.trim().is_empty() {
             return Err(wrong("the file is empty", format!("{shown} is an empty file")).into());
         }
@@ -139,7 +139,7 @@ impl Config {
     /// The file cannot be read, its name ends otherwise, or what the syntax's own function says, with the path.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let text = fs::read_to_string(path).map_err(|error| Error::io_at(path, "read", error))?;
+        let text = read(path)?;
         let config = match Self::syntax_of(path)? {
             Some(syntax) => Self::parse(&text, syntax),
             None => return Self::from_ini_file(path, []),
@@ -302,6 +302,18 @@ impl PartialEq for Config {
     fn eq(&self, other: &Self) -> bool {
         self.root == other.root && self.is_ini == other.is_ini
     }
+}
+
+/// A file in UTF-8.
+fn read(path: &Path) -> Result<String, Error> {
+    let bytes = fs::read(path).map_err(|error| Error::io_at(path, "read", error))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(&error.as_bytes()[..valid]);
+        let message = format!("expected UTF-8, got the byte 0x{:02x}", error.as_bytes()[valid]);
+        let problem = Problem::new("", Some(At::of(&before, before.len())), message);
+        Error::with_cause(path.display(), problem.into())
+    })
 }
 
 fn child<'n>(node: &'n mut Node, key: &str) -> &'n mut super::node::Map {

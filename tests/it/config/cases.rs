@@ -438,3 +438,43 @@ proptest! {
         }
     }
 }
+
+/// What would take minutes if it took the square of the time.
+#[test]
+fn big_files_are_read_or_refused_in_a_moment() {
+    const BYTES: usize = 1_000_000;
+    let many = |line: &dyn Fn(usize) -> String| {
+        let mut text = String::new();
+        for number in 0.. {
+            text += &line(number);
+            if text.len() > BYTES {
+                break;
+            }
+        }
+        text
+    };
+    let head = "[loggers]\nkeys=root\n[handlers]\nkeys=h\n[formatters]\nkeys=\n[logger_root]\nhandlers=\n[handler_h]\nclass=NullHandler\n";
+    for tail in [
+        many(&|number| format!("o{number}=\n")),
+        many(&|number| format!("[s{number}]\n")),
+        "args=(".to_owned() + &many(&|number| format!("{number},")) + ")",
+        "args=".to_owned() + &"(".repeat(BYTES),
+        "args=".to_owned() + &"-".repeat(BYTES),
+        "args='a'".to_owned() + &"*1024+'a'".repeat(BYTES / 9),
+        "kwargs={".to_owned() + &many(&|number| format!("'{number}':1,")) + "}",
+        "level=".to_owned() + &"%(class)s".repeat(BYTES / 9),
+    ] {
+        let _ = Config::from_ini(&(head.to_owned() + &tail));
+    }
+    for text in [
+        many(&|number| format!("k{number}: |\n  x\n")).trim_end().to_owned(),
+        many(&|_| "k: 1\n".to_owned()),
+        "[".repeat(BYTES),
+        many(&|_| "- 1_".to_owned()),
+        "x: ".to_owned() + &"9".repeat(BYTES),
+        "x: 1".to_owned() + &":1".repeat(BYTES / 2),
+        "x: 0x".to_owned() + &"f".repeat(BYTES),
+    ] {
+        let _ = Config::from_yaml(&text);
+    }
+}

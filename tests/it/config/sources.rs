@@ -101,6 +101,11 @@ fn mistakes_of_the_syntax_have_their_place() {
             .collect::<String>()
     );
     assert!(Config::from_yaml(&bomb).unwrap_err().to_string().contains("references"));
+    let bomb: String = (0..8).map(|n| format!("x{n}={}\n", format!("%(x{})s", n + 1).repeat(10))).collect();
+    let bomb = format!(
+        "[loggers]\nkeys=root\n[handlers]\nkeys=\n[formatters]\nkeys=\n[logger_root]\nhandlers=%(x0)s\n{bomb}x8=\n"
+    );
+    assert!(Config::from_ini(&bomb).unwrap_err().to_string().contains("with all that is filled in"));
     let deep = "[".repeat(1_000) + &"]".repeat(1_000);
     assert!(Config::from_yaml(&deep).is_err());
     assert!(Config::from_json(&format!("{{\"a\": {deep}}}")).is_err());
@@ -218,6 +223,14 @@ fn files_are_read_by_what_their_names_end_in() {
     let error = Config::from_path(dir.0.join("a.toml")).unwrap_err();
     assert!(error.to_string().contains("a.toml") && error.to_string().contains("line 1"), "{error}");
     assert!(Config::from_path(dir.0.join("none.json")).unwrap_err().is_io());
+    for name in ["a.yaml", "a.ini"] {
+        std::fs::write(dir.0.join(name), b"version: 1\n# \xe9t\xe9").unwrap();
+        let error = Config::from_path(dir.0.join(name)).unwrap_err().to_string();
+        assert!(
+            error.contains(name) && error.ends_with("(line 2, column 3): expected UTF-8, got the byte 0xe9"),
+            "{error}"
+        );
+    }
     std::fs::write(dir.0.join("a.txt"), "").unwrap();
     assert!(Config::from_path(dir.0.join("a.txt")).unwrap_err().to_string().contains(".yaml"));
 }

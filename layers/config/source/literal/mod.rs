@@ -12,7 +12,7 @@ use crate::config::node::Node;
 /// # Errors
 /// What was expected, and the column (in characters, from 1).
 pub(in crate::config) fn literal(text: &str) -> Result<Node, (String, usize)> {
-    let mut reader = Reader { text, at: 0, depth: 0, brackets: 1 };
+    let mut reader = Reader { text, at: 0, depth: 0, brackets: 1, made: 0 };
     // Before it, and after it, there may be empty lines.
     reader.spaces();
     reader.brackets = 0;
@@ -33,7 +33,12 @@ struct Reader<'t> {
     depth: usize,
     /// How many are open: within them, the end of a line is a space.
     brackets: usize,
+    /// Values so far.
+    made: usize,
 }
+
+/// More than anybody has to say in one line.
+const MAX_VALUES: usize = 10_000;
 
 impl<'t> Reader<'t> {
     fn rest(&self) -> &'t str {
@@ -108,6 +113,10 @@ impl<'t> Reader<'t> {
     }
 
     fn atom(&mut self) -> Result<Value, String> {
+        self.made += 1;
+        if self.made > MAX_VALUES {
+            return Err(format!("expected at most {MAX_VALUES} values, got more"));
+        }
         self.spaces();
         match self.next() {
             None => Err("expected a value".into()),

@@ -17,7 +17,9 @@ use crate::config::{
 pub(super) fn parse(text: &str) -> Result<Read, Problem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let parser = Parser::new_from_str(text);
-    let mut reader = Reader { text, parser, anchors: HashMap::new(), made: 0, path: Vec::new(), doubts: Vec::new() };
+    let length = text.chars().count();
+    let mut reader =
+        Reader { text, length, parser, anchors: HashMap::new(), made: 0, path: Vec::new(), doubts: Vec::new() };
     let mut document = None;
     while let Some((event, at)) = reader.next()? {
         match event {
@@ -34,6 +36,8 @@ const MAX_NODES: usize = 1_000_000;
 
 struct Reader<'t, I: saphyr_parser::Input> {
     text: &'t str,
+    /// In characters.
+    length: usize,
     parser: Parser<'t, I>,
     anchors: HashMap<usize, Node>,
     made: usize,
@@ -59,7 +63,7 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
         // A block that ends with the text has no line break there if the text has none.
         if let Event::Scalar(block, ScalarStyle::Literal | ScalarStyle::Folded, ..) = &mut event
             && !text.ends_with('\n')
-            && text.chars().nth(span.end.index()).is_none()
+            && span.end.index() >= self.length
             && block.ends_with('\n')
         {
             block.to_mut().pop();
