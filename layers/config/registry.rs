@@ -103,6 +103,9 @@ impl Registry {
         for (name, number) in NUMBERS {
             registry = registry.object(*name, *number);
         }
+        for (name, text) in TEXTS {
+            registry = registry.object(*name, (*text).to_owned());
+        }
         for (name, severity) in Severity::python_names() {
             registry = registry.object(format!("logging.{name}"), i64::from(severity.number()));
         }
@@ -214,6 +217,20 @@ pub(super) fn number(name: &str) -> Option<i64> {
     let number = NUMBERS.iter().find(|(known, _)| is_meant(known)).map(|(_, number)| *number);
     number.or_else(|| Severity::python_names().into_iter().find_map(level))
 }
+
+/// What a name stands for, if that is a text of Python's.
+pub(super) fn text(name: &str) -> Option<&'static str> {
+    TEXTS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+const TEXTS: &[(&str, &str)] = &[
+    ("os.curdir", "."),
+    ("os.pardir", ".."),
+    ("os.sep", std::path::MAIN_SEPARATOR_STR),
+    ("os.path.sep", std::path::MAIN_SEPARATOR_STR),
+    ("os.linesep", if cfg!(windows) { "\r\n" } else { "\n" }),
+    ("os.devnull", if cfg!(windows) { "nul" } else { "/dev/null" }),
+];
 
 /// Python's `socket.SOCK_*`, `SysLogHandler.LOG_*`, and the ports.
 const NUMBERS: &[(&str, i64)] = &[

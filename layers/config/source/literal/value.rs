@@ -70,10 +70,10 @@ impl Value {
 
     /// The value of a name that is known to be constant.
     fn known(self) -> Self {
-        match &self {
-            Self::Name(name) => registry::number(name).map_or(self, |number| Self::Int(number.into())),
-            _ => self,
-        }
+        let Self::Name(name) = &self else { return self };
+        let number = || registry::number(name).map(|number| Self::Int(number.into()));
+        let known = registry::text(name).map(|text| Self::Str(text.to_owned())).or_else(number);
+        known.unwrap_or(self)
     }
 
     fn integer(&self) -> Option<i128> {

@@ -81,7 +81,7 @@ yaml_cases += ['', '# nothing', '~', '--- 1', '%YAML 1.1\n---\nx: yes', '\ufeffx
                'b: &b {u: 1, v: 1}\nx: {<<: *b, v: 2}', 'b: &b {u: 1, v: 1}\nx: {v: 2, <<: *b}', 'b: &b {u: 1, v: 1}\nc: &c {u: 2, w: 2}\nx: {<<: [*b, *c]}',
                'b: &b {u: 1, v: 1}\nc: &c {u: 2, w: 2}\nx: {<<: *b, <<: *c}', 'x: {<<: {u: 1}}', 'x: {<<: 1}', 'x: {<<: [1]}', 'x: {<<: ~}', 'x: {<<: []}', "x: {'<<': {u: 1}}", 'x: {!!str <<: {u: 1}}',
                'b: &b {u: 1}\nc: &c {<<: *b, v: 2}\nx: {<<: *c, w: 3}', 'x: <<', '!!str yes: 1', '"yes": 1', '? yes\n: 1', 'x: !!set {a, b}', 'x: !!omap [a: 1]', 'x: !!binary aGk=', '!!map {x: 1}', 'x: !!seq [1]',
-               'x: !own [1]', 'x: !!python/tuple [1]', 'x: !!python/object:os.system x', 'x: !!python/object/apply:os.system [ls]', 'x:\n\ty: 1', 'x: "\\q"', 'x: "a', "x: 'a", 'x: [a', 'x: {a', 'x: a]', '- a\nb: 1',
+               'é: "éééééééé"\ny: |\n  é\nz: 1', 'é: "éééééééé"\ny: |\n  é\n\n', 'y: |\n  é', 'y: >+\n  é\n\n  a', 'x: !own [1]', 'x: !!python/tuple [1]', 'x: !!python/object:os.system x', 'x: !!python/object/apply:os.system [ls]', 'x:\n\ty: 1', 'x: "\\q"', 'x: "a', "x: 'a", 'x: [a', 'x: {a', 'x: a]', '- a\nb: 1',
                'x: - a', 'x: ? a', 'x: ,', 'x: [,]', 'x: a, b', 'x: -1', 'x: - 1', 'x: !!int', 'x: !!str', 'x: ""', 'x: 1 2', 'x: 0640\ny: "0640"', 'x : 1', 'x:1', 'x: :y', 'x: y:', "x: '%(message)s'", 'x: "%(message)s"',
                'x: |\n  %(message)s', 'x: http://a:1/b?c=d#e', 'x: C:\\logs\\a', 'x: ext://sys.stdout', 'x: [1, no, 0x1F, 1:30, ~, 2001-12-14]', 'x: {a: off, b: 1_0}']
 
@@ -110,7 +110,7 @@ args += ["('a', 'b') # comment", "# comment", "('a', # comment\n'b')", "('a',\n 
          "'a\nb'", "1 + 2 - 3 * 4", "( 'logs/' + 'x.log', 'a', 10 * 1024 ** 2, 5 )", "('x.log', 'a', 10*1024*1024, 5)", "(r'x.log', 'a', 1000, 5)", "(('localhost', 514), handlers.SysLogHandler.LOG_USER)",
          "('localhost', handlers.DEFAULT_TCP_LOGGING_PORT + 1)", "(10, ERROR)", "(10, WARNING + 5)", "('a' 'b' r'\\c',)", "('a' b'b',)", "('a',) # (", "('#',)", "('a'#b\n,)", "('é', '漢')", "('%s' % 'a',)", "{'delay': True, 'maxBytes': 1 << 20}",
          "dict(a=1)", "open('x')", "__import__('os')", "('a').upper()", "  ('a',)", "\t('a',)", "('a',) 1", "('a',) ('b',)", "'a' 1", "1 'a'", "(1 2)", "['a' 'b', 'c']", "1 if True else 2", "not True", "True and False", "1 or 2", "1 < 2",
-         "(sys.stdout,)", "(sys.stdout)", "-'a'", "~1.5", "+'a'", "-None", "'a' + None", "[1] + (2,)", "1 and", "1 +", "* 2", "((((((1))))))", "[[[[1]]]]", "{'a': {'b': {}}}", "{'a': 1, 'a': 2}", "{'a' 'b': 1}", "{'a' + 'b': 1}"]
+         "'logs' + os.sep + 'x.log'", "os.path.sep", "os.devnull", "os.pardir * 2", "os.linesep", "os.nothing", "(sys.stdout,)", "(sys.stdout)", "-'a'", "~1.5", "+'a'", "-None", "'a' + None", "[1] + (2,)", "1 and", "1 +", "* 2", "((((((1))))))", "[[[[1]]]]", "{'a': {'b': {}}}", "{'a': 1, 'a': 2}", "{'a' 'b': 1}", "{'a' + 'b': 1}"]
 FLAT = ['1', '2', '3', '10', '1.5', '0.5', '-2', "'a'", "'bc'", 'True', '(4)', '0x10', "b'x'", '(1,)', '[2]', 'None', 'DEBUG']
 for _ in range(700):
     text = R.choice(FLAT)
