@@ -201,6 +201,26 @@ fn names_that_were_meant_are_said() {
     Logging::builder().python_defaults().build(&Config::from_yaml(misspelt).unwrap()).unwrap();
 }
 
+#[test]
+fn two_handlers_of_one_file_with_the_same_settings_are_fine() {
+    // 07, with the system's clock.
+    let dir = Dir::new();
+    let yaml = "version: 1
+handlers:
+  a: {class: logging.handlers.RotatingFileHandler, filename: PATH, maxBytes: 8388608}
+  b: {class: logging.handlers.RotatingFileHandler, filename: PATH, maxBytes: 8388608}
+loggers:
+  x: {level: INFO, handlers: [a]}
+  y: {level: INFO, handlers: [b]}
+";
+    let logging = build(&yaml.replace("PATH", &dir.path("b.log")));
+    with(&logging, || {
+        tracing::info!(target: "x", "one");
+        tracing::info!(target: "y", "two");
+    });
+    assert_eq!(dir.read("b.log"), "one\ntwo\n");
+}
+
 #[derive(Debug)]
 struct Full;
 
