@@ -41,3 +41,17 @@ fn a_name_that_is_added_later_is_shown() {
     );
     assert!(lines[2].contains(r#""level":"NOTE""#) && lines[2].ends_with("NOTE  t: m"), "{lines:?}");
 }
+
+/// As in Python, where `addLevelName` asks nobody.
+#[test]
+fn of_two_numbers_with_one_name_the_later_one_is_meant() {
+    for number in [15, 25] {
+        Severity::add_name(number, "NOTICE").unwrap();
+        assert_eq!("NOTICE".parse::<Severity>().unwrap().number(), number);
+        assert_eq!(Severity::from_python("NOTICE").unwrap().number(), number);
+    }
+    assert_eq!((Severity::new(15).name(), Severity::new(25).name()), (Some("NOTICE"), Some("NOTICE")));
+    assert_eq!(Severity::python_names().iter().filter(|(name, _)| *name == "NOTICE").count(), 1);
+    let one_name_for_all = (100..1000).map(|number| Severity::add_name(number, "MANY")).find_map(Result::err).unwrap();
+    assert!(one_name_for_all.to_string().contains("256 names were added already"), "{one_name_for_all}");
+}

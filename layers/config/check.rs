@@ -30,7 +30,7 @@ pub(super) fn warnings(config: &Config, registry: &Registry) -> Vec<Problem> {
         entries(root, "handlers").map(|(name, node)| (name, named(node, registry))).collect();
     let handlers: Vec<(&str, &Node)> = declared.iter().map(|(name, node)| (*name, node)).collect();
     let loggers = loggers(root);
-    let mut found = Vec::new();
+    let mut found = config.doubts.clone();
     let tree = Tree::new(&loggers, &mut found);
     files(&handlers, &mut found);
     twice(&tree, &mut found);
@@ -39,6 +39,7 @@ pub(super) fn warnings(config: &Config, registry: &Registry) -> Vec<Problem> {
     nowhere(&handlers, registry, &mut found);
     idle_keys(root, &mut found);
     paths(&handlers, registry, &mut found);
+    truths(root, &handlers, &mut found);
     secrets(root, "", &mut found);
     found.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
     found
@@ -249,6 +250,31 @@ fn idle_keys(root: &Node, found: &mut Vec<Problem>) {
             _ => "it means nothing here: there is no such key, and no cfg:// leads to it",
         };
         found.push(Problem::new(quoted_key(name), key.at, message));
+    }
+}
+
+/// Texts and truth values that are something else in Python than they look like.
+fn truths(root: &Node, handlers: &[(&str, &Node)], found: &mut Vec<Problem>) {
+    let loggers = entries(root, "loggers").map(|(name, node)| (format!("loggers.{}", quoted_key(name)), node));
+    let handlers = handlers.iter().map(|(name, node)| (path_of(name), *node));
+    for (path, node) in loggers.chain(root.get("root").map(|node| ("root".to_owned(), node))).chain(handlers) {
+        for key in keywords::TRUTHS.iter().chain(&["propagate"]) {
+            if let Some(value @ Node { data: Data::Str(text), .. }) = node.get(key).filter(|node| node.is_true()) {
+                let message = format!("a text that is not empty is true, as in Python: {text:?} is, too");
+                found.push(Problem::new(format!("{path}.{key}"), value.at, message));
+            }
+        }
+        let level = node.get("level").map(|level| (level.at, &level.data));
+        let message = match level {
+            Some((_, Data::Bool(on))) => {
+                format!("{on} is the number {}: 0 is NOTSET, and \"OFF\" lets nothing pass", u8::from(*on))
+            }
+            Some((_, Data::Off)) => {
+                "it lets nothing pass; in Python it is false, which is NOTSET: put it in quotes".to_owned()
+            }
+            _ => continue,
+        };
+        found.push(Problem::new(format!("{path}.level"), level.and_then(|(at, _)| at), message));
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     ini,
-    node::{Data, Node},
+    node::{At, Data, Node},
     problem::{Problem, Problems, nearest},
     source::{self, Ini, Syntax, variables},
 };
@@ -21,22 +21,29 @@ pub struct Config {
     pub(super) root: Node,
     /// Handlers have `args`, and what is missing is filled in as `fileConfig` does it.
     pub(super) is_ini: bool,
+    /// What only Python takes: mistakes, but with `python_defaults`.
+    pub(super) doubts: Vec<Problem>,
     origin: Option<String>,
 }
 
 impl Config {
-    /// From JSON.
+    /// From JSON. A key that stands twice is refused when the configuration is applied; with
+    /// [`python_defaults`](super::LoggingBuilder::python_defaults) the last one counts, as in Python.
     ///
     /// # Errors
-    /// It is not JSON, a key stands twice, or it is more than 64 levels deep; with line and column.
+    /// It is not JSON, or it is more than 64 levels deep; with line and column.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         Self::parse(text, Syntax::Json)
     }
 
-    /// From YAML 1.2 (`yes` and `no` are texts). References and merge keys are taken; tags are not.
+    /// From YAML, with the types of YAML 1.1, as PyYAML's `safe_load` reads it: `yes`, `no`, `on` and `off` are truth
+    /// values, `0640` is octal, `10_000` and `1:30` are numbers, `1e6` and `0o17` are texts. Dates become texts. One
+    /// difference: `level: OFF`, in capitals, is the level that lets nothing pass, and not false
+    /// ([`python_defaults`](super::LoggingBuilder::python_defaults) takes that back). References and merge keys are
+    /// taken; of tags, those of YAML's own scalars. A key that stands twice is refused as in [JSON](Self::from_json).
     ///
     /// # Errors
-    /// It is not YAML, a key stands twice, or it is too deep or, by its references, too big; with line and column.
+    /// It is not YAML, or it is too deep or, by its references, too big; with line and column.
     pub fn from_yaml(text: &str) -> Result<Self, Error> {
         Self::parse(text, Syntax::Yaml)
     }
@@ -50,20 +57,33 @@ impl Config {
     }
 
     pub(super) fn from_node(root: Node) -> Self {
-        Self { root, is_ini: false, origin: None }
+        Self { root, is_ini: false, doubts: Vec::new(), origin: None }.settled()
+    }
+
+    /// `disable_existing_loggers` is true or false as Python takes it, unless it still stands for something else.
+    fn settled(mut self) -> Self {
+        let node = self.root.as_map_mut().and_then(|map| map.get_mut("disable_existing_loggers"));
+        let is_reference = |text: &str| text.contains("${") || text.starts_with("cfg://");
+        if let Some(node) = node.filter(|node| !node.as_str().is_some_and(is_reference)) {
+            node.data = Data::Bool(node.is_true());
+        }
+        self
     }
 
     fn parse(text: &str, syntax: Syntax) -> Result<Self, Error> {
-        Ok(Self { root: source::parse(text, syntax)?, is_ini: false, origin: None })
+        let (root, doubts) = source::parse(text, syntax)?;
+        Ok(Self { doubts, ..Self::from_node(root) })
     }
 
     /// From Python's INI files (`fileConfig`).
     ///
-    /// `args` and `kwargs` are read as literals; nothing is evaluated. Names in them are `sys.stdout`, `sys.stderr`, the
-    /// levels, and what the [`Registry`](super::Registry) has.
+    /// `args` and `kwargs` are read as Python's constant expressions: literals, arithmetic, texts put together, and names:
+    /// `sys.stdout`, `sys.stderr`, the levels, `logging`'s numbers, and what the [`Registry`](super::Registry) has.
+    /// Nothing is called. An option that looks misspelt is refused when the configuration is applied; with
+    /// [`python_defaults`](super::LoggingBuilder::python_defaults) it is left alone, as in Python.
     ///
     /// # Errors
-    /// It is not INI, a section is missing, or a value is no literal; all of it at once, with line and column.
+    /// It is not INI, a section is missing, or a value is no constant; all of it at once, with line and column.
     pub fn from_ini(text: &str) -> Result<Self, Error> {
         Self::from_ini_with(text, [])
     }
@@ -78,8 +98,8 @@ impl Config {
     ) -> Result<Self, Error> {
         let mut ini = Ini::parse(text).map_err(Problems::into_error)?;
         ini.add_defaults(defaults);
-        let root = ini::declare(&ini).map_err(Problems::into_error)?;
-        Ok(Self { root, is_ini: true, origin: None })
+        let (root, doubts) = ini::declare(&ini).map_err(Problems::into_error)?;
+        Ok(Self { root, is_ini: true, doubts, origin: None })
     }
 
     /// From a file of Python's INI, whatever its name ends in, with defaults for `%(name)s`.
@@ -93,10 +113,10 @@ impl Config {
         let path = path.as_ref();
         let shown = path.display();
         let wrong = |message: &str, python: String| Problem::new(format!("{shown}"), None, message).python(python);
-        let text = fs::read_to_string(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => wrong("there is no such file", format!("{shown} doesn't exist")).into(),
-            _ => Error::io_at(path, "read", error),
-        })?;
+        if fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+            return Err(wrong("there is no such file", format!("{shown} doesn't exist")).into());
+        }
+        let text = read(path)?;
         if text.trim().is_empty() {
             return Err(wrong("the file is empty", format!("{shown} is an empty file")).into());
         }
@@ -119,7 +139,7 @@ impl Config {
     /// The file cannot be read, its name ends otherwise, or what the syntax's own function says, with the path.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let text = fs::read_to_string(path).map_err(|error| Error::io_at(path, "read", error))?;
+        let text = read(path)?;
         let config = match Self::syntax_of(path)? {
             Some(syntax) => Self::parse(&text, syntax),
             None => return Self::from_ini_file(path, []),
@@ -157,7 +177,7 @@ impl Config {
     pub fn from_value(value: &impl Serialize) -> Result<Self, Error> {
         let value = serde_json::to_value(value)
             .map_err(|error| Error::config(format_args!("the configuration cannot be taken: {error}")))?;
-        Ok(Self { root: value.into(), is_ini: false, origin: None })
+        Ok(Self::from_node(value.into()))
     }
 
     /// The path it was read from.
@@ -186,7 +206,7 @@ impl Config {
         let mut problems = Vec::new();
         variables::expand(&mut self.root, &look, &mut problems);
         Problems::check(problems)?;
-        Ok(self)
+        Ok(self.settled())
     }
 
     /// Replaces values by what the environment says: `STRATA__HANDLERS__FILE__LEVEL=ERROR` is `handlers.file.level`. Two
@@ -223,7 +243,7 @@ impl Config {
             }
         }
         Problems::check(problems)?;
-        Ok(self)
+        Ok(self.settled())
     }
 
     /// Levels in the form of `RUST_LOG`.
@@ -282,6 +302,18 @@ impl PartialEq for Config {
     fn eq(&self, other: &Self) -> bool {
         self.root == other.root && self.is_ini == other.is_ini
     }
+}
+
+/// A file in UTF-8.
+fn read(path: &Path) -> Result<String, Error> {
+    let bytes = fs::read(path).map_err(|error| Error::io_at(path, "read", error))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(&error.as_bytes()[..valid]);
+        let message = format!("expected UTF-8, got the byte 0x{:02x}", error.as_bytes()[valid]);
+        let problem = Problem::new("", Some(At::of(&before, before.len())), message);
+        Error::with_cause(path.display(), problem.into())
+    })
 }
 
 fn child<'n>(node: &'n mut Node, key: &str) -> &'n mut super::node::Map {

@@ -74,6 +74,13 @@ const TEMPLATE_KEYS: &[&str] = &[
     "zone",
 ];
 
+/// Fields that are made by formatters of others, and what makes them.
+const MADE: &[(&str, &str)] = &[
+    ("levelprefix", "uvicorn.logging.DefaultFormatter"),
+    ("log_color", "colorlog.ColoredFormatter"),
+    ("message_log_color", "colorlog.ColoredFormatter"),
+];
+
 /// Names of classes that are templates.
 const TEMPLATES: &[&str] = &["logging.Formatter", "Formatter", "template"];
 
@@ -332,6 +339,14 @@ fn template(
         }
     }
     let written = if map.get("fmt").is_some() { "fmt" } else { "format" };
+    let defaults = |name: &str| map.get("defaults").is_some_and(|defaults| defaults.get(name).is_some());
+    for (name, class) in MADE.iter().filter(|(name, _)| !as_python && !defaults(name)) {
+        if [format!("%({name})"), format!("{{{name}"), format!("${name}")].iter().any(|field| format.contains(field)) {
+            let message =
+                format!("no record has the field {name:?}, which {class} makes: leave it out, or give it a default");
+            keywords.note(keywords.wrong(written, message));
+        }
+    }
     let made = builder.build();
     let made = made.map_err(|error| {
         let message = match keywords.text("style") {

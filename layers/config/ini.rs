@@ -3,30 +3,32 @@
 use super::{
     node::{At, Data, Key, Map, Node},
     problem::Problem,
-    source::{Ini, literal},
+    source::{Ini, Read, literal},
 };
 
-/// What Python would have made of the file, before anything of it is looked up.
-pub(super) fn declare(ini: &Ini) -> Result<Node, Vec<Problem>> {
-    let mut reader = Reader { ini, problems: Vec::new() };
+/// What Python would have made of the file, before anything of it is looked up, and what only Python takes.
+pub(super) fn declare(ini: &Ini) -> Result<Read, Vec<Problem>> {
+    let mut reader = Reader { ini, problems: Vec::new(), doubts: Vec::new() };
     let formatters = reader.section_of("formatters", Reader::formatter);
     let handlers = reader.section_of("handlers", Reader::handler);
     let (root, loggers) = reader.loggers();
     if !reader.problems.is_empty() {
-        return Err(reader.problems);
+        return Err(reader.problems.into_iter().chain(reader.doubts).collect());
     }
-    Ok(Node::map([
+    let root = Node::map([
         ("version", Node::new(Data::Int(1))),
         ("formatters", formatters),
         ("handlers", handlers),
         ("loggers", loggers),
         ("root", root),
-    ]))
+    ]);
+    Ok((root, reader.doubts))
 }
 
 struct Reader<'i> {
     ini: &'i Ini,
     problems: Vec<Problem>,
+    doubts: Vec<Problem>,
 }
 
 impl Reader<'_> {
@@ -98,7 +100,7 @@ impl Reader<'_> {
                 let problem = problem.nearest(name, known.iter().copied());
                 // Python leaves others alone, and so do we unless it looks like a mistake.
                 if problem.suggestion().is_some() {
-                    self.problems.push(problem);
+                    self.doubts.push(problem);
                 }
             }
         }
@@ -114,7 +116,7 @@ impl Reader<'_> {
         if let Some(node) = self.option(section, "class", false).filter(|node| node.as_str() != Some("")) {
             map.set("class", node);
         }
-        if let Some(defaults) = self.literal_option(section, "defaults") {
+        if let Some(defaults) = self.literal_option(section, "defaults", true) {
             map.set("defaults", defaults);
         }
     }
@@ -122,6 +124,11 @@ impl Reader<'_> {
     fn handler(&mut self, section: &str, map: &mut Map) {
         self.check_names(section, &["class", "level", "formatter", "args", "kwargs", "target"]);
         match self.option(section, "class", false) {
+            // It is an expression, too; what is called is a name.
+            Some(Node { data: Data::Str(class), at }) => {
+                let class = class.split('#').next().unwrap_or_default().trim().to_owned();
+                map.set("class", Node { data: Data::Str(class), at });
+            }
             Some(class) => map.set("class", class),
             None => self.problems.push(Problem::new(section, None, "expected `class=`")),
         }
@@ -130,7 +137,7 @@ impl Reader<'_> {
                 map.set(name, node);
             }
         }
-        if let Some(kwargs) = self.literal_option(section, "kwargs") {
+        if let Some(kwargs) = self.literal_option(section, "kwargs", false) {
             match kwargs.data {
                 Data::Map(more) => {
                     for (key, node) in more.0 {
@@ -140,7 +147,7 @@ impl Reader<'_> {
                 _ => self.problems.push(Problem::new(format!("{section}.kwargs"), kwargs.at, "expected a dict")),
             }
         }
-        if let Some(args) = self.literal_option(section, "args") {
+        if let Some(args) = self.literal_option(section, "args", false) {
             match args.data {
                 Data::List(_) => map.set("args", args),
                 _ => {
@@ -152,8 +159,8 @@ impl Reader<'_> {
         }
     }
 
-    fn literal_option(&mut self, section: &str, name: &str) -> Option<Node> {
-        let node = self.option(section, name, false)?;
+    fn literal_option(&mut self, section: &str, name: &str, raw: bool) -> Option<Node> {
+        let node = self.option(section, name, raw)?;
         let at = node.at;
         match literal(node.as_str()?) {
             Ok(value) => Some(placed(value, at)),

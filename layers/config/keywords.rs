@@ -26,6 +26,9 @@ pub struct Keywords<'c> {
     problems: RefCell<Vec<Problem>>,
 }
 
+/// Python's keys that may be anything: what counts is whether Python takes it for true.
+pub(super) const TRUTHS: &[&str] = &["delay", "utc", "flushOnClose", "append_nul", "validate", "respect_handler_level"];
+
 /// Something that is on or off, by its name.
 pub(super) type Switch<T> = (&'static str, fn(T, bool) -> T);
 
@@ -81,6 +84,7 @@ impl<'c> Keywords<'c> {
         match &node.data {
             Data::Str(text) => match self.object::<String>(text) {
                 Some(text) => Some(text.as_ref().clone()),
+                None if text.starts_with("ext://") => self.expected(name, node, "a text"),
                 None => Some(text.clone()),
             },
             _ => self.expected(name, node, "a text"),
@@ -114,12 +118,16 @@ impl<'c> Keywords<'c> {
         Problem::new(&self.path, self.at, message).instead(name, unasked)
     }
 
-    /// A truth value; numbers are taken as Python takes them.
+    /// A truth value; numbers are taken as Python takes them. So are texts, for the keys of Python's own classes: one
+    /// that is not empty is true.
     pub fn truth(&self, name: &str) -> Option<bool> {
-        let node = self.node(name)?;
+        let found = self.node(name);
+        if TRUTHS.contains(&name) && self.class != "strata" {
+            return self.map.get(name).map(Node::is_true);
+        }
+        let node = found?;
         match &node.data {
-            Data::Bool(value) => Some(*value),
-            Data::Int(number) => Some(*number != 0),
+            Data::Bool(_) | Data::Off | Data::Int(_) => Some(node.is_true()),
             _ => self.expected(name, node, "true or false"),
         }
     }
@@ -129,6 +137,7 @@ impl<'c> Keywords<'c> {
         let node = self.node(name)?;
         match &node.data {
             Data::Int(number) => Some(*number),
+            Data::Bool(on) if self.class != "strata" => Some((*on).into()),
             // As Python takes `1e6`: a float that is whole.
             Data::Float(number) if number.fract() == 0.0 && number.abs() < 9e15 => Some(*number as i64),
             Data::Str(text) => match self.object::<i64>(text) {
@@ -242,6 +251,7 @@ impl<'c> Keywords<'c> {
         for (key, node) in map.iter() {
             match &node.data {
                 Data::Bool(value) => fields.set(key.text.clone(), *value),
+                Data::Off => fields.set(key.text.clone(), false),
                 Data::Int(number) => fields.set(key.text.clone(), *number),
                 Data::Float(number) => fields.set(key.text.clone(), *number),
                 Data::Str(text) => fields.set(key.text.clone(), text),
@@ -292,9 +302,12 @@ impl<'c> Keywords<'c> {
         Arc::clone(object).downcast().ok()
     }
 
-    /// What somebody else made of them is wrong.
+    /// What somebody else made of them is wrong. What is asked for twice is told once.
     pub(super) fn note(&self, problem: Problem) {
-        self.problems.borrow_mut().push(problem);
+        let mut problems = self.problems.borrow_mut();
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
     }
 
     /// Notes that an argument is not what it should be.
@@ -311,6 +324,13 @@ impl<'c> Keywords<'c> {
             }
         });
         None
+    }
+
+    /// Notes those that are given, and change nothing.
+    pub(super) fn idle(&self, names: &[&str], why: &str) {
+        for name in names.iter().filter(|name| self.has(name)) {
+            self.note(self.wrong(name, format!("it has no effect here: {why}")));
+        }
     }
 
     /// Where an argument stands, for a problem of its own.
@@ -366,6 +386,9 @@ pub(super) fn level(node: &Node, exact: bool) -> Result<Severity, Problem> {
         Data::Int(number) => i32::try_from(*number)
             .map(Severity::new)
             .map_err(|_| wrong(format!("expected a level of 32 bits, got {number}"))),
+        // False is 0, which is NOTSET.
+        Data::Off if !exact => Ok(Severity::OFF),
+        Data::Bool(_) | Data::Off => Ok(Severity::new(node.is_true().into())),
         Data::Str(name) if exact => Severity::from_python(name).map_err(|error| {
             let names = Severity::python_names();
             let names = names.iter().map(|(name, _)| *name);

@@ -1,18 +1,24 @@
 //! What becomes of a Python configuration here.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt, path::Path};
+
+use serde_json::json;
 
 use super::{
     Setup,
-    build::quoted_key,
+    build::{Before, Builder, quoted_key},
     document::Config,
     filters,
-    node::{Data, Map, Node},
+    node::{At, Data, Map, Node},
+    problem::Problem,
+    references::resolved,
     registry::HandlerMaker,
 };
+use crate::{loggers::Declared, sink::succeeding};
 
-/// What of a Python configuration is taken as it is, what is different, and what there is not. Made by
-/// [`Logging::migration_report`](super::Logging::migration_report).
+/// What of a Python configuration is taken as it is, what is different, and what is refused. Made by
+/// [`Logging::migration_report`](super::Logging::migration_report), which tries to build all of it but for the application's
+/// own handlers, and opens no file.
 ///
 /// ```
 /// use tracing_strata::config::{Config, Logging, Verdict};
@@ -38,7 +44,7 @@ pub struct MigrationReport(Vec<Entry>);
 #[derive(Clone, Debug)]
 pub struct Entry {
     path: String,
-    line: Option<usize>,
+    at: Option<At>,
     verdict: Verdict,
     notes: Vec<String>,
 }
@@ -50,7 +56,7 @@ pub enum Verdict {
     Taken,
     /// It is taken, and something is different: the notes say what, and why.
     Changed,
-    /// There is nothing of the kind: the notes say what to do.
+    /// It is refused, because there is nothing of the kind, or because it is wrong: the notes say what to do.
     NotSupported,
 }
 
@@ -60,13 +66,40 @@ impl MigrationReport {
         &self.0
     }
 
-    /// Whether everything is there in some form.
+    /// Whether everything is there in some form: it can be built.
     pub fn is_complete(&self) -> bool {
         self.0.iter().all(|entry| entry.verdict != Verdict::NotSupported)
     }
 
+    /// As JSON: a list of `{"path", "line", "column", "verdict", "notes"}`.
+    pub fn to_json(&self) -> String {
+        let entry = |entry: &Entry| {
+            json!({"path": entry.path, "line": entry.line(), "column": entry.column(),
+                "verdict": entry.verdict.to_string(), "notes": entry.notes})
+        };
+        serde_json::Value::from(self.0.iter().map(entry).collect::<Vec<_>>()).to_string()
+    }
+
     fn add(&mut self, path: String, node: &Node, verdict: Verdict, notes: Vec<String>) {
-        self.0.push(Entry { path, line: node.at.map(|at| at.line), verdict, notes });
+        self.0.push(Entry { path, at: node.at, verdict, notes });
+    }
+
+    /// What is refused belongs to the part that it is in, or is one of its own.
+    fn refuse(&mut self, problem: Problem) {
+        let is_in = |entry: &&mut Entry| {
+            let rest = problem.path.strip_prefix(&entry.path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let Some(entry) = self.0.iter_mut().filter(is_in).max_by_key(|entry| entry.path.len()) else {
+            let notes = vec![Problem { path: String::new(), at: None, ..problem.clone() }.to_string()];
+            self.0.push(Entry { path: problem.path, at: problem.at, verdict: Verdict::NotSupported, notes });
+            return;
+        };
+        // It was said already, with what to do.
+        if entry.verdict != Verdict::NotSupported || !problem.message.contains("registered as") {
+            entry.notes.push(problem.to_string());
+        }
+        entry.verdict = Verdict::NotSupported;
     }
 }
 
@@ -78,7 +111,12 @@ impl Entry {
 
     /// Its line in the source, from 1, where that has lines.
     pub fn line(&self) -> Option<usize> {
-        self.line
+        self.at.map(|at| at.line)
+    }
+
+    /// Its column in that line, from 1.
+    pub fn column(&self) -> Option<usize> {
+        self.at.map(|at| at.column)
     }
 
     /// What becomes of it.
@@ -110,7 +148,7 @@ impl fmt::Display for MigrationReport {
                 f.write_str("\n")?;
             }
             write!(f, "{:<14} {}", entry.verdict, entry.path)?;
-            if let Some(line) = entry.line {
+            if let Some(line) = entry.line() {
                 write!(f, " (line {line})")?;
             }
             if !entry.notes.is_empty() {
@@ -173,11 +211,85 @@ pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
     }
     if let Some(node) = root.get("root").filter(|node| !node.is_null()) {
         report.add("root".into(), node, Verdict::Taken, Vec::new());
-    } else if !python {
+    } else if !python && !entries("loggers").iter().any(|(name, _)| matches!(&**name, "" | "root")) {
         let note = "the root is at WARN and has no handlers: a configuration says all; in Python it keeps what it had";
         report.add("root".into(), root, Verdict::Changed, vec![note.into()]);
     }
+    refused(config, setup).into_iter().for_each(|problem| report.refuse(problem));
     report
+}
+
+/// What `build` would refuse, without a file that is opened. An increment is about what is there.
+fn refused(config: &Config, setup: &Setup) -> Vec<Problem> {
+    if config.root.get("incremental").is_some_and(Node::is_true) && !config.is_ini {
+        return Vec::new();
+    }
+    let mut dry = config.clone();
+    let mut missing = Vec::new();
+    if let Some(handlers) = config.root.get("handlers")
+        && let Ok(mut handlers) = resolved(handlers, &config.root, "handlers", 0)
+        && let Some(root) = dry.root.as_map_mut()
+    {
+        for (key, node) in handlers.as_map_mut().into_iter().flat_map(|map| &mut map.0) {
+            let path = format!("handlers.{}", quoted_key(&key.text));
+            missing.extend(delayed(&path, node, setup));
+        }
+        root.set("handlers", handlers);
+    }
+    let before = Before { filters: &BTreeMap::new(), handlers: &BTreeMap::new() };
+    let mut builder = Builder::new(setup, &dry, before);
+    builder.check_top();
+    if dry.root.as_map().is_some() {
+        builder.formatters();
+        builder.filters();
+        // What runs may have the same files.
+        succeeding(|| builder.handlers());
+        for (name, _) in builder.loggers() {
+            if let Err(error) = Declared::new(&name) {
+                missing.push(Problem::new(format!("loggers.{}", quoted_key(&name)), None, error.to_string()));
+            }
+        }
+        builder.root();
+    }
+    let mut problems = builder.problems;
+    problems.append(&mut missing);
+    problems
+}
+
+/// Makes a handler open its file later, and says if that could not be.
+fn delayed(path: &str, node: &mut Node, setup: &Setup) -> Option<Problem> {
+    let class = node.get("()").or_else(|| node.get("class")).and_then(Node::as_str).unwrap_or_default();
+    let maker = setup.registry.find_handler(class.strip_prefix("ext://").unwrap_or(class))?;
+    let named = super::build::named(node, &setup.registry);
+    let map = node.as_map_mut()?;
+    let HandlerMaker::Class(class) = maker else {
+        // Somebody else's: who knows what it opens.
+        map.0.retain(|(key, _)| matches!(&*key.text, "level" | "formatter" | "filters"));
+        map.set("class", Node::text("logging.NullHandler"));
+        return None;
+    };
+    let later = || Node::new(Data::Bool(true));
+    if class.names.contains(&"journald") {
+        let mut ours = map.get("strata").cloned().unwrap_or_else(|| Node::map([]));
+        ours.as_map_mut()?.set("delay", later());
+        map.set("strata", ours);
+        return None;
+    }
+    // Of all others, `delay` is something else.
+    let index = class.keys.iter().position(|key| *key == "delay").filter(|_| class.keys.contains(&"filename"))?;
+    let is_later = |node: &Node, key: &str| node.get(key).is_some_and(Node::is_true);
+    let opens = !is_later(&named, "delay");
+    match map.get_mut("args").map(|args| &mut args.data) {
+        Some(Data::List(args)) if args.len() > index => args[index] = later(),
+        _ => map.set("delay", later()),
+    }
+    let filename = named.get("filename")?;
+    let parent = Path::new(filename.as_str()?).parent().filter(|parent| !parent.as_os_str().is_empty())?;
+    let makes = named.get("strata").is_some_and(|ours| is_later(ours, "create_dirs"));
+    (opens && !makes && !parent.is_dir()).then(|| {
+        let message = format!("there is no directory {:?}", parent.display().to_string());
+        Problem::new(format!("{path}.filename"), filename.at, message)
+    })
 }
 
 fn handler(node: &Node, setup: &Setup) -> (Verdict, Vec<String>) {

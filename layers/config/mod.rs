@@ -64,7 +64,7 @@
 //! | `or_else: NAME` | every handler | the handler that gets what this one fails at ([`OrElse`](crate::handler::OrElse)); behind the queue, if there is one |
 //! | `capacity` … as in `queue` | `QueueHandler` | its own limits |
 //! | `deadline`, `or_journal: true` | `StreamHandler` | how long a full stream is waited for; the journal, where the stream leads there |
-//! | `permissions` | files | those of a file that is made (the builders call it `mode`): `"0640"`, or `0o640` in YAML and TOML |
+//! | `permissions` | files | those of a file that is made (the builders call it `mode`): `"0640"`, or `0640` in YAML and `0o640` in TOML |
 //! | `create_dirs`, `buffer`, `flush_on`, `sync_on`, `sync_every`, `sync_interval` | files | as [`LogFileBuilder`](crate::output::LogFileBuilder) and [`Durability`](crate::sink::Durability) have them |
 //! | `watch_interval` | `WatchedFileHandler` | [`Watch::at_most_every`](crate::sink::Watch::at_most_every) |
 //! | `max_age_days`, `max_total_bytes`, `compression` (`gzip`, `zstd`, `none`), `compression_level`, `latest`, `sharing` (`unguarded`, `exclusive`, `shared`) | rotating files | as [`RotatingFileBuilder`](crate::output::RotatingFileBuilder) has them |
@@ -120,11 +120,16 @@
 //!   is named twice with the same words keeps its file, its queue and its ledger. In Python, loggers keep what they had.
 //! - ↩ Values are escaped in lines ([`Template`](crate::format::Template)), a filter changes a handler's own copy
 //!   ([`Sieve`]), level names in any case are names, and queues start their listener.
-//! - ↩ Keys that mean nothing are mistakes.
+//! - ↩ Keys that mean nothing are mistakes. So are keys that stand twice, options of an INI file that look misspelt, and
+//!   fields of a template that only a formatter of others makes (`%(levelprefix)s`).
+//! - ↩ `level: OFF` of YAML, in capitals, is the level of that name; `off`, `no` and `false` are NOTSET, as in Python.
+//! - Keys of ours that have no effect where they stand are mistakes.
 //! - A configuration that cannot be applied changes nothing; Python closes all handlers first and stops halfway. Files that it
 //!   would have made may be there, empty; nothing is emptied.
-//! - `ext://`, `()` and `class` name what is in the [`Registry`], `args` are literals: nothing is imported or evaluated,
-//!   and no pickle is ever read.
+//! - `ext://`, `()` and `class` name what is in the [`Registry`], `args` are constant expressions: nothing is imported or
+//!   called, and no pickle is ever read. An `ext://` that leads nowhere is a mistake.
+//! - Python's own keys take any value for true or false, as Python does: a text that is not empty is true, `"no"` as well,
+//!   which [`check`](Logging::check) doubts. Keys of ours are strict.
 //! - All mistakes are told, not the first one, each with its place ([`Problems`]).
 //! - Files of a failing handler that opens late (`delay`) are the trap's matter and not the application's.
 //! - A rotating file's size is counted in bytes, not characters; at the hour that comes twice when summer time ends, no file
@@ -133,8 +138,8 @@
 //! - [`Basic`] tells every argument that it does not know before it opens anything, and a second call is an error.
 //! - What a formatter makes (`message`, `asctime`) is not left on the record for the handlers after it.
 //! - A handler's failure is told in a line, without call stack and arguments ([`Trap`]).
-//! - `manager.disable` and placeholders are no API ([`Loggers::disable`](crate::Loggers::disable) is); `propagate` may be 0
-//!   or 1, and is a truth value.
+//! - `manager.disable` and placeholders are no API ([`Loggers::disable`](crate::Loggers::disable) is); `propagate` is a
+//!   truth value.
 //! - `logging.warn` and `logging.fatal`, functions that configure on first use, `captureWarnings` and the Windows event log
 //!   are not there; messages come merged.
 

@@ -29,6 +29,8 @@ pub(super) enum Data {
     #[default]
     Null,
     Bool(bool),
+    /// `OFF` of YAML: false, as Python reads it; where a level is expected, the level that is called so.
+    Off,
     Int(i64),
     Float(f64),
     Str(String),
@@ -118,6 +120,7 @@ impl Node {
     pub(super) fn as_bool(&self) -> Option<bool> {
         match self.data {
             Data::Bool(value) => Some(value),
+            Data::Off => Some(false),
             _ => None,
         }
     }
@@ -137,10 +140,21 @@ impl Node {
         self.data == Data::Null
     }
 
+    /// As Python's `str()` has it.
+    pub(super) fn python_str(&self) -> String {
+        match &self.data {
+            Data::Null => "None".into(),
+            Data::Bool(true) => "True".into(),
+            Data::Bool(false) | Data::Off => "False".into(),
+            Data::Str(text) => text.clone(),
+            _ => self.to_string(),
+        }
+    }
+
     /// As Python's `bool()` has it.
     pub(super) fn is_true(&self) -> bool {
         match &self.data {
-            Data::Null => false,
+            Data::Null | Data::Off => false,
             Data::Bool(value) => *value,
             Data::Int(number) => *number != 0,
             Data::Float(number) => *number != 0.0,
@@ -157,6 +171,7 @@ impl fmt::Display for Node {
         match &self.data {
             Data::Null => f.write_str("null"),
             Data::Bool(value) => value.fmt(f),
+            Data::Off => f.write_str("OFF"),
             Data::Int(number) => number.fmt(f),
             // 1.0 is not 1, and 1e20 no row of digits.
             Data::Float(number) => write!(f, "{number:?}"),
@@ -194,6 +209,7 @@ impl From<&Node> for serde_json::Value {
         match &node.data {
             Data::Null => Self::Null,
             Data::Bool(value) => Self::Bool(*value),
+            Data::Off => Self::Bool(false),
             Data::Int(number) => Self::from(*number),
             Data::Float(number) => Self::from(*number),
             Data::Str(text) => Self::String(text.clone()),

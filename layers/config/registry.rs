@@ -99,8 +99,12 @@ impl Registry {
             }
         }
         registry = registry.object("sys.stdout", StdStream::stdout()).object("sys.stderr", StdStream::stderr());
+        registry = registry.object("sys.__stdout__", StdStream::stdout()).object("sys.__stderr__", StdStream::stderr());
         for (name, number) in NUMBERS {
             registry = registry.object(*name, *number);
+        }
+        for (name, text) in TEXTS {
+            registry = registry.object(*name, (*text).to_owned());
         }
         for (name, severity) in Severity::python_names() {
             registry = registry.object(format!("logging.{name}"), i64::from(severity.number()));
@@ -204,6 +208,30 @@ impl HandlerMaker {
     }
 }
 
+/// What a name stands for, if that is a number of Python's; without a module it is one of `logging`'s.
+pub(super) fn number(name: &str) -> Option<i64> {
+    let of_logging = format!("logging.{name}");
+    let is_meant = |known: &str| known == name || known == of_logging;
+    let level =
+        |(known, severity): (&str, Severity)| is_meant(&format!("logging.{known}")).then(|| severity.number().into());
+    let number = NUMBERS.iter().find(|(known, _)| is_meant(known)).map(|(_, number)| *number);
+    number.or_else(|| Severity::python_names().into_iter().find_map(level))
+}
+
+/// What a name stands for, if that is a text of Python's.
+pub(super) fn text(name: &str) -> Option<&'static str> {
+    TEXTS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+const TEXTS: &[(&str, &str)] = &[
+    ("os.curdir", "."),
+    ("os.pardir", ".."),
+    ("os.sep", std::path::MAIN_SEPARATOR_STR),
+    ("os.path.sep", std::path::MAIN_SEPARATOR_STR),
+    ("os.linesep", if cfg!(windows) { "\r\n" } else { "\n" }),
+    ("os.devnull", if cfg!(windows) { "nul" } else { "/dev/null" }),
+];
+
 /// Python's `socket.SOCK_*`, `SysLogHandler.LOG_*`, and the ports.
 const NUMBERS: &[(&str, i64)] = &[
     ("logging.handlers.DEFAULT_TCP_LOGGING_PORT", 9020),
@@ -214,6 +242,14 @@ const NUMBERS: &[(&str, i64)] = &[
     ("logging.handlers.SYSLOG_TCP_PORT", 514),
     ("socket.SOCK_STREAM", 1),
     ("socket.SOCK_DGRAM", 2),
+    ("logging.handlers.socket.SOCK_STREAM", 1),
+    ("logging.handlers.socket.SOCK_DGRAM", 2),
+    ("socket.AF_INET", 2),
+    ("socket.AF_UNIX", 1),
+    ("ssl.CERT_NONE", 0),
+    ("ssl.CERT_OPTIONAL", 1),
+    ("ssl.CERT_REQUIRED", 2),
+    ("sys.maxsize", i64::MAX),
     ("logging.handlers.SysLogHandler.LOG_EMERG", 0),
     ("logging.handlers.SysLogHandler.LOG_ALERT", 1),
     ("logging.handlers.SysLogHandler.LOG_CRIT", 2),

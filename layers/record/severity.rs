@@ -116,11 +116,12 @@ impl Severity {
 
     /// Gives a number a name, for the whole process (Python's `addLevelName`).
     ///
-    /// A later name for the same number is the one that is printed; the old one still parses.
+    /// A later name for the same number is the one that is printed; the old one still parses. A name that another number
+    /// has means the later one from then on; both print it.
     ///
     /// # Errors
     /// The name is empty, longer than 64 bytes, holds anything but ASCII letters, digits, `_` and `-`, is a plain
-    /// number, is taken by another number, or 256 names were added already.
+    /// number, or 256 names were added already.
     pub fn add_name(number: i32, name: &str) -> Result<Self, Error> {
         let valid = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.chars().all(valid) || name.parse::<i64>().is_ok() {
@@ -128,19 +129,17 @@ impl Severity {
                 "level name {name:?}: expected 1 to {MAX_NAME_BYTES} ASCII letters, digits, '_' or '-', not all digits"
             )));
         }
-        if let Some(taken) = Self::by_name(name).filter(|taken| taken.0 != number) {
-            return Err(Error::config(format_args!("level name {name:?} is taken by level {}", taken.0)));
-        }
         let names = NAMES.get_or_init(Common::default);
         let mut names = names.write();
         let known = names.by_name.iter().map(|(known, _)| *known).find(|known| *known == name);
-        if known.is_none() && names.by_name.len() >= MAX_NAMES {
+        let is_new = names.by_number.iter().all(|(known, _)| *known != number);
+        let is_full = |is_new: bool, length: usize| is_new && length >= MAX_NAMES;
+        if is_full(known.is_none(), names.by_name.len()) || is_full(is_new, names.by_number.len()) {
             return Err(Error::config(format_args!("level name {name:?}: {MAX_NAMES} names were added already")));
         }
         let name: &'static str = known.unwrap_or_else(|| Box::leak(name.into()));
-        if known.is_none() {
-            names.by_name.push((name, number));
-        }
+        names.by_name.retain(|(known, _)| *known != name);
+        names.by_name.push((name, number));
         match names.by_number.iter_mut().find(|(known, _)| *known == number) {
             Some(entry) => entry.1 = name,
             None => names.by_number.push((number, name)),
@@ -157,7 +156,8 @@ impl Severity {
     fn by_name(name: &str) -> Option<Self> {
         let added = NAMES.get().and_then(|names| {
             let names = names.read();
-            names.by_name.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, number)| *number)
+            // Of two that differ in case the later one.
+            names.by_name.iter().rev().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, number)| *number)
         });
         let standard =
             || STANDARD.iter().find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|(number, _)| *number);

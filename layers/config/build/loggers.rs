@@ -5,7 +5,7 @@ use crate::{
     Severity, Shared,
     config::{
         keywords,
-        node::{Data, Map, Node},
+        node::{Map, Node},
         problem::Problem,
         references::{resolved, with_objects},
         sieve::Sieve,
@@ -40,13 +40,8 @@ impl Builder<'_> {
             }
         }
         if let Some(propagate) = map.get("propagate").filter(|propagate| !propagate.is_null()) {
-            match &propagate.data {
-                Data::Bool(_) | Data::Int(_) => says.propagate = Some(propagate.is_true()),
-                _ => {
-                    let message = format!("expected true or false, got {propagate}");
-                    problems.push(Problem::new(format!("{path}.propagate"), propagate.at, message));
-                }
-            }
+            // A text that is not empty is true, as in Python, whatever it says; `check` doubts it.
+            says.propagate = Some(propagate.is_true());
         }
         for (index, node) in self.list_of(path, "handlers", map, &mut problems) {
             let path = format!("{path}.handlers[{index}]");

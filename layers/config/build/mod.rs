@@ -129,19 +129,25 @@ impl<'b> Builder<'b> {
         };
         match map.get("version") {
             None => {
-                let problem = Problem::new("", root.at, "expected the key \"version\", which is 1");
+                let mut message = "expected the key \"version\", which is 1".to_owned();
+                if let Some(path) = seen_at(root, 3) {
+                    message += &format!("; a configuration stands under {path:?}");
+                }
+                let problem = Problem::new("", root.at, message);
                 let keys = map.iter().map(|(key, _)| &*key.text);
                 self.problems.push(problem.python("dictionary doesn't specify a version").instead("version", keys));
             }
-            Some(Node { data: Data::Int(1), .. }) => {}
+            Some(Node { data: Data::Int(1) | Data::Bool(true), .. }) => {}
+            Some(Node { data: Data::Float(number), .. }) if *number == 1.0 => {}
             Some(other) => {
                 let problem = Problem::new("version", other.at, format!("expected 1, got {other}"));
-                self.problems.push(problem.python(format!("Unsupported version: {}", python_value(other))));
+                self.problems.push(problem.python(format!("Unsupported version: {}", other.python_str())));
             }
         }
         if self.setup.as_python {
             return;
         }
+        self.problems.extend(self.config.doubts.iter().cloned());
         for (key, _) in map.iter() {
             if TOP.contains(&&*key.text) || refers_to(root, &key.text) {
                 continue;
@@ -153,10 +159,9 @@ impl<'b> Builder<'b> {
                 self.problems.push(problem);
             }
         }
-        for key in ["incremental", "disable_existing_loggers"] {
-            if let Some(node) = map.get(key).filter(|node| node.as_bool().is_none()) {
-                self.problems.push(Problem::new(key, node.at, format!("expected true or false, got {node}")));
-            }
+        if let Some(node) = map.get("disable_existing_loggers").filter(|node| node.as_bool().is_none()) {
+            let message = format!("expected true or false, got {node}");
+            self.problems.push(Problem::new("disable_existing_loggers", node.at, message));
         }
     }
 
@@ -292,6 +297,19 @@ fn resolved_top(section: &Node, root: &Node, path: &str) -> Result<Node, Problem
     }
 }
 
+/// Where a configuration stands inside of something else, so many levels down at most.
+fn seen_at(node: &Node, depth: usize) -> Option<String> {
+    let inner = node.as_map()?.iter().filter(|(_, node)| depth > 0 && node.as_map().is_some());
+    let mut found = inner.filter_map(|(key, node)| {
+        let parts = ["handlers", "loggers", "root", "formatters"];
+        if node.get("version").is_some() && parts.iter().any(|part| node.get(part).is_some()) {
+            return Some(quoted_key(&key.text));
+        }
+        seen_at(node, depth - 1).map(|path| format!("{}.{path}", quoted_key(&key.text)))
+    });
+    found.next()
+}
+
 /// Whether some `cfg://` leads to a key.
 pub(super) fn refers_to(root: &Node, key: &str) -> bool {
     match &root.data {
@@ -308,13 +326,4 @@ pub(super) fn refers_to(root: &Node, key: &str) -> bool {
 pub(super) fn quoted_key(key: &str) -> String {
     let plain = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
     if plain { key.to_owned() } else { format!("{key:?}") }
-}
-
-fn python_value(node: &Node) -> String {
-    match &node.data {
-        Data::Null => "None".into(),
-        Data::Bool(value) => if *value { "True" } else { "False" }.into(),
-        Data::Str(text) => text.clone(),
-        other => Node::new(other.clone()).to_string(),
-    }
 }

@@ -18,6 +18,15 @@ pub(super) fn stream_to(making: &Making<'_, '_>, host: &str, port: u16) -> Addre
 /// `tls`, `retry`, `framing`, `connect_deadline`, `write_deadline`, `patience`, and the clock of all.
 pub(super) fn options(making: &Making<'_, '_>, address: Address) -> ConnectionBuilder {
     let ours = making.ours;
+    match &address {
+        Address::Udp { .. } => {
+            let why = "it travels in datagrams (`socktype: ext://socket.SOCK_STREAM` is for a stream)";
+            ours.idle(&["framing", "tls", "retry", "connect_deadline", "patience"], why);
+        }
+        Address::UnixDatagram(_) => ours.idle(&["framing", "tls"], "it travels in datagrams"),
+        Address::Unix(_) | Address::UnixStream(_) => ours.idle(&["tls"], "it stays on this machine"),
+        Address::Tcp { .. } | Address::Tls { .. } => {}
+    }
     #[cfg(feature = "tls")]
     let is_tls = matches!(address, Address::Tls { .. });
     let mut builder = Connection::builder(address);

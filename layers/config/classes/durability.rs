@@ -19,13 +19,13 @@ pub(super) fn durability(making: &Making<'_, '_>) -> Durability {
     durability
 }
 
-/// Permissions of a file that is made: a text in octal, as `chmod` takes it, or a number (in YAML and TOML `0o640`).
+/// Permissions of a file that is made: a text in octal, as `chmod` takes it, or a number (`0640` in YAML, `0o640` in TOML).
 pub(super) fn permissions(making: &Making<'_, '_>) -> Option<u32> {
     let ours = making.ours;
     let node = ours.node("permissions")?;
     let mode = match &node.data {
         Data::Str(text) => octal(text),
-        // 640 without an o, and YAML's 0640, are the number 640, which is 0o1200: nobody's permissions.
+        // 640 without anything before it is the number 640, which is 0o1200: nobody's permissions.
         Data::Int(number) => u32::try_from(*number).ok(),
         _ => None,
     };

@@ -47,7 +47,11 @@ fn peer(making: &Making<'_, '_>) -> Option<(String, Option<u16>)> {
 /// Text by the handler's formatter, where `strata` asks for it, or Python's frames.
 fn is_text(making: &Making<'_, '_>) -> bool {
     let formats = [("pickle", false), ("text", true), ("json", true)];
-    making.ours.choice("format", &formats).unwrap_or(false)
+    let is_text = making.ours.choice("format", &formats).unwrap_or(false);
+    if is_text {
+        making.ours.idle(&["process_name"], "it is for pickles");
+    }
+    is_text
 }
 
 fn pickle(making: &Making<'_, '_>) -> Pickle {

@@ -158,6 +158,9 @@ fn ours(making: &Making<'_, '_>, mut builder: RotatingFileBuilder) -> RotatingFi
             }
         }
     }
+    if ours.text("compression").is_none_or(|method| method == "none") {
+        ours.idle(&["compression_level"], "nothing is compressed (`compression`)");
+    }
     let sharing = [("unguarded", Sharing::Unguarded), ("exclusive", Sharing::Exclusive), ("shared", Sharing::Shared)];
     if let Some(sharing) = ours.choice("sharing", &sharing) {
         builder = builder.sharing(sharing);

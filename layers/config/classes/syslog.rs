@@ -58,7 +58,15 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
         ("local", format::Syslog::local()),
     ];
     let form = ours.choice("form", &forms);
-    let is_python = ours.text("form").is_none_or(|form| form == "python");
+    let name = ours.text("form").unwrap_or_else(|| "python".into());
+    let is_python = name == "python";
+    let why = format!("the form {name:?} has no place for it");
+    match &*name {
+        "python" => ours.idle(&[STRUCTURED, &["host", "app", "process_id", "zone", "multi_line"]].concat(), &why),
+        "local" => ours.idle(&[STRUCTURED, &["host"]].concat(), &why),
+        "rfc3164" => ours.idle(STRUCTURED, &why),
+        _ => {}
+    }
     let mut format = form.unwrap_or_else(format::Syslog::python).facility(facility).body(making.dress.texts());
     format = details(ours, format)?;
     if let Some(ident) = making.attributes.text("ident") {
@@ -127,6 +135,9 @@ fn details(ours: &Keywords<'_>, mut format: format::Syslog) -> Result<format::Sy
     Ok(ours.switched(format, SWITCHES))
 }
 
+/// What only RFC 5424 has a place for.
+const STRUCTURED: &[&str] = &["sd_id", "structured_data", "elements", "bom", "escape_values", "source", "thread"];
+
 const SWITCHES: &[Switch<format::Syslog>] = &[
     ("bom", format::Syslog::bom),
     ("escape_values", format::Syslog::escape_values),
@@ -157,7 +168,14 @@ fn facility(making: &Making<'_, '_>) -> Facility {
                 "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
                 "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
             ];
-            keywords.note(problem.nearest(node.as_str().unwrap_or_default(), names));
+            // `LOG_USER` is Python's name of the number.
+            let written = node.as_str().unwrap_or_default().to_lowercase();
+            let bare = written.strip_prefix("log_").unwrap_or(&written);
+            let mut problem = problem.nearest(bare, names);
+            if let Some(meant) = names.iter().find(|name| **name == bare) {
+                problem.suggestion = Some((*meant).to_owned());
+            }
+            keywords.note(problem);
         }
         Facility::User
     })

@@ -1,11 +1,15 @@
 //! INI as Python's `configparser` reads it.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::config::{node::At, problem::Problem};
 
 /// Sections with their options, in order. Names of options are in lower case, as Python has them.
 #[derive(Clone, Debug, Default)]
 pub(in crate::config) struct Ini {
     pub(in crate::config) sections: Vec<Section>,
+    /// Where in the list.
+    by_name: HashMap<String, usize>,
     defaults: Vec<Item>,
 }
 
@@ -15,6 +19,9 @@ pub(in crate::config) struct Section {
     pub(in crate::config) at: At,
     items: Vec<Item>,
 }
+
+/// How much may be filled in for one value.
+const MAX_FILLED: usize = 1 << 24;
 
 #[derive(Clone, Debug)]
 struct Item {
@@ -27,6 +34,8 @@ impl Ini {
     pub(in crate::config) fn parse(text: &str) -> Result<Self, Vec<Problem>> {
         let mut ini = Self::default();
         let mut problems = Vec::new();
+        // Names of options, by section.
+        let mut known = HashSet::new();
         // Which list the next item belongs to; none before the first section.
         let mut section: Option<usize> = None;
         let mut in_defaults = false;
@@ -63,7 +72,7 @@ impl Ini {
                 in_defaults = name == "DEFAULT";
                 section = None;
                 if !in_defaults {
-                    if ini.sections.iter().any(|section| section.name == name) {
+                    if ini.by_name.insert(name.to_owned(), ini.sections.len()).is_some() {
                         problems.push(Problem::new(name, Some(at), "the section stands here twice"));
                     }
                     ini.sections.push(Section { name: name.to_owned(), at, items: Vec::new() });
@@ -89,7 +98,7 @@ impl Ini {
                 continue;
             };
             let name = trimmed[..delimiter].trim().to_lowercase();
-            if items.iter().any(|item| item.name == name) {
+            if !known.insert((section, name.clone())) {
                 problems.push(Problem::new(name.clone(), Some(at), "the option stands here twice"));
             }
             items.push(Item { name, value: trimmed[delimiter + 1..].trim().to_owned(), at });
@@ -112,7 +121,7 @@ impl Ini {
     }
 
     pub(in crate::config) fn section(&self, name: &str) -> Option<&Section> {
-        self.sections.iter().find(|section| section.name == name)
+        self.by_name.get(name).map(|index| &self.sections[*index])
     }
 
     fn item<'i>(&'i self, section: &'i Section, name: &str) -> Option<&'i Item> {
@@ -132,12 +141,24 @@ impl Ini {
     /// An option with `%(name)s` filled in from the same section and the defaults.
     pub(in crate::config) fn get(&self, section: &Section, name: &str) -> Result<Option<(String, At)>, Problem> {
         let Some(item) = self.item(section, name) else { return Ok(None) };
-        let value = self.filled(section, item, &item.value, 0)?;
+        let value = self.filled(section, item, &item.value, 0, &mut { MAX_FILLED })?;
         Ok(Some((value, item.at)))
     }
 
-    fn filled(&self, section: &Section, item: &Item, value: &str, depth: usize) -> Result<String, Problem> {
+    fn filled(
+        &self,
+        section: &Section,
+        item: &Item,
+        value: &str,
+        depth: usize,
+        left: &mut usize,
+    ) -> Result<String, Problem> {
         let wrong = |message: String| Problem::new(format!("{}.{}", section.name, item.name), Some(item.at), message);
+        // Ten values of ten references each to the next are ten thousand million.
+        let Some(less) = left.checked_sub(1 + value.len()) else {
+            return Err(wrong(format!("expected at most {MAX_FILLED} bytes with all that is filled in, got more")));
+        };
+        *left = less;
         if depth > 10 {
             return Err(wrong("values that refer to each other without end".into()));
         }
@@ -158,7 +179,7 @@ impl Ini {
             let Some(other) = self.item(section, &name.to_lowercase()) else {
                 return Err(wrong(format!("`%({name})s`: there is no option {name:?} here or in the defaults")));
             };
-            out.push_str(&self.filled(section, item, &other.value, depth + 1)?);
+            out.push_str(&self.filled(section, item, &other.value, depth + 1, left)?);
             rest = after;
         }
         out.push_str(rest);

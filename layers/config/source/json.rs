@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::{MAX_DEPTH, yaml};
+use super::{MAX_DEPTH, Read, yaml};
 use crate::config::{
     node::{At, Data, Node},
     problem::Problem,
 };
 
-pub(super) fn parse(text: &str) -> Result<Node, Problem> {
+pub(super) fn parse(text: &str) -> Result<Read, Problem> {
     let value: serde_json::Value = serde_json::from_str(text).map_err(|error| {
         let at = At { line: error.line().max(1), column: error.column().max(1) };
         let told = error.to_string();
@@ -17,13 +17,10 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
     })?;
     let mut node = Node::from(value);
     check_depth(&node, 0)?;
-    match yaml::parse(text) {
-        Ok(places) => copy_places(&places, &mut node),
-        Err(problem) if problem.message.contains("stands here twice") => return Err(problem),
-        // What only JSON can say (surrogate pairs, tabs) has no places.
-        Err(_) => {}
-    }
-    Ok(node)
+    // What only JSON can say (surrogate pairs, tabs) has no places.
+    let (places, doubts) = yaml::parse(text).unwrap_or_default();
+    copy_places(&places, &mut node);
+    Ok((node, doubts))
 }
 
 fn check_depth(node: &Node, depth: usize) -> Result<(), Problem> {

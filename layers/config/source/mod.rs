@@ -22,7 +22,10 @@ pub(super) enum Syntax {
 /// How deep a configuration may be: a text must not be able to use up the stack.
 const MAX_DEPTH: usize = 64;
 
-pub(super) fn parse(text: &str, syntax: Syntax) -> Result<Node, Problem> {
+/// What was read, and what is taken only with Python's defaults: there, the last of two equal keys counts.
+pub(super) type Read = (Node, Vec<Problem>);
+
+pub(super) fn parse(text: &str, syntax: Syntax) -> Result<Read, Problem> {
     match syntax {
         Syntax::Json => json::parse(text),
         Syntax::Yaml => yaml::parse(text),

@@ -5,18 +5,19 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+use super::Read;
 use crate::config::{
     node::{At, Data, Key, Map, Node},
     problem::Problem,
 };
 
-pub(super) fn parse(text: &str) -> Result<Node, Problem> {
+pub(super) fn parse(text: &str) -> Result<Read, Problem> {
     let table = DeTable::parse(text).map_err(|error| {
         let at = error.span().map(|span| At::of(text, span.start));
         Problem::new("", at, format!("not TOML: {}", error.message()))
     })?;
     let at = Some(At { line: 1, column: 1 });
-    Ok(Node { data: map(table.get_ref(), text)?, at })
+    Ok((Node { data: map(table.get_ref(), text)?, at }, Vec::new()))
 }
 
 fn map(table: &DeTable<'_>, text: &str) -> Result<Data, Problem> {

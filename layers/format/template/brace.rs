@@ -343,7 +343,7 @@ impl Brace {
         }
         match shown {
             Shown::None => out.push_str("None"),
-            Shown::Tuple => out.push_str("()"),
+            Shown::Tuple | Shown::Triple => shown.push(compiled, record, out),
             Shown::Bool(value) if mini == Mini::default() => out.push_str(if value { "True" } else { "False" }),
             Shown::Bool(value) => return mini.int(false, value.into(), "bool", out),
             Shown::Int(number) => return mini.int(number < 0, number.unsigned_abs(), "int", out),

@@ -56,7 +56,8 @@ use crate::{
 /// | `asctime` | the time by `datefmt`, or by `default_time_format` and `default_msec_format` |
 /// | `thread`, `threadName`, `process`, `processName` | who |
 /// | `exc_text`, `stack_info` | the first error with its causes, the call stack; `None` if there is none |
-/// | `args`, `exc_info`, `taskName` | `()`, `None`, `None` |
+/// | `exc_info` | class and message of the first error, as Python shows its triple, without frames; `None` if there is none |
+/// | `args`, `taskName` | `()`, `None` |
 /// | `trace_id`, `span_id`, `spans` | of the trace, in hexadecimal; the spans' names from the outside in, with `:` between. A field of that name comes first |
 /// | any other name | the event's field, else the innermost span's that has it, else a global one, else a [default](TemplateBuilder::defaults) |
 ///

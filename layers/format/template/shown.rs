@@ -1,7 +1,7 @@
 //! Values on their way into a line.
 
 use super::{Compiled, number};
-use crate::{Record, Value, format::outermost_first};
+use crate::{Record, Value, format::outermost_first, text::python_repr};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Shown<'r> {
@@ -21,6 +21,8 @@ pub(super) enum Shown<'r> {
     Time,
     /// The record's first error.
     Exception,
+    /// Its class, the error itself, and no frames: Python's `exc_info`.
+    Triple,
     /// The names of the record's spans.
     Spans,
     /// So many hexadecimal digits.
@@ -66,6 +68,7 @@ impl Shown<'_> {
             }
             Self::Time => compiled.push_asctime(record.time(), out),
             Self::Exception => push_exception(record, out),
+            Self::Triple => push_triple(record, out),
             Self::Spans => {
                 for (index, span) in outermost_first(record).enumerate() {
                     if index > 0 {
@@ -94,7 +97,7 @@ impl Shown<'_> {
     pub(super) fn type_name(self) -> &'static str {
         match self {
             Self::None => "NoneType",
-            Self::Tuple => "tuple",
+            Self::Tuple | Self::Triple => "tuple",
             Self::Bool(_) => "bool",
             Self::Int(_) | Self::Huge(_) => "int",
             Self::Float(_) => "float",
@@ -105,6 +108,15 @@ impl Shown<'_> {
 
 fn push_byte(byte: u8, out: &mut String) {
     out.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')));
+}
+
+/// `(<class 'io.Error'>, Error('no space'), None)`
+fn push_triple(record: &Record, out: &mut String) {
+    let Some((class, message)) = record.error().and_then(|chain| chain.links_with_types().next()) else { return };
+    let class = class.unwrap_or("Exception");
+    let name = class.rsplit(['.', ':']).next().unwrap_or(class);
+    let message = if message.is_empty() { String::new() } else { python_repr(message) };
+    out.push_str(&format!("(<class '{class}'>, {name}({message}), None)"));
 }
 
 /// The record's first error as Python prints a chain without frames: the first cause first.

@@ -408,11 +408,13 @@ fn permissions_are_octal_and_nothing_that_only_looks_so() {
         let expected = format!("handlers.f.strata.permissions: {expected}, got {shown}{meant}");
         assert_eq!(made(100, permissions), Err(vec![expected]));
     }
-    // YAML has 0640 for 640, and 0o640 for what is meant.
+    // YAML 1.1 has 0640 for what is meant, and 0o640 is a text.
     let yaml =
-        "{version: 1, handlers: {f: {class: file, filename: /nowhere/x, delay: true, strata: {permissions: 0640}}}}";
+        "{version: 1, handlers: {f: {class: file, filename: /nowhere/x, delay: true, strata: {permissions: 640}}}}";
     assert!(Logging::new().reload(&Config::from_yaml(yaml).unwrap()).is_err());
-    Logging::new().reload(&Config::from_yaml(&yaml.replace("0640", "0o640")).unwrap()).unwrap();
+    for right in ["0640", "0o640", "'0640'"] {
+        Logging::new().reload(&Config::from_yaml(&yaml.replace("640", right)).unwrap()).unwrap();
+    }
 }
 
 #[cfg(feature = "gzip")]

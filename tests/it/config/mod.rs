@@ -1,8 +1,10 @@
 //! `config`: what is declared, what is wrong with it, and how it is changed while records come.
 
 mod behind;
+mod cases;
 mod circles;
 mod command_line;
+mod cpython;
 mod doubts;
 mod encodings;
 mod errors;

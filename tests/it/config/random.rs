@@ -124,8 +124,8 @@ fn broken(mut config: Json, fault: u8) -> (Json, &'static str) {
             "filters"
         }
         _ => {
-            config["loggers"]["broken"] = json!({"propagate": "perhaps"});
-            "propagate"
+            config["loggers"]["broken"] = json!({"filters": ["no such filter"]});
+            "logger filter"
         }
     };
     (config, what)

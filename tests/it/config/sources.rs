@@ -62,9 +62,7 @@ handlers = ["out"]
 fn mistakes_of_the_syntax_have_their_place() {
     let cases = [
         (Config::from_json("{\"version\": 1,\n  \"root\": }"), "(line 2, column 11): not JSON"),
-        (Config::from_json("{\"a\": 1,\n \"a\": 2}"), "(line 2, column 2): the key \"a\" stands here twice"),
         (Config::from_yaml("version: 1\nroot: [a\n"), "not YAML"),
-        (Config::from_yaml("version: 1\nversion: 1\n"), "(line 2, column 1): the key \"version\" stands here twice"),
         (Config::from_yaml("a: !!python/object:os.system x"), "(line 1, column 4): expected no tag"),
         (Config::from_yaml("a: 1\n---\nb: 2\n"), "expected one document"),
         (Config::from_toml("version = 1\nroot = = 2"), "(line 2, column 8): not TOML"),
@@ -74,6 +72,23 @@ fn mistakes_of_the_syntax_have_their_place() {
         let error = result.unwrap_err();
         assert!(error.is_config() && error.to_string().contains(part), "{error}\n{part}");
         assert!(Problems::of(&error).is_some());
+    }
+    // Python takes the last of two keys; so it is for whoever applies it to refuse them.
+    for (config, part) in [
+        (
+            Config::from_json("{\"version\": 1,\n \"version\": 1}"),
+            "version (line 2, column 2): the key \"version\" stands here twice; the first is at line 1, column 2",
+        ),
+        (
+            Config::from_yaml("version: 1\nversion: 1\n"),
+            "version (line 2, column 1): the key \"version\" stands here twice; the first is at line 1, column 1",
+        ),
+    ] {
+        let config = config.unwrap();
+        assert_eq!(problems(&Logging::builder().build(&config).unwrap_err()), [part]);
+        assert_eq!(problems(&Logging::new().check(&config).unwrap_err()), [part]);
+        let python = Logging::builder().python_defaults().build(&config).unwrap();
+        assert_eq!(python.check(&config).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>(), [part]);
     }
     let bomb = format!(
         "a: &a [x, x, x, x, x, x, x, x, x, x]\n{}",
@@ -86,6 +101,11 @@ fn mistakes_of_the_syntax_have_their_place() {
             .collect::<String>()
     );
     assert!(Config::from_yaml(&bomb).unwrap_err().to_string().contains("references"));
+    let bomb: String = (0..8).map(|n| format!("x{n}={}\n", format!("%(x{})s", n + 1).repeat(10))).collect();
+    let bomb = format!(
+        "[loggers]\nkeys=root\n[handlers]\nkeys=\n[formatters]\nkeys=\n[logger_root]\nhandlers=%(x0)s\n{bomb}x8=\n"
+    );
+    assert!(Config::from_ini(&bomb).unwrap_err().to_string().contains("with all that is filled in"));
     let deep = "[".repeat(1_000) + &"]".repeat(1_000);
     assert!(Config::from_yaml(&deep).is_err());
     assert!(Config::from_json(&format!("{{\"a\": {deep}}}")).is_err());
@@ -203,6 +223,14 @@ fn files_are_read_by_what_their_names_end_in() {
     let error = Config::from_path(dir.0.join("a.toml")).unwrap_err();
     assert!(error.to_string().contains("a.toml") && error.to_string().contains("line 1"), "{error}");
     assert!(Config::from_path(dir.0.join("none.json")).unwrap_err().is_io());
+    for name in ["a.yaml", "a.ini"] {
+        std::fs::write(dir.0.join(name), b"version: 1\n# \xe9t\xe9").unwrap();
+        let error = Config::from_path(dir.0.join(name)).unwrap_err().to_string();
+        assert!(
+            error.contains(name) && error.ends_with("(line 2, column 3): expected UTF-8, got the byte 0xe9"),
+            "{error}"
+        );
+    }
     std::fs::write(dir.0.join("a.txt"), "").unwrap();
     assert!(Config::from_path(dir.0.join("a.txt")).unwrap_err().to_string().contains(".yaml"));
 }
