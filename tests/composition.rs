@@ -2,8 +2,7 @@
 //!
 //! `STRATA_TREES=20000 cargo test --test composition` plays more trees than the default. Each has a seed, which is told when
 //! a law is broken; `STRATA_SEED=n` plays that one again (`STRATA_TREES` times, 50) and prints the tree. `STRATA_FROM=n` begins
-//! with another seed, `STRATA_BROKEN=n` goes on until so many are broken (and makes none smaller), and `STRATA_TOLERANT=1`
-//! leaves out what recorders do with spans that are closed, to find what else is wrong.
+//! with another seed, and `STRATA_BROKEN=n` goes on until so many are broken (and makes none smaller).
 //!
 //! All of it is one process-wide order of tests, as [`flush_all`](tracing_strata::flush_all) reaches every handler.
 #![cfg(target_os = "linux")]

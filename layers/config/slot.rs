@@ -36,6 +36,11 @@ impl Output {
 
 /// What only some handlers can do.
 pub(super) trait Control: Send + Sync + 'static {
+    /// Whether what it holds is handed on before it is closed.
+    fn flushes_when_closed(&self) -> bool {
+        true
+    }
+
     /// Lets go of files and connections. False: it takes no more records.
     fn close(&self) -> Result<bool, Error> {
         Ok(true)
@@ -211,7 +216,8 @@ impl Slot {
     /// Flushes, then lets go of what is open.
     pub(super) fn close(&self) -> Result<(), Error> {
         let output = self.output.load_full();
-        let flushed = output.handler.flush(&Flush::PLAIN);
+        let flushes = output.control.flushes_when_closed();
+        let flushed = if flushes { output.handler.flush(&Flush::PLAIN) } else { Ok(()) };
         let goes_on = output.control.close()?;
         self.is_closed.store(!goes_on, Ordering::Relaxed);
         flushed

@@ -225,17 +225,6 @@ fn recorders(case: &Case, play: &Play<'_>, state: &State) -> Result<(), String> 
     Ok(())
 }
 
-/// `STRATA_TOLERANT=1` goes on past what is known to be wrong, to find what is not.
-pub(crate) fn is_tolerant() -> bool {
-    std::env::var_os("STRATA_TOLERANT").is_some()
-}
-
-/// Whether a recorder may see spans that are closed already.
-pub(crate) fn has_late_recorder(case: &Case) -> bool {
-    let is_late = |(node, is_direct): (&Node, bool)| matches!(node, Node::Recorder { .. }) && !is_direct;
-    case.by_layer && with_directness(&case.root, true).into_iter().any(is_late)
-}
-
 /// Each with whether records come to it on the thread that sent them.
 fn with_directness(node: &Node, is_direct: bool) -> Vec<(&Node, bool)> {
     let mut all = vec![(node, is_direct)];

@@ -330,9 +330,6 @@ impl Play<'_> {
 
     /// Brings everything to its place, and looks whether it is there.
     fn quiet(&mut self) -> Broken {
-        if laws::is_tolerant() && laws::has_late_recorder(self.case) {
-            return Ok(());
-        }
         let uses_thread = laws::uses_thread(&self.case.root);
         // What ends on another thread may go on to where it is held again.
         for _ in 0..if uses_thread { 12 } else { 1 } {
@@ -404,18 +401,8 @@ impl Play<'_> {
         }
         self.built.guards.clear();
         let ledgers: Vec<_> = self.built.ledgers.iter().flatten().cloned().collect();
-        // A record in a span that a recorder knows has all that is behind the recorder; if that keeps the record, it is
-        // there until everything is flushed.
-        let may_be_cyclic = self.case.by_layer && has_recorder(&self.case.root);
-        let ended = until("the end", || {
-            if may_be_cyclic {
-                drop(flush_all());
-            }
-            self.built.world.is_idle() && ledgers.iter().all(|ledger| ledger.stats().queued == 0)
-        });
-        if laws::is_tolerant() && may_be_cyclic {
-            return Ok(());
-        }
+        let ended =
+            until("the end", || self.built.world.is_idle() && ledgers.iter().all(|ledger| ledger.stats().queued == 0));
         if ended.is_err() {
             let left: Vec<_> = ledgers.iter().filter(|ledger| ledger.stats().queued > 0).collect();
             return Err(format!("it was dropped, and still there is {left:?}"));
@@ -468,10 +455,6 @@ impl Play<'_> {
         }
         laws::check_child(self, &ids, before)
     }
-}
-
-fn has_recorder(root: &Node) -> bool {
-    root.all().iter().any(|node| matches!(node, Node::Recorder { .. }))
 }
 
 fn meanwhile(built: &Built, counts: &Counts, last: &mut BTreeMap<usize, u64>, is_muddled: &mut bool, op: Op) -> Broken {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Class, Making, PLAIN};
 use crate::{
-    Error, Flush, Handler as _, Memory, Severity, Shared,
+    Error, Memory, Severity, Shared,
     config::slot::{Control, Output},
 };
 
@@ -45,10 +45,13 @@ struct Held {
 }
 
 impl Control for Held {
+    fn flushes_when_closed(&self) -> bool {
+        self.flush_on_close
+    }
+
     fn close(&self) -> Result<bool, Error> {
-        let flushed = if self.flush_on_close { self.memory.flush(&Flush::PLAIN) } else { Ok(()) };
         self.memory.clear_target();
-        flushed.map(|()| true)
+        Ok(true)
     }
 
     fn held(&self) -> Option<usize> {

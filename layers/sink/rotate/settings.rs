@@ -63,6 +63,10 @@ impl Settings {
             let Schedule { when, interval, at, grid, zone } = schedule;
             Some((*when, *interval, *at, *grid, zone.clone()))
         };
+        let is_same_clock = match (&mine.clock, &other.clock) {
+            (Some(mine), Some(other)) => Arc::ptr_eq(mine, other),
+            (mine, other) => mine.is_none() && other.is_none(),
+        };
         let differs = [
             (mine.max_bytes != other.max_bytes, "max_bytes"),
             (times(mine) != times(other), "when, interval, at_time, grid or zone"),
@@ -80,7 +84,7 @@ impl Settings {
                 "namer or rotator",
             ),
             (mine.told.is_some() || other.told.is_some(), "on_rotation"),
-            (mine.clock.is_some() || other.clock.is_some(), "clock"),
+            (!is_same_clock, "clock"),
         ];
         match differs.iter().find(|(differs, _)| *differs) {
             None => Ok(()),

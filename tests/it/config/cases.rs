@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use proptest::prelude::*;
 use tracing_strata::{
     Severity,
+    clock::ManualClock,
     config::{Config, Logging, Problems},
 };
 
@@ -203,7 +204,7 @@ fn names_that_were_meant_are_said() {
 
 #[test]
 fn two_handlers_of_one_file_with_the_same_settings_are_fine() {
-    // 07, with the system's clock.
+    // 07, with the system's clock and with another.
     let dir = Dir::new();
     let yaml = "version: 1
 handlers:
@@ -219,6 +220,32 @@ loggers:
         tracing::info!(target: "y", "two");
     });
     assert_eq!(dir.read("b.log"), "one\ntwo\n");
+    drop(logging);
+    let config = Config::from_yaml(&yaml.replace("PATH", &dir.path("c.log"))).unwrap();
+    let logging = Logging::builder().clock(ManualClock::at(0)).build(&config).unwrap();
+    with(&logging, || {
+        tracing::info!(target: "x", "one");
+        tracing::info!(target: "y", "two");
+    });
+    assert_eq!(dir.read("c.log"), "one\ntwo\n");
+}
+
+/// As in CPython, where `close()` flushes only if `flushOnClose` says so.
+#[test]
+fn a_memory_that_is_not_flushed_on_close_is_not_when_it_is_closed_by_name() {
+    for (flush, written) in [("no", ""), ("yes", "remembered\n")] {
+        let dir = Dir::new();
+        let yaml = "version: 1
+handlers:
+  f: {class: logging.FileHandler, filename: PATH}
+  m: {class: logging.handlers.MemoryHandler, capacity: 10, target: f, flushOnClose: FLUSH}
+root: {level: INFO, handlers: [m]}
+";
+        let logging = build(&yaml.replace("PATH", &dir.path("m.log")).replace("FLUSH", flush));
+        with(&logging, || tracing::info!("remembered"));
+        logging.handler("m").unwrap().close().unwrap();
+        assert_eq!(dir.read("m.log"), written, "flushOnClose: {flush}");
+    }
 }
 
 #[derive(Debug)]
