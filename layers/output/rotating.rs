@@ -199,8 +199,13 @@ impl<F: Format> RotatingFileBuilder<F> {
     /// on the layer (`file.into_layer().clock(clock.clone())`). With it on the builder only, files end by it while the lines in them bear
     /// the system's time. With it on the layer only, lines bear its time, and files end when both that and the system's time say so. Behind a
     /// [`Queue`](crate::Queue) the clock is asked when the record is written, not when it was made.
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.settings.clock = Some(Arc::new(clock));
+    pub fn clock(self, clock: impl Clock) -> Self {
+        self.shared_clock(Arc::new(clock))
+    }
+
+    /// One that others have, too: handlers of one file are to go by one clock.
+    pub(crate) fn shared_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.settings.clock = Some(clock);
         self
     }
 }

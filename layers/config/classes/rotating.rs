@@ -97,7 +97,7 @@ fn finish(
     let delay = keywords.truth("delay").unwrap_or(false);
     builder = ours(making, builder.delay(delay));
     if let Some(clock) = &making.setup.clock {
-        builder = builder.clock(Arc::clone(clock));
+        builder = builder.shared_clock(Arc::clone(clock));
     }
     if let Some(namer) = making.attributes.registered::<Namer>("namer") {
         builder = builder.namer(move |default| PathBuf::from((namer.0)(&default.to_string_lossy())));
