@@ -326,7 +326,7 @@ impl Loggers {
     ///
     /// Only records that go through these loggers' own layer ([`into_layer`](Self::into_layer) or a
     /// [`router`](Self::router)) are asked about: before another layer, as in `.with_filter(loggers)`, there is no record
-    /// yet. There, give the handler the filter, with [`Handler::filter`].
+    /// yet. There, give the handler the filter, with [`Handler::filter`](crate::Handler::filter).
     ///
     /// # Errors
     /// As [`Loggers::add`].

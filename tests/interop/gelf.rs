@@ -11,10 +11,10 @@ use tracing_strata::{
     Outcome, Record, Severity,
     format::Gelf,
     output::{Datagram, GelfChunks, Stream},
-    prelude::*,
     sink::net::{Address, Connection, Framing},
 };
 
+use crate::give::Give as _;
 use crate::{
     hostile::{self, Dice},
     servers::Server,
@@ -102,7 +102,7 @@ fn over_udp_compressed_and_not() {
         let handler = Datagram::gelf("127.0.0.1", UDP).chunks(how).build_direct().unwrap();
         for number in 0..300 {
             let record = hostile::record(number);
-            handler.handle(&record).unwrap();
+            handler.give(&record).unwrap();
             count += 1;
             // UDP would lose what the receiver is too slow for.
             if count % 30 == 0 {
@@ -136,7 +136,7 @@ fn chunks_in_any_order() {
                 let mut record = Record::new(Severity::INFO, "a", &noise(&mut dice, length));
                 record.set_source("", 1);
                 record.set_thread("", 1);
-                handler.handle(&record).unwrap();
+                handler.give(&record).unwrap();
                 sent.push(record);
             }
             let datagrams = shuffle.forward();
@@ -161,7 +161,7 @@ fn over_tcp() {
     let records: Vec<_> = (0..2_000).map(hostile::record).collect();
     let connection = Connection::builder(Address::tcp("127.0.0.1", TCP)).framing(Framing::Nul).build().unwrap();
     let handler = Stream::sink(connection).format(Gelf::new()).terminator("");
-    records.iter().for_each(|record| assert_eq!(handler.handle(record).unwrap(), Outcome::Written));
+    records.iter().for_each(|record| assert_eq!(handler.give(record).unwrap(), Outcome::Written));
     let came = received(&server, records.len());
     records.iter().zip(&came).for_each(|(record, message)| check(record, message));
 }

@@ -9,12 +9,13 @@ use std::{
 
 use serde_json::Value;
 use tracing_strata::{
-    Handler, Outcome, Record, Severity,
+    Outcome, Record, Severity,
     format::Pickle,
     output::Socket,
     sink::net::{Address, Connection, Framing, Retry, Tls},
 };
 
+use crate::give::Give as _;
 use crate::servers::Server;
 
 #[test]
@@ -31,7 +32,7 @@ fn stunnel_good_mutual_and_three_that_are_not_who_they_should_be() {
 
     for (port, tls) in [(22443, trust()), (22444, me())] {
         let handler = socket(port, tls);
-        handler.handle(&record).unwrap();
+        handler.give(&record).unwrap();
         drop(handler);
         let mut line = String::new();
         back.accept().unwrap().0.read_to_string(&mut line).unwrap();
@@ -47,7 +48,7 @@ fn stunnel_good_mutual_and_three_that_are_not_who_they_should_be() {
         let start = Instant::now();
         // What TLS 1.3 refuses late may have taken a record.
         let error = loop {
-            match handler.handle(&record) {
+            match handler.give(&record) {
                 Err(error) => break error.to_string(),
                 Ok(_) => assert!(start.elapsed() < Duration::from_secs(30)),
             }
@@ -72,7 +73,7 @@ fn python_reads_what_we_pickle() {
         let mut record = Record::new(Severity::WARN, "shop::pay", &format!("größe {number}\n\0"));
         record.set("number", number);
         record.set("user", "Ada");
-        assert_eq!(handler.handle(&record).unwrap(), Outcome::Written);
+        assert_eq!(handler.give(&record).unwrap(), Outcome::Written);
     }
     drop(handler);
     let start = Instant::now();

@@ -10,10 +10,10 @@ use tracing_strata::{
     Outcome, Record, Severity,
     format::Pickle,
     output::{Datagram, Stream},
-    prelude::*,
     sink::net::{Address, Connection, Framing},
 };
 
+use crate::give::Give as _;
 use crate::{hostile, servers::Server};
 
 const TCP: u16 = 19_020;
@@ -126,11 +126,11 @@ const OWN: &[&str] = &[
 fn datagrams() {
     let server = Server::start("stdlib");
     let handler = Datagram::udp("127.0.0.1", UDP).format(Pickle::new()).build_direct().unwrap();
-    handler.handle(&rich()).unwrap();
+    handler.give(&rich()).unwrap();
     check_rich(&received(&server, 1)[0]);
     let records: Vec<_> = (0..2_000).map(hostile::record).collect();
     for (number, record) in records.iter().enumerate() {
-        handler.handle(record).unwrap();
+        handler.give(record).unwrap();
         // UDP would lose what the receiver is too slow for.
         if number % 50 == 49 {
             received(&server, number + 2);
@@ -147,9 +147,9 @@ fn a_stream() {
     let connection = Connection::builder(Address::tcp("127.0.0.1", TCP)).framing(Framing::None).build().unwrap();
     // A pickle has its length in front: nothing is to follow it.
     let handler = Stream::sink(connection).format(Pickle::new()).terminator("");
-    handler.handle(&rich()).unwrap();
+    handler.give(&rich()).unwrap();
     let records: Vec<_> = (0..2_000).map(hostile::record).collect();
-    records.iter().for_each(|record| assert_eq!(handler.handle(record).unwrap(), Outcome::Written));
+    records.iter().for_each(|record| assert_eq!(handler.give(record).unwrap(), Outcome::Written));
     let came = received(&server, 2_001);
     check_rich(&came[0]);
     records.iter().zip(&came[1..]).for_each(|(record, line)| check_hostile(record, line));

@@ -14,6 +14,7 @@ use tracing_strata::{
     sink::net::{Address, Connection, ConnectionBuilder, Framing, Retry, Tls},
 };
 
+use crate::give::Give as _;
 use crate::{dice::Dice, servers::Server};
 
 /// The lines of a file of JSON, once there are enough of them.
@@ -47,7 +48,7 @@ fn send(handler: &impl Handler) {
     for message in MESSAGES {
         let mut record = Record::new(Severity::WARN, "shop::pay", message);
         record.set("k", r#"v"1]\"#);
-        handler.handle(&record).unwrap();
+        handler.give(&record).unwrap();
     }
 }
 
@@ -106,9 +107,9 @@ fn rsyslog_udp_tcp_tls_and_unix() {
     // What Python sends, over UDP; and 3164 with a host.
     let address = Address::udp("127.0.0.1", 15514);
     let python = direct(address.clone(), Form::python().ident("shop: "));
-    python.handle(&Record::new(Severity::ERROR, "a", "as Python does")).unwrap();
+    python.give(&Record::new(Severity::ERROR, "a", "as Python does")).unwrap();
     let older = direct(address, Form::rfc3164().host("web1.example.com").app("shop").process_id("7"));
-    older.handle(&Record::new(Severity::INFO, "", "as it was")).unwrap();
+    older.give(&Record::new(Severity::INFO, "", "as it was")).unwrap();
     let all = lines(&run.join("out.jsonl"), seen + 2);
     assert_eq!(
         ["pri", "tag", "msg"].map(|key| text(&all[seen], key)).map(|t| t.trim_end_matches("#000").trim()),
@@ -231,7 +232,7 @@ fn read_back(to: impl Into<ConnectionBuilder>, out: &Path, seen: usize, count: u
     let mut dice = Dice::new();
     let records: Vec<_> = (0..count).map(|number| dice.record(number)).collect();
     records.iter().for_each(|record| {
-        handler.handle(record).unwrap();
+        handler.give(record).unwrap();
     });
     drop(handler);
     let all = lines(out, seen + count);
@@ -274,7 +275,7 @@ fn syslog_ng_by_lines_udp_and_unix() {
         };
         let mut dice = Dice::new();
         for number in 0..count {
-            handler.handle(&dice.record(number)).unwrap();
+            handler.give(&dice.record(number)).unwrap();
             // UDP has no one who waits.
             if number % 20 == 19 {
                 lines(&out, seen + number.saturating_sub(20));

@@ -11,6 +11,7 @@ mod exit;
 mod files;
 mod format;
 mod gelf;
+mod give;
 mod handlers;
 mod hostile;
 #[cfg(target_os = "linux")]

@@ -261,7 +261,7 @@ impl<E: Export> Sender<'_, E> {
                 Answer::Refused(error) => return self.lost(count, error),
                 Answer::Later { after, error } => {
                     let wait = after.unwrap_or_else(|| backoff.next());
-                    if began.elapsed() + wait <= retry_for {
+                    if began.elapsed().saturating_add(wait) <= retry_for {
                         job.note_failure(Some(&error));
                         if !backoff.is_told() {
                             job.ledger().tell(&error);
@@ -443,5 +443,178 @@ impl<E: Export> Due<'_, E> {
         Err(Error::new(format_args!(
             "{output}: {doing}: {unsent} {what} not sent within {deadline:?}, {in_hand} of them on their way{why}"
         )))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::{panic::resume_unwind, sync::Mutex};
+
+    use super::*;
+    use crate::{Delivery, Flush, Handler, Outcome, Record, Severity, record::Kept};
+
+    /// Takes, refuses, is away for good or for a moment, and panics, as the dice say.
+    struct Moody {
+        dice: Mutex<fastrand::Rng>,
+        taken: Arc<Mutex<Vec<u64>>>,
+    }
+
+    impl Export for Moody {
+        type Item = Kept;
+        type Request = Vec<u64>;
+        type Client = ();
+
+        fn connect(&self) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn encode(&self, batch: &[Kept], _: u64) -> Vec<u64> {
+            batch.iter().map(|record| id(record)).collect()
+        }
+
+        fn send(&self, (): &mut (), request: &Vec<u64>, _: Option<Duration>) -> Answer {
+            let error = Error::new("scripted");
+            let rejected = match self.dice.lock().unwrap().u32(0..6) {
+                0 => return Answer::Refused(error),
+                1 => return Answer::Later { after: Some(Duration::MAX), error },
+                2 => return Answer::Later { after: Some(Duration::ZERO), error },
+                3 => resume_unwind(Box::new("scripted")),
+                4 => 1,
+                _ => 0,
+            };
+            self.taken.lock().unwrap().extend(&request[..request.len() - rejected]);
+            Answer::Taken { rejected: rejected as u64, message: String::new() }
+        }
+    }
+
+    struct Batched(Pipe<Moody>);
+
+    impl Handler for Batched {
+        fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+            self.0.belong_to(|| delivery.ledger());
+            let (record, receipt) = delivery.take().split();
+            self.0.put(record, 1, receipt);
+            Ok(Outcome::Queued)
+        }
+
+        fn flush(&self, _: &Flush) -> Result<(), Error> {
+            self.0.flush()
+        }
+    }
+
+    #[derive(Clone, Default)]
+    struct Collect(Arc<Mutex<Vec<u64>>>);
+
+    impl Handler for Collect {
+        fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+            self.0.lock().unwrap().push(id(&delivery));
+            Ok(Outcome::Written)
+        }
+    }
+
+    const SENDERS: u64 = 2;
+    const EACH: u64 = 30;
+
+    fn record(id: u64) -> Record {
+        Record::new(Severity::INFO, "t", &id.to_string())
+    }
+
+    fn id(record: &Record) -> u64 {
+        record.message().parse().unwrap()
+    }
+
+    fn in_order(ids: &[u64]) -> bool {
+        let of = |sender: u64| ids.iter().filter(move |id| **id / EACH == sender);
+        (0..SENDERS).all(|sender| of(sender).is_sorted())
+    }
+
+    /// Whatever the other side says: each record is taken there or by the fallback, once and in order.
+    #[test]
+    fn a_fallback_gets_what_a_batch_did_not_bring_there() {
+        for seed in 0..300 {
+            let mut dice = fastrand::Rng::with_seed(seed);
+            let plan = Plan {
+                output: "moody",
+                what: "records",
+                thread: "strata-moody",
+                capacity: 1_000,
+                max_bytes: 1_000,
+                max_batch: dice.usize(1..20),
+                batch_bytes: dice.usize(1..20),
+                delay: Duration::from_micros(dice.u64(0..500)),
+                retry_for: Duration::from_secs(60),
+            };
+            let (taken, rest) = (Arc::<Mutex<Vec<u64>>>::default(), Collect::default());
+            let export = Moody { dice: Mutex::new(dice), taken: Arc::clone(&taken) };
+            let pipe = Pipe::spawn(export, plan, Duration::from_secs(60)).unwrap();
+            let top = Batched(pipe.clone()).or_else(rest.clone()).notices(false).shared("top");
+            top.set_trap(crate::trap::Trap::silent());
+            thread::scope(|scope| {
+                for sender in 0..SENDERS {
+                    let top = &top;
+                    scope.spawn(move || (0..EACH).for_each(|n| top.deliver(&record(sender * EACH + n))));
+                }
+            });
+            top.flush().unwrap();
+            let (taken, rest) = (taken.lock().unwrap().clone(), rest.0.lock().unwrap().clone());
+            let mut all = [&*taken, &*rest].concat();
+            all.sort_unstable();
+            assert!(all.iter().copied().eq(0..SENDERS * EACH), "seed {seed}: {taken:?} and {rest:?}");
+            assert!(in_order(&taken) && in_order(&rest), "seed {seed}: {taken:?} and {rest:?}");
+            let stats = top.stats();
+            let expected = (SENDERS * EACH, rest.len() as u64, 0, 0);
+            assert_eq!((stats.written, stats.rescued, stats.failed, stats.queued), expected, "seed {seed}: {stats}");
+
+            pipe.begin_shut_down(Duration::from_secs(60)).wait(Duration::from_secs(60)).unwrap();
+            top.deliver(&record(0));
+            assert_eq!(top.stats().rescued, expected.1 + 1, "seed {seed}: it came too late");
+        }
+    }
+
+    /// What has no room and no fallback is dropped; what the deadline of a shutdown overtakes, too.
+    #[test]
+    fn what_finds_no_room_and_what_is_left_is_dropped() {
+        struct Away;
+
+        impl Export for Away {
+            type Item = Kept;
+            type Request = ();
+            type Client = ();
+
+            fn connect(&self) -> Result<(), Error> {
+                Ok(())
+            }
+
+            fn encode(&self, _: &[Kept], _: u64) {}
+
+            fn send(&self, (): &mut (), (): &(), _: Option<Duration>) -> Answer {
+                Answer::Later { after: Some(Duration::from_secs(30)), error: Error::new("away") }
+            }
+        }
+
+        let plan = Plan {
+            output: "away",
+            what: "records",
+            thread: "strata-away",
+            capacity: 5,
+            max_bytes: 1_000,
+            max_batch: 2,
+            batch_bytes: 1_000,
+            delay: Duration::ZERO,
+            retry_for: Duration::from_secs(60),
+        };
+        let ledger = Ledger::apart("away");
+        let pipe = Pipe::spawn(Away, plan, Duration::from_secs(60)).unwrap();
+        pipe.belong_to(|| Some(Arc::clone(&ledger)));
+        (0..8).for_each(|n| pipe.put(record(n).keep(), 1, Receipt::on(Some(ledger.account()))));
+        assert_eq!((ledger.stats().queued, ledger.stats().dropped), (5, 3));
+        let error = pipe.begin_shut_down(Duration::from_millis(10)).wait(Duration::from_millis(10)).unwrap_err();
+        assert!(error.to_string().starts_with("away: shutdown: 5 records not sent within 10ms"), "{error}");
+        // The thread gives up what it has in hand.
+        while ledger.stats().queued > 0 {
+            thread::yield_now();
+        }
+        assert_eq!((ledger.stats().dropped, ledger.stats().failed), (8, 0));
     }
 }
