@@ -8,7 +8,7 @@ use crate::{
     caught::catch,
     fork,
     record::Kept,
-    trap::{Account, End, Fate, Ledger, Node, Receipt, Rescue, Rescuer},
+    trap::{Account, End, Fate, Ledger, Node, Receipt, Receipts, Rescue, Rescuer},
 };
 
 /// A record that a handler is given. It derefs to the [`Record`].
@@ -60,6 +60,10 @@ pub struct Delivery<'a> {
 trait Duty {
     /// It is taken over, with what a fallback may want of the record.
     fn take_over(&mut self, record: &mut Kept) -> Receipt;
+    /// The same, where many wait.
+    fn hold(&mut self, record: &mut Kept, receipts: &mut Receipts) {
+        receipts.push(self.take_over(record));
+    }
     /// The record is about to be changed for those within.
     fn save(&mut self, record: &mut Kept);
     /// Of the innermost handler with a name.
@@ -103,6 +107,15 @@ impl<'a> Delivery<'a> {
     #[inline]
     pub fn receipt(mut self) -> Receipt {
         self.duty.take_over(self.record)
+    }
+
+    /// The duty, to those of other records.
+    #[inline]
+    pub(crate) fn hold(self, receipts: &mut Receipts) {
+        match self.duty {
+            Some(duty) => duty.hold(self.record, receipts),
+            None => receipts.push(Receipt::on(None)),
+        }
     }
 
     /// The record, to be kept, without the duty: say at once what became of it.
@@ -209,6 +222,14 @@ impl Duty for Named<'_> {
             Some(outer) => outer.take_over(record).within(self.account),
             None => Receipt::on(Some(self.account)),
         }
+    }
+
+    fn hold(&mut self, record: &mut Kept, receipts: &mut Receipts) {
+        if self.outer.is_none() {
+            self.is_taken = true;
+            return receipts.push_on(self.account);
+        }
+        receipts.push(self.take_over(record));
     }
 
     fn save(&mut self, record: &mut Kept) {

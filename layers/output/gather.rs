@@ -74,7 +74,7 @@ impl<S: Sink> Gather<S> {
     pub(super) fn put(self: &Arc<Self>, line: &[u8], one: &mut One<'_>) -> Result<Outcome, Error> {
         let batch = one.delivery.as_ref().and_then(Delivery::batch).filter(|_| self.sink.gathers());
         if let Some(batch) = batch.map(Rc::clone) {
-            self.hold(line, one.time, one.receipt(), &batch);
+            self.hold(line, one, &batch);
             return Ok(Outcome::Queued);
         }
         // In order, should anything be held.
@@ -93,7 +93,7 @@ impl<S: Sink> Gather<S> {
     }
 
     /// Holds a record; the worker writes it in a moment.
-    fn hold(self: &Arc<Self>, line: &[u8], time: SystemTime, receipt: Receipt, batch: &Batch) {
+    fn hold(self: &Arc<Self>, line: &[u8], one: &mut One<'_>, batch: &Batch) {
         let mut held = self.held();
         if !held.ends.is_empty() && held.bytes.len() + line.len() > FULL {
             drop(held);
@@ -104,8 +104,8 @@ impl<S: Sink> Gather<S> {
         held.bytes.extend_from_slice(line);
         let end = held.bytes.len();
         held.ends.push(end);
-        held.times.push(time);
-        held.receipts.push(receipt);
+        held.times.push(one.time);
+        one.hold(&mut held.receipts);
         self.is_any.store(true, Ordering::Release);
         drop(held);
         if is_first {
@@ -212,9 +212,12 @@ impl Owner for One<'_> {
     }
 
     #[inline]
-    fn receipt(&mut self) -> Receipt {
+    fn hold(&mut self, receipts: &mut Receipts) {
         self.outcome = Some(Outcome::Queued);
-        self.delivery.take().map_or_else(|| Receipt::on(None), Delivery::receipt)
+        match self.delivery.take() {
+            Some(delivery) => delivery.hold(receipts),
+            None => receipts.push(Receipt::on(None)),
+        }
     }
 
     fn ledger(&self) -> Option<Arc<Ledger>> {
@@ -233,8 +236,8 @@ impl Owner for Many<'_> {
         self.ended.push((self.receipts.split(count), end));
     }
 
-    fn receipt(&mut self) -> Receipt {
-        self.receipts.pop().unwrap_or_else(|| Receipt::on(None))
+    fn hold(&mut self, receipts: &mut Receipts) {
+        receipts.push(self.receipts.pop().unwrap_or_else(|| Receipt::on(None)));
     }
 
     fn ledger(&self) -> Option<Arc<Ledger>> {

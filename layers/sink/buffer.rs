@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     fork::{self, Heirloom},
-    trap::{End, Receipt, Receipts},
+    trap::{End, Receipts},
 };
 
 /// A file behind a buffer of bounded size.
@@ -145,7 +145,7 @@ impl<P: Place> Buffered<P> {
         }
         match record {
             [] => lines.written(1),
-            record => buffer.push(record, lines.receipt()),
+            record => buffer.push(record, lines),
         }
         Ok(())
     }
@@ -288,7 +288,7 @@ impl Buffer {
     }
 
     #[inline]
-    fn push(&mut self, record: &[u8], receipt: Receipt) {
+    fn push(&mut self, record: &[u8], lines: &mut Lines<'_>) {
         if self.bytes.capacity() < self.capacity {
             // One byte more than asked for: a torn tail may need a line break.
             self.bytes.reserve_exact(self.capacity + 1 - self.bytes.len());
@@ -301,7 +301,7 @@ impl Buffer {
         }
         self.bytes.extend_from_slice(record);
         self.lens.push_back(len);
-        self.receipts.push(receipt);
+        lines.hold(&mut self.receipts);
     }
 
     /// Writes past the empty buffer.

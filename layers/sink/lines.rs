@@ -12,7 +12,7 @@ use std::{
 use super::Written;
 use crate::{
     fork::Common,
-    trap::{End, Ledger, Receipt},
+    trap::{End, Ledger, Receipt, Receipts},
 };
 
 /// Whole records, one after the other, of which a sink says what becomes of each, in order. Given to
@@ -34,7 +34,7 @@ pub(crate) trait Owner {
     fn end(&mut self, count: usize, end: End);
 
     /// The duty of the first one that has not ended.
-    fn receipt(&mut self) -> Receipt;
+    fn hold(&mut self, receipts: &mut Receipts);
 
     fn ledger(&self) -> Option<Arc<Ledger>>;
 }
@@ -133,12 +133,15 @@ impl<'a> Lines<'a> {
 
     /// The duty of the first one that is not done, which counts as done: the sink holds it.
     #[inline]
-    pub(crate) fn receipt(&mut self) -> Receipt {
+    pub(crate) fn hold(&mut self, receipts: &mut Receipts) {
         if self.written > 0 {
             self.tell_owner();
         }
         self.done += usize::from(!self.is_empty());
-        self.owner.as_mut().map_or_else(|| Receipt::on(None), |owner| owner.receipt())
+        match &mut self.owner {
+            Some(owner) => owner.hold(receipts),
+            None => receipts.push(Receipt::on(None)),
+        }
     }
 
     pub(crate) fn ledger(&self) -> Option<Arc<Ledger>> {

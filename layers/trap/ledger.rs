@@ -26,7 +26,8 @@ pub struct Stats {
     pub written: u64,
     /// Refused by the handler's own level or filters.
     pub filtered: u64,
-    /// Given up on purpose: an overflow policy, or a record born inside this very handler.
+    /// Given up: by an overflow policy, as a record born inside this very handler, or as one of which nobody said what became
+    /// of it (a [receipt](super::Receipt) that was dropped).
     pub dropped: u64,
     /// Lost to an error or a panic; each was told to the trap.
     pub failed: u64,

@@ -22,8 +22,11 @@ use crate::{
 /// The duty to say what became of one record at the handler that took it. It is consumed by saying so; one that is
 /// dropped unfinished says that the record was dropped, and [`flush_all`](crate::flush_all) tells of the loss.
 ///
-/// It may be ended on any thread, at any time, also after its handler is gone. In a child of a fork, receipts of the
-/// parent say nothing: their records are the parent's, and count as dropped in the child.
+/// | where it ends | what it says |
+/// |---|---|
+/// | on any thread, at any time, also from a destructor in a thread's last moments | counts at the handler that took the record |
+/// | after that handler is gone | the same; whoever kept the [`Ledger`] reads it there, and an error goes to the handler's trap, or to stderr once the ledger is gone, too |
+/// | in a child of a fork, taken by the parent | nothing: the record is the parent's, and counts as dropped in the child |
 ///
 /// Made by [`Delivery::take`](crate::Delivery::take), which shows an example.
 #[must_use = "a receipt that is dropped says that the record was dropped"]
@@ -209,6 +212,19 @@ impl Receipts {
         }
     }
 
+    /// One more of a handler that has no other around it.
+    #[inline]
+    pub(crate) fn push_on(&mut self, account: &'static Account) {
+        let generation = account.keep() as u32;
+        match &mut self.last {
+            Some(last) if last.is_alone_on(account, generation) => {
+                last.count += 1;
+                self.len += 1;
+            }
+            _ => self.push(Receipt { account: Some(account), outer: None, node: None, generation, count: 1 }),
+        }
+    }
+
     /// Takes out so many of the first, or fewer that end alike.
     fn take(&mut self, most: usize) -> Option<Receipt> {
         if most == 0 {
@@ -274,6 +290,15 @@ impl Receipts {
 }
 
 impl Receipt {
+    #[inline]
+    fn is_alone_on(&self, account: &Account, generation: u32) -> bool {
+        self.account.is_some_and(|own| std::ptr::eq(own, account))
+            && self.outer.is_none()
+            && self.node.is_none()
+            && self.generation == generation
+            && self.count < u32::MAX
+    }
+
     #[inline]
     fn joins(&self, other: &Self) -> bool {
         let is_same = |one: Option<&Account>, other: Option<&Account>| match (one, other) {
