@@ -11,7 +11,8 @@ use crate::{
     trap::{Account, End, Fate, Ledger, Node, Receipt, Receipts, Rescue, Rescuer},
 };
 
-/// A record that a handler is given. It derefs to the [`Record`].
+/// A record that a handler is given. It derefs to the [`Record`]. It stays on its thread: for another one, [take](Self::take)
+/// it.
 ///
 /// Most handlers look at it and [say](Handler::handle) what became of it. A wrapper passes it on. A handler that keeps
 /// the record [takes](Self::take) it with its [`Receipt`], and ends that later:
@@ -125,7 +126,7 @@ impl<'a> Delivery<'a> {
 
     /// For several handlers. The worst of what becomes of the record counts: failed, dropped, filtered, written.
     pub fn split(self) -> Split<'a> {
-        Split { delivery: self, own: None, node: None, worst: Ok(Outcome::Written) }
+        Split { delivery: self, own: None, node: None, worst: None, has_ended: false }
     }
 
     /// Gives a changed record to a handler; whoever comes after it sees the one before.
@@ -156,6 +157,11 @@ impl<'a> Delivery<'a> {
     /// A delivery on the same account, of a record that is born here.
     pub(crate) fn one_more(&self, record: Record) -> OwnedDelivery {
         OwnedDelivery { record: Kept::new(record), receipt: Receipt::on(self.account()) }
+    }
+
+    /// Whether a fallback takes the record where it fails.
+    pub(crate) fn is_covered(&self) -> bool {
+        self.is_covered
     }
 
     /// That of the innermost handler with a name.
@@ -321,7 +327,9 @@ pub struct Split<'a> {
     /// The share of those who are done at once, where somebody has taken one.
     own: Option<Receipt>,
     node: Option<Arc<Node>>,
-    worst: Result<Outcome, Error>,
+    /// Of those who are done at once.
+    worst: Option<Result<Outcome, Error>>,
+    has_ended: bool,
 }
 
 /// The duty of one of several.
@@ -372,16 +380,19 @@ impl Split<'_> {
         self.end()
     }
 
-    /// There are no more: what becomes of the record.
+    /// There are no more: what becomes of the record. Where there was none, it is dropped.
     ///
     /// # Errors
     /// The first of the handlers' errors.
-    pub fn end(self) -> Result<Outcome, Error> {
-        let Some(mut own) = self.own else { return self.worst };
+    pub fn end(mut self) -> Result<Outcome, Error> {
+        self.has_ended = true;
+        let worst = self.worst.take();
+        let Some(mut own) = self.own.take() else { return worst.unwrap_or(Ok(Outcome::Dropped)) };
         own.end(
-            match self.worst {
-                Ok(outcome) => End::of(outcome).map_or(Fate::FORGOTTEN, Fate::from),
-                Err(error) => Fate::from(error),
+            match worst {
+                None => Fate::from(End::Written),
+                Some(Ok(outcome)) => End::of(outcome).map_or(Fate::FORGOTTEN, Fate::from),
+                Some(Err(error)) => Fate::from(error),
             },
             None,
         );
@@ -389,8 +400,8 @@ impl Split<'_> {
     }
 
     fn give(&mut self, handler: &(impl Handler + ?Sized), is_shared: bool) {
-        let Self { delivery: Delivery { record, duty, is_shared: is_outer, is_covered, batch }, own, node, worst } =
-            self;
+        let Self { delivery, own, node, worst, .. } = self;
+        let Delivery { record, duty, is_shared: is_outer, is_covered, batch } = delivery;
         let mut share = Share { outer: duty, node, own, is_taken: false };
         let inner = Delivery {
             record,
@@ -399,15 +410,25 @@ impl Split<'_> {
             is_covered: *is_covered,
             batch: *batch,
         };
-        let result = handler.handle(inner);
+        // One that panics is no reason for the others not to get it.
+        let result = catch(|| handler.handle(inner)).unwrap_or_else(|panic| Err(panicked("handle", &panic)));
         if share.is_taken {
             // It says later what became of it.
             return result.err().into_iter().for_each(|error| tell_other(error, share.outer.account(), record));
         }
         match (&worst, &result) {
-            (Err(_), _) => {}
-            (Ok(worse), Ok(better)) if *worse >= *better => {}
-            _ => *worst = result,
+            (Some(Err(_)), _) => {}
+            (Some(Ok(worse)), Ok(better)) if *worse >= *better => {}
+            _ => *worst = Some(result),
+        }
+    }
+}
+
+/// Nobody said that it is the end: the record is dropped, whatever the handler says.
+impl Drop for Split<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended && self.own.is_none() {
+            drop(self.delivery.duty.take_over(self.delivery.record));
         }
     }
 }

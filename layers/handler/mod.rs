@@ -85,6 +85,13 @@ pub trait Handler: Send + Sync + 'static {
     /// A handler that is done with the record returns the outcome. One that goes on with it [takes](Delivery::take) it, and
     /// returns [`Outcome::Queued`].
     ///
+    /// | it | and returns | the record |
+    /// |---|---|---|
+    /// | took nothing | an outcome | ends so |
+    /// | took nothing | an error, or panics | failed, and the trap is told |
+    /// | took nothing | `Queued` | dropped; [`flush_all`] tells of it |
+    /// | took it | anything | ends as its [`Receipt`](crate::trap::Receipt) says; an error or panic is told as a [trouble](crate::trap::Stats::troubles) |
+    ///
     /// # Errors
     /// The record is lost; or, where it was taken, something else went wrong, which is told.
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error>;

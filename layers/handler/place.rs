@@ -8,7 +8,7 @@ use crate::{
     caught::{Caught, catch},
     fork::{self, Common},
     record::Kept,
-    trap::{End, Ledger},
+    trap::{Account, End, Ledger, ledgers},
 };
 
 pub(super) struct Place<H: Handler> {
@@ -16,19 +16,32 @@ pub(super) struct Place<H: Handler> {
     number: u64,
     // Dropped before the ledger, which hears what becomes of records that it holds.
     handler: H,
+    _farewell: Farewell,
     ledger: Arc<Ledger>,
+}
+
+/// Dropped after the handler: from now on the trap is told of records that nobody ends. Not where others hang there, too.
+struct Farewell(Option<&'static Account>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        if let Some(account) = self.0 {
+            account.handler_is_gone();
+        }
+    }
 }
 
 impl<H: Handler> Place<H> {
     pub(super) fn new(name: String, handler: H) -> Self {
         let ledger = Ledger::registered(&name);
-        Self { name, ledger, number: next_number(), handler }
+        let _farewell = Farewell(Some(ledger.account()));
+        Self { name, number: next_number(), handler, _farewell, ledger }
     }
 
     /// Another way into a handler that hangs already: what comes by it is on the same account, and goes to the same trap.
     #[cfg(feature = "config")]
     pub(super) fn beside(ledger: Arc<Ledger>, handler: H) -> Self {
-        Self { name: ledger.name(), ledger, number: next_number(), handler }
+        Self { name: ledger.name(), number: next_number(), handler, _farewell: Farewell(None), ledger }
     }
 
     pub(super) fn rename(&mut self, name: String) {
@@ -173,13 +186,19 @@ pub(super) fn is_any_listed() -> bool {
 /// The first of the handlers' errors; all are flushed, and all traps were told. If there is none, but records failed since
 /// the last call, or were lost without a word in the handler's own log, how many. What an overflow policy gave up and the log
 /// tells of is no error.
+///
+/// A handler of one's own that [took](crate::Delivery::take) records and says `Ok` to the [flush](Handler::flush) while it
+/// still has them is believed: they are `queued` in its [`Stats`](crate::trap::Stats), and named at the exit.
 pub fn flush_all() -> Result<(), Error> {
     let places = listed();
-    let mut first = Ok(());
-    for place in &places {
-        first = first.and(place.finish(&Flush::LAST));
+    let mut results: Vec<_> = places.iter().map(|place| place.finish(&Flush::LAST)).collect();
+    if ledgers().iter().any(|ledger| ledger.stats().queued > 0) {
+        // One may have handed on to another that was flushed before. What failed was told; to try it again would tell it again.
+        for (place, result) in places.iter().zip(&mut results).filter(|(_, result)| result.is_ok()) {
+            *result = place.finish(&Flush::LAST);
+        }
     }
-    first.and_then(|()| admit_all(&places))
+    results.into_iter().fold(Ok(()), Result::and).and_then(|()| admit_all(&places))
 }
 
 /// What was lost of which nobody was told who flushed everything.

@@ -51,6 +51,20 @@ pub(crate) fn silence_this_thread() {
     NESTING.try_with(|depth| depth.set(MAX_NESTING)).unwrap_or_default();
 }
 
+/// The same for a while.
+pub(crate) fn silently<R>(work: impl FnOnce() -> R) -> R {
+    struct Back(u32);
+
+    impl Drop for Back {
+        fn drop(&mut self) {
+            NESTING.try_with(|depth| depth.set(self.0)).unwrap_or_default();
+        }
+    }
+
+    let _back = Back(NESTING.try_with(|depth| depth.replace(MAX_NESTING)).unwrap_or_default());
+    work()
+}
+
 impl Drop for Nested {
     #[inline]
     fn drop(&mut self) {

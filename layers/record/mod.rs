@@ -16,8 +16,8 @@
 //! | `funcName`, `stack_info` | [`function`](Record::function), [`stack`](Record::stack), where they were given |
 //! | `taskName`, `args` | no meaning here |
 //!
-//! A handler gets `&Record`; one that wants to go on with it later calls [`Record::keep`], which copies nothing when
-//! the record came from an event: records are pooled.
+//! A handler gets a [`Delivery`](crate::Delivery), which is read like a `&Record`; one that wants to go on with it later
+//! [takes](crate::Delivery::take) it, which copies nothing: records are pooled.
 
 mod capture;
 mod context;
@@ -56,7 +56,7 @@ pub(crate) use self::{
     },
     fields::{Entry, Span, Tag},
     globals::host_name,
-    guarded::{Nested, VALUE_LIMIT, is_capturing, mark_cut, silence_this_thread},
+    guarded::{Nested, VALUE_LIMIT, is_capturing, mark_cut, silence_this_thread, silently},
     ids::{IdsText, Sampler, as_the_parent},
     kept::{Pooled, give_back_all},
     severity::closest,

@@ -5,7 +5,7 @@
 
 use std::sync::{
     Arc, Weak,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use super::{Ledger, Outlet, Stats, slot};
@@ -40,6 +40,10 @@ pub(crate) struct Account {
     rescued: AtomicU64,
     lost: AtomicU64,
     reported: AtomicU64,
+    /// Of those lost: receipts that were dropped, of which nobody was told.
+    forgotten: AtomicU64,
+    /// The handler is gone: nobody will flush it any more.
+    is_gone: AtomicBool,
 }
 
 /// What one thread has counted: it alone writes here, so that no store has to be atomic with a load. (The last part is
@@ -75,6 +79,8 @@ impl Account {
             rescued: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             reported: AtomicU64::new(0),
+            forgotten: AtomicU64::new(0),
+            is_gone: AtomicBool::new(false),
         }
     }
 
@@ -109,9 +115,9 @@ impl Account {
             let counters = part.at_once.iter().chain(&part.later).chain([&part.kept]);
             counters.for_each(|counter| counter.store(0, Ordering::Relaxed));
         }
-        for counter in [&self.unwritten, &self.marked, &self.troubles, &self.rescued, &self.lost, &self.reported] {
-            counter.store(0, Ordering::Relaxed);
-        }
+        let others = [&self.unwritten, &self.marked, &self.troubles, &self.rescued, &self.lost, &self.reported];
+        others.into_iter().chain([&self.forgotten]).for_each(|counter| counter.store(0, Ordering::Relaxed));
+        self.is_gone.store(false, Ordering::Relaxed);
         self.outlet.clear();
     }
 
@@ -203,9 +209,35 @@ impl Account {
         self.lost.fetch_add(count, Ordering::Relaxed);
     }
 
+    /// The same of receipts that were dropped. Once the handler is gone, its trap is told.
+    #[cold]
+    pub(super) fn count_forgotten(&self, count: u64) {
+        self.count_lost(count);
+        self.forgotten.fetch_add(count, Ordering::AcqRel);
+        if self.is_gone.load(Ordering::Acquire) {
+            self.tell_forgotten();
+        }
+    }
+
+    /// Nobody asks for losses any more.
+    pub(crate) fn handler_is_gone(&self) {
+        self.is_gone.store(true, Ordering::Release);
+        self.tell_forgotten();
+    }
+
+    fn tell_forgotten(&self) {
+        let count = self.forgotten.swap(0, Ordering::AcqRel);
+        if count > 0 {
+            let records = if count == 1 { "record was" } else { "records were" };
+            let text = format_args!("{count} {records} lost: nobody said what became of them").to_string();
+            self.tell(&Error::new(text), None, true);
+        }
+    }
+
     /// How many were lost since this was asked last.
     pub(crate) fn take_lost(&self) -> u64 {
         self.current();
+        self.forgotten.store(0, Ordering::Relaxed);
         let lost = self.lost.load(Ordering::Relaxed);
         lost.saturating_sub(self.reported.swap(lost, Ordering::Relaxed))
     }

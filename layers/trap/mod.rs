@@ -30,6 +30,7 @@ use crate::{
     Error, Record,
     caught::catch,
     fork::{self, Common},
+    record::silently,
 };
 
 /// Takes the failures of handlers. Cheap to clone; clones are the same trap.
@@ -169,7 +170,8 @@ impl Outlet {
             Kind::Silent => {}
             // If it panics there is nobody left to tell.
             Kind::Custom(report) => {
-                catch(|| report(&Failure { handler: name, error, record })).unwrap_or_default();
+                // Whatever thread it is: what it logs would fail as well, and so on for ever.
+                silently(|| catch(|| report(&Failure { handler: name, error, record })).unwrap_or_default());
             }
             Kind::Stderr { at_most_every } => {
                 if let Some(missed) = self.told.pass(if may_wait { at_most_every } else { Duration::ZERO }) {

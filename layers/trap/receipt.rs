@@ -159,7 +159,11 @@ impl Receipt {
     fn lose(&mut self, fate: &mut Fate, count: u64, record: Option<&Record>) {
         let Some(account) = self.account else { return };
         if fate.is_loss && !self.is_covered() {
-            account.count_lost(count);
+            if fate.error.is_some() {
+                account.count_lost(count)
+            } else {
+                account.count_forgotten(count)
+            }
             fate.is_loss = false;
         }
         if let Some(error) = &mut fate.error

@@ -560,3 +560,128 @@ fn one_refused_line_of_a_batch_is_one_lost_record() {
     assert_eq!((top.stats().written, top.stats().failed, picky.0.load(Ordering::SeqCst)), (90, 10, 90));
     flush_all().unwrap();
 }
+
+/// What its trap logs on a thread of the handler's own does not come back to it for ever.
+#[test]
+fn a_trap_that_logs_where_a_receipt_ends_is_not_fed() {
+    let _order = begin();
+    let keep = Keep::default();
+    let layer = keep.clone().into_layer().named("logs").trap(Trap::new(|failure| info!("{}", failure.error())));
+    let ledger = layer.ledger();
+    let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
+    tracing::dispatcher::with_default(&dispatch, || {
+        info!("one");
+        keep.take().into_iter().for_each(|delivery| delivery.failed(Error::new("scripted")));
+    });
+    let stats = ledger.stats();
+    assert_eq!((stats.failed, stats.dropped, stats.queued), (1, 1, 0), "{stats}");
+    drop(flush_all());
+}
+
+/// Nobody flushes it any more: the trap is told.
+#[test]
+fn a_receipt_that_is_dropped_after_its_handler_is_told_to_the_trap() {
+    let _order = begin();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let remember = Arc::clone(&told);
+    let trap = Trap::new(move |failure| remember.lock().unwrap().push(failure.error().to_string()));
+    let keep = Keep::default();
+    let handler = Shared::with_trap("gone", keep.clone(), trap);
+    deliver(&handler, 3);
+    // Whoever kept the ledger has kept the trap.
+    let ledger = handler.ledger();
+    drop(handler);
+    assert_eq!(ledger.stats().queued, 3);
+    assert!(told.lock().unwrap().is_empty());
+    drop(keep.take());
+    let told = told.lock().unwrap();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told.iter().all(|text| text == "1 record was lost: nobody said what became of them"), "{told:?}");
+}
+
+/// Splits over nobody, over one that panics, and for ever.
+#[test]
+fn a_split_says_what_became_of_the_record() {
+    struct Split<F>(F);
+    impl<F: Fn(Delivery<'_>) -> Result<Outcome, Error> + Send + Sync + 'static> Handler for Split<F> {
+        fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+            (self.0)(delivery)
+        }
+    }
+    struct Panics;
+    impl Handler for Panics {
+        fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
+            std::panic::resume_unwind(Box::new("scripted"))
+        }
+    }
+    let _order = begin();
+    let count = Count::default();
+    let nobody = Split(|delivery: Delivery<'_>| delivery.split().end()).or_else(count.clone()).shared("nobody");
+    deliver(&nobody, 5);
+    assert_eq!((count.get(), nobody.stats().rescued), (6, 5), "and that the first one is away");
+
+    let count = Count::default();
+    let counts = count.clone();
+    let panics = Split(move |delivery: Delivery<'_>| {
+        let mut split = delivery.split();
+        split.to(&Panics);
+        split.last(&counts)
+    });
+    let panics = Shared::with_trap("panics", panics, Trap::silent());
+    deliver(&panics, 5);
+    assert_eq!((count.get(), panics.stats().failed), (5, 5));
+    assert!(said(flush_all()).contains("5 records were lost"));
+
+    let forgets = Split(|delivery: Delivery<'_>| {
+        delivery.split().to(&Count::default());
+        Ok(Outcome::Written)
+    });
+    let forgets = forgets.shared("forgets");
+    deliver(&forgets, 5);
+    assert_eq!(forgets.stats().dropped, 5);
+    assert!(said(flush_all()).contains("\"forgets\": 5 records were lost"));
+}
+
+/// What comes after the shutdown of a queue and goes to a fallback is not lost.
+#[test]
+fn what_a_fallback_takes_from_a_queue_that_is_shut_is_not_lost() {
+    let _order = begin();
+    let (queue, guard) = Queue::builder().spawn(Count::default()).unwrap();
+    let rescued = Count::default();
+    let top = queue.or_else(rescued.clone()).notices(false).shared("shut");
+    guard.shutdown(DEADLINE).unwrap();
+    deliver(&top, 5);
+    assert_eq!((rescued.get(), top.stats().rescued), (5, 5));
+    flush_all().unwrap();
+}
+
+/// A flush hands on to a handler that was made later, and so was flushed before.
+#[test]
+fn a_flush_that_hands_on_to_one_that_was_flushed_before_is_gone_after() {
+    struct Hands(Keep, Arc<Mutex<Option<Shared>>>);
+    impl Handler for Hands {
+        fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+            self.0.handle(delivery)
+        }
+        fn flush(&self, _: &Flush) -> Result<(), Error> {
+            let target = self.1.lock().unwrap().clone().unwrap();
+            self.0.take().into_iter().for_each(|delivery| delivery.pass_on(&target));
+            Ok(())
+        }
+    }
+    struct Slow(Count);
+    impl Handler for Slow {
+        fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+            thread::sleep(Duration::from_micros(200));
+            self.0.handle(delivery)
+        }
+    }
+    let _order = begin();
+    let target = Arc::new(Mutex::new(None));
+    let first = Hands(Keep::default(), Arc::clone(&target)).shared("first");
+    let count = Count::default();
+    *target.lock().unwrap() = Some(Queue::builder().own(Slow(count.clone())).unwrap().shared("later"));
+    deliver(&first, 100);
+    flush_all().unwrap();
+    assert_eq!((count.get(), first.stats().written), (100, 100));
+}

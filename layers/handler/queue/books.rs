@@ -149,6 +149,11 @@ impl Books {
         self.losses.lock(|losses| *losses = Counts::default(), Counts::default)
     }
 
+    /// One that somebody else takes: it is lost to this queue only.
+    pub(super) fn count_lost(&self, severity: Severity) {
+        self.losses().lost.add(severity);
+    }
+
     pub(super) fn lose(&self, record: &Record) {
         let mut losses = self.losses();
         losses.lost.add(record.severity());

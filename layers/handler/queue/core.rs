@@ -143,8 +143,12 @@ impl Core {
     pub(super) fn take(self: &Arc<Self>, delivery: Delivery<'_>) -> Outcome {
         self.job.books.belong_to(&delivery);
         if self.is_shut() && !self.is_of_the_parent() {
-            self.job.books.lose(&delivery);
-            self.tell_late();
+            if delivery.is_covered() {
+                self.job.books.count_lost(delivery.severity());
+            } else {
+                self.job.books.lose(&delivery);
+                self.tell_late();
+            }
             return Outcome::Dropped;
         }
         let item = Item::new(delivery.take(), self.job.protect);
