@@ -87,6 +87,7 @@ impl HandlerHandle {
                 formatters::make("formatter", &node, &setup.registry, setup.as_python).map_err(Problems::into_error)?
             }
         };
+        barrier::wait();
         self.hung.slot.set_formatter(&formatter).end();
         Ok(())
     }
@@ -152,7 +153,8 @@ impl HandlerHandle {
                 }
             }
             Problems::check(std::mem::take(&mut problems))?;
-            // What is held back comes first.
+            // What waits or is held back comes first.
+            barrier::wait();
             slot.output().handler.flush(&Flush::PLAIN)?;
             // The old one is gone before the next record.
             let output = crate::sink::succeeding(|| {

@@ -163,6 +163,7 @@ impl Connection {
 
     /// Closes the connection; the next record opens it again, at once.
     pub fn close(&self) {
+        crate::barrier::wait();
         if let Turn::Free(state) = &mut *self.lock() {
             state.hang_up();
             state.schedule.succeeded();

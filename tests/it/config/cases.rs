@@ -230,6 +230,33 @@ loggers:
     assert_eq!(dir.read("c.log"), "one\ntwo\n");
 }
 
+/// By handle, behind a queue: what was logged before looks as it did then.
+#[test]
+fn t81_a_new_format_is_for_what_comes_after() {
+    let dir = Dir::new();
+    let yaml = "version: 1
+formatters:
+  a: {format: 'A %(message)s'}
+  b: {format: 'B %(message)s'}
+handlers:
+  f: {class: logging.FileHandler, filename: PATH, formatter: a}
+  q: {class: queue, handlers: [f]}
+root: {level: INFO, handlers: [q]}
+";
+    let logging = build(&yaml.replace("PATH", &dir.path("f.log")));
+    with(&logging, || {
+        for turn in 0..4 {
+            (0..500).for_each(|_| tracing::info!("m"));
+            logging.handler("f").unwrap().set_formatter(&if turn % 2 == 0 { "b" } else { "a" }).unwrap();
+        }
+        logging.handler("f").unwrap().flush().unwrap();
+    });
+    let text = dir.read("f.log");
+    let starts: Vec<_> = text.lines().map(|line| &line[..1]).collect();
+    let expected: Vec<_> = ["A", "B", "A", "B"].into_iter().flat_map(|letter| [letter; 500]).collect();
+    assert!(starts == expected);
+}
+
 /// As in CPython, where `close()` flushes only if `flushOnClose` says so.
 #[test]
 fn a_memory_that_is_not_flushed_on_close_is_not_when_it_is_closed_by_name() {
