@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Deref, rc::Rc, sync::Arc};
 
-use super::{Handler, Outcome, panicked, worker::batch::Batch};
+use super::{Handler, Outcome, Shared, panicked, worker::batch::Batch};
 use crate::{
     Error, Record,
     caught::catch,
@@ -258,7 +258,7 @@ impl Delivery<'_> {
         let Delivery { record, duty, is_shared, is_covered, batch } = self;
         let mut named = Named { outer: duty, account, is_taken: false };
         let inner = Delivery { record: &mut *record, duty: Some(&mut named), is_shared, is_covered, batch };
-        let result = catch(|| handler.handle(inner)).unwrap_or_else(|panic| Err(panicked("handle", &panic)));
+        let result = caught(handler, inner);
         match result {
             result if named.is_taken => {
                 if let Err(error) = result {
@@ -367,7 +367,7 @@ impl Split<'_> {
     /// To one of them, others follow.
     #[inline]
     pub fn to(&mut self, handler: &(impl Handler + ?Sized)) {
-        self.give(handler, true);
+        self.give(true, |delivery| caught(handler, delivery));
     }
 
     /// To the last of them.
@@ -376,7 +376,19 @@ impl Split<'_> {
     /// The first of the handlers' errors.
     #[inline]
     pub fn last(mut self, handler: &(impl Handler + ?Sized)) -> Result<Outcome, Error> {
-        self.give(handler, false);
+        self.give(false, |delivery| caught(handler, delivery));
+        self.end()
+    }
+
+    /// To all of those that have names, and so catch what panics by themselves.
+    #[inline]
+    pub(super) fn named<'h>(
+        mut self,
+        last: &Shared,
+        others: impl IntoIterator<Item = &'h Shared>,
+    ) -> Result<Outcome, Error> {
+        others.into_iter().for_each(|handler| self.give(true, |delivery| handler.handle(delivery)));
+        self.give(false, |delivery| last.handle(delivery));
         self.end()
     }
 
@@ -399,7 +411,8 @@ impl Split<'_> {
         Ok(Outcome::Queued)
     }
 
-    fn give(&mut self, handler: &(impl Handler + ?Sized), is_shared: bool) {
+    #[inline]
+    fn give(&mut self, is_shared: bool, handle: impl FnOnce(Delivery<'_>) -> Result<Outcome, Error>) {
         let Self { delivery, own, node, worst, .. } = self;
         let Delivery { record, duty, is_shared: is_outer, is_covered, batch } = delivery;
         let mut share = Share { outer: duty, node, own, is_taken: false };
@@ -410,8 +423,7 @@ impl Split<'_> {
             is_covered: *is_covered,
             batch: *batch,
         };
-        // One that panics is no reason for the others not to get it.
-        let result = catch(|| handler.handle(inner)).unwrap_or_else(|panic| Err(panicked("handle", &panic)));
+        let result = handle(inner);
         if share.is_taken {
             // It says later what became of it.
             return result.err().into_iter().for_each(|error| tell_other(error, share.outer.account(), record));
@@ -422,6 +434,12 @@ impl Split<'_> {
             _ => *worst = Some(result),
         }
     }
+}
+
+/// One that panics is no reason for others not to get the record.
+#[inline]
+fn caught(handler: &(impl Handler + ?Sized), delivery: Delivery<'_>) -> Result<Outcome, Error> {
+    catch(|| handler.handle(delivery)).unwrap_or_else(|panic| Err(panicked("handle", &panic)))
 }
 
 /// Nobody said that it is the end: the record is dropped, whatever the handler says.
@@ -502,7 +520,7 @@ impl Delivery<'_> {
         let mut covered = Covered { outer: duty, rescuer, saved: None, is_taken: false };
         let inner =
             Delivery { record: &mut *record, duty: Some(&mut covered), is_shared, is_covered: true, batch: None };
-        let result = catch(|| handler.handle(inner)).unwrap_or_else(|panic| Err(panicked("handle", &panic)));
+        let result = caught(handler, inner);
         let why = match result {
             result if covered.is_taken => return result.map(|_| Outcome::Queued),
             Ok(Outcome::Written) => {

@@ -225,9 +225,7 @@ pub(crate) fn to_all(handlers: &[Shared], delivery: Delivery<'_>) -> Result<Outc
     if others.is_empty() {
         return last.handle(delivery);
     }
-    let mut split = delivery.split();
-    others.iter().for_each(|handler| split.to(handler));
-    split.last(last)
+    delivery.split().named(last, others)
 }
 
 /// Flushes each; the first error is returned, all are told.
