@@ -126,7 +126,7 @@ impl<'a> Delivery<'a> {
 
     /// For several handlers. The worst of what becomes of the record counts: failed, dropped, filtered, written.
     pub fn split(self) -> Split<'a> {
-        Split { delivery: self, own: None, node: None, worst: None, has_ended: false }
+        Split(Some(self.parts()))
     }
 
     /// Gives a changed record to a handler; whoever comes after it sees the one before.
@@ -322,14 +322,15 @@ fn lost(
 /// }
 /// ```
 #[must_use = "the duty is still there"]
-pub struct Split<'a> {
+pub struct Split<'a>(Option<Parts<'a>>);
+
+struct Parts<'a> {
     delivery: Delivery<'a>,
     /// The share of those who are done at once, where somebody has taken one.
     own: Option<Receipt>,
     node: Option<Arc<Node>>,
     /// Of those who are done at once.
     worst: Option<Result<Outcome, Error>>,
-    has_ended: bool,
 }
 
 /// The duty of one of several.
@@ -364,10 +365,12 @@ impl Duty for Share<'_> {
 }
 
 impl Split<'_> {
-    /// To one of them, others follow.
+    /// To one of them, others follow. One that panics is no reason for others not to get the record.
     #[inline]
     pub fn to(&mut self, handler: &(impl Handler + ?Sized)) {
-        self.give(true, |delivery| caught(handler, delivery));
+        if let Some(parts) = &mut self.0 {
+            parts.give(true, |delivery| caught(handler, delivery));
+        }
     }
 
     /// To the last of them.
@@ -376,19 +379,9 @@ impl Split<'_> {
     /// The first of the handlers' errors.
     #[inline]
     pub fn last(mut self, handler: &(impl Handler + ?Sized)) -> Result<Outcome, Error> {
-        self.give(false, |delivery| caught(handler, delivery));
-        self.end()
-    }
-
-    /// To all of those that have names, and so catch what panics by themselves.
-    #[inline]
-    pub(super) fn named<'h>(
-        mut self,
-        last: &Shared,
-        others: impl IntoIterator<Item = &'h Shared>,
-    ) -> Result<Outcome, Error> {
-        others.into_iter().for_each(|handler| self.give(true, |delivery| handler.handle(delivery)));
-        self.give(false, |delivery| last.handle(delivery));
+        if let Some(parts) = &mut self.0 {
+            parts.give(false, |delivery| caught(handler, delivery));
+        }
         self.end()
     }
 
@@ -397,11 +390,43 @@ impl Split<'_> {
     /// # Errors
     /// The first of the handlers' errors.
     pub fn end(mut self) -> Result<Outcome, Error> {
-        self.has_ended = true;
-        let worst = self.worst.take();
-        let Some(mut own) = self.own.take() else { return worst.unwrap_or(Ok(Outcome::Dropped)) };
+        self.0.take().map_or(Ok(Outcome::Dropped), Parts::end)
+    }
+}
+
+/// Nobody said that it is the end: the record is dropped, whatever the handler says.
+impl Drop for Split<'_> {
+    fn drop(&mut self) {
+        if let Some(mut parts) = self.0.take()
+            && parts.own.is_none()
+        {
+            drop(parts.delivery.duty.take_over(parts.delivery.record));
+        }
+    }
+}
+
+impl<'a> Delivery<'a> {
+    fn parts(self) -> Parts<'a> {
+        Parts { delivery: self, own: None, node: None, worst: None }
+    }
+
+    /// To all of those that have names, and so catch by themselves what panics.
+    #[inline]
+    pub(super) fn pass_to_all(self, others: &[Shared], last: &Shared) -> Result<Outcome, Error> {
+        let mut parts = self.parts();
+        for handler in others {
+            parts.give(true, |delivery| handler.handle(delivery));
+        }
+        parts.give(false, |delivery| last.handle(delivery));
+        parts.end()
+    }
+}
+
+impl Parts<'_> {
+    fn end(self) -> Result<Outcome, Error> {
+        let Some(mut own) = self.own else { return self.worst.unwrap_or(Ok(Outcome::Dropped)) };
         own.end(
-            match worst {
+            match self.worst {
                 None => Fate::from(End::Written),
                 Some(Ok(outcome)) => End::of(outcome).map_or(Fate::FORGOTTEN, Fate::from),
                 Some(Err(error)) => Fate::from(error),
@@ -413,7 +438,7 @@ impl Split<'_> {
 
     #[inline]
     fn give(&mut self, is_shared: bool, handle: impl FnOnce(Delivery<'_>) -> Result<Outcome, Error>) {
-        let Self { delivery, own, node, worst, .. } = self;
+        let Self { delivery, own, node, worst } = self;
         let Delivery { record, duty, is_shared: is_outer, is_covered, batch } = delivery;
         let mut share = Share { outer: duty, node, own, is_taken: false };
         let inner = Delivery {
@@ -436,24 +461,14 @@ impl Split<'_> {
     }
 }
 
-/// One that panics is no reason for others not to get the record.
 #[inline]
 fn caught(handler: &(impl Handler + ?Sized), delivery: Delivery<'_>) -> Result<Outcome, Error> {
     catch(|| handler.handle(delivery)).unwrap_or_else(|panic| Err(panicked("handle", &panic)))
 }
 
-/// Nobody said that it is the end: the record is dropped, whatever the handler says.
-impl Drop for Split<'_> {
-    fn drop(&mut self) {
-        if !self.has_ended && self.own.is_none() {
-            drop(self.delivery.duty.take_over(self.delivery.record));
-        }
-    }
-}
-
 impl fmt::Debug for Split<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Split").field(&self.delivery).finish()
+        f.debug_tuple("Split").field(&self.0.as_ref().map(|parts| &parts.delivery)).finish()
     }
 }
 

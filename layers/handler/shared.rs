@@ -225,7 +225,7 @@ pub(crate) fn to_all(handlers: &[Shared], delivery: Delivery<'_>) -> Result<Outc
     if others.is_empty() {
         return last.handle(delivery);
     }
-    delivery.split().named(last, others)
+    delivery.pass_to_all(others, last)
 }
 
 /// Flushes each; the first error is returned, all are told.
