@@ -51,7 +51,7 @@ fn event(index: u64) {
 
 fn by_hand(format: impl Format) -> Dispatch {
     let loggers = Loggers::new();
-    let handler = Stream::sink(Null).format(format).shared("null");
+    let handler = Stream::sink(Null).format(format).named("null");
     loggers.set_level("root", Severity::INFO).and_then(|()| loggers.add_handler("root", handler)).unwrap_or_default();
     Dispatch::new(tracing_subscriber::registry().with(loggers.into_layer()))
 }

@@ -20,7 +20,7 @@ use std::{env, hint::black_box, io, net::Ipv4Addr, process::Command};
 
 use alloc::allocations;
 use tracing_strata::{
-    Delivery, Error, FlightRecorder, Memory, Outcome, Record, Severity,
+    Delivery, Error, FlightRecorder, MemoryBuffer, Outcome, Record, Severity,
     filter::RateLimit,
     format::Json,
     output::Stream,
@@ -69,7 +69,7 @@ fn install(case: &str) {
         "forgotten" => FlightRecorder::new(json()).boxed(),
         // The last record of each tree is a DEBUG that passes the filter.
         "released" => FlightRecorder::new(json()).pick(|record: &Record| record.get("last").is_some()).boxed(),
-        "memory" => Memory::new(1_000).target(json()).boxed(),
+        "memory" => MemoryBuffer::new(1_000).target(json()).boxed(),
         "refused" => json().filter(RateLimit::new(1, std::time::Duration::MAX).exempt(Severity::OFF)).boxed(),
         other => panic!("no case {other:?}"),
     };

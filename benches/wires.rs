@@ -311,7 +311,7 @@ impl log::Log for Switch {
 }
 
 fn sender(wire: &'static str, who: &'static str, handler: impl Handler, count: &Count) -> Sender {
-    let handler = handler.shared(who);
+    let handler = handler.named(who);
     let flushed = handler.clone();
     Sender {
         wire,
@@ -349,7 +349,7 @@ fn sending((rounds, events): (u64, u64)) {
     let mut all = Vec::new();
     let mut add = |wire, address: &dyn Fn() -> Address, dispatch, builder, count: &Count| {
         all.push(sender(wire, QUEUE, Syslog::builder(address()).build().unwrap(), count));
-        all.push(sender(wire, DIRECT, Syslog::builder(address()).build_direct().unwrap(), count));
+        all.push(sender(wire, DIRECT, Syslog::builder(address()).build_sync().unwrap(), count));
         all.push(peer(wire, PEER, dispatch, count));
         loggers.push(logforth(builder));
         let through = Through::Log(loggers.len() - 1);
@@ -396,7 +396,7 @@ fn sending((rounds, events): (u64, u64)) {
         let mut bytes = [0; 2_048];
         let count = counting(move || socket.recv(&mut bytes).is_ok());
         let ours = || Journald::builder().socket(&journal.path);
-        let (queue, direct) = (ours().build().unwrap(), ours().build_direct().unwrap());
+        let (queue, direct) = (ours().build().unwrap(), ours().build_sync().unwrap());
         all.push(sender("journal", "**tracing-strata** `Journald`, behind its queue", queue, &count));
         all.push(sender("journal", "**tracing-strata** `Journald`, direct", direct, &count));
         match journal.is_systems() {

@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
 
     // At the end of `main`, where it matters that all is compressed and handed on.
-    assert!(handle.settle(Duration::from_secs(60)));
+    assert!(handle.wait_for_archiving(Duration::from_secs(60)));
     show(&logs)?;
     let archived = archived.lock().unwrap();
     assert!(archived.len() >= 4 && archived.iter().all(|path| path.extension().is_some_and(|suffix| suffix == "gz")));

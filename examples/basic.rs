@@ -1,22 +1,22 @@
 //! How do I log from a script, in one line?
 
 use tracing::{debug, info};
-use tracing_strata::{Severity, config::Basic};
+use tracing_strata::{Severity, config::BasicConfig};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::temp_dir().join(format!("strata-basic-{}.log", std::process::id()));
-    Basic::new().level(Severity::INFO).file(&path).format("%(asctime)s %(levelname)s %(message)s").init()?;
+    BasicConfig::new().level(Severity::INFO).file(&path).format("%(asctime)s %(levelname)s %(message)s").init()?;
     info!("started");
     debug!("not at this level");
 
     // A second call is not silent, as it is in Python.
-    let error = Basic::new().level(Severity::DEBUG).init().unwrap_err();
+    let error = BasicConfig::new().level(Severity::DEBUG).init().unwrap_err();
     println!("{error}");
     assert!(error.to_string().contains("`force` replaces them"));
 
     // Unless it is meant: from now on to stdout.
     let logging =
-        Basic::new().stdout().level(Severity::DEBUG).format("{levelname}: {message}").style("{").force(true).init()?;
+        BasicConfig::new().stdout().level(Severity::DEBUG).format("{levelname}: {message}").style("{").force(true).init()?;
     debug!("to stdout");
     assert_eq!(logging.loggers().to_string(), "debug");
 

@@ -4,7 +4,7 @@
 
 use clap::Parser;
 use tracing::{debug, info, trace};
-use tracing_strata::{Severity, config::Args};
+use tracing_strata::{Severity, config::CliArgs};
 use tracing_subscriber::prelude::*;
 
 /// Sells things.
@@ -14,7 +14,7 @@ struct Options {
     #[arg(default_value = "tea")]
     article: String,
     #[command(flatten)]
-    log: Args,
+    log: CliArgs,
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -6,7 +6,7 @@
 use tracing::{debug, error, info, warn};
 use tracing_strata::{
     Record, Severity,
-    config::{Config, Logging, Registry, Sieve, Verdict},
+    config::{Config, Logging, Registry, ConfigFilter, Verdict},
 };
 use tracing_subscriber::prelude::*;
 
@@ -69,7 +69,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Python would import it; here it is registered.
     let debug_is_on = false;
     let registry = Registry::new()
-        .filter("django.utils.log.RequireDebugFalse", move |_| Ok(Sieve::decides(move |_: &Record| !debug_is_on)));
+        .filter("django.utils.log.RequireDebugFalse", move |_| Ok(ConfigFilter::decides(move |_: &Record| !debug_is_on)));
     std::fs::create_dir_all(&logs)?;
     let logging = Logging::builder().registry(registry).build(&config)?;
     tracing_subscriber::registry().with(logging.layer()).init();

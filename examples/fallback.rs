@@ -13,7 +13,7 @@ use tracing_strata::{
     format::Json,
     output::{LogFile, Socket},
     prelude::*,
-    sink::net::{Address, Connection, Retry},
+    sink::net::{Address, Connection, Backoff},
 };
 use tracing_subscriber::prelude::*;
 
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // A port where nobody listens yet.
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
 
-    let to = Connection::builder(Address::tcp("127.0.0.1", port)).retry(Retry::default().first(Duration::ZERO));
+    let to = Connection::builder(Address::tcp("127.0.0.1", port)).retry(Backoff::default().first(Duration::ZERO));
     let (socket, guard) = Socket::builder(to).or_else(LogFile::builder(&path).format(Json::new()).build()?).spawn()?;
     let layer = socket.into_layer().named("collector");
     let ledger = layer.ledger();

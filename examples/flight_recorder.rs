@@ -23,7 +23,7 @@ fn serve(request: u32) {
     }
     if request == 7 {
         // Something about it is odd, though it is neither slow nor an error.
-        FlightRecorder::pick_current();
+        FlightRecorder::trigger_current();
     }
     debug!(table = "orders", "asking the database");
     match request {

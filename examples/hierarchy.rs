@@ -8,8 +8,8 @@ use tracing_subscriber::prelude::*;
 
 fn main() -> Result<(), tracing_strata::Error> {
     let loggers = Loggers::parse("warn,shop=info")?;
-    loggers.add_handler("", Stream::stdout().format(Text::new()).shared("all"))?;
-    loggers.add_handler("shop.db", Stream::stdout().format(Text::new()).shared("database only"))?;
+    loggers.add_handler("", Stream::stdout().format(Text::new()).named("all"))?;
+    loggers.add_handler("shop.db", Stream::stdout().format(Text::new()).named("database only"))?;
     tracing_subscriber::registry().with(loggers.clone().into_layer()).init();
 
     info!(target: "shop", "seen: shop is at INFO");

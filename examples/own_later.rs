@@ -5,7 +5,7 @@
 use std::{sync::mpsc, thread, time::Duration};
 
 use tracing::{error, info};
-use tracing_strata::{Delivery, Error, Flush, Outcome, OwnedDelivery, Record, Severity, prelude::*, trap::Trap};
+use tracing_strata::{Delivery, Error, Flush, Outcome, OwnedDelivery, Record, Severity, prelude::*, ledger::ErrorHandler};
 use tracing_subscriber::prelude::*;
 
 /// Sends records on a thread of its own, which answers when it is asked whether it is done.
@@ -48,8 +48,8 @@ fn main() -> Result<(), Error> {
         println!("sent: {}", record.message());
         Ok(())
     });
-    let trap = Trap::new(|failure| println!("{}: {}", failure.handler(), failure.error()));
-    let layer = later.into_layer().named("later").trap(trap);
+    let error_handler = ErrorHandler::new(|failure| println!("{}: {}", failure.handler(), failure.error()));
+    let layer = later.into_layer().named("later").error_handler(error_handler);
     let ledger = layer.ledger();
     let subscriber = tracing_subscriber::registry().with(layer);
     tracing::subscriber::with_default(subscriber, || {

@@ -12,7 +12,7 @@ use std::{
 use tracing::{info, warn};
 use tracing_strata::{
     Delivery, Error, Format, Handler, Outcome, Record, Severity, Sink, filter::Filter, output::Stream, sink::Written,
-    trap::Trap,
+    ledger::ErrorHandler,
 };
 use tracing_subscriber::prelude::*;
 
@@ -70,9 +70,9 @@ impl Filter for EverySecond {
 
 fn main() {
     let (count, lines) = (Count::default(), Lines::default());
-    let (trap, failures) = Trap::counting();
-    let kept = Stream::sink(lines.clone()).format(Terse).filter(EverySecond::default()).level(Severity::INFO);
-    let kept = kept.into_layer().named("kept").trap(trap);
+    let (error_handler, failures) = ErrorHandler::counting();
+    let kept = Stream::sink(lines.clone()).format(Terse).filter(EverySecond::default()).min_level(Severity::INFO);
+    let kept = kept.into_layer().named("kept").error_handler(error_handler);
     let ledger = kept.ledger();
     tracing_subscriber::registry().with(count.clone().into_layer()).with(kept).init();
 

@@ -39,7 +39,7 @@ fn main() -> Result<(), Error> {
     let path = std::env::temp_dir().join(format!("own-wrapper-{}.log", std::process::id()));
     let file = LogFile::builder(&path).format(Template::percent("%(number)s %(message)s")?).build()?;
     // Written on another thread, and counted by the layer all the same.
-    let layer = Numbered::new(Queue::builder().own(file)?).into_layer().named("numbered");
+    let layer = Numbered::new(Queue::builder().build(file)?).into_layer().named("numbered");
     let ledger = layer.ledger();
     tracing_subscriber::registry().with(layer).init();
 

@@ -6,17 +6,17 @@
 use std::{process::Command, thread, time::Duration};
 
 use tracing::{info, info_span};
-use tracing_strata::{Queue, exit, format::Json, output::LogFile, prelude::*};
+use tracing_strata::{Queue, shutdown, format::Json, output::LogFile, prelude::*};
 use tracing_subscriber::prelude::*;
 
 /// The application: a buffered file behind a queue, a worker that panics, and an exit that flushes nothing by itself.
 fn application(path: &str) -> Result<(), Box<dyn std::error::Error>> {
     let file = LogFile::builder(path).buffer(64 << 10).format(Json::new()).build()?;
-    let (file, _guard) = Queue::builder().spawn(file)?;
+    let (file, _guard) = Queue::builder().build_with_guard(file)?;
     tracing_subscriber::registry().with(file.into_layer()).init();
-    exit::panic_hook();
+    shutdown::panic_hook();
     // What holds the exit up is not waited for longer than this.
-    exit::wait_at_exit(Duration::from_secs(2));
+    shutdown::set_exit_timeout(Duration::from_secs(2));
 
     info!("started");
     let worker = thread::Builder::new().name("worker".into()).spawn(|| {

@@ -5,7 +5,7 @@
 use std::{collections::HashSet, env, fs, path::Path, process::Command};
 
 use tracing::info;
-use tracing_strata::{format::Json, output::RotatingFile, prelude::*, sink::Sharing};
+use tracing_strata::{format::Json, output::RotatingFile, prelude::*, sink::FileLocking};
 use tracing_subscriber::prelude::*;
 
 const WORKERS: usize = 4;
@@ -48,7 +48,7 @@ fn worker(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let file = RotatingFile::builder(path)
         .max_bytes(16 << 10)
         .backups(1000)
-        .sharing(Sharing::Shared)
+        .sharing(FileLocking::NamedHandler)
         .format(Json::new())
         .build()?;
     let subscriber = tracing_subscriber::registry().with(file.into_layer());

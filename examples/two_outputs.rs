@@ -14,13 +14,13 @@ use tracing_subscriber::prelude::*;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::temp_dir().join(format!("strata-two-outputs-{}.jsonl", std::process::id()));
     // A password never reaches the file; the console has the original.
-    let file = LogFile::builder(&path).format(Json::new()).build()?.rewrite(|record: &mut Record| {
+    let file = LogFile::builder(&path).format(Json::new()).build()?.transform(|record: &mut Record| {
         if record.fields().contains("password") {
             record.set("password", "***");
         }
     });
     let both =
-        Tee::new().with("console", Stream::stdout().format(Text::new()).level(Severity::WARN)).with("file", file);
+        Tee::new().with("console", Stream::stdout().format(Text::new()).min_level(Severity::WARN)).with("file", file);
     let handlers = both.handlers().to_vec();
     tracing_subscriber::registry().with(both.into_layer().with_filter(Loggers::parse("debug")?)).init();
 

@@ -4,7 +4,7 @@
 //!
 //! 1. **Context survives.** Every record carries the fields of the spans it happened in, its request id and its trace
 //!    ids, whatever filter a handler has ([three places for filters](#filters-three-places) says what each needs).
-//! 2. **Nothing is lost silently.** Each handler keeps a [ledger](trap::Ledger): at every moment, what was accepted is the
+//! 2. **Nothing is lost silently.** Each handler keeps a [ledger](ledger::Ledger): at every moment, what was accepted is the
 //!    sum of what was written, filtered, dropped, failed and queued. A full disk or a closed pipe is counted and told,
 //!    and never stops the application. [`flush_all`] at the end of `main` brings what is held back to its place.
 //! 3. **It costs almost nothing.** A disabled call site costs what `tracing` itself costs; an enabled one allocates
@@ -57,12 +57,12 @@
 //! | `DatagramHandler` | [`output::Datagram`]; with [`format::Pickle`] for Python's own receivers |
 //! | `SocketHandler`, `SysLogHandler` | [`output::Socket`], [`output::Syslog`] |
 //! | `systemd.journal.JournalHandler` | `output::Journald` (Linux) |
-//! | `MemoryHandler` | [`Memory`]; for each request on its own: [`FlightRecorder`] |
+//! | `MemoryHandler` | [`MemoryBuffer`]; for each request on its own: [`FlightRecorder`] |
 //! | `RotatingFileHandler`, `TimedRotatingFileHandler` | [`output::RotatingFile`], [`output::TimedFile`] |
 //! | `logger.exception()` | [`exception!`] |
-//! | `handleError`, `raiseExceptions` | [`trap::Trap`] |
+//! | `handleError`, `raiseExceptions` | [`ledger::ErrorHandler`] |
 //! | `logging.config`, `basicConfig` | [`config`] (feature `config`) |
-//! | `logging.shutdown`, `sys.excepthook` | [`flush_all`]; at [`exit`] by itself; [`exit::panic_hook`] |
+//! | `logging.shutdown`, `sys.excepthook` | [`flush_all`]; at [`exit`] by itself; [`shutdown::panic_hook`] |
 //!
 //! # Differences from Python
 //!
@@ -97,7 +97,7 @@
 //! | `log` | [`log`](mod@log): events of the `log` crate with their own target, file, line and key-values |
 //! | `config` | [`config`]: Python's `dictConfig` from JSON, YAML and TOML, `fileConfig`, `basicConfig`; reload |
 //! | `watch` | [`config::Logging::watch`]: reload when the file changes |
-//! | `clap` | [`config::Args`]: logging on the command line |
+//! | `clap` | [`config::CliArgs`]: logging on the command line |
 //! | `opentelemetry` | records have the trace ids of `tracing-opentelemetry` 0.34 where its layer is in the stack, before or after ours |
 //! | `tls` | [`sink::net::Tls`]: encrypted streams for sockets and syslog |
 //! | `gzip`, `zstd` | [`sink::Compression`] of rotated files |
@@ -118,7 +118,7 @@ pub mod clock;
 #[cfg(feature = "config")]
 pub mod config;
 mod error;
-pub mod exit;
+pub mod shutdown;
 pub mod filter;
 mod fork;
 pub mod format;
@@ -136,7 +136,7 @@ mod patience;
 pub mod record;
 pub mod sink;
 mod text;
-pub mod trap;
+pub mod ledger;
 
 #[cfg(feature = "serde")]
 pub use self::record::json;
@@ -144,7 +144,7 @@ pub use self::{
     error::Error,
     format::Format,
     handler::{
-        Context, Delivery, FlightRecorder, Flush, Handler, HandlerLayer, Memory, Outcome, OwnedDelivery, Queue, Shared,
+        Context, Delivery, FlightRecorder, Flush, Handler, HandlerLayer, MemoryBuffer, Outcome, OwnedDelivery, Queue, NamedHandler,
         Tee, current_traceparent, flush_all,
     },
     logger::Logger,

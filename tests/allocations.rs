@@ -17,10 +17,10 @@ use std::{
 use alloc::allocations;
 use tracing::Subscriber;
 use tracing_strata::{
-    Delivery, Error, FlightRecorder, Loggers, Memory, Outcome, Record, Tee,
+    Delivery, Error, FlightRecorder, Loggers, MemoryBuffer, Outcome, Record, Tee,
     format::{Format, Json, Logfmt, Template, Text},
     prelude::*,
-    record::Kept,
+    record::OwnedRecord,
 };
 use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, prelude::*, registry};
 
@@ -176,7 +176,7 @@ fn two_handlers_on_a_tee() {
 
 #[test]
 fn a_rewritten_record() {
-    let masked = Null(Json::new()).rewrite(|record: &mut Record| record.set("route", "***"));
+    let masked = Null(Json::new()).transform(|record: &mut Record| record.set("route", "***"));
     assert_eq!(steady(registry().with(masked.into_layer()), event), 0);
 }
 
@@ -211,19 +211,19 @@ fn a_record_that_a_flight_recorder_holds_back() {
 
 #[test]
 fn a_record_that_a_memory_holds_back() {
-    let memory = || registry().with(Memory::new(64).target(Null(Json::new())).into_layer());
+    let memory = || registry().with(MemoryBuffer::new(64).target(Null(Json::new())).into_layer());
     assert_eq!(steady(memory(), event), 0);
     assert_eq!(in_spans(memory()), 0);
 }
 
 /// Keeps each record, or takes it, and sends it away.
 struct Courier {
-    to: mpsc::SyncSender<Kept>,
+    to: mpsc::SyncSender<OwnedRecord>,
     takes: bool,
 }
 
 impl Courier {
-    fn send(&self, record: Kept) -> Result<(), Error> {
+    fn send(&self, record: OwnedRecord) -> Result<(), Error> {
         self.to.send(record).map_err(|_| Error::new("nobody is there"))
     }
 }
@@ -243,12 +243,12 @@ impl Handler for Courier {
 
 /// Keeps all.
 struct Hoard {
-    kept: Mutex<Vec<Kept>>,
+    kept: Mutex<Vec<OwnedRecord>>,
     takes: bool,
 }
 
 impl Hoard {
-    fn put(&self, record: Kept) {
+    fn put(&self, record: OwnedRecord) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(record);
     }
 }
@@ -279,7 +279,7 @@ fn hoard() {
 /// the warm-up.
 fn sent_away(takes: bool) -> u64 {
     hoard();
-    let (to, from) = mpsc::sync_channel::<Kept>(16);
+    let (to, from) = mpsc::sync_channel::<OwnedRecord>(16);
     let (done, is_done) = mpsc::sync_channel(1);
     let reader = thread::spawn(move || {
         let mut seen = 0;
@@ -334,8 +334,8 @@ fn a_disabled_call_site() {
 fn handlers_on_loggers() {
     let loggers = || {
         let loggers = Loggers::parse("info,noisy=off").unwrap();
-        loggers.add_handler("", Null(Json::new()).shared("json")).unwrap();
-        loggers.add_handler("allocations", Null(Text::plain()).shared("text")).unwrap();
+        loggers.add_handler("", Null(Json::new()).named("json")).unwrap();
+        loggers.add_handler("allocations", Null(Text::plain()).named("text")).unwrap();
         loggers
     };
     assert_eq!(steady(registry().with(loggers().into_layer()), event), 0);
@@ -368,9 +368,9 @@ fn records_over_a_wire() {
         }
     });
     let wires = [
-        Syslog::builder(to_udp).build_direct().unwrap().boxed(),
-        Syslog::builder(to_tcp.clone()).build_direct().unwrap().boxed(),
-        Socket::builder(to_tcp).build_direct().unwrap().boxed(),
+        Syslog::builder(to_udp).build_sync().unwrap().boxed(),
+        Syslog::builder(to_tcp.clone()).build_sync().unwrap().boxed(),
+        Socket::builder(to_tcp).build_sync().unwrap().boxed(),
     ];
     for wire in wires {
         let layer = wire.into_layer();
@@ -408,7 +408,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 fn an_event_to_the_journal() {
     use tracing_strata::output::Journald;
     let journald = |path: &std::path::Path| {
-        let layer = Journald::builder().socket(path).deadline(PATIENCE).build_direct().unwrap().into_layer();
+        let layer = Journald::builder().socket(path).timeout(PATIENCE).build_direct().unwrap().into_layer();
         let ledger = layer.ledger();
         (registry().with(layer), ledger)
     };
@@ -432,7 +432,7 @@ fn an_event_as_a_datagram() {
         format::{Gelf, Pickle},
         output::{Datagram, GelfChunks},
     };
-    let datagram = |path: &std::path::Path| Datagram::unix(path).deadline(PATIENCE);
+    let datagram = |path: &std::path::Path| Datagram::unix(path).timeout(PATIENCE);
     let count = drained(|path| {
         let layer = datagram(path).build_direct().unwrap().into_layer();
         let ledger = layer.ledger();
@@ -446,7 +446,7 @@ fn an_event_as_a_datagram() {
         record.set("user", 7_u64);
         record.set("client", "10.0.0.1");
         record.push_span("request", [("tenant", "twelve")].into_iter().collect());
-        let handler = handler.shared("datagram");
+        let handler = handler.named("datagram");
         let send = |times: u64| (0..times).for_each(|_| handler.deliver(&record));
         send(50);
         let before = allocations();
@@ -491,7 +491,7 @@ fn a_record_for_a_queue() {
 fn queued_and_waited(policy: tracing_strata::handler::queue::Overflow) -> u64 {
     hoard();
     let builder = tracing_strata::Queue::builder().capacity(64).overflow(policy);
-    let (queue, guard) = builder.spawn(Null(Json::new())).unwrap();
+    let (queue, guard) = builder.build_with_guard(Null(Json::new())).unwrap();
     let count = steady(registry().with(queue.into_layer()), event);
     assert!(guard.health().waits > 0 && guard.health().lost.total() == 0, "{}", guard.health());
     count
@@ -501,7 +501,7 @@ fn queued(policy: tracing_strata::handler::queue::Overflow) -> u64 {
     hoard();
     let turn = std::sync::Arc::new(Mutex::new(()));
     let builder = tracing_strata::Queue::builder().capacity(64).overflow(policy);
-    let (queue, guard) = builder.spawn(HeldUp(std::sync::Arc::clone(&turn))).unwrap();
+    let (queue, guard) = builder.build_with_guard(HeldUp(std::sync::Arc::clone(&turn))).unwrap();
     let subscriber = registry().with(queue.into_layer());
     // As many records wait as ever may.
     let hold_up = turn.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,7 +13,7 @@ fn flush_all_reaches_every_handler() {
     let written = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap().lines().count();
 
     let (reloaded, handle) = reload::Layer::new(Some(file("first").into_layer()));
-    let shared = file("shared").shared("shared");
+    let shared = file("shared").named("shared");
     let subscriber = Registry::default()
         .with(reloaded)
         .with(file("plain").into_layer())

@@ -10,13 +10,13 @@ use std::{
 };
 
 use tracing::{info, info_span};
-use tracing_strata::{Delivery, Error, Handler, Outcome, Record, trap::Ledger};
+use tracing_strata::{Delivery, Error, Handler, Outcome, Record, ledger::Ledger};
 use tracing_subscriber::prelude::*;
 
 #[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<Record>>>);
+struct MemoryBuffer(Arc<Mutex<Vec<Record>>>);
 
-impl Handler for Memory {
+impl Handler for MemoryBuffer {
     fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record.clone());
         Ok(Outcome::Written)
@@ -36,21 +36,21 @@ impl Handler for Chatty {
 }
 
 struct Global {
-    memory: Memory,
+    memory: MemoryBuffer,
     chatty: Arc<Ledger>,
 }
 
 fn global() -> &'static Global {
     static GLOBAL: OnceLock<Global> = OnceLock::new();
     GLOBAL.get_or_init(|| {
-        let memory = Memory::default();
+        let memory = MemoryBuffer::default();
         let chatty = Chatty.into_layer();
         let ledger = chatty.ledger();
         // Stacked several times: each layer visits values and keeps spans.
         tracing_subscriber::registry()
             .with(memory.clone().into_layer())
             .with(chatty)
-            .with(Some(Memory::default().into_layer()))
+            .with(Some(MemoryBuffer::default().into_layer()))
             .init();
         Global { memory, chatty: ledger }
     })

@@ -8,9 +8,9 @@ use tracing_strata::{Delivery, Error, Handler, Outcome, Record, Severity, Value}
 use tracing_subscriber::{filter::LevelFilter, prelude::*, reload};
 
 #[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<Record>>>);
+struct MemoryBuffer(Arc<Mutex<Vec<Record>>>);
 
-impl Handler for Memory {
+impl Handler for MemoryBuffer {
     fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         self.0.lock().unwrap().push(record.clone());
         Ok(Outcome::Written)
@@ -21,7 +21,7 @@ impl Handler for Memory {
 fn t66_records_of_log_are_events_like_any_other() {
     tracing_strata::log::install().unwrap();
     assert!(tracing_strata::log::install().unwrap_err().to_string().contains("log crate"));
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let (filter, handle) = reload::Layer::new(LevelFilter::INFO);
     tracing_subscriber::registry().with(memory.clone().into_layer().with_filter(filter)).init();
     let take = || std::mem::take(&mut *memory.0.lock().unwrap());

@@ -67,7 +67,7 @@ fn questions_by_name_allocate_nothing() {
 fn events_decided_one_by_one_and_dispatched_by_name_allocate_nothing() {
     let (loggers, others) = (Loggers::parse("info").unwrap(), Loggers::parse("error").unwrap());
     for (name, handler) in [("", "root"), ("shop", "shop"), ("shop.db", "db")] {
-        loggers.add_handler(name, Null.shared(handler)).unwrap();
+        loggers.add_handler(name, Null.named(handler)).unwrap();
     }
     // Two trees that differ: call sites cannot be decided once for both.
     let subscriber = registry().with(loggers.clone().into_layer()).with(Null.into_layer().with_filter(others.clone()));

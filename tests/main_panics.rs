@@ -10,7 +10,7 @@ use std::{
 };
 
 use tracing::info;
-use tracing_strata::{Delivery, Error, Flush, Handler, Outcome, Queue, exit, format::Json, output::LogFile};
+use tracing_strata::{Delivery, Error, Flush, Handler, Outcome, Queue, shutdown, format::Json, output::LogFile};
 use tracing_subscriber::prelude::*;
 
 const MODE: &str = "STRATA_TEST_MODE";
@@ -40,10 +40,10 @@ impl<H: Handler> Handler for Unhurried<H> {
 
 fn program(mode: &str, log: &Path) {
     if mode == "hook" {
-        exit::panic_hook();
+        shutdown::panic_hook();
     }
     let file = LogFile::builder(log).buffer(64 << 10).format(Json::new()).build().unwrap();
-    let queue = Queue::builder().own(Unhurried(file)).unwrap();
+    let queue = Queue::builder().build(Unhurried(file)).unwrap();
     tracing_subscriber::registry().with(queue.into_layer()).init();
     (0..RECORDS).for_each(|number| info!("{number}"));
     panic!("out of cheese");

@@ -19,12 +19,12 @@ use crate::{
 };
 
 /// A handler that waits while somebody holds the lock.
-struct Behind<H> {
+struct QueuedOutput<H> {
     handler: H,
     gate: Arc<Mutex<()>>,
 }
 
-impl<H: Handler> Handler for Behind<H> {
+impl<H: Handler> Handler for QueuedOutput<H> {
     fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         drop(self.gate.lock().unwrap_or_else(PoisonError::into_inner));
         self.handler.handle(record)
@@ -99,7 +99,7 @@ impl Peer {
     pub(crate) fn install_behind(path: &Path, gate: &Arc<Mutex<()>>) -> Result<Installed, Failure> {
         let handler = LogFile::builder(path).format(Json::new()).build()?;
         let (queue, guard) =
-            Queue::builder().capacity(4 * CAPACITY).spawn(Behind { handler, gate: Arc::clone(gate) })?;
+            Queue::builder().capacity(4 * CAPACITY).build_with_guard(QueuedOutput { handler, gate: Arc::clone(gate) })?;
         registry().with(queue.into_layer()).try_init()?;
         let end = move || guard.shutdown(Duration::from_secs(60)).map_err(Failure::from);
         Ok(Installed { speaker: Speaker(Some(Facade::Tracing)), end: End::Call(Box::new(end)) })
@@ -109,7 +109,7 @@ impl Peer {
         let (facade, end) = match self {
             Self::Strata => {
                 let file = LogFile::builder(path).format(Json::new()).build()?;
-                let (queue, guard) = Queue::builder().capacity(CAPACITY).spawn(file)?;
+                let (queue, guard) = Queue::builder().capacity(CAPACITY).build_with_guard(file)?;
                 registry().with(queue.into_layer()).try_init()?;
                 let end = move || guard.shutdown(Duration::from_secs(60)).map_err(Failure::from);
                 (Some(Facade::Tracing), End::Call(Box::new(end)))

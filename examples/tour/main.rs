@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // --- logging: one filter by name in front, two handlers with their own level and format behind
 
     let loggers = Loggers::parse("warn,tour=debug")?;
-    let console = Stream::stdout().format(Text::colored().time(Time::time_of_day())).level(Severity::INFO);
+    let console = Stream::stdout().format(Text::colored().time(Time::time_of_day())).min_level(Severity::INFO);
     let file = LogFile::builder(&path)
         .create_dirs(true)
         .buffer(64 << 10)
@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .protocol(Protocol::HttpJson)
         .service("shop")
         .capacity(16_384)
-        .spawn()?;
+        .build_with_guard()?;
 
     tracing_subscriber::registry()
         .with(outputs.into_layer().globals(globals).with_filter(loggers.clone()))

@@ -9,7 +9,7 @@ use std::{
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
-use tracing_strata::{Shared, otlp::OtlpGuard};
+use tracing_strata::{NamedHandler, otlp::OtlpGuard};
 
 use super::{Sent, receiver::Receiver};
 
@@ -44,7 +44,7 @@ impl Line {
     }
 }
 
-pub(crate) fn print(path: &Path, sent: &[Sent], handlers: &[Shared]) -> Result<(), Box<dyn Error>> {
+pub(crate) fn print(path: &Path, sent: &[Sent], handlers: &[NamedHandler]) -> Result<(), Box<dyn Error>> {
     let text = fs::read_to_string(path)?;
     let lines: Vec<Line> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{
     Config, Logging,
     node::{Data, Node},
-    problem::{Problem, Problems},
+    problem::{ConfigError, ConfigErrors},
 };
 use crate::{Error, Loggers, Severity};
 
@@ -23,12 +23,12 @@ use crate::{Error, Loggers, Severity};
 ///
 /// ```
 /// use clap::Parser;
-/// use tracing_strata::{Severity, config::Args};
+/// use tracing_strata::{Severity, config::CliArgs};
 ///
 /// #[derive(clap::Parser)]
 /// struct Options {
 ///     #[command(flatten)]
-///     log: Args,
+///     log: CliArgs,
 /// }
 ///
 /// let options = Options::parse_from(["shop", "-v", "--log", "warn,shop=trace"]);
@@ -38,7 +38,7 @@ use crate::{Error, Loggers, Severity};
 /// # Ok::<(), tracing_strata::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct Args {
+pub struct CliArgs {
     /// Log more: -v is debug, -vv trace.
     #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Logging")]
     pub verbose: u8,
@@ -59,7 +59,7 @@ pub struct Args {
     pub log_config: Option<PathBuf>,
 }
 
-impl Args {
+impl CliArgs {
     /// The level that `-v` and `-q` stand for; none if neither was given.
     pub fn level(&self) -> Option<Severity> {
         match (self.verbose, self.quiet) {
@@ -124,8 +124,8 @@ impl Args {
     /// # Errors
     /// As [`config`](Self::config) and [`Logging::reload`].
     pub fn build(&self) -> Result<Logging, Error> {
-        Logging::builder().build(&self.config()?).map_err(|error| match Problems::of(&error) {
-            Some(problems) => Problems::into_error(problems.iter().cloned().map(in_options).collect()),
+        Logging::builder().build(&self.config()?).map_err(|error| match ConfigErrors::of(&error) {
+            Some(problems) => ConfigErrors::into_error(problems.iter().cloned().map(in_options).collect()),
             None => error,
         })
     }
@@ -138,7 +138,7 @@ impl Args {
             return Ok(());
         }
         let message = format!("expected text, json or a format such as \"{{levelname}} {{message}}\", got {format:?}");
-        Err(Problem::new("--log-format", None, message).nearest(format, WORDS).into())
+        Err(ConfigError::new("--log-format", None, message).nearest(format, WORDS).into())
     }
 
     fn plain(&self) -> Node {
@@ -166,7 +166,7 @@ impl Args {
 }
 
 /// What is wrong with the parts that the options stand for, by the options' names.
-fn in_options(mut problem: Problem) -> Problem {
+fn in_options(mut problem: ConfigError) -> ConfigError {
     let option = match &problem.path {
         path if path.starts_with("handlers.\"command line\"") => "--log-file",
         path if path.starts_with("formatters.\"command line\"") => "--log-format",

@@ -10,7 +10,7 @@ use super::{
     formatters::{self, Formatter},
     keywords,
     node::{Data, Node},
-    problem::{Problem, Problems},
+    problem::{ConfigError, ConfigErrors},
 };
 use crate::{Error, Severity};
 
@@ -20,12 +20,12 @@ use crate::{Error, Severity};
 /// [`force`](Self::force) is set.
 ///
 /// ```
-/// use tracing_strata::{Severity, config::{Basic, Logging}};
+/// use tracing_strata::{Severity, config::{BasicConfig, Logging}};
 ///
 /// # let path = std::env::temp_dir().join(format!("strata-basic-{}.log", std::process::id()));
 /// let logging = Logging::new();
-/// logging.basic_config(Basic::new().level(Severity::INFO).file(&path).format("{levelname} {message}").style("{"))?;
-/// assert!(logging.basic_config(Basic::new()).unwrap_err().to_string().contains("already"));
+/// logging.basic_config(BasicConfig::new().level(Severity::INFO).file(&path).format("{levelname} {message}").style("{"))?;
+/// assert!(logging.basic_config(BasicConfig::new()).unwrap_err().to_string().contains("already"));
 /// # std::fs::remove_file(path)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -33,7 +33,7 @@ use crate::{Error, Severity};
 /// For a whole program, [`init`](Self::init) sets the global subscriber, too.
 #[derive(Clone, Default)]
 #[must_use]
-pub struct Basic {
+pub struct BasicConfig {
     level: Option<Node>,
     file: Option<Node>,
     file_mode: Option<Node>,
@@ -48,7 +48,7 @@ pub struct Basic {
     unknown: Vec<String>,
 }
 
-impl Basic {
+impl BasicConfig {
     /// Lines on stderr, `%(levelname)s:%(name)s:%(message)s`, the root's level untouched.
     pub fn new() -> Self {
         Self::default()
@@ -88,7 +88,7 @@ impl Basic {
                         Data::Null => None,
                         _ => {
                             return Err(
-                                Problem::new("handlers", node.at, format!("expected a list, got {node}")).into()
+                                ConfigError::new("handlers", node.at, format!("expected a list, got {node}")).into()
                             );
                         }
                     };
@@ -172,7 +172,7 @@ impl Basic {
     }
 }
 
-impl fmt::Debug for Basic {
+impl fmt::Debug for BasicConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Basic").field("force", &self.force).finish_non_exhaustive()
     }
@@ -184,17 +184,17 @@ impl Logging {
         let Some(known) = self.handler(name) else { return true };
         let all = self.loggers().declared();
         let root = all.iter().find(|logger| logger.name.is_empty());
-        root.is_some_and(|root| root.handlers.iter().any(|shared| shared.is_same(known.shared())))
+        root.is_some_and(|root| root.handlers.iter().any(|shared| shared.is_same(known.handler())))
     }
 
-    /// Hangs one handler on the root, as [`Basic`] says; its name is `basic` (none with
+    /// Hangs one handler on the root, as [`BasicConfig`] says; its name is `basic` (none with
     /// [`python_defaults`](super::LoggingBuilder::python_defaults), as in Python).
     ///
     /// # Errors
-    /// The root has a handler already, and [`force`](Basic::force) is not set (with
+    /// The root has a handler already, and [`force`](BasicConfig::force) is not set (with
     /// [`python_defaults`](super::LoggingBuilder::python_defaults), that is silently nothing); or something is wrong, with
     /// Python's own message where Python has one.
-    pub fn basic_config(&self, basic: Basic) -> Result<(), Error> {
+    pub fn basic_config(&self, basic: BasicConfig) -> Result<(), Error> {
         let as_python = self.setup().as_python;
         if !basic.force && self.loggers().has_handlers("root") {
             return match as_python {
@@ -204,7 +204,7 @@ impl Logging {
                 }
             };
         }
-        let refused = |message: String| Err(Problem::new("", None, message.clone()).python(message).into());
+        let refused = |message: String| Err(ConfigError::new("", None, message.clone()).python(message).into());
         match (&basic.handlers, &basic.stream, &basic.file) {
             (None, Some(_), Some(_)) => {
                 return refused("'stream' and 'filename' should not be specified together".into());
@@ -221,7 +221,7 @@ impl Logging {
             None => None,
             Some(node) => Some(keywords::level(node, as_python).map_err(|mut problem| {
                 problem.path = "level".into();
-                Problems::into_error(vec![problem])
+                ConfigErrors::into_error(vec![problem])
             })?),
         };
         let formatter = basic.formatter(self)?;
@@ -240,7 +240,7 @@ impl Logging {
 /// The name of the handler that has none.
 const NAME: &str = "basic";
 
-impl Basic {
+impl BasicConfig {
     fn formatter(&self, logging: &Logging) -> Result<Formatter, Error> {
         let style = self.style.as_ref().and_then(Node::as_str).unwrap_or("%");
         let format = match style {
@@ -260,7 +260,7 @@ impl Basic {
         made.map_err(|mut problems| {
             // Python stops at the style.
             problems.sort_by_key(|problem| !problem.path().ends_with(".style"));
-            Problems::into_error(problems)
+            ConfigErrors::into_error(problems)
         })
     }
 

@@ -10,7 +10,7 @@ use super::{
     document::Config,
     filters, keywords,
     node::{At, Data, Map, Node},
-    problem::Problem,
+    problem::ConfigError,
     registry::{HandlerMaker, Registry},
 };
 use crate::Severity;
@@ -24,7 +24,7 @@ struct Logger<'c> {
     handlers: Vec<&'c str>,
 }
 
-pub(super) fn warnings(config: &Config, registry: &Registry) -> Vec<Problem> {
+pub(super) fn warnings(config: &Config, registry: &Registry) -> Vec<ConfigError> {
     let root = &config.root;
     let declared: Vec<(&str, Node)> =
         entries(root, "handlers").map(|(name, node)| (name, named(node, registry))).collect();
@@ -84,7 +84,7 @@ fn path_of(name: &str) -> String {
     format!("handlers.{}", quoted_key(name))
 }
 
-fn files(handlers: &[(&str, &Node)], found: &mut Vec<Problem>) {
+fn files(handlers: &[(&str, &Node)], found: &mut Vec<ConfigError>) {
     let mut by_file: BTreeMap<PathBuf, &str> = BTreeMap::new();
     for (name, node) in handlers {
         let Some(file) = node.get("filename") else { continue };
@@ -94,7 +94,7 @@ fn files(handlers: &[(&str, &Node)], found: &mut Vec<Problem>) {
                 let message = format!(
                     "the handler {other:?} writes to this file, too: their lines mix, and only one can rotate it"
                 );
-                found.push(Problem::new(format!("{}.filename", path_of(name)), file.at, message));
+                found.push(ConfigError::new(format!("{}.filename", path_of(name)), file.at, message));
             }
             None => drop(by_file.insert(path, name)),
         }
@@ -108,7 +108,7 @@ fn files(handlers: &[(&str, &Node)], found: &mut Vec<Problem>) {
         };
         if endless {
             let message = "the file grows without end: nothing rotates it (RotatingFileHandler, TimedRotatingFileHandler, or logrotate with WatchedFileHandler)";
-            found.push(Problem::new(path_of(name), node.at, message));
+            found.push(ConfigError::new(path_of(name), node.at, message));
         }
     }
 }
@@ -121,13 +121,13 @@ struct Tree<'l, 'c> {
 }
 
 impl<'l, 'c> Tree<'l, 'c> {
-    fn new(all: &'l [Logger<'c>], found: &mut Vec<Problem>) -> Self {
+    fn new(all: &'l [Logger<'c>], found: &mut Vec<ConfigError>) -> Self {
         let mut by_name: HashMap<&str, &Logger<'_>> = HashMap::new();
         for logger in all {
             if let Some(same) = by_name.insert(&logger.name, logger) {
                 let message =
                     format!("it is the same logger as {}: what is said here takes the place of that", same.path);
-                found.push(Problem::new(&logger.path, logger.at, message));
+                found.push(ConfigError::new(&logger.path, logger.at, message));
             }
         }
         Self { all, by_name }
@@ -160,23 +160,23 @@ impl<'l, 'c> Tree<'l, 'c> {
     }
 }
 
-fn twice(loggers: &Tree<'_, '_>, found: &mut Vec<Problem>) {
+fn twice(loggers: &Tree<'_, '_>, found: &mut Vec<ConfigError>) {
     for logger in loggers.all {
         for above in loggers.upwards(logger).into_iter().skip(1) {
             for name in logger.handlers.iter().filter(|name| above.handlers.contains(name)) {
                 let message =
                     format!("records come to {name:?} twice: it hangs on {}, too, and they propagate", above.path);
-                found.push(Problem::new(format!("{}.handlers", logger.path), logger.at, message));
+                found.push(ConfigError::new(format!("{}.handlers", logger.path), logger.at, message));
             }
         }
         if logger.handlers.is_empty() && !logger.propagate && !logger.name.is_empty() {
             let message = "it has no handlers, and does not propagate: its records go to the last resort";
-            found.push(Problem::new(&logger.path, logger.at, message));
+            found.push(ConfigError::new(&logger.path, logger.at, message));
         }
     }
 }
 
-fn unreachable(handlers: &[(&str, &Node)], loggers: &Tree<'_, '_>, found: &mut Vec<Problem>) {
+fn unreachable(handlers: &[(&str, &Node)], loggers: &Tree<'_, '_>, found: &mut Vec<ConfigError>) {
     // The lowest level of the loggers that lead to a handler.
     let mut lowest: HashMap<&str, Severity> = HashMap::new();
     for logger in loggers.all {
@@ -192,7 +192,7 @@ fn unreachable(handlers: &[(&str, &Node)], loggers: &Tree<'_, '_>, found: &mut V
         if level < *least && level != Severity::ALL {
             let message =
                 format!("nothing below {least} comes here: that is the lowest level of the loggers that lead to it");
-            found.push(Problem::new(format!("{}.level", path_of(name)), at_level.at, message));
+            found.push(ConfigError::new(format!("{}.level", path_of(name)), at_level.at, message));
         }
     }
 }
@@ -202,7 +202,7 @@ fn unused(
     handlers: &[(&str, &Node)],
     loggers: &[Logger<'_>],
     registry: &Registry,
-    found: &mut Vec<Problem>,
+    found: &mut Vec<ConfigError>,
 ) {
     let mut used: HashSet<&str> = loggers.iter().flat_map(|logger| logger.handlers.iter().copied()).collect();
     for (_, node) in handlers {
@@ -212,11 +212,11 @@ fn unused(
         }
     }
     for (name, node) in handlers.iter().filter(|(name, _)| !used.contains(name)) {
-        found.push(Problem::new(path_of(name), node.at, "no logger and no other handler uses it"));
+        found.push(ConfigError::new(path_of(name), node.at, "no logger and no other handler uses it"));
     }
     let used: HashSet<&str> = handlers.iter().flat_map(|(_, node)| names(node.get("formatter"))).collect();
     for (name, node) in entries(root, "formatters").filter(|(name, _)| !used.contains(name)) {
-        found.push(Problem::new(format!("formatters.{}", quoted_key(name)), node.at, "no handler uses it"));
+        found.push(ConfigError::new(format!("formatters.{}", quoted_key(name)), node.at, "no handler uses it"));
     }
     let users = handlers.iter().map(|(_, node)| *node).chain(entries(root, "loggers").map(|(_, node)| node));
     let mut asking: HashMap<&str, usize> = HashMap::new();
@@ -229,16 +229,16 @@ fn unused(
         let path = format!("filters.{}", quoted_key(name));
         let picks = handlers.iter().any(|(_, handler)| names(handler.get("pick")).contains(&name));
         if asking == 0 && !picks {
-            found.push(Problem::new(path, node.at, "no handler and no logger uses it"));
+            found.push(ConfigError::new(path, node.at, "no handler and no logger uses it"));
         } else if asking > 1 && filters::counts(class(node)) {
             let message = "it counts for all that ask it, and more than one does: declare one for each";
-            found.push(Problem::new(path, node.at, message));
+            found.push(ConfigError::new(path, node.at, message));
         }
     }
 }
 
 /// Keys beside the schema's, which nothing looks at. `x-…` and what begins with no letter are for anchors.
-fn idle_keys(root: &Node, found: &mut Vec<Problem>) {
+fn idle_keys(root: &Node, found: &mut Vec<ConfigError>) {
     for (key, _) in root.as_map().into_iter().flat_map(Map::iter) {
         let name = &*key.text;
         let is_set_apart = name.starts_with("x-") || !name.starts_with(char::is_alphabetic);
@@ -249,19 +249,19 @@ fn idle_keys(root: &Node, found: &mut Vec<Problem>) {
             "strata" => "it means nothing here: `strata` is a key of handlers",
             _ => "it means nothing here: there is no such key, and no cfg:// leads to it",
         };
-        found.push(Problem::new(quoted_key(name), key.at, message));
+        found.push(ConfigError::new(quoted_key(name), key.at, message));
     }
 }
 
 /// Texts and truth values that are something else in Python than they look like.
-fn truths(root: &Node, handlers: &[(&str, &Node)], found: &mut Vec<Problem>) {
+fn truths(root: &Node, handlers: &[(&str, &Node)], found: &mut Vec<ConfigError>) {
     let loggers = entries(root, "loggers").map(|(name, node)| (format!("loggers.{}", quoted_key(name)), node));
     let handlers = handlers.iter().map(|(name, node)| (path_of(name), *node));
     for (path, node) in loggers.chain(root.get("root").map(|node| ("root".to_owned(), node))).chain(handlers) {
         for key in keywords::TRUTHS.iter().chain(&["propagate"]) {
             if let Some(value @ Node { data: Data::Str(text), .. }) = node.get(key).filter(|node| node.is_true()) {
                 let message = format!("a text that is not empty is true, as in Python: {text:?} is, too");
-                found.push(Problem::new(format!("{path}.{key}"), value.at, message));
+                found.push(ConfigError::new(format!("{path}.{key}"), value.at, message));
             }
         }
         let level = node.get("level").map(|level| (level.at, &level.data));
@@ -274,12 +274,12 @@ fn truths(root: &Node, handlers: &[(&str, &Node)], found: &mut Vec<Problem>) {
             }
             _ => continue,
         };
-        found.push(Problem::new(format!("{path}.level"), level.and_then(|(at, _)| at), message));
+        found.push(ConfigError::new(format!("{path}.level"), level.and_then(|(at, _)| at), message));
     }
 }
 
 /// `127.0.0.1:514` as the path of a socket.
-fn paths(handlers: &[(&str, &Node)], registry: &Registry, found: &mut Vec<Problem>) {
+fn paths(handlers: &[(&str, &Node)], registry: &Registry, found: &mut Vec<ConfigError>) {
     for (name, node) in handlers {
         let Some(HandlerMaker::Class(class)) = registry.find_handler(class(node)) else { continue };
         let Some(address) = node.get("address").filter(|_| class.names[0].ends_with("SysLogHandler")) else { continue };
@@ -288,12 +288,12 @@ fn paths(handlers: &[(&str, &Node)], registry: &Registry, found: &mut Vec<Proble
             continue;
         };
         let message = format!("a text is the path of a socket: a host and a port are [{host:?}, {port}]");
-        found.push(Problem::new(format!("{}.address", path_of(name)), address.at, message));
+        found.push(ConfigError::new(format!("{}.address", path_of(name)), address.at, message));
     }
 }
 
 /// Handlers that hand on, with nobody to hand on to.
-fn nowhere(handlers: &[(&str, &Node)], registry: &Registry, found: &mut Vec<Problem>) {
+fn nowhere(handlers: &[(&str, &Node)], registry: &Registry, found: &mut Vec<ConfigError>) {
     for (name, node) in handlers {
         let Some(HandlerMaker::Class(class)) = registry.find_handler(class(node)) else { continue };
         let Some(key) = class.refers.filter(|key| names(node.get(key)).is_empty()) else { continue };
@@ -301,12 +301,12 @@ fn nowhere(handlers: &[(&str, &Node)], registry: &Registry, found: &mut Vec<Prob
             "target" => "it has no target: unless it is given one while it runs, what it holds goes nowhere",
             _ => "it has no handlers: what it gets is dropped",
         };
-        found.push(Problem::new(path_of(name), node.at, message));
+        found.push(ConfigError::new(path_of(name), node.at, message));
     }
 }
 
 /// `https://user:password@host`
-fn secrets(node: &Node, path: &str, found: &mut Vec<Problem>) {
+fn secrets(node: &Node, path: &str, found: &mut Vec<ConfigError>) {
     match &node.data {
         Data::Str(text) => {
             let authority =
@@ -316,7 +316,7 @@ fn secrets(node: &Node, path: &str, found: &mut Vec<Problem>) {
                 // Without the text: this is going to be printed.
                 let message =
                     "a password stands in this address; `${NAME}` of the environment keeps it out of the file";
-                found.push(Problem::new(path, node.at, message));
+                found.push(ConfigError::new(path, node.at, message));
             }
         }
         Data::List(list) => {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     ini,
     node::{At, Data, Node},
-    problem::{Problem, Problems, nearest},
+    problem::{ConfigError, ConfigErrors, nearest},
     source::{self, Ini, Syntax, variables},
 };
 use crate::{Error, Severity};
@@ -22,7 +22,7 @@ pub struct Config {
     /// Handlers have `args`, and what is missing is filled in as `fileConfig` does it.
     pub(super) is_ini: bool,
     /// What only Python takes: mistakes, but with `python_defaults`.
-    pub(super) doubts: Vec<Problem>,
+    pub(super) doubts: Vec<ConfigError>,
     origin: Option<String>,
 }
 
@@ -96,9 +96,9 @@ impl Config {
         text: &str,
         defaults: impl IntoIterator<Item = (&'d str, &'d str)>,
     ) -> Result<Self, Error> {
-        let mut ini = Ini::parse(text).map_err(Problems::into_error)?;
+        let mut ini = Ini::parse(text).map_err(ConfigErrors::into_error)?;
         ini.add_defaults(defaults);
-        let (root, doubts) = ini::declare(&ini).map_err(Problems::into_error)?;
+        let (root, doubts) = ini::declare(&ini).map_err(ConfigErrors::into_error)?;
         Ok(Self { root, is_ini: true, doubts, origin: None })
     }
 
@@ -112,7 +112,7 @@ impl Config {
     ) -> Result<Self, Error> {
         let path = path.as_ref();
         let shown = path.display();
-        let wrong = |message: &str, python: String| Problem::new(format!("{shown}"), None, message).python(python);
+        let wrong = |message: &str, python: String| ConfigError::new(format!("{shown}"), None, message).python(python);
         if fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
             return Err(wrong("there is no such file", format!("{shown} doesn't exist")).into());
         }
@@ -205,7 +205,7 @@ impl Config {
     pub fn expand(mut self, look: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let mut problems = Vec::new();
         variables::expand(&mut self.root, &look, &mut problems);
-        Problems::check(problems)?;
+        ConfigErrors::check(problems)?;
         Ok(self.settled())
     }
 
@@ -234,15 +234,15 @@ impl Config {
             if let Some(path) = name.strip_prefix("STRATA__") {
                 let keys: Vec<_> = path.split("__").collect();
                 if let Err(message) = put(&mut self.root, &keys, &value) {
-                    problems.push(Problem::new(format!("environment variable {name}"), None, message));
+                    problems.push(ConfigError::new(format!("environment variable {name}"), None, message));
                 }
             } else if name == "STRATA_LOG"
                 && let Err(error) = self.put_levels(&value)
             {
-                problems.push(Problem::new("environment variable STRATA_LOG", None, error.to_string()));
+                problems.push(ConfigError::new("environment variable STRATA_LOG", None, error.to_string()));
             }
         }
-        Problems::check(problems)?;
+        ConfigErrors::check(problems)?;
         Ok(self.settled())
     }
 
@@ -311,7 +311,7 @@ fn read(path: &Path) -> Result<String, Error> {
         let valid = error.utf8_error().valid_up_to();
         let before = String::from_utf8_lossy(&error.as_bytes()[..valid]);
         let message = format!("expected UTF-8, got the byte 0x{:02x}", error.as_bytes()[valid]);
-        let problem = Problem::new("", Some(At::of(&before, before.len())), message);
+        let problem = ConfigError::new("", Some(At::of(&before, before.len())), message);
         Error::with_cause(path.display(), problem.into())
     })
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    keywords::{Keywords, Switch},
+    keywords::{HandlerArgs, Switch},
     node::{Map, Node},
-    problem::Problem,
+    problem::ConfigError,
     registry::Registry,
 };
 use crate::{
@@ -88,9 +88,9 @@ const TEMPLATES: &[&str] = &["logging.Formatter", "Formatter", "template"];
 const OWN: &[&str] = &["text", "json", "logfmt", "gelf"];
 
 /// One entry of `formatters`.
-pub(super) fn make(path: &str, node: &Node, registry: &Registry, as_python: bool) -> Result<Formatter, Vec<Problem>> {
+pub(super) fn make(path: &str, node: &Node, registry: &Registry, as_python: bool) -> Result<Formatter, Vec<ConfigError>> {
     let Some(map) = node.as_map() else {
-        return Err(vec![Problem::new(path, node.at, format!("expected a mapping, got {node}"))]);
+        return Err(vec![ConfigError::new(path, node.at, format!("expected a mapping, got {node}"))]);
     };
     let (key, class) = match map.get("()") {
         Some(class) => ("()", Some(class)),
@@ -98,10 +98,10 @@ pub(super) fn make(path: &str, node: &Node, registry: &Registry, as_python: bool
     };
     let Some(class) = class else { return template(path, node, map, registry, as_python, false) };
     let Some(name) = class.as_str() else {
-        return Err(vec![Problem::new(format!("{path}.{key}"), class.at, format!("expected a name, got {class}"))]);
+        return Err(vec![ConfigError::new(format!("{path}.{key}"), class.at, format!("expected a name, got {class}"))]);
     };
     let name = name.strip_prefix("ext://").unwrap_or(name);
-    let keywords = || Keywords::new(path, node.at, name, map, registry, as_python);
+    let keywords = || HandlerArgs::new(path, node.at, name, map, registry, as_python);
     match name {
         _ if registry.has_formatter(name) => {
             let keywords = keywords();
@@ -110,7 +110,7 @@ pub(super) fn make(path: &str, node: &Node, registry: &Registry, as_python: bool
             match made {
                 _ if !problems.is_empty() => Err(problems),
                 Some(Ok(formatter)) => Ok(formatter),
-                Some(Err(error)) => Err(vec![Problem::new(path, node.at, error.to_string()).python(error.to_string())]),
+                Some(Err(error)) => Err(vec![ConfigError::new(path, node.at, error.to_string()).python(error.to_string())]),
                 None => Err(unknown(path, key, class, name, registry)),
             }
         }
@@ -125,9 +125,9 @@ pub(super) fn make(path: &str, node: &Node, registry: &Registry, as_python: bool
     }
 }
 
-fn unknown(path: &str, key: &str, class: &Node, name: &str, registry: &Registry) -> Vec<Problem> {
+fn unknown(path: &str, key: &str, class: &Node, name: &str, registry: &Registry) -> Vec<ConfigError> {
     let known = registry.formatter_names().chain(TEMPLATES.iter().copied()).chain(OWN.iter().copied());
-    let problem = Problem::new(format!("{path}.{key}"), class.at, format!("no formatter is registered as {name:?}"));
+    let problem = ConfigError::new(format!("{path}.{key}"), class.at, format!("no formatter is registered as {name:?}"));
     vec![problem.python(cannot_resolve(name)).nearest_dotted(name, known)]
 }
 
@@ -139,7 +139,7 @@ pub(super) fn cannot_resolve(name: &str) -> String {
 }
 
 /// One of [`OWN`].
-fn own(name: &str, keywords: &Keywords<'_>) -> Formatter {
+fn own(name: &str, keywords: &HandlerArgs<'_>) -> Formatter {
     match name {
         "json" => Formatter::Own(Arc::new(json(keywords))),
         "logfmt" => Formatter::Own(Arc::new(logfmt(keywords))),
@@ -148,8 +148,8 @@ fn own(name: &str, keywords: &Keywords<'_>) -> Formatter {
     }
 }
 
-fn time(keywords: &Keywords<'_>) -> Option<Time> {
-    Some(match &*keywords.text("time")? {
+fn time(keywords: &HandlerArgs<'_>) -> Option<Time> {
+    Some(match &*keywords.str("time")? {
         "utc" => Time::utc(),
         "local" => Time::local(),
         "none" => Time::none(),
@@ -168,7 +168,7 @@ fn time(keywords: &Keywords<'_>) -> Option<Time> {
     })
 }
 
-fn json(keywords: &Keywords<'_>) -> Json {
+fn json(keywords: &HandlerArgs<'_>) -> Json {
     let shapes: [(_, fn() -> Json); _] = [
         ("flat", Json::new),
         ("tracing_subscriber", Json::tracing_subscriber),
@@ -186,7 +186,7 @@ fn json(keywords: &Keywords<'_>) -> Json {
     }
     let keys: Vec<_> = Key::ALL.iter().map(|key| (key.default_name(), *key)).collect();
     let names = keywords.inside("rename", |renamed| {
-        let named = keys.iter().filter_map(|(name, key)| Some((*key, renamed.text(name)?)));
+        let named = keys.iter().filter_map(|(name, key)| Some((*key, renamed.str(name)?)));
         named.collect::<Vec<_>>()
     });
     for (key, name) in names.unwrap_or_default() {
@@ -201,19 +201,19 @@ fn json(keywords: &Keywords<'_>) -> Json {
             }
         }
     }
-    if let Some(name) = keywords.text("nest_fields") {
+    if let Some(name) = keywords.str("nest_fields") {
         json = json.nest_fields(name);
     }
-    if let Some(name) = keywords.text("nest_context") {
+    if let Some(name) = keywords.str("nest_context") {
         json = json.nest_context(name);
     }
     for (name, value) in keywords.fields("fields").unwrap_or_default().iter() {
         json = json.field(name.to_owned(), value);
     }
-    if let Some(prefix) = keywords.text("trace_prefix") {
+    if let Some(prefix) = keywords.str("trace_prefix") {
         json = json.trace_prefix(prefix);
     }
-    if let Some(version) = keywords.text("schema_version") {
+    if let Some(version) = keywords.str("schema_version") {
         json = json.schema_version(version.as_str());
     }
     json = keywords.switched(json, JSON_SWITCHES);
@@ -235,7 +235,7 @@ const JSON_SWITCHES: &[Switch<Json>] = &[
     ("lower_case_levels", Json::lower_case_levels),
 ];
 
-fn logfmt(keywords: &Keywords<'_>) -> Logfmt {
+fn logfmt(keywords: &HandlerArgs<'_>) -> Logfmt {
     let mut logfmt = Logfmt::new();
     if let Some(time) = time(keywords) {
         logfmt = logfmt.time(time);
@@ -246,24 +246,24 @@ fn logfmt(keywords: &Keywords<'_>) -> Logfmt {
     keywords.switched(logfmt, &[("source", Logfmt::source), ("thread", Logfmt::thread)])
 }
 
-fn gelf(keywords: &Keywords<'_>) -> Gelf {
+fn gelf(keywords: &HandlerArgs<'_>) -> Gelf {
     let mut gelf = Gelf::new();
-    if let Some(host) = keywords.text("host") {
+    if let Some(host) = keywords.str("host") {
         gelf = gelf.host(host);
     }
     for (name, value) in keywords.fields("fields").unwrap_or_default().iter() {
         gelf = gelf.field(name.to_owned(), value);
     }
-    if let Some(on) = keywords.truth("source") {
+    if let Some(on) = keywords.bool("source") {
         gelf = gelf.source(on);
     }
-    if let Some(on) = keywords.truth("thread") {
+    if let Some(on) = keywords.bool("thread") {
         gelf = gelf.thread(on);
     }
     gelf
 }
 
-fn text(keywords: &Keywords<'_>) -> Text {
+fn text(keywords: &HandlerArgs<'_>) -> Text {
     let mut text = Text::new();
     if let Some(time) = time(keywords) {
         text = text.time(time);
@@ -297,42 +297,42 @@ fn template(
     registry: &Registry,
     as_python: bool,
     is_factory: bool,
-) -> Result<Formatter, Vec<Problem>> {
-    let keywords = Keywords::new(path, node.at, "Formatter", map, registry, as_python);
-    let format = keywords.text("format").or_else(|| keywords.text("fmt"));
+) -> Result<Formatter, Vec<ConfigError>> {
+    let keywords = HandlerArgs::new(path, node.at, "Formatter", map, registry, as_python);
+    let format = keywords.str("format").or_else(|| keywords.str("fmt"));
     let format = format.unwrap_or_default();
     let mut builder = Template::builder(format.clone()).as_python(as_python);
-    match keywords.text("style").map(|style| style.parse::<Style>()) {
+    match keywords.str("style").map(|style| style.parse::<Style>()) {
         None => {}
         Some(Ok(style)) => builder = builder.style(style),
         Some(Err(error)) => {
             keywords.note(keywords.wrong("style", "expected \"%\", \"{\" or \"$\"").python(error.to_string()));
         }
     }
-    if let Some(format) = keywords.text("datefmt") {
+    if let Some(format) = keywords.str("datefmt") {
         builder = builder.datefmt(format);
     }
-    if let Some(validate) = keywords.truth("validate") {
+    if let Some(validate) = keywords.bool("validate") {
         builder = builder.validate(validate);
     }
     if let Some(defaults) = keywords.fields("defaults") {
         builder = builder.defaults(defaults);
     }
-    if let Some(format) = keywords.text("default_time_format") {
+    if let Some(format) = keywords.str("default_time_format") {
         builder = builder.default_time_format(format);
     }
     match map.get("default_msec_format") {
         Some(node) if node.is_null() => builder = builder.default_msec_format(None),
         _ => {
-            if let Some(format) = keywords.text("default_msec_format") {
+            if let Some(format) = keywords.str("default_msec_format") {
                 builder = builder.default_msec_format(Some(&format));
             }
         }
     }
-    if keywords.truth("utc") == Some(true) {
+    if keywords.bool("utc") == Some(true) {
         builder = builder.zone(Time::utc());
     }
-    if let Some(zone) = keywords.text("zone") {
+    if let Some(zone) = keywords.str("zone") {
         match Time::zone(&zone) {
             Ok(time) => builder = builder.zone(time),
             Err(error) => keywords.note(keywords.wrong("zone", error.to_string())),
@@ -349,7 +349,7 @@ fn template(
     }
     let made = builder.build();
     let made = made.map_err(|error| {
-        let message = match keywords.text("style") {
+        let message = match keywords.str("style") {
             Some(style) => format!("{error} (in the style {style:?}{})", meant(&format, &style)),
             None => error.to_string(),
         };

@@ -2,12 +2,12 @@
 
 use super::{
     node::{At, Data, Key, Map, Node},
-    problem::Problem,
+    problem::ConfigError,
     source::{Ini, Read, literal},
 };
 
 /// What Python would have made of the file, before anything of it is looked up, and what only Python takes.
-pub(super) fn declare(ini: &Ini) -> Result<Read, Vec<Problem>> {
+pub(super) fn declare(ini: &Ini) -> Result<Read, Vec<ConfigError>> {
     let mut reader = Reader { ini, problems: Vec::new(), doubts: Vec::new() };
     let formatters = reader.section_of("formatters", Reader::formatter);
     let handlers = reader.section_of("handlers", Reader::handler);
@@ -27,21 +27,21 @@ pub(super) fn declare(ini: &Ini) -> Result<Read, Vec<Problem>> {
 
 struct Reader<'i> {
     ini: &'i Ini,
-    problems: Vec<Problem>,
-    doubts: Vec<Problem>,
+    problems: Vec<ConfigError>,
+    doubts: Vec<ConfigError>,
 }
 
 impl Reader<'_> {
     /// The names in `keys=` of a section. Formatters may be missing.
     fn keys(&mut self, section: &str) -> Vec<(String, At)> {
         let Some(found) = self.ini.section(section) else {
-            self.problems.push(Problem::new(section, None, format!("expected a section `[{section}]` with `keys=`")));
+            self.problems.push(ConfigError::new(section, None, format!("expected a section `[{section}]` with `keys=`")));
             return Vec::new();
         };
         match self.ini.get(found, "keys") {
             Ok(Some((keys, at))) => names(&keys).map(|name| (name, at)).collect(),
             Ok(None) => {
-                self.problems.push(Problem::new(
+                self.problems.push(ConfigError::new(
                     section,
                     Some(found.at),
                     "expected `keys=`, with the names of its parts",
@@ -61,7 +61,7 @@ impl Reader<'_> {
             let section = format!("{}_{name}", kind.trim_end_matches('s'));
             let Some(found) = self.ini.section(&section) else {
                 let problem =
-                    Problem::new(format!("{kind}.keys"), Some(at), format!("there is no section `[{section}]`"));
+                    ConfigError::new(format!("{kind}.keys"), Some(at), format!("there is no section `[{section}]`"));
                 let known = self.ini.sections.iter().map(|section| &*section.name);
                 self.problems.push(problem.nearest(&section, known));
                 continue;
@@ -96,7 +96,7 @@ impl Reader<'_> {
         let Some(found) = self.ini.section(section) else { return };
         for (name, at) in self.ini.names(found) {
             if !known.contains(&name) {
-                let problem = Problem::new(format!("{section}.{name}"), Some(at), "there is no such option here");
+                let problem = ConfigError::new(format!("{section}.{name}"), Some(at), "there is no such option here");
                 let problem = problem.nearest(name, known.iter().copied());
                 // Python leaves others alone, and so do we unless it looks like a mistake.
                 if problem.suggestion().is_some() {
@@ -130,7 +130,7 @@ impl Reader<'_> {
                 map.set("class", Node { data: Data::Str(class), at });
             }
             Some(class) => map.set("class", class),
-            None => self.problems.push(Problem::new(section, None, "expected `class=`")),
+            None => self.problems.push(ConfigError::new(section, None, "expected `class=`")),
         }
         for name in ["level", "formatter", "target"] {
             if let Some(node) = self.option(section, name, false).filter(|node| node.as_str() != Some("")) {
@@ -144,7 +144,7 @@ impl Reader<'_> {
                         map.set(&key.text, node);
                     }
                 }
-                _ => self.problems.push(Problem::new(format!("{section}.kwargs"), kwargs.at, "expected a dict")),
+                _ => self.problems.push(ConfigError::new(format!("{section}.kwargs"), kwargs.at, "expected a dict")),
             }
         }
         if let Some(args) = self.literal_option(section, "args", false) {
@@ -152,7 +152,7 @@ impl Reader<'_> {
                 Data::List(_) => map.set("args", args),
                 _ => {
                     let problem =
-                        Problem::new(format!("{section}.args"), args.at, "expected a tuple, as in `('app.log',)`");
+                        ConfigError::new(format!("{section}.args"), args.at, "expected a tuple, as in `('app.log',)`");
                     self.problems.push(problem);
                 }
             }
@@ -166,7 +166,7 @@ impl Reader<'_> {
             Ok(value) => Some(placed(value, at)),
             Err((expected, column)) => {
                 let message = format!("{expected}, at character {column} of the value");
-                self.problems.push(Problem::new(format!("{section}.{name}"), at, message));
+                self.problems.push(ConfigError::new(format!("{section}.{name}"), at, message));
                 None
             }
         }
@@ -177,7 +177,7 @@ impl Reader<'_> {
         for (name, at) in self.keys("loggers") {
             let section = format!("logger_{name}");
             let Some(found) = self.ini.section(&section) else {
-                let problem = Problem::new("loggers.keys", Some(at), format!("there is no section `[{section}]`"));
+                let problem = ConfigError::new("loggers.keys", Some(at), format!("there is no section `[{section}]`"));
                 let known = self.ini.sections.iter().map(|section| &*section.name);
                 self.problems.push(problem.nearest(&section, known));
                 continue;
@@ -190,7 +190,7 @@ impl Reader<'_> {
             }
             let handlers = self.option(&section, "handlers", false);
             if handlers.is_none() {
-                self.problems.push(Problem::new(&section, Some(at), "expected `handlers=`, which may be empty"));
+                self.problems.push(ConfigError::new(&section, Some(at), "expected `handlers=`, which may be empty"));
             }
             let place = handlers.as_ref().and_then(|node| node.at);
             let list = handlers.iter().filter_map(Node::as_str).flat_map(names);
@@ -207,7 +207,7 @@ impl Reader<'_> {
                 Some(other) => other.parse::<i64>().map(|number| number != 0).unwrap_or_else(|_| {
                     let at = propagate.as_ref().and_then(|node| node.at);
                     let problem =
-                        Problem::new(format!("{section}.propagate"), at, format!("expected 0 or 1, got {other:?}"));
+                        ConfigError::new(format!("{section}.propagate"), at, format!("expected 0 or 1, got {other:?}"));
                     self.problems.push(problem);
                     true
                 }),
@@ -218,11 +218,11 @@ impl Reader<'_> {
                     let text = qualname.as_str().unwrap_or_default().to_owned();
                     loggers.0.push((Key { text, at: Some(at) }, Node { data: Data::Map(map), at: Some(at) }));
                 }
-                None => self.problems.push(Problem::new(&section, Some(at), "expected `qualname=`, the logger's name")),
+                None => self.problems.push(ConfigError::new(&section, Some(at), "expected `qualname=`, the logger's name")),
             }
         }
         if root.is_none() {
-            self.problems.push(Problem::new("loggers.keys", None, "expected `root` among the loggers"));
+            self.problems.push(ConfigError::new("loggers.keys", None, "expected `root` among the loggers"));
         }
         (root.unwrap_or_default(), Node::new(Data::Map(loggers)))
     }

@@ -5,7 +5,7 @@ use std::{any::Any, cell::RefCell, collections::BTreeSet, sync::Arc, time::Durat
 use super::{
     formatters::cannot_resolve,
     node::{At, Data, Map, Node},
-    problem::Problem,
+    problem::ConfigError,
     registry::{Object, Registry},
 };
 use crate::{Fields, Severity, sink::StdStream, text::python_repr};
@@ -14,7 +14,7 @@ use crate::{Fields, Severity, sink::StdStream, text::python_repr};
 /// else that is wrong with the configuration, and counts as absent here; so does a name that nobody asked for.
 ///
 /// Made by the configuration, for what is in the [`Registry`].
-pub struct Keywords<'c> {
+pub struct HandlerArgs<'c> {
     path: String,
     at: Option<At>,
     /// What Python calls it in messages.
@@ -23,7 +23,7 @@ pub struct Keywords<'c> {
     pub(super) registry: &'c Registry,
     pub(super) exact_levels: bool,
     asked: RefCell<BTreeSet<String>>,
-    problems: RefCell<Vec<Problem>>,
+    problems: RefCell<Vec<ConfigError>>,
 }
 
 /// Python's keys that may be anything: what counts is whether Python takes it for true.
@@ -32,7 +32,7 @@ pub(super) const TRUTHS: &[&str] = &["delay", "utc", "flushOnClose", "append_nul
 /// Something that is on or off, by its name.
 pub(super) type Switch<T> = (&'static str, fn(T, bool) -> T);
 
-impl<'c> Keywords<'c> {
+impl<'c> HandlerArgs<'c> {
     pub(super) fn new(
         path: impl Into<String>,
         at: Option<At>,
@@ -79,7 +79,7 @@ impl<'c> Keywords<'c> {
     }
 
     /// A text.
-    pub fn text(&self, name: &str) -> Option<String> {
+    pub fn str(&self, name: &str) -> Option<String> {
         let node = self.node(name)?;
         match &node.data {
             Data::Str(text) => match self.object::<String>(text) {
@@ -93,7 +93,7 @@ impl<'c> Keywords<'c> {
 
     /// A text without which nothing can be made; empty (and a problem is noted) where it is missing.
     pub fn required(&self, name: &str) -> String {
-        match self.text(name) {
+        match self.str(name) {
             Some(text) => text,
             None => {
                 self.require(name);
@@ -113,14 +113,14 @@ impl<'c> Keywords<'c> {
     }
 
     /// A problem with what is not there; something like it perhaps is.
-    pub(super) fn missing(&self, name: &str, message: impl Into<String>) -> Problem {
+    pub(super) fn missing(&self, name: &str, message: impl Into<String>) -> ConfigError {
         let unasked = self.map.iter().map(|(key, _)| &*key.text).filter(|key| !self.asked.borrow().contains(*key));
-        Problem::new(&self.path, self.at, message).instead(name, unasked)
+        ConfigError::new(&self.path, self.at, message).instead(name, unasked)
     }
 
     /// A truth value; numbers are taken as Python takes them. So are texts, for the keys of Python's own classes: one
     /// that is not empty is true.
-    pub fn truth(&self, name: &str) -> Option<bool> {
+    pub fn bool(&self, name: &str) -> Option<bool> {
         let found = self.node(name);
         if TRUTHS.contains(&name) && self.class != "strata" {
             return self.map.get(name).map(Node::is_true);
@@ -183,7 +183,7 @@ impl<'c> Keywords<'c> {
 
     /// One of several words, for what it stands for.
     pub fn choice<T: Clone>(&self, name: &str, choices: &[(&str, T)]) -> Option<T> {
-        let text = self.text(name)?;
+        let text = self.str(name)?;
         if let Some((_, meant)) = choices.iter().find(|(word, _)| *word == text) {
             return Some(meant.clone());
         }
@@ -196,7 +196,7 @@ impl<'c> Keywords<'c> {
     /// Puts switches into the positions that are given.
     pub(super) fn switched<T>(&self, mut made: T, switches: &[Switch<T>]) -> T {
         for (name, set) in switches {
-            if let Some(on) = self.truth(name) {
+            if let Some(on) = self.bool(name) {
                 made = set(made, on);
             }
         }
@@ -204,11 +204,11 @@ impl<'c> Keywords<'c> {
     }
 
     /// A mapping of arguments, each looked at by name.
-    pub fn inside<R>(&self, name: &str, read: impl FnOnce(&Keywords<'_>) -> R) -> Option<R> {
+    pub fn inside<R>(&self, name: &str, read: impl FnOnce(&HandlerArgs<'_>) -> R) -> Option<R> {
         let node = self.node(name)?;
         let Some(map) = node.as_map() else { return self.expected(name, node, "a mapping") };
         let path = format!("{}.{name}", self.path);
-        let inner = Keywords::new(path, node.at, name, map, self.registry, self.exact_levels);
+        let inner = HandlerArgs::new(path, node.at, name, map, self.registry, self.exact_levels);
         let result = read(&inner);
         self.problems.borrow_mut().extend(inner.finish(&[], &[]));
         Some(result)
@@ -218,7 +218,7 @@ impl<'c> Keywords<'c> {
     pub(super) fn pairs(&self, name: &str) -> Option<Vec<(String, String)>> {
         self.inside(name, |inner| {
             let keys = inner.map.iter().map(|(key, _)| key.text.clone());
-            keys.filter_map(|key| Some((key.clone(), inner.text(&key)?))).collect()
+            keys.filter_map(|key| Some((key.clone(), inner.str(&key)?))).collect()
         })
     }
 
@@ -303,7 +303,7 @@ impl<'c> Keywords<'c> {
     }
 
     /// What somebody else made of them is wrong. What is asked for twice is told once.
-    pub(super) fn note(&self, problem: Problem) {
+    pub(super) fn note(&self, problem: ConfigError) {
         let mut problems = self.problems.borrow_mut();
         if !problems.contains(&problem) {
             problems.push(problem);
@@ -316,10 +316,10 @@ impl<'c> Keywords<'c> {
         let unknown = node.as_str().and_then(|text| text.strip_prefix("ext://"));
         let unknown = unknown.filter(|object| self.registry.find_object(object).is_none());
         self.note(match unknown {
-            None => Problem::new(path, node.at, format!("expected {what}, got {node}")),
+            None => ConfigError::new(path, node.at, format!("expected {what}, got {node}")),
             Some(object) => {
                 let message = format!("expected {what}; nothing is registered as {object:?}");
-                let problem = Problem::new(path, node.at, message).python(cannot_resolve(object));
+                let problem = ConfigError::new(path, node.at, message).python(cannot_resolve(object));
                 problem.nearest_dotted(object, self.registry.object_names())
             }
         });
@@ -334,13 +334,13 @@ impl<'c> Keywords<'c> {
     }
 
     /// Where an argument stands, for a problem of its own.
-    pub(super) fn wrong(&self, name: &str, message: impl Into<String>) -> Problem {
+    pub(super) fn wrong(&self, name: &str, message: impl Into<String>) -> ConfigError {
         let at = self.map.get(name).and_then(|node| node.at).or(self.at);
-        Problem::new(format!("{}.{name}", self.path), at, message)
+        ConfigError::new(format!("{}.{name}", self.path), at, message)
     }
 
     /// All that went wrong, names that nobody asked for among it. `known` are names to suggest.
-    pub(super) fn finish(self, known: &[&str], common: &[&str]) -> Vec<Problem> {
+    pub(super) fn finish(self, known: &[&str], common: &[&str]) -> Vec<ConfigError> {
         let mut problems = self.problems.into_inner();
         let asked = self.asked.into_inner();
         for (key, _) in self.map.iter() {
@@ -348,7 +348,7 @@ impl<'c> Keywords<'c> {
                 continue;
             }
             let problem =
-                Problem::new(format!("{}.{}", self.path, key.text), key.at, format!("{} has no such key", self.class));
+                ConfigError::new(format!("{}.{}", self.path, key.text), key.at, format!("{} has no such key", self.class));
             let python = if key.text.chars().all(|c| c.is_alphanumeric() || c == '_') {
                 format!("{}.__init__() got an unexpected keyword argument {}", self.class, python_repr(&key.text))
             } else {
@@ -371,7 +371,7 @@ fn one_of(words: &[&str]) -> String {
 }
 
 /// The same where it may be an object of the registry: `ext://logging.ERROR`.
-pub(super) fn level_in(registry: &Registry, node: &Node, exact: bool) -> Result<Severity, Problem> {
+pub(super) fn level_in(registry: &Registry, node: &Node, exact: bool) -> Result<Severity, ConfigError> {
     let object = node.as_str().and_then(|text| registry.find_object(text.strip_prefix("ext://")?));
     match object.and_then(|Object(object)| i32::try_from(*object.downcast_ref::<i64>()?).ok()) {
         Some(number) => Ok(Severity::new(number)),
@@ -380,8 +380,8 @@ pub(super) fn level_in(registry: &Registry, node: &Node, exact: bool) -> Result<
 }
 
 /// A level as a configuration has it. `exact`: as Python has it, where case counts.
-pub(super) fn level(node: &Node, exact: bool) -> Result<Severity, Problem> {
-    let wrong = |message: String| Problem::new("", node.at, message);
+pub(super) fn level(node: &Node, exact: bool) -> Result<Severity, ConfigError> {
+    let wrong = |message: String| ConfigError::new("", node.at, message);
     match &node.data {
         Data::Int(number) => i32::try_from(*number)
             .map(Severity::new)

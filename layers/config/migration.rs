@@ -10,7 +10,7 @@ use super::{
     document::Config,
     filters,
     node::{At, Data, Map, Node},
-    problem::Problem,
+    problem::ConfigError,
     references::resolved,
     registry::HandlerMaker,
 };
@@ -85,13 +85,13 @@ impl MigrationReport {
     }
 
     /// What is refused belongs to the part that it is in, or is one of its own.
-    fn refuse(&mut self, problem: Problem) {
+    fn refuse(&mut self, problem: ConfigError) {
         let is_in = |entry: &&mut Entry| {
             let rest = problem.path.strip_prefix(&entry.path);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
         let Some(entry) = self.0.iter_mut().filter(is_in).max_by_key(|entry| entry.path.len()) else {
-            let notes = vec![Problem { path: String::new(), at: None, ..problem.clone() }.to_string()];
+            let notes = vec![ConfigError { path: String::new(), at: None, ..problem.clone() }.to_string()];
             self.0.push(Entry { path: problem.path, at: problem.at, verdict: Verdict::NotSupported, notes });
             return;
         };
@@ -220,7 +220,7 @@ pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
 }
 
 /// What `build` would refuse, without a file that is opened. An increment is about what is there.
-fn refused(config: &Config, setup: &Setup) -> Vec<Problem> {
+fn refused(config: &Config, setup: &Setup) -> Vec<ConfigError> {
     if config.root.get("incremental").is_some_and(Node::is_true) && !config.is_ini {
         return Vec::new();
     }
@@ -246,7 +246,7 @@ fn refused(config: &Config, setup: &Setup) -> Vec<Problem> {
         succeeding(|| builder.handlers());
         for (name, _) in builder.loggers() {
             if let Err(error) = Declared::new(&name) {
-                missing.push(Problem::new(format!("loggers.{}", quoted_key(&name)), None, error.to_string()));
+                missing.push(ConfigError::new(format!("loggers.{}", quoted_key(&name)), None, error.to_string()));
             }
         }
         builder.root();
@@ -257,7 +257,7 @@ fn refused(config: &Config, setup: &Setup) -> Vec<Problem> {
 }
 
 /// Makes a handler open its file later, and says if that could not be.
-fn delayed(path: &str, node: &mut Node, setup: &Setup) -> Option<Problem> {
+fn delayed(path: &str, node: &mut Node, setup: &Setup) -> Option<ConfigError> {
     let class = node.get("()").or_else(|| node.get("class")).and_then(Node::as_str).unwrap_or_default();
     let maker = setup.registry.find_handler(class.strip_prefix("ext://").unwrap_or(class))?;
     let named = super::build::named(node, &setup.registry);
@@ -288,7 +288,7 @@ fn delayed(path: &str, node: &mut Node, setup: &Setup) -> Option<Problem> {
     let makes = named.get("strata").is_some_and(|ours| is_later(ours, "create_dirs"));
     (opens && !makes && !parent.is_dir()).then(|| {
         let message = format!("there is no directory {:?}", parent.display().to_string());
-        Problem::new(format!("{path}.filename"), filename.at, message)
+        ConfigError::new(format!("{path}.filename"), filename.at, message)
     })
 }
 

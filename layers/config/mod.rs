@@ -48,7 +48,7 @@
 //! | `logging.handlers.DatagramHandler` | `datagram` | [`Datagram`](crate::output::Datagram) with [`Pickle`](crate::format::Pickle) |
 //! | `systemd.journal.JournalHandler` | `journald` | [`Journald`](crate::output::Journald) (Linux); keys in capitals are fields |
 //! | `logging.NullHandler` | `null` | [`Null`](crate::output::Null) |
-//! | `logging.handlers.MemoryHandler` | `memory` | [`Memory`](crate::Memory) |
+//! | `logging.handlers.MemoryHandler` | `memory` | [`MemoryBuffer`](crate::MemoryBuffer) |
 //! | `logging.handlers.QueueHandler` | `queue` | [`Queue`](crate::Queue) |
 //! | `opentelemetry.sdk._logs.LoggingHandler` | `otlp` | log records to a collector (feature `otlp`); keys: [below](#otlp) |
 //! | | `flight_recorder` | [`FlightRecorder`](crate::FlightRecorder): `target`, `hold_below`, `release_at`, `release_after`, `pick` (a filter's name), `tree_records`, `tree_bytes`, `max_trees`, `max_bytes`, `outside` (`drop`, `pass`) |
@@ -61,7 +61,7 @@
 //! | `strata:` | for | meaning |
 //! |---|---|---|
 //! | `queue: {capacity, max_bytes, overflow, block_for, protect, drain, report_every}` | every handler | a [`Queue`](crate::Queue) in front; `overflow` is `block`, `drop_newest` or `drop_oldest`; `queue: true` with the defaults |
-//! | `or_else: NAME` | every handler | the handler that gets what this one fails at ([`OrElse`](crate::handler::OrElse)); behind the queue, if there is one |
+//! | `or_else: NAME` | every handler | the handler that gets what this one fails at ([`Fallback`](crate::handler::Fallback)); behind the queue, if there is one |
 //! | `capacity` … as in `queue` | `QueueHandler` | its own limits |
 //! | `deadline`, `or_journal: true` | `StreamHandler` | how long a full stream is waited for; the journal, where the stream leads there |
 //! | `permissions` | files | those of a file that is made (the builders call it `mode`): `"0640"`, or `0640` in YAML and `0o640` in TOML |
@@ -69,7 +69,7 @@
 //! | `watch_interval` | `WatchedFileHandler` | [`Watch::at_most_every`](crate::sink::Watch::at_most_every) |
 //! | `max_age_days`, `max_total_bytes`, `compression` (`gzip`, `zstd`, `none`), `compression_level`, `latest`, `sharing` (`unguarded`, `exclusive`, `shared`) | rotating files | as [`RotatingFileBuilder`](crate::output::RotatingFileBuilder) has them |
 //! | `grid` (`clock`, `rollover`), `zone` | `TimedRotatingFileHandler` | the same |
-//! | `max_bytes`, `patience` | `MemoryHandler` | as [`Memory`](crate::Memory) has them |
+//! | `max_bytes`, `patience` | `MemoryHandler` | as [`MemoryBuffer`](crate::MemoryBuffer) has them |
 //! | `tls: {ca_file, certificate, key, server_name}` or `true`, `retry: {first, factor, most, jitter}`, `framing` (`lines`, `nul`, `length`, `octet_counting`, `none`), `connect_deadline`, `write_deadline`, `patience` | `SocketHandler`, `SysLogHandler` | as [`ConnectionBuilder`](crate::sink::net::ConnectionBuilder) has them |
 //! | `format: text` | `SocketHandler`, `DatagramHandler` | the handler's formatter is used, in place of pickles |
 //! | `process_name` | the same | what pickles call the process |
@@ -119,7 +119,7 @@
 //! - ↩ A configuration says all: loggers that it does not name, and what was set on loggers by hand, are forgotten; what
 //!   is named twice with the same words keeps its file, its queue and its ledger. In Python, loggers keep what they had.
 //! - ↩ Values are escaped in lines ([`Template`](crate::format::Template)), a filter changes a handler's own copy
-//!   ([`Sieve`]), level names in any case are names, and queues start their listener.
+//!   ([`ConfigFilter`]), level names in any case are names, and queues start their listener.
 //! - ↩ Keys that mean nothing are mistakes. So are keys that stand twice, options of an INI file that look misspelt, and
 //!   fields of a template that only a formatter of others makes (`%(levelprefix)s`).
 //! - ↩ `level: OFF` of YAML, in capitals, is the level of that name; `off`, `no` and `false` are NOTSET, as in Python.
@@ -130,14 +130,14 @@
 //!   called, and no pickle is ever read. An `ext://` that leads nowhere is a mistake.
 //! - Python's own keys take any value for true or false, as Python does: a text that is not empty is true, `"no"` as well,
 //!   which [`check`](Logging::check) doubts. Keys of ours are strict.
-//! - All mistakes are told, not the first one, each with its place ([`Problems`]).
+//! - All mistakes are told, not the first one, each with its place ([`ConfigErrors`]).
 //! - Files of a failing handler that opens late (`delay`) are the trap's matter and not the application's.
 //! - A rotating file's size is counted in bytes, not characters; at the hour that comes twice when summer time ends, no file
 //!   is lost; intervals above 1 of midnights and weeks are kept (Python 3.13).
 //! - Sockets connect when there is something to send, not when they are made.
-//! - [`Basic`] tells every argument that it does not know before it opens anything, and a second call is an error.
+//! - [`BasicConfig`] tells every argument that it does not know before it opens anything, and a second call is an error.
 //! - What a formatter makes (`message`, `asctime`) is not left on the record for the handlers after it.
-//! - A handler's failure is told in a line, without call stack and arguments ([`Trap`]).
+//! - A handler's failure is told in a line, without call stack and arguments ([`ErrorHandler`]).
 //! - `manager.disable` and placeholders are no API ([`Loggers::disable`](crate::Loggers::disable) is); `propagate` is a
 //!   truth value.
 //! - `logging.warn` and `logging.fatal`, functions that configure on first use, `captureWarnings` and the Windows event log
@@ -171,28 +171,28 @@ mod watch;
 use std::sync::Arc;
 
 #[cfg(feature = "clap")]
-pub use self::args::Args;
+pub use self::args::CliArgs;
 #[cfg(feature = "watch")]
 pub use self::watch::Watch;
 pub use self::{
-    basic::Basic,
+    basic::BasicConfig,
     document::Config,
-    keywords::Keywords,
+    keywords::HandlerArgs,
     listen::Listener,
     live::{Changes, HandlerHandle, Logging, LoggingBuilder},
     migration::{Entry, MigrationReport, Verdict},
-    problem::{Problem, Problems},
+    problem::{ConfigError, ConfigErrors},
     registry::{Namer, Registry, Rotator},
-    sieve::Sieve,
+    sieve::ConfigFilter,
 };
-use crate::{clock::Clock, trap::Trap};
+use crate::{clock::Clock, ledger::ErrorHandler};
 
 /// What stays the same from one configuration to the next.
 #[derive(Clone)]
 struct Setup {
     registry: Arc<Registry>,
     clock: Option<Arc<dyn Clock>>,
-    trap: Trap,
+    error_handler: ErrorHandler,
     /// Every default as Python has it.
     as_python: bool,
 }

@@ -9,7 +9,7 @@ use crate::{Error, text::distance};
 ///
 /// Its text is like `handlers.file.maxBytes (line 7, column 15): expected an integer, got "10MB"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct ConfigError {
     pub(super) path: String,
     pub(super) at: Option<At>,
     pub(super) message: String,
@@ -17,7 +17,7 @@ pub struct Problem {
     pub(super) python: Vec<String>,
 }
 
-impl Problem {
+impl ConfigError {
     pub(super) fn new(path: impl Into<String>, at: Option<At>, message: impl Into<String>) -> Self {
         Self { path: path.into(), at, message: message.into(), suggestion: None, python: Vec::new() }
     }
@@ -99,7 +99,7 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)?;
         if let Some(At { line, column }) = self.at {
@@ -127,44 +127,44 @@ pub(super) fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str
 }
 
 /// All that is wrong with a configuration; never empty. The source of the [`Error`] that refused it: see
-/// [`Problems::of`].
+/// [`ConfigErrors::of`].
 ///
 /// ```
-/// use tracing_strata::config::{Config, Logging, Problems};
+/// use tracing_strata::config::{Config, Logging, ConfigErrors};
 ///
 /// let config = Config::from_yaml("version: 1\nroot:\n  levle: INFO\n  handlers: [cnsole]\nhandlers: {console: {class: stream}}")?;
 /// let error = Logging::new().reload(&config).unwrap_err();
-/// let problems = Problems::of(&error).unwrap();
+/// let problems = ConfigErrors::of(&error).unwrap();
 /// assert_eq!(problems.iter().map(|problem| problem.path()).collect::<Vec<_>>(), ["root.levle", "root.handlers[0]"]);
 /// assert_eq!(problems.iter().next().unwrap().suggestion(), Some("level"));
 /// assert_eq!((problems.iter().next().unwrap().line(), problems.iter().next().unwrap().column()), (Some(3), Some(3)));
 /// # Ok::<(), tracing_strata::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Problems(Vec<Problem>);
+pub struct ConfigErrors(Vec<ConfigError>);
 
-impl Problems {
+impl ConfigErrors {
     /// What is behind an error, if that is about a configuration.
     pub fn of(error: &Error) -> Option<&Self> {
         error.source()?.downcast_ref()
     }
 
     /// One after the other, in the order of the source; with Python's defaults, in that of the configuration's parts.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Problem> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &ConfigError> {
         self.0.iter()
     }
 
-    pub(super) fn into_error(problems: Vec<Problem>) -> Error {
+    pub(super) fn into_error(problems: Vec<ConfigError>) -> Error {
         Error::config_because(Self(problems))
     }
 
     /// Nothing wrong is no error.
-    pub(super) fn check(problems: Vec<Problem>) -> Result<(), Error> {
+    pub(super) fn check(problems: Vec<ConfigError>) -> Result<(), Error> {
         if problems.is_empty() { Ok(()) } else { Err(Self::into_error(problems)) }
     }
 }
 
-impl fmt::Display for Problems {
+impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let [problem] = &self.0[..] {
             return problem.fmt(f);
@@ -174,10 +174,10 @@ impl fmt::Display for Problems {
     }
 }
 
-impl StdError for Problems {}
+impl StdError for ConfigErrors {}
 
-impl From<Problem> for Error {
-    fn from(problem: Problem) -> Self {
-        Problems::into_error(vec![problem])
+impl From<ConfigError> for Error {
+    fn from(problem: ConfigError) -> Self {
+        ConfigErrors::into_error(vec![problem])
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     node::{Data, Node},
-    problem::Problem,
+    problem::ConfigError,
     registry::{Object, Registry},
 };
 use crate::text::python_repr;
@@ -11,18 +11,18 @@ use crate::text::python_repr;
 const MAX_HOPS: usize = 16;
 
 /// A value with everything in it that `cfg://` stands for. What is under `.` is left as it is.
-pub(super) fn resolved(node: &Node, root: &Node, path: &str, hops: usize) -> Result<Node, Problem> {
+pub(super) fn resolved(node: &Node, root: &Node, path: &str, hops: usize) -> Result<Node, ConfigError> {
     let data = match &node.data {
         Data::Str(text) if text.starts_with("cfg://") => {
             let reference = &text["cfg://".len()..];
             if hops >= MAX_HOPS {
-                return Err(Problem::new(path, node.at, format!("{text:?} leads back to itself")));
+                return Err(ConfigError::new(path, node.at, format!("{text:?} leads back to itself")));
             }
             let found = find(root, reference).map_err(|python| {
                 let message = format!("{text:?} leads to no value of the configuration");
                 let keys = root.as_map().into_iter().flat_map(|map| map.iter()).map(|(key, _)| &*key.text);
                 let first = reference.split(['.', '[']).next().unwrap_or_default();
-                Problem::new(path, node.at, message).python(python).nearest(first, keys)
+                ConfigError::new(path, node.at, message).python(python).nearest(first, keys)
             })?;
             let found = resolved(found, root, path, hops + 1)?;
             return Ok(Node { data: found.data, at: node.at });

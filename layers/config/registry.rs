@@ -5,8 +5,8 @@ use std::{any::Any, collections::BTreeMap, io, path::Path, sync::Arc};
 use super::{
     classes::{self, Class},
     formatters::Formatter,
-    keywords::Keywords,
-    sieve::Sieve,
+    keywords::HandlerArgs,
+    sieve::ConfigFilter,
     slot::Output,
 };
 use crate::{Error, Format, Handler, Record, Severity, sink::StdStream};
@@ -17,12 +17,12 @@ use crate::{Error, Format, Handler, Record, Severity, sink::StdStream};
 /// [`Registry::new`] has Python's names of everything this crate has, and our short ones; add your own:
 ///
 /// ```
-/// use tracing_strata::{Record, config::{Config, Logging, Registry, Sieve}, output::Stream, prelude::*};
+/// use tracing_strata::{Record, config::{Config, Logging, Registry, ConfigFilter}, output::Stream, prelude::*};
 ///
 /// let registry = Registry::new()
 ///     .filter("shop.NoHealthChecks", |arguments| {
 ///         let path = arguments.text("path").unwrap_or_else(|| "/health".to_owned());
-///         Ok(Sieve::decides(move |record: &Record| record.get("path").is_none_or(|value| value.as_str() != Some(&path))))
+///         Ok(ConfigFilter::decides(move |record: &Record| record.get("path").is_none_or(|value| value.as_str() != Some(&path))))
 ///     })
 ///     .handler("shop.Loud", |arguments, format| {
 ///         let _ = arguments.truth("bell");
@@ -51,9 +51,9 @@ pub(super) enum HandlerMaker {
     Own(Arc<MakeHandler>),
 }
 
-type MakeHandler = dyn Fn(&Keywords<'_>, Box<dyn Format>) -> Result<Box<dyn Handler>, Error> + Send + Sync;
-type FormatterMaker = Arc<dyn Fn(&Keywords<'_>) -> Result<Box<dyn Format>, Error> + Send + Sync>;
-type FilterMaker = Arc<dyn Fn(&Keywords<'_>) -> Result<Sieve, Error> + Send + Sync>;
+type MakeHandler = dyn Fn(&HandlerArgs<'_>, Box<dyn Format>) -> Result<Box<dyn Handler>, Error> + Send + Sync;
+type FormatterMaker = Arc<dyn Fn(&HandlerArgs<'_>) -> Result<Box<dyn Format>, Error> + Send + Sync>;
+type FilterMaker = Arc<dyn Fn(&HandlerArgs<'_>) -> Result<ConfigFilter, Error> + Send + Sync>;
 
 #[derive(Clone)]
 pub(super) struct Object(pub(super) Arc<dyn Any + Send + Sync>);
@@ -118,7 +118,7 @@ impl Registry {
     pub fn handler(
         mut self,
         name: impl Into<String>,
-        make: impl Fn(&Keywords<'_>, Box<dyn Format>) -> Result<Box<dyn Handler>, Error> + Send + Sync + 'static,
+        make: impl Fn(&HandlerArgs<'_>, Box<dyn Format>) -> Result<Box<dyn Handler>, Error> + Send + Sync + 'static,
     ) -> Self {
         self.handlers.insert(name.into(), HandlerMaker::Own(Arc::new(make)));
         self
@@ -128,7 +128,7 @@ impl Registry {
     pub fn formatter(
         mut self,
         name: impl Into<String>,
-        make: impl Fn(&Keywords<'_>) -> Result<Box<dyn Format>, Error> + Send + Sync + 'static,
+        make: impl Fn(&HandlerArgs<'_>) -> Result<Box<dyn Format>, Error> + Send + Sync + 'static,
     ) -> Self {
         self.formatters.insert(name.into(), Arc::new(make));
         self
@@ -138,7 +138,7 @@ impl Registry {
     pub fn filter(
         mut self,
         name: impl Into<String>,
-        make: impl Fn(&Keywords<'_>) -> Result<Sieve, Error> + Send + Sync + 'static,
+        make: impl Fn(&HandlerArgs<'_>) -> Result<ConfigFilter, Error> + Send + Sync + 'static,
     ) -> Self {
         self.filters.insert(name.into(), Arc::new(make));
         self
@@ -146,12 +146,12 @@ impl Registry {
 
     /// A plain decision, as Python takes a callable for a filter.
     pub fn decision(self, name: impl Into<String>, passes: impl Fn(&Record) -> bool + Send + Sync + 'static) -> Self {
-        let sieve = Sieve::decides(passes);
+        let sieve = ConfigFilter::decides(passes);
         self.filter(name, move |_| Ok(sieve.clone()))
     }
 
     /// An object behind `ext://name`: a number (`i64`), a text (`String`), a [`StdStream`], or what a class of yours asks
-    /// for with [`Keywords::registered`].
+    /// for with [`HandlerArgs::registered`].
     pub fn object(mut self, name: impl Into<String>, object: impl Any + Send + Sync) -> Self {
         self.objects.insert(name.into(), Object(Arc::new(object)));
         self
@@ -174,7 +174,7 @@ impl Registry {
         self.objects.keys().map(String::as_str)
     }
 
-    pub(super) fn make_formatter(&self, name: &str, keywords: &Keywords<'_>) -> Option<Result<Formatter, Error>> {
+    pub(super) fn make_formatter(&self, name: &str, keywords: &HandlerArgs<'_>) -> Option<Result<Formatter, Error>> {
         let make = self.formatters.get(name)?;
         Some(make(keywords).map(|format| Formatter::Own(format.into())))
     }
@@ -187,7 +187,7 @@ impl Registry {
         self.formatters.keys().map(String::as_str)
     }
 
-    pub(super) fn make_filter(&self, name: &str, keywords: &Keywords<'_>) -> Option<Result<Sieve, Error>> {
+    pub(super) fn make_filter(&self, name: &str, keywords: &HandlerArgs<'_>) -> Option<Result<ConfigFilter, Error>> {
         Some(self.filters.get(name)?(keywords))
     }
 
@@ -203,7 +203,7 @@ impl Default for Registry {
 }
 
 impl HandlerMaker {
-    pub(super) fn own(make: &MakeHandler, keywords: &Keywords<'_>, format: Box<dyn Format>) -> Result<Output, Error> {
+    pub(super) fn own(make: &MakeHandler, keywords: &HandlerArgs<'_>, format: Box<dyn Format>) -> Result<Output, Error> {
         make(keywords, format).map(Output::plain)
     }
 }

@@ -15,7 +15,7 @@ use crate::{Record, filter::Filter};
 /// [`python_defaults`](super::LoggingBuilder::python_defaults) say otherwise; a logger's filter changes the record for all
 /// handlers.
 #[derive(Clone)]
-pub struct Sieve(Arc<Inner>);
+pub struct ConfigFilter(Arc<Inner>);
 
 struct Inner(Kind);
 
@@ -28,7 +28,7 @@ enum Kind {
     Replaces(Change),
 }
 
-impl Sieve {
+impl ConfigFilter {
     /// One that only decides.
     pub fn decides(filter: impl Filter) -> Self {
         Self(Arc::new(Inner(Kind::Decides(Box::new(filter)))))
@@ -56,7 +56,7 @@ impl Sieve {
 
     /// What it has to tell of records it refused.
     pub(super) fn report(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
-        self.0.report(all, tell);
+        self.0.drain_summaries(all, tell);
     }
 
     /// For a logger; clones give the same.
@@ -65,7 +65,7 @@ impl Sieve {
     }
 }
 
-impl fmt::Debug for Sieve {
+impl fmt::Debug for ConfigFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0.0 {
             Kind::Decides(_) => "Sieve::decides",
@@ -90,16 +90,16 @@ impl Filter for Inner {
         passes
     }
 
-    fn report(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
+    fn drain_summaries(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
         if let Kind::Decides(filter) = &self.0 {
-            filter.report(all, tell);
+            filter.drain_summaries(all, tell);
         }
     }
 }
 
 /// Asks the filters of a handler. What they changed is given with whether it passes; with `shares`, handlers after this
 /// one see it.
-pub(super) fn pass(sieves: &[Sieve], record: &Record, shares: bool) -> (bool, Option<Box<Record>>) {
+pub(super) fn pass(sieves: &[ConfigFilter], record: &Record, shares: bool) -> (bool, Option<Box<Record>>) {
     let mut own: Option<Box<Record>> = None;
     let mut shown: Option<Box<Record>> = None;
     let mut replaced = false;

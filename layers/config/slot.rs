@@ -10,11 +10,11 @@ use arc_swap::ArcSwap;
 use super::{
     encoding::Encoding,
     formatters::Formatter,
-    sieve::{self, Sieve},
+    sieve::{self, ConfigFilter},
 };
 use crate::{
-    Delivery, Error, Flush, Format, Handler, Outcome, OwnedDelivery, Record, Severity, Shared, fork::Common,
-    record::Kept, trap::Ledger,
+    Delivery, Error, Flush, Format, Handler, Outcome, OwnedDelivery, Record, Severity, NamedHandler, fork::Common,
+    record::OwnedRecord, ledger::Ledger,
 };
 
 /// Where a handler's records end, and what else can be done with it.
@@ -51,13 +51,13 @@ pub(super) trait Control: Send + Sync + 'static {
     }
 
     /// How many records it holds.
-    fn held(&self) -> Option<usize> {
+    fn buffered(&self) -> Option<usize> {
         None
     }
 
     /// Takes another target, or none, and gives the one before; an error is what was given: it takes none. Called under a
     /// lock, so that nothing may end here.
-    fn set_target(&self, target: Option<Shared>) -> Result<Option<Shared>, Option<Shared>> {
+    fn set_target(&self, target: Option<NamedHandler>) -> Result<Option<NamedHandler>, Option<NamedHandler>> {
         Err(target)
     }
 
@@ -67,7 +67,7 @@ pub(super) trait Control: Send + Sync + 'static {
         None
     }
 
-    fn listens(&self) -> Option<bool> {
+    fn is_running(&self) -> Option<bool> {
         None
     }
 
@@ -83,7 +83,7 @@ impl Control for () {}
 pub(super) struct Slot {
     pub(super) name: String,
     least: AtomicI32,
-    sieves: ArcSwap<Vec<Sieve>>,
+    sieves: ArcSwap<Vec<ConfigFilter>>,
     /// Whether there may be any: to look at them costs more.
     is_sieved: AtomicBool,
     output: ArcSwap<Output>,
@@ -151,12 +151,12 @@ impl Slot {
         Severity::new(self.least.load(Ordering::Relaxed))
     }
 
-    pub(super) fn sieves(&self) -> Arc<Vec<Sieve>> {
+    pub(super) fn sieves(&self) -> Arc<Vec<ConfigFilter>> {
         self.sieves.load_full()
     }
 
     /// What was there before ends when nothing is locked: [`Displaced`].
-    pub(super) fn set_sieves(self: &Arc<Self>, sieves: Vec<Sieve>) -> Displaced {
+    pub(super) fn set_sieves(self: &Arc<Self>, sieves: Vec<ConfigFilter>) -> Displaced {
         self.is_sieved.store(true, Ordering::Release);
         let sieves = self.sieves.swap(Arc::new(sieves));
         self.forget_none();
@@ -164,7 +164,7 @@ impl Slot {
     }
 
     /// As [`set_sieves`](Self::set_sieves), from those that are there.
-    pub(super) fn change_sieves(self: &Arc<Self>, mut change: impl FnMut(&mut Vec<Sieve>)) -> Displaced {
+    pub(super) fn change_sieves(self: &Arc<Self>, mut change: impl FnMut(&mut Vec<ConfigFilter>)) -> Displaced {
         self.is_sieved.store(true, Ordering::Release);
         let sieves = self.sieves.rcu(|present| {
             let mut sieves = present.to_vec();
@@ -192,7 +192,7 @@ impl Slot {
     }
 
     /// What filters have to tell of records they refused.
-    fn report(&self, sieves: &[Sieve], all: bool) {
+    fn report(&self, sieves: &[ConfigFilter], all: bool) {
         let tell = |summary: &Record| {
             OwnedDelivery::born(summary.clone(), Some(&self.ledger)).pass_on(&*self.output.load().handler);
         };
@@ -263,7 +263,7 @@ impl Handler for Slot {
             Some(changed) => {
                 // Handlers write; a record that is born meanwhile is on a way of its own.
                 sieve::put_changed(Some(changed.clone()));
-                delivery.with_kept(Kept::new(*changed), |changed| self.take(changed, true))
+                delivery.with_kept(OwnedRecord::new(*changed), |changed| self.take(changed, true))
             }
         }
     }
@@ -289,7 +289,7 @@ impl Handler for Slot {
 #[must_use = "end it when nothing is locked"]
 pub(super) struct Displaced {
     slot: Arc<Slot>,
-    sieves: Arc<Vec<Sieve>>,
+    sieves: Arc<Vec<ConfigFilter>>,
     worn: Option<Arc<Worn>>,
 }
 

@@ -29,7 +29,7 @@ use crate::{
 /// in the source are told apart by target, severity and message.
 ///
 /// # What is never refused
-/// The first of its kind; ERROR and above ([`exempt`](Self::exempt)).
+/// The first of its kind; ERROR and above ([`always_pass_from`](Self::always_pass_from)).
 ///
 /// # The summary
 /// It is the first record that was refused, with `… N similar` behind its message and the field `similar`. It comes when
@@ -70,7 +70,7 @@ impl RateLimit {
     }
 
     /// From which severity on records always pass (default: ERROR). `Severity::OFF`: none does.
-    pub fn exempt(mut self, least: impl Into<Severity>) -> Self {
+    pub fn always_pass_from(mut self, least: impl Into<Severity>) -> Self {
         self.exempt = least.into();
         self
     }
@@ -109,7 +109,7 @@ impl Filter for RateLimit {
         })
     }
 
-    fn report(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
+    fn drain_summaries(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
         self.similar.report(all, || self.clock.monotonic(), self.per, tell);
     }
 }

@@ -1,4 +1,4 @@
-//! What may go on, and in which shape: decisions ([`Filter`]) and changes to a copy ([`Rewrite`]).
+//! What may go on, and in which shape: decisions ([`Filter`]) and changes to a copy ([`Transform`]).
 //!
 //! Python: `logging.Filter`. There one filter may do both, and a change is seen by the handlers after it; here a
 //! rewrite changes a copy that only its own handler sees.
@@ -25,7 +25,7 @@ pub trait Filter: Send + Sync + 'static {
     /// Tells of what it refused, in records of its own that pass: for filters that owe a count of it. Called after each
     /// record it was asked about, before that one goes on, and with `all` where the handler is flushed or ends. `tell`
     /// runs a handler: hold no lock.
-    fn report(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
+    fn drain_summaries(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
         (_, _) = (all, tell);
     }
 }
@@ -48,13 +48,13 @@ impl<F: Fn(&Record) -> bool + Send + Sync + 'static> Filter for F {
 /// });
 /// # drop(masked);
 /// ```
-pub trait Rewrite: Send + Sync + 'static {
+pub trait Transform: Send + Sync + 'static {
     /// Changes the record.
-    fn rewrite(&self, record: &mut Record);
+    fn transform(&self, record: &mut Record);
 }
 
-impl<F: Fn(&mut Record) + Send + Sync + 'static> Rewrite for F {
-    fn rewrite(&self, record: &mut Record) {
+impl<F: Fn(&mut Record) + Send + Sync + 'static> Transform for F {
+    fn transform(&self, record: &mut Record) {
         self(record);
     }
 }
@@ -64,16 +64,16 @@ impl<F: Fn(&mut Record) + Send + Sync + 'static> Rewrite for F {
 ///
 /// Python: `logging.Filter(name)`.
 #[derive(Clone, Debug)]
-pub struct Below(String);
+pub struct TargetPrefix(String);
 
-impl Below {
+impl TargetPrefix {
     /// The records of `name` and below.
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }
 }
 
-impl Filter for Below {
+impl Filter for TargetPrefix {
     fn passes(&self, record: &Record) -> bool {
         crate::loggers::is_below(record.target(), &self.0)
     }

@@ -25,14 +25,14 @@ use crate::{
 /// ```
 ///
 /// # What is never refused
-/// ERROR and above ([`exempt`](Self::exempt)); by call site, the first of its kind.
+/// ERROR and above ([`always_pass_from`](Self::always_pass_from)); by call site, the first of its kind.
 ///
 /// # Traces
 /// Whether a trace passes is in its id: all processes that sample one in so many decide alike, and as OpenTelemetry's
 /// `TraceIdRatioBased` does. Records outside of a trace are sampled by call site.
 ///
 /// # The summary
-/// As for [`RateLimit`](super::RateLimit): before the next record of its kind that passes, after [`tell_after`](Self::tell_after)
+/// As for [`RateLimit`](super::RateLimit): before the next record of its kind that passes, after [`summary_interval`](Self::summary_interval)
 /// (a minute) if a record of any kind comes, at a flush, and at the end. Clones share what they know.
 #[derive(Clone)]
 pub struct Sample {
@@ -74,13 +74,13 @@ impl Sample {
     }
 
     /// From which severity on records always pass (default: ERROR). `Severity::OFF`: none does.
-    pub fn exempt(mut self, least: impl Into<Severity>) -> Self {
+    pub fn always_pass_from(mut self, least: impl Into<Severity>) -> Self {
         self.exempt = least.into();
         self
     }
 
     /// How long refused records may stay untold while other records come (default: a minute).
-    pub fn tell_after(mut self, time: Duration) -> Self {
+    pub fn summary_interval(mut self, time: Duration) -> Self {
         self.tell_after = time;
         self
     }
@@ -128,7 +128,7 @@ impl Filter for Sample {
         })
     }
 
-    fn report(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
+    fn drain_summaries(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
         self.similar.report(all, || self.clock.monotonic(), self.tell_after, tell);
     }
 }

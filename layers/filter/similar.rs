@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Record, Value, fork::Heirloom, record::Kept};
+use crate::{Record, Value, fork::Heirloom, record::OwnedRecord};
 
 /// How many kinds are known at most, unless said otherwise.
 pub(super) const MAX_KEYS: usize = 1_024;
@@ -63,7 +63,7 @@ pub(super) struct Kind {
 }
 
 struct Refused {
-    first: Kept,
+    first: OwnedRecord,
     count: u64,
 }
 

@@ -2,13 +2,13 @@
 
 use std::{fmt, ops::Deref, rc::Rc, sync::Arc};
 
-use super::{Handler, Outcome, Shared, panicked, worker::batch::Batch};
+use super::{Handler, Outcome, NamedHandler, panicked, worker::batch::Batch};
 use crate::{
     Error, Record,
     caught::catch,
     fork,
-    record::Kept,
-    trap::{Account, End, Fate, Ledger, Node, Receipt, Receipts, Rescue, Rescuer},
+    record::OwnedRecord,
+    ledger::{Account, End, Fate, Ledger, Node, Receipt, Receipts, Rescue, Rescuer},
 };
 
 /// A record that a handler is given. It derefs to the [`Record`]. It stays on its thread: for another one, [take](Self::take)
@@ -46,7 +46,7 @@ use crate::{
 /// # Ok::<(), Error>(())
 /// ```
 pub struct Delivery<'a> {
-    record: &'a mut Kept,
+    record: &'a mut OwnedRecord,
     duty: Option<&'a mut (dyn Duty + 'a)>,
     /// Others see the record after this handler.
     is_shared: bool,
@@ -60,13 +60,13 @@ pub struct Delivery<'a> {
 /// is one; they stand in one another.
 trait Duty {
     /// It is taken over, with what a fallback may want of the record.
-    fn take_over(&mut self, record: &mut Kept) -> Receipt;
+    fn take_over(&mut self, record: &mut OwnedRecord) -> Receipt;
     /// The same, where many wait.
-    fn hold(&mut self, record: &mut Kept, receipts: &mut Receipts) {
+    fn hold(&mut self, record: &mut OwnedRecord, receipts: &mut Receipts) {
         receipts.push(self.take_over(record));
     }
     /// The record is about to be changed for those within.
-    fn save(&mut self, record: &mut Kept);
+    fn save(&mut self, record: &mut OwnedRecord);
     /// Of the innermost handler with a name.
     fn account(&self) -> Option<&'static Account>;
 }
@@ -74,11 +74,11 @@ trait Duty {
 type Outer<'a> = Option<&'a mut (dyn Duty + 'a)>;
 
 impl Duty for Outer<'_> {
-    fn take_over(&mut self, record: &mut Kept) -> Receipt {
+    fn take_over(&mut self, record: &mut OwnedRecord) -> Receipt {
         self.as_mut().map_or_else(|| Receipt::on(None), |duty| duty.take_over(record))
     }
 
-    fn save(&mut self, record: &mut Kept) {
+    fn save(&mut self, record: &mut OwnedRecord) {
         if let Some(duty) = self {
             duty.save(record);
         }
@@ -92,7 +92,7 @@ impl Duty for Outer<'_> {
 impl<'a> Delivery<'a> {
     /// One that nobody counts, yet.
     #[inline]
-    pub(super) fn new(record: &'a mut Kept) -> Self {
+    pub(super) fn new(record: &'a mut OwnedRecord) -> Self {
         Self { record, duty: None, is_shared: false, is_covered: false, batch: None }
     }
 
@@ -120,7 +120,7 @@ impl<'a> Delivery<'a> {
     }
 
     /// The record, to be kept, without the duty: say at once what became of it.
-    pub fn keep(&mut self) -> Kept {
+    pub fn keep(&mut self) -> OwnedRecord {
         self.record.share()
     }
 
@@ -134,12 +134,12 @@ impl<'a> Delivery<'a> {
     /// # Errors
     /// Those of the handler.
     pub fn with_record(self, record: Record, handler: &(impl Handler + ?Sized)) -> Result<Outcome, Error> {
-        self.with_kept(Kept::new(record), |delivery| handler.handle(delivery))
+        self.with_kept(OwnedRecord::new(record), |delivery| handler.handle(delivery))
     }
 
     pub(crate) fn with_kept(
         self,
-        mut record: Kept,
+        mut record: OwnedRecord,
         handle: impl FnOnce(Delivery<'_>) -> Result<Outcome, Error>,
     ) -> Result<Outcome, Error> {
         let Delivery { record: before, mut duty, is_covered, batch, .. } = self;
@@ -156,7 +156,7 @@ impl<'a> Delivery<'a> {
 
     /// A delivery on the same account, of a record that is born here.
     pub(crate) fn one_more(&self, record: Record) -> OwnedDelivery {
-        OwnedDelivery { record: Kept::new(record), receipt: Receipt::on(self.account()) }
+        OwnedDelivery { record: OwnedRecord::new(record), receipt: Receipt::on(self.account()) }
     }
 
     /// Whether a fallback takes the record where it fails.
@@ -222,7 +222,7 @@ struct Named<'a> {
 }
 
 impl Duty for Named<'_> {
-    fn take_over(&mut self, record: &mut Kept) -> Receipt {
+    fn take_over(&mut self, record: &mut OwnedRecord) -> Receipt {
         self.is_taken = true;
         match &mut self.outer {
             Some(outer) => outer.take_over(record).within(self.account),
@@ -230,7 +230,7 @@ impl Duty for Named<'_> {
         }
     }
 
-    fn hold(&mut self, record: &mut Kept, receipts: &mut Receipts) {
+    fn hold(&mut self, record: &mut OwnedRecord, receipts: &mut Receipts) {
         if self.outer.is_none() {
             self.is_taken = true;
             return receipts.push_on(self.account);
@@ -238,7 +238,7 @@ impl Duty for Named<'_> {
         receipts.push(self.take_over(record));
     }
 
-    fn save(&mut self, record: &mut Kept) {
+    fn save(&mut self, record: &mut OwnedRecord) {
         self.outer.save(record);
     }
 
@@ -342,7 +342,7 @@ struct Share<'a> {
 }
 
 impl Duty for Share<'_> {
-    fn take_over(&mut self, record: &mut Kept) -> Receipt {
+    fn take_over(&mut self, record: &mut OwnedRecord) -> Receipt {
         self.is_taken = true;
         if self.node.is_none() {
             let node = Node::new(self.outer.take_over(record), None);
@@ -355,7 +355,7 @@ impl Duty for Share<'_> {
         }
     }
 
-    fn save(&mut self, record: &mut Kept) {
+    fn save(&mut self, record: &mut OwnedRecord) {
         self.outer.save(record);
     }
 
@@ -412,7 +412,7 @@ impl<'a> Delivery<'a> {
 
     /// To all of those that have names, and so catch by themselves what panics.
     #[inline]
-    pub(super) fn pass_to_all(self, others: &[Shared], last: &Shared) -> Result<Outcome, Error> {
+    pub(super) fn pass_to_all(self, others: &[NamedHandler], last: &NamedHandler) -> Result<Outcome, Error> {
         let mut parts = self.parts();
         for handler in others {
             parts.give(true, |delivery| handler.handle(delivery));
@@ -477,19 +477,19 @@ impl fmt::Debug for Split<'_> {
 struct Covered<'a, 'r> {
     outer: Outer<'a>,
     rescuer: &'r Arc<dyn Rescuer>,
-    saved: Option<Kept>,
+    saved: Option<OwnedRecord>,
     is_taken: bool,
 }
 
 impl Duty for Covered<'_, '_> {
-    fn take_over(&mut self, record: &mut Kept) -> Receipt {
+    fn take_over(&mut self, record: &mut OwnedRecord) -> Receipt {
         self.is_taken = true;
         let receipt = self.outer.take_over(record);
         let record = self.saved.take().unwrap_or_else(|| record.share());
         Receipt::of(Node::new(receipt, Some(Rescue { record, rescuer: Arc::clone(self.rescuer) })))
     }
 
-    fn save(&mut self, record: &mut Kept) {
+    fn save(&mut self, record: &mut OwnedRecord) {
         self.outer.save(record);
         self.saved.get_or_insert_with(|| record.share());
     }
@@ -506,12 +506,12 @@ struct Instead<'a> {
 }
 
 impl Duty for Instead<'_> {
-    fn take_over(&mut self, record: &mut Kept) -> Receipt {
+    fn take_over(&mut self, record: &mut OwnedRecord) -> Receipt {
         self.is_taken = true;
         Receipt::of(Node::of_a_fallback(self.outer.take_over(record)))
     }
 
-    fn save(&mut self, record: &mut Kept) {
+    fn save(&mut self, record: &mut OwnedRecord) {
         self.outer.save(record);
     }
 
@@ -570,18 +570,18 @@ impl Delivery<'_> {
 #[derive(Debug)]
 #[must_use = "a delivery that is dropped says that its record was dropped"]
 pub struct OwnedDelivery {
-    pub(super) record: Kept,
+    pub(super) record: OwnedRecord,
     receipt: Receipt,
 }
 
 impl OwnedDelivery {
-    pub(crate) fn new(record: Kept, receipt: Receipt) -> Self {
+    pub(crate) fn new(record: OwnedRecord, receipt: Receipt) -> Self {
         Self { record, receipt }
     }
 
     /// A record that is born within a handler, on its account.
     pub(crate) fn born(record: Record, ledger: Option<&Arc<Ledger>>) -> Self {
-        Self { record: Kept::new(record), receipt: Receipt::on(ledger.map(|ledger| ledger.account())) }
+        Self { record: OwnedRecord::new(record), receipt: Receipt::on(ledger.map(|ledger| ledger.account())) }
     }
 
     /// The record is at its place.
@@ -599,14 +599,14 @@ impl OwnedDelivery {
         self.receipt.dropped();
     }
 
-    /// It is lost to an error, which is told to the handler's [`Trap`](crate::trap::Trap) with the record.
+    /// It is lost to an error, which is told to the handler's [`ErrorHandler`](crate::ledger::ErrorHandler) with the record.
     pub fn failed(mut self, error: Error) {
         fork::check();
         self.receipt.end(Fate::from(error), Some(&self.record));
     }
 
     /// The record and the duty, apart.
-    pub fn split(self) -> (Kept, Receipt) {
+    pub fn split(self) -> (OwnedRecord, Receipt) {
         let Self { record, receipt } = self;
         (record, receipt)
     }
@@ -622,7 +622,7 @@ impl OwnedDelivery {
         self,
         batch: Option<&Rc<Batch>>,
         handler: &(impl Handler + ?Sized),
-    ) -> (Option<Outcome>, Kept) {
+    ) -> (Option<Outcome>, OwnedRecord) {
         self.run(batch, |delivery| handler.handle(delivery))
     }
 
@@ -631,7 +631,7 @@ impl OwnedDelivery {
         self,
         batch: Option<&Rc<Batch>>,
         handle: impl FnOnce(Delivery<'_>) -> Result<Outcome, Error>,
-    ) -> (Option<Outcome>, Kept) {
+    ) -> (Option<Outcome>, OwnedRecord) {
         let Self { mut record, receipt } = self;
         let mut taken = Taken { account: receipt.account(), receipt: Some(receipt) };
         let is_covered = taken.receipt.as_ref().is_some_and(Receipt::is_covered);
@@ -661,12 +661,12 @@ struct Taken {
 }
 
 impl Duty for Taken {
-    fn take_over(&mut self, _: &mut Kept) -> Receipt {
+    fn take_over(&mut self, _: &mut OwnedRecord) -> Receipt {
         self.receipt.take().unwrap_or_else(|| Receipt::on(None))
     }
 
     /// Fallbacks around have it already.
-    fn save(&mut self, _: &mut Kept) {}
+    fn save(&mut self, _: &mut OwnedRecord) {}
 
     fn account(&self) -> Option<&'static Account> {
         self.account

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{Flush, flush_all, panicked, place, queue};
-use crate::{Error, caught::catch, fork, record, sink, text::escaped, trap};
+use crate::{Error, caught::catch, fork, record, sink, text::escaped, ledger};
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
@@ -66,7 +66,7 @@ pub(crate) fn after_fork() {
     if TO_DO.load(Ordering::Relaxed) & FORKED != 0 && TO_DO.fetch_and(!FORKED, Ordering::Relaxed) & FORKED != 0 {
         sink::sync_after_fork();
         #[cfg(all(unix, feature = "signal"))]
-        crate::exit::restart_signals();
+        crate::shutdown::restart_signals();
     }
 }
 
@@ -201,7 +201,7 @@ impl AtOnce {
 /// Once the first handler hangs somewhere, the end of `main`, `std::process::exit` on any thread and C's `exit` do what
 /// [`flush_within`] does, and say on stderr how many records were not written, if any. `abort`, `_exit`, signals and
 /// `exec` do not come this way.
-pub fn wait_at_exit(deadline: Duration) {
+pub fn set_exit_timeout(deadline: Duration) {
     AT_EXIT.store(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
 }
 
@@ -241,7 +241,7 @@ pub(crate) fn say_what_is_lost(at: &str, why: Option<&Error>) -> bool {
     let why = why.map(|error| format!(" ({error})")).unwrap_or_default();
     let owed = queue::owed();
     let mut is_any = false;
-    for ledger in trap::ledgers() {
+    for ledger in ledger::ledgers() {
         let untold = owed.iter().filter(|(of, _)| Arc::ptr_eq(of, &ledger)).map(|(_, count)| count);
         let count = ledger.stats().queued + untold.sum::<u64>();
         if count > 0 {

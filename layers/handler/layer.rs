@@ -21,7 +21,7 @@ use crate::{
     clock::Clock,
     fork::{self, Heirloom},
     record::{Nested, Pooled, VALUE_LIMIT},
-    trap::{End, Ledger, Stats, Trap},
+    ledger::{End, Ledger, Stats, ErrorHandler},
 };
 
 /// A handler as a `tracing_subscriber` layer. Made by [`Handler::into_layer`].
@@ -67,10 +67,10 @@ impl<H: Handler> HandlerLayer<H> {
         self
     }
 
-    /// Where failures go (default: [`Trap::stderr`]).
-    pub fn trap(mut self, trap: Trap) -> Self {
+    /// Where failures go (default: [`ErrorHandler::stderr`]).
+    pub fn error_handler(mut self, error_handler: ErrorHandler) -> Self {
         if let Some(place) = self.unshared() {
-            place.ledger().set_trap(trap);
+            place.ledger().set_error_handler(error_handler);
         }
         self
     }
@@ -88,7 +88,7 @@ impl<H: Handler> HandlerLayer<H> {
         let owed = self.owed.get().take();
         if let Some(error) = owed {
             let _nested = Nested::enter();
-            self.place.ledger().tell(&error);
+            self.place.ledger().report_error(&error);
         }
     }
 

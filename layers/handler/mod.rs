@@ -36,12 +36,12 @@ pub use self::{
     delivery::{Delivery, OwnedDelivery, Split},
     flush::Flush,
     layer::HandlerLayer,
-    memory::{FlightRecorder, Memory, Outside, RecorderStats},
-    or_else::OrElse,
+    memory::{FlightRecorder, MemoryBuffer, OutsideSpan, RecorderStats},
+    or_else::Fallback,
     place::flush_all,
     queue::Queue,
-    shared::{Shared, Tee},
-    wrap::{Filtered, Leveled, Rewritten},
+    shared::{NamedHandler, Tee},
+    wrap::{Filtered, WithLevel, Transformed},
 };
 pub(crate) use self::{
     place::panicked,
@@ -49,7 +49,7 @@ pub(crate) use self::{
 };
 use crate::{
     Error, Severity,
-    filter::{Filter, Rewrite},
+    filter::{Filter, Transform},
 };
 
 /// Takes records. Called from many threads at once; never called again while it works on the same thread (a record that
@@ -80,7 +80,7 @@ use crate::{
 /// ```
 pub trait Handler: Send + Sync + 'static {
     /// Takes a record and says what became of it. An error or a panic is counted and told to the
-    /// [`Trap`](crate::trap::Trap); the application does not see it.
+    /// [`ErrorHandler`](crate::ledger::ErrorHandler); the application does not see it.
     ///
     /// A handler that is done with the record returns the outcome. One that goes on with it [takes](Delivery::take) it, and
     /// returns [`Outcome::Queued`].
@@ -90,7 +90,7 @@ pub trait Handler: Send + Sync + 'static {
     /// | took nothing | an outcome | ends so |
     /// | took nothing | an error, or panics | failed, and the trap is told |
     /// | took nothing | `Queued` | dropped; [`flush_all`] tells of it |
-    /// | took it | anything | ends as its [`Receipt`](crate::trap::Receipt) says; an error or panic is told as a [trouble](crate::trap::Stats::troubles) |
+    /// | took it | anything | ends as its [`Receipt`](crate::ledger::Receipt) says; an error or panic is told as a [trouble](crate::ledger::Stats::troubles) |
     ///
     /// # Errors
     /// The record is lost; or, where it was taken, something else went wrong, which is told.
@@ -99,7 +99,7 @@ pub trait Handler: Send + Sync + 'static {
     /// Brings what is held back to its place, or does what else is [asked for](Flush). Records may come after it.
     ///
     /// # Errors
-    /// Some of it is still held back; the handler's [`Trap`](crate::trap::Trap) is told.
+    /// Some of it is still held back; the handler's [`ErrorHandler`](crate::ledger::ErrorHandler) is told.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         let _ = how;
         Ok(())
@@ -116,11 +116,11 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// Refuses records below a severity. The handler's level is apart from the levels of loggers.
-    fn level(self, least: impl Into<Severity>) -> Leveled<Self>
+    fn min_level(self, least: impl Into<Severity>) -> WithLevel<Self>
     where
         Self: Sized,
     {
-        Leveled::new(self, least.into())
+        WithLevel::new(self, least.into())
     }
 
     /// Refuses records that the filter does not pass.
@@ -132,19 +132,19 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// Changes a copy of each record before this handler gets it; other handlers see the original.
-    fn rewrite<R: Rewrite>(self, rewrite: R) -> Rewritten<Self, R>
+    fn transform<R: Transform>(self, rewrite: R) -> Transformed<Self, R>
     where
         Self: Sized,
     {
-        Rewritten::new(self, rewrite)
+        Transformed::new(self, rewrite)
     }
 
-    /// Gives records that this handler cannot take to another one. See [`OrElse`].
-    fn or_else<F: Handler>(self, fallback: F) -> OrElse<Self>
+    /// Gives records that this handler cannot take to another one. See [`Fallback`].
+    fn fallback<F: Handler>(self, fallback: F) -> Fallback<Self>
     where
         Self: Sized,
     {
-        OrElse::new(self, fallback)
+        Fallback::new(self, fallback)
     }
 
     /// Forgets the type, for collections of handlers.
@@ -164,11 +164,11 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// Makes it clonable, named and adjustable at run time.
-    fn shared(self, name: impl Into<String>) -> Shared
+    fn named(self, name: impl Into<String>) -> NamedHandler
     where
         Self: Sized,
     {
-        Shared::new(name, self)
+        NamedHandler::new(name, self)
     }
 }
 

@@ -10,12 +10,12 @@ use std::{
     time::Instant,
 };
 
-use super::{Delivery, Flush, Handler, Outcome, OwnedDelivery, Shared};
+use super::{Delivery, Flush, Handler, Outcome, OwnedDelivery, NamedHandler};
 use crate::{
     Error, Record, Severity,
     fork::Heirloom,
-    record::Kept,
-    trap::{Account, End, Fate, Receipt, Rescuer},
+    record::OwnedRecord,
+    ledger::{Account, End, Fate, Receipt, Rescuer},
 };
 
 /// A handler with another one in reserve. Made by [`Handler::or_else`].
@@ -55,10 +55,10 @@ use crate::{
 ///
 /// # Where each record went
 ///
-/// | | ledger of the whole | ledger of the [fallback](Self::fallback) |
+/// | | ledger of the whole | ledger of the [fallback](Self::secondary) |
 /// |---|---|---|
 /// | the first one took it | written | |
-/// | the fallback took it | written, and [rescued](crate::trap::Stats::rescued) | written |
+/// | the fallback took it | written, and [rescued](crate::ledger::Stats::rescued) | written |
 /// | the fallback holds it back (a buffer, a queue) | queued until it is settled there, then as there | queued |
 /// | both failed | failed, with the first one's error | failed |
 /// | the first one dropped it, the fallback failed | failed | failed |
@@ -75,7 +75,7 @@ use crate::{
 /// A record that fails behind a [`Queue`](crate::Queue), in a buffer or at the shutdown goes to the fallback as well, in the
 /// order in which the records end. Behind the fallback, or before it, a file gets its records one by one, so that each is
 /// known to be there or goes on: many records in one write are for files without a fallback.
-pub struct OrElse<H> {
+pub struct Fallback<H> {
     handler: H,
     reserve: Arc<Reserve>,
     /// The same, for those whose end comes later.
@@ -84,7 +84,7 @@ pub struct OrElse<H> {
 
 /// The fallback, and whether it is in use.
 struct Reserve {
-    fallback: Shared,
+    fallback: NamedHandler,
     notices: AtomicBool,
     is_away: AtomicBool,
     away: Heirloom<Away>,
@@ -102,12 +102,12 @@ struct Away {
 /// The target of our own records.
 const TARGET: &str = "tracing_strata";
 
-impl<H: Handler> OrElse<H> {
+impl<H: Handler> Fallback<H> {
     pub(super) fn new(handler: H, fallback: impl Handler) -> Self {
         // One that is shared already keeps its name and its account.
-        let fallback = match (&fallback as &dyn Any).downcast_ref::<Shared>() {
+        let fallback = match (&fallback as &dyn Any).downcast_ref::<NamedHandler>() {
             Some(shared) => shared.clone(),
-            None => Shared::new(format!("{}: fallback", handler.default_name()), fallback),
+            None => NamedHandler::new(format!("{}: fallback", handler.default_name()), fallback),
         };
         let reserve = Arc::new(Reserve {
             fallback,
@@ -127,12 +127,12 @@ impl<H: Handler> OrElse<H> {
     }
 
     /// The fallback, with its ledger.
-    pub fn fallback(&self) -> &Shared {
+    pub fn secondary(&self) -> &NamedHandler {
         &self.reserve.fallback
     }
 
     /// Whether the first one failed at the last record.
-    pub fn is_away(&self) -> bool {
+    pub fn is_failed_over(&self) -> bool {
         self.reserve.is_away.load(Ordering::Relaxed)
     }
 }
@@ -211,7 +211,7 @@ impl Reserve {
 
 /// What the first one took, and ended later.
 impl Rescuer for Reserve {
-    fn ended(&self, fate: Fate, record: Kept, mut receipt: Receipt) {
+    fn ended(&self, fate: Fate, record: OwnedRecord, mut receipt: Receipt) {
         match fate.end {
             End::Written | End::Filtered => {
                 if fate.end == End::Written {
@@ -228,7 +228,7 @@ impl Rescuer for Reserve {
     }
 }
 
-impl<H: Handler> Handler for OrElse<H> {
+impl<H: Handler> Handler for Fallback<H> {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         let reserve = &*self.reserve;
         let rescue = |delivery: Delivery<'_>, why| reserve.rescue(delivery, why);
@@ -250,7 +250,7 @@ impl<H: Handler> Handler for OrElse<H> {
     }
 }
 
-impl<H: fmt::Debug> fmt::Debug for OrElse<H> {
+impl<H: fmt::Debug> fmt::Debug for Fallback<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OrElse")
             .field("handler", &self.handler)

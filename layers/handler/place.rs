@@ -7,8 +7,8 @@ use crate::{
     Error, Severity,
     caught::{Caught, catch},
     fork::{self, Common},
-    record::Kept,
-    trap::{Account, End, Ledger, ledgers},
+    record::OwnedRecord,
+    ledger::{Account, End, Ledger, ledgers},
 };
 
 pub(super) struct Place<H: Handler> {
@@ -71,7 +71,7 @@ impl<H: Handler> Place<H> {
 
     /// Gives it a record that nobody else has.
     #[inline]
-    pub(super) fn deliver(&self, mut record: Kept) {
+    pub(super) fn deliver(&self, mut record: OwnedRecord) {
         // It is counted, and was told.
         drop(self.handle(Delivery::new(&mut record)));
     }
@@ -97,7 +97,7 @@ impl<H: Handler> Handler for Place<H> {
         super::end::after_fork();
         let Some(_working) = Working::enter(self.number) else { return Ok(()) };
         let result = catch(|| self.handler.flush(how)).unwrap_or_else(|panic| Err(panicked(how.verb(), &panic)));
-        result.inspect_err(|error| self.ledger.tell(error))
+        result.inspect_err(|error| self.ledger.report_error(error))
     }
 
     fn least(&self) -> Severity {
@@ -163,10 +163,10 @@ pub(super) fn is_any_listed() -> bool {
 }
 
 /// Flushes every handler that hangs somewhere: in a registry, also the global one, in a [`Tee`](super::Tee), on a logger,
-/// or as a [`Shared`](super::Shared). The latest first, so that one that writes to another comes before it.
+/// or as a [`NamedHandler`](super::NamedHandler). The latest first, so that one that writes to another comes before it.
 ///
 /// Call it at the end of `main`, to learn what went wrong; should nobody call it, the exit of the process does
-/// ([`wait_at_exit`](crate::exit::wait_at_exit)), as a global subscriber is never dropped. Failures that the default trap
+/// ([`wait_at_exit`](crate::shutdown::wait_at_exit)), as a global subscriber is never dropped. Failures that the default trap
 /// has counted but not told are told.
 ///
 /// Python: what `logging.shutdown` does at exit.
@@ -188,7 +188,7 @@ pub(super) fn is_any_listed() -> bool {
 /// tells of is no error.
 ///
 /// A handler of one's own that [took](crate::Delivery::take) records and says `Ok` to the [flush](Handler::flush) while it
-/// still has them is believed: they are `queued` in its [`Stats`](crate::trap::Stats), and named at the exit.
+/// still has them is believed: they are `queued` in its [`Stats`](crate::ledger::Stats), and named at the exit.
 pub fn flush_all() -> Result<(), Error> {
     let places = listed();
     let mut results: Vec<_> = places.iter().map(|place| place.finish(&Flush::LAST)).collect();

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Error, Record, Severity, fork,
     record::Pooled,
-    trap::{Ledger, Trap},
+    ledger::{Ledger, ErrorHandler},
 };
 
 /// A handler with a name, a ledger, and a level that can be changed at run time. Cheap to clone; clones are the same
@@ -31,23 +31,23 @@ use crate::{
 /// assert_eq!(console.stats().accepted(), 0);
 /// ```
 #[derive(Clone)]
-pub struct Shared(Arc<Inner>);
+pub struct NamedHandler(Arc<Inner>);
 
 struct Inner {
     place: Arc<Place<Box<dyn Handler>>>,
     least: AtomicI32,
 }
 
-impl Shared {
+impl NamedHandler {
     /// A shared handler; [`Handler::shared`] does the same.
     pub fn new(name: impl Into<String>, handler: impl Handler) -> Self {
-        Self::with_trap(name, handler, Trap::default())
+        Self::with_error_handler(name, handler, ErrorHandler::default())
     }
 
-    /// A shared handler whose failures go to `trap`.
-    pub fn with_trap(name: impl Into<String>, handler: impl Handler, trap: Trap) -> Self {
+    /// A shared handler whose failures go to `error_handler`.
+    pub fn with_error_handler(name: impl Into<String>, handler: impl Handler, error_handler: ErrorHandler) -> Self {
         let place = Place::new(name.into(), handler.boxed());
-        place.ledger().set_trap(trap);
+        place.ledger().set_error_handler(error_handler);
         Self::at(place)
     }
 
@@ -75,8 +75,8 @@ impl Shared {
     }
 
     /// Changes where its failures go.
-    pub fn set_trap(&self, trap: Trap) {
-        self.0.place.ledger().set_trap(trap);
+    pub fn set_error_handler(&self, error_handler: ErrorHandler) {
+        self.0.place.ledger().set_error_handler(error_handler);
     }
 
     /// The account of its records.
@@ -85,7 +85,7 @@ impl Shared {
     }
 
     /// A reading of the account.
-    pub fn stats(&self) -> crate::trap::Stats {
+    pub fn stats(&self) -> crate::ledger::Stats {
         self.0.place.ledger().stats()
     }
 
@@ -99,7 +99,7 @@ impl Shared {
 
     /// Gives it a copy of a record.
     #[inline]
-    pub fn deliver(&self, record: &Record) {
+    pub fn emit(&self, record: &Record) {
         fork::look(None);
         let inner = &*self.0;
         if record.severity().number() < inner.least.load(Ordering::Relaxed) {
@@ -131,7 +131,7 @@ impl Shared {
     }
 }
 
-impl Handler for Shared {
+impl Handler for NamedHandler {
     #[inline]
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         let inner = &*self.0;
@@ -155,7 +155,7 @@ impl Handler for Shared {
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for NamedHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("name", &self.name()).field("least", &self.least()).finish_non_exhaustive()
     }
@@ -176,7 +176,7 @@ impl fmt::Debug for Shared {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Tee {
-    handlers: Vec<Shared>,
+    handlers: Vec<NamedHandler>,
 }
 
 impl Tee {
@@ -187,17 +187,17 @@ impl Tee {
 
     /// Adds a handler under a name.
     pub fn with(self, name: impl Into<String>, handler: impl Handler) -> Self {
-        self.with_shared(Shared::new(name, handler))
+        self.with_named(NamedHandler::new(name, handler))
     }
 
     /// Adds a handler that is shared with others.
-    pub fn with_shared(mut self, handler: Shared) -> Self {
+    pub fn with_named(mut self, handler: NamedHandler) -> Self {
         self.handlers.push(handler);
         self
     }
 
     /// The handlers, in order.
-    pub fn handlers(&self) -> &[Shared] {
+    pub fn handlers(&self) -> &[NamedHandler] {
         &self.handlers
     }
 }
@@ -220,7 +220,7 @@ impl Handler for Tee {
 
 /// Gives a record to each. The worst of what becomes of it counts; without handlers it is dropped.
 #[inline]
-pub(crate) fn to_all(handlers: &[Shared], delivery: Delivery<'_>) -> Result<Outcome, Error> {
+pub(crate) fn to_all(handlers: &[NamedHandler], delivery: Delivery<'_>) -> Result<Outcome, Error> {
     let Some((last, others)) = handlers.split_last() else { return Ok(Outcome::Dropped) };
     if others.is_empty() {
         return last.handle(delivery);
@@ -229,7 +229,7 @@ pub(crate) fn to_all(handlers: &[Shared], delivery: Delivery<'_>) -> Result<Outc
 }
 
 /// Flushes each; the first error is returned, all are told.
-pub(crate) fn flush_each<'a>(handlers: impl IntoIterator<Item = &'a Shared>, how: &Flush) -> Result<(), Error> {
+pub(crate) fn flush_each<'a>(handlers: impl IntoIterator<Item = &'a NamedHandler>, how: &Flush) -> Result<(), Error> {
     // All are flushed, whatever became of the ones before.
     let mut first = Ok(());
     for handler in handlers {
@@ -238,8 +238,8 @@ pub(crate) fn flush_each<'a>(handlers: impl IntoIterator<Item = &'a Shared>, how
     first
 }
 
-impl FromIterator<Shared> for Tee {
-    fn from_iter<I: IntoIterator<Item = Shared>>(handlers: I) -> Self {
+impl FromIterator<NamedHandler> for Tee {
+    fn from_iter<I: IntoIterator<Item = NamedHandler>>(handlers: I) -> Self {
         Self { handlers: handlers.into_iter().collect() }
     }
 }

@@ -8,8 +8,8 @@ use std::sync::{
 use super::{Delivery, Flush, Handler, Outcome, OwnedDelivery};
 use crate::{
     Error, Record, Severity,
-    filter::{Filter, Rewrite},
-    trap::Ledger,
+    filter::{Filter, Transform},
+    ledger::Ledger,
 };
 
 macro_rules! pass_on {
@@ -33,12 +33,12 @@ macro_rules! pass_on {
 
 /// A handler with a level of its own. Made by [`Handler::level`].
 #[derive(Debug)]
-pub struct Leveled<H> {
+pub struct WithLevel<H> {
     handler: H,
     least: AtomicI32,
 }
 
-impl<H> Leveled<H> {
+impl<H> WithLevel<H> {
     pub(super) fn new(handler: H, least: Severity) -> Self {
         Self { handler, least: AtomicI32::new(least.number()) }
     }
@@ -49,7 +49,7 @@ impl<H> Leveled<H> {
     }
 }
 
-impl<H: Handler> Handler for Leveled<H> {
+impl<H: Handler> Handler for WithLevel<H> {
     #[inline]
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         if delivery.severity().number() < self.least.load(Ordering::Relaxed) {
@@ -79,7 +79,7 @@ impl<H: Handler, F: Filter> Handler for Filtered<H, F> {
     #[inline]
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         let passes = self.filter.passes(&delivery);
-        self.filter.report(false, &mut |summary| delivery.one_more(summary.clone()).pass_on(&self.handler));
+        self.filter.drain_summaries(false, &mut |summary| delivery.one_more(summary.clone()).pass_on(&self.handler));
         if passes {
             return self.handler.handle(delivery);
         }
@@ -97,7 +97,7 @@ impl<H: Handler, F: Filter> Handler for Filtered<H, F> {
         if !how.is_barrier() {
             let tell =
                 |summary: &Record| OwnedDelivery::born(summary.clone(), self.ledger.get()).pass_on(&self.handler);
-            self.filter.report(true, &mut { tell });
+            self.filter.drain_summaries(true, &mut { tell });
         }
         self.handler.flush(how)
     }
@@ -107,22 +107,22 @@ impl<H: Handler, F: Filter> Handler for Filtered<H, F> {
 
 /// A handler that gets changed copies. Made by [`Handler::rewrite`].
 #[derive(Debug)]
-pub struct Rewritten<H, R> {
+pub struct Transformed<H, R> {
     handler: H,
     rewrite: R,
 }
 
-impl<H, R> Rewritten<H, R> {
+impl<H, R> Transformed<H, R> {
     pub(super) fn new(handler: H, rewrite: R) -> Self {
         Self { handler, rewrite }
     }
 }
 
-impl<H: Handler, R: Rewrite> Handler for Rewritten<H, R> {
+impl<H: Handler, R: Transform> Handler for Transformed<H, R> {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         let mut copy = crate::record::Pooled::create();
         copy.clone_from(&delivery);
-        self.rewrite.rewrite(&mut copy);
+        self.rewrite.transform(&mut copy);
         delivery.with_kept(copy.into_kept(), |copy| self.handler.handle(copy))
     }
 

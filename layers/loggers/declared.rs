@@ -6,7 +6,7 @@ use super::{
     Loggers, interest, name,
     tree::{Node, Tree},
 };
-use crate::{Error, Severity, Shared, filter::Filter};
+use crate::{Error, Severity, NamedHandler, filter::Filter};
 
 /// What is set on one logger.
 #[derive(Clone)]
@@ -16,7 +16,7 @@ pub(crate) struct Declared {
     pub(crate) level: Option<Severity>,
     pub(crate) propagate: bool,
     pub(crate) disabled: bool,
-    pub(crate) handlers: Vec<Shared>,
+    pub(crate) handlers: Vec<NamedHandler>,
     pub(crate) filters: Vec<Arc<dyn Filter>>,
 }
 
@@ -51,7 +51,7 @@ impl Loggers {
 
     /// Puts another handler in the place of one, or none, on every logger where it hangs. What was taken off is given back,
     /// to be dropped when nothing is locked.
-    pub(crate) fn exchange(&self, old: &Shared, new: Option<&Shared>) -> Vec<Shared> {
+    pub(crate) fn exchange(&self, old: &NamedHandler, new: Option<&NamedHandler>) -> Vec<NamedHandler> {
         self.change_handlers(|tree| {
             let mut taken = Vec::new();
             for node in tree.nodes_mut() {

@@ -7,7 +7,7 @@ use super::{
     parse::{Level, Name},
     tree::{Node, Tree},
 };
-use crate::{Handler as _, Severity, Shared};
+use crate::{Handler as _, Severity, NamedHandler};
 
 /// What would become of a record of a name and severity, and why. Made by [`Loggers::explain`](super::Loggers::explain);
 /// [`Display`](fmt::Display) tells it in a few lines.
@@ -180,7 +180,7 @@ fn stops(tree: &Tree, name: &str, severity: Severity) -> Vec<Stop> {
     stops
 }
 
-fn fate(handler: &Shared, severity: Severity) -> Fate {
+fn fate(handler: &NamedHandler, severity: Severity) -> Fate {
     let level = handler.least();
     if severity < level { Fate::BelowHandlerLevel(level) } else { Fate::Gets }
 }

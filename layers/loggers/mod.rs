@@ -74,7 +74,7 @@ pub use self::{
     explain::{Explanation, Fate, Stop, Verdict},
     router::Router,
 };
-use crate::{Error, Severity, Shared, filter::Filter, fork::Common};
+use crate::{Error, Severity, NamedHandler, filter::Filter, fork::Common};
 
 /// The tree of loggers. Cheap to clone; clones are the same tree, so keep one to change levels at run time.
 ///
@@ -263,7 +263,7 @@ impl Loggers {
     ///
     /// # Errors
     /// As [`Loggers::add`].
-    pub fn add_handler(&self, name: &str, handler: Shared) -> Result<(), Error> {
+    pub fn add_handler(&self, name: &str, handler: NamedHandler) -> Result<(), Error> {
         let name = name::checked(name)?;
         self.change_handlers(|tree| {
             let handlers = &mut tree.make(&name)?.handlers;
@@ -275,7 +275,7 @@ impl Loggers {
     }
 
     /// Takes a handler off a logger. False if it did not hang there.
-    pub fn remove_handler(&self, name: &str, handler: &Shared) -> bool {
+    pub fn remove_handler(&self, name: &str, handler: &NamedHandler) -> bool {
         let removed = self.change_handlers(|tree| {
             let handlers = &mut tree.get_mut(&name::canonical(name))?.handlers;
             let index = handlers.iter().position(|known| known.is_same(handler))?;
@@ -285,7 +285,7 @@ impl Loggers {
     }
 
     /// The handlers that hang on this very logger, in the order in which they get records.
-    pub fn handlers(&self, name: &str) -> Vec<Shared> {
+    pub fn handlers(&self, name: &str) -> Vec<NamedHandler> {
         self.look(name, |node| node.handlers.clone()).unwrap_or_default()
     }
 
@@ -360,14 +360,14 @@ impl Loggers {
     /// message to stderr; `None`: nobody.
     ///
     /// Python: `logging.lastResort`.
-    pub fn set_last_resort(&self, handler: Option<Shared>) {
+    pub fn set_last_resort(&self, handler: Option<NamedHandler>) {
         let new = handler.map_or(LastResort::Off, LastResort::Own);
         // Dropped when nothing is locked any more.
         drop(self.change_handlers(|tree| std::mem::replace(&mut tree.last_resort, new)));
     }
 
     /// Who gets the records that no handler was found for.
-    pub fn last_resort(&self) -> Option<Shared> {
+    pub fn last_resort(&self) -> Option<NamedHandler> {
         let last_resort = self.0.read().last_resort.clone();
         last_resort.handler()
     }

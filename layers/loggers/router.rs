@@ -7,7 +7,7 @@ use tracing_subscriber::{Layer as _, filter::Filtered, registry::LookupSpan};
 
 use super::{Loggers, cache, tree::Route};
 use crate::{
-    Delivery, Error, Flush, Handler, HandlerLayer, Outcome, Record, Severity, Shared,
+    Delivery, Error, Flush, Handler, HandlerLayer, Outcome, Record, Severity, NamedHandler,
     handler::{flush_each, to_all},
     sink,
     text::is_control,
@@ -55,8 +55,8 @@ fn passes(route: &Route, record: &Record) -> bool {
 
 impl Route {
     fn report(&self, all: bool) {
-        let tell = |summary: &Record| self.handlers.iter().for_each(|handler| handler.deliver(summary));
-        self.filters.iter().for_each(|filter| filter.report(all, &mut { tell }));
+        let tell = |summary: &Record| self.handlers.iter().for_each(|handler| handler.emit(summary));
+        self.filters.iter().for_each(|filter| filter.drain_summaries(all, &mut { tell }));
     }
 }
 
@@ -69,7 +69,7 @@ impl Router {
         if !how.is_barrier() {
             routes.iter().for_each(|route| route.report(true));
         }
-        let mut all: Vec<Shared> = Vec::new();
+        let mut all: Vec<NamedHandler> = Vec::new();
         for (_, node) in self.loggers.0.read().iter() {
             let new: Vec<_> = node.handlers.iter().filter(|new| !all.iter().any(|known| known.is_same(new))).collect();
             all.extend(new.into_iter().cloned());
@@ -158,9 +158,9 @@ fn bare_line(record: &Record) -> String {
 }
 
 /// One for the whole process.
-pub(super) fn stderr() -> Shared {
-    static STDERR: LazyLock<Shared> = LazyLock::new(|| {
-        let handler = LastResort.shared("last resort");
+pub(super) fn stderr() -> NamedHandler {
+    static STDERR: LazyLock<NamedHandler> = LazyLock::new(|| {
+        let handler = LastResort.named("last resort");
         handler.set_level(Severity::WARN);
         handler
     });

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{name, router};
-use crate::{Error, Severity, Shared, filter::Filter, fork::Heirloom};
+use crate::{Error, Severity, NamedHandler, filter::Filter, fork::Heirloom};
 
 /// How many loggers can exist: names may come from data (a logger for each user …), memory does not.
 pub(super) const MAX_LOGGERS: usize = 65_536;
@@ -18,7 +18,7 @@ pub(super) struct Node {
     pub(super) level: Option<Severity>,
     pub(super) propagate: bool,
     pub(super) disabled: bool,
-    pub(super) handlers: Vec<Shared>,
+    pub(super) handlers: Vec<NamedHandler>,
     pub(super) filters: Vec<Arc<dyn Filter>>,
 }
 
@@ -39,12 +39,12 @@ impl Node {
 #[derive(Clone)]
 pub(super) enum LastResort {
     Stderr,
-    Own(Shared),
+    Own(NamedHandler),
     Off,
 }
 
 impl LastResort {
-    pub(super) fn handler(&self) -> Option<Shared> {
+    pub(super) fn handler(&self) -> Option<NamedHandler> {
         match self {
             Self::Stderr => Some(router::stderr()),
             Self::Own(handler) => Some(handler.clone()),
@@ -84,7 +84,7 @@ pub(super) struct Route {
     pub(super) disabled: bool,
     pub(super) filters: Vec<Arc<dyn Filter>>,
     /// The handlers on the way up, or the last resort if there are none.
-    pub(super) handlers: Vec<Shared>,
+    pub(super) handlers: Vec<NamedHandler>,
 }
 
 pub(super) const NEVER: i64 = i64::MAX;

@@ -13,7 +13,7 @@ use super::{
     values::{self, AttributeLimits, Attributes},
 };
 use crate::{
-    Context, Error, Fields, Handler as _, Record, Severity, Value, handler::worker::batching::Pipe, trap::Ledger,
+    Context, Error, Fields, Handler as _, Record, Severity, Value, handler::worker::batching::Pipe, ledger::Ledger,
 };
 
 /// Exports logs and spans to an OpenTelemetry collector. What is not set here is as the `OTEL_*` variables say, or the
@@ -60,7 +60,7 @@ impl Otlp {
         Self::default()
     }
 
-    /// The variables of this process count for what is not set here. Bad ones are told by [`spawn`](Self::spawn).
+    /// The variables of this process count for what is not set here. Bad ones are told by [`build_with_guard`](Self::build_with_guard).
     pub fn from_env() -> Self {
         Self { vars: Vars::of_process(), ..Self::default() }
     }
@@ -146,7 +146,7 @@ impl Otlp {
     }
 
     /// The least severity of log records (default: all that come).
-    pub fn level(mut self, least: impl Into<Severity>) -> Self {
+    pub fn min_level(mut self, least: impl Into<Severity>) -> Self {
         self.level = Some(least.into());
         self
     }
@@ -210,7 +210,7 @@ impl Otlp {
 
     /// How long a batch that is not full waits (`OTEL_BLRP_SCHEDULE_DELAY`, `OTEL_BSP_SCHEDULE_DELAY`, in milliseconds;
     /// default: 1 s for logs, 5 s for spans).
-    pub fn delay(mut self, delay: Duration) -> Self {
+    pub fn schedule_delay(mut self, delay: Duration) -> Self {
         self.chosen.delay = Some(delay);
         self
     }
@@ -223,7 +223,7 @@ impl Otlp {
     }
 
     /// How long a dropped guard, a dropped subscriber and [`flush_all`](crate::flush_all) wait at most (default: 5 s).
-    pub fn drain(mut self, deadline: Duration) -> Self {
+    pub fn flush_timeout(mut self, deadline: Duration) -> Self {
         self.drain = Some(deadline);
         self
     }
@@ -235,7 +235,7 @@ impl Otlp {
     /// # Errors
     /// A variable or a setting is not what it should be: the message names it. A certificate cannot be read. A thread
     /// cannot be started.
-    pub fn spawn(self) -> Result<(OtlpLayer, OtlpGuard), Error> {
+    pub fn build_with_guard(self) -> Result<(OtlpLayer, OtlpGuard), Error> {
         let is_disabled = self.vars.get("OTEL_SDK_DISABLED", env::boolean)?.unwrap_or(false);
         let exports = |name: &str| self.vars.get(name, exporter);
         let logs = self.logs.or(exports("OTEL_LOGS_EXPORTER")?).unwrap_or(true) && !is_disabled;
@@ -255,7 +255,7 @@ impl Otlp {
         let mut guard = OtlpGuard { logs: None, spans: None, drain, is_shut: false };
         if let Some(pipe) = of_logs {
             let handler = OtlpLogs::new(pipe.clone());
-            let mut logs = handler.level(self.level.unwrap_or(Severity::ALL)).into_layer();
+            let mut logs = handler.min_level(self.level.unwrap_or(Severity::ALL)).into_layer();
             if spans {
                 logs.keeper_mut().trace_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
             }
@@ -274,7 +274,7 @@ impl Otlp {
         Ok((layer, guard))
     }
 
-    /// Logs alone, as a handler that needs no guard: dropping it sends what waits, within [`drain`](Self::drain). None
+    /// Logs alone, as a handler that needs no guard: dropping it sends what waits, within [`flush_timeout`](Self::flush_timeout). None
     /// where a variable has switched logs off.
     #[cfg(feature = "config")]
     pub(crate) fn own_logs(self) -> Result<Option<OtlpLogs>, Error> {

@@ -17,7 +17,7 @@ use crate::{
         Seat,
         batching::{Answer, Export, Packed, Plan, Seated},
     },
-    record::{Ended, Kept},
+    record::{Ended, OwnedRecord},
 };
 
 /// A request is kept below what receivers take by default (gRPC: 4 MiB); estimated before it is encoded.
@@ -48,7 +48,7 @@ pub(super) struct LogsExport {
 }
 
 impl Export for LogsExport {
-    type Item = Kept;
+    type Item = OwnedRecord;
     type Request = Request;
     type Client = Wire;
 
@@ -56,7 +56,7 @@ impl Export for LogsExport {
         Wire::new(&self.settings)
     }
 
-    fn encode(&self, batch: &[Kept], lost: u64) -> Request {
+    fn encode(&self, batch: &[OwnedRecord], lost: u64) -> Request {
         Request::Logs(logs::request(&self.resource, &self.context, self.limits, batch, lost))
     }
 
@@ -91,11 +91,11 @@ impl Export for SpansExport {
 }
 
 thread_local! {
-    static LOGS: RefCell<Vec<Seat<Packed<Kept>>>> = const { RefCell::new(Vec::new()) };
+    static LOGS: RefCell<Vec<Seat<Packed<OwnedRecord>>>> = const { RefCell::new(Vec::new()) };
     static SPANS: RefCell<Vec<Seat<Packed<Ended>>>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Seated for Kept {
+impl Seated for OwnedRecord {
     const SEATS: &'static LocalKey<RefCell<Vec<Seat<Packed<Self>>>>> = &LOGS;
 }
 

@@ -6,7 +6,7 @@ use super::export::{LogsExport, SpansExport};
 use crate::{
     Error,
     handler::worker::batching::Pipe,
-    trap::{Ledger, Stats},
+    ledger::{Ledger, Stats},
 };
 
 /// Flushes and shuts down what [`Otlp::spawn`](super::Otlp::spawn) has started. Dropping it shuts down, within
@@ -77,7 +77,7 @@ impl Drop for OtlpGuard {
                 self.logs.as_ref().map(|(_, ledger)| ledger).or(self.spans.as_ref().map(|(_, ledger)| ledger))
         {
             // There is nobody to return it to.
-            ledger.tell(&error);
+            ledger.report_error(&error);
         }
     }
 }

@@ -12,9 +12,9 @@ use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::Lookup
 use super::{export::SpansExport, handler::OtlpLogs, spans};
 use crate::{
     Context, Fields, HandlerLayer, Severity, fork,
-    handler::{Leveled, SpanKeeper, held, worker::batching::Pipe},
+    handler::{WithLevel, SpanKeeper, held, worker::batching::Pipe},
     record::{self, Ended, Nested, SpanData, SpanEvent},
-    trap::{End, Ledger, Receipt, Trap},
+    ledger::{End, Ledger, Receipt, ErrorHandler},
 };
 
 /// Logs and spans on their way to a collector, as one `tracing_subscriber` layer. Made by [`Otlp::spawn`](super::Otlp::spawn).
@@ -22,7 +22,7 @@ use crate::{
 /// Everything its filter lets through is sent; put levels in front with
 /// [`with_filter`](tracing_subscriber::Layer::with_filter) and [`Loggers`](crate::Loggers).
 pub struct OtlpLayer {
-    pub(super) logs: Option<HandlerLayer<Leveled<OtlpLogs>>>,
+    pub(super) logs: Option<HandlerLayer<WithLevel<OtlpLogs>>>,
     /// Keeps the spans where there are no logs.
     pub(super) context: Context,
     pub(super) spans: Option<ToPipe>,
@@ -40,17 +40,17 @@ pub(super) struct ToPipe {
 }
 
 impl OtlpLayer {
-    /// Where failures go (default: [`Trap::stderr`]).
-    pub fn trap(mut self, trap: Trap) -> Self {
+    /// Where failures go (default: [`ErrorHandler::stderr`]).
+    pub fn error_handler(mut self, error_handler: ErrorHandler) -> Self {
         if let Some(spans) = &self.spans {
-            spans.ledger.set_trap(trap.clone());
+            spans.ledger.set_error_handler(error_handler.clone());
         }
-        self.logs = self.logs.map(|logs| logs.trap(trap));
+        self.logs = self.logs.map(|logs| logs.error_handler(error_handler));
         self
     }
 
     /// Refuses log records below a severity; spans are not concerned.
-    pub fn level(self, least: impl Into<Severity>) -> Self {
+    pub fn min_level(self, least: impl Into<Severity>) -> Self {
         if let Some(logs) = &self.logs {
             logs.handler().set_level(least);
         }

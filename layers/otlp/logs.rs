@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Fields, Record, Severity,
-    record::{Baggage, Kept, TraceParent, TraceState},
+    record::{Baggage, OwnedRecord, TraceParent, TraceState},
 };
 
 /// Which fields of the spans around an event, and of the [whole application](crate::Globals), its log record has as
@@ -63,7 +63,7 @@ pub(super) fn request(
     resource: &Resource,
     context: &ContextFields,
     limits: AttributeLimits,
-    batch: &[Kept],
+    batch: &[OwnedRecord],
     lost: u64,
 ) -> ExportLogsServiceRequest {
     let mut scopes: Vec<ScopeLogs> = Vec::new();

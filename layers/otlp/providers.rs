@@ -151,7 +151,7 @@ fn severity(number: u8) -> OtelSeverity {
 /// let subscriber = tracing_subscriber::registry().with(otlp::into_providers(&logs, &spans));
 /// # drop(subscriber);
 /// ```
-pub fn into_providers<S, L, T>(logs: &L, spans: &T) -> impl Layer<S> + Send + Sync + use<S, L, T>
+pub fn bridge<S, L, T>(logs: &L, spans: &T) -> impl Layer<S> + Send + Sync + use<S, L, T>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     L: LoggerProvider<Logger: Send + Sync + 'static>,

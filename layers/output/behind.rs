@@ -4,12 +4,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     Error, Handler, Queue,
-    handler::queue::{Overflow, QueueBuilder, QueueGuard},
+    handler::queue::{Overflow, QueueBuilder, WorkerGuard},
 };
 
 /// A queue's limits, and who takes the records while the peer is away.
 #[derive(Clone)]
-pub(super) struct Behind {
+pub(super) struct QueuedOutput {
     pub(super) queue: QueueBuilder,
     pub(super) fallback: Option<Arc<dyn Handler>>,
 }
@@ -18,25 +18,25 @@ pub(super) struct Behind {
 /// as it takes to restart one.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
-impl Behind {
-    pub(super) fn own(self, handler: impl Handler) -> Result<Queue, Error> {
+impl QueuedOutput {
+    pub(super) fn build(self, handler: impl Handler) -> Result<Queue, Error> {
         match self.fallback {
-            Some(fallback) => self.queue.own(handler.or_else(fallback)),
-            None => self.queue.own(handler),
+            Some(fallback) => self.queue.build(handler.fallback(fallback)),
+            None => self.queue.build(handler),
         }
     }
 
-    pub(super) fn spawn(self, handler: impl Handler) -> Result<(Queue, QueueGuard), Error> {
+    pub(super) fn build_with_guard(self, handler: impl Handler) -> Result<(Queue, WorkerGuard), Error> {
         match self.fallback {
-            Some(fallback) => self.queue.spawn(handler.or_else(fallback)),
-            None => self.queue.spawn(handler),
+            Some(fallback) => self.queue.build_with_guard(handler.fallback(fallback)),
+            None => self.queue.build_with_guard(handler),
         }
     }
 
     /// Without the queue.
     pub(super) fn direct(self, handler: impl Handler) -> Box<dyn Handler> {
         match self.fallback {
-            Some(fallback) => handler.or_else(fallback).boxed(),
+            Some(fallback) => handler.fallback(fallback).boxed(),
             None => handler.boxed(),
         }
     }
@@ -59,16 +59,16 @@ macro_rules! behind_a_queue {
         /// How much may wait for the thread that sends, and what happens to more (default:
         /// [`Queue::builder`](crate::Queue::builder)'s limits, and
         /// [`Overflow::DropNewest`](crate::handler::queue::Overflow::DropNewest)). Without a meaning for
-        /// [`build_direct`](Self::build_direct).
+        /// [`build_sync`](Self::build_sync).
         pub fn queue(mut self, queue: $crate::handler::queue::QueueBuilder) -> Self {
             self.behind.queue = queue;
             self
         }
 
         /// Who takes the records while the peer is away, on the queue's thread: see
-        /// [`OrElse`](crate::handler::OrElse).
+        /// [`Fallback`](crate::handler::Fallback).
         #[doc = $while_away]
-        pub fn or_else(mut self, fallback: impl $crate::Handler) -> Self {
+        pub fn fallback(mut self, fallback: impl $crate::Handler) -> Self {
             self.behind.fallback = Some(std::sync::Arc::new(fallback));
             self
         }
@@ -77,29 +77,29 @@ macro_rules! behind_a_queue {
         /// it sends what waits.
         ///
         /// # Errors
-        /// As for [`build_direct`](Self::build_direct); the queue cannot start its thread.
+        /// As for [`build_sync`](Self::build_sync); the queue cannot start its thread.
         pub fn build(self) -> Result<$crate::Queue, $crate::Error> {
             let this = self.queued();
             let behind = this.behind.clone();
-            behind.own(this.connect()?)
+            behind.build(this.connect()?)
         }
 
         /// The same with a guard, which sends what waits when it is dropped, at the end of `main`.
         ///
         /// # Errors
         /// As for [`build`](Self::build).
-        pub fn spawn(self) -> Result<($crate::Queue, $crate::handler::queue::QueueGuard), $crate::Error> {
+        pub fn build_with_guard(self) -> Result<($crate::Queue, $crate::handler::queue::WorkerGuard), $crate::Error> {
             let this = self.queued();
             let behind = this.behind.clone();
-            behind.spawn(this.connect()?)
+            behind.build_with_guard(this.connect()?)
         }
 
         /// The handler without a queue, which sends on the thread that logs; or to be put behind a queue with others.
         ///
         /// # Errors
-        /// What was set cannot be: the message says which and why. There is an [`or_else`](Self::or_else), which belongs
+        /// What was set cannot be: the message says which and why. There is an [`fallback`](Self::fallback), which belongs
         /// to a queue.
-        pub fn build_direct(self) -> Result<$handler, $crate::Error> {
+        pub fn build_sync(self) -> Result<$handler, $crate::Error> {
             self.behind.refuse_fallback($name)?;
             self.connect()
         }
@@ -108,13 +108,13 @@ macro_rules! behind_a_queue {
 pub(super) use behind_a_queue;
 
 /// Nobody waits for a peer that may go away.
-impl Default for Behind {
+impl Default for QueuedOutput {
     fn default() -> Self {
         Self { queue: Queue::builder().overflow(Overflow::DropNewest), fallback: None }
     }
 }
 
-impl fmt::Debug for Behind {
+impl fmt::Debug for QueuedOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Behind").field("queue", &self.queue).field("fallback", &self.fallback.is_some()).finish()
     }

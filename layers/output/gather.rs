@@ -21,7 +21,7 @@ use crate::{
         worker::batch::{Batch, Pending},
     },
     sink::{Lines, Owner},
-    trap::{End, Ledger, Receipt, Receipts},
+    ledger::{End, Ledger, Receipt, Receipts},
 };
 
 /// How much is held at most, in bytes. A longer record is written by itself.
@@ -149,7 +149,7 @@ impl<S: Sink> Gather<S> {
                     held.receipts.fail(1, error);
                     done += 1;
                 }
-                (Some(error), Some(ledger)) => ledger.tell(&error),
+                (Some(error), Some(ledger)) => ledger.report_error(&error),
                 _ => {}
             }
         }
@@ -198,7 +198,7 @@ impl<'a> One<'a> {
         // Of a record that was taken, an error is no more than that.
         match self.ledger() {
             Some(ledger) => {
-                ledger.tell(&error);
+                ledger.report_error(&error);
                 Ok(())
             }
             None => Err(error),
@@ -249,7 +249,7 @@ impl Owner for Many<'_> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{Queue, Record, Severity, Shared, output::Stream, sink::Written, trap::Trap};
+    use crate::{Queue, Record, Severity, NamedHandler, output::Stream, sink::Written, ledger::ErrorHandler};
 
     /// Does what a line says: `written`, `dropped`, an `error`, or nothing.
     struct Obeys;
@@ -284,12 +284,12 @@ mod tests {
     #[test]
     fn each_line_ends_as_the_sink_says() {
         let lines = "written dropped error written nothing panic dropped dropped error nothing written";
-        let (trap, _) = Trap::counting();
-        let direct = Shared::with_trap("direct", Stream::sink(Obeys), trap.clone());
-        let (queue, guard) = Queue::builder().spawn(Stream::sink(Obeys)).unwrap();
-        let queued = Shared::with_trap("queued", queue, trap);
+        let (error_handler, _) = ErrorHandler::counting();
+        let direct = NamedHandler::with_error_handler("direct", Stream::sink(Obeys), error_handler.clone());
+        let (queue, guard) = Queue::builder().build_with_guard(Stream::sink(Obeys)).unwrap();
+        let queued = NamedHandler::with_error_handler("queued", queue, error_handler);
         for handler in [&direct, &queued] {
-            lines.split(' ').for_each(|line| handler.deliver(&Record::new(Severity::INFO, "t", line)));
+            lines.split(' ').for_each(|line| handler.emit(&Record::new(Severity::INFO, "t", line)));
         }
         guard.shutdown(std::time::Duration::from_secs(60)).unwrap_err();
         for handler in [direct, queued] {
@@ -300,16 +300,16 @@ mod tests {
 
     #[test]
     fn an_error_after_the_last_line_costs_no_record() {
-        let (trap, told) = Trap::counting();
-        let direct = Shared::with_trap("direct", Stream::sink(Obeys), trap.clone());
-        let (queue, guard) = Queue::builder().spawn(Stream::sink(Obeys)).unwrap();
-        let queued = Shared::with_trap("queued", queue, trap);
+        let (error_handler, told) = ErrorHandler::counting();
+        let direct = NamedHandler::with_error_handler("direct", Stream::sink(Obeys), error_handler.clone());
+        let (queue, guard) = Queue::builder().build_with_guard(Stream::sink(Obeys)).unwrap();
+        let queued = NamedHandler::with_error_handler("queued", queue, error_handler);
         for handler in [&direct, &queued] {
-            handler.deliver(&Record::new(Severity::INFO, "t", "written, error"));
+            handler.emit(&Record::new(Severity::INFO, "t", "written, error"));
         }
         guard.shutdown(std::time::Duration::from_secs(60)).unwrap();
         for handler in [direct, queued] {
-            assert_eq!((handler.stats().written, handler.stats().failed, handler.stats().troubles), (1, 0, 1));
+            assert_eq!((handler.stats().written, handler.stats().failed, handler.stats().other_errors), (1, 0, 1));
         }
         assert_eq!(told.load(Ordering::Relaxed), 2);
     }

@@ -50,7 +50,7 @@ use crate::{
 ///
 /// The buffer is written when the next record finds no room in it, at a flush, after a record of
 /// [`flush_on`](LogFileBuilder::flush_on) or above, and when the last clone of the sink is dropped; never by a clock.
-/// **A global subscriber is never dropped:** keep a clone of the sink, or the handler as [`Shared`](crate::Shared), and
+/// **A global subscriber is never dropped:** keep a clone of the sink, or the handler as [`NamedHandler`](crate::NamedHandler), and
 /// flush it at the end of `main` and before `std::process::exit`, or call [`flush_all`](crate::flush_all). Nothing calls
 /// fsync unless a [`Durability`] is asked for, which has the whole table.
 ///
@@ -80,8 +80,8 @@ impl LogFile {
     /// | option | default |
     /// |---|---|
     /// | [`truncate`](LogFileBuilder::truncate) | false: append |
-    /// | [`delay`](LogFileBuilder::delay) | false: open in `build` |
-    /// | [`mode`](LogFileBuilder::mode) | 0o666 without the umask |
+    /// | [`open_lazily`](LogFileBuilder::delay) | false: open in `build` |
+    /// | [`permissions`](LogFileBuilder::mode) | 0o666 without the umask |
     /// | [`create_dirs`](LogFileBuilder::create_dirs) | false |
     /// | [`buffer`](LogFileBuilder::buffer) | none |
     /// | [`flush_on`](LogFileBuilder::flush_on) | never |
@@ -128,13 +128,13 @@ impl<F: Format> LogFileBuilder<F> {
 
     /// Whether the file is opened with the first record only. If that fails, the record does, and the next one tries
     /// again.
-    pub fn delay(mut self, delay: bool) -> Self {
+    pub fn open_lazily(mut self, delay: bool) -> Self {
         self.delay = delay;
         self
     }
 
     /// The permissions of a file that is created (unix; without effect elsewhere). The umask is taken off.
-    pub fn mode(mut self, mode: u32) -> Self {
+    pub fn permissions(mut self, mode: u32) -> Self {
         self.place.mode = Some(mode);
         self
     }
@@ -181,7 +181,7 @@ impl<F: Format> LogFileBuilder<F> {
     /// The handler.
     ///
     /// # Errors
-    /// The path is empty, or a handler of this process rotates that file, or, without [`delay`](Self::delay), the file
+    /// The path is empty, or a handler of this process rotates that file, or, without [`open_lazily`](Self::open_lazily), the file
     /// cannot be opened: its directory is missing, it is a directory, it may not be written, the disk is full. The message
     /// names the path and what was tried.
     pub fn build(self) -> Result<Formatted<F, FileSink>, Error> {

@@ -27,7 +27,7 @@ pub(crate) use self::behind::PATIENCE;
 #[cfg(feature = "gelf")]
 pub use self::datagram::GelfChunks;
 #[cfg(target_os = "linux")]
-pub use self::journald::{Journald, JournaldBuilder, StreamOrJournal};
+pub use self::journald::{Journald, JournaldBuilder, StreamOrJournald};
 pub use self::{
     datagram::{Datagram, DatagramBuilder, Oversize},
     formatted::Formatted,
@@ -40,4 +40,4 @@ pub use self::{
     timed::TimedFile,
     watched_file::WatchedFile,
 };
-pub use crate::sink::{Grid, Rollover, Sharing, TimeOfDay, Weekday, When};
+pub use crate::sink::{Alignment, RotatedFile, FileLocking, TimeOfDay, Weekday, When};

@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     format::Text,
     sink::{
-        Compression, Durability, FilePlace, Grid, Retention, Rollover, RotatedFile, Schedule, Settings, Sharing,
+        Compression, Durability, FilePlace, Alignment, Retention, RotatedFile, RotatingFileSink, Schedule, Settings, FileLocking,
         TimeOfDay, When,
     },
 };
@@ -56,13 +56,13 @@ use crate::{
 /// | [`max_bytes`](RotatingFileBuilder::max_bytes) | 0: without end |
 /// | [`backups`](RotatingFileBuilder::backups) | 0: none, the file grows on |
 /// | [`when`](RotatingFileBuilder::when), [`interval`](RotatingFileBuilder::interval), [`at_time`](RotatingFileBuilder::at_time) | by size only; 1; midnight |
-/// | [`utc`](RotatingFileBuilder::utc), [`zone`](RotatingFileBuilder::zone), [`grid`](RotatingFileBuilder::grid) | the zone of this machine, the grid of the clock |
+/// | [`utc`](RotatingFileBuilder::utc), [`zone`](RotatingFileBuilder::zone), [`alignment`](RotatingFileBuilder::grid) | the zone of this machine, the grid of the clock |
 /// | [`retention`](RotatingFileBuilder::retention) | no limit but `backups` |
 /// | [`compression`](RotatingFileBuilder::compression) | none |
 /// | [`namer`](RotatingFileBuilder::namer), [`rotator`](RotatingFileBuilder::rotator), [`on_rotation`](RotatingFileBuilder::on_rotation) | none |
 /// | [`latest`](RotatingFileBuilder::latest) | no link |
-/// | [`sharing`](RotatingFileBuilder::sharing) | [`Sharing::Unguarded`] |
-/// | [`delay`](RotatingFileBuilder::delay), [`mode`](RotatingFileBuilder::mode), [`create_dirs`](RotatingFileBuilder::create_dirs), [`buffer`](RotatingFileBuilder::buffer), [`flush_on`](RotatingFileBuilder::flush_on), [`durability`](RotatingFileBuilder::durability) | as for [`LogFile`](super::LogFile) |
+/// | [`locking`](RotatingFileBuilder::sharing) | [`FileLocking::Unguarded`] |
+/// | [`open_lazily`](RotatingFileBuilder::delay), [`permissions`](RotatingFileBuilder::mode), [`create_dirs`](RotatingFileBuilder::create_dirs), [`buffer`](RotatingFileBuilder::buffer), [`flush_on`](RotatingFileBuilder::flush_on), [`durability`](RotatingFileBuilder::durability) | as for [`LogFile`](super::LogFile) |
 ///
 /// Files whose names are not in full those of rotated files are never renamed and never deleted: `shop.jsonl.old`,
 /// `shop.jsonl.01` and `shop.jsonl.1.bak` are safe, directories and links, too. `shop.jsonl.1.gz` and `.zst` move with the others.
@@ -78,7 +78,7 @@ use crate::{
 /// # When it blocks
 /// As long as write(2) does; the thread that rotates, for the renames and deletions. Other threads wait for one rename and the
 /// opening of the new file. Behind a [`Queue`](crate::Queue), records are written up to 64 KiB at once (without a
-/// [`buffer`](RotatingFileBuilder::buffer), and not with [`Sharing::Shared`]), and come into the same files. Compression and [`on_rotation`](RotatingFileBuilder::on_rotation) have a thread of their own.
+/// [`buffer`](RotatingFileBuilder::buffer), and not with [`FileLocking::NamedHandler`]), and come into the same files. Compression and [`on_rotation`](RotatingFileBuilder::on_rotation) have a thread of their own.
 ///
 /// # Failures
 /// A rotation that fails is told to the trap once. Records go on into the file they went to, which may then be longer than it
@@ -86,7 +86,7 @@ use crate::{
 ///
 /// # Several handlers, several processes
 /// Handlers of one process that have one path share the file where all settings are the same, and are refused otherwise. For several
-/// processes see [`Sharing`].
+/// processes see [`FileLocking`].
 ///
 /// # Differences from Python
 /// - Lengths are counted in bytes, where Python counts a record in characters.
@@ -113,7 +113,7 @@ pub struct RotatingFileBuilder<F = Text> {
     when: Option<When>,
     interval: Option<u32>,
     at: Option<TimeOfDay>,
-    grid: Grid,
+    grid: Alignment,
     utc: bool,
     zone: Option<String>,
     /// Grows on although there is a limit.
@@ -130,7 +130,7 @@ impl RotatingFileBuilder {
             when: None,
             interval: None,
             at: None,
-            grid: Grid::default(),
+            grid: Alignment::default(),
             utc: false,
             zone: None,
             endless: false,
@@ -144,7 +144,7 @@ impl RotatingFileBuilder {
 impl<F: Format> RotatingFileBuilder<F> {
     /// No file gets as long as this, but for one record that is longer by itself. 0 is no limit. Without
     /// [`backups`](Self::backups), [`retention`](Self::retention) or [`when`](Self::when) there is no place for the old file: an error, unless
-    /// [`endless`](Self::endless) says that it is meant.
+    /// [`allow_unbounded`](Self::allow_unbounded) says that it is meant.
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.settings.max_bytes = bytes;
         self
@@ -152,7 +152,7 @@ impl<F: Format> RotatingFileBuilder<F> {
 
     /// Whether [`max_bytes`](Self::max_bytes) may be without effect because no old file is kept: the file grows on without end, as
     /// Python's does with `maxBytes` and a `backupCount` of 0.
-    pub fn endless(mut self, endless: bool) -> Self {
+    pub fn allow_unbounded(mut self, endless: bool) -> Self {
         self.endless = endless;
         self
     }
@@ -188,7 +188,7 @@ impl<F: Format> RotatingFileBuilder<F> {
     }
 
     /// From where intervals are counted.
-    pub fn grid(mut self, grid: Grid) -> Self {
+    pub fn alignment(mut self, grid: Alignment) -> Self {
         self.grid = grid;
         self
     }
@@ -251,7 +251,7 @@ impl<F: Format> RotatingFileBuilder<F> {
     /// Told of each rotated file once it has its name and is compressed, on a thread of its own that does this for all files of the
     /// process, one after the other: it may take its time. Events that are born in it go nowhere. A panic is told to the trap. Files that an
     /// earlier run has left are not told of, nor those that are deleted before their turn came.
-    pub fn on_rotation(mut self, told: impl Fn(&Rollover) + Send + Sync + 'static) -> Self {
+    pub fn on_rotation(mut self, told: impl Fn(&RotatedFile) + Send + Sync + 'static) -> Self {
         self.settings.told = Some(Arc::new(told));
         self
     }
@@ -267,7 +267,7 @@ impl<F: Format> RotatingFileBuilder<F> {
 /// How it is opened and written.
 impl<F: Format> RotatingFileBuilder<F> {
     /// Whether other processes may have the file, too.
-    pub fn sharing(mut self, sharing: Sharing) -> Self {
+    pub fn locking(mut self, sharing: FileLocking) -> Self {
         self.settings.sharing = sharing;
         self
     }
@@ -279,13 +279,13 @@ impl<F: Format> RotatingFileBuilder<F> {
     }
 
     /// Whether the file is opened with the first record only.
-    pub fn delay(mut self, delay: bool) -> Self {
+    pub fn open_lazily(mut self, delay: bool) -> Self {
         self.settings.delay = delay;
         self
     }
 
     /// The permissions of files that are created (unix; without effect elsewhere). The umask is taken off.
-    pub fn mode(mut self, mode: u32) -> Self {
+    pub fn permissions(mut self, mode: u32) -> Self {
         self.settings.mode = Some(mode);
         self
     }
@@ -297,7 +297,7 @@ impl<F: Format> RotatingFileBuilder<F> {
     }
 
     /// Holds records back until so many bytes (at most 1 GiB) are full; 64 KiB serves well. What is held counts for the size, and is written before a rotation.
-    /// With [`Sharing::Shared`] it is written in one piece, to the file in use at that time.
+    /// With [`FileLocking::NamedHandler`] it is written in one piece, to the file in use at that time.
     pub fn buffer(mut self, bytes: usize) -> Self {
         self.settings.buffer = Some(bytes);
         self
@@ -324,14 +324,14 @@ impl<F: Format> RotatingFileBuilder<F> {
     /// The handler.
     ///
     /// # Errors
-    /// - The path is empty, or cannot be opened (without [`delay`](Self::delay)).
+    /// - The path is empty, or cannot be opened (without [`open_lazily`](Self::open_lazily)).
     /// - The interval is 0, there is no such zone, [`at_time`](Self::at_time) is without effect, the namer does not work, a rotator meets
-    ///   [`Sharing::Shared`], or a buffer with a [`durability`](Self::durability) does.
+    ///   [`FileLocking::NamedHandler`], or a buffer with a [`durability`](Self::durability) does.
     /// - Something is without effect: [`max_bytes`](Self::max_bytes) or a compression where no old file is kept (but see
-    ///   [`endless`](Self::endless)), an interval without [`when`](Self::when), a zone beside [`utc(true)`](Self::utc).
+    ///   [`allow_unbounded`](Self::allow_unbounded)), an interval without [`when`](Self::when), a zone beside [`utc(true)`](Self::utc).
     /// - The path is that of a file that another handler of this process rotates, such as `app.log.1` beside `app.log`.
-    /// - Another process has the file ([`Sharing::Exclusive`]), or another handler of this process, with other settings or without rotation.
-    pub fn build(self) -> Result<Formatted<F, RotatedFile>, Error> {
+    /// - Another process has the file ([`FileLocking::Exclusive`]), or another handler of this process, with other settings or without rotation.
+    pub fn build(self) -> Result<Formatted<F, RotatingFileSink>, Error> {
         let sync_on = self.settings.durability.on;
         let (sink, flush_on, format) = self.parts()?;
         let name = sink.path().display().to_string();
@@ -349,11 +349,11 @@ impl<F: Format> RotatingFileBuilder<F> {
     ///
     /// # Errors
     /// As for [`build`](Self::build).
-    pub fn build_sink(self) -> Result<RotatedFile, Error> {
+    pub fn build_sink(self) -> Result<RotatingFileSink, Error> {
         Ok(self.parts()?.0)
     }
 
-    fn parts(mut self) -> Result<(RotatedFile, Option<Severity>, F), Error> {
+    fn parts(mut self) -> Result<(RotatingFileSink, Option<Severity>, F), Error> {
         self.settings.schedule = self.schedule()?;
         let Self { mut place, mut settings, endless, flush_on, format, .. } = self;
         place.path = absolute(&place.path)?;
@@ -377,13 +377,13 @@ impl<F: Format> RotatingFileBuilder<F> {
                 place.path.display()
             )));
         }
-        if settings.rotator.is_some() && settings.sharing == Sharing::Shared {
+        if settings.rotator.is_some() && settings.sharing == FileLocking::NamedHandler {
             return Err(Error::config(format_args!(
                 "cannot use {}: a rotator cannot be combined with Sharing::Shared; use on_rotation",
                 place.path.display()
             )));
         }
-        if settings.sharing == Sharing::Shared
+        if settings.sharing == FileLocking::NamedHandler
             && settings.buffer.is_some()
             && settings.durability != Durability::system()
         {
@@ -392,7 +392,7 @@ impl<F: Format> RotatingFileBuilder<F> {
                 place.path.display()
             )));
         }
-        Ok((RotatedFile::open(place, settings)?, flush_on, format))
+        Ok((RotatingFileSink::open(place, settings)?, flush_on, format))
     }
 
     fn schedule(&self) -> Result<Option<Schedule>, Error> {

@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::{
     Formatted,
-    behind::{Behind, PATIENCE, behind_a_queue},
+    behind::{QueuedOutput, PATIENCE, behind_a_queue},
 };
 use crate::{
     Delivery, Error, Format, Handler, Outcome,
@@ -68,7 +68,7 @@ use crate::{
 /// # Failures
 ///
 /// A record that could not be sent is told to the trap and counted as failed, or goes to the
-/// [fallback](SocketBuilder::or_else). With [`Retry::python`](crate::sink::net::Retry::python) it counts as dropped, without a
+/// [fallback](SocketBuilder::or_else). With [`Backoff::python`](crate::sink::net::Backoff::python) it counts as dropped, without a
 /// word. "Written" means that the system took all of it: [what a stream promises](crate::sink::net#what-a-stream-promises).
 ///
 /// # Differences from Python
@@ -91,7 +91,7 @@ impl Socket {
     /// | [`queue`](SocketBuilder::queue) | [`Queue::builder`](crate::Queue::builder)'s limits, [`Overflow::DropNewest`](crate::handler::queue::Overflow::DropNewest) |
     /// | [`or_else`](SocketBuilder::or_else) | no fallback |
     pub fn builder(to: impl Into<ConnectionBuilder>) -> SocketBuilder {
-        SocketBuilder { to: to.into(), format: Json::new(), behind: Behind::default() }
+        SocketBuilder { to: to.into(), format: Json::new(), behind: QueuedOutput::default() }
     }
 }
 
@@ -133,7 +133,7 @@ impl<F: Format> fmt::Debug for Socket<F> {
 pub struct SocketBuilder<F = Json> {
     to: ConnectionBuilder,
     format: F,
-    behind: Behind,
+    behind: QueuedOutput,
 }
 
 impl<F: Format> SocketBuilder<F> {

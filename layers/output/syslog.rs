@@ -6,7 +6,7 @@ use std::{fmt, path::Path};
 
 use super::{
     Formatted,
-    behind::{Behind, PATIENCE, behind_a_queue},
+    behind::{QueuedOutput, PATIENCE, behind_a_queue},
 };
 use crate::{
     Delivery, Error, Handler, Outcome, Queue, format,
@@ -79,7 +79,7 @@ use crate::{
 /// # Failures
 ///
 /// A record that could not be sent is told to the trap and counted as failed; with
-/// [`Retry::python`](crate::sink::net::Retry::python) it counts as dropped, without a word. Over a unix socket "written" means
+/// [`Backoff::python`](crate::sink::net::Backoff::python) it counts as dropped, without a word. Over a unix socket "written" means
 /// that it was sent, over a stream that the system took all of it:
 /// [what a stream promises](crate::sink::net#what-a-stream-promises). Over UDP it means that it was sent, too; that nobody
 /// listens is known one message later at the earliest, as of a [`Datagram`](super::Datagram#failures).
@@ -121,7 +121,7 @@ impl Syslog {
     /// The daemon at an address; a [`Connection::builder`](crate::sink::net::Connection::builder) has more to say about
     /// how it is reached.
     pub fn builder(to: impl Into<ConnectionBuilder>) -> SyslogBuilder {
-        SyslogBuilder { to: to.into(), format: None, behind: Behind::default() }
+        SyslogBuilder { to: to.into(), format: None, behind: QueuedOutput::default() }
     }
 }
 
@@ -151,7 +151,7 @@ impl fmt::Debug for Syslog {
 pub struct SyslogBuilder {
     to: ConnectionBuilder,
     format: Option<format::Syslog>,
-    behind: Behind,
+    behind: QueuedOutput,
 }
 
 impl SyslogBuilder {
@@ -227,7 +227,7 @@ mod tests {
         let daemon = UnixDatagram::bind(&run).unwrap();
         std::os::unix::fs::symlink(&run, &log).unwrap();
         let later = UnixDatagram::bind(path("later")).unwrap();
-        let handler = Syslog::at_first_of(&[&absent, &log, &path("later")]).unwrap().shared("local");
+        let handler = Syslog::at_first_of(&[&absent, &log, &path("later")]).unwrap().named("local");
         handler.deliver(&Record::new(Severity::ERROR, "app", "one\ntwo"));
         handler.flush().unwrap();
         assert_eq!((handler.stats().written, handler.stats().accepted()), (1, 1));
@@ -240,7 +240,7 @@ mod tests {
 
         std::fs::remove_file(&log).unwrap();
         let stream = UnixListener::bind(&log).unwrap();
-        let handler = Syslog::at_first_of(&[&log]).unwrap().shared("local");
+        let handler = Syslog::at_first_of(&[&log]).unwrap().named("local");
         handler.deliver(&Record::new(Severity::INFO, "app", "over a stream"));
         drop(handler);
         let mut text = String::new();

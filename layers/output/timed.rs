@@ -49,7 +49,7 @@ use crate::sink::When;
 /// [`delay`](RotatingFileBuilder::delay) opens the file with the first record only, and makes none.
 ///
 /// # A restart, the clock and the seasons
-/// The periods are those of the wall clock in the zone ([`Grid::Clock`](crate::output::Grid::Clock)). The file that is found at the start belongs to the period
+/// The periods are those of the wall clock in the zone ([`Alignment::Clock`](crate::output::Alignment::Clock)). The file that is found at the start belongs to the period
 /// in which it was last written; it is rotated by the first record if that is over. Ten restarts a day make daily files all the same. Days begin
 /// at the true local midnight, or after the gap where that is skipped. A clock that goes back by up to two hours (or a period) changes nothing, one
 /// that goes back farther begins a new count without a rotation; one that goes forward is one rotation.
@@ -58,7 +58,7 @@ use crate::sink::When;
 /// As for [`RotatingFile`](super::RotatingFile).
 ///
 /// # Differences from Python
-/// - Periods of `S`, `M`, `H` and `D` are those of the clock; with [`Grid::Rollover`](crate::output::Grid::Rollover) they are
+/// - Periods of `S`, `M`, `H` and `D` are those of the clock; with [`Alignment::RotatedFile`](crate::output::Alignment::RotatedFile) they are
 ///   counted from the last rollover as in Python.
 /// - A name that exists gets a number, where Python up to 3.12 deletes the file, and later stops rotating.
 /// - `interval` is honoured for `midnight` and `W0`–`W6`, as since Python 3.13.

@@ -40,7 +40,7 @@ pub(crate) struct SpanData {
     is_late: AtomicBool,
     late: Common<Option<Arc<Fields>>>,
     /// What formats made of the fields, by [`Keeper`].
-    kept: [Kept; Keeper::COUNT],
+    kept: [Interned; Keeper::COUNT],
     /// What handlers keep for the tree of which this is the root.
     tapes: Tapes,
     /// Somebody wants to see all of the tree of which this is the root.
@@ -58,7 +58,7 @@ pub(crate) struct SpanData {
 
 /// What one format made of a span's fields; from the second time on, as many spans have one record or none.
 #[derive(Default)]
-struct Kept {
+struct Interned {
     text: OnceLock<Option<Box<[u8]>>>,
     was_asked: AtomicBool,
 }

@@ -80,8 +80,8 @@ impl Pooled {
 
     /// The finished record for one who goes on with it.
     #[inline]
-    pub(crate) fn into_kept(self) -> Kept {
-        Kept(Memory::Own(self.0))
+    pub(crate) fn into_kept(self) -> OwnedRecord {
+        OwnedRecord(Storage::Own(self.0))
     }
 }
 
@@ -106,17 +106,17 @@ impl DerefMut for Pooled {
 ///
 /// Clones of what [`Delivery::keep`](crate::Delivery::keep) gave are the same record. One that was taken alone is in nobody
 /// else's hands, and a clone of it a copy.
-pub struct Kept(Memory);
+pub struct OwnedRecord(Storage);
 
-enum Memory {
+enum Storage {
     Own(Box<Record>),
-    Shared(Arc<Record>),
+    NamedHandler(Arc<Record>),
     /// Moved elsewhere.
     Gone,
 }
 
-pub(super) fn keep(record: &Record) -> Kept {
-    Kept(Memory::Own(copy(record)))
+pub(super) fn keep(record: &Record) -> OwnedRecord {
+    OwnedRecord(Storage::Own(copy(record)))
 }
 
 #[cold]
@@ -126,19 +126,19 @@ fn copy(record: &Record) -> Box<Record> {
     copy
 }
 
-impl Kept {
+impl OwnedRecord {
     /// One's own record.
     pub(crate) fn new(record: Record) -> Self {
-        Self(Memory::Own(Box::new(record)))
+        Self(Storage::Own(Box::new(record)))
     }
 
     /// The same record for somebody else, in memory that both have.
     #[inline]
     pub(crate) fn share(&mut self) -> Self {
-        if let Memory::Own(_) = self.0
-            && let Memory::Own(record) = std::mem::replace(&mut self.0, Memory::Gone)
+        if let Storage::Own(_) = self.0
+            && let Storage::Own(record) = std::mem::replace(&mut self.0, Storage::Gone)
         {
-            self.0 = Memory::Shared(share(record));
+            self.0 = Storage::NamedHandler(share(record));
         }
         self.clone()
     }
@@ -146,46 +146,46 @@ impl Kept {
     /// Moves it out; an empty record stays.
     #[inline]
     pub(crate) fn take(&mut self) -> Self {
-        Self(std::mem::replace(&mut self.0, Memory::Gone))
+        Self(std::mem::replace(&mut self.0, Storage::Gone))
     }
 }
 
-impl Clone for Kept {
+impl Clone for OwnedRecord {
     fn clone(&self) -> Self {
         match &self.0 {
-            Memory::Own(record) => Self(Memory::Own(copy(record))),
-            Memory::Shared(record) => Self(Memory::Shared(Arc::clone(record))),
-            Memory::Gone => Self(Memory::Gone),
+            Storage::Own(record) => Self(Storage::Own(copy(record))),
+            Storage::NamedHandler(record) => Self(Storage::NamedHandler(Arc::clone(record))),
+            Storage::Gone => Self(Storage::Gone),
         }
     }
 }
 
-impl Deref for Kept {
+impl Deref for OwnedRecord {
     type Target = Record;
 
     #[inline]
     fn deref(&self) -> &Record {
         match &self.0 {
-            Memory::Own(record) => record,
-            Memory::Shared(record) => record,
+            Storage::Own(record) => record,
+            Storage::NamedHandler(record) => record,
             // Only while it is dropped.
-            Memory::Gone => &NOTHING,
+            Storage::Gone => &NOTHING,
         }
     }
 }
 
-impl Drop for Kept {
+impl Drop for OwnedRecord {
     #[inline]
     fn drop(&mut self) {
-        match std::mem::replace(&mut self.0, Memory::Gone) {
-            Memory::Own(record) => give_back(record),
-            Memory::Shared(record) => drop(give_back_shared(record)),
-            Memory::Gone => {}
+        match std::mem::replace(&mut self.0, Storage::Gone) {
+            Storage::Own(record) => give_back(record),
+            Storage::NamedHandler(record) => drop(give_back_shared(record)),
+            Storage::Gone => {}
         }
     }
 }
 
-impl std::fmt::Debug for Kept {
+impl std::fmt::Debug for OwnedRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         (**self).fmt(f)
     }
@@ -193,16 +193,16 @@ impl std::fmt::Debug for Kept {
 
 /// Drops many, with their memory left for those that capture. Where the caller's handlers are not done with one yet, it
 /// goes to `late`, for the next time: were both to let go of it at once, neither would be the last to use it again.
-pub(crate) fn give_back_all(kept: &mut Vec<Kept>, late: &mut Vec<Kept>) {
+pub(crate) fn give_back_all(kept: &mut Vec<OwnedRecord>, late: &mut Vec<OwnedRecord>) {
     // Whoever has one of those now has it for long.
     late.clear();
     for mut kept in kept.drain(..) {
-        match std::mem::replace(&mut kept.0, Memory::Gone) {
-            Memory::Own(record) => give_back(record),
-            Memory::Shared(record) => {
-                late.extend(give_back_shared(record).map(|record| Kept(Memory::Shared(record))));
+        match std::mem::replace(&mut kept.0, Storage::Gone) {
+            Storage::Own(record) => give_back(record),
+            Storage::NamedHandler(record) => {
+                late.extend(give_back_shared(record).map(|record| OwnedRecord(Storage::NamedHandler(record))));
             }
-            Memory::Gone => {}
+            Storage::Gone => {}
         }
     }
 }
@@ -219,7 +219,7 @@ mod tests {
     }
 
     /// One that others may share.
-    fn shared() -> Kept {
+    fn shared() -> OwnedRecord {
         Pooled::create().into_kept().share()
     }
 

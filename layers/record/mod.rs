@@ -73,7 +73,7 @@ pub use self::{
     fields::Fields,
     globals::Globals,
     json::JsonText,
-    kept::Kept,
+    kept::OwnedRecord,
     request_id::request_id,
     severity::Severity,
     trace::{Baggage, TraceContext, TraceParent, TraceState},
@@ -452,7 +452,7 @@ impl Record {
 
     /// A reference to this record that can be stored, sent and read later. Copies nothing if the record came from an
     /// event; one's own record is copied.
-    pub fn keep(&self) -> Kept {
+    pub fn keep(&self) -> OwnedRecord {
         kept::keep(self)
     }
 

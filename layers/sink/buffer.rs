@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     fork::{self, Heirloom},
-    trap::{End, Receipts},
+    ledger::{End, Receipts},
 };
 
 /// A file behind a buffer of bounded size.

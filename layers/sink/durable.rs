@@ -52,7 +52,7 @@ use crate::{
 /// A logging thread waits for the syncs of `sync_on` and `sync_every` (milliseconds), other threads do not.
 ///
 /// # Failures
-/// A sync that fails is told to the trap and counted as a [trouble](crate::trap::Stats::troubles); its records stay counted
+/// A sync that fails is told to the trap and counted as a [trouble](crate::ledger::Stats::troubles); its records stay counted
 /// as written: the system has them. Without a handler, the next `flush` of the `io::Write` returns it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
@@ -162,14 +162,14 @@ impl Troubles {
             && let Some(ledger) = self.teller.ledger()
             && let Some(error) = self.take()
         {
-            ledger.tell(&error);
+            ledger.report_error(&error);
         }
     }
 
     /// Tells one, or keeps it until there is a handler. Not under a lock.
     pub(super) fn tell_of(&self, error: Error) {
         match self.teller.ledger() {
-            Some(ledger) => ledger.tell(&error),
+            Some(ledger) => ledger.report_error(&error),
             None => self.note(error),
         }
     }

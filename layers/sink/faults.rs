@@ -16,7 +16,7 @@ use super::{
     lines::write_one,
     registry::FileId,
 };
-use crate::{Error, Format, Record, Severity, Shared, output::Formatted, trap::Trap};
+use crate::{Error, Format, Record, Severity, NamedHandler, output::Formatted, ledger::ErrorHandler};
 
 /// What becomes of one write.
 #[derive(Clone, Copy, Debug)]
@@ -299,15 +299,15 @@ fn play<S: Subject>(
 ) -> Result<(), TestCaseError> {
     let subject = Arc::new(make(script.clone()));
     let hung = Hung(Arc::clone(&subject));
-    let (trap, told) = Trap::counting();
-    let handler = Shared::with_trap("subject", Formatted::new(Bracketed, hung).flush_on(Severity::ERROR), trap);
+    let (error_handler, told) = ErrorHandler::counting();
+    let handler = NamedHandler::with_error_handler("subject", Formatted::new(Bracketed, hung).flush_on(Severity::ERROR), error_handler);
     let ledger = handler.ledger();
     let mut given = 0;
     for op in ops {
         match op {
             Op::Record(len, severe) => {
                 let severity = if severe { Severity::ERROR } else { Severity::INFO };
-                handler.deliver(&Record::new(severity, "t", &format!("{given}:{}", "x".repeat(len))));
+                handler.emit(&Record::new(severity, "t", &format!("{given}:{}", "x".repeat(len))));
                 given += 1;
             }
             Op::Flush => handler.flush().unwrap_or_default(),

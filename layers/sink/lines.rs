@@ -12,7 +12,7 @@ use std::{
 use super::Written;
 use crate::{
     fork::Common,
-    trap::{End, Ledger, Receipt, Receipts},
+    ledger::{End, Ledger, Receipt, Receipts},
 };
 
 /// Whole records, one after the other, of which a sink says what becomes of each, in order. Given to

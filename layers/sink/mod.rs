@@ -8,7 +8,7 @@
 //! | [`StdStream`] | stdout, stderr | std's own | the system took it |
 //! | [`FileSink`] | a file, record by record | none | the system took it |
 //! | [`FileSink`] with a buffer | a file, many records at once | the buffer's | the buffer was emptied |
-//! | [`RotatedFile`] | a file that is exchanged for new ones | as for a file | as for a file |
+//! | [`RotatingFileSink`] | a file that is exchanged for new ones | as for a file | as for a file |
 //! | [`WriterSink`] | any [`io::Write`] | one around the writer | the writer took it and was flushed |
 //! | [`net::Connection`] | a peer: TCP, TLS, a unix socket | none; threads take turns | the system took it |
 //! | [`MakeWriterSink`] | any `MakeWriter` | the writer's own, if any | the writer took it and was flushed |
@@ -47,7 +47,7 @@ pub use self::{
     durable::Durability,
     file::FileSink,
     lines::Lines,
-    rotate::{Grid, Rollover, RotatedFile, Sharing, TimeOfDay, Weekday, When},
+    rotate::{Alignment, RotatedFile, RotatingFileSink, FileLocking, TimeOfDay, Weekday, When},
     std_stream::StdStream,
     watch::Watch,
     writer::{MakeWriterSink, WriterSink},
@@ -160,5 +160,5 @@ forward!(Box<S>, Arc<S>);
 pub(crate) fn stderr_line(line: &str) {
     let line = [line.as_bytes(), b"\n"].concat();
     // Where stderr fails there is nobody left to tell.
-    StdStream::stderr().deadline(std::time::Duration::ZERO).put(&line).unwrap_or_default();
+    StdStream::stderr().timeout(std::time::Duration::ZERO).put(&line).unwrap_or_default();
 }

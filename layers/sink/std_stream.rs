@@ -43,7 +43,7 @@ impl StdStream {
     /// How long one record may wait for a full, non-blocking stream until it is given up (default: 1 s). After that,
     /// further records do not wait at all until the stream has taken something. A blocking stream has no deadline: it
     /// blocks, as it does everybody else.
-    pub const fn deadline(mut self, deadline: Duration) -> Self {
+    pub const fn timeout(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }

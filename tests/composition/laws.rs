@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use tracing_strata::trap::Stats;
+use tracing_strata::ledger::Stats;
 
 use crate::{
     model::{End, Model, Named},
@@ -164,7 +164,7 @@ fn gave_up(play: &Play<'_>, state: &State, seen: &Seen) -> Result<bool, String> 
             Node::Queue { before, after, policy, capacity, .. } => {
                 (before, after, policy.gives_up(*capacity) || play.is_shut, "queue")
             }
-            Node::Memory { before, after, on_close, .. } => {
+            Node::MemoryBuffer { before, after, on_close, .. } => {
                 (before, after, !on_close && (!seen.is_quiet || play.is_shut), "memory")
             }
             Node::Limit { .. } | Node::Recorder { .. } => continue,
@@ -228,10 +228,10 @@ fn recorders(case: &Case, play: &Play<'_>, state: &State) -> Result<(), String> 
 /// Each with whether records come to it on the thread that sent them.
 fn with_directness(node: &Node, is_direct: bool) -> Vec<(&Node, bool)> {
     let mut all = vec![(node, is_direct)];
-    let keeps = matches!(node, Node::Queue { .. } | Node::Memory { .. } | Node::Recorder { .. } | Node::Limit { .. });
+    let keeps = matches!(node, Node::Queue { .. } | Node::MemoryBuffer { .. } | Node::Recorder { .. } | Node::Limit { .. });
     let below = is_direct && !keeps;
     match node {
-        Node::OrElse { first, fallback, .. } => {
+        Node::Fallback { first, fallback, .. } => {
             all.extend(with_directness(first, below));
             all.extend(with_directness(fallback, below && is_prompt(first)));
         }
@@ -244,7 +244,7 @@ fn with_directness(node: &Node, is_direct: bool) -> Vec<(&Node, bool)> {
 fn is_prompt(node: &Node) -> bool {
     match node {
         Node::Out { profile, .. } => profile.is_prompt(),
-        Node::Queue { .. } | Node::Memory { .. } | Node::Recorder { .. } | Node::OwnLater { .. } | Node::Again(_) => {
+        Node::Queue { .. } | Node::MemoryBuffer { .. } | Node::Recorder { .. } | Node::OwnLater { .. } | Node::Again(_) => {
             false
         }
         Node::File { buffer, .. } => !buffer,
@@ -260,13 +260,13 @@ fn ordered(node: &Node, by_others: bool, found: &mut Vec<usize>) {
         Node::Stream { out, .. } | Node::File { out, .. } | Node::Rotating { out } => found.push(*out),
         Node::Recorder { hold_below: 40, release_at: 40, target, .. } => ordered(target, by_others, found),
         Node::Recorder { .. } | Node::Again(_) => {}
-        Node::OrElse { first, fallback, .. } => {
+        Node::Fallback { first, fallback, .. } => {
             ordered(first, by_others, found);
             if is_prompt(first) {
                 ordered(fallback, by_others, found);
             }
         }
-        Node::Memory { target, .. } => ordered(target, true, found),
+        Node::MemoryBuffer { target, .. } => ordered(target, true, found),
         // Of each thread that gives it records.
         Node::Queue { .. } if by_others => {}
         node => node.children().into_iter().for_each(|child| ordered(child, by_others, found)),
@@ -306,8 +306,8 @@ pub(crate) fn is_straight(root: &Node, out: usize) -> bool {
     fn look(node: &Node, out: usize) -> bool {
         match node {
             Node::Rotating { out: this } => *this == out,
-            Node::Memory { .. } | Node::Recorder { .. } => false,
-            Node::OrElse { first, fallback, .. } => look(first, out) || is_prompt(first) && look(fallback, out),
+            Node::MemoryBuffer { .. } | Node::Recorder { .. } => false,
+            Node::Fallback { first, fallback, .. } => look(first, out) || is_prompt(first) && look(fallback, out),
             node => node.children().into_iter().any(|child| look(child, out)),
         }
     }

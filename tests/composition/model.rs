@@ -83,7 +83,7 @@ impl<'a> Model<'a> {
             Node::Level(least, _) if sent.severity < *least => End::Filtered,
             Node::Filter(divisor, _) if sent.id.is_multiple_of(*divisor) => End::Filtered,
             Node::Limit { after, .. } if !came(self, *after) => End::Filtered,
-            Node::Queue { after, .. } | Node::Memory { after, .. } | Node::Recorder { after, .. }
+            Node::Queue { after, .. } | Node::MemoryBuffer { after, .. } | Node::Recorder { after, .. }
                 if !came(self, *after) =>
             {
                 End::Dropped
@@ -92,8 +92,8 @@ impl<'a> Model<'a> {
                 self.end_of(child, sent, is_covered, marks)
             }
             Node::Limit { child, .. } | Node::Queue { child, .. } => self.end_of(child, sent, is_covered, marks),
-            Node::Memory { target, .. } | Node::Recorder { target, .. } => self.end_of(target, sent, is_covered, marks),
-            Node::Rewrite(child) => self.end_of(child, sent, is_covered, marks + 1),
+            Node::MemoryBuffer { target, .. } | Node::Recorder { target, .. } => self.end_of(target, sent, is_covered, marks),
+            Node::Transform(child) => self.end_of(child, sent, is_covered, marks + 1),
             Node::Again(slot) => self.end_of(self.root.named(*slot), sent, is_covered, marks),
             Node::Named { slot, level, child } => {
                 let end = if sent.severity < *level {
@@ -117,7 +117,7 @@ impl<'a> Model<'a> {
                 let all = all.iter().filter(|(logger, _)| is_above(logger)).map(|(_, node)| node);
                 self.worst(all, sent, is_covered, marks)
             }
-            Node::OrElse { first, fallback, .. } => match self.end_of(first, sent, true, marks) {
+            Node::Fallback { first, fallback, .. } => match self.end_of(first, sent, true, marks) {
                 End::Dropped => self.end_of(fallback, sent, is_covered, marks),
                 // Of two errors, the first says why.
                 End::Failed => self.end_of(fallback, sent, is_covered, marks),

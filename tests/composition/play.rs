@@ -14,7 +14,7 @@ use std::{
 
 use fork::{Fork, fork, waitpid_nohang};
 use tracing::Dispatch;
-use tracing_strata::{Handler as _, HandlerLayer, Record, Severity, Shared, exit, flush_all, trap::Trap};
+use tracing_strata::{Handler as _, HandlerLayer, Record, Severity, NamedHandler, shutdown, flush_all, ledger::ErrorHandler};
 use tracing_subscriber::prelude::*;
 
 use crate::{
@@ -60,7 +60,7 @@ pub(crate) enum Op {
 pub(crate) enum After {
     Nothing,
     Quiet,
-    Rollover,
+    RotatedFile,
     Fork,
 }
 
@@ -112,7 +112,7 @@ impl Case {
             let after = match dice.below(200) {
                 0 if may_fork => After::Fork,
                 1..=60 => After::Quiet,
-                61..=130 => After::Rollover,
+                61..=130 => After::RotatedFile,
                 _ => After::Nothing,
             };
             phases.push(Phase { senders, meanwhile, after });
@@ -177,7 +177,7 @@ impl Case {
 /// How records come in.
 #[derive(Clone)]
 enum Entry {
-    Shared(Shared),
+    NamedHandler(NamedHandler),
     Layer(Dispatch),
 }
 
@@ -195,10 +195,10 @@ impl Entry {
     fn send(&self, sent: &Sent) {
         let id = u64::from(sent.id);
         match self {
-            Self::Shared(shared) => {
+            Self::NamedHandler(shared) => {
                 let mut record = Record::new(Severity::new(sent.severity), sent.target, MESSAGE);
                 record.set("id", id);
-                shared.deliver(&record);
+                shared.emit(&record);
             }
             Self::Layer(_) => match sent.severity {
                 5 => by_target!(TRACE, sent.target, id),
@@ -212,7 +212,7 @@ impl Entry {
 
     fn within(&self, run: impl FnOnce()) {
         match self {
-            Self::Shared(_) => run(),
+            Self::NamedHandler(_) => run(),
             Self::Layer(dispatch) => tracing::dispatcher::with_default(dispatch, run),
         }
     }
@@ -262,11 +262,11 @@ pub(crate) fn play(case: &Case) -> Broken {
     let root = built.shareds[0].clone().unwrap();
     let mut layer = None;
     let entry = if case.by_layer {
-        let handler: HandlerLayer<Shared> = root.clone().into_layer().trap(Trap::silent());
+        let handler: HandlerLayer<NamedHandler> = root.clone().into_layer().error_handler(ErrorHandler::silent());
         layer = Some(handler.ledger());
         Entry::Layer(Dispatch::new(tracing_subscriber::registry().with(handler)))
     } else {
-        Entry::Shared(root.clone())
+        Entry::NamedHandler(root.clone())
     };
     // What another test has lost is no business of this one.
     drop(flush_all());
@@ -319,7 +319,7 @@ impl Play<'_> {
         match phase.after {
             After::Nothing => Ok(()),
             After::Quiet => self.quiet(),
-            After::Rollover => self.rollover(),
+            After::RotatedFile => self.rollover(),
             After::Fork => self.fork(entry),
         }
     }
@@ -344,7 +344,7 @@ impl Play<'_> {
         }
         if self.is_shut {
             // What a memory that does not flush when it closes has got from a queue that was shut is out of reach.
-            if self.case.root.all().iter().any(|node| matches!(node, Node::Memory { on_close: false, .. })) {
+            if self.case.root.all().iter().any(|node| matches!(node, Node::MemoryBuffer { on_close: false, .. })) {
                 return Ok(());
             }
             // A listener that was left to itself comes to its end.
@@ -382,7 +382,7 @@ impl Play<'_> {
     }
 
     /// The tree is let go of, with what it holds.
-    fn end(mut self, root: Shared, entry: Entry) -> Broken {
+    fn end(mut self, root: NamedHandler, entry: Entry) -> Broken {
         drop(root);
         if self.case.ending == Ending::DropGuards {
             // What is brought to them later is late.
@@ -425,7 +425,7 @@ impl Play<'_> {
         let is_child = |fork: &std::io::Result<Fork>| matches!(fork, Ok(Fork::Child));
         match self.built.world.forked(fork, is_child) {
             Ok(Fork::Child) => {
-                exit::wait_at_exit(Duration::ZERO);
+                shutdown::set_exit_timeout(Duration::ZERO);
                 let said = self.in_the_child(entry).err().unwrap_or_else(|| "fine".into());
                 fs::write(report, said).unwrap_or_default();
                 std::process::exit(0);
@@ -462,7 +462,7 @@ fn meanwhile(built: &Built, counts: &Counts, last: &mut BTreeMap<usize, u64>, is
         Op::Read => read(built, counts, last)?,
         // What goes wrong is seen in the end.
         Op::Flush => drop(built.shareds[0].as_ref().unwrap().flush()),
-        Op::FlushShared(slot) => drop(built.shareds[slot].as_ref().map(Shared::flush)),
+        Op::FlushShared(slot) => drop(built.shareds[slot].as_ref().map(NamedHandler::flush)),
         Op::FlushAll => *is_muddled |= flush_all().is_err(),
         Op::Shutdown(queue, deadline) => {
             if let Some(guard) = &built.guards[queue] {

@@ -15,11 +15,11 @@ use std::{
 use fork::{Fork, fork, waitpid_nohang};
 use tracing::info;
 use tracing_strata::{
-    Delivery, Error, Flush, Handler, Outcome, Queue, Record, Severity, Shared, Tee, exit, flush_all,
+    Delivery, Error, Flush, Handler, Outcome, Queue, Record, Severity, NamedHandler, Tee, shutdown, flush_all,
     format::Text,
     handler::OwnedDelivery,
     output::{LogFile, RotatingFile, Stream},
-    trap::{Receipt, Trap},
+    ledger::{Receipt, ErrorHandler},
 };
 use tracing_subscriber::prelude::*;
 
@@ -74,12 +74,12 @@ fn record() -> Record {
     Record::new(Severity::INFO, "app", "hello")
 }
 
-fn named(name: &str, handler: impl Handler) -> Shared {
-    Shared::with_trap(name, handler, Trap::silent())
+fn named(name: &str, handler: impl Handler) -> NamedHandler {
+    NamedHandler::with_error_handler(name, handler, ErrorHandler::silent())
 }
 
-fn deliver(to: &Shared, count: usize) {
-    (0..count).for_each(|_| to.deliver(&record()));
+fn deliver(to: &NamedHandler, count: usize) {
+    (0..count).for_each(|_| to.emit(&record()));
 }
 
 /// Nothing of another test is left to be told.
@@ -103,10 +103,10 @@ fn full() -> impl Handler {
 fn t80_a_fallback_of_a_shared_handler_gets_what_that_fails_at() {
     let _order = begin();
     let (c, bad) = (Count::default(), named("a", Bad));
-    let both = named("both", bad.clone().or_else(named("c", c.clone())).notices(false));
+    let both = named("both", bad.clone().fallback(named("c", c.clone())).notices(false));
     deliver(&both, 10);
     assert_eq!(c.get(), 10);
-    assert_eq!((both.stats().written, both.stats().rescued, bad.stats().failed), (10, 10, 10));
+    assert_eq!((both.stats().written, both.stats().fallback_written, bad.stats().failed), (10, 10, 10));
     flush_all().unwrap();
 }
 
@@ -114,21 +114,21 @@ fn t80_a_fallback_of_a_shared_handler_gets_what_that_fails_at() {
 fn t80_a_fallback_of_a_tee_gets_what_that_fails_at() {
     let _order = begin();
     let (c, good) = (Count::default(), Count::default());
-    let tee = Tee::new().with_shared(named("bad", Bad));
+    let tee = Tee::new().with_named(named("bad", Bad));
     let both = named("both", tee.or_else(named("c", c.clone())).notices(false));
     deliver(&both, 10);
-    assert_eq!((c.get(), both.stats().written, both.stats().rescued), (10, 10, 10));
-    let tee = Tee::new().with_shared(named("good", good.clone())).with_shared(named("bad", Bad));
+    assert_eq!((c.get(), both.stats().written, both.stats().fallback_written), (10, 10, 10));
+    let tee = Tee::new().with_named(named("good", good.clone())).with_shared(named("bad", Bad));
     let both = named("both", tee.or_else(named("c", c.clone())).notices(false));
     deliver(&both, 10);
-    assert_eq!((good.get(), c.get(), both.stats().written, both.stats().rescued), (10, 20, 10, 10));
+    assert_eq!((good.get(), c.get(), both.stats().written, both.stats().fallback_written), (10, 20, 10, 10));
     flush_all().unwrap();
 }
 
 #[test]
 fn t80_a_queue_over_a_tee_over_a_full_disk_says_what_is_lost() {
     let _order = begin();
-    let (queue, guard) = Queue::builder().spawn(Tee::new().with_shared(named("full", full()))).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(Tee::new().with_named(named("full", full()))).unwrap();
     let top = named("top", queue);
     deliver(&top, 10);
     let shutdown = said(guard.shutdown(DEADLINE));
@@ -142,8 +142,8 @@ fn t80_a_queue_over_a_tee_over_a_full_disk_says_what_is_lost() {
 fn t80_so_does_one_with_a_second_handler_and_without_a_guard() {
     let _order = begin();
     let c = Count::default();
-    let tee = Tee::new().with_shared(named("full", full())).with_shared(named("c", c.clone()));
-    let top = named("top", Queue::builder().own(tee).unwrap());
+    let tee = Tee::new().with_named(named("full", full())).with_shared(named("c", c.clone()));
+    let top = named("top", Queue::builder().build(tee).unwrap());
     deliver(&top, 10);
     let flushed = said(flush_all());
     assert!(flushed.contains("10 records"), "{flushed:?}");
@@ -157,16 +157,16 @@ fn t80_a_fallback_gets_what_fails_behind_a_queue_in_order_and_once() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&lines);
     let keep = move |record: &mut Record| seen.lock().unwrap().push(record.message().to_owned());
-    let fallback = named("c", Count::default().rewrite(keep));
-    let queue = Queue::builder().own(Tee::new().with_shared(named("full", full()))).unwrap();
+    let fallback = named("c", Count::default().transform(keep));
+    let queue = Queue::builder().build(Tee::new().with_named(named("full", full()))).unwrap();
     let top = named("top", queue.or_else(fallback).notices(false));
     for number in 0..100 {
-        top.deliver(&Record::new(Severity::INFO, "app", &number.to_string()));
+        top.emit(&Record::new(Severity::INFO, "app", &number.to_string()));
     }
     flush_all().unwrap();
     let expected: Vec<String> = (0..100).map(|number| number.to_string()).collect();
     assert_eq!(*lines.lock().unwrap(), expected);
-    assert_eq!((top.stats().written, top.stats().rescued), (100, 100));
+    assert_eq!((top.stats().written, top.stats().fallback_written), (100, 100));
 }
 
 // --- cases/README.md: Rollover
@@ -180,7 +180,7 @@ fn t81_a_rollover_comes_after_all_that_was_given_before() {
     let path = dir.join("log");
     let file = RotatingFile::builder(&path).max_bytes(100 << 20).backups(9).format(Text::new()).build().unwrap();
     let handle = file.sink().clone();
-    let queue = Queue::builder().own(file).unwrap();
+    let queue = Queue::builder().build(file).unwrap();
     let subscriber = tracing_subscriber::registry().with(queue.into_layer());
     tracing::subscriber::with_default(subscriber, || {
         for round in 0..4 {
@@ -228,21 +228,21 @@ impl Drop for Panics {
 }
 
 /// What a handler tells.
-fn telling() -> (Trap, Arc<Mutex<Vec<String>>>) {
+fn telling() -> (ErrorHandler, Arc<Mutex<Vec<String>>>) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let list = Arc::clone(&told);
-    let trap = Trap::new(move |failure| {
+    let error_handler = ErrorHandler::new(move |failure| {
         list.lock().unwrap().push(format!("{}: {}", failure.handler(), failure.error()));
     });
-    (trap, told)
+    (error_handler, told)
 }
 
 #[test]
 fn a_panic_in_handle_is_counted_told_and_lost() {
     let _order = begin();
-    let (trap, told) = telling();
-    let (queue, guard) = Queue::builder().spawn(Panics { in_handle: true, in_flush: false, in_drop: false }).unwrap();
-    let top = Shared::with_trap("panics", queue, trap);
+    let (error_handler, told) = telling();
+    let (queue, guard) = Queue::builder().build_with_guard(Panics { in_handle: true, in_flush: false, in_drop: false }).unwrap();
+    let top = NamedHandler::with_error_handler("panics", queue, error_handler);
     deliver(&top, 3);
     let shutdown = said(guard.shutdown(DEADLINE));
     assert!(shutdown.contains("3 records failed"), "{shutdown:?}");
@@ -255,9 +255,9 @@ fn a_panic_in_handle_is_counted_told_and_lost() {
 #[test]
 fn a_panic_in_flush_is_told_and_an_error_of_whoever_flushes() {
     let _order = begin();
-    let (trap, told) = telling();
-    let (queue, guard) = Queue::builder().spawn(Panics { in_handle: false, in_flush: true, in_drop: false }).unwrap();
-    let top = Shared::with_trap("panics", queue, trap);
+    let (error_handler, told) = telling();
+    let (queue, guard) = Queue::builder().build_with_guard(Panics { in_handle: false, in_flush: true, in_drop: false }).unwrap();
+    let top = NamedHandler::with_error_handler("panics", queue, error_handler);
     deliver(&top, 3);
     for result in [flush_all(), top.flush(), guard.flush(DEADLINE), guard.shutdown(DEADLINE)] {
         let said = said(result);
@@ -270,9 +270,9 @@ fn a_panic_in_flush_is_told_and_an_error_of_whoever_flushes() {
 #[test]
 fn a_panic_in_drop_is_told_and_holds_up_nobody() {
     let _order = begin();
-    let (trap, told) = telling();
-    let (queue, guard) = Queue::builder().spawn(Panics { in_handle: false, in_flush: false, in_drop: true }).unwrap();
-    let top = Shared::with_trap("panics", queue, trap);
+    let (error_handler, told) = telling();
+    let (queue, guard) = Queue::builder().build_with_guard(Panics { in_handle: false, in_flush: false, in_drop: true }).unwrap();
+    let top = NamedHandler::with_error_handler("panics", queue, error_handler);
     deliver(&top, 3);
     guard.shutdown(DEADLINE).unwrap();
     until("the drop", || !told.lock().unwrap().is_empty()).unwrap();
@@ -285,7 +285,7 @@ fn a_panic_in_drop_is_told_and_holds_up_nobody() {
 fn what_is_kept_for_ever_is_named_and_no_shutdown_hangs() {
     let _order = begin();
     let keep = Keep::default();
-    let (queue, guard) = Queue::builder().spawn(named("keeper", keep.clone())).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(named("keeper", keep.clone())).unwrap();
     let top = named("top", queue);
     deliver(&top, 4);
     let began = Instant::now();
@@ -315,7 +315,7 @@ fn a_handler_that_hangs_holds_up_a_shutdown_for_its_deadline_only() {
         }
     }
     let (go, gone) = mpsc::channel();
-    let (queue, guard) = Queue::builder().spawn(Hangs(Mutex::new(gone))).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(Hangs(Mutex::new(gone))).unwrap();
     let top = named("hangs", queue);
     deliver(&top, 5);
     let began = Instant::now();
@@ -336,7 +336,7 @@ fn a_receipt_that_outlives_its_handler_counts_on_its_account() {
     let _order = begin();
     let (keep, c) = (Keep::default(), Count::default());
     let fallback = named("c", c.clone());
-    let top = named("gone", keep.clone().or_else(fallback.clone()).notices(false));
+    let top = named("gone", keep.clone().fallback(fallback.clone()).notices(false));
     let ledger = top.ledger();
     deliver(&top, 4);
     drop(top);
@@ -345,7 +345,7 @@ fn a_receipt_that_outlives_its_handler_counts_on_its_account() {
     kept.next().unwrap().written();
     kept.next().unwrap().failed(Error::new("scripted"));
     drop(kept.next());
-    assert_eq!((ledger.stats().queued, ledger.stats().written, ledger.stats().rescued), (1, 3, 2));
+    assert_eq!((ledger.stats().queued, ledger.stats().written, ledger.stats().fallback_written), (1, 3, 2));
     assert_eq!((c.get(), fallback.stats().written), (2, 2));
     // Also when nobody looks any more: an account that is used again is not disturbed.
     drop(ledger);
@@ -363,7 +363,7 @@ fn an_account_is_not_used_again_while_a_receipt_of_it_lives() {
     let top = named("gone", keep.clone());
     deliver(&top, 3);
     drop(top);
-    let others: Vec<Shared> = (0..20).map(|number| named(&format!("other {number}"), Count::default())).collect();
+    let others: Vec<NamedHandler> = (0..20).map(|number| named(&format!("other {number}"), Count::default())).collect();
     drop(keep.take());
     for other in &others {
         assert_eq!(other.stats().accepted(), 0, "{:?}", other.ledger());
@@ -435,7 +435,7 @@ impl Handler for ToThread {
 fn receipts_end_in_a_threads_last_moments() {
     let _order = begin();
     let (top, c) = (named("moments", ToThread), Count::default());
-    let covered = named("covered", ToThread.or_else(named("c", c.clone())).notices(false));
+    let covered = named("covered", ToThread.fallback(named("c", c.clone())).notices(false));
     thread::scope(|scope| {
         scope.spawn(|| {
             for _ in 0..10 {
@@ -448,7 +448,7 @@ fn receipts_end_in_a_threads_last_moments() {
     until("the thread's end", || top.stats().queued + covered.stats().queued == 0).unwrap();
     let (top, covered) = (top.stats(), covered.stats());
     assert_eq!(top.written + top.dropped, 10, "{top}");
-    assert_eq!((covered.written, covered.rescued), (10, c.get() as u64), "{covered}");
+    assert_eq!((covered.written, covered.fallback_written), (10, c.get() as u64), "{covered}");
     assert_eq!(top.dropped as usize + c.get(), 10);
     let flushed = said(flush_all());
     assert!(top.dropped == 0 || flushed.contains("\"moments\""), "{flushed:?}");
@@ -463,7 +463,7 @@ fn receipts_of_before_a_fork_say_nothing_in_the_child() {
     let (keep, c) = (Keep::default(), Count::default());
     let fallback = named("c", c.clone());
     let (plain, covered) =
-        (named("plain", keep.clone()), named("covered", keep.clone().or_else(fallback.clone()).notices(false)));
+        (named("plain", keep.clone()), named("covered", keep.clone().fallback(fallback.clone()).notices(false)));
     deliver(&plain, 4);
     deliver(&covered, 4);
     let end_all = || {
@@ -478,7 +478,7 @@ fn receipts_of_before_a_fork_say_nothing_in_the_child() {
     };
     match fork().unwrap() {
         Fork::Child => {
-            exit::wait_at_exit(Duration::ZERO);
+            shutdown::set_exit_timeout(Duration::ZERO);
             let before = (plain.stats().queued, plain.stats().dropped, covered.stats().dropped);
             end_all();
             let after = (plain.stats().accepted(), plain.stats().dropped, covered.stats().dropped, c.get());
@@ -496,7 +496,7 @@ fn receipts_of_before_a_fork_say_nothing_in_the_child() {
     // The parent's are what they were.
     end_all();
     assert_eq!((plain.stats().written, plain.stats().failed, plain.stats().dropped), (1, 1, 2));
-    assert_eq!((covered.stats().written, covered.stats().rescued, c.get()), (4, 3, 3));
+    assert_eq!((covered.stats().written, covered.stats().fallback_written, c.get()), (4, 3, 3));
     let flushed = said(flush_all());
     assert!(flushed.contains("\"plain\": 2 records"), "{flushed:?}");
 }
@@ -513,7 +513,7 @@ fn a_reading_never_goes_back() {
             scope.spawn(|| {
                 for _ in 0..20_000 {
                     given.fetch_add(1, Ordering::SeqCst);
-                    top.deliver(&record());
+                    top.emit(&record());
                     keep.take().into_iter().for_each(OwnedDelivery::written);
                 }
                 is_over.store(true, Ordering::SeqCst);
@@ -551,9 +551,9 @@ fn one_refused_line_of_a_batch_is_one_lost_record() {
         }
     }
     let picky = Picky::default();
-    let top = named("picky", Queue::builder().own(Stream::sink(picky.clone())).unwrap());
+    let top = named("picky", Queue::builder().build(Stream::sink(picky.clone())).unwrap());
     for number in 0..100 {
-        top.deliver(&Record::new(Severity::INFO, "app", &number.to_string()));
+        top.emit(&Record::new(Severity::INFO, "app", &number.to_string()));
     }
     let flushed = said(flush_all());
     assert!(flushed.contains("10 records"), "{flushed:?}");
@@ -566,7 +566,7 @@ fn one_refused_line_of_a_batch_is_one_lost_record() {
 fn a_trap_that_logs_where_a_receipt_ends_is_not_fed() {
     let _order = begin();
     let keep = Keep::default();
-    let layer = keep.clone().into_layer().named("logs").trap(Trap::new(|failure| info!("{}", failure.error())));
+    let layer = keep.clone().into_layer().named("logs").error_handler(ErrorHandler::new(|failure| info!("{}", failure.error())));
     let ledger = layer.ledger();
     let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
     tracing::dispatcher::with_default(&dispatch, || {
@@ -584,9 +584,9 @@ fn a_receipt_that_is_dropped_after_its_handler_is_told_to_the_trap() {
     let _order = begin();
     let told = Arc::new(Mutex::new(Vec::new()));
     let remember = Arc::clone(&told);
-    let trap = Trap::new(move |failure| remember.lock().unwrap().push(failure.error().to_string()));
+    let error_handler = ErrorHandler::new(move |failure| remember.lock().unwrap().push(failure.error().to_string()));
     let keep = Keep::default();
-    let handler = Shared::with_trap("gone", keep.clone(), trap);
+    let handler = NamedHandler::with_error_handler("gone", keep.clone(), error_handler);
     deliver(&handler, 3);
     // Whoever kept the ledger has kept the trap.
     let ledger = handler.ledger();
@@ -616,7 +616,7 @@ fn a_split_says_what_became_of_the_record() {
     }
     let _order = begin();
     let count = Count::default();
-    let nobody = Split(|delivery: Delivery<'_>| delivery.split().end()).or_else(count.clone()).shared("nobody");
+    let nobody = Split(|delivery: Delivery<'_>| delivery.split().end()).fallback(count.clone()).shared("nobody");
     deliver(&nobody, 5);
     assert_eq!((count.get(), nobody.stats().rescued), (6, 5), "and that the first one is away");
 
@@ -627,7 +627,7 @@ fn a_split_says_what_became_of_the_record() {
         split.to(&Panics);
         split.last(&counts)
     });
-    let panics = Shared::with_trap("panics", panics, Trap::silent());
+    let panics = NamedHandler::with_error_handler("panics", panics, ErrorHandler::silent());
     deliver(&panics, 5);
     assert_eq!((count.get(), panics.stats().failed), (5, 5));
     assert!(said(flush_all()).contains("5 records were lost"));
@@ -636,7 +636,7 @@ fn a_split_says_what_became_of_the_record() {
         delivery.split().to(&Count::default());
         Ok(Outcome::Written)
     });
-    let forgets = forgets.shared("forgets");
+    let forgets = forgets.named("forgets");
     deliver(&forgets, 5);
     assert_eq!(forgets.stats().dropped, 5);
     assert!(said(flush_all()).contains("\"forgets\": 5 records were lost"));
@@ -646,7 +646,7 @@ fn a_split_says_what_became_of_the_record() {
 #[test]
 fn what_a_fallback_takes_from_a_queue_that_is_shut_is_not_lost() {
     let _order = begin();
-    let (queue, guard) = Queue::builder().spawn(Count::default()).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(Count::default()).unwrap();
     let rescued = Count::default();
     let top = queue.or_else(rescued.clone()).notices(false).shared("shut");
     guard.shutdown(DEADLINE).unwrap();
@@ -658,7 +658,7 @@ fn what_a_fallback_takes_from_a_queue_that_is_shut_is_not_lost() {
 /// A flush hands on to a handler that was made later, and so was flushed before.
 #[test]
 fn a_flush_that_hands_on_to_one_that_was_flushed_before_is_gone_after() {
-    struct Hands(Keep, Arc<Mutex<Option<Shared>>>);
+    struct Hands(Keep, Arc<Mutex<Option<NamedHandler>>>);
     impl Handler for Hands {
         fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
             self.0.handle(delivery)
@@ -678,9 +678,9 @@ fn a_flush_that_hands_on_to_one_that_was_flushed_before_is_gone_after() {
     }
     let _order = begin();
     let target = Arc::new(Mutex::new(None));
-    let first = Hands(Keep::default(), Arc::clone(&target)).shared("first");
+    let first = Hands(Keep::default(), Arc::clone(&target)).named("first");
     let count = Count::default();
-    *target.lock().unwrap() = Some(Queue::builder().own(Slow(count.clone())).unwrap().shared("later"));
+    *target.lock().unwrap() = Some(Queue::builder().build(Slow(count.clone())).unwrap().shared("later"));
     deliver(&first, 100);
     flush_all().unwrap();
     assert_eq!((count.get(), first.stats().written), (100, 100));

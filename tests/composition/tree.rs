@@ -9,15 +9,15 @@ use std::{
 };
 
 use tracing_strata::{
-    FlightRecorder, Handler, Loggers, Memory, Queue, Record, Severity, Shared, Tee,
+    FlightRecorder, Handler, Loggers, MemoryBuffer, Queue, Record, Severity, NamedHandler, Tee,
     filter::{RateLimit, Sample},
     handler::{
-        Outside,
-        queue::{Overflow, QueueGuard},
+        OutsideSpan,
+        queue::{Overflow, WorkerGuard},
     },
     output::{LogFile, RotatingFile, Stream},
-    sink::RotatedFile,
-    trap::{Ledger, Trap},
+    sink::RotatingFileSink,
+    ledger::{Ledger, ErrorHandler},
 };
 
 use crate::{
@@ -63,7 +63,7 @@ pub(crate) enum Node {
         after: usize,
         child: Box<Node>,
     },
-    Rewrite(Box<Node>),
+    Transform(Box<Node>),
     /// The wrapper of the example `own_wrapper`, and the handlers of `own_later` and `own_parts`.
     OwnWrapper(Box<Node>),
     OwnLater {
@@ -79,7 +79,7 @@ pub(crate) enum Node {
     /// One that hangs elsewhere, too.
     Again(usize),
     Tee(Vec<Node>),
-    OrElse {
+    Fallback {
         first: Box<Node>,
         fallback: Box<Node>,
         notices: bool,
@@ -93,7 +93,7 @@ pub(crate) enum Node {
         after: usize,
         child: Box<Node>,
     },
-    Memory {
+    MemoryBuffer {
         capacity: usize,
         flush_at: i32,
         on_close: bool,
@@ -130,14 +130,14 @@ impl Policy {
 impl Node {
     pub(crate) fn children(&self) -> Vec<&Node> {
         match self {
-            Self::Level(_, child) | Self::Filter(_, child) | Self::Rewrite(child) | Self::OwnWrapper(child) => {
+            Self::Level(_, child) | Self::Filter(_, child) | Self::Transform(child) | Self::OwnWrapper(child) => {
                 vec![child]
             }
             Self::Limit { child, .. } | Self::Named { child, .. } | Self::Queue { child, .. } => vec![child],
-            Self::Memory { target, .. } | Self::Recorder { target, .. } => vec![target],
+            Self::MemoryBuffer { target, .. } | Self::Recorder { target, .. } => vec![target],
             Self::Tee(all) => all.iter().collect(),
             Self::Router(all) => all.iter().map(|(_, node)| node).collect(),
-            Self::OrElse { first, fallback, .. } => vec![first, fallback],
+            Self::Fallback { first, fallback, .. } => vec![first, fallback],
             _ => vec![],
         }
     }
@@ -158,14 +158,14 @@ impl Node {
     pub(crate) fn smaller(&self) -> Vec<Node> {
         fn children(node: &mut Node) -> Vec<&mut Node> {
             match node {
-                Node::Level(_, child) | Node::Filter(_, child) | Node::Rewrite(child) | Node::OwnWrapper(child) => {
+                Node::Level(_, child) | Node::Filter(_, child) | Node::Transform(child) | Node::OwnWrapper(child) => {
                     vec![child]
                 }
                 Node::Limit { child, .. } | Node::Named { child, .. } | Node::Queue { child, .. } => vec![child],
-                Node::Memory { target, .. } | Node::Recorder { target, .. } => vec![target],
+                Node::MemoryBuffer { target, .. } | Node::Recorder { target, .. } => vec![target],
                 Node::Tee(all) => all.iter_mut().collect(),
                 Node::Router(all) => all.iter_mut().map(|(_, node)| node).collect(),
-                Node::OrElse { first, fallback, .. } => vec![first, fallback],
+                Node::Fallback { first, fallback, .. } => vec![first, fallback],
                 _ => vec![],
             }
         }
@@ -326,7 +326,7 @@ impl<'a> Maker<'a> {
                 let (is_sample, most) = (self.dice.one_in(2), self.dice.below(6) as u32 + 1);
                 Node::Limit { is_sample, most, after: self.gauge(), child: self.boxed(around) }
             }
-            3 => Node::Rewrite(self.boxed(around)),
+            3 => Node::Transform(self.boxed(around)),
             4 => self.named(&below),
             5 => Node::OwnWrapper(self.boxed(around)),
             6..=8 => {
@@ -338,7 +338,7 @@ impl<'a> Maker<'a> {
                 let mut avoid = around.avoid.clone();
                 avoid.extend(self.reach(&first));
                 let fallback = self.named(&Around { avoid, ..below });
-                Node::OrElse { first: Box::new(first), fallback: Box::new(fallback), notices: self.dice.one_in(2) }
+                Node::Fallback { first: Box::new(first), fallback: Box::new(fallback), notices: self.dice.one_in(2) }
             }
             13..=15 => {
                 let queue = self.sizes.queues;
@@ -358,7 +358,7 @@ impl<'a> Maker<'a> {
                 let (capacity, flush_at) = (self.dice.pick(&[0, 1, 3, 10, 500]), self.dice.pick(&[20, 30, 40, 1_000]));
                 let (before, after) = (self.gauge(), self.gauge());
                 let on_close = !self.dice.one_in(3);
-                Node::Memory { capacity, flush_at, on_close, before, after, target: Box::new(self.named(&below)) }
+                Node::MemoryBuffer { capacity, flush_at, on_close, before, after, target: Box::new(self.named(&below)) }
             }
             18 => {
                 let (hold_below, release_at) = (self.dice.pick(&[10, 20, 40]), self.dice.pick(&[30, 40, 1_000]));
@@ -465,7 +465,7 @@ impl Node {
         match self {
             Self::Limit { .. } | Self::Recorder { .. } => true,
             Self::Queue { policy, capacity, .. } => policy.gives_up(*capacity),
-            Self::Memory { on_close, .. } => !on_close,
+            Self::MemoryBuffer { on_close, .. } => !on_close,
             _ => false,
         }
     }
@@ -476,10 +476,10 @@ impl Node {
 pub(crate) struct Built {
     pub(crate) world: Arc<World>,
     pub(crate) root: Node,
-    pub(crate) shareds: Vec<Option<Shared>>,
+    pub(crate) shareds: Vec<Option<NamedHandler>>,
     pub(crate) ledgers: Vec<Option<Arc<Ledger>>>,
-    pub(crate) guards: Vec<Option<QueueGuard>>,
-    pub(crate) rotating: Vec<(usize, RotatedFile)>,
+    pub(crate) guards: Vec<Option<WorkerGuard>>,
+    pub(crate) rotating: Vec<(usize, RotatingFileSink)>,
     /// How often a failure was told.
     pub(crate) dir: Option<PathBuf>,
 }
@@ -529,7 +529,7 @@ impl Built {
         Gauged { world: Arc::clone(&self.world), gauge, handler }.boxed()
     }
 
-    fn shared(&mut self, node: &Node, sizes: &Sizes) -> Shared {
+    fn shared(&mut self, node: &Node, sizes: &Sizes) -> NamedHandler {
         match node {
             Node::Named { slot, level, child } => {
                 // A tree that was made smaller may ask for it first where it hangs again.
@@ -538,7 +538,7 @@ impl Built {
                 }
                 let child = self.handler(child, sizes);
                 let child = self.gauged(gauge_of(sizes, *slot), child);
-                let shared = Shared::with_trap(format!("n{slot}"), child, Trap::silent());
+                let shared = NamedHandler::with_error_handler(format!("n{slot}"), child, ErrorHandler::silent());
                 if *level > 0 {
                     shared.set_level(Severity::new(*level));
                 }
@@ -556,7 +556,7 @@ impl Built {
             other => {
                 // Only in trees that were made smaller.
                 let handler = self.handler(other, sizes);
-                Shared::with_trap("between", handler, Trap::silent())
+                NamedHandler::with_error_handler("between", handler, ErrorHandler::silent())
             }
         }
     }
@@ -586,7 +586,7 @@ impl Built {
                 let file = LogFile::builder("/dev/full").format(Ids).build().unwrap();
                 self.gauged(*gauge, file)
             }
-            Node::Level(least, child) => self.handler(child, sizes).level(Severity::new(*least)).boxed(),
+            Node::Level(least, child) => self.handler(child, sizes).min_level(Severity::new(*least)).boxed(),
             Node::Filter(divisor, child) => {
                 let divisor = *divisor;
                 let passes =
@@ -602,18 +602,18 @@ impl Built {
                     child.filter(RateLimit::new(*most, Duration::from_secs(3_600))).boxed()
                 }
             }
-            Node::Rewrite(child) => self.handler(child, sizes).rewrite(mark).boxed(),
+            Node::Transform(child) => self.handler(child, sizes).transform(mark).boxed(),
             Node::OwnWrapper(child) => Numbered::new(self.handler(child, sizes)).boxed(),
             Node::OwnLater { out } => later(world, *out).boxed(),
             Node::OwnCount => Count::default().boxed(),
             Node::Named { .. } | Node::Again(_) => self.shared(node, sizes).boxed(),
             Node::Tee(all) => {
-                let tee = all.iter().fold(Tee::new(), |tee, node| tee.with_shared(self.shared(node, sizes)));
+                let tee = all.iter().fold(Tee::new(), |tee, node| tee.with_named(self.shared(node, sizes)));
                 tee.boxed()
             }
-            Node::OrElse { first, fallback, notices } => {
+            Node::Fallback { first, fallback, notices } => {
                 let first = self.handler(first, sizes);
-                first.or_else(self.shared(fallback, sizes)).notices(*notices).boxed()
+                first.fallback(self.shared(fallback, sizes)).notices(*notices).boxed()
             }
             Node::Queue { queue, capacity, policy, owned, before, after, child } => {
                 let child = self.handler(child, sizes);
@@ -624,7 +624,7 @@ impl Built {
                     Policy::DropNewest => Overflow::DropNewest,
                     Policy::DropOldest => Overflow::DropOldest,
                 };
-                let builder = Queue::builder().capacity(*capacity).overflow(overflow).drain(Duration::from_secs(20));
+                let builder = Queue::builder().capacity(*capacity).overflow(overflow).flush_timeout(Duration::from_secs(20));
                 let handler = if *owned {
                     builder.own(child).unwrap()
                 } else {
@@ -634,16 +634,16 @@ impl Built {
                 };
                 self.gauged(*before, handler)
             }
-            Node::Memory { capacity, flush_at, on_close, before, after, target } => {
-                let memory = Memory::new(*capacity).flush_at(Severity::new(*flush_at)).flush_on_close(*on_close);
+            Node::MemoryBuffer { capacity, flush_at, on_close, before, after, target } => {
+                let memory = MemoryBuffer::new(*capacity).flush_at(Severity::new(*flush_at)).flush_on_close(*on_close);
                 let target = self.gauged_shared(*after, target, sizes);
                 self.gauged(*before, memory.target(target))
             }
             Node::Recorder { hold_below, release_at, pass_outside, before, after, target } => {
                 let target = self.gauged_shared(*after, target, sizes);
-                let outside = if *pass_outside { Outside::Pass } else { Outside::Drop };
+                let outside = if *pass_outside { OutsideSpan::Pass } else { OutsideSpan::Drop };
                 let recorder = FlightRecorder::new(target)
-                    .hold_below(Severity::new(*hold_below))
+                    .buffer_below(Severity::new(*hold_below))
                     .release_at(Severity::new(*release_at))
                     .outside(outside);
                 self.gauged(*before, recorder)
@@ -661,9 +661,9 @@ impl Built {
     }
 
     /// A target with a gauge before it, so that the level of the target counts, and its name has nothing to hide.
-    fn gauged_shared(&mut self, gauge: usize, target: &Node, sizes: &Sizes) -> Shared {
+    fn gauged_shared(&mut self, gauge: usize, target: &Node, sizes: &Sizes) -> NamedHandler {
         let target = self.shared(target, sizes);
         let target = self.gauged(gauge, target);
-        Shared::with_trap("target", target, Trap::silent())
+        NamedHandler::with_error_handler("target", target, ErrorHandler::silent())
     }
 }

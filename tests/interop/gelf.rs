@@ -99,7 +99,7 @@ fn over_udp_compressed_and_not() {
         GelfChunks::new().gzip().compress_from(0),
         GelfChunks::new().zlib().compress_from(0),
     ] {
-        let handler = Datagram::gelf("127.0.0.1", UDP).chunks(how).build_direct().unwrap();
+        let handler = Datagram::gelf("127.0.0.1", UDP).chunks(how).build_sync().unwrap();
         for number in 0..300 {
             let record = hostile::record(number);
             handler.give(&record).unwrap();
@@ -129,7 +129,7 @@ fn chunks_in_any_order() {
     let mut dice = Dice::new(1);
     let mut sent = Vec::new();
     for how in [GelfChunks::new().plain(), GelfChunks::new().gzip(), GelfChunks::new().zlib()] {
-        let handler = Datagram::gelf("127.0.0.1", port).chunks(how.chunk_bytes(700)).build_direct().unwrap();
+        let handler = Datagram::gelf("127.0.0.1", port).chunks(how.chunk_bytes(700)).build_sync().unwrap();
         for length in [100, 1_000, 5_000, 15_000] {
             // Two messages at once, so that their chunks mix.
             for _ in 0..2 {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::Value as Json;
-use tracing_strata::{Record, Severity, Shared, output::Journald, prelude::*, trap::Trap};
+use tracing_strata::{Record, Severity, NamedHandler, output::Journald, prelude::*, ledger::ErrorHandler};
 
 use crate::{hostile, servers::Server};
 
@@ -18,9 +18,9 @@ fn socket() -> PathBuf {
     format!("/run/systemd/journal.{NAMESPACE}/socket").into()
 }
 
-fn journald(identifier: &str) -> Shared {
-    let handler = Journald::builder().socket(socket()).identifier(identifier).deadline(Duration::from_secs(60));
-    handler.build_direct().unwrap().shared("journald")
+fn journald(identifier: &str) -> NamedHandler {
+    let handler = Journald::builder().socket(socket()).identifier(identifier).timeout(Duration::from_secs(60));
+    handler.build_sync().unwrap().named("journald")
 }
 
 /// All entries with an identifier, once there are so many.
@@ -65,7 +65,7 @@ fn ten_thousand_hostile_records_come_back_equal() {
     let _server = Server::start("journald");
     let shared = journald("hostile");
     let records: Vec<Record> = (0..10_000).map(hostile::record).collect();
-    records.iter().for_each(|record| shared.deliver(record));
+    records.iter().for_each(|record| shared.emit(record));
     assert_eq!((shared.stats().written, shared.stats().accepted()), (10_000, 10_000));
     let entries = read("hostile", 10_000);
     let own =
@@ -114,8 +114,8 @@ fn a_record_of_one_megabyte() {
     let _server = Server::start("journald");
     let shared = journald("big");
     let message = "0123456789abcde\n".repeat(65_536);
-    shared.deliver(&Record::new(Severity::INFO, "a", &message));
-    shared.deliver(&Record::new(Severity::INFO, "a", "small"));
+    shared.emit(&Record::new(Severity::INFO, "a", &message));
+    shared.emit(&Record::new(Severity::INFO, "a", "small"));
     assert_eq!(shared.stats().written, 2);
     let entries = read("big", 2);
     assert!(text(&entries[0], "MESSAGE") == message);
@@ -126,7 +126,7 @@ fn a_record_of_one_megabyte() {
 fn typed_values_and_fields_for_all_records() {
     let _server = Server::start("journald");
     let handler = Journald::builder().socket(socket()).identifier("typed").field("SERVICE", "shop");
-    let layer = handler.build_direct().unwrap().into_layer();
+    let layer = handler.build_sync().unwrap().into_layer();
     tracing::subscriber::with_default(
         tracing_subscriber::layer::SubscriberExt::with(tracing_subscriber::registry(), layer),
         || {
@@ -158,18 +158,18 @@ fn typed_values_and_fields_for_all_records() {
 fn a_journal_that_is_restarted_ten_times() {
     let server = Server::start("journald");
     let handler =
-        Journald::builder().socket(socket()).identifier("restart").deadline(Duration::from_secs(60)).build_direct();
-    let shared = Shared::with_trap("journald", handler.unwrap(), Trap::silent());
+        Journald::builder().socket(socket()).identifier("restart").timeout(Duration::from_secs(60)).build_sync();
+    let shared = NamedHandler::with_error_handler("journald", handler.unwrap(), ErrorHandler::silent());
     let mut numbers = 0;
     for round in 0..10 {
         for _ in 0..100 {
-            shared.deliver(&Record::new(Severity::INFO, "a", &numbers.to_string()));
+            shared.emit(&Record::new(Severity::INFO, "a", &numbers.to_string()));
             numbers += 1;
         }
         read("restart", 100 * (round + 1));
         server.restart(&[("KEEP", "1")]);
     }
-    shared.deliver(&Record::new(Severity::INFO, "a", &numbers.to_string()));
+    shared.emit(&Record::new(Severity::INFO, "a", &numbers.to_string()));
     let stats = shared.stats();
     assert_eq!((stats.accepted(), stats.written, stats.failed), (1_001, 1_001, 0), "{stats}");
     let messages: Vec<_> = read("restart", 1_001).iter().map(|entry| text(entry, "MESSAGE")).collect();

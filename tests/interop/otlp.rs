@@ -17,7 +17,7 @@ use tracing_strata::{
     otlp::{Compression, Otlp, OtlpGuard, Protocol, Sampler},
     output::LogFile,
     prelude::*,
-    trap::{Stats, Trap},
+    ledger::{Stats, ErrorHandler},
 };
 use tracing_subscriber::{prelude::*, registry};
 
@@ -91,7 +91,7 @@ fn id(value: &Value) -> String {
 }
 
 fn with(otlp: Otlp, run: impl FnOnce()) -> OtlpGuard {
-    let (layer, guard) = otlp.spawn().unwrap();
+    let (layer, guard) = otlp.build_with_guard().unwrap();
     let dispatch: Dispatch = registry().with(layer).into();
     tracing::dispatcher::with_default(&dispatch, run);
     guard.flush(LONG).unwrap();
@@ -244,7 +244,7 @@ fn through_the_collector_rotel() {
 fn ids_are_equal_for_a_thousand_concurrent_requests() {
     let server = Server::start("otlp");
     let (layer, guard) =
-        complete(Otlp::builder().endpoint(GRPC).protocol(Protocol::Grpc)).capacity(10_000).spawn().unwrap();
+        complete(Otlp::builder().endpoint(GRPC).protocol(Protocol::Grpc)).capacity(10_000).build_with_guard().unwrap();
     let path = server.dir().join("requests.jsonl");
     let file = LogFile::builder(&path).format(Json::new()).build().unwrap();
     // The file's layer first: the ids are made by the later one all the same.
@@ -303,8 +303,8 @@ const SPANS: u64 = 20_000;
 /// Makes all of them, while `collector` is killed and restarted three times, and sees all settled.
 fn while_killed(protocol: Protocol, url: &str, collector: &Server) -> (Stats, Stats) {
     let (layer, guard) =
-        complete(Otlp::builder().endpoint(url).protocol(protocol)).capacity(8_192).max_batch(1_000).spawn().unwrap();
-    let dispatch: Dispatch = registry().with(layer.trap(Trap::silent())).into();
+        complete(Otlp::builder().endpoint(url).protocol(protocol)).capacity(8_192).max_batch(1_000).build_with_guard().unwrap();
+    let dispatch: Dispatch = registry().with(layer.error_handler(ErrorHandler::silent())).into();
     thread::scope(|scope| {
         scope.spawn(|| {
             tracing::dispatcher::with_default(&dispatch, || {
@@ -395,9 +395,9 @@ fn rotel_killed_and_restarted_over_grpc() {
 fn refusals_delays_and_partial_success() {
     for (protocol, url) in [(Protocol::Grpc, GRPC), (Protocol::HttpProtobuf, HTTP), (Protocol::HttpJson, HTTP)] {
         let server = Server::start_with("otlp", &[("ARGS", "--fail 2:503 --retry-after 1 --partial 3 --delay 0.2")]);
-        let (layer, guard) = complete(Otlp::builder().endpoint(url).protocol(protocol)).spans(false).spawn().unwrap();
-        let (trap, told) = Trap::counting();
-        let dispatch: Dispatch = registry().with(layer.trap(trap)).into();
+        let (layer, guard) = complete(Otlp::builder().endpoint(url).protocol(protocol)).spans(false).build_with_guard().unwrap();
+        let (error_handler, told) = ErrorHandler::counting();
+        let dispatch: Dispatch = registry().with(layer.error_handler(error_handler)).into();
         tracing::dispatcher::with_default(&dispatch, || (0..10).for_each(|n| info!(n, "m")));
         guard.flush(LONG).unwrap();
         let stats = guard.logs();
@@ -412,8 +412,8 @@ fn t17_a_collector_that_does_not_answer_in_time() {
     for (protocol, url) in [(Protocol::Grpc, GRPC), (Protocol::HttpProtobuf, HTTP)] {
         let _server = Server::start_with("otlp", &[("ARGS", "--delay 5")]);
         let (layer, guard) =
-            Otlp::builder().endpoint(url).protocol(protocol).drain(Duration::from_millis(50)).spawn().unwrap();
-        let dispatch: Dispatch = registry().with(layer.trap(Trap::silent())).into();
+            Otlp::builder().endpoint(url).protocol(protocol).flush_timeout(Duration::from_millis(50)).build_with_guard().unwrap();
+        let dispatch: Dispatch = registry().with(layer.error_handler(ErrorHandler::silent())).into();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             tracing::dispatcher::with_default(&dispatch, || info_span!("s").in_scope(|| info!("m")));
@@ -446,8 +446,8 @@ fn tls_with_a_clients_certificate() {
         let strangers = [Otlp::builder().ca_certificate(tls.join("ca.pem")), Otlp::builder()];
         for stranger in strangers {
             let otlp = stranger.endpoint(url).protocol(protocol).retry_for(Duration::ZERO).spans(false);
-            let (layer, guard) = otlp.spawn().unwrap();
-            let dispatch: Dispatch = registry().with(layer.trap(Trap::silent())).into();
+            let (layer, guard) = otlp.build_with_guard().unwrap();
+            let dispatch: Dispatch = registry().with(layer.error_handler(ErrorHandler::silent())).into();
             tracing::dispatcher::with_default(&dispatch, || info!("m"));
             guard.flush(LONG).unwrap();
             assert_eq!((guard.logs().failed, guard.logs().accepted()), (1, 1), "{protocol:?}");
@@ -494,7 +494,7 @@ fn a_child_of_a_fork_exports_over_grpc() {
     const IN_CHILD: &str = "STRATA_INTEROP_FORKS";
     if std::env::var_os(IN_CHILD).is_some() {
         let otlp = complete(Otlp::builder().endpoint(GRPC).protocol(Protocol::Grpc));
-        let (layer, guard) = otlp.delay(Duration::from_secs(3_600)).spawn().unwrap();
+        let (layer, guard) = otlp.schedule_delay(Duration::from_secs(3_600)).build_with_guard().unwrap();
         registry().with(layer).init();
         info_span!("before").in_scope(|| info!("before"));
         guard.flush(LONG).unwrap();

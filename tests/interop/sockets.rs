@@ -12,7 +12,7 @@ use tracing_strata::{
     Outcome, Record, Severity,
     format::Pickle,
     output::Socket,
-    sink::net::{Address, Connection, Framing, Retry, Tls},
+    sink::net::{Address, Connection, Framing, Backoff, Tls},
 };
 
 use crate::give::Give as _;
@@ -26,7 +26,7 @@ fn stunnel_good_mutual_and_three_that_are_not_who_they_should_be() {
     let trust = || Tls::new().ca_file(run.join("ca.pem"));
     let me = || trust().identity(run.join("client.pem"), run.join("client.key"));
     let socket = |port, tls| {
-        Socket::builder(Connection::builder(Address::tls("localhost", port)).tls(tls)).build_direct().unwrap()
+        Socket::builder(Connection::builder(Address::tls("localhost", port)).tls(tls)).build_sync().unwrap()
     };
     let record = Record::new(Severity::INFO, "shop", "through the tunnel");
 
@@ -67,8 +67,8 @@ fn stunnel_good_mutual_and_three_that_are_not_who_they_should_be() {
 #[test]
 fn python_reads_what_we_pickle() {
     let server = Server::start("stdlib");
-    let to = Connection::builder(Address::tcp("127.0.0.1", 19020)).framing(Framing::None).retry(Retry::python());
-    let handler = Socket::builder(to).format(Pickle::new()).build_direct().unwrap();
+    let to = Connection::builder(Address::tcp("127.0.0.1", 19020)).framing(Framing::None).backoff(Backoff::python());
+    let handler = Socket::builder(to).format(Pickle::new()).build_sync().unwrap();
     for number in 0..100_i64 {
         let mut record = Record::new(Severity::WARN, "shop::pay", &format!("größe {number}\n\0"));
         record.set("number", number);

@@ -125,7 +125,7 @@ const OWN: &[&str] = &[
 #[test]
 fn datagrams() {
     let server = Server::start("stdlib");
-    let handler = Datagram::udp("127.0.0.1", UDP).format(Pickle::new()).build_direct().unwrap();
+    let handler = Datagram::udp("127.0.0.1", UDP).format(Pickle::new()).build_sync().unwrap();
     handler.give(&rich()).unwrap();
     check_rich(&received(&server, 1)[0]);
     let records: Vec<_> = (0..2_000).map(hostile::record).collect();

@@ -11,7 +11,7 @@ use tracing_strata::{
     Format, Handler, Record, Severity,
     format::{Facility, Syslog as Form, Text, Time},
     output::{Syslog, SyslogBuilder},
-    sink::net::{Address, Connection, ConnectionBuilder, Framing, Retry, Tls},
+    sink::net::{Address, Connection, ConnectionBuilder, Framing, Backoff, Tls},
 };
 
 use crate::give::Give as _;
@@ -39,7 +39,7 @@ fn form() -> Form {
 
 fn direct(to: impl Into<ConnectionBuilder>, form: Form) -> impl Handler {
     let builder: SyslogBuilder = Syslog::builder(to).format(form);
-    builder.build_direct().unwrap()
+    builder.build_sync().unwrap()
 }
 
 const MESSAGES: [&str; 4] = ["plain", "größe 中", "a] \"b\" \\c [d]", "two\nlines <34>1 - - - - - - x"];
@@ -95,7 +95,7 @@ fn rsyslog_udp_tcp_tls_and_unix() {
     }
 
     // The form of /dev/log.
-    let handler = Syslog::builder(Address::unix(run.join("log.sock"))).build_direct().unwrap();
+    let handler = Syslog::builder(Address::unix(run.join("log.sock"))).build_sync().unwrap();
     send(&handler);
     let all = lines(&run.join("out.jsonl"), seen + MESSAGES.len());
     for line in &all[seen..] {
@@ -142,7 +142,7 @@ fn the_daemon_of_this_machine() {
             None
         }
     };
-    let handler = Syslog::local().unwrap().shared("local");
+    let handler = Syslog::local().unwrap().named("local");
     send(&handler);
     handler.flush().unwrap();
     let stats = handler.stats();
@@ -160,12 +160,12 @@ fn rsyslog_wants_to_know_who_we_are() {
     let server = Server::start("rsyslog");
     let run = server.dir().join("run");
     let stranger = Connection::builder(Address::tls("localhost", 16515)).tls(Tls::new().ca_file(run.join("ca.pem")));
-    let handler = direct(stranger, form()).shared("stranger");
-    handler.set_trap(tracing_strata::trap::Trap::silent());
+    let handler = direct(stranger, form()).named("stranger");
+    handler.set_error_handler(tracing_strata::ledger::ErrorHandler::silent());
     let start = Instant::now();
     // With TLS 1.3 a refusal may come after the first record was taken.
     while handler.stats().failed == 0 {
-        handler.deliver(&Record::new(Severity::INFO, "a", "who?"));
+        handler.emit(&Record::new(Severity::INFO, "a", "who?"));
         assert!(start.elapsed() < Duration::from_secs(30));
     }
     assert!(fs::read_to_string(run.join("out.jsonl")).unwrap_or_default().is_empty());
@@ -176,14 +176,14 @@ fn rsyslog_restarted_ten_times_under_load() {
     let server = Server::start("rsyslog");
     let out = server.dir().join("run/out.jsonl");
     let to = Connection::builder(Address::tcp("127.0.0.1", 15514))
-        .retry(Retry::default().most(Duration::from_millis(100)))
-        .patience(Duration::from_secs(30));
-    let (queue, guard) = Syslog::builder(to).format(form()).spawn().unwrap();
-    let handler = queue.shared("rsyslog");
+        .backoff(Backoff::default().max(Duration::from_millis(100)))
+        .reconnect_timeout(Duration::from_secs(30));
+    let (queue, guard) = Syslog::builder(to).format(form()).build_with_guard().unwrap();
+    let handler = queue.named("rsyslog");
     let mut given = 0;
     for _ in 0..10 {
         for _ in 0..200 {
-            handler.deliver(&Record::new(Severity::INFO, "a", &format!("number {given}")));
+            handler.emit(&Record::new(Severity::INFO, "a", &format!("number {given}")));
             given += 1;
         }
         server.restart(&[]);
@@ -270,8 +270,8 @@ fn syslog_ng_by_lines_udp_and_unix() {
     let mut send = |to: ConnectionBuilder, form: Option<Form>, count: usize| {
         let builder = Syslog::builder(to);
         let handler = match form {
-            Some(form) => builder.format(form).build_direct().unwrap(),
-            None => builder.build_direct().unwrap(),
+            Some(form) => builder.format(form).build_sync().unwrap(),
+            None => builder.build_sync().unwrap(),
         };
         let mut dice = Dice::new();
         for number in 0..count {

@@ -5,7 +5,7 @@ use std::{error::Error, fmt, time::SystemTime};
 use tracing::{debug, error, info, trace, warn};
 use tracing_strata::{Fields, Handler as _, Record, Severity, Value, clock::ManualClock, critical, exception};
 
-use crate::support::{Memory, record, records, with_layer};
+use crate::support::{MemoryBuffer, record, records, with_layer};
 
 #[test]
 fn every_type_keeps_its_type() {
@@ -149,7 +149,7 @@ fn names_with_equal_bits_are_different_names() {
 
 #[test]
 fn the_clock_is_the_layers() {
-    let (memory, clock) = (Memory::default(), ManualClock::at(1_000));
+    let (memory, clock) = (MemoryBuffer::default(), ManualClock::at(1_000));
     with_layer(memory.clone().into_layer().clock(clock.clone()), || {
         info!("a");
         clock.advance(std::time::Duration::from_secs(5));
@@ -191,7 +191,7 @@ impl fmt::Display for Endless {
 
 #[test]
 fn t07_values_that_panic_fail_or_never_end_are_marked() {
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let layer = memory.clone().into_layer();
     let ledger = layer.ledger();
     with_layer(layer, || {
@@ -230,7 +230,7 @@ fn a_value_that_takes_no_refusal_but_ends_is_not_unwound() {
 
 #[test]
 fn long_values_are_cut_at_a_character_and_marked() {
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     with_layer(memory.clone().into_layer().value_limit(10), || {
         info!(text = "äöüäöü", bytes = &[7u8; 20][..], shown = %"0123456789abc", exact = "0123456789", "{}", "äöüäöü");
         // Static text is bounded, too.

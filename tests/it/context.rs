@@ -10,7 +10,7 @@ use tracing::{Instrument as _, Level, debug_span, error, info, info_span};
 use tracing_strata::{Context, Fields, Handler as _, Value};
 use tracing_subscriber::{Layer as _, filter::LevelFilter, prelude::*, registry, reload};
 
-use crate::support::{Memory, record, records, spans, with_layer};
+use crate::support::{MemoryBuffer, record, records, spans, with_layer};
 
 fn scoped(subscriber: impl tracing::Subscriber + Send + Sync + 'static, run: impl FnOnce()) {
     tracing::subscriber::with_default(subscriber, run);
@@ -85,8 +85,8 @@ fn t54_every_format_shows_the_explicit_chain() {
 
 #[test]
 fn t67_late_values_are_set_by_name() {
-    let memory = Memory::default();
-    scoped(registry().with(memory.clone().into_layer()).with(Memory::default().into_layer()), || {
+    let memory = MemoryBuffer::default();
+    scoped(registry().with(memory.clone().into_layer()).with(MemoryBuffer::default().into_layer()), || {
         let span = info_span!("request", id = "r-1", user = tracing::field::Empty);
         let _entered = span.enter();
         info!("before");
@@ -107,7 +107,7 @@ fn t67_late_values_are_set_by_name() {
 
 #[test]
 fn spans_entered_on_another_thread() {
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let dispatch = tracing::Dispatch::new(registry().with(memory.clone().into_layer()));
     let span = tracing::dispatcher::with_default(&dispatch, || info_span!("request", id = 1));
     thread::scope(|scope| {
@@ -132,7 +132,7 @@ fn spans_entered_on_another_thread() {
 
 #[test]
 fn async_tasks_keep_their_own_spans() {
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let dispatch = tracing::Dispatch::new(registry().with(memory.clone().into_layer()));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     tracing::dispatcher::with_default(&dispatch, || {
@@ -160,7 +160,7 @@ fn async_tasks_keep_their_own_spans() {
 
 #[test]
 fn t68_context_crosses_spawned_tasks_and_threads_by_in_current_span() {
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let dispatch = tracing::Dispatch::new(registry().with(memory.clone().into_layer()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -186,7 +186,7 @@ fn t68_context_crosses_spawned_tasks_and_threads_by_in_current_span() {
 
 #[test]
 fn t62_a_filter_does_not_strip_context() {
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     macro_rules! filtered {
         () => {
             memory.clone().into_layer().with_filter(LevelFilter::ERROR)
@@ -203,7 +203,7 @@ fn t62_a_filter_does_not_strip_context() {
     // In whatever order, and however the layers are wrapped.
     scoped(registry().with(Context::new()).with(filtered!()), run);
     scoped(registry().with(filtered!()).with(Context::new()), run);
-    scoped(registry().with(Memory::default().into_layer()).with(filtered!()), run);
+    scoped(registry().with(MemoryBuffer::default().into_layer()).with(filtered!()), run);
     scoped(registry().with(Some(Context::new())).with(vec![filtered!()]), run);
     scoped(registry().with(vec![filtered!().boxed()]).with(Some(Context::new())), run);
     scoped(registry().with(reload::Layer::new(Context::new()).0).with(Some(filtered!())), run);
@@ -225,7 +225,7 @@ fn the_same_layer_twice_visits_a_spans_values_once() {
             f.write_str("counted")
         }
     }
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let layer = || memory.clone().into_layer();
     scoped(registry().with(layer()).with(layer()).with(vec![layer(), layer()]).with(Some(layer())), || {
         let _span = info_span!("s", value = ?Counted).entered();
@@ -258,7 +258,7 @@ fn leaving_out_of_order_and_entering_again() {
 
 #[test]
 fn t69_two_subscribers_on_one_thread_do_not_mix() {
-    let (first, second) = (Memory::default(), Memory::default());
+    let (first, second) = (MemoryBuffer::default(), MemoryBuffer::default());
     let one = tracing::Dispatch::new(registry().with(first.clone().into_layer()));
     // Wrapped, so that it cannot know its subscriber beforehand.
     let two = tracing::Dispatch::new(registry().with(vec![Some(second.clone().into_layer())]));
@@ -279,7 +279,7 @@ fn t69_two_subscribers_on_one_thread_do_not_mix() {
 
 #[test]
 fn global_fields_and_trace_ids() {
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let globals: Fields = [("service", "shop"), ("version", "1.2")].into_iter().collect();
     with_layer(memory.clone().into_layer().globals(globals), || {
         let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -297,7 +297,7 @@ fn global_fields_and_trace_ids() {
 
 #[test]
 fn spans_without_interest_are_not_invented() {
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     scoped(registry().with(memory.clone().into_layer().with_filter(LevelFilter::ERROR)), || {
         let _span = tracing::span!(Level::INFO, "nobody wants it").entered();
         error!("m");

@@ -199,7 +199,7 @@ fn over_tcp_with_a_nul_behind_each() {
 
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let to = Connection::builder(Address::tcp("127.0.0.1", server.local_addr().unwrap().port())).framing(Framing::Nul);
-    let handler = Socket::builder(to).format(Gelf::new().host("h")).build_direct().unwrap();
+    let handler = Socket::builder(to).format(Gelf::new().host("h")).build_sync().unwrap();
     let hostile = "a\0{\"version\":\"1.1\",\"host\":\"forged\",\"short_message\":\"x\"}\0\n\r\u{2028}";
     let long = "é".repeat(100_000);
     for message in ["plain", hostile, "", &long] {

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tracing_strata::{Delivery, Error, Handler, Outcome, OwnedDelivery, Record, Severity, Shared, trap::Trap};
+use tracing_strata::{Delivery, Error, Handler, Outcome, OwnedDelivery, Record, Severity, NamedHandler, ledger::ErrorHandler};
 
 /// What a handler says of one record that it is given without a name of its own.
 pub(crate) trait Give: Handler {
@@ -16,14 +16,14 @@ pub(crate) trait Give: Handler {
     /// Also what it tells last.
     fn give_and_hear(&self, record: &Record) -> (Result<Outcome, Told>, Option<Told>) {
         let (hands, told) = (Hands::default(), Arc::new(Mutex::new(None)));
-        let trap = {
+        let error_handler = {
             let told = Arc::clone(&told);
-            Trap::new(move |failure| *told.lock().unwrap() = Some(Told::of(failure.error())))
+            ErrorHandler::new(move |failure| *told.lock().unwrap() = Some(Told::of(failure.error())))
         };
-        let desk = Shared::with_trap("desk", hands.clone(), trap);
+        let desk = NamedHandler::with_error_handler("desk", hands.clone(), error_handler);
         // Whatever its severity.
         desk.set_level(Severity::new(i32::MIN));
-        desk.deliver(record);
+        desk.emit(record);
         let delivery = hands.0.lock().unwrap().take().unwrap();
         delivery.pass_on(self);
         let stats = desk.stats();

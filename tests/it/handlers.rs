@@ -9,18 +9,18 @@ use proptest::prelude::*;
 use tracing::{error, info, warn};
 use tracing_strata::{
     Delivery, Error, Globals, Handler, Loggers, Outcome, OwnedDelivery, Record, Severity, Tee, Value,
-    trap::{Ledger, Trap, stats},
+    ledger::{Ledger, ErrorHandler, stats},
 };
 use tracing_subscriber::{Layer as _, filter::LevelFilter, prelude::*, registry, reload};
 
-use crate::support::{Memory, with_layer};
+use crate::support::{MemoryBuffer, with_layer};
 
 #[test]
 fn a_handlers_level_filter_and_rewrite_are_its_own() {
-    let (all, some) = (Memory::default(), Memory::default());
+    let (all, some) = (MemoryBuffer::default(), MemoryBuffer::default());
     let narrow = some
         .clone()
-        .rewrite(|record: &mut Record| record.set("password", "***"))
+        .transform(|record: &mut Record| record.set("password", "***"))
         .filter(|record: &Record| record.get("skip").is_none())
         .level(Severity::WARN)
         .into_layer();
@@ -49,10 +49,10 @@ impl std::fmt::Display for Counted {
 
 #[test]
 fn loggers_capture_once_for_all_handlers() {
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let loggers = Loggers::parse("info").unwrap();
     for (logger, name) in [("", "1"), ("", "2"), ("app", "3")] {
-        loggers.add_handler(logger, memory.clone().shared(name)).unwrap();
+        loggers.add_handler(logger, memory.clone().named(name)).unwrap();
     }
     let visits = Arc::new(AtomicU64::new(0));
     tracing::subscriber::with_default(registry().with(loggers.into_layer()), || {
@@ -63,7 +63,7 @@ fn loggers_capture_once_for_all_handlers() {
 
 #[test]
 fn globals_of_service_version_host_and_pid() {
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let globals = Globals::new().service("shop").version("1.2").host().pid().field("zone", "eu-1");
     with_layer(memory.clone().into_layer().globals(globals), || info!(zone = "own", "m"));
     let record = memory.only();
@@ -79,8 +79,8 @@ fn globals_of_service_version_host_and_pid() {
 
 #[test]
 fn a_tee_captures_once() {
-    let (a, b) = (Memory::default(), Memory::default());
-    let tee = Tee::new().with("a", a.clone().level(Severity::WARN)).with("b", b.clone());
+    let (a, b) = (MemoryBuffer::default(), MemoryBuffer::default());
+    let tee = Tee::new().with("a", a.clone().min_level(Severity::WARN)).with("b", b.clone());
     let ledgers: Vec<_> = tee.handlers().iter().map(|handler| handler.ledger()).collect();
     let visits = Arc::new(AtomicU64::new(0));
     with_layer(tee.into_layer(), || {
@@ -93,11 +93,11 @@ fn a_tee_captures_once() {
 
 #[test]
 fn boxes_vecs_options_and_reload_are_layers() {
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let boxed: Vec<_> = (0..3).map(|_| memory.clone().boxed().into_layer()).collect();
     let filtered: Vec<_> = (0..2).map(|_| memory.clone().boxed().into_layer().with_filter(LevelFilter::WARN)).collect();
     let (reloaded, handle) = reload::Layer::new(memory.clone().boxed().into_layer());
-    let absent: Option<tracing_strata::HandlerLayer<Memory>> = None;
+    let absent: Option<tracing_strata::HandlerLayer<MemoryBuffer>> = None;
     let subscriber =
         registry().with(boxed).with(filtered).with(Some(memory.clone().into_layer())).with(absent).with(reloaded);
     tracing::subscriber::with_default(subscriber, || {
@@ -105,7 +105,7 @@ fn boxes_vecs_options_and_reload_are_layers() {
         assert_eq!(memory.take().len(), 5);
         warn!("m");
         assert_eq!(memory.take().len(), 7);
-        handle.reload(memory.clone().level(Severity::ERROR).boxed().into_layer()).unwrap();
+        handle.reload(memory.clone().min_level(Severity::ERROR).boxed().into_layer()).unwrap();
         let _span = tracing::info_span!("opened later", id = 1).entered();
         info!("m");
         let made = memory.take();
@@ -119,8 +119,8 @@ fn boxes_vecs_options_and_reload_are_layers() {
 
 #[test]
 fn t61_a_handler_that_comes_later_shows_spans_opened_earlier() {
-    let memory = Memory::default();
-    let (layer, handle) = reload::Layer::new(None::<tracing_strata::HandlerLayer<Memory>>);
+    let memory = MemoryBuffer::default();
+    let (layer, handle) = reload::Layer::new(None::<tracing_strata::HandlerLayer<MemoryBuffer>>);
     tracing::subscriber::with_default(registry().with(tracing_strata::Context::new()).with(layer), || {
         let _span = tracing::info_span!("early", id = 7).entered();
         handle.reload(Some(memory.clone().into_layer())).unwrap();
@@ -131,8 +131,8 @@ fn t61_a_handler_that_comes_later_shows_spans_opened_earlier() {
 
 #[test]
 fn names_and_readings_of_all_handlers() {
-    let layer = Memory::default().level(Severity::WARN).into_layer();
-    let named = Memory::default().into_layer().named("named one");
+    let layer = MemoryBuffer::default().min_level(Severity::WARN).into_layer();
+    let named = MemoryBuffer::default().into_layer().named("named one");
     assert!(format!("{layer:?}").contains("Memory"));
     let all = stats();
     assert!(all.iter().any(|(name, _)| name == "Memory") && all.iter().any(|(name, _)| name == "named one"));
@@ -161,8 +161,8 @@ proptest! {
     #[test]
     fn t12_every_record_is_accounted_for(plan in proptest::collection::vec(0..5usize, 0..60)) {
         const KINDS: [&str; 5] = ["written", "filtered", "dropped", "failed", "panicked"];
-        let (trap, told) = Trap::counting();
-        let layer = Obedient.into_layer().trap(trap);
+        let (error_handler, told) = ErrorHandler::counting();
+        let layer = Obedient.into_layer().error_handler(error_handler);
         let ledger = layer.ledger();
         let mut expected = [0; 5];
         with_layer(layer, || {
@@ -190,8 +190,8 @@ fn readings_balance_while_records_settle() {
             Ok(Outcome::Queued)
         }
     }
-    let (holding, (trap, told)) = (Holding::default(), Trap::counting());
-    let layer = holding.clone().into_layer().trap(trap);
+    let (holding, (error_handler, told)) = (Holding::default(), ErrorHandler::counting());
+    let layer = holding.clone().into_layer().error_handler(error_handler);
     let ledger = layer.ledger();
     with_layer(layer, || (0..10_000).for_each(|_| info!("m")));
     assert_eq!((ledger.stats().accepted(), ledger.stats().queued), (10_000, 10_000));
@@ -210,7 +210,7 @@ fn readings_balance_while_records_settle() {
 
 #[test]
 fn a_trap_that_panics_hurts_nobody() {
-    let layer = Obedient.into_layer().trap(Trap::new(|_| std::panic::resume_unwind(Box::new("trap"))));
+    let layer = Obedient.into_layer().error_handler(ErrorHandler::new(|_| std::panic::resume_unwind(Box::new("trap"))));
     let ledger = layer.ledger();
     with_layer(layer, || {
         info!("failed");
@@ -223,11 +223,11 @@ fn a_trap_that_panics_hurts_nobody() {
 fn a_failure_tells_its_handler_error_and_record() {
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
     let told = Arc::clone(&seen);
-    let trap = Trap::new(move |failure| {
+    let error_handler = ErrorHandler::new(move |failure| {
         let record = failure.record().map(|record| record.message().to_owned());
         told.lock().unwrap().push((failure.handler().to_owned(), failure.error().to_string(), record));
     });
-    with_layer(Obedient.into_layer().named("o").trap(trap), || {
+    with_layer(Obedient.into_layer().named("o").error_handler(error_handler), || {
         info!("failed");
         info!("panicked");
     });
@@ -238,8 +238,8 @@ fn a_failure_tells_its_handler_error_and_record() {
 
 #[test]
 fn a_shared_handler_has_a_level_that_changes() {
-    let memory = Memory::default();
-    let shared = memory.clone().shared("memory");
+    let memory = MemoryBuffer::default();
+    let shared = memory.clone().named("memory");
     with_layer(shared.clone().into_layer(), || {
         info!("1");
         shared.set_level(Severity::WARN);
@@ -253,8 +253,8 @@ fn a_shared_handler_has_a_level_that_changes() {
 #[test]
 fn many_handlers_are_told_apart() {
     // A record passes through the layer, the tee and one of them: whatever their numbers, none takes another for itself.
-    let memory = Memory::default();
-    let tee: Tee = (0..200).map(|number| memory.clone().shared(format!("h{number}"))).collect();
+    let memory = MemoryBuffer::default();
+    let tee: Tee = (0..200).map(|number| memory.clone().named(format!("h{number}"))).collect();
     let handlers = tee.handlers().to_vec();
     with_layer(tee.into_layer(), || info!("m"));
     assert!(handlers.iter().all(|handler| handler.stats().written == 1));
@@ -284,7 +284,7 @@ fn each_record_is_counted_once_as_its_receipt_says() {
             Ok(Outcome::Queued)
         }
     }
-    let layer = Faulty.into_layer().trap(Trap::silent());
+    let layer = Faulty.into_layer().error_handler(ErrorHandler::silent());
     let ledger = layer.ledger();
     let all = ["not taken", "written", "filtered", "failed", "forgotten"];
     with_layer(layer, || all.iter().for_each(|what| info!("{what}")));
@@ -306,7 +306,7 @@ fn a_ledger_tells_the_trap_of_what_goes_wrong_later() {
     let late = Late::default();
     let told = Arc::new(std::sync::Mutex::new(Vec::new()));
     let remember = Arc::clone(&told);
-    let trap = Trap::new(move |failure| {
+    let error_handler = ErrorHandler::new(move |failure| {
         let what = failure.error().to_string();
         remember.lock().unwrap().push((failure.handler().to_owned(), what.clone(), failure.record().is_some()));
         assert_ne!(what, "panics");
@@ -314,17 +314,17 @@ fn a_ledger_tells_the_trap_of_what_goes_wrong_later() {
     // The trap and the name come after the ledger.
     let layer = late.clone().into_layer();
     late.0.set(layer.ledger()).unwrap();
-    let layer = layer.trap(trap).named("late");
+    let layer = layer.error_handler(error_handler).named("late");
     let ledger = layer.ledger();
     with_layer(layer, || {
         info!("taken");
         let late = Arc::clone(late.0.get().unwrap());
-        std::thread::spawn(move || ["first", "panics", "last"].map(|what| late.tell(&Error::new(what))))
+        std::thread::spawn(move || ["first", "panics", "last"].map(|what| late.report_error(&Error::new(what))))
             .join()
             .unwrap();
     });
     let expected = ["first", "panics", "last"].map(|what| ("late".to_owned(), what.to_owned(), false));
     assert_eq!(*told.lock().unwrap_or_else(std::sync::PoisonError::into_inner), expected);
-    assert_eq!((ledger.stats().troubles, ledger.stats().accepted(), ledger.stats().written), (3, 1, 1));
+    assert_eq!((ledger.stats().other_errors, ledger.stats().accepted(), ledger.stats().written), (3, 1, 1));
     assert!(ledger.stats().to_string().ends_with("(3 troubles)"));
 }

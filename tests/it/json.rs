@@ -313,7 +313,7 @@ fn one_call_site_in_many_guises() {
     };
     let stack = tracing_subscriber::registry()
         .with(Into(timed(), lines.clone()).into_layer())
-        .with(Into(timed(), changed.clone()).rewrite(rewrite).into_layer())
+        .with(Into(timed(), changed.clone()).transform(rewrite).into_layer())
         .with(Into(json(), Lines::default()).into_layer());
     tracing::subscriber::with_default(stack, || {
         for turn in 0..6_u64 {

@@ -12,11 +12,11 @@ use tracing_strata::{
     clock::ManualClock,
     filter::{Filter, RateLimit, Sample},
     record::TraceParent,
-    trap::{Ledger, Stats},
+    ledger::{Ledger, Stats},
 };
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::support::{Memory as Records, with_layer};
+use crate::support::{MemoryBuffer as Records, with_layer};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -98,7 +98,7 @@ fn t71_errors_are_exempt_unless_said_otherwise() {
         },
     );
     limited(
-        |clock| RateLimit::new(1, SECOND).exempt(Severity::OFF).clock(clock),
+        |clock| RateLimit::new(1, SECOND).always_pass_from(Severity::OFF).clock(clock),
         |seen| {
             (0..5).for_each(|_| error!("e"));
             assert_eq!(seen.take().len(), 1);
@@ -196,7 +196,7 @@ fn t70_the_table_is_bounded_and_what_leaves_it_is_told() {
 #[test]
 fn a_flush_tells_what_was_refused() {
     let to = Records::default();
-    let handler = to.clone().filter(RateLimit::new(1, 1_000 * SECOND)).shared("limited");
+    let handler = to.clone().filter(RateLimit::new(1, 1_000 * SECOND)).named("limited");
     with_layer(handler.clone().into_layer(), || {
         (0..3).for_each(served);
         handler.flush().unwrap();
@@ -210,7 +210,7 @@ fn a_flush_tells_what_was_refused() {
 fn on_loggers_the_summary_goes_where_the_records_go() {
     let (to, clock) = (Records::default(), ManualClock::at(0));
     let loggers = Loggers::parse("info").unwrap();
-    loggers.add_handler("", to.clone().shared("all")).unwrap();
+    loggers.add_handler("", to.clone().named("all")).unwrap();
     loggers.add_filter("app", Arc::new(RateLimit::new(1, SECOND).clock(clock.clone()))).unwrap();
     with_layer(loggers.into_layer(), || {
         let log = || info!(target: "app", "m");
@@ -227,7 +227,7 @@ fn on_loggers_the_summary_goes_where_the_records_go() {
 #[test]
 fn behind_a_queue_the_account_is_right() {
     let to = Records::default();
-    let (queue, guard) = Queue::builder().spawn(to.clone().filter(RateLimit::new(1, 1_000 * SECOND))).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(to.clone().filter(RateLimit::new(1, 1_000 * SECOND))).unwrap();
     let layer = queue.into_layer();
     let ledger = layer.ledger();
     with_layer(layer, || (0..10).for_each(served));
@@ -299,7 +299,7 @@ fn traces_are_sampled_as_a_whole() {
 #[test]
 fn a_sample_picks_trees_for_a_flight_recorder() {
     let to = Records::default();
-    let layer = FlightRecorder::new(to.clone()).pick(Sample::traces(2)).into_layer();
+    let layer = FlightRecorder::new(to.clone()).trigger(Sample::traces(2)).into_layer();
     with_layer(layer, || {
         for low in [1_u128, u128::from(u64::MAX)] {
             let parent = TraceParent::new(1 << 100 | low, 1, 1).unwrap().to_string();
@@ -322,7 +322,7 @@ proptest! {
     ) {
         let (to, clock) = (Records::default(), ManualClock::at(0));
         let limit = RateLimit::new(most, 3 * SECOND).by("kind").max_keys(keys).clock(clock.clone());
-        let sample = Sample::one_in(most).by("kind").max_keys(keys).tell_after(3 * SECOND).clock(clock.clone());
+        let sample = Sample::one_in(most).by("kind").max_keys(keys).summary_interval(3 * SECOND).clock(clock.clone());
         let handler = match samples {
             true => to.clone().filter(sample).boxed(),
             false => to.clone().filter(limit).boxed(),

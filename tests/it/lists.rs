@@ -15,7 +15,7 @@ use tracing_strata::{
 };
 use tracing_subscriber::prelude::*;
 
-use crate::support::{Memory, record, with_layer};
+use crate::support::{MemoryBuffer, record, with_layer};
 
 const TAGS: [&str; 2] = ["a", "b"];
 const TAGS_TEXT: &str = r#"["a","b"]"#;
@@ -44,7 +44,7 @@ fn line(record: &Record) -> serde_json::Value {
 
 #[test]
 fn in_events_spans_late_and_globals() {
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let layer = memory.clone().into_layer().globals(Globals::new().field("zones", &json(&["eu"])));
     with_layer(layer, || {
         let span = info_span!("request", order = ?json(&order()), late = field::Empty, none = %json(&())).entered();
@@ -116,7 +116,7 @@ fn a_part_of_a_text_is_text() {
             Ok(())
         }
     }
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     with_layer(memory.clone().into_layer(), || {
         info!(
             some = ?Some(json(&TAGS)),
@@ -167,7 +167,7 @@ fn cut_failing_panicking_and_broken_ones_are_text_that_says_so() {
             map.end()
         }
     }
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let layer = memory.clone().into_layer().value_limit(20);
     let ledger = layer.ledger();
     with_layer(layer, || {
@@ -224,8 +224,8 @@ fn layers_of_others_get_json_text() {
         let shared = std::sync::Arc::new(std::sync::Mutex::new(Vec::<u8>::new()));
         (shared.clone(), shared)
     };
-    struct Shared(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-    impl std::io::Write for Shared {
+    struct NamedHandler(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+    impl std::io::Write for NamedHandler {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -234,8 +234,8 @@ fn layers_of_others_get_json_text() {
             Ok(())
         }
     }
-    let memory = Memory::default();
-    let fmt = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || Shared(writer.clone()));
+    let memory = MemoryBuffer::default();
+    let fmt = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || NamedHandler(writer.clone()));
     let stack = tracing_subscriber::registry().with(fmt).with(memory.clone().into_layer());
     tracing::subscriber::with_default(stack, || info!(tags = ?json(&TAGS), "m"));
     let text = String::from_utf8(spoken.lock().unwrap().clone()).unwrap();
@@ -308,7 +308,7 @@ fn nothing_is_serialised_where_nobody_listens() {
         }
     }
     let count = std::cell::Cell::new(0);
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     with_layer(memory.clone().into_layer().with_filter(tracing::level_filters::LevelFilter::INFO), || {
         tracing::event!(Level::DEBUG, value = ?json(&Counts(&count)), "m");
         assert_eq!(count.get(), 0);

@@ -11,11 +11,11 @@ use std::{
 
 use tracing::{error, info};
 use tracing_strata::{
-    Flush, Handler, Outcome, Record, Severity, Shared, Sink,
+    Flush, Handler, Outcome, Record, Severity, NamedHandler, Sink,
     format::Json,
     output::{LogFile, LogFileBuilder},
     sink::{FileSink, Written},
-    trap::Trap,
+    ledger::ErrorHandler,
 };
 use tracing_subscriber::{prelude::*, registry};
 
@@ -80,7 +80,7 @@ fn a_delayed_file_is_opened_by_the_first_record() {
         let dir = Dir::new();
         let path = dir.path("app.log");
         fs::write(&path, "old\n").unwrap();
-        let file = builder(&path, buffer).delay(true).truncate(true).build().unwrap();
+        let file = builder(&path, buffer).open_lazily(true).truncate(true).build().unwrap();
         file.flush(&Flush::PLAIN).unwrap();
         assert_eq!(read(&path), "old\n");
         file.give(&record("new")).unwrap();
@@ -94,12 +94,12 @@ fn t20_a_delayed_opening_that_fails_is_a_failure_each_time_until_it_succeeds() {
     for buffer in [None, Some(100)] {
         let dir = Dir::new();
         let path = dir.path("later/app.log");
-        let (trap, told) = remembering();
-        let file = Shared::with_trap("file", builder(&path, buffer).delay(true).build().unwrap(), trap);
-        file.deliver(&record("1"));
-        file.deliver(&record("2"));
+        let (error_handler, told) = remembering();
+        let file = NamedHandler::with_error_handler("file", builder(&path, buffer).open_lazily(true).build().unwrap(), error_handler);
+        file.emit(&record("1"));
+        file.emit(&record("2"));
         fs::create_dir(path.parent().unwrap()).unwrap();
-        file.deliver(&record("3"));
+        file.emit(&record("3"));
         file.flush().unwrap();
         assert_eq!((file.stats().failed, file.stats().written, read(&path).as_str()), (2, 1, "3\n"));
         let told = told.lock().unwrap();
@@ -143,7 +143,7 @@ fn directories_are_created_where_asked_for() {
 
 #[test]
 fn the_path_is_absolute_and_the_name() {
-    let file = LogFile::builder("some.log").delay(true).build().unwrap();
+    let file = LogFile::builder("some.log").open_lazily(true).build().unwrap();
     let path = std::env::current_dir().unwrap().join("some.log");
     assert_eq!(file.sink().path(), path);
     assert_eq!(file.default_name(), path.display().to_string());
@@ -155,7 +155,7 @@ fn a_file_that_is_created_has_the_mode_asked_for() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = Dir::new();
     let path = dir.path("app.log");
-    LogFile::builder(&path).mode(0o600).build().unwrap();
+    LogFile::builder(&path).permissions(0o600).build().unwrap();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
@@ -278,7 +278,7 @@ fn a_buffer_holds_back_settles_and_empties_on_severity_and_drop() {
 fn a_full_buffer_is_written_at_once_and_a_long_record_by_itself() {
     let dir = Dir::new();
     let path = dir.path("app.log");
-    let file = LogFile::builder(&path).buffer(10).format(Bare).build().unwrap().shared("file");
+    let file = LogFile::builder(&path).buffer(10).format(Bare).build().unwrap().named("file");
     file.deliver(&record("1234"));
     file.deliver(&record("5678"));
     assert_eq!((read(&path).as_str(), file.stats().queued), ("", 2));
@@ -295,8 +295,8 @@ fn handlers_that_share_a_buffer_have_an_account_each() {
     let path = dir.path("app.log");
     let plain = LogFile::builder(&path).buffer(100).format(Bare).build().unwrap();
     let sink = plain.sink().clone();
-    let other = tracing_strata::output::Formatted::new(Json::new(), sink.clone()).shared("json");
-    let plain = plain.shared("plain");
+    let other = tracing_strata::output::Formatted::new(Json::new(), sink.clone()).named("json");
+    let plain = plain.named("plain");
     plain.deliver(&record("a"));
     other.deliver(&record("b"));
     plain.deliver(&record("c"));
@@ -330,9 +330,9 @@ fn a_handler_that_hangs_twice_counts_what_is_in_the_buffer_as_written() {
 #[cfg(target_os = "linux")]
 #[test]
 fn t12_t19_a_full_disk_is_counted_and_told() {
-    let (trap, told) = remembering();
+    let (error_handler, told) = remembering();
     let file = LogFile::append("/dev/full").unwrap().format(Bare);
-    let layer = file.into_layer().trap(trap);
+    let layer = file.into_layer().error_handler(error_handler);
     let ledger = layer.ledger();
     with_layer(layer, || (0..1_000).for_each(|_| info!("lost")));
     assert_eq!((ledger.stats().accepted(), ledger.stats().failed), (1_000, 1_000));
@@ -343,9 +343,9 @@ fn t12_t19_a_full_disk_is_counted_and_told() {
 #[cfg(target_os = "linux")]
 #[test]
 fn t12_t19_a_full_disk_behind_a_buffer() {
-    let (trap, told) = remembering();
+    let (error_handler, told) = remembering();
     let file = LogFile::builder("/dev/full").buffer(100).flush_on(Severity::ERROR).format(Bare).build().unwrap();
-    let layer = file.into_layer().trap(trap);
+    let layer = file.into_layer().error_handler(error_handler);
     let ledger = layer.ledger();
     with_layer(layer, || {
         error!("123456789");
@@ -384,7 +384,7 @@ fn a_file_that_was_moved_away_is_opened_again() {
         let (path, moved) = (dir.path("app.log"), dir.path("app.log.1"));
         let file = builder(&path, buffer).build().unwrap();
         let handle = file.sink().clone();
-        let file = file.shared("file");
+        let file = file.named("file");
         file.deliver(&record("1"));
         fs::rename(&path, &moved).unwrap();
         file.deliver(&record("2"));
@@ -425,11 +425,11 @@ fn t12_no_record_is_lost_while_another_thread_reopens() {
         let path = dir.path("app.log");
         let file = builder(&path, buffer).build().unwrap();
         let handle: FileSink = file.sink().clone();
-        let (trap, failures) = Trap::counting();
-        let file = Shared::with_trap("file", file, trap);
+        let (error_handler, failures) = ErrorHandler::counting();
+        let file = NamedHandler::with_error_handler("file", file, error_handler);
         let moved = |number: usize| dir.path(&format!("app.log.{number}"));
         std::thread::scope(|scope| {
-            scope.spawn(|| (0..3_000).for_each(|number| file.deliver(&record(&format!("{number:05}")))));
+            scope.spawn(|| (0..3_000).for_each(|number| file.emit(&record(&format!("{number:05}")))));
             for number in 0..20 {
                 fs::rename(&path, moved(number)).unwrap();
                 handle.reopen().unwrap();

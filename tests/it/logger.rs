@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use tracing_strata::{Handler as _, Logger, Record, Severity, Value, critical};
 use tracing_subscriber::{filter::Targets, prelude::*, registry};
 
-use crate::support::{Memory, record, records, spans};
+use crate::support::{MemoryBuffer, record, records, spans};
 
 #[test]
 fn target_severity_and_fields_at_run_time() {
@@ -49,7 +49,7 @@ fn other_layers_see_the_same_events() {
         }
     }
     let seen = Seen::default();
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let targets: Targets = "off,chosen=info".parse().unwrap();
     let subscriber = registry().with(seen.clone()).with(memory.clone().into_layer().with_filter(targets));
     tracing::subscriber::with_default(subscriber, || {
@@ -80,7 +80,7 @@ fn other_layers_see_the_same_events() {
 
 #[test]
 fn what_a_filter_refuses_does_not_arrive() {
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let targets: Targets = "off,some=warn".parse().unwrap();
     tracing::subscriber::with_default(registry().with(memory.clone().into_layer().with_filter(targets)), || {
         let log = Logger::new("some");
@@ -110,11 +110,11 @@ fn many_fields_and_hostile_names() {
 
 #[test]
 fn asking_whether_it_is_enabled_hides_no_event() {
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let targets: Targets = "off,some=warn".parse().unwrap();
     // The unfiltered layer makes the answer "perhaps", so that filters would have to be asked.
     let subscriber =
-        registry().with(Memory::default().into_layer()).with(memory.clone().into_layer().with_filter(targets));
+        registry().with(MemoryBuffer::default().into_layer()).with(memory.clone().into_layer().with_filter(targets));
     tracing::subscriber::with_default(subscriber, || {
         for _ in 0..10 {
             let _may = Logger::new("other").is_enabled(Severity::INFO);

@@ -357,7 +357,7 @@ fn rule_18_1_a_frame_is_a_datagram() {
     let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     server.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let handler =
-        Datagram::udp("127.0.0.1", server.local_addr().unwrap().port()).format(Pickle::new()).build_direct().unwrap();
+        Datagram::udp("127.0.0.1", server.local_addr().unwrap().port()).format(Pickle::new()).build_sync().unwrap();
     for message in ["one", "two", &"long ".repeat(30_000)] {
         handler.give(&record(message)).unwrap();
         let mut bytes = vec![0; 70_000];

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use tracing_strata::{Error, Format, Record, trap::Trap};
+use tracing_strata::{Error, Format, Record, ledger::ErrorHandler};
 
 /// A directory of one test.
 pub(crate) struct Dir(PathBuf);
@@ -98,8 +98,8 @@ impl Format for Bare {
 }
 
 /// A trap that remembers what it was told.
-pub(crate) fn remembering() -> (Trap, Arc<Mutex<Vec<String>>>) {
+pub(crate) fn remembering() -> (ErrorHandler, Arc<Mutex<Vec<String>>>) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let told_too = Arc::clone(&told);
-    (Trap::new(move |failure| told_too.lock().unwrap().push(failure.error().to_string())), told)
+    (ErrorHandler::new(move |failure| told_too.lock().unwrap().push(failure.error().to_string())), told)
 }

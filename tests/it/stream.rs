@@ -12,11 +12,11 @@ use std::{
 use proptest::prelude::*;
 use tracing::{error, info};
 use tracing_strata::{
-    Error, Flush, Format, Handler, Outcome, Record, Severity, Shared, Sink,
+    Error, Flush, Format, Handler, Outcome, Record, Severity, NamedHandler, Sink,
     format::Json,
     output::{Formatted, LogFile, Null, Stream},
     sink::{FileSink, Lines, Written},
-    trap::Trap,
+    ledger::ErrorHandler,
 };
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -194,17 +194,17 @@ fn whatever_makes_writers_for_fmt_is_a_sink() {
 
 #[test]
 fn a_format_that_logs_or_formats_again_has_a_buffer_of_its_own() {
-    struct Nesting(Shared);
+    struct Nesting(NamedHandler);
     impl Format for Nesting {
         fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
             out.push_str("outer ");
-            self.0.deliver(record);
+            self.0.emit(record);
             out.push_str(record.message());
             Ok(())
         }
     }
     let (inner, outer) = (Scripted::default(), Scripted::default());
-    let nested = Stream::writer(inner.clone()).format(Bare).shared("nested");
+    let nested = Stream::writer(inner.clone()).format(Bare).named("nested");
     Stream::writer(outer.clone()).format(Nesting(nested)).give(&record("message")).unwrap();
     assert_eq!((inner.text().as_str(), outer.text().as_str()), ("message\n", "outer message\n"));
 }
@@ -264,7 +264,7 @@ impl Sink for Holding {
 #[test]
 fn a_sink_that_holds_records_is_flushed_on_severity() {
     let sink = Arc::new(Holding::new());
-    let handler = Formatted::new(Bare, Arc::clone(&sink)).flush_on(Severity::ERROR).shared("holding");
+    let handler = Formatted::new(Bare, Arc::clone(&sink)).flush_on(Severity::ERROR).named("holding");
     handler.deliver(&record("a"));
     assert_eq!(sink.flushes.load(Ordering::Relaxed), 0);
     handler.deliver(&Record::new(Severity::ERROR, "t", "b"));
@@ -280,10 +280,10 @@ fn t12_a_flush_that_fails_after_a_held_record_is_told_and_the_record_counted_onc
         (Holding { fails: true, ..Holding::new() }, "cannot flush somewhere: "),
         (Holding { panics: true, ..Holding::new() }, "panicked in flush(): scripted"),
     ] {
-        let (trap, told) = remembering();
+        let (error_handler, told) = remembering();
         let handler = Formatted::new(Bare, sink).place("somewhere").flush_on(Severity::INFO);
-        let handler = Shared::with_trap("held", handler, trap);
-        handler.deliver(&record("a"));
+        let handler = NamedHandler::with_error_handler("held", handler, error_handler);
+        handler.emit(&record("a"));
         let stats = handler.stats();
         assert_eq!((stats.accepted(), stats.queued), (1, 1), "{stats}");
         let told = told.lock().unwrap();
@@ -308,12 +308,12 @@ fn t41_a_torn_record_does_not_share_its_line() {
         let (one, other) = (Scripted::new([Fault::Take(3), fault]), Scripted::new([Fault::Take(3), fault]));
         let make = other.clone();
         for (script, handler) in [
-            (one.clone(), Shared::with_trap("writer", Stream::writer(one).format(Bare), Trap::silent())),
-            (other, Shared::with_trap("writers", Stream::make_writer(make).format(Bare), Trap::silent())),
+            (one.clone(), NamedHandler::with_error_handler("writer", Stream::writer(one).format(Bare), ErrorHandler::silent())),
+            (other, NamedHandler::with_error_handler("writers", Stream::make_writer(make).format(Bare), ErrorHandler::silent())),
         ] {
-            handler.deliver(&record("torn"));
-            handler.deliver(&record("next"));
-            handler.deliver(&record("last"));
+            handler.emit(&record("torn"));
+            handler.emit(&record("next"));
+            handler.emit(&record("last"));
             assert_eq!(script.text(), "tor\nnext\nlast\n", "{fault:?}");
             assert_eq!((handler.stats().failed, handler.stats().written), (1, 2));
         }
@@ -339,16 +339,16 @@ proptest! {
         lens in prop::collection::vec(0..30_usize, 0..30), faults in faults(), make: bool,
     ) {
         let script = Scripted::new(faults);
-        let (trap, told) = Trap::counting();
+        let (error_handler, told) = ErrorHandler::counting();
         let handler = if make {
-            Shared::with_trap("writers", Stream::make_writer(script.clone()).format(Bare), trap)
+            NamedHandler::with_error_handler("writers", Stream::make_writer(script.clone()).format(Bare), error_handler)
         } else {
-            Shared::with_trap("writer", Stream::writer(script.clone()).format(Bare), trap)
+            NamedHandler::with_error_handler("writer", Stream::writer(script.clone()).format(Bare), error_handler)
         };
         let mut written = Vec::new();
         for (index, len) in lens.iter().enumerate() {
             let (message, before) = (format!("<{index}:{}>", "x".repeat(*len)), handler.stats().written);
-            handler.deliver(&record(&message));
+            handler.emit(&record(&message));
             if handler.stats().written > before {
                 written.push(message);
             }
@@ -392,11 +392,11 @@ mod standard {
         rustix::stdio::dup2_stdout(&to).unwrap();
         rustix::stdio::dup2_stderr(&to).unwrap();
         drop(to);
-        let (trap, told) = remembering();
-        let out = Stream::stdout().format(Bare).into_layer().trap(trap.clone());
-        let err = Stream::stderr().format(Bare).into_layer().trap(trap);
+        let (error_handler, told) = remembering();
+        let out = Stream::stdout().format(Bare).into_layer().error_handler(error_handler.clone());
+        let err = Stream::stderr().format(Bare).into_layer().error_handler(error_handler);
         // The trap of the third tells stderr, which fails, too.
-        let loud = Stream::stdout().format(Bare).into_layer().trap(Trap::stderr_every(Duration::ZERO));
+        let loud = Stream::stdout().format(Bare).into_layer().error_handler(ErrorHandler::stderr_every(Duration::ZERO));
         let ledgers = [out.ledger(), err.ledger(), loud.ledger()];
         tracing::subscriber::with_default(registry().with(out).with(err).with(loud), || {
             for _ in 0..5 {
@@ -459,7 +459,7 @@ mod standard {
         const NAME: &str = "stream::standard::t19_stdout_and_stderr_closed_from_the_start";
         let child = |report: &Path| {
             with_layer(Stream::stdout().format(Bare).into_layer(), || error!("a record"));
-            let handler = Stream::stderr().format(Bare).shared("stderr");
+            let handler = Stream::stderr().format(Bare).named("stderr");
             handler.deliver(&record("a record"));
             fs::write(report, handler.stats().to_string()).unwrap();
         };
@@ -498,13 +498,13 @@ mod standard {
         let child = |report: &Path| {
             let mut reader = non_blocking_stdout();
             let deadline = Duration::from_millis(200);
-            let (trap, told) = remembering();
-            let handler = Shared::with_trap("out", Stream::stdout().format(Bare).deadline(deadline), trap);
+            let (error_handler, told) = remembering();
+            let handler = NamedHandler::with_error_handler("out", Stream::stdout().format(Bare).timeout(deadline), error_handler);
             let begun = Instant::now();
             // Longer than what the socket takes at once: a part of it is written.
-            handler.deliver(&record(&"<".repeat(8 << 20)));
+            handler.emit(&record(&"<".repeat(8 << 20)));
             for _ in 0..200 {
-                handler.deliver(&record("no room"));
+                handler.emit(&record("no room"));
             }
             // Two hundred deadlines would be 40 s.
             assert!(begun.elapsed() < Duration::from_secs(20));
@@ -512,14 +512,14 @@ mod standard {
             assert!(told.lock().unwrap()[0].contains("took nothing for 200ms"), "{:?}", told.lock().unwrap()[0]);
             let torn = drain(&mut reader);
             assert!(torn.len() > 1 && torn.bytes().all(|byte| byte == b'<'));
-            handler.deliver(&record("room again"));
+            handler.emit(&record("room again"));
             assert_eq!(drain(&mut reader), "\nroom again\n");
             // And it waits again, once the stream has taken something.
             let reading = std::thread::spawn(move || {
                 let mut all = String::new();
                 reader.read_to_string(&mut all).map(|_| all)
             });
-            let patient = Stream::stdout().format(Bare).deadline(Duration::from_secs(60));
+            let patient = Stream::stdout().format(Bare).timeout(Duration::from_secs(60));
             patient.give(&record(&"long ".repeat(1 << 20))).unwrap();
             patient.give(&record("end")).unwrap();
             rustix::stdio::dup2_stdout(File::open("/dev/null").unwrap()).unwrap();

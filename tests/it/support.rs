@@ -8,9 +8,9 @@ use tracing_subscriber::{Layer, Registry, layer::SubscriberExt as _};
 
 /// Remembers copies of all records. Clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct Memory(Arc<Mutex<Vec<Record>>>);
+pub(crate) struct MemoryBuffer(Arc<Mutex<Vec<Record>>>);
 
-impl Memory {
+impl MemoryBuffer {
     pub(crate) fn take(&self) -> Vec<Record> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -22,7 +22,7 @@ impl Memory {
     }
 }
 
-impl Handler for Memory {
+impl Handler for MemoryBuffer {
     fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record.clone());
         Ok(Outcome::Written)
@@ -31,7 +31,7 @@ impl Handler for Memory {
 
 /// Runs with one unfiltered layer and gives the records.
 pub(crate) fn records(run: impl FnOnce()) -> Vec<Record> {
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     with_layer(memory.clone().into_layer(), run);
     memory.take()
 }

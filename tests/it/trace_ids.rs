@@ -19,7 +19,7 @@ use tracing_strata::{
 };
 use tracing_subscriber::{filter::LevelFilter, prelude::*, registry};
 
-use crate::support::{Memory, record, records};
+use crate::support::{MemoryBuffer, record, records};
 
 const HEADER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -33,7 +33,7 @@ fn trace(record: &Record) -> TraceParent {
 
 /// What `run` logs, with ids made.
 fn identified(run: impl FnOnce()) -> Vec<Record> {
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let subscriber = registry().with(memory.clone().into_layer().trace_ids());
     tracing::subscriber::with_default(subscriber, run);
     memory.take()
@@ -93,7 +93,7 @@ fn a_span_with_a_header_is_a_child_of_the_callers() {
 #[test]
 fn one_layer_makes_the_ids_for_all() {
     for asked_first in [true, false] {
-        let (one, two, three) = (Memory::default(), Memory::default(), Memory::default());
+        let (one, two, three) = (MemoryBuffer::default(), MemoryBuffer::default(), MemoryBuffer::default());
         let (plain, making) = (one.clone().into_layer(), two.clone().into_layer().trace_ids());
         let stack: Dispatch = if asked_first {
             registry().with(making).with(plain).with(three.clone().into_layer().trace_ids()).into()
@@ -113,7 +113,7 @@ fn one_layer_makes_the_ids_for_all() {
 
 #[test]
 fn the_context_layer_makes_ids_for_handlers_behind_filters() {
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let filtered = memory.clone().into_layer().with_filter(LevelFilter::WARN);
     tracing::subscriber::with_default(registry().with(Context::new().trace_ids()).with(filtered), || {
         let _span = debug_span!("hidden from the handler").entered();
@@ -194,7 +194,7 @@ fn sdk() -> SdkTracerProvider {
     SdkTracerProvider::builder().build()
 }
 
-fn stack(sdk_first: bool, provider: &SdkTracerProvider, ours: HandlerLayer<Memory>) -> Dispatch {
+fn stack(sdk_first: bool, provider: &SdkTracerProvider, ours: HandlerLayer<MemoryBuffer>) -> Dispatch {
     let tracer = provider.tracer("t");
     if sdk_first {
         registry().with(tracing_opentelemetry::layer().with_tracer(tracer)).with(ours).into()
@@ -216,7 +216,7 @@ fn current_in_the_sdk() -> Option<TraceParent> {
 fn the_sdks_ids_are_used_whatever_the_order_of_layers() {
     for sdk_first in [true, false] {
         let provider = sdk();
-        let memory = Memory::default();
+        let memory = MemoryBuffer::default();
         let stack = stack(sdk_first, &provider, memory.clone().into_layer().trace_ids());
         let mut expected = Vec::new();
         tracing::dispatcher::with_default(&stack, || {
@@ -259,7 +259,7 @@ fn the_sdks_ids_are_used_whatever_the_order_of_layers() {
 fn a_span_the_sdk_does_not_see_is_in_the_trace_of_those_around_it() {
     let provider = sdk();
     let otel = tracing_opentelemetry::layer().with_tracer(provider.tracer("t")).with_filter(LevelFilter::INFO);
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     tracing::subscriber::with_default(registry().with(memory.clone().into_layer().trace_ids()).with(otel), || {
         let _seen = info_span!("seen").entered();
         debug_span!("not seen").in_scope(|| info!("m"));
@@ -272,7 +272,7 @@ fn spans_that_the_sdk_sees_after_one_it_does_not() {
     for sdk_first in [true, false] {
         let provider = sdk();
         let otel = tracing_opentelemetry::layer().with_tracer(provider.tracer("t"));
-        let memory = Memory::default();
+        let memory = MemoryBuffer::default();
         let ours = memory.clone().into_layer().trace_ids();
         let stack: tracing::Dispatch = if sdk_first {
             registry().with(otel.with_filter(LevelFilter::INFO)).with(ours).into()
@@ -315,7 +315,7 @@ impl SpanProcessor for Talkative {
 fn a_processor_that_logs_does_not_hang() {
     for sdk_first in [true, false] {
         let provider = SdkTracerProvider::builder().with_span_processor(Talkative).build();
-        let memory = Memory::default();
+        let memory = MemoryBuffer::default();
         let stack = stack(sdk_first, &provider, memory.clone().into_layer());
         tracing::dispatcher::with_default(&stack, || {
             let _root = info_span!("root").entered();

@@ -8,14 +8,14 @@ use super::{
     quoted_key,
 };
 use crate::{
-    Severity, Shared,
+    Severity, NamedHandler,
     config::{
         classes::Class,
         encoding::Encoding,
         formatters::Formatter,
         keywords,
         node::{At, Data, Map, Node},
-        problem::Problem,
+        problem::ConfigError,
         registry::{HandlerMaker, Registry},
         slot::{Dress, Slot},
     },
@@ -37,7 +37,7 @@ impl Builder<'_> {
                 for (name, node) in rest {
                     let path = format!("handlers.{}", quoted_key(&name));
                     let mut problems = self.unknown_targets(&path, &self.targets(&node), &names);
-                    problems.push(Problem::new(path, node.at, "it names handlers that lead back to it"));
+                    problems.push(ConfigError::new(path, node.at, "it names handlers that lead back to it"));
                     let outer = format!("Unable to configure handler {}", python_repr(&name));
                     self.problems.extend(problems.into_iter().map(|problem| problem.within(&outer)));
                 }
@@ -58,7 +58,7 @@ impl Builder<'_> {
         targets(&self.setup.registry, node)
     }
 
-    fn unknown_targets(&self, path: &str, targets: &[Named], names: &BTreeSet<String>) -> Vec<Problem> {
+    fn unknown_targets(&self, path: &str, targets: &[Named], names: &BTreeSet<String>) -> Vec<ConfigError> {
         let is_there = |target: &str| names.contains(target) || self.handlers.iter().any(|(known, _)| known == target);
         let unknown = targets.iter().filter(|target| !is_there(&target.name));
         unknown.map(|target| target.unknown(path, names.iter().map(String::as_str))).collect()
@@ -96,10 +96,10 @@ impl Builder<'_> {
         path: &str,
         node: &Node,
         names: &BTreeSet<String>,
-        problems: &mut Vec<Problem>,
+        problems: &mut Vec<ConfigError>,
     ) -> Option<(Hung, Wear)> {
         let Some(map) = node.as_map() else {
-            problems.push(Problem::new(path, node.at, format!("expected a mapping, got {node}")));
+            problems.push(ConfigError::new(path, node.at, format!("expected a mapping, got {node}")));
             return None;
         };
         // In the order in which Python looks at them.
@@ -142,7 +142,7 @@ impl Builder<'_> {
         core: Node,
         formatter: Formatter,
         has_formatter: bool,
-        problems: &mut Vec<Problem>,
+        problems: &mut Vec<ConfigError>,
     ) -> Option<Hung> {
         let dress = Dress::new(formatter, "\n", Encoding::default());
         let finished =
@@ -170,8 +170,8 @@ impl Builder<'_> {
         let slot = Slot::new(name, output, dress, self.setup.as_python);
         let onward = self.targets(node).into_iter().filter_map(|target| finished(&target.name));
         slot.onward.set(onward.map(|target| Arc::clone(&target.onward)).collect());
-        let shared = Shared::beside(slot.ledger(), Arc::clone(&slot));
-        shared.set_trap(self.setup.trap.clone());
+        let shared = NamedHandler::beside(slot.ledger(), Arc::clone(&slot));
+        shared.set_error_handler(self.setup.error_handler.clone());
         Some(Hung { slot, shared, core, whole: node.clone() })
     }
 
@@ -196,10 +196,10 @@ impl Builder<'_> {
         })
     }
 
-    fn formatter_of(&self, path: &str, map: &Map, problems: &mut Vec<Problem>) -> Option<Formatter> {
+    fn formatter_of(&self, path: &str, map: &Map, problems: &mut Vec<ConfigError>) -> Option<Formatter> {
         let node = map.get("formatter").filter(|node| !node.is_null() && node.as_str() != Some(""))?;
         let Some(name) = node.as_str() else {
-            problems.push(Problem::new(
+            problems.push(ConfigError::new(
                 format!("{path}.formatter"),
                 node.at,
                 format!("expected a formatter's name, got {node}"),
@@ -213,14 +213,14 @@ impl Builder<'_> {
             let declared = self.config.root.get("formatters").and_then(Node::as_map);
             let known = declared.into_iter().flat_map(Map::iter).map(|(key, _)| &*key.text);
             let known = known.chain(self.formatters.keys().map(String::as_str));
-            let problem = Problem::new(format!("{path}.formatter"), node.at, format!("there is no formatter {name:?}"));
+            let problem = ConfigError::new(format!("{path}.formatter"), node.at, format!("there is no formatter {name:?}"));
             let problem = problem.python(format!("Unable to set formatter {}", python_repr(name))).python(name);
             problems.push(problem.nearest(name, known));
         }
         found
     }
 
-    fn level_of(&self, path: &str, map: &Map, problems: &mut Vec<Problem>) -> Severity {
+    fn level_of(&self, path: &str, map: &Map, problems: &mut Vec<ConfigError>) -> Severity {
         let Some(node) = map.get("level").filter(|node| !node.is_null()) else { return Severity::ALL };
         keywords::level_in(&self.setup.registry, node, self.setup.as_python).unwrap_or_else(|mut problem| {
             problem.path = format!("{path}.level");
@@ -245,16 +245,16 @@ pub(in crate::config) struct Named {
 }
 
 impl Named {
-    pub(in crate::config) fn unknown<'k>(&self, path: &str, known: impl IntoIterator<Item = &'k str>) -> Problem {
+    pub(in crate::config) fn unknown<'k>(&self, path: &str, known: impl IntoIterator<Item = &'k str>) -> ConfigError {
         let Self { name, key, at } = self;
-        let problem = Problem::new(format!("{path}.{key}"), *at, format!("there is no handler {name:?}"));
+        let problem = ConfigError::new(format!("{path}.{key}"), *at, format!("there is no handler {name:?}"));
         problem.python(target_message(key, name)).python(name.clone()).nearest(name, known)
     }
 
     /// Records would go round in circles.
-    pub(in crate::config) fn leads_back(&self, path: &str) -> Problem {
+    pub(in crate::config) fn leads_back(&self, path: &str) -> ConfigError {
         let Self { name, key, at } = self;
-        Problem::new(format!("{path}.{key}"), *at, format!("{name:?} leads back to it"))
+        ConfigError::new(format!("{path}.{key}"), *at, format!("{name:?} leads back to it"))
     }
 }
 

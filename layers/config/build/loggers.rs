@@ -2,13 +2,13 @@
 
 use super::{Builder, quoted_key};
 use crate::{
-    Severity, Shared,
+    Severity, NamedHandler,
     config::{
         keywords,
         node::{Map, Node},
-        problem::Problem,
+        problem::ConfigError,
         references::{resolved, with_objects},
-        sieve::Sieve,
+        sieve::ConfigFilter,
     },
     text::python_repr,
 };
@@ -27,7 +27,7 @@ impl Builder<'_> {
             }
         };
         if node.as_map().is_none() && !node.is_null() {
-            problems.push(Problem::new(path, node.at, format!("expected a mapping, got {node}")));
+            problems.push(ConfigError::new(path, node.at, format!("expected a mapping, got {node}")));
         }
         let map = node.as_map().unwrap_or(&empty);
         if let Some(level) = map.get("level").filter(|level| !level.is_null()) {
@@ -46,7 +46,7 @@ impl Builder<'_> {
         for (index, node) in self.list_of(path, "handlers", map, &mut problems) {
             let path = format!("{path}.handlers[{index}]");
             let Some(name) = node.as_str() else {
-                problems.push(Problem::new(path, node.at, format!("expected a handler's name, got {node}")));
+                problems.push(ConfigError::new(path, node.at, format!("expected a handler's name, got {node}")));
                 continue;
             };
             let is_declared = || self.config.root.get("handlers").is_some_and(|all| all.get(name).is_some());
@@ -57,7 +57,7 @@ impl Builder<'_> {
                 None => {
                     let known = self.config.root.get("handlers").and_then(Node::as_map);
                     let known = known.into_iter().flat_map(Map::iter).map(|(key, _)| &*key.text);
-                    let problem = Problem::new(path, node.at, format!("there is no handler {name:?}"));
+                    let problem = ConfigError::new(path, node.at, format!("there is no handler {name:?}"));
                     let problem = problem.python(format!("Unable to add handler {}", python_repr(name))).python(name);
                     problems.push(problem.nearest(name, known));
                 }
@@ -68,7 +68,7 @@ impl Builder<'_> {
             for (key, _) in map.iter() {
                 const KNOWN: &[&str] = &["level", "propagate", "handlers", "filters"];
                 if !KNOWN.contains(&&*key.text) {
-                    let problem = Problem::new(format!("{path}.{}", key.text), key.at, "a logger has no such key");
+                    let problem = ConfigError::new(format!("{path}.{}", key.text), key.at, "a logger has no such key");
                     problems.push(problem.nearest(&key.text, KNOWN.iter().copied()));
                 }
             }
@@ -100,6 +100,6 @@ impl Builder<'_> {
 pub(in crate::config) struct LoggerSays {
     pub(in crate::config) level: Option<Severity>,
     pub(in crate::config) propagate: Option<bool>,
-    pub(in crate::config) handlers: Vec<Shared>,
-    pub(in crate::config) sieves: Vec<Sieve>,
+    pub(in crate::config) handlers: Vec<NamedHandler>,
+    pub(in crate::config) sieves: Vec<ConfigFilter>,
 }

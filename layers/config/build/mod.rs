@@ -20,18 +20,18 @@ use super::{
     filters,
     formatters::{self, Formatter},
     node::{Data, Map, Node},
-    problem::{Problem, nearest},
+    problem::{ConfigError, nearest},
     references::{resolved, with_objects},
-    sieve::Sieve,
+    sieve::ConfigFilter,
     slot::{Displaced, Slot},
 };
-use crate::{Severity, Shared, text::python_repr};
+use crate::{Severity, NamedHandler, text::python_repr};
 
 /// A handler that hangs or could hang somewhere.
 #[derive(Clone)]
 pub(super) struct Hung {
     pub(super) slot: Arc<Slot>,
-    pub(super) shared: Shared,
+    pub(super) shared: NamedHandler,
     /// Its declaration without what can be changed in place.
     pub(super) core: Node,
     /// What it was made from, all of it.
@@ -41,7 +41,7 @@ pub(super) struct Hung {
 /// What a configuration comes to.
 pub(super) struct Prepared {
     pub(super) formatters: BTreeMap<String, Formatter>,
-    pub(super) filters: BTreeMap<String, (Node, Sieve)>,
+    pub(super) filters: BTreeMap<String, (Node, ConfigFilter)>,
     /// In the order they were made.
     pub(super) handlers: Vec<(String, Hung)>,
     /// What is to be set on handlers once the configuration counts.
@@ -53,7 +53,7 @@ pub(super) struct Prepared {
 pub(super) struct Wear {
     slot: Arc<Slot>,
     level: Severity,
-    sieves: Vec<Sieve>,
+    sieves: Vec<ConfigFilter>,
     formatter: Formatter,
     /// The output is new.
     begins: bool,
@@ -74,7 +74,7 @@ impl Wear {
 
 /// What was there before, for what stays the same.
 pub(super) struct Before<'b> {
-    pub(super) filters: &'b BTreeMap<String, (Node, Sieve)>,
+    pub(super) filters: &'b BTreeMap<String, (Node, ConfigFilter)>,
     pub(super) handlers: &'b BTreeMap<String, Hung>,
 }
 
@@ -82,9 +82,9 @@ pub(super) struct Builder<'b> {
     pub(super) setup: &'b Setup,
     config: &'b Config,
     before: Before<'b>,
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<ConfigError>,
     formatters: BTreeMap<String, Formatter>,
-    filters: BTreeMap<String, (Node, Sieve)>,
+    filters: BTreeMap<String, (Node, ConfigFilter)>,
     handlers: Vec<(String, Hung)>,
     wear: Vec<Wear>,
     kept: BTreeSet<String>,
@@ -112,7 +112,7 @@ impl<'b> Builder<'b> {
     pub(super) fn lend(
         &mut self,
         formatters: &BTreeMap<String, Formatter>,
-        filters: &BTreeMap<String, (Node, Sieve)>,
+        filters: &BTreeMap<String, (Node, ConfigFilter)>,
         handlers: &BTreeMap<String, Hung>,
     ) {
         self.formatters.clone_from(formatters);
@@ -124,7 +124,7 @@ impl<'b> Builder<'b> {
     pub(super) fn check_top(&mut self) {
         let root = &self.config.root;
         let Some(map) = root.as_map() else {
-            self.problems.push(Problem::new("", root.at, format!("expected a mapping, got {root}")));
+            self.problems.push(ConfigError::new("", root.at, format!("expected a mapping, got {root}")));
             return;
         };
         match map.get("version") {
@@ -133,14 +133,14 @@ impl<'b> Builder<'b> {
                 if let Some(path) = seen_at(root, 3) {
                     message += &format!("; a configuration stands under {path:?}");
                 }
-                let problem = Problem::new("", root.at, message);
+                let problem = ConfigError::new("", root.at, message);
                 let keys = map.iter().map(|(key, _)| &*key.text);
                 self.problems.push(problem.python("dictionary doesn't specify a version").instead("version", keys));
             }
             Some(Node { data: Data::Int(1) | Data::Bool(true), .. }) => {}
             Some(Node { data: Data::Float(number), .. }) if *number == 1.0 => {}
             Some(other) => {
-                let problem = Problem::new("version", other.at, format!("expected 1, got {other}"));
+                let problem = ConfigError::new("version", other.at, format!("expected 1, got {other}"));
                 self.problems.push(problem.python(format!("Unsupported version: {}", other.python_str())));
             }
         }
@@ -154,14 +154,14 @@ impl<'b> Builder<'b> {
             }
             // Anything may be there for `cfg://`; what looks like a misspelt key is one.
             if let Some(meant) = nearest(&key.text, TOP.iter().copied()) {
-                let mut problem = Problem::new(&key.text, key.at, "there is no such key, and no cfg:// leads to it");
+                let mut problem = ConfigError::new(&key.text, key.at, "there is no such key, and no cfg:// leads to it");
                 problem.suggestion = Some(meant);
                 self.problems.push(problem);
             }
         }
         if let Some(node) = map.get("disable_existing_loggers").filter(|node| node.as_bool().is_none()) {
             let message = format!("expected true or false, got {node}");
-            self.problems.push(Problem::new("disable_existing_loggers", node.at, message));
+            self.problems.push(ConfigError::new("disable_existing_loggers", node.at, message));
         }
     }
 
@@ -179,7 +179,7 @@ impl<'b> Builder<'b> {
             }
         };
         let Some(map) = section.as_map() else {
-            self.problems.push(Problem::new(name, section.at, format!("expected a mapping, got {section}")));
+            self.problems.push(ConfigError::new(name, section.at, format!("expected a mapping, got {section}")));
             return Vec::new();
         };
         let mut entries = Vec::new();
@@ -236,12 +236,12 @@ impl<'b> Builder<'b> {
         }
     }
 
-    fn sieves_of(&self, path: &str, map: &Map, problems: &mut Vec<Problem>) -> Vec<Sieve> {
-        let mut sieves: Vec<Sieve> = Vec::new();
+    fn sieves_of(&self, path: &str, map: &Map, problems: &mut Vec<ConfigError>) -> Vec<ConfigFilter> {
+        let mut sieves: Vec<ConfigFilter> = Vec::new();
         for (index, node) in self.list_of(path, "filters", map, problems) {
             let path = format!("{path}.filters[{index}]");
             let Some(name) = node.as_str() else {
-                problems.push(Problem::new(path, node.at, format!("expected a filter's name, got {node}")));
+                problems.push(ConfigError::new(path, node.at, format!("expected a filter's name, got {node}")));
                 continue;
             };
             let is_declared = || self.config.root.get("filters").is_some_and(|all| all.get(name).is_some());
@@ -251,7 +251,7 @@ impl<'b> Builder<'b> {
                 None if is_declared() => {}
                 None => {
                     let known = self.filters.keys().map(String::as_str);
-                    let problem = Problem::new(path, node.at, format!("there is no filter {name:?}"));
+                    let problem = ConfigError::new(path, node.at, format!("there is no filter {name:?}"));
                     let problem = problem.python(format!("Unable to add filter {}", python_repr(name))).python(name);
                     problems.push(problem.nearest(name, known));
                 }
@@ -265,13 +265,13 @@ impl<'b> Builder<'b> {
         path: &str,
         key: &str,
         map: &'n Map,
-        problems: &mut Vec<Problem>,
+        problems: &mut Vec<ConfigError>,
     ) -> Vec<(usize, &'n Node)> {
         let Some(node) = map.get(key).filter(|node| !node.is_null()) else { return Vec::new() };
         match node.as_list() {
             Some(list) => list.iter().enumerate().collect(),
             None => {
-                problems.push(Problem::new(
+                problems.push(ConfigError::new(
                     format!("{path}.{key}"),
                     node.at,
                     format!("expected a list of names, got {node}"),
@@ -281,7 +281,7 @@ impl<'b> Builder<'b> {
         }
     }
 
-    pub(super) fn finish(self) -> Result<Prepared, Vec<Problem>> {
+    pub(super) fn finish(self) -> Result<Prepared, Vec<ConfigError>> {
         if !self.problems.is_empty() {
             return Err(self.problems);
         }
@@ -290,7 +290,7 @@ impl<'b> Builder<'b> {
     }
 }
 
-fn resolved_top(section: &Node, root: &Node, path: &str) -> Result<Node, Problem> {
+fn resolved_top(section: &Node, root: &Node, path: &str) -> Result<Node, ConfigError> {
     match section.as_str() {
         Some(text) if text.starts_with("cfg://") => resolved(section, root, path, 0),
         _ => Ok(section.clone()),

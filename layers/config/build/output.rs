@@ -3,16 +3,16 @@
 use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
 use crate::{
-    Queue, Shared,
+    Queue, NamedHandler,
     config::{
         Setup, classes,
         classes::Making,
         formatters::cannot_resolve,
-        keywords::Keywords,
+        keywords::HandlerArgs,
         node::{Data, Map, Node},
-        problem::Problem,
+        problem::ConfigError,
         registry::HandlerMaker,
-        sieve::Sieve,
+        sieve::ConfigFilter,
         slot::{Dress, Output, Slot, Target},
     },
     handler::{
@@ -84,7 +84,7 @@ pub(in crate::config) struct Order<'o> {
     pub(in crate::config) map: &'o Map,
     pub(in crate::config) is_ini: bool,
     pub(in crate::config) has_formatter: bool,
-    pub(in crate::config) filters: &'o BTreeMap<String, (Node, Sieve)>,
+    pub(in crate::config) filters: &'o BTreeMap<String, (Node, ConfigFilter)>,
     pub(in crate::config) goes_on: bool,
 }
 
@@ -94,7 +94,7 @@ pub(in crate::config) fn make_output(
     order: &Order<'_>,
     dress: &Arc<Dress>,
     finished: &dyn Fn(&str) -> Option<Arc<Slot>>,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<ConfigError>,
 ) -> Option<Output> {
     let Order { name, path, node, map, .. } = *order;
     let (key, class) = match map.get("()") {
@@ -103,19 +103,19 @@ pub(in crate::config) fn make_output(
     };
     let Some(class) = class.filter(|class| !class.is_null()) else {
         let keys = map.iter().map(|(key, _)| &*key.text);
-        let problem = Problem::new(path, node.at, "expected the key \"class\" (or \"()\")").python("class");
+        let problem = ConfigError::new(path, node.at, "expected the key \"class\" (or \"()\")").python("class");
         problems.push(problem.instead("class", keys));
         return None;
     };
     let Some(class_name) = class.as_str() else {
-        problems.push(Problem::new(format!("{path}.{key}"), class.at, format!("expected a name, got {class}")));
+        problems.push(ConfigError::new(format!("{path}.{key}"), class.at, format!("expected a name, got {class}")));
         return None;
     };
     let class_name = class_name.strip_prefix("ext://").unwrap_or(class_name);
     let Some(maker) = setup.registry.find_handler(class_name).cloned() else {
         let known = setup.registry.handler_names();
         let problem =
-            Problem::new(format!("{path}.{key}"), class.at, format!("no handler is registered as {class_name:?}"));
+            ConfigError::new(format!("{path}.{key}"), class.at, format!("no handler is registered as {class_name:?}"));
         problems.push(problem.python(cannot_resolve(class_name)).nearest_dotted(class_name, known));
         return None;
     };
@@ -129,23 +129,23 @@ pub(in crate::config) fn make_output(
         HandlerMaker::Class(class) => class.names[0],
         HandlerMaker::Own(_) => class_name,
     };
-    let keywords = Keywords::new(path, node.at, python_name, map, &setup.registry, setup.as_python);
+    let keywords = HandlerArgs::new(path, node.at, python_name, map, &setup.registry, setup.as_python);
     let empty = Map::default();
     let under = |key: &str| map.get(key).and_then(Node::as_map).unwrap_or(&empty);
     let dot_path = format!("{path}..");
     let attributes =
-        Keywords::new(dot_path.clone(), node.at, python_name, under("."), &setup.registry, setup.as_python);
+        HandlerArgs::new(dot_path.clone(), node.at, python_name, under("."), &setup.registry, setup.as_python);
     let ours =
-        Keywords::new(format!("{path}.strata"), node.at, "strata", under("strata"), &setup.registry, setup.as_python);
+        HandlerArgs::new(format!("{path}.strata"), node.at, "strata", under("strata"), &setup.registry, setup.as_python);
     for key in [".", "strata"] {
         if let Some(node) = map.get(key).filter(|node| !node.is_null() && node.as_map().is_none()) {
-            problems.push(Problem::new(format!("{path}.{key}"), node.at, format!("expected a mapping, got {node}")));
+            problems.push(ConfigError::new(format!("{path}.{key}"), node.at, format!("expected a mapping, got {node}")));
         }
     }
-    if let Some(terminator) = attributes.text("terminator") {
+    if let Some(terminator) = attributes.str("terminator") {
         dress.set_terminator(&terminator);
     }
-    let fallback = ours.text("or_else").and_then(|name| finished(&name));
+    let fallback = ours.str("or_else").and_then(|name| finished(&name));
     let is_queued = matches!(&maker, HandlerMaker::Class(class) if class.queued);
     let queued = queue_in_front(&ours, map, setup, is_queued);
     let making = Making {
@@ -175,8 +175,8 @@ pub(in crate::config) fn make_output(
         Some(slot) => {
             let Output { handler, control } = output;
             // On its own account, as whatever else comes to it.
-            let fallback = Shared::beside(slot.ledger(), Target { slot: Arc::clone(slot), with_level: true });
-            Output { handler: handler.or_else(fallback).boxed(), control }
+            let fallback = NamedHandler::beside(slot.ledger(), Target { slot: Arc::clone(slot), with_level: true });
+            Output { handler: handler.fallback(fallback).boxed(), control }
         }
     });
     let made = made.and_then(|output| match queued {
@@ -185,7 +185,7 @@ pub(in crate::config) fn make_output(
             let builder = classes::limits(builder, &limits);
             problems.extend(limits.finish(classes::LIMITS, &[]));
             let Output { handler, control } = output;
-            let queue: Queue = builder.own(handler)?;
+            let queue: Queue = builder.build(handler)?;
             Ok(Output { handler: Box::new(queue), control })
         }
     });
@@ -198,7 +198,7 @@ pub(in crate::config) fn make_output(
         Ok(output) => problems.is_empty().then_some(output),
         Err(error) => {
             if problems.is_empty() {
-                problems.push(Problem::new(path, node.at, error.to_string()).python(error.to_string()));
+                problems.push(ConfigError::new(path, node.at, error.to_string()).python(error.to_string()));
             }
             None
         }
@@ -207,13 +207,13 @@ pub(in crate::config) fn make_output(
 
 /// `strata.queue` of a handler, and `direct`; `is_usual` if such a handler has a queue where nothing is said.
 fn queue_in_front<'m>(
-    ours: &Keywords<'m>,
+    ours: &HandlerArgs<'m>,
     map: &'m Map,
     setup: &'m Setup,
     is_usual: bool,
-) -> Option<(QueueBuilder, Keywords<'m>)> {
+) -> Option<(QueueBuilder, HandlerArgs<'m>)> {
     static NONE: Map = Map(Vec::new());
-    let is_direct = is_usual && ours.truth("direct").unwrap_or(setup.as_python);
+    let is_direct = is_usual && ours.bool("direct").unwrap_or(setup.as_python);
     let node = map.get("strata").and_then(|ours| ours.get("queue"));
     let limits = match node.map(|node| &node.data) {
         None | Some(Data::Null) if is_usual && !is_direct => &NONE,
@@ -229,11 +229,11 @@ fn queue_in_front<'m>(
     // Nobody waits for a peer that may go away.
     let builder = if is_usual { Queue::builder().overflow(Overflow::DropNewest) } else { Queue::builder() };
     let at = node.and_then(|node| node.at);
-    Some((builder, Keywords::new(path, at, "queue", limits, &setup.registry, setup.as_python)))
+    Some((builder, HandlerArgs::new(path, at, "queue", limits, &setup.registry, setup.as_python)))
 }
 
 /// `args` by their names.
-pub(super) fn with_names(map: &Map, keys: &[&str], path: &str, problems: &mut Vec<Problem>) -> Option<Map> {
+pub(super) fn with_names(map: &Map, keys: &[&str], path: &str, problems: &mut Vec<ConfigError>) -> Option<Map> {
     let args = map.get("args")?.as_list()?;
     let mut named = Map(map.0.iter().filter(|(key, _)| key.text != "args").cloned().collect());
     let found = RefCell::new(0);
@@ -241,14 +241,14 @@ pub(super) fn with_names(map: &Map, keys: &[&str], path: &str, problems: &mut Ve
         match keys.get(index) {
             Some(key) if named.get(key).is_none() => named.set(key, value.clone()),
             Some(key) => {
-                problems.push(Problem::new(format!("{path}.args"), value.at, format!("{key:?} is given twice")));
+                problems.push(ConfigError::new(format!("{path}.args"), value.at, format!("{key:?} is given twice")));
             }
             None => *found.borrow_mut() += 1,
         }
     }
     if found.into_inner() > 0 {
         let message = format!("expected at most {} arguments, got {}", keys.len(), args.len());
-        problems.push(Problem::new(format!("{path}.args"), map.get("args").and_then(|node| node.at), message));
+        problems.push(ConfigError::new(format!("{path}.args"), map.get("args").and_then(|node| node.at), message));
     }
     Some(named)
 }

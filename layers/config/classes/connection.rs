@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Making;
-use crate::sink::net::{Address, Connection, ConnectionBuilder, Framing, Retry};
+use crate::sink::net::{Address, Connection, ConnectionBuilder, Framing, Backoff};
 
 /// A connection to a host and port, encrypted if `tls` says so.
 pub(super) fn stream_to(making: &Making<'_, '_>, host: &str, port: u16) -> Address {
@@ -41,15 +41,15 @@ pub(super) fn options(making: &Making<'_, '_>, address: Address) -> ConnectionBu
         builder = builder.framing(framing);
     }
     let retry = ours.inside("retry", |retry| {
-        let mut schedule = Retry::default();
+        let mut schedule = Backoff::default();
         if let Some(first) = retry.seconds("first") {
-            schedule = schedule.first(first);
+            schedule = schedule.initial(first);
         }
         if let Some(factor) = retry.number("factor") {
             schedule = schedule.factor(factor);
         }
         if let Some(most) = retry.seconds("most") {
-            schedule = schedule.most(most);
+            schedule = schedule.max(most);
         }
         if let Some(part) = retry.number("jitter") {
             schedule = schedule.jitter(part);
@@ -57,16 +57,16 @@ pub(super) fn options(making: &Making<'_, '_>, address: Address) -> ConnectionBu
         schedule
     });
     if let Some(retry) = retry {
-        builder = builder.retry(retry);
+        builder = builder.backoff(retry);
     }
     if let Some(deadline) = ours.seconds("connect_deadline") {
-        builder = builder.connect_deadline(deadline);
+        builder = builder.connect_timeout(deadline);
     }
     if let Some(deadline) = ours.seconds("write_deadline") {
-        builder = builder.write_deadline(deadline);
+        builder = builder.write_timeout(deadline);
     }
     if let Some(patience) = ours.seconds("patience") {
-        builder = builder.patience(patience);
+        builder = builder.reconnect_timeout(patience);
     }
     if let Some(clock) = &making.setup.clock {
         builder = builder.clock(Arc::clone(clock));
@@ -85,18 +85,18 @@ pub(super) fn options(making: &Making<'_, '_>, address: Address) -> ConnectionBu
 }
 
 #[cfg(feature = "tls")]
-fn tls(keywords: &crate::config::keywords::Keywords<'_>) -> crate::sink::net::Tls {
+fn tls(keywords: &crate::config::keywords::HandlerArgs<'_>) -> crate::sink::net::Tls {
     let mut tls = crate::sink::net::Tls::new();
-    if let Some(path) = keywords.text("ca_file") {
+    if let Some(path) = keywords.str("ca_file") {
         tls = tls.ca_file(path);
     }
-    match (keywords.text("certificate"), keywords.text("key")) {
+    match (keywords.str("certificate"), keywords.str("key")) {
         (Some(certificate), Some(key)) => tls = tls.identity(certificate, key),
         (None, None) => {}
         (Some(_), None) => keywords.require("key"),
         (None, Some(_)) => keywords.require("certificate"),
     }
-    if let Some(name) = keywords.text("server_name") {
+    if let Some(name) = keywords.str("server_name") {
         tls = tls.server_name(name);
     }
     tls

@@ -47,7 +47,7 @@ pub(super) enum Mode {
 /// The keys that all files have in common: mode and encoding.
 pub(super) fn mode_and_encoding(making: &Making<'_, '_>, path: &str) -> Mode {
     let keywords = making.keywords;
-    let mode = match keywords.text("mode").as_deref() {
+    let mode = match keywords.str("mode").as_deref() {
         None => Mode::Append,
         Some(mode) => match mode.trim_end_matches(['t', 'b', '+']) {
             "a" => Mode::Append,
@@ -67,8 +67,8 @@ pub(super) fn mode_and_encoding(making: &Making<'_, '_>, path: &str) -> Mode {
             }
         },
     };
-    let errors = keywords.text("errors");
-    let name = keywords.text("encoding");
+    let errors = keywords.str("errors");
+    let name = keywords.str("encoding");
     if name.is_some() || errors.is_some() {
         match Encoding::parse(name.as_deref().unwrap_or("utf-8"), errors.as_deref()) {
             Ok(encoding) => making.dress.set_encoding(encoding),
@@ -84,11 +84,11 @@ pub(super) fn mode_and_encoding(making: &Making<'_, '_>, path: &str) -> Mode {
 
 fn make(making: &Making<'_, '_>, builder: LogFileBuilder) -> Result<Output, Error> {
     let keywords = making.keywords;
-    let path = keywords.text("filename").unwrap_or_default();
+    let path = keywords.str("filename").unwrap_or_default();
     let mode = mode_and_encoding(making, &path);
-    let delay = keywords.truth("delay").unwrap_or(false);
+    let delay = keywords.bool("delay").unwrap_or(false);
     let ours = making.ours;
-    let mut builder = builder.delay(delay).create_dirs(ours.truth("create_dirs").unwrap_or(false));
+    let mut builder = builder.open_lazily(delay).create_dirs(ours.bool("create_dirs").unwrap_or(false));
     if let Some(bytes) = ours.size("buffer") {
         builder = builder.buffer(bytes);
     }
@@ -96,7 +96,7 @@ fn make(making: &Making<'_, '_>, builder: LogFileBuilder) -> Result<Output, Erro
         builder = builder.flush_on(least);
     }
     if let Some(mode) = permissions(making) {
-        builder = builder.mode(mode);
+        builder = builder.permissions(mode);
     }
     builder = builder.durability(durability(making));
     if path.is_empty() {

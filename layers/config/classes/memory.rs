@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Class, Making, PLAIN};
 use crate::{
-    Error, Memory, Severity, Shared,
+    Error, MemoryBuffer, Severity, NamedHandler,
     config::slot::{Control, Output},
 };
 
@@ -20,8 +20,8 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     let keywords = making.keywords;
     keywords.require("capacity");
     let capacity = keywords.count("capacity").unwrap_or(1);
-    let flush_on_close = keywords.truth("flushOnClose").unwrap_or(true);
-    let memory = Memory::new(usize::try_from(capacity).unwrap_or(usize::MAX).max(1))
+    let flush_on_close = keywords.bool("flushOnClose").unwrap_or(true);
+    let memory = MemoryBuffer::new(usize::try_from(capacity).unwrap_or(usize::MAX).max(1))
         .flush_at(keywords.level("flushLevel").unwrap_or(Severity::ERROR))
         .flush_on_close(flush_on_close);
     let memory = match making.ours.size("max_bytes") {
@@ -32,7 +32,7 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
         Some(patience) => memory.patience(patience),
         None => memory,
     };
-    if let Some(target) = keywords.text("target").and_then(|target| making.target(&target, false)) {
+    if let Some(target) = keywords.str("target").and_then(|target| making.target(&target, false)) {
         memory.set_target(target);
     }
     let memory = Arc::new(memory);
@@ -40,7 +40,7 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
 }
 
 struct Held {
-    memory: Arc<Memory>,
+    memory: Arc<MemoryBuffer>,
     flush_on_close: bool,
 }
 
@@ -54,11 +54,11 @@ impl Control for Held {
         Ok(true)
     }
 
-    fn held(&self) -> Option<usize> {
+    fn buffered(&self) -> Option<usize> {
         Some(self.memory.len())
     }
 
-    fn set_target(&self, target: Option<Shared>) -> Result<Option<Shared>, Option<Shared>> {
+    fn set_target(&self, target: Option<NamedHandler>) -> Result<Option<NamedHandler>, Option<NamedHandler>> {
         Ok(self.memory.replace_target(target))
     }
 }

@@ -20,12 +20,12 @@ pub(super) use self::queue::{LIMITS, limits};
 
 use super::{
     Setup,
-    keywords::Keywords,
+    keywords::HandlerArgs,
     node::Node,
-    sieve::Sieve,
+    sieve::ConfigFilter,
     slot::{Dress, Output, Slot, Target},
 };
-use crate::{Error, Shared};
+use crate::{Error, NamedHandler};
 
 /// A kind of handler that a configuration can name.
 pub(super) struct Class {
@@ -69,11 +69,11 @@ pub(super) fn all() -> impl Iterator<Item = &'static Class> {
 /// A handler that is being made.
 pub(super) struct Making<'m, 'c> {
     pub(super) name: &'m str,
-    pub(super) keywords: &'m Keywords<'c>,
+    pub(super) keywords: &'m HandlerArgs<'c>,
     /// What is set under `.`.
-    pub(super) attributes: &'m Keywords<'c>,
+    pub(super) attributes: &'m HandlerArgs<'c>,
     /// Ours, under `strata`.
-    pub(super) ours: &'m Keywords<'c>,
+    pub(super) ours: &'m HandlerArgs<'c>,
     pub(super) dress: &'m Arc<Dress>,
     /// Whether a formatter was named.
     pub(super) has_formatter: bool,
@@ -81,7 +81,7 @@ pub(super) struct Making<'m, 'c> {
     /// The handlers that are finished.
     pub(super) finished: &'m dyn Fn(&str) -> Option<Arc<Slot>>,
     /// The filters that are declared.
-    pub(super) filters: &'m BTreeMap<String, (Node, Sieve)>,
+    pub(super) filters: &'m BTreeMap<String, (Node, ConfigFilter)>,
     /// Whether a queue is put in front of it.
     pub(super) queued: bool,
     /// Whether another handler takes what this one fails at.
@@ -103,12 +103,12 @@ const PLAIN: Class = Class {
 
 impl Making<'_, '_> {
     /// A handler as a target, on its own account. Its filters are asked.
-    pub(super) fn target(&self, name: &str, with_level: bool) -> Option<Shared> {
+    pub(super) fn target(&self, name: &str, with_level: bool) -> Option<NamedHandler> {
         let slot = (self.finished)(name)?;
         Some(as_target(slot, with_level))
     }
 }
 
-pub(super) fn as_target(slot: Arc<Slot>, with_level: bool) -> Shared {
-    Shared::beside(slot.ledger(), Target { slot, with_level })
+pub(super) fn as_target(slot: Arc<Slot>, with_level: bool) -> NamedHandler {
+    NamedHandler::beside(slot.ledger(), Target { slot, with_level })
 }

@@ -8,7 +8,7 @@ use crate::{
     config::slot::{Control, Output},
     format::Pickle,
     output::{Datagram, Formatted, Oversize},
-    sink::net::{Address, Connection, Framing, Retry},
+    sink::net::{Address, Connection, Framing, Backoff},
 };
 
 pub(super) const SOCKET: Class = Class {
@@ -55,7 +55,7 @@ fn is_text(making: &Making<'_, '_>) -> bool {
 }
 
 fn pickle(making: &Making<'_, '_>) -> Pickle {
-    match making.ours.text("process_name") {
+    match making.ours.str("process_name") {
         Some(name) => Pickle::new().process_name(name),
         None => Pickle::new(),
     }
@@ -69,7 +69,7 @@ fn make_socket(making: &Making<'_, '_>) -> Result<Output, Error> {
     };
     let mut builder = connection::options(making, address);
     if !making.ours.has("retry") {
-        builder = builder.retry(retry(making));
+        builder = builder.backoff(retry(making));
     }
     let is_text = is_text(making);
     // Pickles bring their lengths, and lines their own ends unless they are to be framed.
@@ -85,18 +85,18 @@ fn make_socket(making: &Making<'_, '_>) -> Result<Output, Error> {
     let connection = Arc::new(builder.framing_of(&format)?.build()?);
     let handler =
         Formatted::new(format, Arc::clone(&connection)).place(connection.address().to_string()).terminator("");
-    Ok(Output::new(handler, Kept(connection)))
+    Ok(Output::new(handler, OpenConnection(connection)))
 }
 
 /// Python's attributes of the handler.
-fn retry(making: &Making<'_, '_>) -> Retry {
+fn retry(making: &Making<'_, '_>) -> Backoff {
     let attributes = making.attributes;
-    let mut retry = Retry::python();
+    let mut retry = Backoff::python();
     if let Some(first) = attributes.seconds("retryStart") {
-        retry = retry.first(first);
+        retry = retry.initial(first);
     }
     if let Some(most) = attributes.seconds("retryMax") {
-        retry = retry.most(most);
+        retry = retry.max(most);
     }
     if let Some(factor) = attributes.number("retryFactor") {
         retry = retry.factor(factor);
@@ -104,9 +104,9 @@ fn retry(making: &Making<'_, '_>) -> Retry {
     retry
 }
 
-struct Kept(Arc<Connection>);
+struct OpenConnection(Arc<Connection>);
 
-impl Control for Kept {
+impl Control for OpenConnection {
     fn close(&self) -> Result<bool, Error> {
         self.0.close();
         Ok(true)
@@ -132,7 +132,7 @@ fn make_datagram(making: &Making<'_, '_>) -> Result<Output, Error> {
         builder = builder.oversize(oversize);
     }
     if let Some(deadline) = ours.seconds("write_deadline") {
-        builder = builder.deadline(deadline);
+        builder = builder.timeout(deadline);
     }
     #[cfg(feature = "gelf")]
     if let Some(chunks) = ours.inside("gelf", gelf) {
@@ -145,12 +145,12 @@ fn make_datagram(making: &Making<'_, '_>) -> Result<Output, Error> {
     if ours.has("gelf") {
         ours.note(ours.wrong("gelf", "GELF over UDP needs the feature \"gelf\" of tracing-strata"));
     }
-    Ok(Output::plain(builder.build_direct()?))
+    Ok(Output::plain(builder.build_sync()?))
 }
 
 /// Compression and chunks.
 #[cfg(feature = "gelf")]
-fn gelf(keywords: &crate::config::keywords::Keywords<'_>) -> crate::output::GelfChunks {
+fn gelf(keywords: &crate::config::keywords::HandlerArgs<'_>) -> crate::output::GelfChunks {
     use crate::output::GelfChunks;
 
     let new = GelfChunks::new;
@@ -177,28 +177,28 @@ pub(super) const JOURNAL: Class = Class {
 fn make_journal(making: &Making<'_, '_>) -> Result<Output, Error> {
     let (keywords, ours) = (making.keywords, making.ours);
     let mut builder = crate::output::Journald::builder();
-    if let Some(identifier) = keywords.text("SYSLOG_IDENTIFIER") {
+    if let Some(identifier) = keywords.str("SYSLOG_IDENTIFIER") {
         builder = builder.identifier(identifier);
     }
     // Python's handler takes fields of the journal as keywords.
     let is_field = |name: &str| name != "SYSLOG_IDENTIFIER" && name.starts_with(|c: char| c.is_ascii_uppercase());
     let fields: Vec<_> = keywords.names().filter(|name| is_field(name)).map(str::to_owned).collect();
     for name in fields {
-        if let Some(value) = keywords.text(&name) {
+        if let Some(value) = keywords.str(&name) {
             builder = builder.field(name, value);
         }
     }
-    if let Some(path) = ours.text("socket") {
+    if let Some(path) = ours.str("socket") {
         builder = builder.socket(path);
     }
-    if ours.truth("timestamp") == Some(true) {
+    if ours.bool("timestamp") == Some(true) {
         builder = builder.time(crate::format::Time::utc());
     }
     if let Some(deadline) = ours.seconds("write_deadline") {
-        builder = builder.deadline(deadline);
+        builder = builder.timeout(deadline);
     }
-    if let Some(delay) = ours.truth("delay") {
-        builder = builder.delay(delay);
+    if let Some(delay) = ours.bool("delay") {
+        builder = builder.open_lazily(delay);
     }
-    Ok(Output::plain(builder.build_direct()?))
+    Ok(Output::plain(builder.build_sync()?))
 }

@@ -45,14 +45,14 @@ fn make(making: &super::Making<'_, '_>) -> Result<crate::config::slot::Output, c
     };
 
     let keywords = making.keywords;
-    let mut otlp = if keywords.truth("environment").unwrap_or(true) { Otlp::from_env() } else { Otlp::builder() };
-    if let Some(name) = keywords.text("service") {
+    let mut otlp = if keywords.bool("environment").unwrap_or(true) { Otlp::from_env() } else { Otlp::builder() };
+    if let Some(name) = keywords.str("service") {
         otlp = otlp.service(name);
     }
     for (name, value) in keywords.fields("attributes").unwrap_or_default().iter() {
         otlp = otlp.attribute(name.to_owned(), value);
     }
-    if let Some(url) = keywords.text("endpoint") {
+    if let Some(url) = keywords.str("endpoint") {
         otlp = otlp.endpoint(url);
     }
     let protocols =
@@ -71,10 +71,10 @@ fn make(making: &super::Making<'_, '_>) -> Result<crate::config::slot::Output, c
     {
         otlp = otlp.compression(compression);
     }
-    if let Some(path) = keywords.text("ca_certificate") {
+    if let Some(path) = keywords.str("ca_certificate") {
         otlp = otlp.ca_certificate(path);
     }
-    match (keywords.text("client_certificate"), keywords.text("client_key")) {
+    match (keywords.str("client_certificate"), keywords.str("client_key")) {
         (Some(certificate), Some(key)) => otlp = otlp.client_certificate(certificate, key),
         (None, None) => {}
         (Some(_), None) => keywords.require("client_key"),
@@ -97,13 +97,13 @@ fn make(making: &super::Making<'_, '_>) -> Result<crate::config::slot::Output, c
         otlp = otlp.max_batch(items);
     }
     if let Some(delay) = keywords.seconds("delay") {
-        otlp = otlp.delay(delay);
+        otlp = otlp.schedule_delay(delay);
     }
     if let Some(time) = keywords.seconds("retry_for") {
         otlp = otlp.retry_for(time);
     }
     if let Some(deadline) = keywords.seconds("drain") {
-        otlp = otlp.drain(deadline);
+        otlp = otlp.flush_timeout(deadline);
     }
     Ok(match otlp.own_logs()? {
         Some(logs) => Output::plain(logs),

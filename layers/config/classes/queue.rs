@@ -12,7 +12,7 @@ use super::{Class, Making, PLAIN};
 use crate::{
     Delivery, Error, Flush, Format, Handler, Outcome, Queue, Record, Tee,
     config::{
-        keywords::Keywords,
+        keywords::HandlerArgs,
         slot::{Control, Output},
     },
     fork::Heirloom,
@@ -29,7 +29,7 @@ pub(super) const QUEUE: Class = Class {
 
 fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     let keywords = making.keywords;
-    let with_level = keywords.truth("respect_handler_level").unwrap_or(!making.setup.as_python);
+    let with_level = keywords.bool("respect_handler_level").unwrap_or(!making.setup.as_python);
     let names = keywords.texts("handlers").unwrap_or_default();
     if names.is_empty() && !keywords.has("handlers") && !making.setup.as_python {
         let message = "expected the key \"handlers\", which QueueHandler needs: its listener starts by itself and hands on to them";
@@ -51,14 +51,14 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
         state: Heirloom::new(if making.setup.as_python { Listening::NotYet } else { Listening::On }),
         waiting: AtomicUsize::new(0),
     });
-    let mut builder = Queue::builder().named(making.name);
+    let mut builder = Queue::builder().name(making.name);
     if making.setup.as_python {
         // Nobody waits, and what finds no room is told; the bound on memory stays.
         builder = builder.capacity(1 << 20).overflow(Overflow::DropNewest);
     } else if let Some(most) = most {
         builder = builder.capacity(most);
     }
-    let (queue, guard) = limits(builder, making.ours).spawn(Arc::clone(&gate))?;
+    let (queue, guard) = limits(builder, making.ours).build_with_guard(Arc::clone(&gate))?;
     let front = Front {
         queue,
         format: making.has_formatter.then(|| making.dress.texts()),
@@ -71,7 +71,7 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
 /// Our own keys.
 pub(in crate::config) fn limits(
     mut builder: crate::handler::queue::QueueBuilder,
-    ours: &Keywords<'_>,
+    ours: &HandlerArgs<'_>,
 ) -> crate::handler::queue::QueueBuilder {
     if let Some(records) = ours.size("capacity") {
         builder = builder.capacity(records);
@@ -80,10 +80,10 @@ pub(in crate::config) fn limits(
         builder = builder.max_bytes(bytes);
     }
     if let Some(least) = ours.level("protect") {
-        builder = builder.protect(least);
+        builder = builder.priority_level(least);
     }
     if let Some(deadline) = ours.seconds("drain") {
-        builder = builder.drain(deadline);
+        builder = builder.flush_timeout(deadline);
     }
     if let Some(interval) = ours.seconds("report_every") {
         builder = builder.report_every(interval);
@@ -142,7 +142,7 @@ impl Handler for Front {
 
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         // A listener that was not started brings nothing anywhere.
-        if self.gate.listens() { self.queue.flush(how) } else { Ok(()) }
+        if self.gate.is_running() { self.queue.flush(how) } else { Ok(()) }
     }
 }
 
@@ -177,7 +177,7 @@ impl Gate {
         *self.lock()
     }
 
-    fn listens(&self) -> bool {
+    fn is_running(&self) -> bool {
         self.state() == Listening::On
     }
 }
@@ -205,7 +205,7 @@ impl Handler for Gate {
 
 struct Listener {
     gate: Arc<Gate>,
-    guard: crate::handler::queue::QueueGuard,
+    guard: crate::handler::queue::WorkerGuard,
 }
 
 /// Then it waits again.
@@ -220,7 +220,7 @@ impl Control for Listener {
             self.gate.set(Listening::On);
             return Some(Ok(()));
         }
-        if !self.gate.listens() {
+        if !self.gate.is_running() {
             return Some(Ok(()));
         }
         let flushed = self.guard.flush(PATIENCE);
@@ -228,11 +228,11 @@ impl Control for Listener {
         Some(flushed)
     }
 
-    fn listens(&self) -> Option<bool> {
-        Some(self.gate.listens())
+    fn is_running(&self) -> Option<bool> {
+        Some(self.gate.is_running())
     }
 
-    fn held(&self) -> Option<usize> {
+    fn buffered(&self) -> Option<usize> {
         Some(self.gate.waiting.load(Ordering::Relaxed))
     }
 }
@@ -240,7 +240,7 @@ impl Control for Listener {
 impl Drop for Listener {
     /// What waits in a queue nobody listens to is given up, as in Python; otherwise the guard waits for it.
     fn drop(&mut self) {
-        if !self.gate.listens() {
+        if !self.gate.is_running() {
             self.gate.set(Listening::Over);
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Class, Making, PLAIN};
-use crate::{Error, FlightRecorder, Record, config::slot::Output, handler::Outside};
+use crate::{Error, FlightRecorder, Record, config::slot::Output, handler::OutsideSpan};
 
 pub(super) const RECORDER: Class = Class {
     names: &["tracing_strata.FlightRecorder", "flight_recorder"],
@@ -31,7 +31,7 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     let Some(target) = making.target(&target, true) else { return Ok(super::file::nothing()) };
     let mut recorder = FlightRecorder::new(target);
     if let Some(severity) = keywords.level("hold_below") {
-        recorder = recorder.hold_below(severity);
+        recorder = recorder.buffer_below(severity);
     }
     if let Some(least) = keywords.level("release_at") {
         recorder = recorder.release_at(least);
@@ -39,11 +39,11 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     if let Some(limit) = keywords.seconds("release_after") {
         recorder = recorder.release_after(limit);
     }
-    if let Some(name) = keywords.text("pick") {
+    if let Some(name) = keywords.str("pick") {
         match making.filters.get(&name) {
             Some((_, sieve)) if sieve.only_decides() => {
                 let asked = sieve.as_filter();
-                recorder = recorder.pick(move |record: &Record| asked.passes(record));
+                recorder = recorder.trigger(move |record: &Record| asked.passes(record));
             }
             Some(_) => {
                 let message = format!("expected a filter that only decides, got {name:?}, which changes records");
@@ -67,7 +67,7 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     if let Some(bytes) = keywords.size("max_bytes") {
         recorder = recorder.max_bytes(bytes);
     }
-    if let Some(outside) = keywords.choice("outside", &[("drop", Outside::Drop), ("pass", Outside::Pass)]) {
+    if let Some(outside) = keywords.choice("outside", &[("drop", OutsideSpan::Drop), ("pass", OutsideSpan::Pass)]) {
         recorder = recorder.outside(outside);
     }
     if let Some(clock) = &making.setup.clock {

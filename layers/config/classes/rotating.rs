@@ -15,7 +15,7 @@ use crate::{
         slot::{Control, Output},
     },
     output::{RotatingFile, RotatingFileBuilder, TimedFile},
-    sink::{Compression, Grid, Retention, RotatedFile, Sharing, TimeOfDay, When},
+    sink::{Compression, Alignment, Retention, RotatingFileSink, FileLocking, TimeOfDay, When},
 };
 
 pub(super) const ROTATING: Class = Class {
@@ -49,7 +49,7 @@ fn make_timed(making: &Making<'_, '_>) -> Result<Output, Error> {
     let path = keywords.required("filename");
     mode_and_encoding(making, &path);
     let mut builder = TimedFile::builder(&path);
-    match keywords.text("when").as_deref().unwrap_or("h").parse::<When>() {
+    match keywords.str("when").as_deref().unwrap_or("h").parse::<When>() {
         Ok(when) => builder = builder.when(when),
         Err(error) => {
             let text = error.to_string();
@@ -61,10 +61,10 @@ fn make_timed(making: &Making<'_, '_>) -> Result<Output, Error> {
     if let Some(interval) = keywords.count("interval") {
         builder = builder.interval(u32::try_from(interval).unwrap_or(u32::MAX));
     }
-    if let Some(utc) = keywords.truth("utc") {
+    if let Some(utc) = keywords.bool("utc") {
         builder = builder.utc(utc);
     }
-    if let Some(time) = keywords.text("atTime") {
+    if let Some(time) = keywords.str("atTime") {
         match time.parse::<TimeOfDay>() {
             Ok(time) => builder = builder.at_time(time),
             Err(error) => keywords.note(keywords.wrong("atTime", error.to_string())),
@@ -73,13 +73,13 @@ fn make_timed(making: &Making<'_, '_>) -> Result<Output, Error> {
     if let Some(most) = keywords.count("maxBytes") {
         builder = builder.max_bytes(most);
     }
-    if let Some(zone) = making.ours.text("zone") {
+    if let Some(zone) = making.ours.str("zone") {
         builder = builder.zone(zone);
     }
-    match making.ours.choice("grid", &[("clock", Grid::Clock), ("rollover", Grid::Rollover)]) {
-        None if making.setup.as_python => builder = builder.grid(Grid::Rollover),
+    match making.ours.choice("grid", &[("clock", Alignment::Clock), ("rollover", Alignment::RotatedFile)]) {
+        None if making.setup.as_python => builder = builder.alignment(Alignment::RotatedFile),
         None => {}
-        Some(grid) => builder = builder.grid(grid),
+        Some(grid) => builder = builder.alignment(grid),
     }
     finish(making, builder, path, false)
 }
@@ -93,9 +93,9 @@ fn finish(
     let keywords = making.keywords;
     builder = builder.backups(usize::try_from(keywords.count("backupCount").unwrap_or(0)).unwrap_or(usize::MAX));
     // As in Python.
-    builder = builder.endless(true);
-    let delay = keywords.truth("delay").unwrap_or(false);
-    builder = ours(making, builder.delay(delay));
+    builder = builder.allow_unbounded(true);
+    let delay = keywords.bool("delay").unwrap_or(false);
+    builder = ours(making, builder.open_lazily(delay));
     if let Some(clock) = &making.setup.clock {
         builder = builder.shared_clock(Arc::clone(clock));
     }
@@ -116,7 +116,7 @@ fn finish(
 
 fn ours(making: &Making<'_, '_>, mut builder: RotatingFileBuilder) -> RotatingFileBuilder {
     let ours = making.ours;
-    if let Some(create) = ours.truth("create_dirs") {
+    if let Some(create) = ours.bool("create_dirs") {
         builder = builder.create_dirs(create);
     }
     if let Some(bytes) = ours.size("buffer") {
@@ -126,10 +126,10 @@ fn ours(making: &Making<'_, '_>, mut builder: RotatingFileBuilder) -> RotatingFi
         builder = builder.flush_on(least);
     }
     if let Some(mode) = permissions(making) {
-        builder = builder.mode(mode);
+        builder = builder.permissions(mode);
     }
     builder = builder.durability(durability(making));
-    if let Some(link) = ours.text("latest") {
+    if let Some(link) = ours.str("latest") {
         builder = builder.latest(link);
     }
     let mut retention = Retention::new();
@@ -158,12 +158,12 @@ fn ours(making: &Making<'_, '_>, mut builder: RotatingFileBuilder) -> RotatingFi
             }
         }
     }
-    if ours.text("compression").is_none_or(|method| method == "none") {
+    if ours.str("compression").is_none_or(|method| method == "none") {
         ours.idle(&["compression_level"], "nothing is compressed (`compression`)");
     }
-    let sharing = [("unguarded", Sharing::Unguarded), ("exclusive", Sharing::Exclusive), ("shared", Sharing::Shared)];
+    let sharing = [("unguarded", FileLocking::Unguarded), ("exclusive", FileLocking::Exclusive), ("shared", FileLocking::NamedHandler)];
     if let Some(sharing) = ours.choice("sharing", &sharing) {
-        builder = builder.sharing(sharing);
+        builder = builder.locking(sharing);
     }
     builder
 }
@@ -184,7 +184,7 @@ const METHODS: &[(&str, Option<Method>)] = &[
 ];
 
 struct Rotating {
-    file: RotatedFile,
+    file: RotatingFileSink,
     empties: bool,
     setup: Setup,
 }

@@ -14,10 +14,10 @@ pub(super) const STREAM: Class = Class {
 fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     let mut stream = making.keywords.stream("stream").unwrap_or(StdStream::stderr());
     if let Some(deadline) = making.ours.seconds("deadline") {
-        stream = stream.deadline(deadline);
+        stream = stream.timeout(deadline);
     }
     let handler = Stream::sink(stream).place(stream.name()).format(making.dress.lines()).terminator("");
-    if making.ours.truth("or_journal") == Some(true) {
+    if making.ours.bool("or_journal") == Some(true) {
         #[cfg(target_os = "linux")]
         return Ok(Output::plain(handler.or_journal(crate::output::Journald::builder())));
         #[cfg(not(target_os = "linux"))]

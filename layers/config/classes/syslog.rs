@@ -4,7 +4,7 @@ use super::{Class, Making, PLAIN, connection};
 use crate::{
     Error,
     config::{
-        keywords::{Keywords, Switch},
+        keywords::{HandlerArgs, Switch},
         node::{Data, Node},
         slot::Output,
     },
@@ -58,7 +58,7 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
         ("local", format::Syslog::local()),
     ];
     let form = ours.choice("form", &forms);
-    let name = ours.text("form").unwrap_or_else(|| "python".into());
+    let name = ours.str("form").unwrap_or_else(|| "python".into());
     let is_python = name == "python";
     let why = format!("the form {name:?} has no place for it");
     match &*name {
@@ -69,10 +69,10 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     }
     let mut format = form.unwrap_or_else(format::Syslog::python).facility(facility).body(making.dress.texts());
     format = details(ours, format)?;
-    if let Some(ident) = making.attributes.text("ident") {
+    if let Some(ident) = making.attributes.str("ident") {
         format = format.ident(ident);
     }
-    if let Some(on) = making.attributes.truth("append_nul") {
+    if let Some(on) = making.attributes.bool("append_nul") {
         format = format.append_nul(on);
     }
     if let Some(names) = making.attributes.pairs("priority_map") {
@@ -88,29 +88,29 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     let Some(address) = address else { return Ok(super::file::nothing()) };
     let mut connection = connection::options(making, address);
     if let Some(timeout) = keywords.seconds("timeout") {
-        connection = connection.connect_deadline(timeout).write_deadline(timeout);
+        connection = connection.connect_timeout(timeout).write_timeout(timeout);
     }
     if is_python && !ours.has("framing") {
         connection = connection.framing(Framing::None);
     }
-    Ok(Output::plain(Syslog::builder(connection).format(format).build_direct()?))
+    Ok(Output::plain(Syslog::builder(connection).format(format).build_sync()?))
 }
 
 /// What an RFC's form has beyond Python's.
-fn details(ours: &Keywords<'_>, mut format: format::Syslog) -> Result<format::Syslog, Error> {
-    if let Some(host) = ours.text("host") {
+fn details(ours: &HandlerArgs<'_>, mut format: format::Syslog) -> Result<format::Syslog, Error> {
+    if let Some(host) = ours.str("host") {
         format = format.host(host);
     }
-    if let Some(app) = ours.text("app") {
+    if let Some(app) = ours.str("app") {
         format = format.app(app);
     }
-    if let Some(id) = ours.text("process_id") {
+    if let Some(id) = ours.str("process_id") {
         format = format.process_id(id);
     }
-    if let Some(id) = ours.text("sd_id") {
+    if let Some(id) = ours.str("sd_id") {
         format = format.sd_id(id);
     }
-    if ours.truth("structured_data") == Some(false) {
+    if ours.bool("structured_data") == Some(false) {
         format = format.no_structured_data();
     }
     let elements = ours.inside("elements", |elements| {
@@ -120,10 +120,10 @@ fn details(ours: &Keywords<'_>, mut format: format::Syslog) -> Result<format::Sy
     for (parameters, id) in elements.unwrap_or_default() {
         format = format.element(id, parameters);
     }
-    if let Some(token) = ours.text("token") {
+    if let Some(token) = ours.str("token") {
         format = format.token(&token)?;
     }
-    if let Some(zone) = ours.text("zone") {
+    if let Some(zone) = ours.str("zone") {
         match Time::zone(&zone) {
             Ok(zone) => format = format.zone(zone),
             Err(error) => ours.note(ours.wrong("zone", error.to_string())),

@@ -10,7 +10,7 @@ use crate::{
         document::Config,
         keywords,
         node::{Map, Node},
-        problem::{Problem, Problems},
+        problem::{ConfigError, ConfigErrors},
         slot::Slot,
     },
     loggers::Declared,
@@ -49,7 +49,7 @@ impl Logging {
         for (key, node) in entries("handlers") {
             let path = format!("handlers.{}", build::quoted_key(&key.text));
             let Some(hung) = state.handlers.get(&key.text) else {
-                let problem = Problem::new(path, key.at, format!("there is no handler {:?}", key.text));
+                let problem = ConfigError::new(path, key.at, format!("there is no handler {:?}", key.text));
                 let problem = problem.python(format!("No handler found with name {}", python_repr(&key.text)));
                 problems.push(problem.nearest(&key.text, state.handlers.keys().map(String::as_str)));
                 continue;
@@ -80,7 +80,7 @@ impl Logging {
             let made = match Declared::new(name) {
                 Ok(made) => made,
                 Err(error) => {
-                    problems.push(Problem::new(path, node.at, error.to_string()));
+                    problems.push(ConfigError::new(path, node.at, error.to_string()));
                     continue;
                 }
             };
@@ -101,7 +101,7 @@ impl Logging {
                 }
             }
         }
-        Problems::check(problems)?;
+        ConfigErrors::check(problems)?;
         Ok(Adjusted { handlers, loggers: all.into_values().collect() })
     }
 }

@@ -4,12 +4,12 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use super::{Inner, Logging};
 use crate::{
-    Error, Fields, Handler as _, Loggers, Severity, Shared,
+    Error, Fields, Handler as _, Loggers, Severity, NamedHandler,
     clock::Clock,
     config::{Setup, document::Config, formatters::Formatter, registry::Registry},
     fork::Heirloom,
     output::Stream,
-    trap::Trap,
+    ledger::ErrorHandler,
 };
 
 /// What a system has from the start. Made by [`Logging::builder`].
@@ -17,7 +17,7 @@ use crate::{
 pub struct LoggingBuilder {
     registry: Registry,
     clock: Option<Arc<dyn Clock>>,
-    trap: Trap,
+    error_handler: ErrorHandler,
     globals: Option<Fields>,
     as_python: bool,
     loggers: Option<Loggers>,
@@ -30,7 +30,7 @@ impl LoggingBuilder {
         Self {
             registry: Registry::new(),
             clock: None,
-            trap: Trap::default(),
+            error_handler: ErrorHandler::default(),
             globals: None,
             as_python: false,
             loggers: None,
@@ -51,9 +51,9 @@ impl LoggingBuilder {
         self
     }
 
-    /// Where the failures of all handlers go (default: [`Trap::stderr`]).
-    pub fn trap(mut self, trap: Trap) -> Self {
-        self.trap = trap;
+    /// Where the failures of all handlers go (default: [`ErrorHandler::stderr`]).
+    pub fn error_handler(mut self, error_handler: ErrorHandler) -> Self {
+        self.error_handler = error_handler;
         self
     }
 
@@ -90,12 +90,12 @@ impl LoggingBuilder {
 
     /// A system with nothing configured.
     pub fn empty(self) -> Logging {
-        let Self { registry, clock, trap, globals, as_python, loggers, trace_ids, value_limit } = self;
+        let Self { registry, clock, error_handler, globals, as_python, loggers, trace_ids, value_limit } = self;
         let loggers = loggers.unwrap_or_default();
         if as_python {
             loggers.set_last_resort(Some(last_resort(Severity::WARN)));
         }
-        let setup = Setup { registry: Arc::new(registry), clock, trap, as_python };
+        let setup = Setup { registry: Arc::new(registry), clock, error_handler, as_python };
         Logging(Arc::new(Inner {
             loggers,
             setup,
@@ -120,8 +120,8 @@ impl LoggingBuilder {
 }
 
 /// Python's last resort: the bare message and the exception, as they are, on stderr.
-pub(super) fn last_resort(least: Severity) -> Shared {
-    let handler = Stream::stderr().format(Formatter::bare(true).boxed()).shared("last resort");
+pub(super) fn last_resort(least: Severity) -> NamedHandler {
+    let handler = Stream::stderr().format(Formatter::bare(true).boxed()).named("last resort");
     handler.set_level(least);
     handler
 }

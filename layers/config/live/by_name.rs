@@ -4,15 +4,15 @@ use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use super::{HandlerHandle, Logging, State};
 use crate::{
-    Error, Flush, Handler, Severity, Shared,
+    Error, Flush, Handler, Severity, NamedHandler,
     config::{
         build::{self, Before, Builder, Hung},
         document::Config,
         filters,
         formatters::{self, Formatter},
         node::{Data, Node},
-        problem::Problems,
-        sieve::Sieve,
+        problem::ConfigErrors,
+        sieve::ConfigFilter,
     },
 };
 
@@ -48,7 +48,7 @@ impl Logging {
     }
 
     /// What was there before ends when nothing is locked.
-    fn end(&self, ended: (Option<Hung>, Vec<Shared>)) {
+    fn end(&self, ended: (Option<Hung>, Vec<NamedHandler>)) {
         let (old, taken) = ended;
         drop(taken);
         if let Some(old) = old {
@@ -57,7 +57,7 @@ impl Logging {
         }
     }
 
-    fn swap(&self, state: &mut State, name: &str, new: Option<&Hung>) -> (Option<Hung>, Vec<Shared>) {
+    fn swap(&self, state: &mut State, name: &str, new: Option<&Hung>) -> (Option<Hung>, Vec<NamedHandler>) {
         let old = state.handlers.get(name).cloned();
         let mut taken = Vec::new();
         if let Some(old) = &old {
@@ -83,7 +83,7 @@ impl Logging {
             && let Some(formatter) = map.get("formatter").filter(|formatter| formatter.as_map().is_some()).cloned()
         {
             let made = formatters::make(&format!("{path}.formatter"), &formatter, &setup.registry, setup.as_python);
-            inline = Some(made.map_err(Problems::into_error)?);
+            inline = Some(made.map_err(ConfigErrors::into_error)?);
             map.0.retain(|(key, _)| key.text != "formatter");
         }
         // A configuration of this one handler, in which the names of the present one are known.
@@ -95,7 +95,7 @@ impl Logging {
         let mut builder = Builder::new(setup, &config, known);
         builder.lend(&state.formatters, &state.filters, &state.handlers);
         builder.handlers();
-        let prepared = builder.finish().map_err(Problems::into_error)?;
+        let prepared = builder.finish().map_err(ConfigErrors::into_error)?;
         let hung = prepared.handlers.into_iter().find(|(known, _)| known == name).map(|(_, hung)| hung);
         for wear in prepared.wear {
             wear.begin()?;
@@ -113,13 +113,13 @@ impl Logging {
     ///
     /// # Errors
     /// As for [`reload`](Self::reload).
-    pub fn make_filter(&self, declaration: &impl serde::Serialize) -> Result<Sieve, Error> {
+    pub fn make_filter(&self, declaration: &impl serde::Serialize) -> Result<ConfigFilter, Error> {
         let node = to_node(declaration)?;
-        filters::make(&self.0.setup, "filter", &node).map_err(Problems::into_error)
+        filters::make(&self.0.setup, "filter", &node).map_err(ConfigErrors::into_error)
     }
 
     /// The filter of that name in the configuration.
-    pub fn filter(&self, name: &str) -> Option<Sieve> {
+    pub fn filter(&self, name: &str) -> Option<ConfigFilter> {
         self.state().filters.get(name).map(|(_, sieve)| sieve.clone())
     }
 
@@ -127,23 +127,23 @@ impl Logging {
     ///
     /// # Errors
     /// As for [`Loggers::add`](crate::Loggers::add)(crate::Loggers::add).
-    pub fn add_filter(&self, logger: &str, filter: &Sieve) -> Result<(), Error> {
+    pub fn add_filter(&self, logger: &str, filter: &ConfigFilter) -> Result<(), Error> {
         self.note_filter(filter);
         self.0.loggers.add_filter(logger, filter.as_filter())
     }
 
     /// Takes a filter off a logger. False if it did not hang there.
-    pub fn remove_filter(&self, logger: &str, filter: &Sieve) -> bool {
+    pub fn remove_filter(&self, logger: &str, filter: &ConfigFilter) -> bool {
         self.0.loggers.remove_filter(logger, &filter.as_filter())
     }
 
-    pub(super) fn note_filter(&self, filter: &Sieve) {
+    pub(super) fn note_filter(&self, filter: &ConfigFilter) {
         if !filter.only_decides() {
             self.0.changes.store(true, Ordering::SeqCst);
         }
     }
 
-    /// Adds unnamed handlers of [`Basic`](super::Basic) to the root. With `force`, all others are taken off and closed.
+    /// Adds unnamed handlers of [`BasicConfig`](super::BasicConfig) to the root. With `force`, all others are taken off and closed.
     pub(in crate::config) fn basic(
         &self,
         handlers: Vec<(String, Node)>,

@@ -4,14 +4,14 @@ use std::{fmt, sync::Arc};
 
 use super::{Logging, by_name::to_node};
 use crate::{
-    Error, Flush, Severity, Shared, barrier,
+    Error, Flush, Severity, NamedHandler, barrier,
     config::{
         build::{self, Hung, Order},
         classes::as_target,
         formatters::{self, Formatter},
         node::{Data, Node},
-        problem::{Problem, Problems},
-        sieve::Sieve,
+        problem::{ConfigError, ConfigErrors},
+        sieve::ConfigFilter,
     },
 };
 
@@ -28,7 +28,7 @@ impl HandlerHandle {
     }
 
     /// The handler as it hangs on loggers, with its ledger.
-    pub fn shared(&self) -> &Shared {
+    pub fn handler(&self) -> &NamedHandler {
         &self.hung.shared
     }
 
@@ -43,14 +43,14 @@ impl HandlerHandle {
     }
 
     /// The filters, in the order in which they are asked.
-    pub fn filters(&self) -> Vec<Sieve> {
+    pub fn filters(&self) -> Vec<ConfigFilter> {
         self.hung.slot.sieves().to_vec()
     }
 
     /// Adds a filter; nothing happens if it is there already.
-    pub fn add_filter(&self, filter: &Sieve) {
+    pub fn add_filter(&self, filter: &ConfigFilter) {
         self.logging.note_filter(filter);
-        let add = |filters: &mut Vec<Sieve>| {
+        let add = |filters: &mut Vec<ConfigFilter>| {
             if !filters.iter().any(|known| known.is_same(filter)) {
                 filters.push(filter.clone());
             }
@@ -59,9 +59,9 @@ impl HandlerHandle {
     }
 
     /// Takes a filter away. False if it was not there.
-    pub fn remove_filter(&self, filter: &Sieve) -> bool {
+    pub fn remove_filter(&self, filter: &ConfigFilter) -> bool {
         let mut removed = false;
-        let remove = |filters: &mut Vec<Sieve>| {
+        let remove = |filters: &mut Vec<ConfigFilter>| {
             let before = filters.len();
             filters.retain(|known| !known.is_same(filter));
             removed = filters.len() < before;
@@ -84,7 +84,7 @@ impl HandlerHandle {
                 found.ok_or_else(|| Error::config(format_args!("there is no formatter {name:?}")))?
             }
             _ => {
-                formatters::make("formatter", &node, &setup.registry, setup.as_python).map_err(Problems::into_error)?
+                formatters::make("formatter", &node, &setup.registry, setup.as_python).map_err(ConfigErrors::into_error)?
             }
         };
         barrier::wait();
@@ -152,7 +152,7 @@ impl HandlerHandle {
                     None => problems.push(target.unknown(&path, state.handlers.keys().map(String::as_str))),
                 }
             }
-            Problems::check(std::mem::take(&mut problems))?;
+            ConfigErrors::check(std::mem::take(&mut problems))?;
             // What waits or is held back comes first.
             barrier::wait();
             slot.output().handler.flush(&Flush::PLAIN)?;
@@ -160,13 +160,13 @@ impl HandlerHandle {
             let output = crate::sink::succeeding(|| {
                 build::make_output(self.logging.setup(), &order, &slot.dress, &finished, &mut problems)
             });
-            Problems::check(problems)?;
+            ConfigErrors::check(problems)?;
             let Some(output) = output else { return Err(Error::config(format_args!("{path}: it was not made"))) };
             let mut state = self.logging.state();
             if let Some(index) = onward.iter().position(|target| target.leads_to(&slot.onward)) {
                 // By a change that was made meanwhile.
                 drop(state);
-                return Err(Problems::into_error(vec![targets[index].leads_back(&path)]));
+                return Err(ConfigErrors::into_error(vec![targets[index].leads_back(&path)]));
             }
             slot.onward.set(onward);
             state.version += 1;
@@ -214,7 +214,7 @@ impl HandlerHandle {
                 drop(state);
                 let message = format!("{:?} leads back to it", target.unwrap_or_default());
                 let path = format!("handlers.{}.target", build::quoted_key(self.name()));
-                return Err(Problem::new(path, None, message).into());
+                return Err(ConfigError::new(path, None, message).into());
             }
             let before = output.control.set_target(shared);
             if before.is_ok() {
@@ -272,13 +272,13 @@ impl HandlerHandle {
     }
 
     /// Whether the listener of a queue runs; none if it is no queue.
-    pub fn listens(&self) -> Option<bool> {
-        self.hung.slot.output().control.listens()
+    pub fn is_running(&self) -> Option<bool> {
+        self.hung.slot.output().control.is_running()
     }
 
     /// How many records a memory or queue holds.
-    pub fn held(&self) -> Option<usize> {
-        self.hung.slot.output().control.held()
+    pub fn buffered(&self) -> Option<usize> {
+        self.hung.slot.output().control.buffered()
     }
 
     fn cannot(&self, what: &str) -> Error {

@@ -27,7 +27,7 @@ use super::{
     document::Config,
     formatters::Formatter,
     node::Node,
-    sieve::{Sieve, Way},
+    sieve::{ConfigFilter, Way},
 };
 use crate::{
     Delivery, Error, Fields, Flush, Handler, HandlerLayer, Loggers, Outcome, Severity,
@@ -82,7 +82,7 @@ struct State {
     /// Names the state: what is made without the lock counts only if nobody was faster.
     version: u64,
     formatters: BTreeMap<String, Formatter>,
-    filters: BTreeMap<String, (Node, Sieve)>,
+    filters: BTreeMap<String, (Node, ConfigFilter)>,
     handlers: BTreeMap<String, Hung>,
     /// All that may still be in use, in the order they were made.
     made: Vec<Hung>,
@@ -130,7 +130,7 @@ impl Logging {
         S: tracing_core::Subscriber + for<'a> LookupSpan<'a>,
     {
         let entrance = Entrance { router: self.0.loggers.router(), inner: Arc::clone(&self.0) };
-        let mut layer = entrance.into_layer().trap(self.0.setup.trap.clone());
+        let mut layer = entrance.into_layer().error_handler(self.0.setup.error_handler.clone());
         if let Some(clock) = &self.0.setup.clock {
             layer = layer.clock(Arc::clone(clock));
         }
@@ -186,7 +186,7 @@ impl Logging {
         Err(Error::config("the configuration is being changed by others all the time"))
     }
 
-    /// The configuration that is in place; none was, or it was changed since by [`Basic`](super::Basic).
+    /// The configuration that is in place; none was, or it was changed since by [`BasicConfig`](super::BasicConfig).
     pub fn config(&self) -> Option<Config> {
         self.state().config.clone()
     }

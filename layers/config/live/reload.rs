@@ -14,8 +14,8 @@ use crate::{
         document::Config,
         migration::{self, MigrationReport},
         node::Node,
-        problem::{Problem, Problems},
-        sieve::Sieve,
+        problem::{ConfigError, ConfigErrors},
+        sieve::ConfigFilter,
         slot::Displaced,
     },
     loggers::{Declared, Former},
@@ -25,7 +25,7 @@ impl Logging {
     /// Puts a configuration in place of the present one, or tells all that is wrong with it and changes nothing.
     ///
     /// # Errors
-    /// [`Problems`]; or a handler could not be made (its file cannot be opened), which is one of them.
+    /// [`ConfigErrors`]; or a handler could not be made (its file cannot be opened), which is one of them.
     pub fn reload(&self, config: &Config) -> Result<Changes, Error> {
         if is_incremental(config) {
             return self.adjust(config);
@@ -54,7 +54,7 @@ impl Logging {
     ///
     /// # Errors
     /// As [`reload`](Self::reload). Handlers are made to see whether they can be: files may be created, empty.
-    pub fn check(&self, config: &Config) -> Result<Vec<Problem>, Error> {
+    pub fn check(&self, config: &Config) -> Result<Vec<ConfigError>, Error> {
         let present = self.state().clone();
         if is_incremental(config) {
             self.adjusted(&present, config)?;
@@ -65,7 +65,7 @@ impl Logging {
         let mut warnings = check::warnings(config, &self.0.setup.registry);
         warnings.extend(plan.disabled.iter().map(|name| {
             let message = format!("the logger {name:?} would be switched off: it exists, and is not named here");
-            Problem::new("disable_existing_loggers", None, message)
+            ConfigError::new("disable_existing_loggers", None, message)
         }));
         Ok(warnings)
     }
@@ -80,7 +80,7 @@ impl Logging {
         let mut builder = Builder::new(&self.0.setup, config, before);
         builder.check_top();
         if config.root.as_map().is_none() {
-            return Err(Problems::into_error(std::mem::take(&mut builder.problems)));
+            return Err(ConfigErrors::into_error(std::mem::take(&mut builder.problems)));
         }
         builder.formatters();
         builder.filters();
@@ -93,7 +93,7 @@ impl Logging {
                 // People read from the top; Python goes by the parts.
                 problems.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
             }
-            Problems::into_error(problems)
+            ConfigErrors::into_error(problems)
         })?;
         Ok((prepared, plan))
     }
@@ -104,7 +104,7 @@ impl Logging {
         config: &Config,
         says: Vec<(String, LoggerSays)>,
         root: Option<LoggerSays>,
-        problems: &mut Vec<Problem>,
+        problems: &mut Vec<ConfigError>,
     ) -> Plan {
         let as_python = self.0.setup.as_python;
         let disables = config.root.get("disable_existing_loggers").and_then(Node::as_bool).unwrap_or(as_python);
@@ -123,7 +123,7 @@ impl Logging {
                 Ok(made) => made,
                 Err(error) => {
                     let path = format!("loggers.{}", build::quoted_key(&name));
-                    problems.push(Problem::new(path, None, error.to_string()));
+                    problems.push(ConfigError::new(path, None, error.to_string()));
                     continue;
                 }
             };
@@ -225,7 +225,7 @@ fn put(logger: &mut Declared, says: LoggerSays, as_python: bool, is_ini: bool) {
         logger.filters.clear();
     }
     logger.handlers = says.handlers;
-    for filter in says.sieves.iter().map(Sieve::as_filter) {
+    for filter in says.sieves.iter().map(ConfigFilter::as_filter) {
         if !logger.filters.iter().any(|known| std::ptr::addr_eq(Arc::as_ptr(known), Arc::as_ptr(&filter))) {
             logger.filters.push(filter);
         }

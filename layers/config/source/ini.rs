@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::config::{node::At, problem::Problem};
+use crate::config::{node::At, problem::ConfigError};
 
 /// Sections with their options, in order. Names of options are in lower case, as Python has them.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +31,7 @@ struct Item {
 }
 
 impl Ini {
-    pub(in crate::config) fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+    pub(in crate::config) fn parse(text: &str) -> Result<Self, Vec<ConfigError>> {
         let mut ini = Self::default();
         let mut problems = Vec::new();
         // Names of options, by section.
@@ -73,7 +73,7 @@ impl Ini {
                 section = None;
                 if !in_defaults {
                     if ini.by_name.insert(name.to_owned(), ini.sections.len()).is_some() {
-                        problems.push(Problem::new(name, Some(at), "the section stands here twice"));
+                        problems.push(ConfigError::new(name, Some(at), "the section stands here twice"));
                     }
                     ini.sections.push(Section { name: name.to_owned(), at, items: Vec::new() });
                     section = Some(ini.sections.len() - 1);
@@ -84,7 +84,7 @@ impl Ini {
                 Some(index) => &mut ini.sections[index].items,
                 None if in_defaults => &mut ini.defaults,
                 None => {
-                    problems.push(Problem::new(
+                    problems.push(ConfigError::new(
                         "",
                         Some(at),
                         "expected a section, as in `[loggers]`, before the first option",
@@ -93,13 +93,13 @@ impl Ini {
                 }
             };
             let Some(delimiter) = trimmed.find(['=', ':']) else {
-                problems.push(Problem::new("", Some(at), format!("expected `name=value`, got {trimmed:?}")));
+                problems.push(ConfigError::new("", Some(at), format!("expected `name=value`, got {trimmed:?}")));
                 goes_on = false;
                 continue;
             };
             let name = trimmed[..delimiter].trim().to_lowercase();
             if !known.insert((section, name.clone())) {
-                problems.push(Problem::new(name.clone(), Some(at), "the option stands here twice"));
+                problems.push(ConfigError::new(name.clone(), Some(at), "the option stands here twice"));
             }
             items.push(Item { name, value: trimmed[delimiter + 1..].trim().to_owned(), at });
             goes_on = true;
@@ -139,7 +139,7 @@ impl Ini {
     }
 
     /// An option with `%(name)s` filled in from the same section and the defaults.
-    pub(in crate::config) fn get(&self, section: &Section, name: &str) -> Result<Option<(String, At)>, Problem> {
+    pub(in crate::config) fn get(&self, section: &Section, name: &str) -> Result<Option<(String, At)>, ConfigError> {
         let Some(item) = self.item(section, name) else { return Ok(None) };
         let value = self.filled(section, item, &item.value, 0, &mut { MAX_FILLED })?;
         Ok(Some((value, item.at)))
@@ -152,8 +152,8 @@ impl Ini {
         value: &str,
         depth: usize,
         left: &mut usize,
-    ) -> Result<String, Problem> {
-        let wrong = |message: String| Problem::new(format!("{}.{}", section.name, item.name), Some(item.at), message);
+    ) -> Result<String, ConfigError> {
+        let wrong = |message: String| ConfigError::new(format!("{}.{}", section.name, item.name), Some(item.at), message);
         // Ten values of ten references each to the next are ten thousand million.
         let Some(less) = left.checked_sub(1 + value.len()) else {
             return Err(wrong(format!("expected at most {MAX_FILLED} bytes with all that is filled in, got more")));

@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use super::{MAX_DEPTH, Read, yaml};
 use crate::config::{
     node::{At, Data, Node},
-    problem::Problem,
+    problem::ConfigError,
 };
 
-pub(super) fn parse(text: &str) -> Result<Read, Problem> {
+pub(super) fn parse(text: &str) -> Result<Read, ConfigError> {
     let value: serde_json::Value = serde_json::from_str(text).map_err(|error| {
         let at = At { line: error.line().max(1), column: error.column().max(1) };
         let told = error.to_string();
         let told = told.rsplit_once(" at line ").map_or(&*told, |(told, _)| told);
-        Problem::new("", Some(at), format!("not JSON: {told}"))
+        ConfigError::new("", Some(at), format!("not JSON: {told}"))
     })?;
     let mut node = Node::from(value);
     check_depth(&node, 0)?;
@@ -23,9 +23,9 @@ pub(super) fn parse(text: &str) -> Result<Read, Problem> {
     Ok((node, doubts))
 }
 
-fn check_depth(node: &Node, depth: usize) -> Result<(), Problem> {
+fn check_depth(node: &Node, depth: usize) -> Result<(), ConfigError> {
     if depth > MAX_DEPTH {
-        return Err(Problem::new("", None, format!("expected at most {MAX_DEPTH} levels, got more")));
+        return Err(ConfigError::new("", None, format!("expected at most {MAX_DEPTH} levels, got more")));
     }
     match &node.data {
         Data::List(list) => list.iter().try_for_each(|node| check_depth(node, depth + 1)),

@@ -7,7 +7,7 @@ mod toml;
 pub(super) mod variables;
 mod yaml;
 
-use super::{node::Node, problem::Problem};
+use super::{node::Node, problem::ConfigError};
 
 pub(super) use self::{ini::Ini, literal::literal};
 
@@ -23,9 +23,9 @@ pub(super) enum Syntax {
 const MAX_DEPTH: usize = 64;
 
 /// What was read, and what is taken only with Python's defaults: there, the last of two equal keys counts.
-pub(super) type Read = (Node, Vec<Problem>);
+pub(super) type Read = (Node, Vec<ConfigError>);
 
-pub(super) fn parse(text: &str, syntax: Syntax) -> Result<Read, Problem> {
+pub(super) fn parse(text: &str, syntax: Syntax) -> Result<Read, ConfigError> {
     match syntax {
         Syntax::Json => json::parse(text),
         Syntax::Yaml => yaml::parse(text),

@@ -2,11 +2,11 @@
 
 use crate::config::{
     node::{Data, Node},
-    problem::Problem,
+    problem::ConfigError,
 };
 
 /// Fills in the variables of all texts outside of `formatters`, whose `${name}` are attributes of records.
-pub(in crate::config) fn expand(node: &mut Node, look: &dyn Fn(&str) -> Option<String>, problems: &mut Vec<Problem>) {
+pub(in crate::config) fn expand(node: &mut Node, look: &dyn Fn(&str) -> Option<String>, problems: &mut Vec<ConfigError>) {
     let Some(map) = node.as_map_mut() else { return };
     for (key, node) in &mut map.0 {
         if key.text != "formatters" {
@@ -15,13 +15,13 @@ pub(in crate::config) fn expand(node: &mut Node, look: &dyn Fn(&str) -> Option<S
     }
 }
 
-fn walk(node: &mut Node, path: &str, look: &dyn Fn(&str) -> Option<String>, problems: &mut Vec<Problem>) {
+fn walk(node: &mut Node, path: &str, look: &dyn Fn(&str) -> Option<String>, problems: &mut Vec<ConfigError>) {
     match &mut node.data {
         Data::Str(text) if text.contains("${") => match filled(text, look) {
             // A value that is a variable as a whole may be a number or a truth value.
             Ok(filled) if text.starts_with("${") && text.find('}') == Some(text.len() - 1) => node.data = typed(filled),
             Ok(filled) => *text = filled,
-            Err(message) => problems.push(Problem::new(path, node.at, message)),
+            Err(message) => problems.push(ConfigError::new(path, node.at, message)),
         },
         Data::List(list) => {
             for (index, node) in list.iter_mut().enumerate() {

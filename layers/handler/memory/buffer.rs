@@ -13,7 +13,7 @@ use super::{
     account::{Held, Victims},
 };
 use crate::{
-    Delivery, Error, Flush, Handler, Outcome, OwnedDelivery, Severity, Shared,
+    Delivery, Error, Flush, Handler, Outcome, OwnedDelivery, Severity, NamedHandler,
     fork::{self, Common, Heirloom},
 };
 
@@ -23,10 +23,10 @@ use crate::{
 ///
 /// ```
 /// use std::sync::Arc;
-/// use tracing_strata::{Memory, Severity, output::Stream, prelude::*};
+/// use tracing_strata::{MemoryBuffer, Severity, output::Stream, prelude::*};
 /// use tracing_subscriber::prelude::*;
 ///
-/// let memory = Arc::new(Memory::new(100).flush_at(Severity::ERROR).target(Stream::stdout()));
+/// let memory = Arc::new(MemoryBuffer::new(100).flush_at(Severity::ERROR).target(Stream::stdout()));
 /// let subscriber = tracing_subscriber::registry().with(memory.clone().into_layer());
 /// tracing::subscriber::with_default(subscriber, || {
 ///     tracing::info!("remembered");
@@ -47,14 +47,14 @@ use crate::{
 /// | it ends, or [`flush_all`](crate::flush_all) is called | with `flushOnClose` | with [`flush_on_close`](Self::flush_on_close) |
 ///
 /// Records keep the time at which they happened. The target's own level ([`Handler::level`], filters) counts; the level
-/// that a [`Shared`] target was [set](Shared::set_level) to does not, as in Python.
+/// that a [`NamedHandler`] target was [set](NamedHandler::set_level) to does not, as in Python.
 ///
 /// # Differences from Python
 /// - Without a target it keeps what it has, past its capacity, but never more than `max_bytes`: then the oldest are
 ///   dropped, and the target that comes is told how many.
 /// - It goes on working after it was closed with the rest at the end of `main`.
 /// - What it still holds when it is dropped, and may not or cannot hand on, is counted as dropped.
-pub struct Memory {
+pub struct MemoryBuffer {
     capacity: usize,
     flush_at: Severity,
     flush_on_close: bool,
@@ -63,7 +63,7 @@ pub struct Memory {
     /// Those who wait are told when nobody hands on any more.
     state: Heirloom<State>,
     /// As in the state, for a child that has not got that.
-    target: Common<Option<Shared>>,
+    target: Common<Option<NamedHandler>>,
 }
 
 #[derive(Default)]
@@ -71,7 +71,7 @@ struct State {
     held: Held,
     /// Memory for the next ones.
     spare: VecDeque<OwnedDelivery>,
-    target: Option<Shared>,
+    target: Option<NamedHandler>,
     /// Who is handing on.
     worker: Option<ThreadId>,
     /// It became due again meanwhile.
@@ -83,7 +83,7 @@ struct State {
 const MAX_BYTES: usize = 4 << 20;
 const PATIENCE: Duration = Duration::from_secs(5);
 
-impl Memory {
+impl MemoryBuffer {
     /// A memory for so many records, without a target yet.
     pub fn new(capacity: usize) -> Self {
         fork::watch();
@@ -124,7 +124,7 @@ impl Memory {
         self
     }
 
-    /// Where the records go. A [`Shared`] keeps its name, ledger and trap; another handler gets its own.
+    /// Where the records go. A [`NamedHandler`] keeps its name, ledger and trap; another handler gets its own.
     pub fn target(self, target: impl Handler) -> Self {
         self.set_target(target);
         self
@@ -132,7 +132,7 @@ impl Memory {
 
     /// Changes the target; what is held goes to the new one.
     pub fn set_target(&self, target: impl Handler) {
-        drop(self.replace_target(Some(Shared::around(target))));
+        drop(self.replace_target(Some(NamedHandler::around(target))));
     }
 
     /// Takes the target away: from now on records are kept until there is one again.
@@ -141,7 +141,7 @@ impl Memory {
     }
 
     /// Gives the one before, whose end may be a flush: let it come when nothing is locked.
-    pub(crate) fn replace_target(&self, target: Option<Shared>) -> Option<Shared> {
+    pub(crate) fn replace_target(&self, target: Option<NamedHandler>) -> Option<NamedHandler> {
         let mut state = self.state();
         let copy = self.target.set(target.clone());
         let before = std::mem::replace(&mut state.target, target);
@@ -230,7 +230,7 @@ impl Memory {
     }
 }
 
-impl Handler for Memory {
+impl Handler for MemoryBuffer {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         let weight = delivery.weight();
         let mut state = self.state();
@@ -288,7 +288,7 @@ impl Handler for Memory {
     }
 }
 
-impl Drop for Memory {
+impl Drop for MemoryBuffer {
     fn drop(&mut self) {
         if self.flush_on_close {
             self.hand_on_all();
@@ -297,7 +297,7 @@ impl Drop for Memory {
     }
 }
 
-impl fmt::Debug for Memory {
+impl fmt::Debug for MemoryBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Memory").field("capacity", &self.capacity).field("len", &self.len()).finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! Handlers that remember records and hand them on later, if at all: [`Memory`] and [`FlightRecorder`].
+//! Handlers that remember records and hand them on later, if at all: [`MemoryBuffer`] and [`FlightRecorder`].
 //!
 //! Python: `logging.handlers.MemoryHandler`.
 //!
@@ -7,8 +7,8 @@
 //!
 //! # When it blocks
 //! Records are handed on by the thread whose record made it necessary, with no lock held. Others go on meanwhile: their
-//! records are remembered and handed on by that thread, too. A [`Memory`] that is at its limit while another thread
-//! empties it waits for that, up to a [deadline](Memory::patience).
+//! records are remembered and handed on by that thread, too. A [`MemoryBuffer`] that is at its limit while another thread
+//! empties it waits for that, up to a [deadline](MemoryBuffer::patience).
 //!
 //! # Failures
 //! The target has a name, a ledger and a trap of its own: what fails there is counted and told there. The ledger of the
@@ -20,6 +20,6 @@ mod recorder;
 mod tree;
 
 pub use self::{
-    buffer::Memory,
-    recorder::{FlightRecorder, Outside, RecorderStats},
+    buffer::MemoryBuffer,
+    recorder::{FlightRecorder, OutsideSpan, RecorderStats},
 };

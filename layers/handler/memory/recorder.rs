@@ -11,7 +11,7 @@ use super::{
     tree::{Core, Plan, Tree},
 };
 use crate::{
-    Delivery, Error, Flush, Handler, Outcome, Record, Severity, Shared,
+    Delivery, Error, Flush, Handler, Outcome, Record, Severity, NamedHandler,
     clock::Clock,
     filter::Filter,
     fork,
@@ -25,8 +25,8 @@ use crate::{
 /// *released*) as soon as
 /// - a record of it reaches [`release_at`](Self::release_at) (ERROR),
 /// - it has lasted for [`release_after`](Self::release_after), looked at with each of its records and at its end,
-/// - a record of it passes the filter [`pick`](Self::pick), or
-/// - [`pick_current`](Self::pick_current) was called inside of it.
+/// - a record of it passes the filter [`trigger`](Self::trigger), or
+/// - [`trigger_current`](Self::trigger_current) was called inside of it.
 ///
 /// From then on all records of the tree go straight through. A tree that ends without is forgotten: its records cost no
 /// more than their capture and are counted as dropped.
@@ -54,7 +54,7 @@ use crate::{
 ///
 /// | a record | in a tree that is not released | in a released tree | outside of all spans |
 /// |---|---|---|---|
-/// | below [`hold_below`](Self::hold_below) (INFO) | is remembered | goes through | [`outside`](Self::outside): is dropped |
+/// | below [`buffer_below`](Self::buffer_below) (INFO) | is remembered | goes through | [`outside`](Self::outside): is dropped |
 /// | from there on | goes through at once | goes through | goes through |
 /// | from `release_at` on | releases the tree first | goes through | goes through |
 ///
@@ -80,7 +80,7 @@ pub struct FlightRecorder {
 /// release them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Outside {
+pub enum OutsideSpan {
     /// They are dropped, and counted (the default).
     #[default]
     Drop,
@@ -107,11 +107,11 @@ pub struct RecorderStats {
 }
 
 impl FlightRecorder {
-    /// A recorder before a target. A [`Shared`] keeps its name, ledger and trap; another handler gets its own.
+    /// A recorder before a target. A [`NamedHandler`] keeps its name, ledger and trap; another handler gets its own.
     pub fn new(target: impl Handler) -> Self {
         record::expect_tapes();
         fork::watch();
-        Self { core: Arc::new(Core::new(Shared::around(target))) }
+        Self { core: Arc::new(Core::new(NamedHandler::around(target))) }
     }
 
     /// Always there: nobody else has it before the first record comes.
@@ -123,7 +123,7 @@ impl FlightRecorder {
     }
 
     /// Which records are remembered: those below a severity (default: INFO).
-    pub fn hold_below(self, severity: impl Into<Severity>) -> Self {
+    pub fn buffer_below(self, severity: impl Into<Severity>) -> Self {
         self.plan(|plan| plan.hold_below = severity.into())
     }
 
@@ -150,7 +150,7 @@ impl FlightRecorder {
     /// let one_trace_in_a_thousand = FlightRecorder::new(Stream::stderr()).pick(Sample::traces(1_000));
     /// # drop((marked, one_trace_in_a_thousand));
     /// ```
-    pub fn pick(self, filter: impl Filter) -> Self {
+    pub fn trigger(self, filter: impl Filter) -> Self {
         self.plan(|plan| plan.pick = Some(Box::new(filter)))
     }
 
@@ -176,8 +176,8 @@ impl FlightRecorder {
         self.plan(|plan| plan.max_bytes = bytes)
     }
 
-    /// What becomes of records that are below the threshold and outside of all spans (default: [`Outside::Drop`]).
-    pub fn outside(self, outside: Outside) -> Self {
+    /// What becomes of records that are below the threshold and outside of all spans (default: [`OutsideSpan::Drop`]).
+    pub fn outside(self, outside: OutsideSpan) -> Self {
         self.plan(|plan| plan.outside = outside)
     }
 
@@ -198,7 +198,7 @@ impl FlightRecorder {
     ///     FlightRecorder::pick_current();
     /// }
     /// ```
-    pub fn pick_current() -> bool {
+    pub fn trigger_current() -> bool {
         let spans = record::innermost();
         let roots: Vec<&SpanData> = spans.iter().filter_map(|span| span.root()).collect();
         roots.iter().for_each(|root| root.pick());
@@ -243,7 +243,7 @@ impl Handler for FlightRecorder {
         let core = &self.core;
         core.leave_to_the_parent();
         let is_below = delivery.severity() < core.plan.hold_below;
-        if is_below && core.plan.outside == Outside::Drop && delivery.root().is_none() {
+        if is_below && core.plan.outside == OutsideSpan::Drop && delivery.root().is_none() {
             return Ok(Outcome::Dropped);
         }
         match self.tree_of(&delivery, is_below) {

@@ -12,10 +12,10 @@ use std::{
 
 use super::{
     account::{Held, Victims},
-    recorder::{Outside, RecorderStats},
+    recorder::{OutsideSpan, RecorderStats},
 };
 use crate::{
-    Delivery, Error, Handler as _, Outcome, OwnedDelivery, Severity, Shared,
+    Delivery, Error, Handler as _, Outcome, OwnedDelivery, Severity, NamedHandler,
     clock::{Clock, SystemClock},
     filter::Filter,
     fork::{self, Heirloom},
@@ -32,7 +32,7 @@ pub(super) struct Plan {
     pub(super) tree_bytes: usize,
     pub(super) max_trees: usize,
     pub(super) max_bytes: usize,
-    pub(super) outside: Outside,
+    pub(super) outside: OutsideSpan,
     pub(super) clock: Box<dyn Clock>,
 }
 
@@ -47,7 +47,7 @@ impl Default for Plan {
             tree_bytes: 256 << 10,
             max_trees: 4_096,
             max_bytes: 32 << 20,
-            outside: Outside::default(),
+            outside: OutsideSpan::default(),
             clock: Box::new(SystemClock),
         }
     }
@@ -56,7 +56,7 @@ impl Default for Plan {
 /// What all trees of a recorder have in common.
 pub(super) struct Core {
     pub(super) plan: Plan,
-    pub(super) target: Shared,
+    pub(super) target: NamedHandler,
     /// The process in which the trees began to hold what they hold.
     generation: AtomicU64,
     /// What all trees hold.
@@ -84,7 +84,7 @@ struct Counts {
 const SPARES: usize = 64;
 
 impl Core {
-    pub(super) fn new(target: Shared) -> Self {
+    pub(super) fn new(target: NamedHandler) -> Self {
         Self {
             plan: Plan::default(),
             target,

@@ -7,12 +7,12 @@ use std::{
     time::SystemTime,
 };
 
-use super::Lost;
+use super::LossCounts;
 use crate::{
     Delivery, OwnedDelivery, Record, Severity,
     fork::Heirloom,
     handler::worker::{self, Load, Seat},
-    trap::{ENDS, End, Ledger},
+    ledger::{ENDS, End, Ledger},
 };
 
 /// A record that waits.
@@ -72,7 +72,7 @@ pub(super) struct Books {
 
 #[derive(Default)]
 struct Counts {
-    lost: Lost,
+    lost: LossCounts,
     untold: Untold,
     /// Those of the notice that the handler is taking.
     in_hand: u64,
@@ -94,7 +94,7 @@ impl Counts {
 /// Losses that were not told in-band yet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Untold {
-    pub(super) lost: Lost,
+    pub(super) lost: LossCounts,
     pub(super) span: Option<(SystemTime, SystemTime)>,
 }
 
@@ -196,7 +196,7 @@ impl Books {
     }
 
     /// All that were lost so far.
-    pub(super) fn lost(&self) -> Lost {
+    pub(super) fn lost(&self) -> LossCounts {
         self.losses().lost
     }
 

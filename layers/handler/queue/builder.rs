@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Overflow, Queue, QueueGuard,
+    Overflow, Queue, WorkerGuard,
     core::{Core, Records},
 };
 use crate::{
@@ -21,10 +21,10 @@ use crate::{
 /// | [`capacity`](Self::capacity) | 8,192 records |
 /// | [`max_bytes`](Self::max_bytes) | 32 MiB |
 /// | [`overflow`](Self::overflow) | [`Overflow::BLOCK`]: callers wait, nothing is lost |
-/// | [`protect`](Self::protect) | ERROR and above |
-/// | [`drain`](Self::drain) | 5 s |
+/// | [`priority_level`](Self::priority_level) | ERROR and above |
+/// | [`flush_timeout`](Self::flush_timeout) | 5 s |
 /// | [`report_every`](Self::report_every) | never |
-/// | [`named`](Self::named) | the handler's default name |
+/// | [`name`](Self::name) | the handler's default name |
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct QueueBuilder {
@@ -66,25 +66,25 @@ impl QueueBuilder {
     }
 
     /// From which severity on records are not given up while there are others.
-    pub fn protect(mut self, least: impl Into<Severity>) -> Self {
+    pub fn priority_level(mut self, least: impl Into<Severity>) -> Self {
         self.protect = least.into();
         self
     }
 
-    /// How long dropping the guard (or the queue that [owns](Self::own) its listener) and a plain
+    /// How long dropping the guard (or the queue that [owns](Self::build) its listener) and a plain
     /// [`flush`](Handler::flush) wait at most.
-    pub fn drain(mut self, deadline: Duration) -> Self {
+    pub fn flush_timeout(mut self, deadline: Duration) -> Self {
         self.drain = deadline;
         self
     }
 
     /// Logs how the queue is doing, at INFO and in the handler's own format: "queue health" with the fields of
-    /// [`Health`](super::Health): `queue`, `depth`, `high_water`, `bytes`, `bytes_high_water`, `oldest_ms` (where something
+    /// [`QueueStats`](super::QueueStats): `queue`, `depth`, `high_water`, `bytes`, `bytes_high_water`, `oldest_ms` (where something
     /// waits), `lost` and `lost.<severity>` (of those of which some were lost), `waits`, `busy`. The records are on the
     /// handler's account. The time runs from when one is written to when the next one is due.
     ///
     /// The listener makes them, between batches: while the handler hangs there are none, nor while the queue is shut down. Then
-    /// [`Queue::health`](super::Queue::health) and [`QueueGuard::health`](super::QueueGuard::health) tell, from outside.
+    /// [`Queue::health`](super::Queue::health) and [`WorkerGuard::health`](super::WorkerGuard::health) tell, from outside.
     pub fn report_every(mut self, interval: Duration) -> Self {
         self.report_every = Some(interval);
         self
@@ -92,7 +92,7 @@ impl QueueBuilder {
 
     /// What the queue's thread, its errors and its notices call it (default: the thread has the handler's default name, the
     /// others that of the place where the queue hangs), and the handler where nobody gives it a name.
-    pub fn named(mut self, name: impl Into<String>) -> Self {
+    pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
@@ -101,16 +101,16 @@ impl QueueBuilder {
     ///
     /// # Errors
     /// A limit or the interval of the reports is zero, or the system gives no thread.
-    pub fn spawn(self, handler: impl Handler) -> Result<(Queue, QueueGuard), Error> {
+    pub fn build_with_guard(self, handler: impl Handler) -> Result<(Queue, WorkerGuard), Error> {
         let core = self.start(handler.boxed())?;
-        Ok((Queue { core: Arc::clone(&core), is_owner: false }, QueueGuard::new(core)))
+        Ok((Queue { core: Arc::clone(&core), is_owner: false }, WorkerGuard::new(core)))
     }
 
     /// Starts the listener of a queue that needs no guard: dropping the queue shuts it down.
     ///
     /// # Errors
-    /// As for [`spawn`](Self::spawn).
-    pub fn own(self, handler: impl Handler) -> Result<Queue, Error> {
+    /// As for [`build_with_guard`](Self::build_with_guard).
+    pub fn build(self, handler: impl Handler) -> Result<Queue, Error> {
         Ok(Queue { core: self.start(handler.boxed())?, is_owner: true })
     }
 

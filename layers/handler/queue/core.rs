@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Health,
+    QueueStats,
     books::{Books, Item},
     listener,
     meter::Meter,
@@ -23,7 +23,7 @@ use crate::{
         Handler, panicked,
         worker::{Asked, Hand, Job, Losses, Put, Waited, Wish, Worker},
     },
-    trap::Ledger,
+    ledger::Ledger,
 };
 
 pub(super) type Core = Worker<Records>;
@@ -69,7 +69,7 @@ impl Job for Records {
     }
 
     fn failed(&self, core: &Core, error: std::io::Error) {
-        self.books.ledger().tell(&core.no_thread(error));
+        self.books.ledger().report_error(&core.no_thread(error));
     }
 }
 
@@ -123,7 +123,7 @@ impl Core {
         let handler = self.job.handler.set(None);
         // Not under the lock: it is user code.
         if let Err(panic) = catch(|| drop(handler)) {
-            self.ledger().tell(&panicked("drop", &panic));
+            self.ledger().report_error(&panicked("drop", &panic));
         }
     }
 
@@ -222,7 +222,7 @@ impl Core {
                 }
                 // Again and again it is nothing new.
                 if was_shut {
-                    self.ledger().tell(&error);
+                    self.ledger().report_error(&error);
                 } else {
                     self.ledger().tell_last(&error);
                 }
@@ -246,21 +246,21 @@ impl Core {
         Error::new(format_args!("queue {:?}: {doing}: {left} {records} not written within {deadline:?}", self.name()))
     }
 
-    pub(super) fn health(&self) -> Health {
+    pub(super) fn health(&self) -> QueueStats {
         let look = self.hand().look();
         let lost = self.books().lost();
         let mut meter = self.meter();
         meter.saw(look.high_water);
         meter.saw(look.held);
         let oldest = look.oldest.into_iter().chain(meter.oldest_in_hand).min();
-        Health {
+        QueueStats {
             depth: look.held.records,
             high_water: meter.high_water().records,
             bytes: look.held.bytes,
             bytes_high_water: meter.high_water().bytes,
             oldest_age: oldest.map(|oldest| SystemTime::now().duration_since(oldest).unwrap_or_default()),
             lost,
-            waits: look.waits,
+            blocked_sends: look.waits,
             busy: meter.busy(Instant::now()),
         }
     }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Health, core::Core};
+use super::{QueueStats, core::Core};
 use crate::{Error, handler::worker::Wish};
 
 /// Shuts a queue down when it is dropped: what waits is handled, within the queue's
@@ -21,13 +21,13 @@ use crate::{Error, handler::worker::Wish};
 /// async runtime, which it blocks for no longer than the deadline.
 #[must_use = "dropping the guard shuts the queue down, and what is logged later is lost: keep it until the end of `main`, \
               as `_guard` and not as `_`"]
-pub struct QueueGuard {
+pub struct WorkerGuard {
     core: Arc<Core>,
     /// How many records failed, and were lost, that whoever flushed or shut down was told of.
     told: [AtomicU64; 2],
 }
 
-impl QueueGuard {
+impl WorkerGuard {
     pub(super) fn new(core: Arc<Core>) -> Self {
         Self { core, told: Default::default() }
     }
@@ -103,19 +103,19 @@ impl QueueGuard {
     }
 
     /// How the queue is doing.
-    pub fn health(&self) -> Health {
+    pub fn health(&self) -> QueueStats {
         self.core.health()
     }
 }
 
-impl Drop for QueueGuard {
+impl Drop for WorkerGuard {
     fn drop(&mut self) {
         // The trap was told.
         self.core.end_in_time().unwrap_or_default();
     }
 }
 
-impl fmt::Debug for QueueGuard {
+impl fmt::Debug for WorkerGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("QueueGuard").field(&self.core.name()).finish()
     }

@@ -2,14 +2,14 @@
 
 use std::{fmt, time::Duration};
 
-use super::Lost;
+use super::LossCounts;
 use crate::{Record, Severity};
 
 /// A reading of a queue. Made by [`Queue::health`](super::Queue::health) and
-/// [`QueueGuard::health`](super::QueueGuard::health).
+/// [`WorkerGuard::health`](super::WorkerGuard::health).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct Health {
+pub struct QueueStats {
     /// Records that wait, or are in the listener's hands.
     pub depth: usize,
     /// The most that `depth` has been seen to be; never falls.
@@ -22,16 +22,16 @@ pub struct Health {
     /// How long ago the record was captured that has waited longest; `None` if none waits.
     pub oldest_age: Option<Duration>,
     /// Records that found no room, or were left at a shutdown.
-    pub lost: Lost,
+    pub lost: LossCounts,
     /// How often a caller had to wait for room ([`Overflow::Block`](super::Overflow::Block)).
-    pub waits: u64,
+    pub blocked_sends: u64,
     /// Which part of the last ten to twenty seconds the listener has been at work, handling, flushing or telling of itself:
     /// 0.0 to 1.0. (Of the present ten seconds, as far as they have gone by, and the ten before, counted from its start;
     /// of its whole life in the first ten.)
     pub busy: f64,
 }
 
-impl Health {
+impl QueueStats {
     /// "queue health"
     pub(super) fn to_record(self, target: &str, queue: &str) -> Record {
         let mut record = Record::new(Severity::INFO, target, "queue health");
@@ -45,7 +45,7 @@ impl Health {
             record.set("oldest_ms", u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
         }
         self.lost.set_on(&mut record);
-        record.set("waits", self.waits);
+        record.set("waits", self.blocked_sends);
         record.set("busy", self.busy);
         record
     }
@@ -53,16 +53,16 @@ impl Health {
 
 /// `depth 3 (high water 812), 1204 bytes, oldest 7 ms, lost 0, waits 2, busy 12 %`: without `oldest` where none waits, without
 /// `waits` where nobody had to.
-impl fmt::Display for Health {
+impl fmt::Display for QueueStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { depth, high_water, bytes, oldest_age, lost, waits, busy, .. } = self;
+        let Self { depth, high_water, bytes, oldest_age, lost, blocked_sends, busy, .. } = self;
         write!(f, "depth {depth} (high water {high_water}), {bytes} bytes")?;
         if let Some(age) = oldest_age {
             write!(f, ", oldest {} ms", age.as_millis())?;
         }
         write!(f, ", lost {}", lost.total())?;
-        if *waits > 0 {
-            write!(f, ", waits {waits}")?;
+        if *blocked_sends > 0 {
+            write!(f, ", waits {blocked_sends}")?;
         }
         write!(f, ", busy {:.0} %", busy * 100.0)
     }

@@ -18,8 +18,8 @@ use crate::{
         panicked,
         worker::{Hand, Load as _, Losses as _, Room, Taker, Task, Wish, batch::Batch},
     },
-    record::{self, Kept},
-    trap::End,
+    record::{self, OwnedRecord},
+    ledger::End,
 };
 
 /// Of the queue's own records.
@@ -86,8 +86,8 @@ struct Listener<'a> {
     hand: &'a Hand<Item>,
     taker: Taker<Item>,
     /// Handled, with memory to be used again.
-    done: Vec<Kept>,
-    late: Vec<Kept>,
+    done: Vec<OwnedRecord>,
+    late: Vec<OwnedRecord>,
     /// Outputs that hold what they were given.
     batch: Rc<Batch>,
     step: usize,
@@ -195,7 +195,7 @@ impl Listener<'_> {
             self.handler.flush(&Flush::LAST)
         };
         if let Err(error) = catch(finish).unwrap_or_else(|panic| Err(panicked("finish", &panic))) {
-            core.ledger().tell(&error);
+            core.ledger().report_error(&error);
         }
     }
 
@@ -219,7 +219,7 @@ impl Listener<'_> {
         };
         let result = catch(|| self.handler.flush(&how)).unwrap_or_else(|panic| Err(panicked(how.verb(), &panic)));
         if let Err(error) = &result {
-            self.core.ledger().tell(error);
+            self.core.ledger().report_error(error);
         }
         self.core.meter().end_work(Instant::now);
         result

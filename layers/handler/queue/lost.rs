@@ -7,12 +7,12 @@ use crate::{Record, Severity};
 /// How many records were lost, by severity: each in the class of the nearest standard severity at or below its own
 /// (what is below TRACE is with TRACE).
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Lost([u64; CLASSES.len()]);
+pub struct LossCounts([u64; CLASSES.len()]);
 
 const CLASSES: [Severity; 6] =
     [Severity::TRACE, Severity::DEBUG, Severity::INFO, Severity::WARN, Severity::ERROR, Severity::CRITICAL];
 
-impl Lost {
+impl LossCounts {
     fn class(severity: Severity) -> usize {
         CLASSES.iter().rposition(|class| *class <= severity).unwrap_or_default()
     }
@@ -45,8 +45,8 @@ impl Lost {
     }
 }
 
-/// Only what there is: `Lost { info: 179772, warn: 4 }`, and `Lost {}`.
-impl fmt::Debug for Lost {
+/// Only what there is: `LossCounts { info: 179772, warn: 4 }`, and `LossCounts {}`.
+impl fmt::Debug for LossCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.total() == 0 {
             return f.write_str("Lost {}");
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn what_was_lost_is_shown_by_name() {
-        let mut lost = Lost::default();
+        let mut lost = LossCounts::default();
         assert_eq!(format!("{lost:?}"), "Lost {}");
         for severity in [Severity::INFO, Severity::new(-3), Severity::WARN, Severity::new(25), Severity::CRITICAL] {
             lost.add(severity);
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn every_severity_has_a_class() {
-        let mut lost = Lost::default();
+        let mut lost = LossCounts::default();
         for number in [-3, 0, 5, 9, 10, 25, 35, 40, 45, 50, 90] {
             lost.add(Severity::new(number));
         }

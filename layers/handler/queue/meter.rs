@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::handler::worker::Room;
 
-/// How long a window of time is: [`Health::busy`](super::Health::busy) is about the present one and the one before.
+/// How long a window of time is: [`QueueStats::busy`](super::QueueStats::busy) is about the present one and the one before.
 const WINDOW: Duration = Duration::from_secs(10);
 
 pub(super) struct Meter {

@@ -26,16 +26,16 @@
 //! # When it blocks
 //! Under [`Overflow::Block`] (the default) a caller waits while the queue is full: within an async runtime, that holds up a
 //! worker. Callers get room in the order they came, so that a large record gets its turn among many small ones, and are woken
-//! when a quarter of the queue is free (where the handler takes long for a record: with each). [`QueueGuard::flush`], [`QueueGuard::shutdown`] and the drop of the guard wait for their deadline at most. The
+//! when a quarter of the queue is free (where the handler takes long for a record: with each). [`WorkerGuard::flush`], [`WorkerGuard::shutdown`] and the drop of the guard wait for their deadline at most. The
 //! policies that drop never wait.
 //!
 //! # Failures
-//! An error or panic of the handler is counted, told to the [trap](crate::trap::Trap) of the place where the queue hangs,
-//! and gone on from. Records that find no room are counted by severity ([`Health::lost`]), and told in-band: a record
+//! An error or panic of the handler is counted, told to the [error_handler](crate::ledger::ErrorHandler) of the place where the queue hangs,
+//! and gone on from. Records that find no room are counted by severity ([`QueueStats::lost`]), and told in-band: a record
 //! "N records lost" with the fields `lost`, `lost.<severity>`, `from`, `to` and `queue`, at WARN or the highest severity
 //! lost, about where they would have been, at most once a second while there are always more. What could not be told so (the
 //! handler hangs, or refuses the notice) is told to the trap when the queue ends, and counted in what is said at exit
-//! ([`exit`](crate::exit)). So is what comes after the shutdown; the first of these is told to the trap at once.
+//! ([`exit`](crate::shutdown)). So is what comes after the shutdown; the first of these is told to the trap at once.
 //! Should the listener's thread itself end by a panic, the trap is told at once, what waits is counted as lost, as is all
 //! that comes, and every flush and shutdown is an error.
 //! A flush or shutdown on the listener's own thread (within a handler) is an error: it cannot wait for itself. What the process has not
@@ -72,10 +72,10 @@ use std::{
 };
 
 use self::core::Core;
-pub use self::{builder::QueueBuilder, guard::QueueGuard, health::Health, lost::Lost};
+pub use self::{builder::QueueBuilder, guard::WorkerGuard, health::QueueStats, lost::LossCounts};
 pub use super::worker::Overflow;
 use super::{Delivery, Flush, Handler, Outcome, panicked, worker::Wish};
-use crate::{Error, Severity, caught::catch, fork::Common, trap::Ledger};
+use crate::{Error, Severity, caught::catch, fork::Common, ledger::Ledger};
 
 /// A handler, or several, behind a bounded queue: the caller captures the record and goes on; formatting and writing
 /// happen on a listener thread.
@@ -122,7 +122,7 @@ impl Queue {
     }
 
     /// How the queue is doing.
-    pub fn health(&self) -> Health {
+    pub fn health(&self) -> QueueStats {
         self.core.health()
     }
 }
@@ -200,7 +200,7 @@ impl Stuck {
         let finish = || core.handler().map_or(Ok(()), |handler| handler.flush(&Flush::LAST.without_waiting()));
         let result = catch(finish).unwrap_or_else(|panic| Err(panicked("finish", &panic)));
         if let Err(error) = &result {
-            core.ledger().tell(error);
+            core.ledger().report_error(error);
         }
         result
     }

@@ -21,7 +21,7 @@ use crate::{
     caught::catch,
     fork::Heirloom,
     handler::panicked,
-    trap::{End, Ledger, Receipt, Receipts},
+    ledger::{End, Ledger, Receipt, Receipts},
 };
 
 /// Where batches go.
@@ -134,7 +134,7 @@ impl<E: Export> Job for Batches<E> {
         let answer = |result| match (ready, result) {
             (Some(ready), result) => ready.send(result).unwrap_or_default(),
             // That it can was seen before a fork.
-            (None, Err(error)) => job.ledger().tell(&error),
+            (None, Err(error)) => job.ledger().report_error(&error),
             (None, Ok(())) => {}
         };
         // Here, because a runtime of tokio must not be dropped on a thread of another one.
@@ -145,7 +145,7 @@ impl<E: Export> Job for Batches<E> {
                 let mut sender =
                     Sender { job, hand, client, taker: Taker::new(), batch: Vec::new(), receipts, bytes: 0 };
                 if let Err(panic) = catch(|| sender.work()) {
-                    job.ledger().tell(&panicked("export", &panic));
+                    job.ledger().report_error(&panicked("export", &panic));
                 }
                 sender.leave();
             }
@@ -161,7 +161,7 @@ impl<E: Export> Job for Batches<E> {
     }
 
     fn failed(&self, _: &Worker<Self>, error: std::io::Error) {
-        self.ledger().tell(&self.no_thread(error));
+        self.ledger().report_error(&self.no_thread(error));
     }
 }
 
@@ -264,7 +264,7 @@ impl<E: Export> Sender<'_, E> {
                     if began.elapsed().saturating_add(wait) <= retry_for {
                         job.note_failure(Some(&error));
                         if !backoff.is_told() {
-                            job.ledger().tell(&error);
+                            job.ledger().report_error(&error);
                         }
                         if self.pause(wait) {
                             continue;
@@ -296,7 +296,7 @@ impl<E: Export> Sender<'_, E> {
                 return self.lost(rejected, error);
             }
             self.job.note_failure(Some(&error));
-            self.job.ledger().tell(&error);
+            self.job.ledger().report_error(&error);
         }
     }
 
@@ -406,7 +406,7 @@ impl<E: Export> Pipe<E> {
     /// The same, with nobody to return an error to.
     pub(crate) fn end(&self) {
         if let Err(error) = self.begin_shut_down(self.0.drain).wait(self.0.drain) {
-            self.ledger().tell(&error);
+            self.ledger().report_error(&error);
         }
     }
 }
@@ -452,7 +452,7 @@ mod tests {
     use std::{panic::resume_unwind, sync::Mutex};
 
     use super::*;
-    use crate::{Delivery, Flush, Handler, Outcome, Record, Severity, record::Kept};
+    use crate::{Delivery, Flush, Handler, Outcome, Record, Severity, record::OwnedRecord};
 
     /// Takes, refuses, is away for good or for a moment, and panics, as the dice say.
     struct Moody {
@@ -461,7 +461,7 @@ mod tests {
     }
 
     impl Export for Moody {
-        type Item = Kept;
+        type Item = OwnedRecord;
         type Request = Vec<u64>;
         type Client = ();
 
@@ -469,7 +469,7 @@ mod tests {
             Ok(())
         }
 
-        fn encode(&self, batch: &[Kept], _: u64) -> Vec<u64> {
+        fn encode(&self, batch: &[OwnedRecord], _: u64) -> Vec<u64> {
             batch.iter().map(|record| id(record)).collect()
         }
 
@@ -548,8 +548,8 @@ mod tests {
             let (taken, rest) = (Arc::<Mutex<Vec<u64>>>::default(), Collect::default());
             let export = Moody { dice: Mutex::new(dice), taken: Arc::clone(&taken) };
             let pipe = Pipe::spawn(export, plan, Duration::from_secs(60)).unwrap();
-            let top = Batched(pipe.clone()).or_else(rest.clone()).notices(false).shared("top");
-            top.set_trap(crate::trap::Trap::silent());
+            let top = Batched(pipe.clone()).fallback(rest.clone()).notices(false).shared("top");
+            top.set_error_handler(crate::ledger::ErrorHandler::silent());
             thread::scope(|scope| {
                 for sender in 0..SENDERS {
                     let top = &top;
@@ -578,7 +578,7 @@ mod tests {
         struct Away;
 
         impl Export for Away {
-            type Item = Kept;
+            type Item = OwnedRecord;
             type Request = ();
             type Client = ();
 
@@ -586,7 +586,7 @@ mod tests {
                 Ok(())
             }
 
-            fn encode(&self, _: &[Kept], _: u64) {}
+            fn encode(&self, _: &[OwnedRecord], _: u64) {}
 
             fn send(&self, (): &mut (), (): &(), _: Option<Duration>) -> Answer {
                 Answer::Later { after: Some(Duration::from_secs(30)), error: Error::new("away") }

@@ -29,7 +29,7 @@ impl Backoff {
     }
 }
 
-/// `Retry-After`: seconds, or a date.
+/// `Backoff-After`: seconds, or a date.
 pub(crate) fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse() {

@@ -6,7 +6,7 @@ use super::{Datagram, Oversize};
 use crate::{
     Error, Format,
     format::Json,
-    output::behind::{Behind, behind_a_queue},
+    output::behind::{QueuedOutput, behind_a_queue},
     sink::{
         Teller,
         net::{Datagrams, Peer},
@@ -27,7 +27,7 @@ impl Datagram {
     /// | [`format`](DatagramBuilder::format) | [`Json`] |
     /// | [`limit`](DatagramBuilder::limit) | 65,507 bytes |
     /// | [`oversize`](DatagramBuilder::oversize) | [`Oversize::Shorten`] |
-    /// | [`deadline`](DatagramBuilder::deadline) | 1 s |
+    /// | [`timeout`](DatagramBuilder::deadline) | 1 s |
     /// | [`queue`](DatagramBuilder::queue) | [`Queue::builder`](crate::Queue::builder)'s defaults, but for `Overflow::DropNewest`: nobody waits |
     /// | [`or_else`](DatagramBuilder::or_else) | no fallback |
     pub fn udp(host: impl Into<String>, port: u16) -> DatagramBuilder {
@@ -50,7 +50,7 @@ pub struct DatagramBuilder<F = Json> {
     limit: usize,
     oversize: Oversize,
     deadline: Duration,
-    behind: Behind,
+    behind: QueuedOutput,
     #[cfg(feature = "gelf")]
     pub(super) chunks: Option<super::GelfChunks>,
 }
@@ -63,7 +63,7 @@ impl DatagramBuilder {
             limit,
             oversize: Oversize::default(),
             deadline: DEADLINE,
-            behind: Behind::default(),
+            behind: QueuedOutput::default(),
             #[cfg(feature = "gelf")]
             chunks: None,
         }
@@ -98,7 +98,7 @@ impl<F: Format> DatagramBuilder<F> {
     }
 
     /// How long one record may wait for a socket that is full, and for the look-up of a host name.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
+    pub fn timeout(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }

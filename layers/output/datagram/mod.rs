@@ -46,7 +46,7 @@ use crate::{
 /// # When a record is too long
 /// | [`Oversize`] | |
 /// |---|---|
-/// | `Shorten` (default) | the longest texts of a copy are cut, on a character's boundary and with a mark, and it is formatted again until it fits: JSON stays JSON, a pickle a pickle. Such a record is counted as [marked](crate::trap::Stats::marked) |
+/// | `Shorten` (default) | the longest texts of a copy are cut, on a character's boundary and with a mark, and it is formatted again until it fits: JSON stays JSON, a pickle a pickle. Such a record is counted as [marked](crate::ledger::Stats::marked) |
 /// | `Refuse` | the record fails |
 ///
 /// Too long is what exceeds the [`limit`](DatagramBuilder::limit), or what the system calls so (EMSGSIZE): UDP takes
@@ -178,7 +178,7 @@ impl<F: Format> Handler for Datagram<F> {
         if let Err(error) = self.settle(self.datagrams.take_heard())
             && let Some(ledger) = self.teller.ledger()
         {
-            ledger.tell(&error);
+            ledger.report_error(&error);
         }
         match sent {
             Ok(()) => Ok(Outcome::Written),

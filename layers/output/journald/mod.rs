@@ -15,9 +15,9 @@ use std::{
 };
 
 use self::entry::Extra;
-pub use self::stream::StreamOrJournal;
+pub use self::stream::StreamOrJournald;
 use super::{
-    behind::{Behind, behind_a_queue},
+    behind::{QueuedOutput, behind_a_queue},
     formatted::with_line,
 };
 use crate::{
@@ -81,7 +81,7 @@ use crate::{
 /// # When it blocks
 /// Not at all: it sits behind a [`Queue`], unless it was made by [`build_direct`](JournaldBuilder::build_direct). A record
 /// is one datagram to a socket on this machine. Where the journal's queue is full, the thread that sends waits up to
-/// [`deadline`](JournaldBuilder::deadline), then the record fails, and so do further ones, without waiting, until the
+/// [`timeout`](JournaldBuilder::deadline), then the record fails, and so do further ones, without waiting, until the
 /// journal has taken something.
 ///
 /// # Failures
@@ -121,8 +121,8 @@ impl Journald {
     /// | [`identifier`](JournaldBuilder::identifier) | the name of the executable |
     /// | [`field`](JournaldBuilder::field) | none |
     /// | [`time`](JournaldBuilder::time) | none: the journal's own time |
-    /// | [`deadline`](JournaldBuilder::deadline) | 1 s |
-    /// | [`delay`](JournaldBuilder::delay) | false: fail if no journal is there |
+    /// | [`timeout`](JournaldBuilder::deadline) | 1 s |
+    /// | [`open_lazily`](JournaldBuilder::delay) | false: fail if no journal is there |
     /// | [`queue`](JournaldBuilder::queue) | [`Queue::builder`]'s defaults, but for `Overflow::DropNewest`: nobody waits |
     /// | [`or_else`](JournaldBuilder::or_else) | no fallback |
     pub fn builder() -> JournaldBuilder {
@@ -133,7 +133,7 @@ impl Journald {
             time: Time::none(),
             deadline: DEADLINE,
             delay: false,
-            behind: Behind::default(),
+            behind: QueuedOutput::default(),
         }
     }
 
@@ -190,11 +190,11 @@ pub struct JournaldBuilder {
     time: Time,
     deadline: Duration,
     delay: bool,
-    behind: Behind,
+    behind: QueuedOutput,
 }
 
 impl JournaldBuilder {
-    behind_a_queue!(Journald, "journald", "With a fallback, the journal [may come later](Self::delay).");
+    behind_a_queue!(Journald, "journald", "With a fallback, the journal [may come later](Self::open_lazily).");
 
     /// Whether its absence is an error, or for the fallback to make good.
     fn queued(mut self) -> Self {
@@ -236,19 +236,19 @@ impl JournaldBuilder {
     }
 
     /// How long one record may wait for a journal whose queue is full.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
+    pub fn timeout(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
     /// Whether the journal may come later: it is not looked for before the first record.
-    pub fn delay(mut self, delay: bool) -> Self {
+    pub fn open_lazily(mut self, delay: bool) -> Self {
         self.delay = delay;
         self
     }
 
     /// Fails if a [field](Self::field) has a name that the journal does not take or that this handler writes itself, and,
-    /// without [`delay`](Self::delay), if no journal listens at the socket.
+    /// without [`open_lazily`](Self::open_lazily), if no journal listens at the socket.
     fn connect(self) -> Result<Journald, Error> {
         let Self { socket, identifier, fields, time, deadline, delay, behind: _ } = self;
         let mut head = Vec::new();

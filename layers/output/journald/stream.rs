@@ -20,7 +20,7 @@ use crate::{Delivery, Error, Format, Handler, Outcome, handler::Flush, output::F
 /// let layer = console.into_layer();
 /// # drop(layer);
 /// ```
-pub struct StreamOrJournal<F>(Which<F>);
+pub struct StreamOrJournald<F>(Which<F>);
 
 enum Which<F> {
     Stream(Formatted<F, StdStream>),
@@ -32,33 +32,33 @@ impl<F: Format> Formatted<F, StdStream> {
     /// stays with the stream if it is not, or if the journal's socket cannot be reached from here (a container that has
     /// only inherited the stream). There is no queue before it, whatever the builder says; its
     /// [fallback](JournaldBuilder::or_else) is kept.
-    pub fn or_journal(self, journal: JournaldBuilder) -> StreamOrJournal<F> {
+    pub fn or_journal(self, journal: JournaldBuilder) -> StreamOrJournald<F> {
         let is_journal = match self.sink().name() {
             "stdout" => Journald::is_stdout(),
             _ => Journald::is_stderr(),
         };
         let journal = is_journal.then(|| journal.handler().ok()).flatten();
-        StreamOrJournal(match journal {
+        StreamOrJournald(match journal {
             Some(journal) => Which::Journal(journal),
             None => Which::Stream(self),
         })
     }
 }
 
-impl<F> StreamOrJournal<F> {
+impl<F> StreamOrJournald<F> {
     /// Whether records go to the journal.
     pub fn is_journal(&self) -> bool {
         matches!(self.0, Which::Journal(_))
     }
 }
 
-impl<F> std::fmt::Debug for StreamOrJournal<F> {
+impl<F> std::fmt::Debug for StreamOrJournald<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StreamOrJournal").field("is_journal", &self.is_journal()).finish_non_exhaustive()
     }
 }
 
-impl<F: Format> StreamOrJournal<F> {
+impl<F: Format> StreamOrJournald<F> {
     fn handler(&self) -> &dyn Handler {
         match &self.0 {
             Which::Stream(stream) => stream,
@@ -67,7 +67,7 @@ impl<F: Format> StreamOrJournal<F> {
     }
 }
 
-impl<F: Format> Handler for StreamOrJournal<F> {
+impl<F: Format> Handler for StreamOrJournald<F> {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         match &self.0 {
             Which::Stream(stream) => stream.handle(delivery),

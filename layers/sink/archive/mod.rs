@@ -10,5 +10,5 @@ pub(crate) use self::{
     compression::SUFFIXES,
     names::sweep,
     retention::Rotated,
-    work::{Hold, Job, Outside, compress, hold, wait},
+    work::{Hold, Job, ProcessLock, compress, hold, wait},
 };

@@ -25,7 +25,7 @@ use crate::{
     fork::{self, Heirloom},
     handler::panicked,
     sink::registry::{self, FileId},
-    trap::Ledger,
+    ledger::Ledger,
 };
 
 /// A file to be compressed, or handed on, or both.
@@ -40,14 +40,14 @@ pub(crate) struct Job {
     /// Who is told of failures.
     pub(crate) ledger: Option<Arc<Ledger>>,
     /// Where other processes rename the files, too.
-    pub(crate) outside: Option<Arc<dyn Outside>>,
+    pub(crate) outside: Option<Arc<dyn ProcessLock>>,
 }
 
 /// Gets the path and, as a rotation may rename that at any time, the file opened for reading.
 pub(crate) type Then = Box<dyn FnOnce(&Path, File) + Send>;
 
 /// A lock between processes, taken before anything is renamed. Whoever takes both takes it before [`hold`].
-pub(crate) trait Outside: Send + Sync {
+pub(crate) trait ProcessLock: Send + Sync {
     /// Locks until what it gives is dropped.
     fn lock(&self) -> io::Result<Box<dyn Any>>;
 }
@@ -272,7 +272,7 @@ fn next_call(job: &Job) -> Option<(Then, PathBuf, File)> {
 fn tell(job: &Job, result: Result<(), Error>) {
     if let (Err(error), Some(ledger)) = (result, &job.ledger) {
         // A trap may log; nothing that is born here goes anywhere.
-        dispatcher::with_default(&Dispatch::none(), || ledger.tell(&error));
+        dispatcher::with_default(&Dispatch::none(), || ledger.report_error(&error));
     }
 }
 

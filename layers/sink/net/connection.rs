@@ -13,7 +13,7 @@ use super::{
     dgram::{Datagrams, Peer},
     framing::Framing,
     pipe::{Deadline, Dial, Pipe},
-    retry::{Retry, Schedule},
+    retry::{Backoff, Schedule},
     wire::Wire,
 };
 use crate::{
@@ -44,9 +44,9 @@ use crate::{
 /// ```
 ///
 /// # When it blocks
-/// A record waits at most [`connect_deadline`](ConnectionBuilder::connect_deadline) +
-/// [`write_deadline`](ConnectionBuilder::write_deadline) + [`patience`](ConnectionBuilder::patience), all in all and
-/// whatever other threads do. While a peer is away, records fail at once until the next try is due ([`Retry`]); with
+/// A record waits at most [`connect_timeout`](ConnectionBuilder::connect_deadline) +
+/// [`write_timeout`](ConnectionBuilder::write_deadline) + [`reconnect_timeout`](ConnectionBuilder::patience), all in all and
+/// whatever other threads do. While a peer is away, records fail at once until the next try is due ([`Backoff`]); with
 /// patience they wait for it. Threads take turns.
 ///
 /// A peer that let a deadline pass (it hangs: it takes connections and reads nothing) counts as away, too, and is in doubt
@@ -54,7 +54,7 @@ use crate::{
 /// growing, although connecting succeeds, and without patience a record waits for a twentieth of the write deadline at
 /// most (but for 100 ms), and for a twentieth of the connect deadline or an eighth of the last wait: with the defaults
 /// 250 ms now and then, so that a [fallback](crate::Handler::or_else) is of use. What the system takes for such a peer
-/// counts as written each time, some megabytes perhaps. With [`Retry::python`] there is no doubt, as in Python.
+/// counts as written each time, some megabytes perhaps. With [`Backoff::python`] there is no doubt, as in Python.
 pub struct Connection {
     dial: Dial,
     options: Options,
@@ -65,7 +65,7 @@ pub struct Connection {
 #[derive(Clone, Copy, Debug)]
 struct Options {
     framing: Option<Framing>,
-    retry: Retry,
+    retry: Backoff,
     connect_deadline: Duration,
     write_deadline: Duration,
     patience: Option<Duration>,
@@ -79,7 +79,7 @@ enum Turn {
 }
 
 impl Turn {
-    fn new(retry: Retry) -> Self {
+    fn new(retry: Backoff) -> Self {
         let schedule = Schedule::new(retry);
         let (opened, frame) = (Duration::ZERO, Vec::new());
         Self::Free(Box::new(State { pipe: None, schedule, last: None, is_in_doubt: false, opened, frame }))
@@ -127,17 +127,17 @@ impl Connection {
     /// | option | default |
     /// |---|---|
     /// | [`framing`](ConnectionBuilder::framing) | as a [`Socket`](crate::output::Socket)'s format [says](Format::framing), else [`Framing::Lines`] |
-    /// | [`connect_deadline`](ConnectionBuilder::connect_deadline) | 5 s; 1 s with [`Retry::python`] |
-    /// | [`write_deadline`](ConnectionBuilder::write_deadline) | 5 s |
-    /// | [`patience`](ConnectionBuilder::patience) | none |
-    /// | [`retry`](ConnectionBuilder::retry) | 100 ms, × 2, up to 30 s, ± 25 % |
+    /// | [`connect_timeout`](ConnectionBuilder::connect_deadline) | 5 s; 1 s with [`Backoff::python`] |
+    /// | [`write_timeout`](ConnectionBuilder::write_deadline) | 5 s |
+    /// | [`reconnect_timeout`](ConnectionBuilder::patience) | none |
+    /// | [`backoff`](ConnectionBuilder::retry) | 100 ms, × 2, up to 30 s, ± 25 % |
     /// | `tls` (feature `tls`) | the system's certificate authorities, no certificate of our own |
     pub fn builder(address: Address) -> ConnectionBuilder {
         ConnectionBuilder {
             address,
             options: Options {
                 framing: None,
-                retry: Retry::default(),
+                retry: Backoff::default(),
                 connect_deadline: Duration::from_secs(5),
                 write_deadline: Duration::from_secs(5),
                 patience: None,
@@ -419,7 +419,7 @@ impl ConnectionBuilder {
     }
 
     /// How long finding the host's address, connecting and the TLS handshake may take together.
-    pub fn connect_deadline(mut self, deadline: Duration) -> Self {
+    pub fn connect_timeout(mut self, deadline: Duration) -> Self {
         self.options.connect_deadline = deadline;
         self
     }
@@ -430,7 +430,7 @@ impl ConnectionBuilder {
         self
     }
 
-    /// How long records wait where nobody has said otherwise; not at all with [`Retry::python`].
+    /// How long records wait where nobody has said otherwise; not at all with [`Backoff::python`].
     pub(crate) fn default_patience(mut self, patience: Duration) -> Self {
         if !self.options.retry.drops_silently {
             self.options.patience.get_or_insert(patience);
@@ -465,20 +465,20 @@ impl ConnectionBuilder {
     }
 
     /// How long it may take until the system has taken all bytes of a record. After that the connection is closed.
-    pub fn write_deadline(mut self, deadline: Duration) -> Self {
+    pub fn write_timeout(mut self, deadline: Duration) -> Self {
         self.options.write_deadline = deadline;
         self
     }
 
     /// How long a record may wait for a peer that is away; connecting is tried again meanwhile. For a handler behind a
     /// [queue](crate::Queue), which then holds the records that come: its bound is the answer to how many.
-    pub fn patience(mut self, patience: Duration) -> Self {
+    pub fn reconnect_timeout(mut self, patience: Duration) -> Self {
         self.options.patience = Some(patience);
         self
     }
 
-    /// When a peer that is away is tried again. [`Retry::python`] also sets the connect deadline to Python's 1 s.
-    pub fn retry(mut self, retry: Retry) -> Self {
+    /// When a peer that is away is tried again. [`Backoff::python`] also sets the connect deadline to Python's 1 s.
+    pub fn backoff(mut self, retry: Backoff) -> Self {
         if retry.drops_silently {
             self.options.connect_deadline = Duration::from_secs(1);
         }
@@ -493,7 +493,7 @@ impl ConnectionBuilder {
         self
     }
 
-    /// The clock of the [schedule](Self::retry) (default: one that only goes forward).
+    /// The clock of the [schedule](Self::backoff) (default: one that only goes forward).
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Box::new(clock));
         self

@@ -5,7 +5,7 @@
 //! | [`Address`] | where the peer is: UDP, TCP, TLS, a unix socket |
 //! | [`Connection`] | a [`Sink`](super::Sink) over a stream (TCP, unix, TLS): persistent, opened with the first record, reconnecting |
 //! | [`Framing`] | where a record ends in a stream |
-//! | [`Retry`] | when a peer that is away is tried again |
+//! | [`Backoff`] | when a peer that is away is tried again |
 //! | `Tls` (feature `tls`) | whom to trust, and who we are |
 //!
 //! # What a stream promises
@@ -37,7 +37,7 @@ pub use self::{
     address::Address,
     connection::{Connection, ConnectionBuilder},
     framing::Framing,
-    retry::Retry,
+    retry::Backoff,
 };
 pub(crate) use self::{
     dgram::{Datagrams, Peer, Socket, is_too_long},

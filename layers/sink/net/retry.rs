@@ -6,14 +6,14 @@ use std::time::Duration;
 ///
 /// | | first wait | each next | at most | jitter | in between |
 /// |---|---|---|---|---|---|
-/// | [`Retry::default`] | 100 ms | × 2 | 30 s | ± 25 % | records fail, or [wait](super::ConnectionBuilder::patience) |
-/// | [`Retry::python`] | 1 s | × 2 | 30 s | none | records are dropped without a word |
+/// | [`Backoff::default`] | 100 ms | × 2 | 30 s | ± 25 % | records fail, or [wait](super::ConnectionBuilder::patience) |
+/// | [`Backoff::python`] | 1 s | × 2 | 30 s | none | records are dropped without a word |
 ///
 /// Python: `SocketHandler.retryStart`, `retryFactor`, `retryMax`. Many clients of one peer that all come back in the same
 /// moment keep it down; hence the jitter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[must_use]
-pub struct Retry {
+pub struct Backoff {
     first: Duration,
     factor: f64,
     most: Duration,
@@ -21,15 +21,15 @@ pub struct Retry {
     pub(super) drops_silently: bool,
 }
 
-impl Retry {
+impl Backoff {
     /// Python's schedule. A record that comes before the next try is due, or finds the peer away, is
-    /// [dropped](crate::trap::Stats::dropped), and no failure is told.
+    /// [dropped](crate::ledger::Stats::dropped), and no failure is told.
     pub fn python() -> Self {
         Self { first: Duration::from_secs(1), jitter: 0.0, drops_silently: true, ..Self::default() }
     }
 
     /// The wait after the first failure.
-    pub fn first(mut self, first: Duration) -> Self {
+    pub fn initial(mut self, first: Duration) -> Self {
         self.first = first;
         self
     }
@@ -41,7 +41,7 @@ impl Retry {
     }
 
     /// The longest wait.
-    pub fn most(mut self, most: Duration) -> Self {
+    pub fn max(mut self, most: Duration) -> Self {
         self.most = most;
         self
     }
@@ -53,7 +53,7 @@ impl Retry {
     }
 }
 
-impl Default for Retry {
+impl Default for Backoff {
     fn default() -> Self {
         Self {
             first: Duration::from_millis(100),
@@ -68,7 +68,7 @@ impl Default for Retry {
 /// Where in its schedule a connection is. Times are since some fixed moment.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    retry: Retry,
+    retry: Backoff,
     wait: Option<Duration>,
     due: Duration,
     /// When the last failure was: a clock that is behind it was set back.
@@ -76,7 +76,7 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    pub(super) fn new(retry: Retry) -> Self {
+    pub(super) fn new(retry: Backoff) -> Self {
         Self { retry, wait: None, due: Duration::ZERO, failed_at: Duration::ZERO }
     }
 
@@ -91,7 +91,7 @@ impl Schedule {
     }
 
     pub(super) fn failed(&mut self, now: Duration) {
-        let Retry { first, factor, most, jitter, .. } = self.retry;
+        let Backoff { first, factor, most, jitter, .. } = self.retry;
         let wait = match self.wait {
             None => first,
             Some(wait) => Duration::try_from_secs_f64(wait.as_secs_f64() * factor).unwrap_or(most),
@@ -113,7 +113,7 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    fn waits(retry: Retry, count: usize) -> Vec<Duration> {
+    fn waits(retry: Backoff, count: usize) -> Vec<Duration> {
         let mut schedule = Schedule::new(retry);
         let mut now = Duration::from_secs(1_000);
         let wait = |_| {
@@ -128,9 +128,9 @@ mod tests {
 
     #[test]
     fn rule_17_5_pythons_waits() {
-        let seconds: Vec<_> = waits(Retry::python(), 8).iter().map(Duration::as_secs).collect();
+        let seconds: Vec<_> = waits(Backoff::python(), 8).iter().map(Duration::as_secs).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30, 30]);
-        let mut schedule = Schedule::new(Retry::python());
+        let mut schedule = Schedule::new(Backoff::python());
         let at = Duration::from_secs;
         assert_eq!(schedule.left(at(0)), at(0));
         schedule.failed(at(10));
@@ -144,25 +144,25 @@ mod tests {
 
     #[test]
     fn ours_grow_to_the_limit_and_differ() {
-        for (index, wait) in waits(Retry::default(), 20).into_iter().enumerate() {
+        for (index, wait) in waits(Backoff::default(), 20).into_iter().enumerate() {
             let plain = Duration::from_millis(100 << index.min(9)).min(Duration::from_secs(30)).as_secs_f64();
             let wait = wait.as_secs_f64();
             assert!(wait >= plain * 0.749 && wait <= (plain * 1.251).min(30.0), "{index}: {wait}");
         }
-        assert_ne!(waits(Retry::default(), 5), waits(Retry::default(), 5));
+        assert_ne!(waits(Backoff::default(), 5), waits(Backoff::default(), 5));
     }
 
     #[test]
     fn a_clock_that_is_set_back_does_not_make_it_wait() {
-        let mut schedule = Schedule::new(Retry::python());
+        let mut schedule = Schedule::new(Backoff::python());
         schedule.failed(Duration::from_secs(1_000_000));
         assert_eq!(schedule.left(Duration::from_secs(10)), Duration::ZERO);
     }
 
     #[test]
     fn absurd_settings_do_no_harm() {
-        let retry = Retry::default().factor(f64::NAN).jitter(f64::NAN).first(Duration::MAX).most(Duration::MAX);
+        let retry = Backoff::default().factor(f64::NAN).jitter(f64::NAN).initial(Duration::MAX).most(Duration::MAX);
         assert_eq!(waits(retry, 3).len(), 3);
-        assert_eq!(waits(Retry::default().factor(f64::INFINITY).jitter(9.0).first(Duration::ZERO), 3).len(), 3);
+        assert_eq!(waits(Backoff::default().factor(f64::INFINITY).jitter(9.0).initial(Duration::ZERO), 3).len(), 3);
     }
 }

@@ -56,7 +56,7 @@ impl Wire {
         if let Err(error) = self.settle(datagrams, datagrams.take_heard())
             && let Some(ledger) = self.teller.ledger()
         {
-            ledger.tell(&Error::io_at(Path::new(&datagrams.peer().to_string()), "send to", error));
+            ledger.report_error(&Error::io_at(Path::new(&datagrams.peer().to_string()), "send to", error));
         }
         match result {
             Ok(()) => Ok(Written::Through),

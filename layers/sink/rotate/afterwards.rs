@@ -9,11 +9,11 @@ use std::{
 };
 
 use super::{
-    super::archive::{self, Job, Outside, Retention, Rotated},
-    Rollover,
+    super::archive::{self, Job, ProcessLock, Retention, Rotated},
+    RotatedFile,
     engine::{Engine, UNSURE},
     exchange::After,
-    lock::{LockPath, Locked, PATIENCE, Sharing},
+    lock::{LockPath, Locked, PATIENCE, FileLocking},
     moves::{link_to, rename_new, seconds},
     names::{exists, is_file, is_plain},
     settings::Settings,
@@ -117,11 +117,11 @@ impl Engine {
         for path in paths {
             let then = told.clone().filter(|_| Some(path) == filed).map(|told| {
                 let base = self.names.base.clone();
-                Box::new(move |path: &Path, file: File| told(&Rollover { base, path: path.to_owned(), file })) as _
+                Box::new(move |path: &Path, file: File| told(&RotatedFile { base, path: path.to_owned(), file })) as _
             });
-            let outside: Option<Arc<dyn Outside>> = match sharing {
-                Sharing::Shared => Some(Arc::new(LockPath(self.names.lock()))),
-                Sharing::Unguarded | Sharing::Exclusive => None,
+            let outside: Option<Arc<dyn ProcessLock>> = match sharing {
+                FileLocking::NamedHandler => Some(Arc::new(LockPath(self.names.lock()))),
+                FileLocking::Unguarded | FileLocking::Exclusive => None,
             };
             let job = Job {
                 base: self.names.base.clone(),

@@ -38,7 +38,7 @@ mod tests {
     use crate::{
         clock::ManualClock,
         output::{RotatingFile, RotatingFileBuilder, TimedFile},
-        sink::{Sharing, Sink as _, scratch::Dir},
+        sink::{FileLocking, Sink as _, scratch::Dir},
     };
 
     pub(super) const CRASH: &str = "STRATA_TEST_CRASH";
@@ -56,7 +56,7 @@ mod tests {
     }
 
     /// Writes numbers from here on, and notes each beside the log once it is written.
-    fn write(dir: &Path, sink: &crate::sink::RotatedFile, clock: &ManualClock, numbers: std::ops::Range<u32>) {
+    fn write(dir: &Path, sink: &crate::sink::RotatingFileSink, clock: &ManualClock, numbers: std::ops::Range<u32>) {
         let mut notes = fs::File::options().create(true).append(true).open(dir.join("notes")).unwrap();
         for number in numbers {
             clock.set(UNIX_EPOCH + Duration::from_secs(START + u64::from(number) * 1200));
@@ -109,8 +109,8 @@ mod tests {
     }
 
     /// Dies at each place, at the first rotation and at a later one; the next run finishes it, and goes on.
-    fn dies_everywhere(test: &str, dated: bool, backups: usize, sharing: Sharing, places: &[&str]) {
-        let settings = |dir: &Path, clock: &ManualClock| builder(dir, dated, backups, clock).sharing(sharing);
+    fn dies_everywhere(test: &str, dated: bool, backups: usize, sharing: FileLocking, places: &[&str]) {
+        let settings = |dir: &Path, clock: &ManualClock| builder(dir, dated, backups, clock).locking(sharing);
         if is_child(settings) {
             return;
         }
@@ -143,23 +143,23 @@ mod tests {
 
     #[test]
     fn killed_in_every_phase_by_number() {
-        dies_everywhere("killed_in_every_phase_by_number", false, 100, Sharing::Unguarded, &BY_NUMBER);
+        dies_everywhere("killed_in_every_phase_by_number", false, 100, FileLocking::Unguarded, &BY_NUMBER);
     }
 
     #[test]
     fn killed_in_every_phase_with_few_backups() {
-        dies_everywhere("killed_in_every_phase_with_few_backups", false, 3, Sharing::Exclusive, &BY_NUMBER);
+        dies_everywhere("killed_in_every_phase_with_few_backups", false, 3, FileLocking::Exclusive, &BY_NUMBER);
     }
 
     #[test]
     fn killed_in_every_phase_of_one_of_several_processes() {
         let test = "killed_in_every_phase_of_one_of_several_processes";
-        dies_everywhere(test, false, 100, Sharing::Shared, &BY_NUMBER);
+        dies_everywhere(test, false, 100, FileLocking::NamedHandler, &BY_NUMBER);
     }
 
     #[test]
     fn killed_in_every_phase_by_date() {
-        dies_everywhere("killed_in_every_phase_by_date", true, 0, Sharing::Unguarded, &["before", "renamed", "moved"]);
+        dies_everywhere("killed_in_every_phase_by_date", true, 0, FileLocking::Unguarded, &["before", "renamed", "moved"]);
     }
 
     #[cfg(feature = "gzip")]
@@ -200,7 +200,7 @@ mod tests {
         child.wait().unwrap();
         assert!(dir.names().contains(&"app.log.1".to_owned()), "{:?}", dir.names());
         let sink = settings(&dir.path("")).build_sink().unwrap();
-        assert!(sink.settle(Duration::from_secs(60)));
+        assert!(sink.wait_for_archiving(Duration::from_secs(60)));
         assert_eq!(dir.names(), ["app.log", "app.log.1.gz"]);
         let mut found = String::new();
         let file = fs::File::open(dir.path("app.log.1.gz")).unwrap();

@@ -15,7 +15,7 @@ use std::{
 use super::{
     super::{Lines, archive, archive::Retention, file::FileSink, place::FilePlace},
     exchange::{After, Step, Turned},
-    lock::{self, Burst, Sharing},
+    lock::{self, Burst, FileLocking},
     moves::seconds,
     names::Names,
     settings::Settings,
@@ -45,7 +45,7 @@ pub(crate) struct Engine {
     /// It is no regular file.
     pub(super) exempt: AtomicBool,
     pub(super) turn: Heirloom<Turn>,
-    /// The lock of [`Sharing::Exclusive`].
+    /// The lock of [`FileLocking::Exclusive`].
     _lock: Option<File>,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct Turn {
     /// Counts the files.
     pub(super) generation: u64,
     pub(super) failing: Option<Failing>,
-    /// The lock of [`Sharing::Shared`].
+    /// The lock of [`FileLocking::NamedHandler`].
     pub(super) lock: Option<Arc<File>>,
     pub(super) burst: Option<Burst>,
 }
@@ -98,14 +98,14 @@ impl Engine {
             fs::create_dir_all(parent).map_err(|error| Error::io_at(&place.path, "create the directory of", error))?;
         }
         let lock = match settings.sharing {
-            Sharing::Exclusive => Some(lock::exclusively(&names.lock(), &names.base)?),
-            Sharing::Unguarded | Sharing::Shared => None,
+            FileLocking::Exclusive => Some(lock::exclusively(&names.lock(), &names.base)?),
+            FileLocking::Unguarded | FileLocking::NamedHandler => None,
         };
         let shared = match settings.sharing {
-            Sharing::Shared => {
+            FileLocking::NamedHandler => {
                 Some(Arc::new(lock::open(&names.lock()).map_err(|error| Error::io_at(&names.lock(), "open", error))?))
             }
-            Sharing::Unguarded | Sharing::Exclusive => None,
+            FileLocking::Unguarded | FileLocking::Exclusive => None,
         };
         if settings.namer.is_some() {
             // One that cannot work is found out now.
@@ -136,7 +136,7 @@ impl Engine {
     }
 
     pub(super) fn is_shared(&self) -> bool {
-        self.settings.sharing == Sharing::Shared
+        self.settings.sharing == FileLocking::NamedHandler
     }
 
     pub(super) fn base(&self) -> &FileSink {
@@ -243,14 +243,14 @@ impl Engine {
     }
 
     pub(crate) fn flush(&self) -> io::Result<()> {
-        if self.settings.sharing != Sharing::Shared {
+        if self.settings.sharing != FileLocking::NamedHandler {
             return self.base.bring();
         }
         self.flush_shared()
     }
 
     /// Waits until rotated files are compressed and told of.
-    pub(crate) fn settle(&self, deadline: Duration) -> bool {
+    pub(crate) fn wait_for_archiving(&self, deadline: Duration) -> bool {
         archive::wait(&self.names.base, deadline)
     }
 

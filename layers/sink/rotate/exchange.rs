@@ -12,7 +12,7 @@ use super::{
     super::{append::Swap, archive, place::FilePlace, registry::FileId},
     crash::crash_point,
     engine::{Engine, TRIES, Turn},
-    lock::{Locked, PATIENCE, Sharing},
+    lock::{Locked, PATIENCE, FileLocking},
     moves::{rename_new, seconds},
     names::is_file,
     slots::Slots,
@@ -155,7 +155,7 @@ impl Engine {
                 }
                 return self.refused(turn, error, after);
             }
-            let holding = self.settings.sharing == Sharing::Shared;
+            let holding = self.settings.sharing == FileLocking::NamedHandler;
             let moved = self.base.swap(holding, |place, file, held| {
                 self.decide(place, file, held, turn, Due { ask, now: seconds(after.now) }, &target)
             });

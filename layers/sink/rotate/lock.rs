@@ -9,13 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::super::archive::Outside;
+use super::super::archive::ProcessLock;
 use crate::Error;
 
 /// Whether several processes may write to one rotating path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Sharing {
+pub enum FileLocking {
     /// Nobody looks (the default, as in Python). Before a rotation the path is compared with the open file, so that a file
     /// that another process has rotated is not rotated again; but two that rotate in the same moment are not kept apart.
     #[default]
@@ -25,7 +25,7 @@ pub enum Sharing {
     /// Any number of processes, all with the same settings. Each record is written under a lock on `BASE.lock`, and a file
     /// that another process has rotated is opened anew first: every record once, in one file, whole. It costs some system
     /// calls a record, or a batch with a [buffer](crate::output::RotatingFileBuilder::buffer).
-    Shared,
+    NamedHandler,
 }
 
 /// How long a process waits for another that is writing or rotating. That takes microseconds, but it may have been stopped.
@@ -124,7 +124,7 @@ impl Drop for Owned {
     }
 }
 
-impl Outside for LockPath {
+impl ProcessLock for LockPath {
     fn lock(&self) -> io::Result<Box<dyn Any>> {
         let file = open(&self.0)?;
         std::mem::forget(Locked::wait(&file, PATIENCE)?);

@@ -38,8 +38,8 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use self::{engine::Engine, names::Names};
 pub use self::{
-    lock::Sharing,
-    when::{Grid, TimeOfDay, Weekday, When},
+    lock::FileLocking,
+    when::{Alignment, TimeOfDay, Weekday, When},
 };
 pub(crate) use self::{settings::Settings, when::Schedule};
 use super::{FilePlace, Lines, Sink, Written, lines::write_one, registry};
@@ -53,11 +53,11 @@ use crate::{Error, barrier};
 /// in a handler. It is a [`Sink`], and an [`io::Write`] and a [`MakeWriter`] for use elsewhere. The accounts are as for
 /// [`FileSink`](super::FileSink#accounts).
 #[derive(Clone)]
-pub struct RotatedFile {
+pub struct RotatingFileSink {
     engine: Arc<Engine>,
 }
 
-impl RotatedFile {
+impl RotatingFileSink {
     /// A handler that has this very file shares it, if its settings are the same.
     pub(crate) fn open(mut place: FilePlace, settings: Settings) -> Result<Self, Error> {
         let path = place.path.clone();
@@ -123,8 +123,8 @@ impl RotatedFile {
     /// Waits until the files that were rotated so far are compressed and told to
     /// [`on_rotation`](crate::output::RotatingFileBuilder::on_rotation); whether that came true in time. To be called at the end of `main`
     /// where that matters; what is left undone is compressed at the next start.
-    pub fn settle(&self, deadline: Duration) -> bool {
-        self.engine.settle(deadline)
+    pub fn wait_for_archiving(&self, deadline: Duration) -> bool {
+        self.engine.wait_for_archiving(deadline)
     }
 
     /// Writes what is buffered and brings the file in use to the disk (fdatasync(2)), whatever the
@@ -137,7 +137,7 @@ impl RotatedFile {
     }
 }
 
-impl Sink for RotatedFile {
+impl Sink for RotatingFileSink {
     fn write(&self, bytes: &[u8]) -> io::Result<Written> {
         write_one(bytes, |lines| self.write_lines(lines))
     }
@@ -169,7 +169,7 @@ impl Sink for RotatedFile {
 }
 
 /// Each `write` takes one record, whole, or fails.
-impl Write for &RotatedFile {
+impl Write for &RotatingFileSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Sink::write(*self, bytes).map(|_| bytes.len())
     }
@@ -179,8 +179,8 @@ impl Write for &RotatedFile {
     }
 }
 
-/// As for `&RotatedFile`.
-impl Write for RotatedFile {
+/// As for `&RotatingFileSink`.
+impl Write for RotatingFileSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Write::write(&mut &*self, bytes)
     }
@@ -190,7 +190,7 @@ impl Write for RotatedFile {
     }
 }
 
-impl<'a> MakeWriter<'a> for RotatedFile {
+impl<'a> MakeWriter<'a> for RotatingFileSink {
     type Writer = &'a Self;
 
     fn make_writer(&'a self) -> Self::Writer {
@@ -198,7 +198,7 @@ impl<'a> MakeWriter<'a> for RotatedFile {
     }
 }
 
-impl fmt::Debug for RotatedFile {
+impl fmt::Debug for RotatingFileSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RotatedFile").field("path", &self.path()).finish_non_exhaustive()
     }
@@ -206,13 +206,13 @@ impl fmt::Debug for RotatedFile {
 
 /// A file that was rotated, for [`on_rotation`](crate::output::RotatingFileBuilder::on_rotation).
 #[derive(Debug)]
-pub struct Rollover {
+pub struct RotatedFile {
     base: PathBuf,
     path: PathBuf,
     file: File,
 }
 
-impl Rollover {
+impl RotatedFile {
     /// The path of the file in use.
     pub fn base(&self) -> &Path {
         &self.base

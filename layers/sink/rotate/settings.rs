@@ -11,8 +11,8 @@ use super::{
         archive::{Compression, Retention},
         durable::Durability,
     },
-    Rollover,
-    lock::Sharing,
+    RotatedFile,
+    lock::FileLocking,
     names::Namer,
     when::Schedule,
 };
@@ -21,7 +21,7 @@ use crate::{Error, clock::Clock};
 /// Source, destination.
 pub(crate) type Rotator = Arc<dyn Fn(&Path, &Path) -> io::Result<()> + Send + Sync>;
 /// What is told of each rotated file.
-pub(crate) type Told = Arc<dyn Fn(&Rollover) + Send + Sync>;
+pub(crate) type Told = Arc<dyn Fn(&RotatedFile) + Send + Sync>;
 
 /// What a builder was told.
 #[derive(Clone, Default)]
@@ -35,7 +35,7 @@ pub(crate) struct Settings {
     pub(crate) rotator: Option<Rotator>,
     pub(crate) told: Option<Told>,
     pub(crate) latest: Option<PathBuf>,
-    pub(crate) sharing: Sharing,
+    pub(crate) sharing: FileLocking,
     pub(crate) clock: Option<Arc<dyn Clock>>,
     pub(crate) delay: bool,
     pub(crate) mode: Option<u32>,

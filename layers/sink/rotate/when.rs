@@ -12,7 +12,7 @@ use crate::Error;
 
 /// How often a [`TimedFile`](crate::output::TimedFile) begins a new file. Parses from Python's `when` strings, in any case.
 ///
-/// | Python | here | a file ends (on [`Grid::Clock`]) | its name ends in |
+/// | Python | here | a file ends (on [`Alignment::Clock`]) | its name ends in |
 /// |---|---|---|---|
 /// | `S` | [`When::Second`] | with the second | `.2024-03-05_12-00-05` |
 /// | `M` | [`When::Minute`] | with the minute | `.2024-03-05_12-00` |
@@ -41,7 +41,7 @@ pub enum When {
     /// Every hour; Python's default.
     #[default]
     Hour,
-    /// Every day. On [`Grid::Clock`] the same as [`Midnight`](Self::Midnight); on [`Grid::Rollover`] 24 hours.
+    /// Every day. On [`Alignment::Clock`] the same as [`Midnight`](Self::Midnight); on [`Alignment::RotatedFile`] 24 hours.
     Day,
     /// Every midnight, or every day at a [time of day](crate::output::RotatingFileBuilder::at_time).
     Midnight,
@@ -202,7 +202,7 @@ impl fmt::Display for TimeOfDay {
 /// From where intervals are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Grid {
+pub enum Alignment {
     /// The wall clock (the default): an hourly file ends with the hour, one of every two hours with the even hours. A
     /// restart changes nothing.
     ///
@@ -213,7 +213,7 @@ pub enum Grid {
     Clock,
     /// The last rollover, as Python does: `when='H'` ends a file one hour after the record that began it. With a restart, the
     /// count begins at the time the file was last written. `midnight` and `W0`–`W6` are those of the clock all the same.
-    Rollover,
+    RotatedFile,
 }
 
 /// From when to when a file lasts, in seconds since 1970.
@@ -229,7 +229,7 @@ pub(crate) struct Schedule {
     pub(crate) when: When,
     pub(crate) interval: u32,
     pub(crate) at: Option<TimeOfDay>,
-    pub(crate) grid: Grid,
+    pub(crate) grid: Alignment,
     pub(crate) zone: TimeZone,
 }
 
@@ -251,13 +251,13 @@ impl Schedule {
             When::Second => 1,
             When::Minute => 60,
             When::Hour => 3600,
-            When::Day if self.grid == Grid::Rollover => DAY,
+            When::Day if self.grid == Alignment::RotatedFile => DAY,
             When::Day | When::Midnight | When::Weekly(_) => return self.of_days(now),
         };
         let length = unit * i64::from(self.interval.max(1));
         match self.grid {
-            Grid::Clock => self.of_clock(now, length),
-            Grid::Rollover => Period { start: now, end: now + length },
+            Alignment::Clock => self.of_clock(now, length),
+            Alignment::RotatedFile => Period { start: now, end: now + length },
         }
     }
 
@@ -304,8 +304,8 @@ impl Schedule {
         };
         let count = i64::from(self.interval.max(1));
         let step = match self.grid {
-            Grid::Clock => unit * count,
-            Grid::Rollover => unit,
+            Alignment::Clock => unit * count,
+            Alignment::RotatedFile => unit,
         };
         let today = day_number(self.zone.to_datetime(timestamp(now)).date());
         let mut day = (today - first).div_euclid(step) * step + first;
@@ -316,7 +316,7 @@ impl Schedule {
         while self.begins(next) <= now {
             (day, next) = (next, next + step);
         }
-        if self.grid == Grid::Rollover {
+        if self.grid == Alignment::RotatedFile {
             // As Python names it: the end less the whole interval, which may be before the file was begun.
             next += (count - 1) * unit;
             day = next - count * unit;
@@ -384,7 +384,7 @@ mod tests {
             when: when.parse().unwrap(),
             interval: 1,
             at: None,
-            grid: Grid::Clock,
+            grid: Alignment::Clock,
             zone: TimeZone::get(zone).unwrap(),
         }
     }
@@ -462,7 +462,7 @@ mod tests {
         assert_eq!((period.start, period.end), (at("2024-03-05T00:00:00Z"), at("2024-03-12T00:00:00Z")));
         // On the day itself: until its end.
         assert_eq!(monday.period(at("2024-03-11T23:59:59Z")).end, at("2024-03-12T00:00:00Z"));
-        let python = Schedule { grid: Grid::Rollover, ..monday };
+        let python = Schedule { grid: Alignment::RotatedFile, ..monday };
         assert_eq!(python.period(at("2024-03-05T12:00:00Z")), period);
     }
 
@@ -480,11 +480,11 @@ mod tests {
 
     #[test]
     fn rule_16_15_every_third_midnight() {
-        let python = Schedule { interval: 3, grid: Grid::Rollover, ..schedule("midnight", "Europe/Berlin") };
+        let python = Schedule { interval: 3, grid: Alignment::RotatedFile, ..schedule("midnight", "Europe/Berlin") };
         let period = python.period(at("2024-03-29T12:00:00Z"));
         assert_eq!(period.end, at("2024-03-31T22:00:00Z"), "the third midnight, in summer time already");
         assert_eq!(python.date(period.start), "2024-03-29");
-        let clock = Schedule { grid: Grid::Clock, ..python };
+        let clock = Schedule { grid: Alignment::Clock, ..python };
         let ends: Vec<_> = files(&clock, "2024-03-29T12:00:00Z", "2024-04-05T12:00:00Z");
         assert!(ends[1..].iter().all(|(_, minutes)| (3 * 1440 - 60..=3 * 1440).contains(minutes)), "{ends:?}");
     }
@@ -493,7 +493,7 @@ mod tests {
     fn t34_clocks_beyond_the_calendar() {
         for when in ["S", "H", "D", "midnight", "W6"] {
             for interval in [1, u32::MAX] {
-                for grid in [Grid::Clock, Grid::Rollover] {
+                for grid in [Alignment::Clock, Alignment::RotatedFile] {
                     for zone in ["UTC", "Pacific/Kiritimati", "America/Havana"] {
                         let schedule = Schedule { interval, grid, ..schedule(when, zone) };
                         for now in [i64::MAX, i64::MAX / 4, 253_402_207_200, 0, -377_705_023_201, i64::MIN] {
@@ -551,7 +551,7 @@ mod tests {
                 period = next;
             }
             prop_assert!(schedule.period(now).start <= now && schedule.period(now).end > now);
-            let python = Schedule { grid: Grid::Rollover, ..schedule };
+            let python = Schedule { grid: Alignment::RotatedFile, ..schedule };
             prop_assert!(python.period(now).end > now);
         }
     }

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value as Json;
 use tracing_strata::{
     Delivery, Error, Format, Handler, Outcome, Record, Severity, Value,
-    config::{Keywords, Namer, Registry, Rotator, Sieve},
+    config::{HandlerArgs, Namer, Registry, Rotator, ConfigFilter},
     format::{Template, Time},
     output::Stream,
 };
@@ -48,22 +48,22 @@ fn filters(registry: Registry) -> Registry {
     registry
         .filter("kit.MaxLevel", |arguments| {
             let most = arguments.level("level").unwrap_or(Severity::ALL);
-            Ok(Sieve::decides(move |record: &Record| record.severity() <= most))
+            Ok(ConfigFilter::decides(move |record: &Record| record.severity() <= most))
         })
         .filter("kit.LevelRange", |arguments| {
             let low = arguments.level("low").unwrap_or(Severity::ALL);
             let high = arguments.level("high").unwrap_or(Severity::OFF);
-            Ok(Sieve::decides(move |record: &Record| (low..=high).contains(&record.severity())))
+            Ok(ConfigFilter::decides(move |record: &Record| (low..=high).contains(&record.severity())))
         })
         .filter("kit.MessageContains", |arguments| {
             let text = arguments.required("text");
             let invert = arguments.truth("invert").unwrap_or(false);
-            Ok(Sieve::decides(move |record: &Record| record.message().contains(&text) != invert))
+            Ok(ConfigFilter::decides(move |record: &Record| record.message().contains(&text) != invert))
         })
         .filter("kit.AddField", |arguments| {
             let field = arguments.required("field");
             let given: Json = arguments.value("value").unwrap_or_default();
-            Ok(Sieve::changes(move |record| {
+            Ok(ConfigFilter::changes(move |record| {
                 record.set(field.clone(), value(&given));
                 true
             }))
@@ -71,7 +71,7 @@ fn filters(registry: Registry) -> Registry {
         .filter("kit.Redact", |arguments| {
             let text = arguments.required("text");
             let replacement = arguments.text("replacement").unwrap_or_else(|| "***".into());
-            Ok(Sieve::changes(move |record| {
+            Ok(ConfigFilter::changes(move |record| {
                 let message = record.message().replace(&text, &replacement);
                 record.set_message(&message);
                 true
@@ -79,7 +79,7 @@ fn filters(registry: Registry) -> Registry {
         })
         .filter("kit.Relabel", |arguments| {
             let level = arguments.level("level").unwrap_or(Severity::ALL);
-            Ok(Sieve::changes(move |record| {
+            Ok(ConfigFilter::changes(move |record| {
                 record.set_severity(level);
                 true
             }))
@@ -87,11 +87,11 @@ fn filters(registry: Registry) -> Registry {
         .filter("kit.EveryNth", |arguments| {
             let n = arguments.count("n").unwrap_or(1).max(1);
             let seen = AtomicU64::new(0);
-            Ok(Sieve::decides(move |_: &Record| seen.fetch_add(1, Ordering::SeqCst).is_multiple_of(n)))
+            Ok(ConfigFilter::decides(move |_: &Record| seen.fetch_add(1, Ordering::SeqCst).is_multiple_of(n)))
         })
         .filter("kit.ReplaceRecord", |arguments| {
             let message = arguments.required("msg");
-            Ok(Sieve::replaces(move |record| {
+            Ok(ConfigFilter::replaces(move |record| {
                 record.set_message(&message);
                 true
             }))
@@ -113,7 +113,7 @@ fn formatters(registry: Registry) -> Registry {
         })
 }
 
-fn template(arguments: &Keywords<'_>, zone: Option<Time>) -> Result<Template, Error> {
+fn template(arguments: &HandlerArgs<'_>, zone: Option<Time>) -> Result<Template, Error> {
     let format = arguments.text("fmt").or_else(|| arguments.text("format"));
     let mut builder = Template::builder(format.unwrap_or_default()).as_python(true);
     if let Some(style) = arguments.text("style") {

@@ -17,9 +17,9 @@ use serde_json::{Value as Json, json};
 use tracing_strata::{
     Error, Logger, Severity,
     clock::ManualClock,
-    config::{Basic, Config, HandlerHandle, Logging, Problems, Sieve},
+    config::{BasicConfig, Config, HandlerHandle, Logging, ConfigErrors, ConfigFilter},
     record,
-    trap::Trap,
+    ledger::ErrorHandler,
 };
 use tracing_subscriber::prelude::*;
 
@@ -32,7 +32,7 @@ pub(crate) struct Player {
     tick: f64,
     pub(crate) raise_exceptions: Arc<AtomicBool>,
     pub(crate) adapters: HashMap<String, Adapter>,
-    filters: HashMap<String, Sieve>,
+    filters: HashMap<String, ConfigFilter>,
     mtimes: Mtimes,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Adapter {
 pub(crate) type Chain = Vec<String>;
 
 pub(crate) fn chain(error: &Error) -> Chain {
-    if let Some(problem) = Problems::of(error).and_then(|problems| problems.iter().next()) {
+    if let Some(problem) = ConfigErrors::of(error).and_then(|problems| problems.iter().next()) {
         let python = problem.python_messages();
         return if python.is_empty() { vec![problem.message().to_owned()] } else { python.to_vec() };
     }
@@ -69,7 +69,7 @@ pub(crate) fn play(scenario: &Json, outdir: &Path) -> Result<(), Box<dyn std::er
     record::set_process_name("MainProcess");
     let raise_exceptions = Arc::new(AtomicBool::new(true));
     let raises = Arc::clone(&raise_exceptions);
-    let trap = Trap::new(move |failure| {
+    let error_handler = ErrorHandler::new(move |failure| {
         if raises.load(Ordering::SeqCst)
             && let Some(record) = failure.record()
         {
@@ -78,7 +78,7 @@ pub(crate) fn play(scenario: &Json, outdir: &Path) -> Result<(), Box<dyn std::er
         }
     });
     let logging =
-        Logging::builder().python_defaults().clock(clock.clone()).registry(kit::registry()).trap(trap).empty();
+        Logging::builder().python_defaults().clock(clock.clone()).registry(kit::registry()).error_handler(error_handler).empty();
     tracing_subscriber::registry().with(logging.layer()).init();
     let mut player = Player {
         logging,
@@ -191,7 +191,7 @@ impl Player {
             "add_handler" => self.add_handler(action),
             "remove_handler" => {
                 let (name, handler) = (self.logger(action)?, self.handler(action)?);
-                self.logging.loggers().remove_handler(&name, handler.shared());
+                self.logging.loggers().remove_handler(&name, handler.handler());
                 Ok(())
             }
             "add_filter" => {
@@ -257,7 +257,7 @@ impl Player {
         self.logging.handler(name).ok_or_else(|| vec![name.to_owned()])
     }
 
-    fn filter(&mut self, action: &Json) -> Result<Sieve, Chain> {
+    fn filter(&mut self, action: &Json) -> Result<ConfigFilter, Chain> {
         let mut spec = action["filter"].clone();
         if let Some(known) = spec["ref"].as_str() {
             return self.filters.get(known).cloned().ok_or_else(|| vec![known.to_owned()]);
@@ -289,7 +289,7 @@ impl Player {
                 self.logging.set_handler(&name, &spec)?
             }
         };
-        self.logging.loggers().add_handler(text(action, "logger"), handler.shared().clone())
+        self.logging.loggers().add_handler(text(action, "logger"), handler.handler().clone())
     }
 
     fn file_config(&self, action: &Json) -> Result<(), Error> {
@@ -308,7 +308,7 @@ impl Player {
 
     pub(crate) fn basic_config(&self, action: &Json) -> Result<(), Error> {
         let arguments = action.get("kwargs").cloned().unwrap_or_else(|| json!({}));
-        self.logging.basic_config(Basic::from_value(&arguments)?)
+        self.logging.basic_config(BasicConfig::from_value(&arguments)?)
     }
 
     fn last_resort(&self, action: &Json) -> Result<(), Error> {
@@ -324,7 +324,7 @@ impl Player {
                     }
                     Ok(())
                 });
-                let tell = tracing_strata::Shared::new("nobody", tell);
+                let tell = tracing_strata::NamedHandler::new("nobody", tell);
                 self.logging.loggers().set_last_resort(Some(tell));
                 Ok(())
             }

@@ -15,11 +15,11 @@ use std::{
 };
 
 use tracing_strata::{
-    Record, Severity, Shared,
+    Record, Severity, NamedHandler,
     format::Json,
     output::{LogFile, RotatingFile, TimedFile, WatchedFile},
     sink::{Compression, Durability},
-    trap::Trap,
+    ledger::ErrorHandler,
 };
 
 /// A directory of one test, which others may read.
@@ -124,7 +124,7 @@ impl Writer {
 type Close = Box<dyn Fn()>;
 
 /// The handler, and how to close its file.
-fn open(kind: &str, path: &str, trap: Trap) -> (Shared, Close) {
+fn open(kind: &str, path: &str, error_handler: ErrorHandler) -> (NamedHandler, Close) {
     let (kind, buffer) = match kind.strip_suffix("+buffer") {
         Some(kind) => (kind, true),
         None => (kind, false),
@@ -135,7 +135,7 @@ fn open(kind: &str, path: &str, trap: Trap) -> (Shared, Close) {
             let file = if buffer { builder.buffer(4_096) } else { builder }.build().unwrap();
             let sink = file.sink().clone();
             let close: Close = Box::new(move || sink.close().unwrap());
-            (Shared::with_trap("file", file, trap), close)
+            (NamedHandler::with_error_handler("file", file, error_handler), close)
         }};
     }
     match kind.split(',').collect::<Vec<_>>()[..] {
@@ -164,8 +164,8 @@ fn open(kind: &str, path: &str, trap: Trap) -> (Shared, Close) {
 fn a_writer() {
     let Ok(what) = env::var(FILE) else { return };
     let (kind, path) = what.split_once(' ').unwrap();
-    let (trap, told) = Trap::counting();
-    let (file, close) = open(kind, path, trap);
+    let (error_handler, told) = ErrorHandler::counting();
+    let (file, close) = open(kind, path, error_handler);
     let mut next = 0;
     let answer = |answer: &str| {
         println!("\n> {answer}");
@@ -177,7 +177,7 @@ fn a_writer() {
         match line.split(' ').collect::<Vec<_>>()[..] {
             ["log", count] => {
                 for _ in 0..count.parse().unwrap() {
-                    file.deliver(&record(next));
+                    file.emit(&record(next));
                     next += 1;
                 }
                 answer("logged");
@@ -185,7 +185,7 @@ fn a_writer() {
             ["error"] => {
                 let mut record = Record::new(Severity::ERROR, "shop", "severe");
                 record.fields_mut().set("number", next);
-                file.deliver(&record);
+                file.emit(&record);
                 next += 1;
                 answer("logged");
             }
@@ -198,7 +198,7 @@ fn a_writer() {
             ["stats"] => {
                 let stats = file.stats();
                 let told = told.load(Ordering::Relaxed);
-                answer(&format!("{} {} {} {} {told}", stats.written, stats.failed, stats.queued, stats.troubles));
+                answer(&format!("{} {} {} {} {told}", stats.written, stats.failed, stats.queued, stats.other_errors));
             }
             _ => panic!("{line}"),
         }

@@ -3,24 +3,24 @@
 use std::{fs, path::Path, process::Command, time::Duration};
 
 use tracing_strata::{
-    Shared,
+    NamedHandler,
     format::Json,
     output::RotatingFile,
-    sink::{Compression, RotatedFile},
-    trap::Trap,
+    sink::{Compression, RotatingFileSink},
+    ledger::ErrorHandler,
 };
 
 use super::{Dir, record, said, shell};
 use crate::servers::Server;
 
-fn rotating(path: &Path, compression: Option<Compression>) -> (Shared, RotatedFile) {
+fn rotating(path: &Path, compression: Option<Compression>) -> (NamedHandler, RotatingFileSink) {
     let mut builder = RotatingFile::builder(path).max_bytes(20_000).backups(500).format(Json::new());
     if let Some(compression) = compression {
         builder = builder.compression(compression);
     }
     let file = builder.build().unwrap();
     let sink = file.sink().clone();
-    (Shared::with_trap("file", file, Trap::new(|failure| panic!("{failure:?}"))), sink)
+    (NamedHandler::with_error_handler("file", file, ErrorHandler::new(|failure| panic!("{failure:?}"))), sink)
 }
 
 fn assert_all(numbers: &str, records: usize) {
@@ -40,8 +40,8 @@ fn jq_zcat_and_zstdcat_read_current_rotated_and_compressed_files() {
     for (compression, script) in cases {
         let dir = Dir::new();
         let (file, sink) = rotating(&dir.path("app.log"), compression);
-        (0..RECORDS).for_each(|number| file.deliver(&record(number)));
-        assert!(sink.settle(Duration::from_secs(60)));
+        (0..RECORDS).for_each(|number| file.emit(&record(number)));
+        assert!(sink.wait_for_archiving(Duration::from_secs(60)));
         let names = dir.names("app.log.");
         assert!(names.len() > 10, "{names:?}");
         let plain = names.iter().filter(|name| !name.ends_with(".gz") && !name.ends_with(".zst")).count();
@@ -63,8 +63,8 @@ fn lnav_reads_current_rotated_and_compressed_files_as_one_log() {
     for compression in [None, Some(Compression::gzip())] {
         let dir = Dir::new();
         let (file, sink) = rotating(&dir.path("app.log"), compression);
-        (0..RECORDS).for_each(|number| file.deliver(&record(number)));
-        assert!(sink.settle(Duration::from_secs(60)));
+        (0..RECORDS).for_each(|number| file.emit(&record(number)));
+        assert!(sink.wait_for_archiving(Duration::from_secs(60)));
         let mut command = Command::new("bash");
         command.arg(&script).args(dir.names("app.log").iter().map(|name| dir.path(name))).env("HOME", dir.path("home"));
         let told: serde_json::Value = serde_json::from_str(&said(&mut command)).unwrap();
@@ -85,7 +85,7 @@ fn rsyslog_s_imfile_follows_a_file_across_rotations() {
     let mut text = String::new();
     for step in 1..=RECORDS / 100 {
         // Less than a file each time: it is given time to follow, as it would have in life.
-        (100 * (step - 1)..100 * step).for_each(|number| file.deliver(&record(number)));
+        (100 * (step - 1)..100 * step).for_each(|number| file.emit(&record(number)));
         for _ in 0..200 {
             text = fs::read_to_string(&out).unwrap_or_default();
             if text.lines().count() >= 100 * step {

@@ -2,11 +2,11 @@
 
 use tracing_strata::config::{Config, Logging};
 
-use super::{Dir, Kept, refused, with};
+use super::{Dir, OwnedRecord, refused, with};
 
 #[test]
 fn a_handler_behind_others_has_the_account_of_all_its_records() {
-    let kept = Kept::default();
+    let kept = OwnedRecord::default();
     let yaml = "
 version: 1
 filters: {shop: {name: shop}}
@@ -19,7 +19,7 @@ root: {level: DEBUG, handlers: [q, m, t]}
 loggers: {shop.direct: {handlers: [file]}}
 ";
     let logging = Logging::builder().registry(kept.registry()).build(&Config::from_yaml(yaml).unwrap()).unwrap();
-    let stats = |name: &str| logging.handler(name).unwrap().shared().stats();
+    let stats = |name: &str| logging.handler(name).unwrap().handler().stats();
     with(&logging, || {
         tracing::info!(target: "shop", "by three ways");
         tracing::debug!(target: "shop", "below its level, which a memory does not ask");
@@ -35,7 +35,7 @@ loggers: {shop.direct: {handlers: [file]}}
         assert_eq!((stats.written, stats.filtered, stats.accepted()), (written, filtered, 4), "{name}");
     }
     // One account, and not two of one name.
-    let listed = tracing_strata::trap::stats();
+    let listed = tracing_strata::ledger::stats();
     let own = listed.iter().filter(|(name, stats)| name == "file" && stats.accepted() == 13);
     assert_eq!(own.count(), 1);
     // It stays where the target changes, and nothing of it is counted twice.
@@ -53,13 +53,13 @@ fn a_failure_behind_a_queue_is_on_the_handlers_own_account() {
          root: {{level: INFO, handlers: [q]}}}}",
         dir.path("a.log")
     );
-    let (trap, told) = crate::places::remembering();
-    let logging = Logging::builder().trap(trap).build(&Config::from_yaml(&yaml).unwrap()).unwrap();
+    let (error_handler, told) = crate::places::remembering();
+    let logging = Logging::builder().error_handler(error_handler).build(&Config::from_yaml(&yaml).unwrap()).unwrap();
     with(&logging, || {
         tracing::info!("not to be formatted");
         logging.handler("q").unwrap().flush().unwrap();
     });
-    let stats = logging.handler("f").unwrap().shared().stats();
+    let stats = logging.handler("f").unwrap().handler().stats();
     assert_eq!((stats.failed, stats.accepted()), (1, 1));
     assert_eq!(told.lock().unwrap().len(), 1);
 }
@@ -93,7 +93,7 @@ fn what_pythons_queue_without_handlers_takes_is_dropped_and_not_written() {
     queue.listen(true).unwrap();
     with(&logging, || (0..10).for_each(|number| tracing::info!(number, "for nobody")));
     queue.flush().unwrap();
-    let stats = queue.shared().stats();
+    let stats = queue.handler().stats();
     assert_eq!((stats.dropped, stats.written, stats.accepted()), (10, 0, 10));
     let told = logging.check(&config).unwrap();
     assert!(

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use tracing_strata::{
     Severity,
     clock::ManualClock,
-    config::{Config, Logging, Problems},
+    config::{Config, Logging, ConfigErrors},
 };
 
 use super::{Dir, problems, refused, with};
@@ -508,7 +508,7 @@ proptest! {
                 let agreed = agree(&Logging::new(), &config, &text);
                 prop_assert!(agreed.is_ok(), "{}", agreed.unwrap_err());
             }
-            Err(error) => prop_assert!(Problems::of(&error).unwrap().iter().all(|problem| problem.line().is_some()), "{}", error),
+            Err(error) => prop_assert!(ConfigErrors::of(&error).unwrap().iter().all(|problem| problem.line().is_some()), "{}", error),
         }
     }
 }

@@ -7,10 +7,10 @@ use std::{
 
 use tracing_strata::config::{Config, Logging};
 
-use super::{Kept, problems, with};
+use super::{OwnedRecord, problems, with};
 
 /// `m` and `m2` are memories, `q` a queue and `t` a tee; all lead to `k` but what the tests change.
-fn memories(kept: &Kept) -> Logging {
+fn memories(kept: &OwnedRecord) -> Logging {
     let yaml = "
 version: 1
 handlers:
@@ -26,7 +26,7 @@ root: {level: INFO, handlers: [m]}
 
 #[test]
 fn a_target_that_leads_back_is_refused_and_nothing_is_changed() {
-    let kept = Kept::default();
+    let kept = OwnedRecord::default();
     let logging = memories(&kept);
     for target in ["m", "m2", "q"] {
         let refused = logging.handler("m").unwrap().set_target(Some(target)).unwrap_err();
@@ -42,7 +42,7 @@ fn a_target_that_leads_back_is_refused_and_nothing_is_changed() {
 
 #[test]
 fn a_way_round_by_several_changes_is_seen_too() {
-    let kept = Kept::default();
+    let kept = OwnedRecord::default();
     let logging = memories(&kept);
     let memory = logging.handler("m").unwrap();
     // Whatever the configuration said, it is what leads where now that counts.
@@ -60,13 +60,13 @@ fn a_way_round_by_several_changes_is_seen_too() {
 
 #[test]
 fn what_is_set_stays_when_something_else_is_set() {
-    let kept = Kept::default();
+    let kept = OwnedRecord::default();
     let logging = memories(&kept);
     let memory = logging.handler("m").unwrap();
     memory.set_target(None).unwrap();
     memory.set("capacity", &10).unwrap();
     with(&logging, || tracing::info!("held"));
-    assert_eq!((memory.held(), kept.take().len()), (Some(1), 0));
+    assert_eq!((memory.buffered(), kept.take().len()), (Some(1), 0));
     let refused = memory.set("target", &"kk").unwrap_err();
     assert_eq!(problems(&refused), ["handlers.m.target: there is no handler \"kk\"; did you mean \"k\"?"]);
     memory.set_target(Some("k")).unwrap();
@@ -77,7 +77,7 @@ fn what_is_set_stays_when_something_else_is_set() {
 #[test]
 fn of_two_changes_at_once_one_is_refused() {
     for _ in 0..50 {
-        let kept = Kept::default();
+        let kept = OwnedRecord::default();
         let logging = memories(&kept);
         logging.handler("m2").unwrap().set_target(Some("k")).unwrap();
         let together = Arc::new(Barrier::new(2));

@@ -1,7 +1,7 @@
-//! `Args` for clap.
+//! `CliArgs` for clap.
 
 use clap::Parser;
-use tracing_strata::{Severity, config::Args};
+use tracing_strata::{Severity, config::CliArgs};
 
 use super::{Dir, with};
 use crate::places::in_a_child;
@@ -9,10 +9,10 @@ use crate::places::in_a_child;
 #[derive(Parser)]
 struct Options {
     #[command(flatten)]
-    log: Args,
+    log: CliArgs,
 }
 
-fn args(words: &[&str]) -> Args {
+fn args(words: &[&str]) -> CliArgs {
     Options::try_parse_from(["shop"].iter().chain(words)).map(|options| options.log).unwrap()
 }
 

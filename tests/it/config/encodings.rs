@@ -2,7 +2,7 @@
 
 use tracing_strata::{
     config::{Config, Logging},
-    trap::Trap,
+    ledger::ErrorHandler,
 };
 
 use super::{Dir, with};
@@ -22,13 +22,13 @@ fn rule_13_5_characters_that_an_encoding_does_not_have() {
     ];
     for (encoding, errors, expected) in cases {
         let dir = Dir::new();
-        let (trap, failures) = Trap::counting();
+        let (error_handler, failures) = ErrorHandler::counting();
         let config = format!(
             "{{version: 1, formatters: {{m: {{format: '%(message)s'}}}}, handlers: {{f: {{class: file, filename: {}, formatter: m, \
              encoding: {encoding}, errors: {errors}}}}}, root: {{level: INFO, handlers: [f]}}}}",
             dir.path("a.log")
         );
-        let logging = Logging::builder().trap(trap).build(&Config::from_yaml(&config).unwrap()).unwrap();
+        let logging = Logging::builder().error_handler(error_handler).build(&Config::from_yaml(&config).unwrap()).unwrap();
         with(&logging, || tracing::info!("Zoë 漢 🎉"));
         let bytes = std::fs::read(dir.0.join("a.log")).unwrap();
         assert_eq!(bytes, expected.unwrap_or_default(), "{encoding} {errors}");

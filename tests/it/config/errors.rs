@@ -2,10 +2,10 @@
 
 use tracing_strata::{
     Severity,
-    config::{Config, Logging, Problems},
+    config::{Config, Logging, ConfigErrors},
 };
 
-use super::{Dir, Kept, refused, with};
+use super::{Dir, OwnedRecord, refused, with};
 
 #[test]
 fn t65_everything_that_is_wrong_is_told_with_its_place_and_a_suggestion() {
@@ -53,7 +53,7 @@ root: {level: LOUD, handlers: [out, nope]}
 #[test]
 fn t65_nothing_is_half_applied() {
     let dir = Dir::new();
-    let kept = Kept::default();
+    let kept = OwnedRecord::default();
     let logging = Logging::builder().registry(kept.registry()).empty();
     let good = "{version: 1, handlers: {k: {class: test.Kept, tag: old}}, root: {level: INFO, handlers: [k]}}";
     logging.reload(&Config::from_yaml(good).unwrap()).unwrap();
@@ -71,7 +71,7 @@ fn t65_nothing_is_half_applied() {
             "{version: 1, incremental: true, handlers: {nope: {level: INFO}}, loggers: {a: {level: INFO}}}".to_owned(),
         ] {
             let error = logging.reload(&Config::from_yaml(&bad).unwrap()).unwrap_err();
-            assert!(error.is_config() && Problems::of(&error).is_some(), "{error}");
+            assert!(error.is_config() && ConfigErrors::of(&error).is_some(), "{error}");
             tracing::info!("still");
             assert_eq!(kept.take(), ["old still"], "{bad}");
             assert_eq!(format!("{:?}", logging.loggers()), before);
@@ -85,7 +85,7 @@ fn rule_27_20_the_messages_are_pythons_where_it_has_some() {
     let logging = Logging::builder().python_defaults().empty();
     let chain = |yaml: &str| {
         let error = logging.reload(&Config::from_yaml(yaml).unwrap()).unwrap_err();
-        Problems::of(&error).unwrap().iter().next().unwrap().python_messages().to_vec()
+        ConfigErrors::of(&error).unwrap().iter().next().unwrap().python_messages().to_vec()
     };
     let chains = [
         ("{}", vec!["dictionary doesn't specify a version"]),

@@ -13,10 +13,10 @@ use tracing_strata::{
     Error, Handler as _, Severity,
     clock::ManualClock,
     config::{Config, Logging, Registry},
-    trap::Trap,
+    ledger::ErrorHandler,
 };
 
-use super::{Calls, Dir, Kept, problems, with};
+use super::{Calls, Dir, OwnedRecord, problems, with};
 use crate::places::apart;
 
 /// Far longer than anything here takes.
@@ -44,8 +44,8 @@ fn build(handlers: Json) -> Logging {
     Logging::builder().build(&declared(handlers, json!({}))).unwrap()
 }
 
-fn kept() -> (Kept, Registry) {
-    let kept = Kept::default();
+fn kept() -> (OwnedRecord, Registry) {
+    let kept = OwnedRecord::default();
     let registry = kept.registry();
     (kept, registry)
 }
@@ -158,8 +158,8 @@ fn a_fallback_for_any_handler() {
         }),
         json!({}),
     );
-    let (trap, told) = Trap::counting();
-    let logging = Logging::builder().registry(registry).trap(trap).build(&config).unwrap();
+    let (error_handler, told) = ErrorHandler::counting();
+    let logging = Logging::builder().registry(registry).error_handler(error_handler).build(&config).unwrap();
     with(&logging, || {
         info!("gets through");
         logging.handler("r").unwrap().flush().unwrap();
@@ -170,9 +170,9 @@ fn a_fallback_for_any_handler() {
     });
     assert_eq!(dir.read("a.log"), "handler \"r\" is away; its records come here\nrescued\n");
     assert!(told.load(Ordering::Relaxed) == 1, "that it is away");
-    let stats = logging.handler("r").unwrap().shared().stats();
-    assert_eq!((stats.written, stats.rescued, stats.filtered), (2, 1, 1));
-    let behind = logging.handler("behind").unwrap().shared().stats();
+    let stats = logging.handler("r").unwrap().handler().stats();
+    assert_eq!((stats.written, stats.fallback_written, stats.filtered), (2, 1, 1));
+    let behind = logging.handler("behind").unwrap().handler().stats();
     assert_eq!((behind.written, behind.filtered, behind.queued), (2, 1, 0));
     // Both go on as they are.
     assert_eq!(logging.reload(&config).unwrap().kept(), ["behind", "r"]);
@@ -190,8 +190,8 @@ fn a_fallback_for_any_handler() {
     r.flush().unwrap();
     behind.flush().unwrap();
     assert_eq!(dir.read("b.log").lines().count(), 6);
-    let [r, behind] = [r, behind].map(|handler| handler.shared().stats());
-    assert_eq!((r.queued, r.written, r.rescued), (0, 5, 5));
+    let [r, behind] = [r, behind].map(|handler| handler.handler().stats());
+    assert_eq!((r.queued, r.written, r.fallback_written), (0, 5, 5));
     assert_eq!(behind.queued, 0);
     let told =
         wrong(json!({"r": {"class": "null", "strata": {"or_else": "behint"}}, "behind": {"class": "null"}}), json!({}));
@@ -299,7 +299,7 @@ fn log_records_to_a_collector() {
     );
     assert_eq!(text(&receiver.resource(), "service.name"), Some("shop"));
     assert_eq!(receiver.requests()[0]["x-tenant"], "t1");
-    let stats = logging.handler("o").unwrap().shared().stats();
+    let stats = logging.handler("o").unwrap().handler().stats();
     assert_eq!((stats.written, stats.filtered, stats.queued), (1, 1, 0));
     // What waits is sent when the handler goes.
     with(&logging, || info!("last"));
@@ -611,7 +611,7 @@ fn the_options_of_streams() {
         let logging = build(json!({"s": {"class": "stream", "stream": "ext://sys.stderr", "formatter": "m",
             "strata": {"deadline": 0.5, "or_journal": true}}}));
         with(&logging, || info!("to stderr"));
-        assert_eq!(logging.handler("s").unwrap().shared().stats().written, 1);
+        assert_eq!(logging.handler("s").unwrap().handler().stats().written, 1);
     });
 }
 

@@ -40,9 +40,9 @@ fn a_memory_hands_on_in_any_order_of_names_and_asks_the_targets_filters_only() {
     with(&logging, || {
         tracing::info!(target: "shop", "1");
         tracing::info!(target: "web", "2");
-        assert_eq!(logging.handler("a").unwrap().held(), Some(2));
+        assert_eq!(logging.handler("a").unwrap().buffered(), Some(2));
         tracing::error!(target: "shop", "3");
-        assert_eq!(logging.handler("a").unwrap().held(), Some(0));
+        assert_eq!(logging.handler("a").unwrap().buffered(), Some(0));
     });
     assert_eq!(dir.read("z.log"), "1\n3\n");
     logging.handler("a").unwrap().set_target(None).unwrap();

@@ -10,7 +10,7 @@ use std::{
 use serde_json::json;
 use tracing_strata::{
     Delivery, Error, Flush, Format, Handler, Outcome, Record, Severity,
-    config::{Config, Logging, Registry, Sieve},
+    config::{Config, Logging, Registry, ConfigFilter},
     filter::Filter,
 };
 use tracing_subscriber::prelude::*;
@@ -30,7 +30,7 @@ impl Nosy {
         logging.config();
         logging.loggers().set_level("nosy", Severity::INFO).unwrap();
         if let Some(handler) = logging.handler("other") {
-            let sieve = Sieve::decides(|_: &Record| true);
+            let sieve = ConfigFilter::decides(|_: &Record| true);
             handler.add_filter(&sieve);
             handler.remove_filter(&sieve);
         }
@@ -95,7 +95,7 @@ fn registry(logging: &Arc<OnceLock<Logging>>, calls: &Arc<AtomicU64>) -> Registr
             Ok(handler().boxed())
         })
         .formatter("test.Nosy", move |_| Ok(Box::new(format())))
-        .filter("test.Nosy", move |_| Ok(Sieve::decides(filter())))
+        .filter("test.Nosy", move |_| Ok(ConfigFilter::decides(filter())))
 }
 
 fn config(turn: u32, level: &str) -> Config {
@@ -147,7 +147,7 @@ fn change_everything() -> u64 {
             nosy.set("turn", &(turn + 100)).unwrap();
             nosy.flush().unwrap();
             logging.set_handler("more", &json!({"class": "test.Nosy", "formatter": {"()": "test.Nosy"}})).unwrap();
-            logging.loggers().add_handler("shop", logging.handler("more").unwrap().shared().clone()).unwrap();
+            logging.loggers().add_handler("shop", logging.handler("more").unwrap().handler().clone()).unwrap();
             logging.set_handler("more", &json!({"class": "test.Nosy"})).unwrap();
             assert!(logging.remove_handler("more"));
         }

@@ -4,7 +4,7 @@ use std::{path::Path, sync::mpsc, time::Duration};
 
 use tracing_strata::{
     Severity,
-    config::{Config, Logging, Problems},
+    config::{Config, Logging, ConfigErrors},
 };
 
 use super::{Dir, with};
@@ -34,7 +34,7 @@ fn a_reload_keeps_the_files_of_handlers_that_stay() {
     let path = dir.0.join("logging.ini");
     write(&path, &text(&dir, "INFO", "b"));
     let logging = Logging::from_path(&path).unwrap();
-    let shared = |name: &str| logging.handler(name).unwrap().shared().clone();
+    let shared = |name: &str| logging.handler(name).unwrap().handler().clone();
     let (a, b) = (shared("a"), shared("b"));
     with(&logging, || {
         tracing::info!(target: "web", "1");
@@ -51,7 +51,7 @@ fn a_reload_keeps_the_files_of_handlers_that_stay() {
         // A fault: all of it stays.
         let faulty = text(&dir, "ERROR", "d").replace("args=(100, ERROR)", "args=(100, __import__('os'))");
         let error = Config::from_ini(&faulty).unwrap_err();
-        assert!(Problems::of(&error).is_some() && error.to_string().contains("expected a literal"), "{error}");
+        assert!(ConfigErrors::of(&error).is_some() && error.to_string().contains("expected a literal"), "{error}");
         let faulty = text(&dir, "ERROR", "d").replace("class=FileHandler", "class=FileHandlr");
         let error = logging.reload(&Config::from_ini(&faulty).unwrap()).unwrap_err();
         assert!(error.to_string().contains("did you mean \"FileHandler\""), "{error}");
@@ -71,7 +71,7 @@ fn a_watched_file_with_a_fault_leaves_the_old_configuration_and_the_next_change_
     let path = dir.0.join("logging.ini");
     write(&path, &text(&dir, "INFO", "b"));
     let logging = Logging::from_path(&path).unwrap();
-    let a = logging.handler("a").unwrap().shared().clone();
+    let a = logging.handler("a").unwrap().handler().clone();
     let (told, results) = mpsc::channel();
     let report = move |result: Result<_, tracing_strata::Error>| {
         let _ = told.send(
@@ -97,7 +97,7 @@ fn a_watched_file_with_a_fault_leaves_the_old_configuration_and_the_next_change_
         tracing::warn!(target: "web", "below");
         tracing::error!(target: "web", "3");
     });
-    assert!(logging.handler("a").unwrap().shared().is_same(&a));
+    assert!(logging.handler("a").unwrap().handler().is_same(&a));
     assert_eq!(dir.read("a.log"), "web 1\nweb 2\nweb 3\n");
     drop(watch);
     assert!(results.recv_timeout(LONG).is_err());

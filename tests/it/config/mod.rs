@@ -30,7 +30,7 @@ use std::{
 
 use tracing_strata::{
     Delivery, Error, Handler, Outcome, Record,
-    config::{Config, Logging, Problems, Registry},
+    config::{Config, Logging, ConfigErrors, Registry},
 };
 use tracing_subscriber::prelude::*;
 
@@ -61,11 +61,11 @@ impl Drop for Dir {
     }
 }
 
-/// Where handlers of the class `test.Kept` put what they get: `handler message`.
+/// Where handlers of the class `test.OwnedRecord` put what they get: `handler message`.
 #[derive(Clone, Default)]
-pub(super) struct Kept(pub(super) Arc<Mutex<Vec<String>>>);
+pub(super) struct OwnedRecord(pub(super) Arc<Mutex<Vec<String>>>);
 
-impl Kept {
+impl OwnedRecord {
     pub(super) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
@@ -74,7 +74,7 @@ impl Kept {
         let kept = self.clone();
         Registry::new().handler("test.Kept", move |arguments, format| {
             let kept = kept.clone();
-            let tag = arguments.text("tag").unwrap_or_default();
+            let tag = arguments.str("tag").unwrap_or_default();
             let handler = move |record: &Record| {
                 let mut line = format!("{tag} ");
                 format.format(record, &mut line)?;
@@ -97,7 +97,7 @@ impl<F: Fn(&Record) -> Result<(), Error> + Send + Sync + 'static> Handler for Ca
 
 /// `path (line, column): message ? suggestion` of each problem.
 pub(super) fn problems(error: &Error) -> Vec<String> {
-    Problems::of(error).unwrap().iter().map(|problem| problem.to_string()).collect()
+    ConfigErrors::of(error).unwrap().iter().map(|problem| problem.to_string()).collect()
 }
 
 pub(super) fn refused(logging: &Logging, yaml: &str) -> Vec<String> {

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use tracing_strata::{
     Loggers, Severity,
-    config::{Config, Logging, Problems},
+    config::{Config, Logging, ConfigErrors},
     output::{TimeOfDay, When},
 };
 
@@ -122,7 +122,7 @@ proptest! {
         chars.splice(at..=at, extra.chars());
         let text: String = chars.into_iter().collect();
         if let Err(error) = Config::from_ini(&ini(&format!("({text},)"))) {
-            let problems = Problems::of(&error).unwrap();
+            let problems = ConfigErrors::of(&error).unwrap();
             prop_assert!(problems.iter().all(|problem| problem.line().is_some()), "{}", error);
         }
     }
@@ -145,7 +145,7 @@ proptest! {
             Ok(filled) if !text.contains("${") => prop_assert_eq!(filled, config),
             Ok(_) => {}
             Err(error) => {
-                let problems = Problems::of(&error).unwrap();
+                let problems = ConfigErrors::of(&error).unwrap();
                 prop_assert!(problems.iter().all(|problem| problem.path() == "handlers.h.tag[0]"), "{}", error);
             }
         }
@@ -171,7 +171,7 @@ proptest! {
             match Logging::new().reload(&timed(key, json!(value))) {
                 Ok(_) => prop_assert!(is_right, "{key} {value:?}"),
                 Err(error) => {
-                    let problems = Problems::of(&error).unwrap();
+                    let problems = ConfigErrors::of(&error).unwrap();
                     prop_assert!(!is_right, "{}", error);
                     prop_assert_eq!(problems.iter().next().unwrap().path(), format!("handlers.t.{key}"));
                 }

@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
-use tracing_strata::config::{Config, Logging, Problems};
+use tracing_strata::config::{Config, Logging, ConfigErrors};
 
-use super::Kept;
+use super::OwnedRecord;
 use crate::places::apart;
 
 fn name() -> impl Strategy<Value = String> {
@@ -135,7 +135,7 @@ fn broken(mut config: Json, fault: u8) -> (Json, &'static str) {
 fn valid_ones_apply_twice_and_round_trip() {
     apart("config::random::valid_ones_apply_twice_and_round_trip", || {
         proptest!(ProptestConfig::with_cases(60), |(json in valid())| {
-        let kept = Kept::default();
+        let kept = OwnedRecord::default();
         let logging = Logging::builder().registry(kept.registry()).empty();
         let config = Config::from_value(&json).unwrap();
         logging.check(&config).unwrap();
@@ -157,13 +157,13 @@ fn valid_ones_apply_twice_and_round_trip() {
 fn one_fault_is_refused_and_changes_nothing() {
     apart("config::random::one_fault_is_refused_and_changes_nothing", || {
         proptest!(ProptestConfig::with_cases(60), |(json in valid(), fault in 0..12_u8)| {
-        let kept = Kept::default();
+        let kept = OwnedRecord::default();
         let logging = Logging::builder().registry(kept.registry()).empty();
         logging.reload(&Config::from_value(&json!({"version": 1, "handlers": {"old": {"class": "test.Kept"}}, "loggers": {"x": {"level": 7}}, "root": {"level": 33, "handlers": ["old"]}})).unwrap()).unwrap();
         let before = (format!("{:?}", logging.loggers()), logging.handler_names());
         let (json, what) = broken(json, fault);
         let error = logging.reload(&Config::from_value(&json).unwrap()).unwrap_err();
-        prop_assert!(Problems::of(&error).unwrap().iter().len() >= 1, "{}", what);
+        prop_assert!(ConfigErrors::of(&error).unwrap().iter().len() >= 1, "{}", what);
         prop_assert_eq!((format!("{:?}", logging.loggers()), logging.handler_names()), before, "{}", what);
         });
     });
@@ -201,7 +201,7 @@ fn ini_text(handlers: &[(String, u8, i32)], root: i32) -> String {
 fn ini_files_apply_twice_and_with_one_fault_change_nothing() {
     apart("config::random::ini_files_apply_twice_and_with_one_fault_change_nothing", || {
         proptest!(ProptestConfig::with_cases(60), |((handlers, root) in ini(), fault in 0..9_usize)| {
-            let kept = Kept::default();
+            let kept = OwnedRecord::default();
             let logging = Logging::builder().registry(kept.registry()).empty();
             let text = ini_text(&handlers, root);
             let config = Config::from_ini(&text).unwrap();
@@ -219,7 +219,7 @@ fn ini_files_apply_twice_and_with_one_fault_change_nothing() {
             prop_assert!(text.contains(from));
             let broken = text.replacen(from, to, 1);
             let error = Config::from_ini(&broken).and_then(|config| logging.reload(&config)).unwrap_err();
-            prop_assert!(Problems::of(&error).unwrap().iter().all(|problem| problem.line().is_some() || !problem.path().is_empty()), "{}", error);
+            prop_assert!(ConfigErrors::of(&error).unwrap().iter().all(|problem| problem.line().is_some() || !problem.path().is_empty()), "{}", error);
             prop_assert_eq!(&state(), &before, "{}", error);
         });
     });

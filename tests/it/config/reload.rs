@@ -11,11 +11,11 @@ use std::{
 
 use tracing_strata::{
     Error, Handler as _, Record, Severity,
-    config::{Config, Logging, Registry, Sieve},
+    config::{Config, Logging, Registry, ConfigFilter},
 };
 use tracing_subscriber::prelude::*;
 
-use super::{Calls, Dir, Kept, with};
+use super::{Calls, Dir, OwnedRecord, with};
 use crate::places::apart;
 
 fn yaml(text: &str) -> Config {
@@ -32,12 +32,12 @@ fn t74_the_same_configuration_twice_changes_nothing() {
     ));
     let logging = Logging::new();
     assert_eq!(logging.reload(&config).unwrap().added(), ["f"]);
-    let (before, tree) = (logging.handler("f").unwrap().shared().clone(), format!("{:?}", logging.loggers()));
+    let (before, tree) = (logging.handler("f").unwrap().handler().clone(), format!("{:?}", logging.loggers()));
     for _ in 0..3 {
         let changes = logging.reload(&config).unwrap();
         assert_eq!((changes.kept(), changes.added().len(), changes.replaced().len()), (&["f".to_owned()][..], 0, 0));
     }
-    assert!(before.is_same(logging.handler("f").unwrap().shared()));
+    assert!(before.is_same(logging.handler("f").unwrap().handler()));
     assert_eq!(format!("{:?}", logging.loggers()), tree);
     with(&logging, || tracing::info!("once"));
     assert_eq!(dir.read("a.log"), "once\n");
@@ -65,7 +65,7 @@ fn level_filters_and_format_change_on_a_handler_that_keeps_its_file_and_ledger()
         tracing::info!(target: "other", "no");
     });
     assert_eq!(dir.read("a.log"), "1 a\n2 b\n");
-    let stats = logging.handler("f").unwrap().shared().stats();
+    let stats = logging.handler("f").unwrap().handler().stats();
     assert_eq!((stats.written, stats.filtered), (2, 2));
 }
 
@@ -105,7 +105,7 @@ fn a_file_changes_hands_between_kinds_of_handlers() {
 
 #[test]
 fn handlers_filters_and_formats_by_name() {
-    let kept = Kept::default();
+    let kept = OwnedRecord::default();
     let logging = Logging::builder().registry(kept.registry()).empty();
     logging
         .reload(&yaml("{version: 1, handlers: {a: {class: test.Kept, tag: a}}, root: {level: INFO, handlers: [a]}}"))
@@ -113,7 +113,7 @@ fn handlers_filters_and_formats_by_name() {
     with(&logging, || {
         let b =
             logging.set_handler("b", &serde_json::json!({"class": "test.Kept", "tag": "b", "level": "ERROR"})).unwrap();
-        logging.loggers().add_handler("shop", b.shared().clone()).unwrap();
+        logging.loggers().add_handler("shop", b.handler().clone()).unwrap();
         tracing::error!(target: "shop", "1");
         assert_eq!(kept.take(), ["b 1", "a 1"]);
 
@@ -130,7 +130,7 @@ fn handlers_filters_and_formats_by_name() {
         tracing::info!(target: "shop", "3");
         assert_eq!(kept.take(), ["c 3!", "a 3"]);
 
-        let odd = Sieve::decides(|record: &Record| record.message() != "4");
+        let odd = ConfigFilter::decides(|record: &Record| record.message() != "4");
         logging.handler("a").unwrap().add_filter(&odd);
         logging.handler("a").unwrap().add_filter(&odd);
         assert_eq!(logging.handler("a").unwrap().filters().len(), 1);
@@ -150,9 +150,9 @@ fn handlers_filters_and_formats_by_name() {
 #[test]
 fn a_change_of_a_filter_is_the_handlers_own_unless_python_is_asked_for() {
     for (python, expected) in [(false, ["1 m", "2 changed", "3 m"]), (true, ["1 m", "2 changed", "3 changed"])] {
-        let kept = Kept::default();
+        let kept = OwnedRecord::default();
         let registry = kept.registry().filter("test.Change", |_| {
-            Ok(Sieve::changes(|record| {
+            Ok(ConfigFilter::changes(|record| {
                 record.set_message("changed");
                 true
             }))
@@ -174,9 +174,9 @@ fn a_change_of_a_filter_is_the_handlers_own_unless_python_is_asked_for() {
 
 #[test]
 fn rule_5_11_a_record_that_replaces_another_is_seen_by_its_handler_alone() {
-    let kept = Kept::default();
+    let kept = OwnedRecord::default();
     let registry = kept.registry().filter("test.Replace", |_| {
-        Ok(Sieve::replaces(|record| {
+        Ok(ConfigFilter::replaces(|record| {
             record.set_message("another");
             true
         }))
@@ -293,7 +293,7 @@ fn t60_ten_thousand_changes_by_name_from_two_threads_lose_and_double_nothing() {
                      loggers: {worker: {level: INFO, handlers: [h]}}}";
         let logging = Logging::builder().registry(registry).build(&yaml(start)).unwrap();
         cell.set(logging.clone()).unwrap();
-        let all = Sieve::decides(|_: &Record| true);
+        let all = ConfigFilter::decides(|_: &Record| true);
         let sent = under_load(&logging, || {
             thread::scope(|scope| {
                 scope.spawn(|| {
@@ -319,7 +319,7 @@ fn t60_ten_thousand_changes_by_name_from_two_threads_lose_and_double_nothing() {
                             let declaration =
                                 serde_json::json!({"class": "test.Other", "formatter": {"format": "%(message)s"}});
                             let other = logging.set_handler("o", &declaration).unwrap();
-                            logging.loggers().add_handler("worker", other.shared().clone()).unwrap();
+                            logging.loggers().add_handler("worker", other.handler().clone()).unwrap();
                         }
                         1 => logging.add_filter("worker", &all).unwrap(),
                         2 => {
@@ -339,7 +339,7 @@ fn t60_ten_thousand_changes_by_name_from_two_threads_lose_and_double_nothing() {
 
 #[test]
 fn t61_a_handler_added_later_shows_the_fields_of_spans_opened_earlier() {
-    let kept = Kept::default();
+    let kept = OwnedRecord::default();
     let logging = Logging::builder().registry(kept.registry()).empty();
     logging.reload(&yaml("{version: 1, handlers: {n: {class: 'null'}}, root: {level: INFO, handlers: [n]}}")).unwrap();
     with(&logging, || {
@@ -357,7 +357,7 @@ fn t61_a_handler_added_later_shows_the_fields_of_spans_opened_earlier() {
 
 #[test]
 fn t63_a_level_that_is_raised_reaches_call_sites_that_were_off() {
-    let kept = Kept::default();
+    let kept = OwnedRecord::default();
     let logging = Logging::builder().registry(kept.registry()).empty();
     let config = |level: &str| {
         yaml(&format!("{{version: 1, handlers: {{k: {{class: test.Kept}}}}, root: {{level: {level}, handlers: [k]}}}}"))
@@ -373,8 +373,8 @@ fn t63_a_level_that_is_raised_reaches_call_sites_that_were_off() {
 
 #[test]
 fn t64_off_stays_off() {
-    let kept = Kept::default();
-    let registry = kept.registry().filter("test.Everything", |_| Ok(Sieve::changes(|_| true)));
+    let kept = OwnedRecord::default();
+    let registry = kept.registry().filter("test.Everything", |_| Ok(ConfigFilter::changes(|_| true)));
     let logging = Logging::builder().registry(registry).empty();
     logging
         .reload(&yaml(
@@ -406,7 +406,7 @@ fn t70_configured_names_are_bounded() {
 
 #[test]
 fn a_queue_in_front_of_any_handler_and_pythons_queue_handler() {
-    let kept = Kept::default();
+    let kept = OwnedRecord::default();
     let logging = Logging::builder()
         .registry(kept.registry())
         .build(&yaml(

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tracing_strata::{
     Severity,
-    config::{Config, Logging, Problems},
+    config::{Config, Logging, ConfigErrors},
 };
 
 use super::{Dir, problems};
@@ -71,7 +71,7 @@ fn mistakes_of_the_syntax_have_their_place() {
     for (result, part) in cases {
         let error = result.unwrap_err();
         assert!(error.is_config() && error.to_string().contains(part), "{error}\n{part}");
-        assert!(Problems::of(&error).is_some());
+        assert!(ConfigErrors::of(&error).is_some());
     }
     // Python takes the last of two keys; so it is for whoever applies it to refuse them.
     for (config, part) in [

@@ -4,7 +4,7 @@ use std::{io::Write as _, net::TcpStream};
 
 use tracing_strata::{
     Severity,
-    config::{Basic, Config, Logging},
+    config::{BasicConfig, Config, Logging},
 };
 
 use super::{Dir, problems, with};
@@ -56,18 +56,18 @@ fn rule_26_basic_config() {
     let dir = Dir::new();
     let logging = Logging::new();
     logging
-        .basic_config(Basic::new().file(dir.path("a.log")).level(Severity::INFO).datefmt("%Y").format("%(message)s"))
+        .basic_config(BasicConfig::new().file(dir.path("a.log")).level(Severity::INFO).datefmt("%Y").format("%(message)s"))
         .unwrap();
     with(&logging, || tracing::info!("one"));
-    let error = logging.basic_config(Basic::new()).unwrap_err();
+    let error = logging.basic_config(BasicConfig::new()).unwrap_err();
     assert!(error.to_string().contains("configured already"), "{error}");
-    logging.basic_config(Basic::new().file(dir.path("b.log")).force(true).style("{")).unwrap();
+    logging.basic_config(BasicConfig::new().file(dir.path("b.log")).force(true).style("{")).unwrap();
     with(&logging, || tracing::warn!(target: "shop", "two"));
     assert_eq!((dir.read("a.log"), dir.read("b.log")), ("one\n".into(), "WARNING:shop:two\n".into()));
 
     // Python says nothing, and does nothing.
     let python = Logging::builder().python_defaults().empty();
-    let argument = |text: &str| Basic::from_value(&serde_json::from_str::<serde_json::Value>(text).unwrap()).unwrap();
+    let argument = |text: &str| BasicConfig::from_value(&serde_json::from_str::<serde_json::Value>(text).unwrap()).unwrap();
     for (wrong, message) in [
         (
             r#"{"stream": "ext://sys.stdout", "filename": "x"}"#,
@@ -148,9 +148,9 @@ fn rules_27_15_to_17_what_python_leaves_alone() {
 fn the_handler_of_basic_has_a_name_and_its_end_is_told() {
     let dir = Dir::new();
     let logging = Logging::new();
-    logging.basic_config(Basic::new().file(dir.path("a.log"))).unwrap();
+    logging.basic_config(BasicConfig::new().file(dir.path("a.log"))).unwrap();
     assert_eq!(logging.handler_names(), ["basic"]);
-    logging.basic_config(Basic::new().file(dir.path("b.log")).force(true)).unwrap();
+    logging.basic_config(BasicConfig::new().file(dir.path("b.log")).force(true)).unwrap();
     assert_eq!(logging.handler_names(), ["basic"]);
     with(&logging, || tracing::warn!("to the second"));
     assert_eq!(
@@ -161,11 +161,11 @@ fn the_handler_of_basic_has_a_name_and_its_end_is_told() {
     assert_eq!(changes.to_string(), "removed basic");
     // A name that is taken stays with whom it belongs to.
     logging.set_handler("basic", &serde_json::json!({"class": "null"})).unwrap();
-    let mine = logging.handler("basic").unwrap().shared().clone();
-    logging.basic_config(Basic::new().file(dir.path("c.log"))).unwrap();
-    assert!(logging.handler("basic").unwrap().shared().is_same(&mine));
+    let mine = logging.handler("basic").unwrap().handler().clone();
+    logging.basic_config(BasicConfig::new().file(dir.path("c.log"))).unwrap();
+    assert!(logging.handler("basic").unwrap().handler().is_same(&mine));
     // In Python it has none.
     let python = Logging::builder().python_defaults().empty();
-    python.basic_config(Basic::new().file(dir.path("d.log"))).unwrap();
+    python.basic_config(BasicConfig::new().file(dir.path("d.log"))).unwrap();
     assert!(python.handler_names().is_empty());
 }

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use tracing_strata::config::{Config, Logging};
 use tracing_subscriber::prelude::*;
 
-use super::Kept;
+use super::OwnedRecord;
 use crate::places::remembering;
 
-fn logging(kept: &Kept) -> (Logging, Arc<Mutex<Vec<String>>>) {
-    let (trap, told) = remembering();
+fn logging(kept: &OwnedRecord) -> (Logging, Arc<Mutex<Vec<String>>>) {
+    let (error_handler, told) = remembering();
     let yaml = "{version: 1, handlers: {k: {class: test.Kept, tag: k}}, root: {level: INFO, handlers: [k]}}";
-    let builder = Logging::builder().registry(kept.registry()).trap(trap);
+    let builder = Logging::builder().registry(kept.registry()).error_handler(error_handler);
     (builder.build(&Config::from_yaml(yaml).unwrap()).unwrap(), told)
 }
 
@@ -19,7 +19,7 @@ const TOLD: &str = "the layer of one `Logging` is in the subscriber twice: every
 
 #[test]
 fn a_layer_that_is_there_twice_is_told_once_and_loses_nothing() {
-    let (kept, between) = (Kept::default(), Logging::new());
+    let (kept, between) = (OwnedRecord::default(), Logging::new());
     let (logging, told) = logging(&kept);
     let twice = tracing_subscriber::registry().with(logging.layer()).with(between.layer()).with(logging.layer());
     tracing::subscriber::with_default(twice.with(Logging::new().layer()), || {
@@ -34,7 +34,7 @@ fn a_layer_that_is_there_twice_is_told_once_and_loses_nothing() {
 
 #[test]
 fn one_layer_in_each_of_many_subscribers_is_nothing_to_tell() {
-    let kept = Kept::default();
+    let kept = OwnedRecord::default();
     let (logging, told) = logging(&kept);
     let stays = tracing::Dispatch::new(tracing_subscriber::registry().with(logging.layer()));
     for _ in 0..20 {

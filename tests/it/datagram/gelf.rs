@@ -10,10 +10,10 @@ use std::{
 use proptest::prelude::*;
 use serde_json::Value as Json;
 use tracing_strata::{
-    Record, Severity, Shared,
+    Record, Severity, NamedHandler,
     format::Gelf,
     output::{Datagram, DatagramBuilder, GelfChunks},
-    trap::Trap,
+    ledger::ErrorHandler,
 };
 
 use super::{PATIENCE, next, server, text, unix};
@@ -87,7 +87,7 @@ fn messages_of_every_length_come_back_by_every_way() {
     let (server, port) = server();
     let mut receiver = Receiver::default();
     for way in ways() {
-        let handler = gelf(port, way).build_direct().unwrap();
+        let handler = gelf(port, way).build_sync().unwrap();
         for length in [1, 500, 600, 1_419, 1_420, 1_421, 5_000, 100_000] {
             let message = noise(length);
             handler.give(&text(&message)).unwrap();
@@ -103,13 +103,13 @@ fn messages_of_every_length_come_back_by_every_way() {
 fn compression_is_what_was_asked_for_and_short_messages_are_sent_as_they_are() {
     let (server, port) = server();
     for (way, magic) in ways().into_iter().zip([&b"{\"v"[..], &[0x1f, 0x8b], &[0x78]]) {
-        let handler = gelf(port, way).build_direct().unwrap();
+        let handler = gelf(port, way).build_sync().unwrap();
         handler.give(&text(&"x".repeat(1_000))).unwrap();
         assert!(next(&server).starts_with(magic));
         handler.give(&text("x")).unwrap();
         assert!(next(&server).starts_with(b"{"));
     }
-    let handler = gelf(port, GelfChunks::new().compress_from(0)).build_direct().unwrap();
+    let handler = gelf(port, GelfChunks::new().compress_from(0)).build_sync().unwrap();
     handler.give(&text("x")).unwrap();
     assert!(next(&server).starts_with(&[0x1f, 0x8b]));
 }
@@ -120,11 +120,11 @@ fn what_does_not_fit_into_128_chunks_is_shortened() {
     let (server, port) = server();
     let mut receiver = Receiver::default();
     for way in ways() {
-        let handler = gelf(port, way.chunk_bytes(500)).build_direct().unwrap();
-        let shared = Shared::with_trap("gelf", handler, Trap::silent());
+        let handler = gelf(port, way.chunk_bytes(500)).build_sync().unwrap();
+        let shared = NamedHandler::with_error_handler("gelf", handler, ErrorHandler::silent());
         let mut record = text("the message");
         record.set("text", noise(200_000).as_str());
-        shared.deliver(&record);
+        shared.emit(&record);
         assert_eq!((shared.stats().written, shared.stats().marked), (1, 1));
         let came = receiver.next(&server);
         assert_eq!(came["short_message"], "the message");
@@ -140,7 +140,7 @@ fn messages_of_several_threads_do_not_mix() {
     let dir = Dir::new();
     let server = unix(&dir.path("gelf"));
     let how = GelfChunks::new().zlib().chunk_bytes(100);
-    let handler = Datagram::unix(dir.path("gelf")).format(Gelf::new()).chunks(how).deadline(PATIENCE);
+    let handler = Datagram::unix(dir.path("gelf")).format(Gelf::new()).chunks(how).timeout(PATIENCE);
     let handler = Arc::new(handler.build_direct().unwrap());
     let received = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -189,8 +189,8 @@ proptest! {
         let value: String = value.into_iter().collect();
         let mut record = Record::new(Severity::INFO, "a", &message);
         record.set("value", value.as_str());
-        gelf(port, ways()[way].clone().chunk_bytes(128)).build_direct().unwrap().give(&record).unwrap();
-        gelf(port, GelfChunks::new()).build_direct().unwrap().give(&text("the end")).unwrap();
+        gelf(port, ways()[way].clone().chunk_bytes(128)).build_sync().unwrap().give(&record).unwrap();
+        gelf(port, GelfChunks::new()).build_sync().unwrap().give(&text("the end")).unwrap();
         let mut datagrams = Vec::new();
         while datagrams.last().is_none_or(|last: &Vec<u8>| !last.starts_with(b"{") || read(last)["short_message"] != "the end") {
             datagrams.push(next(&server));

@@ -12,12 +12,12 @@ use std::{
 
 use proptest::prelude::*;
 use tracing_strata::{
-    Outcome, Queue, Record, Severity, Shared,
+    Outcome, Queue, Record, Severity, NamedHandler,
     format::Json,
     handler::queue::Overflow,
     output::{Datagram, Oversize},
     prelude::*,
-    trap::Trap,
+    ledger::ErrorHandler,
 };
 
 use crate::{
@@ -68,7 +68,7 @@ fn a_record_is_a_datagram_over_ipv4_ipv6_and_by_name() {
         // Not every machine has IPv6, and a name may mean either.
         let Ok(server) = UdpSocket::bind(bind) else { continue };
         server.set_read_timeout(Some(PATIENCE)).unwrap();
-        let handler = Datagram::udp(host, server.local_addr().unwrap().port()).format(Bare).build_direct().unwrap();
+        let handler = Datagram::udp(host, server.local_addr().unwrap().port()).format(Bare).build_sync().unwrap();
         if host == "localhost" && "localhost:1".parse::<std::net::SocketAddr>().is_err() {
             use std::net::ToSocketAddrs as _;
             if ("localhost", 1).to_socket_addrs().unwrap().next().unwrap().is_ipv6() {
@@ -87,7 +87,7 @@ fn a_record_is_a_datagram_over_ipv4_ipv6_and_by_name() {
 fn rule_18_3_a_path_is_a_unix_socket() {
     let dir = Dir::new();
     let server = unix(&dir.path("log"));
-    let handler = Datagram::unix(dir.path("log")).format(Bare).build_direct().unwrap();
+    let handler = Datagram::unix(dir.path("log")).format(Bare).build_sync().unwrap();
     handler.give(&text("hello")).unwrap();
     assert_eq!(next_unix(&server), "hello");
     assert_eq!(handler.default_name(), dir.path("log").to_str().unwrap());
@@ -98,26 +98,26 @@ fn rule_18_3_a_path_is_a_unix_socket() {
 fn a_refused_datagram_is_counted_as_failed_and_the_next_one_is_sent() {
     let (server, port) = server();
     drop(server);
-    let (trap, told) = remembering();
-    let handler = Datagram::udp("127.0.0.1", port).format(Bare).build_direct().unwrap();
-    let shared = Shared::with_trap("udp", handler, trap);
-    shared.deliver(&text("lost"));
+    let (error_handler, told) = remembering();
+    let handler = Datagram::udp("127.0.0.1", port).format(Bare).build_sync().unwrap();
+    let shared = NamedHandler::with_error_handler("udp", handler, error_handler);
+    shared.emit(&text("lost"));
     assert_eq!((shared.stats().written, shared.stats().failed), (1, 0), "the system took it");
     // It fails, so that whoever stands behind gets it, and does not count as written for a while.
-    shared.deliver(&text("lost, too"));
+    shared.emit(&text("lost, too"));
     assert_eq!((shared.stats().written, shared.stats().failed), (0, 2));
     shared.flush().unwrap();
     let stats = shared.stats();
-    assert_eq!((stats.accepted(), stats.written, stats.failed, stats.troubles), (2, 0, 2, 1));
+    assert_eq!((stats.accepted(), stats.written, stats.failed, stats.other_errors), (2, 0, 2, 1));
     let told = std::mem::take(&mut *told.lock().unwrap());
     assert_eq!(told.len(), 2);
     assert!(told[0].contains(&format!("udp 127.0.0.1:{port}")) && told[0].contains("refused"), "{told:?}");
 
     // The server comes: what is sent now arrives, although the last one was refused.
-    shared.deliver(&text("lost again"));
+    shared.emit(&text("lost again"));
     let server = UdpSocket::bind(("127.0.0.1", port)).unwrap();
     server.set_read_timeout(Some(PATIENCE)).unwrap();
-    shared.deliver(&text("arrives"));
+    shared.emit(&text("arrives"));
     assert_eq!(next(&server), b"arrives");
     let stats = shared.stats();
     assert_eq!((stats.accepted(), stats.written, stats.failed), (4, 1, 3));
@@ -128,12 +128,12 @@ fn a_refused_datagram_is_counted_as_failed_and_the_next_one_is_sent() {
 fn a_flush_that_finds_a_refused_datagram_is_an_error() {
     let (server, port) = server();
     drop(server);
-    let handler = Datagram::udp("127.0.0.1", port).format(Bare).build_direct().unwrap();
-    let shared = Shared::with_trap("udp", handler, Trap::silent());
-    shared.deliver(&text("lost"));
+    let handler = Datagram::udp("127.0.0.1", port).format(Bare).build_sync().unwrap();
+    let shared = NamedHandler::with_error_handler("udp", handler, ErrorHandler::silent());
+    shared.emit(&text("lost"));
     let error = shared.flush().unwrap_err().to_string();
     assert!(error.contains(&format!("udp 127.0.0.1:{port}")) && error.contains("nobody listened"), "{error}");
-    assert_eq!((shared.stats().written, shared.stats().failed, shared.stats().troubles), (0, 1, 1));
+    assert_eq!((shared.stats().written, shared.stats().failed, shared.stats().other_errors), (0, 1, 1));
     shared.flush().unwrap();
 }
 
@@ -142,15 +142,15 @@ fn a_flush_that_finds_a_refused_datagram_is_an_error() {
 fn rule_18_2_no_back_off_a_unix_server_that_comes_late_and_is_restarted_ten_times() {
     let dir = Dir::new();
     let path = dir.path("log");
-    let (trap, told) = remembering();
-    let shared = Shared::with_trap("unix", Datagram::unix(&path).format(Bare).build_direct().unwrap(), trap);
-    shared.deliver(&text("nobody is there"));
+    let (error_handler, told) = remembering();
+    let shared = NamedHandler::with_error_handler("unix", Datagram::unix(&path).format(Bare).build_sync().unwrap(), error_handler);
+    shared.emit(&text("nobody is there"));
     assert_eq!(shared.stats().failed, 1);
     assert!(told.lock().unwrap()[0].starts_with(&format!("cannot send to {}: ", path.display())));
     for round in 0..10 {
         let server = unix(&path);
         for number in 0..5 {
-            shared.deliver(&text(&format!("{round}.{number}")));
+            shared.emit(&text(&format!("{round}.{number}")));
         }
         for number in 0..5 {
             assert_eq!(next_unix(&server), format!("{round}.{number}"));
@@ -159,7 +159,7 @@ fn rule_18_2_no_back_off_a_unix_server_that_comes_late_and_is_restarted_ten_time
         server.shutdown(std::net::Shutdown::Both).unwrap();
         drop(server);
         std::fs::remove_file(&path).unwrap();
-        shared.deliver(&text("between"));
+        shared.emit(&text("between"));
     }
     let stats = shared.stats();
     assert_eq!((stats.accepted(), stats.written, stats.failed), (61, 50, 11));
@@ -170,13 +170,13 @@ fn rule_18_2_no_back_off_a_unix_server_that_comes_late_and_is_restarted_ten_time
 fn rule_18_2_a_udp_server_that_is_restarted_ten_times() {
     let (server, port) = server();
     drop(server);
-    let handler = Datagram::udp("127.0.0.1", port).format(Bare).build_direct().unwrap();
-    let shared = Shared::with_trap("udp", handler, Trap::silent());
+    let handler = Datagram::udp("127.0.0.1", port).format(Bare).build_sync().unwrap();
+    let shared = NamedHandler::with_error_handler("udp", handler, ErrorHandler::silent());
     for round in 0..10 {
-        (0..3).for_each(|_| shared.deliver(&text("between")));
+        (0..3).for_each(|_| shared.emit(&text("between")));
         let server = UdpSocket::bind(("127.0.0.1", port)).unwrap();
         server.set_read_timeout(Some(PATIENCE)).unwrap();
-        (0..5).for_each(|number| shared.deliver(&text(&format!("{round}.{number}"))));
+        (0..5).for_each(|number| shared.emit(&text(&format!("{round}.{number}"))));
         for number in 0..5 {
             assert_eq!(next(&server), format!("{round}.{number}").as_bytes());
         }
@@ -191,8 +191,8 @@ fn rule_18_2_a_udp_server_that_is_restarted_ten_times() {
 fn a_server_that_is_restarted_under_load() {
     let dir = Dir::new();
     let path = dir.path("log");
-    let handler = Datagram::unix(&path).format(Bare).deadline(PATIENCE).build_direct().unwrap();
-    let shared = Shared::with_trap("unix", handler, Trap::silent());
+    let handler = Datagram::unix(&path).format(Bare).timeout(PATIENCE).build_direct().unwrap();
+    let shared = NamedHandler::with_error_handler("unix", handler, ErrorHandler::silent());
     let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let senders: Vec<_> = (0..2)
         .map(|thread| {
@@ -200,7 +200,7 @@ fn a_server_that_is_restarted_under_load() {
             std::thread::spawn(move || {
                 let mut sent = 0_u64;
                 while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                    shared.deliver(&text(&format!("{thread} {sent}")));
+                    shared.emit(&text(&format!("{thread} {sent}")));
                     let stats = shared.stats();
                     assert!(stats.queued == 0 && stats.accepted() > 0);
                     sent += 1;
@@ -238,18 +238,18 @@ fn a_full_socket_blocks_nobody_for_long() {
     let dir = Dir::new();
     let server = unix(&dir.path("log"));
     let handler =
-        Datagram::unix(dir.path("log")).format(Bare).deadline(Duration::from_millis(20)).build_direct().unwrap();
-    let (trap, told) = remembering();
-    let shared = Shared::with_trap("unix", handler, trap);
+        Datagram::unix(dir.path("log")).format(Bare).timeout(Duration::from_millis(20)).build_direct().unwrap();
+    let (error_handler, told) = remembering();
+    let shared = NamedHandler::with_error_handler("unix", handler, error_handler);
     let big = "x".repeat(50_000);
-    (0..200).for_each(|_| shared.deliver(&text(&big)));
+    (0..200).for_each(|_| shared.emit(&text(&big)));
     let stats = shared.stats();
     assert!(stats.written > 0 && stats.failed > 0 && stats.accepted() == 200, "{stats}");
     assert!(told.lock().unwrap()[0].contains("took nothing for 20ms"));
     for _ in 0..stats.written {
         assert_eq!(next_unix(&server).len(), big.len());
     }
-    shared.deliver(&text("room"));
+    shared.emit(&text("room"));
     assert_eq!(next_unix(&server), "room");
 }
 
@@ -257,12 +257,12 @@ fn a_full_socket_blocks_nobody_for_long() {
 fn a_long_record_is_shortened_and_stays_what_it_is() {
     let (server, port) = server();
     let ledger = |limit: usize, message: &str| {
-        let handler = Datagram::udp("127.0.0.1", port).limit(limit).format(Json::new()).build_direct().unwrap();
-        let shared = Shared::with_trap("udp", handler, Trap::silent());
+        let handler = Datagram::udp("127.0.0.1", port).limit(limit).format(Json::new()).build_sync().unwrap();
+        let shared = NamedHandler::with_error_handler("udp", handler, ErrorHandler::silent());
         let mut record = text(message);
         record.set("number", 7);
         record.set("text", "é".repeat(message.len()).as_str());
-        shared.deliver(&record);
+        shared.emit(&record);
         shared.stats()
     };
     for (limit, length) in [(65_507, 100_000), (1_400, 3_000), (500, 400)] {
@@ -287,7 +287,7 @@ fn a_long_record_is_shortened_and_stays_what_it_is() {
 #[test]
 fn a_long_record_is_refused_where_that_is_asked_for() {
     let (_server, port) = server();
-    let handler = Datagram::udp("127.0.0.1", port).oversize(Oversize::Refuse).format(Bare).build_direct().unwrap();
+    let handler = Datagram::udp("127.0.0.1", port).oversize(Oversize::Refuse).format(Bare).build_sync().unwrap();
     assert_eq!(handler.give(&text(&"x".repeat(65_507))).unwrap(), Outcome::Written);
     let error = handler.give(&text(&"x".repeat(65_508))).unwrap_err().to_string();
     assert!(error.contains("65508 bytes") && error.contains("at most 65507"), "{error}");
@@ -298,11 +298,11 @@ fn a_long_record_is_refused_where_that_is_asked_for() {
 fn t56_what_the_system_calls_too_long_is_shortened_too() {
     let dir = Dir::new();
     let server = unix(&dir.path("log"));
-    let handler = Datagram::unix(dir.path("log")).format(Bare).build_direct().unwrap();
+    let handler = Datagram::unix(dir.path("log")).format(Bare).build_sync().unwrap();
     handler.give(&text(&"x".repeat(2_000_000))).unwrap();
     let came = next_unix(&server);
     assert!(came.len() > 20_000 && came.ends_with(" bytes cut]"), "{}", came.len());
-    let handler = Datagram::unix(dir.path("log")).format(Bare).oversize(Oversize::Refuse).build_direct().unwrap();
+    let handler = Datagram::unix(dir.path("log")).format(Bare).oversize(Oversize::Refuse).build_sync().unwrap();
     let error = handler.give(&text(&"x".repeat(2_000_000))).unwrap_err().to_string();
     assert!(error.contains("2000000 bytes"), "{error}");
 }
@@ -313,10 +313,10 @@ fn a_refusal_is_heard_although_the_next_record_is_too_long() {
     let (server, port) = server();
     drop(server);
     let handler =
-        Datagram::udp("127.0.0.1", port).limit(1 << 20).oversize(Oversize::Refuse).format(Bare).build_direct().unwrap();
-    let shared = Shared::with_trap("udp", handler, Trap::silent());
-    shared.deliver(&text("lost"));
-    shared.deliver(&text(&"x".repeat(100_000)));
+        Datagram::udp("127.0.0.1", port).limit(1 << 20).oversize(Oversize::Refuse).format(Bare).build_sync().unwrap();
+    let shared = NamedHandler::with_error_handler("udp", handler, ErrorHandler::silent());
+    shared.emit(&text("lost"));
+    shared.emit(&text(&"x".repeat(100_000)));
     assert!(shared.flush().unwrap_err().to_string().contains("nobody listened"));
     let stats = shared.stats();
     assert_eq!((stats.accepted(), stats.written, stats.failed), (2, 0, 2), "{stats}");
@@ -330,7 +330,7 @@ fn t20_what_cannot_be_is_refused_at_once() {
         (Datagram::udp("localhost", 7).limit(10), "limit"),
         (Datagram::unix(""), "path"),
     ] {
-        let error = builder.build_direct().unwrap_err();
+        let error = builder.build_sync().unwrap_err();
         assert!(error.is_config() && error.to_string().contains(expected), "{error}");
     }
 }
@@ -338,12 +338,12 @@ fn t20_what_cannot_be_is_refused_at_once() {
 /// The peer is absent at start: a name that does not exist (yet).
 #[test]
 fn a_host_name_that_is_not_found_fails_records_and_does_not_make_each_of_them_wait() {
-    let handler = Datagram::udp("no-such-host.invalid", 7).deadline(Duration::from_millis(500)).build_direct().unwrap();
-    let shared = Shared::with_trap("udp", handler, Trap::silent());
-    (0..1_000).for_each(|_| shared.deliver(&text("x")));
+    let handler = Datagram::udp("no-such-host.invalid", 7).timeout(Duration::from_millis(500)).build_direct().unwrap();
+    let shared = NamedHandler::with_error_handler("udp", handler, ErrorHandler::silent());
+    (0..1_000).for_each(|_| shared.emit(&text("x")));
     assert_eq!((shared.stats().failed, shared.stats().accepted()), (1_000, 1_000));
     let io_kind =
-        Datagram::udp("no-such-host.invalid", 7).build_direct().unwrap().give(&text("x")).unwrap_err().io_kind();
+        Datagram::udp("no-such-host.invalid", 7).build_sync().unwrap().give(&text("x")).unwrap_err().io_kind();
     assert!(io_kind.is_some_and(|kind| kind != io::ErrorKind::NotConnected));
 }
 
@@ -351,10 +351,10 @@ fn a_host_name_that_is_not_found_fails_records_and_does_not_make_each_of_them_wa
 fn behind_its_queue_a_refused_datagram_is_counted_on_the_queues_account() {
     let (server, port) = server();
     drop(server);
-    let (trap, told) = remembering();
-    let (queue, guard) = Datagram::udp("127.0.0.1", port).format(Bare).spawn().unwrap();
-    let shared = Shared::with_trap("udp", queue, trap);
-    (0..10).for_each(|_| shared.deliver(&text("lost")));
+    let (error_handler, told) = remembering();
+    let (queue, guard) = Datagram::udp("127.0.0.1", port).format(Bare).build_with_guard().unwrap();
+    let shared = NamedHandler::with_error_handler("udp", queue, error_handler);
+    (0..10).for_each(|_| shared.emit(&text("lost")));
     // The last may have been settled after the question was asked.
     let said: Vec<_> = (0..2).filter_map(|_| guard.flush(PATIENCE).err()).map(|error| error.to_string()).collect();
     assert!(!said.is_empty() && said.iter().all(|said| said.ends_with(" failed")), "{said:?}");
@@ -369,11 +369,11 @@ fn behind_its_queue_a_refused_datagram_is_counted_on_the_queues_account() {
 fn t19_behind_its_queue_a_full_socket_stops_nobody() {
     let dir = Dir::new();
     let server = unix(&dir.path("log"));
-    let queue = Queue::builder().capacity(16).overflow(Overflow::DropNewest).drain(PATIENCE);
-    let datagram = Datagram::unix(dir.path("log")).format(Bare).deadline(Duration::from_millis(50)).queue(queue);
-    let shared = Shared::with_trap("unix", datagram.build().unwrap(), Trap::silent());
+    let queue = Queue::builder().capacity(16).overflow(Overflow::DropNewest).flush_timeout(PATIENCE);
+    let datagram = Datagram::unix(dir.path("log")).format(Bare).timeout(Duration::from_millis(50)).queue(queue);
+    let shared = NamedHandler::with_error_handler("unix", datagram.build().unwrap(), ErrorHandler::silent());
     for number in 1..=2_000 {
-        shared.deliver(&text(&"x".repeat(10_000)));
+        shared.emit(&text(&"x".repeat(10_000)));
         // The queue's own notices of what was lost are on the account, too.
         assert!(shared.stats().accepted() >= number);
     }
@@ -392,11 +392,11 @@ fn t19_behind_its_queue_a_full_socket_stops_nobody() {
 #[test]
 fn t18_records_after_the_shutdown_are_counted() {
     let (server, port) = server();
-    let (queue, guard) = Datagram::udp("127.0.0.1", port).format(Bare).spawn().unwrap();
-    let shared = Shared::with_trap("udp", queue, Trap::silent());
-    shared.deliver(&text("before"));
+    let (queue, guard) = Datagram::udp("127.0.0.1", port).format(Bare).build_with_guard().unwrap();
+    let shared = NamedHandler::with_error_handler("udp", queue, ErrorHandler::silent());
+    shared.emit(&text("before"));
     guard.shutdown(PATIENCE).unwrap();
-    (0..10).for_each(|_| shared.deliver(&text("after")));
+    (0..10).for_each(|_| shared.emit(&text("after")));
     assert_eq!(next(&server), b"before");
     let stats = shared.stats();
     assert_eq!((stats.accepted(), stats.written, stats.queued), (11, 1, 0), "{stats}");
@@ -435,7 +435,7 @@ fn t54_the_explicit_parent_in_every_format() {
 #[test]
 fn behind_its_queue_a_marked_record_is_counted_and_dropping_it_sends_what_waits() {
     let (server, port) = server();
-    let shared = Datagram::udp("127.0.0.1", port).limit(200).format(Bare).build().unwrap().shared("udp");
+    let shared = Datagram::udp("127.0.0.1", port).limit(200).format(Bare).build().unwrap().named("udp");
     shared.deliver(&text(&"x".repeat(1_000)));
     shared.flush().unwrap();
     assert_eq!((shared.stats().written, shared.stats().marked), (1, 1));
@@ -453,7 +453,7 @@ proptest! {
         fields in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..4),
     ) {
         let (server, port) = server();
-        let handler = Datagram::udp("127.0.0.1", port).build_direct().unwrap();
+        let handler = Datagram::udp("127.0.0.1", port).build_sync().unwrap();
         let mut record = Record::new(Severity::INFO, &target, &message);
         for (name, value) in &fields {
             record.set(name.clone(), value.as_str());

@@ -11,8 +11,8 @@ use std::{
 
 use tracing::{debug, error, info, info_span};
 use tracing_strata::{
-    Delivery, Error, FlightRecorder, Flush, Handler, Memory, Outcome, Queue, Tee,
-    exit::{flush_within, request_flush, wait_at_exit},
+    Delivery, Error, FlightRecorder, Flush, Handler, MemoryBuffer, Outcome, Queue, Tee,
+    shutdown::{flush_within, request_flush, set_exit_timeout},
     filter::RateLimit,
     handler::queue::Overflow,
     output::{LogFile, Null},
@@ -27,12 +27,12 @@ const RECORDS: usize = 1_000;
 /// A buffered file, one behind a queue, one behind a memory: all hold records back. The guard is leaked.
 fn hold_back(dir: &Path) {
     let file = |name: &str| LogFile::builder(dir.join(name)).buffer(64 << 10).format(Bare).build().unwrap();
-    let (queue, guard) = Queue::builder().spawn(file("queued")).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(file("queued")).unwrap();
     std::mem::forget(guard);
     tracing_subscriber::registry()
         .with(file("buffered").into_layer())
         .with(queue.into_layer())
-        .with(Memory::new(10_000).target(file("remembered")).into_layer())
+        .with(MemoryBuffer::new(10_000).target(file("remembered")).into_layer())
         .with(FlightRecorder::new(file("recorded")).into_layer())
         .with(file("limited").filter(RateLimit::new(1, Duration::from_secs(3_600))).into_layer())
         .init();
@@ -93,7 +93,7 @@ impl Handler for Stuck {
 fn t10_what_is_lost_at_exit_is_counted() {
     const NAME: &str = "exit::ending::t10_what_is_lost_at_exit_is_counted";
     as_child(|_, mode| {
-        let (queue, guard) = Queue::builder().spawn(Stuck).unwrap();
+        let (queue, guard) = Queue::builder().build_with_guard(Stuck).unwrap();
         std::mem::forget(guard);
         tracing_subscriber::registry().with(queue.into_layer().named("stuck")).init();
         (0..7).for_each(|number| info!("{number}"));
@@ -119,13 +119,13 @@ fn t13_flush_all_tells_of_what_was_lost_before() {
             }
             "behind a queue" => {
                 let file = LogFile::builder("/dev/full").format(Bare).build().unwrap();
-                let (queue, guard) = Queue::builder().spawn(file).unwrap();
+                let (queue, guard) = Queue::builder().build_with_guard(file).unwrap();
                 std::mem::forget(guard);
                 tracing_subscriber::registry().with(queue.into_layer().named("full")).init();
                 "handler \"full\": 3 records were lost"
             }
             "too late" => {
-                let (queue, guard) = Queue::builder().spawn(Null).unwrap();
+                let (queue, guard) = Queue::builder().build_with_guard(Null).unwrap();
                 drop(guard);
                 tracing_subscriber::registry().with(queue.into_layer().named("shut")).init();
                 "handler \"shut\": 3 records were lost"
@@ -134,7 +134,7 @@ fn t13_flush_all_tells_of_what_was_lost_before() {
                 // The log itself tells of what its policy gave up.
                 let file = LogFile::builder(dir.join("app.log")).format(Bare).build().unwrap();
                 let queue = Queue::builder().capacity(2).overflow(Overflow::DropNewest);
-                let (queue, guard) = queue.spawn(file).unwrap();
+                let (queue, guard) = queue.build_with_guard(file).unwrap();
                 std::mem::forget(guard);
                 tracing_subscriber::registry().with(queue.into_layer().named("app")).init();
                 ""
@@ -149,7 +149,7 @@ fn t13_flush_all_tells_of_what_was_lost_before() {
         tracing_strata::flush_all().unwrap();
         if mode == "full" {
             error!("another one");
-            let error = tracing_strata::exit::flush_within(Duration::from_secs(60)).unwrap_err();
+            let error = tracing_strata::shutdown::flush_within(Duration::from_secs(60)).unwrap_err();
             assert_eq!(error.to_string(), "handler \"full\": 1 record was lost");
         }
         process::exit(7);
@@ -164,7 +164,7 @@ fn t13_flush_all_tells_of_what_was_lost_before() {
 fn t13_losses_that_no_log_tells_of_are_counted_at_exit() {
     const NAME: &str = "exit::ending::t13_losses_that_no_log_tells_of_are_counted_at_exit";
     as_child(|_, mode| {
-        let queue = Queue::builder().capacity(2).overflow(Overflow::DropNewest).drain(Duration::from_millis(50));
+        let queue = Queue::builder().capacity(2).overflow(Overflow::DropNewest).flush_timeout(Duration::from_millis(50));
         let (queue, guard) = match mode {
             "early" => queue.spawn(Null).unwrap(),
             _ => queue.spawn(Stuck).unwrap(),
@@ -220,7 +220,7 @@ fn t10_a_stuck_queue_costs_other_handlers_nothing() {
     as_child(|dir, mode| {
         let file = |name: &str| LogFile::builder(dir.join(name)).buffer(64 << 10).format(Bare).build().unwrap();
         let queue = |handler: Box<dyn Handler>| {
-            let (queue, guard) = Queue::builder().spawn(handler).unwrap();
+            let (queue, guard) = Queue::builder().build_with_guard(handler).unwrap();
             std::mem::forget(guard);
             queue
         };
@@ -259,8 +259,8 @@ fn t10_what_a_file_behind_a_stuck_queue_took_is_written() {
     as_child(|dir, mode| {
         let file = || LogFile::builder(dir.join("log")).buffer(64 << 10).format(Bare).build().unwrap();
         let (queue, guard) = match mode {
-            "tee" => Queue::builder().spawn(Tee::new().with("file", file()).with("told", Told)).unwrap(),
-            _ => Queue::builder().spawn(Both(file(), Told)).unwrap(),
+            "tee" => Queue::builder().build_with_guard(Tee::new().with("file", file()).with("told", Told)).unwrap(),
+            _ => Queue::builder().build_with_guard(Both(file(), Told)).unwrap(),
         };
         std::mem::forget(guard);
         tracing_subscriber::registry().with(queue.into_layer().named("app")).init();
@@ -299,7 +299,7 @@ fn t17_an_exit_in_a_handler_behind_a_queue_does_not_wait_for_itself() {
     as_child(|dir, _| {
         let file = |name: &str| LogFile::builder(dir.join(name)).buffer(64 << 10).format(Bare).build().unwrap();
         let tee = Tee::new().with("behind", file("behind")).with("told", Told);
-        let (queue, guard) = Queue::builder().drain(Duration::from_secs(3_600)).spawn(tee).unwrap();
+        let (queue, guard) = Queue::builder().flush_timeout(Duration::from_secs(3_600)).spawn(tee).unwrap();
         std::mem::forget(guard);
         let beside = file("beside").into_layer();
         tracing_subscriber::registry().with(beside).with(queue.into_layer().named("app")).init();
@@ -324,7 +324,7 @@ fn t17_an_exit_in_a_handler_behind_a_queue_does_not_wait_for_itself() {
 fn t17_flushing_has_a_deadline_everywhere() {
     const NAME: &str = "exit::ending::t17_flushing_has_a_deadline_everywhere";
     as_child(|_, _| {
-        let (queue, guard) = Queue::builder().spawn(Stuck).unwrap();
+        let (queue, guard) = Queue::builder().build_with_guard(Stuck).unwrap();
         std::mem::forget(guard);
         tracing_subscriber::registry().with(queue.into_layer().named("stuck")).init();
         info!("m");

@@ -18,16 +18,16 @@ use fork::{Fork, fork, waitpid};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 use tracing::{debug, error, info, info_span};
 use tracing_strata::{
-    Delivery, Error, FlightRecorder, Handler, Loggers, Memory, Outcome, Queue, Severity, exit,
+    Delivery, Error, FlightRecorder, Handler, Loggers, MemoryBuffer, Outcome, Queue, Severity, shutdown,
     filter::RateLimit,
     format::Syslog,
     handler::queue::Overflow,
     output::{LogFile, RotatingFile, Socket, Stream},
     sink::{
-        Durability, Rollover,
+        Durability, RotatedFile,
         net::{Address, Connection},
     },
-    trap,
+    ledger,
 };
 use tracing_subscriber::prelude::*;
 
@@ -39,13 +39,13 @@ const FILES: [&str; 4] = ["direct", "buffered", "queued", "remembered"];
 
 fn hold_back(dir: &Path) {
     let file = |name: &str| LogFile::builder(dir.join(name)).buffer(64 << 10).format(Bare).build().unwrap();
-    let (queue, guard) = Queue::builder().spawn(file("queued")).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(file("queued")).unwrap();
     std::mem::forget(guard);
     tracing_subscriber::registry()
         .with(LogFile::append(dir.join("direct")).unwrap().format(Bare).into_layer())
         .with(file("buffered").into_layer())
         .with(queue.into_layer())
-        .with(Memory::new(10_000).target(file("remembered")).into_layer())
+        .with(MemoryBuffer::new(10_000).target(file("remembered")).into_layer())
         .with(FlightRecorder::new(file("recorded")).into_layer())
         .with(file("limited").filter(RateLimit::new(1, Duration::from_secs(3_600))).into_layer())
         .init();
@@ -79,7 +79,7 @@ fn t15_after_a_fork_both_log_and_nothing_is_doubled() {
         match fork().unwrap() {
             Fork::Child => {
                 if mode == "told" {
-                    exit::after_fork();
+                    shutdown::after_fork();
                 }
                 log("child");
                 match fork().unwrap() {
@@ -252,7 +252,7 @@ fn fork_in_the_midst(forks: usize, noise: &(dyn Fn() + Sync), child: impl Fn(usi
                     Fork::Child => {
                         let is_done = child(number);
                         // As C's `_exit`: nothing is flushed any more.
-                        exit::wait_at_exit(Duration::ZERO);
+                        shutdown::set_exit_timeout(Duration::ZERO);
                         process::exit(if is_done { 0 } else { 9 });
                     }
                     Fork::Parent(pid) => alive.push((Pid::from_raw(pid).unwrap(), Instant::now())),
@@ -310,19 +310,19 @@ fn t15_a_fork_in_the_midst_of_anything_does_not_hang_the_child() {
                     "losses" => builder.capacity(2).overflow(Overflow::DropNewest),
                     _ => builder,
                 };
-                let (handler, guard) = builder.spawn(file()).unwrap();
+                let (handler, guard) = builder.build_with_guard(file()).unwrap();
                 registry.with(handler.into_layer()).init();
                 queue = Some(guard);
             }
             "recorder" => registry.with(FlightRecorder::new(file()).max_trees(3).into_layer()).init(),
-            _ => registry.with(Memory::new(20).target(file()).into_layer()).init(),
+            _ => registry.with(MemoryBuffer::new(20).target(file()).into_layer()).init(),
         }
         let noise = || log_a_little("noise", 0);
         let (hung, failed) = fork_in_the_midst(FORKS, &noise, |number| {
             log_a_little("child", number);
             let Some(guard) = &queue else { return tracing_strata::flush_all().is_ok() };
             guard.health();
-            guard.flush(LONG).is_ok() && guard.shutdown(LONG).is_ok() && exit::flush_within(LONG).is_ok()
+            guard.flush(LONG).is_ok() && guard.shutdown(LONG).is_ok() && shutdown::flush_within(LONG).is_ok()
         });
         fs::write(dir.join("result"), format!("{hung} hang, {failed} failed")).unwrap();
         process::exit(0);
@@ -362,7 +362,7 @@ fn t15_a_fork_in_the_midst_of_other_things_does_not_hang_the_child() {
             }
             "peer" => {
                 let connection = Connection::builder(Address::tcp("127.0.0.1", port.parse().unwrap()));
-                let socket = Socket::builder(connection).format(Bare).build_direct().unwrap();
+                let socket = Socket::builder(connection).format(Bare).build_sync().unwrap();
                 registry.with(socket.into_layer()).init();
             }
             _ => {
@@ -379,15 +379,15 @@ fn t15_a_fork_in_the_midst_of_other_things_does_not_hang_the_child() {
                 loggers.set_level("some.place", Severity::INFO).unwrap();
                 loggers.clear_level("some.place");
             }
-            trap::stats();
+            ledger::stats();
             tracing_strata::flush_all().unwrap_or_default();
         };
         let (hung, _) = fork_in_the_midst(FORKS, &own, |_| {
             own();
-            exit::flush_within(Duration::from_secs(15)).is_ok()
+            shutdown::flush_within(Duration::from_secs(15)).is_ok()
         });
         fs::write(dir.join("result"), format!("{hung} hang")).unwrap();
-        exit::wait_at_exit(Duration::ZERO);
+        shutdown::set_exit_timeout(Duration::ZERO);
         process::exit(0);
     });
     let peer = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -422,7 +422,7 @@ fn t15_a_child_syncs_by_the_clock() {
                 while fs::read_to_string(dir.join("log")).unwrap().is_empty() && began.elapsed() < HANGS {
                     thread::sleep(Duration::from_millis(1));
                 }
-                exit::wait_at_exit(Duration::ZERO);
+                shutdown::set_exit_timeout(Duration::ZERO);
             }
             Fork::Parent(pid) => drop(waitpid(pid).unwrap()),
         }
@@ -445,7 +445,7 @@ fn t15_a_child_sees_to_the_files_it_rotates() {
         };
         let told = {
             let (busy, seen) = (busy.clone(), seen.clone());
-            move |_: &Rollover| {
+            move |_: &RotatedFile| {
                 if process::id() != parent {
                     return fs::write(&seen, "").unwrap();
                 }
@@ -466,7 +466,7 @@ fn t15_a_child_sees_to_the_files_it_rotates() {
             }
             Fork::Parent(pid) => drop(waitpid(pid).unwrap()),
         }
-        exit::wait_at_exit(Duration::ZERO);
+        shutdown::set_exit_timeout(Duration::ZERO);
         process::exit(0);
     });
     assert!(run(NAME, "").dir.path("seen").exists());
@@ -490,7 +490,7 @@ fn t15_losses_are_told_by_the_process_that_had_them() {
     }
     as_child(|dir, _| {
         let file = LogFile::builder(dir.join("log")).format(Bare).build().unwrap();
-        let (queue, guard) = Queue::builder().capacity(3).overflow(Overflow::DropNewest).spawn(Gate(file)).unwrap();
+        let (queue, guard) = Queue::builder().capacity(3).overflow(Overflow::DropNewest).build_with_guard(Gate(file)).unwrap();
         tracing_subscriber::registry().with(queue.into_layer()).init();
         info!("first");
         while !HAS_ONE.load(Ordering::SeqCst) {
@@ -502,7 +502,7 @@ fn t15_losses_are_told_by_the_process_that_had_them() {
                 IS_CLOSED.store(false, Ordering::SeqCst);
                 let before = guard.health();
                 info!("child");
-                let flushed = exit::flush_within(Duration::from_secs(60)).is_ok();
+                let flushed = shutdown::flush_within(Duration::from_secs(60)).is_ok();
                 let lost = (before.lost.total(), before.depth, guard.health().lost.total());
                 fs::write(dir.join("child"), format!("{lost:?} {flushed}")).unwrap();
             }
@@ -561,7 +561,7 @@ fn t15_a_child_counts_its_own_losses() {
         }
     }
     as_child(|dir, _| {
-        let (queue, guard) = Queue::builder().capacity(1).overflow(Overflow::DropNewest).spawn(Refuses).unwrap();
+        let (queue, guard) = Queue::builder().capacity(1).overflow(Overflow::DropNewest).build_with_guard(Refuses).unwrap();
         tracing_subscriber::registry().with(queue.into_layer().named("queue")).init();
         let lose = |records: usize| {
             IS_CLOSED.store(true, Ordering::SeqCst);
@@ -570,15 +570,15 @@ fn t15_a_child_counts_its_own_losses() {
                 info!("a record");
             }
             IS_CLOSED.store(false, Ordering::SeqCst);
-            exit::flush_within(Duration::from_secs(60)).unwrap_err().to_string()
+            shutdown::flush_within(Duration::from_secs(60)).unwrap_err().to_string()
         };
         let parent = lose(5);
         match fork().unwrap() {
             Fork::Child => {
                 let own = lose(3);
-                let more = exit::flush_within(Duration::from_secs(60)).map_err(|error| error.to_string());
+                let more = shutdown::flush_within(Duration::from_secs(60)).map_err(|error| error.to_string());
                 fs::write(dir.join("child"), format!("{own}\n{more:?}")).unwrap();
-                exit::wait_at_exit(Duration::ZERO);
+                shutdown::set_exit_timeout(Duration::ZERO);
             }
             Fork::Parent(pid) => {
                 waitpid(pid).unwrap();

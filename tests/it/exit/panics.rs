@@ -10,7 +10,7 @@ use std::{
 use tracing::{error, info, info_span};
 use tracing_strata::{
     Delivery, Error, Flush, Handler, Outcome, Queue,
-    exit::{PanicHook, panic_hook, wait_at_exit},
+    shutdown::{PanicHook, panic_hook, set_exit_timeout},
     format::Json,
     output::LogFile,
 };
@@ -150,7 +150,7 @@ fn t73_a_handler_that_needs_what_the_panicking_thread_holds_is_not_waited_for_lo
         }
     }
     as_child(|_, _| {
-        PanicHook::new().deadline(Duration::from_millis(50)).install();
+        PanicHook::new().timeout(Duration::from_millis(50)).install();
         tracing_subscriber::registry().with(Needs.into_layer()).init();
         let panicked = thread::spawn(|| {
             let _held = HELD.lock();
@@ -269,7 +269,7 @@ fn a_handler_that_hangs_when_it_is_flushed_is_not_waited_for_long() {
             process::abort();
         });
         wait_at_exit(Duration::ZERO);
-        PanicHook::new().deadline(DEADLINE).install();
+        PanicHook::new().timeout(DEADLINE).install();
         let (sender, seen) = mpsc::channel();
         tracing_subscriber::registry().with(Hangs(sender).into_layer()).init();
         let began = Instant::now();
@@ -304,7 +304,7 @@ fn t14_the_queue_drains_before_a_panic_aborts() {
     }
     as_child(|dir, _| {
         panic_hook();
-        let queue = Queue::builder().own(Unhurried(json(dir))).unwrap();
+        let queue = Queue::builder().build(Unhurried(json(dir))).unwrap();
         tracing_subscriber::registry().with(queue.into_layer()).init();
         (0..100).for_each(|number| info!("{number}"));
         no_way_out();

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tracing::info;
 use tracing_strata::{
     Delivery, Error, Handler, Outcome, Queue,
-    exit::{self, Signals},
+    shutdown::{self, Signals},
     output::LogFile,
 };
 use tracing_subscriber::prelude::*;
@@ -33,11 +33,11 @@ impl Handler for Slow {
 
 fn child(dir: &std::path::Path, mode: &str) {
     let file = LogFile::builder(dir.join("log")).buffer(64 << 10).format(Bare).build().unwrap();
-    let (queue, guard) = Queue::builder().spawn(file).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(file).unwrap();
     std::mem::forget(guard);
     // What a queue may take for itself hides nothing where it is long.
     let drain = if mode == "slow" { Duration::from_millis(100) } else { Duration::from_secs(3_600) };
-    let (slow, slow_guard) = Queue::builder().drain(drain).spawn(Slow).unwrap();
+    let (slow, slow_guard) = Queue::builder().flush_timeout(drain).spawn(Slow).unwrap();
     std::mem::forget(slow_guard);
     let slow = ["slow", "stuck", "stuck for long"].contains(&mode).then(|| slow.into_layer());
     tracing_subscriber::registry().with(queue.into_layer()).with(slow).init();
@@ -47,7 +47,7 @@ fn child(dir: &std::path::Path, mode: &str) {
         "stuck for long" => Duration::from_secs(3_600),
         _ => Duration::from_secs(20),
     };
-    let signals = Signals::terminating().flush_on(10).deadline(deadline);
+    let signals = Signals::terminating().flush_on(10).timeout(deadline);
     let signals = match mode {
         "then" => signals.then(|signal| {
             println!("then {signal}");
@@ -198,10 +198,10 @@ fn forks(dir: &std::path::Path, mode: &str) {
     let (signal, mode) = mode.split_once(' ').unwrap();
     let signal = if signal == "TERM" { Signal::TERM } else { Signal::INT };
     let file = LogFile::builder(dir.join("log")).buffer(64 << 10).format(Bare).build().unwrap();
-    let (queue, guard) = Queue::builder().spawn(file).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(file).unwrap();
     std::mem::forget(guard);
     tracing_subscriber::registry().with(queue.into_layer()).init();
-    std::mem::forget(Signals::terminating().deadline(Duration::from_secs(20)).spawn().unwrap());
+    std::mem::forget(Signals::terminating().timeout(Duration::from_secs(20)).spawn().unwrap());
     let log = || (0..RECORDS).for_each(|number| info!("{number}"));
     let there = |name: &str| std::fs::write(dir.join(name), "").unwrap();
     let wait_for = |name: &str| {
@@ -215,7 +215,7 @@ fn forks(dir: &std::path::Path, mode: &str) {
         Fork::Child => {
             match mode {
                 "logs" => log(),
-                "told" => exit::after_fork(),
+                "told" => shutdown::after_fork(),
                 _ => {}
             }
             there("ready");
@@ -250,7 +250,7 @@ fn forks(dir: &std::path::Path, mode: &str) {
             std::fs::write(dir.join("ended"), format!("{status:?}")).unwrap();
         }
     }
-    exit::wait_at_exit(Duration::ZERO);
+    shutdown::set_exit_timeout(Duration::ZERO);
     process::exit(0);
 }
 
@@ -274,7 +274,7 @@ fn t16_a_daemon_is_ended_by_signals() {
     as_child(|dir, _| {
         let file = LogFile::builder(dir.join("log")).buffer(64 << 10).format(Bare).build().unwrap();
         tracing_subscriber::registry().with(file.into_layer()).init();
-        std::mem::forget(Signals::terminating().spawn().unwrap());
+        std::mem::forget(Signals::terminating().build_with_guard().unwrap());
         if let Fork::Child = fork::daemon(true, false).unwrap() {
             info!("here");
             std::fs::write(dir.join("part"), process::id().to_string()).unwrap();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tracing_strata::{
-    Handler, Outcome, Record, Severity, Shared, Sink,
+    Handler, Outcome, Record, Severity, NamedHandler, Sink,
     output::{Formatted, LogFile, RotatingFile, TimedFile, WatchedFile, Weekday, When},
     sink::{Durability, Written},
 };
@@ -21,7 +21,7 @@ use crate::{
 
 const RECORDS: usize = 1_000;
 
-type Open = Box<dyn Fn(&Path) -> Shared>;
+type Open = Box<dyn Fn(&Path) -> NamedHandler>;
 
 /// How the file is written, and how many of the last records a kill takes.
 fn levels() -> Vec<(Open, usize)> {
@@ -56,7 +56,7 @@ fn levels() -> Vec<(Open, usize)> {
                 if let Some(least) = flush_on {
                     builder = builder.flush_on(least);
                 }
-                builder.build().unwrap().shared("file")
+                builder.build().unwrap().named("file")
             })
         };
     }
@@ -85,7 +85,7 @@ fn t14_the_last_records_after_a_sigkill_by_level() {
         let level: usize = std::env::var("STRATA_TEST_LEVEL").unwrap().parse().unwrap();
         let file = levels()[level].0(path);
         for number in 0..RECORDS {
-            file.deliver(&Record::new(severity(number), "t", &format!("{number:07}")));
+            file.emit(&Record::new(severity(number), "t", &format!("{number:07}")));
         }
         println!("ready");
         std::io::stdout().flush().unwrap();
@@ -120,7 +120,7 @@ fn a_sync_writes_what_is_held_and_files_go_on() {
         let durability = Durability::system().sync_every(3);
         let file = buffered(LogFile::builder(&path), buffer).durability(durability).build().unwrap();
         let sink = file.sink().clone();
-        let file = file.shared("file");
+        let file = file.named("file");
         for number in 1..=4 {
             file.deliver(&record(&number.to_string()));
         }
@@ -138,7 +138,7 @@ fn by_the_interval_a_buffer_is_written_without_another_record() {
     let path = dir.path("app.log");
     let durability = Durability::system().sync_interval(Duration::from_millis(1));
     let file =
-        LogFile::builder(&path).buffer(1_000).durability(durability).format(Bare).build().unwrap().shared("file");
+        LogFile::builder(&path).buffer(1_000).durability(durability).format(Bare).build().unwrap().named("file");
     file.deliver(&record("1"));
     // No limit but patience.
     for _ in 0..60_000 {
@@ -164,12 +164,12 @@ impl Sink for Unsyncable {
 
 #[test]
 fn t12_a_sync_that_fails_is_told_and_its_record_is_written() {
-    let (trap, told) = remembering();
+    let (error_handler, told) = remembering();
     let handler = Formatted::new(Bare, Unsyncable).place("disk").sync_on(Severity::ERROR);
-    let file = Shared::with_trap("file", handler, trap);
-    file.deliver(&record("not severe"));
-    file.deliver(&Record::new(Severity::ERROR, "t", "severe"));
-    assert_eq!((file.stats().written, file.stats().failed, file.stats().troubles), (2, 0, 1));
+    let file = NamedHandler::with_error_handler("file", handler, error_handler);
+    file.emit(&record("not severe"));
+    file.emit(&Record::new(Severity::ERROR, "t", "severe"));
+    assert_eq!((file.stats().written, file.stats().failed, file.stats().other_errors), (2, 0, 1));
     assert!(told.lock().unwrap()[0].starts_with("cannot sync disk: "));
     // Hung nowhere, it tells the trap of whoever gives it the record.
     let alone = Formatted::new(Bare, Unsyncable).sync_on(Severity::ERROR);
@@ -181,17 +181,17 @@ fn t12_a_sync_that_fails_is_told_and_its_record_is_written() {
 #[cfg(target_os = "linux")]
 #[test]
 fn t12_a_full_disk_behind_a_buffer_that_is_synced() {
-    let (trap, told) = remembering();
+    let (error_handler, told) = remembering();
     let durability = Durability::system().sync_every(10);
     let builder = LogFile::builder("/dev/full").buffer(1_000).durability(durability).format(Bare);
-    let file = Shared::with_trap("file", builder.build().unwrap(), trap);
+    let file = NamedHandler::with_error_handler("file", builder.build().unwrap(), error_handler);
     for _ in 0..20 {
-        file.deliver(&record("x"));
+        file.emit(&record("x"));
     }
     // Held still, and told each time a sync was due.
     let stats = file.stats();
     assert_eq!((stats.queued, stats.written, stats.failed), (20, 0, 0));
-    assert!(stats.troubles > 0 && told.lock().unwrap()[0].starts_with("cannot sync /dev/full: No space"), "{told:?}");
+    assert!(stats.other_errors > 0 && told.lock().unwrap()[0].starts_with("cannot sync /dev/full: No space"), "{told:?}");
     let mut sink = LogFile::builder("/dev/full").buffer(1_000).durability(durability).build_sink().unwrap();
     for _ in 0..10 {
         sink.write_all(b"x\n").unwrap();

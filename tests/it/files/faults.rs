@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use tracing_strata::{
-    Shared,
+    NamedHandler,
     output::{LogFile, WatchedFile},
 };
 
@@ -16,12 +16,12 @@ fn t12_a_deleted_directory_is_made_again_where_asked_for() {
     for buffer in [None, Some(1)] {
         let dir = Dir::new();
         let path = dir.path("logs/app.log");
-        let (trap, told) = remembering();
+        let (error_handler, told) = remembering();
         let builder = buffered(WatchedFile::builder(&path), buffer).create_dirs(true);
-        let file = Shared::with_trap("w", builder.build().unwrap(), trap);
-        file.deliver(&record("1"));
+        let file = NamedHandler::with_error_handler("w", builder.build().unwrap(), error_handler);
+        file.emit(&record("1"));
         fs::remove_dir_all(dir.path("logs")).unwrap();
-        file.deliver(&record("2"));
+        file.emit(&record("2"));
         file.flush().unwrap();
         assert_eq!((read(&path).as_str(), told.lock().unwrap().len()), ("2\n", 0));
     }
@@ -33,13 +33,13 @@ fn t12_a_deleted_directory_is_told_and_when_it_is_back_so_are_the_records() {
         let dir = Dir::new();
         let path = dir.path("logs/app.log");
         fs::create_dir(dir.path("logs")).unwrap();
-        let (trap, told) = remembering();
-        let file = Shared::with_trap("w", buffered(WatchedFile::builder(&path), buffer).build().unwrap(), trap);
-        file.deliver(&record("1"));
+        let (error_handler, told) = remembering();
+        let file = NamedHandler::with_error_handler("w", buffered(WatchedFile::builder(&path), buffer).build().unwrap(), error_handler);
+        file.emit(&record("1"));
         file.flush().unwrap();
         fs::remove_dir_all(dir.path("logs")).unwrap();
         for number in 2..=5 {
-            file.deliver(&record(&number.to_string()));
+            file.emit(&record(&number.to_string()));
         }
         // A buffer has room for two.
         let (failed, queued) = if buffer.is_some() { (2, 2) } else { (4, 0) };
@@ -48,7 +48,7 @@ fn t12_a_deleted_directory_is_told_and_when_it_is_back_so_are_the_records() {
         let told = told.lock().unwrap();
         assert!(told.len() as u64 == failed && told.iter().all(|told| told.starts_with(&expected)), "{told:?}");
         fs::create_dir(dir.path("logs")).unwrap();
-        file.deliver(&record("6"));
+        file.emit(&record("6"));
         file.flush().unwrap();
         assert_eq!(read(&path), if buffer.is_some() { "2\n3\n6\n" } else { "6\n" });
         assert_eq!(file.stats().accepted(), 6);
@@ -68,11 +68,11 @@ fn t41_a_disk_that_fills_up_in_the_middle_of_a_record() {
     let child = |report: &Path| {
         // Within a shell that has set a limit of 1 KiB for files, and ignores the signal.
         let path = report.with_file_name("app.log");
-        let (trap, told) = remembering();
+        let (error_handler, told) = remembering();
         let file =
-            Shared::with_trap("file", LogFile::builder(&path).format(crate::places::Bare).build().unwrap(), trap);
+            NamedHandler::with_error_handler("file", LogFile::builder(&path).format(crate::places::Bare).build().unwrap(), error_handler);
         for number in 0..20 {
-            file.deliver(&record(&format!("{number:099}")));
+            file.emit(&record(&format!("{number:099}")));
         }
         let stats = file.stats();
         assert_eq!((stats.written, stats.failed), (10, 10), "{told:?}");
@@ -80,10 +80,10 @@ fn t41_a_disk_that_fills_up_in_the_middle_of_a_record() {
         let text = read(&path);
         assert_eq!(text.len(), 1_024);
         fs::rename(&path, report.with_file_name("app.log.1")).unwrap();
-        file.deliver(&record("in vain"));
+        file.emit(&record("in vain"));
         assert_eq!(file.stats().failed, 11);
         fs::File::options().write(true).open(report.with_file_name("app.log.1")).unwrap().set_len(1_010).unwrap();
-        file.deliver(&record("next"));
+        file.emit(&record("next"));
         let text = read(&report.with_file_name("app.log.1"));
         assert!(text.lines().take(10).enumerate().all(|(number, line)| line == format!("{number:099}")));
         assert_eq!(&text[1_000..], "0000000000\nnext\n");

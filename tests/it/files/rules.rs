@@ -7,7 +7,7 @@ use std::{
 };
 
 use tracing_strata::{
-    Flush, Handler, Shared,
+    Flush, Handler, NamedHandler,
     output::{LogFile, WatchedFile},
 };
 
@@ -27,7 +27,7 @@ fn rule_13_1_it_appends_to_an_absolute_path_and_opens_at_once() {
     assert_eq!(read(&path), "old\nnew\n");
     LogFile::append(dir.path("made.log")).unwrap();
     assert!(dir.path("made.log").exists());
-    let relative = LogFile::builder("relative.log").delay(true).build_sink().unwrap();
+    let relative = LogFile::builder("relative.log").open_lazily(true).build_sink().unwrap();
     assert_eq!(relative.path(), env::current_dir().unwrap().join("relative.log"));
 }
 
@@ -46,7 +46,7 @@ fn rule_13_3_a_delayed_file_is_opened_by_the_first_record() {
     for (name, watched) in [("plain.log", false), ("watched.log", true)] {
         let path = dir.path(name);
         let builder = if watched { WatchedFile::builder(&path) } else { LogFile::builder(&path) };
-        let file = builder.delay(true).format(Bare).build().unwrap();
+        let file = builder.open_lazily(true).format(Bare).build().unwrap();
         assert!(!path.exists());
         file.give(&record("first")).unwrap();
         assert_eq!(read(&path), "first\n");
@@ -160,11 +160,11 @@ fn rule_14_3_a_file_truncated_in_place_is_not_opened_again_and_goes_on_at_its_ne
 fn rule_14_4_before_the_first_opening_nothing_is_watched() {
     let dir = Dir::new();
     let path = dir.path("later/app.log");
-    let (trap, told) = remembering();
-    let file = Shared::with_trap("w", WatchedFile::builder(&path).delay(true).format(Bare).build().unwrap(), trap);
+    let (error_handler, told) = remembering();
+    let file = NamedHandler::with_error_handler("w", WatchedFile::builder(&path).open_lazily(true).format(Bare).build().unwrap(), error_handler);
     file.flush().unwrap();
     assert!(told.lock().unwrap().is_empty());
     fs::create_dir(dir.path("later")).unwrap();
-    file.deliver(&record("1"));
+    file.emit(&record("1"));
     assert_eq!((read(&path).as_str(), file.stats().written), ("1\n", 1));
 }

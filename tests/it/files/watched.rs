@@ -3,11 +3,11 @@
 use std::{collections::HashSet, fs, path::Path, time::Duration};
 
 use tracing_strata::{
-    Shared,
+    NamedHandler,
     clock::ManualClock,
     output::{LogFile, WatchedFile},
     sink::Watch,
-    trap::Trap,
+    ledger::ErrorHandler,
 };
 
 use super::{buffered, read, record};
@@ -34,12 +34,12 @@ fn t38_two_threads_lose_nothing_while_it_is_moved_and_made_anew() {
     for buffer in [None, Some(200)] {
         let dir = Dir::new();
         let path = dir.path("app.log");
-        let (trap, told) = remembering();
-        let file = Shared::with_trap("w", buffered(WatchedFile::builder(&path), buffer).build().unwrap(), trap);
+        let (error_handler, told) = remembering();
+        let file = NamedHandler::with_error_handler("w", buffered(WatchedFile::builder(&path), buffer).build().unwrap(), error_handler);
         std::thread::scope(|scope| {
             for who in ["a", "b"] {
                 let file = &file;
-                scope.spawn(move || (0..2_000).for_each(|number| file.deliver(&record(&format!("{who}{number}")))));
+                scope.spawn(move || (0..2_000).for_each(|number| file.emit(&record(&format!("{who}{number}")))));
             }
             for number in 0..40 {
                 // Where it is not there yet, the next one finds it.
@@ -116,20 +116,20 @@ fn t12_a_file_that_was_moved_stays_in_use_while_the_path_cannot_be_opened() {
     for buffer in [None, Some(1)] {
         let dir = Dir::new();
         let (path, moved) = (dir.path("app.log"), dir.path("app.log.1"));
-        let (trap, told) = remembering();
-        let file = Shared::with_trap("w", buffered(WatchedFile::builder(&path), buffer).build().unwrap(), trap);
-        file.deliver(&record("1"));
+        let (error_handler, told) = remembering();
+        let file = NamedHandler::with_error_handler("w", buffered(WatchedFile::builder(&path), buffer).build().unwrap(), error_handler);
+        file.emit(&record("1"));
         fs::rename(&path, &moved).unwrap();
         IN_THE_WAY.0(&path);
-        file.deliver(&record("2"));
+        file.emit(&record("2"));
         file.flush().unwrap();
         let expected = format!("cannot reopen {}: ", path.display());
         assert!(told.lock().unwrap().iter().all(|told| told.starts_with(&expected)), "{told:?}");
         assert_eq!((read(&moved).as_str(), file.stats().failed), ("1\n2\n", 0));
-        assert!(file.stats().troubles > 0);
+        assert!(file.stats().other_errors > 0);
         // It goes on by itself.
         IN_THE_WAY.1(&path);
-        file.deliver(&record("3"));
+        file.emit(&record("3"));
         file.flush().unwrap();
         assert_eq!((read(&path).as_str(), file.stats().written), ("3\n", 3));
     }
@@ -139,15 +139,15 @@ fn t12_a_file_that_was_moved_stays_in_use_while_the_path_cannot_be_opened() {
 fn t12_records_fail_rather_than_go_to_a_file_without_a_name() {
     let dir = Dir::new();
     let path = dir.path("app.log");
-    let (trap, failures) = Trap::counting();
-    let file = Shared::with_trap("w", WatchedFile::builder(&path).format(Bare).build().unwrap(), trap);
-    file.deliver(&record("1"));
+    let (error_handler, failures) = ErrorHandler::counting();
+    let file = NamedHandler::with_error_handler("w", WatchedFile::builder(&path).format(Bare).build().unwrap(), error_handler);
+    file.emit(&record("1"));
     fs::remove_file(&path).unwrap();
     IN_THE_WAY.0(&path);
-    file.deliver(&record("2"));
-    file.deliver(&record("3"));
+    file.emit(&record("2"));
+    file.emit(&record("3"));
     assert_eq!((file.stats().failed, failures.load(std::sync::atomic::Ordering::Relaxed)), (2, 2));
     IN_THE_WAY.1(&path);
-    file.deliver(&record("4"));
+    file.emit(&record("4"));
     assert_eq!((read(&path).as_str(), file.stats().written), ("4\n", 2));
 }

@@ -10,7 +10,7 @@ use tracing_strata::{
     format::{Text, Time},
     output::{Journald, Stream},
     prelude::*,
-    trap::Trap,
+    ledger::ErrorHandler,
 };
 
 use self::journal::{Journal, all, bind, one};
@@ -20,7 +20,7 @@ use crate::{
 };
 
 fn journald(journal: &Journal) -> Journald {
-    Journald::builder().socket(journal.path()).identifier("test").build_direct().unwrap()
+    Journald::builder().socket(journal.path()).identifier("test").build_sync().unwrap()
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn ids_names_times_errors_and_odd_numbers() {
         .field("SERVICE", "shop")
         .field("BLOB", b"a\nb")
         .time(Time::utc().seconds())
-        .build_direct()
+        .build_sync()
         .unwrap();
     let mut record = Record::new(Severity::new(35), "a", "");
     record.set_time(UNIX_EPOCH);
@@ -163,16 +163,16 @@ fn a_record_that_no_datagram_holds_comes_as_a_sealed_file() {
 fn t20_where_no_journal_is_there_the_error_says_so() {
     let dir = Dir::new();
     let path = dir.path("none");
-    let error = Journald::builder().socket(&path).build_direct().unwrap_err();
+    let error = Journald::builder().socket(&path).build_sync().unwrap_err();
     assert!(error.is_io() && error.io_kind() == Some(io::ErrorKind::NotFound));
     let told = error.to_string();
     assert!(told.contains("journal") && told.contains(path.to_str().unwrap()), "{told}");
     // A file that is no socket, and a socket nobody listens at.
     fs::write(&path, "").unwrap();
-    assert!(Journald::builder().socket(&path).build_direct().unwrap_err().is_io());
+    assert!(Journald::builder().socket(&path).build_sync().unwrap_err().is_io());
     fs::remove_file(&path).unwrap();
     drop(bind(&path));
-    let error = Journald::builder().socket(&path).build_direct().unwrap_err();
+    let error = Journald::builder().socket(&path).build_sync().unwrap_err();
     assert_eq!(error.io_kind(), Some(io::ErrorKind::ConnectionRefused));
 }
 
@@ -181,15 +181,15 @@ fn a_journal_that_comes_later_is_found() {
     let journal = Journal::new();
     let path = journal.path();
     let dir = journal.stop();
-    let (trap, told) = remembering();
-    let handler = Journald::builder().socket(&path).delay(true).build_direct().unwrap();
-    let shared = tracing_strata::Shared::with_trap("journal", handler, trap);
-    shared.deliver(&Record::new(Severity::INFO, "a", "lost"));
+    let (error_handler, told) = remembering();
+    let handler = Journald::builder().socket(&path).open_lazily(true).build_direct().unwrap();
+    let shared = tracing_strata::NamedHandler::with_error_handler("journal", handler, error_handler);
+    shared.emit(&Record::new(Severity::INFO, "a", "lost"));
     assert_eq!((shared.stats().failed, shared.stats().written), (1, 0));
     let error = told.lock().unwrap().remove(0);
     assert!(error.starts_with("cannot send to the journal at ") && error.contains("none") || error.contains("socket"));
     let socket = bind(&path);
-    shared.deliver(&Record::new(Severity::INFO, "a", "found"));
+    shared.emit(&Record::new(Severity::INFO, "a", "found"));
     assert_eq!((shared.stats().failed, shared.stats().written), (1, 1));
     let mut bytes = [0; 4096];
     let length = socket.recv(&mut bytes).unwrap();
@@ -200,7 +200,7 @@ fn a_journal_that_comes_later_is_found() {
 #[test]
 fn a_journal_restarted_ten_times_loses_only_what_it_had_not_read() {
     let mut journal = Journal::new();
-    let shared = journald(&journal).shared("journal");
+    let shared = journald(&journal).named("journal");
     for round in 0..10 {
         for number in 0..5 {
             shared.deliver(&Record::new(Severity::INFO, "a", &format!("{round}.{number}")));
@@ -220,11 +220,11 @@ fn a_journal_restarted_ten_times_loses_only_what_it_had_not_read() {
 fn a_journal_that_reads_nothing_blocks_nobody_for_long() {
     let journal = Journal::new();
     let deadline = std::time::Duration::from_millis(20);
-    let handler = Journald::builder().socket(journal.path()).deadline(deadline).build_direct().unwrap();
-    let shared = tracing_strata::Shared::with_trap("journal", handler, Trap::silent());
+    let handler = Journald::builder().socket(journal.path()).timeout(deadline).build_direct().unwrap();
+    let shared = tracing_strata::NamedHandler::with_error_handler("journal", handler, ErrorHandler::silent());
     let big = "x".repeat(50_000);
     for number in 0..200 {
-        shared.deliver(&Record::new(Severity::INFO, "a", &format!("{number} {big}")));
+        shared.emit(&Record::new(Severity::INFO, "a", &format!("{number} {big}")));
     }
     let stats = shared.stats();
     assert_eq!(stats.accepted(), 200);
@@ -232,7 +232,7 @@ fn a_journal_that_reads_nothing_blocks_nobody_for_long() {
     for number in 0..stats.written {
         assert!(one(&journal.read(), "MESSAGE").starts_with(&format!("{number} ")));
     }
-    shared.deliver(&Record::new(Severity::INFO, "a", "there is room"));
+    shared.emit(&Record::new(Severity::INFO, "a", "there is room"));
     assert_eq!(one(&journal.read(), "MESSAGE"), "there is room");
     assert!(journal.is_empty());
 }
@@ -254,17 +254,17 @@ fn more_fields_than_the_journal_takes_are_counted_in_the_entry() {
 #[test]
 fn fields_for_all_records_need_names_that_fit() {
     for name in ["", "lower", "_X", "1X", "A-B", "MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", &"A".repeat(65)] {
-        let error = Journald::builder().delay(true).field(name, "x").build_direct().unwrap_err();
+        let error = Journald::builder().open_lazily(true).field(name, "x").build_direct().unwrap_err();
         assert!(error.is_config() && error.to_string().contains(&format!("{name:?}")), "{error}");
     }
     for name in ["SERVICE", "SYSLOG_FACILITY", "MESSAGE_ID", &"A".repeat(64)] {
-        assert!(Journald::builder().delay(true).field(name, "x").build_direct().is_ok(), "{name}");
+        assert!(Journald::builder().open_lazily(true).field(name, "x").build_direct().is_ok(), "{name}");
     }
 }
 
 #[test]
 fn debug_shows_no_values() {
-    let handler = Journald::builder().delay(true).field("TOKEN", "s3cret").build_direct().unwrap();
+    let handler = Journald::builder().open_lazily(true).field("TOKEN", "s3cret").build_direct().unwrap();
     assert!(!format!("{handler:?}").contains("s3cret"));
     let builder = Journald::builder().field("TOKEN", "s3cret");
     assert!(!format!("{builder:?}").contains("s3cret"), "{builder:?}");

@@ -7,7 +7,7 @@ use std::sync::{
 
 use tracing::{debug, error, info, warn};
 use tracing_strata::{
-    Delivery, Error, Flush, Handler, Logger, Loggers, Outcome, Record, Severity, critical, filter::Below,
+    Delivery, Error, Flush, Handler, Logger, Loggers, Outcome, Record, Severity, critical, filter::TargetPrefix,
 };
 use tracing_subscriber::prelude::*;
 
@@ -197,7 +197,7 @@ fn rule_5_1_below_passes_whole_parts() {
             sink.0.lock().unwrap().push(format!("{name}: {}", record.target()));
             Ok(Outcome::Written)
         };
-        Closure(write).filter(Below::new(below)).shared(name)
+        Closure(write).filter(TargetPrefix::new(below)).named(name)
     };
     loggers.add_handler("", handler("a.b", "a.b")).unwrap();
     loggers.add_handler("", handler("root", "root")).unwrap();
@@ -222,16 +222,16 @@ impl<F: Fn(&Record) -> Result<Outcome, Error> + Send + Sync + 'static> Handler f
 #[test]
 fn a_handler_or_filter_that_panics_hurts_nobody_else() {
     let (loggers, messages) = (Loggers::parse("debug").unwrap(), Messages::default());
-    let panicking = tracing_strata::Shared::with_trap(
+    let panicking = tracing_strata::NamedHandler::with_error_handler(
         "panics",
         Closure(|_: &Record| -> Result<Outcome, Error> { std::panic::resume_unwind(Box::new("handler")) }),
-        tracing_strata::trap::Trap::silent(),
+        tracing_strata::ledger::ErrorHandler::silent(),
     );
     loggers.add_handler("a", panicking.clone()).unwrap();
     loggers.add_handler("", messages.handler("h")).unwrap();
     let bad: DynFilter = Arc::new(|_: &Record| -> bool { std::panic::resume_unwind(Box::new("filter")) });
     loggers.add_filter("b", bad).unwrap();
-    let layer = loggers.router().into_layer().trap(tracing_strata::trap::Trap::silent());
+    let layer = loggers.router().into_layer().error_handler(tracing_strata::ledger::ErrorHandler::silent());
     let ledger = layer.ledger();
     crate::support::with_layer(layer.with_filter(loggers.clone()), || {
         info!(target: "a", "1");
@@ -257,8 +257,8 @@ fn all_handlers_are_flushed_once() {
     let flushes = Arc::new(AtomicUsize::new(0));
     let loggers = Loggers::new();
     let new = || {
-        let trap = tracing_strata::trap::Trap::silent();
-        tracing_strata::Shared::with_trap("f", Flushes(Arc::clone(&flushes)), trap)
+        let error_handler = tracing_strata::ledger::ErrorHandler::silent();
+        tracing_strata::NamedHandler::with_error_handler("f", Flushes(Arc::clone(&flushes)), error_handler)
     };
     let both = new();
     loggers.add_handler("a", both.clone()).unwrap();

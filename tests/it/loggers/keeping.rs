@@ -28,9 +28,9 @@ impl Handler for Places {
 fn a_queue_on_a_logger_copies_nothing() {
     const LONG: Duration = Duration::from_secs(60);
     let (here, there) = (Places::default(), Places::default());
-    let (queue, guard) = Queue::builder().spawn(there.clone()).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(there.clone()).unwrap();
     let loggers = Loggers::parse("info").unwrap();
-    loggers.add_handler("shop", here.clone().shared("here")).unwrap();
+    loggers.add_handler("shop", here.clone().named("here")).unwrap();
     loggers.add_handler("root", queue.shared("queue")).unwrap();
     with(&loggers, || {
         for number in 0..100 {
@@ -59,7 +59,7 @@ fn a_handler_that_keeps_a_record_gets_the_record_itself_whatever_way_it_hangs() 
     let loggers = Loggers::parse("info").unwrap();
     loggers.set_last_resort(None);
     let (seen, kept) = (Places::default(), Keeper::default());
-    let keeper = kept.clone().shared("keeper");
+    let keeper = kept.clone().named("keeper");
     // How many see it, and how many keep it.
     let log = |target: &'static str, expected: (usize, usize)| {
         with(&loggers, || match target {
@@ -79,7 +79,7 @@ fn a_handler_that_keeps_a_record_gets_the_record_itself_whatever_way_it_hangs() 
         assert_eq!(keeper.stats().queued, 0);
     };
     log("a.b", (0, 0));
-    loggers.add_handler("a.b", seen.clone().shared("keeps nothing")).unwrap();
+    loggers.add_handler("a.b", seen.clone().named("keeps nothing")).unwrap();
     log("a.b", (1, 0));
     loggers.add_handler("a", keeper.clone()).unwrap();
     for level in [10, 20, 30] {
@@ -87,7 +87,7 @@ fn a_handler_that_keeps_a_record_gets_the_record_itself_whatever_way_it_hangs() 
         (0..10).for_each(|_| log("a.b", (1, 1)));
     }
     // Whoever keeps it first, the next one sees the same.
-    loggers.add_handler("root", seen.clone().shared("nor this one")).unwrap();
+    loggers.add_handler("root", seen.clone().named("nor this one")).unwrap();
     log("a.b", (2, 1));
     assert!(loggers.remove_handler("a", &keeper));
     log("a.b", (2, 0));

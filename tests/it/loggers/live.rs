@@ -24,7 +24,7 @@ use tracing_subscriber::{
 };
 
 use super::{Messages, alone, with};
-use crate::support::{Memory, spans};
+use crate::support::{MemoryBuffer, spans};
 
 fn everything(messages: &Messages) -> Loggers {
     let loggers = Loggers::parse("all").unwrap();
@@ -40,7 +40,7 @@ fn log_event(target: &str, level: log::Level, message: &str) {
 
 #[test]
 fn t62_a_record_at_error_has_the_fields_of_spans_at_debug() {
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let loggers = Loggers::parse("error").unwrap();
     let subscriber = registry().with(memory.clone().into_layer().with_filter(loggers.clone()));
     with_default(subscriber, || {
@@ -150,9 +150,9 @@ fn t63_the_maximum_level_follows_and_nobody_elses_is_lowered() {
         loggers.disable(Severity::OFF);
         assert_eq!(LevelFilter::current(), LevelFilter::OFF);
     });
-    let other = Memory::default();
+    let other = MemoryBuffer::default();
     let subscriber = registry()
-        .with(Memory::default().into_layer().with_filter(loggers.clone()))
+        .with(MemoryBuffer::default().into_layer().with_filter(loggers.clone()))
         .with(other.clone().into_layer().with_filter(LevelFilter::DEBUG));
     with_default(subscriber, || {
         loggers.apply("off").unwrap();
@@ -195,7 +195,7 @@ fn t63_of_two_changes_at_a_time_the_last_one_counts() {
     let (go, go_on) = mpsc::channel();
     let slow = Slow { loggers: loggers.clone(), armed: false.into(), answering, go_on: Mutex::new(go_on) };
     let slow = Arc::new(slow);
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let filter: Arc<dyn Filter<Registry> + Send + Sync> = slow.clone();
     let dispatch = Dispatch::new(registry().with(memory.clone().into_layer().with_filter(filter)));
     let log = || info!(target: "doubt", "m");
@@ -339,7 +339,7 @@ fn static_call_sites_are_decided_once() {
     if alone(TEST, &[]).is_some() {
         return;
     }
-    let (memory, asked) = (Memory::default(), Arc::new(AtomicUsize::new(0)));
+    let (memory, asked) = (MemoryBuffer::default(), Arc::new(AtomicUsize::new(0)));
     let loggers = Loggers::parse("warn,app=info").unwrap();
     let filter = Counting(loggers.clone(), Arc::clone(&asked));
     with_default(registry().with(memory.clone().into_layer().with_filter(filter)), || {
@@ -378,7 +378,7 @@ fn static_call_sites_are_decided_once() {
 
 #[test]
 fn layers_with_loggers_of_their_own_do_not_disturb_each_other() {
-    let (console, file, all) = (Memory::default(), Memory::default(), Memory::default());
+    let (console, file, all) = (MemoryBuffer::default(), MemoryBuffer::default(), MemoryBuffer::default());
     let (loud, quiet) = (Loggers::parse("debug").unwrap(), Loggers::parse("error").unwrap());
     let subscriber = registry()
         .with(console.clone().into_layer().with_filter(quiet.clone()))
@@ -407,7 +407,7 @@ fn layers_with_loggers_of_their_own_do_not_disturb_each_other() {
 
 #[test]
 fn one_tree_may_stand_in_front_of_several_layers() {
-    let (first, second) = (Memory::default(), Memory::default());
+    let (first, second) = (MemoryBuffer::default(), MemoryBuffer::default());
     let loggers = Loggers::parse("warn").unwrap();
     let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = vec![
         Box::new(first.clone().into_layer().with_filter(loggers.clone())),

@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tracing_strata::{Delivery, Error, Handler, Loggers, Outcome, Shared};
+use tracing_strata::{Delivery, Error, Handler, Loggers, Outcome, NamedHandler};
 
 /// Remembers messages. Clones share them.
 #[derive(Clone, Default)]
@@ -25,8 +25,8 @@ impl Messages {
     }
 
     /// A handler that writes `name: message` here.
-    fn handler(&self, name: &'static str) -> Shared {
-        Named { name, messages: self.clone() }.shared(name)
+    fn handler(&self, name: &'static str) -> NamedHandler {
+        Named { name, messages: self.clone() }.named(name)
     }
 }
 

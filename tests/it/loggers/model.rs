@@ -6,7 +6,7 @@ use std::{
 };
 
 use proptest::prelude::*;
-use tracing_strata::{Delivery, Error, Handler, Loggers, Outcome, Record, Severity, Shared};
+use tracing_strata::{Delivery, Error, Handler, Loggers, Outcome, Record, Severity, NamedHandler};
 
 use crate::{places::apart, support::Give as _};
 
@@ -135,7 +135,7 @@ impl Handler for Called {
     }
 }
 
-fn apply(change: &Change, loggers: &Loggers, handlers: &[Shared], python: &mut Python) {
+fn apply(change: &Change, loggers: &Loggers, handlers: &[NamedHandler], python: &mut Python) {
     match change {
         Change::SetLevel(name, level) => {
             loggers.set_level(name, Severity::new(*level)).unwrap();
@@ -182,9 +182,9 @@ fn random_trees_agree_with_the_model() {
     apart("loggers::model::random_trees_agree_with_the_model", || {
         proptest!(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() }, |(steps in prop::collection::vec((change(), name(), number()), 1..40))| {
         let called = Arc::new(Mutex::new(Vec::new()));
-        let handlers: Vec<Shared> =
-            (0..HANDLERS).map(|id| Called(id, Arc::clone(&called)).shared(format!("h{id}"))).collect();
-        let last = Called(usize::MAX, Arc::clone(&called)).shared("last");
+        let handlers: Vec<NamedHandler> =
+            (0..HANDLERS).map(|id| Called(id, Arc::clone(&called)).named(format!("h{id}"))).collect();
+        let last = Called(usize::MAX, Arc::clone(&called)).named("last");
         let loggers = Loggers::new();
         loggers.set_last_resort(Some(last));
         let router = loggers.router();

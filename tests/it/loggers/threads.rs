@@ -15,7 +15,7 @@ use tracing_strata::{Delivery, Error, Handler, Logger, Loggers, Outcome, Record,
 use tracing_subscriber::{prelude::*, registry};
 
 use super::{Messages, with};
-use crate::support::{Give as _, Memory};
+use crate::support::{Give as _, MemoryBuffer};
 
 /// Runs threads that must all end.
 fn all_end<const N: usize>(threads: [Box<dyn FnOnce() + Send>; N]) {
@@ -62,7 +62,7 @@ fn t04_a_handler_that_logs_when_it_is_dropped_hangs_nothing() {
     let changes = |logger: &'static str| -> Box<dyn FnOnce() + Send> {
         let (loggers, dispatch, drops, end) = (loggers.clone(), dispatch.clone(), Arc::clone(&drops), end.clone());
         Box::new(move || {
-            let new = || LogsAtTheEnd(loggers.clone(), Arc::clone(&drops)).shared("at the end");
+            let new = || LogsAtTheEnd(loggers.clone(), Arc::clone(&drops)).named("at the end");
             tracing::dispatcher::with_default(&dispatch, || {
                 for round in 0..ROUNDS {
                     let handler = new();
@@ -112,7 +112,7 @@ fn t05_a_handler_may_ask_and_change_its_own_loggers() {
         }
     }
     let (loggers, messages) = (Loggers::parse("info").unwrap(), Messages::default());
-    loggers.add_handler("t05", Asks(loggers.clone(), messages.clone()).shared("asks")).unwrap();
+    loggers.add_handler("t05", Asks(loggers.clone(), messages.clone()).named("asks")).unwrap();
     let run = loggers.clone();
     all_end([Box::new(move || {
         with(&run, || {
@@ -137,10 +137,10 @@ fn changes_while_four_threads_log() {
     }
     let [steady, above, flickering]: [Arc<AtomicUsize>; 3] = Default::default();
     let loggers = Loggers::parse("warn,busy=info,busy.steady=debug").unwrap();
-    loggers.add_handler("busy.steady", Count(Arc::clone(&steady)).shared("steady")).unwrap();
-    loggers.add_handler("busy", Count(Arc::clone(&above)).shared("above")).unwrap();
+    loggers.add_handler("busy.steady", Count(Arc::clone(&steady)).named("steady")).unwrap();
+    loggers.add_handler("busy", Count(Arc::clone(&above)).named("above")).unwrap();
     loggers.set_propagate("busy", false).unwrap();
-    let flicker = Count(Arc::clone(&flickering)).shared("flicker");
+    let flicker = Count(Arc::clone(&flickering)).named("flicker");
     let dispatch = Dispatch::new(registry().with(loggers.clone().into_layer()));
     let log = || debug!(target: "busy::steady::x", "always enabled");
     let toggled = || info!(target: "busy::toggled", "sometimes enabled");
@@ -221,7 +221,7 @@ fn a_handler_taken_off_is_dropped_though_other_threads_remember_its_route() {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
     }
-    let handler = Tells(Arc::clone(&drops)).shared("tells");
+    let handler = Tells(Arc::clone(&drops)).named("tells");
     loggers.add_handler("a", handler.clone()).unwrap();
     let (logged, wait) = mpsc::channel();
     let (end, idle) = mpsc::channel::<()>();
@@ -241,8 +241,8 @@ fn a_handler_taken_off_is_dropped_though_other_threads_remember_its_route() {
 
 #[test]
 fn t70_targets_made_from_data_make_no_loggers() {
-    let (loggers, memory) = (Loggers::parse("info").unwrap(), Memory::default());
-    loggers.add_handler("", memory.clone().shared("all")).unwrap();
+    let (loggers, memory) = (Loggers::parse("info").unwrap(), MemoryBuffer::default());
+    loggers.add_handler("", memory.clone().named("all")).unwrap();
     let router = loggers.router();
     let long = "x".repeat(100_000);
     for number in 0..20_000 {

@@ -1,4 +1,4 @@
-//! `Memory`, rule by rule of CPython's `MemoryHandler` (BEHAVIOURS 22), and its bounds.
+//! `MemoryBuffer`, rule by rule of CPython's `MemoryHandler` (BEHAVIOURS 22), and its bounds.
 
 use std::{
     sync::{
@@ -12,19 +12,19 @@ use std::{
 
 use tracing::{debug, error, info, warn};
 use tracing_strata::{
-    Delivery, Error, Flush, Handler, Memory, Outcome, Record, Severity, Shared, Tee, Value,
+    Delivery, Error, Flush, Handler, MemoryBuffer, Outcome, Record, Severity, NamedHandler, Tee, Value,
     clock::ManualClock,
-    trap::{Stats, Trap},
+    ledger::{Stats, ErrorHandler},
 };
 use tracing_subscriber::{Layer as _, filter::LevelFilter};
 
 use super::Messages;
 use crate::{
     places::remembering,
-    support::{Memory as Records, with_layer},
+    support::{MemoryBuffer as Records, with_layer},
 };
 
-fn in_layer(memory: &Arc<Memory>, run: impl FnOnce()) -> Stats {
+fn in_layer(memory: &Arc<MemoryBuffer>, run: impl FnOnce()) -> Stats {
     let layer = memory.clone().into_layer();
     let ledger = layer.ledger();
     with_layer(layer, run);
@@ -32,7 +32,7 @@ fn in_layer(memory: &Arc<Memory>, run: impl FnOnce()) -> Stats {
 }
 
 /// Runs inside a layer that stays until the end of the closure, which gets the ledger.
-fn watched(memory: &Arc<Memory>, run: impl FnOnce(&dyn Fn() -> Stats)) {
+fn watched(memory: &Arc<MemoryBuffer>, run: impl FnOnce(&dyn Fn() -> Stats)) {
     let layer = memory.clone().into_layer();
     let ledger = layer.ledger();
     with_layer(layer, || run(&|| ledger.stats()));
@@ -41,7 +41,7 @@ fn watched(memory: &Arc<Memory>, run: impl FnOnce(&dyn Fn() -> Stats)) {
 #[test]
 fn rule_22_1_a_full_memory_hands_on() {
     let to = Messages::default();
-    let memory = Arc::new(Memory::new(3).target(to.clone()));
+    let memory = Arc::new(MemoryBuffer::new(3).target(to.clone()));
     watched(&memory, |stats| {
         info!("1");
         info!("2");
@@ -57,7 +57,7 @@ fn rule_22_1_a_full_memory_hands_on() {
 #[test]
 fn rule_22_1_a_severe_record_hands_on_and_is_part_of_it() {
     let to = Messages::default();
-    let memory = Arc::new(Memory::new(100).target(to.clone()));
+    let memory = Arc::new(MemoryBuffer::new(100).target(to.clone()));
     watched(&memory, |_| {
         info!("1");
         warn!("2");
@@ -65,13 +65,13 @@ fn rule_22_1_a_severe_record_hands_on_and_is_part_of_it() {
         error!("3");
         assert_eq!(to.take(), ["1", "2", "3"]);
     });
-    let memory = Arc::new(Memory::new(100).flush_at(Severity::WARN).target(to.clone()));
+    let memory = Arc::new(MemoryBuffer::new(100).flush_at(Severity::WARN).target(to.clone()));
     watched(&memory, |_| {
         info!("1");
         warn!("2");
         assert_eq!(to.take(), ["1", "2"]);
     });
-    let memory = Arc::new(Memory::new(100).flush_at(Severity::OFF).target(to.clone()));
+    let memory = Arc::new(MemoryBuffer::new(100).flush_at(Severity::OFF).target(to.clone()));
     watched(&memory, |_| {
         tracing_strata::critical!("1");
         assert!(to.take().is_empty());
@@ -81,7 +81,7 @@ fn rule_22_1_a_severe_record_hands_on_and_is_part_of_it() {
 #[test]
 fn rule_22_2_a_flush_hands_on_in_order_and_empties() {
     let to = Messages::default();
-    let memory = Arc::new(Memory::new(100).target(to.clone()));
+    let memory = Arc::new(MemoryBuffer::new(100).target(to.clone()));
     watched(&memory, |stats| {
         (0..5).for_each(|number| info!("{number}"));
         memory.flush(&Flush::PLAIN).unwrap();
@@ -95,9 +95,9 @@ fn rule_22_2_a_flush_hands_on_in_order_and_empties() {
 #[test]
 fn rule_22_3_the_targets_filters_count_and_its_level_does_not() {
     let to = Messages::default();
-    let target = to.clone().filter(|record: &Record| record.message() != "filtered").shared("target");
+    let target = to.clone().filter(|record: &Record| record.message() != "filtered").named("target");
     target.set_level(Severity::CRITICAL);
-    let memory = Arc::new(Memory::new(1).target(target.clone()));
+    let memory = Arc::new(MemoryBuffer::new(1).target(target.clone()));
     watched(&memory, |stats| {
         info!("below the level that was set");
         info!("filtered");
@@ -107,7 +107,7 @@ fn rule_22_3_the_targets_filters_count_and_its_level_does_not() {
     assert_eq!(to.take(), ["below the level that was set"]);
     assert_eq!((target.stats().written, target.stats().filtered), (1, 1));
     // A level that the handler was made with is a filter of its own.
-    let memory = Arc::new(Memory::new(1).target(to.clone().level(Severity::WARN)));
+    let memory = Arc::new(MemoryBuffer::new(1).target(to.clone().min_level(Severity::WARN)));
     watched(&memory, |_| info!("below the level it was made with"));
     assert!(to.take().is_empty());
 }
@@ -115,12 +115,12 @@ fn rule_22_3_the_targets_filters_count_and_its_level_does_not() {
 #[test]
 fn rule_22_4_it_hands_on_when_it_ends() {
     let to = Messages::default();
-    let memory = Arc::new(Memory::new(100).target(to.clone()));
+    let memory = Arc::new(MemoryBuffer::new(100).target(to.clone()));
     assert_eq!(in_layer(&memory, || info!("1")).written, 1);
     assert_eq!(to.take(), ["1"]);
 
     // Without a layer around it.
-    let layer = Memory::new(100).target(to.clone()).shared("memory");
+    let layer = MemoryBuffer::new(100).target(to.clone()).named("memory");
     let ledger = layer.ledger();
     with_layer(layer.clone().into_layer(), || info!("2"));
     drop(layer);
@@ -130,8 +130,8 @@ fn rule_22_4_it_hands_on_when_it_ends() {
 #[test]
 fn rule_22_4_unless_it_is_not_to() {
     let to = Messages::default();
-    let memory = Memory::new(100).target(to.clone()).flush_on_close(false).shared("memory");
-    let tee = Tee::new().with_shared(memory.clone());
+    let memory = MemoryBuffer::new(100).target(to.clone()).flush_on_close(false).named("memory");
+    let tee = Tee::new().with_named(memory.clone());
     let ledger = memory.ledger();
     with_layer(tee.into_layer(), || {
         info!("1");
@@ -145,7 +145,7 @@ fn rule_22_4_unless_it_is_not_to() {
     assert!(to.take().is_empty());
 
     // A plain flush is another thing.
-    let memory = Arc::new(Memory::new(100).target(to.clone()).flush_on_close(false));
+    let memory = Arc::new(MemoryBuffer::new(100).target(to.clone()).flush_on_close(false));
     watched(&memory, |_| {
         info!("2");
         memory.flush(&Flush::PLAIN).unwrap();
@@ -155,7 +155,7 @@ fn rule_22_4_unless_it_is_not_to() {
 
 #[test]
 fn rule_22_5_without_a_target_it_grows_past_its_capacity() {
-    let memory = Arc::new(Memory::new(2));
+    let memory = Arc::new(MemoryBuffer::new(2));
     watched(&memory, |stats| {
         (0..9).for_each(|number| error!("{number}"));
         memory.flush(&Flush::PLAIN).unwrap();
@@ -172,10 +172,10 @@ fn rule_22_5_without_a_target_it_grows_past_its_capacity() {
 #[test]
 fn rule_22_6_the_target_changes_at_any_time() {
     let (first, second) = (Messages::default(), Messages::default());
-    let memory = Arc::new(Memory::new(100).target(first.clone()));
+    let memory = Arc::new(MemoryBuffer::new(100).target(first.clone()));
     watched(&memory, |_| {
         info!("1");
-        memory.set_target(second.clone().shared("second"));
+        memory.set_target(second.clone().named("second"));
         memory.flush(&Flush::PLAIN).unwrap();
         memory.clear_target();
         info!("2");
@@ -190,7 +190,7 @@ fn rule_22_6_the_target_changes_at_any_time() {
 fn rule_22_7_a_capacity_of_zero_or_one_hands_on_each() {
     for capacity in [0, 1] {
         let to = Messages::default();
-        let memory = Arc::new(Memory::new(capacity).target(to.clone()));
+        let memory = Arc::new(MemoryBuffer::new(capacity).target(to.clone()));
         watched(&memory, |_| {
             debug!("1");
             assert_eq!(to.take(), ["1"]);
@@ -202,7 +202,7 @@ fn rule_22_7_a_capacity_of_zero_or_one_hands_on_each() {
 fn rule_22_8_the_flush_level_may_be_a_name() {
     let to = Messages::default();
     let named: Severity = "WARNING".parse().unwrap();
-    let memory = Arc::new(Memory::new(100).flush_at(named).target(to.clone()));
+    let memory = Arc::new(MemoryBuffer::new(100).flush_at(named).target(to.clone()));
     watched(&memory, |_| {
         warn!("1");
         assert_eq!(to.take(), ["1"]);
@@ -212,7 +212,7 @@ fn rule_22_8_the_flush_level_may_be_a_name() {
 #[test]
 fn rule_22_9_records_keep_their_own_time_and_context() {
     let (clock, to) = (ManualClock::at(1_000), Records::default());
-    let memory = Arc::new(Memory::new(100).target(to.clone()));
+    let memory = Arc::new(MemoryBuffer::new(100).target(to.clone()));
     with_layer(memory.clone().into_layer().clock(clock.clone()), || {
         tracing::info_span!("request", id = 7).in_scope(|| info!("early"));
         clock.advance(Duration::from_secs(60));
@@ -226,7 +226,7 @@ fn rule_22_9_records_keep_their_own_time_and_context() {
 #[test]
 fn t70_a_memory_is_bounded_in_bytes() {
     let to = Records::default();
-    let memory = Arc::new(Memory::new(usize::MAX).max_bytes(100_000));
+    let memory = Arc::new(MemoryBuffer::new(usize::MAX).max_bytes(100_000));
     let text = "x".repeat(10_000);
     watched(&memory, |stats| {
         for _ in 0..1_000 {
@@ -255,7 +255,7 @@ fn t70_a_memory_is_bounded_in_bytes() {
 #[test]
 fn a_record_larger_than_all_goes_to_the_target_or_is_lost() {
     let to = Records::default();
-    let memory = Arc::new(Memory::new(10).max_bytes(1_000));
+    let memory = Arc::new(MemoryBuffer::new(10).max_bytes(1_000));
     let text = "x".repeat(10_000);
     watched(&memory, |stats| {
         info!(text, "no target");
@@ -268,7 +268,7 @@ fn a_record_larger_than_all_goes_to_the_target_or_is_lost() {
 
 #[test]
 fn a_failing_target_is_told_in_its_own_name() {
-    let (trap, told) = remembering();
+    let (error_handler, told) = remembering();
     struct Failing;
     impl Handler for Failing {
         fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
@@ -278,9 +278,9 @@ fn a_failing_target_is_told_in_its_own_name() {
             Err(Error::new("cannot flush"))
         }
     }
-    let target = Shared::with_trap("target", Failing, trap);
-    let memory = Arc::new(Memory::new(2).target(target.clone()));
-    let layer = memory.clone().into_layer().trap(Trap::silent());
+    let target = NamedHandler::with_error_handler("target", Failing, error_handler);
+    let memory = Arc::new(MemoryBuffer::new(2).target(target.clone()));
+    let layer = memory.clone().into_layer().error_handler(ErrorHandler::silent());
     let ledger = layer.ledger();
     let stats = || ledger.stats();
     with_layer(layer, || {
@@ -319,7 +319,7 @@ impl Handler for Gate {
 }
 
 /// The thread that hands on stands still; `meanwhile` runs on another.
-fn while_it_hands_on(memory: Memory, meanwhile: impl FnOnce(&Memory, &dyn Fn() -> Stats)) -> (Vec<String>, Stats) {
+fn while_it_hands_on(memory: MemoryBuffer, meanwhile: impl FnOnce(&MemoryBuffer, &dyn Fn() -> Stats)) -> (Vec<String>, Stats) {
     let to = Messages::default();
     let (gate, entered, go) = Gate::new(&to);
     let memory = Arc::new(memory.target(gate));
@@ -343,7 +343,7 @@ fn while_it_hands_on(memory: Memory, meanwhile: impl FnOnce(&Memory, &dyn Fn() -
 
 #[test]
 fn others_go_on_while_one_hands_on_and_the_order_is_kept() {
-    let (messages, stats) = while_it_hands_on(Memory::new(100), |memory, stats| {
+    let (messages, stats) = while_it_hands_on(MemoryBuffer::new(100), |memory, stats| {
         info!("second");
         error!("third");
         info!("fourth");
@@ -355,7 +355,7 @@ fn others_go_on_while_one_hands_on_and_the_order_is_kept() {
 
 #[test]
 fn waiting_for_one_that_hands_on_has_a_deadline() {
-    let short = Memory::new(100).max_bytes(4_000).patience(Duration::from_millis(1));
+    let short = MemoryBuffer::new(100).max_bytes(4_000).patience(Duration::from_millis(1));
     let (messages, stats) = while_it_hands_on(short, |memory, stats| {
         assert!(memory.flush(&Flush::PLAIN).unwrap_err().to_string().contains("still handing on"));
         (0..100).for_each(|number| info!("{number}"));
@@ -373,7 +373,7 @@ fn the_deadline_of_waiting_is_kept_to() {
     const PATIENCE: Duration = Duration::from_millis(200);
     /// Hanging is a defect, and being slow is none.
     const FAR_TOO_LONG: Duration = Duration::from_secs(10);
-    let memory = Memory::new(100).max_bytes(4_000).patience(PATIENCE);
+    let memory = MemoryBuffer::new(100).max_bytes(4_000).patience(PATIENCE);
     let mut waits = Vec::new();
     while_it_hands_on(memory, |memory, stats| {
         let began = Instant::now();
@@ -392,7 +392,7 @@ fn the_deadline_of_waiting_is_kept_to() {
 
 #[test]
 fn a_target_may_log_flush_and_change_the_target() {
-    struct Nosy(OnceLock<Arc<Memory>>, AtomicU64);
+    struct Nosy(OnceLock<Arc<MemoryBuffer>>, AtomicU64);
     impl Handler for Nosy {
         fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
             self.1.fetch_add(1, Ordering::Relaxed);
@@ -404,7 +404,7 @@ fn a_target_may_log_flush_and_change_the_target() {
         }
     }
     let nosy = Arc::new(Nosy(OnceLock::new(), AtomicU64::new(0)));
-    let memory = Arc::new(Memory::new(2).target(nosy.clone()));
+    let memory = Arc::new(MemoryBuffer::new(2).target(nosy.clone()));
     nosy.0.set(memory.clone()).ok();
     watched(&memory, |stats| {
         info!("1");
@@ -418,9 +418,9 @@ fn a_target_may_log_flush_and_change_the_target() {
 #[test]
 fn one_memory_in_two_layers_loses_nothing() {
     let to = Messages::default();
-    let (trap, failures) = Trap::counting();
-    let memory = Arc::new(Memory::new(4).target(to.clone()));
-    let (one, two) = (memory.clone().into_layer().trap(trap.clone()), memory.clone().into_layer().trap(trap));
+    let (error_handler, failures) = ErrorHandler::counting();
+    let memory = Arc::new(MemoryBuffer::new(4).target(to.clone()));
+    let (one, two) = (memory.clone().into_layer().error_handler(error_handler.clone()), memory.clone().into_layer().error_handler(error_handler));
     let ledgers = [one.ledger(), two.ledger()];
     use tracing_subscriber::layer::SubscriberExt as _;
     tracing::subscriber::with_default(tracing_subscriber::registry().with(one).with(two), || {
@@ -434,7 +434,7 @@ fn one_memory_in_two_layers_loses_nothing() {
 #[test]
 fn threads_keep_their_own_order() {
     let to = Messages::default();
-    let memory = Arc::new(Memory::new(7).target(to.clone()));
+    let memory = Arc::new(MemoryBuffer::new(7).target(to.clone()));
     let layer = memory.clone().into_layer();
     let ledger = layer.ledger();
     use tracing_subscriber::layer::SubscriberExt as _;
@@ -463,10 +463,10 @@ fn threads_keep_their_own_order() {
 
 #[test]
 fn a_target_that_leads_back_to_it_is_told_and_ends() {
-    let (trap, told) = remembering();
-    let memory = Arc::new(Memory::new(1));
-    let back = Shared::new("back", Arc::clone(&memory));
-    back.set_trap(trap);
+    let (error_handler, told) = remembering();
+    let memory = Arc::new(MemoryBuffer::new(1));
+    let back = NamedHandler::new("back", Arc::clone(&memory));
+    back.set_error_handler(error_handler);
     memory.set_target(back.clone());
     watched(&memory, |stats| {
         info!("round and round");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tracing::{Span, debug, error, field::Empty, info, info_span};
-use tracing_strata::{FlightRecorder, Memory, prelude::*};
+use tracing_strata::{FlightRecorder, MemoryBuffer, prelude::*};
 
 use super::Messages;
 use crate::support::with_layer;
@@ -17,7 +17,7 @@ fn body() -> String {
 
 #[test]
 fn t70_a_memory_weighs_spans() {
-    let memory = Arc::new(Memory::new(usize::MAX).max_bytes(MOST));
+    let memory = Arc::new(MemoryBuffer::new(usize::MAX).max_bytes(MOST));
     with_layer(memory.clone().into_layer(), || {
         for _ in 0..50 {
             info_span!("request", body = body()).in_scope(|| info!("m"));
@@ -38,7 +38,7 @@ fn t70_a_memory_weighs_spans() {
 /// Room enough for two bodies; of many records in one span, only one is weighed with its spans.
 #[test]
 fn spans_that_records_share_are_weighed_once() {
-    let memory = Arc::new(Memory::new(usize::MAX).max_bytes(2 * BODY + 100_000));
+    let memory = Arc::new(MemoryBuffer::new(usize::MAX).max_bytes(2 * BODY + 100_000));
     with_layer(memory.clone().into_layer(), || {
         let request = info_span!("request", body = body(), late = Empty);
         request.in_scope(|| (0..40).for_each(|_| info!("m")));

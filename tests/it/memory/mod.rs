@@ -1,4 +1,4 @@
-//! Handlers that remember: `Memory`, `FlightRecorder`.
+//! Handlers that remember: `MemoryBuffer`, `FlightRecorder`.
 
 mod buffer;
 mod bytes;

@@ -16,13 +16,13 @@ use tracing::{
 use tracing_strata::{
     Context, Delivery, Error, FlightRecorder, Handler, HandlerLayer, Loggers, Outcome, Record, Severity, Tee, Value,
     clock::ManualClock,
-    handler::Outside,
-    trap::{Ledger, Stats},
+    handler::OutsideSpan,
+    ledger::{Ledger, Stats},
 };
 use tracing_subscriber::{Layer as _, filter::LevelFilter, layer::SubscriberExt as _, registry, reload};
 
 use super::Messages;
-use crate::support::{Give as _, Memory as Records, spans, with_layer};
+use crate::support::{Give as _, MemoryBuffer as Records, spans, with_layer};
 
 struct Recorded {
     to: Messages,
@@ -130,7 +130,7 @@ fn released_records_have_their_first_time_and_their_context() {
 #[test]
 fn what_is_held_and_what_releases_can_be_set() {
     recorded(
-        |recorder| recorder.hold_below(Severity::ERROR).release_at(Severity::CRITICAL),
+        |recorder| recorder.buffer_below(Severity::ERROR).release_at(Severity::CRITICAL),
         |seen| {
             info_span!("request").in_scope(|| {
                 info!("1");
@@ -185,7 +185,7 @@ fn a_tree_that_lasts_is_released() {
 #[test]
 fn a_filter_picks_trees() {
     recorded(
-        |recorder| recorder.pick(|record: &Record| record.get("debug") == Some(Value::Bool(true))),
+        |recorder| recorder.trigger(|record: &Record| record.get("debug") == Some(Value::Bool(true))),
         |seen| {
             info_span!("request", debug = true).in_scope(|| {
                 debug!("1");
@@ -207,17 +207,17 @@ fn the_present_tree_is_picked() {
     recorded(
         |plain| plain,
         |seen| {
-            assert!(!FlightRecorder::pick_current());
+            assert!(!FlightRecorder::trigger_current());
             info_span!("request").in_scope(|| {
                 debug!("1");
-                info_span!("query").in_scope(|| assert!(FlightRecorder::pick_current()));
+                info_span!("query").in_scope(|| assert!(FlightRecorder::trigger_current()));
                 assert_eq!(seen.take(), ["1"]);
                 debug!("2");
                 assert_eq!(seen.take(), ["2"]);
             });
             // Before its first record.
             info_span!("request").in_scope(|| {
-                assert!(FlightRecorder::pick_current());
+                assert!(FlightRecorder::trigger_current());
                 debug!("3");
             });
             // A picked span's memory is used again, its being picked is not.
@@ -239,7 +239,7 @@ fn records_outside_of_spans_follow_the_policy() {
         },
     );
     recorded(
-        |recorder| recorder.outside(Outside::Pass),
+        |recorder| recorder.outside(OutsideSpan::Pass),
         |seen| {
             debug!("1");
             assert_eq!((seen.take(), seen.stats().written), (vec!["1".into()], 1));
@@ -384,7 +384,7 @@ fn a_recorder_that_is_dropped_drops_what_it_holds() {
         assert_eq!(ledger.stats().queued, 1);
         handle.reload(None).unwrap();
         assert_eq!((ledger.stats().queued, ledger.stats().dropped), (0, 1));
-        assert!(FlightRecorder::pick_current());
+        assert!(FlightRecorder::trigger_current());
         drop(request);
     });
     assert!(to.take().is_empty());
@@ -441,7 +441,7 @@ fn other_layers_of_ours_and_filters_do_not_disturb() {
 #[test]
 fn on_loggers_and_on_a_tee() {
     let (to, other) = (Messages::default(), Messages::default());
-    let recorder = FlightRecorder::new(to.clone()).shared("recorder");
+    let recorder = FlightRecorder::new(to.clone()).named("recorder");
     let loggers = Loggers::parse("trace").unwrap();
     loggers.add_handler("", recorder.clone()).unwrap();
     with_layer(loggers.into_layer(), || {
@@ -451,7 +451,7 @@ fn on_loggers_and_on_a_tee() {
         });
     });
     assert_eq!((to.take(), recorder.stats().written), (vec!["1".into(), "2".into()], 2));
-    let tee = Tee::new().with_shared(recorder.clone()).with("other", other.clone());
+    let tee = Tee::new().with_named(recorder.clone()).with("other", other.clone());
     with_layer(tee.into_layer(), || info_span!("request").in_scope(|| debug!("3")));
     assert_eq!((to.take().len(), other.take().len(), recorder.stats().dropped), (0, 1, 1));
 }
@@ -548,7 +548,7 @@ fn records_that_come_during_the_release_follow_it() {
             // No room any more: what is below the threshold is lost, the rest is not.
             debug!(parent: &request, "lost");
             info!(parent: &request, "early");
-            FlightRecorder::pick_current();
+            FlightRecorder::trigger_current();
             go.send(()).unwrap();
             first.join().unwrap();
         });
@@ -576,7 +576,7 @@ fn what_the_target_logs_does_not_feed_the_release() {
     with_layer(layer, || {
         info_span!("request").in_scope(|| {
             debug!("1");
-            FlightRecorder::pick_current();
+            FlightRecorder::trigger_current();
         });
     });
     assert_eq!((to.take(), ledger.stats().queued), (vec!["1".to_owned()], 0));

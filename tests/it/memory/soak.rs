@@ -10,7 +10,7 @@ use std::{
 
 use proptest::prelude::*;
 use tracing::{Dispatch, Span, debug, dispatcher, error, info, info_span};
-use tracing_strata::{Delivery, Error, FlightRecorder, Handler, Memory, Outcome, Severity, trap::Trap};
+use tracing_strata::{Delivery, Error, FlightRecorder, Handler, MemoryBuffer, Outcome, Severity, ledger::ErrorHandler};
 use tracing_subscriber::{layer::SubscriberExt as _, registry};
 
 /// Counts what it gets (but for notices), and fails or panics now and then.
@@ -48,7 +48,7 @@ enum Step {
     Big(usize),
     Close(usize),
     Pick(usize),
-    Outside,
+    OutsideSpan,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -60,7 +60,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => span.clone().prop_map(Step::Big),
         2 => span.clone().prop_map(Step::Close),
         1 => span.prop_map(Step::Pick),
-        1 => Just(Step::Outside),
+        1 => Just(Step::OutsideSpan),
     ];
     proptest::collection::vec(step, 0..200)
 }
@@ -76,14 +76,14 @@ fn play(steps: &[Step]) -> u64 {
             Step::Info(span) => open[span].in_scope(|| info!("m")),
             Step::Error(span) => open[span].in_scope(|| error!("m")),
             Step::Big(span) => open[span].in_scope(|| debug!(text = "x".repeat(3_000), "m")),
-            Step::Outside => debug!("m"),
+            Step::OutsideSpan => debug!("m"),
             Step::Close(span) => {
                 records -= 1;
                 open[span] = info_span!("request", id = span);
             }
             Step::Pick(span) => {
                 records -= 1;
-                open[span].in_scope(FlightRecorder::pick_current);
+                open[span].in_scope(FlightRecorder::trigger_current);
             }
         }
     }
@@ -96,7 +96,7 @@ proptest! {
     #[test]
     fn a_recorder_accounts_for_all(plans in proptest::collection::vec(steps(), 1..4), records in 1..20usize, trees in 1..6usize) {
         let to = Moody::default();
-        let target = tracing_strata::Shared::with_trap("moody", to.clone(), Trap::silent());
+        let target = tracing_strata::NamedHandler::with_error_handler("moody", to.clone(), ErrorHandler::silent());
         let recorder = FlightRecorder::new(target.clone()).tree_records(records).tree_bytes(8_000).max_trees(trees).max_bytes(12_000);
         let recorder = Arc::new(recorder);
         let layer = recorder.clone().into_layer();
@@ -126,8 +126,8 @@ proptest! {
     #[test]
     fn a_memory_accounts_for_all(plans in proptest::collection::vec(steps(), 1..4), capacity in 0..40usize, close in any::<bool>()) {
         let to = Moody::default();
-        let target = tracing_strata::Shared::with_trap("moody", to.clone(), Trap::silent());
-        let memory = Memory::new(capacity).max_bytes(10_000).flush_at(Severity::ERROR).flush_on_close(close).target(target);
+        let target = tracing_strata::NamedHandler::with_error_handler("moody", to.clone(), ErrorHandler::silent());
+        let memory = MemoryBuffer::new(capacity).max_bytes(10_000).flush_at(Severity::ERROR).flush_on_close(close).target(target);
         let layer = memory.into_layer();
         let ledger = layer.ledger();
         let dispatch = Dispatch::new(registry().with(layer));

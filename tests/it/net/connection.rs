@@ -6,7 +6,7 @@ use tracing_strata::{
     Handler, Outcome,
     format::Json,
     output::{Socket, Syslog},
-    sink::net::{Address, Connection, Framing, Retry},
+    sink::net::{Address, Connection, Framing, Backoff},
 };
 
 use super::{all_of, bare, eager, in_time, listen, nobody, record, to, whole};
@@ -22,7 +22,7 @@ fn every_framing_carries_whole_records() {
         (Framing::None, b"onet\no\0"),
     ] {
         let (listener, address) = listen();
-        let handler = bare(Connection::builder(address).framing(framing)).build_direct().unwrap();
+        let handler = bare(Connection::builder(address).framing(framing)).build_sync().unwrap();
         for message in ["one", "t\no\0"] {
             assert_eq!(handler.give(&record(message)).unwrap(), Outcome::Written);
         }
@@ -35,7 +35,7 @@ fn every_framing_carries_whole_records() {
 #[test]
 fn json_lines_by_default() {
     let (listener, address) = listen();
-    let handler = Socket::builder(address).build_direct().unwrap();
+    let handler = Socket::builder(address).build_sync().unwrap();
     handler.give(&record("a\nb")).unwrap();
     drop(handler);
     let text = String::from_utf8(all_of(listener.accept().unwrap().0)).unwrap();
@@ -50,7 +50,7 @@ fn the_framing_is_the_formats_where_none_was_chosen() {
 
     let frame = |format: Box<dyn Format>| {
         let (listener, address) = listen();
-        let handler = Socket::builder(address).format(format).build_direct().unwrap();
+        let handler = Socket::builder(address).format(format).build_sync().unwrap();
         // Ten characters: a line break in the pickle's own lengths, and one of its text.
         for _ in 0..2 {
             handler.give(&record("123456789\n")).unwrap();
@@ -84,7 +84,7 @@ fn a_framing_that_would_change_a_pickle_is_refused() {
     }
     // What a length stands in front of stays as it is.
     let to = Connection::builder(nobody()).framing(Framing::Length);
-    Socket::builder(to).format(tracing_strata::format::Pickle::new()).build_direct().unwrap();
+    Socket::builder(to).format(tracing_strata::format::Pickle::new()).build_sync().unwrap();
 }
 
 #[cfg(unix)]
@@ -93,7 +93,7 @@ fn a_unix_stream() {
     let dir = crate::places::Dir::new();
     let listener = std::os::unix::net::UnixListener::bind(dir.path("socket")).unwrap();
     let to = Connection::builder(Address::UnixStream(dir.path("socket"))).framing(Framing::Length);
-    let handler = Socket::builder(to).format(Json::new()).build_direct().unwrap();
+    let handler = Socket::builder(to).format(Json::new()).build_sync().unwrap();
     handler.give(&record("hello")).unwrap();
     assert_eq!(handler.default_name(), format!("unix-stream://{}", dir.path("socket").display()));
     drop(handler);
@@ -107,7 +107,7 @@ fn a_unix_stream() {
 #[test]
 fn a_peer_that_has_closed_is_noticed_before_a_record_is_lost_to_it() {
     let (listener, address) = listen();
-    let handler = bare(eager(address)).build_direct().unwrap();
+    let handler = bare(eager(address)).build_sync().unwrap();
     let mut got = Vec::new();
     for round in 0..5 {
         handler.give(&record(&format!("{round}:1"))).unwrap();
@@ -123,7 +123,7 @@ fn a_peer_that_has_closed_is_noticed_before_a_record_is_lost_to_it() {
 #[test]
 fn what_the_peer_says_is_thrown_away() {
     let (listener, address) = listen();
-    let handler = bare(to(address)).build_direct().unwrap();
+    let handler = bare(to(address)).build_sync().unwrap();
     handler.give(&record("1")).unwrap();
     let (mut stream, _) = listener.accept().unwrap();
     std::io::Write::write_all(&mut stream, &[b'!'; 10_000]).unwrap();
@@ -137,7 +137,7 @@ fn what_the_peer_says_is_thrown_away() {
 #[test]
 fn close_and_open_again() {
     let (listener, address) = listen();
-    let handler = bare(to(address)).build_direct().unwrap();
+    let handler = bare(to(address)).build_sync().unwrap();
     handler.give(&record("1")).unwrap();
     handler.connection().close();
     assert!(!handler.connection().is_open());
@@ -152,8 +152,8 @@ fn with_patience_a_record_waits_for_a_peer_that_comes() {
     let (listener, address) = listen();
     let port = listener.local_addr().unwrap();
     drop(listener);
-    let patient = to(address).patience(super::LONG).retry(Retry::default().first(Duration::from_millis(5)).factor(1.0));
-    let handler = bare(patient).build_direct().unwrap();
+    let patient = to(address).reconnect_timeout(super::LONG).retry(Backoff::default().initial(Duration::from_millis(5)).factor(1.0));
+    let handler = bare(patient).build_sync().unwrap();
     std::thread::scope(|scope| {
         let sending = scope.spawn(move || handler.give(&record("patient")));
         // It may have tried already, or not.
@@ -166,20 +166,20 @@ fn with_patience_a_record_waits_for_a_peer_that_comes() {
 
 #[test]
 fn t20_what_is_wrong_is_named() {
-    let refused = |address: Address| Socket::builder(address).build_direct().unwrap_err();
+    let refused = |address: Address| Socket::builder(address).build_sync().unwrap_err();
     assert!(refused(Address::udp("h", 1)).to_string().contains("udp://h:1"));
     assert!(refused(Address::tcp("", 1)).to_string().contains("host \"\""));
     assert!(refused(Address::tcp("h", 0)).is_config());
     let (_, address) = listen();
-    let error = bare(to(address)).or_else(tracing_strata::output::Null).build_direct().unwrap_err();
+    let error = bare(to(address)).fallback(tracing_strata::output::Null).build_direct().unwrap_err();
     assert!(error.to_string().contains("build_direct()?.or_else(fallback)"), "{error}");
 }
 
 #[test]
 fn errors_name_the_peer_and_when_it_is_tried_again() {
-    let slow = Retry::default().first(Duration::from_secs(20)).jitter(0.0);
+    let slow = Backoff::default().initial(Duration::from_secs(20)).jitter(0.0);
     let address = nobody();
-    let handler = Syslog::builder(Connection::builder(address.clone()).retry(slow)).build_direct().unwrap();
+    let handler = Syslog::builder(Connection::builder(address.clone()).backoff(slow)).build_sync().unwrap();
     let first = handler.give(&record("1")).unwrap_err();
     assert_eq!(first.io_kind(), Some(std::io::ErrorKind::ConnectionRefused), "{first}");
     assert!(first.is_io() && first.to_string().contains(&address.to_string()), "{first}");

@@ -15,12 +15,12 @@ use std::{
 };
 
 use tracing_strata::{
-    Handler, Queue, Shared,
+    Handler, Queue, NamedHandler,
     format::Syslog as Form,
     handler::queue::Overflow,
     output::{Journald, Syslog},
     sink::net::{Address, ConnectionBuilder, Framing},
-    trap::Trap,
+    ledger::ErrorHandler,
 };
 
 #[cfg(feature = "tls")]
@@ -116,13 +116,13 @@ impl Wire {
     fn direct(&self, to: ConnectionBuilder) -> Box<dyn Handler> {
         match self.kind {
             Kind::SyslogUdp | Kind::SyslogUnix | Kind::SyslogTcp => {
-                Syslog::builder(to).format(Self::form()).build_direct().unwrap().boxed()
+                Syslog::builder(to).format(Self::form()).build_sync().unwrap().boxed()
             }
             Kind::Journald => {
-                let journal = Journald::builder().socket(self.path()).delay(true).deadline(SHORT);
+                let journal = Journald::builder().socket(self.path()).open_lazily(true).deadline(SHORT);
                 journal.build_direct().unwrap().boxed()
             }
-            _ => bare(to).build_direct().unwrap().boxed(),
+            _ => bare(to).build_sync().unwrap().boxed(),
         }
     }
 
@@ -243,14 +243,14 @@ fn read_all(wire: &Wire, peer: &Peer, is_over: &AtomicBool) -> Vec<Vec<u8>> {
 
 fn absent_at_start_refused_then_there(kind: Kind) {
     let wire = Wire::new(kind);
-    let handler = Shared::with_trap("wire", wire.direct(wire.eager()), Trap::silent());
-    in_time(|| (0..3).for_each(|number| handler.deliver(&record(&format!("absent {number}")))));
+    let handler = NamedHandler::with_error_handler("wire", wire.direct(wire.eager()), ErrorHandler::silent());
+    in_time(|| (0..3).for_each(|number| handler.emit(&record(&format!("absent {number}")))));
     let peer = wire.open();
     let is_over = AtomicBool::new(false);
     let ledger = handler.ledger();
     let got = thread::scope(|scope| {
         let reader = scope.spawn(|| read_all(&wire, &peer, &is_over));
-        in_time(|| (0..3).for_each(|number| handler.deliver(&record(&format!("there {number}")))));
+        in_time(|| (0..3).for_each(|number| handler.emit(&record(&format!("there {number}")))));
         handler.flush().unwrap();
         drop(handler);
         is_over.store(true, Ordering::Release);
@@ -266,7 +266,7 @@ fn absent_at_start_refused_then_there(kind: Kind) {
 fn reset_in_the_middle_of_a_record(kind: Kind) {
     let wire = Wire::new(kind);
     let peer = wire.open();
-    let handler = Shared::with_trap("wire", wire.direct(wire.eager()), Trap::silent());
+    let handler = NamedHandler::with_error_handler("wire", wire.direct(wire.eager()), ErrorHandler::silent());
     let ledger = handler.ledger();
     let (first, second) = thread::scope(|scope| {
         let reader = scope.spawn(|| {
@@ -277,8 +277,8 @@ fn reset_in_the_middle_of_a_record(kind: Kind) {
             (some, rest_of(wire.accept(&peer).unwrap()))
         });
         // One that breaks with its first record is a peer that is away.
-        handler.deliver(&record("before"));
-        in_time(|| handler.deliver(&record(&"y".repeat(LOTS))));
+        handler.emit(&record("before"));
+        in_time(|| handler.emit(&record(&"y".repeat(LOTS))));
         drop(handler);
         reader.join().unwrap()
     });
@@ -291,10 +291,10 @@ fn reset_in_the_middle_of_a_record(kind: Kind) {
 fn a_slow_reader(kind: Kind) {
     let wire = Wire::new(kind);
     let peer = wire.open();
-    let handler = Shared::with_trap("wire", wire.direct(wire.eager().write_deadline(SHORT)), Trap::silent());
+    let handler = NamedHandler::with_error_handler("wire", wire.direct(wire.eager().write_timeout(SHORT)), ErrorHandler::silent());
     if !wire.is_stream() {
         // It reads nothing at all.
-        in_time(|| (0..3_000).for_each(|_| handler.deliver(&record("into a full queue"))));
+        in_time(|| (0..3_000).for_each(|_| handler.emit(&record("into a full queue"))));
         let stats = handler.stats();
         assert_eq!((stats.accepted(), stats.written + stats.failed), (3_000, 3_000), "{stats}");
         assert!(stats.failed > 0 || kind == Kind::SyslogUdp, "{stats}");
@@ -308,9 +308,9 @@ fn a_slow_reader(kind: Kind) {
             let second = rest_of(wire.accept(&peer).unwrap());
             (rest_of(first), second)
         });
-        in_time(|| handler.deliver(&record("before")));
-        in_time(|| handler.deliver(&record(&"x".repeat(LOTS))));
-        in_time(|| handler.deliver(&record("after")));
+        in_time(|| handler.emit(&record("before")));
+        in_time(|| handler.emit(&record(&"x".repeat(LOTS))));
+        in_time(|| handler.emit(&record("after")));
         drop(handler);
         reader.join().unwrap()
     });
@@ -343,9 +343,9 @@ fn a_black_hole(kind: Kind) {
             }
         }
     };
-    let handler = wire.direct(wire.secured(to(address)).connect_deadline(SHORT));
-    let handler = Shared::with_trap("hole", handler, Trap::silent());
-    in_time(|| (0..1_000).for_each(|_| handler.deliver(&record("lost"))));
+    let handler = wire.direct(wire.secured(to(address)).connect_timeout(SHORT));
+    let handler = NamedHandler::with_error_handler("hole", handler, ErrorHandler::silent());
+    in_time(|| (0..1_000).for_each(|_| handler.emit(&record("lost"))));
     assert_eq!((handler.stats().accepted(), handler.stats().failed), (1_000, 1_000));
 }
 
@@ -356,11 +356,11 @@ fn restarted_ten_times_under_load(kind: Kind) {
         // A record waits for the peer.
         true => {
             let queue = Queue::builder().overflow(Overflow::block_for(LONG));
-            queue.own(wire.direct(wire.eager().patience(LONG))).unwrap().boxed()
+            queue.build(wire.direct(wire.eager().reconnect_timeout(LONG))).unwrap().boxed()
         }
         false => wire.direct(wire.eager().framing(Framing::None)),
     };
-    let handler = Shared::with_trap("restarted", handler, Trap::silent());
+    let handler = NamedHandler::with_error_handler("restarted", handler, ErrorHandler::silent());
     let ledger = handler.ledger();
     let (restarts, given, is_over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     let got = thread::scope(|scope| {
@@ -389,7 +389,7 @@ fn restarted_ten_times_under_load(kind: Kind) {
                     // As long as it takes, and some more.
                     let mut more = 100;
                     for number in 0.. {
-                        handler.deliver(&record(&format!("{thread}:{number} {}", "x".repeat(number % 50))));
+                        handler.emit(&record(&format!("{thread}:{number} {}", "x".repeat(number % 50))));
                         given.fetch_add(1, Ordering::Relaxed);
                         if restarts.load(Ordering::Acquire) == RESTARTS {
                             more -= 1;

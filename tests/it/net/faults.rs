@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use tracing_strata::{Queue, Shared, handler::queue::Overflow, sink::net::Retry, trap::Trap};
+use tracing_strata::{Queue, NamedHandler, handler::queue::Overflow, sink::net::Backoff, ledger::ErrorHandler};
 
 use super::{all_of, bare, eager, in_time, listen, nobody, record, to, whole};
 use crate::{places::remembering, support::Give as _};
@@ -24,11 +24,11 @@ fn absent_at_start_and_refused() {
     let (listener, address) = listen();
     let port = listener.local_addr().unwrap();
     drop(listener);
-    let (trap, told) = remembering();
-    let handler = Shared::with_trap("socket", bare(eager(address)).build_direct().unwrap(), trap);
-    in_time(|| (0..3).for_each(|_| handler.deliver(&record("lost"))));
+    let (error_handler, told) = remembering();
+    let handler = NamedHandler::with_error_handler("socket", bare(eager(address)).build_sync().unwrap(), error_handler);
+    in_time(|| (0..3).for_each(|_| handler.emit(&record("lost"))));
     let listener = TcpListener::bind(port).unwrap();
-    handler.deliver(&record("found"));
+    handler.emit(&record("found"));
     let stats = handler.stats();
     assert_eq!((stats.accepted(), stats.failed, stats.written), (4, 3, 1));
     assert!(told.lock().unwrap().iter().all(|text| text.contains("refused")), "{told:?}");
@@ -41,7 +41,7 @@ fn a_peer_that_is_away_is_tried_only_when_it_is_due() {
     let (listener, address) = listen();
     let port = listener.local_addr().unwrap();
     drop(listener);
-    let handler = bare(to(address).retry(Retry::default().first(super::LONG))).build_direct().unwrap();
+    let handler = bare(to(address).backoff(Backoff::default().initial(super::LONG))).build_sync().unwrap();
     assert!(handler.give(&record("1")).is_err());
     let listener = TcpListener::bind(port).unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -59,8 +59,8 @@ fn a_peer_that_takes_connections_and_closes_them_is_away() {
                 drop(listener.accept().unwrap());
             }
         });
-        let slow = Retry::default().first(super::LONG);
-        let handler = bare(to(address.clone()).retry(slow)).build_direct().unwrap();
+        let slow = Backoff::default().initial(super::LONG);
+        let handler = bare(to(address.clone()).backoff(slow)).build_sync().unwrap();
         let start = std::time::Instant::now();
         // Until it has heard that the connection is closed, the system takes records.
         while handler.give(&record("into the void")).is_ok() {
@@ -77,9 +77,9 @@ fn a_peer_that_takes_connections_and_closes_them_is_away() {
 #[test]
 fn a_black_hole_takes_the_connect_deadline_once() {
     let (_listener, address, _waiting) = super::black_hole();
-    let handler = bare(to(address).connect_deadline(SHORT)).build_direct().unwrap();
-    let handler = Shared::with_trap("hole", handler, Trap::silent());
-    in_time(|| (0..1_000).for_each(|_| handler.deliver(&record("lost"))));
+    let handler = bare(to(address).connect_timeout(SHORT)).build_sync().unwrap();
+    let handler = NamedHandler::with_error_handler("hole", handler, ErrorHandler::silent());
+    in_time(|| (0..1_000).for_each(|_| handler.emit(&record("lost"))));
     assert_eq!((handler.stats().accepted(), handler.stats().failed), (1_000, 1_000));
 }
 
@@ -90,9 +90,9 @@ fn a_unix_socket_with_a_full_queue_takes_the_connect_deadline() {
     let listener = std::os::unix::net::UnixListener::bind(dir.path("full")).unwrap();
     rustix::net::listen(&listener, 0).unwrap();
     let address = tracing_strata::sink::net::Address::UnixStream(dir.path("full"));
-    let first = bare(to(address.clone())).build_direct().unwrap();
+    let first = bare(to(address.clone())).build_sync().unwrap();
     first.give(&record("in the queue")).unwrap();
-    let second = bare(to(address).connect_deadline(SHORT)).build_direct().unwrap();
+    let second = bare(to(address).connect_timeout(SHORT)).build_sync().unwrap();
     let error = in_time(|| second.give(&record("no room"))).unwrap_err();
     assert!(error.to_string().contains("no connection within"), "{error}");
 }
@@ -100,7 +100,7 @@ fn a_unix_socket_with_a_full_queue_takes_the_connect_deadline() {
 #[test]
 fn a_name_that_is_none_is_told() {
     let address = tracing_strata::sink::net::Address::tcp("no-such-host.invalid", 9);
-    let handler = bare(to(address).connect_deadline(Duration::from_secs(5))).build_direct().unwrap();
+    let handler = bare(to(address).connect_timeout(Duration::from_secs(5))).build_sync().unwrap();
     let error = in_time(|| handler.give(&record("lost"))).unwrap_err();
     assert!(error.is_io() && error.to_string().contains("no-such-host.invalid"), "{error}");
 }
@@ -111,14 +111,14 @@ const LOTS: usize = 20 << 20;
 #[test]
 fn a_slow_reader_takes_the_write_deadline_and_never_sees_half_a_record_before_another() {
     let (listener, address) = listen();
-    let handler = bare(eager(address).write_deadline(SHORT)).build_direct().unwrap();
-    let handler = Shared::with_trap("slow", handler, Trap::silent());
-    handler.deliver(&record("before"));
+    let handler = bare(eager(address).write_timeout(SHORT)).build_sync().unwrap();
+    let handler = NamedHandler::with_error_handler("slow", handler, ErrorHandler::silent());
+    handler.emit(&record("before"));
     let (mut slow, _) = listener.accept().unwrap();
     // It reads nothing: the record is cut in the middle.
-    in_time(|| handler.deliver(&record(&"x".repeat(LOTS))));
+    in_time(|| handler.emit(&record(&"x".repeat(LOTS))));
     assert_eq!((handler.stats().written, handler.stats().failed), (1, 1));
-    handler.deliver(&record("after"));
+    handler.emit(&record("after"));
     drop(handler);
     let (next, _) = listener.accept().unwrap();
     let mut first = Vec::new();
@@ -134,9 +134,9 @@ fn a_slow_reader_takes_the_write_deadline_and_never_sees_half_a_record_before_an
 fn a_peer_that_hangs_is_tried_less_and_less_until_it_is_trusted_again() {
     let (_listener, address) = listen();
     let clock = tracing_strata::clock::ManualClock::at(1_000);
-    let retry = Retry::default().jitter(0.0);
-    let to = to(address).write_deadline(Duration::from_millis(200)).retry(retry).clock(clock.clone());
-    let handler = bare(to).build_direct().unwrap();
+    let retry = Backoff::default().jitter(0.0);
+    let to = to(address).write_timeout(Duration::from_millis(200)).retry(retry).clock(clock.clone());
+    let handler = bare(to).build_sync().unwrap();
     let big = record(&"x".repeat(LOTS));
     let refused = |record: &tracing_strata::Record| handler.give(record).unwrap_err().to_string();
     let hangs = |took: &str, due: &str| {
@@ -168,13 +168,13 @@ fn a_peer_that_hangs_is_tried_less_and_less_until_it_is_trusted_again() {
 #[test]
 fn many_threads_and_a_stuck_peer_all_come_back() {
     let (listener, address) = listen();
-    let handler = bare(eager(address).write_deadline(SHORT).connect_deadline(SHORT)).build_direct().unwrap();
-    let handler = Shared::with_trap("stuck", handler, Trap::silent());
+    let handler = bare(eager(address).write_timeout(SHORT).connect_deadline(SHORT)).build_sync().unwrap();
+    let handler = NamedHandler::with_error_handler("stuck", handler, ErrorHandler::silent());
     let big = "x".repeat(LOTS);
     in_time(|| {
         std::thread::scope(|scope| {
             for _ in 0..8 {
-                scope.spawn(|| handler.deliver(&record(&big)));
+                scope.spawn(|| handler.emit(&record(&big)));
             }
         });
     });
@@ -185,7 +185,7 @@ fn many_threads_and_a_stuck_peer_all_come_back() {
 #[test]
 fn reset_in_the_middle_of_a_record_sends_it_once_more_and_whole() {
     let (listener, address) = listen();
-    let handler = bare(eager(address)).build_direct().unwrap();
+    let handler = bare(eager(address)).build_sync().unwrap();
     let big = &"y".repeat(LOTS);
     std::thread::scope(|scope| {
         handler.give(&record("before")).unwrap();
@@ -211,8 +211,8 @@ fn a_server_that_is_restarted_ten_times_under_load() {
     let (listener, address) = listen();
     let port = listener.local_addr().unwrap();
     let queue = Queue::builder().overflow(Overflow::block_for(super::LONG));
-    let (queue, guard) = bare(eager(address).patience(super::LONG)).queue(queue).spawn().unwrap();
-    let handler = Shared::with_trap("restarted", queue, Trap::silent());
+    let (queue, guard) = bare(eager(address).reconnect_timeout(super::LONG)).queue(queue).build_with_guard().unwrap();
+    let handler = NamedHandler::with_error_handler("restarted", queue, ErrorHandler::silent());
     let (restarts, given) = (AtomicU64::new(0), AtomicU64::new(0));
     let (streams, last) = std::thread::scope(|scope| {
         // Takes some bytes of each connection and is gone, with its listener; in the end it stays.
@@ -236,7 +236,7 @@ fn a_server_that_is_restarted_ten_times_under_load() {
                 // As long as it takes, and some more.
                 let mut more = 100;
                 for number in 0.. {
-                    handler.deliver(&record(&format!("{thread}:{number} {}", "x".repeat(number % 50))));
+                    handler.emit(&record(&format!("{thread}:{number} {}", "x".repeat(number % 50))));
                     given.fetch_add(1, Ordering::Relaxed);
                     if restarts.load(Ordering::Acquire) == RESTARTS {
                         more -= 1;
@@ -287,11 +287,11 @@ fn a_server_that_is_restarted_ten_times_under_load() {
 fn udp_to_nobody_is_counted_when_the_system_tells() {
     let tracing_strata::sink::net::Address::Tcp { host, port } = nobody() else { unreachable!() };
     let address = tracing_strata::sink::net::Address::udp(host, port);
-    let handler = tracing_strata::output::Syslog::builder(address).build_direct().unwrap();
-    let (trap, told) = remembering();
-    let handler = Shared::with_trap("udp", handler, trap);
+    let handler = tracing_strata::output::Syslog::builder(address).build_sync().unwrap();
+    let (error_handler, told) = remembering();
+    let handler = NamedHandler::with_error_handler("udp", handler, error_handler);
     for _ in 0..20 {
-        handler.deliver(&record("lost"));
+        handler.emit(&record("lost"));
     }
     handler.flush().unwrap();
     let stats = handler.stats();

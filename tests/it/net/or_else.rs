@@ -5,12 +5,12 @@ use std::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
-use tracing_strata::{Delivery, Error, Handler, Outcome, Queue, Severity, Shared, trap::Trap};
+use tracing_strata::{Delivery, Error, Handler, Outcome, Queue, Severity, NamedHandler, ledger::ErrorHandler};
 
 use super::{bare, eager, listen, record};
 use crate::{
     places::remembering,
-    support::{Give as _, Memory},
+    support::{Give as _, MemoryBuffer},
 };
 
 /// Written, failed, panicked, dropped, filtered, as told.
@@ -28,26 +28,26 @@ impl Handler for Fickle {
     }
 }
 
-fn messages(memory: &Memory) -> Vec<String> {
+fn messages(memory: &MemoryBuffer) -> Vec<String> {
     memory.take().iter().map(|record| record.message().to_owned()).collect()
 }
 
 #[test]
 fn the_ledgers_say_where_each_record_went() {
     static MOOD: AtomicU8 = AtomicU8::new(0);
-    let memory = Memory::default();
-    let handler = Fickle(&MOOD).or_else(memory.clone());
+    let memory = MemoryBuffer::default();
+    let handler = Fickle(&MOOD).fallback(memory.clone());
     let fallback = handler.fallback().clone();
-    let (trap, told) = remembering();
-    let handler = Shared::with_trap("remote", handler, trap);
+    let (error_handler, told) = remembering();
+    let handler = NamedHandler::with_error_handler("remote", handler, error_handler);
     for (mood, message) in [(0, "a"), (1, "b"), (2, "c"), (3, "d"), (4, "e"), (1, "f"), (0, "g"), (0, "h"), (1, "i")] {
         MOOD.store(mood, Ordering::Relaxed);
-        handler.deliver(&record(message));
+        handler.emit(&record(message));
     }
     let away = "handler \"remote\" is away; its records come here";
     assert_eq!(messages(&memory), [away, "b", "c", "d", "f", "handler \"remote\" is back", away, "i"]);
     let stats = handler.stats();
-    assert_eq!((stats.accepted(), stats.written, stats.rescued, stats.filtered, stats.failed), (9, 8, 5, 1, 0));
+    assert_eq!((stats.accepted(), stats.written, stats.fallback_written, stats.filtered, stats.failed), (9, 8, 5, 1, 0));
     assert_eq!(fallback.stats().written, 8);
     assert!(stats.to_string().contains("(5 by a fallback)"), "{stats}");
     // The trap hears of it when it goes, not for each record.
@@ -57,8 +57,8 @@ fn the_ledgers_say_where_each_record_went() {
 #[test]
 fn the_notices_are_records_and_can_be_left_out() {
     static MOOD: AtomicU8 = AtomicU8::new(1);
-    let memory = Memory::default();
-    let handler = Fickle(&MOOD).or_else(memory.clone());
+    let memory = MemoryBuffer::default();
+    let handler = Fickle(&MOOD).fallback(memory.clone());
     handler.give(&record("a")).unwrap();
     MOOD.store(0, Ordering::Relaxed);
     handler.give(&record("b")).unwrap();
@@ -69,7 +69,7 @@ fn the_notices_are_records_and_can_be_left_out() {
     assert_eq!(records[2].get("records").unwrap().as_u64(), Some(1));
 
     MOOD.store(1, Ordering::Relaxed);
-    let handler = Fickle(&MOOD).or_else(memory.clone()).notices(false);
+    let handler = Fickle(&MOOD).fallback(memory.clone()).notices(false);
     handler.give(&record("a")).unwrap();
     assert!(handler.is_away());
     MOOD.store(0, Ordering::Relaxed);
@@ -81,12 +81,12 @@ fn the_notices_are_records_and_can_be_left_out() {
 fn a_record_that_both_fail_at_is_failed_with_the_first_ones_error() {
     static FIRST: AtomicU8 = AtomicU8::new(1);
     static SECOND: AtomicU8 = AtomicU8::new(2);
-    let handler = Fickle(&FIRST).or_else(Fickle(&SECOND));
+    let handler = Fickle(&FIRST).fallback(Fickle(&SECOND));
     let fallback = handler.fallback().clone();
-    fallback.set_trap(Trap::silent());
-    let (trap, told) = remembering();
-    let handler = Shared::with_trap("remote", handler, trap);
-    handler.deliver(&record("lost"));
+    fallback.set_error_handler(ErrorHandler::silent());
+    let (error_handler, told) = remembering();
+    let handler = NamedHandler::with_error_handler("remote", handler, error_handler);
+    handler.emit(&record("lost"));
     assert_eq!((handler.stats().failed, fallback.stats().failed), (1, 2));
     assert_eq!(told.lock().unwrap().last().unwrap(), "nobody there");
 }
@@ -96,14 +96,14 @@ fn behind_a_queue_the_fallback_takes_over_and_gives_back() {
     let (listener, address) = listen();
     let port = listener.local_addr().unwrap();
     drop(listener);
-    let memory = Memory::default();
-    let queue = bare(eager(address)).or_else(memory.clone()).build().unwrap();
-    let handler = Shared::with_trap("collector", queue, Trap::silent());
+    let memory = MemoryBuffer::default();
+    let queue = bare(eager(address)).fallback(memory.clone()).build().unwrap();
+    let handler = NamedHandler::with_error_handler("collector", queue, ErrorHandler::silent());
     let ledger = handler.ledger();
-    (0..3).for_each(|number| handler.deliver(&record(&format!("away {number}"))));
+    (0..3).for_each(|number| handler.emit(&record(&format!("away {number}"))));
     handler.flush().unwrap();
     let listener = std::net::TcpListener::bind(port).unwrap();
-    (0..3).for_each(|number| handler.deliver(&record(&format!("here {number}"))));
+    (0..3).for_each(|number| handler.emit(&record(&format!("here {number}"))));
     handler.flush().unwrap();
     drop(handler);
     let mut text = String::new();
@@ -114,7 +114,7 @@ fn behind_a_queue_the_fallback_takes_over_and_gives_back() {
     assert!(got[0].ends_with("is away; its records come here") && got[4].ends_with("is back"), "{got:?}");
     assert_eq!(got[1..4], ["away 0", "away 1", "away 2"]);
     let stats = ledger.stats();
-    assert_eq!((stats.accepted(), stats.written, stats.rescued, stats.failed), (6, 6, 3, 0));
+    assert_eq!((stats.accepted(), stats.written, stats.fallback_written, stats.failed), (6, 6, 3, 0));
 }
 
 /// Each builder has it: absent at start, there, away, and back; the account says where each record went.
@@ -174,37 +174,37 @@ fn every_output_over_a_unix_socket_has_a_fallback() {
         }
     }
 
-    type Build = fn(&Path, Memory) -> Queue;
+    type Build = fn(&Path, MemoryBuffer) -> Queue;
     let mut wires: Vec<(&str, bool, Build)> = vec![
         ("syslog datagram", false, |path, fallback| {
             Syslog::builder(eager(Address::UnixDatagram(path.into())).framing(Framing::None))
-                .or_else(fallback)
+                .fallback(fallback)
                 .build()
                 .unwrap()
         }),
         ("syslog stream", true, |path, fallback| {
             Syslog::builder(eager(Address::UnixStream(path.into())).framing(Framing::Lines))
-                .or_else(fallback)
+                .fallback(fallback)
                 .build()
                 .unwrap()
         }),
         ("socket", true, |path, fallback| {
             let to = eager(Address::UnixStream(path.into())).framing(Framing::Lines);
-            Socket::builder(to).format(Bare).or_else(fallback).build().unwrap()
+            Socket::builder(to).format(Bare).fallback(fallback).build().unwrap()
         }),
-        ("datagram", false, |path, fallback| Datagram::unix(path).format(Bare).or_else(fallback).build().unwrap()),
+        ("datagram", false, |path, fallback| Datagram::unix(path).format(Bare).fallback(fallback).build().unwrap()),
     ];
     #[cfg(target_os = "linux")]
     wires.push(("journald", false, |path, fallback| {
-        tracing_strata::output::Journald::builder().socket(path).or_else(fallback).build().unwrap()
+        tracing_strata::output::Journald::builder().socket(path).fallback(fallback).build().unwrap()
     }));
     for (wire, is_stream, build) in wires {
         let dir = Dir::new();
         let path = dir.path("peer");
-        let memory = Memory::default();
-        let handler = Shared::with_trap(wire, build(&path, memory.clone()), Trap::silent());
+        let memory = MemoryBuffer::default();
+        let handler = NamedHandler::with_error_handler(wire, build(&path, memory.clone()), ErrorHandler::silent());
         let say = |what: &str| {
-            (0..3).for_each(|number| handler.deliver(&record(&format!("{what} {number}"))));
+            (0..3).for_each(|number| handler.emit(&record(&format!("{what} {number}"))));
             handler.flush().unwrap();
         };
         say("absent");
@@ -224,7 +224,7 @@ fn every_output_over_a_unix_socket_has_a_fallback() {
         assert_eq!(rescued.len(), 9, "{wire}: {taken:?}");
         assert_eq!(own, 5, "{wire}: {taken:?}");
         let stats = handler.stats();
-        let got = (stats.accepted(), stats.written, stats.rescued, stats.failed, stats.dropped);
+        let got = (stats.accepted(), stats.written, stats.fallback_written, stats.failed, stats.dropped);
         assert_eq!(got, (15, 15, 9, 0, 0), "{wire}: {stats}");
     }
 }
@@ -242,24 +242,24 @@ fn over_udp_the_fallback_gets_what_comes_after_the_first_refusal() {
 
     use crate::places::Bare;
 
-    type Build = fn(u16, Memory) -> Queue;
+    type Build = fn(u16, MemoryBuffer) -> Queue;
     let wires: [(&str, Build); 2] = [
         ("syslog", |port, fallback| {
-            Syslog::builder(Address::udp("127.0.0.1", port)).or_else(fallback).build().unwrap()
+            Syslog::builder(Address::udp("127.0.0.1", port)).fallback(fallback).build().unwrap()
         }),
-        ("datagram", |port, fallback| Datagram::udp("127.0.0.1", port).format(Bare).or_else(fallback).build().unwrap()),
+        ("datagram", |port, fallback| Datagram::udp("127.0.0.1", port).format(Bare).fallback(fallback).build().unwrap()),
     ];
     for (wire, build) in wires {
         let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let memory = Memory::default();
-        let handler = Shared::with_trap(wire, build(port, memory.clone()), Trap::silent());
-        (0..10).for_each(|number| handler.deliver(&record(&format!("away {number}"))));
+        let memory = MemoryBuffer::default();
+        let handler = NamedHandler::with_error_handler(wire, build(port, memory.clone()), ErrorHandler::silent());
+        (0..10).for_each(|number| handler.emit(&record(&format!("away {number}"))));
         handler.flush().unwrap();
         let stats = handler.stats();
-        let got = (stats.accepted(), stats.written, stats.rescued, stats.failed);
+        let got = (stats.accepted(), stats.written, stats.fallback_written, stats.failed);
         assert_eq!(got, (10, 9, 9, 1), "{wire}: {stats}");
         let server = UdpSocket::bind(("127.0.0.1", port)).unwrap();
-        (0..3).for_each(|number| handler.deliver(&record(&format!("here {number}"))));
+        (0..3).for_each(|number| handler.emit(&record(&format!("here {number}"))));
         handler.flush().unwrap();
         let mut bytes = [0; 1_000];
         for number in 0..3 {
@@ -268,7 +268,7 @@ fn over_udp_the_fallback_gets_what_comes_after_the_first_refusal() {
             assert!(came.ends_with(&format!("here {number}")), "{wire}: {came}");
         }
         let stats = handler.stats();
-        assert_eq!((stats.accepted(), stats.written, stats.rescued, stats.failed), (13, 12, 9, 1), "{wire}: {stats}");
+        assert_eq!((stats.accepted(), stats.written, stats.fallback_written, stats.failed), (13, 12, 9, 1), "{wire}: {stats}");
         let taken: Vec<_> = messages(&memory).into_iter().filter(|text| !text.starts_with("handler ")).collect();
         let expected: Vec<_> = (1..10).map(|number| format!("away {number}")).collect();
         assert_eq!(taken, expected, "{wire}");
@@ -305,21 +305,21 @@ fn what_is_rescued_behind_a_queue_is_in_the_file() {
         let file = if buffered { file.buffer(1 << 16) } else { file };
         let ((hangs, hung), (let_go, go)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
         let first = Hangs { fails: AtomicU8::new(5), hangs, go: std::sync::Mutex::new(go) };
-        let both = first.or_else(file.build().unwrap());
+        let both = first.fallback(file.build().unwrap());
         let fallback = both.fallback().clone();
-        let handler = Shared::with_trap("both", Queue::builder().own(both).unwrap(), Trap::silent());
-        (0..6).for_each(|number| handler.deliver(&record(&format!("record {number}"))));
+        let handler = NamedHandler::with_error_handler("both", Queue::builder().build(both).unwrap(), ErrorHandler::silent());
+        (0..6).for_each(|number| handler.emit(&record(&format!("record {number}"))));
         hung.recv().unwrap();
         let lines = || std::fs::read_to_string(dir.path("fallback")).unwrap().matches("record ").count() as u64;
         let stats = handler.stats();
         let there = if buffered { 0 } else { 5 };
         assert_eq!(lines(), there);
-        assert_eq!((stats.written, stats.rescued, stats.queued), (there, there, 6 - there), "{stats}");
+        assert_eq!((stats.written, stats.fallback_written, stats.queued), (there, there, 6 - there), "{stats}");
         assert_eq!(fallback.stats().accepted(), 6, "with what it is told");
         let_go.send(()).unwrap();
         handler.flush().unwrap();
         let stats = handler.stats();
-        assert_eq!((lines(), stats.written, stats.rescued, stats.queued), (6, 6, 6, 0), "{stats}");
+        assert_eq!((lines(), stats.written, stats.fallback_written, stats.queued), (6, 6, 6, 0), "{stats}");
         assert_eq!((fallback.stats().written, fallback.stats().queued), (7, 0));
     }
 }
@@ -341,22 +341,22 @@ fn what_the_fallback_holds_back_is_settled_with_it() {
     }
 
     let small = tracing_strata::output::Stream::sink(Small(AtomicU8::new(0)));
-    let (queue, guard) = Queue::builder().spawn(small).unwrap();
-    let both = Fickle(&AWAY).or_else(queue);
+    let (queue, guard) = Queue::builder().build_with_guard(small).unwrap();
+    let both = Fickle(&AWAY).fallback(queue);
     let fallback = both.fallback().clone();
-    fallback.set_trap(Trap::silent());
-    let handler = Shared::with_trap("both", both, Trap::silent());
-    (0..4).for_each(|number| handler.deliver(&record(&format!("{number}"))));
+    fallback.set_error_handler(ErrorHandler::silent());
+    let handler = NamedHandler::with_error_handler("both", both, ErrorHandler::silent());
+    (0..4).for_each(|number| handler.emit(&record(&format!("{number}"))));
     assert_eq!(handler.stats().accepted(), 4);
     let error = guard.flush(super::LONG).unwrap_err().to_string();
     assert_eq!(error, "queue \"Fickle: fallback\": flush: 1 record failed");
     let stats = handler.stats();
     // The notice, and then the four.
-    assert_eq!((stats.written, stats.rescued, stats.failed, stats.queued), (3, 3, 1, 0), "{stats}");
+    assert_eq!((stats.written, stats.fallback_written, stats.failed, stats.queued), (3, 3, 1, 0), "{stats}");
     assert_eq!((fallback.stats().written, fallback.stats().failed), (4, 1));
     // And one that comes too late for the fallback.
     guard.shutdown(super::LONG).unwrap();
-    handler.deliver(&record("late"));
+    handler.emit(&record("late"));
     let stats = handler.stats();
     assert_eq!((stats.accepted(), stats.dropped, stats.queued), (5, 1, 0), "{stats}");
 }
@@ -367,20 +367,20 @@ fn what_the_fallback_holds_back_is_settled_with_it() {
 fn a_full_disk_behind_a_queue_hands_on() {
     use tracing_strata::output::LogFile;
 
-    let memory = Memory::default();
-    let full = LogFile::builder("/dev/full").build().unwrap().or_else(memory.clone());
-    let handler = Shared::with_trap("full", Queue::builder().own(full).unwrap(), Trap::silent());
-    (0..5).for_each(|number| handler.deliver(&record(&format!("record {number}"))));
+    let memory = MemoryBuffer::default();
+    let full = LogFile::builder("/dev/full").build().unwrap().fallback(memory.clone());
+    let handler = NamedHandler::with_error_handler("full", Queue::builder().build(full).unwrap(), ErrorHandler::silent());
+    (0..5).for_each(|number| handler.emit(&record(&format!("record {number}"))));
     handler.flush().unwrap();
     assert_eq!(messages(&memory)[1..], ["record 0", "record 1", "record 2", "record 3", "record 4"]);
     let stats = handler.stats();
-    assert_eq!((stats.written, stats.rescued, stats.failed), (5, 5, 0), "{stats}");
+    assert_eq!((stats.written, stats.fallback_written, stats.failed), (5, 5, 0), "{stats}");
 }
 
 /// What makes the fallback's handler without a queue is told.
 #[test]
 fn a_fallback_belongs_to_a_queue() {
     use tracing_strata::output::{Datagram, Null};
-    let error = Datagram::udp("127.0.0.1", 9).or_else(Null).build_direct().unwrap_err();
+    let error = Datagram::udp("127.0.0.1", 9).fallback(Null).build_direct().unwrap_err();
     assert!(error.to_string().contains("build_direct()?.or_else(fallback)"), "{error}");
 }

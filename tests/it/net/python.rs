@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing_strata::{
     Handler, Outcome, Record, Severity,
     clock::ManualClock,
-    sink::net::{Connection, Framing, Retry},
+    sink::net::{Connection, Framing, Backoff},
 };
 
 use super::{all_of, bare, listen, record};
@@ -15,8 +15,8 @@ use crate::support::Give as _;
 fn rule_17_1_one_connection_opened_at_the_first_record_and_kept() {
     let (listener, address) = listen();
     listener.set_nonblocking(true).unwrap();
-    let to = Connection::builder(address).framing(Framing::None).retry(Retry::python());
-    let handler = bare(to).build_direct().unwrap();
+    let to = Connection::builder(address).framing(Framing::None).backoff(Backoff::python());
+    let handler = bare(to).build_sync().unwrap();
     assert!(listener.accept().is_err());
     (0..10).for_each(|_| assert_eq!(handler.give(&record("x")).unwrap(), Outcome::Written));
     let (stream, _) = listener.accept().unwrap();
@@ -33,8 +33,8 @@ fn rule_17_5_the_schedule_of_tries() {
     let port = listener.local_addr().unwrap();
     drop(listener);
     let clock = ManualClock::at(1_000);
-    let to = Connection::builder(address).framing(Framing::None).retry(Retry::python()).clock(clock.clone());
-    let handler = bare(to).build_direct().unwrap().shared("python");
+    let to = Connection::builder(address).framing(Framing::None).backoff(Backoff::python()).clock(clock.clone());
+    let handler = bare(to).build_sync().unwrap().shared("python");
     let mut listener = None;
     let sent = |at: u64| {
         clock.set(std::time::UNIX_EPOCH + Duration::from_secs(at));
@@ -66,8 +66,8 @@ fn rule_17_5_the_schedule_of_tries() {
 #[test]
 fn rule_17_6_levels_filters_and_changes_count() {
     let (listener, address) = listen();
-    let to = Connection::builder(address).framing(Framing::None).retry(Retry::python());
-    let handler = bare(to).build_direct().unwrap();
+    let to = Connection::builder(address).framing(Framing::None).backoff(Backoff::python());
+    let handler = bare(to).build_sync().unwrap();
     let handler = handler.rewrite(|record: &mut Record| record.set_message("changed;"));
     let handler = handler.filter(|record: &Record| record.message() != "refused").level(Severity::INFO);
     for (severity, message, outcome) in [
@@ -87,8 +87,8 @@ fn rule_17_6_levels_filters_and_changes_count() {
 #[test]
 fn rule_17_8_a_broken_connection_is_opened_again_by_the_next_record() {
     let (listener, address) = listen();
-    let to = Connection::builder(address).framing(Framing::None).retry(Retry::python());
-    let handler = bare(to).build_direct().unwrap();
+    let to = Connection::builder(address).framing(Framing::None).backoff(Backoff::python());
+    let handler = bare(to).build_sync().unwrap();
     for message in ["1", "2", "3"] {
         assert_eq!(handler.give(&record(message)).unwrap(), Outcome::Written);
         drop(listener.accept().unwrap());
@@ -98,6 +98,6 @@ fn rule_17_8_a_broken_connection_is_opened_again_by_the_next_record() {
 #[test]
 fn rule_17_9_connecting_may_take_one_second() {
     let (_, address) = listen();
-    let to = Connection::builder(address).retry(Retry::python());
+    let to = Connection::builder(address).backoff(Backoff::python());
     assert!(format!("{to:?}").contains("connect_deadline: 1s"), "{to:?}");
 }

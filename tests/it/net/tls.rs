@@ -14,10 +14,10 @@ use rustls::{
     server::WebPkiClientVerifier,
 };
 use tracing_strata::{
-    Shared,
+    NamedHandler,
     output::Socket,
-    sink::net::{Address, Connection, ConnectionBuilder, Retry, Tls},
-    trap::Trap,
+    sink::net::{Address, Connection, ConnectionBuilder, Backoff, Tls},
+    ledger::ErrorHandler,
 };
 
 use super::{bare, eager, in_time, listen, record, whole};
@@ -119,7 +119,7 @@ pub(crate) fn all_of(stream: &mut Stream) -> (Vec<u8>, io::Result<()>) {
 
 fn tls(address: &Address, tls: Tls) -> ConnectionBuilder {
     let Address::Tcp { port, .. } = address else { panic!("{address}") };
-    eager(Address::tls("localhost", *port)).tls(tls).connect_deadline(Duration::from_secs(20))
+    eager(Address::tls("localhost", *port)).tls(tls).connect_timeout(Duration::from_secs(20))
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn records_arrive_and_the_peer_hears_the_end() {
     let (listener, address) = listen();
     std::thread::scope(|scope| {
         let server = scope.spawn(|| all_of(&mut accept(&listener, &config)));
-        let handler = bare(tls(&address, Tls::new().ca_pem(authority.pem.as_str()))).build_direct().unwrap();
+        let handler = bare(tls(&address, Tls::new().ca_pem(authority.pem.as_str()))).build_sync().unwrap();
         let big = "z".repeat(3 << 20);
         for message in ["one", "two\n", &big] {
             handler.give(&record(message)).unwrap();
@@ -157,13 +157,13 @@ fn a_certificate_of_ours_is_shown_and_its_absence_is_told() {
     std::thread::scope(|scope| {
         let server = scope.spawn(|| all_of(&mut accept(&listener, &config)));
         let with = trust.clone().identity(dir.path("certificate"), dir.path("key"));
-        let handler = bare(tls(&address, with)).build_direct().unwrap();
+        let handler = bare(tls(&address, with)).build_sync().unwrap();
         handler.give(&record("it is me")).unwrap();
         drop(handler);
         assert_eq!(server.join().unwrap().0, b"8 it is me");
 
         let server = scope.spawn(|| all_of(&mut accept(&listener, &config)));
-        let handler = bare(tls(&address, trust)).build_direct().unwrap();
+        let handler = bare(tls(&address, trust)).build_sync().unwrap();
         let error = in_time(|| handler.give(&record("who?"))).unwrap_err();
         assert!(error.to_string().contains("CertificateRequired"), "{error}");
         assert!(server.join().unwrap().1.is_err());
@@ -176,10 +176,10 @@ fn refusal(authority: &Authority, identity: &Identity) -> String {
     let (listener, address) = listen();
     std::thread::scope(|scope| {
         let server = scope.spawn(|| all_of(&mut accept(&listener, &config)));
-        let (trap, told) = remembering();
-        let socket = bare(tls(&address, Tls::new().ca_pem(authority.pem.as_str()))).build_direct().unwrap();
-        let handler = Shared::with_trap("tls", socket, trap);
-        in_time(|| handler.deliver(&record("a secret")));
+        let (error_handler, told) = remembering();
+        let socket = bare(tls(&address, Tls::new().ca_pem(authority.pem.as_str()))).build_sync().unwrap();
+        let handler = NamedHandler::with_error_handler("tls", socket, error_handler);
+        in_time(|| handler.emit(&record("a secret")));
         assert_eq!((handler.stats().failed, handler.stats().accepted()), (1, 1));
         let (bytes, end) = server.join().unwrap();
         assert!(bytes.is_empty() && end.is_err());
@@ -218,7 +218,7 @@ fn the_name_that_is_asked_for_can_be_another() {
     std::thread::scope(|scope| {
         let server = scope.spawn(|| all_of(&mut accept(&listener, &config)));
         let trust = Tls::new().ca_pem(authority.pem.as_str()).server_name("logs.example");
-        bare(tls(&address, trust)).build_direct().unwrap().give(&record("hello")).unwrap();
+        bare(tls(&address, trust)).build_sync().unwrap().give(&record("hello")).unwrap();
         assert_eq!(server.join().unwrap().0, b"5 hello");
     });
 }
@@ -232,7 +232,7 @@ fn a_peer_that_speaks_no_tls() {
             io::Write::write_all(&mut stream, b"220 mail.example ESMTP ready\r\n").unwrap();
             stream.read_to_end(&mut Vec::new()).unwrap_or_default();
         });
-        let handler = bare(tls(&address, Tls::new().ca_pem(Authority::new().pem))).build_direct().unwrap();
+        let handler = bare(tls(&address, Tls::new().ca_pem(Authority::new().pem))).build_sync().unwrap();
         let error = in_time(|| handler.give(&record("hello"))).unwrap_err();
         assert!(error.to_string().contains("does not speak TLS"), "{error}");
     });
@@ -241,8 +241,8 @@ fn a_peer_that_speaks_no_tls() {
 #[test]
 fn a_handshake_that_does_not_go_on_takes_the_connect_deadline() {
     let (listener, address) = listen();
-    let impatient = tls(&address, Tls::new().ca_pem(Authority::new().pem)).connect_deadline(Duration::from_millis(50));
-    let handler = bare(impatient).build_direct().unwrap();
+    let impatient = tls(&address, Tls::new().ca_pem(Authority::new().pem)).connect_timeout(Duration::from_millis(50));
+    let handler = bare(impatient).build_sync().unwrap();
     let error = in_time(|| handler.give(&record("hello"))).unwrap_err();
     assert!(error.to_string().contains("no connection within 50ms"), "{error}");
     // Nor does one that goes on a byte at a time.
@@ -279,7 +279,7 @@ fn a_peer_that_says_good_bye_is_not_written_to() {
             drop(kept);
             (bytes, second)
         });
-        let handler = bare(tls(&address, Tls::new().ca_pem(authority.pem.as_str()))).build_direct().unwrap();
+        let handler = bare(tls(&address, Tls::new().ca_pem(authority.pem.as_str()))).build_sync().unwrap();
         handler.give(&record("1")).unwrap();
         is_closed.recv().unwrap();
         handler.give(&record("2")).unwrap();
@@ -303,11 +303,11 @@ fn a_reader_that_stops_takes_the_write_deadline() {
             all_of(&mut stream).0
         });
         let patient =
-            tls(&address, Tls::new().ca_pem(authority.pem.as_str())).write_deadline(Duration::from_millis(50));
-        let socket = bare(patient.retry(Retry::default().first(super::LONG))).build_direct().unwrap();
-        let handler = Shared::with_trap("slow", socket, Trap::silent());
-        in_time(|| handler.deliver(&record(&"x".repeat(20 << 20))));
-        in_time(|| handler.deliver(&record("next")));
+            tls(&address, Tls::new().ca_pem(authority.pem.as_str())).write_timeout(Duration::from_millis(50));
+        let socket = bare(patient.retry(Backoff::default().initial(super::LONG))).build_sync().unwrap();
+        let handler = NamedHandler::with_error_handler("slow", socket, ErrorHandler::silent());
+        in_time(|| handler.emit(&record(&"x".repeat(20 << 20))));
+        in_time(|| handler.emit(&record("next")));
         assert_eq!(handler.stats().failed, 2);
         drop(TcpStream::connect(listener.local_addr().unwrap()));
         let bytes = server.join().unwrap();
@@ -331,7 +331,7 @@ fn t20_what_is_wrong_is_named_and_no_secret_is_shown() {
         let debug = format!("{tls:?}");
         let to = Connection::builder(Address::tls("localhost", 1)).tls(tls);
         let debug = format!("{debug} {to:?}");
-        let error = Socket::builder(to).format(Bare).build_direct().unwrap_err();
+        let error = Socket::builder(to).format(Bare).build_sync().unwrap_err();
         let shown = format!("{error} {error:?} {debug}");
         assert!(!shown.contains("s3cret") && !key_lines.iter().any(|line| shown.contains(line)), "{shown}");
         error.to_string()
@@ -351,7 +351,7 @@ fn t20_what_is_wrong_is_named_and_no_secret_is_shown() {
         assert!(error.contains(named), "{named}: {error}");
     }
     let good = Tls::new().ca_pem(&*authority.pem).identity(dir.path("certificate"), dir.path("key"));
-    let handler = Socket::builder(Connection::builder(Address::tls("localhost", 1)).tls(good)).build_direct().unwrap();
+    let handler = Socket::builder(Connection::builder(Address::tls("localhost", 1)).tls(good)).build_sync().unwrap();
     let shown = format!("{handler:?}");
     assert!(!key_lines.iter().any(|line| shown.contains(line)), "{shown}");
 }

@@ -9,19 +9,19 @@ use std::{
 };
 
 use tracing_strata::{
-    Handler, Queue, Record, Severity, Shared,
+    Handler, Queue, Record, Severity, NamedHandler,
     format::Syslog as Form,
     handler::queue::Overflow,
     output::{Socket, Syslog},
-    sink::net::{Address, Connection, Retry},
-    trap::Trap,
+    sink::net::{Address, Connection, Backoff},
+    ledger::ErrorHandler,
 };
 use tracing_subscriber::prelude::*;
 
 use super::{LONG, all_of, bare, eager, in_time, listen, record, to, whole};
 use crate::{
     places::{Bare, Dir, again, if_child, in_a_child, remembering},
-    support::Memory,
+    support::MemoryBuffer,
 };
 
 /// Where the parent listens, for a child.
@@ -38,7 +38,7 @@ fn t13_an_overflow_is_told_in_band_as_a_syslog_message() {
     let at = listener.local_addr().unwrap();
     drop(listener);
     let queue = Queue::builder().named("daemon").capacity(8).overflow(Overflow::DropNewest);
-    let (queue, guard) = Syslog::builder(eager(address).patience(LONG)).queue(queue).spawn().unwrap();
+    let (queue, guard) = Syslog::builder(eager(address).reconnect_timeout(LONG)).queue(queue).build_with_guard().unwrap();
     let handler = queue.shared("syslog");
     (0..100).for_each(|number| handler.deliver(&record(&format!("number {number}"))));
     let listener = TcpListener::bind(at).unwrap();
@@ -67,7 +67,7 @@ fn t14_a_panic_that_aborts_is_with_the_daemon() {
         panic!("cannot unwind from here");
     }
     if_child(|_| {
-        tracing_strata::exit::panic_hook();
+        tracing_strata::shutdown::panic_hook();
         let syslog = Syslog::builder(peer_of_the_child()).format(Form::rfc5424()).build().unwrap();
         tracing_subscriber::registry().with(syslog.into_layer()).init();
         tracing::info!("queued before");
@@ -93,7 +93,7 @@ fn t15_t16_parent_child_and_daemon_have_connections_of_their_own() {
     const RECORDS: usize = 200;
     let logged = |report: &std::path::Path| {
         use fork::{Fork, fork, setsid, waitpid};
-        let socket = bare(to(peer_of_the_child())).build_direct().unwrap();
+        let socket = bare(to(peer_of_the_child())).build_sync().unwrap();
         tracing_subscriber::registry().with(socket.into_layer()).init();
         let log = |who: &str| (0..RECORDS).for_each(|number| tracing::info!("{who} {number}"));
         tracing::info!("before");
@@ -148,10 +148,10 @@ fn t15_t16_parent_child_and_daemon_have_connections_of_their_own() {
 #[test]
 fn t17_the_end_keeps_its_deadline_while_the_peer_is_a_black_hole() {
     let (_listener, address, _waiting) = super::black_hole();
-    let hole = Connection::builder(address).connect_deadline(LONG).patience(LONG);
-    let (queue, guard) = Socket::builder(hole).format(Bare).spawn().unwrap();
-    let handler = Shared::with_trap("hole", queue, Trap::silent());
-    (0..10).for_each(|_| handler.deliver(&record("never there")));
+    let hole = Connection::builder(address).connect_timeout(LONG).patience(LONG);
+    let (queue, guard) = Socket::builder(hole).format(Bare).build_with_guard().unwrap();
+    let handler = NamedHandler::with_error_handler("hole", queue, ErrorHandler::silent());
+    (0..10).for_each(|_| handler.emit(&record("never there")));
     let start = std::time::Instant::now();
     let error = guard.shutdown(Duration::from_millis(200)).unwrap_err();
     assert!(start.elapsed() < LONG / 2, "{:?}", start.elapsed());
@@ -163,11 +163,11 @@ fn t17_the_end_keeps_its_deadline_while_the_peer_is_a_black_hole() {
 #[test]
 fn t18_records_after_the_shutdown_are_counted() {
     let (listener, address) = listen();
-    let (queue, guard) = bare(to(address)).spawn().unwrap();
-    let handler = Shared::with_trap("socket", queue, Trap::silent());
-    handler.deliver(&record("before"));
+    let (queue, guard) = bare(to(address)).build_with_guard().unwrap();
+    let handler = NamedHandler::with_error_handler("socket", queue, ErrorHandler::silent());
+    handler.emit(&record("before"));
     guard.shutdown(LONG).unwrap();
-    (0..10).for_each(|_| handler.deliver(&record("after")));
+    (0..10).for_each(|_| handler.emit(&record("after")));
     let stats = handler.stats();
     assert_eq!((stats.accepted(), stats.written, stats.dropped), (11, 1, 10), "{stats}");
     drop((handler, guard));
@@ -178,18 +178,18 @@ fn t18_records_after_the_shutdown_are_counted() {
 #[test]
 fn t19_a_peer_that_is_gone_stops_nobody_and_is_told() {
     let (listener, address) = listen();
-    let slow = to(address).retry(Retry::default().first(LONG));
-    let (trap, told) = remembering();
-    let fallback = Memory::default();
-    let handler = bare(slow).build_direct().unwrap().or_else(fallback.clone());
-    let handler = Shared::with_trap("gone", handler, trap);
-    handler.deliver(&record("there"));
+    let slow = to(address).backoff(Backoff::default().initial(LONG));
+    let (error_handler, told) = remembering();
+    let fallback = MemoryBuffer::default();
+    let handler = bare(slow).build_sync().unwrap().or_else(fallback.clone());
+    let handler = NamedHandler::with_error_handler("gone", handler, error_handler);
+    handler.emit(&record("there"));
     let mut stream = listener.accept().unwrap().0;
     stream.read_exact(&mut [0; 7]).unwrap();
     drop((stream, listener));
-    in_time(|| (0..1_000).for_each(|_| handler.deliver(&record("gone"))));
+    in_time(|| (0..1_000).for_each(|_| handler.emit(&record("gone"))));
     let stats = handler.stats();
-    assert_eq!((stats.accepted(), stats.written, stats.rescued), (1_001, 1_001, 1_000), "{stats}");
+    assert_eq!((stats.accepted(), stats.written, stats.fallback_written), (1_001, 1_001, 1_000), "{stats}");
     assert_eq!(told.lock().unwrap().len(), 1, "{told:?}");
 }
 
@@ -206,7 +206,7 @@ fn t03_a_wire_with_tls_sends_nothing_about_itself() {
             ends.greet(listener.accept().unwrap().0).read_to_end(&mut bytes).unwrap();
             bytes
         });
-        let socket = bare(to(Address::tls("localhost", port)).tls(ends.client.clone())).build_direct().unwrap();
+        let socket = bare(to(Address::tls("localhost", port)).tls(ends.client.clone())).build_sync().unwrap();
         let layer = socket.into_layer();
         let ledger = layer.ledger();
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -230,11 +230,11 @@ fn no_token_is_in_an_error_or_in_debug() {
     for address in [Address::tcp("127.0.0.1", port), Address::udp("127.0.0.1", port)] {
         let builder = Syslog::builder(eager(address)).format(format.clone());
         let mut shown = format!("{builder:?} {format:?}");
-        let (trap, told) = remembering();
-        let direct = builder.build_direct().unwrap();
+        let (error_handler, told) = remembering();
+        let direct = builder.build_sync().unwrap();
         shown += &format!("{direct:?}");
-        let handler = Shared::with_trap("syslog", direct, trap);
-        (0..20).for_each(|_| handler.deliver(&Record::new(Severity::INFO, "app", "lost")));
+        let handler = NamedHandler::with_error_handler("syslog", direct, error_handler);
+        (0..20).for_each(|_| handler.emit(&Record::new(Severity::INFO, "app", "lost")));
         handler.flush().unwrap();
         shown += &format!("{handler:?} {told:?}");
         assert!(!told.lock().unwrap().is_empty() && !shown.contains(TOKEN), "{shown}");

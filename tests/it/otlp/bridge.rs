@@ -7,17 +7,17 @@ use tracing_strata::{
     Severity, critical,
     otlp::{ContextFields, Otlp, Protocol},
     prelude::*,
-    trap::Trap,
+    ledger::ErrorHandler,
 };
 use tracing_subscriber::{filter::LevelFilter, prelude::*, registry};
 
 use super::receiver::{LONG, Receiver, body, text};
-use crate::support::{Memory, with_layer};
+use crate::support::{MemoryBuffer, with_layer};
 
 #[test]
 fn the_same_layer_twice() {
     let receivers = [Receiver::start(), Receiver::start()];
-    let [(one, guard_one), (two, guard_two)] = receivers.each_ref().map(|receiver| receiver.otlp().spawn().unwrap());
+    let [(one, guard_one), (two, guard_two)] = receivers.each_ref().map(|receiver| receiver.otlp().build_with_guard().unwrap());
     tracing::subscriber::with_default(registry().with(one).with(two), || {
         let span = info_span!("s", late = tracing::field::Empty).entered();
         span.record("late", 1);
@@ -45,12 +45,12 @@ fn t03_what_the_export_logs_is_not_exported() {
         |report| {
             let receiver = Receiver::start();
             tracing_strata::log::install().unwrap();
-            let (http, http_guard) = receiver.otlp().spawn().unwrap();
+            let (http, http_guard) = receiver.otlp().build_with_guard().unwrap();
             let (grpc, grpc_guard) =
-                receiver.otlp().protocol(Protocol::Grpc).retry_for(Duration::ZERO).logs(true).spawn().unwrap();
-            let grpc = grpc.trap(Trap::silent());
+                receiver.otlp().protocol(Protocol::Grpc).retry_for(Duration::ZERO).logs(true).build_with_guard().unwrap();
+            let grpc = grpc.error_handler(ErrorHandler::silent());
             let ledgers = [http.logs_ledger().unwrap(), grpc.logs_ledger().unwrap(), http.spans_ledger().unwrap()];
-            let memory = Memory::default();
+            let memory = MemoryBuffer::default();
             registry().with(http).with(grpc).with(memory.clone().into_layer()).init();
             for round in 0..3 {
                 info_span!("s").in_scope(|| info!(round, "mine"));
@@ -83,9 +83,9 @@ fn recursion_at_the_shutdown() {
     // A trap and a span that end while it is shut down, and log.
     let receiver = Receiver::start();
     receiver.reply(super::receiver::Reply::Status(400, None));
-    let (layer, guard) = receiver.otlp().spawn().unwrap();
+    let (layer, guard) = receiver.otlp().build_with_guard().unwrap();
     let ledger = layer.logs_ledger().unwrap();
-    let layer = layer.trap(Trap::new(|failure| error!("{}", failure.error())));
+    let layer = layer.error_handler(ErrorHandler::new(|failure| error!("{}", failure.error())));
     let dispatch: Dispatch = registry().with(layer).into();
     tracing::dispatcher::with_default(&dispatch, || {
         let _span = info_span!("s").entered();
@@ -100,7 +100,7 @@ fn recursion_at_the_shutdown() {
 #[test]
 fn span_fields_are_on_log_records() {
     let receiver = Receiver::start();
-    let (layer, guard) = receiver.otlp().spans(false).spawn().unwrap();
+    let (layer, guard) = receiver.otlp().spans(false).build_with_guard().unwrap();
     with_layer(layer, || {
         let _request = info_span!("request", request_id = "r-1", user = tracing::field::Empty).entered();
         tracing::Span::current().record("user", "ada");
@@ -114,7 +114,7 @@ fn span_fields_are_on_log_records() {
 #[test]
 fn t54_the_explicit_parents_chain() {
     let receiver = Receiver::start();
-    let (layer, guard) = receiver.otlp().context(ContextFields::All).spawn().unwrap();
+    let (layer, guard) = receiver.otlp().context(ContextFields::All).build_with_guard().unwrap();
     with_layer(layer, || {
         let other = info_span!("other", of = "other");
         let _current = info_span!("current", of = "current").entered();
@@ -135,7 +135,7 @@ fn t54_the_explicit_parents_chain() {
 #[test]
 fn t62_a_level_strips_no_context() {
     let receiver = Receiver::start();
-    let (layer, guard) = receiver.otlp().level(Severity::ERROR).spawn().unwrap();
+    let (layer, guard) = receiver.otlp().min_level(Severity::ERROR).spawn().unwrap();
     with_layer(layer, || {
         debug_span!("request", id = 7).in_scope(|| {
             info!("filtered");
@@ -154,7 +154,7 @@ fn t62_a_level_strips_no_context() {
     assert_eq!((guard.logs().filtered, guard.logs().written), (1, 2));
     // Behind a filter that hides the span, with a `Context` layer beside: its fields are there all the same.
     let receiver = Receiver::start();
-    let (layer, guard) = receiver.otlp().spans(false).spawn().unwrap();
+    let (layer, guard) = receiver.otlp().spans(false).build_with_guard().unwrap();
     let stack = registry().with(tracing_strata::Context::new().trace_ids()).with(layer.with_filter(LevelFilter::ERROR));
     tracing::subscriber::with_default(stack, || debug_span!("request", id = 7).in_scope(|| error!("m")));
     guard.flush(LONG).unwrap();
@@ -165,8 +165,8 @@ fn t62_a_level_strips_no_context() {
 #[test]
 fn behind_a_filter_a_span_that_is_hidden_is_not_exported() {
     let receiver = Receiver::start();
-    let (layer, guard) = receiver.otlp().spawn().unwrap();
-    let memory = Memory::default();
+    let (layer, guard) = receiver.otlp().build_with_guard().unwrap();
+    let memory = MemoryBuffer::default();
     let stack = registry().with(memory.clone().into_layer()).with(layer.with_filter(LevelFilter::INFO));
     tracing::subscriber::with_default(stack, || {
         let _seen = info_span!("seen").entered();
@@ -181,14 +181,14 @@ fn behind_a_filter_a_span_that_is_hidden_is_not_exported() {
 
 #[test]
 fn only_what_is_asked_for() {
-    assert!(Otlp::builder().logs(false).spans(false).spawn().is_ok());
+    assert!(Otlp::builder().logs(false).spans(false).build_with_guard().is_ok());
 }
 
 #[test]
 fn beside_a_layer_of_an_sdk_the_ids_are_those_that_are_exported() {
     let receiver = Receiver::start();
-    let (layer, guard) = receiver.otlp().spawn().unwrap();
-    let memory = Memory::default();
+    let (layer, guard) = receiver.otlp().build_with_guard().unwrap();
+    let memory = MemoryBuffer::default();
     let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
     let tracer = opentelemetry::trace::TracerProvider::tracer(&provider, "t");
     let stack = registry()

@@ -10,11 +10,11 @@ use tracing_strata::prelude::*;
 use tracing_subscriber::{prelude::*, registry};
 
 use super::receiver::{Receiver, attribute, body, exported, text};
-use crate::support::Memory;
+use crate::support::MemoryBuffer;
 
 fn spawn(vars: &[(&str, &str)]) -> Result<(OtlpLayer, OtlpGuard), String> {
     let vars = vars.iter().copied();
-    Otlp::from_vars(vars).drain(Duration::ZERO).spawn().map_err(|error| {
+    Otlp::from_vars(vars).flush_timeout(Duration::ZERO).spawn().map_err(|error| {
         assert!(error.is_config(), "{error}");
         error.to_string()
     })
@@ -66,11 +66,11 @@ fn bad_variables_are_named() {
     assert!(error.contains("\"api-key=…,tenant=…\""), "{error}");
     let vars = [("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "2")];
     assert!(spawn(&vars).map(drop).unwrap_err().starts_with("OTEL_TRACES_SAMPLER_ARG: expected a ratio"));
-    let error = Otlp::builder().endpoint("nowhere").spawn().map(drop).unwrap_err();
+    let error = Otlp::builder().endpoint("nowhere").build_with_guard().map(drop).unwrap_err();
     assert!(error.to_string().contains("otlp: endpoint \"nowhere\""), "{error}");
-    let error = Otlp::builder().header("a name", "v").spawn().map(drop).unwrap_err();
+    let error = Otlp::builder().header("a name", "v").build_with_guard().map(drop).unwrap_err();
     assert!(error.to_string().contains("header \"a name\""), "{error}");
-    let error = Otlp::builder().ca_certificate("/nowhere.pem").spawn().map(drop).unwrap_err();
+    let error = Otlp::builder().ca_certificate("/nowhere.pem").build_with_guard().map(drop).unwrap_err();
     assert!(error.to_string().contains("/nowhere.pem"), "{error}");
 }
 
@@ -180,7 +180,7 @@ fn disabled() {
         spawn(&[("OTEL_SDK_DISABLED", "TRUE"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "not looked at")]).unwrap();
     assert!(layer.logs_ledger().is_none() && layer.spans_ledger().is_none());
     // Others go on.
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     tracing::subscriber::with_default(registry().with(memory.clone().into_layer()).with(layer), || {
         info_span!("s").in_scope(|| info!("m"));
     });

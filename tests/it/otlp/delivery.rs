@@ -10,7 +10,7 @@ use std::{
 use tracing::{info, info_span};
 use tracing_strata::{
     otlp::{Otlp, OtlpGuard, OtlpLayer},
-    trap::{Stats, Trap},
+    ledger::{Stats, ErrorHandler},
 };
 
 use super::receiver::{LONG, Receiver, Reply, body};
@@ -27,7 +27,7 @@ fn nobody() -> String {
 }
 
 fn logs_only(otlp: Otlp) -> (OtlpLayer, OtlpGuard) {
-    otlp.spans(false).spawn().unwrap()
+    otlp.spans(false).build_with_guard().unwrap()
 }
 
 #[test]
@@ -44,8 +44,8 @@ fn busy_collectors_are_tried_again() {
         receiver.reply(reply.clone());
         receiver.reply(reply.clone());
         let (layer, guard) = logs_only(receiver.otlp());
-        let (trap, told) = Trap::counting();
-        with_layer(layer.trap(trap), || info!("m"));
+        let (error_handler, told) = ErrorHandler::counting();
+        with_layer(layer.error_handler(error_handler), || info!("m"));
         guard.flush(LONG).unwrap();
         assert_eq!(receiver.take_logs().len(), 1, "{reply:?}");
         assert_eq!(receiver.requests().len(), 3);
@@ -60,15 +60,15 @@ fn retry_after_is_kept_to() {
     receiver.reply(Reply::Status(429, Some("1")));
     let (layer, guard) = logs_only(receiver.otlp());
     let began = Instant::now();
-    with_layer(layer.trap(Trap::silent()), || info!("m"));
+    with_layer(layer.error_handler(ErrorHandler::silent()), || info!("m"));
     guard.flush(LONG).unwrap();
     assert!(began.elapsed() >= Duration::from_millis(900), "the back-off alone would be 200 ms at most");
     // More than the deadline of the batch allows: given up at once.
     let receiver = Receiver::start();
     receiver.reply(Reply::Status(503, Some("3600")));
     let (layer, guard) = logs_only(receiver.otlp().retry_for(Duration::from_secs(30)));
-    let (trap, told) = remembering();
-    with_layer(layer.trap(trap), || info!("m"));
+    let (error_handler, told) = remembering();
+    with_layer(layer.error_handler(error_handler), || info!("m"));
     guard.flush(LONG).unwrap();
     assert_eq!((guard.logs().failed, guard.logs().accepted()), (1, 1));
     let told = told.lock().unwrap();
@@ -81,8 +81,8 @@ fn what_is_refused_is_not_sent_again() {
         let receiver = Receiver::start();
         receiver.reply(Reply::Status(status, None));
         let (layer, guard) = logs_only(receiver.otlp());
-        let (trap, told) = remembering();
-        with_layer(layer.trap(trap), || info!("m"));
+        let (error_handler, told) = remembering();
+        with_layer(layer.error_handler(error_handler), || info!("m"));
         guard.flush(LONG).unwrap();
         assert_eq!((guard.logs().failed, guard.logs().accepted(), receiver.requests().len()), (1, 1, 1));
         assert!(told.lock().unwrap()[0].contains(&format!("answered {status}: \"no\"")), "{told:?}");
@@ -92,9 +92,9 @@ fn what_is_refused_is_not_sent_again() {
 #[test]
 fn partial_success_is_counted() {
     let receiver = Receiver::start();
-    let (layer, guard) = receiver.otlp().delay(Duration::from_secs(3_600)).spawn().unwrap();
-    let (trap, told) = remembering();
-    with_layer(layer.trap(trap), || {
+    let (layer, guard) = receiver.otlp().open_lazily(Duration::from_secs(3_600)).spawn().unwrap();
+    let (error_handler, told) = remembering();
+    with_layer(layer.error_handler(error_handler), || {
         receiver.reply(Reply::Partial(3));
         (0..10).for_each(|_| info!("m"));
         guard.flush(LONG).unwrap();
@@ -115,13 +115,13 @@ fn t12_everything_is_accounted_for_while_nobody_listens() {
         .endpoint(nobody())
         .capacity(50)
         .max_batch(10)
-        .delay(Duration::ZERO)
+        .open_lazily(Duration::ZERO)
         .drain(Duration::from_millis(10))
         .retry_for(Duration::from_secs(3_600))
         .spawn()
         .unwrap();
-    let (trap, told) = Trap::counting();
-    let layer = layer.trap(trap);
+    let (error_handler, told) = ErrorHandler::counting();
+    let layer = layer.error_handler(error_handler);
     let ledgers = [layer.logs_ledger().unwrap(), layer.spans_ledger().unwrap()];
     with_layer(layer, || {
         for n in 0..1_000 {
@@ -148,9 +148,9 @@ fn t12_everything_is_accounted_for_while_nobody_listens() {
 fn t13_bounded_in_bytes_and_told_in_band() {
     let receiver = Receiver::start();
     receiver.reply(Reply::Status(503, Some("1")));
-    let (layer, guard) = logs_only(receiver.otlp().max_bytes(1 << 20).max_batch(1).delay(Duration::ZERO));
+    let (layer, guard) = logs_only(receiver.otlp().max_bytes(1 << 20).max_batch(1).open_lazily(Duration::ZERO));
     let large = "x".repeat(50_000);
-    with_layer(layer.trap(Trap::silent()), || {
+    with_layer(layer.error_handler(ErrorHandler::silent()), || {
         (0..100).for_each(|_| info!(large, "large"));
         guard.flush(LONG).unwrap();
         info!("afterwards");
@@ -169,13 +169,13 @@ fn t13_bounded_in_bytes_and_told_in_band() {
 
 #[test]
 fn t13_spans_are_in_the_bytes_of_what_is_inside_of_them() {
-    let full = |otlp: Otlp| otlp.max_bytes(1 << 20).max_batch(1).delay(Duration::ZERO).spawn().unwrap();
+    let full = |otlp: Otlp| otlp.max_bytes(1 << 20).max_batch(1).open_lazily(Duration::ZERO).spawn().unwrap();
     let body = "x".repeat(50_000);
     // Log records.
     let receiver = Receiver::start();
     receiver.reply(Reply::Status(503, Some("1")));
     let (layer, guard) = full(receiver.otlp().spans(false));
-    with_layer(layer.trap(Trap::silent()), || {
+    with_layer(layer.error_handler(ErrorHandler::silent()), || {
         (0..100).for_each(|_| info_span!("request", body).in_scope(|| info!("small")));
     });
     guard.flush(LONG).unwrap();
@@ -185,7 +185,7 @@ fn t13_spans_are_in_the_bytes_of_what_is_inside_of_them() {
     let receiver = Receiver::start();
     receiver.reply(Reply::Status(503, Some("1")));
     let (layer, guard) = full(receiver.otlp().logs(false));
-    with_layer(layer.trap(Trap::silent()), || {
+    with_layer(layer.error_handler(ErrorHandler::silent()), || {
         for _ in 0..100 {
             let _request = info_span!("request", body).entered();
             drop(info_span!("small"));
@@ -199,7 +199,7 @@ fn t13_spans_are_in_the_bytes_of_what_is_inside_of_them() {
 #[test]
 fn a_batch_is_kept_below_what_receivers_take() {
     let receiver = Receiver::start();
-    let (layer, guard) = logs_only(receiver.otlp().delay(Duration::from_secs(3_600)));
+    let (layer, guard) = logs_only(receiver.otlp().open_lazily(Duration::from_secs(3_600)));
     let large = "x".repeat(60_000);
     with_layer(layer, || (0..100).for_each(|_| info!(large, "large")));
     guard.flush(LONG).unwrap();
@@ -212,7 +212,7 @@ fn a_batch_is_kept_below_what_receivers_take() {
 #[test]
 fn t18_records_after_the_shutdown_are_counted() {
     let receiver = Receiver::start();
-    let (layer, guard) = receiver.otlp().spawn().unwrap();
+    let (layer, guard) = receiver.otlp().build_with_guard().unwrap();
     let ledgers = [layer.logs_ledger().unwrap(), layer.spans_ledger().unwrap()];
     with_layer(layer, || {
         let _over_the_end = info_span!("s").entered();
@@ -234,7 +234,7 @@ fn flush_all_reaches_it() {
         |_| {},
         |_| {
             let receiver = Receiver::start();
-            let (layer, _guard) = receiver.otlp().delay(Duration::from_secs(3_600)).spawn().unwrap();
+            let (layer, _guard) = receiver.otlp().open_lazily(Duration::from_secs(3_600)).spawn().unwrap();
             with_layer(layer, || {
                 info!("m");
                 tracing_strata::flush_all().unwrap();
@@ -247,7 +247,7 @@ fn flush_all_reaches_it() {
 #[test]
 fn a_dropped_guard_waits_for_the_rest() {
     let receiver = Receiver::start();
-    let (layer, guard) = receiver.otlp().delay(Duration::from_secs(3_600)).drain(LONG).spawn().unwrap();
+    let (layer, guard) = receiver.otlp().open_lazily(Duration::from_secs(3_600)).drain(LONG).spawn().unwrap();
     with_layer(layer, || info_span!("s").in_scope(|| info!("m")));
     drop(guard);
     assert_eq!((receiver.take_logs().len(), receiver.take_spans().len()), (1, 1));
@@ -258,7 +258,7 @@ fn a_restarted_collector_loses_nothing() {
     // Two connections die; what was not answered is sent again.
     let receiver = Receiver::start();
     let (layer, guard) = logs_only(receiver.otlp().capacity(10_000).max_batch(100));
-    with_layer(layer.trap(Trap::silent()), || {
+    with_layer(layer.error_handler(ErrorHandler::silent()), || {
         for n in 0..3_000 {
             if n % 1_000 == 500 {
                 receiver.reply(Reply::Close);

@@ -18,7 +18,7 @@ use tracing_strata::{
 use tracing_subscriber::prelude::*;
 
 use super::receiver::{LONG, Receiver, attribute, body, exported, text};
-use crate::{hostile, support::Memory};
+use crate::{hostile, support::MemoryBuffer};
 use tracing_strata::prelude::*;
 
 fn sent(run: impl FnOnce()) -> Vec<(String, LogRecord)> {
@@ -36,8 +36,8 @@ fn only(run: impl FnOnce()) -> LogRecord {
 #[test]
 fn times_are_those_of_the_record() {
     let receiver = Receiver::start();
-    let (otlp, guard) = receiver.otlp().spans(false).spawn().unwrap();
-    let memory = Memory::default();
+    let (otlp, guard) = receiver.otlp().spans(false).build_with_guard().unwrap();
+    let memory = MemoryBuffer::default();
     tracing::subscriber::with_default(
         tracing_subscriber::registry().with(otlp).with(memory.clone().into_layer()),
         || {
@@ -284,7 +284,7 @@ fn context_by_the_rule() {
     };
     let with = |context: ContextFields| {
         let receiver = Receiver::start();
-        let (layer, guard) = receiver.otlp().spans(false).context(context).spawn().unwrap();
+        let (layer, guard) = receiver.otlp().spans(false).context(context).build_with_guard().unwrap();
         let layer = layer.globals(Globals::new().service("shop").field("id", "global"));
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), run);
         guard.flush(LONG).unwrap();
@@ -325,7 +325,7 @@ fn the_resource() {
         ("OTEL_RESOURCE_ATTRIBUTES", "service.name=lower,zone=eu%2C1,deployment.environment.name=test"),
         ("OTEL_SERVICE_NAME", "from the variable"),
     ]);
-    let otlp = otlp.endpoint(receiver.url()).attribute("zone", "code").attribute("cores", 2).delay(Duration::ZERO);
+    let otlp = otlp.endpoint(receiver.url()).attribute("zone", "code").attribute("cores", 2).open_lazily(Duration::ZERO);
     drop(exported(otlp, || info!("m")));
     let resource = receiver.resource();
     assert_eq!(text(&resource, "service.name"), Some("from the variable"));

@@ -9,16 +9,16 @@ use tracing::{info, info_span, warn};
 use tracing_strata::{critical, current_traceparent, json, otlp, prelude::*};
 use tracing_subscriber::{prelude::*, registry};
 
-use crate::support::Memory;
+use crate::support::MemoryBuffer;
 
 #[test]
 fn logs_and_spans_with_the_providers_ids() {
     let (logs, spans) = (InMemoryLogExporter::default(), InMemorySpanExporter::default());
     let logger_provider = SdkLoggerProvider::builder().with_simple_exporter(logs.clone()).build();
     let tracer_provider = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
-    let memory = Memory::default();
+    let memory = MemoryBuffer::default();
     let stack =
-        registry().with(memory.clone().into_layer()).with(otlp::into_providers(&logger_provider, &tracer_provider));
+        registry().with(memory.clone().into_layer()).with(otlp::bridge(&logger_provider, &tracer_provider));
     let mut outgoing = None;
     tracing::subscriber::with_default(stack, || {
         let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

@@ -28,7 +28,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 /// What the next request is answered with; afterwards all is well again.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
-    /// A status, with `Retry-After`.
+    /// A status, with `Backoff-After`.
     Status(u16, Option<&'static str>),
     /// Taken, but for so many.
     Partial(i64),
@@ -48,18 +48,18 @@ struct Got {
 }
 
 #[derive(Clone, Default)]
-struct Shared(Arc<(Mutex<Got>, Condvar, AtomicBool)>);
+struct NamedHandler(Arc<(Mutex<Got>, Condvar, AtomicBool)>);
 
 pub(crate) struct Receiver {
     address: SocketAddr,
-    shared: Shared,
+    shared: NamedHandler,
 }
 
 impl Receiver {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Shared::default();
+        let shared = NamedHandler::default();
         let of_thread = shared.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -83,7 +83,7 @@ impl Receiver {
             .endpoint(self.url())
             .service("test")
             .timeout(Duration::from_secs(20))
-            .delay(Duration::from_millis(5))
+            .open_lazily(Duration::from_millis(5))
     }
 
     pub(crate) fn reply(&self, reply: Reply) {
@@ -124,7 +124,7 @@ impl Drop for Receiver {
     }
 }
 
-impl Shared {
+impl NamedHandler {
     fn serve(&self, stream: TcpStream) {
         let mut writer = stream.try_clone().unwrap();
         let mut reader = BufReader::new(stream);
@@ -253,7 +253,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// Runs with an export and flushes it.
 pub(crate) fn exported(otlp: Otlp, run: impl FnOnce()) -> OtlpGuard {
-    let (layer, guard) = otlp.spawn().unwrap();
+    let (layer, guard) = otlp.build_with_guard().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), run);
     guard.flush(LONG).unwrap();
     guard

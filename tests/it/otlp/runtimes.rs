@@ -8,7 +8,7 @@ use std::{
 use tracing::{info, info_span};
 use tracing_strata::{
     otlp::{OtlpGuard, Protocol},
-    trap::Trap,
+    ledger::ErrorHandler,
 };
 
 use super::receiver::{LONG, Receiver, Reply};
@@ -47,8 +47,8 @@ fn each_way(run: impl Fn(OtlpGuard, bool)) {
                 }
                 _ => receiver.url(),
             };
-            let (layer, guard) = receiver.otlp().endpoint(url).protocol(protocol).drain(SHORT).spawn().unwrap();
-            with_layer(layer.trap(Trap::silent()), || info_span!("s").in_scope(|| info!("m")));
+            let (layer, guard) = receiver.otlp().endpoint(url).protocol(protocol).flush_timeout(SHORT).spawn().unwrap();
+            with_layer(layer.error_handler(ErrorHandler::silent()), || info_span!("s").in_scope(|| info!("m")));
             run(guard, matches!(collector, Collector::Answers));
         }
     }
@@ -90,14 +90,14 @@ fn t17_spawned_and_dropped_inside_a_runtime() {
     runtime.block_on(async {
         for protocol in [Protocol::HttpProtobuf, Protocol::Grpc] {
             let receiver = Receiver::start();
-            let otlp = receiver.otlp().protocol(protocol).endpoint("http://127.0.0.1:1").drain(SHORT);
+            let otlp = receiver.otlp().protocol(protocol).endpoint("http://127.0.0.1:1").flush_timeout(SHORT);
             let (layer, guard) = otlp.spawn().unwrap();
-            with_layer(layer.trap(Trap::silent()), || info!("m"));
+            with_layer(layer.error_handler(ErrorHandler::silent()), || info!("m"));
             drop(guard);
             // A bad certificate is found on the thread, and nothing panics when its runtime goes.
             let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
             let bad = receiver.otlp().protocol(protocol).endpoint("https://127.0.0.1:1").ca_certificate(manifest);
-            let error = bad.spawn().map(drop).unwrap_err().to_string();
+            let error = bad.build_with_guard().map(drop).unwrap_err().to_string();
             assert!(error.contains("OTEL_EXPORTER_OTLP_CERTIFICATE: expected certificates as PEM"), "{error}");
         }
     });

@@ -192,7 +192,7 @@ fn a_span_ends_when_it_is_left_last() {
 #[test]
 fn across_threads_and_tasks() {
     let receiver = Receiver::start();
-    let (otlp, guard) = receiver.otlp().spawn().unwrap();
+    let (otlp, guard) = receiver.otlp().build_with_guard().unwrap();
     let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(otlp));
     tracing::dispatcher::with_default(&dispatch, || {
         let root = info_span!("root");
@@ -269,7 +269,7 @@ fn ids_are_equal_on_the_line_the_log_record_and_the_span() {
     use tracing_strata::{format::Json, output::LogFile, prelude::*};
     let dir = crate::places::Dir::new();
     let receiver = Receiver::start();
-    let (otlp, guard) = receiver.otlp().capacity(10_000).spawn().unwrap();
+    let (otlp, guard) = receiver.otlp().capacity(10_000).build_with_guard().unwrap();
     let file = LogFile::builder(dir.path("log")).format(Json::new()).build().unwrap();
     let dispatch: tracing::Dispatch = tracing_subscriber::registry().with(file.into_layer()).with(otlp).into();
     let dispatch = Arc::new(dispatch);

@@ -43,7 +43,7 @@ impl Sink for Writes {
 #[test]
 fn a_listener_writes_many_records_at_once_and_a_caller_one_by_one() {
     let writes = Writes::default();
-    let (queue, guard) = Queue::builder().spawn(Stream::sink(writes.clone()).format(Bare)).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(Stream::sink(writes.clone()).format(Bare)).unwrap();
     let layer = queue.into_layer();
     let ledger = layer.ledger();
     within(&dispatch(layer), || {
@@ -92,7 +92,7 @@ fn a_backlog_is_written_in_blocks_of_64_kib() {
     let (writes, turn) = (Writes::default(), Arc::new(Mutex::new(())));
     let hold_up = turn.lock().unwrap();
     let sink = HeldUp(writes.clone(), Arc::clone(&turn));
-    let (queue, guard) = Queue::builder().spawn(Stream::sink(sink).format(Bare)).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(Stream::sink(sink).format(Bare)).unwrap();
     within(&dispatch(queue.into_layer()), || {
         tracing::info!("first");
         while writes.0.lock().unwrap().is_empty() {
@@ -119,9 +119,9 @@ fn handlers_behind_a_queue_write_what_they_would_write_without() {
     let tee = |json: &Writes, text: &Writes| {
         Tee::new()
             .with("json", Stream::sink(json.clone()).format(Json::new()))
-            .with("text", Stream::sink(text.clone()).format(Text::plain()).level(Severity::WARN))
+            .with("text", Stream::sink(text.clone()).format(Text::plain()).min_level(Severity::WARN))
     };
-    let (queue, guard) = Queue::builder().spawn(tee(&sinks[0], &sinks[1])).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(tee(&sinks[0], &sinks[1])).unwrap();
     // One record for both.
     let both = Tee::new().with("queue", queue).with("beside", tee(&sinks[2], &sinks[3]));
     within(&dispatch(both.into_layer()), || {
@@ -145,9 +145,9 @@ fn handlers_behind_a_queue_write_what_they_would_write_without() {
 #[test]
 fn what_a_batch_cannot_write_is_counted_record_by_record() {
     let writes = Writes(Arc::default(), Some(2));
-    let (queue, guard) = Queue::builder().spawn(Stream::sink(writes.clone()).format(Bare).place("moody")).unwrap();
-    let (trap, told) = remembering();
-    let layer = queue.into_layer().trap(trap);
+    let (queue, guard) = Queue::builder().build_with_guard(Stream::sink(writes.clone()).format(Bare).place("moody")).unwrap();
+    let (error_handler, told) = remembering();
+    let layer = queue.into_layer().error_handler(error_handler);
     let ledger = layer.ledger();
     within(&dispatch(layer), || {
         (0..300).for_each(|number| tracing::info!("{number}"));
@@ -164,7 +164,7 @@ fn what_a_batch_cannot_write_is_counted_record_by_record() {
 fn a_file_behind_a_queue_needs_no_buffer() {
     let dir = Dir::new();
     let path = dir.path("log");
-    let (queue, guard) = Queue::builder().spawn(LogFile::builder(&path).format(Bare).build().unwrap()).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(LogFile::builder(&path).format(Bare).build().unwrap()).unwrap();
     let layer = queue.into_layer();
     let ledger = layer.ledger();
     within(&dispatch(layer), || {
@@ -180,7 +180,7 @@ fn a_file_behind_a_queue_needs_no_buffer() {
 fn a_file_with_a_buffer_of_its_own_settles_with_the_queues_ledger() {
     let dir = Dir::new();
     let file = LogFile::builder(dir.path("log")).buffer(1 << 20).format(Bare).build().unwrap();
-    let (queue, guard) = Queue::builder().spawn(file).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(file).unwrap();
     let layer = queue.into_layer();
     let ledger = layer.ledger();
     within(&dispatch(layer), || {

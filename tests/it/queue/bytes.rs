@@ -12,7 +12,7 @@ const BODY: usize = 60_000;
 fn kept(log: impl Fn(&str)) -> usize {
     let gate = Gate::closed();
     let builder = Queue::builder().max_bytes(MOST).overflow(Overflow::DropOldest);
-    let (queue, guard) = builder.spawn(gate.clone()).unwrap();
+    let (queue, guard) = builder.build_with_guard(gate.clone()).unwrap();
     within(&dispatch(queue.into_layer()), || {
         info!("in hand");
         gate.wait_for_one();

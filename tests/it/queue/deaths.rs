@@ -12,7 +12,7 @@ use std::{
 
 use tracing::{error, info};
 use tracing_strata::{
-    Delivery, Error, Flush, Handler, HandlerLayer, Outcome, Queue, Severity, handler::queue::QueueGuard, trap::Ledger,
+    Delivery, Error, Flush, Handler, HandlerLayer, Outcome, Queue, Severity, handler::queue::WorkerGuard, ledger::Ledger,
 };
 
 use super::support::{Gate, LONG, dispatch, within};
@@ -70,9 +70,9 @@ impl Drop for ToTheEnd {
 #[test]
 fn a_panic_whose_payload_panics_costs_its_record_only() {
     let gate = Gate::default();
-    let (queue, guard) = Queue::builder().spawn(ToTheEnd(Explosive(gate.clone()))).unwrap();
-    let (trap, told) = remembering();
-    let layer = queue.into_layer().trap(trap);
+    let (queue, guard) = Queue::builder().build_with_guard(ToTheEnd(Explosive(gate.clone()))).unwrap();
+    let (error_handler, told) = remembering();
+    let layer = queue.into_layer().error_handler(error_handler);
     let ledger = layer.ledger();
     within(&dispatch(layer), || {
         info!("1");
@@ -94,8 +94,8 @@ fn a_panic_whose_payload_panics_costs_its_record_only() {
 #[test]
 fn a_panic_whose_payload_panics_does_not_reach_the_caller() {
     let gate = Gate::default();
-    let (trap, told) = remembering();
-    let layer = Explosive(gate.clone()).into_layer().trap(trap);
+    let (error_handler, told) = remembering();
+    let layer = Explosive(gate.clone()).into_layer().error_handler(error_handler);
     let ledger = layer.ledger();
     within(&dispatch(layer), || {
         info!("bomb");
@@ -149,7 +149,7 @@ impl Handler for Fatal {
 struct Dead {
     gate: Gate,
     is_fatal: Arc<AtomicBool>,
-    guard: QueueGuard,
+    guard: WorkerGuard,
     ledger: Arc<Ledger>,
     told: Arc<std::sync::Mutex<Vec<String>>>,
     layer: HandlerLayer<Queue>,
@@ -159,8 +159,8 @@ fn doomed() -> Dead {
     let (gate, is_fatal) = (Gate::closed(), Arc::new(AtomicBool::new(false)));
     let handler = Fatal { gate: gate.clone(), is_fatal: Arc::clone(&is_fatal) };
     let (queue, guard) = Queue::builder().capacity(6).named("doomed").spawn(handler).unwrap();
-    let (trap, told) = remembering();
-    let layer = queue.into_layer().trap(trap);
+    let (error_handler, told) = remembering();
+    let layer = queue.into_layer().error_handler(error_handler);
     let ledger = layer.ledger();
     Dead { gate, is_fatal, guard, ledger, told, layer }
 }
@@ -218,11 +218,11 @@ fn those_who_wait_for_a_listener_learn_of_its_death() {
             let flush = scope.spawn(|| guard.flush(LONG));
             let shutdown = scope.spawn(|| {
                 // Before anything is closed: the caller is to be waiting.
-                eventually("a caller waits", || guard.health().waits > 0);
+                eventually("a caller waits", || guard.health().blocked_sends > 0);
                 guard.shutdown(LONG)
             });
             let caller = scope.spawn(|| within(&dispatch, || info!("no room")));
-            eventually("a caller waits", || guard.health().waits > 0);
+            eventually("a caller waits", || guard.health().blocked_sends > 0);
             thread::sleep(Duration::from_millis(20));
             is_fatal.store(true, Ordering::SeqCst);
             gate.open();

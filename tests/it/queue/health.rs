@@ -62,7 +62,7 @@ fn however_often_reports_are_due_what_waits_comes_between_them() {
 
 fn reports_that_are_due_after(interval: Duration) {
     let slow = Slow::default();
-    let (queue, guard) = Queue::builder().report_every(interval).spawn(slow.clone()).unwrap();
+    let (queue, guard) = Queue::builder().report_every(interval).build_with_guard(slow.clone()).unwrap();
     within(&dispatch(queue.into_layer()), || {
         (0..30).for_each(|number| tracing::info!("{number}"));
         guard.flush(LONG).unwrap();
@@ -91,7 +91,7 @@ fn is_report_owned(message: &String) -> bool {
 #[test]
 fn a_queue_tells_nothing_of_itself_unless_asked_to() {
     let gate = Gate::default();
-    let (queue, guard) = Queue::builder().spawn(gate.clone()).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(gate.clone()).unwrap();
     within(&dispatch(queue.into_layer()), || {
         (0..100).for_each(|_| tracing::info!("a record"));
         guard.shutdown(LONG).unwrap();
@@ -111,7 +111,7 @@ fn eventually(what: &str, is_so: impl Fn() -> bool) {
 #[test]
 fn busy_is_the_part_of_the_time_at_work() {
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().spawn(gate.clone()).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(gate.clone()).unwrap();
     let busy = || guard.health().busy;
     within(&dispatch(queue.into_layer()), || {
         assert_eq!(busy().to_bits(), 0.0_f64.to_bits());
@@ -132,7 +132,7 @@ fn busy_is_the_part_of_the_time_at_work() {
 #[test]
 fn losses_are_shown_by_name() {
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().capacity(1).overflow(Overflow::DropNewest).spawn(gate.clone()).unwrap();
+    let (queue, guard) = Queue::builder().capacity(1).overflow(Overflow::DropNewest).build_with_guard(gate.clone()).unwrap();
     within(&dispatch(queue.into_layer()), || {
         tracing::info!("first");
         gate.wait_for_one();

@@ -9,15 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracing_strata::{Delivery, Error, Handler, Outcome, Queue, Severity, handler::queue::Overflow, trap::Trap};
+use tracing_strata::{Delivery, Error, Handler, Outcome, Queue, Severity, handler::queue::Overflow, ledger::ErrorHandler};
 
 use super::support::{Gate, LONG, dispatch, within};
 
 /// One record in the listener's hands, and `capacity - 1` places behind it.
-fn full(overflow: Overflow, capacity: usize, log: impl FnOnce()) -> (Vec<String>, tracing_strata::trap::Stats) {
+fn full(overflow: Overflow, capacity: usize, log: impl FnOnce()) -> (Vec<String>, tracing_strata::ledger::Stats) {
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().capacity(capacity).overflow(overflow).spawn(gate.clone()).unwrap();
-    let layer = queue.into_layer().trap(Trap::silent());
+    let (queue, guard) = Queue::builder().capacity(capacity).overflow(overflow).build_with_guard(gate.clone()).unwrap();
+    let layer = queue.into_layer().error_handler(ErrorHandler::silent());
     let ledger = layer.ledger();
     within(&dispatch(layer), || {
         tracing::info!("in hand");
@@ -75,7 +75,7 @@ fn the_newest_or_the_oldest_is_dropped() {
 #[test]
 fn the_oldest_of_all_threads_is_dropped() {
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().capacity(5).overflow(Overflow::DropOldest).spawn(gate.clone()).unwrap();
+    let (queue, guard) = Queue::builder().capacity(5).overflow(Overflow::DropOldest).build_with_guard(gate.clone()).unwrap();
     let dispatch = dispatch(queue.into_layer());
     let log = |message: &str| within(&dispatch, || tracing::info!("{message}"));
     log("in hand");
@@ -129,7 +129,7 @@ fn losses_are_told_once_a_second_while_there_are_always_more() {
     let (logged, has_logged) = mpsc::sync_channel(0);
     let gate = Gate::default();
     let insatiable = Insatiable(more, Mutex::new(has_logged), gate.clone());
-    let (queue, guard) = Queue::builder().capacity(8).overflow(Overflow::DropNewest).spawn(insatiable).unwrap();
+    let (queue, guard) = Queue::builder().capacity(8).overflow(Overflow::DropNewest).build_with_guard(insatiable).unwrap();
     let began = Instant::now();
     within(&dispatch(queue.into_layer()), || {
         tracing::info!("too many");
@@ -165,7 +165,7 @@ fn a_slow_sink_never_holds_up_a_caller_that_drops() {
         let (in_hand, is_in_hand) = std::sync::mpsc::sync_channel(0);
         let (go_on, goes_on) = std::sync::mpsc::sync_channel(0);
         let slow = Slow(in_hand, std::sync::Mutex::new(goes_on));
-        let (queue, guard) = Queue::builder().capacity(16).overflow(overflow).spawn(slow).unwrap();
+        let (queue, guard) = Queue::builder().capacity(16).overflow(overflow).build_with_guard(slow).unwrap();
         let dispatch = dispatch(queue.into_layer());
         within(&dispatch, || tracing::info!("first"));
         for _ in 0..40 {
@@ -212,7 +212,7 @@ fn errors_are_not_dropped_while_others_can_be() {
 /// A large record in the listener's hands and fifty small ones behind it, in 100 KB; then one of so many bytes comes.
 fn behind_a_large_one(overflow: Overflow, bytes: usize, is_severe: bool) -> (Vec<String>, u64) {
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().max_bytes(100_000).overflow(overflow).spawn(gate.clone()).unwrap();
+    let (queue, guard) = Queue::builder().max_bytes(100_000).overflow(overflow).build_with_guard(gate.clone()).unwrap();
     within(&dispatch(queue.into_layer()), || {
         let text = "x".repeat(60_000);
         tracing::info!(text, "in hand");
@@ -250,7 +250,7 @@ fn nothing_is_given_up_for_a_record_that_does_not_fit_even_so() {
 fn only_what_may_be_given_up_counts_as_room() {
     for (overflow, is_given_up) in [(Overflow::DropNewest, false), (Overflow::DropOldest, true)] {
         let gate = Gate::closed();
-        let (queue, guard) = Queue::builder().max_bytes(100_000).overflow(overflow).spawn(gate.clone()).unwrap();
+        let (queue, guard) = Queue::builder().max_bytes(100_000).overflow(overflow).build_with_guard(gate.clone()).unwrap();
         within(&dispatch(queue.into_layer()), || {
             let text = "x".repeat(45_000);
             tracing::info!("in hand");
@@ -277,7 +277,7 @@ fn only_what_may_be_given_up_counts_as_room() {
 fn t13_a_thousand_records_of_a_megabyte_stay_under_the_cap() {
     let gate = Gate::closed();
     let (queue, guard) =
-        Queue::builder().max_bytes(16 << 20).overflow(Overflow::DropOldest).spawn(gate.clone()).unwrap();
+        Queue::builder().max_bytes(16 << 20).overflow(Overflow::DropOldest).build_with_guard(gate.clone()).unwrap();
     let layer = queue.into_layer().value_limit(2 << 20);
     let ledger = layer.ledger();
     let text = "x".repeat(1 << 20);
@@ -301,7 +301,7 @@ fn t13_a_thousand_records_of_a_megabyte_stay_under_the_cap() {
 fn a_record_that_is_larger_than_the_queue_is_lost_whatever_the_policy() {
     for overflow in [Overflow::BLOCK, Overflow::DropNewest, Overflow::DropOldest] {
         let gate = Gate::default();
-        let (queue, guard) = Queue::builder().max_bytes(8 << 10).overflow(overflow).spawn(gate.clone()).unwrap();
+        let (queue, guard) = Queue::builder().max_bytes(8 << 10).overflow(overflow).build_with_guard(gate.clone()).unwrap();
         within(&dispatch(queue.into_layer()), || {
             tracing::info!("{}", "x".repeat(9 << 10));
             tracing::info!("small");
@@ -328,7 +328,7 @@ fn nothing_is_lost_where_callers_wait_and_each_threads_order_is_kept() {
     const EACH: u64 = 5_000;
     for capacity in [1, 2, 7, 8_192] {
         let gate = Gate::default();
-        let (queue, guard) = Queue::builder().capacity(capacity).spawn(gate.clone()).unwrap();
+        let (queue, guard) = Queue::builder().capacity(capacity).build_with_guard(gate.clone()).unwrap();
         let layer = queue.into_layer();
         let ledger = layer.ledger();
         let dispatch = dispatch(layer);
@@ -358,7 +358,7 @@ fn nothing_is_lost_where_callers_wait_and_each_threads_order_is_kept() {
 fn a_sink_that_stands_still_never_delays_a_caller_that_drops() {
     for overflow in [Overflow::DropNewest, Overflow::DropOldest] {
         let gate = Gate::closed();
-        let (queue, guard) = Queue::builder().capacity(64).overflow(overflow).spawn(gate.clone()).unwrap();
+        let (queue, guard) = Queue::builder().capacity(64).overflow(overflow).build_with_guard(gate.clone()).unwrap();
         let guard = Arc::new(guard);
         let layer = queue.into_layer();
         let ledger = layer.ledger();
@@ -384,7 +384,7 @@ fn a_sink_that_stands_still_never_delays_a_caller_that_drops() {
 #[test]
 fn t12_the_account_is_right_at_every_moment() {
     let gate = Gate::default();
-    let (queue, guard) = Queue::builder().capacity(16).spawn(gate).unwrap();
+    let (queue, guard) = Queue::builder().capacity(16).build_with_guard(gate).unwrap();
     let layer = queue.into_layer();
     let ledger = layer.ledger();
     within(&dispatch(layer), || {
@@ -420,8 +420,8 @@ fn t12_the_account_is_right_whenever_anybody_looks() {
     }
     for overflow in [Overflow::BLOCK, Overflow::DropOldest, Overflow::DropNewest] {
         let moody = Moody::default();
-        let (queue, guard) = Queue::builder().capacity(600).overflow(overflow).spawn(moody.clone()).unwrap();
-        let layer = queue.into_layer().trap(Trap::silent());
+        let (queue, guard) = Queue::builder().capacity(600).overflow(overflow).build_with_guard(moody.clone()).unwrap();
+        let layer = queue.into_layer().error_handler(ErrorHandler::silent());
         let ledger = layer.ledger();
         let dispatch = dispatch(layer);
         let (begun, done) = (AtomicU64::new(0), AtomicU64::new(0));

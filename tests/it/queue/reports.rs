@@ -46,7 +46,7 @@ fn a_report_says_what_health_says_at_that_time() {
     let (gate_too, is_watched_too) = (gate.clone(), Arc::clone(&is_watched));
     let desk = Desk { gate: gate_too, is_watched: is_watched_too, reports, go_on: Mutex::new(goes_on) };
     let builder = Queue::builder().capacity(8).overflow(Overflow::DropNewest).report_every(APART);
-    let (queue, guard) = builder.spawn(desk).unwrap();
+    let (queue, guard) = builder.build_with_guard(desk).unwrap();
     within(&dispatch(queue.into_layer()), || {
         info!("in hand");
         gate.wait_for_one();
@@ -93,7 +93,7 @@ fn reports_are_no_less_than_their_interval_apart() {
     const REPORTS: u32 = 5;
     let gate = Gate::default();
     let began = Instant::now();
-    let (_queue, guard) = Queue::builder().report_every(APART).spawn(gate.clone()).unwrap();
+    let (_queue, guard) = Queue::builder().report_every(APART).build_with_guard(gate.clone()).unwrap();
     gate.wait_for(REPORTS as usize);
     let lasted = began.elapsed();
     assert!(lasted >= REPORTS * APART, "{REPORTS} in {lasted:?}");
@@ -104,7 +104,7 @@ fn reports_are_no_less_than_their_interval_apart() {
 #[test]
 fn a_queue_whose_handler_hangs_tells_those_who_ask() {
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().report_every(APART).spawn(gate.clone()).unwrap();
+    let (queue, guard) = Queue::builder().report_every(APART).build_with_guard(gate.clone()).unwrap();
     within(&dispatch(queue.into_layer()), || {
         gate.wait_for_one();
         let before = guard.health();

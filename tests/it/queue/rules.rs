@@ -37,7 +37,7 @@ fn rule_23_1_a_declared_queue_hands_on_to_its_handlers_and_its_listener_runs() {
 #[test]
 fn rule_23_2_stop_handles_everything_queued_before_it_and_may_be_called_twice() {
     let gate = Gate::default();
-    let (queue, guard) = Queue::builder().spawn(gate.clone()).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(gate.clone()).unwrap();
     within(&dispatch(queue.into_layer()), || {
         (0..500).for_each(|_| tracing::info!("queued before"));
         guard.shutdown(LONG).unwrap();
@@ -53,7 +53,7 @@ fn rule_23_2_stop_handles_everything_queued_before_it_and_may_be_called_twice() 
 fn rule_23_3_and_23_4_the_listener_gets_the_record_as_it_was() {
     let queued = Gate::default();
     let beside = Gate::default();
-    let (queue, guard) = Queue::builder().spawn(queued.clone()).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(queued.clone()).unwrap();
     let queue = queue.rewrite(|record: &mut Record| record.set("secret", "***"));
     let tee = Tee::new().with("queue", queue).with("beside", beside.clone());
     within(&dispatch(tee.into_layer()), || {
@@ -79,7 +79,7 @@ fn rule_23_3_and_23_4_the_listener_gets_the_record_as_it_was() {
 #[test]
 fn rule_23_5_a_full_queue_loses_the_record_without_waiting() {
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().capacity(1).overflow(Overflow::DropNewest).spawn(gate.clone()).unwrap();
+    let (queue, guard) = Queue::builder().capacity(1).overflow(Overflow::DropNewest).build_with_guard(gate.clone()).unwrap();
     within(&dispatch(queue.into_layer()), || {
         tracing::info!("first");
         gate.wait_for_one();
@@ -94,8 +94,8 @@ fn rule_23_5_a_full_queue_loses_the_record_without_waiting() {
 #[test]
 fn rule_23_6_a_listeners_handler_has_a_level_of_its_own_where_it_was_given_one() {
     let (all, some) = (Gate::default(), Gate::default());
-    let tee = Tee::new().with("all", all.clone()).with("some", some.clone().level(Severity::WARN));
-    let (queue, guard) = Queue::builder().spawn(tee).unwrap();
+    let tee = Tee::new().with("all", all.clone()).with("some", some.clone().min_level(Severity::WARN));
+    let (queue, guard) = Queue::builder().build_with_guard(tee).unwrap();
     within(&dispatch(queue.into_layer()), || {
         tracing::info!("low");
         tracing::warn!("high");
@@ -117,7 +117,7 @@ fn rule_23_7_filters_of_the_listeners_handlers_apply_and_handlers_and_records_co
     let shown = Shown::default();
     let named = |name| Shown(shown.0.clone(), name);
     let tee = Tee::new().with("a", named("a")).with("b", named("b").filter(|record: &Record| record.message() != "2"));
-    let (queue, guard) = Queue::builder().spawn(tee).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(tee).unwrap();
     within(&dispatch(queue.into_layer()), || {
         (1..=3).for_each(|number| tracing::info!("{number}"));
         guard.shutdown(LONG).unwrap();
@@ -129,7 +129,7 @@ fn rule_23_7_filters_of_the_listeners_handlers_apply_and_handlers_and_records_co
 #[test]
 fn records_of_several_threads_come_by_time_within_a_batch() {
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().spawn(gate.clone()).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(gate.clone()).unwrap();
     let dispatch = dispatch(queue.into_layer());
     within(&dispatch, || tracing::info!("in hand"));
     gate.wait_for_one();

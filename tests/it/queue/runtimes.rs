@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tracing::instrument::WithSubscriber as _;
-use tracing_strata::{Queue, prelude::*, trap::Trap};
+use tracing_strata::{Queue, prelude::*, ledger::ErrorHandler};
 
 use super::support::{Gate, LONG, dispatch, within};
 
@@ -16,7 +16,7 @@ fn runtimes() -> [Runtime; 2] {
 fn t17_flush_and_shutdown_inside_block_on() {
     for runtime in runtimes() {
         let gate = Gate::default();
-        let (queue, guard) = Queue::builder().spawn(gate.clone()).unwrap();
+        let (queue, guard) = Queue::builder().build_with_guard(gate.clone()).unwrap();
         let dispatch = dispatch(queue.into_layer());
         runtime.block_on(
             async {
@@ -37,8 +37,8 @@ fn t17_a_guard_dropped_on_the_only_worker_of_a_runtime_keeps_its_deadline() {
     const DRAIN: Duration = Duration::from_millis(100);
     for runtime in runtimes() {
         let gate = Gate::closed();
-        let (queue, guard) = Queue::builder().drain(DRAIN).spawn(gate.clone()).unwrap();
-        let layer = queue.into_layer().trap(Trap::silent());
+        let (queue, guard) = Queue::builder().flush_timeout(DRAIN).spawn(gate.clone()).unwrap();
+        let layer = queue.into_layer().error_handler(ErrorHandler::silent());
         let ledger = layer.ledger();
         let dispatch = dispatch(layer);
         let work = async move {
@@ -60,8 +60,8 @@ fn t17_a_guard_dropped_on_the_only_worker_of_a_runtime_keeps_its_deadline() {
 #[test]
 fn t17_a_collector_that_does_not_answer_holds_up_nobody() {
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().spawn(gate.clone()).unwrap();
-    let layer = queue.into_layer().trap(Trap::silent());
+    let (queue, guard) = Queue::builder().build_with_guard(gate.clone()).unwrap();
+    let layer = queue.into_layer().error_handler(ErrorHandler::silent());
     within(&dispatch(layer), || {
         tracing::info!("never answered");
         assert!(guard.flush(Duration::ZERO).is_err());

@@ -2,16 +2,16 @@
 
 use tracing_strata::{
     Delivery, Error, Flush, Handler, Outcome, Queue, Severity,
-    handler::queue::{Overflow, QueueGuard},
-    trap::{Stats, Trap},
+    handler::queue::{Overflow, WorkerGuard},
+    ledger::{Stats, ErrorHandler},
 };
 
 use super::support::{Gate, LONG, dispatch, within};
 
 /// Logs ten records to a queue called "full".
-fn ten(handler: impl Handler, ask: impl FnOnce(&QueueGuard)) -> Stats {
-    let (queue, guard) = Queue::builder().spawn(handler).unwrap();
-    let layer = queue.into_layer().named("full").trap(Trap::silent());
+fn ten(handler: impl Handler, ask: impl FnOnce(&WorkerGuard)) -> Stats {
+    let (queue, guard) = Queue::builder().build_with_guard(handler).unwrap();
+    let layer = queue.into_layer().named("full").error_handler(ErrorHandler::silent());
     let ledger = layer.ledger();
     within(&dispatch(layer), || {
         (0..10).for_each(|number| tracing::info!("{number}"));
@@ -87,9 +87,9 @@ fn a_shutdown_says_that_the_handler_panicked_at_its_end() {
 #[test]
 fn a_flush_says_what_was_lost_where_the_log_does_not() {
     let gate = Gate::closed();
-    let queue = Queue::builder().capacity(2).overflow(Overflow::DropNewest).protect(Severity::CRITICAL);
-    let (queue, guard) = queue.spawn(gate.clone().level(Severity::ERROR)).unwrap();
-    within(&dispatch(queue.into_layer().named("severe").trap(Trap::silent())), || {
+    let queue = Queue::builder().capacity(2).overflow(Overflow::DropNewest).priority_level(Severity::CRITICAL);
+    let (queue, guard) = queue.spawn(gate.clone().min_level(Severity::ERROR)).unwrap();
+    within(&dispatch(queue.into_layer().named("severe").error_handler(ErrorHandler::silent())), || {
         tracing::error!("in hand");
         gate.wait_for_one();
         (0..10).for_each(|_| tracing::info!("no room but for one"));
@@ -108,7 +108,7 @@ fn a_flush_says_what_was_lost_where_the_log_does_not() {
 #[test]
 fn a_flush_is_fine_where_the_log_tells_of_what_was_lost() {
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().capacity(2).overflow(Overflow::DropOldest).spawn(gate.clone()).unwrap();
+    let (queue, guard) = Queue::builder().capacity(2).overflow(Overflow::DropOldest).build_with_guard(gate.clone()).unwrap();
     let dispatch = dispatch(queue.into_layer());
     let is_over = std::sync::atomic::AtomicBool::new(false);
     let flood = || within(&dispatch, || (0..2_000).for_each(|_| tracing::info!("more and more")));

@@ -8,8 +8,8 @@ use std::{
 
 use tracing_strata::{
     Delivery, Error, Flush, Handler, Outcome, Queue, Severity,
-    handler::queue::{Overflow, QueueGuard},
-    trap::Trap,
+    handler::queue::{Overflow, WorkerGuard},
+    ledger::ErrorHandler,
 };
 
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -20,7 +20,7 @@ use crate::places::remembering;
 #[test]
 fn what_is_logged_comes_in_order_and_shutdown_waits_for_it() {
     let gate = Gate::default();
-    let (queue, guard) = Queue::builder().spawn(gate.clone()).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(gate.clone()).unwrap();
     let layer = queue.into_layer().named("queue");
     let ledger = layer.ledger();
     within(&dispatch(layer), || {
@@ -40,9 +40,9 @@ fn what_is_logged_comes_in_order_and_shutdown_waits_for_it() {
 #[test]
 fn t18_records_after_the_shutdown_are_counted() {
     let gate = Gate::default();
-    let (queue, guard) = Queue::builder().spawn(gate.clone()).unwrap();
-    let (trap, told) = remembering();
-    let layer = queue.into_layer().named("app").trap(trap);
+    let (queue, guard) = Queue::builder().build_with_guard(gate.clone()).unwrap();
+    let (error_handler, told) = remembering();
+    let layer = queue.into_layer().named("app").error_handler(error_handler);
     let ledger = layer.ledger();
     let dispatch = dispatch(layer);
     within(&dispatch, || {
@@ -94,7 +94,7 @@ fn a_shutdown_drops_the_handler() {
     }
 
     let seen = Arc::<Mutex<Vec<_>>>::default();
-    let (queue, guard) = Queue::builder().spawn(Open(Arc::clone(&seen))).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(Open(Arc::clone(&seen))).unwrap();
     let dispatched = dispatch(queue.into_layer());
     within(&dispatched, || tracing::info!("one"));
     guard.shutdown(LONG).unwrap();
@@ -113,9 +113,9 @@ fn t13_losses_that_are_not_told_in_band_are_told_to_the_trap() {
     // The handler hangs: with the shutdown.
     let gate = Gate::closed();
     let queue = Queue::builder().capacity(2).overflow(Overflow::DropNewest);
-    let (queue, guard) = queue.spawn(gate.clone()).unwrap();
-    let (trap, told) = remembering();
-    let dispatched = dispatch(queue.into_layer().named("hangs").trap(trap));
+    let (queue, guard) = queue.build_with_guard(gate.clone()).unwrap();
+    let (error_handler, told) = remembering();
+    let dispatched = dispatch(queue.into_layer().named("hangs").error_handler(error_handler));
     within(&dispatched, || {
         tracing::info!("in hand");
         gate.wait_for_one();
@@ -132,10 +132,10 @@ fn t13_losses_that_are_not_told_in_band_are_told_to_the_trap() {
 
     // The handler takes no notice: when the queue ends.
     let gate = Gate::closed();
-    let queue = Queue::builder().capacity(2).overflow(Overflow::DropNewest).protect(Severity::CRITICAL);
-    let (queue, guard) = queue.spawn(gate.clone().level(Severity::ERROR)).unwrap();
-    let (trap, told) = remembering();
-    within(&dispatch(queue.into_layer().named("severe").trap(trap)), || {
+    let queue = Queue::builder().capacity(2).overflow(Overflow::DropNewest).priority_level(Severity::CRITICAL);
+    let (queue, guard) = queue.spawn(gate.clone().min_level(Severity::ERROR)).unwrap();
+    let (error_handler, told) = remembering();
+    within(&dispatch(queue.into_layer().named("severe").error_handler(error_handler)), || {
         tracing::error!("in hand");
         gate.wait_for_one();
         (0..10).for_each(|_| tracing::info!("no room but for one"));
@@ -151,7 +151,7 @@ fn t13_losses_that_are_not_told_in_band_are_told_to_the_trap() {
 fn the_high_water_mark_never_falls_and_is_never_below_the_depth() {
     for looks in [true, false] {
         let gate = Gate::closed();
-        let (queue, guard) = Queue::builder().capacity(100_000).spawn(gate.clone()).unwrap();
+        let (queue, guard) = Queue::builder().capacity(100_000).build_with_guard(gate.clone()).unwrap();
         within(&dispatch(queue.into_layer()), || {
             tracing::info!("in hand");
             gate.wait_for_one();
@@ -188,7 +188,7 @@ fn the_high_water_mark_is_what_the_listener_finds() {
     }
     let (go_on, goes_on) = std::sync::mpsc::channel();
     let (flushes, is_flushing) = std::sync::mpsc::channel();
-    let (queue, guard) = Queue::builder().capacity(100_000).spawn(Flushes(Mutex::new(goes_on), flushes)).unwrap();
+    let (queue, guard) = Queue::builder().capacity(100_000).build_with_guard(Flushes(Mutex::new(goes_on), flushes)).unwrap();
     within(&dispatch(queue.into_layer()), || {
         // Its batches grow.
         for _ in 0..40 {
@@ -215,8 +215,8 @@ fn the_high_water_mark_is_what_the_listener_finds() {
 fn a_queue_is_called_what_its_place_is_called_unless_it_has_a_name() {
     let call = |builder: tracing_strata::handler::queue::QueueBuilder| {
         let gate = Gate::closed();
-        let (queue, guard) = builder.overflow(Overflow::DropNewest).capacity(1).spawn(gate.clone()).unwrap();
-        within(&dispatch(queue.into_layer().trap(Trap::silent()).named("app")), || {
+        let (queue, guard) = builder.overflow(Overflow::DropNewest).capacity(1).build_with_guard(gate.clone()).unwrap();
+        within(&dispatch(queue.into_layer().error_handler(ErrorHandler::silent()).named("app")), || {
             tracing::info!("in hand");
             gate.wait_for_one();
             tracing::info!("no room");
@@ -237,8 +237,8 @@ fn t11_a_shutdown_says_how_many_records_were_left() {
     let gate = Gate::closed();
     let queue = Queue::builder().named("stuck").overflow(Overflow::DropNewest);
     let (queue, guard) = queue.spawn(gate.clone()).unwrap();
-    let (trap, told) = remembering();
-    let layer = queue.into_layer().trap(trap);
+    let (error_handler, told) = remembering();
+    let layer = queue.into_layer().error_handler(error_handler);
     let ledger = layer.ledger();
     let dispatch = dispatch(layer);
     within(&dispatch, || {
@@ -262,7 +262,7 @@ fn t11_a_shutdown_says_how_many_records_were_left() {
 #[test]
 fn a_queue_without_a_guard_drains_when_it_is_dropped() {
     let gate = Gate::default();
-    let layer = Queue::builder().own(gate.clone()).unwrap().into_layer().trap(Trap::silent());
+    let layer = Queue::builder().build(gate.clone()).unwrap().into_layer().error_handler(ErrorHandler::silent());
     within(&dispatch(layer), || tracing::info!("kept"));
     assert_eq!(gate.messages(), ["kept"]);
 }
@@ -270,7 +270,7 @@ fn a_queue_without_a_guard_drains_when_it_is_dropped() {
 #[test]
 fn a_dropped_guard_drains_and_gives_up_at_its_deadline() {
     let gate = Gate::default();
-    let (queue, guard) = Queue::builder().spawn(gate.clone()).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(gate.clone()).unwrap();
     within(&dispatch(queue.into_layer()), || {
         (0..100).for_each(|_| tracing::info!("written"));
         drop(guard);
@@ -279,8 +279,8 @@ fn a_dropped_guard_drains_and_gives_up_at_its_deadline() {
 
     let gate = Gate::closed();
     let drain = Duration::from_millis(100);
-    let (queue, guard) = Queue::builder().drain(drain).spawn(gate.clone()).unwrap();
-    let layer = queue.into_layer().trap(Trap::silent());
+    let (queue, guard) = Queue::builder().flush_timeout(drain).spawn(gate.clone()).unwrap();
+    let layer = queue.into_layer().error_handler(ErrorHandler::silent());
     let ledger = layer.ledger();
     within(&dispatch(layer), || {
         (0..100).for_each(|_| tracing::info!("stuck"));
@@ -311,9 +311,9 @@ fn a_failing_and_panicking_handler_is_counted_told_and_gone_on_with() {
             std::panic::resume_unwind(Box::new("flush"))
         }
     }
-    let (queue, guard) = Queue::builder().spawn(Moody).unwrap();
-    let (trap, told) = remembering();
-    let layer = queue.into_layer().trap(trap);
+    let (queue, guard) = Queue::builder().build_with_guard(Moody).unwrap();
+    let (error_handler, told) = remembering();
+    let layer = queue.into_layer().error_handler(error_handler);
     let ledger = layer.ledger();
     within(&dispatch(layer), || {
         for message in ["fail", "panic", "drop", "filter", "write"] {
@@ -332,7 +332,7 @@ fn a_failing_and_panicking_handler_is_counted_told_and_gone_on_with() {
 }
 
 /// Logs and flushes when its thread ends.
-struct AtTheEnd(RefCell<Option<(tracing::Dispatch, Arc<QueueGuard>)>>);
+struct AtTheEnd(RefCell<Option<(tracing::Dispatch, Arc<WorkerGuard>)>>);
 
 thread_local! {
     static AT_THE_END: AtTheEnd = const { AtTheEnd(RefCell::new(None)) };
@@ -351,7 +351,7 @@ impl Drop for AtTheEnd {
 fn t06_a_thread_local_logs_and_flushes_when_its_thread_ends() {
     for logs_first in [false, true] {
         let gate = Gate::default();
-        let (queue, guard) = Queue::builder().spawn(gate.clone()).unwrap();
+        let (queue, guard) = Queue::builder().build_with_guard(gate.clone()).unwrap();
         let guard = Arc::new(guard);
         let layer = queue.into_layer();
         let ledger = layer.ledger();
@@ -392,7 +392,7 @@ fn t06_the_last_record_of_a_thread_comes_last() {
 
     crate::places::apart("queue::shutdown::t06_the_last_record_of_a_thread_comes_last", || {
         let gate = Gate::closed();
-        let (queue, guard) = Queue::builder().spawn(gate.clone()).unwrap();
+        let (queue, guard) = Queue::builder().build_with_guard(gate.clone()).unwrap();
         tracing::subscriber::set_global_default(tracing_subscriber::registry().with(queue.into_layer())).unwrap();
         tracing::info!("in hand");
         gate.wait_for_one();
@@ -418,7 +418,7 @@ fn t02_a_handler_that_logs_on_the_listener_does_not_feed_itself() {
             Ok(Outcome::Written)
         }
     }
-    let (queue, guard) = Queue::builder().spawn(Chatty).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(Chatty).unwrap();
     let layer = queue.into_layer();
     let ledger = layer.ledger();
     let dispatch = dispatch(layer);
@@ -445,7 +445,7 @@ fn t02_under_the_global_default_what_a_handler_logs_on_the_listener_is_dropped_a
     let test = "t02_under_the_global_default_what_a_handler_logs_on_the_listener_is_dropped_and_counted";
     crate::places::apart(&format!("queue::shutdown::{test}"), || {
         let (chatty, beside) = (Chatty::default(), Gate::default());
-        let (queue, guard) = Queue::builder().spawn(chatty.clone()).unwrap();
+        let (queue, guard) = Queue::builder().build_with_guard(chatty.clone()).unwrap();
         let layer = queue.into_layer();
         let ledger = layer.ledger();
         let subscriber = tracing_subscriber::registry().with(layer).with(beside.clone().into_layer());
@@ -462,7 +462,7 @@ fn t02_under_the_global_default_what_a_handler_logs_on_the_listener_is_dropped_a
 
 #[test]
 fn a_handler_that_flushes_its_own_queue_does_not_wait_for_itself() {
-    struct Own(Arc<std::sync::OnceLock<QueueGuard>>);
+    struct Own(Arc<std::sync::OnceLock<WorkerGuard>>);
     impl Handler for Own {
         fn handle(&self, _: Delivery<'_>) -> Result<Outcome, Error> {
             let own = "called on the queue's own thread";
@@ -472,7 +472,7 @@ fn a_handler_that_flushes_its_own_queue_does_not_wait_for_itself() {
         }
     }
     let cell = Arc::new(std::sync::OnceLock::new());
-    let (queue, guard) = Queue::builder().spawn(Own(Arc::clone(&cell))).unwrap();
+    let (queue, guard) = Queue::builder().build_with_guard(Own(Arc::clone(&cell))).unwrap();
     assert!(cell.set(guard).is_ok());
     let layer = queue.into_layer();
     let ledger = layer.ledger();

@@ -10,10 +10,10 @@ use std::{
 };
 
 use tracing_strata::{
-    Delivery, Error, Handler, Outcome, Queue, Shared, Tee,
+    Delivery, Error, Handler, Outcome, Queue, NamedHandler, Tee,
     handler::queue::Overflow,
     output::LogFile,
-    trap::{Stats, Trap},
+    ledger::{Stats, ErrorHandler},
 };
 
 use super::support::{dispatch, within};
@@ -102,21 +102,21 @@ fn round(random: &mut fastrand::Rng, context: &str) {
         .capacity(*random.choice(&[1, 2, 5, 64, 1_000, 8_192]).unwrap())
         .max_bytes(*random.choice(&[4 << 10, 100 << 10, 16 << 20]).unwrap())
         .overflow(overflow)
-        .drain(Duration::from_millis(random.u64(0..50)));
+        .flush_timeout(Duration::from_millis(random.u64(0..50)));
     // Some with a file beside, which holds and settles in batches on an account of its own.
-    let file = random.bool().then(|| LogFile::builder(dir.path("log")).format(Bare).build().unwrap().shared("file"));
+    let file = random.bool().then(|| LogFile::builder(dir.path("log")).format(Bare).build().unwrap().named("file"));
     let beside = file.clone();
     let mut moody_ledger = None;
     let (queue, guard) = match file {
         Some(file) => {
-            let moody = Shared::with_trap("moody", moody.clone(), Trap::silent());
+            let moody = NamedHandler::with_error_handler("moody", moody.clone(), ErrorHandler::silent());
             moody_ledger = Some(moody.ledger());
-            builder.spawn(Tee::new().with_shared(moody).with_shared(file))
+            builder.spawn(Tee::new().with_named(moody).with_shared(file))
         }
         None => builder.spawn(moody.clone()),
     }
     .unwrap();
-    let layer = queue.into_layer().trap(Trap::silent());
+    let layer = queue.into_layer().error_handler(ErrorHandler::silent());
     let ledger = layer.ledger();
     let dispatch = dispatch(layer);
     let ends_early = random.bool();

@@ -8,16 +8,16 @@ use std::{
 
 use tracing_strata::{
     Delivery, Error, Handler, Outcome, Queue,
-    handler::queue::{Overflow, QueueGuard},
+    handler::queue::{Overflow, WorkerGuard},
 };
 
 use super::support::{Gate, LONG, dispatch, within};
 use crate::places::remembering;
 
 /// Until so many have had to wait.
-fn wait_for_waits(guard: &QueueGuard, waits: u64) {
+fn wait_for_waits(guard: &WorkerGuard, waits: u64) {
     let began = Instant::now();
-    while guard.health().waits < waits {
+    while guard.health().blocked_sends < waits {
         assert!(began.elapsed() < LONG, "{}", guard.health());
         thread::yield_now();
     }
@@ -31,7 +31,7 @@ const FAR_MORE: Duration = Duration::from_secs(8);
 fn a_caller_waits_for_its_deadline_and_not_much_longer() {
     let gate = Gate::closed();
     let queue = Queue::builder().capacity(2).overflow(Overflow::block_for(DEADLINE));
-    let (queue, guard) = queue.spawn(gate.clone()).unwrap();
+    let (queue, guard) = queue.build_with_guard(gate.clone()).unwrap();
     within(&dispatch(queue.into_layer()), || {
         tracing::info!("in hand");
         gate.wait_for_one();
@@ -53,7 +53,7 @@ fn a_caller_waits_for_its_deadline_and_not_much_longer() {
 fn a_caller_takes_room_that_comes_in_time() {
     for overflow in [Overflow::BLOCK, Overflow::block_for(LONG)] {
         let gate = Gate::closed();
-        let (queue, guard) = Queue::builder().capacity(2).overflow(overflow).spawn(gate.clone()).unwrap();
+        let (queue, guard) = Queue::builder().capacity(2).overflow(overflow).build_with_guard(gate.clone()).unwrap();
         let dispatch = dispatch(queue.into_layer());
         within(&dispatch, || tracing::info!("in hand"));
         gate.wait_for_one();
@@ -73,7 +73,7 @@ fn a_caller_takes_room_that_comes_in_time() {
 #[test]
 fn who_came_first_gets_room_first() {
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().max_bytes(64 << 10).spawn(gate.clone()).unwrap();
+    let (queue, guard) = Queue::builder().max_bytes(64 << 10).build_with_guard(gate.clone()).unwrap();
     let dispatch = dispatch(queue.into_layer());
     let large = "x".repeat(40 << 10);
     within(&dispatch, || tracing::info!(large, "in hand"));
@@ -85,11 +85,11 @@ fn who_came_first_gets_room_first() {
         // There would be room for it, but not before its turn.
         let small = scope.spawn(|| within(&dispatch, || tracing::info!("small")));
         let began = Instant::now();
-        while guard.health().waits < 2 && !small.is_finished() {
+        while guard.health().blocked_sends < 2 && !small.is_finished() {
             assert!(began.elapsed() < LONG);
             thread::yield_now();
         }
-        let waits = guard.health().waits;
+        let waits = guard.health().blocked_sends;
         gate.open();
         assert_eq!(waits, 2, "it waits behind the large one");
     });
@@ -102,9 +102,9 @@ fn who_came_first_gets_room_first() {
 #[test]
 fn a_caller_that_waits_when_the_queue_is_shut_down_is_told_of_so() {
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().capacity(2).drain(DEADLINE).spawn(gate.clone()).unwrap();
-    let (trap, told) = remembering();
-    let layer = queue.into_layer().named("app").trap(trap);
+    let (queue, guard) = Queue::builder().capacity(2).flush_timeout(DEADLINE).spawn(gate.clone()).unwrap();
+    let (error_handler, told) = remembering();
+    let layer = queue.into_layer().named("app").error_handler(error_handler);
     let ledger = layer.ledger();
     let dispatch = dispatch(layer);
     within(&dispatch, || (0..2).for_each(|_| tracing::info!("in time")));
@@ -129,7 +129,7 @@ fn a_caller_that_waits_when_the_queue_is_shut_down_is_told_of_so() {
 fn a_large_one_that_gives_up_makes_way() {
     let gate = Gate::closed();
     let queue = Queue::builder().max_bytes(64 << 10).overflow(Overflow::block_for(DEADLINE));
-    let (queue, guard) = queue.spawn(gate.clone()).unwrap();
+    let (queue, guard) = queue.build_with_guard(gate.clone()).unwrap();
     let dispatch = dispatch(queue.into_layer());
     let large = "x".repeat(40 << 10);
     within(&dispatch, || tracing::info!(large, "in hand"));
@@ -154,7 +154,7 @@ fn a_large_record_gets_room_while_small_ones_keep_coming() {
             Ok(Outcome::Written)
         }
     }
-    let (queue, guard) = Queue::builder().max_bytes(64 << 10).spawn(Slow).unwrap();
+    let (queue, guard) = Queue::builder().max_bytes(64 << 10).build_with_guard(Slow).unwrap();
     let dispatch = dispatch(queue.into_layer());
     let (has_come, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|scope| {

@@ -12,7 +12,7 @@ use tracing_strata::{
     Queue,
     output::RotatingFileBuilder,
     prelude::*,
-    sink::{Durability, Lines, RotatedFile, Sharing},
+    sink::{Durability, Lines, RotatingFileSink, FileLocking},
 };
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -28,7 +28,7 @@ fn contents(dir: &Dir) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Writes records as a queue's listener does; gives how many were written.
-fn write_at_once(sink: &RotatedFile, lines: &[String], times: &[SystemTime]) -> usize {
+fn write_at_once(sink: &RotatingFileSink, lines: &[String], times: &[SystemTime]) -> usize {
     let bytes = lines.concat();
     let ends: Vec<_> = lines
         .iter()
@@ -43,7 +43,7 @@ fn write_at_once(sink: &RotatedFile, lines: &[String], times: &[SystemTime]) -> 
     ends.len() - all.len()
 }
 
-fn write_one_by_one(sink: &RotatedFile, lines: &[String], times: &[SystemTime]) {
+fn write_one_by_one(sink: &RotatingFileSink, lines: &[String], times: &[SystemTime]) {
     for (line, time) in lines.iter().zip(times) {
         let (ends, times) = ([line.len()], [*time]);
         let mut one = Lines::new(line.as_bytes(), &ends, &times);
@@ -79,7 +79,7 @@ proptest! {
                 (sized(dir, max_bytes, 1_000).clock(clock.clone()), clock)
             };
             let durability = if durable { Durability::system().sync_every(3) } else { Durability::system() };
-            (builder.delay(delay).durability(durability).build_sink().unwrap(), clock)
+            (builder.open_lazily(delay).durability(durability).build_sink().unwrap(), clock)
         };
         let ((single, a), (many, b)) = (open(&one_by_one), open(&at_once));
         for (lengths, hours) in batches {
@@ -148,14 +148,14 @@ fn what_holds_by_itself_or_is_shared_gathers_nothing() {
         change(builder.format(Bare)).build_sink().unwrap().gathers()
     };
     assert!(gathers("a", |builder| builder));
-    assert!(gathers("b", |builder| builder.sharing(Sharing::Exclusive)));
-    assert!(!gathers("c", |builder| builder.sharing(Sharing::Shared)));
+    assert!(gathers("b", |builder| builder.locking(FileLocking::Exclusive)));
+    assert!(!gathers("c", |builder| builder.locking(FileLocking::NamedHandler)));
     assert!(!gathers("d", |builder| builder.buffer(1 << 10)));
     // All the same they take what they are given.
     for name in ["c", "d"] {
         let builder =
             tracing_strata::output::RotatingFile::builder(dir.path(&format!("{name}2"))).max_bytes(30).backups(9);
-        let builder = if name == "c" { builder.sharing(Sharing::Shared) } else { builder.buffer(1 << 10) };
+        let builder = if name == "c" { builder.locking(FileLocking::NamedHandler) } else { builder.buffer(1 << 10) };
         let sink = builder.build_sink().unwrap();
         assert_eq!(write_at_once(&sink, &lines(&[10; 9]), &[UNIX_EPOCH; 9]), 9);
         sink.close().unwrap();
@@ -178,9 +178,9 @@ fn a_queue_before_a_rotated_file_keeps_the_account() {
     let builder = tracing_strata::output::RotatingFile::builder(logs.join("app.log")).max_bytes(1_000).backups(1_000);
     let file = builder.format(Bare).build().unwrap();
     let sink = file.sink().clone();
-    let (queue, guard) = Queue::builder().spawn(file).unwrap();
-    let (trap, told) = remembering();
-    let layer = queue.into_layer().trap(trap);
+    let (queue, guard) = Queue::builder().build_with_guard(file).unwrap();
+    let (error_handler, told) = remembering();
+    let layer = queue.into_layer().error_handler(error_handler);
     let ledger = layer.ledger();
     let records = |from: usize| {
         (from..from + 2_000).for_each(|number| tracing::info!("{number:05}"));

@@ -10,18 +10,18 @@ use std::{
     time::Duration,
 };
 
-use tracing_strata::{Shared, clock::ManualClock, output::RotatingFile};
+use tracing_strata::{NamedHandler, clock::ManualClock, output::RotatingFile};
 
 use super::{File, clock_at, files, record, sized, timed};
 use crate::places::{Dir, remembering};
 
-fn deliver(file: &Shared, from: usize, until: usize) {
-    (from..until).for_each(|number| file.deliver(&record(&format!("record-{number:02}"))));
+fn deliver(file: &NamedHandler, from: usize, until: usize) {
+    (from..until).for_each(|number| file.emit(&record(&format!("record-{number:02}"))));
 }
 
-fn shared(file: File) -> (Shared, Arc<std::sync::Mutex<Vec<String>>>) {
-    let (trap, told) = remembering();
-    (Shared::with_trap("file", file, trap), told)
+fn shared(file: File) -> (NamedHandler, Arc<std::sync::Mutex<Vec<String>>>) {
+    let (error_handler, told) = remembering();
+    (NamedHandler::with_error_handler("file", file, error_handler), told)
 }
 
 /// Records 0 to 9 while the rotation is refused, then, after it was made possible, 10 and 11.
@@ -89,7 +89,7 @@ fn t36_by_time_with_a_namer_into_a_directory_that_is_not_there() {
     assert_eq!(files(&dir), ["app.log: record-05", "archive: ?"]);
     let archived = fs::read_to_string(dir.path("archive/app.log.2024-03-05")).unwrap();
     assert_eq!(archived.lines().count(), 5);
-    assert_eq!((told.lock().unwrap().len(), file.stats().written, file.stats().troubles), (1, 6, 1));
+    assert_eq!((told.lock().unwrap().len(), file.stats().written, file.stats().other_errors), (1, 6, 1));
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_callback_that_panics_is_told_and_has_no_lock() {
     let dir = Dir::new();
     let calls = Arc::new(AtomicUsize::new(0));
     let count = calls.clone();
-    let told_to = move |rotated: &tracing_strata::output::Rollover| {
+    let told_to = move |rotated: &tracing_strata::output::RotatedFile| {
         use std::io::Read as _;
         let mut text = String::new();
         rotated.file().read_to_string(&mut text).unwrap();
@@ -154,7 +154,7 @@ fn a_callback_that_panics_is_told_and_has_no_lock() {
     let (file, told) = shared(built);
     for number in 0..4 {
         deliver(&file, number, number + 1);
-        assert!(sink.settle(Duration::from_secs(60)));
+        assert!(sink.wait_for_archiving(Duration::from_secs(60)));
     }
     assert_eq!((calls.load(Ordering::Relaxed), told.lock().unwrap().len()), (3, 3));
     assert_eq!(file.stats().written, 4);
@@ -174,11 +174,11 @@ fn t42_compression_beside_rotations_loses_nothing() {
         let sink = built.sink().clone();
         let (file, told) = shared(built);
         for number in 0..800 {
-            file.deliver(&record(&format!("record-{number:03}")));
+            file.emit(&record(&format!("record-{number:03}")));
         }
         file.flush().unwrap();
         drop(file);
-        assert!(sink.settle(Duration::from_secs(60)));
+        assert!(sink.wait_for_archiving(Duration::from_secs(60)));
         assert_eq!(*told.lock().unwrap(), [""; 0]);
         drop(sink);
         // What the bounded queue left plain, the next start compresses.
@@ -187,7 +187,7 @@ fn t42_compression_beside_rotations_loses_nothing() {
             true => timed(&dir, "D", "2024-03-05T12:00:00Z").0.max_bytes(200),
         };
         let sink = builder.compression(Compression::gzip()).build_sink().unwrap();
-        assert!(sink.settle(Duration::from_secs(60)));
+        assert!(sink.wait_for_archiving(Duration::from_secs(60)));
         let mut lines = Vec::new();
         for entry in fs::read_dir(dir.path("")).unwrap() {
             let path = entry.unwrap().path();

@@ -18,7 +18,7 @@ use tracing_strata::{
     Record, Severity,
     clock::ManualClock,
     output::{Formatted, RotatingFile, RotatingFileBuilder, TimedFile},
-    sink::RotatedFile,
+    sink::RotatingFileSink,
 };
 
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     support::Give as _,
 };
 
-type File = Formatted<Bare, RotatedFile>;
+type File = Formatted<Bare, RotatingFileSink>;
 
 fn record(message: &str) -> Record {
     Record::new(Severity::INFO, "t", message)

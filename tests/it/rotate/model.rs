@@ -22,7 +22,7 @@ enum Op {
     /// Seconds.
     Advance(u64),
     Restart,
-    Rollover,
+    RotatedFile,
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
@@ -32,7 +32,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         3 => (1..5000_u64).prop_map(Op::Advance),
         1 => (1..200_000_u64).prop_map(Op::Advance),
         2 => Just(Op::Restart),
-        1 => Just(Op::Rollover),
+        1 => Just(Op::RotatedFile),
     ];
     prop::collection::vec(op, 0..80)
 }
@@ -142,7 +142,7 @@ fn read_all(dir: &Dir) -> BTreeMap<String, String> {
 fn open(dir: &Dir, model: &Model, clock: &ManualClock, buffer: Option<usize>) -> File {
     let builder = match model.hourly {
         true => TimedFile::builder(dir.path("app.log")).utc(true).max_bytes(model.max as u64).format(Bare),
-        false => sized(dir, model.max as u64, model.backups).endless(true),
+        false => sized(dir, model.max as u64, model.backups).allow_unbounded(true),
     };
     let builder = builder.backups(model.backups).clock(clock.clone());
     match buffer {
@@ -190,7 +190,7 @@ proptest! {
                     model.begin(model.touched);
                     file = open(&dir, &model, &clock, buffer);
                 }
-                Op::Rollover => {
+                Op::RotatedFile => {
                     model.rotate();
                     file.sink().rollover();
                 }

@@ -9,11 +9,11 @@ use std::{
 };
 
 use tracing_strata::{
-    Flush, Handler, Shared,
+    Flush, Handler, NamedHandler,
     clock::Clock,
-    output::{Formatted, RotatingFile, RotatingFileBuilder, Sharing, TimedFile, When},
-    sink::RotatedFile,
-    trap::Trap,
+    output::{Formatted, RotatingFile, RotatingFileBuilder, FileLocking, TimedFile, When},
+    sink::RotatingFileSink,
+    ledger::ErrorHandler,
 };
 
 use super::{File, files, record, sized, write};
@@ -46,10 +46,10 @@ const BEGAN: &str = "STRATA_TEST_BEGAN";
 /// one file, once and whole, and there must be so many files at least.
 fn many_processes(test: &str, least: usize, builder: impl Fn(&Path) -> RotatingFileBuilder<Bare>) -> usize {
     if_child(|report| {
-        let builder = builder(&report.with_file_name("app.log")).sharing(Sharing::Shared);
-        let (trap, told) = Trap::counting();
-        let file: Formatted<Bare, RotatedFile> = builder.build().unwrap();
-        let file = Shared::with_trap("file", file, trap);
+        let builder = builder(&report.with_file_name("app.log")).locking(FileLocking::NamedHandler);
+        let (error_handler, told) = ErrorHandler::counting();
+        let file: Formatted<Bare, RotatingFileSink> = builder.build().unwrap();
+        let file = NamedHandler::with_error_handler("file", file, error_handler);
         write_in_two_threads(&file);
         file.flush().unwrap();
         let stats = file.stats();
@@ -70,13 +70,13 @@ fn many_processes(test: &str, least: usize, builder: impl Fn(&Path) -> RotatingF
     look_into(&dir, least)
 }
 
-fn write_in_two_threads(file: &Shared) {
+fn write_in_two_threads(file: &NamedHandler) {
     let process = std::process::id();
     std::thread::scope(|scope| {
         for thread in 0..2 {
             scope.spawn(move || {
                 for number in 0..records() / 2 {
-                    file.deliver(&record(&format!("{process}-{thread}:{number}:{}", "x".repeat(number % 50))));
+                    file.emit(&record(&format!("{process}-{thread}:{number}:{}", "x".repeat(number % 50))));
                 }
             });
         }
@@ -130,8 +130,8 @@ fn t39_children_of_a_fork_are_processes_of_their_own() {
 
     const NAME: &str = "rotate::processes::t39_children_of_a_fork_are_processes_of_their_own";
     if_child(|report| {
-        let builder = by_size(&report.with_file_name("app.log")).sharing(Sharing::Shared);
-        let file = Shared::new("file", builder.build().unwrap());
+        let builder = by_size(&report.with_file_name("app.log")).locking(FileLocking::NamedHandler);
+        let file = NamedHandler::new("file", builder.build().unwrap());
         let mut children = Vec::new();
         for _ in 0..PROCESSES {
             match fork().unwrap() {
@@ -174,7 +174,7 @@ fn t39_four_processes_by_time() {
 fn t39_exclusively_the_second_process_is_refused() {
     const NAME: &str = "rotate::processes::t39_exclusively_the_second_process_is_refused";
     let open = |path: &Path| {
-        RotatingFile::builder(path).max_bytes(100).backups(3).sharing(Sharing::Exclusive).format(Bare).build()
+        RotatingFile::builder(path).max_bytes(100).backups(3).locking(FileLocking::Exclusive).format(Bare).build()
     };
     if_child(|report| {
         let path = report.with_file_name("app.log");
@@ -204,7 +204,7 @@ fn t39_exclusively_the_second_process_is_refused() {
 #[test]
 fn t39_the_lock_of_a_killed_process_is_free() {
     const NAME: &str = "rotate::processes::t39_the_lock_of_a_killed_process_is_free";
-    let open = |path: &Path| RotatingFile::builder(path).max_bytes(100).backups(3).sharing(Sharing::Exclusive).build();
+    let open = |path: &Path| RotatingFile::builder(path).max_bytes(100).backups(3).locking(FileLocking::Exclusive).build();
     if_child(|report| {
         let _file = open(&report.with_file_name("app.log")).unwrap();
         fs::write(report, "").unwrap();
@@ -239,14 +239,14 @@ fn another_process_that_rotated_first_is_followed() {
 #[test]
 fn a_process_that_stopped_with_the_lock_does_not_stop_others() {
     let dir = Dir::new();
-    let (trap, told) = crate::places::remembering();
-    let file = Shared::with_trap("file", sized(&dir, 25, 5).sharing(Sharing::Shared).build().unwrap(), trap);
-    file.deliver(&record("record-00"));
+    let (error_handler, told) = crate::places::remembering();
+    let file = NamedHandler::with_error_handler("file", sized(&dir, 25, 5).locking(FileLocking::NamedHandler).build().unwrap(), error_handler);
+    file.emit(&record("record-00"));
     let lock = fs::File::open(dir.path("app.log.lock")).unwrap();
     lock.lock().unwrap();
     // The first one waits, those after it do not.
     for number in 1..100 {
-        file.deliver(&record(&format!("record-{number:02}")));
+        file.emit(&record(&format!("record-{number:02}")));
     }
     drop(lock);
     assert_eq!(fs::read_to_string(dir.path("app.log")).unwrap().lines().count(), 100);
@@ -258,7 +258,7 @@ fn a_process_that_stopped_with_the_lock_does_not_stop_others() {
 #[test]
 fn a_rotator_cannot_be_shared() {
     let dir = Dir::new();
-    let error = sized(&dir, 25, 5).sharing(Sharing::Shared).rotator(|_, _| Ok(())).build().unwrap_err();
+    let error = sized(&dir, 25, 5).locking(FileLocking::NamedHandler).rotator(|_, _| Ok(())).build().unwrap_err();
     assert!(error.is_config() && error.to_string().contains("rotator"), "{error}");
 }
 
@@ -266,7 +266,7 @@ fn a_rotator_cannot_be_shared() {
 fn handlers_of_one_shared_file_follow_each_other() {
     let dir = Dir::new();
     let handler = |buffer: Option<usize>| {
-        let builder = sized(&dir, 45, 5).sharing(Sharing::Shared);
+        let builder = sized(&dir, 45, 5).locking(FileLocking::NamedHandler);
         match buffer {
             Some(bytes) => builder.buffer(bytes).build().unwrap(),
             None => builder.build().unwrap(),

@@ -3,10 +3,10 @@
 use std::{fs, io::Write, sync::Arc};
 
 use tracing_strata::{
-    Handler, Outcome, Severity, Shared, Sink,
+    Handler, Outcome, Severity, NamedHandler, Sink,
     output::{LogFile, RotatingFile},
     sink::Written,
-    trap::Trap,
+    ledger::ErrorHandler,
 };
 
 use super::{File, files, record, sized, write, write_all};
@@ -78,7 +78,7 @@ fn rule_15_3_gaps_are_left_alone() {
 #[test]
 fn rule_15_5_without_backups_nothing_is_lost() {
     let dir = Dir::new();
-    let file = sized(&dir, 12, 0).endless(true).build().unwrap();
+    let file = sized(&dir, 12, 0).allow_unbounded(true).build().unwrap();
     write_all(&file, &["record-00", "record-01", "record-02"]);
     file.sink().rollover();
     write(&file, "record-03");
@@ -145,7 +145,7 @@ fn rule_15_8_what_is_there_counts() {
         let dir = Dir::new();
         fs::write(dir.path("app.log"), "0123456789012345678901234\n").unwrap();
         fs::write(dir.path("app.log.1"), "older\n").unwrap();
-        let file = sized(&dir, 30, 2).delay(delay).build().unwrap();
+        let file = sized(&dir, 30, 2).open_lazily(delay).build().unwrap();
         write_all(&file, &["first", "second"]);
         let expected = ["app.log: first second", "app.log.1: 0123456789012345678901234", "app.log.2: older"];
         assert_eq!(files(&dir), expected);
@@ -184,9 +184,9 @@ fn a_rotator_that_fails_or_panics_loses_nothing() {
             assert!(!panics, "scripted");
             Err(std::io::ErrorKind::PermissionDenied.into())
         };
-        let (trap, told) = Trap::counting();
-        let file = Shared::with_trap("file", sized(&dir, 12, 2).rotator(rotator).build().unwrap(), trap);
-        (0..3).for_each(|number| file.deliver(&record(&format!("record-{number:02}"))));
+        let (error_handler, told) = ErrorHandler::counting();
+        let file = NamedHandler::with_error_handler("file", sized(&dir, 12, 2).rotator(rotator).build().unwrap(), error_handler);
+        (0..3).for_each(|number| file.emit(&record(&format!("record-{number:02}"))));
         assert_eq!(files(&dir), ["app.log: record-02", "app.log.1: record-01", "app.log.2: record-00"]);
         assert_eq!((file.stats().written, file.stats().failed), (3, 0));
         assert_eq!(told.load(std::sync::atomic::Ordering::Relaxed), 2);
@@ -196,7 +196,7 @@ fn a_rotator_that_fails_or_panics_loses_nothing() {
 #[test]
 fn a_rotator_may_log_to_the_very_file_from_another_thread() {
     let dir = Dir::new();
-    let (handle_to, handle) = std::sync::mpsc::channel::<tracing_strata::sink::RotatedFile>();
+    let (handle_to, handle) = std::sync::mpsc::channel::<tracing_strata::sink::RotatingFileSink>();
     let handle = std::sync::Mutex::new(Some(handle));
     let rotator = move |from: &std::path::Path, to: &std::path::Path| {
         let sink = handle.lock().unwrap().take().map(|handle| handle.recv().unwrap());
@@ -227,7 +227,7 @@ fn rule_15_12_a_rollover_by_hand() {
     assert_eq!(files(&dir), ["app.log:", "app.log.1: 1"]);
     write(&file, "2");
     let dir = Dir::new();
-    let file = sized(&dir, 0, 2).delay(true).build().unwrap();
+    let file = sized(&dir, 0, 2).open_lazily(true).build().unwrap();
     write(&file, "1");
     file.sink().rollover();
     assert_eq!(files(&dir), ["app.log.1: 1"]);
@@ -255,7 +255,7 @@ fn rule_13_a_file_that_cannot_be_opened_is_an_error_that_names_it() {
     RotatingFile::builder(&missing).max_bytes(10).backups(1).create_dirs(true).build().unwrap();
     // Delayed: the failure is that of the record.
     let later = dir.path("later/app.log");
-    let file = RotatingFile::builder(&later).max_bytes(10).backups(1).delay(true).format(Bare).build().unwrap();
+    let file = RotatingFile::builder(&later).max_bytes(10).backups(1).open_lazily(true).format(Bare).build().unwrap();
     assert!(file.give(&record("x")).is_err());
     fs::create_dir(dir.path("later")).unwrap();
     write(&file, "x");
@@ -277,7 +277,7 @@ fn a_buffer_counts_and_is_written_before_the_rotation() {
     let dir = Dir::new();
     let file = sized(&dir, 25, 3).buffer(64 << 10).flush_on(Severity::ERROR).build().unwrap();
     let sink = file.sink().clone();
-    let file = file.shared("file");
+    let file = file.named("file");
     (0..3).for_each(|number| file.deliver(&record(&format!("record-{number:02}"))));
     assert_eq!(files(&dir), ["app.log:", "app.log.1: record-00 record-01"]);
     assert_eq!((file.stats().written, file.stats().queued), (2, 1));
@@ -299,13 +299,13 @@ fn lines_of_many_threads_are_each_in_one_file_and_none_is_too_long() {
             Some(bytes) => builder.buffer(bytes).build().unwrap(),
             None => builder.build().unwrap(),
         };
-        let (trap, told) = Trap::counting();
-        let file = Shared::with_trap("file", file, trap);
+        let (error_handler, told) = ErrorHandler::counting();
+        let file = NamedHandler::with_error_handler("file", file, error_handler);
         std::thread::scope(|scope| {
             for thread in 0..32 {
                 let file = &file;
                 scope.spawn(move || {
-                    (0..60).for_each(|number| file.deliver(&record(&format!("{thread:02}-{number:03}"))))
+                    (0..60).for_each(|number| file.emit(&record(&format!("{thread:02}-{number:03}"))))
                 });
             }
         });
@@ -385,9 +385,9 @@ fn the_latest_link_leads_to_the_file_in_use() {
     // What is no link is left alone.
     fs::remove_file(dir.path("latest")).unwrap();
     fs::write(dir.path("latest"), "mine\n").unwrap();
-    let (trap, told) = Trap::counting();
-    let file = Shared::with_trap("f", sized(&dir, 100, 1).latest(dir.path("latest")).build().unwrap(), trap);
-    file.deliver(&record("x"));
+    let (error_handler, told) = ErrorHandler::counting();
+    let file = NamedHandler::with_error_handler("f", sized(&dir, 100, 1).latest(dir.path("latest")).build().unwrap(), error_handler);
+    file.emit(&record("x"));
     assert_eq!(told.load(std::sync::atomic::Ordering::Relaxed), 1);
     drop(file);
     assert_eq!(fs::read_to_string(dir.path("latest")).unwrap(), "mine\n");

@@ -49,7 +49,7 @@ fn sent(framing: Framing, format: Form, records: &[Record]) -> Vec<u8> {
     let peer = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = Address::tcp("127.0.0.1", peer.local_addr().unwrap().port());
     let to = Connection::builder(address).framing(framing);
-    let handler = Syslog::builder(to).format(format).build_direct().unwrap();
+    let handler = Syslog::builder(to).format(format).build_sync().unwrap();
     records.iter().for_each(|record| assert!(handler.give(record).is_ok()));
     drop(handler);
     let mut stream = Vec::new();

@@ -9,7 +9,7 @@ use tracing_strata::{
     Record, Severity,
     format::{Facility, Syslog as Form, Text, Time},
     output::Syslog,
-    sink::net::{Address, Connection, Retry},
+    sink::net::{Address, Connection, Backoff},
 };
 
 use super::message::shown;
@@ -55,8 +55,8 @@ fn rule_19_4_19_5_ident_and_append_nul() {
 fn rule_19_6_tcp_without_framing_but_the_nul() {
     let peer = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = Address::tcp("127.0.0.1", peer.local_addr().unwrap().port());
-    let to = Connection::builder(address).retry(Retry::python());
-    let handler = Syslog::builder(to).format(Form::python()).build_direct().unwrap();
+    let to = Connection::builder(address).backoff(Backoff::python());
+    let handler = Syslog::builder(to).format(Form::python()).build_sync().unwrap();
     for message in ["one", "two\nlines", "three\0forged"] {
         handler.give(&record(Severity::INFO, message)).unwrap();
     }
@@ -76,7 +76,7 @@ fn rule_19_7_a_path_is_a_datagram_socket_or_else_a_stream_and_sending_again_reco
 
     let dir = Dir::new();
     let path = dir.path("log");
-    let handler = Syslog::builder(Address::unix(&path)).format(Form::python()).build_direct().unwrap();
+    let handler = Syslog::builder(Address::unix(&path)).format(Form::python()).build_sync().unwrap();
     // Nothing has to be there.
     assert!(handler.give(&record(Severity::INFO, "lost")).is_err());
     let mut buffer = [0; 64];
@@ -101,7 +101,7 @@ fn rule_19_8_the_formatted_text_is_sent_with_its_error() {
     let daemon = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = Address::udp("127.0.0.1", daemon.local_addr().unwrap().port());
     let body = Text::plain().time(Time::none()).level(false);
-    let handler = Syslog::builder(address).format(Form::python().body(body)).build_direct().unwrap();
+    let handler = Syslog::builder(address).format(Form::python().body(body)).build_sync().unwrap();
     let mut record = record(Severity::ERROR, "boom");
     record.fields_mut().set_error("error", &std::fmt::Error);
     handler.give(&record).unwrap();

@@ -17,7 +17,7 @@ fn record(message: &str) -> Record {
 fn udp_one_datagram_each_cut_to_fit() {
     let daemon = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = Address::udp("localhost", daemon.local_addr().unwrap().port());
-    let handler = Syslog::builder(address.clone()).build_direct().unwrap();
+    let handler = Syslog::builder(address.clone()).build_sync().unwrap();
     let long = "é".repeat(3_000);
     let mut buffer = [0; 4_096];
     for (message, most) in [("short", 200), (&*long, 1_400)] {
@@ -27,7 +27,7 @@ fn udp_one_datagram_each_cut_to_fit() {
         let message = parse(&buffer[..length]);
         assert_eq!((message.get("n"), message.has_bom), (Some("1"), most == 1_400));
     }
-    let handler = Syslog::builder(address).format(Form::rfc3164()).build_direct().unwrap();
+    let handler = Syslog::builder(address).format(Form::rfc3164()).build_sync().unwrap();
     handler.give(&record(&long)).unwrap();
     assert!(daemon.recv(&mut buffer).unwrap() <= 1_024);
     assert_eq!(handler.default_name(), format!("udp://localhost:{}", daemon.local_addr().unwrap().port()));
@@ -36,7 +36,7 @@ fn udp_one_datagram_each_cut_to_fit() {
 #[test]
 fn tcp_counts_octets() {
     let peer = TcpListener::bind("127.0.0.1:0").unwrap();
-    let handler = Syslog::builder(Address::tcp("localhost", peer.local_addr().unwrap().port())).build_direct().unwrap();
+    let handler = Syslog::builder(Address::tcp("localhost", peer.local_addr().unwrap().port())).build_sync().unwrap();
     for message in ["one", "zwei größer", "", "4 <1>1 - - - - - - x"] {
         handler.give(&record(message)).unwrap();
     }
@@ -56,7 +56,7 @@ fn unix_sockets_get_the_local_form() {
 
     let dir = Dir::new();
     let daemon = UnixDatagram::bind(dir.path("datagram")).unwrap();
-    let handler = Syslog::builder(Address::unix(dir.path("datagram"))).build_direct().unwrap();
+    let handler = Syslog::builder(Address::unix(dir.path("datagram"))).build_sync().unwrap();
     handler.give(&record("two\nlines")).unwrap();
     let mut buffer = [0; 512];
     let length = daemon.recv(&mut buffer).unwrap();
@@ -67,7 +67,7 @@ fn unix_sockets_get_the_local_form() {
     );
 
     let daemon = UnixListener::bind(dir.path("stream")).unwrap();
-    let handler = Syslog::builder(Address::UnixStream(dir.path("stream"))).build_direct().unwrap();
+    let handler = Syslog::builder(Address::UnixStream(dir.path("stream"))).build_sync().unwrap();
     handler.give(&record("a\0b")).unwrap();
     handler.give(&record("c")).unwrap();
     drop(handler);
@@ -84,7 +84,7 @@ fn unix_sockets_get_the_local_form() {
 fn behind_a_queue_nobody_waits_and_dropping_it_sends_all() {
     let daemon = UdpSocket::bind("127.0.0.1:0").unwrap();
     let queue = Syslog::builder(Address::udp("127.0.0.1", daemon.local_addr().unwrap().port())).build().unwrap();
-    let handler = queue.shared("syslog");
+    let handler = queue.named("syslog");
     let ledger = handler.ledger();
     for _ in 0..20 {
         handler.deliver(&record("queued"));
@@ -106,7 +106,7 @@ fn t20_what_is_wrong_is_named() {
         (Address::udp("h", 0), "port 0"),
         (Address::unix(""), "path"),
     ] {
-        let error = Syslog::builder(address).build_direct().unwrap_err();
+        let error = Syslog::builder(address).build_sync().unwrap_err();
         assert!(error.is_config() && error.to_string().contains(named), "{error}");
     }
     if let Err(error) = Syslog::local() {

@@ -11,10 +11,10 @@ use super::{MAX_DEPTH, Read};
 use crate::config::{
     build::quoted_key,
     node::{At, Data, Key, Map, Node},
-    problem::Problem,
+    problem::ConfigError,
 };
 
-pub(super) fn parse(text: &str) -> Result<Read, Problem> {
+pub(super) fn parse(text: &str) -> Result<Read, ConfigError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let parser = Parser::new_from_str(text);
     let length = text.chars().count();
@@ -24,7 +24,7 @@ pub(super) fn parse(text: &str) -> Result<Read, Problem> {
     while let Some((event, at)) = reader.next()? {
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {}
-            _ if document.is_some() => return Err(Problem::new("", Some(at), "expected one document, got another")),
+            _ if document.is_some() => return Err(ConfigError::new("", Some(at), "expected one document, got another")),
             event => document = Some(reader.node(event, at, 0)?),
         }
     }
@@ -43,7 +43,7 @@ struct Reader<'t, I: saphyr_parser::Input> {
     made: usize,
     /// The keys down to where it is.
     path: Vec<String>,
-    doubts: Vec<Problem>,
+    doubts: Vec<ConfigError>,
 }
 
 fn place(marker: &Marker) -> At {
@@ -51,13 +51,13 @@ fn place(marker: &Marker) -> At {
 }
 
 impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
-    fn next(&mut self) -> Result<Option<(Event<'t>, At)>, Problem> {
+    fn next(&mut self) -> Result<Option<(Event<'t>, At)>, ConfigError> {
         let text = self.text;
         let told = |error: ScanError| {
             let at = place(error.marker());
             // The parser notices a tab when it looks for what comes after the value before.
             let at = if error.info().contains("tab") { indented_by_tab(text, at).unwrap_or(at) } else { at };
-            Problem::new("", Some(at), format!("not YAML: {}", error.info()))
+            ConfigError::new("", Some(at), format!("not YAML: {}", error.info()))
         };
         let Some((mut event, span)) = self.parser.next_event().transpose().map_err(told)? else { return Ok(None) };
         // A block that ends with the text has no line break there if the text has none.
@@ -71,15 +71,15 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
         Ok(Some((event, place(&span.start))))
     }
 
-    fn inside(&mut self) -> Result<(Event<'t>, At), Problem> {
-        self.next()?.ok_or_else(|| Problem::new("", None, "not YAML: the text ends too early"))
+    fn inside(&mut self) -> Result<(Event<'t>, At), ConfigError> {
+        self.next()?.ok_or_else(|| ConfigError::new("", None, "not YAML: the text ends too early"))
     }
 
-    fn wrong(&self, at: At, message: impl Into<String>) -> Problem {
-        Problem::new(self.path.join("."), Some(at), message)
+    fn wrong(&self, at: At, message: impl Into<String>) -> ConfigError {
+        ConfigError::new(self.path.join("."), Some(at), message)
     }
 
-    fn node(&mut self, event: Event<'t>, at: At, depth: usize) -> Result<Node, Problem> {
+    fn node(&mut self, event: Event<'t>, at: At, depth: usize) -> Result<Node, ConfigError> {
         if depth > MAX_DEPTH {
             return Err(self.wrong(at, format!("expected at most {MAX_DEPTH} levels, got more")));
         }
@@ -118,7 +118,7 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
     }
 
     /// `!!python/tuple` and its like would be an invitation.
-    fn expect_tag(&self, tag: Option<&Tag>, wanted: &str, at: At) -> Result<(), Problem> {
+    fn expect_tag(&self, tag: Option<&Tag>, wanted: &str, at: At) -> Result<(), ConfigError> {
         match tag.map(full) {
             Some(tag) if tag != "!" && tag.strip_prefix(scalar::YAML) != Some(wanted) => {
                 Err(self.wrong(at, format!("expected no tag, got `{tag}`")))
@@ -127,7 +127,7 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
         }
     }
 
-    fn count(&mut self, more: usize, at: At) -> Result<(), Problem> {
+    fn count(&mut self, more: usize, at: At) -> Result<(), ConfigError> {
         self.made += more;
         if self.made <= MAX_NODES {
             return Ok(());
@@ -135,7 +135,7 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
         Err(self.wrong(at, format!("expected at most {MAX_NODES} values, got more, by references")))
     }
 
-    fn list(&mut self, depth: usize) -> Result<Data, Problem> {
+    fn list(&mut self, depth: usize) -> Result<Data, ConfigError> {
         let mut list = Vec::new();
         loop {
             match self.inside()? {
@@ -145,7 +145,7 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
         }
     }
 
-    fn map(&mut self, depth: usize) -> Result<Data, Problem> {
+    fn map(&mut self, depth: usize) -> Result<Data, ConfigError> {
         let mut map = Map::default();
         // A list of a thousand keys must not be searched a thousand times.
         let mut known: HashMap<String, usize> = HashMap::new();

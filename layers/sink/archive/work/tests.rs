@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     Delivery, Handler, Outcome,
     sink::{archive::sweep, registry::claim, scratch::Dir},
-    trap::Trap,
+    ledger::ErrorHandler,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -25,8 +25,8 @@ impl Handler for Nothing {
 fn ledger() -> (Arc<Ledger>, Arc<Mutex<Vec<String>>>) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let remember = Arc::clone(&told);
-    let trap = Trap::new(move |failure| remember.lock().unwrap().push(failure.error().to_string()));
-    (crate::Shared::with_trap("archive", Nothing, trap).ledger(), told)
+    let error_handler = ErrorHandler::new(move |failure| remember.lock().unwrap().push(failure.error().to_string()));
+    (crate::NamedHandler::with_error_handler("archive", Nothing, error_handler).ledger(), told)
 }
 
 fn job(base: &Path, path: &Path, compression: Compression, ledger: Option<Arc<Ledger>>) -> Job {
@@ -57,7 +57,7 @@ fn done(base: &Path, path: &Path, compression: Compression) -> Vec<String> {
     compress(job(base, path, compression, Some(Arc::clone(&ledger)))).unwrap();
     assert!(wait(base, LONG));
     let told = told.lock().unwrap().clone();
-    assert_eq!(ledger.stats().troubles, told.len() as u64);
+    assert_eq!(ledger.stats().other_errors, told.len() as u64);
     told
 }
 
@@ -245,7 +245,7 @@ fn rotations_while_it_works_lose_nothing() {
 /// A lock that is first asked for, then given.
 struct Gate(Mutex<(mpsc::Sender<()>, mpsc::Receiver<()>)>);
 
-impl Outside for Gate {
+impl ProcessLock for Gate {
     fn lock(&self) -> io::Result<Box<dyn Any>> {
         let gate = self.0.lock().unwrap();
         gate.0.send(()).unwrap();
@@ -260,7 +260,7 @@ fn what_changes_while_it_works_is_looked_at_again() {
     let (base, path) = (dir.path("app.log"), dir.path("app.log.1"));
     fs::write(&path, "first\n").unwrap();
     let ((asked, asks), (open, gate)) = (mpsc::channel(), mpsc::channel());
-    let outside: Arc<dyn Outside> = Arc::new(Gate(Mutex::new((asked, gate))));
+    let outside: Arc<dyn ProcessLock> = Arc::new(Gate(Mutex::new((asked, gate))));
     let (ledger, told) = ledger();
     let job = |path: &Path| Job {
         outside: Some(Arc::clone(&outside)),
@@ -352,8 +352,8 @@ fn a_file_is_handed_on_when_it_is_compressed_or_that_has_failed() {
 fn a_trap_that_logs_from_there_is_not_heard() {
     let dir = Dir::new();
     let (heard, hears) = mpsc::channel();
-    let trap = Trap::new(move |_| heard.send(tracing::enabled!(tracing::Level::ERROR)).unwrap());
-    let ledger = crate::Shared::with_trap("archive", Nothing, trap).ledger();
+    let error_handler = ErrorHandler::new(move |_| heard.send(tracing::enabled!(tracing::Level::ERROR)).unwrap());
+    let ledger = crate::NamedHandler::with_error_handler("archive", Nothing, error_handler).ledger();
     fs::create_dir(dir.path("app.log.1")).unwrap();
     compress(job(&dir.path("app.log"), &dir.path("app.log.1"), Compression::gzip(), Some(ledger))).unwrap();
     assert!(!hears.recv_timeout(LONG).unwrap());

@@ -25,11 +25,11 @@ use crate::{
 /// Makes a CRITICAL record of each panic; then the hook that was there before runs. [`PanicHook`] has more to choose.
 ///
 /// ```
-/// use tracing_strata::{exit, output::Stream, prelude::*};
+/// use tracing_strata::{shutdown, output::Stream, prelude::*};
 /// use tracing_subscriber::prelude::*;
 ///
 /// tracing_subscriber::registry().with(Stream::stderr().into_layer()).init();
-/// exit::panic_hook();
+/// shutdown::panic_hook();
 /// # drop(std::panic::take_hook());
 /// ```
 pub fn panic_hook() {
@@ -53,13 +53,13 @@ pub fn panic_hook() {
 ///
 /// # When it blocks
 /// The record is made on a thread of its own, in the name of the one that panicked, so that a handler that panics in its
-/// turn does not abort the process. The thread that panicked waits for it, up to a [deadline](Self::deadline); then for
+/// turn does not abort the process. The thread that panicked waits for it, up to a [deadline](Self::timeout); then for
 /// all handlers to be flushed, as the process may be about to abort.
 ///
 /// # Failures
 /// Where the record cannot be made by the deadline (the thread that panicked may hold a lock that a handler needs), and
 /// where a handler panics while it takes the record, a line is written to stderr. A panic inside of one of our handlers,
-/// or inside of a value that is being logged, makes no record: its [`Trap`](crate::trap::Trap) is told, or the value is
+/// or inside of a value that is being logged, makes no record: its [`ErrorHandler`](crate::ledger::ErrorHandler) is told, or the value is
 /// marked.
 #[derive(Clone, Debug)]
 #[must_use = "a hook does nothing until it is installed"]
@@ -90,7 +90,7 @@ impl PanicHook {
     }
 
     /// How long the thread that panicked waits for the record, and for the flush, at most (default: 5 s).
-    pub fn deadline(mut self, deadline: Duration) -> Self {
+    pub fn timeout(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }

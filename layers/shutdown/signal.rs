@@ -30,7 +30,7 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use tracing_strata::exit::Signals;
+/// use tracing_strata::shutdown::Signals;
 ///
 /// let signals = Signals::terminating().deadline(Duration::from_secs(3)).spawn()?;
 /// // … the work; on SIGTERM or SIGINT the log is flushed, and the process is killed by that very signal.
@@ -77,7 +77,7 @@ impl Signals {
     }
 
     /// How long flushing may take (default: 5 s).
-    pub fn deadline(mut self, deadline: Duration) -> Self {
+    pub fn timeout(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
@@ -93,7 +93,7 @@ impl Signals {
     ///
     /// # Errors
     /// The system refuses one of the signals, or the thread.
-    pub fn spawn(self) -> Result<SignalGuard, Error> {
+    pub fn install(self) -> Result<SignalGuard, Error> {
         fork::watch();
         let Self { ending, flushing, deadline, then } = self;
         let waiting = Arc::new(Waiting {

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Error, Record,
     fork::{self, Heirloom},
-    record::Kept,
+    record::OwnedRecord,
 };
 
 /// The duty to say what became of one record at the handler that took it. It is consumed by saying so; one that is
@@ -83,7 +83,7 @@ impl Receipt {
         self.end_as(End::Dropped);
     }
 
-    /// It is lost to an error, which is told to the handler's [`Trap`](super::Trap).
+    /// It is lost to an error, which is told to the handler's [`ErrorHandler`](super::ErrorHandler).
     pub fn failed(mut self, error: Error) {
         fork::check();
         self.end(Fate::from(error), None);
@@ -341,13 +341,13 @@ struct Duty {
 
 /// Somebody who takes a record that failed.
 pub(crate) struct Rescue {
-    pub(crate) record: Kept,
+    pub(crate) record: OwnedRecord,
     pub(crate) rescuer: Arc<dyn Rescuer>,
 }
 
 /// Hears how a record ended that it may take in its turn, with the duty to end it. Called under no lock.
 pub(crate) trait Rescuer: Send + Sync {
-    fn ended(&self, fate: Fate, record: Kept, receipt: Receipt);
+    fn ended(&self, fate: Fate, record: OwnedRecord, receipt: Receipt);
 }
 
 impl Node {

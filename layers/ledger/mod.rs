@@ -1,10 +1,10 @@
 //! Where a handler's failures go, and the account of every record.
 //!
 //! Python: `Handler.handleError` and `logging.raiseExceptions`. Nothing here ever reaches the application: a full disk,
-//! a closed pipe or a panic in a handler is counted in the [`Ledger`] and told to the [`Trap`].
+//! a closed pipe or a panic in a handler is counted in the [`Ledger`] and told to the [`ErrorHandler`].
 
 mod account;
-mod ledger;
+mod stats;
 mod receipt;
 mod slot;
 
@@ -19,11 +19,11 @@ use std::{
 
 pub(crate) use self::{
     account::{Account, ENDS, End},
-    ledger::ledgers,
+    stats::ledgers,
     receipt::{Fate, Node, Receipts, Rescue, Rescuer},
 };
 pub use self::{
-    ledger::{Ledger, Stats, stats},
+    stats::{Ledger, Stats, stats},
     receipt::Receipt,
 };
 use crate::{
@@ -37,18 +37,18 @@ use crate::{
 ///
 /// ```
 /// use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
-/// use tracing_strata::{prelude::*, output::Stream, trap::Trap};
+/// use tracing_strata::{prelude::*, output::Stream, ledger::ErrorHandler};
 ///
 /// let failures = Arc::new(AtomicUsize::new(0));
 /// let count = failures.clone();
-/// let layer = Stream::stdout().into_layer().trap(Trap::new(move |failure| {
+/// let layer = Stream::stdout().into_layer().error_handler(ErrorHandler::new(move |failure| {
 ///     assert_eq!(failure.handler(), "stdout");
 ///     count.fetch_add(1, Ordering::Relaxed);
 /// }));
 /// # drop(layer);
 /// ```
 #[derive(Clone)]
-pub struct Trap(Kind);
+pub struct ErrorHandler(Kind);
 
 #[derive(Clone)]
 enum Kind {
@@ -57,10 +57,10 @@ enum Kind {
     Custom(Arc<dyn Fn(&Failure<'_>) + Send + Sync>),
 }
 
-/// The default interval of [`Trap::stderr`].
+/// The default interval of [`ErrorHandler::stderr`].
 const INTERVAL: Duration = Duration::from_secs(10);
 
-impl Trap {
+impl ErrorHandler {
     /// Calls `report` for every failure, on the thread that logged. It may not log: events born in it are counted as
     /// dropped. Should it panic, nothing happens.
     pub fn new(report: impl Fn(&Failure<'_>) + Send + Sync + 'static) -> Self {
@@ -73,7 +73,7 @@ impl Trap {
         Self::stderr_every(INTERVAL)
     }
 
-    /// As [`Trap::stderr`], with another interval; zero tells every failure.
+    /// As [`ErrorHandler::stderr`], with another interval; zero tells every failure.
     pub fn stderr_every(interval: Duration) -> Self {
         Self(Kind::Stderr { at_most_every: interval })
     }
@@ -96,13 +96,13 @@ impl Trap {
     }
 }
 
-impl Default for Trap {
+impl Default for ErrorHandler {
     fn default() -> Self {
         Self::stderr()
     }
 }
 
-impl fmt::Debug for Trap {
+impl fmt::Debug for ErrorHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Kind::Stderr { .. } => "Trap::stderr",
@@ -140,24 +140,24 @@ impl<'a> Failure<'a> {
 /// The trap of a handler. Part of its ledger, so that whoever settles records can tell failures, too.
 #[derive(Debug, Default)]
 struct Outlet {
-    trap: Common<Trap>,
+    error_handler: Common<ErrorHandler>,
     told: Limiter,
 }
 
 impl Outlet {
     fn clear(&self) {
-        self.set_trap(Trap::default());
+        self.set_error_handler(ErrorHandler::default());
         self.told.clear();
     }
 
-    fn set_trap(&self, trap: Trap) {
+    fn set_error_handler(&self, error_handler: ErrorHandler) {
         // The end of the one before may be user code.
-        drop(self.trap.set(trap));
+        drop(self.error_handler.set(error_handler));
     }
 
     /// A copy: traps are user code, which never runs under a lock.
-    fn trap(&self) -> Trap {
-        self.trap.get()
+    fn error_handler(&self) -> ErrorHandler {
+        self.error_handler.get()
     }
 
     fn tell(&self, name: &str, error: &Error, record: Option<&Record>) {
@@ -166,7 +166,7 @@ impl Outlet {
 
     /// `may_wait`: the default trap may hold it back until its interval is over.
     fn tell_unless_often(&self, name: &str, error: &Error, record: Option<&Record>, may_wait: bool) {
-        match self.trap().0 {
+        match self.error_handler().0 {
             Kind::Silent => {}
             // If it panics there is nobody left to tell.
             Kind::Custom(report) => {
@@ -183,7 +183,7 @@ impl Outlet {
     }
 
     fn tell_the_rest(&self, name: &str) {
-        let Kind::Stderr { .. } = self.trap().0 else { return };
+        let Kind::Stderr { .. } = self.error_handler().0 else { return };
         let missed = self.told.take_missed();
         if missed > 0 {
             let failures = if missed == 1 { "failure" } else { "failures" };

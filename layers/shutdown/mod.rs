@@ -18,7 +18,7 @@
 //! | a file without a buffer, a stream | `written`: it is in the system's hands when the call returns |
 //! | a file with a buffer | `written`; up to the buffer's size is `queued` and lost. `flush_on(Severity::ERROR)` writes the buffer with each severe record |
 //! | behind a [`Queue`](crate::Queue) | `written`; what waits is `queued` and lost |
-//! | [`Memory`](crate::Memory), [`FlightRecorder`](crate::FlightRecorder) | `written`; what is held is lost |
+//! | [`MemoryBuffer`](crate::MemoryBuffer), [`FlightRecorder`](crate::FlightRecorder) | `written`; what is held is lost |
 //!
 //! # After a fork
 //! Parent and child both go on logging, nothing is written twice and nothing hangs: what was held back before the fork
@@ -50,7 +50,7 @@ pub(crate) use self::signal::after_fork as restart_signals;
 #[cfg(all(unix, feature = "signal"))]
 #[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
 pub use self::signal::{SignalGuard, Signals};
-pub use crate::handler::end::{flush_within, request_flush, wait_at_exit};
+pub use crate::handler::end::{flush_within, request_flush, set_exit_timeout};
 
 /// To be called in the child after a `fork`, if one wants to: gives up what is the parent's to write. The child's first
 /// record or flush does the same.

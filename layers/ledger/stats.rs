@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use super::{Account, Trap};
+use super::{Account, ErrorHandler};
 use crate::{
     Error,
     fork::{self, Common},
@@ -36,9 +36,9 @@ pub struct Stats {
     /// Records (counted elsewhere, too) with at least one value that was cut, panicked or failed to print.
     pub marked: u64,
     /// Failures told to the trap that belong to no record in hand: of a flush, a rotation, a compression.
-    pub troubles: u64,
+    pub other_errors: u64,
     /// Of those written: taken by a [fallback](crate::Handler::or_else), which has a ledger of its own.
-    pub rescued: u64,
+    pub fallback_written: u64,
 }
 
 impl Stats {
@@ -51,7 +51,7 @@ impl Stats {
 /// `12 accepted: 10 written, 1 filtered, 0 dropped, 1 failed, 0 queued`
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { written, filtered, dropped, failed, queued, marked, troubles, rescued } = self;
+        let Self { written, filtered, dropped, failed, queued, marked, other_errors, fallback_written } = self;
         let accepted = self.accepted();
         write!(
             f,
@@ -60,10 +60,10 @@ impl fmt::Display for Stats {
         if *marked > 0 {
             write!(f, " ({marked} with marked values)")?;
         }
-        if *rescued > 0 {
-            write!(f, " ({rescued} by a fallback)")?;
+        if *fallback_written > 0 {
+            write!(f, " ({fallback_written} by a fallback)")?;
         }
-        if *troubles > 0 { write!(f, " ({troubles} troubles)") } else { Ok(()) }
+        if *other_errors > 0 { write!(f, " ({other_errors} troubles)") } else { Ok(()) }
     }
 }
 
@@ -72,10 +72,10 @@ static ALL: Common<Vec<Weak<Ledger>>> = Common::first(Vec::new());
 /// The name and the reading of every handler that hangs somewhere now, in the order in which they were made.
 ///
 /// ```
-/// use tracing_strata::{prelude::*, output::Stream, trap};
+/// use tracing_strata::{prelude::*, output::Stream, error_handler};
 ///
 /// let layer = Stream::stderr().into_layer().named("console");
-/// assert!(trap::stats().iter().any(|(name, stats)| name == "console" && stats.accepted() == 0));
+/// assert!(ledger::stats().iter().any(|(name, stats)| name == "console" && stats.accepted() == 0));
 /// ```
 pub fn stats() -> Vec<(String, Stats)> {
     ledgers().iter().map(|ledger| (ledger.name(), ledger.stats())).collect()
@@ -111,8 +111,8 @@ impl Ledger {
         self.account.rename(name);
     }
 
-    pub(crate) fn set_trap(&self, trap: Trap) {
-        self.account.outlet().set_trap(trap);
+    pub(crate) fn set_error_handler(&self, error_handler: ErrorHandler) {
+        self.account.outlet().set_error_handler(error_handler);
     }
 
     /// The handler's name.
@@ -129,7 +129,7 @@ impl Ledger {
     /// Tells the handler's trap of a failure that is found later than the call it belongs to, on a thread of the
     /// handler's own perhaps, and counts it as a [trouble](Stats::troubles). Records that were lost end with their
     /// [`Receipt`](super::Receipt). Not to be called under a lock: traps are user code. One that panics is ignored.
-    pub fn tell(&self, error: &Error) {
+    pub fn report_error(&self, error: &Error) {
         self.account.tell(error, None, true);
     }
 

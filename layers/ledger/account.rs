@@ -294,8 +294,8 @@ impl Account {
             failed: failed + unwritten,
             queued: kept.saturating_sub(later.iter().sum()),
             marked: self.marked.load(Ordering::Relaxed),
-            troubles: self.troubles.load(Ordering::Relaxed),
-            rescued: self.rescued.load(Ordering::Relaxed),
+            other_errors: self.troubles.load(Ordering::Relaxed),
+            fallback_written: self.rescued.load(Ordering::Relaxed),
         }
     }
 
