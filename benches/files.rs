@@ -33,7 +33,7 @@ use std::{
 use tracing_strata::{
     Sink,
     output::{LogFile, RotatingFile, TimedFile, WatchedFile},
-    sink::{Lines, Watch, When},
+    sink::{Lines, ReopenPolicy, When},
 };
 
 /// Writes a line, flushed or not. From several threads at once.
@@ -76,7 +76,7 @@ const PEERS: &[(&str, Open)] = &[
     ("**tracing-strata** `WatchedFile`, each record", ours!(WatchedFile::builder)),
     (
         "**tracing-strata** `WatchedFile`, each 100 ms",
-        ours!(|path| LogFile::builder(path).watch(Watch::at_most_every(Duration::from_millis(100)))),
+        ours!(|path| LogFile::builder(path).watch(ReopenPolicy::at_most_every(Duration::from_millis(100)))),
     ),
     (
         "**tracing-strata** `RotatingFile`, 10 MB",

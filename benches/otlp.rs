@@ -210,7 +210,7 @@ fn install(name: &str) -> Box<dyn Fn()> {
     let registry = tracing_subscriber::registry();
     let otlp = |logs: bool| {
         let otlp =
-            Otlp::builder().endpoint(receiver()).capacity(ROOM).max_bytes(usize::MAX).open_lazily(Duration::from_millis(20));
+            Otlp::builder().endpoint(receiver()).capacity(ROOM).max_bytes(usize::MAX).schedule_delay(Duration::from_millis(20));
         otlp.logs(logs).spans(!logs).span_events(false).spawn().unwrap()
     };
     let check = |guard: OtlpGuard| -> Box<dyn Fn()> {

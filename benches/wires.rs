@@ -68,7 +68,7 @@ use tracing::Dispatch;
 use tracing_rfc_5424::{layer::Layer as PeerLayer, rfc5424::Rfc5424, tracing::TrivialTracingFormatter};
 use tracing_strata::{
     Handler, Record, Severity,
-    format::{Format, Json, Syslog as Form},
+    format::{Format, Json, SyslogFormat as Form},
     output::Syslog,
     sink::net::Address,
 };

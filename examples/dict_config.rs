@@ -6,7 +6,7 @@
 use tracing::{debug, error, info, warn};
 use tracing_strata::{
     Record, Severity,
-    config::{Config, Logging, Registry, ConfigFilter, Verdict},
+    config::{Config, Logging, ClassRegistry, ConfigFilter, MigrationVerdict},
 };
 use tracing_subscriber::prelude::*;
 

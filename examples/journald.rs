@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     };
 
-    let layer = journald.level(Severity::INFO).into_layer();
+    let layer = journald.min_level(Severity::INFO).into_layer();
     let ledger = layer.ledger();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         let _request = tracing::info_span!("request", http.method = "PUT", user = 7).entered();

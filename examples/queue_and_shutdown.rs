@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The file needs no buffer: the listener writes what waits, up to 64 KiB at once.
     let file = LogFile::builder(&path).format(Json::new()).build()?;
-    let (queue, guard) = Queue::builder().capacity(8_192).max_bytes(16 << 20).spawn(file)?;
+    let (queue, guard) = Queue::builder().capacity(8_192).max_bytes(16 << 20).build_with_guard(file)?;
     let layer = queue.into_layer().named("shop.jsonl");
     let ledger = layer.ledger();
     tracing_subscriber::registry().with(layer).init();

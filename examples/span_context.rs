@@ -4,13 +4,13 @@
 //! `cargo run --example span_context`
 
 use tracing::{Instrument as _, error, field, info, info_span};
-use tracing_strata::{Context, Logger, Severity, format::Json, output::Stream, prelude::*};
+use tracing_strata::{SpanContextLayer, Logger, Severity, format::Json, output::Stream, prelude::*};
 use tracing_subscriber::{filter::LevelFilter, prelude::*};
 
 fn main() {
-    // The handler sees errors only; the spans are INFO. `Context` keeps their fields for it.
+    // The handler sees errors only; the spans are INFO. `SpanContextLayer` keeps their fields for it.
     tracing_subscriber::registry()
-        .with(Context::new())
+        .with(SpanContextLayer::new())
         .with(Stream::stdout().format(Json::new()).into_layer().with_filter(LevelFilter::ERROR))
         .init();
 

@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     println!("to {address}");
 
-    let format = format::Syslog::rfc5424().facility(Facility::Local3).app("shop").sd_id("shop@32473");
+    let format = format::SyslogFormat::rfc5424().facility(Facility::Local3).app("shop").sd_id("shop@32473");
     // The queue's thread formats and sends; dropping the guard sends what waits.
     let (syslog, guard) = Syslog::builder(address).format(format).build_with_guard()?;
     let layer = syslog.into_layer().named("syslog");

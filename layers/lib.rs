@@ -49,7 +49,7 @@
 //! | `LogRecord` | [`Record`] |
 //! | `extra=` | the event's fields, typed; lists and maps by [`json`] (feature `serde`) |
 //! | `LoggerAdapter`, `contextvars` | span fields, [`Logger::bind`], [`Globals`] |
-//! | `Handler`, `setLevel`, `addFilter` | [`Handler`], [`.level()`](Handler::level), [`.filter()`](Handler::filter), [`.rewrite()`](Handler::rewrite) |
+//! | `Handler`, `setLevel`, `addFilter` | [`Handler`], [`.level()`](Handler::min_level), [`.filter()`](Handler::filter), [`.transform()`](Handler::transform) |
 //! | `Formatter` | [`Format`]: [`format::Template`] takes Python's own formats; [`format::Text`], [`format::Json`] in [many shapes](format::Json#shapes-that-tools-expect), [`format::Logfmt`], [`format::Gelf`] |
 //! | python-json-logger, ecs-logging | [`Json::python`](format::Json::python), [`Json::ecs`](format::Json::ecs) |
 //! | `StreamHandler`, `FileHandler`, `WatchedFileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::WatchedFile`], [`output::Null`] |
@@ -78,7 +78,7 @@
 //! | where | what it costs when it says no | what it does to spans |
 //! |---|---|---|
 //! | `.with_filter(loggers)` ([`Loggers`] before a layer) | nothing: the call site is switched off | lets them through, see [`Loggers::set_span_level`] |
-//! | `.with_filter(LevelFilter::WARN)` (`tracing_subscriber`'s) | nothing | hides them; add a [`Context`] layer to keep their fields |
+//! | `.with_filter(LevelFilter::WARN)` (`tracing_subscriber`'s) | nothing | hides them; add a [`SpanContextLayer`] layer to keep their fields |
 //! | `.level(…)`, `.filter(…)` (a handler's own) | the capture of the event | nothing |
 //!
 //! Behind `Loggers`, spans of every level and target are kept, also those of libraries that log nothing: their fields may
@@ -144,7 +144,7 @@ pub use self::{
     error::Error,
     format::Format,
     handler::{
-        Context, Delivery, FlightRecorder, Flush, Handler, HandlerLayer, MemoryBuffer, Outcome, OwnedDelivery, Queue, NamedHandler,
+        SpanContextLayer, Delivery, FlightRecorder, Flush, Handler, HandlerLayer, MemoryBuffer, Outcome, OwnedDelivery, Queue, NamedHandler,
         Tee, current_traceparent, flush_all,
     },
     logger::Logger,

@@ -11,7 +11,7 @@ use super::{
     filters, keywords,
     node::{At, Data, Map, Node},
     problem::ConfigError,
-    registry::{HandlerMaker, Registry},
+    registry::{HandlerMaker, ClassRegistry},
 };
 use crate::Severity;
 
@@ -24,7 +24,7 @@ struct Logger<'c> {
     handlers: Vec<&'c str>,
 }
 
-pub(super) fn warnings(config: &Config, registry: &Registry) -> Vec<ConfigError> {
+pub(super) fn warnings(config: &Config, registry: &ClassRegistry) -> Vec<ConfigError> {
     let root = &config.root;
     let declared: Vec<(&str, Node)> =
         entries(root, "handlers").map(|(name, node)| (name, named(node, registry))).collect();
@@ -201,7 +201,7 @@ fn unused(
     root: &Node,
     handlers: &[(&str, &Node)],
     loggers: &[Logger<'_>],
-    registry: &Registry,
+    registry: &ClassRegistry,
     found: &mut Vec<ConfigError>,
 ) {
     let mut used: HashSet<&str> = loggers.iter().flat_map(|logger| logger.handlers.iter().copied()).collect();
@@ -279,7 +279,7 @@ fn truths(root: &Node, handlers: &[(&str, &Node)], found: &mut Vec<ConfigError>)
 }
 
 /// `127.0.0.1:514` as the path of a socket.
-fn paths(handlers: &[(&str, &Node)], registry: &Registry, found: &mut Vec<ConfigError>) {
+fn paths(handlers: &[(&str, &Node)], registry: &ClassRegistry, found: &mut Vec<ConfigError>) {
     for (name, node) in handlers {
         let Some(HandlerMaker::Class(class)) = registry.find_handler(class(node)) else { continue };
         let Some(address) = node.get("address").filter(|_| class.names[0].ends_with("SysLogHandler")) else { continue };
@@ -293,7 +293,7 @@ fn paths(handlers: &[(&str, &Node)], registry: &Registry, found: &mut Vec<Config
 }
 
 /// Handlers that hand on, with nobody to hand on to.
-fn nowhere(handlers: &[(&str, &Node)], registry: &Registry, found: &mut Vec<ConfigError>) {
+fn nowhere(handlers: &[(&str, &Node)], registry: &ClassRegistry, found: &mut Vec<ConfigError>) {
     for (name, node) in handlers {
         let Some(HandlerMaker::Class(class)) = registry.find_handler(class(node)) else { continue };
         let Some(key) = class.refers.filter(|key| names(node.get(key)).is_empty()) else { continue };

@@ -78,7 +78,7 @@ impl Config {
     /// From Python's INI files (`fileConfig`).
     ///
     /// `args` and `kwargs` are read as Python's constant expressions: literals, arithmetic, texts put together, and names:
-    /// `sys.stdout`, `sys.stderr`, the levels, `logging`'s numbers, and what the [`Registry`](super::Registry) has.
+    /// `sys.stdout`, `sys.stderr`, the levels, `logging`'s numbers, and what the [`ClassRegistry`](super::ClassRegistry) has.
     /// Nothing is called. An option that looks misspelt is refused when the configuration is applied; with
     /// [`python_defaults`](super::LoggingBuilder::python_defaults) it is left alone, as in Python.
     ///

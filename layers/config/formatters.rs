@@ -6,7 +6,7 @@ use super::{
     keywords::{HandlerArgs, Switch},
     node::{Map, Node},
     problem::ConfigError,
-    registry::Registry,
+    registry::ClassRegistry,
 };
 use crate::{
     Error, Format, Record,
@@ -88,7 +88,7 @@ const TEMPLATES: &[&str] = &["logging.Formatter", "Formatter", "template"];
 const OWN: &[&str] = &["text", "json", "logfmt", "gelf"];
 
 /// One entry of `formatters`.
-pub(super) fn make(path: &str, node: &Node, registry: &Registry, as_python: bool) -> Result<Formatter, Vec<ConfigError>> {
+pub(super) fn make(path: &str, node: &Node, registry: &ClassRegistry, as_python: bool) -> Result<Formatter, Vec<ConfigError>> {
     let Some(map) = node.as_map() else {
         return Err(vec![ConfigError::new(path, node.at, format!("expected a mapping, got {node}"))]);
     };
@@ -125,7 +125,7 @@ pub(super) fn make(path: &str, node: &Node, registry: &Registry, as_python: bool
     }
 }
 
-fn unknown(path: &str, key: &str, class: &Node, name: &str, registry: &Registry) -> Vec<ConfigError> {
+fn unknown(path: &str, key: &str, class: &Node, name: &str, registry: &ClassRegistry) -> Vec<ConfigError> {
     let known = registry.formatter_names().chain(TEMPLATES.iter().copied()).chain(OWN.iter().copied());
     let problem = ConfigError::new(format!("{path}.{key}"), class.at, format!("no formatter is registered as {name:?}"));
     vec![problem.python(cannot_resolve(name)).nearest_dotted(name, known)]
@@ -294,7 +294,7 @@ fn template(
     path: &str,
     node: &Node,
     map: &Map,
-    registry: &Registry,
+    registry: &ClassRegistry,
     as_python: bool,
     is_factory: bool,
 ) -> Result<Formatter, Vec<ConfigError>> {

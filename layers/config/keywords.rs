@@ -6,21 +6,21 @@ use super::{
     formatters::cannot_resolve,
     node::{At, Data, Map, Node},
     problem::ConfigError,
-    registry::{Object, Registry},
+    registry::{Object, ClassRegistry},
 };
 use crate::{Fields, Severity, sink::StdStream, text::python_repr};
 
 /// The arguments of a class or factory, by name. What is not of the kind that is asked for is noted, told with everything
 /// else that is wrong with the configuration, and counts as absent here; so does a name that nobody asked for.
 ///
-/// Made by the configuration, for what is in the [`Registry`].
+/// Made by the configuration, for what is in the [`ClassRegistry`].
 pub struct HandlerArgs<'c> {
     path: String,
     at: Option<At>,
     /// What Python calls it in messages.
     class: String,
     map: &'c Map,
-    pub(super) registry: &'c Registry,
+    pub(super) registry: &'c ClassRegistry,
     pub(super) exact_levels: bool,
     asked: RefCell<BTreeSet<String>>,
     problems: RefCell<Vec<ConfigError>>,
@@ -38,7 +38,7 @@ impl<'c> HandlerArgs<'c> {
         at: Option<At>,
         class: &str,
         map: &'c Map,
-        registry: &'c Registry,
+        registry: &'c ClassRegistry,
         exact_levels: bool,
     ) -> Self {
         Self {
@@ -371,7 +371,7 @@ fn one_of(words: &[&str]) -> String {
 }
 
 /// The same where it may be an object of the registry: `ext://logging.ERROR`.
-pub(super) fn level_in(registry: &Registry, node: &Node, exact: bool) -> Result<Severity, ConfigError> {
+pub(super) fn level_in(registry: &ClassRegistry, node: &Node, exact: bool) -> Result<Severity, ConfigError> {
     let object = node.as_str().and_then(|text| registry.find_object(text.strip_prefix("ext://")?));
     match object.and_then(|Object(object)| i32::try_from(*object.downcast_ref::<i64>()?).ok()) {
         Some(number) => Ok(Severity::new(number)),

@@ -21,7 +21,7 @@ use crate::{loggers::Declared, sink::succeeding};
 /// own handlers, and opens no file.
 ///
 /// ```
-/// use tracing_strata::config::{Config, Logging, Verdict};
+/// use tracing_strata::config::{Config, Logging, MigrationVerdict};
 ///
 /// let config = Config::from_yaml("
 /// version: 1
@@ -32,26 +32,26 @@ use crate::{loggers::Declared, sink::succeeding};
 /// ")?;
 /// let report = Logging::new().migration_report(&config);
 /// let verdict = |path: &str| report.entries().iter().find(|entry| entry.path() == path).unwrap().verdict();
-/// assert_eq!(verdict("handlers.out"), Verdict::Taken);
-/// assert_eq!(verdict("handlers.mail"), Verdict::NotSupported);
+/// assert_eq!(verdict("handlers.out"), MigrationVerdict::Taken);
+/// assert_eq!(verdict("handlers.mail"), MigrationVerdict::NotSupported);
 /// println!("{report}");
 /// # Ok::<(), tracing_strata::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct MigrationReport(Vec<Entry>);
+pub struct MigrationReport(Vec<MigrationItem>);
 
 /// One part of a configuration.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct MigrationItem {
     path: String,
     at: Option<At>,
-    verdict: Verdict,
+    verdict: MigrationVerdict,
     notes: Vec<String>,
 }
 
 /// What becomes of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum MigrationVerdict {
     /// It does here what it does in Python.
     Taken,
     /// It is taken, and something is different: the notes say what, and why.
@@ -62,48 +62,48 @@ pub enum Verdict {
 
 impl MigrationReport {
     /// In the order of the schema: top level, formatters, filters, handlers, loggers.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[MigrationItem] {
         &self.0
     }
 
     /// Whether everything is there in some form: it can be built.
     pub fn is_complete(&self) -> bool {
-        self.0.iter().all(|entry| entry.verdict != Verdict::NotSupported)
+        self.0.iter().all(|entry| entry.verdict != MigrationVerdict::NotSupported)
     }
 
     /// As JSON: a list of `{"path", "line", "column", "verdict", "notes"}`.
     pub fn to_json(&self) -> String {
-        let entry = |entry: &Entry| {
+        let entry = |entry: &MigrationItem| {
             json!({"path": entry.path, "line": entry.line(), "column": entry.column(),
                 "verdict": entry.verdict.to_string(), "notes": entry.notes})
         };
         serde_json::Value::from(self.0.iter().map(entry).collect::<Vec<_>>()).to_string()
     }
 
-    fn add(&mut self, path: String, node: &Node, verdict: Verdict, notes: Vec<String>) {
-        self.0.push(Entry { path, at: node.at, verdict, notes });
+    fn add(&mut self, path: String, node: &Node, verdict: MigrationVerdict, notes: Vec<String>) {
+        self.0.push(MigrationItem { path, at: node.at, verdict, notes });
     }
 
     /// What is refused belongs to the part that it is in, or is one of its own.
     fn refuse(&mut self, problem: ConfigError) {
-        let is_in = |entry: &&mut Entry| {
+        let is_in = |entry: &&mut MigrationItem| {
             let rest = problem.path.strip_prefix(&entry.path);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
         let Some(entry) = self.0.iter_mut().filter(is_in).max_by_key(|entry| entry.path.len()) else {
             let notes = vec![ConfigError { path: String::new(), at: None, ..problem.clone() }.to_string()];
-            self.0.push(Entry { path: problem.path, at: problem.at, verdict: Verdict::NotSupported, notes });
+            self.0.push(MigrationItem { path: problem.path, at: problem.at, verdict: MigrationVerdict::NotSupported, notes });
             return;
         };
         // It was said already, with what to do.
-        if entry.verdict != Verdict::NotSupported || !problem.message.contains("registered as") {
+        if entry.verdict != MigrationVerdict::NotSupported || !problem.message.contains("registered as") {
             entry.notes.push(problem.to_string());
         }
-        entry.verdict = Verdict::NotSupported;
+        entry.verdict = MigrationVerdict::NotSupported;
     }
 }
 
-impl Entry {
+impl MigrationItem {
     /// Where it stands, as in `handlers.file`.
     pub fn path(&self) -> &str {
         &self.path
@@ -120,7 +120,7 @@ impl Entry {
     }
 
     /// What becomes of it.
-    pub fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> MigrationVerdict {
         self.verdict
     }
 
@@ -130,7 +130,7 @@ impl Entry {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for MigrationVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Taken => "taken",
@@ -166,7 +166,7 @@ pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
     if !python && root.get("disable_existing_loggers").is_none() && !root.get("incremental").is_some_and(Node::is_true)
     {
         let note = "false here where it is not given: Python's default, true, silently mutes loggers made before";
-        report.add("disable_existing_loggers".into(), root, Verdict::Changed, vec![note.into()]);
+        report.add("disable_existing_loggers".into(), root, MigrationVerdict::Changed, vec![note.into()]);
     }
     let entries = |section: &str| {
         let map = root.get(section).and_then(Node::as_map);
@@ -180,12 +180,12 @@ pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
             let note = format!(
                 "nothing is registered as {class:?}: implement `Format`, and add it with `Registry::formatter`"
             );
-            report.add(path, node, Verdict::NotSupported, vec![note]);
+            report.add(path, node, MigrationVerdict::NotSupported, vec![note]);
         } else if known && !python {
             let note = "line breaks and control characters in values are escaped, lines of exceptions are marked: nobody can forge a record";
-            report.add(path, node, Verdict::Changed, vec![note.into()]);
+            report.add(path, node, MigrationVerdict::Changed, vec![note.into()]);
         } else {
-            report.add(path, node, Verdict::Taken, Vec::new());
+            report.add(path, node, MigrationVerdict::Taken, Vec::new());
         }
     }
     for (name, node) in entries("filters") {
@@ -193,11 +193,11 @@ pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
         let class = node.get("()").or_else(|| node.get("class")).and_then(Node::as_str).unwrap_or("logging.Filter");
         let known = filters::is_own(class) || setup.registry.filter_names().any(|name| name == class);
         if known {
-            report.add(path, node, Verdict::Taken, Vec::new());
+            report.add(path, node, MigrationVerdict::Taken, Vec::new());
         } else {
             let note =
                 format!("nothing is registered as {class:?}: write a closure, and add it with `Registry::filter`");
-            report.add(path, node, Verdict::NotSupported, vec![note]);
+            report.add(path, node, MigrationVerdict::NotSupported, vec![note]);
         }
     }
     for (name, node) in entries("handlers") {
@@ -206,14 +206,14 @@ pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
     }
     for (name, node) in entries("loggers") {
         let notes = if name.contains("::") { vec!["the name is split at `::`, too".to_owned()] } else { Vec::new() };
-        let verdict = if notes.is_empty() { Verdict::Taken } else { Verdict::Changed };
+        let verdict = if notes.is_empty() { MigrationVerdict::Taken } else { MigrationVerdict::Changed };
         report.add(format!("loggers.{}", quoted_key(&name)), node, verdict, notes);
     }
     if let Some(node) = root.get("root").filter(|node| !node.is_null()) {
-        report.add("root".into(), node, Verdict::Taken, Vec::new());
+        report.add("root".into(), node, MigrationVerdict::Taken, Vec::new());
     } else if !python && !entries("loggers").iter().any(|(name, _)| matches!(&**name, "" | "root")) {
         let note = "the root is at WARN and has no handlers: a configuration says all; in Python it keeps what it had";
-        report.add("root".into(), root, Verdict::Changed, vec![note.into()]);
+        report.add("root".into(), root, MigrationVerdict::Changed, vec![note.into()]);
     }
     refused(config, setup).into_iter().for_each(|problem| report.refuse(problem));
     report
@@ -292,15 +292,15 @@ fn delayed(path: &str, node: &mut Node, setup: &Setup) -> Option<ConfigError> {
     })
 }
 
-fn handler(node: &Node, setup: &Setup) -> (Verdict, Vec<String>) {
+fn handler(node: &Node, setup: &Setup) -> (MigrationVerdict, Vec<String>) {
     let class = node.get("()").or_else(|| node.get("class")).and_then(Node::as_str).unwrap_or_default();
     let class = class.strip_prefix("ext://").unwrap_or(class);
     let Some(maker) = setup.registry.find_handler(class) else {
         let note =
             format!("nothing is registered as {class:?}: implement `Handler`, and add it with `Registry::handler`");
-        return (Verdict::NotSupported, vec![note]);
+        return (MigrationVerdict::NotSupported, vec![note]);
     };
-    let HandlerMaker::Class(known) = maker else { return (Verdict::Taken, Vec::new()) };
+    let HandlerMaker::Class(known) = maker else { return (MigrationVerdict::Taken, Vec::new()) };
     let mut notes = Vec::new();
     let mut note = |text: &str| notes.push(text.to_owned());
     let python = setup.as_python;
@@ -332,16 +332,16 @@ fn handler(node: &Node, setup: &Setup) -> (Verdict, Vec<String>) {
     }
     let encoding = node.get("encoding").and_then(Node::as_str).unwrap_or("utf-8");
     if super::encoding::Encoding::parse(encoding, None).is_err() {
-        return (Verdict::NotSupported, vec![format!("there is no encoding {encoding:?}")]);
+        return (MigrationVerdict::NotSupported, vec![format!("there is no encoding {encoding:?}")]);
     }
     let unknown: Vec<_> = objects(node).into_iter().filter(|name| setup.registry.find_object(name).is_none()).collect();
     if let Some(name) = unknown.first() {
         return (
-            Verdict::NotSupported,
+            MigrationVerdict::NotSupported,
             vec![format!("nothing is registered as ext://{name}: add it with `Registry::object`")],
         );
     }
-    (if notes.is_empty() { Verdict::Taken } else { Verdict::Changed }, notes)
+    (if notes.is_empty() { MigrationVerdict::Taken } else { MigrationVerdict::Changed }, notes)
 }
 
 /// The names behind `ext://`.

@@ -51,36 +51,36 @@
 //! | `logging.handlers.MemoryHandler` | `memory` | [`MemoryBuffer`](crate::MemoryBuffer) |
 //! | `logging.handlers.QueueHandler` | `queue` | [`Queue`](crate::Queue) |
 //! | `opentelemetry.sdk._logs.LoggingHandler` | `otlp` | log records to a collector (feature `otlp`); keys: [below](#otlp) |
-//! | | `flight_recorder` | [`FlightRecorder`](crate::FlightRecorder): `target`, `hold_below`, `release_at`, `release_after`, `pick` (a filter's name), `tree_records`, `tree_bytes`, `max_trees`, `max_bytes`, `outside` (`drop`, `pass`) |
+//! | | `flight_recorder` | [`FlightRecorder`](crate::FlightRecorder): `target`, `buffer_below`, `release_at`, `release_after`, `pick` (a filter's name), `tree_records`, `tree_bytes`, `max_trees`, `max_bytes`, `outside` (`drop`, `pass`) |
 //! | | `tee` | [`Tee`](crate::Tee): `handlers` |
 //!
 //! ## Keys of ours
-//! What is ours beyond Python's, for Python's classes and for those of the [`Registry`], has one place, the key `strata` of
+//! What is ours beyond Python's, for Python's classes and for those of the [`ClassRegistry`], has one place, the key `strata` of
 //! a handler:
 //!
 //! | `strata:` | for | meaning |
 //! |---|---|---|
 //! | `queue: {capacity, max_bytes, overflow, block_for, protect, drain, report_every}` | every handler | a [`Queue`](crate::Queue) in front; `overflow` is `block`, `drop_newest` or `drop_oldest`; `queue: true` with the defaults |
-//! | `or_else: NAME` | every handler | the handler that gets what this one fails at ([`Fallback`](crate::handler::Fallback)); behind the queue, if there is one |
+//! | `fallback: NAME` | every handler | the handler that gets what this one fails at ([`Fallback`](crate::handler::Fallback)); behind the queue, if there is one |
 //! | `capacity` … as in `queue` | `QueueHandler` | its own limits |
 //! | `deadline`, `or_journal: true` | `StreamHandler` | how long a full stream is waited for; the journal, where the stream leads there |
 //! | `permissions` | files | those of a file that is made (the builders call it `mode`): `"0640"`, or `0640` in YAML and `0o640` in TOML |
 //! | `create_dirs`, `buffer`, `flush_on`, `sync_on`, `sync_every`, `sync_interval` | files | as [`LogFileBuilder`](crate::output::LogFileBuilder) and [`Durability`](crate::sink::Durability) have them |
-//! | `watch_interval` | `WatchedFileHandler` | [`Watch::at_most_every`](crate::sink::Watch::at_most_every) |
+//! | `watch_interval` | `WatchedFileHandler` | [`ReopenPolicy::at_most_every`](crate::sink::ReopenPolicy::at_most_every) |
 //! | `max_age_days`, `max_total_bytes`, `compression` (`gzip`, `zstd`, `none`), `compression_level`, `latest`, `sharing` (`unguarded`, `exclusive`, `shared`) | rotating files | as [`RotatingFileBuilder`](crate::output::RotatingFileBuilder) has them |
 //! | `grid` (`clock`, `rollover`), `zone` | `TimedRotatingFileHandler` | the same |
-//! | `max_bytes`, `patience` | `MemoryHandler` | as [`MemoryBuffer`](crate::MemoryBuffer) has them |
-//! | `tls: {ca_file, certificate, key, server_name}` or `true`, `retry: {first, factor, most, jitter}`, `framing` (`lines`, `nul`, `length`, `octet_counting`, `none`), `connect_deadline`, `write_deadline`, `patience` | `SocketHandler`, `SysLogHandler` | as [`ConnectionBuilder`](crate::sink::net::ConnectionBuilder) has them |
+//! | `max_bytes`, `reconnect_timeout` | `MemoryHandler` | as [`MemoryBuffer`](crate::MemoryBuffer) has them |
+//! | `tls: {ca_file, certificate, key, server_name}` or `true`, `retry: {first, factor, most, jitter}`, `framing` (`lines`, `nul`, `length`, `octet_counting`, `none`), `connect_timeout`, `write_timeout`, `reconnect_timeout` | `SocketHandler`, `SysLogHandler` | as [`ConnectionBuilder`](crate::sink::net::ConnectionBuilder) has them |
 //! | `format: text` | `SocketHandler`, `DatagramHandler` | the handler's formatter is used, in place of pickles |
 //! | `process_name` | the same | what pickles call the process |
-//! | `limit`, `oversize` (`shorten`, `refuse`), `write_deadline` | `DatagramHandler` | as [`DatagramBuilder`](crate::output::DatagramBuilder) has them |
+//! | `limit`, `oversize` (`shorten`, `refuse`), `write_timeout` | `DatagramHandler` | as [`DatagramBuilder`](crate::output::DatagramBuilder) has them |
 //! | `gelf: {compression, compress_from, chunk_bytes}` | `DatagramHandler` | GELF's compression (`gzip`, `zlib`, `none`) and chunks (feature `gelf`), with `format: text` and a `gelf` formatter |
 //! | `direct: true` | `SysLogHandler` | without the queue that it has otherwise |
-//! | `form` (`python`, `rfc5424`, `rfc3164`, `local`), `host`, `app`, `process_id`, `sd_id`, `structured_data`, `elements: {ID: {NAME: VALUE}}`, `token`, `zone`, `max_bytes`, `bom`, `escape_values`, `multi_line`, `source`, `thread` | `SysLogHandler` | as [`format::Syslog`](crate::format::Syslog) has them |
-//! | `socket`, `timestamp`, `delay`, `write_deadline` | `JournalHandler` | as [`JournaldBuilder`](crate::output::JournaldBuilder) has them |
+//! | `form` (`python`, `rfc5424`, `rfc3164`, `local`), `host`, `app`, `process_id`, `sd_id`, `structured_data`, `elements: {ID: {NAME: VALUE}}`, `token`, `zone`, `max_bytes`, `bom`, `escape_values`, `multi_line`, `source`, `thread` | `SysLogHandler` | as [`format::SyslogFormat`](crate::format::SyslogFormat) has them |
+//! | `socket`, `timestamp`, `delay`, `write_timeout` | `JournalHandler` | as [`JournaldBuilder`](crate::output::JournaldBuilder) has them |
 //!
 //! Attributes under `.`: `terminator`, `namer`, `rotator`, `ident`, `append_nul`, `priority_map`, `retryStart`, `retryMax`,
-//! `retryFactor`. What takes code (a writer, a sink, `on_rotation`) is a class of the [`Registry`].
+//! `retryFactor`. What takes code (a writer, a sink, `on_rotation`) is a class of the [`ClassRegistry`].
 //!
 //! ## OTLP
 //! `service`, `attributes`, `endpoint`, `protocol` (`http/protobuf`, `http/json`, `grpc`), `headers`, `timeout`,
@@ -106,8 +106,8 @@
 //! | `class` | keys |
 //! |---|---|
 //! | `logging.Filter`, or none | `name` |
-//! | `rate_limit` ([`RateLimit`](crate::filter::RateLimit)) | `most`, `per`, `by`, `exempt`, `max_keys` |
-//! | `sample` ([`Sample`](crate::filter::Sample)) | `one_in`, `traces`, `by`, `exempt`, `tell_after`, `max_keys` |
+//! | `rate_limit` ([`RateLimit`](crate::filter::RateLimit)) | `most`, `per`, `by`, `always_pass_from`, `max_keys` |
+//! | `sample` ([`Sample`](crate::filter::Sample)) | `one_in`, `traces`, `by`, `always_pass_from`, `summary_interval`, `max_keys` |
 //!
 //! A filter is one object, whoever names it: one that counts, counts for all. Declare one for each handler.
 //!
@@ -126,7 +126,7 @@
 //! - Keys of ours that have no effect where they stand are mistakes.
 //! - A configuration that cannot be applied changes nothing; Python closes all handlers first and stops halfway. Files that it
 //!   would have made may be there, empty; nothing is emptied.
-//! - `ext://`, `()` and `class` name what is in the [`Registry`], `args` are constant expressions: nothing is imported or
+//! - `ext://`, `()` and `class` name what is in the [`ClassRegistry`], `args` are constant expressions: nothing is imported or
 //!   called, and no pickle is ever read. An `ext://` that leads nowhere is a mistake.
 //! - Python's own keys take any value for true or false, as Python does: a text that is not empty is true, `"no"` as well,
 //!   which [`check`](Logging::check) doubts. Keys of ours are strict.
@@ -173,16 +173,16 @@ use std::sync::Arc;
 #[cfg(feature = "clap")]
 pub use self::args::CliArgs;
 #[cfg(feature = "watch")]
-pub use self::watch::Watch;
+pub use self::watch::FileWatcher;
 pub use self::{
     basic::BasicConfig,
     document::Config,
     keywords::HandlerArgs,
     listen::Listener,
     live::{Changes, HandlerHandle, Logging, LoggingBuilder},
-    migration::{Entry, MigrationReport, Verdict},
+    migration::{MigrationItem, MigrationReport, MigrationVerdict},
     problem::{ConfigError, ConfigErrors},
-    registry::{Namer, Registry, Rotator},
+    registry::{Namer, ClassRegistry, Rotator},
     sieve::ConfigFilter,
 };
 use crate::{clock::Clock, ledger::ErrorHandler};
@@ -190,7 +190,7 @@ use crate::{clock::Clock, ledger::ErrorHandler};
 /// What stays the same from one configuration to the next.
 #[derive(Clone)]
 struct Setup {
-    registry: Arc<Registry>,
+    registry: Arc<ClassRegistry>,
     clock: Option<Arc<dyn Clock>>,
     error_handler: ErrorHandler,
     /// Every default as Python has it.

@@ -3,7 +3,7 @@
 use super::{
     node::{Data, Node},
     problem::ConfigError,
-    registry::{Object, Registry},
+    registry::{Object, ClassRegistry},
 };
 use crate::text::python_repr;
 
@@ -48,7 +48,7 @@ pub(super) fn resolved(node: &Node, root: &Node, path: &str, hops: usize) -> Res
 
 /// A value with the numbers in it that `ext://` stands for, wherever they are. What is under `.` is left as it
 /// is, and so are other objects, which whoever asks for them looks up.
-pub(super) fn with_objects(node: Node, registry: &Registry) -> Node {
+pub(super) fn with_objects(node: Node, registry: &ClassRegistry) -> Node {
     let data = match node.data {
         Data::Str(text) => match text.strip_prefix("ext://").and_then(|name| registry.find_object(name)) {
             Some(Object(object)) => object.downcast_ref().map_or(Data::Str(text), |number| Data::Int(*number)),

@@ -14,18 +14,18 @@ use crate::{Error, Format, Handler, Record, Severity, sink::StdStream};
 /// The names that a configuration may use in `class`, `()` and `ext://`. What is not in here is refused: nothing is ever
 /// looked up elsewhere, so a configuration cannot reach into the program.
 ///
-/// [`Registry::new`] has Python's names of everything this crate has, and our short ones; add your own:
+/// [`ClassRegistry::new`] has Python's names of everything this crate has, and our short ones; add your own:
 ///
 /// ```
-/// use tracing_strata::{Record, config::{Config, Logging, Registry, ConfigFilter}, output::Stream, prelude::*};
+/// use tracing_strata::{Record, config::{Config, Logging, ClassRegistry, ConfigFilter}, output::Stream, prelude::*};
 ///
-/// let registry = Registry::new()
+/// let registry = ClassRegistry::new()
 ///     .filter("shop.NoHealthChecks", |arguments| {
 ///         let path = arguments.text("path").unwrap_or_else(|| "/health".to_owned());
 ///         Ok(ConfigFilter::decides(move |record: &Record| record.get("path").is_none_or(|value| value.as_str() != Some(&path))))
 ///     })
 ///     .handler("shop.Loud", |arguments, format| {
-///         let _ = arguments.truth("bell");
+///         let _ = arguments.bool("bell");
 ///         Ok(Stream::stderr().format(format).terminator("!\n").boxed())
 ///     });
 /// let config = Config::from_yaml("
@@ -38,7 +38,7 @@ use crate::{Error, Format, Handler, Record, Severity, sink::StdStream};
 /// # Ok::<(), tracing_strata::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Registry {
+pub struct ClassRegistry {
     handlers: BTreeMap<String, HandlerMaker>,
     formatters: BTreeMap<String, FormatterMaker>,
     filters: BTreeMap<String, FilterMaker>,
@@ -84,7 +84,7 @@ impl Rotator {
     }
 }
 
-impl Registry {
+impl ClassRegistry {
     /// Everything this crate has, under Python's names and our own.
     pub fn new() -> Self {
         let mut registry = Self {
@@ -196,7 +196,7 @@ impl Registry {
     }
 }
 
-impl Default for Registry {
+impl Default for ClassRegistry {
     fn default() -> Self {
         Self::new()
     }

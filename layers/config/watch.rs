@@ -24,7 +24,7 @@ impl Logging {
     /// # Errors
     /// The directory of the file cannot be watched, or the file's name ends as no configuration's does
     /// ([`Config::from_path`]).
-    pub fn watch(&self, path: impl AsRef<Path>) -> Result<Watch, Error> {
+    pub fn watch(&self, path: impl AsRef<Path>) -> Result<FileWatcher, Error> {
         let shown = path.as_ref().display().to_string();
         self.watch_with(path, move |result| {
             if let Err(error) = result {
@@ -48,7 +48,7 @@ impl Logging {
         &self,
         path: impl AsRef<Path>,
         told: impl Fn(Result<Changes, Error>) + Send + 'static,
-    ) -> Result<Watch, Error> {
+    ) -> Result<FileWatcher, Error> {
         let path = std::path::absolute(path.as_ref()).map_err(|error| Error::io_at(path.as_ref(), "find", error))?;
         Config::check_name(&path)?;
         // The directory, because editors put another file in the place of the old one.
@@ -85,7 +85,7 @@ impl Logging {
             }
         });
         let thread = thread.map_err(|error| Error::with_source("cannot start the thread of a watch", error))?;
-        Ok(Watch { path, watcher: Some(watcher), thread: Some(thread) })
+        Ok(FileWatcher { path, watcher: Some(watcher), thread: Some(thread) })
     }
 }
 
@@ -95,20 +95,20 @@ fn read(path: &Path) -> Result<Config, Error> {
 
 /// Reloads until it is dropped. Made by [`Logging::watch`].
 #[must_use = "dropping it ends the watch"]
-pub struct Watch {
+pub struct FileWatcher {
     path: PathBuf,
     watcher: Option<notify::RecommendedWatcher>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Watch {
+impl FileWatcher {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-impl Drop for Watch {
+impl Drop for FileWatcher {
     fn drop(&mut self) {
         // With the watcher the sender of changes goes, and the thread ends.
         drop(self.watcher.take());
@@ -121,7 +121,7 @@ impl Drop for Watch {
     }
 }
 
-impl fmt::Debug for Watch {
+impl fmt::Debug for FileWatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Watch").field(&self.path).finish()
     }

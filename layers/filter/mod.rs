@@ -41,7 +41,7 @@ impl<F: Fn(&Record) -> bool + Send + Sync + 'static> Filter for F {
 /// ```
 /// use tracing_strata::{prelude::*, Record, output::Stream};
 ///
-/// let masked = Stream::stderr().rewrite(|record: &mut Record| {
+/// let masked = Stream::stderr().transform(|record: &mut Record| {
 ///     if record.fields().contains("password") {
 ///         record.set("password", "***");
 ///     }

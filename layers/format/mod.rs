@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | [`Json`] | machines | one JSON object on one line; [`ecs`](Json::ecs), [`gcp`](Json::gcp), [`datadog`](Json::datadog), [`logstash`](Json::logstash), [`bunyan`](Json::bunyan), [`otel`](Json::otel), [`python`](Json::python) are shapes that tools expect |
 //! | [`Logfmt`] | machines and people | `key=value` pairs on one line |
-//! | [`Syslog`] | syslog daemons | one message of RFC 5424 or RFC 3164 |
+//! | [`SyslogFormat`] | syslog daemons | one message of RFC 5424 or RFC 3164 |
 //! | [`Text`] | people | one line, or several where asked for |
 //! | [`Template`] | whoever reads it now | what Python's `logging.Formatter` makes of the same format |
 //! | [`Gelf`] | Graylog and others that take GELF 1.1 | one JSON object without line breaks or NULs |
@@ -33,7 +33,7 @@ pub use self::{
     json::{Json, Key, Member},
     logfmt::Logfmt,
     pickle::Pickle,
-    syslog::{Facility, Priority, Syslog},
+    syslog::{Facility, Priority, SyslogFormat},
     template::{BufferingFormatter, Style, Template, TemplateBuilder},
     text::{Color, Text},
     time::Time,

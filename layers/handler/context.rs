@@ -13,20 +13,20 @@ use super::spans::SpanKeeper;
 /// through by itself.
 ///
 /// ```
-/// use tracing_strata::{prelude::*, Context, output::Stream};
+/// use tracing_strata::{prelude::*, SpanContextLayer, output::Stream};
 /// use tracing_subscriber::{filter::LevelFilter, prelude::*};
 ///
 /// let subscriber = tracing_subscriber::registry()
-///     .with(Context::new())
+///     .with(SpanContextLayer::new())
 ///     .with(Stream::stderr().into_layer().with_filter(LevelFilter::WARN));
 /// # drop(subscriber);
 /// ```
 #[derive(Default)]
-pub struct Context {
+pub struct SpanContextLayer {
     spans: SpanKeeper,
 }
 
-impl Context {
+impl SpanContextLayer {
     /// The layer.
     pub fn new() -> Self {
         Self::default()
@@ -49,10 +49,10 @@ impl Context {
     /// recorded later than the span was made does not move it into another trace.
     ///
     /// ```
-    /// use tracing_strata::{Context, current_traceparent};
+    /// use tracing_strata::{SpanContextLayer, current_traceparent};
     /// use tracing_subscriber::prelude::*;
     ///
-    /// tracing::subscriber::with_default(tracing_subscriber::registry().with(Context::new().trace_ids()), || {
+    /// tracing::subscriber::with_default(tracing_subscriber::registry().with(SpanContextLayer::new().trace_ids()), || {
     ///     let _job = tracing::info_span!("job").entered();
     ///     let job = current_traceparent().unwrap();
     ///     let _step = tracing::info_span!("step").entered();
@@ -67,7 +67,7 @@ impl Context {
     }
 }
 
-impl<S> Layer<S> for Context
+impl<S> Layer<S> for SpanContextLayer
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -96,7 +96,7 @@ where
     }
 }
 
-impl std::fmt::Debug for Context {
+impl std::fmt::Debug for SpanContextLayer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Context")
     }

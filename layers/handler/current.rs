@@ -10,7 +10,7 @@ use crate::record::{self, SpanData, TraceContext, TraceParent};
 /// The ids to send with a request that goes out from here: the `traceparent` of the innermost span that has ids.
 ///
 /// They are those that [records](crate::Record::trace) have here: a tracing SDK's (feature `opentelemetry`), those that
-/// [were made](super::Context::trace_ids), or, where none are made, the caller's as they came in a span field
+/// [were made](super::SpanContextLayer::trace_ids), or, where none are made, the caller's as they came in a span field
 /// [`traceparent`](TraceParent::FIELD). `None` outside of all such spans, and where no layer of this crate sees them.
 ///
 /// ```

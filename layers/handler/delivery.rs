@@ -38,8 +38,8 @@ use crate::{
 ///     }
 /// }
 ///
-/// let hold = Hold::default().shared("hold");
-/// hold.deliver(&Record::new(Severity::INFO, "app", "hello"));
+/// let hold = Hold::default().named("hold");
+/// hold.emit(&Record::new(Severity::INFO, "app", "hello"));
 /// assert_eq!(hold.stats().queued, 1);
 /// hold.flush()?;
 /// assert_eq!((hold.stats().queued, hold.stats().written), (0, 1));

@@ -131,7 +131,7 @@ impl<H: Handler> HandlerLayer<H> {
         &mut self.spans
     }
 
-    /// Makes trace ids for spans, as [`Context::trace_ids`](crate::Context::trace_ids) does: where one layer of a
+    /// Makes trace ids for spans, as [`Context::trace_ids`](crate::SpanContextLayer::trace_ids) does: where one layer of a
     /// registry does it, all have them.
     pub fn trace_ids(mut self) -> Self {
         self.spans.make_ids(Box::new(crate::record::as_the_parent));

@@ -31,7 +31,7 @@ use std::{
 #[cfg(feature = "otlp")]
 pub(crate) use self::spans::{SpanKeeper, held};
 pub use self::{
-    context::Context,
+    context::SpanContextLayer,
     current::{current_trace_context, current_traceparent},
     delivery::{Delivery, OwnedDelivery, Split},
     flush::Flush,
@@ -41,7 +41,7 @@ pub use self::{
     place::flush_all,
     queue::Queue,
     shared::{NamedHandler, Tee},
-    wrap::{Filtered, WithLevel, Transformed},
+    wrap::{WithFilter, WithLevel, Transformed},
 };
 pub(crate) use self::{
     place::panicked,
@@ -90,7 +90,7 @@ pub trait Handler: Send + Sync + 'static {
     /// | took nothing | an outcome | ends so |
     /// | took nothing | an error, or panics | failed, and the trap is told |
     /// | took nothing | `Queued` | dropped; [`flush_all`] tells of it |
-    /// | took it | anything | ends as its [`Receipt`](crate::ledger::Receipt) says; an error or panic is told as a [trouble](crate::ledger::Stats::troubles) |
+    /// | took it | anything | ends as its [`Receipt`](crate::ledger::Receipt) says; an error or panic is told as a [trouble](crate::ledger::Stats::other_errors) |
     ///
     /// # Errors
     /// The record is lost; or, where it was taken, something else went wrong, which is told.
@@ -124,11 +124,11 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// Refuses records that the filter does not pass.
-    fn filter<F: Filter>(self, filter: F) -> Filtered<Self, F>
+    fn filter<F: Filter>(self, filter: F) -> WithFilter<Self, F>
     where
         Self: Sized,
     {
-        Filtered::new(self, filter)
+        WithFilter::new(self, filter)
     }
 
     /// Changes a copy of each record before this handler gets it; other handlers see the original.

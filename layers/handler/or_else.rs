@@ -18,7 +18,7 @@ use crate::{
     ledger::{Account, End, Fate, Receipt, Rescuer},
 };
 
-/// A handler with another one in reserve. Made by [`Handler::or_else`].
+/// A handler with another one in reserve. Made by [`Handler::fallback`].
 ///
 /// A record that the first one fails at (an error, a panic) or drops goes to the fallback. Each record is offered to the
 /// first one; those over a network refuse at once while their peer is away, and find by themselves that it is back.
@@ -36,19 +36,19 @@ use crate::{
 ///     }
 /// }
 ///
-/// let handler = Remote.or_else(Null);
+/// let handler = Remote.fallback(Null);
 /// let fallback = handler.fallback().clone();
-/// let handler = handler.shared("remote");
+/// let handler = handler.named("remote");
 /// let record = Record::new(Severity::INFO, "app", "hello");
-/// handler.deliver(&record);
+/// handler.emit(&record);
 /// IS_AWAY.store(true, Ordering::Relaxed);
-/// handler.deliver(&record);
-/// handler.deliver(&record);
+/// handler.emit(&record);
+/// handler.emit(&record);
 /// IS_AWAY.store(false, Ordering::Relaxed);
-/// handler.deliver(&record);
+/// handler.emit(&record);
 ///
 /// let stats = handler.stats();
-/// assert_eq!((stats.written, stats.rescued, stats.failed), (4, 2, 0));
+/// assert_eq!((stats.written, stats.fallback_written, stats.failed), (4, 2, 0));
 /// // Two records, and that the other one is away and back.
 /// assert_eq!((fallback.name(), fallback.stats().written), ("Remote: fallback", 4));
 /// ```
@@ -58,7 +58,7 @@ use crate::{
 /// | | ledger of the whole | ledger of the [fallback](Self::secondary) |
 /// |---|---|---|
 /// | the first one took it | written | |
-/// | the fallback took it | written, and [rescued](crate::ledger::Stats::rescued) | written |
+/// | the fallback took it | written, and [rescued](crate::ledger::Stats::fallback_written) | written |
 /// | the fallback holds it back (a buffer, a queue) | queued until it is settled there, then as there | queued |
 /// | both failed | failed, with the first one's error | failed |
 /// | the first one dropped it, the fallback failed | failed | failed |

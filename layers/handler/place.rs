@@ -166,7 +166,7 @@ pub(super) fn is_any_listed() -> bool {
 /// or as a [`NamedHandler`](super::NamedHandler). The latest first, so that one that writes to another comes before it.
 ///
 /// Call it at the end of `main`, to learn what went wrong; should nobody call it, the exit of the process does
-/// ([`wait_at_exit`](crate::shutdown::wait_at_exit)), as a global subscriber is never dropped. Failures that the default trap
+/// ([`set_exit_timeout`](crate::shutdown::set_exit_timeout)), as a global subscriber is never dropped. Failures that the default trap
 /// has counted but not told are told.
 ///
 /// Python: what `logging.shutdown` does at exit.

@@ -25,7 +25,7 @@ use crate::{
 /// ```
 /// use tracing_strata::{prelude::*, Severity, output::Stream};
 ///
-/// let console = Stream::stderr().shared("console");
+/// let console = Stream::stderr().named("console");
 /// console.set_level(Severity::WARN);
 /// assert_eq!(console.name(), "console");
 /// assert_eq!(console.stats().accepted(), 0);
@@ -39,7 +39,7 @@ struct Inner {
 }
 
 impl NamedHandler {
-    /// A shared handler; [`Handler::shared`] does the same.
+    /// A shared handler; [`Handler::named`] does the same.
     pub fn new(name: impl Into<String>, handler: impl Handler) -> Self {
         Self::with_error_handler(name, handler, ErrorHandler::default())
     }
@@ -69,7 +69,7 @@ impl NamedHandler {
     }
 
     /// Changes its level ([`Severity::ALL`] at first); records from now on are judged by it. A level that the handler was
-    /// given with [`Handler::level`] stays beside it. [`least`](Handler::least) tells what comes of both.
+    /// given with [`Handler::min_level`] stays beside it. [`least`](Handler::least) tells what comes of both.
     pub fn set_level(&self, least: impl Into<Severity>) {
         self.0.least.store(least.into().number(), Ordering::Relaxed);
     }

@@ -265,12 +265,12 @@ mod tests {
     use tracing_subscriber::{Layer as _, layer::SubscriberExt as _, registry};
 
     use super::*;
-    use crate::Context;
+    use crate::SpanContextLayer;
 
     #[test]
     fn an_sdk_that_is_not_there_is_not_asked_for_again() {
-        let stack = Dispatch::new(registry().with(Context::new()));
-        let is_expected = || stack.downcast_ref::<Context>().unwrap().keeper().sdk.is_expected();
+        let stack = Dispatch::new(registry().with(SpanContextLayer::new()));
+        let is_expected = || stack.downcast_ref::<SpanContextLayer>().unwrap().keeper().sdk.is_expected();
         assert!(is_expected());
         dispatcher::with_default(&stack, || info_span!("first").in_scope(|| info!("in it")));
         assert!(!is_expected());
@@ -279,8 +279,8 @@ mod tests {
     #[test]
     fn an_sdk_that_sees_no_span_at_first_is_asked_for_further_ones() {
         let hides = tracing_opentelemetry::layer().with_filter(LevelFilter::OFF);
-        let stack = Dispatch::new(registry().with(Context::new()).with(hides));
+        let stack = Dispatch::new(registry().with(SpanContextLayer::new()).with(hides));
         dispatcher::with_default(&stack, || info_span!("hidden").in_scope(|| info!("in it")));
-        assert!(stack.downcast_ref::<Context>().unwrap().keeper().sdk.is_expected());
+        assert!(stack.downcast_ref::<SpanContextLayer>().unwrap().keeper().sdk.is_expected());
     }
 }

@@ -31,7 +31,7 @@ macro_rules! pass_on {
     };
 }
 
-/// A handler with a level of its own. Made by [`Handler::level`].
+/// A handler with a level of its own. Made by [`Handler::min_level`].
 #[derive(Debug)]
 pub struct WithLevel<H> {
     handler: H,
@@ -63,19 +63,19 @@ impl<H: Handler> Handler for WithLevel<H> {
 
 /// A handler behind a filter. Made by [`Handler::filter`].
 #[derive(Debug)]
-pub struct Filtered<H, F> {
+pub struct WithFilter<H, F> {
     handler: H,
     filter: F,
     ledger: OnceLock<Arc<Ledger>>,
 }
 
-impl<H, F> Filtered<H, F> {
+impl<H, F> WithFilter<H, F> {
     pub(super) fn new(handler: H, filter: F) -> Self {
         Self { handler, filter, ledger: OnceLock::new() }
     }
 }
 
-impl<H: Handler, F: Filter> Handler for Filtered<H, F> {
+impl<H: Handler, F: Filter> Handler for WithFilter<H, F> {
     #[inline]
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         let passes = self.filter.passes(&delivery);
@@ -105,7 +105,7 @@ impl<H: Handler, F: Filter> Handler for Filtered<H, F> {
     pass_on!(but flush);
 }
 
-/// A handler that gets changed copies. Made by [`Handler::rewrite`].
+/// A handler that gets changed copies. Made by [`Handler::transform`].
 #[derive(Debug)]
 pub struct Transformed<H, R> {
     handler: H,

@@ -37,7 +37,7 @@ pub struct Stats {
     pub marked: u64,
     /// Failures told to the trap that belong to no record in hand: of a flush, a rotation, a compression.
     pub other_errors: u64,
-    /// Of those written: taken by a [fallback](crate::Handler::or_else), which has a ledger of its own.
+    /// Of those written: taken by a [fallback](crate::Handler::fallback), which has a ledger of its own.
     pub fallback_written: u64,
 }
 
@@ -127,7 +127,7 @@ impl Ledger {
     }
 
     /// Tells the handler's trap of a failure that is found later than the call it belongs to, on a thread of the
-    /// handler's own perhaps, and counts it as a [trouble](Stats::troubles). Records that were lost end with their
+    /// handler's own perhaps, and counts it as a [trouble](Stats::other_errors). Records that were lost end with their
     /// [`Receipt`](super::Receipt). Not to be called under a lock: traps are user code. One that panics is ignored.
     pub fn report_error(&self, error: &Error) {
         self.account.tell(error, None, true);

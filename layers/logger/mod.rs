@@ -67,8 +67,8 @@ impl Logger {
     }
 
     /// Begins an event.
-    pub fn at(&self, severity: impl Into<Severity>) -> Entry<'_> {
-        Entry { logger: self, severity: severity.into(), values: Vec::new(), source: None }
+    pub fn at(&self, severity: impl Into<Severity>) -> EventBuilder<'_> {
+        EventBuilder { logger: self, severity: severity.into(), values: Vec::new(), source: None }
     }
 
     /// Whether any layer may want an event of this severity. "No" is certain; "yes" may still be refused by filters that
@@ -132,16 +132,16 @@ impl Logger {
     }
 }
 
-/// An event that is being put together; [`Entry::log`] sends it. Made by [`Logger::at`].
+/// An event that is being put together; [`EventBuilder::log`] sends it. Made by [`Logger::at`].
 #[must_use = "an entry is sent by `.log(message)`"]
-pub struct Entry<'a> {
+pub struct EventBuilder<'a> {
     logger: &'a Logger,
     severity: Severity,
     values: Vec<(Cow<'a, str>, Given<'a>)>,
     source: Option<(&'a str, u32)>,
 }
 
-impl<'a> Entry<'a> {
+impl<'a> EventBuilder<'a> {
     /// Adds a typed value; a later one under the same name wins.
     pub fn field(mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Value<'a>>) -> Self {
         self.values.push((name.into(), Given::from(value.into())));

@@ -15,19 +15,19 @@ use crate::{Handler as _, Severity, NamedHandler};
 pub struct Explanation {
     name: String,
     severity: Severity,
-    verdict: Verdict,
+    verdict: Decision,
     level: Severity,
     level_of: Option<String>,
     filters: usize,
-    stops: Vec<Stop>,
+    stops: Vec<Step>,
     /// Where no handler was found and records come here at all: the last resort, if there is one.
-    nobody_else: Option<Option<(String, Fate)>>,
+    nobody_else: Option<Option<(String, HandlerDecision)>>,
 }
 
 /// Whether a record gets past the loggers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Verdict {
+pub enum Decision {
     /// It goes to the handlers.
     Enabled,
     /// Everything up to this severity is refused, by [`Loggers::disable`](super::Loggers::disable).
@@ -40,16 +40,16 @@ pub enum Verdict {
 
 /// One handler that hangs on the logger or above it.
 #[derive(Clone, Debug)]
-pub struct Stop {
+pub struct Step {
     logger: String,
     handler: String,
-    fate: Fate,
+    fate: HandlerDecision,
 }
 
 /// What a handler would do with a record that gets past the loggers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Fate {
+pub enum HandlerDecision {
     /// It would get it.
     Gets,
     /// Its own level is above.
@@ -64,16 +64,16 @@ impl Explanation {
         let own = tree.get(name);
         let (level, level_of) = tree.effective(name);
         let verdict = if severity <= tree.disabled_up_to {
-            Verdict::DisabledUpTo(tree.disabled_up_to)
+            Decision::DisabledUpTo(tree.disabled_up_to)
         } else if own.is_some_and(|node| node.disabled) {
-            Verdict::LoggerDisabled
+            Decision::LoggerDisabled
         } else if severity < level || level == Severity::OFF {
-            Verdict::BelowLevel
+            Decision::BelowLevel
         } else {
-            Verdict::Enabled
+            Decision::Enabled
         };
         let stops = stops(tree, name, severity);
-        let found = stops.iter().any(|stop| !matches!(stop.fate, Fate::NotReached(_)));
+        let found = stops.iter().any(|stop| !matches!(stop.fate, HandlerDecision::NotReached(_)));
         let last_resort = || {
             let handler = tree.last_resort.handler()?;
             Some((handler.name().to_owned(), fate(&handler, severity)))
@@ -101,13 +101,13 @@ impl Explanation {
     }
 
     /// Whether the record gets past the loggers, and if not, why.
-    pub fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> Decision {
         self.verdict
     }
 
     /// Whether the record gets past the loggers.
     pub fn is_enabled(&self) -> bool {
-        self.verdict == Verdict::Enabled
+        self.verdict == Decision::Enabled
     }
 
     /// The level that counts.
@@ -126,7 +126,7 @@ impl Explanation {
     }
 
     /// The handlers on the way up, in the order in which they get the record, with those that it does not reach.
-    pub fn stops(&self) -> &[Stop] {
+    pub fn stops(&self) -> &[Step] {
         &self.stops
     }
 
@@ -138,11 +138,11 @@ impl Explanation {
         }
         let stops = self.stops.iter().map(|stop| (&*stop.handler, &stop.fate));
         let last = self.nobody_else.iter().flatten().map(|(handler, fate)| (&**handler, fate));
-        stops.chain(last).filter(|(_, fate)| **fate == Fate::Gets).map(|(handler, _)| handler).collect()
+        stops.chain(last).filter(|(_, fate)| **fate == HandlerDecision::Gets).map(|(handler, _)| handler).collect()
     }
 }
 
-impl Stop {
+impl Step {
     /// The logger it hangs on.
     pub fn logger(&self) -> &str {
         &self.logger
@@ -154,21 +154,21 @@ impl Stop {
     }
 
     /// What it would do.
-    pub fn fate(&self) -> &Fate {
+    pub fn fate(&self) -> &HandlerDecision {
         &self.fate
     }
 }
 
-fn stops(tree: &Tree, name: &str, severity: Severity) -> Vec<Stop> {
+fn stops(tree: &Tree, name: &str, severity: Severity) -> Vec<Step> {
     let mut end: Option<&str> = None;
     let mut stops = Vec::new();
     for (logger, node) in tree.upwards(name) {
         let Node { handlers, propagate, .. } = node;
-        stops.extend(handlers.iter().map(|handler| Stop {
+        stops.extend(handlers.iter().map(|handler| Step {
             logger: name::shown(logger).to_owned(),
             handler: handler.name().to_owned(),
             fate: match end {
-                Some(end) => Fate::NotReached(name::shown(end).to_owned()),
+                Some(end) => HandlerDecision::NotReached(name::shown(end).to_owned()),
                 None => fate(handler, severity),
             },
         }));
@@ -180,9 +180,9 @@ fn stops(tree: &Tree, name: &str, severity: Severity) -> Vec<Stop> {
     stops
 }
 
-fn fate(handler: &NamedHandler, severity: Severity) -> Fate {
+fn fate(handler: &NamedHandler, severity: Severity) -> HandlerDecision {
     let level = handler.least();
-    if severity < level { Fate::BelowHandlerLevel(level) } else { Fate::Gets }
+    if severity < level { HandlerDecision::BelowHandlerLevel(level) } else { HandlerDecision::Gets }
 }
 
 /// ```text
@@ -195,18 +195,18 @@ impl fmt::Display for Explanation {
         let level = Level(self.level);
         write!(f, "{} at {} ", Name(&self.name), self.severity)?;
         match (self.verdict, &self.level_of) {
-            (Verdict::DisabledUpTo(severity), _) => {
+            (Decision::DisabledUpTo(severity), _) => {
                 write!(f, "is refused: everything up to {severity} is disabled")?;
             }
-            (Verdict::LoggerDisabled, _) => f.write_str("is refused: this logger is disabled")?,
-            (Verdict::BelowLevel, Some(of)) => write!(f, "is refused: level {level} of {}", Name(of))?,
-            (Verdict::Enabled, Some(of)) => write!(f, "passes: level {level} of {}", Name(of))?,
-            (Verdict::BelowLevel | Verdict::Enabled, None) => f.write_str("passes: no level is set")?,
+            (Decision::LoggerDisabled, _) => f.write_str("is refused: this logger is disabled")?,
+            (Decision::BelowLevel, Some(of)) => write!(f, "is refused: level {level} of {}", Name(of))?,
+            (Decision::Enabled, Some(of)) => write!(f, "passes: level {level} of {}", Name(of))?,
+            (Decision::BelowLevel | Decision::Enabled, None) => f.write_str("passes: no level is set")?,
         }
         if self.filters > 0 {
             write!(f, "\n  {}: filters are asked about each record: {}", Name(&self.name), self.filters)?;
         }
-        for Stop { logger, handler, fate } in &self.stops {
+        for Step { logger, handler, fate } in &self.stops {
             write!(f, "\n  {}: {handler:?} ", Name(logger))?;
             self.tell(f, fate)?;
         }
@@ -222,12 +222,12 @@ impl fmt::Display for Explanation {
 }
 
 impl Explanation {
-    fn tell(&self, f: &mut fmt::Formatter<'_>, fate: &Fate) -> fmt::Result {
+    fn tell(&self, f: &mut fmt::Formatter<'_>, fate: &HandlerDecision) -> fmt::Result {
         match fate {
-            Fate::Gets if self.is_enabled() => f.write_str("gets it"),
-            Fate::Gets => f.write_str("would get it"),
-            Fate::BelowHandlerLevel(level) => write!(f, "refuses it: its own level is {}", Level(*level)),
-            Fate::NotReached(end) => write!(f, "is not reached: {} does not propagate", Name(end)),
+            HandlerDecision::Gets if self.is_enabled() => f.write_str("gets it"),
+            HandlerDecision::Gets => f.write_str("would get it"),
+            HandlerDecision::BelowHandlerLevel(level) => write!(f, "refuses it: its own level is {}", Level(*level)),
+            HandlerDecision::NotReached(end) => write!(f, "is not reached: {} does not propagate", Name(end)),
         }
     }
 }

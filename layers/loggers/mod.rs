@@ -40,7 +40,7 @@
 //! - A logger exists once something was set on it (or [`Loggers::add`] was called); asking makes none. At most 65,536
 //!   exist, with names of at most 256 bytes.
 //! - A logger's filters decide and change nothing; to change records, put a
-//!   [`rewrite`](crate::Handler::rewrite) in front of a handler.
+//!   [`transform`](crate::Handler::transform) in front of a handler.
 //! - Below `a..b` there is `a.`, then `a`; CPython's search steps over the latter.
 //! - The last resort's line is one line, whatever the message holds; without any last resort, nothing is printed, and the
 //!   router's ledger counts the record as dropped.
@@ -71,7 +71,7 @@ pub(crate) use self::declared::{Declared, Former};
 pub(crate) use self::name::is_below;
 use self::tree::{LastResort, Node, Tree};
 pub use self::{
-    explain::{Explanation, Fate, Stop, Verdict},
+    explain::{Explanation, HandlerDecision, Step, Decision},
     router::Router,
 };
 use crate::{Error, Severity, NamedHandler, filter::Filter, fork::Common};

@@ -104,8 +104,8 @@ impl Loggers {
     ///
     /// # fn main() -> Result<(), Error> {
     /// let loggers = Loggers::parse("info,noisy=error")?;
-    /// let all = Count(0.into()).shared("all");
-    /// let orders = Count(0.into()).shared("orders");
+    /// let all = Count(0.into()).named("all");
+    /// let orders = Count(0.into()).named("orders");
     /// loggers.add_handler("root", all.clone())?;
     /// loggers.add_handler("shop.orders", orders.clone())?;
     /// let subscriber = tracing_subscriber::registry().with(loggers.clone().into_layer());

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use opentelemetry_proto::tonic::{common::v1::any_value::Value as Any, resource::v1::Resource};
 
 use super::{
-    Compression, ContextFields, OtlpGuard, OtlpLayer, OtlpLogs, Protocol, Sampler,
+    OtlpCompression, ContextFields, OtlpGuard, OtlpLayer, OtlpLogs, Protocol, Sampler,
     env::{self, Vars},
     export::{LogsExport, SpansExport},
     layer::ToPipe,
@@ -13,7 +13,7 @@ use super::{
     values::{self, AttributeLimits, Attributes},
 };
 use crate::{
-    Context, Error, Fields, Handler as _, Record, Severity, Value, handler::worker::batching::Pipe, ledger::Ledger,
+    SpanContextLayer, Error, Fields, Handler as _, Record, Severity, Value, handler::worker::batching::Pipe, ledger::Ledger,
 };
 
 /// Exports logs and spans to an OpenTelemetry collector. What is not set here is as the `OTEL_*` variables say, or the
@@ -25,8 +25,8 @@ use crate::{
 /// use tracing_subscriber::prelude::*;
 ///
 /// // Without an endpoint: http://localhost:4318, unless a variable says otherwise. Here nobody listens.
-/// let otlp = Otlp::from_env().service("shop").endpoint("http://127.0.0.1:9").drain(Duration::from_millis(50));
-/// let (otlp, guard) = otlp.spawn()?;
+/// let otlp = Otlp::from_env().service("shop").endpoint("http://127.0.0.1:9").flush_timeout(Duration::from_millis(50));
+/// let (otlp, guard) = otlp.build_with_guard()?;
 /// let subscriber = tracing_subscriber::registry().with(otlp);
 /// tracing::subscriber::with_default(subscriber, || {
 ///     let _order = tracing::info_span!("order", id = 7).entered();
@@ -115,7 +115,7 @@ impl Otlp {
     }
 
     /// `OTEL_EXPORTER_OTLP_COMPRESSION`.
-    pub fn compression(mut self, compression: Compression) -> Self {
+    pub fn compression(mut self, compression: OtlpCompression) -> Self {
         self.chosen.compression = Some(compression);
         self
     }
@@ -251,7 +251,7 @@ impl Otlp {
         let of_logs = of_logs.map(|settings| self.log_pipe(settings, &resource)).transpose()?;
         let of_spans = of_spans.map(|settings| self.span_pipe(settings, &resource, limits)).transpose()?;
 
-        let mut layer = OtlpLayer { logs: None, context: Context::new(), spans: None };
+        let mut layer = OtlpLayer { logs: None, context: SpanContextLayer::new(), spans: None };
         let mut guard = OtlpGuard { logs: None, spans: None, drain, is_shut: false };
         if let Some(pipe) = of_logs {
             let handler = OtlpLogs::new(pipe.clone());

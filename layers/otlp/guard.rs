@@ -9,8 +9,8 @@ use crate::{
     ledger::{Ledger, Stats},
 };
 
-/// Flushes and shuts down what [`Otlp::spawn`](super::Otlp::spawn) has started. Dropping it shuts down, within
-/// [`Otlp::drain`](super::Otlp::drain).
+/// Flushes and shuts down what [`Otlp::build_with_guard`](super::Otlp::build_with_guard) has started. Dropping it shuts down, within
+/// [`Otlp::flush_timeout`](super::Otlp::flush_timeout).
 ///
 /// Works from everywhere: no runtime is asked for, and none is needed. On a thread of a runtime, the call blocks that
 /// thread until the deadline at most.

@@ -34,7 +34,7 @@ impl Handler for OtlpLogs {
         Ok(Outcome::Queued)
     }
 
-    /// Waits for the deadline of [`Otlp::drain`](super::Otlp::drain) at most.
+    /// Waits for the deadline of [`Otlp::flush_timeout`](super::Otlp::flush_timeout) at most.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         if how.is_barrier() { Ok(()) } else { self.pipe.flush() }
     }

@@ -11,20 +11,20 @@ use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::Lookup
 
 use super::{export::SpansExport, handler::OtlpLogs, spans};
 use crate::{
-    Context, Fields, HandlerLayer, Severity, fork,
+    SpanContextLayer, Fields, HandlerLayer, Severity, fork,
     handler::{WithLevel, SpanKeeper, held, worker::batching::Pipe},
     record::{self, Ended, Nested, SpanData, SpanEvent},
     ledger::{End, Ledger, Receipt, ErrorHandler},
 };
 
-/// Logs and spans on their way to a collector, as one `tracing_subscriber` layer. Made by [`Otlp::spawn`](super::Otlp::spawn).
+/// Logs and spans on their way to a collector, as one `tracing_subscriber` layer. Made by [`Otlp::build_with_guard`](super::Otlp::build_with_guard).
 ///
 /// Everything its filter lets through is sent; put levels in front with
 /// [`with_filter`](tracing_subscriber::Layer::with_filter) and [`Loggers`](crate::Loggers).
 pub struct OtlpLayer {
     pub(super) logs: Option<HandlerLayer<WithLevel<OtlpLogs>>>,
     /// Keeps the spans where there are no logs.
-    pub(super) context: Context,
+    pub(super) context: SpanContextLayer,
     pub(super) spans: Option<ToPipe>,
 }
 

@@ -11,7 +11,7 @@
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let loggers = Loggers::parse("warn,shop=info")?;
-//!     let (otlp, otlp_guard) = Otlp::from_env().service("shop").spawn()?;
+//!     let (otlp, otlp_guard) = Otlp::from_env().service("shop").build_with_guard()?;
 //!     tracing_subscriber::registry().with(otlp.with_filter(loggers)).init();
 //!     // … work …
 //!     otlp_guard.shutdown(Duration::from_secs(5))?;
@@ -21,7 +21,7 @@
 //!
 //! The spans' ids are on all records of the same registry, also those that other handlers write to a file:
 //! [`Record::trace`](crate::Record::trace), [`current_traceparent`](crate::current_traceparent). Where the application has
-//! providers of an SDK already, [`into_providers`] sends to those. (Beside a layer of `tracing-opentelemetry` that is there for
+//! providers of an SDK already, [`bridge`] sends to those. (Beside a layer of `tracing-opentelemetry` that is there for
 //! other reasons, spans that are exported from here keep their own ids.)
 //!
 //! # What is sent
@@ -37,7 +37,7 @@
 //! | `severity_text` | the severity's name, `Level 35` where it has none |
 //! | `body` | the message, as text; none if it is empty |
 //! | `attributes` | the event's fields; then those of its spans and the [globals](OtlpLayer::globals), by [`ContextFields`]; a key stands once, the first counts |
-//! | … values | truth values, 64-bit integers, floats, text and bytes as such; wider integers and what `Debug` or `Display` printed as text; lists and maps ([`Value::Json`](crate::Value::Json)) as `array_value` and `kvlist_value` with typed values in them, `null` as an empty value (with [`into_providers`], text). Readers of protobuf refuse a request that is nested too deeply: what is deeper than 24 levels is JSON text. A list given with `?` alone is text: `tracing`'s visitor knows none, `json` (feature `serde`) gives one |
+//! | … values | truth values, 64-bit integers, floats, text and bytes as such; wider integers and what `Debug` or `Display` printed as text; lists and maps ([`Value::Json`](crate::Value::Json)) as `array_value` and `kvlist_value` with typed values in them, `null` as an empty value (with [`bridge`], text). Readers of protobuf refuse a request that is nested too deeply: what is deeper than 24 levels is JSON text. A list given with `?` alone is text: `tracing`'s visitor knows none, `json` (feature `serde`) gives one |
 //! | … `dropped_attributes_count` | attributes beyond [`Otlp::max_attributes`] |
 //! | … `exception.message`, `.type`, `.stacktrace` | the first error: its message, its type where known, its causes and (`error.backtrace`) its backtrace |
 //! | … `code.file.path`, `code.line.number`, `code.module.name` | the call site |
@@ -112,7 +112,7 @@ pub use self::{
     logs::ContextFields,
     providers::{ProviderLogs, bridge},
     sampler::Sampler,
-    settings::{Compression, Protocol},
+    settings::{OtlpCompression, Protocol},
 };
 
 /// Of the semantic conventions that the attributes' names are from.

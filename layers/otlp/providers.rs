@@ -148,7 +148,7 @@ fn severity(number: u8) -> OtelSeverity {
 /// use tracing_subscriber::prelude::*;
 ///
 /// let (logs, spans) = (SdkLoggerProvider::builder().build(), SdkTracerProvider::builder().build());
-/// let subscriber = tracing_subscriber::registry().with(otlp::into_providers(&logs, &spans));
+/// let subscriber = tracing_subscriber::registry().with(otlp::bridge(&logs, &spans));
 /// # drop(subscriber);
 /// ```
 pub fn bridge<S, L, T>(logs: &L, spans: &T) -> impl Layer<S> + Send + Sync + use<S, L, T>

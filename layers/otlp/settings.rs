@@ -23,7 +23,7 @@ pub enum Protocol {
 /// How requests are compressed. Variable: `OTEL_EXPORTER_OTLP_COMPRESSION`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Compression {
+pub enum OtlpCompression {
     /// Not at all (the default).
     #[default]
     None,
@@ -69,7 +69,7 @@ pub(super) struct Chosen {
     pub(super) protocol: Option<Protocol>,
     pub(super) headers: Vec<(String, String)>,
     pub(super) timeout: Option<Duration>,
-    pub(super) compression: Option<Compression>,
+    pub(super) compression: Option<OtlpCompression>,
     pub(super) ca: Option<PathBuf>,
     pub(super) client: Option<(PathBuf, PathBuf)>,
     pub(super) capacity: Option<usize>,
@@ -90,7 +90,7 @@ pub(super) struct Settings {
     pub(super) protocol: Protocol,
     pub(super) headers: Vec<(String, String)>,
     pub(super) timeout: Duration,
-    pub(super) compression: Compression,
+    pub(super) compression: OtlpCompression,
     pub(super) tls: Tls,
     pub(super) limits: Limits,
 }
@@ -193,10 +193,10 @@ fn protocol(text: &str) -> Result<Protocol, &'static str> {
     }
 }
 
-fn compression(text: &str) -> Result<Compression, &'static str> {
+fn compression(text: &str) -> Result<OtlpCompression, &'static str> {
     match text {
-        "gzip" => Ok(Compression::Gzip),
-        "none" => Ok(Compression::None),
+        "gzip" => Ok(OtlpCompression::Gzip),
+        "none" => Ok(OtlpCompression::None),
         _ => Err("\"gzip\" or \"none\""),
     }
 }

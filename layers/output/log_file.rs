@@ -11,7 +11,7 @@ use super::Formatted;
 use crate::{
     Error, Format, Severity,
     format::Text,
-    sink::{Durability, FilePlace, FileSink, Watch, claim},
+    sink::{Durability, FilePlace, FileSink, ReopenPolicy, claim},
 };
 
 /// Makes handlers that append to a file.
@@ -23,7 +23,7 @@ use crate::{
 /// # let logs = std::env::temp_dir().join(format!("strata-log-file-{}", std::process::id()));
 /// let file = LogFile::builder(logs.join("shop.jsonl"))
 ///     .create_dirs(true)
-///     .mode(0o640)
+///     .permissions(0o640)
 ///     .buffer(64 << 10)
 ///     .flush_on(Severity::ERROR)
 ///     .format(Json::new())
@@ -80,8 +80,8 @@ impl LogFile {
     /// | option | default |
     /// |---|---|
     /// | [`truncate`](LogFileBuilder::truncate) | false: append |
-    /// | [`open_lazily`](LogFileBuilder::delay) | false: open in `build` |
-    /// | [`permissions`](LogFileBuilder::mode) | 0o666 without the umask |
+    /// | [`open_lazily`](LogFileBuilder::open_lazily) | false: open in `build` |
+    /// | [`permissions`](LogFileBuilder::permissions) | 0o666 without the umask |
     /// | [`create_dirs`](LogFileBuilder::create_dirs) | false |
     /// | [`buffer`](LogFileBuilder::buffer) | none |
     /// | [`flush_on`](LogFileBuilder::flush_on) | never |
@@ -167,7 +167,7 @@ impl<F: Format> LogFileBuilder<F> {
 
     /// Looks before writing whether the path still leads to the file, and opens it again if not: see
     /// [`WatchedFile`](super::WatchedFile).
-    pub fn watch(mut self, watch: Watch) -> Self {
+    pub fn watch(mut self, watch: ReopenPolicy) -> Self {
         self.place.watch(watch);
         self
     }

@@ -11,8 +11,8 @@ use crate::{Delivery, Error, Handler, Outcome};
 /// ```
 /// use tracing_strata::{Record, Severity, output::Null, prelude::*};
 ///
-/// let nothing = Null.shared("nothing");
-/// nothing.deliver(&Record::new(Severity::CRITICAL, "app", "unheard"));
+/// let nothing = Null.named("nothing");
+/// nothing.emit(&Record::new(Severity::CRITICAL, "app", "unheard"));
 /// assert_eq!(nothing.stats().written, 1);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]

@@ -56,13 +56,13 @@ use crate::{
 /// | [`max_bytes`](RotatingFileBuilder::max_bytes) | 0: without end |
 /// | [`backups`](RotatingFileBuilder::backups) | 0: none, the file grows on |
 /// | [`when`](RotatingFileBuilder::when), [`interval`](RotatingFileBuilder::interval), [`at_time`](RotatingFileBuilder::at_time) | by size only; 1; midnight |
-/// | [`utc`](RotatingFileBuilder::utc), [`zone`](RotatingFileBuilder::zone), [`alignment`](RotatingFileBuilder::grid) | the zone of this machine, the grid of the clock |
+/// | [`utc`](RotatingFileBuilder::utc), [`zone`](RotatingFileBuilder::zone), [`alignment`](RotatingFileBuilder::alignment) | the zone of this machine, the grid of the clock |
 /// | [`retention`](RotatingFileBuilder::retention) | no limit but `backups` |
 /// | [`compression`](RotatingFileBuilder::compression) | none |
 /// | [`namer`](RotatingFileBuilder::namer), [`rotator`](RotatingFileBuilder::rotator), [`on_rotation`](RotatingFileBuilder::on_rotation) | none |
 /// | [`latest`](RotatingFileBuilder::latest) | no link |
-/// | [`locking`](RotatingFileBuilder::sharing) | [`FileLocking::Unguarded`] |
-/// | [`open_lazily`](RotatingFileBuilder::delay), [`permissions`](RotatingFileBuilder::mode), [`create_dirs`](RotatingFileBuilder::create_dirs), [`buffer`](RotatingFileBuilder::buffer), [`flush_on`](RotatingFileBuilder::flush_on), [`durability`](RotatingFileBuilder::durability) | as for [`LogFile`](super::LogFile) |
+/// | [`locking`](RotatingFileBuilder::locking) | [`FileLocking::Unguarded`] |
+/// | [`open_lazily`](RotatingFileBuilder::open_lazily), [`permissions`](RotatingFileBuilder::permissions), [`create_dirs`](RotatingFileBuilder::create_dirs), [`buffer`](RotatingFileBuilder::buffer), [`flush_on`](RotatingFileBuilder::flush_on), [`durability`](RotatingFileBuilder::durability) | as for [`LogFile`](super::LogFile) |
 ///
 /// Files whose names are not in full those of rotated files are never renamed and never deleted: `shop.jsonl.old`,
 /// `shop.jsonl.01` and `shop.jsonl.1.bak` are safe, directories and links, too. `shop.jsonl.1.gz` and `.zst` move with the others.

@@ -29,7 +29,7 @@ use crate::{
 /// # let path = std::env::temp_dir().join(format!("strata-socket-{}.log", std::process::id()));
 /// let collector = TcpListener::bind("127.0.0.1:0")?;
 /// let socket = Socket::builder(Address::tcp("127.0.0.1", collector.local_addr()?.port()))
-///     .or_else(LogFile::builder(&path).delay(true).build()?)
+///     .fallback(LogFile::builder(&path).open_lazily(true).build()?)
 ///     .build()?;
 /// tracing::subscriber::with_default(tracing_subscriber::registry().with(socket.into_layer()), || {
 ///     tracing::info!(target: "shop", order = 7, "paid");
@@ -61,14 +61,14 @@ use crate::{
 /// # When it blocks
 ///
 /// Not at all: it sits behind a [`Queue`](crate::Queue), whose thread connects and sends. A record waits there for up to 5 s for a peer that
-/// is away (see [`patience`](ConnectionBuilder::patience)), and the ones behind it with it, unless there is a fallback; what
-/// finds the queue full is dropped, errors last. The handler that [`build_direct`](SocketBuilder::build_direct) makes blocks
+/// is away (see [`reconnect_timeout`](ConnectionBuilder::reconnect_timeout)), and the ones behind it with it, unless there is a fallback; what
+/// finds the queue full is dropped, errors last. The handler that [`build_sync`](SocketBuilder::build_sync) makes blocks
 /// as [`Connection`] says.
 ///
 /// # Failures
 ///
 /// A record that could not be sent is told to the trap and counted as failed, or goes to the
-/// [fallback](SocketBuilder::or_else). With [`Backoff::python`](crate::sink::net::Backoff::python) it counts as dropped, without a
+/// [fallback](SocketBuilder::fallback). With [`Backoff::python`](crate::sink::net::Backoff::python) it counts as dropped, without a
 /// word. "Written" means that the system took all of it: [what a stream promises](crate::sink::net#what-a-stream-promises).
 ///
 /// # Differences from Python
@@ -89,7 +89,7 @@ impl Socket {
     /// |---|---|
     /// | [`format`](SocketBuilder::format) | [`Json`] |
     /// | [`queue`](SocketBuilder::queue) | [`Queue::builder`](crate::Queue::builder)'s limits, [`Overflow::DropNewest`](crate::handler::queue::Overflow::DropNewest) |
-    /// | [`or_else`](SocketBuilder::or_else) | no fallback |
+    /// | [`fallback`](SocketBuilder::fallback) | no fallback |
     pub fn builder(to: impl Into<ConnectionBuilder>) -> SocketBuilder {
         SocketBuilder { to: to.into(), format: Json::new(), behind: QueuedOutput::default() }
     }

@@ -33,7 +33,7 @@ use crate::{
 ///
 /// # When it blocks
 /// As long as the stream does: a terminal that was stopped or a pipe that nobody reads blocks whoever writes to it. Where
-/// stdout or stderr is non-blocking and full, a record waits up to [`timeout`](Formatted::deadline), then fails, and so
+/// stdout or stderr is non-blocking and full, a record waits up to [`timeout`](Formatted::timeout), then fails, and so
 /// do further records, without waiting, until the stream has taken something. Writing takes std's lock of the stream: a
 /// thread that keeps `io::stdout().lock()` holds up the others.
 ///
@@ -99,7 +99,7 @@ impl Stream {
 }
 
 impl<F: Format> Formatted<F, StdStream> {
-    /// How long one record may wait for a full, non-blocking stream (default: 1 s); see [`StdStream::deadline`].
+    /// How long one record may wait for a full, non-blocking stream (default: 1 s); see [`StdStream::timeout`].
     pub fn timeout(self, deadline: Duration) -> Self {
         self.map_sink(|stream| stream.timeout(deadline))
     }

@@ -25,7 +25,7 @@ use crate::{
 ///
 /// let daemon = UdpSocket::bind("127.0.0.1:0")?;
 /// let syslog = Syslog::builder(Address::udp("127.0.0.1", daemon.local_addr()?.port()))
-///     .format(format::Syslog::rfc5424().app("shop").sd_id("shop@32473"))
+///     .format(format::SyslogFormat::rfc5424().app("shop").sd_id("shop@32473"))
 ///     .build()?;
 /// tracing::subscriber::with_default(tracing_subscriber::registry().with(syslog.into_layer()), || {
 ///     tracing::warn!(target: "shop::pay", amount = 12.5, "card refused");
@@ -48,7 +48,7 @@ use crate::{
 ///
 /// let local = Syslog::local()?;
 /// let far = Syslog::builder(Connection::builder(Address::tls("logs.example.com", 6514)).tls(Tls::new().ca_file("ca.pem")))
-///     .format(format::Syslog::rfc5424().facility(Facility::Local3).app("shop"))
+///     .format(format::SyslogFormat::rfc5424().facility(Facility::Local3).app("shop"))
 ///     .build()?;
 /// # }
 /// # Ok::<(), tracing_strata::Error>(())
@@ -56,7 +56,7 @@ use crate::{
 ///
 /// # What is sent
 ///
-/// [`format::Syslog`] says what of a record stands where. Which form it has, how messages are told apart, and how long
+/// [`format::SyslogFormat`] says what of a record stands where. Which form it has, how messages are told apart, and how long
 /// they may be, depends on the address, unless it is said:
 ///
 /// | address | form | framing | at most |
@@ -71,9 +71,9 @@ use crate::{
 ///
 /// # When it blocks
 ///
-/// Not at all: it sits behind a [`Queue`], unless it was made by [`build_direct`](SyslogBuilder::build_direct). That one blocks, with a
+/// Not at all: it sits behind a [`Queue`], unless it was made by [`build_sync`](SyslogBuilder::build_sync). That one blocks, with a
 /// datagram, only while the socket's queue is full, up to the
-/// [write deadline](ConnectionBuilder::write_deadline); a stream as [`Connection`](crate::sink::net::Connection) says.
+/// [write deadline](ConnectionBuilder::write_timeout); a stream as [`Connection`](crate::sink::net::Connection) says.
 /// Nothing is opened before the first record.
 ///
 /// # Failures
@@ -86,12 +86,12 @@ use crate::{
 ///
 /// # Differences from Python
 ///
-/// - The default is RFC 5424 (the daemon of this machine: RFC 3164), with the fields; [`format::Syslog::python`] is what
+/// - The default is RFC 5424 (the daemon of this machine: RFC 3164), with the fields; [`format::SyslogFormat::python`] is what
 ///   Python sends.
 /// - A TCP address gets messages that can be told apart.
 /// - Nothing has to listen when it is built, and connecting, writing and looking up names have deadlines.
 pub struct Syslog {
-    inner: Formatted<format::Syslog, Wire>,
+    inner: Formatted<format::SyslogFormat, Wire>,
 }
 
 /// Where the daemon of this machine listens: Linux, macOS, the BSDs.
@@ -150,13 +150,13 @@ impl fmt::Debug for Syslog {
 #[must_use]
 pub struct SyslogBuilder {
     to: ConnectionBuilder,
-    format: Option<format::Syslog>,
+    format: Option<format::SyslogFormat>,
     behind: QueuedOutput,
 }
 
 impl SyslogBuilder {
     /// What is sent (default: by the address, see [what is sent](Syslog#what-is-sent)).
-    pub fn format(mut self, format: format::Syslog) -> Self {
+    pub fn format(mut self, format: format::SyslogFormat) -> Self {
         self.format = Some(format);
         self
     }
@@ -180,7 +180,7 @@ impl SyslogBuilder {
         let Self { to, format, behind: _ } = self;
         let address = to.address().clone();
         let is_local = matches!(address, Address::Unix(_) | Address::UnixDatagram(_) | Address::UnixStream(_));
-        let format = format.unwrap_or_else(if is_local { format::Syslog::local } else { format::Syslog::rfc5424 });
+        let format = format.unwrap_or_else(if is_local { format::SyslogFormat::local } else { format::SyslogFormat::rfc5424 });
         let to = to.default_framing(match address {
             _ if format.is_python() => Framing::None,
             Address::Tcp { .. } | Address::Tls { .. } => Framing::OctetCounting,

@@ -46,7 +46,7 @@ use crate::sink::When;
 ///
 /// A period in which the file was open and got no record ends all the same, as in Python: where the first record comes in a later period
 /// than the handler (behind a queue with a clock that was set ahead, say), there is an empty file for the time before.
-/// [`delay`](RotatingFileBuilder::delay) opens the file with the first record only, and makes none.
+/// [`delay`](RotatingFileBuilder::open_lazily) opens the file with the first record only, and makes none.
 ///
 /// # A restart, the clock and the seasons
 /// The periods are those of the wall clock in the zone ([`Alignment::Clock`](crate::output::Alignment::Clock)). The file that is found at the start belongs to the period

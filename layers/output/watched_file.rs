@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use super::{LogFile, LogFileBuilder};
-use crate::sink::Watch;
+use crate::sink::ReopenPolicy;
 
 /// Makes handlers that append to a file which others rotate, as `logrotate` does: before a record is written, they look
 /// whether the path still leads to the file that is open, and open it again if not.
@@ -41,7 +41,7 @@ use crate::sink::Watch;
 /// What tells files apart is the device and the inode. Elsewhere than on unix, only that a file is gone is noticed.
 ///
 /// # What it costs
-/// A stat(2) before each write(2), which can cost more than the write itself (`benches/files.rs`). [`Watch::at_most_every`] looks less often, and says
+/// A stat(2) before each write(2), which can cost more than the write itself (`benches/files.rs`). [`ReopenPolicy::at_most_every`] looks less often, and says
 /// when that is safe. With a [buffer](LogFileBuilder::buffer) it looks before the buffer is written: what is held goes to the
 /// new file.
 ///
@@ -58,8 +58,8 @@ use crate::sink::Watch;
 pub enum WatchedFile {}
 
 impl WatchedFile {
-    /// A file to append to, watched before [each record](Watch::each_record); the rest is as for [`LogFile::builder`].
+    /// A file to append to, watched before [each record](ReopenPolicy::each_record); the rest is as for [`LogFile::builder`].
     pub fn builder(path: impl Into<PathBuf>) -> LogFileBuilder {
-        LogFile::builder(path).watch(Watch::each_record())
+        LogFile::builder(path).watch(ReopenPolicy::each_record())
     }
 }

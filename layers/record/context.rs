@@ -755,7 +755,7 @@ impl<'a> SpanView<'a> {
     }
 
     /// The id of the span it is part of, here or at the caller's: known of spans whose ids
-    /// [were made](crate::Context::trace_ids) here, unless they are the root of their trace.
+    /// [were made](crate::SpanContextLayer::trace_ids) here, unless they are the root of their trace.
     pub fn parent_span_id(self) -> Option<u64> {
         self.span.ids.get_made().map(|made| made.parent).filter(|parent| *parent != 0)
     }

@@ -217,7 +217,7 @@ impl Record {
     }
 
     /// The ids of the trace the event belongs to: those of a tracing SDK where one is in the stack (feature
-    /// `opentelemetry`), else those that were [made](crate::Context::trace_ids) for the innermost span, else those of the
+    /// `opentelemetry`), else those that were [made](crate::SpanContextLayer::trace_ids) for the innermost span, else those of the
     /// innermost span with a field [`traceparent`](TraceParent::FIELD).
     #[inline]
     pub fn trace(&self) -> Option<TraceParent> {
@@ -270,7 +270,7 @@ impl Record {
         }
     }
 
-    /// The function that logged, where the record was told ([`Entry::function`](crate::logger::Entry::function)): no
+    /// The function that logged, where the record was told ([`Entry::function`](crate::logger::EventBuilder::function)): no
     /// macro of `tracing` knows it. The innermost span often has its name.
     pub fn function(&self) -> Option<&str> {
         self.own().function.map(|span| self.fields.text(span))
@@ -330,7 +330,7 @@ impl Record {
         self.own.get_or_insert_default()
     }
 
-    // --- changing (one's own record, or the copy that `Handler::rewrite` gives)
+    // --- changing (one's own record, or the copy that `Handler::transform` gives)
 
     /// Sets a field of the event.
     pub fn set<'v>(&mut self, name: impl Into<std::borrow::Cow<'static, str>>, value: impl Into<Value<'v>>) {

@@ -4,7 +4,7 @@
 //!
 //! | how the process ends | what is written | what you do |
 //! |---|---|---|
-//! | `main` returns, `std::process::exit` on any thread, C's `exit` | all, within [`wait_at_exit`] | nothing |
+//! | `main` returns, `std::process::exit` on any thread, C's `exit` | all, within [`set_exit_timeout`] | nothing |
 //! | a panic that ends `main` | all, and the panic itself | [`panic_hook`] |
 //! | a panic with `panic = "abort"`, or one that cannot unwind | all, and the panic itself | [`panic_hook`] |
 //! | SIGTERM, SIGINT | all, within a deadline | `Signals` (unix, feature `signal`) |

@@ -52,7 +52,7 @@ use crate::{
 /// A logging thread waits for the syncs of `sync_on` and `sync_every` (milliseconds), other threads do not.
 ///
 /// # Failures
-/// A sync that fails is told to the trap and counted as a [trouble](crate::ledger::Stats::troubles); its records stay counted
+/// A sync that fails is told to the trap and counted as a [trouble](crate::ledger::Stats::other_errors); its records stay counted
 /// as written: the system has them. Without a handler, the next `flush` of the `io::Write` returns it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]

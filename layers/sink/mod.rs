@@ -49,7 +49,7 @@ pub use self::{
     lines::Lines,
     rotate::{Alignment, RotatedFile, RotatingFileSink, FileLocking, TimeOfDay, Weekday, When},
     std_stream::StdStream,
-    watch::Watch,
+    watch::ReopenPolicy,
     writer::{MakeWriterSink, WriterSink},
 };
 pub(crate) use self::{

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Durability, Watch,
+    Durability, ReopenPolicy,
     append::{Opened, Place, RawFile},
     durable::{Troubles, Unsynced},
     registry::{Claim, FileId},
@@ -102,7 +102,7 @@ impl FilePlace {
     }
 
     /// Looks whether the path leads elsewhere.
-    pub(crate) fn watch(&mut self, watch: Watch) {
+    pub(crate) fn watch(&mut self, watch: ReopenPolicy) {
         self.watching = Some(Watching::new(watch));
     }
 

@@ -17,12 +17,12 @@ use crate::clock::{Clock, SystemClock};
 ///
 /// With a buffer it looks before the buffer is written, not for each record.
 #[derive(Clone, Default)]
-pub struct Watch {
+pub struct ReopenPolicy {
     every: Duration,
     clock: Option<Arc<dyn Clock>>,
 }
 
-impl Watch {
+impl ReopenPolicy {
     /// Before each write: a stat(2) a record, as in Python. No record that comes after the file was moved goes to the old one.
     pub fn each_record() -> Self {
         Self::default()
@@ -42,7 +42,7 @@ impl Watch {
     }
 }
 
-impl fmt::Debug for Watch {
+impl fmt::Debug for ReopenPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watch").field("every", &self.every).finish_non_exhaustive()
     }
@@ -51,13 +51,13 @@ impl fmt::Debug for Watch {
 /// A watch that has begun.
 #[derive(Debug)]
 pub(super) struct Watching {
-    watch: Watch,
+    watch: ReopenPolicy,
     /// Nanoseconds since the epoch.
     last: AtomicU64,
 }
 
 impl Watching {
-    pub(super) fn new(watch: Watch) -> Self {
+    pub(super) fn new(watch: ReopenPolicy) -> Self {
         Self { watch, last: AtomicU64::new(0) }
     }
 

@@ -14,7 +14,7 @@ use tracing::{Dispatch, error, info, info_span, warn};
 use tracing_strata::{
     critical,
     format::Json,
-    otlp::{Compression, Otlp, OtlpGuard, Protocol, Sampler},
+    otlp::{OtlpCompression, Otlp, OtlpGuard, Protocol, Sampler},
     output::LogFile,
     prelude::*,
     ledger::{Stats, ErrorHandler},
@@ -98,14 +98,14 @@ fn with(otlp: Otlp, run: impl FnOnce()) -> OtlpGuard {
     guard
 }
 
-fn ways() -> Vec<(&'static str, Protocol, Compression, &'static str)> {
+fn ways() -> Vec<(&'static str, Protocol, OtlpCompression, &'static str)> {
     vec![
-        ("grpc", Protocol::Grpc, Compression::None, GRPC),
-        ("grpc gzip", Protocol::Grpc, Compression::Gzip, GRPC),
-        ("protobuf", Protocol::HttpProtobuf, Compression::None, HTTP),
-        ("protobuf gzip", Protocol::HttpProtobuf, Compression::Gzip, HTTP),
-        ("json", Protocol::HttpJson, Compression::None, HTTP),
-        ("json gzip", Protocol::HttpJson, Compression::Gzip, HTTP),
+        ("grpc", Protocol::Grpc, OtlpCompression::None, GRPC),
+        ("grpc gzip", Protocol::Grpc, OtlpCompression::Gzip, GRPC),
+        ("protobuf", Protocol::HttpProtobuf, OtlpCompression::None, HTTP),
+        ("protobuf gzip", Protocol::HttpProtobuf, OtlpCompression::Gzip, HTTP),
+        ("json", Protocol::HttpJson, OtlpCompression::None, HTTP),
+        ("json gzip", Protocol::HttpJson, OtlpCompression::Gzip, HTTP),
     ]
 }
 

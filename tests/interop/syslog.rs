@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use tracing_strata::{
     Format, Handler, Record, Severity,
-    format::{Facility, Syslog as Form, Text, Time},
+    format::{Facility, SyslogFormat as Form, Text, Time},
     output::{Syslog, SyslogBuilder},
     sink::net::{Address, Connection, ConnectionBuilder, Framing, Backoff, Tls},
 };

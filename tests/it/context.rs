@@ -7,7 +7,7 @@ use std::{
 };
 
 use tracing::{Instrument as _, Level, debug_span, error, info, info_span};
-use tracing_strata::{Context, Fields, Handler as _, Value};
+use tracing_strata::{SpanContextLayer, Fields, Handler as _, Value};
 use tracing_subscriber::{Layer as _, filter::LevelFilter, prelude::*, registry, reload};
 
 use crate::support::{MemoryBuffer, record, records, spans, with_layer};
@@ -201,12 +201,12 @@ fn t62_a_filter_does_not_strip_context() {
         error!(parent: &outer, "explicit");
     };
     // In whatever order, and however the layers are wrapped.
-    scoped(registry().with(Context::new()).with(filtered!()), run);
-    scoped(registry().with(filtered!()).with(Context::new()), run);
+    scoped(registry().with(SpanContextLayer::new()).with(filtered!()), run);
+    scoped(registry().with(filtered!()).with(SpanContextLayer::new()), run);
     scoped(registry().with(MemoryBuffer::default().into_layer()).with(filtered!()), run);
-    scoped(registry().with(Some(Context::new())).with(vec![filtered!()]), run);
-    scoped(registry().with(vec![filtered!().boxed()]).with(Some(Context::new())), run);
-    scoped(registry().with(reload::Layer::new(Context::new()).0).with(Some(filtered!())), run);
+    scoped(registry().with(Some(SpanContextLayer::new())).with(vec![filtered!()]), run);
+    scoped(registry().with(vec![filtered!().boxed()]).with(Some(SpanContextLayer::new())), run);
+    scoped(registry().with(reload::Layer::new(SpanContextLayer::new()).0).with(Some(filtered!())), run);
     let made = memory.take();
     assert_eq!(made.len(), 12);
     for pair in made.chunks(2) {

@@ -121,7 +121,7 @@ fn boxes_vecs_options_and_reload_are_layers() {
 fn t61_a_handler_that_comes_later_shows_spans_opened_earlier() {
     let memory = MemoryBuffer::default();
     let (layer, handle) = reload::Layer::new(None::<tracing_strata::HandlerLayer<MemoryBuffer>>);
-    tracing::subscriber::with_default(registry().with(tracing_strata::Context::new()).with(layer), || {
+    tracing::subscriber::with_default(registry().with(tracing_strata::SpanContextLayer::new()).with(layer), || {
         let _span = tracing::info_span!("early", id = 7).entered();
         handle.reload(Some(memory.clone().into_layer())).unwrap();
         info!("m");

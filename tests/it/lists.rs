@@ -8,7 +8,7 @@ use serde_json::json as tree;
 use tracing::{Level, field, info, info_span};
 use tracing_strata::{
     Fields, Globals, Logger, Record, Severity, Value,
-    format::{Format, Gelf, Json, Pickle, Syslog, Template, Text},
+    format::{Format, Gelf, Json, Pickle, SyslogFormat, Template, Text},
     json,
     prelude::*,
     record::JsonText,
@@ -259,7 +259,7 @@ fn every_format() {
     assert!(by(&Gelf::new()).contains(&format!(r#""_tags":{quoted}"#)), "{}", by(&Gelf::new()));
     assert_eq!(by(&Template::brace("{tags}").unwrap()), text);
     let parameter = text.replace('\\', "\\\\").replace('"', "\\\"").replace(']', "\\]");
-    let syslog = by(&Syslog::rfc5424());
+    let syslog = by(&SyslogFormat::rfc5424());
     assert!(syslog.contains(&format!(r#"tags="{parameter}""#)), "{syslog}");
     let mut out = Vec::new();
     Pickle::new().format_bytes(&record, &mut out).unwrap();

@@ -11,7 +11,7 @@ use opentelemetry::{
 use opentelemetry_sdk::trace::{SdkTracerProvider, Span as SdkSpan, SpanData, SpanProcessor};
 use tracing::{Dispatch, debug_span, info, info_span};
 use tracing_strata::{
-    Context, Delivery, HandlerLayer, Record, current_traceparent,
+    SpanContextLayer, Delivery, HandlerLayer, Record, current_traceparent,
     format::{Json, Text, Time},
     handler::current_trace_context,
     prelude::*,
@@ -115,7 +115,7 @@ fn one_layer_makes_the_ids_for_all() {
 fn the_context_layer_makes_ids_for_handlers_behind_filters() {
     let memory = MemoryBuffer::default();
     let filtered = memory.clone().into_layer().with_filter(LevelFilter::WARN);
-    tracing::subscriber::with_default(registry().with(Context::new().trace_ids()).with(filtered), || {
+    tracing::subscriber::with_default(registry().with(SpanContextLayer::new().trace_ids()).with(filtered), || {
         let _span = debug_span!("hidden from the handler").entered();
         tracing::warn!("m");
         assert_eq!(memory.only().trace(), current_traceparent());

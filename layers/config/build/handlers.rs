@@ -16,7 +16,7 @@ use crate::{
         keywords,
         node::{At, Data, Map, Node},
         problem::ConfigError,
-        registry::{HandlerMaker, Registry},
+        registry::{HandlerMaker, ClassRegistry},
         slot::{Dress, Slot},
     },
     text::python_repr,
@@ -258,7 +258,7 @@ impl Named {
     }
 }
 
-fn class_of(registry: &Registry, node: &Node) -> Option<&'static Class> {
+fn class_of(registry: &ClassRegistry, node: &Node) -> Option<&'static Class> {
     let map = node.as_map()?;
     let class = map.get("()").or_else(|| map.get("class")).and_then(Node::as_str).unwrap_or_default();
     match registry.find_handler(class)? {
@@ -268,7 +268,7 @@ fn class_of(registry: &Registry, node: &Node) -> Option<&'static Class> {
 }
 
 /// A handler of an INI file, its `args` by their names.
-pub(in crate::config) fn named(node: &Node, registry: &Registry) -> Node {
+pub(in crate::config) fn named(node: &Node, registry: &ClassRegistry) -> Node {
     let named = || {
         let map = node.as_map().filter(|map| map.get("args").is_some())?;
         // What is wrong with them is told when the handler is made.
@@ -278,7 +278,7 @@ pub(in crate::config) fn named(node: &Node, registry: &Registry) -> Node {
 }
 
 /// The handlers that a handler names.
-pub(in crate::config) fn targets(registry: &Registry, node: &Node) -> Vec<Named> {
+pub(in crate::config) fn targets(registry: &ClassRegistry, node: &Node) -> Vec<Named> {
     let node = &named(node, registry);
     let mut all = Vec::new();
     if let Some(key) = class_of(registry, node).and_then(|class| class.refers)

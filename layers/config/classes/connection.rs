@@ -15,7 +15,7 @@ pub(super) fn stream_to(making: &Making<'_, '_>, host: &str, port: u16) -> Addre
     if is_on { Address::tls(host, port) } else { Address::tcp(host, port) }
 }
 
-/// `tls`, `retry`, `framing`, `connect_deadline`, `write_deadline`, `patience`, and the clock of all.
+/// `tls`, `retry`, `framing`, `connect_timeout`, `write_timeout`, `reconnect_timeout`, and the clock of all.
 pub(super) fn options(making: &Making<'_, '_>, address: Address) -> ConnectionBuilder {
     let ours = making.ours;
     match &address {

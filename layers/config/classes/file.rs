@@ -13,7 +13,7 @@ use crate::{
         slot::{Control, Output},
     },
     output::{LogFile, LogFileBuilder, WatchedFile},
-    sink::{FileSink, Watch},
+    sink::{FileSink, ReopenPolicy},
 };
 
 pub(super) const FILE: Class = Class {
@@ -29,7 +29,7 @@ pub(super) const WATCHED: Class = Class {
     make: |making| {
         let mut builder = WatchedFile::builder(making.keywords.required("filename"));
         if let Some(interval) = making.ours.seconds("watch_interval") {
-            builder = builder.watch(Watch::at_most_every(interval));
+            builder = builder.watch(ReopenPolicy::at_most_every(interval));
         }
         make(making, builder)
     },

@@ -41,7 +41,7 @@ fn make(making: &super::Making<'_, '_>) -> Result<crate::config::slot::Output, c
 fn make(making: &super::Making<'_, '_>) -> Result<crate::config::slot::Output, crate::Error> {
     use crate::{
         config::slot::Output,
-        otlp::{Compression, ContextFields, Otlp, Protocol},
+        otlp::{OtlpCompression, ContextFields, Otlp, Protocol},
     };
 
     let keywords = making.keywords;
@@ -67,7 +67,7 @@ fn make(making: &super::Making<'_, '_>) -> Result<crate::config::slot::Output, c
         otlp = otlp.timeout(timeout);
     }
     if let Some(compression) =
-        keywords.choice("compression", &[("none", Compression::None), ("gzip", Compression::Gzip)])
+        keywords.choice("compression", &[("none", OtlpCompression::None), ("gzip", OtlpCompression::Gzip)])
     {
         otlp = otlp.compression(compression);
     }

@@ -52,10 +52,10 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     let facility = facility(making);
     let ours = making.ours;
     let forms = [
-        ("python", format::Syslog::python()),
-        ("rfc5424", format::Syslog::rfc5424()),
-        ("rfc3164", format::Syslog::rfc3164()),
-        ("local", format::Syslog::local()),
+        ("python", format::SyslogFormat::python()),
+        ("rfc5424", format::SyslogFormat::rfc5424()),
+        ("rfc3164", format::SyslogFormat::rfc3164()),
+        ("local", format::SyslogFormat::local()),
     ];
     let form = ours.choice("form", &forms);
     let name = ours.str("form").unwrap_or_else(|| "python".into());
@@ -67,7 +67,7 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
         "rfc3164" => ours.idle(STRUCTURED, &why),
         _ => {}
     }
-    let mut format = form.unwrap_or_else(format::Syslog::python).facility(facility).body(making.dress.texts());
+    let mut format = form.unwrap_or_else(format::SyslogFormat::python).facility(facility).body(making.dress.texts());
     format = details(ours, format)?;
     if let Some(ident) = making.attributes.str("ident") {
         format = format.ident(ident);
@@ -97,7 +97,7 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
 }
 
 /// What an RFC's form has beyond Python's.
-fn details(ours: &HandlerArgs<'_>, mut format: format::Syslog) -> Result<format::Syslog, Error> {
+fn details(ours: &HandlerArgs<'_>, mut format: format::SyslogFormat) -> Result<format::SyslogFormat, Error> {
     if let Some(host) = ours.str("host") {
         format = format.host(host);
     }
@@ -138,12 +138,12 @@ fn details(ours: &HandlerArgs<'_>, mut format: format::Syslog) -> Result<format:
 /// What only RFC 5424 has a place for.
 const STRUCTURED: &[&str] = &["sd_id", "structured_data", "elements", "bom", "escape_values", "source", "thread"];
 
-const SWITCHES: &[Switch<format::Syslog>] = &[
-    ("bom", format::Syslog::bom),
-    ("escape_values", format::Syslog::escape_values),
-    ("multi_line", format::Syslog::multi_line),
-    ("source", format::Syslog::source),
-    ("thread", format::Syslog::thread),
+const SWITCHES: &[Switch<format::SyslogFormat>] = &[
+    ("bom", format::SyslogFormat::bom),
+    ("escape_values", format::SyslogFormat::escape_values),
+    ("multi_line", format::SyslogFormat::multi_line),
+    ("source", format::SyslogFormat::source),
+    ("thread", format::SyslogFormat::thread),
 ];
 
 fn inet(making: &Making<'_, '_>, host: &str, port: u16, is_stream: bool) -> Address {

@@ -6,7 +6,7 @@ use super::{Inner, Logging};
 use crate::{
     Error, Fields, Handler as _, Loggers, Severity, NamedHandler,
     clock::Clock,
-    config::{Setup, document::Config, formatters::Formatter, registry::Registry},
+    config::{Setup, document::Config, formatters::Formatter, registry::ClassRegistry},
     fork::Heirloom,
     output::Stream,
     ledger::ErrorHandler,
@@ -15,7 +15,7 @@ use crate::{
 /// What a system has from the start. Made by [`Logging::builder`].
 #[must_use]
 pub struct LoggingBuilder {
-    registry: Registry,
+    registry: ClassRegistry,
     clock: Option<Arc<dyn Clock>>,
     error_handler: ErrorHandler,
     globals: Option<Fields>,
@@ -28,7 +28,7 @@ pub struct LoggingBuilder {
 impl LoggingBuilder {
     pub(super) fn new() -> Self {
         Self {
-            registry: Registry::new(),
+            registry: ClassRegistry::new(),
             clock: None,
             error_handler: ErrorHandler::default(),
             globals: None,
@@ -39,8 +39,8 @@ impl LoggingBuilder {
         }
     }
 
-    /// The names that configurations may use (default: [`Registry::new`]).
-    pub fn registry(mut self, registry: Registry) -> Self {
+    /// The names that configurations may use (default: [`ClassRegistry::new`]).
+    pub fn registry(mut self, registry: ClassRegistry) -> Self {
         self.registry = registry;
         self
     }

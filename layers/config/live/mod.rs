@@ -56,7 +56,7 @@ use crate::{
 ///     tracing::warn!("not heard");
 ///     logging.reload(&Config::from_json(&quiet.replace("ERROR", "INFO"))?)?;
 ///     tracing::warn!("heard, by the same handler");
-///     assert_eq!(logging.handler("out").unwrap().shared().stats().written, 1);
+///     assert_eq!(logging.handler("out").unwrap().named().stats().written, 1);
 ///     Ok::<(), tracing_strata::Error>(())
 /// })?;
 /// # Ok::<(), tracing_strata::Error>(())

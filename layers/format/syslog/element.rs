@@ -1,6 +1,6 @@
 //! Structured data (RFC 5424, 6.3).
 
-use super::{Syslog, names::PARAMETER, write::escape};
+use super::{SyslogFormat, names::PARAMETER, write::escape};
 use crate::{
     Record, Value,
     format::{
@@ -52,7 +52,7 @@ const fn bits(names: &[&str]) -> u64 {
     bits
 }
 
-impl Syslog {
+impl SyslogFormat {
     /// Writes the structured data, or `-`.
     pub(super) fn structured_data(&self, record: &Record, limit: usize, names_target: bool, line: &mut Line<'_>) {
         let start = line.len();

@@ -19,14 +19,14 @@ use crate::{Error, Record, Severity, sink::net::Framing};
 ///
 /// ```
 /// use std::time::UNIX_EPOCH;
-/// use tracing_strata::{Format, Record, Severity, format::{Facility, Syslog}};
+/// use tracing_strata::{Format, Record, Severity, format::{Facility, SyslogFormat}};
 ///
 /// let mut record = Record::new(Severity::WARN, "shop::pay", "card refused");
 /// record.set_time(UNIX_EPOCH);
 /// record.set("amount", 12.5);
 /// record.push_span("request", [("id", "7f]3a")].into_iter().collect());
 ///
-/// let format = Syslog::rfc5424().facility(Facility::Local0).host("web1").app("shop").process_id("42").sd_id("shop@32473");
+/// let format = SyslogFormat::rfc5424().facility(Facility::Local0).host("web1").app("shop").process_id("42").sd_id("shop@32473");
 /// let mut out = String::new();
 /// format.format(&record, &mut out).unwrap();
 /// assert_eq!(
@@ -85,7 +85,7 @@ use crate::{Error, Record, Severity, sink::net::Framing};
 /// Python: the formatting half of `logging.handlers.SysLogHandler`.
 #[derive(Clone)]
 #[must_use]
-pub struct Syslog {
+pub struct SyslogFormat {
     form: Form,
     facility: Facility,
     host: String,
@@ -125,7 +125,7 @@ const LEAST_BYTES: usize = 480;
 /// RFC 5612: the enterprise number for examples; there is none that is right for everybody.
 const SD_ID: &str = "strata@32473";
 
-impl Syslog {
+impl SyslogFormat {
     fn new(form: Form) -> Self {
         Self {
             form,
@@ -327,7 +327,7 @@ impl Syslog {
         self
     }
 
-    /// The longest message, in bytes, at least 480 (default: none; [`output::Syslog`](crate::output::Syslog) has some).
+    /// The longest message, in bytes, at least 480 (default: none; [`output::SyslogFormat`](crate::output::SyslogFormat) has some).
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = Some(bytes.max(LEAST_BYTES));
         self
@@ -365,14 +365,14 @@ impl Syslog {
     }
 }
 
-impl Default for Syslog {
+impl Default for SyslogFormat {
     fn default() -> Self {
         Self::rfc5424()
     }
 }
 
-/// Bytes are UTF-8, but for what a [`body`](Syslog::body) of one's own may have written.
-impl Format for Syslog {
+/// Bytes are UTF-8, but for what a [`body`](SyslogFormat::body) of one's own may have written.
+impl Format for SyslogFormat {
     fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
         super::format_bytes_as_text(self, record, out)
     }
@@ -396,7 +396,7 @@ impl Format for Syslog {
 }
 
 /// Neither token nor elements: they may be secrets.
-impl fmt::Debug for Syslog {
+impl fmt::Debug for SyslogFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Syslog")
             .field("form", &self.form)

@@ -3,7 +3,7 @@
 use tracing_core::Metadata;
 
 use super::{
-    Form, Priority, Syslog,
+    Form, Priority, SyslogFormat,
     element::{self, Element},
     names::MESSAGE_ID,
 };
@@ -32,7 +32,7 @@ pub(super) struct Ready {
 /// Marks UTF-8 (RFC 5424, 6.4).
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
-impl Syslog {
+impl SyslogFormat {
     /// Makes ready what the options say.
     pub(super) fn readied(mut self) -> Self {
         let version = if self.form == Form::Rfc5424 { "1 " } else { "" };

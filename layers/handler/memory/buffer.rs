@@ -46,7 +46,7 @@ use crate::{
 /// | `flush()` | yes | yes, and the target is flushed |
 /// | it ends, or [`flush_all`](crate::flush_all) is called | with `flushOnClose` | with [`flush_on_close`](Self::flush_on_close) |
 ///
-/// Records keep the time at which they happened. The target's own level ([`Handler::level`], filters) counts; the level
+/// Records keep the time at which they happened. The target's own level ([`Handler::min_level`], filters) counts; the level
 /// that a [`NamedHandler`] target was [set](NamedHandler::set_level) to does not, as in Python.
 ///
 /// # Differences from Python

@@ -8,7 +8,7 @@
 //! # When it blocks
 //! Records are handed on by the thread whose record made it necessary, with no lock held. Others go on meanwhile: their
 //! records are remembered and handed on by that thread, too. A [`MemoryBuffer`] that is at its limit while another thread
-//! empties it waits for that, up to a [deadline](MemoryBuffer::patience).
+//! empties it waits for that, up to a [deadline](MemoryBuffer::reconnect_timeout).
 //!
 //! # Failures
 //! The target has a name, a ledger and a trap of its own: what fails there is counted and told there. The ledger of the

@@ -59,7 +59,7 @@ use crate::{
 /// | from `release_at` on | releases the tree first | goes through | goes through |
 ///
 /// A record that goes through at once is written before older ones that are released later; each has its own time. To
-/// have whole trees in order, remember all: `.hold_below(Severity::ERROR)`.
+/// have whole trees in order, remember all: `.buffer_below(Severity::ERROR)`.
 ///
 /// # Bounds
 /// A tree holds [`tree_records`](Self::tree_records) and [`tree_bytes`](Self::tree_bytes), then it forgets its oldest. All
@@ -146,8 +146,8 @@ impl FlightRecorder {
     /// use tracing_strata::{FlightRecorder, Record, Value, filter::Sample, output::Stream};
     ///
     /// let marked = FlightRecorder::new(Stream::stderr())
-    ///     .pick(|record: &Record| record.get("debug") == Some(Value::Bool(true)));
-    /// let one_trace_in_a_thousand = FlightRecorder::new(Stream::stderr()).pick(Sample::traces(1_000));
+    ///     .trigger(|record: &Record| record.get("debug") == Some(Value::Bool(true)));
+    /// let one_trace_in_a_thousand = FlightRecorder::new(Stream::stderr()).trigger(Sample::traces(1_000));
     /// # drop((marked, one_trace_in_a_thousand));
     /// ```
     pub fn trigger(self, filter: impl Filter) -> Self {
@@ -195,7 +195,7 @@ impl FlightRecorder {
     ///
     /// # fn looks_odd() -> bool { true }
     /// if looks_odd() {
-    ///     FlightRecorder::pick_current();
+    ///     FlightRecorder::trigger_current();
     /// }
     /// ```
     pub fn trigger_current() -> bool {

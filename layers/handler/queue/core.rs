@@ -265,7 +265,7 @@ impl Core {
         }
     }
 
-    /// Waits for what is left of the [`drain`](super::QueueBuilder::drain) deadline in this end of the handler.
+    /// Waits for what is left of the [`drain`](super::QueueBuilder::flush_timeout) deadline in this end of the handler.
     pub(super) fn end_in_time(self: &Arc<Self>) -> Result<(), Error> {
         self.end(self.left_to_end(), self.drain)
     }

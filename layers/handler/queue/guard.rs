@@ -14,10 +14,10 @@ use super::{QueueStats, core::Core};
 use crate::{Error, handler::worker::Wish};
 
 /// Shuts a queue down when it is dropped: what waits is handled, within the queue's
-/// [`drain`](super::QueueBuilder::drain) deadline. Made by [`QueueBuilder::spawn`](super::QueueBuilder::spawn).
+/// [`drain`](super::QueueBuilder::flush_timeout) deadline. Made by [`QueueBuilder::build_with_guard`](super::QueueBuilder::build_with_guard).
 ///
 /// Keep it until the end of `main`, under a name: `let (queue, _) = …` drops it at once, and every record that comes later
-/// is lost (the trap is told with the first). [`own`](super::QueueBuilder::own) needs no guard. A global subscriber is never dropped. It may be dropped on any thread, also one of an
+/// is lost (the trap is told with the first). [`own`](super::QueueBuilder::build) needs no guard. A global subscriber is never dropped. It may be dropped on any thread, also one of an
 /// async runtime, which it blocks for no longer than the deadline.
 #[must_use = "dropping the guard shuts the queue down, and what is logged later is lost: keep it until the end of `main`, \
               as `_guard` and not as `_`"]

@@ -21,7 +21,7 @@
 //! Records are `queued` on the ledger of the place where the queue hangs, until the handler behind it has written, filtered,
 //! dropped or failed them. What the handler holds back itself (a buffered file) stays queued. "N records lost" and "queue
 //! health" are records of the handler, too, and on its account. Their `queue` is the name of that place (`.named("app")` of
-//! the layer), unless the queue was given [one](QueueBuilder::named).
+//! the layer), unless the queue was given [one](QueueBuilder::name).
 //!
 //! # When it blocks
 //! Under [`Overflow::Block`] (the default) a caller waits while the queue is full: within an async runtime, that holds up a
@@ -51,7 +51,7 @@
 //! - Records are not formatted before they are queued (`prepare()`): they stay typed, and nothing they hold changes later.
 //! - Handlers behind the queue keep their own levels (`respect_handler_level=True`).
 //! - `enqueue()`, `dequeue()` and `prepare()` are not there to be overridden: what a record is to be before it is queued, a
-//!   [`rewrite`](Handler::rewrite) of the queue makes of it, and what takes records instead is a
+//!   [`transform`](Handler::transform) of the queue makes of it, and what takes records instead is a
 //!   [`Handler`] of its own.
 
 mod books;
@@ -86,7 +86,7 @@ use crate::{Error, Severity, caught::catch, fork::Common, ledger::Ledger};
 /// use tracing_strata::{Queue, prelude::*, output::Stream};
 /// use tracing_subscriber::prelude::*;
 ///
-/// let queue = Queue::builder().own(Stream::stderr())?;
+/// let queue = Queue::builder().build(Stream::stderr())?;
 /// tracing_subscriber::registry().with(queue.into_layer().named("console")).init();
 /// # Ok::<(), tracing_strata::Error>(())
 /// ```
@@ -101,7 +101,7 @@ use crate::{Error, Severity, caught::catch, fork::Common, ledger::Ledger};
 ///
 /// # let path = std::env::temp_dir().join(format!("strata-queue-{}.jsonl", std::process::id()));
 /// let file = LogFile::builder(&path).format(Json::new()).build()?;
-/// let (file, guard) = Queue::builder().capacity(8_192).overflow(Overflow::DropOldest).spawn(file)?;
+/// let (file, guard) = Queue::builder().capacity(8_192).overflow(Overflow::DropOldest).build_with_guard(file)?;
 /// let subscriber = tracing_subscriber::registry().with(file.into_layer());
 /// tracing::subscriber::with_default(subscriber, || tracing::info!(user = 7, "paid"));
 /// guard.shutdown(Duration::from_secs(5))?;
@@ -133,7 +133,7 @@ impl Handler for Queue {
         Ok(self.core.take(delivery))
     }
 
-    /// Waits for the queue's [`drain`](QueueBuilder::drain) deadline at most.
+    /// Waits for the queue's [`drain`](QueueBuilder::flush_timeout) deadline at most.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         if !how.waits {
             return Ok(());

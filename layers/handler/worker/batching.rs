@@ -386,7 +386,7 @@ impl<E: Export> Pipe<E> {
         self.0.put(Packed { item, bytes, receipt });
     }
 
-    /// Has all that was put before sent without delay, and waits for it: [`drain`](Worker::drain) at most.
+    /// Has all that was put before sent without delay, and waits for it: [`drain`](Worker::flush_timeout) at most.
     pub(crate) fn flush(&self) -> Result<(), Error> {
         self.begin_flush().wait(self.0.drain)
     }

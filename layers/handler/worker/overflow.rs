@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What a full queue does with one more record.
 ///
-/// Records of a [protected](crate::handler::queue::QueueBuilder::protect) severity (ERROR and above) are never given up while others are
+/// Records of a [protected](crate::handler::queue::QueueBuilder::priority_level) severity (ERROR and above) are never given up while others are
 /// there to be: under both `Drop*` policies a protected record takes the place of an unprotected one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

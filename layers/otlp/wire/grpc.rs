@@ -15,7 +15,7 @@ use tonic::{
 };
 
 use super::{
-    super::settings::{Compression, Settings, Tls},
+    super::settings::{OtlpCompression, Settings, Tls},
     Answer, Request, tls,
 };
 use crate::{Error, record};
@@ -68,7 +68,7 @@ impl Grpc {
             channel,
             endpoint: settings.endpoint.clone(),
             headers,
-            is_gzip: settings.compression == Compression::Gzip,
+            is_gzip: settings.compression == OtlpCompression::Gzip,
             timeout: settings.timeout,
         })
     }

@@ -17,7 +17,7 @@ use ureq::{
 };
 
 use super::{
-    super::settings::{Compression, Protocol, Settings, Tls},
+    super::settings::{OtlpCompression, Protocol, Settings, Tls},
     Answer, Request, tls,
 };
 use crate::{Error, handler::worker::retry_after};
@@ -54,7 +54,7 @@ impl Http {
             agent: config.build().new_agent(),
             endpoint: settings.endpoint.clone(),
             is_json: settings.protocol == Protocol::HttpJson,
-            is_gzip: settings.compression == Compression::Gzip,
+            is_gzip: settings.compression == OtlpCompression::Gzip,
             headers: settings.headers.iter().map(header).collect::<Result<_, _>>()?,
             timeout: settings.timeout,
         })

@@ -27,9 +27,9 @@ impl Datagram {
     /// | [`format`](DatagramBuilder::format) | [`Json`] |
     /// | [`limit`](DatagramBuilder::limit) | 65,507 bytes |
     /// | [`oversize`](DatagramBuilder::oversize) | [`Oversize::Shorten`] |
-    /// | [`timeout`](DatagramBuilder::deadline) | 1 s |
+    /// | [`timeout`](DatagramBuilder::timeout) | 1 s |
     /// | [`queue`](DatagramBuilder::queue) | [`Queue::builder`](crate::Queue::builder)'s defaults, but for `Overflow::DropNewest`: nobody waits |
-    /// | [`or_else`](DatagramBuilder::or_else) | no fallback |
+    /// | [`fallback`](DatagramBuilder::fallback) | no fallback |
     pub fn udp(host: impl Into<String>, port: u16) -> DatagramBuilder {
         DatagramBuilder::new(Peer::Udp { host: host.into(), port }, UDP_LIMIT)
     }

@@ -32,7 +32,7 @@ use crate::{
 ///
 /// let server = std::net::UdpSocket::bind("127.0.0.1:0")?;
 /// let collector = Datagram::udp("127.0.0.1", server.local_addr()?.port()).format(Json::new()).build()?;
-/// collector.shared("collector").deliver(&Record::new(Severity::INFO, "shop", "sold"));
+/// collector.named("collector").emit(&Record::new(Severity::INFO, "shop", "sold"));
 ///
 /// let mut line = [0; 512];
 /// let length = server.recv(&mut line)?;
@@ -55,7 +55,7 @@ use crate::{
 /// # When it blocks
 /// Behind its [queue](DatagramBuilder::build) never: what finds no room there is dropped and counted. Of the thread that
 /// sends: a unix socket whose reader is slow, or an interface that is full, is waited for up to
-/// [`deadline`](DatagramBuilder::deadline); then the record fails, and so do further ones, without waiting, until one was
+/// [`deadline`](DatagramBuilder::timeout); then the record fails, and so do further ones, without waiting, until one was
 /// taken. A host *name* is looked up with the first record, and again after failures, within the same deadline each time; while
 /// all is well it is looked up once a minute by a thread of its own, and followed where it leads elsewhere.
 ///
@@ -63,7 +63,7 @@ use crate::{
 /// There is no connection: that a datagram left this machine does not mean that it arrived. What is known is counted:
 /// - Nobody listens at the port (ECONNREFUSED): the system tells it after the datagram has left, with the next record or
 ///   a flush. The one that was lost is moved from `written` to `failed` in the ledger and the trap is told; it is out of a
-///   fallback's reach. From then on each record is sent and fails, so that a [fallback](DatagramBuilder::or_else) gets it,
+///   fallback's reach. From then on each record is sent and fails, so that a [fallback](DatagramBuilder::fallback) gets it,
 ///   until one is not refused. On this machine (loopback) that is known at once. Another machine is believed to listen
 ///   when 3 s have passed without a refusal: until then its records fail, although they may arrive.
 /// - A unix socket without a reader: the record fails. One that a restarted server has made anew is found again

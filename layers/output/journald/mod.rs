@@ -79,14 +79,14 @@ use crate::{
 /// No two names become one, but for names of more than 64 bytes with one hash. No field can pass for one of ours.
 ///
 /// # When it blocks
-/// Not at all: it sits behind a [`Queue`], unless it was made by [`build_direct`](JournaldBuilder::build_direct). A record
+/// Not at all: it sits behind a [`Queue`], unless it was made by [`build_sync`](JournaldBuilder::build_sync). A record
 /// is one datagram to a socket on this machine. Where the journal's queue is full, the thread that sends waits up to
-/// [`timeout`](JournaldBuilder::deadline), then the record fails, and so do further ones, without waiting, until the
+/// [`timeout`](JournaldBuilder::timeout), then the record fails, and so do further ones, without waiting, until the
 /// journal has taken something.
 ///
 /// # Failures
 /// [`build`](JournaldBuilder::build) fails where no journal is there, unless it may
-/// [come later](JournaldBuilder::delay) or there is a [fallback](JournaldBuilder::or_else). Afterwards a record that could
+/// [come later](JournaldBuilder::open_lazily) or there is a [fallback](JournaldBuilder::fallback). Afterwards a record that could
 /// not be sent goes to the fallback, or is an error of the handler, which names the socket; each record tries anew, so it
 /// goes on by itself when the journal was restarted. A record that no datagram
 /// can hold is sent as a sealed file in memory (memfd). Of a record with more than 1000 fields the rest is left out, and their
@@ -121,10 +121,10 @@ impl Journald {
     /// | [`identifier`](JournaldBuilder::identifier) | the name of the executable |
     /// | [`field`](JournaldBuilder::field) | none |
     /// | [`time`](JournaldBuilder::time) | none: the journal's own time |
-    /// | [`timeout`](JournaldBuilder::deadline) | 1 s |
-    /// | [`open_lazily`](JournaldBuilder::delay) | false: fail if no journal is there |
+    /// | [`timeout`](JournaldBuilder::timeout) | 1 s |
+    /// | [`open_lazily`](JournaldBuilder::open_lazily) | false: fail if no journal is there |
     /// | [`queue`](JournaldBuilder::queue) | [`Queue::builder`]'s defaults, but for `Overflow::DropNewest`: nobody waits |
-    /// | [`or_else`](JournaldBuilder::or_else) | no fallback |
+    /// | [`fallback`](JournaldBuilder::fallback) | no fallback |
     pub fn builder() -> JournaldBuilder {
         JournaldBuilder {
             socket: SOCKET.into(),

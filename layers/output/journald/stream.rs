@@ -31,7 +31,7 @@ impl<F: Format> Formatted<F, StdStream> {
     /// Hands over to the journal if this stream is connected to it ([`Journald::is_stderr`], [`Journald::is_stdout`]);
     /// stays with the stream if it is not, or if the journal's socket cannot be reached from here (a container that has
     /// only inherited the stream). There is no queue before it, whatever the builder says; its
-    /// [fallback](JournaldBuilder::or_else) is kept.
+    /// [fallback](JournaldBuilder::fallback) is kept.
     pub fn or_journal(self, journal: JournaldBuilder) -> StreamOrJournald<F> {
         let is_journal = match self.sink().name() {
             "stdout" => Journald::is_stdout(),

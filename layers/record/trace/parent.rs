@@ -8,7 +8,7 @@ use crate::Error;
 ///
 /// Put the header into a span field named `traceparent` and every record inside that span carries the ids:
 /// `trace_id`, `span_id` and `trace_flags` in JSON. The span id is the caller's, as the header gave it, unless ids
-/// [are made](crate::Context::trace_ids) here or a tracing SDK is in the stack.
+/// [are made](crate::SpanContextLayer::trace_ids) here or a tracing SDK is in the stack.
 ///
 /// Source: [W3C Trace Context](https://www.w3.org/TR/trace-context/#traceparent-header), level 1. Parsed strictly:
 /// lower-case hexadecimal, no all-zero id, version `ff` refused, longer headers only of later versions.

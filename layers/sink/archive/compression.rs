@@ -24,7 +24,7 @@ use std::{
 /// permissions and the owner of the plain one.
 ///
 /// # Failures
-/// A full disk, a refused permission: told to the trap and counted as [troubles](crate::ledger::Stats::troubles); the plain file
+/// A full disk, a refused permission: told to the trap and counted as [troubles](crate::ledger::Stats::other_errors); the plain file
 /// stays and is tried again after the next rotation. Where `app.log.1.gz` is there already and holds something else, the
 /// file is appended to it as a further member, which readers show one after the other: nothing is overwritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -33,8 +33,8 @@ use crate::{
 /// let peer = TcpListener::bind("127.0.0.1:0")?;
 /// let address = Address::tcp("127.0.0.1", peer.local_addr()?.port());
 /// let connection = Connection::builder(address).framing(Framing::Lines).build()?;
-/// let handler = Formatted::new(Json::new(), connection).terminator("").shared("wire");
-/// handler.deliver(&Record::new(Severity::INFO, "app", "over the wire"));
+/// let handler = Formatted::new(Json::new(), connection).terminator("").named("wire");
+/// handler.emit(&Record::new(Severity::INFO, "app", "over the wire"));
 /// drop(handler);
 ///
 /// let mut text = String::new();
@@ -44,8 +44,8 @@ use crate::{
 /// ```
 ///
 /// # When it blocks
-/// A record waits at most [`connect_timeout`](ConnectionBuilder::connect_deadline) +
-/// [`write_timeout`](ConnectionBuilder::write_deadline) + [`reconnect_timeout`](ConnectionBuilder::patience), all in all and
+/// A record waits at most [`connect_timeout`](ConnectionBuilder::connect_timeout) +
+/// [`write_timeout`](ConnectionBuilder::write_timeout) + [`reconnect_timeout`](ConnectionBuilder::reconnect_timeout), all in all and
 /// whatever other threads do. While a peer is away, records fail at once until the next try is due ([`Backoff`]); with
 /// patience they wait for it. Threads take turns.
 ///
@@ -53,7 +53,7 @@ use crate::{
 /// until a connection has lasted for 30 s, or for as long as the last wait if that is longer. Until then the waits go on
 /// growing, although connecting succeeds, and without patience a record waits for a twentieth of the write deadline at
 /// most (but for 100 ms), and for a twentieth of the connect deadline or an eighth of the last wait: with the defaults
-/// 250 ms now and then, so that a [fallback](crate::Handler::or_else) is of use. What the system takes for such a peer
+/// 250 ms now and then, so that a [fallback](crate::Handler::fallback) is of use. What the system takes for such a peer
 /// counts as written each time, some megabytes perhaps. With [`Backoff::python`] there is no doubt, as in Python.
 pub struct Connection {
     dial: Dial,
@@ -127,10 +127,10 @@ impl Connection {
     /// | option | default |
     /// |---|---|
     /// | [`framing`](ConnectionBuilder::framing) | as a [`Socket`](crate::output::Socket)'s format [says](Format::framing), else [`Framing::Lines`] |
-    /// | [`connect_timeout`](ConnectionBuilder::connect_deadline) | 5 s; 1 s with [`Backoff::python`] |
-    /// | [`write_timeout`](ConnectionBuilder::write_deadline) | 5 s |
-    /// | [`reconnect_timeout`](ConnectionBuilder::patience) | none |
-    /// | [`backoff`](ConnectionBuilder::retry) | 100 ms, × 2, up to 30 s, ± 25 % |
+    /// | [`connect_timeout`](ConnectionBuilder::connect_timeout) | 5 s; 1 s with [`Backoff::python`] |
+    /// | [`write_timeout`](ConnectionBuilder::write_timeout) | 5 s |
+    /// | [`reconnect_timeout`](ConnectionBuilder::reconnect_timeout) | none |
+    /// | [`backoff`](ConnectionBuilder::backoff) | 100 ms, × 2, up to 30 s, ± 25 % |
     /// | `tls` (feature `tls`) | the system's certificate authorities, no certificate of our own |
     pub fn builder(address: Address) -> ConnectionBuilder {
         ConnectionBuilder {

@@ -6,7 +6,7 @@ use std::time::Duration;
 ///
 /// | | first wait | each next | at most | jitter | in between |
 /// |---|---|---|---|---|---|
-/// | [`Backoff::default`] | 100 ms | × 2 | 30 s | ± 25 % | records fail, or [wait](super::ConnectionBuilder::patience) |
+/// | [`Backoff::default`] | 100 ms | × 2 | 30 s | ± 25 % | records fail, or [wait](super::ConnectionBuilder::reconnect_timeout) |
 /// | [`Backoff::python`] | 1 s | × 2 | 30 s | none | records are dropped without a word |
 ///
 /// Python: `SocketHandler.retryStart`, `retryFactor`, `retryMax`. Many clients of one peer that all come back in the same

@@ -88,7 +88,7 @@ impl RotatingFileSink {
 
     /// Begins a new file now, whatever the size and the time (Python: `doRollover`). What was logged before, and waits in a
     /// [`Queue`](crate::Queue), goes to the old one. With
-    /// [`delay`](crate::output::RotatingFileBuilder::delay) the new one is made by the next record. What goes wrong is told to
+    /// [`delay`](crate::output::RotatingFileBuilder::open_lazily) the new one is made by the next record. What goes wrong is told to
     /// the trap, and tried again when a rotation is due.
     pub fn rollover(&self) {
         barrier::wait();

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value as Json;
 use tracing_strata::{
     Delivery, Error, Format, Handler, Outcome, Record, Severity, Value,
-    config::{HandlerArgs, Namer, Registry, Rotator, ConfigFilter},
+    config::{HandlerArgs, Namer, ClassRegistry, Rotator, ConfigFilter},
     format::{Template, Time},
     output::Stream,
 };

@@ -20,7 +20,7 @@ use tracing::{debug, error, info, info_span};
 use tracing_strata::{
     Delivery, Error, FlightRecorder, Handler, Loggers, MemoryBuffer, Outcome, Queue, Severity, shutdown,
     filter::RateLimit,
-    format::Syslog,
+    format::SyslogFormat,
     handler::queue::Overflow,
     output::{LogFile, RotatingFile, Socket, Stream},
     sink::{
@@ -118,7 +118,7 @@ fn t15_after_a_fork_both_log_and_nothing_is_doubled() {
 fn t15_records_of_a_child_have_its_process_id() {
     const NAME: &str = "exit::forks::t15_records_of_a_child_have_its_process_id";
     as_child(|dir, _| {
-        let file = LogFile::builder(dir.join("log")).format(Syslog::rfc5424().host("here")).build().unwrap();
+        let file = LogFile::builder(dir.join("log")).format(SyslogFormat::rfc5424().host("here")).build().unwrap();
         tracing_subscriber::registry().with(file.into_layer()).init();
         info!("{}", process::id());
         match fork().unwrap() {

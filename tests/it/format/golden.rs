@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 
 use tracing_strata::{
     Fields, Format, Record, Severity, Value,
-    format::{Gelf, Json, Logfmt, Syslog, Template, Text, Time},
+    format::{Gelf, Json, Logfmt, SyslogFormat, Template, Text, Time},
     record::JsonText,
 };
 
@@ -102,7 +102,7 @@ fn golden_text() {
     let template =
         Template::builder("%(asctime)s %(levelname)s [%(threadName)s] %(name)s %(message)s").zone(Time::utc());
     check("template.txt", template.build().unwrap());
-    check("syslog.txt", Syslog::rfc5424().host("h").app("shop").process_id("1"));
-    check("syslog_3164.txt", Syslog::rfc3164().host("h").app("shop").process_id("1").zone(Time::utc()));
+    check("syslog.txt", SyslogFormat::rfc5424().host("h").app("shop").process_id("1"));
+    check("syslog_3164.txt", SyslogFormat::rfc3164().host("h").app("shop").process_id("1").zone(Time::utc()));
     check("gelf.jsonl", Gelf::new().host("h"));
 }

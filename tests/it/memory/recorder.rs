@@ -14,7 +14,7 @@ use tracing::{
     Dispatch, Span, debug, dispatcher, error, info, info_span, instrument::WithSubscriber as _, trace, warn,
 };
 use tracing_strata::{
-    Context, Delivery, Error, FlightRecorder, Handler, HandlerLayer, Loggers, Outcome, Record, Severity, Tee, Value,
+    SpanContextLayer, Delivery, Error, FlightRecorder, Handler, HandlerLayer, Loggers, Outcome, Record, Severity, Tee, Value,
     clock::ManualClock,
     handler::OutsideSpan,
     ledger::{Ledger, Stats},
@@ -422,7 +422,7 @@ fn other_layers_of_ours_and_filters_do_not_disturb() {
     let (to, all) = (Messages::default(), Messages::default());
     let recorder = FlightRecorder::new(to.clone()).into_layer().with_filter(Loggers::parse("debug").unwrap());
     let subscriber = registry()
-        .with(Context::new())
+        .with(SpanContextLayer::new())
         .with(all.clone().into_layer().with_filter(LevelFilter::WARN))
         .with(recorder)
         .with(all.clone().into_layer());

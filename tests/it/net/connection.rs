@@ -66,7 +66,7 @@ fn the_framing_is_the_formats_where_none_was_chosen() {
     assert!(gelf.starts_with(b"{") && gelf.ends_with(b"}\0"), "{}", String::from_utf8_lossy(&gelf));
     assert_eq!(gelf.iter().filter(|byte| **byte == 0).count(), 2);
 
-    let syslog = frame(Box::new(format::Syslog::rfc5424()));
+    let syslog = frame(Box::new(format::SyslogFormat::rfc5424()));
     let (messages, rest) = whole(&syslog);
     assert_eq!((messages.len(), rest), (2, &b""[..]));
 }

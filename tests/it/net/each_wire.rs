@@ -16,7 +16,7 @@ use std::{
 
 use tracing_strata::{
     Handler, Queue, NamedHandler,
-    format::Syslog as Form,
+    format::SyslogFormat as Form,
     handler::queue::Overflow,
     output::{Journald, Syslog},
     sink::net::{Address, ConnectionBuilder, Framing},

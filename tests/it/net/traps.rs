@@ -10,7 +10,7 @@ use std::{
 
 use tracing_strata::{
     Handler, Queue, Record, Severity, NamedHandler,
-    format::Syslog as Form,
+    format::SyslogFormat as Form,
     handler::queue::Overflow,
     output::{Socket, Syslog},
     sink::net::{Address, Connection, Backoff},

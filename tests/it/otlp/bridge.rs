@@ -152,10 +152,10 @@ fn t62_a_level_strips_no_context() {
             .all(|(_, record)| record.span_id == request.span_id && record.attributes.iter().any(|a| a.key == "id"))
     );
     assert_eq!((guard.logs().filtered, guard.logs().written), (1, 2));
-    // Behind a filter that hides the span, with a `Context` layer beside: its fields are there all the same.
+    // Behind a filter that hides the span, with a `SpanContextLayer` layer beside: its fields are there all the same.
     let receiver = Receiver::start();
     let (layer, guard) = receiver.otlp().spans(false).build_with_guard().unwrap();
-    let stack = registry().with(tracing_strata::Context::new().trace_ids()).with(layer.with_filter(LevelFilter::ERROR));
+    let stack = registry().with(tracing_strata::SpanContextLayer::new().trace_ids()).with(layer.with_filter(LevelFilter::ERROR));
     tracing::subscriber::with_default(stack, || debug_span!("request", id = 7).in_scope(|| error!("m")));
     guard.flush(LONG).unwrap();
     let (_, record) = receiver.take_logs().remove(0);

@@ -13,7 +13,7 @@ use serde_json::json as tree;
 use tracing::{Level, error, event, info, info_span, warn};
 use tracing_strata::{
     Globals, Severity, critical, exception, json,
-    otlp::{Compression, ContextFields, Otlp, Protocol},
+    otlp::{OtlpCompression, ContextFields, Otlp, Protocol},
 };
 use tracing_subscriber::prelude::*;
 
@@ -343,10 +343,10 @@ fn the_resource() {
 fn the_same_by_all_ways_over_http() {
     let mut arrived = Vec::new();
     for (protocol, compression) in [
-        (Protocol::HttpProtobuf, Compression::None),
-        (Protocol::HttpProtobuf, Compression::Gzip),
-        (Protocol::HttpJson, Compression::None),
-        (Protocol::HttpJson, Compression::Gzip),
+        (Protocol::HttpProtobuf, OtlpCompression::None),
+        (Protocol::HttpProtobuf, OtlpCompression::Gzip),
+        (Protocol::HttpJson, OtlpCompression::None),
+        (Protocol::HttpJson, OtlpCompression::Gzip),
     ] {
         let receiver = Receiver::start();
         let otlp = receiver.otlp().protocol(protocol).compression(compression).header("x-key", "secret");
@@ -359,7 +359,7 @@ fn the_same_by_all_ways_over_http() {
         assert_eq!(request["x-key"], "secret");
         assert_eq!(
             request.get("content-encoding").map(String::as_str),
-            (compression == Compression::Gzip).then_some("gzip")
+            (compression == OtlpCompression::Gzip).then_some("gzip")
         );
         let (_, mut record) = receiver.take_logs().remove(0);
         let (_, mut span) = receiver.take_spans().remove(0);

@@ -5,7 +5,7 @@ use std::{io::Read as _, net::TcpListener};
 use proptest::prelude::*;
 use tracing_strata::{
     Fields, Record, Severity,
-    format::Syslog as Form,
+    format::SyslogFormat as Form,
     output::Syslog,
     sink::net::{Address, Connection, Framing},
 };

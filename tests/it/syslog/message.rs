@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use tracing_strata::{
     Format, Record, Severity, Value,
-    format::{Facility, Json, Priority, Syslog, Text, Time},
+    format::{Facility, Json, Priority, SyslogFormat, Text, Time},
 };
 
 use super::parser::parse;
@@ -15,7 +15,7 @@ fn record() -> Record {
     record
 }
 
-pub(super) fn shown(format: &Syslog, record: &Record) -> String {
+pub(super) fn shown(format: &SyslogFormat, record: &Record) -> String {
     let mut out = Vec::new();
     format.format_bytes(record, &mut out).unwrap();
     let out = String::from_utf8(out).unwrap();
@@ -25,8 +25,8 @@ pub(super) fn shown(format: &Syslog, record: &Record) -> String {
     out
 }
 
-fn plain() -> Syslog {
-    Syslog::rfc5424().host("h").app("a").process_id("1")
+fn plain() -> SyslogFormat {
+    SyslogFormat::rfc5424().host("h").app("a").process_id("1")
 }
 
 /// RFC 5424, 6.5, example 1: but for the digits of the second, of which we always write six.
@@ -36,7 +36,7 @@ fn rfc_5424_example_1_with_no_structured_data() {
     record.set_severity(Severity::CRITICAL);
     record.set_name("ID47");
     record.set_message("'su root' failed for lonvick on /dev/pts/8");
-    let format = Syslog::rfc5424()
+    let format = SyslogFormat::rfc5424()
         .facility(Facility::Auth)
         .host("mymachine.example.com")
         .app("su")
@@ -64,7 +64,7 @@ fn rfc_5424_example_3_with_structured_data() {
     record.set("iut", "3");
     record.set("eventSource", "Application");
     record.set("eventID", "1011");
-    let format = Syslog::rfc5424()
+    let format = SyslogFormat::rfc5424()
         .facility(Facility::Local4)
         .host("mymachine.example.com")
         .app("evntslog")
@@ -86,7 +86,7 @@ fn rfc_5424_example_4_with_two_elements_and_no_message() {
     record.set_target("");
     record.set_message("");
     record.set("class", "high");
-    let format = Syslog::rfc5424()
+    let format = SyslogFormat::rfc5424()
         .facility(Facility::Local4)
         .host("mymachine.example.com")
         .app("evntslog")
@@ -107,7 +107,7 @@ fn rfc_3164_example_1() {
     record.set_severity(Severity::CRITICAL);
     record.set_message("'su root' failed for lonvick on /dev/pts/8");
     record.set_target("");
-    let format = Syslog::rfc3164()
+    let format = SyslogFormat::rfc3164()
         .facility(Facility::Auth)
         .zone(Time::utc())
         .host("mymachine.example.com")
@@ -118,7 +118,7 @@ fn rfc_3164_example_1() {
         "<34>Oct 11 22:14:15 mymachine su[230]: 'su root' failed for lonvick on /dev/pts/8"
     );
     record.set_time(UNIX_EPOCH);
-    let berlin = Syslog::local().zone(Time::zone("Europe/Berlin").unwrap()).app("su").process_id("1");
+    let berlin = SyslogFormat::local().zone(Time::zone("Europe/Berlin").unwrap()).app("su").process_id("1");
     assert_eq!(shown(&berlin, &record), "<10>Jan  1 01:00:00 su[1]: 'su root' failed for lonvick on /dev/pts/8");
 }
 
@@ -127,9 +127,9 @@ fn a_form_without_structured_data_has_the_fields_in_the_message() {
     let mut record = record();
     record.set("user", "Ada L");
     record.push_span("request", [("id", 7)].into_iter().collect());
-    let local = Syslog::local().zone(Time::utc()).app("a b").process_id("1");
+    let local = SyslogFormat::local().zone(Time::utc()).app("a b").process_id("1");
     assert_eq!(shown(&local, &record), "<14>Oct 11 22:14:15 a%20b[1]: app: hello user=\"Ada L\" request{id=7}");
-    let json = Syslog::local().zone(Time::utc()).app("a").process_id("1").body(Json::new().time(Time::none()));
+    let json = SyslogFormat::local().zone(Time::utc()).app("a").process_id("1").body(Json::new().time(Time::none()));
     assert!(
         shown(&json, &record)
             .ends_with(r#"a[1]: {"level":"INFO","target":"app","message":"hello","user":"Ada L","id":7}"#)
@@ -138,7 +138,7 @@ fn a_form_without_structured_data_has_the_fields_in_the_message() {
 
 #[test]
 fn priorities_by_number_and_by_name() {
-    let pri = |format: &Syslog, severity: i32| {
+    let pri = |format: &SyslogFormat, severity: i32| {
         let mut record = record();
         record.set_severity(Severity::new(severity));
         parse(shown(format, &record).as_bytes()).pri
@@ -313,7 +313,7 @@ fn t56_what_is_too_long_is_cut_on_a_character_boundary_with_a_mark() {
     // Of 3164, the message alone.
     let mut record = record();
     record.set_message(&"é".repeat(5_000));
-    let message = shown(&Syslog::local().max_bytes(1_024), &record);
+    let message = shown(&SyslogFormat::local().max_bytes(1_024), &record);
     assert!(message.len() <= 1_024 && message.len() > 1_020 && message.ends_with(" bytes cut]"), "{message}");
 }
 
@@ -336,7 +336,7 @@ fn times_outside_of_the_calendar_are_still_times() {
     let mut record = record();
     record.set_time(UNIX_EPOCH + Duration::from_secs(1 << 40));
     parse(shown(&plain(), &record).as_bytes());
-    assert!(shown(&Syslog::local().zone(Time::utc()), &record).starts_with("<14>Dec 31 23:59:59 "));
+    assert!(shown(&SyslogFormat::local().zone(Time::utc()), &record).starts_with("<14>Dec 31 23:59:59 "));
 }
 
 /// What is made of a span is kept on it from the second record on: each rendering is the same as the first of a span that
@@ -365,7 +365,7 @@ fn what_is_kept_of_a_span_changes_nothing() {
         ("lines", Box::new(plain().escape_values(true))),
         ("source", Box::new(plain().source(true).thread(true))),
         ("short", Box::new(plain().max_bytes(480).source(true))),
-        ("local", Box::new(Syslog::local().app("a").process_id("1"))),
+        ("local", Box::new(SyslogFormat::local().app("a").process_id("1"))),
         ("text", Box::new(Text::plain())),
         ("ids", Box::new(Text::plain().trace_ids(true))),
         ("json", Box::new(Json::new())),

@@ -7,7 +7,7 @@ use std::{
 
 use tracing_strata::{
     Record, Severity,
-    format::{Facility, Syslog as Form, Text, Time},
+    format::{Facility, SyslogFormat as Form, Text, Time},
     output::Syslog,
     sink::net::{Address, Connection, Backoff},
 };

@@ -2,7 +2,7 @@
 
 use std::{io::Read as _, net::TcpListener, net::UdpSocket};
 
-use tracing_strata::{Handler, Record, Severity, format::Syslog as Form, output::Syslog, sink::net::Address};
+use tracing_strata::{Handler, Record, Severity, format::SyslogFormat as Form, output::Syslog, sink::net::Address};
 
 use super::parser::{counted, parse};
 use crate::support::Give as _;
