@@ -24,7 +24,7 @@ use std::{hint::black_box, io, net::Ipv4Addr};
 use tracing::Dispatch;
 use tracing_strata::{
     Loggers, Severity,
-    config::{Config, Logging, Registry},
+    config::{ClassRegistry, Config, Logging},
     format::{Json, Template},
     output::Stream,
     prelude::*,
@@ -57,8 +57,8 @@ fn by_hand(format: impl Format) -> Dispatch {
 }
 
 fn configured(formatter: &str) -> Result<Dispatch, tracing_strata::Error> {
-    let registry =
-        Registry::new().handler("bench.Null", |_, format| Ok(Stream::sink(Null).format(format).terminator("").boxed()));
+    let registry = ClassRegistry::new()
+        .handler("bench.Null", |_, format| Ok(Stream::sink(Null).format(format).terminator("").boxed()));
     let text = format!(
         "{{version: 1, formatters: {{f: {formatter}}}, handlers: {{n: {{class: bench.Null, formatter: f}}}}, root: {{level: INFO, handlers: [n]}}}}"
     );

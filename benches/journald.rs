@@ -102,7 +102,7 @@ mod linux {
     }
 
     fn strata(path: &Path) -> Result<Dispatch, tracing_strata::Error> {
-        Ok(Dispatch::new(registry().with(Journald::builder().socket(path).build_direct()?.into_layer())))
+        Ok(Dispatch::new(registry().with(Journald::builder().socket(path).build_sync()?.into_layer())))
     }
 
     enum Peer {

@@ -209,9 +209,12 @@ fn span(index: u64) {
 fn install(name: &str) -> Box<dyn Fn()> {
     let registry = tracing_subscriber::registry();
     let otlp = |logs: bool| {
-        let otlp =
-            Otlp::builder().endpoint(receiver()).capacity(ROOM).max_bytes(usize::MAX).schedule_delay(Duration::from_millis(20));
-        otlp.logs(logs).spans(!logs).span_events(false).spawn().unwrap()
+        let otlp = Otlp::builder()
+            .endpoint(receiver())
+            .capacity(ROOM)
+            .max_bytes(usize::MAX)
+            .schedule_delay(Duration::from_millis(20));
+        otlp.logs(logs).spans(!logs).span_events(false).build_with_guard().unwrap()
     };
     let check = |guard: OtlpGuard| -> Box<dyn Fn()> {
         Box::new(move || {

@@ -68,9 +68,9 @@ fn install(case: &str) {
         "captured" => Nothing.boxed(),
         "forgotten" => FlightRecorder::new(json()).boxed(),
         // The last record of each tree is a DEBUG that passes the filter.
-        "released" => FlightRecorder::new(json()).pick(|record: &Record| record.get("last").is_some()).boxed(),
+        "released" => FlightRecorder::new(json()).trigger(|record: &Record| record.get("last").is_some()).boxed(),
         "memory" => MemoryBuffer::new(1_000).target(json()).boxed(),
-        "refused" => json().filter(RateLimit::new(1, std::time::Duration::MAX).exempt(Severity::OFF)).boxed(),
+        "refused" => json().filter(RateLimit::new(1, std::time::Duration::MAX).always_pass_from(Severity::OFF)).boxed(),
         other => panic!("no case {other:?}"),
     };
     tracing_subscriber::registry().with(handler.into_layer()).init();

@@ -67,7 +67,7 @@ use logforth_append_syslog::{SyslogBuilder as LogforthBuilder, SyslogFormat};
 use tracing::Dispatch;
 use tracing_rfc_5424::{layer::Layer as PeerLayer, rfc5424::Rfc5424, tracing::TrivialTracingFormatter};
 use tracing_strata::{
-    Handler, Record, Severity,
+    Handler, HandlerExt as _, Record, Severity,
     format::{Format, Json, SyslogFormat as Form},
     output::Syslog,
     sink::net::Address,

@@ -15,8 +15,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert!(error.to_string().contains("`force` replaces them"));
 
     // Unless it is meant: from now on to stdout.
-    let logging =
-        BasicConfig::new().stdout().level(Severity::DEBUG).format("{levelname}: {message}").style("{").force(true).init()?;
+    let logging = BasicConfig::new()
+        .stdout()
+        .level(Severity::DEBUG)
+        .format("{levelname}: {message}")
+        .style("{")
+        .force(true)
+        .init()?;
     debug!("to stdout");
     assert_eq!(logging.loggers().to_string(), "debug");
 

@@ -6,7 +6,7 @@
 use tracing::{debug, error, info, warn};
 use tracing_strata::{
     Record, Severity,
-    config::{Config, Logging, ClassRegistry, ConfigFilter, MigrationVerdict},
+    config::{ClassRegistry, Config, ConfigFilter, Logging, MigrationVerdict},
 };
 use tracing_subscriber::prelude::*;
 
@@ -64,12 +64,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let report = Logging::new().migration_report(&config);
     println!("{report}\n");
     let filter = report.entries().iter().find(|entry| entry.path() == "filters.require_debug_false").unwrap();
-    assert_eq!(filter.verdict(), Verdict::NotSupported);
+    assert_eq!(filter.verdict(), MigrationVerdict::NotSupported);
 
     // Python would import it; here it is registered.
     let debug_is_on = false;
-    let registry = Registry::new()
-        .filter("django.utils.log.RequireDebugFalse", move |_| Ok(ConfigFilter::decides(move |_: &Record| !debug_is_on)));
+    let registry = ClassRegistry::new().filter("django.utils.log.RequireDebugFalse", move |_| {
+        Ok(ConfigFilter::decides(move |_: &Record| !debug_is_on))
+    });
     std::fs::create_dir_all(&logs)?;
     let logging = Logging::builder().registry(registry).build(&config)?;
     tracing_subscriber::registry().with(logging.layer()).init();

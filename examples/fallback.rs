@@ -13,7 +13,7 @@ use tracing_strata::{
     format::Json,
     output::{LogFile, Socket},
     prelude::*,
-    sink::net::{Address, Connection, Backoff},
+    sink::net::{Address, Backoff, Connection},
 };
 use tracing_subscriber::prelude::*;
 
@@ -22,8 +22,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     // A port where nobody listens yet.
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
 
-    let to = Connection::builder(Address::tcp("127.0.0.1", port)).retry(Backoff::default().first(Duration::ZERO));
-    let (socket, guard) = Socket::builder(to).or_else(LogFile::builder(&path).format(Json::new()).build()?).spawn()?;
+    let to = Connection::builder(Address::tcp("127.0.0.1", port)).backoff(Backoff::default().initial(Duration::ZERO));
+    let (socket, guard) =
+        Socket::builder(to).fallback(LogFile::builder(&path).format(Json::new()).build()?).build_with_guard()?;
     let layer = socket.into_layer().named("collector");
     let ledger = layer.ledger();
     let _subscriber = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
@@ -45,6 +46,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert!(there.contains(r#""order":2"#) && !there.contains(r#""order":1"#));
     let messages = ["is away; its records come here", "while it is away", "is back"];
     assert!(here.lines().count() == 3 && here.lines().zip(messages).all(|(line, message)| line.contains(message)));
-    assert_eq!((ledger.stats().written, ledger.stats().rescued), (2, 1));
+    assert_eq!((ledger.stats().written, ledger.stats().fallback_written), (2, 1));
     Ok(())
 }

@@ -17,7 +17,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     };
 
-    let (graylog, guard) = Datagram::gelf(host, port).format(Gelf::new().field("service", "shop")).build_with_guard()?;
+    let (graylog, guard) =
+        Datagram::gelf(host, port).format(Gelf::new().field("service", "shop")).build_with_guard()?;
     tracing::subscriber::with_default(tracing_subscriber::registry().with(graylog.into_layer()), || {
         let _request = tracing::info_span!("request", http.method = "PUT", user = 7).entered();
         tracing::warn!(id = "order-12", amount = 12.5, "refused\nby the bank");

@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         otlp = otlp.endpoint(receiver.url()).protocol(Protocol::HttpJson);
         own_receiver = Some(receiver);
     }
-    let (otlp, guard) = otlp.spawn()?;
+    let (otlp, guard) = otlp.build_with_guard()?;
 
     let loggers = Loggers::parse("info,otlp=debug")?;
     tracing_subscriber::registry()

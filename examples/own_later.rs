@@ -5,7 +5,9 @@
 use std::{sync::mpsc, thread, time::Duration};
 
 use tracing::{error, info};
-use tracing_strata::{Delivery, Error, Flush, Outcome, OwnedDelivery, Record, Severity, prelude::*, ledger::ErrorHandler};
+use tracing_strata::{
+    Delivery, Error, Flush, Outcome, OwnedDelivery, Record, Severity, ledger::ErrorHandler, prelude::*,
+};
 use tracing_subscriber::prelude::*;
 
 /// Sends records on a thread of its own, which answers when it is asked whether it is done.

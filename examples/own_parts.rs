@@ -11,8 +11,8 @@ use std::{
 
 use tracing::{info, warn};
 use tracing_strata::{
-    Delivery, Error, Format, Handler, Outcome, Record, Severity, Sink, filter::Filter, output::Stream, sink::Written,
-    ledger::ErrorHandler,
+    Delivery, Error, Format, Handler, HandlerExt as _, Outcome, Record, Severity, Sink, filter::Filter,
+    ledger::ErrorHandler, output::Stream, sink::Written,
 };
 use tracing_subscriber::prelude::*;
 

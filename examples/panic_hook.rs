@@ -6,7 +6,7 @@
 use std::{process::Command, thread, time::Duration};
 
 use tracing::{info, info_span};
-use tracing_strata::{Queue, shutdown, format::Json, output::LogFile, prelude::*};
+use tracing_strata::{Queue, format::Json, output::LogFile, prelude::*, shutdown};
 use tracing_subscriber::prelude::*;
 
 /// The application: a buffered file behind a queue, a worker that panics, and an exit that flushes nothing by itself.

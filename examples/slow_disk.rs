@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (name, overflow) in policies {
         let disk = Slow::default();
         let handler = Stream::sink(disk.clone()).format(Text::plain());
-        let (queue, guard) = Queue::builder().capacity(32).overflow(overflow).spawn(handler)?;
+        let (queue, guard) = Queue::builder().capacity(32).overflow(overflow).build_with_guard(handler)?;
         let layer = queue.into_layer().named("slow disk");
         let ledger = layer.ledger();
         let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));

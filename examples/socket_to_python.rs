@@ -30,7 +30,7 @@ while head := frames.read(4):
 fn main() -> Result<(), Box<dyn Error>> {
     let receiver = TcpListener::bind("127.0.0.1:0")?;
     let to = Address::tcp("127.0.0.1", receiver.local_addr()?.port());
-    let (socket, guard) = Socket::builder(to).format(Pickle::new()).spawn()?;
+    let (socket, guard) = Socket::builder(to).format(Pickle::new()).build_with_guard()?;
     tracing::subscriber::with_default(tracing_subscriber::registry().with(socket.into_layer()), || {
         let _request = info_span!("request", user = "ann").entered();
         info!(target: "shop::orders", order = 7, "order paid");

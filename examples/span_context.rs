@@ -4,7 +4,7 @@
 //! `cargo run --example span_context`
 
 use tracing::{Instrument as _, error, field, info, info_span};
-use tracing_strata::{SpanContextLayer, Logger, Severity, format::Json, output::Stream, prelude::*};
+use tracing_strata::{Logger, Severity, SpanContextLayer, format::Json, output::Stream, prelude::*};
 use tracing_subscriber::{filter::LevelFilter, prelude::*};
 
 fn main() {

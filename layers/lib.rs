@@ -22,7 +22,7 @@
 //! let file = LogFile::builder(&path).format(Json::new()).build()?;
 //!
 //! tracing_subscriber::registry()
-//!     .with(Stream::stderr().format(Text::colored()).level(Severity::WARN).into_layer().with_filter(loggers.clone()))
+//!     .with(Stream::stderr().format(Text::colored()).min_level(Severity::WARN).into_layer().with_filter(loggers.clone()))
 //!     .with(file.into_layer().with_filter(loggers.clone()))
 //!     .init();
 //!
@@ -49,7 +49,7 @@
 //! | `LogRecord` | [`Record`] |
 //! | `extra=` | the event's fields, typed; lists and maps by [`json`] (feature `serde`) |
 //! | `LoggerAdapter`, `contextvars` | span fields, [`Logger::bind`], [`Globals`] |
-//! | `Handler`, `setLevel`, `addFilter` | [`Handler`], [`.level()`](Handler::min_level), [`.filter()`](Handler::filter), [`.transform()`](Handler::transform) |
+//! | `Handler`, `setLevel`, `addFilter` | [`Handler`], [`.level()`](HandlerExt::min_level), [`.filter()`](HandlerExt::filter), [`.transform()`](HandlerExt::transform) |
 //! | `Formatter` | [`Format`]: [`format::Template`] takes Python's own formats; [`format::Text`], [`format::Json`] in [many shapes](format::Json#shapes-that-tools-expect), [`format::Logfmt`], [`format::Gelf`] |
 //! | python-json-logger, ecs-logging | [`Json::python`](format::Json::python), [`Json::ecs`](format::Json::ecs) |
 //! | `StreamHandler`, `FileHandler`, `WatchedFileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::WatchedFile`], [`output::Null`] |
@@ -62,7 +62,7 @@
 //! | `logger.exception()` | [`exception!`] |
 //! | `handleError`, `raiseExceptions` | [`ledger::ErrorHandler`] |
 //! | `logging.config`, `basicConfig` | [`config`] (feature `config`) |
-//! | `logging.shutdown`, `sys.excepthook` | [`flush_all`]; at [`exit`] by itself; [`shutdown::panic_hook`] |
+//! | `logging.shutdown`, `sys.excepthook` | [`flush_all`]; at [`shutdown`] by itself; [`shutdown::panic_hook`] |
 //!
 //! # Differences from Python
 //!
@@ -102,7 +102,7 @@
 //! | `tls` | [`sink::net::Tls`]: encrypted streams for sockets and syslog |
 //! | `gzip`, `zstd` | [`sink::Compression`] of rotated files |
 //! | `serde` | [`json`]: values that are lists and maps, of any type that implements `serde::Serialize` |
-//! | `signal` | [`exit`]: `Signals`, SIGTERM and SIGINT flush before they end the process |
+//! | `signal` | [`shutdown`]: `Signals`, SIGTERM and SIGINT flush before they end the process |
 //! | `otlp` | [`otlp`]: logs and spans to OpenTelemetry collectors; includes `opentelemetry` |
 //! | `full` | all of them |
 
@@ -118,11 +118,11 @@ pub mod clock;
 #[cfg(feature = "config")]
 pub mod config;
 mod error;
-pub mod shutdown;
 pub mod filter;
 mod fork;
 pub mod format;
 pub mod handler;
+pub mod ledger;
 #[cfg(feature = "log")]
 pub mod log;
 pub mod logger;
@@ -134,9 +134,9 @@ pub mod output;
 #[cfg(unix)]
 mod patience;
 pub mod record;
+pub mod shutdown;
 pub mod sink;
 mod text;
-pub mod ledger;
 
 #[cfg(feature = "serde")]
 pub use self::record::json;
@@ -144,8 +144,8 @@ pub use self::{
     error::Error,
     format::Format,
     handler::{
-        SpanContextLayer, Delivery, FlightRecorder, Flush, Handler, HandlerLayer, MemoryBuffer, Outcome, OwnedDelivery, Queue, NamedHandler,
-        Tee, current_traceparent, flush_all,
+        Delivery, Description, FlightRecorder, Flush, Handler, HandlerExt, HandlerLayer, MemoryBuffer, NamedHandler,
+        Outcome, OwnedDelivery, Queue, SpanContextLayer, Tee, current_traceparent, flush_all,
     },
     logger::Logger,
     loggers::Loggers,
@@ -162,7 +162,11 @@ pub use self::macros::__private;
 /// use tracing_strata::prelude::*;
 /// ```
 pub mod prelude {
-    pub use crate::{format::Format, handler::Handler, sink::Sink};
+    pub use crate::{
+        format::Format,
+        handler::{Handler, HandlerExt},
+        sink::Sink,
+    };
 }
 
 /// Compiles what the README shows.

@@ -408,7 +408,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 fn an_event_to_the_journal() {
     use tracing_strata::output::Journald;
     let journald = |path: &std::path::Path| {
-        let layer = Journald::builder().socket(path).timeout(PATIENCE).build_direct().unwrap().into_layer();
+        let layer = Journald::builder().socket(path).timeout(PATIENCE).build_sync().unwrap().into_layer();
         let ledger = layer.ledger();
         (registry().with(layer), ledger)
     };
@@ -434,7 +434,7 @@ fn an_event_as_a_datagram() {
     };
     let datagram = |path: &std::path::Path| Datagram::unix(path).timeout(PATIENCE);
     let count = drained(|path| {
-        let layer = datagram(path).build_direct().unwrap().into_layer();
+        let layer = datagram(path).build_sync().unwrap().into_layer();
         let ledger = layer.ledger();
         let count = steady(registry().with(layer), event);
         if ledger.stats().written == EVENTS + WARM_UP { count } else { u64::MAX }
@@ -447,7 +447,7 @@ fn an_event_as_a_datagram() {
         record.set("client", "10.0.0.1");
         record.push_span("request", [("tenant", "twelve")].into_iter().collect());
         let handler = handler.named("datagram");
-        let send = |times: u64| (0..times).for_each(|_| handler.deliver(&record));
+        let send = |times: u64| (0..times).for_each(|_| handler.emit(&record));
         send(50);
         let before = allocations();
         send(500);
@@ -455,12 +455,9 @@ fn an_event_as_a_datagram() {
         if handler.stats().written == 550 { count } else { u64::MAX }
     };
     let chunks = GelfChunks::new().compress_from(0).chunk_bytes(100);
-    assert_eq!(drained(|path| of(datagram(path).format(Pickle::new()).build_direct().unwrap().boxed())), 0);
-    assert_eq!(drained(|path| of(datagram(path).format(Gelf::new()).build_direct().unwrap().boxed())), 0);
-    assert_eq!(
-        drained(|path| of(datagram(path).format(Gelf::new()).chunks(chunks).build_direct().unwrap().boxed())),
-        0
-    );
+    assert_eq!(drained(|path| of(datagram(path).format(Pickle::new()).build_sync().unwrap().boxed())), 0);
+    assert_eq!(drained(|path| of(datagram(path).format(Gelf::new()).build_sync().unwrap().boxed())), 0);
+    assert_eq!(drained(|path| of(datagram(path).format(Gelf::new()).chunks(chunks).build_sync().unwrap().boxed())), 0);
 }
 
 /// Writes nothing while it is held up.
@@ -493,7 +490,7 @@ fn queued_and_waited(policy: tracing_strata::handler::queue::Overflow) -> u64 {
     let builder = tracing_strata::Queue::builder().capacity(64).overflow(policy);
     let (queue, guard) = builder.build_with_guard(Null(Json::new())).unwrap();
     let count = steady(registry().with(queue.into_layer()), event);
-    assert!(guard.health().waits > 0 && guard.health().lost.total() == 0, "{}", guard.health());
+    assert!(guard.health().blocked_sends > 0 && guard.health().lost.total() == 0, "{}", guard.health());
     count
 }
 

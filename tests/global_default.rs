@@ -10,7 +10,7 @@ use std::{
 };
 
 use tracing::{info, info_span};
-use tracing_strata::{Delivery, Error, Handler, Outcome, Record, ledger::Ledger};
+use tracing_strata::{Delivery, Error, Handler, HandlerExt as _, Outcome, Record, ledger::Ledger};
 use tracing_subscriber::prelude::*;
 
 #[derive(Clone, Default)]

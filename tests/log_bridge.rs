@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use tracing_strata::{Delivery, Error, Handler, Outcome, Record, Severity, Value};
+use tracing_strata::{Delivery, Error, Handler, HandlerExt as _, Outcome, Record, Severity, Value};
 use tracing_subscriber::{filter::LevelFilter, prelude::*, reload};
 
 #[derive(Clone, Default)]

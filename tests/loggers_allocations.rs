@@ -7,7 +7,7 @@ use std::{
 };
 
 use tracing::{debug, error, info, subscriber::with_default};
-use tracing_strata::{Delivery, Error, Handler, Loggers, Outcome, Severity, critical};
+use tracing_strata::{Delivery, Error, Handler, HandlerExt as _, Loggers, Outcome, Severity, critical};
 use tracing_subscriber::{prelude::*, registry};
 
 struct Counting;

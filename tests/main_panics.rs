@@ -10,7 +10,9 @@ use std::{
 };
 
 use tracing::info;
-use tracing_strata::{Delivery, Error, Flush, Handler, Outcome, Queue, shutdown, format::Json, output::LogFile};
+use tracing_strata::{
+    Delivery, Error, Flush, Handler, HandlerExt as _, Outcome, Queue, format::Json, output::LogFile, shutdown,
+};
 use tracing_subscriber::prelude::*;
 
 const MODE: &str = "STRATA_TEST_MODE";

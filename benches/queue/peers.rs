@@ -10,7 +10,7 @@ use std::{
 };
 
 use slog::{Drain, Logger, o};
-use tracing_strata::{Delivery, Error, Flush, Handler, Outcome, Queue, format::Json, output::LogFile};
+use tracing_strata::{Delivery, Error, Flush, Handler, HandlerExt as _, Outcome, Queue, format::Json, output::LogFile};
 use tracing_subscriber::{layer::SubscriberExt, registry, util::SubscriberInitExt};
 
 use crate::{
@@ -98,8 +98,9 @@ impl Peer {
     /// Ours, with a listener that can be held up. It holds two bursts, and none of it is waited for.
     pub(crate) fn install_behind(path: &Path, gate: &Arc<Mutex<()>>) -> Result<Installed, Failure> {
         let handler = LogFile::builder(path).format(Json::new()).build()?;
-        let (queue, guard) =
-            Queue::builder().capacity(4 * CAPACITY).build_with_guard(QueuedOutput { handler, gate: Arc::clone(gate) })?;
+        let (queue, guard) = Queue::builder()
+            .capacity(4 * CAPACITY)
+            .build_with_guard(QueuedOutput { handler, gate: Arc::clone(gate) })?;
         registry().with(queue.into_layer()).try_init()?;
         let end = move || guard.shutdown(Duration::from_secs(60)).map_err(Failure::from);
         Ok(Installed { speaker: Speaker(Some(Facade::Tracing)), end: End::Call(Box::new(end)) })

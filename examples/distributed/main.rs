@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// The same in both processes.
 fn set_up(otlp: Otlp, service: &str, directory: &Path) -> Result<OtlpGuard, tracing_strata::Error> {
-    let (otlp, guard) = otlp.service(service).spawn()?;
+    let (otlp, guard) = otlp.service(service).build_with_guard()?;
     let file = LogFile::builder(directory.join(service)).format(Json::new()).build()?;
     tracing_subscriber::registry()
         .with(file.into_layer().with_filter(LevelFilter::INFO))

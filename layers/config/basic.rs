@@ -174,7 +174,7 @@ impl BasicConfig {
 
 impl fmt::Debug for BasicConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Basic").field("force", &self.force).finish_non_exhaustive()
+        f.debug_struct("BasicConfig").field("force", &self.force).finish_non_exhaustive()
     }
 }
 

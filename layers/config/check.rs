@@ -11,7 +11,7 @@ use super::{
     filters, keywords,
     node::{At, Data, Map, Node},
     problem::ConfigError,
-    registry::{HandlerMaker, ClassRegistry},
+    registry::{ClassRegistry, HandlerMaker},
 };
 use crate::Severity;
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Setup, formatters::cannot_resolve, keywords::HandlerArgs, node::Node, problem::ConfigError, sieve::ConfigFilter};
+use super::{
+    Setup, formatters::cannot_resolve, keywords::HandlerArgs, node::Node, problem::ConfigError, sieve::ConfigFilter,
+};
 use crate::{
     Error,
     filter::{RateLimit, Sample},

@@ -88,7 +88,12 @@ const TEMPLATES: &[&str] = &["logging.Formatter", "Formatter", "template"];
 const OWN: &[&str] = &["text", "json", "logfmt", "gelf"];
 
 /// One entry of `formatters`.
-pub(super) fn make(path: &str, node: &Node, registry: &ClassRegistry, as_python: bool) -> Result<Formatter, Vec<ConfigError>> {
+pub(super) fn make(
+    path: &str,
+    node: &Node,
+    registry: &ClassRegistry,
+    as_python: bool,
+) -> Result<Formatter, Vec<ConfigError>> {
     let Some(map) = node.as_map() else {
         return Err(vec![ConfigError::new(path, node.at, format!("expected a mapping, got {node}"))]);
     };
@@ -110,7 +115,9 @@ pub(super) fn make(path: &str, node: &Node, registry: &ClassRegistry, as_python:
             match made {
                 _ if !problems.is_empty() => Err(problems),
                 Some(Ok(formatter)) => Ok(formatter),
-                Some(Err(error)) => Err(vec![ConfigError::new(path, node.at, error.to_string()).python(error.to_string())]),
+                Some(Err(error)) => {
+                    Err(vec![ConfigError::new(path, node.at, error.to_string()).python(error.to_string())])
+                }
                 None => Err(unknown(path, key, class, name, registry)),
             }
         }
@@ -127,7 +134,8 @@ pub(super) fn make(path: &str, node: &Node, registry: &ClassRegistry, as_python:
 
 fn unknown(path: &str, key: &str, class: &Node, name: &str, registry: &ClassRegistry) -> Vec<ConfigError> {
     let known = registry.formatter_names().chain(TEMPLATES.iter().copied()).chain(OWN.iter().copied());
-    let problem = ConfigError::new(format!("{path}.{key}"), class.at, format!("no formatter is registered as {name:?}"));
+    let problem =
+        ConfigError::new(format!("{path}.{key}"), class.at, format!("no formatter is registered as {name:?}"));
     vec![problem.python(cannot_resolve(name)).nearest_dotted(name, known)]
 }
 

@@ -35,7 +35,11 @@ impl Reader<'_> {
     /// The names in `keys=` of a section. Formatters may be missing.
     fn keys(&mut self, section: &str) -> Vec<(String, At)> {
         let Some(found) = self.ini.section(section) else {
-            self.problems.push(ConfigError::new(section, None, format!("expected a section `[{section}]` with `keys=`")));
+            self.problems.push(ConfigError::new(
+                section,
+                None,
+                format!("expected a section `[{section}]` with `keys=`"),
+            ));
             return Vec::new();
         };
         match self.ini.get(found, "keys") {
@@ -218,7 +222,9 @@ impl Reader<'_> {
                     let text = qualname.as_str().unwrap_or_default().to_owned();
                     loggers.0.push((Key { text, at: Some(at) }, Node { data: Data::Map(map), at: Some(at) }));
                 }
-                None => self.problems.push(ConfigError::new(&section, Some(at), "expected `qualname=`, the logger's name")),
+                None => {
+                    self.problems.push(ConfigError::new(&section, Some(at), "expected `qualname=`, the logger's name"))
+                }
             }
         }
         if root.is_none() {

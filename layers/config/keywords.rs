@@ -6,7 +6,7 @@ use super::{
     formatters::cannot_resolve,
     node::{At, Data, Map, Node},
     problem::ConfigError,
-    registry::{Object, ClassRegistry},
+    registry::{ClassRegistry, Object},
 };
 use crate::{Fields, Severity, sink::StdStream, text::python_repr};
 
@@ -347,8 +347,11 @@ impl<'c> HandlerArgs<'c> {
             if asked.contains(&key.text) || common.contains(&&*key.text) {
                 continue;
             }
-            let problem =
-                ConfigError::new(format!("{}.{}", self.path, key.text), key.at, format!("{} has no such key", self.class));
+            let problem = ConfigError::new(
+                format!("{}.{}", self.path, key.text),
+                key.at,
+                format!("{} has no such key", self.class),
+            );
             let python = if key.text.chars().all(|c| c.is_alphanumeric() || c == '_') {
                 format!("{}.__init__() got an unexpected keyword argument {}", self.class, python_repr(&key.text))
             } else {

@@ -92,7 +92,12 @@ impl MigrationReport {
         };
         let Some(entry) = self.0.iter_mut().filter(is_in).max_by_key(|entry| entry.path.len()) else {
             let notes = vec![ConfigError { path: String::new(), at: None, ..problem.clone() }.to_string()];
-            self.0.push(MigrationItem { path: problem.path, at: problem.at, verdict: MigrationVerdict::NotSupported, notes });
+            self.0.push(MigrationItem {
+                path: problem.path,
+                at: problem.at,
+                verdict: MigrationVerdict::NotSupported,
+                notes,
+            });
             return;
         };
         // It was said already, with what to do.

@@ -182,7 +182,7 @@ pub use self::{
     live::{Changes, HandlerHandle, Logging, LoggingBuilder},
     migration::{MigrationItem, MigrationReport, MigrationVerdict},
     problem::{ConfigError, ConfigErrors},
-    registry::{Namer, ClassRegistry, Rotator},
+    registry::{ClassRegistry, Namer, Rotator},
     sieve::ConfigFilter,
 };
 use crate::{clock::Clock, ledger::ErrorHandler};

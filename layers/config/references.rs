@@ -3,7 +3,7 @@
 use super::{
     node::{Data, Node},
     problem::ConfigError,
-    registry::{Object, ClassRegistry},
+    registry::{ClassRegistry, Object},
 };
 use crate::text::python_repr;
 

@@ -21,7 +21,7 @@ use crate::{Error, Format, Handler, Record, Severity, sink::StdStream};
 ///
 /// let registry = ClassRegistry::new()
 ///     .filter("shop.NoHealthChecks", |arguments| {
-///         let path = arguments.text("path").unwrap_or_else(|| "/health".to_owned());
+///         let path = arguments.str("path").unwrap_or_else(|| "/health".to_owned());
 ///         Ok(ConfigFilter::decides(move |record: &Record| record.get("path").is_none_or(|value| value.as_str() != Some(&path))))
 ///     })
 ///     .handler("shop.Loud", |arguments, format| {
@@ -203,7 +203,11 @@ impl Default for ClassRegistry {
 }
 
 impl HandlerMaker {
-    pub(super) fn own(make: &MakeHandler, keywords: &HandlerArgs<'_>, format: Box<dyn Format>) -> Result<Output, Error> {
+    pub(super) fn own(
+        make: &MakeHandler,
+        keywords: &HandlerArgs<'_>,
+        format: Box<dyn Format>,
+    ) -> Result<Output, Error> {
         make(keywords, format).map(Output::plain)
     }
 }

@@ -13,8 +13,8 @@ use super::{
     sieve::{self, ConfigFilter},
 };
 use crate::{
-    Delivery, Error, Flush, Format, Handler, Outcome, OwnedDelivery, Record, Severity, NamedHandler, fork::Common,
-    record::OwnedRecord, ledger::Ledger,
+    Delivery, Description, Error, Flush, Format, Handler, HandlerExt as _, NamedHandler, Outcome, OwnedDelivery,
+    Record, Severity, fork::Common, ledger::Ledger, record::OwnedRecord,
 };
 
 /// Where a handler's records end, and what else can be done with it.
@@ -275,12 +275,8 @@ impl Handler for Slot {
         self.output.load_full().handler.flush(how)
     }
 
-    fn least(&self) -> Severity {
-        self.least_level()
-    }
-
-    fn default_name(&self) -> String {
-        self.name.clone()
+    fn describe(&self) -> Description {
+        Description::new(self.name.clone()).min_level(self.least_level())
     }
 }
 
@@ -325,8 +321,8 @@ impl Handler for Target {
         self.slot.flush(how)
     }
 
-    fn default_name(&self) -> String {
-        self.slot.name.clone()
+    fn describe(&self) -> Description {
+        Description::new(self.slot.name.clone())
     }
 }
 

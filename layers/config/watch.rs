@@ -123,6 +123,6 @@ impl Drop for FileWatcher {
 
 impl fmt::Debug for FileWatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Watch").field(&self.path).finish()
+        f.debug_tuple("FileWatcher").field(&self.path).finish()
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{Flush, flush_all, panicked, place, queue};
-use crate::{Error, caught::catch, fork, record, sink, text::escaped, ledger};
+use crate::{Error, caught::catch, fork, ledger, record, sink, text::escaped};
 
 const DEADLINE: Duration = Duration::from_secs(5);
 

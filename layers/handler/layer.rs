@@ -20,11 +20,11 @@ use crate::{
     Error, Fields,
     clock::Clock,
     fork::{self, Heirloom},
+    ledger::{End, ErrorHandler, Ledger, Stats},
     record::{Nested, Pooled, VALUE_LIMIT},
-    ledger::{End, Ledger, Stats, ErrorHandler},
 };
 
-/// A handler as a `tracing_subscriber` layer. Made by [`Handler::into_layer`].
+/// A handler as a `tracing_subscriber` layer. Made by [`HandlerExt::into_layer`](crate::HandlerExt::into_layer).
 ///
 /// It takes all events and spans; put levels in front of it with
 /// [`with_filter`](tracing_subscriber::Layer::with_filter) and [`Loggers`](crate::Loggers), which a disabled call site
@@ -46,7 +46,7 @@ type Doubt = dyn Fn(&Dispatch) -> Option<Error> + Send + Sync;
 
 impl<H: Handler> HandlerLayer<H> {
     pub(super) fn new(handler: H) -> Self {
-        let place = Arc::new(Place::new(handler.default_name(), handler));
+        let place = Arc::new(Place::new(handler.describe().name, handler));
         Self {
             place,
             is_listed: AtomicBool::new(false),

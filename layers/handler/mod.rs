@@ -6,6 +6,7 @@ mod context;
 mod current;
 mod delivery;
 pub(crate) mod end;
+mod ext;
 mod flush;
 #[cfg(feature = "opentelemetry")]
 mod foreign;
@@ -34,6 +35,7 @@ pub use self::{
     context::SpanContextLayer,
     current::{current_trace_context, current_traceparent},
     delivery::{Delivery, OwnedDelivery, Split},
+    ext::HandlerExt,
     flush::Flush,
     layer::HandlerLayer,
     memory::{FlightRecorder, MemoryBuffer, OutsideSpan, RecorderStats},
@@ -41,16 +43,13 @@ pub use self::{
     place::flush_all,
     queue::Queue,
     shared::{NamedHandler, Tee},
-    wrap::{WithFilter, WithLevel, Transformed},
+    wrap::{Transformed, WithFilter, WithLevel},
 };
 pub(crate) use self::{
     place::panicked,
     shared::{flush_each, to_all},
 };
-use crate::{
-    Error, Severity,
-    filter::{Filter, Transform},
-};
+use crate::{Error, Severity};
 
 /// Takes records. Called from many threads at once; never called again while it works on the same thread (a record that
 /// is born inside a handler goes to the other handlers, and is counted as dropped by this one).
@@ -70,7 +69,7 @@ use crate::{
 ///     }
 /// }
 ///
-/// let layer = ErrorCount::default().level(Severity::ERROR).into_layer().named("errors");
+/// let layer = ErrorCount::default().min_level(Severity::ERROR).into_layer().named("errors");
 /// let ledger = layer.ledger();
 /// tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
 ///     tracing::error!("counted");
@@ -105,70 +104,33 @@ pub trait Handler: Send + Sync + 'static {
         Ok(())
     }
 
-    /// The least severity it takes, as far as its own level says: for explanations, not for decisions.
-    fn least(&self) -> Severity {
-        Severity::ALL
+    /// What to call it where nobody gave it a name, and the lowest severity it takes: for people, not for decisions.
+    fn describe(&self) -> Description {
+        Description::new(short_type_name::<Self>())
+    }
+}
+
+/// What a handler [says of itself](Handler::describe).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Description {
+    /// What to call it where nobody gave it a name.
+    pub name: String,
+    /// The lowest severity it takes, as far as its own level says ([`Severity::ALL`] by default).
+    pub min_level: Severity,
+}
+
+impl Description {
+    /// A handler that takes every severity.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), min_level: Severity::ALL }
     }
 
-    /// What to call the handler where nobody gave it a name.
-    fn default_name(&self) -> String {
-        short_type_name::<Self>()
-    }
-
-    /// Refuses records below a severity. The handler's level is apart from the levels of loggers.
-    fn min_level(self, least: impl Into<Severity>) -> WithLevel<Self>
-    where
-        Self: Sized,
-    {
-        WithLevel::new(self, least.into())
-    }
-
-    /// Refuses records that the filter does not pass.
-    fn filter<F: Filter>(self, filter: F) -> WithFilter<Self, F>
-    where
-        Self: Sized,
-    {
-        WithFilter::new(self, filter)
-    }
-
-    /// Changes a copy of each record before this handler gets it; other handlers see the original.
-    fn transform<R: Transform>(self, rewrite: R) -> Transformed<Self, R>
-    where
-        Self: Sized,
-    {
-        Transformed::new(self, rewrite)
-    }
-
-    /// Gives records that this handler cannot take to another one. See [`Fallback`].
-    fn fallback<F: Handler>(self, fallback: F) -> Fallback<Self>
-    where
-        Self: Sized,
-    {
-        Fallback::new(self, fallback)
-    }
-
-    /// Forgets the type, for collections of handlers.
-    fn boxed(self) -> Box<dyn Handler>
-    where
-        Self: Sized,
-    {
-        Box::new(self)
-    }
-
-    /// Makes it a `tracing_subscriber` layer.
-    fn into_layer(self) -> HandlerLayer<Self>
-    where
-        Self: Sized,
-    {
-        HandlerLayer::new(self)
-    }
-
-    /// Makes it clonable, named and adjustable at run time.
-    fn named(self, name: impl Into<String>) -> NamedHandler
-    where
-        Self: Sized,
-    {
-        NamedHandler::new(name, self)
+    /// The lowest severity it takes.
+    #[must_use]
+    pub fn min_level(mut self, severity: impl Into<Severity>) -> Self {
+        self.min_level = severity.into();
+        self
     }
 }
 
@@ -192,8 +154,7 @@ macro_rules! forward {
             #[inline]
             fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> { (**self).handle(delivery) }
             fn flush(&self, how: &Flush) -> Result<(), Error> { (**self).flush(how) }
-            fn least(&self) -> Severity { (**self).least() }
-            fn default_name(&self) -> String { (**self).default_name() }
+            fn describe(&self) -> Description { (**self).describe() }
         }
     )*};
 }

@@ -10,15 +10,15 @@ use std::{
     time::Instant,
 };
 
-use super::{Delivery, Flush, Handler, Outcome, OwnedDelivery, NamedHandler};
+use super::{Delivery, Flush, Handler, NamedHandler, Outcome, OwnedDelivery};
 use crate::{
-    Error, Record, Severity,
+    Description, Error, Record, Severity,
     fork::Heirloom,
-    record::OwnedRecord,
     ledger::{Account, End, Fate, Receipt, Rescuer},
+    record::OwnedRecord,
 };
 
-/// A handler with another one in reserve. Made by [`Handler::fallback`].
+/// A handler with another one in reserve. Made by [`HandlerExt::fallback`](crate::HandlerExt::fallback).
 ///
 /// A record that the first one fails at (an error, a panic) or drops goes to the fallback. Each record is offered to the
 /// first one; those over a network refuse at once while their peer is away, and find by themselves that it is back.
@@ -37,7 +37,7 @@ use crate::{
 /// }
 ///
 /// let handler = Remote.fallback(Null);
-/// let fallback = handler.fallback().clone();
+/// let fallback = handler.secondary().clone();
 /// let handler = handler.named("remote");
 /// let record = Record::new(Severity::INFO, "app", "hello");
 /// handler.emit(&record);
@@ -107,14 +107,14 @@ impl<H: Handler> Fallback<H> {
         // One that is shared already keeps its name and its account.
         let fallback = match (&fallback as &dyn Any).downcast_ref::<NamedHandler>() {
             Some(shared) => shared.clone(),
-            None => NamedHandler::new(format!("{}: fallback", handler.default_name()), fallback),
+            None => NamedHandler::new(format!("{}: fallback", handler.describe().name), fallback),
         };
         let reserve = Arc::new(Reserve {
             fallback,
             notices: AtomicBool::new(true),
             is_away: AtomicBool::new(false),
             away: Heirloom::default(),
-            default_name: handler.default_name(),
+            default_name: handler.describe().name,
         });
         let rescuer = Arc::<Reserve>::clone(&reserve);
         Self { handler, reserve, rescuer }
@@ -241,18 +241,15 @@ impl<H: Handler> Handler for Fallback<H> {
         first.and(Handler::flush(&self.reserve.fallback, how))
     }
 
-    fn least(&self) -> Severity {
-        self.handler.least().min(self.reserve.fallback.least())
-    }
-
-    fn default_name(&self) -> String {
-        self.reserve.default_name.clone()
+    fn describe(&self) -> Description {
+        Description::new(self.reserve.default_name.clone())
+            .min_level(self.handler.describe().min_level.min(self.reserve.fallback.describe().min_level))
     }
 }
 
 impl<H: fmt::Debug> fmt::Debug for Fallback<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OrElse")
+        f.debug_struct("Fallback")
             .field("handler", &self.handler)
             .field("fallback", &self.reserve.fallback)
             .finish_non_exhaustive()

@@ -4,11 +4,11 @@ use std::sync::{Arc, Weak};
 
 use super::{Delivery, Flush, Handler, Outcome, Working, next_number, queue};
 use crate::{
-    Error, Severity,
+    Description, Error, Severity,
     caught::{Caught, catch},
     fork::{self, Common},
-    record::OwnedRecord,
     ledger::{Account, End, Ledger, ledgers},
+    record::OwnedRecord,
 };
 
 pub(super) struct Place<H: Handler> {
@@ -100,8 +100,8 @@ impl<H: Handler> Handler for Place<H> {
         result.inspect_err(|error| self.ledger.report_error(error))
     }
 
-    fn least(&self) -> Severity {
-        self.handler.least()
+    fn describe(&self) -> Description {
+        self.handler.describe()
     }
 }
 

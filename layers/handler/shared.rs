@@ -14,9 +14,9 @@ use super::{
     place::{self, Place},
 };
 use crate::{
-    Error, Record, Severity, fork,
+    Description, Error, HandlerExt as _, Record, Severity, fork,
+    ledger::{ErrorHandler, Ledger},
     record::Pooled,
-    ledger::{Ledger, ErrorHandler},
 };
 
 /// A handler with a name, a ledger, and a level that can be changed at run time. Cheap to clone; clones are the same
@@ -39,7 +39,7 @@ struct Inner {
 }
 
 impl NamedHandler {
-    /// A shared handler; [`Handler::named`] does the same.
+    /// A shared handler; [`HandlerExt::named`](crate::HandlerExt::named) does the same.
     pub fn new(name: impl Into<String>, handler: impl Handler) -> Self {
         Self::with_error_handler(name, handler, ErrorHandler::default())
     }
@@ -69,7 +69,7 @@ impl NamedHandler {
     }
 
     /// Changes its level ([`Severity::ALL`] at first); records from now on are judged by it. A level that the handler was
-    /// given with [`Handler::min_level`] stays beside it. [`least`](Handler::least) tells what comes of both.
+    /// given with [`HandlerExt::min_level`](crate::HandlerExt::min_level) stays beside it. [`Description::min_level`] tells what comes of both.
     pub fn set_level(&self, least: impl Into<Severity>) {
         self.0.least.store(least.into().number(), Ordering::Relaxed);
     }
@@ -121,7 +121,7 @@ impl NamedHandler {
     pub(crate) fn around(handler: impl Handler) -> Self {
         match (&handler as &dyn Any).downcast_ref::<Self>() {
             Some(shared) => shared.clone(),
-            None => Self::new(handler.default_name(), handler),
+            None => Self::new(handler.describe().name, handler),
         }
     }
 
@@ -145,19 +145,18 @@ impl Handler for NamedHandler {
         self.0.place.flush(how)
     }
 
-    fn least(&self) -> Severity {
-        Severity::new(self.0.least.load(Ordering::Relaxed)).max(self.0.place.least())
-    }
-
-    /// Of the layer that hands records to it, which has a ledger of its own.
-    fn default_name(&self) -> String {
-        format!("to {}", self.name())
+    fn describe(&self) -> Description {
+        Description::new(format!("to {}", self.name()))
+            .min_level(Severity::new(self.0.least.load(Ordering::Relaxed)).max(self.0.place.describe().min_level))
     }
 }
 
 impl fmt::Debug for NamedHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("name", &self.name()).field("least", &self.least()).finish_non_exhaustive()
+        f.debug_struct("NamedHandler")
+            .field("name", &self.name())
+            .field("least", &self.describe().min_level)
+            .finish_non_exhaustive()
     }
 }
 
@@ -169,7 +168,7 @@ impl fmt::Debug for NamedHandler {
 /// use tracing_subscriber::prelude::*;
 ///
 /// let both = Tee::new()
-///     .with("console", Stream::stderr().level(Severity::WARN))
+///     .with("console", Stream::stderr().min_level(Severity::WARN))
 ///     .with("json", Stream::stdout().format(Json::new()));
 /// let subscriber = tracing_subscriber::registry().with(both.into_layer());
 /// # drop(subscriber);
@@ -213,8 +212,8 @@ impl Handler for Tee {
         flush_each(&self.handlers, how)
     }
 
-    fn default_name(&self) -> String {
-        "tee".into()
+    fn describe(&self) -> Description {
+        Description::new("tee")
     }
 }
 

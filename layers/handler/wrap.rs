@@ -7,7 +7,7 @@ use std::sync::{
 
 use super::{Delivery, Flush, Handler, Outcome, OwnedDelivery};
 use crate::{
-    Error, Record, Severity,
+    Description, Error, Record, Severity,
     filter::{Filter, Transform},
     ledger::Ledger,
 };
@@ -21,17 +21,13 @@ macro_rules! pass_on {
         pass_on!(but flush);
     };
     (but flush) => {
-        fn least(&self) -> Severity {
-            self.handler.least()
-        }
-
-        fn default_name(&self) -> String {
-            self.handler.default_name()
+        fn describe(&self) -> Description {
+            self.handler.describe()
         }
     };
 }
 
-/// A handler with a level of its own. Made by [`Handler::min_level`].
+/// A handler with a level of its own. Made by [`HandlerExt::min_level`](crate::HandlerExt::min_level).
 #[derive(Debug)]
 pub struct WithLevel<H> {
     handler: H,
@@ -61,7 +57,7 @@ impl<H: Handler> Handler for WithLevel<H> {
     pass_on!();
 }
 
-/// A handler behind a filter. Made by [`Handler::filter`].
+/// A handler behind a filter. Made by [`HandlerExt::filter`](crate::HandlerExt::filter).
 #[derive(Debug)]
 pub struct WithFilter<H, F> {
     handler: H,
@@ -105,7 +101,7 @@ impl<H: Handler, F: Filter> Handler for WithFilter<H, F> {
     pass_on!(but flush);
 }
 
-/// A handler that gets changed copies. Made by [`Handler::transform`].
+/// A handler that gets changed copies. Made by [`HandlerExt::transform`](crate::HandlerExt::transform).
 #[derive(Debug)]
 pub struct Transformed<H, R> {
     handler: H,

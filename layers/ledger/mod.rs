@@ -4,9 +4,9 @@
 //! a closed pipe or a panic in a handler is counted in the [`Ledger`] and told to the [`ErrorHandler`].
 
 mod account;
-mod stats;
 mod receipt;
 mod slot;
+mod stats;
 
 use std::{
     fmt,
@@ -19,12 +19,12 @@ use std::{
 
 pub(crate) use self::{
     account::{Account, ENDS, End},
-    stats::ledgers,
     receipt::{Fate, Node, Receipts, Rescue, Rescuer},
+    stats::ledgers,
 };
 pub use self::{
-    stats::{Ledger, Stats, stats},
     receipt::Receipt,
+    stats::{Ledger, Stats, stats},
 };
 use crate::{
     Error, Record,

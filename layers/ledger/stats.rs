@@ -37,7 +37,7 @@ pub struct Stats {
     pub marked: u64,
     /// Failures told to the trap that belong to no record in hand: of a flush, a rotation, a compression.
     pub other_errors: u64,
-    /// Of those written: taken by a [fallback](crate::Handler::fallback), which has a ledger of its own.
+    /// Of those written: taken by a [fallback](crate::HandlerExt::fallback), which has a ledger of its own.
     pub fallback_written: u64,
 }
 
@@ -72,7 +72,7 @@ static ALL: Common<Vec<Weak<Ledger>>> = Common::first(Vec::new());
 /// The name and the reading of every handler that hangs somewhere now, in the order in which they were made.
 ///
 /// ```
-/// use tracing_strata::{prelude::*, output::Stream, error_handler};
+/// use tracing_strata::{prelude::*, output::Stream, ledger};
 ///
 /// let layer = Stream::stderr().into_layer().named("console");
 /// assert!(ledger::stats().iter().any(|(name, stats)| name == "console" && stats.accepted() == 0));

@@ -6,7 +6,7 @@ use super::{
     Loggers, interest, name,
     tree::{Node, Tree},
 };
-use crate::{Error, Severity, NamedHandler, filter::Filter};
+use crate::{Error, NamedHandler, Severity, filter::Filter};
 
 /// What is set on one logger.
 #[derive(Clone)]

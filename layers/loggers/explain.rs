@@ -7,7 +7,7 @@ use super::{
     parse::{Level, Name},
     tree::{Node, Tree},
 };
-use crate::{Handler as _, Severity, NamedHandler};
+use crate::{Handler as _, NamedHandler, Severity};
 
 /// What would become of a record of a name and severity, and why. Made by [`Loggers::explain`](super::Loggers::explain);
 /// [`Display`](fmt::Display) tells it in a few lines.
@@ -181,7 +181,7 @@ fn stops(tree: &Tree, name: &str, severity: Severity) -> Vec<Step> {
 }
 
 fn fate(handler: &NamedHandler, severity: Severity) -> HandlerDecision {
-    let level = handler.least();
+    let level = handler.describe().min_level;
     if severity < level { HandlerDecision::BelowHandlerLevel(level) } else { HandlerDecision::Gets }
 }
 

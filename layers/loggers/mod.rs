@@ -40,7 +40,7 @@
 //! - A logger exists once something was set on it (or [`Loggers::add`] was called); asking makes none. At most 65,536
 //!   exist, with names of at most 256 bytes.
 //! - A logger's filters decide and change nothing; to change records, put a
-//!   [`transform`](crate::Handler::transform) in front of a handler.
+//!   [`transform`](crate::HandlerExt::transform) in front of a handler.
 //! - Below `a..b` there is `a.`, then `a`; CPython's search steps over the latter.
 //! - The last resort's line is one line, whatever the message holds; without any last resort, nothing is printed, and the
 //!   router's ledger counts the record as dropped.
@@ -71,10 +71,10 @@ pub(crate) use self::declared::{Declared, Former};
 pub(crate) use self::name::is_below;
 use self::tree::{LastResort, Node, Tree};
 pub use self::{
-    explain::{Explanation, HandlerDecision, Step, Decision},
+    explain::{Decision, Explanation, HandlerDecision, Step},
     router::Router,
 };
-use crate::{Error, Severity, NamedHandler, filter::Filter, fork::Common};
+use crate::{Error, NamedHandler, Severity, filter::Filter, fork::Common};
 
 /// The tree of loggers. Cheap to clone; clones are the same tree, so keep one to change levels at run time.
 ///
@@ -326,7 +326,7 @@ impl Loggers {
     ///
     /// Only records that go through these loggers' own layer ([`into_layer`](Self::into_layer) or a
     /// [`router`](Self::router)) are asked about: before another layer, as in `.with_filter(loggers)`, there is no record
-    /// yet. There, give the handler the filter, with [`Handler::filter`](crate::Handler::filter).
+    /// yet. There, give the handler the filter, with [`HandlerExt::filter`](crate::HandlerExt::filter).
     ///
     /// # Errors
     /// As [`Loggers::add`].

@@ -7,7 +7,8 @@ use tracing_subscriber::{Layer as _, filter::Filtered, registry::LookupSpan};
 
 use super::{Loggers, cache, tree::Route};
 use crate::{
-    Delivery, Error, Flush, Handler, HandlerLayer, Outcome, Record, Severity, NamedHandler,
+    Delivery, Description, Error, Flush, Handler, HandlerExt as _, HandlerLayer, NamedHandler, Outcome, Record,
+    Severity,
     handler::{flush_each, to_all},
     sink,
     text::is_control,
@@ -41,8 +42,8 @@ impl Handler for Router {
         self.each(how)
     }
 
-    fn default_name(&self) -> String {
-        "loggers".into()
+    fn describe(&self) -> Description {
+        Description::new("loggers")
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{name, router};
-use crate::{Error, Severity, NamedHandler, filter::Filter, fork::Heirloom};
+use crate::{Error, NamedHandler, Severity, filter::Filter, fork::Heirloom};
 
 /// How many loggers can exist: names may come from data (a logger for each user …), memory does not.
 pub(super) const MAX_LOGGERS: usize = 65_536;

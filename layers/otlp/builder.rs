@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use opentelemetry_proto::tonic::{common::v1::any_value::Value as Any, resource::v1::Resource};
 
 use super::{
-    OtlpCompression, ContextFields, OtlpGuard, OtlpLayer, OtlpLogs, Protocol, Sampler,
+    ContextFields, OtlpCompression, OtlpGuard, OtlpLayer, OtlpLogs, Protocol, Sampler,
     env::{self, Vars},
     export::{LogsExport, SpansExport},
     layer::ToPipe,
@@ -13,7 +13,8 @@ use super::{
     values::{self, AttributeLimits, Attributes},
 };
 use crate::{
-    SpanContextLayer, Error, Fields, Handler as _, Record, Severity, Value, handler::worker::batching::Pipe, ledger::Ledger,
+    Error, Fields, Handler as _, HandlerExt as _, Record, Severity, SpanContextLayer, Value,
+    handler::worker::batching::Pipe, ledger::Ledger,
 };
 
 /// Exports logs and spans to an OpenTelemetry collector. What is not set here is as the `OTEL_*` variables say, or the

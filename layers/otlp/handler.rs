@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::export::LogsExport;
-use crate::{Delivery, Error, Flush, Handler, Outcome, handler::worker::batching::Pipe};
+use crate::{Delivery, Description, Error, Flush, Handler, Outcome, handler::worker::batching::Pipe};
 
 /// Hands records to the thread that sends them. Part of an [`OtlpLayer`](super::OtlpLayer).
 pub struct OtlpLogs {
@@ -39,8 +39,8 @@ impl Handler for OtlpLogs {
         if how.is_barrier() { Ok(()) } else { self.pipe.flush() }
     }
 
-    fn default_name(&self) -> String {
-        "otlp logs".into()
+    fn describe(&self) -> Description {
+        Description::new("otlp logs")
     }
 }
 

@@ -11,10 +11,10 @@ use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::Lookup
 
 use super::{export::SpansExport, handler::OtlpLogs, spans};
 use crate::{
-    SpanContextLayer, Fields, HandlerLayer, Severity, fork,
-    handler::{WithLevel, SpanKeeper, held, worker::batching::Pipe},
+    Fields, HandlerLayer, Severity, SpanContextLayer, fork,
+    handler::{SpanKeeper, WithLevel, held, worker::batching::Pipe},
+    ledger::{End, ErrorHandler, Ledger, Receipt},
     record::{self, Ended, Nested, SpanData, SpanEvent},
-    ledger::{End, Ledger, Receipt, ErrorHandler},
 };
 
 /// Logs and spans on their way to a collector, as one `tracing_subscriber` layer. Made by [`Otlp::build_with_guard`](super::Otlp::build_with_guard).

@@ -15,7 +15,7 @@ use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::Lookup
 
 use super::{ContextFields, logs, values::AttributeLimits};
 use crate::{
-    Delivery, Error, Fields, Handler, Outcome,
+    Delivery, Description, Error, Fields, Handler, HandlerExt as _, Outcome,
     record::{self, Nested, TraceContext, TraceParent},
 };
 
@@ -90,8 +90,8 @@ impl<L: Logger + Send + Sync + 'static> Handler for ProviderLogs<L> {
         Ok(Outcome::Written)
     }
 
-    fn default_name(&self) -> String {
-        "otlp logs".into()
+    fn describe(&self) -> Description {
+        Description::new("otlp logs")
     }
 }
 

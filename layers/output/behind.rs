@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    Error, Handler, Queue,
+    Error, Handler, HandlerExt as _, Queue,
     handler::queue::{Overflow, QueueBuilder, WorkerGuard},
 };
 
@@ -116,6 +116,6 @@ impl Default for QueuedOutput {
 
 impl fmt::Debug for QueuedOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Behind").field("queue", &self.queue).field("fallback", &self.fallback.is_some()).finish()
+        f.debug_struct("QueuedOutput").field("queue", &self.queue).field("fallback", &self.fallback.is_some()).finish()
     }
 }

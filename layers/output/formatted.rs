@@ -6,7 +6,7 @@ use std::{borrow::Cow, cell::Cell, fmt, sync::Arc};
 
 use super::gather::{Gather, One};
 use crate::{
-    Delivery, Error, Format, Handler, Outcome, Severity, Sink,
+    Delivery, Description, Error, Format, Handler, Outcome, Severity, Sink,
     caught::catch,
     handler::{Flush, panicked},
 };
@@ -22,7 +22,7 @@ use crate::{
 /// use tracing_strata::{Severity, format::Text, output::Formatted, prelude::*, sink::StdStream};
 ///
 /// let handler = Formatted::new(Text::new(), StdStream::stderr()).place("console").flush_on(Severity::ERROR);
-/// assert_eq!(handler.default_name(), "console");
+/// assert_eq!(handler.describe().name, "console");
 /// ```
 ///
 /// # Failures
@@ -132,8 +132,8 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
         self.gather.sink.flush().map_err(|error| self.gather.refused("flush", error))
     }
 
-    fn default_name(&self) -> String {
-        self.gather.place.to_string()
+    fn describe(&self) -> Description {
+        Description::new(self.gather.place.to_string())
     }
 }
 

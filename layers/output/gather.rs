@@ -20,8 +20,8 @@ use crate::{
         panicked,
         worker::batch::{Batch, Pending},
     },
-    sink::{Lines, Owner},
     ledger::{End, Ledger, Receipt, Receipts},
+    sink::{Lines, Owner},
 };
 
 /// How much is held at most, in bytes. A longer record is written by itself.
@@ -249,7 +249,7 @@ impl Owner for Many<'_> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{Queue, Record, Severity, NamedHandler, output::Stream, sink::Written, ledger::ErrorHandler};
+    use crate::{NamedHandler, Queue, Record, Severity, ledger::ErrorHandler, output::Stream, sink::Written};
 
     /// Does what a line says: `written`, `dropped`, an `error`, or nothing.
     struct Obeys;

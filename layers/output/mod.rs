@@ -40,4 +40,4 @@ pub use self::{
     timed::TimedFile,
     watched_file::WatchedFile,
 };
-pub use crate::sink::{Alignment, RotatedFile, FileLocking, TimeOfDay, Weekday, When};
+pub use crate::sink::{Alignment, FileLocking, RotatedFile, TimeOfDay, Weekday, When};

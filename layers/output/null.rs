@@ -2,7 +2,7 @@
 //!
 //! Python: `logging.NullHandler`.
 
-use crate::{Delivery, Error, Handler, Outcome};
+use crate::{Delivery, Description, Error, Handler, Outcome};
 
 /// Does nothing, and counts every record as written.
 ///
@@ -24,7 +24,7 @@ impl Handler for Null {
         Ok(Outcome::Written)
     }
 
-    fn default_name(&self) -> String {
-        "null".into()
+    fn describe(&self) -> Description {
+        Description::new("null")
     }
 }

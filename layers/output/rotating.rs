@@ -16,8 +16,8 @@ use crate::{
     clock::Clock,
     format::Text,
     sink::{
-        Compression, Durability, FilePlace, Alignment, Retention, RotatedFile, RotatingFileSink, Schedule, Settings, FileLocking,
-        TimeOfDay, When,
+        Alignment, Compression, Durability, FileLocking, FilePlace, Retention, RotatedFile, RotatingFileSink, Schedule,
+        Settings, TimeOfDay, When,
     },
 };
 

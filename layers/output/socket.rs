@@ -6,10 +6,10 @@ use std::fmt;
 
 use super::{
     Formatted,
-    behind::{QueuedOutput, PATIENCE, behind_a_queue},
+    behind::{PATIENCE, QueuedOutput, behind_a_queue},
 };
 use crate::{
-    Delivery, Error, Format, Handler, Outcome,
+    Delivery, Description, Error, Format, Handler, Outcome,
     format::Json,
     handler::Flush,
     sink::net::{Address, Connection, ConnectionBuilder},
@@ -116,8 +116,8 @@ impl<F: Format> Handler for Socket<F> {
         self.inner.flush(how)
     }
 
-    fn default_name(&self) -> String {
-        self.inner.default_name()
+    fn describe(&self) -> Description {
+        self.inner.describe()
     }
 }
 
@@ -146,7 +146,7 @@ impl<F: Format> SocketBuilder<F> {
     behind_a_queue!(
         Socket<F>,
         "socket",
-        "A record then does not wait for a peer that is away, unless [`patience`](ConnectionBuilder::patience) says so. For \
+        "A record then does not wait for a peer that is away, unless [`reconnect_timeout`](ConnectionBuilder::reconnect_timeout) says so. For \
          one that hangs, the first waits for the deadlines, and later ones for a part of them now and then, as \
          [`Connection`](crate::sink::net::Connection) says."
     );

@@ -20,7 +20,7 @@ use crate::{
 /// use tracing_subscriber::prelude::*;
 ///
 /// let subscriber = tracing_subscriber::registry()
-///     .with(Stream::stderr().level(Severity::WARN).into_layer())
+///     .with(Stream::stderr().min_level(Severity::WARN).into_layer())
 ///     .with(Stream::stdout().format(Json::new()).into_layer());
 /// # drop(subscriber);
 /// ```

@@ -6,10 +6,10 @@ use std::{fmt, path::Path};
 
 use super::{
     Formatted,
-    behind::{QueuedOutput, PATIENCE, behind_a_queue},
+    behind::{PATIENCE, QueuedOutput, behind_a_queue},
 };
 use crate::{
-    Delivery, Error, Handler, Outcome, Queue, format,
+    Delivery, Description, Error, Handler, HandlerExt as _, Outcome, Queue, format,
     handler::Flush,
     sink::net::{Address, ConnectionBuilder, Framing, Wire},
 };
@@ -134,8 +134,8 @@ impl Handler for Syslog {
         self.inner.flush(how)
     }
 
-    fn default_name(&self) -> String {
-        self.inner.default_name()
+    fn describe(&self) -> Description {
+        self.inner.describe()
     }
 }
 
@@ -164,7 +164,7 @@ impl SyslogBuilder {
     behind_a_queue!(
         Syslog,
         "syslog",
-        "A record then does not wait for a peer that is away, unless [`patience`](ConnectionBuilder::patience) says so. For \
+        "A record then does not wait for a peer that is away, unless [`reconnect_timeout`](ConnectionBuilder::reconnect_timeout) says so. For \
          one that hangs, the first waits for the deadlines, and later ones for a part of them now and then, as \
          [`Connection`](crate::sink::net::Connection) says."
     );
@@ -180,7 +180,8 @@ impl SyslogBuilder {
         let Self { to, format, behind: _ } = self;
         let address = to.address().clone();
         let is_local = matches!(address, Address::Unix(_) | Address::UnixDatagram(_) | Address::UnixStream(_));
-        let format = format.unwrap_or_else(if is_local { format::SyslogFormat::local } else { format::SyslogFormat::rfc5424 });
+        let format =
+            format.unwrap_or_else(if is_local { format::SyslogFormat::local } else { format::SyslogFormat::rfc5424 });
         let to = to.default_framing(match address {
             _ if format.is_python() => Framing::None,
             Address::Tcp { .. } | Address::Tls { .. } => Framing::OctetCounting,
@@ -228,7 +229,7 @@ mod tests {
         std::os::unix::fs::symlink(&run, &log).unwrap();
         let later = UnixDatagram::bind(path("later")).unwrap();
         let handler = Syslog::at_first_of(&[&absent, &log, &path("later")]).unwrap().named("local");
-        handler.deliver(&Record::new(Severity::ERROR, "app", "one\ntwo"));
+        handler.emit(&Record::new(Severity::ERROR, "app", "one\ntwo"));
         handler.flush().unwrap();
         assert_eq!((handler.stats().written, handler.stats().accepted()), (1, 1));
         let mut bytes = [0; 512];
@@ -241,7 +242,7 @@ mod tests {
         std::fs::remove_file(&log).unwrap();
         let stream = UnixListener::bind(&log).unwrap();
         let handler = Syslog::at_first_of(&[&log]).unwrap().named("local");
-        handler.deliver(&Record::new(Severity::INFO, "app", "over a stream"));
+        handler.emit(&Record::new(Severity::INFO, "app", "over a stream"));
         drop(handler);
         let mut text = String::new();
         std::io::Read::read_to_string(&mut stream.accept().unwrap().0, &mut text).unwrap();

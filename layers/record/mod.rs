@@ -330,7 +330,7 @@ impl Record {
         self.own.get_or_insert_default()
     }
 
-    // --- changing (one's own record, or the copy that `Handler::transform` gives)
+    // --- changing (one's own record, or the copy that `HandlerExt::transform` gives)
 
     /// Sets a field of the event.
     pub fn set<'v>(&mut self, name: impl Into<std::borrow::Cow<'static, str>>, value: impl Into<Value<'v>>) {

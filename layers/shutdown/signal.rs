@@ -32,7 +32,7 @@ use crate::{
 /// use std::time::Duration;
 /// use tracing_strata::shutdown::Signals;
 ///
-/// let signals = Signals::terminating().timeout(Duration::from_secs(3)).build_with_guard()?;
+/// let signals = Signals::terminating().timeout(Duration::from_secs(3)).install()?;
 /// // … the work; on SIGTERM or SIGINT the log is flushed, and the process is killed by that very signal.
 /// # drop(signals);
 /// # Ok::<(), tracing_strata::Error>(())
@@ -217,7 +217,7 @@ impl fmt::Debug for Signals {
     }
 }
 
-/// As long as it is there, signals are waited for. Made by [`Signals::build_with_guard`].
+/// As long as it is there, signals are waited for. Made by [`Signals::install`].
 #[must_use = "dropping it gives the signals their default actions back"]
 pub struct SignalGuard(Arc<Waiting>);
 

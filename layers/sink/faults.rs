@@ -16,7 +16,7 @@ use super::{
     lines::write_one,
     registry::FileId,
 };
-use crate::{Error, Format, Record, Severity, NamedHandler, output::Formatted, ledger::ErrorHandler};
+use crate::{Error, Format, NamedHandler, Record, Severity, ledger::ErrorHandler, output::Formatted};
 
 /// What becomes of one write.
 #[derive(Clone, Copy, Debug)]
@@ -300,7 +300,11 @@ fn play<S: Subject>(
     let subject = Arc::new(make(script.clone()));
     let hung = Hung(Arc::clone(&subject));
     let (error_handler, told) = ErrorHandler::counting();
-    let handler = NamedHandler::with_error_handler("subject", Formatted::new(Bracketed, hung).flush_on(Severity::ERROR), error_handler);
+    let handler = NamedHandler::with_error_handler(
+        "subject",
+        Formatted::new(Bracketed, hung).flush_on(Severity::ERROR),
+        error_handler,
+    );
     let ledger = handler.ledger();
     let mut given = 0;
     for op in ops {

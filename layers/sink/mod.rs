@@ -47,7 +47,7 @@ pub use self::{
     durable::Durability,
     file::FileSink,
     lines::Lines,
-    rotate::{Alignment, RotatedFile, RotatingFileSink, FileLocking, TimeOfDay, Weekday, When},
+    rotate::{Alignment, FileLocking, RotatedFile, RotatingFileSink, TimeOfDay, Weekday, When},
     std_stream::StdStream,
     watch::ReopenPolicy,
     writer::{MakeWriterSink, WriterSink},

@@ -44,7 +44,7 @@ impl ReopenPolicy {
 
 impl fmt::Debug for ReopenPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").field("every", &self.every).finish_non_exhaustive()
+        f.debug_struct("ReopenPolicy").field("every", &self.every).finish_non_exhaustive()
     }
 }
 

@@ -228,7 +228,8 @@ fn recorders(case: &Case, play: &Play<'_>, state: &State) -> Result<(), String> 
 /// Each with whether records come to it on the thread that sent them.
 fn with_directness(node: &Node, is_direct: bool) -> Vec<(&Node, bool)> {
     let mut all = vec![(node, is_direct)];
-    let keeps = matches!(node, Node::Queue { .. } | Node::MemoryBuffer { .. } | Node::Recorder { .. } | Node::Limit { .. });
+    let keeps =
+        matches!(node, Node::Queue { .. } | Node::MemoryBuffer { .. } | Node::Recorder { .. } | Node::Limit { .. });
     let below = is_direct && !keeps;
     match node {
         Node::Fallback { first, fallback, .. } => {
@@ -244,9 +245,11 @@ fn with_directness(node: &Node, is_direct: bool) -> Vec<(&Node, bool)> {
 fn is_prompt(node: &Node) -> bool {
     match node {
         Node::Out { profile, .. } => profile.is_prompt(),
-        Node::Queue { .. } | Node::MemoryBuffer { .. } | Node::Recorder { .. } | Node::OwnLater { .. } | Node::Again(_) => {
-            false
-        }
+        Node::Queue { .. }
+        | Node::MemoryBuffer { .. }
+        | Node::Recorder { .. }
+        | Node::OwnLater { .. }
+        | Node::Again(_) => false,
         Node::File { buffer, .. } => !buffer,
         node => node.children().into_iter().all(is_prompt),
     }

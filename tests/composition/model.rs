@@ -92,7 +92,9 @@ impl<'a> Model<'a> {
                 self.end_of(child, sent, is_covered, marks)
             }
             Node::Limit { child, .. } | Node::Queue { child, .. } => self.end_of(child, sent, is_covered, marks),
-            Node::MemoryBuffer { target, .. } | Node::Recorder { target, .. } => self.end_of(target, sent, is_covered, marks),
+            Node::MemoryBuffer { target, .. } | Node::Recorder { target, .. } => {
+                self.end_of(target, sent, is_covered, marks)
+            }
             Node::Transform(child) => self.end_of(child, sent, is_covered, marks + 1),
             Node::Again(slot) => self.end_of(self.root.named(*slot), sent, is_covered, marks),
             Node::Named { slot, level, child } => {

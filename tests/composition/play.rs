@@ -14,7 +14,10 @@ use std::{
 
 use fork::{Fork, fork, waitpid_nohang};
 use tracing::Dispatch;
-use tracing_strata::{Handler as _, HandlerLayer, Record, Severity, NamedHandler, shutdown, flush_all, ledger::ErrorHandler};
+use tracing_strata::{
+    Handler as _, HandlerExt as _, HandlerLayer, NamedHandler, Record, Severity, flush_all, ledger::ErrorHandler,
+    shutdown,
+};
 use tracing_subscriber::prelude::*;
 
 use crate::{

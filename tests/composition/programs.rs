@@ -15,11 +15,12 @@ use std::{
 use fork::{Fork, fork, waitpid_nohang};
 use tracing::info;
 use tracing_strata::{
-    Delivery, Error, Flush, Handler, Outcome, Queue, Record, Severity, NamedHandler, Tee, shutdown, flush_all,
+    Delivery, Error, Flush, Handler, HandlerExt as _, NamedHandler, Outcome, Queue, Record, Severity, Tee, flush_all,
     format::Text,
     handler::OwnedDelivery,
+    ledger::{ErrorHandler, Receipt},
     output::{LogFile, RotatingFile, Stream},
-    ledger::{Receipt, ErrorHandler},
+    shutdown,
 };
 use tracing_subscriber::prelude::*;
 
@@ -115,11 +116,11 @@ fn t80_a_fallback_of_a_tee_gets_what_that_fails_at() {
     let _order = begin();
     let (c, good) = (Count::default(), Count::default());
     let tee = Tee::new().with_named(named("bad", Bad));
-    let both = named("both", tee.or_else(named("c", c.clone())).notices(false));
+    let both = named("both", tee.fallback(named("c", c.clone())).notices(false));
     deliver(&both, 10);
     assert_eq!((c.get(), both.stats().written, both.stats().fallback_written), (10, 10, 10));
-    let tee = Tee::new().with_named(named("good", good.clone())).with_shared(named("bad", Bad));
-    let both = named("both", tee.or_else(named("c", c.clone())).notices(false));
+    let tee = Tee::new().with_named(named("good", good.clone())).with_named(named("bad", Bad));
+    let both = named("both", tee.fallback(named("c", c.clone())).notices(false));
     deliver(&both, 10);
     assert_eq!((good.get(), c.get(), both.stats().written, both.stats().fallback_written), (10, 20, 10, 10));
     flush_all().unwrap();
@@ -142,7 +143,7 @@ fn t80_a_queue_over_a_tee_over_a_full_disk_says_what_is_lost() {
 fn t80_so_does_one_with_a_second_handler_and_without_a_guard() {
     let _order = begin();
     let c = Count::default();
-    let tee = Tee::new().with_named(named("full", full())).with_shared(named("c", c.clone()));
+    let tee = Tee::new().with_named(named("full", full())).with_named(named("c", c.clone()));
     let top = named("top", Queue::builder().build(tee).unwrap());
     deliver(&top, 10);
     let flushed = said(flush_all());
@@ -159,7 +160,7 @@ fn t80_a_fallback_gets_what_fails_behind_a_queue_in_order_and_once() {
     let keep = move |record: &mut Record| seen.lock().unwrap().push(record.message().to_owned());
     let fallback = named("c", Count::default().transform(keep));
     let queue = Queue::builder().build(Tee::new().with_named(named("full", full()))).unwrap();
-    let top = named("top", queue.or_else(fallback).notices(false));
+    let top = named("top", queue.fallback(fallback).notices(false));
     for number in 0..100 {
         top.emit(&Record::new(Severity::INFO, "app", &number.to_string()));
     }
@@ -241,7 +242,8 @@ fn telling() -> (ErrorHandler, Arc<Mutex<Vec<String>>>) {
 fn a_panic_in_handle_is_counted_told_and_lost() {
     let _order = begin();
     let (error_handler, told) = telling();
-    let (queue, guard) = Queue::builder().build_with_guard(Panics { in_handle: true, in_flush: false, in_drop: false }).unwrap();
+    let (queue, guard) =
+        Queue::builder().build_with_guard(Panics { in_handle: true, in_flush: false, in_drop: false }).unwrap();
     let top = NamedHandler::with_error_handler("panics", queue, error_handler);
     deliver(&top, 3);
     let shutdown = said(guard.shutdown(DEADLINE));
@@ -256,7 +258,8 @@ fn a_panic_in_handle_is_counted_told_and_lost() {
 fn a_panic_in_flush_is_told_and_an_error_of_whoever_flushes() {
     let _order = begin();
     let (error_handler, told) = telling();
-    let (queue, guard) = Queue::builder().build_with_guard(Panics { in_handle: false, in_flush: true, in_drop: false }).unwrap();
+    let (queue, guard) =
+        Queue::builder().build_with_guard(Panics { in_handle: false, in_flush: true, in_drop: false }).unwrap();
     let top = NamedHandler::with_error_handler("panics", queue, error_handler);
     deliver(&top, 3);
     for result in [flush_all(), top.flush(), guard.flush(DEADLINE), guard.shutdown(DEADLINE)] {
@@ -271,7 +274,8 @@ fn a_panic_in_flush_is_told_and_an_error_of_whoever_flushes() {
 fn a_panic_in_drop_is_told_and_holds_up_nobody() {
     let _order = begin();
     let (error_handler, told) = telling();
-    let (queue, guard) = Queue::builder().build_with_guard(Panics { in_handle: false, in_flush: false, in_drop: true }).unwrap();
+    let (queue, guard) =
+        Queue::builder().build_with_guard(Panics { in_handle: false, in_flush: false, in_drop: true }).unwrap();
     let top = NamedHandler::with_error_handler("panics", queue, error_handler);
     deliver(&top, 3);
     guard.shutdown(DEADLINE).unwrap();
@@ -566,7 +570,11 @@ fn one_refused_line_of_a_batch_is_one_lost_record() {
 fn a_trap_that_logs_where_a_receipt_ends_is_not_fed() {
     let _order = begin();
     let keep = Keep::default();
-    let layer = keep.clone().into_layer().named("logs").error_handler(ErrorHandler::new(|failure| info!("{}", failure.error())));
+    let layer = keep
+        .clone()
+        .into_layer()
+        .named("logs")
+        .error_handler(ErrorHandler::new(|failure| info!("{}", failure.error())));
     let ledger = layer.ledger();
     let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
     tracing::dispatcher::with_default(&dispatch, || {
@@ -616,9 +624,9 @@ fn a_split_says_what_became_of_the_record() {
     }
     let _order = begin();
     let count = Count::default();
-    let nobody = Split(|delivery: Delivery<'_>| delivery.split().end()).fallback(count.clone()).shared("nobody");
+    let nobody = Split(|delivery: Delivery<'_>| delivery.split().end()).fallback(count.clone()).named("nobody");
     deliver(&nobody, 5);
-    assert_eq!((count.get(), nobody.stats().rescued), (6, 5), "and that the first one is away");
+    assert_eq!((count.get(), nobody.stats().fallback_written), (6, 5), "and that the first one is away");
 
     let count = Count::default();
     let counts = count.clone();
@@ -648,10 +656,10 @@ fn what_a_fallback_takes_from_a_queue_that_is_shut_is_not_lost() {
     let _order = begin();
     let (queue, guard) = Queue::builder().build_with_guard(Count::default()).unwrap();
     let rescued = Count::default();
-    let top = queue.or_else(rescued.clone()).notices(false).shared("shut");
+    let top = queue.fallback(rescued.clone()).notices(false).named("shut");
     guard.shutdown(DEADLINE).unwrap();
     deliver(&top, 5);
-    assert_eq!((rescued.get(), top.stats().rescued), (5, 5));
+    assert_eq!((rescued.get(), top.stats().fallback_written), (5, 5));
     flush_all().unwrap();
 }
 
@@ -680,7 +688,7 @@ fn a_flush_that_hands_on_to_one_that_was_flushed_before_is_gone_after() {
     let target = Arc::new(Mutex::new(None));
     let first = Hands(Keep::default(), Arc::clone(&target)).named("first");
     let count = Count::default();
-    *target.lock().unwrap() = Some(Queue::builder().build(Slow(count.clone())).unwrap().shared("later"));
+    *target.lock().unwrap() = Some(Queue::builder().build(Slow(count.clone())).unwrap().named("later"));
     deliver(&first, 100);
     flush_all().unwrap();
     assert_eq!((count.get(), first.stats().written), (100, 100));

@@ -9,15 +9,15 @@ use std::{
 };
 
 use tracing_strata::{
-    FlightRecorder, Handler, Loggers, MemoryBuffer, Queue, Record, Severity, NamedHandler, Tee,
+    FlightRecorder, Handler, HandlerExt as _, Loggers, MemoryBuffer, NamedHandler, Queue, Record, Severity, Tee,
     filter::{RateLimit, Sample},
     handler::{
         OutsideSpan,
         queue::{Overflow, WorkerGuard},
     },
+    ledger::{ErrorHandler, Ledger},
     output::{LogFile, RotatingFile, Stream},
     sink::RotatingFileSink,
-    ledger::{Ledger, ErrorHandler},
 };
 
 use crate::{
@@ -624,11 +624,12 @@ impl Built {
                     Policy::DropNewest => Overflow::DropNewest,
                     Policy::DropOldest => Overflow::DropOldest,
                 };
-                let builder = Queue::builder().capacity(*capacity).overflow(overflow).flush_timeout(Duration::from_secs(20));
+                let builder =
+                    Queue::builder().capacity(*capacity).overflow(overflow).flush_timeout(Duration::from_secs(20));
                 let handler = if *owned {
-                    builder.own(child).unwrap()
+                    builder.build(child).unwrap()
                 } else {
-                    let (handler, guard) = builder.spawn(child).unwrap();
+                    let (handler, guard) = builder.build_with_guard(child).unwrap();
                     self.guards[*queue] = Some(guard);
                     handler
                 };

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::Value as Json;
-use tracing_strata::{Record, Severity, NamedHandler, output::Journald, prelude::*, ledger::ErrorHandler};
+use tracing_strata::{NamedHandler, Record, Severity, ledger::ErrorHandler, output::Journald, prelude::*};
 
 use crate::{hostile, servers::Server};
 

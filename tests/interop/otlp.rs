@@ -14,10 +14,10 @@ use tracing::{Dispatch, error, info, info_span, warn};
 use tracing_strata::{
     critical,
     format::Json,
-    otlp::{OtlpCompression, Otlp, OtlpGuard, Protocol, Sampler},
+    ledger::{ErrorHandler, Stats},
+    otlp::{Otlp, OtlpCompression, OtlpGuard, Protocol, Sampler},
     output::LogFile,
     prelude::*,
-    ledger::{Stats, ErrorHandler},
 };
 use tracing_subscriber::{prelude::*, registry};
 
@@ -302,8 +302,11 @@ const SPANS: u64 = 20_000;
 
 /// Makes all of them, while `collector` is killed and restarted three times, and sees all settled.
 fn while_killed(protocol: Protocol, url: &str, collector: &Server) -> (Stats, Stats) {
-    let (layer, guard) =
-        complete(Otlp::builder().endpoint(url).protocol(protocol)).capacity(8_192).max_batch(1_000).build_with_guard().unwrap();
+    let (layer, guard) = complete(Otlp::builder().endpoint(url).protocol(protocol))
+        .capacity(8_192)
+        .max_batch(1_000)
+        .build_with_guard()
+        .unwrap();
     let dispatch: Dispatch = registry().with(layer.error_handler(ErrorHandler::silent())).into();
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -395,7 +398,8 @@ fn rotel_killed_and_restarted_over_grpc() {
 fn refusals_delays_and_partial_success() {
     for (protocol, url) in [(Protocol::Grpc, GRPC), (Protocol::HttpProtobuf, HTTP), (Protocol::HttpJson, HTTP)] {
         let server = Server::start_with("otlp", &[("ARGS", "--fail 2:503 --retry-after 1 --partial 3 --delay 0.2")]);
-        let (layer, guard) = complete(Otlp::builder().endpoint(url).protocol(protocol)).spans(false).build_with_guard().unwrap();
+        let (layer, guard) =
+            complete(Otlp::builder().endpoint(url).protocol(protocol)).spans(false).build_with_guard().unwrap();
         let (error_handler, told) = ErrorHandler::counting();
         let dispatch: Dispatch = registry().with(layer.error_handler(error_handler)).into();
         tracing::dispatcher::with_default(&dispatch, || (0..10).for_each(|n| info!(n, "m")));
@@ -411,8 +415,12 @@ fn refusals_delays_and_partial_success() {
 fn t17_a_collector_that_does_not_answer_in_time() {
     for (protocol, url) in [(Protocol::Grpc, GRPC), (Protocol::HttpProtobuf, HTTP)] {
         let _server = Server::start_with("otlp", &[("ARGS", "--delay 5")]);
-        let (layer, guard) =
-            Otlp::builder().endpoint(url).protocol(protocol).flush_timeout(Duration::from_millis(50)).build_with_guard().unwrap();
+        let (layer, guard) = Otlp::builder()
+            .endpoint(url)
+            .protocol(protocol)
+            .flush_timeout(Duration::from_millis(50))
+            .build_with_guard()
+            .unwrap();
         let dispatch: Dispatch = registry().with(layer.error_handler(ErrorHandler::silent())).into();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {

@@ -12,7 +12,7 @@ use tracing_strata::{
     Outcome, Record, Severity,
     format::Pickle,
     output::Socket,
-    sink::net::{Address, Connection, Framing, Backoff, Tls},
+    sink::net::{Address, Backoff, Connection, Framing, Tls},
 };
 
 use crate::give::Give as _;

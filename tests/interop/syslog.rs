@@ -8,10 +8,10 @@ use std::{
 
 use serde_json::Value;
 use tracing_strata::{
-    Format, Handler, Record, Severity,
+    Format, Handler, HandlerExt as _, Record, Severity,
     format::{Facility, SyslogFormat as Form, Text, Time},
     output::{Syslog, SyslogBuilder},
-    sink::net::{Address, Connection, ConnectionBuilder, Framing, Backoff, Tls},
+    sink::net::{Address, Backoff, Connection, ConnectionBuilder, Framing, Tls},
 };
 
 use crate::give::Give as _;

@@ -5,7 +5,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tracing_strata::{Delivery, Error, Handler, Outcome, OwnedDelivery, Record, Severity, NamedHandler, ledger::ErrorHandler};
+use tracing_strata::{
+    Delivery, Error, Handler, NamedHandler, Outcome, OwnedDelivery, Record, Severity, ledger::ErrorHandler,
+};
 
 /// What a handler says of one record that it is given without a name of its own.
 pub(crate) trait Give: Handler {

@@ -8,8 +8,8 @@ use std::sync::{
 use proptest::prelude::*;
 use tracing::{error, info, warn};
 use tracing_strata::{
-    Delivery, Error, Globals, Handler, Loggers, Outcome, OwnedDelivery, Record, Severity, Tee, Value,
-    ledger::{Ledger, ErrorHandler, stats},
+    Delivery, Error, Globals, Handler, HandlerExt as _, Loggers, Outcome, OwnedDelivery, Record, Severity, Tee, Value,
+    ledger::{ErrorHandler, Ledger, stats},
 };
 use tracing_subscriber::{Layer as _, filter::LevelFilter, prelude::*, registry, reload};
 
@@ -22,7 +22,7 @@ fn a_handlers_level_filter_and_rewrite_are_its_own() {
         .clone()
         .transform(|record: &mut Record| record.set("password", "***"))
         .filter(|record: &Record| record.get("skip").is_none())
-        .level(Severity::WARN)
+        .min_level(Severity::WARN)
         .into_layer();
     let ledger = narrow.ledger();
     tracing::subscriber::with_default(registry().with(all.clone().into_layer()).with(narrow), || {
@@ -133,9 +133,9 @@ fn t61_a_handler_that_comes_later_shows_spans_opened_earlier() {
 fn names_and_readings_of_all_handlers() {
     let layer = MemoryBuffer::default().min_level(Severity::WARN).into_layer();
     let named = MemoryBuffer::default().into_layer().named("named one");
-    assert!(format!("{layer:?}").contains("Memory"));
+    assert!(format!("{layer:?}").contains("MemoryBuffer"));
     let all = stats();
-    assert!(all.iter().any(|(name, _)| name == "Memory") && all.iter().any(|(name, _)| name == "named one"));
+    assert!(all.iter().any(|(name, _)| name == "MemoryBuffer") && all.iter().any(|(name, _)| name == "named one"));
     drop(named);
     assert!(stats().iter().all(|(name, _)| name != "named one"));
 }

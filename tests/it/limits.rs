@@ -8,11 +8,11 @@ use std::{
 use proptest::prelude::*;
 use tracing::{debug, error, info, info_span, warn};
 use tracing_strata::{
-    FlightRecorder, Handler, HandlerLayer, Logger, Loggers, Queue, Record, Severity,
+    FlightRecorder, Handler, HandlerExt as _, HandlerLayer, Logger, Loggers, Queue, Record, Severity,
     clock::ManualClock,
     filter::{Filter, RateLimit, Sample},
-    record::TraceParent,
     ledger::{Ledger, Stats},
+    record::TraceParent,
 };
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -227,7 +227,8 @@ fn on_loggers_the_summary_goes_where_the_records_go() {
 #[test]
 fn behind_a_queue_the_account_is_right() {
     let to = Records::default();
-    let (queue, guard) = Queue::builder().build_with_guard(to.clone().filter(RateLimit::new(1, 1_000 * SECOND))).unwrap();
+    let (queue, guard) =
+        Queue::builder().build_with_guard(to.clone().filter(RateLimit::new(1, 1_000 * SECOND))).unwrap();
     let layer = queue.into_layer();
     let ledger = layer.ledger();
     with_layer(layer, || (0..10).for_each(served));

@@ -11,11 +11,11 @@ use std::{
 
 use tracing::{error, info};
 use tracing_strata::{
-    Flush, Handler, Outcome, Record, Severity, NamedHandler, Sink,
+    Flush, Handler, HandlerExt as _, NamedHandler, Outcome, Record, Severity, Sink,
     format::Json,
+    ledger::ErrorHandler,
     output::{LogFile, LogFileBuilder},
     sink::{FileSink, Written},
-    ledger::ErrorHandler,
 };
 use tracing_subscriber::{prelude::*, registry};
 
@@ -95,7 +95,11 @@ fn t20_a_delayed_opening_that_fails_is_a_failure_each_time_until_it_succeeds() {
         let dir = Dir::new();
         let path = dir.path("later/app.log");
         let (error_handler, told) = remembering();
-        let file = NamedHandler::with_error_handler("file", builder(&path, buffer).open_lazily(true).build().unwrap(), error_handler);
+        let file = NamedHandler::with_error_handler(
+            "file",
+            builder(&path, buffer).open_lazily(true).build().unwrap(),
+            error_handler,
+        );
         file.emit(&record("1"));
         file.emit(&record("2"));
         fs::create_dir(path.parent().unwrap()).unwrap();
@@ -146,7 +150,7 @@ fn the_path_is_absolute_and_the_name() {
     let file = LogFile::builder("some.log").open_lazily(true).build().unwrap();
     let path = std::env::current_dir().unwrap().join("some.log");
     assert_eq!(file.sink().path(), path);
-    assert_eq!(file.default_name(), path.display().to_string());
+    assert_eq!(file.describe().name, path.display().to_string());
 }
 
 #[cfg(unix)]
@@ -169,7 +173,7 @@ fn t43_a_path_that_is_no_text() {
     let file = LogFile::append(&path).unwrap().format(Bare);
     file.give(&record("\u{0}caf\u{e9}\u{fffd}")).unwrap();
     assert_eq!(read(&path), "\0caf\u{e9}\u{fffd}\n");
-    assert!(file.default_name().ends_with("caf\u{fffd}\u{fffd}.log"));
+    assert!(file.describe().name.ends_with("caf\u{fffd}\u{fffd}.log"));
     let error = LogFile::append(path.join("below")).unwrap_err();
     assert!(error.to_string().contains("caf\u{fffd}\u{fffd}.log/below"), "{error}");
 }
@@ -279,12 +283,12 @@ fn a_full_buffer_is_written_at_once_and_a_long_record_by_itself() {
     let dir = Dir::new();
     let path = dir.path("app.log");
     let file = LogFile::builder(&path).buffer(10).format(Bare).build().unwrap().named("file");
-    file.deliver(&record("1234"));
-    file.deliver(&record("5678"));
+    file.emit(&record("1234"));
+    file.emit(&record("5678"));
     assert_eq!((read(&path).as_str(), file.stats().queued), ("", 2));
-    file.deliver(&record("9"));
+    file.emit(&record("9"));
     assert_eq!((read(&path).as_str(), file.stats().queued), ("1234\n5678\n", 1));
-    file.deliver(&record("longer than that"));
+    file.emit(&record("longer than that"));
     assert_eq!((file.stats().queued, file.stats().written), (0, 4));
     assert_eq!(read(&path), "1234\n5678\n9\nlonger than that\n");
 }
@@ -297,9 +301,9 @@ fn handlers_that_share_a_buffer_have_an_account_each() {
     let sink = plain.sink().clone();
     let other = tracing_strata::output::Formatted::new(Json::new(), sink.clone()).named("json");
     let plain = plain.named("plain");
-    plain.deliver(&record("a"));
-    other.deliver(&record("b"));
-    plain.deliver(&record("c"));
+    plain.emit(&record("a"));
+    other.emit(&record("b"));
+    plain.emit(&record("c"));
     // What comes as io::Write is on nobody's account.
     (&sink).write_all(b"d\n").unwrap();
     assert_eq!(Sink::write(&sink, b"e\n").unwrap(), Written::Through);
@@ -385,17 +389,17 @@ fn a_file_that_was_moved_away_is_opened_again() {
         let file = builder(&path, buffer).build().unwrap();
         let handle = file.sink().clone();
         let file = file.named("file");
-        file.deliver(&record("1"));
+        file.emit(&record("1"));
         fs::rename(&path, &moved).unwrap();
-        file.deliver(&record("2"));
+        file.emit(&record("2"));
         // A directory is in the way: the old file stays in use.
         fs::create_dir(&path).unwrap();
         let error = handle.reopen().unwrap_err();
         assert!(error.to_string().starts_with(&format!("cannot reopen {}: ", path.display())), "{error}");
-        file.deliver(&record("3"));
+        file.emit(&record("3"));
         fs::remove_dir(&path).unwrap();
         handle.reopen().unwrap();
-        file.deliver(&record("4"));
+        file.emit(&record("4"));
         file.flush().unwrap();
         assert_eq!((read(&moved).as_str(), read(&path).as_str()), ("1\n2\n3\n", "4\n"));
         assert_eq!(file.stats().written, 4);

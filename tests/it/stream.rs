@@ -12,11 +12,11 @@ use std::{
 use proptest::prelude::*;
 use tracing::{error, info};
 use tracing_strata::{
-    Error, Flush, Format, Handler, Outcome, Record, Severity, NamedHandler, Sink,
+    Error, Flush, Format, Handler, HandlerExt as _, NamedHandler, Outcome, Record, Severity, Sink,
     format::Json,
+    ledger::ErrorHandler,
     output::{Formatted, LogFile, Null, Stream},
     sink::{FileSink, Lines, Written},
-    ledger::ErrorHandler,
 };
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -130,7 +130,7 @@ fn t41_one_write_and_one_flush_a_record() {
 fn the_terminator_and_the_format_can_be_replaced() {
     let script = Scripted::default();
     let handler = Stream::writer(script.clone()).terminator("\r\n").format(Json::new()).format(Bare).place("wire");
-    assert_eq!(handler.default_name(), "wire");
+    assert_eq!(handler.describe().name, "wire");
     assert_eq!(handler.give(&record("a")).unwrap(), Outcome::Written);
     assert_eq!(handler.terminator("").give(&record("b")).unwrap(), Outcome::Written);
     assert_eq!(script.text(), "a\r\nb");
@@ -170,9 +170,9 @@ fn a_format_is_told_whether_its_sink_is_a_terminal() {
 
 #[test]
 fn streams_are_named_after_themselves() {
-    assert_eq!(Stream::stdout().default_name(), "stdout");
-    assert_eq!(Stream::stderr().format(Json::new()).default_name(), "stderr");
-    assert_eq!(Null.default_name(), "null");
+    assert_eq!(Stream::stdout().describe().name, "stdout");
+    assert_eq!(Stream::stderr().format(Json::new()).describe().name, "stderr");
+    assert_eq!(Null.describe().name, "null");
 }
 
 #[test]
@@ -265,10 +265,10 @@ impl Sink for Holding {
 fn a_sink_that_holds_records_is_flushed_on_severity() {
     let sink = Arc::new(Holding::new());
     let handler = Formatted::new(Bare, Arc::clone(&sink)).flush_on(Severity::ERROR).named("holding");
-    handler.deliver(&record("a"));
+    handler.emit(&record("a"));
     assert_eq!(sink.flushes.load(Ordering::Relaxed), 0);
-    handler.deliver(&Record::new(Severity::ERROR, "t", "b"));
-    handler.deliver(&Record::new(Severity::CRITICAL, "t", "c"));
+    handler.emit(&Record::new(Severity::ERROR, "t", "b"));
+    handler.emit(&Record::new(Severity::CRITICAL, "t", "c"));
     assert_eq!(sink.flushes.load(Ordering::Relaxed), 2);
     handler.flush().unwrap();
     assert_eq!((sink.flushes.load(Ordering::Relaxed), handler.stats().queued), (3, 3));
@@ -308,8 +308,18 @@ fn t41_a_torn_record_does_not_share_its_line() {
         let (one, other) = (Scripted::new([Fault::Take(3), fault]), Scripted::new([Fault::Take(3), fault]));
         let make = other.clone();
         for (script, handler) in [
-            (one.clone(), NamedHandler::with_error_handler("writer", Stream::writer(one).format(Bare), ErrorHandler::silent())),
-            (other, NamedHandler::with_error_handler("writers", Stream::make_writer(make).format(Bare), ErrorHandler::silent())),
+            (
+                one.clone(),
+                NamedHandler::with_error_handler("writer", Stream::writer(one).format(Bare), ErrorHandler::silent()),
+            ),
+            (
+                other,
+                NamedHandler::with_error_handler(
+                    "writers",
+                    Stream::make_writer(make).format(Bare),
+                    ErrorHandler::silent(),
+                ),
+            ),
         ] {
             handler.emit(&record("torn"));
             handler.emit(&record("next"));
@@ -460,7 +470,7 @@ mod standard {
         let child = |report: &Path| {
             with_layer(Stream::stdout().format(Bare).into_layer(), || error!("a record"));
             let handler = Stream::stderr().format(Bare).named("stderr");
-            handler.deliver(&record("a record"));
+            handler.emit(&record("a record"));
             fs::write(report, handler.stats().to_string()).unwrap();
         };
         let prepare = |command: &mut std::process::Command| {
@@ -499,7 +509,8 @@ mod standard {
             let mut reader = non_blocking_stdout();
             let deadline = Duration::from_millis(200);
             let (error_handler, told) = remembering();
-            let handler = NamedHandler::with_error_handler("out", Stream::stdout().format(Bare).timeout(deadline), error_handler);
+            let handler =
+                NamedHandler::with_error_handler("out", Stream::stdout().format(Bare).timeout(deadline), error_handler);
             let begun = Instant::now();
             // Longer than what the socket takes at once: a part of it is written.
             handler.emit(&record(&"<".repeat(8 << 20)));

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use crate::give::Give;
-use tracing_strata::{Delivery, Error, Handler, Outcome, Record};
+use tracing_strata::{Delivery, Error, Handler, HandlerExt as _, Outcome, Record};
 use tracing_subscriber::{Layer, Registry, layer::SubscriberExt as _};
 
 /// Remembers copies of all records. Clones share them.

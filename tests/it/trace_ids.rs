@@ -11,7 +11,7 @@ use opentelemetry::{
 use opentelemetry_sdk::trace::{SdkTracerProvider, Span as SdkSpan, SpanData, SpanProcessor};
 use tracing::{Dispatch, debug_span, info, info_span};
 use tracing_strata::{
-    SpanContextLayer, Delivery, HandlerLayer, Record, current_traceparent,
+    Delivery, HandlerLayer, Record, SpanContextLayer, current_traceparent,
     format::{Json, Text, Time},
     handler::current_trace_context,
     prelude::*,

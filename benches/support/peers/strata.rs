@@ -37,7 +37,7 @@ pub(super) fn install(peer: Peer, case: &Case, path: &Path) -> Result<Facade, Fa
         Peer::StrataTee => install_layer(Tee::new().with("one", null()).with("two", null()).into_layer(), case.work),
         Peer::StrataLoggers => {
             let loggers = Loggers::parse("info,noisy=off")?;
-            loggers.add_handler("", null().shared("one"))?;
+            loggers.add_handler("", null().named("one"))?;
             registry().with(loggers.into_layer()).try_init()?;
             Ok(Facade::Tracing)
         }

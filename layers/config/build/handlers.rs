@@ -8,7 +8,7 @@ use super::{
     quoted_key,
 };
 use crate::{
-    Severity, NamedHandler,
+    NamedHandler, Severity,
     config::{
         classes::Class,
         encoding::Encoding,
@@ -16,7 +16,7 @@ use crate::{
         keywords,
         node::{At, Data, Map, Node},
         problem::ConfigError,
-        registry::{HandlerMaker, ClassRegistry},
+        registry::{ClassRegistry, HandlerMaker},
         slot::{Dress, Slot},
     },
     text::python_repr,
@@ -213,7 +213,8 @@ impl Builder<'_> {
             let declared = self.config.root.get("formatters").and_then(Node::as_map);
             let known = declared.into_iter().flat_map(Map::iter).map(|(key, _)| &*key.text);
             let known = known.chain(self.formatters.keys().map(String::as_str));
-            let problem = ConfigError::new(format!("{path}.formatter"), node.at, format!("there is no formatter {name:?}"));
+            let problem =
+                ConfigError::new(format!("{path}.formatter"), node.at, format!("there is no formatter {name:?}"));
             let problem = problem.python(format!("Unable to set formatter {}", python_repr(name))).python(name);
             problems.push(problem.nearest(name, known));
         }

@@ -2,7 +2,7 @@
 
 use super::{Builder, quoted_key};
 use crate::{
-    Severity, NamedHandler,
+    NamedHandler, Severity,
     config::{
         keywords,
         node::{Map, Node},

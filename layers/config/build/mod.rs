@@ -25,7 +25,7 @@ use super::{
     sieve::ConfigFilter,
     slot::{Displaced, Slot},
 };
-use crate::{Severity, NamedHandler, text::python_repr};
+use crate::{NamedHandler, Severity, text::python_repr};
 
 /// A handler that hangs or could hang somewhere.
 #[derive(Clone)]
@@ -154,7 +154,8 @@ impl<'b> Builder<'b> {
             }
             // Anything may be there for `cfg://`; what looks like a misspelt key is one.
             if let Some(meant) = nearest(&key.text, TOP.iter().copied()) {
-                let mut problem = ConfigError::new(&key.text, key.at, "there is no such key, and no cfg:// leads to it");
+                let mut problem =
+                    ConfigError::new(&key.text, key.at, "there is no such key, and no cfg:// leads to it");
                 problem.suggestion = Some(meant);
                 self.problems.push(problem);
             }

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
 use crate::{
-    Queue, NamedHandler,
+    HandlerExt as _, NamedHandler, Queue,
     config::{
         Setup, classes,
         classes::Making,
@@ -135,11 +135,21 @@ pub(in crate::config) fn make_output(
     let dot_path = format!("{path}..");
     let attributes =
         HandlerArgs::new(dot_path.clone(), node.at, python_name, under("."), &setup.registry, setup.as_python);
-    let ours =
-        HandlerArgs::new(format!("{path}.strata"), node.at, "strata", under("strata"), &setup.registry, setup.as_python);
+    let ours = HandlerArgs::new(
+        format!("{path}.strata"),
+        node.at,
+        "strata",
+        under("strata"),
+        &setup.registry,
+        setup.as_python,
+    );
     for key in [".", "strata"] {
         if let Some(node) = map.get(key).filter(|node| !node.is_null() && node.as_map().is_none()) {
-            problems.push(ConfigError::new(format!("{path}.{key}"), node.at, format!("expected a mapping, got {node}")));
+            problems.push(ConfigError::new(
+                format!("{path}.{key}"),
+                node.at,
+                format!("expected a mapping, got {node}"),
+            ));
         }
     }
     if let Some(terminator) = attributes.str("terminator") {

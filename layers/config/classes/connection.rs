@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Making;
-use crate::sink::net::{Address, Connection, ConnectionBuilder, Framing, Backoff};
+use crate::sink::net::{Address, Backoff, Connection, ConnectionBuilder, Framing};
 
 /// A connection to a host and port, encrypted if `tls` says so.
 pub(super) fn stream_to(making: &Making<'_, '_>, host: &str, port: u16) -> Address {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Class, Making, PLAIN};
 use crate::{
-    Error, MemoryBuffer, Severity, NamedHandler,
+    Error, MemoryBuffer, NamedHandler, Severity,
     config::slot::{Control, Output},
 };
 

@@ -8,7 +8,7 @@ use crate::{
     config::slot::{Control, Output},
     format::Pickle,
     output::{Datagram, Formatted, Oversize},
-    sink::net::{Address, Connection, Framing, Backoff},
+    sink::net::{Address, Backoff, Connection, Framing},
 };
 
 pub(super) const SOCKET: Class = Class {

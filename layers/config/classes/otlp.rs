@@ -41,7 +41,7 @@ fn make(making: &super::Making<'_, '_>) -> Result<crate::config::slot::Output, c
 fn make(making: &super::Making<'_, '_>) -> Result<crate::config::slot::Output, crate::Error> {
     use crate::{
         config::slot::Output,
-        otlp::{OtlpCompression, ContextFields, Otlp, Protocol},
+        otlp::{ContextFields, Otlp, OtlpCompression, Protocol},
     };
 
     let keywords = making.keywords;

@@ -15,7 +15,7 @@ use crate::{
         slot::{Control, Output},
     },
     output::{RotatingFile, RotatingFileBuilder, TimedFile},
-    sink::{Compression, Alignment, Retention, RotatingFileSink, FileLocking, TimeOfDay, When},
+    sink::{Alignment, Compression, FileLocking, Retention, RotatingFileSink, TimeOfDay, When},
 };
 
 pub(super) const ROTATING: Class = Class {
@@ -161,7 +161,11 @@ fn ours(making: &Making<'_, '_>, mut builder: RotatingFileBuilder) -> RotatingFi
     if ours.str("compression").is_none_or(|method| method == "none") {
         ours.idle(&["compression_level"], "nothing is compressed (`compression`)");
     }
-    let sharing = [("unguarded", FileLocking::Unguarded), ("exclusive", FileLocking::Exclusive), ("shared", FileLocking::NamedHandler)];
+    let sharing = [
+        ("unguarded", FileLocking::Unguarded),
+        ("exclusive", FileLocking::Exclusive),
+        ("shared", FileLocking::NamedHandler),
+    ];
     if let Some(sharing) = ours.choice("sharing", &sharing) {
         builder = builder.locking(sharing);
     }

@@ -4,12 +4,12 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use super::{Inner, Logging};
 use crate::{
-    Error, Fields, Handler as _, Loggers, Severity, NamedHandler,
+    Error, Fields, Handler as _, HandlerExt as _, Loggers, NamedHandler, Severity,
     clock::Clock,
     config::{Setup, document::Config, formatters::Formatter, registry::ClassRegistry},
     fork::Heirloom,
-    output::Stream,
     ledger::ErrorHandler,
+    output::Stream,
 };
 
 /// What a system has from the start. Made by [`Logging::builder`].

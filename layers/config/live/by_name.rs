@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use super::{HandlerHandle, Logging, State};
 use crate::{
-    Error, Flush, Handler, Severity, NamedHandler,
+    Error, Flush, Handler, NamedHandler, Severity,
     config::{
         build::{self, Before, Builder, Hung},
         document::Config,

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use super::{Logging, by_name::to_node};
 use crate::{
-    Error, Flush, Severity, NamedHandler, barrier,
+    Error, Flush, NamedHandler, Severity, barrier,
     config::{
         build::{self, Hung, Order},
         classes::as_target,
@@ -83,9 +83,8 @@ impl HandlerHandle {
                 let found = self.logging.state().formatters.get(name).cloned();
                 found.ok_or_else(|| Error::config(format_args!("there is no formatter {name:?}")))?
             }
-            _ => {
-                formatters::make("formatter", &node, &setup.registry, setup.as_python).map_err(ConfigErrors::into_error)?
-            }
+            _ => formatters::make("formatter", &node, &setup.registry, setup.as_python)
+                .map_err(ConfigErrors::into_error)?,
         };
         barrier::wait();
         self.hung.slot.set_formatter(&formatter).end();

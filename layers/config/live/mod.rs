@@ -30,7 +30,7 @@ use super::{
     sieve::{ConfigFilter, Way},
 };
 use crate::{
-    Delivery, Error, Fields, Flush, Handler, HandlerLayer, Loggers, Outcome, Severity,
+    Delivery, Description, Error, Fields, Flush, Handler, HandlerExt as _, HandlerLayer, Loggers, Outcome, Severity,
     fork::Heirloom,
     loggers::{Explanation, Router},
 };
@@ -56,7 +56,7 @@ use crate::{
 ///     tracing::warn!("not heard");
 ///     logging.reload(&Config::from_json(&quiet.replace("ERROR", "INFO"))?)?;
 ///     tracing::warn!("heard, by the same handler");
-///     assert_eq!(logging.handler("out").unwrap().named().stats().written, 1);
+///     assert_eq!(logging.handler("out").unwrap().handler().stats().written, 1);
 ///     Ok::<(), tracing_strata::Error>(())
 /// })?;
 /// # Ok::<(), tracing_strata::Error>(())
@@ -271,7 +271,7 @@ impl Handler for Entrance {
         self.router.flush(how)
     }
 
-    fn default_name(&self) -> String {
-        "logging".into()
+    fn describe(&self) -> Description {
+        Description::new("logging")
     }
 }

@@ -153,7 +153,8 @@ impl Ini {
         depth: usize,
         left: &mut usize,
     ) -> Result<String, ConfigError> {
-        let wrong = |message: String| ConfigError::new(format!("{}.{}", section.name, item.name), Some(item.at), message);
+        let wrong =
+            |message: String| ConfigError::new(format!("{}.{}", section.name, item.name), Some(item.at), message);
         // Ten values of ten references each to the next are ten thousand million.
         let Some(less) = left.checked_sub(1 + value.len()) else {
             return Err(wrong(format!("expected at most {MAX_FILLED} bytes with all that is filled in, got more")));

@@ -6,7 +6,11 @@ use crate::config::{
 };
 
 /// Fills in the variables of all texts outside of `formatters`, whose `${name}` are attributes of records.
-pub(in crate::config) fn expand(node: &mut Node, look: &dyn Fn(&str) -> Option<String>, problems: &mut Vec<ConfigError>) {
+pub(in crate::config) fn expand(
+    node: &mut Node,
+    look: &dyn Fn(&str) -> Option<String>,
+    problems: &mut Vec<ConfigError>,
+) {
     let Some(map) = node.as_map_mut() else { return };
     for (key, node) in &mut map.0 {
         if key.text != "formatters" {

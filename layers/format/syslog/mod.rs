@@ -327,7 +327,7 @@ impl SyslogFormat {
         self
     }
 
-    /// The longest message, in bytes, at least 480 (default: none; [`output::SyslogFormat`](crate::output::SyslogFormat) has some).
+    /// The longest message, in bytes, at least 480 (default: none; [`output::SyslogFormat`](crate::output::Syslog) has some).
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = Some(bytes.max(LEAST_BYTES));
         self

@@ -13,7 +13,7 @@ use super::{
     account::{Held, Victims},
 };
 use crate::{
-    Delivery, Error, Flush, Handler, Outcome, OwnedDelivery, Severity, NamedHandler,
+    Delivery, Description, Error, Flush, Handler, NamedHandler, Outcome, OwnedDelivery, Severity,
     fork::{self, Common, Heirloom},
 };
 
@@ -46,7 +46,7 @@ use crate::{
 /// | `flush()` | yes | yes, and the target is flushed |
 /// | it ends, or [`flush_all`](crate::flush_all) is called | with `flushOnClose` | with [`flush_on_close`](Self::flush_on_close) |
 ///
-/// Records keep the time at which they happened. The target's own level ([`Handler::min_level`], filters) counts; the level
+/// Records keep the time at which they happened. The target's own level ([`HandlerExt::min_level`](crate::HandlerExt::min_level), filters) counts; the level
 /// that a [`NamedHandler`] target was [set](NamedHandler::set_level) to does not, as in Python.
 ///
 /// # Differences from Python
@@ -283,8 +283,8 @@ impl Handler for MemoryBuffer {
         target().map_or(Ok(()), |target| Handler::flush(&target, &Flush { kind: Kind::Plain, ..*how }))
     }
 
-    fn default_name(&self) -> String {
-        "memory".into()
+    fn describe(&self) -> Description {
+        Description::new("memory")
     }
 }
 
@@ -299,6 +299,6 @@ impl Drop for MemoryBuffer {
 
 impl fmt::Debug for MemoryBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memory").field("capacity", &self.capacity).field("len", &self.len()).finish_non_exhaustive()
+        f.debug_struct("MemoryBuffer").field("capacity", &self.capacity).field("len", &self.len()).finish_non_exhaustive()
     }
 }

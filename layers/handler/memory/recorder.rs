@@ -11,7 +11,7 @@ use super::{
     tree::{Core, Plan, Tree},
 };
 use crate::{
-    Delivery, Error, Flush, Handler, Outcome, Record, Severity, NamedHandler,
+    Delivery, Description, Error, Flush, Handler, NamedHandler, Outcome, Record, Severity,
     clock::Clock,
     filter::Filter,
     fork,
@@ -261,8 +261,8 @@ impl Handler for FlightRecorder {
         Handler::flush(&self.core.target, how)
     }
 
-    fn default_name(&self) -> String {
-        "flight recorder".into()
+    fn describe(&self) -> Description {
+        Description::new("flight recorder")
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     recorder::{OutsideSpan, RecorderStats},
 };
 use crate::{
-    Delivery, Error, Handler as _, Outcome, OwnedDelivery, Severity, NamedHandler,
+    Delivery, Error, Handler as _, NamedHandler, Outcome, OwnedDelivery, Severity,
     clock::{Clock, SystemClock},
     filter::Filter,
     fork::{self, Heirloom},

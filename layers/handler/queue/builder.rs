@@ -7,7 +7,7 @@ use super::{
     core::{Core, Records},
 };
 use crate::{
-    Error, Severity,
+    Error, HandlerExt as _, Severity,
     handler::{
         Handler,
         worker::{Limits, Worker},
@@ -117,7 +117,7 @@ impl QueueBuilder {
     fn start(self, handler: Box<dyn Handler>) -> Result<Arc<Core>, Error> {
         let Self { limits, protect, drain, report_every, name } = self;
         let is_named = name.is_some();
-        let name = name.unwrap_or_else(|| handler.default_name());
+        let name = name.unwrap_or_else(|| handler.describe().name);
         for (limit, value) in [("capacity", limits.capacity), ("max_bytes", limits.max_bytes)] {
             if value == 0 {
                 return Err(Error::config(format_args!("queue {name:?}: {limit}: expected 1 or more, got 0")));

@@ -117,7 +117,7 @@ impl Drop for WorkerGuard {
 
 impl fmt::Debug for WorkerGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("QueueGuard").field(&self.core.name()).finish()
+        f.debug_tuple("WorkerGuard").field(&self.core.name()).finish()
     }
 }
 

@@ -18,8 +18,8 @@ use crate::{
         panicked,
         worker::{Hand, Load as _, Losses as _, Room, Taker, Task, Wish, batch::Batch},
     },
-    record::{self, OwnedRecord},
     ledger::End,
+    record::{self, OwnedRecord},
 };
 
 /// Of the queue's own records.

@@ -49,9 +49,9 @@ impl LossCounts {
 impl fmt::Debug for LossCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.total() == 0 {
-            return f.write_str("Lost {}");
+            return f.write_str("LossCounts {}");
         }
-        let mut shown = f.debug_struct("Lost");
+        let mut shown = f.debug_struct("LossCounts");
         for (severity, count) in self.iter().filter(|(_, count)| *count > 0) {
             shown.field(&severity.to_string().to_ascii_lowercase(), &count);
         }
@@ -66,11 +66,11 @@ mod tests {
     #[test]
     fn what_was_lost_is_shown_by_name() {
         let mut lost = LossCounts::default();
-        assert_eq!(format!("{lost:?}"), "Lost {}");
+        assert_eq!(format!("{lost:?}"), "LossCounts {}");
         for severity in [Severity::INFO, Severity::new(-3), Severity::WARN, Severity::new(25), Severity::CRITICAL] {
             lost.add(severity);
         }
-        assert_eq!(format!("{lost:?}"), "Lost { trace: 1, info: 2, warn: 1, critical: 1 }");
+        assert_eq!(format!("{lost:?}"), "LossCounts { trace: 1, info: 2, warn: 1, critical: 1 }");
     }
 
     #[test]

@@ -51,7 +51,7 @@
 //! - Records are not formatted before they are queued (`prepare()`): they stay typed, and nothing they hold changes later.
 //! - Handlers behind the queue keep their own levels (`respect_handler_level=True`).
 //! - `enqueue()`, `dequeue()` and `prepare()` are not there to be overridden: what a record is to be before it is queued, a
-//!   [`transform`](Handler::transform) of the queue makes of it, and what takes records instead is a
+//!   [`transform`](crate::HandlerExt::transform) of the queue makes of it, and what takes records instead is a
 //!   [`Handler`] of its own.
 
 mod books;
@@ -75,7 +75,7 @@ use self::core::Core;
 pub use self::{builder::QueueBuilder, guard::WorkerGuard, health::QueueStats, lost::LossCounts};
 pub use super::worker::Overflow;
 use super::{Delivery, Flush, Handler, Outcome, panicked, worker::Wish};
-use crate::{Error, Severity, caught::catch, fork::Common, ledger::Ledger};
+use crate::{Description, Error, Severity, caught::catch, fork::Common, ledger::Ledger};
 
 /// A handler, or several, behind a bounded queue: the caller captures the record and goes on; formatting and writing
 /// happen on a listener thread.
@@ -151,12 +151,9 @@ impl Handler for Queue {
         result
     }
 
-    fn least(&self) -> Severity {
-        self.core.handler().map_or(Severity::ALL, |handler| handler.least())
-    }
-
-    fn default_name(&self) -> String {
-        self.core.job.first_name.clone()
+    fn describe(&self) -> Description {
+        Description::new(self.core.job.first_name.clone())
+            .min_level(self.core.handler().map_or(Severity::ALL, |handler| handler.describe().min_level))
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     budget::Phase, retry::Backoff,
 };
 use crate::{
-    Error,
+    Error, HandlerExt as _,
     caught::catch,
     fork::Heirloom,
     handler::panicked,
@@ -548,12 +548,12 @@ mod tests {
             let (taken, rest) = (Arc::<Mutex<Vec<u64>>>::default(), Collect::default());
             let export = Moody { dice: Mutex::new(dice), taken: Arc::clone(&taken) };
             let pipe = Pipe::spawn(export, plan, Duration::from_secs(60)).unwrap();
-            let top = Batched(pipe.clone()).fallback(rest.clone()).notices(false).shared("top");
+            let top = Batched(pipe.clone()).fallback(rest.clone()).notices(false).named("top");
             top.set_error_handler(crate::ledger::ErrorHandler::silent());
             thread::scope(|scope| {
                 for sender in 0..SENDERS {
                     let top = &top;
-                    scope.spawn(move || (0..EACH).for_each(|n| top.deliver(&record(sender * EACH + n))));
+                    scope.spawn(move || (0..EACH).for_each(|n| top.emit(&record(sender * EACH + n))));
                 }
             });
             top.flush().unwrap();
@@ -564,11 +564,15 @@ mod tests {
             assert!(in_order(&taken) && in_order(&rest), "seed {seed}: {taken:?} and {rest:?}");
             let stats = top.stats();
             let expected = (SENDERS * EACH, rest.len() as u64, 0, 0);
-            assert_eq!((stats.written, stats.rescued, stats.failed, stats.queued), expected, "seed {seed}: {stats}");
+            assert_eq!(
+                (stats.written, stats.fallback_written, stats.failed, stats.queued),
+                expected,
+                "seed {seed}: {stats}"
+            );
 
             pipe.begin_shut_down(Duration::from_secs(60)).wait(Duration::from_secs(60)).unwrap();
-            top.deliver(&record(0));
-            assert_eq!(top.stats().rescued, expected.1 + 1, "seed {seed}: it came too late");
+            top.emit(&record(0));
+            assert_eq!(top.stats().fallback_written, expected.1 + 1, "seed {seed}: it came too late");
         }
     }
 

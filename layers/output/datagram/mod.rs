@@ -15,7 +15,7 @@ pub use self::builder::DatagramBuilder;
 pub use self::gelf::GelfChunks;
 use super::formatted::with_line;
 use crate::{
-    Delivery, Error, Format, Handler, Outcome, Record,
+    Delivery, Description, Error, Format, Handler, Outcome, Record,
     format::Json,
     handler::Flush,
     sink::{
@@ -199,8 +199,8 @@ impl<F: Format> Handler for Datagram<F> {
         if how.is_barrier() { Ok(()) } else { self.settle(self.datagrams.take_refused()) }
     }
 
-    fn default_name(&self) -> String {
-        self.datagrams.peer().to_string()
+    fn describe(&self) -> Description {
+        Description::new(self.datagrams.peer().to_string())
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
     formatted::with_line,
 };
 use crate::{
-    Delivery, Error, Handler, Outcome, Queue, Record,
+    Delivery, Description, Error, Handler, Outcome, Queue, Record,
     format::Time,
     sink::net::{Datagrams, Peer, is_too_long},
 };
@@ -169,8 +169,8 @@ impl Handler for Journald {
         Ok(Outcome::Written)
     }
 
-    fn default_name(&self) -> String {
-        "journald".into()
+    fn describe(&self) -> Description {
+        Description::new("journald")
     }
 }
 

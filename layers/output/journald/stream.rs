@@ -3,7 +3,9 @@
 use std::{env, io, os::fd::AsFd};
 
 use super::{Journald, JournaldBuilder};
-use crate::{Delivery, Error, Format, Handler, Outcome, handler::Flush, output::Formatted, sink::StdStream};
+use crate::{
+    Delivery, Description, Error, Format, Handler, Outcome, handler::Flush, output::Formatted, sink::StdStream,
+};
 
 /// The journal where standard output or error is connected to it, else the stream.
 ///
@@ -54,7 +56,7 @@ impl<F> StreamOrJournald<F> {
 
 impl<F> std::fmt::Debug for StreamOrJournald<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StreamOrJournal").field("is_journal", &self.is_journal()).finish_non_exhaustive()
+        f.debug_struct("StreamOrJournald").field("is_journal", &self.is_journal()).finish_non_exhaustive()
     }
 }
 
@@ -79,8 +81,8 @@ impl<F: Format> Handler for StreamOrJournald<F> {
         self.handler().flush(how)
     }
 
-    fn default_name(&self) -> String {
-        self.handler().default_name()
+    fn describe(&self) -> Description {
+        self.handler().describe()
     }
 }
 

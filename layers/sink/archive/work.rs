@@ -24,8 +24,8 @@ use crate::{
     caught::catch,
     fork::{self, Heirloom},
     handler::panicked,
-    sink::registry::{self, FileId},
     ledger::Ledger,
+    sink::registry::{self, FileId},
 };
 
 /// A file to be compressed, or handed on, or both.

@@ -53,7 +53,7 @@ use crate::{
 /// until a connection has lasted for 30 s, or for as long as the last wait if that is longer. Until then the waits go on
 /// growing, although connecting succeeds, and without patience a record waits for a twentieth of the write deadline at
 /// most (but for 100 ms), and for a twentieth of the connect deadline or an eighth of the last wait: with the defaults
-/// 250 ms now and then, so that a [fallback](crate::Handler::fallback) is of use. What the system takes for such a peer
+/// 250 ms now and then, so that a [fallback](crate::HandlerExt::fallback) is of use. What the system takes for such a peer
 /// counts as written each time, some megabytes perhaps. With [`Backoff::python`] there is no doubt, as in Python.
 pub struct Connection {
     dial: Dial,

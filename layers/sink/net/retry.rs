@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn absurd_settings_do_no_harm() {
-        let retry = Backoff::default().factor(f64::NAN).jitter(f64::NAN).initial(Duration::MAX).most(Duration::MAX);
+        let retry = Backoff::default().factor(f64::NAN).jitter(f64::NAN).initial(Duration::MAX).max(Duration::MAX);
         assert_eq!(waits(retry, 3).len(), 3);
         assert_eq!(waits(Backoff::default().factor(f64::INFINITY).jitter(9.0).initial(Duration::ZERO), 3).len(), 3);
     }

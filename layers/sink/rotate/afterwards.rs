@@ -13,7 +13,7 @@ use super::{
     RotatedFile,
     engine::{Engine, UNSURE},
     exchange::After,
-    lock::{LockPath, Locked, PATIENCE, FileLocking},
+    lock::{FileLocking, LockPath, Locked, PATIENCE},
     moves::{link_to, rename_new, seconds},
     names::{exists, is_file, is_plain},
     settings::Settings,

@@ -159,7 +159,13 @@ mod tests {
 
     #[test]
     fn killed_in_every_phase_by_date() {
-        dies_everywhere("killed_in_every_phase_by_date", true, 0, FileLocking::Unguarded, &["before", "renamed", "moved"]);
+        dies_everywhere(
+            "killed_in_every_phase_by_date",
+            true,
+            0,
+            FileLocking::Unguarded,
+            &["before", "renamed", "moved"],
+        );
     }
 
     #[cfg(feature = "gzip")]

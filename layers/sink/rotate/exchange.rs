@@ -12,7 +12,7 @@ use super::{
     super::{append::Swap, archive, place::FilePlace, registry::FileId},
     crash::crash_point,
     engine::{Engine, TRIES, Turn},
-    lock::{Locked, PATIENCE, FileLocking},
+    lock::{FileLocking, Locked, PATIENCE},
     moves::{rename_new, seconds},
     names::is_file,
     slots::Slots,

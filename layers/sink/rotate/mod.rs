@@ -200,7 +200,7 @@ impl<'a> MakeWriter<'a> for RotatingFileSink {
 
 impl fmt::Debug for RotatingFileSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RotatedFile").field("path", &self.path()).finish_non_exhaustive()
+        f.debug_struct("RotatingFileSink").field("path", &self.path()).finish_non_exhaustive()
     }
 }
 

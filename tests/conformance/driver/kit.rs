@@ -9,18 +9,18 @@ use std::{
 
 use serde_json::Value as Json;
 use tracing_strata::{
-    Delivery, Error, Format, Handler, Outcome, Record, Severity, Value,
-    config::{HandlerArgs, Namer, ClassRegistry, Rotator, ConfigFilter},
+    Delivery, Error, Format, Handler, HandlerExt as _, Outcome, Record, Severity, Value,
+    config::{ClassRegistry, ConfigFilter, HandlerArgs, Namer, Rotator},
     format::{Template, Time},
     output::Stream,
 };
 
 use crate::log::value;
 
-pub(crate) fn registry() -> Registry {
-    formatters(filters(Registry::new()))
+pub(crate) fn registry() -> ClassRegistry {
+    formatters(filters(ClassRegistry::new()))
         .handler("kit.prefixed_stream", |arguments, format| {
-            let prefix = arguments.text("prefix").unwrap_or_default();
+            let prefix = arguments.str("prefix").unwrap_or_default();
             let stream = arguments.stream("stream").unwrap_or(tracing_strata::sink::StdStream::stderr());
             Ok(Stream::sink(stream)
                 .format(Around { open: prefix, close: String::new(), format })
@@ -44,7 +44,7 @@ fn upper(source: &Path, destination: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn filters(registry: Registry) -> Registry {
+fn filters(registry: ClassRegistry) -> ClassRegistry {
     registry
         .filter("kit.MaxLevel", |arguments| {
             let most = arguments.level("level").unwrap_or(Severity::ALL);
@@ -57,7 +57,7 @@ fn filters(registry: Registry) -> Registry {
         })
         .filter("kit.MessageContains", |arguments| {
             let text = arguments.required("text");
-            let invert = arguments.truth("invert").unwrap_or(false);
+            let invert = arguments.bool("invert").unwrap_or(false);
             Ok(ConfigFilter::decides(move |record: &Record| record.message().contains(&text) != invert))
         })
         .filter("kit.AddField", |arguments| {
@@ -70,7 +70,7 @@ fn filters(registry: Registry) -> Registry {
         })
         .filter("kit.Redact", |arguments| {
             let text = arguments.required("text");
-            let replacement = arguments.text("replacement").unwrap_or_else(|| "***".into());
+            let replacement = arguments.str("replacement").unwrap_or_else(|| "***".into());
             Ok(ConfigFilter::changes(move |record| {
                 let message = record.message().replace(&text, &replacement);
                 record.set_message(&message);
@@ -99,12 +99,12 @@ fn filters(registry: Registry) -> Registry {
         .decision("kit.only_errors", |record| record.severity() >= Severity::ERROR)
 }
 
-fn formatters(registry: Registry) -> Registry {
+fn formatters(registry: ClassRegistry) -> ClassRegistry {
     registry
         .formatter("kit.BracketFormatter", |arguments| {
             let format: Box<dyn Format> = Box::new(template(arguments, None)?);
-            let open = arguments.text("open").unwrap_or_else(|| "[".into());
-            let close = arguments.text("close").unwrap_or_else(|| "]".into());
+            let open = arguments.str("open").unwrap_or_else(|| "[".into());
+            let close = arguments.str("close").unwrap_or_else(|| "]".into());
             Ok(Box::new(Around { open, close, format }))
         })
         .formatter("kit.GmtFormatter", |arguments| Ok(Box::new(template(arguments, Some(Time::utc()))?)))
@@ -114,15 +114,15 @@ fn formatters(registry: Registry) -> Registry {
 }
 
 fn template(arguments: &HandlerArgs<'_>, zone: Option<Time>) -> Result<Template, Error> {
-    let format = arguments.text("fmt").or_else(|| arguments.text("format"));
+    let format = arguments.str("fmt").or_else(|| arguments.str("format"));
     let mut builder = Template::builder(format.unwrap_or_default()).as_python(true);
-    if let Some(style) = arguments.text("style") {
+    if let Some(style) = arguments.str("style") {
         builder = builder.style(style.parse()?);
     }
-    if let Some(format) = arguments.text("datefmt") {
+    if let Some(format) = arguments.str("datefmt") {
         builder = builder.datefmt(format);
     }
-    if let Some(validate) = arguments.truth("validate") {
+    if let Some(validate) = arguments.bool("validate") {
         builder = builder.validate(validate);
     }
     if let Some(defaults) = arguments.fields("defaults") {

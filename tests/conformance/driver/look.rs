@@ -61,8 +61,8 @@ impl Player {
                 let name = self.logger(action)?;
                 json!(Logger::new(name).child(text(action, "suffix")).name())
             }
-            "buffered" => json!(self.handler(action)?.held()),
-            "listener_running" => json!(self.handler(action)?.listens()),
+            "buffered" => json!(self.handler(action)?.buffered()),
+            "listener_running" => json!(self.handler(action)?.is_running()),
             other => return Err(vec![format!("unknown get '{other}'")]),
         })
     }

@@ -17,9 +17,9 @@ use serde_json::{Value as Json, json};
 use tracing_strata::{
     Error, Logger, Severity,
     clock::ManualClock,
-    config::{BasicConfig, Config, HandlerHandle, Logging, ConfigErrors, ConfigFilter},
-    record,
+    config::{BasicConfig, Config, ConfigErrors, ConfigFilter, HandlerHandle, Logging},
     ledger::ErrorHandler,
+    record,
 };
 use tracing_subscriber::prelude::*;
 
@@ -77,8 +77,12 @@ pub(crate) fn play(scenario: &Json, outdir: &Path) -> Result<(), Box<dyn std::er
             eprintln!("--- Logging error ---\n{}\nMessage: {message}\nArguments: ()", failure.error());
         }
     });
-    let logging =
-        Logging::builder().python_defaults().clock(clock.clone()).registry(kit::registry()).error_handler(error_handler).empty();
+    let logging = Logging::builder()
+        .python_defaults()
+        .clock(clock.clone())
+        .registry(kit::registry())
+        .error_handler(error_handler)
+        .empty();
     tracing_subscriber::registry().with(logging.layer()).init();
     let mut player = Player {
         logging,

@@ -15,11 +15,11 @@ use std::{
 };
 
 use tracing_strata::{
-    Record, Severity, NamedHandler,
+    NamedHandler, Record, Severity,
     format::Json,
+    ledger::ErrorHandler,
     output::{LogFile, RotatingFile, TimedFile, WatchedFile},
     sink::{Compression, Durability},
-    ledger::ErrorHandler,
 };
 
 /// A directory of one test, which others may read.

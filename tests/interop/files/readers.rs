@@ -5,9 +5,9 @@ use std::{fs, path::Path, process::Command, time::Duration};
 use tracing_strata::{
     NamedHandler,
     format::Json,
+    ledger::ErrorHandler,
     output::RotatingFile,
     sink::{Compression, RotatingFileSink},
-    ledger::ErrorHandler,
 };
 
 use super::{Dir, record, said, shell};

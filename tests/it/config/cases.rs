@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use tracing_strata::{
     Severity,
     clock::ManualClock,
-    config::{Config, Logging, ConfigErrors},
+    config::{Config, ConfigErrors, Logging},
 };
 
 use super::{Dir, problems, refused, with};

@@ -28,7 +28,8 @@ fn rule_13_5_characters_that_an_encoding_does_not_have() {
              encoding: {encoding}, errors: {errors}}}}}, root: {{level: INFO, handlers: [f]}}}}",
             dir.path("a.log")
         );
-        let logging = Logging::builder().error_handler(error_handler).build(&Config::from_yaml(&config).unwrap()).unwrap();
+        let logging =
+            Logging::builder().error_handler(error_handler).build(&Config::from_yaml(&config).unwrap()).unwrap();
         with(&logging, || tracing::info!("Zoë 漢 🎉"));
         let bytes = std::fs::read(dir.0.join("a.log")).unwrap();
         assert_eq!(bytes, expected.unwrap_or_default(), "{encoding} {errors}");

@@ -2,7 +2,7 @@
 
 use tracing_strata::{
     Severity,
-    config::{Config, Logging, ConfigErrors},
+    config::{Config, ConfigErrors, Logging},
 };
 
 use super::{Dir, OwnedRecord, refused, with};

@@ -10,9 +10,9 @@ use std::{
 use serde_json::{Value as Json, json};
 use tracing::{debug, error, info, info_span, warn};
 use tracing_strata::{
-    Error, Handler as _, Severity,
+    Error, Handler as _, HandlerExt as _, Severity,
     clock::ManualClock,
-    config::{Config, Logging, Registry},
+    config::{ClassRegistry, Config, Logging},
     ledger::ErrorHandler,
 };
 
@@ -44,7 +44,7 @@ fn build(handlers: Json) -> Logging {
     Logging::builder().build(&declared(handlers, json!({}))).unwrap()
 }
 
-fn kept() -> (OwnedRecord, Registry) {
+fn kept() -> (OwnedRecord, ClassRegistry) {
     let kept = OwnedRecord::default();
     let registry = kept.registry();
     (kept, registry)
@@ -144,7 +144,7 @@ fn a_tee_behind_a_memory_and_the_memorys_own_limits() {
 fn a_fallback_for_any_handler() {
     let dir = Dir::new();
     static IS_AWAY: AtomicBool = AtomicBool::new(false);
-    let registry = Registry::new().handler("test.Remote", |_, _| {
+    let registry = ClassRegistry::new().handler("test.Remote", |_, _| {
         let handle = |_: &tracing_strata::Record| match IS_AWAY.load(Ordering::SeqCst) {
             true => Err(Error::new("nobody there")),
             false => Ok(()),

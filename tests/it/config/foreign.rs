@@ -9,8 +9,8 @@ use std::{
 
 use serde_json::json;
 use tracing_strata::{
-    Delivery, Error, Flush, Format, Handler, Outcome, Record, Severity,
-    config::{Config, Logging, Registry, ConfigFilter},
+    Delivery, Error, Flush, Format, Handler, HandlerExt as _, Outcome, Record, Severity,
+    config::{ClassRegistry, Config, ConfigFilter, Logging},
     filter::Filter,
 };
 use tracing_subscriber::prelude::*;
@@ -70,7 +70,7 @@ impl Filter for Nosy {
         true
     }
 
-    fn report(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
+    fn drain_summaries(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
         self.ask();
         if all {
             tell(&Record::new(Severity::INFO, "nosy", "in sum"));
@@ -78,7 +78,7 @@ impl Filter for Nosy {
     }
 }
 
-fn registry(logging: &Arc<OnceLock<Logging>>, calls: &Arc<AtomicU64>) -> Registry {
+fn registry(logging: &Arc<OnceLock<Logging>>, calls: &Arc<AtomicU64>) -> ClassRegistry {
     let make = |logging: &Arc<OnceLock<Logging>>, calls: &Arc<AtomicU64>| {
         let (logging, calls) = (Arc::clone(logging), Arc::clone(calls));
         move || {
@@ -89,7 +89,7 @@ fn registry(logging: &Arc<OnceLock<Logging>>, calls: &Arc<AtomicU64>) -> Registr
         }
     };
     let (handler, format, filter) = (make(logging, calls), make(logging, calls), make(logging, calls));
-    Registry::new()
+    ClassRegistry::new()
         .handler("test.Nosy", move |arguments, _| {
             let _ = arguments.integer("turn");
             Ok(handler().boxed())

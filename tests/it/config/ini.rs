@@ -4,7 +4,7 @@ use std::{path::Path, sync::mpsc, time::Duration};
 
 use tracing_strata::{
     Severity,
-    config::{Config, Logging, ConfigErrors},
+    config::{Config, ConfigErrors, Logging},
 };
 
 use super::{Dir, with};

@@ -29,8 +29,8 @@ use std::{
 };
 
 use tracing_strata::{
-    Delivery, Error, Handler, Outcome, Record,
-    config::{Config, Logging, ConfigErrors, Registry},
+    Delivery, Error, Handler, HandlerExt as _, Outcome, Record,
+    config::{ClassRegistry, Config, ConfigErrors, Logging},
 };
 use tracing_subscriber::prelude::*;
 
@@ -70,9 +70,9 @@ impl OwnedRecord {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 
-    pub(super) fn registry(&self) -> Registry {
+    pub(super) fn registry(&self) -> ClassRegistry {
         let kept = self.clone();
-        Registry::new().handler("test.Kept", move |arguments, format| {
+        ClassRegistry::new().handler("test.Kept", move |arguments, format| {
             let kept = kept.clone();
             let tag = arguments.str("tag").unwrap_or_default();
             let handler = move |record: &Record| {

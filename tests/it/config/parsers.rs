@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use tracing_strata::{
     Loggers, Severity,
-    config::{Config, Logging, ConfigErrors},
+    config::{Config, ConfigErrors, Logging},
     output::{TimeOfDay, When},
 };
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
-use tracing_strata::config::{Config, Logging, ConfigErrors};
+use tracing_strata::config::{Config, ConfigErrors, Logging};
 
 use super::OwnedRecord;
 use crate::places::apart;

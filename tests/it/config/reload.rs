@@ -10,8 +10,8 @@ use std::{
 };
 
 use tracing_strata::{
-    Error, Handler as _, Record, Severity,
-    config::{Config, Logging, Registry, ConfigFilter},
+    Error, Handler as _, HandlerExt as _, Record, Severity,
+    config::{ClassRegistry, Config, ConfigFilter, Logging},
 };
 use tracing_subscriber::prelude::*;
 
@@ -198,9 +198,9 @@ fn rule_5_11_a_record_that_replaces_another_is_seen_by_its_handler_alone() {
 }
 
 /// Counts what comes in, and asks for a logger meanwhile, as T05 has it.
-fn counting(counter: &Arc<AtomicU64>, logging: &Arc<std::sync::OnceLock<Logging>>) -> Registry {
+fn counting(counter: &Arc<AtomicU64>, logging: &Arc<std::sync::OnceLock<Logging>>) -> ClassRegistry {
     let (counter, logging) = (Arc::clone(counter), Arc::clone(logging));
-    Registry::new().handler("test.Count", move |arguments, _| {
+    ClassRegistry::new().handler("test.Count", move |arguments, _| {
         let _ = arguments.integer("turn");
         let (counter, logging) = (Arc::clone(&counter), Arc::clone(&logging));
         let handler = move |_: &Record| {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tracing_strata::{
     Severity,
-    config::{Config, Logging, ConfigErrors},
+    config::{Config, ConfigErrors, Logging},
 };
 
 use super::{Dir, problems};

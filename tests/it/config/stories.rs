@@ -56,7 +56,9 @@ fn rule_26_basic_config() {
     let dir = Dir::new();
     let logging = Logging::new();
     logging
-        .basic_config(BasicConfig::new().file(dir.path("a.log")).level(Severity::INFO).datefmt("%Y").format("%(message)s"))
+        .basic_config(
+            BasicConfig::new().file(dir.path("a.log")).level(Severity::INFO).datefmt("%Y").format("%(message)s"),
+        )
         .unwrap();
     with(&logging, || tracing::info!("one"));
     let error = logging.basic_config(BasicConfig::new()).unwrap_err();
@@ -67,7 +69,8 @@ fn rule_26_basic_config() {
 
     // Python says nothing, and does nothing.
     let python = Logging::builder().python_defaults().empty();
-    let argument = |text: &str| BasicConfig::from_value(&serde_json::from_str::<serde_json::Value>(text).unwrap()).unwrap();
+    let argument =
+        |text: &str| BasicConfig::from_value(&serde_json::from_str::<serde_json::Value>(text).unwrap()).unwrap();
     for (wrong, message) in [
         (
             r#"{"stream": "ext://sys.stdout", "filename": "x"}"#,

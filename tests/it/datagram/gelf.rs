@@ -10,10 +10,10 @@ use std::{
 use proptest::prelude::*;
 use serde_json::Value as Json;
 use tracing_strata::{
-    Record, Severity, NamedHandler,
+    NamedHandler, Record, Severity,
     format::Gelf,
-    output::{Datagram, DatagramBuilder, GelfChunks},
     ledger::ErrorHandler,
+    output::{Datagram, DatagramBuilder, GelfChunks},
 };
 
 use super::{PATIENCE, next, server, text, unix};
@@ -141,7 +141,7 @@ fn messages_of_several_threads_do_not_mix() {
     let server = unix(&dir.path("gelf"));
     let how = GelfChunks::new().zlib().chunk_bytes(100);
     let handler = Datagram::unix(dir.path("gelf")).format(Gelf::new()).chunks(how).timeout(PATIENCE);
-    let handler = Arc::new(handler.build_direct().unwrap());
+    let handler = Arc::new(handler.build_sync().unwrap());
     let received = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for thread in 0..3 {

@@ -12,12 +12,12 @@ use std::{
 
 use proptest::prelude::*;
 use tracing_strata::{
-    Outcome, Queue, Record, Severity, NamedHandler,
+    NamedHandler, Outcome, Queue, Record, Severity,
     format::Json,
     handler::queue::Overflow,
+    ledger::ErrorHandler,
     output::{Datagram, Oversize},
     prelude::*,
-    ledger::ErrorHandler,
 };
 
 use crate::{
@@ -90,7 +90,7 @@ fn rule_18_3_a_path_is_a_unix_socket() {
     let handler = Datagram::unix(dir.path("log")).format(Bare).build_sync().unwrap();
     handler.give(&text("hello")).unwrap();
     assert_eq!(next_unix(&server), "hello");
-    assert_eq!(handler.default_name(), dir.path("log").to_str().unwrap());
+    assert_eq!(handler.describe().name, dir.path("log").to_str().unwrap());
 }
 
 /// Nobody listens: the datagram that was lost is counted as failed when the system tells, not the one after it.
@@ -143,7 +143,11 @@ fn rule_18_2_no_back_off_a_unix_server_that_comes_late_and_is_restarted_ten_time
     let dir = Dir::new();
     let path = dir.path("log");
     let (error_handler, told) = remembering();
-    let shared = NamedHandler::with_error_handler("unix", Datagram::unix(&path).format(Bare).build_sync().unwrap(), error_handler);
+    let shared = NamedHandler::with_error_handler(
+        "unix",
+        Datagram::unix(&path).format(Bare).build_sync().unwrap(),
+        error_handler,
+    );
     shared.emit(&text("nobody is there"));
     assert_eq!(shared.stats().failed, 1);
     assert!(told.lock().unwrap()[0].starts_with(&format!("cannot send to {}: ", path.display())));
@@ -191,7 +195,7 @@ fn rule_18_2_a_udp_server_that_is_restarted_ten_times() {
 fn a_server_that_is_restarted_under_load() {
     let dir = Dir::new();
     let path = dir.path("log");
-    let handler = Datagram::unix(&path).format(Bare).timeout(PATIENCE).build_direct().unwrap();
+    let handler = Datagram::unix(&path).format(Bare).timeout(PATIENCE).build_sync().unwrap();
     let shared = NamedHandler::with_error_handler("unix", handler, ErrorHandler::silent());
     let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let senders: Vec<_> = (0..2)
@@ -237,8 +241,7 @@ fn a_server_that_is_restarted_under_load() {
 fn a_full_socket_blocks_nobody_for_long() {
     let dir = Dir::new();
     let server = unix(&dir.path("log"));
-    let handler =
-        Datagram::unix(dir.path("log")).format(Bare).timeout(Duration::from_millis(20)).build_direct().unwrap();
+    let handler = Datagram::unix(dir.path("log")).format(Bare).timeout(Duration::from_millis(20)).build_sync().unwrap();
     let (error_handler, told) = remembering();
     let shared = NamedHandler::with_error_handler("unix", handler, error_handler);
     let big = "x".repeat(50_000);
@@ -338,7 +341,7 @@ fn t20_what_cannot_be_is_refused_at_once() {
 /// The peer is absent at start: a name that does not exist (yet).
 #[test]
 fn a_host_name_that_is_not_found_fails_records_and_does_not_make_each_of_them_wait() {
-    let handler = Datagram::udp("no-such-host.invalid", 7).timeout(Duration::from_millis(500)).build_direct().unwrap();
+    let handler = Datagram::udp("no-such-host.invalid", 7).timeout(Duration::from_millis(500)).build_sync().unwrap();
     let shared = NamedHandler::with_error_handler("udp", handler, ErrorHandler::silent());
     (0..1_000).for_each(|_| shared.emit(&text("x")));
     assert_eq!((shared.stats().failed, shared.stats().accepted()), (1_000, 1_000));
@@ -436,10 +439,10 @@ fn t54_the_explicit_parent_in_every_format() {
 fn behind_its_queue_a_marked_record_is_counted_and_dropping_it_sends_what_waits() {
     let (server, port) = server();
     let shared = Datagram::udp("127.0.0.1", port).limit(200).format(Bare).build().unwrap().named("udp");
-    shared.deliver(&text(&"x".repeat(1_000)));
+    shared.emit(&text(&"x".repeat(1_000)));
     shared.flush().unwrap();
     assert_eq!((shared.stats().written, shared.stats().marked), (1, 1));
-    shared.deliver(&text("waits"));
+    shared.emit(&text("waits"));
     drop(shared);
     assert!(next(&server).ends_with(b" bytes cut]"));
     assert_eq!(next(&server), b"waits");

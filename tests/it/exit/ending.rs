@@ -11,11 +11,11 @@ use std::{
 
 use tracing::{debug, error, info, info_span};
 use tracing_strata::{
-    Delivery, Error, FlightRecorder, Flush, Handler, MemoryBuffer, Outcome, Queue, Tee,
-    shutdown::{flush_within, request_flush, set_exit_timeout},
+    Delivery, Error, FlightRecorder, Flush, Handler, HandlerExt as _, MemoryBuffer, Outcome, Queue, Tee,
     filter::RateLimit,
     handler::queue::Overflow,
     output::{LogFile, Null},
+    shutdown::{flush_within, request_flush, set_exit_timeout},
 };
 use tracing_subscriber::prelude::*;
 
@@ -97,7 +97,7 @@ fn t10_what_is_lost_at_exit_is_counted() {
         std::mem::forget(guard);
         tracing_subscriber::registry().with(queue.into_layer().named("stuck")).init();
         (0..7).for_each(|number| info!("{number}"));
-        wait_at_exit(Duration::from_millis(if mode == "off" { 0 } else { 100 }));
+        set_exit_timeout(Duration::from_millis(if mode == "off" { 0 } else { 100 }));
         process::exit(0);
     });
     let left = run(NAME, "");
@@ -164,14 +164,15 @@ fn t13_flush_all_tells_of_what_was_lost_before() {
 fn t13_losses_that_no_log_tells_of_are_counted_at_exit() {
     const NAME: &str = "exit::ending::t13_losses_that_no_log_tells_of_are_counted_at_exit";
     as_child(|_, mode| {
-        let queue = Queue::builder().capacity(2).overflow(Overflow::DropNewest).flush_timeout(Duration::from_millis(50));
+        let queue =
+            Queue::builder().capacity(2).overflow(Overflow::DropNewest).flush_timeout(Duration::from_millis(50));
         let (queue, guard) = match mode {
-            "early" => queue.spawn(Null).unwrap(),
-            _ => queue.spawn(Stuck).unwrap(),
+            "early" => queue.build_with_guard(Null).unwrap(),
+            _ => queue.build_with_guard(Stuck).unwrap(),
         };
         let layer = queue.into_layer().named("app");
         tracing_subscriber::registry().with(layer).init();
-        wait_at_exit(Duration::from_millis(200));
+        set_exit_timeout(Duration::from_millis(200));
         if mode == "early" {
             drop(guard);
             (0..1_000).for_each(|number| error!("{number}"));
@@ -236,9 +237,9 @@ fn t10_a_stuck_queue_costs_other_handlers_nothing() {
         if mode == "within" {
             let told = flush_within(deadline).unwrap_err().to_string();
             assert!(told.contains("within 1s") && told.contains("100 records not written"), "{told}");
-            wait_at_exit(Duration::ZERO);
+            set_exit_timeout(Duration::ZERO);
         } else {
-            wait_at_exit(deadline);
+            set_exit_timeout(deadline);
         }
         process::exit(3);
     });
@@ -267,7 +268,7 @@ fn t10_what_a_file_behind_a_stuck_queue_took_is_written() {
         (0..100).for_each(|number| info!("{number}"));
         info!("hang");
         (0..10).for_each(|_| info!("never"));
-        wait_at_exit(Duration::from_millis(1_000));
+        set_exit_timeout(Duration::from_millis(1_000));
         process::exit(3);
     });
     for mode in ["tee", "one"] {
@@ -299,11 +300,11 @@ fn t17_an_exit_in_a_handler_behind_a_queue_does_not_wait_for_itself() {
     as_child(|dir, _| {
         let file = |name: &str| LogFile::builder(dir.join(name)).buffer(64 << 10).format(Bare).build().unwrap();
         let tee = Tee::new().with("behind", file("behind")).with("told", Told);
-        let (queue, guard) = Queue::builder().flush_timeout(Duration::from_secs(3_600)).spawn(tee).unwrap();
+        let (queue, guard) = Queue::builder().flush_timeout(Duration::from_secs(3_600)).build_with_guard(tee).unwrap();
         std::mem::forget(guard);
         let beside = file("beside").into_layer();
         tracing_subscriber::registry().with(beside).with(queue.into_layer().named("app")).init();
-        wait_at_exit(Duration::from_secs(3_600));
+        set_exit_timeout(Duration::from_secs(3_600));
         (0..100).for_each(|number| info!("{number}"));
         info!("exit");
         loop {
@@ -335,7 +336,7 @@ fn t17_flushing_has_a_deadline_everywhere() {
         current.block_on(async { check() });
         let several = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
         several.block_on(async { tokio::spawn(async move { check() }).await.unwrap() });
-        wait_at_exit(Duration::ZERO);
+        set_exit_timeout(Duration::ZERO);
         process::exit(0);
     });
     let left = run(NAME, "");

@@ -18,16 +18,17 @@ use fork::{Fork, fork, waitpid};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 use tracing::{debug, error, info, info_span};
 use tracing_strata::{
-    Delivery, Error, FlightRecorder, Handler, Loggers, MemoryBuffer, Outcome, Queue, Severity, shutdown,
+    Delivery, Error, FlightRecorder, Handler, HandlerExt as _, Loggers, MemoryBuffer, Outcome, Queue, Severity,
     filter::RateLimit,
     format::SyslogFormat,
     handler::queue::Overflow,
+    ledger,
     output::{LogFile, RotatingFile, Socket, Stream},
+    shutdown,
     sink::{
         Durability, RotatedFile,
         net::{Address, Connection},
     },
-    ledger,
 };
 use tracing_subscriber::prelude::*;
 
@@ -490,7 +491,8 @@ fn t15_losses_are_told_by_the_process_that_had_them() {
     }
     as_child(|dir, _| {
         let file = LogFile::builder(dir.join("log")).format(Bare).build().unwrap();
-        let (queue, guard) = Queue::builder().capacity(3).overflow(Overflow::DropNewest).build_with_guard(Gate(file)).unwrap();
+        let (queue, guard) =
+            Queue::builder().capacity(3).overflow(Overflow::DropNewest).build_with_guard(Gate(file)).unwrap();
         tracing_subscriber::registry().with(queue.into_layer()).init();
         info!("first");
         while !HAS_ONE.load(Ordering::SeqCst) {
@@ -561,7 +563,8 @@ fn t15_a_child_counts_its_own_losses() {
         }
     }
     as_child(|dir, _| {
-        let (queue, guard) = Queue::builder().capacity(1).overflow(Overflow::DropNewest).build_with_guard(Refuses).unwrap();
+        let (queue, guard) =
+            Queue::builder().capacity(1).overflow(Overflow::DropNewest).build_with_guard(Refuses).unwrap();
         tracing_subscriber::registry().with(queue.into_layer().named("queue")).init();
         let lose = |records: usize| {
             IS_CLOSED.store(true, Ordering::SeqCst);

@@ -9,10 +9,10 @@ use std::{
 
 use tracing::{error, info, info_span};
 use tracing_strata::{
-    Delivery, Error, Flush, Handler, Outcome, Queue,
-    shutdown::{PanicHook, panic_hook, set_exit_timeout},
+    Delivery, Error, Flush, Handler, HandlerExt as _, Outcome, Queue,
     format::Json,
     output::LogFile,
+    shutdown::{PanicHook, panic_hook, set_exit_timeout},
 };
 use tracing_subscriber::prelude::*;
 
@@ -268,7 +268,7 @@ fn a_handler_that_hangs_when_it_is_flushed_is_not_waited_for_long() {
             thread::sleep(HANGS);
             process::abort();
         });
-        wait_at_exit(Duration::ZERO);
+        set_exit_timeout(Duration::ZERO);
         PanicHook::new().timeout(DEADLINE).install();
         let (sender, seen) = mpsc::channel();
         tracing_subscriber::registry().with(Hangs(sender).into_layer()).init();

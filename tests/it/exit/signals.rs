@@ -12,9 +12,9 @@ use fork::{Fork, fork};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tracing::info;
 use tracing_strata::{
-    Delivery, Error, Handler, Outcome, Queue,
-    shutdown::{self, Signals},
+    Delivery, Error, Handler, HandlerExt as _, Outcome, Queue,
     output::LogFile,
+    shutdown::{self, Signals},
 };
 use tracing_subscriber::prelude::*;
 
@@ -37,7 +37,7 @@ fn child(dir: &std::path::Path, mode: &str) {
     std::mem::forget(guard);
     // What a queue may take for itself hides nothing where it is long.
     let drain = if mode == "slow" { Duration::from_millis(100) } else { Duration::from_secs(3_600) };
-    let (slow, slow_guard) = Queue::builder().flush_timeout(drain).spawn(Slow).unwrap();
+    let (slow, slow_guard) = Queue::builder().flush_timeout(drain).build_with_guard(Slow).unwrap();
     std::mem::forget(slow_guard);
     let slow = ["slow", "stuck", "stuck for long"].contains(&mode).then(|| slow.into_layer());
     tracing_subscriber::registry().with(queue.into_layer()).with(slow).init();
@@ -56,7 +56,7 @@ fn child(dir: &std::path::Path, mode: &str) {
         }),
         _ => signals,
     };
-    let guard = signals.spawn().unwrap();
+    let guard = signals.install().unwrap();
     (0..100).for_each(|number| info!("{number}"));
     if mode == "dropped" {
         drop(guard);
@@ -201,7 +201,7 @@ fn forks(dir: &std::path::Path, mode: &str) {
     let (queue, guard) = Queue::builder().build_with_guard(file).unwrap();
     std::mem::forget(guard);
     tracing_subscriber::registry().with(queue.into_layer()).init();
-    std::mem::forget(Signals::terminating().timeout(Duration::from_secs(20)).spawn().unwrap());
+    std::mem::forget(Signals::terminating().timeout(Duration::from_secs(20)).install().unwrap());
     let log = || (0..RECORDS).for_each(|number| info!("{number}"));
     let there = |name: &str| std::fs::write(dir.join(name), "").unwrap();
     let wait_for = |name: &str| {
@@ -274,7 +274,7 @@ fn t16_a_daemon_is_ended_by_signals() {
     as_child(|dir, _| {
         let file = LogFile::builder(dir.join("log")).buffer(64 << 10).format(Bare).build().unwrap();
         tracing_subscriber::registry().with(file.into_layer()).init();
-        std::mem::forget(Signals::terminating().build_with_guard().unwrap());
+        std::mem::forget(Signals::terminating().install().unwrap());
         if let Fork::Child = fork::daemon(true, false).unwrap() {
             info!("here");
             std::fs::write(dir.join("part"), process::id().to_string()).unwrap();

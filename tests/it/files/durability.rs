@@ -8,7 +8,7 @@ use std::{
 };
 
 use tracing_strata::{
-    Handler, Outcome, Record, Severity, NamedHandler, Sink,
+    Handler, HandlerExt as _, NamedHandler, Outcome, Record, Severity, Sink,
     output::{Formatted, LogFile, RotatingFile, TimedFile, WatchedFile, Weekday, When},
     sink::{Durability, Written},
 };
@@ -122,13 +122,13 @@ fn a_sync_writes_what_is_held_and_files_go_on() {
         let sink = file.sink().clone();
         let file = file.named("file");
         for number in 1..=4 {
-            file.deliver(&record(&number.to_string()));
+            file.emit(&record(&number.to_string()));
         }
         let third = "1\n2\n3\n";
         assert_eq!(read(&path), if buffer.is_some() { third.to_owned() } else { format!("{third}4\n") });
         sink.sync().unwrap();
         assert_eq!(read(&path), format!("{third}4\n"));
-        assert_eq!((file.stats().written, file.stats().troubles), (4, 0));
+        assert_eq!((file.stats().written, file.stats().other_errors), (4, 0));
     }
 }
 
@@ -137,9 +137,8 @@ fn by_the_interval_a_buffer_is_written_without_another_record() {
     let dir = Dir::new();
     let path = dir.path("app.log");
     let durability = Durability::system().sync_interval(Duration::from_millis(1));
-    let file =
-        LogFile::builder(&path).buffer(1_000).durability(durability).format(Bare).build().unwrap().named("file");
-    file.deliver(&record("1"));
+    let file = LogFile::builder(&path).buffer(1_000).durability(durability).format(Bare).build().unwrap().named("file");
+    file.emit(&record("1"));
     // No limit but patience.
     for _ in 0..60_000 {
         if file.stats().written == 1 {
@@ -191,7 +190,10 @@ fn t12_a_full_disk_behind_a_buffer_that_is_synced() {
     // Held still, and told each time a sync was due.
     let stats = file.stats();
     assert_eq!((stats.queued, stats.written, stats.failed), (20, 0, 0));
-    assert!(stats.other_errors > 0 && told.lock().unwrap()[0].starts_with("cannot sync /dev/full: No space"), "{told:?}");
+    assert!(
+        stats.other_errors > 0 && told.lock().unwrap()[0].starts_with("cannot sync /dev/full: No space"),
+        "{told:?}"
+    );
     let mut sink = LogFile::builder("/dev/full").buffer(1_000).durability(durability).build_sink().unwrap();
     for _ in 0..10 {
         sink.write_all(b"x\n").unwrap();

@@ -34,7 +34,11 @@ fn t12_a_deleted_directory_is_told_and_when_it_is_back_so_are_the_records() {
         let path = dir.path("logs/app.log");
         fs::create_dir(dir.path("logs")).unwrap();
         let (error_handler, told) = remembering();
-        let file = NamedHandler::with_error_handler("w", buffered(WatchedFile::builder(&path), buffer).build().unwrap(), error_handler);
+        let file = NamedHandler::with_error_handler(
+            "w",
+            buffered(WatchedFile::builder(&path), buffer).build().unwrap(),
+            error_handler,
+        );
         file.emit(&record("1"));
         file.flush().unwrap();
         fs::remove_dir_all(dir.path("logs")).unwrap();
@@ -69,8 +73,11 @@ fn t41_a_disk_that_fills_up_in_the_middle_of_a_record() {
         // Within a shell that has set a limit of 1 KiB for files, and ignores the signal.
         let path = report.with_file_name("app.log");
         let (error_handler, told) = remembering();
-        let file =
-            NamedHandler::with_error_handler("file", LogFile::builder(&path).format(crate::places::Bare).build().unwrap(), error_handler);
+        let file = NamedHandler::with_error_handler(
+            "file",
+            LogFile::builder(&path).format(crate::places::Bare).build().unwrap(),
+            error_handler,
+        );
         for number in 0..20 {
             file.emit(&record(&format!("{number:099}")));
         }

@@ -161,7 +161,11 @@ fn rule_14_4_before_the_first_opening_nothing_is_watched() {
     let dir = Dir::new();
     let path = dir.path("later/app.log");
     let (error_handler, told) = remembering();
-    let file = NamedHandler::with_error_handler("w", WatchedFile::builder(&path).open_lazily(true).format(Bare).build().unwrap(), error_handler);
+    let file = NamedHandler::with_error_handler(
+        "w",
+        WatchedFile::builder(&path).open_lazily(true).format(Bare).build().unwrap(),
+        error_handler,
+    );
     file.flush().unwrap();
     assert!(told.lock().unwrap().is_empty());
     fs::create_dir(dir.path("later")).unwrap();

@@ -5,9 +5,9 @@ use std::{collections::HashSet, fs, path::Path, time::Duration};
 use tracing_strata::{
     NamedHandler,
     clock::ManualClock,
-    output::{LogFile, WatchedFile},
-    sink::Watch,
     ledger::ErrorHandler,
+    output::{LogFile, WatchedFile},
+    sink::ReopenPolicy,
 };
 
 use super::{buffered, read, record};
@@ -35,7 +35,11 @@ fn t38_two_threads_lose_nothing_while_it_is_moved_and_made_anew() {
         let dir = Dir::new();
         let path = dir.path("app.log");
         let (error_handler, told) = remembering();
-        let file = NamedHandler::with_error_handler("w", buffered(WatchedFile::builder(&path), buffer).build().unwrap(), error_handler);
+        let file = NamedHandler::with_error_handler(
+            "w",
+            buffered(WatchedFile::builder(&path), buffer).build().unwrap(),
+            error_handler,
+        );
         std::thread::scope(|scope| {
             for who in ["a", "b"] {
                 let file = &file;
@@ -88,7 +92,7 @@ fn an_interval_looks_no_more_often_and_whenever_the_clock_goes_back() {
     let dir = Dir::new();
     let (path, moved) = (dir.path("app.log"), dir.path("app.log.1"));
     let clock = ManualClock::at(1_700_000_000);
-    let watch = Watch::at_most_every(Duration::from_millis(100)).clock(clock.clone());
+    let watch = ReopenPolicy::at_most_every(Duration::from_millis(100)).clock(clock.clone());
     let file = LogFile::builder(&path).watch(watch).format(Bare).build().unwrap();
     // The first record looks.
     fs::remove_file(&path).unwrap();
@@ -117,7 +121,11 @@ fn t12_a_file_that_was_moved_stays_in_use_while_the_path_cannot_be_opened() {
         let dir = Dir::new();
         let (path, moved) = (dir.path("app.log"), dir.path("app.log.1"));
         let (error_handler, told) = remembering();
-        let file = NamedHandler::with_error_handler("w", buffered(WatchedFile::builder(&path), buffer).build().unwrap(), error_handler);
+        let file = NamedHandler::with_error_handler(
+            "w",
+            buffered(WatchedFile::builder(&path), buffer).build().unwrap(),
+            error_handler,
+        );
         file.emit(&record("1"));
         fs::rename(&path, &moved).unwrap();
         IN_THE_WAY.0(&path);
@@ -140,7 +148,8 @@ fn t12_records_fail_rather_than_go_to_a_file_without_a_name() {
     let dir = Dir::new();
     let path = dir.path("app.log");
     let (error_handler, failures) = ErrorHandler::counting();
-    let file = NamedHandler::with_error_handler("w", WatchedFile::builder(&path).format(Bare).build().unwrap(), error_handler);
+    let file =
+        NamedHandler::with_error_handler("w", WatchedFile::builder(&path).format(Bare).build().unwrap(), error_handler);
     file.emit(&record("1"));
     fs::remove_file(&path).unwrap();
     IN_THE_WAY.0(&path);

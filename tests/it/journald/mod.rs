@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use tracing_strata::{
     Fields, Outcome, Record, Severity,
     format::{Text, Time},
+    ledger::ErrorHandler,
     output::{Journald, Stream},
     prelude::*,
-    ledger::ErrorHandler,
 };
 
 use self::journal::{Journal, all, bind, one};
@@ -182,7 +182,7 @@ fn a_journal_that_comes_later_is_found() {
     let path = journal.path();
     let dir = journal.stop();
     let (error_handler, told) = remembering();
-    let handler = Journald::builder().socket(&path).open_lazily(true).build_direct().unwrap();
+    let handler = Journald::builder().socket(&path).open_lazily(true).build_sync().unwrap();
     let shared = tracing_strata::NamedHandler::with_error_handler("journal", handler, error_handler);
     shared.emit(&Record::new(Severity::INFO, "a", "lost"));
     assert_eq!((shared.stats().failed, shared.stats().written), (1, 0));
@@ -203,7 +203,7 @@ fn a_journal_restarted_ten_times_loses_only_what_it_had_not_read() {
     let shared = journald(&journal).named("journal");
     for round in 0..10 {
         for number in 0..5 {
-            shared.deliver(&Record::new(Severity::INFO, "a", &format!("{round}.{number}")));
+            shared.emit(&Record::new(Severity::INFO, "a", &format!("{round}.{number}")));
         }
         assert_eq!(shared.stats().written, (round + 1) * 5);
         for number in 0..5 {
@@ -220,7 +220,7 @@ fn a_journal_restarted_ten_times_loses_only_what_it_had_not_read() {
 fn a_journal_that_reads_nothing_blocks_nobody_for_long() {
     let journal = Journal::new();
     let deadline = std::time::Duration::from_millis(20);
-    let handler = Journald::builder().socket(journal.path()).timeout(deadline).build_direct().unwrap();
+    let handler = Journald::builder().socket(journal.path()).timeout(deadline).build_sync().unwrap();
     let shared = tracing_strata::NamedHandler::with_error_handler("journal", handler, ErrorHandler::silent());
     let big = "x".repeat(50_000);
     for number in 0..200 {
@@ -254,17 +254,17 @@ fn more_fields_than_the_journal_takes_are_counted_in_the_entry() {
 #[test]
 fn fields_for_all_records_need_names_that_fit() {
     for name in ["", "lower", "_X", "1X", "A-B", "MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", &"A".repeat(65)] {
-        let error = Journald::builder().open_lazily(true).field(name, "x").build_direct().unwrap_err();
+        let error = Journald::builder().open_lazily(true).field(name, "x").build_sync().unwrap_err();
         assert!(error.is_config() && error.to_string().contains(&format!("{name:?}")), "{error}");
     }
     for name in ["SERVICE", "SYSLOG_FACILITY", "MESSAGE_ID", &"A".repeat(64)] {
-        assert!(Journald::builder().open_lazily(true).field(name, "x").build_direct().is_ok(), "{name}");
+        assert!(Journald::builder().open_lazily(true).field(name, "x").build_sync().is_ok(), "{name}");
     }
 }
 
 #[test]
 fn debug_shows_no_values() {
-    let handler = Journald::builder().open_lazily(true).field("TOKEN", "s3cret").build_direct().unwrap();
+    let handler = Journald::builder().open_lazily(true).field("TOKEN", "s3cret").build_sync().unwrap();
     assert!(!format!("{handler:?}").contains("s3cret"));
     let builder = Journald::builder().field("TOKEN", "s3cret");
     assert!(!format!("{builder:?}").contains("s3cret"), "{builder:?}");

@@ -7,7 +7,8 @@ use std::sync::{
 
 use tracing::{debug, error, info, warn};
 use tracing_strata::{
-    Delivery, Error, Flush, Handler, Logger, Loggers, Outcome, Record, Severity, critical, filter::TargetPrefix,
+    Delivery, Error, Flush, Handler, HandlerExt as _, Logger, Loggers, Outcome, Record, Severity, critical,
+    filter::TargetPrefix,
 };
 use tracing_subscriber::prelude::*;
 

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tracing_strata::{Delivery, Error, Handler, Loggers, Outcome, OwnedDelivery, Queue, Record};
+use tracing_strata::{Delivery, Error, Handler, HandlerExt as _, Loggers, Outcome, OwnedDelivery, Queue, Record};
 
 use super::with;
 
@@ -31,7 +31,7 @@ fn a_queue_on_a_logger_copies_nothing() {
     let (queue, guard) = Queue::builder().build_with_guard(there.clone()).unwrap();
     let loggers = Loggers::parse("info").unwrap();
     loggers.add_handler("shop", here.clone().named("here")).unwrap();
-    loggers.add_handler("root", queue.shared("queue")).unwrap();
+    loggers.add_handler("root", queue.named("queue")).unwrap();
     with(&loggers, || {
         for number in 0..100 {
             tracing::info!(target: "shop::orders", "a record of some length, number {number}");

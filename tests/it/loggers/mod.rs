@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tracing_strata::{Delivery, Error, Handler, Loggers, Outcome, NamedHandler};
+use tracing_strata::{Delivery, Error, Handler, HandlerExt as _, Loggers, NamedHandler, Outcome};
 
 /// Remembers messages. Clones share them.
 #[derive(Clone, Default)]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use proptest::prelude::*;
-use tracing_strata::{Delivery, Error, Handler, Loggers, Outcome, Record, Severity, NamedHandler};
+use tracing_strata::{Delivery, Error, Handler, HandlerExt as _, Loggers, NamedHandler, Outcome, Record, Severity};
 
 use crate::{places::apart, support::Give as _};
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use tracing::{Dispatch, debug, info, warn};
-use tracing_strata::{Delivery, Error, Handler, Logger, Loggers, Outcome, Record, Severity};
+use tracing_strata::{Delivery, Error, Handler, HandlerExt as _, Logger, Loggers, Outcome, Record, Severity};
 use tracing_subscriber::{prelude::*, registry};
 
 use super::{Messages, with};

@@ -12,9 +12,10 @@ use std::{
 
 use tracing::{debug, error, info, warn};
 use tracing_strata::{
-    Delivery, Error, Flush, Handler, MemoryBuffer, Outcome, Record, Severity, NamedHandler, Tee, Value,
+    Delivery, Error, Flush, Handler, HandlerExt as _, MemoryBuffer, NamedHandler, Outcome, Record, Severity, Tee,
+    Value,
     clock::ManualClock,
-    ledger::{Stats, ErrorHandler},
+    ledger::{ErrorHandler, Stats},
 };
 use tracing_subscriber::{Layer as _, filter::LevelFilter};
 
@@ -319,7 +320,10 @@ impl Handler for Gate {
 }
 
 /// The thread that hands on stands still; `meanwhile` runs on another.
-fn while_it_hands_on(memory: MemoryBuffer, meanwhile: impl FnOnce(&MemoryBuffer, &dyn Fn() -> Stats)) -> (Vec<String>, Stats) {
+fn while_it_hands_on(
+    memory: MemoryBuffer,
+    meanwhile: impl FnOnce(&MemoryBuffer, &dyn Fn() -> Stats),
+) -> (Vec<String>, Stats) {
     let to = Messages::default();
     let (gate, entered, go) = Gate::new(&to);
     let memory = Arc::new(memory.target(gate));
@@ -420,7 +424,10 @@ fn one_memory_in_two_layers_loses_nothing() {
     let to = Messages::default();
     let (error_handler, failures) = ErrorHandler::counting();
     let memory = Arc::new(MemoryBuffer::new(4).target(to.clone()));
-    let (one, two) = (memory.clone().into_layer().error_handler(error_handler.clone()), memory.clone().into_layer().error_handler(error_handler));
+    let (one, two) = (
+        memory.clone().into_layer().error_handler(error_handler.clone()),
+        memory.clone().into_layer().error_handler(error_handler),
+    );
     let ledgers = [one.ledger(), two.ledger()];
     use tracing_subscriber::layer::SubscriberExt as _;
     tracing::subscriber::with_default(tracing_subscriber::registry().with(one).with(two), || {

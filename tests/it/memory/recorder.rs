@@ -14,7 +14,8 @@ use tracing::{
     Dispatch, Span, debug, dispatcher, error, info, info_span, instrument::WithSubscriber as _, trace, warn,
 };
 use tracing_strata::{
-    SpanContextLayer, Delivery, Error, FlightRecorder, Handler, HandlerLayer, Loggers, Outcome, Record, Severity, Tee, Value,
+    Delivery, Error, FlightRecorder, Handler, HandlerExt as _, HandlerLayer, Loggers, Outcome, Record, Severity,
+    SpanContextLayer, Tee, Value,
     clock::ManualClock,
     handler::OutsideSpan,
     ledger::{Ledger, Stats},

@@ -10,7 +10,9 @@ use std::{
 
 use proptest::prelude::*;
 use tracing::{Dispatch, Span, debug, dispatcher, error, info, info_span};
-use tracing_strata::{Delivery, Error, FlightRecorder, Handler, MemoryBuffer, Outcome, Severity, ledger::ErrorHandler};
+use tracing_strata::{
+    Delivery, Error, FlightRecorder, Handler, HandlerExt as _, MemoryBuffer, Outcome, Severity, ledger::ErrorHandler,
+};
 use tracing_subscriber::{layer::SubscriberExt as _, registry};
 
 /// Counts what it gets (but for notices), and fails or panics now and then.

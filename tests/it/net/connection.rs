@@ -6,7 +6,7 @@ use tracing_strata::{
     Handler, Outcome,
     format::Json,
     output::{Socket, Syslog},
-    sink::net::{Address, Connection, Framing, Backoff},
+    sink::net::{Address, Backoff, Connection, Framing},
 };
 
 use super::{all_of, bare, eager, in_time, listen, nobody, record, to, whole};
@@ -95,7 +95,7 @@ fn a_unix_stream() {
     let to = Connection::builder(Address::UnixStream(dir.path("socket"))).framing(Framing::Length);
     let handler = Socket::builder(to).format(Json::new()).build_sync().unwrap();
     handler.give(&record("hello")).unwrap();
-    assert_eq!(handler.default_name(), format!("unix-stream://{}", dir.path("socket").display()));
+    assert_eq!(handler.describe().name, format!("unix-stream://{}", dir.path("socket").display()));
     drop(handler);
     let mut bytes = Vec::new();
     listener.accept().unwrap().0.read_to_end(&mut bytes).unwrap();
@@ -152,7 +152,9 @@ fn with_patience_a_record_waits_for_a_peer_that_comes() {
     let (listener, address) = listen();
     let port = listener.local_addr().unwrap();
     drop(listener);
-    let patient = to(address).reconnect_timeout(super::LONG).retry(Backoff::default().initial(Duration::from_millis(5)).factor(1.0));
+    let patient = to(address)
+        .reconnect_timeout(super::LONG)
+        .backoff(Backoff::default().initial(Duration::from_millis(5)).factor(1.0));
     let handler = bare(patient).build_sync().unwrap();
     std::thread::scope(|scope| {
         let sending = scope.spawn(move || handler.give(&record("patient")));
@@ -171,7 +173,7 @@ fn t20_what_is_wrong_is_named() {
     assert!(refused(Address::tcp("", 1)).to_string().contains("host \"\""));
     assert!(refused(Address::tcp("h", 0)).is_config());
     let (_, address) = listen();
-    let error = bare(to(address)).fallback(tracing_strata::output::Null).build_direct().unwrap_err();
+    let error = bare(to(address)).fallback(tracing_strata::output::Null).build_sync().unwrap_err();
     assert!(error.to_string().contains("build_direct()?.or_else(fallback)"), "{error}");
 }
 

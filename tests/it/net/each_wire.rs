@@ -15,12 +15,12 @@ use std::{
 };
 
 use tracing_strata::{
-    Handler, Queue, NamedHandler,
+    Handler, HandlerExt as _, NamedHandler, Queue,
     format::SyslogFormat as Form,
     handler::queue::Overflow,
+    ledger::ErrorHandler,
     output::{Journald, Syslog},
     sink::net::{Address, ConnectionBuilder, Framing},
-    ledger::ErrorHandler,
 };
 
 #[cfg(feature = "tls")]
@@ -119,8 +119,8 @@ impl Wire {
                 Syslog::builder(to).format(Self::form()).build_sync().unwrap().boxed()
             }
             Kind::Journald => {
-                let journal = Journald::builder().socket(self.path()).open_lazily(true).deadline(SHORT);
-                journal.build_direct().unwrap().boxed()
+                let journal = Journald::builder().socket(self.path()).open_lazily(true).timeout(SHORT);
+                journal.build_sync().unwrap().boxed()
             }
             _ => bare(to).build_sync().unwrap().boxed(),
         }
@@ -291,7 +291,11 @@ fn reset_in_the_middle_of_a_record(kind: Kind) {
 fn a_slow_reader(kind: Kind) {
     let wire = Wire::new(kind);
     let peer = wire.open();
-    let handler = NamedHandler::with_error_handler("wire", wire.direct(wire.eager().write_timeout(SHORT)), ErrorHandler::silent());
+    let handler = NamedHandler::with_error_handler(
+        "wire",
+        wire.direct(wire.eager().write_timeout(SHORT)),
+        ErrorHandler::silent(),
+    );
     if !wire.is_stream() {
         // It reads nothing at all.
         in_time(|| (0..3_000).for_each(|_| handler.emit(&record("into a full queue"))));

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use tracing_strata::{Queue, NamedHandler, handler::queue::Overflow, sink::net::Backoff, ledger::ErrorHandler};
+use tracing_strata::{NamedHandler, Queue, handler::queue::Overflow, ledger::ErrorHandler, sink::net::Backoff};
 
 use super::{all_of, bare, eager, in_time, listen, nobody, record, to, whole};
 use crate::{places::remembering, support::Give as _};
@@ -135,7 +135,7 @@ fn a_peer_that_hangs_is_tried_less_and_less_until_it_is_trusted_again() {
     let (_listener, address) = listen();
     let clock = tracing_strata::clock::ManualClock::at(1_000);
     let retry = Backoff::default().jitter(0.0);
-    let to = to(address).write_timeout(Duration::from_millis(200)).retry(retry).clock(clock.clone());
+    let to = to(address).write_timeout(Duration::from_millis(200)).backoff(retry).clock(clock.clone());
     let handler = bare(to).build_sync().unwrap();
     let big = record(&"x".repeat(LOTS));
     let refused = |record: &tracing_strata::Record| handler.give(record).unwrap_err().to_string();
@@ -168,7 +168,7 @@ fn a_peer_that_hangs_is_tried_less_and_less_until_it_is_trusted_again() {
 #[test]
 fn many_threads_and_a_stuck_peer_all_come_back() {
     let (listener, address) = listen();
-    let handler = bare(eager(address).write_timeout(SHORT).connect_deadline(SHORT)).build_sync().unwrap();
+    let handler = bare(eager(address).write_timeout(SHORT).connect_timeout(SHORT)).build_sync().unwrap();
     let handler = NamedHandler::with_error_handler("stuck", handler, ErrorHandler::silent());
     let big = "x".repeat(LOTS);
     in_time(|| {

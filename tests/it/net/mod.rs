@@ -20,7 +20,7 @@ use std::{
 use tracing_strata::{
     Record, Severity,
     output::{Socket, SocketBuilder},
-    sink::net::{Address, Connection, ConnectionBuilder, Framing, Backoff},
+    sink::net::{Address, Backoff, Connection, ConnectionBuilder, Framing},
 };
 
 use crate::places::Bare;
@@ -49,7 +49,7 @@ fn to(address: Address) -> ConnectionBuilder {
 
 /// One that tries again at once.
 fn eager(address: Address) -> ConnectionBuilder {
-    to(address).backoff(Backoff::default().initial(Duration::ZERO).most(Duration::ZERO))
+    to(address).backoff(Backoff::default().initial(Duration::ZERO).max(Duration::ZERO))
 }
 
 fn bare(to: ConnectionBuilder) -> SocketBuilder<Bare> {

@@ -5,7 +5,9 @@ use std::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
-use tracing_strata::{Delivery, Error, Handler, Outcome, Queue, Severity, NamedHandler, ledger::ErrorHandler};
+use tracing_strata::{
+    Delivery, Error, Handler, HandlerExt as _, NamedHandler, Outcome, Queue, Severity, ledger::ErrorHandler,
+};
 
 use super::{bare, eager, listen, record};
 use crate::{
@@ -37,7 +39,7 @@ fn the_ledgers_say_where_each_record_went() {
     static MOOD: AtomicU8 = AtomicU8::new(0);
     let memory = MemoryBuffer::default();
     let handler = Fickle(&MOOD).fallback(memory.clone());
-    let fallback = handler.fallback().clone();
+    let fallback = handler.secondary().clone();
     let (error_handler, told) = remembering();
     let handler = NamedHandler::with_error_handler("remote", handler, error_handler);
     for (mood, message) in [(0, "a"), (1, "b"), (2, "c"), (3, "d"), (4, "e"), (1, "f"), (0, "g"), (0, "h"), (1, "i")] {
@@ -47,7 +49,10 @@ fn the_ledgers_say_where_each_record_went() {
     let away = "handler \"remote\" is away; its records come here";
     assert_eq!(messages(&memory), [away, "b", "c", "d", "f", "handler \"remote\" is back", away, "i"]);
     let stats = handler.stats();
-    assert_eq!((stats.accepted(), stats.written, stats.fallback_written, stats.filtered, stats.failed), (9, 8, 5, 1, 0));
+    assert_eq!(
+        (stats.accepted(), stats.written, stats.fallback_written, stats.filtered, stats.failed),
+        (9, 8, 5, 1, 0)
+    );
     assert_eq!(fallback.stats().written, 8);
     assert!(stats.to_string().contains("(5 by a fallback)"), "{stats}");
     // The trap hears of it when it goes, not for each record.
@@ -71,10 +76,10 @@ fn the_notices_are_records_and_can_be_left_out() {
     MOOD.store(1, Ordering::Relaxed);
     let handler = Fickle(&MOOD).fallback(memory.clone()).notices(false);
     handler.give(&record("a")).unwrap();
-    assert!(handler.is_away());
+    assert!(handler.is_failed_over());
     MOOD.store(0, Ordering::Relaxed);
     handler.give(&record("b")).unwrap();
-    assert_eq!((messages(&memory), handler.is_away()), (vec!["a".to_owned()], false));
+    assert_eq!((messages(&memory), handler.is_failed_over()), (vec!["a".to_owned()], false));
 }
 
 #[test]
@@ -82,7 +87,7 @@ fn a_record_that_both_fail_at_is_failed_with_the_first_ones_error() {
     static FIRST: AtomicU8 = AtomicU8::new(1);
     static SECOND: AtomicU8 = AtomicU8::new(2);
     let handler = Fickle(&FIRST).fallback(Fickle(&SECOND));
-    let fallback = handler.fallback().clone();
+    let fallback = handler.secondary().clone();
     fallback.set_error_handler(ErrorHandler::silent());
     let (error_handler, told) = remembering();
     let handler = NamedHandler::with_error_handler("remote", handler, error_handler);
@@ -247,7 +252,9 @@ fn over_udp_the_fallback_gets_what_comes_after_the_first_refusal() {
         ("syslog", |port, fallback| {
             Syslog::builder(Address::udp("127.0.0.1", port)).fallback(fallback).build().unwrap()
         }),
-        ("datagram", |port, fallback| Datagram::udp("127.0.0.1", port).format(Bare).fallback(fallback).build().unwrap()),
+        ("datagram", |port, fallback| {
+            Datagram::udp("127.0.0.1", port).format(Bare).fallback(fallback).build().unwrap()
+        }),
     ];
     for (wire, build) in wires {
         let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -268,7 +275,11 @@ fn over_udp_the_fallback_gets_what_comes_after_the_first_refusal() {
             assert!(came.ends_with(&format!("here {number}")), "{wire}: {came}");
         }
         let stats = handler.stats();
-        assert_eq!((stats.accepted(), stats.written, stats.fallback_written, stats.failed), (13, 12, 9, 1), "{wire}: {stats}");
+        assert_eq!(
+            (stats.accepted(), stats.written, stats.fallback_written, stats.failed),
+            (13, 12, 9, 1),
+            "{wire}: {stats}"
+        );
         let taken: Vec<_> = messages(&memory).into_iter().filter(|text| !text.starts_with("handler ")).collect();
         let expected: Vec<_> = (1..10).map(|number| format!("away {number}")).collect();
         assert_eq!(taken, expected, "{wire}");
@@ -306,8 +317,9 @@ fn what_is_rescued_behind_a_queue_is_in_the_file() {
         let ((hangs, hung), (let_go, go)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
         let first = Hangs { fails: AtomicU8::new(5), hangs, go: std::sync::Mutex::new(go) };
         let both = first.fallback(file.build().unwrap());
-        let fallback = both.fallback().clone();
-        let handler = NamedHandler::with_error_handler("both", Queue::builder().build(both).unwrap(), ErrorHandler::silent());
+        let fallback = both.secondary().clone();
+        let handler =
+            NamedHandler::with_error_handler("both", Queue::builder().build(both).unwrap(), ErrorHandler::silent());
         (0..6).for_each(|number| handler.emit(&record(&format!("record {number}"))));
         hung.recv().unwrap();
         let lines = || std::fs::read_to_string(dir.path("fallback")).unwrap().matches("record ").count() as u64;
@@ -343,7 +355,7 @@ fn what_the_fallback_holds_back_is_settled_with_it() {
     let small = tracing_strata::output::Stream::sink(Small(AtomicU8::new(0)));
     let (queue, guard) = Queue::builder().build_with_guard(small).unwrap();
     let both = Fickle(&AWAY).fallback(queue);
-    let fallback = both.fallback().clone();
+    let fallback = both.secondary().clone();
     fallback.set_error_handler(ErrorHandler::silent());
     let handler = NamedHandler::with_error_handler("both", both, ErrorHandler::silent());
     (0..4).for_each(|number| handler.emit(&record(&format!("{number}"))));
@@ -369,7 +381,8 @@ fn a_full_disk_behind_a_queue_hands_on() {
 
     let memory = MemoryBuffer::default();
     let full = LogFile::builder("/dev/full").build().unwrap().fallback(memory.clone());
-    let handler = NamedHandler::with_error_handler("full", Queue::builder().build(full).unwrap(), ErrorHandler::silent());
+    let handler =
+        NamedHandler::with_error_handler("full", Queue::builder().build(full).unwrap(), ErrorHandler::silent());
     (0..5).for_each(|number| handler.emit(&record(&format!("record {number}"))));
     handler.flush().unwrap();
     assert_eq!(messages(&memory)[1..], ["record 0", "record 1", "record 2", "record 3", "record 4"]);
@@ -381,6 +394,6 @@ fn a_full_disk_behind_a_queue_hands_on() {
 #[test]
 fn a_fallback_belongs_to_a_queue() {
     use tracing_strata::output::{Datagram, Null};
-    let error = Datagram::udp("127.0.0.1", 9).fallback(Null).build_direct().unwrap_err();
+    let error = Datagram::udp("127.0.0.1", 9).fallback(Null).build_sync().unwrap_err();
     assert!(error.to_string().contains("build_direct()?.or_else(fallback)"), "{error}");
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use tracing_strata::{
-    Handler, Outcome, Record, Severity,
+    Handler, HandlerExt as _, Outcome, Record, Severity,
     clock::ManualClock,
-    sink::net::{Connection, Framing, Backoff},
+    sink::net::{Backoff, Connection, Framing},
 };
 
 use super::{all_of, bare, listen, record};
@@ -34,11 +34,11 @@ fn rule_17_5_the_schedule_of_tries() {
     drop(listener);
     let clock = ManualClock::at(1_000);
     let to = Connection::builder(address).framing(Framing::None).backoff(Backoff::python()).clock(clock.clone());
-    let handler = bare(to).build_sync().unwrap().shared("python");
+    let handler = bare(to).build_sync().unwrap().named("python");
     let mut listener = None;
     let sent = |at: u64| {
         clock.set(std::time::UNIX_EPOCH + Duration::from_secs(at));
-        handler.deliver(&record(&format!("{at};")));
+        handler.emit(&record(&format!("{at};")));
         handler.stats().written
     };
     // Failures at 1000, 1001, 1003, 1007: waits of 1, 2, 4, 8 seconds.
@@ -57,7 +57,7 @@ fn rule_17_5_the_schedule_of_tries() {
     assert_eq!(sent(1_020), 2);
     assert_eq!(sent(1_021), 3);
     let stats = handler.stats();
-    assert_eq!((stats.accepted(), stats.dropped, stats.failed, stats.troubles), (12, 9, 0, 0));
+    assert_eq!((stats.accepted(), stats.dropped, stats.failed, stats.other_errors), (12, 9, 0, 0));
     drop(handler);
     assert_eq!(all_of(listener.accept().unwrap().0), b"1021;");
 }
@@ -68,8 +68,8 @@ fn rule_17_6_levels_filters_and_changes_count() {
     let (listener, address) = listen();
     let to = Connection::builder(address).framing(Framing::None).backoff(Backoff::python());
     let handler = bare(to).build_sync().unwrap();
-    let handler = handler.rewrite(|record: &mut Record| record.set_message("changed;"));
-    let handler = handler.filter(|record: &Record| record.message() != "refused").level(Severity::INFO);
+    let handler = handler.transform(|record: &mut Record| record.set_message("changed;"));
+    let handler = handler.filter(|record: &Record| record.message() != "refused").min_level(Severity::INFO);
     for (severity, message, outcome) in [
         (Severity::INFO, "passes", Outcome::Written),
         (Severity::INFO, "refused", Outcome::Filtered),

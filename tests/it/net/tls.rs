@@ -15,9 +15,9 @@ use rustls::{
 };
 use tracing_strata::{
     NamedHandler,
-    output::Socket,
-    sink::net::{Address, Connection, ConnectionBuilder, Backoff, Tls},
     ledger::ErrorHandler,
+    output::Socket,
+    sink::net::{Address, Backoff, Connection, ConnectionBuilder, Tls},
 };
 
 use super::{bare, eager, in_time, listen, record, whole};
@@ -302,9 +302,8 @@ fn a_reader_that_stops_takes_the_write_deadline() {
             drop(second);
             all_of(&mut stream).0
         });
-        let patient =
-            tls(&address, Tls::new().ca_pem(authority.pem.as_str())).write_timeout(Duration::from_millis(50));
-        let socket = bare(patient.retry(Backoff::default().initial(super::LONG))).build_sync().unwrap();
+        let patient = tls(&address, Tls::new().ca_pem(authority.pem.as_str())).write_timeout(Duration::from_millis(50));
+        let socket = bare(patient.backoff(Backoff::default().initial(super::LONG))).build_sync().unwrap();
         let handler = NamedHandler::with_error_handler("slow", socket, ErrorHandler::silent());
         in_time(|| handler.emit(&record(&"x".repeat(20 << 20))));
         in_time(|| handler.emit(&record("next")));

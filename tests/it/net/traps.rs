@@ -9,12 +9,12 @@ use std::{
 };
 
 use tracing_strata::{
-    Handler, Queue, Record, Severity, NamedHandler,
+    Handler, HandlerExt as _, NamedHandler, Queue, Record, Severity,
     format::SyslogFormat as Form,
     handler::queue::Overflow,
-    output::{Socket, Syslog},
-    sink::net::{Address, Connection, Backoff},
     ledger::ErrorHandler,
+    output::{Socket, Syslog},
+    sink::net::{Address, Backoff, Connection},
 };
 use tracing_subscriber::prelude::*;
 
@@ -37,10 +37,11 @@ fn t13_an_overflow_is_told_in_band_as_a_syslog_message() {
     let (listener, address) = listen();
     let at = listener.local_addr().unwrap();
     drop(listener);
-    let queue = Queue::builder().named("daemon").capacity(8).overflow(Overflow::DropNewest);
-    let (queue, guard) = Syslog::builder(eager(address).reconnect_timeout(LONG)).queue(queue).build_with_guard().unwrap();
-    let handler = queue.shared("syslog");
-    (0..100).for_each(|number| handler.deliver(&record(&format!("number {number}"))));
+    let queue = Queue::builder().name("daemon").capacity(8).overflow(Overflow::DropNewest);
+    let (queue, guard) =
+        Syslog::builder(eager(address).reconnect_timeout(LONG)).queue(queue).build_with_guard().unwrap();
+    let handler = queue.named("syslog");
+    (0..100).for_each(|number| handler.emit(&record(&format!("number {number}"))));
     let listener = TcpListener::bind(at).unwrap();
     let reader = std::thread::spawn(move || all_of(listener.accept().unwrap().0));
     in_time(|| guard.shutdown(LONG)).unwrap();
@@ -148,7 +149,7 @@ fn t15_t16_parent_child_and_daemon_have_connections_of_their_own() {
 #[test]
 fn t17_the_end_keeps_its_deadline_while_the_peer_is_a_black_hole() {
     let (_listener, address, _waiting) = super::black_hole();
-    let hole = Connection::builder(address).connect_timeout(LONG).patience(LONG);
+    let hole = Connection::builder(address).connect_timeout(LONG).reconnect_timeout(LONG);
     let (queue, guard) = Socket::builder(hole).format(Bare).build_with_guard().unwrap();
     let handler = NamedHandler::with_error_handler("hole", queue, ErrorHandler::silent());
     (0..10).for_each(|_| handler.emit(&record("never there")));
@@ -181,7 +182,7 @@ fn t19_a_peer_that_is_gone_stops_nobody_and_is_told() {
     let slow = to(address).backoff(Backoff::default().initial(LONG));
     let (error_handler, told) = remembering();
     let fallback = MemoryBuffer::default();
-    let handler = bare(slow).build_sync().unwrap().or_else(fallback.clone());
+    let handler = bare(slow).build_sync().unwrap().fallback(fallback.clone());
     let handler = NamedHandler::with_error_handler("gone", handler, error_handler);
     handler.emit(&record("there"));
     let mut stream = listener.accept().unwrap().0;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tracing::{Dispatch, debug_span, error, info, info_span};
 use tracing_strata::{
     Severity, critical,
+    ledger::ErrorHandler,
     otlp::{ContextFields, Otlp, Protocol},
     prelude::*,
-    ledger::ErrorHandler,
 };
 use tracing_subscriber::{filter::LevelFilter, prelude::*, registry};
 
@@ -17,7 +17,8 @@ use crate::support::{MemoryBuffer, with_layer};
 #[test]
 fn the_same_layer_twice() {
     let receivers = [Receiver::start(), Receiver::start()];
-    let [(one, guard_one), (two, guard_two)] = receivers.each_ref().map(|receiver| receiver.otlp().build_with_guard().unwrap());
+    let [(one, guard_one), (two, guard_two)] =
+        receivers.each_ref().map(|receiver| receiver.otlp().build_with_guard().unwrap());
     tracing::subscriber::with_default(registry().with(one).with(two), || {
         let span = info_span!("s", late = tracing::field::Empty).entered();
         span.record("late", 1);
@@ -46,8 +47,13 @@ fn t03_what_the_export_logs_is_not_exported() {
             let receiver = Receiver::start();
             tracing_strata::log::install().unwrap();
             let (http, http_guard) = receiver.otlp().build_with_guard().unwrap();
-            let (grpc, grpc_guard) =
-                receiver.otlp().protocol(Protocol::Grpc).retry_for(Duration::ZERO).logs(true).build_with_guard().unwrap();
+            let (grpc, grpc_guard) = receiver
+                .otlp()
+                .protocol(Protocol::Grpc)
+                .retry_for(Duration::ZERO)
+                .logs(true)
+                .build_with_guard()
+                .unwrap();
             let grpc = grpc.error_handler(ErrorHandler::silent());
             let ledgers = [http.logs_ledger().unwrap(), grpc.logs_ledger().unwrap(), http.spans_ledger().unwrap()];
             let memory = MemoryBuffer::default();
@@ -135,7 +141,7 @@ fn t54_the_explicit_parents_chain() {
 #[test]
 fn t62_a_level_strips_no_context() {
     let receiver = Receiver::start();
-    let (layer, guard) = receiver.otlp().min_level(Severity::ERROR).spawn().unwrap();
+    let (layer, guard) = receiver.otlp().min_level(Severity::ERROR).build_with_guard().unwrap();
     with_layer(layer, || {
         debug_span!("request", id = 7).in_scope(|| {
             info!("filtered");
@@ -155,7 +161,9 @@ fn t62_a_level_strips_no_context() {
     // Behind a filter that hides the span, with a `SpanContextLayer` layer beside: its fields are there all the same.
     let receiver = Receiver::start();
     let (layer, guard) = receiver.otlp().spans(false).build_with_guard().unwrap();
-    let stack = registry().with(tracing_strata::SpanContextLayer::new().trace_ids()).with(layer.with_filter(LevelFilter::ERROR));
+    let stack = registry()
+        .with(tracing_strata::SpanContextLayer::new().trace_ids())
+        .with(layer.with_filter(LevelFilter::ERROR));
     tracing::subscriber::with_default(stack, || debug_span!("request", id = 7).in_scope(|| error!("m")));
     guard.flush(LONG).unwrap();
     let (_, record) = receiver.take_logs().remove(0);

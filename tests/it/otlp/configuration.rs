@@ -14,7 +14,7 @@ use crate::support::MemoryBuffer;
 
 fn spawn(vars: &[(&str, &str)]) -> Result<(OtlpLayer, OtlpGuard), String> {
     let vars = vars.iter().copied();
-    Otlp::from_vars(vars).flush_timeout(Duration::ZERO).spawn().map_err(|error| {
+    Otlp::from_vars(vars).flush_timeout(Duration::ZERO).build_with_guard().map_err(|error| {
         assert!(error.is_config(), "{error}");
         error.to_string()
     })

@@ -9,8 +9,8 @@ use std::{
 
 use tracing::{info, info_span};
 use tracing_strata::{
+    ledger::{ErrorHandler, Stats},
     otlp::{Otlp, OtlpGuard, OtlpLayer},
-    ledger::{Stats, ErrorHandler},
 };
 
 use super::receiver::{LONG, Receiver, Reply, body};
@@ -92,7 +92,7 @@ fn what_is_refused_is_not_sent_again() {
 #[test]
 fn partial_success_is_counted() {
     let receiver = Receiver::start();
-    let (layer, guard) = receiver.otlp().open_lazily(Duration::from_secs(3_600)).spawn().unwrap();
+    let (layer, guard) = receiver.otlp().schedule_delay(Duration::from_secs(3_600)).build_with_guard().unwrap();
     let (error_handler, told) = remembering();
     with_layer(layer.error_handler(error_handler), || {
         receiver.reply(Reply::Partial(3));
@@ -115,10 +115,10 @@ fn t12_everything_is_accounted_for_while_nobody_listens() {
         .endpoint(nobody())
         .capacity(50)
         .max_batch(10)
-        .open_lazily(Duration::ZERO)
-        .drain(Duration::from_millis(10))
+        .schedule_delay(Duration::ZERO)
+        .flush_timeout(Duration::from_millis(10))
         .retry_for(Duration::from_secs(3_600))
-        .spawn()
+        .build_with_guard()
         .unwrap();
     let (error_handler, told) = ErrorHandler::counting();
     let layer = layer.error_handler(error_handler);
@@ -148,7 +148,7 @@ fn t12_everything_is_accounted_for_while_nobody_listens() {
 fn t13_bounded_in_bytes_and_told_in_band() {
     let receiver = Receiver::start();
     receiver.reply(Reply::Status(503, Some("1")));
-    let (layer, guard) = logs_only(receiver.otlp().max_bytes(1 << 20).max_batch(1).open_lazily(Duration::ZERO));
+    let (layer, guard) = logs_only(receiver.otlp().max_bytes(1 << 20).max_batch(1).schedule_delay(Duration::ZERO));
     let large = "x".repeat(50_000);
     with_layer(layer.error_handler(ErrorHandler::silent()), || {
         (0..100).for_each(|_| info!(large, "large"));
@@ -169,7 +169,8 @@ fn t13_bounded_in_bytes_and_told_in_band() {
 
 #[test]
 fn t13_spans_are_in_the_bytes_of_what_is_inside_of_them() {
-    let full = |otlp: Otlp| otlp.max_bytes(1 << 20).max_batch(1).open_lazily(Duration::ZERO).spawn().unwrap();
+    let full =
+        |otlp: Otlp| otlp.max_bytes(1 << 20).max_batch(1).schedule_delay(Duration::ZERO).build_with_guard().unwrap();
     let body = "x".repeat(50_000);
     // Log records.
     let receiver = Receiver::start();
@@ -199,7 +200,7 @@ fn t13_spans_are_in_the_bytes_of_what_is_inside_of_them() {
 #[test]
 fn a_batch_is_kept_below_what_receivers_take() {
     let receiver = Receiver::start();
-    let (layer, guard) = logs_only(receiver.otlp().open_lazily(Duration::from_secs(3_600)));
+    let (layer, guard) = logs_only(receiver.otlp().schedule_delay(Duration::from_secs(3_600)));
     let large = "x".repeat(60_000);
     with_layer(layer, || (0..100).for_each(|_| info!(large, "large")));
     guard.flush(LONG).unwrap();
@@ -234,7 +235,8 @@ fn flush_all_reaches_it() {
         |_| {},
         |_| {
             let receiver = Receiver::start();
-            let (layer, _guard) = receiver.otlp().open_lazily(Duration::from_secs(3_600)).spawn().unwrap();
+            let (layer, _guard) =
+                receiver.otlp().schedule_delay(Duration::from_secs(3_600)).build_with_guard().unwrap();
             with_layer(layer, || {
                 info!("m");
                 tracing_strata::flush_all().unwrap();
@@ -247,7 +249,8 @@ fn flush_all_reaches_it() {
 #[test]
 fn a_dropped_guard_waits_for_the_rest() {
     let receiver = Receiver::start();
-    let (layer, guard) = receiver.otlp().open_lazily(Duration::from_secs(3_600)).drain(LONG).spawn().unwrap();
+    let (layer, guard) =
+        receiver.otlp().schedule_delay(Duration::from_secs(3_600)).flush_timeout(LONG).build_with_guard().unwrap();
     with_layer(layer, || info_span!("s").in_scope(|| info!("m")));
     drop(guard);
     assert_eq!((receiver.take_logs().len(), receiver.take_spans().len()), (1, 1));

@@ -16,8 +16,8 @@ const URL: &str = "STRATA_TEST_URL";
 fn t15_after_a_fork_both_export_and_nothing_is_doubled() {
     const NAME: &str = "otlp::forks::t15_after_a_fork_both_export_and_nothing_is_doubled";
     if_child(|report| {
-        let otlp = Otlp::builder().endpoint(env::var(URL).unwrap()).open_lazily(Duration::from_secs(3_600));
-        let (layer, guard) = otlp.spawn().unwrap();
+        let otlp = Otlp::builder().endpoint(env::var(URL).unwrap()).schedule_delay(Duration::from_secs(3_600));
+        let (layer, guard) = otlp.build_with_guard().unwrap();
         tracing_subscriber::registry().with(layer).init();
         info_span!("before").in_scope(|| info!("before"));
         guard.flush(LONG).unwrap();

@@ -13,7 +13,7 @@ use serde_json::json as tree;
 use tracing::{Level, error, event, info, info_span, warn};
 use tracing_strata::{
     Globals, Severity, critical, exception, json,
-    otlp::{OtlpCompression, ContextFields, Otlp, Protocol},
+    otlp::{ContextFields, Otlp, OtlpCompression, Protocol},
 };
 use tracing_subscriber::prelude::*;
 
@@ -325,7 +325,8 @@ fn the_resource() {
         ("OTEL_RESOURCE_ATTRIBUTES", "service.name=lower,zone=eu%2C1,deployment.environment.name=test"),
         ("OTEL_SERVICE_NAME", "from the variable"),
     ]);
-    let otlp = otlp.endpoint(receiver.url()).attribute("zone", "code").attribute("cores", 2).open_lazily(Duration::ZERO);
+    let otlp =
+        otlp.endpoint(receiver.url()).attribute("zone", "code").attribute("cores", 2).schedule_delay(Duration::ZERO);
     drop(exported(otlp, || info!("m")));
     let resource = receiver.resource();
     assert_eq!(text(&resource, "service.name"), Some("from the variable"));

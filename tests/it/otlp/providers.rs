@@ -17,8 +17,7 @@ fn logs_and_spans_with_the_providers_ids() {
     let logger_provider = SdkLoggerProvider::builder().with_simple_exporter(logs.clone()).build();
     let tracer_provider = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
     let memory = MemoryBuffer::default();
-    let stack =
-        registry().with(memory.clone().into_layer()).with(otlp::bridge(&logger_provider, &tracer_provider));
+    let stack = registry().with(memory.clone().into_layer()).with(otlp::bridge(&logger_provider, &tracer_provider));
     let mut outgoing = None;
     tracing::subscriber::with_default(stack, || {
         let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

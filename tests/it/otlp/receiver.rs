@@ -83,7 +83,7 @@ impl Receiver {
             .endpoint(self.url())
             .service("test")
             .timeout(Duration::from_secs(20))
-            .open_lazily(Duration::from_millis(5))
+            .schedule_delay(Duration::from_millis(5))
     }
 
     pub(crate) fn reply(&self, reply: Reply) {

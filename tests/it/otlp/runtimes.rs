@@ -7,8 +7,8 @@ use std::{
 
 use tracing::{info, info_span};
 use tracing_strata::{
-    otlp::{OtlpGuard, Protocol},
     ledger::ErrorHandler,
+    otlp::{OtlpGuard, Protocol},
 };
 
 use super::receiver::{LONG, Receiver, Reply};
@@ -47,7 +47,8 @@ fn each_way(run: impl Fn(OtlpGuard, bool)) {
                 }
                 _ => receiver.url(),
             };
-            let (layer, guard) = receiver.otlp().endpoint(url).protocol(protocol).flush_timeout(SHORT).spawn().unwrap();
+            let (layer, guard) =
+                receiver.otlp().endpoint(url).protocol(protocol).flush_timeout(SHORT).build_with_guard().unwrap();
             with_layer(layer.error_handler(ErrorHandler::silent()), || info_span!("s").in_scope(|| info!("m")));
             run(guard, matches!(collector, Collector::Answers));
         }
@@ -91,7 +92,7 @@ fn t17_spawned_and_dropped_inside_a_runtime() {
         for protocol in [Protocol::HttpProtobuf, Protocol::Grpc] {
             let receiver = Receiver::start();
             let otlp = receiver.otlp().protocol(protocol).endpoint("http://127.0.0.1:1").flush_timeout(SHORT);
-            let (layer, guard) = otlp.spawn().unwrap();
+            let (layer, guard) = otlp.build_with_guard().unwrap();
             with_layer(layer.error_handler(ErrorHandler::silent()), || info!("m"));
             drop(guard);
             // A bad certificate is found on the thread, and nothing panics when its runtime goes.

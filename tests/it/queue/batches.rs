@@ -145,7 +145,8 @@ fn handlers_behind_a_queue_write_what_they_would_write_without() {
 #[test]
 fn what_a_batch_cannot_write_is_counted_record_by_record() {
     let writes = Writes(Arc::default(), Some(2));
-    let (queue, guard) = Queue::builder().build_with_guard(Stream::sink(writes.clone()).format(Bare).place("moody")).unwrap();
+    let (queue, guard) =
+        Queue::builder().build_with_guard(Stream::sink(writes.clone()).format(Bare).place("moody")).unwrap();
     let (error_handler, told) = remembering();
     let layer = queue.into_layer().error_handler(error_handler);
     let ledger = layer.ledger();
@@ -164,7 +165,8 @@ fn what_a_batch_cannot_write_is_counted_record_by_record() {
 fn a_file_behind_a_queue_needs_no_buffer() {
     let dir = Dir::new();
     let path = dir.path("log");
-    let (queue, guard) = Queue::builder().build_with_guard(LogFile::builder(&path).format(Bare).build().unwrap()).unwrap();
+    let (queue, guard) =
+        Queue::builder().build_with_guard(LogFile::builder(&path).format(Bare).build().unwrap()).unwrap();
     let layer = queue.into_layer();
     let ledger = layer.ledger();
     within(&dispatch(layer), || {
@@ -199,7 +201,7 @@ fn t13_losses_are_told_in_the_handlers_own_format() {
     let path = dir.path("log");
     let file = LogFile::builder(&path).format(Json::new()).build().unwrap();
     let (queue, guard) =
-        Queue::builder().named("file").max_bytes(4 << 10).overflow(Overflow::DropNewest).spawn(file).unwrap();
+        Queue::builder().name("file").max_bytes(4 << 10).overflow(Overflow::DropNewest).build_with_guard(file).unwrap();
     within(&dispatch(queue.into_layer()), || {
         tracing::info!("{}", "larger than the queue".repeat(1_000));
         guard.shutdown(LONG).unwrap();

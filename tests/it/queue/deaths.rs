@@ -12,7 +12,8 @@ use std::{
 
 use tracing::{error, info};
 use tracing_strata::{
-    Delivery, Error, Flush, Handler, HandlerLayer, Outcome, Queue, Severity, handler::queue::WorkerGuard, ledger::Ledger,
+    Delivery, Error, Flush, Handler, HandlerExt as _, HandlerLayer, Outcome, Queue, Severity,
+    handler::queue::WorkerGuard, ledger::Ledger,
 };
 
 use super::support::{Gate, LONG, dispatch, within};
@@ -158,7 +159,7 @@ struct Dead {
 fn doomed() -> Dead {
     let (gate, is_fatal) = (Gate::closed(), Arc::new(AtomicBool::new(false)));
     let handler = Fatal { gate: gate.clone(), is_fatal: Arc::clone(&is_fatal) };
-    let (queue, guard) = Queue::builder().capacity(6).named("doomed").spawn(handler).unwrap();
+    let (queue, guard) = Queue::builder().capacity(6).name("doomed").build_with_guard(handler).unwrap();
     let (error_handler, told) = remembering();
     let layer = queue.into_layer().error_handler(error_handler);
     let ledger = layer.ledger();

@@ -5,15 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracing_strata::{Delivery, Error, Handler, Outcome, Queue, Severity, handler::queue::Overflow};
+use tracing_strata::{Delivery, Error, Handler, HandlerExt as _, Outcome, Queue, Severity, handler::queue::Overflow};
 
 use super::support::{Gate, LONG, dispatch, within};
 
 #[test]
 fn a_queue_tells_how_it_is_doing_time_and_again() {
     let gate = Gate::default();
-    let builder = Queue::builder().named("orders").report_every(Duration::from_millis(2));
-    let (queue, guard) = builder.spawn(gate.clone()).unwrap();
+    let builder = Queue::builder().name("orders").report_every(Duration::from_millis(2));
+    let (queue, guard) = builder.build_with_guard(gate.clone()).unwrap();
     let layer = queue.into_layer();
     let ledger = layer.ledger();
     within(&dispatch(layer), || {
@@ -132,14 +132,15 @@ fn busy_is_the_part_of_the_time_at_work() {
 #[test]
 fn losses_are_shown_by_name() {
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().capacity(1).overflow(Overflow::DropNewest).build_with_guard(gate.clone()).unwrap();
+    let (queue, guard) =
+        Queue::builder().capacity(1).overflow(Overflow::DropNewest).build_with_guard(gate.clone()).unwrap();
     within(&dispatch(queue.into_layer()), || {
         tracing::info!("first");
         gate.wait_for_one();
         (0..3).for_each(|_| tracing::info!("lost"));
         tracing::warn!("lost");
         let shown = format!("{:?}", guard.health());
-        assert!(shown.contains("lost: Lost { info: 3, warn: 1 }, waits: 0"), "{shown}");
+        assert!(shown.contains("lost: LossCounts { info: 3, warn: 1 }, blocked_sends: 0"), "{shown}");
         gate.open();
         guard.shutdown(LONG).unwrap();
     });

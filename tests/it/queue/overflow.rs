@@ -9,7 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracing_strata::{Delivery, Error, Handler, Outcome, Queue, Severity, handler::queue::Overflow, ledger::ErrorHandler};
+use tracing_strata::{
+    Delivery, Error, Handler, HandlerExt as _, Outcome, Queue, Severity, handler::queue::Overflow, ledger::ErrorHandler,
+};
 
 use super::support::{Gate, LONG, dispatch, within};
 
@@ -34,8 +36,12 @@ fn full(overflow: Overflow, capacity: usize, log: impl FnOnce()) -> (Vec<String>
 #[test]
 fn t13_overflow_is_told_in_band() {
     let gate = Gate::closed();
-    let (queue, guard) =
-        Queue::builder().named("tight").capacity(4).overflow(Overflow::DropNewest).spawn(gate.clone()).unwrap();
+    let (queue, guard) = Queue::builder()
+        .name("tight")
+        .capacity(4)
+        .overflow(Overflow::DropNewest)
+        .build_with_guard(gate.clone())
+        .unwrap();
     let layer = queue.into_layer();
     let ledger = layer.ledger();
     within(&dispatch(layer), || {
@@ -75,7 +81,8 @@ fn the_newest_or_the_oldest_is_dropped() {
 #[test]
 fn the_oldest_of_all_threads_is_dropped() {
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().capacity(5).overflow(Overflow::DropOldest).build_with_guard(gate.clone()).unwrap();
+    let (queue, guard) =
+        Queue::builder().capacity(5).overflow(Overflow::DropOldest).build_with_guard(gate.clone()).unwrap();
     let dispatch = dispatch(queue.into_layer());
     let log = |message: &str| within(&dispatch, || tracing::info!("{message}"));
     log("in hand");
@@ -129,7 +136,8 @@ fn losses_are_told_once_a_second_while_there_are_always_more() {
     let (logged, has_logged) = mpsc::sync_channel(0);
     let gate = Gate::default();
     let insatiable = Insatiable(more, Mutex::new(has_logged), gate.clone());
-    let (queue, guard) = Queue::builder().capacity(8).overflow(Overflow::DropNewest).build_with_guard(insatiable).unwrap();
+    let (queue, guard) =
+        Queue::builder().capacity(8).overflow(Overflow::DropNewest).build_with_guard(insatiable).unwrap();
     let began = Instant::now();
     within(&dispatch(queue.into_layer()), || {
         tracing::info!("too many");
@@ -250,7 +258,8 @@ fn nothing_is_given_up_for_a_record_that_does_not_fit_even_so() {
 fn only_what_may_be_given_up_counts_as_room() {
     for (overflow, is_given_up) in [(Overflow::DropNewest, false), (Overflow::DropOldest, true)] {
         let gate = Gate::closed();
-        let (queue, guard) = Queue::builder().max_bytes(100_000).overflow(overflow).build_with_guard(gate.clone()).unwrap();
+        let (queue, guard) =
+            Queue::builder().max_bytes(100_000).overflow(overflow).build_with_guard(gate.clone()).unwrap();
         within(&dispatch(queue.into_layer()), || {
             let text = "x".repeat(45_000);
             tracing::info!("in hand");
@@ -301,7 +310,8 @@ fn t13_a_thousand_records_of_a_megabyte_stay_under_the_cap() {
 fn a_record_that_is_larger_than_the_queue_is_lost_whatever_the_policy() {
     for overflow in [Overflow::BLOCK, Overflow::DropNewest, Overflow::DropOldest] {
         let gate = Gate::default();
-        let (queue, guard) = Queue::builder().max_bytes(8 << 10).overflow(overflow).build_with_guard(gate.clone()).unwrap();
+        let (queue, guard) =
+            Queue::builder().max_bytes(8 << 10).overflow(overflow).build_with_guard(gate.clone()).unwrap();
         within(&dispatch(queue.into_layer()), || {
             tracing::info!("{}", "x".repeat(9 << 10));
             tracing::info!("small");
@@ -461,7 +471,7 @@ fn t12_the_account_is_right_whenever_anybody_looks() {
 #[test]
 fn limits_of_nothing_are_refused() {
     let error = |builder: tracing_strata::handler::queue::QueueBuilder| {
-        let error = builder.named("q").own(tracing_strata::output::Null).unwrap_err();
+        let error = builder.name("q").build(tracing_strata::output::Null).unwrap_err();
         assert!(error.is_config());
         error.to_string()
     };

@@ -11,7 +11,9 @@ use std::{
 };
 
 use tracing::{debug, info, warn};
-use tracing_strata::{Delivery, Error, Handler, Outcome, Queue, Record, Severity, handler::queue::Overflow};
+use tracing_strata::{
+    Delivery, Error, Handler, HandlerExt as _, Outcome, Queue, Record, Severity, handler::queue::Overflow,
+};
 
 use super::support::{Gate, LONG, dispatch, within};
 
@@ -74,7 +76,7 @@ fn a_report_says_what_health_says_at_that_time() {
             assert_eq!(lost.unwrap_or_default(), health.lost.at(severity), "{severity}");
         }
         assert_eq!((number("lost.info"), number("lost.warn"), number("lost.error")), (Some(3), Some(1), None));
-        assert_eq!((number("waits"), health.waits), (Some(0), 0));
+        assert_eq!((number("waits"), health.blocked_sends), (Some(0), 0));
         // (The clock on the wall, of which it is, may be turned a little.)
         let oldest = Duration::from_millis(number("oldest_ms").unwrap());
         assert!(oldest >= APART && oldest <= began.elapsed() + APART, "{oldest:?}");

@@ -54,7 +54,7 @@ fn rule_23_3_and_23_4_the_listener_gets_the_record_as_it_was() {
     let queued = Gate::default();
     let beside = Gate::default();
     let (queue, guard) = Queue::builder().build_with_guard(queued.clone()).unwrap();
-    let queue = queue.rewrite(|record: &mut Record| record.set("secret", "***"));
+    let queue = queue.transform(|record: &mut Record| record.set("secret", "***"));
     let tee = Tee::new().with("queue", queue).with("beside", beside.clone());
     within(&dispatch(tee.into_layer()), || {
         let span = tracing::info_span!("request", id = "r-1", state = "new").entered();
@@ -79,7 +79,8 @@ fn rule_23_3_and_23_4_the_listener_gets_the_record_as_it_was() {
 #[test]
 fn rule_23_5_a_full_queue_loses_the_record_without_waiting() {
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().capacity(1).overflow(Overflow::DropNewest).build_with_guard(gate.clone()).unwrap();
+    let (queue, guard) =
+        Queue::builder().capacity(1).overflow(Overflow::DropNewest).build_with_guard(gate.clone()).unwrap();
     within(&dispatch(queue.into_layer()), || {
         tracing::info!("first");
         gate.wait_for_one();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tracing::instrument::WithSubscriber as _;
-use tracing_strata::{Queue, prelude::*, ledger::ErrorHandler};
+use tracing_strata::{Queue, ledger::ErrorHandler, prelude::*};
 
 use super::support::{Gate, LONG, dispatch, within};
 
@@ -37,7 +37,7 @@ fn t17_a_guard_dropped_on_the_only_worker_of_a_runtime_keeps_its_deadline() {
     const DRAIN: Duration = Duration::from_millis(100);
     for runtime in runtimes() {
         let gate = Gate::closed();
-        let (queue, guard) = Queue::builder().flush_timeout(DRAIN).spawn(gate.clone()).unwrap();
+        let (queue, guard) = Queue::builder().flush_timeout(DRAIN).build_with_guard(gate.clone()).unwrap();
         let layer = queue.into_layer().error_handler(ErrorHandler::silent());
         let ledger = layer.ledger();
         let dispatch = dispatch(layer);

@@ -1,9 +1,9 @@
 //! What a flush and a shutdown say: `Ok` only where nothing failed and nothing was lost in silence.
 
 use tracing_strata::{
-    Delivery, Error, Flush, Handler, Outcome, Queue, Severity,
+    Delivery, Error, Flush, Handler, HandlerExt as _, Outcome, Queue, Severity,
     handler::queue::{Overflow, WorkerGuard},
-    ledger::{Stats, ErrorHandler},
+    ledger::{ErrorHandler, Stats},
 };
 
 use super::support::{Gate, LONG, dispatch, within};
@@ -88,7 +88,7 @@ fn a_shutdown_says_that_the_handler_panicked_at_its_end() {
 fn a_flush_says_what_was_lost_where_the_log_does_not() {
     let gate = Gate::closed();
     let queue = Queue::builder().capacity(2).overflow(Overflow::DropNewest).priority_level(Severity::CRITICAL);
-    let (queue, guard) = queue.spawn(gate.clone().min_level(Severity::ERROR)).unwrap();
+    let (queue, guard) = queue.build_with_guard(gate.clone().min_level(Severity::ERROR)).unwrap();
     within(&dispatch(queue.into_layer().named("severe").error_handler(ErrorHandler::silent())), || {
         tracing::error!("in hand");
         gate.wait_for_one();
@@ -108,7 +108,8 @@ fn a_flush_says_what_was_lost_where_the_log_does_not() {
 #[test]
 fn a_flush_is_fine_where_the_log_tells_of_what_was_lost() {
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().capacity(2).overflow(Overflow::DropOldest).build_with_guard(gate.clone()).unwrap();
+    let (queue, guard) =
+        Queue::builder().capacity(2).overflow(Overflow::DropOldest).build_with_guard(gate.clone()).unwrap();
     let dispatch = dispatch(queue.into_layer());
     let is_over = std::sync::atomic::AtomicBool::new(false);
     let flood = || within(&dispatch, || (0..2_000).for_each(|_| tracing::info!("more and more")));

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tracing_strata::{
-    Delivery, Error, Flush, Handler, Outcome, Queue, Severity,
+    Delivery, Error, Flush, Handler, HandlerExt as _, Outcome, Queue, Severity,
     handler::queue::{Overflow, WorkerGuard},
     ledger::ErrorHandler,
 };
@@ -133,7 +133,7 @@ fn t13_losses_that_are_not_told_in_band_are_told_to_the_trap() {
     // The handler takes no notice: when the queue ends.
     let gate = Gate::closed();
     let queue = Queue::builder().capacity(2).overflow(Overflow::DropNewest).priority_level(Severity::CRITICAL);
-    let (queue, guard) = queue.spawn(gate.clone().min_level(Severity::ERROR)).unwrap();
+    let (queue, guard) = queue.build_with_guard(gate.clone().min_level(Severity::ERROR)).unwrap();
     let (error_handler, told) = remembering();
     within(&dispatch(queue.into_layer().named("severe").error_handler(error_handler)), || {
         tracing::error!("in hand");
@@ -188,7 +188,8 @@ fn the_high_water_mark_is_what_the_listener_finds() {
     }
     let (go_on, goes_on) = std::sync::mpsc::channel();
     let (flushes, is_flushing) = std::sync::mpsc::channel();
-    let (queue, guard) = Queue::builder().capacity(100_000).build_with_guard(Flushes(Mutex::new(goes_on), flushes)).unwrap();
+    let (queue, guard) =
+        Queue::builder().capacity(100_000).build_with_guard(Flushes(Mutex::new(goes_on), flushes)).unwrap();
     within(&dispatch(queue.into_layer()), || {
         // Its batches grow.
         for _ in 0..40 {
@@ -228,15 +229,15 @@ fn a_queue_is_called_what_its_place_is_called_unless_it_has_a_name() {
     };
     let (error, notice) = call(Queue::builder());
     assert_eq!((&*error, &*notice), ("queue \"app\": flush: 1 record not written within 1ms", "app"));
-    let (error, notice) = call(Queue::builder().named("own"));
+    let (error, notice) = call(Queue::builder().name("own"));
     assert_eq!((&*error, &*notice), ("queue \"own\": flush: 1 record not written within 1ms", "own"));
 }
 
 #[test]
 fn t11_a_shutdown_says_how_many_records_were_left() {
     let gate = Gate::closed();
-    let queue = Queue::builder().named("stuck").overflow(Overflow::DropNewest);
-    let (queue, guard) = queue.spawn(gate.clone()).unwrap();
+    let queue = Queue::builder().name("stuck").overflow(Overflow::DropNewest);
+    let (queue, guard) = queue.build_with_guard(gate.clone()).unwrap();
     let (error_handler, told) = remembering();
     let layer = queue.into_layer().error_handler(error_handler);
     let ledger = layer.ledger();
@@ -279,7 +280,7 @@ fn a_dropped_guard_drains_and_gives_up_at_its_deadline() {
 
     let gate = Gate::closed();
     let drain = Duration::from_millis(100);
-    let (queue, guard) = Queue::builder().flush_timeout(drain).spawn(gate.clone()).unwrap();
+    let (queue, guard) = Queue::builder().flush_timeout(drain).build_with_guard(gate.clone()).unwrap();
     let layer = queue.into_layer().error_handler(ErrorHandler::silent());
     let ledger = layer.ledger();
     within(&dispatch(layer), || {

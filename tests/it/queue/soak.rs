@@ -10,10 +10,10 @@ use std::{
 };
 
 use tracing_strata::{
-    Delivery, Error, Handler, Outcome, Queue, NamedHandler, Tee,
+    Delivery, Error, Handler, HandlerExt as _, NamedHandler, Outcome, Queue, Tee,
     handler::queue::Overflow,
+    ledger::{ErrorHandler, Stats},
     output::LogFile,
-    ledger::{Stats, ErrorHandler},
 };
 
 use super::support::{dispatch, within};
@@ -111,9 +111,9 @@ fn round(random: &mut fastrand::Rng, context: &str) {
         Some(file) => {
             let moody = NamedHandler::with_error_handler("moody", moody.clone(), ErrorHandler::silent());
             moody_ledger = Some(moody.ledger());
-            builder.spawn(Tee::new().with_named(moody).with_shared(file))
+            builder.build_with_guard(Tee::new().with_named(moody).with_named(file))
         }
-        None => builder.spawn(moody.clone()),
+        None => builder.build_with_guard(moody.clone()),
     }
     .unwrap();
     let layer = queue.into_layer().error_handler(ErrorHandler::silent());

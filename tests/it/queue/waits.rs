@@ -7,7 +7,7 @@ use std::{
 };
 
 use tracing_strata::{
-    Delivery, Error, Handler, Outcome, Queue,
+    Delivery, Error, Handler, HandlerExt as _, Outcome, Queue,
     handler::queue::{Overflow, WorkerGuard},
 };
 
@@ -36,13 +36,13 @@ fn a_caller_waits_for_its_deadline_and_not_much_longer() {
         tracing::info!("in hand");
         gate.wait_for_one();
         tracing::info!("waits in the queue");
-        assert_eq!(guard.health().waits, 0);
+        assert_eq!(guard.health().blocked_sends, 0);
         let began = Instant::now();
         tracing::info!("finds no room");
         let waited = began.elapsed();
         assert!((DEADLINE..FAR_MORE).contains(&waited), "{waited:?}");
         let health = guard.health();
-        assert_eq!((health.waits, health.lost.total()), (1, 1));
+        assert_eq!((health.blocked_sends, health.lost.total()), (1, 1));
         gate.open();
         guard.shutdown(LONG).unwrap();
     });
@@ -102,7 +102,7 @@ fn who_came_first_gets_room_first() {
 #[test]
 fn a_caller_that_waits_when_the_queue_is_shut_down_is_told_of_so() {
     let gate = Gate::closed();
-    let (queue, guard) = Queue::builder().capacity(2).flush_timeout(DEADLINE).spawn(gate.clone()).unwrap();
+    let (queue, guard) = Queue::builder().capacity(2).flush_timeout(DEADLINE).build_with_guard(gate.clone()).unwrap();
     let (error_handler, told) = remembering();
     let layer = queue.into_layer().named("app").error_handler(error_handler);
     let ledger = layer.ledger();

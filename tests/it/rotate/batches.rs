@@ -12,7 +12,7 @@ use tracing_strata::{
     Queue,
     output::RotatingFileBuilder,
     prelude::*,
-    sink::{Durability, Lines, RotatingFileSink, FileLocking},
+    sink::{Durability, FileLocking, Lines, RotatingFileSink},
 };
 use tracing_subscriber::layer::SubscriberExt as _;
 

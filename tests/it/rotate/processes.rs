@@ -11,9 +11,9 @@ use std::{
 use tracing_strata::{
     Flush, Handler, NamedHandler,
     clock::Clock,
-    output::{Formatted, RotatingFile, RotatingFileBuilder, FileLocking, TimedFile, When},
-    sink::RotatingFileSink,
     ledger::ErrorHandler,
+    output::{FileLocking, Formatted, RotatingFile, RotatingFileBuilder, TimedFile, When},
+    sink::RotatingFileSink,
 };
 
 use super::{File, files, record, sized, write};
@@ -204,7 +204,8 @@ fn t39_exclusively_the_second_process_is_refused() {
 #[test]
 fn t39_the_lock_of_a_killed_process_is_free() {
     const NAME: &str = "rotate::processes::t39_the_lock_of_a_killed_process_is_free";
-    let open = |path: &Path| RotatingFile::builder(path).max_bytes(100).backups(3).locking(FileLocking::Exclusive).build();
+    let open =
+        |path: &Path| RotatingFile::builder(path).max_bytes(100).backups(3).locking(FileLocking::Exclusive).build();
     if_child(|report| {
         let _file = open(&report.with_file_name("app.log")).unwrap();
         fs::write(report, "").unwrap();
@@ -240,7 +241,11 @@ fn another_process_that_rotated_first_is_followed() {
 fn a_process_that_stopped_with_the_lock_does_not_stop_others() {
     let dir = Dir::new();
     let (error_handler, told) = crate::places::remembering();
-    let file = NamedHandler::with_error_handler("file", sized(&dir, 25, 5).locking(FileLocking::NamedHandler).build().unwrap(), error_handler);
+    let file = NamedHandler::with_error_handler(
+        "file",
+        sized(&dir, 25, 5).locking(FileLocking::NamedHandler).build().unwrap(),
+        error_handler,
+    );
     file.emit(&record("record-00"));
     let lock = fs::File::open(dir.path("app.log.lock")).unwrap();
     lock.lock().unwrap();

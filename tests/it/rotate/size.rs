@@ -3,10 +3,10 @@
 use std::{fs, io::Write, sync::Arc};
 
 use tracing_strata::{
-    Handler, Outcome, Severity, NamedHandler, Sink,
+    Handler, HandlerExt as _, NamedHandler, Outcome, Severity, Sink,
+    ledger::ErrorHandler,
     output::{LogFile, RotatingFile},
     sink::Written,
-    ledger::ErrorHandler,
 };
 
 use super::{File, files, record, sized, write, write_all};
@@ -185,7 +185,11 @@ fn a_rotator_that_fails_or_panics_loses_nothing() {
             Err(std::io::ErrorKind::PermissionDenied.into())
         };
         let (error_handler, told) = ErrorHandler::counting();
-        let file = NamedHandler::with_error_handler("file", sized(&dir, 12, 2).rotator(rotator).build().unwrap(), error_handler);
+        let file = NamedHandler::with_error_handler(
+            "file",
+            sized(&dir, 12, 2).rotator(rotator).build().unwrap(),
+            error_handler,
+        );
         (0..3).for_each(|number| file.emit(&record(&format!("record-{number:02}"))));
         assert_eq!(files(&dir), ["app.log: record-02", "app.log.1: record-01", "app.log.2: record-00"]);
         assert_eq!((file.stats().written, file.stats().failed), (3, 0));
@@ -278,13 +282,13 @@ fn a_buffer_counts_and_is_written_before_the_rotation() {
     let file = sized(&dir, 25, 3).buffer(64 << 10).flush_on(Severity::ERROR).build().unwrap();
     let sink = file.sink().clone();
     let file = file.named("file");
-    (0..3).for_each(|number| file.deliver(&record(&format!("record-{number:02}"))));
+    (0..3).for_each(|number| file.emit(&record(&format!("record-{number:02}"))));
     assert_eq!(files(&dir), ["app.log:", "app.log.1: record-00 record-01"]);
     assert_eq!((file.stats().written, file.stats().queued), (2, 1));
     file.flush().unwrap();
     assert_eq!(files(&dir)[0], "app.log: record-02");
     assert_eq!(sink.write(b"x\n").unwrap(), Written::Through, "on nobody's account: two handles");
-    file.deliver(&record("record-03"));
+    file.emit(&record("record-03"));
     drop((file, sink));
     assert_eq!(files(&dir), ["app.log: record-02 x record-03", "app.log.1: record-00 record-01"]);
 }
@@ -304,9 +308,7 @@ fn lines_of_many_threads_are_each_in_one_file_and_none_is_too_long() {
         std::thread::scope(|scope| {
             for thread in 0..32 {
                 let file = &file;
-                scope.spawn(move || {
-                    (0..60).for_each(|number| file.emit(&record(&format!("{thread:02}-{number:03}"))))
-                });
+                scope.spawn(move || (0..60).for_each(|number| file.emit(&record(&format!("{thread:02}-{number:03}")))));
             }
         });
         file.flush().unwrap();
@@ -386,7 +388,11 @@ fn the_latest_link_leads_to_the_file_in_use() {
     fs::remove_file(dir.path("latest")).unwrap();
     fs::write(dir.path("latest"), "mine\n").unwrap();
     let (error_handler, told) = ErrorHandler::counting();
-    let file = NamedHandler::with_error_handler("f", sized(&dir, 100, 1).latest(dir.path("latest")).build().unwrap(), error_handler);
+    let file = NamedHandler::with_error_handler(
+        "f",
+        sized(&dir, 100, 1).latest(dir.path("latest")).build().unwrap(),
+        error_handler,
+    );
     file.emit(&record("x"));
     assert_eq!(told.load(std::sync::atomic::Ordering::Relaxed), 1);
     drop(file);
@@ -413,5 +419,5 @@ fn a_handler_that_is_asked_for_more_is_a_handler() {
     let dir = Dir::new();
     let file = Arc::new(sized(&dir, 100, 1).build().unwrap());
     assert_eq!(file.give(&record("x")).unwrap(), Outcome::Written);
-    assert!(file.default_name().ends_with("app.log"));
+    assert!(file.describe().name.ends_with("app.log"));
 }

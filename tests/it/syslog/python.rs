@@ -9,7 +9,7 @@ use tracing_strata::{
     Record, Severity,
     format::{Facility, SyslogFormat as Form, Text, Time},
     output::Syslog,
-    sink::net::{Address, Connection, Backoff},
+    sink::net::{Address, Backoff, Connection},
 };
 
 use super::message::shown;

@@ -2,7 +2,9 @@
 
 use std::{io::Read as _, net::TcpListener, net::UdpSocket};
 
-use tracing_strata::{Handler, Record, Severity, format::SyslogFormat as Form, output::Syslog, sink::net::Address};
+use tracing_strata::{
+    Handler, HandlerExt as _, Record, Severity, format::SyslogFormat as Form, output::Syslog, sink::net::Address,
+};
 
 use super::parser::{counted, parse};
 use crate::support::Give as _;
@@ -30,7 +32,7 @@ fn udp_one_datagram_each_cut_to_fit() {
     let handler = Syslog::builder(address).format(Form::rfc3164()).build_sync().unwrap();
     handler.give(&record(&long)).unwrap();
     assert!(daemon.recv(&mut buffer).unwrap() <= 1_024);
-    assert_eq!(handler.default_name(), format!("udp://localhost:{}", daemon.local_addr().unwrap().port()));
+    assert_eq!(handler.describe().name, format!("udp://localhost:{}", daemon.local_addr().unwrap().port()));
 }
 
 #[test]
@@ -87,7 +89,7 @@ fn behind_a_queue_nobody_waits_and_dropping_it_sends_all() {
     let handler = queue.named("syslog");
     let ledger = handler.ledger();
     for _ in 0..20 {
-        handler.deliver(&record("queued"));
+        handler.emit(&record("queued"));
     }
     drop(handler);
     assert_eq!((ledger.stats().written, ledger.stats().accepted()), (20, 20));

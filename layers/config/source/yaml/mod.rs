@@ -24,7 +24,9 @@ pub(super) fn parse(text: &str) -> Result<Read, ConfigError> {
     while let Some((event, at)) = reader.next()? {
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {}
-            _ if document.is_some() => return Err(ConfigError::new("", Some(at), "expected one document, got another")),
+            _ if document.is_some() => {
+                return Err(ConfigError::new("", Some(at), "expected one document, got another"));
+            }
             event => document = Some(reader.node(event, at, 0)?),
         }
     }

@@ -7,8 +7,8 @@ use std::{
 use super::*;
 use crate::{
     Delivery, Handler, Outcome,
-    sink::{archive::sweep, registry::claim, scratch::Dir},
     ledger::ErrorHandler,
+    sink::{archive::sweep, registry::claim, scratch::Dir},
 };
 
 const LONG: Duration = Duration::from_secs(60);
