@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use super::{Delivery, Flush, Handler, Outcome, Working, next_number, queue};
 use crate::{
-    Description, Error, Severity,
+    Description, Error,
     caught::{Caught, catch},
     fork::{self, Common},
     ledger::{Account, End, Ledger, ledgers},

@@ -58,7 +58,7 @@ use crate::sink::When;
 /// As for [`RotatingFile`](super::RotatingFile).
 ///
 /// # Differences from Python
-/// - Periods of `S`, `M`, `H` and `D` are those of the clock; with [`Alignment::RotatedFile`](crate::output::Alignment::RotatedFile) they are
+/// - Periods of `S`, `M`, `H` and `D` are those of the clock; with [`Alignment::Rollover`](crate::output::Alignment::Rollover) they are
 ///   counted from the last rollover as in Python.
 /// - A name that exists gets a number, where Python up to 3.12 deletes the file, and later stops rotating.
 /// - `interval` is honoured for `midnight` and `W0`–`W6`, as since Python 3.13.

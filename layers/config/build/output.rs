@@ -15,10 +15,7 @@ use crate::{
         sieve::ConfigFilter,
         slot::{Dress, Output, Slot, Target},
     },
-    handler::{
-        Handler as _,
-        queue::{Overflow, QueueBuilder},
-    },
+    handler::queue::{Overflow, QueueBuilder},
 };
 
 /// The keys that every handler has.

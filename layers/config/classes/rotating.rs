@@ -76,8 +76,8 @@ fn make_timed(making: &Making<'_, '_>) -> Result<Output, Error> {
     if let Some(zone) = making.ours.str("zone") {
         builder = builder.zone(zone);
     }
-    match making.ours.choice("grid", &[("clock", Alignment::Clock), ("rollover", Alignment::RotatedFile)]) {
-        None if making.setup.as_python => builder = builder.alignment(Alignment::RotatedFile),
+    match making.ours.choice("grid", &[("clock", Alignment::Clock), ("rollover", Alignment::Rollover)]) {
+        None if making.setup.as_python => builder = builder.alignment(Alignment::Rollover),
         None => {}
         Some(grid) => builder = builder.alignment(grid),
     }

@@ -17,7 +17,7 @@ use super::{
     budget::Phase, retry::Backoff,
 };
 use crate::{
-    Error, HandlerExt as _,
+    Error,
     caught::catch,
     fork::Heirloom,
     handler::panicked,

@@ -41,7 +41,7 @@ pub enum When {
     /// Every hour; Python's default.
     #[default]
     Hour,
-    /// Every day. On [`Alignment::Clock`] the same as [`Midnight`](Self::Midnight); on [`Alignment::RotatedFile`] 24 hours.
+    /// Every day. On [`Alignment::Clock`] the same as [`Midnight`](Self::Midnight); on [`Alignment::Rollover`] 24 hours.
     Day,
     /// Every midnight, or every day at a [time of day](crate::output::RotatingFileBuilder::at_time).
     Midnight,
@@ -213,7 +213,7 @@ pub enum Alignment {
     Clock,
     /// The last rollover, as Python does: `when='H'` ends a file one hour after the record that began it. With a restart, the
     /// count begins at the time the file was last written. `midnight` and `W0`–`W6` are those of the clock all the same.
-    RotatedFile,
+    Rollover,
 }
 
 /// From when to when a file lasts, in seconds since 1970.
@@ -251,13 +251,13 @@ impl Schedule {
             When::Second => 1,
             When::Minute => 60,
             When::Hour => 3600,
-            When::Day if self.grid == Alignment::RotatedFile => DAY,
+            When::Day if self.grid == Alignment::Rollover => DAY,
             When::Day | When::Midnight | When::Weekly(_) => return self.of_days(now),
         };
         let length = unit * i64::from(self.interval.max(1));
         match self.grid {
             Alignment::Clock => self.of_clock(now, length),
-            Alignment::RotatedFile => Period { start: now, end: now + length },
+            Alignment::Rollover => Period { start: now, end: now + length },
         }
     }
 
@@ -305,7 +305,7 @@ impl Schedule {
         let count = i64::from(self.interval.max(1));
         let step = match self.grid {
             Alignment::Clock => unit * count,
-            Alignment::RotatedFile => unit,
+            Alignment::Rollover => unit,
         };
         let today = day_number(self.zone.to_datetime(timestamp(now)).date());
         let mut day = (today - first).div_euclid(step) * step + first;
@@ -316,7 +316,7 @@ impl Schedule {
         while self.begins(next) <= now {
             (day, next) = (next, next + step);
         }
-        if self.grid == Alignment::RotatedFile {
+        if self.grid == Alignment::Rollover {
             // As Python names it: the end less the whole interval, which may be before the file was begun.
             next += (count - 1) * unit;
             day = next - count * unit;
@@ -462,7 +462,7 @@ mod tests {
         assert_eq!((period.start, period.end), (at("2024-03-05T00:00:00Z"), at("2024-03-12T00:00:00Z")));
         // On the day itself: until its end.
         assert_eq!(monday.period(at("2024-03-11T23:59:59Z")).end, at("2024-03-12T00:00:00Z"));
-        let python = Schedule { grid: Alignment::RotatedFile, ..monday };
+        let python = Schedule { grid: Alignment::Rollover, ..monday };
         assert_eq!(python.period(at("2024-03-05T12:00:00Z")), period);
     }
 
@@ -480,7 +480,7 @@ mod tests {
 
     #[test]
     fn rule_16_15_every_third_midnight() {
-        let python = Schedule { interval: 3, grid: Alignment::RotatedFile, ..schedule("midnight", "Europe/Berlin") };
+        let python = Schedule { interval: 3, grid: Alignment::Rollover, ..schedule("midnight", "Europe/Berlin") };
         let period = python.period(at("2024-03-29T12:00:00Z"));
         assert_eq!(period.end, at("2024-03-31T22:00:00Z"), "the third midnight, in summer time already");
         assert_eq!(python.date(period.start), "2024-03-29");
@@ -493,7 +493,7 @@ mod tests {
     fn t34_clocks_beyond_the_calendar() {
         for when in ["S", "H", "D", "midnight", "W6"] {
             for interval in [1, u32::MAX] {
-                for grid in [Alignment::Clock, Alignment::RotatedFile] {
+                for grid in [Alignment::Clock, Alignment::Rollover] {
                     for zone in ["UTC", "Pacific/Kiritimati", "America/Havana"] {
                         let schedule = Schedule { interval, grid, ..schedule(when, zone) };
                         for now in [i64::MAX, i64::MAX / 4, 253_402_207_200, 0, -377_705_023_201, i64::MIN] {
@@ -551,7 +551,7 @@ mod tests {
                 period = next;
             }
             prop_assert!(schedule.period(now).start <= now && schedule.period(now).end > now);
-            let python = Schedule { grid: Alignment::RotatedFile, ..schedule };
+            let python = Schedule { grid: Alignment::Rollover, ..schedule };
             prop_assert!(python.period(now).end > now);
         }
     }

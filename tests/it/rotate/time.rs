@@ -78,7 +78,7 @@ fn what_is_wrong_is_an_error_before_any_file_is_touched() {
 fn rule_16_2_16_3_seconds_are_counted_from_the_rollover_as_python_does() {
     let dir = Dir::new();
     let (builder, clock) = timed(&dir, "S", "2024-03-05T12:00:00Z");
-    let file = builder.interval(5).alignment(Alignment::RotatedFile).build().unwrap();
+    let file = builder.interval(5).alignment(Alignment::Rollover).build().unwrap();
     for second in [0, 4, 5, 17, 21, 22] {
         set(&clock, &format!("2024-03-05T12:00:{second:02}Z"));
         write(&file, &second.to_string());
@@ -112,7 +112,7 @@ fn rule_16_2_16_3_on_the_clock_files_end_with_the_unit() {
 
 #[test]
 fn rule_16_3_suffixes() {
-    for grid in [Alignment::Clock, Alignment::RotatedFile] {
+    for grid in [Alignment::Clock, Alignment::Rollover] {
         for (when, interval, expected) in [
             ("M", 1, ["app.log.2024-03-05_12-00", "app.log.2024-03-05_12-01", "app.log.2024-03-05_13-01"].as_slice()),
             ("H", 2, &["app.log.2024-03-05_12"]),
@@ -305,7 +305,7 @@ fn rule_16_6_weeks() {
 
 #[test]
 fn rule_16_7_midnight_stays_midnight() {
-    for grid in [Alignment::Clock, Alignment::RotatedFile] {
+    for grid in [Alignment::Clock, Alignment::Rollover] {
         let dir = Dir::new();
         let (builder, clock) = timed(&dir, "midnight", "2024-03-30T10:00:00Z");
         let file = builder.utc(false).zone("Europe/Berlin").alignment(grid).build().unwrap();
@@ -361,7 +361,7 @@ fn rule_16_8_16_9_a_time_of_day_local_and_in_utc() {
 
 #[test]
 fn rule_16_10_an_old_file_is_rotated_by_the_first_record() {
-    for grid in [Alignment::Clock, Alignment::RotatedFile] {
+    for grid in [Alignment::Clock, Alignment::Rollover] {
         let dir = Dir::new();
         fs::write(dir.path("app.log"), "from before\n").unwrap();
         touch(&dir.path("app.log"), "2024-03-05T10:00:00Z");
@@ -436,7 +436,7 @@ fn rule_16_14_rotator_and_delay() {
 fn rule_16_15_every_third_midnight() {
     let dir = Dir::new();
     let (builder, clock) = timed(&dir, "midnight", "2024-03-05T12:00:00Z");
-    let file = builder.interval(3).alignment(Alignment::RotatedFile).build().unwrap();
+    let file = builder.interval(3).alignment(Alignment::Rollover).build().unwrap();
     for day in 5..12 {
         write(&file, &day.to_string());
         clock.advance(Duration::from_secs(86_400));
