@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use tracing::info;
-use tracing_strata::{Handler as _, HandlerExt as _, format::Json, output::LogFile};
+use tracing_strata::{HandlerExt as _, format::Json, output::LogFile};
 use tracing_subscriber::{Layer as _, Registry, filter::LevelFilter, layer::SubscriberExt as _, reload};
 
 #[test]

@@ -13,8 +13,8 @@ use super::{
     values::{self, AttributeLimits, Attributes},
 };
 use crate::{
-    Error, Fields, Handler as _, HandlerExt as _, Record, Severity, SpanContextLayer, Value,
-    handler::worker::batching::Pipe, ledger::Ledger,
+    Error, Fields, HandlerExt as _, Record, Severity, SpanContextLayer, Value, handler::worker::batching::Pipe,
+    ledger::Ledger,
 };
 
 /// Exports logs and spans to an OpenTelemetry collector. What is not set here is as the `OTEL_*` variables say, or the

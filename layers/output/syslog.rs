@@ -9,7 +9,7 @@ use super::{
     behind::{PATIENCE, QueuedOutput, behind_a_queue},
 };
 use crate::{
-    Delivery, Description, Error, Handler, HandlerExt as _, Outcome, Queue, format,
+    Delivery, Description, Error, Handler, Outcome, Queue, format,
     handler::Flush,
     sink::net::{Address, ConnectionBuilder, Framing, Wire},
 };
@@ -209,7 +209,7 @@ mod tests {
     use std::os::unix::net::{UnixDatagram, UnixListener};
 
     use super::*;
-    use crate::{Record, Severity};
+    use crate::{HandlerExt as _, Record, Severity};
 
     /// As `/dev/log` is: a socket, or a link to one, of either kind.
     #[test]

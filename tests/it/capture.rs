@@ -3,9 +3,7 @@
 use std::{error::Error, fmt, time::SystemTime};
 
 use tracing::{debug, error, info, trace, warn};
-use tracing_strata::{
-    Fields, Handler as _, HandlerExt as _, Record, Severity, Value, clock::ManualClock, critical, exception,
-};
+use tracing_strata::{Fields, HandlerExt as _, Record, Severity, Value, clock::ManualClock, critical, exception};
 
 use crate::support::{MemoryBuffer, record, records, with_layer};
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tracing::{Instrument as _, Level, debug_span, error, info, info_span};
-use tracing_strata::{Fields, Handler as _, HandlerExt as _, SpanContextLayer, Value};
+use tracing_strata::{Fields, HandlerExt as _, SpanContextLayer, Value};
 use tracing_subscriber::{Layer as _, filter::LevelFilter, prelude::*, registry, reload};
 
 use crate::support::{MemoryBuffer, record, records, spans, with_layer};

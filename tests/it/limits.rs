@@ -8,7 +8,7 @@ use std::{
 use proptest::prelude::*;
 use tracing::{debug, error, info, info_span, warn};
 use tracing_strata::{
-    FlightRecorder, Handler, HandlerExt as _, HandlerLayer, Logger, Loggers, Queue, Record, Severity,
+    FlightRecorder, HandlerExt as _, HandlerLayer, Logger, Loggers, Queue, Record, Severity,
     clock::ManualClock,
     filter::{Filter, RateLimit, Sample},
     ledger::{Ledger, Stats},

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use tracing_strata::{Handler as _, HandlerExt as _, Logger, Record, Severity, Value, critical};
+use tracing_strata::{HandlerExt as _, Logger, Record, Severity, Value, critical};
 use tracing_subscriber::{filter::Targets, prelude::*, registry};
 
 use crate::support::{MemoryBuffer, record, records, spans};

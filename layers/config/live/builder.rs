@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use super::{Inner, Logging};
 use crate::{
-    Error, Fields, Handler as _, HandlerExt as _, Loggers, NamedHandler, Severity,
+    Error, Fields, HandlerExt as _, Loggers, NamedHandler, Severity,
     clock::Clock,
     config::{Setup, document::Config, formatters::Formatter, registry::ClassRegistry},
     fork::Heirloom,

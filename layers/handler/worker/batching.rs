@@ -452,7 +452,7 @@ mod tests {
     use std::{panic::resume_unwind, sync::Mutex};
 
     use super::*;
-    use crate::{Delivery, Flush, Handler, Outcome, Record, Severity, record::OwnedRecord};
+    use crate::{Delivery, Flush, Handler, HandlerExt as _, Outcome, Record, Severity, record::OwnedRecord};
 
     /// Takes, refuses, is away for good or for a moment, and panics, as the dice say.
     struct Moody {

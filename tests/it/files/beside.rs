@@ -4,7 +4,7 @@ use std::{fs, io::Write as _};
 
 use tracing::info;
 use tracing_strata::{
-    Handler, HandlerExt as _,
+    HandlerExt as _,
     output::{LogFile, Stream, WatchedFile},
     sink::Durability,
 };

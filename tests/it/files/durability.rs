@@ -8,7 +8,7 @@ use std::{
 };
 
 use tracing_strata::{
-    Handler, HandlerExt as _, NamedHandler, Outcome, Record, Severity, Sink,
+    HandlerExt as _, NamedHandler, Outcome, Record, Severity, Sink,
     output::{Formatted, LogFile, RotatingFile, TimedFile, WatchedFile, Weekday, When},
     sink::{Durability, Written},
 };

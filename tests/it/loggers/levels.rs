@@ -1,6 +1,6 @@
 //! Names and levels: rules 1.2, 2.x and 3.x of the behaviours.
 
-use tracing_strata::{Handler as _, HandlerExt as _, Loggers, Severity, loggers::Decision};
+use tracing_strata::{HandlerExt as _, Loggers, Severity, loggers::Decision};
 
 use crate::places::apart;
 

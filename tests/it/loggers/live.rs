@@ -15,7 +15,7 @@ use tracing::{
     subscriber::{Interest, with_default},
     trace, trace_span, warn,
 };
-use tracing_strata::{Handler, HandlerExt as _, Logger, Loggers, Severity, critical};
+use tracing_strata::{HandlerExt as _, Logger, Loggers, Severity, critical};
 use tracing_subscriber::{
     Layer, Registry,
     layer::{Context, Filter},

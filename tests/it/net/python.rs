@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tracing_strata::{
-    Handler, HandlerExt as _, Outcome, Record, Severity,
+    HandlerExt as _, Outcome, Record, Severity,
     clock::ManualClock,
     sink::net::{Backoff, Connection, Framing},
 };

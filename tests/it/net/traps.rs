@@ -9,7 +9,7 @@ use std::{
 };
 
 use tracing_strata::{
-    Handler, HandlerExt as _, NamedHandler, Queue, Record, Severity,
+    HandlerExt as _, NamedHandler, Queue, Record, Severity,
     format::SyslogFormat as Form,
     handler::queue::Overflow,
     ledger::ErrorHandler,
