@@ -15,8 +15,7 @@ use std::{
 use fork::{Fork, fork, waitpid_nohang};
 use tracing::Dispatch;
 use tracing_strata::{
-    Handler as _, HandlerExt as _, HandlerLayer, NamedHandler, Record, Severity, flush_all, ledger::ErrorHandler,
-    shutdown,
+    HandlerExt as _, HandlerLayer, NamedHandler, Record, Severity, flush_all, ledger::ErrorHandler, shutdown,
 };
 use tracing_subscriber::prelude::*;
 

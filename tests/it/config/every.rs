@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value as Json, json};
 use tracing::{debug, error, info, info_span, warn};
 use tracing_strata::{
-    Error, Handler as _, HandlerExt as _, Severity,
+    Error, HandlerExt as _, Severity,
     clock::ManualClock,
     config::{ClassRegistry, Config, Logging},
     ledger::ErrorHandler,

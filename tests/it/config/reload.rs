@@ -10,7 +10,7 @@ use std::{
 };
 
 use tracing_strata::{
-    Error, Handler as _, HandlerExt as _, Record, Severity,
+    Error, HandlerExt as _, Record, Severity,
     config::{ClassRegistry, Config, ConfigFilter, Logging},
 };
 use tracing_subscriber::prelude::*;
