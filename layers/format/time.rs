@@ -246,10 +246,10 @@ impl Time {
             FIRST..=LAST => (seconds, nanos),
             _ => (LAST, 999_999_999),
         };
-        let Some(zone) = &self.zone else { return self.put_digits(seconds, nanos, None, line) };
         // RFC 3339 has no seconds in offsets; rounded towards zero, and the local time by the same offset.
-        let minutes = zone.at(seconds) / 60;
-        self.put_digits((seconds + i64::from(minutes) * 60).clamp(FIRST, LAST), nanos, Some(minutes), line)
+        let minutes = self.zone.as_ref().map(|zone| zone.at(seconds) / 60);
+        let local = minutes.map_or(seconds, |minutes| (seconds + i64::from(minutes) * 60).clamp(FIRST, LAST));
+        self.put_digits(local, nanos, minutes, line)
     }
 
     #[inline]
