@@ -239,7 +239,7 @@ impl Time {
         out.write_str(&text[part])
     }
 
-    #[inline]
+    #[inline(always)]
     fn put_calendar(&self, seconds: i64, nanos: u32, line: &mut Digits) -> Range<usize> {
         let (seconds, nanos) = match seconds {
             ..FIRST => (FIRST, 0),
@@ -252,7 +252,7 @@ impl Time {
         self.put_digits(local, nanos, minutes, line)
     }
 
-    #[inline]
+    #[inline(always)]
     fn put_digits(&self, seconds: i64, nanos: u32, offset: Option<i32>, line: &mut Digits) -> Range<usize> {
         line[..32].copy_from_slice(&second(seconds));
         let mut end = 19;

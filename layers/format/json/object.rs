@@ -70,6 +70,8 @@ pub(super) struct Sources {
     pub(super) globals: bool,
     /// Of the environment.
     pub(super) resource: bool,
+    /// An error that stands apart is not there.
+    pub(super) hides_error: bool,
     /// As key-value pairs.
     pub(super) is_pairs: bool,
     /// Own keys, for records without and with a trace, and the same with an error.
@@ -83,8 +85,6 @@ pub(super) struct Object<'a> {
     pub(super) reserved: &'a Reserved,
     /// One span, beside the sources.
     pub(super) span: Option<SpanView<'a>>,
-    /// Fields of the event that stand elsewhere.
-    pub(super) hidden: &'a [Option<Entry<'a>>; 2],
 }
 
 /// Where a name comes from.
@@ -102,8 +102,8 @@ const TRACEPARENT: Tag = Tag::of(TraceParent::FIELD);
 impl<'a> Object<'a> {
     #[inline(always)]
     pub(super) fn new(now: &'a Now<'a>, sources: &'a Sources) -> Self {
-        let own = usize::from(now.trace.is_some()) + 2 * usize::from(now.has_error());
-        Self { now, sources, reserved: &sources.own[own], span: None, hidden: &[None; 2] }
+        let own = usize::from(now.trace.is_some()) + 2 * usize::from(now.error.is_some());
+        Self { now, sources, reserved: &sources.own[own], span: None }
     }
 
     /// Appends the members. `names` are those that the event is likely to have, in this order; none of them reserved.
@@ -117,7 +117,10 @@ impl<'a> Object<'a> {
         // Bits of the names that have been written.
         let mut taken = 0;
         if let Some(fields) = self.event() {
-            taken = self.hidden.iter().flatten().fold(0, |bits, entry| bits | entry.tag().bit());
+            if self.sources.hides_error {
+                let bit = |entry: Option<Entry<'_>>| entry.map_or(0, |entry| entry.tag().bit());
+                taken = bit(self.now.error) | bit(self.now.backtrace);
+            }
             self.members::<PAIR>(line, fields, taken, Source::Event, names);
             taken |= fields.bloom();
         }
@@ -227,7 +230,10 @@ impl<'a> Object<'a> {
             Source::Globals | Source::Resource => usize::MAX,
         };
         let shadowed = match source {
-            Source::Event => self.hidden.iter().flatten().any(|hidden| hidden.text() == name),
+            Source::Event => {
+                let is_it = |hidden: Option<Entry<'_>>| hidden.is_some_and(|hidden| hidden.text() == name);
+                self.sources.hides_error && (is_it(self.now.error) || is_it(self.now.backtrace))
+            }
             Source::Span(..) | Source::Globals | Source::Resource => {
                 let is_global = matches!(source, Source::Globals | Source::Resource);
                 is_global && self.now.plan.moved.contains(tag, name)

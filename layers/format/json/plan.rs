@@ -50,8 +50,10 @@ pub(super) struct Now<'a> {
     pub(super) options: &'a Options,
     pub(super) record: &'a Record,
     pub(super) trace: Option<Traced<'a>>,
-    /// The event's first error and its backtrace, where they stand apart.
-    hidden: [Option<Entry<'a>>; 2],
+    /// The event's first error, where it stands apart.
+    pub(super) error: Option<Entry<'a>>,
+    /// The field `error.backtrace` beside an `error`, where its stack is written.
+    pub(super) backtrace: Option<Entry<'a>>,
     head: Option<&'a Head>,
 }
 
@@ -59,11 +61,6 @@ impl Now<'_> {
     #[inline]
     fn is_unnamed(&self) -> bool {
         self.head.is_some_and(|head| !head.is_named) && !self.record.has_own_name()
-    }
-
-    #[inline]
-    pub(super) fn has_error(&self) -> bool {
-        self.hidden[0].is_some()
     }
 
     /// Whether `traceparent` is left out of spans, because its parts are written.
@@ -79,7 +76,7 @@ impl Now<'_> {
     }
 
     fn chain(&self) -> Option<ErrorChain<'_>> {
-        self.hidden[0].and_then(|entry| entry.value().as_error())
+        self.error.and_then(|entry| entry.value().as_error())
     }
 }
 
@@ -105,6 +102,7 @@ impl Plan {
                 spans: of_record && !has_context && !options.span_list,
                 globals: !matches!(rest.member, Member::RestOfRecord),
                 resource: !of_record,
+                hides_error: true,
                 is_pairs: rest.is_pairs,
                 own: own.map(|(has_trace, has_error)| Reserved::new(rows.reserved(rest.scope, has_trace, has_error))),
             }
@@ -137,14 +135,17 @@ impl Plan {
     #[inline]
     pub(super) fn write(&self, options: &Options, record: &Record, out: &mut Vec<u8>) {
         let mut line = Line::new(out, self.starts_empty);
-        let now = Now {
-            plan: self,
-            options,
-            record,
-            trace: if self.writes_trace { record.traced_span() } else { None },
-            hidden: if self.writes_error { self.hidden(record) } else { [None; 2] },
-            head: self.heads.of(record, |site| self.head(site)),
-        };
+        let head = self.heads.of(record, |site| self.head(site));
+        let mut now = Now { plan: self, options, record, trace: None, error: None, backtrace: None, head };
+        // Not made elsewhere and copied for the many that have none.
+        if self.writes_trace
+            && let Some(traced) = record.traced_span()
+        {
+            now.trace = Some(traced);
+        }
+        if self.writes_error {
+            self.find_error(&mut now);
+        }
         self.line(&mut line, &now);
         line.finish();
     }
@@ -178,15 +179,14 @@ impl Plan {
         line.piece(&self.tail[usize::from(line.is_first())]);
     }
 
-    /// The event's first error, and the field `error.backtrace` beside an `error` where a stack is written.
     #[inline(never)]
-    fn hidden<'r>(&self, record: &'r Record) -> [Option<Entry<'r>>; 2] {
-        let error = record.fields().first_error();
-        let backtrace = error.filter(|_| self.writes_stack).and_then(|error| {
+    fn find_error(&self, now: &mut Now<'_>) {
+        let fields = now.record.fields();
+        now.error = fields.first_error();
+        if let Some(error) = now.error.filter(|_| self.writes_stack) {
             let is_its = |entry: &Entry<'_>| entry.text().strip_prefix(error.text()) == Some(".backtrace");
-            record.fields().entries().find(|entry| is_its(entry) && entry.value().as_str().is_some())
-        });
-        [error, backtrace]
+            now.backtrace = fields.entries().find(|entry| is_its(entry) && entry.value().as_str().is_some());
+        }
     }
 
     /// What is the same for all records of a call site.
@@ -221,7 +221,7 @@ impl Plan {
                 Part::Message => message(line, now.record),
                 Part::Trace | Part::UsualTrace => self.ids(line, step, now),
                 Part::Flat(place) => self.flat(line, place, now),
-                Part::IfError if !now.has_error() => {}
+                Part::IfError if now.error.is_none() => {}
                 Part::Value(Key::EventName) if now.is_unnamed() => {}
                 Part::IfGlobals if now.record.globals().is_none() && !line.is_first() => {
                     line.raw_bytes(step.otherwise.text());
@@ -246,10 +246,10 @@ impl Plan {
     fn flat(&self, line: &mut Line<'_>, place: usize, now: &Now<'_>) {
         let Some(sources) = self.rests.get(place) else { return };
         let names: &[_] = match now.head {
-            Some(head) if place == self.of_event && !now.has_error() => &head.names,
+            Some(head) if place == self.of_event && now.error.is_none() => &head.names,
             _ => &[],
         };
-        Object { hidden: &now.hidden, ..Object::new(now, sources) }.write(line, names);
+        Object::new(now, sources).write(line, names);
     }
 
     /// What is not on in a default line; apart, so that the loop above stays small.
@@ -344,7 +344,7 @@ impl Plan {
                     self.flat(line, place, now);
                     continue;
                 }
-                Part::IfError if !now.has_error() => continue,
+                Part::IfError if now.error.is_none() => continue,
                 Part::IfGlobals if now.record.globals().is_none() && step.otherwise.text().is_empty() => continue,
                 Part::IfError | Part::IfGlobals => {
                     self.pairs(line, &step.inner, now);
@@ -499,7 +499,7 @@ fn stack(line: &mut Line<'_>, chain: ErrorChain<'_>, now: &Now<'_>) {
         line.raw("\\nCaused by: ");
         line.escaped(cause);
     }
-    if let Some(text) = now.hidden[1].and_then(|entry| entry.value().as_str()) {
+    if let Some(text) = now.backtrace.and_then(|entry| entry.value().as_str()) {
         line.raw("\\n");
         line.escaped(text);
     }
