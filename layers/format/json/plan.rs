@@ -93,10 +93,13 @@ impl Plan {
                 line.close();
             })
         };
+        let own = |scope| {
+            let own = [(false, false), (true, false), (false, true), (true, true)];
+            own.map(|(has_trace, has_error)| Reserved::new(rows.reserved(scope, has_trace, has_error)))
+        };
         let (has_fields, has_context) = (rows.has(What::Fields), rows.has(What::Context));
         let sources = |rest: Rest| {
             let of_record = !matches!(rest.member, Member::RestOfGlobals);
-            let own = [(false, false), (true, false), (false, true), (true, true)];
             Sources {
                 event: of_record && !has_fields,
                 spans: of_record && !has_context && !options.span_list,
@@ -104,22 +107,17 @@ impl Plan {
                 resource: !of_record,
                 hides_error: true,
                 is_pairs: rest.is_pairs,
-                own: own.map(|(has_trace, has_error)| Reserved::new(rows.reserved(rest.scope, has_trace, has_error))),
+                own: own(rest.scope),
             }
         };
-        let own = |keys: Vec<String>| [(); 4].map(|()| Reserved::new(keys.iter().cloned()));
         let rests: Vec<_> = rests.into_iter().map(sources).collect();
         let has = |key| rows.has(What::Key(key));
         Self {
             of_event: rests.iter().position(|rest| rest.event).unwrap_or_default(),
             rests,
-            in_fields: Sources {
-                event: true,
-                own: own(rows.reserved(IN_FIELDS, false, false)),
-                ..Sources::default()
-            },
+            in_fields: Sources { event: true, own: own(IN_FIELDS), ..Sources::default() },
             in_context: Sources { spans: true, ..Sources::default() },
-            in_span: Sources { own: own(vec!["name".to_owned()]), ..Sources::default() },
+            in_span: Sources { own: [(); 4].map(|()| Reserved::new(["name".to_owned()])), ..Sources::default() },
             moved: Reserved::new(rows.moved()),
             writes_trace: Key::ALL.iter().any(|key| key.is_of_trace() && has(*key)),
             writes_error: Key::ALL.iter().any(|key| key.is_of_error() && has(*key)),
