@@ -55,7 +55,7 @@ impl Reserved {
     }
 
     /// Whether it has none of these names.
-    #[inline]
+    #[inline(always)]
     fn spares(&self, fields: &Fields) -> bool {
         let spares = |entry: Entry<'_>| !self.may_contain(entry.tag()) || !self.contains(entry.tag(), entry.text());
         fields.bloom() & self.bloom == 0 || fields.entries().all(spares)
