@@ -116,7 +116,7 @@ impl Syslog {
     /// The daemon at an address, or at a [`Connection::builder`](crate::sink::net::Connection::builder), which has more
     /// options. No I/O.
     pub fn builder(to: impl Into<ConnectionBuilder>) -> SyslogBuilder {
-        SyslogBuilder::new(Daemon::At(to.into()))
+        SyslogBuilder::new(Daemon::At(Box::new(to.into())))
     }
 }
 
@@ -152,7 +152,7 @@ pub struct SyslogBuilder {
 
 #[derive(Debug)]
 enum Daemon {
-    At(ConnectionBuilder),
+    At(Box<ConnectionBuilder>),
     /// The first of these sockets that exists.
     FirstOf(Vec<PathBuf>),
 }
@@ -160,7 +160,7 @@ enum Daemon {
 impl Daemon {
     fn find(self) -> Result<ConnectionBuilder, Error> {
         match self {
-            Self::At(to) => Ok(to),
+            Self::At(to) => Ok(*to),
             Self::FirstOf(paths) => match paths.iter().find(|path| path.exists()) {
                 Some(path) => Ok(Address::unix(path).into()),
                 None => {
