@@ -185,7 +185,7 @@ impl<F: Format> Handler for Datagram<F> {
                 self.datagrams.peer(),
                 match self.limit {
                     usize::MAX => "must be shorter".to_owned(),
-                    limit => format!("at max_text {limit}"),
+                    limit => format!("at most {limit}"),
                 }
             ))),
         }
