@@ -12,7 +12,7 @@ use std::{
 use super::export::{LogsExport, SpansExport};
 use crate::{
     Error,
-    handler::worker::batching::Pipe,
+    handler::worker::batching::{Due, Export, Pipe},
     ledger::{Ledger, Stats},
 };
 
@@ -36,10 +36,7 @@ impl OtlpGuard {
     pub fn flush(&self, timeout: Duration) -> Result<(), Error> {
         let logs = self.logs.as_ref().map(|(worker, _)| worker.begin_flush());
         let spans = self.spans.as_ref().map(|(worker, _)| worker.begin_flush());
-        both(
-            logs.map_or(Ok(()), |pending| pending.wait(timeout)),
-            spans.map_or(Ok(()), |pending| pending.wait(timeout)),
-        )
+        both(wait(logs, timeout), wait(spans, timeout))
     }
 
     /// As [`flush`](Self::flush), and stops the export: later records and spans count as dropped. What is left at the
@@ -50,13 +47,10 @@ impl OtlpGuard {
     /// How many were not sent within the timeout.
     pub fn shutdown(&self, timeout: Duration) -> Result<(), Error> {
         self.is_shut_down.store(true, Ordering::Relaxed);
-        // Both signals share the timeout.
+        // Both begin before either is waited for, so that they share the timeout.
         let logs = self.logs.as_ref().map(|(worker, _)| worker.begin_shut_down(timeout));
         let spans = self.spans.as_ref().map(|(worker, _)| worker.begin_shut_down(timeout));
-        both(
-            logs.map_or(Ok(()), |pending| pending.wait(timeout)),
-            spans.map_or(Ok(()), |pending| pending.wait(timeout)),
-        )
+        both(wait(logs, timeout), wait(spans, timeout))
     }
 
     /// Log records: written if the collector accepted them, failed if it refused them or [`Otlp::retry_for`](super::Otlp::retry_for)
@@ -69,6 +63,10 @@ impl OtlpGuard {
     pub fn spans(&self) -> Stats {
         self.spans.as_ref().map(|(_, ledger)| ledger.stats()).unwrap_or_default()
     }
+}
+
+fn wait<E: Export>(pending: Option<Due<'_, E>>, timeout: Duration) -> Result<(), Error> {
+    pending.map_or(Ok(()), |pending| pending.wait(timeout))
 }
 
 fn both(logs: Result<(), Error>, spans: Result<(), Error>) -> Result<(), Error> {
