@@ -143,56 +143,37 @@
 //! - `logging.warn` and `logging.fatal`, functions that configure on first use, `captureWarnings` and the Windows event log
 //!   are not there; messages come merged.
 
-#[cfg(feature = "clap")]
-mod args;
-mod basic;
 mod build;
 mod check;
+mod class;
 mod classes;
+mod config_filter;
+mod configured_handler;
 mod document;
 mod encoding;
-mod filters;
-mod formatters;
-mod ini;
-mod keywords;
-mod listen;
+mod error;
+mod formatter;
+mod formatting;
+mod handler_args;
 mod live;
 mod migration;
 mod node;
-mod problem;
+mod objects;
 mod references;
 mod registry;
-mod sieve;
-mod slot;
+mod setup;
 mod source;
-#[cfg(feature = "watch")]
-mod watch;
-
-use std::sync::Arc;
 
 #[cfg(feature = "clap")]
-pub use self::args::CliArgs;
+pub use self::live::CliArgs;
 #[cfg(feature = "watch")]
-pub use self::watch::FileWatcher;
+pub use self::live::FileWatcher;
 pub use self::{
-    basic::BasicConfig,
+    config_filter::ConfigFilter,
     document::Config,
-    keywords::HandlerArgs,
-    listen::Listener,
-    live::{Changes, HandlerHandle, Logging, LoggingBuilder},
+    error::{ConfigError, ConfigErrors},
+    handler_args::HandlerArgs,
+    live::{BasicConfig, Changes, HandlerHandle, Listener, Logging, LoggingBuilder},
     migration::{MigrationItem, MigrationReport, MigrationVerdict},
-    problem::{ConfigError, ConfigErrors},
     registry::{ClassRegistry, Namer, Rotator},
-    sieve::ConfigFilter,
 };
-use crate::{clock::Clock, ledger::ErrorHandler};
-
-/// What stays the same from one configuration to the next.
-#[derive(Clone)]
-struct Setup {
-    registry: Arc<ClassRegistry>,
-    clock: Option<Arc<dyn Clock>>,
-    error_handler: ErrorHandler,
-    /// Every default as Python has it.
-    as_python: bool,
-}
