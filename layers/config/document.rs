@@ -177,9 +177,7 @@ impl Config {
     /// # Errors
     /// It cannot be serialized to JSON.
     pub fn from_value(value: &impl Serialize) -> Result<Self, Error> {
-        let value = serde_json::to_value(value)
-            .map_err(|error| Error::config(format_args!("the configuration cannot be taken: {error}")))?;
-        Ok(Self::from_node(value.into()))
+        Node::from_serialize(value, "configuration").map(Self::from_node)
     }
 
     /// The path of its file.
@@ -268,21 +266,19 @@ impl Config {
     }
 
     fn set_levels(&mut self, levels: &[(String, Severity)]) {
+        if self.root.as_map().is_none() {
+            self.root.data = Data::Map(Map::default());
+        }
+        let Data::Map(root) = &mut self.root.data else { unreachable!("set above") };
         for (name, level) in levels {
             let level = Node::new(Data::Int(level.number().into()));
             if name.is_empty() {
-                child(&mut self.root, "root").set("level", level);
+                root.child("root").set("level", level);
                 continue;
             }
-            let loggers = child(&mut self.root, "loggers");
+            let loggers = root.child("loggers");
             let known = loggers.iter().map(|(key, _)| key.text.clone()).find(|key| key.replace("::", ".") == *name);
-            let key = known.unwrap_or_else(|| name.clone());
-            if loggers.get(&key).is_none_or(|node| node.as_map().is_none()) {
-                loggers.set(&key, Node::map([]));
-            }
-            if let Some(map) = loggers.get_mut(&key).and_then(Node::as_map_mut) {
-                map.set("level", level);
-            }
+            loggers.child(&known.unwrap_or_else(|| name.clone())).set("level", level);
         }
     }
 
@@ -316,20 +312,6 @@ fn read(path: &Path) -> Result<String, Error> {
         let problem = ConfigError::new("", Some(Position::of(&before, before.len())), message);
         Error::with_cause(path.display(), problem.into())
     })
-}
-
-fn child<'n>(node: &'n mut Node, key: &str) -> &'n mut Map {
-    if node.as_map().is_none() {
-        node.data = Data::Map(Default::default());
-    }
-    let Data::Map(map) = &mut node.data else { unreachable!("it was just made one") };
-    if map.get(key).is_none_or(|node| node.as_map().is_none()) {
-        map.set(key, Node::map([]));
-    }
-    match map.get_mut(key).map(|node| &mut node.data) {
-        Some(Data::Map(map)) => map,
-        _ => unreachable!("it was just put there"),
-    }
 }
 
 /// Sets a value; all keys but the last must exist.

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
+use crate::Error;
+
 /// Line and column in the source, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
@@ -72,6 +76,17 @@ impl Map {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Node)> {
         self.0.iter().map(|(key, node)| (key, node))
+    }
+
+    /// The mapping at a key, which is created or replaces what is no mapping.
+    pub(super) fn child(&mut self, key: &str) -> &mut Self {
+        if self.get(key).is_none_or(|node| node.as_map().is_none()) {
+            self.set(key, Node::map([]));
+        }
+        match self.get_mut(key).map(|node| &mut node.data) {
+            Some(Data::Map(map)) => map,
+            _ => unreachable!("set above"),
+        }
     }
 
     pub(super) fn set(&mut self, key: &str, node: Node) {
@@ -196,6 +211,15 @@ impl fmt::Display for Node {
             Data::List(_) => f.write_str("a list"),
             Data::Map(_) => f.write_str("a mapping"),
         }
+    }
+}
+
+impl Node {
+    /// From anything that `serde` can serialize; `what` names it in the error.
+    pub(super) fn from_serialize(value: &impl Serialize, what: &str) -> Result<Self, Error> {
+        let value = serde_json::to_value(value);
+        let value = value.map_err(|error| Error::config(format_args!("the {what} cannot be serialized: {error}")))?;
+        Ok(value.into())
     }
 }
 

@@ -47,6 +47,10 @@ impl Builder<'_> {
         }
     }
 
+    fn made(&self, name: &str) -> Option<&InstalledHandler> {
+        self.handlers.iter().find(|(known, _)| known == name).map(|(_, installed)| installed)
+    }
+
     fn class_of(&self, node: &Node) -> Option<&'static Class> {
         class_of(&self.setup.registry, node)
     }
@@ -56,7 +60,7 @@ impl Builder<'_> {
     }
 
     fn unknown_targets(&self, path: &str, targets: &[TargetRef], names: &BTreeSet<String>) -> Vec<ConfigError> {
-        let is_there = |target: &str| names.contains(target) || self.handlers.iter().any(|(known, _)| known == target);
+        let is_there = |target: &str| names.contains(target) || self.made(target).is_some();
         let unknown = targets.iter().filter(|target| !is_there(&target.name));
         unknown.map(|target| target.unknown(path, names.iter().map(String::as_str))).collect()
     }
@@ -105,16 +109,13 @@ impl Builder<'_> {
         let filters = self.filters_of(path, map, problems);
         let targets = self.targets(node);
         problems.extend(self.unknown_targets(path, &targets, names));
-        let fixed = fixed_part(map);
-        let has_formatter = node.has_formatter();
-        let bare = Formatter::bare(self.setup.as_python);
-        let effective = formatter.unwrap_or(bare);
+        let fixed = fixed_part(node);
+        let effective = formatter.unwrap_or_else(|| Formatter::bare(self.setup.as_python));
         let reused = self.previous.handlers.get(name).filter(|before| {
             let same_targets = targets.iter().all(|target| self.reused.contains(&target.name));
             // A queue is built with or without a formatter.
-            let had_formatter = before.declaration.has_formatter();
             let is_queue = self.class_of(node).is_some_and(|class| class.targets_key.is_some());
-            let same_format = !is_queue || had_formatter == has_formatter;
+            let same_format = !is_queue || before.declaration.has_formatter() == node.has_formatter();
             let is_same = before.fixed == fixed && same_targets && self.has_same_filter(node);
             !self.setup.as_python && is_same && same_format
         });
@@ -123,7 +124,7 @@ impl Builder<'_> {
                 self.reused.insert(name.to_owned());
                 (InstalledHandler { declaration: node.clone(), ..before.clone() }, false)
             }
-            None => (self.new_handler(name, path, node, map, fixed, effective.clone(), has_formatter, problems)?, true),
+            None => (self.new_handler(name, path, node, effective.clone(), problems)?, true),
         };
         let update = PendingUpdate {
             configured: Arc::clone(&installed.configured),
@@ -135,42 +136,25 @@ impl Builder<'_> {
         Some((installed, update))
     }
 
-    #[expect(clippy::too_many_arguments)]
     fn new_handler(
         &self,
         name: &str,
         path: &str,
         node: &Node,
-        map: &Map,
-        fixed: Node,
         formatter: Formatter,
-        has_formatter: bool,
         problems: &mut Vec<ConfigError>,
     ) -> Option<InstalledHandler> {
         let formatting = Formatting::new(formatter, "\n", Encoding::default());
-        let find_handler = |name: &str| {
-            self.handlers
-                .iter()
-                .find(|(known, _)| known == name)
-                .map(|(_, installed)| Arc::clone(&installed.configured))
-        };
-        let spec = HandlerSpec {
-            name,
-            path,
-            node,
-            map,
-            is_ini: self.config.is_ini,
-            has_formatter,
-            filters: &self.filters,
-            is_replacement: false,
-        };
+        let find_handler = |name: &str| self.made(name).map(|installed| Arc::clone(&installed.configured));
+        let spec =
+            HandlerSpec { name, path, node, is_ini: self.config.is_ini, filters: &self.filters, is_replacement: false };
         let make = || {
             let mut problems = Vec::new();
             let output = make_output(self.setup, &spec, &formatting, &find_handler, &mut problems);
             (output, problems)
         };
         // The present handler of the same file will be gone then.
-        let (output, more) = if self.takes_over_file(map) { crate::sink::succeeding(make) } else { make() };
+        let (output, more) = if self.takes_over_file(node) { crate::sink::succeeding(make) } else { make() };
         problems.extend(more);
         let output = output?;
         let configured = ConfiguredHandler::new(name, output, formatting, self.setup.as_python);
@@ -178,28 +162,21 @@ impl Builder<'_> {
         configured.forwards.set_targets(forwards.map(|target| Arc::clone(&target.forwards)).collect());
         let named = NamedHandler::beside(configured.ledger(), Arc::clone(&configured));
         named.set_error_handler(self.setup.error_handler.clone());
-        Some(InstalledHandler { configured, named, fixed, declaration: node.clone() })
+        Some(InstalledHandler { configured, named, fixed: fixed_part(node), declaration: node.clone() })
     }
 
     /// Whether the file belongs to a present handler that is going to be replaced.
-    fn takes_over_file(&self, map: &Map) -> bool {
-        // In an INI file it is the first positional argument.
-        let first = |map: &Map| {
-            map.get("args").and_then(Node::as_list).and_then(|args| args.first()?.as_str().map(str::to_owned))
+    fn takes_over_file(&self, node: &Node) -> bool {
+        let file = |node: &Node| {
+            // In an INI file it is the first positional argument.
+            let first = || node.get("args")?.as_list()?.first();
+            std::path::absolute(node.get("filename").or_else(first)?.as_str()?).ok()
         };
-        let file = |map: &Map| {
-            let path = map.get("filename").and_then(Node::as_str).map(str::to_owned).or_else(|| first(map));
-            path.map(std::path::absolute)
-        };
-        let Some(Ok(path)) = file(map) else { return false };
+        let Some(path) = file(node) else { return false };
         self.previous.handlers.iter().any(|(name, before)| {
-            let same =
-                before.declaration.as_map().and_then(file).is_some_and(|other| other.is_ok_and(|other| other == path));
-            let stays = || {
-                let declared = self.config.root.get("handlers").and_then(|all| all.get(name)).and_then(Node::as_map);
-                declared.is_some_and(|map| fixed_part(map) == before.fixed)
-            };
-            same && (self.setup.as_python || !stays())
+            let declared = || self.config.root.get("handlers").and_then(|all| all.get(name));
+            let stays = || declared().is_some_and(|node| fixed_part(node) == before.fixed);
+            file(&before.declaration).is_some_and(|other| other == path) && (self.setup.as_python || !stays())
         })
     }
 
@@ -238,8 +215,9 @@ impl Builder<'_> {
 }
 
 /// The part of a declaration that cannot be changed in place.
-fn fixed_part(map: &Map) -> Node {
-    let fixed = map.0.iter().filter(|(key, _)| !matches!(&*key.text, "level" | "formatter" | "filters"));
+fn fixed_part(node: &Node) -> Node {
+    let entries = node.as_map().into_iter().flat_map(|map| &map.0);
+    let fixed = entries.filter(|(key, _)| !matches!(&*key.text, "level" | "formatter" | "filters"));
     Node::new(Data::Map(Map(fixed.cloned().collect())))
 }
 

@@ -79,9 +79,7 @@ pub(in crate::config) struct HandlerSpec<'o> {
     pub(in crate::config) name: &'o str,
     pub(in crate::config) path: &'o str,
     pub(in crate::config) node: &'o Node,
-    pub(in crate::config) map: &'o Map,
     pub(in crate::config) is_ini: bool,
-    pub(in crate::config) has_formatter: bool,
     pub(in crate::config) filters: &'o BTreeMap<String, (Node, ConfigFilter)>,
     pub(in crate::config) is_replacement: bool,
 }
@@ -94,7 +92,8 @@ pub(in crate::config) fn make_output(
     find_handler: &dyn Fn(&str) -> Option<Arc<ConfiguredHandler>>,
     problems: &mut Vec<ConfigError>,
 ) -> Option<Output> {
-    let HandlerSpec { name, path, node, map, .. } = *spec;
+    let HandlerSpec { name, path, node, .. } = *spec;
+    let map = node.as_map()?;
     let (key, class) = match map.get("()") {
         Some(class) => ("()", Some(class)),
         None => ("class", map.get("class")),
@@ -153,7 +152,7 @@ pub(in crate::config) fn make_output(
         attributes: &attributes,
         strata: &strata,
         formatting,
-        has_formatter: spec.has_formatter,
+        has_formatter: node.has_formatter(),
         as_python: setup.as_python,
         clock: setup.clock.as_ref(),
         find_handler,

@@ -64,9 +64,7 @@ impl BasicConfig {
     /// # Errors
     /// It is no mapping. [`Logging::basic_config`] reports other mistakes.
     pub fn from_value(arguments: &impl Serialize) -> Result<Self, Error> {
-        let value = serde_json::to_value(arguments)
-            .map_err(|error| Error::config(format_args!("the arguments cannot be taken: {error}")))?;
-        let Data::Map(map) = Node::from(value).data else {
+        let Data::Map(map) = Node::from_serialize(arguments, "arguments")?.data else {
             return Err(Error::config("expected a mapping of arguments"));
         };
         let mut basic = Self::new();

@@ -26,7 +26,7 @@ impl Logging {
     /// # Errors
     /// As for [`reload`](Self::reload); then nothing changes.
     pub fn set_handler(&self, name: &str, declaration: &impl serde::Serialize) -> Result<HandlerHandle, Error> {
-        let node = to_node(declaration)?;
+        let node = Node::from_serialize(declaration, "declaration")?;
         let (installed, old) = self.update(|present| {
             let installed = self.make_handler(present, name, node.clone())?;
             Ok(move |state: &mut State| Ok((installed.clone(), self.swap(state, name, Some(&installed)))))
@@ -119,7 +119,7 @@ impl Logging {
     /// # Errors
     /// As for [`reload`](Self::reload).
     pub fn make_filter(&self, declaration: &impl serde::Serialize) -> Result<ConfigFilter, Error> {
-        let node = to_node(declaration)?;
+        let node = Node::from_serialize(declaration, "declaration")?;
         filters::make(&self.0.setup, "filter", &node).map_err(ConfigErrors::into_error)
     }
 
@@ -208,10 +208,4 @@ impl Logging {
         }
         Ok(())
     }
-}
-
-pub(super) fn to_node(declaration: &impl serde::Serialize) -> Result<Node, Error> {
-    let value = serde_json::to_value(declaration);
-    let value = value.map_err(|error| Error::config(format_args!("the declaration cannot be taken: {error}")))?;
-    Ok(value.into())
 }

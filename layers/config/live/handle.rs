@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{by_name::to_node, logging::Logging};
+use super::logging::Logging;
 use crate::{
     Error, Flush, NamedHandler, Severity, barrier,
     config::{
@@ -84,7 +84,7 @@ impl HandlerHandle {
     /// # Errors
     /// As for [`Logging::reload`].
     pub fn set_formatter(&self, declaration: &impl serde::Serialize) -> Result<(), Error> {
-        let node = to_node(declaration)?;
+        let node = Node::from_serialize(declaration, "declaration")?;
         let setup = self.logging.setup();
         let formatter = match &node.data {
             Data::Null => Formatter::bare(setup.as_python),
@@ -105,87 +105,70 @@ impl HandlerHandle {
     /// # Errors
     /// As for [`Logging::reload`]; then nothing is changed.
     pub fn set(&self, key: &str, value: &impl serde::Serialize) -> Result<(), Error> {
-        let value = to_node(value)?;
-        let (name, is_attribute) = match key.strip_prefix('.') {
-            Some(name) => (name, true),
-            None => (key, false),
+        let value = Node::from_serialize(value, "value")?;
+        // A copy: factories are foreign code and run with nothing locked.
+        let state = self.logging.state().clone();
+        let setup = self.logging.setup();
+        let is_ini = state.config.as_ref().is_some_and(|config| config.is_ini);
+        let known = state.handlers.get(self.name()).unwrap_or(&self.installed);
+        // Positional arguments can be set by name.
+        let mut declaration = match is_ini {
+            true => build::with_named_args(&known.declaration, &setup.registry),
+            false => known.declaration.clone(),
         };
+        let Some(map) = declaration.as_map_mut() else {
+            return Err(Error::config("the handler has no declaration"));
+        };
+        match key.strip_prefix('.') {
+            Some(attribute) => map.child(".").set(attribute, value),
+            None => map.set(key, value),
+        }
+        if key == ".terminator" {
+            // The file stays open.
+            return self.set_terminator(declaration);
+        }
+        let path = format!("handlers.{}", quoted_key(self.name()));
+        let configured = &self.installed.configured;
+        let targets = build::targets(&setup.registry, &declaration);
+        let mut problems = Vec::new();
+        let mut forwards = Vec::new();
+        for target in &targets {
+            match state.handlers.get(&target.name) {
+                Some(installed) if installed.configured.forwards.reaches(&configured.forwards) => {
+                    problems.push(target.cycle(&path))
+                }
+                Some(installed) => forwards.push(Arc::clone(&installed.configured.forwards)),
+                None => problems.push(target.unknown(&path, state.handlers.keys().map(String::as_str))),
+            }
+        }
+        ConfigErrors::check(std::mem::take(&mut problems))?;
+        // Buffered records come first.
+        barrier::wait();
+        configured.output().handler.flush(&Flush::PLAIN)?;
+        let spec = HandlerSpec {
+            name: self.name(),
+            path: &path,
+            node: &declaration,
+            is_ini,
+            filters: &state.filters,
+            is_replacement: true,
+        };
+        let find_handler = |name: &str| state.handlers.get(name).map(|installed| Arc::clone(&installed.configured));
+        // The old output is gone before the next record.
+        let output = crate::sink::succeeding(|| {
+            build::make_output(setup, &spec, &configured.formatting, &find_handler, &mut problems)
+        });
+        ConfigErrors::check(problems)?;
+        let Some(output) = output else { return Err(Error::config(format_args!("{path}: it was not made"))) };
         let old = {
-            // A copy: factories are foreign code and run with nothing locked.
-            let state = self.logging.state().clone();
-            let mut declaration = state
-                .handlers
-                .get(self.name())
-                .map_or_else(|| self.installed.declaration.clone(), |installed| installed.declaration.clone());
-            if state.config.as_ref().is_some_and(|config| config.is_ini) {
-                // Positional arguments can be set by name.
-                declaration = build::with_named_args(&declaration, &self.logging.setup().registry);
-            }
-            let Some(map) = declaration.as_map_mut() else {
-                return Err(Error::config("the handler has no declaration"));
-            };
-            if is_attribute {
-                let mut dot = map.get(".").cloned().unwrap_or_else(|| Node::map([]));
-                if let Some(dot) = dot.as_map_mut() {
-                    dot.set(name, value);
-                }
-                map.set(".", dot);
-            } else {
-                map.set(name, value);
-            }
-            let Some(map) = declaration.as_map() else { return Err(Error::config("the handler has no declaration")) };
-            let path = format!("handlers.{}", quoted_key(self.name()));
-            let mut problems = Vec::new();
-            let configured = &self.installed.configured;
-            let has_formatter = declaration.has_formatter();
-            let is_ini = state.config.as_ref().is_some_and(|config| config.is_ini);
-            let spec = HandlerSpec {
-                name: self.name(),
-                path: &path,
-                node: &declaration,
-                map,
-                is_ini,
-                has_formatter,
-                filters: &state.filters,
-                is_replacement: true,
-            };
-            let find_handler = |name: &str| state.handlers.get(name).map(|installed| Arc::clone(&installed.configured));
-            if is_attribute && name == "terminator" {
-                // The file stays open.
-                return self.set_terminator(declaration.clone());
-            }
-            let targets = build::targets(&self.logging.setup().registry, &declaration);
-            let mut forwards = Vec::new();
-            for target in &targets {
-                match state.handlers.get(&target.name) {
-                    Some(installed) if installed.configured.forwards.reaches(&configured.forwards) => {
-                        problems.push(target.cycle(&path))
-                    }
-                    Some(installed) => forwards.push(Arc::clone(&installed.configured.forwards)),
-                    None => problems.push(target.unknown(&path, state.handlers.keys().map(String::as_str))),
-                }
-            }
-            ConfigErrors::check(std::mem::take(&mut problems))?;
-            // Buffered records come first.
-            barrier::wait();
-            configured.output().handler.flush(&Flush::PLAIN)?;
-            // The old output is gone before the next record.
-            let output = crate::sink::succeeding(|| {
-                build::make_output(self.logging.setup(), &spec, &configured.formatting, &find_handler, &mut problems)
-            });
-            ConfigErrors::check(problems)?;
-            let Some(output) = output else { return Err(Error::config(format_args!("{path}: it was not made"))) };
             let mut state = self.logging.state();
             if let Some(index) = forwards.iter().position(|target| target.reaches(&configured.forwards)) {
                 // By a concurrent change.
                 drop(state);
-                return Err(ConfigErrors::into_error(vec![targets[index].cycle(&path)]));
+                return Err(targets[index].cycle(&path).into());
             }
             configured.forwards.set_targets(forwards);
-            state.version += 1;
-            if let Some(installed) = state.handlers.get_mut(self.name()) {
-                installed.declaration = declaration;
-            }
+            state.set_declaration(self.name(), declaration);
             configured.set_output(output)
         };
         // Dropped when nothing is locked.
@@ -198,11 +181,7 @@ impl HandlerHandle {
         let Some(terminator) = terminator else { return Err(Error::config(".terminator: expected a text")) };
         barrier::wait();
         self.installed.configured.formatting.set_terminator(terminator);
-        let mut state = self.logging.state();
-        state.version += 1;
-        if let Some(installed) = state.handlers.get_mut(self.name()) {
-            installed.declaration = declaration;
-        }
+        self.logging.state().set_declaration(self.name(), declaration);
         Ok(())
     }
 

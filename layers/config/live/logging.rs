@@ -82,6 +82,15 @@ pub(super) struct State {
     pub(super) config: Option<Config>,
 }
 
+impl State {
+    pub(super) fn set_declaration(&mut self, name: &str, declaration: Node) {
+        self.version += 1;
+        if let Some(installed) = self.handlers.get_mut(name) {
+            installed.declaration = declaration;
+        }
+    }
+}
+
 /// Why nothing was changed; what was made for it is dropped when nothing is locked.
 pub(super) struct Rejected {
     pub(super) error: Error,
