@@ -121,8 +121,7 @@ impl<'l, 'c> Tree<'l, 'c> {
         let mut by_name: HashMap<&str, &Logger<'_>> = HashMap::new();
         for logger in all {
             if let Some(same) = by_name.insert(&logger.name, logger) {
-                let message =
-                    format!("it is the same logger as {}: what is said here takes the place of that", same.path);
+                let message = format!("it is the same logger as {}: this entry replaces that one", same.path);
                 found.push(ConfigError::new(&logger.path, logger.at, message));
             }
         }
@@ -161,7 +160,7 @@ fn duplicates(loggers: &Tree<'_, '_>, found: &mut Vec<ConfigError>) {
         for above in loggers.route(logger).into_iter().skip(1) {
             for name in logger.handlers.iter().filter(|name| above.handlers.contains(name)) {
                 let message =
-                    format!("records come to {name:?} twice: it hangs on {}, too, and they propagate", above.path);
+                    format!("records reach {name:?} twice: it is also a handler of {}, and they propagate", above.path);
                 found.push(ConfigError::new(format!("{}.handlers", logger.path), logger.at, message));
             }
         }
@@ -186,9 +185,8 @@ fn unreachable(handlers: &[(&str, &Node)], loggers: &Tree<'_, '_>, found: &mut V
         let Ok(level) = handler_args::level(at_level, false, "") else { continue };
         let Some(min_level) = lowest.get(name) else { continue };
         if level < *min_level && level != Severity::ALL {
-            let message = format!(
-                "nothing below {min_level} comes here: that is the lowest level of the loggers that lead to it"
-            );
+            let message =
+                format!("nothing below {min_level} arrives here: that is the lowest level of the loggers that use it");
             found.push(ConfigError::new(format!("{}.level", path_of(name)), at_level.at, message));
         }
     }
@@ -228,7 +226,7 @@ fn unused(
         if uses == 0 && !is_trigger {
             found.push(ConfigError::new(path, node.at, "no handler and no logger uses it"));
         } else if uses > 1 && filters::counts(class(node)) {
-            let message = "it counts for all that ask it, and more than one does: declare one for each";
+            let message = "its users share one count: declare one filter for each";
             found.push(ConfigError::new(path, node.at, message));
         }
     }
@@ -243,8 +241,8 @@ fn unknown_keys(root: &Node, found: &mut Vec<ConfigError>) {
             continue;
         }
         let message = match name {
-            "strata" => "it means nothing here: `strata` is a key of handlers",
-            _ => "it means nothing here: there is no such key, and no cfg:// leads to it",
+            "strata" => "it has no effect here: `strata` is a key of handlers",
+            _ => "it has no effect here: there is no such key, and no cfg:// leads to it",
         };
         found.push(ConfigError::new(quoted_key(name), key.at, message));
     }
@@ -295,7 +293,7 @@ fn without_targets(handlers: &[(&str, &Node)], registry: &ClassRegistry, found: 
         let Some(HandlerMaker::Class(class)) = registry.find_handler(class(node)) else { continue };
         let Some(key) = class.targets_key.filter(|key| names(node.get(key)).is_empty()) else { continue };
         let message = match key {
-            "target" => "it has no target: unless it is given one while it runs, what it holds goes nowhere",
+            "target" => "it has no target: unless one is set at run time, its records are not written",
             _ => "it has no handlers: what it gets is dropped",
         };
         found.push(ConfigError::new(path_of(name), node.at, message));
@@ -311,8 +309,7 @@ fn secrets(node: &Node, path: &str, found: &mut Vec<ConfigError>) {
             let user = authority.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
             if user.is_some_and(|user| user.split_once(':').is_some_and(|(_, secret)| !secret.is_empty())) {
                 // Without the address: warnings are printed.
-                let message =
-                    "a password stands in this address; `${NAME}` of the environment keeps it out of the file";
+                let message = "the address contains a password; `${NAME}` of the environment keeps it out of the file";
                 found.push(ConfigError::new(path, node.at, message));
             }
         }

@@ -15,7 +15,7 @@ use crate::{Error, NamedHandler, clock::Clock};
 pub(super) struct Class {
     /// Python's dotted names, then the short one.
     pub(super) names: &'static [&'static str],
-    /// Python's keys in the order of the positional arguments, then ours.
+    /// Python's keys in the order of the positional arguments, then the extensions.
     pub(super) keys: &'static [&'static str],
     /// What can be set on a finished handler, under `.`.
     pub(super) attributes: &'static [&'static str],

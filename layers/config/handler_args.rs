@@ -1,6 +1,6 @@
 //! The arguments of a class or factory, by name; and levels.
 
-use std::{any::Any, cell::RefCell, collections::BTreeSet, sync::Arc, time::Duration};
+use std::{any::Any, cell::RefCell, collections::BTreeSet, fmt::Display, sync::Arc, time::Duration};
 
 use super::{
     error::{ConfigError, cannot_resolve},
@@ -103,6 +103,11 @@ impl<'c> HandlerArgs<'c> {
             },
             _ => self.expected(name, node, "a text"),
         }
+    }
+
+    /// A string that is converted; an error is reported.
+    pub(super) fn converted<T, E: Display>(&self, name: &str, convert: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        convert(&self.str(name)?).map_err(|error| self.report(self.wrong(name, error.to_string()))).ok()
     }
 
     /// A required string; if it is missing, that is reported and the result is empty.

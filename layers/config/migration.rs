@@ -214,7 +214,8 @@ pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
     if let Some(node) = root.get("root").filter(|node| !node.is_null()) {
         report.add("root".into(), node, MigrationVerdict::Taken, Vec::new());
     } else if !python && !root.section("loggers").any(|(key, _)| matches!(&*key.text, "" | "root")) {
-        let note = "the root is at WARN and has no handlers: a configuration says all; in Python it keeps what it had";
+        let note =
+            "the root is at WARN and has no handlers: a configuration is complete; in Python it keeps what it had";
         report.add("root".into(), root, MigrationVerdict::Changed, vec![note.into()]);
     }
     rejected(config, setup).into_iter().for_each(|problem| report.refuse(problem));
@@ -329,7 +330,7 @@ fn handler(node: &Node, setup: &Setup) -> (MigrationVerdict, Vec<String>) {
         "SocketHandler" | "DatagramHandler" => note("the pickle has the same attributes, and no globals"),
         "MemoryHandler" => note("it has a bound in bytes as well (4 MiB)"),
         "FileHandler" | "WatchedFileHandler" if !python && node.get("mode").and_then(Node::as_str) == Some("w") => {
-            note("after it is closed it goes on appending; in Python, records are dropped");
+            note("after it is closed it appends further records; Python drops them");
         }
         _ => {}
     }

@@ -19,7 +19,7 @@ pub(super) fn resolved(node: &Node, root: &Node, path: &str, hops: usize) -> Res
                 return Err(ConfigError::new(path, node.at, format!("{text:?} leads back to itself")));
             }
             let found = find(root, reference).map_err(|python| {
-                let message = format!("{text:?} leads to no value of the configuration");
+                let message = format!("{text:?} names no value of the configuration");
                 let keys = root.as_map().into_iter().flat_map(|map| map.iter()).map(|(key, _)| &*key.text);
                 let first = reference.split(['.', '[']).next().unwrap_or_default();
                 ConfigError::new(path, node.at, message).python(python).nearest(first, keys)

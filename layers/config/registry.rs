@@ -19,13 +19,13 @@ use crate::{Error, Format, Handler, Record};
 ///         Ok(ConfigFilter::decides(move |record: &Record| record.get("path").is_none_or(|value| value.as_str() != Some(&path))))
 ///     })
 ///     .handler("shop.Loud", |args, format| {
-///         let _ = args.bool("bell");
+///         let _ = args.bool("loud");
 ///         Ok(Stream::stderr().format(format).terminator("!\n").boxed())
 ///     });
 /// let config = Config::from_yaml("
 /// version: 1
 /// filters: {quiet: {(): shop.NoHealthChecks, path: /ping}}
-/// handlers: {loud: {(): shop.Loud, bell: true, filters: [quiet]}}
+/// handlers: {loud: {(): shop.Loud, loud: true, filters: [quiet]}}
 /// root: {handlers: [loud]}
 /// ")?;
 /// let logging = Logging::builder().registry(registry).build(&config)?;

@@ -88,7 +88,7 @@ impl<'b> Builder<'b> {
             None => {
                 let mut message = "expected the key \"version\", which is 1".to_owned();
                 if let Some(path) = find_nested(root, 3) {
-                    message += &format!("; a configuration stands under {path:?}");
+                    message += &format!("; there is a configuration under {path:?}");
                 }
                 let problem = ConfigError::new("", root.at, message);
                 let keys = map.iter().map(|(key, _)| &*key.text);

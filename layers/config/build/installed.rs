@@ -34,7 +34,7 @@ pub(in crate::config) struct PendingUpdate {
 }
 
 impl PendingUpdate {
-    /// What comes before the first record and can still fail: truncating a file that was opened a moment ago.
+    /// The last step before the first record, which can still fail: truncating a file that was just opened.
     pub(in crate::config) fn activate(&self) -> Result<(), Error> {
         if self.is_new { self.configured.output().control.activate() } else { Ok(()) }
     }

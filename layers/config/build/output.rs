@@ -21,6 +21,7 @@ use crate::{
 
 /// The keys of every handler.
 const COMMON: &[&str] = &["class", "()", "level", "formatter", "filters", ".", "strata"];
+
 /// The keys under `strata`, for suggestions.
 const STRATA_KEYS: &[&str] = &[
     "queue",
@@ -74,7 +75,7 @@ const STRATA_KEYS: &[&str] = &[
     "or_journal",
 ];
 
-/// The declaration of one handler, and where it stands.
+/// The declaration of one handler with its surroundings.
 pub(in crate::config) struct HandlerSpec<'o> {
     pub(in crate::config) name: &'o str,
     pub(in crate::config) path: &'o str,
@@ -181,7 +182,7 @@ pub(in crate::config) fn make_output(
         None => Ok(output),
         Some((builder, limits)) => {
             let builder = classes::set_limits(builder, &limits);
-            problems.extend(limits.finish(classes::QUEUE_KEYS, &[]));
+            problems.extend(limits.finish(&[], &[]));
             let Output { handler, control } = output;
             let queue: Queue = builder.build(handler)?;
             Ok(Output { handler: Box::new(queue), control })

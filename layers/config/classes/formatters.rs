@@ -14,18 +14,6 @@ use crate::{
     format::{Color, Gelf, Json, Key, Logfmt, Style, Template, TemplateBuilder, Text, Time},
 };
 
-const TEMPLATE_KEYS: &[&str] = &[
-    "format",
-    "datefmt",
-    "style",
-    "validate",
-    "defaults",
-    "default_time_format",
-    "default_msec_format",
-    "utc",
-    "zone",
-];
-
 /// Fields that only foreign formatters add to records.
 const FOREIGN_FIELDS: &[(&str, &str)] = &[
     ("levelprefix", "uvicorn.logging.DefaultFormatter"),
@@ -64,7 +52,7 @@ pub(in crate::config) fn make(setup: &Setup, path: &str, node: &Node) -> Result<
         _ if registry.has_formatter(name) => {
             let args = args();
             let made = registry.make_formatter(name, &args);
-            let problems = args.finish(TEMPLATE_KEYS, &["()", "class", "."]);
+            let problems = args.finish(&[], &["()", "class", "."]);
             match made {
                 _ if !problems.is_empty() => Err(problems),
                 Some(Ok(format)) => Ok(Formatter::Other(format.into())),
@@ -197,8 +185,7 @@ fn gelf(args: &HandlerArgs<'_>) -> Gelf {
     for (name, value) in args.fields("fields").unwrap_or_default().iter() {
         gelf = gelf.field(name.to_owned(), value);
     }
-    gelf = gelf.set_if_some(args.bool("source"), Gelf::source).set_if_some(args.bool("thread"), Gelf::thread);
-    gelf
+    args.apply_switches(gelf, &[("source", Gelf::source), ("thread", Gelf::thread)])
 }
 
 fn text(args: &HandlerArgs<'_>) -> Text {
@@ -261,12 +248,7 @@ fn template(
     if args.bool("utc") == Some(true) {
         builder = builder.zone(Time::utc());
     }
-    if let Some(zone) = args.str("zone") {
-        match Time::zone(&zone) {
-            Ok(time) => builder = builder.zone(time),
-            Err(error) => args.report(args.wrong("zone", error.to_string())),
-        }
-    }
+    builder = builder.set_if_some(args.converted("zone", Time::zone), TemplateBuilder::zone);
     let written = if map.get("fmt").is_some() { "fmt" } else { "format" };
     let defaults = |name: &str| map.get("defaults").is_some_and(|defaults| defaults.get(name).is_some());
     for (name, class) in FOREIGN_FIELDS.iter().filter(|(name, _)| !as_python && !defaults(name)) {
@@ -283,7 +265,7 @@ fn template(
         };
         args.wrong(written, message).python(error.to_string())
     });
-    let mut problems = args.finish(TEMPLATE_KEYS, &["()", "class", "default_msec_format", "."]);
+    let mut problems = args.finish(&[], &["()", "class", "default_msec_format", "."]);
     if as_python && !is_factory {
         // Python ignores keys that it does not know.
         problems.retain(|problem| !problem.message.ends_with("has no such key"));

@@ -18,4 +18,4 @@ mod stream;
 mod syslog;
 mod tee;
 
-pub(super) use self::queue::{QUEUE_KEYS, set_limits};
+pub(super) use self::queue::set_limits;

@@ -11,7 +11,7 @@ use crate::{
         handler_args::SetIfSome as _,
     },
     format::Pickle,
-    output::{Datagram, Formatted, Oversize},
+    output::{Datagram, DatagramBuilder, Formatted, Oversize},
     sink::net::{Address, Backoff, Connection, Framing},
 };
 
@@ -123,16 +123,12 @@ fn make_datagram(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         None => return Err(Error::config("there are no unix sockets here: expected a port")),
     };
     let format: Box<dyn Format> = if is_text(context) { context.formatting.texts() } else { Box::new(pickle(context)) };
-    let mut builder = builder.format(format);
-    if let Some(bytes) = strata.size("limit") {
-        builder = builder.limit(bytes);
-    }
-    if let Some(oversize) = strata.choice("oversize", &[("shorten", Oversize::Shorten), ("refuse", Oversize::Refuse)]) {
-        builder = builder.oversize(oversize);
-    }
-    if let Some(deadline) = strata.seconds("write_deadline") {
-        builder = builder.timeout(deadline);
-    }
+    let oversizes = [("shorten", Oversize::Shorten), ("refuse", Oversize::Refuse)];
+    let mut builder = builder
+        .format(format)
+        .set_if_some(strata.size("limit"), DatagramBuilder::limit)
+        .set_if_some(strata.choice("oversize", &oversizes), DatagramBuilder::oversize)
+        .set_if_some(strata.seconds("write_deadline"), DatagramBuilder::timeout);
     #[cfg(feature = "gelf")]
     if let Some(chunks) = strata.inside("gelf", gelf) {
         builder = builder.chunks(chunks);
@@ -170,11 +166,14 @@ pub(super) const JOURNAL: Class = Class {
 
 #[cfg(target_os = "linux")]
 fn make_journal(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
+    use crate::output::JournaldBuilder;
+
     let (args, strata) = (context.args, context.strata);
-    let mut builder = crate::output::Journald::builder();
-    if let Some(identifier) = args.str("SYSLOG_IDENTIFIER") {
-        builder = builder.identifier(identifier);
-    }
+    let mut builder = crate::output::Journald::builder()
+        .set_if_some(args.str("SYSLOG_IDENTIFIER"), JournaldBuilder::identifier)
+        .set_if_some(strata.str("socket"), JournaldBuilder::socket)
+        .set_if_some(strata.seconds("write_deadline"), JournaldBuilder::timeout)
+        .set_if_some(strata.bool("delay"), JournaldBuilder::open_lazily);
     // As in Python, keys in capitals are fields of the journal.
     let is_field = |name: &str| name != "SYSLOG_IDENTIFIER" && name.starts_with(|c: char| c.is_ascii_uppercase());
     let fields: Vec<_> = args.names().filter(|name| is_field(name)).map(str::to_owned).collect();
@@ -183,17 +182,8 @@ fn make_journal(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
             builder = builder.field(name, value);
         }
     }
-    if let Some(path) = strata.str("socket") {
-        builder = builder.socket(path);
-    }
     if strata.bool("timestamp") == Some(true) {
         builder = builder.time(crate::format::Time::utc());
-    }
-    if let Some(deadline) = strata.seconds("write_deadline") {
-        builder = builder.timeout(deadline);
-    }
-    if let Some(delay) = strata.bool("delay") {
-        builder = builder.open_lazily(delay);
     }
     Ok(Output::plain(builder.build_sync()?))
 }

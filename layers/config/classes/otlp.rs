@@ -64,12 +64,10 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         otlp = otlp.header(name, value);
     }
     otlp = otlp.set_if_some(args.seconds("timeout"), Otlp::timeout);
-    if let Some(compression) =
-        args.choice("compression", &[("none", OtlpCompression::None), ("gzip", OtlpCompression::Gzip)])
-    {
-        otlp = otlp.compression(compression);
-    }
-    otlp = otlp.set_if_some(args.str("ca_certificate"), Otlp::ca_certificate);
+    let compressions = [("none", OtlpCompression::None), ("gzip", OtlpCompression::Gzip)];
+    otlp = otlp
+        .set_if_some(args.choice("compression", &compressions), Otlp::compression)
+        .set_if_some(args.str("ca_certificate"), Otlp::ca_certificate);
     match (args.str("client_certificate"), args.str("client_key")) {
         (Some(certificate), Some(key)) => otlp = otlp.client_certificate(certificate, key),
         (None, None) => {}

@@ -45,7 +45,7 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         _ => None,
     });
     if args.node("listener").is_some_and(|node| node.as_str().is_none_or(|name| !name.ends_with("QueueListener"))) {
-        args.report(args.wrong("listener", "expected logging.handlers.QueueListener, which is what there is"));
+        args.report(args.wrong("listener", "expected logging.handlers.QueueListener, the only one supported"));
     }
     let target = Arc::new(PausableTarget {
         handlers,
@@ -69,7 +69,7 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     Ok(Output::new(handler, ListenerControl { target, guard }))
 }
 
-/// Sets the limits of a queue: [`QUEUE_KEYS`].
+/// Sets the limits of a queue.
 pub(in crate::config) fn set_limits(mut builder: QueueBuilder, strata: &HandlerArgs<'_>) -> QueueBuilder {
     builder = builder
         .set_if_some(strata.size("capacity"), QueueBuilder::capacity)
@@ -82,7 +82,7 @@ pub(in crate::config) fn set_limits(mut builder: QueueBuilder, strata: &HandlerA
     let overflow = strata.choice("overflow", &policies);
     if let Some(deadline) = strata.seconds("block_for") {
         if overflow.is_some_and(|overflow| overflow != Overflow::BLOCK) {
-            strata.report(strata.wrong("block_for", "expected no such key where nobody waits (overflow: block)"));
+            strata.report(strata.wrong("block_for", "expected no such key: only \"overflow: block\" waits"));
         }
         builder = builder.overflow(Overflow::block_for(deadline));
     } else if let Some(overflow) = overflow {
@@ -90,9 +90,6 @@ pub(in crate::config) fn set_limits(mut builder: QueueBuilder, strata: &HandlerA
     }
     builder
 }
-
-pub(in crate::config) const QUEUE_KEYS: &[&str] =
-    &["capacity", "max_bytes", "overflow", "block_for", "protect", "drain", "report_every"];
 
 /// A queue whose listener can be stopped.
 struct PausableQueue {

@@ -38,10 +38,10 @@ fn make_rotating(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     let args = context.args;
     let path = args.required("filename");
     let mode = mode_and_encoding(context, &path);
-    let most = args.count("maxBytes").unwrap_or(0);
+    let max_bytes = args.count("maxBytes").unwrap_or(0);
     // As in Python, a limit overrides the mode.
-    let truncates = mode == Mode::Write && most == 0 && !context.is_replacement;
-    finish(context, RotatingFile::builder(&path).max_bytes(most), path, truncates)
+    let truncates = mode == Mode::Write && max_bytes == 0 && !context.is_replacement;
+    finish(context, RotatingFile::builder(&path).max_bytes(max_bytes), path, truncates)
 }
 
 fn make_timed(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
@@ -61,21 +61,14 @@ fn make_timed(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     if let Some(interval) = args.count("interval") {
         builder = builder.interval(u32::try_from(interval).unwrap_or(u32::MAX));
     }
-    builder = builder.set_if_some(args.bool("utc"), RotatingFileBuilder::utc);
-    if let Some(time) = args.str("atTime") {
-        match time.parse::<TimeOfDay>() {
-            Ok(time) => builder = builder.at_time(time),
-            Err(error) => args.report(args.wrong("atTime", error.to_string())),
-        }
-    }
     builder = builder
+        .set_if_some(args.bool("utc"), RotatingFileBuilder::utc)
+        .set_if_some(args.converted("atTime", str::parse::<TimeOfDay>), RotatingFileBuilder::at_time)
         .set_if_some(args.count("maxBytes"), RotatingFileBuilder::max_bytes)
         .set_if_some(context.strata.str("zone"), RotatingFileBuilder::zone);
-    match context.strata.choice("grid", &[("clock", Alignment::Clock), ("rollover", Alignment::Rollover)]) {
-        None if context.as_python => builder = builder.alignment(Alignment::Rollover),
-        None => {}
-        Some(grid) => builder = builder.alignment(grid),
-    }
+    let alignment = context.strata.choice("grid", &[("clock", Alignment::Clock), ("rollover", Alignment::Rollover)]);
+    let python = context.as_python.then_some(Alignment::Rollover);
+    builder = builder.set_if_some(alignment.or(python), RotatingFileBuilder::alignment);
     finish(context, builder, path, false)
 }
 

@@ -9,7 +9,7 @@ use crate::{
         handler_args::{HandlerArgs, SetIfSome as _, Switch},
         node::{Data, Node},
     },
-    format::{self, Facility, Priority, Time},
+    format::{Facility, Priority, SyslogFormat, Time},
     output::Syslog,
     sink::net::{Address, Framing},
 };
@@ -53,15 +53,15 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     let facility = facility(context);
     let strata = context.strata;
     let forms = [
-        ("python", format::SyslogFormat::python()),
-        ("rfc5424", format::SyslogFormat::rfc5424()),
-        ("rfc3164", format::SyslogFormat::rfc3164()),
-        ("local", format::SyslogFormat::local()),
+        ("python", SyslogFormat::python()),
+        ("rfc5424", SyslogFormat::rfc5424()),
+        ("rfc3164", SyslogFormat::rfc3164()),
+        ("local", SyslogFormat::local()),
     ];
     let form = strata.choice("form", &forms);
     let name = strata.str("form").unwrap_or_else(|| "python".into());
     let is_python = name == "python";
-    let why = format!("the form {name:?} has no place for it");
+    let why = format!("the form {name:?} does not have it");
     match &*name {
         "python" => {
             strata.reject_unused(&[STRUCTURED, &["host", "app", "process_id", "zone", "multi_line"]].concat(), &why)
@@ -70,12 +70,11 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         "rfc3164" => strata.reject_unused(STRUCTURED, &why),
         _ => {}
     }
-    let mut format =
-        form.unwrap_or_else(format::SyslogFormat::python).facility(facility).body(context.formatting.texts());
+    let mut format = form.unwrap_or_else(SyslogFormat::python).facility(facility).body(context.formatting.texts());
     format = details(strata, format)?;
     format = format
-        .set_if_some(context.attributes.str("ident"), format::SyslogFormat::ident)
-        .set_if_some(context.attributes.bool("append_nul"), format::SyslogFormat::append_nul);
+        .set_if_some(context.attributes.str("ident"), SyslogFormat::ident)
+        .set_if_some(context.attributes.bool("append_nul"), SyslogFormat::append_nul);
     if let Some(names) = context.attributes.pairs("priority_map") {
         for (level, priority) in names {
             match priority.parse::<Priority>() {
@@ -98,12 +97,12 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
 }
 
 /// The options of the RFC forms.
-fn details(strata: &HandlerArgs<'_>, mut format: format::SyslogFormat) -> Result<format::SyslogFormat, Error> {
+fn details(strata: &HandlerArgs<'_>, mut format: SyslogFormat) -> Result<SyslogFormat, Error> {
     format = format
-        .set_if_some(strata.str("host"), format::SyslogFormat::host)
-        .set_if_some(strata.str("app"), format::SyslogFormat::app)
-        .set_if_some(strata.str("process_id"), format::SyslogFormat::process_id)
-        .set_if_some(strata.str("sd_id"), format::SyslogFormat::sd_id);
+        .set_if_some(strata.str("host"), SyslogFormat::host)
+        .set_if_some(strata.str("app"), SyslogFormat::app)
+        .set_if_some(strata.str("process_id"), SyslogFormat::process_id)
+        .set_if_some(strata.str("sd_id"), SyslogFormat::sd_id);
     if strata.bool("structured_data") == Some(false) {
         format = format.no_structured_data();
     }
@@ -117,25 +116,21 @@ fn details(strata: &HandlerArgs<'_>, mut format: format::SyslogFormat) -> Result
     if let Some(token) = strata.str("token") {
         format = format.token(&token)?;
     }
-    if let Some(zone) = strata.str("zone") {
-        match Time::zone(&zone) {
-            Ok(zone) => format = format.zone(zone),
-            Err(error) => strata.report(strata.wrong("zone", error.to_string())),
-        }
-    }
-    format = format.set_if_some(strata.size("max_bytes"), format::SyslogFormat::max_bytes);
+    format = format
+        .set_if_some(strata.converted("zone", Time::zone), SyslogFormat::zone)
+        .set_if_some(strata.size("max_bytes"), SyslogFormat::max_bytes);
     Ok(strata.apply_switches(format, SWITCHES))
 }
 
 /// Keys of RFC 5424 alone.
 const STRUCTURED: &[&str] = &["sd_id", "structured_data", "elements", "bom", "escape_values", "source", "thread"];
 
-const SWITCHES: &[Switch<format::SyslogFormat>] = &[
-    ("bom", format::SyslogFormat::bom),
-    ("escape_values", format::SyslogFormat::escape_values),
-    ("multi_line", format::SyslogFormat::multi_line),
-    ("source", format::SyslogFormat::source),
-    ("thread", format::SyslogFormat::thread),
+const SWITCHES: &[Switch<SyslogFormat>] = &[
+    ("bom", SyslogFormat::bom),
+    ("escape_values", SyslogFormat::escape_values),
+    ("multi_line", SyslogFormat::multi_line),
+    ("source", SyslogFormat::source),
+    ("thread", SyslogFormat::thread),
 ];
 
 fn inet(context: &BuildContext<'_, '_>, host: &str, port: u16, is_stream: bool) -> Address {

@@ -165,7 +165,7 @@ impl Logging {
             drop(present);
             return result.map_err(|rejected| rejected.error);
         }
-        Err(Error::config("the configuration is being changed by others all the time"))
+        Err(Error::config("the configuration is being changed too often by other threads"))
     }
 
     /// The present configuration. `None` if there is none yet, or [`BasicConfig`](super::BasicConfig) changed it.

@@ -1,4 +1,4 @@
-//! Reports of the threads that reload: nobody else can be told.
+//! Reports on stderr by the threads that reload: they have no caller.
 
 use std::fmt::Display;
 

@@ -73,7 +73,7 @@ impl Ini {
                 section = None;
                 if !in_defaults {
                     if ini.by_name.insert(name.to_owned(), ini.sections.len()).is_some() {
-                        problems.push(ConfigError::new(name, Some(at), "the section stands here twice"));
+                        problems.push(ConfigError::new(name, Some(at), "duplicate section"));
                     }
                     ini.sections.push(Section { name: name.to_owned(), at, items: Vec::new() });
                     section = Some(ini.sections.len() - 1);
@@ -99,7 +99,7 @@ impl Ini {
             };
             let name = trimmed[..delimiter].trim().to_lowercase();
             if !known.insert((section, name.clone())) {
-                problems.push(ConfigError::new(name.clone(), Some(at), "the option stands here twice"));
+                problems.push(ConfigError::new(name.clone(), Some(at), "duplicate option"));
             }
             items.push(Item { name, value: trimmed[delimiter + 1..].trim().to_owned(), at });
             continues = true;
@@ -161,9 +161,7 @@ impl Ini {
             |message: String| ConfigError::new(format!("{}.{}", section.name, item.name), Some(item.at), message);
         // Nested references grow exponentially.
         let Some(less) = left.checked_sub(1 + value.len()) else {
-            return Err(wrong(format!(
-                "expected at most {MAX_INTERPOLATED} bytes with all that is filled in, got more"
-            )));
+            return Err(wrong(format!("expected at most {MAX_INTERPOLATED} bytes with its interpolations, got more")));
         };
         *left = less;
         if depth > 10 {

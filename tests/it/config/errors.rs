@@ -162,10 +162,10 @@ x-proxy: https://user:hunter2@example.com/
         "handlers.b.filename (line 6,",
         "handlers.a (line 5, column 6): the file grows without end",
         "handlers.idle (line 7, column 9): no logger",
-        "handlers.low.level (line 8, column 31): nothing below INFO comes here",
-        "loggers.shop.handlers (line 10, column 9): records come to \"a\" twice: it hangs on root",
+        "handlers.low.level (line 8, column 31): nothing below INFO arrives here",
+        "loggers.shop.handlers (line 10, column 9): records reach \"a\" twice: it is also a handler of root",
         "loggers.mute (line 11, column 9): it has no handlers",
-        "x-proxy (line 13, column 10): a password",
+        "x-proxy (line 13, column 10): the address contains a password",
     ] {
         assert!(told.iter().any(|told| told.starts_with(part)), "{part}\n{}", told.join("\n"));
     }
@@ -246,10 +246,10 @@ fn each_kind_of_warning() {
         ("formatters.f", "formatters: {f: {}}".into(), "no handler uses it"),
         ("loggers.a.handlers", format!("handlers: {{h: {}}}, loggers: {{a.b: {{}}, a: {{handlers: [h]}}}}, root: {{handlers: [h]}}", null("")), "twice"),
         ("", format!("handlers: {{h: {}}}, loggers: {{a: {{handlers: [h], propagate: false}}}}, root: {{handlers: [h]}}", null("")), ""),
-        ("handlers.h.level", format!("handlers: {{h: {}}}, root: {{level: ERROR, handlers: [h]}}", null(", level: DEBUG")), "nothing below ERROR comes here"),
+        ("handlers.h.level", format!("handlers: {{h: {}}}, root: {{level: ERROR, handlers: [h]}}", null(", level: DEBUG")), "nothing below ERROR arrives here"),
         ("", format!("handlers: {{h: {}}}, loggers: {{a: {{level: DEBUG}}}}, root: {{level: ERROR, handlers: [h]}}", null(", level: DEBUG")), ""),
         ("loggers.a", "loggers: {a: {propagate: false}}".into(), "go to the last resort"),
-        ("x-a.list[1]", "x-a: {list: [a, 'amqp://u:p@h/']}".into(), "a password stands in this address"),
+        ("x-a.list[1]", "x-a: {list: [a, 'amqp://u:p@h/']}".into(), "the address contains a password"),
         ("", "x-a: {list: [a, 'amqp://u@h/p:q@r', 'http://h:80/', 'u:p@h', 'http://${USER}@h']}".into(), ""),
     ];
     let dir = Dir::new();
@@ -336,7 +336,13 @@ fn each_verdict_of_a_migration() {
             "a bound in bytes",
             "changed",
         ),
-        ("handlers.f", "{class: logging.FileHandler, filename: x, mode: w}", "changed", "goes on appending", "taken"),
+        (
+            "handlers.f",
+            "{class: logging.FileHandler, filename: x, mode: w}",
+            "changed",
+            "appends further records",
+            "taken",
+        ),
         ("handlers.f", "{class: logging.FileHandler, filename: x}", "taken", "", "taken"),
         (
             "handlers.f",

@@ -103,7 +103,7 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
             }
             Event::Alias(anchor) => {
                 let Some(node) = self.anchors.get(&anchor).cloned() else {
-                    return Err(self.wrong(at, "a reference to what it stands in"));
+                    return Err(self.wrong(at, "expected no alias to a value that contains it"));
                 };
                 self.add(size(&node), at)?;
                 return Ok(Node { at: Some(at), ..node });
@@ -178,8 +178,7 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
             } else if let Some(index) = known.get(&text) {
                 let (first, value): &mut (Key, Node) = &mut map.0[*index];
                 let before = first.at.map(|at| format!("line {}, column {}", at.line, at.column)).unwrap_or_default();
-                self.strict_errors
-                    .push(self.wrong(at, format!("the key {text:?} stands here twice; the first is at {before}")));
+                self.strict_errors.push(self.wrong(at, format!("duplicate key {text:?}; the first is at {before}")));
                 (first.at, *value) = (Some(at), node);
             } else {
                 known.insert(text.clone(), map.0.len());
