@@ -56,7 +56,7 @@
 //! | | `tee` | [`Tee`](crate::Tee): `handlers` |
 //!
 //! ## Extensions
-//! Everything beyond Python stands under one key of a handler, `strata`. It works for Python's classes and for those of the
+//! Everything beyond Python has one place, the key `strata` of a handler. It works for Python's classes and for those of the
 //! [`ClassRegistry`].
 //!
 //! | `strata:` | for | meaning |

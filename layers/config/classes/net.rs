@@ -124,18 +124,17 @@ fn make_datagram(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     };
     let format: Box<dyn Format> = if is_text(context) { context.formatting.texts() } else { Box::new(pickle(context)) };
     let oversizes = [("shorten", Oversize::Shorten), ("refuse", Oversize::Refuse)];
-    let mut builder = builder
+    let builder = builder
         .format(format)
         .set_if_some(strata.size("limit"), DatagramBuilder::limit)
         .set_if_some(strata.choice("oversize", &oversizes), DatagramBuilder::oversize)
         .set_if_some(strata.seconds("write_deadline"), DatagramBuilder::timeout);
     #[cfg(feature = "gelf")]
-    if let Some(chunks) = strata.inside("gelf", gelf) {
-        builder = builder.chunks(chunks);
-        if !strata.has("limit") {
-            builder = builder.limit(usize::MAX);
-        }
-    }
+    let builder = match strata.inside("gelf", gelf) {
+        Some(chunks) if strata.has("limit") => builder.chunks(chunks),
+        Some(chunks) => builder.chunks(chunks).limit(usize::MAX),
+        None => builder,
+    };
     #[cfg(not(feature = "gelf"))]
     if strata.has("gelf") {
         strata.report(strata.wrong("gelf", "GELF over UDP needs the feature \"gelf\" of tracing-strata"));
@@ -144,7 +143,7 @@ fn make_datagram(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
 }
 
 #[cfg(feature = "gelf")]
-fn gelf(args: &crate::config::HandlerArgs<'_>) -> crate::output::GelfChunks {
+fn gelf(args: &crate::config::handler_args::HandlerArgs<'_>) -> crate::output::GelfChunks {
     use crate::output::GelfChunks;
 
     let new = GelfChunks::new;
