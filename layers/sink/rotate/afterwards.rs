@@ -120,7 +120,7 @@ impl Engine {
                 Box::new(move |path: &Path, file: File| told(&RotatedFile { base, path: path.to_owned(), file })) as _
             });
             let outside: Option<Arc<dyn ProcessLock>> = match sharing {
-                FileLocking::NamedHandler => Some(Arc::new(LockPath(self.names.lock()))),
+                FileLocking::Shared => Some(Arc::new(LockPath(self.names.lock()))),
                 FileLocking::Unguarded | FileLocking::Exclusive => None,
             };
             let job = Job {

@@ -1,44 +1,58 @@
-//! The arguments of a class or factory, by name.
+//! The arguments of a class or factory, by name; and levels.
 
-use std::{any::Any, cell::RefCell, collections::BTreeSet, sync::Arc, time::Duration};
+use std::{any::Any, cell::RefCell, collections::BTreeSet, fmt::Display, sync::Arc, time::Duration};
 
 use super::{
-    formatters::cannot_resolve,
-    node::{At, Data, Map, Node},
-    problem::ConfigError,
-    registry::{ClassRegistry, Object},
+    error::{ConfigError, cannot_resolve},
+    node::{Data, Map, Node, Position},
+    objects::Objects,
 };
 use crate::{Fields, Severity, sink::StdStream, text::python_repr};
 
-/// The arguments of a class or factory, by name. What is not of the kind that is asked for is noted, told with everything
-/// else that is wrong with the configuration, and counts as absent here; so does a name that nobody asked for.
+/// Sets options of a builder that may be absent.
+pub(super) trait SetIfSome: Sized {
+    fn set_if_some<T>(self, value: Option<T>, set: impl FnOnce(Self, T) -> Self) -> Self {
+        match value {
+            Some(value) => set(self, value),
+            None => self,
+        }
+    }
+}
+
+impl<B> SetIfSome for B {}
+
+/// The arguments of a class or factory, by name.
 ///
-/// Made by the configuration, for what is in the [`ClassRegistry`].
+/// The getters return `None` for an argument that is missing or of the wrong type. A wrong type is reported with the other
+/// mistakes of the configuration ([`ConfigErrors`](super::ConfigErrors)), and so is every argument that no getter asked for.
+///
+/// The configuration passes it to the classes of the [`ClassRegistry`](super::ClassRegistry).
 pub struct HandlerArgs<'c> {
     path: String,
-    at: Option<At>,
-    /// What Python calls it in messages.
+    at: Option<Position>,
+    /// Its name in Python's messages.
     class: String,
     map: &'c Map,
-    pub(super) registry: &'c ClassRegistry,
-    pub(super) exact_levels: bool,
+    objects: &'c Objects,
+    exact_levels: bool,
     asked: RefCell<BTreeSet<String>>,
     problems: RefCell<Vec<ConfigError>>,
 }
 
-/// Python's keys that may be anything: what counts is whether Python takes it for true.
-pub(super) const TRUTHS: &[&str] = &["delay", "utc", "flushOnClose", "append_nul", "validate", "respect_handler_level"];
+/// Python's keys that take any value: its truthiness counts.
+pub(super) const TRUTHY_KEYS: &[&str] =
+    &["delay", "utc", "flushOnClose", "append_nul", "validate", "respect_handler_level"];
 
-/// Something that is on or off, by its name.
+/// A flag by its name, and its setter.
 pub(super) type Switch<T> = (&'static str, fn(T, bool) -> T);
 
 impl<'c> HandlerArgs<'c> {
     pub(super) fn new(
         path: impl Into<String>,
-        at: Option<At>,
+        at: Option<Position>,
         class: &str,
         map: &'c Map,
-        registry: &'c ClassRegistry,
+        objects: &'c Objects,
         exact_levels: bool,
     ) -> Self {
         Self {
@@ -46,29 +60,29 @@ impl<'c> HandlerArgs<'c> {
             at,
             class: class.rsplit('.').next().unwrap_or(class).to_owned(),
             map,
-            registry,
+            objects,
             exact_levels,
             asked: RefCell::default(),
             problems: RefCell::default(),
         }
     }
 
-    /// Where they stand, as in `handlers.file`.
+    /// The path in the configuration, such as `handlers.file`.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// What is there, in the order of the source.
+    /// The names of the arguments, in the order of the source.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.map.iter().map(|(key, _)| &*key.text)
     }
 
-    /// Whether an argument is there, and not `null`.
+    /// Whether an argument is present and not `null`.
     pub fn has(&self, name: &str) -> bool {
         self.node(name).is_some()
     }
 
-    /// Whether it was given, if only as null.
+    /// Whether it is present, possibly as null.
     pub(super) fn is_given(&self, name: &str) -> bool {
         self.map.get(name).is_some()
     }
@@ -78,7 +92,7 @@ impl<'c> HandlerArgs<'c> {
         self.map.get(name).filter(|node| !node.is_null())
     }
 
-    /// A text.
+    /// A string.
     pub fn str(&self, name: &str) -> Option<String> {
         let node = self.node(name)?;
         match &node.data {
@@ -91,7 +105,12 @@ impl<'c> HandlerArgs<'c> {
         }
     }
 
-    /// A text without which nothing can be made; empty (and a problem is noted) where it is missing.
+    /// A string that is converted; an error is reported.
+    pub(super) fn converted<T, E: Display>(&self, name: &str, convert: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        convert(&self.str(name)?).map_err(|error| self.report(self.wrong(name, error.to_string()))).ok()
+    }
+
+    /// A required string; if it is missing, that is reported and the result is empty.
     pub fn required(&self, name: &str) -> String {
         match self.str(name) {
             Some(text) => text,
@@ -102,27 +121,27 @@ impl<'c> HandlerArgs<'c> {
         }
     }
 
-    /// Notes a missing argument.
+    /// Reports a missing argument.
     pub(super) fn require(&self, name: &str) {
         if self.map.get(name).is_none_or(Node::is_null) {
             let class = &self.class;
             let python = format!("{class}.__init__() missing 1 required positional argument: {}", python_repr(name));
             let message = format!("expected the key {name:?}, which {class} needs");
-            self.note(self.missing(name, message).python(python));
+            self.report(self.missing(name, message).python(python));
         }
     }
 
-    /// A problem with what is not there; something like it perhaps is.
+    /// An error about a missing argument, with a similar one that is present.
     pub(super) fn missing(&self, name: &str, message: impl Into<String>) -> ConfigError {
         let unasked = self.map.iter().map(|(key, _)| &*key.text).filter(|key| !self.asked.borrow().contains(*key));
         ConfigError::new(&self.path, self.at, message).instead(name, unasked)
     }
 
-    /// A truth value; numbers are taken as Python takes them. So are texts, for the keys of Python's own classes: one
-    /// that is not empty is true.
+    /// A bool. Numbers count by their truthiness, as in Python; so does every value of a key such as `delay` that Python's
+    /// own classes take: a non-empty string is true.
     pub fn bool(&self, name: &str) -> Option<bool> {
         let found = self.node(name);
-        if TRUTHS.contains(&name) && self.class != "strata" {
+        if TRUTHY_KEYS.contains(&name) && self.class != "strata" {
             return self.map.get(name).map(Node::is_true);
         }
         let node = found?;
@@ -138,7 +157,7 @@ impl<'c> HandlerArgs<'c> {
         match &node.data {
             Data::Int(number) => Some(*number),
             Data::Bool(on) if self.class != "strata" => Some((*on).into()),
-            // As Python takes `1e6`: a float that is whole.
+            // A whole float, such as `1e6`.
             Data::Float(number) if number.fract() == 0.0 && number.abs() < 9e15 => Some(*number as i64),
             Data::Str(text) => match self.object::<i64>(text) {
                 Some(number) => Some(*number),
@@ -148,7 +167,7 @@ impl<'c> HandlerArgs<'c> {
         }
     }
 
-    /// An integer that is not negative.
+    /// An integer, 0 or more.
     pub fn count(&self, name: &str) -> Option<u64> {
         let number = self.integer(name)?;
         match u64::try_from(number) {
@@ -167,7 +186,7 @@ impl<'c> HandlerArgs<'c> {
         }
     }
 
-    /// A time in seconds, 0 or more.
+    /// A duration in seconds, 0 or more.
     pub fn seconds(&self, name: &str) -> Option<Duration> {
         let seconds = self.number(name)?;
         match Duration::try_from_secs_f64(seconds) {
@@ -176,25 +195,25 @@ impl<'c> HandlerArgs<'c> {
         }
     }
 
-    /// How many, or how many bytes; what this machine cannot count is as many as it can.
+    /// A number of items or bytes; clamped to `usize::MAX`.
     pub(super) fn size(&self, name: &str) -> Option<usize> {
         self.count(name).map(|size| usize::try_from(size).unwrap_or(usize::MAX))
     }
 
-    /// One of several words, for what it stands for.
+    /// One of several words, mapped to its value.
     pub fn choice<T: Clone>(&self, name: &str, choices: &[(&str, T)]) -> Option<T> {
         let text = self.str(name)?;
         if let Some((_, meant)) = choices.iter().find(|(word, _)| *word == text) {
             return Some(meant.clone());
         }
         let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
-        let problem = self.wrong(name, format!("expected {}, got {text:?}", one_of(&words)));
-        self.note(problem.nearest(&text, words));
+        let problem = self.wrong(name, format!("expected {}, got {text:?}", alternatives(&words)));
+        self.report(problem.nearest(&text, words));
         None
     }
 
-    /// Puts switches into the positions that are given.
-    pub(super) fn switched<T>(&self, mut made: T, switches: &[Switch<T>]) -> T {
+    /// Sets the flags that are given.
+    pub(super) fn apply_switches<T>(&self, mut made: T, switches: &[Switch<T>]) -> T {
         for (name, set) in switches {
             if let Some(on) = self.bool(name) {
                 made = set(made, on);
@@ -203,18 +222,18 @@ impl<'c> HandlerArgs<'c> {
         made
     }
 
-    /// A mapping of arguments, each looked at by name.
+    /// A mapping, read as arguments of its own.
     pub fn inside<R>(&self, name: &str, read: impl FnOnce(&HandlerArgs<'_>) -> R) -> Option<R> {
         let node = self.node(name)?;
         let Some(map) = node.as_map() else { return self.expected(name, node, "a mapping") };
         let path = format!("{}.{name}", self.path);
-        let inner = HandlerArgs::new(path, node.at, name, map, self.registry, self.exact_levels);
+        let inner = HandlerArgs::new(path, node.at, name, map, self.objects, self.exact_levels);
         let result = read(&inner);
         self.problems.borrow_mut().extend(inner.finish(&[], &[]));
         Some(result)
     }
 
-    /// A mapping of texts.
+    /// A mapping of strings.
     pub(super) fn pairs(&self, name: &str) -> Option<Vec<(String, String)>> {
         self.inside(name, |inner| {
             let keys = inner.map.iter().map(|(key, _)| key.text.clone());
@@ -225,17 +244,11 @@ impl<'c> HandlerArgs<'c> {
     /// A level: a name or a number.
     pub fn level(&self, name: &str) -> Option<Severity> {
         let node = self.node(name)?;
-        match level_in(self.registry, node, self.exact_levels) {
-            Ok(level) => Some(level),
-            Err(mut problem) => {
-                problem.path = format!("{}.{name}", self.path);
-                self.note(problem);
-                None
-            }
-        }
+        let level = level_in(self.objects, node, self.exact_levels, &format!("{}.{name}", self.path));
+        level.map_err(|problem| self.report(problem)).ok()
     }
 
-    /// A list of texts.
+    /// A list of strings.
     pub fn texts(&self, name: &str) -> Option<Vec<String>> {
         let node = self.node(name)?;
         let Some(list) = node.as_list() else { return self.expected(name, node, "a list of texts") };
@@ -243,7 +256,7 @@ impl<'c> HandlerArgs<'c> {
         texts.or_else(|| self.expected(name, node, "a list of texts"))
     }
 
-    /// A mapping as fields: texts, numbers and truth values.
+    /// A mapping as fields: strings, numbers and bools.
     pub fn fields(&self, name: &str) -> Option<Fields> {
         let node = self.node(name)?;
         let Some(map) = node.as_map() else { return self.expected(name, node, "a mapping") };
@@ -264,12 +277,12 @@ impl<'c> HandlerArgs<'c> {
         Some(fields)
     }
 
-    /// Whatever it is.
+    /// The value as JSON.
     pub fn value(&self, name: &str) -> Option<serde_json::Value> {
         self.node(name).map(serde_json::Value::from)
     }
 
-    /// A stream of the process: `ext://sys.stdout` or `ext://sys.stderr`, or their last words alone.
+    /// A standard stream: `ext://sys.stdout` or `ext://sys.stderr`, or `stdout` and `stderr`.
     pub fn stream(&self, name: &str) -> Option<StdStream> {
         let node = self.node(name)?;
         let text = node.as_str()?;
@@ -284,12 +297,12 @@ impl<'c> HandlerArgs<'c> {
         }
     }
 
-    /// An object that was put into the registry under the name behind `ext://`.
+    /// The registered object that `ext://name` names.
     pub fn registered<T: Any + Send + Sync>(&self, name: &str) -> Option<Arc<T>> {
         let node = self.node(name)?;
         let found = match &node.data {
             Data::Str(text) => self.object::<T>(text),
-            // A number was looked up already.
+            // Numbers are resolved already.
             Data::Int(number) => (Arc::new(*number) as Arc<dyn Any + Send + Sync>).downcast().ok(),
             _ => None,
         };
@@ -298,48 +311,48 @@ impl<'c> HandlerArgs<'c> {
 
     fn object<T: Any + Send + Sync>(&self, text: &str) -> Option<Arc<T>> {
         let name = text.strip_prefix("ext://")?;
-        let Object(object) = self.registry.find_object(name)?;
+        let object = self.objects.find(name)?;
         Arc::clone(object).downcast().ok()
     }
 
-    /// What somebody else made of them is wrong. What is asked for twice is told once.
-    pub(super) fn note(&self, problem: ConfigError) {
+    /// Reports an error, once.
+    pub(super) fn report(&self, problem: ConfigError) {
         let mut problems = self.problems.borrow_mut();
         if !problems.contains(&problem) {
             problems.push(problem);
         }
     }
 
-    /// Notes that an argument is not what it should be.
+    /// Reports that an argument is not what is expected.
     pub(super) fn expected<T>(&self, name: &str, node: &Node, what: &str) -> Option<T> {
         let path = format!("{}.{name}", self.path);
         let unknown = node.as_str().and_then(|text| text.strip_prefix("ext://"));
-        let unknown = unknown.filter(|object| self.registry.find_object(object).is_none());
-        self.note(match unknown {
+        let unknown = unknown.filter(|object| self.objects.find(object).is_none());
+        self.report(match unknown {
             None => ConfigError::new(path, node.at, format!("expected {what}, got {node}")),
             Some(object) => {
                 let message = format!("expected {what}; nothing is registered as {object:?}");
                 let problem = ConfigError::new(path, node.at, message).python(cannot_resolve(object));
-                problem.nearest_dotted(object, self.registry.object_names())
+                problem.nearest_dotted(object, self.objects.names())
             }
         });
         None
     }
 
-    /// Notes those that are given, and change nothing.
-    pub(super) fn idle(&self, names: &[&str], why: &str) {
+    /// Reports arguments that are given but have no effect.
+    pub(super) fn reject_unused(&self, names: &[&str], why: &str) {
         for name in names.iter().filter(|name| self.has(name)) {
-            self.note(self.wrong(name, format!("it has no effect here: {why}")));
+            self.report(self.wrong(name, format!("it has no effect here: {why}")));
         }
     }
 
-    /// Where an argument stands, for a problem of its own.
+    /// An error at an argument.
     pub(super) fn wrong(&self, name: &str, message: impl Into<String>) -> ConfigError {
         let at = self.map.get(name).and_then(|node| node.at).or(self.at);
         ConfigError::new(format!("{}.{name}", self.path), at, message)
     }
 
-    /// All that went wrong, names that nobody asked for among it. `known` are names to suggest.
+    /// All errors, unknown arguments included. `known` are names to suggest, `common` are not reported as unknown.
     pub(super) fn finish(self, known: &[&str], common: &[&str]) -> Vec<ConfigError> {
         let mut problems = self.problems.into_inner();
         let asked = self.asked.into_inner();
@@ -365,7 +378,7 @@ impl<'c> HandlerArgs<'c> {
 }
 
 /// `a, b or c`
-fn one_of(words: &[&str]) -> String {
+fn alternatives(words: &[&str]) -> String {
     match words.split_last() {
         None => String::new(),
         Some((last, [])) => (*last).to_owned(),
@@ -373,18 +386,18 @@ fn one_of(words: &[&str]) -> String {
     }
 }
 
-/// The same where it may be an object of the registry: `ext://logging.ERROR`.
-pub(super) fn level_in(registry: &ClassRegistry, node: &Node, exact: bool) -> Result<Severity, ConfigError> {
-    let object = node.as_str().and_then(|text| registry.find_object(text.strip_prefix("ext://")?));
-    match object.and_then(|Object(object)| i32::try_from(*object.downcast_ref::<i64>()?).ok()) {
+/// A level at a path, or a number that `ext://` names: `ext://logging.ERROR`.
+pub(super) fn level_in(objects: &Objects, node: &Node, exact: bool, path: &str) -> Result<Severity, ConfigError> {
+    let object = node.as_str().and_then(|text| objects.find(text.strip_prefix("ext://")?));
+    match object.and_then(|object| i32::try_from(*object.downcast_ref::<i64>()?).ok()) {
         Some(number) => Ok(Severity::new(number)),
-        None => level(node, exact),
+        None => level(node, exact, path),
     }
 }
 
-/// A level as a configuration has it. `exact`: as Python has it, where case counts.
-pub(super) fn level(node: &Node, exact: bool) -> Result<Severity, ConfigError> {
-    let wrong = |message: String| ConfigError::new("", node.at, message);
+/// A level at a path. `exact`: the case of names counts, as in Python.
+pub(super) fn level(node: &Node, exact: bool, path: &str) -> Result<Severity, ConfigError> {
+    let wrong = |message: String| ConfigError::new(path, node.at, message);
     match &node.data {
         Data::Int(number) => i32::try_from(*number)
             .map(Severity::new)

@@ -1,23 +1,26 @@
-//! One call for scripts.
+//! Logging in one call, for scripts.
 
 use std::{fmt, path::PathBuf, sync::OnceLock};
 
 use serde::Serialize;
 use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use super::{
-    Logging,
-    formatters::{self, Formatter},
-    keywords,
-    node::{Data, Node},
-    problem::{ConfigError, ConfigErrors},
+use super::logging::Logging;
+use crate::{
+    Error, Severity,
+    config::{
+        classes::formatters,
+        error::{ConfigError, ConfigErrors},
+        formatter::Formatter,
+        handler_args,
+        node::{Data, Node},
+    },
 };
-use crate::{Error, Severity};
 
 /// Logging in one call: a level, and a file or a stream.
 ///
-/// Python: `logging.basicConfig`. There, a second call is silently nothing; here it is an error, unless
-/// [`force`](Self::force) is set.
+/// Python: `logging.basicConfig`. There, a second call does nothing; here it is an error, unless [`force`](Self::force) is
+/// set.
 ///
 /// ```
 /// use tracing_strata::{Severity, config::{BasicConfig, Logging}};
@@ -49,26 +52,24 @@ pub struct BasicConfig {
 }
 
 impl BasicConfig {
-    /// Lines on stderr, `%(levelname)s:%(name)s:%(message)s`, the root's level untouched.
+    /// Writes `%(levelname)s:%(name)s:%(message)s` to stderr, and leaves the root's level unchanged.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// By Python's names: `filename`, `filemode`, `format`, `datefmt`, `style`, `level`, `stream`, `handlers`, `force`,
-    /// `encoding`, `errors`. `handlers` are entries of a configuration's `handlers`, each perhaps with a `name` and a
-    /// formatter of its own in place of a formatter's name.
+    /// From Python's arguments: `filename`, `filemode`, `format`, `datefmt`, `style`, `level`, `stream`, `handlers`, `force`,
+    /// `encoding`, `errors`. Each of `handlers` is an entry of a configuration's `handlers`; it may have a `name`, and an
+    /// inline formatter.
     ///
     /// # Errors
-    /// It is no mapping. What else is wrong shows when it is applied.
+    /// It is no mapping. [`Logging::basic_config`] reports other mistakes.
     pub fn from_value(arguments: &impl Serialize) -> Result<Self, Error> {
-        let value = serde_json::to_value(arguments)
-            .map_err(|error| Error::config(format_args!("the arguments cannot be taken: {error}")))?;
-        let Data::Map(map) = Node::from(value).data else {
+        let Data::Map(map) = Node::from_serialize(arguments, "arguments")?.data else {
             return Err(Error::config("expected a mapping of arguments"));
         };
         let mut basic = Self::new();
         for (key, node) in map.0 {
-            let place = match &*key.text {
+            let target = match &*key.text {
                 "filename" => &mut basic.file,
                 "filemode" => &mut basic.file_mode,
                 "encoding" => &mut basic.encoding,
@@ -99,7 +100,7 @@ impl BasicConfig {
                     continue;
                 }
             };
-            *place = Some(node).filter(|node| !node.is_null());
+            *target = Some(node).filter(|node| !node.is_null());
         }
         Ok(basic)
     }
@@ -110,31 +111,31 @@ impl BasicConfig {
         self
     }
 
-    /// Lines go to a file, which is appended to.
+    /// Appends to a file.
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
         self.file = Some(Node::text(path.into().to_string_lossy()));
         self
     }
 
-    /// What is in the file is thrown away first.
+    /// Truncates the file first.
     pub fn truncate(mut self, truncate: bool) -> Self {
         self.file_mode = truncate.then(|| Node::text("w"));
         self
     }
 
-    /// Lines go to stdout.
+    /// Writes to stdout.
     pub fn stdout(mut self) -> Self {
         self.stream = Some(Node::text("ext://sys.stdout"));
         self
     }
 
-    /// The format of lines, in the style that is set (default: `%`).
+    /// The format, in the [`style`](Self::style) (default: `%`).
     pub fn format(mut self, format: impl Into<String>) -> Self {
         self.format = Some(Node::text(format));
         self
     }
 
-    /// How the time is written ([`TemplateBuilder::datefmt`](crate::format::TemplateBuilder::datefmt)).
+    /// The format of the time ([`TemplateBuilder::datefmt`](crate::format::TemplateBuilder::datefmt)).
     pub fn datefmt(mut self, format: impl Into<String>) -> Self {
         self.date_format = Some(Node::text(format));
         self
@@ -146,14 +147,14 @@ impl BasicConfig {
         self
     }
 
-    /// Whether the handlers that hang on the root are taken off and closed first.
+    /// Whether to remove and close the root's handlers first.
     pub fn force(mut self, force: bool) -> Self {
         self.force = force;
         self
     }
 
-    /// Sets logging up for the whole program: a system of its own, and the global subscriber. With
-    /// [`force`](Self::force), a later call changes that system.
+    /// Sets up logging for the whole program: a system of its own, and the global subscriber. With [`force`](Self::force), a
+    /// later call changes that system.
     ///
     /// # Errors
     /// It was called already, a global subscriber is set already, or as for [`Logging::basic_config`].
@@ -179,21 +180,21 @@ impl fmt::Debug for BasicConfig {
 }
 
 impl Logging {
-    /// Whether nothing of that name is there, or it hangs on the root and is about to be replaced.
-    fn has_room_for(&self, name: &str) -> bool {
+    /// Whether no handler has that name, or only one of the root, which is about to be replaced.
+    fn is_name_free(&self, name: &str) -> bool {
         let Some(known) = self.handler(name) else { return true };
         let all = self.loggers().declared();
         let root = all.iter().find(|logger| logger.name.is_empty());
-        root.is_some_and(|root| root.handlers.iter().any(|shared| shared.is_same(known.handler())))
+        root.is_some_and(|root| root.handlers.iter().any(|named| named.is_same(known.handler())))
     }
 
-    /// Hangs one handler on the root, as [`BasicConfig`] says; its name is `basic` (none with
+    /// Adds one handler to the root, as [`BasicConfig`] declares it. Its name is `basic` (none with
     /// [`python_defaults`](super::LoggingBuilder::python_defaults), as in Python).
     ///
     /// # Errors
-    /// The root has a handler already, and [`force`](BasicConfig::force) is not set (with
-    /// [`python_defaults`](super::LoggingBuilder::python_defaults), that is silently nothing); or something is wrong, with
-    /// Python's own message where Python has one.
+    /// The root has a handler already and [`force`](BasicConfig::force) is not set (with
+    /// [`python_defaults`](super::LoggingBuilder::python_defaults), the call does nothing instead); or an argument is wrong:
+    /// the error has Python's message if Python has one.
     pub fn basic_config(&self, basic: BasicConfig) -> Result<(), Error> {
         let as_python = self.setup().as_python;
         if !basic.force && self.loggers().has_handlers("root") {
@@ -204,40 +205,37 @@ impl Logging {
                 }
             };
         }
-        let refused = |message: String| Err(ConfigError::new("", None, message.clone()).python(message).into());
+        let rejected = |message: String| Err(ConfigError::new("", None, message.clone()).python(message).into());
         match (&basic.handlers, &basic.stream, &basic.file) {
             (None, Some(_), Some(_)) => {
-                return refused("'stream' and 'filename' should not be specified together".into());
+                return rejected("'stream' and 'filename' should not be specified together".into());
             }
             (Some(_), stream, file) if stream.is_some() || file.is_some() => {
-                return refused("'stream' or 'filename' should not be specified together with 'handlers'".into());
+                return rejected("'stream' or 'filename' should not be specified together with 'handlers'".into());
             }
             _ => {}
         }
         if !basic.unknown.is_empty() {
-            return refused(format!("Unrecognised argument(s): {}", basic.unknown.join(", ")));
+            return rejected(format!("Unrecognised argument(s): {}", basic.unknown.join(", ")));
         }
         let level = match &basic.level {
             None => None,
-            Some(node) => Some(keywords::level(node, as_python).map_err(|mut problem| {
-                problem.path = "level".into();
-                ConfigErrors::into_error(vec![problem])
-            })?),
+            Some(node) => Some(handler_args::level(node, as_python, "level").map_err(Error::from)?),
         };
         let formatter = basic.formatter(self)?;
         let mut handlers = basic.declarations();
         if let [(name, _)] = &mut handlers[..]
             && name.is_empty()
             && !as_python
-            && self.has_room_for(NAME)
+            && self.is_name_free(NAME)
         {
             NAME.clone_into(name);
         }
-        self.basic(handlers, &formatter, level, basic.force)
+        self.add_basic(handlers, &formatter, level, basic.force)
     }
 }
 
-/// The name of the handler that has none.
+/// The default name of the handler.
 const NAME: &str = "basic";
 
 impl BasicConfig {
@@ -255,9 +253,7 @@ impl BasicConfig {
                 map.set("datefmt", date_format.clone());
             }
         }
-        let setup = logging.setup();
-        let made = formatters::make("format", &declared, &setup.registry, setup.as_python);
-        made.map_err(|mut problems| {
+        formatters::make(logging.setup(), "format", &declared).map_err(|mut problems| {
             // Python stops at the style.
             problems.sort_by_key(|problem| !problem.path().ends_with(".style"));
             ConfigErrors::into_error(problems)

@@ -2,24 +2,27 @@
 
 use std::path::PathBuf;
 
-use super::{
-    Config, Logging,
-    node::{Data, Node},
-    problem::{ConfigError, ConfigErrors},
+use super::logging::Logging;
+use crate::{
+    Error, Loggers, Severity,
+    config::{
+        document::Config,
+        error::{ConfigError, ConfigErrors},
+        node::{Data, Node},
+    },
 };
-use crate::{Error, Loggers, Severity};
 
-/// Logging on the command line, for `#[command(flatten)]`. The command line wins over the environment (`STRATA_LOG`,
-/// `STRATA__…`), that over the file, and that over the defaults.
+/// Logging options for the command line, for `#[command(flatten)]`. The command line overrides the environment
+/// (`STRATA_LOG`, `STRATA__…`), which overrides the file, which overrides the defaults.
 ///
 /// | option | |
 /// |---|---|
 /// | `-v`, `-vv` | the root at DEBUG, at TRACE (INFO is the level without) |
 /// | `-q`, `-qq`, `-qqq` | the root at WARN, at ERROR, nothing |
-/// | `--log LEVELS` | levels as in `RUST_LOG`: `warn,shop=debug`; they win over `-v` and `-q` |
-/// | `--log-file PATH` | lines go to a file, in place of stderr |
+/// | `--log LEVELS` | levels as in `RUST_LOG`: `warn,shop=debug`; they override `-v` and `-q` |
+/// | `--log-file PATH` | writes to a file instead of stderr |
 /// | `--log-format FORMAT` | `text`, `json`, or a [`Template`](crate::format::Template) in `%` or `{` style |
-/// | `--log-config PATH` | a configuration; what else is given is put on top |
+/// | `--log-config PATH` | a configuration, which the other options override |
 ///
 /// ```
 /// use clap::Parser;
@@ -60,7 +63,7 @@ pub struct CliArgs {
 }
 
 impl CliArgs {
-    /// The level that `-v` and `-q` stand for; none if neither was given.
+    /// The level of `-v` and `-q`; `None` if neither is given.
     pub fn level(&self) -> Option<Severity> {
         match (self.verbose, self.quiet) {
             (0, 0) => None,
@@ -72,29 +75,27 @@ impl CliArgs {
         }
     }
 
-    /// What was asked for, as a configuration. The environment is in it already, below the command line:
-    /// [`Config::expand_env`] and [`Config::override_from_env`] of `--log-config`, and without one `STRATA_LOG`.
+    /// The options as a configuration. It includes the environment: [`Config::expand_env`] and
+    /// [`Config::override_from_env`] with `--log-config`, only `STRATA_LOG` without.
     ///
     /// # Errors
-    /// `--log-config` cannot be read, a variable of the environment is wrong, `--log` is, or `--log-format` has no fields.
+    /// `--log-config` cannot be read, a variable of the environment or `--log` is wrong, or `--log-format` has no fields.
     pub fn config(&self) -> Result<Config, Error> {
         self.check_format()?;
         let mut config = match &self.log_config {
-            Some(path) => Config::from_path(path)?.expand_env()?.override_from_env()?,
-            // Values of handlers are those of a file's handlers: there is none.
+            Some(path) => Config::load(path)?,
+            // `STRATA__…` is for the keys of a file.
             None => Config::from_node(self.plain())
                 .override_with(std::env::var("STRATA_LOG").map(|levels| ("STRATA_LOG".to_owned(), levels)))?,
         };
-        let on_top = self.log_config.is_some() && (self.log_file.is_some() || self.log_format.is_some());
-        if on_top && let Some(map) = config.root.as_map_mut() {
-            // In place of the root's own handlers.
+        let has_output = self.log_config.is_some() && (self.log_file.is_some() || self.log_format.is_some());
+        if has_output && let Some(map) = config.root.as_map_mut() {
+            // Replaces the root's own handlers.
             let plain = self.plain();
             for section in ["formatters", "handlers"] {
                 let mut all =
                     map.get(section).cloned().filter(|node| node.as_map().is_some()).unwrap_or_else(|| Node::map([]));
-                for (key, node) in
-                    plain.get(section).and_then(Node::as_map).into_iter().flat_map(super::node::Map::iter)
-                {
+                for (key, node) in plain.section(section) {
                     if let Some(all) = all.as_map_mut() {
                         all.set(&key.text, node.clone());
                     }
@@ -112,14 +113,14 @@ impl CliArgs {
             config = config.with_levels(&[(String::new(), level)]);
         }
         if let Some(directives) = &self.log {
-            let told = |error| Error::with_cause("--log", error);
-            Loggers::parse(directives).map_err(told)?;
-            config = config.override_with([("STRATA_LOG".to_owned(), directives.clone())]).map_err(told)?;
+            let in_option = |error| Error::with_cause("--log", error);
+            Loggers::parse(directives).map_err(in_option)?;
+            config = config.override_with([("STRATA_LOG".to_owned(), directives.clone())]).map_err(in_option)?;
         }
         Ok(config)
     }
 
-    /// Logging as it was asked for.
+    /// Builds the logging system.
     ///
     /// # Errors
     /// As [`config`](Self::config) and [`Logging::reload`].
@@ -130,7 +131,7 @@ impl CliArgs {
         })
     }
 
-    /// What is no format at all is a misspelt word.
+    /// A format without fields is a misspelt word.
     fn check_format(&self) -> Result<(), Error> {
         const WORDS: [&str; 2] = ["text", "json"];
         let Some(format) = self.log_format.as_deref().filter(|format| !WORDS.contains(format)) else { return Ok(()) };
@@ -165,7 +166,7 @@ impl CliArgs {
     }
 }
 
-/// What is wrong with the parts that the options stand for, by the options' names.
+/// Names the option that an error comes from.
 fn in_options(mut problem: ConfigError) -> ConfigError {
     let option = match &problem.path {
         path if path.starts_with("handlers.\"command line\"") => "--log-file",
@@ -173,7 +174,7 @@ fn in_options(mut problem: ConfigError) -> ConfigError {
         _ => return problem,
     };
     option.clone_into(&mut problem.path);
-    // Who types a path cannot set that.
+    // There is no option for that.
     if let Some(message) = problem.message.strip_suffix("; create_dirs creates it") {
         problem.message = message.to_owned();
     }

@@ -1,4 +1,4 @@
-//! Configurations over a socket.
+//! Accepts configurations over TCP.
 
 use std::{
     fmt,
@@ -12,24 +12,24 @@ use std::{
     time::Duration,
 };
 
-use super::{Config, Logging};
-use crate::{Error, caught::catch, record::silence_this_thread};
+use super::{logging::Logging, stderr};
+use crate::{Error, caught::catch, config::document::Config, record::silence_this_thread};
 
-/// The longest configuration that is taken, in bytes.
+/// The size limit of a configuration, in bytes.
 const MAX_BYTES: u32 = 1 << 20;
-/// How long somebody who has connected may take for it.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a client may take to send it.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Logging {
-    /// Takes configurations over TCP: four bytes of length, big-endian, then a JSON object for
-    /// [`reload`](Self::reload), or an INI file. `verify` gets the bytes first and gives those to be used; `None` refuses
-    /// them. What cannot be applied is told on stderr, and changes nothing. Dropping the listener ends it.
+    /// Accepts configurations over TCP for [`reload`](Self::reload): four bytes of length, big-endian, then a JSON object or
+    /// an INI file. `verify` gets the bytes first and returns those to use; `None` rejects them. A configuration that cannot
+    /// be applied is reported on stderr and changes nothing. Dropping the listener stops it.
     ///
-    /// Python: `logging.config.listen`. Whoever can connect can name files to write to: listen on a loopback address, and
-    /// verify a signature.
+    /// Python: `logging.config.listen`. Everyone who can connect can name files to write to: listen on a loopback address,
+    /// and verify a signature.
     ///
     /// # Errors
-    /// The address cannot be listened on.
+    /// The address cannot be bound.
     pub fn listen(
         &self,
         address: impl ToSocketAddrs + fmt::Debug,
@@ -46,7 +46,7 @@ impl Logging {
                 if end.load(Ordering::SeqCst) {
                     return;
                 }
-                // Somebody who hangs up too early is nobody.
+                // A client that is gone already needs no answer.
                 if let Ok(stream) = stream {
                     take(&logging, stream, &verify);
                 }
@@ -58,21 +58,13 @@ impl Logging {
 }
 
 fn take(logging: &Logging, mut stream: TcpStream, verify: &dyn Fn(Vec<u8>) -> Option<Vec<u8>>) {
-    let told = |what: &dyn fmt::Display| {
-        let mut line = String::new();
-        for c in format!("tracing-strata: a configuration that was sent is refused: {what}").chars() {
-            match crate::text::is_control(c) && c != '\n' {
-                true => line.extend(c.escape_default()),
-                false => line.push(c),
-            }
-        }
-        crate::sink::stderr_line(&line);
-    };
+    let report =
+        |what: &dyn fmt::Display| stderr::report(format_args!("a configuration that was sent is refused: {what}"));
     let bytes = match read(&mut stream) {
         Ok(bytes) => bytes,
-        Err(error) => return told(&error),
+        Err(error) => return report(&error),
     };
-    // Somebody else's code.
+    // Foreign code may panic.
     let verified = catch(|| verify(bytes));
     let Ok(Some(bytes)) = verified else { return };
     let applied = String::from_utf8(bytes)
@@ -83,12 +75,12 @@ fn take(logging: &Logging, mut stream: TcpStream, verify: &dyn Fn(Vec<u8>) -> Op
         })
         .and_then(|config| logging.reload(&config));
     if let Err(error) = applied {
-        told(&error);
+        report(&error);
     }
 }
 
 fn read(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
     let length = u32::from_be_bytes(length);
@@ -100,8 +92,8 @@ fn read(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Takes configurations until it is dropped. Made by [`Logging::listen`].
-#[must_use = "dropping it ends the listening"]
+/// Accepts configurations until it is dropped. Made by [`Logging::listen`].
+#[must_use = "dropping it stops the listener"]
 pub struct Listener {
     address: SocketAddr,
     ended: Arc<AtomicBool>,
@@ -109,7 +101,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Where it listens: the port that was found for port 0.
+    /// The local address, with the port that was chosen for port 0.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -118,10 +110,10 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::SeqCst);
-        // Wakes it up; where nobody can connect any more, it has ended.
-        drop(TcpStream::connect_timeout(&self.address, PATIENCE));
+        // Wakes the thread; if connecting fails, it has ended.
+        drop(TcpStream::connect_timeout(&self.address, TIMEOUT));
         if let Some(thread) = self.thread.take() {
-            // A panic in it was told when it happened.
+            // The panic hook has reported a panic in it.
             thread.join().unwrap_or_default();
         }
     }

@@ -1,4 +1,4 @@
-//! Reload when the file changes.
+//! Reloads when the file changes.
 
 use std::{
     fmt, fs,
@@ -10,54 +10,46 @@ use std::{
 
 use notify::Watcher as _;
 
-use super::{Changes, Config, Logging};
-use crate::{Error, caught::catch, record::silence_this_thread};
+use super::{changes::Changes, logging::Logging, stderr};
+use crate::{Error, caught::catch, config::document::Config, record::silence_this_thread};
 
-/// How long a file has to be left alone before it is read: editors write in several steps.
+/// How long a file must be unchanged before it is read: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(100);
 
 impl Logging {
-    /// [Reloads](Self::reload) whenever the file changes, on a thread of its own: what a text editor, `mv` or a new link
-    /// (Kubernetes) does. The file is read as [`Logging::from_path`] reads it. A file that cannot be applied changes
-    /// nothing, and is told on stderr; the next change is tried again. Dropping the watch ends it.
+    /// [Reloads](Self::reload) on a thread of its own whenever the file changes, by a text editor, `mv` or a new link
+    /// (Kubernetes). It reads the file as [`Logging::from_path`] does. A file that cannot be applied is reported on stderr and
+    /// changes nothing; the next change is tried again. Dropping the watcher stops it.
     ///
     /// # Errors
-    /// The directory of the file cannot be watched, or the file's name ends as no configuration's does
-    /// ([`Config::from_path`]).
+    /// The directory of the file cannot be watched, or the file's name has no known extension ([`Config::from_path`]).
     pub fn watch(&self, path: impl AsRef<Path>) -> Result<FileWatcher, Error> {
         let shown = path.as_ref().display().to_string();
         self.watch_with(path, move |result| {
             if let Err(error) = result {
-                let mut line = String::new();
-                for c in format!("tracing-strata: {shown} is not applied: {error}").chars() {
-                    match crate::text::is_control(c) && c != '\n' {
-                        true => line.extend(c.escape_default()),
-                        false => line.push(c),
-                    }
-                }
-                crate::sink::stderr_line(&line);
+                stderr::report(format_args!("{shown} is not applied: {error}"));
             }
         })
     }
 
-    /// As [`watch`](Self::watch), with one's own report of each reload.
+    /// As [`watch`](Self::watch); calls `on_reload` after each reload.
     ///
     /// # Errors
     /// As [`watch`](Self::watch).
     pub fn watch_with(
         &self,
         path: impl AsRef<Path>,
-        told: impl Fn(Result<Changes, Error>) + Send + 'static,
+        on_reload: impl Fn(Result<Changes, Error>) + Send + 'static,
     ) -> Result<FileWatcher, Error> {
         let path = std::path::absolute(path.as_ref()).map_err(|error| Error::io_at(path.as_ref(), "find", error))?;
         Config::check_name(&path)?;
-        // The directory, because editors put another file in the place of the old one.
+        // The directory, because editors replace the file.
         let directory = path.parent().unwrap_or(&path);
         fs::metadata(directory).map_err(|error| Error::io_at(directory, "watch", error))?;
         let failed = |error| Error::with_source(format_args!("cannot watch {}", path.display()), error);
         let (changed, changes) = mpsc::channel();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Our own reading is no change. Whoever has hung up is not told any more.
+            // Our own reading is no change. Sending fails once the thread has ended.
             if !event.is_ok_and(|event| event.kind.is_access()) {
                 changed.send(()).unwrap_or_default();
             }
@@ -79,9 +71,9 @@ impl Logging {
                     continue;
                 }
                 known = now;
-                let result = read(&file).and_then(|config| logging.reload(&config));
-                // Somebody else's code.
-                catch(|| told(result)).unwrap_or_default();
+                let result = Config::load(&file).and_then(|config| logging.reload(&config));
+                // Foreign code may panic.
+                catch(|| on_reload(result)).unwrap_or_default();
             }
         });
         let thread = thread.map_err(|error| Error::with_source("cannot start the thread of a watch", error))?;
@@ -89,12 +81,8 @@ impl Logging {
     }
 }
 
-fn read(path: &Path) -> Result<Config, Error> {
-    Config::from_path(path)?.expand_env()?.override_from_env()
-}
-
 /// Reloads until it is dropped. Made by [`Logging::watch`].
-#[must_use = "dropping it ends the watch"]
+#[must_use = "dropping it stops the watcher"]
 pub struct FileWatcher {
     path: PathBuf,
     watcher: Option<notify::RecommendedWatcher>,
@@ -102,7 +90,7 @@ pub struct FileWatcher {
 }
 
 impl FileWatcher {
-    /// The file.
+    /// The watched file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -110,12 +98,12 @@ impl FileWatcher {
 
 impl Drop for FileWatcher {
     fn drop(&mut self) {
-        // With the watcher the sender of changes goes, and the thread ends.
+        // This drops the sender, which ends the thread.
         drop(self.watcher.take());
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != thread::current().id()
         {
-            // A panic in it was told when it happened.
+            // The panic hook has reported a panic in it.
             thread.join().unwrap_or_default();
         }
     }

@@ -1,19 +1,18 @@
-//! `fileConfig`'s sections as the schema of `dictConfig`.
+//! Translates the sections of `fileConfig` into the schema of `dictConfig`.
 
-use super::{
-    node::{At, Data, Key, Map, Node},
-    problem::ConfigError,
-    source::{Ini, Read, literal},
+use super::{Parsed, ini::Ini, literal::literal};
+use crate::config::{
+    error::ConfigError,
+    node::{Data, Key, Map, Node, Position},
 };
 
-/// What Python would have made of the file, before anything of it is looked up, and what only Python takes.
-pub(super) fn declare(ini: &Ini) -> Result<Read, Vec<ConfigError>> {
-    let mut reader = Reader { ini, problems: Vec::new(), doubts: Vec::new() };
+pub(super) fn declare(ini: &Ini) -> Result<Parsed, Vec<ConfigError>> {
+    let mut reader = Reader { ini, problems: Vec::new(), strict_errors: Vec::new() };
     let formatters = reader.section_of("formatters", Reader::formatter);
     let handlers = reader.section_of("handlers", Reader::handler);
     let (root, loggers) = reader.loggers();
     if !reader.problems.is_empty() {
-        return Err(reader.problems.into_iter().chain(reader.doubts).collect());
+        return Err(reader.problems.into_iter().chain(reader.strict_errors).collect());
     }
     let root = Node::map([
         ("version", Node::new(Data::Int(1))),
@@ -22,18 +21,18 @@ pub(super) fn declare(ini: &Ini) -> Result<Read, Vec<ConfigError>> {
         ("loggers", loggers),
         ("root", root),
     ]);
-    Ok((root, reader.doubts))
+    Ok((root, reader.strict_errors))
 }
 
 struct Reader<'i> {
     ini: &'i Ini,
     problems: Vec<ConfigError>,
-    doubts: Vec<ConfigError>,
+    strict_errors: Vec<ConfigError>,
 }
 
 impl Reader<'_> {
-    /// The names in `keys=` of a section. Formatters may be missing.
-    fn keys(&mut self, section: &str) -> Vec<(String, At)> {
+    /// The names in `keys=` of a section.
+    fn keys(&mut self, section: &str) -> Vec<(String, Position)> {
         let Some(found) = self.ini.section(section) else {
             self.problems.push(ConfigError::new(
                 section,
@@ -78,7 +77,7 @@ impl Reader<'_> {
         Node::new(Data::Map(all))
     }
 
-    /// An option as a text; `raw` is without `%(name)s`.
+    /// An option as a string; `raw` skips the interpolation.
     fn option(&mut self, section: &str, name: &str, raw: bool) -> Option<Node> {
         let found = self.ini.section(section)?;
         let value = if raw {
@@ -95,16 +94,15 @@ impl Reader<'_> {
         }
     }
 
-    /// Options that nothing asks for are mostly misspelt.
+    /// Reports unknown options that look misspelt. Others are ignored, as in Python.
     fn check_names(&mut self, section: &str, known: &[&str]) {
         let Some(found) = self.ini.section(section) else { return };
         for (name, at) in self.ini.names(found) {
             if !known.contains(&name) {
                 let problem = ConfigError::new(format!("{section}.{name}"), Some(at), "there is no such option here");
                 let problem = problem.nearest(name, known.iter().copied());
-                // Python leaves others alone, and so do we unless it looks like a mistake.
                 if problem.suggestion().is_some() {
-                    self.doubts.push(problem);
+                    self.strict_errors.push(problem);
                 }
             }
         }
@@ -128,7 +126,7 @@ impl Reader<'_> {
     fn handler(&mut self, section: &str, map: &mut Map) {
         self.check_names(section, &["class", "level", "formatter", "args", "kwargs", "target"]);
         match self.option(section, "class", false) {
-            // It is an expression, too; what is called is a name.
+            // In Python an expression, so it may have a comment.
             Some(Node { data: Data::Str(class), at }) => {
                 let class = class.split('#').next().unwrap_or_default().trim().to_owned();
                 map.set("class", Node { data: Data::Str(class), at });
@@ -167,7 +165,7 @@ impl Reader<'_> {
         let node = self.option(section, name, raw)?;
         let at = node.at;
         match literal(node.as_str()?) {
-            Ok(value) => Some(placed(value, at)),
+            Ok(value) => Some(with_position(value, at)),
             Err((expected, column)) => {
                 let message = format!("{expected}, at character {column} of the value");
                 self.problems.push(ConfigError::new(format!("{section}.{name}"), at, message));
@@ -196,10 +194,10 @@ impl Reader<'_> {
             if handlers.is_none() {
                 self.problems.push(ConfigError::new(&section, Some(at), "expected `handlers=`, which may be empty"));
             }
-            let place = handlers.as_ref().and_then(|node| node.at);
+            let handlers_at = handlers.as_ref().and_then(|node| node.at);
             let list = handlers.iter().filter_map(Node::as_str).flat_map(names);
-            let list = list.map(|name| Node { data: Data::Str(name), at: place }).collect();
-            map.set("handlers", Node { data: Data::List(list), at: place });
+            let list = list.map(|name| Node { data: Data::Str(name), at: handlers_at }).collect();
+            map.set("handlers", Node { data: Data::List(list), at: handlers_at });
             if name == "root" {
                 root = Some(Node { data: Data::Map(map), at: Some(at) });
                 continue;
@@ -239,12 +237,12 @@ fn names(list: &str) -> impl Iterator<Item = String> + use<> {
     names.into_iter()
 }
 
-/// All of it where the option stands.
-fn placed(node: Node, at: Option<At>) -> Node {
+/// Gives all of a value the position of its option.
+fn with_position(node: Node, at: Option<Position>) -> Node {
     let data = match node.data {
-        Data::List(list) => Data::List(list.into_iter().map(|node| placed(node, at)).collect()),
+        Data::List(list) => Data::List(list.into_iter().map(|node| with_position(node, at)).collect()),
         Data::Map(map) => {
-            Data::Map(Map(map.0.into_iter().map(|(key, node)| (Key { at, ..key }, placed(node, at))).collect()))
+            Data::Map(Map(map.0.into_iter().map(|(key, node)| (Key { at, ..key }, with_position(node, at))).collect()))
         }
         data => data,
     };

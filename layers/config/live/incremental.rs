@@ -1,36 +1,38 @@
-//! `incremental`: levels and `propagate` of what is there.
+//! `incremental`: changes levels and `propagate` of existing handlers and loggers.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Changes, Logging, State};
+use super::{
+    changes::Changes,
+    logging::{Logging, State},
+};
 use crate::{
     Error, Severity,
     config::{
-        build::{self, Before, Builder},
+        build::{Builder, Previous},
+        configured_handler::ConfiguredHandler,
         document::Config,
-        keywords,
-        node::{Map, Node},
-        problem::{ConfigError, ConfigErrors},
-        slot::Slot,
+        error::{ConfigError, ConfigErrors},
+        handler_args,
+        node::quoted_key,
     },
     loggers::Declared,
     text::python_repr,
 };
 
-/// The levels of handlers, and the loggers, as they will be.
-pub(super) struct Adjusted {
-    handlers: Vec<(Arc<Slot>, Severity)>,
+/// The future levels of handlers, and the future loggers.
+pub(super) struct Incremental {
+    handlers: Vec<(Arc<ConfiguredHandler>, Severity)>,
     loggers: Vec<Declared>,
 }
 
 impl Logging {
-    /// `incremental`: levels and `propagate` of what is there.
-    pub(super) fn adjust(&self, config: &Config) -> Result<Changes, Error> {
-        let (kept, former) = self.try_until_current(|present| {
-            let Adjusted { handlers, loggers } = self.adjusted(present, config)?;
+    pub(super) fn apply_incremental(&self, config: &Config) -> Result<Changes, Error> {
+        let (kept, former) = self.update(|present| {
+            let Incremental { handlers, loggers } = self.plan_incremental(present, config)?;
             Ok(move |state: &mut State| {
                 let former = self.0.loggers.declare(loggers)?;
-                handlers.into_iter().for_each(|(slot, level)| slot.set_level(level));
+                handlers.into_iter().for_each(|(configured, level)| configured.set_level(level));
                 Ok((state.handlers.keys().cloned().collect(), former))
             })
         })?;
@@ -38,27 +40,25 @@ impl Logging {
         Ok(Changes { kept, ..Changes::default() })
     }
 
-    pub(super) fn adjusted(&self, state: &State, config: &Config) -> Result<Adjusted, Error> {
+    pub(super) fn plan_incremental(&self, state: &State, config: &Config) -> Result<Incremental, Error> {
         let mut builder =
-            Builder::new(&self.0.setup, config, Before { filters: &state.filters, handlers: &state.handlers });
+            Builder::new(&self.0.setup, config, Previous { filters: &state.filters, handlers: &state.handlers });
         builder.check_top();
         let mut problems = std::mem::take(&mut builder.problems);
         let exact = self.0.setup.as_python;
-        let entries = |key: &str| config.root.get(key).and_then(Node::as_map).into_iter().flat_map(Map::iter);
         let mut handlers = Vec::new();
-        for (key, node) in entries("handlers") {
-            let path = format!("handlers.{}", build::quoted_key(&key.text));
-            let Some(hung) = state.handlers.get(&key.text) else {
+        for (key, node) in config.root.section("handlers") {
+            let path = format!("handlers.{}", quoted_key(&key.text));
+            let Some(installed) = state.handlers.get(&key.text) else {
                 let problem = ConfigError::new(path, key.at, format!("there is no handler {:?}", key.text));
                 let problem = problem.python(format!("No handler found with name {}", python_repr(&key.text)));
                 problems.push(problem.nearest(&key.text, state.handlers.keys().map(String::as_str)));
                 continue;
             };
             if let Some(level) = node.get("level").filter(|level| level.is_true()) {
-                match keywords::level(level, exact) {
-                    Ok(level) => handlers.push((Arc::clone(&hung.slot), level)),
-                    Err(mut problem) => {
-                        problem.path = format!("{path}.level");
+                match handler_args::level(level, exact, &format!("{path}.level")) {
+                    Ok(level) => handlers.push((Arc::clone(&installed.configured), level)),
+                    Err(problem) => {
                         problems
                             .push(problem.within(&format!("Unable to configure handler {}", python_repr(&key.text))));
                     }
@@ -68,12 +68,13 @@ impl Logging {
         let mut all: BTreeMap<String, Declared> =
             self.0.loggers.declared().into_iter().map(|declared| (declared.name.clone(), declared)).collect();
         let root = config.root.get("root").filter(|root| root.is_true());
-        let loggers = entries("loggers").map(|(key, node)| (&*key.text, node)).chain(root.map(|root| ("", root)));
+        let loggers =
+            config.root.section("loggers").map(|(key, node)| (&*key.text, node)).chain(root.map(|root| ("", root)));
         for (name, node) in loggers {
             let (path, outer) = match name {
                 "" => ("root".to_owned(), "Unable to configure root logger".to_owned()),
                 name => (
-                    format!("loggers.{}", build::quoted_key(name)),
+                    format!("loggers.{}", quoted_key(name)),
                     format!("Unable to configure logger {}", python_repr(name)),
                 ),
             };
@@ -86,12 +87,9 @@ impl Logging {
             };
             let logger = all.entry(made.name.clone()).or_insert(made);
             if let Some(level) = node.get("level").filter(|level| !level.is_null()) {
-                match keywords::level(level, exact) {
+                match handler_args::level(level, exact, &format!("{path}.level")) {
                     Ok(level) => logger.level = Some(level).filter(|level| *level != Severity::ALL),
-                    Err(mut problem) => {
-                        problem.path = format!("{path}.level");
-                        problems.push(problem.within(&outer));
-                    }
+                    Err(problem) => problems.push(problem.within(&outer)),
                 }
             }
             if !logger.name.is_empty() {
@@ -102,6 +100,6 @@ impl Logging {
             }
         }
         ConfigErrors::check(problems)?;
-        Ok(Adjusted { handlers, loggers: all.into_values().collect() })
+        Ok(Incremental { handlers, loggers: all.into_values().collect() })
     }
 }

@@ -1,56 +1,59 @@
-//! What is wrong with a configuration: everything at once.
+//! Everything that is wrong with a configuration, at once.
 
 use std::{error::Error as StdError, fmt};
 
-use super::node::At;
-use crate::{Error, text::distance};
+use super::node::Position;
+use crate::{
+    Error,
+    text::{distance, python_repr},
+};
 
-/// One thing that is wrong.
+/// One mistake in a configuration.
 ///
-/// Its text is like `handlers.file.maxBytes (line 7, column 15): expected an integer, got "10MB"`.
+/// Displayed like `handlers.file.maxBytes (line 7, column 15): expected an integer, got "10MB"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     pub(super) path: String,
-    pub(super) at: Option<At>,
+    pub(super) at: Option<Position>,
     pub(super) message: String,
     pub(super) suggestion: Option<String>,
     pub(super) python: Vec<String>,
 }
 
 impl ConfigError {
-    pub(super) fn new(path: impl Into<String>, at: Option<At>, message: impl Into<String>) -> Self {
+    pub(super) fn new(path: impl Into<String>, at: Option<Position>, message: impl Into<String>) -> Self {
         Self { path: path.into(), at, message: message.into(), suggestion: None, python: Vec::new() }
     }
 
-    /// What Python says about the same mistake, innermost message; what it wraps that in comes where it is known.
+    /// Adds Python's message for the same mistake; [`within`](Self::within) adds the outer ones.
     pub(super) fn python(mut self, message: impl Into<String>) -> Self {
         self.python.push(message.into());
         self
     }
 
-    /// Suggests the known name nearest to what was written, if there is one.
+    /// Suggests the known name nearest to the written one, if any is near.
     pub(super) fn nearest<'k>(mut self, written: &str, known: impl IntoIterator<Item = &'k str>) -> Self {
         self.suggestion = nearest(written, known);
         self
     }
 
-    /// As [`nearest`](Self::nearest), among names with dots, whose last words count: `Handler` alone makes none alike.
+    /// As [`nearest`](Self::nearest) for dotted names: the last component decides.
     pub(super) fn nearest_dotted<'k>(mut self, written: &str, known: impl IntoIterator<Item = &'k str>) -> Self {
         let lower = written.to_lowercase();
         let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
-        let away = |name: &str| {
+        let distance_to = |name: &str| {
             let name = name.to_lowercase();
             (distance(&last(&lower), &last(&name)), distance(&lower, &name))
         };
-        let nearest = known.into_iter().map(|name| (away(name), name)).min_by_key(|(away, _)| *away);
-        let most = (1 + last(written).chars().count() / 4).min(2);
+        let nearest = known.into_iter().map(|name| (distance_to(name), name)).min_by_key(|(far, _)| *far);
+        let max = (1 + last(written).chars().count() / 4).min(2);
         self.suggestion = nearest
-            .filter(|((last, _), name)| *last <= most && written.chars().count() > 1 && *name != written)
+            .filter(|((last, _), name)| *last <= max && written.chars().count() > 1 && *name != written)
             .map(|(_, name)| name.to_owned());
         self
     }
 
-    /// Names what is there in place of what is missing, if something is like it.
+    /// Names the key that is present instead of the missing one, if one is similar.
     pub(super) fn instead<'k>(mut self, missing: &str, written: impl IntoIterator<Item = &'k str>) -> Self {
         if let Some(written) = nearest(missing, written) {
             self.message.push_str(&format!(", got {written:?}"));
@@ -58,7 +61,7 @@ impl ConfigError {
         self
     }
 
-    /// Puts Python's outer message before.
+    /// Wraps Python's messages in an outer one.
     pub(super) fn within(mut self, outer: &str) -> Self {
         if self.python.is_empty() {
             self.python.push(self.message.clone());
@@ -67,17 +70,17 @@ impl ConfigError {
         self
     }
 
-    /// Where in the configuration, as in `handlers.file.maxBytes`.
+    /// The path in the configuration, such as `handlers.file.maxBytes`.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Where in the source, from 1; none where that has no lines (a `serde` value), or the key is missing.
+    /// The line in the source, from 1. `None` if the source has no lines (a `serde` value) or the key is missing.
     pub fn line(&self) -> Option<usize> {
         self.at.map(|at| at.line)
     }
 
-    /// The column in its line, in characters, from 1.
+    /// The column in that line, in characters, from 1.
     pub fn column(&self) -> Option<usize> {
         self.at.map(|at| at.column)
     }
@@ -87,13 +90,13 @@ impl ConfigError {
         &self.message
     }
 
-    /// What was probably meant.
+    /// The name that was probably meant.
     pub fn suggestion(&self) -> Option<&str> {
         self.suggestion.as_deref()
     }
 
-    /// What Python's `logging.config` says about the same mistake: the message of the exception, then those of its causes.
-    /// Empty where Python would not have minded.
+    /// The messages of Python's `logging.config` for the same mistake: the exception's, then those of its causes. Empty if
+    /// Python accepts it.
     pub fn python_messages(&self) -> &[String] {
         &self.python
     }
@@ -102,7 +105,7 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)?;
-        if let Some(At { line, column }) = self.at {
+        if let Some(Position { line, column }) = self.at {
             let space = if self.path.is_empty() { "" } else { " " };
             write!(f, "{space}(line {line}, column {column})")?;
         }
@@ -117,17 +120,17 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// The name nearest to what was written: a letter or two off, or the same in another case.
+/// The known name nearest to the written one: a letter or two off, or in another case.
 pub(super) fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
     let lower = written.to_lowercase();
-    let (name, away) =
-        known.into_iter().map(|name| (name, distance(&lower, &name.to_lowercase()))).min_by_key(|(_, away)| *away)?;
-    let most = 1 + written.chars().count() / 4;
-    (away <= most && written.chars().count() > 1 && name != written).then(|| name.to_owned())
+    let (name, far) =
+        known.into_iter().map(|name| (name, distance(&lower, &name.to_lowercase()))).min_by_key(|(_, far)| *far)?;
+    let max = 1 + written.chars().count() / 4;
+    (far <= max && written.chars().count() > 1 && name != written).then(|| name.to_owned())
 }
 
-/// All that is wrong with a configuration; never empty. The source of the [`Error`] that refused it: see
-/// [`ConfigErrors::of`].
+/// All mistakes in a configuration; never empty. It is the source of the [`Error`] that refused the configuration:
+/// [`ConfigErrors::of`] finds it.
 ///
 /// ```
 /// use tracing_strata::config::{Config, Logging, ConfigErrors};
@@ -144,12 +147,12 @@ pub(super) fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str
 pub struct ConfigErrors(Vec<ConfigError>);
 
 impl ConfigErrors {
-    /// What is behind an error, if that is about a configuration.
+    /// The mistakes behind an error, if that is about a configuration.
     pub fn of(error: &Error) -> Option<&Self> {
         error.source()?.downcast_ref()
     }
 
-    /// One after the other, in the order of the source; with Python's defaults, in that of the configuration's parts.
+    /// The mistakes in the order of the source; with Python's defaults, in the order of the sections.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &ConfigError> {
         self.0.iter()
     }
@@ -158,10 +161,16 @@ impl ConfigErrors {
         Error::config_because(Self(problems))
     }
 
-    /// Nothing wrong is no error.
     pub(super) fn check(problems: Vec<ConfigError>) -> Result<(), Error> {
         if problems.is_empty() { Ok(()) } else { Err(Self::into_error(problems)) }
     }
+}
+
+/// Python's message for a name that resolves to nothing.
+pub(super) fn cannot_resolve(name: &str) -> String {
+    let first = name.split('.').next().unwrap_or(name);
+    let module = if first == "logging" { name } else { first };
+    format!("Cannot resolve {}: No module named {}", python_repr(name), python_repr(module))
 }
 
 impl fmt::Display for ConfigErrors {
