@@ -113,7 +113,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod barrier;
-mod caught;
 pub mod clock;
 #[cfg(feature = "config")]
 pub mod config;
@@ -137,6 +136,7 @@ pub mod record;
 pub mod shutdown;
 pub mod sink;
 mod text;
+mod unwind;
 
 #[cfg(feature = "serde")]
 pub use self::record::json;

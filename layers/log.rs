@@ -22,7 +22,7 @@ use tracing_core::{Level, LevelFilter};
 
 use crate::{
     Error, Severity,
-    logger::{Given, Place, is_enabled, send},
+    logger::{EventMeta, EventValue, is_enabled, send},
 };
 
 /// Makes this bridge the process's logger of the `log` crate.
@@ -45,7 +45,7 @@ impl log::Log for Bridge {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
         let level = level(metadata.level());
         level <= LevelFilter::current()
-            && is_enabled(Place { target: metadata.target(), level, module_path: None, file: None, line: None })
+            && is_enabled(EventMeta { target: metadata.target(), level, module_path: None, file: None, line: None })
     }
 
     fn log(&self, record: &log::Record<'_>) {
@@ -53,7 +53,7 @@ impl log::Log for Bridge {
         if level > LevelFilter::current() {
             return;
         }
-        let place = Place {
+        let meta = EventMeta {
             target: record.target(),
             level,
             module_path: record.module_path(),
@@ -63,12 +63,12 @@ impl log::Log for Bridge {
         let mut pairs = Pairs(Vec::new());
         // `Pairs` refuses nothing; a source that fails by itself has given what it could.
         record.key_values().visit(&mut pairs).unwrap_or_default();
-        let mut values: Vec<(&str, Given<'_>)> = Vec::with_capacity(pairs.0.len());
+        let mut values: Vec<(&str, EventValue<'_>)> = Vec::with_capacity(pairs.0.len());
         for (key, value) in &pairs.0 {
             values.retain(|(earlier, _)| *earlier != key.as_str());
-            values.push((key.as_str(), given(value)));
+            values.push((key.as_str(), typed(value)));
         }
-        send(place, Severity::from(level), record.args(), &values);
+        send(meta, Severity::from(level), record.args(), &values);
     }
 
     fn flush(&self) {}
@@ -93,43 +93,43 @@ impl<'kvs> VisitSource<'kvs> for Pairs<'kvs> {
     }
 }
 
-fn given<'v>(value: &'v KvValue<'_>) -> Given<'v> {
-    struct Typed<'v>(Option<Given<'v>>);
+fn typed<'v>(value: &'v KvValue<'_>) -> EventValue<'v> {
+    struct Typed<'v>(Option<EventValue<'v>>);
     impl<'v> VisitValue<'v> for Typed<'v> {
         fn visit_any(&mut self, _: KvValue<'_>) -> Result<(), KvError> {
             Ok(())
         }
         fn visit_bool(&mut self, value: bool) -> Result<(), KvError> {
-            self.0 = Some(Given::Bool(value));
+            self.0 = Some(EventValue::Bool(value));
             Ok(())
         }
         fn visit_i64(&mut self, value: i64) -> Result<(), KvError> {
-            self.0 = Some(Given::I64(value));
+            self.0 = Some(EventValue::I64(value));
             Ok(())
         }
         fn visit_u64(&mut self, value: u64) -> Result<(), KvError> {
-            self.0 = Some(Given::U64(value));
+            self.0 = Some(EventValue::U64(value));
             Ok(())
         }
         fn visit_i128(&mut self, value: i128) -> Result<(), KvError> {
-            self.0 = Some(Given::I128(value));
+            self.0 = Some(EventValue::I128(value));
             Ok(())
         }
         fn visit_u128(&mut self, value: u128) -> Result<(), KvError> {
-            self.0 = Some(Given::U128(value));
+            self.0 = Some(EventValue::U128(value));
             Ok(())
         }
         fn visit_f64(&mut self, value: f64) -> Result<(), KvError> {
-            self.0 = Some(Given::F64(value));
+            self.0 = Some(EventValue::F64(value));
             Ok(())
         }
         fn visit_borrowed_str(&mut self, value: &'v str) -> Result<(), KvError> {
-            self.0 = Some(Given::Str(value));
+            self.0 = Some(EventValue::Str(value));
             Ok(())
         }
     }
     let mut typed = Typed(None);
     // What cannot be typed is printed.
     value.visit(&mut typed).unwrap_or_default();
-    typed.0.unwrap_or(Given::Display(tracing_core::field::display(value)))
+    typed.0.unwrap_or(EventValue::Display(tracing_core::field::display(value)))
 }

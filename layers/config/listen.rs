@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{Config, Logging};
-use crate::{Error, caught::catch, record::silence_this_thread};
+use crate::{Error, record::silence_this_thread, unwind::catch};
 
 /// The longest configuration that is taken, in bytes.
 const MAX_BYTES: u32 = 1 << 20;

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Delivery, Description, Error, Flush, Format, Handler, HandlerExt as _, NamedHandler, Outcome, OwnedDelivery,
-    Record, Severity, fork::Common, ledger::Ledger, record::OwnedRecord,
+    Record, Severity, fork::ForkRwLock, ledger::Ledger, record::OwnedRecord,
 };
 
 /// Where a handler's records end, and what else can be done with it.
@@ -99,7 +99,7 @@ pub(super) struct Slot {
 
 /// A handler among those that hand on to each other.
 #[derive(Default)]
-pub(super) struct Onward(Common<Vec<Arc<Onward>>>);
+pub(super) struct Onward(ForkRwLock<Vec<Arc<Onward>>>);
 
 impl Onward {
     /// From now on it hands on to these. What takes the place of another one is looked at and put there under the lock of

@@ -11,7 +11,7 @@ use std::{
 use notify::Watcher as _;
 
 use super::{Changes, Config, Logging};
-use crate::{Error, caught::catch, record::silence_this_thread};
+use crate::{Error, record::silence_this_thread, unwind::catch};
 
 /// How long a file has to be left alone before it is read: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(100);

@@ -3,12 +3,12 @@
 //! Python: `logging.Filter`. There one filter may do both, and a change is seen by the handlers after it; here a
 //! rewrite changes a copy that only its own handler sees.
 
+mod groups;
 mod limit;
 mod sample;
-mod similar;
 
-pub use self::{limit::RateLimit, sample::Sample, similar::SimilarStats};
-use crate::Record;
+pub use self::{groups::SimilarStats, limit::RateLimit, sample::Sample};
+use crate::{Record, record::is_below};
 
 /// Decides whether a record passes. Closures `|record: &Record| …` are filters.
 ///
@@ -75,6 +75,6 @@ impl TargetPrefix {
 
 impl Filter for TargetPrefix {
     fn passes(&self, record: &Record) -> bool {
-        crate::loggers::is_below(record.target(), &self.0)
+        is_below(record.target(), &self.0)
     }
 }

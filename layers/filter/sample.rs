@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use super::{
     Filter,
-    similar::{MAX_KEYS, Names, Similar, SimilarStats},
+    groups::{MAX_KEYS, Names, Similar, SimilarStats},
 };
 use crate::{
     Record, Severity,

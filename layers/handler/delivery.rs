@@ -4,11 +4,10 @@ use std::{fmt, ops::Deref, rc::Rc, sync::Arc};
 
 use super::{Handler, NamedHandler, Outcome, panicked, worker::batch::Batch};
 use crate::{
-    Error, Record,
-    caught::catch,
-    fork,
+    Error, Record, fork,
     ledger::{Account, End, Fate, Ledger, Node, Receipt, Receipts, Rescue, Rescuer},
     record::OwnedRecord,
+    unwind::catch,
 };
 
 /// A record that a handler is given. It derefs to the [`Record`]. It stays on its thread: for another one, [take](Self::take)

@@ -13,7 +13,7 @@ use std::{
 use super::{Delivery, Flush, Handler, NamedHandler, Outcome, OwnedDelivery};
 use crate::{
     Description, Error, Record, Severity,
-    fork::Heirloom,
+    fork::ForkMutex,
     ledger::{Account, End, Fate, Receipt, Rescuer},
     record::OwnedRecord,
 };
@@ -87,7 +87,7 @@ struct Reserve {
     fallback: NamedHandler,
     notices: AtomicBool,
     is_away: AtomicBool,
-    away: Heirloom<Away>,
+    away: ForkMutex<Away>,
     default_name: String,
 }
 
@@ -113,7 +113,7 @@ impl<H: Handler> Fallback<H> {
             fallback,
             notices: AtomicBool::new(true),
             is_away: AtomicBool::new(false),
-            away: Heirloom::default(),
+            away: ForkMutex::default(),
             default_name: handler.describe().name,
         });
         let rescuer = Arc::<Reserve>::clone(&reserve);

@@ -2,7 +2,7 @@
 //!
 //! Python: `logging.getLogger(name).log(level, …)` and `logging.LoggerAdapter`.
 
-mod callsites;
+mod callsite;
 
 use std::{borrow::Cow, error::Error as StdError, fmt, panic::Location, sync::Arc};
 
@@ -11,8 +11,8 @@ use tracing_core::{
     field::{self, DisplayValue},
 };
 
-pub(crate) use self::callsites::Place;
-use self::callsites::{MAX_FIELDS, Room, Site, site};
+pub(crate) use self::callsite::EventMeta;
+use self::callsite::{MAX_FIELDS, Room, Site, site};
 use crate::{
     Fields, Severity, Value,
     record::{FUNCTION_FIELD, JsonText, SEVERITY_FIELD, STACK_FIELD},
@@ -121,8 +121,8 @@ impl Logger {
         self.at(Severity::CRITICAL).log(message);
     }
 
-    fn place<'a>(&'a self, severity: Severity, caller: &'static Location<'static>) -> Place<'a> {
-        Place {
+    fn place<'a>(&'a self, severity: Severity, caller: &'static Location<'static>) -> EventMeta<'a> {
+        EventMeta {
             target: &self.name,
             level: severity.level(),
             module_path: None,
@@ -137,26 +137,26 @@ impl Logger {
 pub struct EventBuilder<'a> {
     logger: &'a Logger,
     severity: Severity,
-    values: Vec<(Cow<'a, str>, Given<'a>)>,
+    values: Vec<(Cow<'a, str>, EventValue<'a>)>,
     source: Option<(&'a str, u32)>,
 }
 
 impl<'a> EventBuilder<'a> {
     /// Adds a typed value; a later one under the same name wins.
     pub fn field(mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Value<'a>>) -> Self {
-        self.values.push((name.into(), Given::from(value.into())));
+        self.values.push((name.into(), EventValue::from(value.into())));
         self
     }
 
     /// Adds what `Display` prints.
     pub fn display(mut self, name: impl Into<Cow<'a, str>>, value: &'a dyn fmt::Display) -> Self {
-        self.values.push((name.into(), Given::Display(field::display(value))));
+        self.values.push((name.into(), EventValue::Display(field::display(value))));
         self
     }
 
     /// Adds an error with its causes, under the name `error`.
     pub fn error(mut self, error: &'a (dyn StdError + 'static)) -> Self {
-        self.values.push((Cow::Borrowed("error"), Given::Error(error)));
+        self.values.push((Cow::Borrowed("error"), EventValue::Error(error)));
         self
     }
 
@@ -189,8 +189,8 @@ impl<'a> EventBuilder<'a> {
         let bound = self.logger.bound.as_deref();
         let bound = bound.into_iter().flat_map(Fields::iter);
         let own = |name: &str| self.values.iter().any(|(own, _)| own == name);
-        let mut values: Vec<(&str, Given<'_>)> =
-            bound.filter(|(name, _)| !own(name)).map(|(name, value)| (name, Given::from(value))).collect();
+        let mut values: Vec<(&str, EventValue<'_>)> =
+            bound.filter(|(name, _)| !own(name)).map(|(name, value)| (name, EventValue::from(value))).collect();
         for (name, value) in &self.values {
             values.retain(|(earlier, _)| earlier != name);
             values.push((name, value.clone()));
@@ -201,7 +201,7 @@ impl<'a> EventBuilder<'a> {
 
 /// A value as it was given, in the form `tracing` takes.
 #[derive(Clone)]
-pub(crate) enum Given<'a> {
+pub(crate) enum EventValue<'a> {
     Bool(bool),
     I64(i64),
     U64(u64),
@@ -217,7 +217,7 @@ pub(crate) enum Given<'a> {
     Error(&'a (dyn StdError + 'static)),
 }
 
-impl<'a> From<Value<'a>> for Given<'a> {
+impl<'a> From<Value<'a>> for EventValue<'a> {
     fn from(value: Value<'a>) -> Self {
         match value {
             Value::Bool(value) => Self::Bool(value),
@@ -235,7 +235,7 @@ impl<'a> From<Value<'a>> for Given<'a> {
     }
 }
 
-impl Given<'_> {
+impl EventValue<'_> {
     fn as_value(&self) -> &dyn field::Value {
         match self {
             Self::Bool(value) => value,
@@ -256,12 +256,17 @@ impl Given<'_> {
 }
 
 /// Whether any layer may want an event from a place.
-pub(crate) fn is_enabled(place: Place<'_>) -> bool {
+pub(crate) fn is_enabled(place: EventMeta<'_>) -> bool {
     place.level <= LevelFilter::current() && site(place, &["message"], Room::Any).is_none_or(Site::may_be_enabled)
 }
 
 /// Sends an event made of run-time parts to the layers. Names stand once.
-pub(crate) fn send(place: Place<'_>, severity: Severity, message: &dyn fmt::Debug, values: &[(&str, Given<'_>)]) {
+pub(crate) fn send(
+    place: EventMeta<'_>,
+    severity: Severity,
+    message: &dyn fmt::Debug,
+    values: &[(&str, EventValue<'_>)],
+) {
     let message = field::debug(message);
     let number = i64::from(severity.number());
     let line = place.line.map(u64::from);
@@ -307,7 +312,7 @@ pub(crate) fn send(place: Place<'_>, severity: Severity, message: &dyn fmt::Debu
         put("log.file", file);
         put("log.line", line);
     }
-    let anywhere = Place { target: "log", module_path: None, file: None, line: None, ..place };
+    let anywhere = EventMeta { target: "log", module_path: None, file: None, line: None, ..place };
     if let Some(site) = site(anywhere, &names, Room::WithoutPlace) {
         return site.dispatch(&all);
     }
@@ -321,26 +326,26 @@ pub(crate) fn send(place: Place<'_>, severity: Severity, message: &dyn fmt::Debu
 }
 
 /// `name=value, name=value`
-struct Joined<'a>(&'a [(&'a str, Given<'a>)]);
+struct Joined<'a>(&'a [(&'a str, EventValue<'a>)]);
 
 impl fmt::Display for Joined<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (name, value)) in self.0.iter().enumerate() {
             let comma = if index > 0 { ", " } else { "" };
             match value {
-                Given::Bool(value) => write!(f, "{comma}{name}={value}")?,
-                Given::I64(value) => write!(f, "{comma}{name}={value}")?,
-                Given::U64(value) => write!(f, "{comma}{name}={value}")?,
-                Given::I128(value) => write!(f, "{comma}{name}={value}")?,
-                Given::U128(value) => write!(f, "{comma}{name}={value}")?,
-                Given::F64(value) => write!(f, "{comma}{name}={value}")?,
-                Given::Str(value) => write!(f, "{comma}{name}={value:?}")?,
-                Given::Bytes(value) => write!(f, "{comma}{name}={value:02x?}")?,
-                Given::Display(value) => write!(f, "{comma}{name}={value}")?,
-                Given::Rendered(value) => write!(f, "{comma}{name}={value}")?,
-                Given::Json(value) => write!(f, "{comma}{name}={value}")?,
-                Given::Chain(value) => write!(f, "{comma}{name}={value}")?,
-                Given::Error(value) => write!(f, "{comma}{name}={value}")?,
+                EventValue::Bool(value) => write!(f, "{comma}{name}={value}")?,
+                EventValue::I64(value) => write!(f, "{comma}{name}={value}")?,
+                EventValue::U64(value) => write!(f, "{comma}{name}={value}")?,
+                EventValue::I128(value) => write!(f, "{comma}{name}={value}")?,
+                EventValue::U128(value) => write!(f, "{comma}{name}={value}")?,
+                EventValue::F64(value) => write!(f, "{comma}{name}={value}")?,
+                EventValue::Str(value) => write!(f, "{comma}{name}={value:?}")?,
+                EventValue::Bytes(value) => write!(f, "{comma}{name}={value:02x?}")?,
+                EventValue::Display(value) => write!(f, "{comma}{name}={value}")?,
+                EventValue::Rendered(value) => write!(f, "{comma}{name}={value}")?,
+                EventValue::Json(value) => write!(f, "{comma}{name}={value}")?,
+                EventValue::Chain(value) => write!(f, "{comma}{name}={value}")?,
+                EventValue::Error(value) => write!(f, "{comma}{name}={value}")?,
             }
         }
         Ok(())

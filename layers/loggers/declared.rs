@@ -10,7 +10,7 @@ use crate::{Error, NamedHandler, Severity, filter::Filter};
 
 /// What is set on one logger.
 #[derive(Clone)]
-pub(crate) struct Declared {
+pub(crate) struct LoggerState {
     /// With dots; empty for the root.
     pub(crate) name: String,
     pub(crate) level: Option<Severity>,
@@ -20,7 +20,7 @@ pub(crate) struct Declared {
     pub(crate) filters: Vec<Arc<dyn Filter>>,
 }
 
-impl Declared {
+impl LoggerState {
     pub(crate) fn new(name: &str) -> Result<Self, Error> {
         let node = Node::default();
         Ok(Self {
@@ -36,9 +36,9 @@ impl Declared {
 
 impl Loggers {
     /// All loggers as they are, the root first.
-    pub(crate) fn declared(&self) -> Vec<Declared> {
+    pub(crate) fn declared(&self) -> Vec<LoggerState> {
         let tree = self.0.read();
-        let declared = |(name, node): (&str, &Node)| Declared {
+        let declared = |(name, node): (&str, &Node)| LoggerState {
             name: name.to_owned(),
             level: node.level,
             propagate: node.propagate,
@@ -69,7 +69,7 @@ impl Loggers {
     ///
     /// # Errors
     /// There are too many.
-    pub(crate) fn have_room_for(all: &[Declared]) -> Result<(), Error> {
+    pub(crate) fn have_room_for(all: &[LoggerState]) -> Result<(), Error> {
         Tree::check_count(all.len())
     }
 
@@ -78,22 +78,22 @@ impl Loggers {
     ///
     /// # Errors
     /// There are too many; then nothing is changed.
-    pub(crate) fn declare(&self, all: Vec<Declared>) -> Result<Former, Error> {
+    pub(crate) fn declare(&self, all: Vec<LoggerState>) -> Result<RetiredLoggers, Error> {
         let nodes = all.into_iter().map(|declared| {
-            let Declared { name, level, propagate, disabled, handlers, filters } = declared;
+            let LoggerState { name, level, propagate, disabled, handlers, filters } = declared;
             (name, Node { level, propagate, disabled, handlers, filters })
         });
         let nodes: Vec<_> = nodes.collect();
-        self.change_handlers(|tree| tree.replace(nodes)).map(Former)
+        self.change_handlers(|tree| tree.replace(nodes)).map(RetiredLoggers)
     }
 }
 
 /// The loggers as they were, to be dropped when nothing is locked any more: handlers and filters are somebody else's code,
 /// and so is what call sites ask when they are told of the change.
 #[must_use = "drop it when nothing is locked"]
-pub(crate) struct Former(#[expect(dead_code, reason = "its end is all that matters")] BTreeMap<Box<str>, Node>);
+pub(crate) struct RetiredLoggers(#[expect(dead_code, reason = "its end is all that matters")] BTreeMap<Box<str>, Node>);
 
-impl Drop for Former {
+impl Drop for RetiredLoggers {
     fn drop(&mut self) {
         interest::rebuild();
     }

@@ -67,14 +67,13 @@ use std::{
 };
 
 #[cfg(feature = "config")]
-pub(crate) use self::declared::{Declared, Former};
-pub(crate) use self::name::is_below;
+pub(crate) use self::declared::{LoggerState, RetiredLoggers};
 use self::tree::{LastResort, Node, Tree};
 pub use self::{
     explain::{Decision, Explanation, HandlerDecision, Step},
     router::Router,
 };
-use crate::{Error, NamedHandler, Severity, filter::Filter, fork::Common};
+use crate::{Error, NamedHandler, Severity, filter::Filter, fork::ForkRwLock};
 
 /// The tree of loggers. Cheap to clone; clones are the same tree, so keep one to change levels at run time.
 ///
@@ -97,7 +96,7 @@ use crate::{Error, NamedHandler, Severity, filter::Filter, fork::Common};
 pub struct Loggers(Arc<Inner>);
 
 struct Inner {
-    tree: Common<Tree>,
+    tree: ForkRwLock<Tree>,
     /// Names the state of `tree`; changes only while that is locked for writing.
     generation: AtomicU64,
     span_level: AtomicI32,
@@ -149,7 +148,7 @@ impl Loggers {
 
     fn with_tree(tree: Tree) -> Self {
         Self(Arc::new(Inner {
-            tree: Common::new(tree),
+            tree: ForkRwLock::new(tree),
             generation: AtomicU64::new(generation::next()),
             span_level: AtomicI32::new(Severity::ALL.number()),
             routed: AtomicBool::new(false),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{name, router};
-use crate::{Error, NamedHandler, Severity, filter::Filter, fork::Heirloom};
+use crate::{Error, NamedHandler, Severity, filter::Filter, fork::ForkMutex};
 
 /// How many loggers can exist: names may come from data (a logger for each user …), memory does not.
 pub(super) const MAX_LOGGERS: usize = 65_536;
@@ -65,7 +65,7 @@ pub(super) struct Tree {
 
 /// Routes by the name of the logger they start at. Threads spread over several, so that they do not count the users of
 /// one and the same route all the time.
-pub(super) type Routes = [Heirloom<HashMap<Box<str>, Arc<Route>>>; STRIPES];
+pub(super) type Routes = [ForkMutex<HashMap<Box<str>, Arc<Route>>>; STRIPES];
 
 pub(super) const STRIPES: usize = 8;
 

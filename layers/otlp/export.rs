@@ -17,7 +17,7 @@ use crate::{
         Seat,
         batching::{Answer, Export, Packed, Plan, Seated},
     },
-    record::{Ended, OwnedRecord},
+    record::{ClosedSpan, OwnedRecord},
 };
 
 /// A request is kept below what receivers take by default (gRPC: 4 MiB); estimated before it is encoded.
@@ -72,7 +72,7 @@ pub(super) struct SpansExport {
 }
 
 impl Export for SpansExport {
-    type Item = Ended;
+    type Item = ClosedSpan;
     type Request = Request;
     type Client = Wire;
 
@@ -81,7 +81,7 @@ impl Export for SpansExport {
     }
 
     /// Spans that are missing are seen in the ledger: there is no span to tell of them.
-    fn encode(&self, batch: &[Ended], _: u64) -> Request {
+    fn encode(&self, batch: &[ClosedSpan], _: u64) -> Request {
         Request::Spans(spans::request(&self.resource, &self.limits, batch))
     }
 
@@ -92,13 +92,13 @@ impl Export for SpansExport {
 
 thread_local! {
     static LOGS: RefCell<Vec<Seat<Packed<OwnedRecord>>>> = const { RefCell::new(Vec::new()) };
-    static SPANS: RefCell<Vec<Seat<Packed<Ended>>>> = const { RefCell::new(Vec::new()) };
+    static SPANS: RefCell<Vec<Seat<Packed<ClosedSpan>>>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Seated for OwnedRecord {
     const SEATS: &'static LocalKey<RefCell<Vec<Seat<Packed<Self>>>>> = &LOGS;
 }
 
-impl Seated for Ended {
+impl Seated for ClosedSpan {
     const SEATS: &'static LocalKey<RefCell<Vec<Seat<Packed<Self>>>>> = &SPANS;
 }

@@ -14,14 +14,14 @@ use std::{
 
 use crate::{
     Delivery, Error, Outcome, Sink,
-    caught::catch,
-    fork::{self, Heirloom},
+    fork::{self, ForkMutex},
     handler::{
         panicked,
         worker::batch::{Batch, Pending},
     },
     ledger::{End, Ledger, Receipt, Receipts},
     sink::{Lines, Owner},
+    unwind::catch,
 };
 
 /// How much is held at most, in bytes. A longer record is written by itself.
@@ -32,7 +32,7 @@ pub(super) struct Gather<S> {
     pub(super) sink: S,
     /// What errors call it.
     pub(super) place: Cow<'static, str>,
-    held: Heirloom<Held>,
+    held: ForkMutex<Held>,
     /// Whether anything is held; changed under the lock.
     is_any: AtomicBool,
 }
@@ -51,7 +51,7 @@ struct Held {
 impl<S: Sink> Gather<S> {
     pub(super) fn new(sink: S, place: Cow<'static, str>) -> Self {
         fork::check();
-        Self { sink, place, held: Heirloom::default(), is_any: AtomicBool::new(false) }
+        Self { sink, place, held: ForkMutex::default(), is_any: AtomicBool::new(false) }
     }
 
     #[cold]

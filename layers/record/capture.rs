@@ -7,7 +7,7 @@ use tracing_core::{
     field::{Field, Visit as TracingVisit},
 };
 
-use super::{Chain, Fields, Record, Severity, SpanData, Tag, guarded::VALUE_LIMIT};
+use super::{Fields, Record, Severity, SpanData, SpanPath, Tag, guarded::VALUE_LIMIT};
 use crate::clock::Clock;
 
 /// The field that carries a severity `tracing` has no level for: [`critical!`](crate::critical) sets it to 50.
@@ -21,7 +21,7 @@ pub(crate) const STACK_FIELD: &str = "strata.stack";
 pub(crate) struct Visit<'a> {
     pub(crate) fields: &'a mut Fields,
     pub(crate) limit: usize,
-    message: Option<super::Span>,
+    message: Option<super::TextRange>,
     severity: Option<i64>,
 }
 
@@ -123,7 +123,7 @@ impl Record {
             None => std::time::SystemTime::now(),
             Some(clock) => clock.now(),
         };
-        Chain::set(&mut self.chain, leaf);
+        SpanPath::set(&mut self.path, leaf);
         let mut visitor = Visit::new(&mut self.fields, limit);
         event.record(&mut visitor);
         let (message, severity) = (visitor.message, visitor.severity);

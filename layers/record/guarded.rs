@@ -6,7 +6,7 @@ use std::{
     fmt::{self, Write as _},
 };
 
-use crate::caught::{Caught, catch};
+use crate::unwind::{PanicPayload, catch};
 
 /// Default bound on what one value may take, in bytes.
 pub(crate) const VALUE_LIMIT: usize = 64 * 1024;
@@ -22,9 +22,9 @@ thread_local! {
 }
 
 /// Marks a capture on this thread; `None` if values log values too deeply.
-pub(crate) struct Nested;
+pub(crate) struct CaptureGuard;
 
-impl Nested {
+impl CaptureGuard {
     #[inline]
     pub(crate) fn enter() -> Option<Self> {
         NESTING
@@ -52,7 +52,7 @@ pub(crate) fn silence_this_thread() {
 }
 
 /// The same for a while.
-pub(crate) fn silently<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) fn silenced<R>(work: impl FnOnce() -> R) -> R {
     struct Back(u32);
 
     impl Drop for Back {
@@ -65,7 +65,7 @@ pub(crate) fn silently<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
-impl Drop for Nested {
+impl Drop for CaptureGuard {
     #[inline]
     fn drop(&mut self) {
         // Fails only where `enter` could not count either.
@@ -147,9 +147,9 @@ pub(crate) fn write(out: &mut String, value: fmt::Arguments<'_>, limit: usize) -
 }
 
 #[cold]
-fn mark(out: &mut String, result: Result<fmt::Result, Caught>, refused: u32) {
+fn mark(out: &mut String, result: Result<fmt::Result, PanicPayload>, refused: u32) {
     match result {
-        _ if refused > 0 => mark_cut(out, None),
+        _ if refused > 0 => mark_truncated(out, None),
         Ok(_) => out.push_str("<error>"),
         Err(panic) => {
             out.push_str("<panicked: ");
@@ -161,7 +161,7 @@ fn mark(out: &mut String, result: Result<fmt::Result, Caught>, refused: u32) {
 
 /// `…[cut]`, or `…[N bytes cut]` where the number is known.
 #[cold]
-pub(crate) fn mark_cut(out: &mut String, missing: Option<usize>) {
+pub(crate) fn mark_truncated(out: &mut String, missing: Option<usize>) {
     match missing {
         Some(bytes) => {
             out.push_str("…[");

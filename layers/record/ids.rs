@@ -6,11 +6,11 @@ use super::{SpanData, TraceParent};
 
 /// What a span's ids are; set at most once each, while records already read them.
 #[derive(Default)]
-pub(crate) struct Ids {
-    made: OnceLock<Made>,
+pub(crate) struct SpanIds {
+    generated: OnceLock<GeneratedIds>,
     /// `None` inside: asked, and the SDK does not know the span.
     #[cfg(feature = "opentelemetry")]
-    foreign: OnceLock<Option<TraceParent>>,
+    otel: OnceLock<Option<TraceParent>>,
     /// What a format made of the ids.
     text: OnceLock<(TraceParent, IdsText)>,
 }
@@ -20,7 +20,7 @@ pub(crate) type IdsText = [u8; 94];
 
 /// Ids that were made for a span.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Made {
+pub(crate) struct GeneratedIds {
     pub(crate) own: TraceParent,
     /// The span it is part of, here or at the caller's; 0 for the root of a trace.
     pub(crate) parent: u64,
@@ -30,22 +30,22 @@ pub(crate) struct Made {
 pub(crate) type Sampler = dyn Fn(u128, Option<TraceParent>) -> bool + Send + Sync;
 
 /// As the parent is; roots are.
-pub(crate) fn as_the_parent(_: u128, parent: Option<TraceParent>) -> bool {
+pub(crate) fn parent_based(_: u128, parent: Option<TraceParent>) -> bool {
     parent.is_none_or(TraceParent::is_sampled)
 }
 
-impl Ids {
+impl SpanIds {
     pub(super) fn clear(&mut self) {
-        self.made.take();
+        self.generated.take();
         self.text.take();
         #[cfg(feature = "opentelemetry")]
-        self.foreign.take();
+        self.otel.take();
     }
 
     /// Whether there are any.
     #[inline]
-    pub(super) fn are_known(&self) -> bool {
-        self.made.get().is_some() || self.foreign().is_some()
+    pub(super) fn is_any_known(&self) -> bool {
+        self.generated.get().is_some() || self.otel().is_some()
     }
 
     #[inline]
@@ -57,40 +57,40 @@ impl Ids {
 
     /// The ids made for the span, else those of its field.
     #[inline]
-    pub(super) fn made_or(&self, from_field: Option<TraceParent>) -> Option<TraceParent> {
-        self.made.get().map(|made| made.own).or(from_field)
+    pub(super) fn generated_or(&self, from_field: Option<TraceParent>) -> Option<TraceParent> {
+        self.generated.get().map(|generated| generated.own).or(from_field)
     }
 
-    pub(crate) fn get_made(&self) -> Option<Made> {
-        self.made.get().copied()
+    pub(crate) fn generated(&self) -> Option<GeneratedIds> {
+        self.generated.get().copied()
     }
 
     #[inline]
-    pub(super) fn foreign(&self) -> Option<TraceParent> {
+    pub(super) fn otel(&self) -> Option<TraceParent> {
         #[cfg(feature = "opentelemetry")]
-        return self.foreign.get().copied().flatten();
+        return self.otel.get().copied().flatten();
         #[cfg(not(feature = "opentelemetry"))]
         None
     }
 
     #[cfg(feature = "opentelemetry")]
     #[inline]
-    pub(crate) fn was_asked(&self) -> bool {
-        self.foreign.get().is_some()
+    pub(crate) fn is_otel_resolved(&self) -> bool {
+        self.otel.get().is_some()
     }
 
     #[cfg(feature = "opentelemetry")]
-    pub(crate) fn set_foreign(&self, trace: Option<TraceParent>) {
+    pub(crate) fn set_otel(&self, trace: Option<TraceParent>) {
         // The first answer stays: a record may have it already.
-        self.foreign.set(trace).unwrap_or_default();
+        self.otel.set(trace).unwrap_or_default();
     }
 }
 
 impl SpanData {
     /// Makes ids for the span unless it has some: in the trace of its `traceparent`, else in that of the spans around it,
     /// else in a new one.
-    pub(crate) fn make_ids(&self, sampler: &Sampler) {
-        if self.ids().made.get().is_some() {
+    pub(crate) fn generate_ids(&self, sampler: &Sampler) {
+        if self.ids().generated.get().is_some() {
             return;
         }
         let parent = self.remote().or_else(|| self.parent()?.nearest_trace());
@@ -99,9 +99,9 @@ impl SpanData {
         let flags = others | u8::from(sampler(trace_id, parent));
         if let Some(own) = TraceParent::new(trace_id, fastrand::u64(1..), flags) {
             let parent = parent.map_or(0, TraceParent::span_id);
-            let made = Made { own, parent };
+            let generated = GeneratedIds { own, parent };
             // Another layer was quicker: its ids are the span's.
-            self.ids().made.set(made).unwrap_or_default();
+            self.ids().generated.set(generated).unwrap_or_default();
         }
     }
 
@@ -109,7 +109,7 @@ impl SpanData {
     pub(crate) fn nearest_trace(&self) -> Option<TraceParent> {
         let mut next = Some(self);
         while let Some(span) = next {
-            let ids = span.ids().foreign().or_else(|| span.ids().made_or(span.remote()));
+            let ids = span.ids().otel().or_else(|| span.ids().generated_or(span.remote()));
             if ids.is_some() {
                 return ids;
             }

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, sync::OnceLock};
 
 use tracing_core::{Level, LevelFilter};
 
-use crate::{Error, fork::Common};
+use crate::{Error, fork::ForkRwLock};
 
 /// How severe a record is: a number on Python's scale, with a name.
 ///
@@ -53,7 +53,7 @@ const MAX_NAMES: usize = 256;
 /// Longest name that is taken, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 
-static NAMES: OnceLock<Common<Names>> = OnceLock::new();
+static NAMES: OnceLock<ForkRwLock<Names>> = OnceLock::new();
 
 const STANDARD: [(i32, &str); 6] =
     [(5, "TRACE"), (10, "DEBUG"), (20, "INFO"), (30, "WARN"), (40, "ERROR"), (50, "CRITICAL")];
@@ -129,7 +129,7 @@ impl Severity {
                 "level name {name:?}: expected 1 to {MAX_NAME_BYTES} ASCII letters, digits, '_' or '-', not all digits"
             )));
         }
-        let names = NAMES.get_or_init(Common::default);
+        let names = NAMES.get_or_init(ForkRwLock::default);
         let mut names = names.write();
         let known = names.by_name.iter().map(|(known, _)| *known).find(|known| *known == name);
         let is_new = names.by_number.iter().all(|(known, _)| *known != number);

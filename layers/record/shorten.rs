@@ -1,6 +1,6 @@
 //! Copies that take less room.
 
-use super::{Fields, Record, Value, guarded::mark_cut};
+use super::{Fields, Record, Value, guarded::mark_truncated};
 
 impl Record {
     /// A copy in which no text or run of bytes is longer than `most` bytes, but for a mark that says how much was cut.
@@ -23,7 +23,7 @@ impl Record {
         }
         if self.spans().any(|span| shorter(span.fields(), most).is_some()) {
             let spans: Vec<_> = self.spans().collect();
-            copy.chain.clear();
+            copy.path.clear();
             for span in spans.into_iter().rev() {
                 let fields = shorter(span.fields(), most).unwrap_or_else(|| span.fields().clone());
                 copy.push_span(span.name(), fields);
@@ -45,7 +45,7 @@ fn cut(text: &str, most: usize) -> Option<String> {
     }
     let kept = &text[..text.floor_char_boundary(most)];
     let mut short = kept.to_owned();
-    mark_cut(&mut short, Some(text.len() - kept.len()));
+    mark_truncated(&mut short, Some(text.len() - kept.len()));
     Some(short)
 }
 
@@ -54,7 +54,7 @@ fn shorter(fields: &Fields, most: usize) -> Option<Fields> {
         Value::Str(text) | Value::Rendered(text) => text.len() > most,
         Value::Json(json) => json.as_str().len() > most,
         Value::Bytes(bytes) => bytes.len() > most,
-        Value::Error(chain) => chain.causes().fold(chain.message().len(), |sum, cause| sum + cause.len()) > most,
+        Value::Error(path) => path.causes().fold(path.message().len(), |sum, cause| sum + cause.len()) > most,
         _ => false,
     };
     if !fields.iter().any(|(_, value)| is_long(value)) {

@@ -30,7 +30,7 @@ pub(super) fn with<R>(use_it: impl FnOnce(&str, u64) -> R) -> R {
 }
 
 /// From now on this thread, which is new, makes records in the name of another one.
-pub(crate) fn speak_for(name: &str, id: u64) {
+pub(crate) fn impersonate_thread(name: &str, id: u64) {
     INFO.try_with(|info| {
         // Nobody has asked yet; if somebody has, the thread goes on under its own name.
         info.set(ThreadInfo { name: name.into(), id }).unwrap_or_default();

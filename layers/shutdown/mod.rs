@@ -46,8 +46,6 @@ mod signal;
 
 pub use self::panic::{PanicHook, panic_hook};
 #[cfg(all(unix, feature = "signal"))]
-pub(crate) use self::signal::after_fork as restart_signals;
-#[cfg(all(unix, feature = "signal"))]
 #[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
 pub use self::signal::{SignalGuard, Signals};
 pub use crate::handler::end::{flush_within, request_flush, set_exit_timeout};
@@ -57,5 +55,5 @@ pub use crate::handler::end::{flush_within, request_flush, set_exit_timeout};
 pub fn after_fork() {
     crate::fork::check();
     crate::handler::queue::after_fork();
-    crate::handler::end::after_fork();
+    crate::fork::restart();
 }

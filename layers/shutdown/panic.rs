@@ -14,12 +14,11 @@ use std::{
 use tracing_core::{Dispatch, Level, LevelFilter, dispatcher, field::display, span::Id};
 
 use crate::{
-    Severity,
-    caught::catch,
-    flush_all, handler,
-    logger::{Given, Place, send},
+    Severity, flush_all, handler,
+    logger::{EventMeta, EventValue, send},
     record, sink,
     text::escaped,
+    unwind::catch,
 };
 
 /// Makes a CRITICAL record of each panic; then the hook that was there before runs. [`PanicHook`] has more to choose.
@@ -178,12 +177,12 @@ impl Report {
 
     /// Sends the event on this thread, in the name of the other one.
     fn dispatch(&self) {
-        record::speak_for(&self.thread, self.thread_id);
+        record::impersonate_thread(&self.thread, self.thread_id);
         let Some(within) = &self.within else { return };
         if Level::ERROR > LevelFilter::current() {
             return;
         }
-        let place = Place {
+        let place = EventMeta {
             target: "panic",
             level: Level::ERROR,
             module_path: None,
@@ -191,7 +190,8 @@ impl Report {
             line: Some(self.line),
         };
         let shown = self.backtrace.as_ref().map(|backtrace| backtrace as &dyn fmt::Display);
-        let values: Vec<_> = shown.into_iter().map(|shown| ("backtrace", Given::Display(display(shown)))).collect();
+        let values: Vec<_> =
+            shown.into_iter().map(|shown| ("backtrace", EventValue::Display(display(shown)))).collect();
         within.enter(|| send(place, Severity::CRITICAL, &format_args!("{}", self.message), &values));
     }
 }

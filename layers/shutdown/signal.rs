@@ -19,11 +19,11 @@ use signal_hook::{
 
 use crate::{
     Error,
-    caught::catch,
-    fork::{self, Common, Heirloom},
+    fork::{self, ForkMutex, ForkRwLock},
     handler::end::{flush_within, say_what_is_lost},
     record, sink,
     text::escaped,
+    unwind::catch,
 };
 
 /// Brings what is held back to its place when a signal ends the process, and then lets it end. (Unix, feature `signal`.)
@@ -95,16 +95,17 @@ impl Signals {
     /// The system refuses one of the signals, or the thread.
     pub fn install(self) -> Result<SignalGuard, Error> {
         fork::watch();
+        fork::on_restart(restart_all);
         let Self { ending, flushing, deadline, then } = self;
         let waiting = Arc::new(Waiting {
             ending,
             flushing,
             deadline,
             has_then: then.is_some(),
-            then: Heirloom::new(then),
+            then: ForkMutex::new(then),
             at_once: Arc::default(),
             unseen: Arc::default(),
-            arriving: Heirloom::default(),
+            arriving: ForkMutex::default(),
             is_over: AtomicBool::new(false),
         });
         for signal in &waiting.ending {
@@ -123,10 +124,10 @@ impl Signals {
     }
 }
 
-static ALL: Common<Vec<Weak<Waiting>>> = Common::first(Vec::new());
+static ALL: ForkRwLock<Vec<Weak<Waiting>>> = ForkRwLock::first(Vec::new());
 
 /// In a child of a fork, which has none of the threads that wait for signals.
-pub(crate) fn after_fork() {
+fn restart_all() {
     let all: Vec<_> = ALL.read().iter().filter_map(Weak::upgrade).collect();
     all.iter().filter(|waiting| !waiting.is_over.load(Ordering::SeqCst)).for_each(Waiting::restart);
 }
@@ -143,12 +144,12 @@ struct Waiting {
     flushing: Vec<i32>,
     deadline: Duration,
     has_then: bool,
-    then: Heirloom<Option<Then>>,
+    then: ForkMutex<Option<Then>>,
     /// The next signal that ends the process does so at once.
     at_once: Arc<AtomicBool>,
     /// One that the thread does not know of yet, or 0.
     unseen: Arc<AtomicUsize>,
-    arriving: Heirloom<Option<Handle>>,
+    arriving: ForkMutex<Option<Handle>>,
     /// The guard is gone.
     is_over: AtomicBool,
 }

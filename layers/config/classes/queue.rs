@@ -15,7 +15,7 @@ use crate::{
         keywords::HandlerArgs,
         slot::{Control, Output},
     },
-    fork::Heirloom,
+    fork::ForkMutex,
     handler::queue::Overflow,
 };
 
@@ -48,7 +48,7 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     }
     let gate = Arc::new(Gate {
         handlers,
-        state: Heirloom::new(if making.setup.as_python { Listening::NotYet } else { Listening::On }),
+        state: ForkMutex::new(if making.setup.as_python { Listening::NotYet } else { Listening::On }),
         waiting: AtomicUsize::new(0),
     });
     let mut builder = Queue::builder().name(making.name);
@@ -149,7 +149,7 @@ impl Handler for Front {
 /// In front of the handlers, on the listener's thread: lets records through once it is opened.
 struct Gate {
     handlers: Tee,
-    state: Heirloom<Listening>,
+    state: ForkMutex<Listening>,
     /// Records that are in the queue or here.
     waiting: AtomicUsize,
 }

@@ -13,14 +13,14 @@ use crate::{
         problem::{ConfigError, ConfigErrors},
         slot::Slot,
     },
-    loggers::Declared,
+    loggers::LoggerState,
     text::python_repr,
 };
 
 /// The levels of handlers, and the loggers, as they will be.
 pub(super) struct Adjusted {
     handlers: Vec<(Arc<Slot>, Severity)>,
-    loggers: Vec<Declared>,
+    loggers: Vec<LoggerState>,
 }
 
 impl Logging {
@@ -65,7 +65,7 @@ impl Logging {
                 }
             }
         }
-        let mut all: BTreeMap<String, Declared> =
+        let mut all: BTreeMap<String, LoggerState> =
             self.0.loggers.declared().into_iter().map(|declared| (declared.name.clone(), declared)).collect();
         let root = config.root.get("root").filter(|root| root.is_true());
         let loggers = entries("loggers").map(|(key, node)| (&*key.text, node)).chain(root.map(|root| ("", root)));
@@ -77,7 +77,7 @@ impl Logging {
                     format!("Unable to configure logger {}", python_repr(name)),
                 ),
             };
-            let made = match Declared::new(name) {
+            let made = match LoggerState::new(name) {
                 Ok(made) => made,
                 Err(error) => {
                     problems.push(ConfigError::new(path, node.at, error.to_string()));

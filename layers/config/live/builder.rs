@@ -7,7 +7,7 @@ use crate::{
     Error, Fields, HandlerExt as _, Loggers, NamedHandler, Severity,
     clock::Clock,
     config::{Setup, document::Config, formatters::Formatter, registry::ClassRegistry},
-    fork::Heirloom,
+    fork::ForkMutex,
     ledger::ErrorHandler,
     output::Stream,
 };
@@ -102,9 +102,9 @@ impl LoggingBuilder {
             globals,
             trace_ids,
             value_limit,
-            state: Heirloom::default(),
+            state: ForkMutex::default(),
             changes: AtomicBool::new(false),
-            last: Heirloom::default(),
+            last: ForkMutex::default(),
         }))
     }
 

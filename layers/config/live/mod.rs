@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     Delivery, Description, Error, Fields, Flush, Handler, HandlerExt as _, HandlerLayer, Loggers, Outcome, Severity,
-    fork::Heirloom,
+    fork::ForkMutex,
     loggers::{Explanation, Router},
 };
 
@@ -70,11 +70,11 @@ struct Inner {
     globals: Option<Fields>,
     trace_ids: bool,
     value_limit: Option<usize>,
-    state: Heirloom<State>,
+    state: ForkMutex<State>,
     /// Whether some filter changes records, so that they need a way.
     changes: AtomicBool,
     /// The subscriber that a layer was last put into, and a place in it.
-    last: Heirloom<Option<(usize, WeakDispatch)>>,
+    last: ForkMutex<Option<(usize, WeakDispatch)>>,
 }
 
 #[derive(Clone, Default)]

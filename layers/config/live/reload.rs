@@ -18,7 +18,7 @@ use crate::{
         sieve::ConfigFilter,
         slot::Displaced,
     },
-    loggers::{Declared, Former},
+    loggers::{LoggerState, RetiredLoggers},
 };
 
 impl Logging {
@@ -109,17 +109,17 @@ impl Logging {
         let as_python = self.0.setup.as_python;
         let disables = config.root.get("disable_existing_loggers").and_then(Node::as_bool).unwrap_or(as_python);
         let present = self.0.loggers.declared();
-        let mut all: BTreeMap<String, Declared> = BTreeMap::new();
+        let mut all: BTreeMap<String, LoggerState> = BTreeMap::new();
         if as_python {
             all.extend(present.iter().map(|declared| (declared.name.clone(), declared.clone())));
-        } else if let Ok(mut root) = Declared::new("") {
+        } else if let Ok(mut root) = LoggerState::new("") {
             root.level = Some(Severity::WARN);
             all.insert(String::new(), root);
         }
         let mut named = BTreeSet::new();
         let mut disabled = Vec::new();
         for (name, says) in says {
-            let made = match Declared::new(&name) {
+            let made = match LoggerState::new(&name) {
                 Ok(made) => made,
                 Err(error) => {
                     let path = format!("loggers.{}", build::quoted_key(&name));
@@ -149,7 +149,7 @@ impl Logging {
             let was_disabled = declared.disabled;
             let logger = match (as_python, is_below || !disables) {
                 (true, _) => all.get_mut(name),
-                (false, false) => Some(all.entry(name.clone()).or_insert_with(|| Declared {
+                (false, false) => Some(all.entry(name.clone()).or_insert_with(|| LoggerState {
                     level: None,
                     propagate: true,
                     handlers: Vec::new(),
@@ -215,7 +215,7 @@ impl Logging {
 }
 
 /// What a logger's entry says, put onto the logger.
-fn put(logger: &mut Declared, says: LoggerSays, as_python: bool, is_ini: bool) {
+fn put(logger: &mut LoggerState, says: LoggerSays, as_python: bool, is_ini: bool) {
     if let Some(level) = says.level {
         logger.level = Some(level).filter(|level| *level != Severity::ALL);
     } else if is_ini && !logger.name.is_empty() {
@@ -233,14 +233,14 @@ fn put(logger: &mut Declared, says: LoggerSays, as_python: bool, is_ini: bool) {
 }
 
 struct Plan {
-    loggers: Vec<Declared>,
+    loggers: Vec<LoggerState>,
     disabled: Vec<String>,
 }
 
 struct Replaced {
     changes: Changes,
     ended: Vec<Hung>,
-    former: Former,
+    former: RetiredLoggers,
     displaced: Vec<Displaced>,
 }
 

@@ -11,7 +11,7 @@ use crate::{
         line::{Line, Piece},
         names::Names,
     },
-    record::{Entry, ErrorChain, Fields, Keeper, SpanView, Tag, TraceParent},
+    record::{Entry, ErrorChain, Fields, FormatCache, SpanView, Tag, TraceParent},
 };
 
 /// `,"name":`
@@ -137,7 +137,7 @@ impl<'a> Object<'a> {
                 if alone
                     && !PAIR
                     && (self.hides_traceparent || !self.is_traced || span.trace().is_none())
-                    && let Some(text) = span.kept(Keeper::Json, || kept(span))
+                    && let Some(text) = span.cached(FormatCache::Json, || kept(span))
                 {
                     line.raw_bytes(text);
                 } else {

@@ -13,7 +13,7 @@ use std::{
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
 use super::{Datagram, DatagramBuilder, Unsent};
-use crate::{Error, fork::Heirloom, format::Gelf};
+use crate::{Error, fork::ForkMutex, format::Gelf};
 
 /// How GELF messages become datagrams: compressed or not, and cut into chunks of which size.
 ///
@@ -126,7 +126,7 @@ impl<F> DatagramBuilder<F> {
 pub(super) struct Packer {
     how: GelfChunks,
     /// What compression needs; as many as threads have sent at once.
-    spare: Heirloom<Vec<Press>>,
+    spare: ForkMutex<Vec<Press>>,
     seed: u64,
     count: AtomicU64,
 }
@@ -148,7 +148,7 @@ impl Packer {
             let got = how.chunk;
             return Err(Error::config(format_args!("GELF chunk_bytes: expected 64 to 65507, got {got}")));
         }
-        let spare = Heirloom::default();
+        let spare = ForkMutex::default();
         Ok(Self { how, spare, seed: fastrand::u64(..), count: AtomicU64::new(0) })
     }
 

@@ -21,11 +21,11 @@ use super::{
 };
 use crate::{
     Error,
-    caught::catch,
-    fork::{self, Heirloom},
+    fork::{self, ForkMutex},
     handler::panicked,
     ledger::Ledger,
     sink::registry::{self, FileId},
+    unwind::catch,
 };
 
 /// A file to be compressed, or handed on, or both.
@@ -67,7 +67,7 @@ const FINISH_PATIENCE: Duration = Duration::from_secs(60);
 /// How often it begins anew with a file that somebody has changed meanwhile.
 const TRIES: usize = 3;
 
-static WORK: Heirloom<Work> = Heirloom::first(Work::NONE);
+static WORK: ForkMutex<Work> = ForkMutex::first(Work::NONE);
 
 struct Work {
     waiting: VecDeque<Job>,

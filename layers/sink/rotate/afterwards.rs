@@ -19,7 +19,7 @@ use super::{
     settings::Settings,
     slots::Slots,
 };
-use crate::{Error, caught::catch, handler::panicked};
+use crate::{Error, handler::panicked, unwind::catch};
 
 impl Engine {
     /// Without a lock: the rotator, prunes that run user code, and telling.

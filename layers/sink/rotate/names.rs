@@ -13,7 +13,7 @@ use super::{
     super::archive::{Rotated, SUFFIXES},
     when::When,
 };
-use crate::{Error, caught::catch, handler::panicked};
+use crate::{Error, handler::panicked, unwind::catch};
 
 /// Default name → name.
 pub(super) type Namer = Arc<dyn Fn(&Path) -> PathBuf + Send + Sync>;

@@ -7,15 +7,15 @@ use std::{
 };
 
 /// What somebody panicked with. It may be of any type, also of one that panics in its turn when it is dropped.
-pub(crate) struct Caught(Option<Box<dyn Any + Send>>);
+pub(crate) struct PanicPayload(Option<Box<dyn Any + Send>>);
 
 /// Runs somebody else's code. This, and not `catch_unwind`, wherever there is such code.
 #[inline]
-pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, Caught> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Caught(Some(payload)))
+pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, PanicPayload> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| PanicPayload(Some(payload)))
 }
 
-impl Caught {
+impl PanicPayload {
     /// What was said, at most 200 bytes of it.
     pub(crate) fn message(&self) -> &str {
         let payload = self.0.as_deref();
@@ -27,7 +27,7 @@ impl Caught {
     }
 }
 
-impl Drop for Caught {
+impl Drop for PanicPayload {
     fn drop(&mut self) {
         if let Some(payload) = self.0.take()
             && let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
@@ -64,7 +64,7 @@ mod tests {
             }
         }
         let caught = catch(|| resume_unwind(Box::new(Bomb)));
-        assert_eq!(caught.as_ref().err().map(Caught::message), Some("not a text"));
+        assert_eq!(caught.as_ref().err().map(PanicPayload::message), Some("not a text"));
         drop(caught);
         // Also while something else is unwound.
         let outer = catch(|| {

@@ -14,7 +14,7 @@ impl Record {
     /// Memory for most events at once, instead of a little more and again a little more. Much more would only be further
     /// to go.
     #[cold]
-    fn roomy() -> Self {
+    fn preallocated() -> Self {
         let mut record = Self::default();
         record.fields.reserve(96, 5);
         record
@@ -23,36 +23,36 @@ impl Record {
     #[inline]
     fn clear(&mut self) {
         self.metadata = None;
-        if let Some(own) = &mut self.own {
-            **own = super::Own::default();
+        if let Some(overrides) = &mut self.overrides {
+            **overrides = super::event::Overrides::default();
         }
-        self.message = super::Span::default();
-        self.thread_name = super::Span::default();
+        self.message = super::TextRange::default();
+        self.thread_name = super::TextRange::default();
         self.fields.clear();
-        self.chain.clear();
+        self.path.clear();
         self.globals = None;
     }
 }
 
 #[inline]
 fn take() -> Box<Record> {
-    pool::take().unwrap_or_else(|| Box::new(Record::roomy()))
+    pool::take().unwrap_or_else(|| Box::new(Record::preallocated()))
 }
 
 #[inline]
-fn give_back(mut record: Box<Record>) {
+fn recycle(mut record: Box<Record>) {
     record.clear();
     pool::put(record);
 }
 
 #[inline]
 fn take_shared() -> Arc<Record> {
-    pool::take().unwrap_or_else(|| Arc::new(Record::roomy()))
+    pool::take().unwrap_or_else(|| Arc::new(Record::preallocated()))
 }
 
 /// The memory of a record that nobody has any more is used again; else it is returned, and somebody else is the last.
 #[inline]
-fn give_back_shared(mut record: Arc<Record>) -> Option<Arc<Record>> {
+fn recycle_shared(mut record: Arc<Record>) -> Option<Arc<Record>> {
     let Some(last) = Arc::get_mut(&mut record) else { return Some(record) };
     last.clear();
     pool::put(record);
@@ -80,8 +80,8 @@ impl Pooled {
 
     /// The finished record for one who goes on with it.
     #[inline]
-    pub(crate) fn into_kept(self) -> OwnedRecord {
-        OwnedRecord(Storage::Own(self.0))
+    pub(crate) fn into_owned(self) -> OwnedRecord {
+        OwnedRecord(Storage::Unique(self.0))
     }
 }
 
@@ -109,14 +109,14 @@ impl DerefMut for Pooled {
 pub struct OwnedRecord(Storage);
 
 enum Storage {
-    Own(Box<Record>),
-    NamedHandler(Arc<Record>),
+    Unique(Box<Record>),
+    Shared(Arc<Record>),
     /// Moved elsewhere.
-    Gone,
+    Empty,
 }
 
 pub(super) fn keep(record: &Record) -> OwnedRecord {
-    OwnedRecord(Storage::Own(copy(record)))
+    OwnedRecord(Storage::Unique(copy(record)))
 }
 
 #[cold]
@@ -129,16 +129,16 @@ fn copy(record: &Record) -> Box<Record> {
 impl OwnedRecord {
     /// One's own record.
     pub(crate) fn new(record: Record) -> Self {
-        Self(Storage::Own(Box::new(record)))
+        Self(Storage::Unique(Box::new(record)))
     }
 
     /// The same record for somebody else, in memory that both have.
     #[inline]
     pub(crate) fn share(&mut self) -> Self {
-        if let Storage::Own(_) = self.0
-            && let Storage::Own(record) = std::mem::replace(&mut self.0, Storage::Gone)
+        if let Storage::Unique(_) = self.0
+            && let Storage::Unique(record) = std::mem::replace(&mut self.0, Storage::Empty)
         {
-            self.0 = Storage::NamedHandler(share(record));
+            self.0 = Storage::Shared(share(record));
         }
         self.clone()
     }
@@ -146,16 +146,16 @@ impl OwnedRecord {
     /// Moves it out; an empty record stays.
     #[inline]
     pub(crate) fn take(&mut self) -> Self {
-        Self(std::mem::replace(&mut self.0, Storage::Gone))
+        Self(std::mem::replace(&mut self.0, Storage::Empty))
     }
 }
 
 impl Clone for OwnedRecord {
     fn clone(&self) -> Self {
         match &self.0 {
-            Storage::Own(record) => Self(Storage::Own(copy(record))),
-            Storage::NamedHandler(record) => Self(Storage::NamedHandler(Arc::clone(record))),
-            Storage::Gone => Self(Storage::Gone),
+            Storage::Unique(record) => Self(Storage::Unique(copy(record))),
+            Storage::Shared(record) => Self(Storage::Shared(Arc::clone(record))),
+            Storage::Empty => Self(Storage::Empty),
         }
     }
 }
@@ -166,10 +166,10 @@ impl Deref for OwnedRecord {
     #[inline]
     fn deref(&self) -> &Record {
         match &self.0 {
-            Storage::Own(record) => record,
-            Storage::NamedHandler(record) => record,
+            Storage::Unique(record) => record,
+            Storage::Shared(record) => record,
             // Only while it is dropped.
-            Storage::Gone => &NOTHING,
+            Storage::Empty => &NOTHING,
         }
     }
 }
@@ -177,10 +177,10 @@ impl Deref for OwnedRecord {
 impl Drop for OwnedRecord {
     #[inline]
     fn drop(&mut self) {
-        match std::mem::replace(&mut self.0, Storage::Gone) {
-            Storage::Own(record) => give_back(record),
-            Storage::NamedHandler(record) => drop(give_back_shared(record)),
-            Storage::Gone => {}
+        match std::mem::replace(&mut self.0, Storage::Empty) {
+            Storage::Unique(record) => recycle(record),
+            Storage::Shared(record) => drop(recycle_shared(record)),
+            Storage::Empty => {}
         }
     }
 }
@@ -193,16 +193,16 @@ impl std::fmt::Debug for OwnedRecord {
 
 /// Drops many, with their memory left for those that capture. Where the caller's handlers are not done with one yet, it
 /// goes to `late`, for the next time: were both to let go of it at once, neither would be the last to use it again.
-pub(crate) fn give_back_all(kept: &mut Vec<OwnedRecord>, late: &mut Vec<OwnedRecord>) {
+pub(crate) fn recycle_all(owned: &mut Vec<OwnedRecord>, late: &mut Vec<OwnedRecord>) {
     // Whoever has one of those now has it for long.
     late.clear();
-    for mut kept in kept.drain(..) {
-        match std::mem::replace(&mut kept.0, Storage::Gone) {
-            Storage::Own(record) => give_back(record),
-            Storage::NamedHandler(record) => {
-                late.extend(give_back_shared(record).map(|record| OwnedRecord(Storage::NamedHandler(record))));
+    for mut owned in owned.drain(..) {
+        match std::mem::replace(&mut owned.0, Storage::Empty) {
+            Storage::Unique(record) => recycle(record),
+            Storage::Shared(record) => {
+                late.extend(recycle_shared(record).map(|record| OwnedRecord(Storage::Shared(record))));
             }
-            Storage::Gone => {}
+            Storage::Empty => {}
         }
     }
 }
@@ -211,7 +211,7 @@ static NOTHING: LazyLock<Record> = LazyLock::new(Record::default);
 
 #[cfg(test)]
 mod tests {
-    use super::{super::pool::LOT, *};
+    use super::{super::pool::MAGAZINE, *};
     use crate::Severity;
 
     fn memory(record: &Record) -> usize {
@@ -220,7 +220,7 @@ mod tests {
 
     /// One that others may share.
     fn shared() -> OwnedRecord {
-        Pooled::create().into_kept().share()
+        Pooled::create().into_owned().share()
     }
 
     #[test]
@@ -228,12 +228,12 @@ mod tests {
         let mut record = Pooled::create();
         record.set_message("kept");
         record.severity = Severity::ERROR;
-        let mut kept = record.into_kept();
-        let again = kept.share();
-        assert_eq!((kept.message(), again.message()), ("kept", "kept"));
-        let place = memory(&kept);
+        let mut owned = record.into_owned();
+        let again = owned.share();
+        assert_eq!((owned.message(), again.message()), ("kept", "kept"));
+        let place = memory(&owned);
         assert_eq!(place, memory(&again));
-        std::thread::spawn(move || drop(kept)).join().unwrap();
+        std::thread::spawn(move || drop(owned)).join().unwrap();
         assert_eq!(again.message(), "kept");
         drop(again);
         let next = shared();
@@ -245,32 +245,32 @@ mod tests {
         let mut record = Pooled::create();
         record.set_message("given");
         let place = memory(&record);
-        let mut kept = record.into_kept();
-        assert_eq!((memory(&kept), kept.message()), (place, "given"));
-        let copy = kept.clone();
+        let mut owned = record.into_owned();
+        assert_eq!((memory(&owned), owned.message()), (place, "given"));
+        let copy = owned.clone();
         assert_ne!(memory(&copy), place);
         assert_eq!(copy.message(), "given");
-        let taken = kept.take();
-        assert_eq!((memory(&taken), kept.message()), (place, ""));
-        drop((taken, kept));
+        let taken = owned.take();
+        assert_eq!((memory(&taken), owned.message()), (place, ""));
+        drop((taken, owned));
         assert_eq!(memory(&Pooled::create()), place);
     }
 
     #[test]
     fn spares_go_to_where_they_are_wanted() {
-        let kept: Vec<_> = (0..5 * LOT).map(|_| shared()).collect();
-        let places: Vec<_> = kept.iter().map(|kept| memory(kept)).collect();
-        std::thread::spawn(move || drop(kept)).join().unwrap();
+        let owned: Vec<_> = (0..5 * MAGAZINE).map(|_| shared()).collect();
+        let places: Vec<_> = owned.iter().map(|owned| memory(owned)).collect();
+        std::thread::spawn(move || drop(owned)).join().unwrap();
         // What the other thread had over; other tests may have taken some of it.
-        let next: Vec<_> = (0..LOT).map(|_| shared()).collect();
+        let next: Vec<_> = (0..MAGAZINE).map(|_| shared()).collect();
         assert!(next.iter().any(|next| places.contains(&memory(next))));
     }
 
     #[test]
     fn ones_own_record_is_copied() {
         let record = Record::new(Severity::INFO, "a", "b");
-        let kept = record.keep();
+        let owned = record.keep();
         drop(record);
-        assert_eq!((kept.target(), kept.message()), ("a", "b"));
+        assert_eq!((owned.target(), owned.message()), ("a", "b"));
     }
 }

@@ -1,6 +1,6 @@
 //! The fields that a reader sees: each name once.
 
-use super::{Entry, Fields, Record, SpanView, Tag, TraceParent, Value, context::Spans};
+use super::{Entry, Fields, Record, SpanView, Tag, TraceParent, Value, path::Spans};
 
 impl Record {
     /// Every name once with the value that [`Record::get`] gives: the event's own fields, then those of the spans,

@@ -11,18 +11,18 @@ use std::{
 use tracing_core::Metadata;
 
 use super::{Fields, TraceParent, thread};
-use crate::fork::Heirloom;
+use crate::fork::ForkMutex;
 
 /// Begun for spans that are exported; empty for all others.
 #[derive(Default)]
-pub(crate) struct Traced {
-    begun: OnceLock<Begun>,
+pub(crate) struct ExportState {
+    start: OnceLock<Start>,
     /// When it was left last, or closed; nanoseconds.
     left: AtomicU64,
-    told: Heirloom<Told>,
+    annotations: ForkMutex<SpanAnnotations>,
 }
 
-struct Begun {
+struct Start {
     time: u64,
     thread_id: u64,
     thread_name: Option<Arc<str>>,
@@ -30,7 +30,7 @@ struct Begun {
 
 /// What happened in or to the span.
 #[derive(Default)]
-pub(crate) struct Told {
+pub(crate) struct SpanAnnotations {
     pub(crate) error: Option<Box<str>>,
     pub(crate) events: Vec<SpanEvent>,
     pub(crate) dropped_events: u32,
@@ -62,33 +62,33 @@ impl SpanEvent {
     }
 }
 
-impl Traced {
+impl ExportState {
     pub(super) fn clear(&mut self) {
-        if self.begun.take().is_some() {
+        if self.start.take().is_some() {
             *self.left.get_mut() = 0;
-            *self.told.get() = Told::default();
+            *self.annotations.get() = SpanAnnotations::default();
         }
     }
 
     /// What happened is not asked for any more.
-    pub(super) fn forget(&self) {
+    pub(super) fn discard_annotations(&self) {
         if self.has_begun() {
-            let told = std::mem::take(&mut *self.told());
-            drop(told);
+            let annotations = std::mem::take(&mut *self.annotations());
+            drop(annotations);
         }
     }
 
     pub(crate) fn begin(&self) {
-        if self.begun.get().is_none() {
+        if self.start.get().is_none() {
             let (thread_id, thread_name) = thread::shared();
             // Another layer was quicker.
-            self.begun.set(Begun { time: now(), thread_id, thread_name }).unwrap_or_default();
+            self.start.set(Start { time: now(), thread_id, thread_name }).unwrap_or_default();
         }
     }
 
     #[inline]
     pub(crate) fn has_begun(&self) -> bool {
-        self.begun.get().is_some()
+        self.start.get().is_some()
     }
 
     #[inline]
@@ -106,55 +106,55 @@ impl Traced {
     }
 
     /// Not to be held while user code runs.
-    pub(crate) fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.get()
+    pub(crate) fn annotations(&self) -> MutexGuard<'_, SpanAnnotations> {
+        self.annotations.get()
     }
 
     /// The first error stays.
     pub(crate) fn fail(&self, mut description: String) {
         description.truncate(description.floor_char_boundary(MAX_DESCRIPTION));
-        let mut told = self.told();
-        if told.error.is_none() {
-            told.error = Some(description.into());
+        let mut annotations = self.annotations();
+        if annotations.error.is_none() {
+            annotations.error = Some(description.into());
         }
     }
 
     /// There are `most` at most; further ones are counted.
     pub(crate) fn add_event(&self, event: SpanEvent, most: usize) {
-        let mut told = self.told();
-        if told.events.len() < most {
-            told.events.push(event);
+        let mut annotations = self.annotations();
+        if annotations.events.len() < most {
+            annotations.events.push(event);
         } else {
-            told.dropped_events += 1;
+            annotations.dropped_events += 1;
         }
     }
 
     /// There are `most` at most; further ones are counted.
     pub(crate) fn add_link(&self, link: TraceParent, most: usize) {
-        let mut told = self.told();
-        if told.links.len() < most {
-            told.links.push(link);
+        let mut annotations = self.annotations();
+        if annotations.links.len() < most {
+            annotations.links.push(link);
         } else {
-            told.dropped_links += 1;
+            annotations.dropped_links += 1;
         }
     }
 
     /// When it began and ended.
     pub(crate) fn times(&self) -> (u64, u64) {
-        let start = self.begun.get().map_or(0, |begun| begun.time);
+        let start = self.start.get().map_or(0, |start| start.time);
         // The wall clock may have been set back.
         (start, self.left.load(Ordering::Relaxed).max(start))
     }
 
     /// The thread it was made on.
     pub(crate) fn thread(&self) -> Option<(u64, Option<&str>)> {
-        self.begun.get().map(|begun| (begun.thread_id, begun.thread_name.as_deref()))
+        self.start.get().map(|start| (start.thread_id, start.thread_name.as_deref()))
     }
 
     /// Roughly what it holds elsewhere.
     pub(crate) fn held_bytes(&self) -> usize {
-        let told = self.told();
-        told.events.iter().map(|event| size_of::<SpanEvent>() + event.fields.held_bytes()).sum::<usize>()
-            + told.links.len() * size_of::<TraceParent>()
+        let annotations = self.annotations();
+        annotations.events.iter().map(|event| size_of::<SpanEvent>() + event.fields.held_bytes()).sum::<usize>()
+            + annotations.links.len() * size_of::<TraceParent>()
     }
 }

@@ -17,11 +17,11 @@ use tracing_core::{
     field::{Field, FieldSet, Value},
 };
 
-use crate::fork::Common;
+use crate::fork::ForkRwLock;
 
 /// Where an event comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Place<'a> {
+pub(crate) struct EventMeta<'a> {
     pub(crate) target: &'a str,
     pub(crate) level: Level,
     pub(crate) module_path: Option<&'a str>,
@@ -66,10 +66,10 @@ struct Sites {
     made: usize,
 }
 
-static SITES: LazyLock<Common<Sites>> = LazyLock::new(Common::default);
+static SITES: LazyLock<ForkRwLock<Sites>> = LazyLock::new(ForkRwLock::default);
 
 /// The call site of a place and names. `None` when all that may be made are made.
-pub(crate) fn site(place: Place<'_>, names: &[&str], room: Room) -> Option<&'static Site> {
+pub(crate) fn site(place: EventMeta<'_>, names: &[&str], room: Room) -> Option<&'static Site> {
     let mut hasher = DefaultHasher::new();
     (place, names).hash(&mut hasher);
     let hash = hasher.finish();
@@ -100,7 +100,7 @@ fn leak_str(text: &str) -> &'static str {
 }
 
 impl Site {
-    fn leak(place: Place<'_>, names: &[&str], room: Room) -> &'static Self {
+    fn leak(place: EventMeta<'_>, names: &[&str], room: Room) -> &'static Self {
         let names: &'static [&'static str] = Vec::leak(names.iter().map(|name| leak_str(name)).collect());
         let name = match (place.file, place.line) {
             (Some(file), Some(line)) => leak_str(&format!("event {file}:{line}")),
@@ -126,7 +126,7 @@ impl Site {
         Box::leak(Box::new(Self { interest, metadata, names, fields }))
     }
 
-    fn is(&self, place: Place<'_>, names: &[&str]) -> bool {
+    fn is(&self, place: EventMeta<'_>, names: &[&str]) -> bool {
         self.metadata.target() == place.target
             && *self.metadata.level() == place.level
             && self.metadata.line() == place.line

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Record, Value, fork::Heirloom, record::OwnedRecord};
+use crate::{Record, Value, fork::ForkMutex, record::OwnedRecord};
 
 /// How many kinds are known at most, unless said otherwise.
 pub(super) const MAX_KEYS: usize = 1_024;
@@ -35,7 +35,7 @@ pub(super) type Names = Vec<Cow<'static, str>>;
 #[derive(Default)]
 pub(super) struct Similar {
     hasher: RandomState,
-    table: Heirloom<Table>,
+    table: ForkMutex<Table>,
     has_due: AtomicBool,
 }
 
