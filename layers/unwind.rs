@@ -1,4 +1,4 @@
-//! Panics of somebody else's code, caught so that nothing of them is left that could panic again.
+//! Catches panics of user code, so that nothing is left that could panic again.
 
 use std::{
     any::Any,
@@ -6,25 +6,34 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-/// What somebody panicked with. It may be of any type, also of one that panics in its turn when it is dropped.
+use crate::Error;
+
+/// What a panic carries. It may be of any type, even one that panics when it is dropped.
 pub(crate) struct PanicPayload(Option<Box<dyn Any + Send>>);
 
-/// Runs somebody else's code. This, and not `catch_unwind`, wherever there is such code.
+/// Runs user code. Use this, not `catch_unwind`.
 #[inline]
 pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, PanicPayload> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|payload| PanicPayload(Some(payload)))
 }
 
+/// The error of a handler that panicked in the method `method`.
+pub(crate) fn panicked(method: &str, panic: &PanicPayload) -> Error {
+    Error::panicked(format_args!("panicked in {method}(): {}", panic.message()))
+}
+
 impl PanicPayload {
-    /// What was said, at most 200 bytes of it.
+    /// Its text, at most 200 bytes.
     pub(crate) fn message(&self) -> &str {
-        let payload = self.0.as_deref();
-        let text = payload
-            .and_then(|payload| payload.downcast_ref::<&'static str>().copied())
-            .or_else(|| payload?.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("not a text");
+        let text = self.0.as_deref().and_then(text).unwrap_or("not a text");
         &text[..text.floor_char_boundary(200)]
     }
+}
+
+/// What a panic says, if it is a text.
+pub(crate) fn text(payload: &(dyn Any + Send)) -> Option<&str> {
+    let text = payload.downcast_ref::<&'static str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
 impl Drop for PanicPayload {
@@ -32,7 +41,7 @@ impl Drop for PanicPayload {
         if let Some(payload) = self.0.take()
             && let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
         {
-            // It might go on for ever.
+            // Dropping it might panic for ever.
             mem::forget(again);
         }
     }
@@ -46,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_said_is_known() {
+    fn the_message_is_known() {
         assert_eq!(catch(|| 7).ok(), Some(7));
         assert_eq!(catch(|| panic!("a text")).unwrap_err().message(), "a text");
         assert_eq!(catch(|| panic!("a {}", "longer one")).unwrap_err().message(), "a longer one");
@@ -55,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_panics_when_it_is_dropped_does_so_in_vain() {
+    fn a_payload_that_panics_when_it_is_dropped_is_forgotten() {
         /// Again and again.
         struct Bomb;
         impl Drop for Bomb {
@@ -63,12 +72,12 @@ mod tests {
                 resume_unwind(Box::new(Self));
             }
         }
-        let caught = catch(|| resume_unwind(Box::new(Bomb)));
-        assert_eq!(caught.as_ref().err().map(PanicPayload::message), Some("not a text"));
-        drop(caught);
+        let payload = catch(|| resume_unwind(Box::new(Bomb)));
+        assert_eq!(payload.as_ref().err().map(PanicPayload::message), Some("not a text"));
+        drop(payload);
         // Also while something else is unwound.
         let outer = catch(|| {
-            let _caught = catch(|| resume_unwind(Box::new(Bomb)));
+            let _payload = catch(|| resume_unwind(Box::new(Bomb)));
             panic!("outer");
         });
         assert_eq!(outer.err().map(|outer| outer.message().to_owned()).as_deref(), Some("outer"));

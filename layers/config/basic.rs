@@ -182,7 +182,7 @@ impl Logging {
     /// Whether nothing of that name is there, or it hangs on the root and is about to be replaced.
     fn has_room_for(&self, name: &str) -> bool {
         let Some(known) = self.handler(name) else { return true };
-        let all = self.loggers().declared();
+        let all = self.loggers().snapshot();
         let root = all.iter().find(|logger| logger.name.is_empty());
         root.is_some_and(|root| root.handlers.iter().any(|shared| shared.is_same(known.handler())))
     }

@@ -252,7 +252,7 @@ impl Config {
         // The root's level is WARN where the directives do not say it.
         let is_level = |item: &str| !item.contains('=') && item.trim().parse::<Severity>().is_ok();
         let says_root = directives.split(',').any(is_level) || directives.contains("root=");
-        let levels = loggers.declared().into_iter().filter_map(|declared| Some((declared.name, declared.level?)));
+        let levels = loggers.snapshot().into_iter().filter_map(|declared| Some((declared.name, declared.level?)));
         let levels: Vec<_> = levels.filter(|(name, _)| says_root || !name.is_empty()).collect();
         self.put(&levels);
         Ok(())

@@ -8,7 +8,7 @@ use crate::{
     fork::{self, ForkRwLock},
     ledger::{Account, End, Ledger, ledgers},
     record::OwnedRecord,
-    unwind::{PanicPayload, catch},
+    unwind::{catch, panicked},
 };
 
 pub(super) struct Place<H: Handler> {
@@ -112,10 +112,6 @@ impl<H: Handler> Drop for Place<H> {
         self.flush(&Flush::END).unwrap_or_default();
         self.ledger.tell_the_rest();
     }
-}
-
-pub(crate) fn panicked(doing: &str, panic: &PanicPayload) -> Error {
-    Error::panicked(format_args!("panicked in {doing}(): {}", panic.message()))
 }
 
 // --- all of them

@@ -1,5 +1,5 @@
-//! Call sites made at run time, so that an event whose target, level and fields are not known to the compiler is an
-//! event like any other to every layer.
+//! Call sites made at run time: with one, an event whose target, level and fields the compiler does not know is like any
+//! other event to every layer.
 
 use std::{
     collections::{HashMap, hash_map::DefaultHasher},
@@ -19,7 +19,7 @@ use tracing_core::{
 
 use crate::fork::ForkRwLock;
 
-/// Where an event comes from.
+/// Where an event comes from, and its level.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct EventMeta<'a> {
     pub(crate) target: &'a str,
@@ -29,16 +29,17 @@ pub(crate) struct EventMeta<'a> {
     pub(crate) line: Option<u32>,
 }
 
-/// One run-time call site. `tracing` wants them to live for ever, so they are never freed and their number is bounded.
-pub(crate) struct Site {
-    interest: &'static Cached,
+/// A call site made at run time. `tracing` wants call sites to live for ever, so they are leaked, and their number is
+/// bounded.
+pub(crate) struct DynamicCallsite {
+    cached: &'static CachedInterest,
     metadata: &'static Metadata<'static>,
     names: &'static [&'static str],
     fields: Box<[Field]>,
 }
 
-/// What `tracing` knows a call site by, and where it leaves what the layers think of it.
-struct Cached {
+/// The part that `tracing` knows, and where it stores the interest of the layers.
+struct CachedInterest {
     metadata: OnceLock<Metadata<'static>>,
     interest: AtomicU8,
 }
@@ -47,51 +48,51 @@ const NEVER: u8 = 0;
 const SOMETIMES: u8 = 1;
 const ALWAYS: u8 = 2;
 
-/// How many call sites may be made by then: for any place and names; for levels and sets of names only, with the target in
-/// a field; and for levels alone. Names made from data (a logger for each user) end in the second, field names made from
-/// data in the third.
+/// How many call sites may exist, by what distinguishes a new one: everything; level and field names, with the target in a
+/// field; the level alone. Logger names from data (a logger for each user …) use up the first quota, field names from data
+/// the second.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Room {
-    Any = 4_096,
-    WithoutPlace = 5_120,
-    WithoutNames = 5_130,
+pub(crate) enum Quota {
+    Exact = 4_096,
+    LevelAndNames = 5_120,
+    Level = 5_130,
 }
 
-/// The most fields of one event, with its message; the rest is given up and counted in a last field.
+/// The most fields of one event, with its message. Further ones are dropped; a last field counts them.
 pub(crate) const MAX_FIELDS: usize = 64;
 
 #[derive(Clone, Default)]
-struct Sites {
-    by_hash: HashMap<u64, Vec<&'static Site>>,
+struct Callsites {
+    by_hash: HashMap<u64, Vec<&'static DynamicCallsite>>,
     made: usize,
 }
 
-static SITES: LazyLock<ForkRwLock<Sites>> = LazyLock::new(ForkRwLock::default);
+static CALLSITES: LazyLock<ForkRwLock<Callsites>> = LazyLock::new(ForkRwLock::default);
 
-/// The call site of a place and names. `None` when all that may be made are made.
-pub(crate) fn site(place: EventMeta<'_>, names: &[&str], room: Room) -> Option<&'static Site> {
+/// The call site for events with this metadata and these field names. `None` when the quota is used up.
+pub(crate) fn callsite_for(meta: EventMeta<'_>, names: &[&str], quota: Quota) -> Option<&'static DynamicCallsite> {
     let mut hasher = DefaultHasher::new();
-    (place, names).hash(&mut hasher);
+    (meta, names).hash(&mut hasher);
     let hash = hasher.finish();
-    let find = |sites: &Sites| sites.by_hash.get(&hash)?.iter().copied().find(|site| site.is(place, names));
-    if let Some(found) = find(&SITES.read()) {
+    let find = |sites: &Callsites| sites.by_hash.get(&hash)?.iter().copied().find(|site| site.is(meta, names));
+    if let Some(found) = find(&CALLSITES.read()) {
         return Some(found);
     }
     let site = {
-        let mut sites = SITES.write();
+        let mut sites = CALLSITES.write();
         if let Some(found) = find(&sites) {
             return Some(found);
         }
-        if sites.made >= room as usize {
+        if sites.made >= quota as usize {
             return None;
         }
-        let site = Site::leak(place, names, room);
+        let site = DynamicCallsite::leak(meta, names, quota);
         sites.made += 1;
         sites.by_hash.entry(hash).or_default().push(site);
         site
     };
-    // Asks the layers for their interest: with no lock of ours held. Until then it is `sometimes`.
-    callsite::register(site.interest);
+    // Asks the layers for their interest, with no lock of ours held. Until then it is `sometimes`.
+    callsite::register(site.cached);
     Some(site)
 }
 
@@ -99,57 +100,57 @@ fn leak_str(text: &str) -> &'static str {
     Box::leak(text.into())
 }
 
-impl Site {
-    fn leak(place: EventMeta<'_>, names: &[&str], room: Room) -> &'static Self {
+impl DynamicCallsite {
+    fn leak(meta: EventMeta<'_>, names: &[&str], quota: Quota) -> &'static Self {
         let names: &'static [&'static str] = Vec::leak(names.iter().map(|name| leak_str(name)).collect());
-        let name = match (place.file, place.line) {
+        let name = match (meta.file, meta.line) {
             (Some(file), Some(line)) => leak_str(&format!("event {file}:{line}")),
-            // As `tracing-log` calls the events whose target is in a field.
-            _ if room != Room::Any => "log event",
+            // The name that `tracing-log` gives to events whose target is in a field.
+            _ if quota != Quota::Exact => "log event",
             _ => "event at run time",
         };
-        let interest: &'static Cached =
-            Box::leak(Box::new(Cached { metadata: OnceLock::new(), interest: AtomicU8::new(SOMETIMES) }));
-        let metadata = interest.metadata.get_or_init(|| {
+        let cached: &'static CachedInterest =
+            Box::leak(Box::new(CachedInterest { metadata: OnceLock::new(), interest: AtomicU8::new(SOMETIMES) }));
+        let metadata = cached.metadata.get_or_init(|| {
             Metadata::new(
                 name,
-                leak_str(place.target),
-                place.level,
-                place.file.map(leak_str),
-                place.line,
-                place.module_path.map(leak_str),
-                FieldSet::new(names, Identifier(interest)),
+                leak_str(meta.target),
+                meta.level,
+                meta.file.map(leak_str),
+                meta.line,
+                meta.module_path.map(leak_str),
+                FieldSet::new(names, Identifier(cached)),
                 Kind::EVENT,
             )
         });
         let fields = metadata.fields().iter().collect();
-        Box::leak(Box::new(Self { interest, metadata, names, fields }))
+        Box::leak(Box::new(Self { cached, metadata, names, fields }))
     }
 
-    fn is(&self, place: EventMeta<'_>, names: &[&str]) -> bool {
-        self.metadata.target() == place.target
-            && *self.metadata.level() == place.level
-            && self.metadata.line() == place.line
-            && self.metadata.file() == place.file
-            && self.metadata.module_path() == place.module_path
+    fn is(&self, meta: EventMeta<'_>, names: &[&str]) -> bool {
+        self.metadata.target() == meta.target
+            && *self.metadata.level() == meta.level
+            && self.metadata.line() == meta.line
+            && self.metadata.file() == meta.file
+            && self.metadata.module_path() == meta.module_path
             && self.names == names
     }
 
     fn is_enabled(&self, dispatch: &Dispatch) -> bool {
-        match self.interest.interest.load(Ordering::Relaxed) {
+        match self.cached.interest.load(Ordering::Relaxed) {
             NEVER => false,
             ALWAYS => true,
             _ => dispatch.enabled(self.metadata),
         }
     }
 
-    /// Whether any layer may want an event from here. `Dispatch::enabled` would know more, but must not be asked without
-    /// sending an event after: the answers of per-layer filters stay behind and hide the thread's next event.
+    /// Whether any layer may want an event from here. `Dispatch::enabled` would know more, but must not be called without
+    /// an event after it: the answers of per-layer filters stay set and hide the thread's next event.
     pub(crate) fn may_be_enabled(&self) -> bool {
-        *self.metadata.level() <= LevelFilter::current() && self.interest.interest.load(Ordering::Relaxed) != NEVER
+        *self.metadata.level() <= LevelFilter::current() && self.cached.interest.load(Ordering::Relaxed) != NEVER
     }
 
-    /// Sends an event to the layers. `values` belong to the names, in order.
+    /// Sends an event to the layers. `values` are in the order of the names.
     pub(crate) fn dispatch(&self, values: &[&dyn Value]) {
         match values.len() {
             0..=4 => self.send::<4>(values),
@@ -173,7 +174,7 @@ impl Site {
     }
 }
 
-impl Callsite for Cached {
+impl Callsite for CachedInterest {
     fn set_interest(&self, interest: Interest) {
         let interest = match interest {
             interest if interest.is_never() => NEVER,
@@ -184,6 +185,6 @@ impl Callsite for Cached {
     }
 
     fn metadata(&self) -> &Metadata<'_> {
-        self.metadata.get().expect("a call site is shown to nobody before its metadata is set")
+        self.metadata.get().expect("the metadata is set before the call site is registered")
     }
 }

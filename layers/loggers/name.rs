@@ -1,6 +1,6 @@
 //! Names: `app::db` and `app.db` are one logger, `root` and the empty name are the root.
 //!
-//! Inside this folder names are canonical: `app.db`, and empty for the root.
+//! In this folder names are canonical: `app.db`, and empty for the root.
 
 use std::{borrow::Cow, iter};
 
@@ -9,7 +9,7 @@ use crate::{
     record::{ROOT, canonical_bytes},
 };
 
-/// Longest name a logger can have, in bytes of its canonical form. Targets may be longer: they are below a logger.
+/// Longest name of a logger, in bytes of its canonical form. Targets may be longer: they are below a logger.
 pub(super) const MAX_BYTES: usize = 256;
 
 /// The canonical form.
@@ -23,7 +23,7 @@ pub(super) fn canonical(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// The canonical form of a name that a logger shall have.
+/// The canonical form of a new logger's name.
 pub(super) fn checked(name: &str) -> Result<Cow<'_, str>, Error> {
     let name = canonical(name);
     if name.len() > MAX_BYTES {
@@ -36,13 +36,13 @@ pub(super) fn checked(name: &str) -> Result<Cow<'_, str>, Error> {
     Ok(name)
 }
 
-/// What to call a logger.
+/// The name to show.
 pub(super) fn shown(canonical: &str) -> &str {
     if canonical.is_empty() { ROOT } else { canonical }
 }
 
-/// Shows a target's canonical form without allocating. Of a target that is longer than any logger's name it shows the
-/// longest ancestor that a logger could have; the flag tells whether it is the whole target.
+/// Calls `show` with a target's canonical form, without allocating. Of a target longer than any logger's name, that is the
+/// longest ancestor that a logger could have; the flag is true for the whole target.
 pub(super) fn with_canonical<R>(target: &str, show: impl FnOnce(&str, bool) -> R) -> R {
     if target == ROOT {
         return show("", true);
@@ -55,7 +55,7 @@ pub(super) fn with_canonical<R>(target: &str, show: impl FnOnce(&str, bool) -> R
     let mut cut = None;
     for byte in canonical_bytes(target) {
         if length == MAX_BYTES {
-            // Back to the last separator that leaves a name.
+            // Back to the last separator.
             let last = if byte == b'.' { Some(length) } else { buffer.iter().rposition(|byte| *byte == b'.') };
             cut = Some(last.unwrap_or_default());
             break;
@@ -64,12 +64,11 @@ pub(super) fn with_canonical<R>(target: &str, show: impl FnOnce(&str, bool) -> R
         length += 1;
     }
     let shown = &buffer[..cut.unwrap_or(length)];
-    // Cut at separators, which are ASCII: it is UTF-8 still.
+    // Separators are ASCII: this is still UTF-8.
     show(str::from_utf8(shown).unwrap_or_default(), cut.is_none())
 }
 
-/// A canonical name, then the names it is below: cut at each separator from the right, but not at the very start. The
-/// root comes last.
+/// A canonical name, then those above it: cut at each separator from the right. The root comes last.
 pub(super) fn with_ancestors(name: &str) -> impl Iterator<Item = &str> {
     iter::successors(Some(name), |name| match name.rfind('.') {
         _ if name.is_empty() => None,

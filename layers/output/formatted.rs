@@ -7,8 +7,8 @@ use std::{borrow::Cow, cell::Cell, fmt, sync::Arc};
 use super::gather::{Gather, One};
 use crate::{
     Delivery, Description, Error, Format, Handler, Outcome, Severity, Sink,
-    handler::{Flush, panicked},
-    unwind::catch,
+    handler::Flush,
+    unwind::{catch, panicked},
 };
 
 /// Makes text of each record and gives it, with a line end, to a sink in one write.

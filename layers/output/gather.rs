@@ -15,13 +15,10 @@ use std::{
 use crate::{
     Delivery, Error, Outcome, Sink,
     fork::{self, ForkMutex},
-    handler::{
-        panicked,
-        worker::batch::{Batch, Pending},
-    },
+    handler::worker::batch::{Batch, Pending},
     ledger::{End, Ledger, Receipt, Receipts},
     sink::{Lines, Owner},
-    unwind::catch,
+    unwind::{catch, panicked},
 };
 
 /// How much is held at most, in bytes. A longer record is written by itself.

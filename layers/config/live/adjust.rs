@@ -29,7 +29,7 @@ impl Logging {
         let (kept, former) = self.try_until_current(|present| {
             let Adjusted { handlers, loggers } = self.adjusted(present, config)?;
             Ok(move |state: &mut State| {
-                let former = self.0.loggers.declare(loggers)?;
+                let former = self.0.loggers.replace_all(loggers)?;
                 handlers.into_iter().for_each(|(slot, level)| slot.set_level(level));
                 Ok((state.handlers.keys().cloned().collect(), former))
             })
@@ -66,7 +66,7 @@ impl Logging {
             }
         }
         let mut all: BTreeMap<String, LoggerState> =
-            self.0.loggers.declared().into_iter().map(|declared| (declared.name.clone(), declared)).collect();
+            self.0.loggers.snapshot().into_iter().map(|declared| (declared.name.clone(), declared)).collect();
         let root = config.root.get("root").filter(|root| root.is_true());
         let loggers = entries("loggers").map(|(key, node)| (&*key.text, node)).chain(root.map(|root| ("", root)));
         for (name, node) in loggers {

@@ -61,7 +61,7 @@ impl Logging {
         let old = state.handlers.get(name).cloned();
         let mut taken = Vec::new();
         if let Some(old) = &old {
-            taken = self.0.loggers.exchange(&old.shared, new.map(|new| &new.shared));
+            taken = self.0.loggers.exchange_handler(&old.shared, new.map(|new| &new.shared));
             state.made.retain(|known| !known.shared.is_same(&old.shared));
         }
         match new {
@@ -162,7 +162,7 @@ impl Logging {
                 made.push(hung);
             }
             Ok(move |state: &mut State| {
-                let mut all = self.0.loggers.declared();
+                let mut all = self.0.loggers.snapshot();
                 let Some(root) = all.iter_mut().find(|logger| logger.name.is_empty()) else {
                     return Err(Error::config("there is no root logger").into());
                 };
@@ -182,7 +182,7 @@ impl Logging {
                 if let Some(level) = level {
                     root.level = Some(level).filter(|level| *level != Severity::ALL);
                 }
-                let former = self.0.loggers.declare(all)?;
+                let former = self.0.loggers.replace_all(all)?;
                 for hung in made {
                     if !hung.slot.name.is_empty() {
                         state.handlers.insert(hung.slot.name.clone(), hung.clone());

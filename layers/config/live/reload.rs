@@ -108,7 +108,7 @@ impl Logging {
     ) -> Plan {
         let as_python = self.0.setup.as_python;
         let disables = config.root.get("disable_existing_loggers").and_then(Node::as_bool).unwrap_or(as_python);
-        let present = self.0.loggers.declared();
+        let present = self.0.loggers.snapshot();
         let mut all: BTreeMap<String, LoggerState> = BTreeMap::new();
         if as_python {
             all.extend(present.iter().map(|declared| (declared.name.clone(), declared.clone())));
@@ -173,7 +173,7 @@ impl Logging {
 
     fn commit(&self, state: &mut State, prepared: Prepared, plan: Plan, config: &Config) -> Result<Replaced, Refused> {
         let begin = || prepared.wear.iter().try_for_each(Wear::begin);
-        if let Err(error) = Loggers::have_room_for(&plan.loggers).and_then(|()| begin()) {
+        if let Err(error) = Loggers::check_count(&plan.loggers).and_then(|()| begin()) {
             return Err(Refused { error, made: Some(Box::new(prepared)) });
         }
         let Prepared { formatters, filters, handlers, wear, kept } = prepared;
@@ -183,14 +183,14 @@ impl Logging {
         }
         // Handlers are dressed when they are hung up.
         let displaced = wear.into_iter().map(Wear::put_on).collect();
-        let former = self.0.loggers.declare(plan.loggers)?;
+        let former = self.0.loggers.replace_all(plan.loggers)?;
         let new: BTreeMap<String, Hung> = handlers.iter().cloned().collect();
         let old = std::mem::replace(&mut state.handlers, new);
         let is_kept = |hung: &Hung| state.handlers.values().any(|kept| kept.shared.is_same(&hung.shared));
         let (mut made, ended): (Vec<_>, Vec<_>) = std::mem::take(&mut state.made).into_iter().partition(is_kept);
         if self.0.setup.as_python {
             // Loggers that the configuration does not name keep handlers that were closed, and open them again.
-            let hanging = self.0.loggers.declared();
+            let hanging = self.0.loggers.snapshot();
             let hangs = |hung: &&Hung| {
                 hanging.iter().flat_map(|logger| &logger.handlers).any(|shared| shared.is_same(&hung.shared))
             };

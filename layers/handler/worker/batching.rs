@@ -19,9 +19,8 @@ use super::{
 use crate::{
     Error,
     fork::ForkMutex,
-    handler::panicked,
     ledger::{End, Ledger, Receipt, Receipts},
-    unwind::catch,
+    unwind::{catch, panicked},
 };
 
 /// Where batches go.

@@ -22,10 +22,9 @@ use super::{
 use crate::{
     Error,
     fork::{self, ForkMutex},
-    handler::panicked,
     ledger::Ledger,
     sink::registry::{self, FileId},
-    unwind::catch,
+    unwind::{catch, panicked},
 };
 
 /// A file to be compressed, or handed on, or both.
