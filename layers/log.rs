@@ -1,15 +1,15 @@
-//! Events of the [`log` crate](::log) as events of `tracing`: their own target, file and line, and their key-values typed.
-//! (Feature `log`.)
+//! Makes events of the [`log` crate](::log) events of `tracing`, with their own target, file and line, and typed
+//! key-values. (Feature `log`.)
 //!
-//! Unlike `tracing-log`, nothing travels in extra fields: every layer, also one of another crate, sees the target where
-//! targets are. What `tracing-log` sends is understood, too; one of the two can be installed.
+//! Unlike with `tracing-log`, nothing is sent in extra fields: every layer, also of another crate, sees the real target.
+//! Events from `tracing-log` are understood, too; only one of the two can be installed.
 //!
 //! # Beside `tracing-subscriber`'s own bridge
 //!
-//! With its default feature `tracing-log`, the `init()` of a subscriber installs that crate's bridge, and panics where a
-//! bridge is installed already. Then nothing has to be installed here: target, file and line are put right in our
-//! layers, only the key-values are lost. For this bridge, turn the feature off (`default-features = false`), or set the
-//! subscriber with [`tracing::subscriber::set_global_default`], which installs no bridge.
+//! With its default feature `tracing-log`, the `init()` of a subscriber installs that crate's bridge, and panics if there
+//! is one already. You need not install this one then: the layers of this crate restore target, file and line; only the
+//! key-values are lost. To use this bridge, turn the feature off (`default-features = false`), or set the subscriber with
+//! [`tracing::subscriber::set_global_default`], which installs none.
 //!
 //! ```
 //! tracing_strata::log::install().unwrap();
@@ -25,13 +25,13 @@ use crate::{
     logger::{EventMeta, EventValue, is_enabled, send},
 };
 
-/// Makes this bridge the process's logger of the `log` crate.
+/// Installs the bridge as the `log` crate's logger.
 ///
-/// Levels follow those of `tracing` at every moment, also when they are changed later: the `log` crate's own maximum is
-/// set to `Trace` and the bridge asks `tracing`, which costs a disabled `log` macro one more load.
+/// Levels always follow those of `tracing`, also later changes: the `log` crate's own maximum is set to `Trace`, and the
+/// bridge asks `tracing`. That costs a disabled `log` macro one more load.
 ///
 /// # Errors
-/// A logger is installed already; see [above](self#beside-tracing-subscribers-own-bridge).
+/// Another logger is installed; see [above](self#beside-tracing-subscribers-own-bridge).
 pub fn install() -> Result<(), Error> {
     log::set_logger(&Bridge)
         .map_err(|error| Error::with_source("cannot install the bridge from the log crate (tracing-subscriber's feature tracing-log may have installed its own)", error))?;
@@ -61,7 +61,7 @@ impl log::Log for Bridge {
             line: record.line(),
         };
         let mut pairs = Pairs(Vec::new());
-        // `Pairs` refuses nothing; a source that fails by itself has given what it could.
+        // `Pairs` never fails; a source that does has passed what it could.
         record.key_values().visit(&mut pairs).unwrap_or_default();
         let mut values: Vec<(&str, EventValue<'_>)> = Vec::with_capacity(pairs.0.len());
         for (key, value) in &pairs.0 {
@@ -129,7 +129,7 @@ fn typed<'v>(value: &'v KvValue<'_>) -> EventValue<'v> {
         }
     }
     let mut typed = Typed(None);
-    // What cannot be typed is printed.
+    // Other types are printed.
     value.visit(&mut typed).unwrap_or_default();
     typed.0.unwrap_or(EventValue::Display(tracing_core::field::display(value)))
 }

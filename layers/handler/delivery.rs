@@ -207,7 +207,7 @@ impl End {
 /// An error that came after the record was taken is not the record's.
 #[cold]
 fn tell_other(error: Error, account: Option<&Account>, record: &Record) {
-    if let Some(account) = account.filter(|_| !error.was_told()) {
+    if let Some(account) = account.filter(|_| !error.is_reported()) {
         account.tell(&error, Some(record), true);
     }
 }
@@ -292,9 +292,9 @@ fn lost(
         account.count_lost(1);
         error.set_counted();
     }
-    if !error.was_told() {
+    if !error.is_reported() {
         account.tell(&error, Some(record), false);
-        error.set_told();
+        error.set_reported();
     }
     Err(error)
 }

@@ -169,7 +169,7 @@ impl Reserve {
         let name = account.map_or_else(|| self.default_name.clone(), Account::name);
         *self.away() = Away { since: Some(Instant::now()), records: 0, name: name.clone() };
         if let (Some(account), Some(error)) = (account, why)
-            && !error.was_told()
+            && !error.is_reported()
         {
             account.tell(error, None, true);
         }

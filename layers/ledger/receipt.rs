@@ -167,10 +167,10 @@ impl Receipt {
             fate.is_loss = false;
         }
         if let Some(error) = &mut fate.error
-            && !error.was_told()
+            && !error.is_reported()
         {
             account.tell(error, record, record.is_none());
-            error.set_told();
+            error.set_reported();
         }
     }
 }
@@ -278,7 +278,7 @@ impl Receipts {
         self.end_with(count, || {
             let again = || {
                 let mut again = Error::new(&message);
-                again.set_told();
+                again.set_reported();
                 again
             };
             Fate::from(error.take().unwrap_or_else(again))
