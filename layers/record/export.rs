@@ -1,4 +1,4 @@
-//! What a span needs to be exported when it has ended.
+//! What the export of a closed span needs.
 
 use std::{
     sync::{
@@ -13,11 +13,11 @@ use tracing_core::Metadata;
 use super::{Fields, TraceParent, thread};
 use crate::fork::ForkMutex;
 
-/// Begun for spans that are exported; empty for all others.
+/// Filled for spans that are exported; empty for all others.
 #[derive(Default)]
 pub(crate) struct ExportState {
     start: OnceLock<Start>,
-    /// When it was left last, or closed; nanoseconds.
+    /// When it was exited last, or closed, in nanoseconds.
     left: AtomicU64,
     annotations: ForkMutex<SpanAnnotations>,
 }
@@ -28,7 +28,7 @@ struct Start {
     thread_name: Option<Arc<str>>,
 }
 
-/// What happened in or to the span.
+/// Events, links and the error of a span.
 #[derive(Default)]
 pub(crate) struct SpanAnnotations {
     pub(crate) error: Option<Box<str>>,
@@ -38,7 +38,7 @@ pub(crate) struct SpanAnnotations {
     pub(crate) dropped_links: u32,
 }
 
-/// An event that is attached to its span.
+/// An event attached to its span.
 pub(crate) struct SpanEvent {
     pub(crate) time: u64,
     pub(crate) name: &'static str,
@@ -47,7 +47,7 @@ pub(crate) struct SpanEvent {
     pub(crate) fields: Fields,
 }
 
-/// Longest description of a status, in bytes.
+/// Longest error description, in bytes.
 const MAX_DESCRIPTION: usize = 1_024;
 
 fn now() -> u64 {
@@ -70,7 +70,7 @@ impl ExportState {
         }
     }
 
-    /// What happened is not asked for any more.
+    /// Nobody reads them any more.
     pub(super) fn discard_annotations(&self) {
         if self.has_begun() {
             let annotations = std::mem::take(&mut *self.annotations());
@@ -81,7 +81,7 @@ impl ExportState {
     pub(crate) fn begin(&self) {
         if self.start.get().is_none() {
             let (thread_id, thread_name) = thread::shared();
-            // Another layer was quicker.
+            // If another layer was faster, its time stays.
             self.start.set(Start { time: now(), thread_id, thread_name }).unwrap_or_default();
         }
     }
@@ -98,19 +98,19 @@ impl ExportState {
         }
     }
 
-    /// Closed: one that was never entered ends now.
+    /// The span closed: one that was never entered ends now.
     pub(crate) fn end(&self) {
         if self.left.load(Ordering::Relaxed) == 0 {
             self.leave();
         }
     }
 
-    /// Not to be held while user code runs.
+    /// Do not run user code while you hold it.
     pub(crate) fn annotations(&self) -> MutexGuard<'_, SpanAnnotations> {
         self.annotations.get()
     }
 
-    /// The first error stays.
+    /// Sets the error; the first one stays.
     pub(crate) fn fail(&self, mut description: String) {
         description.truncate(description.floor_char_boundary(MAX_DESCRIPTION));
         let mut annotations = self.annotations();
@@ -119,39 +119,39 @@ impl ExportState {
         }
     }
 
-    /// There are `most` at most; further ones are counted.
-    pub(crate) fn add_event(&self, event: SpanEvent, most: usize) {
+    /// Beyond `max` they are only counted.
+    pub(crate) fn add_event(&self, event: SpanEvent, max: usize) {
         let mut annotations = self.annotations();
-        if annotations.events.len() < most {
+        if annotations.events.len() < max {
             annotations.events.push(event);
         } else {
             annotations.dropped_events += 1;
         }
     }
 
-    /// There are `most` at most; further ones are counted.
-    pub(crate) fn add_link(&self, link: TraceParent, most: usize) {
+    /// Beyond `max` they are only counted.
+    pub(crate) fn add_link(&self, link: TraceParent, max: usize) {
         let mut annotations = self.annotations();
-        if annotations.links.len() < most {
+        if annotations.links.len() < max {
             annotations.links.push(link);
         } else {
             annotations.dropped_links += 1;
         }
     }
 
-    /// When it began and ended.
+    /// When it began and ended, in nanoseconds.
     pub(crate) fn times(&self) -> (u64, u64) {
         let start = self.start.get().map_or(0, |start| start.time);
         // The wall clock may have been set back.
         (start, self.left.load(Ordering::Relaxed).max(start))
     }
 
-    /// The thread it was made on.
+    /// The thread that made it.
     pub(crate) fn thread(&self) -> Option<(u64, Option<&str>)> {
         self.start.get().map(|start| (start.thread_id, start.thread_name.as_deref()))
     }
 
-    /// Roughly what it holds elsewhere.
+    /// Roughly its heap memory, in bytes.
     pub(crate) fn held_bytes(&self) -> usize {
         let annotations = self.annotations();
         annotations.events.iter().map(|event| size_of::<SpanEvent>() + event.fields.held_bytes()).sum::<usize>()

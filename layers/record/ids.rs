@@ -4,32 +4,32 @@ use std::{borrow::Cow, sync::OnceLock};
 
 use super::{SpanData, TraceParent};
 
-/// What a span's ids are; set at most once each, while records already read them.
+/// The ids of a span; each is set at most once, while records may already read them.
 #[derive(Default)]
 pub(crate) struct SpanIds {
     generated: OnceLock<GeneratedIds>,
-    /// `None` inside: asked, and the SDK does not know the span.
+    /// `None` inside: resolved, but the SDK does not know the span.
     #[cfg(feature = "opentelemetry")]
     otel: OnceLock<Option<TraceParent>>,
-    /// What a format made of the ids.
+    /// The ids as a format rendered them.
     text: OnceLock<(TraceParent, IdsText)>,
 }
 
 /// The ids as a format writes them.
 pub(crate) type IdsText = [u8; 94];
 
-/// Ids that were made for a span.
+/// Ids that this crate generated for a span.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GeneratedIds {
     pub(crate) own: TraceParent,
-    /// The span it is part of, here or at the caller's; 0 for the root of a trace.
+    /// The parent span, local or remote; 0 for the root of a trace.
     pub(crate) parent: u64,
 }
 
-/// Whether a new span is sampled: asked with its trace id and the ids of its parent.
+/// Decides whether a new span is sampled, from its trace id and the ids of its parent.
 pub(crate) type Sampler = dyn Fn(u128, Option<TraceParent>) -> bool + Send + Sync;
 
-/// As the parent is; roots are.
+/// Sampled like the parent; roots are sampled.
 pub(crate) fn parent_based(_: u128, parent: Option<TraceParent>) -> bool {
     parent.is_none_or(TraceParent::is_sampled)
 }
@@ -42,20 +42,20 @@ impl SpanIds {
         self.otel.take();
     }
 
-    /// Whether there are any.
+    /// Whether it has any.
     #[inline]
     pub(super) fn is_any_known(&self) -> bool {
         self.generated.get().is_some() || self.otel().is_some()
     }
 
     #[inline]
-    pub(super) fn text(&self, trace: TraceParent, make: impl Fn() -> IdsText) -> Cow<'_, IdsText> {
-        let (of, text) = self.text.get_or_init(|| (trace, make()));
-        // A field that came late may have brought others.
-        if *of == trace { Cow::Borrowed(text) } else { Cow::Owned(make()) }
+    pub(super) fn text(&self, trace: TraceParent, render: impl Fn() -> IdsText) -> Cow<'_, IdsText> {
+        let (of, text) = self.text.get_or_init(|| (trace, render()));
+        // A field that was recorded late may have changed them.
+        if *of == trace { Cow::Borrowed(text) } else { Cow::Owned(render()) }
     }
 
-    /// The ids made for the span, else those of its field.
+    /// The ids generated for the span, else those of its field.
     #[inline]
     pub(super) fn generated_or(&self, from_field: Option<TraceParent>) -> Option<TraceParent> {
         self.generated.get().map(|generated| generated.own).or(from_field)
@@ -81,14 +81,14 @@ impl SpanIds {
 
     #[cfg(feature = "opentelemetry")]
     pub(crate) fn set_otel(&self, trace: Option<TraceParent>) {
-        // The first answer stays: a record may have it already.
+        // The first answer stays: a record may use it already.
         self.otel.set(trace).unwrap_or_default();
     }
 }
 
 impl SpanData {
-    /// Makes ids for the span unless it has some: in the trace of its `traceparent`, else in that of the spans around it,
-    /// else in a new one.
+    /// Generates ids for the span, unless it has some: in the trace of its `traceparent`, else of the spans around it, else
+    /// in a new one.
     pub(crate) fn generate_ids(&self, sampler: &Sampler) {
         if self.ids().generated.get().is_some() {
             return;
@@ -100,7 +100,7 @@ impl SpanData {
         if let Some(own) = TraceParent::new(trace_id, fastrand::u64(1..), flags) {
             let parent = parent.map_or(0, TraceParent::span_id);
             let generated = GeneratedIds { own, parent };
-            // Another layer was quicker: its ids are the span's.
+            // If another layer was faster, its ids stay.
             self.ids().generated.set(generated).unwrap_or_default();
         }
     }

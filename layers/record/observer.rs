@@ -1,4 +1,4 @@
-//! What handlers hang on the root of a span tree, to be told when the tree ends.
+//! Handlers observe a span tree through its root, to learn when the tree ends.
 
 use std::{
     any::Any,
@@ -8,19 +8,19 @@ use std::{
     },
 };
 
-/// What one handler keeps for one span tree.
+/// One handler's observer of one span tree.
 pub(crate) trait TreeObserver: Any + Send + Sync {
     /// The root closes. Handlers may be called.
     fn close(&self);
 
-    /// Somebody wants to see the tree. Handlers may be called.
+    /// All of the tree is wanted. Handlers may be called.
     fn trigger(&self);
 
-    /// The root is gone without a word. No handler may be called here.
+    /// The root was dropped without being closed. No handler may be called here.
     fn abandon(&self);
 }
 
-/// The tapes of a root: a list that only grows, so that looking takes no lock.
+/// The observers of a root: a list that only grows, so that reading takes no lock.
 #[derive(Default)]
 pub(crate) struct TreeObservers(OnceLock<Box<Node>>);
 
@@ -32,18 +32,18 @@ struct Node {
 static ANY_OBSERVER: AtomicBool = AtomicBool::new(false);
 static TIME_ROOTS: AtomicBool = AtomicBool::new(false);
 
-/// From now on spans may have tapes: their end is looked at.
+/// From now on spans may have observers: layers look for them when a span closes.
 pub(crate) fn expect_observers() {
     ANY_OBSERVER.store(true, Ordering::Relaxed);
 }
 
-/// Whether any span may have a tape.
+/// Whether any span may have an observer.
 #[inline]
 pub(crate) fn are_observers_expected() -> bool {
     ANY_OBSERVER.load(Ordering::Relaxed)
 }
 
-/// From now on roots know when they began.
+/// From now on roots store when they began.
 pub(crate) fn time_roots() {
     TIME_ROOTS.store(true, Ordering::Relaxed);
 }
@@ -54,13 +54,13 @@ pub(crate) fn are_roots_timed() -> bool {
 }
 
 impl TreeObservers {
-    /// The tape of a handler, if there is one.
+    /// The observer of a handler, if there is one.
     #[inline]
     pub(crate) fn find<T: TreeObserver>(&self, is_it: impl Fn(&T) -> bool) -> Option<&T> {
         self.iter().filter_map(|observer| (&**observer as &dyn Any).downcast_ref()).find(|observer| is_it(observer))
     }
 
-    /// The tape of a handler; `make` is called if there is none. Should another thread be faster, what was made is dropped.
+    /// The observer of a handler, made by `make` if there is none. If another thread is faster, the new one is dropped.
     pub(crate) fn find_or_insert<T: TreeObserver>(&self, is_it: impl Fn(&T) -> bool, make: impl Fn() -> Arc<T>) -> &T {
         let mut made: Option<Box<Node>> = None;
         let mut at = self;
