@@ -10,8 +10,8 @@ use std::{
 use tracing_core::Metadata;
 
 use super::{
-    ErrorChain, Fields, OwnedRecord, Severity, SpanData, SpanPath, SpanView, Spans, Tag, TextRange, TraceParent, Value,
-    owned, process, thread,
+    ErrorChain, Fields, Severity, SpanData, SpanPath, SpanView, Spans, Tag, TextRange, TraceParent, Value, process,
+    thread,
 };
 use crate::fork;
 
@@ -390,12 +390,6 @@ impl Record {
     #[inline]
     fn own_bytes(&self) -> usize {
         size_of::<Self>() + self.overrides.as_ref().map_or(0, |_| size_of::<Overrides>())
-    }
-
-    /// A copy that can be stored, sent to another thread and read later. [`Delivery::keep`](crate::Delivery::keep) needs
-    /// no copy.
-    pub fn keep(&self) -> OwnedRecord {
-        owned::keep(self)
     }
 
     #[inline]

@@ -1,14 +1,18 @@
 //! Named, typed values in one reused buffer.
 
+mod entry;
 mod put;
 mod slot;
+mod value;
 
 use std::{borrow::Cow, error::Error as StdError, fmt};
 
-pub(crate) use self::slot::{Entry, Tag, TextRange};
-pub(super) use self::slot::{Link, Name};
-use self::slot::{Rare, Slot, Stored, Word};
-use super::value::Value;
+use self::slot::{Link, Name, Rare, Slot, Stored, Word};
+pub use self::value::{ErrorChain, Value};
+pub(crate) use self::{
+    entry::Entry,
+    slot::{Tag, TextRange},
+};
 
 /// Named values in the order in which they were first set. Setting a name again replaces its value.
 ///

@@ -2,12 +2,12 @@
 
 use std::{borrow::Cow, sync::OnceLock};
 
-use super::{SpanData, TraceParent};
+use super::TraceParent;
 
 /// The ids of a span; each is set at most once, while records may already read them.
 #[derive(Default)]
 pub(crate) struct SpanIds {
-    generated: OnceLock<GeneratedIds>,
+    pub(super) generated: OnceLock<GeneratedIds>,
     /// `None` inside: resolved, but the SDK does not know the span.
     #[cfg(feature = "opentelemetry")]
     otel: OnceLock<Option<TraceParent>>,
@@ -24,14 +24,6 @@ pub(crate) struct GeneratedIds {
     pub(crate) own: TraceParent,
     /// The parent span, local or remote; 0 for the root of a trace.
     pub(crate) parent: u64,
-}
-
-/// Decides whether a new span is sampled, from its trace id and the ids of its parent.
-pub(crate) type Sampler = dyn Fn(u128, Option<TraceParent>) -> bool + Send + Sync;
-
-/// Sampled like the parent; roots are sampled.
-pub(crate) fn parent_based(_: u128, parent: Option<TraceParent>) -> bool {
-    parent.is_none_or(TraceParent::is_sampled)
 }
 
 impl SpanIds {
@@ -83,38 +75,5 @@ impl SpanIds {
     pub(crate) fn set_otel(&self, trace: Option<TraceParent>) {
         // The first answer stays: a record may use it already.
         self.otel.set(trace).unwrap_or_default();
-    }
-}
-
-impl SpanData {
-    /// Generates ids for the span, unless it has some: in the trace of its `traceparent`, else of the spans around it, else
-    /// in a new one.
-    pub(crate) fn generate_ids(&self, sampler: &Sampler) {
-        if self.ids().generated.get().is_some() {
-            return;
-        }
-        let parent = self.remote().or_else(|| self.parent()?.nearest_trace());
-        let trace_id = parent.map_or_else(|| fastrand::u128(1..), TraceParent::trace_id);
-        let others = parent.map_or(0, |parent| parent.flags() & !1);
-        let flags = others | u8::from(sampler(trace_id, parent));
-        if let Some(own) = TraceParent::new(trace_id, fastrand::u64(1..), flags) {
-            let parent = parent.map_or(0, TraceParent::span_id);
-            let generated = GeneratedIds { own, parent };
-            // If another layer was faster, its ids stay.
-            self.ids().generated.set(generated).unwrap_or_default();
-        }
-    }
-
-    /// The ids of this span, or of the nearest one around it that has some.
-    pub(crate) fn nearest_trace(&self) -> Option<TraceParent> {
-        let mut next = Some(self);
-        while let Some(span) = next {
-            let ids = span.ids().otel().or_else(|| span.ids().generated_or(span.remote()));
-            if ids.is_some() {
-                return ids;
-            }
-            next = span.parent().map(|parent| &**parent);
-        }
-        None
     }
 }

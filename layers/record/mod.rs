@@ -35,14 +35,15 @@ mod path;
 mod pool;
 mod process;
 mod request_id;
+mod sampling;
 mod severity;
 mod shorten;
 mod sources;
 mod span;
+mod span_slot;
 mod target;
 mod thread;
 mod trace;
-mod value;
 
 #[cfg(feature = "otlp")]
 pub(crate) use self::export::SpanEvent;
@@ -57,19 +58,21 @@ pub(crate) use self::{
     fields::{Entry, Tag, TextRange},
     globals::host_name,
     guarded::{CaptureGuard, VALUE_LIMIT, is_capturing, mark_truncated, silence_this_thread, silenced},
-    ids::{IdsText, Sampler, parent_based},
+    ids::IdsText,
     observer::{TreeObserver, are_observers_expected, are_roots_timed, expect_observers, time_roots},
     owned::{Pooled, recycle_all},
     path::{SpanPath, context_of},
     process::process_name_by_now,
+    sampling::{Sampler, parent_based},
     severity::closest,
-    span::{FormatCache, SpanData, SpanSlot},
+    span::{FormatCache, SpanData},
+    span_slot::SpanSlot,
     target::{ROOT, canonical_bytes, is_below},
     thread::{impersonate_thread, this_thread_id},
 };
 pub use self::{
     event::Record,
-    fields::Fields,
+    fields::{ErrorChain, Fields, Value},
     globals::Globals,
     json::JsonText,
     owned::OwnedRecord,
@@ -78,5 +81,4 @@ pub use self::{
     request_id::request_id,
     severity::Severity,
     trace::{Baggage, TraceContext, TraceParent, TraceState},
-    value::{ErrorChain, Value},
 };

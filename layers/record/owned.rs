@@ -11,6 +11,12 @@ use std::{
 use super::{Record, pool};
 
 impl Record {
+    /// A copy that can be stored, sent to another thread and read later. [`Delivery::keep`](crate::Delivery::keep) needs
+    /// no copy.
+    pub fn keep(&self) -> OwnedRecord {
+        OwnedRecord(Storage::Unique(copy(self)))
+    }
+
     /// Memory for most events at once, instead of a little more and again a little more. Much more would only be further
     /// to go.
     #[cold]
@@ -113,10 +119,6 @@ enum Storage {
     Shared(Arc<Record>),
     /// Moved elsewhere.
     Empty,
-}
-
-pub(super) fn keep(record: &Record) -> OwnedRecord {
-    OwnedRecord(Storage::Unique(copy(record)))
 }
 
 #[cold]

@@ -16,7 +16,6 @@ use tracing_core::Metadata;
 #[cfg(feature = "otlp")]
 use super::export::ExportState;
 use super::{
-    current,
     fields::{Fields, Tag},
     ids::SpanIds,
     observer::TreeObservers,
@@ -352,23 +351,24 @@ fn take_spare() -> Arc<SpanData> {
     SPARES.try_with(|spares| spares.try_borrow_mut().ok()?.pop()).ok().flatten().unwrap_or_default()
 }
 
-/// A span in the Registry's extensions; when the span closes, its memory is reused for the next one.
-pub(crate) struct SpanSlot(Option<Arc<SpanData>>);
-
-impl SpanSlot {
-    pub(crate) fn new(data: Arc<SpanData>) -> Self {
-        Self(Some(data))
-    }
-
-    pub(crate) fn data(&self) -> Option<Arc<SpanData>> {
-        self.0.clone()
-    }
+/// Leaves a closed span for reuse.
+#[inline]
+fn put_spare(data: Arc<SpanData>) {
+    // A thread that is ending has no use for spares.
+    SPARES
+        .try_with(|spares| {
+            if let Ok(mut spares) = spares.try_borrow_mut()
+                && spares.len() < MAX_SPARES
+            {
+                spares.push(data);
+            }
+        })
+        .unwrap_or_default();
 }
 
-impl Drop for SpanSlot {
-    fn drop(&mut self) {
-        let Some(mut data) = self.0.take() else { return };
-        current::forget_last_created(&data);
+impl SpanData {
+    /// The Registry has closed the span: without a record of it, its memory is reused.
+    pub(super) fn close(mut data: Arc<Self>) {
         if Arc::strong_count(&data) > 1 {
             data.is_closed.store(true, Ordering::SeqCst);
         }
@@ -379,21 +379,10 @@ impl Drop for SpanSlot {
         let Some(span) = Arc::get_mut(&mut data) else { return data.release_late() };
         let parent = span.parent.take();
         span.reset();
-        // A thread that is ending has no use for spares.
-        SPARES
-            .try_with(|spares| {
-                if let Ok(mut spares) = spares.try_borrow_mut()
-                    && spares.len() < MAX_SPARES
-                {
-                    spares.push(data);
-                }
-            })
-            .unwrap_or_default();
+        put_spare(data);
         drop(parent);
     }
-}
 
-impl SpanData {
     /// What [`create`](Self::create) does not set.
     #[inline]
     fn reset(&mut self) {
@@ -415,92 +404,5 @@ impl SpanData {
         }
         *self.is_triggered.get_mut() = false;
         *self.is_closed.get_mut() = false;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{super::SpanPath, *};
-
-    #[test]
-    fn a_span_that_records_for_ever_stays_small() {
-        let span = SpanData::detached("job", [("state", "new")].into_iter().collect(), None);
-        for step in 0..20_000 {
-            let state = format!("step {step} of many, with a text of some length");
-            let mut values = Fields::new();
-            values.set("state", state.as_str());
-            values.set(format!("own{}", step % 3), state.as_bytes());
-            span.record(&values);
-        }
-        let late = span.late().unwrap();
-        assert_eq!(late.get("state").unwrap().as_str(), Some("step 19999 of many, with a text of some length"));
-        assert_eq!(late.len(), 4);
-        assert!(late.held_bytes() < 64 * 1024, "{}", late.held_bytes());
-    }
-
-    /// A span of `tracing`'s, and the Registry's slot for it.
-    fn open() -> (Arc<SpanData>, SpanSlot) {
-        static METADATA: Metadata<'static> = tracing_core::metadata! {
-            name: "job",
-            target: "test",
-            level: tracing_core::Level::INFO,
-            fields: &[],
-            callsite: &Nowhere,
-            kind: tracing_core::metadata::Kind::SPAN,
-        };
-        struct Nowhere;
-        impl tracing_core::Callsite for Nowhere {
-            fn set_interest(&self, _: tracing_core::Interest) {}
-            fn metadata(&self) -> &Metadata<'_> {
-                &METADATA
-            }
-        }
-        let data = SpanData::create(1, &METADATA, None, None, |fields| fields.set("a", 1));
-        (Arc::clone(&data), SpanSlot::new(data))
-    }
-
-    fn late_of(span: &SpanData) -> std::sync::Weak<Fields> {
-        span.record(&[("body", "x")].into_iter().collect());
-        Arc::downgrade(&span.late().unwrap())
-    }
-
-    #[test]
-    fn values_recorded_after_a_record_go_with_the_span() {
-        let (span, slot) = open();
-        let mut path = SpanPath::default();
-        path.set(Some(Arc::clone(&span)));
-        let late = late_of(&span);
-        drop(span);
-        assert!(late.upgrade().is_some());
-        drop(slot);
-        assert!(late.upgrade().is_none(), "a record keeps what it does not show");
-        assert_eq!(path.iter().next().map(|span| span.fields().len()), Some(1));
-    }
-
-    #[test]
-    fn values_recorded_before_a_record_stay_with_it() {
-        let (span, slot) = open();
-        let late = late_of(&span);
-        let mut path = SpanPath::default();
-        path.set(Some(Arc::clone(&span)));
-        assert_eq!(path.weight(), span.weight + late.upgrade().unwrap().weight());
-        drop((span, slot));
-        assert_eq!(path.iter().next().map(|span| span.fields().len()), Some(2));
-        path.clear();
-        assert!(late.upgrade().is_none() && path.weight() == 0);
-    }
-
-    #[cfg(feature = "otlp")]
-    #[test]
-    fn every_exporter_of_a_span_finds_its_late_values() {
-        let (span, slot) = open();
-        let late = late_of(&span);
-        let (one, two) = (ClosedSpan::new(Arc::clone(&span)), ClosedSpan::new(Arc::clone(&span)));
-        drop(one);
-        drop(slot);
-        assert_eq!(two.read_fields(Fields::len), 2);
-        drop(two);
-        assert!(late.upgrade().is_none());
-        assert_eq!(span.read_fields(Fields::len), 1);
     }
 }

@@ -3,12 +3,8 @@
 use std::{borrow::Cow, error::Error as StdError, fmt};
 
 use super::{
-    super::{
-        guarded, json,
-        json::JsonText,
-        value::{ErrorChain, Value},
-    },
-    Fields, Link, Name, Rare, Slot, Stored, Tag, TextRange, Word,
+    super::{guarded, json, json::JsonText},
+    ErrorChain, Fields, Link, Name, Rare, Slot, Stored, Tag, TextRange, Value, Word,
 };
 
 /// Longest chain of causes that is stored; `source()` may be cyclic.

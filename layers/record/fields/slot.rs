@@ -1,7 +1,5 @@
 //! The layout of [`Fields`] in memory.
 
-use super::{Fields, Value};
-
 /// A part of the text or byte buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TextRange {
@@ -26,34 +24,6 @@ pub(super) struct Slot {
     pub(super) name: Name,
     pub(super) tag: Tag,
     pub(super) value: Stored,
-}
-
-/// A name with its value.
-#[derive(Clone, Copy)]
-pub(crate) struct Entry<'a> {
-    pub(super) fields: &'a Fields,
-    pub(super) slot: &'a Slot,
-}
-
-impl<'a> Entry<'a> {
-    #[inline]
-    pub(crate) fn tag(self) -> Tag {
-        self.slot.tag
-    }
-
-    /// The name; `Ok` if it lives as long as the process.
-    #[inline]
-    pub(crate) fn name(self) -> Result<&'static str, &'a str> {
-        match self.slot.name {
-            Name::Static(name) => Ok(name),
-            Name::Text(range) => Err(self.fields.text(range)),
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn value(self) -> Value<'a> {
-        self.fields.value(&self.slot.value)
-    }
 }
 
 /// A value, with its text in the buffer. Numbers are stored in halves, so that a slot is 32 bytes: two per cache line.

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use super::{
-    fields::{Fields, Link},
-    json::JsonText,
-};
+use super::{super::json::JsonText, Fields, slot::Link};
 
 /// The value of a field, borrowed from its record.
 ///
