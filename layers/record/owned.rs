@@ -1,7 +1,7 @@
-//! Records in memory that is used again: while they are filled, while handlers look at them, and while somebody keeps them.
+//! Pooled records: while they are filled, while handlers read them, and while somebody owns them.
 //!
-//! A record is filled in memory that one thread has at a time: no count of references has to be asked. It is moved to
-//! memory that can be shared only where several want it.
+//! A record is filled in memory with a single owner, without a reference count. It moves to shared memory only when it gets
+//! a second owner.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -17,8 +17,7 @@ impl Record {
         OwnedRecord(Storage::Unique(copy(self)))
     }
 
-    /// Memory for most events at once, instead of a little more and again a little more. Much more would only be further
-    /// to go.
+    /// Enough memory for most events, in one allocation each for text and values.
     #[cold]
     fn preallocated() -> Self {
         let mut record = Self::default();
@@ -56,7 +55,7 @@ fn take_shared() -> Arc<Record> {
     pool::take().unwrap_or_else(|| Arc::new(Record::preallocated()))
 }
 
-/// The memory of a record that nobody has any more is used again; else it is returned, and somebody else is the last.
+/// Recycles the memory, unless the record has other owners: then it is returned.
 #[inline]
 fn recycle_shared(mut record: Arc<Record>) -> Option<Arc<Record>> {
     let Some(last) = Arc::get_mut(&mut record) else { return Some(record) };
@@ -65,11 +64,11 @@ fn recycle_shared(mut record: Arc<Record>) -> Option<Arc<Record>> {
     None
 }
 
-/// Moves it to memory that can be shared.
+/// Moves the record to shared memory.
 #[inline]
 fn share(mut record: Box<Record>) -> Arc<Record> {
     let mut shared = take_shared();
-    // Nobody else has a spare.
+    // A spare has a single owner.
     std::mem::swap(Arc::make_mut(&mut shared), &mut *record);
     pool::put(record);
     shared
@@ -84,7 +83,7 @@ impl Pooled {
         Self(take())
     }
 
-    /// The finished record for one who goes on with it.
+    /// The finished record.
     #[inline]
     pub(crate) fn into_owned(self) -> OwnedRecord {
         OwnedRecord(Storage::Unique(self.0))
@@ -107,17 +106,16 @@ impl DerefMut for Pooled {
     }
 }
 
-/// A record that is kept: it can be sent to another thread and read there. When it is dropped, its memory serves another
-/// one.
+/// A record that can be stored, sent to another thread and read there. Its memory is pooled.
 ///
-/// Clones of what [`Delivery::keep`](crate::Delivery::keep) gave are the same record. One that was taken alone is in nobody
-/// else's hands, and a clone of it a copy.
+/// Clones of a record from [`Delivery::keep`](crate::Delivery::keep) share it. A record from
+/// [`Delivery::take`](crate::Delivery::take) has a single owner: its clones are copies.
 pub struct OwnedRecord(Storage);
 
 enum Storage {
     Unique(Box<Record>),
     Shared(Arc<Record>),
-    /// Moved elsewhere.
+    /// Moved out.
     Empty,
 }
 
@@ -129,12 +127,12 @@ fn copy(record: &Record) -> Box<Record> {
 }
 
 impl OwnedRecord {
-    /// One's own record.
+    /// Takes over a record.
     pub(crate) fn new(record: Record) -> Self {
         Self(Storage::Unique(Box::new(record)))
     }
 
-    /// The same record for somebody else, in memory that both have.
+    /// A second owner of the same record.
     #[inline]
     pub(crate) fn share(&mut self) -> Self {
         if let Storage::Unique(_) = self.0
@@ -145,7 +143,7 @@ impl OwnedRecord {
         self.clone()
     }
 
-    /// Moves it out; an empty record stays.
+    /// Moves it out; an empty record is left.
     #[inline]
     pub(crate) fn take(&mut self) -> Self {
         Self(std::mem::replace(&mut self.0, Storage::Empty))
@@ -170,8 +168,8 @@ impl Deref for OwnedRecord {
         match &self.0 {
             Storage::Unique(record) => record,
             Storage::Shared(record) => record,
-            // Only while it is dropped.
-            Storage::Empty => &NOTHING,
+            // After `take`, or while it is dropped.
+            Storage::Empty => &EMPTY,
         }
     }
 }
@@ -193,10 +191,10 @@ impl std::fmt::Debug for OwnedRecord {
     }
 }
 
-/// Drops many, with their memory left for those that capture. Where the caller's handlers are not done with one yet, it
-/// goes to `late`, for the next time: were both to let go of it at once, neither would be the last to use it again.
+/// Drops many records and recycles their memory. One that a handler still uses goes to `late` until the next call: if both
+/// dropped it at the same time, neither would recycle it.
 pub(crate) fn recycle_all(owned: &mut Vec<OwnedRecord>, late: &mut Vec<OwnedRecord>) {
-    // Whoever has one of those now has it for long.
+    // Whoever still has one of these keeps it for long.
     late.clear();
     for mut owned in owned.drain(..) {
         match std::mem::replace(&mut owned.0, Storage::Empty) {
@@ -209,7 +207,7 @@ pub(crate) fn recycle_all(owned: &mut Vec<OwnedRecord>, late: &mut Vec<OwnedReco
     }
 }
 
-static NOTHING: LazyLock<Record> = LazyLock::new(Record::default);
+static EMPTY: LazyLock<Record> = LazyLock::new(Record::default);
 
 #[cfg(test)]
 mod tests {
@@ -220,56 +218,56 @@ mod tests {
         std::ptr::from_ref(record) as usize
     }
 
-    /// One that others may share.
+    /// In shared memory.
     fn shared() -> OwnedRecord {
         Pooled::create().into_owned().share()
     }
 
     #[test]
-    fn a_kept_record_outlives_its_event_and_its_memory_is_used_again() {
+    fn an_owned_record_outlives_its_event_and_its_memory_is_reused() {
         let mut record = Pooled::create();
-        record.set_message("kept");
+        record.set_message("owned");
         record.severity = Severity::ERROR;
         let mut owned = record.into_owned();
         let again = owned.share();
-        assert_eq!((owned.message(), again.message()), ("kept", "kept"));
-        let place = memory(&owned);
-        assert_eq!(place, memory(&again));
+        assert_eq!((owned.message(), again.message()), ("owned", "owned"));
+        let address = memory(&owned);
+        assert_eq!(address, memory(&again));
         std::thread::spawn(move || drop(owned)).join().unwrap();
-        assert_eq!(again.message(), "kept");
+        assert_eq!(again.message(), "owned");
         drop(again);
         let next = shared();
-        assert_eq!((memory(&next), next.message()), (place, ""));
+        assert_eq!((memory(&next), next.message()), (address, ""));
     }
 
     #[test]
-    fn a_record_that_is_given_away_stays_where_it_is() {
+    fn a_record_with_one_owner_is_never_moved() {
         let mut record = Pooled::create();
         record.set_message("given");
-        let place = memory(&record);
+        let address = memory(&record);
         let mut owned = record.into_owned();
-        assert_eq!((memory(&owned), owned.message()), (place, "given"));
+        assert_eq!((memory(&owned), owned.message()), (address, "given"));
         let copy = owned.clone();
-        assert_ne!(memory(&copy), place);
+        assert_ne!(memory(&copy), address);
         assert_eq!(copy.message(), "given");
         let taken = owned.take();
-        assert_eq!((memory(&taken), owned.message()), (place, ""));
+        assert_eq!((memory(&taken), owned.message()), (address, ""));
         drop((taken, owned));
-        assert_eq!(memory(&Pooled::create()), place);
+        assert_eq!(memory(&Pooled::create()), address);
     }
 
     #[test]
-    fn spares_go_to_where_they_are_wanted() {
+    fn spares_reach_the_threads_that_need_them() {
         let owned: Vec<_> = (0..5 * MAGAZINE).map(|_| shared()).collect();
-        let places: Vec<_> = owned.iter().map(|owned| memory(owned)).collect();
+        let addresses: Vec<_> = owned.iter().map(|owned| memory(owned)).collect();
         std::thread::spawn(move || drop(owned)).join().unwrap();
-        // What the other thread had over; other tests may have taken some of it.
+        // The other thread's spares; other tests may have taken some of them.
         let next: Vec<_> = (0..MAGAZINE).map(|_| shared()).collect();
-        assert!(next.iter().any(|next| places.contains(&memory(next))));
+        assert!(next.iter().any(|next| addresses.contains(&memory(next))));
     }
 
     #[test]
-    fn ones_own_record_is_copied() {
+    fn keep_copies() {
         let record = Record::new(Severity::INFO, "a", "b");
         let owned = record.keep();
         drop(record);

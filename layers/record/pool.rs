@@ -1,4 +1,4 @@
-//! Memory of records that are done with, to be used again.
+//! Reuses the memory of dropped records: magazines per thread, and a depot that all threads share.
 
 use std::{
     cell::RefCell,
@@ -9,19 +9,17 @@ use std::{
 use super::Record;
 use crate::fork::{self, ForkMutex};
 
-/// How many change hands at once. A thread has up to two such lists, so that one that takes and gives in turn does not
-/// go to the depot for each.
+/// Records per magazine. A thread has two magazines, so that taking and putting in turn does not need the depot each time.
 pub(super) const MAGAZINE: usize = 64;
-/// What a depot holds at most, in bytes.
+/// Memory that a depot holds at most, in bytes.
 const DEPOT_BYTES: usize = 16 << 20;
 
 type Magazine<T> = Vec<T>;
 
-/// A record in one of the two kinds of memory: one's own, or shared.
+/// A record in one of the two kinds of memory: with a single owner, or shared.
 pub(super) trait Poolable: Sized + 'static {
-    /// The thread's own, and where it gets more.
-    const HERE: &'static LocalKey<RefCell<ThreadCache<Self>>>;
-    /// A thread may have it open at the moment of a fork; the child has that lock, and not the thread.
+    const CACHE: &'static LocalKey<RefCell<ThreadCache<Self>>>;
+    /// A thread may hold its lock during a fork.
     const DEPOT: &'static ForkMutex<Depot<Self>>;
 
     fn record(&self) -> &Record;
@@ -36,7 +34,7 @@ static UNIQUE_DEPOT: ForkMutex<Depot<Box<Record>>> = ForkMutex::first(Depot::EMP
 static SHARED_DEPOT: ForkMutex<Depot<Arc<Record>>> = ForkMutex::first(Depot::EMPTY);
 
 impl Poolable for Box<Record> {
-    const HERE: &'static LocalKey<RefCell<ThreadCache<Self>>> = &UNIQUE;
+    const CACHE: &'static LocalKey<RefCell<ThreadCache<Self>>> = &UNIQUE;
     const DEPOT: &'static ForkMutex<Depot<Self>> = &UNIQUE_DEPOT;
 
     fn record(&self) -> &Record {
@@ -45,7 +43,7 @@ impl Poolable for Box<Record> {
 }
 
 impl Poolable for Arc<Record> {
-    const HERE: &'static LocalKey<RefCell<ThreadCache<Self>>> = &SHARED;
+    const CACHE: &'static LocalKey<RefCell<ThreadCache<Self>>> = &SHARED;
     const DEPOT: &'static ForkMutex<Depot<Self>> = &SHARED_DEPOT;
 
     fn record(&self) -> &Record {
@@ -56,14 +54,14 @@ impl Poolable for Arc<Record> {
 /// An empty record, if there is one.
 #[inline]
 pub(super) fn take<T: Poolable>() -> Option<T> {
-    T::HERE.try_with(|cache| cache.try_borrow_mut().ok()?.take()).ok().flatten()
+    T::CACHE.try_with(|cache| cache.try_borrow_mut().ok()?.take()).ok().flatten()
 }
 
-/// Leaves an empty record for another time.
+/// Puts an empty record back.
 #[inline]
 pub(super) fn put<T: Poolable>(record: T) {
-    // A thread that is ending has no use for spares.
-    T::HERE
+    // A thread that is ending drops it.
+    T::CACHE
         .try_with(|cache| {
             if let Ok(mut cache) = cache.try_borrow_mut() {
                 cache.put(record);
@@ -72,7 +70,7 @@ pub(super) fn put<T: Poolable>(record: T) {
         .unwrap_or_default();
 }
 
-/// A thread's own.
+/// A thread's spares: `hot` is in use, `cold` is full or empty.
 pub(super) struct ThreadCache<T: Poolable> {
     hot: Magazine<T>,
     cold: Magazine<T>,
@@ -114,7 +112,7 @@ impl<T: Poolable> ThreadCache<T> {
     }
 }
 
-/// A thread that ends leaves what it has.
+/// A thread that ends leaves its spares to others.
 impl<T: Poolable> Drop for ThreadCache<T> {
     fn drop(&mut self) {
         for magazine in [&mut self.hot, &mut self.cold] {
@@ -125,13 +123,13 @@ impl<T: Poolable> Drop for ThreadCache<T> {
     }
 }
 
-/// Where a thread that only drops records, such as a queue's listener, leaves them for those that capture. Whole lists are
-/// exchanged, so that its lock is never held for long.
+/// Where threads that only drop records, such as a queue's worker, leave them for those that capture. Threads exchange whole
+/// magazines, so its lock is never held for long.
 pub(super) struct Depot<T> {
-    /// Lists of some records, with the memory they take.
+    /// Filled magazines, with their memory.
     full: Vec<(Magazine<T>, usize)>,
     bytes: usize,
-    /// Lists of none.
+    /// Empty magazines.
     empty: Vec<Magazine<T>>,
 }
 
@@ -139,13 +137,13 @@ impl<T: Poolable> Depot<T> {
     const EMPTY: Self = Self { full: Vec::new(), bytes: 0, empty: Vec::new() };
 
     fn open() -> MutexGuard<'static, Self> {
-        // A record's own look comes after its capture, for which this may be opened.
+        // The poll for a fork follows the capture, which may come here first.
         fork::check();
-        // Spare memory belongs to nobody: what is there serves the child as well.
+        // Spare memory is as good in a child.
         T::DEPOT.lock(|_| {}, || Self::EMPTY)
     }
 
-    /// Leaves some records in exchange for an empty list.
+    /// Deposits a magazine in exchange for an empty one.
     fn deposit(magazine: &mut Magazine<T>) {
         let bytes = magazine.iter().map(|record| record.record().held_bytes()).sum();
         let mut depot = Self::open();
@@ -153,16 +151,16 @@ impl<T: Poolable> Depot<T> {
             depot.bytes += bytes;
             let empty = depot.empty.pop().unwrap_or_default();
             depot.full.push((std::mem::replace(magazine, empty), bytes));
-            // Those that fetch them leave a list each, and are not to wait for memory.
+            // Each fetch returns an empty one, and must not wait for an allocation.
             let full = depot.full.len();
             depot.empty.reserve(full);
         }
         drop(depot);
-        // What there was no place for.
+        // The depot was full.
         magazine.clear();
     }
 
-    /// Fetches some records in exchange for an empty list. Those that came last are the likeliest to be in a cache yet.
+    /// Fetches a magazine in exchange for an empty one. The last deposited is the most likely to be in a CPU cache.
     fn fetch(magazine: &mut Magazine<T>) {
         let mut depot = Self::open();
         if let Some((full, bytes)) = depot.full.pop() {

@@ -169,7 +169,7 @@ impl Fields {
     #[inline]
     pub(in crate::record) fn render(&mut self, value: fmt::Arguments<'_>, limit: usize) -> TextRange {
         #[cfg(feature = "serde")]
-        json::expect();
+        json::reset_printed();
         let start = self.text.len() as u32;
         self.marked += u32::from(!guarded::write(&mut self.text, value, limit));
         TextRange { start, end: self.text.len() as u32 }
