@@ -139,8 +139,8 @@ impl Tree {
     /// The lowest floor of all targets.
     pub(super) fn lowest_floor(&self) -> i64 {
         let no_level = self.get("").is_none_or(|root| root.level.is_none());
-        let least = self.loggers.values().filter_map(|node| node.level).chain(no_level.then_some(Severity::ALL)).min();
-        floor(least.unwrap_or(Severity::ALL), self.disabled_up_to)
+        let lowest = self.loggers.values().filter_map(|node| node.level).chain(no_level.then_some(Severity::ALL)).min();
+        floor(lowest.unwrap_or(Severity::ALL), self.disabled_up_to)
     }
 
     /// The handlers for the records of a target.

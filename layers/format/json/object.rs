@@ -34,7 +34,7 @@ impl Reserved {
         let mut reserved = Self::default();
         for key in keys {
             let tag = Tag::of(&key);
-            let (place, bit) = tag.place();
+            let (place, bit) = tag.word_and_bit();
             reserved.bloom |= bit;
             reserved.places[place] |= bit;
             reserved.keys.push((tag, key));
@@ -45,7 +45,7 @@ impl Reserved {
     /// Whether it takes a closer look.
     #[inline]
     fn may_contain(&self, tag: Tag) -> bool {
-        let (place, bit) = tag.place();
+        let (place, bit) = tag.word_and_bit();
         self.places[place] & bit != 0
     }
 

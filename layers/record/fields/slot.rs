@@ -104,7 +104,7 @@ impl Tag {
 
     /// One of 256 bits: an index into four words, and a bit.
     #[inline]
-    pub(crate) const fn place(self) -> (usize, u64) {
+    pub(crate) const fn word_and_bit(self) -> (usize, u64) {
         ((self.0 >> 24 & 3) as usize, self.bit())
     }
 }
