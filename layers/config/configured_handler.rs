@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Delivery, Description, Error, Flush, Handler, HandlerExt as _, NamedHandler, Outcome, OwnedDelivery, Record,
-    Severity, fork::Common, ledger::Ledger, record::OwnedRecord,
+    Severity, fork::ForkRwLock, ledger::Ledger, record::OwnedRecord,
 };
 
 /// The handler that writes, and its class-specific operations.
@@ -99,7 +99,7 @@ pub(super) struct ConfiguredHandler {
 
 /// A node in the graph of handlers that forward to each other.
 #[derive(Default)]
-pub(super) struct ForwardNode(Common<Vec<Arc<ForwardNode>>>);
+pub(super) struct ForwardNode(ForkRwLock<Vec<Arc<ForwardNode>>>);
 
 impl ForwardNode {
     /// Replaces the targets. Callers check [`reaches`](Self::reaches) and set under the lock of the state, so that the second

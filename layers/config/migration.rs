@@ -15,7 +15,7 @@ use super::{
     registry::HandlerMaker,
     setup::Setup,
 };
-use crate::{loggers::Declared, sink::succeeding};
+use crate::{loggers::LoggerState, sink::succeeding};
 
 /// Which parts of a Python configuration work unchanged, which differ, and which are refused. Made by
 /// [`Logging::migration_report`](super::Logging::migration_report), which tries to build everything except the application's
@@ -248,7 +248,7 @@ fn rejected(config: &Config, setup: &Setup) -> Vec<ConfigError> {
         // The running system may have the same files.
         succeeding(|| builder.handlers());
         for (name, _) in builder.loggers() {
-            if let Err(error) = Declared::new(&name) {
+            if let Err(error) = LoggerState::new(&name) {
                 missing.push(ConfigError::new(format!("loggers.{}", quoted_key(&name)), None, error.to_string()));
             }
         }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Error, Fields, Record, Severity, Value,
-    record::{Entry, Keeper, SpanView, TraceParent},
+    record::{Entry, FormatCache, SpanView, TraceParent},
     text::is_control,
 };
 
@@ -153,7 +153,7 @@ impl Logfmt {
         for source in record.sources() {
             // What is made of a span is the same for every record, unless its names meet others.
             if let Some(span) = source.span_apart_from(0)
-                && let Some(text) = span.kept(Keeper::Logfmt, || kept(span))
+                && let Some(text) = span.cached(FormatCache::Logfmt, || kept(span))
             {
                 line.raw_bytes(text);
                 continue;

@@ -119,6 +119,6 @@ fn name_filter(name: &str) -> ConfigFilter {
     let name = name.to_owned();
     ConfigFilter::decides(move |record: &crate::Record| {
         let target = if record.target().is_empty() { "root" } else { record.target() };
-        name.is_empty() || crate::loggers::is_below(target, &name)
+        name.is_empty() || crate::record::is_below(target, &name)
     })
 }

@@ -16,7 +16,7 @@ use crate::{
         handler_args::{HandlerArgs, SetIfSome as _},
         node::Data,
     },
-    fork::Heirloom,
+    fork::ForkMutex,
     handler::queue::{Overflow, QueueBuilder, WorkerGuard},
 };
 
@@ -49,7 +49,7 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     }
     let target = Arc::new(PausableTarget {
         handlers,
-        state: Heirloom::new(if context.as_python { ListenerState::NotStarted } else { ListenerState::Running }),
+        state: ForkMutex::new(if context.as_python { ListenerState::NotStarted } else { ListenerState::Running }),
         pending: AtomicUsize::new(0),
     });
     let mut builder = Queue::builder().name(context.name);
@@ -135,7 +135,7 @@ impl Handler for PausableQueue {
 /// The handlers behind the queue. Blocks the worker thread while the listener is stopped.
 struct PausableTarget {
     handlers: Tee,
-    state: Heirloom<ListenerState>,
+    state: ForkMutex<ListenerState>,
     /// The number of records in the queue or here.
     pending: AtomicUsize,
 }

@@ -98,8 +98,11 @@ fn finish(
         return Ok(placeholder());
     }
     let handler = builder.truncate(truncates && delay).format(context.formatting.lines()).build()?.terminator("");
-    let control =
-        RotatingControl { file: handler.as_sink().clone(), truncates: truncates && !delay, as_python: context.as_python };
+    let control = RotatingControl {
+        file: handler.as_sink().clone(),
+        truncates: truncates && !delay,
+        as_python: context.as_python,
+    };
     Ok(Output::new(handler, control))
 }
 
@@ -141,11 +144,8 @@ fn strata_options(context: &BuildContext<'_, '_>, mut builder: RotatingFileBuild
     if strata.str("compression").is_none_or(|method| method == "none") {
         strata.reject_unused(&["compression_level"], "nothing is compressed (`compression`)");
     }
-    let sharing = [
-        ("unguarded", FileLocking::Unguarded),
-        ("exclusive", FileLocking::Exclusive),
-        ("shared", FileLocking::Shared),
-    ];
+    let sharing =
+        [("unguarded", FileLocking::Unguarded), ("exclusive", FileLocking::Exclusive), ("shared", FileLocking::Shared)];
     builder = builder.set_if_some(strata.choice("sharing", &sharing), RotatingFileBuilder::locking);
     builder
 }

@@ -183,7 +183,7 @@ impl Logging {
     /// Whether no handler has that name, or only one of the root, which is about to be replaced.
     fn is_name_free(&self, name: &str) -> bool {
         let Some(known) = self.handler(name) else { return true };
-        let all = self.loggers().declared();
+        let all = self.loggers().snapshot();
         let root = all.iter().find(|logger| logger.name.is_empty());
         root.is_some_and(|root| root.handlers.iter().any(|named| named.is_same(known.handler())))
     }

@@ -10,7 +10,7 @@ use crate::{
     Error, Fields, Loggers, Severity,
     clock::Clock,
     config::{document::Config, registry::ClassRegistry, setup::Setup},
-    fork::Heirloom,
+    fork::ForkMutex,
     ledger::ErrorHandler,
 };
 
@@ -131,9 +131,9 @@ impl LoggingBuilder {
             globals,
             trace_ids,
             value_limit,
-            state: Heirloom::default(),
+            state: ForkMutex::default(),
             changes_records: AtomicBool::new(false),
-            last_install: Heirloom::default(),
+            last_install: ForkMutex::default(),
         }))
     }
 

@@ -68,7 +68,7 @@ impl Logging {
         let old = state.handlers.get(name).cloned();
         let mut taken = Vec::new();
         if let Some(old) = &old {
-            taken = self.0.loggers.exchange(&old.named, new.map(|new| &new.named));
+            taken = self.0.loggers.exchange_handler(&old.named, new.map(|new| &new.named));
             state.made.retain(|known| !known.named.is_same(&old.named));
         }
         match new {
@@ -166,7 +166,7 @@ impl Logging {
                 made.push(installed);
             }
             Ok(move |state: &mut State| {
-                let mut all = self.0.loggers.declared();
+                let mut all = self.0.loggers.snapshot();
                 let Some(root) = all.iter_mut().find(|logger| logger.name.is_empty()) else {
                     return Err(Error::config("there is no root logger").into());
                 };
@@ -190,7 +190,7 @@ impl Logging {
                 if let Some(level) = level {
                     root.level = Some(level).filter(|level| *level != Severity::ALL);
                 }
-                let former = self.0.loggers.declare(all)?;
+                let former = self.0.loggers.replace_all(all)?;
                 for installed in made {
                     if !installed.configured.name.is_empty() {
                         state.handlers.insert(installed.configured.name.clone(), installed.clone());

@@ -16,14 +16,14 @@ use crate::{
         handler_args,
         node::quoted_key,
     },
-    loggers::Declared,
+    loggers::LoggerState,
     text::python_repr,
 };
 
 /// The future levels of handlers, and the future loggers.
 pub(super) struct Incremental {
     handlers: Vec<(Arc<ConfiguredHandler>, Severity)>,
-    loggers: Vec<Declared>,
+    loggers: Vec<LoggerState>,
 }
 
 impl Logging {
@@ -31,7 +31,7 @@ impl Logging {
         let (kept, former) = self.update(|present| {
             let Incremental { handlers, loggers } = self.plan_incremental(present, config)?;
             Ok(move |state: &mut State| {
-                let former = self.0.loggers.declare(loggers)?;
+                let former = self.0.loggers.replace_all(loggers)?;
                 handlers.into_iter().for_each(|(configured, level)| configured.set_level(level));
                 Ok((state.handlers.keys().cloned().collect(), former))
             })
@@ -65,8 +65,8 @@ impl Logging {
                 }
             }
         }
-        let mut all: BTreeMap<String, Declared> =
-            self.0.loggers.declared().into_iter().map(|declared| (declared.name.clone(), declared)).collect();
+        let mut all: BTreeMap<String, LoggerState> =
+            self.0.loggers.snapshot().into_iter().map(|declared| (declared.name.clone(), declared)).collect();
         let root = config.root.get("root").filter(|root| root.is_true());
         let loggers =
             config.root.section("loggers").map(|(key, node)| (&*key.text, node)).chain(root.map(|root| ("", root)));
@@ -78,7 +78,7 @@ impl Logging {
                     format!("Unable to configure logger {}", python_repr(name)),
                 ),
             };
-            let made = match Declared::new(name) {
+            let made = match LoggerState::new(name) {
                 Ok(made) => made,
                 Err(error) => {
                     problems.push(ConfigError::new(path, node.at, error.to_string()));

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{logging::Logging, stderr};
-use crate::{Error, caught::catch, config::document::Config, record::silence_this_thread};
+use crate::{Error, config::document::Config, record::silence_this_thread, unwind::catch};
 
 /// The size limit of a configuration, in bytes.
 const MAX_BYTES: u32 = 1 << 20;

@@ -23,7 +23,7 @@ use crate::{
         node::Node,
         setup::Setup,
     },
-    fork::Heirloom,
+    fork::ForkMutex,
     loggers::{Explanation, Router},
     output::Stream,
 };
@@ -63,11 +63,11 @@ pub(super) struct Inner {
     pub(super) globals: Option<Fields>,
     pub(super) trace_ids: bool,
     pub(super) value_limit: Option<usize>,
-    pub(super) state: Heirloom<State>,
+    pub(super) state: ForkMutex<State>,
     /// Whether some filter changes records, so that each record needs a [`RecordScope`].
     pub(super) changes_records: AtomicBool,
     /// The subscriber that the layer was last installed in, and the address of the layer there.
-    pub(super) last_install: Heirloom<Option<(usize, WeakDispatch)>>,
+    pub(super) last_install: ForkMutex<Option<(usize, WeakDispatch)>>,
 }
 
 #[derive(Clone, Default)]

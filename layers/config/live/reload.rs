@@ -21,7 +21,7 @@ use crate::{
         migration::{self, MigrationReport},
         node::{Node, quoted_key},
     },
-    loggers::{Declared, Former},
+    loggers::{LoggerState, RetiredLoggers},
 };
 
 impl Logging {
@@ -110,18 +110,18 @@ impl Logging {
     ) -> Plan {
         let as_python = self.0.setup.as_python;
         let disables = config.root.get("disable_existing_loggers").and_then(Node::as_bool).unwrap_or(as_python);
-        let present = self.0.loggers.declared();
-        let mut all: BTreeMap<String, Declared> = BTreeMap::new();
+        let present = self.0.loggers.snapshot();
+        let mut all: BTreeMap<String, LoggerState> = BTreeMap::new();
         if as_python {
             all.extend(present.iter().map(|declared| (declared.name.clone(), declared.clone())));
-        } else if let Ok(mut root) = Declared::new("") {
+        } else if let Ok(mut root) = LoggerState::new("") {
             root.level = Some(Severity::WARN);
             all.insert(String::new(), root);
         }
         let mut named = BTreeSet::new();
         let mut disabled = Vec::new();
         for (name, spec) in spec {
-            let made = match Declared::new(&name) {
+            let made = match LoggerState::new(&name) {
                 Ok(made) => made,
                 Err(error) => {
                     let path = format!("loggers.{}", quoted_key(&name));
@@ -151,7 +151,7 @@ impl Logging {
             let was_disabled = declared.disabled;
             let logger = match (as_python, is_below || !disables) {
                 (true, _) => all.get_mut(name),
-                (false, false) => Some(all.entry(name.clone()).or_insert_with(|| Declared {
+                (false, false) => Some(all.entry(name.clone()).or_insert_with(|| LoggerState {
                     level: None,
                     propagate: true,
                     handlers: Vec::new(),
@@ -175,7 +175,7 @@ impl Logging {
 
     fn commit(&self, state: &mut State, prepared: Prepared, plan: Plan, config: &Config) -> Result<Applied, Rejected> {
         let activate = || prepared.updates.iter().try_for_each(PendingUpdate::activate);
-        if let Err(error) = Loggers::have_room_for(&plan.loggers).and_then(|()| activate()) {
+        if let Err(error) = Loggers::check_count(&plan.loggers).and_then(|()| activate()) {
             return Err(Rejected { error, unused: Some(Box::new(prepared)) });
         }
         let Prepared { formatters, filters, handlers, updates, reused } = prepared;
@@ -184,7 +184,7 @@ impl Logging {
         }
         // Levels, filters and formats first: then loggers may use the handlers.
         let retired = updates.into_iter().map(PendingUpdate::apply).collect();
-        let former = self.0.loggers.declare(plan.loggers)?;
+        let former = self.0.loggers.replace_all(plan.loggers)?;
         let new: BTreeMap<String, InstalledHandler> = handlers.iter().cloned().collect();
         let old = std::mem::replace(&mut state.handlers, new);
         let is_kept = |installed: &InstalledHandler| {
@@ -193,7 +193,7 @@ impl Logging {
         let (mut made, ended): (Vec<_>, Vec<_>) = std::mem::take(&mut state.made).into_iter().partition(is_kept);
         if self.0.setup.as_python {
             // Loggers that the configuration does not name keep their closed handlers, and open them again.
-            let loggers = self.0.loggers.declared();
+            let loggers = self.0.loggers.snapshot();
             let is_attached = |installed: &&InstalledHandler| {
                 loggers.iter().flat_map(|logger| &logger.handlers).any(|named| named.is_same(&installed.named))
             };
@@ -218,7 +218,7 @@ impl Logging {
 }
 
 /// Applies an entry to a logger.
-fn apply_spec(logger: &mut Declared, spec: LoggerSpec, as_python: bool) {
+fn apply_spec(logger: &mut LoggerState, spec: LoggerSpec, as_python: bool) {
     if let Some(level) = spec.level {
         logger.level = Some(level).filter(|level| *level != Severity::ALL);
     }
@@ -234,14 +234,14 @@ fn apply_spec(logger: &mut Declared, spec: LoggerSpec, as_python: bool) {
 }
 
 struct Plan {
-    loggers: Vec<Declared>,
+    loggers: Vec<LoggerState>,
     disabled: Vec<String>,
 }
 
 struct Applied {
     changes: Changes,
     ended: Vec<InstalledHandler>,
-    former: Former,
+    former: RetiredLoggers,
     retired: Vec<Retired>,
 }
 

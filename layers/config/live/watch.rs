@@ -11,7 +11,7 @@ use std::{
 use notify::Watcher as _;
 
 use super::{changes::Changes, logging::Logging, stderr};
-use crate::{Error, caught::catch, config::document::Config, record::silence_this_thread};
+use crate::{Error, config::document::Config, record::silence_this_thread, unwind::catch};
 
 /// How long a file must be unchanged before it is read: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(100);

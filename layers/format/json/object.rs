@@ -11,7 +11,7 @@ use crate::{
         line::{Line, Piece},
         names::Names,
     },
-    record::{Entry, ErrorChain, Fields, Keeper, SpanView, Tag, TraceParent},
+    record::{Entry, ErrorChain, Fields, FormatCache, SpanView, Tag, TraceParent},
 };
 
 /// `,"name":`
@@ -34,7 +34,7 @@ impl Reserved {
         let mut reserved = Self::default();
         for key in keys {
             let tag = Tag::of(&key);
-            let (place, bit) = tag.place();
+            let (place, bit) = tag.word_and_bit();
             reserved.bloom |= bit;
             reserved.places[place] |= bit;
             reserved.keys.push((tag, key));
@@ -45,7 +45,7 @@ impl Reserved {
     /// Whether it takes a closer look.
     #[inline]
     fn may_contain(&self, tag: Tag) -> bool {
-        let (place, bit) = tag.place();
+        let (place, bit) = tag.word_and_bit();
         self.places[place] & bit != 0
     }
 
@@ -135,7 +135,7 @@ impl<'a> Object<'a> {
                 if alone
                     && !PAIR
                     && (self.now.hides_traceparent() || !self.now.is_traced() || span.trace().is_none())
-                    && let Some(text) = span.kept(Keeper::Json, || self.kept(span))
+                    && let Some(text) = span.cached(FormatCache::Json, || self.kept(span))
                 {
                     line.raw_bytes(text);
                 } else {

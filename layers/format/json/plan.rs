@@ -234,7 +234,7 @@ impl Plan {
     fn ids(&self, line: &mut Line<'_>, step: &Step, now: &Now<'_>) {
         let Some((trace, span)) = now.trace else { return };
         if matches!(step.part, Part::UsualTrace) && !line.is_first() {
-            line.array(&span.kept_ids(trace, || usual_ids(trace)));
+            line.array(&span.cached_ids(trace, || usual_ids(trace)));
         } else {
             unusual_ids(line, &step.inner, trace);
         }

@@ -9,7 +9,7 @@ use crate::{
         line::{Line, Piece, hex_digits},
         names::Names,
     },
-    record::{Entry, Keeper, SpanView, Tag, TraceParent, mark_cut},
+    record::{Entry, FormatCache, SpanView, Tag, TraceParent, mark_truncated},
     text::next_special,
 };
 
@@ -127,7 +127,7 @@ impl SyslogFormat {
         for source in record.sources() {
             if !is_limited
                 && let Some(span) = source.span_apart_from(ours)
-                && let Some(text) = span.kept(Keeper::Syslog, || kept(span))
+                && let Some(text) = span.cached(FormatCache::Syslog, || kept(span))
             {
                 element.line.raw_bytes(text);
                 continue;
@@ -254,7 +254,7 @@ impl<'l, 'a> Element<'l, 'a> {
         }
         let end = out.len() - 1;
         let mut mark = String::new();
-        mark_cut(&mut mark, Some(end - text));
+        mark_truncated(&mut mark, Some(end - text));
         let mut kept = room - mark.len();
         while kept > text && out[kept] & 0xc0 == 0x80 {
             kept -= 1;
@@ -263,7 +263,7 @@ impl<'l, 'a> Element<'l, 'a> {
         let backslashes = out[text..kept].iter().rev().take_while(|byte| **byte == b'\\').count();
         kept -= backslashes % 2;
         mark.clear();
-        mark_cut(&mut mark, Some(end - kept));
+        mark_truncated(&mut mark, Some(end - kept));
         out.truncate(kept);
         out.extend_from_slice(mark.replace(']', "\\]").as_bytes());
         out.push(b'"');

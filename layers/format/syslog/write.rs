@@ -13,7 +13,7 @@ use crate::{
         heads::{Head, Heads},
         line::{Line, Piece},
     },
-    record::mark_cut,
+    record::mark_truncated,
     text::next_special,
 };
 
@@ -271,13 +271,13 @@ fn cut(out: &mut Vec<u8>, start: usize, limit: usize) {
         return;
     }
     let mut mark = String::new();
-    mark_cut(&mut mark, Some(out.len().saturating_sub(start)));
+    mark_truncated(&mut mark, Some(out.len().saturating_sub(start)));
     let mut kept = limit.saturating_sub(mark.len()).max(start).min(out.len());
     while kept > start && out[kept] & 0xc0 == 0x80 {
         kept -= 1;
     }
     mark.clear();
-    mark_cut(&mut mark, Some(out.len() - kept));
+    mark_truncated(&mut mark, Some(out.len() - kept));
     out.truncate(kept);
     if kept + mark.len() <= limit {
         out.extend_from_slice(mark.as_bytes());

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Error, Record, Value,
-    record::{Entry, ErrorChain, Keeper, SpanView, TraceParent},
+    record::{Entry, ErrorChain, FormatCache, SpanView, TraceParent},
 };
 
 /// `name=`, quoted where it is no word.
@@ -217,7 +217,7 @@ impl Text {
             self.paint.dim(out, |out| {
                 // What is made of a `traceparent` is not up to the span alone.
                 if !span.fields().contains(TraceParent::FIELD)
-                    && let Some(text) = span.kept(Keeper::Text, || kept(span))
+                    && let Some(text) = span.cached(FormatCache::Text, || kept(span))
                 {
                     out.raw_bytes(text);
                 } else {

@@ -19,7 +19,10 @@ use super::{
     settings::Settings,
     slots::Slots,
 };
-use crate::{Error, caught::catch, handler::panicked};
+use crate::{
+    Error,
+    unwind::{catch, panicked},
+};
 
 impl Engine {
     /// Without a lock: the rotator, prunes that run user code, and telling.

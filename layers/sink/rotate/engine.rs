@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     Error,
-    fork::{self, Heirloom},
+    fork::{self, ForkMutex},
 };
 
 /// A file that is exchanged for a new one in time.
@@ -44,7 +44,7 @@ pub(crate) struct Engine {
     pub(super) high: AtomicI64,
     /// It is no regular file.
     pub(super) exempt: AtomicBool,
-    pub(super) turn: Heirloom<Turn>,
+    pub(super) turn: ForkMutex<Turn>,
     /// The lock of [`FileLocking::Exclusive`].
     _lock: Option<File>,
 }
@@ -123,7 +123,7 @@ impl Engine {
             low: AtomicI64::new(i64::MIN),
             high: AtomicI64::new(i64::MAX),
             exempt: AtomicBool::new(false),
-            turn: Heirloom::new(Turn { lock: shared, ..Turn::default() }),
+            turn: ForkMutex::new(Turn { lock: shared, ..Turn::default() }),
             _lock: lock,
             settings,
         };

@@ -2,19 +2,16 @@
 
 use std::fmt;
 
-use super::{
-    fields::{Fields, Link},
-    json::JsonText,
-};
+use super::{super::json::JsonText, Fields, slot::Link};
 
 /// The value of a field, borrowed from its record.
 ///
-/// Numbers stay numbers, text stays text; [`Value::Rendered`] is what `Debug` or `Display` printed because nothing
-/// better was given (`?x`, `%x`). A list or a map is a [`Value::Json`]; `json` (feature `serde`) gives one.
+/// Numbers stay numbers, text stays text. [`Value::Rendered`] is what `Debug` or `Display` printed (`?x`, `%x`). A list or a
+/// map is a [`Value::Json`], from `json` (feature `serde`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value<'a> {
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
     /// A signed integer (also `i8` to `i32` and `isize`).
     I64(i64),
@@ -83,7 +80,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The truth value, if it is one.
+    /// The boolean, if it is one.
     pub fn as_bool(&self) -> Option<bool> {
         match *self {
             Self::Bool(value) => Some(value),
@@ -135,7 +132,7 @@ impl fmt::Display for Value<'_> {
     }
 }
 
-/// An error as it was when it was logged: its message, then the messages of its causes.
+/// An error when it was logged: its message, then the messages of its causes.
 #[derive(Clone, Copy)]
 pub struct ErrorChain<'a> {
     pub(super) fields: &'a Fields,
@@ -153,13 +150,12 @@ impl<'a> ErrorChain<'a> {
         self.links().first().map_or("", |link| self.fields.text(link.text))
     }
 
-    /// The error's type, where it is known (types of the standard library, and what [`exception!`](crate::exception)
-    /// was given).
+    /// The error's type, if it is known: one of the standard library's, or one logged by [`exception!`](crate::exception).
     pub fn type_name(self) -> Option<&'a str> {
         self.links().first().and_then(|link| link.type_name).map(|name| self.fields.name(name))
     }
 
-    /// Type, where it is known, and message of the error and of each cause, nearest first.
+    /// The type, if known, and the message of the error and of each cause, nearest first.
     pub fn links_with_types(self) -> impl DoubleEndedIterator<Item = (Option<&'a str>, &'a str)> {
         let fields = self.fields;
         self.links().iter().map(move |link| (link.type_name.map(|name| fields.name(name)), fields.text(link.text)))

@@ -1,29 +1,28 @@
-//! The fields that a reader sees: each name once.
+//! The visible fields of a record: each name once.
 
-use super::{Entry, Fields, Record, SpanView, Tag, TraceParent, Value, context::Spans};
+use super::{Entry, Fields, Record, SpanView, Tag, TraceParent, Value, path::Spans};
 
 impl Record {
-    /// Every name once with the value that [`Record::get`] gives: the event's own fields, then those of the spans,
-    /// innermost first, then the global ones. A `traceparent` that is understood is left out: its parts are
-    /// [`Record::trace`].
+    /// Each name once, with the value that [`Record::get`] returns: the event's own fields, then those of the spans,
+    /// innermost first, then the global ones. Without a valid `traceparent`: its parts are [`Record::trace`].
     #[inline]
     pub(crate) fn visible(&self) -> impl Iterator<Item = Entry<'_>> {
         self.sources().flat_map(Source::entries)
     }
 
-    /// The same, source by source.
+    /// [`visible`](Self::visible), source by source.
     #[inline]
     pub(crate) fn sources(&self) -> Sources<'_> {
         Sources { record: self, spans: self.spans(), depth: 0, last: None, taken: 0 }
     }
 
-    /// Whether a reader sees a field of this name.
+    /// Whether a field of this name is visible.
     pub(crate) fn sees(&self, name: &str) -> bool {
         self.visible().any(|entry| entry.text() == name)
     }
 
-    /// What a format calls a part of a field (`error.type` of `error`): the name with the suffix, and with `_` behind
-    /// it as often as it takes until no field of the record has that name.
+    /// A name for a part of a field (`error.type` of `error`): the name with the suffix, then as many `_` as it takes to
+    /// differ from all fields of the record.
     #[cold]
     pub(crate) fn name_of_part(&self, name: &str, suffix: &str) -> String {
         let mut part = [name, suffix].concat();
@@ -34,22 +33,22 @@ impl Record {
     }
 }
 
-/// Where some of a record's fields come from: the event, one of its spans, or the application.
+/// One source of a record's fields: the event, one of its spans, or the application.
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
     record: &'a Record,
     fields: &'a Fields,
     of: Of<'a>,
-    /// Bits of the names of the sources before.
+    /// Bits of the names in earlier sources.
     taken: u64,
-    /// Bits of the names that have to be looked at.
+    /// Bits of the names that may be hidden.
     watched: u64,
 }
 
 #[derive(Clone, Copy)]
 enum Of<'a> {
     Event,
-    /// How many spans are further in.
+    /// With the number of spans further in.
     Span(usize, SpanView<'a>),
     Globals,
 }
@@ -57,14 +56,14 @@ enum Of<'a> {
 const TRACEPARENT: Tag = Tag::of(TraceParent::FIELD);
 
 impl<'a> Source<'a> {
-    /// The fields that a reader sees.
+    /// The visible fields.
     #[inline]
     pub(crate) fn entries(self) -> impl Iterator<Item = Entry<'a>> {
         self.fields.entries().filter(move |entry| !self.is_hidden(*entry))
     }
 
-    /// The span that this is, if it is one whose names are neither in what is further in nor among some others, given by
-    /// their bits, and that has no `traceparent`. What is seen of it then depends on it alone.
+    /// The span, if none of its names is in earlier sources or among `others` (given by their bits), and it has no
+    /// `traceparent`. Then its visible fields depend on it alone.
     #[inline]
     pub(crate) fn span_apart_from(self, others: u64) -> Option<SpanView<'a>> {
         match self.of {
@@ -98,9 +97,9 @@ impl<'a> Source<'a> {
 pub(crate) struct Sources<'a> {
     spans: Spans<'a>,
     depth: usize,
-    /// The last one; None at the beginning.
+    /// `None` at the beginning.
     last: Option<Source<'a>>,
-    /// Bits of the names of the sources before.
+    /// Bits of the names in earlier sources.
     taken: u64,
     record: &'a Record,
 }
@@ -156,7 +155,7 @@ mod tests {
     use crate::Severity;
 
     #[test]
-    fn each_name_once_and_what_get_gives() {
+    fn each_name_once_with_the_value_that_get_returns() {
         let mut record = Record::new(Severity::INFO, "a", "b");
         record.push_span("outer", [("user", "outer"), ("zone", "eu")].into_iter().collect());
         let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -174,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_traceparent_that_is_none_stays() {
+    fn an_invalid_traceparent_stays() {
         let mut record = Record::new(Severity::INFO, "a", "b");
         record.push_span("s", [("traceparent", "no")].into_iter().collect());
         assert!(record.sees("traceparent"));

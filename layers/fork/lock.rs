@@ -1,11 +1,11 @@
-//! Locks that a child of `fork` can take although a thread that it does not have holds them.
+//! Locks that a child of `fork` can take although a thread of the parent held them.
 //!
-//! A child has all locks of the process as they were, and of its threads only the one that forked. What another one held
-//! stays locked for ever. These locks note the process that took them over: in a child, one that cannot be had is given up,
-//! and a new one takes its place.
+//! A child has all locks of the process as they were, and of its threads only the one that forked. A lock that another
+//! thread held stays locked for ever. These locks know the process that owns them: a child that cannot get one abandons
+//! it and uses a new one instead.
 //!
-//! Where nobody else wants the lock that costs two loads. Whoever has to wait finds out first whether this is another
-//! process by now: a system call, where one waits anyway.
+//! An uncontended lock costs two loads more than std's. A thread that has to wait first checks whether the process was
+//! forked: a system call, where it waits anyway.
 
 use std::{
     fmt, hint,
@@ -18,30 +18,30 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{check, generation, note};
+use super::{check, generation, note_process};
 
-/// How long a lock may be held in a child by one of its own threads before it is taken for one of the parent's.
-const PATIENCE: Duration = Duration::from_millis(100);
-/// How long it is spun before a lock is tried again, and at last waited for.
+/// How long a child waits for a lock before it takes it for one that the parent held.
+const TIMEOUT: Duration = Duration::from_millis(100);
+/// How often to spin before each new attempt, and before blocking.
 const SPINS: [u32; 6] = [1, 2, 4, 8, 16, 32];
-/// A thread is about to take over: others wait for it.
+/// Set in a generation while a thread claims the lock for its process: others wait for it.
 const CLAIMED: u64 = 1 << 63;
 
-/// A lock, or the one that took its place.
-struct Line<L> {
-    /// The process that has taken it over.
+/// A lock and its replacements: the last one counts.
+struct LockChain<L> {
+    /// The process that owns it.
     generation: AtomicU64,
-    first: Heir<L>,
+    first: Node<L>,
 }
 
-struct Heir<L> {
+struct Node<L> {
     lock: L,
-    next: OnceLock<Box<Heir<L>>>,
+    next: OnceLock<Box<Node<L>>>,
 }
 
-impl<L> Line<L> {
+impl<L> LockChain<L> {
     const fn new(generation: u64, lock: L) -> Self {
-        Self { generation: AtomicU64::new(generation), first: Heir { lock, next: OnceLock::new() } }
+        Self { generation: AtomicU64::new(generation), first: Node { lock, next: OnceLock::new() } }
     }
 
     #[inline]
@@ -50,34 +50,35 @@ impl<L> Line<L> {
     }
 
     #[inline]
+    fn last_node(&self) -> &Node<L> {
+        let mut node = &self.first;
+        while let Some(next) = node.next.get() {
+            node = next;
+        }
+        node
+    }
+
+    #[inline]
     fn last(&self) -> &L {
-        let mut heir = &self.first;
-        while let Some(next) = heir.next.get() {
-            heir = next;
-        }
-        &heir.lock
+        &self.last_node().lock
     }
 
-    /// Only by whoever has the claim.
+    /// Only for the thread that holds the claim.
     fn append(&self, lock: L) {
-        let mut heir = &self.first;
-        while let Some(next) = heir.next.get() {
-            heir = next;
-        }
-        heir.next.get_or_init(|| Box::new(Heir { lock, next: OnceLock::new() }));
+        self.last_node().next.get_or_init(|| Box::new(Node { lock, next: OnceLock::new() }));
     }
 
-    /// None if it cannot be had now, or is of another process. Spins for a moment.
+    /// Spins for a moment. `None` if the lock is held, or belongs to another process.
     #[inline]
     fn try_this<'a, G>(&'a self, try_lock: impl Fn(&'a L) -> TryLockResult<G>) -> Option<G> {
         if !self.is_of_this_process() {
             return None;
         }
         let lock = self.last();
-        had(try_lock(lock)).or_else(|| {
+        unpoisoned(try_lock(lock)).or_else(|| {
             let again = SPINS.iter().find_map(|spins| {
                 (0..*spins).for_each(|_| hint::spin_loop());
-                had(try_lock(lock))
+                unpoisoned(try_lock(lock))
             });
             if again.is_none() {
                 check();
@@ -86,12 +87,12 @@ impl<L> Line<L> {
         })
     }
 
-    /// In a child: takes the lock over with `start_over`, or puts in its place what `fresh` makes.
+    /// In a child: claims the lock and calls `reset_in_child`, or appends a new lock made by `fresh`.
     #[cold]
     fn inherit<'a, G>(
         &'a self,
         try_lock: impl Fn(&'a L) -> TryLockResult<G>,
-        start_over: impl FnOnce(&mut G),
+        reset_in_child: impl FnOnce(&mut G),
         fresh: impl FnOnce() -> L,
     ) {
         let now = generation();
@@ -105,17 +106,16 @@ impl<L> Line<L> {
                 thread::sleep(Duration::from_millis(1));
                 continue;
             }
-            let mut guard = had(try_lock(self.last()));
-            if guard.is_none() && began.elapsed() < PATIENCE {
+            let mut guard = unpoisoned(try_lock(self.last()));
+            if guard.is_none() && began.elapsed() < TIMEOUT {
                 thread::sleep(Duration::from_millis(1));
                 continue;
             }
-            // One of all threads does it.
-            let claim = (known, now | CLAIMED, Ordering::AcqRel, Ordering::Relaxed);
-            if self.generation.compare_exchange(claim.0, claim.1, claim.2, claim.3).is_ok() {
-                let _taken_over = TakenOver(&self.generation, now);
+            // One thread does it for all.
+            if self.generation.compare_exchange(known, now | CLAIMED, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                let _release = ReleaseClaim(&self.generation, now);
                 match &mut guard {
-                    Some(guard) => start_over(guard),
+                    Some(guard) => reset_in_child(guard),
                     None => self.append(fresh()),
                 }
                 return;
@@ -124,17 +124,17 @@ impl<L> Line<L> {
     }
 }
 
-/// Whatever happens, nobody waits for a claim for ever.
-struct TakenOver<'a>(&'a AtomicU64, u64);
+/// Ends the claim, also when the closure panics.
+struct ReleaseClaim<'a>(&'a AtomicU64, u64);
 
-impl Drop for TakenOver<'_> {
+impl Drop for ReleaseClaim<'_> {
     fn drop(&mut self) {
         self.0.store(self.1, Ordering::Release);
     }
 }
 
 #[inline]
-fn had<G>(result: TryLockResult<G>) -> Option<G> {
+fn unpoisoned<G>(result: TryLockResult<G>) -> Option<G> {
     match result {
         Ok(guard) => Some(guard),
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
@@ -142,42 +142,42 @@ fn had<G>(result: TryLockResult<G>) -> Option<G> {
     }
 }
 
-/// A value behind a lock, for one thread at a time.
-pub(crate) struct Heirloom<T>(Line<(Mutex<T>, Condvar)>);
+/// A mutex with a condition variable that survives a fork.
+pub(crate) struct ForkMutex<T>(LockChain<(Mutex<T>, Condvar)>);
 
-impl<T> Heirloom<T> {
+impl<T> ForkMutex<T> {
     pub(crate) const fn of(generation: u64, value: T) -> Self {
-        Self(Line::new(generation, (Mutex::new(value), Condvar::new())))
+        Self(LockChain::new(generation, (Mutex::new(value), Condvar::new())))
     }
 
     pub(crate) fn new(value: T) -> Self {
-        note();
+        note_process();
         Self::of(generation(), value)
     }
 
-    /// One that is there from the beginning, in the first process.
+    /// For statics: it belongs to the first process.
     pub(crate) const fn first(value: T) -> Self {
         Self::of(0, value)
     }
 
-    /// Locks it. In a child, `start_over` gives up what the parent left, or, where the lock cannot be had, `fresh` makes a
-    /// value in its stead.
+    /// Locks it. In a child, `reset_in_child` first discards what belongs to the parent; where the lock cannot be had,
+    /// `fresh` makes a new value.
     #[inline]
-    pub(crate) fn lock(&self, start_over: impl FnOnce(&mut T), fresh: impl FnOnce() -> T) -> MutexGuard<'_, T> {
+    pub(crate) fn lock(&self, reset_in_child: impl FnOnce(&mut T), fresh: impl FnOnce() -> T) -> MutexGuard<'_, T> {
         if let Some(guard) = self.0.try_this(|(lock, _)| lock.try_lock()) {
             return guard;
         }
         if !self.0.is_of_this_process() {
             self.0.inherit(
                 |(lock, _)| lock.try_lock(),
-                |guard| start_over(guard),
+                |guard| reset_in_child(guard),
                 || (Mutex::new(fresh()), Condvar::new()),
             );
         }
         self.0.last().0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The same for what serves the child as well, or is made again as if it were new.
+    /// [`lock`](Self::lock) for a value that is as good in a child, or as good as new.
     #[inline]
     pub(crate) fn get(&self) -> MutexGuard<'_, T>
     where
@@ -186,15 +186,15 @@ impl<T> Heirloom<T> {
         self.lock(|_| {}, T::default)
     }
 
-    /// Waits for [`notify_all`](Self::notify_all) as long as it is `busy`, or until time is up: then it is true.
+    /// Waits for [`notify_all`](Self::notify_all) while `busy`, or until the timeout: then the flag is true.
     pub(crate) fn wait_while<'a>(
         &'a self,
         guard: MutexGuard<'a, T>,
-        most: Duration,
+        timeout: Duration,
         busy: impl FnMut(&mut T) -> bool,
     ) -> (MutexGuard<'a, T>, bool) {
         let changed = &self.0.last().1;
-        let (guard, late) = changed.wait_timeout_while(guard, most, busy).unwrap_or_else(PoisonError::into_inner);
+        let (guard, late) = changed.wait_timeout_while(guard, timeout, busy).unwrap_or_else(PoisonError::into_inner);
         (guard, late.timed_out())
     }
 
@@ -203,35 +203,35 @@ impl<T> Heirloom<T> {
     }
 }
 
-impl<T: Default> Default for Heirloom<T> {
+impl<T: Default> Default for ForkMutex<T> {
     fn default() -> Self {
         Self::new(T::default())
     }
 }
 
-impl<T> fmt::Debug for Heirloom<T> {
+impl<T> fmt::Debug for ForkMutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Heirloom")
+        f.write_str("ForkMutex")
     }
 }
 
-/// A value behind a lock that many read and that changes now and then. A child has it as it was, whoever was reading it;
-/// it is made anew only if the process was forked in the midst of a change.
-pub(crate) struct Common<T>(Line<RwLock<T>>);
+/// A read-write lock that survives a fork. A child finds the value as it was, even while another thread read it; only a
+/// fork in the middle of a write resets it to the default.
+pub(crate) struct ForkRwLock<T>(LockChain<RwLock<T>>);
 
-impl<T> Common<T> {
+impl<T> ForkRwLock<T> {
     pub(crate) fn new(value: T) -> Self {
-        note();
-        Self(Line::new(generation(), RwLock::new(value)))
+        note_process();
+        Self(LockChain::new(generation(), RwLock::new(value)))
     }
 
-    /// One that is there from the beginning, in the first process.
+    /// For statics: it belongs to the first process.
     pub(crate) const fn first(value: T) -> Self {
-        Self(Line::new(0, RwLock::new(value)))
+        Self(LockChain::new(0, RwLock::new(value)))
     }
 }
 
-impl<T: Clone + Default> Common<T> {
+impl<T: Clone + Default> ForkRwLock<T> {
     #[inline]
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
         if let Some(guard) = self.0.try_this(RwLock::try_read) {
@@ -241,7 +241,7 @@ impl<T: Clone + Default> Common<T> {
         self.0.last().read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Short, and without user code: this is what a fork must not come across.
+    /// Hold it briefly and run no user code: a fork meanwhile loses the value.
     #[inline]
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
         if let Some(guard) = self.0.try_this(RwLock::try_write) {
@@ -253,7 +253,7 @@ impl<T: Clone + Default> Common<T> {
 
     fn inherit(&self) {
         if !self.0.is_of_this_process() {
-            let copy = || RwLock::new(had(self.0.last().try_read()).map(|value| value.clone()).unwrap_or_default());
+            let copy = || RwLock::new(unpoisoned(self.0.last().try_read()).map(|v| v.clone()).unwrap_or_default());
             self.0.inherit(RwLock::try_write, |_| {}, copy);
         }
     }
@@ -263,21 +263,21 @@ impl<T: Clone + Default> Common<T> {
         self.read().clone()
     }
 
-    /// Gives what was there before, whose end may be user code: let it come when nothing is locked.
+    /// Returns the old value: dropping it may run user code, so drop it with no lock held.
     pub(crate) fn set(&self, value: T) -> T {
         std::mem::replace(&mut self.write(), value)
     }
 }
 
-impl<T: Default> Default for Common<T> {
+impl<T: Default> Default for ForkRwLock<T> {
     fn default() -> Self {
         Self::new(T::default())
     }
 }
 
-impl<T> fmt::Debug for Common<T> {
+impl<T> fmt::Debug for ForkRwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Common")
+        f.write_str("ForkRwLock")
     }
 }
 
@@ -285,21 +285,21 @@ impl<T> fmt::Debug for Common<T> {
 mod tests {
     use super::*;
 
-    /// As a child finds it: made by a process before this one.
+    /// The generation of a process before this one.
     const PARENT: u64 = u64::MAX >> 2;
 
     #[test]
-    fn what_can_be_had_starts_over_once() {
-        let lock = Heirloom::of(PARENT, 7);
+    fn a_free_lock_is_reset_once() {
+        let lock = ForkMutex::of(PARENT, 7);
         assert_eq!(*lock.lock(|value| *value += 1, || 0), 8);
         assert_eq!(*lock.lock(|value| *value += 1, || 0), 8);
-        let lock = Heirloom::new(7);
+        let lock = ForkMutex::new(7);
         assert_eq!(*lock.lock(|value| *value += 1, || 0), 7);
     }
 
     #[test]
-    fn one_for_all_threads_takes_the_place_of_what_is_held() {
-        let lock = Heirloom::of(PARENT, 7);
+    fn one_new_lock_for_all_threads_replaces_a_held_one() {
+        let lock = ForkMutex::of(PARENT, 7);
         std::mem::forget(lock.0.first.lock.0.lock());
         thread::scope(|scope| {
             for _ in 0..8 {
@@ -310,20 +310,20 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_read_is_there_and_can_be_changed() {
-        let common = Common(Line::new(PARENT, RwLock::new(7)));
-        std::mem::forget(common.0.first.lock.read());
-        assert_eq!(common.get(), 7);
-        common.set(8);
-        assert_eq!(common.get(), 8);
-        let common = Common(Line::new(PARENT, RwLock::new(7)));
-        std::mem::forget(common.0.first.lock.write());
-        assert_eq!(common.get(), 0);
+    fn a_value_that_was_being_read_survives_and_can_be_changed() {
+        let lock = ForkRwLock(LockChain::new(PARENT, RwLock::new(7)));
+        std::mem::forget(lock.0.first.lock.read());
+        assert_eq!(lock.get(), 7);
+        lock.set(8);
+        assert_eq!(lock.get(), 8);
+        let lock = ForkRwLock(LockChain::new(PARENT, RwLock::new(7)));
+        std::mem::forget(lock.0.first.lock.write());
+        assert_eq!(lock.get(), 0);
     }
 
     #[test]
-    fn waiting_goes_on_with_the_one_that_took_the_place() {
-        let lock = Heirloom::of(PARENT, true);
+    fn waiting_uses_the_new_lock() {
+        let lock = ForkMutex::of(PARENT, true);
         std::mem::forget(lock.0.first.lock.0.lock());
         let guard = lock.get();
         assert!(!*guard);
