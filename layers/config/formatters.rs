@@ -9,57 +9,18 @@ use super::{
     registry::ClassRegistry,
 };
 use crate::{
-    Error, Format, Record,
+    Format,
     format::{Color, Gelf, Json, Key, Logfmt, Style, Template, Text, Time},
-    sink::net::Framing,
     text::python_repr,
 };
 
-/// A format that handlers of several kinds can wear.
-#[derive(Clone)]
-pub(super) enum Formatter {
-    Template(Template),
-    Text(Text),
-    Own(Arc<dyn Format>),
-}
+/// One entry of `formatters`, shared by the handlers that name it.
+pub(super) type Formatter = Arc<dyn Format>;
 
-impl Formatter {
-    /// For a place that is a terminal, or not.
-    pub(super) fn format(&self, terminal: bool) -> Arc<dyn Format> {
-        match self {
-            Self::Template(template) => Arc::new(template.clone()),
-            Self::Text(text) => {
-                let mut text = text.clone();
-                text.adapt(terminal);
-                Arc::new(text)
-            }
-            Self::Own(format) => Arc::clone(format),
-        }
-    }
-
-    /// On its own.
-    pub(super) fn boxed(&self) -> Box<dyn Format> {
-        struct Held(Arc<dyn Format>);
-
-        impl Format for Held {
-            fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-                self.0.format(record, out)
-            }
-
-            fn framing(&self) -> Option<Framing> {
-                self.0.framing()
-            }
-        }
-
-        Box::new(Held(self.format(false)))
-    }
-
-    /// What a handler wears that is given none: the message alone.
-    pub(super) fn bare(as_python: bool) -> Self {
-        let bare = Template::builder("").as_python(as_python).build();
-        // The default format is right in every style.
-        Self::Template(bare.unwrap_or_default())
-    }
+/// The format of a handler that names none: the message alone.
+pub(super) fn bare(as_python: bool) -> Formatter {
+    // The default format is right in every style.
+    Arc::new(Template::builder("").as_python(as_python).build().unwrap_or_default())
 }
 
 const TEMPLATE_KEYS: &[&str] = &[
@@ -149,10 +110,10 @@ pub(super) fn cannot_resolve(name: &str) -> String {
 /// One of [`OWN`].
 fn own(name: &str, keywords: &HandlerArgs<'_>) -> Formatter {
     match name {
-        "json" => Formatter::Own(Arc::new(json(keywords))),
-        "logfmt" => Formatter::Own(Arc::new(logfmt(keywords))),
-        "gelf" => Formatter::Own(Arc::new(gelf(keywords))),
-        _ => Formatter::Text(text(keywords)),
+        "json" => Arc::new(json(keywords)),
+        "logfmt" => Arc::new(logfmt(keywords)),
+        "gelf" => Arc::new(gelf(keywords)),
+        _ => Arc::new(text(keywords)),
     }
 }
 
@@ -370,7 +331,7 @@ fn template(
     }
     match made {
         _ if !problems.is_empty() => Err(problems),
-        Ok(template) => Ok(Formatter::Template(template)),
+        Ok(template) => Ok(Arc::new(template)),
         Err(problem) => Err(vec![problem]),
     }
 }

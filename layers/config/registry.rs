@@ -176,7 +176,7 @@ impl ClassRegistry {
 
     pub(super) fn make_formatter(&self, name: &str, keywords: &HandlerArgs<'_>) -> Option<Result<Formatter, Error>> {
         let make = self.formatters.get(name)?;
-        Some(make(keywords).map(|format| Formatter::Own(format.into())))
+        Some(make(keywords).map(|format| format.into()))
     }
 
     pub(super) fn has_formatter(&self, name: &str) -> bool {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Delivery, Description, Error, Flush, Format, Handler, HandlerExt as _, NamedHandler, Outcome, OwnedDelivery,
-    Record, Severity, fork::Common, ledger::Ledger, record::OwnedRecord,
+    Record, Severity, fork::Common, format::Buffer, ledger::Ledger, record::OwnedRecord,
 };
 
 /// Where a handler's records end, and what else can be done with it.
@@ -329,27 +329,23 @@ impl Handler for Target {
 /// How a handler's records look: the format, what ends them, and in which encoding; replaceable while records come.
 pub(super) struct Dress {
     worn: ArcSwap<Worn>,
-    terminal: AtomicBool,
 }
 
 #[derive(Clone)]
 struct Worn {
     format: Arc<dyn Format>,
-    formatter: Formatter,
     terminator: Arc<str>,
     encoding: Encoding,
 }
 
 impl Dress {
     pub(super) fn new(formatter: Formatter, terminator: &str, encoding: Encoding) -> Arc<Self> {
-        let format = formatter.format(false);
-        let worn = Worn { format, formatter, terminator: terminator.into(), encoding };
-        Arc::new(Self { worn: ArcSwap::from_pointee(worn), terminal: AtomicBool::new(false) })
+        let worn = Worn { format: formatter, terminator: terminator.into(), encoding };
+        Arc::new(Self { worn: ArcSwap::from_pointee(worn) })
     }
 
     fn set_formatter(&self, formatter: &Formatter) -> Arc<Worn> {
-        let format = formatter.format(self.terminal.load(Ordering::Relaxed));
-        self.change(|worn| (worn.format, worn.formatter) = (Arc::clone(&format), formatter.clone()))
+        self.change(|worn| worn.format = Arc::clone(formatter))
     }
 
     pub(super) fn set_terminator(&self, terminator: &str) {
@@ -377,52 +373,28 @@ impl Dress {
     pub(super) fn texts(self: &Arc<Self>) -> Box<dyn Format> {
         Box::new(Texts(Arc::clone(self)))
     }
-
-    fn adapt(&self, terminal: bool) {
-        self.terminal.store(terminal, Ordering::Relaxed);
-        let formatter = self.worn.load().formatter.clone();
-        drop(self.set_formatter(&formatter));
-    }
 }
 
 struct Lines(Arc<Dress>);
 
 impl Format for Lines {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        let worn = self.0.worn.load();
-        worn.format.format(record, out)?;
-        out.push_str(&worn.terminator);
-        Ok(())
-    }
-
-    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
         let worn = self.0.worn.load();
         let start = out.len();
-        worn.format.format_bytes(record, out)?;
+        worn.format.format(record, out)?;
+        let out = out.bytes_mut();
         match worn.terminator.as_bytes() {
             [byte] => out.push(*byte),
             bytes => out.extend_from_slice(bytes),
         }
         worn.encoding.encode(out, start)
     }
-
-    fn adapt(&mut self, terminal: bool) {
-        self.0.adapt(terminal);
-    }
 }
 
 struct Texts(Arc<Dress>);
 
 impl Format for Texts {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
         self.0.worn.load().format.format(record, out)
-    }
-
-    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
-        self.0.worn.load().format.format_bytes(record, out)
-    }
-
-    fn adapt(&mut self, terminal: bool) {
-        self.0.adapt(terminal);
     }
 }

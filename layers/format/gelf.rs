@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    Format, Time,
+    Buffer, Format, Time,
     line::{Line, Piece, hex_digits},
     names::Names,
 };
@@ -13,7 +13,7 @@ use crate::{Error, Fields, Record, Value, record::Entry, sink::net::Framing};
 ///
 /// ```
 /// use std::time::{Duration, UNIX_EPOCH};
-/// use tracing_strata::{Format, Record, Severity, format::Gelf};
+/// use tracing_strata::{Record, Severity, format::{Buffer, Format, Gelf}};
 ///
 /// let mut record = Record::new(Severity::WARN, "shop::pay", "refused\nby the bank");
 /// record.set_time(UNIX_EPOCH + Duration::from_millis(1_500));
@@ -21,7 +21,7 @@ use crate::{Error, Fields, Record, Value, record::Entry, sink::net::Framing};
 /// record.set("id", "7f3a");
 /// record.set_thread("", 0);
 ///
-/// let mut out = String::new();
+/// let mut out = Buffer::new();
 /// Gelf::new().host("web-1").format(&record, &mut out).unwrap();
 /// assert_eq!(
 ///     out,
@@ -203,13 +203,9 @@ impl Default for Gelf {
 }
 
 impl Format for Gelf {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        super::format_bytes_as_text(self, record, out)
-    }
-
     #[inline]
-    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
-        self.write(record, out);
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        self.write(record, out.bytes_mut());
         Ok(())
     }
 

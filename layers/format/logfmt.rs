@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    Format, Time,
+    Buffer, Format, Time,
     heads::{Head, Heads},
     json::{
         value::hex,
@@ -22,7 +22,7 @@ use crate::{
 ///
 /// ```
 /// use std::time::UNIX_EPOCH;
-/// use tracing_strata::{Format, Record, Severity, format::Logfmt};
+/// use tracing_strata::{Record, Severity, format::{Buffer, Format, Logfmt}};
 ///
 /// let mut record = Record::new(Severity::INFO, "shop::pay", "card charged");
 /// record.set_time(UNIX_EPOCH);
@@ -30,7 +30,7 @@ use crate::{
 /// record.set("note", "say \"hi\"");
 /// record.push_span("request", [("id", "7f3a")].into_iter().collect());
 ///
-/// let mut out = String::new();
+/// let mut out = Buffer::new();
 /// Logfmt::new().format(&record, &mut out).unwrap();
 /// assert_eq!(
 ///     out,
@@ -229,13 +229,9 @@ impl Default for Logfmt {
 }
 
 impl Format for Logfmt {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        super::format_bytes_as_text(self, record, out)
-    }
-
     #[inline]
-    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
-        let mut line = Line::new(out, false);
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        let mut line = Line::new(out.bytes_mut(), false);
         self.write(record, &mut line);
         line.finish();
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Format;
+use super::{Buffer, Format};
 use crate::{
     Error, Record, Severity, Value,
     format::time::since_epoch,
@@ -18,17 +18,17 @@ use crate::{
 /// receiver should.
 ///
 /// ```
-/// use tracing_strata::{Format, Record, Severity, format::Pickle};
+/// use tracing_strata::{Record, Severity, format::{Buffer, Format, Pickle}};
 ///
-/// let mut frame = Vec::new();
-/// Pickle::new().format_bytes(&Record::new(Severity::INFO, "shop::db", "paid"), &mut frame).unwrap();
-/// let (length, pickle) = frame.split_first_chunk::<4>().unwrap();
+/// let mut frame = Buffer::new();
+/// Pickle::new().format(&Record::new(Severity::INFO, "shop::db", "paid"), &mut frame).unwrap();
+/// let (length, pickle) = frame.as_bytes().split_first_chunk::<4>().unwrap();
 /// assert_eq!(u32::from_be_bytes(*length) as usize, pickle.len());
 /// assert!(pickle.starts_with(b"}(") && pickle.ends_with(b"u."));
 /// ```
 ///
-/// It is binary: [`format`](Format::format), which makes text, fails; [`format_bytes`](Format::format_bytes) makes the
-/// whole frame. Outputs of lines are no place for it.
+/// The frame is binary: use it with outputs of bytes ([`Socket`](crate::output::Socket),
+/// [`Datagram`](crate::output::Datagram)), not of lines.
 ///
 /// # What is sent
 ///
@@ -82,12 +82,8 @@ impl Pickle {
 }
 
 impl Format for Pickle {
-    /// Fails: a pickle is no text.
-    fn format(&self, _: &Record, _: &mut String) -> Result<(), Error> {
-        Err(Error::new("a pickle is no text: expected an output of bytes, such as Socket or Datagram"))
-    }
-
-    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        let out = out.bytes_mut();
         let start = out.len();
         out.extend_from_slice(&[0; 4]);
         self.dictionary(record, &mut Writer { out });

@@ -168,7 +168,7 @@ impl Time {
     }
 
     /// Appends a time to a text, as a format of one's own would.
-    pub fn write(&self, time: SystemTime, out: &mut String) {
+    pub fn write(&self, time: SystemTime, out: &mut impl fmt::Write) {
         self.write_to(time, out);
     }
 

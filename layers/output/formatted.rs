@@ -8,6 +8,7 @@ use super::gather::{Gather, One};
 use crate::{
     Delivery, Description, Error, Format, Handler, Outcome, Severity, Sink,
     caught::catch,
+    format::Buffer,
     handler::{Flush, panicked},
 };
 
@@ -30,6 +31,8 @@ use crate::{
 /// flushing it failed ([`flush_on`](Self::flush_on)), that is told to the trap, while the record stays queued.
 pub struct Formatted<F, S> {
     format: F,
+    /// Whether the sink is one: asked once.
+    is_terminal: bool,
     /// Shared with the worker of a queue, as long as something is held for the sink.
     gather: Arc<Gather<S>>,
     terminator: Cow<'static, str>,
@@ -38,18 +41,17 @@ pub struct Formatted<F, S> {
 }
 
 impl<F: Format, S: Sink> Formatted<F, S> {
-    /// A format before a sink; the format is [told](Format::adapt) whether the sink is a terminal.
-    pub fn new(mut format: F, sink: S) -> Self {
-        format.adapt(sink.is_terminal());
+    /// A format before a sink.
+    pub fn new(format: F, sink: S) -> Self {
+        let is_terminal = sink.is_terminal();
         let gather = Arc::new(Gather::new(sink, "sink".into()));
-        Self { format, gather, terminator: "\n".into(), flush_on: None, sync_on: None }
+        Self { format, is_terminal, gather, terminator: "\n".into(), flush_on: None, sync_on: None }
     }
 
     /// Replaces the format.
-    pub fn format<G: Format>(self, mut format: G) -> Formatted<G, S> {
-        let Self { gather, terminator, flush_on, sync_on, .. } = self;
-        format.adapt(gather.sink.is_terminal());
-        Formatted { format, gather, terminator, flush_on, sync_on }
+    pub fn format<G: Format>(self, format: G) -> Formatted<G, S> {
+        let Self { is_terminal, gather, terminator, flush_on, sync_on, .. } = self;
+        Formatted { format, is_terminal, gather, terminator, flush_on, sync_on }
     }
 
     /// What follows each record (default: `"\n"`). Whatever it is, a record that was written in part only is told from
@@ -106,7 +108,9 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
         let severity = delivery.severity();
         let is_at = |least: Option<Severity>| least.is_some_and(|least| severity >= least);
         with_line(|line| {
-            self.format.format_bytes(&delivery, line)?;
+            line.set_terminal(self.is_terminal);
+            self.format.format(&delivery, line)?;
+            let line = line.bytes_mut();
             match self.terminator.as_bytes() {
                 [byte] => line.push(*byte),
                 bytes => line.extend_from_slice(bytes),
@@ -148,21 +152,18 @@ impl<F, S: fmt::Debug> fmt::Debug for Formatted<F, S> {
 
 thread_local! {
     /// The text of a record. Empty while it is in use: a handler that is called within a format has one of its own.
-    static LINE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static LINE: Cell<Buffer> = const { Cell::new(Buffer::new()) };
 }
 
 /// What a thread keeps at most, in bytes.
 const KEPT: usize = 64 << 10;
 
 #[inline]
-pub(super) fn with_line<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+pub(super) fn with_line<R>(work: impl FnOnce(&mut Buffer) -> R) -> R {
     // Where the thread is ending, there is no buffer any more.
     let mut line = LINE.try_with(Cell::take).unwrap_or_default();
     let result = work(&mut line);
-    line.clear();
-    if line.capacity() > KEPT {
-        line.shrink_to(KEPT);
-    }
+    line.reset(KEPT);
     LINE.try_with(|kept| kept.set(line)).unwrap_or_default();
     result
 }
@@ -179,17 +180,17 @@ mod tests {
                 assert!(inner.is_empty());
                 inner.extend_from_slice(b"inner");
             });
-            assert_eq!(outer, b"outer");
+            assert_eq!(*outer, *"outer");
         });
-        let kept = with_line(|line| (line.as_ptr(), line.capacity()));
+        let kept = with_line(|line| (line.as_bytes().as_ptr(), line.bytes_mut().capacity()));
         assert!(kept.1 > 0);
-        assert_eq!(with_line(|line| (line.as_ptr(), line.is_empty())), (kept.0, true));
+        assert_eq!(with_line(|line| (line.as_bytes().as_ptr(), line.is_empty())), (kept.0, true));
     }
 
     #[test]
     fn a_line_that_grew_is_shrunk() {
-        with_line(|line| line.extend(std::iter::repeat_n(b'x', 4 * KEPT)));
-        with_line(|line| assert!(line.capacity() <= KEPT && line.is_empty()));
+        with_line(|line| line.bytes_mut().extend(std::iter::repeat_n(b'x', 4 * KEPT)));
+        with_line(|line| assert!(line.bytes_mut().capacity() <= KEPT && line.is_empty()));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
     config::{
         classes::Class,
         encoding::Encoding,
-        formatters::Formatter,
+        formatters::{self, Formatter},
         keywords,
         node::{At, Data, Map, Node},
         problem::ConfigError,
@@ -110,7 +110,7 @@ impl Builder<'_> {
         problems.extend(self.unknown_targets(path, &targets, names));
         let core = core_of(map);
         let has_formatter = map.get("formatter").is_some_and(|node| !node.is_null());
-        let bare = Formatter::bare(self.setup.as_python);
+        let bare = formatters::bare(self.setup.as_python);
         let worn = formatter.clone().unwrap_or(bare);
         let kept = self.before.handlers.get(name).filter(|before| {
             let same_targets = targets.iter().all(|target| self.kept.contains(&target.name));

@@ -16,6 +16,7 @@ use crate::{
         slot::{Control, Output},
     },
     fork::Heirloom,
+    format::Buffer,
     handler::queue::Overflow,
 };
 
@@ -122,11 +123,12 @@ impl Handler for Front {
         }
         self.gate.waiting.fetch_add(1, Ordering::Relaxed);
         let Some(format) = &self.format else { return self.queue.handle(delivery) };
-        let mut text = String::new();
+        let mut text = Buffer::new();
         if let Err(error) = format.format(&delivery, &mut text) {
             self.gate.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(error);
         }
+        let text = text.to_string();
         let mut prepared = Record::clone(&delivery);
         prepared.set_message(&text);
         prepared.set_stack("");

@@ -6,7 +6,7 @@ use super::{Inner, Logging};
 use crate::{
     Error, Fields, HandlerExt as _, Loggers, NamedHandler, Severity,
     clock::Clock,
-    config::{Setup, document::Config, formatters::Formatter, registry::ClassRegistry},
+    config::{Setup, document::Config, formatters, registry::ClassRegistry},
     fork::Heirloom,
     ledger::ErrorHandler,
     output::Stream,
@@ -121,7 +121,7 @@ impl LoggingBuilder {
 
 /// Python's last resort: the bare message and the exception, as they are, on stderr.
 pub(super) fn last_resort(least: Severity) -> NamedHandler {
-    let handler = Stream::stderr().format(Formatter::bare(true).boxed()).named("last resort");
+    let handler = Stream::stderr().format(formatters::bare(true)).named("last resort");
     handler.set_level(least);
     handler
 }

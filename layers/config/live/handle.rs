@@ -8,7 +8,7 @@ use crate::{
     config::{
         build::{self, Hung, Order},
         classes::as_target,
-        formatters::{self, Formatter},
+        formatters,
         node::{Data, Node},
         problem::{ConfigError, ConfigErrors},
         sieve::ConfigFilter,
@@ -78,7 +78,7 @@ impl HandlerHandle {
         let node = to_node(declaration)?;
         let setup = self.logging.setup();
         let formatter = match &node.data {
-            Data::Null => Formatter::bare(setup.as_python),
+            Data::Null => formatters::bare(setup.as_python),
             Data::Str(name) => {
                 let found = self.logging.state().formatters.get(name).cloned();
                 found.ok_or_else(|| Error::config(format_args!("there is no formatter {name:?}")))?

@@ -10,10 +10,10 @@ use crate::Error;
 /// [tables](super::Member): a call site's function, the call stack, and the event's first error.
 ///
 /// ```
-/// use tracing_strata::{Format, Record, Severity, format::{Json, Key, Time}};
+/// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json, Key, Time}};
 ///
 /// let json = Json::new().time(Time::none()).omit(Key::Target).rename(Key::Message, "msg");
-/// let mut out = String::new();
+/// let mut out = Buffer::new();
 /// json.format(&Record::new(Severity::INFO, "shop", "paid"), &mut out).unwrap();
 /// assert_eq!(out, r#"{"level":"INFO","msg":"paid"}"#);
 /// assert_eq!("span_id".parse::<Key>().unwrap(), Key::SpanId);

@@ -14,21 +14,21 @@ pub(super) mod walk;
 
 pub use self::{key::Key, table::Member};
 use self::{plan::Plan, rows::What};
-use super::{Format, Time};
+use super::{Buffer, Format, Time};
 use crate::{Error, Fields, Record, Value};
 
 /// One JSON object per record, on one line.
 ///
 /// ```
 /// use std::time::UNIX_EPOCH;
-/// use tracing_strata::{Format, Record, Severity, format::Json};
+/// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json}};
 ///
 /// let mut record = Record::new(Severity::INFO, "shop::pay", "paid");
 /// record.set_time(UNIX_EPOCH);
 /// record.set("amount", 12.5);
 /// record.push_span("request", [("id", "7f3a")].into_iter().collect());
 ///
-/// let mut out = String::new();
+/// let mut out = Buffer::new();
 /// Json::new().field("service", "shop").format(&record, &mut out).unwrap();
 /// assert_eq!(
 ///     out,
@@ -281,13 +281,9 @@ impl Default for Json {
 }
 
 impl Format for Json {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        super::format_bytes_as_text(self, record, out)
-    }
-
     #[inline]
-    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
-        self.plan.write(&self.options, record, out);
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        self.plan.write(&self.options, record, out.bytes_mut());
         Ok(())
     }
 }

@@ -305,13 +305,13 @@ impl Json {
     ///
     /// ```
     /// use std::time::UNIX_EPOCH;
-    /// use tracing_strata::{Format, Record, Severity, format::Json};
+    /// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json}};
     ///
     /// let mut record = Record::new(Severity::WARN, "shop::pay", "refused");
     /// record.set_time(UNIX_EPOCH);
     /// record.set("http.request.method", "POST");
     /// record.set_globals([("service", "shop")].into_iter().collect());
-    /// let mut out = String::new();
+    /// let mut out = Buffer::new();
     /// Json::ecs().format(&record, &mut out).unwrap();
     /// assert_eq!(
     ///     out,
@@ -347,12 +347,12 @@ impl Json {
     ///
     /// ```
     /// use std::time::UNIX_EPOCH;
-    /// use tracing_strata::{Format, Record, Severity, format::Json};
+    /// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json}};
     ///
     /// let mut record = Record::new(Severity::WARN, "shop::pay", "refused");
     /// record.set_time(UNIX_EPOCH);
     /// record.set_source("src/pay.rs", 42);
-    /// let mut out = String::new();
+    /// let mut out = Buffer::new();
     /// Json::gcp().source(true).format(&record, &mut out).unwrap();
     /// assert_eq!(
     ///     out,
@@ -384,13 +384,13 @@ impl Json {
     ///
     /// ```
     /// use std::time::UNIX_EPOCH;
-    /// use tracing_strata::{Format, Record, Severity, format::Json};
+    /// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json}};
     ///
     /// let mut record = Record::new(Severity::WARN, "shop::pay", "refused");
     /// record.set_time(UNIX_EPOCH);
     /// let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     /// record.push_span("request", [("traceparent", trace)].into_iter().collect());
-    /// let mut out = String::new();
+    /// let mut out = Buffer::new();
     /// Json::datadog().format(&record, &mut out).unwrap();
     /// assert_eq!(
     ///     out,
@@ -422,12 +422,12 @@ impl Json {
     ///
     /// ```
     /// use std::time::UNIX_EPOCH;
-    /// use tracing_strata::{Format, Record, Severity, format::Json};
+    /// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json}};
     ///
     /// let mut record = Record::new(Severity::WARN, "shop::pay", "refused");
     /// record.set_time(UNIX_EPOCH);
     /// record.set_thread("main", 1);
-    /// let mut out = String::new();
+    /// let mut out = Buffer::new();
     /// Json::logstash().format(&record, &mut out).unwrap();
     /// assert_eq!(
     ///     out,
@@ -458,12 +458,12 @@ impl Json {
     ///
     /// ```
     /// use std::time::UNIX_EPOCH;
-    /// use tracing_strata::{Format, Record, Severity, format::Json};
+    /// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json}};
     ///
     /// let mut record = Record::new(Severity::WARN, "shop::pay", "refused");
     /// record.set_time(UNIX_EPOCH);
     /// record.set_globals([("service", "shop"), ("host", "web-1")].into_iter().collect());
-    /// let mut out = String::new();
+    /// let mut out = Buffer::new();
     /// Json::bunyan().format(&record, &mut out).unwrap();
     /// assert_eq!(
     ///     out,
@@ -505,13 +505,13 @@ impl Json {
     ///
     /// ```
     /// use std::time::UNIX_EPOCH;
-    /// use tracing_strata::{Format, Record, Severity, format::Json};
+    /// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json}};
     ///
     /// let mut record = Record::new(Severity::WARN, "shop::pay", "refused");
     /// record.set_time(UNIX_EPOCH);
     /// record.set("user", 7);
     /// record.set_globals([("service", "shop")].into_iter().collect());
-    /// let mut out = String::new();
+    /// let mut out = Buffer::new();
     /// Json::otel().format(&record, &mut out).unwrap();
     /// assert_eq!(
     ///     out,
@@ -548,11 +548,11 @@ impl Json {
     /// What python-json-logger makes of `%(asctime)s %(levelname)s %(name)s %(message)s` and `extra=`.
     ///
     /// ```
-    /// use tracing_strata::{Format, Record, Severity, format::{Json, Time}};
+    /// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json, Time}};
     ///
     /// let mut record = Record::new(Severity::WARN, "shop.pay", "refused");
     /// record.set("user", 7);
-    /// let mut out = String::new();
+    /// let mut out = Buffer::new();
     /// Json::python().time(Time::none()).format(&record, &mut out).unwrap();
     /// assert_eq!(out, r#"{"levelname":"WARNING","name":"shop.pay","message":"refused","user":7}"#);
     /// ```

@@ -8,7 +8,7 @@ use super::Key;
 /// left out; so are objects with nothing in them.
 ///
 /// ```
-/// use tracing_strata::{Format, Record, Severity, format::{Json, Key, Member}};
+/// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json, Key, Member}};
 ///
 /// const SHOP: &[(&str, Member)] = &[
 ///     ("v", Member::Number(3)),
@@ -23,7 +23,7 @@ use super::Key;
 /// record.set("user", 7);
 /// record.set("v", "mine");
 /// record.set_globals([("service", "shop")].into_iter().collect());
-/// let mut out = String::new();
+/// let mut out = Buffer::new();
 /// Json::table(SHOP).unwrap().format(&record, &mut out).unwrap();
 /// assert_eq!(out, r#"{"v":3,"severity":"high","text":"paid","app":{"name":"shop"},"user":7,"v_":"mine"}"#);
 /// ```

@@ -12,14 +12,14 @@ use self::{
     names::{APP, HOST, PARAMETER, PROCESS, Rule, SHORT_HOST, TAG},
     write::Ready,
 };
-use super::{Format, Text, Time};
+use super::{Buffer, Format, Text, Time};
 use crate::{Error, Record, Severity, sink::net::Framing};
 
 /// One syslog message per record.
 ///
 /// ```
 /// use std::time::UNIX_EPOCH;
-/// use tracing_strata::{Format, Record, Severity, format::{Facility, SyslogFormat}};
+/// use tracing_strata::{Record, Severity, format::{Buffer, Facility, Format, SyslogFormat}};
 ///
 /// let mut record = Record::new(Severity::WARN, "shop::pay", "card refused");
 /// record.set_time(UNIX_EPOCH);
@@ -27,7 +27,7 @@ use crate::{Error, Record, Severity, sink::net::Framing};
 /// record.push_span("request", [("id", "7f]3a")].into_iter().collect());
 ///
 /// let format = SyslogFormat::rfc5424().facility(Facility::Local0).host("web1").app("shop").process_id("42").sd_id("shop@32473");
-/// let mut out = String::new();
+/// let mut out = Buffer::new();
 /// format.format(&record, &mut out).unwrap();
 /// assert_eq!(
 ///     out,
@@ -373,11 +373,8 @@ impl Default for SyslogFormat {
 
 /// Bytes are UTF-8, but for what a [`body`](SyslogFormat::body) of one's own may have written.
 impl Format for SyslogFormat {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        super::format_bytes_as_text(self, record, out)
-    }
-
-    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        let out = out.bytes_mut();
         let limit = self.max_bytes.map_or(usize::MAX, |most| most.saturating_add(out.len()));
         let start = out.len();
         let written = self.write(record, usize::MAX, out);

@@ -1,5 +1,7 @@
 //! How a message is written.
 
+use std::mem;
+
 use tracing_core::Metadata;
 
 use super::{
@@ -10,6 +12,7 @@ use super::{
 use crate::{
     Error, Format, Record, Severity,
     format::{
+        Buffer,
         heads::{Head, Heads},
         line::{Line, Piece},
     },
@@ -161,7 +164,7 @@ impl SyslogFormat {
         self.put_source(line);
         line.array(b"]: ");
         if limit == usize::MAX && self.body.is_none() && self.sd_id.is_none() {
-            self.text.line(record, line);
+            self.text.plain_line(record, line);
             return Ok(());
         }
         let out = line.bytes();
@@ -175,7 +178,7 @@ impl SyslogFormat {
         let start = out.len();
         out.extend_from_slice(self.ident.as_bytes());
         match &self.body {
-            Some(body) => body.format_bytes(record, out)?,
+            Some(body) => with_buffer(out, |out| body.format(record, out))?,
             None => out.extend_from_slice(record.message().as_bytes()),
         }
         cut(out, start, limit.saturating_sub(1));
@@ -200,8 +203,8 @@ impl SyslogFormat {
 
     fn put_body(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
         match &self.body {
-            Some(body) => body.format_bytes(record, out),
-            None if self.sd_id.is_none() => self.text.format_bytes(record, out),
+            Some(body) => with_buffer(out, |out| body.format(record, out)),
+            None if self.sd_id.is_none() => with_buffer(out, |out| self.text.format(record, out)),
             None => {
                 self.put_message(record.message(), out);
                 Ok(())
@@ -244,6 +247,14 @@ impl SyslogFormat {
             || self.numbered.iter().rev().find(|(known, _)| *known == severity).map(|(_, priority)| *priority);
         named.map(|(_, priority)| *priority).or_else(numbered)
     }
+}
+
+/// Lends the bytes to another format as a buffer.
+fn with_buffer<R>(out: &mut Vec<u8>, write: impl FnOnce(&mut Buffer) -> R) -> R {
+    let mut buffer = Buffer::from(mem::take(out));
+    let result = write(&mut buffer);
+    *out = buffer.into_bytes();
+    result
 }
 
 /// Writes MSGID, and says whether the target has to be said elsewhere.

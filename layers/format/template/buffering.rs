@@ -1,7 +1,10 @@
 //! Several records in one text.
 
 use super::Template;
-use crate::{Error, Format, Record};
+use crate::{
+    Error, Record,
+    format::{Buffer, Format},
+};
 
 /// Several records in one text: a header, each record by a line format with nothing between, a footer.
 ///
@@ -44,15 +47,15 @@ impl<F: Format> BufferingFormatter<F> {
     /// All of them; nothing at all where there is none.
     ///
     /// # Errors
-    /// The first of the line format's.
+    /// The first of the line format's; a format of bytes that are no text.
     pub fn format<'r>(&self, records: impl IntoIterator<Item = &'r Record>) -> Result<String, Error> {
         let mut records = records.into_iter().peekable();
         if records.peek().is_none() {
             return Ok(String::new());
         }
-        let mut out = self.header.clone();
+        let mut out = Buffer::from(self.header.clone().into_bytes());
         records.try_for_each(|record| self.line.format(record, &mut out))?;
         out.push_str(&self.footer);
-        Ok(out)
+        String::from_utf8(out.into_bytes()).map_err(Error::new)
     }
 }

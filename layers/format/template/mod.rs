@@ -16,7 +16,7 @@ use self::{
     percent::{Percent, Two},
     shown::Shown,
 };
-use super::{Format, KEEP_BYTES, Time, strftime::Strftime};
+use super::{Buffer, Format, Time, buffer::KEEP_BYTES, strftime::Strftime};
 use crate::{
     Error, Fields, Record, Value,
     record::Tag,
@@ -34,12 +34,12 @@ use crate::{
 /// Compiled once; to format a record allocates nothing.
 ///
 /// ```
-/// use tracing_strata::{Record, Severity, format::{Format, Template}};
+/// use tracing_strata::{Record, Severity, format::{Buffer, Format, Template}};
 ///
 /// let template = Template::brace("{levelname:<8}|{name}|{user:>5}|{message}")?;
 /// let mut record = Record::new(Severity::WARN, "shop.db", "slow");
 /// record.set("user", 7);
-/// let mut out = String::new();
+/// let mut out = Buffer::new();
 /// template.format(&record, &mut out)?;
 /// assert_eq!(out, "WARNING |shop.db|    7|slow");
 /// # Ok::<(), tracing_strata::Error>(())
@@ -389,18 +389,18 @@ impl Format for Template {
     /// # Errors
     /// The record lacks a name, or a value is not of the kind its conversion asks for; with Python's message. Nothing was
     /// appended then.
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
         let compiled = &*self.0;
-        let start = out.len();
-        let result = compiled.line(record, out);
-        if let Err(error) = result {
-            out.truncate(start);
-            return Err(Error::format(error));
-        }
-        if compiled.ends {
-            compiled.end(record, start, out);
-        }
-        Ok(())
+        out.append_text(|text| {
+            if let Err(error) = compiled.line(record, text) {
+                text.clear();
+                return Err(Error::format(error));
+            }
+            if compiled.ends {
+                compiled.end(record, text);
+            }
+            Ok(())
+        })
     }
 }
 
@@ -443,24 +443,18 @@ impl Compiled {
     }
 
     /// Exception text and stack, each on lines of its own.
-    fn end(&self, record: &Record, start: usize, out: &mut String) {
+    fn end(&self, record: &Record, out: &mut String) {
         if record.error().is_some() {
-            self.begin_line(start, out);
+            begin_line(out);
             let from = out.len();
             shown::push_exception(record, out);
             self.mark(from, out);
         }
         if let Some(stack) = record.stack() {
-            self.begin_line(start, out);
+            begin_line(out);
             let from = out.len();
             out.push_str(stack);
             self.mark(from, out);
-        }
-    }
-
-    fn begin_line(&self, start: usize, out: &mut String) {
-        if !out[start..].ends_with('\n') {
-            out.push('\n');
         }
     }
 
@@ -512,6 +506,12 @@ impl Field {
             Spec::Brace(spec) => spec.write(shown, compiled, record, out),
             Spec::Wrong(error) => Err(error.clone()),
         }
+    }
+}
+
+fn begin_line(out: &mut String) {
+    if !out.ends_with('\n') {
+        out.push('\n');
     }
 }
 

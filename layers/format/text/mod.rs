@@ -5,11 +5,11 @@ mod quote;
 
 pub use self::color::Color;
 use self::{
-    color::{Paint, wanted},
+    color::{Colors, Paint},
     quote::{Bare, is_bare_message, quoted, word},
 };
 use super::{
-    Format, Time,
+    Buffer, Format, Time,
     json::value::hex,
     line::{Line, Piece},
     names::Names,
@@ -31,7 +31,7 @@ fn put_name(name: &str, line: &mut Line<'_>) {
 /// One line per record, for people.
 ///
 /// ```
-/// use tracing_strata::{Format, Record, Severity, format::{Text, Time}};
+/// use tracing_strata::{Record, Severity, format::{Buffer, Format, Text, Time}};
 ///
 /// let mut record = Record::new(Severity::INFO, "shop::db", "slow query");
 /// record.set("rows", 3);
@@ -39,7 +39,7 @@ fn put_name(name: &str, line: &mut Line<'_>) {
 /// record.push_span("request", [("id", "7f3a"), ("method", "GET")].into_iter().collect());
 /// record.push_span("query", [("table", "users")].into_iter().collect());
 ///
-/// let mut out = String::new();
+/// let mut out = Buffer::new();
 /// Text::plain().time(Time::none()).format(&record, &mut out).unwrap();
 /// assert_eq!(
 ///     out,
@@ -77,9 +77,7 @@ fn put_name(name: &str, line: &mut Line<'_>) {
 #[derive(Clone, Debug)]
 pub struct Text {
     time: Time,
-    color: Color,
-    /// What has become of `color`.
-    paint: Paint,
+    colors: Colors,
     level: bool,
     target: bool,
     source: bool,
@@ -98,8 +96,7 @@ impl Text {
     pub fn new() -> Self {
         Self {
             time: Time::utc(),
-            color: Color::Auto,
-            paint: Paint::default(),
+            colors: Colors::new(Color::Auto),
             level: true,
             target: true,
             source: false,
@@ -123,7 +120,7 @@ impl Text {
 
     /// When to use colour; [`Color::Auto`] by default.
     pub fn color(self, color: Color) -> Self {
-        Self { color, paint: Paint::new(color == Color::Always), ..self }
+        Self { colors: Colors::new(color), ..self }
     }
 
     /// How the time is written; [`Time::utc`] by default. [`Time::time_of_day`] suits consoles.
@@ -186,7 +183,7 @@ impl Text {
     /// Each with a space before it. With `below`, errors are without their causes, and what has several lines is left
     /// out: [`more_lines`](Self::more_lines) writes them.
     #[inline]
-    fn fields<'f>(&self, fields: impl Iterator<Item = Entry<'f>>, below: bool, out: &mut Line<'_>) {
+    fn fields<'f>(fields: impl Iterator<Item = Entry<'f>>, below: bool, paint: Paint, out: &mut Line<'_>) {
         // A value never ends with a space, as a message that is empty does.
         let mut is_first = true;
         for entry in fields {
@@ -199,22 +196,22 @@ impl Text {
             } else {
                 out.byte(b' ');
             }
-            self.paint.dim(out, |out| name(entry, out));
+            paint.dim(out, |out| name(entry, out));
             match value {
-                Value::Error(chain) if below => self.paint.red(out, |out| word(out, chain.message(), "")),
-                Value::Error(_) => self.paint.red(out, |out| write_value(value, out)),
+                Value::Error(chain) if below => paint.red(out, |out| word(out, chain.message(), "")),
+                Value::Error(_) => paint.red(out, |out| write_value(value, out)),
                 value => write_value(value, out),
             }
         }
     }
 
-    fn path(&self, record: &Record, out: &mut Line<'_>) {
+    fn path(&self, record: &Record, paint: Paint, out: &mut Line<'_>) {
         for (depth, span) in outermost_first(record).enumerate() {
             match depth {
                 0 => space(out),
                 _ => out.byte(b':'),
             }
-            self.paint.dim(out, |out| {
+            paint.dim(out, |out| {
                 // What is made of a `traceparent` is not up to the span alone.
                 if !span.fields().contains(TraceParent::FIELD)
                     && let Some(text) = span.kept(Keeper::Text, || kept(span))
@@ -227,9 +224,9 @@ impl Text {
         }
     }
 
-    fn ids(&self, trace: TraceParent, out: &mut Line<'_>) {
+    fn ids(trace: TraceParent, paint: Paint, out: &mut Line<'_>) {
         space(out);
-        self.paint.dim(out, |out| {
+        paint.dim(out, |out| {
             out.raw("trace_id=");
             hex(out, &trace.trace_id().to_be_bytes());
             out.raw(" span_id=");
@@ -239,7 +236,7 @@ impl Text {
         });
     }
 
-    fn more_lines(&self, record: &Record, out: &mut Line<'_>) {
+    fn more_lines(record: &Record, paint: Paint, out: &mut Line<'_>) {
         for line in record.message().lines().skip(1) {
             out.raw(CONTINUED);
             Bare(out).push(line);
@@ -247,7 +244,7 @@ impl Text {
         for (name, value) in record.fields().iter() {
             if let Some(text) = value.as_str().filter(|_| has_lines(value)) {
                 out.raw(CONTINUED);
-                self.paint.dim(out, |out| {
+                paint.dim(out, |out| {
                     word(out, name, "");
                     out.byte(b':');
                 });
@@ -259,11 +256,11 @@ impl Text {
             }
             for cause in value.as_error().into_iter().flat_map(ErrorChain::causes) {
                 out.raw(CONTINUED);
-                self.paint.dim(out, |out| {
+                paint.dim(out, |out| {
                     word(out, name, "");
                     out.raw(" caused by: ");
                 });
-                self.paint.red(out, |out| Bare(out).push(cause));
+                paint.red(out, |out| Bare(out).push(cause));
             }
         }
     }
@@ -276,34 +273,31 @@ impl Default for Text {
 }
 
 impl Format for Text {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        super::format_bytes_as_text(self, record, out)
-    }
-
     #[inline]
-    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
-        let mut line = Line::new(out, false);
-        self.line(record, &mut line);
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        let paint = self.colors.paint(out.is_terminal());
+        let mut line = Line::new(out.bytes_mut(), false);
+        self.line(record, paint, &mut line);
         line.finish();
         Ok(())
-    }
-
-    fn adapt(&mut self, terminal: bool) {
-        self.paint = Paint::new(wanted(self.color, terminal, |name| std::env::var_os(name)));
     }
 }
 
 impl Text {
-    /// Appends the record.
-    pub(super) fn line(&self, record: &Record, out: &mut Line<'_>) {
+    /// Appends the record, never coloured.
+    pub(super) fn plain_line(&self, record: &Record, out: &mut Line<'_>) {
+        self.line(record, Paint::default(), out);
+    }
+
+    fn line(&self, record: &Record, paint: Paint, out: &mut Line<'_>) {
         if !self.time.is_none() {
-            self.paint.dim(out, |out| self.time.write_to(record.time(), &mut Bare(out)));
+            paint.dim(out, |out| self.time.write_to(record.time(), &mut Bare(out)));
             out.byte(b' ');
         }
         if self.level {
             let start = out.len();
-            self.paint.level(out, record.severity(), |out| write_level(record, out));
-            let width = out.len() - start - self.paint.level_width(record.severity());
+            paint.level(out, record.severity(), |out| write_level(record, out));
+            let width = out.len() - start - paint.level_width(record.severity());
             (width..5).for_each(|_| out.byte(b' '));
             out.byte(b' ');
         }
@@ -319,7 +313,7 @@ impl Text {
         let target = Some(record.target()).filter(|target| self.target && !target.is_empty());
         let file = record.file().filter(|_| self.source);
         if target.is_some() || file.is_some() {
-            self.paint.dim(out, |out| {
+            paint.dim(out, |out| {
                 if let Some(target) = target {
                     word(out, target, "");
                 }
@@ -338,21 +332,21 @@ impl Text {
             out.byte(b' ');
         }
         self.message(record.message(), out);
-        self.fields(record.fields().entries(), self.multi_line, out);
+        Self::fields(record.fields().entries(), self.multi_line, paint, out);
         if let Some(globals) = record.globals().filter(|_| self.globals) {
             // The record's own and its spans' win.
             let has =
                 |name: &str| record.fields().contains(name) || record.spans().any(|span| span.fields().contains(name));
-            self.fields(globals.entries().filter(|entry| !has(entry.text())), false, out);
+            Self::fields(globals.entries().filter(|entry| !has(entry.text())), false, paint, out);
         }
         if let Some(trace) = if self.trace_ids { record.trace() } else { None } {
-            self.ids(trace, out);
+            Self::ids(trace, paint, out);
         }
         if self.spans {
-            self.path(record, out);
+            self.path(record, paint, out);
         }
         if self.multi_line {
-            self.more_lines(record, out);
+            Self::more_lines(record, paint, out);
         }
     }
 }
