@@ -1,27 +1,22 @@
 //! Lines as Python's `logging.Formatter` makes them.
 
+mod argument;
 mod attribute;
 mod brace;
 mod buffering;
+mod builder;
+mod compiled;
 mod dollar;
 mod number;
 mod percent;
-mod shown;
+mod tail;
 
-use std::{cell::Cell, str::FromStr, sync::Arc, time::SystemTime};
+use std::{str::FromStr, sync::Arc};
 
-pub use self::buffering::BufferingFormatter;
-use self::{
-    attribute::Attribute,
-    percent::{Percent, Two},
-    shown::Shown,
-};
-use super::{Buffer, Format, Time, buffer::KEEP_BYTES, strftime::Strftime};
-use crate::{
-    Error, Fields, Record, Value,
-    record::Tag,
-    text::{next_special, push_python_repr},
-};
+use self::compiled::Compiled;
+pub use self::{buffering::BufferingFormatter, builder::TemplateBuilder};
+use super::{Buffer, Format};
+use crate::{Error, Record};
 
 /// A line by a template: Python's `logging.Formatter`, with its three styles.
 ///
@@ -75,55 +70,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Template(Arc<Compiled>);
 
-#[derive(Debug)]
-struct Compiled {
-    format: Box<str>,
-    style: Style,
-    body: Body,
-    asctime: Asctime,
-    defaults: Fields,
-    as_python: bool,
-    ends: bool,
-}
-
-/// A format, taken apart.
-#[derive(Debug, Default)]
-struct Body {
-    pieces: Vec<Piece>,
-    /// What stands in the way of any line behind the pieces, as Python would say it when it formats.
-    broken: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-struct Asctime {
-    zone: Time,
-    time: Strftime,
-    /// How the milliseconds are put behind, if they are.
-    milliseconds: Option<Two>,
-}
-
-#[derive(Debug)]
-enum Piece {
-    Literal(Box<str>),
-    Field(Field),
-}
-
-#[derive(Debug)]
-struct Field {
-    attribute: Attribute,
-    spec: Spec,
-}
-
-#[derive(Debug)]
-enum Spec {
-    /// As `str()` has it.
-    Plain,
-    Percent(Percent),
-    Brace(brace::Brace),
-    /// What Python says about it when it formats.
-    Wrong(String),
-}
-
 /// How a template is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Style {
@@ -157,20 +103,7 @@ impl Template {
 
     /// The message alone.
     pub fn new() -> Self {
-        let message = Piece::Field(Field { attribute: Attribute::Message, spec: Spec::Plain });
-        Self(Arc::new(Compiled {
-            format: Style::Percent.default_format().into(),
-            style: Style::Percent,
-            body: Body { pieces: vec![message], broken: None },
-            asctime: Asctime {
-                zone: Time::local(),
-                time: Strftime::new(TIME),
-                milliseconds: Two::new(MILLISECONDS).ok(),
-            },
-            defaults: Fields::new(),
-            as_python: false,
-            ends: true,
-        }))
+        TemplateBuilder::new(String::new()).build_default()
     }
 
     /// A template in `%` style.
@@ -205,24 +138,13 @@ impl Template {
     /// | [`datefmt`](TemplateBuilder::datefmt) | none: the two below |
     /// | [`default_time_format`](TemplateBuilder::default_time_format) | `%Y-%m-%d %H:%M:%S` |
     /// | [`default_msec_format`](TemplateBuilder::default_msec_format) | `%s,%03d` |
-    /// | [`zone`](TemplateBuilder::zone) | [`Time::local`] |
+    /// | [`zone`](TemplateBuilder::zone) | [`Time::local`](crate::format::Time::local) |
     /// | [`defaults`](TemplateBuilder::defaults) | none |
     /// | [`validate`](TemplateBuilder::validate) | true |
     /// | [`as_python`](TemplateBuilder::as_python) | false |
     /// | [`exceptions`](TemplateBuilder::exceptions) | true |
     pub fn builder(format: impl Into<String>) -> TemplateBuilder {
-        TemplateBuilder {
-            format: format.into(),
-            style: Style::Percent,
-            datefmt: None,
-            time_format: TIME.into(),
-            msec_format: Some(MILLISECONDS.into()),
-            zone: None,
-            defaults: Fields::new(),
-            validate: true,
-            as_python: false,
-            ends: true,
-        }
+        TemplateBuilder::new(format.into())
     }
 
     /// The format as it was given.
@@ -247,9 +169,6 @@ impl Default for Template {
     }
 }
 
-const TIME: &str = "%Y-%m-%d %H:%M:%S";
-const MILLISECONDS: &str = "%s,%03d";
-
 impl Style {
     /// What an empty format stands for.
     fn default_format(self) -> &'static str {
@@ -258,130 +177,6 @@ impl Style {
             Self::Brace => "{message}",
             Self::Dollar => "${message}",
         }
-    }
-}
-
-/// A template that is being made. Made by [`Template::builder`].
-#[derive(Debug)]
-#[must_use]
-pub struct TemplateBuilder {
-    format: String,
-    style: Style,
-    datefmt: Option<String>,
-    time_format: String,
-    msec_format: Option<String>,
-    zone: Option<Time>,
-    defaults: Fields,
-    validate: bool,
-    as_python: bool,
-    ends: bool,
-}
-
-impl TemplateBuilder {
-    /// How the format is written.
-    pub fn style(mut self, style: Style) -> Self {
-        self.style = style;
-        self
-    }
-
-    /// How `asctime` is written: conversions of `strftime` in the C locale. Nothing is put behind. An empty one is none.
-    pub fn datefmt(mut self, format: impl Into<String>) -> Self {
-        self.datefmt = Some(format.into()).filter(|format| !format.is_empty());
-        self
-    }
-
-    /// How `asctime` is written where there is no `datefmt`.
-    pub fn default_time_format(mut self, format: impl Into<String>) -> Self {
-        self.time_format = format.into();
-        self
-    }
-
-    /// How the milliseconds are put behind that: a `%` format of the time's text and the milliseconds. `None`: not at all.
-    pub fn default_msec_format(mut self, format: Option<&str>) -> Self {
-        self.msec_format = format.map(str::to_owned);
-        self
-    }
-
-    /// In which zone `asctime` is; only the zone of the [`Time`] counts. `Time::utc()` is what Python's
-    /// `converter = time.gmtime` does.
-    pub fn zone(mut self, zone: Time) -> Self {
-        self.zone = Some(zone);
-        self
-    }
-
-    /// Values for names that a record does not have.
-    pub fn defaults(mut self, defaults: Fields) -> Self {
-        self.defaults = defaults;
-        self
-    }
-
-    /// Whether the format is checked when it is made. If not, what is wrong shows with every record.
-    pub fn validate(mut self, validate: bool) -> Self {
-        self.validate = validate;
-        self
-    }
-
-    /// Whether everything is as CPython has it: values stand as they are, whatever is in them, and severity 5 is
-    /// `Level 5`. Then a message with a line break is two lines, and whoever sends the second can forge a record.
-    pub fn as_python(mut self, as_python: bool) -> Self {
-        self.as_python = as_python;
-        self
-    }
-
-    /// Whether exception text and stack follow the line.
-    pub fn exceptions(mut self, exceptions: bool) -> Self {
-        self.ends = exceptions;
-        self
-    }
-
-    /// The template.
-    ///
-    /// # Errors
-    /// Python's own messages: `Invalid format '…' for '%' style`, `invalid format: …`. Without Python's check the format
-    /// is taken as it is.
-    pub fn build(self) -> Result<Template, Error> {
-        let format = if self.format.is_empty() { self.style.default_format().to_owned() } else { self.format };
-        let wrong = |error: String| Error::config(error);
-        if self.validate {
-            match self.style {
-                Style::Percent => percent::validate(&format),
-                Style::Brace => brace::validate(&format),
-                Style::Dollar => dollar::validate(&format),
-            }
-            .map_err(wrong)?;
-        }
-        let body = match self.style {
-            Style::Percent => Body::make(|pieces| percent::compile(&format, pieces)),
-            Style::Brace => Body::make(|pieces| brace::compile(&format, pieces)),
-            Style::Dollar => Body::make(|pieces| dollar::compile(&format, pieces)),
-        };
-        if self.validate
-            && !self.as_python
-            && let Some(error) = &body.broken
-        {
-            return Err(Error::config(format_args!("invalid format {format:?}: {error}")));
-        }
-        let milliseconds = match self.msec_format.filter(|_| self.datefmt.is_none()) {
-            Some(format) => Some(
-                Two::new(&format)
-                    .map_err(|error| Error::config(format_args!("default_msec_format {format:?}: {error}")))?,
-            ),
-            None => None,
-        };
-        let asctime = Asctime {
-            zone: self.zone.unwrap_or_else(Time::local),
-            time: Strftime::new(self.datefmt.as_deref().unwrap_or(&self.time_format)),
-            milliseconds,
-        };
-        Ok(Template(Arc::new(Compiled {
-            format: format.into(),
-            style: self.style,
-            body,
-            asctime,
-            defaults: self.defaults,
-            as_python: self.as_python,
-            ends: self.ends,
-        })))
     }
 }
 
@@ -396,213 +191,10 @@ impl Format for Template {
                 text.clear();
                 return Err(Error::format(error));
             }
-            if compiled.ends {
-                compiled.end(record, text);
+            if compiled.exceptions {
+                compiled.push_exceptions(record, text);
             }
             Ok(())
         })
     }
-}
-
-impl Compiled {
-    fn line(&self, record: &Record, out: &mut String) -> Result<(), String> {
-        let start = out.len();
-        for piece in &self.body.pieces {
-            match piece {
-                Piece::Literal(text) => out.push_str(text),
-                Piece::Field(field) => field.write(self, record, out)?,
-            }
-        }
-        if let Some(error) = &self.body.broken {
-            return Err(error.clone());
-        }
-        // One look at the whole line is cheaper than one at each value.
-        if !self.as_python && next_special(out, start, false).is_some() {
-            out.truncate(start);
-            return self.escaped_line(record, out);
-        }
-        Ok(())
-    }
-
-    /// The same with the values, and only those, escaped.
-    #[cold]
-    fn escaped_line(&self, record: &Record, out: &mut String) -> Result<(), String> {
-        for piece in &self.body.pieces {
-            match piece {
-                Piece::Literal(text) => out.push_str(text),
-                Piece::Field(field) => {
-                    let from = out.len();
-                    field.write(self, record, out)?;
-                    if next_special(out, from, false).is_some() {
-                        with_tail(out, from, push_escaped);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Exception text and stack, each on lines of its own.
-    fn end(&self, record: &Record, out: &mut String) {
-        if record.error().is_some() {
-            begin_line(out);
-            let from = out.len();
-            shown::push_exception(record, out);
-            self.mark(from, out);
-        }
-        if let Some(stack) = record.stack() {
-            begin_line(out);
-            let from = out.len();
-            out.push_str(stack);
-            self.mark(from, out);
-        }
-    }
-
-    /// Marks lines as going on, and escapes what is in them.
-    fn mark(&self, from: usize, out: &mut String) {
-        if self.as_python {
-            return;
-        }
-        with_tail(out, from, |text, out| {
-            for (index, line) in text.lines().enumerate() {
-                if index > 0 {
-                    out.push('\n');
-                }
-                out.push_str(CONTINUED);
-                push_escaped(line, out);
-            }
-        });
-    }
-
-    fn push_asctime(&self, time: SystemTime, out: &mut String) {
-        let asctime = &self.asctime;
-        match &asctime.milliseconds {
-            None => asctime.time.write(time, &asctime.zone, out),
-            Some(two) => {
-                let (_, _, nanos) = asctime.zone.local_seconds(time);
-                two.write(|out| asctime.time.write(time, &asctime.zone, out), nanos / 1_000_000, out);
-            }
-        }
-    }
-
-    fn default(&self, name: &str, tag: Tag) -> Option<Value<'_>> {
-        self.defaults.get_tagged(name, tag)
-    }
-}
-
-/// What the lines of an exception or a stack begin with, so that a line that does not is a record's first.
-const CONTINUED: &str = "    | ";
-
-impl Field {
-    #[inline]
-    fn write(&self, compiled: &Compiled, record: &Record, out: &mut String) -> Result<(), String> {
-        let shown = self.attribute.of(record, compiled)?;
-        match &self.spec {
-            Spec::Plain => {
-                shown.push(compiled, record, out);
-                Ok(())
-            }
-            Spec::Percent(spec) => spec.write(shown, compiled, record, out),
-            Spec::Brace(spec) => spec.write(shown, compiled, record, out),
-            Spec::Wrong(error) => Err(error.clone()),
-        }
-    }
-}
-
-fn begin_line(out: &mut String) {
-    if !out.ends_with('\n') {
-        out.push('\n');
-    }
-}
-
-fn push_escaped(text: &str, out: &mut String) {
-    for c in text.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if crate::text::is_control(c) => out.extend(c.escape_unicode()),
-            c => out.push(c),
-        }
-    }
-}
-
-/// Takes the text from a place on away, for something else to be put there.
-fn with_tail(out: &mut String, from: usize, replace: impl FnOnce(&str, &mut String)) {
-    thread_local! {
-        static TAIL: Cell<String> = const { Cell::new(String::new()) };
-    }
-    // Where the thread is ending, there is no buffer any more.
-    let mut tail = TAIL.try_with(Cell::take).unwrap_or_default();
-    tail.clear();
-    tail.push_str(&out[from..]);
-    out.truncate(from);
-    replace(&tail, out);
-    tail.clear();
-    tail.shrink_to(KEEP_BYTES);
-    TAIL.try_with(|kept| kept.set(tail)).unwrap_or_default();
-}
-
-impl Body {
-    /// What `fill` makes of a format, as far as it comes.
-    fn make(fill: impl FnOnce(&mut Vec<Piece>) -> Result<(), String>) -> Self {
-        let mut pieces = Vec::new();
-        let broken = fill(&mut pieces).err();
-        Self { pieces, broken }
-    }
-}
-
-/// Adds to the pieces, joining literals.
-fn push_literal(pieces: &mut Vec<Piece>, text: &str) {
-    match pieces.last_mut() {
-        _ if text.is_empty() => {}
-        Some(Piece::Literal(before)) => *before = format!("{before}{text}").into(),
-        _ => pieces.push(Piece::Literal(text.into())),
-    }
-}
-
-/// Fills up with a character to a width, counted in characters.
-fn pad(out: &mut String, from: usize, width: usize, fill: char, side: Side) {
-    let width = width.min(MAX_WIDTH);
-    let written = out[from..].chars().count();
-    let Some(missing) = width.checked_sub(written).filter(|missing| *missing > 0) else { return };
-    let (before, after) = match side {
-        Side::Left => (0, missing),
-        Side::Right => (missing, 0),
-        Side::Center => (missing / 2, missing - missing / 2),
-    };
-    insert_fill(out, from, fill, before);
-    out.extend(std::iter::repeat_n(fill, after));
-}
-
-fn insert_fill(out: &mut String, at: usize, fill: char, count: usize) {
-    let mut bytes = [0; 4];
-    let fill = fill.encode_utf8(&mut bytes);
-    // One by one from a small block: nothing is allocated beyond the text itself.
-    for _ in 0..count {
-        out.insert_str(at, fill);
-    }
-}
-
-/// Where the text stands within its width.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Left,
-    Right,
-    Center,
-}
-
-/// The widest field, and the most digits, in characters: a mistaken format must not eat the memory.
-const MAX_WIDTH: usize = 4_096;
-
-/// Keeps so many characters from a place on.
-fn cut(out: &mut String, from: usize, characters: usize) {
-    if let Some((at, _)) = out[from..].char_indices().nth(characters) {
-        out.truncate(from + at);
-    }
-}
-
-/// Replaces the text from a place on by its `repr()` or `ascii()`.
-fn quote(out: &mut String, from: usize, ascii: bool) {
-    with_tail(out, from, |text, out| push_python_repr(text, ascii, out));
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{MAX_WIDTH, insert_fill};
+use super::tail::{MAX_WIDTH, insert_fill};
 
 pub(super) fn push_int(number: i128, out: &mut String) {
     match i64::try_from(number) {
@@ -12,12 +12,12 @@ pub(super) fn push_int(number: i128, out: &mut String) {
 }
 
 /// A little text on the stack.
-struct Small {
+struct StackString {
     bytes: [u8; 64],
     len: usize,
 }
 
-impl Small {
+impl StackString {
     fn new(text: fmt::Arguments<'_>) -> Self {
         let mut small = Self { bytes: [0; 64], len: 0 };
         // What does not fit is cut: all that is written here is short.
@@ -30,7 +30,7 @@ impl Small {
     }
 }
 
-impl fmt::Write for Small {
+impl fmt::Write for StackString {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let end = self.len + text.len();
         self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
@@ -42,9 +42,9 @@ impl fmt::Write for Small {
 /// `repr()`: the shortest text that reads back, with an exponent from 1e16 on and below 1e-4.
 pub(super) fn push_repr(number: f64, out: &mut String) {
     if !number.is_finite() {
-        return push_unfinite(number, false, out);
+        return push_non_finite(number, false, out);
     }
-    let text = Small::new(format_args!("{number:e}"));
+    let text = StackString::new(format_args!("{number:e}"));
     let (digits, exponent) = text.as_str().split_once('e').unwrap_or((text.as_str(), "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
     if !(-4..16).contains(&exponent) {
@@ -59,7 +59,7 @@ pub(super) fn push_repr(number: f64, out: &mut String) {
     }
 }
 
-fn push_unfinite(number: f64, upper: bool, out: &mut String) {
+fn push_non_finite(number: f64, upper: bool, out: &mut String) {
     let text = match (number.is_nan(), upper) {
         (true, false) => "nan",
         (true, true) => "NAN",
@@ -83,7 +83,7 @@ pub(super) fn push_float(number: f64, conversion: char, precision: usize, altern
     let precision = precision.min(MAX_WIDTH);
     let upper = conversion.is_ascii_uppercase();
     if !number.is_finite() {
-        return push_unfinite(number, upper, out);
+        return push_non_finite(number, upper, out);
     }
     let letter = if upper { 'E' } else { 'e' };
     match conversion.to_ascii_lowercase() {
@@ -127,7 +127,7 @@ pub(super) fn push_general(
     out: &mut String,
 ) {
     if !number.is_finite() {
-        return push_unfinite(number, letter == 'E', out);
+        return push_non_finite(number, letter == 'E', out);
     }
     let start = out.len();
     let digits = precision - 1;
