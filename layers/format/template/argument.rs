@@ -1,4 +1,4 @@
-//! Values on their way into a line.
+//! The arguments of a format: what a field writes.
 
 use super::{compiled::Compiled, number};
 use crate::{Record, Value, format::outermost_first, text::python_repr};
@@ -6,12 +6,12 @@ use crate::{Record, Value, format::outermost_first, text::python_repr};
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Argument<'r> {
     None,
-    /// Python's `args`, which are merged into the message here.
+    /// Python's `args`: empty, because the message is complete.
     Args,
     Str(&'r str),
     Bool(bool),
     Int(i128),
-    /// Above what `Int` holds.
+    /// Beyond what `Int` holds.
     Huge(u128),
     Float(f64),
     Bytes(&'r [u8]),
@@ -21,11 +21,11 @@ pub(super) enum Argument<'r> {
     Time,
     /// The record's first error.
     Exception,
-    /// Its class, the error itself, and no frames: Python's `exc_info`.
+    /// Python's `exc_info`: its class, the error itself, no frames.
     ExcInfo,
     /// The names of the record's spans.
     Spans,
-    /// So many hexadecimal digits.
+    /// A number and how many hexadecimal digits.
     Hex(u128, u8),
     Error(crate::record::ErrorChain<'r>),
 }
@@ -49,7 +49,7 @@ impl<'r> From<Value<'r>> for Argument<'r> {
 }
 
 impl Argument<'_> {
-    /// As Python's `str()` has it.
+    /// As Python's `str()`.
     #[inline]
     pub(super) fn push(self, compiled: &Compiled, record: &Record, out: &mut String) {
         match self {
@@ -93,7 +93,7 @@ impl Argument<'_> {
         }
     }
 
-    /// What Python would call its type.
+    /// The name of its type in Python.
     pub(super) fn type_name(self) -> &'static str {
         match self {
             Self::None => "NoneType",

@@ -1,4 +1,4 @@
-//! What the names in a template stand for.
+//! The names in a template.
 
 use std::time::UNIX_EPOCH;
 
@@ -94,8 +94,10 @@ impl Attribute {
         }
     }
 
+    /// The attribute's value.
+    ///
     /// # Errors
-    /// The record does not have it, nor is there a default.
+    /// The record lacks it, and there is no default.
     #[inline]
     pub(super) fn of<'r>(&self, record: &'r Record, compiled: &'r Compiled) -> Result<Argument<'r>, String> {
         Ok(match self {
@@ -156,7 +158,7 @@ impl Attribute {
     }
 }
 
-/// A name of ours: a field that is called so comes first.
+/// A name of this crate, not Python's: a field of that name comes first.
 fn special<'r>(
     name: &str,
     tag: Tag,

@@ -1,4 +1,4 @@
-//! How a template is made.
+//! The builder of templates.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::{
 const DEFAULT_TIME: &str = "%Y-%m-%d %H:%M:%S";
 const DEFAULT_MSEC: &str = "%s,%03d";
 
-/// A template that is being made. Made by [`Template::builder`].
+/// Options of a template. Made by [`Template::builder`].
 #[derive(Debug)]
 #[must_use]
 pub struct TemplateBuilder {
@@ -50,51 +50,51 @@ impl TemplateBuilder {
         }
     }
 
-    /// How the format is written.
+    /// The style of the format.
     pub fn style(mut self, style: Style) -> Self {
         self.style = style;
         self
     }
 
-    /// How `asctime` is written: conversions of `strftime` in the C locale. Nothing is put behind. An empty one is none.
+    /// How `asctime` is written: conversions of `strftime` in the C locale, without milliseconds. An empty text means none.
     pub fn datefmt(mut self, format: impl Into<String>) -> Self {
         self.datefmt = Some(format.into()).filter(|format| !format.is_empty());
         self
     }
 
-    /// How `asctime` is written where there is no `datefmt`.
+    /// How `asctime` is written without a `datefmt`.
     pub fn default_time_format(mut self, format: impl Into<String>) -> Self {
         self.time_format = format.into();
         self
     }
 
-    /// How the milliseconds are put behind that: a `%` format of the time's text and the milliseconds. `None`: not at all.
+    /// How the milliseconds are appended to that: a `%` format of the time's text and the milliseconds. `None`: not at all.
     pub fn default_msec_format(mut self, format: Option<&str>) -> Self {
         self.msec_format = format.map(str::to_owned);
         self
     }
 
-    /// In which zone `asctime` is; only the zone of the [`Time`] counts. `Time::utc()` is what Python's
-    /// `converter = time.gmtime` does.
+    /// The time zone of `asctime`; only the zone of the [`Time`] counts. `Time::utc()` is Python's
+    /// `converter = time.gmtime`.
     pub fn zone(mut self, zone: Time) -> Self {
         self.zone = Some(zone);
         self
     }
 
-    /// Values for names that a record does not have.
+    /// Values of names that a record lacks.
     pub fn defaults(mut self, defaults: Fields) -> Self {
         self.defaults = defaults;
         self
     }
 
-    /// Whether the format is checked when it is made. If not, what is wrong shows with every record.
+    /// Whether `build` checks the format. Otherwise an invalid format fails every record.
     pub fn validate(mut self, validate: bool) -> Self {
         self.validate = validate;
         self
     }
 
-    /// Whether everything is as CPython has it: values stand as they are, whatever is in them, and severity 5 is
-    /// `Level 5`. Then a message with a line break is two lines, and whoever sends the second can forge a record.
+    /// Whether to do exactly as CPython: nothing is escaped, and severity 5 is `Level 5`. A message with a line break is
+    /// then two lines, the second of which can be a forged record.
     pub fn as_python(mut self, as_python: bool) -> Self {
         self.as_python = as_python;
         self
@@ -106,11 +106,11 @@ impl TemplateBuilder {
         self
     }
 
-    /// The template.
+    /// Compiles the template.
     ///
     /// # Errors
-    /// Python's own messages: `Invalid format '…' for '%' style`, `invalid format: …`. Without Python's check the format
-    /// is taken as it is.
+    /// The format is invalid, in Python's words: `Invalid format '…' for '%' style`, `invalid format: …`. Without
+    /// [`validate`](Self::validate) there is only the check of `default_msec_format`.
     pub fn build(self) -> Result<Template, Error> {
         let format = if self.format.is_empty() { self.style.default_format() } else { &self.format };
         if self.validate {

@@ -5,26 +5,26 @@ use super::{
     compiled::{Field, Segment, Spec, push_literal},
 };
 
-/// What follows a `$`: its end, and the name if it is one.
+/// What follows a `$`; a name comes with the length of its placeholder.
 enum Placeholder<'f> {
-    Dollar,
+    Escaped,
     Name(&'f str, usize),
-    Nothing,
+    Invalid,
 }
 
-fn after_dollar(rest: &str) -> Placeholder<'_> {
+fn parse_placeholder(rest: &str) -> Placeholder<'_> {
     if rest.starts_with('$') {
-        return Placeholder::Dollar;
+        return Placeholder::Escaped;
     }
     if let Some(inside) = rest.strip_prefix('{') {
         let name = name(inside);
         return match inside[name.len()..].starts_with('}') && !name.is_empty() {
             true => Placeholder::Name(name, name.len() + 2),
-            false => Placeholder::Nothing,
+            false => Placeholder::Invalid,
         };
     }
     match name(rest) {
-        "" => Placeholder::Nothing,
+        "" => Placeholder::Invalid,
         name => Placeholder::Name(name, name.len()),
     }
 }
@@ -43,13 +43,13 @@ pub(super) fn validate(format: &str) -> Result<(), String> {
     let mut fields = 0;
     while let Some(at) = rest.find('$') {
         rest = &rest[at + 1..];
-        match after_dollar(rest) {
-            Placeholder::Dollar => rest = &rest[1..],
+        match parse_placeholder(rest) {
+            Placeholder::Escaped => rest = &rest[1..],
             Placeholder::Name(_, end) => {
                 rest = &rest[end..];
                 fields += 1;
             }
-            Placeholder::Nothing => return Err("invalid format: bare '$' not allowed".into()),
+            Placeholder::Invalid => return Err("invalid format: bare '$' not allowed".into()),
         }
     }
     if fields == 0 { Err("invalid format: no fields".into()) } else { Ok(()) }
@@ -60,8 +60,8 @@ pub(super) fn compile(format: &str, segments: &mut Vec<Segment>) -> Result<(), S
     while let Some(at) = rest.find('$') {
         push_literal(segments, &rest[..at]);
         rest = &rest[at + 1..];
-        match after_dollar(rest) {
-            Placeholder::Dollar => {
+        match parse_placeholder(rest) {
+            Placeholder::Escaped => {
                 push_literal(segments, "$");
                 rest = &rest[1..];
             }
@@ -69,7 +69,7 @@ pub(super) fn compile(format: &str, segments: &mut Vec<Segment>) -> Result<(), S
                 segments.push(Segment::Field(Field { attribute: Attribute::by_name(name), spec: Spec::Plain }));
                 rest = &rest[end..];
             }
-            Placeholder::Nothing => {
+            Placeholder::Invalid => {
                 let before = &format[..format.len() - rest.len() - 1];
                 let line = before.matches('\n').count() + 1;
                 let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;

@@ -1,4 +1,4 @@
-//! Lines as Python's `logging.Formatter` makes them.
+//! Python's `logging.Formatter`.
 
 mod argument;
 mod attribute;
@@ -18,15 +18,15 @@ pub use self::{buffering::BufferingFormatter, builder::TemplateBuilder};
 use super::{Buffer, Format};
 use crate::{Error, Record};
 
-/// A line by a template: Python's `logging.Formatter`, with its three styles.
+/// Fills a record into a template, as Python's `logging.Formatter` does, in its three styles.
 ///
-/// | style | a field | a literal sign |
+/// | style | field | literal sign |
 /// |---|---|---|
 /// | [`Percent`](Style::Percent) | `%(levelname)-8s` | `%%` |
 /// | [`Brace`](Style::Brace) | `{levelname:<8}`, `{message!r}` | `{{`, `}}` |
 /// | [`Dollar`](Style::Dollar) | `$levelname`, `${levelname}` | `$$` |
 ///
-/// Compiled once; to format a record allocates nothing.
+/// A template is compiled once. Formatting a record allocates nothing.
 ///
 /// ```
 /// use tracing_strata::{Record, Severity, format::{Buffer, Format, Template}};
@@ -41,31 +41,31 @@ use crate::{Error, Record};
 /// ```
 ///
 /// # Attributes
-/// | name | is |
+/// | name | value |
 /// |---|---|
 /// | `name` | the target; `root` if it is empty |
 /// | `message`, `msg` | the message |
 /// | `levelno`, `levelname` | the severity's number and name (`WARNING` for 30) |
-/// | `pathname`, `filename`, `module`, `lineno`, `funcName` | the place; `funcName` is the innermost span's name where no [function](Record::function) was given |
+/// | `pathname`, `filename`, `module`, `lineno`, `funcName` | the call site; `funcName` is the innermost span's name if no [function](Record::function) was given |
 /// | `created`, `msecs`, `relativeCreated` | seconds since 1970, milliseconds within the second, milliseconds since the start of logging |
-/// | `asctime` | the time by `datefmt`, or by `default_time_format` and `default_msec_format` |
-/// | `thread`, `threadName`, `process`, `processName` | who |
+/// | `asctime` | the time in `datefmt`, or in `default_time_format` and `default_msec_format` |
+/// | `thread`, `threadName`, `process`, `processName` | ids and names |
 /// | `exc_text`, `stack_info` | the first error with its causes, the call stack; `None` if there is none |
-/// | `exc_info` | class and message of the first error, as Python shows its triple, without frames; `None` if there is none |
+/// | `exc_info` | class and message of the first error, as Python prints its tuple, without frames; `None` if there is none |
 /// | `args`, `taskName` | `()`, `None` |
-/// | `trace_id`, `span_id`, `spans` | of the trace, in hexadecimal; the spans' names from the outside in, with `:` between. A field of that name comes first |
-/// | any other name | the event's field, else the innermost span's that has it, else a global one, else a [default](TemplateBuilder::defaults) |
+/// | `trace_id`, `span_id`, `spans` | the trace's ids in hexadecimal; the spans' names from the outside in, joined by `:`. A field of that name comes first |
+/// | any other name | the field of the event, else of the innermost span that has it, else the global field, else a [default](TemplateBuilder::defaults) |
 ///
-/// A name that the record does not have is an error, and the record counts as failed; give such names a default. After the
-/// line come the exception text and the stack of the record, each on lines of its own.
+/// If the record lacks a name, it fails; give such names a default. Exception text and stack follow the line, each on lines
+/// of its own.
 ///
 /// # Differences from Python
-/// - What could break a line (line breaks, controls) is escaped in every value, and the lines of an exception or a stack
-///   begin with `    | `: nobody can forge a record. [`as_python`](TemplateBuilder::as_python) writes everything as it is.
-/// - Severity 5 is `TRACE`; as in Python, it is `Level 5`, unless it was given a name.
+/// - Line breaks and control characters are escaped in every value, and the lines of an exception or a stack begin with
+///   `    | `: nobody can forge a record. [`as_python`](TemplateBuilder::as_python) escapes nothing.
+/// - Severity 5 is `TRACE`; with `as_python` it is `Level 5`, unless it was given a name.
 /// - Exception text is the error with its causes, the last one first, as Python prints a chain; there are no frames.
-/// - A format that could never be filled in (`%(message)s 100%`) is refused when it is made; with `as_python` only what
-///   Python's own check refuses.
+/// - `build` refuses a format that could never be filled in (`%(message)s 100%`); with `as_python` it refuses only what
+///   Python's own check does.
 /// - `{user.name}` is the field `user.name`.
 #[derive(Clone, Debug)]
 pub struct Template(Arc<Compiled>);
@@ -97,8 +97,8 @@ impl FromStr for Style {
 }
 
 impl Template {
-    /// The names that are attributes of every record: Python refuses to overwrite them by `extra`, and here they win over
-    /// fields of the same name.
+    /// The names of attributes that every record has. They win over fields of the same name (in Python, such an `extra` is
+    /// an error).
     pub const ATTRIBUTES: &[&str] = attribute::NAMES;
 
     /// The message alone.
@@ -130,12 +130,12 @@ impl Template {
         Self::builder(format).style(Style::Dollar).build()
     }
 
-    /// A template with options. An empty format is the message alone.
+    /// A template with options. An empty format means the message alone.
     ///
     /// | option | default |
     /// |---|---|
     /// | [`style`](TemplateBuilder::style) | `%` |
-    /// | [`datefmt`](TemplateBuilder::datefmt) | none: the two below |
+    /// | [`datefmt`](TemplateBuilder::datefmt) | none: the next two |
     /// | [`default_time_format`](TemplateBuilder::default_time_format) | `%Y-%m-%d %H:%M:%S` |
     /// | [`default_msec_format`](TemplateBuilder::default_msec_format) | `%s,%03d` |
     /// | [`zone`](TemplateBuilder::zone) | [`Time::local`](crate::format::Time::local) |
@@ -147,12 +147,12 @@ impl Template {
         TemplateBuilder::new(format.into())
     }
 
-    /// The format as it was given.
+    /// The format string.
     pub fn text(&self) -> &str {
         &self.0.format
     }
 
-    /// Whether the line has the time in it (Python's `usesTime`).
+    /// Whether the format has `asctime` (Python's `usesTime`).
     pub fn uses_time(&self) -> bool {
         let compiled = &*self.0;
         match compiled.style {
@@ -170,7 +170,7 @@ impl Default for Template {
 }
 
 impl Style {
-    /// What an empty format stands for.
+    /// The format that an empty one stands for.
     fn default_format(self) -> &'static str {
         match self {
             Self::Percent => "%(message)s",
@@ -182,7 +182,7 @@ impl Style {
 
 impl Format for Template {
     /// # Errors
-    /// The record lacks a name, or a value is not of the kind its conversion asks for; with Python's message. Nothing was
+    /// The record lacks a name, or a value has the wrong type for its conversion; the message is Python's. Nothing was
     /// appended then.
     fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
         let compiled = &*self.0;

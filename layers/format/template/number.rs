@@ -11,7 +11,7 @@ pub(super) fn push_int(number: i128, out: &mut String) {
     }
 }
 
-/// A little text on the stack.
+/// A short text on the stack.
 struct StackString {
     bytes: [u8; 64],
     len: usize,
@@ -20,7 +20,7 @@ struct StackString {
 impl StackString {
     fn new(text: fmt::Arguments<'_>) -> Self {
         let mut small = Self { bytes: [0; 64], len: 0 };
-        // What does not fit is cut: all that is written here is short.
+        // Numbers in scientific notation always fit.
         small.write_fmt(text).unwrap_or_default();
         small
     }
@@ -52,7 +52,7 @@ pub(super) fn push_repr(number: f64, out: &mut String) {
         return push_exponent(exponent, 'e', out);
     }
     let start = out.len();
-    // A text takes everything.
+    // Writing to a text does not fail.
     write!(out, "{number}").unwrap_or_default();
     if !out[start..].contains('.') {
         out.push_str(".0");
@@ -78,7 +78,7 @@ fn push_exponent(exponent: i32, letter: char, out: &mut String) {
     write!(out, "{letter}{sign}{:02}", exponent.unsigned_abs()).unwrap_or_default();
 }
 
-/// A float as C's `%e`, `%f` or `%g` (or its capital) has it.
+/// A float as C's `%e`, `%f` or `%g` (or the capital letter) writes it.
 pub(super) fn push_float(number: f64, conversion: char, precision: usize, alternate: bool, out: &mut String) {
     let precision = precision.min(MAX_WIDTH);
     let upper = conversion.is_ascii_uppercase();
@@ -108,7 +108,7 @@ fn push_scientific(number: f64, precision: usize, letter: char, alternate: bool,
     push_exponent(exponent, letter, out);
 }
 
-/// Cuts off Rust's exponent and gives it.
+/// Removes Rust's exponent and returns it.
 fn take_exponent(out: &mut String, start: usize) -> i32 {
     let Some(at) = out[start..].find('e').map(|at| start + at) else { return 0 };
     let exponent = out[at + 1..].parse().unwrap_or_default();
@@ -116,8 +116,8 @@ fn take_exponent(out: &mut String, start: usize) -> i32 {
     exponent
 }
 
-/// So many significant digits, without zeros at the end, with an exponent where that is shorter. With `point` there is
-/// always a digit after a point (what Python does with a precision and no type).
+/// `precision` significant digits without trailing zeros, with an exponent where that is shorter. With `point` there is
+/// always a digit after a point (Python's form for a precision without a type).
 pub(super) fn push_general(
     number: f64,
     precision: usize,
@@ -179,7 +179,7 @@ pub(super) fn push_radix(magnitude: u128, base: u32, upper: bool, out: &mut Stri
     written.unwrap_or_default();
 }
 
-/// Puts a separator between groups of digits, from the point (or the end) to the left.
+/// Inserts a separator between groups of digits, from the point (or the end) to the left.
 pub(super) fn group(out: &mut String, digits_from: usize, separator: char, size: usize) {
     let end = out[digits_from..].find(|c: char| !c.is_ascii_hexdigit()).map_or(out.len(), |at| digits_from + at);
     let mut at = end;
@@ -189,7 +189,7 @@ pub(super) fn group(out: &mut String, digits_from: usize, separator: char, size:
     }
 }
 
-/// Zeros in front of digits, up to a number of digits.
+/// Inserts leading zeros up to a number of digits.
 pub(super) fn zeros(out: &mut String, digits_from: usize, digits: usize) {
     let there = out.len() - digits_from;
     insert_fill(out, digits_from, '0', digits.min(MAX_WIDTH).saturating_sub(there));

@@ -21,7 +21,7 @@ pub(super) struct Percent {
     conversion: char,
 }
 
-/// Python asks for one conversion that looks right.
+/// Python's check: one conversion that looks right is enough.
 pub(super) fn validate(format: &str) -> Result<(), String> {
     let found = format.match_indices("%(").any(|(at, _)| looks_right(&format[at + 2..]));
     if found { Ok(()) } else { Err(format!("Invalid format {} for '%' style", python_repr(format))) }
@@ -89,7 +89,7 @@ pub(super) fn compile(format: &str, segments: &mut Vec<Segment>) -> Result<(), S
     Ok(())
 }
 
-/// Where the bracket is closed that was opened before the text.
+/// Where the bracket that was opened before the text is closed.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 1;
     text.char_indices().find_map(|(at, c)| {
@@ -102,7 +102,7 @@ fn closing(text: &str) -> Option<usize> {
     })
 }
 
-/// What follows the `%` and the name, and what is left after it.
+/// Parses what follows the `%` and the name; also returns the rest.
 fn parse_spec<'f>(text: &'f str, format: &str) -> Result<(Percent, &'f str), String> {
     let mut spec = Percent::default();
     let rest = text.trim_start_matches(['#', '0', '+', ' ', '-']);
@@ -146,7 +146,7 @@ fn digits(text: &str) -> Result<(Option<usize>, &str), String> {
     if number.is_empty() {
         return Ok((None, rest));
     }
-    // Python's own words; what is wide beyond reason is cut later.
+    // Python's own words; the width is limited later.
     number.parse().map(|number| (Some(number), rest)).map_err(|_| "width too big".into())
 }
 
@@ -215,7 +215,7 @@ impl Percent {
                     return Err(format!("cannot convert float {what} to integer"));
                 }
                 if number.abs() >= 2f64.powi(127) {
-                    // Above what integers hold, a float is whole.
+                    // A float beyond the integers' range has no fraction.
                     let from = out.len();
                     number::push_float(number, 'f', 0, false, out);
                     self.sign_and_pad(from, out);
@@ -277,7 +277,7 @@ impl Percent {
     }
 }
 
-/// A `%` format of a text and a number: `default_msec_format`.
+/// `default_msec_format`: a `%` format of a text and a number.
 #[derive(Clone, Debug)]
 pub(super) struct MsecFormat {
     before: Box<str>,
