@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::{
     Buffer, Format, Time,
-    line::{Line, Piece, hex_digits},
-    names::Names,
+    key_cache::KeyCache,
+    line::{Fragment, Line, hex_digits},
 };
 use crate::{Error, Fields, Record, Value, record::Entry, sink::net::Framing};
 
@@ -74,7 +74,7 @@ use crate::{Error, Fields, Record, Value, record::Entry, sink::net::Framing};
 #[derive(Clone, Debug)]
 pub struct Gelf {
     /// `{"version":"1.1","host":"…","short_message":"`
-    head: Piece,
+    head: Fragment,
     fixed: Fields,
     source: bool,
     thread: bool,
@@ -138,7 +138,7 @@ impl Gelf {
 
     fn write(&self, record: &Record, out: &mut Vec<u8>) {
         let mut line = Line::new(out, true);
-        line.piece(&self.head);
+        line.fragment(&self.head);
         message(record, &mut line);
         line.raw(",\"timestamp\":");
         Time::unix_seconds().micros().write_to(record.time(), &mut line);
@@ -215,9 +215,9 @@ impl Format for Gelf {
     }
 }
 
-fn head(host: &str) -> Piece {
+fn head(host: &str) -> Fragment {
     let host = if host.is_empty() { "-" } else { host };
-    Piece::of(true, |line| {
+    Fragment::of(true, |line| {
         line.raw("{\"version\":\"1.1\",\"host\":");
         line.string(host);
         line.raw(",\"short_message\":");
@@ -245,7 +245,7 @@ fn message(record: &Record, line: &mut Line<'_>) {
 fn field(record: &Record, entry: Entry<'_>, line: &mut Line<'_>) {
     let (name, of) = entry.pair();
     match entry.name() {
-        Ok(name) if let Some(piece) = KEYS.get(name) => line.piece(piece),
+        Ok(name) if let Some(fragment) = KEYS.get(name) => line.fragment(fragment),
         _ => key(name, line),
     }
     match of {
@@ -293,7 +293,7 @@ fn integer(number: i128, line: &mut Line<'_>) {
 }
 
 /// `,"_name":`
-static KEYS: Names = Names::new(|name| Piece::of(false, |line| key(name, line)));
+static KEYS: KeyCache = KeyCache::new(|name| Fragment::of(false, |line| key(name, line)));
 
 /// `,"_name":`
 fn key(name: &str, line: &mut Line<'_>) {

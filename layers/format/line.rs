@@ -6,15 +6,15 @@ use super::digits::Digits;
 use crate::text;
 
 /// Bytes of a line that are gathered; most lines fit.
-const ROOM: usize = 384;
+const CAPACITY: usize = 384;
 /// Ready-made pieces are copied this wide, whatever their length: that takes no call.
-const WIDE: usize = 32;
+const COPY_WIDTH: usize = 32;
 
 /// A line in the making: bytes, of which only whole pieces of text are made, so that they are UTF-8.
 ///
 /// They are gathered in an array of a known size, which makes a short copy a few instructions long.
 pub(super) struct Line<'a> {
-    bytes: [u8; ROOM],
+    bytes: [u8; CAPACITY],
     /// How many of the bytes are written.
     at: usize,
     /// The object was opened and may have no member yet.
@@ -24,20 +24,20 @@ pub(super) struct Line<'a> {
 
 /// A piece that is written again and again.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Piece {
+pub(super) struct Fragment {
     text: Vec<u8>,
-    wide: [u8; WIDE],
+    wide: [u8; COPY_WIDTH],
 }
 
-impl From<Vec<u8>> for Piece {
+impl From<Vec<u8>> for Fragment {
     fn from(text: Vec<u8>) -> Self {
-        let mut wide = [b' '; WIDE];
+        let mut wide = [b' '; COPY_WIDTH];
         wide.iter_mut().zip(&text).for_each(|(to, from)| *to = *from);
         Self { text, wide }
     }
 }
 
-impl Piece {
+impl Fragment {
     /// What `write` writes.
     pub(super) fn of(is_first: bool, write: impl FnOnce(&mut Line<'_>)) -> Self {
         let mut text = Vec::new();
@@ -55,7 +55,7 @@ impl Piece {
 impl<'a> Line<'a> {
     #[inline]
     pub(super) fn new(out: &'a mut Vec<u8>, is_first: bool) -> Self {
-        Self { bytes: [0; ROOM], at: 0, is_first, out }
+        Self { bytes: [0; CAPACITY], at: 0, is_first, out }
     }
 
     /// Appends all to `out`; perhaps nothing is there before.
@@ -90,17 +90,17 @@ impl<'a> Line<'a> {
 
     /// The next `length` bytes, if there are so many.
     #[inline(always)]
-    fn room(&mut self, length: usize) -> Option<&mut [u8]> {
+    fn spare(&mut self, length: usize) -> Option<&mut [u8]> {
         self.bytes.get_mut(self.at..)?.get_mut(..length)
     }
 
     // --- text that is fine as it is
 
     #[inline(always)]
-    pub(super) fn piece(&mut self, piece: &Piece) {
-        let length = piece.text.len();
-        if length > WIDE || !self.first_of(&piece.wide, length) {
-            self.long(&piece.text);
+    pub(super) fn fragment(&mut self, fragment: &Fragment) {
+        let length = fragment.text.len();
+        if length > COPY_WIDTH || !self.first_of(&fragment.wide, length) {
+            self.push_long(&fragment.text);
         }
     }
 
@@ -108,7 +108,7 @@ impl<'a> Line<'a> {
     #[inline(always)]
     pub(super) fn array<const N: usize>(&mut self, bytes: &[u8; N]) {
         if !self.first_of(bytes, N) {
-            self.long(bytes);
+            self.push_long(bytes);
         }
     }
 
@@ -123,18 +123,18 @@ impl<'a> Line<'a> {
 
     #[inline(always)]
     pub(super) fn raw(&mut self, text: &str) {
-        match self.room(text.len()) {
+        match self.spare(text.len()) {
             Some(room) => {
                 copy(room, text.as_bytes());
                 self.at += text.len();
             }
-            None => self.long(text.as_bytes()),
+            None => self.push_long(text.as_bytes()),
         }
     }
 
     #[inline]
     pub(super) fn byte(&mut self, byte: u8) {
-        if self.at == ROOM {
+        if self.at == CAPACITY {
             self.flush();
         }
         self.bytes[self.at] = byte;
@@ -143,19 +143,19 @@ impl<'a> Line<'a> {
 
     /// Longer text, made by a line before.
     pub(super) fn raw_bytes(&mut self, text: &[u8]) {
-        match self.room(text.len()) {
+        match self.spare(text.len()) {
             Some(room) => {
                 room.copy_from_slice(text);
                 self.at += text.len();
             }
-            None => self.long(text),
+            None => self.push_long(text),
         }
     }
 
     /// What `write` makes of as many bytes, and which of them count.
     #[inline(always)]
-    pub(super) fn part(&mut self, write: impl FnOnce(&mut Digits) -> std::ops::Range<usize>) {
-        if ROOM - self.at < size_of::<Digits>() {
+    pub(super) fn digits(&mut self, write: impl FnOnce(&mut Digits) -> std::ops::Range<usize>) {
+        if CAPACITY - self.at < size_of::<Digits>() {
             self.flush();
         }
         if let Some(room) = self.bytes.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut()) {
@@ -176,7 +176,7 @@ impl<'a> Line<'a> {
 
     #[cold]
     #[inline(never)]
-    fn long(&mut self, text: &[u8]) {
+    fn push_long(&mut self, text: &[u8]) {
         self.flush();
         self.out.extend_from_slice(text);
     }
@@ -186,7 +186,7 @@ impl<'a> Line<'a> {
     /// Without quotes.
     #[inline(always)]
     pub(super) fn escaped(&mut self, text: &str) {
-        if !self.plain::<false>(text) {
+        if !self.push_if_plain::<false>(text) {
             self.escape(text);
         }
     }
@@ -194,8 +194,8 @@ impl<'a> Line<'a> {
     /// A text that can stand as it is: [`is_plain`](text::is_plain). False if it takes a closer look, or there is no room;
     /// then nothing is written.
     #[inline(always)]
-    pub(super) fn plain<const BRACKET: bool>(&mut self, text: &str) -> bool {
-        let Some(room) = self.room(text.len()) else { return false };
+    pub(super) fn push_if_plain<const BRACKET: bool>(&mut self, text: &str) -> bool {
+        let Some(room) = self.spare(text.len()) else { return false };
         let is_plain = copy_plain::<BRACKET>(room, text.as_bytes());
         self.at += if is_plain { text.len() } else { 0 };
         is_plain
@@ -203,8 +203,8 @@ impl<'a> Line<'a> {
 
     /// The same with a byte behind it.
     #[inline(always)]
-    pub(super) fn plain_and<const BRACKET: bool>(&mut self, text: &str, byte: u8) -> bool {
-        let Some([room @ .., last]) = self.room(text.len() + 1) else { return false };
+    pub(super) fn push_if_plain_then<const BRACKET: bool>(&mut self, text: &str, byte: u8) -> bool {
+        let Some([room @ .., last]) = self.spare(text.len() + 1) else { return false };
         let is_plain = copy_plain::<BRACKET>(room, text.as_bytes());
         *last = byte;
         self.at += if is_plain { text.len() + 1 } else { 0 };
@@ -214,7 +214,7 @@ impl<'a> Line<'a> {
     /// With quotes.
     #[inline(always)]
     pub(super) fn string(&mut self, text: &str) {
-        if let Some([first, room @ .., last]) = self.room(text.len() + 2)
+        if let Some([first, room @ .., last]) = self.spare(text.len() + 2)
             && copy_plain::<false>(room, text.as_bytes())
         {
             (*first, *last) = (b'"', b'"');
@@ -271,20 +271,20 @@ impl<'a> Line<'a> {
         self.raw_bytes(b"\":");
     }
 
-    /// The same as a [piece](Piece) with its comma.
+    /// The same as a [piece](Fragment) with its comma.
     #[inline(always)]
-    pub(super) fn key_piece(&mut self, piece: &Piece) {
+    pub(super) fn key_fragment(&mut self, fragment: &Fragment) {
         if self.is_first {
             self.is_first = false;
-            self.raw_bytes(&piece.text[1..]);
+            self.raw_bytes(&fragment.text[1..]);
         } else {
-            self.piece(piece);
+            self.fragment(fragment);
         }
     }
 
     /// A key with something appended.
     #[cold]
-    pub(super) fn longer_key<'p>(&mut self, parts: impl IntoIterator<Item = &'p str>) {
+    pub(super) fn joined_key<'p>(&mut self, parts: impl IntoIterator<Item = &'p str>) {
         self.comma();
         self.byte(b'"');
         parts.into_iter().for_each(|part| self.escaped(part));
@@ -324,7 +324,7 @@ impl<'a> Line<'a> {
 
     /// Forgets what was written since the line was so long.
     #[cold]
-    pub(super) fn take_back(&mut self, length: usize, was_first: bool) {
+    pub(super) fn rewind(&mut self, length: usize, was_first: bool) {
         self.bytes().truncate(length);
         self.is_first = was_first;
     }
@@ -415,7 +415,7 @@ mod tests {
                 let mut out = b"old".to_vec();
                 let mut line = Line::new(&mut out, false);
                 line.raw(&text);
-                line.piece(&Piece::from(text.clone().into_bytes()));
+                line.fragment(&Fragment::from(text.clone().into_bytes()));
                 line.key(&text);
                 line.string(&text);
                 let escaped = text.replace('\n', "\\n").replace('\u{2028}', "\\u2028");

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use super::{
     Buffer, Format, Time,
-    heads::{Head, Heads},
+    callsite_cache::{Callsite, CallsiteCache},
     json::{
         value::hex,
         walk::{items, pair},
     },
-    line::{Line, Piece, hex_digits},
-    names::Names,
+    key_cache::KeyCache,
+    line::{Fragment, Line, hex_digits},
 };
 use crate::{
     Error, Fields, Record, Severity, Value,
@@ -77,7 +77,7 @@ pub struct Logfmt {
     source: bool,
     thread: bool,
     fixed: Fields,
-    heads: Heads,
+    callsites: CallsiteCache,
 }
 
 /// Keys that are ours. Sorted.
@@ -99,7 +99,13 @@ const RESERVED: &[&str] = &[
 impl Logfmt {
     /// With time, level, target and message, and all fields.
     pub fn new() -> Self {
-        Self { time: Time::utc(), source: false, thread: false, fixed: Fields::new(), heads: Heads::default() }
+        Self {
+            time: Time::utc(),
+            source: false,
+            thread: false,
+            fixed: Fields::new(),
+            callsites: CallsiteCache::default(),
+        }
     }
 
     /// How the time is written; [`Time::none`] leaves it out.
@@ -126,7 +132,7 @@ impl Logfmt {
     fn write(&self, record: &Record, line: &mut Line<'_>) {
         if self.time.is_calendar() {
             line.raw("time=");
-            line.part(|digits| self.time.put(record.time(), digits));
+            line.digits(|digits| self.time.put(record.time(), digits));
             line.byte(b' ');
         } else if !self.time.is_none() {
             line.raw("time=");
@@ -136,12 +142,12 @@ impl Logfmt {
             line.raw(quote);
             line.byte(b' ');
         }
-        let head = self.heads.of(record, |site| {
-            let text = Piece::of(false, |line| begin(line, Severity::from(site.level()), site.target()));
-            Head::new(site, text, |name| Piece::of(false, |line| key(name, line)))
+        let callsite = self.callsites.of(record, |site| {
+            let text = Fragment::of(false, |line| begin(line, Severity::from(site.level()), site.target()));
+            Callsite::new(site, text, |name| Fragment::of(false, |line| key(name, line)))
         });
-        match head {
-            Some(head) => line.raw_bytes(head.text.text()),
+        match callsite {
+            Some(callsite) => line.raw_bytes(callsite.text.text()),
             None => begin(line, record.severity(), record.target()),
         }
         word(line, record.message());
@@ -149,7 +155,7 @@ impl Logfmt {
             ids(line, trace);
         }
         self.about(record, line);
-        let mut likely = head.map_or(&[][..], |head| &head.names).iter();
+        let mut expected = callsite.map_or(&[][..], |callsite| &callsite.names).iter();
         for source in record.sources() {
             // What is made of a span is the same for every record, unless its names meet others.
             if let Some(span) = source.span_apart_from(0)
@@ -159,7 +165,7 @@ impl Logfmt {
                 continue;
             }
             for entry in source.entries() {
-                self.pair(record, entry, likely.next(), line);
+                self.pair(record, entry, expected.next(), line);
             }
         }
         for entry in self.fixed.entries().filter(|entry| !record.sees(entry.text())) {
@@ -191,15 +197,21 @@ impl Logfmt {
 
     /// A field, perhaps with a key that is at hand.
     #[inline]
-    fn pair(&self, record: &Record, entry: Entry<'_>, likely: Option<&(&'static str, Piece)>, line: &mut Line<'_>) {
+    fn pair(
+        &self,
+        record: &Record,
+        entry: Entry<'_>,
+        expected: Option<&(&'static str, Fragment)>,
+        line: &mut Line<'_>,
+    ) {
         let of = entry.value();
         if let Value::Json(json) = of
             && self.is_alone(record, entry.text())
         {
             return nested(json.as_str(), &Path { outer: None, part: entry.text() }, line);
         }
-        match (entry.name(), likely) {
-            (Ok(name), Some((likely, piece))) if std::ptr::eq(*likely, name) => line.piece(piece),
+        match (entry.name(), expected) {
+            (Ok(name), Some((expected, fragment))) if std::ptr::eq(*expected, name) => line.fragment(fragment),
             (name, _) => known_key(name, line),
         }
         value(of, line);
@@ -339,12 +351,12 @@ fn is_plain(c: char) -> bool {
 }
 
 /// ` name=`
-static KEYS: Names = Names::new(|name| Piece::of(false, |line| key(name, line)));
+static KEYS: KeyCache = KeyCache::new(|name| Fragment::of(false, |line| key(name, line)));
 
 #[inline]
 fn known_key(name: Result<&'static str, &str>, line: &mut Line<'_>) {
     match name {
-        Ok(name) if let Some(piece) = KEYS.get(name) => line.piece(piece),
+        Ok(name) if let Some(fragment) = KEYS.get(name) => line.fragment(fragment),
         Ok(name) | Err(name) => key(name, line),
     }
 }
@@ -359,7 +371,7 @@ fn kept(span: SpanView<'_>) -> Option<Box<[u8]>> {
     if fields.iter().any(|(_, value)| value.as_json().is_some()) {
         return None;
     }
-    let text = Piece::of(false, |line| {
+    let text = Fragment::of(false, |line| {
         for entry in fields.entries() {
             known_key(entry.name(), line);
             value(entry.value(), line);

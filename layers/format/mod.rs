@@ -15,13 +15,14 @@
 //! A format of one's own is an implementation of [`Format`]; [`Time`] writes the time for it.
 
 mod buffer;
+mod callsite_cache;
 mod digits;
 mod gelf;
-mod heads;
+
 mod json;
+mod key_cache;
 mod line;
 mod logfmt;
-mod names;
 mod pickle;
 mod strftime;
 mod syslog;

@@ -6,12 +6,12 @@ use super::{
 };
 use crate::{
     Value,
-    format::line::{Line, Piece},
+    format::line::{Fragment, Line},
 };
 
 /// `,{"key":"name","value":{`
-pub(super) fn key_piece(name: &str) -> Piece {
-    Piece::of(false, |line| key(line, [name]))
+pub(super) fn key_fragment(name: &str) -> Fragment {
+    Fragment::of(false, |line| key(line, [name]))
 }
 
 /// The same, of a name in parts.

@@ -8,17 +8,17 @@ use super::{any, plan::Now, value::value};
 use crate::{
     Record, Value,
     format::{
-        line::{Line, Piece},
-        names::Names,
+        key_cache::KeyCache,
+        line::{Fragment, Line},
     },
     record::{Entry, ErrorChain, Fields, Keeper, SpanView, Tag, TraceParent},
 };
 
 /// `,"name":`
-static KEYS: Names = Names::new(|name| Piece::of(false, |line| line.key(name)));
+static KEYS: KeyCache = KeyCache::new(|name| Fragment::of(false, |line| line.key(name)));
 
 /// The same for key-value pairs.
-static PAIRS: Names = Names::new(any::key_piece);
+static PAIRS: KeyCache = KeyCache::new(any::key_fragment);
 
 /// The format's own keys in one object.
 #[derive(Clone, Debug, Default)]
@@ -108,12 +108,12 @@ impl<'a> Object<'a> {
 
     /// Appends the members. `names` are those that the event is likely to have, in this order; none of them reserved.
     #[inline(always)]
-    pub(super) fn write(&self, line: &mut Line<'_>, names: &[(&'static str, Piece)]) {
+    pub(super) fn write(&self, line: &mut Line<'_>, names: &[(&'static str, Fragment)]) {
         if self.sources.is_pairs { self.all::<true>(line, names) } else { self.all::<false>(line, names) }
     }
 
     #[inline(always)]
-    fn all<const PAIR: bool>(&self, line: &mut Line<'_>, names: &[(&'static str, Piece)]) {
+    fn all<const PAIR: bool>(&self, line: &mut Line<'_>, names: &[(&'static str, Fragment)]) {
         // Bits of the names that have been written.
         let mut taken = 0;
         if let Some(fields) = self.event() {
@@ -181,14 +181,14 @@ impl<'a> Object<'a> {
         fields: &Fields,
         taken: u64,
         source: Source<'a>,
-        names: &[(&'static str, Piece)],
+        names: &[(&'static str, Fragment)],
     ) {
         let mut names = names.iter();
         for entry in fields.entries() {
             let mut appended = 0;
             match (names.next(), entry.name()) {
                 // None of those needs a look.
-                (Some((likely, piece)), Ok(name)) if std::ptr::eq(*likely, name) => line.key_piece(piece),
+                (Some((expected, fragment)), Ok(name)) if std::ptr::eq(*expected, name) => line.key_fragment(fragment),
                 (_, name) => {
                     if entry.tag().bit() & taken != 0 || self.reserved.may_contain(entry.tag()) {
                         match self.settle(entry, source) {
@@ -201,7 +201,7 @@ impl<'a> Object<'a> {
                         Ok(name) | Err(name) if appended > 0 => {
                             key::<PAIR>(line, [name].into_iter().chain(underscores(appended)));
                         }
-                        Ok(name) if let Some(piece) = known.get(name) => line.key_piece(piece),
+                        Ok(name) if let Some(fragment) = known.get(name) => line.key_fragment(fragment),
                         Ok(name) | Err(name) if PAIR => any::key(line, [name]),
                         Ok(name) | Err(name) => line.key(name),
                     }
@@ -376,7 +376,7 @@ const KEPT: usize = 1_024;
 
 #[cold]
 fn key<'p, const PAIR: bool>(line: &mut Line<'_>, parts: impl IntoIterator<Item = &'p str>) {
-    if PAIR { any::key(line, parts) } else { line.longer_key(parts) }
+    if PAIR { any::key(line, parts) } else { line.joined_key(parts) }
 }
 
 /// A name in parts: text, `_` times `appended`, suffix.

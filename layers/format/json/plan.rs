@@ -13,8 +13,8 @@ use crate::{
     Record, Severity, Value,
     format::{
         Time,
-        heads::{Head, Heads},
-        line::{Line, Piece, hex_digits},
+        callsite_cache::{Callsite, CallsiteCache},
+        line::{Fragment, Line, hex_digits},
         outermost_first,
     },
     record::{Entry, ErrorChain, IdsText, SpanView, Tag, TraceParent},
@@ -39,9 +39,9 @@ pub(super) struct Plan {
     hides_traceparent: bool,
     /// Whether the first step that asks stands where the object may still be empty.
     starts_empty: bool,
-    heads: Heads,
+    callsites: CallsiteCache,
     /// The static fields and the end: after other members, and as the only ones.
-    tail: [Piece; 2],
+    tail: [Fragment; 2],
 }
 
 /// What is known of the record that is written.
@@ -54,13 +54,13 @@ pub(super) struct Now<'a> {
     pub(super) error: Option<Entry<'a>>,
     /// The field `error.backtrace` beside an `error`, where its stack is written.
     pub(super) backtrace: Option<Entry<'a>>,
-    head: Option<&'a Head>,
+    callsite: Option<&'a Callsite>,
 }
 
 impl Now<'_> {
     #[inline]
     fn is_unnamed(&self) -> bool {
-        self.head.is_some_and(|head| !head.is_named) && !self.record.has_own_name()
+        self.callsite.is_some_and(|callsite| !callsite.is_named) && !self.record.has_own_name()
     }
 
     /// Whether `traceparent` is left out of spans, because its parts are written.
@@ -85,7 +85,7 @@ impl Plan {
         let rows = Rows::new(options);
         let Steps { steps, starts_empty, rests } = steps(&rows, options);
         let tail = |is_first| {
-            Piece::of(is_first, |line| {
+            Fragment::of(is_first, |line| {
                 for (name, (_, of)) in rows.fixed.iter().zip(options.fixed.iter()).filter(|_| rows.fixed_scope == 0) {
                     line.key(name);
                     value(line, of);
@@ -125,7 +125,7 @@ impl Plan {
             hides_traceparent: has(Key::TraceId) && has(Key::SpanId),
             steps,
             starts_empty,
-            heads: Heads::default(),
+            callsites: CallsiteCache::default(),
             tail: [tail(false), tail(true)],
         }
     }
@@ -133,8 +133,8 @@ impl Plan {
     #[inline]
     pub(super) fn write(&self, options: &Options, record: &Record, out: &mut Vec<u8>) {
         let mut line = Line::new(out, self.starts_empty);
-        let head = self.heads.of(record, |site| self.head(site));
-        let mut now = Now { plan: self, options, record, trace: None, error: None, backtrace: None, head };
+        let callsite = self.callsites.of(record, |site| self.callsite(site));
+        let mut now = Now { plan: self, options, record, trace: None, error: None, backtrace: None, callsite };
         // Not made elsewhere and copied for the many that have none.
         if self.writes_trace
             && let Some(traced) = record.traced_span()
@@ -158,7 +158,7 @@ impl Plan {
                 steps @ ..,
             ] => {
                 // The same as `steps`, without asking what comes next: so begins nearly every line.
-                line.piece(&first.open);
+                line.fragment(&first.open);
                 time(line, &now.options.time, now.record);
                 site(line, &second.inner, *place, now);
                 line.escaped(now.record.message());
@@ -168,13 +168,13 @@ impl Plan {
         };
         match steps {
             [ids @ Step { part: Part::UsualTrace | Part::Trace, .. }, Step { part: Part::Flat(place), .. }] => {
-                line.piece(&ids.open);
+                line.fragment(&ids.open);
                 self.ids(line, ids, now);
                 self.flat(line, *place, now);
             }
             steps => self.steps(line, steps, now),
         }
-        line.piece(&self.tail[usize::from(line.is_first())]);
+        line.fragment(&self.tail[usize::from(line.is_first())]);
     }
 
     #[inline(never)]
@@ -188,30 +188,30 @@ impl Plan {
     }
 
     /// What is the same for all records of a call site.
-    fn head(&self, metadata: &'static Metadata<'static>) -> Head {
+    fn callsite(&self, metadata: &'static Metadata<'static>) -> Callsite {
         let mut sites = Vec::new();
         add_sites(&self.steps, &mut sites);
         let text = |steps: &[Step]| {
-            Piece::of(false, |line| part_of_site(line, steps, Severity::from(metadata.level()), metadata.target()))
+            Fragment::of(false, |line| part_of_site(line, steps, Severity::from(metadata.level()), metadata.target()))
         };
         let mut texts = sites.into_iter().map(text);
         let first = texts.next().unwrap_or_default();
         let of_event = self.rests.get(self.of_event);
         let is_pairs = of_event.is_some_and(|sources| sources.is_pairs);
-        let name = |name| if is_pairs { any::key_piece(name) } else { Piece::of(false, |line| line.key(name)) };
-        let mut head = Head::new(metadata, first, name).and_texts(texts);
+        let name = |name| if is_pairs { any::key_fragment(name) } else { Fragment::of(false, |line| line.key(name)) };
+        let mut callsite = Callsite::new(metadata, first, name).with_more(texts);
         if let Some(Sources { own: [.., most], .. }) = of_event {
             // They take a closer look.
-            let reserved = head.names.iter_mut().filter(|(of, _)| most.contains(Tag::of(of), of));
-            reserved.for_each(|likely| *likely = ("", name("")));
+            let reserved = callsite.names.iter_mut().filter(|(of, _)| most.contains(Tag::of(of), of));
+            reserved.for_each(|expected| *expected = ("", name("")));
         }
-        head
+        callsite
     }
 
     #[inline(never)]
     fn steps(&self, line: &mut Line<'_>, steps: &[Step], now: &Now<'_>) {
         for step in steps {
-            line.piece(&step.open);
+            line.fragment(&step.open);
             match step.part {
                 Part::Literal => {}
                 Part::Time => time(line, &now.options.time, now.record),
@@ -243,8 +243,8 @@ impl Plan {
     #[inline(always)]
     fn flat(&self, line: &mut Line<'_>, place: usize, now: &Now<'_>) {
         let Some(sources) = self.rests.get(place) else { return };
-        let names: &[_] = match now.head {
-            Some(head) if place == self.of_event && now.error.is_none() => &head.names,
+        let names: &[_] = match now.callsite {
+            Some(callsite) if place == self.of_event && now.error.is_none() => &callsite.names,
             _ => &[],
         };
         Object::new(now, sources).write(line, names);
@@ -265,13 +265,13 @@ impl Plan {
             },
             Part::Value(of) => {
                 if let Some(of) = value_of(of, now) {
-                    line.key_piece(key);
+                    line.key_fragment(key);
                     value(line, of);
                 }
             }
             Part::Quoted(of) => {
                 if let Some(of) = value_of(of, now) {
-                    line.key_piece(key);
+                    line.key_fragment(key);
                     line.byte(b'"');
                     value(line, of);
                     line.byte(b'"');
@@ -279,7 +279,7 @@ impl Plan {
             }
             Part::Global(first, others) => match global(record, first, others) {
                 Some(of) => {
-                    line.key_piece(key);
+                    line.key_fragment(key);
                     value(line, of);
                 }
                 None => otherwise(line, step),
@@ -287,7 +287,7 @@ impl Plan {
             Part::Fixed => otherwise(line, step),
             Part::ErrorStack => {
                 if let Some(chain) = now.chain() {
-                    line.key_piece(key);
+                    line.key_fragment(key);
                     stack(line, chain, now);
                 }
             }
@@ -305,7 +305,7 @@ impl Plan {
             }
             Part::Span => {
                 if let Some(span) = record.spans().next() {
-                    line.key_piece(key);
+                    line.key_fragment(key);
                     self.span(line, span, now);
                 }
             }
@@ -319,14 +319,14 @@ impl Plan {
     fn object(&self, line: &mut Line<'_>, step: &Step, now: &Now<'_>) {
         let (start, was_first) = (line.len(), line.is_first());
         let is_list = matches!(step.part, Part::List);
-        line.key_piece(&step.key);
+        line.key_fragment(&step.key);
         if is_list {
             line.byte(b'[');
         }
         line.open();
         self.steps(line, &step.inner, now);
         if line.is_first() {
-            return line.take_back(start, was_first);
+            return line.rewind(start, was_first);
         }
         line.close();
         if is_list {
@@ -350,7 +350,7 @@ impl Plan {
                 }
                 Part::ErrorStack => {
                     if let Some(chain) = now.chain() {
-                        line.key_piece(&step.key);
+                        line.key_fragment(&step.key);
                         line.raw("\"stringValue\":");
                         stack(line, chain, now);
                         line.array(b"}}");
@@ -364,7 +364,7 @@ impl Plan {
             };
             match of {
                 Some(of) => {
-                    line.key_piece(&step.key);
+                    line.key_fragment(&step.key);
                     any::any_and_end(line, of);
                 }
                 None => otherwise(line, step),
@@ -372,21 +372,21 @@ impl Plan {
         }
     }
 
-    fn fields(&self, line: &mut Line<'_>, message: &Piece, now: &Now<'_>) {
+    fn fields(&self, line: &mut Line<'_>, message: &Fragment, now: &Now<'_>) {
         line.open();
         if !message.text().is_empty() && !now.record.message().is_empty() {
-            line.key_piece(message);
+            line.key_fragment(message);
             line.string(now.record.message());
         }
         Object::new(now, &self.in_fields).write(line, &[]);
         line.close();
     }
 
-    fn spans(&self, line: &mut Line<'_>, key: &Piece, now: &Now<'_>) {
+    fn spans(&self, line: &mut Line<'_>, key: &Fragment, now: &Now<'_>) {
         let mut separator = b'[';
         for span in outermost_first(now.record) {
             if separator == b'[' {
-                line.key_piece(key);
+                line.key_fragment(key);
             }
             line.byte(separator);
             self.span(line, span, now);
@@ -409,7 +409,7 @@ impl Plan {
 /// What a call site has of its own, or a record that is not like its call site.
 #[inline]
 fn site(line: &mut Line<'_>, steps: &[Step], place: usize, now: &Now<'_>) {
-    match now.head.and_then(|head| head.text(place)) {
+    match now.callsite.and_then(|callsite| callsite.text(place)) {
         Some(text) => line.raw_bytes(text.text()),
         None => part_of_site(line, steps, now.record.severity(), now.record.target()),
     }
@@ -418,7 +418,7 @@ fn site(line: &mut Line<'_>, steps: &[Step], place: usize, now: &Now<'_>) {
 #[inline(never)]
 fn part_of_site(line: &mut Line<'_>, steps: &[Step], severity: Severity, target: &str) {
     for step in steps {
-        line.piece(&step.open);
+        line.fragment(&step.open);
         match step.part {
             Part::Level => write_level(line, severity),
             Part::LowerLevel => line.lower_case(|line| write_level(line, severity)),
@@ -479,8 +479,8 @@ fn global<'r>(record: &'r Record, first: &str, others: &[&str]) -> Option<Value<
 /// What stands there in records that have nothing of their own.
 fn otherwise(line: &mut Line<'_>, step: &Step) {
     if !step.otherwise.text().is_empty() {
-        line.key_piece(&step.key);
-        line.piece(&step.otherwise);
+        line.key_fragment(&step.key);
+        line.fragment(&step.otherwise);
     }
 }
 
@@ -508,7 +508,7 @@ fn stack(line: &mut Line<'_>, chain: ErrorChain<'_>, now: &Now<'_>) {
 
 #[inline(never)]
 fn time(line: &mut Line<'_>, time: &Time, record: &Record) {
-    line.part(|digits| time.put(record.time(), digits));
+    line.digits(|digits| time.put(record.time(), digits));
 }
 
 #[inline(never)]
@@ -539,7 +539,7 @@ fn unusual_ids(line: &mut Line<'_>, ids: &[Step], trace: TraceParent) {
     let (high, low) = ((trace.trace_id() >> 64) as u64, trace.trace_id() as u64);
     for step in ids {
         let Part::Id(id) = step.part else { continue };
-        line.key_piece(&step.key);
+        line.key_fragment(&step.key);
         match id {
             Id::Trace => {
                 line.raw_bytes(quads(high).as_flattened());

@@ -7,17 +7,17 @@ use super::{
     rows::{IN_FIELDS, Row, Rows},
     value::value,
 };
-use crate::format::line::Piece;
+use crate::format::line::Fragment;
 
 #[derive(Clone, Debug)]
 pub(super) struct Step {
     /// Written before: the end of the string before, and the key where the part is always there.
-    pub(super) open: Piece,
+    pub(super) open: Fragment,
     pub(super) part: Part,
     /// The key that the part writes itself, with a comma before it.
-    pub(super) key: Piece,
+    pub(super) key: Fragment,
     /// Written with its key where the record has nothing, if there is something.
-    pub(super) otherwise: Piece,
+    pub(super) otherwise: Fragment,
     pub(super) inner: Vec<Step>,
 }
 
@@ -83,7 +83,7 @@ pub(super) enum Id {
 
 impl Step {
     fn new(part: Part, inner: Vec<Step>) -> Self {
-        Self { open: Piece::default(), part, key: Piece::default(), otherwise: Piece::default(), inner }
+        Self { open: Fragment::default(), part, key: Fragment::default(), otherwise: Fragment::default(), inner }
     }
 }
 
@@ -170,7 +170,7 @@ impl<'a> Layout<'a> {
             Member::LevelNumber(numbers) => self.always(row, Part::LevelNumber(numbers), false),
             Member::Text(text) => {
                 self.begin(row);
-                self.pending.extend_from_slice(Piece::of(true, |line| line.string(text)).text());
+                self.pending.extend_from_slice(Fragment::of(true, |line| line.string(text)).text());
             }
             Member::Number(number) => {
                 self.begin(row);
@@ -184,7 +184,7 @@ impl<'a> Layout<'a> {
             Member::List(_) => self.object(place, row, ["[{", "}]"], Part::List),
             Member::Attributes(_) => {
                 self.begin(row);
-                self.step(Part::Attributes, Piece::default());
+                self.step(Part::Attributes, Fragment::default());
                 let inner = self.attributes(place + 1);
                 if let Some(step) = self.steps.last_mut() {
                     step.inner = inner;
@@ -195,7 +195,7 @@ impl<'a> Layout<'a> {
                 if let Some((_, message)) = self.rows.of(IN_FIELDS).next()
                     && let Some(step) = self.steps.last_mut()
                 {
-                    step.key = key_piece(&message.name);
+                    step.key = key_fragment(&message.name);
                 }
             }
             Member::Context => self.always(row, Part::Context, false),
@@ -235,7 +235,7 @@ impl<'a> Layout<'a> {
             self.sometimes(Part::Trace, row);
         }
         let prefix = if id == Id::Trace { self.options.trace_prefix.as_str() } else { "" };
-        let key = Piece::of(false, |line| {
+        let key = Fragment::of(false, |line| {
             line.key(&row.name);
             if !matches!(id, Id::DecimalFlags | Id::IsSampled) {
                 line.byte(b'"');
@@ -253,10 +253,10 @@ impl<'a> Layout<'a> {
         self.end_string();
         match self.members {
             Members::None => {}
-            Members::Perhaps => self.step(Part::Comma, Piece::default()),
+            Members::Perhaps => self.step(Part::Comma, Fragment::default()),
             Members::Some => self.pending.push(b','),
         }
-        self.pending.extend_from_slice(Piece::of(true, |line| line.key(&row.name)).text());
+        self.pending.extend_from_slice(Fragment::of(true, |line| line.key(&row.name)).text());
         self.members = Members::Some;
     }
 
@@ -266,14 +266,14 @@ impl<'a> Layout<'a> {
         if is_string {
             self.pending.push(b'"');
         }
-        self.step(part, Piece::default());
+        self.step(part, Fragment::default());
         self.in_string = is_string;
     }
 
     /// Members that some records have.
     fn sometimes(&mut self, part: Part, row: &Row) {
         self.end_string();
-        self.step(part, key_piece(&row.name));
+        self.step(part, key_fragment(&row.name));
         self.starts_empty.get_or_insert(self.members == Members::None);
         if self.members == Members::None {
             self.members = Members::Perhaps;
@@ -315,16 +315,16 @@ impl<'a> Layout<'a> {
                 // Nothing is written; others are refused.
                 _ => continue,
             };
-            inner.step(part, any::key_piece(&row.name));
+            inner.step(part, any::key_fragment(&row.name));
             if let Member::Global(names) = row.member {
                 inner.otherwise(row, names, true);
             }
         }
         if scope == self.rows.fixed_scope {
             for (name, (_, of)) in self.rows.fixed.iter().zip(self.options.fixed.iter()) {
-                inner.step(Part::Fixed, any::key_piece(name));
+                inner.step(Part::Fixed, any::key_fragment(name));
                 if let Some(step) = inner.steps.last_mut() {
-                    step.otherwise = Piece::of(false, |line| any::any_and_end(line, of));
+                    step.otherwise = Fragment::of(false, |line| any::any_and_end(line, of));
                 }
             }
         }
@@ -344,16 +344,16 @@ impl<'a> Layout<'a> {
             && let Some(step) = self.steps.last_mut()
         {
             step.otherwise =
-                Piece::of(false, |line| if is_pair { any::any_and_end(line, of) } else { value(line, of) });
+                Fragment::of(false, |line| if is_pair { any::any_and_end(line, of) } else { value(line, of) });
         }
     }
 
     fn fixed(&mut self) {
         for (name, (_, of)) in self.rows.fixed.iter().zip(self.options.fixed.iter()) {
             self.end_string();
-            self.step(Part::Fixed, key_piece(name));
+            self.step(Part::Fixed, key_fragment(name));
             if let Some(step) = self.steps.last_mut() {
-                step.otherwise = Piece::of(false, |line| value(line, of));
+                step.otherwise = Fragment::of(false, |line| value(line, of));
             }
         }
     }
@@ -364,7 +364,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    fn step(&mut self, part: Part, key: Piece) {
+    fn step(&mut self, part: Part, key: Fragment) {
         let open = std::mem::take(&mut self.pending).into();
         self.steps.push(Step { open, key, ..Step::new(part, Vec::new()) });
     }
@@ -372,15 +372,15 @@ impl<'a> Layout<'a> {
     fn finish(mut self) -> Vec<Step> {
         self.end_string();
         if !self.pending.is_empty() {
-            self.step(Part::Literal, Piece::default());
+            self.step(Part::Literal, Fragment::default());
         }
         self.steps
     }
 }
 
 /// `,"name":`
-fn key_piece(name: &str) -> Piece {
-    Piece::of(false, |line| line.key(name))
+fn key_fragment(name: &str) -> Fragment {
+    Fragment::of(false, |line| line.key(name))
 }
 
 /// Steps that are the same for all records of a call site become one, with what opens the next; so do those that most
@@ -415,7 +415,7 @@ fn joined(steps: Vec<Step>, sites: &mut usize) -> Vec<Step> {
                 Step::new(Part::Site(*sites - 1), vec![step])
             }
             Some(group) => {
-                let (open, mut otherwise) = (std::mem::take(&mut step.open), Piece::default());
+                let (open, mut otherwise) = (std::mem::take(&mut step.open), Fragment::default());
                 if matches!(group, Part::IfGlobals) && !step.otherwise.text().is_empty() {
                     otherwise = [step.key.text(), step.otherwise.text()].concat().into();
                 }

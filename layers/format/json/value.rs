@@ -71,11 +71,11 @@ pub(in crate::format) fn hex(line: &mut Line<'_>, bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{format::line::Piece, text::is_control};
+    use crate::{format::line::Fragment, text::is_control};
 
     fn shown<'v>(of: impl Into<Value<'v>>) -> String {
-        let piece = Piece::of(true, |line| value(line, of.into()));
-        String::from_utf8(piece.text().to_vec()).unwrap()
+        let fragment = Fragment::of(true, |line| value(line, of.into()));
+        String::from_utf8(fragment.text().to_vec()).unwrap()
     }
 
     #[test]

@@ -4,21 +4,21 @@ use super::{SyslogFormat, names::PARAMETER, write::escape};
 use crate::{
     Record, Value,
     format::{
-        heads::Head,
+        callsite_cache::Callsite,
         json::value::hex,
-        line::{Line, Piece, hex_digits},
-        names::Names,
+        key_cache::KeyCache,
+        line::{Fragment, Line, hex_digits},
     },
     record::{Entry, Keeper, SpanView, Tag, TraceParent, mark_cut},
     text::next_special,
 };
 
 /// ` name="`, with a valid name.
-pub(super) fn parameter(name: &'static str) -> Piece {
-    Piece::of(false, |line| put_name(name, line))
+pub(super) fn parameter(name: &'static str) -> Fragment {
+    Fragment::of(false, |line| put_name(name, line))
 }
 
-static PARAMETERS: Names = Names::new(parameter);
+static PARAMETERS: KeyCache = KeyCache::new(parameter);
 
 /// Writes the parameters of one element, up to a limit.
 pub(super) struct Element<'l, 'a> {
@@ -61,7 +61,7 @@ impl SyslogFormat {
             line.raw_bytes(&self.elements);
         }
         if self.sd_id.is_some() {
-            line.piece(&self.precomputed.element);
+            line.fragment(&self.precomputed.element);
             let bare = line.len();
             let limit = if limit == usize::MAX { limit } else { limit.saturating_sub(1) };
             let mut element = Element::new(line, limit, self.one_line);
@@ -79,11 +79,11 @@ impl SyslogFormat {
 
     /// The fields after the cached part of the call site, and the end of the structured data.
     #[inline]
-    pub(super) fn cached_element(&self, head: &Head, record: &Record, line: &mut Line<'_>) {
+    pub(super) fn cached_element(&self, callsite: &Callsite, record: &Record, line: &mut Line<'_>) {
         let bare = line.len();
-        let has_target = head.text.text().last() == Some(&b'"');
+        let has_target = callsite.text.text().last() == Some(&b'"');
         let mut element = Element::new(line, usize::MAX, self.one_line);
-        self.parameters(record, &head.names, has_target, &mut element);
+        self.parameters(record, &callsite.names, has_target, &mut element);
         if has_target {
             return line.byte(b']');
         }
@@ -106,7 +106,7 @@ impl SyslogFormat {
     fn parameters(
         &self,
         record: &Record,
-        likely: &[(&'static str, Piece)],
+        expected: &[(&'static str, Fragment)],
         has_target: bool,
         element: &mut Element<'_, '_>,
     ) {
@@ -123,7 +123,7 @@ impl SyslogFormat {
             reserved |= const { bits(&SOURCE) | bits(&THREAD) };
             self.call_site(record, element);
         }
-        let mut likely = likely.iter();
+        let mut expected = expected.iter();
         let is_limited = element.limit < usize::MAX;
         for source in record.sources() {
             if !is_limited
@@ -134,12 +134,12 @@ impl SyslogFormat {
                 continue;
             }
             for entry in source.entries() {
-                let likely = likely.next();
+                let expected = expected.next();
                 let value = entry.value();
                 if is_limited || entry.tag().bit() & reserved != 0 || value.as_error().is_some() {
                     self.parameter(entry, record, has_target, element);
                 } else {
-                    put(entry.name(), likely, value, self.one_line, element.line);
+                    put(entry.name(), expected, value, self.one_line, element.line);
                 }
             }
         }
@@ -205,7 +205,7 @@ fn span_text(span: SpanView<'_>) -> Option<Box<[u8]>> {
     if span.fields().iter().any(|(_, value)| depends(value)) {
         return None;
     }
-    let text = Piece::of(false, |line| {
+    let text = Fragment::of(false, |line| {
         span.fields().entries().for_each(|entry| put(entry.name(), None, entry.value(), false, line));
     });
     (text.text().len() <= MAX_CACHED).then(|| text.text().into())
@@ -285,19 +285,19 @@ impl<'l, 'a> Element<'l, 'a> {
 #[inline(always)]
 fn put(
     name: Result<&'static str, &str>,
-    likely: Option<&(&'static str, Piece)>,
+    expected: Option<&(&'static str, Fragment)>,
     value: Value<'_>,
     one_line: bool,
     line: &mut Line<'_>,
 ) {
     match name {
         Ok(name)
-            if let Some((likely, piece)) = likely
-                && std::ptr::eq(*likely, name) =>
+            if let Some((expected, fragment)) = expected
+                && std::ptr::eq(*expected, name) =>
         {
-            line.piece(piece);
+            line.fragment(fragment);
         }
-        Ok(name) if let Some(piece) = PARAMETERS.get(name) => line.piece(piece),
+        Ok(name) if let Some(fragment) = PARAMETERS.get(name) => line.fragment(fragment),
         Ok(name) | Err(name) => put_name(name, line),
     }
     put_value(value, one_line, line);
@@ -315,7 +315,7 @@ fn put_name(name: &str, line: &mut Line<'_>) {
 fn put_value(value: Value<'_>, one_line: bool, line: &mut Line<'_>) {
     match value {
         Value::Str(text) | Value::Rendered(text) => {
-            if line.plain_and::<true>(text, b'"') {
+            if line.push_if_plain_then::<true>(text, b'"') {
                 return;
             }
             put_text(text, one_line, line.bytes());

@@ -13,8 +13,8 @@ use crate::{
     Error, Format, Record, Severity,
     format::{
         Buffer,
-        heads::{Head, Heads},
-        line::{Line, Piece},
+        callsite_cache::{Callsite, CallsiteCache},
+        line::{Fragment, Line},
     },
     record::mark_cut,
     text::next_special,
@@ -24,12 +24,12 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct Precomputed {
     /// By priority: the text before the time.
-    headers: Vec<Piece>,
+    headers: Vec<Fragment>,
     /// The text between the time and the process id; with that id, if it was given.
-    source: Piece,
+    source: Fragment,
     /// `[` and the SD-ID.
-    pub(super) element: Piece,
-    heads: Heads,
+    pub(super) element: Fragment,
+    callsites: CallsiteCache,
 }
 
 /// Marks UTF-8 (RFC 5424, 6.4).
@@ -56,7 +56,7 @@ impl SyslogFormat {
             headers,
             source: source.into_bytes().into(),
             element: element.into_bytes().into(),
-            heads: Heads::default(),
+            callsites: CallsiteCache::default(),
         };
         self
     }
@@ -71,7 +71,7 @@ impl SyslogFormat {
             return self.write_python(record, limit, out);
         }
         let mut line = Line::new(out, false);
-        line.piece(begin);
+        line.fragment(begin);
         match self.form {
             Form::Rfc5424 => self.write_5424(record, limit, &mut line)?,
             _ => self.write_3164(record, limit, &mut line)?,
@@ -81,19 +81,19 @@ impl SyslogFormat {
     }
 
     fn write_5424(&self, record: &Record, limit: usize, line: &mut Line<'_>) -> Result<(), Error> {
-        line.part(|digits| self.zone.put(record.time(), digits));
+        line.digits(|digits| self.zone.put(record.time(), digits));
         self.put_source(line);
         line.byte(b' ');
-        let head = match &self.sd_id {
+        let callsite = match &self.sd_id {
             Some(_) if limit == usize::MAX && !record.has_own_name() => {
-                self.precomputed.heads.of(record, |site| self.head(record, site))
+                self.precomputed.callsites.of(record, |site| self.callsite(record, site))
             }
             _ => None,
         };
-        match head {
-            Some(head) => {
-                line.piece(&head.text);
-                self.cached_element(head, record, line);
+        match callsite {
+            Some(callsite) => {
+                line.fragment(&callsite.text);
+                self.cached_element(callsite, record, line);
             }
             None => {
                 let has_target = put_message_id(record, line);
@@ -112,7 +112,7 @@ impl SyslogFormat {
                 return Ok(());
             }
             line.byte(b' ');
-            if line.plain::<false>(message) {
+            if line.push_if_plain::<false>(message) {
                 return Ok(());
             }
         } else {
@@ -137,17 +137,17 @@ impl SyslogFormat {
 
     /// MSGID, and the structured data that all records of a call site share.
     #[cold]
-    fn head(&self, record: &Record, site: &'static Metadata<'static>) -> Head {
-        let text = Piece::of(false, |line| {
+    fn callsite(&self, record: &Record, site: &'static Metadata<'static>) -> Callsite {
+        let text = Fragment::of(false, |line| {
             let has_target = put_message_id(record, line);
             line.byte(b' ');
             line.raw_bytes(&self.elements);
-            line.piece(&self.precomputed.element);
+            line.fragment(&self.precomputed.element);
             if has_target {
                 Element::new(line, usize::MAX, self.one_line).put("target", record.target().into());
             }
         });
-        Head::new(site, text, element::parameter)
+        Callsite::new(site, text, element::parameter)
     }
 
     fn write_3164(&self, record: &Record, limit: usize, line: &mut Line<'_>) -> Result<(), Error> {
@@ -194,7 +194,7 @@ impl SyslogFormat {
     /// Host, application and process.
     #[inline]
     fn put_source(&self, line: &mut Line<'_>) {
-        line.piece(&self.precomputed.source);
+        line.fragment(&self.precomputed.source);
         if self.process_id.is_none() {
             // Not cached: fork(2) changes it.
             line.raw(itoa::Buffer::new().format(crate::fork::process_id()));

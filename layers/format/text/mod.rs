@@ -11,8 +11,8 @@ use self::{
 use super::{
     Buffer, Format, Time,
     json::value::hex,
-    line::{Line, Piece},
-    names::Names,
+    key_cache::KeyCache,
+    line::{Fragment, Line},
     outermost_first,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// `name=`, quoted where it is no word.
-static NAMES: Names = Names::new(|name| Piece::of(false, |line| put_name(name, line)));
+static NAMES: KeyCache = KeyCache::new(|name| Fragment::of(false, |line| put_name(name, line)));
 
 fn put_name(name: &str, line: &mut Line<'_>) {
     word(line, name, "");
@@ -357,7 +357,7 @@ const KEPT: usize = 1_024;
 /// A span without colour. `None` if it is long.
 #[cold]
 fn kept(span: SpanView<'_>) -> Option<Box<[u8]>> {
-    let text = Piece::of(false, |line| in_braces(span, false, line));
+    let text = Fragment::of(false, |line| in_braces(span, false, line));
     (text.text().len() <= KEPT).then(|| text.text().into())
 }
 
@@ -390,7 +390,7 @@ fn in_braces(span: SpanView<'_>, without_trace: bool, out: &mut Line<'_>) {
 #[inline]
 fn name(entry: Entry<'_>, out: &mut Line<'_>) {
     match entry.name() {
-        Ok(name) if let Some(piece) = NAMES.get(name) => out.piece(piece),
+        Ok(name) if let Some(fragment) = NAMES.get(name) => out.fragment(fragment),
         Ok(name) | Err(name) => put_name(name, out),
     }
 }

@@ -106,7 +106,7 @@ impl fmt::Write for Bare<'_, '_> {
 
 #[inline]
 fn escaped(out: &mut Line<'_>, text: &str, quotes: bool) {
-    if !out.plain::<false>(text) {
+    if !out.push_if_plain::<false>(text) {
         escape(out, text, quotes);
     }
 }
@@ -134,10 +134,10 @@ fn escape(out: &mut Line<'_>, text: &str, quotes: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::line::Piece;
+    use crate::format::line::Fragment;
 
     fn written(write: impl FnOnce(&mut Line<'_>)) -> String {
-        String::from_utf8(Piece::of(false, write).text().to_vec()).unwrap()
+        String::from_utf8(Fragment::of(false, write).text().to_vec()).unwrap()
     }
 
     #[test]

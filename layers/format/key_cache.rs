@@ -5,40 +5,40 @@
 
 use std::sync::OnceLock;
 
-use super::line::Piece;
+use super::line::Fragment;
 
 /// Bounds the memory; names beyond it, or that fall on one place, are checked each time.
-const PLACES: usize = 1024;
+const SLOTS: usize = 1024;
 
 /// The names as one format writes them.
-pub(super) struct Names {
-    known: [OnceLock<Known>; PLACES],
-    make: fn(&'static str) -> Piece,
+pub(super) struct KeyCache {
+    known: [OnceLock<Known>; SLOTS],
+    make: fn(&'static str) -> Fragment,
 }
 
 struct Known {
     name: &'static str,
-    piece: Piece,
+    fragment: Fragment,
 }
 
-impl Names {
+impl KeyCache {
     /// `make` makes the piece of a name.
-    pub(super) const fn new(make: fn(&'static str) -> Piece) -> Self {
-        Self { known: [const { OnceLock::new() }; PLACES], make }
+    pub(super) const fn new(make: fn(&'static str) -> Fragment) -> Self {
+        Self { known: [const { OnceLock::new() }; SLOTS], make }
     }
 
     /// The piece of a name; `None` if another name is in its place.
     #[inline]
-    pub(super) fn get(&'static self, name: &'static str) -> Option<&'static Piece> {
+    pub(super) fn get(&'static self, name: &'static str) -> Option<&'static Fragment> {
         let address = name.as_ptr().addr();
         // Names in a binary lie densely, one after the other.
-        let known = self.known[(address ^ address >> 10) % PLACES].get_or_init(|| self.learn(name));
-        (std::ptr::eq(known.name, name)).then_some(&known.piece)
+        let known = self.known[(address ^ address >> 10) % SLOTS].get_or_init(|| self.learn(name));
+        (std::ptr::eq(known.name, name)).then_some(&known.fragment)
     }
 
     #[cold]
     fn learn(&self, name: &'static str) -> Known {
-        Known { name, piece: (self.make)(name) }
+        Known { name, fragment: (self.make)(name) }
     }
 }
 
@@ -49,9 +49,9 @@ mod tests {
     #[test]
     fn a_name_is_known_by_its_place_and_length() {
         static TEXT: &str = "user\"name";
-        static NAMES: Names = Names::new(|name| Piece::of(false, |line| line.key(name)));
+        static NAMES: KeyCache = KeyCache::new(|name| Fragment::of(false, |line| line.key(name)));
         let (short, long) = (&TEXT[..4], TEXT);
-        let shown = |name| NAMES.get(name).map(|piece| String::from_utf8(piece.text().to_owned()).unwrap());
+        let shown = |name| NAMES.get(name).map(|fragment| String::from_utf8(fragment.text().to_owned()).unwrap());
         assert_eq!(shown(short).as_deref(), Some(",\"user\":"));
         // The same address: the place is taken.
         assert_eq!(shown(long), None);
