@@ -141,7 +141,7 @@ impl Gelf {
         line.fragment(&self.head);
         message(record, &mut line);
         line.raw(",\"timestamp\":");
-        Time::unix_seconds().micros().write_to(record.time(), &mut line);
+        Time::unix_seconds().micros().write(record.time(), &mut line);
         line.raw(",\"level\":");
         line.byte(b'0' + record.severity().syslog());
         line.raw(",\"_level_name\":\"");

@@ -138,7 +138,7 @@ impl Logfmt {
             line.raw("time=");
             let quote = if self.time.is_number() { "" } else { "\"" };
             line.raw(quote);
-            self.time.write_to(record.time(), line);
+            self.time.write(record.time(), line);
             line.raw(quote);
             line.byte(b' ');
         }

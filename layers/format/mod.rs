@@ -23,6 +23,7 @@ mod json;
 mod key_cache;
 mod line;
 mod logfmt;
+mod offsets;
 mod pickle;
 mod strftime;
 mod syslog;

@@ -3,20 +3,19 @@
 use std::{
     fmt,
     ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use jiff::{
-    Timestamp,
     fmt::{StdFmtWrite, strtime::BrokenDownTime},
-    tz::{Offset, TimeZone},
+    tz::TimeZone,
 };
 
-use super::digits::{Aligned, Digits, FIRST, LAST, put, second};
+use super::{
+    digits::{Aligned, Digits, FIRST, LAST, put, second},
+    offsets::{Offsets, timestamp},
+};
 use crate::Error;
 
 /// How the time of a record is written: in which zone, how exactly, or as a number.
@@ -89,7 +88,7 @@ impl Time {
     }
 
     fn in_zone(zone: TimeZone) -> Self {
-        Self { zone: Some(Arc::new(Offsets { zone, last: AtomicU64::new(u64::MAX) })), ..Self::utc() }
+        Self { zone: Some(Arc::new(Offsets::new(zone))), ..Self::utc() }
     }
 
     /// The local time of day, for consoles.
@@ -167,12 +166,8 @@ impl Time {
         Ok(Self { style: Style::Custom(format.into()), ..self })
     }
 
-    /// Appends a time to a text, as a format of one's own would.
+    /// Appends a time to a text; your own formats can use this.
     pub fn write(&self, time: SystemTime, out: &mut impl fmt::Write) {
-        self.write_to(time, out);
-    }
-
-    pub(super) fn write_to(&self, time: SystemTime, out: &mut impl fmt::Write) {
         let (seconds, nanos) = since_epoch(time);
         let written = match &self.style {
             Style::None => Ok(()),
@@ -315,47 +310,6 @@ pub(super) fn since_epoch(time: SystemTime) -> (i64, u32) {
                 nanos => (seconds.saturating_sub(1), 1_000_000_000 - nanos),
             }
         }
-    }
-}
-
-fn timestamp(seconds: i64, nanos: u32) -> Timestamp {
-    let nearest = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
-    Timestamp::new(seconds, nanos.cast_signed()).unwrap_or(nearest)
-}
-
-// --- zones
-
-/// A zone that remembers the offset of the last minute it was asked about: offsets change on whole minutes.
-#[derive(Debug)]
-struct Offsets {
-    zone: TimeZone,
-    /// Minute since 1970 in the upper half, offset in seconds in the lower.
-    last: AtomicU64,
-}
-
-/// 1973-01-01. Before it there were changes within a minute (the last: Liberia, 1972-01-07 00:44:30 UTC).
-const WHOLE_MINUTES: i64 = 94_694_400;
-
-impl Offsets {
-    /// Seconds east of Greenwich.
-    #[inline]
-    fn at(&self, seconds: i64) -> i32 {
-        // `LAST` is minute 4,223,371,679, so all of them fit and `u64::MAX` is none of them.
-        let minute = (seconds / 60).cast_unsigned();
-        let last = self.last.load(Ordering::Relaxed);
-        if last >> 32 == minute && seconds >= WHOLE_MINUTES {
-            return (last as u32).cast_signed();
-        }
-        self.ask(seconds, minute)
-    }
-
-    #[cold]
-    fn ask(&self, seconds: i64, minute: u64) -> i32 {
-        let offset = Offset::seconds(self.zone.to_offset(timestamp(seconds, 0)));
-        if seconds >= WHOLE_MINUTES {
-            self.last.store(minute << 32 | u64::from(offset.cast_unsigned()), Ordering::Relaxed);
-        }
-        offset
     }
 }
 

@@ -88,9 +88,9 @@ fn base64(line: &mut Line<'_>, bytes: &[u8]) {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for chunk in bytes.chunks(3) {
         let group = chunk.iter().fold(0, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let digit = DIGITS[(group >> (18 - 6 * place)) as usize & 63];
-            line.byte(if place <= chunk.len() { digit } else { b'=' });
+        for index in 0..4 {
+            let digit = DIGITS[(group >> (18 - 6 * index)) as usize & 63];
+            line.byte(if index <= chunk.len() { digit } else { b'=' });
         }
     }
 }

@@ -3,17 +3,19 @@
 mod any;
 mod key;
 mod object;
+mod parts;
 mod plan;
+mod preset_tables;
 mod presets;
 mod resource;
-mod rows;
+mod schema;
 mod steps;
 mod table;
 pub(super) mod value;
 pub(super) mod walk;
 
 pub use self::{key::Key, table::Member};
-use self::{plan::Plan, rows::What};
+use self::{plan::Plan, schema::Owner};
 use super::{Buffer, Format, Time};
 use crate::{Error, Fields, Record, Value};
 
@@ -104,7 +106,7 @@ struct Options {
     trace_prefix: String,
     time: Time,
     /// Names asked for, in the order in which they were.
-    claims: Vec<(What, String)>,
+    name_requests: Vec<(Owner, String)>,
     omitted: Vec<Key>,
     fixed: Fields,
     lower_case: bool,
@@ -134,7 +136,7 @@ impl Json {
     pub fn tracing_subscriber() -> Self {
         let mut options = Options::new(table::TRACING_SUBSCRIBER);
         (options.message_in_fields, options.current_span, options.span_list) = (true, true, true);
-        options.claim(What::Fields, "fields");
+        options.request_name(Owner::Fields, "fields");
         options.omitted = vec![Key::TraceId, Key::SpanId, Key::TraceFlags];
         Self::planned(options)
     }
@@ -174,7 +176,7 @@ impl Json {
     pub fn rename(self, key: Key, name: impl Into<String>) -> Self {
         self.with(|options| {
             options.omitted.retain(|omitted| *omitted != key);
-            options.claim(What::Key(key), name);
+            options.request_name(Owner::Key(key), name);
         })
     }
 
@@ -185,12 +187,12 @@ impl Json {
 
     /// Puts the event's fields into an object of this name. Always there, perhaps empty.
     pub fn nest_fields(self, name: impl Into<String>) -> Self {
-        self.with(|options| options.claim(What::Fields, name))
+        self.with(|options| options.request_name(Owner::Fields, name))
     }
 
     /// Puts the spans' fields into an object of this name. Always there, perhaps empty.
     pub fn nest_context(self, name: impl Into<String>) -> Self {
-        self.with(|options| options.claim(What::Context, name))
+        self.with(|options| options.request_name(Owner::Context, name))
     }
 
     /// Whether the spans are listed, outermost first, each with its name and its own fields; the flat form of their
@@ -212,9 +214,9 @@ impl Json {
                 Value::Error(chain) => options.fixed.set_display(name.clone(), chain),
                 value => options.fixed.set(name.clone(), value),
             }
-            let place = options.fixed.iter().position(|(other, _)| other == name);
-            if let Some(index) = place {
-                options.claim(What::Fixed(index), name);
+            let index = options.fixed.iter().position(|(other, _)| other == name);
+            if let Some(index) = index {
+                options.request_name(Owner::Fixed(index), name);
             }
         })
     }
@@ -295,7 +297,7 @@ impl Options {
             resource: Fields::new(),
             trace_prefix: String::new(),
             time: Time::default(),
-            claims: Vec::new(),
+            name_requests: Vec::new(),
             omitted: Vec::new(),
             fixed: Fields::new(),
             lower_case: false,
@@ -310,13 +312,13 @@ impl Options {
         }
     }
 
-    fn claim(&mut self, what: What, name: impl Into<String>) {
-        self.claims.retain(|(other, _)| *other != what);
-        self.claims.push((what, name.into()));
+    fn request_name(&mut self, owner: Owner, name: impl Into<String>) {
+        self.name_requests.retain(|(other, _)| *other != owner);
+        self.name_requests.push((owner, name.into()));
     }
 
-    fn is_claimed(&self, what: What) -> bool {
-        self.claims.iter().any(|(other, _)| *other == what)
+    fn is_requested(&self, owner: Owner) -> bool {
+        self.name_requests.iter().any(|(other, _)| *other == owner)
     }
 
     fn is_on(&self, key: Key) -> bool {

@@ -4,7 +4,7 @@
 //! written. A name that is one of the format's own keys gets `_` appended until nothing else has that name. What an
 //! error adds to its key (`….causes`, `….type`) gives way in the same manner.
 
-use super::{any, plan::Now, value::value};
+use super::{any, plan::RecordState, value::value};
 use crate::{
     Record, Value,
     format::{
@@ -56,9 +56,10 @@ impl Reserved {
 
     /// Whether it has none of these names.
     #[inline(always)]
-    fn spares(&self, fields: &Fields) -> bool {
-        let spares = |entry: Entry<'_>| !self.may_contain(entry.tag()) || !self.contains(entry.tag(), entry.text());
-        fields.bloom() & self.bloom == 0 || fields.entries().all(spares)
+    fn is_disjoint(&self, fields: &Fields) -> bool {
+        let is_disjoint =
+            |entry: Entry<'_>| !self.may_contain(entry.tag()) || !self.contains(entry.tag(), entry.text());
+        fields.bloom() & self.bloom == 0 || fields.entries().all(is_disjoint)
     }
 }
 
@@ -80,7 +81,7 @@ pub(super) struct Sources {
 
 /// One object of a record.
 pub(super) struct Object<'a> {
-    pub(super) now: &'a Now<'a>,
+    pub(super) state: &'a RecordState<'a>,
     pub(super) sources: &'a Sources,
     pub(super) reserved: &'a Reserved,
     /// One span, beside the sources.
@@ -101,9 +102,9 @@ const TRACEPARENT: Tag = Tag::of(TraceParent::FIELD);
 
 impl<'a> Object<'a> {
     #[inline(always)]
-    pub(super) fn new(now: &'a Now<'a>, sources: &'a Sources) -> Self {
-        let own = usize::from(now.trace.is_some()) + 2 * usize::from(now.error.is_some());
-        Self { now, sources, reserved: &sources.own[own], span: None }
+    pub(super) fn new(state: &'a RecordState<'a>, sources: &'a Sources) -> Self {
+        let own = usize::from(state.trace.is_some()) + 2 * usize::from(state.error.is_some());
+        Self { state, sources, reserved: &sources.own[own], span: None }
     }
 
     /// Appends the members. `names` are those that the event is likely to have, in this order; none of them reserved.
@@ -119,7 +120,7 @@ impl<'a> Object<'a> {
         if let Some(fields) = self.event() {
             if self.sources.hides_error {
                 let bit = |entry: Option<Entry<'_>>| entry.map_or(0, |entry| entry.tag().bit());
-                taken = bit(self.now.error) | bit(self.now.backtrace);
+                taken = bit(self.state.error) | bit(self.state.backtrace);
             }
             self.members::<PAIR>(line, fields, taken, Source::Event, names);
             taken |= fields.bloom();
@@ -128,13 +129,13 @@ impl<'a> Object<'a> {
             self.members::<PAIR>(line, span.fields(), self.taken_in(span, taken), Source::Span(0, span), &[]);
         }
         if self.sources.spans {
-            for (depth, span) in self.now.record.spans().enumerate() {
+            for (depth, span) in self.state.record.spans().enumerate() {
                 let fields = span.fields();
                 // What is made of a span is the same for every record, unless its names meet others.
-                let alone = fields.bloom() & taken == 0 && !line.is_first() && self.reserved.spares(fields);
+                let alone = fields.bloom() & taken == 0 && !line.is_first() && self.reserved.is_disjoint(fields);
                 if alone
                     && !PAIR
-                    && (self.now.hides_traceparent() || !self.now.is_traced() || span.trace().is_none())
+                    && (self.state.hides_traceparent() || !self.state.is_traced() || span.trace().is_none())
                     && let Some(text) = span.kept(Keeper::Json, || self.kept(span))
                 {
                     line.raw_bytes(text);
@@ -145,32 +146,32 @@ impl<'a> Object<'a> {
             }
         }
         if let Some(fields) = self.globals() {
-            self.members::<PAIR>(line, fields, taken | self.now.plan.moved.bloom, Source::Globals, &[]);
+            self.members::<PAIR>(line, fields, taken | self.state.plan.moved.bloom, Source::Globals, &[]);
             taken |= fields.bloom();
         }
         if let Some(fields) = self.resource() {
-            self.members::<PAIR>(line, fields, taken | self.now.plan.moved.bloom, Source::Resource, &[]);
+            self.members::<PAIR>(line, fields, taken | self.state.plan.moved.bloom, Source::Resource, &[]);
         }
     }
 
     #[inline(always)]
     fn event(&self) -> Option<&'a Fields> {
-        self.sources.event.then(|| self.now.record.fields())
+        self.sources.event.then(|| self.state.record.fields())
     }
 
     #[inline(always)]
     fn globals(&self) -> Option<&'a Fields> {
-        if self.sources.globals { self.now.record.globals() } else { None }
+        if self.sources.globals { self.state.record.globals() } else { None }
     }
 
     #[inline(always)]
     fn resource(&self) -> Option<&'a Fields> {
-        self.sources.resource.then_some(&self.now.options.resource)
+        self.sources.resource.then_some(&self.state.options.resource)
     }
 
     #[inline]
     fn taken_in(&self, span: SpanView<'a>, taken: u64) -> u64 {
-        let may_hide = self.now.hides_traceparent() && span.fields().bloom() & TRACEPARENT.bit() != 0;
+        let may_hide = self.state.hides_traceparent() && span.fields().bloom() & TRACEPARENT.bit() != 0;
         if may_hide && span.trace().is_some() { taken | TRACEPARENT.bit() } else { taken }
     }
 
@@ -191,7 +192,7 @@ impl<'a> Object<'a> {
                 (Some((expected, fragment)), Ok(name)) if std::ptr::eq(*expected, name) => line.key_fragment(fragment),
                 (_, name) => {
                     if entry.tag().bit() & taken != 0 || self.reserved.may_contain(entry.tag()) {
-                        match self.settle(entry, source) {
+                        match self.resolve_name(entry, source) {
                             Some(underscores) => appended = underscores,
                             None => continue,
                         }
@@ -221,7 +222,7 @@ impl<'a> Object<'a> {
 
     /// How many `_` the name gets; `None` if the value is not written here.
     #[inline(never)]
-    fn settle(&self, entry: Entry<'_>, source: Source<'a>) -> Option<usize> {
+    fn resolve_name(&self, entry: Entry<'_>, source: Source<'a>) -> Option<usize> {
         let (tag, Ok(name) | Err(name)) = (entry.tag(), entry.name());
         let has = |fields: &Fields| fields.has(name, tag);
         let inner = match source {
@@ -232,11 +233,11 @@ impl<'a> Object<'a> {
         let shadowed = match source {
             Source::Event => {
                 let is_it = |hidden: Option<Entry<'_>>| hidden.is_some_and(|hidden| hidden.text() == name);
-                self.sources.hides_error && (is_it(self.now.error) || is_it(self.now.backtrace))
+                self.sources.hides_error && (is_it(self.state.error) || is_it(self.state.backtrace))
             }
             Source::Span(..) | Source::Globals | Source::Resource => {
                 let is_global = matches!(source, Source::Globals | Source::Resource);
-                is_global && self.now.plan.moved.contains(tag, name)
+                is_global && self.state.plan.moved.contains(tag, name)
                     || self.event().is_some_and(has)
                     || self.spans().take(inner).any(|span| has(span.fields()))
                     || matches!(source, Source::Resource) && self.globals().is_some_and(has)
@@ -244,7 +245,7 @@ impl<'a> Object<'a> {
         };
         let hidden = tag == TRACEPARENT
             && name == TraceParent::FIELD
-            && self.now.hides_traceparent()
+            && self.state.hides_traceparent()
             && matches!(source, Source::Span(_, span) if span.trace().is_some());
         if shadowed || hidden {
             None
@@ -260,7 +261,7 @@ impl<'a> Object<'a> {
     fn error<const PAIR: bool>(&self, line: &mut Line<'_>, entry: Entry<'_>, appended: usize, chain: ErrorChain<'_>) {
         let (Ok(name) | Err(name)) = entry.name();
         if chain.causes().len() > 0 {
-            self.generated::<PAIR>(line, Name { text: name, appended, suffix: ".causes" });
+            self.derived_key::<PAIR>(line, Name { text: name, appended, suffix: ".causes" });
             line.raw(if PAIR { "\"arrayValue\":{\"values\":[" } else { "[" });
             for (place, cause) in chain.causes().enumerate() {
                 if place > 0 {
@@ -277,7 +278,7 @@ impl<'a> Object<'a> {
             line.raw(if PAIR { "]}}}" } else { "]" });
         }
         if let Some(type_name) = chain.type_name() {
-            self.generated::<PAIR>(line, Name { text: name, appended, suffix: ".type" });
+            self.derived_key::<PAIR>(line, Name { text: name, appended, suffix: ".type" });
             if PAIR {
                 any::any_and_end(line, Value::Str(type_name));
             } else {
@@ -286,7 +287,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn generated<const PAIR: bool>(&self, line: &mut Line<'_>, name: Name<'_>) {
+    fn derived_key<const PAIR: bool>(&self, line: &mut Line<'_>, name: Name<'_>) {
         let mut more = 0;
         while self.is_used(name, more) {
             more += 1;
@@ -303,17 +304,17 @@ impl<'a> Object<'a> {
             return None;
         }
         let (sources, mut text) = (Sources::default(), Vec::new());
-        let object = Object::new(self.now, &sources);
+        let object = Object::new(self.state, &sources);
         let mut line = Line::new(&mut text, false);
         object.members::<false>(&mut line, span.fields(), object.taken_in(span, 0), Source::Span(0, span), &[]);
         line.finish();
-        (text.len() <= KEPT).then(|| text.into())
+        (text.len() <= MAX_CACHED_SPAN).then(|| text.into())
     }
 
     // --- who has a name
 
     fn spans(&self) -> impl Iterator<Item = SpanView<'a>> {
-        self.sources.spans.then_some(self.now.record).into_iter().flat_map(Record::spans).chain(self.span)
+        self.sources.spans.then_some(self.state.record).into_iter().flat_map(Record::spans).chain(self.span)
     }
 
     fn has(&self, name: &str) -> bool {
@@ -372,7 +373,7 @@ impl<'a> Object<'a> {
 }
 
 /// Longest text that is kept for a span, in bytes.
-const KEPT: usize = 1_024;
+const MAX_CACHED_SPAN: usize = 1_024;
 
 #[cold]
 fn key<'p, const PAIR: bool>(line: &mut Line<'_>, parts: impl IntoIterator<Item = &'p str>) {

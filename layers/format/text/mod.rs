@@ -291,7 +291,7 @@ impl Text {
 
     fn line(&self, record: &Record, paint: Paint, out: &mut Line<'_>) {
         if !self.time.is_none() {
-            paint.dim(out, |out| self.time.write_to(record.time(), &mut Bare(out)));
+            paint.dim(out, |out| self.time.write(record.time(), &mut Bare(out)));
             out.byte(b' ');
         }
         if self.level {

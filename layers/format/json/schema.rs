@@ -5,7 +5,7 @@ use crate::Error;
 
 /// What can have a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum Owner {
     Key(Key),
     Fields,
     Context,
@@ -17,17 +17,17 @@ pub(super) enum What {
 
 /// A row of the table, or a row inside it.
 pub(super) struct Row {
-    what: What,
+    owner: Owner,
     pub(super) member: Member,
     /// In which object it stands: 0 is the outermost one, others are the number of their row and one.
     pub(super) scope: usize,
     /// The name in the table.
-    pub(super) asked: &'static str,
+    pub(super) table_name: &'static str,
     pub(super) name: String,
 }
 
 /// All that is written, names settled.
-pub(super) struct Rows {
+pub(super) struct Schema {
     /// Those of a scope stand in their order, what is inside after what it is inside of.
     all: Vec<Row>,
     /// Names of the static fields.
@@ -37,34 +37,34 @@ pub(super) struct Rows {
 }
 
 /// Where a message is that stands inside the fields.
-pub(super) const IN_FIELDS: usize = usize::MAX;
+pub(super) const SCOPE_FIELDS: usize = usize::MAX;
 
 /// Somebody asks for a name.
-struct Claim {
-    what: What,
+struct NameRequest {
+    owner: Owner,
     row: Option<usize>,
     scope: usize,
     name: String,
 }
 
-impl Rows {
+impl Schema {
     pub(super) fn new(options: &Options) -> Self {
-        let mut rows = Self { all: Vec::new(), fixed: vec![String::new(); options.fixed.len()], fixed_scope: 0 };
-        rows.add(options.table, 0, options);
-        let claims = rows.claims(options);
+        let mut schema = Self { all: Vec::new(), fixed: vec![String::new(); options.fixed.len()], fixed_scope: 0 };
+        schema.add(options.table, 0, options);
+        let name_requests = schema.name_requests(options);
         let mut given: Vec<(usize, String)> = Vec::new();
-        for Claim { what, row, scope, mut name } in claims.into_iter().rev() {
+        for NameRequest { owner, row, scope, mut name } in name_requests.into_iter().rev() {
             while given.iter().any(|(other, taken)| *other == scope && *taken == name) {
                 name.push('_');
             }
             given.push((scope, name.clone()));
-            match (row, what) {
-                (Some(row), _) => rows.all[row].name = name,
-                (None, What::Fixed(index)) => rows.fixed[index] = name,
+            match (row, owner) {
+                (Some(row), _) => schema.all[row].name = name,
+                (None, Owner::Fixed(index)) => schema.fixed[index] = name,
                 _ => {}
             }
         }
-        rows
+        schema
     }
 
     fn add(&mut self, table: &[(&'static str, Member)], scope: usize, options: &Options) {
@@ -72,32 +72,33 @@ impl Rows {
             if matches!(member, Member::Rest) {
                 // What was asked for, and the table has no place for.
                 let own = |key| (key, Member::Key(key));
-                let of_key = [own(Key::Span), own(Key::Spans)].map(|(key, member)| (What::Key(key), member));
+                let of_key = [own(Key::Span), own(Key::Spans)].map(|(key, member)| (Owner::Key(key), member));
                 let [span, spans] = of_key;
-                for (what, member) in [(What::Fields, Member::Fields), span, spans, (What::Context, Member::Context)] {
-                    let is_wanted = match what {
-                        What::Key(key) => options.is_on(key),
-                        what => options.is_claimed(what),
+                for (owner, member) in [(Owner::Fields, Member::Fields), span, spans, (Owner::Context, Member::Context)]
+                {
+                    let is_wanted = match owner {
+                        Owner::Key(key) => options.is_on(key),
+                        owner => options.is_requested(owner),
                     };
-                    if is_wanted && !self.all.iter().any(|row| row.what == what) {
-                        let name = if let What::Key(key) = what { key.default_name() } else { "" };
-                        self.push(what, member, scope, name);
+                    if is_wanted && !self.all.iter().any(|row| row.owner == owner) {
+                        let name = if let Owner::Key(key) = owner { key.default_name() } else { "" };
+                        self.push(owner, member, scope, name);
                     }
                 }
             }
-            let what = match member {
-                Member::Key(key) | Member::Quoted(key) | Member::Decimal(key) => What::Key(*key),
-                Member::Nanos => What::Key(Key::Timestamp),
-                Member::LevelName(_) => What::Key(Key::Level),
-                Member::LevelNumber(_) => What::Key(Key::LevelNumber),
-                Member::Fields => What::Fields,
-                Member::Context => What::Context,
-                _ => What::Row,
+            let owner = match member {
+                Member::Key(key) | Member::Quoted(key) | Member::Decimal(key) => Owner::Key(*key),
+                Member::Nanos => Owner::Key(Key::Timestamp),
+                Member::LevelName(_) => Owner::Key(Key::Level),
+                Member::LevelNumber(_) => Owner::Key(Key::LevelNumber),
+                Member::Fields => Owner::Fields,
+                Member::Context => Owner::Context,
+                _ => Owner::Row,
             };
-            let is_on = match what {
-                What::Key(key) => options.is_on(key),
+            let is_on = match owner {
+                Owner::Key(key) => options.is_on(key),
                 // The default tables have a place for them.
-                What::Fields | What::Context => !options.is_default() || options.is_claimed(what),
+                Owner::Fields | Owner::Context => !options.is_default() || options.is_requested(owner),
                 _ => true,
             };
             if !is_on {
@@ -106,37 +107,37 @@ impl Rows {
             if matches!(member, Member::Rest | Member::RestOfGlobals) {
                 self.fixed_scope = scope;
             }
-            let inside = options.message_in_fields && what == What::Key(Key::Message);
-            let row = self.push(what, *member, if inside { IN_FIELDS } else { scope }, name);
+            let inside = options.message_in_fields && owner == Owner::Key(Key::Message);
+            let row = self.push(owner, *member, if inside { SCOPE_FIELDS } else { scope }, name);
             if let Member::Object(inner) | Member::List(inner) | Member::Attributes(inner) = member {
                 self.add(inner, row + 1, options);
             }
         }
     }
 
-    fn push(&mut self, what: What, member: Member, scope: usize, asked: &'static str) -> usize {
-        self.all.push(Row { what, member, scope, asked, name: asked.to_owned() });
+    fn push(&mut self, owner: Owner, member: Member, scope: usize, table_name: &'static str) -> usize {
+        self.all.push(Row { owner, member, scope, table_name, name: table_name.to_owned() });
         self.all.len() - 1
     }
 
     /// In the order in which they were made: the table's, then those of setters.
-    fn claims(&self, options: &Options) -> Vec<Claim> {
-        let is_free = |row: &&(usize, &Row)| !row.1.is_rest() && !options.is_claimed(row.1.what);
+    fn name_requests(&self, options: &Options) -> Vec<NameRequest> {
+        let is_free = |row: &&(usize, &Row)| !row.1.is_rest() && !options.is_requested(row.1.owner);
         let rows: Vec<_> = self.all.iter().enumerate().collect();
-        let of_table = rows.iter().filter(is_free).map(|(place, row)| Claim {
-            what: row.what,
-            row: Some(*place),
+        let of_table = rows.iter().filter(is_free).map(|(index, row)| NameRequest {
+            owner: row.owner,
+            row: Some(*index),
             scope: row.scope,
-            name: row.asked.to_owned(),
+            name: row.table_name.to_owned(),
         });
-        let of_setters = options.claims.iter().filter_map(|(what, name)| {
-            let row = self.all.iter().position(|row| row.what == *what);
-            let scope = match (row, what) {
+        let of_setters = options.name_requests.iter().filter_map(|(owner, name)| {
+            let row = self.all.iter().position(|row| row.owner == *owner);
+            let scope = match (row, owner) {
                 (Some(row), _) => self.all[row].scope,
-                (None, What::Fixed(_)) => self.fixed_scope,
+                (None, Owner::Fixed(_)) => self.fixed_scope,
                 _ => return None,
             };
-            Some(Claim { what: *what, row, scope, name: name.clone() })
+            Some(NameRequest { owner: *owner, row, scope, name: name.clone() })
         });
         of_table.chain(of_setters).collect()
     }
@@ -147,9 +148,9 @@ impl Rows {
 
     /// Names that fields in this object may not have, in records with a trace or an error or both or none.
     pub(super) fn reserved(&self, scope: usize, has_trace: bool, has_error: bool) -> Vec<String> {
-        let is_there = |row: &&(usize, &Row)| match row.1.what {
-            What::Key(key) if key.is_of_trace() => has_trace,
-            What::Key(key) if key.is_of_error() => has_error,
+        let is_there = |row: &&(usize, &Row)| match row.1.owner {
+            Owner::Key(key) if key.is_of_trace() => has_trace,
+            Owner::Key(key) if key.is_of_error() => has_error,
             _ => !row.1.is_rest(),
         };
         let rows: Vec<_> = self.of(scope).collect();
@@ -158,14 +159,14 @@ impl Rows {
         names.chain(fixed).collect()
     }
 
-    pub(super) fn has(&self, what: What) -> bool {
-        self.all.iter().any(|row| row.what == what)
+    pub(super) fn has(&self, owner: Owner) -> bool {
+        self.all.iter().any(|row| row.owner == owner)
     }
 
     /// Other names of global fields that stand in a place of their own.
     pub(super) fn moved(&self) -> Vec<String> {
         let names = self.all.iter().filter_map(|row| match row.member {
-            Member::Global(names) => Some(std::iter::once(row.asked).chain(names.iter().copied())),
+            Member::Global(names) => Some(std::iter::once(row.table_name).chain(names.iter().copied())),
             _ => None,
         });
         names.flatten().map(str::to_owned).collect()
@@ -178,11 +179,11 @@ impl Row {
     }
 
     /// Whether every record has it.
-    pub(super) fn is_always(&self, place: usize, rows: &Rows) -> bool {
+    pub(super) fn is_always(&self, index: usize, schema: &Schema) -> bool {
         match self.member {
             Member::Key(key) | Member::Quoted(key) => key.is_always(),
             Member::Object(_) | Member::List(_) => {
-                rows.of(place + 1).next().is_some_and(|(place, first)| first.is_always(place, rows))
+                schema.of(index + 1).next().is_some_and(|(index, first)| first.is_always(index, schema))
             }
             Member::Global(_) | Member::Decimal(_) => false,
             _ => !self.is_rest() && !matches!(self.member, Member::Reserved),
@@ -206,39 +207,39 @@ impl Json {
     /// assert_eq!(error.to_string(), "the key \"message\" is asked for by `message` and by `target`");
     /// ```
     pub fn checked(self) -> Result<Self, Error> {
-        let rows = Rows::new(&self.options);
-        match rows.clash(&self.options).or_else(|| rows.misplaced()) {
+        let schema = Schema::new(&self.options);
+        match schema.clash(&self.options).or_else(|| schema.misplaced()) {
             Some(problem) => Err(Error::config(problem)),
             None => Ok(self),
         }
     }
 }
 
-impl Rows {
+impl Schema {
     /// Two that ask for one key.
     fn clash(&self, options: &Options) -> Option<String> {
-        let claims = self.claims(options);
-        claims.iter().enumerate().find_map(|(index, claim)| {
-            let is_rival = |other: &&Claim| other.scope == claim.scope && other.name == claim.name;
-            let first = self.asker(claims[..index].iter().find(is_rival)?);
-            Some(format!("the key {:?} is asked for by {first} and by {}", claim.name, self.asker(claim)))
+        let name_requests = self.name_requests(options);
+        name_requests.iter().enumerate().find_map(|(index, request)| {
+            let is_same_key = |other: &&NameRequest| other.scope == request.scope && other.name == request.name;
+            let first = self.requester(name_requests[..index].iter().find(is_same_key)?);
+            Some(format!("the key {:?} is asked for by {first} and by {}", request.name, self.requester(request)))
         })
     }
 
-    fn asker(&self, claim: &Claim) -> String {
-        match (claim.what, claim.row) {
-            (What::Key(key), _) => format!("`{}`", key.default_name()),
-            (What::Fields, _) => "the event's fields".to_owned(),
-            (What::Context, _) => "the spans' fields".to_owned(),
-            (What::Row, Some(row)) => format!("`{:?}`", self.all[row].member),
-            (What::Fixed(_) | What::Row, _) => format!("the field {:?}", claim.name),
+    fn requester(&self, request: &NameRequest) -> String {
+        match (request.owner, request.row) {
+            (Owner::Key(key), _) => format!("`{}`", key.default_name()),
+            (Owner::Fields, _) => "the event's fields".to_owned(),
+            (Owner::Context, _) => "the spans' fields".to_owned(),
+            (Owner::Row, Some(row)) => format!("`{:?}`", self.all[row].member),
+            (Owner::Fixed(_) | Owner::Row, _) => format!("the field {:?}", request.name),
         }
     }
 
     /// A member that cannot stand where it does.
     fn misplaced(&self) -> Option<String> {
         let is_attribute = |row: &Row| {
-            let outer = row.scope.checked_sub(1).and_then(|place| self.all.get(place));
+            let outer = row.scope.checked_sub(1).and_then(|index| self.all.get(index));
             outer.is_some_and(|outer| matches!(outer.member, Member::Attributes(_)))
         };
         let fits = |row: &Row| match row.member {
@@ -251,7 +252,7 @@ impl Rows {
             _ => true,
         };
         if let Some(row) = self.all.iter().find(|row| !fits(row)) {
-            return Some(format!("the key {:?} cannot be `{:?}` where it stands", row.asked, row.member));
+            return Some(format!("the key {:?} cannot be `{:?}` where it stands", row.table_name, row.member));
         }
         let of_record = |row: &Row| matches!(row.member, Member::Rest | Member::RestOfRecord);
         let of_globals = |row: &Row| matches!(row.member, Member::Rest | Member::RestOfGlobals);
