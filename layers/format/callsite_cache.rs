@@ -1,4 +1,4 @@
-//! What the records of one call site have in common, made once and copied from then on.
+//! Caches what all records of one call site have in common.
 
 use std::{
     fmt,
@@ -10,23 +10,23 @@ use tracing_core::Metadata;
 use super::line::Fragment;
 use crate::{Record, Severity, record::given_name};
 
-/// Bounds the memory. Call sites that fall on one place with an earlier one are written part by part.
+/// Bounds the memory. A call site whose slot is taken by another one is not cached.
 const SLOTS: usize = 256;
 
-/// Of one format; its clones share them.
+/// The cache of one format; clones share it.
 #[derive(Clone, Default)]
 pub(super) struct CallsiteCache(Arc<OnceLock<Box<[OnceLock<Callsite>]>>>);
 
-/// What is the same in all of a call site's records, and its names.
+/// What is the same in all records of a call site, and the names of its fields.
 pub(super) struct Callsite {
     metadata: &'static Metadata<'static>,
-    /// The part of a line that the format has chosen.
+    /// The part of a line that the format caches.
     pub(super) text: Fragment,
-    /// Other such parts.
+    /// Further such parts.
     more: Vec<Fragment>,
     /// Whether its events have a name.
     pub(super) is_named: bool,
-    /// In the order in which the values come, as the format writes them.
+    /// The names of its fields, in the order of the values, and as the format writes them.
     pub(super) names: Vec<(&'static str, Fragment)>,
 }
 
@@ -45,19 +45,19 @@ impl Callsite {
         Self { more: more.collect(), ..self }
     }
 
-    /// One of the parts, by its number.
+    /// A cached part, by index.
     #[inline]
-    pub(super) fn text(&self, place: usize) -> Option<&Fragment> {
-        match place {
+    pub(super) fn text(&self, index: usize) -> Option<&Fragment> {
+        match index {
             0 => Some(&self.text),
-            place => self.more.get(place - 1),
+            index => self.more.get(index - 1),
         }
     }
 }
 
 impl CallsiteCache {
-    /// The callsite of the record's call site, unless its level or target are others than the call site's, or levels have got
-    /// other names.
+    /// The cached call site of the record. `None` if its slot is taken, the record has another level or target, or levels
+    /// were given other names.
     #[inline]
     pub(super) fn of(
         &self,
@@ -68,9 +68,9 @@ impl CallsiteCache {
         if Severity::has_added_names() {
             return None;
         }
-        let places = self.0.get_or_init(|| (0..SLOTS).map(|_| OnceLock::new()).collect());
+        let slots = self.0.get_or_init(|| (0..SLOTS).map(|_| OnceLock::new()).collect());
         let address = std::ptr::from_ref(metadata).addr();
-        let callsite = places.get((address >> 4 ^ address >> 12) % SLOTS)?.get_or_init(
+        let callsite = slots.get((address >> 4 ^ address >> 12) % SLOTS)?.get_or_init(
             #[cold]
             || make(metadata),
         );
@@ -80,6 +80,6 @@ impl CallsiteCache {
 
 impl fmt::Debug for CallsiteCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Heads")
+        f.write_str("CallsiteCache")
     }
 }

@@ -1,16 +1,16 @@
-//! Names that were looked at before, as pieces ready to be copied.
+//! Caches names as a format writes them.
 //!
-//! The names in `tracing`'s call sites are `'static`: where one lies tells what it says. So each is checked and escaped
+//! The names in `tracing`'s call sites are `'static`, so that the address identifies a name. Each is checked and escaped
 //! once per process and format, not once per record.
 
 use std::sync::OnceLock;
 
 use super::line::Fragment;
 
-/// Bounds the memory; names beyond it, or that fall on one place, are checked each time.
+/// Bounds the memory. A name whose slot is taken by another one is checked each time.
 const SLOTS: usize = 1024;
 
-/// The names as one format writes them.
+/// The cache of one format.
 pub(super) struct KeyCache {
     known: [OnceLock<Known>; SLOTS],
     make: fn(&'static str) -> Fragment,
@@ -22,16 +22,16 @@ struct Known {
 }
 
 impl KeyCache {
-    /// `make` makes the piece of a name.
+    /// `make` renders a name.
     pub(super) const fn new(make: fn(&'static str) -> Fragment) -> Self {
         Self { known: [const { OnceLock::new() }; SLOTS], make }
     }
 
-    /// The piece of a name; `None` if another name is in its place.
+    /// The fragment of a name; `None` if its slot is taken by another one.
     #[inline]
     pub(super) fn get(&'static self, name: &'static str) -> Option<&'static Fragment> {
         let address = name.as_ptr().addr();
-        // Names in a binary lie densely, one after the other.
+        // Names lie next to each other in the binary.
         let known = self.known[(address ^ address >> 10) % SLOTS].get_or_init(|| self.learn(name));
         (std::ptr::eq(known.name, name)).then_some(&known.fragment)
     }
@@ -53,7 +53,7 @@ mod tests {
         let (short, long) = (&TEXT[..4], TEXT);
         let shown = |name| NAMES.get(name).map(|fragment| String::from_utf8(fragment.text().to_owned()).unwrap());
         assert_eq!(shown(short).as_deref(), Some(",\"user\":"));
-        // The same address: the place is taken.
+        // The same address: the slot is taken.
         assert_eq!(shown(long), None);
         assert_eq!(shown(&TEXT[4..]).as_deref(), Some(",\"\\\"name\":"));
         assert_eq!(shown(short).as_deref(), Some(",\"user\":"));

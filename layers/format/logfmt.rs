@@ -40,12 +40,12 @@ use crate::{
 ///
 /// # Pairs, in this order
 ///
-/// | key | what |
+/// | key | content |
 /// |---|---|
 /// | `time` | [`Time`]: RFC 3339, UTC, microseconds; [`time`](Self::time) |
 /// | `level`, `target`, `msg` | the severity's name in lower case, target, message |
 /// | `trace_id`, `span_id`, `trace_flags` | hexadecimal, in records that have [trace ids](Record::trace) |
-/// | `event_name` | the event's name, where it was given one |
+/// | `event_name` | the event's name, if it was given one |
 /// | `file`, `line` | the call site; [`source`](Self::source) |
 /// | `thread_name`, `thread_id` | [`thread`](Self::thread) |
 /// | … | the fields: the event's, the spans', the global ones, those [of the format](Self::field), each name once: the event wins over spans, an inner span over an outer one, and so on |
@@ -59,18 +59,17 @@ use crate::{
 /// | `a b`, `k=v`, `50%`, `"` | `a%20b`, `k%3Dv`, `50%25`, `%22` | white space, `=`, quotes, `%`, control characters and U+FFFD are percent-encoded UTF-8 |
 /// | the empty name | `%` | |
 ///
-/// No two names become one, and no field can pass for a pair of ours.
+/// No two names become one, and no field can pass for a pair of the table above.
 ///
 /// # Values
 ///
-/// Numbers, truth values and words stand bare. Text is quoted if it is empty or has white space, `=`, a quote, a backslash, a
-/// control character or U+FFFD; in quotes there are the escapes of JSON, so that a record is one line. Bytes are hexadecimal,
-/// an error is its message with its causes, `top: cause: cause`. Lists and maps are flattened: `tags.0=new order.id=7`; a
-/// point in a name inside of them is `%2E`, and they stay JSON text where other fields of the record have names that
-/// could meet theirs.
+/// Numbers, truth values and words are bare. Text is quoted if it is empty or has white space, `=`, a quote, a backslash, a
+/// control character or U+FFFD; quoted text has the escapes of JSON, so that a record is one line. Bytes are hexadecimal.
+/// An error is its message with its causes, `top: cause: cause`. Lists and maps are flattened: `tags.0=new order.id=7`; a
+/// point in a name inside them is `%2E`. They stay JSON text if their names could clash with other fields of the record.
 ///
-/// Read back by Go's [kr/logfmt](https://pkg.go.dev/github.com/kr/logfmt) and
-/// [go-logfmt](https://pkg.go.dev/github.com/go-logfmt/logfmt).
+/// Go's [kr/logfmt](https://pkg.go.dev/github.com/kr/logfmt) and
+/// [go-logfmt](https://pkg.go.dev/github.com/go-logfmt/logfmt) read it back.
 #[derive(Clone, Debug)]
 pub struct Logfmt {
     time: Time,
@@ -80,7 +79,7 @@ pub struct Logfmt {
     callsites: CallsiteCache,
 }
 
-/// Keys that are ours. Sorted.
+/// The format's keys. Sorted.
 const RESERVED: &[&str] = &[
     "event_name",
     "file",
@@ -113,7 +112,7 @@ impl Logfmt {
         Self { time, ..self }
     }
 
-    /// Whether file and line of the call site are written, where they are known (default: no).
+    /// Whether file and line of the call site are written, if known (default: no).
     pub fn source(self, on: bool) -> Self {
         Self { source: on, ..self }
     }
@@ -123,10 +122,31 @@ impl Logfmt {
         Self { thread: on, ..self }
     }
 
-    /// Adds a field that is the same in every line. A record's own field of that name wins.
+    /// Adds a constant field. A record's field of that name wins.
     pub fn field<'v>(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value<'v>>) -> Self {
         self.fixed.set(name, value);
         self
+    }
+
+    /// The same format, if no [constant field](Self::field) has the name of one of the
+    /// [format's keys](Self#pairs-in-this-order). Otherwise such a field is written with `_` appended.
+    ///
+    /// # Errors
+    /// A constant field is named like a key of the format. The error names it.
+    ///
+    /// ```
+    /// use tracing_strata::format::Logfmt;
+    ///
+    /// assert!(Logfmt::new().field("service", "shop").checked().is_ok());
+    /// let error = Logfmt::new().field("level", "high").checked().unwrap_err();
+    /// assert_eq!(error.to_string(), "the key \"level\" is asked for by `level` and by the field \"level\"");
+    /// ```
+    pub fn checked(self) -> Result<Self, Error> {
+        if let Some((name, _)) = self.fixed.iter().find(|(name, _)| RESERVED.binary_search(name).is_ok()) {
+            let problem = format_args!("the key {name:?} is asked for by `{name}` and by the field {name:?}");
+            return Err(Error::config(problem));
+        }
+        Ok(self)
     }
 
     fn write(&self, record: &Record, line: &mut Line<'_>) {
@@ -157,9 +177,9 @@ impl Logfmt {
         self.about(record, line);
         let mut expected = callsite.map_or(&[][..], |callsite| &callsite.names).iter();
         for source in record.sources() {
-            // What is made of a span is the same for every record, unless its names meet others.
+            // A span's text is the same for every record, unless other names clash with its names.
             if let Some(span) = source.span_apart_from(0)
-                && let Some(text) = span.kept(Keeper::Logfmt, || kept(span))
+                && let Some(text) = span.kept(Keeper::Logfmt, || span_text(span))
             {
                 line.raw_bytes(text);
                 continue;
@@ -195,7 +215,7 @@ impl Logfmt {
         }
     }
 
-    /// A field, perhaps with a key that is at hand.
+    /// A field. `expected` is a rendered key that is probably its.
     #[inline]
     fn pair(
         &self,
@@ -206,7 +226,7 @@ impl Logfmt {
     ) {
         let of = entry.value();
         if let Value::Json(json) = of
-            && self.is_alone(record, entry.text())
+            && self.has_no_clash(record, entry.text())
         {
             return nested(json.as_str(), &Path { outer: None, part: entry.text() }, line);
         }
@@ -217,10 +237,10 @@ impl Logfmt {
         value(of, line);
     }
 
-    /// Whether the names inside a list or map can meet nobody else's.
+    /// Whether no name inside a list or map can clash with another field.
     #[cold]
-    fn is_alone(&self, record: &Record, name: &str) -> bool {
-        // Whether the other begins as the names inside of this one do.
+    fn has_no_clash(&self, record: &Record, name: &str) -> bool {
+        // Whether the other begins like the names inside this one.
         let begins = |name: &str, other: &str| {
             let rest = other.strip_prefix(name);
             let rest = if is_reserved(name) { rest.and_then(|rest| rest.strip_prefix('_')) } else { rest };
@@ -331,7 +351,7 @@ fn is_word(text: &str) -> bool {
     !text.is_empty() && (is_bare || !text.is_ascii() && text.chars().all(bare))
 }
 
-/// Eight bytes at once: whether one of them is not of a word. Exact as a whole; which it is, the word does not tell.
+/// Whether one of eight bytes cannot be in a word. Nonzero if so; which byte it is, the result does not tell.
 #[inline(always)]
 const fn unusual(bytes: [u8; 8]) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -345,7 +365,7 @@ const fn unusual(bytes: [u8; 8]) -> u64 {
     (space_or_less | quote | apostrophe | backslash | equals | word.wrapping_add(ONES) | word) & (ONES * 0x80)
 }
 
-/// Whether a character that is not ASCII can stand without quotes. U+FFFD is taken for broken UTF-8 by readers.
+/// Whether a character that is not ASCII needs no quotes. Readers take U+FFFD for broken UTF-8.
 fn is_plain(c: char) -> bool {
     !is_control(c) && !c.is_whitespace() && c != char::REPLACEMENT_CHARACTER
 }
@@ -361,12 +381,12 @@ fn known_key(name: Result<&'static str, &str>, line: &mut Line<'_>) {
     }
 }
 
-/// Longest text that is kept for a span, in bytes.
-const KEPT: usize = 1_024;
+/// Longest cached text of a span, in bytes.
+const MAX_CACHED: usize = 1_024;
 
-/// A span's fields. `None` if they are long, or depend on other names.
+/// A span's fields. `None` if they are long or depend on other names.
 #[cold]
-fn kept(span: SpanView<'_>) -> Option<Box<[u8]>> {
+fn span_text(span: SpanView<'_>) -> Option<Box<[u8]>> {
     let fields = span.fields();
     if fields.iter().any(|(_, value)| value.as_json().is_some()) {
         return None;
@@ -377,7 +397,7 @@ fn kept(span: SpanView<'_>) -> Option<Box<[u8]>> {
             value(entry.value(), line);
         }
     });
-    (text.text().len() <= KEPT).then(|| text.text().into())
+    (text.text().len() <= MAX_CACHED).then(|| text.text().into())
 }
 
 /// ` name=`
@@ -401,7 +421,7 @@ fn is_reserved(name: &str) -> bool {
     RESERVED.binary_search(&name.trim_end_matches('_')).is_ok()
 }
 
-/// Percent-encodes what cannot be in a key, and what must not.
+/// Percent-encodes what a key cannot have, and special bytes.
 fn encode(name: &str, is_special: impl Fn(u8) -> bool, line: &mut Line<'_>) {
     let mut utf8 = [0; 4];
     for c in name.chars() {
@@ -424,7 +444,7 @@ fn encode(name: &str, is_special: impl Fn(u8) -> bool, line: &mut Line<'_>) {
     }
 }
 
-/// Where a value is in lists and maps.
+/// The path of a value in lists and maps.
 struct Path<'p> {
     outer: Option<&'p Path<'p>>,
     part: &'p str,
@@ -466,7 +486,7 @@ fn nested(json: &str, path: &Path<'_>, line: &mut Line<'_>) {
             line.byte(b'=');
             match json.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
                 Some(text) if is_word(text) => line.raw(text),
-                // It has the escapes of JSON already.
+                // The escapes of JSON are in it already.
                 _ => line.raw(json),
             }
         }

@@ -1,18 +1,18 @@
-//! Record → text.
+//! Formats: record → bytes.
 //!
 //! Python: `logging.Formatter`.
 //!
-//! | format | for | one record is |
+//! | format | for | a record is |
 //! |---|---|---|
 //! | [`Json`] | machines | one JSON object on one line; [`ecs`](Json::ecs), [`gcp`](Json::gcp), [`datadog`](Json::datadog), [`logstash`](Json::logstash), [`bunyan`](Json::bunyan), [`otel`](Json::otel), [`python`](Json::python) are shapes that tools expect |
 //! | [`Logfmt`] | machines and people | `key=value` pairs on one line |
 //! | [`SyslogFormat`] | syslog daemons | one message of RFC 5424 or RFC 3164 |
 //! | [`Text`] | people | one line, or several where asked for |
-//! | [`Template`] | whoever reads it now | what Python's `logging.Formatter` makes of the same format |
-//! | [`Gelf`] | Graylog and others that take GELF 1.1 | one JSON object without line breaks or NULs |
-//! | [`Pickle`] | receivers of Python's `SocketHandler` and `DatagramHandler` | a length and a pickle: bytes, no text |
+//! | [`Template`] | readers of Python's logs | the same as from Python's `logging.Formatter` |
+//! | [`Gelf`] | Graylog and other receivers of GELF 1.1 | one JSON object without line breaks or NULs |
+//! | [`Pickle`] | receivers of Python's `SocketHandler` and `DatagramHandler` | a length and a pickle: bytes, not text |
 //!
-//! A format of one's own is an implementation of [`Format`]; [`Time`] writes the time for it.
+//! For your own format, implement [`Format`]; [`Time`] writes the time for it.
 
 mod buffer;
 mod callsite_cache;
@@ -94,8 +94,7 @@ macro_rules! forwarding_formats {
 
 forwarding_formats!(Box Arc);
 
-/// A record's spans from the outside in. They are linked the other way, and mostly few: only of deep chains a list is
-/// made.
+/// A record's spans from the outside in. They are linked the other way; only deep paths are collected first.
 pub(crate) fn outermost_first(record: &Record) -> impl Iterator<Item = SpanView<'_>> {
     const FEW: usize = 16;
     let count = record.spans().count();

@@ -14,7 +14,7 @@ pub(super) fn key_fragment(name: &str) -> Fragment {
     Fragment::of(false, |line| key(line, [name]))
 }
 
-/// The same, of a name in parts.
+/// The same, for a name in parts.
 pub(super) fn key<'p>(line: &mut Line<'_>, parts: impl IntoIterator<Item = &'p str>) {
     line.comma();
     line.raw("{\"key\":\"");
@@ -29,7 +29,7 @@ pub(super) fn any_and_end(line: &mut Line<'_>, value: Value<'_>) {
     line.array(b"}}");
 }
 
-/// The member of the object that a value is. Integers of more than 64 bits (signed) are texts.
+/// The member that holds a value. Integers beyond 64 bits (signed) are texts.
 #[inline(always)]
 fn any(line: &mut Line<'_>, value: Value<'_>) {
     match value {
@@ -95,7 +95,7 @@ fn base64(line: &mut Line<'_>, bytes: &[u8]) {
     }
 }
 
-/// Readers of protobuf refuse what is nested too deeply: what is deeper stays text, as it does over the wire.
+/// Readers of protobuf refuse deep nesting: deeper values stay text, as in OTLP's binary form.
 const MAX_DEPTH: u32 = 24;
 
 #[cold]

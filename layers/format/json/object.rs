@@ -1,8 +1,7 @@
-//! Fields as members of a JSON object, so that no key stands twice.
+//! Writes fields as members of a JSON object, without duplicate keys.
 //!
-//! Every name of the record stands once: where several sources of one object have it, the innermost one's value is
-//! written. A name that is one of the format's own keys gets `_` appended until nothing else has that name. What an
-//! error adds to its key (`….causes`, `….type`) gives way in the same manner.
+//! If several sources of an object have a name, the innermost one's value is written. A name that is one of the format's
+//! keys gets `_` appended until the name is free. So do the keys that an error adds (`….causes`, `….type`).
 
 use super::{any, plan::RecordState, value::value};
 use crate::{
@@ -20,7 +19,7 @@ static KEYS: KeyCache = KeyCache::new(|name| Fragment::of(false, |line| line.key
 /// The same for key-value pairs.
 static PAIRS: KeyCache = KeyCache::new(any::key_fragment);
 
-/// The format's own keys in one object.
+/// The format's keys in one object.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reserved {
     bloom: u64,
@@ -42,7 +41,7 @@ impl Reserved {
         reserved
     }
 
-    /// Whether it takes a closer look.
+    /// Whether the name may be a key; `contains` knows.
     #[inline]
     fn may_contain(&self, tag: Tag) -> bool {
         let (place, bit) = tag.place();
@@ -54,7 +53,7 @@ impl Reserved {
         self.may_contain(tag) && self.keys.iter().any(|(of_key, key)| *of_key == tag && key == name)
     }
 
-    /// Whether it has none of these names.
+    /// Whether none of the names is a key.
     #[inline(always)]
     fn is_disjoint(&self, fields: &Fields) -> bool {
         let is_disjoint =
@@ -63,19 +62,19 @@ impl Reserved {
     }
 }
 
-/// What goes into one object, from the source that wins to the one that yields: the same for all records.
+/// The sources of one object, in the order of precedence: the same for all records.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sources {
     pub(super) event: bool,
     pub(super) spans: bool,
     pub(super) globals: bool,
-    /// Of the environment.
+    /// Resource attributes of the environment.
     pub(super) resource: bool,
-    /// An error that stands apart is not there.
+    /// The first error is written elsewhere.
     pub(super) hides_error: bool,
     /// As key-value pairs.
     pub(super) is_pairs: bool,
-    /// Own keys, for records without and with a trace, and the same with an error.
+    /// The format's keys, for records without and with a trace, and the same with an error.
     pub(super) own: [Reserved; 4],
 }
 
@@ -88,11 +87,11 @@ pub(super) struct Object<'a> {
     pub(super) span: Option<SpanView<'a>>,
 }
 
-/// Where a name comes from.
+/// Where a field comes from.
 #[derive(Clone, Copy)]
 enum Source<'a> {
     Event,
-    /// How many spans are further in.
+    /// With the number of spans further in.
     Span(usize, SpanView<'a>),
     Globals,
     Resource,
@@ -107,7 +106,7 @@ impl<'a> Object<'a> {
         Self { state, sources, reserved: &sources.own[own], span: None }
     }
 
-    /// Appends the members. `names` are those that the event is likely to have, in this order; none of them reserved.
+    /// Appends the members. `names` are the names that the event probably has, in this order; none of them reserved.
     #[inline(always)]
     pub(super) fn write(&self, line: &mut Line<'_>, names: &[(&'static str, Fragment)]) {
         if self.sources.is_pairs { self.all::<true>(line, names) } else { self.all::<false>(line, names) }
@@ -131,12 +130,12 @@ impl<'a> Object<'a> {
         if self.sources.spans {
             for (depth, span) in self.state.record.spans().enumerate() {
                 let fields = span.fields();
-                // What is made of a span is the same for every record, unless its names meet others.
+                // A span's text is the same for every record, unless other names clash with its names.
                 let alone = fields.bloom() & taken == 0 && !line.is_first() && self.reserved.is_disjoint(fields);
                 if alone
                     && !PAIR
                     && (self.state.hides_traceparent() || !self.state.is_traced() || span.trace().is_none())
-                    && let Some(text) = span.kept(Keeper::Json, || self.kept(span))
+                    && let Some(text) = span.kept(Keeper::Json, || self.render_span(span))
                 {
                     line.raw_bytes(text);
                 } else {
@@ -175,7 +174,7 @@ impl<'a> Object<'a> {
         if may_hide && span.trace().is_some() { taken | TRACEPARENT.bit() } else { taken }
     }
 
-    /// `taken` has a bit for each name that must be looked at; `names` are those that are likely to come.
+    /// `taken` has a bit for each name that must be checked; `names` are those that probably come.
     fn members<const PAIR: bool>(
         &self,
         line: &mut Line<'_>,
@@ -188,7 +187,7 @@ impl<'a> Object<'a> {
         for entry in fields.entries() {
             let mut appended = 0;
             match (names.next(), entry.name()) {
-                // None of those needs a look.
+                // These need no check.
                 (Some((expected, fragment)), Ok(name)) if std::ptr::eq(*expected, name) => line.key_fragment(fragment),
                 (_, name) => {
                     if entry.tag().bit() & taken != 0 || self.reserved.may_contain(entry.tag()) {
@@ -256,7 +255,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// What an error has besides its message.
+    /// The type and the causes of an error.
     #[cold]
     fn error<const PAIR: bool>(&self, line: &mut Line<'_>, entry: Entry<'_>, appended: usize, chain: ErrorChain<'_>) {
         let (Ok(name) | Err(name)) = entry.name();
@@ -296,10 +295,9 @@ impl<'a> Object<'a> {
         key::<PAIR>(line, first.chain([name.suffix]).chain(underscores(more)));
     }
 
-    /// A span's members, each after a comma, without a `traceparent` that is understood. `None` if they are long, or if
-    /// they depend on other names.
+    /// A span's members, each after a comma, without a valid `traceparent`. `None` if they are long or depend on other names.
     #[cold]
-    fn kept(&self, span: SpanView<'_>) -> Option<Box<[u8]>> {
+    fn render_span(&self, span: SpanView<'_>) -> Option<Box<[u8]>> {
         if span.fields().iter().any(|(_, value)| value.as_error().is_some()) {
             return None;
         }

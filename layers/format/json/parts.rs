@@ -14,7 +14,7 @@ use crate::{
     record::{ErrorChain, IdsText, SpanView, TraceParent},
 };
 
-/// What a call site has of its own, or a record that is not like its call site.
+/// The part that all records of a call site share: from the cache, or written for a record that differs.
 #[inline]
 pub(super) fn site(line: &mut Line<'_>, steps: &[Step], index: usize, state: &RecordState<'_>) {
     match state.callsite.and_then(|callsite| callsite.text(index)) {
@@ -47,12 +47,12 @@ pub(super) fn collect_sites<'s>(steps: &'s [Step], sites: &mut Vec<&'s [Step]>) 
     }
 }
 
-/// The last row that is not above it.
+/// The last row that is not above the severity.
 pub(super) fn of_severity<T: Copy>(table: &[(i32, T)], severity: Severity) -> Option<T> {
     table.iter().rev().find(|(from, _)| *from <= severity.number()).map(|(_, of)| *of)
 }
 
-/// A single value of a record that has it.
+/// The value of a key, if the record has it.
 pub(super) fn value_of<'n>(key: Key, state: &'n RecordState<'_>) -> Option<Value<'n>> {
     let record = state.record;
     Some(match key {
@@ -78,13 +78,13 @@ pub(super) fn value_of<'n>(key: Key, state: &'n RecordState<'_>) -> Option<Value
     })
 }
 
-/// The global field that stands under a key: that of its name, or else of another.
+/// The global field of a key: the one with its name, else with another.
 pub(super) fn global<'r>(record: &'r Record, first: &str, others: &[&str]) -> Option<Value<'r>> {
     let globals = record.globals()?;
     globals.get(first).or_else(|| others.iter().find_map(|name| globals.get(name)))
 }
 
-/// What stands there in records that have nothing of their own.
+/// Writes the fallback for records without a value.
 pub(super) fn fallback(line: &mut Line<'_>, step: &Step) {
     if !step.fallback.text().is_empty() {
         line.key_fragment(&step.key);
@@ -92,7 +92,7 @@ pub(super) fn fallback(line: &mut Line<'_>, step: &Step) {
     }
 }
 
-/// The error with its type, its causes and its backtrace, one a line.
+/// The error with its type, its causes and its backtrace, one on each line.
 #[cold]
 pub(super) fn stack(line: &mut Line<'_>, chain: ErrorChain<'_>, state: &RecordState<'_>) {
     line.byte(b'"');
@@ -112,7 +112,7 @@ pub(super) fn stack(line: &mut Line<'_>, chain: ErrorChain<'_>, state: &RecordSt
     line.byte(b'"');
 }
 
-// Functions of their own, so that the compiler does not prepare for all of them before each line.
+// Separate functions, so that a line does not pay for the stack frame of all of them.
 
 #[inline(never)]
 pub(super) fn time(line: &mut Line<'_>, time: &Time, record: &Record) {
@@ -139,7 +139,7 @@ pub(super) fn number(line: &mut Line<'_>, number: impl itoa::Integer) {
     line.raw(itoa::Buffer::new().format(number));
 }
 
-/// Ids, and the span that knows them.
+/// Trace ids, and the span that has them.
 pub(super) type Traced<'a> = (TraceParent, SpanView<'a>);
 
 #[inline(never)]
@@ -166,7 +166,7 @@ pub(super) fn ids_with_keys(line: &mut Line<'_>, ids: &[Step], trace: TraceParen
     }
 }
 
-/// With the usual keys: one text, in which only the digits are exchanged.
+/// The ids under the default keys: one text, in which only the digits are replaced.
 pub(super) fn default_ids(trace: TraceParent) -> IdsText {
     let mut text =
         *br#","trace_id":"00000000000000000000000000000000","span_id":"0000000000000000","trace_flags":"00""#;

@@ -1,4 +1,4 @@
-//! The steps that write one record.
+//! The plan that writes records: steps, computed once from the options.
 
 use super::{
     Key, Member, Options, any,
@@ -24,39 +24,39 @@ use crate::{
     record::{Entry, ErrorChain, SpanView, Tag},
 };
 
-/// Steps in the order in which they are taken, and what they need to know about names.
+/// Steps in order, and the keys that they must avoid.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     steps: Vec<Step>,
-    /// Where the remaining fields are.
+    /// The objects that have the remaining fields.
     rests: Vec<Sources>,
-    /// Which of them has the event's.
+    /// The index of the one with the event's fields.
     event_rest: usize,
     in_fields: Sources,
     in_context: Sources,
     in_span: Sources,
-    /// Names of global fields that stand in a place of their own.
+    /// Names of global fields that have a member of their own.
     pub(super) moved: Reserved,
     writes_trace: bool,
     writes_error: bool,
     writes_stack: bool,
     hides_traceparent: bool,
-    /// Whether the first step that asks stands where the object may still be empty.
+    /// Whether the object may still be empty at the first optional step.
     starts_empty: bool,
     callsites: CallsiteCache,
-    /// The static fields and the end: after other members, and as the only ones.
+    /// The constant fields and the end of the object: after other members, and as the only ones.
     endings: [Fragment; 2],
 }
 
-/// What is known of the record that is written.
+/// The record that is written, and what is known of it.
 pub(super) struct RecordState<'a> {
     pub(super) plan: &'a Plan,
     pub(super) options: &'a Options,
     pub(super) record: &'a Record,
     pub(super) trace: Option<Traced<'a>>,
-    /// The event's first error, where it stands apart.
+    /// The event's first error, if a member shows it.
     pub(super) error: Option<Entry<'a>>,
-    /// The field `error.backtrace` beside an `error`, where its stack is written.
+    /// The field `error.backtrace` beside an `error`, if a member shows the stack.
     pub(super) backtrace: Option<Entry<'a>>,
     pub(super) callsite: Option<&'a Callsite>,
 }
@@ -67,7 +67,7 @@ impl RecordState<'_> {
         self.callsite.is_some_and(|callsite| !callsite.is_named) && !self.record.has_own_name()
     }
 
-    /// Whether `traceparent` is left out of spans, because its parts are written.
+    /// Whether spans are written without `traceparent`, because the trace ids are written.
     #[inline]
     pub(super) fn hides_traceparent(&self) -> bool {
         self.plan.hides_traceparent && self.trace.is_some()
@@ -141,7 +141,7 @@ impl Plan {
         let callsite = self.callsites.of(record, |site| self.callsite(site));
         let mut state =
             RecordState { plan: self, options, record, trace: None, error: None, backtrace: None, callsite };
-        // Not made elsewhere and copied for the many that have none.
+        // Assigned here only: most records have none, and nothing is copied for them.
         if self.writes_trace
             && let Some(traced) = record.traced_span()
         {
@@ -163,7 +163,7 @@ impl Plan {
                 Step { part: Part::Message, .. },
                 steps @ ..,
             ] => {
-                // The same as `steps`, without asking what comes next: so begins nearly every line.
+                // The same as `steps`, unrolled: nearly every line begins so.
                 line.fragment(&first.open);
                 time(line, &state.options.time, state.record);
                 site(line, &second.inner, *index, state);
@@ -193,7 +193,7 @@ impl Plan {
         }
     }
 
-    /// What is the same for all records of a call site.
+    /// The parts that are the same for all records of a call site.
     fn callsite(&self, metadata: &'static Metadata<'static>) -> Callsite {
         let mut sites = Vec::new();
         collect_sites(&self.steps, &mut sites);
@@ -207,7 +207,7 @@ impl Plan {
         let name = |name| if is_pairs { any::key_fragment(name) } else { Fragment::of(false, |line| line.key(name)) };
         let mut callsite = Callsite::new(metadata, first, name).with_more(texts);
         if let Some(Sources { own: [.., most], .. }) = event_rest {
-            // They take a closer look.
+            // Reserved names are checked for each record.
             let reserved = callsite.names.iter_mut().filter(|(of, _)| most.contains(Tag::of(of), of));
             reserved.for_each(|expected| *expected = ("", name("")));
         }
@@ -256,7 +256,7 @@ impl Plan {
         Object::new(state, sources).write(line, names);
     }
 
-    /// What is not on in a default line; apart, so that the loop above stays small.
+    /// Steps that a default line does not have; apart, so that the loop above stays small.
     #[inline(never)]
     fn other_step(&self, line: &mut Line<'_>, step: &Step, state: &RecordState<'_>) {
         let (record, key) = (state.record, &step.key);
@@ -316,12 +316,12 @@ impl Plan {
                 }
             }
             Part::Spans => self.spans(line, key, state),
-            // Above, or inside of others.
+            // Written above, or inside others.
             _ => {}
         }
     }
 
-    /// An object that is left out if it is empty.
+    /// An object; nothing if it is empty.
     fn object(&self, line: &mut Line<'_>, step: &Step, state: &RecordState<'_>) {
         let (start, was_first) = (line.len(), line.is_first());
         let is_list = matches!(step.part, Part::List);
@@ -340,7 +340,7 @@ impl Plan {
         }
     }
 
-    /// What is in a list of key-value pairs.
+    /// The items of a list of key-value pairs.
     fn pairs(&self, line: &mut Line<'_>, steps: &[Step], state: &RecordState<'_>) {
         for step in steps {
             let of = match step.part {

@@ -106,7 +106,7 @@ pub(super) const DATADOG: Table = &[
     ("dd.env", Global(ENVIRONMENT)),
     ("dd.version", Global(VERSION)),
     ("host", Global(&["host.name"])),
-    // Taken for the log's own.
+    // Datadog takes these for its own.
     ("source", Reserved),
     ("ddsource", Reserved),
     ("trace_id", Reserved),
@@ -233,7 +233,7 @@ pub(super) const OTEL: Table = &[(
     ]),
 )];
 
-/// As [`crate::Severity::otel`] has it.
+/// The same as [`crate::Severity::otel`].
 const OTEL_LEVELS: &[(i32, i32)] = &[
     (i32::MIN, 1),
     (7, 2),

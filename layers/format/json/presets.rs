@@ -8,19 +8,18 @@ use crate::format::Time;
 
 /// # Shapes that tools expect
 ///
-/// Each is a [table](Member) and no more: every setter changes it as it does the default shape, and
-/// [`Json::table`] takes one of your own. Common to all:
+/// Each is just a [table](super::Member): all setters work as with the default shape, and [`Json::table`] takes a table of
+/// your own. Common to all:
 ///
 /// - The service's name, version and environment and the host come from [`Globals`](crate::Globals) (`service`, `version`,
 ///   `env` or `environment`, `host`), else from `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`, read once when the format
-///   is made. They are left out where neither says them.
-/// - The event's first error stands in the error's place: its type where it is known, its message, and as *stack* one text
-///   of type, message, causes and the field `error.backtrace`, each on a line of its own. Other errors are
-///   [fields](Self#values).
-/// - All other fields stand beside the schema's own, and never under a name of theirs: then `_` is appended.
-/// - "with" names the setter that turns a row on. Rows without one are there in all records that have what they show.
+///   is made. They are left out if neither has them.
+/// - The event's first error is the shape's error: its type, if known, its message, and as *stack* one text of type, message,
+///   causes and the field `error.backtrace`, each on its own line. Other errors are [fields](Self#values).
+/// - All other fields are written beside the schema's keys. A field with the name of such a key gets `_` appended.
+/// - "with" names the setter that turns a row on. Rows without one are written if the record has the value.
 impl Json {
-    /// Elastic Common Schema, for Elasticsearch and what reads it.
+    /// Elastic Common Schema, for Elasticsearch and its tools.
     ///
     /// ```
     /// use std::time::UNIX_EPOCH;
@@ -52,9 +51,9 @@ impl Json {
     /// | `service.name`, `service.version`, `service.environment`, `host.name` | of the application |
     /// | all other fields | at the top, under their names: `http.request.method` is ECS already |
     ///
-    /// Keys are dotted, which Elasticsearch takes for nested ones. A field called like one of the objects
-    /// (`error`, `service`, `host`, `log`, `process` …) gets `_` appended, as a text in an object's place is refused.
-    /// [`nest_fields("labels")`](Self::nest_fields) keeps all of the event's fields apart.
+    /// Keys are dotted, which Elasticsearch reads as nested. A field named like one of the objects (`error`, `service`, `host`,
+    /// `log`, `process` …) gets `_` appended, because Elasticsearch refuses a text in place of an object.
+    /// [`nest_fields("labels")`](Self::nest_fields) puts all of the event's fields into one object.
     ///
     /// Source: [ECS field reference](https://www.elastic.co/docs/reference/ecs/ecs-field-reference), 8.17 (the same in 9), and
     /// the [ECS logging specification](https://github.com/elastic/ecs-logging/tree/main/spec), version 1.
@@ -62,7 +61,7 @@ impl Json {
         Self::of(ECS).lower_case_levels(true).bare()
     }
 
-    /// Structured logs of Google Cloud: what its agents read from the standard streams.
+    /// Google Cloud's structured logs, which its agents read from the standard streams.
     ///
     /// ```
     /// use std::time::UNIX_EPOCH;
@@ -173,7 +172,7 @@ impl Json {
         Self::of(LOGSTASH).bare().thread(true).omit(Key::ThreadId)
     }
 
-    /// Bunyan's core fields, version 0; pino's readers take them, too.
+    /// Bunyan's core fields, version 0; pino's tools read them, too.
     ///
     /// ```
     /// use std::time::UNIX_EPOCH;
@@ -219,8 +218,8 @@ impl Json {
         })
     }
 
-    /// OTLP/JSON, one log record a line, as the OpenTelemetry Collector's file exporter writes and its `otlpjsonfile` receiver
-    /// reads it.
+    /// OTLP/JSON, one log record on each line, as the OpenTelemetry Collector's file exporter writes it and its `otlpjsonfile`
+    /// receiver reads it.
     ///
     /// ```
     /// use std::time::UNIX_EPOCH;
@@ -255,16 +254,16 @@ impl Json {
     /// | attributes `thread.name`, `thread.id` | with [`thread`](Self::thread) |
     /// | other attributes | the event's and the spans' fields |
     ///
-    /// Integers that do not fit into 64 bits are texts, bytes are base64, lists and maps are arrays and key-value lists (deeper
-    /// than 24 levels: JSON text).
+    /// Integers beyond 64 bits are texts, bytes are base64, lists and maps are arrays and key-value lists (deeper than 24
+    /// levels: JSON text).
     ///
     /// Source: [OTLP/JSON](https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding), OTLP 1.11, semantic conventions
-    /// 1.37. With the feature `otlp`, records are sent to collectors directly.
+    /// 1.37. The feature `otlp` sends records to collectors directly.
     pub fn otel() -> Self {
         Self::of(OTEL).bare().level_number(true)
     }
 
-    /// What python-json-logger makes of `%(asctime)s %(levelname)s %(name)s %(message)s` and `extra=`.
+    /// The shape of python-json-logger with `%(asctime)s %(levelname)s %(name)s %(message)s` and `extra=`.
     ///
     /// ```
     /// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json, Time}};
@@ -287,14 +286,14 @@ impl Json {
     /// | `exc_info`, `stack_info` | the first error; the call stack |
     /// | all other fields | at the top |
     ///
-    /// Without a format string, python-json-logger writes the message and `extra=` only: [omit](Self::omit) the others.
+    /// Without a format string, python-json-logger writes only the message and `extra=`: [omit](Self::omit) the others.
     ///
     /// Source: [python-json-logger](https://nhairs.github.io/python-json-logger/latest/), version 4.
     pub fn python() -> Self {
         Self::of(PYTHON).bare().time(Time::asctime())
     }
 
-    /// Without what is not asked for.
+    /// Without the members that setters turn on.
     fn bare(self) -> Self {
         self.source(false).thread(false).process(false)
     }

@@ -1,45 +1,45 @@
-//! Which rows of a table are written, and the name that each has got.
+//! Resolves a table and the options to the rows that are written, and their keys.
 
 use super::{Json, Key, Member, Options, table};
 use crate::Error;
 
-/// What can have a name.
+/// Who owns a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     Key(Key),
     Fields,
     Context,
-    /// By its place among the static fields.
+    /// A constant field, by index.
     Fixed(usize),
-    /// A row that nothing but its table names.
+    /// A row that only its table names.
     Row,
 }
 
-/// A row of the table, or a row inside it.
+/// A row of the table, or of a table inside it.
 pub(super) struct Row {
     owner: Owner,
     pub(super) member: Member,
-    /// In which object it stands: 0 is the outermost one, others are the number of their row and one.
+    /// The object that it is in: 0 is the outermost one; others are the index of their row plus one.
     pub(super) scope: usize,
     /// The name in the table.
     pub(super) table_name: &'static str,
     pub(super) name: String,
 }
 
-/// All that is written, names settled.
+/// All rows that are written, with their keys.
 pub(super) struct Schema {
-    /// Those of a scope stand in their order, what is inside after what it is inside of.
+    /// In the order of the table; the rows of an object follow the object's row.
     all: Vec<Row>,
-    /// Names of the static fields.
+    /// Keys of the constant fields.
     pub(super) fixed: Vec<String>,
-    /// The object of the static fields.
+    /// The object that has the constant fields.
     pub(super) fixed_scope: usize,
 }
 
-/// Where a message is that stands inside the fields.
+/// The scope of a message inside the object of fields.
 pub(super) const SCOPE_FIELDS: usize = usize::MAX;
 
-/// Somebody asks for a name.
+/// A row or an option asks for a key.
 struct NameRequest {
     owner: Owner,
     row: Option<usize>,
@@ -70,7 +70,7 @@ impl Schema {
     fn add(&mut self, table: &[(&'static str, Member)], scope: usize, options: &Options) {
         for (name, member) in table {
             if matches!(member, Member::Rest) {
-                // What was asked for, and the table has no place for.
+                // Options turned these on, and the table does not have them.
                 let own = |key| (key, Member::Key(key));
                 let of_key = [own(Key::Span), own(Key::Spans)].map(|(key, member)| (Owner::Key(key), member));
                 let [span, spans] = of_key;
@@ -97,7 +97,7 @@ impl Schema {
             };
             let is_on = match owner {
                 Owner::Key(key) => options.is_on(key),
-                // The default tables have a place for them.
+                // The default tables have them, but they are off by default.
                 Owner::Fields | Owner::Context => !options.is_default() || options.is_requested(owner),
                 _ => true,
             };
@@ -120,7 +120,7 @@ impl Schema {
         self.all.len() - 1
     }
 
-    /// In the order in which they were made: the table's, then those of setters.
+    /// In order: the table's, then those of setters.
     fn name_requests(&self, options: &Options) -> Vec<NameRequest> {
         let is_free = |row: &&(usize, &Row)| !row.1.is_rest() && !options.is_requested(row.1.owner);
         let rows: Vec<_> = self.all.iter().enumerate().collect();
@@ -146,7 +146,7 @@ impl Schema {
         self.all.iter().enumerate().filter(move |(_, row)| row.scope == scope)
     }
 
-    /// Names that fields in this object may not have, in records with a trace or an error or both or none.
+    /// Keys that fields of this object may not have, in records with or without a trace and an error.
     pub(super) fn reserved(&self, scope: usize, has_trace: bool, has_error: bool) -> Vec<String> {
         let is_there = |row: &&(usize, &Row)| match row.1.owner {
             Owner::Key(key) if key.is_of_trace() => has_trace,
@@ -163,7 +163,7 @@ impl Schema {
         self.all.iter().any(|row| row.owner == owner)
     }
 
-    /// Other names of global fields that stand in a place of their own.
+    /// All names of global fields that have a row.
     pub(super) fn moved(&self) -> Vec<String> {
         let names = self.all.iter().filter_map(|row| match row.member {
             Member::Global(names) => Some(std::iter::once(row.table_name).chain(names.iter().copied())),
@@ -192,9 +192,9 @@ impl Row {
 }
 
 impl Json {
-    /// The same format, if every key was asked for once.
+    /// The same format, if no key is asked for twice.
     ///
-    /// Without it, [the last of two options has the key](Self#names-that-meet).
+    /// Otherwise [the last of two options gets the key](Self#names-that-clash).
     ///
     /// # Errors
     /// Two options or rows of the table ask for the same key in the same object. Both are named.
@@ -216,7 +216,7 @@ impl Json {
 }
 
 impl Schema {
-    /// Two that ask for one key.
+    /// Two rows or options that ask for the same key.
     fn clash(&self, options: &Options) -> Option<String> {
         let name_requests = self.name_requests(options);
         name_requests.iter().enumerate().find_map(|(index, request)| {
@@ -236,7 +236,7 @@ impl Schema {
         }
     }
 
-    /// A member that cannot stand where it does.
+    /// A member that is not allowed in its position.
     fn misplaced(&self) -> Option<String> {
         let is_attribute = |row: &Row| {
             let outer = row.scope.checked_sub(1).and_then(|index| self.all.get(index));

@@ -1,4 +1,4 @@
-//! From rows to steps.
+//! Compiles rows to steps.
 
 use std::mem::discriminant;
 
@@ -11,61 +11,61 @@ use crate::format::line::Fragment;
 
 #[derive(Clone, Debug)]
 pub(super) struct Step {
-    /// Written before: the end of the string before, and the key where the part is always there.
+    /// Written before the part: the end of a string, and the key of a part that is always written.
     pub(super) open: Fragment,
     pub(super) part: Part,
-    /// The key that the part writes itself, with a comma before it.
+    /// The key that the part itself writes, with a comma before it.
     pub(super) key: Fragment,
-    /// Written with its key where the record has nothing, if there is something.
+    /// Written with its key if the record has no value. May be empty.
     pub(super) fallback: Fragment,
     pub(super) inner: Vec<Step>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part {
-    /// Nothing but what is before it.
+    /// Only `open`.
     Literal,
-    /// The comma that is needed if something is before it.
+    /// A comma, unless the object is empty.
     Comma,
-    /// Of the calendar.
+    /// A calendar time.
     Time,
     OtherTime,
     Nanos,
     Message,
-    /// What is the same for all records of a call site: the steps inside. By its number.
+    /// The steps inside are the same for all records of a call site. With its index.
     Site(usize),
     Level,
     LowerLevel,
     LevelName(&'static [(i32, &'static str)]),
     LevelNumber(&'static [(i32, i32)]),
     Target,
-    /// A part that is always there.
+    /// A value that every record has.
     Plain(Key),
     Fields,
     Context,
-    /// By its number among those of the plan.
+    /// Remaining fields, by index in the plan.
     Flat(usize),
     Attributes,
-    // Those that not every record has; they write their keys themselves.
+    // Parts that not every record has; they write their own keys.
     /// Trace ids: the steps inside.
     Trace,
-    /// The same, under the usual keys.
+    /// The same, under the default keys.
     DefaultTrace,
     Id(Id),
     Value(Key),
     Quoted(Key),
-    /// By its key and its other names.
+    /// With its key and its other names.
     Global(&'static str, &'static [&'static str]),
     ErrorStack,
     Span,
     Spans,
     Object,
     List,
-    /// The static fields of an inner object.
+    /// The constant fields of an inner object.
     Fixed,
     /// Steps for records with an error.
     IfError,
-    /// Steps for records with global fields; for others, what there is otherwise.
+    /// Steps for records with global fields; others get the fallback.
     IfGlobals,
 }
 
@@ -87,7 +87,7 @@ impl Step {
     }
 }
 
-/// What is written where the remaining fields are.
+/// A member for remaining fields.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RestMember {
     pub(super) member: Member,
@@ -96,10 +96,10 @@ pub(super) struct RestMember {
     pub(super) is_pairs: bool,
 }
 
-/// The steps of the outermost object up to its end.
+/// The steps of the outermost object, without its end.
 pub(super) struct CompiledSteps {
     pub(super) steps: Vec<Step>,
-    /// Whether the first that asks for members stands where there may be none.
+    /// Whether the object may still be empty at the first optional step.
     pub(super) starts_empty: bool,
     pub(super) rests: Vec<RestMember>,
 }
@@ -114,21 +114,21 @@ pub(super) fn steps(schema: &Schema, options: &Options) -> CompiledSteps {
     CompiledSteps { steps, starts_empty, rests }
 }
 
-/// Joins what is constant between two parts into one text.
+/// Builds steps, and joins the constant text between two parts.
 struct StepBuilder<'a> {
     schema: &'a Schema,
     options: &'a Options,
     steps: Vec<Step>,
     pending: Vec<u8>,
-    /// The last part was a string, whose quote is due.
+    /// The last part was a string, whose quote is not written yet.
     in_string: bool,
     members: Members,
-    /// Whether there were none when that was first asked for.
+    /// Whether there were none at the first optional step.
     starts_empty: Option<bool>,
     rests: Vec<RestMember>,
 }
 
-/// Whether the object has members by now.
+/// Whether the object has members so far.
 #[derive(PartialEq)]
 enum Members {
     None,
@@ -229,7 +229,7 @@ impl<'a> StepBuilder<'a> {
         }
     }
 
-    /// Ids that stand beside each other are one step.
+    /// Adjacent ids are one step.
     fn id(&mut self, row: &Row, id: Id) {
         if !matches!(self.steps.last(), Some(Step { part: Part::Trace, .. })) || !self.pending.is_empty() {
             self.optional(Part::Trace, row);
@@ -248,7 +248,7 @@ impl<'a> StepBuilder<'a> {
         }
     }
 
-    /// Key and comma of a member that every record has.
+    /// Comma and key of a member that every record has.
     fn begin(&mut self, row: &Row) {
         self.end_string();
         match self.members {
@@ -270,7 +270,7 @@ impl<'a> StepBuilder<'a> {
         self.in_string = is_string;
     }
 
-    /// Members that some records have.
+    /// A member that some records have.
     fn optional(&mut self, part: Part, row: &Row) {
         self.end_string();
         self.step(part, key_fragment(&row.name));
@@ -302,7 +302,7 @@ impl<'a> StepBuilder<'a> {
         }
     }
 
-    /// What is in a list of key-value pairs.
+    /// The items of a list of key-value pairs.
     fn attributes(&mut self, scope: usize) -> Vec<Step> {
         let mut inner = StepBuilder::new(self.schema, self.options, b"", Members::Perhaps);
         inner.rests = std::mem::take(&mut self.rests);
@@ -312,7 +312,7 @@ impl<'a> StepBuilder<'a> {
                 Member::Key(key) => Part::Value(key),
                 Member::Global(names) => Part::Global(row.table_name, names),
                 _ if row.is_rest() => inner.rest(row, true),
-                // Nothing is written; others are refused.
+                // `Reserved` writes nothing; `checked` refuses others.
                 _ => continue,
             };
             inner.step(part, any::key_fragment(&row.name));
@@ -337,7 +337,7 @@ impl<'a> StepBuilder<'a> {
         Part::Flat(self.rests.len() - 1)
     }
 
-    /// What the environment says.
+    /// Sets the fallback: the resource attribute of the environment.
     fn fallback(&mut self, row: &Row, names: &[&str], is_pair: bool) {
         let mut names = std::iter::once(row.table_name).chain(names.iter().copied());
         if let Some(of) = names.find_map(|name| self.options.resource.get(name))
@@ -383,8 +383,7 @@ fn key_fragment(name: &str) -> Fragment {
     Fragment::of(false, |line| line.key(name))
 }
 
-/// Steps that are the same for all records of a call site become one, with what opens the next; so do those that most
-/// records do not need.
+/// Merges steps that are the same for all records of a call site, and steps that most records do not need.
 fn merged(steps: Vec<Step>, sites: &mut usize) -> Vec<Step> {
     let mut merged: Vec<Step> = Vec::with_capacity(steps.len());
     for mut step in steps {
@@ -427,7 +426,7 @@ fn merged(steps: Vec<Step>, sites: &mut usize) -> Vec<Step> {
     merged
 }
 
-/// What the step is joined into.
+/// The group that a step is merged into.
 fn group_of(step: &Step) -> Option<Part> {
     let is_grouped = |inner: &[Step], group: fn(&Part) -> bool| {
         !inner.is_empty() && inner.iter().all(|step| group(&step.part) && step.fallback.text().is_empty())

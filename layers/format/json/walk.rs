@@ -1,6 +1,6 @@
-//! Parts of compact JSON, as text.
+//! Splits compact JSON text.
 
-/// What is between the brackets of a list or a map: items, or pairs of a key and a value.
+/// The items of a list, or the pairs of a map.
 pub(in crate::format) fn items(brackets: &str) -> impl Iterator<Item = &str> {
     let mut rest = brackets.get(1..brackets.len().saturating_sub(1)).unwrap_or_default();
     std::iter::from_fn(move || {
@@ -18,7 +18,7 @@ pub(in crate::format) fn pair(item: &str) -> (&str, &str) {
     split(item, b':')
 }
 
-/// Before and behind a character that is in no bracket and no string; all is before where there is none.
+/// The text before and after a character that is in no bracket and no string; all is before if there is none.
 fn split(json: &str, at: u8) -> (&str, &str) {
     let (mut depth, mut in_string, mut is_escaped) = (0_u32, false, false);
     for (place, byte) in json.bytes().enumerate() {

@@ -1,10 +1,10 @@
-//! Whether to use colour, and which.
+//! When to colour, and how.
 
 use std::ffi::OsString;
 
 use crate::{Severity, format::line::Line};
 
-/// When text is coloured.
+/// When [`Text`](super::Text) is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Color {
     /// On a terminal, unless the environment says otherwise, in this order: `NO_COLOR` (not empty) means never,
@@ -72,7 +72,7 @@ impl Paint {
         self.with(level_color(severity), out, write);
     }
 
-    /// What the colour adds to the length of a level.
+    /// How many bytes the colour adds to a level.
     pub(super) fn level_width(self, severity: Severity) -> usize {
         if self.on { level_color(severity).len() + RESET.len() } else { 0 }
     }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_decides() {
+    fn the_environment_decides_in_order() {
         let decide = |terminal, variables: &[(&str, &str)]| {
             let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
             wanted(Color::Auto, terminal, value)

@@ -1,4 +1,4 @@
-//! One pleasant line per record.
+//! One line per record, for people.
 
 mod color;
 mod quote;
@@ -20,7 +20,7 @@ use crate::{
     record::{Entry, ErrorChain, Keeper, SpanView, TraceParent},
 };
 
-/// `name=`, quoted where it is no word.
+/// `name=`, quoted if it is not a word.
 static NAMES: KeyCache = KeyCache::new(|name| Fragment::of(false, |line| put_name(name, line)));
 
 fn put_name(name: &str, line: &mut Line<'_>) {
@@ -52,26 +52,26 @@ fn put_name(name: &str, line: &mut Line<'_>) {
 /// | part | shown | setter |
 /// |---|---|---|
 /// | time | [`Time::utc`] | [`time`](Self::time) |
-/// | level | yes, filled up to five characters | [`level`](Self::level) |
+/// | level | yes, padded to five characters | [`level`](Self::level) |
 /// | `[thread id]` | no | [`thread`](Self::thread) |
 /// | target | yes | [`target`](Self::target) |
 /// | `file:line` | no | [`source`](Self::source) |
 /// | message | always | [`multi_line`](Self::multi_line) |
 /// | `key=value` of the event; an error with its causes, `"top: cause: cause"` | always | |
-/// | `key=value` of the application | no | [`globals`](Self::globals) |
+/// | `key=value` of the global fields | no | [`globals`](Self::globals) |
 /// | `trace_id`, `span_id`, `trace_flags` of records that have them | no | [`trace_ids`](Self::trace_ids) |
-/// | spans from the outside in, each with its fields, joined by `:`; of a `traceparent` its `trace_id` | yes | [`spans`](Self::spans) |
+/// | spans from the outside in, each with its fields, joined by `:`; of a field `traceparent`, the `trace_id` | yes | [`spans`](Self::spans) |
 ///
-/// # What cannot be forged
+/// # Escaping
 ///
-/// A record is one line, whatever it holds, and can be read back: line breaks, ESC and all other control characters, C1,
-/// U+2028/2029, the bidirectional controls and U+FEFF are written as `\n`, `\t`, `\r` or `\u{1b}`, in every part, and a
-/// backslash as `\\`. So an escape that is seen was a control character, and colour is only ever this format's own.
+/// A record is always one line, cannot forge another, and can be read back. In every part, line breaks, ESC and all other
+/// control characters, C1, U+2028/2029, the bidirectional controls and U+FEFF are written as `\n`, `\t`, `\r` or `\u{1b}`,
+/// and a backslash as `\\`. All colour is this format's own.
 ///
-/// Names and values stand bare if they are not empty and have no white space, quote, backslash, `=`, `{` or `}` (names of
-/// spans: no `:` either); else they are quoted, with `\"` for a quote. A message stands bare unless it could be taken for
-/// more than a message: one that has a `=` or a `{` directly after another character, or begins with a quote, or begins or
-/// ends with white space is quoted, too. What `Debug` has quoted is not quoted again.
+/// Names and values are bare if they are not empty and have no white space, quote, backslash, `=`, `{` or `}` (names of
+/// spans: no `:` either); else they are quoted, with `\"` for a quote. A message is quoted only if it has a `=`, or a `{`
+/// directly after another character, begins with a quote, or begins or ends with white space: it could be taken for more
+/// than a message. Text that `Debug` has quoted is not quoted again.
 ///
 /// Python: `logging.Formatter` with a format string; there, a line break in a message forges a line.
 #[derive(Clone, Debug)]
@@ -88,11 +88,11 @@ pub struct Text {
     multi_line: bool,
 }
 
-/// Begins the lines of a record that are not its first.
+/// Begins every line of a record but the first.
 const CONTINUED: &str = "\n    | ";
 
 impl Text {
-    /// Coloured on terminals.
+    /// Coloured on terminals, as [`Color::Auto`].
     pub fn new() -> Self {
         Self {
             time: Time::utc(),
@@ -118,55 +118,55 @@ impl Text {
         Self::new().color(Color::Never)
     }
 
-    /// When to use colour; [`Color::Auto`] by default.
+    /// When to colour (default: [`Color::Auto`]).
     pub fn color(self, color: Color) -> Self {
         Self { colors: Colors::new(color), ..self }
     }
 
-    /// How the time is written; [`Time::utc`] by default. [`Time::time_of_day`] suits consoles.
+    /// How the time is written (default: [`Time::utc`]). [`Time::time_of_day`] suits consoles.
     pub fn time(self, time: Time) -> Self {
         Self { time, ..self }
     }
 
-    /// Whether the level is shown; yes by default. For places that have it beside the line.
+    /// Whether the level is shown (default: yes). Turn it off where the output adds it.
     pub fn level(self, on: bool) -> Self {
         Self { level: on, ..self }
     }
 
-    /// Whether the target is shown; yes by default.
+    /// Whether the target is shown (default: yes).
     pub fn target(self, on: bool) -> Self {
         Self { target: on, ..self }
     }
 
-    /// Whether file and line of the call site are shown, where they are known.
+    /// Whether file and line of the call site are shown, if known (default: no).
     pub fn source(self, on: bool) -> Self {
         Self { source: on, ..self }
     }
 
-    /// Whether the thread's name and id are shown.
+    /// Whether the thread's name and id are shown (default: no).
     pub fn thread(self, on: bool) -> Self {
         Self { thread: on, ..self }
     }
 
-    /// Whether the spans are shown; yes by default.
+    /// Whether the spans are shown (default: yes).
     pub fn spans(self, on: bool) -> Self {
         Self { spans: on, ..self }
     }
 
-    /// Whether the fields of the whole application are shown.
+    /// Whether the [global fields](crate::Globals) are shown (default: no).
     pub fn globals(self, on: bool) -> Self {
         Self { globals: on, ..self }
     }
 
-    /// Whether the record's [trace ids](Record::trace) are shown. Without it, only the `trace_id` of a span field
-    /// `traceparent` is.
+    /// Whether the record's [trace ids](Record::trace) are shown (default: only the `trace_id` of a span field
+    /// `traceparent`).
     pub fn trace_ids(self, on: bool) -> Self {
         Self { trace_ids: on, ..self }
     }
 
-    /// Whether line breaks of messages and of the event's values are kept, and causes of errors stand on lines of their
-    /// own. Such lines begin with `    | `, so a line that does not is a record's first. All other control characters, and
-    /// line breaks elsewhere, are still escaped.
+    /// Whether a record may take several lines (default: no): messages and the event's values keep their line breaks, and
+    /// each cause of an error gets a line. Every line but a record's first begins with `    | `. All other control
+    /// characters, and line breaks elsewhere, are still escaped.
     pub fn multi_line(self, on: bool) -> Self {
         Self { multi_line: on, ..self }
     }
@@ -180,11 +180,11 @@ impl Text {
         }
     }
 
-    /// Each with a space before it. With `below`, errors are without their causes, and what has several lines is left
-    /// out: [`more_lines`](Self::more_lines) writes them.
+    /// The fields, each after a space. With `below`, causes and values of several lines are left to
+    /// [`more_lines`](Self::more_lines).
     #[inline]
     fn fields<'f>(fields: impl Iterator<Item = Entry<'f>>, below: bool, paint: Paint, out: &mut Line<'_>) {
-        // A value never ends with a space, as a message that is empty does.
+        // Only what is before the first field may end with a space: an empty message does, a value does not.
         let mut is_first = true;
         for entry in fields {
             let value = entry.value();
@@ -212,9 +212,9 @@ impl Text {
                 _ => out.byte(b':'),
             }
             paint.dim(out, |out| {
-                // What is made of a `traceparent` is not up to the span alone.
+                // How a `traceparent` is written depends on more than the span.
                 if !span.fields().contains(TraceParent::FIELD)
-                    && let Some(text) = span.kept(Keeper::Text, || kept(span))
+                    && let Some(text) = span.kept(Keeper::Text, || span_text(span))
                 {
                     out.raw_bytes(text);
                 } else {
@@ -334,7 +334,7 @@ impl Text {
         self.message(record.message(), out);
         Self::fields(record.fields().entries(), self.multi_line, paint, out);
         if let Some(globals) = record.globals().filter(|_| self.globals) {
-            // The record's own and its spans' win.
+            // Fields of the event and of spans win.
             let has =
                 |name: &str| record.fields().contains(name) || record.spans().any(|span| span.fields().contains(name));
             Self::fields(globals.entries().filter(|entry| !has(entry.text())), false, paint, out);
@@ -351,14 +351,14 @@ impl Text {
     }
 }
 
-/// Longest text that is kept for a span, in bytes.
-const KEPT: usize = 1_024;
+/// Longest cached text of a span, in bytes.
+const MAX_CACHED: usize = 1_024;
 
-/// A span without colour. `None` if it is long.
+/// A span's text without colour. `None` if it is long.
 #[cold]
-fn kept(span: SpanView<'_>) -> Option<Box<[u8]>> {
+fn span_text(span: SpanView<'_>) -> Option<Box<[u8]>> {
     let text = Fragment::of(false, |line| in_braces(span, false, line));
-    (text.text().len() <= KEPT).then(|| text.text().into())
+    (text.text().len() <= MAX_CACHED).then(|| text.text().into())
 }
 
 /// `name{field=value field=value}`
@@ -395,12 +395,12 @@ fn name(entry: Entry<'_>, out: &mut Line<'_>) {
     }
 }
 
-/// Whether a text stands on lines of its own where that is allowed. An error's message does not: its causes do.
+/// Whether a value takes several lines where that is allowed.
 fn has_lines(value: Value<'_>) -> bool {
     matches!(value, Value::Str(text) | Value::Rendered(text) if text.contains('\n'))
 }
 
-/// Between two parts; there is one already after an empty message.
+/// The space between two parts; after an empty message there is one already.
 fn space(out: &mut Line<'_>) {
     if out.last() != Some(b' ') {
         out.byte(b' ');
