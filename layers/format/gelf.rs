@@ -267,8 +267,8 @@ fn field(record: &Record, entry: Entry<'_>, line: &mut Line<'_>) {
             if chain.causes().len() > 0 {
                 key(&record.name_of_part(name, ".causes"), line);
                 line.byte(b'"');
-                for (place, cause) in chain.causes().enumerate() {
-                    if place > 0 {
+                for (index, cause) in chain.causes().enumerate() {
+                    if index > 0 {
                         line.raw(": ");
                     }
                     line.escaped(cause);

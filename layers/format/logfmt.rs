@@ -468,9 +468,9 @@ impl Path<'_> {
 fn nested(json: &str, path: &Path<'_>, line: &mut Line<'_>) {
     match json.as_bytes().first() {
         Some(b'[') if json != "[]" => {
-            for (place, item) in items(json).enumerate() {
+            for (index, item) in items(json).enumerate() {
                 let mut digits = itoa::Buffer::new();
-                let part = digits.format(place);
+                let part = digits.format(index);
                 nested(item, &Path { outer: Some(path), part }, line);
             }
         }

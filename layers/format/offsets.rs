@@ -16,7 +16,7 @@ pub(super) struct Offsets {
 }
 
 /// 1973-01-01. Before it there were changes within a minute (the last: Liberia, 1972-01-07 00:44:30 UTC).
-const WHOLE_MINUTES: i64 = 94_694_400;
+pub(super) const WHOLE_MINUTES: i64 = 94_694_400;
 
 impl Offsets {
     pub(super) fn new(zone: TimeZone) -> Self {

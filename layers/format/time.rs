@@ -341,7 +341,10 @@ fn unix(seconds: i64, nanos: u32, unit: u8, digits: u8, out: &mut impl fmt::Writ
 mod tests {
     use std::time::Duration;
 
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::format::offsets::WHOLE_MINUTES;
 
     fn at(seconds: i64, nanos: u32) -> SystemTime {
         if seconds >= 0 {

@@ -24,7 +24,7 @@ static PAIRS: KeyCache = KeyCache::new(any::key_fragment);
 pub(super) struct Reserved {
     bloom: u64,
     /// The same, finer.
-    places: [u64; 4],
+    words: [u64; 4],
     keys: Vec<(Tag, String)>,
 }
 
@@ -33,9 +33,9 @@ impl Reserved {
         let mut reserved = Self::default();
         for key in keys {
             let tag = Tag::of(&key);
-            let (place, bit) = tag.place();
+            let (word, bit) = tag.place();
             reserved.bloom |= bit;
-            reserved.places[place] |= bit;
+            reserved.words[word] |= bit;
             reserved.keys.push((tag, key));
         }
         reserved
@@ -44,8 +44,8 @@ impl Reserved {
     /// Whether the name may be a key; `contains` knows.
     #[inline]
     fn may_contain(&self, tag: Tag) -> bool {
-        let (place, bit) = tag.place();
-        self.places[place] & bit != 0
+        let (word, bit) = tag.place();
+        self.words[word] & bit != 0
     }
 
     #[inline]
@@ -262,8 +262,8 @@ impl<'a> Object<'a> {
         if chain.causes().len() > 0 {
             self.derived_key::<PAIR>(line, Name { text: name, appended, suffix: ".causes" });
             line.raw(if PAIR { "\"arrayValue\":{\"values\":[" } else { "[" });
-            for (place, cause) in chain.causes().enumerate() {
-                if place > 0 {
+            for (index, cause) in chain.causes().enumerate() {
+                if index > 0 {
                     line.byte(b',');
                 }
                 if PAIR {
@@ -309,7 +309,7 @@ impl<'a> Object<'a> {
         (text.len() <= MAX_CACHED_SPAN).then(|| text.into())
     }
 
-    // --- who has a name
+    // --- names in use
 
     fn spans(&self) -> impl Iterator<Item = SpanView<'a>> {
         self.sources.spans.then_some(self.state.record).into_iter().flat_map(Record::spans).chain(self.span)
@@ -329,37 +329,37 @@ impl<'a> Object<'a> {
         all.chain(of_all).map(|(name, _)| name)
     }
 
-    /// How many `_` a name that is reserved gets.
+    /// How many `_` a reserved name gets.
     #[cold]
     fn appended(&self, name: &str) -> usize {
         let stem = name.trim_end_matches('_');
         let own = name.len() - stem.len();
-        // Names that differ in their `_` only compete for the same places: the one with the fewest chooses first.
-        let mut place = 0;
+        // Names that differ only in their `_` compete for the same results: the one with the fewest comes first.
+        let mut count = 0;
         for ends in 0..=own {
             if self.is_renamed(&name[..stem.len() + ends]) {
-                place = self.free_place(stem, place.max(ends) + 1);
+                count = self.free_count(stem, count.max(ends) + 1);
             }
         }
-        place - own
+        count - own
     }
 
     fn is_renamed(&self, name: &str) -> bool {
         self.reserved.contains(Tag::of(name), name) && self.has(name)
     }
 
-    /// The least number of `_`, from `least` on, with which the stem is nobody's name yet.
-    fn free_place(&self, stem: &str, least: usize) -> usize {
+    /// The smallest number of `_`, at least `from`, with which the stem is not a name yet.
+    fn free_count(&self, stem: &str, from: usize) -> usize {
         let name = |appended| Name { text: stem, appended, suffix: "" };
-        (least..).find(|place| !self.is_name(name(*place), 0)).unwrap_or(least)
+        (from..).find(|count| !self.is_name(name(*count), 0)).unwrap_or(from)
     }
 
-    /// Whether a field of the record or a key of the format has this name, with `more` times `_` behind it.
+    /// Whether a field of the record or a key of the format has this name, with `more` times `_` appended.
     fn is_name(&self, name: Name<'_>, more: usize) -> bool {
         self.reserved.keys.iter().any(|(_, key)| name.is(key, more)) || self.names().any(|other| name.is(other, more))
     }
 
-    /// The same, or a renamed field got it.
+    /// The same, or a renamed field has it.
     fn is_used(&self, name: Name<'_>, more: usize) -> bool {
         self.is_name(name, more) || {
             self.names().filter(|other| self.is_renamed(other)).any(|other| {
@@ -370,7 +370,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Longest text that is kept for a span, in bytes.
+/// Longest cached text of a span, in bytes.
 const MAX_CACHED_SPAN: usize = 1_024;
 
 #[cold]
