@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 
 use super::{
     config_filter::{self, ConfigFilter, RecordScope},
-    formatter::Formatter,
+    formatting::Formatter,
     formatting::{FormatSettings, Formatting},
 };
 use crate::{

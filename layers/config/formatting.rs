@@ -1,39 +1,42 @@
 //! How a handler's records look, replaceable at run time.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::{encoding::Encoding, formatter::Formatter};
-use crate::{Error, Format, Record};
+use super::encoding::Encoding;
+use crate::{
+    Error, Format, Record,
+    format::{Buffer, Template},
+};
+
+/// A formatter of a configuration, which several handlers can share.
+pub(super) type Formatter = Arc<dyn Format>;
+
+/// The format of a handler without formatter: the message alone.
+pub(super) fn bare(as_python: bool) -> Formatter {
+    // The default format is right in every style.
+    Arc::new(Template::builder("").as_python(as_python).build().unwrap_or_default())
+}
 
 /// Format, terminator and encoding of a handler's records, replaceable at run time.
-pub(super) struct Formatting {
-    settings: ArcSwap<FormatSettings>,
-    terminal: AtomicBool,
-}
+pub(super) struct Formatting(ArcSwap<FormatSettings>);
 
 #[derive(Clone)]
 pub(super) struct FormatSettings {
-    format: Arc<dyn Format>,
-    formatter: Formatter,
+    format: Formatter,
     terminator: Arc<str>,
     encoding: Encoding,
 }
 
 impl Formatting {
     pub(super) fn new(formatter: Formatter, terminator: &str, encoding: Encoding) -> Arc<Self> {
-        let format = formatter.format(false);
-        let settings = FormatSettings { format, formatter, terminator: terminator.into(), encoding };
-        Arc::new(Self { settings: ArcSwap::from_pointee(settings), terminal: AtomicBool::new(false) })
+        let settings = FormatSettings { format: formatter, terminator: terminator.into(), encoding };
+        Arc::new(Self(ArcSwap::from_pointee(settings)))
     }
 
     pub(super) fn set_formatter(&self, formatter: &Formatter) -> Arc<FormatSettings> {
-        let format = formatter.format(self.terminal.load(Ordering::Relaxed));
-        self.change(|settings| (settings.format, settings.formatter) = (Arc::clone(&format), formatter.clone()))
+        self.change(|settings| settings.format = Arc::clone(formatter))
     }
 
     pub(super) fn set_terminator(&self, terminator: &str) {
@@ -45,7 +48,7 @@ impl Formatting {
     }
 
     fn change(&self, change: impl Fn(&mut FormatSettings)) -> Arc<FormatSettings> {
-        self.settings.rcu(|settings| {
+        self.0.rcu(|settings| {
             let mut settings = FormatSettings::clone(settings);
             change(&mut settings);
             settings
@@ -61,52 +64,28 @@ impl Formatting {
     pub(super) fn texts(self: &Arc<Self>) -> Box<dyn Format> {
         Box::new(Texts(Arc::clone(self)))
     }
-
-    fn adapt(&self, terminal: bool) {
-        self.terminal.store(terminal, Ordering::Relaxed);
-        let formatter = self.settings.load().formatter.clone();
-        drop(self.set_formatter(&formatter));
-    }
 }
 
 struct Lines(Arc<Formatting>);
 
 impl Format for Lines {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        let settings = self.0.settings.load();
-        settings.format.format(record, out)?;
-        out.push_str(&settings.terminator);
-        Ok(())
-    }
-
-    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
-        let settings = self.0.settings.load();
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        let settings = self.0.0.load();
         let start = out.len();
-        settings.format.format_bytes(record, out)?;
+        settings.format.format(record, out)?;
+        let out = out.bytes_mut();
         match settings.terminator.as_bytes() {
             [byte] => out.push(*byte),
             bytes => out.extend_from_slice(bytes),
         }
         settings.encoding.encode(out, start)
     }
-
-    fn adapt(&mut self, terminal: bool) {
-        self.0.adapt(terminal);
-    }
 }
 
 struct Texts(Arc<Formatting>);
 
 impl Format for Texts {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        self.0.settings.load().format.format(record, out)
-    }
-
-    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
-        self.0.settings.load().format.format_bytes(record, out)
-    }
-
-    fn adapt(&mut self, terminal: bool) {
-        self.0.adapt(terminal);
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        self.0.0.load().format.format(record, out)
     }
 }

@@ -153,7 +153,6 @@ mod configured_handler;
 mod document;
 mod encoding;
 mod error;
-mod formatter;
 mod formatting;
 mod handler_args;
 mod live;

@@ -16,7 +16,12 @@ use super::{
     lines::write_one,
     registry::FileId,
 };
-use crate::{Error, Format, NamedHandler, Record, Severity, ledger::ErrorHandler, output::Formatted};
+use crate::{
+    Error, NamedHandler, Record, Severity,
+    format::{Buffer, Format},
+    ledger::ErrorHandler,
+    output::Formatted,
+};
 
 /// What becomes of one write.
 #[derive(Clone, Copy, Debug)]
@@ -241,9 +246,8 @@ impl<S: Subject> Sink for Hung<S> {
 struct Bracketed;
 
 impl Format for Bracketed {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        out.extend(["<", record.message(), ">"]);
-        Ok(())
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        Ok(write!(out, "<{}>", record.message())?)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
         config_filter::ConfigFilter,
         document::Config,
         error::{ConfigError, nearest},
-        formatter::Formatter,
+        formatting::Formatter,
         node::{Data, Map, Node, quoted_key},
         references::{resolved, with_objects},
         setup::Setup,

@@ -10,8 +10,7 @@ use crate::{
         configured_handler::ConfiguredHandler,
         encoding::Encoding,
         error::ConfigError,
-        formatter::Formatter,
-        formatting::Formatting,
+        formatting::{self, Formatter, Formatting},
         handler_args::level_in,
         node::{Data, Map, Node, Position, quoted_key},
         registry::{ClassRegistry, HandlerMaker},
@@ -110,7 +109,7 @@ impl Builder<'_> {
         let targets = self.targets(node);
         problems.extend(self.unknown_targets(path, &targets, names));
         let fixed = fixed_part(node);
-        let effective = formatter.unwrap_or_else(|| Formatter::bare(self.setup.as_python));
+        let effective = formatter.unwrap_or_else(|| formatting::bare(self.setup.as_python));
         let reused = self.previous.handlers.get(name).filter(|before| {
             let same_targets = targets.iter().all(|target| self.reused.contains(&target.name));
             // A queue is built with or without a formatter.

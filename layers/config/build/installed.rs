@@ -7,7 +7,7 @@ use crate::{
     config::{
         config_filter::ConfigFilter,
         configured_handler::{ConfiguredHandler, Retired},
-        formatter::Formatter,
+        formatting::Formatter,
         node::Node,
     },
 };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     config::{
         error::{ConfigError, cannot_resolve},
-        formatter::Formatter,
+        formatting::Formatter,
         handler_args::{HandlerArgs, SetIfSome as _, Switch},
         node::{Map, Node},
         registry::ClassRegistry,
@@ -55,7 +55,7 @@ pub(in crate::config) fn make(setup: &Setup, path: &str, node: &Node) -> Result<
             let problems = args.finish(&[], &["()", "class", "."]);
             match made {
                 _ if !problems.is_empty() => Err(problems),
-                Some(Ok(format)) => Ok(Formatter::Other(format.into())),
+                Some(Ok(format)) => Ok(format.into()),
                 Some(Err(error)) => {
                     Err(vec![ConfigError::new(path, node.at, error.to_string()).python(error.to_string())])
                 }
@@ -83,10 +83,10 @@ fn unknown(path: &str, key: &str, class: &Node, name: &str, registry: &ClassRegi
 /// One of [`FORMATS`].
 fn standard(name: &str, args: &HandlerArgs<'_>) -> Formatter {
     match name {
-        "json" => Formatter::Other(Arc::new(json(args))),
-        "logfmt" => Formatter::Other(Arc::new(logfmt(args))),
-        "gelf" => Formatter::Other(Arc::new(gelf(args))),
-        _ => Formatter::Text(text(args)),
+        "json" => Arc::new(json(args)),
+        "logfmt" => Arc::new(logfmt(args)),
+        "gelf" => Arc::new(gelf(args)),
+        _ => Arc::new(text(args)),
     }
 }
 
@@ -272,7 +272,7 @@ fn template(
     }
     match made {
         _ if !problems.is_empty() => Err(problems),
-        Ok(template) => Ok(Formatter::Template(template)),
+        Ok(template) => Ok(Arc::new(template)),
         Err(problem) => Err(vec![problem]),
     }
 }

@@ -17,6 +17,7 @@ use crate::{
         node::Data,
     },
     fork::ForkMutex,
+    format::Buffer,
     handler::queue::{Overflow, QueueBuilder, WorkerGuard},
 };
 
@@ -108,11 +109,12 @@ impl Handler for PausableQueue {
         }
         self.target.pending.fetch_add(1, Ordering::Relaxed);
         let Some(format) = &self.format else { return self.queue.handle(delivery) };
-        let mut text = String::new();
+        let mut text = Buffer::new();
         if let Err(error) = format.format(&delivery, &mut text) {
             self.target.pending.fetch_sub(1, Ordering::Relaxed);
             return Err(error);
         }
+        let text = text.to_string();
         let mut prepared = Record::clone(&delivery);
         prepared.set_message(&text);
         prepared.set_stack("");

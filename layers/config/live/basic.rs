@@ -11,7 +11,7 @@ use crate::{
     config::{
         classes::formatters,
         error::{ConfigError, ConfigErrors},
-        formatter::Formatter,
+        formatting::Formatter,
         handler_args,
         node::{Data, Node},
     },

@@ -14,7 +14,7 @@ use crate::{
         config_filter::ConfigFilter,
         document::Config,
         error::ConfigErrors,
-        formatter::Formatter,
+        formatting::Formatter,
         node::{Data, Node, quoted_key},
     },
 };

@@ -11,7 +11,7 @@ use crate::{
         classes::formatters,
         config_filter::ConfigFilter,
         error::{ConfigError, ConfigErrors},
-        formatter::Formatter,
+        formatting,
         node::{Data, Node, quoted_key},
     },
 };
@@ -87,7 +87,7 @@ impl HandlerHandle {
         let node = Node::from_serialize(declaration, "declaration")?;
         let setup = self.logging.setup();
         let formatter = match &node.data {
-            Data::Null => Formatter::bare(setup.as_python),
+            Data::Null => formatting::bare(setup.as_python),
             Data::Str(name) => {
                 let found = self.logging.state().formatters.get(name).cloned();
                 found.ok_or_else(|| Error::config(format_args!("there is no formatter {name:?}")))?

@@ -19,7 +19,7 @@ use crate::{
         build::{InstalledHandler, Prepared},
         config_filter::{ConfigFilter, RecordScope},
         document::Config,
-        formatter::Formatter,
+        formatting::{self, Formatter},
         node::Node,
         setup::Setup,
     },
@@ -248,7 +248,7 @@ impl Handler for RootHandler {
 
 /// Python's last resort: the bare message and the exception, unescaped, on stderr.
 pub(super) fn last_resort(min_level: Severity) -> NamedHandler {
-    let handler = Stream::stderr().format(Formatter::bare(true).boxed()).named("last resort");
+    let handler = Stream::stderr().format(formatting::bare(true)).named("last resort");
     handler.set_level(min_level);
     handler
 }

@@ -17,7 +17,7 @@ use super::{
     wire::Wire,
 };
 use crate::{
-    Error, Format,
+    Error,
     clock::Clock,
     fork::ForkMutex,
     sink::{Sink, Written},
@@ -126,7 +126,7 @@ impl Connection {
     ///
     /// | option | default |
     /// |---|---|
-    /// | [`framing`](ConnectionBuilder::framing) | as a [`Socket`](crate::output::Socket)'s format [says](Format::framing), else [`Framing::Lines`] |
+    /// | [`framing`](ConnectionBuilder::framing) | as a [`Socket`](crate::output::Socket)'s format [says](crate::Format::framing), else [`Framing::Lines`] |
     /// | [`connect_timeout`](ConnectionBuilder::connect_timeout) | 5 s; 1 s with [`Backoff::python`] |
     /// | [`write_timeout`](ConnectionBuilder::write_timeout) | 5 s |
     /// | [`reconnect_timeout`](ConnectionBuilder::reconnect_timeout) | none |
@@ -412,7 +412,7 @@ pub struct ConnectionBuilder {
 }
 
 impl ConnectionBuilder {
-    /// Where a record ends (default: as the [format](Format::framing) says, else [`Framing::Lines`]).
+    /// Where a record ends (default: as the [format](crate::Format::framing) says, else [`Framing::Lines`]).
     pub fn framing(mut self, framing: Framing) -> Self {
         self.options.framing = Some(framing);
         self
@@ -438,12 +438,12 @@ impl ConnectionBuilder {
         self
     }
 
-    /// What the format says its records are framed with, where nobody has said otherwise.
+    /// Takes the framing of the format where the user chose none.
     ///
     /// # Errors
-    /// A framing was chosen that would change the format's records.
-    pub(crate) fn framing_of(self, format: &impl Format) -> Result<Self, Error> {
-        let Some(of_format) = format.framing() else { return Ok(self) };
+    /// The chosen framing would change the format's records.
+    pub(crate) fn framing_of(self, of_format: Option<Framing>) -> Result<Self, Error> {
+        let Some(of_format) = of_format else { return Ok(self) };
         match self.options.framing {
             Some(chosen @ (Framing::Lines | Framing::Nul)) if of_format == Framing::None => {
                 Err(Error::config(format_args!(

@@ -1,17 +1,17 @@
-//! Values on their way into a line.
+//! The arguments of a format: what a field writes.
 
-use super::{Compiled, number};
+use super::{compiled::Compiled, number};
 use crate::{Record, Value, format::outermost_first, text::python_repr};
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Shown<'r> {
+pub(super) enum Argument<'r> {
     None,
-    /// Python's `args`, which are merged into the message here.
-    Tuple,
+    /// Python's `args`: empty, because the message is complete.
+    Args,
     Str(&'r str),
     Bool(bool),
     Int(i128),
-    /// Above what `Int` holds.
+    /// Beyond what `Int` holds.
     Huge(u128),
     Float(f64),
     Bytes(&'r [u8]),
@@ -21,16 +21,16 @@ pub(super) enum Shown<'r> {
     Time,
     /// The record's first error.
     Exception,
-    /// Its class, the error itself, and no frames: Python's `exc_info`.
-    Triple,
+    /// Python's `exc_info`: its class, the error itself, no frames.
+    ExcInfo,
     /// The names of the record's spans.
     Spans,
-    /// So many hexadecimal digits.
+    /// A number and how many hexadecimal digits.
     Hex(u128, u8),
     Error(crate::record::ErrorChain<'r>),
 }
 
-impl<'r> From<Value<'r>> for Shown<'r> {
+impl<'r> From<Value<'r>> for Argument<'r> {
     #[inline]
     fn from(value: Value<'r>) -> Self {
         match value {
@@ -48,13 +48,13 @@ impl<'r> From<Value<'r>> for Shown<'r> {
     }
 }
 
-impl Shown<'_> {
-    /// As Python's `str()` has it.
+impl Argument<'_> {
+    /// As Python's `str()`.
     #[inline]
     pub(super) fn push(self, compiled: &Compiled, record: &Record, out: &mut String) {
         match self {
             Self::None => out.push_str("None"),
-            Self::Tuple => out.push_str("()"),
+            Self::Args => out.push_str("()"),
             Self::Str(text) => out.push_str(text),
             Self::Bool(true) => out.push_str("True"),
             Self::Bool(false) => out.push_str("False"),
@@ -68,7 +68,7 @@ impl Shown<'_> {
             }
             Self::Time => compiled.push_asctime(record.time(), out),
             Self::Exception => push_exception(record, out),
-            Self::Triple => push_triple(record, out),
+            Self::ExcInfo => push_exc_info(record, out),
             Self::Spans => {
                 for (index, span) in outermost_first(record).enumerate() {
                     if index > 0 {
@@ -93,11 +93,11 @@ impl Shown<'_> {
         }
     }
 
-    /// What Python would call its type.
+    /// The name of its type in Python.
     pub(super) fn type_name(self) -> &'static str {
         match self {
             Self::None => "NoneType",
-            Self::Tuple | Self::Triple => "tuple",
+            Self::Args | Self::ExcInfo => "tuple",
             Self::Bool(_) => "bool",
             Self::Int(_) | Self::Huge(_) => "int",
             Self::Float(_) => "float",
@@ -111,7 +111,7 @@ fn push_byte(byte: u8, out: &mut String) {
 }
 
 /// `(<class 'io.Error'>, Error('no space'), None)`
-fn push_triple(record: &Record, out: &mut String) {
+fn push_exc_info(record: &Record, out: &mut String) {
     let Some((class, message)) = record.error().and_then(|chain| chain.links_with_types().next()) else { return };
     let class = class.unwrap_or("Exception");
     let name = class.rsplit(['.', ':']).next().unwrap_or(class);
