@@ -9,6 +9,7 @@ use crate::{
     Delivery, Description, Error, Format, Handler, Outcome, Severity, Sink,
     caught::catch,
     handler::{Flush, panicked},
+    sink::FlushTo,
 };
 
 /// Makes text of each record and gives it, with a line end, to a sink in one write.
@@ -40,15 +41,15 @@ pub struct Formatted<F, S> {
 impl<F: Format, S: Sink> Formatted<F, S> {
     /// A format before a sink; the format is [told](Format::adapt) whether the sink is a terminal.
     pub fn new(mut format: F, sink: S) -> Self {
-        format.adapt(sink.is_terminal());
         let gather = Arc::new(Gather::new(sink, "sink".into()));
+        format.adapt(gather.properties.is_terminal);
         Self { format, gather, terminator: "\n".into(), flush_on: None, sync_on: None }
     }
 
     /// Replaces the format.
     pub fn format<G: Format>(self, mut format: G) -> Formatted<G, S> {
         let Self { gather, terminator, flush_on, sync_on, .. } = self;
-        format.adapt(gather.sink.is_terminal());
+        format.adapt(gather.properties.is_terminal);
         Formatted { format, gather, terminator, flush_on, sync_on }
     }
 
@@ -65,7 +66,7 @@ impl<F: Format, S: Sink> Formatted<F, S> {
         self
     }
 
-    /// Has the sink [sync](Sink::sync) after each record at or above a severity (default: never): bring its bytes to the disk.
+    /// Has the sink [flush to the disk](FlushTo::Disk) after each record at or above a severity (default: never).
     pub fn sync_on(mut self, least: impl Into<Severity>) -> Self {
         self.sync_on = Some(least.into());
         self
@@ -96,7 +97,7 @@ impl<F: Format, S: Sink> Formatted<F, S> {
 
     fn sync(&self) -> Result<(), Error> {
         self.gather.write_held();
-        let sync = || self.gather.sink.sync().map_err(|error| self.gather.refused("sync", error));
+        let sync = || self.gather.sink.flush(FlushTo::Disk).map_err(|error| self.gather.refused("sync", error));
         catch(sync).unwrap_or_else(|panic| Err(panicked("sync", &panic)))
     }
 }
@@ -129,7 +130,7 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
         if how.is_barrier() {
             return Ok(());
         }
-        self.gather.sink.flush().map_err(|error| self.gather.refused("flush", error))
+        self.gather.sink.flush(FlushTo::System).map_err(|error| self.gather.refused("flush", error))
     }
 
     fn describe(&self) -> Description {

@@ -21,7 +21,7 @@ use crate::{
         worker::batch::{Batch, Pending},
     },
     ledger::{End, Ledger, Receipt, Receipts},
-    sink::{Lines, Owner},
+    sink::{Lines, Owner, SinkProperties},
 };
 
 /// How much is held at most, in bytes. A longer record is written by itself.
@@ -30,6 +30,8 @@ const FULL: usize = 64 << 10;
 /// A sink, with what is held for it.
 pub(super) struct Gather<S> {
     pub(super) sink: S,
+    /// Asked once: a sink behind it may ask the system.
+    pub(super) properties: SinkProperties,
     /// What errors call it.
     pub(super) place: Cow<'static, str>,
     held: Heirloom<Held>,
@@ -51,7 +53,8 @@ struct Held {
 impl<S: Sink> Gather<S> {
     pub(super) fn new(sink: S, place: Cow<'static, str>) -> Self {
         fork::check();
-        Self { sink, place, held: Heirloom::default(), is_any: AtomicBool::new(false) }
+        let properties = sink.properties();
+        Self { sink, properties, place, held: Heirloom::default(), is_any: AtomicBool::new(false) }
     }
 
     #[cold]
@@ -72,7 +75,7 @@ impl<S: Sink> Gather<S> {
     /// Writes a record, or holds it on the thread of a worker.
     #[inline]
     pub(super) fn put(self: &Arc<Self>, line: &[u8], one: &mut One<'_>) -> Result<Outcome, Error> {
-        let batch = one.delivery.as_ref().and_then(Delivery::batch).filter(|_| self.sink.gathers());
+        let batch = one.delivery.as_ref().and_then(Delivery::batch).filter(|_| self.properties.supports_batching);
         if let Some(batch) = batch.map(Rc::clone) {
             self.hold(line, one, &batch);
             return Ok(Outcome::Queued);
@@ -81,7 +84,7 @@ impl<S: Sink> Gather<S> {
         self.write_held();
         let (ends, times) = ([line.len()], [one.time]);
         let mut lines = Lines::of(one, line, &ends, &times, 0);
-        let result = self.sink.write_lines(&mut lines);
+        let result = self.sink.write(&mut lines);
         let (_, written) = lines.done();
         let outcome = if written > 0 { Some(Outcome::Written) } else { one.outcome };
         match (outcome, result) {
@@ -131,14 +134,14 @@ impl<S: Sink> Gather<S> {
             let before = done;
             let mut many = Many { receipts: &mut held.receipts, ended: Vec::new() };
             let mut lines = Lines::of(&mut many, &held.bytes, &held.ends, &held.times, done);
-            let result = catch(|| self.sink.write_lines(&mut lines));
+            let result = catch(|| self.sink.write(&mut lines));
             let written;
             (done, written) = lines.done();
             let error = match result {
                 Ok(Ok(())) if done > before => None,
                 Ok(Ok(())) => Some(self.took_nothing()),
                 Ok(Err(error)) => Some(self.refused("write to", error)),
-                Err(panic) => Some(panicked("write_lines", &panic)),
+                Err(panic) => Some(panicked("write", &panic)),
             };
             let ledger = error.as_ref().and_then(|_| many.ledger());
             many.ended.into_iter().for_each(|(mut ended, end)| ended.end(ended.len(), end));
@@ -249,21 +252,17 @@ impl Owner for Many<'_> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{NamedHandler, Queue, Record, Severity, ledger::ErrorHandler, output::Stream, sink::Written};
+    use crate::{NamedHandler, Queue, Record, Severity, ledger::ErrorHandler, output::Stream};
 
     /// Does what a line says: `written`, `dropped`, an `error`, or nothing.
     struct Obeys;
 
     impl Sink for Obeys {
-        fn write(&self, _: &[u8]) -> io::Result<Written> {
-            Err(io::ErrorKind::Unsupported.into())
+        fn properties(&self) -> SinkProperties {
+            SinkProperties { supports_batching: true, ..SinkProperties::default() }
         }
 
-        fn gathers(&self) -> bool {
-            true
-        }
-
-        fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
             while let Some((line, _)) = lines.first() {
                 match line {
                     line if line.ends_with(b"written\n") => lines.written(1),

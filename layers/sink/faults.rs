@@ -10,10 +10,9 @@ use std::{
 use proptest::prelude::*;
 
 use super::{
-    Lines, Sink, Written,
+    FlushTo, Lines, Sink,
     append::{Append, Opened, Place, RawFile},
     buffer::Buffered,
-    lines::write_one,
     registry::FileId,
 };
 use crate::{Error, Format, NamedHandler, Record, Severity, ledger::ErrorHandler, output::Formatted};
@@ -189,7 +188,7 @@ trait Subject: Send + Sync + 'static {
 
 impl Subject for Append<Script> {
     fn put(&self, lines: &mut Lines<'_>) -> io::Result<()> {
-        lines.write_each(|line| self.write(line).map(|()| Written::Through))
+        lines.write_each(|line| self.write(line))
     }
     fn bring(&self) -> io::Result<()> {
         Ok(())
@@ -222,15 +221,12 @@ impl Subject for Buffered<Script> {
 }
 
 impl<S: Subject> Sink for Hung<S> {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        write_one(bytes, |lines| self.write_lines(lines))
-    }
-    fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
         let result = self.0.put(lines);
         self.0.end_written();
         result
     }
-    fn flush(&self) -> io::Result<()> {
+    fn flush(&self, _: FlushTo) -> io::Result<()> {
         let result = self.0.bring();
         self.0.end_written();
         result

@@ -11,11 +11,11 @@ use std::{
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{
-    Lines, Sink, Written,
+    FlushTo, Lines, Sink, SinkProperties,
     append::{Append, Place as _, Swap},
     buffer::Buffered,
     durable::{Tick, Troubles, tick},
-    lines::write_one,
+    lines::write_line,
     place::{FilePlace, NO_DIRECTORY, Refusal, sync},
 };
 use crate::{Error, barrier};
@@ -101,7 +101,7 @@ impl FileSink {
     /// # Errors
     /// It could not be written, or the disk refuses.
     pub fn sync(&self) -> Result<(), Error> {
-        Sink::sync(self).map_err(|error| Error::io_at(self.path(), "sync", error))
+        Sink::flush(self, FlushTo::Disk).map_err(|error| Error::io_at(self.path(), "sync", error))
     }
 
     /// Opens the path again, for use after the file was moved away (`logrotate` and a signal). What is buffered goes to
@@ -313,12 +313,8 @@ impl Drop for Way {
 }
 
 impl Sink for FileSink {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        write_one(bytes, |lines| self.write_lines(lines))
-    }
-
     #[inline]
-    fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
         self.notice(lines);
         let before = lines.len();
         let result = match &*self.way {
@@ -341,28 +337,25 @@ impl Sink for FileSink {
         result
     }
 
-    /// Unless it has a buffer of its own.
-    fn gathers(&self) -> bool {
-        matches!(*self.way, Way::Direct(_))
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        let result = self.bring();
+    fn flush(&self, to: FlushTo) -> io::Result<()> {
+        let result = match to {
+            FlushTo::System => self.bring(),
+            FlushTo::Disk => self.way.sync(),
+        };
         self.way.tell();
         result
     }
 
-    fn sync(&self) -> io::Result<()> {
-        let result = self.way.sync();
-        self.way.tell();
-        result
+    /// It batches unless it has a buffer of its own.
+    fn properties(&self) -> SinkProperties {
+        SinkProperties { supports_batching: matches!(*self.way, Way::Direct(_)), ..SinkProperties::default() }
     }
 }
 
 /// Each `write` takes one record, whole, or fails; an unfinished one is marked as everywhere.
 impl Write for &FileSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Sink::write(*self, bytes).map(|_| bytes.len())
+        write_line(*self, bytes).map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

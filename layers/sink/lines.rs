@@ -9,14 +9,14 @@ use std::{
     time::SystemTime,
 };
 
-use super::Written;
+use super::Sink;
 use crate::{
     fork::Common,
     ledger::{End, Ledger, Receipt, Receipts},
 };
 
 /// Whole records, one after the other, of which a sink says what becomes of each, in order. Given to
-/// [`Sink::write_lines`](super::Sink::write_lines).
+/// [`Sink::write`].
 pub struct Lines<'a> {
     bytes: &'a [u8],
     ends: &'a [usize],
@@ -118,18 +118,20 @@ impl<'a> Lines<'a> {
         }
     }
 
-    // --- within the crate
-
+    /// Writes one line after the other, for sinks that take them one by one.
+    ///
+    /// # Errors
+    /// That of the first line that fails; the lines after it are not tried.
     #[inline]
-    pub(crate) fn write_each(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<Written>) -> io::Result<()> {
+    pub fn write_each(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         while let Some((line, _)) = self.first() {
-            match write(line)? {
-                Written::Through => self.written(1),
-                Written::Dropped => self.dropped(1),
-            }
+            write(line)?;
+            self.written(1);
         }
         Ok(())
     }
+
+    // --- within the crate
 
     /// The duty of the first one that is not done, which counts as done: the sink holds it.
     #[inline]
@@ -169,15 +171,20 @@ impl fmt::Debug for Lines<'_> {
     }
 }
 
-/// One line of no handler. What the sink holds of it counts as written.
-pub(super) fn write_one(
-    bytes: &[u8],
-    write_lines: impl FnOnce(&mut Lines<'_>) -> io::Result<()>,
-) -> io::Result<Written> {
+/// Writes one line to a sink outside of any handler, for example in a test of the sink. No ledger counts it.
+///
+/// # Errors
+/// As for [`Sink::write`].
+pub fn write_line(sink: &(impl Sink + ?Sized), line: &[u8]) -> io::Result<()> {
+    with_line(line, |lines| sink.write(lines))
+}
+
+/// One line of no handler. What the sink buffers of it counts as written.
+pub(super) fn with_line(line: &[u8], write: impl FnOnce(&mut Lines<'_>) -> io::Result<()>) -> io::Result<()> {
     let now = SystemTime::now();
-    // No record has looked on the way here.
+    // No record has checked for a fork on the way here.
     crate::fork::look(Some(now));
-    write_lines(&mut Lines::new(bytes, &[bytes.len()], &[now])).map(|()| Written::Through)
+    write(&mut Lines::new(line, &[line.len()], &[now]))
 }
 
 /// Whom a sink tells of what cost no record: the handler whose lines came first, as long as that is there.

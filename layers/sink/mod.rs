@@ -46,7 +46,7 @@ pub use self::{
     archive::{Compression, Retention},
     durable::Durability,
     file::FileSink,
-    lines::Lines,
+    lines::{Lines, write_line},
     rotate::{Alignment, FileLocking, RotatedFile, RotatingFileSink, TimeOfDay, Weekday, When},
     std_stream::StdStream,
     watch::ReopenPolicy,
@@ -62,94 +62,80 @@ pub(crate) use self::{
 
 /// Takes finished lines. Object-safe; called from many threads at once.
 ///
-/// Anything that is [`io::Write`] or a `MakeWriter` is made one by [`Stream::writer`](crate::output::Stream::writer) and
-/// [`Stream::make_writer`](crate::output::Stream::make_writer).
+/// [`Stream::writer`](crate::output::Stream::writer) and [`Stream::make_writer`](crate::output::Stream::make_writer) make
+/// a sink of any [`io::Write`] and any `MakeWriter`.
 ///
 /// ```
 /// use std::{io, sync::atomic::{AtomicU64, Ordering}};
-/// use tracing_strata::{output::Stream, prelude::*, sink::Written};
+/// use tracing_strata::{output::Stream, prelude::*, sink::Lines};
 ///
-/// /// Measures, and keeps nothing.
-/// struct Scale(AtomicU64);
+/// /// Counts bytes and writes nothing.
+/// struct ByteCounter(AtomicU64);
 ///
-/// impl Sink for Scale {
-///     fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-///         self.0.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-///         Ok(Written::Through)
+/// impl Sink for ByteCounter {
+///     fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+///         lines.write_each(|line| {
+///             self.0.fetch_add(line.len() as u64, Ordering::Relaxed);
+///             Ok(())
+///         })
 ///     }
 /// }
 ///
-/// let layer = Stream::sink(Scale(AtomicU64::new(0))).into_layer().named("scale");
+/// let layer = Stream::sink(ByteCounter(AtomicU64::new(0))).into_layer().named("bytes");
 /// # drop(layer);
 /// ```
 pub trait Sink: Send + Sync + 'static {
-    /// Writes one record, whole, or fails.
+    /// Writes lines: usually one, more behind a [`Queue`](crate::Queue) if the sink
+    /// [supports batching](SinkProperties::supports_batching). It says of each line, in order, whether it was
+    /// [written](Lines::written) or [dropped](Lines::dropped).
     ///
     /// # Errors
-    /// The record is not at its place, or only a part of it is; it counts as failed.
-    fn write(&self, bytes: &[u8]) -> io::Result<Written>;
+    /// The first line of which nothing was said failed: it was written in part or not at all. The output counts it as failed
+    /// and calls again with the lines after it.
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()>;
 
-    /// Writes several records, and [says](Lines::written) of each what became of it, in order; outputs call this. An error is
-    /// that of the first line of which nothing was said; what comes behind it is tried again.
-    ///
-    /// Provided: record by record. For sinks that take many at once, and for those that go by time, as lines know when they
-    /// were made.
+    /// Writes out what the sink buffers. Provided: does nothing, for sinks that buffer nothing.
     ///
     /// # Errors
-    /// As for [`write`](Self::write).
-    #[inline]
-    fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
-        lines.write_each(|line| self.write(line))
-    }
-
-    /// Whether [`write_lines`](Self::write_lines) of many costs less than as many [`write`](Self::write)s. Then a handler
-    /// behind a [`Queue`](crate::Queue) holds records until 64 KiB are full or no more wait. Provided: no.
-    fn gathers(&self) -> bool {
-        false
-    }
-
-    /// Brings what is held back to its place.
-    ///
-    /// # Errors
-    /// Some of it is still held back.
-    fn flush(&self) -> io::Result<()> {
+    /// Some of it is still in the buffer, or, with [`FlushTo::Disk`], may not be on the disk.
+    fn flush(&self, to: FlushTo) -> io::Result<()> {
+        let _ = to;
         Ok(())
     }
 
-    /// Brings what it has to the disk itself, where there is one: for
-    /// [`Formatted::sync_on`](crate::output::Formatted::sync_on).
-    ///
-    /// # Errors
-    /// Some of it may not be there.
-    fn sync(&self) -> io::Result<()> {
-        self.flush()
-    }
-
-    /// Whether a person is likely to read it right away (colour is for terminals only).
-    fn is_terminal(&self) -> bool {
-        false
+    /// What an output has to know of the sink. An output asks once, when it is built. Provided: no terminal, no batching.
+    fn properties(&self) -> SinkProperties {
+        SinkProperties::default()
     }
 }
 
-/// What became of the bytes.
+/// How far [`Sink::flush`] brings the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// They are at their place.
-    Through,
-    /// They were given up on purpose.
-    Dropped,
+pub enum FlushTo {
+    /// To the operating system, the writer or the peer.
+    System,
+    /// To the disk itself, if there is one (fdatasync(2)). For
+    /// [`Formatted::sync_on`](crate::output::Formatted::sync_on).
+    Disk,
+}
+
+/// What an output has to know of a sink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SinkProperties {
+    /// A person probably reads it right away: formats use colour only then.
+    pub is_terminal: bool,
+    /// One [`write`](Sink::write) of many lines costs less than many of one. Then a handler behind a
+    /// [`Queue`](crate::Queue) collects lines until it has 64 KiB or the queue is empty.
+    pub supports_batching: bool,
 }
 
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
         impl<S: Sink + ?Sized> Sink for $pointer {
-            fn write(&self, bytes: &[u8]) -> io::Result<Written> { (**self).write(bytes) }
             #[inline]
-            fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> { (**self).write_lines(lines) }
-            fn gathers(&self) -> bool { (**self).gathers() }
-            fn flush(&self) -> io::Result<()> { (**self).flush() }
-            fn sync(&self) -> io::Result<()> { (**self).sync() }
-            fn is_terminal(&self) -> bool { (**self).is_terminal() }
+            fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> { (**self).write(lines) }
+            fn flush(&self, to: FlushTo) -> io::Result<()> { (**self).flush(to) }
+            fn properties(&self) -> SinkProperties { (**self).properties() }
         }
     )*};
 }

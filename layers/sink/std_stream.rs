@@ -8,7 +8,7 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::{Sink, Written, line::Tail};
+use super::{Lines, Sink, SinkProperties, line::Tail};
 
 /// Standard output or standard error of the process, as they are at the time of each record.
 ///
@@ -73,15 +73,17 @@ impl StdStream {
 }
 
 impl Sink for StdStream {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        self.put(bytes).map(|()| Written::Through)
+    #[inline]
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        lines.write_each(|line| self.put(line))
     }
 
-    fn is_terminal(&self) -> bool {
-        match self.which {
+    fn properties(&self) -> SinkProperties {
+        let is_terminal = match self.which {
             Which::Stdout => io::stdout().is_terminal(),
             Which::Stderr => io::stderr().is_terminal(),
-        }
+        };
+        SinkProperties { is_terminal, ..SinkProperties::default() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, io, sync::MutexGuard};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{
-    Sink, Written,
+    FlushTo, Lines, Sink,
     line::{self, Tail},
 };
 use crate::fork::Heirloom;
@@ -37,15 +37,16 @@ fn there<W>(writer: &mut Option<W>) -> io::Result<&mut W> {
 }
 
 impl<W: io::Write + Send + 'static> Sink for WriterSink<W> {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        let mut writer = self.writer();
-        let writer = there(&mut writer)?;
-        self.tail.write(bytes, |bytes| writer.write(bytes))?;
-        line::flush(|| writer.flush())?;
-        Ok(Written::Through)
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        lines.write_each(|line| {
+            let mut writer = self.writer();
+            let writer = there(&mut writer)?;
+            self.tail.write(line, |bytes| writer.write(bytes))?;
+            line::flush(|| writer.flush())
+        })
     }
 
-    fn flush(&self) -> io::Result<()> {
+    fn flush(&self, _: FlushTo) -> io::Result<()> {
         let mut writer = self.writer();
         let writer = there(&mut writer)?;
         line::flush(|| writer.flush())
@@ -81,16 +82,17 @@ impl<M> Sink for MakeWriterSink<M>
 where
     M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
         use io::Write as _;
-        // First the writer, which may be a lock, then the look at the tail.
-        let mut writer = self.maker.make_writer();
-        self.tail.write(bytes, |bytes| writer.write(bytes))?;
-        line::flush(|| writer.flush())?;
-        Ok(Written::Through)
+        lines.write_each(|line| {
+            // First the writer, which may be a lock, then the look at the tail.
+            let mut writer = self.maker.make_writer();
+            self.tail.write(line, |bytes| writer.write(bytes))?;
+            line::flush(|| writer.flush())
+        })
     }
 
-    fn flush(&self) -> io::Result<()> {
+    fn flush(&self, _: FlushTo) -> io::Result<()> {
         use io::Write as _;
         let mut writer = self.maker.make_writer();
         line::flush(|| writer.flush())

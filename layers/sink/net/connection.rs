@@ -20,7 +20,7 @@ use crate::{
     Error, Format,
     clock::Clock,
     fork::Heirloom,
-    sink::{Sink, Written},
+    sink::{Lines, Sink},
 };
 
 /// A sink over a stream: TCP, a unix socket, TLS. Opened with the first record and kept; see
@@ -373,12 +373,15 @@ impl Drop for Taken<'_> {
 }
 
 impl Sink for Connection {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        match self.send(bytes) {
-            Ok(()) => Ok(Written::Through),
-            Err(_) if self.options.retry.drops_silently => Ok(Written::Dropped),
-            Err(error) => Err(error),
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        while let Some((line, _)) = lines.first() {
+            match self.send(line) {
+                Ok(()) => lines.written(1),
+                Err(_) if self.options.retry.drops_silently => lines.dropped(1),
+                Err(error) => return Err(error),
+            }
         }
+        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Error,
-    sink::{Lines, Sink, Teller, Written},
+    sink::{FlushTo, Lines, Sink, Teller},
 };
 
 /// A sink to whatever an address leads to: datagrams, a stream, or, over a unix socket, either.
@@ -51,7 +51,7 @@ impl Wire {
     }
 
     /// One datagram. What the system tells of earlier ones goes to the ledger.
-    fn send(&self, datagrams: &Datagrams, bytes: &[u8]) -> io::Result<Written> {
+    fn send(&self, datagrams: &Datagrams, bytes: &[u8]) -> io::Result<()> {
         let result = datagrams.send(bytes);
         if let Err(error) = self.settle(datagrams, datagrams.take_heard())
             && let Some(ledger) = self.teller.ledger()
@@ -59,12 +59,11 @@ impl Wire {
             ledger.report_error(&Error::io_at(Path::new(&datagrams.peer().to_string()), "send to", error));
         }
         match result {
-            Ok(()) => Ok(Written::Through),
             Err(error) if is_too_long(&error) => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!("a datagram of {} bytes is more than the socket takes", bytes.len()),
             )),
-            Err(error) => Err(error),
+            result => result,
         }
     }
 }
@@ -84,16 +83,20 @@ impl Wire {
 }
 
 impl Sink for Wire {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        self.teller.notice(|| lines.ledger());
         match &self.kind {
-            Kind::Datagrams(datagrams) => self.send(datagrams, bytes),
-            Kind::Stream(stream) => stream.write(bytes),
+            Kind::Datagrams(datagrams) => lines.write_each(|line| self.send(datagrams, line)),
+            Kind::Stream(stream) => stream.write(lines),
             Kind::Either { datagrams, stream, is_stream } => {
                 let first_is_stream = is_stream.load(Ordering::Relaxed);
-                let by = |as_stream| if as_stream { stream.write(bytes) } else { self.send(datagrams, bytes) };
-                match by(first_is_stream) {
+                let mut write = |as_stream| match as_stream {
+                    true => stream.write(lines),
+                    false => lines.write_each(|line| self.send(datagrams, line)),
+                };
+                match write(first_is_stream) {
                     Err(error) if is_other_kind(&error) => {
-                        let result = by(!first_is_stream);
+                        let result = write(!first_is_stream);
                         if result.is_ok() {
                             is_stream.store(!first_is_stream, Ordering::Relaxed);
                         }
@@ -105,12 +108,7 @@ impl Sink for Wire {
         }
     }
 
-    fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
-        self.teller.notice(|| lines.ledger());
-        lines.write_each(|line| self.write(line))
-    }
-
-    fn flush(&self) -> io::Result<()> {
+    fn flush(&self, _: FlushTo) -> io::Result<()> {
         let datagrams = match &self.kind {
             Kind::Datagrams(datagrams) => datagrams,
             Kind::Either { datagrams, .. } => datagrams,

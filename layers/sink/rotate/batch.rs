@@ -11,7 +11,7 @@ use super::{
 impl Engine {
     /// A buffer gathers by itself; and what other processes may rotate is looked at record by record.
     pub(super) fn gathers(&self) -> bool {
-        !self.is_shared() && self.base.gathers()
+        !self.is_shared() && self.base.properties().supports_batching
     }
 
     /// The files become what they would become record by record.

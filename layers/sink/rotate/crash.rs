@@ -38,7 +38,7 @@ mod tests {
     use crate::{
         clock::ManualClock,
         output::{RotatingFile, RotatingFileBuilder, TimedFile},
-        sink::{FileLocking, Sink as _, scratch::Dir},
+        sink::{FileLocking, scratch::Dir, write_line},
     };
 
     pub(super) const CRASH: &str = "STRATA_TEST_CRASH";
@@ -60,7 +60,7 @@ mod tests {
         let mut notes = fs::File::options().create(true).append(true).open(dir.join("notes")).unwrap();
         for number in numbers {
             clock.set(UNIX_EPOCH + Duration::from_secs(START + u64::from(number) * 1200));
-            sink.write(format!("{number:05}\n").as_bytes()).unwrap();
+            write_line(sink, format!("{number:05}\n").as_bytes()).unwrap();
             fs::File::options()
                 .append(true)
                 .open(dir.join("app.log"))
@@ -189,8 +189,8 @@ mod tests {
         };
         if let Some(dir) = env::var_os(DIR) {
             let sink = settings(Path::new(&dir)).build_sink().unwrap();
-            sink.write(text().as_bytes()).unwrap();
-            sink.write(b"next\n").unwrap();
+            write_line(&sink, text().as_bytes()).unwrap();
+            write_line(&sink, b"next\n").unwrap();
             std::thread::sleep(Duration::from_secs(30));
         }
         let dir = Dir::new();

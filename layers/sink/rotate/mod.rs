@@ -42,7 +42,7 @@ pub use self::{
     when::{Alignment, TimeOfDay, Weekday, When},
 };
 pub(crate) use self::{settings::Settings, when::Schedule};
-use super::{FilePlace, Lines, Sink, Written, lines::write_one, registry};
+use super::{FilePlace, FlushTo, Lines, Sink, SinkProperties, lines::write_line, registry};
 use crate::{Error, barrier};
 
 /// A file that is exchanged for a new one by size, time or both. Made by
@@ -133,45 +133,37 @@ impl RotatingFileSink {
     /// # Errors
     /// It could not be written, or the disk refuses.
     pub fn sync(&self) -> Result<(), Error> {
-        Sink::sync(self).map_err(|error| Error::io_at(self.path(), "sync", error))
+        Sink::flush(self, FlushTo::Disk).map_err(|error| Error::io_at(self.path(), "sync", error))
     }
 }
 
 impl Sink for RotatingFileSink {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        write_one(bytes, |lines| self.write_lines(lines))
-    }
-
     #[inline]
-    fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
         self.engine.base().notice(lines);
         self.engine.put_all(lines)
     }
 
-    /// Unless it has a buffer of its own, or other processes write to it.
-    fn gathers(&self) -> bool {
-        self.engine.gathers()
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        let result = self.engine.flush();
-        self.engine.base().tell();
-        result
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        if self.engine.is_shared() {
-            // What is held goes to the right file only by this way.
-            Sink::flush(self)?;
+    fn flush(&self, to: FlushTo) -> io::Result<()> {
+        // What is buffered gets into the right file only this way.
+        if to == FlushTo::System || self.engine.is_shared() {
+            let result = self.engine.flush();
+            self.engine.base().tell();
+            result?;
         }
-        Sink::sync(self.engine.base())
+        if to == FlushTo::Disk { self.engine.base().flush(to) } else { Ok(()) }
+    }
+
+    /// It batches unless it has a buffer of its own or other processes write to the file.
+    fn properties(&self) -> SinkProperties {
+        SinkProperties { supports_batching: self.engine.gathers(), ..SinkProperties::default() }
     }
 }
 
 /// Each `write` takes one record, whole, or fails.
 impl Write for &RotatingFileSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Sink::write(*self, bytes).map(|_| bytes.len())
+        write_line(*self, bytes).map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
