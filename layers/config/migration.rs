@@ -14,7 +14,7 @@ use super::{
     references::resolved,
     registry::HandlerMaker,
 };
-use crate::{loggers::Declared, sink::succeeding};
+use crate::{loggers::Declared, sink::allow_takeover};
 
 /// What of a Python configuration is taken as it is, what is different, and what is refused. Made by
 /// [`Logging::migration_report`](super::Logging::migration_report), which tries to build all of it but for the application's
@@ -248,7 +248,7 @@ fn refused(config: &Config, setup: &Setup) -> Vec<ConfigError> {
         builder.formatters();
         builder.filters();
         // What runs may have the same files.
-        succeeding(|| builder.handlers());
+        allow_takeover(|| builder.handlers());
         for (name, _) in builder.loggers() {
             if let Err(error) = Declared::new(&name) {
                 missing.push(ConfigError::new(format!("loggers.{}", quoted_key(&name)), None, error.to_string()));

@@ -64,7 +64,7 @@ pub(crate) fn has_forked() {
 /// Starts the threads that a child of a fork does not have, but for those of queues and pipes, which do so themselves.
 pub(crate) fn after_fork() {
     if TO_DO.load(Ordering::Relaxed) & FORKED != 0 && TO_DO.fetch_and(!FORKED, Ordering::Relaxed) & FORKED != 0 {
-        sink::sync_after_fork();
+        sink::restart_sync_timer();
         #[cfg(all(unix, feature = "signal"))]
         crate::shutdown::restart_signals();
     }

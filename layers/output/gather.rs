@@ -21,7 +21,7 @@ use crate::{
         worker::batch::{Batch, Pending},
     },
     ledger::{End, Ledger, Receipt, Receipts},
-    sink::{Lines, Owner, SinkProperties},
+    sink::{LineOwner, Lines, SinkProperties},
 };
 
 /// How much is held at most, in bytes. A longer record is written by itself.
@@ -108,7 +108,7 @@ impl<S: Sink> Gather<S> {
         let end = held.bytes.len();
         held.ends.push(end);
         held.times.push(one.time);
-        one.hold(&mut held.receipts);
+        one.take_receipt(&mut held.receipts);
         self.is_any.store(true, Ordering::Release);
         drop(held);
         if is_first {
@@ -209,13 +209,13 @@ impl<'a> One<'a> {
     }
 }
 
-impl Owner for One<'_> {
+impl LineOwner for One<'_> {
     fn end(&mut self, _: usize, end: End) {
         self.outcome = Some(if end == End::Written { Outcome::Written } else { Outcome::Dropped });
     }
 
     #[inline]
-    fn hold(&mut self, receipts: &mut Receipts) {
+    fn take_receipt(&mut self, receipts: &mut Receipts) {
         self.outcome = Some(Outcome::Queued);
         match self.delivery.take() {
             Some(delivery) => delivery.hold(receipts),
@@ -234,12 +234,12 @@ struct Many<'a> {
     ended: Vec<(Receipts, End)>,
 }
 
-impl Owner for Many<'_> {
+impl LineOwner for Many<'_> {
     fn end(&mut self, count: usize, end: End) {
         self.ended.push((self.receipts.split(count), end));
     }
 
-    fn hold(&mut self, receipts: &mut Receipts) {
+    fn take_receipt(&mut self, receipts: &mut Receipts) {
         receipts.push(self.receipts.pop().unwrap_or_else(|| Receipt::on(None)));
     }
 

@@ -11,7 +11,7 @@ use super::Formatted;
 use crate::{
     Error, Format, Severity,
     format::Text,
-    sink::{Durability, FilePlace, FileSink, ReopenPolicy, claim},
+    sink::{Durability, FileSink, FileSpec, ReopenPolicy, claim},
 };
 
 /// Makes handlers that append to a file.
@@ -89,7 +89,7 @@ impl LogFile {
     /// | [`watch`](LogFileBuilder::watch) | not |
     pub fn builder(path: impl Into<PathBuf>) -> LogFileBuilder {
         LogFileBuilder {
-            place: FilePlace::at(path.into()),
+            place: FileSpec::new(path.into()),
             delay: false,
             buffer: None,
             flush_on: None,
@@ -111,7 +111,7 @@ impl LogFile {
 #[derive(Debug)]
 #[must_use]
 pub struct LogFileBuilder<F = Text> {
-    place: FilePlace,
+    place: FileSpec,
     delay: bool,
     buffer: Option<usize>,
     flush_on: Option<Severity>,
@@ -135,7 +135,7 @@ impl<F: Format> LogFileBuilder<F> {
 
     /// The permissions of a file that is created (unix; without effect elsewhere). The umask is taken off.
     pub fn permissions(mut self, mode: u32) -> Self {
-        self.place.mode = Some(mode);
+        self.place.permissions = Some(mode);
         self
     }
 
@@ -160,7 +160,7 @@ impl<F: Format> LogFileBuilder<F> {
 
     /// When the file is synced to the disk (default: never).
     pub fn durability(mut self, durability: Durability) -> Self {
-        self.place.durability(durability);
+        self.place.set_durability(durability);
         self.sync_on = durability.on;
         self
     }
@@ -168,7 +168,7 @@ impl<F: Format> LogFileBuilder<F> {
     /// Looks before writing whether the path still leads to the file, and opens it again if not: see
     /// [`WatchedFile`](super::WatchedFile).
     pub fn watch(mut self, watch: ReopenPolicy) -> Self {
-        self.place.watch(watch);
+        self.place.set_reopen_policy(watch);
         self
     }
 
@@ -208,7 +208,7 @@ impl<F: Format> LogFileBuilder<F> {
     }
 }
 
-fn open(mut place: FilePlace, delay: bool, buffer: Option<usize>) -> Result<FileSink, Error> {
+fn open(mut place: FileSpec, delay: bool, buffer: Option<usize>) -> Result<FileSink, Error> {
     place.path = absolute(&place.path)?;
     place.claim = Some(claim(&place.path)?);
     FileSink::new(place, delay, buffer)

@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     format::Text,
     sink::{
-        Alignment, Compression, Durability, FileLocking, FilePlace, Retention, RotatedFile, RotatingFileSink, Schedule,
+        Alignment, Compression, Durability, FileLocking, FileSpec, Retention, RotatedFile, RotatingFileSink, Schedule,
         Settings, TimeOfDay, When,
     },
 };
@@ -78,7 +78,7 @@ use crate::{
 /// # When it blocks
 /// As long as write(2) does; the thread that rotates, for the renames and deletions. Other threads wait for one rename and the
 /// opening of the new file. Behind a [`Queue`](crate::Queue), records are written up to 64 KiB at once (without a
-/// [`buffer`](RotatingFileBuilder::buffer), and not with [`FileLocking::NamedHandler`]), and come into the same files. Compression and [`on_rotation`](RotatingFileBuilder::on_rotation) have a thread of their own.
+/// [`buffer`](RotatingFileBuilder::buffer), and not with [`FileLocking::Shared`]), and come into the same files. Compression and [`on_rotation`](RotatingFileBuilder::on_rotation) have a thread of their own.
 ///
 /// # Failures
 /// A rotation that fails is told to the trap once. Records go on into the file they went to, which may then be longer than it
@@ -108,7 +108,7 @@ impl RotatingFile {
 #[derive(Debug)]
 #[must_use]
 pub struct RotatingFileBuilder<F = Text> {
-    place: FilePlace,
+    place: FileSpec,
     settings: Settings,
     when: Option<When>,
     interval: Option<u32>,
@@ -125,7 +125,7 @@ pub struct RotatingFileBuilder<F = Text> {
 impl RotatingFileBuilder {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
-            place: FilePlace::at(path),
+            place: FileSpec::new(path),
             settings: Settings::default(),
             when: None,
             interval: None,
@@ -252,7 +252,7 @@ impl<F: Format> RotatingFileBuilder<F> {
     /// process, one after the other: it may take its time. Events that are born in it go nowhere. A panic is told to the trap. Files that an
     /// earlier run has left are not told of, nor those that are deleted before their turn came.
     pub fn on_rotation(mut self, told: impl Fn(&RotatedFile) + Send + Sync + 'static) -> Self {
-        self.settings.told = Some(Arc::new(told));
+        self.settings.on_rotation = Some(Arc::new(told));
         self
     }
 
@@ -268,7 +268,7 @@ impl<F: Format> RotatingFileBuilder<F> {
 impl<F: Format> RotatingFileBuilder<F> {
     /// Whether other processes may have the file, too.
     pub fn locking(mut self, sharing: FileLocking) -> Self {
-        self.settings.sharing = sharing;
+        self.settings.locking = sharing;
         self
     }
 
@@ -280,13 +280,13 @@ impl<F: Format> RotatingFileBuilder<F> {
 
     /// Whether the file is opened with the first record only.
     pub fn open_lazily(mut self, delay: bool) -> Self {
-        self.settings.delay = delay;
+        self.settings.open_lazily = delay;
         self
     }
 
     /// The permissions of files that are created (unix; without effect elsewhere). The umask is taken off.
     pub fn permissions(mut self, mode: u32) -> Self {
-        self.settings.mode = Some(mode);
+        self.settings.permissions = Some(mode);
         self
     }
 
@@ -297,7 +297,7 @@ impl<F: Format> RotatingFileBuilder<F> {
     }
 
     /// Holds records back until so many bytes (at most 1 GiB) are full; 64 KiB serves well. What is held counts for the size, and is written before a rotation.
-    /// With [`FileLocking::NamedHandler`] it is written in one piece, to the file in use at that time.
+    /// With [`FileLocking::Shared`] it is written in one piece, to the file in use at that time.
     pub fn buffer(mut self, bytes: usize) -> Self {
         self.settings.buffer = Some(bytes);
         self
@@ -326,7 +326,7 @@ impl<F: Format> RotatingFileBuilder<F> {
     /// # Errors
     /// - The path is empty, or cannot be opened (without [`open_lazily`](Self::open_lazily)).
     /// - The interval is 0, there is no such zone, [`at_time`](Self::at_time) is without effect, the namer does not work, a rotator meets
-    ///   [`FileLocking::NamedHandler`], or a buffer with a [`durability`](Self::durability) does.
+    ///   [`FileLocking::Shared`], or a buffer with a [`durability`](Self::durability) does.
     /// - Something is without effect: [`max_bytes`](Self::max_bytes) or a compression where no old file is kept (but see
     ///   [`allow_unbounded`](Self::allow_unbounded)), an interval without [`when`](Self::when), a zone beside [`utc(true)`](Self::utc).
     /// - The path is that of a file that another handler of this process rotates, such as `app.log.1` beside `app.log`.
@@ -357,8 +357,8 @@ impl<F: Format> RotatingFileBuilder<F> {
         self.settings.schedule = self.schedule()?;
         let Self { mut place, mut settings, endless, flush_on, format, .. } = self;
         place.path = absolute(&place.path)?;
-        place.mode = settings.mode;
-        place.durability(settings.durability);
+        place.permissions = settings.permissions;
+        place.set_durability(settings.durability);
         if let Some(link) = &settings.latest {
             settings.latest = Some(absolute(link)?);
         }
@@ -377,18 +377,18 @@ impl<F: Format> RotatingFileBuilder<F> {
                 place.path.display()
             )));
         }
-        if settings.rotator.is_some() && settings.sharing == FileLocking::NamedHandler {
+        if settings.rotator.is_some() && settings.locking == FileLocking::Shared {
             return Err(Error::config(format_args!(
-                "cannot use {}: a rotator cannot be combined with Sharing::Shared; use on_rotation",
+                "cannot use {}: a rotator cannot be combined with FileLocking::Shared; use on_rotation",
                 place.path.display()
             )));
         }
-        if settings.sharing == FileLocking::NamedHandler
+        if settings.locking == FileLocking::Shared
             && settings.buffer.is_some()
             && settings.durability != Durability::system()
         {
             return Err(Error::config(format_args!(
-                "cannot use {}: a durability cannot be combined with a buffer and Sharing::Shared; leave out the buffer",
+                "cannot use {}: a durability cannot be combined with a buffer and FileLocking::Shared; leave out the buffer",
                 place.path.display()
             )));
         }
@@ -413,7 +413,7 @@ impl<F: Format> RotatingFileBuilder<F> {
             return Err(Error::config(format_args!("interval {interval}: expected with `when` only")));
         }
         let interval = interval.unwrap_or(1);
-        let schedule = when.map(|when| Schedule { when, interval, at, grid, zone });
+        let schedule = when.map(|when| Schedule { when, interval, at, alignment: grid, zone });
         match at {
             Some(at) if !schedule.as_ref().is_some_and(Schedule::takes_a_time_of_day) => {
                 Err(Error::config(format_args!("at_time {at}: expected with `when` midnight or W0 to W6 only")))

@@ -153,7 +153,7 @@ impl<F: Format> SocketBuilder<F> {
 
     fn queued(mut self) -> Self {
         if self.behind.fallback.is_none() {
-            self.to = self.to.default_patience(PATIENCE);
+            self.to = self.to.default_reconnect_timeout(PATIENCE);
         }
         self
     }

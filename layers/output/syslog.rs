@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Delivery, Description, Error, Handler, Outcome, Queue, format,
     handler::Flush,
-    sink::net::{Address, ConnectionBuilder, Framing, Wire},
+    sink::net::{Address, ConnectionBuilder, Framing, NetSink},
 };
 
 /// Sends records to a syslog daemon, of this machine or another one.
@@ -91,7 +91,7 @@ use crate::{
 /// - A TCP address gets messages that can be told apart.
 /// - Nothing has to listen when it is built, and connecting, writing and looking up names have deadlines.
 pub struct Syslog {
-    inner: Formatted<format::SyslogFormat, Wire>,
+    inner: Formatted<format::SyslogFormat, NetSink>,
 }
 
 /// Where the daemon of this machine listens: Linux, macOS, the BSDs.
@@ -171,7 +171,7 @@ impl SyslogBuilder {
 
     fn queued(mut self) -> Self {
         if self.behind.fallback.is_none() {
-            self.to = self.to.default_patience(PATIENCE);
+            self.to = self.to.default_reconnect_timeout(PATIENCE);
         }
         self
     }
@@ -198,7 +198,7 @@ impl SyslogBuilder {
             _ if !address.is_datagram() && ends_at_a_byte => format.only_lines(),
             _ => format,
         };
-        let inner = Formatted::new(format, to.build_wire()?).terminator("").place(address.to_string());
+        let inner = Formatted::new(format, to.build_net_sink()?).terminator("").place(address.to_string());
         Ok(Syslog { inner })
     }
 }

@@ -11,8 +11,9 @@ use proptest::prelude::*;
 
 use super::{
     FlushTo, Lines, Sink,
-    append::{Append, Opened, Place, RawFile},
-    buffer::Buffered,
+    buffered::BufferedFile,
+    direct::DirectFile,
+    opener::{FileOpener, OpenedFile, RawFile},
     registry::FileId,
 };
 use crate::{Error, Format, NamedHandler, Record, Severity, ledger::ErrorHandler, output::Formatted};
@@ -41,7 +42,7 @@ struct Inner {
     faults: VecDeque<Fault>,
     hopeless: bool,
     refusals: usize,
-    takes_turns: bool,
+    needs_lock: bool,
     watched: bool,
     /// The files that have no name any more.
     lost: BTreeSet<usize>,
@@ -112,35 +113,35 @@ impl Script {
     }
 }
 
-impl Place for Script {
+impl FileOpener for Script {
     type File = ScriptedFile;
 
-    fn open(&self) -> io::Result<Opened<ScriptedFile>> {
+    fn open(&self) -> io::Result<OpenedFile<ScriptedFile>> {
         let mut inner = self.inner();
         if inner.refusals > 0 {
             inner.refusals -= 1;
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         let index = inner.files.len() - 1;
-        let unended = inner.files[index].last().is_some_and(|last| *last != b'\n');
+        let ends_mid_line = inner.files[index].last().is_some_and(|last| *last != b'\n');
         let id = Some(FileId::of_number(index as u64));
-        Ok(Opened { file: ScriptedFile(self.clone(), index), takes_turns: inner.takes_turns, unended, id })
+        Ok(OpenedFile { file: ScriptedFile(self.clone(), index), needs_lock: inner.needs_lock, ends_mid_line, id })
     }
 
-    fn is_due(&self) -> bool {
+    fn is_check_due(&self) -> bool {
         self.inner().watched
     }
 
-    fn is_elsewhere(&self, file: Option<FileId>) -> bool {
+    fn path_changed(&self, file: Option<FileId>) -> bool {
         file != Some(FileId::of_number(self.inner().files.len() as u64 - 1))
     }
 
-    fn is_lost(&self, file: &ScriptedFile) -> bool {
+    fn is_unlinked(&self, file: &ScriptedFile) -> bool {
         let inner = self.inner();
         inner.lost.contains(&file.1)
     }
 
-    fn note(&self, _: &'static str, _: io::Error) {
+    fn defer_error(&self, _: &'static str, _: io::Error) {
         self.inner().noted += 1;
     }
 }
@@ -175,60 +176,60 @@ impl RawFile for ScriptedFile {
 }
 
 /// What is put to the test, as a sink.
-struct Hung<S>(Arc<S>);
+struct UnderTest<S>(Arc<S>);
 
 trait Subject: Send + Sync + 'static {
     fn put(&self, lines: &mut Lines<'_>) -> io::Result<()>;
     /// Not under a lock.
-    fn end_written(&self) {}
-    fn bring(&self) -> io::Result<()>;
-    fn open_again(&self) -> io::Result<()>;
-    fn shut(&self) -> io::Result<()>;
+    fn complete_written(&self) {}
+    fn flush_inner(&self) -> io::Result<()>;
+    fn reopen_inner(&self) -> io::Result<()>;
+    fn close_inner(&self) -> io::Result<()>;
 }
 
-impl Subject for Append<Script> {
+impl Subject for DirectFile<Script> {
     fn put(&self, lines: &mut Lines<'_>) -> io::Result<()> {
         lines.write_each(|line| self.write(line))
     }
-    fn bring(&self) -> io::Result<()> {
+    fn flush_inner(&self) -> io::Result<()> {
         Ok(())
     }
-    fn open_again(&self) -> io::Result<()> {
+    fn reopen_inner(&self) -> io::Result<()> {
         self.reopen()
     }
-    fn shut(&self) -> io::Result<()> {
+    fn close_inner(&self) -> io::Result<()> {
         self.close();
         Ok(())
     }
 }
 
-impl Subject for Buffered<Script> {
+impl Subject for BufferedFile<Script> {
     fn put(&self, lines: &mut Lines<'_>) -> io::Result<()> {
         self.write(lines)
     }
-    fn end_written(&self) {
-        self.end_written();
+    fn complete_written(&self) {
+        self.complete_written();
     }
-    fn bring(&self) -> io::Result<()> {
+    fn flush_inner(&self) -> io::Result<()> {
         self.flush()
     }
-    fn open_again(&self) -> io::Result<()> {
+    fn reopen_inner(&self) -> io::Result<()> {
         self.reopen()
     }
-    fn shut(&self) -> io::Result<()> {
+    fn close_inner(&self) -> io::Result<()> {
         self.close()
     }
 }
 
-impl<S: Subject> Sink for Hung<S> {
+impl<S: Subject> Sink for UnderTest<S> {
     fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
         let result = self.0.put(lines);
-        self.0.end_written();
+        self.0.complete_written();
         result
     }
     fn flush(&self, _: FlushTo) -> io::Result<()> {
-        let result = self.0.bring();
-        self.0.end_written();
+        let result = self.0.flush_inner();
+        self.0.complete_written();
         result
     }
 }
@@ -294,11 +295,11 @@ fn play<S: Subject>(
     make: impl FnOnce(Script) -> S,
 ) -> Result<(), TestCaseError> {
     let subject = Arc::new(make(script.clone()));
-    let hung = Hung(Arc::clone(&subject));
+    let sink = UnderTest(Arc::clone(&subject));
     let (error_handler, told) = ErrorHandler::counting();
     let handler = NamedHandler::with_error_handler(
         "subject",
-        Formatted::new(Bracketed, hung).flush_on(Severity::ERROR),
+        Formatted::new(Bracketed, sink).flush_on(Severity::ERROR),
         error_handler,
     );
     let ledger = handler.ledger();
@@ -317,7 +318,7 @@ fn play<S: Subject>(
                 }
                 script.refuse_to_open(refused.into());
                 // A scripted panic while the old file is brought up to date leaves that in use.
-                let result = catch_unwind(AssertUnwindSafe(|| subject.open_again().is_err()));
+                let result = catch_unwind(AssertUnwindSafe(|| subject.reopen_inner().is_err()));
                 prop_assert!(result.is_err() || result.is_ok_and(|failed| failed == refused));
             }
             Op::Away { deleted, refusals } => {
@@ -330,7 +331,7 @@ fn play<S: Subject>(
             }
             Op::Close => {
                 // Where it cannot be closed, it stays open.
-                catch_unwind(AssertUnwindSafe(|| subject.shut().unwrap_or_default())).unwrap_or_default();
+                catch_unwind(AssertUnwindSafe(|| subject.close_inner().unwrap_or_default())).unwrap_or_default();
             }
         }
         prop_assert_eq!(ledger.stats().accepted(), given);
@@ -362,21 +363,21 @@ fn play<S: Subject>(
     Ok(())
 }
 
-fn opened(script: &Script, delay: bool) -> Option<Opened<ScriptedFile>> {
+fn opened(script: &Script, delay: bool) -> Option<OpenedFile<ScriptedFile>> {
     (!delay).then(|| script.open().unwrap())
 }
 
 proptest! {
     #[test]
     fn t12_t41_every_record_is_on_the_account(
-        ops in ops(), faults in faults(), delay: bool, takes_turns: bool, watched: bool, heals: bool,
+        ops in ops(), faults in faults(), delay: bool, needs_lock: bool, watched: bool, heals: bool,
     ) {
         let script = Script::new(faults);
-        script.inner().takes_turns = takes_turns;
+        script.inner().needs_lock = needs_lock;
         script.inner().watched = watched;
         play(ops, &script, heals, |script| {
             let opened = opened(&script, delay);
-            Append::new(script, opened)
+            DirectFile::new(script, opened)
         })?;
     }
 
@@ -388,7 +389,7 @@ proptest! {
         script.inner().watched = watched;
         play(ops, &script, heals, |script| {
             let opened = opened(&script, delay);
-            Buffered::new(script, capacity, opened)
+            BufferedFile::new(script, capacity, opened)
         })?;
     }
 }

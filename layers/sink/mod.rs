@@ -17,47 +17,53 @@
 //! A record is one `write`. Where the place takes less, the rest follows at once; where that fails, the place is left
 //! with a part of a record. The next record then begins with a line break, so that no two records share a line.
 
-mod append;
 mod archive;
-mod buffer;
-mod durable;
+mod buffered;
+mod deferred_errors;
+mod direct;
+mod durability;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod faults;
 mod file;
-mod line;
+mod file_spec;
+mod line_state;
 mod lines;
 pub mod net;
-mod place;
+mod opener;
 mod registry;
+mod reopen;
 mod rotate;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod scratch;
 mod std_stream;
-mod watch;
+mod sync_timer;
+#[cfg(unix)]
+mod write_wait;
 mod writer;
 
 use std::{io, sync::Arc};
 
 #[cfg(feature = "config")]
-pub(crate) use self::registry::succeeding;
+pub(crate) use self::registry::allow_takeover;
 pub use self::{
     archive::{Compression, Retention},
-    durable::Durability,
+    durability::Durability,
     file::FileSink,
     lines::{Lines, write_line},
+    reopen::ReopenPolicy,
     rotate::{Alignment, FileLocking, RotatedFile, RotatingFileSink, TimeOfDay, Weekday, When},
     std_stream::StdStream,
-    watch::ReopenPolicy,
     writer::{MakeWriterSink, WriterSink},
 };
 pub(crate) use self::{
-    durable::sync_after_fork,
-    lines::{Owner, Teller},
-    place::FilePlace,
+    deferred_errors::LedgerLink,
+    file_spec::FileSpec,
+    lines::LineOwner,
     registry::claim,
     rotate::{Schedule, Settings},
+    sync_timer::restart_sync_timer,
 };
 
 /// Takes finished lines. Object-safe; called from many threads at once.
@@ -142,9 +148,9 @@ macro_rules! forward {
 
 forward!(Box<S>, Arc<S>);
 
-/// Writes a line to stderr, whatever becomes of it: the last resort for reports, which must never fail, wait or recurse.
+/// Writes a line to stderr and ignores failures: the last resort for reports, which must never fail, wait or recurse.
 pub(crate) fn stderr_line(line: &str) {
     let line = [line.as_bytes(), b"\n"].concat();
-    // Where stderr fails there is nobody left to tell.
-    StdStream::stderr().timeout(std::time::Duration::ZERO).put(&line).unwrap_or_default();
+    // If stderr fails, there is nowhere left to report it.
+    StdStream::stderr().timeout(std::time::Duration::ZERO).write_record(&line).unwrap_or_default();
 }

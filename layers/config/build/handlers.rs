@@ -164,7 +164,7 @@ impl Builder<'_> {
         };
         // A file that a handler has which will be gone then.
         let succeeds = self.takes_over(map);
-        let (output, told) = if succeeds { crate::sink::succeeding(make) } else { make() };
+        let (output, told) = if succeeds { crate::sink::allow_takeover(make) } else { make() };
         problems.extend(told);
         let output = output?;
         let slot = Slot::new(name, output, dress, self.setup.as_python);

@@ -161,11 +161,8 @@ fn ours(making: &Making<'_, '_>, mut builder: RotatingFileBuilder) -> RotatingFi
     if ours.str("compression").is_none_or(|method| method == "none") {
         ours.idle(&["compression_level"], "nothing is compressed (`compression`)");
     }
-    let sharing = [
-        ("unguarded", FileLocking::Unguarded),
-        ("exclusive", FileLocking::Exclusive),
-        ("shared", FileLocking::NamedHandler),
-    ];
+    let sharing =
+        [("unguarded", FileLocking::Unguarded), ("exclusive", FileLocking::Exclusive), ("shared", FileLocking::Shared)];
     if let Some(sharing) = ours.choice("sharing", &sharing) {
         builder = builder.locking(sharing);
     }

@@ -156,7 +156,7 @@ impl HandlerHandle {
             barrier::wait();
             slot.output().handler.flush(&Flush::PLAIN)?;
             // The old one is gone before the next record.
-            let output = crate::sink::succeeding(|| {
+            let output = crate::sink::allow_takeover(|| {
                 build::make_output(self.logging.setup(), &order, &slot.dress, &finished, &mut problems)
             });
             ConfigErrors::check(problems)?;

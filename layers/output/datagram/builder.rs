@@ -8,7 +8,7 @@ use crate::{
     format::Json,
     output::behind::{QueuedOutput, behind_a_queue},
     sink::{
-        Teller,
+        LedgerLink,
         net::{Datagrams, Peer},
     },
 };
@@ -147,7 +147,7 @@ impl<F: Format> DatagramBuilder<F> {
             oversize,
             #[cfg(feature = "gelf")]
             packer,
-            teller: Teller::default(),
+            ledger_link: LedgerLink::default(),
         })
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     format::Json,
     handler::Flush,
     sink::{
-        Teller,
+        LedgerLink,
         net::{Datagrams, is_too_long},
     },
 };
@@ -82,7 +82,7 @@ pub struct Datagram<F = Json> {
     #[cfg(feature = "gelf")]
     packer: Option<gelf::Packer>,
     /// For what becomes known later.
-    teller: Teller,
+    ledger_link: LedgerLink,
 }
 
 /// What becomes of a record that is too long for a datagram.
@@ -158,9 +158,9 @@ impl<F: Format> Datagram<F> {
         if refused == 0 {
             return Ok(());
         }
-        if let Some(ledger) = self.teller.ledger() {
+        if let Some(ledger) = self.ledger_link.ledger() {
             // One that another thread has sent may not be counted as written yet; its turn comes later.
-            self.datagrams.put_back(refused - ledger.unwrite(refused));
+            self.datagrams.restore_refused(refused - ledger.unwrite(refused));
         }
         let many = if refused == 1 { "an earlier datagram was" } else { "earlier datagrams were" };
         let error = io::Error::new(io::ErrorKind::ConnectionRefused, format!("{many} refused: nobody listened"));
@@ -170,13 +170,13 @@ impl<F: Format> Datagram<F> {
 
 impl<F: Format> Handler for Datagram<F> {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
-        self.teller.notice(|| delivery.ledger());
+        self.ledger_link.set(|| delivery.ledger());
         let sent = match self.try_send(&delivery) {
             Err(Unsent::TooLong(length)) if self.oversize == Oversize::Shorten => self.shorten(&delivery, length),
             sent => sent,
         };
-        if let Err(error) = self.settle(self.datagrams.take_heard())
-            && let Some(ledger) = self.teller.ledger()
+        if let Err(error) = self.settle(self.datagrams.take_known_refused())
+            && let Some(ledger) = self.ledger_link.ledger()
         {
             ledger.report_error(&error);
         }

@@ -21,25 +21,23 @@
 //! - A child of fork(2) opens a connection of its own.
 
 mod address;
+mod backoff;
+mod builder;
 mod connection;
-mod dgram;
+mod datagrams;
 mod framing;
-mod pipe;
+mod net_sink;
 mod resolve;
-mod retry;
+mod stream;
 #[cfg(feature = "tls")]
 mod tls;
-mod wire;
 
 #[cfg(feature = "tls")]
 pub use self::tls::Tls;
 pub use self::{
-    address::Address,
-    connection::{Connection, ConnectionBuilder},
-    framing::Framing,
-    retry::Backoff,
+    address::Address, backoff::Backoff, builder::ConnectionBuilder, connection::Connection, framing::Framing,
 };
 pub(crate) use self::{
-    dgram::{Datagrams, Peer, Socket, is_too_long},
-    wire::Wire,
+    datagrams::{Datagrams, Peer, Socket, is_too_long},
+    net_sink::NetSink,
 };

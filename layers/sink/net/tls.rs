@@ -13,7 +13,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
 
-use super::pipe::{Deadline, NoWait, timed_out};
+use super::stream::{Deadline, NonBlocking, timed_out};
 use crate::Error;
 
 /// Whom to trust at the other end, and who we are.
@@ -82,7 +82,7 @@ impl Tls {
     }
 
     /// Reads everything.
-    pub(super) fn load(self, host: &str) -> Result<Loaded, Error> {
+    pub(super) fn load(self, host: &str) -> Result<ClientTls, Error> {
         let name = self.server_name.as_deref().unwrap_or(host);
         let name = ServerName::try_from(name.to_owned()).map_err(|_| {
             Error::config(format_args!("server name {name:?}: expected the name of a host or an address"))
@@ -107,7 +107,7 @@ impl Tls {
                 })?
             }
         };
-        Ok(Loaded { config: Arc::new(config), name })
+        Ok(ClientTls { config: Arc::new(config), name })
     }
 
     fn roots(&self) -> Result<RootCertStore, Error> {
@@ -179,56 +179,55 @@ impl fmt::Debug for Tls {
 }
 
 /// Ready to connect.
-pub(super) struct Loaded {
+pub(super) struct ClientTls {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
 }
 
-impl fmt::Debug for Loaded {
+impl fmt::Debug for ClientTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Loaded").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-pub(super) struct TlsPipe {
+pub(super) struct TlsStream {
     session: ClientConnection,
     stream: TcpStream,
 }
 
-impl fmt::Debug for TlsPipe {
+impl fmt::Debug for TlsStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsPipe").field("stream", &self.stream).finish_non_exhaustive()
     }
 }
 
 /// How long a peer may take to refuse our certificate. With TLS 1.3 it does so after the handshake is over for us.
-const SECOND_THOUGHTS: Duration = Duration::from_millis(250);
+const REFUSAL_GRACE: Duration = Duration::from_millis(250);
 
-impl TlsPipe {
-    pub(super) fn open(stream: TcpStream, loaded: &Loaded, deadline: Deadline) -> io::Result<Self> {
-        let mut session =
-            ClientConnection::new(Arc::clone(&loaded.config), loaded.name.clone()).map_err(io::Error::other)?;
+impl TlsStream {
+    pub(super) fn open(stream: TcpStream, tls: &ClientTls, deadline: Deadline) -> io::Result<Self> {
+        let mut session = ClientConnection::new(Arc::clone(&tls.config), tls.name.clone()).map_err(io::Error::other)?;
         // Records are written whole or not at all; how much that may be is not for the session to say.
         session.set_buffer_limit(None);
-        let mut pipe = Self { session, stream };
-        while pipe.session.is_handshaking() {
-            pipe.write_what_is_due(deadline)?;
-            if pipe.session.is_handshaking() {
-                pipe.read_some(deadline)?;
+        let mut tls_stream = Self { session, stream };
+        while tls_stream.session.is_handshaking() {
+            tls_stream.write_pending(deadline)?;
+            if tls_stream.session.is_handshaking() {
+                tls_stream.read_some(deadline)?;
             }
         }
-        pipe.write_what_is_due(deadline)?;
-        if pipe.session.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3) {
-            match pipe.read_some(deadline.earlier(Deadline::after(SECOND_THOUGHTS))) {
+        tls_stream.write_pending(deadline)?;
+        if tls_stream.session.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3) {
+            match tls_stream.read_some(deadline.earlier(Deadline::after(REFUSAL_GRACE))) {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
                 result => result?,
             }
         }
-        Ok(pipe)
+        Ok(tls_stream)
     }
 
     fn read_some(&mut self, deadline: Deadline) -> io::Result<()> {
-        self.stream.set_read_timeout(Some(deadline.left()?))?;
+        self.stream.set_read_timeout(Some(deadline.remaining()?))?;
         let result = self.session.read_tls(&mut &self.stream);
         match result {
             Ok(0) => return Err(closed("the peer has closed the connection in the TLS handshake")),
@@ -244,7 +243,7 @@ impl TlsPipe {
             Ok(_) => Ok(()),
             Err(error) => {
                 // The peer should hear why.
-                if self.stream.set_write_timeout(Some(SECOND_THOUGHTS)).is_ok() {
+                if self.stream.set_write_timeout(Some(REFUSAL_GRACE)).is_ok() {
                     self.session.write_tls(&mut &self.stream).unwrap_or_default();
                 }
                 Err(refused(error))
@@ -252,9 +251,9 @@ impl TlsPipe {
         }
     }
 
-    fn write_what_is_due(&mut self, deadline: Deadline) -> io::Result<()> {
+    fn write_pending(&mut self, deadline: Deadline) -> io::Result<()> {
         while self.session.wants_write() {
-            self.stream.set_write_timeout(Some(deadline.left()?))?;
+            self.stream.set_write_timeout(Some(deadline.remaining()?))?;
             match self.session.write_tls(&mut &self.stream) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(_) => {}
@@ -267,7 +266,7 @@ impl TlsPipe {
 
     pub(super) fn is_alive(&mut self) -> io::Result<()> {
         for _ in 0..64 {
-            match self.session.read_tls(&mut NoWait(&self.stream)) {
+            match self.session.read_tls(&mut NonBlocking(&self.stream)) {
                 Ok(0) => return Err(closed("the peer has closed the connection")),
                 Ok(_) => self.process()?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -294,13 +293,13 @@ impl TlsPipe {
 
     pub(super) fn write_all(&mut self, bytes: &[u8], deadline: Deadline) -> io::Result<()> {
         io::Write::write_all(&mut self.session.writer(), bytes)?;
-        self.write_what_is_due(deadline)
+        self.write_pending(deadline)
     }
 
     pub(super) fn close(mut self) {
         self.session.send_close_notify();
         // Who does not listen any more need not hear it.
-        self.write_what_is_due(Deadline::after(SECOND_THOUGHTS)).unwrap_or_default();
+        self.write_pending(Deadline::after(REFUSAL_GRACE)).unwrap_or_default();
     }
 }
 

@@ -10,32 +10,32 @@ use std::{
 };
 
 use super::{
-    super::archive::{Rotated, SUFFIXES},
+    super::archive::{BackupFile, SUFFIXES},
     when::When,
 };
 use crate::{Error, caught::catch, handler::panicked};
 
 /// Default name → name.
-pub(super) type Namer = Arc<dyn Fn(&Path) -> PathBuf + Send + Sync>;
+pub(super) type NameFn = Arc<dyn Fn(&Path) -> PathBuf + Send + Sync>;
 
 /// How rotated files are called.
 #[derive(Clone)]
-pub(super) struct Names {
+pub(super) struct BackupNames {
     /// Of the file in use.
     pub(super) base: PathBuf,
     /// None: by number, 1 is the newest.
     pub(super) dated: Option<When>,
-    pub(super) namer: Option<Namer>,
+    pub(super) namer: Option<NameFn>,
 }
 
-impl fmt::Debug for Names {
+impl fmt::Debug for BackupNames {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { base, dated, namer } = self;
         f.debug_struct("Names").field("base", base).field("dated", dated).field("namer", &namer.is_some()).finish()
     }
 }
 
-impl Names {
+impl BackupNames {
     /// What has been moved out of the way and has not got its name yet.
     pub(super) fn pending(&self) -> PathBuf {
         with(&self.base, ".rotating")
@@ -75,10 +75,10 @@ impl Names {
         Ok(name)
     }
 
-    /// Whether a file of this name would be moved by a rotation; `most` numbered ones there are. Files by date stay where they
+    /// Whether a file of this name would be moved by a rotation; `max_number` numbered ones there are. Files by date stay where they
     /// are, and one that is open is not deleted. What a namer makes is not asked for: it is user code, and this is called
     /// under a lock.
-    pub(super) fn has(&self, name: &OsStr, most: Option<u64>) -> bool {
+    pub(super) fn has(&self, name: &OsStr, max_number: Option<u64>) -> bool {
         let rest = |base: &OsStr| {
             let rest = name.as_encoded_bytes().strip_prefix(base.as_encoded_bytes())?;
             rest.strip_prefix(b".").map(<[u8]>::to_owned)
@@ -88,7 +88,8 @@ impl Names {
             _ if rest == b"rotating" => true,
             Some(_) => false,
             None if self.namer.is_some() => false,
-            None => number(without_suffix(&rest)).is_some_and(|number| most.is_none_or(|most| number <= most)),
+            None => number(without_suffix(&rest))
+                .is_some_and(|number| max_number.is_none_or(|max_number| number <= max_number)),
         }
     }
 
@@ -96,7 +97,7 @@ impl Names {
     pub(super) fn next_dated(&self, date: &str) -> Result<PathBuf, Error> {
         let mut sequence = 0;
         if self.namer.is_none() {
-            let last = self.list_dated(Some(date))?.into_iter().map(|file| file.sequence).max();
+            let last = self.list_of_date(Some(date))?.into_iter().map(|file| file.sequence).max();
             sequence = last.map_or(0, |last| last + 1);
         }
         let mut last = None;
@@ -120,12 +121,12 @@ impl Names {
     ///
     /// # Errors
     /// The directory cannot be read.
-    pub(super) fn found_dated(&self) -> Result<Vec<Rotated>, Error> {
-        self.list_dated(None)
+    pub(super) fn list_dated(&self) -> Result<Vec<BackupFile>, Error> {
+        self.list_of_date(None)
     }
 
     /// Those of one date, or all.
-    fn list_dated(&self, only: Option<&str>) -> Result<Vec<Rotated>, Error> {
+    fn list_of_date(&self, only: Option<&str>) -> Result<Vec<BackupFile>, Error> {
         let Some(when) = self.dated else { return Ok(Vec::new()) };
         // Namers may choose another directory; as in Python, the one of the file in use is looked through.
         let dir = self.base.parent().unwrap_or(&self.base);
@@ -134,15 +135,15 @@ impl Names {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(Error::io_at(dir, "list", error)),
         };
-        let mut found = Vec::new();
+        let mut list = Vec::new();
         for entry in entries.flatten() {
             if let Some((date, sequence)) = self.parse_dated(&entry.file_name(), when)?
                 && only.is_none_or(|only| only == date)
             {
-                found.extend(rotated(entry.path(), since(&date), sequence));
+                list.extend(rotated(entry.path(), since(&date), sequence));
             }
         }
-        Ok(found)
+        Ok(list)
     }
 
     /// Whether a name is one of ours in full, and of when.
@@ -210,10 +211,10 @@ pub(super) fn is_file(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|about| about.is_file())
 }
 
-pub(super) fn rotated(path: PathBuf, since: SystemTime, sequence: u64) -> Option<Rotated> {
+pub(super) fn rotated(path: PathBuf, since: SystemTime, sequence: u64) -> Option<BackupFile> {
     let about = path.symlink_metadata().ok().filter(fs::Metadata::is_file)?;
     let modified = about.modified().unwrap_or(UNIX_EPOCH);
-    Some(Rotated { path, since, sequence, modified, len: about.len() })
+    Some(BackupFile { path, since, sequence, modified, len: about.len() })
 }
 
 /// Dates in order, as times.
@@ -247,11 +248,11 @@ fn with(path: &Path, suffix: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn names(dated: &str) -> Names {
-        Names { base: "/logs/app.log".into(), dated: Some(dated.parse().unwrap()), namer: None }
+    fn names(dated: &str) -> BackupNames {
+        BackupNames { base: "/logs/app.log".into(), dated: Some(dated.parse().unwrap()), namer: None }
     }
 
-    fn parse(names: &Names, name: &str) -> Option<(String, u64)> {
+    fn parse(names: &BackupNames, name: &str) -> Option<(String, u64)> {
         names.parse_dated(OsStr::new(name), names.dated.unwrap()).unwrap()
     }
 
@@ -299,7 +300,7 @@ mod tests {
             let name = name.file_name().unwrap().to_str().unwrap().replace("app.log.", "app-");
             Path::new("/logs").join(name + ".txt")
         };
-        let named = Names { namer: Some(Arc::new(namer)), ..names("midnight") };
+        let named = BackupNames { namer: Some(Arc::new(namer)), ..names("midnight") };
         assert_eq!(parse(&named, "app-2024-03-05.txt"), Some(("2024-03-05".into(), 0)));
         assert_eq!(parse(&named, "app-2024-03-05.2.txt.gz"), Some(("2024-03-05".into(), 2)));
         for name in ["app-2024-03-05", "app-12024-03-05.txt", "xapp-2024-03-05.txt", "app.log.2024-03-05", "app-.txt"] {
@@ -309,7 +310,7 @@ mod tests {
 
     #[test]
     fn namers_that_panic_or_name_the_file_in_use() {
-        let with = |namer: fn(&Path) -> PathBuf| Names { namer: Some(Arc::new(namer)), ..names("H") };
+        let with = |namer: fn(&Path) -> PathBuf| BackupNames { namer: Some(Arc::new(namer)), ..names("H") };
         assert!(with(|_| panic!("scripted")).numbered(1).unwrap_err().is_panic());
         assert!(with(|_| "/logs/app.log".into()).numbered(1).unwrap_err().is_config());
     }

@@ -149,13 +149,13 @@ fn a_buffered_or_shared_file_does_not_batch() {
     };
     assert!(supports_batching("a", |builder| builder));
     assert!(supports_batching("b", |builder| builder.locking(FileLocking::Exclusive)));
-    assert!(!supports_batching("c", |builder| builder.locking(FileLocking::NamedHandler)));
+    assert!(!supports_batching("c", |builder| builder.locking(FileLocking::Shared)));
     assert!(!supports_batching("d", |builder| builder.buffer(1 << 10)));
     // All the same they take what they are given.
     for name in ["c", "d"] {
         let builder =
             tracing_strata::output::RotatingFile::builder(dir.path(&format!("{name}2"))).max_bytes(30).backups(9);
-        let builder = if name == "c" { builder.locking(FileLocking::NamedHandler) } else { builder.buffer(1 << 10) };
+        let builder = if name == "c" { builder.locking(FileLocking::Shared) } else { builder.buffer(1 << 10) };
         let sink = builder.build_sink().unwrap();
         assert_eq!(write_at_once(&sink, &lines(&[10; 9]), &[UNIX_EPOCH; 9]), 9);
         sink.close().unwrap();

@@ -14,9 +14,9 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[must_use]
 pub struct Backoff {
-    first: Duration,
+    initial: Duration,
     factor: f64,
-    most: Duration,
+    max: Duration,
     jitter: f64,
     pub(super) drops_silently: bool,
 }
@@ -25,12 +25,12 @@ impl Backoff {
     /// Python's schedule. A record that comes before the next try is due, or finds the peer away, is
     /// [dropped](crate::ledger::Stats::dropped), and no failure is told.
     pub fn python() -> Self {
-        Self { first: Duration::from_secs(1), jitter: 0.0, drops_silently: true, ..Self::default() }
+        Self { initial: Duration::from_secs(1), jitter: 0.0, drops_silently: true, ..Self::default() }
     }
 
     /// The wait after the first failure.
-    pub fn initial(mut self, first: Duration) -> Self {
-        self.first = first;
+    pub fn initial(mut self, initial: Duration) -> Self {
+        self.initial = initial;
         self
     }
 
@@ -41,8 +41,8 @@ impl Backoff {
     }
 
     /// The longest wait.
-    pub fn max(mut self, most: Duration) -> Self {
-        self.most = most;
+    pub fn max(mut self, max: Duration) -> Self {
+        self.max = max;
         self
     }
 
@@ -56,9 +56,9 @@ impl Backoff {
 impl Default for Backoff {
     fn default() -> Self {
         Self {
-            first: Duration::from_millis(100),
+            initial: Duration::from_millis(100),
             factor: 2.0,
-            most: Duration::from_secs(30),
+            max: Duration::from_secs(30),
             jitter: 0.25,
             drops_silently: false,
         }
@@ -67,21 +67,21 @@ impl Default for Backoff {
 
 /// Where in its schedule a connection is. Times are since some fixed moment.
 #[derive(Debug)]
-pub(super) struct Schedule {
-    retry: Backoff,
+pub(super) struct BackoffState {
+    backoff: Backoff,
     wait: Option<Duration>,
     due: Duration,
     /// When the last failure was: a clock that is behind it was set back.
     failed_at: Duration,
 }
 
-impl Schedule {
-    pub(super) fn new(retry: Backoff) -> Self {
-        Self { retry, wait: None, due: Duration::ZERO, failed_at: Duration::ZERO }
+impl BackoffState {
+    pub(super) fn new(backoff: Backoff) -> Self {
+        Self { backoff, wait: None, due: Duration::ZERO, failed_at: Duration::ZERO }
     }
 
     /// How long it is until the next try is due.
-    pub(super) fn left(&self, now: Duration) -> Duration {
+    pub(super) fn remaining(&self, now: Duration) -> Duration {
         if self.wait.is_none() || now < self.failed_at { Duration::ZERO } else { self.due.saturating_sub(now) }
     }
 
@@ -91,17 +91,16 @@ impl Schedule {
     }
 
     pub(super) fn failed(&mut self, now: Duration) {
-        let Backoff { first, factor, most, jitter, .. } = self.retry;
+        let Backoff { initial, factor, max, jitter, .. } = self.backoff;
         let wait = match self.wait {
-            None => first,
-            Some(wait) => Duration::try_from_secs_f64(wait.as_secs_f64() * factor).unwrap_or(most),
+            None => initial,
+            Some(wait) => Duration::try_from_secs_f64(wait.as_secs_f64() * factor).unwrap_or(max),
         };
-        let wait = wait.min(most);
+        let wait = wait.min(max);
         self.wait = Some(wait);
         let scale = if jitter > 0.0 { 1.0 - jitter + 2.0 * jitter * fastrand::f64() } else { 1.0 };
         self.failed_at = now;
-        self.due =
-            now.saturating_add(Duration::try_from_secs_f64(wait.as_secs_f64() * scale).unwrap_or(most).min(most));
+        self.due = now.saturating_add(Duration::try_from_secs_f64(wait.as_secs_f64() * scale).unwrap_or(max).min(max));
     }
 
     pub(super) fn succeeded(&mut self) {
@@ -113,15 +112,15 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    fn waits(retry: Backoff, count: usize) -> Vec<Duration> {
-        let mut schedule = Schedule::new(retry);
+    fn waits(backoff: Backoff, count: usize) -> Vec<Duration> {
+        let mut state = BackoffState::new(backoff);
         let mut now = Duration::from_secs(1_000);
         let wait = |_| {
-            schedule.failed(now);
-            let left = schedule.left(now);
-            now += left;
-            assert_eq!(schedule.left(now), Duration::ZERO);
-            left
+            state.failed(now);
+            let remaining = state.remaining(now);
+            now += remaining;
+            assert_eq!(state.remaining(now), Duration::ZERO);
+            remaining
         };
         (0..count).map(wait).collect()
     }
@@ -130,16 +129,16 @@ mod tests {
     fn rule_17_5_pythons_waits() {
         let seconds: Vec<_> = waits(Backoff::python(), 8).iter().map(Duration::as_secs).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30, 30]);
-        let mut schedule = Schedule::new(Backoff::python());
+        let mut state = BackoffState::new(Backoff::python());
         let at = Duration::from_secs;
-        assert_eq!(schedule.left(at(0)), at(0));
-        schedule.failed(at(10));
-        schedule.failed(at(11));
-        assert_eq!((schedule.left(at(12)), schedule.left(at(13))), (at(1), at(0)));
-        schedule.succeeded();
-        assert_eq!(schedule.left(at(12)), at(0));
-        schedule.failed(at(20));
-        assert_eq!(schedule.left(at(20)), at(1));
+        assert_eq!(state.remaining(at(0)), at(0));
+        state.failed(at(10));
+        state.failed(at(11));
+        assert_eq!((state.remaining(at(12)), state.remaining(at(13))), (at(1), at(0)));
+        state.succeeded();
+        assert_eq!(state.remaining(at(12)), at(0));
+        state.failed(at(20));
+        assert_eq!(state.remaining(at(20)), at(1));
     }
 
     #[test]
@@ -154,15 +153,15 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_does_not_make_it_wait() {
-        let mut schedule = Schedule::new(Backoff::python());
-        schedule.failed(Duration::from_secs(1_000_000));
-        assert_eq!(schedule.left(Duration::from_secs(10)), Duration::ZERO);
+        let mut state = BackoffState::new(Backoff::python());
+        state.failed(Duration::from_secs(1_000_000));
+        assert_eq!(state.remaining(Duration::from_secs(10)), Duration::ZERO);
     }
 
     #[test]
     fn absurd_settings_do_no_harm() {
-        let retry = Backoff::default().factor(f64::NAN).jitter(f64::NAN).initial(Duration::MAX).max(Duration::MAX);
-        assert_eq!(waits(retry, 3).len(), 3);
+        let backoff = Backoff::default().factor(f64::NAN).jitter(f64::NAN).initial(Duration::MAX).max(Duration::MAX);
+        assert_eq!(waits(backoff, 3).len(), 3);
         assert_eq!(waits(Backoff::default().factor(f64::INFINITY).jitter(9.0).initial(Duration::ZERO), 3).len(), 3);
     }
 }
