@@ -481,7 +481,7 @@ mod tests {
         script.refuse_to_open(1);
         sink.put(b"3\n").unwrap();
         sink.flush().unwrap();
-        assert_eq!((script.files().last().unwrap().as_str(), script.noted()), ("", 1));
+        assert_eq!((script.files().last().unwrap().as_str(), script.deferred()), ("", 1));
         sink.put(b"4\n").unwrap();
         sink.flush().unwrap();
         script.delete();

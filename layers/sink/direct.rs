@@ -460,11 +460,11 @@ mod tests {
         script.refuse_to_open(1);
         sink.write(b"3\n").unwrap();
         sink.write(b"4\n").unwrap();
-        assert_eq!(script.noted(), 1);
+        assert_eq!(script.deferred(), 1);
         script.delete();
         script.refuse_to_open(1);
         assert!(sink.write(b"lost\n").is_err());
         sink.write(b"5\n").unwrap();
-        assert_eq!((script.files(), script.noted()), (["1\n", "2\n3\n", "4\n", "5\n"].map(String::from).into(), 1));
+        assert_eq!((script.files(), script.deferred()), (["1\n", "2\n3\n", "4\n", "5\n"].map(String::from).into(), 1));
     }
 }

@@ -1,4 +1,4 @@
-//! Files that fail on cue, and the proof that no record is lost unseen over them.
+//! Files that fail on cue, and property tests that no record is lost silently over them.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -18,22 +18,22 @@ use super::{
 };
 use crate::{Error, Format, NamedHandler, Record, Severity, ledger::ErrorHandler, output::Formatted};
 
-/// What becomes of one write.
+/// What happens to one write.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fault {
-    /// It takes all.
+    /// It writes all.
     None,
-    /// It takes so many bytes at most.
+    /// It writes at most this many bytes.
     Take(usize),
     Interrupted,
     Full,
     WouldBlock,
-    /// It takes nothing, without an error.
+    /// It writes nothing, without an error.
     Zero,
     Panic,
 }
 
-/// A place whose files obey a script, fault by fault; when that is over, all goes well.
+/// Opens files that follow a script, fault by fault. After the last fault, all writes succeed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Script(Arc<Mutex<Inner>>);
 
@@ -44,11 +44,11 @@ struct Inner {
     refusals: usize,
     needs_lock: bool,
     watched: bool,
-    /// The files that have no name any more.
+    /// Files without a name.
     lost: BTreeSet<usize>,
-    noted: usize,
+    deferred: usize,
     files: Vec<Vec<u8>>,
-    /// Where all of a record but its line break was written when the next write failed: which file, how long.
+    /// Where all of a record except its line break was written before a write failed: which file, which length.
     short_of_a_line_break: BTreeSet<(usize, usize)>,
 }
 
@@ -62,12 +62,12 @@ impl Script {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From here on the path leads to a new, empty file.
+    /// The path leads to a new, empty file from here on.
     pub(super) fn rotate(&self) {
         self.inner().files.push(Vec::new());
     }
 
-    /// The path is looked at before each write.
+    /// The path is checked before each write.
     pub(super) fn watch(&self) {
         self.inner().watched = true;
     }
@@ -79,9 +79,9 @@ impl Script {
         self.rotate();
     }
 
-    /// How many troubles there were.
-    pub(super) fn noted(&self) -> usize {
-        self.inner().noted
+    /// How many errors were deferred.
+    pub(super) fn deferred(&self) -> usize {
+        self.inner().deferred
     }
 
     /// How many faults are still to come: one is used by each write.
@@ -142,7 +142,7 @@ impl FileOpener for Script {
     }
 
     fn defer_error(&self, _: &'static str, _: io::Error) {
-        self.inner().noted += 1;
+        self.inner().deferred += 1;
     }
 }
 
@@ -175,7 +175,7 @@ impl RawFile for ScriptedFile {
     }
 }
 
-/// What is put to the test, as a sink.
+/// The file under test, as a sink.
 struct UnderTest<S>(Arc<S>);
 
 trait Subject: Send + Sync + 'static {
@@ -254,8 +254,8 @@ enum Op {
         refused: bool,
     },
     Close,
-    /// The file is moved away by somebody, or deleted, and the path cannot be opened so many times.
-    Away {
+    /// The file is moved away or deleted, and the path cannot be opened this many times.
+    MovedAway {
         deleted: bool,
         refusals: usize,
     },
@@ -268,7 +268,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => Just(Op::Flush),
         1 => (any::<bool>(), any::<bool>()).prop_map(|(rotate, refused)| Op::Reopen { rotate, refused }),
         1 => Just(Op::Close),
-        1 => (any::<bool>(), 0..3_usize).prop_map(|(deleted, refusals)| Op::Away { deleted, refusals }),
+        1 => (any::<bool>(), 0..3_usize).prop_map(|(deleted, refusals)| Op::MovedAway { deleted, refusals }),
     ];
     prop::collection::vec(op, 0..50)
 }
@@ -286,7 +286,7 @@ fn faults() -> impl Strategy<Value = Vec<Fault>> {
     prop::collection::vec(fault, 0..60)
 }
 
-/// Plays a script. At every moment all records given are on the account; in the end, those counted as written are whole
+/// Plays a script. At every moment the ledger accounts for all records; in the end, those counted as written are complete
 /// lines, once each, and no two share a line.
 fn play<S: Subject>(
     ops: Vec<Op>,
@@ -317,11 +317,11 @@ fn play<S: Subject>(
                     script.rotate();
                 }
                 script.refuse_to_open(refused.into());
-                // A scripted panic while the old file is brought up to date leaves that in use.
+                // A scripted panic during the flush of the old file leaves that in use.
                 let result = catch_unwind(AssertUnwindSafe(|| subject.reopen_inner().is_err()));
                 prop_assert!(result.is_err() || result.is_ok_and(|failed| failed == refused));
             }
-            Op::Away { deleted, refusals } => {
+            Op::MovedAway { deleted, refusals } => {
                 if deleted {
                     script.delete()
                 } else {

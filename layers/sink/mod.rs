@@ -1,21 +1,21 @@
-//! Bytes → a place.
+//! Sinks write finished lines to files, streams and sockets.
 //!
-//! A [`Sink`] takes whole records as bytes. It knows nothing of records, formats or handlers: an output such as
-//! [`Formatted`](crate::output::Formatted) brings them together.
+//! A [`Sink`] gets complete records as bytes. It knows nothing of records, formats or handlers: an output such as
+//! [`Formatted`](crate::output::Formatted) connects them.
 //!
-//! | sink | place | lock over the write | a record counts as written when |
+//! | sink | writes to | lock during the write | a record counts as written when |
 //! |---|---|---|---|
-//! | [`StdStream`] | stdout, stderr | std's own | the system took it |
-//! | [`FileSink`] | a file, record by record | none | the system took it |
-//! | [`FileSink`] with a buffer | a file, many records at once | the buffer's | the buffer was emptied |
-//! | [`RotatingFileSink`] | a file that is exchanged for new ones | as for a file | as for a file |
-//! | [`WriterSink`] | any [`io::Write`] | one around the writer | the writer took it and was flushed |
-//! | [`net::Connection`] | a peer: TCP, TLS, a unix socket | none; threads take turns | the system took it |
-//! | [`MakeWriterSink`] | any `MakeWriter` | the writer's own, if any | the writer took it and was flushed |
+//! | [`StdStream`] | stdout, stderr | std's own | the system accepted it |
+//! | [`FileSink`] | a file, record by record | none | the system accepted it |
+//! | [`FileSink`] with a buffer | a file, many records at once | the buffer's | the buffer was written |
+//! | [`RotatingFileSink`] | a file that is replaced by new ones | as for a file | as for a file |
+//! | [`WriterSink`] | any [`io::Write`] | one around the writer | the writer accepted it and was flushed |
+//! | [`net::Connection`] | a peer: TCP, TLS, a unix socket | none, but one thread sends at a time | the system accepted it |
+//! | [`MakeWriterSink`] | any `MakeWriter` | the writer's own, if any | the writer accepted it and was flushed |
 //!
-//! # Whole lines
-//! A record is one `write`. Where the place takes less, the rest follows at once; where that fails, the place is left
-//! with a part of a record. The next record then begins with a line break, so that no two records share a line.
+//! # Complete lines
+//! A record is one `write`. After a short write, the rest follows at once. If that fails, a partial record stays, and the next
+//! record begins with a line break, so that no two records share a line.
 
 mod archive;
 mod buffered;

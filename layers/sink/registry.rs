@@ -327,11 +327,11 @@ mod tests {
     use super::*;
     use crate::sink::scratch::Dir;
 
-    struct Engine(&'static str, #[allow(dead_code)] Claim);
+    struct Rotator(&'static str, #[allow(dead_code)] Claim);
 
-    fn engine(path: &Path, name: &'static str) -> Result<Arc<Engine>, Error> {
-        let fits = |other: &Engine| if other.0 == name { Ok(()) } else { Err(Error::config("other settings")) };
-        share(path, Arc::new(|_| false), |claim| Ok(Engine(name, claim)), fits)
+    fn rotator(path: &Path, name: &'static str) -> Result<Arc<Rotator>, Error> {
+        let fits = |other: &Rotator| if other.0 == name { Ok(()) } else { Err(Error::config("other settings")) };
+        share(path, Arc::new(|_| false), |claim| Ok(Rotator(name, claim)), fits)
     }
 
     #[test]
@@ -339,10 +339,10 @@ mod tests {
         let dir = Dir::new();
         let path = dir.path("app.log");
         let (one, two) = (claim(&path).unwrap(), claim(&path).unwrap());
-        let error = engine(&path, "a").err().unwrap();
+        let error = rotator(&path, "a").err().unwrap();
         assert!(error.is_config() && error.to_string().contains(path.to_str().unwrap()), "{error}");
         drop((one, two));
-        let rotating = engine(&path, "a").unwrap();
+        let rotating = rotator(&path, "a").unwrap();
         let error = claim(&path).unwrap_err();
         assert!(error.is_config() && error.to_string().contains(path.to_str().unwrap()), "{error}");
         drop(rotating);
@@ -353,9 +353,9 @@ mod tests {
     fn t37_those_that_rotate_share_or_are_refused() {
         let dir = Dir::new();
         let path = dir.path("app.log");
-        let first = engine(&path, "a").unwrap();
-        assert!(Arc::ptr_eq(&first, &engine(&path, "a").unwrap()));
-        assert_eq!(engine(&path, "b").err().unwrap().to_string(), "other settings");
+        let first = rotator(&path, "a").unwrap();
+        assert!(Arc::ptr_eq(&first, &rotator(&path, "a").unwrap()));
+        assert_eq!(rotator(&path, "b").err().unwrap().to_string(), "other settings");
         assert!(
             share(&path, Arc::new(|_| false), |_| Ok(7_u8), |_| Ok(()))
                 .unwrap_err()
@@ -363,10 +363,10 @@ mod tests {
                 .contains("another kind")
         );
         drop(first);
-        assert_eq!(engine(&path, "b").unwrap().0, "b");
+        assert_eq!(rotator(&path, "b").unwrap().0, "b");
         // A failed making leaves nothing behind.
         share(&path, Arc::new(|_| false), |_| Err::<(), _>(Error::new("no")), |_| Ok(())).unwrap_err();
-        engine(&path, "c").unwrap();
+        rotator(&path, "c").unwrap();
     }
 
     #[cfg(unix)]
@@ -375,7 +375,7 @@ mod tests {
         let dir = Dir::new();
         fs::create_dir(dir.path("real")).unwrap();
         std::os::unix::fs::symlink(dir.path("real"), dir.path("link")).unwrap();
-        let _engine = engine(&dir.path("real/app.log"), "a").unwrap();
+        let _rotator = rotator(&dir.path("real/app.log"), "a").unwrap();
         assert!(claim(&dir.path("link/app.log")).is_err());
         assert!(claim(&dir.path("link/../real/app.log")).is_err());
         claim(&dir.path("link/other.log")).unwrap();
@@ -387,7 +387,7 @@ mod tests {
         let path = dir.path("app.log");
         for _ in 0..20 {
             let all: Vec<_> = std::thread::scope(|scope| {
-                let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| engine(&path, "a").unwrap())).collect();
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| rotator(&path, "a").unwrap())).collect();
                 threads.into_iter().map(|thread| thread.join().unwrap()).collect()
             });
             assert!(all.iter().all(|one| Arc::ptr_eq(one, &all[0])));

@@ -27,7 +27,7 @@ pub(super) fn compress(job: &Job) -> Result<(), Error> {
             return Ok(());
         }
     }
-    Err(failed(io::Error::other("it is being written to, or moved, by somebody else")))
+    Err(failed(io::Error::other("it is being written to, or moved, by another process")))
 }
 
 /// The current path of the job's file.

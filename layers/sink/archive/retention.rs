@@ -180,7 +180,7 @@ mod tests {
     }
 
     proptest! {
-        /// After a prune every limit holds, and with one file more of those deleted it would not.
+        /// After retention every limit holds, and with one more of the deleted files it would not.
         #[test]
         fn t32_limits_hold_and_no_more_goes_than_must(
             files in prop::collection::vec((0..6_u64, 0..50_u64), 0..12),

@@ -127,7 +127,7 @@ fn t42_a_crash_in_any_phase_leaves_the_plain_file_or_a_whole_one() {
         let dir = Dir::new();
         let (base, path) = (dir.path("app.log"), dir.path("app.log.1"));
         let target = with_suffix(&path, suffix);
-        // While it was being written: a part of it, which nobody has locked.
+        // While it was being written: a part of it, which is not locked.
         fs::write(&path, &text).unwrap();
         fs::write(dir.path(format!("app.log.1-1.{suffix}.part")), "half").unwrap();
         remove_stale_parts(&base, &dir.path(""));
@@ -190,7 +190,7 @@ fn t42_a_failure_is_told_and_the_plain_file_stays_and_is_tried_again() {
     assert_eq!(dir.names(), ["b.1"]);
     assert_eq!(done(&dir.path("b"), &path, Compression::gzip()), [""; 0]);
     assert_eq!(dir.names(), ["b.1.gz"]);
-    // No file at all: deleted by somebody, no failure; a directory is one.
+    // A deleted file is no failure; a directory is one.
     assert_eq!(done(&base, &dir.path("none"), Compression::gzip()), [""; 0]);
     fs::create_dir(dir.path("b.2")).unwrap();
     assert_eq!(done(&base, &dir.path("b.2"), Compression::gzip()).len(), 1);
@@ -277,7 +277,7 @@ fn what_changes_while_it_works_is_looked_at_again() {
     asks.recv_timeout(LONG).unwrap();
     File::options().append(true).open(&path).unwrap().write_all(b"second\n").unwrap();
     open.send(()).unwrap();
-    // … and then has rotated it away, and put another in its place.
+    // … and then rotated it away and created another.
     asks.recv_timeout(LONG).unwrap();
     fs::rename(&path, dir.path("app.log.2")).unwrap();
     fs::write(&path, "third\n").unwrap();

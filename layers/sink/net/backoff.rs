@@ -1,16 +1,16 @@
-//! When a peer that is away is tried again.
+//! When an unavailable peer is tried again.
 
 use std::time::Duration;
 
-/// When a peer that is away is tried again: each failure makes the wait longer, up to a limit.
+/// When an unavailable peer is tried again: each failure makes the wait longer, up to a limit.
 ///
-/// | | first wait | each next | at most | jitter | in between |
+/// | | initial | factor | max | jitter | meanwhile |
 /// |---|---|---|---|---|---|
 /// | [`Backoff::default`] | 100 ms | × 2 | 30 s | ± 25 % | records fail, or [wait](super::ConnectionBuilder::reconnect_timeout) |
-/// | [`Backoff::python`] | 1 s | × 2 | 30 s | none | records are dropped without a word |
+/// | [`Backoff::python`] | 1 s | × 2 | 30 s | none | records are dropped without an error |
 ///
-/// Python: `SocketHandler.retryStart`, `retryFactor`, `retryMax`. Many clients of one peer that all come back in the same
-/// moment keep it down; hence the jitter.
+/// Python: `SocketHandler.retryStart`, `retryFactor`, `retryMax`. The jitter keeps many clients from overloading one peer by
+/// reconnecting at the same moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[must_use]
 pub struct Backoff {
@@ -22,8 +22,8 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Python's schedule. A record that comes before the next try is due, or finds the peer away, is
-    /// [dropped](crate::ledger::Stats::dropped), and no failure is told.
+    /// Python's backoff. A record that comes before the next attempt is due or finds the peer unavailable is
+    /// [dropped](crate::ledger::Stats::dropped) without an error.
     pub fn python() -> Self {
         Self { initial: Duration::from_secs(1), jitter: 0.0, drops_silently: true, ..Self::default() }
     }
@@ -34,7 +34,7 @@ impl Backoff {
         self
     }
 
-    /// How much longer each next wait is; less than 1 counts as 1.
+    /// The factor by which each wait grows; less than 1 counts as 1.
     pub fn factor(mut self, factor: f64) -> Self {
         self.factor = if factor >= 1.0 { factor } else { 1.0 };
         self
@@ -46,9 +46,9 @@ impl Backoff {
         self
     }
 
-    /// By which part a wait is longer or shorter at random: 0 to 1.
-    pub fn jitter(mut self, part: f64) -> Self {
-        self.jitter = if part > 0.0 { part.min(1.0) } else { 0.0 };
+    /// The fraction by which a wait is randomly longer or shorter: 0 to 1.
+    pub fn jitter(mut self, fraction: f64) -> Self {
+        self.jitter = if fraction > 0.0 { fraction.min(1.0) } else { 0.0 };
         self
     }
 }
@@ -65,13 +65,13 @@ impl Default for Backoff {
     }
 }
 
-/// Where in its schedule a connection is. Times are since some fixed moment.
+/// The backoff of one connection. Times are since a fixed moment.
 #[derive(Debug)]
 pub(super) struct BackoffState {
     backoff: Backoff,
     wait: Option<Duration>,
     due: Duration,
-    /// When the last failure was: a clock that is behind it was set back.
+    /// When the last failure was. A clock that is behind it was set back.
     failed_at: Duration,
 }
 
@@ -80,7 +80,7 @@ impl BackoffState {
         Self { backoff, wait: None, due: Duration::ZERO, failed_at: Duration::ZERO }
     }
 
-    /// How long it is until the next try is due.
+    /// How long until the next attempt is due.
     pub(super) fn remaining(&self, now: Duration) -> Duration {
         if self.wait.is_none() || now < self.failed_at { Duration::ZERO } else { self.due.saturating_sub(now) }
     }

@@ -79,7 +79,7 @@ impl ConnectionBuilder {
         match self.options.framing {
             Some(chosen @ (Framing::Lines | Framing::Nul)) if of_format == Framing::None => {
                 Err(Error::config(format_args!(
-                    "{}: records of this format tell by themselves where they end, and {chosen:?} would change bytes in \
+                    "{}: records of this format mark their own end, and {chosen:?} would change bytes in \
                      them: expected Framing::None, or no framing",
                     self.address
                 )))

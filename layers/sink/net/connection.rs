@@ -337,7 +337,10 @@ impl State {
     fn unavailable(&self, wait: Duration) -> io::Error {
         let (kind, text) =
             self.last_error.as_ref().map_or((io::ErrorKind::NotConnected, ""), |(kind, text)| (*kind, &**text));
-        io::Error::new(kind, format!("the peer is away ({text}); the next try is due in {:.1} s", wait.as_secs_f64()))
+        io::Error::new(
+            kind,
+            format!("the peer is unavailable ({text}); the next attempt is due in {:.1} s", wait.as_secs_f64()),
+        )
     }
 
     fn close(&mut self) {

@@ -1,4 +1,4 @@
-//! Datagrams to a peer that comes and goes.
+//! Datagrams to one peer, which may restart.
 
 use std::{
     fmt,
@@ -25,7 +25,7 @@ use crate::fork::Heirloom;
 #[cfg(unix)]
 use crate::sink::write_wait::{WriteWait, clear_stuck};
 
-/// Who gets the datagrams.
+/// The receiver of the datagrams.
 #[derive(Clone, Debug)]
 pub(crate) enum Peer {
     Udp {
@@ -50,56 +50,54 @@ impl fmt::Display for Peer {
     }
 }
 
-/// Sends datagrams to one peer. Connected, so that the system tells when nobody is there, and waits for room in a unix
-/// socket's queue; found and connected again when the peer was restarted.
+/// Sends datagrams to one peer. The socket is connected, so that the system reports when nobody listens and waits for room in
+/// the queue of a unix socket. It is resolved and connected again when the peer was restarted.
 pub(crate) struct Datagrams {
     peer: Peer,
     timeout: Duration,
     state: Heirloom<SocketState>,
-    /// Nothing was taken until the deadline of an earlier datagram.
+    /// A datagram has timed out, and none was sent since.
     stuck: AtomicBool,
-    /// Datagrams that were sent, and of which the system told later that nobody took them.
+    /// How many sent datagrams the system reported as refused later.
     refused: AtomicU64,
-    /// There is a silence.
     has_refusal_window: AtomicBool,
     refusal_window: Heirloom<Option<RefusalWindow>>,
 }
 
-/// Nobody listened a short while ago.
+/// Open while a datagram was refused recently.
 struct RefusalWindow {
-    /// When that was heard last.
     last_refused: Instant,
-    /// Datagrams that were sent meanwhile and are counted as failed already, whatever is heard of them.
+    /// Datagrams sent meanwhile that already count as failed, whatever the system reports.
     assumed_lost: u64,
 }
 
 #[derive(Default)]
 struct SocketState {
     socket: Option<Arc<Socket>>,
-    /// The last look-up of the name that failed: when it may be tried again, and after which wait.
+    /// After a failed look-up of the name: when it may be tried again, and the delay until then.
     retry_lookup: Option<(Instant, Duration)>,
-    /// Where a host's name led to, and when it was looked up.
+    /// The address of a host name, and when it was looked up.
     found: Option<(SocketAddr, Instant)>,
-    /// A look-up that is under way: whether the name leads elsewhere by now.
+    /// A running look-up: whether the name has another address by now.
     pending_lookup: Option<Receiver<io::Result<Vec<SocketAddr>>>>,
 }
 
 impl SocketState {
-    /// The addresses of a name that leads elsewhere by now. It is looked up from time to time, while datagrams are sent to
-    /// where it led.
+    /// The addresses of a name if they no longer include the current one. The name is looked up at intervals, while datagrams
+    /// go to the current address.
     fn changed_addresses(&mut self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
         let (address, since) = self.found.as_mut()?;
         match self.pending_lookup.as_ref().map(Receiver::try_recv) {
             None if since.elapsed() >= RESOLVE_INTERVAL => {
                 *since = Instant::now();
-                // Without a thread for it, the next time will do.
+                // If no thread can be started, the next interval tries again.
                 self.pending_lookup = look_up(host, port).ok();
                 None
             }
             None | Some(Err(TryRecvError::Empty)) => None,
             Some(answer) => {
                 self.pending_lookup = None;
-                // A name server that is away is no reason to stop.
+                // An unavailable name server is no reason to stop.
                 answer.ok()?.ok().filter(|found| !found.is_empty() && !found.contains(address))
             }
         }
@@ -133,19 +131,19 @@ impl AsFd for Socket {
     }
 }
 
-/// The first wait after a look-up that failed; each further one is twice as long.
+/// The delay after the first failed look-up; it doubles each time.
 const MIN_LOOKUP_DELAY: Duration = Duration::from_secs(1);
 const MAX_LOOKUP_DELAY: Duration = Duration::from_secs(30);
-/// How old what is known of a name may become.
+/// How often a name is looked up again.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(60);
-/// How many errors of earlier datagrams one datagram hears of at most.
+/// How many errors of earlier datagrams one send handles at most.
 const MAX_REFUSALS: u32 = 8;
-/// After how long without being refused another machine is believed to listen again. Hosts answer about once a second where
-/// nobody listens, however many datagrams come.
+/// After this time without a refusal, another machine is assumed to listen again. Hosts send refusals about once a second,
+/// however many datagrams come.
 const REFUSAL_WINDOW: Duration = Duration::from_secs(3);
 
 impl Datagrams {
-    /// Nothing is opened yet. A full socket is waited for until the deadline, and so is the look-up of a name.
+    /// Opens nothing yet. The timeout applies to a full socket and to the look-up of a name.
     pub(crate) fn new(peer: Peer, timeout: Duration) -> Self {
         Self {
             peer,
@@ -162,12 +160,12 @@ impl Datagrams {
         &self.peer
     }
 
-    /// Opens it now.
+    /// Opens the socket now.
     pub(crate) fn connect(&self) -> io::Result<()> {
         self.socket().map(drop)
     }
 
-    /// Sends one datagram, whole.
+    /// Sends one complete datagram.
     pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<()> {
         self.transmit(|socket| match socket.send(bytes)? {
             sent if sent == bytes.len() => Ok(()),
@@ -175,7 +173,7 @@ impl Datagrams {
         })
     }
 
-    /// Lets `attempt` send something, again where that may help.
+    /// Calls `attempt` to send something, and again if that may help.
     pub(crate) fn transmit(&self, mut attempt: impl FnMut(&Socket) -> io::Result<()>) -> io::Result<()> {
         let mut socket = self.socket()?;
         #[cfg(unix)]
@@ -198,16 +196,16 @@ impl Datagrams {
                 ErrorKind::Interrupted => {}
                 #[cfg(unix)]
                 ErrorKind::WouldBlock => wait.wait(socket.as_fd())?,
-                // Nobody listened when an earlier datagram arrived. This one was not sent yet.
+                // An earlier datagram was refused. This one was not sent yet.
                 ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset
                     if matches!(*socket, Socket::Udp(_)) && last_refused < MAX_REFUSALS =>
                 {
                     last_refused += 1;
                     self.note_refusal();
                 }
-                // The socket is as good as before.
+                // The socket is still usable.
                 _ if is_too_long(&error) => return Err(error),
-                // The peer is gone, and perhaps another has come; or this machine has other networks now.
+                // The peer is gone, and perhaps another is there; or this machine's network has changed.
                 _ if !is_reopened && error.kind() != ErrorKind::TimedOut => {
                     is_reopened = true;
                     self.discard_socket(&socket);
@@ -237,8 +235,8 @@ impl Datagrams {
         self.has_refusal_window.store(true, Ordering::Relaxed);
     }
 
-    /// A datagram was sent, and earlier ones had found nobody: whether this one did. On this machine that is known at
-    /// once; of another one it is believed when nothing was heard for a while.
+    /// A datagram was sent after earlier ones were refused. Returns an error if nobody listens yet: known at once on this
+    /// machine, assumed of another machine until nothing was refused for a while.
     #[cold]
     fn check_delivery(&self, socket: &Socket) -> io::Result<()> {
         let Socket::Udp(socket) = socket else { return Ok(()) };
@@ -265,7 +263,7 @@ impl Datagrams {
         self.refusal_window.get()
     }
 
-    /// How many datagrams that were sent turned out to be lost since this was last asked. Asks the system, too.
+    /// How many sent datagrams were refused since the last call. Asks the system, too.
     pub(crate) fn take_refused(&self) -> u64 {
         let socket = self.lock().socket.clone();
         if let Some(Socket::Udp(socket)) = socket.as_deref()
@@ -276,7 +274,7 @@ impl Datagrams {
         self.refused.swap(0, Ordering::Relaxed)
     }
 
-    /// The same without asking the system.
+    /// [`take_refused`](Self::take_refused) without asking the system.
     #[inline]
     pub(crate) fn take_known_refused(&self) -> u64 {
         match self.refused.load(Ordering::Relaxed) {
@@ -285,21 +283,21 @@ impl Datagrams {
         }
     }
 
-    /// Some of those that were taken are not settled yet.
+    /// Puts back refusals that could not be counted yet.
     pub(crate) fn restore_refused(&self, refused: u64) {
         self.refused.fetch_add(refused, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, SocketState> {
         let start_over = |state: &mut SocketState| {
-            // In a child, nobody looks up what was being looked up, and what was refused is the parent's to tell.
+            // In a child of a fork, the look-up thread does not run, and the parent reports the refusals.
             state.pending_lookup = None;
             self.refused.store(0, Ordering::Relaxed);
         };
         self.state.lock(start_over, SocketState::default)
     }
 
-    /// The socket; it is opened if there is none. The lock is held meanwhile: others would only do the same.
+    /// The socket, opened if there is none. The lock is held meanwhile: other threads would only do the same.
     fn socket(&self) -> io::Result<Arc<Socket>> {
         let mut state = self.lock();
         let changed_addresses = match &self.peer {
@@ -351,7 +349,7 @@ impl Datagrams {
         Err(last.unwrap_or_else(|| ErrorKind::AddrNotAvailable.into()))
     }
 
-    /// An address costs nothing to try; a name may cost the deadline each time.
+    /// Resolves the host. An address costs nothing; a name may cost the timeout each time.
     fn find(
         &self,
         host: &str,
@@ -380,13 +378,13 @@ impl Datagrams {
         socket.connect(to)?;
         #[cfg(unix)]
         socket.set_nonblocking(true)?;
-        // Elsewhere the system itself waits; it takes no wait of zero.
+        // Elsewhere the system itself waits; it rejects a zero timeout.
         #[cfg(not(unix))]
         socket.set_write_timeout(Some(self.timeout.max(Duration::from_millis(1))))?;
         Ok(socket)
     }
 
-    /// The next one opens another, unless somebody has done so already.
+    /// The next datagram opens a new socket, unless another thread has done so already.
     fn discard_socket(&self, socket: &Arc<Socket>) {
         let mut state = self.lock();
         if state.socket.as_ref().is_some_and(|known| Arc::ptr_eq(known, socket)) {
@@ -395,20 +393,20 @@ impl Datagrams {
     }
 }
 
-/// Names no content: where it sends, and nothing of what.
+/// Shows the peer, but no content.
 impl fmt::Debug for Datagrams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Datagrams").field("peer", &self.peer).field("deadline", &self.timeout).finish_non_exhaustive()
     }
 }
 
-/// Whether the system tells of a socket that a datagram of it was refused, if that was not told yet.
+/// Whether the system reports a refused datagram of this socket, once.
 fn is_refused(socket: &UdpSocket) -> bool {
     let error = socket.take_error().ok().flatten();
     error.is_some_and(|error| matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset))
 }
 
-/// Whether a datagram is longer than the socket takes.
+/// Whether a datagram is longer than the socket accepts.
 pub(crate) fn is_too_long(error: &io::Error) -> bool {
     #[cfg(unix)]
     return error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error());
@@ -435,7 +433,7 @@ mod tests {
         bytes[..length].to_vec()
     }
 
-    /// As if the name had led to `before`.
+    /// As if the name had the address of `before`.
     fn to(before: &UdpSocket) -> Datagrams {
         let address = before.local_addr().unwrap();
         let peer = Peer::Udp { host: "localhost".into(), port: address.port() };

@@ -2,9 +2,8 @@
 
 use std::io;
 
-/// Where a record ends in a stream. A record cannot become two: the byte that ends one is replaced by a space where a format
-/// has written it inside; where a length stands in front, every byte goes through. [`Format::framing`](crate::Format::framing)
-/// says which one a format wants.
+/// Where a record ends in a stream. A record cannot become two: a terminator inside a record is replaced by a space; after a
+/// length prefix, every byte is sent as it is. [`Format::framing`](crate::Format::framing) says which framing a format wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Framing {
@@ -17,12 +16,12 @@ pub enum Framing {
     Length,
     /// The length in decimal digits and a space before each record: syslog's "octet counting" (RFC 6587, 3.4.1; RFC 5425).
     OctetCounting,
-    /// Nothing: for records that tell by themselves where they end.
+    /// Nothing: for records whose format marks their end.
     None,
 }
 
 impl Framing {
-    /// Appends the record as it travels.
+    /// Appends the framed record.
     pub(super) fn append_frame(self, record: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         match self {
             Self::None => out.extend_from_slice(record),

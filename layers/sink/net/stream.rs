@@ -12,18 +12,18 @@ use std::{
 use super::tls::{ClientTls, TlsStream};
 use super::{address::Address, resolve::resolve};
 
-/// A moment until which something may take.
+/// A point in time by which something must be done.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline(Instant);
 
 impl Deadline {
     pub(super) fn after(time: Duration) -> Self {
         let now = Instant::now();
-        // A time that does not fit is as good as for ever.
+        // A time that does not fit counts as infinite.
         Self(now.checked_add(time).unwrap_or(now + Duration::from_secs(1 << 30)))
     }
 
-    /// What is left; never nothing, which sockets take for "for ever".
+    /// The remaining time. Never zero, which sockets treat as infinite.
     pub(super) fn remaining(self) -> io::Result<Duration> {
         let left = self.0.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
@@ -34,7 +34,7 @@ impl Deadline {
     }
 }
 
-/// What it takes to reach a peer.
+/// What is needed to connect to a peer.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     pub(super) address: Address,
@@ -66,8 +66,8 @@ impl NetStream {
         }
     }
 
-    /// Whether the peer still listens, for all that has arrived from it. What it has sent is thrown away: nothing is asked
-    /// of it, and closing a socket with unread bytes in it resets the connection and what is on its way with it.
+    /// Whether the peer has not closed the connection, as far as known. Discards what it has sent: no answer is expected, and
+    /// closing a socket with unread bytes resets the connection and loses what is on its way.
     pub(super) fn is_alive(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => drain(|buffer| receive(&*stream, buffer)),
@@ -88,7 +88,8 @@ impl NetStream {
         }
     }
 
-    /// Says good-bye where the protocol has a word for it. Not for a connection that failed or belongs to another process.
+    /// Closes with the protocol's closing message, if it has one. Not for a connection that failed or belongs to another
+    /// process.
     pub(super) fn close(self) {
         #[cfg(feature = "tls")]
         if let Self::Tls(stream) = self {
@@ -116,12 +117,12 @@ pub(super) fn write_all(
     Ok(())
 }
 
-/// A socket whose time is over says "would block".
+/// A socket that timed out returns "would block".
 pub(super) fn timed_out(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::WouldBlock { io::ErrorKind::TimedOut.into() } else { error }
 }
 
-/// Reads what is there, up to a bound: a peer that talks for ever is not waited for.
+/// Reads what has arrived, up to a limit, so that a peer that never stops sending does not block.
 fn drain(mut receive: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<()> {
     let mut buffer = [0; 512];
     for _ in 0..64 {
@@ -159,11 +160,11 @@ fn tcp(host: &str, port: u16, deadline: Deadline) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for (index, address) in addresses.iter().enumerate() {
         let left = deadline.remaining().map_err(|_| io::Error::new(io::ErrorKind::TimedOut, last.to_string()))?;
-        // One that does not answer leaves time for the others.
+        // An address that does not answer leaves time for the others.
         let share = if index + 1 < addresses.len() { left / 2 } else { left };
         match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
             Ok(stream) => {
-                // Records are small and complete; nothing is gained by waiting for more.
+                // Records are small and complete; there is no point in waiting for more.
                 stream.set_nodelay(true)?;
                 #[cfg(target_os = "linux")]
                 detect_dead_peer(&stream)?;
@@ -175,8 +176,8 @@ fn tcp(host: &str, port: u16, deadline: Deadline) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// A peer that vanished without a word: what it does not acknowledge in this time, or does not answer when nothing is sent,
-/// ends the connection. Otherwise the system would go on taking records for a quarter of an hour.
+/// Detects a peer that vanished without closing: the connection ends if the peer does not acknowledge data or keepalive probes
+/// in time. Otherwise the system would accept records for a quarter of an hour.
 #[cfg(target_os = "linux")]
 fn detect_dead_peer(stream: &TcpStream) -> io::Result<()> {
     use rustix::net::sockopt;
@@ -195,7 +196,7 @@ mod unix {
 
     use super::*;
 
-    /// std's connect waits for ever where the peer's queue is full.
+    /// std's connect waits without limit if the peer's queue is full.
     pub(super) fn connect(path: &Path, deadline: Deadline) -> io::Result<UnixStream> {
         const PAUSE: Duration = Duration::from_millis(5);
         let address = SocketAddrUnix::new(path)?;
@@ -206,7 +207,7 @@ mod unix {
         loop {
             match connect_to(&socket, &address).map_err(io::Error::from) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // Nothing tells when there is room again.
+                    // The system does not signal when there is room again.
                     std::thread::sleep(deadline.remaining()?.min(PAUSE));
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -220,7 +221,7 @@ mod unix {
     }
 }
 
-/// Reads what a stream has, without waiting.
+/// Reads what has arrived, without waiting.
 #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS reads"))]
 pub(super) struct NonBlocking<'a>(pub(super) &'a TcpStream);
 

@@ -1,4 +1,4 @@
-//! `BASE.1`, `BASE.2` …: the newest has the lowest number, and all move up for the next.
+//! `BASE.1`, `BASE.2` …: the newest has the lowest number, and each rotation moves all up by one.
 
 use std::{
     fs, io,
@@ -9,24 +9,24 @@ use std::{
 use super::{
     super::archive::{BackupFile, RenameGuard},
     crash::crash_point,
-    names::{BackupNames, exists, is_file, number, rotated, variants, without_suffix},
+    names::{BackupNames, backup_file, exists, is_file, number, variants, without_suffix},
 };
 use crate::Error;
 
-/// The numbered names, with whatever of them user code makes made beforehand.
+/// The numbered names. User code makes its names in advance.
 pub(super) struct NumberedBackups {
     names: BackupNames,
-    /// Where a namer makes them: from 1 on.
+    /// The names that a namer made, from 1 on.
     named: Option<Vec<PathBuf>>,
-    /// How many there may be.
+    /// None for no limit.
     max_number: Option<u64>,
 }
 
-/// More names than this are not made by a namer; files beyond stay where they are.
+/// A namer makes at most this many names. Files beyond stay where they are.
 const MAX_NAMED: u64 = 10_000;
 
 impl NumberedBackups {
-    /// Runs user code.
+    /// Calls the namer, which is user code.
     pub(super) fn new(names: &BackupNames, max_number: Option<u64>) -> Result<Self, Error> {
         let mut backups = Self { names: names.clone(), named: None, max_number };
         if names.namer.is_none() {
@@ -52,7 +52,7 @@ impl NumberedBackups {
         Ok(backups)
     }
 
-    /// Where the newest goes.
+    /// The name of the newest file.
     pub(super) fn first(&self) -> io::Result<PathBuf> {
         self.name(1).ok_or_else(|| io::Error::other("there is no name for it"))
     }
@@ -67,7 +67,7 @@ impl NumberedBackups {
         }
     }
 
-    /// The numbers that have a file, ascending.
+    /// The numbers that have a file, in ascending order.
     fn used_numbers(&self) -> io::Result<Vec<u64>> {
         let probed = match &self.named {
             Some(named) => named.len() as u64,
@@ -101,19 +101,19 @@ impl NumberedBackups {
         Ok(used_numbers)
     }
 
-    /// All files, for a prune and for compression.
+    /// All files, for retention and compression.
     pub(super) fn list(&self) -> Result<Vec<BackupFile>, Error> {
         let used_numbers =
             self.used_numbers().map_err(|error| Error::io_at(&self.names.base, "list what was rotated of", error))?;
         let mut list = Vec::new();
         for number in used_numbers {
             let name = self.name(number).unwrap_or_default();
-            list.extend(variants(&name).filter_map(|path| rotated(path, UNIX_EPOCH, u64::MAX - number)));
+            list.extend(variants(&name).filter_map(|path| backup_file(path, UNIX_EPOCH, u64::MAX - number)));
         }
         Ok(list)
     }
 
-    /// Whether something that is not ours is in the way.
+    /// Fails if something that is not a file has one of the names.
     pub(super) fn check(&self) -> io::Result<()> {
         let beyond = self.used_numbers()?.into_iter().filter_map(|number| self.name(number + 1));
         for name in self.name(1).into_iter().chain(beyond) {
@@ -124,8 +124,8 @@ impl NumberedBackups {
         Ok(())
     }
 
-    /// Makes the first name free, as Python does: each file moves up by one number, gaps stay, and the last is deleted where
-    /// another takes its place. `resuming` what was interrupted, only those before the first gap move: the others have.
+    /// Frees the first name as Python does: each file moves up by one number, gaps stay, and the last file is deleted if
+    /// another takes its name. When `resuming` an interrupted shift, only the files before the first gap move: the others did.
     pub(super) fn shift(&self, guard: &RenameGuard, resuming: bool) -> io::Result<()> {
         let mut used_numbers = self.used_numbers()?;
         if resuming {
@@ -139,14 +139,14 @@ impl NumberedBackups {
                     remove(guard, &to)?;
                     for (from, to) in variants(&from).zip(variants(&to)).filter(|(from, _)| is_file(from)) {
                         match guard.rename(&from, &to) {
-                            // Deleted by hand since the look.
+                            // Deleted by hand meanwhile.
                             Err(error) if error.kind() == io::ErrorKind::NotFound && !exists(&from) => {}
                             result => result?,
                         }
                         crash_point("shifting");
                     }
                 }
-                // The last one: it goes when its place is needed.
+                // The last file: deleted when its name is needed.
                 None if number == 1 => remove(guard, &from)?,
                 None => {}
             }
@@ -155,7 +155,7 @@ impl NumberedBackups {
     }
 }
 
-/// Deletes what has a name, plain or compressed.
+/// Deletes the file of a name, plain or compressed.
 fn remove(guard: &RenameGuard, name: &Path) -> io::Result<()> {
     for path in variants(name).filter(|path| exists(path)) {
         if is_not_a_file(&path) {
@@ -169,7 +169,7 @@ fn remove(guard: &RenameGuard, name: &Path) -> io::Result<()> {
                     format!("{} is in use by another handler", path.display()),
                 ));
             }
-            // Somebody else was first.
+            // Another process was first.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -177,8 +177,8 @@ fn remove(guard: &RenameGuard, name: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether there is something of this name that is no file, by one look: between two, the thread that compresses may
-/// delete the plain file, or a prune any of them.
+/// Whether something of this name exists that is not a file. One system call: between two, compression or retention may delete
+/// the file.
 fn is_not_a_file(path: &Path) -> bool {
     match path.symlink_metadata() {
         Ok(about) => !about.is_file(),
@@ -203,7 +203,7 @@ mod tests {
         NumberedBackups::new(&names, Some(max_number)).unwrap()
     }
 
-    /// As under the thread that compresses: the plain file goes at any moment.
+    /// As during compression, which deletes the plain file at any moment.
     #[test]
     fn t30_a_file_that_vanishes_is_not_in_the_way() {
         let dir = Dir::new();

@@ -4,7 +4,7 @@ use std::{fs, io, path::Path};
 
 use super::names::exists;
 
-/// Renames, never over something.
+/// Renames; fails if the target exists.
 pub(super) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {
@@ -13,7 +13,7 @@ pub(super) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<()> {
             io::Errno,
         };
         match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            // File systems that cannot.
+            // The file system does not support it.
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
             result => return result.map_err(Into::into),
         }
@@ -24,7 +24,7 @@ pub(super) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-/// Makes a link, or turns one that leads elsewhere; anything else of this name stays.
+/// Creates a symbolic link or redirects an existing one. Anything else of this name stays.
 pub(super) fn update_symlink(link: &Path, target: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {

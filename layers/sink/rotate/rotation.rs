@@ -257,7 +257,7 @@ impl Rotator {
                 Err(open_error) => {
                     // Undo the rename; if that fails as well, the next record opens the path.
                     rename_no_replace(&to, &self.names.base).unwrap_or_default();
-                    let error = Error::io_at(&self.names.base, "begin anew", open_error.into());
+                    let error = Error::io_at(&self.names.base, "open a new file at", open_error.into());
                     return (Swap::Keep, MoveOutcome::Failed(error));
                 }
             },

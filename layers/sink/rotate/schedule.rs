@@ -8,14 +8,14 @@ use jiff::{
 
 use super::when::{Alignment, TimeOfDay, Weekday, When};
 
-/// From when to when a file lasts, in seconds since 1970.
+/// The time a file covers, in seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Period {
     pub(super) start: i64,
     pub(super) end: i64,
 }
 
-/// When files end.
+/// When files rotate.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     pub(crate) when: When,
@@ -28,9 +28,9 @@ pub(crate) struct Schedule {
 const DAY: i64 = 24 * 60 * 60;
 
 impl Schedule {
-    /// The period of a file that begins at a moment. It ends strictly later.
+    /// The period that contains `now`. It ends strictly later.
     pub(super) fn period(&self, now: i64) -> Period {
-        // Where the calendar ends, files go on for ever.
+        // Beyond the calendar, a file never ends.
         let (first, last) = (Timestamp::MIN.as_second() + 2 * DAY, Timestamp::MAX.as_second() - 2 * DAY);
         if now > last {
             return Period { start: last, end: i64::MAX };
@@ -53,7 +53,7 @@ impl Schedule {
         }
     }
 
-    /// How far the clock may go back without being a different time altogether.
+    /// How far the clock may go back before the period is computed again.
     pub(super) fn valid_from(&self, period: Period) -> i64 {
         period.start.saturating_sub(period.end.saturating_sub(period.start).max(2 * 3600))
     }
@@ -87,7 +87,7 @@ impl Schedule {
         Period { start, end }
     }
 
-    /// Days and weeks have the true local time at their ends, however long they are.
+    /// Days and weeks end at a local time, however long they are.
     fn of_days(&self, now: i64) -> Period {
         let (unit, first) = match (self.when, self.at) {
             (When::Weekly(day), None) => (7, days_to(day) + 1),
@@ -109,14 +109,14 @@ impl Schedule {
             (day, next) = (next, next + step);
         }
         if self.alignment == Alignment::Rollover {
-            // As Python names it: the end less the whole interval, which may be before the file was begun.
+            // Python's name: the end minus the whole interval, which may be before the file began.
             next += (count - 1) * unit;
             day = next - count * unit;
         }
         Period { start: self.begins(day), end: self.begins(next) }
     }
 
-    /// The moment at which a day, counted from 1970-01-01, has the time of day. One that is skipped comes after the gap.
+    /// The moment of the time of day on a day counted from 1970-01-01. A skipped time is moved behind the gap.
     fn begins(&self, day: i64) -> i64 {
         let at = i64::from(self.at.unwrap_or_default().seconds);
         let moment = timestamp(day.saturating_mul(DAY).saturating_add(at));
@@ -125,7 +125,7 @@ impl Schedule {
         moment.as_second()
     }
 
-    /// How a file that began at a moment ends its name.
+    /// The date in the name of a file that began at `start`.
     pub(super) fn date(&self, start: i64) -> String {
         let at = self.zone.to_datetime(timestamp(start));
         let mut date = format!("{:04}-{:02}-{:02}", at.year(), at.month(), at.day());
@@ -142,13 +142,13 @@ impl Schedule {
         date
     }
 
-    /// Whether a time of day makes a difference.
+    /// Whether a time of day has an effect.
     pub(crate) fn takes_a_time_of_day(&self) -> bool {
         self.when.is_daily()
     }
 }
 
-/// Times out of the calendar's reach are its ends.
+/// Clamped to the calendar.
 fn timestamp(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
@@ -158,7 +158,7 @@ fn day_number(date: Date) -> i64 {
     TimeZone::UTC.to_timestamp(midnight).map_or(0, |moment| moment.as_second().div_euclid(DAY))
 }
 
-/// From 1970-01-01, a Thursday, to the first such day.
+/// Days from 1970-01-01, a Thursday, to the first such weekday.
 fn days_to(day: Weekday) -> i64 {
     let offset = CivilWeekday::Thursday.to_monday_zero_offset();
     (i64::from(day as u8) - i64::from(offset)).rem_euclid(7)
@@ -302,7 +302,7 @@ mod tests {
     }
 
     proptest! {
-        /// Wherever and whenever: a period holds its moment, ends strictly later, and the next begins where it ends.
+        /// In any zone, at any time: a period contains its moment and ends later, and the next begins where it ends.
         #[test]
         fn t33_periods_follow_each_other(
             zone in prop::sample::select(vec![

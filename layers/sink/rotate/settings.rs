@@ -69,16 +69,16 @@ impl Settings {
         };
         let differs = [
             (mine.max_bytes != other.max_bytes, "max_bytes"),
-            (times(mine) != times(other), "when, interval, at_time, grid or zone"),
+            (times(mine) != times(other), "when, interval, at_time, alignment or zone"),
             (mine.backups != other.backups, "backups"),
             (mine.retention != other.retention, "retention"),
             (mine.compression != other.compression, "compression"),
-            (mine.locking != other.locking, "sharing"),
+            (mine.locking != other.locking, "locking"),
             (mine.latest != other.latest, "latest"),
             (mine.buffer != other.buffer, "buffer"),
             (mine.durability != other.durability, "durability"),
-            (mine.permissions != other.permissions, "mode"),
-            (mine.open_lazily != other.open_lazily, "delay"),
+            (mine.permissions != other.permissions, "permissions"),
+            (mine.open_lazily != other.open_lazily, "open_lazily"),
             (
                 mine.namer.is_some() || other.namer.is_some() || mine.rotator.is_some() || other.rotator.is_some(),
                 "namer or rotator",

@@ -6,7 +6,7 @@ use std::{
 };
 
 thread_local! {
-    /// The last second that was worked out: from when, to when, which. To compare is cheaper than to work it out.
+    /// The last computed second: when it begins and ends, and its value. Comparing is cheaper than computing.
     static LAST: Cell<(SystemTime, SystemTime, i64)> = const { Cell::new((UNIX_EPOCH, UNIX_EPOCH, 0)) };
 }
 

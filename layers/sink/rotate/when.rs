@@ -1,4 +1,4 @@
-//! When files end: the grid of the wall clock, or Python's counting from the last rollover.
+//! How often files rotate: by the wall clock, or as Python counts from the last rollover.
 
 use std::{fmt, str::FromStr};
 
@@ -6,7 +6,7 @@ use jiff::civil::DateTime;
 
 use crate::Error;
 
-/// How often a [`TimedFile`](crate::output::TimedFile) begins a new file. Parses from Python's `when` strings, in any case.
+/// How often a [`TimedFile`](crate::output::TimedFile) starts a new file. Parses Python's `when` strings in any case.
 ///
 /// | Python | here | a file ends (on [`Alignment::Clock`]) | its name ends in |
 /// |---|---|---|---|
@@ -17,7 +17,7 @@ use crate::Error;
 /// | `midnight` | [`When::Midnight`] | at midnight, or at a time of day | `.2024-03-05` |
 /// | `W0` … `W6` | [`When::Weekly`] | at the midnight that ends the day (`W0`: Monday), or on the day at a time | `.2024-03-05` |
 ///
-/// The name is the time at which the file began, in the zone of the schedule.
+/// The name has the time at which the file began, in the configured time zone.
 ///
 /// ```
 /// use tracing_strata::output::{When, Weekday};
@@ -63,7 +63,7 @@ impl Weekday {
         [Self::Monday, Self::Tuesday, Self::Wednesday, Self::Thursday, Self::Friday, Self::Saturday, Self::Sunday];
 }
 
-/// From Python's text; the errors are Python's, too.
+/// Parses Python's text, with Python's error messages.
 impl FromStr for When {
     type Err = Error;
 
@@ -112,7 +112,7 @@ impl fmt::Display for When {
 }
 
 impl When {
-    /// The parts of a date in a name: digits per part and what is between them.
+    /// The pattern of a date in a name; `0` stands for a digit.
     fn pattern(self) -> &'static str {
         match self {
             Self::Second => "0000-00-00_00-00-00",
@@ -122,7 +122,7 @@ impl When {
         }
     }
 
-    /// How many bytes at the beginning of `text` are a date in a name.
+    /// The length of the date in a name with which `text` begins.
     pub(super) fn date_in_name(self, text: &[u8]) -> Option<usize> {
         let pattern = self.pattern().as_bytes();
         let date = text.get(..pattern.len())?;
@@ -147,7 +147,7 @@ impl When {
     }
 }
 
-/// A time of day, for [`at_time`](crate::output::RotatingFileBuilder::at_time). Parses from `HH:MM` and `HH:MM:SS`.
+/// A time of day, for [`at_time`](crate::output::RotatingFileBuilder::at_time). Parses `HH:MM` and `HH:MM:SS`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TimeOfDay {
     pub(super) seconds: u32,
@@ -157,7 +157,7 @@ impl TimeOfDay {
     /// Midnight.
     pub const MIDNIGHT: Self = Self { seconds: 0 };
 
-    /// From its parts.
+    /// A time of day from its parts.
     ///
     /// # Errors
     /// The hour is above 23, the minute or the second above 59.
@@ -195,20 +195,20 @@ impl fmt::Display for TimeOfDay {
     }
 }
 
-/// From where intervals are counted.
+/// Where intervals are counted from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Alignment {
-    /// The wall clock (the default): an hourly file ends with the hour, one of every two hours with the even hours. A
-    /// restart changes nothing.
+    /// The wall clock (the default): an hourly file ends with the hour, a two-hourly file with the even hours. A restart
+    /// changes nothing.
     ///
-    /// Several seconds, minutes or hours are counted from midnight where a day is a multiple of them, days from 1970-01-01,
-    /// weeks from the first such day in 1970. Where the zone changes its offset, a file of seconds, minutes or hours ends
-    /// as well, so that a repeated hour is a file of its own.
+    /// Several seconds, minutes or hours are counted from midnight if a day is a multiple of them, days from 1970-01-01, weeks
+    /// from the first such weekday in 1970. When the zone changes its offset, a file of seconds, minutes or hours also ends, so
+    /// that a repeated hour is a file of its own.
     #[default]
     Clock,
-    /// The last rollover, as Python does: `when='H'` ends a file one hour after the record that began it. With a restart, the
-    /// count begins at the time the file was last written. `midnight` and `W0`–`W6` are those of the clock all the same.
+    /// The last rollover, as in Python: `when='H'` ends a file one hour after the record that began it. After a restart, the
+    /// count begins at the time the file was last written. `midnight` and `W0`–`W6` still follow the clock.
     Rollover,
 }
 

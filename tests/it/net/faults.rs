@@ -66,7 +66,7 @@ fn a_peer_that_takes_connections_and_closes_them_is_away() {
         while handler.give(&record("into the void")).is_ok() {
             assert!(start.elapsed() < super::LONG);
         }
-        assert!(handler.give(&record("away")).unwrap_err().to_string().contains("the next try is due"));
+        assert!(handler.give(&record("away")).unwrap_err().to_string().contains("the next attempt is due"));
         open.store(false, Ordering::Relaxed);
         let wake = listener.local_addr().unwrap();
         TcpStream::connect(wake).unwrap();
