@@ -5,7 +5,7 @@ use std::{fmt, io, sync::Arc, time::SystemTime};
 use super::Sink;
 use crate::ledger::{End, Ledger, Receipt, Receipts};
 
-/// Complete lines for [`Sink::write`], which says what becomes of each, in order.
+/// Complete lines for [`Sink::write`], which marks each, in order, as written or dropped.
 pub struct Lines<'a> {
     bytes: &'a [u8],
     ends: &'a [usize],

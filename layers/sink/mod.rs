@@ -63,6 +63,7 @@ pub(crate) use self::{
     lines::LineOwner,
     registry::claim,
     rotate::{Schedule, Settings},
+    std_stream::stderr_line,
     sync_timer::restart_sync_timer,
 };
 
@@ -92,12 +93,12 @@ pub(crate) use self::{
 /// ```
 pub trait Sink: Send + Sync + 'static {
     /// Writes lines: usually one, more behind a [`Queue`](crate::Queue) if the sink
-    /// [supports batching](SinkProperties::supports_batching). It says of each line, in order, whether it was
+    /// [supports batching](SinkProperties::supports_batching). It marks each line, in order, as
     /// [written](Lines::written) or [dropped](Lines::dropped).
     ///
     /// # Errors
-    /// The first line of which nothing was said failed: it was written in part or not at all. The output counts it as failed
-    /// and calls again with the lines after it.
+    /// The first line that is not marked failed: it was written in part or not at all. The output counts it as failed and calls
+    /// again with the lines after it.
     fn write(&self, lines: &mut Lines<'_>) -> io::Result<()>;
 
     /// Writes out what the sink buffers. Provided: does nothing, for sinks that buffer nothing.
@@ -147,10 +148,3 @@ macro_rules! forward {
 }
 
 forward!(Box<S>, Arc<S>);
-
-/// Writes a line to stderr and ignores failures: the last resort for reports, which must never fail, wait or recurse.
-pub(crate) fn stderr_line(line: &str) {
-    let line = [line.as_bytes(), b"\n"].concat();
-    // If stderr fails, there is nowhere left to report it.
-    StdStream::stderr().timeout(std::time::Duration::ZERO).write_record(&line).unwrap_or_default();
-}

@@ -116,6 +116,13 @@ impl<'a> MakeWriter<'a> for StdStream {
     }
 }
 
+/// Writes a line to stderr and ignores failures: the last resort for reports, which must never fail, wait or recurse.
+pub(crate) fn stderr_line(line: &str) {
+    let line = [line.as_bytes(), b"\n"].concat();
+    // If stderr fails, there is nowhere left to report it.
+    StdStream::stderr().timeout(Duration::ZERO).write_record(&line).unwrap_or_default();
+}
+
 /// The state of a stream, shared by all handlers of the process. Changed only under std's lock.
 struct State {
     line_state: LineState,

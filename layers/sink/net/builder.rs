@@ -118,7 +118,7 @@ impl ConnectionBuilder {
         self
     }
 
-    /// Whom to trust and who we are, for [`Address::Tls`].
+    /// The TLS settings, for [`Address::Tls`].
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);

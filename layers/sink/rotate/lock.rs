@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    borrow::Borrow,
     fs::{File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
@@ -57,14 +58,14 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// A lock on a file, released on drop.
-pub(super) struct FileLockGuard<'a>(&'a File);
+pub(super) struct FileLockGuard<F: Borrow<File>>(F);
 
-impl<'a> FileLockGuard<'a> {
-    pub(super) fn acquire(file: &'a File, timeout: Duration) -> io::Result<Self> {
+impl<F: Borrow<File>> FileLockGuard<F> {
+    pub(super) fn acquire(file: F, timeout: Duration) -> io::Result<Self> {
         let mut tries = 0_u32;
         let mut began = None;
         loop {
-            match file.try_lock() {
+            match file.borrow().try_lock() {
                 Ok(()) => return Ok(Self(file)),
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -82,10 +83,10 @@ impl<'a> FileLockGuard<'a> {
     }
 }
 
-impl Drop for FileLockGuard<'_> {
+impl<F: Borrow<File>> Drop for FileLockGuard<F> {
     fn drop(&mut self) {
         // Closing the file unlocks it at the latest.
-        self.0.unlock().unwrap_or_default();
+        self.0.borrow().unlock().unwrap_or_default();
     }
 }
 
@@ -116,18 +117,8 @@ impl LockFairness {
 /// For the archive thread: it locks through a handle of its own, because a handle locks only once.
 pub(super) struct LockByPath(pub(super) PathBuf);
 
-struct OwnedLock(File);
-
-impl Drop for OwnedLock {
-    fn drop(&mut self) {
-        self.0.unlock().unwrap_or_default();
-    }
-}
-
 impl ProcessLock for LockByPath {
     fn lock(&self) -> io::Result<Box<dyn Any>> {
-        let file = open(&self.0)?;
-        std::mem::forget(FileLockGuard::acquire(&file, LOCK_TIMEOUT)?);
-        Ok(Box::new(OwnedLock(file)))
+        Ok(Box::new(FileLockGuard::acquire(open(&self.0)?, LOCK_TIMEOUT)?))
     }
 }

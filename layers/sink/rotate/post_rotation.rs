@@ -11,7 +11,7 @@ use std::{
 use super::{
     super::archive::{self, BackupFile, Job, ProcessLock, RenameGuard, Retention},
     RotatedFile,
-    lock::{FileLockGuard, LOCK_TIMEOUT, LockByPath},
+    lock::{LOCK_TIMEOUT, LockByPath},
     names::{exists, is_file, is_plain},
     numbered::NumberedBackups,
     rename::{rename_no_replace, update_symlink},
@@ -161,9 +161,9 @@ impl Rotator {
                 Some(_) => self.names.list_dated().map(|list| self.clean_up(Ok(list), &mut post)),
                 None => NumberedBackups::new(&self.names, self.max_number).and_then(|backups| {
                     let state = self.state();
-                    let locked =
-                        state.lock.as_deref().map(|lock| FileLockGuard::acquire(lock, LOCK_TIMEOUT)).transpose();
-                    let _locked = locked.map_err(|error| Error::io_at(&self.names.lock(), "lock", error))?;
+                    let _locked = state
+                        .lock_processes(LOCK_TIMEOUT)
+                        .map_err(|error| Error::io_at(&self.names.lock(), "lock", error))?;
                     self.clean_up(backups.list(), &mut post);
                     Ok(())
                 }),
@@ -182,8 +182,7 @@ impl Rotator {
         let target = self.target(period)?;
         let failed = |error| Error::io_at(&pending, "finish the rotation of", error);
         let state = self.state();
-        let _locked =
-            state.lock.as_deref().map(|lock| FileLockGuard::acquire(lock, LOCK_TIMEOUT)).transpose().map_err(failed)?;
+        let _locked = state.lock_processes(LOCK_TIMEOUT).map_err(failed)?;
         // Checked under the lock: perhaps another process has renamed it.
         if is_file(&pending) {
             self.finish_pending_rename(&target, true).map_err(failed)?;

@@ -11,7 +11,7 @@ use std::{
 use super::{
     super::{archive::RenameGuard, file_spec::FileSpec, opener::Swap, registry::FileId},
     crash::crash_point,
-    lock::{FileLockGuard, LOCK_TIMEOUT},
+    lock::LOCK_TIMEOUT,
     names::is_file,
     numbered::NumberedBackups,
     rename::rename_no_replace,
@@ -85,8 +85,7 @@ impl Rotator {
         let mut target = None;
         let step = loop {
             let mut state = self.state();
-            let lock = state.lock.clone();
-            let locked = match lock.as_deref().map(|lock| FileLockGuard::acquire(lock, LOCK_TIMEOUT)).transpose() {
+            let locked = match state.lock_processes(LOCK_TIMEOUT) {
                 Ok(locked) => locked,
                 Err(error) => {
                     self.rotation_failed(&mut state, Error::io_at(&self.names.lock(), "lock", error), &mut post);

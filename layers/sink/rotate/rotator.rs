@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     super::{archive, archive::Retention, file::FileSink, file_spec::FileSpec},
-    lock::{self, FileLocking, LockFairness},
+    lock::{self, FileLockGuard, FileLocking, LockFairness},
     names::BackupNames,
     rotation::{PostRotation, RotationOutcome, Step},
     schedule::Period,
@@ -61,6 +61,13 @@ pub(super) struct RotationState {
     /// The lock of [`FileLocking::Shared`].
     pub(super) lock: Option<Arc<File>>,
     pub(super) fairness: Option<LockFairness>,
+}
+
+impl RotationState {
+    /// Takes the lock between processes, if there is one.
+    pub(super) fn lock_processes(&self, timeout: Duration) -> io::Result<Option<FileLockGuard<Arc<File>>>> {
+        self.lock.clone().map(|lock| FileLockGuard::acquire(lock, timeout)).transpose()
+    }
 }
 
 /// When a failed rotation is tried again.

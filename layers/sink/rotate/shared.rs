@@ -4,7 +4,7 @@ use std::{io, sync::atomic::Ordering, time::Duration};
 
 use super::{
     super::{Lines, opener::Swap},
-    lock::{FileLockGuard, LOCK_TIMEOUT, LockFairness},
+    lock::{LOCK_TIMEOUT, LockFairness},
     rotation::{PendingWrite, PostRotation, RotationOutcome},
     rotator::{RotationState, Rotator},
     unix_time::unix_seconds,
@@ -38,11 +38,10 @@ impl Rotator {
             if needs_no_lock() {
                 break write();
             }
-            let lock = state.lock.clone();
             // After a timeout a moment ago, it does not wait again.
             let timeout =
                 if self.is_delaying_retry(&state, unix_seconds(post.now)) { Duration::ZERO } else { LOCK_TIMEOUT };
-            match lock.as_deref().map(|lock| FileLockGuard::acquire(lock, timeout)).transpose() {
+            match state.lock_processes(timeout) {
                 Ok(locked) => {
                     self.follow_path(&mut state, unix_seconds(post.now));
                     if !self.would_fit(pending_write)
