@@ -145,7 +145,7 @@ fn a_peer_that_hangs_is_tried_less_and_less_until_it_is_trusted_again() {
         // No connection is tried until then.
         for _ in 0..3 {
             let error = refused(&record("away"));
-            assert!(error.contains("is away") && error.contains(&format!("due in {due} s")), "{error}");
+            assert!(error.contains("is unavailable") && error.contains(&format!("due in {due} s")), "{error}");
         }
     };
     let goes_on = |seconds: f64| {
