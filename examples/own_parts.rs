@@ -15,7 +15,7 @@ use tracing_strata::{
     format::{Buffer, Format},
     ledger::ErrorHandler,
     output::Stream,
-    sink::Written,
+    sink::Lines,
 };
 use tracing_subscriber::prelude::*;
 
@@ -44,18 +44,20 @@ impl Format for Terse {
     }
 }
 
-/// A sink: a bounded memory of lines. When it is full it fails, and the ledger says so.
+/// A sink: a bounded buffer of lines. When it is full it fails, and the ledger says so.
 #[derive(Clone, Default)]
-pub(crate) struct Lines(pub(crate) Arc<Mutex<Vec<String>>>);
+pub(crate) struct LineBuffer(pub(crate) Arc<Mutex<Vec<String>>>);
 
-impl Sink for Lines {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == 2 {
-            return Err(io::Error::new(io::ErrorKind::StorageFull, "two lines are enough"));
-        }
-        lines.push(String::from_utf8_lossy(bytes).into_owned());
-        Ok(Written::Through)
+impl Sink for LineBuffer {
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        lines.write_each(|line| {
+            let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if buffer.len() == 2 {
+                return Err(io::Error::new(io::ErrorKind::StorageFull, "two lines are enough"));
+            }
+            buffer.push(String::from_utf8_lossy(line).into_owned());
+            Ok(())
+        })
     }
 }
 
@@ -72,7 +74,7 @@ impl Filter for EverySecond {
 }
 
 fn main() {
-    let (count, lines) = (Count::default(), Lines::default());
+    let (count, lines) = (Count::default(), LineBuffer::default());
     let (error_handler, failures) = ErrorHandler::counting();
     let kept = Stream::sink(lines.clone()).format(Terse).filter(EverySecond::default()).min_level(Severity::INFO);
     let kept = kept.into_layer().named("kept").error_handler(error_handler);

@@ -131,8 +131,6 @@ mod macros;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 pub mod output;
-#[cfg(unix)]
-mod patience;
 pub mod record;
 pub mod shutdown;
 pub mod sink;

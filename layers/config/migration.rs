@@ -15,7 +15,7 @@ use super::{
     registry::HandlerMaker,
     setup::Setup,
 };
-use crate::{loggers::LoggerState, sink::succeeding};
+use crate::{loggers::LoggerState, sink::allow_takeover};
 
 /// Which parts of a Python configuration work unchanged, which differ, and which are refused. Made by
 /// [`Logging::migration_report`](super::Logging::migration_report), which tries to build everything except the application's
@@ -246,7 +246,7 @@ fn rejected(config: &Config, setup: &Setup) -> Vec<ConfigError> {
         builder.formatters();
         builder.filters();
         // The running system may have the same files.
-        succeeding(|| builder.handlers());
+        allow_takeover(|| builder.handlers());
         for (name, _) in builder.loggers() {
             if let Err(error) = LoggerState::new(&name) {
                 missing.push(ConfigError::new(format!("loggers.{}", quoted_key(&name)), None, error.to_string()));

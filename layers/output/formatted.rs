@@ -7,6 +7,7 @@ use crate::{
     Delivery, Description, Error, Format, Handler, Outcome, Severity, Sink,
     format::Buffer,
     handler::Flush,
+    sink::FlushTo,
     unwind::{catch, panicked},
 };
 
@@ -47,7 +48,7 @@ pub struct Formatted<F, S> {
 impl<F: Format, S: Sink> Formatted<F, S> {
     /// A format and a sink. The format learns [whether the sink is a terminal](Buffer::is_terminal). No I/O.
     pub fn new(format: F, sink: S) -> Self {
-        let is_terminal = sink.is_terminal();
+        let is_terminal = sink.properties().is_terminal;
         let writer = Arc::new(BatchWriter::new(sink, "sink".into()));
         Self { format, is_terminal, writer, terminator: "\n".into(), flush_on: None, sync_on: None }
     }
@@ -106,7 +107,7 @@ impl<F: Format, S: Sink> Formatted<F, S> {
 
     fn sync(&self) -> Result<(), Error> {
         self.writer.write_pending();
-        let sync = || self.writer.sink.sync().map_err(|error| self.writer.io_error("sync", error));
+        let sync = || self.writer.sink.flush(FlushTo::Disk).map_err(|error| self.writer.io_error("sync", error));
         catch(sync).unwrap_or_else(|panic| Err(panicked("sync", &panic)))
     }
 }
@@ -141,7 +142,7 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
         if how.is_barrier() {
             return Ok(());
         }
-        self.writer.sink.flush().map_err(|error| self.writer.io_error("flush", error))
+        self.writer.sink.flush(FlushTo::System).map_err(|error| self.writer.io_error("flush", error))
     }
 
     fn describe(&self) -> Description {

@@ -152,7 +152,7 @@ impl<F: Format> SocketBuilder<F> {
 
     fn queue_defaults(mut self) -> Self {
         if self.queued.fallback.is_none() {
-            self.to = self.to.default_patience(RECONNECT_TIMEOUT);
+            self.to = self.to.default_reconnect_timeout(RECONNECT_TIMEOUT);
         }
         self
     }

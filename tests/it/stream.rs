@@ -16,7 +16,7 @@ use tracing_strata::{
     format::{Buffer, Json},
     ledger::ErrorHandler,
     output::{Formatted, LogFile, Null, Stream},
-    sink::{FileSink, Lines, Written},
+    sink::{FileSink, FlushTo, Lines, SinkProperties},
 };
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -147,11 +147,11 @@ fn a_format_knows_whether_its_sink_is_a_terminal() {
     }
     struct Terminal(Scripted);
     impl Sink for Terminal {
-        fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-            self.0.clone().write_all(bytes).map(|()| Written::Through)
+        fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+            lines.write_each(|line| self.0.clone().write_all(line))
         }
-        fn is_terminal(&self) -> bool {
-            true
+        fn properties(&self) -> SinkProperties {
+            SinkProperties { is_terminal: true, ..SinkProperties::default() }
         }
     }
     let script = Scripted::default();
@@ -239,15 +239,11 @@ impl Holding {
 }
 
 impl Sink for Holding {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        self.held.write(bytes)
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        Sink::write(&self.held, lines)
     }
 
-    fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
-        self.held.write_lines(lines)
-    }
-
-    fn flush(&self) -> io::Result<()> {
+    fn flush(&self, _: FlushTo) -> io::Result<()> {
         self.flushes.fetch_add(1, Ordering::Relaxed);
         assert!(!self.panics, "scripted");
         if self.fails { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }

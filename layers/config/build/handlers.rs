@@ -153,7 +153,7 @@ impl Builder<'_> {
             (output, problems)
         };
         // The present handler of the same file will be gone then.
-        let (output, more) = if self.takes_over_file(node) { crate::sink::succeeding(make) } else { make() };
+        let (output, more) = if self.takes_over_file(node) { crate::sink::allow_takeover(make) } else { make() };
         problems.extend(more);
         let output = output?;
         let configured = ConfiguredHandler::new(name, output, formatting, self.setup.as_python);

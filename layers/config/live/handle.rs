@@ -155,7 +155,7 @@ impl HandlerHandle {
         };
         let find_handler = |name: &str| state.handlers.get(name).map(|installed| Arc::clone(&installed.configured));
         // The old output is gone before the next record.
-        let output = crate::sink::succeeding(|| {
+        let output = crate::sink::allow_takeover(|| {
             build::make_output(setup, &spec, &configured.formatting, &find_handler, &mut problems)
         });
         ConfigErrors::check(problems)?;

@@ -7,7 +7,7 @@
 //! | on the caller's thread | on the listener's |
 //! |---|---|
 //! | the event is captured, typed, with its spans; `Debug` and `Display` run | formats, filters and rewrites of the handlers behind the queue |
-//! | room is taken from the queue's limits | writing; for files and other sinks that [gather](crate::Sink::gathers), 64 KiB at once |
+//! | room is taken from the queue's limits | writing; for files and other sinks that [support batching](crate::sink::SinkProperties::supports_batching), 64 KiB at once |
 //!
 //! A record keeps its time, thread, and spans as they were. Each thread's order is kept (but for what more than 64 threads at
 //! a time log while they end, from the destructors of thread-locals); between threads, records come by

@@ -8,7 +8,7 @@ use crate::{
     format::Json,
     output::queued::{QueuedOutput, queued_output_builder},
     sink::{
-        Teller,
+        LedgerLink,
         net::{Datagrams, Peer},
     },
 };
@@ -145,7 +145,7 @@ impl<F: Format> DatagramBuilder<F> {
             oversize,
             #[cfg(feature = "gelf")]
             packer,
-            teller: Teller::default(),
+            ledger_link: LedgerLink::default(),
         })
     }
 }

@@ -1,14 +1,17 @@
 use std::{
-    io::Write as _,
-    sync::{Mutex, mpsc},
-    time::UNIX_EPOCH,
+    any::Any,
+    fs::{self, File},
+    io::{self, Read as _, Write as _},
+    path::Path,
+    sync::{Arc, Mutex, mpsc},
+    time::{Duration, UNIX_EPOCH},
 };
 
-use super::*;
+use super::{compress::MAX_ATTEMPTS, names::with_suffix, queue::OnArchived, *};
 use crate::{
-    Delivery, Handler, Outcome,
-    ledger::ErrorHandler,
-    sink::{archive::sweep, registry::claim, scratch::Dir},
+    Delivery, Error, Handler, Outcome,
+    ledger::{ErrorHandler, Ledger},
+    sink::{registry::claim, scratch::Dir},
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -21,12 +24,12 @@ impl Handler for Nothing {
     }
 }
 
-/// A ledger, and what its trap was told.
+/// A ledger, and the errors that its error handler got.
 fn ledger() -> (Arc<Ledger>, Arc<Mutex<Vec<String>>>) {
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let remember = Arc::clone(&told);
+    let reported = Arc::new(Mutex::new(Vec::new()));
+    let remember = Arc::clone(&reported);
     let error_handler = ErrorHandler::new(move |failure| remember.lock().unwrap().push(failure.error().to_string()));
-    (crate::NamedHandler::with_error_handler("archive", Nothing, error_handler).ledger(), told)
+    (crate::NamedHandler::with_error_handler("archive", Nothing, error_handler).ledger(), reported)
 }
 
 fn job(base: &Path, path: &Path, compression: Compression, ledger: Option<Arc<Ledger>>) -> Job {
@@ -34,9 +37,9 @@ fn job(base: &Path, path: &Path, compression: Compression, ledger: Option<Arc<Le
         base: base.to_owned(),
         path: path.to_owned(),
         compression: Some(compression),
-        then: None,
+        on_archived: None,
         ledger,
-        outside: None,
+        process_lock: None,
     }
 }
 
@@ -51,14 +54,14 @@ fn unpacked(path: &Path, compression: Compression) -> String {
     text
 }
 
-/// Compresses and waits; what was told.
+/// Compresses and waits; returns the reported errors.
 fn done(base: &Path, path: &Path, compression: Compression) -> Vec<String> {
-    let (ledger, told) = ledger();
-    compress(job(base, path, compression, Some(Arc::clone(&ledger)))).unwrap();
-    assert!(wait(base, LONG));
-    let told = told.lock().unwrap().clone();
-    assert_eq!(ledger.stats().other_errors, told.len() as u64);
-    told
+    let (ledger, reported) = ledger();
+    enqueue(job(base, path, compression, Some(Arc::clone(&ledger)))).unwrap();
+    assert!(wait_until_done(base, LONG));
+    let reported = reported.lock().unwrap().clone();
+    assert_eq!(ledger.stats().other_errors, reported.len() as u64);
+    reported
 }
 
 fn lines(count: usize) -> String {
@@ -80,11 +83,11 @@ fn t42_a_file_is_compressed_with_its_time_and_permissions() {
             let target = with_suffix(&path, compression.suffix());
             assert_eq!(dir.names(), [target.file_name().unwrap().to_str().unwrap()]);
             assert_eq!(unpacked(&target, compression), text);
-            let about = fs::metadata(&target).unwrap();
-            assert_eq!(about.modified().unwrap(), old);
+            let metadata = fs::metadata(&target).unwrap();
+            assert_eq!(metadata.modified().unwrap(), old);
             #[cfg(unix)]
-            assert_eq!(std::os::unix::fs::PermissionsExt::mode(&about.permissions()) & 0o777, 0o640);
-            assert!(text.is_empty() || about.len() * 4 < text.len() as u64);
+            assert_eq!(std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777, 0o640);
+            assert!(text.is_empty() || metadata.len() * 4 < text.len() as u64);
         }
     }
 }
@@ -105,14 +108,14 @@ fn t42_whoever_asks_does_not_wait() {
     let dir = Dir::new();
     let (base, path) = (dir.path("app.log"), dir.path("app.log.1"));
     fs::write(&path, lines(10)).unwrap();
-    // The files are held: it cannot end before this does.
-    let hold = hold(&base).unwrap();
-    compress(job(&base, &path, Compression::gzip(), None)).unwrap();
-    compress(job(&base, &path, Compression::gzip(), None)).unwrap();
-    assert!(!wait(&base, Duration::ZERO));
+    // Guarded: it cannot end before this does.
+    let guard = RenameGuard::acquire(&base).unwrap();
+    enqueue(job(&base, &path, Compression::gzip(), None)).unwrap();
+    enqueue(job(&base, &path, Compression::gzip(), None)).unwrap();
+    assert!(!wait_until_done(&base, Duration::ZERO));
     assert!(path.exists());
-    drop(hold);
-    assert!(wait(&base, LONG));
+    drop(guard);
+    assert!(wait_until_done(&base, LONG));
     assert_eq!(dir.names(), ["app.log.1.gz"]);
 }
 
@@ -124,10 +127,10 @@ fn t42_a_crash_in_any_phase_leaves_the_plain_file_or_a_whole_one() {
         let dir = Dir::new();
         let (base, path) = (dir.path("app.log"), dir.path("app.log.1"));
         let target = with_suffix(&path, suffix);
-        // While it was being written: a part of it, which nobody has locked.
+        // While it was being written: a part of it, which is not locked.
         fs::write(&path, &text).unwrap();
         fs::write(dir.path(format!("app.log.1-1.{suffix}.part")), "half").unwrap();
-        sweep(&base, &dir.path(""));
+        remove_stale_parts(&base, &dir.path(""));
         assert_eq!(dir.names(), ["app.log.1"]);
         assert_eq!(done(&base, &path, compression), [""; 0]);
         assert_eq!(unpacked(&target, compression), text);
@@ -161,10 +164,10 @@ fn nothing_is_overwritten_where_the_name_is_taken() {
         let torn = &whole[..whole.len() - 9];
         fs::write(&target, torn).unwrap();
         fs::write(&path, "fourth\n").unwrap();
-        let told = done(&base, &path, compression);
+        let reported = done(&base, &path, compression);
         let expected =
             format!("cannot compress {}: {} is there already and is not whole", path.display(), target.display());
-        assert!(told.len() == 1 && told[0].starts_with(&expected), "{told:?}");
+        assert!(reported.len() == 1 && reported[0].starts_with(&expected), "{reported:?}");
         assert_eq!(
             (fs::read(&target).unwrap(), fs::read_to_string(&path).unwrap().as_str()),
             (torn.into(), "fourth\n")
@@ -179,12 +182,15 @@ fn t42_a_failure_is_told_and_the_plain_file_stays_and_is_tried_again() {
     let base = dir.path("b".repeat(250));
     let path = dir.path("b.1");
     fs::write(&path, "text\n").unwrap();
-    let told = done(&base, &path, Compression::gzip());
-    assert!(told.len() == 1 && told[0].starts_with(&format!("cannot compress {}: ", path.display())), "{told:?}");
+    let reported = done(&base, &path, Compression::gzip());
+    assert!(
+        reported.len() == 1 && reported[0].starts_with(&format!("cannot compress {}: ", path.display())),
+        "{reported:?}"
+    );
     assert_eq!(dir.names(), ["b.1"]);
     assert_eq!(done(&dir.path("b"), &path, Compression::gzip()), [""; 0]);
     assert_eq!(dir.names(), ["b.1.gz"]);
-    // No file at all: deleted by somebody, no failure; a directory is one.
+    // A deleted file is no failure; a directory is one.
     assert_eq!(done(&base, &dir.path("none"), Compression::gzip()), [""; 0]);
     fs::create_dir(dir.path("b.2")).unwrap();
     assert_eq!(done(&base, &dir.path("b.2"), Compression::gzip()).len(), 1);
@@ -194,18 +200,18 @@ fn t42_a_failure_is_told_and_the_plain_file_stays_and_is_tried_again() {
 fn it_follows_a_file_that_is_renamed_and_gives_up_one_that_is_deleted() {
     let dir = Dir::new();
     let base = dir.path("app.log");
-    let hold = hold(&base).unwrap();
+    let guard = RenameGuard::acquire(&base).unwrap();
     for number in [1, 2, 3] {
         fs::write(dir.path(format!("app.log.{number}")), format!("{number}\n")).unwrap();
-        compress(job(&base, &dir.path(format!("app.log.{number}")), Compression::zstd(), None)).unwrap();
+        enqueue(job(&base, &dir.path(format!("app.log.{number}")), Compression::zstd(), None)).unwrap();
     }
     // The oldest goes; the others move up; a new first comes.
-    assert!(hold.remove(&dir.path("app.log.3")).unwrap());
-    hold.rename(&dir.path("app.log.2"), &dir.path("app.log.3")).unwrap();
-    hold.rename(&dir.path("app.log.1"), &dir.path("app.log.2")).unwrap();
+    assert!(guard.remove(&dir.path("app.log.3")).unwrap());
+    guard.rename(&dir.path("app.log.2"), &dir.path("app.log.3")).unwrap();
+    guard.rename(&dir.path("app.log.1"), &dir.path("app.log.2")).unwrap();
     fs::write(dir.path("app.log.1"), "0\n").unwrap();
-    drop(hold);
-    assert!(wait(&base, LONG));
+    drop(guard);
+    assert!(wait_until_done(&base, LONG));
     assert_eq!(dir.names(), ["app.log.1", "app.log.2.zst", "app.log.3.zst"]);
     assert_eq!(unpacked(&dir.path("app.log.2.zst"), Compression::zstd()), "1\n");
     assert_eq!(unpacked(&dir.path("app.log.3.zst"), Compression::zstd()), "2\n");
@@ -216,23 +222,23 @@ fn rotations_while_it_works_lose_nothing() {
     let dir = Dir::new();
     let base = dir.path("app.log");
     let keep = 200;
-    let (ledger, told) = ledger();
+    let (ledger, reported) = ledger();
     for round in 0..keep {
-        let hold = hold(&base).unwrap();
+        let guard = RenameGuard::acquire(&base).unwrap();
         for number in (1..round + 1).rev() {
             for suffix in ["", ".gz"] {
                 let name = |number| dir.path(format!("app.log.{number}{suffix}"));
                 if name(number).exists() {
-                    hold.rename(&name(number), &name(number + 1)).unwrap();
+                    guard.rename(&name(number), &name(number + 1)).unwrap();
                 }
             }
         }
         fs::write(dir.path("app.log.1"), format!("{round}\n")).unwrap();
-        drop(hold);
-        compress(job(&base, &dir.path("app.log.1"), Compression::gzip(), Some(Arc::clone(&ledger)))).unwrap();
+        drop(guard);
+        enqueue(job(&base, &dir.path("app.log.1"), Compression::gzip(), Some(Arc::clone(&ledger)))).unwrap();
     }
-    assert!(wait(&base, LONG));
-    assert_eq!(*told.lock().unwrap(), [""; 0]);
+    assert!(wait_until_done(&base, LONG));
+    assert_eq!(*reported.lock().unwrap(), [""; 0]);
     let mut names: Vec<_> = (1..=keep).map(|number| format!("app.log.{number}.gz")).collect();
     names.sort();
     assert_eq!(dir.names(), names);
@@ -242,7 +248,7 @@ fn rotations_while_it_works_lose_nothing() {
     }
 }
 
-/// A lock that is first asked for, then given.
+/// A lock that signals each request and waits until it is granted.
 struct Gate(Mutex<(mpsc::Sender<()>, mpsc::Receiver<()>)>);
 
 impl ProcessLock for Gate {
@@ -260,37 +266,37 @@ fn what_changes_while_it_works_is_looked_at_again() {
     let (base, path) = (dir.path("app.log"), dir.path("app.log.1"));
     fs::write(&path, "first\n").unwrap();
     let ((asked, asks), (open, gate)) = (mpsc::channel(), mpsc::channel());
-    let outside: Arc<dyn ProcessLock> = Arc::new(Gate(Mutex::new((asked, gate))));
-    let (ledger, told) = ledger();
+    let process_lock: Arc<dyn ProcessLock> = Arc::new(Gate(Mutex::new((asked, gate))));
+    let (ledger, reported) = ledger();
     let job = |path: &Path| Job {
-        outside: Some(Arc::clone(&outside)),
+        process_lock: Some(Arc::clone(&process_lock)),
         ..job(&base, path, Compression::gzip(), Some(Arc::clone(&ledger)))
     };
-    compress(job(&path)).unwrap();
+    enqueue(job(&path)).unwrap();
     // Another process still wrote to it …
     asks.recv_timeout(LONG).unwrap();
     File::options().append(true).open(&path).unwrap().write_all(b"second\n").unwrap();
     open.send(()).unwrap();
-    // … and then has rotated it away, and put another in its place.
+    // … and then rotated it away and created another.
     asks.recv_timeout(LONG).unwrap();
     fs::rename(&path, dir.path("app.log.2")).unwrap();
     fs::write(&path, "third\n").unwrap();
     open.send(()).unwrap();
     asks.recv_timeout(LONG).unwrap();
     open.send(()).unwrap();
-    assert!(wait(&base, LONG));
+    assert!(wait_until_done(&base, LONG));
     assert_eq!(dir.names(), ["app.log.1.gz", "app.log.2"]);
     assert_eq!(unpacked(&dir.path("app.log.1.gz"), Compression::gzip()), "third\n");
-    // Where that never ends, it is told.
-    compress(job(&dir.path("app.log.2"))).unwrap();
-    for _ in 0..TRIES {
+    // If that never ends, it is reported.
+    enqueue(job(&dir.path("app.log.2"))).unwrap();
+    for _ in 0..MAX_ATTEMPTS {
         asks.recv_timeout(LONG).unwrap();
         File::options().append(true).open(dir.path("app.log.2")).unwrap().write_all(b"more\n").unwrap();
         open.send(()).unwrap();
     }
-    assert!(wait(&base, LONG));
+    assert!(wait_until_done(&base, LONG));
     assert_eq!(dir.names(), ["app.log.1.gz", "app.log.2"]);
-    assert!(told.lock().unwrap()[0].contains("app.log.2: it is being written to"), "{told:?}");
+    assert!(reported.lock().unwrap()[0].contains("app.log.2: it is being written to"), "{reported:?}");
 }
 
 #[test]
@@ -299,20 +305,20 @@ fn t30_a_file_that_a_handler_has_open_is_not_deleted() {
     let base = dir.path("app.log");
     fs::write(dir.path("app.log.1"), "").unwrap();
     let claim = claim(&dir.path("app.log.1")).unwrap();
-    let hold = hold(&base).unwrap();
-    assert!(!hold.remove(&dir.path("app.log.1")).unwrap());
+    let guard = RenameGuard::acquire(&base).unwrap();
+    assert!(!guard.remove(&dir.path("app.log.1")).unwrap());
     drop(claim);
-    assert!(hold.remove(&dir.path("app.log.1")).unwrap());
+    assert!(guard.remove(&dir.path("app.log.1")).unwrap());
     assert!(dir.names().is_empty());
 }
 
 #[test]
-fn a_file_is_handed_on_when_it_is_compressed_or_that_has_failed() {
+fn the_callback_gets_a_file_that_is_compressed_or_could_not_be() {
     let dir = Dir::new();
     let base = dir.path("app.log");
-    let (ledger, told) = ledger();
+    let (ledger, reported) = ledger();
     let (given, gives) = mpsc::channel();
-    let then = || -> Option<Then> {
+    let on_archived = || -> Option<OnArchived> {
         let given = given.clone();
         Some(Box::new(move |path, mut file| {
             let mut bytes = Vec::new();
@@ -326,35 +332,37 @@ fn a_file_is_handed_on_when_it_is_compressed_or_that_has_failed() {
         fs::write(dir.path(name), "text").unwrap();
     }
     fs::create_dir(dir.path("app.log.4")).unwrap();
-    let hold = hold(&base).unwrap();
-    // Asked for twice: compressed once, handed on once.
-    compress(job("app.log.1")).unwrap();
-    compress(Job { then: then(), ..job("app.log.1") }).unwrap();
-    compress(Job { then: then(), compression: None, ..job("app.log.2") }).unwrap();
-    compress(Job { then: then(), ..job("app.log.4") }).unwrap();
-    compress(Job { then: then(), ..job("app.log.5") }).unwrap();
-    compress(Job { then: Some(Box::new(|_, _| panic!("scripted"))), ..job("app.log.3") }).unwrap();
-    assert!(hold.remove(&dir.path("app.log.5")).unwrap());
-    drop(hold);
-    assert!(wait(&base, LONG));
+    let guard = RenameGuard::acquire(&base).unwrap();
+    // Asked for twice: compressed once, handed over once.
+    enqueue(job("app.log.1")).unwrap();
+    enqueue(Job { on_archived: on_archived(), ..job("app.log.1") }).unwrap();
+    enqueue(Job { on_archived: on_archived(), compression: None, ..job("app.log.2") }).unwrap();
+    enqueue(Job { on_archived: on_archived(), ..job("app.log.4") }).unwrap();
+    enqueue(Job { on_archived: on_archived(), ..job("app.log.5") }).unwrap();
+    enqueue(Job { on_archived: Some(Box::new(|_, _| panic!("scripted"))), ..job("app.log.3") }).unwrap();
+    assert!(guard.remove(&dir.path("app.log.5")).unwrap());
+    drop(guard);
+    assert!(wait_until_done(&base, LONG));
     let packed = fs::read(dir.path("app.log.1.gz")).unwrap();
     let expected = [("app.log.1.gz", packed), ("app.log.2", b"text".to_vec()), ("app.log.4", Vec::new())];
     let expected = expected.map(|(name, bytes)| (dir.path(name), bytes, false));
     assert_eq!(gives.try_iter().collect::<Vec<_>>(), expected);
-    let told = told.lock().unwrap();
+    let reported = reported.lock().unwrap();
     assert!(
-        told.len() == 2 && told[0].contains("app.log.4") && told[1].contains("panicked in on_rotation(): scripted"),
-        "{told:?}"
+        reported.len() == 2
+            && reported[0].contains("app.log.4")
+            && reported[1].contains("panicked in on_rotation(): scripted"),
+        "{reported:?}"
     );
 }
 
 #[test]
-fn a_trap_that_logs_from_there_is_not_heard() {
+fn an_error_handler_that_logs_on_the_archive_thread_is_not_heard() {
     let dir = Dir::new();
     let (heard, hears) = mpsc::channel();
     let error_handler = ErrorHandler::new(move |_| heard.send(tracing::enabled!(tracing::Level::ERROR)).unwrap());
     let ledger = crate::NamedHandler::with_error_handler("archive", Nothing, error_handler).ledger();
     fs::create_dir(dir.path("app.log.1")).unwrap();
-    compress(job(&dir.path("app.log"), &dir.path("app.log.1"), Compression::gzip(), Some(ledger))).unwrap();
+    enqueue(job(&dir.path("app.log"), &dir.path("app.log.1"), Compression::gzip(), Some(ledger))).unwrap();
     assert!(!hears.recv_timeout(LONG).unwrap());
 }

@@ -1,4 +1,4 @@
-//! Many records in one write.
+//! A file with a buffer: many records in one write.
 
 use std::{
     collections::VecDeque,
@@ -11,8 +11,8 @@ use std::{
 
 use super::{
     Lines,
-    append::{Opened, Place, RawFile as _, Swap},
-    line::{Tail, write_all},
+    line_state::{LineState, write_all},
+    opener::{FileOpener, OpenedFile, RawFile, Swap},
     registry::FileId,
 };
 use crate::{
@@ -20,113 +20,116 @@ use crate::{
     ledger::{End, Receipts},
 };
 
-/// A file behind a buffer of bounded size.
+/// A file behind a bounded buffer.
 ///
-/// What cannot be written stays, and is tried again when the buffer is full and at a flush; a record that finds no room
-/// fails. A record of which only a part was written is completed when writing succeeds again, or, in a file that was
-/// opened anew, written once more as a whole.
+/// What cannot be written stays in the buffer and is tried again when the buffer is full and at a flush. A record that does not
+/// fit fails. A partially written record is completed once writing succeeds again, or written again as a whole to a newly
+/// opened file.
 ///
-/// What this writes is on no account before [`end_written`](Self::end_written): whoever calls it may hold locks.
+/// Callers may hold locks, so receipts end only in [`complete_written`](Self::complete_written).
 #[derive(Debug)]
-pub(super) struct Buffered<P: Place> {
-    pub(super) place: P,
+pub(super) struct BufferedFile<P: FileOpener> {
+    pub(super) opener: P,
     capacity: usize,
     state: ForkMutex<State<P::File>>,
-    /// As in the buffer.
+    /// Shared with the buffer.
     written: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
 struct State<F> {
-    /// None before a delayed opening and after `close`; then nothing is held.
+    /// None before a lazy open and after `close`; then the buffer is empty.
     file: Option<F>,
     id: Option<FileId>,
     buffer: Buffer,
 }
 
-impl<P: Place> Buffered<P> {
-    pub(super) fn new(place: P, capacity: usize, opened: Option<Opened<P::File>>) -> Self {
+impl<P: FileOpener> BufferedFile<P> {
+    pub(super) fn new(opener: P, capacity: usize, opened: Option<OpenedFile<P::File>>) -> Self {
         let written = Arc::default();
         let mut state = State::new(capacity, &written);
         if let Some(opened) = opened {
-            state.exchange(opened);
+            state.replace_file(opened);
         }
         fork::watch();
-        Self { place, capacity, state: ForkMutex::new(state), written }
+        Self { opener, capacity, state: ForkMutex::new(state), written }
     }
 
-    /// Takes the first line.
+    /// Buffers or writes the first line.
     #[inline]
     pub(super) fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
-        self.take(&mut self.state(), lines)
+        self.write_first(&mut self.state(), lines)
     }
 
-    /// As [`write`](Self::write), if `admit` says so; false if not. The file is not [exchanged](Self::swap) in between.
+    /// Like [`write`](Self::write) if `admit` returns true, else returns false. The file is not [swapped](Self::swap) in between.
     #[inline]
     pub(super) fn write_if(&self, lines: &mut Lines<'_>, admit: &impl Fn() -> bool) -> io::Result<bool> {
         let mut state = self.state();
-        if admit() { self.take(&mut state, lines).map(|()| true) } else { Ok(false) }
+        if admit() { self.write_first(&mut state, lines).map(|()| true) } else { Ok(false) }
     }
 
-    /// Ends the receipts of what was written. Not under a lock.
+    /// Ends the receipts of written records. Not under a lock.
     #[inline]
-    pub(super) fn end_written(&self) {
+    pub(super) fn complete_written(&self) {
         if self.written.load(Ordering::Relaxed) > 0 {
             let mut written = self.state().buffer.take_written();
             written.end(written.len(), End::Written);
         }
     }
 
-    /// Whether a record of so many bytes would be held without writing others.
-    pub(super) fn would_hold(&self, len: u64) -> bool {
+    /// Whether a record of this length fits into the buffer without a write.
+    pub(super) fn would_buffer(&self, len: u64) -> bool {
         let state = self.state();
         state.file.is_some() && usize::try_from(len).is_ok_and(|len| state.buffer.has_room(len))
     }
 
-    /// How many bytes are held.
-    pub(super) fn held(&self) -> usize {
+    /// How many bytes are buffered.
+    pub(super) fn buffered(&self) -> usize {
         self.state().buffer.bytes.len()
     }
 
-    /// Exchanges the file, after what is held was written to the old one as far as that takes it; `work` is told how many
-    /// bytes remain. They go to the new one.
+    /// Writes the buffer to the old file, then swaps the file. `work` gets the number of bytes that could not be written; they go
+    /// to the new file.
     pub(super) fn swap<R>(&self, work: impl FnOnce(&P, Option<&P::File>, u64) -> (Swap<P::File>, R)) -> R {
-        self.swap_as_is(|state| state.emit().unwrap_or_default(), work)
+        self.swap_after(|state| state.write_out().unwrap_or_default(), work)
     }
 
-    /// As [`swap`](Self::swap), but all that is held goes to the new file.
-    pub(super) fn swap_holding<R>(&self, work: impl FnOnce(&P, Option<&P::File>, u64) -> (Swap<P::File>, R)) -> R {
-        self.swap_as_is(|_| {}, work)
+    /// Like [`swap`](Self::swap), but the whole buffer goes to the new file.
+    pub(super) fn swap_keeping_buffer<R>(
+        &self,
+        work: impl FnOnce(&P, Option<&P::File>, u64) -> (Swap<P::File>, R),
+    ) -> R {
+        self.swap_after(|_| {}, work)
     }
 
-    fn swap_as_is<R>(
+    fn swap_after<R>(
         &self,
         before: impl FnOnce(&mut State<P::File>),
         work: impl FnOnce(&P, Option<&P::File>, u64) -> (Swap<P::File>, R),
     ) -> R {
         let mut state = self.state();
         before(&mut state);
-        let held = (state.buffer.bytes.len() - state.buffer.done) as u64;
-        let (swap, result) = work(&self.place, state.file.as_ref(), held);
+        let buffered = (state.buffer.bytes.len() - state.buffer.done) as u64;
+        let (swap, result) = work(&self.opener, state.file.as_ref(), buffered);
         match swap {
             Swap::Keep => {}
-            Swap::Close => self.leave(&mut state),
+            Swap::Close => self.release(&mut state),
             Swap::Open(opened) => {
-                self.leave(&mut state);
-                state.exchange(opened);
+                self.release(&mut state);
+                state.replace_file(opened);
             }
         }
         result
     }
 
     #[inline]
-    fn take(&self, state: &mut State<P::File>, lines: &mut Lines<'_>) -> io::Result<()> {
+    fn write_first(&self, state: &mut State<P::File>, lines: &mut Lines<'_>) -> io::Result<()> {
         let Some((record, _)) = lines.first() else { return Ok(()) };
         if state.file.is_none() {
-            state.exchange(self.place.open()?);
+            state.replace_file(self.opener.open()?);
         }
         if !state.buffer.has_room(record.len()) {
-            self.follow(state)?;
+            self.follow_path(state)?;
         }
         let State { file, buffer, .. } = state;
         let write = |bytes: &[u8]| match &*file {
@@ -134,11 +137,11 @@ impl<P: Place> Buffered<P> {
             None => Err(io::ErrorKind::NotConnected.into()),
         };
         if !buffer.has_room(record.len()) {
-            let emitted = buffer.emit(write);
+            let result = buffer.write_out(write);
             if !buffer.has_room(record.len()) {
-                emitted?;
+                result?;
                 // It is longer than the buffer, which is empty now.
-                buffer.write_past(record, write)?;
+                buffer.write_directly(record, write)?;
                 lines.written(1);
                 return Ok(());
             }
@@ -153,70 +156,71 @@ impl<P: Place> Buffered<P> {
     pub(super) fn flush(&self) -> io::Result<()> {
         fork::check();
         let mut state = self.state();
-        self.follow(&mut state)?;
-        state.emit()
+        self.follow_path(&mut state)?;
+        state.write_out()
     }
 
-    /// Flushes; then `look` gets the file, if there is one.
-    pub(super) fn flush_and<R>(&self, look: impl FnOnce(&P::File) -> io::Result<R>) -> io::Result<Option<R>> {
+    /// Flushes, then calls `then` with the file, if it is open.
+    pub(super) fn flush_and<R>(&self, then: impl FnOnce(&P::File) -> io::Result<R>) -> io::Result<Option<R>> {
         let mut state = self.state();
-        self.follow(&mut state)?;
-        state.emit()?;
-        state.file.as_ref().map(look).transpose()
+        self.follow_path(&mut state)?;
+        state.write_out()?;
+        state.file.as_ref().map(then).transpose()
     }
 
-    /// Opens the path again if it is watched and leads elsewhere; what is held goes to the new file. Where it cannot be
-    /// opened, the old file stays in use as long as it has a name.
-    fn follow(&self, state: &mut State<P::File>) -> io::Result<()> {
-        let Some(file) = state.file.as_ref().filter(|_| self.place.is_due() && self.place.is_elsewhere(state.id))
+    /// Opens the path again if it is watched and has changed; the buffer goes to the new file. If it cannot be opened, the old
+    /// file stays in use as long as it has a name.
+    fn follow_path(&self, state: &mut State<P::File>) -> io::Result<()> {
+        let Some(file) =
+            state.file.as_ref().filter(|_| self.opener.is_check_due() && self.opener.path_changed(state.id))
         else {
             return Ok(());
         };
-        match self.place.open() {
+        match self.opener.open() {
             Ok(opened) => {
-                self.place.leave(file);
-                state.exchange(opened);
+                self.opener.release(file);
+                state.replace_file(opened);
                 Ok(())
             }
-            Err(error) if self.place.is_lost(file) => Err(error),
+            Err(error) if self.opener.is_unlinked(file) => Err(error),
             Err(error) => {
-                self.place.note("reopen", error);
+                self.opener.defer_error("reopen", error);
                 Ok(())
             }
         }
     }
 
-    /// Opens the path again; the old file stays in use if that fails. What the old file does not take goes to the new one.
+    /// Opens the path again; the old file stays in use if that fails. What cannot be written to the old file goes to the new one.
     pub(super) fn reopen(&self) -> io::Result<()> {
         let mut state = self.state();
-        // Before opening: should it be the same file, it is to be seen whether a part of a record is its end. What the old
-        // file does not take stays in the buffer.
-        state.emit().unwrap_or_default();
-        let opened = self.place.open()?;
-        self.leave(&mut state);
-        state.exchange(opened);
+        // Before opening: if it is the same file, opening must see whether it ends mid-line. What cannot be written stays in
+        // the buffer.
+        state.write_out().unwrap_or_default();
+        let opened = self.opener.open()?;
+        self.release(&mut state);
+        state.replace_file(opened);
         Ok(())
     }
 
-    /// The next record opens the file again. Where the buffer cannot be emptied, the file stays open.
+    /// The next record opens the file again. If the buffer cannot be written, the file stays open.
     pub(super) fn close(&self) -> io::Result<()> {
         let mut state = self.state();
-        state.emit()?;
-        self.leave(&mut state);
+        state.write_out()?;
+        self.release(&mut state);
         Ok(())
     }
 
-    /// Writes what is held, for the last time. Gives what cannot be written, and why.
-    pub(super) fn end(&self) -> Result<(), (io::Error, Receipts)> {
+    /// Writes the buffer for the last time. Returns the receipts of what cannot be written, and why.
+    pub(super) fn finish(&self) -> Result<(), (io::Error, Receipts)> {
         let mut state = self.state();
-        let result = self.follow(&mut state).and_then(|()| state.emit());
-        self.leave(&mut state);
-        result.map_err(|error| (error, state.buffer.give_up()))
+        let result = self.follow_path(&mut state).and_then(|()| state.write_out());
+        self.release(&mut state);
+        result.map_err(|error| (error, state.buffer.discard()))
     }
 
-    fn leave(&self, state: &mut State<P::File>) {
+    fn release(&self, state: &mut State<P::File>) {
         if let Some(file) = state.file.take() {
-            self.place.leave(&file);
+            self.opener.release(&file);
         }
     }
 
@@ -225,61 +229,61 @@ impl<P: Place> Buffered<P> {
             self.written.store(0, Ordering::Relaxed);
             State::new(self.capacity, &self.written)
         };
-        self.state.lock(|state| state.buffer.leave_to_the_parent(), fresh)
+        self.state.lock(|state| state.buffer.discard_inherited(), fresh)
     }
 }
 
-impl<F: super::append::RawFile> State<F> {
+impl<F: RawFile> State<F> {
     fn new(capacity: usize, written: &Arc<AtomicUsize>) -> Self {
         Self { file: None, id: None, buffer: Buffer::new(capacity, Arc::clone(written)) }
     }
 
-    /// What is held goes to another file from here on.
-    fn exchange(&mut self, opened: Opened<F>) {
-        self.buffer.start_over(opened.unended);
+    /// From here on the buffer goes to another file.
+    fn replace_file(&mut self, opened: OpenedFile<F>) {
+        self.buffer.restart_in_new_file(opened.ends_mid_line);
         self.id = opened.id;
         self.file = Some(opened.file);
     }
 
-    fn emit(&mut self) -> io::Result<()> {
+    fn write_out(&mut self) -> io::Result<()> {
         match &self.file {
-            Some(file) => self.buffer.emit(|bytes| file.write(bytes)),
+            Some(file) => self.buffer.write_out(|bytes| file.write(bytes)),
             None => Ok(()),
         }
     }
 }
 
-impl<P: Place> Drop for Buffered<P> {
+impl<P: FileOpener> Drop for BufferedFile<P> {
     fn drop(&mut self) {
         fork::check();
-        let left = self.end();
-        self.end_written();
-        drop(left);
+        let unwritten = self.finish();
+        self.complete_written();
+        drop(unwritten);
     }
 }
 
-/// The records that are held back.
+/// The buffered records.
 #[derive(Debug)]
 struct Buffer {
-    /// Whole records, one after the other.
+    /// Complete records, one after the other.
     bytes: Vec<u8>,
-    /// How long each is.
+    /// The length of each.
     lens: VecDeque<usize>,
-    /// Of those that were written and not told yet, then of those that are here.
+    /// First of the written records, then of the buffered ones.
     receipts: Receipts,
-    /// How many were written; changed under the lock.
+    /// How many receipts are of written records; changed under the lock.
     written: Arc<AtomicUsize>,
-    /// How much of the first record is at its place already.
+    /// How many bytes of the first record are written already.
     done: usize,
     capacity: usize,
-    /// Whether the place ends in a part of a record that is not the first one here.
-    tail: Tail,
+    /// Whether the file ends in a part of a record that is not the first one here.
+    line_state: LineState,
 }
 
 impl Buffer {
     fn new(capacity: usize, written: Arc<AtomicUsize>) -> Self {
         let (bytes, lens, receipts) = (Vec::new(), VecDeque::new(), Receipts::default());
-        Self { bytes, lens, receipts, written, done: 0, capacity, tail: Tail::new(false) }
+        Self { bytes, lens, receipts, written, done: 0, capacity, line_state: LineState::new(false) }
     }
 
     #[inline]
@@ -290,48 +294,48 @@ impl Buffer {
     #[inline]
     fn push(&mut self, record: &[u8], lines: &mut Lines<'_>) {
         if self.bytes.capacity() < self.capacity {
-            // One byte more than asked for: a torn tail may need a line break.
+            // One more byte for the line break after a partial record.
             self.bytes.reserve_exact(self.capacity + 1 - self.bytes.len());
         }
         let mut len = record.len();
-        if self.tail.is_torn() {
-            self.tail.set(false);
+        if self.line_state.ends_mid_line() {
+            self.line_state.set(false);
             self.bytes.push(b'\n');
             len += 1;
         }
         self.bytes.extend_from_slice(record);
         self.lens.push_back(len);
-        lines.hold(&mut self.receipts);
+        lines.take_receipt(&mut self.receipts);
     }
 
-    /// Writes past the empty buffer.
-    fn write_past(&mut self, record: &[u8], write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<()> {
-        self.tail.write(record, write)
+    /// Writes a record that does not fit into the empty buffer.
+    fn write_directly(&mut self, record: &[u8], write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<()> {
+        self.line_state.write(record, write)
     }
 
-    /// Writes all that is held; on failure, what was not written stays.
-    fn emit(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<()> {
+    /// Writes the buffer; on failure, what was not written stays.
+    fn write_out(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<()> {
         let result = write_all(&self.bytes[self.done..], |bytes| {
             let count = write(bytes)?.min(bytes.len());
             self.done += count;
             Ok(count)
         });
-        self.let_go();
-        result.map_err(|cut| cut.error)
+        self.remove_written();
+        result.map_err(|partial| partial.error)
     }
 
-    /// Lets go of the records that are at their place.
-    fn let_go(&mut self) {
-        let (mut whole, mut records) = (0, 0);
+    /// Removes the records that are written completely.
+    fn remove_written(&mut self) {
+        let (mut bytes, mut records) = (0, 0);
         if self.done == self.bytes.len() {
-            (whole, records) = (self.done, self.lens.len());
+            (bytes, records) = (self.done, self.lens.len());
         }
-        while let Some(len) = self.lens.get(records).filter(|len| whole + **len <= self.done) {
-            whole += len;
+        while let Some(len) = self.lens.get(records).filter(|len| bytes + **len <= self.done) {
+            bytes += len;
             records += 1;
         }
-        self.done -= whole;
-        self.bytes.drain(..whole);
+        self.done -= bytes;
+        self.bytes.drain(..bytes);
         self.lens.drain(..records);
         self.written.fetch_add(records, Ordering::Relaxed);
     }
@@ -340,38 +344,38 @@ impl Buffer {
         self.receipts.split(self.written.swap(0, Ordering::Relaxed))
     }
 
-    /// What is held goes to another file from here on, from the beginning of the first record.
-    fn start_over(&mut self, unended: bool) {
-        // A write that panicked has left that undone.
-        self.let_go();
+    /// From here on the buffer goes to another file, from the beginning of the first record.
+    fn restart_in_new_file(&mut self, ends_mid_line: bool) {
+        // A write that panicked did not do this.
+        self.remove_written();
         self.done = 0;
         match self.lens.front_mut() {
-            Some(first) if unended => {
+            Some(first) if ends_mid_line => {
                 *first += 1;
                 self.bytes.insert(0, b'\n');
-                self.tail.set(false);
+                self.line_state.set(false);
             }
-            _ => self.tail.set(unended),
+            _ => self.line_state.set(ends_mid_line),
         }
     }
 
-    /// What is held was so before a fork: the parent writes it, and receipts are void. It may have written a part of a record.
-    fn leave_to_the_parent(&mut self) {
-        let is_torn = self.done > 0 || self.tail.is_torn();
+    /// In a child of a fork: the parent writes the buffer, perhaps a part of a record already, and the receipts are void.
+    fn discard_inherited(&mut self) {
+        let ends_mid_line = self.done > 0 || self.line_state.ends_mid_line();
         self.written.store(0, Ordering::Relaxed);
-        drop(self.give_up());
-        self.tail.set(is_torn);
+        drop(self.discard());
+        self.line_state.set(ends_mid_line);
     }
 
-    /// Nobody will write what is held.
-    fn give_up(&mut self) -> Receipts {
+    /// Empties the buffer and returns the receipts of what was in it.
+    fn discard(&mut self) -> Receipts {
         self.bytes.clear();
         self.lens.clear();
         self.done = 0;
         let written = self.take_written();
-        let left = mem::replace(&mut self.receipts, written);
+        let unwritten = mem::replace(&mut self.receipts, written);
         self.written.store(self.receipts.len(), Ordering::Relaxed);
-        left
+        unwritten
     }
 }
 
@@ -380,28 +384,27 @@ impl Buffer {
 mod tests {
     use super::*;
     use crate::sink::{
-        Written,
         faults::{Fault, Script},
-        lines::write_one,
+        lines::with_line,
     };
 
-    impl Buffered<Script> {
-        fn put(&self, record: &[u8]) -> io::Result<Written> {
-            write_one(record, |lines| self.write(lines))
+    impl BufferedFile<Script> {
+        fn put(&self, record: &[u8]) -> io::Result<()> {
+            with_line(record, |lines| self.write(lines))
         }
     }
 
     #[test]
     fn t41_a_partly_written_record_is_completed_when_there_is_room_again() {
         let script = Script::new([Fault::Take(9), Fault::Full, Fault::Full]);
-        let sink = Buffered::new(script.clone(), 20, None);
-        assert_eq!(sink.put(b"first\n").unwrap(), Written::Through);
-        assert_eq!(sink.put(b"second\n").unwrap(), Written::Through);
+        let sink = BufferedFile::new(script.clone(), 20, None);
+        sink.put(b"first\n").unwrap();
+        sink.put(b"second\n").unwrap();
         assert!(sink.flush().is_err());
         assert_eq!(script.text(), "first\nsec");
         assert!(sink.flush().is_err());
         // The whole record that was written has made room.
-        assert_eq!(sink.put(b"third\n").unwrap(), Written::Through);
+        sink.put(b"third\n").unwrap();
         sink.flush().unwrap();
         assert_eq!(script.text(), "first\nsecond\nthird\n");
     }
@@ -409,7 +412,7 @@ mod tests {
     #[test]
     fn t41_a_partly_written_record_begins_anew_in_a_new_file() {
         let script = Script::new([Fault::Take(3), Fault::Full, Fault::Full]);
-        let sink = Buffered::new(script.clone(), 20, None);
+        let sink = BufferedFile::new(script.clone(), 20, None);
         sink.put(b"first\n").unwrap();
         assert!(sink.flush().is_err());
         script.rotate();
@@ -421,7 +424,7 @@ mod tests {
     #[test]
     fn t41_a_partly_written_record_is_marked_in_a_file_opened_again() {
         let script = Script::new([Fault::Take(3), Fault::Full, Fault::Full]);
-        let sink = Buffered::new(script.clone(), 20, None);
+        let sink = BufferedFile::new(script.clone(), 20, None);
         sink.put(b"first\n").unwrap();
         assert!(sink.flush().is_err());
         sink.reopen().unwrap();
@@ -432,7 +435,7 @@ mod tests {
     #[test]
     fn t41_a_reopening_sees_what_its_own_flush_has_torn() {
         let script = Script::new([Fault::Take(3), Fault::Full]);
-        let sink = Buffered::new(script.clone(), 20, None);
+        let sink = BufferedFile::new(script.clone(), 20, None);
         sink.put(b"first\n").unwrap();
         sink.reopen().unwrap();
         sink.flush().unwrap();
@@ -442,7 +445,7 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_long_records_go_past() {
         let script = Script::new([]);
-        let sink = Buffered::new(script.clone(), 10, None);
+        let sink = BufferedFile::new(script.clone(), 10, None);
         sink.put(b"short\n").unwrap();
         assert_eq!(script.text(), "");
         sink.put(b"longer than that\n").unwrap();
@@ -457,7 +460,7 @@ mod tests {
 
     #[test]
     fn records_without_a_byte_take_no_room() {
-        let sink = Buffered::new(Script::new([]), 10, None);
+        let sink = BufferedFile::new(Script::new([]), 10, None);
         for _ in 0..100 {
             sink.put(b"").unwrap();
         }
@@ -468,7 +471,7 @@ mod tests {
     fn t38_a_buffer_goes_to_the_new_file_and_waits_where_there_is_none() {
         let script = Script::new([]);
         script.watch();
-        let sink = Buffered::new(script.clone(), 4, None);
+        let sink = BufferedFile::new(script.clone(), 4, None);
         sink.put(b"1\n").unwrap();
         script.rotate();
         sink.put(b"2\n").unwrap();
@@ -478,7 +481,7 @@ mod tests {
         script.refuse_to_open(1);
         sink.put(b"3\n").unwrap();
         sink.flush().unwrap();
-        assert_eq!((script.files().last().unwrap().as_str(), script.noted()), ("", 1));
+        assert_eq!((script.files().last().unwrap().as_str(), script.deferred()), ("", 1));
         sink.put(b"4\n").unwrap();
         sink.flush().unwrap();
         script.delete();

@@ -1,4 +1,4 @@
-//! Whatever an address leads to.
+//! A sink for any kind of address.
 
 use std::{
     io,
@@ -8,25 +8,25 @@ use std::{
 
 use super::{
     connection::Connection,
-    dgram::{Datagrams, is_too_long},
+    datagrams::{Datagrams, is_too_long},
 };
 use crate::{
     Error,
-    sink::{Lines, Sink, Teller, Written},
+    sink::{FlushTo, LedgerLink, Lines, Sink},
 };
 
-/// A sink to whatever an address leads to: datagrams, a stream, or, over a unix socket, either.
+/// A sink for any kind of address: datagrams, a stream, or, over a unix socket, either.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(crate) struct NetSink {
     kind: Kind,
-    teller: Teller,
+    ledger_link: LedgerLink,
 }
 
 #[derive(Debug)]
 enum Kind {
     Datagrams(Datagrams),
     Stream(Connection),
-    /// A unix socket of which only connecting tells what it takes.
+    /// A unix socket. Only connecting shows which kind it is.
     Either {
         datagrams: Box<Datagrams>,
         stream: Connection,
@@ -34,66 +34,67 @@ enum Kind {
     },
 }
 
-impl Wire {
+impl NetSink {
     pub(super) fn datagrams(datagrams: Datagrams) -> Self {
-        Self { kind: Kind::Datagrams(datagrams), teller: Teller::default() }
+        Self { kind: Kind::Datagrams(datagrams), ledger_link: LedgerLink::default() }
     }
 
     pub(super) fn stream(stream: Connection) -> Self {
-        Self { kind: Kind::Stream(stream), teller: Teller::default() }
+        Self { kind: Kind::Stream(stream), ledger_link: LedgerLink::default() }
     }
 
     pub(super) fn either(datagrams: Datagrams, stream: Connection) -> Self {
         Self {
             kind: Kind::Either { datagrams: Box::new(datagrams), stream, is_stream: AtomicBool::new(false) },
-            teller: Teller::default(),
+            ledger_link: LedgerLink::default(),
         }
     }
 
-    /// One datagram. What the system tells of earlier ones goes to the ledger.
-    fn send(&self, datagrams: &Datagrams, bytes: &[u8]) -> io::Result<Written> {
+    /// Sends one datagram. Refusals of earlier ones, as far as the system reports them, go to the ledger.
+    fn send(&self, datagrams: &Datagrams, bytes: &[u8]) -> io::Result<()> {
         let result = datagrams.send(bytes);
-        if let Err(error) = self.settle(datagrams, datagrams.take_heard())
-            && let Some(ledger) = self.teller.ledger()
+        if let Err(error) = self.count_refused(datagrams, datagrams.take_known_refused())
+            && let Some(ledger) = self.ledger_link.ledger()
         {
             ledger.report_error(&Error::io_at(Path::new(&datagrams.peer().to_string()), "send to", error));
         }
         match result {
-            Ok(()) => Ok(Written::Through),
             Err(error) if is_too_long(&error) => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!("a datagram of {} bytes is more than the socket takes", bytes.len()),
             )),
-            Err(error) => Err(error),
+            result => result,
         }
     }
-}
 
-impl Wire {
-    /// Datagrams that were sent, and of which the system told later that nobody took them. What there is to be told.
-    fn settle(&self, datagrams: &Datagrams, refused: u64) -> io::Result<()> {
+    /// Counts datagrams as failed that were sent and refused later. Returns the error to report.
+    fn count_refused(&self, datagrams: &Datagrams, refused: u64) -> io::Result<()> {
         if refused == 0 {
             return Ok(());
         }
-        if let Some(ledger) = self.teller.ledger() {
-            // One that another thread has sent may not be counted as written yet; its turn comes later.
-            datagrams.put_back(refused - ledger.unwrite(refused));
+        if let Some(ledger) = self.ledger_link.ledger() {
+            // A datagram of another thread may not be counted as written yet; it is counted next time.
+            datagrams.restore_refused(refused - ledger.unwrite(refused));
         }
         Err(io::Error::new(io::ErrorKind::ConnectionRefused, format!("{refused} sent before: nobody listened")))
     }
 }
 
-impl Sink for Wire {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
+impl Sink for NetSink {
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        self.ledger_link.set(|| lines.ledger());
         match &self.kind {
-            Kind::Datagrams(datagrams) => self.send(datagrams, bytes),
-            Kind::Stream(stream) => stream.write(bytes),
+            Kind::Datagrams(datagrams) => lines.write_each(|line| self.send(datagrams, line)),
+            Kind::Stream(stream) => stream.write(lines),
             Kind::Either { datagrams, stream, is_stream } => {
                 let first_is_stream = is_stream.load(Ordering::Relaxed);
-                let by = |as_stream| if as_stream { stream.write(bytes) } else { self.send(datagrams, bytes) };
-                match by(first_is_stream) {
+                let mut write = |as_stream| match as_stream {
+                    true => stream.write(lines),
+                    false => lines.write_each(|line| self.send(datagrams, line)),
+                };
+                match write(first_is_stream) {
                     Err(error) if is_other_kind(&error) => {
-                        let result = by(!first_is_stream);
+                        let result = write(!first_is_stream);
                         if result.is_ok() {
                             is_stream.store(!first_is_stream, Ordering::Relaxed);
                         }
@@ -105,22 +106,17 @@ impl Sink for Wire {
         }
     }
 
-    fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
-        self.teller.notice(|| lines.ledger());
-        lines.write_each(|line| self.write(line))
-    }
-
-    fn flush(&self) -> io::Result<()> {
+    fn flush(&self, _: FlushTo) -> io::Result<()> {
         let datagrams = match &self.kind {
             Kind::Datagrams(datagrams) => datagrams,
             Kind::Either { datagrams, .. } => datagrams,
             Kind::Stream(_) => return Ok(()),
         };
-        self.settle(datagrams, datagrams.take_refused())
+        self.count_refused(datagrams, datagrams.take_refused())
     }
 }
 
-/// Whether a unix socket takes the other kind of connection.
+/// Whether a unix socket is of the other kind.
 fn is_other_kind(error: &io::Error) -> bool {
     #[cfg(unix)]
     return error.raw_os_error() == Some(rustix::io::Errno::PROTOTYPE.raw_os_error());

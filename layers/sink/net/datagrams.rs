@@ -1,4 +1,4 @@
-//! Datagrams to a peer that comes and goes.
+//! Datagrams to one peer, which may restart.
 
 use std::{
     fmt,
@@ -23,9 +23,9 @@ use std::{
 use super::resolve::{literal, look_up, resolve};
 use crate::fork::ForkMutex;
 #[cfg(unix)]
-use crate::patience::{Patience, relieve};
+use crate::sink::write_wait::{WriteWait, clear_stuck};
 
-/// Who gets the datagrams.
+/// The receiver of the datagrams.
 #[derive(Clone, Debug)]
 pub(crate) enum Peer {
     Udp {
@@ -50,56 +50,54 @@ impl fmt::Display for Peer {
     }
 }
 
-/// Sends datagrams to one peer. Connected, so that the system tells when nobody is there, and waits for room in a unix
-/// socket's queue; found and connected again when the peer was restarted.
+/// Sends datagrams to one peer. The socket is connected, so that the system reports when nobody listens and waits for room in
+/// the queue of a unix socket. It is resolved and connected again when the peer was restarted.
 pub(crate) struct Datagrams {
     peer: Peer,
-    deadline: Duration,
-    connection: ForkMutex<Connection>,
-    /// Nothing was taken until the deadline of an earlier datagram.
+    timeout: Duration,
+    state: ForkMutex<SocketState>,
+    /// A datagram has timed out, and none was sent since.
     stuck: AtomicBool,
-    /// Datagrams that were sent, and of which the system told later that nobody took them.
+    /// How many sent datagrams the system reported as refused later.
     refused: AtomicU64,
-    /// There is a silence.
-    is_silent: AtomicBool,
-    silence: ForkMutex<Option<Silence>>,
+    has_refusal_window: AtomicBool,
+    refusal_window: ForkMutex<Option<RefusalWindow>>,
 }
 
-/// Nobody listened a short while ago.
-struct Silence {
-    /// When that was heard last.
-    heard: Instant,
-    /// Datagrams that were sent meanwhile and are counted as failed already, whatever is heard of them.
-    given_up: u64,
+/// Open while a datagram was refused recently.
+struct RefusalWindow {
+    last_refused: Instant,
+    /// Datagrams sent meanwhile that already count as failed, whatever the system reports.
+    assumed_lost: u64,
 }
 
 #[derive(Default)]
-struct Connection {
+struct SocketState {
     socket: Option<Arc<Socket>>,
-    /// The last look-up of the name that failed: when it may be tried again, and after which wait.
-    pause: Option<(Instant, Duration)>,
-    /// Where a host's name led to, and when it was looked up.
+    /// After a failed look-up of the name: when it may be tried again, and the delay until then.
+    retry_lookup: Option<(Instant, Duration)>,
+    /// The address of a host name, and when it was looked up.
     found: Option<(SocketAddr, Instant)>,
-    /// A look-up that is under way: whether the name leads elsewhere by now.
-    renewal: Option<Receiver<io::Result<Vec<SocketAddr>>>>,
+    /// A running look-up: whether the name has another address by now.
+    pending_lookup: Option<Receiver<io::Result<Vec<SocketAddr>>>>,
 }
 
-impl Connection {
-    /// The addresses of a name that leads elsewhere by now. It is looked up from time to time, while datagrams are sent to
-    /// where it led.
-    fn moved(&mut self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+impl SocketState {
+    /// The addresses of a name if they no longer include the current one. The name is looked up at intervals, while datagrams
+    /// go to the current address.
+    fn changed_addresses(&mut self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
         let (address, since) = self.found.as_mut()?;
-        match self.renewal.as_ref().map(Receiver::try_recv) {
-            None if since.elapsed() >= RENEW => {
+        match self.pending_lookup.as_ref().map(Receiver::try_recv) {
+            None if since.elapsed() >= RESOLVE_INTERVAL => {
                 *since = Instant::now();
-                // Without a thread for it, the next time will do.
-                self.renewal = look_up(host, port).ok();
+                // If no thread can be started, the next interval tries again.
+                self.pending_lookup = look_up(host, port).ok();
                 None
             }
             None | Some(Err(TryRecvError::Empty)) => None,
             Some(answer) => {
-                self.renewal = None;
-                // A name server that is away is no reason to stop.
+                self.pending_lookup = None;
+                // An unavailable name server is no reason to stop.
                 answer.ok()?.ok().filter(|found| !found.is_empty() && !found.contains(address))
             }
         }
@@ -133,28 +131,28 @@ impl AsFd for Socket {
     }
 }
 
-/// The first wait after a look-up that failed; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How old what is known of a name may become.
-const RENEW: Duration = Duration::from_secs(60);
-/// How many errors of earlier datagrams one datagram hears of at most.
-const HEARD: u32 = 8;
-/// After how long without being refused another machine is believed to listen again. Hosts answer about once a second where
-/// nobody listens, however many datagrams come.
-const QUIET: Duration = Duration::from_secs(3);
+/// The delay after the first failed look-up; it doubles each time.
+const MIN_LOOKUP_DELAY: Duration = Duration::from_secs(1);
+const MAX_LOOKUP_DELAY: Duration = Duration::from_secs(30);
+/// How often a name is looked up again.
+const RESOLVE_INTERVAL: Duration = Duration::from_secs(60);
+/// How many errors of earlier datagrams one send handles at most.
+const MAX_REFUSALS: u32 = 8;
+/// After this time without a refusal, another machine is assumed to listen again. Hosts send refusals about once a second,
+/// however many datagrams come.
+const REFUSAL_WINDOW: Duration = Duration::from_secs(3);
 
 impl Datagrams {
-    /// Nothing is opened yet. A full socket is waited for until the deadline, and so is the look-up of a name.
-    pub(crate) fn new(peer: Peer, deadline: Duration) -> Self {
+    /// Opens nothing yet. The timeout applies to a full socket and to the look-up of a name.
+    pub(crate) fn new(peer: Peer, timeout: Duration) -> Self {
         Self {
             peer,
-            deadline,
-            connection: ForkMutex::default(),
+            timeout,
+            state: ForkMutex::default(),
             stuck: AtomicBool::new(false),
             refused: AtomicU64::new(0),
-            is_silent: AtomicBool::new(false),
-            silence: ForkMutex::default(),
+            has_refusal_window: AtomicBool::new(false),
+            refusal_window: ForkMutex::default(),
         }
     }
 
@@ -162,12 +160,12 @@ impl Datagrams {
         &self.peer
     }
 
-    /// Opens it now.
+    /// Opens the socket now.
     pub(crate) fn connect(&self) -> io::Result<()> {
         self.socket().map(drop)
     }
 
-    /// Sends one datagram, whole.
+    /// Sends one complete datagram.
     pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<()> {
         self.transmit(|socket| match socket.send(bytes)? {
             sent if sent == bytes.len() => Ok(()),
@@ -175,42 +173,46 @@ impl Datagrams {
         })
     }
 
-    /// Lets `attempt` send something, again where that may help.
+    /// Calls `attempt` to send something, and again if that may help.
     pub(crate) fn transmit(&self, mut attempt: impl FnMut(&Socket) -> io::Result<()>) -> io::Result<()> {
         let mut socket = self.socket()?;
         #[cfg(unix)]
-        let mut patience = Patience::new(&self.stuck, self.deadline);
-        let (mut heard, mut is_new) = (0, false);
+        let mut wait = WriteWait::new(&self.stuck, self.timeout);
+        let (mut last_refused, mut is_reopened) = (0, false);
         loop {
             let error = match attempt(&socket) {
                 Ok(()) => {
                     #[cfg(unix)]
-                    relieve(&self.stuck);
-                    return if self.is_silent.load(Ordering::Relaxed) { self.listen(&socket) } else { Ok(()) };
+                    clear_stuck(&self.stuck);
+                    return if self.has_refusal_window.load(Ordering::Relaxed) {
+                        self.check_delivery(&socket)
+                    } else {
+                        Ok(())
+                    };
                 }
                 Err(error) => error,
             };
             match error.kind() {
                 ErrorKind::Interrupted => {}
                 #[cfg(unix)]
-                ErrorKind::WouldBlock => patience.wait(socket.as_fd())?,
-                // Nobody listened when an earlier datagram arrived. This one was not sent yet.
+                ErrorKind::WouldBlock => wait.wait(socket.as_fd())?,
+                // An earlier datagram was refused. This one was not sent yet.
                 ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset
-                    if matches!(*socket, Socket::Udp(_)) && heard < HEARD =>
+                    if matches!(*socket, Socket::Udp(_)) && last_refused < MAX_REFUSALS =>
                 {
-                    heard += 1;
-                    self.hear();
+                    last_refused += 1;
+                    self.note_refusal();
                 }
-                // The socket is as good as before.
+                // The socket is still usable.
                 _ if is_too_long(&error) => return Err(error),
-                // The peer is gone, and perhaps another has come; or this machine has other networks now.
-                _ if !is_new && error.kind() != ErrorKind::TimedOut => {
-                    is_new = true;
-                    self.forget(&socket);
+                // The peer is gone, and perhaps another is there; or this machine's network has changed.
+                _ if !is_reopened && error.kind() != ErrorKind::TimedOut => {
+                    is_reopened = true;
+                    self.discard_socket(&socket);
                     socket = self.socket()?;
                 }
                 _ => {
-                    self.forget(&socket);
+                    self.discard_socket(&socket);
                     return Err(error);
                 }
             }
@@ -219,96 +221,97 @@ impl Datagrams {
 
     /// An earlier datagram was refused.
     #[cold]
-    fn hear(&self) {
-        let mut silence = self.silence();
-        let Silence { heard, given_up } = silence.get_or_insert(Silence { heard: Instant::now(), given_up: 0 });
-        *heard = Instant::now();
-        match given_up.checked_sub(1) {
-            Some(left) => *given_up = left,
+    fn note_refusal(&self) {
+        let mut refusal_window = self.refusal_window();
+        let RefusalWindow { last_refused, assumed_lost } =
+            refusal_window.get_or_insert(RefusalWindow { last_refused: Instant::now(), assumed_lost: 0 });
+        *last_refused = Instant::now();
+        match assumed_lost.checked_sub(1) {
+            Some(left) => *assumed_lost = left,
             None => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
             }
         }
-        self.is_silent.store(true, Ordering::Relaxed);
+        self.has_refusal_window.store(true, Ordering::Relaxed);
     }
 
-    /// A datagram was sent, and earlier ones had found nobody: whether this one did. On this machine that is known at
-    /// once; of another one it is believed when nothing was heard for a while.
+    /// A datagram was sent after earlier ones were refused. Returns an error if nobody listens yet: known at once on this
+    /// machine, assumed of another machine until nothing was refused for a while.
     #[cold]
-    fn listen(&self, socket: &Socket) -> io::Result<()> {
+    fn check_delivery(&self, socket: &Socket) -> io::Result<()> {
         let Socket::Udp(socket) = socket else { return Ok(()) };
         let is_refused = is_refused(socket);
-        let mut guard = self.silence();
-        let Some(silence) = &mut *guard else { return Ok(()) };
-        let since = silence.heard.elapsed();
+        let mut guard = self.refusal_window();
+        let Some(refusal_window) = &mut *guard else { return Ok(()) };
+        let since = refusal_window.last_refused.elapsed();
         if is_refused {
-            silence.heard = Instant::now();
+            refusal_window.last_refused = Instant::now();
             return Err(io::Error::new(ErrorKind::ConnectionRefused, "refused: nobody listened"));
         }
-        if since >= QUIET || socket.peer_addr().is_ok_and(|peer| peer.ip().is_loopback()) {
+        if since >= REFUSAL_WINDOW || socket.peer_addr().is_ok_and(|peer| peer.ip().is_loopback()) {
             *guard = None;
-            self.is_silent.store(false, Ordering::Relaxed);
+            self.has_refusal_window.store(false, Ordering::Relaxed);
             return Ok(());
         }
-        silence.given_up += 1;
+        refusal_window.assumed_lost += 1;
         let since = since.as_secs_f64();
         let text = format!("sent, but perhaps in vain: nobody listened {since:.1} s ago");
         Err(io::Error::new(ErrorKind::ConnectionRefused, text))
     }
 
-    fn silence(&self) -> MutexGuard<'_, Option<Silence>> {
-        self.silence.get()
+    fn refusal_window(&self) -> MutexGuard<'_, Option<RefusalWindow>> {
+        self.refusal_window.get()
     }
 
-    /// How many datagrams that were sent turned out to be lost since this was last asked. Asks the system, too.
+    /// How many sent datagrams were refused since the last call. Asks the system, too.
     pub(crate) fn take_refused(&self) -> u64 {
         let socket = self.lock().socket.clone();
         if let Some(Socket::Udp(socket)) = socket.as_deref()
             && is_refused(socket)
         {
-            self.hear();
+            self.note_refusal();
         }
         self.refused.swap(0, Ordering::Relaxed)
     }
 
-    /// The same without asking the system.
+    /// [`take_refused`](Self::take_refused) without asking the system.
     #[inline]
-    pub(crate) fn take_heard(&self) -> u64 {
+    pub(crate) fn take_known_refused(&self) -> u64 {
         match self.refused.load(Ordering::Relaxed) {
             0 => 0,
             _ => self.refused.swap(0, Ordering::Relaxed),
         }
     }
 
-    /// Some of those that were taken are not settled yet.
-    pub(crate) fn put_back(&self, refused: u64) {
+    /// Puts back refusals that could not be counted yet.
+    pub(crate) fn restore_refused(&self, refused: u64) {
         self.refused.fetch_add(refused, Ordering::Relaxed);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        let start_over = |connection: &mut Connection| {
-            // In a child, nobody looks up what was being looked up, and what was refused is the parent's to tell.
-            connection.renewal = None;
+    fn lock(&self) -> MutexGuard<'_, SocketState> {
+        let start_over = |state: &mut SocketState| {
+            // In a child of a fork, the look-up thread does not run, and the parent reports the refusals.
+            state.pending_lookup = None;
             self.refused.store(0, Ordering::Relaxed);
         };
-        self.connection.lock(start_over, Connection::default)
+        self.state.lock(start_over, SocketState::default)
     }
 
-    /// The socket; it is opened if there is none. The lock is held meanwhile: others would only do the same.
+    /// The socket, opened if there is none. The lock is held meanwhile: other threads would only do the same.
     fn socket(&self) -> io::Result<Arc<Socket>> {
-        let mut connection = self.lock();
-        let moved = match &self.peer {
-            Peer::Udp { host, port } => connection.moved(host, *port),
+        let mut state = self.lock();
+        let changed_addresses = match &self.peer {
+            Peer::Udp { host, port } => state.changed_addresses(host, *port),
             #[cfg(unix)]
             Peer::Unix(_) => None,
         };
-        if moved.is_none()
-            && let Some(socket) = &connection.socket
+        if changed_addresses.is_none()
+            && let Some(socket) = &state.socket
         {
             return Ok(Arc::clone(socket));
         }
         let socket = Arc::new(match &self.peer {
-            Peer::Udp { host, port } => Socket::Udp(self.open_udp(host, *port, moved, &mut connection)?),
+            Peer::Udp { host, port } => Socket::Udp(self.open_udp(host, *port, changed_addresses, &mut state)?),
             #[cfg(unix)]
             Peer::Unix(path) => {
                 let socket = UnixDatagram::unbound()?;
@@ -317,7 +320,7 @@ impl Datagrams {
                 Socket::Unix(socket)
             }
         });
-        connection.socket = Some(Arc::clone(&socket));
+        state.socket = Some(Arc::clone(&socket));
         Ok(socket)
     }
 
@@ -326,18 +329,18 @@ impl Datagrams {
         host: &str,
         port: u16,
         known: Option<Vec<SocketAddr>>,
-        connection: &mut Connection,
+        state: &mut SocketState,
     ) -> io::Result<UdpSocket> {
         let found = match known {
             Some(known) => known,
-            None => self.find(host, port, &mut connection.pause)?,
+            None => self.find(host, port, &mut state.retry_lookup)?,
         };
         let is_name = literal(host).is_none();
         let mut last = None;
         for address in found {
             match self.connect_udp(address) {
                 Ok(socket) => {
-                    connection.found = is_name.then(|| (address, Instant::now()));
+                    state.found = is_name.then(|| (address, Instant::now()));
                     return Ok(socket);
                 }
                 Err(error) => last = Some(error),
@@ -346,18 +349,23 @@ impl Datagrams {
         Err(last.unwrap_or_else(|| ErrorKind::AddrNotAvailable.into()))
     }
 
-    /// An address costs nothing to try; a name may cost the deadline each time.
-    fn find(&self, host: &str, port: u16, pause: &mut Option<(Instant, Duration)>) -> io::Result<Vec<SocketAddr>> {
-        if let Some((until, _)) = *pause
+    /// Resolves the host. An address costs nothing; a name may cost the timeout each time.
+    fn find(
+        &self,
+        host: &str,
+        port: u16,
+        retry_lookup: &mut Option<(Instant, Duration)>,
+    ) -> io::Result<Vec<SocketAddr>> {
+        if let Some((until, _)) = *retry_lookup
             && Instant::now() < until
         {
             return Err(io::Error::new(ErrorKind::NotConnected, "the host name could not be looked up a moment ago"));
         }
-        let found = resolve(host, port, self.deadline).inspect_err(|_| {
-            let wait = pause.map_or(FIRST_PAUSE, |(_, wait)| (wait * 2).min(LONGEST_PAUSE));
-            *pause = Some((Instant::now() + wait, wait));
+        let found = resolve(host, port, self.timeout).inspect_err(|_| {
+            let wait = retry_lookup.map_or(MIN_LOOKUP_DELAY, |(_, wait)| (wait * 2).min(MAX_LOOKUP_DELAY));
+            *retry_lookup = Some((Instant::now() + wait, wait));
         })?;
-        *pause = None;
+        *retry_lookup = None;
         Ok(found)
     }
 
@@ -370,35 +378,35 @@ impl Datagrams {
         socket.connect(to)?;
         #[cfg(unix)]
         socket.set_nonblocking(true)?;
-        // Elsewhere the system itself waits; it takes no wait of zero.
+        // Elsewhere the system itself waits; it rejects a zero timeout.
         #[cfg(not(unix))]
-        socket.set_write_timeout(Some(self.deadline.max(Duration::from_millis(1))))?;
+        socket.set_write_timeout(Some(self.timeout.max(Duration::from_millis(1))))?;
         Ok(socket)
     }
 
-    /// The next one opens another, unless somebody has done so already.
-    fn forget(&self, socket: &Arc<Socket>) {
-        let mut connection = self.lock();
-        if connection.socket.as_ref().is_some_and(|known| Arc::ptr_eq(known, socket)) {
-            connection.socket = None;
+    /// The next datagram opens a new socket, unless another thread has done so already.
+    fn discard_socket(&self, socket: &Arc<Socket>) {
+        let mut state = self.lock();
+        if state.socket.as_ref().is_some_and(|known| Arc::ptr_eq(known, socket)) {
+            state.socket = None;
         }
     }
 }
 
-/// Names no content: where it sends, and nothing of what.
+/// Shows the peer, but no content.
 impl fmt::Debug for Datagrams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Datagrams").field("peer", &self.peer).field("deadline", &self.deadline).finish_non_exhaustive()
+        f.debug_struct("Datagrams").field("peer", &self.peer).field("deadline", &self.timeout).finish_non_exhaustive()
     }
 }
 
-/// Whether the system tells of a socket that a datagram of it was refused, if that was not told yet.
+/// Whether the system reports a refused datagram of this socket, once.
 fn is_refused(socket: &UdpSocket) -> bool {
     let error = socket.take_error().ok().flatten();
     error.is_some_and(|error| matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset))
 }
 
-/// Whether a datagram is longer than the socket takes.
+/// Whether a datagram is longer than the socket accepts.
 pub(crate) fn is_too_long(error: &io::Error) -> bool {
     #[cfg(unix)]
     return error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error());
@@ -425,23 +433,23 @@ mod tests {
         bytes[..length].to_vec()
     }
 
-    /// As if the name had led to `before`.
+    /// As if the name had the address of `before`.
     fn to(before: &UdpSocket) -> Datagrams {
         let address = before.local_addr().unwrap();
         let peer = Peer::Udp { host: "localhost".into(), port: address.port() };
         let datagrams = Datagrams::new(peer, Duration::from_secs(60));
         let socket = datagrams.connect_udp(address).unwrap();
-        let mut connection = datagrams.lock();
-        connection.socket = Some(Arc::new(Socket::Udp(socket)));
-        connection.found = Some((address, Instant::now()));
-        drop(connection);
+        let mut state = datagrams.lock();
+        state.socket = Some(Arc::new(Socket::Udp(socket)));
+        state.found = Some((address, Instant::now()));
+        drop(state);
         datagrams
     }
 
     fn answer(datagrams: &Datagrams, answer: io::Result<Vec<SocketAddr>>) {
         let (sender, receiver) = mpsc::sync_channel(1);
         sender.send(answer).unwrap();
-        datagrams.lock().renewal = Some(receiver);
+        datagrams.lock().pending_lookup = Some(receiver);
     }
 
     #[test]
@@ -465,16 +473,16 @@ mod tests {
         let before = server();
         let datagrams = to(&before);
         datagrams.send(b"young").unwrap();
-        assert!(datagrams.lock().renewal.is_none());
+        assert!(datagrams.lock().pending_lookup.is_none());
         // A machine that was started less than a minute ago has no such moment.
-        let Some(old) = Instant::now().checked_sub(RENEW) else { return };
+        let Some(old) = Instant::now().checked_sub(RESOLVE_INTERVAL) else { return };
         if let Some((_, since)) = &mut datagrams.lock().found {
             *since = old;
         }
         datagrams.send(b"old").unwrap();
-        let renewal = datagrams.lock().renewal.take().unwrap();
-        assert!(!renewal.recv_timeout(Duration::from_secs(60)).unwrap().unwrap().is_empty());
-        assert!(datagrams.lock().found.unwrap().1.elapsed() < RENEW);
+        let pending_lookup = datagrams.lock().pending_lookup.take().unwrap();
+        assert!(!pending_lookup.recv_timeout(Duration::from_secs(60)).unwrap().unwrap().is_empty());
+        assert!(datagrams.lock().found.unwrap().1.elapsed() < RESOLVE_INTERVAL);
     }
 
     /// An address is not looked up, then or later.

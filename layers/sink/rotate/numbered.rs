@@ -1,4 +1,4 @@
-//! `BASE.1`, `BASE.2` …: the newest has the lowest number, and all move up for the next.
+//! `BASE.1`, `BASE.2` …: the newest has the lowest number, and each rotation moves all up by one.
 
 use std::{
     fs, io,
@@ -7,33 +7,33 @@ use std::{
 };
 
 use super::{
-    super::archive::{Hold, Rotated},
+    super::archive::{BackupFile, RenameGuard},
     crash::crash_point,
-    names::{Names, exists, is_file, number, rotated, variants, without_suffix},
+    names::{BackupNames, backup_file, exists, is_file, number, variants, without_suffix},
 };
 use crate::Error;
 
-/// The numbered names, with whatever of them user code makes made beforehand.
-pub(super) struct Slots {
-    names: Names,
-    /// Where a namer makes them: from 1 on.
+/// The numbered names. User code makes its names in advance.
+pub(super) struct NumberedBackups {
+    names: BackupNames,
+    /// The names that a namer made, from 1 on.
     named: Option<Vec<PathBuf>>,
-    /// How many there may be.
-    most: Option<u64>,
+    /// None for no limit.
+    max_number: Option<u64>,
 }
 
-/// More names than this are not made by a namer; files beyond stay where they are.
-const MOST_NAMED: u64 = 10_000;
+/// A namer makes at most this many names. Files beyond stay where they are.
+const MAX_NAMED: u64 = 10_000;
 
-impl Slots {
-    /// Runs user code.
-    pub(super) fn new(names: &Names, most: Option<u64>) -> Result<Self, Error> {
-        let mut slots = Self { names: names.clone(), named: None, most };
+impl NumberedBackups {
+    /// Calls the namer, which is user code.
+    pub(super) fn new(names: &BackupNames, max_number: Option<u64>) -> Result<Self, Error> {
+        let mut backups = Self { names: names.clone(), named: None, max_number };
         if names.namer.is_none() {
-            return Ok(slots);
+            return Ok(backups);
         }
         let mut named = Vec::new();
-        for number in 1..=most.unwrap_or(MOST_NAMED).min(MOST_NAMED) {
+        for number in 1..=max_number.unwrap_or(MAX_NAMED).min(MAX_NAMED) {
             let name = names.numbered(number)?;
             if named.last() == Some(&name) {
                 return Err(Error::config(format_args!(
@@ -41,23 +41,24 @@ impl Slots {
                     name.display()
                 )));
             }
-            let is_last = most.is_none_or(|most| most > 100) && variants(&name).all(|path| !exists(&path));
+            let is_last =
+                max_number.is_none_or(|max_number| max_number > 100) && variants(&name).all(|path| !exists(&path));
             named.push(name);
             if is_last {
                 break;
             }
         }
-        slots.named = Some(named);
-        Ok(slots)
+        backups.named = Some(named);
+        Ok(backups)
     }
 
-    /// Where the newest goes.
+    /// The name of the newest file.
     pub(super) fn first(&self) -> io::Result<PathBuf> {
         self.name(1).ok_or_else(|| io::Error::other("there is no name for it"))
     }
 
     fn name(&self, number: u64) -> Option<PathBuf> {
-        if self.most.is_some_and(|most| number > most) {
+        if self.max_number.is_some_and(|max_number| number > max_number) {
             return None;
         }
         match &self.named {
@@ -66,11 +67,11 @@ impl Slots {
         }
     }
 
-    /// The numbers that have a file, ascending.
-    fn taken(&self) -> io::Result<Vec<u64>> {
+    /// The numbers that have a file, in ascending order.
+    fn used_numbers(&self) -> io::Result<Vec<u64>> {
         let probed = match &self.named {
             Some(named) => named.len() as u64,
-            None => self.most.unwrap_or(u64::MAX),
+            None => self.max_number.unwrap_or(u64::MAX),
         };
         if self.named.is_some() || probed <= 16 {
             let has_file =
@@ -80,7 +81,7 @@ impl Slots {
         let (Some(dir), Some(base)) = (self.names.base.parent(), self.names.base.file_name()) else {
             return Ok(Vec::new());
         };
-        let mut taken = Vec::new();
+        let mut used_numbers = Vec::new();
         for entry in fs::read_dir(dir)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -92,60 +93,61 @@ impl Slots {
                 && number <= probed
                 && entry.file_type().is_ok_and(|kind| kind.is_file())
             {
-                taken.push(number);
+                used_numbers.push(number);
             }
         }
-        taken.sort_unstable();
-        taken.dedup();
-        Ok(taken)
+        used_numbers.sort_unstable();
+        used_numbers.dedup();
+        Ok(used_numbers)
     }
 
-    /// All files, for a prune and for compression.
-    pub(super) fn found(&self) -> Result<Vec<Rotated>, Error> {
-        let taken = self.taken().map_err(|error| Error::io_at(&self.names.base, "list what was rotated of", error))?;
-        let mut found = Vec::new();
-        for number in taken {
+    /// All files, for retention and compression.
+    pub(super) fn list(&self) -> Result<Vec<BackupFile>, Error> {
+        let used_numbers =
+            self.used_numbers().map_err(|error| Error::io_at(&self.names.base, "list what was rotated of", error))?;
+        let mut list = Vec::new();
+        for number in used_numbers {
             let name = self.name(number).unwrap_or_default();
-            found.extend(variants(&name).filter_map(|path| rotated(path, UNIX_EPOCH, u64::MAX - number)));
+            list.extend(variants(&name).filter_map(|path| backup_file(path, UNIX_EPOCH, u64::MAX - number)));
         }
-        Ok(found)
+        Ok(list)
     }
 
-    /// Whether something that is not ours is in the way.
+    /// Fails if something that is not a file has one of the names.
     pub(super) fn check(&self) -> io::Result<()> {
-        let beyond = self.taken()?.into_iter().filter_map(|number| self.name(number + 1));
+        let beyond = self.used_numbers()?.into_iter().filter_map(|number| self.name(number + 1));
         for name in self.name(1).into_iter().chain(beyond) {
-            if let Some(path) = variants(&name).find(|path| is_foreign(path)) {
-                return Err(in_the_way(&path));
+            if let Some(path) = variants(&name).find(|path| is_not_a_file(path)) {
+                return Err(blocked_by(&path));
             }
         }
         Ok(())
     }
 
-    /// Makes the first name free, as Python does: each file moves up by one number, gaps stay, and the last is deleted where
-    /// another takes its place. `resuming` what was interrupted, only those before the first gap move: the others have.
-    pub(super) fn shift(&self, hold: &Hold, resuming: bool) -> io::Result<()> {
-        let mut taken = self.taken()?;
+    /// Frees the first name as Python does: each file moves up by one number, gaps stay, and the last file is deleted if
+    /// another takes its name. When `resuming` an interrupted shift, only the files before the first gap move: the others did.
+    pub(super) fn shift(&self, guard: &RenameGuard, resuming: bool) -> io::Result<()> {
+        let mut used_numbers = self.used_numbers()?;
         if resuming {
-            let run = taken.iter().zip(1..).take_while(|(number, expected)| **number == *expected).count();
-            taken.truncate(run);
+            let run = used_numbers.iter().zip(1..).take_while(|(number, expected)| **number == *expected).count();
+            used_numbers.truncate(run);
         }
-        for number in taken.into_iter().rev() {
+        for number in used_numbers.into_iter().rev() {
             let from = self.name(number).unwrap_or_default();
             match self.name(number + 1) {
                 Some(to) => {
-                    remove(hold, &to)?;
+                    remove(guard, &to)?;
                     for (from, to) in variants(&from).zip(variants(&to)).filter(|(from, _)| is_file(from)) {
-                        match hold.rename(&from, &to) {
-                            // Deleted by hand since the look.
+                        match guard.rename(&from, &to) {
+                            // Deleted by hand meanwhile.
                             Err(error) if error.kind() == io::ErrorKind::NotFound && !exists(&from) => {}
                             result => result?,
                         }
                         crash_point("shifting");
                     }
                 }
-                // The last one: it goes when its place is needed.
-                None if number == 1 => remove(hold, &from)?,
+                // The last file: deleted when its name is needed.
+                None if number == 1 => remove(guard, &from)?,
                 None => {}
             }
         }
@@ -153,13 +155,13 @@ impl Slots {
     }
 }
 
-/// Deletes what has a name, plain or compressed.
-fn remove(hold: &Hold, name: &Path) -> io::Result<()> {
+/// Deletes the file of a name, plain or compressed.
+fn remove(guard: &RenameGuard, name: &Path) -> io::Result<()> {
     for path in variants(name).filter(|path| exists(path)) {
-        if is_foreign(&path) {
-            return Err(in_the_way(&path));
+        if is_not_a_file(&path) {
+            return Err(blocked_by(&path));
         }
-        match hold.remove(&path) {
+        match guard.remove(&path) {
             Ok(true) => {}
             Ok(false) => {
                 return Err(io::Error::new(
@@ -167,7 +169,7 @@ fn remove(hold: &Hold, name: &Path) -> io::Result<()> {
                     format!("{} is in use by another handler", path.display()),
                 ));
             }
-            // Somebody else was first.
+            // Another process was first.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -175,16 +177,16 @@ fn remove(hold: &Hold, name: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether there is something of this name that is no file, by one look: between two, the thread that compresses may
-/// delete the plain file, or a prune any of them.
-fn is_foreign(path: &Path) -> bool {
+/// Whether something of this name exists that is not a file. One system call: between two, compression or retention may delete
+/// the file.
+fn is_not_a_file(path: &Path) -> bool {
     match path.symlink_metadata() {
         Ok(about) => !about.is_file(),
         Err(error) => error.kind() != io::ErrorKind::NotFound,
     }
 }
 
-fn in_the_way(path: &Path) -> io::Error {
+fn blocked_by(path: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, format!("{} is in the way: expected a file", path.display()))
 }
 
@@ -196,16 +198,16 @@ mod tests {
     use super::*;
     use crate::sink::scratch::Dir;
 
-    fn slots(dir: &Dir, most: u64) -> Slots {
-        let names = Names { base: dir.path("app.log"), dated: None, namer: None };
-        Slots::new(&names, Some(most)).unwrap()
+    fn backups(dir: &Dir, max_number: u64) -> NumberedBackups {
+        let names = BackupNames { base: dir.path("app.log"), dated: None, namer: None };
+        NumberedBackups::new(&names, Some(max_number)).unwrap()
     }
 
-    /// As under the thread that compresses: the plain file goes at any moment.
+    /// As during compression, which deletes the plain file at any moment.
     #[test]
     fn t30_a_file_that_vanishes_is_not_in_the_way() {
         let dir = Dir::new();
-        let (few, many) = (slots(&dir, 3), slots(&dir, 100_000));
+        let (few, many) = (backups(&dir, 3), backups(&dir, 100_000));
         let ended = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {

@@ -9,22 +9,22 @@ use std::{
 };
 
 #[cfg(feature = "tls")]
-use super::tls::{Loaded, TlsPipe};
+use super::tls::{ClientTls, TlsStream};
 use super::{address::Address, resolve::resolve};
 
-/// A moment until which something may take.
+/// A point in time by which something must be done.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline(Instant);
 
 impl Deadline {
     pub(super) fn after(time: Duration) -> Self {
         let now = Instant::now();
-        // A time that does not fit is as good as for ever.
+        // A time that does not fit counts as infinite.
         Self(now.checked_add(time).unwrap_or(now + Duration::from_secs(1 << 30)))
     }
 
-    /// What is left; never nothing, which sockets take for "for ever".
-    pub(super) fn left(self) -> io::Result<Duration> {
+    /// The remaining time. Never zero, which sockets treat as infinite.
+    pub(super) fn remaining(self) -> io::Result<Duration> {
         let left = self.0.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
     }
@@ -34,31 +34,31 @@ impl Deadline {
     }
 }
 
-/// What it takes to reach a peer.
+/// What is needed to connect to a peer.
 #[derive(Debug)]
-pub(super) struct Dial {
+pub(super) struct Endpoint {
     pub(super) address: Address,
     #[cfg(feature = "tls")]
-    pub(super) tls: Option<Loaded>,
+    pub(super) tls: Option<ClientTls>,
 }
 
 #[derive(Debug)]
-pub(super) enum Pipe {
+pub(super) enum NetStream {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
     #[cfg(feature = "tls")]
-    Tls(Box<TlsPipe>),
+    Tls(Box<TlsStream>),
 }
 
-impl Pipe {
-    pub(super) fn open(dial: &Dial, deadline: Deadline) -> io::Result<Self> {
-        match &dial.address {
+impl NetStream {
+    pub(super) fn open(endpoint: &Endpoint, deadline: Deadline) -> io::Result<Self> {
+        match &endpoint.address {
             Address::Tcp { host, port } => tcp(host, *port, deadline).map(Self::Tcp),
             #[cfg(feature = "tls")]
             Address::Tls { host, port } => {
-                let loaded = dial.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
-                TlsPipe::open(tcp(host, *port, deadline)?, loaded, deadline).map(|pipe| Self::Tls(Box::new(pipe)))
+                let tls = endpoint.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+                TlsStream::open(tcp(host, *port, deadline)?, tls, deadline).map(|stream| Self::Tls(Box::new(stream)))
             }
             #[cfg(unix)]
             Address::Unix(path) | Address::UnixStream(path) => unix::connect(path, deadline).map(Self::Unix),
@@ -66,15 +66,15 @@ impl Pipe {
         }
     }
 
-    /// Whether the peer still listens, for all that has arrived from it. What it has sent is thrown away: nothing is asked
-    /// of it, and closing a socket with unread bytes in it resets the connection and what is on its way with it.
+    /// Whether the peer has not closed the connection, as far as known. Discards what it has sent: no answer is expected, and
+    /// closing a socket with unread bytes resets the connection and loses what is on its way.
     pub(super) fn is_alive(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => drain(|buffer| receive(&*stream, buffer)),
             #[cfg(unix)]
             Self::Unix(stream) => drain(|buffer| receive(&*stream, buffer)),
             #[cfg(feature = "tls")]
-            Self::Tls(pipe) => pipe.is_alive(),
+            Self::Tls(stream) => stream.is_alive(),
         }
     }
 
@@ -84,15 +84,16 @@ impl Pipe {
             #[cfg(unix)]
             Self::Unix(stream) => write_all(&*stream, bytes, deadline, |left| stream.set_write_timeout(Some(left))),
             #[cfg(feature = "tls")]
-            Self::Tls(pipe) => pipe.write_all(bytes, deadline),
+            Self::Tls(stream) => stream.write_all(bytes, deadline),
         }
     }
 
-    /// Says good-bye where the protocol has a word for it. Not for a connection that failed or belongs to another process.
+    /// Closes with the protocol's closing message, if it has one. Not for a connection that failed or belongs to another
+    /// process.
     pub(super) fn close(self) {
         #[cfg(feature = "tls")]
-        if let Self::Tls(pipe) = self {
-            pipe.close();
+        if let Self::Tls(stream) = self {
+            stream.close();
         }
     }
 }
@@ -105,7 +106,7 @@ pub(super) fn write_all(
 ) -> io::Result<()> {
     let mut written = 0;
     while written < bytes.len() {
-        let result = deadline.left().and_then(&set_timeout).and_then(|()| stream.write(&bytes[written..]));
+        let result = deadline.remaining().and_then(&set_timeout).and_then(|()| stream.write(&bytes[written..]));
         match result {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => written += count,
@@ -116,12 +117,12 @@ pub(super) fn write_all(
     Ok(())
 }
 
-/// A socket whose time is over says "would block".
+/// A socket that timed out returns "would block".
 pub(super) fn timed_out(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::WouldBlock { io::ErrorKind::TimedOut.into() } else { error }
 }
 
-/// Reads what is there, up to a bound: a peer that talks for ever is not waited for.
+/// Reads what has arrived, up to a limit, so that a peer that never stops sending does not block.
 fn drain(mut receive: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<()> {
     let mut buffer = [0; 512];
     for _ in 0..64 {
@@ -155,18 +156,18 @@ pub(super) fn receive(mut stream: &TcpStream, buffer: &mut [u8]) -> io::Result<u
 }
 
 fn tcp(host: &str, port: u16, deadline: Deadline) -> io::Result<TcpStream> {
-    let addresses = resolve(host, port, deadline.left()?)?;
+    let addresses = resolve(host, port, deadline.remaining()?)?;
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for (index, address) in addresses.iter().enumerate() {
-        let left = deadline.left().map_err(|_| io::Error::new(io::ErrorKind::TimedOut, last.to_string()))?;
-        // One that does not answer leaves time for the others.
+        let left = deadline.remaining().map_err(|_| io::Error::new(io::ErrorKind::TimedOut, last.to_string()))?;
+        // An address that does not answer leaves time for the others.
         let share = if index + 1 < addresses.len() { left / 2 } else { left };
         match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
             Ok(stream) => {
-                // Records are small and complete; nothing is gained by waiting for more.
+                // Records are small and complete; there is no point in waiting for more.
                 stream.set_nodelay(true)?;
                 #[cfg(target_os = "linux")]
-                notice_silence(&stream)?;
+                detect_dead_peer(&stream)?;
                 return Ok(stream);
             }
             Err(error) => last = error,
@@ -175,10 +176,10 @@ fn tcp(host: &str, port: u16, deadline: Deadline) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// A peer that vanished without a word: what it does not acknowledge in this time, or does not answer when nothing is sent,
-/// ends the connection. Otherwise the system would go on taking records for a quarter of an hour.
+/// Detects a peer that vanished without closing: the connection ends if the peer does not acknowledge data or keepalive probes
+/// in time. Otherwise the system would accept records for a quarter of an hour.
 #[cfg(target_os = "linux")]
-fn notice_silence(stream: &TcpStream) -> io::Result<()> {
+fn detect_dead_peer(stream: &TcpStream) -> io::Result<()> {
     use rustix::net::sockopt;
     sockopt::set_tcp_user_timeout(stream, 30_000)?;
     sockopt::set_socket_keepalive(stream, true)?;
@@ -195,7 +196,7 @@ mod unix {
 
     use super::*;
 
-    /// std's connect waits for ever where the peer's queue is full.
+    /// std's connect waits without limit if the peer's queue is full.
     pub(super) fn connect(path: &Path, deadline: Deadline) -> io::Result<UnixStream> {
         const PAUSE: Duration = Duration::from_millis(5);
         let address = SocketAddrUnix::new(path)?;
@@ -206,8 +207,8 @@ mod unix {
         loop {
             match connect_to(&socket, &address).map_err(io::Error::from) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // Nothing tells when there is room again.
-                    std::thread::sleep(deadline.left()?.min(PAUSE));
+                    // The system does not signal when there is room again.
+                    std::thread::sleep(deadline.remaining()?.min(PAUSE));
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -220,11 +221,11 @@ mod unix {
     }
 }
 
-/// Reads what a stream has, without waiting.
+/// Reads what has arrived, without waiting.
 #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS reads"))]
-pub(super) struct NoWait<'a>(pub(super) &'a TcpStream);
+pub(super) struct NonBlocking<'a>(pub(super) &'a TcpStream);
 
-impl Read for NoWait<'_> {
+impl Read for NonBlocking<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         receive(self.0, buffer)
     }
