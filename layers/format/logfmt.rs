@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Error, Fields, Record, Severity, Value,
-    record::{Entry, Keeper, SpanView, TraceParent},
+    record::{Entry, FormatCache, SpanView, TraceParent},
     text::is_control,
 };
 
@@ -179,7 +179,7 @@ impl Logfmt {
         for source in record.sources() {
             // A span's text is the same for every record, unless other names clash with its names.
             if let Some(span) = source.span_apart_from(0)
-                && let Some(text) = span.kept(Keeper::Logfmt, || span_text(span))
+                && let Some(text) = span.cached(FormatCache::Logfmt, || span_text(span))
             {
                 line.raw_bytes(text);
                 continue;

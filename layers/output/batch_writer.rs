@@ -14,14 +14,11 @@ use std::{
 
 use crate::{
     Delivery, Error, Outcome, Sink,
-    caught::catch,
-    fork::{self, Heirloom},
-    handler::{
-        panicked,
-        worker::batch::{Batch, Pending},
-    },
+    fork::{self, ForkMutex},
+    handler::worker::batch::{Batch, Pending},
     ledger::{End, Ledger, Receipt, Receipts},
     sink::{Lines, Owner},
+    unwind::{catch, panicked},
 };
 
 /// The most that is buffered, in bytes. A longer record is written alone.
@@ -32,7 +29,7 @@ pub(super) struct BatchWriter<S> {
     pub(super) sink: S,
     /// Names the sink in errors.
     pub(super) name: Cow<'static, str>,
-    pending: Heirloom<PendingLines>,
+    pending: ForkMutex<PendingLines>,
     /// Changed under the lock.
     has_pending: AtomicBool,
 }
@@ -50,7 +47,7 @@ struct PendingLines {
 impl<S: Sink> BatchWriter<S> {
     pub(super) fn new(sink: S, name: Cow<'static, str>) -> Self {
         fork::check();
-        Self { sink, name, pending: Heirloom::default(), has_pending: AtomicBool::new(false) }
+        Self { sink, name, pending: ForkMutex::default(), has_pending: AtomicBool::new(false) }
     }
 
     #[cold]

@@ -5,9 +5,9 @@ use std::{borrow::Cow, cell::Cell, fmt, sync::Arc};
 use super::batch_writer::{BatchWriter, SingleRecord};
 use crate::{
     Delivery, Description, Error, Format, Handler, Outcome, Severity, Sink,
-    caught::catch,
     format::Buffer,
-    handler::{Flush, panicked},
+    handler::Flush,
+    unwind::{catch, panicked},
 };
 
 /// Formats each record and writes it, with a line end, to a sink in one write.

@@ -123,7 +123,7 @@ use crate::{
 /// # When it blocks
 /// As long as write(2) does; the thread that rotates, for the renames and deletions. Other threads wait for one rename and
 /// the opening of the new file. Behind a [`Queue`](crate::Queue), records are written up to 64 KiB at once (without a
-/// [`buffer`](RotatingFileBuilder::buffer), and not with [`FileLocking::NamedHandler`]), into the same files.
+/// [`buffer`](RotatingFileBuilder::buffer), and not with [`FileLocking::Shared`]), into the same files.
 /// Compression and [`on_rotation`](RotatingFileBuilder::on_rotation) run on a thread of their own.
 ///
 /// # Failures
@@ -349,7 +349,7 @@ impl<F: Format> RotatingFileBuilder<F> {
     }
 
     /// Buffers up to so many bytes (at most 1 GiB); 64 KiB works well. Buffered bytes count for the size, and are written
-    /// before a rotation. With [`FileLocking::NamedHandler`] they are written in one piece, to the file in use at that time.
+    /// before a rotation. With [`FileLocking::Shared`] they are written in one piece, to the file in use at that time.
     pub fn buffer(mut self, bytes: usize) -> Self {
         self.settings.buffer = Some(bytes);
         self
@@ -390,7 +390,7 @@ impl<F: Format> RotatingFileBuilder<F> {
     /// # Errors
     /// - The path is empty, or cannot be opened (without [`open_lazily`](Self::open_lazily)).
     /// - The interval is 0, there is no such zone, [`at_time`](Self::at_time) has no effect, the namer fails, or
-    ///   [`FileLocking::NamedHandler`] meets a rotator, or a buffer with a [`durability`](Self::durability).
+    ///   [`FileLocking::Shared`] meets a rotator, or a buffer with a [`durability`](Self::durability).
     /// - Something has no effect: [`max_bytes`](Self::max_bytes) or a compression where no old file is kept (but see
     ///   [`allow_unbounded`](Self::allow_unbounded)), an interval without [`when`](Self::when), a zone beside [`utc(true)`](Self::utc).
     /// - The path is that of a file that another handler of this process rotates, such as `app.log.1` beside `app.log`.
@@ -426,7 +426,7 @@ impl<F: Format> RotatingFileBuilder<F> {
         };
         let keeps_backups =
             settings.schedule.is_some() || settings.backups > 0 || settings.retention != Retention::default();
-        let is_shared = settings.sharing == FileLocking::NamedHandler;
+        let is_shared = settings.sharing == FileLocking::Shared;
         if settings.max_bytes > 0 && !keeps_backups && !allow_unbounded {
             return refused(format_args!(
                 "max_bytes {} without backups: expected backups, a retention or `when` as well, as the file grows without \

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{line::Tail, registry::FileId};
-use crate::fork::{Common, Heirloom};
+use crate::fork::{ForkMutex, ForkRwLock};
 
 /// Where files come from; a scripted one in tests.
 pub(super) trait Place: Send + Sync + 'static {
@@ -78,16 +78,16 @@ pub(super) enum Swap<F> {
 #[derive(Debug)]
 pub(super) struct Append<P: Place> {
     pub(super) place: P,
-    open: Common<Option<Arc<Opened<P::File>>>>,
+    open: ForkRwLock<Option<Arc<Opened<P::File>>>>,
     tail: Tail,
-    turn: Heirloom<()>,
+    turn: ForkMutex<()>,
 }
 
 impl<P: Place> Append<P> {
     /// `opened` is none for a file that is to be opened with the first record.
     pub(super) fn new(place: P, opened: Option<Opened<P::File>>) -> Self {
         let tail = Tail::new(opened.as_ref().is_some_and(|opened| opened.unended));
-        Self { place, open: Common::new(opened.map(Arc::new)), tail, turn: Heirloom::default() }
+        Self { place, open: ForkRwLock::new(opened.map(Arc::new)), tail, turn: ForkMutex::default() }
     }
 
     #[inline]

@@ -16,7 +16,7 @@ use super::{
     registry::FileId,
 };
 use crate::{
-    fork::{self, Heirloom},
+    fork::{self, ForkMutex},
     ledger::{End, Receipts},
 };
 
@@ -31,7 +31,7 @@ use crate::{
 pub(super) struct Buffered<P: Place> {
     pub(super) place: P,
     capacity: usize,
-    state: Heirloom<State<P::File>>,
+    state: ForkMutex<State<P::File>>,
     /// As in the buffer.
     written: Arc<AtomicUsize>,
 }
@@ -52,7 +52,7 @@ impl<P: Place> Buffered<P> {
             state.exchange(opened);
         }
         fork::watch();
-        Self { place, capacity, state: Heirloom::new(state), written }
+        Self { place, capacity, state: ForkMutex::new(state), written }
     }
 
     /// Takes the first line.

@@ -14,9 +14,9 @@ use tracing_core::dispatcher::{self, Dispatch};
 
 use crate::{
     Error, Severity,
-    caught::catch,
-    fork::{self, Heirloom},
+    fork::{self, ForkMutex},
     sink::Teller,
+    unwind::catch,
 };
 
 /// When a file is synced: its records brought to the disk itself, where a crash of the machine cannot take them.
@@ -143,7 +143,7 @@ impl Unsynced {
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
     any: AtomicBool,
-    last: Heirloom<Option<Error>>,
+    last: ForkMutex<Option<Error>>,
     pub(super) teller: Teller,
 }
 
@@ -200,7 +200,7 @@ struct Ticks {
     runs: bool,
 }
 
-static TICKS: Heirloom<Ticks> = Heirloom::first(Ticks { entries: Vec::new(), runs: false });
+static TICKS: ForkMutex<Ticks> = ForkMutex::first(Ticks { entries: Vec::new(), runs: false });
 
 fn ticks() -> MutexGuard<'static, Ticks> {
     // A child of a fork has no thread yet.
@@ -210,13 +210,14 @@ fn ticks() -> MutexGuard<'static, Ticks> {
 /// Ticks on a thread of the crate's own as long as the target lives. One thread does for all; it ends with the last of them.
 pub(super) fn tick(target: Weak<dyn Tick>, every: Duration) -> Result<(), Error> {
     fork::watch();
+    fork::on_restart(sync_after_fork);
     let mut ticks = ticks();
     ticks.entries.push(Entry { due: Instant::now() + every, every, target });
     start(ticks)
 }
 
 /// In a child of a fork: the thread for what is synced by the clock.
-pub(crate) fn sync_after_fork() {
+fn sync_after_fork() {
     let ticks = ticks();
     if !ticks.entries.is_empty()
         && let Err(error) = start(ticks)

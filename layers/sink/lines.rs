@@ -11,7 +11,7 @@ use std::{
 
 use super::Written;
 use crate::{
-    fork::Common,
+    fork::ForkRwLock,
     ledger::{End, Ledger, Receipt, Receipts},
 };
 
@@ -176,7 +176,7 @@ pub(super) fn write_one(
 ) -> io::Result<Written> {
     let now = SystemTime::now();
     // No record has looked on the way here.
-    crate::fork::look(Some(now));
+    crate::fork::poll(Some(now));
     write_lines(&mut Lines::new(bytes, &[bytes.len()], &[now])).map(|()| Written::Through)
 }
 
@@ -184,7 +184,7 @@ pub(super) fn write_one(
 #[derive(Debug, Default)]
 pub(crate) struct Teller {
     is_known: AtomicBool,
-    ledger: Common<Weak<Ledger>>,
+    ledger: ForkRwLock<Weak<Ledger>>,
 }
 
 impl Teller {

@@ -53,7 +53,6 @@ pub use self::{
     writer::{MakeWriterSink, WriterSink},
 };
 pub(crate) use self::{
-    durable::sync_after_fork,
     lines::{Owner, Teller},
     place::FilePlace,
     registry::claim,

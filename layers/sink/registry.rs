@@ -17,7 +17,7 @@ use std::{
 
 use crate::{
     Error,
-    fork::{Common, Heirloom},
+    fork::{ForkMutex, ForkRwLock},
 };
 
 /// A handler's right to a path, until it is dropped.
@@ -54,9 +54,9 @@ struct Registry {
     last: u64,
 }
 
-static REGISTRY: Common<Registry> = Common::first(Registry { entries: Vec::new(), last: 0 });
+static REGISTRY: ForkRwLock<Registry> = ForkRwLock::first(Registry { entries: Vec::new(), last: 0 });
 /// Of those that look and then change it. They wait for it to change.
-static TURN: Heirloom<()> = Heirloom::first(());
+static TURN: ForkMutex<()> = ForkMutex::first(());
 
 /// How long one waits for another thread that opens or closes the same path right now.
 const PATIENCE: Duration = Duration::from_secs(5);

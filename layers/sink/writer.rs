@@ -8,7 +8,7 @@ use super::{
     Sink, Written,
     line::{self, Tail},
 };
-use crate::fork::Heirloom;
+use crate::fork::ForkMutex;
 
 /// Any [`io::Write`], behind a lock, flushed after each record. Made by
 /// [`Stream::writer`](crate::output::Stream::writer).
@@ -17,14 +17,14 @@ use crate::fork::Heirloom;
 /// wrote, the child has half a writer: its records fail.
 pub struct WriterSink<W> {
     /// None in a child of a fork that came in the midst of a write.
-    writer: Heirloom<Option<W>>,
+    writer: ForkMutex<Option<W>>,
     tail: Tail,
 }
 
 impl<W: io::Write + Send + 'static> WriterSink<W> {
     /// Takes a writer.
     pub fn new(writer: W) -> Self {
-        Self { writer: Heirloom::new(Some(writer)), tail: Tail::new(false) }
+        Self { writer: ForkMutex::new(Some(writer)), tail: Tail::new(false) }
     }
 
     fn writer(&self) -> MutexGuard<'_, Option<W>> {

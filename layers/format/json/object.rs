@@ -10,7 +10,7 @@ use crate::{
         key_cache::KeyCache,
         line::{Fragment, Line},
     },
-    record::{Entry, ErrorChain, Fields, Keeper, SpanView, Tag, TraceParent},
+    record::{Entry, ErrorChain, Fields, FormatCache, SpanView, Tag, TraceParent},
 };
 
 /// `,"name":`
@@ -33,7 +33,7 @@ impl Reserved {
         let mut reserved = Self::default();
         for key in keys {
             let tag = Tag::of(&key);
-            let (word, bit) = tag.place();
+            let (word, bit) = tag.word_and_bit();
             reserved.bloom |= bit;
             reserved.words[word] |= bit;
             reserved.keys.push((tag, key));
@@ -44,7 +44,7 @@ impl Reserved {
     /// Whether the name may be a key; `contains` knows.
     #[inline]
     fn may_contain(&self, tag: Tag) -> bool {
-        let (word, bit) = tag.place();
+        let (word, bit) = tag.word_and_bit();
         self.words[word] & bit != 0
     }
 
@@ -135,7 +135,7 @@ impl<'a> Object<'a> {
                 if alone
                     && !PAIR
                     && (self.state.hides_traceparent() || !self.state.is_traced() || span.trace().is_none())
-                    && let Some(text) = span.kept(Keeper::Json, || self.render_span(span))
+                    && let Some(text) = span.cached(FormatCache::Json, || self.render_span(span))
                 {
                     line.raw_bytes(text);
                 } else {

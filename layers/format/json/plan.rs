@@ -240,7 +240,7 @@ impl Plan {
     fn ids(&self, line: &mut Line<'_>, step: &Step, state: &RecordState<'_>) {
         let Some((trace, span)) = state.trace else { return };
         if matches!(step.part, Part::DefaultTrace) && !line.is_first() {
-            line.array(&span.kept_ids(trace, || default_ids(trace)));
+            line.array(&span.cached_ids(trace, || default_ids(trace)));
         } else {
             ids_with_keys(line, &step.inner, trace);
         }

@@ -9,7 +9,7 @@ use crate::{
         key_cache::KeyCache,
         line::{Fragment, Line, hex_digits},
     },
-    record::{Entry, Keeper, SpanView, Tag, TraceParent, mark_cut},
+    record::{Entry, FormatCache, SpanView, Tag, TraceParent, mark_truncated},
     text::next_special,
 };
 
@@ -128,7 +128,7 @@ impl SyslogFormat {
         for source in record.sources() {
             if !is_limited
                 && let Some(span) = source.span_apart_from(reserved)
-                && let Some(text) = span.kept(Keeper::Syslog, || span_text(span))
+                && let Some(text) = span.cached(FormatCache::Syslog, || span_text(span))
             {
                 element.line.raw_bytes(text);
                 continue;
@@ -255,7 +255,7 @@ impl<'l, 'a> Element<'l, 'a> {
         }
         let end = out.len() - 1;
         let mut mark = String::new();
-        mark_cut(&mut mark, Some(end - text));
+        mark_truncated(&mut mark, Some(end - text));
         let mut cut_at = room - mark.len();
         while cut_at > text && out[cut_at] & 0xc0 == 0x80 {
             cut_at -= 1;
@@ -264,7 +264,7 @@ impl<'l, 'a> Element<'l, 'a> {
         let backslashes = out[text..cut_at].iter().rev().take_while(|byte| **byte == b'\\').count();
         cut_at -= backslashes % 2;
         mark.clear();
-        mark_cut(&mut mark, Some(end - cut_at));
+        mark_truncated(&mut mark, Some(end - cut_at));
         out.truncate(cut_at);
         out.extend_from_slice(mark.replace(']', "\\]").as_bytes());
         out.push(b'"');

@@ -16,7 +16,7 @@ use crate::{
         callsite_cache::{Callsite, CallsiteCache},
         line::{Fragment, Line},
     },
-    record::mark_cut,
+    record::mark_truncated,
     text::next_special,
 };
 
@@ -282,13 +282,13 @@ fn cut(out: &mut Vec<u8>, start: usize, limit: usize) {
         return;
     }
     let mut mark = String::new();
-    mark_cut(&mut mark, Some(out.len().saturating_sub(start)));
+    mark_truncated(&mut mark, Some(out.len().saturating_sub(start)));
     let mut end = limit.saturating_sub(mark.len()).max(start).min(out.len());
     while end > start && out[end] & 0xc0 == 0x80 {
         end -= 1;
     }
     mark.clear();
-    mark_cut(&mut mark, Some(out.len() - end));
+    mark_truncated(&mut mark, Some(out.len() - end));
     out.truncate(end);
     if end + mark.len() <= limit {
         out.extend_from_slice(mark.as_bytes());

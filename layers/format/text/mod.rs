@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Error, Record, Value,
-    record::{Entry, ErrorChain, Keeper, SpanView, TraceParent},
+    record::{Entry, ErrorChain, FormatCache, SpanView, TraceParent},
 };
 
 /// `name=`, quoted if it is not a word.
@@ -214,7 +214,7 @@ impl Text {
             paint.dim(out, |out| {
                 // How a `traceparent` is written depends on more than the span.
                 if !span.fields().contains(TraceParent::FIELD)
-                    && let Some(text) = span.kept(Keeper::Text, || span_text(span))
+                    && let Some(text) = span.cached(FormatCache::Text, || span_text(span))
                 {
                     out.raw_bytes(text);
                 } else {

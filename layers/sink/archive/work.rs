@@ -21,11 +21,10 @@ use super::{
 };
 use crate::{
     Error,
-    caught::catch,
-    fork::{self, Heirloom},
-    handler::panicked,
+    fork::{self, ForkMutex},
     ledger::Ledger,
     sink::registry::{self, FileId},
+    unwind::{catch, panicked},
 };
 
 /// A file to be compressed, or handed on, or both.
@@ -67,7 +66,7 @@ const FINISH_PATIENCE: Duration = Duration::from_secs(60);
 /// How often it begins anew with a file that somebody has changed meanwhile.
 const TRIES: usize = 3;
 
-static WORK: Heirloom<Work> = Heirloom::first(Work::NONE);
+static WORK: ForkMutex<Work> = ForkMutex::first(Work::NONE);
 
 struct Work {
     waiting: VecDeque<Job>,

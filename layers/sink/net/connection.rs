@@ -19,7 +19,7 @@ use super::{
 use crate::{
     Error,
     clock::Clock,
-    fork::Heirloom,
+    fork::ForkMutex,
     sink::{Sink, Written},
 };
 
@@ -59,7 +59,7 @@ pub struct Connection {
     dial: Dial,
     options: Options,
     clock: Option<Box<dyn Clock>>,
-    turn: Heirloom<Turn>,
+    turn: ForkMutex<Turn>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -528,7 +528,7 @@ impl ConnectionBuilder {
             },
             options,
             clock,
-            turn: Heirloom::new(Turn::new(options.retry)),
+            turn: ForkMutex::new(Turn::new(options.retry)),
         })
     }
 }

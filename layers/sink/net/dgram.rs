@@ -21,7 +21,7 @@ use std::{
 };
 
 use super::resolve::{literal, look_up, resolve};
-use crate::fork::Heirloom;
+use crate::fork::ForkMutex;
 #[cfg(unix)]
 use crate::patience::{Patience, relieve};
 
@@ -55,14 +55,14 @@ impl fmt::Display for Peer {
 pub(crate) struct Datagrams {
     peer: Peer,
     deadline: Duration,
-    connection: Heirloom<Connection>,
+    connection: ForkMutex<Connection>,
     /// Nothing was taken until the deadline of an earlier datagram.
     stuck: AtomicBool,
     /// Datagrams that were sent, and of which the system told later that nobody took them.
     refused: AtomicU64,
     /// There is a silence.
     is_silent: AtomicBool,
-    silence: Heirloom<Option<Silence>>,
+    silence: ForkMutex<Option<Silence>>,
 }
 
 /// Nobody listened a short while ago.
@@ -150,11 +150,11 @@ impl Datagrams {
         Self {
             peer,
             deadline,
-            connection: Heirloom::default(),
+            connection: ForkMutex::default(),
             stuck: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             is_silent: AtomicBool::new(false),
-            silence: Heirloom::default(),
+            silence: ForkMutex::default(),
         }
     }
 

@@ -19,7 +19,10 @@ use super::{
     settings::Settings,
     slots::Slots,
 };
-use crate::{Error, caught::catch, handler::panicked};
+use crate::{
+    Error,
+    unwind::{catch, panicked},
+};
 
 impl Engine {
     /// Without a lock: the rotator, prunes that run user code, and telling.
@@ -120,7 +123,7 @@ impl Engine {
                 Box::new(move |path: &Path, file: File| told(&RotatedFile { base, path: path.to_owned(), file })) as _
             });
             let outside: Option<Arc<dyn ProcessLock>> = match sharing {
-                FileLocking::NamedHandler => Some(Arc::new(LockPath(self.names.lock()))),
+                FileLocking::Shared => Some(Arc::new(LockPath(self.names.lock()))),
                 FileLocking::Unguarded | FileLocking::Exclusive => None,
             };
             let job = Job {

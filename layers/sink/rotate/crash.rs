@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn killed_in_every_phase_of_one_of_several_processes() {
         let test = "killed_in_every_phase_of_one_of_several_processes";
-        dies_everywhere(test, false, 100, FileLocking::NamedHandler, &BY_NUMBER);
+        dies_everywhere(test, false, 100, FileLocking::Shared, &BY_NUMBER);
     }
 
     #[test]

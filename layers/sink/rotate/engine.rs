@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     Error,
-    fork::{self, Heirloom},
+    fork::{self, ForkMutex},
 };
 
 /// A file that is exchanged for a new one in time.
@@ -44,7 +44,7 @@ pub(crate) struct Engine {
     pub(super) high: AtomicI64,
     /// It is no regular file.
     pub(super) exempt: AtomicBool,
-    pub(super) turn: Heirloom<Turn>,
+    pub(super) turn: ForkMutex<Turn>,
     /// The lock of [`FileLocking::Exclusive`].
     _lock: Option<File>,
 }
@@ -58,7 +58,7 @@ pub(super) struct Turn {
     /// Counts the files.
     pub(super) generation: u64,
     pub(super) failing: Option<Failing>,
-    /// The lock of [`FileLocking::NamedHandler`].
+    /// The lock of [`FileLocking::Shared`].
     pub(super) lock: Option<Arc<File>>,
     pub(super) burst: Option<Burst>,
 }
@@ -99,10 +99,10 @@ impl Engine {
         }
         let lock = match settings.sharing {
             FileLocking::Exclusive => Some(lock::exclusively(&names.lock(), &names.base)?),
-            FileLocking::Unguarded | FileLocking::NamedHandler => None,
+            FileLocking::Unguarded | FileLocking::Shared => None,
         };
         let shared = match settings.sharing {
-            FileLocking::NamedHandler => {
+            FileLocking::Shared => {
                 Some(Arc::new(lock::open(&names.lock()).map_err(|error| Error::io_at(&names.lock(), "open", error))?))
             }
             FileLocking::Unguarded | FileLocking::Exclusive => None,
@@ -123,7 +123,7 @@ impl Engine {
             low: AtomicI64::new(i64::MIN),
             high: AtomicI64::new(i64::MAX),
             exempt: AtomicBool::new(false),
-            turn: Heirloom::new(Turn { lock: shared, ..Turn::default() }),
+            turn: ForkMutex::new(Turn { lock: shared, ..Turn::default() }),
             _lock: lock,
             settings,
         };
@@ -136,7 +136,7 @@ impl Engine {
     }
 
     pub(super) fn is_shared(&self) -> bool {
-        self.settings.sharing == FileLocking::NamedHandler
+        self.settings.sharing == FileLocking::Shared
     }
 
     pub(super) fn base(&self) -> &FileSink {
@@ -243,7 +243,7 @@ impl Engine {
     }
 
     pub(crate) fn flush(&self) -> io::Result<()> {
-        if self.settings.sharing != FileLocking::NamedHandler {
+        if self.settings.sharing != FileLocking::Shared {
             return self.base.bring();
         }
         self.flush_shared()

@@ -155,7 +155,7 @@ impl Engine {
                 }
                 return self.refused(turn, error, after);
             }
-            let holding = self.settings.sharing == FileLocking::NamedHandler;
+            let holding = self.settings.sharing == FileLocking::Shared;
             let moved = self.base.swap(holding, |place, file, held| {
                 self.decide(place, file, held, turn, Due { ask, now: seconds(after.now) }, &target)
             });

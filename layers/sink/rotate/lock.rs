@@ -25,7 +25,7 @@ pub enum FileLocking {
     /// Any number of processes, all with the same settings. Each record is written under a lock on `BASE.lock`, and a file
     /// that another process has rotated is opened anew first: every record once, in one file, whole. It costs some system
     /// calls a record, or a batch with a [buffer](crate::output::RotatingFileBuilder::buffer).
-    NamedHandler,
+    Shared,
 }
 
 /// How long a process waits for another that is writing or rotating. That takes microseconds, but it may have been stopped.

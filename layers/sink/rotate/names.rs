@@ -13,7 +13,10 @@ use super::{
     super::archive::{Rotated, SUFFIXES},
     when::When,
 };
-use crate::{Error, caught::catch, handler::panicked};
+use crate::{
+    Error,
+    unwind::{catch, panicked},
+};
 
 /// Default name → name.
 pub(super) type Namer = Arc<dyn Fn(&Path) -> PathBuf + Send + Sync>;
