@@ -56,7 +56,7 @@ pub(super) fn options(context: &BuildContext<'_, '_>, address: Address) -> Conne
         builder = builder.clock(Arc::clone(clock));
     }
     if context.queued && !context.has_fallback {
-        builder = builder.default_patience(crate::output::PATIENCE);
+        builder = builder.default_patience(crate::output::RECONNECT_TIMEOUT);
     }
     #[cfg(feature = "tls")]
     if is_tls && strata.node("tls").is_some_and(|node| node.as_bool().is_none()) {

@@ -11,7 +11,7 @@ use crate::{
         encoding::Encoding,
         handler_args::SetIfSome as _,
     },
-    output::{LogFile, LogFileBuilder, WatchedFile},
+    output::{LogFile, LogFileBuilder},
     sink::{FileSink, ReopenPolicy},
 };
 
@@ -26,7 +26,7 @@ pub(super) const FILE: Class = Class {
 pub(super) const WATCHED: Class = Class {
     names: &["logging.handlers.WatchedFileHandler", "handlers.WatchedFileHandler", "watched"],
     make: |context| {
-        let mut builder = WatchedFile::builder(context.args.required("filename"));
+        let mut builder = LogFile::builder(context.args.required("filename")).watch(ReopenPolicy::each_record());
         if let Some(interval) = context.strata.seconds("watch_interval") {
             builder = builder.watch(ReopenPolicy::at_most_every(interval));
         }
@@ -99,7 +99,7 @@ fn make(context: &BuildContext<'_, '_>, builder: LogFileBuilder) -> Result<Outpu
     // A file that is opened now must not be truncated before the configuration is accepted.
     let handler = builder.truncate(truncates && delay).format(context.formatting.lines()).build()?.terminator("");
     let control = FileControl {
-        sink: handler.sink().clone(),
+        sink: handler.as_sink().clone(),
         truncates: truncates && !delay,
         drops_after_close: mode == Mode::Write && context.as_python,
     };

@@ -87,8 +87,7 @@ fn make_socket(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         (true, false) => context.formatting.lines(),
     };
     let connection = Arc::new(builder.framing_of(&format)?.build()?);
-    let handler =
-        Formatted::new(format, Arc::clone(&connection)).place(connection.address().to_string()).terminator("");
+    let handler = Formatted::new(format, Arc::clone(&connection)).name(connection.address().to_string()).terminator("");
     Ok(Output::new(handler, ConnectionControl(connection)))
 }
 

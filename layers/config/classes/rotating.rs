@@ -14,7 +14,7 @@ use crate::{
         handler_args::SetIfSome as _,
         registry::{Namer, Rotator},
     },
-    output::{RotatingFile, RotatingFileBuilder, TimedFile},
+    output::{RotatingFile, RotatingFileBuilder},
     sink::{Alignment, Compression, FileLocking, Retention, RotatingFileSink, TimeOfDay, When},
 };
 
@@ -48,7 +48,7 @@ fn make_timed(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     let args = context.args;
     let path = args.required("filename");
     mode_and_encoding(context, &path);
-    let mut builder = TimedFile::builder(&path);
+    let mut builder = RotatingFile::builder(&path).when(When::Hour);
     match args.str("when").as_deref().unwrap_or("h").parse::<When>() {
         Ok(when) => builder = builder.when(when),
         Err(error) => {
@@ -98,8 +98,11 @@ fn finish(
         return Ok(placeholder());
     }
     let handler = builder.truncate(truncates && delay).format(context.formatting.lines()).build()?.terminator("");
-    let control =
-        RotatingControl { file: handler.sink().clone(), truncates: truncates && !delay, as_python: context.as_python };
+    let control = RotatingControl {
+        file: handler.as_sink().clone(),
+        truncates: truncates && !delay,
+        as_python: context.as_python,
+    };
     Ok(Output::new(handler, control))
 }
 
