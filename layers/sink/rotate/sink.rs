@@ -21,8 +21,7 @@ use super::{
 use crate::{Error, barrier};
 
 /// A file that rotates by size, time or both. Made by
-/// [`RotatingFile::builder`](crate::output::RotatingFile::builder) and
-/// [`TimedFile::builder`](crate::output::TimedFile::builder).
+/// [`RotatingFile::builder`](crate::output::RotatingFile::builder).
 ///
 /// Cheap to clone. Clones write to the same open file, so you can keep one for [`rollover`](Self::rollover) while a handler has
 /// another. It is a [`Sink`], and an [`io::Write`] and a [`MakeWriter`] for use elsewhere. Ledgers count its records as those
