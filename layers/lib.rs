@@ -134,6 +134,7 @@ pub mod output;
 #[cfg(unix)]
 mod patience;
 pub mod record;
+pub mod setup;
 pub mod shutdown;
 pub mod sink;
 mod text;
@@ -150,6 +151,7 @@ pub use self::{
     logger::Logger,
     loggers::Loggers,
     record::{Fields, Globals, Record, Severity, Value},
+    setup::{init, setup},
     sink::Sink,
 };
 

@@ -366,7 +366,7 @@ impl<F: Format> RotatingFileBuilder<F> {
         if settings.max_bytes > 0 && !is_kept && !endless {
             return Err(Error::config(format_args!(
                 "cannot use {}: max_bytes {} without backups: expected backups, a retention or `when` as well, as the file grows \
-                 without end otherwise; endless(true) allows that",
+                 without end otherwise; allow_unbounded(true) allows that",
                 place.path.display(),
                 settings.max_bytes
             )));
