@@ -96,6 +96,6 @@ pub(crate) fn check() {
     let known = PROCESS.load(Ordering::Relaxed);
     if known != id && PROCESS.compare_exchange(known, id, Ordering::AcqRel, Ordering::Relaxed).is_ok() && known != 0 {
         GENERATION.fetch_add(1, Ordering::Release);
-        crate::handler::end::has_forked();
+        crate::handler::exit::note_fork();
     }
 }

@@ -194,7 +194,7 @@ impl Slot {
     /// What filters have to tell of records they refused.
     fn report(&self, sieves: &[ConfigFilter], all: bool) {
         let tell = |summary: &Record| {
-            OwnedDelivery::born(summary.clone(), Some(&self.ledger)).pass_on(&*self.output.load().handler);
+            OwnedDelivery::internal(summary.clone(), Some(&self.ledger)).pass_on(&*self.output.load().handler);
         };
         sieves.iter().for_each(|sieve| sieve.report(all, &mut { tell }));
     }
@@ -263,7 +263,7 @@ impl Handler for Slot {
             Some(changed) => {
                 // Handlers write; a record that is born meanwhile is on a way of its own.
                 sieve::put_changed(Some(changed.clone()));
-                delivery.with_kept(OwnedRecord::new(*changed), |changed| self.take(changed, true))
+                delivery.with_owned(OwnedRecord::new(*changed), |changed| self.take(changed, true))
             }
         }
     }

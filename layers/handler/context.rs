@@ -3,7 +3,7 @@
 use tracing_core::{Dispatch, Subscriber, span};
 use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::LookupSpan};
 
-use super::spans::SpanKeeper;
+use super::span_store::SpanStore;
 
 /// A layer that writes nothing and keeps the fields of all spans, so that handlers behind a `LevelFilter` or `Targets`
 /// have their context.
@@ -23,7 +23,7 @@ use super::spans::SpanKeeper;
 /// ```
 #[derive(Default)]
 pub struct SpanContextLayer {
-    spans: SpanKeeper,
+    spans: SpanStore,
 }
 
 impl SpanContextLayer {
@@ -33,12 +33,12 @@ impl SpanContextLayer {
     }
 
     #[cfg(feature = "otlp")]
-    pub(crate) fn keeper(&self) -> &SpanKeeper {
+    pub(crate) fn span_store(&self) -> &SpanStore {
         &self.spans
     }
 
     #[cfg(feature = "otlp")]
-    pub(crate) fn keeper_mut(&mut self) -> &mut SpanKeeper {
+    pub(crate) fn span_store_mut(&mut self) -> &mut SpanStore {
         &mut self.spans
     }
 
@@ -62,7 +62,7 @@ impl SpanContextLayer {
     /// });
     /// ```
     pub fn trace_ids(mut self) -> Self {
-        self.spans.make_ids(Box::new(crate::record::as_the_parent));
+        self.spans.generate_ids(Box::new(crate::record::as_the_parent));
         self
     }
 }
@@ -72,7 +72,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
-        self.spans.settle(dispatch);
+        self.spans.bind(dispatch);
     }
 
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: LayerContext<'_, S>) {

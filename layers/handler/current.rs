@@ -46,7 +46,7 @@ fn current_span() -> Option<Arc<SpanData>> {
         });
         #[cfg(feature = "opentelemetry")]
         if let Some(current) = &current {
-            super::foreign::Sdk::default().adopt(current, || Some(dispatch.clone()));
+            super::otel_ids::Sdk::default().adopt(current, || Some(dispatch.clone()));
         }
         current
     })

@@ -19,8 +19,8 @@ pub trait HandlerExt: Handler + Sized {
     }
 
     /// Changes a copy of each record before this handler gets it; other handlers see the original.
-    fn transform<R: Transform>(self, rewrite: R) -> Transformed<Self, R> {
-        Transformed::new(self, rewrite)
+    fn transform<R: Transform>(self, transform: R) -> Transformed<Self, R> {
+        Transformed::new(self, transform)
     }
 
     /// Gives records that this handler cannot take to another one. See [`Fallback`].

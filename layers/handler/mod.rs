@@ -5,49 +5,49 @@
 mod context;
 mod current;
 mod delivery;
-pub(crate) mod end;
+pub(crate) mod exit;
 mod ext;
+mod fallback;
 mod flush;
-#[cfg(feature = "opentelemetry")]
-mod foreign;
 mod layer;
 mod memory;
-mod or_else;
-mod place;
+mod named;
+#[cfg(feature = "opentelemetry")]
+mod otel_ids;
 pub mod queue;
-mod shared;
-mod spans;
+mod reentrancy;
+mod registration;
+mod scope;
+mod span_store;
+mod split;
+mod tee;
 pub(crate) mod worker;
 mod wrap;
 
-use std::{
-    any::type_name,
-    cell::{Cell, RefCell},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{any::type_name, sync::Arc};
 
 #[cfg(feature = "otlp")]
-pub(crate) use self::spans::{SpanKeeper, held};
+pub(crate) use self::span_store::{SpanStore, span_data};
 pub use self::{
     context::SpanContextLayer,
     current::{current_trace_context, current_traceparent},
-    delivery::{Delivery, OwnedDelivery, Split},
+    delivery::{Delivery, OwnedDelivery},
     ext::HandlerExt,
+    fallback::Fallback,
     flush::Flush,
     layer::HandlerLayer,
     memory::{FlightRecorder, MemoryBuffer, OutsideSpan, RecorderStats},
-    or_else::Fallback,
-    place::flush_all,
+    named::NamedHandler,
     queue::Queue,
-    shared::{NamedHandler, Tee},
+    registration::flush_all,
+    split::Split,
+    tee::Tee,
     wrap::{Transformed, WithFilter, WithLevel},
 };
 pub(crate) use self::{
-    place::panicked,
-    shared::{flush_each, to_all},
+    reentrancy::is_handling,
+    registration::panicked,
+    tee::{flush_each, to_all},
 };
 use crate::{Error, Severity};
 
@@ -177,67 +177,4 @@ fn short_type_name<T: ?Sized>() -> String {
         }
     }
     short + &word
-}
-
-// --- delivering a record
-
-thread_local! {
-    /// The handler that is at work on this thread, by number; 0 if none is.
-    static AT_WORK: Cell<u64> = const { Cell::new(0) };
-    /// Those that wait for it: a tee for its handlers, a handler for the record it gave birth to.
-    static WAITING: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
-}
-
-/// At work until it is dropped.
-struct Working {
-    before: u64,
-}
-
-impl Working {
-    /// `None` if this handler is at work on this thread already.
-    #[inline]
-    fn enter(number: u64) -> Option<Self> {
-        let before = AT_WORK.get();
-        if before != 0 && !Self::wait(before, number) {
-            return None;
-        }
-        AT_WORK.set(number);
-        Some(Self { before })
-    }
-
-    /// Puts the one at work among those that wait; false if the number is one of them.
-    fn wait(before: u64, number: u64) -> bool {
-        let is_new = |waiting: &RefCell<Vec<u64>>| {
-            let mut waiting = waiting.borrow_mut();
-            let is_new = before != number && !waiting.contains(&number);
-            if is_new {
-                waiting.push(before);
-            }
-            is_new
-        };
-        // Where the thread is ending there is no list: not to recurse is safer.
-        WAITING.try_with(is_new).unwrap_or(false)
-    }
-}
-
-impl Drop for Working {
-    #[inline]
-    fn drop(&mut self) {
-        AT_WORK.set(self.before);
-        if self.before != 0 {
-            // Those that began later have ended. Where the list is gone, so is the entry.
-            WAITING.try_with(|waiting| waiting.borrow_mut().pop()).unwrap_or_default();
-        }
-    }
-}
-
-/// Whether a handler is at work on this thread.
-pub(crate) fn is_at_work() -> bool {
-    AT_WORK.get() != 0
-}
-
-/// A number for a new handler.
-fn next_number() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
 }

@@ -3,10 +3,10 @@
 //! Python: `Handler.handleError` and `logging.raiseExceptions`. Nothing here ever reaches the application: a full disk,
 //! a closed pipe or a panic in a handler is counted in the [`Ledger`] and told to the [`ErrorHandler`].
 
-mod account;
+mod counters;
 mod receipt;
-mod slot;
 mod stats;
+mod thread_slot;
 
 use std::{
     fmt,
@@ -18,8 +18,8 @@ use std::{
 };
 
 pub(crate) use self::{
-    account::{Account, ENDS, End},
-    receipt::{Fate, Node, Receipts, Rescue, Rescuer},
+    counters::{Counters, ENDS, End},
+    receipt::{Completion, FallbackPath, FallbackRecord, Receipts, Resolution},
     stats::ledgers,
 };
 pub use self::{
@@ -139,15 +139,15 @@ impl<'a> Failure<'a> {
 
 /// The trap of a handler. Part of its ledger, so that whoever settles records can tell failures, too.
 #[derive(Debug, Default)]
-struct Outlet {
+struct ThrottledReporter {
     error_handler: Common<ErrorHandler>,
-    told: Limiter,
+    limiter: Limiter,
 }
 
-impl Outlet {
+impl ThrottledReporter {
     fn clear(&self) {
         self.set_error_handler(ErrorHandler::default());
-        self.told.clear();
+        self.limiter.clear();
     }
 
     fn set_error_handler(&self, error_handler: ErrorHandler) {
@@ -160,12 +160,12 @@ impl Outlet {
         self.error_handler.get()
     }
 
-    fn tell(&self, name: &str, error: &Error, record: Option<&Record>) {
-        self.tell_unless_often(name, error, record, true);
+    fn report(&self, name: &str, error: &Error, record: Option<&Record>) {
+        self.report_throttled(name, error, record, true);
     }
 
     /// `may_wait`: the default trap may hold it back until its interval is over.
-    fn tell_unless_often(&self, name: &str, error: &Error, record: Option<&Record>, may_wait: bool) {
+    fn report_throttled(&self, name: &str, error: &Error, record: Option<&Record>, may_wait: bool) {
         match self.error_handler().0 {
             Kind::Silent => {}
             // If it panics there is nobody left to tell.
@@ -174,28 +174,28 @@ impl Outlet {
                 silently(|| catch(|| report(&Failure { handler: name, error, record })).unwrap_or_default());
             }
             Kind::Stderr { at_most_every } => {
-                if let Some(missed) = self.told.pass(if may_wait { at_most_every } else { Duration::ZERO }) {
+                if let Some(suppressed) = self.limiter.pass(if may_wait { at_most_every } else { Duration::ZERO }) {
                     // So may the error's own text.
-                    catch(|| tell_on_stderr(name, error, missed)).unwrap_or_default();
+                    catch(|| report_on_stderr(name, error, suppressed)).unwrap_or_default();
                 }
             }
         }
     }
 
-    fn tell_the_rest(&self, name: &str) {
+    fn report_suppressed(&self, name: &str) {
         let Kind::Stderr { .. } = self.error_handler().0 else { return };
-        let missed = self.told.take_missed();
-        if missed > 0 {
-            let failures = if missed == 1 { "failure" } else { "failures" };
+        let suppressed = self.limiter.take_suppressed();
+        if suppressed > 0 {
+            let failures = if suppressed == 1 { "failure" } else { "failures" };
             crate::sink::stderr_line(&format!(
-                "tracing-strata: handler {name:?}: {missed} more {failures} since the last report"
+                "tracing-strata: handler {name:?}: {suppressed} more {failures} since the last report"
             ));
         }
     }
 }
 
-fn tell_on_stderr(name: &str, error: &Error, missed: u64) {
-    let more = if missed > 0 { format!(" ({missed} more since the last report)") } else { String::new() };
+fn report_on_stderr(name: &str, error: &Error, suppressed: u64) {
+    let more = if suppressed > 0 { format!(" ({suppressed} more since the last report)") } else { String::new() };
     let plain = crate::text::escaped(&format!("tracing-strata: handler {name:?}: {error}{more}"));
     // Where stderr fails there is nobody left to tell; the ledger has the number.
     crate::sink::stderr_line(&plain);
@@ -206,7 +206,7 @@ fn tell_on_stderr(name: &str, error: &Error, missed: u64) {
 struct Limiter {
     /// Milliseconds since `EPOCH`, plus one; 0 is "never".
     last: AtomicU64,
-    missed: AtomicU64,
+    suppressed: AtomicU64,
     /// The process that missed them: a child of a fork does not tell what its parent will.
     generation: AtomicU64,
 }
@@ -216,34 +216,34 @@ static EPOCH: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::n
 impl Limiter {
     /// How many were held back since the last one that passed, if this one may pass.
     fn pass(&self, interval: Duration) -> Option<u64> {
-        self.leave_to_the_parent();
+        self.discard_inherited();
         let now = u64::try_from(EPOCH.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1;
         let last = self.last.load(Ordering::Relaxed);
         let due = last == 0 || now - last.min(now) >= u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
         if due && self.last.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            return Some(self.missed.swap(0, Ordering::Relaxed));
+            return Some(self.suppressed.swap(0, Ordering::Relaxed));
         }
-        self.missed.fetch_add(1, Ordering::Relaxed);
+        self.suppressed.fetch_add(1, Ordering::Relaxed);
         None
     }
 
     fn clear(&self) {
         self.last.store(0, Ordering::Relaxed);
-        self.missed.store(0, Ordering::Relaxed);
+        self.suppressed.store(0, Ordering::Relaxed);
     }
 
     /// How many were held back since one passed, which are told now.
-    fn take_missed(&self) -> u64 {
-        self.leave_to_the_parent();
-        self.missed.swap(0, Ordering::Relaxed)
+    fn take_suppressed(&self) -> u64 {
+        self.discard_inherited();
+        self.suppressed.swap(0, Ordering::Relaxed)
     }
 
-    fn leave_to_the_parent(&self) {
+    fn discard_inherited(&self) {
         // Perhaps nothing else of this process looks for forks.
         fork::check();
         let generation = fork::generation();
         if self.generation.swap(generation, Ordering::Relaxed) != generation {
-            self.missed.store(0, Ordering::Relaxed);
+            self.suppressed.store(0, Ordering::Relaxed);
         }
     }
 }

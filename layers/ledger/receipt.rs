@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     Ledger,
-    account::{Account, End},
+    counters::{Counters, End},
 };
 use crate::{
     Error, Record,
@@ -31,11 +31,11 @@ use crate::{
 /// Made by [`Delivery::take`](crate::Delivery::take), which shows an example.
 #[must_use = "a receipt that is dropped says that the record was dropped"]
 pub struct Receipt {
-    account: Option<&'static Account>,
+    counters: Option<&'static Counters>,
     /// That of the handler around it, where both always end alike.
-    outer: Option<&'static Account>,
+    outer: Option<&'static Counters>,
     /// What else waits for the end.
-    node: Option<Arc<Node>>,
+    completion: Option<Arc<Completion>>,
     generation: u32,
     /// How many records: more than one only among [`Receipts`].
     count: u32,
@@ -43,28 +43,28 @@ pub struct Receipt {
 
 /// How a record ended.
 #[derive(Debug)]
-pub(crate) struct Fate {
+pub(crate) struct Resolution {
     pub(crate) end: End,
     pub(crate) error: Option<Error>,
     /// It is a loss that nobody has counted yet.
     pub(crate) is_loss: bool,
 }
 
-impl From<End> for Fate {
+impl From<End> for Resolution {
     fn from(end: End) -> Self {
         Self { end, error: None, is_loss: false }
     }
 }
 
-impl From<Error> for Fate {
+impl From<Error> for Resolution {
     fn from(error: Error) -> Self {
         Self { end: End::Failed, is_loss: !error.is_counted(), error: Some(error) }
     }
 }
 
-impl Fate {
+impl Resolution {
     /// Nobody said anything.
-    pub(crate) const FORGOTTEN: Self = Self { end: End::Dropped, error: None, is_loss: true };
+    pub(crate) const UNFINISHED: Self = Self { end: End::Dropped, error: None, is_loss: true };
 }
 
 impl Receipt {
@@ -86,48 +86,54 @@ impl Receipt {
     /// It is lost to an error, which is told to the handler's [`ErrorHandler`](super::ErrorHandler).
     pub fn failed(mut self, error: Error) {
         fork::check();
-        self.end(Fate::from(error), None);
+        self.end(Resolution::from(error), None);
     }
 
     fn end_as(mut self, end: End) {
         // It may be a child's, and nothing else has looked.
         fork::check();
-        self.end(Fate::from(end), None);
+        self.end(Resolution::from(end), None);
     }
 
     // --- within the crate
 
     /// On one account, or on none.
     #[inline]
-    pub(crate) fn on(account: Option<&'static Account>) -> Self {
-        let generation = account.map_or_else(fork::generation, Account::keep) as u32;
-        Self { account, outer: None, node: None, generation, count: 1 }
+    pub(crate) fn on(counters: Option<&'static Counters>) -> Self {
+        let generation = counters.map_or_else(fork::generation, Counters::count_taken) as u32;
+        Self { counters, outer: None, completion: None, generation, count: 1 }
     }
 
     /// A share of what waits in a node.
-    pub(crate) fn of(node: Arc<Node>) -> Self {
-        Self { account: None, outer: None, node: Some(node), generation: fork::generation() as u32, count: 1 }
+    pub(crate) fn of(completion: Arc<Completion>) -> Self {
+        Self {
+            counters: None,
+            outer: None,
+            completion: Some(completion),
+            generation: fork::generation() as u32,
+            count: 1,
+        }
     }
 
     /// The same duty for a handler within.
-    pub(crate) fn within(mut self, account: &'static Account) -> Self {
-        account.keep();
+    pub(crate) fn nested_in(mut self, counters: &'static Counters) -> Self {
+        counters.count_taken();
         if self.outer.is_some() {
-            let mut within = Self::of(Node::new(self, None));
-            within.account = Some(account);
-            return within;
+            let mut nested_in = Self::of(Completion::new(self, None));
+            nested_in.counters = Some(counters);
+            return nested_in;
         }
-        self.outer = self.account.replace(account);
+        self.outer = self.counters.replace(counters);
         self
     }
 
-    pub(crate) fn account(&self) -> Option<&'static Account> {
-        self.account.or_else(|| self.node.as_ref()?.account())
+    pub(crate) fn counters(&self) -> Option<&'static Counters> {
+        self.counters.or_else(|| self.completion.as_ref()?.counters())
     }
 
     /// Whether somebody else takes the record where it fails.
-    pub(crate) fn is_covered(&self) -> bool {
-        self.node.as_ref().is_some_and(|node| node.is_covered)
+    pub(crate) fn has_fallback(&self) -> bool {
+        self.completion.as_ref().is_some_and(|completion| completion.has_fallback)
     }
 
     fn is_valid(&self) -> bool {
@@ -136,40 +142,40 @@ impl Receipt {
 
     /// Says how it ended, to whom it concerns.
     #[inline]
-    pub(crate) fn end(&mut self, mut fate: Fate, record: Option<&Record>) {
+    pub(crate) fn end(&mut self, mut resolution: Resolution, record: Option<&Record>) {
         let count = u64::from(std::mem::take(&mut self.count));
         if count == 0 || !self.is_valid() {
-            return self.node.take().into_iter().for_each(Node::void);
+            return self.completion.take().into_iter().for_each(Completion::void);
         }
-        if fate.error.is_some() || fate.is_loss {
-            self.lose(&mut fate, count, record);
+        if resolution.error.is_some() || resolution.is_loss {
+            self.report_loss(&mut resolution, count, record);
         }
-        if let Some(account) = self.account {
-            account.end_later(fate.end, count);
+        if let Some(counters) = self.counters {
+            counters.count_deferred_end(resolution.end, count);
         }
         if let Some(outer) = self.outer {
-            outer.end_later(fate.end, count);
+            outer.count_deferred_end(resolution.end, count);
         }
-        if let Some(node) = self.node.take() {
-            node.end(fate);
+        if let Some(completion) = self.completion.take() {
+            completion.end(resolution);
         }
     }
 
     #[cold]
-    fn lose(&mut self, fate: &mut Fate, count: u64, record: Option<&Record>) {
-        let Some(account) = self.account else { return };
-        if fate.is_loss && !self.is_covered() {
-            if fate.error.is_some() {
-                account.count_lost(count)
+    fn report_loss(&mut self, resolution: &mut Resolution, count: u64, record: Option<&Record>) {
+        let Some(counters) = self.counters else { return };
+        if resolution.is_loss && !self.has_fallback() {
+            if resolution.error.is_some() {
+                counters.count_lost(count)
             } else {
-                account.count_forgotten(count)
+                counters.count_unfinished(count)
             }
-            fate.is_loss = false;
+            resolution.is_loss = false;
         }
-        if let Some(error) = &mut fate.error
+        if let Some(error) = &mut resolution.error
             && !error.was_told()
         {
-            account.tell(error, record, record.is_none());
+            counters.report(error, record, record.is_none());
             error.set_told();
         }
     }
@@ -179,14 +185,14 @@ impl Drop for Receipt {
     #[inline]
     fn drop(&mut self) {
         if self.count > 0 {
-            self.end(Fate::FORGOTTEN, None);
+            self.end(Resolution::UNFINISHED, None);
         }
     }
 }
 
 impl fmt::Debug for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let handler = self.account().map(Account::name);
+        let handler = self.counters().map(Counters::name);
         f.debug_struct("Receipt").field("handler", &handler).field("records", &self.count).finish_non_exhaustive()
     }
 }
@@ -218,14 +224,14 @@ impl Receipts {
 
     /// One more of a handler that has no other around it.
     #[inline]
-    pub(crate) fn push_on(&mut self, account: &'static Account) {
-        let generation = account.keep() as u32;
+    pub(crate) fn push_on(&mut self, counters: &'static Counters) {
+        let generation = counters.count_taken() as u32;
         match &mut self.last {
-            Some(last) if last.is_alone_on(account, generation) => {
+            Some(last) if last.is_alone_on(counters, generation) => {
                 last.count += 1;
                 self.len += 1;
             }
-            _ => self.push(Receipt { account: Some(account), outer: None, node: None, generation, count: 1 }),
+            _ => self.push(Receipt { counters: Some(counters), outer: None, completion: None, generation, count: 1 }),
         }
     }
 
@@ -238,8 +244,8 @@ impl Receipts {
         let taken = match u32::try_from(most) {
             Ok(most) if most < first.count => {
                 first.count -= most;
-                let Receipt { account, outer, generation, .. } = *first;
-                Receipt { account, outer, node: None, generation, count: most }
+                let Receipt { counters, outer, generation, .. } = *first;
+                Receipt { counters, outer, completion: None, generation, count: most }
             }
             _ => self.runs.pop_front().or_else(|| self.last.take())?,
         };
@@ -263,12 +269,12 @@ impl Receipts {
 
     /// That of the first one.
     pub(crate) fn ledger(&self) -> Option<Arc<Ledger>> {
-        self.runs.front().or(self.last.as_ref())?.account()?.ledger()
+        self.runs.front().or(self.last.as_ref())?.counters()?.ledger()
     }
 
     /// The first `count` have ended like this.
     pub(crate) fn end(&mut self, count: usize, end: End) {
-        self.end_with(count, || Fate::from(end));
+        self.end_with(count, || Resolution::from(end));
     }
 
     /// The first `count` are lost, and the error is told once.
@@ -281,38 +287,38 @@ impl Receipts {
                 again.set_told();
                 again
             };
-            Fate::from(error.take().unwrap_or_else(again))
+            Resolution::from(error.take().unwrap_or_else(again))
         });
     }
 
-    fn end_with(&mut self, mut count: usize, mut fate: impl FnMut() -> Fate) {
+    fn end_with(&mut self, mut count: usize, mut resolution: impl FnMut() -> Resolution) {
         while let Some(mut run) = self.take(count) {
             count -= run.count as usize;
-            run.end(fate(), None);
+            run.end(resolution(), None);
         }
     }
 }
 
 impl Receipt {
     #[inline]
-    fn is_alone_on(&self, account: &Account, generation: u32) -> bool {
-        self.account.is_some_and(|own| std::ptr::eq(own, account))
+    fn is_alone_on(&self, counters: &Counters, generation: u32) -> bool {
+        self.counters.is_some_and(|own| std::ptr::eq(own, counters))
             && self.outer.is_none()
-            && self.node.is_none()
+            && self.completion.is_none()
             && self.generation == generation
             && self.count < u32::MAX
     }
 
     #[inline]
     fn joins(&self, other: &Self) -> bool {
-        let is_same = |one: Option<&Account>, other: Option<&Account>| match (one, other) {
+        let is_same = |one: Option<&Counters>, other: Option<&Counters>| match (one, other) {
             (Some(one), Some(other)) => std::ptr::eq(one, other),
             (one, other) => one.is_none() && other.is_none(),
         };
-        self.node.is_none()
-            && other.node.is_none()
+        self.completion.is_none()
+            && other.completion.is_none()
             && self.generation == other.generation
-            && is_same(self.account, other.account)
+            && is_same(self.counters, other.counters)
             && is_same(self.outer, other.outer)
             && self.count.checked_add(other.count).is_some()
     }
@@ -321,52 +327,52 @@ impl Receipt {
 // --- several ends of one record
 
 /// What waits until all who share a record have ended it: the worst end counts.
-pub(crate) struct Node {
+pub(crate) struct Completion {
     shares: AtomicU32,
     worst: AtomicU8,
     /// A loss that nobody has counted is among them.
     is_loss: AtomicBool,
-    is_covered: bool,
+    has_fallback: bool,
     counts_rescued: bool,
-    duty: Heirloom<Option<Duty>>,
+    on_end: Heirloom<Option<OnEnd>>,
     /// As in the duty.
-    account: Option<&'static Account>,
+    counters: Option<&'static Counters>,
 }
 
-struct Duty {
+struct OnEnd {
     receipt: Receipt,
-    rescue: Option<Rescue>,
+    rescue: Option<FallbackRecord>,
     error: Option<Error>,
 }
 
 /// Somebody who takes a record that failed.
-pub(crate) struct Rescue {
+pub(crate) struct FallbackRecord {
     pub(crate) record: OwnedRecord,
-    pub(crate) rescuer: Arc<dyn Rescuer>,
+    pub(crate) path: Arc<dyn FallbackPath>,
 }
 
 /// Hears how a record ended that it may take in its turn, with the duty to end it. Called under no lock.
-pub(crate) trait Rescuer: Send + Sync {
-    fn ended(&self, fate: Fate, record: OwnedRecord, receipt: Receipt);
+pub(crate) trait FallbackPath: Send + Sync {
+    fn ended(&self, resolution: Resolution, record: OwnedRecord, receipt: Receipt);
 }
 
-impl Node {
+impl Completion {
     /// With one share.
-    pub(crate) fn new(receipt: Receipt, rescue: Option<Rescue>) -> Arc<Self> {
+    pub(crate) fn new(receipt: Receipt, rescue: Option<FallbackRecord>) -> Arc<Self> {
         Self::make(receipt, rescue, false)
     }
 
     /// Where it ends as written, a fallback has taken it.
-    pub(crate) fn of_a_fallback(receipt: Receipt) -> Arc<Self> {
+    pub(crate) fn of_fallback(receipt: Receipt) -> Arc<Self> {
         Self::make(receipt, None, true)
     }
 
-    fn make(receipt: Receipt, rescue: Option<Rescue>, counts_rescued: bool) -> Arc<Self> {
-        let is_covered = rescue.is_some() || receipt.is_covered();
-        let account = receipt.account();
-        let duty = Heirloom::new(Some(Duty { receipt, rescue, error: None }));
+    fn make(receipt: Receipt, rescue: Option<FallbackRecord>, counts_rescued: bool) -> Arc<Self> {
+        let has_fallback = rescue.is_some() || receipt.has_fallback();
+        let counters = receipt.counters();
+        let on_end = Heirloom::new(Some(OnEnd { receipt, rescue, error: None }));
         let (worst, is_loss) = (AtomicU8::new(End::Written as u8), AtomicBool::new(false));
-        Arc::new(Self { shares: AtomicU32::new(1), worst, is_loss, is_covered, counts_rescued, duty, account })
+        Arc::new(Self { shares: AtomicU32::new(1), worst, is_loss, has_fallback, counts_rescued, on_end, counters })
     }
 
     /// One more share.
@@ -375,22 +381,22 @@ impl Node {
         Receipt::of(Arc::clone(self))
     }
 
-    fn account(&self) -> Option<&'static Account> {
-        self.account
+    fn counters(&self) -> Option<&'static Counters> {
+        self.counters
     }
 
     /// One share has ended.
     #[allow(clippy::needless_pass_by_value)]
-    pub(crate) fn end(self: Arc<Self>, fate: Fate) {
-        self.worst.fetch_max(fate.end as u8, Ordering::AcqRel);
-        if fate.is_loss {
+    pub(crate) fn end(self: Arc<Self>, resolution: Resolution) {
+        self.worst.fetch_max(resolution.end as u8, Ordering::AcqRel);
+        if resolution.is_loss {
             self.is_loss.store(true, Ordering::Relaxed);
         }
-        if let Some(error) = fate.error
-            && let Some(duty) = &mut *self.duty.get()
-            && duty.error.is_none()
+        if let Some(error) = resolution.error
+            && let Some(on_end) = &mut *self.on_end.get()
+            && on_end.error.is_none()
         {
-            duty.error = Some(error);
+            on_end.error = Some(error);
         }
         if self.shares.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.end_all();
@@ -399,23 +405,23 @@ impl Node {
 
     fn end_all(&self) {
         // Not under the lock: a fallback is user code.
-        let Some(Duty { mut receipt, rescue, error }) = self.duty.get().take() else { return };
+        let Some(OnEnd { mut receipt, rescue, error }) = self.on_end.get().take() else { return };
         let end = match self.worst.load(Ordering::Acquire) {
             0 => End::Written,
             1 => End::Filtered,
             2 => End::Dropped,
             _ => End::Failed,
         };
-        let fate = Fate { end, error, is_loss: self.is_loss.load(Ordering::Relaxed) };
+        let resolution = Resolution { end, error, is_loss: self.is_loss.load(Ordering::Relaxed) };
         if self.counts_rescued
             && end == End::Written
-            && let Some(account) = receipt.account()
+            && let Some(counters) = receipt.counters()
         {
-            account.count_rescued();
+            counters.count_fallback_written();
         }
         match rescue {
-            Some(Rescue { record, rescuer }) if receipt.is_valid() => rescuer.ended(fate, record, receipt),
-            _ => receipt.end(fate, None),
+            Some(FallbackRecord { record, path }) if receipt.is_valid() => path.ended(resolution, record, receipt),
+            _ => receipt.end(resolution, None),
         }
     }
 
@@ -423,8 +429,8 @@ impl Node {
     #[allow(clippy::needless_pass_by_value)]
     fn void(self: Arc<Self>) {
         if self.shares.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let duty = self.duty.get().take();
-            drop(duty);
+            let on_end = self.on_end.get().take();
+            drop(on_end);
         }
     }
 }

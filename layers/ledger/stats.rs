@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use super::{Account, ErrorHandler};
+use super::{Counters, ErrorHandler};
 use crate::{
     Error,
     fork::{self, Common},
@@ -15,7 +15,7 @@ use crate::{
 ///
 /// At every moment `accepted = written + filtered + dropped + failed + queued`.
 pub struct Ledger {
-    account: &'static Account,
+    counters: &'static Counters,
 }
 
 /// A reading of a [`Ledger`].
@@ -88,14 +88,14 @@ pub(crate) fn ledgers() -> Vec<Arc<Ledger>> {
 
 impl Ledger {
     /// One that is in no list.
-    pub(crate) fn apart(name: &str) -> Arc<Self> {
-        let ledger = Arc::new(Self { account: Account::claim(name) });
-        ledger.account.set_owner(&ledger);
+    pub(crate) fn unlisted(name: &str) -> Arc<Self> {
+        let ledger = Arc::new(Self { counters: Counters::acquire(name) });
+        ledger.counters.set_owner(&ledger);
         ledger
     }
 
     pub(crate) fn registered(name: &str) -> Arc<Self> {
-        let ledger = Self::apart(name);
+        let ledger = Self::unlisted(name);
         let mut all = ALL.write();
         all.retain(|other| other.strong_count() > 0);
         all.push(Arc::downgrade(&ledger));
@@ -103,57 +103,57 @@ impl Ledger {
     }
 
     #[inline]
-    pub(crate) fn account(&self) -> &'static Account {
-        self.account
+    pub(crate) fn counters(&self) -> &'static Counters {
+        self.counters
     }
 
     pub(crate) fn rename(&self, name: &str) {
-        self.account.rename(name);
+        self.counters.rename(name);
     }
 
     pub(crate) fn set_error_handler(&self, error_handler: ErrorHandler) {
-        self.account.outlet().set_error_handler(error_handler);
+        self.counters.reporter().set_error_handler(error_handler);
     }
 
     /// The handler's name.
     pub fn name(&self) -> String {
-        self.account.name()
+        self.counters.name()
     }
 
     /// A reading.
     pub fn stats(&self) -> Stats {
         fork::check();
-        self.account.stats()
+        self.counters.stats()
     }
 
     /// Tells the handler's trap of a failure that is found later than the call it belongs to, on a thread of the
     /// handler's own perhaps, and counts it as a [trouble](Stats::other_errors). Records that were lost end with their
     /// [`Receipt`](super::Receipt). Not to be called under a lock: traps are user code. One that panics is ignored.
     pub fn report_error(&self, error: &Error) {
-        self.account.tell(error, None, true);
+        self.counters.report(error, None, true);
     }
 
     /// The same for the last that is heard of something: the default trap does not hold it back.
     #[cold]
-    pub(crate) fn tell_last(&self, error: &Error) {
-        self.account.tell_last(error);
+    pub(crate) fn report_unthrottled(&self, error: &Error) {
+        self.counters.report_unthrottled(error);
     }
 
     /// Tells how many failures the default trap has held back, if any.
-    pub(crate) fn tell_the_rest(&self) {
-        self.account.outlet().tell_the_rest(&self.name());
+    pub(crate) fn report_suppressed(&self) {
+        self.counters.reporter().report_suppressed(&self.name());
     }
 
     /// `count` records that were counted as written turned out to be lost on their way (a datagram that nobody took): they
     /// count as failed. Gives how many there were: no more than were written so far.
-    pub(crate) fn unwrite(&self, count: u64) -> u64 {
-        self.account.unwrite(count)
+    pub(crate) fn reclassify_failed(&self, count: u64) -> u64 {
+        self.counters.reclassify_failed(count)
     }
 }
 
 impl Drop for Ledger {
     fn drop(&mut self) {
-        self.account.release();
+        self.counters.release();
     }
 }
 

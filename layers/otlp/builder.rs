@@ -13,7 +13,7 @@ use super::{
     values::{self, AttributeLimits, Attributes},
 };
 use crate::{
-    Error, Fields, HandlerExt as _, Record, Severity, SpanContextLayer, Value, handler::worker::batching::Pipe,
+    Error, Fields, HandlerExt as _, Record, Severity, SpanContextLayer, Value, handler::worker::batching::BatchWorker,
     ledger::Ledger,
 };
 
@@ -258,15 +258,18 @@ impl Otlp {
             let handler = OtlpLogs::new(pipe.clone());
             let mut logs = handler.min_level(self.level.unwrap_or(Severity::ALL)).into_layer();
             if spans {
-                logs.keeper_mut().trace_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
+                logs.span_store_mut().trace_and_time_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
             }
             guard.logs = Some((pipe, logs.ledger()));
             layer.logs = Some(logs);
         }
         if let Some(pipe) = of_spans {
-            layer.context.keeper_mut().trace_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
+            layer
+                .context
+                .span_store_mut()
+                .trace_and_time_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
             let ledger = Ledger::registered("otlp spans");
-            pipe.belong_to(|| Some(Arc::clone(&ledger)));
+            pipe.learn_ledger(|| Some(Arc::clone(&ledger)));
             guard.spans = Some((pipe.clone(), Arc::clone(&ledger)));
             let with_events = self.span_events.unwrap_or(!logs);
             let (max_events, max_links) = (limits.events, limits.links);
@@ -289,11 +292,11 @@ impl Otlp {
         Ok(Some(OtlpLogs::new(pipe).owning()))
     }
 
-    fn log_pipe(&self, settings: Settings, resource: &Arc<Resource>) -> Result<Pipe<LogsExport>, Error> {
+    fn log_pipe(&self, settings: Settings, resource: &Arc<Resource>) -> Result<BatchWorker<LogsExport>, Error> {
         let limits = AttributeLimits::new("LOGRECORD_", &self.chosen, &self.vars)?;
         let (resource, context) = (Arc::clone(resource), self.context.clone());
-        let plan = settings.plan("log records");
-        Pipe::spawn(LogsExport { settings, resource, context, limits }, plan, self.drain.unwrap_or(DRAIN))
+        let plan = settings.batch_config("log records");
+        BatchWorker::spawn(LogsExport { settings, resource, context, limits }, plan, self.drain.unwrap_or(DRAIN))
     }
 
     fn span_pipe(
@@ -301,10 +304,10 @@ impl Otlp {
         settings: Settings,
         resource: &Arc<Resource>,
         limits: SpanLimits,
-    ) -> Result<Pipe<SpansExport>, Error> {
-        let plan = settings.plan("spans");
+    ) -> Result<BatchWorker<SpansExport>, Error> {
+        let plan = settings.batch_config("spans");
         let resource = Arc::clone(resource);
-        Pipe::spawn(SpansExport { settings, resource, limits }, plan, self.drain.unwrap_or(DRAIN))
+        BatchWorker::spawn(SpansExport { settings, resource, limits }, plan, self.drain.unwrap_or(DRAIN))
     }
 
     /// The code's attributes, the variables', then what is known by itself.

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::export::{LogsExport, SpansExport};
 use crate::{
     Error,
-    handler::worker::batching::Pipe,
+    handler::worker::batching::BatchWorker,
     ledger::{Ledger, Stats},
 };
 
@@ -16,8 +16,8 @@ use crate::{
 /// thread until the deadline at most.
 #[must_use = "dropping the guard shuts the export down"]
 pub struct OtlpGuard {
-    pub(super) logs: Option<(Pipe<LogsExport>, Arc<Ledger>)>,
-    pub(super) spans: Option<(Pipe<SpansExport>, Arc<Ledger>)>,
+    pub(super) logs: Option<(BatchWorker<LogsExport>, Arc<Ledger>)>,
+    pub(super) spans: Option<(BatchWorker<SpansExport>, Arc<Ledger>)>,
     pub(super) drain: Duration,
     pub(super) is_shut: bool,
 }

@@ -3,17 +3,17 @@
 use std::fmt;
 
 use super::export::LogsExport;
-use crate::{Delivery, Description, Error, Flush, Handler, Outcome, handler::worker::batching::Pipe};
+use crate::{Delivery, Description, Error, Flush, Handler, Outcome, handler::worker::batching::BatchWorker};
 
 /// Hands records to the thread that sends them. Part of an [`OtlpLayer`](super::OtlpLayer).
 pub struct OtlpLogs {
-    pipe: Pipe<LogsExport>,
+    pipe: BatchWorker<LogsExport>,
     /// There is no guard: its own end is that of the pipe.
     is_owner: bool,
 }
 
 impl OtlpLogs {
-    pub(super) fn new(pipe: Pipe<LogsExport>) -> Self {
+    pub(super) fn new(pipe: BatchWorker<LogsExport>) -> Self {
         Self { pipe, is_owner: false }
     }
 
@@ -27,7 +27,7 @@ impl OtlpLogs {
 impl Handler for OtlpLogs {
     #[inline]
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
-        self.pipe.belong_to(|| delivery.ledger());
+        self.pipe.learn_ledger(|| delivery.ledger());
         let bytes = delivery.held_bytes();
         let (record, receipt) = delivery.take().split();
         self.pipe.put(record, bytes, receipt);

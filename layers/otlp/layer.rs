@@ -12,7 +12,7 @@ use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::Lookup
 use super::{export::SpansExport, handler::OtlpLogs, spans};
 use crate::{
     Fields, HandlerLayer, Severity, SpanContextLayer, fork,
-    handler::{SpanKeeper, WithLevel, held, worker::batching::Pipe},
+    handler::{SpanStore, WithLevel, span_data, worker::batching::BatchWorker},
     ledger::{End, ErrorHandler, Ledger, Receipt},
     record::{self, Ended, Nested, SpanData, SpanEvent},
 };
@@ -30,7 +30,7 @@ pub struct OtlpLayer {
 
 /// Where spans go when they end.
 pub(super) struct ToPipe {
-    pub(super) pipe: Pipe<SpansExport>,
+    pub(super) pipe: BatchWorker<SpansExport>,
     pub(super) ledger: Arc<Ledger>,
     /// Events are attached to their spans.
     pub(super) with_events: bool,
@@ -74,10 +74,10 @@ impl OtlpLayer {
         self.spans.as_ref().map(|spans| Arc::clone(&spans.ledger))
     }
 
-    fn keeper(&self) -> &SpanKeeper {
+    fn span_store(&self) -> &SpanStore {
         match &self.logs {
-            Some(logs) => logs.keeper(),
-            None => self.context.keeper(),
+            Some(logs) => logs.span_store(),
+            None => self.context.span_store(),
         }
     }
 
@@ -85,13 +85,13 @@ impl OtlpLayer {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        context.span(id).as_ref().and_then(held)
+        context.span(id).as_ref().and_then(span_data)
     }
 }
 
 impl ToPipe {
     /// An event of level ERROR makes its span an error, with what it says as the description.
-    fn see<S>(&self, keeper: &SpanKeeper, event: &Event<'_>, context: &LayerContext<'_, S>)
+    fn see<S>(&self, span_store: &SpanStore, event: &Event<'_>, context: &LayerContext<'_, S>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
@@ -100,7 +100,7 @@ impl ToPipe {
             return;
         }
         let Some(_nested) = Nested::enter() else { return };
-        let Some(data) = keeper.leaf(event, context).filter(|data| data.traced().has_begun()) else { return };
+        let Some(data) = span_store.leaf(event, context).filter(|data| data.traced().has_begun()) else { return };
         let mut fields = Fields::new();
         record::capture_fields(&mut fields, |visit| event.record(visit));
         fields.remove(record::SEVERITY_FIELD);
@@ -120,9 +120,9 @@ impl ToPipe {
         if !data.traced().has_begun() {
             return;
         }
-        let account = self.ledger.account();
+        let account = self.ledger.counters();
         if data.ids().get_made().is_none_or(|made| !made.own.is_sampled()) {
-            return account.end_at_once(End::Filtered);
+            return account.count_end(End::Filtered);
         }
         data.traced().end();
         fork::look(Some(UNIX_EPOCH + Duration::from_nanos(data.traced().times().1)));
@@ -142,15 +142,15 @@ where
     }
 
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
-        self.keeper().settle(dispatch);
+        self.span_store().bind(dispatch);
     }
 
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: LayerContext<'_, S>) {
-        self.keeper().new_span(attributes, id, &context, None);
+        self.span_store().new_span(attributes, id, &context, None);
     }
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, context: LayerContext<'_, S>) {
-        self.keeper().record(id, values, &context);
+        self.span_store().record(id, values, &context);
     }
 
     fn on_follows_from(&self, id: &span::Id, follows: &span::Id, context: LayerContext<'_, S>) {
@@ -162,16 +162,16 @@ where
     }
 
     fn on_enter(&self, id: &span::Id, context: LayerContext<'_, S>) {
-        self.keeper().enter(id, &context);
+        self.span_store().enter(id, &context);
     }
 
     fn on_exit(&self, id: &span::Id, _: LayerContext<'_, S>) {
-        self.keeper().exit(id);
+        self.span_store().exit(id);
     }
 
     fn on_event(&self, event: &Event<'_>, context: LayerContext<'_, S>) {
         if let Some(spans) = &self.spans {
-            spans.see(self.keeper(), event, &context);
+            spans.see(self.span_store(), event, &context);
         }
         if let Some(logs) = &self.logs {
             logs.on_event(event, context);
@@ -179,7 +179,7 @@ where
     }
 
     fn on_close(&self, id: span::Id, context: LayerContext<'_, S>) {
-        self.keeper().close(&id, &context);
+        self.span_store().close(&id, &context);
         if let Some(spans) = &self.spans
             && let Some(data) = self.data_of(&id, &context)
         {

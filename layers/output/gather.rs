@@ -18,7 +18,7 @@ use crate::{
     fork::{self, Heirloom},
     handler::{
         panicked,
-        worker::batch::{Batch, Pending},
+        worker::deferred::{DeferredWrite, DeferredWrites},
     },
     ledger::{End, Ledger, Receipt, Receipts},
     sink::{Lines, Owner},
@@ -72,7 +72,7 @@ impl<S: Sink> Gather<S> {
     /// Writes a record, or holds it on the thread of a worker.
     #[inline]
     pub(super) fn put(self: &Arc<Self>, line: &[u8], one: &mut One<'_>) -> Result<Outcome, Error> {
-        let batch = one.delivery.as_ref().and_then(Delivery::batch).filter(|_| self.sink.gathers());
+        let batch = one.delivery.as_ref().and_then(Delivery::deferred).filter(|_| self.sink.gathers());
         if let Some(batch) = batch.map(Rc::clone) {
             self.hold(line, one, &batch);
             return Ok(Outcome::Queued);
@@ -93,7 +93,7 @@ impl<S: Sink> Gather<S> {
     }
 
     /// Holds a record; the worker writes it in a moment.
-    fn hold(self: &Arc<Self>, line: &[u8], one: &mut One<'_>, batch: &Batch) {
+    fn hold(self: &Arc<Self>, line: &[u8], one: &mut One<'_>, batch: &DeferredWrites) {
         let mut held = self.held();
         if !held.ends.is_empty() && held.bytes.len() + line.len() > FULL {
             drop(held);
@@ -109,7 +109,7 @@ impl<S: Sink> Gather<S> {
         self.is_any.store(true, Ordering::Release);
         drop(held);
         if is_first {
-            batch.join(Arc::<Self>::clone(self));
+            batch.add(Arc::<Self>::clone(self));
         }
     }
     /// Writes what is held. The sink is not called under a lock, and no receipt is ended under one.
@@ -171,8 +171,8 @@ impl Held {
     }
 }
 
-impl<S: Sink> Pending for Gather<S> {
-    fn write_out(&self) {
+impl<S: Sink> DeferredWrite for Gather<S> {
+    fn write_deferred(&self) {
         self.write_held();
     }
 }
@@ -215,7 +215,7 @@ impl Owner for One<'_> {
     fn hold(&mut self, receipts: &mut Receipts) {
         self.outcome = Some(Outcome::Queued);
         match self.delivery.take() {
-            Some(delivery) => delivery.hold(receipts),
+            Some(delivery) => delivery.receipt_to(receipts),
             None => receipts.push(Receipt::on(None)),
         }
     }

@@ -50,12 +50,12 @@ pub(crate) use self::signal::after_fork as restart_signals;
 #[cfg(all(unix, feature = "signal"))]
 #[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
 pub use self::signal::{SignalGuard, Signals};
-pub use crate::handler::end::{flush_within, request_flush, set_exit_timeout};
+pub use crate::handler::exit::{flush_within, request_flush, set_exit_timeout};
 
 /// To be called in the child after a `fork`, if one wants to: gives up what is the parent's to write. The child's first
 /// record or flush does the same.
 pub fn after_fork() {
     crate::fork::check();
     crate::handler::queue::after_fork();
-    crate::handler::end::after_fork();
+    crate::handler::exit::after_fork();
 }

@@ -113,7 +113,7 @@ impl PanicHook {
                 // This one was installed before.
                 return previous(info);
             }
-            if !handler::is_at_work() && !record::is_capturing() {
+            if !handler::is_handling() && !record::is_capturing() {
                 self.report(info);
             }
             // A panic in there would abort the process.

@@ -21,7 +21,7 @@ use crate::{
     Error,
     caught::catch,
     fork::{self, Common, Heirloom},
-    handler::end::{flush_within, say_what_is_lost},
+    handler::exit::{flush_within, report_losses},
     record, sink,
     text::escaped,
 };
@@ -189,7 +189,7 @@ impl Waiting {
         }
         let error = flush_within(self.deadline).err();
         let is_end = ends && !self.has_then;
-        let is_said = is_end && say_what_is_lost(&format!("signal {signal}"), error.as_ref());
+        let is_said = is_end && report_losses(&format!("signal {signal}"), error.as_ref());
         if let (false, Some(error)) = (is_said, error) {
             sink::stderr_line(&escaped(&format!(
                 "tracing-strata: at signal {signal}: the log is not complete: {error}"

@@ -170,7 +170,7 @@ impl Builder<'_> {
         let slot = Slot::new(name, output, dress, self.setup.as_python);
         let onward = self.targets(node).into_iter().filter_map(|target| finished(&target.name));
         slot.onward.set(onward.map(|target| Arc::clone(&target.onward)).collect());
-        let shared = NamedHandler::beside(slot.ledger(), Arc::clone(&slot));
+        let shared = NamedHandler::sharing_ledger(slot.ledger(), Arc::clone(&slot));
         shared.set_error_handler(self.setup.error_handler.clone());
         Some(Hung { slot, shared, core, whole: node.clone() })
     }

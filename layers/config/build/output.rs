@@ -182,7 +182,8 @@ pub(in crate::config) fn make_output(
         Some(slot) => {
             let Output { handler, control } = output;
             // On its own account, as whatever else comes to it.
-            let fallback = NamedHandler::beside(slot.ledger(), Target { slot: Arc::clone(slot), with_level: true });
+            let fallback =
+                NamedHandler::sharing_ledger(slot.ledger(), Target { slot: Arc::clone(slot), with_level: true });
             Output { handler: handler.fallback(fallback).boxed(), control }
         }
     });

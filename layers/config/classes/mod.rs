@@ -110,5 +110,5 @@ impl Making<'_, '_> {
 }
 
 pub(super) fn as_target(slot: Arc<Slot>, with_level: bool) -> NamedHandler {
-    NamedHandler::beside(slot.ledger(), Target { slot, with_level })
+    NamedHandler::sharing_ledger(slot.ledger(), Target { slot, with_level })
 }

@@ -144,7 +144,7 @@ impl Logging {
             layer = layer.value_limit(bytes);
         }
         let inner = Arc::downgrade(&self.0);
-        layer.doubt(move |dispatch| inner.upgrade()?.doubled(dispatch)).with_filter(self.0.loggers.clone())
+        layer.install_check(move |dispatch| inner.upgrade()?.doubled(dispatch)).with_filter(self.0.loggers.clone())
     }
 
     /// The loggers: levels, switches and handlers by name, to be read and set.

@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    super::{end::is_ending, flush::Kind},
-    account::{Held, Victims},
+    super::{exit::is_exiting, flush::Kind},
+    buffered::{Held, Victims},
 };
 use crate::{
     Delivery, Description, Error, Flush, Handler, NamedHandler, Outcome, OwnedDelivery, Severity,
@@ -132,7 +132,7 @@ impl MemoryBuffer {
 
     /// Changes the target; what is held goes to the new one.
     pub fn set_target(&self, target: impl Handler) {
-        drop(self.replace_target(Some(NamedHandler::around(target))));
+        drop(self.replace_target(Some(NamedHandler::named_or_wrapped(target))));
     }
 
     /// Takes the target away: from now on records are kept until there is one again.
@@ -192,7 +192,7 @@ impl MemoryBuffer {
             let held = std::mem::replace(&mut state.held, Held::reuse(spare));
             drop(state);
 
-            let spare = held.hand_on(lost, |record| record.pass_on(target.past_level()));
+            let spare = held.hand_on(lost, |record| record.pass_on(target.ignoring_level()));
             drop(target);
 
             state = self.state();
@@ -268,7 +268,7 @@ impl Handler for MemoryBuffer {
             return target().map_or(Ok(()), |target| Handler::flush(&target, how));
         }
         if how.is_last() && !self.flush_on_close {
-            if is_ending() {
+            if is_exiting() {
                 self.give_up();
             }
             return Ok(());

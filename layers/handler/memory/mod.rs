@@ -14,8 +14,8 @@
 //! The target has a name, a ledger and a trap of its own: what fails there is counted and told there. The ledger of the
 //! memory counts what became of a record there, what was given up as dropped, and the rest as queued.
 
-mod account;
 mod buffer;
+mod buffered;
 mod recorder;
 mod tree;
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    super::end::is_ending,
+    super::exit::is_exiting,
     tree::{Core, Plan, Tree},
 };
 use crate::{
@@ -111,7 +111,7 @@ impl FlightRecorder {
     pub fn new(target: impl Handler) -> Self {
         record::expect_tapes();
         fork::watch();
-        Self { core: Arc::new(Core::new(NamedHandler::around(target))) }
+        Self { core: Arc::new(Core::new(NamedHandler::named_or_wrapped(target))) }
     }
 
     /// Always there: nobody else has it before the first record comes.
@@ -254,7 +254,7 @@ impl Handler for FlightRecorder {
 
     /// Flushes the target. What is remembered stays.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
-        if how.is_last() && is_ending() {
+        if how.is_last() && is_exiting() {
             // No tree will end any more.
             self.core.give_up_all();
         }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    account::{Held, Victims},
+    buffered::{Held, Victims},
     recorder::{OutsideSpan, RecorderStats},
 };
 use crate::{

@@ -29,8 +29,8 @@ use crate::{
 #[must_use]
 pub struct QueueBuilder {
     limits: Limits,
-    protect: Severity,
-    drain: Duration,
+    priority_level: Severity,
+    flush_timeout: Duration,
     report_every: Option<Duration>,
     name: Option<String>,
 }
@@ -38,8 +38,8 @@ pub struct QueueBuilder {
 impl Default for QueueBuilder {
     fn default() -> Self {
         let limits = Limits { capacity: 8_192, max_bytes: 32 << 20, overflow: Overflow::BLOCK };
-        let drain = Duration::from_secs(5);
-        Self { limits, protect: Severity::ERROR, drain, report_every: None, name: None }
+        let flush_timeout = Duration::from_secs(5);
+        Self { limits, priority_level: Severity::ERROR, flush_timeout, report_every: None, name: None }
     }
 }
 
@@ -66,15 +66,15 @@ impl QueueBuilder {
     }
 
     /// From which severity on records are not given up while there are others.
-    pub fn priority_level(mut self, least: impl Into<Severity>) -> Self {
-        self.protect = least.into();
+    pub fn priority_level(mut self, min_level: impl Into<Severity>) -> Self {
+        self.priority_level = min_level.into();
         self
     }
 
     /// How long dropping the guard (or the queue that [owns](Self::build) its listener) and a plain
     /// [`flush`](Handler::flush) wait at most.
     pub fn flush_timeout(mut self, deadline: Duration) -> Self {
-        self.drain = deadline;
+        self.flush_timeout = deadline;
         self
     }
 
@@ -84,7 +84,7 @@ impl QueueBuilder {
     /// handler's account. The time runs from when one is written to when the next one is due.
     ///
     /// The listener makes them, between batches: while the handler hangs there are none, nor while the queue is shut down. Then
-    /// [`Queue::health`](super::Queue::health) and [`WorkerGuard::health`](super::WorkerGuard::health) tell, from outside.
+    /// [`Queue::stats`](super::Queue::stats) and [`WorkerGuard::stats`](super::WorkerGuard::stats) tell, from outside.
     pub fn report_every(mut self, interval: Duration) -> Self {
         self.report_every = Some(interval);
         self
@@ -115,7 +115,7 @@ impl QueueBuilder {
     }
 
     fn start(self, handler: Box<dyn Handler>) -> Result<Arc<Core>, Error> {
-        let Self { limits, protect, drain, report_every, name } = self;
+        let Self { limits, priority_level, flush_timeout, report_every, name } = self;
         let is_named = name.is_some();
         let name = name.unwrap_or_else(|| handler.describe().name);
         for (limit, value) in [("capacity", limits.capacity), ("max_bytes", limits.max_bytes)] {
@@ -127,8 +127,8 @@ impl QueueBuilder {
             return Err(Error::config(format_args!("queue {name:?}: report_every: expected some time, got 0")));
         }
         let thread_name = format!("strata-{name}");
-        let records = Records::new(name, is_named, protect, report_every, handler.into());
-        let core = Worker::new(records, &thread_name, limits, drain);
+        let records = Records::new(name, is_named, priority_level, report_every, handler.into());
+        let core = Worker::new(records, &thread_name, limits, flush_timeout);
         core.start().map_err(|error| core.no_thread(error))?;
         super::register(&core);
         Ok(core)

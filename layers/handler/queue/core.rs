@@ -11,9 +11,9 @@ use std::{
 
 use super::{
     QueueStats,
-    books::{Books, Item},
+    counters::{Item, QueueCounters},
     listener,
-    meter::Meter,
+    utilization::Utilization,
 };
 use crate::{
     Delivery, Error, Outcome, Severity,
@@ -21,7 +21,7 @@ use crate::{
     fork::{Common, Heirloom},
     handler::{
         Handler, panicked,
-        worker::{Asked, Hand, Job, Losses, Put, Waited, Wish, Worker},
+        worker::{Channel, Command, FlushTicket, Job, LossCounter, PutResult, WaitResult, Worker},
     },
     ledger::Ledger,
 };
@@ -31,68 +31,68 @@ pub(super) type Core = Worker<Records>;
 /// The job of a queue's worker: each record to the handler.
 pub(super) struct Records {
     /// Until it hangs somewhere, and where it was given one.
-    pub(super) first_name: String,
+    pub(super) default_name: String,
     is_named: bool,
-    protect: Severity,
+    priority_level: Severity,
     /// How often the queue logs how it is doing.
     pub(super) report_every: Option<Duration>,
     /// None after the shutdown: it is let go, and what it has open is closed.
     handler: Common<Option<Arc<dyn Handler>>>,
-    pub(super) books: Books,
-    meter: Heirloom<Meter>,
+    pub(super) counters: QueueCounters,
+    utilization: Heirloom<Utilization>,
     /// The trap knows of a record that came too late.
-    has_told_late: AtomicBool,
+    has_reported_late: AtomicBool,
     /// The same of one that was waiting for room.
-    has_told_overtaken: AtomicBool,
+    has_reported_interrupted: AtomicBool,
     /// The handler has taken records, and may not have said yet what became of them.
     pub(super) handler_holds: AtomicBool,
     /// What the listener died of.
-    pub(super) death: OnceLock<String>,
+    pub(super) panic_message: OnceLock<String>,
 }
 
-impl Losses<Item> for Records {
-    fn lose(&self, item: &Item) {
-        self.books.lose(&item.delivery);
+impl LossCounter<Item> for Records {
+    fn count_loss(&self, item: &Item) {
+        self.counters.count_loss(&item.delivery);
     }
 }
 
 impl Job for Records {
     type Item = Item;
 
-    fn run(core: &Arc<Core>, hand: &Hand<Item>) {
-        listener::run(core, hand);
+    fn run(core: &Arc<Core>, channel: &Channel<Item>) {
+        listener::run(core, channel);
     }
 
-    fn begins_anew(core: &Core) -> bool {
+    fn restarts(core: &Core) -> bool {
         // It may have been shut down before.
         core.handler().is_some()
     }
 
     fn failed(&self, core: &Core, error: std::io::Error) {
-        self.books.ledger().report_error(&core.no_thread(error));
+        self.counters.ledger().report_error(&core.no_thread(error));
     }
 }
 
 impl Records {
     pub(super) fn new(
-        first_name: String,
+        default_name: String,
         is_named: bool,
-        protect: Severity,
+        priority_level: Severity,
         report_every: Option<Duration>,
         handler: Arc<dyn Handler>,
     ) -> Self {
         Self {
-            books: Books::new(&first_name),
-            first_name,
+            counters: QueueCounters::new(&default_name),
+            default_name,
             is_named,
-            protect,
+            priority_level,
             report_every,
             handler: Common::new(Some(handler)),
-            meter: Heirloom::new(Meter::new(Instant::now())),
-            has_told_late: AtomicBool::new(false),
-            has_told_overtaken: AtomicBool::new(false),
+            utilization: Heirloom::new(Utilization::new(Instant::now())),
+            has_reported_late: AtomicBool::new(false),
+            has_reported_interrupted: AtomicBool::new(false),
             handler_holds: AtomicBool::new(false),
-            death: OnceLock::new(),
+            panic_message: OnceLock::new(),
         }
     }
 
@@ -108,9 +108,9 @@ impl Core {
 
     /// That of the place where it hangs, unless it was given one of its own.
     pub(super) fn name(&self) -> String {
-        match self.job.books.home() {
+        match self.job.counters.known_ledger() {
             Some(ledger) if !self.job.is_named => ledger.name(),
-            _ => self.job.first_name.clone(),
+            _ => self.job.default_name.clone(),
         }
     }
 
@@ -119,7 +119,7 @@ impl Core {
     }
 
     /// After the shutdown, when the handler was finished.
-    pub(super) fn let_go(&self) {
+    pub(super) fn drop_handler(&self) {
         let handler = self.job.handler.set(None);
         // Not under the lock: it is user code.
         if let Err(panic) = catch(|| drop(handler)) {
@@ -129,11 +129,11 @@ impl Core {
 
     #[inline]
     pub(super) fn ledger(&self) -> &Arc<Ledger> {
-        self.job.books.ledger()
+        self.job.counters.ledger()
     }
 
-    pub(super) fn books(&self) -> &Books {
-        &self.job.books
+    pub(super) fn counters(&self) -> &QueueCounters {
+        &self.job.counters
     }
 
     // --- callers
@@ -141,30 +141,30 @@ impl Core {
     /// Takes a record; where there is no room and none can be made, it is dropped.
     #[inline]
     pub(super) fn take(self: &Arc<Self>, delivery: Delivery<'_>) -> Outcome {
-        self.job.books.belong_to(&delivery);
+        self.job.counters.learn_ledger(&delivery);
         if self.is_shut() && !self.is_of_the_parent() {
-            if delivery.is_covered() {
-                self.job.books.count_lost(delivery.severity());
+            if delivery.has_fallback() {
+                self.job.counters.count_lost(delivery.severity());
             } else {
-                self.job.books.lose(&delivery);
-                self.tell_late();
+                self.job.counters.count_loss(&delivery);
+                self.report_late();
             }
             return Outcome::Dropped;
         }
-        let item = Item::new(delivery.take(), self.job.protect);
+        let item = Item::new(delivery.take(), self.job.priority_level);
         match self.put(item) {
-            Put::In | Put::NoRoom => {}
-            Put::Overtaken => self.tell_overtaken(),
-            Put::Late => self.tell_late(),
+            PutResult::Accepted | PutResult::Full => {}
+            PutResult::Interrupted => self.report_interrupted(),
+            PutResult::Closed => self.report_late(),
         }
         Outcome::Queued
     }
 
     /// Once: whoever drops the guard too early is to know.
     #[cold]
-    fn tell_late(&self) {
-        if self.is_shut() && !self.job.has_told_late.swap(true, Ordering::Relaxed) {
-            self.ledger().tell_last(&Error::new(format_args!(
+    fn report_late(&self) {
+        if self.is_shut() && !self.job.has_reported_late.swap(true, Ordering::Relaxed) {
+            self.ledger().report_unthrottled(&Error::new(format_args!(
                 "queue {:?}: a record came after the shutdown and is lost, as all that follow are: keep the guard until \
                  the end of `main` (`let (queue, _) = …` drops it at once)",
                 self.name()
@@ -174,9 +174,9 @@ impl Core {
 
     /// Once: it came in time, and nobody made room for it.
     #[cold]
-    fn tell_overtaken(&self) {
-        if self.is_shut() && !self.job.has_told_overtaken.swap(true, Ordering::Relaxed) {
-            self.ledger().tell_last(&Error::new(format_args!(
+    fn report_interrupted(&self) {
+        if self.is_shut() && !self.job.has_reported_interrupted.swap(true, Ordering::Relaxed) {
+            self.ledger().report_unthrottled(&Error::new(format_args!(
                 "queue {:?}: a record that waited for room when the queue was shut down is lost, as are those of other \
                  callers that did",
                 self.name()
@@ -186,8 +186,8 @@ impl Core {
 
     /// Waits until everything that was put before is handled and the handler was flushed; at the end, finished.
     /// `deadline` is left of `most`.
-    pub(super) fn flush(self: &Arc<Self>, wish: Wish, deadline: Duration, most: Duration) -> Result<(), Error> {
-        let asked = self.ask(wish, thread::current().id());
+    pub(super) fn flush(self: &Arc<Self>, command: Command, deadline: Duration, most: Duration) -> Result<(), Error> {
+        let asked = self.ask(command, thread::current().id());
         self.wait_for(asked.as_ref(), deadline, most).and_then(|result| result)
     }
 
@@ -195,28 +195,28 @@ impl Core {
     /// done.
     pub(super) fn wait_for(
         &self,
-        asked: Option<&Asked<Item>>,
+        asked: Option<&FlushTicket<Item>>,
         deadline: Duration,
         most: Duration,
     ) -> Result<Result<(), Error>, Error> {
         let Some(asked) = asked else { return Err(self.own_thread("flush")) };
         match asked.wait(deadline) {
-            Waited::Done => Ok(self.alive("flush")),
-            Waited::Failed(error) => Ok(Err(Error::new(error))),
-            Waited::Left(left) => Err(self.not_done("flush", left, most)),
+            WaitResult::Done => Ok(self.alive("flush")),
+            WaitResult::Failed(error) => Ok(Err(Error::new(error))),
+            WaitResult::Left(left) => Err(self.not_done("flush", left, most)),
         }
     }
 
     /// Takes nothing any more, and waits until what waits is handled. What is left at the deadline is lost. `deadline` is
     /// left of `most`.
     pub(super) fn end(self: &Arc<Self>, deadline: Duration, most: Duration) -> Result<(), Error> {
-        let lost_before = self.books().owed();
+        let lost_before = self.counters().unreported_losses();
         let was_shut = self.is_shut();
         let Some(waited) = self.shut_down(deadline) else { return Err(self.own_thread("shutdown")) };
         match waited {
-            Waited::Left(left) => {
+            WaitResult::Left(left) => {
                 let mut error = self.not_done("shutdown", left, most);
-                let more = lost_before.min(self.books().admit_all());
+                let more = lost_before.min(self.counters().admit_all());
                 if more > 0 {
                     error = Error::new(format_args!("{error}, {more} lost before"));
                 }
@@ -224,11 +224,11 @@ impl Core {
                 if was_shut {
                     self.ledger().report_error(&error);
                 } else {
-                    self.ledger().tell_last(&error);
+                    self.ledger().report_unthrottled(&error);
                 }
                 Err(error)
             }
-            Waited::Done | Waited::Failed(_) => self.alive("shutdown"),
+            WaitResult::Done | WaitResult::Failed(_) => self.alive("shutdown"),
         }
     }
 
@@ -246,42 +246,44 @@ impl Core {
         Error::new(format_args!("queue {:?}: {doing}: {left} {records} not written within {deadline:?}", self.name()))
     }
 
-    pub(super) fn health(&self) -> QueueStats {
-        let look = self.hand().look();
-        let lost = self.books().lost();
-        let mut meter = self.meter();
-        meter.saw(look.high_water);
-        meter.saw(look.held);
-        let oldest = look.oldest.into_iter().chain(meter.oldest_in_hand).min();
+    pub(super) fn stats(&self) -> QueueStats {
+        let snapshot = self.channel().snapshot();
+        let lost = self.counters().lost();
+        let mut utilization = self.utilization();
+        utilization.observe(snapshot.high_water);
+        utilization.observe(snapshot.held);
+        let oldest = snapshot.oldest.into_iter().chain(utilization.oldest_in_hand).min();
         QueueStats {
-            depth: look.held.records,
-            high_water: meter.high_water().records,
-            bytes: look.held.bytes,
-            bytes_high_water: meter.high_water().bytes,
+            depth: snapshot.held.records,
+            high_water: utilization.high_water().records,
+            bytes: snapshot.held.bytes,
+            bytes_high_water: utilization.high_water().bytes,
             oldest_age: oldest.map(|oldest| SystemTime::now().duration_since(oldest).unwrap_or_default()),
             lost,
-            blocked_sends: look.waits,
-            busy: meter.busy(Instant::now()),
+            blocked_sends: snapshot.waits,
+            busy: utilization.busy(Instant::now()),
         }
     }
 
-    /// Waits for what is left of the [`drain`](super::QueueBuilder::flush_timeout) deadline in this end of the handler.
+    /// Waits for what is left of the [`flush_timeout`](super::QueueBuilder::flush_timeout) deadline in this end of the handler.
     pub(super) fn end_in_time(self: &Arc<Self>) -> Result<(), Error> {
-        self.end(self.left_to_end(), self.drain)
+        self.end(self.left_to_end(), self.flush_timeout)
     }
 
     // --- the listener
 
-    pub(super) fn meter(&self) -> MutexGuard<'_, Meter> {
-        self.job.meter.lock(|meter| *meter = Meter::new(Instant::now()), || Meter::new(Instant::now()))
+    pub(super) fn utilization(&self) -> MutexGuard<'_, Utilization> {
+        self.job
+            .utilization
+            .lock(|utilization| *utilization = Utilization::new(Instant::now()), || Utilization::new(Instant::now()))
     }
 
     /// At the end, when nothing is told in-band any more: the trap is told of the losses that it does not know.
-    pub(super) fn tell_the_rest(&self) {
-        let count = self.books().admit();
+    pub(super) fn report_remaining(&self) {
+        let count = self.counters().take_unknown_to_error_handler();
         if count > 0 {
             let records = if count == 1 { "record was" } else { "records were" };
-            self.ledger().tell_last(&Error::new(format_args!(
+            self.ledger().report_unthrottled(&Error::new(format_args!(
                 "queue {:?}: {count} {records} lost, of which its own log does not tell",
                 self.name()
             )));

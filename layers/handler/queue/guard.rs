@@ -11,10 +11,10 @@ use std::{
 };
 
 use super::{QueueStats, core::Core};
-use crate::{Error, handler::worker::Wish};
+use crate::{Error, handler::worker::Command};
 
 /// Shuts a queue down when it is dropped: what waits is handled, within the queue's
-/// [`drain`](super::QueueBuilder::flush_timeout) deadline. Made by [`QueueBuilder::build_with_guard`](super::QueueBuilder::build_with_guard).
+/// [`flush_timeout`](super::QueueBuilder::flush_timeout) deadline. Made by [`QueueBuilder::build_with_guard`](super::QueueBuilder::build_with_guard).
 ///
 /// Keep it until the end of `main`, under a name: `let (queue, _) = …` drops it at once, and every record that comes later
 /// is lost (the trap is told with the first). [`own`](super::QueueBuilder::build) needs no guard. A global subscriber is never dropped. It may be dropped on any thread, also one of an
@@ -24,12 +24,12 @@ use crate::{Error, handler::worker::Wish};
 pub struct WorkerGuard {
     core: Arc<Core>,
     /// How many records failed, and were lost, that whoever flushed or shut down was told of.
-    told: [AtomicU64; 2],
+    reported: [AtomicU64; 2],
 }
 
 impl WorkerGuard {
     pub(super) fn new(core: Arc<Core>) -> Self {
-        Self { core, told: Default::default() }
+        Self { core, reported: Default::default() }
     }
 
     /// Waits until everything logged before is handled and the handler was flushed.
@@ -44,8 +44,8 @@ impl WorkerGuard {
     /// message says how many; each is told once. Or this is the queue's own thread, which cannot wait for itself. Or that
     /// has ended by a panic, which the trap was told.
     pub fn flush(&self, deadline: Duration) -> Result<(), Error> {
-        self.core.flush(Wish::Flush, deadline, deadline)?;
-        self.account("flush")
+        self.core.flush(Command::Flush, deadline, deadline)?;
+        self.counters("flush")
     }
 
     /// Takes no more records, handles what waits, finishes the handler, ends the listener and drops the handler: its file or
@@ -62,14 +62,14 @@ impl WorkerGuard {
         let result = self.core.end(deadline, deadline);
         if result.is_err() {
             // It says how many are lost.
-            self.told[1].store(self.core.books().untellable(true), Ordering::Relaxed);
+            self.reported[1].store(self.core.counters().untellable(true), Ordering::Relaxed);
             return result;
         }
-        self.account("shutdown")?;
+        self.counters("shutdown")?;
         // The handler is gone; what it has taken may be with a thread of its own.
         let held = || self.core.ledger().stats().queued;
         while self.core.job.handler_holds.load(Ordering::Relaxed) && held() > 0 {
-            if began.elapsed() > deadline.max(MOMENT) {
+            if began.elapsed() > deadline.max(GRACE) {
                 let (held, name) = (held(), self.core.name());
                 return Err(Error::new(format_args!(
                     "queue {name:?}: shutdown: the handler still holds {held} {}",
@@ -82,8 +82,8 @@ impl WorkerGuard {
     }
 
     /// What `Ok` would keep quiet about.
-    fn account(&self, doing: &str) -> Result<(), Error> {
-        let (is_over, error) = self.core.hand().ending();
+    fn counters(&self, doing: &str) -> Result<(), Error> {
+        let (is_over, error) = self.core.channel().ending();
         if let Some(error) = error {
             return Err(Error::new(error));
         }
@@ -98,13 +98,13 @@ impl WorkerGuard {
 
     /// How many records failed, and were lost, that nobody was told of; now somebody is.
     fn news(&self, is_over: bool) -> [u64; 2] {
-        let now = [self.core.ledger().stats().failed, self.core.books().untellable(is_over)];
-        std::array::from_fn(|index| now[index].saturating_sub(self.told[index].swap(now[index], Ordering::Relaxed)))
+        let now = [self.core.ledger().stats().failed, self.core.counters().untellable(is_over)];
+        std::array::from_fn(|index| now[index].saturating_sub(self.reported[index].swap(now[index], Ordering::Relaxed)))
     }
 
     /// How the queue is doing.
-    pub fn health(&self) -> QueueStats {
-        self.core.health()
+    pub fn stats(&self) -> QueueStats {
+        self.core.stats()
     }
 }
 
@@ -122,7 +122,7 @@ impl fmt::Debug for WorkerGuard {
 }
 
 /// What a caller needs that has been on its way into the queue.
-const MOMENT: Duration = Duration::from_millis(100);
+const GRACE: Duration = Duration::from_millis(100);
 
 fn records(count: u64) -> &'static str {
     if count == 1 { "record" } else { "records" }

@@ -54,15 +54,15 @@
 //!   [`transform`](crate::HandlerExt::transform) of the queue makes of it, and what takes records instead is a
 //!   [`Handler`] of its own.
 
-mod books;
 mod builder;
 mod core;
-mod death;
+mod counters;
 mod guard;
-mod health;
 mod listener;
 mod lost;
-mod meter;
+mod stats;
+mod utilization;
+mod worker_panic;
 
 use std::{
     fmt,
@@ -72,9 +72,9 @@ use std::{
 };
 
 use self::core::Core;
-pub use self::{builder::QueueBuilder, guard::WorkerGuard, health::QueueStats, lost::LossCounts};
+pub use self::{builder::QueueBuilder, guard::WorkerGuard, lost::LossCounts, stats::QueueStats};
 pub use super::worker::Overflow;
-use super::{Delivery, Flush, Handler, Outcome, panicked, worker::Wish};
+use super::{Delivery, Flush, Handler, Outcome, panicked, worker::Command};
 use crate::{Description, Error, Severity, caught::catch, fork::Common, ledger::Ledger};
 
 /// A handler, or several, behind a bounded queue: the caller captures the record and goes on; formatting and writing
@@ -122,8 +122,8 @@ impl Queue {
     }
 
     /// How the queue is doing.
-    pub fn health(&self) -> QueueStats {
-        self.core.health()
+    pub fn stats(&self) -> QueueStats {
+        self.core.stats()
     }
 }
 
@@ -133,18 +133,18 @@ impl Handler for Queue {
         Ok(self.core.take(delivery))
     }
 
-    /// Waits for the queue's [`drain`](QueueBuilder::flush_timeout) deadline at most.
+    /// Waits for the queue's [`flush_timeout`](QueueBuilder::flush_timeout) deadline at most.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         if !how.waits {
             return Ok(());
         }
-        let wish = match () {
-            () if how.is_last() => Wish::Last,
-            () if how.is_barrier() => Wish::Barrier,
-            () => Wish::Flush,
+        let command = match () {
+            () if how.is_last() => Command::Last,
+            () if how.is_barrier() => Command::Barrier,
+            () => Command::Flush,
         };
         let began = Instant::now();
-        let result = self.core.flush(wish, self.core.drain, self.core.drain);
+        let result = self.core.flush(command, self.core.flush_timeout, self.core.flush_timeout);
         if *how == Flush::END {
             self.core.has_waited(began.elapsed());
         }
@@ -152,7 +152,7 @@ impl Handler for Queue {
     }
 
     fn describe(&self) -> Description {
-        Description::new(self.core.job.first_name.clone())
+        Description::new(self.core.job.default_name.clone())
             .min_level(self.core.handler().map_or(Severity::ALL, |handler| handler.describe().min_level))
     }
 }
@@ -164,7 +164,7 @@ impl Drop for Queue {
             self.core.end_in_time().unwrap_or_default();
         }
         if self.core.is_shut() {
-            self.core.tell_the_rest();
+            self.core.report_remaining();
         }
     }
 }
@@ -188,11 +188,11 @@ fn all() -> Vec<Arc<Core>> {
 }
 
 /// A queue that did not get done, for what its handler holds back.
-pub(super) struct Stuck(Arc<Core>);
+pub(super) struct Undrained(Arc<Core>);
 
-impl Stuck {
+impl Undrained {
     /// Flushes the handler behind the queue, on this thread.
-    pub(super) fn finish_behind(&self) -> Result<(), Error> {
+    pub(super) fn flush_handler(&self) -> Result<(), Error> {
         let core = &self.0;
         let finish = || core.handler().map_or(Ok(()), |handler| handler.flush(&Flush::LAST.without_waiting()));
         let result = catch(finish).unwrap_or_else(|panic| Err(panicked("finish", &panic)));
@@ -203,38 +203,38 @@ impl Stuck {
     }
 }
 
-/// Brings what waits in all queues to its place, in all of them at once, each within its own `drain` deadline and all
+/// Brings what waits in all queues to its place, in all of them at once, each within its own `flush_timeout` deadline and all
 /// within `cap`: for the end of a process that nobody shuts down. `caller` waits for it: a queue whose listener that is
 /// will not get done. Gives those that did not, and why the first did not.
-pub(super) fn drain_all(cap: Duration, caller: ThreadId) -> (Vec<Stuck>, Result<(), Error>) {
+pub(super) fn drain_all(cap: Duration, caller: ThreadId) -> (Vec<Undrained>, Result<(), Error>) {
     let began = Instant::now();
     // A queue may hand on to one that was made before it.
-    let asked: Vec<_> = all().into_iter().rev().map(|core| (core.ask(Wish::Last, caller), core)).collect();
-    let (mut stuck, mut first) = (Vec::new(), Ok(()));
+    let asked: Vec<_> = all().into_iter().rev().map(|core| (core.ask(Command::Last, caller), core)).collect();
+    let (mut undrained, mut first) = (Vec::new(), Ok(()));
     for (asked, core) in asked {
-        let most = core.drain.min(cap);
+        let most = core.flush_timeout.min(cap);
         let result = core.wait_for(asked.as_ref(), most.saturating_sub(began.elapsed()), most);
         match result {
             Ok(Ok(())) => {}
             Ok(failed) => first = first.and(failed),
             Err(error) => {
                 first = first.and(Err(error));
-                stuck.push(Stuck(core));
+                undrained.push(Undrained(core));
             }
         }
     }
-    (stuck, first)
+    (undrained, first)
 }
 
 /// How many records were lost of which no log tells, and in whose account.
-pub(super) fn owed() -> Vec<(Arc<Ledger>, u64)> {
-    all().iter().map(|core| (Arc::clone(core.ledger()), core.books().owed())).collect()
+pub(super) fn unreported_losses() -> Vec<(Arc<Ledger>, u64)> {
+    all().iter().map(|core| (Arc::clone(core.ledger()), core.counters().unreported_losses())).collect()
 }
 
 /// How many more are so in one account since this was asked last.
-pub(super) fn report_owed(ledger: &Arc<Ledger>) -> u64 {
+pub(super) fn take_unreported_losses(ledger: &Arc<Ledger>) -> u64 {
     let is_it = |core: &&Arc<Core>| Arc::ptr_eq(core.ledger(), ledger);
-    all().iter().filter(is_it).map(|core| core.books().report()).sum()
+    all().iter().filter(is_it).map(|core| core.counters().report()).sum()
 }
 
 /// Whether there is any queue.

@@ -13,8 +13,8 @@ use std::{
 };
 
 use super::{
-    Asked, Hand, Item, Job, Limits, Load, Losses, Overflow, Room, Seat, Taker, Task, Waited, Wish, Worker,
-    budget::Phase, retry::Backoff,
+    Capacity, Channel, Command, FlushTicket, Item, Job, Limits, LossCounter, Overflow, Receiver, ShardHandle, Task,
+    WaitResult, Weighed, Worker, retry::Backoff, state::Phase,
 };
 use crate::{
     Error,
@@ -26,7 +26,7 @@ use crate::{
 
 /// Where batches go.
 pub(crate) trait Export: Send + Sync + 'static {
-    type Item: Seated;
+    type Item: Batched;
     type Request;
     /// Made on the worker's thread, and dropped there.
     type Client;
@@ -44,16 +44,16 @@ pub(crate) trait Export: Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// Taken, but for some.
-    Taken { rejected: u64, message: String },
+    Accepted { rejected: u64, message: String },
     /// Refused; the same again would be refused again.
     Refused(Error),
     /// Not now, or not known: to be tried again, after this time if the receiver asks for it.
-    Later { after: Option<Duration>, error: Error },
+    Retryable { after: Option<Duration>, error: Error },
 }
 
 /// How much goes into a batch, and how long it is tried.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct BatchConfig {
     /// What errors call the output, and its items.
     pub(crate) output: &'static str,
     pub(crate) what: &'static str,
@@ -69,22 +69,22 @@ pub(crate) struct Plan {
 }
 
 /// Items of which threads know their places at workers.
-pub(crate) trait Seated: Send + Sized + 'static {
-    const SEATS: &'static LocalKey<RefCell<Vec<Seat<Packed<Self>>>>>;
+pub(crate) trait Batched: Send + Sized + 'static {
+    const HANDLES: &'static LocalKey<RefCell<Vec<ShardHandle<BatchItem<Self>>>>>;
 }
 
 /// An item with its receipt.
-pub(crate) struct Packed<T> {
+pub(crate) struct BatchItem<T> {
     item: T,
     bytes: usize,
     receipt: Receipt,
 }
 
-impl<T: Seated> Item for Packed<T> {
-    const SEATS: &'static LocalKey<RefCell<Vec<Seat<Self>>>> = T::SEATS;
+impl<T: Batched> Item for BatchItem<T> {
+    const HANDLES: &'static LocalKey<RefCell<Vec<ShardHandle<Self>>>> = T::HANDLES;
 }
 
-impl<T> Load for Packed<T> {
+impl<T> Weighed for BatchItem<T> {
     fn bytes(&self) -> usize {
         self.bytes
     }
@@ -98,37 +98,37 @@ impl<T> Load for Packed<T> {
         SystemTime::UNIX_EPOCH
     }
 
-    fn give_up(self) {
+    fn discard(self) {
         self.receipt.dropped();
     }
 }
 
 /// The job of a worker that sends batches.
-pub(crate) struct Batches<E> {
+pub(crate) struct BatchJob<E> {
     export: E,
-    plan: Plan,
+    config: BatchConfig,
     /// Who is told what fails.
     ledger: OnceLock<Arc<Ledger>>,
     /// Lost, and not told in-band yet.
     lost: AtomicU64,
     in_hand: AtomicUsize,
     /// Dropped because the deadline of a shutdown came.
-    given_up: AtomicUsize,
+    discarded: AtomicUsize,
     last_failure: Heirloom<Option<String>>,
     /// Hears whether the thread can send.
     ready: Heirloom<Option<SyncSender<Result<(), Error>>>>,
 }
 
-impl<E: Export> Losses<Packed<E::Item>> for Batches<E> {
-    fn lose(&self, _: &Packed<E::Item>) {
+impl<E: Export> LossCounter<BatchItem<E::Item>> for BatchJob<E> {
+    fn count_loss(&self, _: &BatchItem<E::Item>) {
         self.lost.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-impl<E: Export> Job for Batches<E> {
-    type Item = Packed<E::Item>;
+impl<E: Export> Job for BatchJob<E> {
+    type Item = BatchItem<E::Item>;
 
-    fn run(worker: &Arc<Worker<Self>>, hand: &Hand<Self::Item>) {
+    fn run(worker: &Arc<Worker<Self>>, channel: &Channel<Self::Item>) {
         let job = &worker.job;
         let ready = job.ready.get().take();
         let answer = |result| match (ready, result) {
@@ -143,7 +143,7 @@ impl<E: Export> Job for Batches<E> {
                 answer(Ok(()));
                 let receipts = Receipts::default();
                 let mut sender =
-                    Sender { job, hand, client, taker: Taker::new(), batch: Vec::new(), receipts, bytes: 0 };
+                    Sender { job, channel, client, receiver: Receiver::new(), batch: Vec::new(), receipts, bytes: 0 };
                 if let Err(panic) = catch(|| sender.work()) {
                     job.ledger().report_error(&panicked("export", &panic));
                 }
@@ -151,10 +151,10 @@ impl<E: Export> Job for Batches<E> {
             }
             Err(error) => answer(Err(error)),
         }
-        hand.end(None, job);
+        channel.end(None, job);
     }
 
-    fn begins_anew(worker: &Worker<Self>) -> bool {
+    fn restarts(worker: &Worker<Self>) -> bool {
         worker.job.lost.store(0, Ordering::Relaxed);
         // What was shut down stays so.
         !worker.is_shut()
@@ -165,14 +165,14 @@ impl<E: Export> Job for Batches<E> {
     }
 }
 
-impl<E> Batches<E> {
+impl<E> BatchJob<E> {
     fn ledger(&self) -> &Arc<Ledger> {
         // As long as nothing came.
-        self.ledger.get_or_init(|| Ledger::apart(self.plan.what))
+        self.ledger.get_or_init(|| Ledger::unlisted(self.config.what))
     }
 
     fn no_thread(&self, error: std::io::Error) -> Error {
-        Error::with_source(format_args!("{}: cannot start the thread that sends", self.plan.output), error)
+        Error::with_source(format_args!("{}: cannot start the thread that sends", self.config.output), error)
     }
 
     fn note_failure(&self, error: Option<&Error>) {
@@ -182,10 +182,10 @@ impl<E> Batches<E> {
 
 /// What the worker's thread has.
 struct Sender<'a, E: Export> {
-    job: &'a Batches<E>,
-    hand: &'a Hand<Packed<E::Item>>,
+    job: &'a BatchJob<E>,
+    channel: &'a Channel<BatchItem<E::Item>>,
     client: E::Client,
-    taker: Taker<Packed<E::Item>>,
+    receiver: Receiver<BatchItem<E::Item>>,
     batch: Vec<E::Item>,
     receipts: Receipts,
     bytes: usize,
@@ -193,47 +193,47 @@ struct Sender<'a, E: Export> {
 
 impl<E: Export> Sender<'_, E> {
     fn work(&mut self) {
-        let plan = &self.job.plan;
-        while !self.is_given_up() {
-            match self.taker.next(self.hand, plan.max_batch - self.batch.len()) {
+        let config = &self.job.config;
+        while !self.is_abandoned() {
+            match self.receiver.next(self.channel, config.max_batch - self.batch.len()) {
                 Task::Handle => {
-                    while !self.is_given_up()
-                        && let Some(packed) = self.taker.pop()
+                    while !self.is_abandoned()
+                        && let Some(packed) = self.receiver.pop()
                     {
                         self.add(packed);
                     }
                 }
-                Task::Rest => {}
+                Task::Idle => {}
                 Task::Timer => self.send(),
-                Task::Flush(wanted) => {
+                Task::Flush(request) => {
                     self.send();
-                    self.hand.flushed(wanted.ticket, None);
+                    self.channel.flushed(request.ticket, None);
                 }
                 Task::End => return self.send(),
             }
         }
     }
 
-    fn add(&mut self, packed: Packed<E::Item>) {
-        let plan = &self.job.plan;
-        let Packed { item, bytes, receipt } = packed;
-        if self.bytes + bytes > plan.batch_bytes {
+    fn add(&mut self, packed: BatchItem<E::Item>) {
+        let config = &self.job.config;
+        let BatchItem { item, bytes, receipt } = packed;
+        if self.bytes + bytes > config.batch_bytes {
             self.send();
         }
         if self.batch.is_empty() {
-            self.taker.timer = Instant::now().checked_add(plan.delay);
+            self.receiver.timer = Instant::now().checked_add(config.delay);
         }
         self.bytes += bytes;
         self.batch.push(item);
         self.receipts.push(receipt);
-        if self.batch.len() >= plan.max_batch {
+        if self.batch.len() >= config.max_batch {
             self.send();
         }
     }
 
     /// Sends what there is, again and again if it must be, and ends its receipts.
     fn send(&mut self) {
-        self.taker.timer = None;
+        self.receiver.timer = None;
         if self.batch.is_empty() {
             return;
         }
@@ -244,22 +244,22 @@ impl<E: Export> Sender<'_, E> {
             self.receipts.fail(count, panicked("export", &panic));
         }
         job.in_hand.store(0, Ordering::Relaxed);
-        self.hand.release(Room { records: count, bytes: mem::take(&mut self.bytes) }, false);
+        self.channel.release(Capacity { records: count, bytes: mem::take(&mut self.bytes) }, false);
     }
 
     fn send_batch(&mut self, batch: Vec<E::Item>) {
         let (job, count) = (self.job, batch.len());
-        let Plan { output, what, retry_for, .. } = job.plan;
+        let BatchConfig { output, what, retry_for, .. } = job.config;
         let request = job.export.encode(&batch, job.lost.swap(0, Ordering::Relaxed));
         drop(batch);
         let began = Instant::now();
         let mut backoff = Backoff::new();
         loop {
-            let left = self.hand.give_up_at().map(|at| at.saturating_duration_since(Instant::now()));
+            let left = self.channel.deadline().map(|at| at.saturating_duration_since(Instant::now()));
             let error = match job.export.send(&mut self.client, &request, left) {
-                Answer::Taken { rejected, message } => return self.taken(rejected, &message),
+                Answer::Accepted { rejected, message } => return self.taken(rejected, &message),
                 Answer::Refused(error) => return self.lost(count, error),
-                Answer::Later { after, error } => {
+                Answer::Retryable { after, error } => {
                     let wait = after.unwrap_or_else(|| backoff.next());
                     if began.elapsed().saturating_add(wait) <= retry_for {
                         job.note_failure(Some(&error));
@@ -270,7 +270,7 @@ impl<E: Export> Sender<'_, E> {
                             continue;
                         }
                         // Given up on purpose, by the deadline of a shutdown.
-                        job.given_up.fetch_add(count, Ordering::Relaxed);
+                        job.discarded.fetch_add(count, Ordering::Relaxed);
                         return self.receipts.end(count, End::Dropped);
                     }
                     error
@@ -289,7 +289,7 @@ impl<E: Export> Sender<'_, E> {
         self.receipts.end(count - rejected, End::Written);
         self.job.note_failure(None);
         if rejected > 0 || !message.is_empty() {
-            let Plan { output, what, .. } = self.job.plan;
+            let BatchConfig { output, what, .. } = self.job.config;
             let error =
                 Error::new(format_args!("{output}: the collector rejected {rejected} of {count} {what}: {message:?}"));
             if rejected > 0 {
@@ -309,66 +309,70 @@ impl<E: Export> Sender<'_, E> {
     fn pause(&self, wait: Duration) -> bool {
         let until = Instant::now() + wait;
         loop {
-            if self.is_given_up() {
+            if self.is_abandoned() {
                 return false;
             }
             let now = Instant::now();
             if now >= until {
                 return true;
             }
-            let at = self.hand.give_up_at().map_or(until, |at| at.min(until));
-            self.hand.bell().doze(at.saturating_duration_since(now));
+            let at = self.channel.deadline().map_or(until, |at| at.min(until));
+            self.channel.notifier().park(at.saturating_duration_since(now));
         }
     }
 
-    fn is_given_up(&self) -> bool {
-        self.hand.wishes().0 == Phase::Abandoned || self.hand.give_up_at().is_some_and(|at| at <= Instant::now())
+    fn is_abandoned(&self) -> bool {
+        self.channel.commands().0 == Phase::Abandoned || self.channel.deadline().is_some_and(|at| at <= Instant::now())
     }
 
     /// Gives up what it has, before what waits is given up.
     fn leave(&mut self) {
-        self.job.given_up.fetch_add(self.hand.look().held.records, Ordering::Relaxed);
+        self.job.discarded.fetch_add(self.channel.snapshot().held.records, Ordering::Relaxed);
         self.batch.clear();
         self.receipts.end(self.receipts.len(), End::Dropped);
-        std::iter::from_fn(|| self.taker.pop()).for_each(Load::give_up);
+        std::iter::from_fn(|| self.receiver.pop()).for_each(Weighed::discard);
     }
 }
 
 /// The way to an export in batches. Clones are the same way.
-pub(crate) struct Pipe<E: Export>(Arc<Worker<Batches<E>>>);
+pub(crate) struct BatchWorker<E: Export>(Arc<Worker<BatchJob<E>>>);
 
-impl<E: Export> Clone for Pipe<E> {
+impl<E: Export> Clone for BatchWorker<E> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<E: Export> Pipe<E> {
+impl<E: Export> BatchWorker<E> {
     /// Starts the thread, and waits until it can send.
-    pub(crate) fn spawn(export: E, plan: Plan, drain: Duration) -> Result<Self, Error> {
+    pub(crate) fn spawn(export: E, config: BatchConfig, flush_timeout: Duration) -> Result<Self, Error> {
         let (ready, is_ready) = mpsc::sync_channel(1);
-        let job = Batches {
+        let job = BatchJob {
             export,
-            plan,
+            config,
             ledger: OnceLock::new(),
             lost: AtomicU64::new(0),
             in_hand: AtomicUsize::new(0),
-            given_up: AtomicUsize::new(0),
+            discarded: AtomicUsize::new(0),
             last_failure: Heirloom::default(),
             ready: Heirloom::new(Some(ready)),
         };
-        let Plan { capacity, max_bytes, .. } = plan;
-        let worker =
-            Worker::new(job, plan.thread, Limits { capacity, max_bytes, overflow: Overflow::DropNewest }, drain);
+        let BatchConfig { capacity, max_bytes, .. } = config;
+        let worker = Worker::new(
+            job,
+            config.thread,
+            Limits { capacity, max_bytes, overflow: Overflow::DropNewest },
+            flush_timeout,
+        );
         worker.start().map_err(|error| worker.job.no_thread(error))?;
-        let gone = |_| Error::new(format_args!("{}: the thread that sends ended at once", plan.output));
+        let gone = |_| Error::new(format_args!("{}: the thread that sends ended at once", config.output));
         is_ready.recv().map_err(gone)??;
         Ok(Self(worker))
     }
 
     /// The first place that something comes from is told what fails.
     #[inline]
-    pub(crate) fn belong_to(&self, ledger: impl FnOnce() -> Option<Arc<Ledger>>) {
+    pub(crate) fn learn_ledger(&self, ledger: impl FnOnce() -> Option<Arc<Ledger>>) {
         if self.0.job.ledger.get().is_none()
             && let Some(ledger) = ledger()
         {
@@ -383,61 +387,66 @@ impl<E: Export> Pipe<E> {
     /// Where there is no room, or nothing is taken any more, it is dropped.
     #[inline]
     pub(crate) fn put(&self, item: E::Item, bytes: usize, receipt: Receipt) {
-        self.0.put(Packed { item, bytes, receipt });
+        self.0.put(BatchItem { item, bytes, receipt });
     }
 
-    /// Has all that was put before sent without delay, and waits for it: [`drain`](Worker::flush_timeout) at most.
+    /// Has all that was put before sent without delay, and waits for it: [`flush_timeout`](Worker::flush_timeout) at most.
     pub(crate) fn flush(&self) -> Result<(), Error> {
-        self.begin_flush().wait(self.0.drain)
+        self.begin_flush().wait(self.0.flush_timeout)
     }
 
-    pub(crate) fn begin_flush(&self) -> Due<'_, E> {
-        Due { pipe: self, asked: self.0.ask(Wish::Flush, thread::current().id()), began: Instant::now(), ends: false }
+    pub(crate) fn begin_flush(&self) -> PendingFlush<'_, E> {
+        PendingFlush {
+            worker: self,
+            asked: self.0.ask(Command::Flush, thread::current().id()),
+            began: Instant::now(),
+            ends: false,
+        }
     }
 
     /// Takes nothing any more, and has what waits sent; what is left at the deadline is dropped.
-    pub(crate) fn begin_shut_down(&self, deadline: Duration) -> Due<'_, E> {
+    pub(crate) fn begin_shut_down(&self, deadline: Duration) -> PendingFlush<'_, E> {
         let began = Instant::now();
         // On its own thread nothing can be waited for.
         let is_other = self.0.begin_shut_down(deadline).is_some();
-        Due { pipe: self, asked: None, began, ends: is_other }
+        PendingFlush { worker: self, asked: None, began, ends: is_other }
     }
 
     /// The same, with nobody to return an error to.
     pub(crate) fn end(&self) {
-        if let Err(error) = self.begin_shut_down(self.0.drain).wait(self.0.drain) {
+        if let Err(error) = self.begin_shut_down(self.0.flush_timeout).wait(self.0.flush_timeout) {
             self.ledger().report_error(&error);
         }
     }
 }
 
 /// Something that was asked for, and can be waited for.
-pub(crate) struct Due<'a, E: Export> {
-    pipe: &'a Pipe<E>,
-    asked: Option<Asked<Packed<E::Item>>>,
+pub(crate) struct PendingFlush<'a, E: Export> {
+    worker: &'a BatchWorker<E>,
+    asked: Option<FlushTicket<BatchItem<E::Item>>>,
     began: Instant,
     ends: bool,
 }
 
-impl<E: Export> Due<'_, E> {
+impl<E: Export> PendingFlush<'_, E> {
     /// Until it is done, or the deadline, counted from when it was asked for.
     pub(crate) fn wait(&self, deadline: Duration) -> Result<(), Error> {
-        let worker = &self.pipe.0;
+        let worker = &self.worker.0;
         let left = deadline.saturating_sub(self.began.elapsed());
         let waited = match &self.asked {
             Some(asked) => asked.wait(left),
-            None if self.ends => worker.hand().shut_down(left, &worker.job),
+            None if self.ends => worker.channel().shut_down(left, &worker.job),
             None => return Ok(()),
         };
-        let mut unsent = if let Waited::Left(left) = waited { left } else { 0 };
+        let mut unsent = if let WaitResult::Left(left) = waited { left } else { 0 };
         let job = &worker.job;
         if self.ends {
-            unsent = unsent.max(job.given_up.load(Ordering::Relaxed));
+            unsent = unsent.max(job.discarded.load(Ordering::Relaxed));
         }
         if unsent == 0 {
             return Ok(());
         }
-        let Plan { output, what, .. } = job.plan;
+        let BatchConfig { output, what, .. } = job.config;
         let (doing, in_hand) = (if self.ends { "shutdown" } else { "flush" }, job.in_hand.load(Ordering::Relaxed));
         let why = job.last_failure.get().as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
         Err(Error::new(format_args!(
@@ -477,22 +486,22 @@ mod tests {
             let error = Error::new("scripted");
             let rejected = match self.dice.lock().unwrap().u32(0..6) {
                 0 => return Answer::Refused(error),
-                1 => return Answer::Later { after: Some(Duration::MAX), error },
-                2 => return Answer::Later { after: Some(Duration::ZERO), error },
+                1 => return Answer::Retryable { after: Some(Duration::MAX), error },
+                2 => return Answer::Retryable { after: Some(Duration::ZERO), error },
                 3 => resume_unwind(Box::new("scripted")),
                 4 => 1,
                 _ => 0,
             };
             self.taken.lock().unwrap().extend(&request[..request.len() - rejected]);
-            Answer::Taken { rejected: rejected as u64, message: String::new() }
+            Answer::Accepted { rejected: rejected as u64, message: String::new() }
         }
     }
 
-    struct Batched(Pipe<Moody>);
+    struct Batched(BatchWorker<Moody>);
 
     impl Handler for Batched {
         fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
-            self.0.belong_to(|| delivery.ledger());
+            self.0.learn_ledger(|| delivery.ledger());
             let (record, receipt) = delivery.take().split();
             self.0.put(record, 1, receipt);
             Ok(Outcome::Queued)
@@ -534,7 +543,7 @@ mod tests {
     fn a_fallback_gets_what_a_batch_did_not_bring_there() {
         for seed in 0..300 {
             let mut dice = fastrand::Rng::with_seed(seed);
-            let plan = Plan {
+            let config = BatchConfig {
                 output: "moody",
                 what: "records",
                 thread: "strata-moody",
@@ -547,8 +556,8 @@ mod tests {
             };
             let (taken, rest) = (Arc::<Mutex<Vec<u64>>>::default(), Collect::default());
             let export = Moody { dice: Mutex::new(dice), taken: Arc::clone(&taken) };
-            let pipe = Pipe::spawn(export, plan, Duration::from_secs(60)).unwrap();
-            let top = Batched(pipe.clone()).fallback(rest.clone()).notices(false).named("top");
+            let worker = BatchWorker::spawn(export, config, Duration::from_secs(60)).unwrap();
+            let top = Batched(worker.clone()).fallback(rest.clone()).notices(false).named("top");
             top.set_error_handler(crate::ledger::ErrorHandler::silent());
             thread::scope(|scope| {
                 for sender in 0..SENDERS {
@@ -570,7 +579,7 @@ mod tests {
                 "seed {seed}: {stats}"
             );
 
-            pipe.begin_shut_down(Duration::from_secs(60)).wait(Duration::from_secs(60)).unwrap();
+            worker.begin_shut_down(Duration::from_secs(60)).wait(Duration::from_secs(60)).unwrap();
             top.emit(&record(0));
             assert_eq!(top.stats().fallback_written, expected.1 + 1, "seed {seed}: it came too late");
         }
@@ -593,11 +602,11 @@ mod tests {
             fn encode(&self, _: &[OwnedRecord], _: u64) {}
 
             fn send(&self, (): &mut (), (): &(), _: Option<Duration>) -> Answer {
-                Answer::Later { after: Some(Duration::from_secs(30)), error: Error::new("away") }
+                Answer::Retryable { after: Some(Duration::from_secs(30)), error: Error::new("away") }
             }
         }
 
-        let plan = Plan {
+        let config = BatchConfig {
             output: "away",
             what: "records",
             thread: "strata-away",
@@ -608,12 +617,12 @@ mod tests {
             delay: Duration::ZERO,
             retry_for: Duration::from_secs(60),
         };
-        let ledger = Ledger::apart("away");
-        let pipe = Pipe::spawn(Away, plan, Duration::from_secs(60)).unwrap();
-        pipe.belong_to(|| Some(Arc::clone(&ledger)));
-        (0..8).for_each(|n| pipe.put(record(n).keep(), 1, Receipt::on(Some(ledger.account()))));
+        let ledger = Ledger::unlisted("away");
+        let worker = BatchWorker::spawn(Away, config, Duration::from_secs(60)).unwrap();
+        worker.learn_ledger(|| Some(Arc::clone(&ledger)));
+        (0..8).for_each(|n| worker.put(record(n).keep(), 1, Receipt::on(Some(ledger.counters()))));
         assert_eq!((ledger.stats().queued, ledger.stats().dropped), (5, 3));
-        let error = pipe.begin_shut_down(Duration::from_millis(10)).wait(Duration::from_millis(10)).unwrap_err();
+        let error = worker.begin_shut_down(Duration::from_millis(10)).wait(Duration::from_millis(10)).unwrap_err();
         assert!(error.to_string().starts_with("away: shutdown: 5 records not sent within 10ms"), "{error}");
         // The thread gives up what it has in hand.
         while ledger.stats().queued > 0 {

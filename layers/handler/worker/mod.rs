@@ -3,22 +3,22 @@
 //! A [`Worker`] takes items from any thread, within its limits, and runs a [`Job`] on a thread of its own. It knows when
 //! everything given before is handled, ends within a deadline, and begins anew in a child of a fork.
 
-pub(crate) mod batch;
 #[cfg(feature = "otlp")]
 pub(crate) mod batching;
-mod bell;
-mod budget;
-mod hand;
-mod lane;
+mod channel;
+pub(crate) mod deferred;
+mod notifier;
 mod overflow;
+mod receiver;
 #[cfg(feature = "otlp")]
 mod retry;
+mod shard;
+mod state;
 mod sync;
-mod taker;
-mod turns;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod wakes;
+mod tests;
+mod wait_queue;
 
 use std::{
     cell::{Cell, RefCell},
@@ -34,10 +34,10 @@ pub use self::overflow::Overflow;
 #[cfg(feature = "otlp")]
 pub(crate) use self::retry::retry_after;
 pub(crate) use self::{
-    budget::Wish,
-    hand::{Hand, Put, Waited},
-    lane::{Lane, Load, Losses, Room},
-    taker::{Taker, Task},
+    channel::{Channel, PutResult, WaitResult},
+    receiver::{Receiver, Task},
+    shard::{Capacity, LossCounter, Shard, Weighed},
+    state::Command,
 };
 use crate::{
     barrier::{self, Waits},
@@ -46,30 +46,30 @@ use crate::{
 };
 
 /// What a worker does with what it is given.
-pub(crate) trait Job: Losses<Self::Item> + Sized + Send + Sync + 'static {
+pub(crate) trait Job: LossCounter<Self::Item> + Sized + Send + Sync + 'static {
     type Item: Item;
 
     /// The work of the thread, until the hand-over says that it is the end.
-    fn run(worker: &Arc<Worker<Self>>, hand: &Hand<Self::Item>);
+    fn run(worker: &Arc<Worker<Self>>, channel: &Channel<Self::Item>);
 
     /// In a child of a fork, before the thread is there again: whether it is wanted.
-    fn begins_anew(worker: &Worker<Self>) -> bool;
+    fn restarts(worker: &Worker<Self>) -> bool;
 
     /// In a child of a fork there was no thread to be had.
     fn failed(&self, worker: &Worker<Self>, error: std::io::Error);
 }
 
 /// Something that waits for a worker.
-pub(crate) trait Item: Load + Send + Sized + 'static {
+pub(crate) trait Item: Weighed + Send + Sized + 'static {
     /// A thread's places at the workers of such items.
-    const SEATS: &'static LocalKey<RefCell<Vec<Seat<Self>>>>;
+    const HANDLES: &'static LocalKey<RefCell<Vec<ShardHandle<Self>>>>;
 }
 
 /// A thread's place at a worker.
-pub(crate) struct Seat<T> {
+pub(crate) struct ShardHandle<T> {
     number: u64,
-    hand: Arc<Hand<T>>,
-    lane: Arc<Lane<T>>,
+    channel: Arc<Channel<T>>,
+    shard: Arc<Shard<T>>,
 }
 
 /// What a worker may hold, and what it does when it is full.
@@ -85,9 +85,9 @@ pub(crate) struct Worker<J: Job> {
     thread_name: String,
     limits: Limits,
     /// How long a drop and a plain flush wait.
-    pub(crate) drain: Duration,
+    pub(crate) flush_timeout: Duration,
     /// Another one after a fork.
-    hand: Heirloom<Arc<Hand<J::Item>>>,
+    channel: Heirloom<Arc<Channel<J::Item>>>,
     /// The number of the hand, by which threads find their lanes in it.
     number: AtomicU64,
     thread: Heirloom<Option<ThreadId>>,
@@ -102,8 +102,8 @@ pub(crate) struct Worker<J: Job> {
 }
 
 /// A flush that was asked for.
-pub(crate) struct Asked<T> {
-    hand: Arc<Hand<T>>,
+pub(crate) struct FlushTicket<T> {
+    channel: Arc<Channel<T>>,
     ticket: u64,
 }
 
@@ -131,14 +131,14 @@ fn next_number() -> u64 {
 
 impl<J: Job> Worker<J> {
     /// Without its thread. A thread's name may hold no NUL; Linux shows the first 15 bytes of it.
-    pub(crate) fn new(job: J, thread_name: &str, limits: Limits, drain: Duration) -> Arc<Self> {
+    pub(crate) fn new(job: J, thread_name: &str, limits: Limits, flush_timeout: Duration) -> Arc<Self> {
         fork::watch();
         let worker = Arc::new(Self {
             job,
             thread_name: thread_name.replace('\0', ""),
             limits,
-            drain,
-            hand: Heirloom::new(Self::new_hand(&limits)),
+            flush_timeout,
+            channel: Heirloom::new(Self::new_channel(&limits)),
             number: AtomicU64::new(next_number()),
             thread: Heirloom::default(),
             restarting: Heirloom::default(),
@@ -151,9 +151,9 @@ impl<J: Job> Worker<J> {
         worker
     }
 
-    fn new_hand(limits: &Limits) -> Arc<Hand<J::Item>> {
-        let room = Room { records: limits.capacity, bytes: limits.max_bytes };
-        Arc::new(Hand::new(room, limits.overflow))
+    fn new_channel(limits: &Limits) -> Arc<Channel<J::Item>> {
+        let room = Capacity { records: limits.capacity, bytes: limits.max_bytes };
+        Arc::new(Channel::new(room, limits.overflow))
     }
 
     pub(crate) fn start(self: &Arc<Self>) -> std::io::Result<()> {
@@ -161,8 +161,8 @@ impl<J: Job> Worker<J> {
         let work = move || {
             record::silence_this_thread();
             *this.thread() = Some(thread::current().id());
-            let hand = this.hand();
-            J::run(&this, &hand);
+            let channel = this.channel();
+            J::run(&this, &channel);
         };
         thread::Builder::new().name(self.thread_name.clone()).spawn(work).map(drop)
     }
@@ -171,56 +171,56 @@ impl<J: Job> Worker<J> {
         self.limits.capacity
     }
 
-    pub(crate) fn hand(&self) -> Arc<Hand<J::Item>> {
+    pub(crate) fn channel(&self) -> Arc<Channel<J::Item>> {
         fork::check();
         let fresh = || {
-            let hand = Self::new_hand(&self.limits);
+            let channel = Self::new_channel(&self.limits);
             self.number.store(next_number(), Ordering::Release);
-            hand
+            channel
         };
-        Arc::clone(&self.hand.lock(|hand| *hand = fresh(), fresh))
+        Arc::clone(&self.channel.lock(|channel| *channel = fresh(), fresh))
     }
 
     // --- callers
 
     /// Takes an item, if there is or can be made room. Else it is given up.
     #[inline]
-    pub(crate) fn put(self: &Arc<Self>, item: J::Item) -> Put {
+    pub(crate) fn put(self: &Arc<Self>, item: J::Item) -> PutResult {
         if self.is_of_the_parent() {
             self.restart();
         }
         let number = self.number.load(Ordering::Relaxed);
         let mut item = Some(item);
-        let put = J::Item::SEATS.try_with(|seats| {
-            let seats = seats.try_borrow().ok()?;
-            let seat = seats.iter().find(|seat| seat.number == number)?;
-            Some(seat.hand.put(&seat.lane, item.take()?, &self.job))
+        let put = J::Item::HANDLES.try_with(|handles| {
+            let handles = handles.try_borrow().ok()?;
+            let handle = handles.iter().find(|handle| handle.number == number)?;
+            Some(handle.channel.put(&handle.shard, item.take()?, &self.job))
         });
         match (put, item) {
             (Ok(Some(put)), _) => put,
-            (_, Some(item)) => self.put_without_seat(item, number),
+            (_, Some(item)) => self.put_without_handle(item, number),
             (_, None) => unreachable!("the item was put, so the result is here"),
         }
     }
 
     #[cold]
-    fn put_without_seat(&self, item: J::Item, number: u64) -> Put {
-        let hand = self.hand();
-        let seated = J::Item::SEATS.try_with(|seats| {
-            let mut seats = seats.try_borrow_mut().ok()?;
+    fn put_without_handle(&self, item: J::Item, number: u64) -> PutResult {
+        let channel = self.channel();
+        let seated = J::Item::HANDLES.try_with(|handles| {
+            let mut handles = handles.try_borrow_mut().ok()?;
             // Those of workers that are no more.
-            seats.retain(|seat| !seat.hand.has_ended());
-            let lane = hand.lane(own_number());
-            seats.push(Seat { number, hand: Arc::clone(&hand), lane: Arc::clone(&lane) });
-            Some(lane)
+            handles.retain(|handle| !handle.channel.has_ended());
+            let shard = channel.new_shard(own_number());
+            handles.push(ShardHandle { number, channel: Arc::clone(&channel), shard: Arc::clone(&shard) });
+            Some(shard)
         });
         // A thread that is ending has no seat any more.
-        let lane = seated.ok().flatten().unwrap_or_else(|| hand.lane_of(own_number()));
-        hand.put(&lane, item, &self.job)
+        let shard = seated.ok().flatten().unwrap_or_else(|| channel.shard_of(own_number()));
+        channel.put(&shard, item, &self.job)
     }
 
     /// Asks for a flush that the thread `caller` is going to wait for; none if that is the worker's own.
-    pub(crate) fn ask(self: &Arc<Self>, wish: Wish, caller: ThreadId) -> Option<Asked<J::Item>> {
+    pub(crate) fn ask(self: &Arc<Self>, command: Command, caller: ThreadId) -> Option<FlushTicket<J::Item>> {
         fork::check();
         if self.is_of_the_parent() {
             self.restart();
@@ -228,16 +228,16 @@ impl<J: Job> Worker<J> {
         if self.is_own(caller) {
             return None;
         }
-        let hand = self.hand();
-        let ticket = hand.ask(wish);
-        Some(Asked { hand, ticket })
+        let channel = self.channel();
+        let ticket = channel.ask(command);
+        Some(FlushTicket { channel, ticket })
     }
 
     /// Takes nothing any more, and waits until what waits is handled; what is left at the deadline is given up. None on the
     /// worker's own thread, which cannot wait for itself.
-    pub(crate) fn shut_down(self: &Arc<Self>, deadline: Duration) -> Option<Waited> {
+    pub(crate) fn shut_down(self: &Arc<Self>, deadline: Duration) -> Option<WaitResult> {
         self.begin_shut_down(deadline)?;
-        Some(self.hand().shut_down(deadline, &self.job))
+        Some(self.channel().shut_down(deadline, &self.job))
     }
 
     /// The same without waiting.
@@ -247,7 +247,7 @@ impl<J: Job> Worker<J> {
             self.restart();
         }
         self.is_shut.store(true, Ordering::Relaxed);
-        self.hand().close(Some(deadline));
+        self.channel().close(Some(deadline));
         (!self.is_own(thread::current().id())).then_some(())
     }
 
@@ -259,7 +259,7 @@ impl<J: Job> Worker<J> {
     /// What is left of the deadline in this end of the handler.
     pub(crate) fn left_to_end(&self) -> Duration {
         let waited = Duration::from_millis(self.waited.load(Ordering::Relaxed));
-        self.drain.saturating_sub(waited).max(GRACE.min(self.drain))
+        self.flush_timeout.saturating_sub(waited).max(GRACE.min(self.flush_timeout))
     }
 
     pub(crate) fn is_own(&self, thread: ThreadId) -> bool {
@@ -284,13 +284,13 @@ impl<J: Job> Worker<J> {
             // Another thread was faster.
             return;
         }
-        let hand = self.hand();
+        let channel = self.channel();
         let mut result = Ok(());
-        if J::begins_anew(self) {
+        if J::restarts(self) {
             self.is_shut.store(false, Ordering::Relaxed);
-            result = self.start().inspect_err(|_| hand.end(None, &self.job));
+            result = self.start().inspect_err(|_| channel.end(None, &self.job));
         } else {
-            hand.end(None, &self.job);
+            channel.end(None, &self.job);
         }
         // From now on callers use what is new.
         self.generation.store(fork::generation(), Ordering::Release);
@@ -307,9 +307,9 @@ impl<J: Job> Worker<J> {
     }
 }
 
-impl<T: Load> Asked<T> {
-    pub(crate) fn wait(&self, deadline: Duration) -> Waited {
-        self.hand.wait_for_flush(self.ticket, deadline)
+impl<T: Weighed> FlushTicket<T> {
+    pub(crate) fn wait(&self, deadline: Duration) -> WaitResult {
+        self.channel.wait_for_flush(self.ticket, deadline)
     }
 }
 
@@ -319,10 +319,10 @@ impl<J: Job> Waits for Worker<J> {
         if self.is_of_the_parent() || self.is_own(thread::current().id()) {
             return None;
         }
-        let (hand, drain) = (self.hand(), self.drain);
-        let ticket = hand.ask(Wish::Barrier);
+        let (channel, flush_timeout) = (self.channel(), self.flush_timeout);
+        let ticket = channel.ask(Command::Barrier);
         Some(Box::new(move || {
-            hand.wait_for_flush(ticket, drain);
+            channel.wait_for_flush(ticket, flush_timeout);
         }))
     }
 }

@@ -135,7 +135,7 @@ impl<F: Format> Datagram<F> {
                     Err(Unsent::TooLong(_)) => {}
                     Ok(()) => {
                         if record.marked_values() == 0
-                            && let Some(account) = record.account()
+                            && let Some(account) = record.counters()
                         {
                             account.count_marked();
                         }
@@ -160,7 +160,7 @@ impl<F: Format> Datagram<F> {
         }
         if let Some(ledger) = self.teller.ledger() {
             // One that another thread has sent may not be counted as written yet; its turn comes later.
-            self.datagrams.put_back(refused - ledger.unwrite(refused));
+            self.datagrams.put_back(refused - ledger.reclassify_failed(refused));
         }
         let many = if refused == 1 { "an earlier datagram was" } else { "earlier datagrams were" };
         let error = io::Error::new(io::ErrorKind::ConnectionRefused, format!("{many} refused: nobody listened"));

@@ -77,7 +77,7 @@ impl Wire {
         }
         if let Some(ledger) = self.teller.ledger() {
             // One that another thread has sent may not be counted as written yet; its turn comes later.
-            datagrams.put_back(refused - ledger.unwrite(refused));
+            datagrams.put_back(refused - ledger.reclassify_failed(refused));
         }
         Err(io::Error::new(io::ErrorKind::ConnectionRefused, format!("{refused} sent before: nobody listened")))
     }

@@ -8,31 +8,31 @@ use std::{collections::VecDeque, time::SystemTime};
 use super::sync::{Mutex, MutexGuard, lock};
 
 /// Something that waits in a lane.
-pub(crate) trait Load {
+pub(crate) trait Weighed {
     /// What it takes in memory.
     fn bytes(&self) -> usize;
     /// Whether it is given up last.
     fn is_protected(&self) -> bool;
     fn time(&self) -> SystemTime;
     /// It is lost. Called under no lock: this may be code of users.
-    fn give_up(self);
+    fn discard(self);
 }
 
 /// Counts what finds no room. Called under locks of the hand-over: no code of users.
-pub(crate) trait Losses<T> {
+pub(crate) trait LossCounter<T> {
     /// One was lost: it made room, time is up, or it never came in.
-    fn lose(&self, load: &T);
+    fn count_loss(&self, item: &T);
 }
 
 /// How much may be held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Room {
+pub(crate) struct Capacity {
     pub(crate) records: usize,
     pub(crate) bytes: usize,
 }
 
-impl Room {
-    pub(crate) fn holds(self, bytes: usize) -> bool {
+impl Capacity {
+    pub(crate) fn fits(self, bytes: usize) -> bool {
         self.records > 0 && self.bytes >= bytes
     }
 
@@ -59,17 +59,17 @@ pub(crate) const RUN: usize = 64;
 
 /// Threads on other cores look at other lanes: a lane shares no cache line (nor its neighbour, which is fetched with it).
 #[repr(align(128))]
-pub(crate) struct Lane<T> {
+pub(crate) struct Shard<T> {
     /// The number of the thread it was made for.
     owner: u64,
-    state: Mutex<State<T>>,
+    state: Mutex<ShardState<T>>,
 }
 
-pub(crate) struct State<T> {
+pub(crate) struct ShardState<T> {
     /// Nothing comes in any more.
     pub(crate) is_closed: bool,
     /// Room that was set aside for this lane, so that not every record has to ask for it.
-    pub(crate) lease: Room,
+    pub(crate) credit: Capacity,
     plain: Run<T>,
     /// Those that are given up last.
     protected: Run<T>,
@@ -78,11 +78,11 @@ pub(crate) struct State<T> {
     protected_bytes: usize,
 }
 
-impl<T: Load> Lane<T> {
+impl<T: Weighed> Shard<T> {
     pub(crate) fn new(owner: u64, is_closed: bool) -> Self {
-        let state = State {
+        let state = ShardState {
             is_closed,
-            lease: Room::default(),
+            credit: Capacity::default(),
             plain: Run::with_capacity(RUN),
             protected: Run::new(),
             next: 0,
@@ -97,25 +97,25 @@ impl<T: Load> Lane<T> {
     }
 
     #[inline]
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State<T>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ShardState<T>> {
         lock(&self.state)
     }
 }
 
-impl<T: Load> State<T> {
+impl<T: Weighed> ShardState<T> {
     /// Within the lease.
     #[inline]
-    pub(crate) fn push(&mut self, load: T) {
-        let bytes = load.bytes();
-        self.lease.remove(Room::one(bytes));
+    pub(crate) fn push(&mut self, item: T) {
+        let bytes = item.bytes();
+        self.credit.remove(Capacity::one(bytes));
         self.bytes += bytes;
         let number = self.next;
         self.next += 1;
-        if load.is_protected() {
+        if item.is_protected() {
             self.protected_bytes += bytes;
-            self.protected.push_back((number, load));
+            self.protected.push_back((number, item));
         } else {
-            self.plain.push_back((number, load));
+            self.plain.push_back((number, item));
         }
     }
 
@@ -128,7 +128,7 @@ impl<T: Load> State<T> {
     }
 
     /// What can be given up for others.
-    pub(crate) fn bytes_to_give_up(&self, with_protected: bool) -> usize {
+    pub(crate) fn evictable_bytes(&self, with_protected: bool) -> usize {
         self.bytes - if with_protected { 0 } else { self.protected_bytes }
     }
 
@@ -144,7 +144,7 @@ impl<T: Load> State<T> {
     }
 
     pub(crate) fn oldest(&self) -> Option<SystemTime> {
-        let front = |waiting: &Run<T>| waiting.front().map(|(_, load)| load.time());
+        let front = |waiting: &Run<T>| waiting.front().map(|(_, item)| item.time());
         front(&self.plain).into_iter().chain(front(&self.protected)).min()
     }
 
@@ -161,38 +161,38 @@ impl<T: Load> State<T> {
             let first = |waiting: &Run<T>| waiting.front().map_or(u64::MAX, |(number, _)| *number);
             let is_plain = self.protected.is_empty() || first(&self.plain) < first(&self.protected);
             let waiting = if is_plain { &mut self.plain } else { &mut self.protected };
-            let Some((number, load)) = waiting.pop_front() else { break };
-            self.forget(&load, !is_plain);
-            out.push_back((number, load));
+            let Some((number, item)) = waiting.pop_front() else { break };
+            self.forget(&item, !is_plain);
+            out.push_back((number, item));
         }
     }
 
     /// When the one came that would be given up.
-    pub(crate) fn victim_time(&self, which: Victim) -> Option<SystemTime> {
+    pub(crate) fn eviction_time(&self, which: Eviction) -> Option<SystemTime> {
         let waiting = if which.is_protected { &self.protected } else { &self.plain };
-        let (_, load) = if which.is_newest { waiting.back() } else { waiting.front() }?;
-        Some(load.time())
+        let (_, item) = if which.is_newest { waiting.back() } else { waiting.front() }?;
+        Some(item.time())
     }
 
     /// Takes out one that makes room.
-    pub(crate) fn give_up(&mut self, which: Victim, losses: &impl Losses<T>) -> Option<T> {
+    pub(crate) fn discard(&mut self, which: Eviction, losses: &impl LossCounter<T>) -> Option<T> {
         let waiting = if which.is_protected { &mut self.protected } else { &mut self.plain };
-        let (_, load) = if which.is_newest { waiting.pop_back() } else { waiting.pop_front() }?;
-        self.forget(&load, which.is_protected);
-        losses.lose(&load);
-        Some(load)
+        let (_, item) = if which.is_newest { waiting.pop_back() } else { waiting.pop_front() }?;
+        self.forget(&item, which.is_protected);
+        losses.count_loss(&item);
+        Some(item)
     }
 
     /// It was taken out.
-    fn forget(&mut self, load: &T, is_protected: bool) {
-        self.bytes -= load.bytes();
-        self.protected_bytes -= if is_protected { load.bytes() } else { 0 };
+    fn forget(&mut self, item: &T, is_protected: bool) {
+        self.bytes -= item.bytes();
+        self.protected_bytes -= if is_protected { item.bytes() } else { 0 };
     }
 }
 
 /// Which record is given up.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Victim {
+pub(crate) struct Eviction {
     pub(crate) is_newest: bool,
     pub(crate) is_protected: bool,
 }

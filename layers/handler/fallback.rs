@@ -14,7 +14,7 @@ use super::{Delivery, Flush, Handler, NamedHandler, Outcome, OwnedDelivery};
 use crate::{
     Description, Error, Record, Severity,
     fork::Heirloom,
-    ledger::{Account, End, Fate, Receipt, Rescuer},
+    ledger::{Counters, End, FallbackPath, Receipt, Resolution},
     record::OwnedRecord,
 };
 
@@ -49,7 +49,7 @@ use crate::{
 ///
 /// let stats = handler.stats();
 /// assert_eq!((stats.written, stats.fallback_written, stats.failed), (4, 2, 0));
-/// // Two records, and that the other one is away and back.
+/// // Two records, and that the other one is outage and back.
 /// assert_eq!((fallback.name(), fallback.stats().written), ("Remote: fallback", 4));
 /// ```
 ///
@@ -77,22 +77,22 @@ use crate::{
 /// known to be there or goes on: many records in one write are for files without a fallback.
 pub struct Fallback<H> {
     handler: H,
-    reserve: Arc<Reserve>,
+    state: Arc<FallbackState>,
     /// The same, for those whose end comes later.
-    rescuer: Arc<dyn Rescuer>,
+    path: Arc<dyn FallbackPath>,
 }
 
 /// The fallback, and whether it is in use.
-struct Reserve {
+struct FallbackState {
     fallback: NamedHandler,
     notices: AtomicBool,
     is_away: AtomicBool,
-    away: Heirloom<Away>,
+    outage: Heirloom<Outage>,
     default_name: String,
 }
 
 #[derive(Default)]
-struct Away {
+struct Outage {
     since: Option<Instant>,
     records: u64,
     /// Of the handler that is away.
@@ -109,49 +109,49 @@ impl<H: Handler> Fallback<H> {
             Some(shared) => shared.clone(),
             None => NamedHandler::new(format!("{}: fallback", handler.describe().name), fallback),
         };
-        let reserve = Arc::new(Reserve {
+        let state = Arc::new(FallbackState {
             fallback,
             notices: AtomicBool::new(true),
             is_away: AtomicBool::new(false),
-            away: Heirloom::default(),
+            outage: Heirloom::default(),
             default_name: handler.describe().name,
         });
-        let rescuer = Arc::<Reserve>::clone(&reserve);
-        Self { handler, reserve, rescuer }
+        let path = Arc::<FallbackState>::clone(&state);
+        Self { handler, state, path }
     }
 
     /// Whether the fallback is told, in records of ours, when the first one goes and comes; yes by default.
     pub fn notices(self, on: bool) -> Self {
-        self.reserve.notices.store(on, Ordering::Relaxed);
+        self.state.notices.store(on, Ordering::Relaxed);
         self
     }
 
     /// The fallback, with its ledger.
     pub fn secondary(&self) -> &NamedHandler {
-        &self.reserve.fallback
+        &self.state.fallback
     }
 
     /// Whether the first one failed at the last record.
     pub fn is_failed_over(&self) -> bool {
-        self.reserve.is_away.load(Ordering::Relaxed)
+        self.state.is_away.load(Ordering::Relaxed)
     }
 }
 
-impl Reserve {
-    fn away(&self) -> MutexGuard<'_, Away> {
+impl FallbackState {
+    fn outage(&self) -> MutexGuard<'_, Outage> {
         // Records of before a fork are the parent's to count.
-        self.away.lock(|away| away.records = 0, Away::default)
+        self.outage.lock(|outage| outage.records = 0, Outage::default)
     }
 
     /// What the first one failed at (why) or dropped.
     #[cold]
-    fn rescue(&self, delivery: Delivery<'_>, why: Option<Error>) -> Result<Outcome, Error> {
+    fn take_over(&self, delivery: Delivery<'_>, why: Option<Error>) -> Result<Outcome, Error> {
         if !self.is_away.swap(true, Ordering::AcqRel) {
-            self.goes_away(delivery.account(), why.as_ref());
+            self.fail_over(delivery.counters(), why.as_ref());
         }
         let result = delivery.pass_to_fallback(&self.fallback);
         if let Ok(Outcome::Written | Outcome::Queued) = result {
-            self.away().records += 1;
+            self.outage().records += 1;
         }
         // Of two errors the first one says why.
         match (result, why) {
@@ -165,13 +165,13 @@ impl Reserve {
         }
     }
 
-    fn goes_away(&self, account: Option<&Account>, why: Option<&Error>) {
-        let name = account.map_or_else(|| self.default_name.clone(), Account::name);
-        *self.away() = Away { since: Some(Instant::now()), records: 0, name: name.clone() };
-        if let (Some(account), Some(error)) = (account, why)
+    fn fail_over(&self, counters: Option<&Counters>, why: Option<&Error>) {
+        let name = counters.map_or_else(|| self.default_name.clone(), Counters::name);
+        *self.outage() = Outage { since: Some(Instant::now()), records: 0, name: name.clone() };
+        if let (Some(counters), Some(error)) = (counters, why)
             && !error.was_told()
         {
-            account.tell(error, None, true);
+            counters.report(error, None, true);
         }
         self.notify(Severity::WARN, &name, "is away; its records come here", |notice| {
             if let Some(error) = why {
@@ -181,16 +181,16 @@ impl Reserve {
         });
     }
 
-    fn got_through(&self) {
+    fn note_success(&self) {
         if self.is_away.load(Ordering::Relaxed) {
-            self.is_back();
+            self.recover();
         }
     }
 
     #[cold]
-    fn is_back(&self) {
+    fn recover(&self) {
         if self.is_away.swap(false, Ordering::AcqRel) {
-            let Away { since, records, name } = std::mem::take(&mut *self.away());
+            let Outage { since, records, name } = std::mem::take(&mut *self.outage());
             let seconds = since.map(|since| since.elapsed().as_secs_f64()).unwrap_or_default();
             self.notify(Severity::INFO, &name, "is back", |notice| {
                 notice.set("records", records);
@@ -204,25 +204,25 @@ impl Reserve {
         if self.notices.load(Ordering::Relaxed) {
             let mut notice = Record::new(severity, TARGET, &format!("handler {name:?} {what}"));
             fill(&mut notice);
-            OwnedDelivery::born(notice, None).pass_on(&self.fallback);
+            OwnedDelivery::internal(notice, None).pass_on(&self.fallback);
         }
     }
 }
 
 /// What the first one took, and ended later.
-impl Rescuer for Reserve {
-    fn ended(&self, fate: Fate, record: OwnedRecord, mut receipt: Receipt) {
+impl FallbackPath for FallbackState {
+    fn ended(&self, fate: Resolution, record: OwnedRecord, mut receipt: Receipt) {
         match fate.end {
             End::Written | End::Filtered => {
                 if fate.end == End::Written {
-                    self.got_through();
+                    self.note_success();
                 }
                 receipt.end(fate, None);
             }
             End::Dropped | End::Failed => {
                 let mut error = Some(fate.error);
-                let rescue = |delivery: Delivery<'_>| self.rescue(delivery, error.take().flatten());
-                OwnedDelivery::new(record, receipt).run(None, rescue);
+                let take_over = |delivery: Delivery<'_>| self.take_over(delivery, error.take().flatten());
+                OwnedDelivery::new(record, receipt).run(None, take_over);
             }
         }
     }
@@ -230,20 +230,20 @@ impl Rescuer for Reserve {
 
 impl<H: Handler> Handler for Fallback<H> {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
-        let reserve = &*self.reserve;
-        let rescue = |delivery: Delivery<'_>, why| reserve.rescue(delivery, why);
-        delivery.pass_to_covered(&self.rescuer, &self.handler, || reserve.got_through(), rescue)
+        let state = &*self.state;
+        let take_over = |delivery: Delivery<'_>, why| state.take_over(delivery, why);
+        delivery.pass_with_fallback(&self.path, &self.handler, || state.note_success(), take_over)
     }
 
     /// Flushes both; the first error is returned.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         let first = self.handler.flush(how);
-        first.and(Handler::flush(&self.reserve.fallback, how))
+        first.and(Handler::flush(&self.state.fallback, how))
     }
 
     fn describe(&self) -> Description {
-        Description::new(self.reserve.default_name.clone())
-            .min_level(self.handler.describe().min_level.min(self.reserve.fallback.describe().min_level))
+        Description::new(self.state.default_name.clone())
+            .min_level(self.handler.describe().min_level.min(self.state.fallback.describe().min_level))
     }
 }
 
@@ -251,7 +251,7 @@ impl<H: fmt::Debug> fmt::Debug for Fallback<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fallback")
             .field("handler", &self.handler)
-            .field("fallback", &self.reserve.fallback)
+            .field("fallback", &self.state.fallback)
             .finish_non_exhaustive()
     }
 }

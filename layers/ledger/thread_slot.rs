@@ -10,7 +10,7 @@ pub(super) const SLOTS: usize = 16;
 
 const UNKNOWN: usize = usize::MAX;
 
-static TAKEN: AtomicU32 = AtomicU32::new(0);
+static IN_USE: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     static SLOT: Cell<usize> = const { Cell::new(UNKNOWN) };
@@ -24,7 +24,7 @@ impl Drop for Owner {
     fn drop(&mut self) {
         let slot = SLOT.replace(SLOTS);
         if slot < SLOTS {
-            TAKEN.fetch_and(!(1 << slot), Ordering::AcqRel);
+            IN_USE.fetch_and(!(1 << slot), Ordering::AcqRel);
         }
     }
 }
@@ -33,17 +33,17 @@ impl Drop for Owner {
 #[inline]
 pub(super) fn own() -> usize {
     match SLOT.get() {
-        UNKNOWN => claim(),
+        UNKNOWN => acquire(),
         slot => slot,
     }
 }
 
 #[cold]
-fn claim() -> usize {
+fn acquire() -> usize {
     // Without an owner nobody would give it back.
     let is_owned = OWNER.try_with(|_| ()).is_ok();
     let with_lowest = |taken: u32| (is_owned && taken.trailing_ones() < SLOTS as u32).then_some(taken | (taken + 1));
-    let before = TAKEN.fetch_update(Ordering::AcqRel, Ordering::Acquire, with_lowest);
+    let before = IN_USE.fetch_update(Ordering::AcqRel, Ordering::Acquire, with_lowest);
     let slot = before.map_or(SLOTS, |taken| taken.trailing_ones() as usize);
     SLOT.set(slot);
     slot

@@ -5,8 +5,8 @@ use std::{fmt, time::Duration};
 use super::LossCounts;
 use crate::{Record, Severity};
 
-/// A reading of a queue. Made by [`Queue::health`](super::Queue::health) and
-/// [`WorkerGuard::health`](super::WorkerGuard::health).
+/// A reading of a queue. Made by [`Queue::stats`](super::Queue::stats) and
+/// [`WorkerGuard::stats`](super::WorkerGuard::stats).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct QueueStats {

@@ -8,7 +8,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use super::{Ledger, Outlet, Stats, slot};
+use super::{Ledger, Stats, ThrottledReporter, thread_slot};
 use crate::{
     Error, Record,
     fork::{self, Common, Heirloom},
@@ -25,23 +25,23 @@ pub(crate) enum End {
 
 pub(crate) const ENDS: usize = 4;
 
-pub(crate) struct Account {
+pub(crate) struct Counters {
     name: Common<String>,
-    outlet: Outlet,
+    reporter: ThrottledReporter,
     /// The ledger that shows this account, while it is there.
     owner: Common<Weak<Ledger>>,
-    parts: [Part; slot::SLOTS + 1],
+    threads: [ThreadCounters; thread_slot::SLOTS + 1],
     /// Changes with each fork: receipts of the process before are void.
     generation: AtomicU64,
     /// Records that were counted as written and turned out to be lost.
-    unwritten: AtomicU64,
+    reclassified: AtomicU64,
     marked: AtomicU64,
-    troubles: AtomicU64,
-    rescued: AtomicU64,
+    other_errors: AtomicU64,
+    fallback_written: AtomicU64,
     lost: AtomicU64,
     reported: AtomicU64,
     /// Of those lost: receipts that were dropped, of which nobody was told.
-    forgotten: AtomicU64,
+    unfinished: AtomicU64,
     /// The handler is gone: nobody will flush it any more.
     is_gone: AtomicBool,
 }
@@ -50,75 +50,76 @@ pub(crate) struct Account {
 /// for all threads without one of their own, and is.)
 #[derive(Default)]
 #[repr(align(128))]
-struct Part {
+struct ThreadCounters {
     /// Records that ended in the call that brought them.
-    at_once: [AtomicU64; ENDS],
+    immediate: [AtomicU64; ENDS],
     /// Records whose receipt was taken.
-    kept: AtomicU64,
+    taken: AtomicU64,
     /// Those of them that have ended.
-    later: [AtomicU64; ENDS],
+    deferred: [AtomicU64; ENDS],
 }
 
 /// Those that no ledger has.
-static FREE: Heirloom<Vec<&'static Account>> = Heirloom::first(Vec::new());
+static UNUSED: Heirloom<Vec<&'static Counters>> = Heirloom::first(Vec::new());
 /// Held while the receipts of an earlier process are given up.
 static VOIDING: Heirloom<()> = Heirloom::first(());
 
-impl Account {
+impl Counters {
     fn new() -> Self {
         fork::check();
         Self {
             name: Common::default(),
-            outlet: Outlet::default(),
+            reporter: ThrottledReporter::default(),
             owner: Common::default(),
-            parts: Default::default(),
+            threads: Default::default(),
             generation: AtomicU64::new(fork::generation()),
-            unwritten: AtomicU64::new(0),
+            reclassified: AtomicU64::new(0),
             marked: AtomicU64::new(0),
-            troubles: AtomicU64::new(0),
-            rescued: AtomicU64::new(0),
+            other_errors: AtomicU64::new(0),
+            fallback_written: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             reported: AtomicU64::new(0),
-            forgotten: AtomicU64::new(0),
+            unfinished: AtomicU64::new(0),
             is_gone: AtomicBool::new(false),
         }
     }
 
     /// An account for a new ledger.
-    pub(super) fn claim(name: &str) -> &'static Self {
+    pub(super) fn acquire(name: &str) -> &'static Self {
         let used = {
-            let mut free = FREE.get();
-            let is_idle = |account: &&'static Self| account.is_idle();
+            let mut free = UNUSED.get();
+            let is_idle = |counters: &&'static Self| counters.is_idle();
             free.iter().position(is_idle).map(|index| free.swap_remove(index))
         };
-        let account = used.unwrap_or_else(|| Box::leak(Box::new(Self::new())));
-        account.clear();
-        account.name.set(name.to_owned());
-        account
+        let counters = used.unwrap_or_else(|| Box::leak(Box::new(Self::new())));
+        counters.clear();
+        counters.name.set(name.to_owned());
+        counters
     }
 
     /// Its ledger is gone.
     pub(super) fn release(&'static self) {
-        self.outlet.clear();
-        FREE.get().push(self);
+        self.reporter.clear();
+        UNUSED.get().push(self);
     }
 
     /// Nobody has a receipt of it any more.
     fn is_idle(&self) -> bool {
-        self.current();
-        let later: u64 = self.later().iter().sum();
-        self.kept() == later
+        self.void_after_fork();
+        let deferred: u64 = self.deferred().iter().sum();
+        self.taken() == deferred
     }
 
     fn clear(&self) {
-        for part in &self.parts {
-            let counters = part.at_once.iter().chain(&part.later).chain([&part.kept]);
+        for thread in &self.threads {
+            let counters = thread.immediate.iter().chain(&thread.deferred).chain([&thread.taken]);
             counters.for_each(|counter| counter.store(0, Ordering::Relaxed));
         }
-        let others = [&self.unwritten, &self.marked, &self.troubles, &self.rescued, &self.lost, &self.reported];
-        others.into_iter().chain([&self.forgotten]).for_each(|counter| counter.store(0, Ordering::Relaxed));
+        let others =
+            [&self.reclassified, &self.marked, &self.other_errors, &self.fallback_written, &self.lost, &self.reported];
+        others.into_iter().chain([&self.unfinished]).for_each(|counter| counter.store(0, Ordering::Relaxed));
         self.is_gone.store(false, Ordering::Relaxed);
-        self.outlet.clear();
+        self.reporter.clear();
     }
 
     pub(super) fn set_owner(&self, ledger: &Arc<Ledger>) {
@@ -137,17 +138,17 @@ impl Account {
         self.name.set(name.to_owned());
     }
 
-    pub(super) fn outlet(&self) -> &Outlet {
-        &self.outlet
+    pub(super) fn reporter(&self) -> &ThrottledReporter {
+        &self.reporter
     }
 
     // --- counting
 
     #[inline]
-    fn add(&self, counter: impl FnOnce(&Part) -> &AtomicU64, count: u64) {
-        let slot = slot::own();
-        let counter = counter(&self.parts[slot]);
-        if slot < slot::SLOTS {
+    fn add(&self, counter: impl FnOnce(&ThreadCounters) -> &AtomicU64, count: u64) {
+        let slot = thread_slot::own();
+        let counter = counter(&self.threads[slot]);
+        if slot < thread_slot::SLOTS {
             counter.store(counter.load(Ordering::Relaxed) + count, Ordering::Release);
         } else {
             counter.fetch_add(count, Ordering::AcqRel);
@@ -156,33 +157,33 @@ impl Account {
 
     /// A record ended in the call that brought it.
     #[inline]
-    pub(crate) fn end_at_once(&self, end: End) {
-        self.add(|part| &part.at_once[end as usize], 1);
+    pub(crate) fn count_end(&self, end: End) {
+        self.add(|thread| &thread.immediate[end as usize], 1);
     }
 
     /// So many ended, each in the call that brought it, before it was known that they belong here.
     pub(crate) fn add_ends(&self, ends: [u64; ENDS]) {
-        ends.into_iter().enumerate().for_each(|(end, count)| self.add(|part| &part.at_once[end], count));
+        ends.into_iter().enumerate().for_each(|(end, count)| self.add(|thread| &thread.immediate[end], count));
     }
 
     /// A receipt is taken. Gives the process it is valid in.
     #[inline]
-    pub(super) fn keep(&self) -> u64 {
+    pub(super) fn count_taken(&self) -> u64 {
         fork::watch_now();
-        let generation = self.current();
-        self.add(|part| &part.kept, 1);
+        let generation = self.void_after_fork();
+        self.add(|thread| &thread.taken, 1);
         generation
     }
 
     /// So many records of a receipt have ended.
     #[inline]
-    pub(super) fn end_later(&self, end: End, count: u64) {
-        self.add(|part| &part.later[end as usize], count);
+    pub(super) fn count_deferred_end(&self, end: End, count: u64) {
+        self.add(|thread| &thread.deferred[end as usize], count);
     }
 
     /// The process that receipts are valid in, after what an earlier one left was given up.
     #[inline]
-    fn current(&self) -> u64 {
+    fn void_after_fork(&self) -> u64 {
         let generation = fork::generation();
         if self.generation.load(Ordering::Acquire) != generation {
             self.void(generation);
@@ -195,9 +196,9 @@ impl Account {
     fn void(&self, generation: u64) {
         let _voiding = VOIDING.get();
         if self.generation.load(Ordering::Acquire) != generation {
-            let later: u64 = self.later().iter().sum();
-            let left = self.kept().saturating_sub(later);
-            self.parts[slot::SLOTS].later[End::Dropped as usize].fetch_add(left, Ordering::AcqRel);
+            let deferred: u64 = self.deferred().iter().sum();
+            let left = self.taken().saturating_sub(deferred);
+            self.threads[thread_slot::SLOTS].deferred[End::Dropped as usize].fetch_add(left, Ordering::AcqRel);
             self.reported.store(self.lost.load(Ordering::Relaxed), Ordering::Relaxed);
             self.generation.store(generation, Ordering::Release);
         }
@@ -211,33 +212,33 @@ impl Account {
 
     /// The same of receipts that were dropped. Once the handler is gone, its trap is told.
     #[cold]
-    pub(super) fn count_forgotten(&self, count: u64) {
+    pub(super) fn count_unfinished(&self, count: u64) {
         self.count_lost(count);
-        self.forgotten.fetch_add(count, Ordering::AcqRel);
+        self.unfinished.fetch_add(count, Ordering::AcqRel);
         if self.is_gone.load(Ordering::Acquire) {
-            self.tell_forgotten();
+            self.report_unfinished();
         }
     }
 
     /// Nobody asks for losses any more.
     pub(crate) fn handler_is_gone(&self) {
         self.is_gone.store(true, Ordering::Release);
-        self.tell_forgotten();
+        self.report_unfinished();
     }
 
-    fn tell_forgotten(&self) {
-        let count = self.forgotten.swap(0, Ordering::AcqRel);
+    fn report_unfinished(&self) {
+        let count = self.unfinished.swap(0, Ordering::AcqRel);
         if count > 0 {
             let records = if count == 1 { "record was" } else { "records were" };
             let text = format_args!("{count} {records} lost: nobody said what became of them").to_string();
-            self.tell(&Error::new(text), None, true);
+            self.report(&Error::new(text), None, true);
         }
     }
 
     /// How many were lost since this was asked last.
-    pub(crate) fn take_lost(&self) -> u64 {
-        self.current();
-        self.forgotten.store(0, Ordering::Relaxed);
+    pub(crate) fn take_unreported_losses(&self) -> u64 {
+        self.void_after_fork();
+        self.unfinished.store(0, Ordering::Relaxed);
         let lost = self.lost.load(Ordering::Relaxed);
         lost.saturating_sub(self.reported.swap(lost, Ordering::Relaxed))
     }
@@ -246,16 +247,16 @@ impl Account {
         self.marked.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn count_rescued(&self) {
-        self.rescued.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn count_fallback_written(&self) {
+        self.fallback_written.fetch_add(1, Ordering::Relaxed);
     }
 
     /// `count` records that were counted as written were lost on their way. Gives how many there were: no more than were
     /// written so far.
-    pub(super) fn unwrite(&self, count: u64) -> u64 {
+    pub(super) fn reclassify_failed(&self, count: u64) -> u64 {
         let written = self.written();
-        let less = |unwritten: u64| Some(unwritten + count.min(written.saturating_sub(unwritten)));
-        let before = self.unwritten.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+        let less = |reclassified: u64| Some(reclassified + count.min(written.saturating_sub(reclassified)));
+        let before = self.reclassified.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
         let taken = before.map_or(0, |before| count.min(written.saturating_sub(before)));
         self.count_lost(taken);
         taken
@@ -263,39 +264,40 @@ impl Account {
 
     // --- reading
 
-    fn sum(&self, counter: impl Fn(&Part) -> &AtomicU64) -> u64 {
-        self.parts.iter().map(|part| counter(part).load(Ordering::Acquire)).sum()
+    fn sum(&self, counter: impl Fn(&ThreadCounters) -> &AtomicU64) -> u64 {
+        self.threads.iter().map(|thread| counter(thread).load(Ordering::Acquire)).sum()
     }
 
-    fn later(&self) -> [u64; ENDS] {
-        std::array::from_fn(|end| self.sum(|part| &part.later[end]))
+    fn deferred(&self) -> [u64; ENDS] {
+        std::array::from_fn(|end| self.sum(|thread| &thread.deferred[end]))
     }
 
-    fn kept(&self) -> u64 {
-        self.sum(|part| &part.kept)
+    fn taken(&self) -> u64 {
+        self.sum(|thread| &thread.taken)
     }
 
     fn written(&self) -> u64 {
-        self.sum(|part| &part.at_once[End::Written as usize]) + self.sum(|part| &part.later[End::Written as usize])
+        self.sum(|thread| &thread.immediate[End::Written as usize])
+            + self.sum(|thread| &thread.deferred[End::Written as usize])
     }
 
     pub(super) fn stats(&self) -> Stats {
-        self.current();
-        let unwritten = self.unwritten.load(Ordering::Acquire);
+        self.void_after_fork();
+        let reclassified = self.reclassified.load(Ordering::Acquire);
         // In this order: what has ended was kept before.
-        let later = self.later();
-        let kept = self.kept();
+        let deferred = self.deferred();
+        let taken = self.taken();
         let [written, filtered, dropped, failed] =
-            std::array::from_fn(|end| later[end] + self.sum(|part| &part.at_once[end]));
+            std::array::from_fn(|end| deferred[end] + self.sum(|thread| &thread.immediate[end]));
         Stats {
-            written: written.saturating_sub(unwritten),
+            written: written.saturating_sub(reclassified),
             filtered,
             dropped,
-            failed: failed + unwritten,
-            queued: kept.saturating_sub(later.iter().sum()),
+            failed: failed + reclassified,
+            queued: taken.saturating_sub(deferred.iter().sum()),
             marked: self.marked.load(Ordering::Relaxed),
-            other_errors: self.troubles.load(Ordering::Relaxed),
-            fallback_written: self.rescued.load(Ordering::Relaxed),
+            other_errors: self.other_errors.load(Ordering::Relaxed),
+            fallback_written: self.fallback_written.load(Ordering::Relaxed),
         }
     }
 
@@ -303,16 +305,16 @@ impl Account {
 
     /// Tells a failure. One that lost no record is a trouble.
     #[cold]
-    pub(crate) fn tell(&self, error: &Error, record: Option<&Record>, is_trouble: bool) {
-        if is_trouble {
-            self.troubles.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn report(&self, error: &Error, record: Option<&Record>, is_other_error: bool) {
+        if is_other_error {
+            self.other_errors.fetch_add(1, Ordering::Relaxed);
         }
-        self.outlet.tell(&self.name(), error, record);
+        self.reporter.report(&self.name(), error, record);
     }
 
     /// The same for the last that is heard of something: the default error handler does not hold it back.
-    pub(super) fn tell_last(&self, error: &Error) {
-        self.troubles.fetch_add(1, Ordering::Relaxed);
-        self.outlet.tell_unless_often(&self.name(), error, None, false);
+    pub(super) fn report_unthrottled(&self, error: &Error) {
+        self.other_errors.fetch_add(1, Ordering::Relaxed);
+        self.reporter.report_throttled(&self.name(), error, None, false);
     }
 }

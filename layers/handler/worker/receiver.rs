@@ -6,157 +6,157 @@ use std::{
 };
 
 use super::{
-    budget::{Phase, Wanted},
-    hand::Hand,
-    lane::{Lane, Load, RUN, Room, Run},
+    channel::Channel,
+    shard::{Capacity, RUN, Run, Shard, Weighed},
+    state::{FlushRequest, Phase},
 };
 
 /// How long the listener pauses before it looks again.
-const DOZE: Duration = Duration::from_millis(1);
+const PARK: Duration = Duration::from_millis(1);
 /// How often it does so in vain before it sleeps.
-const DOZES: u32 = 16;
+const PARKED: u32 = 16;
 
 /// What the listener is to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Task {
-    /// There is something to [`pop`](Taker::pop).
+    /// There is something to [`pop`](Receiver::pop).
     Handle,
     /// Nothing waits: what was held back for the sake of one write can be written.
-    Rest,
-    /// The time has come that [`timer`](Taker::timer) says.
+    Idle,
+    /// The time has come that [`timer`](Receiver::timer) says.
     Timer,
     /// Flush, and say so.
-    Flush(Wanted),
+    Flush(FlushRequest),
     End,
 }
 
-pub(crate) struct Taker<T> {
-    lanes: Vec<Arc<Lane<T>>>,
+pub(crate) struct Receiver<T> {
+    shards: Vec<Arc<Shard<T>>>,
     /// What was taken from each of them.
     runs: Vec<Run<T>>,
     version: usize,
     flush: Option<Flush<T>>,
-    has_rested: bool,
-    dozes: u32,
-    most_dozes: u32,
+    was_idle: bool,
+    parks: u32,
+    max_parks: u32,
     /// Nothing was handled since the timer went off.
-    has_timed: bool,
+    timer_fired: bool,
     pub(crate) timer: Option<Instant>,
     /// The most that was found waiting.
-    pub(crate) high_water: Room,
+    pub(crate) high_water: Capacity,
 }
 
 /// A flush is due when everything that was put before it is handled.
 struct Flush<T> {
     ticket: u64,
-    before: Vec<(Arc<Lane<T>>, u64)>,
+    before: Vec<(Arc<Shard<T>>, u64)>,
 }
 
-impl<T: Load> Taker<T> {
+impl<T: Weighed> Receiver<T> {
     pub(crate) fn new() -> Self {
-        Self::with_dozes(DOZES)
+        Self::with_parks(PARKED)
     }
 
     /// The model chooses how often the listener looks by itself.
-    pub(crate) fn with_dozes(most_dozes: u32) -> Self {
+    pub(crate) fn with_parks(max_parks: u32) -> Self {
         Self {
-            lanes: Vec::new(),
+            shards: Vec::new(),
             runs: Vec::new(),
             version: 0,
             flush: None,
-            has_rested: false,
-            dozes: 0,
-            most_dozes,
-            has_timed: false,
+            was_idle: false,
+            parks: 0,
+            max_parks,
+            timer_fired: false,
             timer: None,
-            high_water: Room::default(),
+            high_water: Capacity::default(),
         }
     }
 
     /// Waits for something to do. Everything taken before was handled.
-    pub(crate) fn next(&mut self, hand: &Hand<T>, most: usize) -> Task {
+    pub(crate) fn next(&mut self, channel: &Channel<T>, most: usize) -> Task {
         loop {
-            let (phase, flush_wanted) = hand.wishes();
-            self.refresh(hand);
-            if let Some(wanted) = flush_wanted
-                && self.flush_is_due(wanted.ticket)
+            let (phase, flush_request) = channel.commands();
+            self.refresh(channel);
+            if let Some(request) = flush_request
+                && self.flush_is_due(request.ticket)
             {
                 self.flush = None;
-                return Task::Flush(wanted);
+                return Task::Flush(request);
             }
             if phase == Phase::Abandoned {
                 return Task::End;
             }
             let is_due = phase == Phase::Open && self.timer.is_some_and(|at| at <= Instant::now());
-            if is_due && !self.has_timed {
-                self.has_timed = true;
+            if is_due && !self.timer_fired {
+                self.timer_fired = true;
                 return Task::Timer;
             }
             if self.take(most) {
                 // However often it goes off, what waits comes between.
-                self.has_timed = false;
-                self.has_rested = false;
-                self.dozes = self.most_dozes;
+                self.timer_fired = false;
+                self.was_idle = false;
+                self.parks = self.max_parks;
                 return Task::Handle;
             }
-            self.has_timed = false;
-            if !self.has_rested {
-                self.has_rested = true;
-                return Task::Rest;
+            self.timer_fired = false;
+            if !self.was_idle {
+                self.was_idle = true;
+                return Task::Idle;
             }
             if phase != Phase::Open {
                 // The lanes were closed before they were found empty.
                 return Task::End;
             }
-            if flush_wanted.is_some() {
+            if flush_request.is_some() {
                 // It is due at the next look: nothing waits.
                 continue;
             }
-            self.pause(hand);
+            self.pause(channel);
         }
     }
 
-    fn pause(&mut self, hand: &Hand<T>) {
-        if self.dozes > 0 {
-            self.dozes -= 1;
-            return hand.bell().doze(DOZE);
+    fn pause(&mut self, channel: &Channel<T>) {
+        if self.parks > 0 {
+            self.parks -= 1;
+            return channel.notifier().park(PARK);
         }
-        let lanes = &mut self.lanes;
+        let shards = &mut self.shards;
         let most = self.timer.map(|at| at.saturating_duration_since(Instant::now()));
-        hand.bell().sleep(most, || {
-            hand.lanes(lanes);
-            lanes.iter().any(|lane| lane.lock().len() > 0)
+        channel.notifier().sleep(most, || {
+            channel.shards(shards);
+            shards.iter().any(|shard| shard.lock().len() > 0)
         });
         self.version = usize::MAX;
     }
 
-    fn refresh(&mut self, hand: &Hand<T>) {
-        let version = hand.version();
+    fn refresh(&mut self, channel: &Channel<T>) {
+        let version = channel.version();
         if version != self.version {
             self.version = version;
-            hand.lanes(&mut self.lanes);
-            self.runs.resize_with(self.lanes.len().max(self.runs.len()), || Run::with_capacity(RUN));
+            channel.shards(&mut self.shards);
+            self.runs.resize_with(self.shards.len().max(self.runs.len()), || Run::with_capacity(RUN));
         }
     }
 
     fn flush_is_due(&mut self, ticket: u64) -> bool {
         if self.flush.as_ref().is_none_or(|flush| flush.ticket != ticket) {
-            let before = self.lanes.iter().map(|lane| (Arc::clone(lane), lane.lock().next_number())).collect();
+            let before = self.shards.iter().map(|shard| (Arc::clone(shard), shard.lock().next_number())).collect();
             self.flush = Some(Flush { ticket, before });
         }
         let Some(flush) = &mut self.flush else { return false };
-        flush.before.retain(|(lane, number)| lane.lock().first_number() < *number);
+        flush.before.retain(|(shard, number)| shard.lock().first_number() < *number);
         flush.before.is_empty()
     }
 
     /// The first ones of each lane.
     fn take(&mut self, most: usize) -> bool {
-        let mut found = Room::default();
-        for (lane, run) in self.lanes.iter().zip(&mut self.runs) {
-            let mut lane = lane.lock();
-            if lane.len() > 0 {
-                found.add(Room { records: lane.len(), bytes: lane.bytes() });
-                lane.take(most, run);
+        let mut found = Capacity::default();
+        for (shard, run) in self.shards.iter().zip(&mut self.runs) {
+            let mut shard = shard.lock();
+            if shard.len() > 0 {
+                found.add(Capacity { records: shard.len(), bytes: shard.bytes() });
+                shard.take(most, run);
             }
         }
         self.high_water.records = self.high_water.records.max(found.records);
@@ -170,7 +170,7 @@ impl<T: Load> Taker<T> {
     }
 
     pub(crate) fn oldest(&self) -> Option<SystemTime> {
-        self.runs.iter().filter_map(Run::front).map(|(_, load)| load.time()).min()
+        self.runs.iter().filter_map(Run::front).map(|(_, item)| item.time()).min()
     }
 
     /// The next one: in order for each thread, by time between threads.
@@ -178,7 +178,7 @@ impl<T: Load> Taker<T> {
         let mut waiting = self.runs.iter_mut().filter(|run| !run.is_empty());
         let first = waiting.next()?;
         let Some(second) = waiting.next() else { return Self::pop_of(first) };
-        let time = |run: &Run<T>| run.front().map(|(_, load)| load.time());
+        let time = |run: &Run<T>| run.front().map(|(_, item)| item.time());
         let mut best = first;
         for run in std::iter::once(second).chain(waiting) {
             if time(run) < time(best) {
@@ -189,6 +189,6 @@ impl<T: Load> Taker<T> {
     }
 
     fn pop_of(run: &mut Run<T>) -> Option<T> {
-        run.pop_front().map(|(_, load)| load)
+        run.pop_front().map(|(_, item)| item)
     }
 }

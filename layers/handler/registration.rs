@@ -2,46 +2,49 @@
 
 use std::sync::{Arc, Weak};
 
-use super::{Delivery, Flush, Handler, Outcome, Working, next_number, queue};
+use super::{
+    Delivery, Flush, Handler, Outcome, queue,
+    reentrancy::{ReentrancyGuard, next_handler_id},
+};
 use crate::{
     Description, Error,
     caught::{Caught, catch},
     fork::{self, Common},
-    ledger::{Account, End, Ledger, ledgers},
+    ledger::{Counters, End, Ledger, ledgers},
     record::OwnedRecord,
 };
 
-pub(super) struct Place<H: Handler> {
+pub(super) struct Registration<H: Handler> {
     name: String,
     number: u64,
     // Dropped before the ledger, which hears what becomes of records that it holds.
     handler: H,
-    _farewell: Farewell,
+    _gone: HandlerGone,
     ledger: Arc<Ledger>,
 }
 
 /// Dropped after the handler: from now on the trap is told of records that nobody ends. Not where others hang there, too.
-struct Farewell(Option<&'static Account>);
+struct HandlerGone(Option<&'static Counters>);
 
-impl Drop for Farewell {
+impl Drop for HandlerGone {
     fn drop(&mut self) {
-        if let Some(account) = self.0 {
-            account.handler_is_gone();
+        if let Some(counters) = self.0 {
+            counters.handler_is_gone();
         }
     }
 }
 
-impl<H: Handler> Place<H> {
+impl<H: Handler> Registration<H> {
     pub(super) fn new(name: String, handler: H) -> Self {
         let ledger = Ledger::registered(&name);
-        let _farewell = Farewell(Some(ledger.account()));
-        Self { name, number: next_number(), handler, _farewell, ledger }
+        let _gone = HandlerGone(Some(ledger.counters()));
+        Self { name, number: next_handler_id(), handler, _gone, ledger }
     }
 
     /// Another way into a handler that hangs already: what comes by it is on the same account, and goes to the same trap.
     #[cfg(feature = "config")]
-    pub(super) fn beside(ledger: Arc<Ledger>, handler: H) -> Self {
-        Self { name: ledger.name(), number: next_number(), handler, _farewell: Farewell(None), ledger }
+    pub(super) fn sharing_ledger(ledger: Arc<Ledger>, handler: H) -> Self {
+        Self { name: ledger.name(), number: next_handler_id(), handler, _gone: HandlerGone(None), ledger }
     }
 
     pub(super) fn rename(&mut self, name: String) {
@@ -64,38 +67,38 @@ impl<H: Handler> Place<H> {
 
     /// The handler's own level has refused a record.
     #[cold]
-    pub(super) fn refuse(&self) -> Result<Outcome, Error> {
-        self.ledger.account().end_at_once(End::Filtered);
+    pub(super) fn count_filtered(&self) -> Result<Outcome, Error> {
+        self.ledger.counters().count_end(End::Filtered);
         Ok(Outcome::Filtered)
     }
 
     /// Gives it a record that nobody else has.
     #[inline]
-    pub(super) fn deliver(&self, mut record: OwnedRecord) {
+    pub(super) fn emit(&self, mut record: OwnedRecord) {
         // It is counted, and was told.
         drop(self.handle(Delivery::new(&mut record)));
     }
 }
 
 /// It keeps the account, and tells what fails.
-impl<H: Handler> Handler for Place<H> {
+impl<H: Handler> Handler for Registration<H> {
     #[inline]
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
-        let account = self.ledger.account();
-        let Some(_working) = Working::enter(self.number) else {
-            account.end_at_once(End::Dropped);
+        let counters = self.ledger.counters();
+        let Some(_working) = ReentrancyGuard::enter(self.number) else {
+            counters.count_end(End::Dropped);
             return Ok(Outcome::Dropped);
         };
         if delivery.marked_values() > 0 {
-            account.count_marked();
+            counters.count_marked();
         }
-        delivery.pass_to_named(account, &self.handler)
+        delivery.pass_to_named(counters, &self.handler)
     }
 
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         fork::check();
-        super::end::after_fork();
-        let Some(_working) = Working::enter(self.number) else { return Ok(()) };
+        super::exit::after_fork();
+        let Some(_working) = ReentrancyGuard::enter(self.number) else { return Ok(()) };
         let result = catch(|| self.handler.flush(how)).unwrap_or_else(|panic| Err(panicked(how.verb(), &panic)));
         result.inspect_err(|error| self.ledger.report_error(error))
     }
@@ -106,11 +109,11 @@ impl<H: Handler> Handler for Place<H> {
 }
 
 /// What is held back is brought to its place; what goes wrong is told to the trap.
-impl<H: Handler> Drop for Place<H> {
+impl<H: Handler> Drop for Registration<H> {
     fn drop(&mut self) {
         // Told already, and there is nobody to return it to.
         self.flush(&Flush::END).unwrap_or_default();
-        self.ledger.tell_the_rest();
+        self.ledger.report_suppressed();
     }
 }
 
@@ -121,22 +124,22 @@ pub(crate) fn panicked(doing: &str, panic: &Caught) -> Error {
 // --- all of them
 
 /// Something that can be flushed where logging ends.
-pub(super) trait Reach: Send + Sync {
-    fn finish(&self, how: &Flush) -> Result<(), Error>;
+pub(super) trait Flushable: Send + Sync {
+    fn final_flush(&self, how: &Flush) -> Result<(), Error>;
 
     /// What was lost since this was asked last, without a word of it in the handler's own log.
-    fn admit(&self) -> Result<(), Error>;
+    fn take_unreported_losses(&self) -> Result<(), Error>;
 }
 
-impl<H: Handler> Reach for Place<H> {
-    fn finish(&self, how: &Flush) -> Result<(), Error> {
+impl<H: Handler> Flushable for Registration<H> {
+    fn final_flush(&self, how: &Flush) -> Result<(), Error> {
         let result = self.flush(how);
-        self.ledger.tell_the_rest();
+        self.ledger.report_suppressed();
         result
     }
 
-    fn admit(&self) -> Result<(), Error> {
-        let new = self.ledger.account().take_lost() + queue::report_owed(&self.ledger);
+    fn take_unreported_losses(&self) -> Result<(), Error> {
+        let new = self.ledger.counters().take_unreported_losses() + queue::take_unreported_losses(&self.ledger);
         if new == 0 {
             return Ok(());
         }
@@ -145,21 +148,21 @@ impl<H: Handler> Reach for Place<H> {
     }
 }
 
-static ALL: Common<Vec<Weak<dyn Reach>>> = Common::first(Vec::new());
+static ALL: Common<Vec<Weak<dyn Flushable>>> = Common::first(Vec::new());
 
 /// Puts a handler within reach of [`flush_all`].
-pub(super) fn register<H: Handler>(place: &Arc<Place<H>>) {
-    super::end::expect();
-    let place: Weak<dyn Reach> = Arc::downgrade(place) as _;
+pub(super) fn register<H: Handler>(registration: &Arc<Registration<H>>) {
+    super::exit::install_exit_hook();
+    let registration: Weak<dyn Flushable> = Arc::downgrade(registration) as _;
     let mut all = ALL.write();
     all.retain(|other| other.strong_count() > 0);
-    if !all.iter().any(|other| Weak::ptr_eq(other, &place)) {
-        all.push(place);
+    if !all.iter().any(|other| Weak::ptr_eq(other, &registration)) {
+        all.push(registration);
     }
 }
 
-pub(super) fn is_any_listed() -> bool {
-    ALL.read().iter().any(|place| place.strong_count() > 0)
+pub(super) fn is_any_registered() -> bool {
+    ALL.read().iter().any(|registration| registration.strong_count() > 0)
 }
 
 /// Flushes every handler that hangs somewhere: in a registry, also the global one, in a [`Tee`](super::Tee), on a logger,
@@ -190,23 +193,23 @@ pub(super) fn is_any_listed() -> bool {
 /// A handler of one's own that [took](crate::Delivery::take) records and says `Ok` to the [flush](Handler::flush) while it
 /// still has them is believed: they are `queued` in its [`Stats`](crate::ledger::Stats), and named at the exit.
 pub fn flush_all() -> Result<(), Error> {
-    let places = listed();
-    let mut results: Vec<_> = places.iter().map(|place| place.finish(&Flush::LAST)).collect();
+    let registrations = registered();
+    let mut results: Vec<_> = registrations.iter().map(|registration| registration.final_flush(&Flush::LAST)).collect();
     if ledgers().iter().any(|ledger| ledger.stats().queued > 0) {
         // One may have handed on to another that was flushed before. What failed was told; to try it again would tell it again.
-        for (place, result) in places.iter().zip(&mut results).filter(|(_, result)| result.is_ok()) {
-            *result = place.finish(&Flush::LAST);
+        for (registration, result) in registrations.iter().zip(&mut results).filter(|(_, result)| result.is_ok()) {
+            *result = registration.final_flush(&Flush::LAST);
         }
     }
-    results.into_iter().fold(Ok(()), Result::and).and_then(|()| admit_all(&places))
+    results.into_iter().fold(Ok(()), Result::and).and_then(|()| unreported_losses(&registrations))
 }
 
 /// What was lost of which nobody was told who flushed everything.
-pub(super) fn admit_all(places: &[Arc<dyn Reach>]) -> Result<(), Error> {
-    places.iter().map(|place| place.admit()).fold(Ok(()), Result::and)
+pub(super) fn unreported_losses(registrations: &[Arc<dyn Flushable>]) -> Result<(), Error> {
+    registrations.iter().map(|registration| registration.take_unreported_losses()).fold(Ok(()), Result::and)
 }
 
 /// All that hang somewhere, the latest first.
-pub(super) fn listed() -> Vec<Arc<dyn Reach>> {
+pub(super) fn registered() -> Vec<Arc<dyn Flushable>> {
     ALL.read().iter().rev().filter_map(Weak::upgrade).collect()
 }

@@ -10,18 +10,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Flush, flush_all, panicked, place, queue};
+use super::{Flush, flush_all, panicked, queue, registration};
 use crate::{Error, caught::catch, fork, ledger, record, sink, text::escaped};
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// In milliseconds.
-static AT_EXIT: AtomicU64 = AtomicU64::new(DEADLINE.as_millis() as u64);
+static EXIT_TIMEOUT: AtomicU64 = AtomicU64::new(DEADLINE.as_millis() as u64);
 /// What the next record starts: see below.
-static TO_DO: AtomicU8 = AtomicU8::new(0);
+static REQUESTS: AtomicU8 = AtomicU8::new(0);
 const FLUSH: u8 = 1;
 const FORKED: u8 = 2;
-static IS_ENDING: AtomicBool = AtomicBool::new(false);
+static IS_EXITING: AtomicBool = AtomicBool::new(false);
 
 /// As [`flush_all`], but for no longer than the deadline: first what waits for no queue is flushed, then all queues drain
 /// at once, for three quarters of the time at most, then again what stands behind them, whether they got done or not.
@@ -53,17 +53,17 @@ pub fn flush_within(deadline: Duration) -> Result<(), Error> {
 ///
 /// It sets a flag and does nothing else, so that a signal handler may call it.
 pub fn request_flush() {
-    TO_DO.fetch_or(FLUSH, Ordering::Relaxed);
+    REQUESTS.fetch_or(FLUSH, Ordering::Relaxed);
 }
 
 /// This turned out to be a child of a fork, perhaps under some lock: with the next record or flush it gets its threads.
-pub(crate) fn has_forked() {
-    TO_DO.fetch_or(FORKED, Ordering::Relaxed);
+pub(crate) fn note_fork() {
+    REQUESTS.fetch_or(FORKED, Ordering::Relaxed);
 }
 
 /// Starts the threads that a child of a fork does not have, but for those of queues and pipes, which do so themselves.
 pub(crate) fn after_fork() {
-    if TO_DO.load(Ordering::Relaxed) & FORKED != 0 && TO_DO.fetch_and(!FORKED, Ordering::Relaxed) & FORKED != 0 {
+    if REQUESTS.load(Ordering::Relaxed) & FORKED != 0 && REQUESTS.fetch_and(!FORKED, Ordering::Relaxed) & FORKED != 0 {
         sink::sync_after_fork();
         #[cfg(all(unix, feature = "signal"))]
         crate::shutdown::restart_signals();
@@ -73,7 +73,7 @@ pub(crate) fn after_fork() {
 /// Starts the flush that was asked for, and what a child of a fork needs.
 #[inline]
 pub(super) fn start_requested() {
-    if TO_DO.load(Ordering::Relaxed) != 0 {
+    if REQUESTS.load(Ordering::Relaxed) != 0 {
         start();
     }
 }
@@ -81,7 +81,7 @@ pub(super) fn start_requested() {
 #[cold]
 fn start() {
     after_fork();
-    if TO_DO.fetch_and(!FLUSH, Ordering::Relaxed) & FLUSH != 0 {
+    if REQUESTS.fetch_and(!FLUSH, Ordering::Relaxed) & FLUSH != 0 {
         let work = || {
             record::silence_this_thread();
             // The traps were told.
@@ -95,49 +95,50 @@ fn start() {
 }
 
 fn flush_everything(deadline: Duration, caller: ThreadId) -> Result<(), Error> {
-    let all = || bring_all(deadline, caller);
+    let all = || flush_in_stages(deadline, caller);
     catch(all).unwrap_or_else(|panic| Err(panicked("flush", &panic)))
 }
 
 /// First what waits for no queue, then all queues at once, then again what stands behind queues: a queue that is stuck
 /// costs nobody else anything, and never all of the time.
-fn bring_all(deadline: Duration, caller: ThreadId) -> Result<(), Error> {
+fn flush_in_stages(deadline: Duration, caller: ThreadId) -> Result<(), Error> {
     if !queue::is_any() {
         return flush_all();
     }
     let began = Instant::now();
-    let places = place::listed();
-    let mut early = AtOnce::start(places.iter().map(|place| task(place)).collect());
+    let registrations = registration::registered();
+    let mut early = ParallelFlush::start(registrations.iter().map(|registration| task(registration)).collect());
     early.wait(deadline / 4);
-    let (stuck, drained) = queue::drain_all((deadline / 4 * 3).saturating_sub(began.elapsed()), caller);
+    let (undrained, drained) = queue::drain_all((deadline / 4 * 3).saturating_sub(began.elapsed()), caller);
     early.wait((deadline / 8 * 7).saturating_sub(began.elapsed()));
     // What failed was told; to try it again would tell it again.
-    let again = places.iter().zip(&early.results).filter(|(_, result)| matches!(result, Some(Ok(()))));
-    let again: Vec<_> = again.map(|(place, _)| Arc::clone(place)).collect();
-    let is_stuck = !stuck.is_empty() || early.results.iter().any(Option::is_none);
+    let again = registrations.iter().zip(&early.results).filter(|(_, result)| matches!(result, Some(Ok(()))));
+    let again: Vec<_> = again.map(|(registration, _)| Arc::clone(registration)).collect();
+    let is_stuck = !undrained.is_empty() || early.results.iter().any(Option::is_none);
     let mut first = early.first_error();
     if is_stuck {
-        let behind = stuck.into_iter().map(|queue| Box::new(move || queue.finish_behind()) as Task);
-        let mut late = AtOnce::start(again.iter().map(|place| task(place)).chain(behind).collect());
+        let behind = undrained.into_iter().map(|queue| Box::new(move || queue.flush_handler()) as Task);
+        let mut late =
+            ParallelFlush::start(again.iter().map(|registration| task(registration)).chain(behind).collect());
         late.wait(deadline.saturating_sub(began.elapsed()));
         let why = drained.err().map(|error| format!(": {error}")).unwrap_or_default();
         return first.and(Err(Error::new(format_args!("not everything was flushed within {deadline:?}{why}"))));
     }
-    for place in again {
-        first = first.and(place.finish(&Flush::LAST));
+    for registration in again {
+        first = first.and(registration.final_flush(&Flush::LAST));
     }
-    first.and(drained).and_then(|()| place::admit_all(&places))
+    first.and(drained).and_then(|()| registration::unreported_losses(&registrations))
 }
 
 type Task = Box<dyn Fn() -> Result<(), Error> + Send + Sync>;
 
-fn task(place: &Arc<dyn place::Reach>) -> Task {
-    let place = Arc::clone(place);
-    Box::new(move || place.finish(&Flush::LAST.without_waiting()))
+fn task(registration: &Arc<dyn registration::Flushable>) -> Task {
+    let registration = Arc::clone(registration);
+    Box::new(move || registration.final_flush(&Flush::LAST.without_waiting()))
 }
 
 /// Work on several threads, none of which waits for a queue, so that what hangs holds up nothing else.
-struct AtOnce {
+struct ParallelFlush {
     results: Vec<Option<Result<(), Error>>>,
     done: mpsc::Receiver<(usize, Result<(), Error>)>,
 }
@@ -145,14 +146,14 @@ struct AtOnce {
 /// As many may hang before others have to wait.
 const THREADS: usize = 16;
 
-impl AtOnce {
+impl ParallelFlush {
     fn start(tasks: Vec<Task>) -> Self {
-        let (tell, done) = mpsc::channel();
+        let (report, done) = mpsc::channel();
         let results = tasks.iter().map(|_| None).collect();
         let work = Arc::new((tasks, AtomicUsize::new(0)));
         let count = work.0.len().min(THREADS);
         for number in 0..count {
-            let (work, tell) = (Arc::clone(&work), tell.clone());
+            let (work, report) = (Arc::clone(&work), report.clone());
             let run = move || {
                 while let Some((index, task)) = {
                     let index = work.1.fetch_add(1, Ordering::Relaxed);
@@ -161,7 +162,7 @@ impl AtOnce {
                     let result = catch(task);
                     let result = result.unwrap_or_else(|panic| Err(panicked("flush", &panic)));
                     // Nobody waits any more where the deadline has passed.
-                    tell.send((index, result)).unwrap_or_default();
+                    report.send((index, result)).unwrap_or_default();
                 }
             };
             let silenced = {
@@ -202,18 +203,18 @@ impl AtOnce {
 /// [`flush_within`] does, and say on stderr how many records were not written, if any. `abort`, `_exit`, signals and
 /// `exec` do not come this way.
 pub fn set_exit_timeout(deadline: Duration) {
-    AT_EXIT.store(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    EXIT_TIMEOUT.store(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
 }
 
 /// Whether the process is exiting: what is not written now never will be.
-pub(super) fn is_ending() -> bool {
-    IS_ENDING.load(Ordering::Relaxed)
+pub(super) fn is_exiting() -> bool {
+    IS_EXITING.load(Ordering::Relaxed)
 }
 
 /// Sees to the exit of this process.
-pub(super) fn expect() {
-    static EXPECTED: Once = Once::new();
-    EXPECTED.call_once(|| {
+pub(super) fn install_exit_hook() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
         // Where there is no room for it, `flush_all` at the end of `main` is all there is.
         shutdown_hooks::add_shutdown_hook(at_exit);
     });
@@ -225,21 +226,21 @@ extern "C" fn at_exit() {
 }
 
 fn end() {
-    let deadline = Duration::from_millis(AT_EXIT.load(Ordering::Relaxed));
-    if deadline.is_zero() || !place::is_any_listed() {
+    let deadline = Duration::from_millis(EXIT_TIMEOUT.load(Ordering::Relaxed));
+    if deadline.is_zero() || !registration::is_any_registered() {
         return;
     }
     fork::check();
-    IS_ENDING.store(true, Ordering::Relaxed);
+    IS_EXITING.store(true, Ordering::Relaxed);
     // What failed was told to the traps; what matters here is what is still held.
     let why = flush_within(deadline).err();
-    say_what_is_lost("exit", why.as_ref());
+    report_losses("exit", why.as_ref());
 }
 
 /// Says on stderr how many records are lost in which handler, held back or untold in its log, and why; false if none is.
-pub(crate) fn say_what_is_lost(at: &str, why: Option<&Error>) -> bool {
+pub(crate) fn report_losses(at: &str, why: Option<&Error>) -> bool {
     let why = why.map(|error| format!(" ({error})")).unwrap_or_default();
-    let owed = queue::owed();
+    let owed = queue::unreported_losses();
     let mut is_any = false;
     for ledger in ledger::ledgers() {
         let untold = owed.iter().filter(|(of, _)| Arc::ptr_eq(of, &ledger)).map(|(_, count)| count);

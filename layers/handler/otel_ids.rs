@@ -17,22 +17,22 @@ use crate::record::{SpanData, TraceParent};
 
 thread_local! {
     /// To ask may start a span, which runs the SDK's samplers and processors: what those log is not to ask again.
-    static ASKING: Cell<bool> = const { Cell::new(false) };
+    static IN_LOOKUP: Cell<bool> = const { Cell::new(false) };
 }
 
-struct Asking;
+struct LookupGuard;
 
-impl Asking {
+impl LookupGuard {
     fn begin() -> Option<Self> {
         // Where the thread is ending nothing is asked.
-        let was = ASKING.try_with(|asking| asking.replace(true)).unwrap_or(true);
+        let was = IN_LOOKUP.try_with(|in_lookup| in_lookup.replace(true)).unwrap_or(true);
         (!was).then_some(Self)
     }
 }
 
-impl Drop for Asking {
+impl Drop for LookupGuard {
     fn drop(&mut self) {
-        ASKING.try_with(|asking| asking.set(false)).unwrap_or_default();
+        IN_LOOKUP.try_with(|in_lookup| in_lookup.set(false)).unwrap_or_default();
     }
 }
 
@@ -65,7 +65,7 @@ impl Sdk {
 
     #[cold]
     fn ask(&self, leaf: &Arc<SpanData>, dispatch: impl FnOnce() -> Option<Dispatch>) {
-        let Some(_asking) = Asking::begin() else { return };
+        let Some(_asking) = LookupGuard::begin() else { return };
         let Some(dispatch) = dispatch() else { return };
         let mut next = Some(leaf);
         while let Some(span) = next.filter(|span| !span.ids().was_asked()) {
@@ -101,7 +101,7 @@ fn is_missing(leaf: &Arc<SpanData>, dispatch: &Dispatch) -> bool {
 fn ids_of(data: &Arc<SpanData>, dispatch: &Dispatch) -> Option<TraceParent> {
     let id = (data.id() != 0).then(|| span::Id::from_u64(data.id()))?;
     // It panics where the span is unknown; an id alone says nothing if the span is another registry's.
-    let theirs = super::spans::held(&dispatch.downcast_ref::<Registry>()?.span(&id)?)?;
+    let theirs = super::span_store::span_data(&dispatch.downcast_ref::<Registry>()?.span(&id)?)?;
     let context = get_otel_context(&id, dispatch).filter(|_| Arc::ptr_eq(&theirs, data))?;
     let span = context.span();
     let ids = span.span_context();

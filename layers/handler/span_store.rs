@@ -25,12 +25,12 @@ use crate::{
 /// Keeps the fields of spans where all layers and records find them. Each of our layers has one; whichever sees a span
 /// first stores it.
 #[derive(Default)]
-pub(crate) struct SpanKeeper {
+pub(crate) struct SpanStore {
     home: AtomicUsize,
     dispatch: OnceLock<WeakDispatch>,
     /// Whether a tracing SDK may be in the stack.
     #[cfg(feature = "opentelemetry")]
-    sdk: super::foreign::Sdk,
+    sdk: super::otel_ids::Sdk,
     /// Makes trace ids for new spans.
     sampler: Option<Box<Sampler>>,
     /// Notes when spans begin and end, for those that export them.
@@ -38,21 +38,21 @@ pub(crate) struct SpanKeeper {
     traces: bool,
 }
 
-impl SpanKeeper {
+impl SpanStore {
     /// From now on it makes trace ids for new spans.
-    pub(crate) fn make_ids(&mut self, sampler: Box<Sampler>) {
+    pub(crate) fn generate_ids(&mut self, sampler: Box<Sampler>) {
         self.sampler = Some(sampler);
     }
 
-    /// As [`make_ids`](Self::make_ids), and notes when the spans begin and end.
+    /// As [`generate_ids`](Self::generate_ids), and notes when the spans begin and end.
     #[cfg(feature = "otlp")]
-    pub(crate) fn trace_spans(&mut self, sampler: Box<Sampler>) {
-        self.make_ids(sampler);
+    pub(crate) fn trace_and_time_spans(&mut self, sampler: Box<Sampler>) {
+        self.generate_ids(sampler);
         self.traces = true;
     }
 
     /// Learns which subscriber it belongs to.
-    pub(crate) fn settle(&self, dispatch: &Dispatch) {
+    pub(crate) fn bind(&self, dispatch: &Dispatch) {
         if let Some(registry) = dispatch.downcast_ref::<Registry>() {
             self.home.store(std::ptr::from_ref(registry).addr(), Ordering::Relaxed);
             // Set already: the same subscriber registered again, or a clone of its dispatch; the first serves.
@@ -60,7 +60,7 @@ impl SpanKeeper {
         }
     }
 
-    fn known_home(&self) -> Home {
+    fn known_registry_id(&self) -> Home {
         self.home.load(Ordering::Relaxed)
     }
 
@@ -68,7 +68,7 @@ impl SpanKeeper {
     /// through the default dispatcher, so it can ask for that one (which `tracing` refuses under a scoped default).
     #[inline]
     fn home(&self) -> Home {
-        match self.known_home() {
+        match self.known_registry_id() {
             0 => self.ask(),
             home => home,
         }
@@ -76,22 +76,22 @@ impl SpanKeeper {
 
     #[cold]
     fn ask(&self) -> Home {
-        dispatcher::get_default(|dispatch| self.settle(dispatch));
-        self.known_home()
+        dispatcher::get_default(|dispatch| self.bind(dispatch));
+        self.known_registry_id()
     }
 
     /// Spans are entered through the dispatcher that made them, which need not be the default: that one is believed
     /// only if it knows the very same span.
     #[cold]
-    fn ask_about(&self, id: &span::Id, data: &Arc<SpanData>) -> Home {
+    fn bind_if_owner(&self, id: &span::Id, data: &Arc<SpanData>) -> Home {
         dispatcher::get_default(|dispatch| {
             let registry = dispatch.downcast_ref::<Registry>();
-            let theirs = registry.and_then(|registry| registry.span(id)).as_ref().and_then(held);
+            let theirs = registry.and_then(|registry| registry.span(id)).as_ref().and_then(span_data);
             if theirs.is_some_and(|theirs| Arc::ptr_eq(&theirs, data)) {
-                self.settle(dispatch);
+                self.bind(dispatch);
             }
         });
-        self.known_home()
+        self.known_registry_id()
     }
 
     pub(crate) fn new_span<S>(
@@ -106,9 +106,9 @@ impl SpanKeeper {
         let Some(span) = context.span(id) else { return };
         // Stored by the layer before this one? Mostly not: the lock is taken only where it may be.
         if record::was_created(id.into_u64())
-            && let Some(data) = held(&span)
+            && let Some(data) = span_data(&span)
         {
-            return self.identify(&data);
+            return self.assign_ids(&data);
         }
         let Some(_nested) = Nested::enter() else { return };
         let parent = if attributes.is_contextual() {
@@ -124,16 +124,16 @@ impl SpanKeeper {
         if let Some(stored) = extensions.get_mut::<Held>() {
             let stored = stored.data();
             drop(extensions);
-            return stored.iter().for_each(|stored| self.identify(stored));
+            return stored.iter().for_each(|stored| self.assign_ids(stored));
         }
         extensions.insert(Held::new(Arc::clone(&data)));
         drop(extensions);
-        self.identify(&data);
+        self.assign_ids(&data);
         record::created(self.home(), id.into_u64(), data);
     }
 
     #[inline]
-    fn identify(&self, data: &SpanData) {
+    fn assign_ids(&self, data: &SpanData) {
         if let Some(sampler) = &self.sampler {
             data.make_ids(sampler);
         }
@@ -147,7 +147,7 @@ impl SpanKeeper {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let Some(data) = context.span(id).as_ref().and_then(held) else { return };
+        let Some(data) = context.span(id).as_ref().and_then(span_data) else { return };
         let Some(_nested) = Nested::enter() else { return };
         let mut fields = Fields::new();
         record::capture_fields(&mut fields, |visit| values.record(visit));
@@ -159,11 +159,11 @@ impl SpanKeeper {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let home = self.known_home();
+        let home = self.known_registry_id();
         if home != 0 {
-            record::enter(home, id.into_u64(), || context.span(id).as_ref().and_then(held));
-        } else if let Some(data) = context.span(id).as_ref().and_then(held) {
-            record::enter(self.ask_about(id, &data), id.into_u64(), || Some(data));
+            record::enter(home, id.into_u64(), || context.span(id).as_ref().and_then(span_data));
+        } else if let Some(data) = context.span(id).as_ref().and_then(span_data) {
+            record::enter(self.bind_if_owner(id, &data), id.into_u64(), || Some(data));
         }
         // Now, before the SDK's layer starts the span and its processors log: what they log inside it would wait for ever
         // for the lock under which it is started.
@@ -183,7 +183,7 @@ impl SpanKeeper {
 
     #[inline]
     pub(crate) fn exit(&self, id: &span::Id) {
-        record::exit(self.known_home(), id.into_u64());
+        record::exit(self.known_registry_id(), id.into_u64());
     }
 
     /// A span closes: those who keep something for its tree are told, once, whichever of our layers hears of it first.
@@ -193,7 +193,7 @@ impl SpanKeeper {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         if record::are_tapes_expected() {
-            close_tapes(id, context);
+            close_observers(id, context);
         }
     }
 
@@ -233,7 +233,7 @@ impl SpanKeeper {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        if let Some(data) = context.span(id).as_ref().and_then(held) {
+        if let Some(data) = context.span(id).as_ref().and_then(span_data) {
             return Some(data);
         }
         if self.home() == 0 {
@@ -241,21 +241,21 @@ impl SpanKeeper {
         }
         let dispatch = self.dispatch.get()?.upgrade()?;
         let registry = dispatch.downcast_ref::<Registry>()?;
-        registry.span(id).as_ref().and_then(held)
+        registry.span(id).as_ref().and_then(span_data)
     }
 }
 
 #[inline(never)]
-fn close_tapes<S>(id: &span::Id, context: &LayerContext<'_, S>)
+fn close_observers<S>(id: &span::Id, context: &LayerContext<'_, S>)
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    if let Some(data) = context.span(id).as_ref().and_then(held) {
+    if let Some(data) = context.span(id).as_ref().and_then(span_data) {
         data.tapes().iter().for_each(|tape| tape.close());
     }
 }
 
-pub(crate) fn held<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Arc<SpanData>> {
+pub(crate) fn span_data<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Arc<SpanData>> {
     span.extensions().get::<Held>().and_then(Held::data)
 }
 
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn an_sdk_that_is_not_there_is_not_asked_for_again() {
         let stack = Dispatch::new(registry().with(SpanContextLayer::new()));
-        let is_expected = || stack.downcast_ref::<SpanContextLayer>().unwrap().keeper().sdk.is_expected();
+        let is_expected = || stack.downcast_ref::<SpanContextLayer>().unwrap().span_store().sdk.is_expected();
         assert!(is_expected());
         dispatcher::with_default(&stack, || info_span!("first").in_scope(|| info!("in it")));
         assert!(!is_expected());
@@ -281,6 +281,6 @@ mod tests {
         let hides = tracing_opentelemetry::layer().with_filter(LevelFilter::OFF);
         let stack = Dispatch::new(registry().with(SpanContextLayer::new()).with(hides));
         dispatcher::with_default(&stack, || info_span!("hidden").in_scope(|| info!("in it")));
-        assert!(stack.downcast_ref::<SpanContextLayer>().unwrap().keeper().sdk.is_expected());
+        assert!(stack.downcast_ref::<SpanContextLayer>().unwrap().span_store().sdk.is_expected());
     }
 }

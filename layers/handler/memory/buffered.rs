@@ -79,7 +79,7 @@ impl Held {
         if lost > 0
             && let Some(first) = self.records.front()
         {
-            to(OwnedDelivery::born(lost_before(first, lost), None));
+            to(OwnedDelivery::internal(lost_before(first, lost), None));
         }
         while let Some(record) = self.records.pop_front() {
             to(record);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     fn taken(record: &Record) -> OwnedDelivery {
-        OwnedDelivery::born(record.clone(), None)
+        OwnedDelivery::internal(record.clone(), None)
     }
 
     fn held(records: &[&Record]) -> Held {
