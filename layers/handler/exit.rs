@@ -1,67 +1,44 @@
-//! The end of the process: what is held back is brought to its place, whoever ended it.
+//! The exit of the process, and flushes that are requested: by a flag that the next record sees.
 
 use std::{
     sync::{
         Arc, Once,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
-        mpsc,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
-    thread::{self, ThreadId},
-    time::{Duration, Instant},
+    thread,
+    time::Duration,
 };
 
-use super::{Flush, flush_all, panicked, queue, registration};
-use crate::{Error, caught::catch, fork, ledger, record, sink, text::escaped};
+use super::{
+    flush_all::{flush_catching, flush_within, spawn},
+    queue,
+    registration::registered,
+};
+use crate::{Error, caught::catch, fork, ledger, sink, text::escaped};
 
-const DEADLINE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// In milliseconds.
-static EXIT_TIMEOUT: AtomicU64 = AtomicU64::new(DEADLINE.as_millis() as u64);
-/// What the next record starts: see below.
+static EXIT_TIMEOUT: AtomicU64 = AtomicU64::new(TIMEOUT.as_millis() as u64);
+/// What the next record starts: flags.
 static REQUESTS: AtomicU8 = AtomicU8::new(0);
 const FLUSH: u8 = 1;
 const FORKED: u8 = 2;
 static IS_EXITING: AtomicBool = AtomicBool::new(false);
 
-/// As [`flush_all`], but for no longer than the deadline: first what waits for no queue is flushed, then all queues drain
-/// at once, for three quarters of the time at most, then again what stands behind them, whether they got done or not.
-/// All of it on threads that are made for it. Safe on a thread of an async runtime, in a destructor and while the process exits; what is
-/// not done by the deadline goes on in the background.
+/// Requests a flush and returns at once. The next record, in any handler, starts it on a thread of its own.
 ///
-/// Not async-signal-safe: a signal handler may call [`request_flush`] and nothing else of this crate.
-///
-/// # Errors
-/// As for [`flush_all`], or that the deadline has passed.
-pub fn flush_within(deadline: Duration) -> Result<(), Error> {
-    let caller = thread::current().id();
-    let (done, is_done) = mpsc::sync_channel(1);
-    let work = move || {
-        record::silence_this_thread();
-        // Nobody waits any more where the deadline has passed.
-        done.send(flush_everything(deadline, caller)).unwrap_or_default();
-    };
-    match thread::Builder::new().name("strata-flush".into()).spawn(work) {
-        Ok(_) => is_done
-            .recv_timeout(deadline)
-            .unwrap_or_else(|_| Err(Error::new(format_args!("not everything was flushed within {deadline:?}")))),
-        // No thread to be had: without a deadline, then.
-        Err(_) => flush_everything(deadline, caller),
-    }
-}
-
-/// Asks for a flush and returns at once: the next record, in whatever handler, starts it on a thread of its own.
-///
-/// It sets a flag and does nothing else, so that a signal handler may call it.
+/// It sets a flag and does nothing else, so a signal handler may call it.
 pub fn request_flush() {
     REQUESTS.fetch_or(FLUSH, Ordering::Relaxed);
 }
 
-/// This turned out to be a child of a fork, perhaps under some lock: with the next record or flush it gets its threads.
+/// This process is the child of a fork, which may have been found under a lock: the next record or flush starts its threads.
 pub(crate) fn note_fork() {
     REQUESTS.fetch_or(FORKED, Ordering::Relaxed);
 }
 
-/// Starts the threads that a child of a fork does not have, but for those of queues and pipes, which do so themselves.
+/// Starts the threads that the child of a fork lacks, except for workers, which restart themselves.
 pub(crate) fn after_fork() {
     if REQUESTS.load(Ordering::Relaxed) & FORKED != 0 && REQUESTS.fetch_and(!FORKED, Ordering::Relaxed) & FORKED != 0 {
         sink::sync_after_fork();
@@ -70,7 +47,6 @@ pub(crate) fn after_fork() {
     }
 }
 
-/// Starts the flush that was asked for, and what a child of a fork needs.
 #[inline]
 pub(super) fn start_requested() {
     if REQUESTS.load(Ordering::Relaxed) != 0 {
@@ -82,169 +58,62 @@ pub(super) fn start_requested() {
 fn start() {
     after_fork();
     if REQUESTS.fetch_and(!FLUSH, Ordering::Relaxed) & FLUSH != 0 {
-        let work = || {
-            record::silence_this_thread();
-            // The traps were told.
-            flush_everything(DEADLINE, thread::current().id()).unwrap_or_default();
-        };
-        if thread::Builder::new().name("strata-flush".into()).spawn(work).is_err() {
-            // Perhaps there is a thread to be had for the next record.
+        // The error handlers get the errors.
+        let flush = || flush_catching(TIMEOUT, thread::current().id()).unwrap_or_default();
+        if !spawn(flush) {
+            // Perhaps the next record gets a thread.
             request_flush();
         }
     }
 }
 
-fn flush_everything(deadline: Duration, caller: ThreadId) -> Result<(), Error> {
-    let all = || flush_in_stages(deadline, caller);
-    catch(all).unwrap_or_else(|panic| Err(panicked("flush", &panic)))
-}
-
-/// First what waits for no queue, then all queues at once, then again what stands behind queues: a queue that is stuck
-/// costs nobody else anything, and never all of the time.
-fn flush_in_stages(deadline: Duration, caller: ThreadId) -> Result<(), Error> {
-    if !queue::is_any() {
-        return flush_all();
-    }
-    let began = Instant::now();
-    let registrations = registration::registered();
-    let mut early = ParallelFlush::start(registrations.iter().map(|registration| task(registration)).collect());
-    early.wait(deadline / 4);
-    let (undrained, drained) = queue::drain_all((deadline / 4 * 3).saturating_sub(began.elapsed()), caller);
-    early.wait((deadline / 8 * 7).saturating_sub(began.elapsed()));
-    // What failed was told; to try it again would tell it again.
-    let again = registrations.iter().zip(&early.results).filter(|(_, result)| matches!(result, Some(Ok(()))));
-    let again: Vec<_> = again.map(|(registration, _)| Arc::clone(registration)).collect();
-    let is_stuck = !undrained.is_empty() || early.results.iter().any(Option::is_none);
-    let mut first = early.first_error();
-    if is_stuck {
-        let behind = undrained.into_iter().map(|queue| Box::new(move || queue.flush_handler()) as Task);
-        let mut late =
-            ParallelFlush::start(again.iter().map(|registration| task(registration)).chain(behind).collect());
-        late.wait(deadline.saturating_sub(began.elapsed()));
-        let why = drained.err().map(|error| format!(": {error}")).unwrap_or_default();
-        return first.and(Err(Error::new(format_args!("not everything was flushed within {deadline:?}{why}"))));
-    }
-    for registration in again {
-        first = first.and(registration.final_flush(&Flush::LAST));
-    }
-    first.and(drained).and_then(|()| registration::unreported_losses(&registrations))
-}
-
-type Task = Box<dyn Fn() -> Result<(), Error> + Send + Sync>;
-
-fn task(registration: &Arc<dyn registration::Flushable>) -> Task {
-    let registration = Arc::clone(registration);
-    Box::new(move || registration.final_flush(&Flush::LAST.without_waiting()))
-}
-
-/// Work on several threads, none of which waits for a queue, so that what hangs holds up nothing else.
-struct ParallelFlush {
-    results: Vec<Option<Result<(), Error>>>,
-    done: mpsc::Receiver<(usize, Result<(), Error>)>,
-}
-
-/// As many may hang before others have to wait.
-const THREADS: usize = 16;
-
-impl ParallelFlush {
-    fn start(tasks: Vec<Task>) -> Self {
-        let (report, done) = mpsc::channel();
-        let results = tasks.iter().map(|_| None).collect();
-        let work = Arc::new((tasks, AtomicUsize::new(0)));
-        let count = work.0.len().min(THREADS);
-        for number in 0..count {
-            let (work, report) = (Arc::clone(&work), report.clone());
-            let run = move || {
-                while let Some((index, task)) = {
-                    let index = work.1.fetch_add(1, Ordering::Relaxed);
-                    work.0.get(index).map(|task| (index, task))
-                } {
-                    let result = catch(task);
-                    let result = result.unwrap_or_else(|panic| Err(panicked("flush", &panic)));
-                    // Nobody waits any more where the deadline has passed.
-                    report.send((index, result)).unwrap_or_default();
-                }
-            };
-            let silenced = {
-                let run = run.clone();
-                move || {
-                    record::silence_this_thread();
-                    run();
-                }
-            };
-            if thread::Builder::new().name("strata-flush".into()).spawn(silenced).is_err() {
-                // One of the threads is at it; without any, this one.
-                if number == 0 {
-                    run();
-                }
-                break;
-            }
-        }
-        Self { results, done }
-    }
-
-    fn wait(&mut self, most: Duration) {
-        let began = Instant::now();
-        while self.results.iter().any(Option::is_none) {
-            let Ok((index, result)) = self.done.recv_timeout(most.saturating_sub(began.elapsed())) else { return };
-            self.results[index] = Some(result);
-        }
-    }
-
-    fn first_error(&mut self) -> Result<(), Error> {
-        let failed = self.results.iter_mut().find(|result| matches!(result, Some(Err(_))));
-        failed.and_then(Option::take).unwrap_or(Ok(()))
-    }
-}
-
-/// How long the exit of the process may wait for what is held back (default: 5 s). Zero: nothing is done at exit.
+/// How long the exit of the process may wait for buffered records (default: 5 s). Zero: nothing happens at exit.
 ///
-/// Once the first handler hangs somewhere, the end of `main`, `std::process::exit` on any thread and C's `exit` do what
-/// [`flush_within`] does, and say on stderr how many records were not written, if any. `abort`, `_exit`, signals and
-/// `exec` do not come this way.
-pub fn set_exit_timeout(deadline: Duration) {
-    EXIT_TIMEOUT.store(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+/// Once the first handler is in use, the end of `main`, `std::process::exit` on any thread and C's `exit` do what
+/// [`flush_within`] does, and print on stderr how many records were not written, if any. `abort`, `_exit`, signals and `exec`
+/// do not.
+pub fn set_exit_timeout(timeout: Duration) {
+    EXIT_TIMEOUT.store(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
 }
 
-/// Whether the process is exiting: what is not written now never will be.
+/// What is not written now never will be.
 pub(super) fn is_exiting() -> bool {
     IS_EXITING.load(Ordering::Relaxed)
 }
 
-/// Sees to the exit of this process.
 pub(super) fn install_exit_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        // Where there is no room for it, `flush_all` at the end of `main` is all there is.
+        // If it fails, `flush_all` at the end of `main` is all there is.
         shutdown_hooks::add_shutdown_hook(at_exit);
     });
 }
 
 extern "C" fn at_exit() {
     // A panic may not leave a function that C calls.
-    catch(end).unwrap_or_default();
+    catch(exit).unwrap_or_default();
 }
 
-fn end() {
-    let deadline = Duration::from_millis(EXIT_TIMEOUT.load(Ordering::Relaxed));
-    if deadline.is_zero() || !registration::is_any_registered() {
+fn exit() {
+    let timeout = Duration::from_millis(EXIT_TIMEOUT.load(Ordering::Relaxed));
+    if timeout.is_zero() || registered().is_empty() {
         return;
     }
     fork::check();
     IS_EXITING.store(true, Ordering::Relaxed);
-    // What failed was told to the traps; what matters here is what is still held.
-    let why = flush_within(deadline).err();
+    // The error handlers have the errors; what is still buffered is printed.
+    let why = flush_within(timeout).err();
     report_losses("exit", why.as_ref());
 }
 
-/// Says on stderr how many records are lost in which handler, held back or untold in its log, and why; false if none is.
+/// Prints on stderr how many records each handler has lost or still buffers, and why. False if there are none.
 pub(crate) fn report_losses(at: &str, why: Option<&Error>) -> bool {
     let why = why.map(|error| format!(" ({error})")).unwrap_or_default();
-    let owed = queue::unreported_losses();
+    let unreported = queue::unreported_losses();
     let mut is_any = false;
     for ledger in ledger::ledgers() {
-        let untold = owed.iter().filter(|(of, _)| Arc::ptr_eq(of, &ledger)).map(|(_, count)| count);
-        let count = ledger.stats().queued + untold.sum::<u64>();
+        let lost = unreported.iter().filter(|(of, _)| Arc::ptr_eq(of, &ledger)).map(|(_, count)| count);
+        let count = ledger.stats().queued + lost.sum::<u64>();
         if count > 0 {
             is_any = true;
             let (name, records) = (ledger.name(), if count == 1 { "record is" } else { "records are" });

@@ -9,6 +9,7 @@ pub(crate) mod exit;
 mod ext;
 mod fallback;
 mod flush;
+pub(crate) mod flush_all;
 mod layer;
 mod memory;
 mod named;
@@ -35,11 +36,11 @@ pub use self::{
     ext::HandlerExt,
     fallback::Fallback,
     flush::Flush,
+    flush_all::flush_all,
     layer::HandlerLayer,
     memory::{FlightRecorder, MemoryBuffer, OutsideSpan, RecorderStats},
     named::NamedHandler,
     queue::Queue,
-    registration::flush_all,
     split::Split,
     tee::Tee,
     wrap::{Transformed, WithFilter, WithLevel},

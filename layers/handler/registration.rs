@@ -1,29 +1,31 @@
-//! A handler where it hangs: with its name, ledger and trap, and within reach of [`flush_all`].
+//! A handler in use: with its name and ledger, counted, and flushed by [`flush_all`](super::flush_all).
 
 use std::sync::{Arc, Weak};
 
 use super::{
-    Delivery, Flush, Handler, Outcome, queue,
+    Delivery, Flush, Handler, Outcome, exit, queue,
     reentrancy::{ReentrancyGuard, next_handler_id},
 };
 use crate::{
     Description, Error,
     caught::{Caught, catch},
-    fork::{self, Common},
-    ledger::{Counters, End, Ledger, ledgers},
+    fork,
+    ledger::{Counters, End, Ledger},
     record::OwnedRecord,
+    weak_list::WeakList,
 };
 
 pub(super) struct Registration<H: Handler> {
     name: String,
-    number: u64,
-    // Dropped before the ledger, which hears what becomes of records that it holds.
+    id: u64,
+    // Dropped before the ledger, which counts the records that it still has.
     handler: H,
     _gone: HandlerGone,
     ledger: Arc<Ledger>,
 }
 
-/// Dropped after the handler: from now on the trap is told of records that nobody ends. Not where others hang there, too.
+/// Dropped after the handler: from now on the error handler gets losses that no flush will report. None where another
+/// registration has the same ledger.
 struct HandlerGone(Option<&'static Counters>);
 
 impl Drop for HandlerGone {
@@ -38,13 +40,13 @@ impl<H: Handler> Registration<H> {
     pub(super) fn new(name: String, handler: H) -> Self {
         let ledger = Ledger::registered(&name);
         let _gone = HandlerGone(Some(ledger.counters()));
-        Self { name, number: next_handler_id(), handler, _gone, ledger }
+        Self { name, id: next_handler_id(), handler, _gone, ledger }
     }
 
-    /// Another way into a handler that hangs already: what comes by it is on the same account, and goes to the same trap.
+    /// A second way to a handler that is registered already, with the same ledger and error handler.
     #[cfg(feature = "config")]
     pub(super) fn sharing_ledger(ledger: Arc<Ledger>, handler: H) -> Self {
-        Self { name: ledger.name(), number: next_handler_id(), handler, _gone: HandlerGone(None), ledger }
+        Self { name: ledger.name(), id: next_handler_id(), handler, _gone: HandlerGone(None), ledger }
     }
 
     pub(super) fn rename(&mut self, name: String) {
@@ -65,27 +67,25 @@ impl<H: Handler> Registration<H> {
         &self.handler
     }
 
-    /// The handler's own level has refused a record.
     #[cold]
     pub(super) fn count_filtered(&self) -> Result<Outcome, Error> {
         self.ledger.counters().count_end(End::Filtered);
         Ok(Outcome::Filtered)
     }
 
-    /// Gives it a record that nobody else has.
+    /// Handles a record that nobody else has.
     #[inline]
     pub(super) fn emit(&self, mut record: OwnedRecord) {
-        // It is counted, and was told.
+        // An error is counted and reported already.
         drop(self.handle(Delivery::new(&mut record)));
     }
 }
 
-/// It keeps the account, and tells what fails.
 impl<H: Handler> Handler for Registration<H> {
     #[inline]
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         let counters = self.ledger.counters();
-        let Some(_working) = ReentrancyGuard::enter(self.number) else {
+        let Some(_guard) = ReentrancyGuard::enter(self.id) else {
             counters.count_end(End::Dropped);
             return Ok(Outcome::Dropped);
         };
@@ -97,8 +97,8 @@ impl<H: Handler> Handler for Registration<H> {
 
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         fork::check();
-        super::exit::after_fork();
-        let Some(_working) = ReentrancyGuard::enter(self.number) else { return Ok(()) };
+        exit::after_fork();
+        let Some(_guard) = ReentrancyGuard::enter(self.id) else { return Ok(()) };
         let result = catch(|| self.handler.flush(how)).unwrap_or_else(|panic| Err(panicked(how.verb(), &panic)));
         result.inspect_err(|error| self.ledger.report_error(error))
     }
@@ -108,10 +108,9 @@ impl<H: Handler> Handler for Registration<H> {
     }
 }
 
-/// What is held back is brought to its place; what goes wrong is told to the trap.
 impl<H: Handler> Drop for Registration<H> {
     fn drop(&mut self) {
-        // Told already, and there is nobody to return it to.
+        // The error handler got the error.
         self.flush(&Flush::END).unwrap_or_default();
         self.ledger.report_suppressed();
     }
@@ -121,14 +120,14 @@ pub(crate) fn panicked(doing: &str, panic: &Caught) -> Error {
     Error::panicked(format_args!("panicked in {doing}(): {}", panic.message()))
 }
 
-// --- all of them
+// --- all registered handlers
 
-/// Something that can be flushed where logging ends.
+/// What `flush_all` wants of a handler.
 pub(super) trait Flushable: Send + Sync {
     fn final_flush(&self, how: &Flush) -> Result<(), Error>;
 
-    /// What was lost since this was asked last, without a word of it in the handler's own log.
-    fn take_unreported_losses(&self) -> Result<(), Error>;
+    /// Losses since the last call that the handler's own log does not mention, as an error.
+    fn check_losses(&self) -> Result<(), Error>;
 }
 
 impl<H: Handler> Flushable for Registration<H> {
@@ -138,7 +137,7 @@ impl<H: Handler> Flushable for Registration<H> {
         result
     }
 
-    fn take_unreported_losses(&self) -> Result<(), Error> {
+    fn check_losses(&self) -> Result<(), Error> {
         let new = self.ledger.counters().take_unreported_losses() + queue::take_unreported_losses(&self.ledger);
         if new == 0 {
             return Ok(());
@@ -148,68 +147,17 @@ impl<H: Handler> Flushable for Registration<H> {
     }
 }
 
-static ALL: Common<Vec<Weak<dyn Flushable>>> = Common::first(Vec::new());
+static ALL: WeakList<dyn Flushable> = WeakList::new();
 
-/// Puts a handler within reach of [`flush_all`].
 pub(super) fn register<H: Handler>(registration: &Arc<Registration<H>>) {
-    super::exit::install_exit_hook();
+    exit::install_exit_hook();
     let registration: Weak<dyn Flushable> = Arc::downgrade(registration) as _;
-    let mut all = ALL.write();
-    all.retain(|other| other.strong_count() > 0);
-    if !all.iter().any(|other| Weak::ptr_eq(other, &registration)) {
-        all.push(registration);
-    }
+    ALL.add(registration);
 }
 
-pub(super) fn is_any_registered() -> bool {
-    ALL.read().iter().any(|registration| registration.strong_count() > 0)
-}
-
-/// Flushes every handler that hangs somewhere: in a registry, also the global one, in a [`Tee`](super::Tee), on a logger,
-/// or as a [`NamedHandler`](super::NamedHandler). The latest first, so that one that writes to another comes before it.
-///
-/// Call it at the end of `main`, to learn what went wrong; should nobody call it, the exit of the process does
-/// ([`set_exit_timeout`](crate::shutdown::set_exit_timeout)), as a global subscriber is never dropped. Failures that the default trap
-/// has counted but not told are told.
-///
-/// Python: what `logging.shutdown` does at exit.
-///
-/// ```
-/// # fn work() {}
-/// fn main() {
-///     // … the subscriber is set up …
-///     work();
-///     if let Err(error) = tracing_strata::flush_all() {
-///         eprintln!("the log is not complete: {error}");
-///     }
-/// }
-/// ```
-///
-/// # Errors
-/// The first of the handlers' errors; all are flushed, and all traps were told. If there is none, but records failed since
-/// the last call, or were lost without a word in the handler's own log, how many. What an overflow policy gave up and the log
-/// tells of is no error.
-///
-/// A handler of one's own that [took](crate::Delivery::take) records and says `Ok` to the [flush](Handler::flush) while it
-/// still has them is believed: they are `queued` in its [`Stats`](crate::ledger::Stats), and named at the exit.
-pub fn flush_all() -> Result<(), Error> {
-    let registrations = registered();
-    let mut results: Vec<_> = registrations.iter().map(|registration| registration.final_flush(&Flush::LAST)).collect();
-    if ledgers().iter().any(|ledger| ledger.stats().queued > 0) {
-        // One may have handed on to another that was flushed before. What failed was told; to try it again would tell it again.
-        for (registration, result) in registrations.iter().zip(&mut results).filter(|(_, result)| result.is_ok()) {
-            *result = registration.final_flush(&Flush::LAST);
-        }
-    }
-    results.into_iter().fold(Ok(()), Result::and).and_then(|()| unreported_losses(&registrations))
-}
-
-/// What was lost of which nobody was told who flushed everything.
-pub(super) fn unreported_losses(registrations: &[Arc<dyn Flushable>]) -> Result<(), Error> {
-    registrations.iter().map(|registration| registration.take_unreported_losses()).fold(Ok(()), Result::and)
-}
-
-/// All that hang somewhere, the latest first.
+/// All registered handlers, the newest first.
 pub(super) fn registered() -> Vec<Arc<dyn Flushable>> {
-    ALL.read().iter().rev().filter_map(Weak::upgrade).collect()
+    let mut all = ALL.all();
+    all.reverse();
+    all
 }

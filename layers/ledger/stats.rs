@@ -1,15 +1,9 @@
 //! The account of every record a handler was given.
 
-use std::{
-    fmt,
-    sync::{Arc, Weak},
-};
+use std::{fmt, sync::Arc};
 
 use super::{Counters, ErrorHandler};
-use crate::{
-    Error,
-    fork::{self, Common},
-};
+use crate::{Error, fork, weak_list::WeakList};
 
 /// Counts what became of each record a handler accepted. Shared: read it from anywhere, at any time.
 ///
@@ -67,7 +61,7 @@ impl fmt::Display for Stats {
     }
 }
 
-static ALL: Common<Vec<Weak<Ledger>>> = Common::first(Vec::new());
+static ALL: WeakList<Ledger> = WeakList::new();
 
 /// The name and the reading of every handler that hangs somewhere now, in the order in which they were made.
 ///
@@ -83,7 +77,7 @@ pub fn stats() -> Vec<(String, Stats)> {
 
 /// Those of all handlers that hang somewhere now.
 pub(crate) fn ledgers() -> Vec<Arc<Ledger>> {
-    ALL.read().iter().filter_map(Weak::upgrade).collect()
+    ALL.all()
 }
 
 impl Ledger {
@@ -96,9 +90,7 @@ impl Ledger {
 
     pub(crate) fn registered(name: &str) -> Arc<Self> {
         let ledger = Self::unlisted(name);
-        let mut all = ALL.write();
-        all.retain(|other| other.strong_count() > 0);
-        all.push(Arc::downgrade(&ledger));
+        ALL.add(Arc::downgrade(&ledger));
         ledger
     }
 

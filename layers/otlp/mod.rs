@@ -73,7 +73,7 @@
 //! - A full queue ([`Otlp::capacity`], [`Otlp::max_bytes`]) drops what comes next; the next log records that are sent are
 //!   followed by one that says `N records lost`.
 //! - A collector that is not there, answers 429, 502, 503, 504 or a gRPC code that the specification calls retryable, is tried
-//!   again with growing pauses, or those it asks for (`Backoff-After`, `RetryInfo`), for [`Otlp::retry_for`]. A request whose
+//!   again with growing pauses, or those it asks for (`Retry-After`, `RetryInfo`), for [`Otlp::retry_for`]. A request whose
 //!   answer was lost may arrive twice.
 //! - Any other answer, and records rejected from a request that was taken (partial success), are failed for good.
 //! - Each failure is told to the trap, and each record and span is in its [ledger](OtlpLayer::logs_ledger) at every moment:

@@ -50,7 +50,10 @@ pub(crate) use self::signal::after_fork as restart_signals;
 #[cfg(all(unix, feature = "signal"))]
 #[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
 pub use self::signal::{SignalGuard, Signals};
-pub use crate::handler::exit::{flush_within, request_flush, set_exit_timeout};
+pub use crate::handler::{
+    exit::{request_flush, set_exit_timeout},
+    flush_all::flush_within,
+};
 
 /// To be called in the child after a `fork`, if one wants to: gives up what is the parent's to write. The child's first
 /// record or flush does the same.

@@ -21,7 +21,7 @@ use crate::{
     Error,
     caught::catch,
     fork::{self, Common, Heirloom},
-    handler::exit::{flush_within, report_losses},
+    handler::{exit::report_losses, flush_all::flush_within},
     record, sink,
     text::escaped,
 };

@@ -130,7 +130,7 @@ impl QueueBuilder {
         let records = Records::new(name, is_named, priority_level, report_every, handler.into());
         let core = Worker::new(records, &thread_name, limits, flush_timeout);
         core.start().map_err(|error| core.no_thread(error))?;
-        super::register(&core);
+        super::ALL.add(Arc::downgrade(&core));
         Ok(core)
     }
 }

@@ -1,4 +1,4 @@
-//! What a queue, its guard and its listener share.
+//! What a queue, its guard and its worker share.
 
 use std::{
     sync::{
@@ -9,19 +9,14 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{
-    QueueStats,
-    counters::{Item, QueueCounters},
-    listener,
-    utilization::Utilization,
-};
+use super::{QueueStats, consumer, counters::QueueCounters, item::Item, utilization::Utilization};
 use crate::{
     Delivery, Error, Outcome, Severity,
-    caught::catch,
+    caught::{Caught, catch},
     fork::{Common, Heirloom},
     handler::{
         Handler, panicked,
-        worker::{Channel, Command, FlushTicket, Job, LossCounter, PutResult, WaitResult, Worker},
+        worker::{Channel, Command, Job, LossCounter, Pending, PutResult, WaitResult, Worker},
     },
     ledger::Ledger,
 };
@@ -30,23 +25,23 @@ pub(super) type Core = Worker<Records>;
 
 /// The job of a queue's worker: each record to the handler.
 pub(super) struct Records {
-    /// Until it hangs somewhere, and where it was given one.
+    /// Until a record comes from a handler with a name, and where the builder was given one.
     pub(super) default_name: String,
     is_named: bool,
     priority_level: Severity,
     /// How often the queue logs how it is doing.
     pub(super) report_every: Option<Duration>,
-    /// None after the shutdown: it is let go, and what it has open is closed.
+    /// None after the shutdown: it is dropped, which closes what it has open.
     handler: Common<Option<Arc<dyn Handler>>>,
     pub(super) counters: QueueCounters,
     utilization: Heirloom<Utilization>,
-    /// The trap knows of a record that came too late.
+    /// The error handler knows of a record that came too late.
     has_reported_late: AtomicBool,
-    /// The same of one that was waiting for room.
+    /// And of one that waited for capacity at the shutdown.
     has_reported_interrupted: AtomicBool,
-    /// The handler has taken records, and may not have said yet what became of them.
+    /// The handler has taken records, and may not have ended them yet.
     pub(super) handler_holds: AtomicBool,
-    /// What the listener died of.
+    /// Of the panic that ended the worker.
     pub(super) panic_message: OnceLock<String>,
 }
 
@@ -60,15 +55,15 @@ impl Job for Records {
     type Item = Item;
 
     fn run(core: &Arc<Core>, channel: &Channel<Item>) {
-        listener::run(core, channel);
+        consumer::run(core, channel);
     }
 
     fn restarts(core: &Core) -> bool {
-        // It may have been shut down before.
+        // Not after a shutdown.
         core.handler().is_some()
     }
 
-    fn failed(&self, core: &Core, error: std::io::Error) {
+    fn restart_failed(&self, core: &Core, error: std::io::Error) {
         self.counters.ledger().report_error(&core.no_thread(error));
     }
 }
@@ -95,10 +90,6 @@ impl Records {
             panic_message: OnceLock::new(),
         }
     }
-
-    pub(super) fn handler(&self) -> Option<Arc<dyn Handler>> {
-        self.handler.get()
-    }
 }
 
 impl Core {
@@ -106,7 +97,7 @@ impl Core {
         Error::with_source(format_args!("queue {:?}: cannot start its thread", self.name()), error)
     }
 
-    /// That of the place where it hangs, unless it was given one of its own.
+    /// Its own, if it was given one, else that of the handler around it.
     pub(super) fn name(&self) -> String {
         match self.job.counters.known_ledger() {
             Some(ledger) if !self.job.is_named => ledger.name(),
@@ -115,10 +106,10 @@ impl Core {
     }
 
     pub(super) fn handler(&self) -> Option<Arc<dyn Handler>> {
-        self.job.handler()
+        self.job.handler.get()
     }
 
-    /// After the shutdown, when the handler was finished.
+    /// After the shutdown and the final flush.
     pub(super) fn drop_handler(&self) {
         let handler = self.job.handler.set(None);
         // Not under the lock: it is user code.
@@ -138,13 +129,13 @@ impl Core {
 
     // --- callers
 
-    /// Takes a record; where there is no room and none can be made, it is dropped.
+    /// Takes a record; where it does not fit, it is dropped.
     #[inline]
     pub(super) fn take(self: &Arc<Self>, delivery: Delivery<'_>) -> Outcome {
         self.job.counters.learn_ledger(&delivery);
         if self.is_shut() && !self.is_of_the_parent() {
             if delivery.has_fallback() {
-                self.job.counters.count_lost(delivery.severity());
+                self.job.counters.count_handed_over(delivery.severity());
             } else {
                 self.job.counters.count_loss(&delivery);
                 self.report_late();
@@ -160,76 +151,69 @@ impl Core {
         Outcome::Queued
     }
 
-    /// Once: whoever drops the guard too early is to know.
+    /// Once: perhaps the guard was dropped too early.
     #[cold]
     fn report_late(&self) {
-        if self.is_shut() && !self.job.has_reported_late.swap(true, Ordering::Relaxed) {
-            self.ledger().report_unthrottled(&Error::new(format_args!(
-                "queue {:?}: a record came after the shutdown and is lost, as all that follow are: keep the guard until \
-                 the end of `main` (`let (queue, _) = …` drops it at once)",
-                self.name()
-            )));
-        }
+        self.report_once(
+            &self.job.has_reported_late,
+            "a record came after the shutdown and is lost, as all that follow are: keep the guard until the end of `main` \
+             (`let (queue, _) = …` drops it at once)",
+        );
     }
 
-    /// Once: it came in time, and nobody made room for it.
     #[cold]
     fn report_interrupted(&self) {
-        if self.is_shut() && !self.job.has_reported_interrupted.swap(true, Ordering::Relaxed) {
-            self.ledger().report_unthrottled(&Error::new(format_args!(
-                "queue {:?}: a record that waited for room when the queue was shut down is lost, as are those of other \
-                 callers that did",
-                self.name()
-            )));
+        self.report_once(
+            &self.job.has_reported_interrupted,
+            "a record that waited for room when the queue was shut down is lost, as are those of other callers that did",
+        );
+    }
+
+    fn report_once(&self, is_reported: &AtomicBool, what: &str) {
+        if self.is_shut() && !is_reported.swap(true, Ordering::Relaxed) {
+            self.ledger().report_unthrottled(&Error::new(format_args!("queue {:?}: {what}", self.name())));
         }
     }
 
-    /// Waits until everything that was put before is handled and the handler was flushed; at the end, finished.
-    /// `deadline` is left of `most`.
-    pub(super) fn flush(self: &Arc<Self>, command: Command, deadline: Duration, most: Duration) -> Result<(), Error> {
-        let asked = self.ask(command, thread::current().id());
-        self.wait_for(asked.as_ref(), deadline, most).and_then(|result| result)
+    /// Waits until all earlier records are handled and the command is done.
+    pub(super) fn flush(self: &Arc<Self>, command: Command, timeout: Duration) -> Result<(), Error> {
+        let pending = self.begin_flush(command, thread::current().id());
+        self.wait_for(pending.as_ref(), timeout).and_then(|result| result)
     }
 
-    /// Waits for a flush that was asked for: `deadline` is left of `most`. What the handler says of it, or that it is not
-    /// done.
+    /// Waits for a flush. The inner result is the handler's; the outer error says that the flush is not done.
     pub(super) fn wait_for(
         &self,
-        asked: Option<&FlushTicket<Item>>,
-        deadline: Duration,
-        most: Duration,
+        pending: Option<&Pending<Records>>,
+        timeout: Duration,
     ) -> Result<Result<(), Error>, Error> {
-        let Some(asked) = asked else { return Err(self.own_thread("flush")) };
-        match asked.wait(deadline) {
+        let Some(pending) = pending else { return Err(self.own_thread("flush")) };
+        match pending.wait(timeout) {
             WaitResult::Done => Ok(self.alive("flush")),
             WaitResult::Failed(error) => Ok(Err(Error::new(error))),
-            WaitResult::Left(left) => Err(self.not_done("flush", left, most)),
+            WaitResult::Left(left) => Err(self.not_done("flush", left, timeout)),
         }
     }
 
-    /// Takes nothing any more, and waits until what waits is handled. What is left at the deadline is lost. `deadline` is
-    /// left of `most`.
-    pub(super) fn end(self: &Arc<Self>, deadline: Duration, most: Duration) -> Result<(), Error> {
-        let lost_before = self.counters().unreported_losses();
+    /// Accepts no more records, and waits until the rest is handled. What is left after `remaining`, the rest of `timeout`,
+    /// is lost.
+    pub(super) fn end(self: &Arc<Self>, remaining: Duration, timeout: Duration) -> Result<(), Error> {
+        let lost_before = self.counters().unreported();
         let was_shut = self.is_shut();
-        let Some(waited) = self.shut_down(deadline) else { return Err(self.own_thread("shutdown")) };
-        match waited {
-            WaitResult::Left(left) => {
-                let mut error = self.not_done("shutdown", left, most);
-                let more = lost_before.min(self.counters().admit_all());
-                if more > 0 {
-                    error = Error::new(format_args!("{error}, {more} lost before"));
-                }
-                // Again and again it is nothing new.
-                if was_shut {
-                    self.ledger().report_error(&error);
-                } else {
-                    self.ledger().report_unthrottled(&error);
-                }
-                Err(error)
-            }
-            WaitResult::Done | WaitResult::Failed(_) => self.alive("shutdown"),
+        let Some(pending) = self.begin_shut_down(remaining) else { return Err(self.own_thread("shutdown")) };
+        let WaitResult::Left(left) = pending.wait(remaining) else { return self.alive("shutdown") };
+        let mut error = self.not_done("shutdown", left, timeout);
+        let more = lost_before.min(self.counters().tell_error_handler().1);
+        if more > 0 {
+            error = Error::new(format_args!("{error}, {more} lost before"));
         }
+        // The first time it is news.
+        if was_shut {
+            self.ledger().report_error(&error);
+        } else {
+            self.ledger().report_unthrottled(&error);
+        }
+        Err(error)
     }
 
     #[cold]
@@ -260,7 +244,7 @@ impl Core {
             bytes_high_water: utilization.high_water().bytes,
             oldest_age: oldest.map(|oldest| SystemTime::now().duration_since(oldest).unwrap_or_default()),
             lost,
-            blocked_sends: snapshot.waits,
+            blocked_sends: snapshot.blocked_sends,
             busy: utilization.busy(Instant::now()),
         }
     }
@@ -270,7 +254,7 @@ impl Core {
         self.end(self.left_to_end(), self.flush_timeout)
     }
 
-    // --- the listener
+    // --- the worker
 
     pub(super) fn utilization(&self) -> MutexGuard<'_, Utilization> {
         self.job
@@ -278,9 +262,9 @@ impl Core {
             .lock(|utilization| *utilization = Utilization::new(Instant::now()), || Utilization::new(Instant::now()))
     }
 
-    /// At the end, when nothing is told in-band any more: the trap is told of the losses that it does not know.
+    /// At the end, when nothing is reported in-band any more: the error handler gets the losses it does not know of.
     pub(super) fn report_remaining(&self) {
-        let count = self.counters().take_unknown_to_error_handler();
+        let (count, _) = self.counters().tell_error_handler();
         if count > 0 {
             let records = if count == 1 { "record was" } else { "records were" };
             self.ledger().report_unthrottled(&Error::new(format_args!(
@@ -288,5 +272,31 @@ impl Core {
                 self.name()
             )));
         }
+    }
+
+    // --- a worker that ends by a panic
+
+    /// From now on each flush and shutdown is an error. To be called before those who wait are woken.
+    pub(super) fn set_panicked(&self, panic: &Caught) {
+        self.job.panic_message.get_or_init(|| panic.message().to_owned());
+    }
+
+    pub(super) fn report_panic(&self) {
+        let (_, lost) = self.counters().tell_error_handler();
+        let records = if lost == 1 { "record" } else { "records" };
+        let why = self.job.panic_message.get().map_or("", String::as_str);
+        self.ledger().report_unthrottled(&Error::new(format_args!(
+            "queue {:?}: its thread has ended by a panic: {why}: {lost} {records} lost, and all that come",
+            self.name()
+        )));
+    }
+
+    /// An error once the worker has panicked.
+    fn alive(&self, doing: &str) -> Result<(), Error> {
+        let Some(why) = self.job.panic_message.get() else { return Ok(()) };
+        Err(Error::new(format_args!(
+            "queue {:?}: {doing}: its thread has ended by a panic, and nothing is written any more: {why}",
+            self.name()
+        )))
     }
 }

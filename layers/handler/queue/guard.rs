@@ -44,7 +44,7 @@ impl WorkerGuard {
     /// message says how many; each is told once. Or this is the queue's own thread, which cannot wait for itself. Or that
     /// has ended by a panic, which the trap was told.
     pub fn flush(&self, deadline: Duration) -> Result<(), Error> {
-        self.core.flush(Command::Flush, deadline, deadline)?;
+        self.core.flush(Command::Flush, deadline)?;
         self.counters("flush")
     }
 
@@ -62,7 +62,7 @@ impl WorkerGuard {
         let result = self.core.end(deadline, deadline);
         if result.is_err() {
             // It says how many are lost.
-            self.reported[1].store(self.core.counters().untellable(true), Ordering::Relaxed);
+            self.reported[1].store(self.core.counters().unreportable(true), Ordering::Relaxed);
             return result;
         }
         self.counters("shutdown")?;
@@ -98,7 +98,7 @@ impl WorkerGuard {
 
     /// How many records failed, and were lost, that nobody was told of; now somebody is.
     fn news(&self, is_over: bool) -> [u64; 2] {
-        let now = [self.core.ledger().stats().failed, self.core.counters().untellable(is_over)];
+        let now = [self.core.ledger().stats().failed, self.core.counters().unreportable(is_over)];
         std::array::from_fn(|index| now[index].saturating_sub(self.reported[index].swap(now[index], Ordering::Relaxed)))
     }
 

@@ -55,27 +55,28 @@
 //!   [`Handler`] of its own.
 
 mod builder;
+mod consumer;
 mod core;
 mod counters;
 mod guard;
-mod listener;
-mod lost;
+mod item;
+mod loss_counts;
 mod stats;
+
 mod utilization;
-mod worker_panic;
 
 use std::{
     fmt,
-    sync::{Arc, Weak},
+    sync::Arc,
     thread::ThreadId,
     time::{Duration, Instant},
 };
 
 use self::core::Core;
-pub use self::{builder::QueueBuilder, guard::WorkerGuard, lost::LossCounts, stats::QueueStats};
+pub use self::{builder::QueueBuilder, guard::WorkerGuard, loss_counts::LossCounts, stats::QueueStats};
 pub use super::worker::Overflow;
 use super::{Delivery, Flush, Handler, Outcome, panicked, worker::Command};
-use crate::{Description, Error, Severity, caught::catch, fork::Common, ledger::Ledger};
+use crate::{Description, Error, Severity, caught::catch, ledger::Ledger, weak_list::WeakList};
 
 /// A handler, or several, behind a bounded queue: the caller captures the record and goes on; formatting and writing
 /// happen on a listener thread.
@@ -111,12 +112,12 @@ use crate::{Description, Error, Severity, caught::catch, fork::Common, ledger::L
 /// ```
 pub struct Queue {
     core: Arc<Core>,
-    /// Without a guard, the queue itself waits for its records.
+    /// Without a guard, the drop of the queue shuts it down.
     is_owner: bool,
 }
 
 impl Queue {
-    /// A queue, with its limits to be chosen.
+    /// Builds a queue.
     pub fn builder() -> QueueBuilder {
         QueueBuilder::default()
     }
@@ -133,7 +134,7 @@ impl Handler for Queue {
         Ok(self.core.take(delivery))
     }
 
-    /// Waits for the queue's [`flush_timeout`](QueueBuilder::flush_timeout) deadline at most.
+    /// Waits for the queue's [`flush_timeout`](QueueBuilder::flush_timeout) at most.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         if !how.waits {
             return Ok(());
@@ -144,7 +145,7 @@ impl Handler for Queue {
             () => Command::Flush,
         };
         let began = Instant::now();
-        let result = self.core.flush(command, self.core.flush_timeout, self.core.flush_timeout);
+        let result = self.core.flush(command, self.core.flush_timeout);
         if *how == Flush::END {
             self.core.has_waited(began.elapsed());
         }
@@ -160,7 +161,7 @@ impl Handler for Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         if self.is_owner {
-            // The trap was told.
+            // The error handler got the error.
             self.core.end_in_time().unwrap_or_default();
         }
         if self.core.is_shut() {
@@ -175,48 +176,31 @@ impl fmt::Debug for Queue {
     }
 }
 
-static ALL: Common<Vec<Weak<Core>>> = Common::first(Vec::new());
+static ALL: WeakList<Core> = WeakList::new();
 
-fn register(core: &Arc<Core>) {
-    let mut all = ALL.write();
-    all.retain(|other| other.strong_count() > 0);
-    all.push(Arc::downgrade(core));
-}
-
-fn all() -> Vec<Arc<Core>> {
-    ALL.read().iter().filter_map(Weak::upgrade).collect()
-}
-
-/// A queue that did not get done, for what its handler holds back.
+/// A queue that was not drained in time.
 pub(super) struct Undrained(Arc<Core>);
 
 impl Undrained {
     /// Flushes the handler behind the queue, on this thread.
     pub(super) fn flush_handler(&self) -> Result<(), Error> {
         let core = &self.0;
-        let finish = || core.handler().map_or(Ok(()), |handler| handler.flush(&Flush::LAST.without_waiting()));
-        let result = catch(finish).unwrap_or_else(|panic| Err(panicked("finish", &panic)));
-        if let Err(error) = &result {
-            core.ledger().report_error(error);
-        }
-        result
+        let flush = || core.handler().map_or(Ok(()), |handler| handler.flush(&Flush::LAST.without_waiting()));
+        let result = catch(flush).unwrap_or_else(|panic| Err(panicked("finish", &panic)));
+        result.inspect_err(|error| core.ledger().report_error(error))
     }
 }
 
-/// Brings what waits in all queues to its place, in all of them at once, each within its own `flush_timeout` deadline and all
-/// within `cap`: for the end of a process that nobody shuts down. `caller` waits for it: a queue whose listener that is
-/// will not get done. Gives those that did not, and why the first did not.
+/// Drains all queues at once, each within its own `flush_timeout` and all within `cap`: for the end of a process. `caller`
+/// waits for it: a queue whose own thread that is cannot be drained. Returns those that are not drained, and the first error.
 pub(super) fn drain_all(cap: Duration, caller: ThreadId) -> (Vec<Undrained>, Result<(), Error>) {
-    let began = Instant::now();
-    // A queue may hand on to one that was made before it.
-    let asked: Vec<_> = all().into_iter().rev().map(|core| (core.ask(Command::Last, caller), core)).collect();
+    // A queue may pass records on to one that was made before it.
+    let begin = |core: Arc<Core>| (core.begin_flush(Command::Last, caller), core);
+    let pending: Vec<_> = ALL.all().into_iter().rev().map(begin).collect();
     let (mut undrained, mut first) = (Vec::new(), Ok(()));
-    for (asked, core) in asked {
-        let most = core.flush_timeout.min(cap);
-        let result = core.wait_for(asked.as_ref(), most.saturating_sub(began.elapsed()), most);
-        match result {
-            Ok(Ok(())) => {}
-            Ok(failed) => first = first.and(failed),
+    for (pending, core) in pending {
+        match core.wait_for(pending.as_ref(), core.flush_timeout.min(cap)) {
+            Ok(result) => first = first.and(result),
             Err(error) => {
                 first = first.and(Err(error));
                 undrained.push(Undrained(core));
@@ -226,23 +210,22 @@ pub(super) fn drain_all(cap: Duration, caller: ThreadId) -> (Vec<Undrained>, Res
     (undrained, first)
 }
 
-/// How many records were lost of which no log tells, and in whose account.
+/// How many lost records no log mentions, by ledger.
 pub(super) fn unreported_losses() -> Vec<(Arc<Ledger>, u64)> {
-    all().iter().map(|core| (Arc::clone(core.ledger()), core.counters().unreported_losses())).collect()
+    ALL.all().iter().map(|core| (Arc::clone(core.ledger()), core.counters().unreported())).collect()
 }
 
-/// How many more are so in one account since this was asked last.
+/// How many more there are on one ledger since the last call.
 pub(super) fn take_unreported_losses(ledger: &Arc<Ledger>) -> u64 {
-    let is_it = |core: &&Arc<Core>| Arc::ptr_eq(core.ledger(), ledger);
-    all().iter().filter(is_it).map(|core| core.counters().report()).sum()
+    let is_on_it = |core: &&Arc<Core>| Arc::ptr_eq(core.ledger(), ledger);
+    ALL.all().iter().filter(is_on_it).map(|core| core.counters().tell_flush_all()).sum()
 }
 
-/// Whether there is any queue.
 pub(super) fn is_any() -> bool {
-    !all().is_empty()
+    !ALL.all().is_empty()
 }
 
-/// In a child of a fork: every queue begins anew, with a listener of its own. What waited is the parent's to write.
+/// In the child of a fork: restarts every queue. Records in them are the parent's.
 pub(crate) fn after_fork() {
-    all().iter().for_each(Core::restart);
+    ALL.all().iter().for_each(Core::restart);
 }

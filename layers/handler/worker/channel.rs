@@ -1,63 +1,49 @@
-//! The hand-over: lanes, the limits over all of them, and who waits for what.
+//! The channel, seen by those who put items in: a shard for each thread, and limits over all of them.
 //!
-//! Locks are taken in this order: the budget, then a lane. Callers lock their own lane and nothing else, as long as it has
-//! a lease.
+//! Lock order: first the state, then a shard. As long as a caller's shard has credit, it locks nothing but that shard.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Overflow,
     notifier::Notifier,
     shard::{Capacity, Eviction, LossCounter, Shard, Weighed},
-    state::{Command, Evicted, FlushRequest, Phase, State},
+    state::{Evicted, Phase, State},
     sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, Until, lock},
 };
 
-/// More threads than this share lanes.
+/// More threads than this share shards.
 const SHARDS: usize = 64;
 
 pub(crate) struct Channel<T> {
-    limits: Capacity,
+    pub(super) limits: Capacity,
     overflow: Overflow,
-    /// What a lane gets at once.
+    /// What a shard gets at once.
     credit: Capacity,
     state: Mutex<State<T>>,
-    /// For callers: there may be room, or no hope of it.
-    room: Condvar,
+    /// For blocked senders: there may be capacity, or there will be none.
+    pub(super) capacity: Condvar,
     /// For those who flush or shut down.
     done: Condvar,
-    notifier: Notifier,
-    /// Changes with the list of lanes.
-    version: AtomicUsize,
+    pub(super) notifier: Notifier,
+    /// Changes with the list of shards.
+    pub(super) version: AtomicUsize,
 }
 
-/// What became of something that was put. It is lost unless it is in.
+/// The result of a put. Without `Accepted`, the item is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PutResult {
     Accepted,
     Full,
-    /// It waited for room when the queue was shut down.
+    /// It waited for capacity when the channel was shut down.
     Interrupted,
     /// It came after the shutdown.
     Closed,
 }
 
-/// What became of a wait.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum WaitResult {
-    Done,
-    /// The handler's own flush failed, and why.
-    Failed(String),
-    /// So many were left when time was up.
-    Left(usize),
-}
-
 impl<T: Weighed> Channel<T> {
     pub(crate) fn new(limits: Capacity, overflow: Overflow) -> Self {
-        // Small queues lease nothing: what one thread has set aside, another may want.
+        // Small queues give no credit: what is reserved for one thread may be missing for another.
         let credit = match limits.records / 256 {
             0 | 1 => Capacity { records: 1, bytes: 0 },
             records => Capacity { records: records.min(32), bytes: limits.bytes / 256 },
@@ -65,63 +51,80 @@ impl<T: Weighed> Channel<T> {
         Self::with_credit(limits, credit, overflow)
     }
 
-    /// The model chooses what a lane gets at once.
+    /// The loom model chooses the credit.
     pub(crate) fn with_credit(limits: Capacity, credit: Capacity, overflow: Overflow) -> Self {
         Self {
             limits,
             overflow,
             credit,
             state: Mutex::new(State::new(limits)),
-            room: Condvar::new(),
+            capacity: Condvar::new(),
             done: Condvar::new(),
             notifier: Notifier::new(),
             version: AtomicUsize::new(0),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State<T>> {
         lock(&self.state)
     }
 
-    // --- callers
-
-    /// A lane for a thread, to be kept. `owner` is the thread's number.
-    pub(crate) fn new_shard(&self, owner: u64) -> Arc<Shard<T>> {
-        Self::add_shard(&mut self.state(), &self.version, owner)
+    /// Waits, unless time is up; then the state is an error.
+    pub(super) fn wait_done<'a>(
+        &'a self,
+        until: &mut Until,
+        state: MutexGuard<'a, State<T>>,
+    ) -> Result<MutexGuard<'a, State<T>>, MutexGuard<'a, State<T>>> {
+        until.wait(&self.state, &self.done, state)
     }
 
-    /// A lane for a thread that cannot keep one (any more): the one it had, so that its order is kept. What was in that is
-    /// handled where it is gone.
+    pub(super) fn notify_done(&self) {
+        self.done.notify_all();
+    }
+
+    /// Whether the channel has ended, if that can be seen without waiting: after a fork, the lock may be held by a thread
+    /// of the parent.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state.try_lock().is_ok_and(|state| state.phase == Phase::Ended)
+    }
+
+    /// A shard for a thread to keep. `owner` is the thread's number.
+    pub(crate) fn new_shard(&self, owner: u64) -> Arc<Shard<T>> {
+        self.add_shard(&mut self.state(), owner)
+    }
+
+    /// A shard for a thread that can keep none (any more): the one it had, as long as that holds something, so that its
+    /// order is kept.
     pub(crate) fn shard_of(&self, owner: u64) -> Arc<Shard<T>> {
         let mut state = self.state();
-        let own = state.shards.iter().find(|shard| shard.owner() == owner).map(Arc::clone);
-        own.unwrap_or_else(|| Self::add_shard(&mut state, &self.version, owner))
+        let own = state.shards.iter().find(|shard| shard.owner == owner).map(Arc::clone);
+        own.unwrap_or_else(|| self.add_shard(&mut state, owner))
     }
 
-    fn add_shard(state: &mut State<T>, version: &AtomicUsize, owner: u64) -> Arc<Shard<T>> {
+    fn add_shard(&self, state: &mut State<T>, owner: u64) -> Arc<Shard<T>> {
         if state.shards.len() < SHARDS {
             let shard = Arc::new(Shard::new(owner, state.phase != Phase::Open));
             state.shards.push(Arc::clone(&shard));
-            version.fetch_add(1, Ordering::Release);
+            self.version.fetch_add(1, Ordering::Release);
             return shard;
         }
         state.shared_next += 1;
         Arc::clone(&state.shards[state.shared_next % SHARDS])
     }
 
-    /// Puts something in, if there is or can be made room.
+    /// Puts an item in, if it fits or can be made to fit.
     #[inline]
     pub(crate) fn put(&self, shard: &Shard<T>, item: T, losses: &impl LossCounter<T>) -> PutResult {
         let is_urgent = item.is_protected();
-        let mut state = shard.lock();
-        if !state.is_closed && state.credit.fits(item.bytes()) {
-            state.push(item);
-            drop(state);
+        let mut queue = shard.lock();
+        if !queue.is_closed && queue.credit.fits(item.bytes()) {
+            queue.push(item);
+            drop(queue);
         } else {
-            drop(state);
-            let put = self.put_slowly(shard, item, losses);
-            if put != PutResult::Accepted {
-                return put;
+            drop(queue);
+            let result = self.put_slowly(shard, item, losses);
+            if result != PutResult::Accepted {
+                return result;
             }
         }
         self.notifier.notify_lazy(is_urgent);
@@ -132,53 +135,47 @@ impl<T: Weighed> Channel<T> {
     fn put_slowly(&self, shard: &Shard<T>, item: T, losses: &impl LossCounter<T>) -> PutResult {
         let bytes = item.bytes();
         let mut state = self.state();
-        let may_come_in = bytes <= self.limits.bytes;
-        let mut granted = None;
-        let mut evicted = (None, Vec::new());
-        let is_late = state.phase != Phase::Open;
-        if may_come_in && !is_late {
-            granted = self.try_acquire(&mut state, bytes);
-            if granted.is_none() {
+        let mut acquired = None;
+        let mut evicted = Evicted::default();
+        let was_closed = state.phase != Phase::Open;
+        if bytes <= self.limits.bytes && !was_closed {
+            acquired = self.try_acquire(&mut state, bytes);
+            if acquired.is_none() {
                 match self.overflow {
                     Overflow::Block { deadline } => {
-                        (state, granted, evicted) = self.wait_for_capacity(state, &item, deadline, losses);
+                        (state, acquired) = self.wait_for_capacity(state, &item, deadline, losses, &mut evicted);
                     }
-                    Overflow::DropNewest => (granted, evicted) = self.evict_for(&mut state, &item, true, losses),
-                    Overflow::DropOldest => (granted, evicted) = self.evict_for(&mut state, &item, false, losses),
+                    Overflow::DropNewest => acquired = self.evict_for(&mut state, &item, true, losses, &mut evicted),
+                    Overflow::DropOldest => acquired = self.evict_for(&mut state, &item, false, losses, &mut evicted),
                 }
             }
         }
-        let Some(room) = granted else {
-            let is_over = state.phase != Phase::Open;
+        let Some(acquired) = acquired else {
+            let is_closed = state.phase != Phase::Open;
             drop(state);
             losses.count_loss(&item);
             item.discard();
-            return match (is_late, is_over) {
+            return match (was_closed, is_closed) {
                 (true, _) => PutResult::Closed,
                 (false, true) => PutResult::Interrupted,
                 (false, false) => PutResult::Full,
             };
         };
-        // While the budget is locked, nobody closes the lane.
-        self.push(shard, room, item);
+        // While the state is locked, nobody closes the shard.
+        let mut queue = shard.lock();
+        queue.credit.add(acquired);
+        queue.push(item);
+        drop(queue);
         let is_half_full = state.free.records <= self.limits.records / 2 || state.free.bytes <= self.limits.bytes / 2;
         drop(state);
-        // Outside of all locks.
-        let (first, more) = evicted;
-        first.into_iter().chain(more).for_each(T::discard);
+        evicted.discard();
         if is_half_full {
             self.notifier.notify_lazy(true);
         }
         PutResult::Accepted
     }
 
-    fn push(&self, shard: &Shard<T>, room: Capacity, item: T) {
-        let mut state = shard.lock();
-        state.credit.add(room);
-        state.push(item);
-    }
-
-    /// Room for one, and more where there is plenty. Nobody gets any before those who wait for it.
+    /// Capacity for one item, and credit where there is plenty. Nobody gets any before the waiting senders.
     fn try_acquire(&self, state: &mut State<T>, bytes: usize) -> Option<Capacity> {
         if state.waiters.has_ungranted() {
             return None;
@@ -186,323 +183,98 @@ impl<T: Weighed> Channel<T> {
         if !state.free.fits(bytes) {
             state.revoke_credit();
         }
-        state.free.fits(bytes).then(|| self.acquire(state, bytes))
+        self.acquire_free(state, bytes)
     }
 
-    /// Of what is free.
-    fn acquire(&self, state: &mut State<T>, bytes: usize) -> Capacity {
-        state.free.remove(Capacity::one(bytes));
-        self.add_credit(state, bytes)
+    fn acquire_free(&self, state: &mut State<T>, bytes: usize) -> Option<Capacity> {
+        state.free.fits(bytes).then(|| {
+            state.free.remove(Capacity::one(bytes));
+            self.with_more_credit(state, bytes)
+        })
     }
 
-    /// Room for one was taken: that, and more where there is plenty.
-    fn add_credit(&self, state: &mut State<T>, bytes: usize) -> Capacity {
-        let mut room = Capacity::one(bytes);
+    /// Capacity for one item, which was acquired, and credit where there is plenty.
+    fn with_more_credit(&self, state: &mut State<T>, bytes: usize) -> Capacity {
+        let mut acquired = Capacity::one(bytes);
         if !state.is_scarce {
             let more = Capacity {
                 records: (self.credit.records - 1).min(state.free.records),
                 bytes: self.credit.bytes.saturating_sub(bytes).min(state.free.bytes),
             };
             state.free.remove(more);
-            room.add(more);
+            acquired.add(more);
         }
         if state.is_scarce || self.credit.records == 1 {
-            // Nothing is leased: all that is not free is held. Else the listener sees how much it finds.
-            let high_water = &mut state.high_water;
-            high_water.records = high_water.records.max(self.limits.records - state.free.records);
-            high_water.bytes = high_water.bytes.max(self.limits.bytes - state.free.bytes);
+            // Without credit, all that is not free is held. With credit, the receiver sees how much it finds.
+            let mut held = self.limits;
+            held.remove(state.free);
+            state.high_water.raise_to(held);
         }
-        room
+        acquired
     }
 
-    /// Gives up others, as far as that is allowed and helps.
+    /// Evicts other items, where that is allowed and helps.
     fn evict_for(
         &self,
         state: &mut State<T>,
         item: &T,
         is_newest: bool,
         losses: &impl LossCounter<T>,
-    ) -> (Option<Capacity>, Evicted<T>) {
+        evicted: &mut Evicted<T>,
+    ) -> Option<Capacity> {
         let bytes = item.bytes();
-        let mut evicted = (None, Vec::new());
-        // One that comes makes way for those that were there, but a protected one does not for plain ones.
+        // A new item makes way for older ones, but a protected one does not for plain ones.
         let takes_plain = !is_newest || item.is_protected();
         let takes_protected = !is_newest && item.is_protected();
         if takes_plain && state.could_fit(bytes, takes_protected) {
             while !state.free.fits(bytes) {
-                let plain = state.discard(Eviction { is_newest, is_protected: false }, losses);
-                let victim = match plain {
-                    None if takes_protected => state.discard(Eviction { is_newest, is_protected: true }, losses),
-                    victim => victim,
-                };
-                let Some(victim) = victim else { break };
+                let mut evict = |is_protected| state.evict(Eviction { is_newest, is_protected }, losses);
+                let Some(victim) = evict(false).or_else(|| takes_protected.then(|| evict(true))?) else { break };
                 state.free.add(Capacity::one(victim.bytes()));
-                match &mut evicted {
-                    (first @ None, _) => *first = Some(victim),
-                    (_, more) => more.push(victim),
-                }
+                evicted.push(victim);
             }
         }
-        (state.free.fits(bytes).then(|| self.acquire(state, bytes)), evicted)
+        self.acquire_free(state, bytes)
     }
 
     fn wait_for_capacity<'a>(
         &'a self,
         mut state: MutexGuard<'a, State<T>>,
         item: &T,
-        deadline: Option<Duration>,
+        timeout: Option<Duration>,
         losses: &impl LossCounter<T>,
-    ) -> (MutexGuard<'a, State<T>>, Option<Capacity>, Evicted<T>) {
+        evicted: &mut Evicted<T>,
+    ) -> (MutexGuard<'a, State<T>>, Option<Capacity>) {
         let bytes = item.bytes();
-        let mut until = deadline.map_or(Until::NEVER, Until::after);
-        state.waits += 1;
-        let turn = state.waiters.join(bytes);
+        let mut until = timeout.map_or(Until::NEVER, Until::after);
+        state.blocked_sends += 1;
+        let ticket = state.waiters.join(bytes);
         self.notifier.notify_lazy(true);
         loop {
-            let is_over;
-            (state, is_over) = match until.wait(&self.state, &self.room, state) {
+            let is_timeout;
+            (state, is_timeout) = match until.wait(&self.state, &self.capacity, state) {
                 Ok(state) => (state, false),
                 Err(state) => (state, true),
             };
             if state.phase != Phase::Open {
-                return (state, None, (None, Vec::new()));
+                return (state, None);
             }
-            if state.waiters.is_granted(turn) {
-                state.waiters.leave(turn);
-                let room = self.add_credit(&mut state, bytes);
-                return (state, Some(room), (None, Vec::new()));
+            if state.waiters.is_granted(ticket) {
+                state.waiters.leave(ticket);
+                let acquired = self.with_more_credit(&mut state, bytes);
+                return (state, Some(acquired));
             }
-            if is_over {
-                state.waiters.leave(turn);
-                // At the end of its patience, a protected one takes the place of a plain one.
-                let (granted, evicted) = self.evict_for(&mut state, item, true, losses);
+            if is_timeout {
+                state.waiters.leave(ticket);
+                // After the timeout, a protected item takes the place of a plain one.
+                let acquired = self.evict_for(&mut state, item, true, losses, evicted);
                 let State { waiters, free, .. } = &mut *state;
                 if waiters.grant(free) {
-                    // It stood before them.
-                    self.room.notify_all();
+                    // It was in front of them.
+                    self.capacity.notify_all();
                 }
-                return (state, granted, evicted);
+                return (state, acquired);
             }
         }
     }
-
-    // --- those who flush and shut down
-
-    /// Waits until everything that was put before is handled and the handler was flushed.
-    #[cfg_attr(not(strata_loom), allow(dead_code))]
-    pub(crate) fn flush(&self, command: Command, deadline: Duration) -> WaitResult {
-        let ticket = self.ask(command);
-        self.wait_for_flush(ticket, deadline)
-    }
-
-    /// Asks for a flush, and gives its number.
-    pub(crate) fn ask(&self, command: Command) -> u64 {
-        let mut state = self.state();
-        state.flush_asked += 1;
-        state.command = state.command.max(command);
-        let ticket = state.flush_asked;
-        self.notifier.notify();
-        ticket
-    }
-
-    /// Waits for a flush that was asked for.
-    pub(crate) fn wait_for_flush(&self, ticket: u64, deadline: Duration) -> WaitResult {
-        let mut until = Until::after(deadline);
-        let mut state = self.state();
-        while state.flush_done < ticket {
-            match state.phase {
-                Phase::Ended => return WaitResult::Done,
-                Phase::Abandoned => return WaitResult::Left(self.held(&state).records),
-                Phase::Open | Phase::Closing => {}
-            }
-            match until.wait(&self.state, &self.done, state) {
-                Ok(again) => state = again,
-                Err(state) => return WaitResult::Left(self.held(&state).records),
-            }
-        }
-        state.flush_error.clone().map_or(WaitResult::Done, WaitResult::Failed)
-    }
-
-    /// Takes nothing any more, and waits until what waits is handled. What is left when time is up is given up.
-    pub(crate) fn shut_down(&self, deadline: Duration, losses: &impl LossCounter<T>) -> WaitResult {
-        let mut until = Until::after(deadline);
-        self.close(None);
-        let mut state = self.state();
-        while state.phase != Phase::Ended {
-            match until.wait(&self.state, &self.done, state) {
-                Ok(again) => state = again,
-                Err(state) => return self.abandon(state, losses),
-            }
-        }
-        WaitResult::Done
-    }
-
-    /// Takes nothing any more. At the deadline the worker gives up by itself what it has.
-    pub(crate) fn close(&self, deadline: Option<Duration>) {
-        let mut state = self.state();
-        let at = deadline.and_then(|deadline| Instant::now().checked_add(deadline));
-        state.deadline = [state.deadline, at].into_iter().flatten().min();
-        if state.phase == Phase::Open {
-            state.shut(Phase::Closing);
-        }
-        drop(state);
-        self.notifier.notify();
-        self.room.notify_all();
-    }
-
-    fn abandon(&self, mut state: MutexGuard<'_, State<T>>, losses: &impl LossCounter<T>) -> WaitResult {
-        if state.phase == Phase::Ended {
-            return WaitResult::Done;
-        }
-        state.phase = Phase::Abandoned;
-        self.notifier.notify();
-        let left = self.held(&state).records;
-        let discarded = self.discard_all(&mut state, losses);
-        drop(state);
-        discarded.into_iter().for_each(T::discard);
-        WaitResult::Left(left)
-    }
-
-    fn discard_all(&self, state: &mut State<T>, losses: &impl LossCounter<T>) -> Vec<T> {
-        let mut all = Vec::new();
-        for shard in &state.shards {
-            let mut shard = shard.lock();
-            for is_protected in [false, true] {
-                let victim = Eviction { is_newest: false, is_protected };
-                all.extend(std::iter::from_fn(|| shard.discard(victim, losses)));
-            }
-        }
-        all.iter().for_each(|item| state.free.add(Capacity::one(item.bytes())));
-        all
-    }
-
-    // --- those who look on
-
-    /// What waits or is in the listener's hands.
-    fn held(&self, state: &State<T>) -> Capacity {
-        let mut held = self.limits;
-        held.remove(state.free);
-        held.remove(state.waiters.reserved());
-        state.shards.iter().for_each(|shard| held.remove(shard.lock().credit));
-        held
-    }
-
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        let state = self.state();
-        let oldest = state.shards.iter().filter_map(|shard| shard.lock().oldest()).min();
-        Snapshot { held: self.held(&state), high_water: state.high_water, oldest, waits: state.waits }
-    }
-
-    /// How many wait for whom there is no room yet.
-    #[cfg(test)]
-    pub(crate) fn ungranted(&self) -> usize {
-        self.state().waiters.ungranted()
-    }
-
-    /// Whether the listener is gone, and why the handler's last flush failed.
-    pub(crate) fn ending(&self) -> (bool, Option<String>) {
-        let state = self.state();
-        (state.phase == Phase::Ended, state.ending_error.clone())
-    }
-
-    /// Whether it has, as far as that can be seen without waiting: after a fork, a thread that is not there may have had the
-    /// lock of the parent's.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.state.try_lock().is_ok_and(|state| state.phase == Phase::Ended)
-    }
-
-    // --- the listener
-
-    pub(crate) fn notifier(&self) -> &Notifier {
-        &self.notifier
-    }
-
-    pub(crate) fn version(&self) -> usize {
-        self.version.load(Ordering::Acquire)
-    }
-
-    /// The lanes as they are now, without those whose threads have gone and left nothing. `seen` is what the listener had
-    /// of this list.
-    pub(crate) fn shards(&self, seen: &mut Vec<Arc<Shard<T>>>) {
-        seen.clear();
-        let mut state = self.state();
-        let State { shards, free, .. } = &mut *state;
-        shards.retain(|shard| {
-            if Arc::strong_count(shard) > 1 {
-                return true;
-            }
-            let mut state = shard.lock();
-            let is_empty = state.len() == 0;
-            if is_empty {
-                free.add(std::mem::take(&mut state.credit));
-            }
-            !is_empty
-        });
-        seen.extend(shards.iter().map(Arc::clone));
-    }
-
-    /// When nothing is tried any more, if a shutdown was asked for.
-    #[cfg(feature = "otlp")]
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.state().deadline
-    }
-
-    /// Whether to go on, and the flush that was asked for last, if it is not done.
-    pub(crate) fn commands(&self) -> (Phase, Option<FlushRequest>) {
-        let state = self.state();
-        let request = FlushRequest { ticket: state.flush_asked, command: state.command };
-        (state.phase, (state.flush_done < state.flush_asked).then_some(request))
-    }
-
-    pub(crate) fn flushed(&self, ticket: u64, error: Option<String>) {
-        let mut state = self.state();
-        state.flush_done = ticket;
-        if ticket == state.flush_asked {
-            state.command = Command::Barrier;
-        }
-        state.flush_error = error;
-        drop(state);
-        self.done.notify_all();
-    }
-
-    /// What was handled makes room. Says whether to go on.
-    ///
-    /// Callers that wait are woken when there is room for many, as each wake costs more than many records do; where the
-    /// handler `is_slow`, for each.
-    pub(crate) fn release(&self, room: Capacity, is_slow: bool) -> bool {
-        let mut state = self.state();
-        state.free.add(room);
-        let (free, limits) = (state.free, self.limits);
-        let is_roomy = free.records >= limits.records / 4 && free.bytes >= limits.bytes / 4;
-        let State { waiters, free, .. } = &mut *state;
-        let has_served = (is_roomy || is_slow) && waiters.grant(free);
-        // While somebody waits, nothing is leased: it may be what is missing.
-        state.is_scarce &= !is_roomy || state.waiters.has_ungranted();
-        let goes_on = state.phase != Phase::Abandoned;
-        drop(state);
-        if has_served {
-            self.room.notify_all();
-        }
-        goes_on
-    }
-
-    /// Nobody waits for a listener that is gone. The handler's last flush may have failed.
-    pub(crate) fn end(&self, error: Option<String>, losses: &impl LossCounter<T>) {
-        let mut state = self.state();
-        state.shut(Phase::Ended);
-        state.ending_error = error;
-        let discarded = self.discard_all(&mut state, losses);
-        drop(state);
-        discarded.into_iter().for_each(T::discard);
-        self.done.notify_all();
-        self.room.notify_all();
-    }
-}
-
-/// A reading.
-pub(crate) struct Snapshot {
-    pub(crate) held: Capacity,
-    pub(crate) high_water: Capacity,
-    pub(crate) oldest: Option<SystemTime>,
-    pub(crate) waits: u64,
 }

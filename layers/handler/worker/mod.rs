@@ -1,17 +1,16 @@
-//! One bounded hand-over to a thread, for all that is done elsewhere: a [`Queue`](crate::Queue), an export in batches.
+//! One bounded channel to a worker thread, for a [`Queue`](crate::Queue) and for exports in batches.
 //!
-//! A [`Worker`] takes items from any thread, within its limits, and runs a [`Job`] on a thread of its own. It knows when
-//! everything given before is handled, ends within a deadline, and begins anew in a child of a fork.
+//! A [`Worker`] takes items from any thread, within its limits, and runs a [`Job`] on its own thread. It can wait until
+//! all earlier items are handled, shuts down within a deadline, and restarts in the child of a fork.
 
 #[cfg(feature = "otlp")]
 pub(crate) mod batching;
 mod channel;
+mod control;
 pub(crate) mod deferred;
 mod notifier;
 mod overflow;
 mod receiver;
-#[cfg(feature = "otlp")]
-mod retry;
 mod shard;
 mod state;
 mod sync;
@@ -27,52 +26,51 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, LocalKey, ThreadId},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 pub use self::overflow::Overflow;
-#[cfg(feature = "otlp")]
-pub(crate) use self::retry::retry_after;
 pub(crate) use self::{
-    channel::{Channel, PutResult, WaitResult},
+    channel::{Channel, PutResult},
+    control::WaitResult,
     receiver::{Receiver, Task},
     shard::{Capacity, LossCounter, Shard, Weighed},
     state::Command,
 };
 use crate::{
-    barrier::{self, Waits},
+    barrier::{self, Buffers},
     fork::{self, Heirloom},
     record,
 };
 
-/// What a worker does with what it is given.
+/// What a worker does with its items.
 pub(crate) trait Job: LossCounter<Self::Item> + Sized + Send + Sync + 'static {
     type Item: Item;
 
-    /// The work of the thread, until the hand-over says that it is the end.
+    /// The loop of the thread, until the channel ends.
     fn run(worker: &Arc<Worker<Self>>, channel: &Channel<Self::Item>);
 
-    /// In a child of a fork, before the thread is there again: whether it is wanted.
+    /// In the child of a fork: whether to start the thread again.
     fn restarts(worker: &Worker<Self>) -> bool;
 
-    /// In a child of a fork there was no thread to be had.
-    fn failed(&self, worker: &Worker<Self>, error: std::io::Error);
+    /// In the child of a fork, the thread did not start.
+    fn restart_failed(&self, worker: &Worker<Self>, error: std::io::Error);
 }
 
-/// Something that waits for a worker.
+/// An item for a worker.
 pub(crate) trait Item: Weighed + Send + Sized + 'static {
-    /// A thread's places at the workers of such items.
+    /// The shards of this thread, at all workers with such items.
     const HANDLES: &'static LocalKey<RefCell<Vec<ShardHandle<Self>>>>;
 }
 
-/// A thread's place at a worker.
+/// The shard of a thread at one worker.
 pub(crate) struct ShardHandle<T> {
     number: u64,
     channel: Arc<Channel<T>>,
     shard: Arc<Shard<T>>,
 }
 
-/// What a worker may hold, and what it does when it is full.
+/// How much a worker may hold, and what it does when it is full.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) capacity: usize,
@@ -84,34 +82,37 @@ pub(crate) struct Worker<J: Job> {
     pub(crate) job: J,
     thread_name: String,
     limits: Limits,
-    /// How long a drop and a plain flush wait.
+    /// How long a drop and a plain flush wait at most.
     pub(crate) flush_timeout: Duration,
-    /// Another one after a fork.
+    /// A new one after a fork.
     channel: Heirloom<Arc<Channel<J::Item>>>,
-    /// The number of the hand, by which threads find their lanes in it.
+    /// Identifies the channel: threads find their shard by it.
     number: AtomicU64,
     thread: Heirloom<Option<ThreadId>>,
-    /// Held by the thread that begins anew in a child.
+    /// Held by the thread that restarts the worker in a child.
     restarting: Heirloom<()>,
-    /// The process that the thread is one of: one more after each fork.
+    /// The fork generation in which the thread was started.
     generation: AtomicU64,
-    /// Nothing comes in any more.
+    /// No item is accepted any more.
     is_shut: AtomicBool,
-    /// How long a flush that ends the handler has waited, in milliseconds: its drop waits no longer than what is left.
+    /// How long the final flush of the handler has waited, in milliseconds. Its drop waits for the rest of the timeout only.
     waited: AtomicU64,
 }
 
-/// A flush that was asked for.
-pub(crate) struct FlushTicket<T> {
-    channel: Arc<Channel<T>>,
-    ticket: u64,
+/// A flush or a shutdown that has begun.
+pub(crate) struct Pending<J: Job> {
+    worker: Arc<Worker<J>>,
+    channel: Arc<Channel<J::Item>>,
+    /// None for a shutdown.
+    ticket: Option<u64>,
+    began: Instant,
 }
 
-/// What one that has nothing to do any more needs to say so.
+/// An idle worker needs no longer than this to end.
 const GRACE: Duration = Duration::from_millis(100);
 
 thread_local! {
-    /// The thread's number. There is nothing to drop: it is there for as long as the thread.
+    /// The thread's number. It needs no drop, so it is there for the whole life of the thread.
     static OWN_NUMBER: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -130,7 +131,7 @@ fn next_number() -> u64 {
 }
 
 impl<J: Job> Worker<J> {
-    /// Without its thread. A thread's name may hold no NUL; Linux shows the first 15 bytes of it.
+    /// Without its thread. A thread name may not contain NUL; Linux shows its first 15 bytes.
     pub(crate) fn new(job: J, thread_name: &str, limits: Limits, flush_timeout: Duration) -> Arc<Self> {
         fork::watch();
         let worker = Arc::new(Self {
@@ -146,8 +147,8 @@ impl<J: Job> Worker<J> {
             is_shut: AtomicBool::new(false),
             waited: AtomicU64::new(0),
         });
-        let waits: Weak<dyn Waits> = Arc::<Self>::downgrade(&worker) as _;
-        barrier::register(waits);
+        let buffers: Weak<dyn Buffers> = Arc::<Self>::downgrade(&worker) as _;
+        barrier::register(buffers);
         worker
     }
 
@@ -183,7 +184,7 @@ impl<J: Job> Worker<J> {
 
     // --- callers
 
-    /// Takes an item, if there is or can be made room. Else it is given up.
+    /// Puts an item in. Where it does not fit, it is discarded.
     #[inline]
     pub(crate) fn put(self: &Arc<Self>, item: J::Item) -> PutResult {
         if self.is_of_the_parent() {
@@ -208,55 +209,51 @@ impl<J: Job> Worker<J> {
         let channel = self.channel();
         let seated = J::Item::HANDLES.try_with(|handles| {
             let mut handles = handles.try_borrow_mut().ok()?;
-            // Those of workers that are no more.
+            // Drop those of workers that have ended.
             handles.retain(|handle| !handle.channel.has_ended());
             let shard = channel.new_shard(own_number());
             handles.push(ShardHandle { number, channel: Arc::clone(&channel), shard: Arc::clone(&shard) });
             Some(shard)
         });
-        // A thread that is ending has no seat any more.
+        // A thread that is ending can keep no handle.
         let shard = seated.ok().flatten().unwrap_or_else(|| channel.shard_of(own_number()));
         channel.put(&shard, item, &self.job)
     }
 
-    /// Asks for a flush that the thread `caller` is going to wait for; none if that is the worker's own.
-    pub(crate) fn ask(self: &Arc<Self>, command: Command, caller: ThreadId) -> Option<FlushTicket<J::Item>> {
-        fork::check();
-        if self.is_of_the_parent() {
-            self.restart();
-        }
-        if self.is_own(caller) {
-            return None;
-        }
-        let channel = self.channel();
-        let ticket = channel.ask(command);
-        Some(FlushTicket { channel, ticket })
+    /// Begins a flush for the thread `caller` to wait for. None if that is the worker's own thread.
+    pub(crate) fn begin_flush(self: &Arc<Self>, command: Command, caller: ThreadId) -> Option<Pending<J>> {
+        let (channel, began) = (self.own_channel(), Instant::now());
+        (!self.is_own(caller)).then(|| {
+            let ticket = Some(channel.request(command));
+            Pending { worker: Arc::clone(self), channel, ticket, began }
+        })
     }
 
-    /// Takes nothing any more, and waits until what waits is handled; what is left at the deadline is given up. None on the
-    /// worker's own thread, which cannot wait for itself.
-    pub(crate) fn shut_down(self: &Arc<Self>, deadline: Duration) -> Option<WaitResult> {
-        self.begin_shut_down(deadline)?;
-        Some(self.channel().shut_down(deadline, &self.job))
-    }
-
-    /// The same without waiting.
-    pub(crate) fn begin_shut_down(self: &Arc<Self>, deadline: Duration) -> Option<()> {
-        fork::check();
-        if self.is_of_the_parent() {
-            self.restart();
-        }
+    /// Accepts no more items. The rest is handled until the deadline, and discarded then. None on the worker's own thread,
+    /// which cannot wait for itself.
+    pub(crate) fn begin_shut_down(self: &Arc<Self>, deadline: Duration) -> Option<Pending<J>> {
+        let (channel, began) = (self.own_channel(), Instant::now());
         self.is_shut.store(true, Ordering::Relaxed);
-        self.channel().close(Some(deadline));
-        (!self.is_own(thread::current().id())).then_some(())
+        channel.close(Some(deadline));
+        let is_other = !self.is_own(thread::current().id());
+        is_other.then(|| Pending { worker: Arc::clone(self), channel, ticket: None, began })
     }
 
-    /// A flush that ends the handler has waited so long.
+    /// That of this process.
+    fn own_channel(self: &Arc<Self>) -> Arc<Channel<J::Item>> {
+        fork::check();
+        if self.is_of_the_parent() {
+            self.restart();
+        }
+        self.channel()
+    }
+
+    /// The final flush of the handler has waited so long.
     pub(crate) fn has_waited(&self, time: Duration) {
         self.waited.store(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// What is left of the deadline in this end of the handler.
+    /// What the final flush has left of the timeout.
     pub(crate) fn left_to_end(&self) -> Duration {
         let waited = Duration::from_millis(self.waited.load(Ordering::Relaxed));
         self.flush_timeout.saturating_sub(waited).max(GRACE.min(self.flush_timeout))
@@ -276,12 +273,12 @@ impl<J: Job> Worker<J> {
 
     // --- after a fork
 
-    /// Begins anew in a child: what waits is the parent's, and is not handled here.
+    /// Restarts in a child. Buffered items are the parent's and are not handled here.
     #[cold]
     pub(crate) fn restart(self: &Arc<Self>) {
         let restarting = self.restarting.get();
         if !self.is_of_the_parent() {
-            // Another thread was faster.
+            // Another thread has done it.
             return;
         }
         let channel = self.channel();
@@ -292,12 +289,11 @@ impl<J: Job> Worker<J> {
         } else {
             channel.end(None, &self.job);
         }
-        // From now on callers use what is new.
         self.generation.store(fork::generation(), Ordering::Release);
-        // A trap may log.
+        // The error handler may log.
         drop(restarting);
         if let Err(error) = result {
-            self.job.failed(self, error);
+            self.job.restart_failed(self, error);
         }
     }
 
@@ -307,20 +303,28 @@ impl<J: Job> Worker<J> {
     }
 }
 
-impl<T: Weighed> FlushTicket<T> {
+impl<J: Job> Pending<J> {
+    /// Waits until the deadline, counted from the beginning.
     pub(crate) fn wait(&self, deadline: Duration) -> WaitResult {
-        self.channel.wait_for_flush(self.ticket, deadline)
+        let left = deadline.saturating_sub(self.began.elapsed());
+        match self.ticket {
+            Some(ticket) => self.channel.wait_for_flush(ticket, left),
+            None => self.channel.wait_for_end(left, &self.worker.job),
+        }
+    }
+
+    pub(crate) fn is_shutdown(&self) -> bool {
+        self.ticket.is_none()
     }
 }
 
-/// For those who give a command that comes after all items so far.
-impl<J: Job> Waits for Worker<J> {
-    fn ask(&self) -> Option<Box<dyn FnOnce()>> {
+impl<J: Job> Buffers for Worker<J> {
+    fn begin_barrier(&self) -> Option<Box<dyn FnOnce()>> {
         if self.is_of_the_parent() || self.is_own(thread::current().id()) {
             return None;
         }
         let (channel, flush_timeout) = (self.channel(), self.flush_timeout);
-        let ticket = channel.ask(Command::Barrier);
+        let ticket = channel.request(Command::Barrier);
         Some(Box::new(move || {
             channel.wait_for_flush(ticket, flush_timeout);
         }))

@@ -1,4 +1,4 @@
-//! The listener's side of the hand-over: what comes next.
+//! The channel, seen by the worker: what to do next.
 
 use std::{
     sync::Arc,
@@ -7,46 +7,48 @@ use std::{
 
 use super::{
     channel::Channel,
+    notifier::Notifier,
     shard::{Capacity, RUN, Run, Shard, Weighed},
-    state::{FlushRequest, Phase},
+    state::{Command, FlushRequest, Phase, State},
+    sync::Ordering,
 };
 
-/// How long the listener pauses before it looks again.
+/// How long the worker pauses before it looks again.
 const PARK: Duration = Duration::from_millis(1);
 /// How often it does so in vain before it sleeps.
 const PARKED: u32 = 16;
 
-/// What the listener is to do next.
+/// What the worker does next.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Task {
-    /// There is something to [`pop`](Receiver::pop).
+    /// There are items to [`pop`](Receiver::pop).
     Handle,
-    /// Nothing waits: what was held back for the sake of one write can be written.
+    /// Nothing waits: deferred writes are due.
     Idle,
-    /// The time has come that [`timer`](Receiver::timer) says.
+    /// The [`timer`](Receiver::timer) is due.
     Timer,
-    /// Flush, and say so.
+    /// Flush, and call [`flushed`](Channel::flushed).
     Flush(FlushRequest),
     End,
 }
 
 pub(crate) struct Receiver<T> {
     shards: Vec<Arc<Shard<T>>>,
-    /// What was taken from each of them.
+    /// What was taken from each shard.
     runs: Vec<Run<T>>,
     version: usize,
     flush: Option<Flush<T>>,
     was_idle: bool,
     parks: u32,
     max_parks: u32,
-    /// Nothing was handled since the timer went off.
+    /// Nothing was handled since the timer fired.
     timer_fired: bool,
     pub(crate) timer: Option<Instant>,
-    /// The most that was found waiting.
+    /// The max that was found waiting.
     pub(crate) high_water: Capacity,
 }
 
-/// A flush is due when everything that was put before it is handled.
+/// A flush is due when all earlier items are handled.
 struct Flush<T> {
     ticket: u64,
     before: Vec<(Arc<Shard<T>>, u64)>,
@@ -57,7 +59,7 @@ impl<T: Weighed> Receiver<T> {
         Self::with_parks(PARKED)
     }
 
-    /// The model chooses how often the listener looks by itself.
+    /// The loom model chooses how often the worker looks by itself.
     pub(crate) fn with_parks(max_parks: u32) -> Self {
         Self {
             shards: Vec::new(),
@@ -73,8 +75,8 @@ impl<T: Weighed> Receiver<T> {
         }
     }
 
-    /// Waits for something to do. Everything taken before was handled.
-    pub(crate) fn next(&mut self, channel: &Channel<T>, most: usize) -> Task {
+    /// Waits for something to do. All items taken before are handled.
+    pub(crate) fn next(&mut self, channel: &Channel<T>, max: usize) -> Task {
         loop {
             let (phase, flush_request) = channel.commands();
             self.refresh(channel);
@@ -92,8 +94,8 @@ impl<T: Weighed> Receiver<T> {
                 self.timer_fired = true;
                 return Task::Timer;
             }
-            if self.take(most) {
-                // However often it goes off, what waits comes between.
+            if self.take(max) {
+                // However often the timer fires, waiting items come in between.
                 self.timer_fired = false;
                 self.was_idle = false;
                 self.parks = self.max_parks;
@@ -105,11 +107,11 @@ impl<T: Weighed> Receiver<T> {
                 return Task::Idle;
             }
             if phase != Phase::Open {
-                // The lanes were closed before they were found empty.
+                // The shards were closed before they were found empty.
                 return Task::End;
             }
             if flush_request.is_some() {
-                // It is due at the next look: nothing waits.
+                // Nothing waits, so it is due now.
                 continue;
             }
             self.pause(channel);
@@ -122,8 +124,8 @@ impl<T: Weighed> Receiver<T> {
             return channel.notifier().park(PARK);
         }
         let shards = &mut self.shards;
-        let most = self.timer.map(|at| at.saturating_duration_since(Instant::now()));
-        channel.notifier().sleep(most, || {
+        let max = self.timer.map(|at| at.saturating_duration_since(Instant::now()));
+        channel.notifier().sleep(max, || {
             channel.shards(shards);
             shards.iter().any(|shard| shard.lock().len() > 0)
         });
@@ -131,7 +133,7 @@ impl<T: Weighed> Receiver<T> {
     }
 
     fn refresh(&mut self, channel: &Channel<T>) {
-        let version = channel.version();
+        let version = channel.version.load(Ordering::Acquire);
         if version != self.version {
             self.version = version;
             channel.shards(&mut self.shards);
@@ -149,22 +151,21 @@ impl<T: Weighed> Receiver<T> {
         flush.before.is_empty()
     }
 
-    /// The first ones of each lane.
-    fn take(&mut self, most: usize) -> bool {
+    /// Takes the first ones of each shard.
+    fn take(&mut self, max: usize) -> bool {
         let mut found = Capacity::default();
         for (shard, run) in self.shards.iter().zip(&mut self.runs) {
             let mut shard = shard.lock();
             if shard.len() > 0 {
                 found.add(Capacity { records: shard.len(), bytes: shard.bytes() });
-                shard.take(most, run);
+                shard.take(max, run);
             }
         }
-        self.high_water.records = self.high_water.records.max(found.records);
-        self.high_water.bytes = self.high_water.bytes.max(found.bytes);
+        self.high_water.raise_to(found);
         found.records > 0
     }
 
-    /// How many were taken.
+    /// How many items are taken and not popped.
     pub(crate) fn len(&self) -> usize {
         self.runs.iter().map(Run::len).sum()
     }
@@ -190,5 +191,75 @@ impl<T: Weighed> Receiver<T> {
 
     fn pop_of(run: &mut Run<T>) -> Option<T> {
         run.pop_front().map(|(_, item)| item)
+    }
+}
+
+impl<T: Weighed> Channel<T> {
+    pub(crate) fn notifier(&self) -> &Notifier {
+        &self.notifier
+    }
+
+    /// Copies the list of shards, without those whose threads have gone and left nothing. `seen` is the worker's last copy.
+    fn shards(&self, seen: &mut Vec<Arc<Shard<T>>>) {
+        seen.clear();
+        let mut state = self.state();
+        let State { shards, free, .. } = &mut *state;
+        shards.retain(|shard| {
+            if Arc::strong_count(shard) > 1 {
+                return true;
+            }
+            let mut queue = shard.lock();
+            let is_empty = queue.len() == 0;
+            if is_empty {
+                free.add(std::mem::take(&mut queue.credit));
+            }
+            !is_empty
+        });
+        seen.extend(shards.iter().map(Arc::clone));
+    }
+
+    /// Of a shutdown, if there is one.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.state().deadline
+    }
+
+    /// The phase, and the last flush that was requested and is not done.
+    pub(crate) fn commands(&self) -> (Phase, Option<FlushRequest>) {
+        let state = self.state();
+        let request = FlushRequest { ticket: state.flush_requested, command: state.command };
+        (state.phase, (state.flush_done < state.flush_requested).then_some(request))
+    }
+
+    pub(crate) fn flushed(&self, ticket: u64, error: Option<String>) {
+        let mut state = self.state();
+        state.flush_done = ticket;
+        if ticket == state.flush_requested {
+            state.command = Command::Barrier;
+        }
+        state.flush_error = error;
+        drop(state);
+        self.notify_done();
+    }
+
+    /// Gives the capacity of handled items back. Returns whether to continue.
+    ///
+    /// Blocked senders are woken when there is capacity for many, as each wake-up costs more than many records; where the
+    /// handler `is_slow`, for each.
+    pub(crate) fn release(&self, handled: Capacity, is_slow: bool) -> bool {
+        let mut state = self.state();
+        state.free.add(handled);
+        let (free, limits) = (state.free, self.limits);
+        let is_plenty = free.records >= limits.records / 4 && free.bytes >= limits.bytes / 4;
+        let State { waiters, free, .. } = &mut *state;
+        let has_granted = (is_plenty || is_slow) && waiters.grant(free);
+        // No credit while somebody waits: it may be what is missing.
+        state.is_scarce &= !is_plenty || state.waiters.has_ungranted();
+        let goes_on = state.phase != Phase::Abandoned;
+        drop(state);
+        if has_granted {
+            self.capacity.notify_all();
+        }
+        goes_on
     }
 }

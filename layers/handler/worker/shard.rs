@@ -1,30 +1,29 @@
-//! What one thread has put and nobody has taken yet.
+//! The items of one thread that the worker has not taken yet.
 //!
-//! Each thread that logs has a lane of its own, so that the lock of a lane is all but always free: only the listener comes
-//! by, once for many records.
+//! Each thread has a shard of its own, so its lock is nearly always free: only the worker takes it, once for many records.
 
 use std::{collections::VecDeque, time::SystemTime};
 
 use super::sync::{Mutex, MutexGuard, lock};
 
-/// Something that waits in a lane.
+/// An item that counts against the capacity.
 pub(crate) trait Weighed {
-    /// What it takes in memory.
+    /// Its size in memory.
     fn bytes(&self) -> usize;
-    /// Whether it is given up last.
+    /// Whether it is evicted last.
     fn is_protected(&self) -> bool;
     fn time(&self) -> SystemTime;
-    /// It is lost. Called under no lock: this may be code of users.
+    /// Ends it as dropped. Called under no lock: this may be user code.
     fn discard(self);
 }
 
-/// Counts what finds no room. Called under locks of the hand-over: no code of users.
+/// Counts lost items. Called under locks of the channel: no user code.
 pub(crate) trait LossCounter<T> {
-    /// One was lost: it made room, time is up, or it never came in.
+    /// It was evicted, left at the deadline, or not accepted.
     fn count_loss(&self, item: &T);
 }
 
-/// How much may be held.
+/// A number of records and of bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Capacity {
     pub(crate) records: usize,
@@ -46,32 +45,35 @@ impl Capacity {
         self.bytes -= other.bytes;
     }
 
+    pub(crate) fn raise_to(&mut self, other: Self) {
+        self.records = self.records.max(other.records);
+        self.bytes = self.bytes.max(other.bytes);
+    }
+
     pub(crate) fn one(bytes: usize) -> Self {
         Self { records: 1, bytes }
     }
 }
 
-/// In order, with numbers that say which came first.
+/// Items in order, with numbers that say which came first.
 pub(crate) type Run<T> = VecDeque<(u64, T)>;
 
-/// What a run has room for at first.
+/// The initial capacity of a run.
 pub(crate) const RUN: usize = 64;
 
-/// Threads on other cores look at other lanes: a lane shares no cache line (nor its neighbour, which is fetched with it).
+/// Shares no cache line with other shards, nor the neighbour that is fetched with it.
 #[repr(align(128))]
 pub(crate) struct Shard<T> {
     /// The number of the thread it was made for.
-    owner: u64,
+    pub(super) owner: u64,
     state: Mutex<ShardState<T>>,
 }
 
 pub(crate) struct ShardState<T> {
-    /// Nothing comes in any more.
     pub(crate) is_closed: bool,
-    /// Room that was set aside for this lane, so that not every record has to ask for it.
+    /// Capacity that is reserved for this shard, so that most records need not ask for any.
     pub(crate) credit: Capacity,
     plain: Run<T>,
-    /// Those that are given up last.
     protected: Run<T>,
     next: u64,
     bytes: usize,
@@ -92,10 +94,6 @@ impl<T: Weighed> Shard<T> {
         Self { owner, state: Mutex::new(state) }
     }
 
-    pub(crate) fn owner(&self) -> u64 {
-        self.owner
-    }
-
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, ShardState<T>> {
         lock(&self.state)
@@ -103,7 +101,7 @@ impl<T: Weighed> Shard<T> {
 }
 
 impl<T: Weighed> ShardState<T> {
-    /// Within the lease.
+    /// Within the credit.
     #[inline]
     pub(crate) fn push(&mut self, item: T) {
         let bytes = item.bytes();
@@ -127,17 +125,17 @@ impl<T: Weighed> ShardState<T> {
         self.bytes
     }
 
-    /// What can be given up for others.
+    /// How much can be evicted.
     pub(crate) fn evictable_bytes(&self, with_protected: bool) -> usize {
         self.bytes - if with_protected { 0 } else { self.protected_bytes }
     }
 
-    /// What the next one will be called.
+    /// The number of the next item.
     pub(crate) fn next_number(&self) -> u64 {
         self.next
     }
 
-    /// The first that waits; the next to come where none does.
+    /// The number of the first item; that of the next one where there is none.
     pub(crate) fn first_number(&self) -> u64 {
         let first = |waiting: &Run<T>| waiting.front().map_or(self.next, |(number, _)| *number);
         first(&self.plain).min(first(&self.protected))
@@ -151,7 +149,7 @@ impl<T: Weighed> ShardState<T> {
     /// Moves the first ones out.
     pub(crate) fn take(&mut self, most: usize, out: &mut Run<T>) {
         if out.is_empty() && self.protected.is_empty() && self.plain.len() <= most {
-            // All but always so: the caller is not kept waiting.
+            // The usual case, and the shortest for a caller that waits for the lock.
             std::mem::swap(&mut self.plain, out);
             self.bytes = 0;
             return;
@@ -162,35 +160,35 @@ impl<T: Weighed> ShardState<T> {
             let is_plain = self.protected.is_empty() || first(&self.plain) < first(&self.protected);
             let waiting = if is_plain { &mut self.plain } else { &mut self.protected };
             let Some((number, item)) = waiting.pop_front() else { break };
-            self.forget(&item, !is_plain);
+            self.subtract(&item, !is_plain);
             out.push_back((number, item));
         }
     }
 
-    /// When the one came that would be given up.
+    /// The time of the item that would be evicted.
     pub(crate) fn eviction_time(&self, which: Eviction) -> Option<SystemTime> {
         let waiting = if which.is_protected { &self.protected } else { &self.plain };
         let (_, item) = if which.is_newest { waiting.back() } else { waiting.front() }?;
         Some(item.time())
     }
 
-    /// Takes out one that makes room.
-    pub(crate) fn discard(&mut self, which: Eviction, losses: &impl LossCounter<T>) -> Option<T> {
+    /// Takes out one to make space.
+    pub(crate) fn evict(&mut self, which: Eviction, losses: &impl LossCounter<T>) -> Option<T> {
         let waiting = if which.is_protected { &mut self.protected } else { &mut self.plain };
         let (_, item) = if which.is_newest { waiting.pop_back() } else { waiting.pop_front() }?;
-        self.forget(&item, which.is_protected);
+        self.subtract(&item, which.is_protected);
         losses.count_loss(&item);
         Some(item)
     }
 
     /// It was taken out.
-    fn forget(&mut self, item: &T, is_protected: bool) {
+    fn subtract(&mut self, item: &T, is_protected: bool) {
         self.bytes -= item.bytes();
         self.protected_bytes -= if is_protected { item.bytes() } else { 0 };
     }
 }
 
-/// Which record is given up.
+/// Which item is evicted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Eviction {
     pub(crate) is_newest: bool,

@@ -1,63 +1,84 @@
-//! What is free, and what is asked of the listener: behind one lock.
+//! Free capacity, and the commands to the worker: behind one lock.
 
 use std::{sync::Arc, time::Instant};
 
 use super::{
-    shard::{Capacity, Eviction, LossCounter, Shard, ShardState, Weighed},
+    shard::{Capacity, Eviction, LossCounter, Shard, Weighed},
     wait_queue::WaitQueue,
 };
 
-/// What was given up, mostly one: its memory goes back outside of all locks, and a list would be more of it.
-pub(crate) type Evicted<T> = (Option<T>, Vec<T>);
+/// Evicted items, mostly one: then no list is allocated under a lock.
+pub(crate) struct Evicted<T>(Option<T>, Vec<T>);
+
+impl<T> Default for Evicted<T> {
+    fn default() -> Self {
+        Self(None, Vec::new())
+    }
+}
+
+impl<T: Weighed> Evicted<T> {
+    pub(crate) fn push(&mut self, item: T) {
+        match &mut self.0 {
+            first @ None => *first = Some(item),
+            Some(_) => self.1.push(item),
+        }
+    }
+
+    /// Not under a lock.
+    pub(crate) fn discard(self) {
+        self.0.into_iter().chain(self.1).for_each(T::discard);
+    }
+}
 
 pub(crate) struct State<T> {
     pub(crate) phase: Phase,
     pub(crate) free: Capacity,
-    /// The most that was held while it was known to the record.
+    /// The most that was held while that was known exactly.
     pub(crate) high_water: Capacity,
-    /// There was no room a short while ago: nothing is leased, so that all of it can be used. Always so while somebody waits.
+    /// Capacity ran out a short while ago: shards get no credit, so that all of it can be used. Always true while a sender
+    /// waits.
     pub(crate) is_scarce: bool,
     pub(crate) shards: Vec<Arc<Shard<T>>>,
-    /// Which lane the next thread shares, when there are enough.
+    /// The next shard to be shared, once there are [`SHARDS`](super::channel).
     pub(crate) shared_next: usize,
-    /// Callers that wait for room.
+    /// Senders that wait for capacity.
     pub(crate) waiters: WaitQueue,
-    pub(crate) waits: u64,
-    /// The deadline of a shutdown.
+    pub(crate) blocked_sends: u64,
+    /// Of a shutdown.
     pub(crate) deadline: Option<Instant>,
-    pub(crate) flush_asked: u64,
-    /// The most that somebody asks for who flushes.
+    pub(crate) flush_requested: u64,
+    /// The strongest that was requested.
     pub(crate) command: Command,
     pub(crate) flush_done: u64,
     pub(crate) flush_error: Option<String>,
-    /// Why the flush failed after which the listener ended.
-    pub(crate) ending_error: Option<String>,
+    /// Of the last flush before the end.
+    pub(crate) final_error: Option<String>,
 }
 
-/// A flush that was asked for.
+/// A flush to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FlushRequest {
     pub(crate) ticket: u64,
     pub(crate) command: Command,
 }
 
-/// What is to be done once what was put before is handled.
+/// What to do once all earlier items are handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Command {
     /// Nothing.
     Barrier,
-    /// The handler is flushed.
+    /// Flush the handler.
     Flush,
-    /// The same, and it may be the end.
+    /// Flush it, perhaps for the last time.
     Last,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Open,
-    /// What waits is still handled; nothing new comes in.
+    /// Waiting items are still handled; no new ones are accepted.
     Closing,
-    /// Time is up: the listener stops after the record in its hands.
+    /// The deadline has passed: the worker stops after the record at hand.
     Abandoned,
     Ended,
 }
@@ -72,17 +93,17 @@ impl<T: Weighed> State<T> {
             shards: Vec::new(),
             shared_next: 0,
             waiters: WaitQueue::new(),
-            waits: 0,
+            blocked_sends: 0,
             deadline: None,
-            flush_asked: 0,
+            flush_requested: 0,
             command: Command::Barrier,
             flush_done: 0,
             flush_error: None,
-            ending_error: None,
+            final_error: None,
         }
     }
 
-    /// Leases come back, and no more are given.
+    /// Takes all credit back, and gives no more.
     pub(crate) fn revoke_credit(&mut self) {
         if !self.is_scarce {
             self.is_scarce = true;
@@ -90,32 +111,32 @@ impl<T: Weighed> State<T> {
         }
     }
 
-    /// Nothing comes in any more, also of what waits for room.
-    pub(crate) fn shut(&mut self, phase: Phase) {
+    /// Accepts no more items, also not of waiting senders.
+    pub(crate) fn close(&mut self, phase: Phase) {
         self.phase = phase;
         self.shards.iter().for_each(|shard| shard.lock().is_closed = true);
         self.free.add(self.waiters.clear());
     }
 
-    /// Whether there would be room if all that may be was given up. (What the listener takes meanwhile cannot be.)
+    /// Whether an item would fit if all that may be evicted was. (What the worker takes meanwhile cannot be.)
     pub(crate) fn could_fit(&self, bytes: usize, takes_protected: bool) -> bool {
-        // Where only a place is missing, any one will do.
+        // Where only the number of records is missing, any one will do.
         self.free.bytes >= bytes || {
-            let of_lane = |shard: &Arc<Shard<T>>| shard.lock().evictable_bytes(takes_protected);
-            self.free.bytes + self.shards.iter().map(of_lane).sum::<usize>() >= bytes
+            let evictable = |shard: &Arc<Shard<T>>| shard.lock().evictable_bytes(takes_protected);
+            self.free.bytes + self.shards.iter().map(evictable).sum::<usize>() >= bytes
         }
     }
 
-    /// Takes out the oldest or the newest of all lanes.
-    pub(crate) fn discard(&mut self, which: Eviction, losses: &impl LossCounter<T>) -> Option<T> {
-        // The listener may be quicker; then there is room, or another one.
+    /// Takes out the oldest or the newest of all shards.
+    pub(crate) fn evict(&mut self, which: Eviction, losses: &impl LossCounter<T>) -> Option<T> {
+        // The worker may be faster; then there is capacity, or another one.
         for _ in 0..=self.shards.len() {
             let timed = self.shards.iter().filter_map(|shard| Some((shard.lock().eviction_time(which)?, shard)));
-            let shard = match which.is_newest {
-                true => timed.max_by_key(|(time, _)| *time)?.1,
-                false => timed.min_by_key(|(time, _)| *time)?.1,
+            let (_, shard) = match which.is_newest {
+                true => timed.max_by_key(|(time, _)| *time)?,
+                false => timed.min_by_key(|(time, _)| *time)?,
             };
-            let victim = ShardState::discard(&mut shard.lock(), which, losses);
+            let victim = shard.lock().evict(which, losses);
             if victim.is_some() {
                 return victim;
             }

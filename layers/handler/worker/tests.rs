@@ -1,4 +1,4 @@
-//! Tests of who is woken when.
+//! Who is woken when.
 
 use std::{
     sync::Arc,
@@ -35,19 +35,19 @@ impl Weighed for Number {
     fn discard(self) {}
 }
 
-struct NoBooks;
+struct NoLosses;
 
-impl LossCounter<Number> for NoBooks {
+impl LossCounter<Number> for NoLosses {
     fn count_loss(&self, _: &Number) {}
 }
 
 /// Far more than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
 
-const PLACES: usize = 1_024;
+const RECORDS: usize = 1_024;
 
 fn channel() -> Channel<Number> {
-    Channel::new(Capacity { records: PLACES, bytes: PLACES }, Overflow::BLOCK)
+    Channel::new(Capacity { records: RECORDS, bytes: RECORDS }, Overflow::BLOCK)
 }
 
 fn eventually(what: &str, is_so: impl Fn() -> bool) {
@@ -58,7 +58,7 @@ fn eventually(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// So that a test that fails does not wait for callers that wait for room.
+/// So that a failed test does not wait for blocked senders.
 struct Closes<'a, T: Weighed>(&'a Channel<T>);
 
 impl<T: Weighed> Drop for Closes<'_, T> {
@@ -67,18 +67,18 @@ impl<T: Weighed> Drop for Closes<'_, T> {
     }
 }
 
-/// Two callers wait for room in a full queue.
+/// Two callers wait in a full queue.
 fn two_wait(work: impl FnOnce(&Channel<Number>, &dyn Fn() -> usize)) {
     let channel = channel();
     let shard = channel.new_shard(0);
-    (0..PLACES).for_each(|_| assert_eq!(channel.put(&shard, PLAIN, &NoBooks), PutResult::Accepted));
+    (0..RECORDS).for_each(|_| assert_eq!(channel.put(&shard, PLAIN, &NoLosses), PutResult::Accepted));
     thread::scope(|scope| {
         let callers = [(); 2].map(|()| {
             let channel = &channel;
-            scope.spawn(move || channel.put(&channel.new_shard(0), PLAIN, &NoBooks))
+            scope.spawn(move || channel.put(&channel.new_shard(0), PLAIN, &NoLosses))
         });
         let closes = Closes(&channel);
-        eventually("two wait", || channel.snapshot().waits == 2);
+        eventually("two wait", || channel.snapshot().blocked_sends == 2);
         work(&channel, &|| callers.iter().filter(|caller| caller.is_finished()).count());
         drop(closes);
         assert!(callers.into_iter().all(|caller| caller.join().unwrap() == PutResult::Accepted), "both came in");
@@ -88,7 +88,7 @@ fn two_wait(work: impl FnOnce(&Channel<Number>, &dyn Fn() -> usize)) {
 #[test]
 fn callers_are_woken_together_when_a_quarter_is_free() {
     two_wait(|channel, finished| {
-        (1..PLACES / 4).for_each(|_| assert!(channel.release(Capacity::one(1), false)));
+        (1..RECORDS / 4).for_each(|_| assert!(channel.release(Capacity::one(1), false)));
         // Not one of them: each wake costs more than many records.
         assert_eq!(channel.ungranted(), 2);
         channel.release(Capacity::one(1), false);
@@ -117,7 +117,7 @@ enum Either {
 
 impl Weighed for Either {
     fn bytes(&self) -> usize {
-        if matches!(self, Self::Large) { PLACES } else { 1 }
+        if matches!(self, Self::Large) { RECORDS } else { 1 }
     }
 
     fn is_protected(&self) -> bool {
@@ -131,21 +131,21 @@ impl Weighed for Either {
     fn discard(self) {}
 }
 
-impl LossCounter<Either> for NoBooks {
+impl LossCounter<Either> for NoLosses {
     fn count_loss(&self, _: &Either) {}
 }
 
-/// What was set aside for other lanes is not what it waits for in vain.
+/// Credit of other shards is no reason to wait.
 #[test]
-fn who_wants_all_room_gets_what_others_have_leased() {
-    let channel = Channel::new(Capacity { records: PLACES, bytes: PLACES }, Overflow::BLOCK);
+fn a_sender_that_needs_all_capacity_gets_the_credit_of_others() {
+    let channel = Channel::new(Capacity { records: RECORDS, bytes: RECORDS }, Overflow::BLOCK);
     let shards = [channel.new_shard(0), channel.new_shard(0), channel.new_shard(0)];
-    shards.iter().for_each(|shard| assert_eq!(channel.put(shard, Either::Small, &NoBooks), PutResult::Accepted));
+    shards.iter().for_each(|shard| assert_eq!(channel.put(shard, Either::Small, &NoLosses), PutResult::Accepted));
     thread::scope(|scope| {
-        let large = scope.spawn(|| channel.put(&channel.new_shard(0), Either::Large, &NoBooks));
+        let large = scope.spawn(|| channel.put(&channel.new_shard(0), Either::Large, &NoLosses));
         let closes = Closes(&channel);
-        eventually("it waits", || channel.snapshot().waits == 1);
-        // (Three were put, and nothing was taken out of their lanes.)
+        eventually("it waits", || channel.snapshot().blocked_sends == 1);
+        // (Three were put in, and nothing was taken out of their shards.)
         (0..3).for_each(|_| assert!(channel.release(Capacity::one(1), false)));
         assert_eq!(channel.ungranted(), 0);
         eventually("it goes on", || large.is_finished());
@@ -154,31 +154,31 @@ fn who_wants_all_room_gets_what_others_have_leased() {
     });
 }
 
-/// Nor what one that waited before it would set aside for itself.
+/// Nor is credit of one that waited before it.
 #[test]
-fn nothing_is_leased_while_somebody_waits() {
-    let channel = Channel::new(Capacity { records: PLACES, bytes: PLACES }, Overflow::BLOCK);
+fn no_credit_is_given_while_somebody_waits() {
+    let channel = Channel::new(Capacity { records: RECORDS, bytes: RECORDS }, Overflow::BLOCK);
     let shard = channel.new_shard(0);
-    (0..PLACES).for_each(|_| assert_eq!(channel.put(&shard, Either::Small, &NoBooks), PutResult::Accepted));
+    (0..RECORDS).for_each(|_| assert_eq!(channel.put(&shard, Either::Small, &NoLosses), PutResult::Accepted));
     thread::scope(|scope| {
         let closes = Closes(&channel);
-        let small = scope.spawn(|| channel.put(&channel.new_shard(1), Either::Small, &NoBooks));
-        eventually("the small one waits", || channel.snapshot().waits == 1);
-        let large = scope.spawn(|| channel.put(&channel.new_shard(2), Either::Large, &NoBooks));
-        eventually("the large one waits", || channel.snapshot().waits == 2);
-        (0..PLACES / 2).for_each(|_| assert!(channel.release(Capacity::one(1), false)));
+        let small = scope.spawn(|| channel.put(&channel.new_shard(1), Either::Small, &NoLosses));
+        eventually("the small one waits", || channel.snapshot().blocked_sends == 1);
+        let large = scope.spawn(|| channel.put(&channel.new_shard(2), Either::Large, &NoLosses));
+        eventually("the large one waits", || channel.snapshot().blocked_sends == 2);
+        (0..RECORDS / 2).for_each(|_| assert!(channel.release(Capacity::one(1), false)));
         eventually("the small one goes on", || small.is_finished());
-        (0..=PLACES / 2).for_each(|_| assert!(channel.release(Capacity::one(1), false)));
+        (0..=RECORDS / 2).for_each(|_| assert!(channel.release(Capacity::one(1), false)));
         eventually("the large one goes on", || large.is_finished());
         drop(closes);
         assert_eq!((small.join().unwrap(), large.join().unwrap()), (PutResult::Accepted, PutResult::Accepted));
     });
 }
 
-/// A doze so long that only a ring ends it.
-fn dozes_until(put: impl FnOnce(&Channel<Number>)) {
+/// Parked for so long that only a notification ends it.
+fn parked_until(put: impl FnOnce(&Channel<Number>)) {
     let channel = Arc::new(channel());
-    let listener = thread::spawn({
+    let worker = thread::spawn({
         let channel = Arc::clone(&channel);
         move || {
             let began = Instant::now();
@@ -186,34 +186,34 @@ fn dozes_until(put: impl FnOnce(&Channel<Number>)) {
             began.elapsed()
         }
     });
-    eventually("it dozes", || !channel.notifier().is_awake());
+    eventually("it is parked", || !channel.notifier().is_awake());
     put(&channel);
-    assert!(listener.join().unwrap() < LONG, "nobody rang");
+    assert!(worker.join().unwrap() < LONG, "nobody notified it");
 }
 
 #[test]
-fn a_severe_record_wakes_a_listener_that_dozes() {
-    dozes_until(|channel| {
-        assert_eq!(channel.put(&channel.new_shard(0), SEVERE, &NoBooks), PutResult::Accepted);
+fn a_severe_record_wakes_a_parked_worker() {
+    parked_until(|channel| {
+        assert_eq!(channel.put(&channel.new_shard(0), SEVERE, &NoLosses), PutResult::Accepted);
     });
-    dozes_until(|channel| {
+    parked_until(|channel| {
         let shard = channel.new_shard(0);
-        assert_eq!(channel.put(&shard, PLAIN, &NoBooks), PutResult::Accepted);
+        assert_eq!(channel.put(&shard, PLAIN, &NoLosses), PutResult::Accepted);
         assert!(!channel.notifier().is_awake(), "it looks by itself in a moment");
-        // By the lease.
-        assert_eq!(channel.put(&shard, SEVERE, &NoBooks), PutResult::Accepted);
+        // Within the credit.
+        assert_eq!(channel.put(&shard, SEVERE, &NoLosses), PutResult::Accepted);
     });
 }
 
 #[test]
-fn a_queue_that_is_half_full_wakes_a_listener_that_dozes() {
-    dozes_until(|channel| {
+fn a_half_full_queue_wakes_a_parked_worker() {
+    parked_until(|channel| {
         let shard = channel.new_shard(0);
-        // What is leased counts as if it was there.
-        let quiet = PLACES / 2 - PLACES / 8;
-        (0..quiet).for_each(|_| assert_eq!(channel.put(&shard, PLAIN, &NoBooks), PutResult::Accepted));
+        // Credit counts as if it was used.
+        let quiet = RECORDS / 2 - RECORDS / 8;
+        (0..quiet).for_each(|_| assert_eq!(channel.put(&shard, PLAIN, &NoLosses), PutResult::Accepted));
         assert!(!channel.notifier().is_awake(), "it looks by itself in a moment");
-        (quiet..=PLACES / 2).for_each(|_| assert_eq!(channel.put(&shard, PLAIN, &NoBooks), PutResult::Accepted));
+        (quiet..=RECORDS / 2).for_each(|_| assert_eq!(channel.put(&shard, PLAIN, &NoLosses), PutResult::Accepted));
         assert!(channel.notifier().is_awake());
     });
 }

@@ -1,14 +1,14 @@
-//! Who waits for room, in the order they came: a large record gets its turn among many small ones.
+//! Senders that wait for capacity, in order: a large record gets its turn among many small ones.
 
 use std::collections::VecDeque;
 
 use super::shard::Capacity;
 
-/// Room is set aside for the first ones, so that all that fit go on after one wake, whoever wakes first.
+/// The first ones are granted capacity, so that all that fit continue after one wake-up, in any order.
 pub(crate) struct WaitQueue {
-    /// Their numbers, and the bytes they want.
+    /// Their tickets, and the bytes they need.
     waiting: VecDeque<(u64, usize)>,
-    /// For so many of the first, room is set aside.
+    /// So many of the first have a grant.
     granted: usize,
     next: u64,
 }
@@ -18,15 +18,14 @@ impl WaitQueue {
         Self { waiting: VecDeque::with_capacity(16), granted: 0, next: 0 }
     }
 
-    /// Behind all others.
+    /// Joins at the end. Returns a ticket.
     pub(crate) fn join(&mut self, bytes: usize) -> u64 {
-        let number = self.next;
+        let ticket = self.next;
         self.next += 1;
-        self.waiting.push_back((number, bytes));
-        number
+        self.waiting.push_back((ticket, bytes));
+        ticket
     }
 
-    /// Whether somebody waits for whom no room is set aside yet.
     pub(crate) fn has_ungranted(&self) -> bool {
         self.ungranted() > 0
     }
@@ -35,7 +34,7 @@ impl WaitQueue {
         self.waiting.len() - self.granted
     }
 
-    /// Sets room aside for the next ones, as far as it goes. Says whether it went for anybody.
+    /// Grants capacity to the next ones, as far as it goes. Returns whether anybody got some.
     pub(crate) fn grant(&mut self, free: &mut Capacity) -> bool {
         let before = self.granted;
         while let Some((_, bytes)) = self.waiting.get(self.granted).filter(|(_, bytes)| free.fits(*bytes)) {
@@ -45,29 +44,29 @@ impl WaitQueue {
         self.granted > before
     }
 
-    pub(crate) fn is_granted(&self, number: u64) -> bool {
-        self.waiting.iter().take(self.granted).any(|(other, _)| *other == number)
+    pub(crate) fn is_granted(&self, ticket: u64) -> bool {
+        self.waiting.iter().take(self.granted).any(|(other, _)| *other == ticket)
     }
 
-    /// It waits no more. The room that was set aside for it, if any, is the caller's.
-    pub(crate) fn leave(&mut self, number: u64) {
-        let Some(index) = self.waiting.iter().position(|(other, _)| *other == number) else { return };
+    /// Leaves the queue. Granted capacity, if any, now belongs to the caller.
+    pub(crate) fn leave(&mut self, ticket: u64) {
+        let Some(index) = self.waiting.iter().position(|(other, _)| *other == ticket) else { return };
         self.waiting.remove(index);
         self.granted -= usize::from(index < self.granted);
     }
 
-    /// What is set aside.
+    /// All granted capacity.
     pub(crate) fn reserved(&self) -> Capacity {
-        let mut room = Capacity::default();
-        self.waiting.iter().take(self.granted).for_each(|(_, bytes)| room.add(Capacity::one(*bytes)));
-        room
+        let mut capacity = Capacity::default();
+        self.waiting.iter().take(self.granted).for_each(|(_, bytes)| capacity.add(Capacity::one(*bytes)));
+        capacity
     }
 
-    /// Nobody waits any more; what was set aside comes back.
+    /// Removes everybody. Returns the granted capacity.
     pub(crate) fn clear(&mut self) -> Capacity {
-        let room = self.reserved();
+        let capacity = self.reserved();
         self.waiting.clear();
         self.granted = 0;
-        room
+        capacity
     }
 }

@@ -20,7 +20,7 @@ use super::{
     super::settings::{OtlpCompression, Protocol, Settings, Tls},
     Answer, Request, tls,
 };
-use crate::{Error, handler::worker::retry_after};
+use crate::{Error, handler::worker::batching::retry_after};
 
 pub(crate) struct Http {
     agent: Agent,

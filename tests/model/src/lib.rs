@@ -1,5 +1,5 @@
-//! The queue's hand-over under all interleavings, by loom: the library's own files, with the model's locks in the place of
-//! the standard library's. Run by `.ci/model`.
+//! The queue's channel under all interleavings, by loom: the library's own files, with loom's locks in the place of the
+//! standard library's. Run by `.ci/model`.
 #![cfg(test)]
 #![allow(dead_code)]
 
@@ -11,6 +11,8 @@ mod state;
 mod channel;
 #[path = "../../../layers/handler/worker/shard.rs"]
 mod shard;
+#[path = "../../../layers/handler/worker/control.rs"]
+mod control;
 mod model;
 #[path = "../../../layers/handler/worker/overflow.rs"]
 mod overflow;

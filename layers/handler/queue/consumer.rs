@@ -1,4 +1,4 @@
-//! The thread behind a queue.
+//! The thread of a queue.
 
 use std::{
     rc::Rc,
@@ -6,10 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{
-    core::Core,
-    counters::{Item, UnreportedLosses},
-};
+use super::{core::Core, counters::UnreportedLosses, item::Item};
 use crate::{
     Error, Flush, Handler, Outcome, OwnedDelivery, Record, Severity,
     caught::{Caught, catch},
@@ -26,21 +23,28 @@ use crate::{
 
 /// Of the queue's own records.
 const TARGET: &str = "tracing_strata::queue";
-/// The most records the listener takes from a lane at once. Fewer if they take long: what it has can no longer be given up
-/// for others.
+/// The most records the worker takes from a shard at once. Fewer if they take long: they can no longer be evicted.
 const MAX_BATCH: usize = 256;
 /// How long a batch may take before the next one is smaller.
 const SLOW_BATCH: Duration = Duration::from_millis(10);
-/// How many records are handled before their room is given back, and how long that may take before they are fewer.
+/// How many records are handled before their capacity is released, and how long that may take before they are fewer.
 const STEP: usize = 32;
 const SLOW_STEP: Duration = Duration::from_millis(1);
-/// How often losses are told while there are always more.
-const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// The shortest time between two notices of losses.
+const NOTICE_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) fn run(core: &Arc<Core>, channel: &Channel<Item>) {
-    let mut ends = Ends { core, channel, error: None };
-    let Some(handler) = core.handler() else { return };
-    let mut listener = Listener {
+    let error = core.handler().and_then(|handler| work(core, channel, handler));
+    core.drop_handler();
+    core.report_remaining();
+    // Nobody waits for a worker that has ended.
+    channel.end(error, &core.job);
+    core.utilization().end_work(Instant::now);
+}
+
+/// Returns the error of the final flush.
+fn work(core: &Core, channel: &Channel<Item>, handler: Arc<dyn Handler>) -> Option<String> {
+    let mut consumer = Consumer {
         core,
         handler,
         channel,
@@ -49,59 +53,39 @@ pub(super) fn run(core: &Arc<Core>, channel: &Channel<Item>) {
         late: Vec::new(),
         deferred: DeferredWrites::new(),
         step: 1,
-        reported: None,
-        report_losses_after: None,
+        last_notice: None,
+        notice_due_after: None,
     };
-    let lived = catch(|| {
-        listener.report_later();
-        listener.work();
-        // The trap was told, and who shuts down will be.
-        listener.flush(Command::Last).err().map(|error| error.to_string())
+    let result = catch(|| {
+        consumer.schedule_report();
+        consumer.work();
+        // The error handler has it, and a shutdown returns it.
+        consumer.flush(Command::Last).err().map(|error| error.to_string())
     });
-    match lived {
-        Ok(error) => ends.error = error,
-        Err(panic) => listener.die(&panic),
-    }
-    drop(listener);
-    core.drop_handler();
-    core.report_remaining();
+    result.unwrap_or_else(|panic| {
+        consumer.clean_up(&panic);
+        None
+    })
 }
 
-/// Whatever happens, nobody waits for a listener that is gone.
-struct Ends<'a> {
-    core: &'a Core,
-    channel: &'a Channel<Item>,
-    /// Of the last flush.
-    error: Option<String>,
-}
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.channel.end(self.error.take(), &self.core.job);
-        self.core.utilization().end_work(Instant::now);
-    }
-}
-
-struct Listener<'a> {
+struct Consumer<'a> {
     core: &'a Core,
     handler: Arc<dyn Handler>,
     channel: &'a Channel<Item>,
     receiver: Receiver<Item>,
-    /// Handled, with memory to be used again.
+    /// Handled records, whose memory is reused.
     done: Vec<OwnedRecord>,
     late: Vec<OwnedRecord>,
-    /// Outputs that hold what they were given.
     deferred: Rc<DeferredWrites>,
     step: usize,
-    /// When losses were told.
-    reported: Option<Instant>,
-    /// Losses are to be told before the first record after this time.
-    report_losses_after: Option<SystemTime>,
+    last_notice: Option<Instant>,
+    /// A notice of losses comes before the first record after this time.
+    notice_due_after: Option<SystemTime>,
 }
 
-impl Listener<'_> {
+impl Consumer<'_> {
     fn work(&mut self) {
-        // Half of what fits at most: the other half can still be given up.
+        // Half of the capacity at most: the other half can still be evicted.
         let limit = MAX_BATCH.min(self.core.capacity().div_ceil(2));
         let mut most = 1;
         loop {
@@ -116,7 +100,7 @@ impl Listener<'_> {
                     most = if was_long { most / 2 } else { most * 2 }.clamp(1, limit);
                 }
                 Task::Idle => {
-                    self.report_losses();
+                    self.send_notice();
                     self.deferred.write_all();
                     self.core.utilization().end_work(Instant::now);
                 }
@@ -131,15 +115,15 @@ impl Listener<'_> {
     }
 
     fn begin_batch(&mut self) {
-        let may_tell = self.reported.is_none_or(|reported| reported.elapsed() >= REPORT_INTERVAL);
-        self.report_losses_after = if may_tell { self.core.counters().unreported_since() } else { None };
+        let may_notify = self.last_notice.is_none_or(|reported| reported.elapsed() >= NOTICE_INTERVAL);
+        self.notice_due_after = if may_notify { self.core.counters().unreported_since() } else { None };
         let mut utilization = self.core.utilization();
         utilization.begin_work(Instant::now);
         utilization.observe(self.receiver.high_water);
         utilization.oldest_in_hand = self.receiver.oldest();
     }
 
-    /// Step by step: what is done makes room. False if time is up.
+    /// Releases capacity step by step. False if the deadline of a shutdown has passed.
     fn handle_all(&mut self) -> bool {
         loop {
             let began = Instant::now();
@@ -147,9 +131,9 @@ impl Listener<'_> {
             while room.records < self.step
                 && let Some(item) = self.receiver.pop()
             {
-                if self.report_losses_after.is_some_and(|after| item.time() > after) {
-                    self.report_losses_after = None;
-                    self.report_losses();
+                if self.notice_due_after.is_some_and(|after| item.time() > after) {
+                    self.notice_due_after = None;
+                    self.send_notice();
                 }
                 room.add(Capacity::one(item.bytes()));
                 let (outcome, record) = item.delivery.pass_on_deferred(Some(&self.deferred), &*self.handler);
@@ -161,7 +145,7 @@ impl Listener<'_> {
             record::give_back_all(&mut self.done, &mut self.late);
             let is_empty = self.receiver.len() == 0;
             if is_empty || began.elapsed() > SLOW_STEP {
-                // What came while these were in hand.
+                // Includes what came meanwhile.
                 let held = self.channel.snapshot().held;
                 self.core.utilization().observe(held);
             }
@@ -171,7 +155,7 @@ impl Listener<'_> {
                 self.core.utilization().oldest_in_hand = self.receiver.oldest();
             }
             if !goes_on {
-                self.leave();
+                self.discard_rest();
                 return false;
             }
             if is_empty {
@@ -181,17 +165,17 @@ impl Listener<'_> {
         }
     }
 
-    /// A panic that nobody reckoned with. The account is put in order, and what the handler has is brought to its place.
+    /// After an unexpected panic: balances the ledger, and flushes the handler.
     #[cold]
-    fn die(&mut self, panic: &Caught) {
+    fn clean_up(&mut self, panic: &Caught) {
         let core = self.core;
         core.set_panicked(panic);
-        self.leave();
+        self.discard_rest();
         self.channel.end(None, &core.job);
-        // What was at work, and what was done in the same step.
+        // The record at hand, and those done in the same step.
         self.channel.release(self.channel.snapshot().held, true);
         core.utilization().oldest_in_hand = None;
-        core.report_panic(core.counters().unreported_losses());
+        core.report_panic();
         let finish = || {
             self.deferred.write_all();
             self.handler.flush(&Flush::LAST)
@@ -201,8 +185,8 @@ impl Listener<'_> {
         }
     }
 
-    /// Gives up what is left of a batch.
-    fn leave(&mut self) {
+    /// Discards what is left of a batch.
+    fn discard_rest(&mut self) {
         while let Some(item) = self.receiver.pop() {
             self.core.job.count_loss(&item);
             self.channel.release(Capacity::one(item.bytes()), true);
@@ -212,7 +196,7 @@ impl Listener<'_> {
 
     fn flush(&mut self, command: Command) -> Result<(), Error> {
         self.core.utilization().begin_work(Instant::now);
-        self.report_losses();
+        self.send_notice();
         self.deferred.write_all();
         let how = match command {
             Command::Barrier => Flush::BARRIER,
@@ -227,7 +211,7 @@ impl Listener<'_> {
         result
     }
 
-    fn report_later(&mut self) {
+    fn schedule_report(&mut self) {
         self.receiver.timer = self.core.job.report_every.and_then(|interval| Instant::now().checked_add(interval));
     }
 
@@ -237,29 +221,29 @@ impl Listener<'_> {
         self.emit(record);
         self.deferred.write_all();
         self.core.utilization().end_work(Instant::now);
-        // Not before: it may take longer than the interval.
-        self.report_later();
+        // Not earlier: it may take longer than the interval.
+        self.schedule_report();
     }
 
-    fn report_losses(&mut self) {
-        let Some(unreported) = self.core.counters().take_unreported() else { return };
-        self.reported = Some(Instant::now());
-        let is_told = self.emit(notice(&self.core.name(), &unreported));
-        self.core.counters().notice_handled(is_told);
+    fn send_notice(&mut self) {
+        let Some(unreported) = self.core.counters().take_for_notice() else { return };
+        self.last_notice = Some(Instant::now());
+        let is_accepted = self.emit(notice(&self.core.name(), &unreported));
+        self.core.counters().notice_ended(is_accepted);
     }
 
-    /// A record of the queue's own, in the handler's own format and on its account.
+    /// A record of the queue's own, in the handler's format and on its ledger. Returns whether it was accepted.
     fn emit(&self, record: Record) -> bool {
         let known_ledger = self.core.counters().known_ledger();
         let notice = OwnedDelivery::internal(record, known_ledger);
         let (outcome, _) = notice.pass_on_deferred(Some(&self.deferred), &*self.handler);
         if known_ledger.is_none() {
-            self.core.counters().count_early(match outcome {
+            self.core.counters().count_early(Some(match outcome {
                 Some(Outcome::Written | Outcome::Queued) => End::Written,
                 Some(Outcome::Filtered) => End::Filtered,
                 Some(Outcome::Dropped) => End::Dropped,
                 None => End::Failed,
-            });
+            }));
         }
         matches!(outcome, Some(Outcome::Written | Outcome::Queued))
     }
