@@ -7,7 +7,7 @@ use crate::{
     Error, Record,
     caught::catch,
     fork,
-    ledger::{Counters, End, FallbackPath, Ledger, Receipt, Receipts, Resolution},
+    ledger::{Counters, End, FallbackPath, Ledger, Receipt, Receipts, Resolution, Total},
     record::OwnedRecord,
 };
 
@@ -199,7 +199,7 @@ impl<'a> Delivery<'a> {
             return result.map(|_| Outcome::Queued);
         }
         if let (Ok(Outcome::Written), Some(counters)) = (&result, counters) {
-            counters.count_fallback_written();
+            counters.count(Total::FallbackWritten, 1);
         }
         result
     }
@@ -265,12 +265,12 @@ fn count_lost(
     let has_fallback = Scope::has_fallback(outer);
     let Err(mut error) = result else {
         counters.count_end(End::Dropped);
-        counters.count_lost(u64::from(!has_fallback));
+        counters.count(Total::Lost, u64::from(!has_fallback));
         return Ok(Outcome::Dropped);
     };
     counters.count_end(End::Failed);
     if !has_fallback && !error.is_counted() {
-        counters.count_lost(1);
+        counters.count(Total::Lost, 1);
         error.set_counted();
     }
     if !error.was_told() {

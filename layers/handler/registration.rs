@@ -10,7 +10,7 @@ use crate::{
     Description, Error,
     caught::{Caught, catch},
     fork,
-    ledger::{Counters, End, Ledger},
+    ledger::{Counters, End, Ledger, Total},
     record::OwnedRecord,
     weak_list::WeakList,
 };
@@ -90,7 +90,7 @@ impl<H: Handler> Handler for Registration<H> {
             return Ok(Outcome::Dropped);
         };
         if delivery.marked_values() > 0 {
-            counters.count_marked();
+            counters.count(Total::Marked, 1);
         }
         delivery.pass_to_named(counters, &self.handler)
     }

@@ -1,20 +1,20 @@
 //! The counters behind a [`Ledger`](super::Ledger).
 //!
-//! Accounts are never freed, so that a receipt is a plain reference: a record costs no reference count that two threads
-//! would share. An account is used again for another handler once its ledger is gone and all its receipts have ended.
+//! They are never freed, so that a receipt holds a plain reference: a record touches no reference count that threads share.
+//! They are used again for another handler once their ledger is gone and all receipts have ended.
 
 use std::sync::{
     Arc, Weak,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use super::{Ledger, Stats, ThrottledReporter, thread_slot};
+use super::{Ledger, Stats, reporter::ThrottledReporter, thread_slot};
 use crate::{
     Error, Record,
     fork::{self, Common, Heirloom},
 };
 
-/// What became of a record. The greater is the worse: what decides where a record was split.
+/// The end of a record. The greatest is the worst, which counts where a record was split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum End {
     Written,
@@ -25,66 +25,63 @@ pub(crate) enum End {
 
 pub(crate) const ENDS: usize = 4;
 
+#[derive(Default)]
 pub(crate) struct Counters {
     name: Common<String>,
     reporter: ThrottledReporter,
-    /// The ledger that shows this account, while it is there.
     owner: Common<Weak<Ledger>>,
     threads: [ThreadCounters; thread_slot::SLOTS + 1],
-    /// Changes with each fork: receipts of the process before are void.
+    totals: [AtomicU64; Total::COUNT],
+    /// The fork generation whose receipts are valid.
     generation: AtomicU64,
-    /// Records that were counted as written and turned out to be lost.
-    reclassified: AtomicU64,
-    marked: AtomicU64,
-    other_errors: AtomicU64,
-    fallback_written: AtomicU64,
-    lost: AtomicU64,
-    reported: AtomicU64,
-    /// Of those lost: receipts that were dropped, of which nobody was told.
-    unfinished: AtomicU64,
-    /// The handler is gone: nobody will flush it any more.
+    /// Nobody will flush the handler any more.
     is_gone: AtomicBool,
 }
 
-/// What one thread has counted: it alone writes here, so that no store has to be atomic with a load. (The last part is
-/// for all threads without one of their own, and is.)
+/// What is counted seldom: on one counter for all threads.
+#[derive(Clone, Copy)]
+pub(crate) enum Total {
+    /// Counted as written, and found to be lost.
+    Reclassified,
+    Marked,
+    OtherErrors,
+    FallbackWritten,
+    /// Losses for `flush_all` to report.
+    Lost,
+    /// Of those, the ones it has reported.
+    Reported,
+    /// Losses by dropped receipts that nobody knows of.
+    Unfinished,
+}
+
+impl Total {
+    const COUNT: usize = 7;
+}
+
+/// What one thread has counted. Only that thread writes here, so it needs no read-modify-write. (All threads without a slot
+/// share the last one, and do.)
 #[derive(Default)]
 #[repr(align(128))]
 struct ThreadCounters {
-    /// Records that ended in the call that brought them.
+    /// Records that ended within the call.
     immediate: [AtomicU64; ENDS],
     /// Records whose receipt was taken.
     taken: AtomicU64,
-    /// Those of them that have ended.
+    /// Of those, the ones that have ended.
     deferred: [AtomicU64; ENDS],
 }
 
-/// Those that no ledger has.
 static UNUSED: Heirloom<Vec<&'static Counters>> = Heirloom::first(Vec::new());
-/// Held while the receipts of an earlier process are given up.
+/// Held while receipts from before a fork are voided.
 static VOIDING: Heirloom<()> = Heirloom::first(());
 
 impl Counters {
     fn new() -> Self {
         fork::check();
-        Self {
-            name: Common::default(),
-            reporter: ThrottledReporter::default(),
-            owner: Common::default(),
-            threads: Default::default(),
-            generation: AtomicU64::new(fork::generation()),
-            reclassified: AtomicU64::new(0),
-            marked: AtomicU64::new(0),
-            other_errors: AtomicU64::new(0),
-            fallback_written: AtomicU64::new(0),
-            lost: AtomicU64::new(0),
-            reported: AtomicU64::new(0),
-            unfinished: AtomicU64::new(0),
-            is_gone: AtomicBool::new(false),
-        }
+        Self { generation: AtomicU64::new(fork::generation()), ..Self::default() }
     }
 
-    /// An account for a new ledger.
+    /// For a new ledger.
     pub(super) fn acquire(name: &str) -> &'static Self {
         let used = {
             let mut free = UNUSED.get();
@@ -97,13 +94,13 @@ impl Counters {
         counters
     }
 
-    /// Its ledger is gone.
+    /// The ledger is gone.
     pub(super) fn release(&'static self) {
         self.reporter.clear();
         UNUSED.get().push(self);
     }
 
-    /// Nobody has a receipt of it any more.
+    /// No receipt is left.
     fn is_idle(&self) -> bool {
         self.void_after_fork();
         let deferred: u64 = self.deferred().iter().sum();
@@ -111,13 +108,11 @@ impl Counters {
     }
 
     fn clear(&self) {
-        for thread in &self.threads {
-            let counters = thread.immediate.iter().chain(&thread.deferred).chain([&thread.taken]);
-            counters.for_each(|counter| counter.store(0, Ordering::Relaxed));
-        }
-        let others =
-            [&self.reclassified, &self.marked, &self.other_errors, &self.fallback_written, &self.lost, &self.reported];
-        others.into_iter().chain([&self.unfinished]).for_each(|counter| counter.store(0, Ordering::Relaxed));
+        let of_threads = self
+            .threads
+            .iter()
+            .flat_map(|thread| thread.immediate.iter().chain(&thread.deferred).chain([&thread.taken]));
+        of_threads.chain(&self.totals).for_each(|counter| counter.store(0, Ordering::Relaxed));
         self.is_gone.store(false, Ordering::Relaxed);
         self.reporter.clear();
     }
@@ -155,18 +150,18 @@ impl Counters {
         }
     }
 
-    /// A record ended in the call that brought it.
+    /// A record ended within the call.
     #[inline]
     pub(crate) fn count_end(&self, end: End) {
         self.add(|thread| &thread.immediate[end as usize], 1);
     }
 
-    /// So many ended, each in the call that brought it, before it was known that they belong here.
+    /// Adds such ends from before the ledger was known.
     pub(crate) fn add_ends(&self, ends: [u64; ENDS]) {
         ends.into_iter().enumerate().for_each(|(end, count)| self.add(|thread| &thread.immediate[end], count));
     }
 
-    /// A receipt is taken. Gives the process it is valid in.
+    /// A receipt is taken. Returns the fork generation it is valid in.
     #[inline]
     pub(super) fn count_taken(&self) -> u64 {
         fork::watch_now();
@@ -175,13 +170,13 @@ impl Counters {
         generation
     }
 
-    /// So many records of a receipt have ended.
+    /// So many records of taken receipts have ended.
     #[inline]
     pub(super) fn count_deferred_end(&self, end: End, count: u64) {
         self.add(|thread| &thread.deferred[end as usize], count);
     }
 
-    /// The process that receipts are valid in, after what an earlier one left was given up.
+    /// Voids receipts from before a fork. Returns the current fork generation.
     #[inline]
     fn void_after_fork(&self) -> u64 {
         let generation = fork::generation();
@@ -191,7 +186,7 @@ impl Counters {
         generation
     }
 
-    /// What was kept before a fork is the parent's: here it counts as dropped.
+    /// Receipts from before a fork are the parent's: here their records count as dropped.
     #[cold]
     fn void(&self, generation: u64) {
         let _voiding = VOIDING.get();
@@ -199,35 +194,42 @@ impl Counters {
             let deferred: u64 = self.deferred().iter().sum();
             let left = self.taken().saturating_sub(deferred);
             self.threads[thread_slot::SLOTS].deferred[End::Dropped as usize].fetch_add(left, Ordering::AcqRel);
-            self.reported.store(self.lost.load(Ordering::Relaxed), Ordering::Relaxed);
+            self.total(Total::Reported).store(self.read(Total::Lost), Ordering::Relaxed);
             self.generation.store(generation, Ordering::Release);
         }
     }
 
-    /// So many records are lost: whoever flushes everything is to know.
-    #[cold]
-    pub(crate) fn count_lost(&self, count: u64) {
-        self.lost.fetch_add(count, Ordering::Relaxed);
+    fn total(&self, total: Total) -> &AtomicU64 {
+        &self.totals[total as usize]
     }
 
-    /// The same of receipts that were dropped. Once the handler is gone, its trap is told.
+    #[cold]
+    pub(crate) fn count(&self, total: Total, count: u64) {
+        self.total(total).fetch_add(count, Ordering::AcqRel);
+    }
+
+    fn read(&self, total: Total) -> u64 {
+        self.total(total).load(Ordering::Acquire)
+    }
+
+    /// Receipts were dropped. Once the handler is gone, the error handler gets that.
     #[cold]
     pub(super) fn count_unfinished(&self, count: u64) {
-        self.count_lost(count);
-        self.unfinished.fetch_add(count, Ordering::AcqRel);
+        self.count(Total::Lost, count);
+        self.count(Total::Unfinished, count);
         if self.is_gone.load(Ordering::Acquire) {
             self.report_unfinished();
         }
     }
 
-    /// Nobody asks for losses any more.
+    /// No flush reports losses any more.
     pub(crate) fn handler_is_gone(&self) {
         self.is_gone.store(true, Ordering::Release);
         self.report_unfinished();
     }
 
     fn report_unfinished(&self) {
-        let count = self.unfinished.swap(0, Ordering::AcqRel);
+        let count = self.total(Total::Unfinished).swap(0, Ordering::AcqRel);
         if count > 0 {
             let records = if count == 1 { "record was" } else { "records were" };
             let text = format_args!("{count} {records} lost: nobody said what became of them").to_string();
@@ -235,30 +237,21 @@ impl Counters {
         }
     }
 
-    /// How many were lost since this was asked last.
+    /// How many were lost since the last call.
     pub(crate) fn take_unreported_losses(&self) -> u64 {
         self.void_after_fork();
-        self.unfinished.store(0, Ordering::Relaxed);
-        let lost = self.lost.load(Ordering::Relaxed);
-        lost.saturating_sub(self.reported.swap(lost, Ordering::Relaxed))
+        self.total(Total::Unfinished).store(0, Ordering::Relaxed);
+        let lost = self.read(Total::Lost);
+        lost.saturating_sub(self.total(Total::Reported).swap(lost, Ordering::Relaxed))
     }
 
-    pub(crate) fn count_marked(&self) {
-        self.marked.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn count_fallback_written(&self) {
-        self.fallback_written.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// `count` records that were counted as written were lost on their way. Gives how many there were: no more than were
-    /// written so far.
+    /// `count` written records turned out to be lost. Returns how many there were: no more than are written so far.
     pub(super) fn reclassify_failed(&self, count: u64) -> u64 {
         let written = self.written();
         let less = |reclassified: u64| Some(reclassified + count.min(written.saturating_sub(reclassified)));
-        let before = self.reclassified.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+        let before = self.total(Total::Reclassified).fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
         let taken = before.map_or(0, |before| count.min(written.saturating_sub(before)));
-        self.count_lost(taken);
+        self.count(Total::Lost, taken);
         taken
     }
 
@@ -283,8 +276,8 @@ impl Counters {
 
     pub(super) fn stats(&self) -> Stats {
         self.void_after_fork();
-        let reclassified = self.reclassified.load(Ordering::Acquire);
-        // In this order: what has ended was kept before.
+        let reclassified = self.read(Total::Reclassified);
+        // In this order: what has ended was taken before.
         let deferred = self.deferred();
         let taken = self.taken();
         let [written, filtered, dropped, failed] =
@@ -295,26 +288,24 @@ impl Counters {
             dropped,
             failed: failed + reclassified,
             queued: taken.saturating_sub(deferred.iter().sum()),
-            marked: self.marked.load(Ordering::Relaxed),
-            other_errors: self.other_errors.load(Ordering::Relaxed),
-            fallback_written: self.fallback_written.load(Ordering::Relaxed),
+            marked: self.read(Total::Marked),
+            other_errors: self.read(Total::OtherErrors),
+            fallback_written: self.read(Total::FallbackWritten),
         }
     }
 
-    // --- telling
+    // --- reporting
 
-    /// Tells a failure. One that lost no record is a trouble.
+    /// Calls the error handler. An error that lost no record counts as another error.
     #[cold]
     pub(crate) fn report(&self, error: &Error, record: Option<&Record>, is_other_error: bool) {
-        if is_other_error {
-            self.other_errors.fetch_add(1, Ordering::Relaxed);
-        }
-        self.reporter.report(&self.name(), error, record);
+        self.count(Total::OtherErrors, u64::from(is_other_error));
+        self.reporter.report(&self.name(), error, record, true);
     }
 
-    /// The same for the last that is heard of something: the default error handler does not hold it back.
+    /// For the last report of something: the default error handler prints it in any case.
     pub(super) fn report_unthrottled(&self, error: &Error) {
-        self.other_errors.fetch_add(1, Ordering::Relaxed);
-        self.reporter.report_throttled(&self.name(), error, None, false);
+        self.count(Total::OtherErrors, 1);
+        self.reporter.report(&self.name(), error, None, false);
     }
 }

@@ -1,4 +1,4 @@
-//! The duty to say what became of a record.
+//! Receipts: each ends one record, once.
 
 use std::{
     collections::VecDeque,
@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     Ledger,
-    counters::{Counters, End},
+    counters::{Counters, End, Total},
 };
 use crate::{
     Error, Record,
@@ -19,25 +19,25 @@ use crate::{
     record::OwnedRecord,
 };
 
-/// The duty to say what became of one record at the handler that took it. It is consumed by saying so; one that is
-/// dropped unfinished says that the record was dropped, and [`flush_all`](crate::flush_all) tells of the loss.
+/// The duty to end one record at the handler that took it. Each of its methods consumes it. A receipt that is dropped ends
+/// its record as dropped, and [`flush_all`](crate::flush_all) reports the loss.
 ///
-/// | where it ends | what it says |
+/// | where it ends | what happens |
 /// |---|---|
-/// | on any thread, at any time, also from a destructor in a thread's last moments | counts at the handler that took the record |
-/// | after that handler is gone | the same; whoever kept the [`Ledger`] reads it there, and an error goes to the handler's trap, or to stderr once the ledger is gone, too |
-/// | in a child of a fork, taken by the parent | nothing: the record is the parent's, and counts as dropped in the child |
+/// | on any thread, at any time, also in a destructor at a thread's end | the handler that took the record counts it |
+/// | after that handler is gone | the same: its [`Ledger`] counts it, if somebody has that, and an error goes to the handler's error handler, or to stderr once the ledger is gone, too |
+/// | in the child of a fork, taken by the parent | nothing: the record is the parent's, and counts as dropped in the child |
 ///
 /// Made by [`Delivery::take`](crate::Delivery::take), which shows an example.
-#[must_use = "a receipt that is dropped says that the record was dropped"]
+#[must_use = "dropping a receipt counts its record as dropped"]
 pub struct Receipt {
     counters: Option<&'static Counters>,
-    /// That of the handler around it, where both always end alike.
+    /// Of the handler around it, where both always end alike.
     outer: Option<&'static Counters>,
-    /// What else waits for the end.
+    /// What else the end completes.
     completion: Option<Arc<Completion>>,
     generation: u32,
-    /// How many records: more than one only among [`Receipts`].
+    /// The number of records: more than one only in [`Receipts`].
     count: u32,
 }
 
@@ -46,7 +46,7 @@ pub struct Receipt {
 pub(crate) struct Resolution {
     pub(crate) end: End,
     pub(crate) error: Option<Error>,
-    /// It is a loss that nobody has counted yet.
+    /// It is a loss that is not counted yet.
     pub(crate) is_loss: bool,
 }
 
@@ -63,48 +63,48 @@ impl From<Error> for Resolution {
 }
 
 impl Resolution {
-    /// Nobody said anything.
+    /// Nobody ended it.
     pub(crate) const UNFINISHED: Self = Self { end: End::Dropped, error: None, is_loss: true };
 }
 
 impl Receipt {
-    /// The record is at its place.
+    /// The record is written.
     pub fn written(self) {
         self.end_as(End::Written);
     }
 
-    /// It was refused by a level or filter.
+    /// A level or filter refused it.
     pub fn filtered(self) {
         self.end_as(End::Filtered);
     }
 
-    /// It was given up on purpose.
+    /// It was dropped on purpose.
     pub fn dropped(self) {
         self.end_as(End::Dropped);
     }
 
-    /// It is lost to an error, which is told to the handler's [`ErrorHandler`](super::ErrorHandler).
+    /// An error lost it. The handler's [`ErrorHandler`](super::ErrorHandler) gets the error.
     pub fn failed(mut self, error: Error) {
         fork::check();
         self.end(Resolution::from(error), None);
     }
 
     fn end_as(mut self, end: End) {
-        // It may be a child's, and nothing else has looked.
+        // This may be a child process, and the first to notice.
         fork::check();
         self.end(Resolution::from(end), None);
     }
 
     // --- within the crate
 
-    /// On one account, or on none.
+    /// For one handler, or for none.
     #[inline]
     pub(crate) fn on(counters: Option<&'static Counters>) -> Self {
         let generation = counters.map_or_else(fork::generation, Counters::count_taken) as u32;
         Self { counters, outer: None, completion: None, generation, count: 1 }
     }
 
-    /// A share of what waits in a node.
+    /// For one share of a completion.
     pub(crate) fn of(completion: Arc<Completion>) -> Self {
         Self {
             counters: None,
@@ -115,7 +115,7 @@ impl Receipt {
         }
     }
 
-    /// The same duty for a handler within.
+    /// For a handler further in, too.
     pub(crate) fn nested_in(mut self, counters: &'static Counters) -> Self {
         counters.count_taken();
         if self.outer.is_some() {
@@ -128,10 +128,10 @@ impl Receipt {
     }
 
     pub(crate) fn counters(&self) -> Option<&'static Counters> {
-        self.counters.or_else(|| self.completion.as_ref()?.counters())
+        self.counters.or_else(|| self.completion.as_ref()?.counters)
     }
 
-    /// Whether somebody else takes the record where it fails.
+    /// Whether a fallback takes the record where it fails.
     pub(crate) fn has_fallback(&self) -> bool {
         self.completion.as_ref().is_some_and(|completion| completion.has_fallback)
     }
@@ -140,12 +140,12 @@ impl Receipt {
         self.generation == fork::generation() as u32
     }
 
-    /// Says how it ended, to whom it concerns.
+    /// Counts the end everywhere.
     #[inline]
     pub(crate) fn end(&mut self, mut resolution: Resolution, record: Option<&Record>) {
         let count = u64::from(std::mem::take(&mut self.count));
         if count == 0 || !self.is_valid() {
-            return self.completion.take().into_iter().for_each(Completion::void);
+            return self.completion.take().into_iter().for_each(|completion| completion.void());
         }
         if resolution.error.is_some() || resolution.is_loss {
             self.report_loss(&mut resolution, count, record);
@@ -166,7 +166,7 @@ impl Receipt {
         let Some(counters) = self.counters else { return };
         if resolution.is_loss && !self.has_fallback() {
             if resolution.error.is_some() {
-                counters.count_lost(count)
+                counters.count(Total::Lost, count)
             } else {
                 counters.count_unfinished(count)
             }
@@ -199,11 +199,11 @@ impl fmt::Debug for Receipt {
 
 // --- many
 
-/// Receipts in the order of their records. Those that end alike are one.
+/// Receipts in the order of their records. Neighbours of the same handlers are one run.
 #[derive(Debug, Default)]
 pub(crate) struct Receipts {
     runs: VecDeque<Receipt>,
-    /// Behind those; mostly alone, and then no memory is needed.
+    /// The last run, maxly the only one: then nothing is allocated.
     last: Option<Receipt>,
     len: usize,
 }
@@ -222,7 +222,7 @@ impl Receipts {
         }
     }
 
-    /// One more of a handler that has no other around it.
+    /// One more of a handler with no other around it.
     #[inline]
     pub(crate) fn push_on(&mut self, counters: &'static Counters) {
         let generation = counters.count_taken() as u32;
@@ -235,17 +235,17 @@ impl Receipts {
         }
     }
 
-    /// Takes out so many of the first, or fewer that end alike.
-    fn take(&mut self, most: usize) -> Option<Receipt> {
-        if most == 0 {
+    /// Takes out `max` of the first run at max.
+    fn take(&mut self, max: usize) -> Option<Receipt> {
+        if max == 0 {
             return None;
         }
         let first = self.runs.front_mut().or(self.last.as_mut())?;
-        let taken = match u32::try_from(most) {
-            Ok(most) if most < first.count => {
-                first.count -= most;
+        let taken = match u32::try_from(max) {
+            Ok(max) if max < first.count => {
+                first.count -= max;
                 let Receipt { counters, outer, generation, .. } = *first;
-                Receipt { counters, outer, completion: None, generation, count: most }
+                Receipt { counters, outer, completion: None, generation, count: max }
             }
             _ => self.runs.pop_front().or_else(|| self.last.take())?,
         };
@@ -253,12 +253,12 @@ impl Receipts {
         Some(taken)
     }
 
-    /// Takes the first one out.
+    /// Takes out the first one.
     pub(crate) fn pop(&mut self) -> Option<Receipt> {
         self.take(1)
     }
 
-    /// Takes the first ones out.
+    /// Takes out the first ones.
     pub(crate) fn split(&mut self, count: usize) -> Self {
         let mut first = Self::default();
         while let Some(run) = self.take(count - first.len) {
@@ -267,17 +267,17 @@ impl Receipts {
         first
     }
 
-    /// That of the first one.
+    /// Of the first one.
     pub(crate) fn ledger(&self) -> Option<Arc<Ledger>> {
         self.runs.front().or(self.last.as_ref())?.counters()?.ledger()
     }
 
-    /// The first `count` have ended like this.
+    /// Ends the first `count`.
     pub(crate) fn end(&mut self, count: usize, end: End) {
         self.end_with(count, || Resolution::from(end));
     }
 
-    /// The first `count` are lost, and the error is told once.
+    /// Fails the first `count`. The error is reported once.
     pub(crate) fn fail(&mut self, count: usize, error: Error) {
         let message = error.to_string();
         let mut error = Some(error);
@@ -326,53 +326,57 @@ impl Receipt {
 
 // --- several ends of one record
 
-/// What waits until all who share a record have ended it: the worst end counts.
+/// Waits until all shares of a record have ended. The worst end counts. Then a fallback may take the record.
 pub(crate) struct Completion {
     shares: AtomicU32,
     worst: AtomicU8,
-    /// A loss that nobody has counted is among them.
+    /// One of the shares is a loss that is not counted yet.
     is_loss: AtomicBool,
     has_fallback: bool,
-    counts_rescued: bool,
+    counts_fallback_written: bool,
     on_end: Heirloom<Option<OnEnd>>,
-    /// As in the duty.
+    /// Of the receipt.
     counters: Option<&'static Counters>,
 }
 
 struct OnEnd {
     receipt: Receipt,
-    rescue: Option<FallbackRecord>,
+    fallback: Option<FallbackRecord>,
     error: Option<Error>,
 }
 
-/// Somebody who takes a record that failed.
+/// The record, as a fallback would take it.
 pub(crate) struct FallbackRecord {
     pub(crate) record: OwnedRecord,
     pub(crate) path: Arc<dyn FallbackPath>,
 }
 
-/// Hears how a record ended that it may take in its turn, with the duty to end it. Called under no lock.
+/// A fallback that may take a record once that has ended elsewhere, with the receipt to end it. Called under no lock.
 pub(crate) trait FallbackPath: Send + Sync {
     fn ended(&self, resolution: Resolution, record: OwnedRecord, receipt: Receipt);
 }
 
 impl Completion {
     /// With one share.
-    pub(crate) fn new(receipt: Receipt, rescue: Option<FallbackRecord>) -> Arc<Self> {
-        Self::make(receipt, rescue, false)
+    pub(crate) fn new(receipt: Receipt, fallback: Option<FallbackRecord>) -> Arc<Self> {
+        Self::make(receipt, fallback, false)
     }
 
-    /// Where it ends as written, a fallback has taken it.
+    /// A record that ends as written is one that the fallback has written.
     pub(crate) fn of_fallback(receipt: Receipt) -> Arc<Self> {
         Self::make(receipt, None, true)
     }
 
-    fn make(receipt: Receipt, rescue: Option<FallbackRecord>, counts_rescued: bool) -> Arc<Self> {
-        let has_fallback = rescue.is_some() || receipt.has_fallback();
-        let counters = receipt.counters();
-        let on_end = Heirloom::new(Some(OnEnd { receipt, rescue, error: None }));
-        let (worst, is_loss) = (AtomicU8::new(End::Written as u8), AtomicBool::new(false));
-        Arc::new(Self { shares: AtomicU32::new(1), worst, is_loss, has_fallback, counts_rescued, on_end, counters })
+    fn make(receipt: Receipt, fallback: Option<FallbackRecord>, counts_fallback_written: bool) -> Arc<Self> {
+        Arc::new(Self {
+            shares: AtomicU32::new(1),
+            worst: AtomicU8::new(End::Written as u8),
+            is_loss: AtomicBool::new(false),
+            has_fallback: fallback.is_some() || receipt.has_fallback(),
+            counts_fallback_written,
+            counters: receipt.counters(),
+            on_end: Heirloom::new(Some(OnEnd { receipt, fallback, error: None })),
+        })
     }
 
     /// One more share.
@@ -381,22 +385,16 @@ impl Completion {
         Receipt::of(Arc::clone(self))
     }
 
-    fn counters(&self) -> Option<&'static Counters> {
-        self.counters
-    }
-
     /// One share has ended.
-    #[allow(clippy::needless_pass_by_value)]
-    pub(crate) fn end(self: Arc<Self>, resolution: Resolution) {
+    fn end(&self, resolution: Resolution) {
         self.worst.fetch_max(resolution.end as u8, Ordering::AcqRel);
         if resolution.is_loss {
             self.is_loss.store(true, Ordering::Relaxed);
         }
         if let Some(error) = resolution.error
             && let Some(on_end) = &mut *self.on_end.get()
-            && on_end.error.is_none()
         {
-            on_end.error = Some(error);
+            on_end.error.get_or_insert(error);
         }
         if self.shares.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.end_all();
@@ -405,7 +403,7 @@ impl Completion {
 
     fn end_all(&self) {
         // Not under the lock: a fallback is user code.
-        let Some(OnEnd { mut receipt, rescue, error }) = self.on_end.get().take() else { return };
+        let Some(OnEnd { mut receipt, fallback, error }) = self.on_end.get().take() else { return };
         let end = match self.worst.load(Ordering::Acquire) {
             0 => End::Written,
             1 => End::Filtered,
@@ -413,21 +411,20 @@ impl Completion {
             _ => End::Failed,
         };
         let resolution = Resolution { end, error, is_loss: self.is_loss.load(Ordering::Relaxed) };
-        if self.counts_rescued
+        if self.counts_fallback_written
             && end == End::Written
-            && let Some(counters) = receipt.counters()
+            && let Some(counters) = self.counters
         {
-            counters.count_fallback_written();
+            counters.count(Total::FallbackWritten, 1);
         }
-        match rescue {
+        match fallback {
             Some(FallbackRecord { record, path }) if receipt.is_valid() => path.ended(resolution, record, receipt),
             _ => receipt.end(resolution, None),
         }
     }
 
-    /// It is the parent's, before a fork.
-    #[allow(clippy::needless_pass_by_value)]
-    fn void(self: Arc<Self>) {
+    /// A share of before a fork, which is the parent's to end.
+    fn void(&self) {
         if self.shares.fetch_sub(1, Ordering::AcqRel) == 1 {
             let on_end = self.on_end.get().take();
             drop(on_end);

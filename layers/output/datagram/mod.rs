@@ -137,7 +137,7 @@ impl<F: Format> Datagram<F> {
                         if record.marked_values() == 0
                             && let Some(account) = record.counters()
                         {
-                            account.count_marked();
+                            account.count(crate::ledger::Total::Marked, 1);
                         }
                         return Ok(());
                     }
