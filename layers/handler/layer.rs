@@ -1,4 +1,4 @@
-//! The only bridge from `tracing` to handlers.
+//! The layer that connects `tracing` to a handler.
 
 use std::{
     fmt,
@@ -35,10 +35,10 @@ pub struct HandlerLayer<H: Handler> {
     clock: Option<Box<dyn Clock>>,
     globals: Option<Arc<Fields>>,
     value_limit: usize,
-    spans: SpanStore,
-    /// Asked when it gets into a subscriber for what is wrong with that.
+    pub(crate) spans: SpanStore,
+    /// Checks the subscriber that the layer is added to.
     install_check: Option<Box<InstallCheck>>,
-    /// What is to be told with the first event: it is found under a lock of `tracing`'s.
+    /// To be reported with the first event: it is found under a lock of `tracing`.
     owed: Heirloom<Option<Error>>,
 }
 
@@ -59,7 +59,7 @@ impl<H: Handler> HandlerLayer<H> {
         }
     }
 
-    /// The name under which failures and statistics are told.
+    /// The name in errors and statistics.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         if let Some(registration) = self.unshared() {
             registration.rename(name.into());
@@ -67,7 +67,7 @@ impl<H: Handler> HandlerLayer<H> {
         self
     }
 
-    /// Where failures go (default: [`ErrorHandler::stderr`]).
+    /// Gets the errors of the handler (default: [`ErrorHandler::stderr`]).
     pub fn error_handler(mut self, error_handler: ErrorHandler) -> Self {
         if let Some(registration) = self.unshared() {
             registration.ledger().set_error_handler(error_handler);
@@ -75,12 +75,12 @@ impl<H: Handler> HandlerLayer<H> {
         self
     }
 
-    /// Always there: the place is shared only when the layer is in a subscriber, and then nobody has it by value.
+    /// Always `Some`: the registration is shared only once the layer is in a subscriber, and then nobody owns it.
     fn unshared(&mut self) -> Option<&mut Registration<H>> {
         Arc::get_mut(&mut self.registration)
     }
 
-    /// Puts the handler within reach of [`flush_all`](super::flush_all), once it is in a subscriber.
+    /// Registers the handler for [`flush_all`](super::flush_all), once it is in a subscriber.
     #[cold]
     fn register(&self) {
         self.is_registered.store(true, Ordering::Relaxed);
@@ -92,7 +92,7 @@ impl<H: Handler> HandlerLayer<H> {
         }
     }
 
-    /// Asks for what is wrong with the subscriber that it gets into. What is found is told with the first event.
+    /// Checks the subscriber that the layer is added to. An error is reported with the first event.
     #[cfg(feature = "config")]
     pub(crate) fn install_check(
         mut self,
@@ -102,7 +102,7 @@ impl<H: Handler> HandlerLayer<H> {
         self
     }
 
-    /// Which clock records get their time from (default: the system's).
+    /// The clock for the time of records (default: the system's).
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Box::new(clock));
         self
@@ -114,39 +114,29 @@ impl<H: Handler> HandlerLayer<H> {
         self
     }
 
-    /// The most that one value of an event, or its message, may take, in bytes (default: 64 KiB). What is longer is cut
-    /// and marked. Values of spans always have the default limit, as they are shared by all layers.
+    /// The longest value of an event, or message, in bytes (default: 64 KiB). Longer ones are cut and marked. Values of spans
+    /// always have the default limit, as all layers share them.
     ///
-    /// A `Debug` or `Display` that goes on for ever although its writes are refused is unwound after a million of them;
-    /// with `panic = "abort"` it cannot be stopped.
+    /// A `Debug` or `Display` that goes on for ever although its writes fail is unwound after a million of them; with
+    /// `panic = "abort"` it cannot be stopped.
     pub fn value_limit(mut self, bytes: usize) -> Self {
         self.value_limit = bytes;
         self
     }
 
-    #[cfg(feature = "otlp")]
-    pub(crate) fn span_store(&self) -> &SpanStore {
-        &self.spans
-    }
-
-    #[cfg(feature = "otlp")]
-    pub(crate) fn span_store_mut(&mut self) -> &mut SpanStore {
-        &mut self.spans
-    }
-
-    /// Makes trace ids for spans, as [`Context::trace_ids`](crate::SpanContextLayer::trace_ids) does: where one layer of a
+    /// Makes trace ids for spans, as [`SpanContextLayer::trace_ids`](crate::SpanContextLayer::trace_ids) does: where one layer of a
     /// registry does it, all have them.
     pub fn trace_ids(mut self) -> Self {
         self.spans.generate_ids(Box::new(crate::record::as_the_parent));
         self
     }
 
-    /// The account of this handler's records; keep it to watch the handler from outside.
+    /// The ledger of this handler's records; keep it to watch the handler from outside.
     pub fn ledger(&self) -> Arc<Ledger> {
         Arc::clone(self.registration.ledger())
     }
 
-    /// A reading of the account.
+    /// A reading of the ledger.
     pub fn stats(&self) -> Stats {
         self.registration.ledger().stats()
     }
@@ -156,10 +146,10 @@ impl<H: Handler> HandlerLayer<H> {
         self.registration.handler()
     }
 
-    /// Brings what is held back to its place.
+    /// Writes what is buffered.
     ///
     /// # Errors
-    /// What the handler could not do; the trap was told, too.
+    /// The error of the handler. The error handler gets it, too.
     pub fn flush(&self) -> Result<(), Error> {
         self.registration.flush(&Flush::PLAIN)
     }
@@ -203,7 +193,7 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: LayerContext<'_, S>) {
-        // One that came by `reload` was not told.
+        // `on_layer` is not called for a layer that came by `reload`.
         if !self.is_registered.load(Ordering::Relaxed) {
             self.register();
         }

@@ -1,4 +1,4 @@
-//! Where records go: [`Handler`], what wraps one, and the one bridge from `tracing` to it.
+//! Where records go: [`Handler`], its wrappers, and the layer that connects it to `tracing`.
 //!
 //! Python: `logging.Handler`.
 
@@ -52,8 +52,8 @@ pub(crate) use self::{
 };
 use crate::{Error, Severity};
 
-/// Takes records. Called from many threads at once; never called again while it works on the same thread (a record that
-/// is born inside a handler goes to the other handlers, and is counted as dropped by this one).
+/// Takes records, from many threads at once. It is never called again while it works on the same thread: a record that is
+/// emitted inside a handler goes to the other handlers, and this one counts it as dropped.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -79,55 +79,55 @@ use crate::{Error, Severity};
 /// assert_eq!((ledger.stats().written, ledger.stats().filtered), (1, 1));
 /// ```
 pub trait Handler: Send + Sync + 'static {
-    /// Takes a record and says what became of it. An error or a panic is counted and told to the
-    /// [`ErrorHandler`](crate::ledger::ErrorHandler); the application does not see it.
+    /// Takes a record and returns its outcome. An error or a panic is counted, and the
+    /// [`ErrorHandler`](crate::ledger::ErrorHandler) gets it; the application never sees it.
     ///
-    /// A handler that is done with the record returns the outcome. One that goes on with it [takes](Delivery::take) it, and
-    /// returns [`Outcome::Queued`].
+    /// A handler that is done with the record returns the outcome. One that keeps it [takes](Delivery::take) it and returns
+    /// [`Outcome::Queued`].
     ///
-    /// | it | and returns | the record |
+    /// | the handler | returns | the record |
     /// |---|---|---|
-    /// | took nothing | an outcome | ends so |
-    /// | took nothing | an error, or panics | failed, and the trap is told |
-    /// | took nothing | `Queued` | dropped; [`flush_all`] tells of it |
-    /// | took it | anything | ends as its [`Receipt`](crate::ledger::Receipt) says; an error or panic is told as a [trouble](crate::ledger::Stats::other_errors) |
+    /// | took nothing | an outcome | has that outcome |
+    /// | took nothing | an error, or panics | failed; the error handler gets the error |
+    /// | took nothing | `Queued` | dropped; [`flush_all`] reports it |
+    /// | took it | anything | ends with its [`Receipt`](crate::ledger::Receipt); an error or panic counts as [another error](crate::ledger::Stats::other_errors) |
     ///
     /// # Errors
-    /// The record is lost; or, where it was taken, something else went wrong, which is told.
+    /// The record is lost, or, if it was taken, something else failed.
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error>;
 
-    /// Brings what is held back to its place, or does what else is [asked for](Flush). Records may come after it.
+    /// Writes what is buffered, or what else the [`Flush`] asks for. More records may follow.
     ///
     /// # Errors
-    /// Some of it is still held back; the handler's [`ErrorHandler`](crate::ledger::ErrorHandler) is told.
+    /// Some of it is still buffered. The handler's [`ErrorHandler`](crate::ledger::ErrorHandler) gets the error.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         let _ = how;
         Ok(())
     }
 
-    /// What to call it where nobody gave it a name, and the lowest severity it takes: for people, not for decisions.
+    /// Its default name and the lowest severity it takes: for people, not for decisions.
     fn describe(&self) -> Description {
         Description::new(short_type_name::<Self>())
     }
 }
 
-/// What a handler [says of itself](Handler::describe).
+/// A handler's [description](Handler::describe) of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Description {
-    /// What to call it where nobody gave it a name.
+    /// Its name where nobody gives it one.
     pub name: String,
-    /// The lowest severity it takes, as far as its own level says ([`Severity::ALL`] by default).
+    /// The lowest severity that its own level lets through ([`Severity::ALL`] by default).
     pub min_level: Severity,
 }
 
 impl Description {
-    /// A handler that takes every severity.
+    /// Of a handler that takes every severity.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), min_level: Severity::ALL }
     }
 
-    /// The lowest severity it takes.
+    /// Sets the lowest severity it takes.
     #[must_use]
     pub fn min_level(mut self, severity: impl Into<Severity>) -> Self {
         self.min_level = severity.into();
@@ -135,17 +135,17 @@ impl Description {
     }
 }
 
-/// What became of a record. The greater is the worse.
+/// The outcome of a record. The greatest is the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It is at its place.
+    /// It is written.
     Written,
     /// The handler's level or filters refused it.
     Filtered,
-    /// It was given up on purpose.
+    /// It was dropped on purpose.
     Dropped,
-    /// It is held back: it was [taken](Delivery::take) with its receipt, which says later what became of it.
+    /// It is buffered: it was [taken](Delivery::take), and its receipt ends it later.
     Queued,
 }
 

@@ -1,4 +1,4 @@
-//! Handlers that hang in several places, and several handlers in one place.
+//! A handler with a name, a ledger and a level of its own.
 
 use std::{
     any::Any,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A handler with a name, a ledger, and a level that can be changed at run time. Cheap to clone; clones are the same
-/// handler, so it can hang on several [loggers](crate::Loggers), in a [`Tee`], and be watched from outside.
+/// handler, so it can be on several [loggers](crate::Loggers), in a [`Tee`](crate::Tee), and be watched from outside.
 ///
 /// ```
 /// use tracing_strata::{prelude::*, Severity, output::Stream};
@@ -39,19 +39,19 @@ struct Inner {
 }
 
 impl NamedHandler {
-    /// A shared handler; [`HandlerExt::named`](crate::HandlerExt::named) does the same.
+    /// The same as [`HandlerExt::named`](crate::HandlerExt::named).
     pub fn new(name: impl Into<String>, handler: impl Handler) -> Self {
         Self::with_error_handler(name, handler, ErrorHandler::default())
     }
 
-    /// A shared handler whose failures go to `error_handler`.
+    /// With an error handler.
     pub fn with_error_handler(name: impl Into<String>, handler: impl Handler, error_handler: ErrorHandler) -> Self {
         let registration = Registration::new(name.into(), handler.boxed());
         registration.ledger().set_error_handler(error_handler);
         Self::at(registration)
     }
 
-    /// Another way into a handler that hangs already, with the account and the trap of that one.
+    /// A second way to a handler that has a name already, with the same ledger and error handler.
     #[cfg(feature = "config")]
     pub(crate) fn sharing_ledger(ledger: Arc<Ledger>, handler: impl Handler) -> Self {
         Self::at(Registration::sharing_ledger(ledger, handler.boxed()))
@@ -68,42 +68,41 @@ impl NamedHandler {
         self.0.registration.name()
     }
 
-    /// Changes its level ([`Severity::ALL`] at first); records from now on are judged by it. A level that the handler was
-    /// given with [`HandlerExt::min_level`](crate::HandlerExt::min_level) stays beside it. [`Description::min_level`] tells what comes of both.
+    /// Changes its level for later records ([`Severity::ALL`] at first). A level set with
+    /// [`HandlerExt::min_level`](crate::HandlerExt::min_level) still applies; [`Description::min_level`] is the higher one.
     pub fn set_level(&self, min_level: impl Into<Severity>) {
         self.0.min_level.store(min_level.into().number(), Ordering::Relaxed);
     }
 
-    /// Changes where its failures go.
+    /// Changes its error handler.
     pub fn set_error_handler(&self, error_handler: ErrorHandler) {
         self.0.registration.ledger().set_error_handler(error_handler);
     }
 
-    /// The account of its records.
+    /// The ledger of its records.
     pub fn ledger(&self) -> Arc<Ledger> {
         Arc::clone(self.0.registration.ledger())
     }
 
-    /// A reading of the account.
+    /// A reading of the ledger.
     pub fn stats(&self) -> crate::ledger::Stats {
         self.0.registration.ledger().stats()
     }
 
-    /// Brings what is held back to its place.
+    /// Writes what is buffered.
     ///
     /// # Errors
-    /// What the handler could not do; the trap was told, too.
+    /// The error of the handler. The error handler gets it, too.
     pub fn flush(&self) -> Result<(), Error> {
         self.0.registration.flush(&Flush::PLAIN)
     }
 
-    /// Gives it a copy of a record.
+    /// Handles a copy of a record.
     #[inline]
     pub fn emit(&self, record: &Record) {
         fork::look(None);
         let inner = &*self.0;
         if record.severity().number() < inner.min_level.load(Ordering::Relaxed) {
-            // It is counted.
             return drop(inner.registration.count_filtered());
         }
         let mut copy = Pooled::create();
@@ -111,13 +110,13 @@ impl NamedHandler {
         inner.registration.emit(copy.into_kept());
     }
 
-    /// The handler, whatever level it was [set](Self::set_level) to.
+    /// The handler without the level of [`set_level`](Self::set_level).
     #[inline]
     pub(crate) fn ignoring_level(&self) -> &impl Handler {
         &*self.0.registration
     }
 
-    /// The handler itself if it is a shared one, else a shared one around it.
+    /// The handler itself if it has a name, else one with its default name around it.
     pub(crate) fn named_or_wrapped(handler: impl Handler) -> Self {
         match (&handler as &dyn Any).downcast_ref::<Self>() {
             Some(shared) => shared.clone(),

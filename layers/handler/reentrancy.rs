@@ -6,40 +6,40 @@ use std::{
 };
 
 thread_local! {
-    /// The handler that is at work on this thread, by number; 0 if none is.
+    /// The id of the handler that runs on this thread; 0 if none does.
     static CURRENT: Cell<u64> = const { Cell::new(0) };
-    /// Those that wait for it: a tee for its handlers, a handler for the record it gave birth to.
+    /// The handlers that called it: a tee, or a handler that emitted a record.
     static OUTER: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// At work until it is dropped.
+/// The handler runs until this is dropped.
 pub(super) struct ReentrancyGuard {
     before: u64,
 }
 
 impl ReentrancyGuard {
-    /// `None` if this handler is at work on this thread already.
+    /// `None` if this handler runs on this thread already.
     #[inline]
-    pub(super) fn enter(number: u64) -> Option<Self> {
+    pub(super) fn enter(id: u64) -> Option<Self> {
         let before = CURRENT.get();
-        if before != 0 && !Self::wait(before, number) {
+        if before != 0 && !Self::enter_nested(before, id) {
             return None;
         }
-        CURRENT.set(number);
+        CURRENT.set(id);
         Some(Self { before })
     }
 
-    /// Puts the one at work among those that wait; false if the number is one of them.
-    fn wait(before: u64, number: u64) -> bool {
-        let is_new = |waiting: &RefCell<Vec<u64>>| {
-            let mut waiting = waiting.borrow_mut();
-            let is_new = before != number && !waiting.contains(&number);
+    /// Adds the running handler to the outer ones; false if `id` is one of them.
+    fn enter_nested(before: u64, id: u64) -> bool {
+        let is_new = |outer: &RefCell<Vec<u64>>| {
+            let mut outer = outer.borrow_mut();
+            let is_new = before != id && !outer.contains(&id);
             if is_new {
-                waiting.push(before);
+                outer.push(before);
             }
             is_new
         };
-        // Where the thread is ending there is no list: not to recurse is safer.
+        // There is no list at the end of a thread: no recursion, then.
         OUTER.try_with(is_new).unwrap_or(false)
     }
 }
@@ -49,18 +49,18 @@ impl Drop for ReentrancyGuard {
     fn drop(&mut self) {
         CURRENT.set(self.before);
         if self.before != 0 {
-            // Those that began later have ended. Where the list is gone, so is the entry.
-            OUTER.try_with(|waiting| waiting.borrow_mut().pop()).unwrap_or_default();
+            // Later ones have left. If the list is gone, so is the entry.
+            OUTER.try_with(|outer| outer.borrow_mut().pop()).unwrap_or_default();
         }
     }
 }
 
-/// Whether a handler is at work on this thread.
+/// Whether a handler runs on this thread.
 pub(crate) fn is_handling() -> bool {
     CURRENT.get() != 0
 }
 
-/// A number for a new handler.
+/// The id of a new handler.
 pub(super) fn next_handler_id() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)

@@ -1,4 +1,4 @@
-//! How our layers keep the fields of spans, and find the one an event is in.
+//! Stores the fields of spans for our layers, and finds the span of an event.
 
 use std::sync::{
     Arc, OnceLock,
@@ -22,8 +22,8 @@ use crate::{
     record::{self, Held, Home, Nested, Sampler, SpanData},
 };
 
-/// Keeps the fields of spans where all layers and records find them. Each of our layers has one; whichever sees a span
-/// first stores it.
+/// Stores the fields of spans where all layers and records find them. Each of our layers has one; the first that sees a span
+/// stores it.
 #[derive(Default)]
 pub(crate) struct SpanStore {
     home: AtomicUsize,
@@ -33,29 +33,29 @@ pub(crate) struct SpanStore {
     sdk: super::otel_ids::Sdk,
     /// Makes trace ids for new spans.
     sampler: Option<Box<Sampler>>,
-    /// Notes when spans begin and end, for those that export them.
+    /// Notes when spans begin and end, for exports.
     #[cfg(feature = "otlp")]
     traces: bool,
 }
 
 impl SpanStore {
-    /// From now on it makes trace ids for new spans.
+    /// Makes trace ids for new spans from now on.
     pub(crate) fn generate_ids(&mut self, sampler: Box<Sampler>) {
         self.sampler = Some(sampler);
     }
 
-    /// As [`generate_ids`](Self::generate_ids), and notes when the spans begin and end.
+    /// The same, and notes when the spans begin and end.
     #[cfg(feature = "otlp")]
     pub(crate) fn trace_and_time_spans(&mut self, sampler: Box<Sampler>) {
         self.generate_ids(sampler);
         self.traces = true;
     }
 
-    /// Learns which subscriber it belongs to.
+    /// Notes the subscriber it belongs to.
     pub(crate) fn bind(&self, dispatch: &Dispatch) {
         if let Some(registry) = dispatch.downcast_ref::<Registry>() {
             self.home.store(std::ptr::from_ref(registry).addr(), Ordering::Relaxed);
-            // Set already: the same subscriber registered again, or a clone of its dispatch; the first serves.
+            // If it is set: the same subscriber registered again, or a clone of its dispatch. The first one will do.
             self.dispatch.set(dispatch.downgrade()).unwrap_or_default();
         }
     }
@@ -64,8 +64,8 @@ impl SpanStore {
         self.home.load(Ordering::Relaxed)
     }
 
-    /// A layer inside an `Option` or a `Vec`, or one that came by `reload`, is not told. Events and new spans come
-    /// through the default dispatcher, so it can ask for that one (which `tracing` refuses under a scoped default).
+    /// `on_register_dispatch` is not called for a layer inside an `Option` or a `Vec`, or one that came by `reload`. Events and
+    /// new spans come through the default dispatcher, so that is the one (which `tracing` refuses under a scoped default).
     #[inline]
     fn home(&self) -> Home {
         match self.known_registry_id() {
@@ -80,8 +80,8 @@ impl SpanStore {
         self.known_registry_id()
     }
 
-    /// Spans are entered through the dispatcher that made them, which need not be the default: that one is believed
-    /// only if it knows the very same span.
+    /// Spans are entered through the dispatcher that made them, which need not be the default: that one is taken only if it knows
+    /// the very same span.
     #[cold]
     fn bind_if_owner(&self, id: &span::Id, data: &Arc<SpanData>) -> Home {
         dispatcher::get_default(|dispatch| {
@@ -104,7 +104,7 @@ impl SpanStore {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Some(span) = context.span(id) else { return };
-        // Stored by the layer before this one? Mostly not: the lock is taken only where it may be.
+        // Another layer may have stored it: mostly not, so the lock is taken only where it may have.
         if record::was_created(id.into_u64())
             && let Some(data) = span_data(&span)
         {
@@ -165,8 +165,8 @@ impl SpanStore {
         } else if let Some(data) = context.span(id).as_ref().and_then(span_data) {
             record::enter(self.bind_if_owner(id, &data), id.into_u64(), || Some(data));
         }
-        // Now, before the SDK's layer starts the span and its processors log: what they log inside it would wait for ever
-        // for the lock under which it is started.
+        // Now, before the SDK's layer starts the span and its processors log: what they log inside it would wait for ever for
+        // the lock under which it is started.
         #[cfg(feature = "opentelemetry")]
         if self.sdk.is_expected() {
             self.adopt(record::entered(id.into_u64()).as_ref());
@@ -186,7 +186,7 @@ impl SpanStore {
         record::exit(self.known_registry_id(), id.into_u64());
     }
 
-    /// A span closes: those who keep something for its tree are told, once, whichever of our layers hears of it first.
+    /// A span closes: the observers of its tree are notified, once, by the first of our layers.
     #[inline]
     pub(crate) fn close<S>(&self, id: &span::Id, context: &LayerContext<'_, S>)
     where
@@ -228,7 +228,7 @@ impl SpanStore {
         record::current(self.home(), is_current)
     }
 
-    /// A span by id, whatever this layer's filter thinks of it: the Registry is asked, not the layer's context.
+    /// A span by id, also where this layer's filter hides it: from the registry, not the layer's context.
     fn find<S>(&self, id: &span::Id, context: &LayerContext<'_, S>) -> Option<Arc<SpanData>>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn an_sdk_that_is_not_there_is_not_asked_for_again() {
         let stack = Dispatch::new(registry().with(SpanContextLayer::new()));
-        let is_expected = || stack.downcast_ref::<SpanContextLayer>().unwrap().span_store().sdk.is_expected();
+        let is_expected = || stack.downcast_ref::<SpanContextLayer>().unwrap().spans.sdk.is_expected();
         assert!(is_expected());
         dispatcher::with_default(&stack, || info_span!("first").in_scope(|| info!("in it")));
         assert!(!is_expected());
@@ -281,6 +281,6 @@ mod tests {
         let hides = tracing_opentelemetry::layer().with_filter(LevelFilter::OFF);
         let stack = Dispatch::new(registry().with(SpanContextLayer::new()).with(hides));
         dispatcher::with_default(&stack, || info_span!("hidden").in_scope(|| info!("in it")));
-        assert!(stack.downcast_ref::<SpanContextLayer>().unwrap().span_store().sdk.is_expected());
+        assert!(stack.downcast_ref::<SpanContextLayer>().unwrap().spans.sdk.is_expected());
     }
 }

@@ -3,8 +3,8 @@
 use super::{Delivery, Flush, Handler, NamedHandler, Outcome, Split};
 use crate::{Description, Error};
 
-/// One record, many handlers: captured once, each formats for itself and has its own ledger. In the ledger of the whole the
-/// worst that became of a record counts: failed, dropped, filtered, written.
+/// One record, many handlers: it is captured once, and each handler has its own format and ledger. The ledger of the tee counts
+/// the worst outcome: failed, dropped, filtered, written.
 ///
 /// ```
 /// use tracing_strata::{prelude::*, Severity, Tee, format::Json, output::Stream};
@@ -32,7 +32,7 @@ impl Tee {
         self.with_named(NamedHandler::new(name, handler))
     }
 
-    /// Adds a handler that is shared with others.
+    /// Adds a handler that has a name already.
     pub fn with_named(mut self, handler: NamedHandler) -> Self {
         self.handlers.push(handler);
         self
@@ -50,7 +50,7 @@ impl Handler for Tee {
         to_all(&self.handlers, delivery)
     }
 
-    /// Flushes all; the first error is returned, all are told.
+    /// Flushes all; returns the first error. Each error handler gets its own.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         flush_each(&self.handlers, how)
     }
@@ -60,7 +60,7 @@ impl Handler for Tee {
     }
 }
 
-/// Gives a record to each. The worst of what becomes of it counts; without handlers it is dropped.
+/// Gives a record to each. The worst outcome counts; without handlers it is dropped.
 #[inline]
 pub(crate) fn to_all(handlers: &[NamedHandler], delivery: Delivery<'_>) -> Result<Outcome, Error> {
     let Some((last, others)) = handlers.split_last() else { return Ok(Outcome::Dropped) };
@@ -74,14 +74,10 @@ pub(crate) fn to_all(handlers: &[NamedHandler], delivery: Delivery<'_>) -> Resul
     split.end()
 }
 
-/// Flushes each; the first error is returned, all are told.
+/// Flushes each; returns the first error.
 pub(crate) fn flush_each<'a>(handlers: impl IntoIterator<Item = &'a NamedHandler>, how: &Flush) -> Result<(), Error> {
-    // All are flushed, whatever became of the ones before.
-    let mut first = Ok(());
-    for handler in handlers {
-        first = first.and(Handler::flush(handler, how));
-    }
-    first
+    // Also after an error.
+    handlers.into_iter().map(|handler| Handler::flush(handler, how)).fold(Ok(()), Result::and)
 }
 
 impl FromIterator<NamedHandler> for Tee {

@@ -1,4 +1,4 @@
-//! A handler in front of which something decides or changes.
+//! Handlers behind a level, a filter or a transform.
 
 use std::sync::{
     Arc, OnceLock,
@@ -39,7 +39,7 @@ impl<H> WithLevel<H> {
         Self { handler, min_level: AtomicI32::new(min_level.number()) }
     }
 
-    /// Changes the level; records from now on are judged by it.
+    /// Changes the level for later records.
     pub fn set_level(&self, min_level: impl Into<Severity>) {
         self.min_level.store(min_level.into().number(), Ordering::Relaxed);
     }
@@ -79,7 +79,7 @@ impl<H: Handler, F: Filter> Handler for WithFilter<H, F> {
         if passes {
             return self.handler.handle(delivery);
         }
-        // What it has to tell of this one at the end is on the same account.
+        // Its last summaries go to the same ledger.
         if self.ledger.get().is_none()
             && let Some(ledger) = delivery.ledger()
         {
@@ -88,7 +88,7 @@ impl<H: Handler, F: Filter> Handler for WithFilter<H, F> {
         Ok(Outcome::Filtered)
     }
 
-    /// What the filter has to tell of records it refused comes first.
+    /// Emits the summaries of the filter first.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         if !how.is_barrier() {
             let report =

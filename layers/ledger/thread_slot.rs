@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// How many threads at a time have a slot of their own. [`SLOTS`] itself is the slot that all others share.
+/// So many threads at a time have a slot of their own. All others share the slot [`SLOTS`].
 pub(super) const SLOTS: usize = 16;
 
 const UNKNOWN: usize = usize::MAX;
@@ -17,7 +17,7 @@ thread_local! {
     static OWNER: Owner = const { Owner };
 }
 
-/// Gives the slot back when the thread ends.
+/// Returns the slot when the thread ends.
 struct Owner;
 
 impl Drop for Owner {
@@ -29,7 +29,7 @@ impl Drop for Owner {
     }
 }
 
-/// That of this thread. In a thread's last moments it is the shared one.
+/// Of this thread. At its end, it is the shared one.
 #[inline]
 pub(super) fn own() -> usize {
     match SLOT.get() {
@@ -40,7 +40,7 @@ pub(super) fn own() -> usize {
 
 #[cold]
 fn acquire() -> usize {
-    // Without an owner nobody would give it back.
+    // Without an owner, nobody would return it.
     let is_owned = OWNER.try_with(|_| ()).is_ok();
     let with_lowest = |taken: u32| (is_owned && taken.trailing_ones() < SLOTS as u32).then_some(taken | (taken + 1));
     let before = IN_USE.fetch_update(Ordering::AcqRel, Ordering::Acquire, with_lowest);

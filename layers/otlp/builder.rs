@@ -258,16 +258,13 @@ impl Otlp {
             let handler = OtlpLogs::new(pipe.clone());
             let mut logs = handler.min_level(self.level.unwrap_or(Severity::ALL)).into_layer();
             if spans {
-                logs.span_store_mut().trace_and_time_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
+                logs.spans.trace_and_time_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
             }
             guard.logs = Some((pipe, logs.ledger()));
             layer.logs = Some(logs);
         }
         if let Some(pipe) = of_spans {
-            layer
-                .context
-                .span_store_mut()
-                .trace_and_time_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
+            layer.context.spans.trace_and_time_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
             let ledger = Ledger::registered("otlp spans");
             pipe.learn_ledger(|| Some(Arc::clone(&ledger)));
             guard.spans = Some((pipe.clone(), Arc::clone(&ledger)));

@@ -76,8 +76,8 @@ impl OtlpLayer {
 
     fn span_store(&self) -> &SpanStore {
         match &self.logs {
-            Some(logs) => logs.span_store(),
-            None => self.context.span_store(),
+            Some(logs) => &logs.spans,
+            None => &self.context.spans,
         }
     }
 

@@ -1,4 +1,4 @@
-//! How a queue is made.
+//! The builder of a queue.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// What a queue holds and does. Made by [`Queue::builder`].
+/// The options of a queue. Made by [`Queue::builder`].
 ///
 /// | option | default |
 /// |---|---|
@@ -44,69 +44,69 @@ impl Default for QueueBuilder {
 }
 
 impl QueueBuilder {
-    /// How many records may wait.
+    /// The most records that may wait.
     pub fn capacity(mut self, records: usize) -> Self {
         self.limits.capacity = records;
         self
     }
 
-    /// How much memory the waiting records may take, in bytes. A record that takes more by itself is lost.
+    /// The most memory that waiting records may take, in bytes. A single record larger than this is lost.
     ///
-    /// Each record counts with all the spans it happened in, of which several records have the same: what is really
-    /// taken is less. [Globals](crate::HandlerLayer::globals) are not counted.
+    /// Each record counts with all its spans, which several records share: the real use is lower.
+    /// [Globals](crate::HandlerLayer::globals) do not count.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.limits.max_bytes = bytes;
         self
     }
 
-    /// What happens to a record that finds no room.
+    /// What a full queue does with one more record.
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.limits.overflow = overflow;
         self
     }
 
-    /// From which severity on records are not given up while there are others.
+    /// Records of this severity and above are not dropped while there are lower ones.
     pub fn priority_level(mut self, min_level: impl Into<Severity>) -> Self {
         self.priority_level = min_level.into();
         self
     }
 
-    /// How long dropping the guard (or the queue that [owns](Self::build) its listener) and a plain
-    /// [`flush`](Handler::flush) wait at most.
+    /// How long the drop of the guard (or of the queue, [without a guard](Self::build)) and a plain [`flush`](Handler::flush)
+    /// wait at most.
     pub fn flush_timeout(mut self, deadline: Duration) -> Self {
         self.flush_timeout = deadline;
         self
     }
 
-    /// Logs how the queue is doing, at INFO and in the handler's own format: "queue health" with the fields of
-    /// [`QueueStats`](super::QueueStats): `queue`, `depth`, `high_water`, `bytes`, `bytes_high_water`, `oldest_ms` (where something
-    /// waits), `lost` and `lost.<severity>` (of those of which some were lost), `waits`, `busy`. The records are on the
-    /// handler's account. The time runs from when one is written to when the next one is due.
+    /// Logs the state of the queue, at INFO and in the handler's own format: "queue health" with the fields of
+    /// [`QueueStats`](super::QueueStats): `queue`, `depth`, `high_water`, `bytes`, `bytes_high_water`, `oldest_ms` (if records
+    /// wait), `lost` and `lost.<severity>` (if not zero), `waits`, `busy`. These records are on the handler's ledger. The
+    /// interval runs from the writing of one to the next.
     ///
-    /// The listener makes them, between batches: while the handler hangs there are none, nor while the queue is shut down. Then
-    /// [`Queue::stats`](super::Queue::stats) and [`WorkerGuard::stats`](super::WorkerGuard::stats) tell, from outside.
+    /// The worker makes them between batches, so there are none while the handler hangs or after the shutdown. Use
+    /// [`Queue::stats`](super::Queue::stats) and [`WorkerGuard::stats`](super::WorkerGuard::stats) then.
     pub fn report_every(mut self, interval: Duration) -> Self {
         self.report_every = Some(interval);
         self
     }
 
-    /// What the queue's thread, its errors and its notices call it (default: the thread has the handler's default name, the
-    /// others that of the place where the queue hangs), and the handler where nobody gives it a name.
+    /// The name in the thread name, in errors and notices, and of the handler where nobody names it (default: the handler's
+    /// default name for the thread, and the name of the ledger for the rest).
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Starts the listener. Several handlers, each with its own level and format, come as a [`Tee`](crate::Tee).
+    /// Starts the worker. Combine several handlers, each with its own level and format, in a [`Tee`](crate::Tee).
     ///
     /// # Errors
-    /// A limit or the interval of the reports is zero, or the system gives no thread.
+    /// A limit or the interval of the reports is zero, or the thread does not start.
     pub fn build_with_guard(self, handler: impl Handler) -> Result<(Queue, WorkerGuard), Error> {
         let core = self.start(handler.boxed())?;
         Ok((Queue { core: Arc::clone(&core), is_owner: false }, WorkerGuard::new(core)))
     }
 
-    /// Starts the listener of a queue that needs no guard: dropping the queue shuts it down.
+    /// Starts the worker of a queue without a guard: the drop of the queue shuts it down.
     ///
     /// # Errors
     /// As for [`build_with_guard`](Self::build_with_guard).

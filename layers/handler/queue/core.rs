@@ -249,7 +249,7 @@ impl Core {
         }
     }
 
-    /// Waits for what is left of the [`flush_timeout`](super::QueueBuilder::flush_timeout) deadline in this end of the handler.
+    /// Ends within what the final flush has left of the [`flush_timeout`](super::QueueBuilder::flush_timeout).
     pub(super) fn end_in_time(self: &Arc<Self>) -> Result<(), Error> {
         self.end(self.left_to_end(), self.flush_timeout)
     }

@@ -1,20 +1,20 @@
-//! What the listener has done lately.
+//! How busy the worker of a queue is.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::handler::worker::Capacity;
 
-/// How long a window of time is: [`QueueStats::busy`](super::QueueStats::busy) is about the present one and the one before.
+/// [`QueueStats::busy`](super::QueueStats::busy) covers the current window and the one before.
 const WINDOW: Duration = Duration::from_secs(10);
 
 pub(super) struct Utilization {
-    /// When the present window began.
+    /// The start of the current window.
     began: Instant,
-    /// How long the listener was at work in it, until `seen`.
+    /// How long the worker was busy in it, until `seen`.
     worked: Duration,
-    /// The same of the window before; none at first.
+    /// The same for the window before; none at first.
     before: Option<Duration>,
-    /// Until when all is counted.
+    /// All is counted until then.
     seen: Instant,
     is_at_work: bool,
     high_water: Capacity,
@@ -34,10 +34,9 @@ impl Utilization {
         }
     }
 
-    /// So much was held.
+    /// So much is held now.
     pub(super) fn observe(&mut self, held: Capacity) {
-        self.high_water.records = self.high_water.records.max(held.records);
-        self.high_water.bytes = self.high_water.bytes.max(held.bytes);
+        self.high_water.raise_to(held);
     }
 
     pub(super) fn high_water(&self) -> Capacity {
@@ -60,7 +59,7 @@ impl Utilization {
         }
     }
 
-    /// Which part of the present window and the one before it was at work: 0.0 to 1.0.
+    /// The busy part of the current window and the one before: 0.0 to 1.0.
     pub(super) fn busy(&mut self, now: Instant) -> f64 {
         self.advance(now);
         let lasted = self.before.map_or(Duration::ZERO, |_| WINDOW) + (self.seen - self.began);

@@ -323,7 +323,7 @@ fn a_failing_and_panicking_handler_is_counted_told_and_gone_on_with() {
         assert_eq!(guard.flush(LONG).unwrap_err().to_string(), "panicked in flush(): flush");
         assert_eq!(
             ledger.stats().to_string(),
-            "5 accepted: 1 written, 1 filtered, 1 dropped, 2 failed, 0 queued (1 troubles)"
+            "5 accepted: 1 written, 1 filtered, 1 dropped, 2 failed, 0 queued (1 other errors)"
         );
         assert_eq!(
             told.lock().unwrap()[..3],
