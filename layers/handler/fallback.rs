@@ -1,4 +1,4 @@
-//! A handler with another one in reserve.
+//! A handler with a fallback.
 
 use std::{
     any::Any,
@@ -18,10 +18,10 @@ use crate::{
     record::OwnedRecord,
 };
 
-/// A handler with another one in reserve. Made by [`HandlerExt::fallback`](crate::HandlerExt::fallback).
+/// A handler with a fallback. Made by [`HandlerExt::fallback`](crate::HandlerExt::fallback).
 ///
-/// A record that the first one fails at (an error, a panic) or drops goes to the fallback. Each record is offered to the
-/// first one; those over a network refuse at once while their peer is away, and find by themselves that it is back.
+/// A record that the first handler fails at (an error, a panic) or drops goes to the fallback. Each record goes to the first
+/// handler first; one over a network fails at once while its peer is away, and finds by itself that it is back.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,30 +55,30 @@ use crate::{
 ///
 /// # Where each record went
 ///
-/// | | ledger of the whole | ledger of the [fallback](Self::secondary) |
+/// | | ledger of both | ledger of the [fallback](Self::secondary) |
 /// |---|---|---|
-/// | the first one took it | written | |
-/// | the fallback took it | written, and [rescued](crate::ledger::Stats::fallback_written) | written |
-/// | the fallback holds it back (a buffer, a queue) | queued until it is settled there, then as there | queued |
+/// | the first one wrote it | written | |
+/// | the fallback wrote it | written, and [by the fallback](crate::ledger::Stats::fallback_written) | written |
+/// | the fallback buffers it (a buffer, a queue) | queued until it ends there, then as there | queued |
 /// | both failed | failed, with the first one's error | failed |
 /// | the first one dropped it, the fallback failed | failed | failed |
 /// | the fallback filtered or dropped it | filtered, dropped | filtered, dropped |
 ///
-/// # What is told
+/// # Notices
 ///
-/// When the first one goes away, the trap hears why, once, and the fallback gets a record of ours before the first it has to
-/// take (WARN, target `tracing_strata`, with the `error`); when a record gets through again, one more (INFO, with the number
-/// of `records` and `seconds`). [`notices(false)`](Self::notices) leaves the records out.
+/// When the first handler fails, the error handler gets the error, once, and the fallback gets a notice before the first record
+/// (WARN, target `tracing_strata`, with the `error`). When a record gets through again, it gets one more (INFO, with the number
+/// of `records` and `seconds`). [`notices(false)`](Self::notices) turns these records off.
 ///
 /// # With a queue
 ///
 /// A record that fails behind a [`Queue`](crate::Queue), in a buffer or at the shutdown goes to the fallback as well, in the
-/// order in which the records end. Behind the fallback, or before it, a file gets its records one by one, so that each is
-/// known to be there or goes on: many records in one write are for files without a fallback.
+/// order in which the records end. With a fallback before or behind it, a file writes its records one by one, so that each is
+/// known to be written or goes to the fallback. Only files without one write many records at once.
 pub struct Fallback<H> {
     handler: H,
     state: Arc<FallbackState>,
-    /// The same, for those whose end comes later.
+    /// The same, for records that end later.
     path: Arc<dyn FallbackPath>,
 }
 
@@ -86,7 +86,7 @@ pub struct Fallback<H> {
 struct FallbackState {
     fallback: NamedHandler,
     notices: AtomicBool,
-    is_away: AtomicBool,
+    failed_over: AtomicBool,
     outage: Heirloom<Outage>,
     default_name: String,
 }
@@ -95,16 +95,16 @@ struct FallbackState {
 struct Outage {
     since: Option<Instant>,
     records: u64,
-    /// Of the handler that is away.
+    /// Of the handler that fails.
     name: String,
 }
 
-/// The target of our own records.
+/// Of the notices.
 const TARGET: &str = "tracing_strata";
 
 impl<H: Handler> Fallback<H> {
     pub(super) fn new(handler: H, fallback: impl Handler) -> Self {
-        // One that is shared already keeps its name and its account.
+        // A handler with a name keeps it, and its ledger.
         let fallback = match (&fallback as &dyn Any).downcast_ref::<NamedHandler>() {
             Some(shared) => shared.clone(),
             None => NamedHandler::new(format!("{}: fallback", handler.describe().name), fallback),
@@ -112,7 +112,7 @@ impl<H: Handler> Fallback<H> {
         let state = Arc::new(FallbackState {
             fallback,
             notices: AtomicBool::new(true),
-            is_away: AtomicBool::new(false),
+            failed_over: AtomicBool::new(false),
             outage: Heirloom::default(),
             default_name: handler.describe().name,
         });
@@ -120,7 +120,7 @@ impl<H: Handler> Fallback<H> {
         Self { handler, state, path }
     }
 
-    /// Whether the fallback is told, in records of ours, when the first one goes and comes; yes by default.
+    /// Whether the fallback gets notices when the first handler fails and recovers (default: true).
     pub fn notices(self, on: bool) -> Self {
         self.state.notices.store(on, Ordering::Relaxed);
         self
@@ -131,29 +131,29 @@ impl<H: Handler> Fallback<H> {
         &self.state.fallback
     }
 
-    /// Whether the first one failed at the last record.
+    /// Whether the first handler failed at the last record.
     pub fn is_failed_over(&self) -> bool {
-        self.state.is_away.load(Ordering::Relaxed)
+        self.state.failed_over.load(Ordering::Relaxed)
     }
 }
 
 impl FallbackState {
     fn outage(&self) -> MutexGuard<'_, Outage> {
-        // Records of before a fork are the parent's to count.
+        // Records from before a fork are the parent's.
         self.outage.lock(|outage| outage.records = 0, Outage::default)
     }
 
-    /// What the first one failed at (why) or dropped.
+    /// A record that the first handler failed at (`why`) or dropped.
     #[cold]
     fn take_over(&self, delivery: Delivery<'_>, why: Option<Error>) -> Result<Outcome, Error> {
-        if !self.is_away.swap(true, Ordering::AcqRel) {
+        if !self.failed_over.swap(true, Ordering::AcqRel) {
             self.fail_over(delivery.counters(), why.as_ref());
         }
         let result = delivery.pass_to_fallback(&self.fallback);
         if let Ok(Outcome::Written | Outcome::Queued) = result {
             self.outage().records += 1;
         }
-        // Of two errors the first one says why.
+        // Of two errors, the first is the reason.
         match (result, why) {
             (Err(second), Some(mut first)) => {
                 if second.is_counted() {
@@ -182,14 +182,14 @@ impl FallbackState {
     }
 
     fn note_success(&self) {
-        if self.is_away.load(Ordering::Relaxed) {
+        if self.failed_over.load(Ordering::Relaxed) {
             self.recover();
         }
     }
 
     #[cold]
     fn recover(&self) {
-        if self.is_away.swap(false, Ordering::AcqRel) {
+        if self.failed_over.swap(false, Ordering::AcqRel) {
             let Outage { since, records, name } = std::mem::take(&mut *self.outage());
             let seconds = since.map(|since| since.elapsed().as_secs_f64()).unwrap_or_default();
             self.notify(Severity::INFO, &name, "is back", |notice| {
@@ -199,7 +199,7 @@ impl FallbackState {
         }
     }
 
-    /// On the fallback's own account.
+    /// On the ledger of the fallback.
     fn notify(&self, severity: Severity, name: &str, what: &str, fill: impl FnOnce(&mut Record)) {
         if self.notices.load(Ordering::Relaxed) {
             let mut notice = Record::new(severity, TARGET, &format!("handler {name:?} {what}"));
@@ -209,7 +209,7 @@ impl FallbackState {
     }
 }
 
-/// What the first one took, and ended later.
+/// For records that the first handler took and ended later.
 impl FallbackPath for FallbackState {
     fn ended(&self, fate: Resolution, record: OwnedRecord, mut receipt: Receipt) {
         match fate.end {
@@ -235,7 +235,7 @@ impl<H: Handler> Handler for Fallback<H> {
         delivery.pass_with_fallback(&self.path, &self.handler, || state.note_success(), take_over)
     }
 
-    /// Flushes both; the first error is returned.
+    /// Flushes both; returns the first error.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         let first = self.handler.flush(how);
         first.and(Handler::flush(&self.state.fallback, how))

@@ -29,7 +29,7 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
         None => memory,
     };
     let memory = match making.ours.seconds("patience") {
-        Some(patience) => memory.patience(patience),
+        Some(patience) => memory.timeout(patience),
         None => memory,
     };
     if let Some(target) = keywords.str("target").and_then(|target| making.target(&target, false)) {

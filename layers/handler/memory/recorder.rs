@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     super::exit::is_exiting,
-    tree::{Core, Plan, Tree},
+    tree::{Core, RecorderConfig, Tree},
 };
 use crate::{
     Delivery, Description, Error, Flush, Handler, NamedHandler, Outcome, Record, Severity,
@@ -115,28 +115,28 @@ impl FlightRecorder {
     }
 
     /// Always there: nobody else has it before the first record comes.
-    fn plan(mut self, change: impl FnOnce(&mut Plan)) -> Self {
+    fn config(mut self, change: impl FnOnce(&mut RecorderConfig)) -> Self {
         if let Some(core) = Arc::get_mut(&mut self.core) {
-            change(&mut core.plan);
+            change(&mut core.config);
         }
         self
     }
 
     /// Which records are remembered: those below a severity (default: INFO).
     pub fn buffer_below(self, severity: impl Into<Severity>) -> Self {
-        self.plan(|plan| plan.hold_below = severity.into())
+        self.config(|config| config.buffer_below = severity.into())
     }
 
     /// From which severity on a record releases its tree (default: ERROR).
-    pub fn release_at(self, least: impl Into<Severity>) -> Self {
-        self.plan(|plan| plan.release_at = least.into())
+    pub fn release_at(self, severity: impl Into<Severity>) -> Self {
+        self.config(|config| config.release_at = severity.into())
     }
 
     /// Releases a tree that lasts as long as this or longer, from the beginning of its root (default: never). A root that
     /// began before this was set is taken to begin with its first record.
     pub fn release_after(self, limit: Duration) -> Self {
         record::time_roots();
-        self.plan(|plan| plan.release_after = Some(limit))
+        self.config(|config| config.release_after = Some(limit))
     }
 
     /// Releases a tree as soon as a record of it passes the filter (default: none does). It sees each record of a tree
@@ -151,40 +151,40 @@ impl FlightRecorder {
     /// # drop((marked, one_trace_in_a_thousand));
     /// ```
     pub fn trigger(self, filter: impl Filter) -> Self {
-        self.plan(|plan| plan.pick = Some(Box::new(filter)))
+        self.config(|config| config.trigger = Some(Box::new(filter)))
     }
 
     /// How many records a tree remembers at most (default: 256).
     pub fn tree_records(self, records: usize) -> Self {
-        self.plan(|plan| plan.tree_records = records)
+        self.config(|config| config.tree_records = records)
     }
 
     /// How many bytes the records that a tree remembers take at most, about (default: 256 KiB), with the spans they
     /// happened in, the root among them: those that a record shares with the one before it are counted once, others again.
     pub fn tree_bytes(self, bytes: usize) -> Self {
-        self.plan(|plan| plan.tree_bytes = bytes)
+        self.config(|config| config.tree_bytes = bytes)
     }
 
     /// How many trees remember something at most (default: 4,096).
     pub fn max_trees(self, trees: usize) -> Self {
-        self.plan(|plan| plan.max_trees = trees)
+        self.config(|config| config.max_trees = trees)
     }
 
     /// How many bytes the records of all trees take at most, about (default: 32 MiB), with their spans, counted as for
     /// [`tree_bytes`](Self::tree_bytes).
     pub fn max_bytes(self, bytes: usize) -> Self {
-        self.plan(|plan| plan.max_bytes = bytes)
+        self.config(|config| config.max_bytes = bytes)
     }
 
     /// What becomes of records that are below the threshold and outside of all spans (default: [`OutsideSpan::Drop`]).
     pub fn outside(self, outside: OutsideSpan) -> Self {
-        self.plan(|plan| plan.outside = outside)
+        self.config(|config| config.outside = outside)
     }
 
     /// Where the time comes from that [`release_after`](Self::release_after) measures (default: the system's monotonic
     /// clock). Give the [layer](crate::HandlerLayer::clock) the same: it notes when a root begins.
     pub fn clock(self, clock: impl Clock) -> Self {
-        self.plan(|plan| plan.clock = Box::new(clock))
+        self.config(|config| config.clock = Box::new(clock))
     }
 
     /// Releases the span tree that this thread is in, in all recorders of its subscriber; with several subscribers, one
@@ -215,16 +215,16 @@ impl FlightRecorder {
     /// The tree that a record may wait in, and whether that is due; none if it goes through.
     fn tree_of(&self, record: &Record, is_below: bool) -> Option<(Arc<Tree>, bool)> {
         let core = &self.core;
-        let plan = &core.plan;
+        let config = &core.config;
         let root = record.root()?;
         let known = root.tapes().find(|tree: &Tree| tree.is_of(core));
-        if known.is_some_and(Tree::is_through) {
+        if known.is_some_and(Tree::is_released) {
             return None;
         }
         let is_due = root.is_picked()
-            || record.severity() >= plan.release_at
-            || plan.release_after.is_some_and(|limit| core.age(known, root) >= limit)
-            || plan.pick.as_ref().is_some_and(|pick| pick.passes(record));
+            || record.severity() >= config.release_at
+            || config.release_after.is_some_and(|limit| core.age(known, root) >= limit)
+            || config.trigger.as_ref().is_some_and(|trigger| trigger.passes(record));
         if !is_below && !is_due && known.is_none() {
             return None;
         }
@@ -241,9 +241,9 @@ impl FlightRecorder {
 impl Handler for FlightRecorder {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         let core = &self.core;
-        core.leave_to_the_parent();
-        let is_below = delivery.severity() < core.plan.hold_below;
-        if is_below && core.plan.outside == OutsideSpan::Drop && delivery.root().is_none() {
+        core.discard_inherited();
+        let is_below = delivery.severity() < core.config.buffer_below;
+        if is_below && core.config.outside == OutsideSpan::Drop && delivery.root().is_none() {
             return Ok(Outcome::Dropped);
         }
         match self.tree_of(&delivery, is_below) {
@@ -256,7 +256,7 @@ impl Handler for FlightRecorder {
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         if how.is_last() && is_exiting() {
             // No tree will end any more.
-            self.core.give_up_all();
+            self.core.discard_all();
         }
         Handler::flush(&self.core.target, how)
     }
@@ -268,7 +268,7 @@ impl Handler for FlightRecorder {
 
 impl Drop for FlightRecorder {
     fn drop(&mut self) {
-        self.core.give_up_all();
+        self.core.discard_all();
     }
 }
 

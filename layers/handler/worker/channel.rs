@@ -168,7 +168,7 @@ impl<T: Weighed> Channel<T> {
         drop(queue);
         let is_half_full = state.free.records <= self.limits.records / 2 || state.free.bytes <= self.limits.bytes / 2;
         drop(state);
-        evicted.discard();
+        evicted.for_each(T::discard);
         if is_half_full {
             self.notifier.notify_lazy(true);
         }

@@ -35,7 +35,7 @@ pub(crate) use self::{
     control::WaitResult,
     receiver::{Receiver, Task},
     shard::{Capacity, LossCounter, Shard, Weighed},
-    state::Command,
+    state::{Command, Evicted},
 };
 use crate::{
     barrier::{self, Buffers},

@@ -16,7 +16,7 @@ impl<T> Default for Evicted<T> {
     }
 }
 
-impl<T: Weighed> Evicted<T> {
+impl<T> Evicted<T> {
     pub(crate) fn push(&mut self, item: T) {
         match &mut self.0 {
             first @ None => *first = Some(item),
@@ -25,8 +25,8 @@ impl<T: Weighed> Evicted<T> {
     }
 
     /// Not under a lock.
-    pub(crate) fn discard(self) {
-        self.0.into_iter().chain(self.1).for_each(T::discard);
+    pub(crate) fn for_each(self, discard: impl FnMut(T)) {
+        self.0.into_iter().chain(self.1).for_each(discard);
     }
 }
 
