@@ -1,4 +1,4 @@
-//! What a flight recorder keeps for one span tree, and what it keeps of all of them.
+//! The records of one span tree in a flight recorder, and the bounds over all trees.
 
 use std::{
     collections::VecDeque,
@@ -23,7 +23,6 @@ use crate::{
     record::{SpanData, Tape},
 };
 
-/// What the recorder was told to do.
 pub(super) struct RecorderConfig {
     pub(super) buffer_below: Severity,
     pub(super) release_at: Severity,
@@ -54,21 +53,21 @@ impl Default for RecorderConfig {
     }
 }
 
-/// What all trees of a recorder have in common.
+/// What all trees of a recorder share.
 pub(super) struct Core {
     pub(super) config: RecorderConfig,
     pub(super) target: NamedHandler,
-    /// The process in which the trees began to hold what they hold.
+    /// The fork generation of the buffered records.
     generation: AtomicU64,
-    /// What all trees hold.
+    /// The size of all buffered records.
     weight: AtomicUsize,
-    /// How many hold something.
+    /// How many trees buffer records.
     trees: AtomicUsize,
-    /// Those that hold something, in the order in which they began to; among them some that do no longer.
+    /// Those trees, in the order in which they began to, and some that have no records any more.
     order: Heirloom<VecDeque<Weak<Tree>>>,
-    /// Memory of trees that ended.
+    /// Memory of trees that have ended.
     spares: Heirloom<Vec<VecDeque<OwnedDelivery>>>,
-    /// Held by the thread that leaves all to the parent, in a child.
+    /// Locked by the thread that resets all trees in a child.
     resetting: Heirloom<()>,
     counts: Counts,
 }
@@ -81,7 +80,7 @@ struct Counts {
     lost: AtomicU64,
 }
 
-/// How many trees' memory is kept for others.
+/// The memory of so many trees is kept for others.
 const SPARES: usize = 64;
 
 impl Core {
@@ -99,7 +98,7 @@ impl Core {
         }
     }
 
-    /// How long a tree has lasted.
+    /// The age of a tree.
     pub(super) fn age(&self, known: Option<&Tree>, root: &SpanData) -> Duration {
         let now = self.config.clock.monotonic();
         now.saturating_sub(known.map(|tree| tree.begun).or(root.begun()).unwrap_or(now))
@@ -122,7 +121,7 @@ impl Core {
         self.order.get()
     }
 
-    /// A tree began to hold something.
+    /// A tree begins to buffer records.
     fn list(&self, tree: &Tree) {
         self.trees.fetch_add(1, Ordering::Relaxed);
         let mut order = self.order();
@@ -132,7 +131,7 @@ impl Core {
         order.push_back(tree.this.clone());
     }
 
-    /// The longest listed trees forget what they have, until the bounds are kept. No lock of a tree is buffered here.
+    /// Evicts the oldest trees until the bounds are met. To be called without the lock of a tree.
     fn keep_bounds(&self) {
         let exceeds = || {
             self.weight.load(Ordering::Relaxed) > self.config.max_bytes
@@ -146,7 +145,7 @@ impl Core {
         }
     }
 
-    /// After a fork, what the trees hold is the parent's to hand on.
+    /// Resets all trees after a fork: their records are the parent's.
     #[inline]
     pub(super) fn discard_inherited(&self) {
         if self.generation.load(Ordering::Acquire) != fork::generation() {
@@ -159,11 +158,11 @@ impl Core {
         let _resetting = self.resetting.get();
         let generation = fork::generation();
         if self.generation.load(Ordering::Acquire) == generation {
-            // Another thread was faster.
+            // Another thread has done it.
             return;
         }
         let all = std::mem::take(&mut *self.order());
-        // A tree that is not found here starts over when it is wanted.
+        // Other trees reset with their next record.
         all.iter().filter_map(Weak::upgrade).for_each(|tree| drop(tree.state()));
         self.weight.store(0, Ordering::Relaxed);
         self.trees.store(0, Ordering::Relaxed);
@@ -195,21 +194,20 @@ impl Core {
         self.counts.lost.fetch_add(count as u64, Ordering::Relaxed);
     }
 
-    /// Gives records up that were buffered.
     fn discard(&self, buffered: Buffered) {
         self.give_back(buffered.discard());
     }
 }
 
-/// One span tree in the eyes of one recorder; hangs at its root.
+/// One span tree of one recorder; stored at its root span.
 pub(super) struct Tree {
-    /// Not the recorder itself: what stands behind that may keep records, and with them this.
+    /// Weak: the target of the recorder may keep records, and with them this.
     core: Weak<Core>,
     this: Weak<Tree>,
     begun: Duration,
-    /// Whether all goes straight through; changed under the lock.
+    /// All records go straight through. Changed under the lock.
     is_released: AtomicBool,
-    /// Whether it holds something and counts as a tree; changed under the lock.
+    /// It has records and counts as a tree. Changed under the lock.
     is_listed: AtomicBool,
     state: Heirloom<State>,
 }
@@ -217,14 +215,14 @@ pub(super) struct Tree {
 struct State {
     phase: Phase,
     buffered: Buffered,
-    /// What had no room, since it was told last.
+    /// How many were lost since the last notice.
     lost: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Recording,
-    /// A thread hands on what is buffered; what comes meanwhile is appended.
+    /// A thread passes the buffered records on; new ones are appended.
     Releasing {
         by: ThreadId,
     },
@@ -251,7 +249,7 @@ impl Tree {
         self.is_released.load(Ordering::Acquire)
     }
 
-    /// For one who goes on without the span it hangs on.
+    /// For use without its span.
     pub(super) fn itself(&self) -> Option<Arc<Self>> {
         self.this.upgrade()
     }
@@ -263,8 +261,7 @@ impl Tree {
         )
     }
 
-    /// What it holds in a child is the parent's to hand on, and on no account of the recorder any more. What was being
-    /// released goes through here as well.
+    /// In a child, its records are the parent's, and count nowhere in the recorder. If it was being released, it is released.
     fn reset(&self, phase: Phase) -> State {
         self.is_listed.store(false, Ordering::Relaxed);
         let was_releasing = matches!(phase, Phase::Releasing { .. });
@@ -274,7 +271,7 @@ impl Tree {
         State { phase: if was_releasing { Phase::Released } else { phase }, buffered: Buffered::default(), lost: 0 }
     }
 
-    /// Takes a record of a tree that was not through yet.
+    /// Takes a record of a tree that was not released yet.
     pub(super) fn take(
         &self,
         core: &Core,
@@ -297,7 +294,7 @@ impl Tree {
                 core.keep_bounds();
                 Ok(Outcome::Queued)
             }
-            // Born in the target while that takes what is released.
+            // Emitted by the target while it gets the released records.
             Phase::Releasing { by } if by == thread::current().id() => Ok(Outcome::Dropped),
             Phase::Releasing { .. } if self.has_space(core, &state) => {
                 self.buffer(core, &mut state, delivery);
@@ -308,7 +305,7 @@ impl Tree {
                 core.counts.lost.fetch_add(1, Ordering::Relaxed);
                 Ok(Outcome::Dropped)
             }
-            // Never lost, and never waits: rather out of order.
+            // Neither lost nor blocked, but perhaps out of order.
             Phase::Recording | Phase::Releasing { .. } | Phase::Released | Phase::Closed => {
                 drop(state);
                 core.target.handle(delivery)
@@ -331,7 +328,7 @@ impl Tree {
         state.buffered.len() < config.tree_records && state.buffered.weight() < config.tree_bytes
     }
 
-    /// Takes out the oldest until the tree's bounds are kept.
+    /// Takes out the oldest until the tree's bounds are met.
     fn trim(&self, core: &Core, state: &mut State) -> Evicted<OwnedDelivery> {
         let config = &core.config;
         let before = state.buffered.weight();
@@ -343,7 +340,7 @@ impl Tree {
         evicted
     }
 
-    /// Hands on what is buffered and what comes meanwhile; the lock is free while the target is at work.
+    /// Passes on all buffered records and those that come meanwhile. No lock is held while the target runs.
     fn release<'a>(&'a self, core: &Core, mut state: MutexGuard<'a, State>) {
         core.counts.released.fetch_add(1, Ordering::Relaxed);
         state.phase = Phase::Releasing { by: thread::current().id() };
@@ -361,7 +358,7 @@ impl Tree {
         }
     }
 
-    /// Takes out all that is buffered; the tree counts no more until it holds something again.
+    /// Takes out all records; the tree does not count until it has some again.
     fn take_buffered(&self, core: &Core, state: &mut State) -> Buffered {
         let buffered = std::mem::take(&mut state.buffered);
         core.weight.fetch_sub(buffered.weight(), Ordering::Relaxed);
@@ -371,7 +368,7 @@ impl Tree {
         buffered
     }
 
-    /// There is no room for what it holds.
+    /// Discards its records, to make space for other trees.
     fn evict(&self, core: &Core) {
         let mut state = self.state();
         if state.phase != Phase::Recording {
@@ -386,7 +383,7 @@ impl Tree {
         core.discard(buffered);
     }
 
-    /// Forgets what it has, for good.
+    /// Closes it, and discards its records.
     fn forget(&self, core: &Core, mut state: MutexGuard<'_, State>) {
         state.phase = Phase::Closed;
         let buffered = self.take_buffered(core, &mut state);
@@ -411,7 +408,7 @@ impl Tape for Tree {
         match state.phase {
             Phase::Recording if is_due && !state.buffered.is_empty() => self.release(&core, state),
             Phase::Recording => self.forget(&core, state),
-            // The thread that hands on ends it; nothing more comes.
+            // The releasing thread ends it.
             Phase::Releasing { .. } | Phase::Released | Phase::Closed => {}
         }
     }
