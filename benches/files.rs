@@ -32,7 +32,7 @@ use std::{
 
 use tracing_strata::{
     Sink,
-    output::{LogFile, RotatingFile, TimedFile, WatchedFile},
+    output::{LogFile, RotatingFile},
     sink::{Lines, ReopenPolicy, When},
 };
 
@@ -73,16 +73,19 @@ macro_rules! ours {
 
 const PEERS: &[(&str, Open)] = &[
     ("**tracing-strata** `LogFile`", ours!(LogFile::builder)),
-    ("**tracing-strata** `WatchedFile`, each record", ours!(WatchedFile::builder)),
     (
-        "**tracing-strata** `WatchedFile`, each 100 ms",
+        "**tracing-strata** `LogFile`, watched, each record",
+        ours!(|path| LogFile::builder(path).watch(ReopenPolicy::each_record())),
+    ),
+    (
+        "**tracing-strata** `LogFile`, watched, each 100 ms",
         ours!(|path| LogFile::builder(path).watch(ReopenPolicy::at_most_every(Duration::from_millis(100)))),
     ),
     (
         "**tracing-strata** `RotatingFile`, 10 MB",
         ours!(|path| RotatingFile::builder(path).max_bytes(ROTATED).backups(BACKUPS)),
     ),
-    ("**tracing-strata** `TimedFile`, hourly", ours!(TimedFile::builder)),
+    ("**tracing-strata** `RotatingFile`, hourly", ours!(|path| RotatingFile::builder(path).when(When::Hour))),
     ("tracing-appender, never", |path, buffered| {
         let (folder, name) = (path.parent().unwrap(), path.file_name().unwrap());
         theirs(tracing_appender::rolling::never(folder, name), buffered)
@@ -165,11 +168,11 @@ fn test_alone(quick: bool) {
                 RotatingFile::builder(path).max_bytes(1 << 40).backups(BACKUPS).buffer(BUFFER).build_sink().unwrap(),
             )
         }),
-        ("`TimedFile`, midnight", |path| {
-            Box::new(TimedFile::builder(path).when(When::Midnight).buffer(BUFFER).build_sink().unwrap())
+        ("`RotatingFile`, midnight", |path| {
+            Box::new(RotatingFile::builder(path).when(When::Midnight).buffer(BUFFER).build_sink().unwrap())
         }),
-        ("`TimedFile`, midnight and 1 TB", |path| {
-            let timed = TimedFile::builder(path).when(When::Midnight);
+        ("`RotatingFile`, midnight and 1 TB", |path| {
+            let timed = RotatingFile::builder(path).when(When::Midnight);
             Box::new(timed.max_bytes(1 << 40).buffer(BUFFER).build_sink().unwrap())
         }),
     ];

@@ -13,7 +13,7 @@ use std::{
 use tracing::info;
 use tracing_strata::{
     clock::ManualClock,
-    output::{TimedFile, When},
+    output::{RotatingFile, When},
     prelude::*,
     sink::{Compression, Retention},
 };
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let clock = ManualClock::at(1_711_800_000); // 30 March 2024: summer time begins in the night
     let archived = Arc::new(Mutex::new(Vec::new()));
     let archive = archived.clone();
-    let by_day = TimedFile::builder(logs.join("daily.log"))
+    let by_day = RotatingFile::builder(logs.join("daily.log"))
         .when(When::Midnight)
         .zone("Europe/Berlin")
         .max_bytes(2 << 10)
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         })
         .clock(clock.clone())
         .build()?;
-    let handle = by_day.sink().clone();
+    let handle = by_day.as_sink().clone();
 
     let subscriber = tracing_subscriber::registry().with(by_day.into_layer());
     tracing::subscriber::with_default(subscriber, || {

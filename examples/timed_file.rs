@@ -9,7 +9,7 @@ use tracing::info;
 use tracing_strata::{
     clock::ManualClock,
     format::Json,
-    output::{TimedFile, When},
+    output::{RotatingFile, When},
     prelude::*,
 };
 use tracing_subscriber::prelude::*;
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let logs = std::env::temp_dir().join(format!("strata-timed-file-{}", std::process::id()));
     let clock = ManualClock::at(1_761_429_900); // 26 October 2025, 00:05 in Berlin
 
-    let file = TimedFile::builder(logs.join("shop.jsonl"))
+    let file = RotatingFile::builder(logs.join("shop.jsonl"))
         .when(When::Hour)
         .zone("Europe/Berlin")
         .backups(24)

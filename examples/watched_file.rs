@@ -3,14 +3,15 @@
 use std::{error::Error, fs, path::Path};
 
 use tracing::info;
-use tracing_strata::{format::Text, output::WatchedFile, prelude::*};
+use tracing_strata::{format::Text, output::LogFile, prelude::*, sink::ReopenPolicy};
 use tracing_subscriber::prelude::*;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let logs = std::env::temp_dir().join(format!("strata-watched-file-{}", std::process::id()));
     let (path, old) = (logs.join("shop.log"), logs.join("shop.log.1"));
-    let file = WatchedFile::builder(&path).create_dirs(true).format(Text::plain()).build()?;
-    let handle = file.sink().clone();
+    let file =
+        LogFile::builder(&path).watch(ReopenPolicy::each_record()).create_dirs(true).format(Text::plain()).build()?;
+    let handle = file.as_sink().clone();
     tracing_subscriber::registry().with(file.into_layer()).init();
 
     // `create`: the file is renamed and a new one made. The next record is in the new one.

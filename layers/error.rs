@@ -18,7 +18,7 @@ struct Inner {
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
     /// The handler where it happened has told its error handler.
-    was_told: bool,
+    is_reported: bool,
     /// And the record that it cost counts as lost.
     is_counted: bool,
 }
@@ -74,15 +74,15 @@ impl Error {
     }
 
     fn make(kind: Kind, message: String, source: Option<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self(Box::new(Inner { kind, message, source, was_told: false, is_counted: false }))
+        Self(Box::new(Inner { kind, message, source, is_reported: false, is_counted: false }))
     }
 
-    pub(crate) fn was_told(&self) -> bool {
-        self.0.was_told
+    pub(crate) fn is_reported(&self) -> bool {
+        self.0.is_reported
     }
 
-    pub(crate) fn set_told(&mut self) {
-        self.0.was_told = true;
+    pub(crate) fn set_reported(&mut self) {
+        self.0.is_reported = true;
     }
 
     pub(crate) fn is_counted(&self) -> bool {

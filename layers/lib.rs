@@ -52,13 +52,13 @@
 //! | `Handler`, `setLevel`, `addFilter` | [`Handler`], [`.level()`](HandlerExt::min_level), [`.filter()`](HandlerExt::filter), [`.transform()`](HandlerExt::transform) |
 //! | `Formatter` | [`Format`]: [`format::Template`] takes Python's own formats; [`format::Text`], [`format::Json`] in [many shapes](format::Json#shapes-that-tools-expect), [`format::Logfmt`], [`format::Gelf`] |
 //! | python-json-logger, ecs-logging | [`Json::python`](format::Json::python), [`Json::ecs`](format::Json::ecs) |
-//! | `StreamHandler`, `FileHandler`, `WatchedFileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`output::WatchedFile`], [`output::Null`] |
+//! | `StreamHandler`, `FileHandler`, `WatchedFileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`LogFile` with `watch`](output::LogFile#when-another-program-rotates-the-file), [`output::Null`] |
 //! | `QueueHandler`, `QueueListener` | [`Queue`] |
 //! | `DatagramHandler` | [`output::Datagram`]; with [`format::Pickle`] for Python's own receivers |
 //! | `SocketHandler`, `SysLogHandler` | [`output::Socket`], [`output::Syslog`] |
 //! | `systemd.journal.JournalHandler` | `output::Journald` (Linux) |
 //! | `MemoryHandler` | [`MemoryBuffer`]; for each request on its own: [`FlightRecorder`] |
-//! | `RotatingFileHandler`, `TimedRotatingFileHandler` | [`output::RotatingFile`], [`output::TimedFile`] |
+//! | `RotatingFileHandler`, `TimedRotatingFileHandler` | [`output::RotatingFile`] |
 //! | `logger.exception()` | [`exception!`] |
 //! | `handleError`, `raiseExceptions` | [`ledger::ErrorHandler`] |
 //! | `logging.config`, `basicConfig` | [`config`] (feature `config`) |

@@ -40,9 +40,9 @@
 //! |---|---|---|
 //! | `logging.StreamHandler` | `stream` | [`Stream`](crate::output::Stream) |
 //! | `logging.FileHandler` | `file` | [`LogFile`](crate::output::LogFile) |
-//! | `logging.handlers.WatchedFileHandler` | `watched` | [`WatchedFile`](crate::output::WatchedFile) |
+//! | `logging.handlers.WatchedFileHandler` | `watched` | [`LogFile`](crate::output::LogFile#when-another-program-rotates-the-file), watched |
 //! | `logging.handlers.RotatingFileHandler` | `rotating` | [`RotatingFile`](crate::output::RotatingFile) |
-//! | `logging.handlers.TimedRotatingFileHandler` | `timed` | [`TimedFile`](crate::output::TimedFile), with `maxBytes` as well |
+//! | `logging.handlers.TimedRotatingFileHandler` | `timed` | [`RotatingFile`](crate::output::RotatingFile#by-time), with `maxBytes` as well |
 //! | `logging.handlers.SysLogHandler` | `syslog` | [`Syslog`](crate::output::Syslog) |
 //! | `logging.handlers.SocketHandler` | `socket` | [`Connection`](crate::sink::net::Connection) with [`Pickle`](crate::format::Pickle) |
 //! | `logging.handlers.DatagramHandler` | `datagram` | [`Datagram`](crate::output::Datagram) with [`Pickle`](crate::format::Pickle) |

@@ -239,20 +239,20 @@ impl Time {
         out.write_str(&text[part])
     }
 
-    #[inline]
+    #[inline(always)]
     fn put_calendar(&self, seconds: i64, nanos: u32, line: &mut Digits) -> Range<usize> {
         let (seconds, nanos) = match seconds {
             ..FIRST => (FIRST, 0),
             FIRST..=LAST => (seconds, nanos),
             _ => (LAST, 999_999_999),
         };
-        let Some(zone) = &self.zone else { return self.put_digits(seconds, nanos, None, line) };
         // RFC 3339 has no seconds in offsets; rounded towards zero, and the local time by the same offset.
-        let minutes = zone.at(seconds) / 60;
-        self.put_digits((seconds + i64::from(minutes) * 60).clamp(FIRST, LAST), nanos, Some(minutes), line)
+        let minutes = self.zone.as_ref().map(|zone| zone.at(seconds) / 60);
+        let local = minutes.map_or(seconds, |minutes| (seconds + i64::from(minutes) * 60).clamp(FIRST, LAST));
+        self.put_digits(local, nanos, minutes, line)
     }
 
-    #[inline]
+    #[inline(always)]
     fn put_digits(&self, seconds: i64, nanos: u32, offset: Option<i32>, line: &mut Digits) -> Range<usize> {
         line[..32].copy_from_slice(&second(seconds));
         let mut end = 19;

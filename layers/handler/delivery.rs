@@ -249,7 +249,7 @@ pub(super) fn catch_handle(handler: &(impl Handler + ?Sized), delivery: Delivery
 /// An error that came after the receipt was taken is not the record's.
 #[cold]
 pub(super) fn report_other_error(error: Error, counters: Option<&Counters>, record: &Record) {
-    if let Some(counters) = counters.filter(|_| !error.was_told()) {
+    if let Some(counters) = counters.filter(|_| !error.is_reported()) {
         counters.report(&error, Some(record), true);
     }
 }
@@ -273,9 +273,9 @@ fn count_lost(
         counters.count(Total::Lost, 1);
         error.set_counted();
     }
-    if !error.was_told() {
+    if !error.is_reported() {
         counters.report(&error, Some(record), false);
-        error.set_told();
+        error.set_reported();
     }
     Err(error)
 }

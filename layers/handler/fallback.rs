@@ -169,7 +169,7 @@ impl FallbackState {
         let name = counters.map_or_else(|| self.default_name.clone(), Counters::name);
         *self.outage() = Outage { since: Some(Instant::now()), records: 0, name: name.clone() };
         if let (Some(counters), Some(error)) = (counters, why)
-            && !error.was_told()
+            && !error.is_reported()
         {
             counters.report(error, None, true);
         }

@@ -173,10 +173,10 @@ impl Receipt {
             resolution.is_loss = false;
         }
         if let Some(error) = &mut resolution.error
-            && !error.was_told()
+            && !error.is_reported()
         {
             counters.report(error, record, record.is_none());
-            error.set_told();
+            error.set_reported();
         }
     }
 }
@@ -284,7 +284,7 @@ impl Receipts {
         self.end_with(count, || {
             let again = || {
                 let mut again = Error::new(&message);
-                again.set_told();
+                again.set_reported();
                 again
             };
             Resolution::from(error.take().unwrap_or_else(again))

@@ -1,6 +1,10 @@
-//! What to export, where and how.
+//! The options of the export.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use opentelemetry_proto::tonic::{common::v1::any_value::Value as Any, resource::v1::Resource};
 
@@ -8,7 +12,7 @@ use super::{
     ContextFields, OtlpCompression, OtlpGuard, OtlpLayer, OtlpLogs, Protocol, Sampler,
     env::{self, Vars},
     export::{LogsExport, SpansExport},
-    layer::ToPipe,
+    layer::SpanExport,
     settings::{Chosen, Settings, Signal, SpanLimits},
     values::{self, AttributeLimits, Attributes},
 };
@@ -17,8 +21,8 @@ use crate::{
     ledger::Ledger,
 };
 
-/// Exports logs and spans to an OpenTelemetry collector. What is not set here is as the `OTEL_*` variables say, or the
-/// specification's default.
+/// Exports logs and spans to an OpenTelemetry collector. Options that are not set come from the `OTEL_*` variables with
+/// [`from_env`](Self::from_env), else from the specification's defaults.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,7 +37,7 @@ use crate::{
 ///     let _order = tracing::info_span!("order", id = 7).entered();
 ///     tracing::info!(total = 12.5, "paid");
 /// });
-/// // At the end of main: send what waits, within a deadline, or say what could not be sent.
+/// // At the end of main: send what is queued within a timeout, or say what could not be sent.
 /// assert!(guard.shutdown(Duration::from_millis(100)).is_err());
 /// # Ok::<(), tracing_strata::Error>(())
 /// ```
@@ -45,28 +49,29 @@ pub struct Otlp {
     attributes: Fields,
     logs: Option<bool>,
     spans: Option<bool>,
-    level: Option<Severity>,
+    min_level: Option<Severity>,
     context: ContextFields,
     sampler: Option<Sampler>,
     span_events: Option<bool>,
-    drain: Option<Duration>,
+    flush_timeout: Option<Duration>,
 }
 
-/// How long a dropped guard and a plain flush wait.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How long a dropped guard and `flush_all` wait.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Otlp {
-    /// Only what is set here counts; variables are not looked at.
+    /// The options that are set here; ignores variables. No I/O.
     pub fn builder() -> Self {
         Self::default()
     }
 
-    /// The variables of this process count for what is not set here. Bad ones are told by [`build_with_guard`](Self::build_with_guard).
+    /// Reads the variables of this process; options that are set here win.
+    /// [`build_with_guard`](Self::build_with_guard) fails if one is wrong.
     pub fn from_env() -> Self {
         Self { vars: Vars::of_process(), ..Self::default() }
     }
 
-    /// The same with variables from elsewhere.
+    /// The same with other variables.
     pub fn from_vars<N: Into<String>, V: Into<String>>(vars: impl IntoIterator<Item = (N, V)>) -> Self {
         Self { vars: vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect(), ..Self::default() }
     }
@@ -88,7 +93,7 @@ impl Otlp {
         self
     }
 
-    /// Where the collector listens: for HTTP without the signal's path (`OTEL_EXPORTER_OTLP_ENDPOINT`,
+    /// The collector's address: for HTTP without the signal's path (`OTEL_EXPORTER_OTLP_ENDPOINT`,
     /// `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`; default: `http://localhost:4318`, gRPC
     /// `http://localhost:4317`). `https:` for TLS; for gRPC `host:port` is enough, and encrypted unless
     /// `OTEL_EXPORTER_OTLP_INSECURE` is `true`.
@@ -103,7 +108,7 @@ impl Otlp {
         self
     }
 
-    /// A header of each request, beside those of `OTEL_EXPORTER_OTLP_HEADERS`.
+    /// Adds a header to each request, beside those of `OTEL_EXPORTER_OTLP_HEADERS`.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.chosen.headers.push((name.into(), value.into()));
         self
@@ -146,13 +151,13 @@ impl Otlp {
         self
     }
 
-    /// The least severity of log records (default: all that come).
-    pub fn min_level(mut self, least: impl Into<Severity>) -> Self {
-        self.level = Some(least.into());
+    /// The lowest severity of log records (default: all).
+    pub fn min_level(mut self, min_level: impl Into<Severity>) -> Self {
+        self.min_level = Some(min_level.into());
         self
     }
 
-    /// Which fields of spans are on log records, too (default: all).
+    /// Which fields of spans log records have, too (default: all).
     pub fn context(mut self, fields: ContextFields) -> Self {
         self.context = fields;
         self
@@ -164,9 +169,8 @@ impl Otlp {
         self
     }
 
-    /// Whether events are attached to their spans (to each, at most as many as `OTEL_SPAN_EVENT_COUNT_LIMIT` says, else 128;
-    /// of links, `OTEL_SPAN_LINK_COUNT_LIMIT`). Default: only where logs are not exported, as log
-    /// records have the ids of their span.
+    /// Attaches events to their spans, at most `OTEL_SPAN_EVENT_COUNT_LIMIT` to each, else 128 (links:
+    /// `OTEL_SPAN_LINK_COUNT_LIMIT`). Default: only if logs are not exported, as log records have the ids of their span.
     pub fn span_events(mut self, on: bool) -> Self {
         self.span_events = Some(on);
         self
@@ -174,7 +178,7 @@ impl Otlp {
 
     /// The most attributes on a log record, a span, and an event of a span (`OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT`,
     /// `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, `OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT`, or `OTEL_ATTRIBUTE_COUNT_LIMIT` for records and
-    /// spans; default: 128). The collector is told how many found no room.
+    /// spans; default: 128). The request says how many were left out.
     pub fn max_attributes(mut self, count: usize) -> Self {
         self.chosen.max_attributes = Some(count);
         self
@@ -182,41 +186,41 @@ impl Otlp {
 
     /// The most characters in an attribute's text, or bytes in its bytes; the rest is cut off
     /// (`OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, or
-    /// `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`; default: what the layers have captured, see
+    /// `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`; default: what the layers captured, see
     /// [`HandlerLayer::value_limit`](crate::HandlerLayer::value_limit)).
     pub fn max_value_length(mut self, characters: usize) -> Self {
         self.chosen.max_value_length = Some(characters);
         self
     }
 
-    /// The most log records, and the most spans, that wait or are on their way (`OTEL_BLRP_MAX_QUEUE_SIZE`,
-    /// `OTEL_BSP_MAX_QUEUE_SIZE`; default: 2,048). What finds no room is dropped.
+    /// The most log records, and the most spans, that are queued or being sent (`OTEL_BLRP_MAX_QUEUE_SIZE`,
+    /// `OTEL_BSP_MAX_QUEUE_SIZE`; default: 2,048). More are dropped.
     pub fn capacity(mut self, items: usize) -> Self {
         self.chosen.capacity = Some(items);
         self
     }
 
-    /// The most bytes that wait or are on their way, for logs and for spans (default: 64 MiB). Each counts with all the
-    /// spans around it, which it keeps, and of which several have the same: what is really taken is less.
+    /// The most bytes that are queued or being sent, for logs and for spans (default: 64 MiB). Each item counts with all its
+    /// parent spans, although several items share them: the memory in use is less.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.chosen.max_bytes = Some(bytes);
         self
     }
 
-    /// The most in one request (`OTEL_BLRP_MAX_EXPORT_BATCH_SIZE`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`; default: 512).
+    /// The most items in one request (`OTEL_BLRP_MAX_EXPORT_BATCH_SIZE`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`; default: 512).
     pub fn max_batch(mut self, items: usize) -> Self {
         self.chosen.max_batch = Some(items);
         self
     }
 
-    /// How long a batch that is not full waits (`OTEL_BLRP_SCHEDULE_DELAY`, `OTEL_BSP_SCHEDULE_DELAY`, in milliseconds;
+    /// How long a batch waits until it is full (`OTEL_BLRP_SCHEDULE_DELAY`, `OTEL_BSP_SCHEDULE_DELAY`, in milliseconds;
     /// default: 1 s for logs, 5 s for spans).
     pub fn schedule_delay(mut self, delay: Duration) -> Self {
         self.chosen.delay = Some(delay);
         self
     }
 
-    /// How long a batch is tried again before it is given up (`OTEL_BLRP_EXPORT_TIMEOUT`, `OTEL_BSP_EXPORT_TIMEOUT`, in
+    /// How long a batch is retried before it fails (`OTEL_BLRP_EXPORT_TIMEOUT`, `OTEL_BSP_EXPORT_TIMEOUT`, in
     /// milliseconds; default: 60 s).
     pub fn retry_for(mut self, time: Duration) -> Self {
         self.chosen.retry_for = Some(time);
@@ -224,8 +228,8 @@ impl Otlp {
     }
 
     /// How long a dropped guard, a dropped subscriber and [`flush_all`](crate::flush_all) wait at most (default: 5 s).
-    pub fn flush_timeout(mut self, deadline: Duration) -> Self {
-        self.drain = Some(deadline);
+    pub fn flush_timeout(mut self, timeout: Duration) -> Self {
+        self.flush_timeout = Some(timeout);
         self
     }
 
@@ -234,8 +238,7 @@ impl Otlp {
     /// With `OTEL_SDK_DISABLED=true` nothing is started, and the layer does nothing.
     ///
     /// # Errors
-    /// A variable or a setting is not what it should be: the message names it. A certificate cannot be read. A thread
-    /// cannot be started.
+    /// A variable or an option is wrong: the message names it. A certificate cannot be read. A thread cannot be started.
     pub fn build_with_guard(self) -> Result<(OtlpLayer, OtlpGuard), Error> {
         let is_disabled = self.vars.get("OTEL_SDK_DISABLED", env::boolean)?.unwrap_or(false);
         let exports = |name: &str| self.vars.get(name, exporter);
@@ -244,39 +247,39 @@ impl Otlp {
         let sampler = self.sampler.or(Sampler::from_vars(&self.vars)?).unwrap_or_default();
         let resource = Arc::new(self.resource()?);
         let limits = SpanLimits::new(&self.chosen, &self.vars)?;
-        let drain = self.drain.unwrap_or(DRAIN);
+        let flush_timeout = self.flush_timeout.unwrap_or(FLUSH_TIMEOUT);
 
-        // Both are looked at before a thread is started.
-        let of_logs = logs.then(|| Settings::new(Signal::Logs, &self.chosen, &self.vars)).transpose()?;
-        let of_spans = spans.then(|| Settings::new(Signal::Spans, &self.chosen, &self.vars)).transpose()?;
-        let of_logs = of_logs.map(|settings| self.log_pipe(settings, &resource)).transpose()?;
-        let of_spans = of_spans.map(|settings| self.span_pipe(settings, &resource, limits)).transpose()?;
+        // Both are checked before a thread is started.
+        let logs_settings = logs.then(|| Settings::new(Signal::Logs, &self.chosen, &self.vars)).transpose()?;
+        let spans_settings = spans.then(|| Settings::new(Signal::Spans, &self.chosen, &self.vars)).transpose()?;
+        let logs_worker = logs_settings.map(|settings| self.logs_worker(settings, &resource)).transpose()?;
+        let spans_worker = spans_settings.map(|settings| self.spans_worker(settings, &resource, limits)).transpose()?;
 
         let mut layer = OtlpLayer { logs: None, context: SpanContextLayer::new(), spans: None };
-        let mut guard = OtlpGuard { logs: None, spans: None, drain, is_shut: false };
-        if let Some(pipe) = of_logs {
-            let handler = OtlpLogs::new(pipe.clone());
-            let mut logs = handler.min_level(self.level.unwrap_or(Severity::ALL)).into_layer();
+        let mut guard = OtlpGuard { logs: None, spans: None, flush_timeout, is_shut_down: AtomicBool::new(false) };
+        if let Some(worker) = logs_worker {
+            let handler = OtlpLogs::new(worker.clone());
+            let mut logs = handler.min_level(self.min_level.unwrap_or(Severity::ALL)).into_layer();
             if spans {
                 logs.spans.trace_and_time_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
             }
-            guard.logs = Some((pipe, logs.ledger()));
+            guard.logs = Some((worker, logs.ledger()));
             layer.logs = Some(logs);
         }
-        if let Some(pipe) = of_spans {
+        if let Some(worker) = spans_worker {
             layer.context.spans.trace_and_time_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
             let ledger = Ledger::registered("otlp spans");
-            pipe.learn_ledger(|| Some(Arc::clone(&ledger)));
-            guard.spans = Some((pipe.clone(), Arc::clone(&ledger)));
+            worker.learn_ledger(|| Some(Arc::clone(&ledger)));
+            guard.spans = Some((worker.clone(), Arc::clone(&ledger)));
             let with_events = self.span_events.unwrap_or(!logs);
             let (max_events, max_links) = (limits.events, limits.links);
-            layer.spans = Some(ToPipe { pipe, ledger, with_events, max_events, max_links });
+            layer.spans = Some(SpanExport { worker, ledger, with_events, max_events, max_links });
         }
         Ok((layer, guard))
     }
 
-    /// Logs alone, as a handler that needs no guard: dropping it sends what waits, within [`flush_timeout`](Self::flush_timeout). None
-    /// where a variable has switched logs off.
+    /// Logs only, as a handler without a guard: dropping it sends what is queued, within
+    /// [`flush_timeout`](Self::flush_timeout). `None` if a variable switches logs off.
     #[cfg(feature = "config")]
     pub(crate) fn own_logs(self) -> Result<Option<OtlpLogs>, Error> {
         let is_disabled = self.vars.get("OTEL_SDK_DISABLED", env::boolean)?.unwrap_or(false);
@@ -285,18 +288,22 @@ impl Otlp {
             return Ok(None);
         }
         let resource = Arc::new(self.resource()?);
-        let pipe = self.log_pipe(Settings::new(Signal::Logs, &self.chosen, &self.vars)?, &resource)?;
-        Ok(Some(OtlpLogs::new(pipe).owning()))
+        let worker = self.logs_worker(Settings::new(Signal::Logs, &self.chosen, &self.vars)?, &resource)?;
+        Ok(Some(OtlpLogs::new(worker).owning()))
     }
 
-    fn log_pipe(&self, settings: Settings, resource: &Arc<Resource>) -> Result<BatchWorker<LogsExport>, Error> {
+    fn logs_worker(&self, settings: Settings, resource: &Arc<Resource>) -> Result<BatchWorker<LogsExport>, Error> {
         let limits = AttributeLimits::new("LOGRECORD_", &self.chosen, &self.vars)?;
         let (resource, context) = (Arc::clone(resource), self.context.clone());
         let plan = settings.batch_config("log records");
-        BatchWorker::spawn(LogsExport { settings, resource, context, limits }, plan, self.drain.unwrap_or(DRAIN))
+        BatchWorker::spawn(
+            LogsExport { settings, resource, context, limits },
+            plan,
+            self.flush_timeout.unwrap_or(FLUSH_TIMEOUT),
+        )
     }
 
-    fn span_pipe(
+    fn spans_worker(
         &self,
         settings: Settings,
         resource: &Arc<Resource>,
@@ -304,10 +311,14 @@ impl Otlp {
     ) -> Result<BatchWorker<SpansExport>, Error> {
         let plan = settings.batch_config("spans");
         let resource = Arc::clone(resource);
-        BatchWorker::spawn(SpansExport { settings, resource, limits }, plan, self.drain.unwrap_or(DRAIN))
+        BatchWorker::spawn(
+            SpansExport { settings, resource, limits },
+            plan,
+            self.flush_timeout.unwrap_or(FLUSH_TIMEOUT),
+        )
     }
 
-    /// The code's attributes, the variables', then what is known by itself.
+    /// The attributes of the code, then of the variables, then the defaults; the first of a key wins.
     fn resource(&self) -> Result<Resource, Error> {
         let mut attributes = Attributes::new(AttributeLimits::NONE, 8);
         let text = |text: &str| Any::StringValue(text.to_owned());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::Error;
 
-/// Variables by name; empty ones count as not set, as the specification asks.
+/// Variables by name. Empty ones count as not set (specification).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Vars(Vec<(String, String)>);
 
@@ -21,7 +21,7 @@ impl Vars {
         Some(value).filter(|value| !value.is_empty())
     }
 
-    /// What a variable says. `parse` says what it expects.
+    /// A variable's value. The error of `parse` says what it expects.
     pub(super) fn get<T>(
         &self,
         name: &str,
@@ -46,7 +46,7 @@ impl Vars {
         }
     }
 
-    /// The name of the variable that counts, and its text.
+    /// The name of the variable that applies, and its text.
     pub(super) fn of_signal_named(&self, signal: &str, what: &str) -> Option<(String, &str)> {
         let names = [format!("OTEL_EXPORTER_OTLP_{signal}_{what}"), format!("OTEL_EXPORTER_OTLP_{what}")];
         names.into_iter().find_map(|name| {
@@ -62,12 +62,12 @@ impl FromIterator<(String, String)> for Vars {
     }
 }
 
-/// Headers may hold secrets: of a long value only the beginning is told.
+/// Only the beginning of a long value is shown.
 fn shown(text: &str) -> &str {
     &text[..text.floor_char_boundary(60)]
 }
 
-/// Headers are keys and tokens.
+/// Headers may hold secrets.
 fn without_values(pairs: &str) -> String {
     let name = |pair: &str| pair.split_once('=').map_or("…".to_owned(), |(name, _)| format!("{}=…", shown(name)));
     shown(&pairs.split(',').map(name).collect::<Vec<_>>().join(",")).to_owned()

@@ -1,4 +1,4 @@
-//! What the workers of logs and spans send, and how.
+//! The exports of logs and spans: how batches become requests.
 
 use std::{cell::RefCell, sync::Arc, thread::LocalKey, time::Duration};
 
@@ -9,7 +9,7 @@ use super::{
     settings::{Settings, SpanLimits},
     spans,
     values::AttributeLimits,
-    wire::{Request, Wire},
+    wire::{self, Request},
 };
 use crate::{
     Error,
@@ -20,7 +20,7 @@ use crate::{
     record::{Ended, OwnedRecord},
 };
 
-/// A request is kept below what receivers take by default (gRPC: 4 MiB); estimated before it is encoded.
+/// Below the default limit of receivers (gRPC: 4 MiB), as it is an estimate before encoding.
 const BATCH_BYTES: usize = 3 << 20;
 
 impl Settings {
@@ -50,18 +50,18 @@ pub(super) struct LogsExport {
 impl Export for LogsExport {
     type Item = OwnedRecord;
     type Request = Request;
-    type Client = Wire;
+    type Client = wire::Client;
 
-    fn connect(&self) -> Result<Wire, Error> {
-        Wire::new(&self.settings)
+    fn connect(&self) -> Result<wire::Client, Error> {
+        wire::Client::new(&self.settings)
     }
 
     fn encode(&self, batch: &[OwnedRecord], lost: u64) -> Request {
         Request::Logs(logs::request(&self.resource, &self.context, self.limits, batch, lost))
     }
 
-    fn send(&self, wire: &mut Wire, request: &Request, left: Option<Duration>) -> Answer {
-        wire.send(request, left)
+    fn send(&self, client: &mut wire::Client, request: &Request, left: Option<Duration>) -> Answer {
+        client.send(request, left)
     }
 }
 
@@ -74,19 +74,19 @@ pub(super) struct SpansExport {
 impl Export for SpansExport {
     type Item = Ended;
     type Request = Request;
-    type Client = Wire;
+    type Client = wire::Client;
 
-    fn connect(&self) -> Result<Wire, Error> {
-        Wire::new(&self.settings)
+    fn connect(&self) -> Result<wire::Client, Error> {
+        wire::Client::new(&self.settings)
     }
 
-    /// Spans that are missing are seen in the ledger: there is no span to tell of them.
+    /// Lost spans are only in the ledger: no span could report them.
     fn encode(&self, batch: &[Ended], _: u64) -> Request {
         Request::Spans(spans::request(&self.resource, &self.limits, batch))
     }
 
-    fn send(&self, wire: &mut Wire, request: &Request, left: Option<Duration>) -> Answer {
-        wire.send(request, left)
+    fn send(&self, client: &mut wire::Client, request: &Request, left: Option<Duration>) -> Answer {
+        client.send(request, left)
     }
 }
 

@@ -1,65 +1,72 @@
-//! The end: everything sent, or said what was not.
+//! Flush and shutdown of the export.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use super::export::{LogsExport, SpansExport};
 use crate::{
     Error,
-    handler::worker::batching::BatchWorker,
+    handler::worker::batching::{BatchWorker, Export, PendingSend},
     ledger::{Ledger, Stats},
 };
 
-/// Flushes and shuts down what [`Otlp::build_with_guard`](super::Otlp::build_with_guard) has started. Dropping it shuts down, within
-/// [`Otlp::flush_timeout`](super::Otlp::flush_timeout).
+/// Flushes and shuts down what [`Otlp::build_with_guard`](super::Otlp::build_with_guard) started. Dropping it shuts down,
+/// within [`Otlp::flush_timeout`](super::Otlp::flush_timeout).
 ///
-/// Works from everywhere: no runtime is asked for, and none is needed. On a thread of a runtime, the call blocks that
-/// thread until the deadline at most.
+/// Needs no runtime. On a runtime's thread, a call blocks that thread until the timeout at most.
 #[must_use = "dropping the guard shuts the export down"]
 pub struct OtlpGuard {
     pub(super) logs: Option<(BatchWorker<LogsExport>, Arc<Ledger>)>,
     pub(super) spans: Option<(BatchWorker<SpansExport>, Arc<Ledger>)>,
-    pub(super) drain: Duration,
-    pub(super) is_shut: bool,
+    pub(super) flush_timeout: Duration,
+    pub(super) is_shut_down: AtomicBool,
 }
 
 impl OtlpGuard {
-    /// Sends what waits now, and waits until it is sent, refused or given up.
+    /// Sends what is queued now, and waits until it is sent, refused or failed.
     ///
     /// # Errors
-    /// How many were not sent within the deadline; they are still tried.
-    pub fn flush(&self, deadline: Duration) -> Result<(), Error> {
-        let logs = self.logs.as_ref().map(|(pipe, _)| pipe.begin_flush());
-        let spans = self.spans.as_ref().map(|(pipe, _)| pipe.begin_flush());
-        both(logs.map_or(Ok(()), |due| due.wait(deadline)), spans.map_or(Ok(()), |due| due.wait(deadline)))
+    /// How many were not sent within the timeout; the threads still try to send them.
+    pub fn flush(&self, timeout: Duration) -> Result<(), Error> {
+        let logs = self.logs.as_ref().map(|(worker, _)| worker.begin_flush());
+        let spans = self.spans.as_ref().map(|(worker, _)| worker.begin_flush());
+        both(wait(logs, timeout), wait(spans, timeout))
     }
 
-    /// As [`flush`](Self::flush), and takes nothing any more: what comes later is counted as dropped. What is left at the
-    /// deadline is dropped; a request that is under way is not waited for, and settled when its answer comes.
+    /// As [`flush`](Self::flush), and stops the export: later records and spans count as dropped. What is left at the
+    /// timeout is dropped. A request that is being sent then is not waited for, and counted when its answer comes. A second
+    /// call is fine.
     ///
     /// # Errors
-    /// How many were not sent within the deadline.
-    pub fn shutdown(mut self, deadline: Duration) -> Result<(), Error> {
-        self.is_shut = true;
-        self.shut_down(deadline)
+    /// How many were not sent within the timeout.
+    pub fn shutdown(&self, timeout: Duration) -> Result<(), Error> {
+        self.is_shut_down.store(true, Ordering::Relaxed);
+        // Both begin before either is waited for, so that they share the timeout.
+        let logs = self.logs.as_ref().map(|(worker, _)| worker.begin_shut_down(timeout));
+        let spans = self.spans.as_ref().map(|(worker, _)| worker.begin_shut_down(timeout));
+        both(wait(logs, timeout), wait(spans, timeout))
     }
 
-    /// Log records: written are those that the collector has taken, failed those it has refused or that were given up
-    /// after [`Otlp::retry_for`](super::Otlp::retry_for), dropped those for which there was no room or no time.
+    /// Log records: written if the collector accepted them, failed if it refused them or [`Otlp::retry_for`](super::Otlp::retry_for)
+    /// passed, dropped if there was no room or no time.
     pub fn logs(&self) -> Stats {
         self.logs.as_ref().map(|(_, ledger)| ledger.stats()).unwrap_or_default()
     }
 
-    /// The same for spans; filtered are those that were not sampled.
+    /// The same for spans; those that were not sampled count as filtered.
     pub fn spans(&self) -> Stats {
         self.spans.as_ref().map(|(_, ledger)| ledger.stats()).unwrap_or_default()
     }
+}
 
-    /// Both at once, within one deadline.
-    fn shut_down(&self, deadline: Duration) -> Result<(), Error> {
-        let logs = self.logs.as_ref().map(|(pipe, _)| pipe.begin_shut_down(deadline));
-        let spans = self.spans.as_ref().map(|(pipe, _)| pipe.begin_shut_down(deadline));
-        both(logs.map_or(Ok(()), |due| due.wait(deadline)), spans.map_or(Ok(()), |due| due.wait(deadline)))
-    }
+fn wait<E: Export>(pending: Option<PendingSend<'_, E>>, timeout: Duration) -> Result<(), Error> {
+    pending.map_or(Ok(()), |pending| pending.wait(timeout))
 }
 
 fn both(logs: Result<(), Error>, spans: Result<(), Error>) -> Result<(), Error> {
@@ -71,12 +78,11 @@ fn both(logs: Result<(), Error>, spans: Result<(), Error>) -> Result<(), Error> 
 
 impl Drop for OtlpGuard {
     fn drop(&mut self) {
-        if !self.is_shut
-            && let Err(error) = self.shut_down(self.drain)
+        if !self.is_shut_down.load(Ordering::Relaxed)
+            && let Err(error) = self.shutdown(self.flush_timeout)
             && let Some(ledger) =
                 self.logs.as_ref().map(|(_, ledger)| ledger).or(self.spans.as_ref().map(|(_, ledger)| ledger))
         {
-            // There is nobody to return it to.
             ledger.report_error(&error);
         }
     }

@@ -1,20 +1,20 @@
-//! The end of the way for records.
+//! The handler of log records.
 
 use std::fmt;
 
 use super::export::LogsExport;
 use crate::{Delivery, Description, Error, Flush, Handler, Outcome, handler::worker::batching::BatchWorker};
 
-/// Hands records to the thread that sends them. Part of an [`OtlpLayer`](super::OtlpLayer).
+/// Queues records for the thread that sends them. Part of an [`OtlpLayer`](super::OtlpLayer).
 pub struct OtlpLogs {
-    pipe: BatchWorker<LogsExport>,
-    /// There is no guard: its own end is that of the pipe.
+    worker: BatchWorker<LogsExport>,
+    /// There is no guard: dropping this shuts the worker down.
     is_owner: bool,
 }
 
 impl OtlpLogs {
-    pub(super) fn new(pipe: BatchWorker<LogsExport>) -> Self {
-        Self { pipe, is_owner: false }
+    pub(super) fn new(worker: BatchWorker<LogsExport>) -> Self {
+        Self { worker, is_owner: false }
     }
 
     #[cfg(feature = "config")]
@@ -27,16 +27,16 @@ impl OtlpLogs {
 impl Handler for OtlpLogs {
     #[inline]
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
-        self.pipe.learn_ledger(|| delivery.ledger());
+        self.worker.learn_ledger(|| delivery.ledger());
         let bytes = delivery.held_bytes();
         let (record, receipt) = delivery.take().split();
-        self.pipe.put(record, bytes, receipt);
+        self.worker.put(record, bytes, receipt);
         Ok(Outcome::Queued)
     }
 
-    /// Waits for the deadline of [`Otlp::flush_timeout`](super::Otlp::flush_timeout) at most.
+    /// Waits at most for [`Otlp::flush_timeout`](super::Otlp::flush_timeout).
     fn flush(&self, how: &Flush) -> Result<(), Error> {
-        if how.is_barrier() { Ok(()) } else { self.pipe.flush() }
+        if how.is_barrier() { Ok(()) } else { self.worker.flush() }
     }
 
     fn describe(&self) -> Description {
@@ -47,7 +47,7 @@ impl Handler for OtlpLogs {
 impl Drop for OtlpLogs {
     fn drop(&mut self) {
         if self.is_owner {
-            self.pipe.end();
+            self.worker.end();
         }
     }
 }

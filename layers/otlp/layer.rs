@@ -1,4 +1,4 @@
-//! The layer: records go to the log handler, spans that have ended to the span pipe.
+//! The layer: records go to the log handler, closed spans to the span export.
 
 use std::{
     fmt,
@@ -17,30 +17,31 @@ use crate::{
     record::{self, Ended, Nested, SpanData, SpanEvent},
 };
 
-/// Logs and spans on their way to a collector, as one `tracing_subscriber` layer. Made by [`Otlp::build_with_guard`](super::Otlp::build_with_guard).
+/// Exports logs and spans, as one `tracing_subscriber` layer. Made by
+/// [`Otlp::build_with_guard`](super::Otlp::build_with_guard).
 ///
-/// Everything its filter lets through is sent; put levels in front with
+/// It sends everything that its filter passes; set levels with
 /// [`with_filter`](tracing_subscriber::Layer::with_filter) and [`Loggers`](crate::Loggers).
 pub struct OtlpLayer {
     pub(super) logs: Option<HandlerLayer<WithLevel<OtlpLogs>>>,
-    /// Keeps the spans where there are no logs.
+    /// Stores the spans if logs are not exported.
     pub(super) context: SpanContextLayer,
-    pub(super) spans: Option<ToPipe>,
+    pub(super) spans: Option<SpanExport>,
 }
 
-/// Where spans go when they end.
-pub(super) struct ToPipe {
-    pub(super) pipe: BatchWorker<SpansExport>,
+/// Exports closed spans.
+pub(super) struct SpanExport {
+    pub(super) worker: BatchWorker<SpansExport>,
     pub(super) ledger: Arc<Ledger>,
-    /// Events are attached to their spans.
+    /// Whether events are attached to their spans.
     pub(super) with_events: bool,
-    /// The most of them, and of links, on one span.
+    /// For each span.
     pub(super) max_events: usize,
     pub(super) max_links: usize,
 }
 
 impl OtlpLayer {
-    /// Where failures go (default: [`ErrorHandler::stderr`]).
+    /// The handler of failures (default: [`ErrorHandler::stderr`]).
     pub fn error_handler(mut self, error_handler: ErrorHandler) -> Self {
         if let Some(spans) = &self.spans {
             spans.ledger.set_error_handler(error_handler.clone());
@@ -49,27 +50,27 @@ impl OtlpLayer {
         self
     }
 
-    /// Refuses log records below a severity; spans are not concerned.
-    pub fn min_level(self, least: impl Into<Severity>) -> Self {
+    /// Filters out log records below a severity; does not affect spans.
+    pub fn min_level(self, min_level: impl Into<Severity>) -> Self {
         if let Some(logs) = &self.logs {
-            logs.handler().set_level(least);
+            logs.handler().set_level(min_level);
         }
         self
     }
 
-    /// Fields of the whole application on each log record. (What describes the service belongs into the
+    /// Adds fields of the whole application to each log record. (Those that describe the service belong in the
     /// [resource](super::Otlp::attribute).)
     pub fn globals(mut self, fields: impl Into<Fields>) -> Self {
         self.logs = self.logs.map(|logs| logs.globals(fields));
         self
     }
 
-    /// The account of the log records; `None` if no logs are exported.
+    /// The ledger of the log records; `None` if logs are not exported.
     pub fn logs_ledger(&self) -> Option<Arc<Ledger>> {
         self.logs.as_ref().map(HandlerLayer::ledger)
     }
 
-    /// The account of the spans; `None` if no spans are exported. Spans that are not sampled count as filtered.
+    /// The ledger of the spans; `None` if spans are not exported. Spans that are not sampled count as filtered.
     pub fn spans_ledger(&self) -> Option<Arc<Ledger>> {
         self.spans.as_ref().map(|spans| Arc::clone(&spans.ledger))
     }
@@ -89,9 +90,10 @@ impl OtlpLayer {
     }
 }
 
-impl ToPipe {
-    /// An event of level ERROR makes its span an error, with what it says as the description.
-    fn see<S>(&self, span_store: &SpanStore, event: &Event<'_>, context: &LayerContext<'_, S>)
+impl SpanExport {
+    /// Adds an event to its span. An event of level ERROR makes the span an error, with its error or message as the
+    /// description.
+    fn annotate<S>(&self, span_store: &SpanStore, event: &Event<'_>, context: &LayerContext<'_, S>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
@@ -127,7 +129,7 @@ impl ToPipe {
         data.traced().end();
         fork::look(Some(UNIX_EPOCH + Duration::from_nanos(data.traced().times().1)));
         let bytes = spans::held_bytes(&data);
-        self.pipe.put(data, bytes, Receipt::on(Some(account)));
+        self.worker.put(data, bytes, Receipt::on(Some(account)));
     }
 }
 
@@ -171,7 +173,7 @@ where
 
     fn on_event(&self, event: &Event<'_>, context: LayerContext<'_, S>) {
         if let Some(spans) = &self.spans {
-            spans.see(self.span_store(), event, &context);
+            spans.annotate(self.span_store(), event, &context);
         }
         if let Some(logs) = &self.logs {
             logs.on_event(event, context);

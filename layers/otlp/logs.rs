@@ -1,4 +1,4 @@
-//! A record as a log record of OTLP.
+//! Maps records to log records of OTLP.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -21,44 +21,42 @@ use crate::{
     record::{Baggage, OwnedRecord, TraceParent, TraceState},
 };
 
-/// Which fields of the spans around an event, and of the [whole application](crate::Globals), its log record has as
-/// attributes, beside its own.
+/// Which fields of its spans and of the [whole application](crate::Globals) a log record has as attributes, beside its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ContextFields {
-    /// All (the default), the innermost span's first; what is there already is not added again. Not what is the span's own
-    /// affair: the headers `traceparent`, `tracestate` and `baggage`, and `otel.name`, `otel.kind`, `otel.status_code`,
+    /// All (the default), the innermost span's first; the first of a name wins. Except those that belong to the span only:
+    /// the headers `traceparent`, `tracestate` and `baggage`, and `otel.name`, `otel.kind`, `otel.status_code`,
     /// `otel.status_description`.
     #[default]
     All,
-    /// None: the span itself has them, where spans are exported, too.
+    /// None: exported spans have them.
     None,
-    /// Those with these names.
+    /// These names.
     Only(BTreeSet<String>),
 }
 
 impl ContextFields {
-    /// Those with these names.
+    /// These names.
     pub fn only<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
         Self::Only(names.into_iter().map(Into::into).collect())
     }
 
-    fn takes(&self, name: &str) -> bool {
+    fn includes(&self, name: &str) -> bool {
         match self {
-            Self::All => !is_of_span(name),
+            Self::All => !is_span_metadata(name),
             Self::None => false,
             Self::Only(names) => names.contains(name),
         }
     }
 }
 
-/// Whether a span field is told otherwise: a header, or what the span is called.
-pub(super) fn is_of_span(name: &str) -> bool {
+/// Whether a span field is no attribute: a header, or the span's name, kind or status.
+pub(super) fn is_span_metadata(name: &str) -> bool {
     let is_header = matches!(name, TraceParent::FIELD | TraceState::FIELD | Baggage::FIELD);
     is_header || matches!(name, "otel.name" | "otel.kind" | "otel.status_code" | "otel.status_description")
 }
 
-/// What of a batch goes to a collector.
 pub(super) fn request(
     resource: &Resource,
     context: &ContextFields,
@@ -67,18 +65,18 @@ pub(super) fn request(
     lost: u64,
 ) -> ExportLogsServiceRequest {
     let mut scopes: Vec<ScopeLogs> = Vec::new();
-    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut indices: HashMap<&str, usize> = HashMap::new();
     for record in batch {
-        let place = *places.entry(record.target()).or_insert_with(|| {
+        let index = *indices.entry(record.target()).or_insert_with(|| {
             scopes.push(scope(record.target()));
             scopes.len() - 1
         });
-        scopes[place].log_records.push(log_record(record, context, limits));
+        scopes[index].log_records.push(log_record(record, context, limits));
     }
     if lost > 0 {
-        let mut told = scope("tracing_strata::otlp");
-        told.log_records.push(told_of(lost));
-        scopes.push(told);
+        let mut notice = scope("tracing_strata::otlp");
+        notice.log_records.push(loss_notice(lost));
+        scopes.push(notice);
     }
     let logs = ResourceLogs { resource: Some(resource.clone()), scope_logs: scopes, schema_url: SCHEMA_URL.into() };
     ExportLogsServiceRequest { resource_logs: vec![logs] }
@@ -89,8 +87,8 @@ fn scope(target: &str) -> ScopeLogs {
     ScopeLogs { scope: Some(scope), ..ScopeLogs::default() }
 }
 
-/// In-band: where records are missing, somebody who reads the others learns it.
-fn told_of(lost: u64) -> LogRecord {
+/// Reports lost records in-band.
+fn loss_notice(lost: u64) -> LogRecord {
     let records = if lost == 1 { "record" } else { "records" };
     let mut record = Record::new(Severity::WARN, "tracing_strata::otlp", &format!("{lost} {records} lost"));
     record.set("lost", lost);
@@ -131,10 +129,10 @@ pub(super) fn attributes(record: &Record, context: &ContextFields, limits: Attri
     attributes.add_all(record.fields(), |name| !exception.iter().flatten().any(|taken| taken == name));
     if *context != ContextFields::None {
         for span in record.spans() {
-            attributes.add_all(span.fields(), |name| context.takes(name));
+            attributes.add_all(span.fields(), |name| context.includes(name));
         }
         if let Some(globals) = record.globals() {
-            attributes.add_all(globals, |name| context.takes(name));
+            attributes.add_all(globals, |name| context.includes(name));
         }
     }
     if let Some(file) = record.file() {
@@ -153,7 +151,7 @@ pub(super) fn attributes(record: &Record, context: &ContextFields, limits: Attri
     attributes
 }
 
-/// The first error becomes `exception.*`. Gives the names of the fields that are told by it.
+/// The first error becomes `exception.*`. Returns the names of the fields that it replaces.
 pub(super) fn exception(fields: &Fields, attributes: &mut Attributes) -> [Option<String>; 2] {
     let Some((name, error)) = fields.iter().find_map(|(name, value)| Some((name, value.as_error()?))) else {
         return [None, None];

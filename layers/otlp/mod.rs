@@ -1,6 +1,6 @@
 //! Sends logs and spans to OpenTelemetry collectors, correlated (feature `otlp`).
 //!
-//! Python: what `opentelemetry-sdk` with its `LoggingHandler`, `BatchLogRecordProcessor` and OTLP exporters does.
+//! Python: `opentelemetry-sdk` with its `LoggingHandler`, `BatchLogRecordProcessor` and OTLP exporters.
 //!
 //! # Examples
 //!
@@ -19,10 +19,10 @@
 //! }
 //! ```
 //!
-//! The spans' ids are on all records of the same registry, also those that other handlers write to a file:
-//! [`Record::trace`](crate::Record::trace), [`current_traceparent`](crate::current_traceparent). Where the application has
-//! providers of an SDK already, [`bridge`] sends to those. (Beside a layer of `tracing-opentelemetry` that is there for
-//! other reasons, spans that are exported from here keep their own ids.)
+//! All records of the same registry have the spans' ids, also those that other handlers write to a file:
+//! [`Record::trace`](crate::Record::trace), [`current_traceparent`](crate::current_traceparent). An application that already
+//! has providers of an SDK uses [`bridge`]. (Beside a layer of `tracing-opentelemetry` that is there for other reasons, spans
+//! exported from here keep their own ids.)
 //!
 //! # What is sent
 //!
@@ -36,8 +36,8 @@
 //! | `severity_number` | [`Severity::otel`](crate::Severity::otel): 1 to 24, also of CRITICAL (21) and custom numbers |
 //! | `severity_text` | the severity's name, `Level 35` where it has none |
 //! | `body` | the message, as text; none if it is empty |
-//! | `attributes` | the event's fields; then those of its spans and the [globals](OtlpLayer::globals), by [`ContextFields`]; a key stands once, the first counts |
-//! | … values | truth values, 64-bit integers, floats, text and bytes as such; wider integers and what `Debug` or `Display` printed as text; lists and maps ([`Value::Json`](crate::Value::Json)) as `array_value` and `kvlist_value` with typed values in them, `null` as an empty value (with [`bridge`], text). Readers of protobuf refuse a request that is nested too deeply: what is deeper than 24 levels is JSON text. A list given with `?` alone is text: `tracing`'s visitor knows none, `json` (feature `serde`) gives one |
+//! | `attributes` | the event's fields; then those of its spans and the [globals](OtlpLayer::globals), by [`ContextFields`]; each key once, the first one wins |
+//! | … values | booleans, 64-bit integers, floats, text and bytes as such; wider integers and what `Debug` or `Display` printed as text; lists and maps ([`Value::Json`](crate::Value::Json)) as `array_value` and `kvlist_value` with typed values, `null` as an empty value (with [`bridge`], text). Levels deeper than 24 are JSON text, as protobuf readers refuse deeply nested requests. A list given with `?` is text, as `tracing`'s visitor has no lists; `json` (feature `serde`) gives one |
 //! | … `dropped_attributes_count` | attributes beyond [`Otlp::max_attributes`] |
 //! | … `exception.message`, `.type`, `.stacktrace` | the first error: its message, its type where known, its causes and (`error.backtrace`) its backtrace |
 //! | … `code.file.path`, `code.line.number`, `code.module.name` | the call site |
@@ -48,47 +48,48 @@
 //!
 //! | span | from |
 //! |---|---|
-//! | `trace_id`, `span_id`, `parent_span_id`, `flags` | made for the span: in the trace of its field `traceparent`, else of the span around it, else in a new one |
+//! | `trace_id`, `span_id`, `parent_span_id`, `flags` | made for the span: in the trace of its field `traceparent`, else of its parent span, else in a new trace |
 //! | `trace_state` | its field `tracestate`, beside a `traceparent` |
 //! | `name` | the field `otel.name`, else the span's name |
 //! | `kind` | the field `otel.kind`: `server`, `client`, `producer`, `consumer`; else internal |
-//! | `start_time_unix_nano`, `end_time_unix_nano` | when it was made; when it was left last (closed, if never entered) |
+//! | `start_time_unix_nano`, `end_time_unix_nano` | when it was created; when it was last exited (closed, if never entered) |
 //! | `attributes` | its fields, also those recorded late; `code.*`, `thread.*` as above; an error among them as `exception.*` |
-//! | `status` | `otel.status_code` (`OK`, `ERROR`) and `otel.status_description`; else an error if an ERROR event happened in it, with the first one's error or message |
-//! | `events` | events in it, with [`Otlp::span_events`] |
+//! | `status` | `otel.status_code` (`OK`, `ERROR`) and `otel.status_description`; else an error if it has an ERROR event, with the first one's error or message |
+//! | `events` | its events, with [`Otlp::span_events`] |
 //! | `links` | `follows_from` |
 //! | `dropped_…_count` | attributes, events and links beyond their limits |
 //! | scope | its name is the target |
 //!
-//! The resource has `service.name`, what [`Otlp::attribute`] and `OTEL_RESOURCE_ATTRIBUTES` say, and `telemetry.sdk.*`.
+//! The resource has `service.name`, the attributes of [`Otlp::attribute`] and `OTEL_RESOURCE_ATTRIBUTES`, and
+//! `telemetry.sdk.*`.
 //!
 //! # When it blocks
 //!
-//! Never: a record is kept without a copy, a span is handed over as it is, and two threads of our own (one for each signal)
-//! encode and send. They need no runtime of tokio; gRPC has one of its own on its thread. [`OtlpGuard::flush`] and
-//! [`OtlpGuard::shutdown`] block until their deadline at most, on whatever thread.
+//! Never: records and spans are handed over without a copy, and two threads of our own (one for each signal) encode and
+//! send. They need no runtime of tokio; gRPC has one of its own on its thread. [`OtlpGuard::flush`] and
+//! [`OtlpGuard::shutdown`] block until their timeout at most, on any thread.
 //!
 //! # Failures
 //!
 //! - A full queue ([`Otlp::capacity`], [`Otlp::max_bytes`]) drops what comes next; the next log records that are sent are
 //!   followed by one that says `N records lost`.
-//! - A collector that is not there, answers 429, 502, 503, 504 or a gRPC code that the specification calls retryable, is tried
-//!   again with growing pauses, or those it asks for (`Retry-After`, `RetryInfo`), for [`Otlp::retry_for`]. A request whose
-//!   answer was lost may arrive twice.
-//! - Any other answer, and records rejected from a request that was taken (partial success), are failed for good.
-//! - Each failure is told to the trap, and each record and span is in its [ledger](OtlpLayer::logs_ledger) at every moment:
+//! - A collector that is not there, or answers 429, 502, 503, 504 or a retryable gRPC code, gets the request again with
+//!   growing pauses, or those it asks for (`Retry-After`, `RetryInfo`), for [`Otlp::retry_for`]. A request whose answer was
+//!   lost may arrive twice.
+//! - Any other answer fails its records for good, and so does a partial success for those it rejects.
+//! - The error handler gets each failure, and each record and span is in its [ledger](OtlpLayer::logs_ledger) at every moment:
 //!   written (the collector has said so), failed, dropped, filtered, or queued.
-//! - After a `fork`, the child sends on threads of its own; what waited at that moment is the parent's to send, and dropped in
-//!   the child's account.
-//! - What is born on the sending threads (by HTTP, gRPC or TLS libraries) is dropped by all layers of this crate and counted, so
-//!   that telemetry of the export is never exported.
+//! - After a `fork`, the child sends on threads of its own; what was queued at that moment is sent by the parent, and counts as
+//!   dropped in the child.
+//! - Events of the sending threads (by HTTP, gRPC or TLS libraries) are dropped by all layers of this crate and counted, so
+//!   that the export never exports its own telemetry.
 //!
 //! # Differences from Python
 //!
-//! - One call for logs and spans. Bad variables are errors; there, they are logged and ignored.
+//! - One call for logs and spans. Wrong variables are errors; there, they are logged and ignored.
 //! - What was refused, dropped and sent is counted; there, it is a line in a log.
 //! - The scope's name is the target (the logger's name), not that of the bridge.
-//! - Losses are told in-band.
+//! - Losses are reported in-band.
 
 mod builder;
 mod env;
@@ -115,5 +116,5 @@ pub use self::{
     settings::{OtlpCompression, Protocol},
 };
 
-/// Of the semantic conventions that the attributes' names are from.
+/// The semantic conventions of the attributes' names.
 const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.33.0";

@@ -1,4 +1,4 @@
-//! Into the providers of an SDK that the application already has.
+//! Sends to the providers of an SDK that the application already has.
 
 use std::{borrow::Cow, cell::RefCell, fmt};
 
@@ -19,11 +19,10 @@ use crate::{
     record::{self, Nested, TraceContext, TraceParent},
 };
 
-/// Records into a `LoggerProvider`, by the [same mapping](super#what-is-sent); which exporter, batches and retries there are
-/// is then the provider's affair. Its scope is the crate's name, as a logger of the SDK is made for one scope; the record's
-/// target is its `target`.
+/// Sends records to a `LoggerProvider`, by the [same mapping](super#what-is-sent). The provider does the export, batches and
+/// retries. The scope is the crate's name, as a logger of the SDK has one scope; the record's target is its `target`.
 ///
-/// The ledger counts a record as written once the provider has it: what becomes of it there, an SDK does not tell.
+/// The ledger counts a record as written once the provider has it: an SDK does not report what happens later.
 ///
 /// ```
 /// use opentelemetry_sdk::logs::SdkLoggerProvider;
@@ -40,12 +39,12 @@ pub struct ProviderLogs<L> {
 }
 
 impl<L: Logger + Send + Sync + 'static> ProviderLogs<L> {
-    /// Into this provider.
+    /// Sends to this provider. No I/O.
     pub fn new<P: LoggerProvider<Logger = L>>(provider: &P) -> Self {
         Self { logger: provider.logger("tracing-strata"), context: ContextFields::All }
     }
 
-    /// Which fields of spans are on log records, too (default: all).
+    /// Which fields of spans log records have, too (default: all).
     pub fn context(self, fields: ContextFields) -> Self {
         Self { context: fields, ..self }
     }
@@ -68,7 +67,7 @@ impl<L: Logger + Send + Sync + 'static> Handler for ProviderLogs<L> {
         if !record.message().is_empty() {
             made.set_body(AnyValue::from(record.message().to_owned()));
         }
-        // The API takes only names that live for ever: those of call sites do.
+        // The API takes only `'static` names: those of call sites.
         if let Some(name) =
             record.metadata().map(|metadata| metadata.name()).filter(|name| record.name() == Some(*name))
         {
@@ -101,12 +100,12 @@ impl<L> fmt::Debug for ProviderLogs<L> {
     }
 }
 
-/// The API has no value without a type: it is the text `null`.
+/// The API has no empty value: `null` is text.
 fn any_or_null(value: Option<Any>) -> Option<AnyValue> {
     value.map_or_else(|| Some("null".into()), any)
 }
 
-/// What the mapping makes of values; it makes no others.
+/// The mapping makes no other values.
 fn any(value: Any) -> Option<AnyValue> {
     Some(match value {
         Any::StringValue(text) => text.into(),
@@ -137,7 +136,7 @@ fn severity(number: u8) -> OtelSeverity {
     ALL[usize::from(number.clamp(1, 24)) - 1]
 }
 
-/// Logs and spans into the providers that the application already has: [`ProviderLogs`], and the layer of
+/// Sends logs and spans to providers that the application already has: [`ProviderLogs`], and the layer of
 /// `tracing-opentelemetry` with a tracer of the provider. Spans with a field
 /// [`traceparent`](TraceParent::FIELD) (and `tracestate`) become children of the caller's; log records have the ids of the
 /// provider's spans.
@@ -159,18 +158,18 @@ where
 {
     let tracer = spans.tracer("tracing-strata");
     let spans = tracing_opentelemetry::layer().with_tracer(tracer);
-    // The first takes the caller's context from the span's fields, the second makes the span in it, the third lets go.
-    Arrival.and_then(spans).and_then(Departure).and_then(ProviderLogs::new(logs).into_layer())
+    // The first attaches the caller's context from the span's fields, the second creates the span in it, the third detaches.
+    AttachContext.and_then(spans).and_then(DetachContext).and_then(ProviderLogs::new(logs).into_layer())
 }
 
 thread_local! {
     static ATTACHED: RefCell<Option<ContextGuard>> = const { RefCell::new(None) };
 }
 
-struct Arrival;
-struct Departure;
+struct AttachContext;
+struct DetachContext;
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Arrival {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for AttachContext {
     fn on_new_span(&self, attributes: &span::Attributes<'_>, _: &span::Id, _: LayerContext<'_, S>) {
         let may_have = attributes.is_contextual() && attributes.fields().field(TraceParent::FIELD).is_some();
         let Some(context) = may_have.then(|| remote(attributes)).flatten() else { return };
@@ -178,7 +177,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Arrival {
     }
 }
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Departure {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for DetachContext {
     fn on_new_span(&self, _: &span::Attributes<'_>, _: &span::Id, _: LayerContext<'_, S>) {
         let attached = ATTACHED.with(RefCell::take);
         drop(attached);

@@ -1,9 +1,9 @@
-//! Which traces are recorded.
+//! Which traces are exported.
 
 use super::env::{self, Vars};
 use crate::{Error, record::TraceParent};
 
-/// Which spans are sampled, that is exported. Variables: `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`.
+/// Which spans are sampled, that is, exported. Variables: `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`.
 ///
 /// Log records are exported in any case; their flags say whether their span is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,14 +13,14 @@ pub enum Sampler {
     Always,
     /// None (`always_off`).
     Never,
-    /// This part of all traces, by trace id (`traceidratio`).
+    /// This ratio of all traces, by trace id (`traceidratio`).
     Ratio(f64),
-    /// As the caller did; for new traces this part of all (`parentbased_traceidratio`).
+    /// As the caller decided; of new traces this ratio (`parentbased_traceidratio`).
     Parent(f64),
 }
 
 impl Default for Sampler {
-    /// `parentbased_always_on`: as the caller did, all new traces.
+    /// `parentbased_always_on`: as the caller decided; all new traces.
     fn default() -> Self {
         Self::Parent(1.0)
     }
@@ -32,7 +32,7 @@ impl Sampler {
                                 \"parentbased_always_off\" or \"parentbased_traceidratio\"";
         let ratio = vars.get("OTEL_TRACES_SAMPLER_ARG", env::ratio);
         let Some(name) = vars.get("OTEL_TRACES_SAMPLER", |text| Ok(text.to_owned()))? else { return Ok(None) };
-        // What belongs to another sampler is not looked at.
+        // Other samplers ignore the argument.
         let ratio = || Ok::<_, Error>(ratio?.unwrap_or(1.0));
         Ok(Some(match name.as_str() {
             "always_on" => Self::Always,
@@ -57,10 +57,10 @@ impl Sampler {
     }
 }
 
-/// By the lower 63 bits of the id, as the SDKs do it, so that all services decide alike.
+/// By the lower 63 bits of the id, as in the SDKs, so that all services decide alike.
 fn is_within(trace_id: u128, ratio: f64) -> bool {
-    let place = (trace_id as u64 >> 1) as f64;
-    ratio >= 1.0 || place < ratio.max(0.0) * (1u64 << 63) as f64
+    let position = (trace_id as u64 >> 1) as f64;
+    ratio >= 1.0 || position < ratio.max(0.0) * (1u64 << 63) as f64
 }
 
 #[cfg(test)]
@@ -70,8 +70,8 @@ mod tests {
     #[test]
     fn ratios() {
         for ratio in [0.0, 0.1, 0.5, 1.0] {
-            let taken = (0..10_000).filter(|_| is_within(fastrand::u128(1..), ratio)).count() as f64 / 10_000.0;
-            assert!((taken - ratio).abs() < 0.05, "{ratio}: {taken}");
+            let sampled = (0..10_000).filter(|_| is_within(fastrand::u128(1..), ratio)).count() as f64 / 10_000.0;
+            assert!((sampled - ratio).abs() < 0.05, "{ratio}: {sampled}");
         }
         let unsampled = TraceParent::new(1, 1, 0);
         assert!(!Sampler::Parent(1.0).decides(1, unsampled) && Sampler::Always.decides(1, unsampled));

@@ -1,11 +1,11 @@
-//! What can be chosen for each signal, and how the `OTEL_*` variables say it.
+//! The settings of each signal, from the code and the `OTEL_*` variables.
 
 use std::{fs, path::PathBuf, time::Duration};
 
 use super::{env::Vars, values::AttributeLimits};
 use crate::Error;
 
-/// How records are sent.
+/// The protocol of the export.
 ///
 /// Source: [OTLP 1.x](https://opentelemetry.io/docs/specs/otlp/). Variable: `OTEL_EXPORTER_OTLP_PROTOCOL`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,18 +20,17 @@ pub enum Protocol {
     Grpc,
 }
 
-/// How requests are compressed. Variable: `OTEL_EXPORTER_OTLP_COMPRESSION`.
+/// The compression of requests. Variable: `OTEL_EXPORTER_OTLP_COMPRESSION`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OtlpCompression {
-    /// Not at all (the default).
+    /// None (the default).
     #[default]
     None,
     /// `gzip`
     Gzip,
 }
 
-/// Which of the two kinds of telemetry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
     Logs,
@@ -39,7 +38,7 @@ pub(super) enum Signal {
 }
 
 impl Signal {
-    /// As it stands in the names of variables.
+    /// Part of the names of variables.
     fn word(self) -> &'static str {
         match self {
             Self::Logs => "LOGS",
@@ -62,7 +61,7 @@ impl Signal {
     }
 }
 
-/// What the code says; it wins over the variables.
+/// The options of the code, which win over the variables.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chosen {
     pub(super) endpoint: Option<String>,
@@ -81,7 +80,7 @@ pub(super) struct Chosen {
     pub(super) max_value_length: Option<usize>,
 }
 
-/// Where and how one signal is sent.
+/// The settings of one signal.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) signal: Signal,
@@ -111,7 +110,7 @@ pub(super) struct Limits {
     pub(super) retry_for: Duration,
 }
 
-/// The specification's limits of what a span has.
+/// The specification's limits of spans.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SpanLimits {
     pub(super) of_spans: AttributeLimits,
@@ -120,7 +119,7 @@ pub(super) struct SpanLimits {
     pub(super) links: usize,
 }
 
-/// "AttributeCountLimit", "EventCountLimit", "LinkCountLimit": as many unless something else is asked for.
+/// The default of "AttributeCountLimit", "EventCountLimit" and "LinkCountLimit".
 const COUNT: usize = 128;
 
 impl SpanLimits {
@@ -137,7 +136,7 @@ impl SpanLimits {
 }
 
 impl AttributeLimits {
-    /// The variable for `what` counts before that for all.
+    /// The variable of `what` wins over the general one.
     pub(super) fn new(what: &str, chosen: &Chosen, vars: &Vars) -> Result<Self, Error> {
         let limit = |kind: &str| -> Result<Option<usize>, Error> {
             let own = vars.get(&format!("OTEL_{what}ATTRIBUTE_{kind}_LIMIT"), super::env::count)?;
@@ -154,7 +153,6 @@ impl AttributeLimits {
 
 /// How long one attempt may take ("OTEL_EXPORTER_OTLP_TIMEOUT", 10 s).
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a batch is tried again.
 const RETRY_FOR: Duration = Duration::from_secs(60);
 const MAX_BYTES: usize = 64 << 20;
 
@@ -211,10 +209,10 @@ fn url(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// One that is set for the signal is used as it is; to a general one the path of the signal is added (not for gRPC).
+/// A signal's own endpoint is used unchanged; a general one gets the signal's path (not for gRPC).
 fn endpoint(signal: Signal, protocol: Protocol, chosen: &Chosen, vars: &Vars) -> Result<String, Error> {
     let is_grpc = protocol == Protocol::Grpc;
-    // gRPC's endpoint may be `host:port`; then another variable says whether it is encrypted.
+    // gRPC's endpoint may be `host:port`; INSECURE then says whether it is encrypted.
     let insecure = vars.of_signal(signal.word(), "INSECURE", super::env::boolean)?.unwrap_or(false);
     let scheme = if insecure { "http" } else { "https" };
     let check = |text: &str| match url(text) {
@@ -269,7 +267,7 @@ fn tls(signal: Signal, chosen: &Chosen, vars: &Vars) -> Result<Tls, Error> {
     Ok(Tls { ca, client })
 }
 
-/// Those of the specification's batch processors.
+/// The limits of the specification's batch processors.
 fn limits(signal: Signal, chosen: &Chosen, vars: &Vars) -> Result<Limits, Error> {
     let (prefix, delay) = match signal {
         Signal::Logs => ("OTEL_BLRP_", Duration::from_secs(1)),
@@ -281,14 +279,14 @@ fn limits(signal: Signal, chosen: &Chosen, vars: &Vars) -> Result<Limits, Error>
     let export_timeout = vars.get(&name("EXPORT_TIMEOUT"), super::env::millis)?;
     let asked_delay = vars.get(&name("SCHEDULE_DELAY"), super::env::millis)?;
     let capacity = chosen.capacity.or(capacity).unwrap_or(2_048);
-    let most = chosen.max_batch.or(max_batch).unwrap_or(512);
-    if capacity == 0 || most == 0 {
+    let max_batch = chosen.max_batch.or(max_batch).unwrap_or(512);
+    if capacity == 0 || max_batch == 0 {
         return Err(Error::config("otlp: capacity and max_batch: expected at least 1, got 0"));
     }
     Ok(Limits {
         capacity,
         max_bytes: chosen.max_bytes.unwrap_or(MAX_BYTES),
-        max_batch: most.min(capacity),
+        max_batch: max_batch.min(capacity),
         delay: chosen.delay.or(asked_delay).unwrap_or(delay),
         retry_for: chosen.retry_for.or(export_timeout).unwrap_or(RETRY_FOR),
     })
@@ -310,7 +308,7 @@ mod tests {
         assert_eq!(of(Protocol::Grpc, "collector:4317", &[]).unwrap(), "https://collector:4317");
         assert_eq!(of(Protocol::Grpc, "collector:4317", &insecure).unwrap(), "http://collector:4317");
         assert_eq!(of(Protocol::Grpc, "collector:4317", &but_spans).unwrap(), "https://collector:4317");
-        // Where there is a scheme, it says so.
+        // A scheme wins over the variable.
         assert_eq!(of(Protocol::Grpc, "https://collector:4317", &insecure).unwrap(), "https://collector:4317");
         assert_eq!(of(Protocol::Grpc, "http://collector:4317", &[]).unwrap(), "http://collector:4317");
         assert!(of(Protocol::Grpc, "ftp://collector", &insecure).unwrap_err().contains("expected a URL"));

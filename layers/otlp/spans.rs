@@ -1,4 +1,4 @@
-//! A span that has ended, as a span of OTLP.
+//! Maps closed spans to spans of OTLP.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::{
 
 use super::{
     SCHEMA_URL,
-    logs::{self, is_of_span},
+    logs::{self, is_span_metadata},
     settings::SpanLimits,
     values::Attributes,
 };
@@ -24,27 +24,27 @@ use crate::{
     record::{Ended, SpanData, SpanEvent, TraceParent, TraceState},
 };
 
-/// "IsRemote is known", and "is remote", of the parent.
+/// Flags of the parent: "IsRemote is known", and "is remote".
 const HAS_IS_REMOTE: u32 = 0x100;
 const IS_REMOTE: u32 = 0x200;
 
 pub(super) fn request(resource: &Resource, limits: &SpanLimits, batch: &[Ended]) -> ExportTraceServiceRequest {
     let mut scopes: Vec<ScopeSpans> = Vec::new();
-    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut indices: HashMap<&str, usize> = HashMap::new();
     for data in batch {
         let target = data.metadata().map_or("", |metadata| metadata.target());
-        let place = *places.entry(target).or_insert_with(|| {
+        let index = *indices.entry(target).or_insert_with(|| {
             let scope = InstrumentationScope { name: target.into(), ..InstrumentationScope::default() };
             scopes.push(ScopeSpans { scope: Some(scope), ..ScopeSpans::default() });
             scopes.len() - 1
         });
-        scopes[place].spans.extend(span(data, limits));
+        scopes[index].spans.extend(span(data, limits));
     }
     let spans = ResourceSpans { resource: Some(resource.clone()), scope_spans: scopes, schema_url: SCHEMA_URL.into() };
     ExportTraceServiceRequest { resource_spans: vec![spans] }
 }
 
-/// Roughly what a span takes while it waits, with those around it, which it keeps.
+/// Roughly the memory of a queued span, with its parents, which it keeps alive.
 pub(super) fn held_bytes(data: &SpanData) -> usize {
     data.weight() + data.late_weight() + data.traced().held_bytes()
 }
@@ -88,7 +88,7 @@ fn text<'f>(fields: &'f Fields, name: &str) -> Option<&'f str> {
     fields.get(name)?.as_str()
 }
 
-/// Only with the header it came with.
+/// Only beside the `traceparent` that it belongs to.
 fn state(fields: &Fields, remote: Option<TraceParent>) -> String {
     let state = remote.and_then(|_| text(fields, TraceState::FIELD)?.parse::<TraceState>().ok());
     state.map(|state| state.to_string()).unwrap_or_default()
@@ -105,7 +105,7 @@ fn kind(text: Option<&str>) -> SpanKind {
     kinds.iter().find(|(name, _)| text.eq_ignore_ascii_case(name)).map_or(SpanKind::Internal, |(_, kind)| *kind)
 }
 
-/// What the application says wins over what was seen.
+/// The application's fields win over the first ERROR event.
 fn status(fields: &Fields, error: Option<&str>) -> Option<Status> {
     let description = text(fields, "otel.status_description").map(str::to_owned);
     let code = match text(fields, "otel.status_code") {
@@ -130,7 +130,7 @@ fn attributes(
 ) -> Attributes {
     let mut attributes = Attributes::new(limits.of_spans, fields.len() + 5);
     let exception = logs::exception(fields, &mut attributes);
-    let is_own = |name: &str| !is_of_span(name) && !exception.iter().flatten().any(|taken| taken == name);
+    let is_own = |name: &str| !is_span_metadata(name) && !exception.iter().flatten().any(|taken| taken == name);
     attributes.add_all(fields, is_own);
     if let Some(metadata) = data.metadata() {
         if let Some(file) = metadata.file() {

@@ -1,15 +1,15 @@
-//! Typed values as OTLP has them.
+//! Maps typed values to those of OTLP.
 
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList, any_value::Value as Any};
 use serde_json::Value as Json;
 
 use crate::{Fields, Value};
 
-/// How many attributes there may be, and how long their values.
+/// The most attributes, and their longest values.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AttributeLimits {
     pub(super) count: usize,
-    /// In characters of a text, and in bytes of bytes.
+    /// In characters of text, in bytes of bytes.
     pub(super) length: usize,
 }
 
@@ -17,7 +17,7 @@ impl AttributeLimits {
     pub(super) const NONE: Self = Self { count: usize::MAX, length: usize::MAX };
 }
 
-/// Attributes with different keys, in order; the first of a key stays.
+/// Attributes in order, each key once; the first of a key wins.
 #[derive(Debug)]
 pub(super) struct Attributes {
     pairs: Vec<KeyValue>,
@@ -26,8 +26,8 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    pub(super) fn new(limits: AttributeLimits, likely: usize) -> Self {
-        Self { pairs: Vec::with_capacity(likely.min(limits.count)), limits, dropped: 0 }
+    pub(super) fn new(limits: AttributeLimits, capacity: usize) -> Self {
+        Self { pairs: Vec::with_capacity(capacity.min(limits.count)), limits, dropped: 0 }
     }
 
     pub(super) fn has(&self, key: &str) -> bool {
@@ -50,13 +50,13 @@ impl Attributes {
         if self.pairs.len() >= self.limits.count {
             self.dropped += 1;
         } else {
-            self.pairs.push(pair(key, value.into().map(|value| cut(value, self.limits.length))));
+            self.pairs.push(pair(key, value.into().map(|value| truncate(value, self.limits.length))));
         }
     }
 
-    pub(super) fn add_all(&mut self, fields: &Fields, takes: impl Fn(&str) -> bool) {
+    pub(super) fn add_all(&mut self, fields: &Fields, includes: impl Fn(&str) -> bool) {
         for (name, value) in fields.iter() {
-            if takes(name) && !self.has(name) {
+            if includes(name) && !self.has(name) {
                 self.push(name, any(value));
             }
         }
@@ -66,17 +66,17 @@ impl Attributes {
         self.pairs
     }
 
-    /// And how many found no room.
+    /// The attributes, and how many exceeded the limit.
     pub(super) fn into_parts(self) -> (Vec<KeyValue>, u32) {
         (self.pairs, self.dropped)
     }
 }
 
-/// "Truncated, so that its length is at most equal to the limit"; of lists and maps, "for each value within".
-fn cut(value: Any, length: usize) -> Any {
+/// "Truncated, so that its length is at most equal to the limit"; in lists and maps, each value.
+fn truncate(value: Any, length: usize) -> Any {
     match value {
         Any::StringValue(mut text) => {
-            // Most are shorter, and that is seen without counting.
+            // Most are shorter: counts the characters of the others only.
             if text.len() > length
                 && let Some((end, _)) = text.char_indices().nth(length)
             {
@@ -89,18 +89,19 @@ fn cut(value: Any, length: usize) -> Any {
             Any::BytesValue(bytes)
         }
         Any::ArrayValue(list) => Any::ArrayValue(ArrayValue {
-            values: list.values.into_iter().map(|value| cut_any(value, length)).collect(),
+            values: list.values.into_iter().map(|value| truncate_any(value, length)).collect(),
         }),
         Any::KvlistValue(map) => {
-            let cut = |pair: KeyValue| KeyValue { value: pair.value.map(|value| cut_any(value, length)), ..pair };
-            Any::KvlistValue(KeyValueList { values: map.values.into_iter().map(cut).collect() })
+            let truncate =
+                |pair: KeyValue| KeyValue { value: pair.value.map(|value| truncate_any(value, length)), ..pair };
+            Any::KvlistValue(KeyValueList { values: map.values.into_iter().map(truncate).collect() })
         }
         other => other,
     }
 }
 
-fn cut_any(value: AnyValue, length: usize) -> AnyValue {
-    AnyValue { value: value.value.map(|value| cut(value, length)) }
+fn truncate_any(value: AnyValue, length: usize) -> AnyValue {
+    AnyValue { value: value.value.map(|value| truncate(value, length)) }
 }
 
 pub(super) fn pair(key: &str, value: impl Into<Option<Any>>) -> KeyValue {
@@ -111,8 +112,8 @@ pub(super) fn text(text: &str) -> AnyValue {
     AnyValue { value: Some(Any::StringValue(text.into())) }
 }
 
-/// Integers that are wider than 64 signed bits become decimal text, as the specification says. `None` for JSON's `null`: a
-/// value without a type.
+/// Integers wider than 64 signed bits become decimal text, as the specification says. JSON's `null` is `None`: a value
+/// without a type.
 pub(super) fn any(value: Value<'_>) -> Option<Any> {
     Some(match value {
         Value::Bool(value) => Any::BoolValue(value),
@@ -120,8 +121,8 @@ pub(super) fn any(value: Value<'_>) -> Option<Any> {
         Value::Bytes(bytes) => Any::BytesValue(bytes.into()),
         Value::Str(text) | Value::Rendered(text) => Any::StringValue(text.into()),
         Value::Json(json) => match serde_json::from_str(json.as_str()) {
-            Ok(json) => return of_json(json, 0),
-            // A number that no reader here can hold.
+            Ok(json) => return from_json(json, 0),
+            // A number outside the range of every type.
             Err(_) => Any::StringValue(json.as_str().into()),
         },
         Value::Error(chain) => Any::StringValue(chain.to_string()),
@@ -132,12 +133,12 @@ pub(super) fn any(value: Value<'_>) -> Option<Any> {
     })
 }
 
-/// Readers of protobuf refuse what is nested too deeply, with all that came in the same request; most at 100 messages. A level
-/// of JSON is up to three (four of the JSON of OTLP, read to 128), so that not all that [`JsonText`](crate::record::JsonText)
-/// may have can be sent: what is deeper stays text.
+/// Readers of protobuf refuse a whole request that is nested too deeply, most at 100 messages. A level of JSON takes up to
+/// three of them (in OTLP's JSON four of 128), so not all levels of a [`JsonText`](crate::record::JsonText) can be sent:
+/// deeper ones stay text.
 const MAX_DEPTH: u32 = 24;
 
-fn of_json(json: Json, depth: u32) -> Option<Any> {
+fn from_json(json: Json, depth: u32) -> Option<Any> {
     Some(match json {
         Json::Null => return None,
         Json::Bool(value) => Any::BoolValue(value),
@@ -149,11 +150,11 @@ fn of_json(json: Json, depth: u32) -> Option<Any> {
         Json::String(text) => Any::StringValue(text),
         nested @ (Json::Array(_) | Json::Object(_)) if depth == MAX_DEPTH => Any::StringValue(nested.to_string()),
         Json::Array(list) => {
-            let values = list.into_iter().map(|json| AnyValue { value: of_json(json, depth + 1) }).collect();
+            let values = list.into_iter().map(|json| AnyValue { value: from_json(json, depth + 1) }).collect();
             Any::ArrayValue(ArrayValue { values })
         }
         Json::Object(map) => {
-            let pairs = map.into_iter().map(|(key, json)| pair(&key, of_json(json, depth + 1))).collect();
+            let pairs = map.into_iter().map(|(key, json)| pair(&key, from_json(json, depth + 1))).collect();
             Any::KvlistValue(KeyValueList { values: pairs })
         }
     })

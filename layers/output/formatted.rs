@@ -1,102 +1,111 @@
-//! A format before a sink: the handler that all outputs of lines are.
-//!
-//! Python: what `logging.StreamHandler.emit` does.
+//! A format and a sink: the handler behind every output of lines.
 
 use std::{borrow::Cow, cell::Cell, fmt, sync::Arc};
 
-use super::gather::{Gather, One};
+use super::batch_writer::{BatchWriter, SingleRecord};
 use crate::{
     Delivery, Description, Error, Format, Handler, Outcome, Severity, Sink,
     caught::catch,
     handler::{Flush, panicked},
 };
 
-/// Makes text of each record and gives it, with a line end, to a sink in one write.
+/// Formats each record and writes it, with a line end, to a sink in one write.
 ///
-/// The text is made in a buffer that the thread keeps, before any lock of the sink is taken: no allocation in steady
-/// state, and two threads format at once.
+/// Python: what `logging.StreamHandler.emit` does.
 ///
-/// [`Stream`](super::Stream) and [`LogFile`](super::LogFile) make them; with one's own sink:
+/// [`Stream`](super::Stream), [`LogFile`](super::LogFile) and [`RotatingFile`](super::RotatingFile) are this type with a
+/// sink of ours. The text is made in a buffer of the thread, before any lock of the sink is taken: no allocation in
+/// steady state, and threads format in parallel.
+///
+/// # Examples
+/// With your own sink:
 ///
 /// ```
 /// use tracing_strata::{Severity, format::Text, output::Formatted, prelude::*, sink::StdStream};
 ///
-/// let handler = Formatted::new(Text::new(), StdStream::stderr()).place("console").flush_on(Severity::ERROR);
+/// let handler = Formatted::new(Text::new(), StdStream::stderr()).name("console").flush_on(Severity::ERROR);
 /// assert_eq!(handler.describe().name, "console");
 /// ```
 ///
+/// # When it blocks
+/// As long as the sink's write does.
+///
 /// # Failures
-/// What the sink refuses is an error that names the [place](Self::place). Where the sink still holds a record and only
-/// flushing it failed ([`flush_on`](Self::flush_on)), that is told to the trap, while the record stays queued.
+/// An error of the sink fails the record, and names the [sink](Self::name). Where the sink has buffered the record and
+/// only [`flush_on`](Self::flush_on) failed, the error handler gets the error and the record stays queued.
 pub struct Formatted<F, S> {
     format: F,
-    /// Shared with the worker of a queue, as long as something is held for the sink.
-    gather: Arc<Gather<S>>,
+    /// Shared with a queue's worker while lines are buffered.
+    writer: Arc<BatchWriter<S>>,
     terminator: Cow<'static, str>,
     flush_on: Option<Severity>,
     sync_on: Option<Severity>,
 }
 
 impl<F: Format, S: Sink> Formatted<F, S> {
-    /// A format before a sink; the format is [told](Format::adapt) whether the sink is a terminal.
+    /// A format and a sink. The format [learns](Format::adapt) whether the sink is a terminal. No I/O.
     pub fn new(mut format: F, sink: S) -> Self {
         format.adapt(sink.is_terminal());
-        let gather = Arc::new(Gather::new(sink, "sink".into()));
-        Self { format, gather, terminator: "\n".into(), flush_on: None, sync_on: None }
+        let writer = Arc::new(BatchWriter::new(sink, "sink".into()));
+        Self { format, writer, terminator: "\n".into(), flush_on: None, sync_on: None }
     }
 
     /// Replaces the format.
     pub fn format<G: Format>(self, mut format: G) -> Formatted<G, S> {
-        let Self { gather, terminator, flush_on, sync_on, .. } = self;
-        format.adapt(gather.sink.is_terminal());
-        Formatted { format, gather, terminator, flush_on, sync_on }
+        let Self { writer, terminator, flush_on, sync_on, .. } = self;
+        format.adapt(writer.sink.is_terminal());
+        Formatted { format, writer, terminator, flush_on, sync_on }
     }
 
-    /// What follows each record (default: `"\n"`). Whatever it is, a record that was written in part only is told from
-    /// the next by a line break.
+    /// What follows each record (default: `"\n"`). Whatever it is, a line break follows a record that was written only
+    /// in part.
     pub fn terminator(mut self, terminator: impl Into<Cow<'static, str>>) -> Self {
         self.terminator = terminator.into();
         self
     }
 
-    /// Flushes the sink after each record at or above a severity (default: never). For sinks that hold records back.
-    pub fn flush_on(mut self, least: impl Into<Severity>) -> Self {
-        self.flush_on = Some(least.into());
+    /// Flushes the sink after each record at or above a severity (default: never). For sinks with a buffer.
+    pub fn flush_on(mut self, min_level: impl Into<Severity>) -> Self {
+        self.flush_on = Some(min_level.into());
         self
     }
 
-    /// Has the sink [sync](Sink::sync) after each record at or above a severity (default: never): bring its bytes to the disk.
-    pub fn sync_on(mut self, least: impl Into<Severity>) -> Self {
-        self.sync_on = Some(least.into());
+    /// [Syncs](Sink::sync) the sink to the disk after each record at or above a severity (default: never).
+    pub fn sync_on(mut self, min_level: impl Into<Severity>) -> Self {
+        self.sync_on = Some(min_level.into());
         self
     }
 
-    /// What errors call the sink, and the handler's name where it is given none (default: `stdout`, `stderr`, the path of
-    /// a file, else the kind of sink).
-    pub fn place(mut self, place: impl Into<Cow<'static, str>>) -> Self {
-        // It is shared only by a handler at work, and then nobody has it by value.
-        if let Some(gather) = Arc::get_mut(&mut self.gather) {
-            gather.place = place.into();
+    /// The sink's name in errors, and the handler's where it has no other (default: `stdout`, `stderr`, the path of a
+    /// file, else the kind of sink).
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        // Only a handler in use is shared, and nobody owns that by value.
+        if let Some(writer) = Arc::get_mut(&mut self.writer) {
+            writer.name = name.into();
         }
         self
     }
 
     /// The sink.
-    pub fn sink(&self) -> &S {
-        &self.gather.sink
+    pub fn as_sink(&self) -> &S {
+        &self.writer.sink
+    }
+
+    pub(super) fn flush_and_sync_on(self, flush_on: Option<Severity>, sync_on: Option<Severity>) -> Self {
+        Self { flush_on, sync_on, ..self }
     }
 
     pub(super) fn map_sink(self, change: impl FnOnce(S) -> S) -> Self {
-        let gather = Arc::try_unwrap(self.gather)
-            .map(|Gather { sink, place, .. }| Arc::new(Gather::new(change(sink), place)))
+        let writer = Arc::try_unwrap(self.writer)
+            .map(|BatchWriter { sink, name, .. }| Arc::new(BatchWriter::new(change(sink), name)))
             // As above.
             .unwrap_or_else(|shared| shared);
-        Self { gather, ..self }
+        Self { writer, ..self }
     }
 
     fn sync(&self) -> Result<(), Error> {
-        self.gather.write_held();
-        let sync = || self.gather.sink.sync().map_err(|error| self.gather.refused("sync", error));
+        self.writer.write_pending();
+        let sync = || self.writer.sink.sync().map_err(|error| self.writer.io_error("sync", error));
         catch(sync).unwrap_or_else(|panic| Err(panicked("sync", &panic)))
     }
 }
@@ -104,18 +113,18 @@ impl<F: Format, S: Sink> Formatted<F, S> {
 impl<F: Format, S: Sink> Handler for Formatted<F, S> {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         let severity = delivery.severity();
-        let is_at = |least: Option<Severity>| least.is_some_and(|least| severity >= least);
+        let is_at = |min_level: Option<Severity>| min_level.is_some_and(|min_level| severity >= min_level);
         with_line(|line| {
             self.format.format_bytes(&delivery, line)?;
             match self.terminator.as_bytes() {
                 [byte] => line.push(*byte),
                 bytes => line.extend_from_slice(bytes),
             }
-            let mut one = One::new(delivery);
-            let outcome = self.gather.put(line, &mut one)?;
+            let mut record = SingleRecord::new(delivery);
+            let outcome = self.writer.write(line, &mut record)?;
             if is_at(self.sync_on) {
-                // The record is at its place, or on the account, whatever becomes of the sync.
-                self.sync().or_else(|error| one.tell(error))?;
+                // A failed sync does not change the record's outcome.
+                self.sync().or_else(|error| record.report(error))?;
             } else if is_at(self.flush_on) {
                 let flush = || self.flush(&Flush::PLAIN);
                 catch(flush).unwrap_or_else(|panic| Err(panicked("flush", &panic)))?;
@@ -125,45 +134,45 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
     }
 
     fn flush(&self, how: &Flush) -> Result<(), Error> {
-        self.gather.write_held();
+        self.writer.write_pending();
         if how.is_barrier() {
             return Ok(());
         }
-        self.gather.sink.flush().map_err(|error| self.gather.refused("flush", error))
+        self.writer.sink.flush().map_err(|error| self.writer.io_error("flush", error))
     }
 
     fn describe(&self) -> Description {
-        Description::new(self.gather.place.to_string())
+        Description::new(self.writer.name.to_string())
     }
 }
 
 impl<F, S: fmt::Debug> fmt::Debug for Formatted<F, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Formatted")
-            .field("place", &self.gather.place)
-            .field("sink", &self.gather.sink)
+            .field("name", &self.writer.name)
+            .field("sink", &self.writer.sink)
             .finish_non_exhaustive()
     }
 }
 
 thread_local! {
-    /// The text of a record. Empty while it is in use: a handler that is called within a format has one of its own.
+    /// The text of a record. Taken while in use: a handler that a format calls gets a buffer of its own.
     static LINE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// What a thread keeps at most, in bytes.
-const KEPT: usize = 64 << 10;
+/// The most memory that a thread keeps for the next record, in bytes.
+const MAX_RETAINED: usize = 64 << 10;
 
 #[inline]
 pub(super) fn with_line<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-    // Where the thread is ending, there is no buffer any more.
+    // A thread that is ending has no buffer any more.
     let mut line = LINE.try_with(Cell::take).unwrap_or_default();
     let result = work(&mut line);
     line.clear();
-    if line.capacity() > KEPT {
-        line.shrink_to(KEPT);
+    if line.capacity() > MAX_RETAINED {
+        line.shrink_to(MAX_RETAINED);
     }
-    LINE.try_with(|kept| kept.set(line)).unwrap_or_default();
+    LINE.try_with(|slot| slot.set(line)).unwrap_or_default();
     result
 }
 
@@ -181,15 +190,15 @@ mod tests {
             });
             assert_eq!(outer, b"outer");
         });
-        let kept = with_line(|line| (line.as_ptr(), line.capacity()));
-        assert!(kept.1 > 0);
-        assert_eq!(with_line(|line| (line.as_ptr(), line.is_empty())), (kept.0, true));
+        let first = with_line(|line| (line.as_ptr(), line.capacity()));
+        assert!(first.1 > 0);
+        assert_eq!(with_line(|line| (line.as_ptr(), line.is_empty())), (first.0, true));
     }
 
     #[test]
     fn a_line_that_grew_is_shrunk() {
-        with_line(|line| line.extend(std::iter::repeat_n(b'x', 4 * KEPT)));
-        with_line(|line| assert!(line.capacity() <= KEPT && line.is_empty()));
+        with_line(|line| line.extend(std::iter::repeat_n(b'x', 4 * MAX_RETAINED)));
+        with_line(|line| assert!(line.capacity() <= MAX_RETAINED && line.is_empty()));
     }
 
     #[test]

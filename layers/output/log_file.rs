@@ -1,6 +1,4 @@
-//! Sends records to a file.
-//!
-//! Python: `logging.FileHandler`.
+//! Appends records to a file.
 
 use std::{
     io,
@@ -14,8 +12,11 @@ use crate::{
     sink::{Durability, FilePlace, FileSink, ReopenPolicy, claim},
 };
 
-/// Makes handlers that append to a file.
+/// Appends records to a file.
 ///
+/// Python: `logging.FileHandler`, `logging.handlers.WatchedFileHandler`.
+///
+/// # Examples
 /// ```
 /// use tracing_strata::{prelude::*, Severity, format::Json, output::LogFile};
 /// use tracing_subscriber::prelude::*;
@@ -28,7 +29,7 @@ use crate::{
 ///     .flush_on(Severity::ERROR)
 ///     .format(Json::new())
 ///     .build()?;
-/// let handle = file.sink().clone();                     // for `handle.reopen()` after a rotation from outside
+/// let handle = file.as_sink().clone();                  // for `handle.reopen()` after another program moved the file
 /// let subscriber = tracing_subscriber::registry().with(file.into_layer());
 /// tracing::subscriber::with_default(subscriber, || tracing::error!("no paper"));
 /// assert!(std::fs::read_to_string(handle.path())?.contains("no paper"));
@@ -36,74 +37,106 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// # What is written
-/// Each record as the format makes it, with a line end, in one write(2) to a file opened for appending: several threads,
-/// handlers and processes can write to one file, whole records each. What a short write leaves follows at once. A
-/// record of which only a part could be written is followed by a line break before the next one, also when that part was
-/// left by an earlier run: a file that does not end in a line break when it is opened gets one before the first record.
+/// [`LogFile::builder`] does no I/O; [`build`](LogFileBuilder::build) opens the file.
+///
+/// # What is sent
+/// Each record as the format makes it, with a line end, in one write(2) to a file opened for appending: threads,
+/// handlers and processes can share a file without mixing records. A short write is completed at once. A record that was
+/// written only in part is followed by a line break before the next one, even across restarts: a file that does not end
+/// in a line break when it is opened gets one before the first record.
 ///
 /// # Durability
 /// | | the process crashes | the machine crashes |
 /// |---|---|---|
-/// | without a buffer (default) | nothing is lost | lost: what the system had not brought to the disk (seconds) |
-/// | with a [buffer](LogFileBuilder::buffer) | lost: what was held since the last flush | the same, and the above |
+/// | without a buffer (default) | nothing is lost | lost: what the system had not yet written to the disk (seconds) |
+/// | with a [buffer](LogFileBuilder::buffer) | lost: what was buffered since the last flush | the same, and the above |
 ///
-/// The buffer is written when the next record finds no room in it, at a flush, after a record of
-/// [`flush_on`](LogFileBuilder::flush_on) or above, and when the last clone of the sink is dropped; never by a clock.
-/// **A global subscriber is never dropped:** keep a clone of the sink, or the handler as [`NamedHandler`](crate::NamedHandler), and
-/// flush it at the end of `main` and before `std::process::exit`, or call [`flush_all`](crate::flush_all). Nothing calls
-/// fsync unless a [`Durability`] is asked for, which has the whole table.
+/// The buffer is written when the next record does not fit, at a flush, after a record of
+/// [`flush_on`](LogFileBuilder::flush_on) or above, and when the last clone of the sink is dropped; never by a timer.
+/// **A global subscriber is never dropped:** keep a clone of the sink, or the handler as
+/// [`NamedHandler`](crate::NamedHandler), and flush it at the end of `main` and before `std::process::exit`, or call
+/// [`flush_all`](crate::flush_all). There is no fsync unless a [`Durability`] asks for it.
+///
+/// # When another program rotates the file
+/// By default a file that is moved or deleted is still written to, as in Python. With [`watch`](LogFileBuilder::watch) the
+/// handler checks before it writes whether the path still leads to the open file, and reopens it if not:
+///
+/// ```
+/// use std::fs;
+/// use tracing_strata::{prelude::*, output::LogFile, sink::ReopenPolicy};
+/// use tracing_subscriber::prelude::*;
+///
+/// # let logs = std::env::temp_dir().join(format!("strata-watched-{}", std::process::id()));
+/// # fs::create_dir(&logs)?;
+/// let file = LogFile::builder(logs.join("shop.log")).watch(ReopenPolicy::each_record()).build()?;
+/// let subscriber = tracing_subscriber::registry().with(file.into_layer());
+/// tracing::subscriber::with_default(subscriber, || {
+///     tracing::info!("before");
+///     fs::rename(logs.join("shop.log"), logs.join("shop.log.1")).unwrap();    // logrotate
+///     tracing::info!("after");
+/// });
+/// assert!(fs::read_to_string(logs.join("shop.log.1"))?.contains("before"));
+/// assert!(fs::read_to_string(logs.join("shop.log"))?.contains("after"));
+/// # fs::remove_dir_all(logs)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// | another program | the next record |
+/// |---|---|
+/// | renames the file, with or without a new one (`create`, `nocreate` of logrotate) | goes to the file at the path, created if missing |
+/// | deletes it | the same |
+/// | copies and truncates it (`copytruncate`) | goes to its new end: it is the same file, opened for appending |
+/// | deletes its directory | recreates that with [`create_dirs`](LogFileBuilder::create_dirs); without, it fails, and the next record tries again |
+///
+/// Files are told apart by device and inode; on systems other than unix only a missing file is noticed. The check costs a
+/// stat(2) before each write(2), which can be more than the write itself (`benches/files.rs`);
+/// [`ReopenPolicy::at_most_every`] checks less often, and says when that is safe. With a buffer the check comes before the
+/// buffer is written, so buffered records go to the new file. `truncate` never applies to a reopened file.
+///
+/// Where the path cannot be reopened (it is a directory now, no permission), the old file stays in use, and the error
+/// handler is called for each record. Once the old file has no name either, records fail, as nobody could read them.
+/// (Python closes the file and loses the record.) An application that gets a signal from logrotate calls
+/// [`reopen`](FileSink::reopen) instead.
 ///
 /// # When it blocks
-/// As long as write(2) does. No lock is held over it without a buffer; with one, threads wait while it is written. On
-/// pipes, terminals and devices threads take turns, as one write is not whole there. Opening a named pipe waits for its
+/// As long as write(2) does. Without a buffer no lock is held meanwhile; with one, threads wait while it is written. On
+/// pipes, terminals and devices threads take turns, as a write is not atomic there. Opening a named pipe waits for its
 /// reader.
 ///
 /// # Failures
-/// [`build`](LogFileBuilder::build) says what could not be done, and with which path. Later failures go to the trap and
-/// the ledger, record by record; every record tries again. With a buffer, what could not be written is kept and tried
-/// again while there is room; after that new records fail. What is still held when the sink is dropped counts as failed.
-///
-/// A file that is moved away or deleted is written to as before, as in Python; [`WatchedFile`](super::WatchedFile) notices.
+/// [`build`](LogFileBuilder::build) names the path and what failed. Later failures go to the error handler and the ledger,
+/// record by record; every record tries again. With a buffer, bytes that could not be written stay in it and are tried
+/// again; once it is full, new records fail. What is still buffered when the sink is dropped counts as failed.
 ///
 /// # Differences from Python
-/// - `mode='w'` is [`truncate(true)`](LogFileBuilder::truncate): only the first opening truncates, and after
+/// - `mode='w'` is [`truncate(true)`](LogFileBuilder::truncate). Only the first opening truncates, and after
 ///   [`close`](FileSink::close) the next record is appended, where Python drops it.
 /// - A delayed opening that fails is a failure of the handler; Python raises it in the application.
 /// - The encoding is always UTF-8.
-#[derive(Debug)]
-pub enum LogFile {}
+pub type LogFile<F = Text> = Formatted<F, FileSink>;
 
-impl LogFile {
-    /// A file to append to, with [`Text`] as the format at first.
+impl Formatted<Text, FileSink> {
+    /// A file to append to, with [`Text`] as the format until another is set. No I/O.
     ///
     /// | option | default |
     /// |---|---|
     /// | [`truncate`](LogFileBuilder::truncate) | false: append |
     /// | [`open_lazily`](LogFileBuilder::open_lazily) | false: open in `build` |
-    /// | [`permissions`](LogFileBuilder::permissions) | 0o666 without the umask |
+    /// | [`permissions`](LogFileBuilder::permissions) | 0o666 minus the umask |
     /// | [`create_dirs`](LogFileBuilder::create_dirs) | false |
     /// | [`buffer`](LogFileBuilder::buffer) | none |
     /// | [`flush_on`](LogFileBuilder::flush_on) | never |
     /// | [`durability`](LogFileBuilder::durability) | [`Durability::system`] |
-    /// | [`watch`](LogFileBuilder::watch) | not |
+    /// | [`watch`](LogFileBuilder::watch) | off |
     pub fn builder(path: impl Into<PathBuf>) -> LogFileBuilder {
         LogFileBuilder {
-            place: FilePlace::at(path.into()),
-            delay: false,
+            file: FilePlace::at(path.into()),
+            open_lazily: false,
             buffer: None,
             flush_on: None,
             sync_on: None,
             format: Text::new(),
         }
-    }
-
-    /// A file to append to, with all defaults.
-    ///
-    /// # Errors
-    /// As for [`build`](LogFileBuilder::build).
-    pub fn append(path: impl Into<PathBuf>) -> Result<Formatted<Text, FileSink>, Error> {
-        Self::builder(path).build()
     }
 }
 
@@ -111,8 +144,8 @@ impl LogFile {
 #[derive(Debug)]
 #[must_use]
 pub struct LogFileBuilder<F = Text> {
-    place: FilePlace,
-    delay: bool,
+    file: FilePlace,
+    open_lazily: bool,
     buffer: Option<usize>,
     flush_on: Option<Severity>,
     sync_on: Option<Severity>,
@@ -120,101 +153,93 @@ pub struct LogFileBuilder<F = Text> {
 }
 
 impl<F: Format> LogFileBuilder<F> {
-    /// Whether what is in the file is thrown away when it is first opened.
+    /// Truncates the file when it is first opened.
     pub fn truncate(mut self, truncate: bool) -> Self {
-        self.place.truncate = truncate;
+        self.file.truncate = truncate;
         self
     }
 
-    /// Whether the file is opened with the first record only. If that fails, the record does, and the next one tries
-    /// again.
-    pub fn open_lazily(mut self, delay: bool) -> Self {
-        self.delay = delay;
+    /// Opens the file with the first record. If that fails, the record fails, and the next one tries again.
+    pub fn open_lazily(mut self, open_lazily: bool) -> Self {
+        self.open_lazily = open_lazily;
         self
     }
 
-    /// The permissions of a file that is created (unix; without effect elsewhere). The umask is taken off.
+    /// The permissions of a file that is created, before the umask (unix; no effect elsewhere).
     pub fn permissions(mut self, mode: u32) -> Self {
-        self.place.mode = Some(mode);
+        self.file.mode = Some(mode);
         self
     }
 
-    /// Whether missing directories are created.
+    /// Creates missing directories.
     pub fn create_dirs(mut self, create: bool) -> Self {
-        self.place.create_dirs = create;
+        self.file.create_dirs = create;
         self
     }
 
-    /// Holds records back until so many bytes (at most 1 GiB) are full; 64 KiB serves well. See [Durability](LogFile#durability). The
-    /// memory is taken with the first record. A record that is longer than the buffer is written by itself.
+    /// Buffers up to so many bytes (at most 1 GiB); 64 KiB works well. See [Durability](LogFile#durability). The memory is
+    /// allocated with the first record. A record that is longer than the buffer is written alone.
     pub fn buffer(mut self, bytes: usize) -> Self {
         self.buffer = Some(bytes);
         self
     }
 
     /// Writes the buffer after each record at or above a severity.
-    pub fn flush_on(mut self, least: impl Into<Severity>) -> Self {
-        self.flush_on = Some(least.into());
+    pub fn flush_on(mut self, min_level: impl Into<Severity>) -> Self {
+        self.flush_on = Some(min_level.into());
         self
     }
 
     /// When the file is synced to the disk (default: never).
     pub fn durability(mut self, durability: Durability) -> Self {
-        self.place.durability(durability);
+        self.file.durability(durability);
         self.sync_on = durability.on;
         self
     }
 
-    /// Looks before writing whether the path still leads to the file, and opens it again if not: see
-    /// [`WatchedFile`](super::WatchedFile).
-    pub fn watch(mut self, watch: ReopenPolicy) -> Self {
-        self.place.watch(watch);
+    /// Checks before it writes whether the path still leads to the file, and reopens it if not: see
+    /// [above](LogFile#when-another-program-rotates-the-file).
+    pub fn watch(mut self, policy: ReopenPolicy) -> Self {
+        self.file.watch(policy);
         self
     }
 
     /// The format.
     pub fn format<G: Format>(self, format: G) -> LogFileBuilder<G> {
-        let Self { place, delay, buffer, flush_on, sync_on, .. } = self;
-        LogFileBuilder { place, delay, buffer, flush_on, sync_on, format }
+        let Self { file, open_lazily, buffer, flush_on, sync_on, .. } = self;
+        LogFileBuilder { file, open_lazily, buffer, flush_on, sync_on, format }
     }
 
-    /// The handler.
+    /// Opens the file.
     ///
     /// # Errors
-    /// The path is empty, or a handler of this process rotates that file, or, without [`open_lazily`](Self::open_lazily), the file
-    /// cannot be opened: its directory is missing, it is a directory, it may not be written, the disk is full. The message
-    /// names the path and what was tried.
-    pub fn build(self) -> Result<Formatted<F, FileSink>, Error> {
-        let Self { place, delay, buffer, flush_on, sync_on, format } = self;
-        let sink = open(place, delay, buffer)?;
+    /// The path is empty, or a handler of this process rotates that file, or, without [`open_lazily`](Self::open_lazily),
+    /// the file cannot be opened: its directory is missing, it is a directory, it is not writable, the disk is full. The
+    /// message names the path and what was tried.
+    pub fn build(self) -> Result<LogFile<F>, Error> {
+        let Self { file, open_lazily, buffer, flush_on, sync_on, format } = self;
+        let sink = open(file, open_lazily, buffer)?;
         let name = sink.path().display().to_string();
-        let mut formatted = Formatted::new(format, sink).place(name);
-        if let Some(least) = flush_on {
-            formatted = formatted.flush_on(least);
-        }
-        if let Some(least) = sync_on {
-            formatted = formatted.sync_on(least);
-        }
-        Ok(formatted)
+        Ok(Formatted::new(format, sink).name(name).flush_and_sync_on(flush_on, sync_on))
     }
 
-    /// The sink alone, for use as an [`io::Write`] or a `MakeWriter`; the format, `flush_on` and `sync_on` are of no use
-    /// there.
+    /// Opens the file as a sink only, for use as an [`io::Write`] or a `MakeWriter`. Ignores the format, `flush_on` and the
+    /// durability's severity.
     ///
     /// # Errors
     /// As for [`build`](Self::build).
     pub fn build_sink(self) -> Result<FileSink, Error> {
-        open(self.place, self.delay, self.buffer)
+        open(self.file, self.open_lazily, self.buffer)
     }
 }
 
-fn open(mut place: FilePlace, delay: bool, buffer: Option<usize>) -> Result<FileSink, Error> {
-    place.path = absolute(&place.path)?;
-    place.claim = Some(claim(&place.path)?);
-    FileSink::new(place, delay, buffer)
+fn open(mut file: FilePlace, open_lazily: bool, buffer: Option<usize>) -> Result<FileSink, Error> {
+    file.path = absolute(&file.path)?;
+    file.claim = Some(claim(&file.path)?);
+    FileSink::new(file, open_lazily, buffer)
 }
 
-/// The path as it is from the root on: the process may change its directory later.
+/// An absolute path: the process may change its directory later.
 pub(super) fn absolute(path: &Path) -> Result<PathBuf, Error> {
     path::absolute(path).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidInput => Error::config("the path of a log file is empty"),

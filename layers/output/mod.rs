@@ -1,33 +1,34 @@
-//! Places where records end.
+//! Outputs: where records go.
 //!
-//! Python: `logging.StreamHandler`, `FileHandler`, `NullHandler`, `handlers.WatchedFileHandler`, `handlers.RotatingFileHandler`,
-//! `handlers.TimedRotatingFileHandler`, `handlers.DatagramHandler`, `handlers.SocketHandler`, `handlers.SysLogHandler`.
+//! Python: `logging.StreamHandler`, `FileHandler`, `NullHandler`, and from `logging.handlers` `WatchedFileHandler`,
+//! `RotatingFileHandler`, `TimedRotatingFileHandler`, `DatagramHandler`, `SocketHandler`, `SysLogHandler`.
 //!
-//! Each is a [`Handler`](crate::Handler). Those of lines are a [`Formatted`]: a [`Format`](crate::Format), which makes
-//! text of a record, before a [`Sink`](crate::Sink), which takes the bytes; [`Stream`], [`LogFile`],
-//! [`RotatingFile`] and [`TimedFile`] are ways to make one.
+//! Each output is a [`Handler`](crate::Handler). Outputs of lines are a [`Formatted`]: a [`Format`](crate::Format) makes
+//! text of a record, and a [`Sink`](crate::Sink) writes its bytes. [`Stream`], [`LogFile`] and [`RotatingFile`] are names
+//! for it with our sinks.
+//!
+//! Constructors do no I/O: `Stream::stdout()`, `LogFile::builder(path)`, `Datagram::udp(host, port)`. A builder's
+//! `build()` checks the options, opens what the output needs, and returns the handler.
 
-mod behind;
+mod batch_writer;
 mod datagram;
 mod formatted;
-mod gather;
 #[cfg(target_os = "linux")]
 mod journald;
 mod log_file;
 mod null;
+mod queued;
 mod rotating;
 mod socket;
 mod stream;
 mod syslog;
-mod timed;
-mod watched_file;
 
-#[cfg(feature = "config")]
-pub(crate) use self::behind::PATIENCE;
 #[cfg(feature = "gelf")]
 pub use self::datagram::GelfChunks;
 #[cfg(target_os = "linux")]
 pub use self::journald::{Journald, JournaldBuilder, StreamOrJournald};
+#[cfg(feature = "config")]
+pub(crate) use self::queued::RECONNECT_TIMEOUT;
 pub use self::{
     datagram::{Datagram, DatagramBuilder, Oversize},
     formatted::Formatted,
@@ -37,7 +38,5 @@ pub use self::{
     socket::{Socket, SocketBuilder},
     stream::Stream,
     syslog::{Syslog, SyslogBuilder},
-    timed::TimedFile,
-    watched_file::WatchedFile,
 };
 pub use crate::sink::{Alignment, FileLocking, RotatedFile, TimeOfDay, Weekday, When};

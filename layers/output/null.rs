@@ -1,13 +1,14 @@
-//! Sends records nowhere.
-//!
-//! Python: `logging.NullHandler`.
+//! Discards records.
 
 use crate::{Delivery, Description, Error, Handler, Outcome};
 
-/// Does nothing, and counts every record as written.
+/// Discards records, and counts each as written.
 ///
-/// For a place that must have a handler, and for measuring what everything else costs.
+/// Python: `logging.NullHandler`.
 ///
+/// For places that need a handler, and for measuring what everything else costs. It never blocks and never fails.
+///
+/// # Examples
 /// ```
 /// use tracing_strata::{Record, Severity, output::Null, prelude::*};
 ///

@@ -1,12 +1,10 @@
 //! Sends records over a stream: TCP, TLS, a unix socket.
-//!
-//! Python: `logging.handlers.SocketHandler`.
 
 use std::fmt;
 
 use super::{
     Formatted,
-    behind::{PATIENCE, QueuedOutput, behind_a_queue},
+    queued::{QueuedOutput, RECONNECT_TIMEOUT, queued_output_builder},
 };
 use crate::{
     Delivery, Description, Error, Format, Handler, Outcome,
@@ -16,6 +14,8 @@ use crate::{
 };
 
 /// Sends records over a stream: TCP, TLS, a unix socket.
+///
+/// Python: `logging.handlers.SocketHandler`.
 ///
 /// # Examples
 ///
@@ -44,7 +44,7 @@ use crate::{
 ///
 /// # What is sent
 ///
-/// Each record as the format makes it, framed so that the peer can tell one from the next:
+/// Each record as the format makes it, framed so that the peer can tell records apart:
 ///
 /// | for | format | [framing](crate::sink::net::Framing) |
 /// |---|---|---|
@@ -53,37 +53,35 @@ use crate::{
 /// | Graylog, over TCP | [`Gelf`](crate::format::Gelf) | `Nul` |
 /// | a receiver of Python's `SocketHandler` | [`Pickle`](crate::format::Pickle), which writes the length itself | `None` |
 ///
-/// The framing is the [format's](Format::framing) unless another is chosen; one that would change bytes of a pickle is
-/// refused.
-///
-/// A record cannot become two, whatever is in it: see [`Framing`](crate::sink::net::Framing).
+/// The framing is the [format's](Format::framing) unless you choose another; one that would change bytes of a pickle is
+/// an error. Whatever a record contains, it cannot become two: see [`Framing`](crate::sink::net::Framing).
 ///
 /// # When it blocks
 ///
-/// Not at all: it sits behind a [`Queue`](crate::Queue), whose thread connects and sends. A record waits there for up to 5 s for a peer that
-/// is away (see [`reconnect_timeout`](ConnectionBuilder::reconnect_timeout)), and the ones behind it with it, unless there is a fallback; what
-/// finds the queue full is dropped, errors last. The handler that [`build_sync`](SocketBuilder::build_sync) makes blocks
-/// as [`Connection`] says.
+/// Never: the thread of its [`Queue`](crate::Queue) connects and sends. While the peer is away and there is no fallback,
+/// a record waits there for up to 5 s (see [`reconnect_timeout`](ConnectionBuilder::reconnect_timeout)), and the ones
+/// behind it wait with it; what finds the queue full is dropped, errors last. The handler that
+/// [`build_sync`](SocketBuilder::build_sync) makes blocks as [`Connection`] describes.
 ///
 /// # Failures
 ///
-/// A record that could not be sent is told to the trap and counted as failed, or goes to the
-/// [fallback](SocketBuilder::fallback). With [`Backoff::python`](crate::sink::net::Backoff::python) it counts as dropped, without a
-/// word. "Written" means that the system took all of it: [what a stream promises](crate::sink::net#what-a-stream-promises).
+/// A record that could not be sent counts as failed and goes to the error handler, or to the
+/// [fallback](SocketBuilder::fallback). With [`Backoff::python`](crate::sink::net::Backoff::python) it counts as dropped,
+/// silently. "Written" means that the system took all of it: [what a stream promises](crate::sink::net#what-a-stream-promises).
 ///
 /// # Differences from Python
 ///
-/// - JSON lines by default. Python's receivers get `Pickle`, which is plain data: nothing is executed to read it.
-/// - A record is never taken for a part of another, and a connection whose end has been heard of is not written to. (A peer
-///   that closes it at the same moment may cost the record in hand, which counts as written.)
-/// - Connecting, the TLS handshake and writing have deadlines of their own; the peer's address may be looked up anew with
+/// - JSON lines by default. Python's receivers get `Pickle`, which is plain data: reading it executes nothing.
+/// - A record is never taken for part of another, and nothing is written to a connection whose end is known. (A peer
+///   that closes it at the same moment may cost the record being sent, which counts as written.)
+/// - Connecting, the TLS handshake and writing have timeouts of their own; the peer's address may be looked up again for
 ///   each connection.
 pub struct Socket<F = Json> {
     inner: Formatted<F, Connection>,
 }
 
 impl Socket {
-    /// The peer at an address; a [`Connection::builder`] has more to say about how it is reached.
+    /// The peer at an address, or at a [`Connection::builder`], which has more options. No I/O.
     ///
     /// | option | default |
     /// |---|---|
@@ -91,17 +89,17 @@ impl Socket {
     /// | [`queue`](SocketBuilder::queue) | [`Queue::builder`](crate::Queue::builder)'s limits, [`Overflow::DropNewest`](crate::handler::queue::Overflow::DropNewest) |
     /// | [`fallback`](SocketBuilder::fallback) | no fallback |
     pub fn builder(to: impl Into<ConnectionBuilder>) -> SocketBuilder {
-        SocketBuilder { to: to.into(), format: Json::new(), behind: QueuedOutput::default() }
+        SocketBuilder { to: to.into(), format: Json::new(), queued: QueuedOutput::default() }
     }
 }
 
 impl<F: Format> Socket<F> {
     /// The connection.
     pub fn connection(&self) -> &Connection {
-        self.inner.sink()
+        self.inner.as_sink()
     }
 
-    /// Where the peer is.
+    /// The peer's address.
     pub fn address(&self) -> &Address {
         self.connection().address()
     }
@@ -133,35 +131,36 @@ impl<F: Format> fmt::Debug for Socket<F> {
 pub struct SocketBuilder<F = Json> {
     to: ConnectionBuilder,
     format: F,
-    behind: QueuedOutput,
+    queued: QueuedOutput,
 }
 
 impl<F: Format> SocketBuilder<F> {
     /// The format.
     pub fn format<G: Format>(self, format: G) -> SocketBuilder<G> {
-        let Self { to, behind, .. } = self;
-        SocketBuilder { to, format, behind }
+        let Self { to, queued, .. } = self;
+        SocketBuilder { to, format, queued }
     }
 
-    behind_a_queue!(
+    queued_output_builder!(
         Socket<F>,
         "socket",
-        "A record then does not wait for a peer that is away, unless [`reconnect_timeout`](ConnectionBuilder::reconnect_timeout) says so. For \
-         one that hangs, the first waits for the deadlines, and later ones for a part of them now and then, as \
-         [`Connection`](crate::sink::net::Connection) says."
+        "A record then does not wait for a peer that is away, unless \
+         [`reconnect_timeout`](ConnectionBuilder::reconnect_timeout) is set. For a peer that hangs, the first record waits \
+         for the timeouts, and later ones now and then for a part of them: see \
+         [`Connection`](crate::sink::net::Connection)."
     );
 
-    fn queued(mut self) -> Self {
-        if self.behind.fallback.is_none() {
-            self.to = self.to.default_patience(PATIENCE);
+    fn queue_defaults(mut self) -> Self {
+        if self.queued.fallback.is_none() {
+            self.to = self.to.default_patience(RECONNECT_TIMEOUT);
         }
         self
     }
 
     fn connect(self) -> Result<Socket<F>, Error> {
-        let place = self.to.address().to_string();
+        let address = self.to.address().to_string();
         let to = self.to.framing_of(&self.format)?;
-        let inner = Formatted::new(self.format, to.build()?).terminator("").place(place);
+        let inner = Formatted::new(self.format, to.build()?).terminator("").name(address);
         Ok(Socket { inner })
     }
 }

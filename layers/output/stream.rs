@@ -1,6 +1,4 @@
-//! Sends records to standard output, standard error, or any writer.
-//!
-//! Python: `logging.StreamHandler`.
+//! Writes records to standard output, standard error, or any writer.
 
 use std::{io, time::Duration};
 
@@ -13,8 +11,11 @@ use crate::{
     sink::{MakeWriterSink, StdStream, WriterSink},
 };
 
-/// Makes handlers that write to streams, with [`Text`] as the format at first.
+/// Writes records to standard output, standard error, or any writer.
 ///
+/// Python: `logging.StreamHandler`.
+///
+/// # Examples
 /// ```
 /// use tracing_strata::{prelude::*, Severity, format::Json, output::Stream};
 /// use tracing_subscriber::prelude::*;
@@ -25,49 +26,53 @@ use crate::{
 /// # drop(subscriber);
 /// ```
 ///
-/// # What is written
-/// Each record as the format makes it, with a line end, in one write. What a short write leaves follows at once. A record
-/// of which only a part could be written is followed by a line break before the next one. Writers that are not stdout or
-/// stderr are flushed after each record, so that "written" means what it says; for less I/O see
-/// [`LogFile`](super::LogFile)'s buffer.
+/// The constructors [`stdout`](Stream::stdout), [`stderr`](Stream::stderr), [`writer`](Stream::writer),
+/// [`make_writer`](Stream::make_writer) and [`sink`](Stream::sink) do no I/O. The format is [`Text`] until another is
+/// [set](Formatted::format).
+///
+/// # What is sent
+/// Each record as the format makes it, with a line end, in one write. A short write is completed at once. After a record
+/// that was written only in part, the next one begins with a line break. Writers other than stdout and stderr are flushed
+/// after each record, so that "written" means what it says; for less I/O see [`LogFile`](super::LogFile)'s buffer.
 ///
 /// # When it blocks
-/// As long as the stream does: a terminal that was stopped or a pipe that nobody reads blocks whoever writes to it. Where
-/// stdout or stderr is non-blocking and full, a record waits up to [`timeout`](Formatted::timeout), then fails, and so
-/// do further records, without waiting, until the stream has taken something. Writing takes std's lock of the stream: a
-/// thread that keeps `io::stdout().lock()` holds up the others.
-///
-/// # Under systemd
-/// A service's stdout and stderr are the journal, which takes lines: severity and fields are lost there. On Linux
-/// `or_journal` notices it (`JOURNAL_STREAM`) and hands over to `Journald`.
+/// As long as the stream does: a stopped terminal or a pipe that nobody reads blocks the writer. Where stdout or stderr
+/// is non-blocking and full, a record waits up to [`timeout`](Formatted::timeout), then fails. Further records fail
+/// without waiting until the stream takes bytes again. A write takes std's lock of the stream: a thread that keeps
+/// `io::stdout().lock()` blocks the others.
 ///
 /// # Failures
-/// A closed pipe, a full disk or a closed stream is an error of the handler (told to the trap, counted in the ledger),
-/// never a panic. Rust ignores SIGPIPE by default; a program that does not, dies of it here as elsewhere.
+/// A closed pipe, a full disk or a closed stream fails the record, goes to the error handler, and never panics. Rust
+/// ignores SIGPIPE by default; a program that restores it is killed by it here as elsewhere.
+///
+/// # Under systemd
+/// A service's stdout and stderr go to the journal, which takes plain lines: severity and fields are lost. On Linux
+/// `or_journal` detects this (`JOURNAL_STREAM`) and switches to `Journald`.
 ///
 /// # Differences from Python
-/// - stdout and stderr are what they are at the time of the record, not of the construction.
+/// - stdout and stderr are those at the time of the record, not of the construction.
 /// - A short write is completed, and a torn record never shares a line with the next one.
-/// - The test harness cannot capture what goes to stdout and stderr here, as it is written past `print!`; in tests give
-///   [`make_writer`](Self::make_writer) a `tracing_subscriber::fmt::TestWriter`.
-#[derive(Debug)]
-pub enum Stream {}
+/// - Output bypasses `print!`, so the test harness cannot capture it; in tests pass a
+///   `tracing_subscriber::fmt::TestWriter` to [`make_writer`](Stream::make_writer).
+pub type Stream<F = Text, S = StdStream> = Formatted<F, S>;
 
-impl Stream {
+impl Formatted<Text, StdStream> {
     /// Standard output.
-    pub fn stdout() -> Formatted<Text, StdStream> {
+    pub fn stdout() -> Self {
         Self::std(StdStream::stdout())
     }
 
     /// Standard error.
-    pub fn stderr() -> Formatted<Text, StdStream> {
+    pub fn stderr() -> Self {
         Self::std(StdStream::stderr())
     }
 
-    fn std(stream: StdStream) -> Formatted<Text, StdStream> {
-        Self::sink(stream).place(stream.name())
+    fn std(stream: StdStream) -> Self {
+        Self::sink(stream).name(stream.name())
     }
+}
 
+impl<W: io::Write + Send + 'static> Formatted<Text, WriterSink<W>> {
     /// Any writer, behind a lock.
     ///
     /// ```
@@ -75,32 +80,36 @@ impl Stream {
     ///
     /// let connection = std::net::TcpListener::bind("127.0.0.1:0")
     ///     .and_then(|listener| std::net::TcpStream::connect(listener.local_addr()?))?;
-    /// let layer = Stream::writer(connection).place("log host").into_layer();
+    /// let layer = Stream::writer(connection).name("log host").into_layer();
     /// # drop(layer);
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn writer<W: io::Write + Send + 'static>(writer: W) -> Formatted<Text, WriterSink<W>> {
-        Self::sink(WriterSink::new(writer)).place("writer")
+    pub fn writer(writer: W) -> Self {
+        Self::sink(WriterSink::new(writer)).name("writer")
     }
+}
 
-    /// Whatever `tracing_subscriber::fmt().with_writer(…)` takes: `tracing_appender`'s writers, a `Mutex`, a closure.
-    /// It is asked for a writer for each record.
-    pub fn make_writer<M>(maker: M) -> Formatted<Text, MakeWriterSink<M>>
-    where
-        M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
-    {
-        Self::sink(MakeWriterSink::new(maker)).place("writer")
+impl<M> Formatted<Text, MakeWriterSink<M>>
+where
+    M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    /// Anything that `tracing_subscriber::fmt().with_writer(…)` takes: `tracing_appender`'s writers, a `Mutex`, a closure.
+    /// It makes a writer for each record.
+    pub fn make_writer(maker: M) -> Self {
+        Self::sink(MakeWriterSink::new(maker)).name("writer")
     }
+}
 
-    /// One's own sink.
-    pub fn sink<S: Sink>(sink: S) -> Formatted<Text, S> {
-        Formatted::new(Text::new(), sink)
+impl<S: Sink> Formatted<Text, S> {
+    /// Your own sink, with [`Text`]; [`Formatted::new`] takes the format as well.
+    pub fn sink(sink: S) -> Self {
+        Self::new(Text::new(), sink)
     }
 }
 
 impl<F: Format> Formatted<F, StdStream> {
     /// How long one record may wait for a full, non-blocking stream (default: 1 s); see [`StdStream::timeout`].
-    pub fn timeout(self, deadline: Duration) -> Self {
-        self.map_sink(|stream| stream.timeout(deadline))
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.map_sink(|stream| stream.timeout(timeout))
     }
 }

@@ -1,20 +1,20 @@
-//! Sends records to a syslog daemon, of this machine or another one (RFC 5424, RFC 3164).
-//!
-//! Python: `logging.handlers.SysLogHandler`.
+//! Sends records to a syslog daemon, local or remote (RFC 5424, RFC 3164).
 
-use std::{fmt, path::Path};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use super::{
     Formatted,
-    behind::{PATIENCE, QueuedOutput, behind_a_queue},
+    queued::{QueuedOutput, RECONNECT_TIMEOUT, queued_output_builder},
 };
 use crate::{
-    Delivery, Description, Error, Handler, Outcome, Queue, format,
+    Delivery, Description, Error, Handler, Outcome, format,
     handler::Flush,
     sink::net::{Address, ConnectionBuilder, Framing, Wire},
 };
 
-/// Sends records to a syslog daemon, of this machine or another one.
+/// Sends records to a syslog daemon, local or remote (RFC 5424, RFC 3164).
+///
+/// Python: `logging.handlers.SysLogHandler`.
 ///
 /// # Examples
 ///
@@ -30,7 +30,7 @@ use crate::{
 /// tracing::subscriber::with_default(tracing_subscriber::registry().with(syslog.into_layer()), || {
 ///     tracing::warn!(target: "shop::pay", amount = 12.5, "card refused");
 /// });
-/// // Dropped with the subscriber, it has sent what it held.
+/// // Dropped with the subscriber, it has sent what was queued.
 ///
 /// let mut message = [0; 2048];
 /// let length = daemon.recv(&mut message)?;
@@ -40,14 +40,14 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The daemon of this machine, and one far away, with TLS (RFC 5425; feature `tls`):
+/// The daemon of this machine, and a remote one over TLS (RFC 5425; feature `tls`):
 ///
 /// ```no_run
 /// # #[cfg(feature = "tls")] {
 /// use tracing_strata::{format::{self, Facility}, output::Syslog, sink::net::{Address, Connection, Tls}};
 ///
-/// let local = Syslog::local()?;
-/// let far = Syslog::builder(Connection::builder(Address::tls("logs.example.com", 6514)).tls(Tls::new().ca_file("ca.pem")))
+/// let local = Syslog::local().build()?;
+/// let remote = Syslog::builder(Connection::builder(Address::tls("logs.example.com", 6514)).tls(Tls::new().ca_file("ca.pem")))
 ///     .format(format::SyslogFormat::rfc5424().facility(Facility::Local3).app("shop"))
 ///     .build()?;
 /// # }
@@ -56,46 +56,46 @@ use crate::{
 ///
 /// # What is sent
 ///
-/// [`format::SyslogFormat`] says what of a record stands where. Which form it has, how messages are told apart, and how long
-/// they may be, depends on the address, unless it is said:
+/// [`format::SyslogFormat`] has the mapping. The form, the framing and the longest message depend on the address, unless
+/// they are set:
 ///
 /// | address | form | framing | at most |
 /// |---|---|---|---|
-/// | [`Udp`](Address::Udp) | 5424 | a datagram each | 1,400 bytes (3164: 1,024), so that they are not cut up on their way |
+/// | [`Udp`](Address::Udp) | 5424 | a datagram each | 1,400 bytes (3164: 1,024), to avoid fragmentation |
 /// | [`Tcp`](Address::Tcp), [`Tls`](Address::Tls) | 5424 | [`OctetCounting`](Framing::OctetCounting) (RFC 6587, RFC 5425) | 64 KiB |
 /// | [`Unix`](Address::Unix), [`UnixDatagram`](Address::UnixDatagram) | local | a datagram each | 64 KiB |
 /// | [`UnixStream`](Address::UnixStream) | local | [`Nul`](Framing::Nul) | 64 KiB |
 ///
-/// [`Lines`](Framing::Lines) are for receivers that count no octets. Python's form ends its messages itself, and has no
-/// limit of ours.
+/// [`Lines`](Framing::Lines) are for receivers that do not count octets. Python's form ends its messages itself, and has
+/// no limit here.
 ///
 /// # When it blocks
 ///
-/// Not at all: it sits behind a [`Queue`], unless it was made by [`build_sync`](SyslogBuilder::build_sync). That one blocks, with a
-/// datagram, only while the socket's queue is full, up to the
-/// [write deadline](ConnectionBuilder::write_timeout); a stream as [`Connection`](crate::sink::net::Connection) says.
-/// Nothing is opened before the first record.
+/// Never: the thread of its [`Queue`](crate::Queue) sends. The handler that [`build_sync`](SyslogBuilder::build_sync)
+/// makes blocks, for datagrams, only while the socket's buffer is full, up to the
+/// [write timeout](ConnectionBuilder::write_timeout); for streams as [`Connection`](crate::sink::net::Connection)
+/// describes. Nothing is opened before the first record.
 ///
 /// # Failures
 ///
-/// A record that could not be sent is told to the trap and counted as failed; with
-/// [`Backoff::python`](crate::sink::net::Backoff::python) it counts as dropped, without a word. Over a unix socket "written" means
-/// that it was sent, over a stream that the system took all of it:
+/// A record that could not be sent counts as failed and goes to the error handler; with
+/// [`Backoff::python`](crate::sink::net::Backoff::python) it counts as dropped, silently. "Written" means, over a unix
+/// socket, that it was sent; over a stream, that the system took all of it:
 /// [what a stream promises](crate::sink::net#what-a-stream-promises). Over UDP it means that it was sent, too; that nobody
-/// listens is known one message later at the earliest, as of a [`Datagram`](super::Datagram#failures).
+/// listens is known one message later at the earliest, as for a [`Datagram`](super::Datagram#failures).
 ///
 /// # Differences from Python
 ///
 /// - The default is RFC 5424 (the daemon of this machine: RFC 3164), with the fields; [`format::SyslogFormat::python`] is what
 ///   Python sends.
-/// - A TCP address gets messages that can be told apart.
-/// - Nothing has to listen when it is built, and connecting, writing and looking up names have deadlines.
+/// - Messages over TCP are framed.
+/// - The daemon need not be there when the handler is built, and connecting, writing and looking up names have timeouts.
 pub struct Syslog {
     inner: Formatted<format::SyslogFormat, Wire>,
 }
 
 /// Where the daemon of this machine listens: Linux, macOS, the BSDs.
-const SOCKETS: [&str; 3] = ["/dev/log", "/var/run/syslog", "/var/run/log"];
+const LOCAL_SOCKETS: [&str; 3] = ["/dev/log", "/var/run/syslog", "/var/run/log"];
 
 const UDP_5424: usize = 1_400;
 /// RFC 3164, 4.1.
@@ -103,25 +103,20 @@ const UDP_3164: usize = 1_024;
 const LONG: usize = 64 << 10;
 
 impl Syslog {
-    /// The daemon of this machine, at the first of `/dev/log`, `/var/run/syslog` and `/var/run/log` that is there.
-    ///
-    /// # Errors
-    /// None of them is there.
-    pub fn local() -> Result<Queue, Error> {
-        Self::at_first_of(&SOCKETS)
+    /// The daemon of this machine: [`build`](SyslogBuilder::build) takes the first of `/dev/log`, `/var/run/syslog` and
+    /// `/var/run/log` that exists, and fails if none does.
+    pub fn local() -> SyslogBuilder {
+        Self::first_of(&LOCAL_SOCKETS)
     }
 
-    fn at_first_of(paths: &[&str]) -> Result<Queue, Error> {
-        let path = paths.iter().find(|path| Path::new(path).exists()).ok_or_else(|| {
-            Error::config(format_args!("no syslog daemon on this machine: expected a socket at {}", paths.join(", ")))
-        })?;
-        Self::builder(Address::unix(path)).build()
+    fn first_of(sockets: &[&str]) -> SyslogBuilder {
+        SyslogBuilder::new(Daemon::FirstOf(sockets.iter().copied().map(Into::into).collect()))
     }
 
-    /// The daemon at an address; a [`Connection::builder`](crate::sink::net::Connection::builder) has more to say about
-    /// how it is reached.
+    /// The daemon at an address, or at a [`Connection::builder`](crate::sink::net::Connection::builder), which has more
+    /// options. No I/O.
     pub fn builder(to: impl Into<ConnectionBuilder>) -> SyslogBuilder {
-        SyslogBuilder { to: to.into(), format: None, behind: QueuedOutput::default() }
+        SyslogBuilder::new(Daemon::At(Box::new(to.into())))
     }
 }
 
@@ -141,43 +136,76 @@ impl Handler for Syslog {
 
 impl fmt::Debug for Syslog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Syslog").field(self.inner.sink()).finish()
+        f.debug_tuple("Syslog").field(self.inner.as_sink()).finish()
     }
 }
 
-/// How records get to a syslog daemon. Made by [`Syslog::builder`].
+/// How records get to a syslog daemon. Made by [`Syslog::builder`] and [`Syslog::local`].
 #[derive(Debug)]
 #[must_use]
 pub struct SyslogBuilder {
-    to: ConnectionBuilder,
+    daemon: Daemon,
     format: Option<format::SyslogFormat>,
-    behind: QueuedOutput,
+    reconnect_timeout: Option<Duration>,
+    queued: QueuedOutput,
+}
+
+#[derive(Debug)]
+enum Daemon {
+    At(Box<ConnectionBuilder>),
+    /// The first of these sockets that exists.
+    FirstOf(Vec<PathBuf>),
+}
+
+impl Daemon {
+    fn find(self) -> Result<ConnectionBuilder, Error> {
+        match self {
+            Self::At(to) => Ok(*to),
+            Self::FirstOf(paths) => match paths.iter().find(|path| path.exists()) {
+                Some(path) => Ok(Address::unix(path).into()),
+                None => {
+                    let paths: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
+                    Err(Error::config(format_args!(
+                        "no syslog daemon on this machine: expected a socket at {}",
+                        paths.join(", ")
+                    )))
+                }
+            },
+        }
+    }
 }
 
 impl SyslogBuilder {
-    /// What is sent (default: by the address, see [what is sent](Syslog#what-is-sent)).
+    fn new(daemon: Daemon) -> Self {
+        Self { daemon, format: None, reconnect_timeout: None, queued: QueuedOutput::default() }
+    }
+
+    /// The format (default: by the address, see [what is sent](Syslog#what-is-sent)).
     pub fn format(mut self, format: format::SyslogFormat) -> Self {
         self.format = Some(format);
         self
     }
 
-    behind_a_queue!(
+    queued_output_builder!(
         Syslog,
         "syslog",
-        "A record then does not wait for a peer that is away, unless [`reconnect_timeout`](ConnectionBuilder::reconnect_timeout) says so. For \
-         one that hangs, the first waits for the deadlines, and later ones for a part of them now and then, as \
-         [`Connection`](crate::sink::net::Connection) says."
+        "A record then does not wait for a peer that is away, unless \
+         [`reconnect_timeout`](ConnectionBuilder::reconnect_timeout) is set. For a peer that hangs, the first record waits \
+         for the timeouts, and later ones now and then for a part of them: see \
+         [`Connection`](crate::sink::net::Connection)."
     );
 
-    fn queued(mut self) -> Self {
-        if self.behind.fallback.is_none() {
-            self.to = self.to.default_patience(PATIENCE);
-        }
+    fn queue_defaults(mut self) -> Self {
+        self.reconnect_timeout = self.queued.fallback.is_none().then_some(RECONNECT_TIMEOUT);
         self
     }
 
     fn connect(self) -> Result<Syslog, Error> {
-        let Self { to, format, behind: _ } = self;
+        let Self { daemon, format, reconnect_timeout, queued: _ } = self;
+        let mut to = daemon.find()?;
+        if let Some(timeout) = reconnect_timeout {
+            to = to.default_patience(timeout);
+        }
         let address = to.address().clone();
         let is_local = matches!(address, Address::Unix(_) | Address::UnixDatagram(_) | Address::UnixStream(_));
         let format =
@@ -193,12 +221,12 @@ impl SyslogBuilder {
         };
         let ends_at_a_byte = matches!(to.chosen_framing(), Framing::Lines | Framing::Nul);
         let format = match address {
-            // Of these only connecting tells whether they are streams.
+            // Only connecting shows whether such a socket is a stream.
             Address::Unix(_) if ends_at_a_byte => format.only_lines(),
             _ if !address.is_datagram() && ends_at_a_byte => format.only_lines(),
             _ => format,
         };
-        let inner = Formatted::new(format, to.build_wire()?).terminator("").place(address.to_string());
+        let inner = Formatted::new(format, to.build_wire()?).terminator("").name(address.to_string());
         Ok(Syslog { inner })
     }
 }
@@ -211,7 +239,7 @@ mod tests {
     use super::*;
     use crate::{HandlerExt as _, Record, Severity};
 
-    /// As `/dev/log` is: a socket, or a link to one, of either kind.
+    /// `/dev/log` is a socket or a link to one, of either kind.
     #[test]
     fn local_takes_the_first_socket_that_is_there() {
         let dir = std::env::temp_dir().join(format!("strata-syslog-local-{}", std::process::id()));
@@ -219,7 +247,7 @@ mod tests {
         let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
         let (absent, log, run) = (path("absent"), path("log"), path("run"));
 
-        let error = Syslog::at_first_of(&[&absent, &log]).unwrap_err();
+        let error = Syslog::first_of(&[&absent, &log]).build().unwrap_err();
         assert!(
             error.is_config() && error.to_string().contains(&absent) && error.to_string().contains(&log),
             "{error}"
@@ -228,7 +256,7 @@ mod tests {
         let daemon = UnixDatagram::bind(&run).unwrap();
         std::os::unix::fs::symlink(&run, &log).unwrap();
         let later = UnixDatagram::bind(path("later")).unwrap();
-        let handler = Syslog::at_first_of(&[&absent, &log, &path("later")]).unwrap().named("local");
+        let handler = Syslog::first_of(&[&absent, &log, &path("later")]).build().unwrap().named("local");
         handler.emit(&Record::new(Severity::ERROR, "app", "one\ntwo"));
         handler.flush().unwrap();
         assert_eq!((handler.stats().written, handler.stats().accepted()), (1, 1));
@@ -241,7 +269,7 @@ mod tests {
 
         std::fs::remove_file(&log).unwrap();
         let stream = UnixListener::bind(&log).unwrap();
-        let handler = Syslog::at_first_of(&[&log]).unwrap().named("local");
+        let handler = Syslog::first_of(&[&log]).build().unwrap().named("local");
         handler.emit(&Record::new(Severity::INFO, "app", "over a stream"));
         drop(handler);
         let mut text = String::new();

@@ -303,7 +303,7 @@ impl Drop for Way {
                     buffered.end_written();
                     let mut error = Error::io_at(&buffered.place.path, "write what is buffered for", error);
                     // By the handler's last flush.
-                    error.set_told();
+                    error.set_reported();
                     left.fail(left.len(), error);
                 }
             }

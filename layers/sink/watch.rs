@@ -13,7 +13,7 @@ use std::{
 use super::registry::FileId;
 use crate::clock::{Clock, SystemClock};
 
-/// How often a [`WatchedFile`](crate::output::WatchedFile) looks whether its path still leads to its file.
+/// How often a [`LogFile`](crate::output::LogFile) checks whether its path still leads to its file.
 ///
 /// With a buffer it looks before the buffer is written, not for each record.
 #[derive(Clone, Default)]

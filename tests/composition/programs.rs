@@ -95,7 +95,7 @@ fn said(result: Result<(), Error>) -> String {
 }
 
 fn full() -> impl Handler {
-    LogFile::append("/dev/full").unwrap()
+    LogFile::builder("/dev/full").build().unwrap()
 }
 
 // --- cases/README.md: Composition
@@ -180,7 +180,7 @@ fn t81_a_rollover_comes_after_all_that_was_given_before() {
     fs::create_dir_all(&dir).unwrap();
     let path = dir.join("log");
     let file = RotatingFile::builder(&path).max_bytes(100 << 20).backups(9).format(Text::new()).build().unwrap();
-    let handle = file.sink().clone();
+    let handle = file.as_sink().clone();
     let queue = Queue::builder().build(file).unwrap();
     let subscriber = tracing_subscriber::registry().with(queue.into_layer());
     tracing::subscriber::with_default(subscriber, || {

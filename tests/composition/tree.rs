@@ -579,7 +579,7 @@ impl Built {
             Node::Rotating { out } => {
                 let path = path_of(self.dir.as_deref().unwrap(), *out);
                 let file = RotatingFile::builder(path).max_bytes(10 << 20).backups(50).format(Ids).build().unwrap();
-                self.rotating.push((*out, file.sink().clone()));
+                self.rotating.push((*out, file.as_sink().clone()));
                 file.boxed()
             }
             Node::Full { gauge } => {

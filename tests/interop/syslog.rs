@@ -142,7 +142,7 @@ fn the_daemon_of_this_machine() {
             None
         }
     };
-    let handler = Syslog::local().unwrap().named("local");
+    let handler = Syslog::local().build().unwrap().named("local");
     send(&handler);
     handler.flush().unwrap();
     let stats = handler.stats();

@@ -48,11 +48,11 @@ fn it_is_opened_at_once_and_appended_to() {
     let dir = Dir::new();
     let path = dir.path("app.log");
     fs::write(&path, "old\n").unwrap();
-    let file = LogFile::append(&path).unwrap().format(Bare);
+    let file = LogFile::builder(&path).build().unwrap().format(Bare);
     assert_eq!(file.give(&record("new")).unwrap(), Outcome::Written);
     assert_eq!(read(&path), "old\nnew\n");
     let fresh = dir.path("fresh.log");
-    LogFile::append(&fresh).unwrap();
+    LogFile::builder(&fresh).build().unwrap();
     assert_eq!(read(&fresh), "");
 }
 
@@ -65,11 +65,11 @@ fn truncation_happens_once_and_appends_from_there() {
     assert_eq!(read(&path), "");
     file.give(&record("1")).unwrap();
     // Another one appends to the same file: neither writes over the other.
-    LogFile::append(&path).unwrap().format(Bare).give(&record("2")).unwrap();
+    LogFile::builder(&path).build().unwrap().format(Bare).give(&record("2")).unwrap();
     file.give(&record("3")).unwrap();
-    file.sink().reopen().unwrap();
+    file.as_sink().reopen().unwrap();
     file.give(&record("4")).unwrap();
-    file.sink().close().unwrap();
+    file.as_sink().close().unwrap();
     file.give(&record("5")).unwrap();
     assert_eq!(read(&path), "1\n2\n3\n4\n5\n");
 }
@@ -126,13 +126,13 @@ fn t20_the_constructor_names_the_path_and_what_it_tried() {
         ("/proc/app.log".into(), "cannot open /proc/app.log: ".into()),
     ];
     for (path, expected) in cases {
-        let error = LogFile::append(&path).unwrap_err();
+        let error = LogFile::builder(&path).build().unwrap_err();
         assert!(error.is_io() && error.to_string().starts_with(&expected), "{error}");
     }
     let error = LogFile::builder(&below_a_file).create_dirs(true).build().unwrap_err();
     let expected = format!("cannot create the directory of {}: ", below_a_file.display());
     assert!(error.is_io() && error.to_string().starts_with(&expected), "{error}");
-    let error = LogFile::append("").unwrap_err();
+    let error = LogFile::builder("").build().unwrap_err();
     assert!(error.is_config() && error.to_string().contains("path"), "{error}");
 }
 
@@ -149,7 +149,7 @@ fn directories_are_created_where_asked_for() {
 fn the_path_is_absolute_and_the_name() {
     let file = LogFile::builder("some.log").open_lazily(true).build().unwrap();
     let path = std::env::current_dir().unwrap().join("some.log");
-    assert_eq!(file.sink().path(), path);
+    assert_eq!(file.as_sink().path(), path);
     assert_eq!(file.describe().name, path.display().to_string());
 }
 
@@ -170,11 +170,11 @@ fn t43_a_path_that_is_no_text() {
     let dir = Dir::new();
     let name = OsStr::from_bytes(b"caf\xe9\xff.log");
     let path = dir.path("").join(name);
-    let file = LogFile::append(&path).unwrap().format(Bare);
+    let file = LogFile::builder(&path).build().unwrap().format(Bare);
     file.give(&record("\u{0}caf\u{e9}\u{fffd}")).unwrap();
     assert_eq!(read(&path), "\0caf\u{e9}\u{fffd}\n");
     assert!(file.describe().name.ends_with("caf\u{fffd}\u{fffd}.log"));
-    let error = LogFile::append(path.join("below")).unwrap_err();
+    let error = LogFile::builder(path.join("below")).build().unwrap_err();
     assert!(error.to_string().contains("caf\u{fffd}\u{fffd}.log/below"), "{error}");
 }
 
@@ -237,7 +237,7 @@ fn t41_records_of_two_threads_are_whole_and_there_once() {
 fn t41_records_of_two_processes_are_whole_and_there_once() {
     const NAME: &str = "log_file::t41_records_of_two_processes_are_whole_and_there_once";
     let child = |path: &Path| {
-        let direct = LogFile::append(path).unwrap().format(Bare);
+        let direct = LogFile::builder(path).build().unwrap().format(Bare);
         let buffered = LogFile::builder(path).buffer(2_000).format(Bare).build().unwrap();
         let who = std::process::id();
         std::thread::scope(|scope| {
@@ -298,7 +298,7 @@ fn handlers_that_share_a_buffer_have_an_account_each() {
     let dir = Dir::new();
     let path = dir.path("app.log");
     let plain = LogFile::builder(&path).buffer(100).format(Bare).build().unwrap();
-    let sink = plain.sink().clone();
+    let sink = plain.as_sink().clone();
     let other = tracing_strata::output::Formatted::new(Json::new(), sink.clone()).named("json");
     let plain = plain.named("plain");
     plain.emit(&record("a"));
@@ -335,7 +335,7 @@ fn a_handler_that_hangs_twice_counts_what_is_in_the_buffer_as_written() {
 #[test]
 fn t12_t19_a_full_disk_is_counted_and_told() {
     let (error_handler, told) = remembering();
-    let file = LogFile::append("/dev/full").unwrap().format(Bare);
+    let file = LogFile::builder("/dev/full").build().unwrap().format(Bare);
     let layer = file.into_layer().error_handler(error_handler);
     let ledger = layer.ledger();
     with_layer(layer, || (0..1_000).for_each(|_| info!("lost")));
@@ -369,7 +369,9 @@ fn t19_a_dead_file_is_reported_on_stderr_once() {
     const NAME: &str = "log_file::t19_a_dead_file_is_reported_on_stderr_once";
     let child = |report: &Path| {
         rustix::stdio::dup2_stderr(fs::File::create(report).unwrap()).unwrap();
-        with_layer(LogFile::append("/dev/full").unwrap().into_layer(), || (0..100).for_each(|_| info!("lost")));
+        with_layer(LogFile::builder("/dev/full").build().unwrap().into_layer(), || {
+            (0..100).for_each(|_| info!("lost"))
+        });
     };
     let told = in_a_child(NAME, |_| {}, child);
     let lines: Vec<_> = told.lines().collect();
@@ -387,7 +389,7 @@ fn a_file_that_was_moved_away_is_opened_again() {
         let dir = Dir::new();
         let (path, moved) = (dir.path("app.log"), dir.path("app.log.1"));
         let file = builder(&path, buffer).build().unwrap();
-        let handle = file.sink().clone();
+        let handle = file.as_sink().clone();
         let file = file.named("file");
         file.emit(&record("1"));
         fs::rename(&path, &moved).unwrap();
@@ -413,7 +415,7 @@ fn a_closed_file_is_opened_again_by_the_next_record() {
         let path = dir.path("app.log");
         let file = builder(&path, buffer).build().unwrap();
         file.give(&record("1")).unwrap();
-        file.sink().close().unwrap();
+        file.as_sink().close().unwrap();
         assert_eq!(read(&path), "1\n");
         fs::remove_file(&path).unwrap();
         file.give(&record("2")).unwrap();
@@ -428,7 +430,7 @@ fn t12_no_record_is_lost_while_another_thread_reopens() {
         let dir = Dir::new();
         let path = dir.path("app.log");
         let file = builder(&path, buffer).build().unwrap();
-        let handle: FileSink = file.sink().clone();
+        let handle: FileSink = file.as_sink().clone();
         let (error_handler, failures) = ErrorHandler::counting();
         let file = NamedHandler::with_error_handler("file", file, error_handler);
         let moved = |number: usize| dir.path(&format!("app.log.{number}"));

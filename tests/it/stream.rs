@@ -129,7 +129,7 @@ fn t41_one_write_and_one_flush_a_record() {
 #[test]
 fn the_terminator_and_the_format_can_be_replaced() {
     let script = Scripted::default();
-    let handler = Stream::writer(script.clone()).terminator("\r\n").format(Json::new()).format(Bare).place("wire");
+    let handler = Stream::writer(script.clone()).terminator("\r\n").format(Json::new()).format(Bare).name("wire");
     assert_eq!(handler.describe().name, "wire");
     assert_eq!(handler.give(&record("a")).unwrap(), Outcome::Written);
     assert_eq!(handler.terminator("").give(&record("b")).unwrap(), Outcome::Written);
@@ -281,7 +281,7 @@ fn t12_a_flush_that_fails_after_a_held_record_is_told_and_the_record_counted_onc
         (Holding { panics: true, ..Holding::new() }, "panicked in flush(): scripted"),
     ] {
         let (error_handler, told) = remembering();
-        let handler = Formatted::new(Bare, sink).place("somewhere").flush_on(Severity::INFO);
+        let handler = Formatted::new(Bare, sink).name("somewhere").flush_on(Severity::INFO);
         let handler = NamedHandler::with_error_handler("held", handler, error_handler);
         handler.emit(&record("a"));
         let stats = handler.stats();
@@ -295,7 +295,7 @@ fn t12_a_flush_that_fails_after_a_held_record_is_told_and_the_record_counted_onc
 
 #[test]
 fn t12_an_error_names_the_place_and_what_was_tried() {
-    let handler = Stream::writer(Scripted::new([Fault::Full])).format(Bare).place("the printer");
+    let handler = Stream::writer(Scripted::new([Fault::Full])).format(Bare).name("the printer");
     let error = handler.give(&record("a")).unwrap_err();
     assert_eq!(error.to_string(), "cannot write to the printer: no storage space");
     assert!(error.is_io());

@@ -72,7 +72,7 @@ pub(super) fn options(making: &Making<'_, '_>, address: Address) -> ConnectionBu
         builder = builder.clock(Arc::clone(clock));
     }
     if making.queued && !making.has_fallback {
-        builder = builder.default_patience(crate::output::PATIENCE);
+        builder = builder.default_patience(crate::output::RECONNECT_TIMEOUT);
     }
     #[cfg(feature = "tls")]
     if is_tls && ours.node("tls").is_some_and(|node| node.as_bool().is_none()) {

@@ -12,7 +12,7 @@ use crate::{
         encoding::Encoding,
         slot::{Control, Output},
     },
-    output::{LogFile, LogFileBuilder, WatchedFile},
+    output::{LogFile, LogFileBuilder},
     sink::{FileSink, ReopenPolicy},
 };
 
@@ -27,7 +27,7 @@ pub(super) const FILE: Class = Class {
 pub(super) const WATCHED: Class = Class {
     names: &["logging.handlers.WatchedFileHandler", "handlers.WatchedFileHandler", "watched"],
     make: |making| {
-        let mut builder = WatchedFile::builder(making.keywords.required("filename"));
+        let mut builder = LogFile::builder(making.keywords.required("filename")).watch(ReopenPolicy::each_record());
         if let Some(interval) = making.ours.seconds("watch_interval") {
             builder = builder.watch(ReopenPolicy::at_most_every(interval));
         }
@@ -107,7 +107,7 @@ fn make(making: &Making<'_, '_>, builder: LogFileBuilder) -> Result<Output, Erro
     // A file that is opened later is emptied then; one that is opened now must not be before the configuration counts.
     let handler = builder.truncate(empties && delay).format(making.dress.lines()).build()?.terminator("");
     let control = File {
-        sink: handler.sink().clone(),
+        sink: handler.as_sink().clone(),
         empties: empties && !delay,
         ends_when_closed: mode == Mode::Write && making.setup.as_python,
     };

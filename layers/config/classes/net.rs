@@ -83,8 +83,7 @@ fn make_socket(making: &Making<'_, '_>) -> Result<Output, Error> {
         (true, false) => making.dress.lines(),
     };
     let connection = Arc::new(builder.framing_of(&format)?.build()?);
-    let handler =
-        Formatted::new(format, Arc::clone(&connection)).place(connection.address().to_string()).terminator("");
+    let handler = Formatted::new(format, Arc::clone(&connection)).name(connection.address().to_string()).terminator("");
     Ok(Output::new(handler, OpenConnection(connection)))
 }
 

@@ -14,7 +14,7 @@ use crate::{
         registry::{Namer, Rotator},
         slot::{Control, Output},
     },
-    output::{RotatingFile, RotatingFileBuilder, TimedFile},
+    output::{RotatingFile, RotatingFileBuilder},
     sink::{Alignment, Compression, FileLocking, Retention, RotatingFileSink, TimeOfDay, When},
 };
 
@@ -48,7 +48,7 @@ fn make_timed(making: &Making<'_, '_>) -> Result<Output, Error> {
     let keywords = making.keywords;
     let path = keywords.required("filename");
     mode_and_encoding(making, &path);
-    let mut builder = TimedFile::builder(&path);
+    let mut builder = RotatingFile::builder(&path).when(When::Hour);
     match keywords.str("when").as_deref().unwrap_or("h").parse::<When>() {
         Ok(when) => builder = builder.when(when),
         Err(error) => {
@@ -110,7 +110,7 @@ fn finish(
         return Ok(nothing());
     }
     let handler = builder.truncate(empties && delay).format(making.dress.lines()).build()?.terminator("");
-    let control = Rotating { file: handler.sink().clone(), empties: empties && !delay, setup: making.setup.clone() };
+    let control = Rotating { file: handler.as_sink().clone(), empties: empties && !delay, setup: making.setup.clone() };
     Ok(Output::new(handler, control))
 }
 

@@ -16,7 +16,7 @@ fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
     if let Some(deadline) = making.ours.seconds("deadline") {
         stream = stream.timeout(deadline);
     }
-    let handler = Stream::sink(stream).place(stream.name()).format(making.dress.lines()).terminator("");
+    let handler = Stream::sink(stream).name(stream.name()).format(making.dress.lines()).terminator("");
     if making.ours.bool("or_journal") == Some(true) {
         #[cfg(target_os = "linux")]
         return Ok(Output::plain(handler.or_journal(crate::output::Journald::builder())));

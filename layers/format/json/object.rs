@@ -4,7 +4,7 @@
 //! written. A name that is one of the format's own keys gets `_` appended until nothing else has that name. What an
 //! error adds to its key (`….causes`, `….type`) gives way in the same manner.
 
-use super::{any, value::value};
+use super::{any, plan::Now, value::value};
 use crate::{
     Record, Value,
     format::{
@@ -55,34 +55,36 @@ impl Reserved {
     }
 
     /// Whether it has none of these names.
-    #[inline]
+    #[inline(always)]
     fn spares(&self, fields: &Fields) -> bool {
         let spares = |entry: Entry<'_>| !self.may_contain(entry.tag()) || !self.contains(entry.tag(), entry.text());
         fields.bloom() & self.bloom == 0 || fields.entries().all(spares)
     }
 }
 
-/// What goes into one object, from the source that wins to the one that yields.
-pub(super) struct Object<'a> {
-    pub(super) reserved: &'a Reserved,
-    pub(super) event: Option<&'a Fields>,
-    /// One span.
-    pub(super) span: Option<SpanView<'a>>,
-    /// All spans of this record.
-    pub(super) spans: Option<&'a Record>,
-    pub(super) globals: Option<&'a Fields>,
+/// What goes into one object, from the source that wins to the one that yields: the same for all records.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sources {
+    pub(super) event: bool,
+    pub(super) spans: bool,
+    pub(super) globals: bool,
     /// Of the environment.
-    pub(super) resource: Option<&'a Fields>,
-    /// Fields of the event that stand elsewhere.
-    pub(super) hidden: [Option<Entry<'a>>; 2],
-    /// Names of global fields that stand elsewhere.
-    pub(super) moved: &'a Reserved,
-    /// Names that the event is likely to have, in this order; none of them reserved.
-    pub(super) names: &'a [(&'static str, Piece)],
-    /// Whether `traceparent` is left out of spans, because its parts are written.
-    pub(super) hides_traceparent: bool,
-    /// Whether a span may be in a trace.
-    pub(super) is_traced: bool,
+    pub(super) resource: bool,
+    /// An error that stands apart is not there.
+    pub(super) hides_error: bool,
+    /// As key-value pairs.
+    pub(super) is_pairs: bool,
+    /// Own keys, for records without and with a trace, and the same with an error.
+    pub(super) own: [Reserved; 4],
+}
+
+/// One object of a record.
+pub(super) struct Object<'a> {
+    pub(super) now: &'a Now<'a>,
+    pub(super) sources: &'a Sources,
+    pub(super) reserved: &'a Reserved,
+    /// One span, beside the sources.
+    pub(super) span: Option<SpanView<'a>>,
 }
 
 /// Where a name comes from.
@@ -98,46 +100,42 @@ enum Source<'a> {
 const TRACEPARENT: Tag = Tag::of(TraceParent::FIELD);
 
 impl<'a> Object<'a> {
-    pub(super) fn empty(reserved: &'a Reserved, hides_traceparent: bool) -> Self {
-        const NONE: &Reserved = &Reserved { bloom: 0, places: [0; 4], keys: Vec::new() };
-        Self {
-            reserved,
-            resource: None,
-            hidden: [None; 2],
-            moved: NONE,
-            event: None,
-            span: None,
-            spans: None,
-            globals: None,
-            names: &[],
-            hides_traceparent,
-            is_traced: true,
-        }
+    #[inline(always)]
+    pub(super) fn new(now: &'a Now<'a>, sources: &'a Sources) -> Self {
+        let own = usize::from(now.trace.is_some()) + 2 * usize::from(now.error.is_some());
+        Self { now, sources, reserved: &sources.own[own], span: None }
     }
 
-    /// Appends the members; with `PAIR`, as key-value pairs.
+    /// Appends the members. `names` are those that the event is likely to have, in this order; none of them reserved.
     #[inline(always)]
-    pub(super) fn write<const PAIR: bool>(&self, line: &mut Line<'_>) {
+    pub(super) fn write(&self, line: &mut Line<'_>, names: &[(&'static str, Piece)]) {
+        if self.sources.is_pairs { self.all::<true>(line, names) } else { self.all::<false>(line, names) }
+    }
+
+    #[inline(always)]
+    fn all<const PAIR: bool>(&self, line: &mut Line<'_>, names: &[(&'static str, Piece)]) {
         // Bits of the names that have been written.
         let mut taken = 0;
-        if let Some(fields) = self.event {
-            let names = if self.hidden[0].is_some() { &[] } else { self.names };
-            taken = self.hidden.iter().flatten().fold(0, |bits, entry| bits | entry.tag().bit());
+        if let Some(fields) = self.event() {
+            if self.sources.hides_error {
+                let bit = |entry: Option<Entry<'_>>| entry.map_or(0, |entry| entry.tag().bit());
+                taken = bit(self.now.error) | bit(self.now.backtrace);
+            }
             self.members::<PAIR>(line, fields, taken, Source::Event, names);
             taken |= fields.bloom();
         }
         if let Some(span) = self.span {
             self.members::<PAIR>(line, span.fields(), self.taken_in(span, taken), Source::Span(0, span), &[]);
         }
-        if let Some(record) = self.spans {
-            for (depth, span) in record.spans().enumerate() {
+        if self.sources.spans {
+            for (depth, span) in self.now.record.spans().enumerate() {
                 let fields = span.fields();
                 // What is made of a span is the same for every record, unless its names meet others.
                 let alone = fields.bloom() & taken == 0 && !line.is_first() && self.reserved.spares(fields);
                 if alone
                     && !PAIR
-                    && (self.hides_traceparent || !self.is_traced || span.trace().is_none())
-                    && let Some(text) = span.kept(Keeper::Json, || kept(span))
+                    && (self.now.hides_traceparent() || !self.now.is_traced() || span.trace().is_none())
+                    && let Some(text) = span.kept(Keeper::Json, || self.kept(span))
                 {
                     line.raw_bytes(text);
                 } else {
@@ -146,18 +144,33 @@ impl<'a> Object<'a> {
                 taken |= fields.bloom();
             }
         }
-        if let Some(fields) = self.globals {
-            self.members::<PAIR>(line, fields, taken | self.moved.bloom, Source::Globals, &[]);
+        if let Some(fields) = self.globals() {
+            self.members::<PAIR>(line, fields, taken | self.now.plan.moved.bloom, Source::Globals, &[]);
             taken |= fields.bloom();
         }
-        if let Some(fields) = self.resource {
-            self.members::<PAIR>(line, fields, taken | self.moved.bloom, Source::Resource, &[]);
+        if let Some(fields) = self.resource() {
+            self.members::<PAIR>(line, fields, taken | self.now.plan.moved.bloom, Source::Resource, &[]);
         }
+    }
+
+    #[inline(always)]
+    fn event(&self) -> Option<&'a Fields> {
+        self.sources.event.then(|| self.now.record.fields())
+    }
+
+    #[inline(always)]
+    fn globals(&self) -> Option<&'a Fields> {
+        if self.sources.globals { self.now.record.globals() } else { None }
+    }
+
+    #[inline(always)]
+    fn resource(&self) -> Option<&'a Fields> {
+        self.sources.resource.then_some(&self.now.options.resource)
     }
 
     #[inline]
     fn taken_in(&self, span: SpanView<'a>, taken: u64) -> u64 {
-        let may_hide = self.hides_traceparent && span.fields().bloom() & TRACEPARENT.bit() != 0;
+        let may_hide = self.now.hides_traceparent() && span.fields().bloom() & TRACEPARENT.bit() != 0;
         if may_hide && span.trace().is_some() { taken | TRACEPARENT.bit() } else { taken }
     }
 
@@ -217,18 +230,21 @@ impl<'a> Object<'a> {
             Source::Globals | Source::Resource => usize::MAX,
         };
         let shadowed = match source {
-            Source::Event => self.hidden.iter().flatten().any(|hidden| hidden.text() == name),
+            Source::Event => {
+                let is_it = |hidden: Option<Entry<'_>>| hidden.is_some_and(|hidden| hidden.text() == name);
+                self.sources.hides_error && (is_it(self.now.error) || is_it(self.now.backtrace))
+            }
             Source::Span(..) | Source::Globals | Source::Resource => {
                 let is_global = matches!(source, Source::Globals | Source::Resource);
-                is_global && self.moved.contains(tag, name)
-                    || self.event.is_some_and(has)
+                is_global && self.now.plan.moved.contains(tag, name)
+                    || self.event().is_some_and(has)
                     || self.spans().take(inner).any(|span| has(span.fields()))
-                    || matches!(source, Source::Resource) && self.globals.is_some_and(has)
+                    || matches!(source, Source::Resource) && self.globals().is_some_and(has)
             }
         };
         let hidden = tag == TRACEPARENT
             && name == TraceParent::FIELD
-            && self.hides_traceparent
+            && self.now.hides_traceparent()
             && matches!(source, Source::Span(_, span) if span.trace().is_some());
         if shadowed || hidden {
             None
@@ -279,23 +295,38 @@ impl<'a> Object<'a> {
         key::<PAIR>(line, first.chain([name.suffix]).chain(underscores(more)));
     }
 
+    /// A span's members, each after a comma, without a `traceparent` that is understood. `None` if they are long, or if
+    /// they depend on other names.
+    #[cold]
+    fn kept(&self, span: SpanView<'_>) -> Option<Box<[u8]>> {
+        if span.fields().iter().any(|(_, value)| value.as_error().is_some()) {
+            return None;
+        }
+        let (sources, mut text) = (Sources::default(), Vec::new());
+        let object = Object::new(self.now, &sources);
+        let mut line = Line::new(&mut text, false);
+        object.members::<false>(&mut line, span.fields(), object.taken_in(span, 0), Source::Span(0, span), &[]);
+        line.finish();
+        (text.len() <= KEPT).then(|| text.into())
+    }
+
     // --- who has a name
 
     fn spans(&self) -> impl Iterator<Item = SpanView<'a>> {
-        self.spans.into_iter().flat_map(Record::spans).chain(self.span)
+        self.sources.spans.then_some(self.now.record).into_iter().flat_map(Record::spans).chain(self.span)
     }
 
     fn has(&self, name: &str) -> bool {
         let tag = Tag::of(name);
         let has = |fields: &Fields| fields.has(name, tag);
-        let is_global = self.globals.into_iter().chain(self.resource).any(has);
-        is_global || self.event.is_some_and(has) || self.spans().any(|span| has(span.fields()))
+        let is_global = self.globals().into_iter().chain(self.resource()).any(has);
+        is_global || self.event().is_some_and(has) || self.spans().any(|span| has(span.fields()))
     }
 
     fn names(&self) -> impl Iterator<Item = &'a str> {
         let of_spans = self.spans().flat_map(|span| span.fields().iter());
-        let all = self.event.into_iter().flat_map(Fields::iter).chain(of_spans);
-        let of_all = self.globals.into_iter().chain(self.resource).flat_map(Fields::iter);
+        let all = self.event().into_iter().flat_map(Fields::iter).chain(of_spans);
+        let of_all = self.globals().into_iter().chain(self.resource()).flat_map(Fields::iter);
         all.chain(of_all).map(|(name, _)| name)
     }
 
@@ -342,22 +373,6 @@ impl<'a> Object<'a> {
 
 /// Longest text that is kept for a span, in bytes.
 const KEPT: usize = 1_024;
-
-/// A span's members, each after a comma, without a `traceparent` that is understood. `None` if they are long, or if they
-/// depend on other names.
-#[cold]
-fn kept(span: SpanView<'_>) -> Option<Box<[u8]>> {
-    if span.fields().iter().any(|(_, value)| value.as_error().is_some()) {
-        return None;
-    }
-    let reserved = Reserved::default();
-    let object = Object::empty(&reserved, true);
-    let mut text = Vec::new();
-    let mut line = Line::new(&mut text, false);
-    object.members::<false>(&mut line, span.fields(), object.taken_in(span, 0), Source::Span(0, span), &[]);
-    line.finish();
-    (text.len() <= KEPT).then(|| text.into())
-}
 
 #[cold]
 fn key<'p, const PAIR: bool>(line: &mut Line<'_>, parts: impl IntoIterator<Item = &'p str>) {

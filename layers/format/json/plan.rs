@@ -2,7 +2,7 @@
 
 use super::{
     Key, Member, Options, any,
-    object::{Object, Reserved},
+    object::{Object, Reserved, Sources},
     rows::{IN_FIELDS, Rows, What},
     steps::{Id, Part, Rest, Step, Steps, steps},
     value::value,
@@ -25,21 +25,18 @@ use crate::{
 pub(super) struct Plan {
     steps: Vec<Step>,
     /// Where the remaining fields are.
-    rests: Vec<(Rest, Own)>,
-    /// Whether the first of them are key-value pairs.
-    has_pairs: bool,
-    reserved_in_fields: Reserved,
-    reserved_in_spans: Reserved,
-    none: Reserved,
+    rests: Vec<Sources>,
+    /// Which of them has the event's.
+    of_event: usize,
+    in_fields: Sources,
+    in_context: Sources,
+    in_span: Sources,
     /// Names of global fields that stand in a place of their own.
-    moved: Reserved,
+    pub(super) moved: Reserved,
     writes_trace: bool,
     writes_error: bool,
     writes_stack: bool,
     hides_traceparent: bool,
-    /// Which sources the remaining fields are of.
-    flat_event: bool,
-    flat_spans: bool,
     /// Whether the first step that asks stands where the object may still be empty.
     starts_empty: bool,
     heads: Heads,
@@ -47,17 +44,16 @@ pub(super) struct Plan {
     tail: [Piece; 2],
 }
 
-/// Own keys of an object, for records without and with a trace, and the same with an error.
-type Own = [Reserved; 4];
-
 /// What is known of the record that is written.
-struct Now<'a> {
-    record: &'a Record,
-    options: &'a Options,
-    trace: Option<Traced<'a>>,
+pub(super) struct Now<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) options: &'a Options,
+    pub(super) record: &'a Record,
+    pub(super) trace: Option<Traced<'a>>,
     /// The event's first error, where it stands apart.
-    error: Option<Entry<'a>>,
-    hides_traceparent: bool,
+    pub(super) error: Option<Entry<'a>>,
+    /// The field `error.backtrace` beside an `error`, where its stack is written.
+    pub(super) backtrace: Option<Entry<'a>>,
     head: Option<&'a Head>,
 }
 
@@ -65,6 +61,18 @@ impl Now<'_> {
     #[inline]
     fn is_unnamed(&self) -> bool {
         self.head.is_some_and(|head| !head.is_named) && !self.record.has_own_name()
+    }
+
+    /// Whether `traceparent` is left out of spans, because its parts are written.
+    #[inline]
+    pub(super) fn hides_traceparent(&self) -> bool {
+        self.plan.hides_traceparent && self.trace.is_some()
+    }
+
+    /// Whether a span may be in a trace.
+    #[inline]
+    pub(super) fn is_traced(&self) -> bool {
+        self.trace.is_some() || !self.plan.writes_trace
     }
 
     fn chain(&self) -> Option<ErrorChain<'_>> {
@@ -85,24 +93,36 @@ impl Plan {
                 line.close();
             })
         };
-        let own = |rest: Rest| {
+        let own = |scope| {
             let own = [(false, false), (true, false), (false, true), (true, true)];
-            (rest, own.map(|(has_trace, has_error)| Reserved::new(rows.reserved(rest.scope, has_trace, has_error))))
+            own.map(|(has_trace, has_error)| Reserved::new(rows.reserved(scope, has_trace, has_error)))
         };
+        let (has_fields, has_context) = (rows.has(What::Fields), rows.has(What::Context));
+        let sources = |rest: Rest| {
+            let of_record = !matches!(rest.member, Member::RestOfGlobals);
+            Sources {
+                event: of_record && !has_fields,
+                spans: of_record && !has_context && !options.span_list,
+                globals: !matches!(rest.member, Member::RestOfRecord),
+                resource: !of_record,
+                hides_error: true,
+                is_pairs: rest.is_pairs,
+                own: own(rest.scope),
+            }
+        };
+        let rests: Vec<_> = rests.into_iter().map(sources).collect();
         let has = |key| rows.has(What::Key(key));
         Self {
-            has_pairs: rests.first().is_some_and(|rest| rest.is_pairs),
-            rests: rests.into_iter().map(own).collect(),
-            reserved_in_fields: Reserved::new(rows.reserved(IN_FIELDS, false, false)),
-            reserved_in_spans: Reserved::new(["name".to_owned()]),
-            none: Reserved::default(),
+            of_event: rests.iter().position(|rest| rest.event).unwrap_or_default(),
+            rests,
+            in_fields: Sources { event: true, own: own(IN_FIELDS), ..Sources::default() },
+            in_context: Sources { spans: true, ..Sources::default() },
+            in_span: Sources { own: [(); 4].map(|()| Reserved::new(["name".to_owned()])), ..Sources::default() },
             moved: Reserved::new(rows.moved()),
             writes_trace: Key::ALL.iter().any(|key| key.is_of_trace() && has(*key)),
             writes_error: Key::ALL.iter().any(|key| key.is_of_error() && has(*key)),
             writes_stack: has(Key::ErrorStack),
             hides_traceparent: has(Key::TraceId) && has(Key::SpanId),
-            flat_event: !rows.has(What::Fields),
-            flat_spans: !rows.has(What::Context) && !options.span_list,
             steps,
             starts_empty,
             heads: Heads::default(),
@@ -113,20 +133,23 @@ impl Plan {
     #[inline]
     pub(super) fn write(&self, options: &Options, record: &Record, out: &mut Vec<u8>) {
         let mut line = Line::new(out, self.starts_empty);
-        self.line(options, record, &mut line);
+        let head = self.heads.of(record, |site| self.head(site));
+        let mut now = Now { plan: self, options, record, trace: None, error: None, backtrace: None, head };
+        // Not made elsewhere and copied for the many that have none.
+        if self.writes_trace
+            && let Some(traced) = record.traced_span()
+        {
+            now.trace = Some(traced);
+        }
+        if self.writes_error {
+            self.find_error(&mut now);
+        }
+        self.line(&mut line, &now);
         line.finish();
     }
 
-    fn line(&self, options: &Options, record: &Record, line: &mut Line<'_>) {
-        let trace = if self.writes_trace { record.traced_span() } else { None };
-        let now = Now {
-            record,
-            options,
-            trace,
-            error: if self.writes_error { record.fields().first_error() } else { None },
-            hides_traceparent: self.hides_traceparent && trace.is_some(),
-            head: self.heads.of(record, |site| self.head(site)),
-        };
+    #[inline]
+    fn line(&self, line: &mut Line<'_>, now: &Now<'_>) {
         let steps = match self.steps.as_slice() {
             [
                 first @ Step { part: Part::Time, .. },
@@ -136,9 +159,9 @@ impl Plan {
             ] => {
                 // The same as `steps`, without asking what comes next: so begins nearly every line.
                 line.piece(&first.open);
-                time(line, &options.time, record);
-                site(line, &second.inner, *place, &now);
-                line.escaped(record.message());
+                time(line, &now.options.time, now.record);
+                site(line, &second.inner, *place, now);
+                line.escaped(now.record.message());
                 steps
             }
             steps => steps,
@@ -146,12 +169,22 @@ impl Plan {
         match steps {
             [ids @ Step { part: Part::UsualTrace | Part::Trace, .. }, Step { part: Part::Flat(place), .. }] => {
                 line.piece(&ids.open);
-                self.ids(line, ids, &now);
-                self.flat(line, *place, &now);
+                self.ids(line, ids, now);
+                self.flat(line, *place, now);
             }
-            steps => self.steps(line, steps, &now),
+            steps => self.steps(line, steps, now),
         }
         line.piece(&self.tail[usize::from(line.is_first())]);
+    }
+
+    #[inline(never)]
+    fn find_error(&self, now: &mut Now<'_>) {
+        let fields = now.record.fields();
+        now.error = fields.first_error();
+        if let Some(error) = now.error.filter(|_| self.writes_stack) {
+            let is_its = |entry: &Entry<'_>| entry.text().strip_prefix(error.text()) == Some(".backtrace");
+            now.backtrace = fields.entries().find(|entry| is_its(entry) && entry.value().as_str().is_some());
+        }
     }
 
     /// What is the same for all records of a call site.
@@ -163,9 +196,11 @@ impl Plan {
         };
         let mut texts = sites.into_iter().map(text);
         let first = texts.next().unwrap_or_default();
-        let name = |name| if self.has_pairs { any::key_piece(name) } else { Piece::of(false, |line| line.key(name)) };
+        let of_event = self.rests.get(self.of_event);
+        let is_pairs = of_event.is_some_and(|sources| sources.is_pairs);
+        let name = |name| if is_pairs { any::key_piece(name) } else { Piece::of(false, |line| line.key(name)) };
         let mut head = Head::new(metadata, first, name).and_texts(texts);
-        if let Some((_, [.., most])) = self.rests.first() {
+        if let Some(Sources { own: [.., most], .. }) = of_event {
             // They take a closer look.
             let reserved = head.names.iter_mut().filter(|(of, _)| most.contains(Tag::of(of), of));
             reserved.for_each(|likely| *likely = ("", name("")));
@@ -207,26 +242,12 @@ impl Plan {
 
     #[inline(always)]
     fn flat(&self, line: &mut Line<'_>, place: usize, now: &Now<'_>) {
-        let Some((rest, own)) = self.rests.get(place) else { return };
-        let record = now.record;
-        let (has_trace, has_error) = (now.trace.is_some(), now.error.is_some());
-        let [of_record, of_globals] = match rest.member {
-            Member::RestOfRecord => [true, false],
-            Member::RestOfGlobals => [false, true],
-            _ => [true, true],
+        let Some(sources) = self.rests.get(place) else { return };
+        let names: &[_] = match now.head {
+            Some(head) if place == self.of_event && now.error.is_none() => &head.names,
+            _ => &[],
         };
-        let object = Object {
-            event: if of_record && self.flat_event { Some(record.fields()) } else { None },
-            spans: if of_record && self.flat_spans { Some(record) } else { None },
-            globals: if of_globals { record.globals() } else { None },
-            resource: if matches!(rest.member, Member::RestOfGlobals) { Some(&now.options.resource) } else { None },
-            hidden: [now.error, if self.writes_stack { backtrace(now) } else { None }],
-            moved: &self.moved,
-            names: now.head.filter(|_| rest.is_pairs == self.has_pairs).map_or(&[], |head| &head.names),
-            is_traced: has_trace || !self.writes_trace,
-            ..Object::empty(&own[usize::from(has_trace) + 2 * usize::from(has_error)], now.hides_traceparent)
-        };
-        if rest.is_pairs { object.write::<true>(line) } else { object.write::<false>(line) }
+        Object::new(now, sources).write(line, names);
     }
 
     /// What is not on in a default line; apart, so that the loop above stays small.
@@ -276,19 +297,19 @@ impl Plan {
                 self.pairs(line, &step.inner, now);
                 line.close_list();
             }
-            Part::Fields => self.fields(line, record, key),
+            Part::Fields => self.fields(line, key, now),
             Part::Context => {
                 line.open();
-                Object { spans: Some(record), ..Object::empty(&self.none, now.hides_traceparent) }.write::<false>(line);
+                Object::new(now, &self.in_context).write(line, &[]);
                 line.close();
             }
             Part::Span => {
                 if let Some(span) = record.spans().next() {
                     line.key_piece(key);
-                    self.span(line, span, now.hides_traceparent);
+                    self.span(line, span, now);
                 }
             }
-            Part::Spans => self.spans(line, record, key, now.hides_traceparent),
+            Part::Spans => self.spans(line, key, now),
             // Above, or inside of others.
             _ => {}
         }
@@ -351,24 +372,24 @@ impl Plan {
         }
     }
 
-    fn fields(&self, line: &mut Line<'_>, record: &Record, message: &Piece) {
+    fn fields(&self, line: &mut Line<'_>, message: &Piece, now: &Now<'_>) {
         line.open();
-        if !message.text().is_empty() && !record.message().is_empty() {
+        if !message.text().is_empty() && !now.record.message().is_empty() {
             line.key_piece(message);
-            line.string(record.message());
+            line.string(now.record.message());
         }
-        Object { event: Some(record.fields()), ..Object::empty(&self.reserved_in_fields, false) }.write::<false>(line);
+        Object::new(now, &self.in_fields).write(line, &[]);
         line.close();
     }
 
-    fn spans(&self, line: &mut Line<'_>, record: &Record, key: &Piece, hides_traceparent: bool) {
+    fn spans(&self, line: &mut Line<'_>, key: &Piece, now: &Now<'_>) {
         let mut separator = b'[';
-        for span in outermost_first(record) {
+        for span in outermost_first(now.record) {
             if separator == b'[' {
                 line.key_piece(key);
             }
             line.byte(separator);
-            self.span(line, span, hides_traceparent);
+            self.span(line, span, now);
             separator = b',';
         }
         if separator == b',' {
@@ -376,11 +397,11 @@ impl Plan {
         }
     }
 
-    fn span(&self, line: &mut Line<'_>, span: SpanView<'_>, hides_traceparent: bool) {
+    fn span(&self, line: &mut Line<'_>, span: SpanView<'_>, now: &Now<'_>) {
         line.open();
         line.key("name");
         line.string(span.name());
-        Object { span: Some(span), ..Object::empty(&self.reserved_in_spans, hides_traceparent) }.write::<false>(line);
+        Object { span: Some(span), ..Object::new(now, &self.in_span) }.write(line, &[]);
         line.close();
     }
 }
@@ -476,19 +497,11 @@ fn stack(line: &mut Line<'_>, chain: ErrorChain<'_>, now: &Now<'_>) {
         line.raw("\\nCaused by: ");
         line.escaped(cause);
     }
-    if let Some(text) = backtrace(now).and_then(|entry| entry.value().as_str()) {
+    if let Some(text) = now.backtrace.and_then(|entry| entry.value().as_str()) {
         line.raw("\\n");
         line.escaped(text);
     }
     line.byte(b'"');
-}
-
-/// The field `error.backtrace` beside an `error`.
-#[inline]
-fn backtrace<'r>(now: &Now<'r>) -> Option<Entry<'r>> {
-    let name = now.error?.text();
-    let is_its = |entry: &Entry<'_>| entry.text().strip_prefix(name) == Some(".backtrace");
-    now.record.fields().entries().find(|entry| is_its(entry) && entry.value().as_str().is_some())
 }
 
 // Functions of their own, so that the compiler does not prepare for all of them before each line.
@@ -519,7 +532,7 @@ fn number(line: &mut Line<'_>, number: impl itoa::Integer) {
 }
 
 /// Ids, and the span that knows them.
-type Traced<'a> = (TraceParent, SpanView<'a>);
+pub(super) type Traced<'a> = (TraceParent, SpanView<'a>);
 
 #[inline(never)]
 fn unusual_ids(line: &mut Line<'_>, ids: &[Step], trace: TraceParent) {

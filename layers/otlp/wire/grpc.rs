@@ -1,4 +1,4 @@
-//! OTLP/gRPC, on a runtime of its own that only runs while a request is under way.
+//! OTLP/gRPC, on a runtime of its own that only runs during a request.
 
 use std::{error::Error as _, time::Duration};
 
@@ -33,7 +33,7 @@ impl Grpc {
     pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
-            // Names are resolved on threads of the runtime.
+            // The runtime resolves names on threads of its own.
             .on_thread_start(record::silence_this_thread)
             .thread_name("strata-otlp-dns")
             .max_blocking_threads(1)
@@ -112,7 +112,7 @@ impl Grpc {
         request
     }
 
-    /// Which codes are worth another try: the OTLP specification, "OTLP/gRPC Response".
+    /// The retryable codes are those of the OTLP specification, "OTLP/gRPC Response".
     #[cold]
     fn failed(&self, status: Status) -> Answer {
         let after = retry_delay(status.details());
@@ -151,7 +151,7 @@ fn tls_config(tls: &Tls) -> Result<ClientTlsConfig, Error> {
     Ok(config)
 }
 
-// --- `google.rpc.RetryInfo` among a status's details
+// --- `google.rpc.RetryInfo` in a status's details
 
 #[derive(Clone, PartialEq, Message)]
 struct RpcStatus {

@@ -31,7 +31,7 @@ pub(crate) struct Http {
     timeout: Duration,
 }
 
-/// Longest answer that is read.
+/// The longest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 1 << 20;
 
 impl Http {
@@ -106,8 +106,8 @@ impl Http {
         let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
         match status.as_u16() {
             200..=299 => match body {
-                Ok(body) => self.taken(request, &body),
-                // The request was taken; what is missing is only what was said about it.
+                Ok(body) => self.accepted(request, &body),
+                // The request was accepted; only the details are missing.
                 Err(_) => Answer::Accepted { rejected: 0, message: String::new() },
             },
             code @ (429 | 502 | 503 | 504) => {
@@ -117,8 +117,8 @@ impl Http {
         }
     }
 
-    fn taken(&self, request: &Request, body: &[u8]) -> Answer {
-        // An answer that cannot be read rejects nothing.
+    fn accepted(&self, request: &Request, body: &[u8]) -> Answer {
+        // An unreadable answer rejects nothing.
         match (request, self.is_json) {
             (Request::Logs(_), false) => ExportLogsServiceResponse::decode(body).unwrap_or_default().into(),
             (Request::Spans(_), false) => ExportTraceServiceResponse::decode(body).unwrap_or_default().into(),
@@ -134,7 +134,7 @@ impl Http {
     }
 }
 
-/// In protobuf's JSON a 64-bit number is text, or a number; the generated types read only one of them.
+/// In protobuf's JSON a 64-bit number may be text or a number; the generated types read only one of them.
 fn partial(body: &[u8], key: &str) -> Answer {
     let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let partial = &answer["partialSuccess"];

@@ -1,5 +1,5 @@
-//! The JSON of protobuf messages, with the numbers that JSON has no literal for: `"NaN"`, `"Infinity"`, `"-Infinity"`
-//! ([ProtoJSON](https://protobuf.dev/programming-guides/json/)). `serde_json` alone writes `null` for them, which is no value.
+//! The JSON of protobuf messages, with `"NaN"`, `"Infinity"` and `"-Infinity"` for the numbers that JSON has no literal for
+//! ([ProtoJSON](https://protobuf.dev/programming-guides/json/)). `serde_json` alone writes `null`, which is no number.
 
 use std::io;
 
@@ -10,8 +10,8 @@ use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use super::Request;
 
 pub(super) fn encode(request: &Request) -> serde_json::Result<Vec<u8>> {
-    let (bytes, is_whole) = write(request, &[])?;
-    if is_whole {
+    let (bytes, is_complete) = write(request, &[])?;
+    if is_complete {
         return Ok(bytes);
     }
     let mut request = request.clone();
@@ -19,22 +19,22 @@ pub(super) fn encode(request: &Request) -> serde_json::Result<Vec<u8>> {
     Ok(write(&request, &STAND_INS)?.0)
 }
 
-/// The text, and whether no number is missing.
+/// The text, and whether it has all numbers.
 fn write(request: &Request, stand_ins: &[StandIn]) -> serde_json::Result<(Vec<u8>, bool)> {
     let mut bytes = Vec::with_capacity(4 << 10);
-    let mut is_whole = true;
+    let mut is_complete = true;
     let mut out =
-        Serializer::with_formatter(&mut bytes, Numbers { stand_ins, is_double: false, is_whole: &mut is_whole });
+        Serializer::with_formatter(&mut bytes, Numbers { stand_ins, is_double: false, is_complete: &mut is_complete });
     match request {
         Request::Logs(logs) => logs.serialize(&mut out)?,
         Request::Spans(spans) => spans.serialize(&mut out)?,
     }
-    Ok((bytes, is_whole))
+    Ok((bytes, is_complete))
 }
 
 type StandIn = (f64, &'static [u8]);
 
-/// Finite numbers that nobody has, for those without a literal.
+/// Unlikely finite numbers, which are replaced while writing.
 const STAND_INS: [StandIn; 3] = [
     (f64::from_bits(0x7a5c_01d3_8e4b_f6a1), b"\"NaN\""),
     (f64::from_bits(0x7a5c_01d3_8e4b_f6a2), b"\"Infinity\""),
@@ -53,9 +53,9 @@ fn stand_in(number: &mut f64) {
 
 struct Numbers<'a> {
     stand_ins: &'a [StandIn],
-    /// The key that was written last says that a number follows.
+    /// The last key says that a number follows.
     is_double: bool,
-    is_whole: &'a mut bool,
+    is_complete: &'a mut bool,
 }
 
 impl Formatter for Numbers<'_> {
@@ -65,7 +65,7 @@ impl Formatter for Numbers<'_> {
     }
 
     fn write_null<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        *self.is_whole &= !self.is_double;
+        *self.is_complete &= !self.is_double;
         CompactFormatter.write_null(writer)
     }
 

@@ -1,4 +1,4 @@
-//! One request, one answer: over HTTP or gRPC.
+//! Requests over HTTP or gRPC.
 
 mod grpc;
 mod http;
@@ -16,20 +16,19 @@ use super::settings::{Protocol, Settings};
 use crate::Error;
 pub(super) use crate::handler::worker::batching::Answer;
 
-/// What is sent.
 #[derive(Clone, Debug)]
 pub(super) enum Request {
     Logs(ExportLogsServiceRequest),
     Spans(ExportTraceServiceRequest),
 }
 
-/// The way to one receiver.
-pub(super) enum Wire {
+/// The client of one receiver.
+pub(super) enum Client {
     Http(http::Http),
     Grpc(grpc::Grpc),
 }
 
-impl Wire {
+impl Client {
     pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
         match settings.protocol {
             Protocol::Grpc => grpc::Grpc::new(settings).map(Self::Grpc),
@@ -37,7 +36,7 @@ impl Wire {
         }
     }
 
-    /// One attempt, within the settings' timeout and what is left.
+    /// One attempt, within the settings' timeout and the time left.
     pub(super) fn send(&mut self, request: &Request, left: Option<Duration>) -> Answer {
         match self {
             Self::Http(http) => http.send(request, left),

@@ -1,4 +1,4 @@
-//! The certificates of a connection.
+//! Certificates.
 
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 

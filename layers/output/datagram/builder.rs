@@ -1,4 +1,4 @@
-//! How a handler of datagrams is set up.
+//! The options of a [`Datagram`] handler.
 
 use std::time::Duration;
 
@@ -6,21 +6,20 @@ use super::{Datagram, Oversize};
 use crate::{
     Error, Format,
     format::Json,
-    output::behind::{QueuedOutput, behind_a_queue},
+    output::queued::{QueuedOutput, queued_output_builder},
     sink::{
         Teller,
         net::{Datagrams, Peer},
     },
 };
 
-const DEADLINE: Duration = Duration::from_secs(1);
-/// What UDP takes over IPv4: 65,535 without the headers of IP and UDP.
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// The longest over IPv4: 65,535 minus the headers of IP and UDP.
 const UDP_LIMIT: usize = 65_507;
-/// Shorter ones are no use to anybody.
-const LEAST_LIMIT: usize = 64;
+const MIN_LIMIT: usize = 64;
 
 impl Datagram {
-    /// To a host, by name or address, and a port, over UDP.
+    /// To a host, by name or address, and a port, over UDP. No I/O.
     ///
     /// | option | default |
     /// |---|---|
@@ -28,20 +27,20 @@ impl Datagram {
     /// | [`limit`](DatagramBuilder::limit) | 65,507 bytes |
     /// | [`oversize`](DatagramBuilder::oversize) | [`Oversize::Shorten`] |
     /// | [`timeout`](DatagramBuilder::timeout) | 1 s |
-    /// | [`queue`](DatagramBuilder::queue) | [`Queue::builder`](crate::Queue::builder)'s defaults, but for `Overflow::DropNewest`: nobody waits |
+    /// | [`queue`](DatagramBuilder::queue) | [`Queue::builder`](crate::Queue::builder)'s limits, [`Overflow::DropNewest`](crate::handler::queue::Overflow::DropNewest) |
     /// | [`fallback`](DatagramBuilder::fallback) | no fallback |
     pub fn udp(host: impl Into<String>, port: u16) -> DatagramBuilder {
         DatagramBuilder::new(Peer::Udp { host: host.into(), port }, UDP_LIMIT)
     }
 
-    /// To a unix datagram socket. The limit is what the system takes.
+    /// To a unix datagram socket. The limit is the system's. No I/O.
     #[cfg(unix)]
     pub fn unix(path: impl Into<std::path::PathBuf>) -> DatagramBuilder {
         DatagramBuilder::new(Peer::Unix(path.into()), usize::MAX)
     }
 }
 
-/// How datagrams are made and sent. Made by [`Datagram::udp`] and [`Datagram::unix`].
+/// How records are sent as datagrams. Made by [`Datagram::udp`] and [`Datagram::unix`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct DatagramBuilder<F = Json> {
@@ -49,8 +48,8 @@ pub struct DatagramBuilder<F = Json> {
     format: F,
     limit: usize,
     oversize: Oversize,
-    deadline: Duration,
-    behind: QueuedOutput,
+    timeout: Duration,
+    queued: QueuedOutput,
     #[cfg(feature = "gelf")]
     pub(super) chunks: Option<super::GelfChunks>,
 }
@@ -62,8 +61,8 @@ impl DatagramBuilder {
             format: Json::new(),
             limit,
             oversize: Oversize::default(),
-            deadline: DEADLINE,
-            behind: QueuedOutput::default(),
+            timeout: TIMEOUT,
+            queued: QueuedOutput::default(),
             #[cfg(feature = "gelf")]
             chunks: None,
         }
@@ -78,8 +77,8 @@ impl<F: Format> DatagramBuilder<F> {
             format,
             limit: self.limit,
             oversize: self.oversize,
-            deadline: self.deadline,
-            behind: self.behind,
+            timeout: self.timeout,
+            queued: self.queued,
             #[cfg(feature = "gelf")]
             chunks: self.chunks,
         }
@@ -91,35 +90,35 @@ impl<F: Format> DatagramBuilder<F> {
         self
     }
 
-    /// What becomes of a record that is too long.
+    /// What happens to a record that is too long.
     pub fn oversize(mut self, oversize: Oversize) -> Self {
         self.oversize = oversize;
         self
     }
 
-    /// How long one record may wait for a socket that is full, and for the look-up of a host name.
-    pub fn timeout(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+    /// How long one record may wait for a full socket, and for the lookup of a host name.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
-    behind_a_queue!(
+    queued_output_builder!(
         Datagram<F>,
         "datagrams",
-        "Of a unix socket without a reader the system tells at once. Over UDP it tells one datagram later: the first that \
-         was lost is counted as failed and not rescued, the next ones go to the fallback until somebody listens again; see \
+        "A missing reader of a unix socket is known at once. Over UDP it is known one datagram later: the first lost one \
+         counts as failed and does not reach the fallback; the next ones do, until somebody listens again. See \
          [failures](Datagram#failures)."
     );
 
-    fn queued(self) -> Self {
+    fn queue_defaults(self) -> Self {
         self
     }
 
-    /// Whether the peer is there, nobody asks: it may come later.
+    /// Checks the options only: the peer may start later.
     fn connect(self) -> Result<Datagram<F>, Error> {
         #[cfg(feature = "gelf")]
         let packer = self.chunks.map(super::gelf::Packer::new).transpose()?;
-        let Self { peer, mut format, limit, oversize, deadline, .. } = self;
+        let Self { peer, mut format, limit, oversize, timeout, .. } = self;
         match &peer {
             Peer::Udp { host, .. } if host.trim().is_empty() => {
                 return Err(Error::config("datagrams: expected a host name or address, got an empty text"));
@@ -133,13 +132,13 @@ impl<F: Format> DatagramBuilder<F> {
             }
             _ => {}
         }
-        if limit < LEAST_LIMIT {
+        if limit < MIN_LIMIT {
             return Err(Error::config(format_args!(
-                "datagrams to {peer}: expected a limit of at least {LEAST_LIMIT} bytes, got {limit}"
+                "datagrams to {peer}: expected a limit of at least {MIN_LIMIT} bytes, got {limit}"
             )));
         }
         format.adapt(false);
-        let datagrams = Datagrams::new(peer, deadline);
+        let datagrams = Datagrams::new(peer, timeout);
         Ok(Datagram {
             format,
             datagrams,

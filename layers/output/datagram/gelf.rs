@@ -15,16 +15,16 @@ use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 use super::{Datagram, DatagramBuilder, Unsent};
 use crate::{Error, fork::Heirloom, format::Gelf};
 
-/// How GELF messages become datagrams: compressed or not, and cut into chunks of which size.
+/// How GELF messages become datagrams: the compression, and the size of chunks.
 ///
 /// | option | default |
 /// |---|---|
 /// | [`gzip`](Self::gzip), [`zlib`](Self::zlib), [`plain`](Self::plain) | gzip |
-/// | [`compress_from`](Self::compress_from) | 512 bytes: shorter ones are sent as they are |
+/// | [`compress_from`](Self::compress_from) | 512 bytes: shorter messages are not compressed |
 /// | [`chunk_bytes`](Self::chunk_bytes) | 1,420: one packet on nearly all networks |
 ///
-/// A message that is longer than a chunk, compressed, is sent as up to 128 of them with one random id; the receiver puts
-/// them together in any order, and throws a message away of which one was lost. What needs more than 128 is too long, see
+/// A message that is longer than a chunk, compressed, is sent as up to 128 chunks with one random id. The receiver
+/// reassembles them in any order, and discards a message if a chunk is lost. A message of more than 128 chunks is too long, see
 /// [`Oversize`](super::Oversize).
 ///
 /// ```
@@ -39,55 +39,55 @@ use crate::{Error, fork::Heirloom, format::Gelf};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct GelfChunks {
-    squeeze: Squeeze,
-    from: usize,
-    chunk: usize,
+    method: Method,
+    compress_from: usize,
+    chunk_bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Squeeze {
+enum Method {
     Plain,
     Gzip,
     Zlib,
 }
 
-/// Before the part of a message: `0x1e 0x0f`, the message's id, the chunk's number, how many there are.
-const HEAD: usize = 12;
-const MOST_CHUNKS: usize = 128;
+/// The head of a chunk: `0x1e 0x0f`, the message's id, the chunk's number, the number of chunks.
+const HEADER_BYTES: usize = 12;
+const MAX_CHUNKS: usize = 128;
 
 impl GelfChunks {
-    /// The defaults.
+    /// The defaults: gzip from 512 bytes, chunks of 1,420 bytes.
     pub fn new() -> Self {
-        Self { squeeze: Squeeze::Gzip, from: 512, chunk: 1_420 }
+        Self { method: Method::Gzip, compress_from: 512, chunk_bytes: 1_420 }
     }
 
-    /// Compresses as gzip does.
+    /// Compresses with gzip.
     pub fn gzip(mut self) -> Self {
-        self.squeeze = Squeeze::Gzip;
+        self.method = Method::Gzip;
         self
     }
 
-    /// Compresses as zlib does: 12 bytes less for each message.
+    /// Compresses with zlib: 12 bytes less for each message.
     pub fn zlib(mut self) -> Self {
-        self.squeeze = Squeeze::Zlib;
+        self.method = Method::Zlib;
         self
     }
 
     /// Compresses nothing.
     pub fn plain(mut self) -> Self {
-        self.squeeze = Squeeze::Plain;
+        self.method = Method::Plain;
         self
     }
 
-    /// Messages shorter than so many bytes are not compressed.
+    /// The shortest message that is compressed, in bytes.
     pub fn compress_from(mut self, bytes: usize) -> Self {
-        self.from = bytes;
+        self.compress_from = bytes;
         self
     }
 
-    /// The longest datagram, in bytes: 1,420 across networks, 8,154 within one that takes larger packets.
+    /// The longest datagram, in bytes: 1,420 across networks, 8,154 within a network with larger packets.
     pub fn chunk_bytes(mut self, bytes: usize) -> Self {
-        self.chunk = bytes;
+        self.chunk_bytes = bytes;
         self
     }
 }
@@ -99,7 +99,7 @@ impl Default for GelfChunks {
 }
 
 impl Datagram {
-    /// GELF over UDP to Graylog or another server that takes it, compressed and in [chunks](GelfChunks).
+    /// GELF over UDP, to Graylog or another server, compressed and in [chunks](GelfChunks). No I/O.
     ///
     /// ```
     /// use tracing_strata::{format::Gelf, output::Datagram};
@@ -114,42 +114,40 @@ impl Datagram {
 }
 
 impl<F> DatagramBuilder<F> {
-    /// Sends what the format makes as GELF messages are sent: compressed, and in chunks where it is long. The format must
-    /// be [`Gelf`] or make such messages itself.
+    /// Sends GELF messages compressed, and in chunks where they are long. The format must be [`Gelf`] or make such messages
+    /// itself.
     pub fn chunks(mut self, chunks: GelfChunks) -> Self {
         self.chunks = Some(chunks);
         self
     }
 }
 
-/// Sends messages as [`GelfChunks`] says.
+/// Compresses messages and splits them into chunks.
 pub(super) struct Packer {
-    how: GelfChunks,
-    /// What compression needs; as many as threads have sent at once.
-    spare: Heirloom<Vec<Press>>,
+    options: GelfChunks,
+    /// As many as threads have sent at once, up to `MAX_IDLE`.
+    idle: Heirloom<Vec<Compressor>>,
     seed: u64,
     count: AtomicU64,
 }
 
-/// Compression takes some 300 KiB of memory and is used again.
-struct Press {
+/// Takes some 300 KiB, and is reused.
+struct Compressor {
     gzip: Compress,
     zlib: Compress,
     crc: Crc,
-    /// The message, compressed.
-    message: Vec<u8>,
+    compressed: Vec<u8>,
     chunk: Vec<u8>,
 }
 
 impl Packer {
-    pub(super) fn new(how: GelfChunks) -> Result<Self, Error> {
-        // The longest datagram of UDP over IPv4; the shortest that can be of use.
-        if !(64..=65_507).contains(&how.chunk) {
-            let got = how.chunk;
+    pub(super) fn new(options: GelfChunks) -> Result<Self, Error> {
+        // The longest datagram of UDP over IPv4.
+        if !(64..=65_507).contains(&options.chunk_bytes) {
+            let got = options.chunk_bytes;
             return Err(Error::config(format_args!("GELF chunk_bytes: expected 64 to 65507, got {got}")));
         }
-        let spare = Heirloom::default();
-        Ok(Self { how, spare, seed: fastrand::u64(..), count: AtomicU64::new(0) })
+        Ok(Self { options, idle: Heirloom::default(), seed: fastrand::u64(..), count: AtomicU64::new(0) })
     }
 
     /// Sends a message in as many datagrams as it takes.
@@ -159,25 +157,28 @@ impl Packer {
         limit: usize,
         mut send: impl FnMut(&[u8]) -> Result<(), Unsent>,
     ) -> Result<(), Unsent> {
-        if message.len() <= self.how.chunk && (message.len() < self.how.from || self.how.squeeze == Squeeze::Plain) {
+        let options = &self.options;
+        let is_plain = message.len() < options.compress_from || options.method == Method::Plain;
+        if message.len() <= options.chunk_bytes && is_plain {
             return if message.len() > limit { Err(Unsent::TooLong(message.len())) } else { send(message) };
         }
-        let spare = self.lock().pop();
-        let mut press = spare.unwrap_or_else(Press::new);
-        let result = press.send(message, limit, &self.how, || self.id(), &mut send);
-        let mut spare = self.lock();
-        if spare.len() < SPARE {
-            spare.push(press);
+        // The lock is not held while it compresses and sends.
+        let idle = self.idle().pop();
+        let mut compressor = idle.unwrap_or_else(Compressor::new);
+        let result = compressor.send(message, limit, options, || self.id(), &mut send);
+        let mut idle = self.idle();
+        if idle.len() < MAX_IDLE {
+            idle.push(compressor);
         }
         result
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Press>> {
-        self.spare.get()
+    fn idle(&self) -> MutexGuard<'_, Vec<Compressor>> {
+        self.idle.get()
     }
 
-    /// An id that no other message has: of this handler for certain (the steps below can be undone), of others as likely
-    /// as 64 random bits meet. A child process after a fork goes on with other ones.
+    /// Unique within this handler (the steps below are invertible), and 64 random bits against other handlers. A forked
+    /// child has other ids.
     fn id(&self) -> [u8; 8] {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let mut mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.seed ^ u64::from(std::process::id()) << 32;
@@ -187,19 +188,18 @@ impl Packer {
     }
 }
 
-/// How many presses are kept.
-const SPARE: usize = 8;
-/// Above this a press gives its memory back, in bytes.
-const KEPT: usize = 256 << 10;
+const MAX_IDLE: usize = 8;
+/// A larger buffer is freed, in bytes.
+const MAX_RETAINED: usize = 256 << 10;
 
-impl Press {
+impl Compressor {
     fn new() -> Self {
         let level = Compression::default();
         Self {
             gzip: Compress::new(level, false),
             zlib: Compress::new(level, true),
             crc: Crc::new(),
-            message: Vec::new(),
+            compressed: Vec::new(),
             chunk: Vec::new(),
         }
     }
@@ -208,27 +208,27 @@ impl Press {
         &mut self,
         message: &[u8],
         limit: usize,
-        how: &GelfChunks,
+        options: &GelfChunks,
         id: impl FnOnce() -> [u8; 8],
         send: &mut impl FnMut(&[u8]) -> Result<(), Unsent>,
     ) -> Result<(), Unsent> {
-        let packed = match how.squeeze {
-            _ if message.len() < how.from => message,
-            Squeeze::Plain => message,
-            squeeze => {
-                self.squeeze(message, squeeze).map_err(Unsent::Failed)?;
-                &self.message
+        let packed = match options.method {
+            _ if message.len() < options.compress_from => message,
+            Method::Plain => message,
+            method => {
+                self.compress(message, method).map_err(Unsent::Failed)?;
+                &self.compressed
             }
         };
         if packed.len() > limit {
             return Err(Unsent::TooLong(packed.len()));
         }
-        if packed.len() <= how.chunk {
+        if packed.len() <= options.chunk_bytes {
             return send(packed);
         }
-        let part = how.chunk - HEAD;
+        let part = options.chunk_bytes - HEADER_BYTES;
         let count = packed.len().div_ceil(part);
-        let Some(total) = u8::try_from(count).ok().filter(|_| count <= MOST_CHUNKS) else {
+        let Some(total) = u8::try_from(count).ok().filter(|_| count <= MAX_CHUNKS) else {
             return Err(Unsent::TooLong(packed.len()));
         };
         let id = id();
@@ -240,19 +240,19 @@ impl Press {
             self.chunk.extend_from_slice(part);
             send(&self.chunk)?;
         }
-        if self.message.capacity() > KEPT {
-            self.message = Vec::new();
+        if self.compressed.capacity() > MAX_RETAINED {
+            self.compressed = Vec::new();
         }
         Ok(())
     }
 
-    fn squeeze(&mut self, message: &[u8], how: Squeeze) -> Result<(), Error> {
-        let Self { gzip, zlib, crc, message: out, .. } = self;
+    fn compress(&mut self, message: &[u8], method: Method) -> Result<(), Error> {
+        let Self { gzip, zlib, crc, compressed: out, .. } = self;
         out.clear();
-        if how == Squeeze::Zlib {
+        if method == Method::Zlib {
             return deflate(zlib, message, out);
         }
-        // RFC 1952: deflate, no flags, no time, nothing on the level, an unknown system.
+        // RFC 1952: deflate, no flags, no time, unknown level, unknown system.
         out.extend_from_slice(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
         deflate(gzip, message, out)?;
         crc.reset();
@@ -263,13 +263,13 @@ impl Press {
     }
 }
 
-fn deflate(with: &mut Compress, message: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-    with.reset();
-    // Text becomes a third; what does not is given room as it comes.
+fn deflate(compress: &mut Compress, message: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+    compress.reset();
+    // Text shrinks to a third; other data grows the buffer below.
     out.reserve(message.len() / 2 + 64);
     loop {
-        let done = usize::try_from(with.total_in()).unwrap_or(usize::MAX).min(message.len());
-        match with.compress_vec(&message[done..], out, FlushCompress::Finish) {
+        let done = usize::try_from(compress.total_in()).unwrap_or(usize::MAX).min(message.len());
+        match compress.compress_vec(&message[done..], out, FlushCompress::Finish) {
             Ok(Status::StreamEnd) => return Ok(()),
             Ok(_) => out.reserve(out.len().max(64)),
             Err(error) => return Err(Error::with_source("cannot compress the message", error)),
@@ -279,7 +279,7 @@ fn deflate(with: &mut Compress, message: &[u8], out: &mut Vec<u8>) -> Result<(),
 
 impl fmt::Debug for Packer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.how.fmt(f)
+        self.options.fmt(f)
     }
 }
 
@@ -289,8 +289,8 @@ mod tests {
 
     use super::*;
 
-    fn sent(how: GelfChunks, message: &[u8]) -> Vec<Vec<u8>> {
-        let packer = Packer::new(how).unwrap();
+    fn sent(options: GelfChunks, message: &[u8]) -> Vec<Vec<u8>> {
+        let packer = Packer::new(options).unwrap();
         let mut all = Vec::new();
         let result = packer.send(message, usize::MAX, |datagram| {
             all.push(datagram.to_vec());
@@ -304,16 +304,16 @@ mod tests {
     fn what_is_pressed_is_read_by_others_and_again() {
         for length in [0, 1, 511, 512, 600, 5_000, 1_000_000] {
             let message: Vec<u8> = (0..length).map(|index: u32| (index.wrapping_mul(index) >> 3) as u8 % 64).collect();
-            let mut press = Press::new();
-            for how in [Squeeze::Gzip, Squeeze::Zlib, Squeeze::Gzip, Squeeze::Zlib] {
-                press.squeeze(&message, how).unwrap();
+            let mut compressor = Compressor::new();
+            for method in [Method::Gzip, Method::Zlib, Method::Gzip, Method::Zlib] {
+                compressor.compress(&message, method).unwrap();
                 let mut read = Vec::new();
-                match how {
-                    Squeeze::Gzip => flate2::read::GzDecoder::new(&*press.message).read_to_end(&mut read),
-                    _ => flate2::read::ZlibDecoder::new(&*press.message).read_to_end(&mut read),
+                match method {
+                    Method::Gzip => flate2::read::GzDecoder::new(&*compressor.compressed).read_to_end(&mut read),
+                    _ => flate2::read::ZlibDecoder::new(&*compressor.compressed).read_to_end(&mut read),
                 }
                 .unwrap();
-                assert!(read == message, "{how:?} {length}");
+                assert!(read == message, "{method:?} {length}");
             }
         }
     }
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn ids_are_unique() {
-        let packers = [GelfChunks::new(), GelfChunks::new()].map(|how| Packer::new(how).unwrap());
+        let packers = [GelfChunks::new(), GelfChunks::new()].map(|options| Packer::new(options).unwrap());
         let ids: HashSet<_> = (0..20_000).flat_map(|_| packers.iter().map(Packer::id)).collect();
         assert_eq!(ids.len(), 40_000);
     }

@@ -1,8 +1,4 @@
-//! Sends records as datagrams: UDP, or a unix socket.
-//!
-//! Python: `logging.handlers.DatagramHandler`.
-//!
-//! See [`Datagram`].
+//! Sends each record as one datagram, over UDP or to a unix socket.
 
 mod builder;
 #[cfg(feature = "gelf")]
@@ -26,6 +22,8 @@ use crate::{
 
 /// Sends each record as one datagram, over UDP or to a unix socket.
 ///
+/// Python: `logging.handlers.DatagramHandler`.
+///
 /// # Examples
 /// ```
 /// use tracing_strata::{prelude::*, Record, Severity, format::Json, output::Datagram};
@@ -41,37 +39,36 @@ use crate::{
 /// ```
 ///
 /// # What is sent
-/// What the [format](crate::Format) makes of the record, without a line end; the datagram is the frame.
+/// What the [format](crate::Format) makes of the record, without a line end: the datagram is the frame. A record is too
+/// long if it exceeds the [`limit`](DatagramBuilder::limit) or what the system accepts (EMSGSIZE). UDP takes 65,507 bytes
+/// over IPv4, but networks lose datagrams that are longer than a packet (some 1,400 bytes) sooner than others.
 ///
-/// # When a record is too long
-/// | [`Oversize`] | |
+/// | [`Oversize`] | a record that is too long |
 /// |---|---|
-/// | `Shorten` (default) | the longest texts of a copy are cut, on a character's boundary and with a mark, and it is formatted again until it fits: JSON stays JSON, a pickle a pickle. Such a record is counted as [marked](crate::ledger::Stats::marked) |
-/// | `Refuse` | the record fails |
-///
-/// Too long is what exceeds the [`limit`](DatagramBuilder::limit), or what the system calls so (EMSGSIZE): UDP takes
-/// 65,507 bytes over IPv4, and a network loses what is longer than its packets (some 1,400 bytes) sooner than what is not.
+/// | `Shorten` (default) | the longest texts of a copy are cut at a character and marked, and the copy is formatted again until it fits: JSON stays JSON, a pickle a pickle. It counts as [truncated](crate::ledger::Stats::marked) |
+/// | `Refuse` | fails |
 ///
 /// # When it blocks
-/// Behind its [queue](DatagramBuilder::build) never: what finds no room there is dropped and counted. Of the thread that
-/// sends: a unix socket whose reader is slow, or an interface that is full, is waited for up to
-/// [`deadline`](DatagramBuilder::timeout); then the record fails, and so do further ones, without waiting, until one was
-/// taken. A host *name* is looked up with the first record, and again after failures, within the same deadline each time; while
-/// all is well it is looked up once a minute by a thread of its own, and followed where it leads elsewhere.
+/// Never: the thread of its [queue](DatagramBuilder::queue) sends; what finds the queue full is dropped and counted. That
+/// thread waits for a slow reader of a unix socket, or for a busy network interface, up to
+/// [`timeout`](DatagramBuilder::timeout). Then the record fails, and further records fail without waiting until one is
+/// sent. A host *name* is looked up with the first record, and again after failures, within the same timeout; otherwise
+/// once a minute on a thread of its own, and a new address is used at once.
 ///
 /// # Failures
-/// There is no connection: that a datagram left this machine does not mean that it arrived. What is known is counted:
-/// - Nobody listens at the port (ECONNREFUSED): the system tells it after the datagram has left, with the next record or
-///   a flush. The one that was lost is moved from `written` to `failed` in the ledger and the trap is told; it is out of a
-///   fallback's reach. From then on each record is sent and fails, so that a [fallback](DatagramBuilder::fallback) gets it,
-///   until one is not refused. On this machine (loopback) that is known at once. Another machine is believed to listen
-///   when 3 s have passed without a refusal: until then its records fail, although they may arrive.
-/// - A unix socket without a reader: the record fails. One that a restarted server has made anew is found again
-///   with the next record, which is not lost.
+/// There is no connection: a datagram that left this machine may not have arrived. What is known is counted:
+/// - Nobody listens at the port (ECONNREFUSED): the system reports it after the datagram has left, with the next record or
+///   a flush. The lost one moves from `written` to `failed` in the ledger, and the error handler gets the error; a
+///   fallback does not get that record. From then on each record is sent and fails, so that a
+///   [fallback](DatagramBuilder::fallback) gets it, until one is not refused. On this machine (loopback) that is known at
+///   once. A remote peer counts as listening after 3 s without a refusal: until then its records fail, although they may
+///   arrive.
+/// - A unix socket without a reader: the record fails. A socket that a restarted server has created anew is found with
+///   the next record, which is not lost.
 /// - A host name that is not found: records fail; it is looked up again after 1 s, 2 s … 30 s.
 ///
 /// # Differences from Python
-/// - The format is what is asked for, JSON at first; Python always sends pickles.
+/// - Any format, JSON by default; Python always sends pickles.
 /// - A long record is shortened; in Python it is an error.
 /// - Refused datagrams are noticed.
 pub struct Datagram<F = Json> {
@@ -81,15 +78,15 @@ pub struct Datagram<F = Json> {
     oversize: Oversize,
     #[cfg(feature = "gelf")]
     packer: Option<gelf::Packer>,
-    /// For what becomes known later.
+    /// Reports refusals that become known later.
     teller: Teller,
 }
 
-/// What becomes of a record that is too long for a datagram.
+/// What happens to a record that is too long for a datagram.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Oversize {
-    /// Its longest texts are cut until it fits; if it never does, it fails.
+    /// Cuts its longest texts until it fits; if it never does, it fails.
     #[default]
     Shorten,
     /// It fails.
@@ -98,13 +95,13 @@ pub enum Oversize {
 
 /// Why one datagram was not sent.
 enum Unsent {
-    /// How long it was, in bytes.
+    /// Its length in bytes.
     TooLong(usize),
     Failed(Error),
 }
 
-/// Texts are not cut shorter than this to make room, in bytes.
-const SHORTEST: usize = 16;
+/// Texts are not cut shorter than this, in bytes.
+const MIN_TEXT: usize = 16;
 
 impl<F: Format> Datagram<F> {
     fn try_send(&self, record: &Record) -> Result<(), Unsent> {
@@ -112,25 +109,25 @@ impl<F: Format> Datagram<F> {
             self.format.format_bytes(record, line).map_err(Unsent::Failed)?;
             #[cfg(feature = "gelf")]
             if let Some(packer) = &self.packer {
-                return packer.send(line, self.limit, |datagram| self.post(datagram));
+                return packer.send(line, self.limit, |datagram| self.send(datagram));
             }
-            if line.len() > self.limit { Err(Unsent::TooLong(line.len())) } else { self.post(line) }
+            if line.len() > self.limit { Err(Unsent::TooLong(line.len())) } else { self.send(line) }
         })
     }
 
-    fn post(&self, datagram: &[u8]) -> Result<(), Unsent> {
+    fn send(&self, datagram: &[u8]) -> Result<(), Unsent> {
         self.datagrams.send(datagram).map_err(|error| match is_too_long(&error) {
             true => Unsent::TooLong(datagram.len()),
-            false => Unsent::Failed(self.refused(error)),
+            false => Unsent::Failed(self.send_error(error)),
         })
     }
 
-    /// Sends copies with shorter and shorter texts until one is short enough.
+    /// Sends a copy with shorter texts.
     #[cold]
     fn shorten(&self, record: &Delivery<'_>, length: usize) -> Result<(), Unsent> {
-        let mut most = length.min(self.limit) / 2;
-        while most >= SHORTEST {
-            if let Some(copy) = record.shortened(most) {
+        let mut max_text = length.min(self.limit) / 2;
+        while max_text >= MIN_TEXT {
+            if let Some(copy) = record.shortened(max_text) {
                 match self.try_send(&copy) {
                     Err(Unsent::TooLong(_)) => {}
                     Ok(()) => {
@@ -144,27 +141,27 @@ impl<F: Format> Datagram<F> {
                     failed => return failed,
                 }
             }
-            most /= 2;
+            max_text /= 2;
         }
         Err(Unsent::TooLong(length))
     }
 
-    fn refused(&self, error: io::Error) -> Error {
+    fn send_error(&self, error: io::Error) -> Error {
         Error::io_at(Path::new(&self.datagrams.peer().to_string()), "send to", error)
     }
 
-    /// Settles datagrams of which the system told later that they were lost. What there is to be told of them.
-    fn settle(&self, refused: u64) -> Result<(), Error> {
+    /// Moves datagrams that the system reported as lost from `written` to `failed`. The error says how many.
+    fn count_refused(&self, refused: u64) -> Result<(), Error> {
         if refused == 0 {
             return Ok(());
         }
         if let Some(ledger) = self.teller.ledger() {
-            // One that another thread has sent may not be counted as written yet; its turn comes later.
+            // One of another thread may not be counted as written yet; it is tried again later.
             self.datagrams.put_back(refused - ledger.reclassify_failed(refused));
         }
         let many = if refused == 1 { "an earlier datagram was" } else { "earlier datagrams were" };
         let error = io::Error::new(io::ErrorKind::ConnectionRefused, format!("{many} refused: nobody listened"));
-        Err(self.refused(error))
+        Err(self.send_error(error))
     }
 }
 
@@ -175,7 +172,7 @@ impl<F: Format> Handler for Datagram<F> {
             Err(Unsent::TooLong(length)) if self.oversize == Oversize::Shorten => self.shorten(&delivery, length),
             sent => sent,
         };
-        if let Err(error) = self.settle(self.datagrams.take_heard())
+        if let Err(error) = self.count_refused(self.datagrams.take_heard())
             && let Some(ledger) = self.teller.ledger()
         {
             ledger.report_error(&error);
@@ -194,9 +191,9 @@ impl<F: Format> Handler for Datagram<F> {
         }
     }
 
-    /// Asks whether the last datagram was refused: that is an error.
+    /// Fails if the last datagram was refused.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
-        if how.is_barrier() { Ok(()) } else { self.settle(self.datagrams.take_refused()) }
+        if how.is_barrier() { Ok(()) } else { self.count_refused(self.datagrams.take_refused()) }
     }
 
     fn describe(&self) -> Description {
@@ -204,7 +201,6 @@ impl<F: Format> Handler for Datagram<F> {
     }
 }
 
-/// Where it sends, and how.
 impl<F> fmt::Debug for Datagram<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Datagram")

@@ -1,5 +1,5 @@
-//! A record as journald's native protocol writes it: `NAME=value` and a line break for each field; where the value has a
-//! line break or a NUL, `NAME`, a line break, the length as 64 bits (little-endian), the value, a line break.
+//! A record in journald's native protocol: `NAME=value` and a line break for each field. If the value has a line break or
+//! a NUL: `NAME`, a line break, the length as 64 bits (little-endian), the value, a line break.
 //!
 //! Source: [Native Journal Protocol](https://systemd.io/JOURNAL_NATIVE_PROTOCOL/).
 
@@ -8,14 +8,14 @@ use std::{cell::Cell, fmt::Write as _};
 use super::names;
 use crate::{Record, Severity, Value, format::Time, record::Entry};
 
-/// Most fields journald takes in one entry is 1024; an entry with more it throws away.
-const MOST_FIELDS: usize = 1_000;
+/// journald discards entries with more than 1024 fields.
+const MAX_FIELDS: usize = 1_000;
 
-/// What is not in the record.
+/// What is the same for all records.
 #[derive(Clone, Debug)]
 pub(super) struct Extra {
-    /// `SYSLOG_IDENTIFIER=…`, `SYSLOG_FACILITY=…` and the fields that are the same for all records, ready to be sent.
-    pub(super) head: Vec<u8>,
+    /// `SYSLOG_IDENTIFIER` and the fields of the builder, encoded.
+    pub(super) constant: Vec<u8>,
     pub(super) time: Time,
 }
 
@@ -24,10 +24,10 @@ pub(super) fn write(record: &Record, extra: &Extra, out: &mut Vec<u8>) {
     field(out, "MESSAGE", record.message().as_bytes());
     out.extend_from_slice(b"PRIORITY=");
     out.extend_from_slice(&[b'0' + record.severity().syslog(), b'\n']);
-    out.extend_from_slice(&extra.head);
+    out.extend_from_slice(&extra.constant);
     level(out, record.severity());
     field(out, "TARGET", record.target().as_bytes());
-    place(out, record);
+    call_site(out, record);
     if let Some(name) = record.name() {
         field(out, "EVENT_NAME", name.as_bytes());
     }
@@ -43,7 +43,7 @@ pub(super) fn write(record: &Record, extra: &Extra, out: &mut Vec<u8>) {
     }
     if let Some(trace) = record.trace() {
         with_text(|text| {
-            // A String takes everything.
+            // A String never fails.
             write!(text, "TRACE_ID={:032x}\nSPAN_ID={:016x}\n", trace.trace_id(), trace.span_id()).unwrap_or_default();
             writeln!(text, "TRACE_FLAGS={:02x}", trace.flags()).unwrap_or_default();
             out.extend_from_slice(text.as_bytes());
@@ -60,7 +60,7 @@ fn level(out: &mut Vec<u8>, severity: Severity) {
     }
 }
 
-fn place(out: &mut Vec<u8>, record: &Record) {
+fn call_site(out: &mut Vec<u8>, record: &Record) {
     if let Some(file) = record.file() {
         field(out, "CODE_FILE", file.as_bytes());
     }
@@ -72,7 +72,7 @@ fn place(out: &mut Vec<u8>, record: &Record) {
     }
 }
 
-/// From the outside in; the journal keeps a field that stands more than once.
+/// The journal keeps repeated fields.
 fn span_names(out: &mut Vec<u8>, record: &Record) {
     for span in crate::format::outermost_first(record) {
         field(out, "SPAN_NAME", span.name().as_bytes());
@@ -82,7 +82,7 @@ fn span_names(out: &mut Vec<u8>, record: &Record) {
 fn fields(out: &mut Vec<u8>, record: &Record) {
     let mut left_out = 0_u64;
     for (count, entry) in record.visible().enumerate() {
-        if count < MOST_FIELDS { one(out, record, entry) } else { left_out += 1 }
+        if count < MAX_FIELDS { field_of_record(out, record, entry) } else { left_out += 1 }
     }
     if left_out > 0 {
         number(out, "FIELDS_LEFT_OUT", left_out);
@@ -90,7 +90,7 @@ fn fields(out: &mut Vec<u8>, record: &Record) {
 }
 
 #[inline]
-fn one(out: &mut Vec<u8>, record: &Record, entry: Entry<'_>) {
+fn field_of_record(out: &mut Vec<u8>, record: &Record, entry: Entry<'_>) {
     let (name, of) = entry.pair();
     names::write(name, out);
     match of {
@@ -124,7 +124,7 @@ fn one(out: &mut Vec<u8>, record: &Record, entry: Entry<'_>) {
     }
 }
 
-/// A field whose name is valid.
+/// The name must be valid.
 #[inline]
 pub(super) fn field(out: &mut Vec<u8>, name: &str, of: &[u8]) {
     out.extend_from_slice(name.as_bytes());
@@ -136,10 +136,10 @@ fn number(out: &mut Vec<u8>, name: &str, of: impl itoa::Integer) {
     simple(out, itoa::Buffer::new().format(of));
 }
 
-/// What follows the name.
+/// Appends what follows the name.
 #[inline]
 fn value(out: &mut Vec<u8>, of: &[u8]) {
-    // To the end in any case: that is done several bytes at once, and mostly there is nothing to find.
+    // No early exit, so that it is vectorized: mostly there is nothing to find.
     if of.iter().fold(false, |found, byte| found | matches!(byte, b'\n' | 0)) {
         return binary(out, of);
     }
@@ -156,7 +156,7 @@ fn binary(out: &mut Vec<u8>, of: &[u8]) {
     out.push(b'\n');
 }
 
-/// A text that has neither line break nor NUL.
+/// The text must have neither line break nor NUL.
 #[inline]
 fn simple(out: &mut Vec<u8>, of: &str) {
     out.push(b'=');
@@ -164,14 +164,14 @@ fn simple(out: &mut Vec<u8>, of: &str) {
     out.push(b'\n');
 }
 
-/// Memory for a short text.
+/// A reused buffer for a short text.
 fn with_text(write: impl FnOnce(&mut String)) {
     thread_local! {
         static TEXT: Cell<String> = const { Cell::new(String::new()) };
     }
-    // Where the thread is ending, there is none any more.
+    // A thread that is ending has no buffer any more.
     let mut text = TEXT.try_with(Cell::take).unwrap_or_default();
     text.clear();
     write(&mut text);
-    TEXT.try_with(|kept| kept.set(text)).unwrap_or_default();
+    TEXT.try_with(|slot| slot.set(text)).unwrap_or_default();
 }

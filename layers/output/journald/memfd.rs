@@ -1,4 +1,4 @@
-//! Entries that no datagram can hold: journald takes them as a sealed file in memory.
+//! Entries too long for a datagram: journald takes them as a sealed file in memory.
 
 use std::{
     fs::File,
@@ -14,7 +14,7 @@ use rustix::{
 
 use crate::sink::net::Socket;
 
-/// The bytes in a file that nobody can change any more.
+/// A file with these bytes that can no longer be changed.
 pub(super) fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
     let fd = memfd_create("journal-entry", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     let mut file = File::from(fd);
@@ -24,7 +24,7 @@ pub(super) fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// An empty datagram with the file.
+/// Sends the file with an empty datagram.
 pub(super) fn send(socket: &Socket, file: &OwnedFd) -> io::Result<()> {
     let files = [file.as_fd()];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

@@ -1,8 +1,4 @@
-//! Sends records to the systemd journal, by its native protocol.
-//!
-//! Python: `systemd.journal.JournalHandler` (of the package systemd-python; the standard library has none).
-//!
-//! See [`Journald`].
+//! Sends records to the systemd journal with all their fields, by its native protocol.
 
 mod entry;
 mod memfd;
@@ -17,23 +13,25 @@ use std::{
 use self::entry::Extra;
 pub use self::stream::StreamOrJournald;
 use super::{
-    behind::{QueuedOutput, behind_a_queue},
     formatted::with_line,
+    queued::{QueuedOutput, queued_output_builder},
 };
 use crate::{
-    Delivery, Description, Error, Handler, Outcome, Queue, Record,
+    Delivery, Description, Error, Handler, Outcome, Record,
     format::Time,
     sink::net::{Datagrams, Peer, is_too_long},
 };
 
 /// Sends records to the systemd journal with all their fields, by its native protocol.
 ///
+/// Python: `systemd.journal.JournalHandler` of the package systemd-python.
+///
 /// # Examples
 /// ```no_run
 /// use tracing_strata::{prelude::*, output::Journald};
 /// use tracing_subscriber::prelude::*;
 ///
-/// tracing_subscriber::registry().with(Journald::local()?.into_layer()).init();
+/// tracing_subscriber::registry().with(Journald::builder().build()?.into_layer()).init();
 /// tracing::warn!(disk = "/dev/sda1", free = 3, "nearly full");
 /// # Ok::<(), tracing_strata::Error>(())
 /// ```
@@ -49,48 +47,48 @@ use crate::{
 /// | `SYSLOG_IDENTIFIER` | [`identifier`](JournaldBuilder::identifier): the name of the executable |
 /// | `TARGET` | the target |
 /// | `CODE_FILE`, `CODE_LINE` | the call site |
-/// | `CODE_FUNC` | its module path (Rust tells no function) |
-/// | `EVENT_NAME` | the event's name, where it was given one |
+/// | `CODE_FUNC` | its module path (Rust does not give the function) |
+/// | `EVENT_NAME` | the event's name, if it has one |
 /// | `THREAD_NAME`, `TID` | the thread that logged |
-/// | `TIMESTAMP` | when it logged, if [`time`](JournaldBuilder::time) asks for it; the journal has the time of arrival by itself |
-/// | `TRACE_ID`, `SPAN_ID`, `TRACE_FLAGS` | in hexadecimal, in records that have [trace ids](Record::trace) |
+/// | `TIMESTAMP` | when it logged, with [`time`](JournaldBuilder::time); the journal adds the time of arrival |
+/// | `TRACE_ID`, `SPAN_ID`, `TRACE_FLAGS` | [trace ids](Record::trace) in hexadecimal, if the record has them |
 /// | `SPAN_NAME` | once for each span, the outermost first |
-/// | the fields, one by one | the event's, the spans', the global ones: each name once, the event wins over spans, an inner span over an outer one, spans over global fields |
-/// | [`field`](JournaldBuilder::field) | what was set for all records |
+/// | the fields, one by one | of the event, the spans, the globals: each name once; the event wins over spans, an inner span over an outer one, spans over globals |
+/// | [`field`](JournaldBuilder::field) | constant fields |
 ///
-/// Numbers and truth values are sent as text, bytes as they are, an error as its message with its causes in `NAME__CAUSES`
+/// Numbers and booleans are sent as text, bytes unchanged, an error as its message with its causes in `NAME__CAUSES`
 /// (once for each) and its type in `NAME__TYPE`. The journal adds `_PID`, `_EXE`, `_SYSTEMD_UNIT` and more, which no
 /// application can forge.
 ///
 /// # Names of fields
 ///
-/// The journal takes only `A` to `Z`, `0` to `9` and `_`, a letter first, 64 bytes at most, and throws other fields away. So:
+/// The journal takes only `A` to `Z`, `0` to `9` and `_`, a letter first, 64 bytes at most, and discards other fields. So:
 ///
 /// | field | journal | rule |
 /// |---|---|---|
-/// | `user_id` | `USER_ID` | words of small letters and digits with single `_` between them: in capitals |
+/// | `user_id` | `USER_ID` | lower-case words and digits with single `_` between them: in upper case |
 /// | `http.method` | `HTTP__METHOD` | a `.` between words is `__` |
-/// | `message`, `priority` | `MESSAGE_`, `PRIORITY_` | a name that is ours or the journal's own gets `_` appended |
-/// | `MESSAGE_ID` | `MESSAGE_ID` | so do `DOCUMENTATION`, `ERRNO`, `INVOCATION_ID`, `UNIT`, `USER_INVOCATION_ID`, `USER_UNIT`: set on purpose |
-/// | `USER_ID` | `USER_ID__` | other names in capitals get `__` appended |
-/// | `userId`, `_a`, `é` | `USER___49_D`, `X____5F_A`, `X____C3A9_` | whatever else: in stretches of `___`, hexadecimal, `_`; at the beginning `X____` |
-/// | longer ones | | the first 43 bytes of that, `_____`, 64 bits of a hash (FNV-1a) |
+/// | `message`, `priority` | `MESSAGE_`, `PRIORITY_` | a name of the table above or of the journal gets `_` appended |
+/// | `MESSAGE_ID` | `MESSAGE_ID` | also `DOCUMENTATION`, `ERRNO`, `INVOCATION_ID`, `UNIT`, `USER_INVOCATION_ID`, `USER_UNIT`: unchanged, as set on purpose |
+/// | `USER_ID` | `USER_ID__` | other upper-case names get `__` appended |
+/// | `userId`, `_a`, `é` | `USER___49_D`, `X____5F_A`, `X____C3A9_` | other characters: `___`, hexadecimal, `_` for each run of them; at the beginning `X____` |
+/// | longer than 64 bytes | | the first 43 bytes of that, `_____`, 64 bits of a hash (FNV-1a) |
 ///
-/// No two names become one, but for names of more than 64 bytes with one hash. No field can pass for one of ours.
+/// Two names never become one, except names of more than 64 bytes with the same hash. No field can imitate one of ours.
 ///
 /// # When it blocks
-/// Not at all: it sits behind a [`Queue`], unless it was made by [`build_sync`](JournaldBuilder::build_sync). A record
-/// is one datagram to a socket on this machine. Where the journal's queue is full, the thread that sends waits up to
-/// [`timeout`](JournaldBuilder::timeout), then the record fails, and so do further ones, without waiting, until the
-/// journal has taken something.
+/// Never: the thread of its [`Queue`](crate::Queue) sends. A record is one datagram to a socket on this machine. While the
+/// journal's queue is full, that thread waits up to [`timeout`](JournaldBuilder::timeout); then the record fails, and
+/// further records fail without waiting until the journal takes one. The handler of
+/// [`build_sync`](JournaldBuilder::build_sync) does the same on the thread that logs.
 ///
 /// # Failures
-/// [`build`](JournaldBuilder::build) fails where no journal is there, unless it may
-/// [come later](JournaldBuilder::open_lazily) or there is a [fallback](JournaldBuilder::fallback). Afterwards a record that could
-/// not be sent goes to the fallback, or is an error of the handler, which names the socket; each record tries anew, so it
-/// goes on by itself when the journal was restarted. A record that no datagram
-/// can hold is sent as a sealed file in memory (memfd). Of a record with more than 1000 fields the rest is left out, and their
-/// number is in `FIELDS_LEFT_OUT`. What the journal throws away by its own limits (`RateLimitBurst=`) it tells in itself.
+/// [`build`](JournaldBuilder::build) fails if there is no journal, except with
+/// [`open_lazily`](JournaldBuilder::open_lazily) or a [fallback](JournaldBuilder::fallback). Later a record that could not
+/// be sent goes to the fallback, or fails with an error that names the socket. Each record tries again, so a restarted
+/// journal is found by itself. A record too long for a datagram is sent as a sealed file in memory (memfd). Of a record
+/// with more than 1000 fields the rest is left out, and `FIELDS_LEFT_OUT` has their number. What the journal discards by its
+/// own limits (`RateLimitBurst=`) it reports itself.
 ///
 /// # Differences from Python
 /// - Names are made valid by a rule; Python's handler drops what does not fit.
@@ -102,18 +100,10 @@ pub struct Journald {
 
 /// Where systemd's journal listens.
 const SOCKET: &str = "/run/systemd/journal/socket";
-const DEADLINE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Journald {
-    /// The journal of this machine, with all defaults, behind a queue.
-    ///
-    /// # Errors
-    /// No journal is there; the queue cannot start its thread.
-    pub fn local() -> Result<Queue, Error> {
-        Self::builder().build()
-    }
-
-    /// The journal of this machine.
+    /// The journal of this machine. No I/O; [`build`](JournaldBuilder::build) looks for the journal.
     ///
     /// | option | default |
     /// |---|---|
@@ -122,8 +112,8 @@ impl Journald {
     /// | [`field`](JournaldBuilder::field) | none |
     /// | [`time`](JournaldBuilder::time) | none: the journal's own time |
     /// | [`timeout`](JournaldBuilder::timeout) | 1 s |
-    /// | [`open_lazily`](JournaldBuilder::open_lazily) | false: fail if no journal is there |
-    /// | [`queue`](JournaldBuilder::queue) | [`Queue::builder`]'s defaults, but for `Overflow::DropNewest`: nobody waits |
+    /// | [`open_lazily`](JournaldBuilder::open_lazily) | false: fail if there is no journal |
+    /// | [`queue`](JournaldBuilder::queue) | [`Queue::builder`](crate::Queue::builder)'s limits, [`Overflow::DropNewest`](crate::handler::queue::Overflow::DropNewest) |
     /// | [`fallback`](JournaldBuilder::fallback) | no fallback |
     pub fn builder() -> JournaldBuilder {
         JournaldBuilder {
@@ -131,13 +121,13 @@ impl Journald {
             identifier: None,
             fields: Vec::new(),
             time: Time::none(),
-            deadline: DEADLINE,
-            delay: false,
-            behind: QueuedOutput::default(),
+            timeout: TIMEOUT,
+            open_lazily: false,
+            queued: QueuedOutput::default(),
         }
     }
 
-    fn refused(&self, error: std::io::Error) -> Error {
+    fn send_error(&self, error: std::io::Error) -> Error {
         let doing = "send to the journal at";
         match self.datagrams.peer() {
             Peer::Unix(path) => Error::io_at(path, doing, error),
@@ -145,7 +135,7 @@ impl Journald {
         }
     }
 
-    /// As a datagram, or as a file if it is too long for one.
+    /// As a datagram, or as a file in memory if it is too long for one.
     fn send(&self, entry: &[u8]) -> std::io::Result<()> {
         match self.datagrams.send(entry) {
             Err(error) if is_too_long(&error) || error.raw_os_error() == Some(NO_BUFFERS) => {
@@ -157,14 +147,14 @@ impl Journald {
     }
 }
 
-/// What the system may say of a datagram that is larger than it has room for.
+/// Another error for a datagram that is too long.
 const NO_BUFFERS: i32 = rustix::io::Errno::NOBUFS.raw_os_error();
 
 impl Handler for Journald {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         with_line(|line| {
             entry::write(&delivery, &self.extra, line);
-            self.send(line).map_err(|error| self.refused(error))
+            self.send(line).map_err(|error| self.send_error(error))
         })?;
         Ok(Outcome::Written)
     }
@@ -188,25 +178,25 @@ pub struct JournaldBuilder {
     identifier: Option<String>,
     fields: Vec<(String, Vec<u8>)>,
     time: Time,
-    deadline: Duration,
-    delay: bool,
-    behind: QueuedOutput,
+    timeout: Duration,
+    open_lazily: bool,
+    queued: QueuedOutput,
 }
 
 impl JournaldBuilder {
-    behind_a_queue!(Journald, "journald", "With a fallback, the journal [may come later](Self::open_lazily).");
+    queued_output_builder!(Journald, "journald", "With a fallback, the journal [may start later](Self::open_lazily).");
 
-    /// Whether its absence is an error, or for the fallback to make good.
-    fn queued(mut self) -> Self {
-        self.delay |= self.behind.fallback.is_some();
+    /// With a fallback, a missing journal is no error.
+    fn queue_defaults(mut self) -> Self {
+        self.open_lazily |= self.queued.fallback.is_some();
         self
     }
 
-    /// The handler for `or_journal`, which asks whether the journal is there.
-    fn handler(mut self) -> Result<Box<dyn Handler>, Error> {
-        self.delay = false;
-        let behind = self.behind.clone();
-        Ok(behind.direct(self.connect()?))
+    /// For `or_journal`: fails if there is no journal.
+    fn build_handler(mut self) -> Result<Box<dyn Handler>, Error> {
+        self.open_lazily = false;
+        let queued = self.queued.clone();
+        Ok(queued.build_sync(self.connect()?))
     }
 
     /// The socket of another journal, such as `/run/systemd/journal.NAMESPACE/socket` (`LogNamespace=`).
@@ -215,14 +205,14 @@ impl JournaldBuilder {
         self
     }
 
-    /// `SYSLOG_IDENTIFIER`: what `journalctl -t` asks for, and what stands before each line.
+    /// `SYSLOG_IDENTIFIER`: what `journalctl -t` filters by and shows before each line.
     pub fn identifier(mut self, identifier: impl Into<String>) -> Self {
         self.identifier = Some(identifier.into());
         self
     }
 
-    /// A field of every record, under a name that the journal takes as it is: `A` to `Z`, `0` to `9`, `_`, a letter first,
-    /// 64 bytes at most. May be set several times.
+    /// Adds a field to every record. The name must be one that the journal takes: `A` to `Z`, `0` to `9`, `_`, a letter
+    /// first, 64 bytes at most. May be called several times.
     pub fn field(mut self, name: impl Into<String>, value: impl AsRef<[u8]>) -> Self {
         self.fields.push((name.into(), value.as_ref().to_vec()));
         self
@@ -235,25 +225,23 @@ impl JournaldBuilder {
         self
     }
 
-    /// How long one record may wait for a journal whose queue is full.
-    pub fn timeout(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+    /// How long one record may wait while the journal's queue is full.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
-    /// Whether the journal may come later: it is not looked for before the first record.
-    pub fn open_lazily(mut self, delay: bool) -> Self {
-        self.delay = delay;
+    /// Looks for the journal with the first record: it may start later.
+    pub fn open_lazily(mut self, open_lazily: bool) -> Self {
+        self.open_lazily = open_lazily;
         self
     }
 
-    /// Fails if a [field](Self::field) has a name that the journal does not take or that this handler writes itself, and,
-    /// without [`open_lazily`](Self::open_lazily), if no journal listens at the socket.
     fn connect(self) -> Result<Journald, Error> {
-        let Self { socket, identifier, fields, time, deadline, delay, behind: _ } = self;
-        let mut head = Vec::new();
+        let Self { socket, identifier, fields, time, timeout, open_lazily, queued: _ } = self;
+        let mut constant = Vec::new();
         let identifier = identifier.unwrap_or_else(|| Record::default().process_name().to_owned());
-        entry::field(&mut head, "SYSLOG_IDENTIFIER", identifier.as_bytes());
+        entry::field(&mut constant, "SYSLOG_IDENTIFIER", identifier.as_bytes());
         for (name, value) in &fields {
             if !names::is_valid(name) || names::is_ours(name) {
                 return Err(Error::config(format_args!(
@@ -261,14 +249,14 @@ impl JournaldBuilder {
                      names that records fill"
                 )));
             }
-            entry::field(&mut head, name, value);
+            entry::field(&mut constant, name, value);
         }
-        let datagrams = Datagrams::new(Peer::Unix(socket.clone()), deadline);
-        if !delay {
+        let datagrams = Datagrams::new(Peer::Unix(socket.clone()), timeout);
+        if !open_lazily {
             datagrams
                 .connect()
                 .map_err(|error| Error::io_at(&socket, "find a systemd journal that listens at", error))?;
         }
-        Ok(Journald { datagrams, extra: Extra { head, time } })
+        Ok(Journald { datagrams, extra: Extra { constant, time } })
     }
 }

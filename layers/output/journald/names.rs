@@ -1,10 +1,10 @@
-//! Names of fields as the journal takes them.
+//! Field names in the form that the journal takes.
 
-/// Longest name that journald takes, in bytes; it drops fields with longer ones without a word.
-const LONGEST: usize = 64;
+/// journald silently drops fields with longer names, in bytes.
+const MAX_LENGTH: usize = 64;
 
-/// Fields that are ours, and those of systemd.journal-fields(7) that an application may set: a field of a record never
-/// gets such a name by chance. Sorted.
+/// Names that [`Journald`](super::Journald) writes, and those of systemd.journal-fields(7) that an application may set: no
+/// other field of a record gets such a name. Sorted.
 const RESERVED: &[&str] = &[
     "CODE_FILE",
     "CODE_FUNC",
@@ -37,63 +37,59 @@ const RESERVED: &[&str] = &[
     "USER_UNIT",
 ];
 
-/// Those that an application sets on purpose, by their very name, and which we do not write ourselves. Sorted.
-const VOCABULARY: &[&str] =
+/// Reserved names that an application may set by their exact name. Sorted.
+const SETTABLE: &[&str] =
     &["DOCUMENTATION", "ERRNO", "INVOCATION_ID", "MESSAGE_ID", "UNIT", "USER_INVOCATION_ID", "USER_UNIT"];
 
-/// Whether journald takes a name as it is: `A` to `Z`, `0` to `9` and `_`, beginning with a letter, at most 64 bytes.
+/// Whether journald takes a name unchanged: `A` to `Z`, `0` to `9` and `_`, beginning with a letter, at most 64 bytes.
 pub(super) fn is_valid(name: &str) -> bool {
-    name.len() <= LONGEST
+    name.len() <= MAX_LENGTH
         && name.starts_with(|first: char| first.is_ascii_uppercase())
         && name.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'))
 }
 
-/// Whether records fill it.
+/// Whether [`Journald`](super::Journald) writes it.
 pub(super) fn is_ours(name: &str) -> bool {
-    is_reserved(name) && !is_free(name)
-}
-
-/// The application's to set.
-fn is_free(name: &str) -> bool {
-    VOCABULARY.binary_search(&name).is_ok() || name == "SYSLOG_FACILITY"
+    let is_settable = SETTABLE.binary_search(&name).is_ok() || name == "SYSLOG_FACILITY";
+    is_reserved(name) && !is_settable
 }
 
 fn is_reserved(name: &str) -> bool {
     RESERVED.binary_search(&name).is_ok()
 }
 
-/// Appends the name of a field as the docs of [`Journald`](super::Journald) state it. Two names never become one (but
-/// for names that are too long, where 64 bits of a hash tell them apart).
+/// Appends a field's name by the rules in the docs of [`Journald`](super::Journald). Two names never become one, except
+/// long names with the same 64-bit hash.
 pub(super) fn write(name: &str, out: &mut Vec<u8>) {
     let start = out.len();
-    if !plain(name, out) {
+    if !write_simple(name, out) {
         out.truncate(start);
-        special(name, out);
+        write_escaped(name, out);
     }
-    if out.len() - start > LONGEST {
+    if out.len() - start > MAX_LENGTH {
         shorten(name, start, out);
     }
 }
 
-/// Words of small letters and digits, joined by single `_` or `.`: nearly all names there are.
+/// Lower-case words and digits, joined by single `_` or `.`: nearly all names.
 #[inline]
-fn plain(name: &str, out: &mut Vec<u8>) -> bool {
+fn write_simple(name: &str, out: &mut Vec<u8>) -> bool {
     let (start, bytes) = (out.len(), name.as_bytes());
-    // What may not follow a joint, nor begin or end the name.
-    let (mut after_joint, mut has_dot) = (true, false);
+    // A separator may not begin or end the name, nor follow another.
+    let (mut after_separator, mut has_dot) = (true, false);
     for (index, byte) in bytes.iter().enumerate() {
-        after_joint = match byte {
+        after_separator = match byte {
             b'a'..=b'z' => false,
             b'0'..=b'9' if index > 0 => false,
-            b'_' if !after_joint => true,
-            b'.' if !after_joint => {
+            b'_' if !after_separator => true,
+            b'.' if !after_separator => {
                 has_dot = true;
                 true
             }
             _ => return false,
         };
     }
-    if after_joint {
+    if after_separator {
         return false;
     }
     if has_dot {
@@ -116,7 +112,7 @@ fn plain(name: &str, out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// For each first letter, a bit for each length of a name that is reserved.
+/// For each first letter, a bit for each length of a reserved name.
 const LENGTHS: [u32; 26] = {
     let mut lengths = [0; 26];
     let mut index = 0;
@@ -128,7 +124,7 @@ const LENGTHS: [u32; 26] = {
     lengths
 };
 
-/// Tells most names from those that are reserved without a comparison.
+/// Excludes most names without a comparison.
 #[inline]
 fn may_be_reserved(mapped: &[u8]) -> bool {
     let lengths = mapped.first().and_then(|first| LENGTHS.get(usize::from(first.wrapping_sub(b'A'))));
@@ -136,8 +132,8 @@ fn may_be_reserved(mapped: &[u8]) -> bool {
 }
 
 #[cold]
-fn special(name: &str, out: &mut Vec<u8>) {
-    if VOCABULARY.binary_search(&name).is_ok() {
+fn write_escaped(name: &str, out: &mut Vec<u8>) {
+    if SETTABLE.binary_search(&name).is_ok() {
         return out.extend_from_slice(name.as_bytes());
     }
     let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9'));
@@ -148,23 +144,23 @@ fn special(name: &str, out: &mut Vec<u8>) {
     escape(name.as_bytes(), out);
 }
 
-/// What cannot stand as it is, is written in stretches: `___`, two hexadecimal digits for each byte, `_`.
+/// Each run of bytes that need escaping: `___`, two hexadecimal digits for each byte, `_`.
 fn escape(name: &[u8], out: &mut Vec<u8>) {
     let in_word = |index: usize| match name.get(index) {
         Some(b'a'..=b'z') => true,
         Some(b'0'..=b'9') => index > 0,
         _ => false,
     };
-    // A joint only where words are on both sides.
-    let is_joint =
+    // A separator needs words on both sides.
+    let is_separator =
         |index: usize| matches!(name[index], b'_' | b'.') && index > 0 && in_word(index - 1) && in_word(index + 1);
-    let stands = |index: usize| in_word(index) || is_joint(index);
+    let is_literal = |index: usize| in_word(index) || is_separator(index);
     if name.is_empty() {
         return out.extend_from_slice(b"X_____");
     }
     let mut index = 0;
     while index < name.len() {
-        if stands(index) {
+        if is_literal(index) {
             match name[index] {
                 b'.' => out.extend_from_slice(b"__"),
                 byte => out.push(byte.to_ascii_uppercase()),
@@ -172,9 +168,9 @@ fn escape(name: &[u8], out: &mut Vec<u8>) {
             index += 1;
             continue;
         }
-        // A name begins with a letter; with four `_` behind it, it is none of the name's own.
+        // A name must begin with a letter; four `_` after it tell it from the name's own.
         out.extend_from_slice(if index == 0 { b"X____" } else { b"___" });
-        while index < name.len() && !stands(index) {
+        while index < name.len() && !is_literal(index) {
             hex(name[index], out);
             index += 1;
         }
@@ -188,15 +184,15 @@ fn hex(byte: u8, out: &mut Vec<u8>) {
     out.push(DIGITS[usize::from(byte & 15)]);
 }
 
-/// The beginning, five `_`, which are in no other name, and a hash of the whole.
+/// The beginning, five `_`, which no other name has, and a hash of the whole.
 #[cold]
 fn shorten(name: &str, start: usize, out: &mut Vec<u8>) {
-    out.truncate(start + LONGEST - 16 - 5);
+    out.truncate(start + MAX_LENGTH - 16 - 5);
     out.extend_from_slice(b"_____");
     fnv1a(name.as_bytes()).to_be_bytes().into_iter().for_each(|byte| hex(byte, out));
 }
 
-/// FNV-1a, 64 bits: the same for ever, which the standard library's hashes do not promise.
+/// FNV-1a, 64 bits: stable, which the standard library's hashes are not.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
@@ -245,8 +241,8 @@ mod tests {
 
     #[test]
     fn the_lists_are_sorted_and_one_is_in_the_other() {
-        assert!(RESERVED.is_sorted() && VOCABULARY.is_sorted());
-        assert!(VOCABULARY.iter().all(|name| is_reserved(name)));
+        assert!(RESERVED.is_sorted() && SETTABLE.is_sorted());
+        assert!(SETTABLE.iter().all(|name| is_reserved(name)));
         assert!(RESERVED.iter().all(|name| is_valid(name) && name.len() < 32));
     }
 
@@ -275,7 +271,7 @@ mod tests {
         fn any_name_becomes_valid_and_none_of_ours(name in any::<String>()) {
             let journal = mapped(&name);
             prop_assert!(is_valid(&journal), "{:?}: {}", name, journal);
-            prop_assert!(!is_reserved(&journal) || VOCABULARY.contains(&name.as_str()));
+            prop_assert!(!is_reserved(&journal) || SETTABLE.contains(&name.as_str()));
         }
 
         #[test]

@@ -1,4 +1,4 @@
-//! Whether standard error or output is the journal, and what takes its place then.
+//! Writes to the journal instead of a standard stream that is connected to it.
 
 use std::{env, io, os::fd::AsFd};
 
@@ -7,12 +7,11 @@ use crate::{
     Delivery, Description, Error, Format, Handler, Outcome, handler::Flush, output::Formatted, sink::StdStream,
 };
 
-/// The journal where standard output or error is connected to it, else the stream.
+/// The journal if standard output or error is connected to it, else the stream.
 ///
-/// systemd connects the standard streams of a service to the journal and says so in `JOURNAL_STREAM`. What is written
-/// there arrives as bare lines; sent to the journal itself, records keep their severity and fields. Started from a
-/// terminal, or with the stream redirected, the same program writes to the stream. Made by
-/// [`Formatted::or_journal`].
+/// systemd connects the standard streams of a service to the journal and says so in `JOURNAL_STREAM`. Lines written there
+/// lose their severity and fields; records sent to the journal itself keep them. Started from a terminal, or with the stream
+/// redirected, the same program writes to the stream. Made by [`Formatted::or_journal`].
 ///
 /// ```
 /// use tracing_strata::{prelude::*, format::Text, output::{Journald, Stream}};
@@ -22,27 +21,26 @@ use crate::{
 /// let layer = console.into_layer();
 /// # drop(layer);
 /// ```
-pub struct StreamOrJournald<F>(Which<F>);
+pub struct StreamOrJournald<F>(Target<F>);
 
-enum Which<F> {
+enum Target<F> {
     Stream(Formatted<F, StdStream>),
     Journal(Box<dyn Handler>),
 }
 
 impl<F: Format> Formatted<F, StdStream> {
-    /// Hands over to the journal if this stream is connected to it ([`Journald::is_stderr`], [`Journald::is_stdout`]);
-    /// stays with the stream if it is not, or if the journal's socket cannot be reached from here (a container that has
-    /// only inherited the stream). There is no queue before it, whatever the builder says; its
-    /// [fallback](JournaldBuilder::fallback) is kept.
+    /// Uses the journal if this stream is connected to it ([`Journald::is_stderr`], [`Journald::is_stdout`]). Stays with the
+    /// stream if it is not, or if the journal's socket is not reachable (a container that only inherited the stream). Has no
+    /// queue, whatever the builder says; its [fallback](JournaldBuilder::fallback) applies.
     pub fn or_journal(self, journal: JournaldBuilder) -> StreamOrJournald<F> {
-        let is_journal = match self.sink().name() {
+        let is_journal = match self.as_sink().name() {
             "stdout" => Journald::is_stdout(),
             _ => Journald::is_stderr(),
         };
-        let journal = is_journal.then(|| journal.handler().ok()).flatten();
+        let journal = is_journal.then(|| journal.build_handler().ok()).flatten();
         StreamOrJournald(match journal {
-            Some(journal) => Which::Journal(journal),
-            None => Which::Stream(self),
+            Some(journal) => Target::Journal(journal),
+            None => Target::Stream(self),
         })
     }
 }
@@ -50,7 +48,7 @@ impl<F: Format> Formatted<F, StdStream> {
 impl<F> StreamOrJournald<F> {
     /// Whether records go to the journal.
     pub fn is_journal(&self) -> bool {
-        matches!(self.0, Which::Journal(_))
+        matches!(self.0, Target::Journal(_))
     }
 }
 
@@ -63,8 +61,8 @@ impl<F> std::fmt::Debug for StreamOrJournald<F> {
 impl<F: Format> StreamOrJournald<F> {
     fn handler(&self) -> &dyn Handler {
         match &self.0 {
-            Which::Stream(stream) => stream,
-            Which::Journal(journal) => &**journal,
+            Target::Stream(stream) => stream,
+            Target::Journal(journal) => &**journal,
         }
     }
 }
@@ -72,8 +70,8 @@ impl<F: Format> StreamOrJournald<F> {
 impl<F: Format> Handler for StreamOrJournald<F> {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         match &self.0 {
-            Which::Stream(stream) => stream.handle(delivery),
-            Which::Journal(journal) => journal.handle(delivery),
+            Target::Stream(stream) => stream.handle(delivery),
+            Target::Journal(journal) => journal.handle(delivery),
         }
     }
 
@@ -104,8 +102,8 @@ fn parse(named: &str) -> Option<(u64, u64)> {
 }
 
 impl Journald {
-    /// Whether standard error is connected to the journal: `JOURNAL_STREAM` names its device and inode. A stream that was
-    /// redirected since systemd opened it is not.
+    /// Whether standard error is connected to the journal: `JOURNAL_STREAM` names its device and inode. A redirected stream
+    /// is not.
     ///
     /// Source: [systemd.exec(5)](https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#%24JOURNAL_STREAM).
     pub fn is_stderr() -> bool {

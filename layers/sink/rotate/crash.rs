@@ -37,7 +37,7 @@ mod tests {
 
     use crate::{
         clock::ManualClock,
-        output::{RotatingFile, RotatingFileBuilder, TimedFile},
+        output::{RotatingFile, RotatingFileBuilder, When},
         sink::{FileLocking, Sink as _, scratch::Dir},
     };
 
@@ -50,7 +50,7 @@ mod tests {
         let path = dir.join("app.log");
         let builder = match dated {
             false => RotatingFile::builder(path).max_bytes(20).backups(backups),
-            true => TimedFile::builder(path).utc(true).backups(backups),
+            true => RotatingFile::builder(path).when(When::Hour).utc(true).backups(backups),
         };
         builder.clock(clock.clone())
     }

@@ -46,8 +46,7 @@ use super::{FilePlace, Lines, Sink, Written, lines::write_one, registry};
 use crate::{Error, barrier};
 
 /// A file that is exchanged for a new one by size, time or both. Made by
-/// [`RotatingFile::builder`](crate::output::RotatingFile::builder) and
-/// [`TimedFile::builder`](crate::output::TimedFile::builder).
+/// [`RotatingFile::builder`](crate::output::RotatingFile::builder).
 ///
 /// Cheap to clone; clones write to the same open file, so one can be kept for [`rollover`](Self::rollover) while another hangs
 /// in a handler. It is a [`Sink`], and an [`io::Write`] and a [`MakeWriter`] for use elsewhere. The accounts are as for

@@ -10,7 +10,7 @@ use jiff::{
 
 use crate::Error;
 
-/// How often a [`TimedFile`](crate::output::TimedFile) begins a new file. Parses from Python's `when` strings, in any case.
+/// How often a [`RotatingFile`](crate::output::RotatingFile) is rotated. Parses from Python's `when` strings, in any case.
 ///
 /// | Python | here | a file ends (on [`Alignment::Clock`]) | its name ends in |
 /// |---|---|---|---|

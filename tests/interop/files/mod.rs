@@ -18,8 +18,8 @@ use tracing_strata::{
     NamedHandler, Record, Severity,
     format::Json,
     ledger::ErrorHandler,
-    output::{LogFile, RotatingFile, TimedFile, WatchedFile},
-    sink::{Compression, Durability},
+    output::{LogFile, RotatingFile},
+    sink::{Compression, Durability, ReopenPolicy},
 };
 
 /// A directory of one test, which others may read.
@@ -133,7 +133,7 @@ fn open(kind: &str, path: &str, error_handler: ErrorHandler) -> (NamedHandler, C
         ($builder:expr) => {{
             let builder = $builder.format(Json::new());
             let file = if buffer { builder.buffer(4_096) } else { builder }.build().unwrap();
-            let sink = file.sink().clone();
+            let sink = file.as_sink().clone();
             let close: Close = Box::new(move || sink.close().unwrap());
             (NamedHandler::with_error_handler("file", file, error_handler), close)
         }};
@@ -144,7 +144,7 @@ fn open(kind: &str, path: &str, error_handler: ErrorHandler) -> (NamedHandler, C
             shared!(LogFile::builder(path).durability(Durability::system().sync_every(every.parse().unwrap())))
         }
         ["severe"] => shared!(LogFile::builder(path).durability(Durability::system().sync_on(Severity::ERROR))),
-        ["watched"] => shared!(WatchedFile::builder(path).create_dirs(true)),
+        ["watched"] => shared!(LogFile::builder(path).watch(ReopenPolicy::each_record()).create_dirs(true)),
         ["rotating", bytes, backups] => {
             shared!(RotatingFile::builder(path).max_bytes(bytes.parse().unwrap()).backups(backups.parse().unwrap()))
         }
@@ -154,7 +154,7 @@ fn open(kind: &str, path: &str, error_handler: ErrorHandler) -> (NamedHandler, C
                 .backups(backups.parse().unwrap())
                 .compression(Compression::gzip())
         ),
-        ["timed", zone, when] => shared!(TimedFile::builder(path).zone(zone).when(when.parse().unwrap())),
+        ["timed", zone, when] => shared!(RotatingFile::builder(path).zone(zone).when(when.parse().unwrap())),
         _ => panic!("{kind}"),
     }
 }

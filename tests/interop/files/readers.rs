@@ -19,7 +19,7 @@ fn rotating(path: &Path, compression: Option<Compression>) -> (NamedHandler, Rot
         builder = builder.compression(compression);
     }
     let file = builder.build().unwrap();
-    let sink = file.sink().clone();
+    let sink = file.as_sink().clone();
     (NamedHandler::with_error_handler("file", file, ErrorHandler::new(|failure| panic!("{failure:?}"))), sink)
 }
 

@@ -349,7 +349,7 @@ fn t14_after_kill_9_what_was_written_is_there() {
     as_child(|dir, _| {
         let severe = LogFile::builder(dir.join("severe")).buffer(64 << 10).format(Bare).build().unwrap();
         tracing_subscriber::registry()
-            .with(LogFile::append(dir.join("direct")).unwrap().format(Bare).into_layer())
+            .with(LogFile::builder(dir.join("direct")).build().unwrap().format(Bare).into_layer())
             .with(severe.flush_on(tracing_strata::Severity::ERROR).into_layer())
             .init();
         (0..100).for_each(|number| info!("{number}"));

@@ -43,7 +43,7 @@ fn hold_back(dir: &Path) {
     let (queue, guard) = Queue::builder().build_with_guard(file("queued")).unwrap();
     std::mem::forget(guard);
     tracing_subscriber::registry()
-        .with(LogFile::append(dir.join("direct")).unwrap().format(Bare).into_layer())
+        .with(LogFile::builder(dir.join("direct")).build().unwrap().format(Bare).into_layer())
         .with(file("buffered").into_layer())
         .with(queue.into_layer())
         .with(MemoryBuffer::new(10_000).target(file("remembered")).into_layer())

@@ -5,8 +5,8 @@ use std::{fs, io::Write as _};
 use tracing::info;
 use tracing_strata::{
     HandlerExt as _,
-    output::{LogFile, Stream, WatchedFile},
-    sink::Durability,
+    output::{LogFile, Stream},
+    sink::{Durability, ReopenPolicy},
 };
 
 use super::{read, record};
@@ -21,8 +21,11 @@ fn t41_every_file_sink_serves_fmt_and_tracing_appender() {
     let sinks = [
         ("plain", LogFile::builder(dir.path("plain"))),
         ("buffered", LogFile::builder(dir.path("buffered")).buffer(100)),
-        ("watched", WatchedFile::builder(dir.path("watched"))),
-        ("watched-buffered", WatchedFile::builder(dir.path("watched-buffered")).buffer(100)),
+        ("watched", LogFile::builder(dir.path("watched")).watch(ReopenPolicy::each_record())),
+        (
+            "watched-buffered",
+            LogFile::builder(dir.path("watched-buffered")).watch(ReopenPolicy::each_record()).buffer(100),
+        ),
         ("synced", LogFile::builder(dir.path("synced")).durability(Durability::system().sync_every(2))),
     ];
     for (name, builder) in sinks {

@@ -9,8 +9,8 @@ use std::{
 
 use tracing_strata::{
     HandlerExt as _, NamedHandler, Outcome, Record, Severity, Sink,
-    output::{Formatted, LogFile, RotatingFile, TimedFile, WatchedFile, Weekday, When},
-    sink::{Durability, Written},
+    output::{Formatted, LogFile, RotatingFile, Weekday, When},
+    sink::{Durability, ReopenPolicy, Written},
 };
 
 use super::{buffered, read, record};
@@ -61,11 +61,11 @@ fn levels() -> Vec<(Open, usize)> {
         };
     }
     let rotating = |path: &Path| RotatingFile::builder(path).max_bytes(1 << 30).backups(1);
-    let timed = |path: &Path| TimedFile::builder(path).when(When::Weekly(Weekday::Monday));
+    let timed = |path: &Path| RotatingFile::builder(path).when(When::Weekly(Weekday::Monday));
     let mut all: Vec<(Open, usize)> = Vec::new();
     for (level, most) in levels {
         all.push((open!(|path: &Path| LogFile::builder(path), level), most));
-        all.push((open!(|path: &Path| WatchedFile::builder(path), level), most));
+        all.push((open!(|path: &Path| LogFile::builder(path).watch(ReopenPolicy::each_record()), level), most));
         all.push((open!(rotating, level), most));
         all.push((open!(timed, level), most));
     }
@@ -119,7 +119,7 @@ fn a_sync_writes_what_is_held_and_files_go_on() {
         let path = dir.path("app.log");
         let durability = Durability::system().sync_every(3);
         let file = buffered(LogFile::builder(&path), buffer).durability(durability).build().unwrap();
-        let sink = file.sink().clone();
+        let sink = file.as_sink().clone();
         let file = file.named("file");
         for number in 1..=4 {
             file.emit(&record(&number.to_string()));
@@ -164,7 +164,7 @@ impl Sink for Unsyncable {
 #[test]
 fn t12_a_sync_that_fails_is_told_and_its_record_is_written() {
     let (error_handler, told) = remembering();
-    let handler = Formatted::new(Bare, Unsyncable).place("disk").sync_on(Severity::ERROR);
+    let handler = Formatted::new(Bare, Unsyncable).name("disk").sync_on(Severity::ERROR);
     let file = NamedHandler::with_error_handler("file", handler, error_handler);
     file.emit(&record("not severe"));
     file.emit(&Record::new(Severity::ERROR, "t", "severe"));

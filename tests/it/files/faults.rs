@@ -3,10 +3,7 @@
 
 use std::{fs, path::Path};
 
-use tracing_strata::{
-    NamedHandler,
-    output::{LogFile, WatchedFile},
-};
+use tracing_strata::{NamedHandler, output::LogFile, sink::ReopenPolicy};
 
 use super::{buffered, read, record};
 use crate::places::{Dir, in_a_child, remembering};
@@ -17,7 +14,7 @@ fn t12_a_deleted_directory_is_made_again_where_asked_for() {
         let dir = Dir::new();
         let path = dir.path("logs/app.log");
         let (error_handler, told) = remembering();
-        let builder = buffered(WatchedFile::builder(&path), buffer).create_dirs(true);
+        let builder = buffered(LogFile::builder(&path).watch(ReopenPolicy::each_record()), buffer).create_dirs(true);
         let file = NamedHandler::with_error_handler("w", builder.build().unwrap(), error_handler);
         file.emit(&record("1"));
         fs::remove_dir_all(dir.path("logs")).unwrap();
@@ -36,7 +33,7 @@ fn t12_a_deleted_directory_is_told_and_when_it_is_back_so_are_the_records() {
         let (error_handler, told) = remembering();
         let file = NamedHandler::with_error_handler(
             "w",
-            buffered(WatchedFile::builder(&path), buffer).build().unwrap(),
+            buffered(LogFile::builder(&path).watch(ReopenPolicy::each_record()), buffer).build().unwrap(),
             error_handler,
         );
         file.emit(&record("1"));

@@ -6,10 +6,7 @@ use std::{
     io::Write as _,
 };
 
-use tracing_strata::{
-    Flush, Handler, NamedHandler,
-    output::{LogFile, WatchedFile},
-};
+use tracing_strata::{Flush, Handler, NamedHandler, output::LogFile, sink::ReopenPolicy};
 
 use super::{buffered, read, record};
 use crate::{
@@ -22,10 +19,10 @@ fn rule_13_1_it_appends_to_an_absolute_path_and_opens_at_once() {
     let dir = Dir::new();
     let path = dir.path("app.log");
     fs::write(&path, "old\n").unwrap();
-    let file = LogFile::append(&path).unwrap().format(Bare);
+    let file = LogFile::builder(&path).build().unwrap().format(Bare);
     file.give(&record("new")).unwrap();
     assert_eq!(read(&path), "old\nnew\n");
-    LogFile::append(dir.path("made.log")).unwrap();
+    LogFile::builder(dir.path("made.log")).build().unwrap();
     assert!(dir.path("made.log").exists());
     let relative = LogFile::builder("relative.log").open_lazily(true).build_sink().unwrap();
     assert_eq!(relative.path(), env::current_dir().unwrap().join("relative.log"));
@@ -45,7 +42,8 @@ fn rule_13_3_a_delayed_file_is_opened_by_the_first_record() {
     let dir = Dir::new();
     for (name, watched) in [("plain.log", false), ("watched.log", true)] {
         let path = dir.path(name);
-        let builder = if watched { WatchedFile::builder(&path) } else { LogFile::builder(&path) };
+        let builder =
+            if watched { LogFile::builder(&path).watch(ReopenPolicy::each_record()) } else { LogFile::builder(&path) };
         let file = builder.open_lazily(true).format(Bare).build().unwrap();
         assert!(!path.exists());
         file.give(&record("first")).unwrap();
@@ -57,7 +55,7 @@ fn rule_13_3_a_delayed_file_is_opened_by_the_first_record() {
 fn rule_13_4_and_13_5_ours_is_always_utf_8() {
     let dir = Dir::new();
     let path = dir.path("app.log");
-    LogFile::append(&path).unwrap().format(Bare).give(&record("\u{eb}\u{6f22}\u{1f389}")).unwrap();
+    LogFile::builder(&path).build().unwrap().format(Bare).give(&record("\u{eb}\u{6f22}\u{1f389}")).unwrap();
     assert_eq!(fs::read(&path).unwrap(), "\u{eb}\u{6f22}\u{1f389}\n".as_bytes());
 }
 
@@ -68,7 +66,7 @@ fn rule_13_6_after_close_the_next_record_opens_it_again_ours_also_with_truncate(
         let path = dir.path(name);
         let file = LogFile::builder(&path).truncate(truncate).format(Bare).build().unwrap();
         file.give(&record("1")).unwrap();
-        file.sink().close().unwrap();
+        file.as_sink().close().unwrap();
         file.give(&record("2")).unwrap();
         assert_eq!(read(&path), "1\n2\n");
     }
@@ -78,7 +76,7 @@ fn rule_13_6_after_close_the_next_record_opens_it_again_ours_also_with_truncate(
 fn rule_13_7_a_file_that_cannot_be_opened_is_an_error_of_whoever_configures() {
     let dir = Dir::new();
     let path = dir.path("missing/app.log");
-    let error = LogFile::append(&path).unwrap_err();
+    let error = LogFile::builder(&path).build().unwrap_err();
     assert!(error.is_io() && error.to_string().contains(path.to_str().unwrap()), "{error}");
 }
 
@@ -86,8 +84,8 @@ fn rule_13_7_a_file_that_cannot_be_opened_is_an_error_of_whoever_configures() {
 fn rule_13_8_several_handlers_may_append_to_one_file() {
     let dir = Dir::new();
     let path = dir.path("app.log");
-    let one = LogFile::append(&path).unwrap().format(Bare);
-    let two = WatchedFile::builder(&path).format(Bare).build().unwrap();
+    let one = LogFile::builder(&path).build().unwrap().format(Bare);
+    let two = LogFile::builder(&path).watch(ReopenPolicy::each_record()).format(Bare).build().unwrap();
     for (number, file) in [&one, &two, &one].into_iter().enumerate() {
         file.give(&record(&number.to_string())).unwrap();
     }
@@ -99,7 +97,7 @@ fn rule_14_1_a_file_that_is_gone_or_another_is_opened_again() {
     for buffer in [None, Some(1)] {
         let dir = Dir::new();
         let (path, moved) = (dir.path("app.log"), dir.path("app.log.1"));
-        let file = buffered(WatchedFile::builder(&path), buffer).build().unwrap();
+        let file = buffered(LogFile::builder(&path).watch(ReopenPolicy::each_record()), buffer).build().unwrap();
         file.give(&record("1")).unwrap();
         fs::rename(&path, &moved).unwrap();
         // Gone.
@@ -124,7 +122,7 @@ fn rule_14_1_a_file_that_is_gone_or_another_is_opened_again() {
 fn rule_14_1_ours_does_not_truncate_when_it_opens_again() {
     let dir = Dir::new();
     let (path, moved) = (dir.path("app.log"), dir.path("app.log.1"));
-    let file = WatchedFile::builder(&path).truncate(true).format(Bare).build().unwrap();
+    let file = LogFile::builder(&path).watch(ReopenPolicy::each_record()).truncate(true).format(Bare).build().unwrap();
     fs::rename(&path, &moved).unwrap();
     fs::write(&path, "of others\n").unwrap();
     file.give(&record("1")).unwrap();
@@ -135,7 +133,7 @@ fn rule_14_1_ours_does_not_truncate_when_it_opens_again() {
 fn rule_14_2_a_plain_file_goes_on_in_the_file_that_was_moved() {
     let dir = Dir::new();
     let (path, moved) = (dir.path("app.log"), dir.path("app.log.1"));
-    let file = LogFile::append(&path).unwrap().format(Bare);
+    let file = LogFile::builder(&path).build().unwrap().format(Bare);
     fs::rename(&path, &moved).unwrap();
     file.give(&record("1")).unwrap();
     assert_eq!(read(&moved), "1\n");
@@ -146,7 +144,7 @@ fn rule_14_2_a_plain_file_goes_on_in_the_file_that_was_moved() {
 fn rule_14_3_a_file_truncated_in_place_is_not_opened_again_and_goes_on_at_its_new_end() {
     let dir = Dir::new();
     let path = dir.path("app.log");
-    let file = WatchedFile::builder(&path).format(Bare).build().unwrap();
+    let file = LogFile::builder(&path).watch(ReopenPolicy::each_record()).format(Bare).build().unwrap();
     file.give(&record("before, and longer")).unwrap();
     let mut other = File::options().write(true).truncate(true).open(&path).unwrap();
     file.give(&record("after")).unwrap();
@@ -163,7 +161,7 @@ fn rule_14_4_before_the_first_opening_nothing_is_watched() {
     let (error_handler, told) = remembering();
     let file = NamedHandler::with_error_handler(
         "w",
-        WatchedFile::builder(&path).open_lazily(true).format(Bare).build().unwrap(),
+        LogFile::builder(&path).watch(ReopenPolicy::each_record()).open_lazily(true).format(Bare).build().unwrap(),
         error_handler,
     );
     file.flush().unwrap();

@@ -2,13 +2,7 @@
 
 use std::{collections::HashSet, fs, path::Path, time::Duration};
 
-use tracing_strata::{
-    NamedHandler,
-    clock::ManualClock,
-    ledger::ErrorHandler,
-    output::{LogFile, WatchedFile},
-    sink::ReopenPolicy,
-};
+use tracing_strata::{NamedHandler, clock::ManualClock, ledger::ErrorHandler, output::LogFile, sink::ReopenPolicy};
 
 use super::{buffered, read, record};
 use crate::{
@@ -37,7 +31,7 @@ fn t38_two_threads_lose_nothing_while_it_is_moved_and_made_anew() {
         let (error_handler, told) = remembering();
         let file = NamedHandler::with_error_handler(
             "w",
-            buffered(WatchedFile::builder(&path), buffer).build().unwrap(),
+            buffered(LogFile::builder(&path).watch(ReopenPolicy::each_record()), buffer).build().unwrap(),
             error_handler,
         );
         std::thread::scope(|scope| {
@@ -63,7 +57,7 @@ fn t38_two_threads_lose_nothing_while_it_is_moved_and_made_anew() {
 fn t38_the_next_record_after_a_move_is_in_the_new_file() {
     let dir = Dir::new();
     let path = dir.path("app.log");
-    let file = WatchedFile::builder(&path).format(Bare).build().unwrap();
+    let file = LogFile::builder(&path).watch(ReopenPolicy::each_record()).format(Bare).build().unwrap();
     for number in 0..50 {
         file.give(&record(&number.to_string())).unwrap();
         assert_eq!(read(&path), format!("{number}\n"));
@@ -75,7 +69,7 @@ fn t38_the_next_record_after_a_move_is_in_the_new_file() {
 fn t38_copytruncate() {
     let dir = Dir::new();
     let path = dir.path("app.log");
-    for file in [WatchedFile::builder(&path), LogFile::builder(&path)] {
+    for file in [LogFile::builder(&path).watch(ReopenPolicy::each_record()), LogFile::builder(&path)] {
         let file = file.format(Bare).build().unwrap();
         file.give(&record("1")).unwrap();
         fs::copy(&path, dir.path("app.log.1")).unwrap();
@@ -123,7 +117,7 @@ fn t12_a_file_that_was_moved_stays_in_use_while_the_path_cannot_be_opened() {
         let (error_handler, told) = remembering();
         let file = NamedHandler::with_error_handler(
             "w",
-            buffered(WatchedFile::builder(&path), buffer).build().unwrap(),
+            buffered(LogFile::builder(&path).watch(ReopenPolicy::each_record()), buffer).build().unwrap(),
             error_handler,
         );
         file.emit(&record("1"));
@@ -148,8 +142,11 @@ fn t12_records_fail_rather_than_go_to_a_file_without_a_name() {
     let dir = Dir::new();
     let path = dir.path("app.log");
     let (error_handler, failures) = ErrorHandler::counting();
-    let file =
-        NamedHandler::with_error_handler("w", WatchedFile::builder(&path).format(Bare).build().unwrap(), error_handler);
+    let file = NamedHandler::with_error_handler(
+        "w",
+        LogFile::builder(&path).watch(ReopenPolicy::each_record()).format(Bare).build().unwrap(),
+        error_handler,
+    );
     file.emit(&record("1"));
     fs::remove_file(&path).unwrap();
     IN_THE_WAY.0(&path);

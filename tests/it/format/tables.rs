@@ -1,11 +1,16 @@
 //! Tables of one's own, and what is refused.
 
-use std::process::Command;
+use std::{
+    process::Command,
+    sync::{Arc, Mutex},
+};
 
 use tracing_strata::{
-    Record, Severity,
+    Delivery, Error, Format, Outcome, Record, Severity,
     format::{Json, Key, Member, Time},
+    prelude::*,
 };
+use tracing_subscriber::layer::SubscriberExt;
 
 use super::line;
 use crate::{hostile::TRACEPARENT, places::in_a_child, strict::strict};
@@ -138,6 +143,29 @@ fn an_object_with_nothing_in_it_is_left_out() {
     assert_eq!(line(&json, &record), r#"{"src_":1}"#);
     record.set_source("f", 2);
     assert_eq!(line(&json, &record), r#"{"src":{"f":"f","deep":{"n":2}},"src_":1}"#);
+}
+
+/// Keeps what it is given as lines.
+struct Lines(Json, Arc<Mutex<String>>);
+
+impl Handler for Lines {
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        self.0.format(&delivery, &mut self.1.lock().unwrap()).map(|()| Outcome::Written)
+    }
+}
+
+#[test]
+fn names_of_a_call_site_give_way_to_keys_beside_them() {
+    static TABLE: &[(&str, Member)] = &[
+        ("of_all", Member::Object(&[("", Member::RestOfGlobals)])),
+        ("own", Member::Object(&[("text", Member::Key(Key::Message)), ("", Member::RestOfRecord)])),
+    ];
+    let lines = Arc::new(Mutex::new(String::new()));
+    let layer = Lines(Json::table(TABLE).unwrap(), Arc::clone(&lines)).into_layer();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        tracing::info!(text = 1, other = 2, "hi");
+    });
+    assert_eq!(*lines.lock().unwrap(), r#"{"own":{"text":"hi","text_":1,"other":2}}"#);
 }
 
 #[test]

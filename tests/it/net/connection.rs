@@ -174,7 +174,7 @@ fn t20_what_is_wrong_is_named() {
     assert!(refused(Address::tcp("h", 0)).is_config());
     let (_, address) = listen();
     let error = bare(to(address)).fallback(tracing_strata::output::Null).build_sync().unwrap_err();
-    assert!(error.to_string().contains("build_direct()?.or_else(fallback)"), "{error}");
+    assert!(error.to_string().contains("build_sync()?.fallback(fallback)"), "{error}");
 }
 
 #[test]

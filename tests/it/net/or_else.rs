@@ -395,5 +395,5 @@ fn a_full_disk_behind_a_queue_hands_on() {
 fn a_fallback_belongs_to_a_queue() {
     use tracing_strata::output::{Datagram, Null};
     let error = Datagram::udp("127.0.0.1", 9).fallback(Null).build_sync().unwrap_err();
-    assert!(error.to_string().contains("build_direct()?.or_else(fallback)"), "{error}");
+    assert!(error.to_string().contains("build_sync()?.fallback(fallback)"), "{error}");
 }

@@ -219,6 +219,7 @@ fn t18_records_after_the_shutdown_are_counted() {
         let _over_the_end = info_span!("s").entered();
         info!("before");
         guard.shutdown(LONG).unwrap();
+        guard.shutdown(LONG).unwrap();
         info!("after");
     });
     let stats: Vec<_> = ledgers.iter().map(|ledger| ledger.stats()).collect();

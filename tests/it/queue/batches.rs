@@ -146,7 +146,7 @@ fn handlers_behind_a_queue_write_what_they_would_write_without() {
 fn what_a_batch_cannot_write_is_counted_record_by_record() {
     let writes = Writes(Arc::default(), Some(2));
     let (queue, guard) =
-        Queue::builder().build_with_guard(Stream::sink(writes.clone()).format(Bare).place("moody")).unwrap();
+        Queue::builder().build_with_guard(Stream::sink(writes.clone()).format(Bare).name("moody")).unwrap();
     let (error_handler, told) = remembering();
     let layer = queue.into_layer().error_handler(error_handler);
     let ledger = layer.ledger();

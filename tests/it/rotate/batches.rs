@@ -105,7 +105,7 @@ fn each_record_of_a_batch_goes_by_its_own_time() {
     for (dir, both) in [(&one_by_one, false), (&at_once, true)] {
         fs::write(dir.path("app.log"), "earlier\n").unwrap();
         touch(&dir.path("app.log"), START);
-        let builder = tracing_strata::output::TimedFile::builder(dir.path("app.log"));
+        let builder = tracing_strata::output::RotatingFile::builder(dir.path("app.log"));
         let sink = builder.when("D".parse().unwrap()).utc(true).build_sink().unwrap();
         match both {
             true => assert_eq!(write_at_once(&sink, &lines, &times), 40),
@@ -177,7 +177,7 @@ fn a_queue_before_a_rotated_file_keeps_the_account() {
     fs::create_dir(&logs).unwrap();
     let builder = tracing_strata::output::RotatingFile::builder(logs.join("app.log")).max_bytes(1_000).backups(1_000);
     let file = builder.format(Bare).build().unwrap();
-    let sink = file.sink().clone();
+    let sink = file.as_sink().clone();
     let (queue, guard) = Queue::builder().build_with_guard(file).unwrap();
     let (error_handler, told) = remembering();
     let layer = queue.into_layer().error_handler(error_handler);

@@ -150,7 +150,7 @@ fn a_callback_that_panics_is_told_and_has_no_lock() {
         panic!("scripted");
     };
     let built = sized(&dir, 12, 2).on_rotation(told_to).build().unwrap();
-    let sink = built.sink().clone();
+    let sink = built.as_sink().clone();
     let (file, told) = shared(built);
     for number in 0..4 {
         deliver(&file, number, number + 1);
@@ -171,7 +171,7 @@ fn t42_compression_beside_rotations_loses_nothing() {
             true => timed(&dir, "D", "2024-03-05T12:00:00Z").0.max_bytes(200),
         };
         let built = builder.compression(Compression::gzip()).build().unwrap();
-        let sink = built.sink().clone();
+        let sink = built.as_sink().clone();
         let (file, told) = shared(built);
         for number in 0..800 {
             file.emit(&record(&format!("record-{number:03}")));

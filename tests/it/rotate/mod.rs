@@ -17,7 +17,7 @@ use std::{
 use tracing_strata::{
     Record, Severity,
     clock::ManualClock,
-    output::{Formatted, RotatingFile, RotatingFileBuilder, TimedFile},
+    output::{Formatted, RotatingFile, RotatingFileBuilder},
     sink::RotatingFileSink,
 };
 
@@ -48,7 +48,7 @@ fn sized(dir: &Dir, max_bytes: u64, backups: usize) -> RotatingFileBuilder<Bare>
 /// A file by time in UTC, and the clock that it goes by.
 fn timed(dir: &Dir, when: &str, now: &str) -> (RotatingFileBuilder<Bare>, ManualClock) {
     let clock = clock_at(now);
-    let builder = TimedFile::builder(dir.path("app.log")).when(when.parse().unwrap()).utc(true).format(Bare);
+    let builder = RotatingFile::builder(dir.path("app.log")).when(when.parse().unwrap()).utc(true).format(Bare);
     (builder.clock(clock.clone()), clock)
 }
 

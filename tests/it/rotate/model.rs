@@ -7,7 +7,11 @@ use std::{
 };
 
 use proptest::prelude::*;
-use tracing_strata::{Flush, Handler, clock::ManualClock, output::TimedFile};
+use tracing_strata::{
+    Flush, Handler,
+    clock::ManualClock,
+    output::{RotatingFile, When},
+};
 
 use super::{File, record, sized};
 use crate::{
@@ -141,7 +145,11 @@ fn read_all(dir: &Dir) -> BTreeMap<String, String> {
 
 fn open(dir: &Dir, model: &Model, clock: &ManualClock, buffer: Option<usize>) -> File {
     let builder = match model.hourly {
-        true => TimedFile::builder(dir.path("app.log")).utc(true).max_bytes(model.max as u64).format(Bare),
+        true => RotatingFile::builder(dir.path("app.log"))
+            .when(When::Hour)
+            .utc(true)
+            .max_bytes(model.max as u64)
+            .format(Bare),
         false => sized(dir, model.max as u64, model.backups).allow_unbounded(true),
     };
     let builder = builder.backups(model.backups).clock(clock.clone());
@@ -192,7 +200,7 @@ proptest! {
                 }
                 Op::RotatedFile => {
                     model.rotate();
-                    file.sink().rollover();
+                    file.as_sink().rollover();
                 }
             }
             file.flush(&Flush::PLAIN).unwrap();

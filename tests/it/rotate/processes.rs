@@ -12,7 +12,7 @@ use tracing_strata::{
     Flush, Handler, NamedHandler,
     clock::Clock,
     ledger::ErrorHandler,
-    output::{FileLocking, Formatted, RotatingFile, RotatingFileBuilder, TimedFile, When},
+    output::{FileLocking, Formatted, RotatingFile, RotatingFileBuilder, When},
     sink::RotatingFileSink,
 };
 
@@ -166,7 +166,7 @@ fn t39_four_processes_by_time() {
         // An hour goes by in 36 to 72 milliseconds.
         let times = if records() >= 100_000 { 50_000 } else { 100_000 };
         let clock = Fast { since: UNIX_EPOCH + Duration::from_millis(began), times };
-        TimedFile::builder(path).when(When::Hour).utc(true).clock(clock).format(Bare)
+        RotatingFile::builder(path).when(When::Hour).utc(true).clock(clock).format(Bare)
     });
 }
 

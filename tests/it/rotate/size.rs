@@ -80,7 +80,7 @@ fn rule_15_5_without_backups_nothing_is_lost() {
     let dir = Dir::new();
     let file = sized(&dir, 12, 0).allow_unbounded(true).build().unwrap();
     write_all(&file, &["record-00", "record-01", "record-02"]);
-    file.sink().rollover();
+    file.as_sink().rollover();
     write(&file, "record-03");
     assert_eq!(files(&dir), ["app.log: record-00 record-01 record-02 record-03"]);
 }
@@ -109,17 +109,17 @@ fn t37_a_rotated_files_name_is_refused_to_other_handlers() {
     let dir = Dir::new();
     let rotating = sized(&dir, 12, 2).build().unwrap();
     for name in ["app.log.1", "app.log.2", "app.log.2.gz", "app.log.rotating"] {
-        let error = LogFile::append(dir.path(name)).unwrap_err();
+        let error = LogFile::builder(dir.path(name)).build().unwrap_err();
         let expected = format!("cannot use {}: ", dir.path(name).display());
         assert!(error.is_config() && error.to_string().starts_with(&expected), "{error}");
         assert!(error.to_string().contains(&dir.path("app.log").display().to_string()), "{error}");
         assert!(RotatingFile::builder(dir.path(name)).max_bytes(9).backups(1).build().unwrap_err().is_config());
     }
     for name in ["app.log.3", "app.log.01", "app.log.1.old", "app.log.notes", "other.log.1"] {
-        LogFile::append(dir.path(name)).unwrap();
+        LogFile::builder(dir.path(name)).build().unwrap();
     }
     drop(rotating);
-    let one = LogFile::append(dir.path("app.log.1")).unwrap();
+    let one = LogFile::builder(dir.path("app.log.1")).build().unwrap();
     let error = sized(&dir, 12, 2).build().unwrap_err().to_string();
     assert!(error.contains("app.log.1"), "{error}");
     drop(one);
@@ -213,7 +213,7 @@ fn a_rotator_may_log_to_the_very_file_from_another_thread() {
         fs::rename(from, to)
     };
     let file = sized(&dir, 20, 9).rotator(rotator).build().unwrap();
-    handle_to.send(file.sink().clone()).unwrap();
+    handle_to.send(file.as_sink().clone()).unwrap();
     write_all(&file, &["123456789", "1234567890"]);
     let inner = ["from the rotator"; 5].join(" ");
     assert_eq!(
@@ -227,13 +227,13 @@ fn rule_15_12_a_rollover_by_hand() {
     let dir = Dir::new();
     let file = sized(&dir, 0, 2).build().unwrap();
     write(&file, "1");
-    file.sink().rollover();
+    file.as_sink().rollover();
     assert_eq!(files(&dir), ["app.log:", "app.log.1: 1"]);
     write(&file, "2");
     let dir = Dir::new();
     let file = sized(&dir, 0, 2).open_lazily(true).build().unwrap();
     write(&file, "1");
-    file.sink().rollover();
+    file.as_sink().rollover();
     assert_eq!(files(&dir), ["app.log.1: 1"]);
     write(&file, "2");
     assert_eq!(files(&dir), ["app.log: 2", "app.log.1: 1"]);
@@ -244,7 +244,7 @@ fn rule_15_12_a_rollover_by_hand() {
 fn rule_15_13_only_regular_files_are_rolled_over() {
     let file: File = RotatingFile::builder("/dev/null").max_bytes(10).backups(3).format(Bare).build().unwrap();
     (0..10).for_each(|_| write(&file, "0123456789"));
-    file.sink().rollover();
+    file.as_sink().rollover();
     assert!(!fs::exists("/dev/null.1").unwrap() && !fs::exists("/dev/null.rotating").unwrap());
     assert_eq!(fs::metadata("/dev/null").unwrap().len(), 0);
 }
@@ -271,7 +271,7 @@ fn rule_13_6_after_close_the_next_record_opens_it_again() {
     let dir = Dir::new();
     let file = sized(&dir, 12, 2).build().unwrap();
     write(&file, "record-00");
-    file.sink().close().unwrap();
+    file.as_sink().close().unwrap();
     write(&file, "record-01");
     assert_eq!(files(&dir), ["app.log: record-01", "app.log.1: record-00"]);
 }
@@ -280,7 +280,7 @@ fn rule_13_6_after_close_the_next_record_opens_it_again() {
 fn a_buffer_counts_and_is_written_before_the_rotation() {
     let dir = Dir::new();
     let file = sized(&dir, 25, 3).buffer(64 << 10).flush_on(Severity::ERROR).build().unwrap();
-    let sink = file.sink().clone();
+    let sink = file.as_sink().clone();
     let file = file.named("file");
     (0..3).for_each(|number| file.emit(&record(&format!("record-{number:02}"))));
     assert_eq!(files(&dir), ["app.log:", "app.log.1: record-00 record-01"]);
@@ -343,7 +343,7 @@ fn t37_two_handlers_of_one_path_share_it_or_are_refused() {
     assert_eq!(files(&dir), expected);
     let error = sized(&dir, 31, 3).build().unwrap_err();
     assert!(error.is_config() && error.to_string().contains("another max_bytes"), "{error}");
-    assert!(LogFile::append(dir.path("app.log")).unwrap_err().is_config());
+    assert!(LogFile::builder(dir.path("app.log")).build().unwrap_err().is_config());
     drop((first, second));
     sized(&dir, 31, 3).build().unwrap();
 }
@@ -354,7 +354,7 @@ fn a_file_moved_away_from_outside_is_opened_again_and_not_rotated() {
     let file = sized(&dir, 20, 3).build().unwrap();
     write(&file, "record-00");
     fs::rename(dir.path("app.log"), dir.path("moved")).unwrap();
-    file.sink().reopen().unwrap();
+    file.as_sink().reopen().unwrap();
     write(&file, "record-01");
     // Without a word: noticed when it is full.
     fs::rename(dir.path("app.log"), dir.path("again")).unwrap();

@@ -9,7 +9,7 @@ use std::{
 use tracing_strata::{
     Flush, Handler, Severity, Sink,
     clock::ManualClock,
-    output::{Alignment, RotatingFileBuilder, TimeOfDay, TimedFile, When},
+    output::{Alignment, RotatingFile, RotatingFileBuilder, TimeOfDay, When},
     sink::Retention,
 };
 
@@ -178,7 +178,7 @@ fn t30_siblings_are_safe() {
     let (builder, clock) = timed(&dir, "midnight", "2024-03-05T12:00:00Z");
     let file = builder.backups(1).build().unwrap();
     // Another handler's file in use looks exactly like one of ours, but it is open.
-    let other = TimedFile::builder(dir.path("app.log.2024-01-05")).format(Bare).build().unwrap();
+    let other = RotatingFile::builder(dir.path("app.log.2024-01-05")).when(When::Hour).format(Bare).build().unwrap();
     write(&other, "other");
     for day in 0..4 {
         write(&file, &format!("d{day}"));
@@ -339,7 +339,7 @@ fn rule_16_8_16_9_a_time_of_day_local_and_in_utc() {
     let dir = Dir::new();
     let clock = super::clock_at("2024-03-05T12:00:00Z");
     let builder = |name: &str| {
-        let builder = TimedFile::builder(dir.path(name)).when(When::Midnight).at_time("03:30".parse().unwrap());
+        let builder = RotatingFile::builder(dir.path(name)).when(When::Midnight).at_time("03:30".parse().unwrap());
         builder.clock(clock.clone()).format(Bare)
     };
     let local = builder("local.log").zone("Asia/Tokyo").build().unwrap();
@@ -426,7 +426,7 @@ fn rule_16_14_rotator_and_delay() {
     write(&file, "first");
     clock.advance(Duration::from_secs(86_400));
     write(&file, "second");
-    file.sink().rollover();
+    file.as_sink().rollover();
     assert_eq!(files(&dir), ["app.log.2024-03-05: FIRST", "app.log.2024-03-06: SECOND"]);
     write(&file, "third");
     assert_eq!(files(&dir)[0], "app.log: third");
@@ -577,7 +577,7 @@ fn t34_the_clock_goes_back_and_forward() {
 fn a_record_belongs_to_the_period_of_its_own_time() {
     // Without a clock of one's own, records tell the time, once the system's clock has come that far.
     let dir = Dir::new();
-    let file = TimedFile::builder(dir.path("app.log")).when(When::Midnight).utc(true).format(Bare).build().unwrap();
+    let file = RotatingFile::builder(dir.path("app.log")).when(When::Midnight).utc(true).format(Bare).build().unwrap();
     let mut ahead = record("ahead of its time");
     ahead.set_time(SystemTime::now() + Duration::from_secs(10 * 86_400));
     let mut late = record("from long ago");

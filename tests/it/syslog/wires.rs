@@ -111,7 +111,7 @@ fn t20_what_is_wrong_is_named() {
         let error = Syslog::builder(address).build_sync().unwrap_err();
         assert!(error.is_config() && error.to_string().contains(named), "{error}");
     }
-    if let Err(error) = Syslog::local() {
+    if let Err(error) = Syslog::local().build() {
         assert!(error.to_string().contains("/dev/log"), "{error}");
     }
 }

@@ -13,7 +13,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-pub(crate) use self::{retry::retry_after, worker::BatchWorker};
+pub(crate) use self::{
+    retry::retry_after,
+    worker::{BatchWorker, PendingSend},
+};
 use super::{Item, ShardHandle, Weighed};
 use crate::{Error, ledger::Receipt};
 

@@ -1,4 +1,4 @@
-//! Many records in one write: what a worker formats is held until 64 KiB are full or nothing more waits.
+//! Many records in one write: lines that a worker formats are buffered up to 64 KiB, or until no more records wait.
 
 use std::{
     borrow::Cow,
@@ -24,22 +24,21 @@ use crate::{
     sink::{Lines, Owner},
 };
 
-/// How much is held at most, in bytes. A longer record is written by itself.
-const FULL: usize = 64 << 10;
+/// The most that is buffered, in bytes. A longer record is written alone.
+const CAPACITY: usize = 64 << 10;
 
-/// A sink, with what is held for it.
-pub(super) struct Gather<S> {
+/// A sink, and the lines that are buffered for it.
+pub(super) struct BatchWriter<S> {
     pub(super) sink: S,
-    /// What errors call it.
-    pub(super) place: Cow<'static, str>,
-    held: Heirloom<Held>,
-    /// Whether anything is held; changed under the lock.
-    is_any: AtomicBool,
+    /// Names the sink in errors.
+    pub(super) name: Cow<'static, str>,
+    pending: Heirloom<PendingLines>,
+    /// Changed under the lock.
+    has_pending: AtomicBool,
 }
 
-/// Whole records, one after the other.
 #[derive(Default)]
-struct Held {
+struct PendingLines {
     bytes: Vec<u8>,
     /// Where each ends.
     ends: Vec<usize>,
@@ -48,121 +47,122 @@ struct Held {
     receipts: Receipts,
 }
 
-impl<S: Sink> Gather<S> {
-    pub(super) fn new(sink: S, place: Cow<'static, str>) -> Self {
+impl<S: Sink> BatchWriter<S> {
+    pub(super) fn new(sink: S, name: Cow<'static, str>) -> Self {
         fork::check();
-        Self { sink, place, held: Heirloom::default(), is_any: AtomicBool::new(false) }
+        Self { sink, name, pending: Heirloom::default(), has_pending: AtomicBool::new(false) }
     }
 
     #[cold]
-    pub(super) fn refused(&self, doing: &str, error: io::Error) -> Error {
-        Error::io_at(Path::new(&*self.place), doing, error)
+    pub(super) fn io_error(&self, doing: &str, error: io::Error) -> Error {
+        Error::io_at(Path::new(&*self.name), doing, error)
     }
 
     #[cold]
-    fn took_nothing(&self) -> Error {
-        Error::new(format_args!("cannot write to {}: it took nothing", self.place))
+    fn nothing_written(&self) -> Error {
+        Error::new(format_args!("cannot write to {}: it took nothing", self.name))
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
-        // After a fork, what was held before is the parent's, and receipts are void.
-        self.held.lock(Held::clear, Held::default)
+    fn pending(&self) -> MutexGuard<'_, PendingLines> {
+        // After a fork, lines buffered before it belong to the parent, and their receipts are void.
+        self.pending.lock(PendingLines::clear, PendingLines::default)
     }
 
-    /// Writes a record, or holds it on the thread of a worker.
+    /// Writes a record, or buffers it on a worker's thread.
     #[inline]
-    pub(super) fn put(self: &Arc<Self>, line: &[u8], one: &mut One<'_>) -> Result<Outcome, Error> {
-        let batch = one.delivery.as_ref().and_then(Delivery::deferred).filter(|_| self.sink.gathers());
-        if let Some(batch) = batch.map(Rc::clone) {
-            self.hold(line, one, &batch);
+    pub(super) fn write(self: &Arc<Self>, line: &[u8], record: &mut SingleRecord<'_>) -> Result<Outcome, Error> {
+        let deferred = record.delivery.as_ref().and_then(Delivery::deferred).filter(|_| self.sink.gathers());
+        if let Some(deferred) = deferred.map(Rc::clone) {
+            self.buffer(line, record, &deferred);
             return Ok(Outcome::Queued);
         }
-        // In order, should anything be held.
-        self.write_held();
-        let (ends, times) = ([line.len()], [one.time]);
-        let mut lines = Lines::of(one, line, &ends, &times, 0);
+        // Keeps the order.
+        self.write_pending();
+        let (ends, times) = ([line.len()], [record.time]);
+        let mut lines = Lines::of(record, line, &ends, &times, 0);
         let result = self.sink.write_lines(&mut lines);
         let (_, written) = lines.done();
-        let outcome = if written > 0 { Some(Outcome::Written) } else { one.outcome };
+        let outcome = if written > 0 { Some(Outcome::Written) } else { record.outcome };
         match (outcome, result) {
             (Some(outcome), Ok(())) => Ok(outcome),
-            (Some(outcome), Err(error)) => one.tell(self.refused("write to", error)).map(|()| outcome),
-            (None, Ok(())) => Err(self.took_nothing()),
-            (None, Err(error)) => Err(self.refused("write to", error)),
+            (Some(outcome), Err(error)) => record.report(self.io_error("write to", error)).map(|()| outcome),
+            (None, Ok(())) => Err(self.nothing_written()),
+            (None, Err(error)) => Err(self.io_error("write to", error)),
         }
     }
 
-    /// Holds a record; the worker writes it in a moment.
-    fn hold(self: &Arc<Self>, line: &[u8], one: &mut One<'_>, batch: &DeferredWrites) {
-        let mut held = self.held();
-        if !held.ends.is_empty() && held.bytes.len() + line.len() > FULL {
-            drop(held);
-            self.write_held();
-            held = self.held();
+    /// Buffers a record; the worker writes it before it waits again.
+    fn buffer(self: &Arc<Self>, line: &[u8], record: &mut SingleRecord<'_>, deferred: &DeferredWrites) {
+        let mut pending = self.pending();
+        if !pending.ends.is_empty() && pending.bytes.len() + line.len() > CAPACITY {
+            drop(pending);
+            self.write_pending();
+            pending = self.pending();
         }
-        let is_first = held.ends.is_empty();
-        held.bytes.extend_from_slice(line);
-        let end = held.bytes.len();
-        held.ends.push(end);
-        held.times.push(one.time);
-        one.hold(&mut held.receipts);
-        self.is_any.store(true, Ordering::Release);
-        drop(held);
+        let is_first = pending.ends.is_empty();
+        pending.bytes.extend_from_slice(line);
+        let end = pending.bytes.len();
+        pending.ends.push(end);
+        pending.times.push(record.time);
+        record.hold(&mut pending.receipts);
+        self.has_pending.store(true, Ordering::Release);
+        drop(pending);
         if is_first {
-            batch.add(Arc::<Self>::clone(self));
-        }
-    }
-    /// Writes what is held. The sink is not called under a lock, and no receipt is ended under one.
-    #[inline]
-    pub(super) fn write_held(&self) {
-        if self.is_any.load(Ordering::Acquire) {
-            self.write_held_now();
+            deferred.add(Arc::<Self>::clone(self));
         }
     }
 
-    fn write_held_now(&self) {
-        let mut held = {
-            let mut held = self.held();
-            self.is_any.store(false, Ordering::Release);
-            mem::take(&mut *held)
+    /// Writes the buffered lines. No lock is held while the sink is called or a receipt ends.
+    #[inline]
+    pub(super) fn write_pending(&self) {
+        if self.has_pending.load(Ordering::Acquire) {
+            self.write_pending_now();
+        }
+    }
+
+    fn write_pending_now(&self) {
+        let mut pending = {
+            let mut pending = self.pending();
+            self.has_pending.store(false, Ordering::Release);
+            mem::take(&mut *pending)
         };
         let mut done = 0;
-        while done < held.ends.len() {
+        while done < pending.ends.len() {
             let before = done;
-            let mut many = Many { receipts: &mut held.receipts, ended: Vec::new() };
-            let mut lines = Lines::of(&mut many, &held.bytes, &held.ends, &held.times, done);
+            let mut batch = RecordBatch { receipts: &mut pending.receipts, ended: Vec::new() };
+            let mut lines = Lines::of(&mut batch, &pending.bytes, &pending.ends, &pending.times, done);
             let result = catch(|| self.sink.write_lines(&mut lines));
             let written;
             (done, written) = lines.done();
             let error = match result {
                 Ok(Ok(())) if done > before => None,
-                Ok(Ok(())) => Some(self.took_nothing()),
-                Ok(Err(error)) => Some(self.refused("write to", error)),
+                Ok(Ok(())) => Some(self.nothing_written()),
+                Ok(Err(error)) => Some(self.io_error("write to", error)),
                 Err(panic) => Some(panicked("write_lines", &panic)),
             };
-            let ledger = error.as_ref().and_then(|_| many.ledger());
-            many.ended.into_iter().for_each(|(mut ended, end)| ended.end(ended.len(), end));
-            held.receipts.end(written, End::Written);
+            let ledger = error.as_ref().and_then(|_| batch.ledger());
+            batch.ended.into_iter().for_each(|(mut ended, end)| ended.end(ended.len(), end));
+            pending.receipts.end(written, End::Written);
             match (error, ledger) {
                 // Each record is tried: the next may be shorter, or there is room again.
-                (Some(error), _) if done < held.ends.len() => {
-                    held.receipts.fail(1, error);
+                (Some(error), _) if done < pending.ends.len() => {
+                    pending.receipts.fail(1, error);
                     done += 1;
                 }
                 (Some(error), Some(ledger)) => ledger.report_error(&error),
                 _ => {}
             }
         }
-        held.clear();
-        // The memory is used again.
-        let mut now = self.held();
+        pending.clear();
+        // Reuses the memory.
+        let mut now = self.pending();
         if now.ends.is_empty() {
-            *now = held;
+            *now = pending;
         }
     }
 }
 
-impl Held {
+impl PendingLines {
     fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
@@ -171,31 +171,30 @@ impl Held {
     }
 }
 
-impl<S: Sink> DeferredWrite for Gather<S> {
+impl<S: Sink> DeferredWrite for BatchWriter<S> {
     fn write_deferred(&self) {
-        self.write_held();
+        self.write_pending();
     }
 }
 
-// --- whose lines they are
+// --- owners of lines
 
-/// A record that is written in the call that brought it.
-pub(super) struct One<'a> {
-    /// None once it was taken.
+/// A record that is written at once.
+pub(super) struct SingleRecord<'a> {
+    /// `None` once the sink has buffered it.
     delivery: Option<Delivery<'a>>,
     time: SystemTime,
     outcome: Option<Outcome>,
 }
 
-impl<'a> One<'a> {
+impl<'a> SingleRecord<'a> {
     #[inline]
     pub(super) fn new(delivery: Delivery<'a>) -> Self {
         Self { time: delivery.time(), delivery: Some(delivery), outcome: None }
     }
 
-    /// Tells of what does not cost the record.
-    pub(super) fn tell(&self, error: Error) -> Result<(), Error> {
-        // Of a record that was taken, an error is no more than that.
+    /// Reports an error that does not fail the record. Without a ledger the error is returned.
+    pub(super) fn report(&self, error: Error) -> Result<(), Error> {
         match self.ledger() {
             Some(ledger) => {
                 ledger.report_error(&error);
@@ -206,7 +205,7 @@ impl<'a> One<'a> {
     }
 }
 
-impl Owner for One<'_> {
+impl Owner for SingleRecord<'_> {
     fn end(&mut self, _: usize, end: End) {
         self.outcome = Some(if end == End::Written { Outcome::Written } else { Outcome::Dropped });
     }
@@ -225,13 +224,13 @@ impl Owner for One<'_> {
     }
 }
 
-/// Records that were held.
-struct Many<'a> {
+/// Records that were buffered.
+struct RecordBatch<'a> {
     receipts: &'a mut Receipts,
     ended: Vec<(Receipts, End)>,
 }
 
-impl Owner for Many<'_> {
+impl Owner for RecordBatch<'_> {
     fn end(&mut self, count: usize, end: End) {
         self.ended.push((self.receipts.split(count), end));
     }
@@ -251,10 +250,10 @@ mod tests {
     use super::*;
     use crate::{NamedHandler, Queue, Record, Severity, ledger::ErrorHandler, output::Stream, sink::Written};
 
-    /// Does what a line says: `written`, `dropped`, an `error`, or nothing.
-    struct Obeys;
+    /// Does what the line says: `written`, `dropped`, `error`, `panic`, or nothing.
+    struct Scripted;
 
-    impl Sink for Obeys {
+    impl Sink for Scripted {
         fn write(&self, _: &[u8]) -> io::Result<Written> {
             Err(io::ErrorKind::Unsupported.into())
         }
@@ -285,8 +284,8 @@ mod tests {
     fn each_line_ends_as_the_sink_says() {
         let lines = "written dropped error written nothing panic dropped dropped error nothing written";
         let (error_handler, _) = ErrorHandler::counting();
-        let direct = NamedHandler::with_error_handler("direct", Stream::sink(Obeys), error_handler.clone());
-        let (queue, guard) = Queue::builder().build_with_guard(Stream::sink(Obeys)).unwrap();
+        let direct = NamedHandler::with_error_handler("direct", Stream::sink(Scripted), error_handler.clone());
+        let (queue, guard) = Queue::builder().build_with_guard(Stream::sink(Scripted)).unwrap();
         let queued = NamedHandler::with_error_handler("queued", queue, error_handler);
         for handler in [&direct, &queued] {
             lines.split(' ').for_each(|line| handler.emit(&Record::new(Severity::INFO, "t", line)));
@@ -300,9 +299,9 @@ mod tests {
 
     #[test]
     fn an_error_after_the_last_line_costs_no_record() {
-        let (error_handler, told) = ErrorHandler::counting();
-        let direct = NamedHandler::with_error_handler("direct", Stream::sink(Obeys), error_handler.clone());
-        let (queue, guard) = Queue::builder().build_with_guard(Stream::sink(Obeys)).unwrap();
+        let (error_handler, reported) = ErrorHandler::counting();
+        let direct = NamedHandler::with_error_handler("direct", Stream::sink(Scripted), error_handler.clone());
+        let (queue, guard) = Queue::builder().build_with_guard(Stream::sink(Scripted)).unwrap();
         let queued = NamedHandler::with_error_handler("queued", queue, error_handler);
         for handler in [&direct, &queued] {
             handler.emit(&Record::new(Severity::INFO, "t", "written, error"));
@@ -311,6 +310,6 @@ mod tests {
         for handler in [direct, queued] {
             assert_eq!((handler.stats().written, handler.stats().failed, handler.stats().other_errors), (1, 0, 1));
         }
-        assert_eq!(told.load(Ordering::Relaxed), 2);
+        assert_eq!(reported.load(Ordering::Relaxed), 2);
     }
 }

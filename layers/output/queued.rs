@@ -1,4 +1,4 @@
-//! What stands before an output over a network: a queue, and a fallback behind it.
+//! What outputs over a network share: a queue before the output, and a fallback.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -7,16 +7,15 @@ use crate::{
     handler::queue::{Overflow, QueueBuilder, WorkerGuard},
 };
 
-/// A queue's limits, and who takes the records while the peer is away.
 #[derive(Clone)]
 pub(super) struct QueuedOutput {
     pub(super) queue: QueueBuilder,
     pub(super) fallback: Option<Arc<dyn Handler>>,
 }
 
-/// How long a record behind a queue waits for a peer that is away, where nothing was said and nobody else takes it: as long
-/// as it takes to restart one.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a queued record waits for a peer that is away, by default and without a fallback: about as long as a restart
+/// takes.
+pub(crate) const RECONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl QueuedOutput {
     pub(super) fn build(self, handler: impl Handler) -> Result<Queue, Error> {
@@ -34,80 +33,78 @@ impl QueuedOutput {
     }
 
     /// Without the queue.
-    pub(super) fn direct(self, handler: impl Handler) -> Box<dyn Handler> {
+    pub(super) fn build_sync(self, handler: impl Handler) -> Box<dyn Handler> {
         match self.fallback {
             Some(fallback) => handler.fallback(fallback).boxed(),
             None => handler.boxed(),
         }
     }
 
-    pub(super) fn refuse_fallback(&self, what: &str) -> Result<(), Error> {
+    pub(super) fn reject_fallback(&self, output: &str) -> Result<(), Error> {
         match self.fallback {
             Some(_) => Err(Error::config(format_args!(
-                "{what}: a fallback stands behind the queue that `build` makes; for a handler without one, \
-                 expected `build_direct()?.or_else(fallback)`"
+                "{output}: a fallback needs the queue that `build` makes; for a handler without one, expected \
+                 `build_sync()?.fallback(fallback)`"
             ))),
             None => Ok(()),
         }
     }
 }
 
-/// What the builders of these outputs have in common. Each has a field `behind`, `connect`, which makes the handler, and
-/// `queued`, which sets what is otherwise behind a queue.
-macro_rules! behind_a_queue {
+/// Methods that these outputs' builders share. A builder has a field `queued`, a method `connect`, which makes the
+/// handler, and `queue_defaults`, which sets the defaults for an output with a queue.
+macro_rules! queued_output_builder {
     ($handler:ty, $name:literal, $while_away:literal) => {
-        /// How much may wait for the thread that sends, and what happens to more (default:
-        /// [`Queue::builder`](crate::Queue::builder)'s limits, and
-        /// [`Overflow::DropNewest`](crate::handler::queue::Overflow::DropNewest)). Without a meaning for
+        /// The queue's limits, and what happens when it is full (default: [`Queue::builder`](crate::Queue::builder)'s
+        /// limits, and [`Overflow::DropNewest`](crate::handler::queue::Overflow::DropNewest)). No effect on
         /// [`build_sync`](Self::build_sync).
         pub fn queue(mut self, queue: $crate::handler::queue::QueueBuilder) -> Self {
-            self.behind.queue = queue;
+            self.queued.queue = queue;
             self
         }
 
-        /// Who takes the records while the peer is away, on the queue's thread: see
+        /// Takes the records while the peer is away, on the queue's thread: see
         /// [`Fallback`](crate::handler::Fallback).
         #[doc = $while_away]
         pub fn fallback(mut self, fallback: impl $crate::Handler) -> Self {
-            self.behind.fallback = Some(std::sync::Arc::new(fallback));
+            self.queued.fallback = Some(std::sync::Arc::new(fallback));
             self
         }
 
-        /// The handler behind a queue of its own, so that nobody waits for the peer: a thread formats and sends. Dropping
-        /// it sends what waits.
+        /// The handler behind a queue of its own, so that no caller waits for the peer: a thread formats and sends.
+        /// Dropping it sends what is queued.
         ///
         /// # Errors
         /// As for [`build_sync`](Self::build_sync); the queue cannot start its thread.
         pub fn build(self) -> Result<$crate::Queue, $crate::Error> {
-            let this = self.queued();
-            let behind = this.behind.clone();
-            behind.build(this.connect()?)
+            let this = self.queue_defaults();
+            let queued = this.queued.clone();
+            queued.build(this.connect()?)
         }
 
-        /// The same with a guard, which sends what waits when it is dropped, at the end of `main`.
+        /// The same with a guard, which sends what is queued when it is dropped, at the end of `main`.
         ///
         /// # Errors
         /// As for [`build`](Self::build).
         pub fn build_with_guard(self) -> Result<($crate::Queue, $crate::handler::queue::WorkerGuard), $crate::Error> {
-            let this = self.queued();
-            let behind = this.behind.clone();
-            behind.build_with_guard(this.connect()?)
+            let this = self.queue_defaults();
+            let queued = this.queued.clone();
+            queued.build_with_guard(this.connect()?)
         }
 
-        /// The handler without a queue, which sends on the thread that logs; or to be put behind a queue with others.
+        /// The handler without a queue, which sends on the thread that logs; or to put behind a queue with others.
         ///
         /// # Errors
-        /// What was set cannot be: the message says which and why. There is an [`fallback`](Self::fallback), which belongs
-        /// to a queue.
+        /// An option is wrong; the message names it. There is a [`fallback`](Self::fallback), which needs the queue.
         pub fn build_sync(self) -> Result<$handler, $crate::Error> {
-            self.behind.refuse_fallback($name)?;
+            self.queued.reject_fallback($name)?;
             self.connect()
         }
     };
 }
-pub(super) use behind_a_queue;
+pub(super) use queued_output_builder;
 
-/// Nobody waits for a peer that may go away.
+/// Callers never wait for a peer that is away.
 impl Default for QueuedOutput {
     fn default() -> Self {
         Self { queue: Queue::builder().overflow(Overflow::DropNewest), fallback: None }
