@@ -121,6 +121,7 @@ mod error;
 pub mod filter;
 mod fork;
 pub mod format;
+mod framing;
 pub mod handler;
 pub mod ledger;
 #[cfg(feature = "log")]
@@ -135,6 +136,7 @@ pub mod record;
 pub mod setup;
 pub mod shutdown;
 pub mod sink;
+mod stdio;
 mod text;
 mod unwind;
 mod weak_list;

@@ -377,7 +377,7 @@ impl Drop for LoggingGuard {
         #[cfg(feature = "otlp")]
         drop(self.otlp.take());
         if let Err(error) = crate::flush_all() {
-            crate::sink::stderr_line(&format!("tracing-strata: {}", crate::text::escaped(&error.to_string())));
+            crate::stdio::stderr_line(&format!("tracing-strata: {}", crate::text::escaped(&error.to_string())));
         }
     }
 }

@@ -29,6 +29,7 @@ mod otlp;
 mod pickle;
 mod places;
 mod queue;
+mod rooms;
 mod rotate;
 mod setup;
 mod stream;
