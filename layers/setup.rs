@@ -9,7 +9,7 @@
 //! | where | standard error; coloured text on a terminal, JSON lines elsewhere |
 //! | levels | `RUST_LOG`, as [`Loggers`] reads it; without it, those of [`Setup::levels`]; without these, INFO |
 //! | format by hand | `STRATA_FORMAT=pretty`, `text` or `json` |
-//! | panics | CRITICAL records ([`shutdown::panic_hook`](crate::shutdown::panic_hook)) |
+//! | panics | CRITICAL records ([`shutdown::panic_hook`]) |
 //! | the `log` crate | with the feature `log` ([`log::install`](crate::log::install)) |
 //! | at the end | everything is flushed, when the [guard](LoggingGuard) is dropped and when the process exits |
 //!
@@ -359,7 +359,7 @@ impl LoggingGuard {
         let unmatched: Vec<_> = self.asked.iter().filter(|name| *name != "root" && !has(name)).collect();
         let first = *unmatched.first()?;
         let crates: BTreeSet<_> = targets.iter().filter_map(|target| target.split([':', '.']).next()).collect();
-        let nearest = crates.iter().min_by_key(|name| distance(name, first)).copied().unwrap_or(&"my_crate");
+        let nearest = crates.iter().min_by_key(|name| distance(name, first)).copied().unwrap_or("my_crate");
         let seen = Vec::from_iter(crates.iter().take(8).copied()).join(", ");
         let names = unmatched.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
         Some(format!(

@@ -168,7 +168,8 @@ fn a_layer_for_a_registry_of_ones_own() {
     let file = RotatingFile::builder(dir.path("app.jsonl")).max_bytes(1 << 20).backups(1);
     let (layer, guard) = setup().levels("debug").no_console().file(file).layer().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log_a_little);
-    guard.flush(std::time::Duration::from_secs(5)).unwrap();
+    // Other tests of this process have handlers that fail.
+    guard.flush(std::time::Duration::from_secs(5)).unwrap_or_default();
     assert_eq!(fs::read_to_string(dir.path("app.jsonl")).unwrap().lines().count(), 3);
 
     let error = setup().levels("shop=loud").layer::<tracing_subscriber::Registry>().map(drop).unwrap_err();
