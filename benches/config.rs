@@ -28,7 +28,7 @@ use tracing_strata::{
     format::{Json, Template},
     output::Stream,
     prelude::*,
-    sink::Written,
+    sink::Lines,
 };
 use tracing_subscriber::prelude::*;
 
@@ -38,9 +38,11 @@ static ALLOCATOR: alloc::Counting = alloc::Counting;
 struct Null;
 
 impl Sink for Null {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        black_box(bytes);
-        Ok(Written::Through)
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        lines.write_each(|line| {
+            black_box(line);
+            Ok(())
+        })
     }
 }
 

@@ -46,7 +46,7 @@ use tracing_strata::{
     otlp::{Otlp, OtlpGuard, ProviderLogs},
     output::Formatted,
     prelude::*,
-    sink::Written,
+    sink::Lines,
 };
 use tracing_subscriber::prelude::*;
 
@@ -288,9 +288,11 @@ impl SpanExporter for NoExporter {
 struct NullSink;
 
 impl Sink for NullSink {
-    fn write(&self, line: &[u8]) -> std::io::Result<Written> {
-        std::hint::black_box(line);
-        Ok(Written::Through)
+    fn write(&self, lines: &mut Lines<'_>) -> std::io::Result<()> {
+        lines.write_each(|line| {
+            std::hint::black_box(line);
+            Ok(())
+        })
     }
 }
 

@@ -25,7 +25,7 @@ use tracing_strata::{
     format::Json,
     output::Stream,
     prelude::*,
-    sink::{Sink, Written},
+    sink::{Lines, Sink},
 };
 use tracing_subscriber::prelude::*;
 
@@ -46,9 +46,11 @@ const CASES: [(&str, &str); 6] = [
 struct Null;
 
 impl Sink for Null {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        black_box(bytes);
-        Ok(Written::Through)
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        lines.write_each(|line| {
+            black_box(line);
+            Ok(())
+        })
     }
 }
 

@@ -4,15 +4,18 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     io,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
 use tracing::{info, warn};
 use tracing_strata::{
-    Delivery, Error, Format, Handler, HandlerExt as _, Outcome, Record, Severity, Sink, filter::Filter,
-    ledger::ErrorHandler, output::Stream, sink::Written,
+    Delivery, Error, Handler, HandlerExt as _, Outcome, Record, Severity, Sink,
+    filter::Filter,
+    format::{Buffer, Format},
+    ledger::ErrorHandler,
+    output::Stream,
+    sink::Lines,
 };
 use tracing_subscriber::prelude::*;
 
@@ -32,7 +35,7 @@ impl Handler for Count {
 pub(crate) struct Terse;
 
 impl Format for Terse {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
         write!(out, "{:.1}|{}", record.severity(), record.message().escape_debug())?;
         for (name, value) in record.fields().iter() {
             write!(out, "|{name}={value:?}")?;
@@ -41,18 +44,20 @@ impl Format for Terse {
     }
 }
 
-/// A sink: a bounded memory of lines. When it is full it fails, and the ledger says so.
+/// A sink: a bounded buffer of lines. When it is full it fails, and the ledger says so.
 #[derive(Clone, Default)]
-pub(crate) struct Lines(pub(crate) Arc<Mutex<Vec<String>>>);
+pub(crate) struct LineBuffer(pub(crate) Arc<Mutex<Vec<String>>>);
 
-impl Sink for Lines {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == 2 {
-            return Err(io::Error::new(io::ErrorKind::StorageFull, "two lines are enough"));
-        }
-        lines.push(String::from_utf8_lossy(bytes).into_owned());
-        Ok(Written::Through)
+impl Sink for LineBuffer {
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        lines.write_each(|line| {
+            let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if buffer.len() == 2 {
+                return Err(io::Error::new(io::ErrorKind::StorageFull, "two lines are enough"));
+            }
+            buffer.push(String::from_utf8_lossy(line).into_owned());
+            Ok(())
+        })
     }
 }
 
@@ -69,7 +74,7 @@ impl Filter for EverySecond {
 }
 
 fn main() {
-    let (count, lines) = (Count::default(), Lines::default());
+    let (count, lines) = (Count::default(), LineBuffer::default());
     let (error_handler, failures) = ErrorHandler::counting();
     let kept = Stream::sink(lines.clone()).format(Terse).filter(EverySecond::default()).min_level(Severity::INFO);
     let kept = kept.into_layer().named("kept").error_handler(error_handler);

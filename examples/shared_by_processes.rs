@@ -48,7 +48,7 @@ fn worker(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let file = RotatingFile::builder(path)
         .max_bytes(16 << 10)
         .backups(1000)
-        .locking(FileLocking::NamedHandler)
+        .locking(FileLocking::Shared)
         .format(Json::new())
         .build()?;
     let subscriber = tracing_subscriber::registry().with(file.into_layer());

@@ -12,7 +12,7 @@ use std::{
 };
 
 use tracing_strata::{
-    Queue, Severity, Sink, format::Text, handler::queue::Overflow, output::Stream, prelude::*, sink::Written,
+    Queue, Severity, Sink, format::Text, handler::queue::Overflow, output::Stream, prelude::*, sink::Lines,
 };
 use tracing_subscriber::prelude::*;
 
@@ -21,10 +21,12 @@ use tracing_subscriber::prelude::*;
 struct Slow(Arc<Mutex<String>>);
 
 impl Sink for Slow {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        thread::sleep(Duration::from_millis(2));
-        self.0.lock().map_err(|_| io::Error::other("poisoned"))?.push_str(&String::from_utf8_lossy(bytes));
-        Ok(Written::Through)
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        lines.write_each(|line| {
+            thread::sleep(Duration::from_millis(2));
+            self.0.lock().map_err(|_| io::Error::other("poisoned"))?.push_str(&String::from_utf8_lossy(line));
+            Ok(())
+        })
     }
 }
 

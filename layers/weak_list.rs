@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::fork::Common;
+use crate::fork::ForkRwLock;
 
-pub(crate) struct WeakList<T: ?Sized + 'static>(Common<Vec<Weak<T>>>);
+pub(crate) struct WeakList<T: ?Sized + 'static>(ForkRwLock<Vec<Weak<T>>>);
 
 impl<T: ?Sized> WeakList<T> {
     pub(crate) const fn new() -> Self {
-        Self(Common::first(Vec::new()))
+        Self(ForkRwLock::first(Vec::new()))
     }
 
     /// Adds it, once.

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tracing_strata::sink::{Sink, Written};
+use tracing_strata::sink::{Lines, Sink};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// A place, by name.
@@ -68,9 +68,11 @@ impl MakeWriter<'_> for Null {
 
 impl Sink for Null {
     #[inline]
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        take(bytes);
-        Ok(Written::Through)
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        lines.write_each(|line| {
+            take(line);
+            Ok(())
+        })
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::{fmt, ops::Deref, rc::Rc, sync::Arc};
 
-use super::{Handler, Outcome, Split, panicked, scope::Scope, worker::deferred::DeferredWrites};
+use super::{Handler, Outcome, Split, scope::Scope, worker::deferred::DeferredWrites};
 use crate::{
-    Error, Record,
-    caught::catch,
-    fork,
+    Error, Record, fork,
     ledger::{Counters, End, FallbackPath, Ledger, Receipt, Receipts, Resolution, Total},
     record::OwnedRecord,
+    unwind::{catch, panicked},
 };
 
 /// A record that a handler is given. It derefs to the [`Record`]. It stays on its thread; [take](Self::take) it to send the

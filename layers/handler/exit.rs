@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Once,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::Duration,
@@ -14,50 +14,34 @@ use super::{
     queue,
     registration::registered,
 };
-use crate::{Error, caught::catch, fork, ledger, sink, text::escaped};
+use crate::{Error, fork, ledger, sink, text::escaped, unwind::catch};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// In milliseconds.
 static EXIT_TIMEOUT: AtomicU64 = AtomicU64::new(TIMEOUT.as_millis() as u64);
-/// What the next record starts: flags.
-static REQUESTS: AtomicU8 = AtomicU8::new(0);
-const FLUSH: u8 = 1;
-const FORKED: u8 = 2;
+/// The next record starts a flush.
+static IS_FLUSH_REQUESTED: AtomicBool = AtomicBool::new(false);
 static IS_EXITING: AtomicBool = AtomicBool::new(false);
 
 /// Requests a flush and returns at once. The next record, in any handler, starts it on a thread of its own.
 ///
 /// It sets a flag and does nothing else, so a signal handler may call it.
 pub fn request_flush() {
-    REQUESTS.fetch_or(FLUSH, Ordering::Relaxed);
-}
-
-/// This process is the child of a fork, which may have been found under a lock: the next record or flush starts its threads.
-pub(crate) fn note_fork() {
-    REQUESTS.fetch_or(FORKED, Ordering::Relaxed);
-}
-
-/// Starts the threads that the child of a fork lacks, except for workers, which restart themselves.
-pub(crate) fn after_fork() {
-    if REQUESTS.load(Ordering::Relaxed) & FORKED != 0 && REQUESTS.fetch_and(!FORKED, Ordering::Relaxed) & FORKED != 0 {
-        sink::sync_after_fork();
-        #[cfg(all(unix, feature = "signal"))]
-        crate::shutdown::restart_signals();
-    }
+    IS_FLUSH_REQUESTED.store(true, Ordering::Relaxed);
 }
 
 #[inline]
 pub(super) fn start_requested() {
-    if REQUESTS.load(Ordering::Relaxed) != 0 {
+    if IS_FLUSH_REQUESTED.load(Ordering::Relaxed) || fork::is_restart_due() {
         start();
     }
 }
 
 #[cold]
 fn start() {
-    after_fork();
-    if REQUESTS.fetch_and(!FLUSH, Ordering::Relaxed) & FLUSH != 0 {
+    fork::restart();
+    if IS_FLUSH_REQUESTED.swap(false, Ordering::Relaxed) {
         // The error handlers get the errors.
         let flush = || flush_catching(TIMEOUT, thread::current().id()).unwrap_or_default();
         if !spawn(flush) {

@@ -13,7 +13,7 @@ use std::{
 use super::{Delivery, Flush, Handler, NamedHandler, Outcome, OwnedDelivery};
 use crate::{
     Description, Error, Record, Severity,
-    fork::Heirloom,
+    fork::ForkMutex,
     ledger::{Counters, End, FallbackPath, Receipt, Resolution},
     record::OwnedRecord,
 };
@@ -87,7 +87,7 @@ struct FallbackState {
     fallback: NamedHandler,
     notices: AtomicBool,
     failed_over: AtomicBool,
-    outage: Heirloom<Outage>,
+    outage: ForkMutex<Outage>,
     default_name: String,
 }
 
@@ -113,7 +113,7 @@ impl<H: Handler> Fallback<H> {
             fallback,
             notices: AtomicBool::new(true),
             failed_over: AtomicBool::new(false),
-            outage: Heirloom::default(),
+            outage: ForkMutex::default(),
             default_name: handler.describe().name,
         });
         let path = Arc::<FallbackState>::clone(&state);

@@ -11,10 +11,13 @@ use std::{
 };
 
 use super::{
-    Flush, panicked, queue,
+    Flush, queue,
     registration::{Flushable, registered},
 };
-use crate::{Error, caught::catch, ledger, record};
+use crate::{
+    Error, ledger, record,
+    unwind::{catch, panicked},
+};
 
 /// Flushes every handler in use: in a registry (also the global one), in a [`Tee`](super::Tee), on a logger, or as a
 /// [`NamedHandler`](super::NamedHandler). The newest comes first, so that one that writes to another comes before it.

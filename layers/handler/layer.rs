@@ -19,9 +19,9 @@ use super::{
 use crate::{
     Error, Fields,
     clock::Clock,
-    fork::{self, Heirloom},
+    fork::{self, ForkMutex},
     ledger::{End, ErrorHandler, Ledger, Stats},
-    record::{Nested, Pooled, VALUE_LIMIT},
+    record::{CaptureGuard, Pooled, VALUE_LIMIT},
 };
 
 /// A handler as a `tracing_subscriber` layer. Made by [`HandlerExt::into_layer`](crate::HandlerExt::into_layer).
@@ -39,7 +39,7 @@ pub struct HandlerLayer<H: Handler> {
     /// Checks the subscriber that the layer is added to.
     install_check: Option<Box<InstallCheck>>,
     /// To be reported with the first event: it is found under a lock of `tracing`.
-    owed: Heirloom<Option<Error>>,
+    owed: ForkMutex<Option<Error>>,
 }
 
 type InstallCheck = dyn Fn(&Dispatch) -> Option<Error> + Send + Sync;
@@ -55,7 +55,7 @@ impl<H: Handler> HandlerLayer<H> {
             value_limit: VALUE_LIMIT,
             spans: SpanStore::default(),
             install_check: None,
-            owed: Heirloom::default(),
+            owed: ForkMutex::default(),
         }
     }
 
@@ -87,7 +87,7 @@ impl<H: Handler> HandlerLayer<H> {
         registration::register(&self.registration);
         let owed = self.owed.get().take();
         if let Some(error) = owed {
-            let _nested = Nested::enter();
+            let _capture = CaptureGuard::enter();
             self.registration.ledger().report_error(&error);
         }
     }
@@ -127,7 +127,7 @@ impl<H: Handler> HandlerLayer<H> {
     /// Makes trace ids for spans, as [`SpanContextLayer::trace_ids`](crate::SpanContextLayer::trace_ids) does: where one layer of a
     /// registry does it, all have them.
     pub fn trace_ids(mut self) -> Self {
-        self.spans.generate_ids(Box::new(crate::record::as_the_parent));
+        self.spans.generate_ids(Box::new(crate::record::parent_based));
         self
     }
 
@@ -197,7 +197,7 @@ where
         if !self.is_registered.load(Ordering::Relaxed) {
             self.register();
         }
-        let Some(_nested) = Nested::enter() else {
+        let Some(_capture) = CaptureGuard::enter() else {
             return self.registration.ledger().counters().count_end(End::Dropped);
         };
         let leaf = self.spans.leaf(event, &context);
@@ -206,8 +206,8 @@ where
         if let Some(globals) = &self.globals {
             record.share_globals(Arc::clone(globals));
         }
-        fork::look(self.clock.is_none().then(|| record.time()));
-        self.registration.emit(record.into_kept());
+        fork::poll(self.clock.is_none().then(|| record.time()));
+        self.registration.emit(record.into_owned());
         exit::start_requested();
     }
 }

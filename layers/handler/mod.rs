@@ -47,7 +47,6 @@ pub use self::{
 };
 pub(crate) use self::{
     reentrancy::is_handling,
-    registration::panicked,
     tee::{flush_each, to_all},
 };
 use crate::{Error, Severity};

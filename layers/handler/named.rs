@@ -100,14 +100,14 @@ impl NamedHandler {
     /// Handles a copy of a record.
     #[inline]
     pub fn emit(&self, record: &Record) {
-        fork::look(None);
+        fork::poll(None);
         let inner = &*self.0;
         if record.severity().number() < inner.min_level.load(Ordering::Relaxed) {
             return drop(inner.registration.count_filtered());
         }
         let mut copy = Pooled::create();
         copy.clone_from(record);
-        inner.registration.emit(copy.into_kept());
+        inner.registration.emit(copy.into_owned());
     }
 
     /// The handler without the level of [`set_level`](Self::set_level).

@@ -7,11 +7,10 @@ use super::{
     reentrancy::{ReentrancyGuard, next_handler_id},
 };
 use crate::{
-    Description, Error,
-    caught::{Caught, catch},
-    fork,
+    Description, Error, fork,
     ledger::{Counters, End, Ledger, Total},
     record::OwnedRecord,
+    unwind::{catch, panicked},
     weak_list::WeakList,
 };
 
@@ -97,7 +96,7 @@ impl<H: Handler> Handler for Registration<H> {
 
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         fork::check();
-        exit::after_fork();
+        fork::restart();
         let Some(_guard) = ReentrancyGuard::enter(self.id) else { return Ok(()) };
         let result = catch(|| self.handler.flush(how)).unwrap_or_else(|panic| Err(panicked(how.verb(), &panic)));
         result.inspect_err(|error| self.ledger.report_error(error))
@@ -114,10 +113,6 @@ impl<H: Handler> Drop for Registration<H> {
         self.flush(&Flush::END).unwrap_or_default();
         self.ledger.report_suppressed();
     }
-}
-
-pub(crate) fn panicked(doing: &str, panic: &Caught) -> Error {
-    Error::panicked(format_args!("panicked in {doing}(): {}", panic.message()))
 }
 
 // --- all registered handlers

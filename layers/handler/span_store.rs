@@ -19,7 +19,7 @@ use tracing_subscriber::{
 use crate::{
     Fields,
     clock::{Clock, SystemClock},
-    record::{self, Held, Home, Nested, Sampler, SpanData},
+    record::{self, CaptureGuard, RegistryId, Sampler, SpanData, SpanSlot},
 };
 
 /// Stores the fields of spans where all layers and records find them. Each of our layers has one; the first that sees a span
@@ -60,14 +60,14 @@ impl SpanStore {
         }
     }
 
-    fn known_registry_id(&self) -> Home {
+    fn known_registry_id(&self) -> RegistryId {
         self.home.load(Ordering::Relaxed)
     }
 
     /// `on_register_dispatch` is not called for a layer inside an `Option` or a `Vec`, or one that came by `reload`. Events and
     /// new spans come through the default dispatcher, so that is the one (which `tracing` refuses under a scoped default).
     #[inline]
-    fn home(&self) -> Home {
+    fn home(&self) -> RegistryId {
         match self.known_registry_id() {
             0 => self.ask(),
             home => home,
@@ -75,7 +75,7 @@ impl SpanStore {
     }
 
     #[cold]
-    fn ask(&self) -> Home {
+    fn ask(&self) -> RegistryId {
         dispatcher::get_default(|dispatch| self.bind(dispatch));
         self.known_registry_id()
     }
@@ -83,7 +83,7 @@ impl SpanStore {
     /// Spans are entered through the dispatcher that made them, which need not be the default: that one is taken only if it knows
     /// the very same span.
     #[cold]
-    fn bind_if_owner(&self, id: &span::Id, data: &Arc<SpanData>) -> Home {
+    fn bind_if_owner(&self, id: &span::Id, data: &Arc<SpanData>) -> RegistryId {
         dispatcher::get_default(|dispatch| {
             let registry = dispatch.downcast_ref::<Registry>();
             let theirs = registry.and_then(|registry| registry.span(id)).as_ref().and_then(span_data);
@@ -105,12 +105,12 @@ impl SpanStore {
     {
         let Some(span) = context.span(id) else { return };
         // Another layer may have stored it: mostly not, so the lock is taken only where it may have.
-        if record::was_created(id.into_u64())
+        if record::is_last_created(id.into_u64())
             && let Some(data) = span_data(&span)
         {
             return self.assign_ids(&data);
         }
-        let Some(_nested) = Nested::enter() else { return };
+        let Some(_capture) = CaptureGuard::enter() else { return };
         let parent = if attributes.is_contextual() {
             self.current(context)
         } else {
@@ -121,25 +121,25 @@ impl SpanStore {
         let begun = is_timed.then(|| clock.unwrap_or(&SystemClock).monotonic());
         let data = SpanData::create(id.into_u64(), attributes.metadata(), parent, begun, fill);
         let mut extensions = span.extensions_mut();
-        if let Some(stored) = extensions.get_mut::<Held>() {
+        if let Some(stored) = extensions.get_mut::<SpanSlot>() {
             let stored = stored.data();
             drop(extensions);
             return stored.iter().for_each(|stored| self.assign_ids(stored));
         }
-        extensions.insert(Held::new(Arc::clone(&data)));
+        extensions.insert(SpanSlot::new(Arc::clone(&data)));
         drop(extensions);
         self.assign_ids(&data);
-        record::created(self.home(), id.into_u64(), data);
+        record::set_last_created(self.home(), id.into_u64(), data);
     }
 
     #[inline]
     fn assign_ids(&self, data: &SpanData) {
         if let Some(sampler) = &self.sampler {
-            data.make_ids(sampler);
+            data.generate_ids(sampler);
         }
         #[cfg(feature = "otlp")]
         if self.traces {
-            data.traced().begin();
+            data.export().begin();
         }
     }
 
@@ -148,7 +148,7 @@ impl SpanStore {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Some(data) = context.span(id).as_ref().and_then(span_data) else { return };
-        let Some(_nested) = Nested::enter() else { return };
+        let Some(_capture) = CaptureGuard::enter() else { return };
         let mut fields = Fields::new();
         record::capture_fields(&mut fields, |visit| values.record(visit));
         data.record(&fields);
@@ -192,7 +192,7 @@ impl SpanStore {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        if record::are_tapes_expected() {
+        if record::are_observers_expected() {
             close_observers(id, context);
         }
     }
@@ -251,12 +251,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     if let Some(data) = context.span(id).as_ref().and_then(span_data) {
-        data.tapes().iter().for_each(|tape| tape.close());
+        data.observers().iter().for_each(|observer| observer.close());
     }
 }
 
 pub(crate) fn span_data<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Arc<SpanData>> {
-    span.extensions().get::<Held>().and_then(Held::data)
+    span.extensions().get::<SpanSlot>().and_then(SpanSlot::data)
 }
 
 #[cfg(all(test, feature = "otlp"))]

@@ -11,7 +11,7 @@ use std::sync::{
 use super::{Ledger, Stats, reporter::ThrottledReporter, thread_slot};
 use crate::{
     Error, Record,
-    fork::{self, Common, Heirloom},
+    fork::{self, ForkMutex, ForkRwLock},
 };
 
 /// The end of a record. The greatest is the worst, which counts where a record was split.
@@ -27,9 +27,9 @@ pub(crate) const ENDS: usize = 4;
 
 #[derive(Default)]
 pub(crate) struct Counters {
-    name: Common<String>,
+    name: ForkRwLock<String>,
     reporter: ThrottledReporter,
-    owner: Common<Weak<Ledger>>,
+    owner: ForkRwLock<Weak<Ledger>>,
     threads: [ThreadCounters; thread_slot::SLOTS + 1],
     totals: [AtomicU64; Total::COUNT],
     /// The fork generation whose receipts are valid.
@@ -71,9 +71,9 @@ struct ThreadCounters {
     deferred: [AtomicU64; ENDS],
 }
 
-static UNUSED: Heirloom<Vec<&'static Counters>> = Heirloom::first(Vec::new());
+static UNUSED: ForkMutex<Vec<&'static Counters>> = ForkMutex::first(Vec::new());
 /// Held while receipts from before a fork are voided.
-static VOIDING: Heirloom<()> = Heirloom::first(());
+static VOIDING: ForkMutex<()> = ForkMutex::first(());
 
 impl Counters {
     fn new() -> Self {
@@ -164,7 +164,7 @@ impl Counters {
     /// A receipt is taken. Returns the fork generation it is valid in.
     #[inline]
     pub(super) fn count_taken(&self) -> u64 {
-        fork::watch_now();
+        fork::ensure_watched();
         let generation = self.void_after_fork();
         self.add(|thread| &thread.taken, 1);
         generation

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     Error, Record,
-    fork::{self, Heirloom},
+    fork::{self, ForkMutex},
     record::OwnedRecord,
 };
 
@@ -334,7 +334,7 @@ pub(crate) struct Completion {
     is_loss: AtomicBool,
     has_fallback: bool,
     counts_fallback_written: bool,
-    on_end: Heirloom<Option<OnEnd>>,
+    on_end: ForkMutex<Option<OnEnd>>,
     /// Of the receipt.
     counters: Option<&'static Counters>,
 }
@@ -375,7 +375,7 @@ impl Completion {
             has_fallback: fallback.is_some() || receipt.has_fallback(),
             counts_fallback_written,
             counters: receipt.counters(),
-            on_end: Heirloom::new(Some(OnEnd { receipt, fallback, error: None })),
+            on_end: ForkMutex::new(Some(OnEnd { receipt, fallback, error: None })),
         })
     }
 

@@ -11,17 +11,17 @@ use std::{
 use super::{ErrorHandler, Failure, error_handler::Kind};
 use crate::{
     Error, Record,
-    caught::catch,
-    fork::{self, Common},
-    record::silently,
+    fork::{self, ForkRwLock},
+    record::silenced,
     sink,
     text::escaped,
+    unwind::catch,
 };
 
 /// Calls a handler's error handler. Part of the ledger, so that receipts can report, too.
 #[derive(Debug, Default)]
 pub(super) struct ThrottledReporter {
-    error_handler: Common<ErrorHandler>,
+    error_handler: ForkRwLock<ErrorHandler>,
     limiter: Limiter,
 }
 
@@ -47,7 +47,7 @@ impl ThrottledReporter {
             Kind::Silent => {}
             Kind::Custom(report) => {
                 // Silenced: what it logs would fail as well, and so on for ever.
-                silently(|| catch(|| report(&Failure { handler: name, error, record })).unwrap_or_default());
+                silenced(|| catch(|| report(&Failure { handler: name, error, record })).unwrap_or_default());
             }
             Kind::Stderr { at_most_every } => {
                 if let Some(suppressed) = self.limiter.pass(if is_throttled { at_most_every } else { Duration::ZERO }) {

@@ -14,14 +14,11 @@ use std::{
 
 use crate::{
     Delivery, Error, Outcome, Sink,
-    caught::catch,
-    fork::{self, Heirloom},
-    handler::{
-        panicked,
-        worker::deferred::{DeferredWrite, DeferredWrites},
-    },
+    fork::{self, ForkMutex},
+    handler::worker::deferred::{DeferredWrite, DeferredWrites},
     ledger::{End, Ledger, Receipt, Receipts},
-    sink::{Lines, Owner},
+    sink::{LineOwner, Lines, SinkProperties},
+    unwind::{catch, panicked},
 };
 
 /// The most that is buffered, in bytes. A longer record is written alone.
@@ -30,9 +27,11 @@ const CAPACITY: usize = 64 << 10;
 /// A sink, and the lines that are buffered for it.
 pub(super) struct BatchWriter<S> {
     pub(super) sink: S,
+    /// Asked once: a sink may have to ask the system.
+    pub(super) properties: SinkProperties,
     /// Names the sink in errors.
     pub(super) name: Cow<'static, str>,
-    pending: Heirloom<PendingLines>,
+    pending: ForkMutex<PendingLines>,
     /// Changed under the lock.
     has_pending: AtomicBool,
 }
@@ -50,7 +49,8 @@ struct PendingLines {
 impl<S: Sink> BatchWriter<S> {
     pub(super) fn new(sink: S, name: Cow<'static, str>) -> Self {
         fork::check();
-        Self { sink, name, pending: Heirloom::default(), has_pending: AtomicBool::new(false) }
+        let properties = sink.properties();
+        Self { sink, properties, name, pending: ForkMutex::default(), has_pending: AtomicBool::new(false) }
     }
 
     #[cold]
@@ -71,7 +71,8 @@ impl<S: Sink> BatchWriter<S> {
     /// Writes a record, or buffers it on a worker's thread.
     #[inline]
     pub(super) fn write(self: &Arc<Self>, line: &[u8], record: &mut SingleRecord<'_>) -> Result<Outcome, Error> {
-        let deferred = record.delivery.as_ref().and_then(Delivery::deferred).filter(|_| self.sink.gathers());
+        let deferred =
+            record.delivery.as_ref().and_then(Delivery::deferred).filter(|_| self.properties.supports_batching);
         if let Some(deferred) = deferred.map(Rc::clone) {
             self.buffer(line, record, &deferred);
             return Ok(Outcome::Queued);
@@ -80,7 +81,7 @@ impl<S: Sink> BatchWriter<S> {
         self.write_pending();
         let (ends, times) = ([line.len()], [record.time]);
         let mut lines = Lines::of(record, line, &ends, &times, 0);
-        let result = self.sink.write_lines(&mut lines);
+        let result = self.sink.write(&mut lines);
         let (_, written) = lines.done();
         let outcome = if written > 0 { Some(Outcome::Written) } else { record.outcome };
         match (outcome, result) {
@@ -104,7 +105,7 @@ impl<S: Sink> BatchWriter<S> {
         let end = pending.bytes.len();
         pending.ends.push(end);
         pending.times.push(record.time);
-        record.hold(&mut pending.receipts);
+        record.take_receipt(&mut pending.receipts);
         self.has_pending.store(true, Ordering::Release);
         drop(pending);
         if is_first {
@@ -131,14 +132,14 @@ impl<S: Sink> BatchWriter<S> {
             let before = done;
             let mut batch = RecordBatch { receipts: &mut pending.receipts, ended: Vec::new() };
             let mut lines = Lines::of(&mut batch, &pending.bytes, &pending.ends, &pending.times, done);
-            let result = catch(|| self.sink.write_lines(&mut lines));
+            let result = catch(|| self.sink.write(&mut lines));
             let written;
             (done, written) = lines.done();
             let error = match result {
                 Ok(Ok(())) if done > before => None,
                 Ok(Ok(())) => Some(self.nothing_written()),
                 Ok(Err(error)) => Some(self.io_error("write to", error)),
-                Err(panic) => Some(panicked("write_lines", &panic)),
+                Err(panic) => Some(panicked("write", &panic)),
             };
             let ledger = error.as_ref().and_then(|_| batch.ledger());
             batch.ended.into_iter().for_each(|(mut ended, end)| ended.end(ended.len(), end));
@@ -205,13 +206,13 @@ impl<'a> SingleRecord<'a> {
     }
 }
 
-impl Owner for SingleRecord<'_> {
+impl LineOwner for SingleRecord<'_> {
     fn end(&mut self, _: usize, end: End) {
         self.outcome = Some(if end == End::Written { Outcome::Written } else { Outcome::Dropped });
     }
 
     #[inline]
-    fn hold(&mut self, receipts: &mut Receipts) {
+    fn take_receipt(&mut self, receipts: &mut Receipts) {
         self.outcome = Some(Outcome::Queued);
         match self.delivery.take() {
             Some(delivery) => delivery.receipt_to(receipts),
@@ -230,12 +231,12 @@ struct RecordBatch<'a> {
     ended: Vec<(Receipts, End)>,
 }
 
-impl Owner for RecordBatch<'_> {
+impl LineOwner for RecordBatch<'_> {
     fn end(&mut self, count: usize, end: End) {
         self.ended.push((self.receipts.split(count), end));
     }
 
-    fn hold(&mut self, receipts: &mut Receipts) {
+    fn take_receipt(&mut self, receipts: &mut Receipts) {
         receipts.push(self.receipts.pop().unwrap_or_else(|| Receipt::on(None)));
     }
 
@@ -248,21 +249,17 @@ impl Owner for RecordBatch<'_> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{NamedHandler, Queue, Record, Severity, ledger::ErrorHandler, output::Stream, sink::Written};
+    use crate::{NamedHandler, Queue, Record, Severity, ledger::ErrorHandler, output::Stream};
 
     /// Does what the line says: `written`, `dropped`, `error`, `panic`, or nothing.
     struct Scripted;
 
     impl Sink for Scripted {
-        fn write(&self, _: &[u8]) -> io::Result<Written> {
-            Err(io::ErrorKind::Unsupported.into())
+        fn properties(&self) -> SinkProperties {
+            SinkProperties { supports_batching: true, ..SinkProperties::default() }
         }
 
-        fn gathers(&self) -> bool {
-            true
-        }
-
-        fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
             while let Some((line, _)) = lines.first() {
                 match line {
                     line if line.ends_with(b"written\n") => lines.written(1),

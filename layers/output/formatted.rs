@@ -5,8 +5,10 @@ use std::{borrow::Cow, cell::Cell, fmt, sync::Arc};
 use super::batch_writer::{BatchWriter, SingleRecord};
 use crate::{
     Delivery, Description, Error, Format, Handler, Outcome, Severity, Sink,
-    caught::catch,
-    handler::{Flush, panicked},
+    format::Buffer,
+    handler::Flush,
+    sink::FlushTo,
+    unwind::{catch, panicked},
 };
 
 /// Formats each record and writes it, with a line end, to a sink in one write.
@@ -35,6 +37,7 @@ use crate::{
 /// only [`flush_on`](Self::flush_on) failed, the error handler gets the error and the record stays queued.
 pub struct Formatted<F, S> {
     format: F,
+    is_terminal: bool,
     /// Shared with a queue's worker while lines are buffered.
     writer: Arc<BatchWriter<S>>,
     terminator: Cow<'static, str>,
@@ -43,18 +46,17 @@ pub struct Formatted<F, S> {
 }
 
 impl<F: Format, S: Sink> Formatted<F, S> {
-    /// A format and a sink. The format [learns](Format::adapt) whether the sink is a terminal. No I/O.
-    pub fn new(mut format: F, sink: S) -> Self {
-        format.adapt(sink.is_terminal());
+    /// A format and a sink. The format learns [whether the sink is a terminal](Buffer::is_terminal). No I/O.
+    pub fn new(format: F, sink: S) -> Self {
+        let is_terminal = sink.properties().is_terminal;
         let writer = Arc::new(BatchWriter::new(sink, "sink".into()));
-        Self { format, writer, terminator: "\n".into(), flush_on: None, sync_on: None }
+        Self { format, is_terminal, writer, terminator: "\n".into(), flush_on: None, sync_on: None }
     }
 
     /// Replaces the format.
-    pub fn format<G: Format>(self, mut format: G) -> Formatted<G, S> {
-        let Self { writer, terminator, flush_on, sync_on, .. } = self;
-        format.adapt(writer.sink.is_terminal());
-        Formatted { format, writer, terminator, flush_on, sync_on }
+    pub fn format<G: Format>(self, format: G) -> Formatted<G, S> {
+        let Self { is_terminal, writer, terminator, flush_on, sync_on, .. } = self;
+        Formatted { format, is_terminal, writer, terminator, flush_on, sync_on }
     }
 
     /// What follows each record (default: `"\n"`). Whatever it is, a line break follows a record that was written only
@@ -105,7 +107,7 @@ impl<F: Format, S: Sink> Formatted<F, S> {
 
     fn sync(&self) -> Result<(), Error> {
         self.writer.write_pending();
-        let sync = || self.writer.sink.sync().map_err(|error| self.writer.io_error("sync", error));
+        let sync = || self.writer.sink.flush(FlushTo::Disk).map_err(|error| self.writer.io_error("sync", error));
         catch(sync).unwrap_or_else(|panic| Err(panicked("sync", &panic)))
     }
 }
@@ -115,7 +117,9 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
         let severity = delivery.severity();
         let is_at = |min_level: Option<Severity>| min_level.is_some_and(|min_level| severity >= min_level);
         with_line(|line| {
-            self.format.format_bytes(&delivery, line)?;
+            line.set_terminal(self.is_terminal);
+            self.format.format(&delivery, line)?;
+            let line = line.bytes_mut();
             match self.terminator.as_bytes() {
                 [byte] => line.push(*byte),
                 bytes => line.extend_from_slice(bytes),
@@ -138,7 +142,7 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
         if how.is_barrier() {
             return Ok(());
         }
-        self.writer.sink.flush().map_err(|error| self.writer.io_error("flush", error))
+        self.writer.sink.flush(FlushTo::System).map_err(|error| self.writer.io_error("flush", error))
     }
 
     fn describe(&self) -> Description {
@@ -157,21 +161,18 @@ impl<F, S: fmt::Debug> fmt::Debug for Formatted<F, S> {
 
 thread_local! {
     /// The text of a record. Taken while in use: a handler that a format calls gets a buffer of its own.
-    static LINE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static LINE: Cell<Buffer> = const { Cell::new(Buffer::new()) };
 }
 
 /// The most memory that a thread keeps for the next record, in bytes.
 const MAX_RETAINED: usize = 64 << 10;
 
 #[inline]
-pub(super) fn with_line<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+pub(super) fn with_line<R>(work: impl FnOnce(&mut Buffer) -> R) -> R {
     // A thread that is ending has no buffer any more.
     let mut line = LINE.try_with(Cell::take).unwrap_or_default();
     let result = work(&mut line);
-    line.clear();
-    if line.capacity() > MAX_RETAINED {
-        line.shrink_to(MAX_RETAINED);
-    }
+    line.reset(MAX_RETAINED);
     LINE.try_with(|slot| slot.set(line)).unwrap_or_default();
     result
 }
@@ -188,17 +189,17 @@ mod tests {
                 assert!(inner.is_empty());
                 inner.extend_from_slice(b"inner");
             });
-            assert_eq!(outer, b"outer");
+            assert_eq!(*outer, *"outer");
         });
-        let first = with_line(|line| (line.as_ptr(), line.capacity()));
+        let first = with_line(|line| (line.as_bytes().as_ptr(), line.bytes_mut().capacity()));
         assert!(first.1 > 0);
-        assert_eq!(with_line(|line| (line.as_ptr(), line.is_empty())), (first.0, true));
+        assert_eq!(with_line(|line| (line.as_bytes().as_ptr(), line.is_empty())), (first.0, true));
     }
 
     #[test]
     fn a_line_that_grew_is_shrunk() {
-        with_line(|line| line.extend(std::iter::repeat_n(b'x', 4 * MAX_RETAINED)));
-        with_line(|line| assert!(line.capacity() <= MAX_RETAINED && line.is_empty()));
+        with_line(|line| line.bytes_mut().extend(std::iter::repeat_n(b'x', 4 * MAX_RETAINED)));
+        with_line(|line| assert!(line.bytes_mut().capacity() <= MAX_RETAINED && line.is_empty()));
     }
 
     #[test]

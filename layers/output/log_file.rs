@@ -9,7 +9,7 @@ use super::Formatted;
 use crate::{
     Error, Format, Severity,
     format::Text,
-    sink::{Durability, FilePlace, FileSink, ReopenPolicy, claim},
+    sink::{Durability, FileSink, FileSpec, ReopenPolicy, claim},
 };
 
 /// Appends records to a file.
@@ -130,7 +130,7 @@ impl Formatted<Text, FileSink> {
     /// | [`watch`](LogFileBuilder::watch) | off |
     pub fn builder(path: impl Into<PathBuf>) -> LogFileBuilder {
         LogFileBuilder {
-            file: FilePlace::at(path.into()),
+            file: FileSpec::new(path.into()),
             open_lazily: false,
             buffer: None,
             flush_on: None,
@@ -144,7 +144,7 @@ impl Formatted<Text, FileSink> {
 #[derive(Debug)]
 #[must_use]
 pub struct LogFileBuilder<F = Text> {
-    file: FilePlace,
+    file: FileSpec,
     open_lazily: bool,
     buffer: Option<usize>,
     flush_on: Option<Severity>,
@@ -167,7 +167,7 @@ impl<F: Format> LogFileBuilder<F> {
 
     /// The permissions of a file that is created, before the umask (unix; no effect elsewhere).
     pub fn permissions(mut self, mode: u32) -> Self {
-        self.file.mode = Some(mode);
+        self.file.permissions = Some(mode);
         self
     }
 
@@ -192,7 +192,7 @@ impl<F: Format> LogFileBuilder<F> {
 
     /// When the file is synced to the disk (default: never).
     pub fn durability(mut self, durability: Durability) -> Self {
-        self.file.durability(durability);
+        self.file.set_durability(durability);
         self.sync_on = durability.on;
         self
     }
@@ -200,7 +200,7 @@ impl<F: Format> LogFileBuilder<F> {
     /// Checks before it writes whether the path still leads to the file, and reopens it if not: see
     /// [above](LogFile#when-another-program-rotates-the-file).
     pub fn watch(mut self, policy: ReopenPolicy) -> Self {
-        self.file.watch(policy);
+        self.file.set_reopen_policy(policy);
         self
     }
 
@@ -233,7 +233,7 @@ impl<F: Format> LogFileBuilder<F> {
     }
 }
 
-fn open(mut file: FilePlace, open_lazily: bool, buffer: Option<usize>) -> Result<FileSink, Error> {
+fn open(mut file: FileSpec, open_lazily: bool, buffer: Option<usize>) -> Result<FileSink, Error> {
     file.path = absolute(&file.path)?;
     file.claim = Some(claim(&file.path)?);
     FileSink::new(file, open_lazily, buffer)

@@ -14,7 +14,7 @@ use crate::{
     clock::Clock,
     format::Text,
     sink::{
-        Alignment, Compression, Durability, FileLocking, FilePlace, Retention, RotatedFile, RotatingFileSink, Schedule,
+        Alignment, Compression, Durability, FileLocking, FileSpec, Retention, RotatedFile, RotatingFileSink, Schedule,
         Settings, TimeOfDay, When,
     },
 };
@@ -123,7 +123,7 @@ use crate::{
 /// # When it blocks
 /// As long as write(2) does; the thread that rotates, for the renames and deletions. Other threads wait for one rename and
 /// the opening of the new file. Behind a [`Queue`](crate::Queue), records are written up to 64 KiB at once (without a
-/// [`buffer`](RotatingFileBuilder::buffer), and not with [`FileLocking::NamedHandler`]), into the same files.
+/// [`buffer`](RotatingFileBuilder::buffer), and not with [`FileLocking::Shared`]), into the same files.
 /// Compression and [`on_rotation`](RotatingFileBuilder::on_rotation) run on a thread of their own.
 ///
 /// # Failures
@@ -159,7 +159,7 @@ impl Formatted<Text, RotatingFileSink> {
     /// | [`open_lazily`](RotatingFileBuilder::open_lazily), [`permissions`](RotatingFileBuilder::permissions), [`create_dirs`](RotatingFileBuilder::create_dirs), [`buffer`](RotatingFileBuilder::buffer), [`flush_on`](RotatingFileBuilder::flush_on), [`durability`](RotatingFileBuilder::durability) | as for [`LogFile`](super::LogFile) |
     pub fn builder(path: impl Into<PathBuf>) -> RotatingFileBuilder {
         RotatingFileBuilder {
-            file: FilePlace::at(path.into()),
+            file: FileSpec::new(path.into()),
             settings: Settings::default(),
             when: None,
             interval: None,
@@ -178,7 +178,7 @@ impl Formatted<Text, RotatingFileSink> {
 #[derive(Debug)]
 #[must_use]
 pub struct RotatingFileBuilder<F = Text> {
-    file: FilePlace,
+    file: FileSpec,
     settings: Settings,
     when: Option<When>,
     interval: Option<u32>,
@@ -304,7 +304,7 @@ impl<F: Format> RotatingFileBuilder<F> {
     /// the process in turn: it may take its time. Its own events are dropped. The error handler gets a panic. It is not called for
     /// files that an earlier run left, nor for those deleted before their turn.
     pub fn on_rotation(mut self, callback: impl Fn(&RotatedFile) + Send + Sync + 'static) -> Self {
-        self.settings.told = Some(Arc::new(callback));
+        self.settings.on_rotation = Some(Arc::new(callback));
         self
     }
 
@@ -320,7 +320,7 @@ impl<F: Format> RotatingFileBuilder<F> {
 impl<F: Format> RotatingFileBuilder<F> {
     /// Whether other processes may use the file, too.
     pub fn locking(mut self, locking: FileLocking) -> Self {
-        self.settings.sharing = locking;
+        self.settings.locking = locking;
         self
     }
 
@@ -332,13 +332,13 @@ impl<F: Format> RotatingFileBuilder<F> {
 
     /// Opens the file with the first record.
     pub fn open_lazily(mut self, open_lazily: bool) -> Self {
-        self.settings.delay = open_lazily;
+        self.settings.open_lazily = open_lazily;
         self
     }
 
     /// The permissions of files that are created, before the umask (unix; no effect elsewhere).
     pub fn permissions(mut self, mode: u32) -> Self {
-        self.settings.mode = Some(mode);
+        self.settings.permissions = Some(mode);
         self
     }
 
@@ -349,7 +349,7 @@ impl<F: Format> RotatingFileBuilder<F> {
     }
 
     /// Buffers up to so many bytes (at most 1 GiB); 64 KiB works well. Buffered bytes count for the size, and are written
-    /// before a rotation. With [`FileLocking::NamedHandler`] they are written in one piece, to the file in use at that time.
+    /// before a rotation. With [`FileLocking::Shared`] they are written in one piece, to the file in use at that time.
     pub fn buffer(mut self, bytes: usize) -> Self {
         self.settings.buffer = Some(bytes);
         self
@@ -390,7 +390,7 @@ impl<F: Format> RotatingFileBuilder<F> {
     /// # Errors
     /// - The path is empty, or cannot be opened (without [`open_lazily`](Self::open_lazily)).
     /// - The interval is 0, there is no such zone, [`at_time`](Self::at_time) has no effect, the namer fails, or
-    ///   [`FileLocking::NamedHandler`] meets a rotator, or a buffer with a [`durability`](Self::durability).
+    ///   [`FileLocking::Shared`] meets a rotator, or a buffer with a [`durability`](Self::durability).
     /// - Something has no effect: [`max_bytes`](Self::max_bytes) or a compression where no old file is kept (but see
     ///   [`allow_unbounded`](Self::allow_unbounded)), an interval without [`when`](Self::when), a zone beside [`utc(true)`](Self::utc).
     /// - The path is that of a file that another handler of this process rotates, such as `app.log.1` beside `app.log`.
@@ -416,8 +416,8 @@ impl<F: Format> RotatingFileBuilder<F> {
         self.settings.schedule = self.schedule()?;
         let Self { mut file, mut settings, allow_unbounded, flush_on, format, .. } = self;
         file.path = absolute(&file.path)?;
-        file.mode = settings.mode;
-        file.durability(settings.durability);
+        file.permissions = settings.permissions;
+        file.set_durability(settings.durability);
         if let Some(link) = &settings.latest {
             settings.latest = Some(absolute(link)?);
         }
@@ -426,7 +426,7 @@ impl<F: Format> RotatingFileBuilder<F> {
         };
         let keeps_backups =
             settings.schedule.is_some() || settings.backups > 0 || settings.retention != Retention::default();
-        let is_shared = settings.sharing == FileLocking::NamedHandler;
+        let is_shared = settings.locking == FileLocking::Shared;
         if settings.max_bytes > 0 && !keeps_backups && !allow_unbounded {
             return refused(format_args!(
                 "max_bytes {} without backups: expected backups, a retention or `when` as well, as the file grows without \
@@ -468,7 +468,7 @@ impl<F: Format> RotatingFileBuilder<F> {
             return Err(Error::config(format_args!("interval {interval}: expected with `when` only")));
         }
         let interval = interval.unwrap_or(1);
-        let schedule = when.map(|when| Schedule { when, interval, at, grid: alignment, zone });
+        let schedule = when.map(|when| Schedule { when, interval, at, alignment, zone });
         match at {
             Some(at) if !schedule.as_ref().is_some_and(Schedule::takes_a_time_of_day) => {
                 Err(Error::config(format_args!("at_time {at}: expected with `when` midnight or W0 to W6 only")))

@@ -152,14 +152,14 @@ impl<F: Format> SocketBuilder<F> {
 
     fn queue_defaults(mut self) -> Self {
         if self.queued.fallback.is_none() {
-            self.to = self.to.default_patience(RECONNECT_TIMEOUT);
+            self.to = self.to.default_reconnect_timeout(RECONNECT_TIMEOUT);
         }
         self
     }
 
     fn connect(self) -> Result<Socket<F>, Error> {
         let address = self.to.address().to_string();
-        let to = self.to.framing_of(&self.format)?;
+        let to = self.to.framing_of(self.format.framing())?;
         let inner = Formatted::new(self.format, to.build()?).terminator("").name(address);
         Ok(Socket { inner })
     }

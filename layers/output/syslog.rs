@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Delivery, Description, Error, Handler, Outcome, format,
     handler::Flush,
-    sink::net::{Address, ConnectionBuilder, Framing, Wire},
+    sink::net::{Address, ConnectionBuilder, Framing, NetSink},
 };
 
 /// Sends records to a syslog daemon, local or remote (RFC 5424, RFC 3164).
@@ -91,7 +91,7 @@ use crate::{
 /// - Messages over TCP are framed.
 /// - The daemon need not be there when the handler is built, and connecting, writing and looking up names have timeouts.
 pub struct Syslog {
-    inner: Formatted<format::SyslogFormat, Wire>,
+    inner: Formatted<format::SyslogFormat, NetSink>,
 }
 
 /// Where the daemon of this machine listens: Linux, macOS, the BSDs.
@@ -204,7 +204,7 @@ impl SyslogBuilder {
         let Self { daemon, format, reconnect_timeout, queued: _ } = self;
         let mut to = daemon.find()?;
         if let Some(timeout) = reconnect_timeout {
-            to = to.default_patience(timeout);
+            to = to.default_reconnect_timeout(timeout);
         }
         let address = to.address().clone();
         let is_local = matches!(address, Address::Unix(_) | Address::UnixDatagram(_) | Address::UnixStream(_));
@@ -226,7 +226,7 @@ impl SyslogBuilder {
             _ if !address.is_datagram() && ends_at_a_byte => format.only_lines(),
             _ => format,
         };
-        let inner = Formatted::new(format, to.build_wire()?).terminator("").name(address.to_string());
+        let inner = Formatted::new(format, to.build_net_sink()?).terminator("").name(address.to_string());
         Ok(Syslog { inner })
     }
 }

@@ -1,4 +1,4 @@
-//! Files that fail on cue, and the proof that no record is lost unseen over them.
+//! Files that fail on cue, and property tests that no record is lost silently over them.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -10,30 +10,35 @@ use std::{
 use proptest::prelude::*;
 
 use super::{
-    Lines, Sink, Written,
-    append::{Append, Opened, Place, RawFile},
-    buffer::Buffered,
-    lines::write_one,
+    FlushTo, Lines, Sink,
+    buffered::BufferedFile,
+    direct::DirectFile,
+    opener::{FileOpener, OpenedFile, RawFile},
     registry::FileId,
 };
-use crate::{Error, Format, NamedHandler, Record, Severity, ledger::ErrorHandler, output::Formatted};
+use crate::{
+    Error, NamedHandler, Record, Severity,
+    format::{Buffer, Format},
+    ledger::ErrorHandler,
+    output::Formatted,
+};
 
-/// What becomes of one write.
+/// What happens to one write.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fault {
-    /// It takes all.
+    /// It writes all.
     None,
-    /// It takes so many bytes at most.
+    /// It writes at most this many bytes.
     Take(usize),
     Interrupted,
     Full,
     WouldBlock,
-    /// It takes nothing, without an error.
+    /// It writes nothing, without an error.
     Zero,
     Panic,
 }
 
-/// A place whose files obey a script, fault by fault; when that is over, all goes well.
+/// Opens files that follow a script, fault by fault. After the last fault, all writes succeed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Script(Arc<Mutex<Inner>>);
 
@@ -42,13 +47,13 @@ struct Inner {
     faults: VecDeque<Fault>,
     hopeless: bool,
     refusals: usize,
-    takes_turns: bool,
+    needs_lock: bool,
     watched: bool,
-    /// The files that have no name any more.
+    /// Files without a name.
     lost: BTreeSet<usize>,
-    noted: usize,
+    deferred: usize,
     files: Vec<Vec<u8>>,
-    /// Where all of a record but its line break was written when the next write failed: which file, how long.
+    /// Where all of a record except its line break was written before a write failed: which file, which length.
     short_of_a_line_break: BTreeSet<(usize, usize)>,
 }
 
@@ -62,12 +67,12 @@ impl Script {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From here on the path leads to a new, empty file.
+    /// The path leads to a new, empty file from here on.
     pub(super) fn rotate(&self) {
         self.inner().files.push(Vec::new());
     }
 
-    /// The path is looked at before each write.
+    /// The path is checked before each write.
     pub(super) fn watch(&self) {
         self.inner().watched = true;
     }
@@ -79,9 +84,9 @@ impl Script {
         self.rotate();
     }
 
-    /// How many troubles there were.
-    pub(super) fn noted(&self) -> usize {
-        self.inner().noted
+    /// How many errors were deferred.
+    pub(super) fn deferred(&self) -> usize {
+        self.inner().deferred
     }
 
     /// How many faults are still to come: one is used by each write.
@@ -113,36 +118,36 @@ impl Script {
     }
 }
 
-impl Place for Script {
+impl FileOpener for Script {
     type File = ScriptedFile;
 
-    fn open(&self) -> io::Result<Opened<ScriptedFile>> {
+    fn open(&self) -> io::Result<OpenedFile<ScriptedFile>> {
         let mut inner = self.inner();
         if inner.refusals > 0 {
             inner.refusals -= 1;
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         let index = inner.files.len() - 1;
-        let unended = inner.files[index].last().is_some_and(|last| *last != b'\n');
+        let ends_mid_line = inner.files[index].last().is_some_and(|last| *last != b'\n');
         let id = Some(FileId::of_number(index as u64));
-        Ok(Opened { file: ScriptedFile(self.clone(), index), takes_turns: inner.takes_turns, unended, id })
+        Ok(OpenedFile { file: ScriptedFile(self.clone(), index), needs_lock: inner.needs_lock, ends_mid_line, id })
     }
 
-    fn is_due(&self) -> bool {
+    fn is_check_due(&self) -> bool {
         self.inner().watched
     }
 
-    fn is_elsewhere(&self, file: Option<FileId>) -> bool {
+    fn path_changed(&self, file: Option<FileId>) -> bool {
         file != Some(FileId::of_number(self.inner().files.len() as u64 - 1))
     }
 
-    fn is_lost(&self, file: &ScriptedFile) -> bool {
+    fn is_unlinked(&self, file: &ScriptedFile) -> bool {
         let inner = self.inner();
         inner.lost.contains(&file.1)
     }
 
-    fn note(&self, _: &'static str, _: io::Error) {
-        self.inner().noted += 1;
+    fn defer_error(&self, _: &'static str, _: io::Error) {
+        self.inner().deferred += 1;
     }
 }
 
@@ -175,64 +180,61 @@ impl RawFile for ScriptedFile {
     }
 }
 
-/// What is put to the test, as a sink.
-struct Hung<S>(Arc<S>);
+/// The file under test, as a sink.
+struct UnderTest<S>(Arc<S>);
 
 trait Subject: Send + Sync + 'static {
     fn put(&self, lines: &mut Lines<'_>) -> io::Result<()>;
     /// Not under a lock.
-    fn end_written(&self) {}
-    fn bring(&self) -> io::Result<()>;
-    fn open_again(&self) -> io::Result<()>;
-    fn shut(&self) -> io::Result<()>;
+    fn complete_written(&self) {}
+    fn flush_inner(&self) -> io::Result<()>;
+    fn reopen_inner(&self) -> io::Result<()>;
+    fn close_inner(&self) -> io::Result<()>;
 }
 
-impl Subject for Append<Script> {
+impl Subject for DirectFile<Script> {
     fn put(&self, lines: &mut Lines<'_>) -> io::Result<()> {
-        lines.write_each(|line| self.write(line).map(|()| Written::Through))
+        lines.write_each(|line| self.write(line))
     }
-    fn bring(&self) -> io::Result<()> {
+    fn flush_inner(&self) -> io::Result<()> {
         Ok(())
     }
-    fn open_again(&self) -> io::Result<()> {
+    fn reopen_inner(&self) -> io::Result<()> {
         self.reopen()
     }
-    fn shut(&self) -> io::Result<()> {
+    fn close_inner(&self) -> io::Result<()> {
         self.close();
         Ok(())
     }
 }
 
-impl Subject for Buffered<Script> {
+impl Subject for BufferedFile<Script> {
     fn put(&self, lines: &mut Lines<'_>) -> io::Result<()> {
         self.write(lines)
     }
-    fn end_written(&self) {
-        self.end_written();
+    fn complete_written(&self) {
+        self.complete_written();
     }
-    fn bring(&self) -> io::Result<()> {
+    fn flush_inner(&self) -> io::Result<()> {
         self.flush()
     }
-    fn open_again(&self) -> io::Result<()> {
+    fn reopen_inner(&self) -> io::Result<()> {
         self.reopen()
     }
-    fn shut(&self) -> io::Result<()> {
+    fn close_inner(&self) -> io::Result<()> {
         self.close()
     }
 }
 
-impl<S: Subject> Sink for Hung<S> {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        write_one(bytes, |lines| self.write_lines(lines))
-    }
-    fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+impl<S: Subject> Sink for UnderTest<S> {
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
         let result = self.0.put(lines);
-        self.0.end_written();
+        self.0.complete_written();
         result
     }
-    fn flush(&self) -> io::Result<()> {
-        let result = self.0.bring();
-        self.0.end_written();
+    fn flush(&self, _: FlushTo) -> io::Result<()> {
+        let result = self.0.flush_inner();
+        self.0.complete_written();
         result
     }
 }
@@ -241,9 +243,8 @@ impl<S: Subject> Sink for Hung<S> {
 struct Bracketed;
 
 impl Format for Bracketed {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        out.extend(["<", record.message(), ">"]);
-        Ok(())
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        Ok(write!(out, "<{}>", record.message())?)
     }
 }
 
@@ -257,8 +258,8 @@ enum Op {
         refused: bool,
     },
     Close,
-    /// The file is moved away by somebody, or deleted, and the path cannot be opened so many times.
-    Away {
+    /// The file is moved away or deleted, and the path cannot be opened this many times.
+    MovedAway {
         deleted: bool,
         refusals: usize,
     },
@@ -271,7 +272,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => Just(Op::Flush),
         1 => (any::<bool>(), any::<bool>()).prop_map(|(rotate, refused)| Op::Reopen { rotate, refused }),
         1 => Just(Op::Close),
-        1 => (any::<bool>(), 0..3_usize).prop_map(|(deleted, refusals)| Op::Away { deleted, refusals }),
+        1 => (any::<bool>(), 0..3_usize).prop_map(|(deleted, refusals)| Op::MovedAway { deleted, refusals }),
     ];
     prop::collection::vec(op, 0..50)
 }
@@ -289,7 +290,7 @@ fn faults() -> impl Strategy<Value = Vec<Fault>> {
     prop::collection::vec(fault, 0..60)
 }
 
-/// Plays a script. At every moment all records given are on the account; in the end, those counted as written are whole
+/// Plays a script. At every moment the ledger accounts for all records; in the end, those counted as written are complete
 /// lines, once each, and no two share a line.
 fn play<S: Subject>(
     ops: Vec<Op>,
@@ -298,11 +299,11 @@ fn play<S: Subject>(
     make: impl FnOnce(Script) -> S,
 ) -> Result<(), TestCaseError> {
     let subject = Arc::new(make(script.clone()));
-    let hung = Hung(Arc::clone(&subject));
+    let sink = UnderTest(Arc::clone(&subject));
     let (error_handler, told) = ErrorHandler::counting();
     let handler = NamedHandler::with_error_handler(
         "subject",
-        Formatted::new(Bracketed, hung).flush_on(Severity::ERROR),
+        Formatted::new(Bracketed, sink).flush_on(Severity::ERROR),
         error_handler,
     );
     let ledger = handler.ledger();
@@ -320,11 +321,11 @@ fn play<S: Subject>(
                     script.rotate();
                 }
                 script.refuse_to_open(refused.into());
-                // A scripted panic while the old file is brought up to date leaves that in use.
-                let result = catch_unwind(AssertUnwindSafe(|| subject.open_again().is_err()));
+                // A scripted panic during the flush of the old file leaves that in use.
+                let result = catch_unwind(AssertUnwindSafe(|| subject.reopen_inner().is_err()));
                 prop_assert!(result.is_err() || result.is_ok_and(|failed| failed == refused));
             }
-            Op::Away { deleted, refusals } => {
+            Op::MovedAway { deleted, refusals } => {
                 if deleted {
                     script.delete()
                 } else {
@@ -334,7 +335,7 @@ fn play<S: Subject>(
             }
             Op::Close => {
                 // Where it cannot be closed, it stays open.
-                catch_unwind(AssertUnwindSafe(|| subject.shut().unwrap_or_default())).unwrap_or_default();
+                catch_unwind(AssertUnwindSafe(|| subject.close_inner().unwrap_or_default())).unwrap_or_default();
             }
         }
         prop_assert_eq!(ledger.stats().accepted(), given);
@@ -366,21 +367,21 @@ fn play<S: Subject>(
     Ok(())
 }
 
-fn opened(script: &Script, delay: bool) -> Option<Opened<ScriptedFile>> {
+fn opened(script: &Script, delay: bool) -> Option<OpenedFile<ScriptedFile>> {
     (!delay).then(|| script.open().unwrap())
 }
 
 proptest! {
     #[test]
     fn t12_t41_every_record_is_on_the_account(
-        ops in ops(), faults in faults(), delay: bool, takes_turns: bool, watched: bool, heals: bool,
+        ops in ops(), faults in faults(), delay: bool, needs_lock: bool, watched: bool, heals: bool,
     ) {
         let script = Script::new(faults);
-        script.inner().takes_turns = takes_turns;
+        script.inner().needs_lock = needs_lock;
         script.inner().watched = watched;
         play(ops, &script, heals, |script| {
             let opened = opened(&script, delay);
-            Append::new(script, opened)
+            DirectFile::new(script, opened)
         })?;
     }
 
@@ -392,7 +393,7 @@ proptest! {
         script.inner().watched = watched;
         play(ops, &script, heals, |script| {
             let opened = opened(&script, delay);
-            Buffered::new(script, capacity, opened)
+            BufferedFile::new(script, capacity, opened)
         })?;
     }
 }

@@ -1,4 +1,4 @@
-//! A file that records are appended to.
+//! A file to append records to.
 
 use std::{
     fmt,
@@ -11,19 +11,21 @@ use std::{
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{
-    Lines, Sink, Written,
-    append::{Append, Place as _, Swap},
-    buffer::Buffered,
-    durable::{Tick, Troubles, tick},
-    lines::write_one,
-    place::{FilePlace, NO_DIRECTORY, Refusal, sync},
+    FlushTo, Lines, Sink, SinkProperties,
+    buffered::BufferedFile,
+    deferred_errors::DeferredErrors,
+    direct::DirectFile,
+    file_spec::{FIND_DIRECTORY, FileSpec, OpenError, sync},
+    lines::write_line,
+    opener::{FileOpener as _, Swap},
+    sync_timer::{SyncTarget, sync_at_intervals},
 };
 use crate::{Error, barrier};
 
-/// A file that records are appended to. Made by [`LogFile::builder`](crate::output::LogFile::builder).
+/// A file to append records to. Made by [`LogFile::builder`](crate::output::LogFile::builder).
 ///
-/// Cheap to clone; clones write to the same open file, so one can be kept to [`reopen`](Self::reopen) it while another
-/// hangs in a handler. It is a [`Sink`], and an [`io::Write`] and a [`MakeWriter`] for use elsewhere:
+/// Cheap to clone. Clones write to the same open file, so you can keep one to [`reopen`](Self::reopen) it while a handler has
+/// another. It is a [`Sink`], and an [`io::Write`] and a [`MakeWriter`] for use elsewhere:
 ///
 /// ```
 /// use tracing_strata::output::LogFile;
@@ -39,334 +41,324 @@ use crate::{Error, barrier};
 /// ```
 ///
 /// # Accounts
-/// With a buffer, records of a handler are queued in the handler's ledger until they are written. What comes through
-/// `io::Write` is on nobody's account: call [`flush`](io::Write::flush) to learn of failures. What fails and costs no record
-/// is told to the handler whose records came first, as long as that is there.
+/// With a buffer, a handler's records are queued in its ledger until they are written. No ledger counts what comes through
+/// `io::Write`: call [`flush`](io::Write::flush) to learn of failures. Failures that cost no record go to the error handler of
+/// the handler whose records came first, as long as it lives.
 #[derive(Clone)]
 pub struct FileSink {
-    way: Arc<Way>,
+    mode: Arc<WriteMode>,
 }
 
 #[derive(Debug)]
-enum Way {
-    Direct(Append<FilePlace>),
-    Buffered(Buffered<FilePlace>),
+enum WriteMode {
+    Direct(DirectFile<FileSpec>),
+    Buffered(BufferedFile<FileSpec>),
 }
 
-/// More than this is a mistake: the memory is reserved with the first record.
-const MOST_BUFFERED: usize = 1 << 30;
+/// The first record reserves the memory, so a larger buffer is a mistake.
+const MAX_BUFFER: usize = 1 << 30;
 
 impl FileSink {
-    pub(crate) fn new(place: FilePlace, delay: bool, buffer: Option<usize>) -> Result<Self, Error> {
-        if let Some(bytes) = buffer.filter(|bytes| *bytes > MOST_BUFFERED) {
+    pub(crate) fn new(spec: FileSpec, open_lazily: bool, buffer: Option<usize>) -> Result<Self, Error> {
+        if let Some(bytes) = buffer.filter(|bytes| *bytes > MAX_BUFFER) {
             return Err(Error::config(format_args!(
-                "cannot use {}: buffer {bytes}: expected at most {MOST_BUFFERED} bytes (1 GiB)",
-                place.path.display()
+                "cannot use {}: buffer {bytes}: expected at most {MAX_BUFFER} bytes (1 GiB)",
+                spec.path.display()
             )));
         }
-        let opened = if delay {
+        let opened = if open_lazily {
             None
         } else {
-            match place.open_file() {
+            match spec.open_file() {
                 Ok(opened) => Some(opened),
-                Err(Refusal { doing, error }) => {
-                    let error = match doing == NO_DIRECTORY && !place.create_dirs {
+                Err(OpenError { action, error }) => {
+                    let error = match action == FIND_DIRECTORY && !spec.create_dirs {
                         true => io::Error::new(error.kind(), format!("{error}; create_dirs creates it")),
                         false => error,
                     };
-                    return Err(Error::io_at(&place.path, doing, error));
+                    return Err(Error::io_at(&spec.path, action, error));
                 }
             }
         };
-        let way = match buffer {
-            Some(bytes) => Way::Buffered(Buffered::new(place, bytes, opened)),
-            None => Way::Direct(Append::new(place, opened)),
+        let mode = match buffer {
+            Some(bytes) => WriteMode::Buffered(BufferedFile::new(spec, bytes, opened)),
+            None => WriteMode::Direct(DirectFile::new(spec, opened)),
         };
-        let way = Arc::new(way);
-        if let Some(interval) = way.place().unsynced.interval() {
-            let target: Weak<Way> = Arc::downgrade(&way);
-            tick(target, interval)?;
+        let mode = Arc::new(mode);
+        if let Some(interval) = mode.spec().sync_policy.interval() {
+            let target: Weak<WriteMode> = Arc::downgrade(&mode);
+            sync_at_intervals(target, interval)?;
         }
-        Ok(Self { way })
+        Ok(Self { mode })
     }
 
     /// The absolute path.
     pub fn path(&self) -> &Path {
-        &self.way.place().path
+        &self.mode.spec().path
     }
 
-    /// Writes what is buffered and brings the file to the disk (fdatasync(2)), whatever the
+    /// Writes what is buffered and syncs the file to the disk (fdatasync(2)), whatever the
     /// [`Durability`](super::Durability).
     ///
     /// # Errors
-    /// It could not be written, or the disk refuses.
+    /// Writing or syncing failed.
     pub fn sync(&self) -> Result<(), Error> {
-        Sink::sync(self).map_err(|error| Error::io_at(self.path(), "sync", error))
+        Sink::flush(self, FlushTo::Disk).map_err(|error| Error::io_at(self.path(), "sync", error))
     }
 
-    /// Opens the path again, for use after the file was moved away (`logrotate` and a signal). What is buffered goes to
-    /// the old file, as far as that takes it, and so does what waits in a [`Queue`](crate::Queue). The new file is never
-    /// truncated.
+    /// Opens the path again, for use after the file was moved away (`logrotate` and a signal). What is buffered or waits in a
+    /// [`Queue`](crate::Queue) goes to the old file as far as it can be written there. The new file is never truncated.
     ///
     /// # Errors
-    /// The path cannot be opened; then the old file stays in use.
+    /// The path cannot be opened. Then the old file stays in use.
     pub fn reopen(&self) -> Result<(), Error> {
         barrier::wait();
-        let result = self.open_again();
-        self.way.tell();
+        let result = self.reopen_inner();
+        self.mode.report_errors();
         result
     }
 
-    /// As [`reopen`](Self::reopen), telling nobody.
-    pub(super) fn open_again(&self) -> Result<(), Error> {
-        let result = match &*self.way {
-            Way::Direct(append) => append.reopen(),
-            Way::Buffered(buffered) => buffered.reopen(),
+    /// [`reopen`](Self::reopen) without the wait and without error reports.
+    pub(super) fn reopen_inner(&self) -> Result<(), Error> {
+        let result = match &*self.mode {
+            WriteMode::Direct(direct) => direct.reopen(),
+            WriteMode::Buffered(buffered) => buffered.reopen(),
         };
         result.map_err(|error| Error::io_at(self.path(), "reopen", error))
     }
 
-    /// Writes what is buffered, or waits in a [`Queue`](crate::Queue), and closes the file. The next record opens it again
-    /// and is appended.
+    /// Writes what is buffered or waits in a [`Queue`](crate::Queue), and closes the file. The next record opens it again and
+    /// is appended.
     ///
     /// # Errors
-    /// The buffer could not be written; then the file stays open.
+    /// The buffer could not be written. Then the file stays open.
     pub fn close(&self) -> Result<(), Error> {
         barrier::wait();
-        self.shut()
+        self.close_inner()
     }
 
-    /// As [`close`](Self::close), for those that have waited.
-    pub(super) fn shut(&self) -> Result<(), Error> {
-        let result = match &*self.way {
-            Way::Direct(append) => {
-                append.close();
+    /// [`close`](Self::close) without the wait.
+    pub(super) fn close_inner(&self) -> Result<(), Error> {
+        let result = match &*self.mode {
+            WriteMode::Direct(direct) => {
+                direct.close();
                 Ok(())
             }
-            Way::Buffered(buffered) => buffered.close(),
+            WriteMode::Buffered(buffered) => buffered.close(),
         };
-        self.way.tell();
+        self.mode.report_errors();
         result.map_err(|error| Error::io_at(self.path(), "write what is buffered for", error))
     }
 
-    /// After so many records that were written at once: one sync serves them all. Receipts are ended, and what went wrong is
-    /// told. Not under a lock.
+    /// Called after `written` records, not under a lock: syncs once if it is due, ends receipts and reports errors.
     #[inline]
-    pub(super) fn after(&self, written: usize) {
-        if (0..written).filter(|_| self.way.place().unsynced.add()).count() > 0 {
-            self.way.sync_noting();
+    pub(super) fn after_write(&self, written: usize) {
+        if (0..written).filter(|_| self.mode.spec().sync_policy.count_record()).count() > 0 {
+            self.mode.sync_or_defer();
         }
-        self.way.tell();
+        self.mode.report_errors();
     }
 
-    /// Notices whom to tell.
     #[inline]
-    pub(super) fn notice(&self, lines: &Lines<'_>) {
-        self.troubles().teller.notice(|| lines.ledger());
+    pub(super) fn link_ledger(&self, lines: &Lines<'_>) {
+        self.deferred_errors().ledger_link.set(|| lines.ledger());
     }
 
-    pub(super) fn bring(&self) -> io::Result<()> {
-        match &*self.way {
-            _ if self.way.place().unsynced.is_kept() => self.way.sync_rest(),
-            Way::Direct(_) => Ok(()),
-            Way::Buffered(buffered) => buffered.flush(),
+    pub(super) fn flush_inner(&self) -> io::Result<()> {
+        match &*self.mode {
+            _ if self.mode.spec().sync_policy.is_active() => self.mode.sync_pending(),
+            WriteMode::Direct(_) => Ok(()),
+            WriteMode::Buffered(buffered) => buffered.flush(),
         }
     }
 
-    /// What has failed before and cost no record, where there is no handler to be told.
-    pub(super) fn untold(&self) -> io::Result<()> {
-        self.way.tell();
-        match self.troubles().take() {
+    /// Reports the deferred error, or returns it if there is no handler.
+    pub(super) fn take_error(&self) -> io::Result<()> {
+        self.mode.report_errors();
+        match self.deferred_errors().take() {
             Some(error) => Err(io::Error::new(error.io_kind().unwrap_or(io::ErrorKind::Other), error)),
             None => Ok(()),
         }
     }
 
-    /// Ends receipts, and tells what has failed and cost no record. Not under a lock.
-    pub(super) fn tell(&self) {
-        self.way.tell();
+    /// Ends receipts and reports the deferred error. Not under a lock.
+    pub(super) fn report_errors(&self) {
+        self.mode.report_errors();
     }
 
-    pub(super) fn troubles(&self) -> &Troubles {
-        &self.way.place().troubles
+    pub(super) fn deferred_errors(&self) -> &DeferredErrors {
+        &self.mode.spec().deferred_errors
     }
 }
 
-impl Way {
+impl WriteMode {
     #[inline]
-    fn place(&self) -> &FilePlace {
+    fn spec(&self) -> &FileSpec {
         match self {
-            Self::Direct(append) => &append.place,
-            Self::Buffered(buffered) => &buffered.place,
+            Self::Direct(direct) => &direct.opener,
+            Self::Buffered(buffered) => &buffered.opener,
         }
     }
 
     #[inline]
-    fn tell(&self) {
+    fn report_errors(&self) {
         if let Self::Buffered(buffered) = self {
-            buffered.end_written();
+            buffered.complete_written();
         }
-        self.place().troubles.tell();
+        self.spec().deferred_errors.report();
     }
 
-    /// Syncs what has come since the last time.
-    fn sync_rest(&self) -> io::Result<()> {
-        self.place().unsynced.sync_rest(|| self.sync_file())
+    /// Syncs if a record has come since the last time.
+    fn sync_pending(&self) -> io::Result<()> {
+        self.spec().sync_policy.sync_pending(|| self.sync_file())
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.place().unsynced.sync(|| self.sync_file())
+        self.spec().sync_policy.sync(|| self.sync_file())
     }
 
-    fn sync_noting(&self) {
-        if let Err(error) = self.sync_rest() {
-            self.place().note("sync", error);
+    fn sync_or_defer(&self) {
+        if let Err(error) = self.sync_pending() {
+            self.spec().defer_error("sync", error);
         }
     }
 
     fn sync_file(&self) -> io::Result<()> {
         match self {
-            Self::Direct(append) => append.file().map_or(Ok(()), |opened| sync(&opened.file)),
-            // Others may go on while the disk works.
+            Self::Direct(direct) => direct.file().map_or(Ok(()), |opened| sync(&opened.file)),
+            // Other threads may write while the disk works.
             Self::Buffered(buffered) => buffered.flush_and(File::try_clone)?.map_or(Ok(()), |file| sync(&file)),
         }
     }
 }
 
-/// For those that exchange the file beneath.
+/// For rotation.
 impl FileSink {
-    /// Takes the first line if `admit` says so (the caller sees to what comes [`after`](Self::after)), which is asked while the
-    /// file cannot be [exchanged](Self::swap); false if not.
+    /// Writes the first line if `admit` returns true, else returns false. The file is not [swapped](Self::swap) in between. The
+    /// caller calls [`after_write`](Self::after_write).
     #[inline]
-    pub(super) fn put_if(&self, lines: &mut Lines<'_>, admit: impl Fn() -> bool) -> io::Result<bool> {
-        match &*self.way {
-            Way::Direct(append) => {
+    pub(super) fn write_if(&self, lines: &mut Lines<'_>, admit: impl Fn() -> bool) -> io::Result<bool> {
+        match &*self.mode {
+            WriteMode::Direct(direct) => {
                 let Some((record, _)) = lines.first() else { return Ok(true) };
-                let taken = append.write_if(record, &admit)?;
-                lines.written(usize::from(taken));
-                Ok(taken)
+                let is_written = direct.write_if(record, &admit)?;
+                lines.written(usize::from(is_written));
+                Ok(is_written)
             }
-            Way::Buffered(buffered) => buffered.write_if(lines, &admit),
+            WriteMode::Buffered(buffered) => buffered.write_if(lines, &admit),
         }
     }
 
-    /// As [`put_if`](Self::put_if) for many lines, of which `admit` says how many are taken. Not for a file with a buffer.
-    pub(super) fn put_many_if(&self, lines: &mut Lines<'_>, admit: impl Fn() -> usize) -> io::Result<()> {
-        let Way::Direct(append) = &*self.way else { return Err(io::ErrorKind::Unsupported.into()) };
+    /// Like [`write_if`](Self::write_if) for the first lines, as many as `admit` returns. Not for a file with a buffer.
+    pub(super) fn write_batch_if(&self, lines: &mut Lines<'_>, admit: impl Fn() -> usize) -> io::Result<()> {
+        let WriteMode::Direct(direct) = &*self.mode else { return Err(io::ErrorKind::Unsupported.into()) };
         let (bytes, from, ends) = lines.rest();
-        let (written, result) = append.write_many_if(bytes, from, ends, &admit);
+        let (written, result) = direct.write_batch_if(bytes, from, ends, &admit);
         lines.written(written);
         result
     }
 
-    /// Whether a record of so many bytes would only be held.
-    pub(super) fn would_hold(&self, len: u64) -> bool {
-        matches!(&*self.way, Way::Buffered(buffered) if buffered.would_hold(len))
+    /// Whether a record of this length would only be buffered.
+    pub(super) fn would_buffer(&self, len: u64) -> bool {
+        matches!(&*self.mode, WriteMode::Buffered(buffered) if buffered.would_buffer(len))
     }
 
-    /// How many bytes are held.
-    pub(super) fn held(&self) -> usize {
-        match &*self.way {
-            Way::Direct(_) => 0,
-            Way::Buffered(buffered) => buffered.held(),
+    /// How many bytes are buffered.
+    pub(super) fn buffered(&self) -> usize {
+        match &*self.mode {
+            WriteMode::Direct(_) => 0,
+            WriteMode::Buffered(buffered) => buffered.buffered(),
         }
     }
 
-    /// Exchanges the file while no record is being written. What is held is brought to the old one first, unless `holding`;
-    /// `work` is told how many bytes remain, which the new one gets.
+    /// Swaps the file while no record is being written. The buffer is written to the old file first, unless `keep_buffered`.
+    /// `work` gets the number of bytes that remain, which go to the new file.
     pub(super) fn swap<R>(
         &self,
-        holding: bool,
-        work: impl FnOnce(&FilePlace, Option<&File>, u64) -> (Swap<File>, R),
+        keep_buffered: bool,
+        work: impl FnOnce(&FileSpec, Option<&File>, u64) -> (Swap<File>, R),
     ) -> R {
-        match &*self.way {
-            Way::Direct(append) => append.swap(|place, file| work(place, file, 0)),
-            Way::Buffered(buffered) if holding => buffered.swap_holding(work),
-            Way::Buffered(buffered) => buffered.swap(work),
+        match &*self.mode {
+            WriteMode::Direct(direct) => direct.swap(|spec, file| work(spec, file, 0)),
+            WriteMode::Buffered(buffered) if keep_buffered => buffered.swap_keeping_buffer(work),
+            WriteMode::Buffered(buffered) => buffered.swap(work),
         }
     }
 }
 
-impl Tick for Way {
-    fn tick(&self) {
-        self.sync_noting();
-        self.tell();
+impl SyncTarget for WriteMode {
+    fn sync_now(&self) {
+        self.sync_or_defer();
+        self.report_errors();
     }
 }
 
-impl Drop for Way {
+impl Drop for WriteMode {
     fn drop(&mut self) {
         match self {
-            Self::Direct(append) => append.close(),
+            Self::Direct(direct) => direct.close(),
             Self::Buffered(buffered) => {
-                if let Err((error, mut left)) = buffered.end() {
-                    buffered.end_written();
-                    let mut error = Error::io_at(&buffered.place.path, "write what is buffered for", error);
-                    // By the handler's last flush.
+                if let Err((error, mut unwritten)) = buffered.finish() {
+                    buffered.complete_written();
+                    let mut error = Error::io_at(&buffered.opener.path, "write what is buffered for", error);
+                    // The handler's last flush has reported it.
                     error.set_reported();
-                    left.fail(left.len(), error);
+                    unwritten.fail(unwritten.len(), error);
                 }
             }
         }
-        self.tell();
+        self.report_errors();
     }
 }
 
 impl Sink for FileSink {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        write_one(bytes, |lines| self.write_lines(lines))
-    }
-
     #[inline]
-    fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
-        self.notice(lines);
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        self.link_ledger(lines);
         let before = lines.len();
-        let result = match &*self.way {
-            Way::Direct(append) => match lines.rest() {
-                (bytes, from, [end]) => append.write(&bytes[from..*end]).map(|()| lines.written(1)),
+        let result = match &*self.mode {
+            WriteMode::Direct(direct) => match lines.rest() {
+                (bytes, from, [end]) => direct.write(&bytes[from..*end]).map(|()| lines.written(1)),
                 (bytes, from, ends) => {
-                    let (written, result) = append.write_many(bytes, from, ends);
+                    let (written, result) = direct.write_batch(bytes, from, ends);
                     lines.written(written);
                     result
                 }
             },
-            Way::Buffered(buffered) => loop {
+            WriteMode::Buffered(buffered) => loop {
                 match buffered.write(lines) {
                     Ok(()) if !lines.is_empty() => {}
                     result => break result,
                 }
             },
         };
-        self.after(before - lines.len());
+        self.after_write(before - lines.len());
         result
     }
 
-    /// Unless it has a buffer of its own.
-    fn gathers(&self) -> bool {
-        matches!(*self.way, Way::Direct(_))
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        let result = self.bring();
-        self.way.tell();
+    fn flush(&self, to: FlushTo) -> io::Result<()> {
+        let result = match to {
+            FlushTo::System => self.flush_inner(),
+            FlushTo::Disk => self.mode.sync(),
+        };
+        self.mode.report_errors();
         result
     }
 
-    fn sync(&self) -> io::Result<()> {
-        let result = self.way.sync();
-        self.way.tell();
-        result
+    /// It batches unless it has a buffer of its own.
+    fn properties(&self) -> SinkProperties {
+        SinkProperties { supports_batching: matches!(*self.mode, WriteMode::Direct(_)), ..SinkProperties::default() }
     }
 }
 
-/// Each `write` takes one record, whole, or fails; an unfinished one is marked as everywhere.
+/// Each `write` writes one complete record or fails. A partial record is completed or marked by the next one.
 impl Write for &FileSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Sink::write(*self, bytes).map(|_| bytes.len())
+        write_line(*self, bytes).map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.bring().and_then(|()| self.untold())
+        self.flush_inner().and_then(|()| self.take_error())
     }
 }
 
@@ -377,7 +369,7 @@ impl Write for FileSink {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.bring().and_then(|()| self.untold())
+        self.flush_inner().and_then(|()| self.take_error())
     }
 }
 
@@ -404,7 +396,7 @@ mod tests {
     #[test]
     fn a_buffer_without_measure_is_refused() {
         let dir = Dir::new();
-        let error = FileSink::new(FilePlace::at(dir.path("app.log")), false, Some(usize::MAX)).unwrap_err();
+        let error = FileSink::new(FileSpec::new(dir.path("app.log")), false, Some(usize::MAX)).unwrap_err();
         assert!(error.is_config() && error.to_string().contains("expected at most 1073741824 bytes"), "{error}");
         assert_eq!(dir.names(), [""; 0]);
     }

@@ -1,49 +1,37 @@
-//! Lines on their way to a sink, and whose they are.
+//! Lines for a sink, and the receipts that belong to them.
 
-use std::{
-    fmt, io,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::SystemTime,
-};
+use std::{fmt, io, sync::Arc, time::SystemTime};
 
-use super::Written;
-use crate::{
-    fork::Common,
-    ledger::{End, Ledger, Receipt, Receipts},
-};
+use super::Sink;
+use crate::ledger::{End, Ledger, Receipt, Receipts};
 
-/// Whole records, one after the other, of which a sink says what becomes of each, in order. Given to
-/// [`Sink::write_lines`](super::Sink::write_lines).
+/// Complete lines for [`Sink::write`], which marks each, in order, as written or dropped.
 pub struct Lines<'a> {
     bytes: &'a [u8],
     ends: &'a [usize],
     times: &'a [SystemTime],
-    /// How many are done.
     done: usize,
-    /// How many of those were written, since the owner was last told of any.
+    /// How many of the done ones were written and not reported to the owner yet.
     written: usize,
-    owner: Option<&'a mut (dyn Owner + 'a)>,
+    owner: Option<&'a mut (dyn LineOwner + 'a)>,
 }
 
-/// Whose lines they are.
-pub(crate) trait Owner {
-    /// The first ones that have not ended did so. May be called under a sink's lock: receipts are ended later.
+/// Owns the receipts of lines.
+pub(crate) trait LineOwner {
+    /// The first `count` open lines ended. Called under a sink's lock, perhaps: receipts must end later.
     fn end(&mut self, count: usize, end: End);
 
-    /// The duty of the first one that has not ended.
-    fn hold(&mut self, receipts: &mut Receipts);
+    /// Moves the receipt of the first open line to the sink.
+    fn take_receipt(&mut self, receipts: &mut Receipts);
 
     fn ledger(&self) -> Option<Arc<Ledger>>;
 }
 
 impl<'a> Lines<'a> {
-    /// Lines of no handler: where each ends in `bytes`, and when each was made.
+    /// Lines outside of any handler: where each ends in `bytes`, and when each was made.
     ///
     /// # Panics
-    /// There are not as many times as ends, or the ends are not ascending, or beyond the bytes.
+    /// If there are not as many times as ends, or the ends do not ascend or lie beyond the bytes.
     pub fn new(bytes: &'a [u8], ends: &'a [usize], times: &'a [SystemTime]) -> Self {
         assert!(
             ends.len() == times.len() && ends.is_sorted() && ends.last().is_none_or(|last| *last <= bytes.len()),
@@ -52,10 +40,10 @@ impl<'a> Lines<'a> {
         Self { bytes, ends, times, done: 0, written: 0, owner: None }
     }
 
-    /// Those behind the first `done`.
+    /// The lines after the first `done`.
     #[inline]
     pub(crate) fn of(
-        owner: &'a mut (dyn Owner + 'a),
+        owner: &'a mut (dyn LineOwner + 'a),
         bytes: &'a [u8],
         ends: &'a [usize],
         times: &'a [SystemTime],
@@ -64,43 +52,43 @@ impl<'a> Lines<'a> {
         Self { bytes, ends, times, done, written: 0, owner: Some(owner) }
     }
 
-    /// How many are not done.
+    /// How many lines are not done.
     #[inline]
     pub fn len(&self) -> usize {
         self.ends.len() - self.done
     }
 
-    /// Whether all are done.
+    /// Whether all lines are done.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     #[inline]
-    fn from(&self) -> usize {
+    fn start(&self) -> usize {
         self.done.checked_sub(1).map_or(0, |last| self.ends[last])
     }
 
-    /// The first one that is not done, and when it was made.
+    /// The first line that is not done, and when it was made.
     #[inline]
     pub fn first(&self) -> Option<(&'a [u8], SystemTime)> {
         let (end, time) = (self.ends.get(self.done)?, self.times.get(self.done)?);
-        Some((&self.bytes[self.from()..*end], *time))
+        Some((&self.bytes[self.start()..*end], *time))
     }
 
-    /// All that are not done: the bytes, from where they begin there, and where each ends.
+    /// All lines that are not done: the bytes, where the first begins in them, and where each ends.
     #[inline]
     pub fn rest(&self) -> (&'a [u8], usize, &'a [usize]) {
-        (self.bytes, self.from(), &self.ends[self.done..])
+        (self.bytes, self.start(), &self.ends[self.done..])
     }
 
-    /// When those were made that are not done.
+    /// When the lines that are not done were made.
     #[inline]
     pub fn times(&self) -> &'a [SystemTime] {
         &self.times[self.done..]
     }
 
-    /// The first ones that are not done are at their place.
+    /// Marks the first `count` lines that are not done as written.
     #[inline]
     pub fn written(&mut self, count: usize) {
         let count = count.min(self.len());
@@ -108,38 +96,38 @@ impl<'a> Lines<'a> {
         self.written += count;
     }
 
-    /// The first ones that are not done were given up on purpose.
+    /// Marks the first `count` lines that are not done as dropped on purpose.
     pub fn dropped(&mut self, count: usize) {
         let count = count.min(self.len());
-        self.tell_owner();
+        self.report_written();
         self.done += count;
         if let Some(owner) = &mut self.owner {
             owner.end(count, End::Dropped);
         }
     }
 
-    // --- within the crate
-
+    /// Writes one line after the other, for sinks that take them one by one.
+    ///
+    /// # Errors
+    /// That of the first line that fails; the lines after it are not tried.
     #[inline]
-    pub(crate) fn write_each(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<Written>) -> io::Result<()> {
+    pub fn write_each(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         while let Some((line, _)) = self.first() {
-            match write(line)? {
-                Written::Through => self.written(1),
-                Written::Dropped => self.dropped(1),
-            }
+            write(line)?;
+            self.written(1);
         }
         Ok(())
     }
 
-    /// The duty of the first one that is not done, which counts as done: the sink holds it.
+    /// Takes the receipt of the first line that is not done: the sink buffers the line, which is done here.
     #[inline]
-    pub(crate) fn hold(&mut self, receipts: &mut Receipts) {
+    pub(crate) fn take_receipt(&mut self, receipts: &mut Receipts) {
         if self.written > 0 {
-            self.tell_owner();
+            self.report_written();
         }
         self.done += usize::from(!self.is_empty());
         match &mut self.owner {
-            Some(owner) => owner.hold(receipts),
+            Some(owner) => owner.take_receipt(receipts),
             None => receipts.push(Receipt::on(None)),
         }
     }
@@ -148,14 +136,14 @@ impl<'a> Lines<'a> {
         self.owner.as_ref()?.ledger()
     }
 
-    /// How many are done, and how many of these were written at last, which the owner was not told.
+    /// How many lines are done, and how many of these were written and not reported to the owner.
     #[inline]
     pub(crate) fn done(self) -> (usize, usize) {
         (self.done, self.written)
     }
 
     #[cold]
-    fn tell_owner(&mut self) {
+    fn report_written(&mut self) {
         let written = std::mem::take(&mut self.written);
         if let Some(owner) = self.owner.as_mut().filter(|_| written > 0) {
             owner.end(written, End::Written);
@@ -169,41 +157,18 @@ impl fmt::Debug for Lines<'_> {
     }
 }
 
-/// One line of no handler. What the sink holds of it counts as written.
-pub(super) fn write_one(
-    bytes: &[u8],
-    write_lines: impl FnOnce(&mut Lines<'_>) -> io::Result<()>,
-) -> io::Result<Written> {
+/// Writes one line to a sink outside of any handler, for example in a test of the sink. No ledger counts it.
+///
+/// # Errors
+/// As for [`Sink::write`].
+pub fn write_line(sink: &(impl Sink + ?Sized), line: &[u8]) -> io::Result<()> {
+    with_line(line, |lines| sink.write(lines))
+}
+
+/// One line of no handler. What the sink buffers of it counts as written.
+pub(super) fn with_line(line: &[u8], write: impl FnOnce(&mut Lines<'_>) -> io::Result<()>) -> io::Result<()> {
     let now = SystemTime::now();
-    // No record has looked on the way here.
-    crate::fork::look(Some(now));
-    write_lines(&mut Lines::new(bytes, &[bytes.len()], &[now])).map(|()| Written::Through)
-}
-
-/// Whom a sink tells of what cost no record: the handler whose lines came first, as long as that is there.
-#[derive(Debug, Default)]
-pub(crate) struct Teller {
-    is_known: AtomicBool,
-    ledger: Common<Weak<Ledger>>,
-}
-
-impl Teller {
-    /// Notices whose lines come.
-    #[inline]
-    pub(crate) fn notice(&self, ledger: impl FnOnce() -> Option<Arc<Ledger>>) {
-        if !self.is_known.load(Ordering::Relaxed)
-            && let Some(ledger) = ledger()
-        {
-            self.ledger.set(Arc::downgrade(&ledger));
-            self.is_known.store(true, Ordering::Release);
-        }
-    }
-
-    pub(crate) fn ledger(&self) -> Option<Arc<Ledger>> {
-        let ledger = self.ledger.get().upgrade();
-        if ledger.is_none() {
-            self.is_known.store(false, Ordering::Relaxed);
-        }
-        ledger
-    }
+    // No record has checked for a fork on the way here.
+    crate::fork::poll(Some(now));
+    write(&mut Lines::new(line, &[line.len()], &[now]))
 }

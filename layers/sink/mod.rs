@@ -1,164 +1,149 @@
-//! Bytes → a place.
+//! Sinks write finished lines to files, streams and sockets.
 //!
-//! A [`Sink`] takes whole records as bytes. It knows nothing of records, formats or handlers: an output such as
-//! [`Formatted`](crate::output::Formatted) brings them together.
+//! A [`Sink`] gets complete records as bytes. It knows nothing of records, formats or handlers: an output such as
+//! [`Formatted`](crate::output::Formatted) connects them.
 //!
-//! | sink | place | lock over the write | a record counts as written when |
+//! | sink | writes to | lock during the write | a record counts as written when |
 //! |---|---|---|---|
-//! | [`StdStream`] | stdout, stderr | std's own | the system took it |
-//! | [`FileSink`] | a file, record by record | none | the system took it |
-//! | [`FileSink`] with a buffer | a file, many records at once | the buffer's | the buffer was emptied |
-//! | [`RotatingFileSink`] | a file that is exchanged for new ones | as for a file | as for a file |
-//! | [`WriterSink`] | any [`io::Write`] | one around the writer | the writer took it and was flushed |
-//! | [`net::Connection`] | a peer: TCP, TLS, a unix socket | none; threads take turns | the system took it |
-//! | [`MakeWriterSink`] | any `MakeWriter` | the writer's own, if any | the writer took it and was flushed |
+//! | [`StdStream`] | stdout, stderr | std's own | the system accepted it |
+//! | [`FileSink`] | a file, record by record | none | the system accepted it |
+//! | [`FileSink`] with a buffer | a file, many records at once | the buffer's | the buffer was written |
+//! | [`RotatingFileSink`] | a file that is replaced by new ones | as for a file | as for a file |
+//! | [`WriterSink`] | any [`io::Write`] | one around the writer | the writer accepted it and was flushed |
+//! | [`net::Connection`] | a peer: TCP, TLS, a unix socket | none, but one thread sends at a time | the system accepted it |
+//! | [`MakeWriterSink`] | any `MakeWriter` | the writer's own, if any | the writer accepted it and was flushed |
 //!
-//! # Whole lines
-//! A record is one `write`. Where the place takes less, the rest follows at once; where that fails, the place is left
-//! with a part of a record. The next record then begins with a line break, so that no two records share a line.
+//! # Complete lines
+//! A record is one `write`. After a short write, the rest follows at once. If that fails, a partial record stays, and the next
+//! record begins with a line break, so that no two records share a line.
 
-mod append;
 mod archive;
-mod buffer;
-mod durable;
+mod buffered;
+mod deferred_errors;
+mod direct;
+mod durability;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod faults;
 mod file;
-mod line;
+mod file_spec;
+mod line_state;
 mod lines;
 pub mod net;
-mod place;
+mod opener;
 mod registry;
+mod reopen;
 mod rotate;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod scratch;
 mod std_stream;
-mod watch;
+mod sync_timer;
+#[cfg(unix)]
+mod write_wait;
 mod writer;
 
 use std::{io, sync::Arc};
 
 #[cfg(feature = "config")]
-pub(crate) use self::registry::succeeding;
+pub(crate) use self::registry::allow_takeover;
 pub use self::{
     archive::{Compression, Retention},
-    durable::Durability,
+    durability::Durability,
     file::FileSink,
-    lines::Lines,
+    lines::{Lines, write_line},
+    reopen::ReopenPolicy,
     rotate::{Alignment, FileLocking, RotatedFile, RotatingFileSink, TimeOfDay, Weekday, When},
     std_stream::StdStream,
-    watch::ReopenPolicy,
     writer::{MakeWriterSink, WriterSink},
 };
 pub(crate) use self::{
-    durable::sync_after_fork,
-    lines::{Owner, Teller},
-    place::FilePlace,
+    deferred_errors::LedgerLink,
+    file_spec::FileSpec,
+    lines::LineOwner,
     registry::claim,
     rotate::{Schedule, Settings},
+    std_stream::stderr_line,
 };
 
 /// Takes finished lines. Object-safe; called from many threads at once.
 ///
-/// Anything that is [`io::Write`] or a `MakeWriter` is made one by [`Stream::writer`](crate::output::Stream::writer) and
-/// [`Stream::make_writer`](crate::output::Stream::make_writer).
+/// [`Stream::writer`](crate::output::Stream::writer) and [`Stream::make_writer`](crate::output::Stream::make_writer) make
+/// a sink of any [`io::Write`] and any `MakeWriter`.
 ///
 /// ```
 /// use std::{io, sync::atomic::{AtomicU64, Ordering}};
-/// use tracing_strata::{output::Stream, prelude::*, sink::Written};
+/// use tracing_strata::{output::Stream, prelude::*, sink::Lines};
 ///
-/// /// Measures, and keeps nothing.
-/// struct Scale(AtomicU64);
+/// /// Counts bytes and writes nothing.
+/// struct ByteCounter(AtomicU64);
 ///
-/// impl Sink for Scale {
-///     fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-///         self.0.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-///         Ok(Written::Through)
+/// impl Sink for ByteCounter {
+///     fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+///         lines.write_each(|line| {
+///             self.0.fetch_add(line.len() as u64, Ordering::Relaxed);
+///             Ok(())
+///         })
 ///     }
 /// }
 ///
-/// let layer = Stream::sink(Scale(AtomicU64::new(0))).into_layer().named("scale");
+/// let layer = Stream::sink(ByteCounter(AtomicU64::new(0))).into_layer().named("bytes");
 /// # drop(layer);
 /// ```
 pub trait Sink: Send + Sync + 'static {
-    /// Writes one record, whole, or fails.
+    /// Writes lines: usually one, more behind a [`Queue`](crate::Queue) if the sink
+    /// [supports batching](SinkProperties::supports_batching). It marks each line, in order, as
+    /// [written](Lines::written) or [dropped](Lines::dropped).
     ///
     /// # Errors
-    /// The record is not at its place, or only a part of it is; it counts as failed.
-    fn write(&self, bytes: &[u8]) -> io::Result<Written>;
+    /// The first line that is not marked failed: it was written in part or not at all. The output counts it as failed and calls
+    /// again with the lines after it.
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()>;
 
-    /// Writes several records, and [says](Lines::written) of each what became of it, in order; outputs call this. An error is
-    /// that of the first line of which nothing was said; what comes behind it is tried again.
-    ///
-    /// Provided: record by record. For sinks that take many at once, and for those that go by time, as lines know when they
-    /// were made.
+    /// Writes out what the sink buffers. Provided: does nothing, for sinks that buffer nothing.
     ///
     /// # Errors
-    /// As for [`write`](Self::write).
-    #[inline]
-    fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
-        lines.write_each(|line| self.write(line))
-    }
-
-    /// Whether [`write_lines`](Self::write_lines) of many costs less than as many [`write`](Self::write)s. Then a handler
-    /// behind a [`Queue`](crate::Queue) holds records until 64 KiB are full or no more wait. Provided: no.
-    fn gathers(&self) -> bool {
-        false
-    }
-
-    /// Brings what is held back to its place.
-    ///
-    /// # Errors
-    /// Some of it is still held back.
-    fn flush(&self) -> io::Result<()> {
+    /// Some of it is still in the buffer, or, with [`FlushTo::Disk`], may not be on the disk.
+    fn flush(&self, to: FlushTo) -> io::Result<()> {
+        let _ = to;
         Ok(())
     }
 
-    /// Brings what it has to the disk itself, where there is one: for
-    /// [`Formatted::sync_on`](crate::output::Formatted::sync_on).
-    ///
-    /// # Errors
-    /// Some of it may not be there.
-    fn sync(&self) -> io::Result<()> {
-        self.flush()
-    }
-
-    /// Whether a person is likely to read it right away (colour is for terminals only).
-    fn is_terminal(&self) -> bool {
-        false
+    /// What an output has to know of the sink. An output asks once, when it is built. Provided: no terminal, no batching.
+    fn properties(&self) -> SinkProperties {
+        SinkProperties::default()
     }
 }
 
-/// What became of the bytes.
+/// How far [`Sink::flush`] brings the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// They are at their place.
-    Through,
-    /// They were given up on purpose.
-    Dropped,
+pub enum FlushTo {
+    /// To the operating system, the writer or the peer.
+    System,
+    /// To the disk itself, if there is one (fdatasync(2)). For
+    /// [`Formatted::sync_on`](crate::output::Formatted::sync_on).
+    Disk,
+}
+
+/// What an output has to know of a sink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SinkProperties {
+    /// A person probably reads it right away: formats use colour only then.
+    pub is_terminal: bool,
+    /// One [`write`](Sink::write) of many lines costs less than many of one. Then a handler behind a
+    /// [`Queue`](crate::Queue) collects lines until it has 64 KiB or the queue is empty.
+    pub supports_batching: bool,
 }
 
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
         impl<S: Sink + ?Sized> Sink for $pointer {
-            fn write(&self, bytes: &[u8]) -> io::Result<Written> { (**self).write(bytes) }
             #[inline]
-            fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> { (**self).write_lines(lines) }
-            fn gathers(&self) -> bool { (**self).gathers() }
-            fn flush(&self) -> io::Result<()> { (**self).flush() }
-            fn sync(&self) -> io::Result<()> { (**self).sync() }
-            fn is_terminal(&self) -> bool { (**self).is_terminal() }
+            fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> { (**self).write(lines) }
+            fn flush(&self, to: FlushTo) -> io::Result<()> { (**self).flush(to) }
+            fn properties(&self) -> SinkProperties { (**self).properties() }
         }
     )*};
 }
 
 forward!(Box<S>, Arc<S>);
-
-/// Writes a line to stderr, whatever becomes of it: the last resort for reports, which must never fail, wait or recurse.
-pub(crate) fn stderr_line(line: &str) {
-    let line = [line.as_bytes(), b"\n"].concat();
-    // Where stderr fails there is nobody left to tell.
-    StdStream::stderr().timeout(std::time::Duration::ZERO).put(&line).unwrap_or_default();
-}

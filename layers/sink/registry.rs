@@ -1,7 +1,7 @@
 //! Which files the handlers of this process have.
 //!
-//! Two that rotate one path would rename each other's files away, and whoever only appends would go on in a file that
-//! another has rotated (T37); a prune must not delete what a handler still writes to (T30).
+//! Two handlers that rotate one path would rename each other's files away, and one that only appends would keep writing to a
+//! file that another has rotated. And retention must not delete a file that a handler still writes to.
 
 use std::{
     any::Any,
@@ -17,13 +17,13 @@ use std::{
 
 use crate::{
     Error,
-    fork::{Common, Heirloom},
+    fork::{ForkMutex, ForkRwLock},
 };
 
-/// A handler's right to a path, until it is dropped.
+/// A handler's claim to a path, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Claim {
-    /// None for what is no regular file: any number of handlers may have a device.
+    /// None for devices and pipes: any number of handlers may have them.
     number: Option<u64>,
 }
 
@@ -31,21 +31,21 @@ pub(crate) struct Claim {
 struct Entry {
     number: u64,
     path: PathBuf,
-    /// The file it has open, wherever that was moved to.
+    /// The open file, wherever that was moved to.
     open: Option<FileId>,
-    /// None for those that only append.
-    rotated: Option<Shareable>,
-    /// Which names in its directory are those of its rotated files.
-    family: Option<Family>,
+    /// None for a handler that only appends.
+    shared: Option<SharedRotator>,
+    /// Matches the names of its rotated files.
+    backups: Option<BackupMatcher>,
 }
 
-/// Says of a file name whether a rotated file has it. No user code.
-pub(crate) type Family = Arc<dyn Fn(&OsStr) -> bool + Send + Sync>;
+/// Whether a file name is that of a rotated file. No user code.
+pub(crate) type BackupMatcher = Arc<dyn Fn(&OsStr) -> bool + Send + Sync>;
 
 #[derive(Clone)]
-enum Shareable {
-    Coming,
-    There(Weak<dyn Any + Send + Sync>),
+enum SharedRotator {
+    Opening,
+    Open(Weak<dyn Any + Send + Sync>),
 }
 
 #[derive(Clone, Default)]
@@ -54,88 +54,90 @@ struct Registry {
     last: u64,
 }
 
-static REGISTRY: Common<Registry> = Common::first(Registry { entries: Vec::new(), last: 0 });
-/// Of those that look and then change it. They wait for it to change.
-static TURN: Heirloom<()> = Heirloom::first(());
+static REGISTRY: ForkRwLock<Registry> = ForkRwLock::first(Registry { entries: Vec::new(), last: 0 });
+/// Held while the registry is checked and then changed; signals changes.
+static CHANGES: ForkMutex<()> = ForkMutex::first(());
 
-/// How long one waits for another thread that opens or closes the same path right now.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait for another thread that is opening or closing the same path.
+const CLAIM_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Changes it in a moment, while nobody else looks at it to do so.
 fn change<R>(change: impl FnOnce(&mut Registry) -> R) -> R {
-    let _turn = TURN.get();
+    let _changes = CHANGES.get();
     change(&mut REGISTRY.write())
 }
 
 thread_local! {
-    static SUCCEEDING: Cell<bool> = const { Cell::new(false) };
+    static ALLOW_TAKEOVER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// While `make` runs, paths can be claimed that other handlers have: for one that takes the place of another, and is not
-/// written to before that one is gone.
+/// While `create` runs, paths of other handlers can be claimed: for a handler that replaces another and is not written to
+/// before that one is gone.
 #[cfg(feature = "config")]
-pub(crate) fn succeeding<R>(make: impl FnOnce() -> R) -> R {
-    struct Over;
-    impl Drop for Over {
+pub(crate) fn allow_takeover<R>(create: impl FnOnce() -> R) -> R {
+    struct Reset;
+    impl Drop for Reset {
         fn drop(&mut self) {
-            SUCCEEDING.set(false);
+            ALLOW_TAKEOVER.set(false);
         }
     }
-    SUCCEEDING.set(true);
-    let _over = Over;
-    make()
+    ALLOW_TAKEOVER.set(true);
+    let _reset = Reset;
+    create()
 }
 
-/// For a handler that only appends to a file: there may be several.
+/// Claims a path for a handler that only appends. Several may have the same path.
 ///
 /// # Errors
 /// Another handler rotates it.
 pub(crate) fn claim(path: &Path) -> Result<Claim, Error> {
-    if is_no_regular_file(path) {
+    if is_not_a_regular_file(path) {
         return Ok(Claim { number: None });
     }
-    let _turn = TURN.get();
+    let _changes = CHANGES.get();
     let registry = REGISTRY.read();
-    if !SUCCEEDING.get() && registry.of(path).any(|entry| entry.rotated.is_some()) {
-        return Err(refused(path, "a rotating handler of this process has this file; use that one, or another path"));
+    if !ALLOW_TAKEOVER.get() && registry.of(path).any(|entry| entry.shared.is_some()) {
+        return Err(cannot_use(
+            path,
+            "a rotating handler of this process has this file; use that one, or another path",
+        ));
     }
-    if !SUCCEEDING.get()
-        && let Some(owner) = registry.rotator_to(path)
+    if !ALLOW_TAKEOVER.get()
+        && let Some(owner) = registry.rotator_with_backup(path)
     {
-        return Err(refused_to(path, &owner));
+        return Err(is_backup_of(path, &owner));
     }
     drop(registry);
     Ok(REGISTRY.write().add(path, None, None))
 }
 
-/// For a handler that rotates a file: what `make` makes is shared by all handlers of this path, as far as it `fits` them.
+/// Claims a path for a handler that rotates. All handlers of this path share what `create` returns, if it `fits` them.
 ///
 /// # Errors
-/// Another handler only appends to it, or `make` or `fits` refuse.
+/// Another handler only appends to it, or `create` or `fits` fails.
 pub(crate) fn share<T: Send + Sync + 'static>(
     path: &Path,
-    family: Family,
-    make: impl FnOnce(Claim) -> Result<T, Error>,
+    backups: BackupMatcher,
+    create: impl FnOnce(Claim) -> Result<T, Error>,
     fits: impl FnOnce(&T) -> Result<(), Error>,
 ) -> Result<Arc<T>, Error> {
-    let mut turn = TURN.get();
-    let add = |family| REGISTRY.write().add(path, Some(Shareable::Coming), Some(family));
+    let mut changes = CHANGES.get();
+    let add = |backups| REGISTRY.write().add(path, Some(SharedRotator::Opening), Some(backups));
     let claim = loop {
-        if SUCCEEDING.get() {
-            break add(family);
+        if ALLOW_TAKEOVER.get() {
+            break add(backups);
         }
         let registry = REGISTRY.read();
-        if registry.of(path).any(|entry| entry.rotated.is_none()) {
-            return Err(refused(path, "another handler of this process appends to this file without rotating it"));
+        if registry.of(path).any(|entry| entry.shared.is_none()) {
+            return Err(cannot_use(path, "another handler of this process appends to this file without rotating it"));
         }
-        let known = registry.of(path).find_map(|entry| entry.rotated.clone());
-        let Some(Shareable::There(other)) = known else {
+        let known = registry.of(path).find_map(|entry| entry.shared.clone());
+        let Some(SharedRotator::Open(other)) = known else {
             if registry.of(path).next().is_none() {
-                if let Some(owner) = registry.rotator_to(path) {
-                    return Err(refused_to(path, &owner));
+                if let Some(owner) = registry.rotator_with_backup(path) {
+                    return Err(is_backup_of(path, &owner));
                 }
-                if let Some(other) = registry.has_one_of(path, &family) {
-                    return Err(refused(
+                if let Some(other) = registry.path_matching(path, &backups) {
+                    return Err(cannot_use(
                         path,
                         format_args!(
                             "another handler of this process has {}, which is the name of a rotated file of this one",
@@ -144,52 +146,52 @@ pub(crate) fn share<T: Send + Sync + 'static>(
                     ));
                 }
                 drop(registry);
-                break add(family);
+                break add(backups);
             }
             drop(registry);
-            turn = wait(turn, path)?;
+            changes = wait(changes, path)?;
             continue;
         };
         drop(registry);
         match other.upgrade().map(Arc::downcast::<T>) {
             Some(Ok(found)) => {
-                drop(turn);
+                drop(changes);
                 fits(&found)?;
                 return Ok(found);
             }
             Some(Err(other)) => {
-                drop(turn);
+                drop(changes);
                 drop(other);
-                return Err(refused(path, "a handler of another kind rotates this file"));
+                return Err(cannot_use(path, "a handler of another kind rotates this file"));
             }
-            // Its last owner is about to close it.
-            None => turn = wait(turn, path)?,
+            // Its last owner is closing it.
+            None => changes = wait(changes, path)?,
         }
     };
-    drop(turn);
+    drop(changes);
     let number = claim.number;
-    let made = Arc::new(make(claim)?);
+    let made = Arc::new(create(claim)?);
     let shared: Weak<dyn Any + Send + Sync> = Arc::downgrade(&made) as _;
     change(|registry| {
         if let Some(entry) = registry.entries.iter_mut().find(|entry| Some(entry.number) == number) {
-            entry.rotated = Some(Shareable::There(shared));
+            entry.shared = Some(SharedRotator::Open(shared));
         }
     });
-    TURN.notify_all();
+    CHANGES.notify_all();
     Ok(made)
 }
 
-fn wait<'a>(turn: MutexGuard<'a, ()>, path: &Path) -> Result<MutexGuard<'a, ()>, Error> {
+fn wait<'a>(changes: MutexGuard<'a, ()>, path: &Path) -> Result<MutexGuard<'a, ()>, Error> {
     let mut has_waited = false;
-    let (turn, is_late) = TURN.wait_while(turn, PATIENCE, |()| !mem::replace(&mut has_waited, true));
-    if is_late {
-        return Err(refused(path, "another handler of this process has been opening or closing it for 5 seconds"));
+    let (changes, timed_out) = CHANGES.wait_while(changes, CLAIM_TIMEOUT, |()| !mem::replace(&mut has_waited, true));
+    if timed_out {
+        return Err(cannot_use(path, "another handler of this process has been opening or closing it for 5 seconds"));
     }
-    Ok(turn)
+    Ok(changes)
 }
 
-fn refused_to(path: &Path, owner: &Path) -> Error {
-    refused(
+fn is_backup_of(path: &Path, owner: &Path) -> Error {
+    cannot_use(
         path,
         format_args!(
             "a handler of this process rotates {}, and this is the name of a rotated file of it; use another path",
@@ -198,11 +200,11 @@ fn refused_to(path: &Path, owner: &Path) -> Error {
     )
 }
 
-fn refused(path: &Path, why: impl fmt::Display) -> Error {
+fn cannot_use(path: &Path, why: impl fmt::Display) -> Error {
     Error::config(format_args!("cannot use {}: {why}", path.display()))
 }
 
-/// Whether a handler of this process has this path, or the file that is there.
+/// Whether a handler of this process has this path or the file at it.
 pub(crate) fn is_open(path: &Path) -> bool {
     let id = fs::metadata(path).ok().as_ref().and_then(FileId::of);
     let registry = REGISTRY.read();
@@ -219,11 +221,9 @@ impl Claim {
             }
         });
     }
-}
 
-impl Claim {
-    /// The handler closes this file: another may get its number in the file system.
-    pub(crate) fn left(&self, file: &File) {
+    /// The handler closes this file. Another file may get its inode number.
+    pub(crate) fn closed(&self, file: &File) {
         let id = file.metadata().ok().as_ref().and_then(FileId::of);
         change(|registry| {
             let entry = registry.entries.iter_mut().find(|entry| Some(entry.number) == self.number);
@@ -238,45 +238,49 @@ impl Drop for Claim {
     fn drop(&mut self) {
         if self.number.is_some() {
             change(|registry| registry.entries.retain(|entry| Some(entry.number) != self.number));
-            TURN.notify_all();
+            CHANGES.notify_all();
         }
     }
 }
 
 impl Registry {
-    /// Those that have this path, by whatever name.
+    /// The entries of this path, by whatever name.
     fn of<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = &'a Entry> {
-        let place = true_path(path);
+        let canonical = canonical_path(path);
         // Directories may have come, gone or been linked since an entry was made.
-        self.entries.iter().filter(move |entry| entry.path == path || true_path(&entry.path) == place)
+        self.entries.iter().filter(move |entry| entry.path == path || canonical_path(&entry.path) == canonical)
     }
 
     /// The path of a handler that gives its rotated files this name.
-    fn rotator_to(&self, path: &Path) -> Option<PathBuf> {
-        let place = true_path(path);
-        let is_owner = |entry: &&Entry| entry.family.as_ref().is_some_and(|family| is_of(&entry.path, family, &place));
+    fn rotator_with_backup(&self, path: &Path) -> Option<PathBuf> {
+        let canonical = canonical_path(path);
+        let is_owner = |entry: &&Entry| {
+            entry.backups.as_ref().is_some_and(|backups| matches_backup(&entry.path, backups, &canonical))
+        };
         self.entries.iter().find(is_owner).map(|entry| entry.path.clone())
     }
 
-    /// A path in use that a handler's rotated files would have.
-    fn has_one_of(&self, base: &Path, family: &Family) -> Option<PathBuf> {
-        self.entries.iter().find(|entry| is_of(base, family, &true_path(&entry.path))).map(|entry| entry.path.clone())
+    /// A path in use that is the name of a rotated file of `base`.
+    fn path_matching(&self, base: &Path, backups: &BackupMatcher) -> Option<PathBuf> {
+        self.entries
+            .iter()
+            .find(|entry| matches_backup(base, backups, &canonical_path(&entry.path)))
+            .map(|entry| entry.path.clone())
     }
 
-    fn add(&mut self, path: &Path, rotated: Option<Shareable>, family: Option<Family>) -> Claim {
+    fn add(&mut self, path: &Path, shared: Option<SharedRotator>, backups: Option<BackupMatcher>) -> Claim {
         self.last += 1;
-        self.entries.push(Entry { number: self.last, path: path.to_owned(), open: None, rotated, family });
+        self.entries.push(Entry { number: self.last, path: path.to_owned(), open: None, shared, backups });
         Claim { number: Some(self.last) }
     }
 }
 
-/// Whether the true path is one of a family.
-fn is_of(base: &Path, family: &Family, place: &Path) -> bool {
-    place.file_name().is_some_and(|name| family(name)) && true_path(base).parent() == place.parent()
+fn matches_backup(base: &Path, backups: &BackupMatcher, canonical: &Path) -> bool {
+    canonical.file_name().is_some_and(|name| backups(name)) && canonical_path(base).parent() == canonical.parent()
 }
 
-/// Without symbolic links, as far as it exists.
-fn true_path(path: &Path) -> PathBuf {
+/// The path without symbolic links, as far as it exists.
+fn canonical_path(path: &Path) -> PathBuf {
     if let Ok(path) = fs::canonicalize(path) {
         return path;
     }
@@ -286,11 +290,11 @@ fn true_path(path: &Path) -> PathBuf {
     }
 }
 
-fn is_no_regular_file(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|about| !about.is_file())
+fn is_not_a_regular_file(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
 }
 
-/// Which file it is, whatever its name.
+/// Identifies a file, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId {
     device: u64,
@@ -303,14 +307,14 @@ impl FileId {
         Self { device: 0, inode }
     }
 
-    /// None where the system has no such number.
+    /// None if the system has no such number.
     #[cfg(unix)]
-    pub(crate) fn of(about: &Metadata) -> Option<Self> {
+    pub(crate) fn of(metadata: &Metadata) -> Option<Self> {
         use std::os::unix::fs::MetadataExt as _;
-        Some(Self { device: about.dev(), inode: about.ino() })
+        Some(Self { device: metadata.dev(), inode: metadata.ino() })
     }
 
-    /// None where the system has no such number.
+    /// None if the system has no such number.
     #[cfg(not(unix))]
     pub(crate) fn of(_: &Metadata) -> Option<Self> {
         None
@@ -323,11 +327,11 @@ mod tests {
     use super::*;
     use crate::sink::scratch::Dir;
 
-    struct Engine(&'static str, #[allow(dead_code)] Claim);
+    struct Rotator(&'static str, #[allow(dead_code)] Claim);
 
-    fn engine(path: &Path, name: &'static str) -> Result<Arc<Engine>, Error> {
-        let fits = |other: &Engine| if other.0 == name { Ok(()) } else { Err(Error::config("other settings")) };
-        share(path, Arc::new(|_| false), |claim| Ok(Engine(name, claim)), fits)
+    fn rotator(path: &Path, name: &'static str) -> Result<Arc<Rotator>, Error> {
+        let fits = |other: &Rotator| if other.0 == name { Ok(()) } else { Err(Error::config("other settings")) };
+        share(path, Arc::new(|_| false), |claim| Ok(Rotator(name, claim)), fits)
     }
 
     #[test]
@@ -335,10 +339,10 @@ mod tests {
         let dir = Dir::new();
         let path = dir.path("app.log");
         let (one, two) = (claim(&path).unwrap(), claim(&path).unwrap());
-        let error = engine(&path, "a").err().unwrap();
+        let error = rotator(&path, "a").err().unwrap();
         assert!(error.is_config() && error.to_string().contains(path.to_str().unwrap()), "{error}");
         drop((one, two));
-        let rotating = engine(&path, "a").unwrap();
+        let rotating = rotator(&path, "a").unwrap();
         let error = claim(&path).unwrap_err();
         assert!(error.is_config() && error.to_string().contains(path.to_str().unwrap()), "{error}");
         drop(rotating);
@@ -349,9 +353,9 @@ mod tests {
     fn t37_those_that_rotate_share_or_are_refused() {
         let dir = Dir::new();
         let path = dir.path("app.log");
-        let first = engine(&path, "a").unwrap();
-        assert!(Arc::ptr_eq(&first, &engine(&path, "a").unwrap()));
-        assert_eq!(engine(&path, "b").err().unwrap().to_string(), "other settings");
+        let first = rotator(&path, "a").unwrap();
+        assert!(Arc::ptr_eq(&first, &rotator(&path, "a").unwrap()));
+        assert_eq!(rotator(&path, "b").err().unwrap().to_string(), "other settings");
         assert!(
             share(&path, Arc::new(|_| false), |_| Ok(7_u8), |_| Ok(()))
                 .unwrap_err()
@@ -359,10 +363,10 @@ mod tests {
                 .contains("another kind")
         );
         drop(first);
-        assert_eq!(engine(&path, "b").unwrap().0, "b");
+        assert_eq!(rotator(&path, "b").unwrap().0, "b");
         // A failed making leaves nothing behind.
         share(&path, Arc::new(|_| false), |_| Err::<(), _>(Error::new("no")), |_| Ok(())).unwrap_err();
-        engine(&path, "c").unwrap();
+        rotator(&path, "c").unwrap();
     }
 
     #[cfg(unix)]
@@ -371,7 +375,7 @@ mod tests {
         let dir = Dir::new();
         fs::create_dir(dir.path("real")).unwrap();
         std::os::unix::fs::symlink(dir.path("real"), dir.path("link")).unwrap();
-        let _engine = engine(&dir.path("real/app.log"), "a").unwrap();
+        let _rotator = rotator(&dir.path("real/app.log"), "a").unwrap();
         assert!(claim(&dir.path("link/app.log")).is_err());
         assert!(claim(&dir.path("link/../real/app.log")).is_err());
         claim(&dir.path("link/other.log")).unwrap();
@@ -383,7 +387,7 @@ mod tests {
         let path = dir.path("app.log");
         for _ in 0..20 {
             let all: Vec<_> = std::thread::scope(|scope| {
-                let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| engine(&path, "a").unwrap())).collect();
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| rotator(&path, "a").unwrap())).collect();
                 threads.into_iter().map(|thread| thread.join().unwrap()).collect()
             });
             assert!(all.iter().all(|one| Arc::ptr_eq(one, &all[0])));
@@ -414,9 +418,9 @@ mod tests {
         claim.opened(&file);
         fs::rename(&path, dir.path("app.log.1")).unwrap();
         let other = File::create(dir.path("other")).unwrap();
-        claim.left(&other);
+        claim.closed(&other);
         assert!(is_open(&dir.path("app.log.1")));
-        claim.left(&file);
+        claim.closed(&file);
         assert!(!is_open(&dir.path("app.log.1")));
     }
 

@@ -1,4 +1,4 @@
-//! Directories of tests, which go away.
+//! Temporary directories for tests.
 
 use std::{
     env, fs,
@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// A directory of one test.
+/// The directory of one test, deleted on drop.
 pub(super) struct Dir(PathBuf);
 
 impl Dir {

@@ -8,16 +8,16 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::{Sink, Written, line::Tail};
+use super::{Lines, Sink, SinkProperties, line_state::LineState};
 
-/// Standard output or standard error of the process, as they are at the time of each record.
+/// Standard output or standard error of the process, as it is at the time of each record.
 ///
-/// On unix a record is one write(2), past std's own writer, which takes a closed stream for success. std's lock is held
-/// meanwhile, and what `print!` left in its buffer is written first: the order is kept, and lines do not mix.
+/// On unix a record is one write(2), without std's own writer, which treats a closed stream as success. std's lock is held
+/// meanwhile, and what `print!` has buffered is written first: the order is kept, and lines do not mix.
 #[derive(Clone, Copy, Debug)]
 pub struct StdStream {
     which: Which,
-    deadline: Duration,
+    timeout: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -26,25 +26,24 @@ enum Which {
     Stderr,
 }
 
-/// How long a stream that takes nothing is waited for, unless said otherwise.
-const DEADLINE: Duration = Duration::from_secs(1);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl StdStream {
     /// Standard output.
     pub const fn stdout() -> Self {
-        Self { which: Which::Stdout, deadline: DEADLINE }
+        Self { which: Which::Stdout, timeout: DEFAULT_TIMEOUT }
     }
 
     /// Standard error.
     pub const fn stderr() -> Self {
-        Self { which: Which::Stderr, deadline: DEADLINE }
+        Self { which: Which::Stderr, timeout: DEFAULT_TIMEOUT }
     }
 
-    /// How long one record may wait for a full, non-blocking stream until it is given up (default: 1 s). After that,
-    /// further records do not wait at all until the stream has taken something. A blocking stream has no deadline: it
-    /// blocks, as it does everybody else.
-    pub const fn timeout(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+    /// How long one record waits for a full, non-blocking stream before it fails (default: 1 s). After a timeout, further
+    /// records do not wait until the stream accepts bytes again. A blocking stream has no timeout: it blocks, as it does for
+    /// every other writer.
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
@@ -56,39 +55,41 @@ impl StdStream {
         }
     }
 
-    /// Writes one record, whole.
-    pub(super) fn put(&self, record: &[u8]) -> io::Result<()> {
+    /// Writes one complete record.
+    pub(super) fn write_record(&self, record: &[u8]) -> io::Result<()> {
         // No user code runs while std's lock is held.
         match self.which {
             Which::Stdout => {
                 let stream = io::stdout();
-                sys::put(&stream, stream.lock(), &STDOUT, self.deadline, record)
+                sys::write_record(&stream, stream.lock(), &STDOUT, self.timeout, record)
             }
             Which::Stderr => {
                 let stream = io::stderr();
-                sys::put(&stream, stream.lock(), &STDERR, self.deadline, record)
+                sys::write_record(&stream, stream.lock(), &STDERR, self.timeout, record)
             }
         }
     }
 }
 
 impl Sink for StdStream {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        self.put(bytes).map(|()| Written::Through)
+    #[inline]
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        lines.write_each(|line| self.write_record(line))
     }
 
-    fn is_terminal(&self) -> bool {
-        match self.which {
+    fn properties(&self) -> SinkProperties {
+        let is_terminal = match self.which {
             Which::Stdout => io::stdout().is_terminal(),
             Which::Stderr => io::stderr().is_terminal(),
-        }
+        };
+        SinkProperties { is_terminal, ..SinkProperties::default() }
     }
 }
 
-/// Each `write` takes one record, whole, or fails.
+/// Each `write` writes one complete record or fails.
 impl Write for &StdStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.put(bytes).map(|()| bytes.len())
+        self.write_record(bytes).map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -99,7 +100,7 @@ impl Write for &StdStream {
 /// As for `&StdStream`.
 impl Write for StdStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.put(bytes).map(|()| bytes.len())
+        self.write_record(bytes).map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -115,17 +116,24 @@ impl<'a> MakeWriter<'a> for StdStream {
     }
 }
 
-/// What is known of a stream; all handlers of the process that write to it share it. Changed under std's lock only.
+/// Writes a line to stderr and ignores failures: the last resort for reports, which must never fail, wait or recurse.
+pub(crate) fn stderr_line(line: &str) {
+    let line = [line.as_bytes(), b"\n"].concat();
+    // If stderr fails, there is nowhere left to report it.
+    StdStream::stderr().timeout(Duration::ZERO).write_record(&line).unwrap_or_default();
+}
+
+/// The state of a stream, shared by all handlers of the process. Changed only under std's lock.
 struct State {
-    tail: Tail,
-    /// It took nothing until the deadline of an earlier record.
-    #[cfg_attr(not(unix), allow(dead_code, reason = "only unix knows how to wait for it"))]
+    line_state: LineState,
+    /// A record has timed out, and none was written since.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only unix waits"))]
     stuck: AtomicBool,
 }
 
 impl State {
     const fn new() -> Self {
-        Self { tail: Tail::new(false), stuck: AtomicBool::new(false) }
+        Self { line_state: LineState::new(false), stuck: AtomicBool::new(false) }
     }
 }
 
@@ -137,24 +145,24 @@ mod sys {
     use std::os::fd::AsFd;
 
     use super::*;
-    use crate::{
-        patience::{Patience, relieve},
-        sink::line,
+    use crate::sink::{
+        line_state,
+        write_wait::{WriteWait, clear_stuck},
     };
 
-    pub(super) fn put(
+    pub(super) fn write_record(
         stream: &impl AsFd,
         mut lock: impl Write,
         state: &State,
-        deadline: Duration,
+        timeout: Duration,
         record: &[u8],
     ) -> io::Result<()> {
         let fd = stream.as_fd();
-        let mut patience = Patience::new(&state.stuck, deadline);
-        line::flush(|| patience.insist(fd, || lock.flush()))?;
-        state.tail.write(record, |bytes| {
-            let count = patience.insist(fd, || rustix::io::write(fd, bytes).map_err(io::Error::from))?;
-            relieve(&state.stuck);
+        let mut wait = WriteWait::new(&state.stuck, timeout);
+        line_state::flush(|| wait.retry_until_writable(fd, || lock.flush()))?;
+        state.line_state.write(record, |bytes| {
+            let count = wait.retry_until_writable(fd, || rustix::io::write(fd, bytes).map_err(io::Error::from))?;
+            clear_stuck(&state.stuck);
             Ok(count)
         })
     }
@@ -163,10 +171,16 @@ mod sys {
 #[cfg(not(unix))]
 mod sys {
     use super::*;
-    use crate::sink::line;
+    use crate::sink::line_state;
 
-    pub(super) fn put<S>(_: &S, mut lock: impl Write, state: &State, _: Duration, record: &[u8]) -> io::Result<()> {
-        state.tail.write(record, |bytes| lock.write(bytes))?;
-        line::flush(|| lock.flush())
+    pub(super) fn write_record<S>(
+        _: &S,
+        mut lock: impl Write,
+        state: &State,
+        _: Duration,
+        record: &[u8],
+    ) -> io::Result<()> {
+        state.line_state.write(record, |bytes| lock.write(bytes))?;
+        line_state::flush(|| lock.flush())
     }
 }

@@ -1,30 +1,30 @@
-//! Writers of others.
+//! Sinks over other writers.
 
 use std::{fmt, io, sync::MutexGuard};
 
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{
-    Sink, Written,
-    line::{self, Tail},
+    FlushTo, Lines, Sink,
+    line_state::{self, LineState},
 };
-use crate::fork::Heirloom;
+use crate::fork::ForkMutex;
 
 /// Any [`io::Write`], behind a lock, flushed after each record. Made by
 /// [`Stream::writer`](crate::output::Stream::writer).
 ///
-/// A writer that panics leaves the lock usable; the record counts as failed. If the process was forked while another thread
-/// wrote, the child has half a writer: its records fail.
+/// If the writer panics, the record counts as failed and the lock stays usable. If the process was forked while another thread
+/// wrote, the writer in the child is in an unknown state: the child's records fail.
 pub struct WriterSink<W> {
-    /// None in a child of a fork that came in the midst of a write.
-    writer: Heirloom<Option<W>>,
-    tail: Tail,
+    /// None in a child of a fork that happened during a write.
+    writer: ForkMutex<Option<W>>,
+    line_state: LineState,
 }
 
 impl<W: io::Write + Send + 'static> WriterSink<W> {
-    /// Takes a writer.
+    /// Wraps a writer.
     pub fn new(writer: W) -> Self {
-        Self { writer: Heirloom::new(Some(writer)), tail: Tail::new(false) }
+        Self { writer: ForkMutex::new(Some(writer)), line_state: LineState::new(false) }
     }
 
     fn writer(&self) -> MutexGuard<'_, Option<W>> {
@@ -32,23 +32,24 @@ impl<W: io::Write + Send + 'static> WriterSink<W> {
     }
 }
 
-fn there<W>(writer: &mut Option<W>) -> io::Result<&mut W> {
+fn usable<W>(writer: &mut Option<W>) -> io::Result<&mut W> {
     writer.as_mut().ok_or_else(|| io::Error::other("a thread of the parent was writing when the process was forked"))
 }
 
 impl<W: io::Write + Send + 'static> Sink for WriterSink<W> {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        let mut writer = self.writer();
-        let writer = there(&mut writer)?;
-        self.tail.write(bytes, |bytes| writer.write(bytes))?;
-        line::flush(|| writer.flush())?;
-        Ok(Written::Through)
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        lines.write_each(|line| {
+            let mut writer = self.writer();
+            let writer = usable(&mut writer)?;
+            self.line_state.write(line, |bytes| writer.write(bytes))?;
+            line_state::flush(|| writer.flush())
+        })
     }
 
-    fn flush(&self) -> io::Result<()> {
+    fn flush(&self, _: FlushTo) -> io::Result<()> {
         let mut writer = self.writer();
-        let writer = there(&mut writer)?;
-        line::flush(|| writer.flush())
+        let writer = usable(&mut writer)?;
+        line_state::flush(|| writer.flush())
     }
 }
 
@@ -58,22 +59,22 @@ impl<W> fmt::Debug for WriterSink<W> {
     }
 }
 
-/// Whatever makes writers for `tracing_subscriber::fmt`, one for each record, flushed after it. Made by
+/// Any [`MakeWriter`]: asked for a writer for each record, which is flushed after it. Made by
 /// [`Stream::make_writer`](crate::output::Stream::make_writer).
 ///
-/// No lock is held but what the maker itself takes.
+/// It takes no lock of its own.
 pub struct MakeWriterSink<M> {
     maker: M,
-    tail: Tail,
+    line_state: LineState,
 }
 
 impl<M> MakeWriterSink<M>
 where
     M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    /// Takes a maker of writers.
+    /// Wraps a maker of writers.
     pub fn new(maker: M) -> Self {
-        Self { maker, tail: Tail::new(false) }
+        Self { maker, line_state: LineState::new(false) }
     }
 }
 
@@ -81,19 +82,20 @@ impl<M> Sink for MakeWriterSink<M>
 where
     M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
         use io::Write as _;
-        // First the writer, which may be a lock, then the look at the tail.
-        let mut writer = self.maker.make_writer();
-        self.tail.write(bytes, |bytes| writer.write(bytes))?;
-        line::flush(|| writer.flush())?;
-        Ok(Written::Through)
+        lines.write_each(|line| {
+            // The writer may be a lock, so it comes before the line state.
+            let mut writer = self.maker.make_writer();
+            self.line_state.write(line, |bytes| writer.write(bytes))?;
+            line_state::flush(|| writer.flush())
+        })
     }
 
-    fn flush(&self) -> io::Result<()> {
+    fn flush(&self, _: FlushTo) -> io::Result<()> {
         use io::Write as _;
         let mut writer = self.maker.make_writer();
-        line::flush(|| writer.flush())
+        line_state::flush(|| writer.flush())
     }
 }
 

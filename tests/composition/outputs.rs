@@ -1,7 +1,6 @@
 //! Outputs that do what can go wrong, as a function of the record's id, and gauges that see what passes.
 
 use std::{
-    fmt::Write as _,
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -13,7 +12,8 @@ use std::{
 };
 
 use tracing_strata::{
-    Delivery, Error, Flush, Format, Handler, Outcome, Record, Sink, handler::OwnedDelivery, sink::Written,
+    Delivery, Error, Flush, Format, Handler, Outcome, Record, Sink, format::Buffer, handler::OwnedDelivery,
+    sink::SinkProperties,
 };
 
 use crate::model::End;
@@ -321,10 +321,10 @@ impl Handler for Out {
 pub(crate) struct Ids;
 
 impl Format for Ids {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
         match id_of(record) {
             Some((id, marks)) => write!(out, "{id} {marks}")?,
-            None => out.push('-'),
+            None => out.push_str("-"),
         }
         Ok(())
     }
@@ -340,25 +340,28 @@ pub(crate) struct Lines {
     pub(crate) world: Arc<World>,
     pub(crate) out: usize,
     pub(crate) profile: Profile,
-    pub(crate) gathers: bool,
+    pub(crate) batches: bool,
 }
 
 impl Sink for Lines {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-        let id = parse(std::str::from_utf8(bytes).unwrap()).first().copied();
-        match id.map_or(Act::Write, |(id, _)| self.profile.act(id)) {
-            Act::Fail => Err(io::Error::other("scripted")),
-            Act::Panic => panic!("scripted"),
-            Act::Drop => Ok(Written::Dropped),
-            _ => {
-                self.world.got(self.out, id);
-                Ok(Written::Through)
+    fn write(&self, lines: &mut tracing_strata::sink::Lines<'_>) -> io::Result<()> {
+        while let Some((line, _)) = lines.first() {
+            let id = parse(std::str::from_utf8(line).unwrap()).first().copied();
+            match id.map_or(Act::Write, |(id, _)| self.profile.act(id)) {
+                Act::Fail => return Err(io::Error::other("scripted")),
+                Act::Panic => panic!("scripted"),
+                Act::Drop => lines.dropped(1),
+                _ => {
+                    self.world.got(self.out, id);
+                    lines.written(1);
+                }
             }
         }
+        Ok(())
     }
 
-    fn gathers(&self) -> bool {
-        self.gathers
+    fn properties(&self) -> SinkProperties {
+        SinkProperties { supports_batching: self.batches, ..SinkProperties::default() }
     }
 }
 

@@ -539,19 +539,22 @@ fn a_reading_never_goes_back() {
 #[test]
 fn one_refused_line_of_a_batch_is_one_lost_record() {
     let _order = begin();
+    use tracing_strata::sink::{Lines, SinkProperties};
     #[derive(Clone, Default)]
     struct Picky(Arc<AtomicUsize>);
     impl tracing_strata::Sink for Picky {
-        fn write(&self, bytes: &[u8]) -> std::io::Result<tracing_strata::sink::Written> {
-            if bytes.ends_with(b"7\n") {
-                return Err(std::io::Error::other("scripted"));
-            }
-            self.0.fetch_add(1, Ordering::SeqCst);
-            Ok(tracing_strata::sink::Written::Through)
+        fn write(&self, lines: &mut Lines<'_>) -> std::io::Result<()> {
+            lines.write_each(|line| {
+                if line.ends_with(b"7\n") {
+                    return Err(std::io::Error::other("scripted"));
+                }
+                self.0.fetch_add(1, Ordering::SeqCst);
+                Ok(())
+            })
         }
 
-        fn gathers(&self) -> bool {
-            true
+        fn properties(&self) -> SinkProperties {
+            SinkProperties { supports_batching: true, ..SinkProperties::default() }
         }
     }
     let picky = Picky::default();

@@ -40,7 +40,7 @@ pub(crate) enum Node {
     Stream {
         out: usize,
         profile: Profile,
-        gathers: bool,
+        batches: bool,
     },
     File {
         out: usize,
@@ -395,7 +395,7 @@ impl<'a> Maker<'a> {
                 let usual = self.dice.pick(&[Act::Write, Act::Write, Act::Fail]);
                 let other = self.dice.pick(&[Act::Write, Act::Fail, Act::Panic]);
                 let profile = Profile { usual, other, when: self.when() };
-                Node::Stream { out, profile, gathers: !self.dice.one_in(3) }
+                Node::Stream { out, profile, batches: !self.dice.one_in(3) }
             }
             3 => Node::File { out, buffer: true },
             4 => Node::File { out, buffer: false },
@@ -565,8 +565,8 @@ impl Built {
         let world = Arc::clone(&self.world);
         match node {
             Node::Out { out, profile } => Out { world, out: *out, profile: *profile, held: Mutex::default() }.boxed(),
-            Node::Stream { out, profile, gathers } => {
-                let lines = Lines { world, out: *out, profile: *profile, gathers: *gathers };
+            Node::Stream { out, profile, batches } => {
+                let lines = Lines { world, out: *out, profile: *profile, batches: *batches };
                 Stream::sink(lines).format(Ids).boxed()
             }
             Node::File { out, buffer } => {

@@ -11,11 +11,11 @@ use std::{
 
 use tracing::{error, info};
 use tracing_strata::{
-    Flush, Handler, HandlerExt as _, NamedHandler, Outcome, Record, Severity, Sink,
+    Flush, Handler, HandlerExt as _, NamedHandler, Outcome, Record, Severity,
     format::Json,
     ledger::ErrorHandler,
     output::{LogFile, LogFileBuilder},
-    sink::{FileSink, Written},
+    sink::{FileSink, write_line},
 };
 use tracing_subscriber::{prelude::*, registry};
 
@@ -306,7 +306,7 @@ fn handlers_that_share_a_buffer_have_an_account_each() {
     plain.emit(&record("c"));
     // What comes as io::Write is on nobody's account.
     (&sink).write_all(b"d\n").unwrap();
-    assert_eq!(Sink::write(&sink, b"e\n").unwrap(), Written::Through);
+    write_line(&sink, b"e\n").unwrap();
     assert_eq!((plain.stats().queued, other.stats().queued), (2, 1));
     other.flush().unwrap();
     assert_eq!((plain.stats().written, other.stats().written), (2, 1));

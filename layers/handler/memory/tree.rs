@@ -18,9 +18,9 @@ use crate::{
     Delivery, Error, Handler as _, NamedHandler, Outcome, OwnedDelivery, Severity,
     clock::{Clock, SystemClock},
     filter::Filter,
-    fork::{self, Heirloom},
+    fork::{self, ForkMutex},
     handler::worker::Evicted,
-    record::{SpanData, Tape},
+    record::{SpanData, TreeObserver},
 };
 
 pub(super) struct RecorderConfig {
@@ -64,11 +64,11 @@ pub(super) struct Core {
     /// How many trees buffer records.
     trees: AtomicUsize,
     /// Those trees, in the order in which they began to, and some that have no records any more.
-    order: Heirloom<VecDeque<Weak<Tree>>>,
+    order: ForkMutex<VecDeque<Weak<Tree>>>,
     /// Memory of trees that have ended.
-    spares: Heirloom<Vec<VecDeque<OwnedDelivery>>>,
+    spares: ForkMutex<Vec<VecDeque<OwnedDelivery>>>,
     /// Locked by the thread that resets all trees in a child.
-    resetting: Heirloom<()>,
+    resetting: ForkMutex<()>,
     counts: Counts,
 }
 
@@ -91,9 +91,9 @@ impl Core {
             generation: AtomicU64::new(fork::generation()),
             weight: AtomicUsize::new(0),
             trees: AtomicUsize::new(0),
-            order: Heirloom::default(),
-            spares: Heirloom::default(),
-            resetting: Heirloom::default(),
+            order: ForkMutex::default(),
+            spares: ForkMutex::default(),
+            resetting: ForkMutex::default(),
             counts: Counts::default(),
         }
     }
@@ -209,7 +209,7 @@ pub(super) struct Tree {
     is_released: AtomicBool,
     /// It has records and counts as a tree. Changed under the lock.
     is_listed: AtomicBool,
-    state: Heirloom<State>,
+    state: ForkMutex<State>,
 }
 
 struct State {
@@ -236,7 +236,7 @@ impl Tree {
         let begun = root.begun().unwrap_or_else(|| core.config.clock.monotonic());
         let state = State { phase: Phase::Recording, buffered: Buffered::default(), lost: 0 };
         let (is_released, is_listed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { core: Arc::downgrade(core), this, begun, is_released, is_listed, state: Heirloom::new(state) }
+        Self { core: Arc::downgrade(core), this, begun, is_released, is_listed, state: ForkMutex::new(state) }
     }
 
     #[inline]
@@ -395,7 +395,7 @@ impl Tree {
     }
 }
 
-impl Tape for Tree {
+impl TreeObserver for Tree {
     fn close(&self) {
         let Some(core) = self.core.upgrade() else { return };
         let lasted = |limit| core.config.clock.monotonic().saturating_sub(self.begun) >= limit;
@@ -413,7 +413,7 @@ impl Tape for Tree {
         }
     }
 
-    fn pick(&self) {
+    fn trigger(&self) {
         let Some(core) = self.core.upgrade() else { return };
         fork::check();
         core.discard_inherited();

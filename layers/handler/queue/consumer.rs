@@ -9,16 +9,13 @@ use std::{
 use super::{core::Core, counters::UnreportedLosses, item::Item};
 use crate::{
     Error, Flush, Handler, Outcome, OwnedDelivery, Record, Severity,
-    caught::{Caught, catch},
     format::Time,
-    handler::{
-        panicked,
-        worker::{
-            Capacity, Channel, Command, LossCounter as _, Receiver, Task, Weighed as _, deferred::DeferredWrites,
-        },
+    handler::worker::{
+        Capacity, Channel, Command, LossCounter as _, Receiver, Task, Weighed as _, deferred::DeferredWrites,
     },
     ledger::End,
     record::{self, OwnedRecord},
+    unwind::{PanicPayload, catch, panicked},
 };
 
 /// Of the queue's own records.
@@ -142,7 +139,7 @@ impl Consumer<'_> {
                 }
                 self.done.push(record);
             }
-            record::give_back_all(&mut self.done, &mut self.late);
+            record::recycle_all(&mut self.done, &mut self.late);
             let is_empty = self.receiver.len() == 0;
             if is_empty || began.elapsed() > SLOW_STEP {
                 // Includes what came meanwhile.
@@ -167,7 +164,7 @@ impl Consumer<'_> {
 
     /// After an unexpected panic: balances the ledger, and flushes the handler.
     #[cold]
-    fn clean_up(&mut self, panic: &Caught) {
+    fn clean_up(&mut self, panic: &PanicPayload) {
         let core = self.core;
         core.set_panicked(panic);
         self.discard_rest();

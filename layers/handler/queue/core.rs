@@ -12,13 +12,13 @@ use std::{
 use super::{QueueStats, consumer, counters::QueueCounters, item::Item, utilization::Utilization};
 use crate::{
     Delivery, Error, Outcome, Severity,
-    caught::{Caught, catch},
-    fork::{Common, Heirloom},
+    fork::{ForkMutex, ForkRwLock},
     handler::{
-        Handler, panicked,
+        Handler,
         worker::{Channel, Command, Job, LossCounter, Pending, PutResult, WaitResult, Worker},
     },
     ledger::Ledger,
+    unwind::{PanicPayload, catch, panicked},
 };
 
 pub(super) type Core = Worker<Records>;
@@ -32,9 +32,9 @@ pub(super) struct Records {
     /// How often the queue logs how it is doing.
     pub(super) report_every: Option<Duration>,
     /// None after the shutdown: it is dropped, which closes what it has open.
-    handler: Common<Option<Arc<dyn Handler>>>,
+    handler: ForkRwLock<Option<Arc<dyn Handler>>>,
     pub(super) counters: QueueCounters,
-    utilization: Heirloom<Utilization>,
+    utilization: ForkMutex<Utilization>,
     /// The error handler knows of a record that came too late.
     has_reported_late: AtomicBool,
     /// And of one that waited for capacity at the shutdown.
@@ -82,8 +82,8 @@ impl Records {
             is_named,
             priority_level,
             report_every,
-            handler: Common::new(Some(handler)),
-            utilization: Heirloom::new(Utilization::new(Instant::now())),
+            handler: ForkRwLock::new(Some(handler)),
+            utilization: ForkMutex::new(Utilization::new(Instant::now())),
             has_reported_late: AtomicBool::new(false),
             has_reported_interrupted: AtomicBool::new(false),
             handler_holds: AtomicBool::new(false),
@@ -277,7 +277,7 @@ impl Core {
     // --- a worker that ends by a panic
 
     /// From now on each flush and shutdown is an error. To be called before those who wait are woken.
-    pub(super) fn set_panicked(&self, panic: &Caught) {
+    pub(super) fn set_panicked(&self, panic: &PanicPayload) {
         self.job.panic_message.get_or_init(|| panic.message().to_owned());
     }
 

@@ -9,7 +9,7 @@ use std::{
 use super::LossCounts;
 use crate::{
     Delivery, Record, Severity,
-    fork::Heirloom,
+    fork::ForkMutex,
     ledger::{ENDS, End, Ledger},
 };
 
@@ -19,8 +19,8 @@ pub(super) struct QueueCounters {
     /// Until then.
     own_ledger: Arc<Ledger>,
     /// Ends of the queue's own records until then.
-    early_ends: Heirloom<[u64; ENDS]>,
-    losses: Heirloom<Losses>,
+    early_ends: ForkMutex<[u64; ENDS]>,
+    losses: ForkMutex<Losses>,
 }
 
 #[derive(Default)]
@@ -56,8 +56,8 @@ impl QueueCounters {
         Self {
             known_ledger: OnceLock::new(),
             own_ledger: Ledger::unlisted(name),
-            early_ends: Heirloom::default(),
-            losses: Heirloom::default(),
+            early_ends: ForkMutex::default(),
+            losses: ForkMutex::default(),
         }
     }
 

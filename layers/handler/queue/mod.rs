@@ -73,8 +73,13 @@ use std::{
 use self::core::Core;
 pub use self::{builder::QueueBuilder, guard::WorkerGuard, loss_counts::LossCounts, stats::QueueStats};
 pub use super::worker::Overflow;
-use super::{Delivery, Flush, Handler, Outcome, panicked, worker::Command};
-use crate::{Description, Error, Severity, caught::catch, ledger::Ledger, weak_list::WeakList};
+use super::{Delivery, Flush, Handler, Outcome, worker::Command};
+use crate::{
+    Description, Error, Severity,
+    ledger::Ledger,
+    unwind::{catch, panicked},
+    weak_list::WeakList,
+};
 
 /// One or more handlers behind a bounded queue: the caller captures the record and goes on; a worker thread formats and
 /// writes it.

@@ -39,7 +39,7 @@ pub(crate) use self::{
 };
 use crate::{
     barrier::{self, Buffers},
-    fork::{self, Heirloom},
+    fork::{self, ForkMutex},
     record,
 };
 
@@ -85,12 +85,12 @@ pub(crate) struct Worker<J: Job> {
     /// How long a drop and a plain flush wait at most.
     pub(crate) flush_timeout: Duration,
     /// A new one after a fork.
-    channel: Heirloom<Arc<Channel<J::Item>>>,
+    channel: ForkMutex<Arc<Channel<J::Item>>>,
     /// Identifies the channel: threads find their shard by it.
     number: AtomicU64,
-    thread: Heirloom<Option<ThreadId>>,
+    thread: ForkMutex<Option<ThreadId>>,
     /// Held by the thread that restarts the worker in a child.
-    restarting: Heirloom<()>,
+    restarting: ForkMutex<()>,
     /// The fork generation in which the thread was started.
     generation: AtomicU64,
     /// No item is accepted any more.
@@ -139,10 +139,10 @@ impl<J: Job> Worker<J> {
             thread_name: thread_name.replace('\0', ""),
             limits,
             flush_timeout,
-            channel: Heirloom::new(Self::new_channel(&limits)),
+            channel: ForkMutex::new(Self::new_channel(&limits)),
             number: AtomicU64::new(next_number()),
-            thread: Heirloom::default(),
-            restarting: Heirloom::default(),
+            thread: ForkMutex::default(),
+            restarting: ForkMutex::default(),
             generation: AtomicU64::new(fork::generation()),
             is_shut: AtomicBool::new(false),
             waited: AtomicU64::new(0),

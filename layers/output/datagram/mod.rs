@@ -15,7 +15,7 @@ use crate::{
     format::Json,
     handler::Flush,
     sink::{
-        Teller,
+        LedgerLink,
         net::{Datagrams, is_too_long},
     },
 };
@@ -79,7 +79,7 @@ pub struct Datagram<F = Json> {
     #[cfg(feature = "gelf")]
     packer: Option<gelf::Packer>,
     /// Reports refusals that become known later.
-    teller: Teller,
+    ledger_link: LedgerLink,
 }
 
 /// What happens to a record that is too long for a datagram.
@@ -106,7 +106,8 @@ const MIN_TEXT: usize = 16;
 impl<F: Format> Datagram<F> {
     fn try_send(&self, record: &Record) -> Result<(), Unsent> {
         with_line(|line| {
-            self.format.format_bytes(record, line).map_err(Unsent::Failed)?;
+            self.format.format(record, line).map_err(Unsent::Failed)?;
+            let line = line.as_bytes();
             #[cfg(feature = "gelf")]
             if let Some(packer) = &self.packer {
                 return packer.send(line, self.limit, |datagram| self.send(datagram));
@@ -155,9 +156,9 @@ impl<F: Format> Datagram<F> {
         if refused == 0 {
             return Ok(());
         }
-        if let Some(ledger) = self.teller.ledger() {
+        if let Some(ledger) = self.ledger_link.ledger() {
             // One of another thread may not be counted as written yet; it is tried again later.
-            self.datagrams.put_back(refused - ledger.reclassify_failed(refused));
+            self.datagrams.restore_refused(refused - ledger.reclassify_failed(refused));
         }
         let many = if refused == 1 { "an earlier datagram was" } else { "earlier datagrams were" };
         let error = io::Error::new(io::ErrorKind::ConnectionRefused, format!("{many} refused: nobody listened"));
@@ -167,13 +168,13 @@ impl<F: Format> Datagram<F> {
 
 impl<F: Format> Handler for Datagram<F> {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
-        self.teller.notice(|| delivery.ledger());
+        self.ledger_link.set(|| delivery.ledger());
         let sent = match self.try_send(&delivery) {
             Err(Unsent::TooLong(length)) if self.oversize == Oversize::Shorten => self.shorten(&delivery, length),
             sent => sent,
         };
-        if let Err(error) = self.count_refused(self.datagrams.take_heard())
-            && let Some(ledger) = self.teller.ledger()
+        if let Err(error) = self.count_refused(self.datagrams.take_known_refused())
+            && let Some(ledger) = self.ledger_link.ledger()
         {
             ledger.report_error(&error);
         }

@@ -1,4 +1,4 @@
-//! Making files smaller: the formats.
+//! Compression formats.
 
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 use std::io::Write;
@@ -7,8 +7,8 @@ use std::{
     io::{self, Read},
 };
 
-/// How rotated files are compressed: on one thread of the crate's own, which lives while there is something to do; never on
-/// a thread that logs.
+/// How to compress rotated files. A background thread does it, which ends when it has no more files; logging threads never
+/// compress.
 ///
 /// ```
 /// use tracing_strata::sink::Compression;
@@ -18,15 +18,15 @@ use std::{
 /// ```
 ///
 /// # A crash
-/// `app.log.1` is compressed into a file of another name (`app.log.PID-N.gz.part`), which is brought to the disk, renamed to
-/// `app.log.1.gz`, and only then `app.log.1` is deleted. A crash leaves the plain file or a whole compressed one; what is
-/// left over is found and finished at the next start and after the next rotation. A compressed file has the time, the
-/// permissions and the owner of the plain one.
+/// `app.log.1` is compressed into `app.log.PID-N.gz.part`. That file is synced to the disk and renamed to `app.log.1.gz`; only
+/// then `app.log.1` is deleted. So a crash leaves the plain file or a complete compressed one. The next start and the next
+/// rotation finish what was left. A compressed file keeps the time, the permissions and the owner of the plain one.
 ///
 /// # Failures
-/// A full disk, a refused permission: told to the trap and counted as [troubles](crate::ledger::Stats::other_errors); the plain file
-/// stays and is tried again after the next rotation. Where `app.log.1.gz` is there already and holds something else, the
-/// file is appended to it as a further member, which readers show one after the other: nothing is overwritten.
+/// On a full disk or a refused permission the error handler gets the error, which counts in
+/// [`other_errors`](crate::ledger::Stats::other_errors); the plain file stays, and the next rotation tries again. If
+/// `app.log.1.gz` exists with other content, the file is appended to it as a further member, which readers show one after
+/// the other: nothing is overwritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Compression {
@@ -42,7 +42,7 @@ enum Method {
     Zstd,
 }
 
-/// Of compressed files, whatever the features: they may be of an earlier build.
+/// Suffixes of compressed files, whatever the features: another build may have made them.
 pub(crate) const SUFFIXES: [&str; 2] = ["gz", "zst"];
 
 impl Compression {
@@ -58,14 +58,13 @@ impl Compression {
         Self { method: Method::Zstd, level: None }
     }
 
-    /// How hard it tries: 0 to 9 for gzip (default: 6), 1 to 22 for zstd (default: 3). What lies beyond counts as the end
-    /// of the scale.
+    /// The compression level: 0 to 9 for gzip (default: 6), 1 to 22 for zstd (default: 3). Other values are clamped.
     pub fn level(mut self, level: i32) -> Self {
         self.level = Some(level);
         self
     }
 
-    /// Of its files, without the dot.
+    /// The suffix of its files, without the dot.
     pub(crate) fn suffix(self) -> &'static str {
         match self.method {
             #[cfg(feature = "gzip")]
@@ -75,7 +74,7 @@ impl Compression {
         }
     }
 
-    /// Compresses all that `from` has; the length of that.
+    /// Compresses all of `from` and returns its length.
     #[cfg_attr(not(any(feature = "gzip", feature = "zstd")), allow(unused_variables))]
     pub(super) fn encode(self, from: &mut impl Read, to: &File) -> io::Result<u64> {
         match self.method {
@@ -99,7 +98,7 @@ impl Compression {
         }
     }
 
-    /// All that is in a compressed file, member after member.
+    /// Decompresses a file, all members.
     #[cfg_attr(not(any(feature = "gzip", feature = "zstd")), allow(unused_variables))]
     pub(super) fn decode(self, from: File) -> io::Result<Box<dyn Read>> {
         match self.method {

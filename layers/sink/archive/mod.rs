@@ -1,14 +1,20 @@
-//! What becomes of files after they were rotated: how many are kept, and how they are made smaller.
+//! What happens to files after a rotation: retention and compression.
 
+mod compress;
 mod compression;
 mod names;
+mod queue;
+mod rename_guard;
 mod retention;
-mod work;
+#[cfg(all(test, feature = "gzip", feature = "zstd"))]
+#[allow(clippy::unwrap_used)]
+mod tests;
 
 pub use self::{compression::Compression, retention::Retention};
 pub(crate) use self::{
     compression::SUFFIXES,
-    names::sweep,
-    retention::Rotated,
-    work::{Hold, Job, ProcessLock, compress, hold, wait},
+    names::remove_stale_parts,
+    queue::{Job, ProcessLock, enqueue, wait_until_done},
+    rename_guard::RenameGuard,
+    retention::BackupFile,
 };

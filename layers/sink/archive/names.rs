@@ -1,4 +1,4 @@
-//! The names of files that are being compressed, and what a crash leaves of them.
+//! The names of part files: compressed files that are not complete yet.
 
 use std::{
     ffi::OsStr,
@@ -19,8 +19,8 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// A new file beside `path` for what is not yet whole: `app.log.4711-1.gz.part`. Locked as long as it is open, so that
-/// [`sweep`] knows whether somebody still works on it.
+/// Creates a part file beside `path`: `app.log.4711-1.gz.part`. It stays locked as long as it is open, so that
+/// [`remove_stale_parts`] knows whether it is in use.
 pub(super) fn create_part(base: &Path, path: &Path, suffix: &str) -> io::Result<(PathBuf, File)> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let name = base.file_name().ok_or(io::ErrorKind::InvalidInput)?;
@@ -34,33 +34,33 @@ pub(super) fn create_part(base: &Path, path: &Path, suffix: &str) -> io::Result<
         #[cfg(unix)]
         {
             use std::os::unix::fs::OpenOptionsExt as _;
-            // Nobody else reads it before it has the permissions of what it is made of.
+            // Nobody else may read it before it has the permissions of the plain file.
             options.mode(0o600);
         }
         match options.open(&part) {
             Ok(file) => {
-                // Where locks are not to be had, a sweep leaves such files alone.
+                // Without file locks, stale part files are not deleted.
                 match file.try_lock() {
                     Ok(()) | Err(TryLockError::Error(_)) => return Ok((part, file)),
-                    // A sweep of another process has it this very moment, and deletes it.
+                    // Another process took it for stale and is deleting it.
                     Err(TryLockError::WouldBlock) => {}
                 }
             }
-            // Of an earlier process with this number.
+            // Left by an earlier process with this id.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
     }
 }
 
-/// Deletes what a crash has left in `dir` of files that were being compressed for `base`, and nothing else. What cannot be
-/// deleted stays for the next time.
-pub(crate) fn sweep(base: &Path, dir: &Path) {
+/// Deletes the part files of `base` that a crash has left in `dir`, and nothing else. What cannot be deleted stays for the
+/// next time.
+pub(crate) fn remove_stale_parts(base: &Path, dir: &Path) {
     let (Some(name), Ok(entries)) = (base.file_name(), fs::read_dir(dir)) else { return };
     for entry in entries.flatten() {
         if is_part(name, &entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
             let path = entry.path();
-            // Open until it is deleted, so that nobody takes it in between.
+            // Open until it is deleted, so that nobody uses it in between.
             if let Ok(file) = File::open(&path)
                 && file.try_lock().is_ok()
             {
@@ -70,7 +70,7 @@ pub(crate) fn sweep(base: &Path, dir: &Path) {
     }
 }
 
-/// `BASE.DIGITS-DIGITS.gz.part`, in full.
+/// Whether the whole name is `BASE.DIGITS-DIGITS.gz.part`.
 fn is_part(base: &OsStr, name: &OsStr) -> bool {
     let between = || -> Option<(&str, &str)> {
         let rest = name.as_encoded_bytes().strip_prefix(base.as_encoded_bytes())?;
@@ -111,15 +111,15 @@ mod tests {
             fs::write(dir.path(name), "x").unwrap();
         }
         fs::create_dir(dir.path("app.log.7-7.gz.part")).unwrap();
-        // Somebody works on this one.
+        // This one is in use.
         let (busy, file) = create_part(&base, &dir.path("app.log.1"), "gz").unwrap();
-        sweep(&base, &dir.path(""));
+        remove_stale_parts(&base, &dir.path(""));
         let mut left: Vec<String> = others.map(Into::into).into();
         left.extend(["app.log.7-7.gz.part".into(), busy.file_name().unwrap().to_str().unwrap().into()]);
         left.sort();
         assert_eq!(dir.names(), left);
         drop(file);
-        sweep(&base, &dir.path(""));
+        remove_stale_parts(&base, &dir.path(""));
         assert!(!busy.exists());
     }
 
@@ -134,7 +134,7 @@ mod tests {
         for path in [&part, &other] {
             fs::write(path, "x").unwrap();
         }
-        sweep(&base, &dir.path(""));
+        remove_stale_parts(&base, &dir.path(""));
         assert!(!part.exists() && other.exists());
         assert!(with_suffix(&base, "gz").as_os_str().as_bytes().ends_with(b"/caf\xe9.log.gz"));
     }

@@ -1,12 +1,12 @@
-//! How much of the past is kept.
+//! How many rotated files to keep.
 
 use std::{
     path::PathBuf,
     time::{Duration, SystemTime},
 };
 
-/// How many rotated files are kept, how long, and how much room they may take. Each limit by itself; without any, all are
-/// kept. The oldest go first.
+/// How many rotated files to keep, for how long, and how many bytes they may take. Each limit applies by itself; without any,
+/// all files are kept. The oldest are deleted first.
 ///
 /// ```
 /// use std::time::Duration;
@@ -16,9 +16,9 @@ use std::{
 /// # drop(month);
 /// ```
 ///
-/// Applied after each rotation and at the start, to files whose names parse fully as rotated ones of this very handler: `app.log`
-/// never takes `app-error.log` or `app.log.notes` for its own. A file that a handler of this process has open is never
-/// deleted.
+/// Applied at the start and after each rotation, and only to files whose names parse completely as rotated files of this
+/// handler: `app.log` never deletes `app-error.log` or `app.log.notes`. A file that a handler of this process has open is
+/// never deleted.
 ///
 /// Python: `backupCount`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,45 +35,45 @@ impl Retention {
         Self::default()
     }
 
-    /// Keeps so many rotated files at most; the file in use is not one of them. With 0, none is left.
-    pub fn files(mut self, most: usize) -> Self {
-        self.files = Some(most);
+    /// Keeps at most this many rotated files, not counting the file in use. 0 keeps none.
+    pub fn files(mut self, max: usize) -> Self {
+        self.files = Some(max);
         self
     }
 
-    /// Keeps files whose last change is no longer ago than this.
-    pub fn age(mut self, most: Duration) -> Self {
-        self.age = Some(most);
+    /// Keeps files that were last modified within this time.
+    pub fn age(mut self, max: Duration) -> Self {
+        self.age = Some(max);
         self
     }
 
-    /// Keeps as many of the newest files as, together with the one in use, take no more than so many bytes on the disk's
-    /// account of their lengths. The file in use may be longer than that by itself; then it is the only one.
-    pub fn bytes(mut self, most: u64) -> Self {
-        self.bytes = Some(most);
+    /// Keeps the newest files whose lengths, with that of the file in use, add up to at most this many bytes. If the file in
+    /// use alone is longer, no rotated file is kept.
+    pub fn bytes(mut self, max: u64) -> Self {
+        self.bytes = Some(max);
         self
     }
 
-    /// Those to be deleted, the oldest first. `active` is the length of the file in use.
-    pub(crate) fn surplus<'a>(&self, rotated: &'a [Rotated], active: u64, now: SystemTime) -> Vec<&'a Rotated> {
+    /// The files to delete, the oldest first. `active` is the length of the file in use.
+    pub(crate) fn surplus<'a>(&self, rotated: &'a [BackupFile], active: u64, now: SystemTime) -> Vec<&'a BackupFile> {
         let mut newest_first: Vec<_> = rotated.iter().collect();
         newest_first.sort_by_key(|file| std::cmp::Reverse((file.since, file.sequence)));
-        let mut room = self.bytes.map(|most| most.saturating_sub(active));
-        let (mut kept, mut full) = (0, self.bytes.is_some_and(|most| active > most));
+        let mut room = self.bytes.map(|max| max.saturating_sub(active));
+        let (mut kept, mut full) = (0, self.bytes.is_some_and(|max| active > max));
         let mut surplus = Vec::new();
         let mut last_kept = None;
         for file in newest_first {
-            // Plain and compressed at once, as the thread that compresses is about to delete the one: they count as one.
+            // Both plain and compressed, because the archive thread is about to delete the plain one: they count as one.
             if last_kept == Some((file.since, file.sequence)) {
                 continue;
             }
             let age = now.duration_since(file.modified).unwrap_or_default();
-            if self.age.is_some_and(|most| age > most) {
+            if self.age.is_some_and(|max| age > max) {
                 surplus.push(file);
                 continue;
             }
-            // Where one does not fit, none that is older is kept in its place.
-            full |= room.is_some_and(|room| file.len > room) || self.files.is_some_and(|most| kept >= most);
+            // If one does not fit, no older file is kept in its place.
+            full |= room.is_some_and(|room| file.len > room) || self.files.is_some_and(|max| kept >= max);
             if full {
                 surplus.push(file);
             } else {
@@ -87,15 +87,15 @@ impl Retention {
     }
 }
 
-/// A file that was rotated.
+/// A rotated file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Rotated {
+pub(crate) struct BackupFile {
     pub(crate) path: PathBuf,
-    /// Its order among the others, by the names, which clocks cannot disturb: first this, …
+    /// Files are ordered by name, independent of clocks: by this first, …
     pub(crate) since: SystemTime,
-    /// … then this. Larger is newer.
+    /// … then by this. Larger is newer.
     pub(crate) sequence: u64,
-    /// Its age is counted from here.
+    /// The file's age counts from here.
     pub(crate) modified: SystemTime,
     pub(crate) len: u64,
 }
@@ -112,12 +112,12 @@ mod tests {
         UNIX_EPOCH + Duration::from_secs(seconds)
     }
 
-    fn file(since: u64, sequence: u64, len: u64) -> Rotated {
+    fn file(since: u64, sequence: u64, len: u64) -> BackupFile {
         let path = format!("{since}.{sequence}").into();
-        Rotated { path, since: at(since), sequence, modified: at(since), len }
+        BackupFile { path, since: at(since), sequence, modified: at(since), len }
     }
 
-    fn names(surplus: Vec<&Rotated>) -> Vec<String> {
+    fn names(surplus: Vec<&BackupFile>) -> Vec<String> {
         surplus.iter().map(|file| file.path.display().to_string()).collect()
     }
 
@@ -180,7 +180,7 @@ mod tests {
     }
 
     proptest! {
-        /// After a prune every limit holds, and with one file more of those deleted it would not.
+        /// After retention every limit holds, and with one more of the deleted files it would not.
         #[test]
         fn t32_limits_hold_and_no_more_goes_than_must(
             files in prop::collection::vec((0..6_u64, 0..50_u64), 0..12),
@@ -191,14 +191,14 @@ mod tests {
             let retention = Retention { files: most, age: age.map(Duration::from_secs), bytes };
             let surplus = retention.surplus(&files, active, at(now));
             let kept: Vec<_> = files.iter().filter(|file| !surplus.contains(file)).collect();
-            let is_young = |file: &&Rotated| age.is_none_or(|age| file.modified + Duration::from_secs(age) >= at(now));
-            let holds = |kept: &[&Rotated]| {
+            let is_young = |file: &&BackupFile| age.is_none_or(|age| file.modified + Duration::from_secs(age) >= at(now));
+            let holds = |kept: &[&BackupFile]| {
                 most.is_none_or(|most| kept.len() <= most)
                     && bytes.is_none_or(|bytes| kept.is_empty() || kept.iter().map(|file| file.len).sum::<u64>() + active <= bytes)
                     && kept.iter().all(is_young)
             };
             prop_assert!(holds(&kept));
-            let key = |file: &Rotated| (file.since, file.sequence);
+            let key = |file: &BackupFile| (file.since, file.sequence);
             if let Some(newest) = surplus.iter().rev().find(|file| is_young(file)) {
                 prop_assert!(kept.iter().all(|kept| key(kept) > key(newest)));
                 prop_assert!(!holds(&[&kept[..], &[*newest]].concat()));

@@ -1,10 +1,10 @@
-//! Where a peer is.
+//! The address of a peer.
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use crate::Error;
 
-/// Where a peer is.
+/// The address of a peer.
 ///
 /// ```
 /// use tracing_strata::sink::net::Address;
@@ -19,26 +19,26 @@ use crate::Error;
 pub enum Address {
     /// Datagrams to a host. `udp://HOST:PORT`
     Udp {
-        /// A name or a number; numbers of IPv6 without brackets.
+        /// A name or an address; IPv6 addresses without brackets.
         host: String,
         /// The port.
         port: u16,
     },
     /// A stream to a host. `tcp://HOST:PORT`
     Tcp {
-        /// A name or a number.
+        /// A name or an address.
         host: String,
         /// The port.
         port: u16,
     },
     /// An encrypted stream to a host (feature `tls`). `tls://HOST:PORT`
     Tls {
-        /// A name or a number; it must be in the peer's certificate.
+        /// A name or an address, which must be in the peer's certificate.
         host: String,
         /// The port.
         port: u16,
     },
-    /// A socket of this machine: datagrams if it takes them, else a stream. `unix:///PATH`
+    /// A socket of this machine: datagrams if it accepts them, else a stream. `unix:///PATH`
     Unix(PathBuf),
     /// A datagram socket of this machine. `unix-datagram:///PATH`
     UnixDatagram(PathBuf),
@@ -62,17 +62,17 @@ impl Address {
         Self::Tls { host: host.into(), port }
     }
 
-    /// A socket of this machine: datagrams if it takes them, else a stream.
+    /// A socket of this machine: datagrams if it accepts them, else a stream.
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self::Unix(path.into())
     }
 
-    /// Whether records travel as datagrams, for all that is known before the peer was seen.
+    /// Whether records are sent as datagrams, as far as known before connecting.
     pub fn is_datagram(&self) -> bool {
         matches!(self, Self::Udp { .. } | Self::Unix(_) | Self::UnixDatagram(_))
     }
 
-    /// Whether it can lead anywhere.
+    /// Checks that it is valid.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
             Self::Udp { host, port } | Self::Tcp { host, port } | Self::Tls { host, port } => {
@@ -97,7 +97,7 @@ impl Address {
     }
 }
 
-/// As it is parsed.
+/// In the form that is parsed.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, host, port) = match self {

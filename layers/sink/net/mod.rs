@@ -2,44 +2,42 @@
 //!
 //! | | what it is |
 //! |---|---|
-//! | [`Address`] | where the peer is: UDP, TCP, TLS, a unix socket |
+//! | [`Address`] | the address of a peer: UDP, TCP, TLS, a unix socket |
 //! | [`Connection`] | a [`Sink`](super::Sink) over a stream (TCP, unix, TLS): persistent, opened with the first record, reconnecting |
 //! | [`Framing`] | where a record ends in a stream |
-//! | [`Backoff`] | when a peer that is away is tried again |
-//! | `Tls` (feature `tls`) | whom to trust, and who we are |
+//! | [`Backoff`] | when an unavailable peer is tried again |
+//! | `Tls` (feature `tls`) | trusted certificate authorities, and our own certificate |
 //!
 //! # What a stream promises
-//! - A record is whole or not there: after a write that failed in the middle the connection is closed, and where that was an
-//!   old one, the record is sent once more, whole, over a new one. No peer ever sees a part of a record followed by another.
-//! - A peer that has closed the connection is noticed before a record is written to it, if its word has arrived by then.
-//!   Who closes it at the same moment gets records that count as written and are lost.
-//! - "Written" means that the operating system took all bytes; no protocol here has acknowledgements, so what was on its way
-//!   when a peer died is lost and counts as written.
-//! - A record is sent twice only where the first time failed: a peer that takes the end of a connection for the end of a
-//!   record may then have it twice ([`Framing::Lines`], with only the line break missing). With a length in front
-//!   ([`Framing::Length`], [`Framing::OctetCounting`]) a part is known as such.
+//! - A record arrives completely or not at all: a write that fails midway closes the connection, and if that was an old one, the
+//!   complete record is sent again over a new one. No peer ever sees a part of a record followed by another.
+//! - Before a record is written, a close by the peer is noticed if it has arrived by then. Records written while the peer is
+//!   closing count as written and are lost.
+//! - "Written" means that the operating system accepted all bytes. No protocol here has acknowledgements, so what was on its way
+//!   when a peer died counts as written and is lost.
+//! - A record is sent twice only if the first attempt failed. A peer that treats the end of a connection as the end of a record
+//!   may then have it twice ([`Framing::Lines`], with only the line break missing). With a length prefix
+//!   ([`Framing::Length`], [`Framing::OctetCounting`]) it recognizes a partial record.
 //! - A child of fork(2) opens a connection of its own.
 
 mod address;
+mod backoff;
+mod builder;
 mod connection;
-mod dgram;
+mod datagrams;
 mod framing;
-mod pipe;
+mod net_sink;
 mod resolve;
-mod retry;
+mod stream;
 #[cfg(feature = "tls")]
 mod tls;
-mod wire;
 
 #[cfg(feature = "tls")]
 pub use self::tls::Tls;
 pub use self::{
-    address::Address,
-    connection::{Connection, ConnectionBuilder},
-    framing::Framing,
-    retry::Backoff,
+    address::Address, backoff::Backoff, builder::ConnectionBuilder, connection::Connection, framing::Framing,
 };
 pub(crate) use self::{
-    dgram::{Datagrams, Peer, Socket, is_too_long},
-    wire::Wire,
+    datagrams::{Datagrams, Peer, Socket, is_too_long},
+    net_sink::NetSink,
 };

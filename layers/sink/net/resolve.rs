@@ -1,4 +1,4 @@
-//! Host names, with a deadline.
+//! Resolves host names, with a timeout.
 
 use std::{
     io,
@@ -8,14 +8,14 @@ use std::{
     time::Duration,
 };
 
-/// The addresses of a host. One that is an address already (`127.0.0.1`, `::1`, `[::1]`) takes no look-up; a name is
-/// looked up by the system, on a thread of its own, as nothing else can put an end to that.
-pub(crate) fn resolve(host: &str, port: u16, deadline: Duration) -> io::Result<Vec<SocketAddr>> {
+/// The addresses of a host. An address (`127.0.0.1`, `::1`, `[::1]`) needs no look-up. The system looks up a name on a thread of
+/// its own, because a look-up cannot be cancelled.
+pub(crate) fn resolve(host: &str, port: u16, timeout: Duration) -> io::Result<Vec<SocketAddr>> {
     if let Some(address) = literal(host) {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    let found = look_up(host, port)?.recv_timeout(deadline).unwrap_or_else(|_| {
-        let error = format!("the look-up of the host name took longer than {deadline:?}");
+    let found = look_up(host, port)?.recv_timeout(timeout).unwrap_or_else(|_| {
+        let error = format!("the look-up of the host name took longer than {timeout:?}");
         Err(io::Error::new(io::ErrorKind::TimedOut, error))
     })?;
     if found.is_empty() {
@@ -24,19 +24,19 @@ pub(crate) fn resolve(host: &str, port: u16, deadline: Duration) -> io::Result<V
     Ok(found)
 }
 
-/// Has the system look up a name, and answers when it has.
+/// Starts a look-up of a name by the system. The receiver gets the result.
 pub(crate) fn look_up(host: &str, port: u16) -> io::Result<mpsc::Receiver<io::Result<Vec<SocketAddr>>>> {
     let (answer, answered) = mpsc::sync_channel(1);
     let name = host.to_owned();
     thread::Builder::new().name("strata-resolve".into()).spawn(move || {
         let found = (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
-        // Nobody waits any more where it took too long.
+        // After a timeout, nobody receives it.
         answer.send(found).unwrap_or_default();
     })?;
     Ok(answered)
 }
 
-/// The address that a text is.
+/// Parses an address.
 pub(crate) fn literal(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     bare.parse().ok()

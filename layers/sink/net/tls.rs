@@ -1,4 +1,4 @@
-//! Encrypted streams, by `rustls`.
+//! Encrypted streams, with `rustls`.
 
 use std::{
     fmt, fs, io,
@@ -13,13 +13,13 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
 
-use super::pipe::{Deadline, NoWait, timed_out};
+use super::stream::{Deadline, NonBlocking, timed_out};
 use crate::Error;
 
-/// Whom to trust at the other end, and who we are.
+/// Which certificate authorities to trust, and our own certificate.
 ///
-/// TLS 1.2 and 1.3. The peer's certificate must be valid now, be signed by somebody we trust, and name the host of the
-/// address; there is no way to switch that off.
+/// TLS 1.2 and 1.3. The peer's certificate must be valid now, be signed by a trusted authority, and name the host of the
+/// address. This check cannot be switched off.
 ///
 /// ```
 /// use tracing_strata::sink::net::{Address, Connection, Tls};
@@ -29,7 +29,7 @@ use crate::Error;
 /// assert!(error.to_string().contains("/etc/ssl/log-ca.pem"));
 /// ```
 ///
-/// Files are read once, when the connection is built. Neither `Debug` nor an error shows what is in them.
+/// Files are read once, when the connection is built. Neither `Debug` nor an error shows their content.
 #[derive(Clone, Default)]
 #[must_use]
 pub struct Tls {
@@ -50,26 +50,26 @@ impl Tls {
         Self::default()
     }
 
-    /// Trusts the certificate authorities in a PEM file, and, once there is one, not the system's.
+    /// Trusts the certificate authorities in a PEM file, instead of the system's.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.authorities.push(Source::File(path.into()));
         self
     }
 
-    /// As [`ca_file`](Self::ca_file), from memory.
+    /// Like [`ca_file`](Self::ca_file), from memory.
     pub fn ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.authorities.push(Source::Pem(pem.into()));
         self
     }
 
-    /// Our own certificate (with those between it and its authority) and its key, from PEM files, for peers that want to
-    /// know who we are.
+    /// Our own certificate (with the intermediate ones) and its key, from PEM files, for peers that ask for client
+    /// certificates.
     pub fn identity(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.identity = Some((Source::File(certificate.into()), Source::File(key.into())));
         self
     }
 
-    /// As [`identity`](Self::identity), from memory.
+    /// Like [`identity`](Self::identity), from memory.
     pub fn identity_pem(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         self.identity = Some((Source::Pem(certificate.into()), Source::Pem(key.into())));
         self
@@ -81,8 +81,8 @@ impl Tls {
         self
     }
 
-    /// Reads everything.
-    pub(super) fn load(self, host: &str) -> Result<Loaded, Error> {
+    /// Reads all files.
+    pub(super) fn load(self, host: &str) -> Result<ClientTls, Error> {
         let name = self.server_name.as_deref().unwrap_or(host);
         let name = ServerName::try_from(name.to_owned()).map_err(|_| {
             Error::config(format_args!("server name {name:?}: expected the name of a host or an address"))
@@ -96,7 +96,7 @@ impl Tls {
             Some((certificate, key)) => {
                 let chain = certificates(certificate, "client certificate")?;
                 let secret = key.read("key")?;
-                // What the parser says may quote the file.
+                // The parser's message may quote the file.
                 let secret = PrivateKeyDer::from_pem_slice(&secret).map_err(|_| {
                     Error::config(format_args!("{key} has no private key: expected PEM (PKCS #8, PKCS #1 or SEC 1)"))
                 })?;
@@ -107,7 +107,7 @@ impl Tls {
                 })?
             }
         };
-        Ok(Loaded { config: Arc::new(config), name })
+        Ok(ClientTls { config: Arc::new(config), name })
     }
 
     fn roots(&self) -> Result<RootCertStore, Error> {
@@ -134,7 +134,7 @@ impl Tls {
 
 fn certificates(source: &Source, what: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
     let pem = source.read(what)?;
-    // What the parser says may quote the file.
+    // The parser's message may quote the file.
     let found: Vec<_> = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<_, _>>()
         .map_err(|_| Error::config(format_args!("{source} is not valid PEM: expected a {what}")))?;
@@ -166,7 +166,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// Where things come from, not what they are.
+/// Shows sources, not content.
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let authorities: Vec<_> = self.authorities.iter().map(ToString::to_string).collect();
@@ -178,57 +178,56 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Ready to connect.
-pub(super) struct Loaded {
+/// Loaded settings.
+pub(super) struct ClientTls {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
 }
 
-impl fmt::Debug for Loaded {
+impl fmt::Debug for ClientTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Loaded").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-pub(super) struct TlsPipe {
+pub(super) struct TlsStream {
     session: ClientConnection,
     stream: TcpStream,
 }
 
-impl fmt::Debug for TlsPipe {
+impl fmt::Debug for TlsStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsPipe").field("stream", &self.stream).finish_non_exhaustive()
     }
 }
 
-/// How long a peer may take to refuse our certificate. With TLS 1.3 it does so after the handshake is over for us.
-const SECOND_THOUGHTS: Duration = Duration::from_millis(250);
+/// How long to wait for the peer to refuse our certificate. With TLS 1.3 that happens after our side of the handshake.
+const REFUSAL_GRACE: Duration = Duration::from_millis(250);
 
-impl TlsPipe {
-    pub(super) fn open(stream: TcpStream, loaded: &Loaded, deadline: Deadline) -> io::Result<Self> {
-        let mut session =
-            ClientConnection::new(Arc::clone(&loaded.config), loaded.name.clone()).map_err(io::Error::other)?;
-        // Records are written whole or not at all; how much that may be is not for the session to say.
+impl TlsStream {
+    pub(super) fn open(stream: TcpStream, tls: &ClientTls, deadline: Deadline) -> io::Result<Self> {
+        let mut session = ClientConnection::new(Arc::clone(&tls.config), tls.name.clone()).map_err(io::Error::other)?;
+        // Records are written completely or not at all, so the session must not limit their size.
         session.set_buffer_limit(None);
-        let mut pipe = Self { session, stream };
-        while pipe.session.is_handshaking() {
-            pipe.write_what_is_due(deadline)?;
-            if pipe.session.is_handshaking() {
-                pipe.read_some(deadline)?;
+        let mut tls_stream = Self { session, stream };
+        while tls_stream.session.is_handshaking() {
+            tls_stream.write_pending(deadline)?;
+            if tls_stream.session.is_handshaking() {
+                tls_stream.read_some(deadline)?;
             }
         }
-        pipe.write_what_is_due(deadline)?;
-        if pipe.session.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3) {
-            match pipe.read_some(deadline.earlier(Deadline::after(SECOND_THOUGHTS))) {
+        tls_stream.write_pending(deadline)?;
+        if tls_stream.session.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3) {
+            match tls_stream.read_some(deadline.earlier(Deadline::after(REFUSAL_GRACE))) {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
                 result => result?,
             }
         }
-        Ok(pipe)
+        Ok(tls_stream)
     }
 
     fn read_some(&mut self, deadline: Deadline) -> io::Result<()> {
-        self.stream.set_read_timeout(Some(deadline.left()?))?;
+        self.stream.set_read_timeout(Some(deadline.remaining()?))?;
         let result = self.session.read_tls(&mut &self.stream);
         match result {
             Ok(0) => return Err(closed("the peer has closed the connection in the TLS handshake")),
@@ -243,8 +242,8 @@ impl TlsPipe {
         match self.session.process_new_packets() {
             Ok(_) => Ok(()),
             Err(error) => {
-                // The peer should hear why.
-                if self.stream.set_write_timeout(Some(SECOND_THOUGHTS)).is_ok() {
+                // Send the peer the alert.
+                if self.stream.set_write_timeout(Some(REFUSAL_GRACE)).is_ok() {
                     self.session.write_tls(&mut &self.stream).unwrap_or_default();
                 }
                 Err(refused(error))
@@ -252,9 +251,9 @@ impl TlsPipe {
         }
     }
 
-    fn write_what_is_due(&mut self, deadline: Deadline) -> io::Result<()> {
+    fn write_pending(&mut self, deadline: Deadline) -> io::Result<()> {
         while self.session.wants_write() {
-            self.stream.set_write_timeout(Some(deadline.left()?))?;
+            self.stream.set_write_timeout(Some(deadline.remaining()?))?;
             match self.session.write_tls(&mut &self.stream) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(_) => {}
@@ -267,7 +266,7 @@ impl TlsPipe {
 
     pub(super) fn is_alive(&mut self) -> io::Result<()> {
         for _ in 0..64 {
-            match self.session.read_tls(&mut NoWait(&self.stream)) {
+            match self.session.read_tls(&mut NonBlocking(&self.stream)) {
                 Ok(0) => return Err(closed("the peer has closed the connection")),
                 Ok(_) => self.process()?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -279,7 +278,7 @@ impl TlsPipe {
         Ok(())
     }
 
-    /// Throws away what the peer has said.
+    /// Discards what the peer has sent.
     fn discard(&mut self) -> io::Result<()> {
         let mut buffer = [0; 512];
         loop {
@@ -294,13 +293,13 @@ impl TlsPipe {
 
     pub(super) fn write_all(&mut self, bytes: &[u8], deadline: Deadline) -> io::Result<()> {
         io::Write::write_all(&mut self.session.writer(), bytes)?;
-        self.write_what_is_due(deadline)
+        self.write_pending(deadline)
     }
 
     pub(super) fn close(mut self) {
         self.session.send_close_notify();
-        // Who does not listen any more need not hear it.
-        self.write_what_is_due(Deadline::after(SECOND_THOUGHTS)).unwrap_or_default();
+        // A peer that does not read any more need not get it.
+        self.write_pending(Deadline::after(REFUSAL_GRACE)).unwrap_or_default();
     }
 }
 

@@ -1,19 +1,19 @@
-//! Places at which a test lets the process die; nothing outside of tests.
+//! Points at which a test kills the process; nothing outside of tests.
 
 #[cfg(not(test))]
 #[inline(always)]
 pub(super) fn crash_point(_: &str) {}
 
-/// Dies as by `kill -9` at the place that the environment names, when it comes by for the nth time.
+/// Dies as by `kill -9` at the nth visit of the point that the environment names.
 #[cfg(all(test, unix))]
 pub(super) fn crash_point(name: &str) {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use rustix::process::{Signal, getpid, kill_process};
     static VISITS: AtomicU32 = AtomicU32::new(0);
-    let Ok(place) = std::env::var(tests::CRASH) else { return };
-    let Some((place, nth)) = place.split_once(':') else { return };
-    if place == name && VISITS.fetch_add(1, Ordering::Relaxed).to_string() == nth {
+    let Ok(point) = std::env::var(tests::CRASH) else { return };
+    let Some((point, nth)) = point.split_once(':') else { return };
+    if point == name && VISITS.fetch_add(1, Ordering::Relaxed).to_string() == nth {
         kill_process(getpid(), Signal::KILL).unwrap_or_default();
         // The signal is on its way.
         std::thread::sleep(std::time::Duration::from_secs(60));
@@ -38,7 +38,7 @@ mod tests {
     use crate::{
         clock::ManualClock,
         output::{RotatingFile, RotatingFileBuilder, When},
-        sink::{FileLocking, Sink as _, scratch::Dir},
+        sink::{FileLocking, scratch::Dir, write_line},
     };
 
     pub(super) const CRASH: &str = "STRATA_TEST_CRASH";
@@ -60,7 +60,7 @@ mod tests {
         let mut notes = fs::File::options().create(true).append(true).open(dir.join("notes")).unwrap();
         for number in numbers {
             clock.set(UNIX_EPOCH + Duration::from_secs(START + u64::from(number) * 1200));
-            sink.write(format!("{number:05}\n").as_bytes()).unwrap();
+            write_line(sink, format!("{number:05}\n").as_bytes()).unwrap();
             fs::File::options()
                 .append(true)
                 .open(dir.join("app.log"))
@@ -80,12 +80,12 @@ mod tests {
         true
     }
 
-    fn die(test: &str, dir: &Dir, place: &str) {
+    fn die(test: &str, dir: &Dir, point: &str) {
         let mut command = Command::new(env::current_exe().unwrap());
         let test = format!("sink::rotate::crash::tests::{test}");
-        command.args([&test, "--exact", "--test-threads=1"]).env(DIR, dir.path("")).env(CRASH, place);
+        command.args([&test, "--exact", "--test-threads=1"]).env(DIR, dir.path("")).env(CRASH, point);
         let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap();
-        assert_eq!(status.signal(), Some(9), "{place}: {status}");
+        assert_eq!(status.signal(), Some(9), "{point}: {status}");
     }
 
     /// The lines of all rotated files and the one in use, the oldest first.
@@ -108,32 +108,32 @@ mod tests {
         names
     }
 
-    /// Dies at each place, at the first rotation and at a later one; the next run finishes it, and goes on.
-    fn dies_everywhere(test: &str, dated: bool, backups: usize, sharing: FileLocking, places: &[&str]) {
+    /// Dies at each point, in the first rotation and in a later one; the next run finishes the rotation and continues.
+    fn dies_everywhere(test: &str, dated: bool, backups: usize, sharing: FileLocking, points: &[&str]) {
         let settings = |dir: &Path, clock: &ManualClock| builder(dir, dated, backups, clock).locking(sharing);
         if is_child(settings) {
             return;
         }
-        for place in places {
+        for point in points {
             for nth in [0, 5] {
                 let dir = Dir::new();
-                die(test, &dir, &format!("{place}:{nth}"));
+                die(test, &dir, &format!("{point}:{nth}"));
                 let notes = fs::read_to_string(dir.path("notes")).unwrap();
                 let mut expected: Vec<_> = notes.lines().map(str::to_owned).collect();
                 let clock = ManualClock::at(START + expected.len() as u64 * 1200);
                 let sink = settings(&dir.path(""), &clock).build_sink().unwrap();
                 if backups == 3 && nth > 0 {
                     // Not one file less than without the crash.
-                    assert_eq!(in_order(&dir, dated).len(), 4, "{place}: {:?}", dir.names());
+                    assert_eq!(in_order(&dir, dated).len(), 4, "{point}: {:?}", dir.names());
                 }
                 let from = u32::try_from(expected.len()).unwrap();
                 write(&dir.path(""), &sink, &clock, from..from + 10);
                 expected.extend((from..from + 10).map(|number| format!("{number:05}")));
                 let names = in_order(&dir, dated);
                 let found = lines(&dir, &names);
-                assert!(expected.ends_with(&found), "{place} {nth}: {names:?}\n{found:?}");
+                assert!(expected.ends_with(&found), "{point} {nth}: {names:?}\n{found:?}");
                 if backups != 3 {
-                    assert_eq!(found.len(), expected.len(), "{place} {nth}: {names:?}");
+                    assert_eq!(found.len(), expected.len(), "{point} {nth}: {names:?}");
                 }
             }
         }
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn killed_in_every_phase_of_one_of_several_processes() {
         let test = "killed_in_every_phase_of_one_of_several_processes";
-        dies_everywhere(test, false, 100, FileLocking::NamedHandler, &BY_NUMBER);
+        dies_everywhere(test, false, 100, FileLocking::Shared, &BY_NUMBER);
     }
 
     #[test]
@@ -189,8 +189,8 @@ mod tests {
         };
         if let Some(dir) = env::var_os(DIR) {
             let sink = settings(Path::new(&dir)).build_sink().unwrap();
-            sink.write(text().as_bytes()).unwrap();
-            sink.write(b"next\n").unwrap();
+            write_line(&sink, text().as_bytes()).unwrap();
+            write_line(&sink, b"next\n").unwrap();
             std::thread::sleep(Duration::from_secs(30));
         }
         let dir = Dir::new();

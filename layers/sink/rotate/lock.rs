@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    borrow::Borrow,
     fs::{File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
@@ -16,34 +17,34 @@ use crate::Error;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FileLocking {
-    /// Nobody looks (the default, as in Python). Before a rotation the path is compared with the open file, so that a file
-    /// that another process has rotated is not rotated again; but two that rotate in the same moment are not kept apart.
+    /// No lock (the default, as in Python). Before a rotation the path is compared with the open file, so that a file that
+    /// another process has rotated is not rotated again. But two processes that rotate at the same moment may collide.
     #[default]
     Unguarded,
-    /// A second process is refused: `build` fails. The lock is on `BASE.lock`, and ends with the process, however that ends.
+    /// In a second process, `build` fails. The lock is on `BASE.lock` and ends with the process, however that ends.
     Exclusive,
     /// Any number of processes, all with the same settings. Each record is written under a lock on `BASE.lock`, and a file
-    /// that another process has rotated is opened anew first: every record once, in one file, whole. It costs some system
-    /// calls a record, or a batch with a [buffer](crate::output::RotatingFileBuilder::buffer).
-    NamedHandler,
+    /// that another process has rotated is opened again first: every record is written once, complete, into one file. It costs
+    /// some system calls per record, or per batch with a [buffer](crate::output::RotatingFileBuilder::buffer).
+    Shared,
 }
 
-/// How long a process waits for another that is writing or rotating. That takes microseconds, but it may have been stopped.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
-/// A process that writes without a pause lets others have their turn after so long …
-const BURST: Duration = Duration::from_millis(10);
-/// … for so long, which is longer than they wait between two tries.
-const PAUSE: Duration = Duration::from_micros(300);
-/// What is a pause by itself.
-const GAP: Duration = Duration::from_millis(1);
+/// How long a process waits for another that writes or rotates. That takes microseconds, but the other may be stopped.
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+/// A process that writes without a pause yields to others after this time …
+const MAX_BURST: Duration = Duration::from_millis(10);
+/// … for this time, which is longer than they wait between two attempts.
+const YIELD_TIME: Duration = Duration::from_micros(300);
+/// A gap of this length is a pause.
+const IDLE_GAP: Duration = Duration::from_millis(1);
 
-/// The lock of a whole process life.
-pub(super) fn exclusively(path: &Path, base: &Path) -> Result<File, Error> {
+/// Takes the lock for the life of the process.
+pub(super) fn lock_exclusively(path: &Path, base: &Path) -> Result<File, Error> {
     let file = open(path).map_err(|error| Error::io_at(path, "open", error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::config(format_args!(
-            "cannot use {}: another process rotates it and holds the lock on {}; use another path, or Sharing::Shared in \
+            "cannot use {}: another process rotates it and holds the lock on {}; use another path, or FileLocking::Shared in \
              all of them",
             base.display(),
             path.display()
@@ -56,21 +57,21 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
-/// Locks, until it is dropped.
-pub(super) struct Locked<'a>(&'a File);
+/// A lock on a file, released on drop.
+pub(super) struct FileLockGuard<F: Borrow<File>>(F);
 
-impl<'a> Locked<'a> {
-    pub(super) fn wait(file: &'a File, patience: Duration) -> io::Result<Self> {
+impl<F: Borrow<File>> FileLockGuard<F> {
+    pub(super) fn acquire(file: F, timeout: Duration) -> io::Result<Self> {
         let mut tries = 0_u32;
         let mut began = None;
         loop {
-            match file.try_lock() {
+            match file.borrow().try_lock() {
                 Ok(()) => return Ok(Self(file)),
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(TryLockError::Error(error)) => return Err(error),
             }
-            if began.get_or_insert_with(Instant::now).elapsed() >= patience {
+            if began.get_or_insert_with(Instant::now).elapsed() >= timeout {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             tries += 1;
@@ -82,52 +83,42 @@ impl<'a> Locked<'a> {
     }
 }
 
-impl Drop for Locked<'_> {
+impl<F: Borrow<File>> Drop for FileLockGuard<F> {
     fn drop(&mut self) {
-        // It ends with the file at the latest.
-        self.0.unlock().unwrap_or_default();
+        // Closing the file unlocks it at the latest.
+        self.0.borrow().unlock().unwrap_or_default();
     }
 }
 
-/// Since when, and until when, a process has had the lock again and again. Locks are not fair: who lets go and locks again at
-/// once is always the first.
+/// How long a process has taken the lock again and again. File locks are not fair: whoever unlocks and locks again at once is
+/// always first.
 #[derive(Debug)]
-pub(super) struct Burst {
+pub(super) struct LockFairness {
     since: Instant,
     last: Instant,
 }
 
-impl Burst {
-    /// After the lock was let go.
-    pub(super) fn pause_if_long(burst: &mut Option<Self>) {
+impl LockFairness {
+    /// Called after each unlock.
+    pub(super) fn yield_if_long(fairness: &mut Option<Self>) {
         let now = Instant::now();
-        let current = burst.get_or_insert(Self { since: now, last: now });
-        if now - current.last > GAP {
+        let current = fairness.get_or_insert(Self { since: now, last: now });
+        if now - current.last > IDLE_GAP {
             current.since = now;
         }
-        if now - current.since > BURST {
-            thread::sleep(PAUSE);
+        if now - current.since > MAX_BURST {
+            thread::sleep(YIELD_TIME);
             current.since = Instant::now();
         }
         current.last = Instant::now();
     }
 }
 
-/// For the thread that compresses: a lock on a handle of its own, as one handle locks only once.
-pub(super) struct LockPath(pub(super) PathBuf);
+/// For the archive thread: it locks through a handle of its own, because a handle locks only once.
+pub(super) struct LockByPath(pub(super) PathBuf);
 
-struct Owned(File);
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        self.0.unlock().unwrap_or_default();
-    }
-}
-
-impl ProcessLock for LockPath {
+impl ProcessLock for LockByPath {
     fn lock(&self) -> io::Result<Box<dyn Any>> {
-        let file = open(&self.0)?;
-        std::mem::forget(Locked::wait(&file, PATIENCE)?);
-        Ok(Box::new(Owned(file)))
+        Ok(Box::new(FileLockGuard::acquire(open(&self.0)?, LOCK_TIMEOUT)?))
     }
 }

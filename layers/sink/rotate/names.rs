@@ -1,4 +1,4 @@
-//! The names of rotated files, and which files are ours.
+//! The names of rotated files, and which files are rotated files.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -10,38 +10,45 @@ use std::{
 };
 
 use super::{
-    super::archive::{Rotated, SUFFIXES},
+    super::archive::{BackupFile, SUFFIXES},
     when::When,
 };
-use crate::{Error, caught::catch, handler::panicked};
+use crate::{
+    Error,
+    unwind::{catch, panicked},
+};
 
-/// Default name → name.
-pub(super) type Namer = Arc<dyn Fn(&Path) -> PathBuf + Send + Sync>;
+/// Makes a name from the default one.
+pub(super) type NameFn = Arc<dyn Fn(&Path) -> PathBuf + Send + Sync>;
 
-/// How rotated files are called.
+/// Makes and parses the names of rotated files.
 #[derive(Clone)]
-pub(super) struct Names {
-    /// Of the file in use.
+pub(super) struct BackupNames {
+    /// The file in use.
     pub(super) base: PathBuf,
-    /// None: by number, 1 is the newest.
+    /// None for numbered names, of which 1 is the newest.
     pub(super) dated: Option<When>,
-    pub(super) namer: Option<Namer>,
+    pub(super) namer: Option<NameFn>,
 }
 
-impl fmt::Debug for Names {
+impl fmt::Debug for BackupNames {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { base, dated, namer } = self;
-        f.debug_struct("Names").field("base", base).field("dated", dated).field("namer", &namer.is_some()).finish()
+        f.debug_struct("BackupNames")
+            .field("base", base)
+            .field("dated", dated)
+            .field("namer", &namer.is_some())
+            .finish()
     }
 }
 
-impl Names {
-    /// What has been moved out of the way and has not got its name yet.
+impl BackupNames {
+    /// A rotated file that does not have its final name yet.
     pub(super) fn pending(&self) -> PathBuf {
         with(&self.base, ".rotating")
     }
 
-    /// What processes lock.
+    /// The lock file between processes.
     pub(super) fn lock(&self) -> PathBuf {
         with(&self.base, ".lock")
     }
@@ -55,13 +62,13 @@ impl Names {
     fn dated(&self, date: &str, sequence: u64) -> Result<PathBuf, Error> {
         let mut suffix = format!(".{date}");
         if sequence > 0 {
-            // Texts take everything.
+            // Writing to a string cannot fail.
             write!(suffix, ".{sequence}").unwrap_or_default();
         }
         self.named(with(&self.base, &suffix))
     }
 
-    /// Runs user code.
+    /// Calls the namer, which is user code.
     fn named(&self, default: PathBuf) -> Result<PathBuf, Error> {
         let Some(namer) = &self.namer else { return Ok(default) };
         let name = catch(|| namer(&default)).map_err(|panic| panicked("the namer", &panic))?;
@@ -75,10 +82,9 @@ impl Names {
         Ok(name)
     }
 
-    /// Whether a file of this name would be moved by a rotation; `most` numbered ones there are. Files by date stay where they
-    /// are, and one that is open is not deleted. What a namer makes is not asked for: it is user code, and this is called
-    /// under a lock.
-    pub(super) fn has(&self, name: &OsStr, most: Option<u64>) -> bool {
+    /// Whether a rotation would rename a file of this name. `max_number` is the highest number. Dated files are not renamed,
+    /// and open files are not deleted. Names of a namer are not checked: it is user code, and this runs under a lock.
+    pub(super) fn has(&self, name: &OsStr, max_number: Option<u64>) -> bool {
         let rest = |base: &OsStr| {
             let rest = name.as_encoded_bytes().strip_prefix(base.as_encoded_bytes())?;
             rest.strip_prefix(b".").map(<[u8]>::to_owned)
@@ -88,15 +94,16 @@ impl Names {
             _ if rest == b"rotating" => true,
             Some(_) => false,
             None if self.namer.is_some() => false,
-            None => number(without_suffix(&rest)).is_some_and(|number| most.is_none_or(|most| number <= most)),
+            None => number(without_suffix(&rest))
+                .is_some_and(|number| max_number.is_none_or(|max_number| number <= max_number)),
         }
     }
 
-    /// The next free name of a date.
+    /// The next unused name of a date.
     pub(super) fn next_dated(&self, date: &str) -> Result<PathBuf, Error> {
         let mut sequence = 0;
         if self.namer.is_none() {
-            let last = self.list_dated(Some(date))?.into_iter().map(|file| file.sequence).max();
+            let last = self.list_of_date(Some(date))?.into_iter().map(|file| file.sequence).max();
             sequence = last.map_or(0, |last| last + 1);
         }
         let mut last = None;
@@ -116,36 +123,36 @@ impl Names {
         }
     }
 
-    /// Files by date.
+    /// All dated files.
     ///
     /// # Errors
     /// The directory cannot be read.
-    pub(super) fn found_dated(&self) -> Result<Vec<Rotated>, Error> {
-        self.list_dated(None)
+    pub(super) fn list_dated(&self) -> Result<Vec<BackupFile>, Error> {
+        self.list_of_date(None)
     }
 
-    /// Those of one date, or all.
-    fn list_dated(&self, only: Option<&str>) -> Result<Vec<Rotated>, Error> {
+    /// The dated files of one date, or all.
+    fn list_of_date(&self, only: Option<&str>) -> Result<Vec<BackupFile>, Error> {
         let Some(when) = self.dated else { return Ok(Vec::new()) };
-        // Namers may choose another directory; as in Python, the one of the file in use is looked through.
+        // A namer may choose another directory; as in Python, only that of the file in use is searched.
         let dir = self.base.parent().unwrap_or(&self.base);
         let entries = match fs::read_dir(dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(Error::io_at(dir, "list", error)),
         };
-        let mut found = Vec::new();
+        let mut list = Vec::new();
         for entry in entries.flatten() {
             if let Some((date, sequence)) = self.parse_dated(&entry.file_name(), when)?
                 && only.is_none_or(|only| only == date)
             {
-                found.extend(rotated(entry.path(), since(&date), sequence));
+                list.extend(backup_file(entry.path(), since(&date), sequence));
             }
         }
-        Ok(found)
+        Ok(list)
     }
 
-    /// Whether a name is one of ours in full, and of when.
+    /// The date and sequence number, if the whole name is that of a dated file.
     fn parse_dated(&self, name: &OsStr, when: When) -> Result<Option<(String, u64)>, Error> {
         let name = name.as_encoded_bytes();
         let Some(base) = self.base.file_name() else { return Ok(None) };
@@ -164,7 +171,7 @@ impl Names {
         Ok(parsed())
     }
 
-    /// A date anywhere in it, of which the namer makes this very name.
+    /// Finds a date anywhere in the name from which the namer makes exactly this name.
     fn parse_named(&self, name: &[u8], when: When) -> Result<Option<(String, u64)>, Error> {
         let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
         for from in 0..name.len() {
@@ -189,34 +196,35 @@ impl Names {
     }
 }
 
-/// The name itself, and those of its compressed forms.
+/// The name itself and its compressed variants.
 pub(super) fn variants(name: &Path) -> impl Iterator<Item = PathBuf> {
     std::iter::once(name.to_owned()).chain(SUFFIXES.iter().map(|suffix| with(name, &format!(".{suffix}"))))
 }
 
-/// Whether a file of this name is not compressed.
+/// Whether the name is not that of a compressed file.
 pub(super) fn is_plain(path: &Path) -> bool {
     let name = path.as_os_str().as_encoded_bytes();
     without_suffix(name).len() == name.len()
 }
 
-/// Whether there is anything of this name, also a link that leads nowhere.
+/// Whether anything of this name exists, also a dangling link.
 pub(super) fn exists(path: &Path) -> bool {
     !path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// Whether there is a file, and nothing else, of this name.
+/// Whether a regular file of this name exists.
 pub(super) fn is_file(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|about| about.is_file())
 }
 
-pub(super) fn rotated(path: PathBuf, since: SystemTime, sequence: u64) -> Option<Rotated> {
+/// A regular file as a backup file.
+pub(super) fn backup_file(path: PathBuf, since: SystemTime, sequence: u64) -> Option<BackupFile> {
     let about = path.symlink_metadata().ok().filter(fs::Metadata::is_file)?;
     let modified = about.modified().unwrap_or(UNIX_EPOCH);
-    Some(Rotated { path, since, sequence, modified, len: about.len() })
+    Some(BackupFile { path, since, sequence, modified, len: about.len() })
 }
 
-/// Dates in order, as times.
+/// Maps dates to times in the same order.
 fn since(date: &str) -> SystemTime {
     let digits = date
         .bytes()
@@ -230,7 +238,7 @@ pub(super) fn without_suffix(name: &[u8]) -> &[u8] {
     SUFFIXES.iter().find_map(stripped).unwrap_or(name)
 }
 
-/// As we write it: no sign, no leading zero.
+/// Parses a number without sign and leading zero.
 pub(super) fn number(digits: &[u8]) -> Option<u64> {
     let number: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
     (number > 0 && digits[0].is_ascii_digit() && digits[0] != b'0').then_some(number)
@@ -247,11 +255,11 @@ fn with(path: &Path, suffix: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn names(dated: &str) -> Names {
-        Names { base: "/logs/app.log".into(), dated: Some(dated.parse().unwrap()), namer: None }
+    fn names(dated: &str) -> BackupNames {
+        BackupNames { base: "/logs/app.log".into(), dated: Some(dated.parse().unwrap()), namer: None }
     }
 
-    fn parse(names: &Names, name: &str) -> Option<(String, u64)> {
+    fn parse(names: &BackupNames, name: &str) -> Option<(String, u64)> {
         names.parse_dated(OsStr::new(name), names.dated.unwrap()).unwrap()
     }
 
@@ -299,7 +307,7 @@ mod tests {
             let name = name.file_name().unwrap().to_str().unwrap().replace("app.log.", "app-");
             Path::new("/logs").join(name + ".txt")
         };
-        let named = Names { namer: Some(Arc::new(namer)), ..names("midnight") };
+        let named = BackupNames { namer: Some(Arc::new(namer)), ..names("midnight") };
         assert_eq!(parse(&named, "app-2024-03-05.txt"), Some(("2024-03-05".into(), 0)));
         assert_eq!(parse(&named, "app-2024-03-05.2.txt.gz"), Some(("2024-03-05".into(), 2)));
         for name in ["app-2024-03-05", "app-12024-03-05.txt", "xapp-2024-03-05.txt", "app.log.2024-03-05", "app-.txt"] {
@@ -309,7 +317,7 @@ mod tests {
 
     #[test]
     fn namers_that_panic_or_name_the_file_in_use() {
-        let with = |namer: fn(&Path) -> PathBuf| Names { namer: Some(Arc::new(namer)), ..names("H") };
+        let with = |namer: fn(&Path) -> PathBuf| BackupNames { namer: Some(Arc::new(namer)), ..names("H") };
         assert!(with(|_| panic!("scripted")).numbered(1).unwrap_err().is_panic());
         assert!(with(|_| "/logs/app.log".into()).numbered(1).unwrap_err().is_config());
     }

@@ -1,4 +1,4 @@
-//! What the builders are told.
+//! The settings of a rotating file.
 
 use std::{
     fmt, io,
@@ -9,21 +9,21 @@ use std::{
 use super::{
     super::{
         archive::{Compression, Retention},
-        durable::Durability,
+        durability::Durability,
     },
     RotatedFile,
     lock::FileLocking,
-    names::Namer,
-    when::Schedule,
+    names::NameFn,
+    schedule::Schedule,
 };
 use crate::{Error, clock::Clock};
 
-/// Source, destination.
-pub(crate) type Rotator = Arc<dyn Fn(&Path, &Path) -> io::Result<()> + Send + Sync>;
-/// What is told of each rotated file.
-pub(crate) type Told = Arc<dyn Fn(&RotatedFile) + Send + Sync>;
+/// Moves a file from the first path to the second.
+pub(crate) type RotateFn = Arc<dyn Fn(&Path, &Path) -> io::Result<()> + Send + Sync>;
+/// Called with each rotated file.
+pub(crate) type RotationHook = Arc<dyn Fn(&RotatedFile) + Send + Sync>;
 
-/// What a builder was told.
+/// What a builder has set.
 #[derive(Clone, Default)]
 pub(crate) struct Settings {
     pub(crate) max_bytes: u64,
@@ -31,14 +31,14 @@ pub(crate) struct Settings {
     pub(crate) backups: usize,
     pub(crate) retention: Retention,
     pub(crate) compression: Option<Compression>,
-    pub(crate) namer: Option<Namer>,
-    pub(crate) rotator: Option<Rotator>,
-    pub(crate) told: Option<Told>,
+    pub(crate) namer: Option<NameFn>,
+    pub(crate) rotator: Option<RotateFn>,
+    pub(crate) on_rotation: Option<RotationHook>,
     pub(crate) latest: Option<PathBuf>,
-    pub(crate) sharing: FileLocking,
+    pub(crate) locking: FileLocking,
     pub(crate) clock: Option<Arc<dyn Clock>>,
-    pub(crate) delay: bool,
-    pub(crate) mode: Option<u32>,
+    pub(crate) open_lazily: bool,
+    pub(crate) permissions: Option<u32>,
     pub(crate) buffer: Option<usize>,
     pub(crate) durability: Durability,
 }
@@ -55,13 +55,13 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// Whether a handler with other settings may use it.
+    /// Checks that a handler with these other settings may share the file.
     pub(super) fn fits(&self, other: &Self, path: &Path) -> Result<(), Error> {
         let mine = self;
         let times = |settings: &Settings| {
             let schedule = settings.schedule.as_ref()?;
-            let Schedule { when, interval, at, grid, zone } = schedule;
-            Some((*when, *interval, *at, *grid, zone.clone()))
+            let Schedule { when, interval, at, alignment, zone } = schedule;
+            Some((*when, *interval, *at, *alignment, zone.clone()))
         };
         let is_same_clock = match (&mine.clock, &other.clock) {
             (Some(mine), Some(other)) => Arc::ptr_eq(mine, other),
@@ -69,21 +69,21 @@ impl Settings {
         };
         let differs = [
             (mine.max_bytes != other.max_bytes, "max_bytes"),
-            (times(mine) != times(other), "when, interval, at_time, grid or zone"),
+            (times(mine) != times(other), "when, interval, at_time, alignment or zone"),
             (mine.backups != other.backups, "backups"),
             (mine.retention != other.retention, "retention"),
             (mine.compression != other.compression, "compression"),
-            (mine.sharing != other.sharing, "sharing"),
+            (mine.locking != other.locking, "locking"),
             (mine.latest != other.latest, "latest"),
             (mine.buffer != other.buffer, "buffer"),
             (mine.durability != other.durability, "durability"),
-            (mine.mode != other.mode, "mode"),
-            (mine.delay != other.delay, "delay"),
+            (mine.permissions != other.permissions, "permissions"),
+            (mine.open_lazily != other.open_lazily, "open_lazily"),
             (
                 mine.namer.is_some() || other.namer.is_some() || mine.rotator.is_some() || other.rotator.is_some(),
                 "namer or rotator",
             ),
-            (mine.told.is_some() || other.told.is_some(), "on_rotation"),
+            (mine.on_rotation.is_some() || other.on_rotation.is_some(), "on_rotation"),
             (!is_same_clock, "clock"),
         ];
         match differs.iter().find(|(differs, _)| *differs) {

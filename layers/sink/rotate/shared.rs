@@ -1,87 +1,92 @@
-//! Several processes on one path: each record under a lock, on whatever is the file in use by then.
+//! Several processes on one path: each write takes a lock and goes to the file in use by then.
 
 use std::{io, sync::atomic::Ordering, time::Duration};
 
 use super::{
-    super::{Lines, append::Swap},
-    engine::{Engine, Turn},
-    exchange::{Ask, Turned},
-    lock::{Burst, Locked, PATIENCE},
-    moves::seconds,
+    super::{Lines, opener::Swap},
+    lock::{LOCK_TIMEOUT, LockFairness},
+    rotation::{PendingWrite, PostRotation, RotationOutcome},
+    rotator::{RotationState, Rotator},
+    unix_time::unix_seconds,
 };
 use crate::Error;
 
-impl Engine {
+impl Rotator {
     #[cold]
-    pub(super) fn put_shared(&self, lines: &mut Lines<'_>, len: u64, now: i64) -> io::Result<()> {
-        let only_hold = || self.base.would_hold(len) && now < self.high.load(Ordering::Relaxed);
-        let put = || self.base.put_if(lines, || true);
-        self.between_processes((len, now), only_hold, put).map(drop).map_err(|error| self.unsure(error))
+    pub(super) fn write_shared(&self, lines: &mut Lines<'_>, len: u64, now: i64) -> io::Result<()> {
+        let is_only_buffered = || self.base.would_buffer(len) && now < self.valid_until.load(Ordering::Relaxed);
+        let write = || self.base.write_if(lines, || true);
+        self.with_process_lock((len, now), is_only_buffered, write).map(drop).map_err(|error| self.size_unknown(error))
     }
 
     pub(super) fn flush_shared(&self) -> io::Result<()> {
-        let now = seconds(self.clock());
-        self.between_processes((0, now), || self.base.held() == 0, || self.base.bring())
+        let now = unix_seconds(self.clock());
+        self.with_process_lock((0, now), || self.base.buffered() == 0, || self.base.flush_inner())
     }
 
-    /// Writes under the locks, after the file was exchanged if it is time; without any of this where it is needless.
-    fn between_processes<R>(&self, ask: Ask, is_needless: impl Fn() -> bool, write: impl FnOnce() -> R) -> R {
-        let mut after = self.visit();
-        let mut made = None;
+    /// Writes under the locks, after a rotation if it is due; without either if `needs_no_lock`.
+    fn with_process_lock<R>(
+        &self,
+        pending_write: PendingWrite,
+        needs_no_lock: impl Fn() -> bool,
+        write: impl FnOnce() -> R,
+    ) -> R {
+        let mut post = PostRotation::new(self.clock());
+        let mut target = None;
         let result = loop {
-            let mut turn = self.turn();
-            if is_needless() {
+            let mut state = self.state();
+            if needs_no_lock() {
                 break write();
             }
-            let lock = turn.lock.clone();
-            // Who waited in vain a moment ago does not wait again.
-            let patience = if self.is_waiting(&turn, seconds(after.now)) { Duration::ZERO } else { PATIENCE };
-            match lock.as_deref().map(|lock| Locked::wait(lock, patience)).transpose() {
+            // After a timeout a moment ago, it does not wait again.
+            let timeout =
+                if self.is_delaying_retry(&state, unix_seconds(post.now)) { Duration::ZERO } else { LOCK_TIMEOUT };
+            match state.lock_processes(timeout) {
                 Ok(locked) => {
-                    self.follow(&mut turn, seconds(after.now));
-                    if !self.would_admit(ask)
-                        && let Turned::NeedsTarget(generation, period) =
-                            self.exchange(&mut turn, Some(ask), made.take(), &mut after)
+                    self.follow_path(&mut state, unix_seconds(post.now));
+                    if !self.would_fit(pending_write)
+                        && let RotationOutcome::NeedsTarget(generation, period) =
+                            self.rotate_if_due(&mut state, Some(pending_write), target.take(), &mut post)
                     {
-                        drop((locked, turn));
-                        made = self.make_target(generation, period, &mut after);
+                        drop((locked, state));
+                        target = self.make_target(generation, period, &mut post);
                         continue;
                     }
                     let result = write();
                     drop(locked);
-                    // With the turn in hand: the other threads of this process wait, too.
-                    Burst::pause_if_long(&mut turn.burst);
+                    // Still with the state locked: the other threads of this process wait, too.
+                    LockFairness::yield_if_long(&mut state.fairness);
                     break result;
                 }
                 Err(error) => {
-                    after.now = after.now.checked_add(patience).unwrap_or(after.now);
-                    // Whoever holds it has been stopped. Records are whole without it, too; but nothing is renamed.
-                    self.failed(&mut turn, Error::io_at(&self.names.lock(), "lock", error), &mut after);
-                    self.follow(&mut turn, seconds(after.now));
+                    post.now = post.now.checked_add(timeout).unwrap_or(post.now);
+                    // The process that holds it is stopped. Records are complete without it, too; but nothing is renamed.
+                    self.rotation_failed(&mut state, Error::io_at(&self.names.lock(), "lock", error), &mut post);
+                    self.follow_path(&mut state, unix_seconds(post.now));
                     break write();
                 }
             }
         };
-        self.finish(after);
+        self.finish_rotation(post);
         result
     }
 
-    /// Opens the path anew if another process has rotated the file away. All that is held goes to the new one.
-    pub(super) fn follow(&self, turn: &mut Turn, now: i64) {
-        self.base.swap(true, |place, file, held| match self.look(file) {
-            Some((about, true)) => {
-                self.size.store(about.len() + held, Ordering::Relaxed);
+    /// Opens the path again if another process has rotated the file. The whole buffer goes to the new one.
+    fn follow_path(&self, state: &mut RotationState, now: i64) {
+        self.base.swap(true, |spec, file, buffered| match self.stat_path(file) {
+            Some((metadata, true)) => {
+                self.size.store(metadata.len() + buffered, Ordering::Relaxed);
                 (Swap::Keep, ())
             }
-            there => {
-                let about = there.map(|(about, _)| about);
-                (self.open_anew(place, about, held, turn, now).unwrap_or(Swap::Keep), ())
+            found => {
+                let metadata = found.map(|(metadata, _)| metadata);
+                (self.open_new_file(spec, metadata, buffered, state, now).unwrap_or(Swap::Keep), ())
             }
         });
     }
 
-    pub(super) fn would_admit(&self, (len, now): Ask) -> bool {
-        (self.low.load(Ordering::Relaxed)..self.high.load(Ordering::Relaxed)).contains(&now)
-            && (self.max == u64::MAX || self.fits_in(self.size.load(Ordering::Relaxed), len))
+    pub(super) fn would_fit(&self, (len, now): PendingWrite) -> bool {
+        (self.valid_from.load(Ordering::Relaxed)..self.valid_until.load(Ordering::Relaxed)).contains(&now)
+            && (self.max_bytes == u64::MAX || self.fits(self.size.load(Ordering::Relaxed), len))
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use tracing_strata::{
     HandlerExt as _, NamedHandler, Outcome, Record, Severity, Sink,
     output::{Formatted, LogFile, RotatingFile, Weekday, When},
-    sink::{Durability, ReopenPolicy, Written},
+    sink::{Durability, FlushTo, Lines, ReopenPolicy},
 };
 
 use super::{buffered, read, record};
@@ -153,11 +153,14 @@ fn by_the_interval_a_buffer_is_written_without_another_record() {
 struct Unsyncable;
 
 impl Sink for Unsyncable {
-    fn write(&self, _: &[u8]) -> std::io::Result<Written> {
-        Ok(Written::Through)
+    fn write(&self, lines: &mut Lines<'_>) -> std::io::Result<()> {
+        lines.write_each(|_| Ok(()))
     }
-    fn sync(&self) -> std::io::Result<()> {
-        Err(std::io::ErrorKind::StorageFull.into())
+    fn flush(&self, to: FlushTo) -> std::io::Result<()> {
+        match to {
+            FlushTo::System => Ok(()),
+            FlushTo::Disk => Err(std::io::ErrorKind::StorageFull.into()),
+        }
     }
 }
 
@@ -198,5 +201,5 @@ fn t12_a_full_disk_behind_a_buffer_that_is_synced() {
     for _ in 0..10 {
         sink.write_all(b"x\n").unwrap();
     }
-    assert_eq!(sink.flush().unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    assert_eq!(Sink::flush(&sink, FlushTo::System).unwrap_err().kind(), std::io::ErrorKind::StorageFull);
 }

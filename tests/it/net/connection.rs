@@ -187,5 +187,5 @@ fn errors_name_the_peer_and_when_it_is_tried_again() {
     assert!(first.is_io() && first.to_string().contains(&address.to_string()), "{first}");
     let second = handler.give(&record("2")).unwrap_err();
     assert_eq!(second.io_kind(), Some(std::io::ErrorKind::ConnectionRefused));
-    assert!(second.to_string().contains("the next try is due in"), "{second}");
+    assert!(second.to_string().contains("the next attempt is due in"), "{second}");
 }

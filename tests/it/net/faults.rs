@@ -66,7 +66,7 @@ fn a_peer_that_takes_connections_and_closes_them_is_away() {
         while handler.give(&record("into the void")).is_ok() {
             assert!(start.elapsed() < super::LONG);
         }
-        assert!(handler.give(&record("away")).unwrap_err().to_string().contains("the next try is due"));
+        assert!(handler.give(&record("away")).unwrap_err().to_string().contains("the next attempt is due"));
         open.store(false, Ordering::Relaxed);
         let wake = listener.local_addr().unwrap();
         TcpStream::connect(wake).unwrap();
@@ -145,7 +145,7 @@ fn a_peer_that_hangs_is_tried_less_and_less_until_it_is_trusted_again() {
         // No connection is tried until then.
         for _ in 0..3 {
             let error = refused(&record("away"));
-            assert!(error.contains("is away") && error.contains(&format!("due in {due} s")), "{error}");
+            assert!(error.contains("is unavailable") && error.contains(&format!("due in {due} s")), "{error}");
         }
     };
     let goes_on = |seconds: f64| {

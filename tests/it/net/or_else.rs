@@ -344,11 +344,11 @@ fn what_the_fallback_holds_back_is_settled_with_it() {
     struct Small(AtomicU8);
 
     impl tracing_strata::Sink for Small {
-        fn write(&self, _: &[u8]) -> std::io::Result<tracing_strata::sink::Written> {
-            match self.0.fetch_add(1, Ordering::Relaxed) {
+        fn write(&self, lines: &mut tracing_strata::sink::Lines<'_>) -> std::io::Result<()> {
+            lines.write_each(|_| match self.0.fetch_add(1, Ordering::Relaxed) {
                 2 => Err(std::io::ErrorKind::StorageFull.into()),
-                _ => Ok(tracing_strata::sink::Written::Through),
-            }
+                _ => Ok(()),
+            })
         }
     }
 

@@ -99,5 +99,5 @@ fn rule_17_8_a_broken_connection_is_opened_again_by_the_next_record() {
 fn rule_17_9_connecting_may_take_one_second() {
     let (_, address) = listen();
     let to = Connection::builder(address).backoff(Backoff::python());
-    assert!(format!("{to:?}").contains("connect_deadline: 1s"), "{to:?}");
+    assert!(format!("{to:?}").contains("connect_timeout: 1s"), "{to:?}");
 }

@@ -9,7 +9,7 @@ use tracing_strata::{
     Queue, Sink,
     output::{LogFile, Stream},
     prelude::*,
-    sink::{Lines, Written},
+    sink::{Lines, SinkProperties},
 };
 
 use super::support::{LONG, dispatch, within};
@@ -19,21 +19,24 @@ use crate::places::{Bare, Dir, remembering};
 #[derive(Clone, Default)]
 struct Writes(Arc<Mutex<Vec<String>>>, Option<usize>);
 
-impl Sink for Writes {
-    fn write(&self, bytes: &[u8]) -> io::Result<Written> {
+const BATCHING: SinkProperties = SinkProperties { is_terminal: false, supports_batching: true };
+
+impl Writes {
+    fn remember(&self, bytes: &[u8]) {
         self.0.lock().unwrap().push(String::from_utf8(bytes.to_vec()).unwrap());
-        Ok(Written::Through)
+    }
+}
+
+impl Sink for Writes {
+    fn properties(&self) -> SinkProperties {
+        BATCHING
     }
 
-    fn gathers(&self) -> bool {
-        true
-    }
-
-    fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
         let (bytes, from, ends) = lines.rest();
         let good = self.1.map_or(ends.len(), |good| good.min(ends.len()));
         if good > 0 {
-            self.write(&bytes[from..ends[good - 1]]).unwrap();
+            self.remember(&bytes[from..ends[good - 1]]);
         }
         lines.written(good);
         if lines.is_empty() { Ok(()) } else { Err(io::Error::other("scripted")) }
@@ -71,19 +74,14 @@ fn a_backlog_is_written_in_blocks_of_64_kib() {
     struct HeldUp(Writes, Arc<Mutex<()>>);
 
     impl Sink for HeldUp {
-        fn write(&self, bytes: &[u8]) -> io::Result<Written> {
-            let written = self.0.write(bytes);
-            drop(self.1.lock().unwrap());
-            written
+        fn properties(&self) -> SinkProperties {
+            BATCHING
         }
 
-        fn gathers(&self) -> bool {
-            true
-        }
-
-        fn write_lines(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
             let (bytes, from, ends) = lines.rest();
-            self.write(&bytes[from..]).unwrap();
+            self.0.remember(&bytes[from..]);
+            drop(self.1.lock().unwrap());
             lines.written(ends.len());
             Ok(())
         }

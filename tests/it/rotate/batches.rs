@@ -38,7 +38,7 @@ fn write_at_once(sink: &RotatingFileSink, lines: &[String], times: &[SystemTime]
         })
         .collect();
     let mut all = Lines::new(bytes.as_bytes(), &ends, times);
-    let result = sink.write_lines(&mut all);
+    let result = sink.write(&mut all);
     assert!(result.is_ok(), "{result:?}");
     ends.len() - all.len()
 }
@@ -47,7 +47,7 @@ fn write_one_by_one(sink: &RotatingFileSink, lines: &[String], times: &[SystemTi
     for (line, time) in lines.iter().zip(times) {
         let (ends, times) = ([line.len()], [*time]);
         let mut one = Lines::new(line.as_bytes(), &ends, &times);
-        assert!(sink.write_lines(&mut one).is_ok() && one.is_empty());
+        assert!(sink.write(&mut one).is_ok() && one.is_empty());
     }
 }
 
@@ -141,21 +141,21 @@ fn a_batch_is_two_writes_a_file_at_most() {
 }
 
 #[test]
-fn what_holds_by_itself_or_is_shared_gathers_nothing() {
+fn a_buffered_or_shared_file_does_not_batch() {
     let dir = Dir::new();
-    let gathers = |name: &str, change: fn(Builder) -> Builder| {
+    let supports_batching = |name: &str, change: fn(Builder) -> Builder| {
         let builder = tracing_strata::output::RotatingFile::builder(dir.path(name)).max_bytes(1_000).backups(1);
-        change(builder.format(Bare)).build_sink().unwrap().gathers()
+        change(builder.format(Bare)).build_sink().unwrap().properties().supports_batching
     };
-    assert!(gathers("a", |builder| builder));
-    assert!(gathers("b", |builder| builder.locking(FileLocking::Exclusive)));
-    assert!(!gathers("c", |builder| builder.locking(FileLocking::NamedHandler)));
-    assert!(!gathers("d", |builder| builder.buffer(1 << 10)));
+    assert!(supports_batching("a", |builder| builder));
+    assert!(supports_batching("b", |builder| builder.locking(FileLocking::Exclusive)));
+    assert!(!supports_batching("c", |builder| builder.locking(FileLocking::Shared)));
+    assert!(!supports_batching("d", |builder| builder.buffer(1 << 10)));
     // All the same they take what they are given.
     for name in ["c", "d"] {
         let builder =
             tracing_strata::output::RotatingFile::builder(dir.path(&format!("{name}2"))).max_bytes(30).backups(9);
-        let builder = if name == "c" { builder.locking(FileLocking::NamedHandler) } else { builder.buffer(1 << 10) };
+        let builder = if name == "c" { builder.locking(FileLocking::Shared) } else { builder.buffer(1 << 10) };
         let sink = builder.build_sink().unwrap();
         assert_eq!(write_at_once(&sink, &lines(&[10; 9]), &[UNIX_EPOCH; 9]), 9);
         sink.close().unwrap();

@@ -46,7 +46,7 @@ const BEGAN: &str = "STRATA_TEST_BEGAN";
 /// one file, once and whole, and there must be so many files at least.
 fn many_processes(test: &str, least: usize, builder: impl Fn(&Path) -> RotatingFileBuilder<Bare>) -> usize {
     if_child(|report| {
-        let builder = builder(&report.with_file_name("app.log")).locking(FileLocking::NamedHandler);
+        let builder = builder(&report.with_file_name("app.log")).locking(FileLocking::Shared);
         let (error_handler, told) = ErrorHandler::counting();
         let file: Formatted<Bare, RotatingFileSink> = builder.build().unwrap();
         let file = NamedHandler::with_error_handler("file", file, error_handler);
@@ -130,7 +130,7 @@ fn t39_children_of_a_fork_are_processes_of_their_own() {
 
     const NAME: &str = "rotate::processes::t39_children_of_a_fork_are_processes_of_their_own";
     if_child(|report| {
-        let builder = by_size(&report.with_file_name("app.log")).locking(FileLocking::NamedHandler);
+        let builder = by_size(&report.with_file_name("app.log")).locking(FileLocking::Shared);
         let file = NamedHandler::new("file", builder.build().unwrap());
         let mut children = Vec::new();
         for _ in 0..PROCESSES {
@@ -243,7 +243,7 @@ fn a_process_that_stopped_with_the_lock_does_not_stop_others() {
     let (error_handler, told) = crate::places::remembering();
     let file = NamedHandler::with_error_handler(
         "file",
-        sized(&dir, 25, 5).locking(FileLocking::NamedHandler).build().unwrap(),
+        sized(&dir, 25, 5).locking(FileLocking::Shared).build().unwrap(),
         error_handler,
     );
     file.emit(&record("record-00"));
@@ -263,7 +263,7 @@ fn a_process_that_stopped_with_the_lock_does_not_stop_others() {
 #[test]
 fn a_rotator_cannot_be_shared() {
     let dir = Dir::new();
-    let error = sized(&dir, 25, 5).locking(FileLocking::NamedHandler).rotator(|_, _| Ok(())).build().unwrap_err();
+    let error = sized(&dir, 25, 5).locking(FileLocking::Shared).rotator(|_, _| Ok(())).build().unwrap_err();
     assert!(error.is_config() && error.to_string().contains("rotator"), "{error}");
 }
 
@@ -271,7 +271,7 @@ fn a_rotator_cannot_be_shared() {
 fn handlers_of_one_shared_file_follow_each_other() {
     let dir = Dir::new();
     let handler = |buffer: Option<usize>| {
-        let builder = sized(&dir, 45, 5).locking(FileLocking::NamedHandler);
+        let builder = sized(&dir, 45, 5).locking(FileLocking::Shared);
         match buffer {
             Some(bytes) => builder.buffer(bytes).build().unwrap(),
             None => builder.build().unwrap(),

@@ -7,10 +7,10 @@ use std::{
 };
 
 use tracing_strata::{
-    Flush, Handler, Severity, Sink,
+    Flush, Handler, Severity,
     clock::ManualClock,
     output::{Alignment, RotatingFile, RotatingFileBuilder, TimeOfDay, When},
-    sink::Retention,
+    sink::{Retention, write_line},
 };
 
 use super::{File, files, record, seconds, set, timed, touch, write, write_all};
@@ -593,9 +593,9 @@ fn written_to_as_a_sink_it_asks_the_clock() {
     let dir = Dir::new();
     let (builder, clock) = timed(&dir, "D", "2024-03-05T12:00:00Z");
     let sink = builder.build_sink().unwrap();
-    sink.write(b"a\n").unwrap();
+    write_line(&sink, b"a\n").unwrap();
     clock.advance(Duration::from_secs(86_400));
-    sink.write(b"b\n").unwrap();
+    write_line(&sink, b"b\n").unwrap();
     assert_eq!(files(&dir), ["app.log: b", "app.log.2024-03-05: a"]);
 }
 

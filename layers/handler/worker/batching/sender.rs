@@ -17,10 +17,9 @@ use super::{
 };
 use crate::{
     Error,
-    caught::catch,
-    fork::Heirloom,
-    handler::panicked,
+    fork::ForkMutex,
     ledger::{End, Ledger, Receipts},
+    unwind::{catch, panicked},
 };
 
 /// The job of a worker that sends batches.
@@ -34,9 +33,9 @@ pub(super) struct BatchJob<E> {
     pub(super) in_flight: AtomicUsize,
     /// Dropped at the deadline of a shutdown.
     pub(super) abandoned: AtomicUsize,
-    pub(super) last_failure: Heirloom<Option<String>>,
+    pub(super) last_failure: ForkMutex<Option<String>>,
     /// Gets the result of the connect.
-    connected: Heirloom<Option<SyncSender<Result<(), Error>>>>,
+    connected: ForkMutex<Option<SyncSender<Result<(), Error>>>>,
 }
 
 impl<E: Export> LossCounter<BatchItem<E::Item>> for BatchJob<E> {
@@ -91,8 +90,8 @@ impl<E> BatchJob<E> {
             lost: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             abandoned: AtomicUsize::new(0),
-            last_failure: Heirloom::default(),
-            connected: Heirloom::new(Some(connected)),
+            last_failure: ForkMutex::default(),
+            connected: ForkMutex::new(Some(connected)),
         }
     }
 
