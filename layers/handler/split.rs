@@ -80,7 +80,7 @@ impl<'a> Split<'a> {
         let Delivery { record, scope: outer, is_shared: is_outer_shared, deferred } = delivery;
         let scope = Scope::share(*outer, shares);
         let is_shared = is_shared || *is_outer_shared;
-        let result = handle(Delivery { record: &mut **record, scope: Some(&scope), is_shared, deferred: *deferred });
+        let result = handle(Delivery { record, scope: Some(&scope), is_shared, deferred: *deferred });
         if scope.is_taken() {
             return result
                 .err()
