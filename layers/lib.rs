@@ -121,6 +121,7 @@ mod error;
 pub mod filter;
 mod fork;
 pub mod format;
+mod framing;
 pub mod handler;
 pub mod ledger;
 #[cfg(feature = "log")]
@@ -132,8 +133,10 @@ mod macros;
 pub mod otlp;
 pub mod output;
 pub mod record;
+pub mod setup;
 pub mod shutdown;
 pub mod sink;
+mod stdio;
 mod text;
 mod unwind;
 mod weak_list;
@@ -150,6 +153,7 @@ pub use self::{
     logger::Logger,
     loggers::Loggers,
     record::{Fields, Globals, Record, Severity, Value},
+    setup::{init, setup},
     sink::Sink,
 };
 

@@ -7,7 +7,7 @@ use super::{
     key_cache::KeyCache,
     line::{Fragment, Line, hex_digits},
 };
-use crate::{Error, Fields, Record, Value, record::Entry, sink::net::Framing};
+use crate::{Error, Fields, Record, Value, framing::Framing, record::Entry};
 
 /// One GELF 1.1 message per record: a JSON object for Graylog, Logstash, Fluentd, Vector and others that take the format.
 ///

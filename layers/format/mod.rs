@@ -44,7 +44,7 @@ pub use self::{
 };
 use std::sync::Arc;
 
-use crate::{Error, Record, record::SpanView, sink::net::Framing};
+use crate::{Error, Record, framing::Framing, record::SpanView};
 
 /// Renders a record into a reused buffer.
 ///

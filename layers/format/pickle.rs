@@ -6,8 +6,8 @@ use super::{Buffer, Format};
 use crate::{
     Error, Record, Severity, Value,
     format::time::since_epoch,
+    framing::Framing,
     record::{Entry, ErrorChain},
-    sink::net::Framing,
 };
 
 /// A record as Python's `SocketHandler` and `DatagramHandler` send it: four bytes of length (big-endian), then the

@@ -14,7 +14,7 @@ use super::{
     queue,
     registration::registered,
 };
-use crate::{Error, fork, ledger, sink, text::escaped, unwind::catch};
+use crate::{Error, fork, ledger, text::escaped, unwind::catch};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -101,7 +101,7 @@ pub(crate) fn report_losses(at: &str, why: Option<&Error>) -> bool {
         if count > 0 {
             is_any = true;
             let (name, records) = (ledger.name(), if count == 1 { "record is" } else { "records are" });
-            sink::stderr_line(&escaped(&format!(
+            crate::stdio::stderr_line(&escaped(&format!(
                 "tracing-strata: at {at}: {count} {records} lost in handler {name:?}{why}"
             )));
         }

@@ -13,7 +13,6 @@ use crate::{
     Error, Record,
     fork::{self, ForkRwLock},
     record::silenced,
-    sink,
     text::escaped,
     unwind::catch,
 };
@@ -63,7 +62,7 @@ impl ThrottledReporter {
         let suppressed = self.limiter.take_suppressed();
         if suppressed > 0 {
             let failures = if suppressed == 1 { "failure" } else { "failures" };
-            sink::stderr_line(&format!(
+            crate::stdio::stderr_line(&format!(
                 "tracing-strata: handler {name:?}: {suppressed} more {failures} since the last report"
             ));
         }
@@ -74,7 +73,7 @@ fn report_on_stderr(name: &str, error: &Error, suppressed: u64) {
     let more = if suppressed > 0 { format!(" ({suppressed} more since the last report)") } else { String::new() };
     let plain = escaped(&format!("tracing-strata: handler {name:?}: {error}{more}"));
     // Where stderr fails, the ledger has the number.
-    sink::stderr_line(&plain);
+    crate::stdio::stderr_line(&plain);
 }
 
 /// Passes one per interval and counts the others. By the monotonic clock: the wall clock may jump.

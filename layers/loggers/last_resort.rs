@@ -4,9 +4,7 @@
 
 use std::sync::LazyLock;
 
-use crate::{
-    Delivery, Error, Handler, HandlerExt as _, NamedHandler, Outcome, Record, Severity, sink, text::is_control,
-};
+use crate::{Delivery, Error, Handler, HandlerExt as _, NamedHandler, Outcome, Record, Severity, text::is_control};
 
 /// Who gets the records that no logger's handler was found for.
 #[derive(Clone)]
@@ -41,7 +39,7 @@ struct BareStderr;
 
 impl Handler for BareStderr {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
-        sink::stderr_line(&bare_line(&delivery));
+        crate::stdio::stderr_line(&bare_line(&delivery));
         Ok(Outcome::Written)
     }
 }

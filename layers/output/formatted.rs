@@ -37,7 +37,6 @@ use crate::{
 /// only [`flush_on`](Self::flush_on) failed, the error handler gets the error and the record stays queued.
 pub struct Formatted<F, S> {
     format: F,
-    is_terminal: bool,
     /// Shared with a queue's worker while lines are buffered.
     writer: Arc<BatchWriter<S>>,
     terminator: Cow<'static, str>,
@@ -48,15 +47,14 @@ pub struct Formatted<F, S> {
 impl<F: Format, S: Sink> Formatted<F, S> {
     /// A format and a sink. The format learns [whether the sink is a terminal](Buffer::is_terminal). No I/O.
     pub fn new(format: F, sink: S) -> Self {
-        let is_terminal = sink.properties().is_terminal;
         let writer = Arc::new(BatchWriter::new(sink, "sink".into()));
-        Self { format, is_terminal, writer, terminator: "\n".into(), flush_on: None, sync_on: None }
+        Self { format, writer, terminator: "\n".into(), flush_on: None, sync_on: None }
     }
 
     /// Replaces the format.
     pub fn format<G: Format>(self, format: G) -> Formatted<G, S> {
-        let Self { is_terminal, writer, terminator, flush_on, sync_on, .. } = self;
-        Formatted { format, is_terminal, writer, terminator, flush_on, sync_on }
+        let Self { writer, terminator, flush_on, sync_on, .. } = self;
+        Formatted { format, writer, terminator, flush_on, sync_on }
     }
 
     /// What follows each record (default: `"\n"`). Whatever it is, a line break follows a record that was written only
@@ -72,7 +70,7 @@ impl<F: Format, S: Sink> Formatted<F, S> {
         self
     }
 
-    /// [Syncs](Sink::sync) the sink to the disk after each record at or above a severity (default: never).
+    /// [Syncs](FlushTo::Disk) the sink to the disk after each record at or above a severity (default: never).
     pub fn sync_on(mut self, min_level: impl Into<Severity>) -> Self {
         self.sync_on = Some(min_level.into());
         self
@@ -117,7 +115,7 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
         let severity = delivery.severity();
         let is_at = |min_level: Option<Severity>| min_level.is_some_and(|min_level| severity >= min_level);
         with_line(|line| {
-            line.set_terminal(self.is_terminal);
+            line.set_terminal(self.writer.properties.is_terminal);
             self.format.format(&delivery, line)?;
             let line = line.bytes_mut();
             match self.terminator.as_bytes() {

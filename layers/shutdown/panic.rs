@@ -15,7 +15,7 @@ use tracing_core::{Dispatch, Level, LevelFilter, dispatcher, field::display, spa
 use crate::{
     Severity, flush_all, handler,
     logger::{EventMeta, EventValue, send},
-    record, sink,
+    record,
     text::escaped,
     unwind::{self, catch},
 };
@@ -105,7 +105,7 @@ impl PanicHook {
         panic::set_hook(Box::new(move |info| {
             if IS_REPORTER.try_with(Cell::get).unwrap_or_default() {
                 // Skips the previous hook, which may log as well.
-                return sink::stderr_line(&raw(info, "while another was recorded"));
+                return crate::stdio::stderr_line(&raw(info, "while another was recorded"));
             }
             if IS_RECORDED.try_with(Cell::get).unwrap_or_default() {
                 // An earlier installation.
@@ -136,7 +136,7 @@ impl PanicHook {
         };
         let spawned = thread::Builder::new().name(thread_name()).spawn(work).is_ok();
         if !spawned || is_done.recv_timeout(self.timeout) != Ok(true) {
-            return sink::stderr_line(&line);
+            return crate::stdio::stderr_line(&line);
         }
         // Late or not: the record is made, and the ledgers count what could not be flushed.
         is_done.recv_timeout(self.timeout).unwrap_or_default();

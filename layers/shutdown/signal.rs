@@ -21,7 +21,7 @@ use crate::{
     Error,
     fork::{self, ForkMutex, ForkRwLock},
     handler::{exit::report_losses, flush_all::flush_within},
-    record, sink,
+    record,
     text::escaped,
     unwind::catch,
 };
@@ -174,7 +174,9 @@ impl Shared {
         self.exits_at_once.store(false, Ordering::SeqCst);
         if let Err(error) = self.start(self.take_pending()) {
             self.exits_at_once.store(true, Ordering::SeqCst);
-            sink::stderr_line(&escaped(&format!("tracing-strata: after a fork: {error}; signals end it at once")));
+            crate::stdio::stderr_line(&escaped(&format!(
+                "tracing-strata: after a fork: {error}; signals end it at once"
+            )));
         }
     }
 
@@ -192,7 +194,7 @@ impl Shared {
         let is_end = ends && !self.has_then;
         let is_said = is_end && report_losses(&format!("signal {signal}"), error.as_ref());
         if let (false, Some(error)) = (is_said, error) {
-            sink::stderr_line(&escaped(&format!(
+            crate::stdio::stderr_line(&escaped(&format!(
                 "tracing-strata: at signal {signal}: the log is not complete: {error}"
             )));
         }

@@ -11,10 +11,10 @@ use std::{
 
 use super::{
     Lines,
-    line_state::{LineState, write_all},
     opener::{FileOpener, OpenedFile, RawFile, Swap},
     registry::FileId,
 };
+use crate::stdio::line_state::{LineState, write_all};
 use crate::{
     fork::{self, ForkMutex},
     ledger::{End, Receipts},

@@ -6,11 +6,9 @@ use std::{
     sync::{Arc, MutexGuard},
 };
 
-use super::{
-    line_state::LineState,
-    opener::{FileOpener, OpenedFile, RawFile, Swap},
-};
+use super::opener::{FileOpener, OpenedFile, RawFile, Swap};
 use crate::fork::{ForkMutex, ForkRwLock};
+use crate::stdio::line_state::LineState;
 
 /// An unbuffered file: one write(2) for each record or batch.
 ///

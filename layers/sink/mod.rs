@@ -27,7 +27,6 @@ mod durability;
 mod faults;
 mod file;
 mod file_spec;
-mod line_state;
 mod lines;
 pub mod net;
 mod opener;
@@ -39,8 +38,6 @@ mod rotate;
 mod scratch;
 mod std_stream;
 mod sync_timer;
-#[cfg(unix)]
-mod write_wait;
 mod writer;
 
 use std::{io, sync::Arc};
@@ -63,7 +60,6 @@ pub(crate) use self::{
     lines::LineOwner,
     registry::claim,
     rotate::{Schedule, Settings},
-    std_stream::stderr_line,
 };
 
 /// Takes finished lines. Object-safe; called from many threads at once.

@@ -2,13 +2,13 @@
 
 use std::{
     io::{self, IsTerminal as _, Write},
-    sync::atomic::AtomicBool,
     time::Duration,
 };
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::{Lines, Sink, SinkProperties, line_state::LineState};
+use super::{Lines, Sink, SinkProperties};
+use crate::stdio::{self, Which};
 
 /// Standard output or standard error of the process, as it is at the time of each record.
 ///
@@ -18,12 +18,6 @@ use super::{Lines, Sink, SinkProperties, line_state::LineState};
 pub struct StdStream {
     which: Which,
     timeout: Duration,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Which {
-    Stdout,
-    Stderr,
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -57,17 +51,7 @@ impl StdStream {
 
     /// Writes one complete record.
     pub(super) fn write_record(&self, record: &[u8]) -> io::Result<()> {
-        // No user code runs while std's lock is held.
-        match self.which {
-            Which::Stdout => {
-                let stream = io::stdout();
-                sys::write_record(&stream, stream.lock(), &STDOUT, self.timeout, record)
-            }
-            Which::Stderr => {
-                let stream = io::stderr();
-                sys::write_record(&stream, stream.lock(), &STDERR, self.timeout, record)
-            }
-        }
+        stdio::write_record(self.which, self.timeout, record)
     }
 }
 
@@ -113,74 +97,5 @@ impl<'a> MakeWriter<'a> for StdStream {
 
     fn make_writer(&'a self) -> Self::Writer {
         *self
-    }
-}
-
-/// Writes a line to stderr and ignores failures: the last resort for reports, which must never fail, wait or recurse.
-pub(crate) fn stderr_line(line: &str) {
-    let line = [line.as_bytes(), b"\n"].concat();
-    // If stderr fails, there is nowhere left to report it.
-    StdStream::stderr().timeout(Duration::ZERO).write_record(&line).unwrap_or_default();
-}
-
-/// The state of a stream, shared by all handlers of the process. Changed only under std's lock.
-struct State {
-    line_state: LineState,
-    /// A record has timed out, and none was written since.
-    #[cfg_attr(not(unix), allow(dead_code, reason = "only unix waits"))]
-    stuck: AtomicBool,
-}
-
-impl State {
-    const fn new() -> Self {
-        Self { line_state: LineState::new(false), stuck: AtomicBool::new(false) }
-    }
-}
-
-static STDOUT: State = State::new();
-static STDERR: State = State::new();
-
-#[cfg(unix)]
-mod sys {
-    use std::os::fd::AsFd;
-
-    use super::*;
-    use crate::sink::{
-        line_state,
-        write_wait::{WriteWait, clear_stuck},
-    };
-
-    pub(super) fn write_record(
-        stream: &impl AsFd,
-        mut lock: impl Write,
-        state: &State,
-        timeout: Duration,
-        record: &[u8],
-    ) -> io::Result<()> {
-        let fd = stream.as_fd();
-        let mut wait = WriteWait::new(&state.stuck, timeout);
-        line_state::flush(|| wait.retry_until_writable(fd, || lock.flush()))?;
-        state.line_state.write(record, |bytes| {
-            let count = wait.retry_until_writable(fd, || rustix::io::write(fd, bytes).map_err(io::Error::from))?;
-            clear_stuck(&state.stuck);
-            Ok(count)
-        })
-    }
-}
-
-#[cfg(not(unix))]
-mod sys {
-    use super::*;
-    use crate::sink::line_state;
-
-    pub(super) fn write_record<S>(
-        _: &S,
-        mut lock: impl Write,
-        state: &State,
-        _: Duration,
-        record: &[u8],
-    ) -> io::Result<()> {
-        state.line_state.write(record, |bytes| lock.write(bytes))?;
-        line_state::flush(|| lock.flush())
     }
 }

@@ -54,7 +54,7 @@ fn restart_sync_timer() {
     if !timer.entries.is_empty()
         && let Err(error) = start(timer)
     {
-        super::stderr_line(&crate::text::escaped(&format!("tracing-strata: after a fork: {error}")));
+        crate::stdio::stderr_line(&crate::text::escaped(&format!("tracing-strata: after a fork: {error}")));
     }
 }
 

@@ -4,11 +4,9 @@ use std::{fmt, io, sync::MutexGuard};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::{
-    FlushTo, Lines, Sink,
-    line_state::{self, LineState},
-};
+use super::{FlushTo, Lines, Sink};
 use crate::fork::ForkMutex;
+use crate::stdio::line_state::{self, LineState};
 
 /// Any [`io::Write`], behind a lock, flushed after each record. Made by
 /// [`Stream::writer`](crate::output::Stream::writer).

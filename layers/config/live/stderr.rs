@@ -11,5 +11,5 @@ pub(super) fn report(message: impl Display) {
             false => line.push(c),
         }
     }
-    crate::sink::stderr_line(&line);
+    crate::stdio::stderr_line(&line);
 }

@@ -13,7 +13,7 @@ use self::{
     write::Precomputed,
 };
 use super::{Buffer, Format, Text, Time};
-use crate::{Error, Record, Severity, sink::net::Framing};
+use crate::{Error, Record, Severity, framing::Framing};
 
 /// One syslog message per record.
 ///

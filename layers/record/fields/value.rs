@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+#[cfg(feature = "serde")]
+use super::super::json::AsJson;
 use super::{super::json::JsonText, Fields, slot::Link};
 
 /// The value of a field, borrowed from its record.
@@ -205,6 +207,17 @@ from! {
 impl<'a> From<JsonText<'a>> for Value<'a> {
     fn from(json: JsonText<'a>) -> Self {
         Self::Json(json)
+    }
+}
+
+/// [`Value::Json`], or [`Value::Rendered`] if that is not possible.
+#[cfg(feature = "serde")]
+impl<'j, T: serde::Serialize + ?Sized> From<&'j AsJson<'_, T>> for Value<'j> {
+    fn from(given: &'j AsJson<'_, T>) -> Self {
+        match given.rendered() {
+            (_, Some(json)) => Self::Json(json),
+            (text, None) => Self::Rendered(text),
+        }
     }
 }
 

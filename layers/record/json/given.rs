@@ -10,7 +10,6 @@ use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
 use super::JsonText;
 use crate::{
-    Value,
     record::guarded,
     text::{is_control, next_special},
 };
@@ -48,7 +47,7 @@ pub fn json<T: Serialize + ?Sized>(value: &T) -> AsJson<'_, T> {
 /// A value that prints JSON by `Debug` and `Display`. Made by [`json`].
 pub struct AsJson<'a, T: ?Sized> {
     value: &'a T,
-    /// The text for a [`Value`], and whether it is JSON.
+    /// The text for a value, and whether it is JSON.
     text: OnceCell<(String, bool)>,
 }
 
@@ -78,17 +77,17 @@ impl<T: Serialize + ?Sized> fmt::Debug for AsJson<'_, T> {
     }
 }
 
-/// [`Value::Json`], or [`Value::Rendered`] if that is not possible.
-impl<'j, T: Serialize + ?Sized> From<&'j AsJson<'_, T>> for Value<'j> {
-    fn from(given: &'j AsJson<'_, T>) -> Self {
-        let (text, is_json) = given.text.get_or_init(|| {
+impl<T: Serialize + ?Sized> AsJson<'_, T> {
+    /// The text, and as JSON if it is.
+    pub(in crate::record) fn rendered(&self) -> (&str, Option<JsonText<'_>>) {
+        let (text, is_json) = self.text.get_or_init(|| {
             let mut text = String::new();
             reset_printed();
-            let is_whole = guarded::write(&mut text, format_args!("{given}"), usize::MAX);
+            let is_whole = guarded::write(&mut text, format_args!("{self}"), usize::MAX);
             let is_json = is_whole && matches!(printed(&text), Printed::Json(_));
             (text, is_json)
         });
-        if *is_json { Self::Json(JsonText::checked(text)) } else { Self::Rendered(text) }
+        (text, is_json.then(|| JsonText::checked(text)))
     }
 }
 

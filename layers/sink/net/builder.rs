@@ -9,11 +9,10 @@ use super::{
     backoff::Backoff,
     connection::{Connection, Options},
     datagrams::{Datagrams, Peer},
-    framing::Framing,
     net_sink::NetSink,
     stream::Endpoint,
 };
-use crate::{Error, clock::Clock};
+use crate::{Error, clock::Clock, framing::Framing};
 
 /// How to reach a peer. Made by [`Connection::builder`], or from an [`Address`] with all defaults. Outputs take it, also for
 /// datagrams, for which only the write timeout matters: how long to wait for a full socket.
@@ -44,7 +43,7 @@ impl ConnectionBuilder {
         }
     }
 
-    /// Where a record ends (default: as the [format](Format::framing) says, else [`Framing::Lines`]).
+    /// Where a record ends (default: what the format wants, else [`Framing::Lines`]).
     pub fn framing(mut self, framing: Framing) -> Self {
         self.options.framing = Some(framing);
         self

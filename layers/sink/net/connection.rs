@@ -10,12 +10,12 @@ use super::{
     address::Address,
     backoff::{Backoff, BackoffState},
     builder::ConnectionBuilder,
-    framing::Framing,
     stream::{Deadline, Endpoint, NetStream},
 };
 use crate::{
     clock::Clock,
     fork::ForkMutex,
+    framing::Framing,
     sink::{Lines, Sink},
 };
 

@@ -23,7 +23,7 @@ use std::{
 use super::resolve::{literal, look_up, resolve};
 use crate::fork::ForkMutex;
 #[cfg(unix)]
-use crate::sink::write_wait::{WriteWait, clear_stuck};
+use crate::stdio::write_wait::{WriteWait, clear_stuck};
 
 /// The receiver of the datagrams.
 #[derive(Clone, Debug)]

@@ -25,19 +25,17 @@ mod backoff;
 mod builder;
 mod connection;
 mod datagrams;
-mod framing;
 mod net_sink;
 mod resolve;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 
-#[cfg(feature = "tls")]
 pub use self::tls::Tls;
-pub use self::{
-    address::Address, backoff::Backoff, builder::ConnectionBuilder, connection::Connection, framing::Framing,
-};
+pub use self::{address::Address, backoff::Backoff, builder::ConnectionBuilder, connection::Connection};
 pub(crate) use self::{
     datagrams::{Datagrams, Peer, Socket, is_too_long},
     net_sink::NetSink,
 };
+#[cfg(feature = "tls")]
+pub use crate::framing::Framing;

@@ -7,14 +7,14 @@ use std::{
 
 /// A write that failed, and how many bytes were written before.
 #[derive(Debug)]
-pub(super) struct PartialWrite {
-    pub(super) written: usize,
-    pub(super) error: io::Error,
+pub(crate) struct PartialWrite {
+    pub(crate) written: usize,
+    pub(crate) error: io::Error,
 }
 
 /// Writes all bytes; continues after short writes and retries interrupted ones.
 #[inline]
-pub(super) fn write_all(bytes: &[u8], mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> Result<(), PartialWrite> {
+pub(crate) fn write_all(bytes: &[u8], mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> Result<(), PartialWrite> {
     let mut written = 0;
     while written < bytes.len() {
         match write(&bytes[written..]) {
@@ -30,7 +30,7 @@ pub(super) fn write_all(bytes: &[u8], mut write: impl FnMut(&[u8]) -> io::Result
 
 /// Flushes; retries an interrupted flush.
 #[inline]
-pub(super) fn flush(mut flush: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+pub(crate) fn flush(mut flush: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     loop {
         match flush() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -41,25 +41,25 @@ pub(super) fn flush(mut flush: impl FnMut() -> io::Result<()>) -> io::Result<()>
 
 /// Remembers whether the output ends in the middle of a line.
 #[derive(Debug)]
-pub(super) struct LineState(AtomicBool);
+pub(crate) struct LineState(AtomicBool);
 
 impl LineState {
-    pub(super) const fn new(ends_mid_line: bool) -> Self {
+    pub(crate) const fn new(ends_mid_line: bool) -> Self {
         Self(AtomicBool::new(ends_mid_line))
     }
 
     #[inline]
-    pub(super) fn ends_mid_line(&self) -> bool {
+    pub(crate) fn ends_mid_line(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 
-    pub(super) fn set(&self, ends_mid_line: bool) {
+    pub(crate) fn set(&self, ends_mid_line: bool) {
         self.0.store(ends_mid_line, Ordering::Release);
     }
 
     /// Writes a record; begins with a line break if the output ends mid-line.
     #[inline]
-    pub(super) fn write(&self, record: &[u8], write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<()> {
+    pub(crate) fn write(&self, record: &[u8], write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<()> {
         if self.ends_mid_line() {
             return self.write_as_is(&[b"\n", record].concat(), write);
         }
@@ -68,7 +68,7 @@ impl LineState {
 
     /// Writes a record, or the rest of one, without a line break before it.
     #[inline]
-    pub(super) fn write_as_is(&self, line: &[u8], write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<()> {
+    pub(crate) fn write_as_is(&self, line: &[u8], write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<()> {
         // If `write` panics, it is unknown how much was written.
         let panicking = MarkOnPanic(self);
         let result = write_all(line, write);

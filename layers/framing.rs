@@ -22,7 +22,7 @@ pub enum Framing {
 
 impl Framing {
     /// Appends the framed record.
-    pub(super) fn append_frame(self, record: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    pub(crate) fn append_frame(self, record: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         match self {
             Self::None => out.extend_from_slice(record),
             Self::Lines => append_terminated(record, b'\n', out),
