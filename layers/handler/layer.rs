@@ -39,7 +39,7 @@ pub struct HandlerLayer<H: Handler> {
     /// Checks the subscriber that the layer is added to.
     install_check: Option<Box<InstallCheck>>,
     /// To be reported with the first event: it is found under a lock of `tracing`.
-    owed: ForkMutex<Option<Error>>,
+    pending_error: ForkMutex<Option<Error>>,
 }
 
 type InstallCheck = dyn Fn(&Dispatch) -> Option<Error> + Send + Sync;
@@ -55,7 +55,7 @@ impl<H: Handler> HandlerLayer<H> {
             value_limit: VALUE_LIMIT,
             spans: SpanStore::default(),
             install_check: None,
-            owed: ForkMutex::default(),
+            pending_error: ForkMutex::default(),
         }
     }
 
@@ -85,9 +85,9 @@ impl<H: Handler> HandlerLayer<H> {
     fn register(&self) {
         self.is_registered.store(true, Ordering::Relaxed);
         registration::register(&self.registration);
-        let owed = self.owed.get().take();
-        if let Some(error) = owed {
-            let _nested = CaptureGuard::enter();
+        let pending_error = self.pending_error.get().take();
+        if let Some(error) = pending_error {
+            let _capture = CaptureGuard::enter();
             self.registration.ledger().report_error(&error);
         }
     }
@@ -167,7 +167,7 @@ where
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
         self.spans.bind(dispatch);
         if let Some(error) = self.install_check.as_ref().and_then(|install_check| install_check(dispatch)) {
-            *self.owed.get() = Some(error);
+            *self.pending_error.get() = Some(error);
             self.is_registered.store(false, Ordering::Relaxed);
         }
     }
@@ -197,7 +197,7 @@ where
         if !self.is_registered.load(Ordering::Relaxed) {
             self.register();
         }
-        let Some(_nested) = CaptureGuard::enter() else {
+        let Some(_capture) = CaptureGuard::enter() else {
             return self.registration.ledger().counters().count_end(End::Dropped);
         };
         let leaf = self.spans.leaf(event, &context);

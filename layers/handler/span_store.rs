@@ -148,7 +148,7 @@ impl SpanStore {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Some(data) = context.span(id).as_ref().and_then(span_data) else { return };
-        let Some(_nested) = CaptureGuard::enter() else { return };
+        let Some(_capture) = CaptureGuard::enter() else { return };
         let mut fields = Fields::new();
         record::capture_fields(&mut fields, |visit| values.record(visit));
         data.record(&fields);
@@ -251,7 +251,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     if let Some(data) = context.span(id).as_ref().and_then(span_data) {
-        data.observers().iter().for_each(|tape| tape.close());
+        data.observers().iter().for_each(|observer| observer.close());
     }
 }
 

@@ -21,6 +21,6 @@ mod sync;
 #[path = "../../../layers/handler/worker/receiver.rs"]
 mod receiver;
 #[path = "../../../layers/handler/worker/wait_queue.rs"]
-mod waiters;
+mod wait_queue;
 
 use overflow::Overflow;
