@@ -313,6 +313,7 @@ impl<J: Job> Pending<J> {
         }
     }
 
+    #[cfg(feature = "otlp")]
     pub(crate) fn is_shutdown(&self) -> bool {
         self.ticket.is_none()
     }

@@ -2,8 +2,10 @@
 
 use std::{borrow::Cow, error::Error as StdError, fmt};
 
+#[cfg(feature = "serde")]
+use super::super::json;
 use super::{
-    super::{guarded, json, json::JsonText},
+    super::{guarded, json::JsonText},
     ErrorChain, Fields, Link, Name, Rare, Slot, Stored, Tag, TextRange, Value, Word,
 };
 

@@ -31,11 +31,11 @@ mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 
+#[cfg(feature = "tls")]
 pub use self::tls::Tls;
 pub use self::{address::Address, backoff::Backoff, builder::ConnectionBuilder, connection::Connection};
 pub(crate) use self::{
     datagrams::{Datagrams, Peer, Socket, is_too_long},
     net_sink::NetSink,
 };
-#[cfg(feature = "tls")]
 pub use crate::framing::Framing;
