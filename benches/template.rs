@@ -28,7 +28,7 @@ use std::{
 
 use tracing_strata::{
     Record, Severity,
-    format::{Format, Template, Time},
+    format::{Buffer, Format, Template, Time},
 };
 
 #[global_allocator]
@@ -65,11 +65,11 @@ fn main() {
     println!("|---|--:|--:|--:|--:|--:|--:|--:|");
     for (index, case) in cases().iter().enumerate() {
         let (record, values, time) = (record(), values(), Time::local().millis());
-        let mut out = String::new();
+        let mut out = Buffer::new();
         case.template.format(&record, &mut out).unwrap();
-        assert_eq!(out, (case.format)(&values, &time), "{}", case.name);
+        assert_eq!(out.to_string(), (case.format)(&values, &time), "{}", case.name);
 
-        let mut line = String::new();
+        let mut line = Buffer::new();
         let mut by_template = || {
             line.clear();
             case.template.format(black_box(&record), &mut line).unwrap();

@@ -68,7 +68,7 @@ use tracing::Dispatch;
 use tracing_rfc_5424::{layer::Layer as PeerLayer, rfc5424::Rfc5424, tracing::TrivialTracingFormatter};
 use tracing_strata::{
     Handler, HandlerExt as _, Record, Severity,
-    format::{Format, Json, SyslogFormat as Form},
+    format::{Buffer, Format, Json, SyslogFormat as Form},
     output::Syslog,
     sink::net::Address,
 };
@@ -129,10 +129,10 @@ fn format(what: &str) -> Option<Box<dyn Format>> {
 }
 
 fn ours(who: &'static str, what: &str) -> Rendering {
-    let (record, mut out, format) = (record(), Vec::new(), format(what).unwrap());
+    let (record, mut out, format) = (record(), Buffer::new(), format(what).unwrap());
     let once = move || {
         out.clear();
-        format.format_bytes(black_box(&record), &mut out).unwrap();
+        format.format(black_box(&record), &mut out).unwrap();
         black_box(&out);
     };
     Rendering { who, once: Box::new(once), nanos: Vec::new(), allocations: f64::NAN }
@@ -140,10 +140,10 @@ fn ours(who: &'static str, what: &str) -> Rendering {
 
 fn render_plainly(what: &str, count: u64) {
     let Some(format) = format(what) else { panic!("--plain {what}: expected json, 5424, 3164 or local") };
-    let (record, mut out) = (record(), Vec::new());
+    let (record, mut out) = (record(), Buffer::new());
     for _ in 0..count {
         out.clear();
-        format.format_bytes(black_box(&record), &mut out).unwrap();
+        format.format(black_box(&record), &mut out).unwrap();
         black_box(&out);
     }
 }

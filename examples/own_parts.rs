@@ -4,15 +4,18 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     io,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
 use tracing::{info, warn};
 use tracing_strata::{
-    Delivery, Error, Format, Handler, HandlerExt as _, Outcome, Record, Severity, Sink, filter::Filter,
-    ledger::ErrorHandler, output::Stream, sink::Lines,
+    Delivery, Error, Handler, HandlerExt as _, Outcome, Record, Severity, Sink,
+    filter::Filter,
+    format::{Buffer, Format},
+    ledger::ErrorHandler,
+    output::Stream,
+    sink::Lines,
 };
 use tracing_subscriber::prelude::*;
 
@@ -32,7 +35,7 @@ impl Handler for Count {
 pub(crate) struct Terse;
 
 impl Format for Terse {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
         write!(out, "{:.1}|{}", record.severity(), record.message().escape_debug())?;
         for (name, value) in record.fields().iter() {
             write!(out, "|{name}={value:?}")?;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::fork::Common;
+use crate::fork::ForkRwLock;
 
 /// Something that records wait in.
 pub(crate) trait Waits: Send + Sync {
@@ -10,7 +10,7 @@ pub(crate) trait Waits: Send + Sync {
     fn ask(&self) -> Option<Box<dyn FnOnce()>>;
 }
 
-static ALL: Common<Vec<Weak<dyn Waits>>> = Common::first(Vec::new());
+static ALL: ForkRwLock<Vec<Weak<dyn Waits>>> = ForkRwLock::first(Vec::new());
 
 pub(crate) fn register(waits: Weak<dyn Waits>) {
     let mut all = ALL.write();

@@ -1,4 +1,4 @@
-//! Time, injectable: every record and every schedule asks a [`Clock`], so tests never sleep.
+//! Injectable time: all records and schedules use a [`Clock`], so tests never sleep.
 
 use std::{
     fmt,
@@ -9,15 +9,14 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// Tells the time.
-///
-/// Anything that can be asked from several threads will do; [`ManualClock`] is the one for tests.
+/// Tells the time. [`ManualClock`] is the one for tests.
 pub trait Clock: Send + Sync + 'static {
-    /// The present time on the wall, which may jump, also backwards.
+    /// The wall-clock time, which may jump, also backwards.
     fn now(&self) -> SystemTime;
 
-    /// Time since some moment in the past that is the same for all clocks of the process; it never goes back. For limits
-    /// and ages (default: the system's monotonic clock).
+    /// The time since a fixed moment in the past; it never goes back. For limits and ages.
+    ///
+    /// Provided: the system's monotonic clock, since its first use in this process.
     fn monotonic(&self) -> Duration {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         START.elapsed()
@@ -45,7 +44,7 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     }
 }
 
-/// A clock that stands still until it is told to move. Clones share the time.
+/// A clock that moves only when you say so. Clones share the time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -70,13 +69,13 @@ impl ManualClock {
         clock
     }
 
-    /// Moves forward; monotonic time, too.
+    /// Moves both times forward.
     pub fn advance(&self, by: Duration) {
         self.nanos.fetch_add(nanos(by), Ordering::SeqCst);
         self.monotonic.fetch_add(nanos(by), Ordering::SeqCst);
     }
 
-    /// Jumps to a time, also backwards; monotonic time stays. Times before the epoch count as the epoch.
+    /// Sets the wall-clock time, also backwards; monotonic time stays. Times before the epoch count as the epoch.
     pub fn set(&self, to: SystemTime) {
         self.nanos.store(nanos(to.duration_since(UNIX_EPOCH).unwrap_or_default()), Ordering::SeqCst);
     }

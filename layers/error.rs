@@ -2,9 +2,9 @@
 
 use std::{error::Error as StdError, fmt, io, path::Path};
 
-/// What went wrong, in a form a person can act on: the message names the path, key or value and what was expected.
+/// An error of this crate. Its message names the path, key or value, and what was expected.
 ///
-/// Opaque, with predicates, so that new causes are no breaking change. One pointer wide.
+/// It is opaque, with predicates, so that new causes are no breaking change. One pointer wide.
 ///
 /// ```
 /// let error = tracing_strata::Loggers::parse("warn,app=lowd").unwrap_err();
@@ -17,9 +17,9 @@ struct Inner {
     kind: Kind,
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
-    /// The handler where it happened has told its error handler.
-    was_told: bool,
-    /// And the record that it cost counts as lost.
+    /// The error handler has it.
+    is_reported: bool,
+    /// The ledger counts the record that it cost.
     is_counted: bool,
 }
 
@@ -47,13 +47,13 @@ impl Error {
         Self::make(Kind::Config, message.to_string(), None)
     }
 
-    /// Without a message of its own: the cause says it all.
+    /// Without a message of its own.
     #[cfg(feature = "config")]
     pub(crate) fn config_because(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::make(Kind::Config, String::new(), Some(source.into()))
     }
 
-    /// The same error with something said before it.
+    /// The error with a prefix.
     #[cfg(feature = "config")]
     pub(crate) fn with_cause(message: impl fmt::Display, mut cause: Self) -> Self {
         let inner = &mut cause.0.message;
@@ -74,15 +74,15 @@ impl Error {
     }
 
     fn make(kind: Kind, message: String, source: Option<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self(Box::new(Inner { kind, message, source, was_told: false, is_counted: false }))
+        Self(Box::new(Inner { kind, message, source, is_reported: false, is_counted: false }))
     }
 
-    pub(crate) fn was_told(&self) -> bool {
-        self.0.was_told
+    pub(crate) fn is_reported(&self) -> bool {
+        self.0.is_reported
     }
 
-    pub(crate) fn set_told(&mut self) {
-        self.0.was_told = true;
+    pub(crate) fn set_reported(&mut self) {
+        self.0.is_reported = true;
     }
 
     pub(crate) fn is_counted(&self) -> bool {
@@ -93,7 +93,7 @@ impl Error {
         self.0.is_counted = true;
     }
 
-    /// The operating system refused something: a file, a stream, a socket.
+    /// The operating system refused something, such as a file, a stream or a socket.
     pub fn is_io(&self) -> bool {
         self.0.kind == Kind::Io
     }
@@ -119,7 +119,7 @@ impl Error {
     }
 }
 
-/// The message with its causes, each after a colon.
+/// The message, then its causes, each after a colon.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
@@ -136,7 +136,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// The same text: it is what `fn main() -> Result<(), Error>` shows.
+/// The same text as [`Display`](fmt::Display): `fn main() -> Result<(), Error>` prints it.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -1,101 +1,130 @@
-//! Whether this process is a child of the one in which something was made.
+//! Detects that this process is a child of `fork`.
 //!
-//! A child of `fork` has copies of all buffers and queues, and none of the threads. What was held back before the fork is
-//! the parent's to write; whoever holds something back notes the [`generation`] and gives up what is of an earlier one. What
-//! its other threads had locked is locked for ever, unless it is an [`Heirloom`].
+//! A child has copies of all buffers and queues, but none of the other threads. What was buffered before the fork is the
+//! parent's to write: whoever buffers notes the [`generation`] and discards what belongs to an earlier one. A lock that
+//! another thread held at the fork stays locked for ever in the child, unless it is a [`ForkMutex`] or a [`ForkRwLock`].
+//! Threads that the child needs again are started by callbacks, see [`on_restart`].
 
-mod heirloom;
+mod lock;
 
 use std::{
     cell::Cell,
-    process,
+    process, ptr,
     sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-pub(crate) use self::heirloom::{Common, Heirloom};
+pub(crate) use self::lock::{ForkMutex, ForkRwLock};
 
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 static IS_WATCHED: AtomicBool = AtomicBool::new(false);
+/// This is a child, and the callbacks of [`on_restart`] have not run yet.
+static IS_RESTART_DUE: AtomicBool = AtomicBool::new(false);
+static RESTARTS: ForkRwLock<Vec<fn()>> = ForkRwLock::first(Vec::new());
 
 thread_local! {
-    /// When this thread looked last, and until when that is good enough.
-    static LOOKED: Cell<(SystemTime, SystemTime)> = const { Cell::new((UNIX_EPOCH, UNIX_EPOCH)) };
+    /// When this thread checked last, and until when that answer holds.
+    static LAST_POLL: Cell<(SystemTime, SystemTime)> = const { Cell::new((UNIX_EPOCH, UNIX_EPOCH)) };
 }
 
-/// A fork takes longer than this: a thread that has looked as short a time ago has not been in one meanwhile.
-/// (Copying the tables of a small process takes some ten times as long; asking for the process's id, a tenth.)
-const BRIEF: Duration = Duration::from_micros(5);
+/// A fork takes longer than this: a thread that checked so recently has not been in one since.
+/// (Copying the page tables of a small process takes about ten times as long; asking for the process id, a tenth.)
+const POLL_INTERVAL: Duration = Duration::from_micros(5);
 
-/// From now on forks are looked for: something holds records back.
+/// Makes [`poll`] check from now on. Call it before anything is buffered.
 pub(crate) fn watch() {
     check();
     IS_WATCHED.store(true, Ordering::Relaxed);
 }
 
-/// The same where it costs.
+/// [`watch`] for hot paths.
 #[inline]
-pub(crate) fn watch_now() {
+pub(crate) fn ensure_watched() {
     if !IS_WATCHED.load(Ordering::Relaxed) {
         watch();
     }
 }
 
-/// How many forks are between the first process and this one, as far as they were found out.
+/// How many forks lie between the first process and this one, as far as they were detected.
 #[inline]
 pub(crate) fn generation() -> u64 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// Finds out whether this is another process by now. `now` is the time, if it was asked for anyway.
+/// Detects a fork, cheaply. Pass the time if you have asked for it anyway: then most calls need no system call.
 #[inline]
-pub(crate) fn look(now: Option<SystemTime>) {
+pub(crate) fn poll(now: Option<SystemTime>) {
     if IS_WATCHED.load(Ordering::Relaxed) {
-        look_closer(now);
+        poll_watched(now);
     }
 }
 
 #[inline]
-fn look_closer(now: Option<SystemTime>) {
-    let (from, until) = LOOKED.try_with(Cell::get).unwrap_or((UNIX_EPOCH, UNIX_EPOCH));
-    // A clock that was set back is no reason not to look.
+fn poll_watched(now: Option<SystemTime>) {
+    let (from, until) = LAST_POLL.try_with(Cell::get).unwrap_or((UNIX_EPOCH, UNIX_EPOCH));
+    // A clock that was set back must not suppress the check.
     if !now.is_some_and(|now| from <= now && now < until) {
-        look_now(now);
+        poll_now(now);
     }
 }
 
 #[cold]
-fn look_now(now: Option<SystemTime>) {
+fn poll_now(now: Option<SystemTime>) {
     check();
     if let Some(now) = now {
-        let until = now.checked_add(BRIEF).unwrap_or(now);
-        // A thread that is ending looks each time.
-        LOOKED.try_with(|looked| looked.set((now, until))).unwrap_or_default();
+        let until = now.checked_add(POLL_INTERVAL).unwrap_or(now);
+        // A thread that is ending checks each time.
+        LAST_POLL.try_with(|last| last.set((now, until))).unwrap_or_default();
     }
 }
 
-/// The id of this process, as it was last found out: asking the system costs more than rendering a record. Events look by
-/// themselves, from the first call on.
+/// The id of this process, as of the last check: asking the system costs more than rendering a record. From the first
+/// call on, events check by themselves.
 #[inline]
 pub(crate) fn process_id() -> u32 {
-    watch_now();
+    ensure_watched();
     PROCESS.load(Ordering::Relaxed)
 }
 
-/// The process in which something is made has to be known.
-fn note() {
+/// Makes the process in which a value is created known.
+fn note_process() {
     if PROCESS.load(Ordering::Relaxed) == 0 {
         check();
     }
 }
 
-/// The same as [`look`], for certain; a system call.
+/// [`poll`] without a shortcut: one system call.
 pub(crate) fn check() {
     let id = process::id();
     let known = PROCESS.load(Ordering::Relaxed);
     if known != id && PROCESS.compare_exchange(known, id, Ordering::AcqRel, Ordering::Relaxed).is_ok() && known != 0 {
         GENERATION.fetch_add(1, Ordering::Release);
-        crate::handler::end::has_forked();
+        // Some lock may be held here: the callbacks run later.
+        IS_RESTART_DUE.store(true, Ordering::Relaxed);
+    }
+}
+
+// --- the threads of a child
+
+/// Has `callback` run once in each child, with its first record or flush, to start the threads that it lacks.
+pub(crate) fn on_restart(callback: fn()) {
+    let mut all = RESTARTS.write();
+    if !all.iter().any(|known| ptr::fn_addr_eq(*known, callback)) {
+        all.push(callback);
+    }
+}
+
+/// Whether [`restart`] has something to do.
+#[inline]
+pub(crate) fn is_restart_due() -> bool {
+    IS_RESTART_DUE.load(Ordering::Relaxed)
+}
+
+/// Runs the callbacks of [`on_restart`] once per child. Call it with no lock held.
+pub(crate) fn restart() {
+    if is_restart_due() && IS_RESTART_DUE.swap(false, Ordering::Relaxed) {
+        let all = RESTARTS.get();
+        all.iter().for_each(|callback| callback());
     }
 }

@@ -2,8 +2,8 @@
 
 /// Logs an event of severity CRITICAL, with the syntax of [`tracing::error!`].
 ///
-/// `tracing` has no level for it: the event travels at `Level::ERROR` with the field `strata.severity = 50`, which the
-/// layers of this crate turn into the record's severity. Other layers show an error with that field.
+/// `tracing` has no level for it: the event has `Level::ERROR` and the field `strata.severity = 50`, which the layers of
+/// this crate turn into the record's severity. Other layers show an error with that field.
 ///
 /// ```
 /// use tracing_strata::critical;
@@ -37,11 +37,11 @@ macro_rules! critical {
     };
 }
 
-/// Logs the error of a `Result`, once, at ERROR, and gives the `Result` back for `?`. Does nothing for `Ok`.
+/// Logs the error of a `Result` at ERROR and returns the `Result`, for `?`. Does nothing for `Ok`.
 ///
-/// The event carries the fields `error` (the chain of causes), `error.type`, and `error.backtrace` of this place if
-/// backtraces are on (`RUST_BACKTRACE`, as for [`std::backtrace::Backtrace::capture`]). More fields and a message
-/// follow as in [`tracing::error!`], and `target:` may stand before; without a message it is the error's own. Takes every
+/// The event has the fields `error` (with its causes), `error.type`, and `error.backtrace` of the call if backtraces are on
+/// (`RUST_BACKTRACE`, as for [`std::backtrace::Backtrace::capture`]). More fields and a message follow as in
+/// [`tracing::error!`], and `target:` may come first; the default message is the error's own. Accepts every
 /// `Result<_, E: Error + 'static>`, `Box<dyn Error>` and `anyhow`-like errors.
 ///
 /// Python: `logger.exception(…)`.
@@ -70,16 +70,16 @@ macro_rules! exception {
         $crate::exception!(@log () $result, error => $($rest)+)
     };
     (@log ($($prefix:tt)*) $result:expr, $error:ident => $($rest:tt)+) => {
-        $crate::__private::inspect($result, |caught| {
+        $crate::__private::inspect($result, |error| {
             #[allow(unused_imports)]
             use $crate::__private::{ViaAsRef as _, ViaAsRefShared as _, ViaError as _};
-            let finder = &&&$crate::__private::Caught(caught);
+            let finder = &&&$crate::__private::ErrorRef(error);
             let $error = finder.as_dyn();
             $crate::__private::event!(
                 $($prefix)*
                 $crate::__private::Level::ERROR,
                 error = $error,
-                error.type = $crate::__private::type_name_of(caught),
+                error.type = $crate::__private::type_name_of(error),
                 error.backtrace = $crate::__private::backtrace(),
                 $($rest)+
             );
@@ -87,7 +87,7 @@ macro_rules! exception {
     };
 }
 
-/// What the macros need. Not for use by hand.
+/// For the macros only.
 #[doc(hidden)]
 #[allow(missing_docs)]
 pub mod __private {
@@ -98,14 +98,14 @@ pub mod __private {
 
     pub use tracing::{Level, event};
 
-    /// Finds the `dyn Error` in an error of any kind: the method of the outermost reference that has one is taken.
-    pub struct Caught<'a, E: ?Sized>(pub &'a E);
+    /// Finds the `dyn Error` in an error of any kind: method resolution takes the outermost reference that has the method.
+    pub struct ErrorRef<'a, E: ?Sized>(pub &'a E);
 
     pub trait ViaError {
         fn as_dyn(&self) -> &(dyn Error + 'static);
     }
 
-    impl<E: Error + 'static> ViaError for Caught<'_, E> {
+    impl<E: Error + 'static> ViaError for ErrorRef<'_, E> {
         fn as_dyn(&self) -> &(dyn Error + 'static) {
             self.0
         }
@@ -115,7 +115,7 @@ pub mod __private {
         fn as_dyn(&self) -> &(dyn Error + 'static);
     }
 
-    impl<E: AsRef<dyn Error + 'static> + ?Sized> ViaAsRef for &Caught<'_, E> {
+    impl<E: AsRef<dyn Error + 'static> + ?Sized> ViaAsRef for &ErrorRef<'_, E> {
         fn as_dyn(&self) -> &(dyn Error + 'static) {
             self.0.as_ref()
         }
@@ -125,21 +125,21 @@ pub mod __private {
         fn as_dyn(&self) -> &(dyn Error + 'static);
     }
 
-    impl<E: AsRef<dyn Error + Send + Sync + 'static> + ?Sized> ViaAsRefShared for &&Caught<'_, E> {
+    impl<E: AsRef<dyn Error + Send + Sync + 'static> + ?Sized> ViaAsRefShared for &&ErrorRef<'_, E> {
         fn as_dyn(&self) -> &(dyn Error + 'static) {
             self.0.as_ref()
         }
     }
 
-    /// A function, so that the type of the error is known where the closure is checked.
-    pub fn inspect<T, E>(result: Result<T, E>, look: impl FnOnce(&E)) -> Result<T, E> {
-        if let Err(caught) = &result {
-            look(caught);
+    /// A function, so that the closure knows the type of the error.
+    pub fn inspect<T, E>(result: Result<T, E>, inspect: impl FnOnce(&E)) -> Result<T, E> {
+        if let Err(error) = &result {
+            inspect(error);
         }
         result
     }
 
-    /// None for boxes of any error: what is inside does not tell.
+    /// `None` for boxes of any error: the type inside is unknown.
     pub fn type_name_of<T>(_: &T) -> Option<&'static str> {
         let name = std::any::type_name::<T>();
         (!name.contains("dyn ")).then_some(name)

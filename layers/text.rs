@@ -1,6 +1,6 @@
-//! What every text output needs: which characters may not stand as they are, and how near two words are.
+//! For all text outputs: which characters must be escaped, and how similar two words are.
 
-/// Whether a character can break a line, move a cursor or turn the reading direction: C0, DEL, C1, the line and
+/// Whether a character can break a line, move a cursor or change the reading direction: C0, DEL, C1, the line and
 /// paragraph separators, the bidirectional controls, and the byte order mark.
 pub(crate) const fn is_control(c: char) -> bool {
     matches!(c,
@@ -8,7 +8,7 @@ pub(crate) const fn is_control(c: char) -> bool {
         | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// One line, whatever was in it: for reports to people, on stderr.
+/// The text as one line, with escapes: for reports to people, on stderr.
 pub(crate) fn escaped(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
@@ -20,11 +20,11 @@ pub(crate) fn escaped(text: &str) -> String {
     plain
 }
 
-/// What a byte may need: nothing, a look at the character it begins, or an escape.
+/// What a byte needs: nothing, an escape (`QUOTE`: where quotes count), or a check of the character that it begins.
 const PLAIN: u8 = 0;
 const QUOTE: u8 = 1;
 const ESCAPE: u8 = 2;
-const LOOK: u8 = 3;
+const CHECK: u8 = 3;
 
 const KIND: [u8; 256] = {
     let mut kind = [PLAIN; 256];
@@ -34,7 +34,7 @@ const KIND: [u8; 256] = {
             b'"' | b'\\' => QUOTE,
             0..0x20 | 0x7f => ESCAPE,
             // First bytes of U+0080–9F, U+061C, U+200E–2069 and U+FEFF.
-            0xc2 | 0xd8 | 0xe2 | 0xef => LOOK,
+            0xc2 | 0xd8 | 0xe2 | 0xef => CHECK,
             _ => PLAIN,
         };
         byte += 1;
@@ -42,22 +42,22 @@ const KIND: [u8; 256] = {
     kind
 };
 
-/// Eight bytes at once: whether one of them is a control, DEL, `"`, `\` or not ASCII; with `BRACKET` also `]`. Exact as a
-/// whole; which byte it is, the word does not tell.
+/// Checks eight bytes at once: not zero if one of them is a control, DEL, `"`, `\` or not ASCII; with `BRACKET` also `]`.
+/// Exact for the word as a whole, not for each byte.
 #[inline(always)]
 pub(crate) const fn suspicious<const BRACKET: bool>(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    // With bit 1 turned, `"` stands directly above the controls, and space and `!` do not.
+    // With bit 1 flipped, `"` is directly above the controls, and space and `!` are not.
     let low_or_quote = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
     let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
     let bracket = if BRACKET { (word ^ (ONES * b']' as u64)).wrapping_sub(ONES) } else { 0 };
     let del = word.wrapping_add(ONES);
-    // A borrow or carry into a neighbour can only come from a byte that is suspicious itself.
+    // A borrow or carry into a neighbour comes only from a byte that is suspicious itself.
     (low_or_quote | backslash | bracket | del | word) & (ONES * 0x80)
 }
 
-/// Whether it takes no closer look to see that the text has no [control](is_control), `"` or `\`; with `BRACKET` no `]`
-/// either. True for all such ASCII; where it is false, [`next_special`] knows.
+/// A quick check that the text has no [control](is_control), `"` or `\`; with `BRACKET` no `]` either. True for all such
+/// ASCII; where it is false, [`next_special`] is exact.
 pub(crate) fn is_plain<const BRACKET: bool>(text: &[u8]) -> bool {
     match text.last_chunk::<8>() {
         // The last word overlaps the one before it.
@@ -71,11 +71,11 @@ pub(crate) fn is_plain<const BRACKET: bool>(text: &[u8]) -> bool {
     }
 }
 
-/// Whether one of a few ASCII characters is in a text.
+/// Whether the text contains one of a few ASCII characters.
 #[inline]
 pub(crate) fn has_any<const N: usize>(text: &[u8], bytes: [u8; N]) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    // The lowest byte that is found is one; those above it may not be.
+    // Exact for the lowest match; bytes above it may be false matches.
     let found = |word: u64| {
         bytes.iter().fold(0, |found, byte| {
             let zero = word ^ (ONES * u64::from(*byte));
@@ -92,7 +92,7 @@ pub(crate) fn has_any<const N: usize>(text: &[u8], bytes: [u8; N]) -> bool {
     }
 }
 
-/// The first place from `from` on where a character is a [control](is_control) or, if `quotes`, `"` or `\`.
+/// The first position from `from` on of a [control](is_control) or, if `quotes`, of `"` or `\`.
 #[inline]
 pub(crate) fn next_special(text: &str, from: usize, quotes: bool) -> Option<usize> {
     let bytes = text.as_bytes();
@@ -103,14 +103,14 @@ pub(crate) fn next_special(text: &str, from: usize, quotes: bool) -> Option<usiz
         {
             index += 8;
         }
-        // Something is in these eight bytes, or fewer are left.
+        // One of these eight bytes is suspicious, or fewer are left.
         let end = bytes.len().min(index + 8);
         while index < end {
             match KIND[usize::from(bytes[index])] {
                 PLAIN => {}
                 ESCAPE => return Some(index),
                 QUOTE if quotes => return Some(index),
-                LOOK if text[index..].chars().next().is_some_and(is_control) => return Some(index),
+                CHECK if text[index..].chars().next().is_some_and(is_control) => return Some(index),
                 _ => {}
             }
             index += 1;
@@ -121,14 +121,14 @@ pub(crate) fn next_special(text: &str, from: usize, quotes: bool) -> Option<usiz
     }
 }
 
-/// A text as Python's `repr()` shows it.
+/// Python's `repr()` of a text.
 pub(crate) fn python_repr(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     push_python_repr(text, false, &mut out);
     out
 }
 
-/// The same, appended; with `ascii` as Python's `ascii()` does it.
+/// Appends Python's `repr()` of a text, or its `ascii()`.
 pub(crate) fn push_python_repr(text: &str, ascii: bool, out: &mut String) {
     use std::fmt::Write as _;
 
@@ -155,7 +155,7 @@ pub(crate) fn push_python_repr(text: &str, ascii: bool, out: &mut String) {
     out.push(quote);
 }
 
-/// Levenshtein's distance, for "did you mean".
+/// The Levenshtein distance, for "did you mean".
 pub(crate) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

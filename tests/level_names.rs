@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, Once};
 
 use tracing_strata::{
     Delivery, Error, Outcome, Severity,
-    format::{Json, Text, Time},
+    format::{Buffer, Json, Text, Time},
     prelude::*,
 };
 use tracing_subscriber::prelude::*;
@@ -14,10 +14,10 @@ struct Levels(Json, Text, Arc<Mutex<Vec<String>>>);
 
 impl Handler for Levels {
     fn handle(&self, record: Delivery<'_>) -> Result<Outcome, Error> {
-        let mut out = String::new();
+        let mut out = Buffer::new();
         self.0.format(&record, &mut out)?;
         self.1.format(&record, &mut out)?;
-        self.2.lock().unwrap().push(out);
+        self.2.lock().unwrap().push(out.to_string());
         Ok(Outcome::Written)
     }
 }

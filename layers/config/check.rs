@@ -1,4 +1,4 @@
-//! What is no mistake, and probably not meant.
+//! Warnings: what is valid, but probably not meant.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -6,11 +6,12 @@ use std::{
 };
 
 use super::{
-    build::{TOP, named, quoted_key, refers_to},
+    build::{TOP_LEVEL_KEYS, refers_to, with_named_args},
+    classes::filters,
     document::Config,
-    filters, keywords,
-    node::{At, Data, Map, Node},
-    problem::ConfigError,
+    error::ConfigError,
+    handler_args,
+    node::{Data, Map, Node, Position, quoted_key},
     registry::{ClassRegistry, HandlerMaker},
 };
 use crate::Severity;
@@ -18,7 +19,7 @@ use crate::Severity;
 struct Logger<'c> {
     name: String,
     path: String,
-    at: Option<At>,
+    at: Option<Position>,
     level: Option<Severity>,
     propagate: bool,
     handlers: Vec<&'c str>,
@@ -27,27 +28,26 @@ struct Logger<'c> {
 pub(super) fn warnings(config: &Config, registry: &ClassRegistry) -> Vec<ConfigError> {
     let root = &config.root;
     let declared: Vec<(&str, Node)> =
-        entries(root, "handlers").map(|(name, node)| (name, named(node, registry))).collect();
+        entries(root, "handlers").map(|(name, node)| (name, with_named_args(node, registry))).collect();
     let handlers: Vec<(&str, &Node)> = declared.iter().map(|(name, node)| (*name, node)).collect();
     let loggers = loggers(root);
-    let mut found = config.doubts.clone();
+    let mut found = config.strict_errors.clone();
     let tree = Tree::new(&loggers, &mut found);
     files(&handlers, &mut found);
-    twice(&tree, &mut found);
+    duplicates(&tree, &mut found);
     unreachable(&handlers, &tree, &mut found);
     unused(root, &handlers, &loggers, registry, &mut found);
-    nowhere(&handlers, registry, &mut found);
-    idle_keys(root, &mut found);
-    paths(&handlers, registry, &mut found);
-    truths(root, &handlers, &mut found);
+    without_targets(&handlers, registry, &mut found);
+    unknown_keys(root, &mut found);
+    socket_paths(&handlers, registry, &mut found);
+    truthy_values(root, &handlers, &mut found);
     secrets(root, "", &mut found);
     found.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
     found
 }
 
 fn entries<'c>(root: &'c Node, section: &str) -> impl Iterator<Item = (&'c str, &'c Node)> + use<'c> {
-    let map = root.get(section).and_then(Node::as_map);
-    map.into_iter().flat_map(Map::iter).map(|(key, node)| (&*key.text, node))
+    root.section(section).map(|(key, node)| (&*key.text, node))
 }
 
 fn names(node: Option<&Node>) -> Vec<&str> {
@@ -58,26 +58,22 @@ fn names(node: Option<&Node>) -> Vec<&str> {
     }
 }
 
-fn loggers(root: &Node) -> Vec<Logger<'_>> {
+fn loggers<'c>(root: &'c Node) -> Vec<Logger<'c>> {
     let named = entries(root, "loggers").map(|(name, node)| (name, format!("loggers.{}", quoted_key(name)), node));
     let root_entry = root.get("root").map(|node| ("", "root".to_owned(), node));
-    let logger = |(name, path, node): (&str, String, &'_ Node)| -> (String, String, Option<At>) {
-        (if name == "root" { String::new() } else { name.replace("::", ".") }, path, node.at)
+    let logger = |(name, path, node): (&str, String, &'c Node)| Logger {
+        name: if name == "root" { String::new() } else { name.replace("::", ".") },
+        path,
+        at: node.at,
+        level: node.get("level").and_then(|level| handler_args::level(level, false, "").ok()),
+        propagate: node.get("propagate").is_none_or(Node::is_true),
+        handlers: names(node.get("handlers")),
     };
-    named
-        .chain(root_entry)
-        .map(|entry| {
-            let node = entry.2;
-            let (name, path, at) = logger(entry);
-            let level = node.get("level").and_then(|level| keywords::level(level, false).ok());
-            let propagate = node.get("propagate").is_none_or(Node::is_true);
-            Logger { name, path, at, level, propagate, handlers: names(node.get("handlers")) }
-        })
-        .collect()
+    named.chain(root_entry).map(logger).collect()
 }
 
 fn class(node: &Node) -> &str {
-    node.get("()").or_else(|| node.get("class")).and_then(Node::as_str).unwrap_or_default()
+    node.class_name().unwrap_or_default()
 }
 
 fn path_of(name: &str) -> String {
@@ -98,7 +94,7 @@ fn files(handlers: &[(&str, &Node)], found: &mut Vec<ConfigError>) {
             }
             None => drop(by_file.insert(path, name)),
         }
-        let endless = match class(node).rsplit('.').next().unwrap_or_default() {
+        let grows_without_limit = match class(node).rsplit('.').next().unwrap_or_default() {
             "FileHandler" | "file" => true,
             "RotatingFileHandler" | "rotating" => {
                 let zero = |key: &str| node.get(key).is_none_or(|node| !node.is_true());
@@ -106,17 +102,17 @@ fn files(handlers: &[(&str, &Node)], found: &mut Vec<ConfigError>) {
             }
             _ => false,
         };
-        if endless {
+        if grows_without_limit {
             let message = "the file grows without end: nothing rotates it (RotatingFileHandler, TimedRotatingFileHandler, or logrotate with WatchedFileHandler)";
             found.push(ConfigError::new(path_of(name), node.at, message));
         }
     }
 }
 
-/// The loggers by name, so that those above one are found without a look at all.
+/// The loggers by name, for fast access to those above.
 struct Tree<'l, 'c> {
     all: &'l [Logger<'c>],
-    /// Of two of one name the later one, which counts.
+    /// Of two with one name, the later one counts.
     by_name: HashMap<&'l str, &'l Logger<'c>>,
 }
 
@@ -125,47 +121,46 @@ impl<'l, 'c> Tree<'l, 'c> {
         let mut by_name: HashMap<&str, &Logger<'_>> = HashMap::new();
         for logger in all {
             if let Some(same) = by_name.insert(&logger.name, logger) {
-                let message =
-                    format!("it is the same logger as {}: what is said here takes the place of that", same.path);
+                let message = format!("it is the same logger as {}: this entry replaces that one", same.path);
                 found.push(ConfigError::new(&logger.path, logger.at, message));
             }
         }
         Self { all, by_name }
     }
 
-    /// All above a logger, the nearest first.
-    fn above(&self, logger: &'l Logger<'c>) -> impl Iterator<Item = &'l Logger<'c>> {
+    /// All loggers above, the nearest first.
+    fn ancestors(&self, logger: &'l Logger<'c>) -> impl Iterator<Item = &'l Logger<'c>> {
         let name = logger.name.as_str();
         let parents = name.rmatch_indices('.').map(|(at, _)| &name[..at]);
         let root = (!name.is_empty()).then_some("");
         parents.chain(root).filter_map(|name| self.by_name.get(name).copied())
     }
 
-    /// The logger itself, then those above that its records go to.
-    fn upwards(&self, start: &'l Logger<'c>) -> Vec<&'l Logger<'c>> {
-        let mut way = vec![start];
-        for logger in self.above(start) {
-            if !way.last().is_some_and(|below| below.propagate) {
+    /// The logger itself, then those above that its records reach.
+    fn route(&self, start: &'l Logger<'c>) -> Vec<&'l Logger<'c>> {
+        let mut route = vec![start];
+        for logger in self.ancestors(start) {
+            if !route.last().is_some_and(|below| below.propagate) {
                 break;
             }
-            way.push(logger);
+            route.push(logger);
         }
-        way
+        route
     }
 
-    /// The level that counts for a logger.
+    /// The effective level of a logger.
     fn effective(&self, logger: &'l Logger<'c>) -> Severity {
-        let levels = std::iter::once(logger).chain(self.above(logger));
+        let levels = std::iter::once(logger).chain(self.ancestors(logger));
         levels.filter_map(|logger| logger.level).next().unwrap_or(Severity::WARN)
     }
 }
 
-fn twice(loggers: &Tree<'_, '_>, found: &mut Vec<ConfigError>) {
+fn duplicates(loggers: &Tree<'_, '_>, found: &mut Vec<ConfigError>) {
     for logger in loggers.all {
-        for above in loggers.upwards(logger).into_iter().skip(1) {
+        for above in loggers.route(logger).into_iter().skip(1) {
             for name in logger.handlers.iter().filter(|name| above.handlers.contains(name)) {
                 let message =
-                    format!("records come to {name:?} twice: it hangs on {}, too, and they propagate", above.path);
+                    format!("records reach {name:?} twice: it is also a handler of {}, and they propagate", above.path);
                 found.push(ConfigError::new(format!("{}.handlers", logger.path), logger.at, message));
             }
         }
@@ -181,17 +176,17 @@ fn unreachable(handlers: &[(&str, &Node)], loggers: &Tree<'_, '_>, found: &mut V
     let mut lowest: HashMap<&str, Severity> = HashMap::new();
     for logger in loggers.all {
         let level = loggers.effective(logger);
-        for name in loggers.upwards(logger).iter().flat_map(|above| &above.handlers) {
-            lowest.entry(name).and_modify(|least| *least = level.min(*least)).or_insert(level);
+        for name in loggers.route(logger).iter().flat_map(|above| &above.handlers) {
+            lowest.entry(name).and_modify(|min_level| *min_level = level.min(*min_level)).or_insert(level);
         }
     }
     for (name, node) in handlers {
         let Some(at_level) = node.get("level") else { continue };
-        let Ok(level) = keywords::level(at_level, false) else { continue };
-        let Some(least) = lowest.get(name) else { continue };
-        if level < *least && level != Severity::ALL {
+        let Ok(level) = handler_args::level(at_level, false, "") else { continue };
+        let Some(min_level) = lowest.get(name) else { continue };
+        if level < *min_level && level != Severity::ALL {
             let message =
-                format!("nothing below {least} comes here: that is the lowest level of the loggers that lead to it");
+                format!("nothing below {min_level} arrives here: that is the lowest level of the loggers that use it");
             found.push(ConfigError::new(format!("{}.level", path_of(name)), at_level.at, message));
         }
     }
@@ -206,7 +201,7 @@ fn unused(
 ) {
     let mut used: HashSet<&str> = loggers.iter().flat_map(|logger| logger.handlers.iter().copied()).collect();
     for (_, node) in handlers {
-        used.extend(names(node.get("strata").and_then(|ours| ours.get("or_else"))));
+        used.extend(names(node.get("strata").and_then(|strata| strata.get("or_else"))));
         if registry.find_handler(class(node)).is_some() {
             used.extend(["target", "handlers"].into_iter().flat_map(|key| names(node.get(key))));
         }
@@ -219,46 +214,46 @@ fn unused(
         found.push(ConfigError::new(format!("formatters.{}", quoted_key(name)), node.at, "no handler uses it"));
     }
     let users = handlers.iter().map(|(_, node)| *node).chain(entries(root, "loggers").map(|(_, node)| node));
-    let mut asking: HashMap<&str, usize> = HashMap::new();
+    let mut uses: HashMap<&str, usize> = HashMap::new();
     for user in users.chain(root.get("root")) {
-        let asked: HashSet<&str> = names(user.get("filters")).into_iter().collect();
-        asked.into_iter().for_each(|name| *asking.entry(name).or_default() += 1);
+        let names: HashSet<&str> = names(user.get("filters")).into_iter().collect();
+        names.into_iter().for_each(|name| *uses.entry(name).or_default() += 1);
     }
     for (name, node) in entries(root, "filters") {
-        let asking = asking.get(name).copied().unwrap_or_default();
+        let uses = uses.get(name).copied().unwrap_or_default();
         let path = format!("filters.{}", quoted_key(name));
-        let picks = handlers.iter().any(|(_, handler)| names(handler.get("pick")).contains(&name));
-        if asking == 0 && !picks {
+        let is_trigger = handlers.iter().any(|(_, handler)| names(handler.get("pick")).contains(&name));
+        if uses == 0 && !is_trigger {
             found.push(ConfigError::new(path, node.at, "no handler and no logger uses it"));
-        } else if asking > 1 && filters::counts(class(node)) {
-            let message = "it counts for all that ask it, and more than one does: declare one for each";
+        } else if uses > 1 && filters::counts(class(node)) {
+            let message = "its users share one count: declare one filter for each";
             found.push(ConfigError::new(path, node.at, message));
         }
     }
 }
 
-/// Keys beside the schema's, which nothing looks at. `x-…` and what begins with no letter are for anchors.
-fn idle_keys(root: &Node, found: &mut Vec<ConfigError>) {
+/// Top-level keys that nothing uses. `x-…` and names that begin with no letter are for anchors.
+fn unknown_keys(root: &Node, found: &mut Vec<ConfigError>) {
     for (key, _) in root.as_map().into_iter().flat_map(Map::iter) {
         let name = &*key.text;
         let is_set_apart = name.starts_with("x-") || !name.starts_with(char::is_alphabetic);
-        if TOP.contains(&name) || is_set_apart || refers_to(root, name) {
+        if TOP_LEVEL_KEYS.contains(&name) || is_set_apart || refers_to(root, name) {
             continue;
         }
         let message = match name {
-            "strata" => "it means nothing here: `strata` is a key of handlers",
-            _ => "it means nothing here: there is no such key, and no cfg:// leads to it",
+            "strata" => "it has no effect here: `strata` is a key of handlers",
+            _ => "it has no effect here: there is no such key, and no cfg:// leads to it",
         };
         found.push(ConfigError::new(quoted_key(name), key.at, message));
     }
 }
 
-/// Texts and truth values that are something else in Python than they look like.
-fn truths(root: &Node, handlers: &[(&str, &Node)], found: &mut Vec<ConfigError>) {
+/// Strings and bools that mean something else in Python than they seem to.
+fn truthy_values(root: &Node, handlers: &[(&str, &Node)], found: &mut Vec<ConfigError>) {
     let loggers = entries(root, "loggers").map(|(name, node)| (format!("loggers.{}", quoted_key(name)), node));
     let handlers = handlers.iter().map(|(name, node)| (path_of(name), *node));
     for (path, node) in loggers.chain(root.get("root").map(|node| ("root".to_owned(), node))).chain(handlers) {
-        for key in keywords::TRUTHS.iter().chain(&["propagate"]) {
+        for key in handler_args::TRUTHY_KEYS.iter().chain(&["propagate"]) {
             if let Some(value @ Node { data: Data::Str(text), .. }) = node.get(key).filter(|node| node.is_true()) {
                 let message = format!("a text that is not empty is true, as in Python: {text:?} is, too");
                 found.push(ConfigError::new(format!("{path}.{key}"), value.at, message));
@@ -278,8 +273,8 @@ fn truths(root: &Node, handlers: &[(&str, &Node)], found: &mut Vec<ConfigError>)
     }
 }
 
-/// `127.0.0.1:514` as the path of a socket.
-fn paths(handlers: &[(&str, &Node)], registry: &ClassRegistry, found: &mut Vec<ConfigError>) {
+/// Addresses such as `127.0.0.1:514`, which are paths of sockets.
+fn socket_paths(handlers: &[(&str, &Node)], registry: &ClassRegistry, found: &mut Vec<ConfigError>) {
     for (name, node) in handlers {
         let Some(HandlerMaker::Class(class)) = registry.find_handler(class(node)) else { continue };
         let Some(address) = node.get("address").filter(|_| class.names[0].ends_with("SysLogHandler")) else { continue };
@@ -292,20 +287,20 @@ fn paths(handlers: &[(&str, &Node)], registry: &ClassRegistry, found: &mut Vec<C
     }
 }
 
-/// Handlers that hand on, with nobody to hand on to.
-fn nowhere(handlers: &[(&str, &Node)], registry: &ClassRegistry, found: &mut Vec<ConfigError>) {
+/// Forwarding handlers without targets.
+fn without_targets(handlers: &[(&str, &Node)], registry: &ClassRegistry, found: &mut Vec<ConfigError>) {
     for (name, node) in handlers {
         let Some(HandlerMaker::Class(class)) = registry.find_handler(class(node)) else { continue };
-        let Some(key) = class.refers.filter(|key| names(node.get(key)).is_empty()) else { continue };
+        let Some(key) = class.targets_key.filter(|key| names(node.get(key)).is_empty()) else { continue };
         let message = match key {
-            "target" => "it has no target: unless it is given one while it runs, what it holds goes nowhere",
+            "target" => "it has no target: unless one is set at run time, its records are not written",
             _ => "it has no handlers: what it gets is dropped",
         };
         found.push(ConfigError::new(path_of(name), node.at, message));
     }
 }
 
-/// `https://user:password@host`
+/// Addresses such as `https://user:password@host`.
 fn secrets(node: &Node, path: &str, found: &mut Vec<ConfigError>) {
     match &node.data {
         Data::Str(text) => {
@@ -313,9 +308,8 @@ fn secrets(node: &Node, path: &str, found: &mut Vec<ConfigError>) {
                 text.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
             let user = authority.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
             if user.is_some_and(|user| user.split_once(':').is_some_and(|(_, secret)| !secret.is_empty())) {
-                // Without the text: this is going to be printed.
-                let message =
-                    "a password stands in this address; `${NAME}` of the environment keeps it out of the file";
+                // Without the address: warnings are printed.
+                let message = "the address contains a password; `${NAME}` of the environment keeps it out of the file";
                 found.push(ConfigError::new(path, node.at, message));
             }
         }

@@ -1,10 +1,10 @@
-//! The encoding of a file's lines, where it is not UTF-8.
+//! Encodings other than UTF-8.
 
 use std::fmt::Write as _;
 
 use crate::Error;
 
-/// In which encoding lines are written, and what becomes of a character that it does not have.
+/// The encoding of a file, and how it handles characters that it does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Encoding {
     charset: Charset,
@@ -32,7 +32,7 @@ enum Errors {
 }
 
 impl Encoding {
-    /// By the names that Python knows them by.
+    /// Parses Python's names.
     pub(super) fn parse(name: &str, errors: Option<&str>) -> Result<Self, String> {
         let plain = name.to_lowercase().replace(['_', ' '], "-");
         let charset = match &*plain {
@@ -58,7 +58,7 @@ impl Encoding {
         Ok(Self { charset, errors })
     }
 
-    /// Encodes the UTF-8 from a place on.
+    /// Encodes the UTF-8 from `start` on.
     #[inline]
     pub(super) fn encode(self, line: &mut Vec<u8>, start: usize) -> Result<(), Error> {
         if self.charset == Charset::Utf8 || (self.charset <= Charset::Latin1 && line[start..].is_ascii()) {
@@ -73,8 +73,7 @@ impl Encoding {
         line.truncate(start);
         for (index, c) in text.chars().enumerate() {
             if !self.push(c, line) {
-                let instead = self.instead_of(c);
-                let Some(instead) = instead else {
+                let Some(replacement) = self.replacement(c) else {
                     line.truncate(start);
                     return Err(Error::format(format_args!(
                         "character {index} of the line, U+{:04X}, is not in the encoding ({:?})",
@@ -82,7 +81,7 @@ impl Encoding {
                         self.charset
                     )));
                 };
-                for c in instead.chars() {
+                for c in replacement.chars() {
                     self.push(c, line);
                 }
             }
@@ -103,7 +102,7 @@ impl Encoding {
         true
     }
 
-    fn instead_of(self, c: char) -> Option<String> {
+    fn replacement(self, c: char) -> Option<String> {
         let code = u32::from(c);
         let mut text = String::new();
         let written = match self.errors {

@@ -1,23 +1,24 @@
-//! What becomes of a Python configuration here.
+//! The migration report of a Python configuration.
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
 use serde_json::json;
 
 use super::{
-    Setup,
-    build::{Before, Builder, quoted_key},
+    build::{Builder, Previous, with_named_args},
+    classes::{filters, formatters},
     document::Config,
-    filters,
-    node::{At, Data, Map, Node},
-    problem::ConfigError,
+    encoding::Encoding,
+    error::ConfigError,
+    node::{Data, Key, Node, Position, quoted_key},
     references::resolved,
     registry::HandlerMaker,
+    setup::Setup,
 };
-use crate::{loggers::Declared, sink::allow_takeover};
+use crate::{loggers::LoggerState, sink::allow_takeover};
 
-/// What of a Python configuration is taken as it is, what is different, and what is refused. Made by
-/// [`Logging::migration_report`](super::Logging::migration_report), which tries to build all of it but for the application's
+/// Which parts of a Python configuration work unchanged, which differ, and which are refused. Made by
+/// [`Logging::migration_report`](super::Logging::migration_report), which tries to build everything except the application's
 /// own handlers, and opens no file.
 ///
 /// ```
@@ -44,29 +45,29 @@ pub struct MigrationReport(Vec<MigrationItem>);
 #[derive(Clone, Debug)]
 pub struct MigrationItem {
     path: String,
-    at: Option<At>,
+    at: Option<Position>,
     verdict: MigrationVerdict,
     notes: Vec<String>,
 }
 
-/// What becomes of a part.
+/// How a part is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MigrationVerdict {
-    /// It does here what it does in Python.
+    /// It works as in Python.
     Taken,
-    /// It is taken, and something is different: the notes say what, and why.
+    /// It works with a difference: the notes say which, and why.
     Changed,
-    /// It is refused, because there is nothing of the kind, or because it is wrong: the notes say what to do.
+    /// It is refused, because it is wrong or there is no such thing: the notes say what to do.
     NotSupported,
 }
 
 impl MigrationReport {
-    /// In the order of the schema: top level, formatters, filters, handlers, loggers.
+    /// All parts in the order of the schema: top level, formatters, filters, handlers, loggers.
     pub fn entries(&self) -> &[MigrationItem] {
         &self.0
     }
 
-    /// Whether everything is there in some form: it can be built.
+    /// Whether every part is supported: the configuration can be built.
     pub fn is_complete(&self) -> bool {
         self.0.iter().all(|entry| entry.verdict != MigrationVerdict::NotSupported)
     }
@@ -84,7 +85,7 @@ impl MigrationReport {
         self.0.push(MigrationItem { path, at: node.at, verdict, notes });
     }
 
-    /// What is refused belongs to the part that it is in, or is one of its own.
+    /// Adds an error to the part that contains its path, or as a part of its own.
     fn refuse(&mut self, problem: ConfigError) {
         let is_in = |entry: &&mut MigrationItem| {
             let rest = problem.path.strip_prefix(&entry.path);
@@ -100,7 +101,7 @@ impl MigrationReport {
             });
             return;
         };
-        // It was said already, with what to do.
+        // An unregistered class is reported already, with advice.
         if entry.verdict != MigrationVerdict::NotSupported || !problem.message.contains("registered as") {
             entry.notes.push(problem.to_string());
         }
@@ -109,27 +110,27 @@ impl MigrationReport {
 }
 
 impl MigrationItem {
-    /// Where it stands, as in `handlers.file`.
+    /// The path, such as `handlers.file`.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Its line in the source, from 1, where that has lines.
+    /// The line in the source, from 1; `None` if the source has no lines.
     pub fn line(&self) -> Option<usize> {
         self.at.map(|at| at.line)
     }
 
-    /// Its column in that line, from 1.
+    /// The column in that line, from 1.
     pub fn column(&self) -> Option<usize> {
         self.at.map(|at| at.column)
     }
 
-    /// What becomes of it.
+    /// How it is handled.
     pub fn verdict(&self) -> MigrationVerdict {
         self.verdict
     }
 
-    /// How it is different, and why; what to do.
+    /// The differences with their reasons, and what to do.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -145,7 +146,7 @@ impl fmt::Display for MigrationVerdict {
     }
 }
 
-/// A line for each part: `changed        handlers.queue (line 12): its listener starts by itself`.
+/// One line for each part: `changed        handlers.queue (line 12): its listener starts by itself`.
 impl fmt::Display for MigrationReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, entry) in self.0.iter().enumerate() {
@@ -173,17 +174,13 @@ pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
         let note = "false here where it is not given: Python's default, true, silently mutes loggers made before";
         report.add("disable_existing_loggers".into(), root, MigrationVerdict::Changed, vec![note.into()]);
     }
-    let entries = |section: &str| {
-        let map = root.get(section).and_then(Node::as_map);
-        map.into_iter().flat_map(Map::iter).map(|(key, node)| (key.text.clone(), node)).collect::<Vec<_>>()
-    };
-    for (name, node) in entries("formatters") {
-        let path = format!("formatters.{}", quoted_key(&name));
-        let class = node.get("()").or_else(|| node.get("class")).and_then(Node::as_str).unwrap_or("logging.Formatter");
-        let known = matches!(class, "logging.Formatter" | "Formatter" | "template" | "text" | "json" | "gelf");
+    for (Key { text: name, .. }, node) in root.section("formatters") {
+        let path = format!("formatters.{}", quoted_key(name));
+        let class = node.class_name().unwrap_or("logging.Formatter");
+        let known = formatters::is_standard(class);
         if !known && !setup.registry.has_formatter(class) {
             let note = format!(
-                "nothing is registered as {class:?}: implement `Format`, and add it with `Registry::formatter`"
+                "nothing is registered as {class:?}: implement `Format`, and add it with `ClassRegistry::formatter`"
             );
             report.add(path, node, MigrationVerdict::NotSupported, vec![note]);
         } else if known && !python {
@@ -193,39 +190,40 @@ pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
             report.add(path, node, MigrationVerdict::Taken, Vec::new());
         }
     }
-    for (name, node) in entries("filters") {
-        let path = format!("filters.{}", quoted_key(&name));
-        let class = node.get("()").or_else(|| node.get("class")).and_then(Node::as_str).unwrap_or("logging.Filter");
-        let known = filters::is_own(class) || setup.registry.filter_names().any(|name| name == class);
+    for (Key { text: name, .. }, node) in root.section("filters") {
+        let path = format!("filters.{}", quoted_key(name));
+        let class = node.class_name().unwrap_or("logging.Filter");
+        let known = filters::is_standard(class) || setup.registry.filter_names().any(|name| name == class);
         if known {
             report.add(path, node, MigrationVerdict::Taken, Vec::new());
         } else {
             let note =
-                format!("nothing is registered as {class:?}: write a closure, and add it with `Registry::filter`");
+                format!("nothing is registered as {class:?}: write a closure, and add it with `ClassRegistry::filter`");
             report.add(path, node, MigrationVerdict::NotSupported, vec![note]);
         }
     }
-    for (name, node) in entries("handlers") {
+    for (Key { text: name, .. }, node) in root.section("handlers") {
         let (verdict, notes) = handler(node, setup);
-        report.add(format!("handlers.{}", quoted_key(&name)), node, verdict, notes);
+        report.add(format!("handlers.{}", quoted_key(name)), node, verdict, notes);
     }
-    for (name, node) in entries("loggers") {
+    for (Key { text: name, .. }, node) in root.section("loggers") {
         let notes = if name.contains("::") { vec!["the name is split at `::`, too".to_owned()] } else { Vec::new() };
         let verdict = if notes.is_empty() { MigrationVerdict::Taken } else { MigrationVerdict::Changed };
-        report.add(format!("loggers.{}", quoted_key(&name)), node, verdict, notes);
+        report.add(format!("loggers.{}", quoted_key(name)), node, verdict, notes);
     }
     if let Some(node) = root.get("root").filter(|node| !node.is_null()) {
         report.add("root".into(), node, MigrationVerdict::Taken, Vec::new());
-    } else if !python && !entries("loggers").iter().any(|(name, _)| matches!(&**name, "" | "root")) {
-        let note = "the root is at WARN and has no handlers: a configuration says all; in Python it keeps what it had";
+    } else if !python && !root.section("loggers").any(|(key, _)| matches!(&*key.text, "" | "root")) {
+        let note =
+            "the root is at WARN and has no handlers: a configuration is complete; in Python it keeps what it had";
         report.add("root".into(), root, MigrationVerdict::Changed, vec![note.into()]);
     }
-    refused(config, setup).into_iter().for_each(|problem| report.refuse(problem));
+    rejected(config, setup).into_iter().for_each(|problem| report.refuse(problem));
     report
 }
 
-/// What `build` would refuse, without a file that is opened. An increment is about what is there.
-fn refused(config: &Config, setup: &Setup) -> Vec<ConfigError> {
+/// What `build` would refuse, without opening a file. An incremental configuration depends on the present one.
+fn rejected(config: &Config, setup: &Setup) -> Vec<ConfigError> {
     if config.root.get("incremental").is_some_and(Node::is_true) && !config.is_ini {
         return Vec::new();
     }
@@ -237,20 +235,20 @@ fn refused(config: &Config, setup: &Setup) -> Vec<ConfigError> {
     {
         for (key, node) in handlers.as_map_mut().into_iter().flat_map(|map| &mut map.0) {
             let path = format!("handlers.{}", quoted_key(&key.text));
-            missing.extend(delayed(&path, node, setup));
+            missing.extend(open_lazily(&path, node, setup));
         }
         root.set("handlers", handlers);
     }
-    let before = Before { filters: &BTreeMap::new(), handlers: &BTreeMap::new() };
-    let mut builder = Builder::new(setup, &dry, before);
+    let previous = Previous { filters: &BTreeMap::new(), handlers: &BTreeMap::new() };
+    let mut builder = Builder::new(setup, &dry, previous);
     builder.check_top();
     if dry.root.as_map().is_some() {
         builder.formatters();
         builder.filters();
-        // What runs may have the same files.
+        // The running system may have the same files.
         allow_takeover(|| builder.handlers());
         for (name, _) in builder.loggers() {
-            if let Err(error) = Declared::new(&name) {
+            if let Err(error) = LoggerState::new(&name) {
                 missing.push(ConfigError::new(format!("loggers.{}", quoted_key(&name)), None, error.to_string()));
             }
         }
@@ -261,26 +259,26 @@ fn refused(config: &Config, setup: &Setup) -> Vec<ConfigError> {
     problems
 }
 
-/// Makes a handler open its file later, and says if that could not be.
-fn delayed(path: &str, node: &mut Node, setup: &Setup) -> Option<ConfigError> {
-    let class = node.get("()").or_else(|| node.get("class")).and_then(Node::as_str).unwrap_or_default();
+/// Makes a handler open its file later; an error if its directory is missing.
+fn open_lazily(path: &str, node: &mut Node, setup: &Setup) -> Option<ConfigError> {
+    let class = node.class_name().unwrap_or_default();
     let maker = setup.registry.find_handler(class.strip_prefix("ext://").unwrap_or(class))?;
-    let named = super::build::named(node, &setup.registry);
+    let named = with_named_args(node, &setup.registry);
     let map = node.as_map_mut()?;
     let HandlerMaker::Class(class) = maker else {
-        // Somebody else's: who knows what it opens.
+        // Foreign: it may open anything.
         map.0.retain(|(key, _)| matches!(&*key.text, "level" | "formatter" | "filters"));
         map.set("class", Node::text("logging.NullHandler"));
         return None;
     };
     let later = || Node::new(Data::Bool(true));
     if class.names.contains(&"journald") {
-        let mut ours = map.get("strata").cloned().unwrap_or_else(|| Node::map([]));
-        ours.as_map_mut()?.set("delay", later());
-        map.set("strata", ours);
+        let mut strata = map.get("strata").cloned().unwrap_or_else(|| Node::map([]));
+        strata.as_map_mut()?.set("delay", later());
+        map.set("strata", strata);
         return None;
     }
-    // Of all others, `delay` is something else.
+    // `delay` of other classes means something else.
     let index = class.keys.iter().position(|key| *key == "delay").filter(|_| class.keys.contains(&"filename"))?;
     let is_later = |node: &Node, key: &str| node.get(key).is_some_and(Node::is_true);
     let opens = !is_later(&named, "delay");
@@ -290,7 +288,7 @@ fn delayed(path: &str, node: &mut Node, setup: &Setup) -> Option<ConfigError> {
     }
     let filename = named.get("filename")?;
     let parent = Path::new(filename.as_str()?).parent().filter(|parent| !parent.as_os_str().is_empty())?;
-    let makes = named.get("strata").is_some_and(|ours| is_later(ours, "create_dirs"));
+    let makes = named.get("strata").is_some_and(|strata| is_later(strata, "create_dirs"));
     (opens && !makes && !parent.is_dir()).then(|| {
         let message = format!("there is no directory {:?}", parent.display().to_string());
         ConfigError::new(format!("{path}.filename"), filename.at, message)
@@ -298,11 +296,12 @@ fn delayed(path: &str, node: &mut Node, setup: &Setup) -> Option<ConfigError> {
 }
 
 fn handler(node: &Node, setup: &Setup) -> (MigrationVerdict, Vec<String>) {
-    let class = node.get("()").or_else(|| node.get("class")).and_then(Node::as_str).unwrap_or_default();
+    let class = node.class_name().unwrap_or_default();
     let class = class.strip_prefix("ext://").unwrap_or(class);
     let Some(maker) = setup.registry.find_handler(class) else {
-        let note =
-            format!("nothing is registered as {class:?}: implement `Handler`, and add it with `Registry::handler`");
+        let note = format!(
+            "nothing is registered as {class:?}: implement `Handler`, and add it with `ClassRegistry::handler`"
+        );
         return (MigrationVerdict::NotSupported, vec![note]);
     };
     let HandlerMaker::Class(known) = maker else { return (MigrationVerdict::Taken, Vec::new()) };
@@ -331,25 +330,25 @@ fn handler(node: &Node, setup: &Setup) -> (MigrationVerdict, Vec<String>) {
         "SocketHandler" | "DatagramHandler" => note("the pickle has the same attributes, and no globals"),
         "MemoryHandler" => note("it has a bound in bytes as well (4 MiB)"),
         "FileHandler" | "WatchedFileHandler" if !python && node.get("mode").and_then(Node::as_str) == Some("w") => {
-            note("after it is closed it goes on appending; in Python, records are dropped");
+            note("after it is closed it appends further records; Python drops them");
         }
         _ => {}
     }
     let encoding = node.get("encoding").and_then(Node::as_str).unwrap_or("utf-8");
-    if super::encoding::Encoding::parse(encoding, None).is_err() {
+    if Encoding::parse(encoding, None).is_err() {
         return (MigrationVerdict::NotSupported, vec![format!("there is no encoding {encoding:?}")]);
     }
-    let unknown: Vec<_> = objects(node).into_iter().filter(|name| setup.registry.find_object(name).is_none()).collect();
+    let unknown: Vec<_> = objects(node).into_iter().filter(|name| setup.objects().find(name).is_none()).collect();
     if let Some(name) = unknown.first() {
         return (
             MigrationVerdict::NotSupported,
-            vec![format!("nothing is registered as ext://{name}: add it with `Registry::object`")],
+            vec![format!("nothing is registered as ext://{name}: add it with `ClassRegistry::object`")],
         );
     }
     (if notes.is_empty() { MigrationVerdict::Taken } else { MigrationVerdict::Changed }, notes)
 }
 
-/// The names behind `ext://`.
+/// All names behind `ext://`.
 fn objects(node: &Node) -> Vec<&str> {
     match &node.data {
         Data::Str(text) => text.strip_prefix("ext://").into_iter().collect(),

@@ -1,16 +1,20 @@
-//! A configuration as it was written: values with the place where they stand.
+//! A parsed configuration: values with their positions in the source.
 
 use std::fmt;
 
+use serde::Serialize;
+
+use crate::Error;
+
 /// Line and column in the source, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct At {
+pub(super) struct Position {
     pub(super) line: usize,
     pub(super) column: usize,
 }
 
-impl At {
-    /// The place of a byte in a text.
+impl Position {
+    /// The position of a byte in a text.
     pub(super) fn of(text: &str, index: usize) -> Self {
         let before = &text[..text.floor_char_boundary(index.min(text.len()))];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -21,7 +25,7 @@ impl At {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Node {
     pub(super) data: Data,
-    pub(super) at: Option<At>,
+    pub(super) at: Option<Position>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,7 +33,7 @@ pub(super) enum Data {
     #[default]
     Null,
     Bool(bool),
-    /// `OFF` of YAML: false, as Python reads it; where a level is expected, the level that is called so.
+    /// YAML's `OFF`: false, as Python reads it; the level `OFF` where a level is expected.
     Off,
     Int(i64),
     Float(f64),
@@ -38,17 +42,17 @@ pub(super) enum Data {
     Map(Map),
 }
 
-/// In the order of the source; equal whatever the order.
+/// Entries in the order of the source. Equality ignores the order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Map(pub(super) Vec<(Key, Node)>);
 
 #[derive(Clone, Debug)]
 pub(super) struct Key {
     pub(super) text: String,
-    pub(super) at: Option<At>,
+    pub(super) at: Option<Position>,
 }
 
-/// Where it stands does not matter.
+/// Equality ignores positions.
 impl PartialEq for Node {
     fn eq(&self, other: &Self) -> bool {
         self.data == other.data
@@ -72,6 +76,17 @@ impl Map {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Node)> {
         self.0.iter().map(|(key, node)| (key, node))
+    }
+
+    /// The mapping at a key, which is created or replaces what is no mapping.
+    pub(super) fn child(&mut self, key: &str) -> &mut Self {
+        if self.get(key).is_none_or(|node| node.as_map().is_none()) {
+            self.set(key, Node::map([]));
+        }
+        match self.get_mut(key).map(|node| &mut node.data) {
+            Some(Data::Map(map)) => map,
+            _ => unreachable!("set above"),
+        }
     }
 
     pub(super) fn set(&mut self, key: &str, node: Node) {
@@ -136,11 +151,25 @@ impl Node {
         self.as_map()?.get(key)
     }
 
+    /// The entries of a section; none where it is missing or no mapping.
+    pub(super) fn section<'n>(&'n self, name: &str) -> impl Iterator<Item = (&'n Key, &'n Self)> + use<'n> {
+        self.get(name).and_then(Self::as_map).into_iter().flat_map(Map::iter)
+    }
+
+    /// The class or factory that an entry names.
+    pub(super) fn class_name(&self) -> Option<&str> {
+        self.get("()").or_else(|| self.get("class")).and_then(Self::as_str)
+    }
+
+    pub(super) fn has_formatter(&self) -> bool {
+        self.get("formatter").is_some_and(|node| !node.is_null())
+    }
+
     pub(super) fn is_null(&self) -> bool {
         self.data == Data::Null
     }
 
-    /// As Python's `str()` has it.
+    /// As Python's `str()` prints it.
     pub(super) fn python_str(&self) -> String {
         match &self.data {
             Data::Null => "None".into(),
@@ -151,7 +180,7 @@ impl Node {
         }
     }
 
-    /// As Python's `bool()` has it.
+    /// Truthiness, as Python's `bool()` defines it.
     pub(super) fn is_true(&self) -> bool {
         match &self.data {
             Data::Null | Data::Off => false,
@@ -165,7 +194,7 @@ impl Node {
     }
 }
 
-/// What a person is told was found.
+/// As "got …" in error messages.
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.data {
@@ -173,7 +202,7 @@ impl fmt::Display for Node {
             Data::Bool(value) => value.fmt(f),
             Data::Off => f.write_str("OFF"),
             Data::Int(number) => number.fmt(f),
-            // 1.0 is not 1, and 1e20 no row of digits.
+            // Debug keeps `1.0` apart from `1`, and prints `1e20` short.
             Data::Float(number) => write!(f, "{number:?}"),
             Data::Str(text) => {
                 let short: String = text.chars().take(80).collect();
@@ -182,6 +211,15 @@ impl fmt::Display for Node {
             Data::List(_) => f.write_str("a list"),
             Data::Map(_) => f.write_str("a mapping"),
         }
+    }
+}
+
+impl Node {
+    /// From anything that `serde` can serialize; `what` names it in the error.
+    pub(super) fn from_serialize(value: &impl Serialize, what: &str) -> Result<Self, Error> {
+        let value = serde_json::to_value(value);
+        let value = value.map_err(|error| Error::config(format_args!("the {what} cannot be serialized: {error}")))?;
+        Ok(value.into())
     }
 }
 
@@ -219,4 +257,10 @@ impl From<&Node> for serde_json::Value {
             }
         }
     }
+}
+
+/// A key within a path, quoted where it could be mistaken for several.
+pub(super) fn quoted_key(key: &str) -> String {
+    let plain = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+    if plain { key.to_owned() } else { format!("{key:?}") }
 }

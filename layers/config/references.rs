@@ -1,16 +1,16 @@
-//! `cfg://path`, a part of the configuration itself, and `ext://name` where that is a number.
+//! `cfg://path`, a part of the configuration itself; and `ext://name`, where that is a number.
 
 use super::{
+    error::ConfigError,
     node::{Data, Node},
-    problem::ConfigError,
-    registry::{ClassRegistry, Object},
+    objects::Objects,
 };
 use crate::text::python_repr;
 
-/// How often a reference may lead to another one.
+/// How many references may follow each other.
 const MAX_HOPS: usize = 16;
 
-/// A value with everything in it that `cfg://` stands for. What is under `.` is left as it is.
+/// Replaces every `cfg://` in a value, except under `.`.
 pub(super) fn resolved(node: &Node, root: &Node, path: &str, hops: usize) -> Result<Node, ConfigError> {
     let data = match &node.data {
         Data::Str(text) if text.starts_with("cfg://") => {
@@ -19,7 +19,7 @@ pub(super) fn resolved(node: &Node, root: &Node, path: &str, hops: usize) -> Res
                 return Err(ConfigError::new(path, node.at, format!("{text:?} leads back to itself")));
             }
             let found = find(root, reference).map_err(|python| {
-                let message = format!("{text:?} leads to no value of the configuration");
+                let message = format!("{text:?} names no value of the configuration");
                 let keys = root.as_map().into_iter().flat_map(|map| map.iter()).map(|(key, _)| &*key.text);
                 let first = reference.split(['.', '[']).next().unwrap_or_default();
                 ConfigError::new(path, node.at, message).python(python).nearest(first, keys)
@@ -46,19 +46,19 @@ pub(super) fn resolved(node: &Node, root: &Node, path: &str, hops: usize) -> Res
     Ok(Node { data, at: node.at })
 }
 
-/// A value with the numbers in it that `ext://` stands for, wherever they are. What is under `.` is left as it
-/// is, and so are other objects, which whoever asks for them looks up.
-pub(super) fn with_objects(node: Node, registry: &ClassRegistry) -> Node {
+/// Replaces every `ext://` that names a number, except under `.`. [`HandlerArgs`](super::HandlerArgs) looks up the other
+/// objects.
+pub(super) fn with_objects(node: Node, objects: &Objects) -> Node {
     let data = match node.data {
-        Data::Str(text) => match text.strip_prefix("ext://").and_then(|name| registry.find_object(name)) {
-            Some(Object(object)) => object.downcast_ref().map_or(Data::Str(text), |number| Data::Int(*number)),
+        Data::Str(text) => match text.strip_prefix("ext://").and_then(|name| objects.find(name)) {
+            Some(object) => object.downcast_ref().map_or(Data::Str(text), |number| Data::Int(*number)),
             None => Data::Str(text),
         },
-        Data::List(list) => Data::List(list.into_iter().map(|node| with_objects(node, registry)).collect()),
+        Data::List(list) => Data::List(list.into_iter().map(|node| with_objects(node, objects)).collect()),
         Data::Map(mut map) => {
             for (key, node) in &mut map.0 {
                 if key.text != "." {
-                    *node = with_objects(std::mem::take(node), registry);
+                    *node = with_objects(std::mem::take(node), objects);
                 }
             }
             Data::Map(map)
@@ -68,7 +68,7 @@ pub(super) fn with_objects(node: Node, registry: &ClassRegistry) -> Node {
     Node { data, at: node.at }
 }
 
-/// `word`, then `.name`, `[name]` and `[digits]`. An error is Python's.
+/// Follows `word`, then `.name`, `[name]` and `[digits]`. Errors are Python's messages.
 fn find<'r>(root: &'r Node, path: &str) -> Result<&'r Node, String> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let cannot = || format!("Unable to convert {}", python_repr(path));

@@ -1,19 +1,15 @@
-//! At most so many similar records in a time.
+//! A maximum number of similar records per period.
 
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use super::{
     Filter,
-    similar::{MAX_KEYS, Names, Similar, SimilarStats},
+    groups::{Grouping, grouping_setters},
 };
-use crate::{
-    Record, Severity,
-    clock::{Clock, SystemClock},
-    fork,
-};
+use crate::{Record, Severity, clock::Clock};
 
-/// Passes at most so many records of each call site in a time; the others are refused, counted, and told in one record:
-/// `disk is full … 37 similar`.
+/// Passes a maximum number of records of each call site per period. The others are refused, counted, and reported in one
+/// record: `disk is full … 37 similar`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -25,97 +21,56 @@ use crate::{
 /// ```
 ///
 /// # What is similar
-/// What comes from one call site and has the same values of the fields named by [`by`](Self::by). Records without a place
-/// in the source are told apart by target, severity and message.
+/// Records of one call site with the same values of the fields named by [`by`](Self::by). Records without a source
+/// location are compared by target, severity and message.
 ///
 /// # What is never refused
 /// The first of its kind; ERROR and above ([`always_pass_from`](Self::always_pass_from)).
 ///
 /// # The summary
-/// It is the first record that was refused, with `… N similar` behind its message and the field `similar`. It comes when
-/// the time is over and a record, of any kind, reaches the filter; when the handler is flushed or ends; and when the kind
-/// has to leave the table.
+/// It is the first record that was refused, with `… N similar` after its message and the field `similar`. It is emitted
+/// when the period is over and a record of any kind reaches the filter; when the handler is flushed or ends; and when the
+/// kind is evicted from the table.
 ///
-/// Time is monotonic: a wall clock that is set back changes nothing. Clones share what they know.
+/// Time is monotonic: setting the wall clock back changes nothing. Clones share the table.
 #[derive(Clone)]
 pub struct RateLimit {
-    most: u64,
+    max: u64,
     per: Duration,
-    names: Names,
-    exempt: Severity,
-    max_keys: usize,
-    clock: Arc<dyn Clock>,
-    similar: Arc<Similar>,
+    grouping: Grouping,
 }
 
 impl RateLimit {
-    /// At most `most` of each kind (and not less than one) in `per`, which begins with the first of them.
-    pub fn new(most: u32, per: Duration) -> Self {
-        fork::watch();
-        Self {
-            most: u64::from(most).max(1),
-            per,
-            names: Names::new(),
-            exempt: Severity::ERROR,
-            max_keys: MAX_KEYS,
-            clock: Arc::new(SystemClock),
-            similar: Arc::default(),
-        }
+    /// At most `max` of each kind (and at least one) in `per`, which begins with the first of them.
+    pub fn new(max: u32, per: Duration) -> Self {
+        Self { max: u64::from(max).max(1), per, grouping: Grouping::new() }
     }
 
-    /// Tells records apart by the value of a field, too: the event's, its spans', or a global one. Again for more fields.
-    pub fn by(mut self, field: impl Into<Cow<'static, str>>) -> Self {
-        self.names.push(field.into());
-        self
-    }
-
-    /// From which severity on records always pass (default: ERROR). `Severity::OFF`: none does.
-    pub fn always_pass_from(mut self, least: impl Into<Severity>) -> Self {
-        self.exempt = least.into();
-        self
-    }
-
-    /// How many kinds are known at once (default: 1,024). The one that was not seen for longest makes room for a new one.
-    pub fn max_keys(mut self, keys: usize) -> Self {
-        self.max_keys = keys;
-        self
-    }
-
-    /// Where the (monotonic) time comes from.
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
-        self
-    }
-
-    /// A reading of what it did.
-    pub fn stats(&self) -> SimilarStats {
-        self.similar.stats()
-    }
+    grouping_setters!();
 }
 
 impl Filter for RateLimit {
     fn passes(&self, record: &Record) -> bool {
-        if record.severity() >= self.exempt {
+        if self.grouping.always_passes(record) {
             return true;
         }
-        let now = self.clock.monotonic();
-        self.similar.judge(record, &self.names, self.max_keys, now, self.per, |kind, _| {
-            let is_over = now.saturating_sub(kind.began) >= self.per;
+        self.grouping.decide(record, self.per, |group, _, now| {
+            let is_over = now.saturating_sub(group.began) >= self.per;
             if is_over {
-                (kind.began, kind.count) = (now, 0);
+                (group.began, group.count) = (now, 0);
             }
-            kind.count += 1;
-            (kind.count <= self.most, is_over)
+            group.count += 1;
+            (group.count <= self.max, is_over)
         })
     }
 
-    fn drain_summaries(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
-        self.similar.report(all, || self.clock.monotonic(), self.per, tell);
+    fn drain_summaries(&self, all: bool, emit: &mut dyn FnMut(&Record)) {
+        self.grouping.drain_summaries(all, self.per, emit);
     }
 }
 
 impl fmt::Debug for RateLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RateLimit").field("most", &self.most).field("per", &self.per).finish_non_exhaustive()
+        f.debug_struct("RateLimit").field("max", &self.max).field("per", &self.per).finish_non_exhaustive()
     }
 }

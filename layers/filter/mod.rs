@@ -1,14 +1,14 @@
-//! What may go on, and in which shape: decisions ([`Filter`]) and changes to a copy ([`Transform`]).
+//! What a handler gets: a [`Filter`] decides, a [`Transform`] changes a copy.
 //!
-//! Python: `logging.Filter`. There one filter may do both, and a change is seen by the handlers after it; here a
-//! rewrite changes a copy that only its own handler sees.
+//! Python: `logging.Filter`. There one filter may do both, and later handlers see its changes; here a transform changes a
+//! copy that only its own handler sees.
 
+mod groups;
 mod limit;
 mod sample;
-mod similar;
 
-pub use self::{limit::RateLimit, sample::Sample, similar::SimilarStats};
-use crate::Record;
+pub use self::{groups::SimilarStats, limit::RateLimit, sample::Sample};
+use crate::{Record, record::is_below};
 
 /// Decides whether a record passes. Closures `|record: &Record| …` are filters.
 ///
@@ -22,11 +22,12 @@ pub trait Filter: Send + Sync + 'static {
     /// Whether the record passes.
     fn passes(&self, record: &Record) -> bool;
 
-    /// Tells of what it refused, in records of its own that pass: for filters that owe a count of it. Called after each
-    /// record it was asked about, before that one goes on, and with `all` where the handler is flushed or ends. `tell`
-    /// runs a handler: hold no lock.
-    fn drain_summaries(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
-        (_, _) = (all, tell);
+    /// Emits summaries of refused records, for filters that count them. Called after each decision, before the record
+    /// itself goes on, and with `all` when the handler is flushed or ends. `emit` runs a handler: hold no lock.
+    ///
+    /// Provided: does nothing.
+    fn drain_summaries(&self, all: bool, emit: &mut dyn FnMut(&Record)) {
+        (_, _) = (all, emit);
     }
 }
 
@@ -36,7 +37,7 @@ impl<F: Fn(&Record) -> bool + Send + Sync + 'static> Filter for F {
     }
 }
 
-/// Changes a handler's own copy of a record. Closures `|record: &mut Record| …` are rewrites.
+/// Changes a handler's own copy of a record. Closures `|record: &mut Record| …` are transforms.
 ///
 /// ```
 /// use tracing_strata::{prelude::*, Record, output::Stream};
@@ -75,6 +76,6 @@ impl TargetPrefix {
 
 impl Filter for TargetPrefix {
     fn passes(&self, record: &Record) -> bool {
-        crate::loggers::is_below(record.target(), &self.0)
+        is_below(record.target(), &self.0)
     }
 }

@@ -1,18 +1,15 @@
-//! One of so many similar records, or of so many traces.
+//! One in N similar records, or one in N traces.
 
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use super::{
     Filter,
-    similar::{MAX_KEYS, Names, Similar, SimilarStats},
+    groups::{Grouping, grouping_setters},
 };
-use crate::{
-    Record, Severity,
-    clock::{Clock, SystemClock},
-    fork,
-};
+use crate::{Record, Severity, clock::Clock};
 
-/// Passes one of so many records; the others are refused, counted, and told in one record: `cache miss … 99 similar`.
+/// Passes one in N records of each call site. The others are refused, counted, and reported in one record:
+/// `cache miss … 99 similar`.
 ///
 /// ```
 /// use tracing_strata::{filter::Sample, output::Stream, prelude::*};
@@ -28,84 +25,49 @@ use crate::{
 /// ERROR and above ([`always_pass_from`](Self::always_pass_from)); by call site, the first of its kind.
 ///
 /// # Traces
-/// Whether a trace passes is in its id: all processes that sample one in so many decide alike, and as OpenTelemetry's
-/// `TraceIdRatioBased` does. Records outside of a trace are sampled by call site.
+/// The trace id decides: all processes with the same N decide alike, and like OpenTelemetry's `TraceIdRatioBased`. Records
+/// outside of a trace are sampled by call site.
 ///
 /// # The summary
-/// As for [`RateLimit`](super::RateLimit): before the next record of its kind that passes, after [`summary_interval`](Self::summary_interval)
-/// (a minute) if a record of any kind comes, at a flush, and at the end. Clones share what they know.
+/// As for [`RateLimit`](super::RateLimit): before the next record of its kind that passes; after
+/// [`summary_interval`](Self::summary_interval) (default: a minute), with a record of any kind; at a flush, and at the
+/// end. Clones share the table.
 #[derive(Clone)]
 pub struct Sample {
     one_in: u64,
     by_trace: bool,
-    names: Names,
-    exempt: Severity,
-    tell_after: Duration,
-    max_keys: usize,
-    clock: Arc<dyn Clock>,
-    similar: Arc<Similar>,
+    summary_interval: Duration,
+    grouping: Grouping,
 }
 
 impl Sample {
-    /// One in so many records of each call site, the first one first. One in one: all.
-    pub fn one_in(many: u32) -> Self {
-        fork::watch();
+    /// One in `n` records of each call site, the first one first. One in one: all.
+    pub fn one_in(n: u32) -> Self {
         Self {
-            one_in: u64::from(many).max(1),
+            one_in: u64::from(n).max(1),
             by_trace: false,
-            names: Names::new(),
-            exempt: Severity::ERROR,
-            tell_after: Duration::from_secs(60),
-            max_keys: MAX_KEYS,
-            clock: Arc::new(SystemClock),
-            similar: Arc::default(),
+            summary_interval: Duration::from_secs(60),
+            grouping: Grouping::new(),
         }
     }
 
-    /// All records of one in so many traces.
-    pub fn traces(one_in: u32) -> Self {
-        Self { by_trace: true, ..Self::one_in(one_in) }
+    /// All records of one in `n` traces.
+    pub fn traces(n: u32) -> Self {
+        Self { by_trace: true, ..Self::one_in(n) }
     }
 
-    /// Tells records apart by the value of a field, too: the event's, its spans', or a global one. Again for more fields.
-    pub fn by(mut self, field: impl Into<Cow<'static, str>>) -> Self {
-        self.names.push(field.into());
-        self
-    }
-
-    /// From which severity on records always pass (default: ERROR). `Severity::OFF`: none does.
-    pub fn always_pass_from(mut self, least: impl Into<Severity>) -> Self {
-        self.exempt = least.into();
-        self
-    }
-
-    /// How long refused records may stay untold while other records come (default: a minute).
+    /// How long refused records wait for their summary while other records come (default: a minute).
     pub fn summary_interval(mut self, time: Duration) -> Self {
-        self.tell_after = time;
+        self.summary_interval = time;
         self
     }
 
-    /// How many kinds are known at once (default: 1,024). The one that was not seen for longest makes room for a new one.
-    pub fn max_keys(mut self, keys: usize) -> Self {
-        self.max_keys = keys;
-        self
-    }
-
-    /// Where the (monotonic) time comes from.
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
-        self
-    }
-
-    /// A reading of what it did.
-    pub fn stats(&self) -> SimilarStats {
-        self.similar.stats()
-    }
+    grouping_setters!();
 }
 
 impl Filter for Sample {
     fn passes(&self, record: &Record) -> bool {
-        if record.severity() >= self.exempt {
+        if self.grouping.always_passes(record) {
             return true;
         }
         let trace = if self.by_trace { record.trace() } else { None };
@@ -113,23 +75,22 @@ impl Filter for Sample {
         if passes == Some(true) {
             return true;
         }
-        let now = self.clock.monotonic();
-        self.similar.judge(record, &self.names, self.max_keys, now, self.tell_after, |kind, is_new| {
-            let passes = passes.unwrap_or(is_new || kind.count >= self.one_in);
+        self.grouping.decide(record, self.summary_interval, |group, is_new, now| {
+            let passes = passes.unwrap_or(is_new || group.count >= self.one_in);
             if passes {
-                (kind.began, kind.count) = (now, 0);
+                (group.began, group.count) = (now, 0);
             }
-            kind.count += 1;
-            let is_over = now.saturating_sub(kind.began) >= self.tell_after;
+            group.count += 1;
+            let is_over = now.saturating_sub(group.began) >= self.summary_interval;
             if is_over {
-                kind.began = now;
+                group.began = now;
             }
             (passes, passes || is_over)
         })
     }
 
-    fn drain_summaries(&self, all: bool, tell: &mut dyn FnMut(&Record)) {
-        self.similar.report(all, || self.clock.monotonic(), self.tell_after, tell);
+    fn drain_summaries(&self, all: bool, emit: &mut dyn FnMut(&Record)) {
+        self.grouping.drain_summaries(all, self.summary_interval, emit);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Calendar times as digits.
+//! Writes calendar times.
 
 use std::cell::Cell;
 
@@ -6,14 +6,14 @@ use std::cell::Cell;
 pub(super) const FIRST: i64 = -62_167_219_200;
 pub(super) const LAST: i64 = 253_402_300_799;
 
-/// Room for the longest calendar time, and some more so that it can be copied and checked in whole steps.
+/// Holds the longest calendar time, rounded up so that it can be copied and checked in whole steps.
 pub(super) type Digits = [u8; 48];
 
-/// Where the check for UTF-8 takes the fewest steps.
+/// Aligned, so that the UTF-8 check takes the fewest steps.
 #[repr(align(16))]
 pub(super) struct Aligned(pub(super) Digits);
 
-/// Two digits each; filled up to a power of two, so that an index needs no check.
+/// Two digits each; padded to a power of two, so that indexing needs no check.
 const PAIRS: [[u8; 2]; 128] = {
     let mut pairs = [*b"00"; 128];
     let mut number = 0;
@@ -32,7 +32,7 @@ pub(super) fn put<const N: usize>(line: &mut [u8; N], at: usize, number: u32) {
 }
 
 thread_local! {
-    /// The last second this thread has written: most records share theirs with the one before.
+    /// The second this thread wrote last: most records share it with the record before.
     static LAST_SECOND: Cell<(i64, [u8; 32])> = const { Cell::new((i64::MIN, [0; 32])) };
 }
 

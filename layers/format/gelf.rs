@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::{
-    Format, Time,
-    line::{Line, Piece, hex_digits},
-    names::Names,
+    Buffer, Format, Time,
+    key_cache::KeyCache,
+    line::{Fragment, Line, hex_digits},
 };
 use crate::{Error, Fields, Record, Value, record::Entry, sink::net::Framing};
 
@@ -13,7 +13,7 @@ use crate::{Error, Fields, Record, Value, record::Entry, sink::net::Framing};
 ///
 /// ```
 /// use std::time::{Duration, UNIX_EPOCH};
-/// use tracing_strata::{Format, Record, Severity, format::Gelf};
+/// use tracing_strata::{Record, Severity, format::{Buffer, Format, Gelf}};
 ///
 /// let mut record = Record::new(Severity::WARN, "shop::pay", "refused\nby the bank");
 /// record.set_time(UNIX_EPOCH + Duration::from_millis(1_500));
@@ -21,7 +21,7 @@ use crate::{Error, Fields, Record, Value, record::Entry, sink::net::Framing};
 /// record.set("id", "7f3a");
 /// record.set_thread("", 0);
 ///
-/// let mut out = String::new();
+/// let mut out = Buffer::new();
 /// Gelf::new().host("web-1").format(&record, &mut out).unwrap();
 /// assert_eq!(
 ///     out,
@@ -30,23 +30,23 @@ use crate::{Error, Fields, Record, Value, record::Entry, sink::net::Framing};
 /// );
 /// ```
 ///
-/// It has no line break and no NUL, so that it can be framed by either: by UDP itself (with chunks for long ones:
-/// [`Datagram`](crate::output::Datagram)), over TCP by a NUL behind each.
+/// A message has no line break and no NUL, so that either can frame it. Over UDP, the datagram is the frame (long messages
+/// are split into chunks: [`Datagram`](crate::output::Datagram)); over TCP, a NUL ends each message.
 ///
 /// # What is sent
 ///
-/// | member | what |
+/// | member | content |
 /// |---|---|
 /// | `version` | `1.1` |
 /// | `host` | [`host`](Self::host): this machine's name |
-/// | `short_message` | the first line of the message that is not empty; where there is none, the event's name, else the target, else `-` |
+/// | `short_message` | the first line of the message that is not blank; else the event's name, else the target, else `-` |
 /// | `full_message` | the message, if it has several lines |
-/// | `timestamp` | seconds since 1970 with six digits behind the point |
+/// | `timestamp` | seconds since 1970 with six decimals |
 /// | `level` | 7 to 0, [by the severity's number](crate::Severity::syslog) |
 /// | `_level_name` | the severity's name |
 /// | `_target` | the target |
-/// | `_event_name` | the event's name, where it was given one |
-/// | `_file`, `_line`, `_module_path` | the call site, where it is known |
+/// | `_event_name` | the event's name, if it was given one |
+/// | `_file`, `_line`, `_module_path` | the call site, if known |
 /// | `_thread_name` | the thread's name, if it has one |
 /// | `_trace_id`, `_span_id`, `_trace_flags` | hexadecimal, in records that have [trace ids](Record::trace) |
 /// | `_…` | the fields: the event's, the spans', the global ones, those [of the format](Self::field), each name once: the event wins over spans, an inner span over an outer one, and so on |
@@ -54,19 +54,19 @@ use crate::{Error, Fields, Record, Value, record::Entry, sink::net::Framing};
 /// # Names of fields
 ///
 /// GELF takes letters, digits, `_`, `-` and `.`, forbids `_id`, and Graylog takes a field whose name without its `_` is
-/// one of the message's own for that one. So:
+/// a member of the message for that member. So:
 ///
 /// | field | member | rule |
 /// |---|---|---|
 /// | `user_id`, `http.method` | `_user_id`, `_http.method` | `_` in front |
 /// | `id`, `message`, `target` … | `_id_`, `_message_`, `_target_` | names of the table above, `id`, `message`, `source`, `facility`, `streams` get `_` appended; those that have one already (`id_`) get one more |
-/// | `a b`, `é`, `a--b` | `_a--20-b`, `_--C3A9-`, `_a--2D2D-b` | what else there is, in stretches of `--`, hexadecimal, `-` |
+/// | `a b`, `é`, `a--b` | `_a--20-b`, `_--C3A9-`, `_a--2D2D-b` | all other bytes: `--`, hexadecimal digits, `-` |
 ///
-/// No two names become one, and no field can pass for a member of ours.
+/// No two names become one, and no field can pass for a member of the table above.
 ///
 /// # Values
 ///
-/// GELF knows texts and numbers. Truth values are `"true"` and `"false"`; integers beyond 64 bits (signed), NaN and the
+/// GELF has texts and numbers. Truth values are `"true"` and `"false"`; integers beyond 64 bits (signed), NaN and the
 /// infinities are texts, bytes hexadecimal ones; an error is its message, with its causes in `_NAME.causes` and its type in
 /// `_NAME.type`.
 ///
@@ -74,13 +74,13 @@ use crate::{Error, Fields, Record, Value, record::Entry, sink::net::Framing};
 #[derive(Clone, Debug)]
 pub struct Gelf {
     /// `{"version":"1.1","host":"…","short_message":"`
-    head: Piece,
+    head: Fragment,
     fixed: Fields,
     source: bool,
     thread: bool,
 }
 
-/// Members that are ours or the server's, without their `_`. Sorted.
+/// Members of the format and of the server, without their `_`. Sorted.
 const RESERVED: &[&str] = &[
     "event_name",
     "facility",
@@ -106,19 +106,19 @@ const RESERVED: &[&str] = &[
 ];
 
 impl Gelf {
-    /// The format, with the name that this machine has now.
+    /// The format, with the machine's current name as host.
     pub fn new() -> Self {
         let host = crate::record::host_name().unwrap_or_default();
         Self { head: head(&host), fixed: Fields::new(), source: true, thread: true }
     }
 
-    /// Who sends it. Where it is empty, `-` is sent: GELF wants a name.
+    /// The name of the sender. An empty one is sent as `-`, because GELF requires a name.
     pub fn host(mut self, host: impl AsRef<str>) -> Self {
         self.head = head(host.as_ref());
         self
     }
 
-    /// Adds a field that is the same in every message (service, environment …). A record's own field of that name wins.
+    /// Adds a constant field (service, environment …). A record's field of that name wins.
     pub fn field<'v>(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value<'v>>) -> Self {
         self.fixed.set(name, value);
         self
@@ -138,10 +138,10 @@ impl Gelf {
 
     fn write(&self, record: &Record, out: &mut Vec<u8>) {
         let mut line = Line::new(out, true);
-        line.piece(&self.head);
+        line.fragment(&self.head);
         message(record, &mut line);
         line.raw(",\"timestamp\":");
-        Time::unix_seconds().micros().write_to(record.time(), &mut line);
+        Time::unix_seconds().micros().write(record.time(), &mut line);
         line.raw(",\"level\":");
         line.byte(b'0' + record.severity().syslog());
         line.raw(",\"_level_name\":\"");
@@ -203,32 +203,28 @@ impl Default for Gelf {
 }
 
 impl Format for Gelf {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        super::format_bytes_as_text(self, record, out)
-    }
-
     #[inline]
-    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
-        self.write(record, out);
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        self.write(record, out.bytes_mut());
         Ok(())
     }
 
-    /// [`Framing::Nul`], as GELF over TCP has it.
+    /// [`Framing::Nul`], as in GELF over TCP.
     fn framing(&self) -> Option<Framing> {
         Some(Framing::Nul)
     }
 }
 
-fn head(host: &str) -> Piece {
+fn head(host: &str) -> Fragment {
     let host = if host.is_empty() { "-" } else { host };
-    Piece::of(true, |line| {
+    Fragment::of(true, |line| {
         line.raw("{\"version\":\"1.1\",\"host\":");
         line.string(host);
         line.raw(",\"short_message\":");
     })
 }
 
-/// The short message's text, and the full one if that is more.
+/// The short message, and the full one if it is longer.
 fn message(record: &Record, line: &mut Line<'_>) {
     let message = record.message();
     let first = message.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
@@ -249,12 +245,12 @@ fn message(record: &Record, line: &mut Line<'_>) {
 fn field(record: &Record, entry: Entry<'_>, line: &mut Line<'_>) {
     let (name, of) = entry.pair();
     match entry.name() {
-        Ok(name) if let Some(piece) = KEYS.get(name) => line.piece(piece),
+        Ok(name) if let Some(fragment) = KEYS.get(name) => line.fragment(fragment),
         _ => key(name, line),
     }
     match of {
         Value::Str(text) | Value::Rendered(text) => line.string(text),
-        // The specification knows strings and numbers.
+        // GELF has strings and numbers only.
         Value::Json(json) => line.string(json.as_str()),
         Value::I64(number) => line.raw(itoa::Buffer::new().format(number)),
         Value::U64(number) => integer(number.into(), line),
@@ -271,8 +267,8 @@ fn field(record: &Record, entry: Entry<'_>, line: &mut Line<'_>) {
             if chain.causes().len() > 0 {
                 key(&record.name_of_part(name, ".causes"), line);
                 line.byte(b'"');
-                for (place, cause) in chain.causes().enumerate() {
-                    if place > 0 {
+                for (index, cause) in chain.causes().enumerate() {
+                    if index > 0 {
                         line.raw(": ");
                     }
                     line.escaped(cause);
@@ -287,7 +283,7 @@ fn field(record: &Record, entry: Entry<'_>, line: &mut Line<'_>) {
     }
 }
 
-/// A number where the stores behind the servers have room for it.
+/// A number if the servers' storage can hold it, else a text.
 fn integer(number: i128, line: &mut Line<'_>) {
     let mut digits = itoa::Buffer::new();
     match i64::try_from(number) {
@@ -297,7 +293,7 @@ fn integer(number: i128, line: &mut Line<'_>) {
 }
 
 /// `,"_name":`
-static KEYS: Names = Names::new(|name| Piece::of(false, |line| key(name, line)));
+static KEYS: KeyCache = KeyCache::new(|name| Fragment::of(false, |line| key(name, line)));
 
 /// `,"_name":`
 fn key(name: &str, line: &mut Line<'_>) {
@@ -319,8 +315,8 @@ fn is_reserved(name: &str) -> bool {
     RESERVED.binary_search(&name.trim_end_matches('_')).is_ok()
 }
 
-/// What cannot stand as it is, is written in stretches: `--`, two hexadecimal digits for each byte, `-`. A `-` stands as it
-/// is where no other and no stretch is beside it.
+/// Writes runs of forbidden bytes as `--`, two hexadecimal digits for each byte, `-`. A `-` is kept if neither another `-`
+/// nor such a run is next to it.
 #[cold]
 fn escape(name: &[u8], line: &mut Line<'_>) {
     let is_plain =

@@ -1,44 +1,44 @@
-//! Where a line grows.
+//! The writer of a line.
 
 use std::fmt;
 
 use super::digits::Digits;
 use crate::text;
 
-/// Bytes of a line that are gathered; most lines fit.
-const ROOM: usize = 384;
-/// Ready-made pieces are copied this wide, whatever their length: that takes no call.
-const WIDE: usize = 32;
+/// Capacity of the stack buffer, in bytes; most lines fit.
+const CAPACITY: usize = 384;
+/// Short fragments are copied at this fixed width, whatever their length: that needs no call.
+const COPY_WIDTH: usize = 32;
 
-/// A line in the making: bytes, of which only whole pieces of text are made, so that they are UTF-8.
+/// Writes a line. Every method appends whole characters, so that the bytes are UTF-8.
 ///
-/// They are gathered in an array of a known size, which makes a short copy a few instructions long.
+/// Bytes are collected in an array of constant size: a short copy then takes a few instructions.
 pub(super) struct Line<'a> {
-    bytes: [u8; ROOM],
-    /// How many of the bytes are written.
+    bytes: [u8; CAPACITY],
+    /// How many of the bytes are in use.
     at: usize,
-    /// The object was opened and may have no member yet.
+    /// No member of the object has been written yet.
     is_first: bool,
     out: &'a mut Vec<u8>,
 }
 
-/// A piece that is written again and again.
+/// Text that is prepared once and copied into many lines.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Piece {
+pub(super) struct Fragment {
     text: Vec<u8>,
-    wide: [u8; WIDE],
+    padded: [u8; COPY_WIDTH],
 }
 
-impl From<Vec<u8>> for Piece {
+impl From<Vec<u8>> for Fragment {
     fn from(text: Vec<u8>) -> Self {
-        let mut wide = [b' '; WIDE];
-        wide.iter_mut().zip(&text).for_each(|(to, from)| *to = *from);
-        Self { text, wide }
+        let mut padded = [b' '; COPY_WIDTH];
+        padded.iter_mut().zip(&text).for_each(|(to, from)| *to = *from);
+        Self { text, padded }
     }
 }
 
-impl Piece {
-    /// What `write` writes.
+impl Fragment {
+    /// The text that `write` writes.
     pub(super) fn of(is_first: bool, write: impl FnOnce(&mut Line<'_>)) -> Self {
         let mut text = Vec::new();
         let mut line = Line::new(&mut text, is_first);
@@ -55,10 +55,10 @@ impl Piece {
 impl<'a> Line<'a> {
     #[inline]
     pub(super) fn new(out: &'a mut Vec<u8>, is_first: bool) -> Self {
-        Self { bytes: [0; ROOM], at: 0, is_first, out }
+        Self { bytes: [0; CAPACITY], at: 0, is_first, out }
     }
 
-    /// Appends all to `out`; perhaps nothing is there before.
+    /// Moves all bytes to `out`.
     #[inline]
     pub(super) fn finish(&mut self) {
         self.flush();
@@ -70,13 +70,13 @@ impl<'a> Line<'a> {
         self.at = 0;
     }
 
-    /// All that was written, and what was there before, for those who need to see it.
+    /// All bytes, with those that were there before the line.
     pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
         self.flush();
         self.out
     }
 
-    /// How many bytes there are, with those that were there before.
+    /// The number of all bytes, with those before the line.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.out.len() + self.at
@@ -88,31 +88,31 @@ impl<'a> Line<'a> {
         self.bytes[..self.at].last().or_else(|| self.out.last()).copied()
     }
 
-    /// The next `length` bytes, if there are so many.
+    /// The next `length` free bytes, if there are so many.
     #[inline(always)]
-    fn room(&mut self, length: usize) -> Option<&mut [u8]> {
+    fn spare(&mut self, length: usize) -> Option<&mut [u8]> {
         self.bytes.get_mut(self.at..)?.get_mut(..length)
     }
 
-    // --- text that is fine as it is
+    // --- text that needs no escaping
 
     #[inline(always)]
-    pub(super) fn piece(&mut self, piece: &Piece) {
-        let length = piece.text.len();
-        if length > WIDE || !self.first_of(&piece.wide, length) {
-            self.long(&piece.text);
+    pub(super) fn fragment(&mut self, fragment: &Fragment) {
+        let length = fragment.text.len();
+        if length > COPY_WIDTH || !self.first_of(&fragment.padded, length) {
+            self.push_long(&fragment.text);
         }
     }
 
-    /// A few bytes of a known number.
+    /// A constant number of bytes.
     #[inline(always)]
     pub(super) fn array<const N: usize>(&mut self, bytes: &[u8; N]) {
         if !self.first_of(bytes, N) {
-            self.long(bytes);
+            self.push_long(bytes);
         }
     }
 
-    /// The first `length` bytes. False if there is no room.
+    /// Appends the first `length` bytes. False if there is no room.
     #[inline(always)]
     fn first_of<const N: usize>(&mut self, bytes: &[u8; N], length: usize) -> bool {
         let Some(room) = self.bytes.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut()) else { return false };
@@ -123,39 +123,39 @@ impl<'a> Line<'a> {
 
     #[inline(always)]
     pub(super) fn raw(&mut self, text: &str) {
-        match self.room(text.len()) {
+        match self.spare(text.len()) {
             Some(room) => {
                 copy(room, text.as_bytes());
                 self.at += text.len();
             }
-            None => self.long(text.as_bytes()),
+            None => self.push_long(text.as_bytes()),
         }
     }
 
     #[inline]
     pub(super) fn byte(&mut self, byte: u8) {
-        if self.at == ROOM {
+        if self.at == CAPACITY {
             self.flush();
         }
         self.bytes[self.at] = byte;
         self.at += 1;
     }
 
-    /// Longer text, made by a line before.
+    /// Longer text, rendered before.
     pub(super) fn raw_bytes(&mut self, text: &[u8]) {
-        match self.room(text.len()) {
+        match self.spare(text.len()) {
             Some(room) => {
                 room.copy_from_slice(text);
                 self.at += text.len();
             }
-            None => self.long(text),
+            None => self.push_long(text),
         }
     }
 
-    /// What `write` makes of as many bytes, and which of them count.
+    /// Lets `write` fill the next bytes and say which of them count.
     #[inline(always)]
-    pub(super) fn part(&mut self, write: impl FnOnce(&mut Digits) -> std::ops::Range<usize>) {
-        if ROOM - self.at < size_of::<Digits>() {
+    pub(super) fn digits(&mut self, write: impl FnOnce(&mut Digits) -> std::ops::Range<usize>) {
+        if CAPACITY - self.at < size_of::<Digits>() {
             self.flush();
         }
         if let Some(room) = self.bytes.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut()) {
@@ -167,7 +167,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// A string of the first `count` digits.
+    /// The first `count` digits, in quotes.
     pub(super) fn hex(&mut self, digits: &[[u8; 8]], count: usize) {
         self.byte(b'"');
         self.raw_bytes(&digits.as_flattened()[..count]);
@@ -176,45 +176,45 @@ impl<'a> Line<'a> {
 
     #[cold]
     #[inline(never)]
-    fn long(&mut self, text: &[u8]) {
+    fn push_long(&mut self, text: &[u8]) {
         self.flush();
         self.out.extend_from_slice(text);
     }
 
-    // --- text that may have to be escaped
+    // --- text that may need escaping
 
-    /// Without quotes.
+    /// Escaped text, without quotes.
     #[inline(always)]
     pub(super) fn escaped(&mut self, text: &str) {
-        if !self.plain::<false>(text) {
+        if !self.push_if_plain::<false>(text) {
             self.escape(text);
         }
     }
 
-    /// A text that can stand as it is: [`is_plain`](text::is_plain). False if it takes a closer look, or there is no room;
-    /// then nothing is written.
+    /// Appends a text that needs no escaping: [`is_plain`](text::is_plain). False if it may need some, or there is no room;
+    /// then nothing is appended.
     #[inline(always)]
-    pub(super) fn plain<const BRACKET: bool>(&mut self, text: &str) -> bool {
-        let Some(room) = self.room(text.len()) else { return false };
+    pub(super) fn push_if_plain<const BRACKET: bool>(&mut self, text: &str) -> bool {
+        let Some(room) = self.spare(text.len()) else { return false };
         let is_plain = copy_plain::<BRACKET>(room, text.as_bytes());
         self.at += if is_plain { text.len() } else { 0 };
         is_plain
     }
 
-    /// The same with a byte behind it.
+    /// The same, followed by a byte.
     #[inline(always)]
-    pub(super) fn plain_and<const BRACKET: bool>(&mut self, text: &str, byte: u8) -> bool {
-        let Some([room @ .., last]) = self.room(text.len() + 1) else { return false };
+    pub(super) fn push_if_plain_then<const BRACKET: bool>(&mut self, text: &str, byte: u8) -> bool {
+        let Some([room @ .., last]) = self.spare(text.len() + 1) else { return false };
         let is_plain = copy_plain::<BRACKET>(room, text.as_bytes());
         *last = byte;
         self.at += if is_plain { text.len() + 1 } else { 0 };
         is_plain
     }
 
-    /// With quotes.
+    /// Escaped text in quotes.
     #[inline(always)]
     pub(super) fn string(&mut self, text: &str) {
-        if let Some([first, room @ .., last]) = self.room(text.len() + 2)
+        if let Some([first, room @ .., last]) = self.spare(text.len() + 2)
             && copy_plain::<false>(room, text.as_bytes())
         {
             (*first, *last) = (b'"', b'"');
@@ -240,7 +240,7 @@ impl<'a> Line<'a> {
                 '\n' => self.out.extend_from_slice(b"\\n"),
                 '\r' => self.out.extend_from_slice(b"\\r"),
                 '\t' => self.out.extend_from_slice(b"\\t"),
-                // All that `is_control` knows are in the first plane, so four digits do.
+                // All control characters are in the first plane, so four digits suffice.
                 _ => {
                     self.out.extend_from_slice(b"\\u");
                     self.out.extend_from_slice(&hex_digits(special.into())[4..]);
@@ -251,7 +251,7 @@ impl<'a> Line<'a> {
         self.out.extend_from_slice(&text.as_bytes()[from..]);
     }
 
-    /// What `write` appends, in lower case as far as it is ASCII.
+    /// Appends what `write` writes, with ASCII letters in lower case.
     pub(super) fn lower_case(&mut self, write: impl FnOnce(&mut Self)) {
         self.flush();
         let start = self.out.len();
@@ -262,7 +262,7 @@ impl<'a> Line<'a> {
 
     // --- members
 
-    /// `,"key":`, without the comma where the key is the first in its object.
+    /// `,"key":`, without the comma if the key is the first in its object.
     #[inline]
     pub(super) fn key(&mut self, name: &str) {
         self.comma();
@@ -271,27 +271,27 @@ impl<'a> Line<'a> {
         self.raw_bytes(b"\":");
     }
 
-    /// The same as a [piece](Piece) with its comma.
+    /// The same from a [`Fragment`] that begins with the comma.
     #[inline(always)]
-    pub(super) fn key_piece(&mut self, piece: &Piece) {
+    pub(super) fn key_fragment(&mut self, fragment: &Fragment) {
         if self.is_first {
             self.is_first = false;
-            self.raw_bytes(&piece.text[1..]);
+            self.raw_bytes(&fragment.text[1..]);
         } else {
-            self.piece(piece);
+            self.fragment(fragment);
         }
     }
 
-    /// A key with something appended.
+    /// A key that is made of parts.
     #[cold]
-    pub(super) fn longer_key<'p>(&mut self, parts: impl IntoIterator<Item = &'p str>) {
+    pub(super) fn joined_key<'p>(&mut self, parts: impl IntoIterator<Item = &'p str>) {
         self.comma();
         self.byte(b'"');
         parts.into_iter().for_each(|part| self.escaped(part));
         self.raw_bytes(b"\":");
     }
 
-    /// Before a member.
+    /// The comma before a member, unless it is the first.
     #[inline]
     pub(super) fn comma(&mut self) {
         if !std::mem::take(&mut self.is_first) {
@@ -322,9 +322,9 @@ impl<'a> Line<'a> {
         self.is_first = false;
     }
 
-    /// Forgets what was written since the line was so long.
+    /// Removes what was written after the line was `length` bytes long.
     #[cold]
-    pub(super) fn take_back(&mut self, length: usize, was_first: bool) {
+    pub(super) fn rewind(&mut self, length: usize, was_first: bool) {
         self.bytes().truncate(length);
         self.is_first = was_first;
     }
@@ -336,7 +336,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The inside of a string.
+/// Escaped text, without quotes.
 impl fmt::Write for Line<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.escaped(text);
@@ -344,7 +344,7 @@ impl fmt::Write for Line<'_> {
     }
 }
 
-/// Between equally long slices.
+/// Copies between slices of equal length.
 #[inline(always)]
 fn copy(to: &mut [u8], from: &[u8]) {
     match from.len() {
@@ -354,7 +354,7 @@ fn copy(to: &mut [u8], from: &[u8]) {
     }
 }
 
-/// Copies and says whether all of it can stand as it is.
+/// Copies, and returns whether the text needs no escaping.
 #[inline(always)]
 fn copy_plain<const BRACKET: bool>(to: &mut [u8], from: &[u8]) -> bool {
     let found = match from.len() {
@@ -374,7 +374,7 @@ fn copy_plain<const BRACKET: bool>(to: &mut [u8], from: &[u8]) -> bool {
     found == Some(0)
 }
 
-/// Copies a short text as its two ends, which may overlap: no loop and no call.
+/// Copies a short text as its two ends, which may overlap: without a loop or a call.
 #[inline(always)]
 fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) -> Option<[[u8; N]; 2]> {
     let (first, last) = (*from.first_chunk()?, *from.last_chunk()?);
@@ -383,7 +383,7 @@ fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) -> Option<[[u8; N]; 2]>
     Some([first, last])
 }
 
-/// All eight lower-case digits of a number, each a byte of a word that is worked on as a whole.
+/// All eight lower-case digits of a number, computed in one 64-bit word, a byte each.
 #[inline]
 pub(super) fn hex_digits(number: u32) -> [u8; 8] {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -391,7 +391,7 @@ pub(super) fn hex_digits(number: u32) -> [u8; 8] {
     word = (word | word << 16) & 0x0000_ffff_0000_ffff;
     word = (word | word << 8) & 0x00ff_00ff_00ff_00ff;
     word = (word | word << 4) & 0x0f0f_0f0f_0f0f_0f0f;
-    // Six more than ten overflows the digit's four bits: those are letters.
+    // Digits from ten on overflow four bits if six is added: those are letters.
     let letters = (word + ONES * 6) >> 4 & ONES;
     (word + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
 }
@@ -415,7 +415,7 @@ mod tests {
                 let mut out = b"old".to_vec();
                 let mut line = Line::new(&mut out, false);
                 line.raw(&text);
-                line.piece(&Piece::from(text.clone().into_bytes()));
+                line.fragment(&Fragment::from(text.clone().into_bytes()));
                 line.key(&text);
                 line.string(&text);
                 let escaped = text.replace('\n', "\\n").replace('\u{2028}', "\\u2028");

@@ -3,18 +3,18 @@
 use std::borrow::Cow;
 
 use super::{
-    Format, Time,
-    heads::{Head, Heads},
+    Buffer, Format, Time,
+    callsite_cache::{Callsite, CallsiteCache},
     json::{
         value::hex,
         walk::{items, pair},
     },
-    line::{Line, Piece, hex_digits},
-    names::Names,
+    key_cache::KeyCache,
+    line::{Fragment, Line, hex_digits},
 };
 use crate::{
     Error, Fields, Record, Severity, Value,
-    record::{Entry, Keeper, SpanView, TraceParent},
+    record::{Entry, FormatCache, SpanView, TraceParent},
     text::is_control,
 };
 
@@ -22,7 +22,7 @@ use crate::{
 ///
 /// ```
 /// use std::time::UNIX_EPOCH;
-/// use tracing_strata::{Format, Record, Severity, format::Logfmt};
+/// use tracing_strata::{Record, Severity, format::{Buffer, Format, Logfmt}};
 ///
 /// let mut record = Record::new(Severity::INFO, "shop::pay", "card charged");
 /// record.set_time(UNIX_EPOCH);
@@ -30,7 +30,7 @@ use crate::{
 /// record.set("note", "say \"hi\"");
 /// record.push_span("request", [("id", "7f3a")].into_iter().collect());
 ///
-/// let mut out = String::new();
+/// let mut out = Buffer::new();
 /// Logfmt::new().format(&record, &mut out).unwrap();
 /// assert_eq!(
 ///     out,
@@ -40,12 +40,12 @@ use crate::{
 ///
 /// # Pairs, in this order
 ///
-/// | key | what |
+/// | key | content |
 /// |---|---|
 /// | `time` | [`Time`]: RFC 3339, UTC, microseconds; [`time`](Self::time) |
 /// | `level`, `target`, `msg` | the severity's name in lower case, target, message |
 /// | `trace_id`, `span_id`, `trace_flags` | hexadecimal, in records that have [trace ids](Record::trace) |
-/// | `event_name` | the event's name, where it was given one |
+/// | `event_name` | the event's name, if it was given one |
 /// | `file`, `line` | the call site; [`source`](Self::source) |
 /// | `thread_name`, `thread_id` | [`thread`](Self::thread) |
 /// | … | the fields: the event's, the spans', the global ones, those [of the format](Self::field), each name once: the event wins over spans, an inner span over an outer one, and so on |
@@ -59,28 +59,27 @@ use crate::{
 /// | `a b`, `k=v`, `50%`, `"` | `a%20b`, `k%3Dv`, `50%25`, `%22` | white space, `=`, quotes, `%`, control characters and U+FFFD are percent-encoded UTF-8 |
 /// | the empty name | `%` | |
 ///
-/// No two names become one, and no field can pass for a pair of ours.
+/// No two names become one, and no field can pass for a pair of the table above.
 ///
 /// # Values
 ///
-/// Numbers, truth values and words stand bare. Text is quoted if it is empty or has white space, `=`, a quote, a backslash, a
-/// control character or U+FFFD; in quotes there are the escapes of JSON, so that a record is one line. Bytes are hexadecimal,
-/// an error is its message with its causes, `top: cause: cause`. Lists and maps are flattened: `tags.0=new order.id=7`; a
-/// point in a name inside of them is `%2E`, and they stay JSON text where other fields of the record have names that
-/// could meet theirs.
+/// Numbers, truth values and words are bare. Text is quoted if it is empty or has white space, `=`, a quote, a backslash, a
+/// control character or U+FFFD; quoted text has the escapes of JSON, so that a record is one line. Bytes are hexadecimal.
+/// An error is its message with its causes, `top: cause: cause`. Lists and maps are flattened: `tags.0=new order.id=7`; a
+/// point in a name inside them is `%2E`. They stay JSON text if their names could clash with other fields of the record.
 ///
-/// Read back by Go's [kr/logfmt](https://pkg.go.dev/github.com/kr/logfmt) and
-/// [go-logfmt](https://pkg.go.dev/github.com/go-logfmt/logfmt).
+/// Go's [kr/logfmt](https://pkg.go.dev/github.com/kr/logfmt) and
+/// [go-logfmt](https://pkg.go.dev/github.com/go-logfmt/logfmt) read it back.
 #[derive(Clone, Debug)]
 pub struct Logfmt {
     time: Time,
     source: bool,
     thread: bool,
     fixed: Fields,
-    heads: Heads,
+    callsites: CallsiteCache,
 }
 
-/// Keys that are ours. Sorted.
+/// The format's keys. Sorted.
 const RESERVED: &[&str] = &[
     "event_name",
     "file",
@@ -99,7 +98,13 @@ const RESERVED: &[&str] = &[
 impl Logfmt {
     /// With time, level, target and message, and all fields.
     pub fn new() -> Self {
-        Self { time: Time::utc(), source: false, thread: false, fixed: Fields::new(), heads: Heads::default() }
+        Self {
+            time: Time::utc(),
+            source: false,
+            thread: false,
+            fixed: Fields::new(),
+            callsites: CallsiteCache::default(),
+        }
     }
 
     /// How the time is written; [`Time::none`] leaves it out.
@@ -107,7 +112,7 @@ impl Logfmt {
         Self { time, ..self }
     }
 
-    /// Whether file and line of the call site are written, where they are known (default: no).
+    /// Whether file and line of the call site are written, if known (default: no).
     pub fn source(self, on: bool) -> Self {
         Self { source: on, ..self }
     }
@@ -117,31 +122,52 @@ impl Logfmt {
         Self { thread: on, ..self }
     }
 
-    /// Adds a field that is the same in every line. A record's own field of that name wins.
+    /// Adds a constant field. A record's field of that name wins.
     pub fn field<'v>(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value<'v>>) -> Self {
         self.fixed.set(name, value);
         self
     }
 
+    /// The same format, if no [constant field](Self::field) has the name of one of the
+    /// [format's keys](Self#pairs-in-this-order). Otherwise such a field is written with `_` appended.
+    ///
+    /// # Errors
+    /// A constant field is named like a key of the format. The error names it.
+    ///
+    /// ```
+    /// use tracing_strata::format::Logfmt;
+    ///
+    /// assert!(Logfmt::new().field("service", "shop").checked().is_ok());
+    /// let error = Logfmt::new().field("level", "high").checked().unwrap_err();
+    /// assert_eq!(error.to_string(), "the key \"level\" is asked for by `level` and by the field \"level\"");
+    /// ```
+    pub fn checked(self) -> Result<Self, Error> {
+        if let Some((name, _)) = self.fixed.iter().find(|(name, _)| RESERVED.binary_search(name).is_ok()) {
+            let problem = format_args!("the key {name:?} is asked for by `{name}` and by the field {name:?}");
+            return Err(Error::config(problem));
+        }
+        Ok(self)
+    }
+
     fn write(&self, record: &Record, line: &mut Line<'_>) {
         if self.time.is_calendar() {
             line.raw("time=");
-            line.part(|digits| self.time.put(record.time(), digits));
+            line.digits(|digits| self.time.put(record.time(), digits));
             line.byte(b' ');
         } else if !self.time.is_none() {
             line.raw("time=");
             let quote = if self.time.is_number() { "" } else { "\"" };
             line.raw(quote);
-            self.time.write_to(record.time(), line);
+            self.time.write(record.time(), line);
             line.raw(quote);
             line.byte(b' ');
         }
-        let head = self.heads.of(record, |site| {
-            let text = Piece::of(false, |line| begin(line, Severity::from(site.level()), site.target()));
-            Head::new(site, text, |name| Piece::of(false, |line| key(name, line)))
+        let callsite = self.callsites.of(record, |site| {
+            let text = Fragment::of(false, |line| begin(line, Severity::from(site.level()), site.target()));
+            Callsite::new(site, text, |name| Fragment::of(false, |line| key(name, line)))
         });
-        match head {
-            Some(head) => line.raw_bytes(head.text.text()),
+        match callsite {
+            Some(callsite) => line.raw_bytes(callsite.text.text()),
             None => begin(line, record.severity(), record.target()),
         }
         word(line, record.message());
@@ -149,17 +175,17 @@ impl Logfmt {
             ids(line, trace);
         }
         self.about(record, line);
-        let mut likely = head.map_or(&[][..], |head| &head.names).iter();
+        let mut expected = callsite.map_or(&[][..], |callsite| &callsite.names).iter();
         for source in record.sources() {
-            // What is made of a span is the same for every record, unless its names meet others.
+            // A span's text is the same for every record, unless other names clash with its names.
             if let Some(span) = source.span_apart_from(0)
-                && let Some(text) = span.kept(Keeper::Logfmt, || kept(span))
+                && let Some(text) = span.cached(FormatCache::Logfmt, || span_text(span))
             {
                 line.raw_bytes(text);
                 continue;
             }
             for entry in source.entries() {
-                self.pair(record, entry, likely.next(), line);
+                self.pair(record, entry, expected.next(), line);
             }
         }
         for entry in self.fixed.entries().filter(|entry| !record.sees(entry.text())) {
@@ -189,26 +215,32 @@ impl Logfmt {
         }
     }
 
-    /// A field, perhaps with a key that is at hand.
+    /// A field. `expected` is a rendered key that is probably its.
     #[inline]
-    fn pair(&self, record: &Record, entry: Entry<'_>, likely: Option<&(&'static str, Piece)>, line: &mut Line<'_>) {
+    fn pair(
+        &self,
+        record: &Record,
+        entry: Entry<'_>,
+        expected: Option<&(&'static str, Fragment)>,
+        line: &mut Line<'_>,
+    ) {
         let of = entry.value();
         if let Value::Json(json) = of
-            && self.is_alone(record, entry.text())
+            && self.has_no_clash(record, entry.text())
         {
             return nested(json.as_str(), &Path { outer: None, part: entry.text() }, line);
         }
-        match (entry.name(), likely) {
-            (Ok(name), Some((likely, piece))) if std::ptr::eq(*likely, name) => line.piece(piece),
+        match (entry.name(), expected) {
+            (Ok(name), Some((expected, fragment))) if std::ptr::eq(*expected, name) => line.fragment(fragment),
             (name, _) => known_key(name, line),
         }
         value(of, line);
     }
 
-    /// Whether the names inside a list or map can meet nobody else's.
+    /// Whether no name inside a list or map can clash with another field.
     #[cold]
-    fn is_alone(&self, record: &Record, name: &str) -> bool {
-        // Whether the other begins as the names inside of this one do.
+    fn has_no_clash(&self, record: &Record, name: &str) -> bool {
+        // Whether the other begins like the names inside this one.
         let begins = |name: &str, other: &str| {
             let rest = other.strip_prefix(name);
             let rest = if is_reserved(name) { rest.and_then(|rest| rest.strip_prefix('_')) } else { rest };
@@ -229,13 +261,9 @@ impl Default for Logfmt {
 }
 
 impl Format for Logfmt {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        super::format_bytes_as_text(self, record, out)
-    }
-
     #[inline]
-    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
-        let mut line = Line::new(out, false);
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        let mut line = Line::new(out.bytes_mut(), false);
         self.write(record, &mut line);
         line.finish();
         Ok(())
@@ -323,7 +351,7 @@ fn is_word(text: &str) -> bool {
     !text.is_empty() && (is_bare || !text.is_ascii() && text.chars().all(bare))
 }
 
-/// Eight bytes at once: whether one of them is not of a word. Exact as a whole; which it is, the word does not tell.
+/// Whether one of eight bytes cannot be in a word. Nonzero if so; which byte it is, the result does not tell.
 #[inline(always)]
 const fn unusual(bytes: [u8; 8]) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -337,39 +365,39 @@ const fn unusual(bytes: [u8; 8]) -> u64 {
     (space_or_less | quote | apostrophe | backslash | equals | word.wrapping_add(ONES) | word) & (ONES * 0x80)
 }
 
-/// Whether a character that is not ASCII can stand without quotes. U+FFFD is taken for broken UTF-8 by readers.
+/// Whether a character that is not ASCII needs no quotes. Readers take U+FFFD for broken UTF-8.
 fn is_plain(c: char) -> bool {
     !is_control(c) && !c.is_whitespace() && c != char::REPLACEMENT_CHARACTER
 }
 
 /// ` name=`
-static KEYS: Names = Names::new(|name| Piece::of(false, |line| key(name, line)));
+static KEYS: KeyCache = KeyCache::new(|name| Fragment::of(false, |line| key(name, line)));
 
 #[inline]
 fn known_key(name: Result<&'static str, &str>, line: &mut Line<'_>) {
     match name {
-        Ok(name) if let Some(piece) = KEYS.get(name) => line.piece(piece),
+        Ok(name) if let Some(fragment) = KEYS.get(name) => line.fragment(fragment),
         Ok(name) | Err(name) => key(name, line),
     }
 }
 
-/// Longest text that is kept for a span, in bytes.
-const KEPT: usize = 1_024;
+/// Longest cached text of a span, in bytes.
+const MAX_CACHED: usize = 1_024;
 
-/// A span's fields. `None` if they are long, or depend on other names.
+/// A span's fields. `None` if they are long or depend on other names.
 #[cold]
-fn kept(span: SpanView<'_>) -> Option<Box<[u8]>> {
+fn span_text(span: SpanView<'_>) -> Option<Box<[u8]>> {
     let fields = span.fields();
     if fields.iter().any(|(_, value)| value.as_json().is_some()) {
         return None;
     }
-    let text = Piece::of(false, |line| {
+    let text = Fragment::of(false, |line| {
         for entry in fields.entries() {
             known_key(entry.name(), line);
             value(entry.value(), line);
         }
     });
-    (text.text().len() <= KEPT).then(|| text.text().into())
+    (text.text().len() <= MAX_CACHED).then(|| text.text().into())
 }
 
 /// ` name=`
@@ -393,7 +421,7 @@ fn is_reserved(name: &str) -> bool {
     RESERVED.binary_search(&name.trim_end_matches('_')).is_ok()
 }
 
-/// Percent-encodes what cannot be in a key, and what must not.
+/// Percent-encodes what a key cannot have, and special bytes.
 fn encode(name: &str, is_special: impl Fn(u8) -> bool, line: &mut Line<'_>) {
     let mut utf8 = [0; 4];
     for c in name.chars() {
@@ -416,7 +444,7 @@ fn encode(name: &str, is_special: impl Fn(u8) -> bool, line: &mut Line<'_>) {
     }
 }
 
-/// Where a value is in lists and maps.
+/// The path of a value in lists and maps.
 struct Path<'p> {
     outer: Option<&'p Path<'p>>,
     part: &'p str,
@@ -440,9 +468,9 @@ impl Path<'_> {
 fn nested(json: &str, path: &Path<'_>, line: &mut Line<'_>) {
     match json.as_bytes().first() {
         Some(b'[') if json != "[]" => {
-            for (place, item) in items(json).enumerate() {
+            for (index, item) in items(json).enumerate() {
                 let mut digits = itoa::Buffer::new();
-                let part = digits.format(place);
+                let part = digits.format(index);
                 nested(item, &Path { outer: Some(path), part }, line);
             }
         }
@@ -458,7 +486,7 @@ fn nested(json: &str, path: &Path<'_>, line: &mut Line<'_>) {
             line.byte(b'=');
             match json.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
                 Some(text) if is_word(text) => line.raw(text),
-                // It has the escapes of JSON already.
+                // The escapes of JSON are in it already.
                 _ => line.raw(json),
             }
         }

@@ -1,8 +1,8 @@
-//! Python's own frame of a record, for receivers written for `SocketHandler` and `DatagramHandler`.
+//! Python's pickled records, for receivers of `SocketHandler` and `DatagramHandler`.
 
 use std::borrow::Cow;
 
-use super::Format;
+use super::{Buffer, Format};
 use crate::{
     Error, Record, Severity, Value,
     format::time::since_epoch,
@@ -13,55 +13,54 @@ use crate::{
 /// A record as Python's `SocketHandler` and `DatagramHandler` send it: four bytes of length (big-endian), then the
 /// attributes of a `LogRecord` as a pickle, which `logging.makeLogRecord(pickle.loads(…))` takes on the other side.
 ///
-/// It is a writer of plain data only: dictionaries, texts, numbers, bytes, `True`, `False` and `None`. There is no opcode
-/// in it that names or calls anything, so that a receiver may refuse all globals (`Unpickler.find_class`), as every
-/// receiver should.
+/// The pickle is plain data: dictionaries, texts, numbers, bytes, `True`, `False` and `None`. No opcode names or calls
+/// anything, so that a receiver may refuse all globals (`Unpickler.find_class`), as every receiver should.
 ///
 /// ```
-/// use tracing_strata::{Format, Record, Severity, format::Pickle};
+/// use tracing_strata::{Record, Severity, format::{Buffer, Format, Pickle}};
 ///
-/// let mut frame = Vec::new();
-/// Pickle::new().format_bytes(&Record::new(Severity::INFO, "shop::db", "paid"), &mut frame).unwrap();
-/// let (length, pickle) = frame.split_first_chunk::<4>().unwrap();
+/// let mut frame = Buffer::new();
+/// Pickle::new().format(&Record::new(Severity::INFO, "shop::db", "paid"), &mut frame).unwrap();
+/// let (length, pickle) = frame.as_bytes().split_first_chunk::<4>().unwrap();
 /// assert_eq!(u32::from_be_bytes(*length) as usize, pickle.len());
 /// assert!(pickle.starts_with(b"}(") && pickle.ends_with(b"u."));
 /// ```
 ///
-/// It is binary: [`format`](Format::format), which makes text, fails; [`format_bytes`](Format::format_bytes) makes the
-/// whole frame. Outputs of lines are no place for it.
+/// The frame is binary: use it with outputs of bytes ([`Socket`](crate::output::Socket),
+/// [`Datagram`](crate::output::Datagram)), not of lines.
 ///
 /// # What is sent
 ///
-/// | attribute | what |
+/// | attribute | content |
 /// |---|---|
 /// | `name` | the target, with `.` for `::`; `root` for the empty one |
 /// | `msg` | the message; `args` is `None` |
 /// | `levelno`, `levelname` | the severity; `WARNING` for 30, `NOTSET` for 0, else [its name](Severity::name) or `Level 35` |
-/// | `pathname`, `filename`, `module`, `lineno` | the call site; `(unknown file)` and 0 where it is not known |
+/// | `pathname`, `filename`, `module`, `lineno` | the call site; `(unknown file)` and 0 if unknown |
 /// | `funcName` | a text field `funcName` of the event, else [its function](Record::function), else the innermost span's name, else `(unknown function)` |
 /// | `exc_text` | the event's first error: its causes, the innermost first, then itself, as Python prints a chain; `exc_info` is `None` |
 /// | `stack_info` | a text field `stack_info` of the event, else [its stack](Record::stack), else `None` |
-/// | `created`, `msecs`, `relativeCreated` | as Python has them; `msecs` is cut off to whole ones |
+/// | `created`, `msecs`, `relativeCreated` | as in Python; `msecs` is truncated to whole ones |
 /// | `thread`, `threadName` | the operating system's id; the name, or `Thread-` and the id |
 /// | `process`, `processName` | the id; [`process_name`](Self::process_name) |
 /// | `trace_id`, `span_id`, `trace_flags` | hexadecimal texts, in records that have [trace ids](Record::trace) |
-/// | all other fields | as `extra` gives them: the event's, the spans', the global ones, each name once: the event wins over spans, an inner span over an outer one, spans over global fields |
+/// | all other fields | as `extra`: the event's, the spans', the global ones, each name once: the event wins over spans, an inner span over an outer one, spans over global fields |
 ///
-/// A text field `exc_text` of the event wins over its error. A field with another name that is taken, or `message` or
-/// `asctime`, which a formatter of the receiver would overwrite, gets `_` appended until nothing has that name. (In Python
-/// such an `extra` is a `KeyError`.)
+/// A text field `exc_text` of the event wins over its error. Another field with the name of an attribute, or named `message`
+/// or `asctime`, which the receiver's formatter would overwrite, gets `_` appended until the name is free. (In Python such
+/// an `extra` is a `KeyError`.)
 ///
 /// # Values
 ///
 /// | value | Python |
 /// |---|---|
-/// | truth values, integers (also wide ones), floats (also NaN) | `bool`, `int`, `float` |
-/// | text, what `Debug` or `Display` printed | `str` |
+/// | truth values, integers of any width, floats (also NaN) | `bool`, `int`, `float` |
+/// | text, output of `Debug` or `Display` | `str` |
 /// | bytes | `bytes` (Python 3 only) |
 /// | a second error | `str` with its causes |
 ///
 /// # Differences from Python
-/// The dictionary is what `makePickle` makes, the bytes are not: it writes no references to earlier values (pickle
+/// The dictionary is that of `makePickle`; the bytes differ, because there are no references to earlier values (pickle
 /// protocol 1, with protocol 3's opcode for bytes).
 #[derive(Clone, Debug, Default)]
 pub struct Pickle {
@@ -82,12 +81,8 @@ impl Pickle {
 }
 
 impl Format for Pickle {
-    /// Fails: a pickle is no text.
-    fn format(&self, _: &Record, _: &mut String) -> Result<(), Error> {
-        Err(Error::new("a pickle is no text: expected an output of bytes, such as Socket or Datagram"))
-    }
-
-    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        let out = out.bytes_mut();
         let start = out.len();
         out.extend_from_slice(&[0; 4]);
         self.dictionary(record, &mut Writer { out });
@@ -97,13 +92,13 @@ impl Format for Pickle {
         Ok(())
     }
 
-    /// None: a pickle is bytes, any of which may be in it, and its length is in front.
+    /// [`Framing::None`]: a pickle may have any byte, and its length is in front.
     fn framing(&self) -> Option<Framing> {
         Some(Framing::None)
     }
 }
 
-/// Attributes of a `LogRecord`, and what formatters set. Sorted.
+/// Attributes of a `LogRecord`, and those that formatters set. Sorted.
 const ATTRIBUTES: &[&str] = &[
     "args",
     "asctime",
@@ -130,12 +125,12 @@ const ATTRIBUTES: &[&str] = &[
     "threadName",
 ];
 
-/// Those that a text field of the event sets, because a record has no other place for them. Sorted.
-const GIVEN: &[&str] = &["exc_text", "funcName", "stack_info", "taskName"];
+/// Those that a text field of the event can set. Sorted.
+const SETTABLE: &[&str] = &["exc_text", "funcName", "stack_info", "taskName"];
 
 const TRACE: &[&str] = &["span_id", "trace_flags", "trace_id"];
 
-/// How Python joins the errors of a chain.
+/// Python's text between the errors of a chain.
 const CAUSE: &str = "\n\nThe above exception was the direct cause of the following exception:\n\n";
 
 impl Pickle {
@@ -151,23 +146,23 @@ impl Pickle {
         to.text_of(|text| push_level(record.severity(), text));
         to.key("levelno");
         to.integer(record.severity().number().into());
-        place(record, to);
+        call_site(record, to);
         to.key("exc_info");
         to.none();
         to.key("exc_text");
-        match (given(record, "exc_text"), record.error()) {
+        match (event_text(record, "exc_text"), record.error()) {
             (Some(text), _) => to.text(text),
             (None, Some(chain)) => to.text_of(|text| push_chain(chain, text)),
             (None, None) => to.none(),
         }
         to.key("stack_info");
-        match given(record, "stack_info").or(record.stack()) {
+        match event_text(record, "stack_info").or(record.stack()) {
             Some(text) => to.text(text),
             None => to.none(),
         }
         time(record, to);
-        self.who(record, to);
-        if let Some(task) = given(record, "taskName") {
+        self.thread_and_process(record, to);
+        if let Some(task) = event_text(record, "taskName") {
             to.key("taskName");
             to.text(task);
         }
@@ -176,7 +171,7 @@ impl Pickle {
         to.close();
     }
 
-    fn who(&self, record: &Record, to: &mut Writer<'_>) {
+    fn thread_and_process(&self, record: &Record, to: &mut Writer<'_>) {
         to.key("thread");
         to.integer(record.thread_id().into());
         to.key("threadName");
@@ -194,7 +189,7 @@ impl Pickle {
     }
 }
 
-fn place(record: &Record, to: &mut Writer<'_>) {
+fn call_site(record: &Record, to: &mut Writer<'_>) {
     const UNKNOWN: &str = "(unknown file)";
     to.key("pathname");
     to.text(record.file().unwrap_or(UNKNOWN));
@@ -206,7 +201,7 @@ fn place(record: &Record, to: &mut Writer<'_>) {
     to.integer(record.line().unwrap_or(0).into());
     to.key("funcName");
     let span = || record.spans().next().map(|span| span.name());
-    to.text(given(record, "funcName").or(record.function()).or_else(span).unwrap_or("(unknown function)"));
+    to.text(event_text(record, "funcName").or(record.function()).or_else(span).unwrap_or("(unknown function)"));
 }
 
 fn time(record: &Record, to: &mut Writer<'_>) {
@@ -229,8 +224,8 @@ fn trace(record: &Record, to: &mut Writer<'_>) {
     to.hex(trace.flags().into(), 2);
 }
 
-/// The text that the event gives for an attribute.
-fn given<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
+/// The event's text field for an attribute.
+fn event_text<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
     match record.fields().get(name)? {
         Value::Str(text) | Value::Rendered(text) => Some(text),
         _ => None,
@@ -239,15 +234,15 @@ fn given<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
 
 fn extra(record: &Record, to: &mut Writer<'_>) {
     let has_trace = record.trace().is_some();
-    // It is the `exc_text`.
+    // The first error is `exc_text`.
     let mut first_error = true;
-    let own = record.fields().len();
+    let of_event = record.fields().len();
     for (index, entry) in record.visible().enumerate() {
         let (name, value) = entry.pair();
-        let is_own = index < own;
+        let is_of_event = index < of_event;
         match value {
-            Value::Error(_) if is_own && std::mem::take(&mut first_error) => continue,
-            Value::Str(_) | Value::Rendered(_) if is_own && GIVEN.binary_search(&name).is_ok() => continue,
+            Value::Error(_) if is_of_event && std::mem::take(&mut first_error) => continue,
+            Value::Str(_) | Value::Rendered(_) if is_of_event && SETTABLE.binary_search(&name).is_ok() => continue,
             _ => {}
         }
         if ATTRIBUTES.binary_search(&name).is_ok() || has_trace && TRACE.contains(&name) {
@@ -283,12 +278,12 @@ fn push_level(severity: Severity, text: &mut Vec<u8>) {
     }
 }
 
-/// As `traceback` prints it, without the frames.
+/// As `traceback` prints it, without frames.
 fn push_chain(chain: ErrorChain<'_>, text: &mut Vec<u8>) {
     let count = chain.causes().len();
-    // Of a chain, the inner ones are reached from the outer ones only; there are few.
-    for place in (0..count).rev() {
-        text.extend_from_slice(chain.causes().nth(place).unwrap_or_default().as_bytes());
+    // A chain can only be walked from the outside in; there are few causes.
+    for index in (0..count).rev() {
+        text.extend_from_slice(chain.causes().nth(index).unwrap_or_default().as_bytes());
         text.extend_from_slice(CAUSE.as_bytes());
     }
     if let Some(type_name) = chain.type_name() {
@@ -325,12 +320,12 @@ impl Writer<'_> {
     #[inline]
     fn text(&mut self, text: &str) {
         self.out.push(b'X');
-        // Texts of 4 GiB do not fit into a frame; their record fails.
+        // A text of 4 GiB does not fit into a frame; its record fails.
         self.out.extend_from_slice(&(text.len() as u32).to_le_bytes());
         self.out.extend_from_slice(text.as_bytes());
     }
 
-    /// The same for text that is made in its place. `make` appends whole texts.
+    /// The same for text that `make` appends in place.
     fn text_of(&mut self, make: impl FnOnce(&mut Vec<u8>)) {
         self.out.extend_from_slice(b"X\0\0\0\0");
         let start = self.out.len();
@@ -371,8 +366,8 @@ impl Writer<'_> {
 
     fn hex(&mut self, number: u128, digits: usize) {
         self.text_of(|text| {
-            for place in (0..digits).rev() {
-                text.push(b"0123456789abcdef"[(number >> (4 * place) & 15) as usize]);
+            for index in (0..digits).rev() {
+                text.push(b"0123456789abcdef"[(number >> (4 * index) & 15) as usize]);
             }
         });
     }
@@ -402,7 +397,7 @@ impl Writer<'_> {
                 Err(_) => self.long(itoa::Buffer::new().format(number)),
             },
             Value::F64(number) => self.float(number),
-            // INT, which is how protocol 1 spells them.
+            // INT: protocol 1 has no opcode for truth values.
             Value::Bool(true) => self.out.extend_from_slice(b"I01\n"),
             Value::Bool(false) => self.out.extend_from_slice(b"I00\n"),
             Value::Bytes(bytes) => self.bytes(bytes),
@@ -423,8 +418,8 @@ mod tests {
 
     #[test]
     fn lists_are_sorted_and_one_is_in_the_other() {
-        assert!(ATTRIBUTES.is_sorted() && GIVEN.is_sorted());
-        assert!(GIVEN.iter().all(|name| ATTRIBUTES.contains(name)));
+        assert!(ATTRIBUTES.is_sorted() && SETTABLE.is_sorted());
+        assert!(SETTABLE.iter().all(|name| ATTRIBUTES.contains(name)));
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! Times as C's `strftime` writes them in the C locale, which is what Python's `datefmt` means.
+//! C's `strftime` in the C locale: Python's `datefmt`.
 
 use std::{fmt::Write as _, time::SystemTime};
 
 use super::{Time, digits::second};
 
-/// A format, taken apart once.
+/// A compiled format.
 #[derive(Clone, Debug)]
 pub(super) struct Strftime {
     parts: Box<[Part]>,
@@ -13,12 +13,12 @@ pub(super) struct Strftime {
 #[derive(Clone, Debug, PartialEq)]
 enum Part {
     Literal(Box<str>),
-    /// Digits as they stand in `YYYY-MM-DDTHH:MM:SS`.
+    /// A range of `YYYY-MM-DDTHH:MM:SS`.
     Digits(u8, u8),
     Field(char),
 }
 
-/// What composed conversions stand for.
+/// The expansion of a composed conversion.
 fn composed(conversion: char) -> Option<&'static str> {
     Some(match conversion {
         'c' => "%a %b %e %H:%M:%S %Y",
@@ -49,7 +49,7 @@ const MONTHS: [&str; 12] = [
 ];
 
 impl Strftime {
-    /// Any text is a format; what is no conversion stands for itself, as in glibc.
+    /// Any text is a format; an unknown conversion is literal text, as in glibc.
     pub(super) fn new(format: &str) -> Self {
         let mut parts = Vec::new();
         read(format, &mut parts);
@@ -71,7 +71,7 @@ impl Strftime {
                 Part::Field('z') => {
                     let minutes = offset.unsigned_abs() / 60;
                     let sign = if offset < 0 { '-' } else { '+' };
-                    // A text takes everything.
+                    // Writing to a text does not fail.
                     write!(out, "{sign}{:02}{:02}", minutes / 60, minutes % 60).unwrap_or_default();
                 }
                 Part::Field('f') => write!(out, "{:06}", nanos / 1_000).unwrap_or_default(),
@@ -88,7 +88,7 @@ fn read(format: &str, parts: &mut Vec<Part>) {
     while let Some(at) = rest.find('%') {
         literal(parts, &rest[..at]);
         let mut after = rest[at + 1..].chars();
-        // `%E` and `%O` ask for another calendar or other digits, which the C locale does not have.
+        // `%E` and `%O` select another calendar or other digits, which the C locale does not have.
         let conversion = match after.next() {
             Some('E' | 'O') if after.as_str().starts_with(|c: char| c.is_ascii_alphabetic()) => after.next(),
             other => other,
@@ -131,7 +131,7 @@ fn literal(parts: &mut Vec<Part>, text: &str) {
     }
 }
 
-/// What is not among the digits.
+/// The values that are not in the digits.
 struct Date {
     year: i64,
     month: usize,
@@ -180,7 +180,7 @@ impl Date {
             'g' => write!(out, "{:02}", self.iso().0.rem_euclid(100)),
             _ => Ok(()),
         };
-        // A text takes everything.
+        // Writing to a text does not fail.
         written.unwrap_or_default();
     }
 

@@ -1,25 +1,24 @@
-//! How the time of a record is written.
+//! Writes the time of a record.
 
 use std::{
     fmt,
     ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use jiff::{
-    Timestamp,
     fmt::{StdFmtWrite, strtime::BrokenDownTime},
-    tz::{Offset, TimeZone},
+    tz::TimeZone,
 };
 
-use super::digits::{Aligned, Digits, FIRST, LAST, put, second};
+use super::{
+    digits::{Aligned, Digits, FIRST, LAST, put, second},
+    offsets::{Offsets, timestamp},
+};
 use crate::Error;
 
-/// How the time of a record is written: in which zone, how exactly, or as a number.
+/// How the time of a record is written: zone, precision, or a number.
 ///
 /// | constructor | text | default precision |
 /// |---|---|---|
@@ -31,11 +30,11 @@ use crate::Error;
 /// | [`unix_nanos`](Self::unix_nanos) | `1795187836123456000` | nanoseconds |
 /// | [`none`](Self::none) | nothing | |
 ///
-/// What is finer than the precision is cut off, towards the past. Times before 1970 are as good as others. RFC 3339 ends
-/// with the years 0000 and 9999: a time outside is written as the first or last moment inside.
+/// Times are truncated to the precision, towards the past, also before 1970. RFC 3339 has the years 0000 to 9999: a time
+/// outside is written as the first or last moment inside.
 ///
-/// Python: `Formatter(datefmt=…)`, `formatTime`, `converter`. The default there is local time without an offset, which
-/// cannot be read back; here it is UTC.
+/// Python: `Formatter(datefmt=…)`, `formatTime`, `converter`. Python's default is local time without an offset, which
+/// cannot be read back; the default here is UTC.
 ///
 /// ```
 /// use std::time::{Duration, UNIX_EPOCH};
@@ -49,12 +48,12 @@ use crate::Error;
 #[derive(Clone, Debug)]
 pub struct Time {
     style: Style,
-    /// Where it is not UTC.
+    /// None: UTC.
     zone: Option<Arc<Offsets>>,
     /// Digits after the second.
     digits: u8,
     date: bool,
-    /// As Python's `asctime` has it.
+    /// Python's `asctime`.
     is_asctime: bool,
 }
 
@@ -62,18 +61,18 @@ pub struct Time {
 enum Style {
     None,
     Calendar,
-    /// Digits after the second that the unit itself has.
+    /// The unit, as a number of digits after the second.
     Unix(u8),
     Custom(Arc<str>),
 }
 
 impl Time {
-    /// UTC, as RFC 3339 writes it. The default.
+    /// UTC, in RFC 3339. The default.
     pub fn utc() -> Self {
         Self { style: Style::Calendar, zone: None, digits: 6, date: true, is_asctime: false }
     }
 
-    /// The zone of this machine (`TZ`, `/etc/localtime`), as it is now; UTC where it cannot be found out.
+    /// The machine's current zone (`TZ`, `/etc/localtime`); UTC if it is unknown.
     pub fn local() -> Self {
         Self::in_zone(TimeZone::try_system().unwrap_or(TimeZone::UTC))
     }
@@ -89,7 +88,7 @@ impl Time {
     }
 
     fn in_zone(zone: TimeZone) -> Self {
-        Self { zone: Some(Arc::new(Offsets { zone, last: AtomicU64::new(u64::MAX) })), ..Self::utc() }
+        Self { zone: Some(Arc::new(Offsets::new(zone))), ..Self::utc() }
     }
 
     /// The local time of day, for consoles.
@@ -97,7 +96,7 @@ impl Time {
         Self::local().millis().date(false)
     }
 
-    /// `2026-11-20 16:17:16,123`: local time as Python's `asctime` shows it.
+    /// `2026-11-20 16:17:16,123`: local time as Python's `asctime`.
     pub(super) fn asctime() -> Self {
         Self { is_asctime: true, ..Self::local().millis() }
     }
@@ -117,7 +116,7 @@ impl Time {
         Self { style: Style::Unix(9), digits: 9, ..Self::utc() }
     }
 
-    /// No time at all, for places that add their own (systemd, syslog).
+    /// No time, for outputs that add their own (systemd, syslog).
     pub fn none() -> Self {
         Self { style: Style::None, ..Self::utc() }
     }
@@ -142,12 +141,12 @@ impl Time {
         Self { digits: 9, ..self }
     }
 
-    /// Whether a calendar time has its date and its offset; yes by default.
+    /// Whether a calendar time has a date and an offset (default: yes).
     pub fn date(self, date: bool) -> Self {
         Self { date, ..self }
     }
 
-    /// A format of one's own, in this zone: `%Y-%m-%d %H:%M:%S%.3f` and the other conversions of
+    /// Your own format, in this zone: `%Y-%m-%d %H:%M:%S%.3f` and the other conversions of
     /// [`jiff::fmt::strtime`]. Slower than the others.
     ///
     /// # Errors
@@ -167,27 +166,23 @@ impl Time {
         Ok(Self { style: Style::Custom(format.into()), ..self })
     }
 
-    /// Appends a time to a text, as a format of one's own would.
-    pub fn write(&self, time: SystemTime, out: &mut String) {
-        self.write_to(time, out);
-    }
-
-    pub(super) fn write_to(&self, time: SystemTime, out: &mut impl fmt::Write) {
+    /// Appends a time to a text; your own formats can use this.
+    pub fn write(&self, time: SystemTime, out: &mut impl fmt::Write) {
         let (seconds, nanos) = since_epoch(time);
         let written = match &self.style {
             Style::None => Ok(()),
             Style::Calendar => self.calendar(seconds, nanos, out),
             Style::Unix(unit) => unix(seconds, nanos, *unit, self.digits, out),
-            // It was tried when it was set; a time it cannot show is still a time.
+            // `strftime` checked it. If it still fails for this time, a calendar time is better than none.
             Style::Custom(format) => {
                 self.custom(format, seconds, nanos, &mut *out).or_else(|_| self.calendar(seconds, nanos, out))
             }
         };
-        // Texts and lines take everything.
+        // Writing to a text does not fail.
         written.unwrap_or_default();
     }
 
-    /// Seconds since 1970 as the zone counts them, the offset among them, and nanoseconds.
+    /// Local seconds since 1970, the offset that they include, and nanoseconds.
     #[inline]
     pub(super) fn local_seconds(&self, time: SystemTime) -> (i64, i32, u32) {
         let (seconds, nanos) = since_epoch(time);
@@ -196,7 +191,7 @@ impl Time {
         ((seconds + i64::from(offset)).clamp(FIRST, LAST), offset, nanos)
     }
 
-    /// What the zone calls itself at that time.
+    /// The zone's abbreviation at that time.
     pub(super) fn push_zone_name(&self, time: SystemTime, out: &mut String) {
         match &self.zone {
             None => out.push_str("UTC"),
@@ -224,7 +219,7 @@ impl Time {
         matches!(self.style, Style::Calendar)
     }
 
-    /// A calendar time: which of the bytes count.
+    /// Writes a calendar time; returns which bytes count.
     #[inline]
     pub(super) fn put(&self, time: SystemTime, line: &mut Digits) -> Range<usize> {
         let (seconds, nanos) = since_epoch(time);
@@ -234,7 +229,7 @@ impl Time {
     fn calendar(&self, seconds: i64, nanos: u32, out: &mut impl fmt::Write) -> fmt::Result {
         let mut text = Aligned([b'0'; 48]);
         let part = self.put_calendar(seconds, nanos, &mut text.0);
-        // Aligned and filled up with ASCII, the check takes three steps.
+        // Aligned and padded with ASCII, the check takes three steps.
         let text = std::str::from_utf8(&text.0).map_err(|_| fmt::Error)?;
         out.write_str(&text[part])
     }
@@ -318,48 +313,7 @@ pub(super) fn since_epoch(time: SystemTime) -> (i64, u32) {
     }
 }
 
-fn timestamp(seconds: i64, nanos: u32) -> Timestamp {
-    let nearest = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
-    Timestamp::new(seconds, nanos.cast_signed()).unwrap_or(nearest)
-}
-
-// --- zones
-
-/// A zone that remembers the offset of the last minute it was asked about: offsets change on whole minutes.
-#[derive(Debug)]
-struct Offsets {
-    zone: TimeZone,
-    /// Minute since 1970 in the upper half, offset in seconds in the lower.
-    last: AtomicU64,
-}
-
-/// 1973-01-01. Before it there were changes within a minute (the last: Liberia, 1972-01-07 00:44:30 UTC).
-const WHOLE_MINUTES: i64 = 94_694_400;
-
-impl Offsets {
-    /// Seconds east of Greenwich.
-    #[inline]
-    fn at(&self, seconds: i64) -> i32 {
-        // `LAST` is minute 4,223,371,679, so all of them fit and `u64::MAX` is none of them.
-        let minute = (seconds / 60).cast_unsigned();
-        let last = self.last.load(Ordering::Relaxed);
-        if last >> 32 == minute && seconds >= WHOLE_MINUTES {
-            return (last as u32).cast_signed();
-        }
-        self.ask(seconds, minute)
-    }
-
-    #[cold]
-    fn ask(&self, seconds: i64, minute: u64) -> i32 {
-        let offset = Offset::seconds(self.zone.to_offset(timestamp(seconds, 0)));
-        if seconds >= WHOLE_MINUTES {
-            self.last.store(minute << 32 | u64::from(offset.cast_unsigned()), Ordering::Relaxed);
-        }
-        offset
-    }
-}
-
-/// In a unit of 10^-`unit` seconds, known to `digits` digits after the second.
+/// A number in units of 10^-`unit` seconds, with `digits` digits after the second.
 fn unix(seconds: i64, nanos: u32, unit: u8, digits: u8, out: &mut impl fmt::Write) -> fmt::Result {
     let power = |exponent: u8| 10_i128.pow(exponent.into());
     let known = i128::from(seconds) * power(digits) + i128::from(nanos) / power(9 - digits);
@@ -379,7 +333,7 @@ fn unix(seconds: i64, nanos: u32, unit: u8, digits: u8, out: &mut impl fmt::Writ
     let known = known.abs();
     out.write_str(integer.format(known / one))?;
     out.write_char('.')?;
-    // The leading one keeps the zeros behind it, and is left out.
+    // The leading one keeps the zeros after it, and is left out.
     out.write_str(&integer.format(one + known % one)[1..])
 }
 
@@ -387,7 +341,10 @@ fn unix(seconds: i64, nanos: u32, unit: u8, digits: u8, out: &mut impl fmt::Writ
 mod tests {
     use std::time::Duration;
 
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::format::offsets::WHOLE_MINUTES;
 
     fn at(seconds: i64, nanos: u32) -> SystemTime {
         if seconds >= 0 {

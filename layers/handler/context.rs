@@ -62,7 +62,7 @@ impl SpanContextLayer {
     /// });
     /// ```
     pub fn trace_ids(mut self) -> Self {
-        self.spans.make_ids(Box::new(crate::record::as_the_parent));
+        self.spans.generate_ids(Box::new(crate::record::parent_based));
         self
     }
 }

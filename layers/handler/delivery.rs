@@ -4,11 +4,10 @@ use std::{fmt, ops::Deref, rc::Rc, sync::Arc};
 
 use super::{Handler, NamedHandler, Outcome, panicked, worker::batch::Batch};
 use crate::{
-    Error, Record,
-    caught::catch,
-    fork,
+    Error, Record, fork,
     ledger::{Account, End, Fate, Ledger, Node, Receipt, Receipts, Rescue, Rescuer},
     record::OwnedRecord,
+    unwind::catch,
 };
 
 /// A record that a handler is given. It derefs to the [`Record`]. It stays on its thread: for another one, [take](Self::take)
@@ -208,7 +207,7 @@ impl End {
 /// An error that came after the record was taken is not the record's.
 #[cold]
 fn tell_other(error: Error, account: Option<&Account>, record: &Record) {
-    if let Some(account) = account.filter(|_| !error.was_told()) {
+    if let Some(account) = account.filter(|_| !error.is_reported()) {
         account.tell(&error, Some(record), true);
     }
 }
@@ -293,9 +292,9 @@ fn lost(
         account.count_lost(1);
         error.set_counted();
     }
-    if !error.was_told() {
+    if !error.is_reported() {
         account.tell(&error, Some(record), false);
-        error.set_told();
+        error.set_reported();
     }
     Err(error)
 }

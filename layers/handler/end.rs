@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Once,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc,
     },
     thread::{self, ThreadId},
@@ -11,16 +11,14 @@ use std::{
 };
 
 use super::{Flush, flush_all, panicked, place, queue};
-use crate::{Error, caught::catch, fork, ledger, record, sink, text::escaped};
+use crate::{Error, fork, ledger, record, sink, text::escaped, unwind::catch};
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// In milliseconds.
 static AT_EXIT: AtomicU64 = AtomicU64::new(DEADLINE.as_millis() as u64);
-/// What the next record starts: see below.
-static TO_DO: AtomicU8 = AtomicU8::new(0);
-const FLUSH: u8 = 1;
-const FORKED: u8 = 2;
+/// The next record starts a flush.
+static IS_FLUSH_REQUESTED: AtomicBool = AtomicBool::new(false);
 static IS_ENDING: AtomicBool = AtomicBool::new(false);
 
 /// As [`flush_all`], but for no longer than the deadline: first what waits for no queue is flushed, then all queues drain
@@ -53,35 +51,21 @@ pub fn flush_within(deadline: Duration) -> Result<(), Error> {
 ///
 /// It sets a flag and does nothing else, so that a signal handler may call it.
 pub fn request_flush() {
-    TO_DO.fetch_or(FLUSH, Ordering::Relaxed);
-}
-
-/// This turned out to be a child of a fork, perhaps under some lock: with the next record or flush it gets its threads.
-pub(crate) fn has_forked() {
-    TO_DO.fetch_or(FORKED, Ordering::Relaxed);
-}
-
-/// Starts the threads that a child of a fork does not have, but for those of queues and pipes, which do so themselves.
-pub(crate) fn after_fork() {
-    if TO_DO.load(Ordering::Relaxed) & FORKED != 0 && TO_DO.fetch_and(!FORKED, Ordering::Relaxed) & FORKED != 0 {
-        sink::restart_sync_timer();
-        #[cfg(all(unix, feature = "signal"))]
-        crate::shutdown::restart_signals();
-    }
+    IS_FLUSH_REQUESTED.store(true, Ordering::Relaxed);
 }
 
 /// Starts the flush that was asked for, and what a child of a fork needs.
 #[inline]
 pub(super) fn start_requested() {
-    if TO_DO.load(Ordering::Relaxed) != 0 {
+    if IS_FLUSH_REQUESTED.load(Ordering::Relaxed) || fork::is_restart_due() {
         start();
     }
 }
 
 #[cold]
 fn start() {
-    after_fork();
-    if TO_DO.fetch_and(!FLUSH, Ordering::Relaxed) & FLUSH != 0 {
+    fork::restart();
+    if IS_FLUSH_REQUESTED.swap(false, Ordering::Relaxed) {
         let work = || {
             record::silence_this_thread();
             // The traps were told.

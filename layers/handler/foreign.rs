@@ -55,10 +55,10 @@ impl Sdk {
     #[inline]
     pub(super) fn adopt(&self, leaf: &Arc<SpanData>, dispatch: impl FnOnce() -> Option<Dispatch>) {
         #[cfg(feature = "otlp")]
-        if leaf.traced().has_begun() {
+        if leaf.export().has_begun() {
             return;
         }
-        if !leaf.ids().was_asked() {
+        if !leaf.ids().is_otel_resolved() {
             self.ask(leaf, dispatch);
         }
     }
@@ -68,9 +68,9 @@ impl Sdk {
         let Some(_asking) = Asking::begin() else { return };
         let Some(dispatch) = dispatch() else { return };
         let mut next = Some(leaf);
-        while let Some(span) = next.filter(|span| !span.ids().was_asked()) {
+        while let Some(span) = next.filter(|span| !span.ids().is_otel_resolved()) {
             let trace = ids_of(span, &dispatch);
-            span.ids().set_foreign(trace);
+            span.ids().set_otel(trace);
             if trace.is_some() {
                 return;
             }

@@ -19,9 +19,9 @@ use super::{
 use crate::{
     Error, Fields,
     clock::Clock,
-    fork::{self, Heirloom},
+    fork::{self, ForkMutex},
     ledger::{End, ErrorHandler, Ledger, Stats},
-    record::{Nested, Pooled, VALUE_LIMIT},
+    record::{CaptureGuard, Pooled, VALUE_LIMIT},
 };
 
 /// A handler as a `tracing_subscriber` layer. Made by [`HandlerExt::into_layer`](crate::HandlerExt::into_layer).
@@ -39,7 +39,7 @@ pub struct HandlerLayer<H: Handler> {
     /// Asked when it gets into a subscriber for what is wrong with that.
     doubt: Option<Box<Doubt>>,
     /// What is to be told with the first event: it is found under a lock of `tracing`'s.
-    owed: Heirloom<Option<Error>>,
+    owed: ForkMutex<Option<Error>>,
 }
 
 type Doubt = dyn Fn(&Dispatch) -> Option<Error> + Send + Sync;
@@ -55,7 +55,7 @@ impl<H: Handler> HandlerLayer<H> {
             value_limit: VALUE_LIMIT,
             spans: SpanKeeper::default(),
             doubt: None,
-            owed: Heirloom::default(),
+            owed: ForkMutex::default(),
         }
     }
 
@@ -87,7 +87,7 @@ impl<H: Handler> HandlerLayer<H> {
         place::register(&self.place);
         let owed = self.owed.get().take();
         if let Some(error) = owed {
-            let _nested = Nested::enter();
+            let _capture = CaptureGuard::enter();
             self.place.ledger().report_error(&error);
         }
     }
@@ -134,7 +134,7 @@ impl<H: Handler> HandlerLayer<H> {
     /// Makes trace ids for spans, as [`Context::trace_ids`](crate::SpanContextLayer::trace_ids) does: where one layer of a
     /// registry does it, all have them.
     pub fn trace_ids(mut self) -> Self {
-        self.spans.make_ids(Box::new(crate::record::as_the_parent));
+        self.spans.generate_ids(Box::new(crate::record::parent_based));
         self
     }
 
@@ -204,15 +204,17 @@ where
         if !self.is_listed.load(Ordering::Relaxed) {
             self.list();
         }
-        let Some(_nested) = Nested::enter() else { return self.place.ledger().account().end_at_once(End::Dropped) };
+        let Some(_capture) = CaptureGuard::enter() else {
+            return self.place.ledger().account().end_at_once(End::Dropped);
+        };
         let leaf = self.spans.leaf(event, &context);
         let mut record = Pooled::create();
         record.capture(event, leaf, self.clock.as_deref(), self.value_limit);
         if let Some(globals) = &self.globals {
             record.share_globals(Arc::clone(globals));
         }
-        fork::look(self.clock.is_none().then(|| record.time()));
-        self.place.deliver(record.into_kept());
+        fork::poll(self.clock.is_none().then(|| record.time()));
+        self.place.deliver(record.into_owned());
         end::start_requested();
     }
 }

@@ -29,6 +29,7 @@ use std::{
     },
 };
 
+pub(crate) use self::shared::{flush_each, to_all};
 #[cfg(feature = "otlp")]
 pub(crate) use self::spans::{SpanKeeper, held};
 pub use self::{
@@ -45,11 +46,7 @@ pub use self::{
     shared::{NamedHandler, Tee},
     wrap::{Transformed, WithFilter, WithLevel},
 };
-pub(crate) use self::{
-    place::panicked,
-    shared::{flush_each, to_all},
-};
-use crate::{Error, Severity};
+use crate::{Error, Severity, unwind::panicked};
 
 /// Takes records. Called from many threads at once; never called again while it works on the same thread (a record that
 /// is born inside a handler goes to the other handlers, and is counted as dropped by this one).

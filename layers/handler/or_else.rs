@@ -13,7 +13,7 @@ use std::{
 use super::{Delivery, Flush, Handler, NamedHandler, Outcome, OwnedDelivery};
 use crate::{
     Description, Error, Record, Severity,
-    fork::Heirloom,
+    fork::ForkMutex,
     ledger::{Account, End, Fate, Receipt, Rescuer},
     record::OwnedRecord,
 };
@@ -87,7 +87,7 @@ struct Reserve {
     fallback: NamedHandler,
     notices: AtomicBool,
     is_away: AtomicBool,
-    away: Heirloom<Away>,
+    away: ForkMutex<Away>,
     default_name: String,
 }
 
@@ -113,7 +113,7 @@ impl<H: Handler> Fallback<H> {
             fallback,
             notices: AtomicBool::new(true),
             is_away: AtomicBool::new(false),
-            away: Heirloom::default(),
+            away: ForkMutex::default(),
             default_name: handler.describe().name,
         });
         let rescuer = Arc::<Reserve>::clone(&reserve);
@@ -169,7 +169,7 @@ impl Reserve {
         let name = account.map_or_else(|| self.default_name.clone(), Account::name);
         *self.away() = Away { since: Some(Instant::now()), records: 0, name: name.clone() };
         if let (Some(account), Some(error)) = (account, why)
-            && !error.was_told()
+            && !error.is_reported()
         {
             account.tell(error, None, true);
         }

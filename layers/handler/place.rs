@@ -5,10 +5,10 @@ use std::sync::{Arc, Weak};
 use super::{Delivery, Flush, Handler, Outcome, Working, next_number, queue};
 use crate::{
     Description, Error,
-    caught::{Caught, catch},
-    fork::{self, Common},
+    fork::{self, ForkRwLock},
     ledger::{Account, End, Ledger, ledgers},
     record::OwnedRecord,
+    unwind::{catch, panicked},
 };
 
 pub(super) struct Place<H: Handler> {
@@ -94,7 +94,7 @@ impl<H: Handler> Handler for Place<H> {
 
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         fork::check();
-        super::end::after_fork();
+        fork::restart();
         let Some(_working) = Working::enter(self.number) else { return Ok(()) };
         let result = catch(|| self.handler.flush(how)).unwrap_or_else(|panic| Err(panicked(how.verb(), &panic)));
         result.inspect_err(|error| self.ledger.report_error(error))
@@ -112,10 +112,6 @@ impl<H: Handler> Drop for Place<H> {
         self.flush(&Flush::END).unwrap_or_default();
         self.ledger.tell_the_rest();
     }
-}
-
-pub(crate) fn panicked(doing: &str, panic: &Caught) -> Error {
-    Error::panicked(format_args!("panicked in {doing}(): {}", panic.message()))
 }
 
 // --- all of them
@@ -145,7 +141,7 @@ impl<H: Handler> Reach for Place<H> {
     }
 }
 
-static ALL: Common<Vec<Weak<dyn Reach>>> = Common::first(Vec::new());
+static ALL: ForkRwLock<Vec<Weak<dyn Reach>>> = ForkRwLock::first(Vec::new());
 
 /// Puts a handler within reach of [`flush_all`].
 pub(super) fn register<H: Handler>(place: &Arc<Place<H>>) {

@@ -100,7 +100,7 @@ impl NamedHandler {
     /// Gives it a copy of a record.
     #[inline]
     pub fn emit(&self, record: &Record) {
-        fork::look(None);
+        fork::poll(None);
         let inner = &*self.0;
         if record.severity().number() < inner.least.load(Ordering::Relaxed) {
             // It is counted.
@@ -108,7 +108,7 @@ impl NamedHandler {
         }
         let mut copy = Pooled::create();
         copy.clone_from(record);
-        inner.place.deliver(copy.into_kept());
+        inner.place.deliver(copy.into_owned());
     }
 
     /// The handler, whatever level it was [set](Self::set_level) to.

@@ -19,7 +19,7 @@ use tracing_subscriber::{
 use crate::{
     Fields,
     clock::{Clock, SystemClock},
-    record::{self, Held, Home, Nested, Sampler, SpanData},
+    record::{self, CaptureGuard, RegistryId, Sampler, SpanData, SpanSlot},
 };
 
 /// Keeps the fields of spans where all layers and records find them. Each of our layers has one; whichever sees a span
@@ -40,14 +40,14 @@ pub(crate) struct SpanKeeper {
 
 impl SpanKeeper {
     /// From now on it makes trace ids for new spans.
-    pub(crate) fn make_ids(&mut self, sampler: Box<Sampler>) {
+    pub(crate) fn generate_ids(&mut self, sampler: Box<Sampler>) {
         self.sampler = Some(sampler);
     }
 
-    /// As [`make_ids`](Self::make_ids), and notes when the spans begin and end.
+    /// As [`generate_ids`](Self::generate_ids), and notes when the spans begin and end.
     #[cfg(feature = "otlp")]
     pub(crate) fn trace_spans(&mut self, sampler: Box<Sampler>) {
-        self.make_ids(sampler);
+        self.generate_ids(sampler);
         self.traces = true;
     }
 
@@ -60,14 +60,14 @@ impl SpanKeeper {
         }
     }
 
-    fn known_home(&self) -> Home {
+    fn known_home(&self) -> RegistryId {
         self.home.load(Ordering::Relaxed)
     }
 
     /// A layer inside an `Option` or a `Vec`, or one that came by `reload`, is not told. Events and new spans come
     /// through the default dispatcher, so it can ask for that one (which `tracing` refuses under a scoped default).
     #[inline]
-    fn home(&self) -> Home {
+    fn home(&self) -> RegistryId {
         match self.known_home() {
             0 => self.ask(),
             home => home,
@@ -75,7 +75,7 @@ impl SpanKeeper {
     }
 
     #[cold]
-    fn ask(&self) -> Home {
+    fn ask(&self) -> RegistryId {
         dispatcher::get_default(|dispatch| self.settle(dispatch));
         self.known_home()
     }
@@ -83,7 +83,7 @@ impl SpanKeeper {
     /// Spans are entered through the dispatcher that made them, which need not be the default: that one is believed
     /// only if it knows the very same span.
     #[cold]
-    fn ask_about(&self, id: &span::Id, data: &Arc<SpanData>) -> Home {
+    fn ask_about(&self, id: &span::Id, data: &Arc<SpanData>) -> RegistryId {
         dispatcher::get_default(|dispatch| {
             let registry = dispatch.downcast_ref::<Registry>();
             let theirs = registry.and_then(|registry| registry.span(id)).as_ref().and_then(held);
@@ -105,12 +105,12 @@ impl SpanKeeper {
     {
         let Some(span) = context.span(id) else { return };
         // Stored by the layer before this one? Mostly not: the lock is taken only where it may be.
-        if record::was_created(id.into_u64())
+        if record::is_last_created(id.into_u64())
             && let Some(data) = held(&span)
         {
             return self.identify(&data);
         }
-        let Some(_nested) = Nested::enter() else { return };
+        let Some(_capture) = CaptureGuard::enter() else { return };
         let parent = if attributes.is_contextual() {
             self.current(context)
         } else {
@@ -121,25 +121,25 @@ impl SpanKeeper {
         let begun = is_timed.then(|| clock.unwrap_or(&SystemClock).monotonic());
         let data = SpanData::create(id.into_u64(), attributes.metadata(), parent, begun, fill);
         let mut extensions = span.extensions_mut();
-        if let Some(stored) = extensions.get_mut::<Held>() {
+        if let Some(stored) = extensions.get_mut::<SpanSlot>() {
             let stored = stored.data();
             drop(extensions);
             return stored.iter().for_each(|stored| self.identify(stored));
         }
-        extensions.insert(Held::new(Arc::clone(&data)));
+        extensions.insert(SpanSlot::new(Arc::clone(&data)));
         drop(extensions);
         self.identify(&data);
-        record::created(self.home(), id.into_u64(), data);
+        record::set_last_created(self.home(), id.into_u64(), data);
     }
 
     #[inline]
     fn identify(&self, data: &SpanData) {
         if let Some(sampler) = &self.sampler {
-            data.make_ids(sampler);
+            data.generate_ids(sampler);
         }
         #[cfg(feature = "otlp")]
         if self.traces {
-            data.traced().begin();
+            data.export().begin();
         }
     }
 
@@ -148,7 +148,7 @@ impl SpanKeeper {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Some(data) = context.span(id).as_ref().and_then(held) else { return };
-        let Some(_nested) = Nested::enter() else { return };
+        let Some(_capture) = CaptureGuard::enter() else { return };
         let mut fields = Fields::new();
         record::capture_fields(&mut fields, |visit| values.record(visit));
         data.record(&fields);
@@ -192,7 +192,7 @@ impl SpanKeeper {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        if record::are_tapes_expected() {
+        if record::are_observers_expected() {
             close_tapes(id, context);
         }
     }
@@ -251,12 +251,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     if let Some(data) = context.span(id).as_ref().and_then(held) {
-        data.tapes().iter().for_each(|tape| tape.close());
+        data.observers().iter().for_each(|tape| tape.close());
     }
 }
 
 pub(crate) fn held<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Arc<SpanData>> {
-    span.extensions().get::<Held>().and_then(Held::data)
+    span.extensions().get::<SpanSlot>().and_then(SpanSlot::data)
 }
 
 #[cfg(all(test, feature = "otlp"))]

@@ -119,7 +119,7 @@ impl<H: Handler, R: Transform> Handler for Transformed<H, R> {
         let mut copy = crate::record::Pooled::create();
         copy.clone_from(&delivery);
         self.rewrite.transform(&mut copy);
-        delivery.with_kept(copy.into_kept(), |copy| self.handler.handle(copy))
+        delivery.with_kept(copy.into_owned(), |copy| self.handler.handle(copy))
     }
 
     pass_on!();

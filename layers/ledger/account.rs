@@ -11,7 +11,7 @@ use std::sync::{
 use super::{Ledger, Outlet, Stats, slot};
 use crate::{
     Error, Record,
-    fork::{self, Common, Heirloom},
+    fork::{self, ForkMutex, ForkRwLock},
 };
 
 /// What became of a record. The greater is the worse: what decides where a record was split.
@@ -26,10 +26,10 @@ pub(crate) enum End {
 pub(crate) const ENDS: usize = 4;
 
 pub(crate) struct Account {
-    name: Common<String>,
+    name: ForkRwLock<String>,
     outlet: Outlet,
     /// The ledger that shows this account, while it is there.
-    owner: Common<Weak<Ledger>>,
+    owner: ForkRwLock<Weak<Ledger>>,
     parts: [Part; slot::SLOTS + 1],
     /// Changes with each fork: receipts of the process before are void.
     generation: AtomicU64,
@@ -60,17 +60,17 @@ struct Part {
 }
 
 /// Those that no ledger has.
-static FREE: Heirloom<Vec<&'static Account>> = Heirloom::first(Vec::new());
+static FREE: ForkMutex<Vec<&'static Account>> = ForkMutex::first(Vec::new());
 /// Held while the receipts of an earlier process are given up.
-static VOIDING: Heirloom<()> = Heirloom::first(());
+static VOIDING: ForkMutex<()> = ForkMutex::first(());
 
 impl Account {
     fn new() -> Self {
         fork::check();
         Self {
-            name: Common::default(),
+            name: ForkRwLock::default(),
             outlet: Outlet::default(),
-            owner: Common::default(),
+            owner: ForkRwLock::default(),
             parts: Default::default(),
             generation: AtomicU64::new(fork::generation()),
             unwritten: AtomicU64::new(0),
@@ -168,7 +168,7 @@ impl Account {
     /// A receipt is taken. Gives the process it is valid in.
     #[inline]
     pub(super) fn keep(&self) -> u64 {
-        fork::watch_now();
+        fork::ensure_watched();
         let generation = self.current();
         self.add(|part| &part.kept, 1);
         generation

@@ -28,9 +28,9 @@ pub use self::{
 };
 use crate::{
     Error, Record,
-    caught::catch,
-    fork::{self, Common},
-    record::silently,
+    fork::{self, ForkRwLock},
+    record::silenced,
+    unwind::catch,
 };
 
 /// Takes the failures of handlers. Cheap to clone; clones are the same trap.
@@ -140,7 +140,7 @@ impl<'a> Failure<'a> {
 /// The trap of a handler. Part of its ledger, so that whoever settles records can tell failures, too.
 #[derive(Debug, Default)]
 struct Outlet {
-    error_handler: Common<ErrorHandler>,
+    error_handler: ForkRwLock<ErrorHandler>,
     told: Limiter,
 }
 
@@ -171,7 +171,7 @@ impl Outlet {
             // If it panics there is nobody left to tell.
             Kind::Custom(report) => {
                 // Whatever thread it is: what it logs would fail as well, and so on for ever.
-                silently(|| catch(|| report(&Failure { handler: name, error, record })).unwrap_or_default());
+                silenced(|| catch(|| report(&Failure { handler: name, error, record })).unwrap_or_default());
             }
             Kind::Stderr { at_most_every } => {
                 if let Some(missed) = self.told.pass(if may_wait { at_most_every } else { Duration::ZERO }) {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     Error, Record,
-    fork::{self, Heirloom},
+    fork::{self, ForkMutex},
     record::OwnedRecord,
 };
 
@@ -167,10 +167,10 @@ impl Receipt {
             fate.is_loss = false;
         }
         if let Some(error) = &mut fate.error
-            && !error.was_told()
+            && !error.is_reported()
         {
             account.tell(error, record, record.is_none());
-            error.set_told();
+            error.set_reported();
         }
     }
 }
@@ -278,7 +278,7 @@ impl Receipts {
         self.end_with(count, || {
             let again = || {
                 let mut again = Error::new(&message);
-                again.set_told();
+                again.set_reported();
                 again
             };
             Fate::from(error.take().unwrap_or_else(again))
@@ -328,7 +328,7 @@ pub(crate) struct Node {
     is_loss: AtomicBool,
     is_covered: bool,
     counts_rescued: bool,
-    duty: Heirloom<Option<Duty>>,
+    duty: ForkMutex<Option<Duty>>,
     /// As in the duty.
     account: Option<&'static Account>,
 }
@@ -364,7 +364,7 @@ impl Node {
     fn make(receipt: Receipt, rescue: Option<Rescue>, counts_rescued: bool) -> Arc<Self> {
         let is_covered = rescue.is_some() || receipt.is_covered();
         let account = receipt.account();
-        let duty = Heirloom::new(Some(Duty { receipt, rescue, error: None }));
+        let duty = ForkMutex::new(Some(Duty { receipt, rescue, error: None }));
         let (worst, is_loss) = (AtomicU8::new(End::Written as u8), AtomicBool::new(false));
         Arc::new(Self { shares: AtomicU32::new(1), worst, is_loss, is_covered, counts_rescued, duty, account })
     }

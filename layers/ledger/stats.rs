@@ -8,7 +8,7 @@ use std::{
 use super::{Account, ErrorHandler};
 use crate::{
     Error,
-    fork::{self, Common},
+    fork::{self, ForkRwLock},
 };
 
 /// Counts what became of each record a handler accepted. Shared: read it from anywhere, at any time.
@@ -67,7 +67,7 @@ impl fmt::Display for Stats {
     }
 }
 
-static ALL: Common<Vec<Weak<Ledger>>> = Common::first(Vec::new());
+static ALL: ForkRwLock<Vec<Weak<Ledger>>> = ForkRwLock::first(Vec::new());
 
 /// The name and the reading of every handler that hangs somewhere now, in the order in which they were made.
 ///

@@ -1,7 +1,7 @@
-//! What a thread remembers about the targets it logs with.
+//! Per thread: thresholds and routes of the targets that it logs with.
 //!
-//! Nobody waits for anybody here, and nothing is allocated once a thread has seen its targets. A slot holds a route
-//! weakly: a handler that is taken off its logger goes when its last user lets go, not when some idle thread logs again.
+//! No locks, and no allocation once a thread has seen its targets. A slot holds its route weakly: a handler that was
+//! removed from its logger is dropped at once, not when some idle thread logs again.
 
 use std::{
     cell::RefCell,
@@ -13,19 +13,20 @@ use std::{
 };
 
 use super::{
-    Inner, name,
+    handle::Inner,
+    name,
     tree::{Route, Threshold},
 };
 
-/// Targets a thread remembers. A power of two.
+/// Targets per thread. A power of two.
 const SLOTS: usize = 128;
 
 struct Slot {
-    /// The generation of loggers this was found in; generations are never the same for two `Loggers`.
+    /// The state of the loggers that this was read from; no two `Loggers` share a number.
     generation: u64,
     target: String,
     threshold: Threshold,
-    /// Dangling until somebody asks for the route.
+    /// Dangling until the route is first used.
     route: Weak<Route>,
 }
 
@@ -38,12 +39,12 @@ impl Slot {
 
 struct Slots {
     slots: Vec<Slot>,
-    /// Which of the tree's stripes of routes this thread uses.
+    /// Which of the tree's route maps this thread uses.
     stripe: usize,
 }
 
 thread_local! {
-    static REMEMBERED: RefCell<Slots> = const { RefCell::new(Slots { slots: Vec::new(), stripe: 0 }) };
+    static CACHE: RefCell<Slots> = const { RefCell::new(Slots { slots: Vec::new(), stripe: 0 }) };
 }
 
 static THREADS: AtomicUsize = AtomicUsize::new(0);
@@ -51,7 +52,7 @@ static THREADS: AtomicUsize = AtomicUsize::new(0);
 /// The threshold of a target.
 #[inline]
 pub(super) fn threshold(inner: &Inner, target: &str) -> Threshold {
-    let remembered = with_slot(inner, target, |slot, is_current, _| {
+    let cached = with_slot(inner, target, |slot, is_current, _| {
         if !is_current {
             let tree = inner.read();
             slot.threshold = tree.threshold(target);
@@ -60,13 +61,13 @@ pub(super) fn threshold(inner: &Inner, target: &str) -> Threshold {
         }
         slot.threshold
     });
-    remembered.unwrap_or_else(|| inner.read().threshold(target))
+    cached.unwrap_or_else(|| inner.read().threshold(target))
 }
 
-/// The threshold of a target, and where its records go.
+/// The threshold of a target, and its route.
 #[inline]
 pub(super) fn route(inner: &Inner, target: &str) -> (Threshold, Arc<Route>) {
-    let remembered = with_slot(inner, target, |slot, is_current, stripe| {
+    let cached = with_slot(inner, target, |slot, is_current, stripe| {
         if is_current && let Some(route) = slot.route.upgrade() {
             return (slot.threshold, route);
         }
@@ -77,22 +78,22 @@ pub(super) fn route(inner: &Inner, target: &str) -> (Threshold, Arc<Route>) {
         slot.route = Arc::downgrade(&route);
         (slot.threshold, route)
     });
-    remembered.unwrap_or_else(|| {
+    cached.unwrap_or_else(|| {
         let tree = inner.read();
         (tree.threshold(target), tree.route(target, 0))
     })
 }
 
-/// Uses the slot of a target, with whether it is about this target and up to date. `None` where there is no slot: the
-/// target is too long to be kept, or the thread is ending.
+/// Calls `take` with the slot of a target, whether it is current, and the thread's stripe. `None` without a slot: the
+/// target is too long, or the thread is ending.
 #[inline]
 fn with_slot<R>(inner: &Inner, target: &str, take: impl FnOnce(&mut Slot, bool, usize) -> R) -> Option<R> {
     if target.len() > name::MAX_BYTES {
         return None;
     }
-    let in_slots = |remembered: &RefCell<Slots>| {
-        let mut remembered = remembered.try_borrow_mut().ok()?;
-        let Slots { slots, stripe } = &mut *remembered;
+    let in_slots = |cached: &RefCell<Slots>| {
+        let mut cached = cached.try_borrow_mut().ok()?;
+        let Slots { slots, stripe } = &mut *cached;
         if slots.is_empty() {
             *stripe = THREADS.fetch_add(1, Ordering::Relaxed);
             slots.resize_with(SLOTS, Slot::empty);
@@ -106,10 +107,10 @@ fn with_slot<R>(inner: &Inner, target: &str, take: impl FnOnce(&mut Slot, bool, 
         }
         Some(take(slot, is_current, *stripe))
     };
-    REMEMBERED.try_with(in_slots).ok().flatten()
+    CACHE.try_with(in_slots).ok().flatten()
 }
 
-/// Two `Loggers` that are asked about one target in turn have different slots.
+/// Hashes the loggers, too: two `Loggers` that see the same targets in turn must not share slots.
 #[inline]
 fn index(inner: &Inner, target: &str) -> usize {
     const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;

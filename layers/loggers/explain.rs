@@ -1,4 +1,4 @@
-//! Why a record does or does not go somewhere.
+//! Why a record reaches a handler, or does not.
 
 use std::fmt;
 
@@ -9,22 +9,22 @@ use super::{
 };
 use crate::{Handler as _, NamedHandler, Severity};
 
-/// What would become of a record of a name and severity, and why. Made by [`Loggers::explain`](super::Loggers::explain);
-/// [`Display`](fmt::Display) tells it in a few lines.
+/// What would happen to a record of a name and severity, and why. Made by [`Loggers::explain`](super::Loggers::explain);
+/// [`Display`](fmt::Display) prints a few lines.
 #[derive(Clone, Debug)]
 pub struct Explanation {
     name: String,
     severity: Severity,
-    verdict: Decision,
+    decision: Decision,
     level: Severity,
     level_of: Option<String>,
     filters: usize,
-    stops: Vec<Step>,
-    /// Where no handler was found and records come here at all: the last resort, if there is one.
-    nobody_else: Option<Option<(String, HandlerDecision)>>,
+    steps: Vec<Step>,
+    /// `Some` if there is a router and no handler was found: the last resort, if there is one.
+    last_resort: Option<Option<(String, HandlerDecision)>>,
 }
 
-/// Whether a record gets past the loggers.
+/// Whether a record passes the loggers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Decision {
@@ -32,29 +32,29 @@ pub enum Decision {
     Enabled,
     /// Everything up to this severity is refused, by [`Loggers::disable`](super::Loggers::disable).
     DisabledUpTo(Severity),
-    /// This very logger is switched off, by [`Loggers::set_disabled`](super::Loggers::set_disabled).
+    /// This very logger is disabled, by [`Loggers::set_disabled`](super::Loggers::set_disabled).
     LoggerDisabled,
     /// It is below the level that counts.
     BelowLevel,
 }
 
-/// One handler that hangs on the logger or above it.
+/// One handler of the logger or of one above it.
 #[derive(Clone, Debug)]
 pub struct Step {
     logger: String,
     handler: String,
-    fate: HandlerDecision,
+    decision: HandlerDecision,
 }
 
-/// What a handler would do with a record that gets past the loggers.
+/// What a handler would do with a record that passes the loggers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandlerDecision {
-    /// It would get it.
+    /// It gets the record.
     Gets,
-    /// Its own level is above.
+    /// Its own level is higher.
     BelowHandlerLevel(Severity),
-    /// It hangs above this logger, which does not propagate.
+    /// It is above this logger, which does not propagate.
     NotReached(String),
 }
 
@@ -63,7 +63,7 @@ impl Explanation {
         let name = &*name::canonical(name);
         let own = tree.get(name);
         let (level, level_of) = tree.effective(name);
-        let verdict = if severity <= tree.disabled_up_to {
+        let decision = if severity <= tree.disabled_up_to {
             Decision::DisabledUpTo(tree.disabled_up_to)
         } else if own.is_some_and(|node| node.disabled) {
             Decision::LoggerDisabled
@@ -72,21 +72,21 @@ impl Explanation {
         } else {
             Decision::Enabled
         };
-        let stops = stops(tree, name, severity);
-        let found = stops.iter().any(|stop| !matches!(stop.fate, HandlerDecision::NotReached(_)));
-        let last_resort = || {
+        let steps = steps_to(tree, name, severity);
+        let found = steps.iter().any(|step| !matches!(step.decision, HandlerDecision::NotReached(_)));
+        let find_last_resort = || {
             let handler = tree.last_resort.handler()?;
-            Some((handler.name().to_owned(), fate(&handler, severity)))
+            Some((handler.name().to_owned(), decide(&handler, severity)))
         };
         Self {
             name: name::shown(name).to_owned(),
             severity,
-            verdict,
+            decision,
             level,
             level_of: level_of.map(|name| name::shown(name).to_owned()),
             filters: own.map_or(0, |node| node.filters.len()),
-            stops,
-            nobody_else: (routed && !found).then(last_resort),
+            steps,
+            last_resort: (routed && !found).then(find_last_resort),
         }
     }
 
@@ -100,14 +100,14 @@ impl Explanation {
         self.severity
     }
 
-    /// Whether the record gets past the loggers, and if not, why.
-    pub fn verdict(&self) -> Decision {
-        self.verdict
+    /// Whether the record passes the loggers, and if not, why.
+    pub fn decision(&self) -> Decision {
+        self.decision
     }
 
-    /// Whether the record gets past the loggers.
+    /// Whether the record passes the loggers.
     pub fn is_enabled(&self) -> bool {
-        self.verdict == Decision::Enabled
+        self.decision == Decision::Enabled
     }
 
     /// The level that counts.
@@ -115,35 +115,39 @@ impl Explanation {
         self.level
     }
 
-    /// The logger that level is set on; `None` if none is set up to the root, so that all records pass.
+    /// The logger that has this level; `None` if there is no level up to the root, so that all records pass.
     pub fn level_of(&self) -> Option<&str> {
         self.level_of.as_deref()
     }
 
-    /// How many filters of this logger are asked about each record; what they say depends on the record.
+    /// How many filters this logger has; what they decide depends on the record.
     pub fn filters(&self) -> usize {
         self.filters
     }
 
-    /// The handlers on the way up, in the order in which they get the record, with those that it does not reach.
-    pub fn stops(&self) -> &[Step] {
-        &self.stops
+    /// The handlers on the way up, in the order in which they get the record, including those that it does not reach.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     /// The names of the handlers that would get the record, the last resort included if the loggers have a
-    /// [router](super::Loggers::router). Handlers of layers that these loggers merely filter for are not known here.
+    /// [router](super::Loggers::router). Handlers of other layers that these loggers filter are unknown here.
     pub fn receivers(&self) -> Vec<&str> {
         if !self.is_enabled() {
             return Vec::new();
         }
-        let stops = self.stops.iter().map(|stop| (&*stop.handler, &stop.fate));
-        let last = self.nobody_else.iter().flatten().map(|(handler, fate)| (&**handler, fate));
-        stops.chain(last).filter(|(_, fate)| **fate == HandlerDecision::Gets).map(|(handler, _)| handler).collect()
+        let steps = self.steps.iter().map(|step| (&*step.handler, &step.decision));
+        let last = self.last_resort.iter().flatten().map(|(handler, decision)| (&**handler, decision));
+        steps
+            .chain(last)
+            .filter(|(_, decision)| **decision == HandlerDecision::Gets)
+            .map(|(handler, _)| handler)
+            .collect()
     }
 }
 
 impl Step {
-    /// The logger it hangs on.
+    /// The handler's logger.
     pub fn logger(&self) -> &str {
         &self.logger
     }
@@ -154,22 +158,22 @@ impl Step {
     }
 
     /// What it would do.
-    pub fn fate(&self) -> &HandlerDecision {
-        &self.fate
+    pub fn decision(&self) -> &HandlerDecision {
+        &self.decision
     }
 }
 
-fn stops(tree: &Tree, name: &str, severity: Severity) -> Vec<Step> {
+fn steps_to(tree: &Tree, name: &str, severity: Severity) -> Vec<Step> {
     let mut end: Option<&str> = None;
-    let mut stops = Vec::new();
+    let mut steps = Vec::new();
     for (logger, node) in tree.upwards(name) {
         let Node { handlers, propagate, .. } = node;
-        stops.extend(handlers.iter().map(|handler| Step {
+        steps.extend(handlers.iter().map(|handler| Step {
             logger: name::shown(logger).to_owned(),
             handler: handler.name().to_owned(),
-            fate: match end {
+            decision: match end {
                 Some(end) => HandlerDecision::NotReached(name::shown(end).to_owned()),
-                None => fate(handler, severity),
+                None => decide(handler, severity),
             },
         }));
         // At the root there is nothing above.
@@ -177,10 +181,10 @@ fn stops(tree: &Tree, name: &str, severity: Severity) -> Vec<Step> {
             end = Some(logger);
         }
     }
-    stops
+    steps
 }
 
-fn fate(handler: &NamedHandler, severity: Severity) -> HandlerDecision {
+fn decide(handler: &NamedHandler, severity: Severity) -> HandlerDecision {
     let level = handler.describe().min_level;
     if severity < level { HandlerDecision::BelowHandlerLevel(level) } else { HandlerDecision::Gets }
 }
@@ -194,7 +198,7 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let level = Level(self.level);
         write!(f, "{} at {} ", Name(&self.name), self.severity)?;
-        match (self.verdict, &self.level_of) {
+        match (self.decision, &self.level_of) {
             (Decision::DisabledUpTo(severity), _) => {
                 write!(f, "is refused: everything up to {severity} is disabled")?;
             }
@@ -206,24 +210,24 @@ impl fmt::Display for Explanation {
         if self.filters > 0 {
             write!(f, "\n  {}: filters are asked about each record: {}", Name(&self.name), self.filters)?;
         }
-        for Step { logger, handler, fate } in &self.stops {
+        for Step { logger, handler, decision } in &self.steps {
             write!(f, "\n  {}: {handler:?} ", Name(logger))?;
-            self.tell(f, fate)?;
+            self.write(f, decision)?;
         }
-        match &self.nobody_else {
+        match &self.last_resort {
             None => Ok(()),
             Some(None) => f.write_str("\n  no handler found, and no last resort"),
-            Some(Some((handler, fate))) => {
+            Some(Some((handler, decision))) => {
                 write!(f, "\n  no handler found: {handler:?} ")?;
-                self.tell(f, fate)
+                self.write(f, decision)
             }
         }
     }
 }
 
 impl Explanation {
-    fn tell(&self, f: &mut fmt::Formatter<'_>, fate: &HandlerDecision) -> fmt::Result {
-        match fate {
+    fn write(&self, f: &mut fmt::Formatter<'_>, decision: &HandlerDecision) -> fmt::Result {
+        match decision {
             HandlerDecision::Gets if self.is_enabled() => f.write_str("gets it"),
             HandlerDecision::Gets => f.write_str("would get it"),
             HandlerDecision::BelowHandlerLevel(level) => write!(f, "refuses it: its own level is {}", Level(*level)),

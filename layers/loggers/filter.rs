@@ -1,4 +1,4 @@
-//! As a `tracing_subscriber` filter.
+//! [`Loggers`] as a `tracing_subscriber` filter.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl<S: Subscriber> Filter<S> for Loggers {
-    /// Asked for call sites that other filters see differently, and for what has no call site of its own (`log`).
+    /// For call sites that other filters see differently, and for events without a call site of their own (`log`).
     fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
         if metadata.is_span() {
             return self.passes_span(metadata);
@@ -31,20 +31,19 @@ impl<S: Subscriber> Filter<S> for Loggers {
         } else {
             highest(metadata) >= self.0.read().threshold(metadata.target()).floor
         };
-        // Where the number is told by the event itself, `event_enabled` has the last word; what is always enabled may
-        // not be refused there.
+        // If the event itself carries the number, `event_enabled` decides: it may not refuse what is always enabled.
         match passes {
             false => Interest::never(),
-            true if !metadata.is_span() && tells_its_number(metadata) => Interest::sometimes(),
+            true if !metadata.is_span() && carries_severity(metadata) => Interest::sometimes(),
             true => Interest::always(),
         }
     }
 
-    /// Asked for every event that got here, also from call sites that always do.
+    /// For every event that got here, also from call sites that are always enabled.
     #[inline]
     fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
         let metadata = event.metadata();
-        if is_log(metadata) || tells_its_number(metadata) { self.passes(event) } else { true }
+        if is_log(metadata) || carries_severity(metadata) { self.passes(event) } else { true }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -62,7 +61,7 @@ impl Loggers {
         Severity::from(metadata.level()) >= self.span_level()
     }
 
-    /// Decides by what the event itself tells: its number, its target.
+    /// Decides by the number and the target that the event itself carries.
     fn passes(&self, event: &Event<'_>) -> bool {
         struct Find<'a> {
             loggers: &'a Loggers,
@@ -87,27 +86,27 @@ impl Loggers {
     }
 }
 
-/// An event whose target is a field: one of `tracing-log`, or one of ours that found no more room for call sites.
-/// (What `tracing-log` asks `enabled` about has another name, and the real target.)
+/// An event whose target is a field: from `tracing-log`, or from a [`Logger`](crate::Logger) beyond the limit of call
+/// sites. (The metadata that `tracing-log` passes to `enabled` has another name, and the real target.)
 #[inline]
 fn is_log(metadata: &Metadata<'_>) -> bool {
     metadata.target() == "log" && metadata.name() == "log event"
 }
 
-/// The field with such an event's target.
+/// The field with the target of such an event.
 const LOG_TARGET: &str = "log.target";
 
-/// Whether events of this call site carry a severity of their own.
+/// Whether events of this call site carry a severity in a field.
 #[inline]
-fn tells_its_number(metadata: &Metadata<'_>) -> bool {
+fn carries_severity(metadata: &Metadata<'_>) -> bool {
     metadata.fields().field(SEVERITY_FIELD).is_some()
 }
 
-/// The highest number that an event may have: an event that tells its number travels at the `tracing` level next below.
+/// The highest severity number that an event may have: with a number of its own it has the `tracing` level next below.
 #[inline]
 fn highest(metadata: &Metadata<'_>) -> i64 {
     let number = Severity::from(metadata.level()).number();
-    if !tells_its_number(metadata) {
+    if !carries_severity(metadata) {
         return number.into();
     }
     match *metadata.level() {

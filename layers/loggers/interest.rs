@@ -1,40 +1,44 @@
-//! Telling call sites that the loggers changed.
+//! Has `tracing` ask again which call sites are enabled, after a change of the loggers.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
 use tracing_core::{Dispatch, callsite, dispatcher, subscriber::NoSubscriber};
 
-use super::generation;
-
-/// Rebuilds that are going on.
+/// The number of the newest state of any loggers.
+static NEWEST: AtomicU64 = AtomicU64::new(0);
+/// Rebuilds in progress.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
-/// Whether one of them may have told call sites what was no longer so.
-static DOUBTFUL: AtomicBool = AtomicBool::new(false);
+/// One of them may have cached an answer that is out of date.
+static IS_STALE: AtomicBool = AtomicBool::new(false);
 
-/// Has `tracing` ask about every call site again. No lock may be held.
+/// A number that no state of any loggers had before. From 1.
+pub(super) fn next_generation() -> u64 {
+    NEWEST.fetch_add(1, SeqCst) + 1
+}
+
+/// Rebuilds the interest of every call site. Call it with no lock held.
 ///
-/// `tracing` lets several threads do that at once, and then the one that began before the other's change may write its
-/// out-of-date answers last. So whoever sees a change happen meanwhile says so, and the last one to finish does it again.
+/// `tracing` lets several threads do that at once; the one that began before the other's change may then cache its stale
+/// answers last. So a thread that sees a change happen meanwhile sets a flag, and the last one to finish starts over.
 pub(super) fn rebuild() {
     loop {
         RUNNING.fetch_add(1, SeqCst);
-        let before = generation::newest();
-        reach_all_subscribers();
+        let before = NEWEST.load(SeqCst);
+        include_all_subscribers();
         callsite::rebuild_interest_cache();
-        if generation::newest() != before {
-            DOUBTFUL.store(true, SeqCst);
+        if NEWEST.load(SeqCst) != before {
+            IS_STALE.store(true, SeqCst);
         }
         let last = RUNNING.fetch_sub(1, SeqCst) == 1;
-        if !(last && DOUBTFUL.swap(false, SeqCst)) {
+        if !(last && IS_STALE.swap(false, SeqCst)) {
             return;
         }
     }
 }
 
-/// With a single subscriber, `tracing` asks the one of this thread. Where this thread has none (it is some other
-/// thread's `with_default`), all call sites would be switched off; a second subscriber, however short-lived, makes
-/// `tracing` look at its list.
-fn reach_all_subscribers() {
+/// With a single subscriber, `tracing` asks only the one of this thread. Where this thread has none (another thread uses
+/// `with_default`), all call sites would be disabled; a second subscriber, however short-lived, makes `tracing` ask all.
+fn include_all_subscribers() {
     if dispatcher::get_default(Dispatch::is::<NoSubscriber>) {
         drop(Dispatch::new(NoSubscriber::new()));
     }

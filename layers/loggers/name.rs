@@ -1,16 +1,16 @@
 //! Names: `app::db` and `app.db` are one logger, `root` and the empty name are the root.
 //!
-//! Inside this folder names are canonical: `app.db`, and empty for the root.
+//! In this folder names are canonical: `app.db`, and empty for the root.
 
-use std::{borrow::Cow, iter, slice};
+use std::{borrow::Cow, iter};
 
-use crate::Error;
+use crate::{
+    Error,
+    record::{ROOT, canonical_bytes},
+};
 
-/// Longest name a logger can have, in bytes of its canonical form. Targets may be longer: they are below a logger.
+/// Longest name of a logger, in bytes of its canonical form. Targets may be longer: they are below a logger.
 pub(super) const MAX_BYTES: usize = 256;
-
-/// What people call the root.
-const ROOT: &str = "root";
 
 /// The canonical form.
 pub(super) fn canonical(name: &str) -> Cow<'_, str> {
@@ -23,7 +23,7 @@ pub(super) fn canonical(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// The canonical form of a name that a logger shall have.
+/// The canonical form of a new logger's name.
 pub(super) fn checked(name: &str) -> Result<Cow<'_, str>, Error> {
     let name = canonical(name);
     if name.len() > MAX_BYTES {
@@ -36,13 +36,13 @@ pub(super) fn checked(name: &str) -> Result<Cow<'_, str>, Error> {
     Ok(name)
 }
 
-/// What to call a logger.
+/// The name to show.
 pub(super) fn shown(canonical: &str) -> &str {
     if canonical.is_empty() { ROOT } else { canonical }
 }
 
-/// Shows a target's canonical form without allocating. Of a target that is longer than any logger's name it shows the
-/// longest ancestor that a logger could have; the flag tells whether it is the whole target.
+/// Calls `show` with a target's canonical form, without allocating. Of a target longer than any logger's name, that is the
+/// longest ancestor that a logger could have; the flag is true for the whole target.
 pub(super) fn with_canonical<R>(target: &str, show: impl FnOnce(&str, bool) -> R) -> R {
     if target == ROOT {
         return show("", true);
@@ -53,9 +53,9 @@ pub(super) fn with_canonical<R>(target: &str, show: impl FnOnce(&str, bool) -> R
     let mut buffer = [0; MAX_BYTES];
     let mut length = 0;
     let mut cut = None;
-    for byte in bytes(target) {
+    for byte in canonical_bytes(target) {
         if length == MAX_BYTES {
-            // Back to the last separator that leaves a name.
+            // Back to the last separator.
             let last = if byte == b'.' { Some(length) } else { buffer.iter().rposition(|byte| *byte == b'.') };
             cut = Some(last.unwrap_or_default());
             break;
@@ -64,49 +64,17 @@ pub(super) fn with_canonical<R>(target: &str, show: impl FnOnce(&str, bool) -> R
         length += 1;
     }
     let shown = &buffer[..cut.unwrap_or(length)];
-    // Cut at separators, which are ASCII: it is UTF-8 still.
+    // Separators are ASCII: this is still UTF-8.
     show(str::from_utf8(shown).unwrap_or_default(), cut.is_none())
 }
 
-/// A canonical name, then the names it is below: cut at each separator from the right, but not at the very start. The
-/// root comes last.
+/// A canonical name, then those above it: cut at each separator from the right. The root comes last.
 pub(super) fn with_ancestors(name: &str) -> impl Iterator<Item = &str> {
     iter::successors(Some(name), |name| match name.rfind('.') {
         _ if name.is_empty() => None,
         Some(at) => Some(&name[..at]),
         None => Some(""),
     })
-}
-
-/// Whether a target is the logger `name` or below it. Both may be written in either way; the empty name is above all.
-pub(crate) fn is_below(target: &str, name: &str) -> bool {
-    if name.is_empty() {
-        return true;
-    }
-    // A record of the root may come with either of its names.
-    let mut target = bytes(if target.is_empty() { ROOT } else { target });
-    bytes(name).all(|byte| target.next() == Some(byte)) && target.next().is_none_or(|byte| byte == b'.')
-}
-
-/// The bytes of the canonical form of anything but the root.
-fn bytes(name: &str) -> Bytes<'_> {
-    Bytes(name.as_bytes().iter())
-}
-
-struct Bytes<'a>(slice::Iter<'a, u8>);
-
-impl Iterator for Bytes<'_> {
-    type Item = u8;
-
-    #[inline]
-    fn next(&mut self) -> Option<u8> {
-        let byte = *self.0.next()?;
-        if byte == b':' && self.0.as_slice().first() == Some(&b':') {
-            self.0.next();
-            return Some(b'.');
-        }
-        Some(byte)
-    }
 }
 
 #[cfg(test)]
@@ -153,24 +121,5 @@ mod tests {
         // 257 bytes as it is written, 256 as it counts.
         let fits = format!("{}::b", "a".repeat(254));
         assert!(with_canonical(&fits, |shown, whole| whole && shown.len() == 256));
-    }
-
-    #[test]
-    fn below_is_whole_parts() {
-        for (target, name, expected) in [
-            ("a.b", "a.b", true),
-            ("a::b::c", "a.b", true),
-            ("a.b.c", "a::b", true),
-            ("a.bb", "a.b", false),
-            ("a", "a.b", false),
-            ("a:b", "a", false),
-            ("a..b", "a.", true),
-            ("anything", "", true),
-            ("", "root", true),
-            ("root", "root", true),
-            ("a", "root", false),
-        ] {
-            assert_eq!(is_below(target, name), expected, "{target} below {name}");
-        }
     }
 }

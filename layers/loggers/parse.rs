@@ -46,7 +46,7 @@ impl Item<'_> {
     }
 }
 
-/// The parts between commas, with where they start. A comma in quotes or brackets does not separate.
+/// The parts between commas, with their offsets. A comma in quotes or brackets does not separate.
 fn items(directives: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut rest = Some(0);
     std::iter::from_fn(move || {
@@ -71,7 +71,7 @@ fn items(directives: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// One directive; an error says what is wrong and what was expected.
+/// One directive; an error says what was expected.
 fn directive(text: &str) -> Result<(String, Severity), String> {
     let (name, level) = if text.starts_with('"') { quoted(text)? } else { bare(text)? };
     let name = name::checked(&name).map_err(|error| error.to_string())?;
@@ -134,7 +134,7 @@ fn bare_word(word: &str) -> Result<(&str, Severity), String> {
     Ok((word, Severity::TRACE))
 }
 
-/// What stands after the `=`.
+/// What follows the `=`.
 fn level_after(text: &str) -> Result<Severity, String> {
     let text = text.trim();
     if let Some(level) = number_or_name(text) {
@@ -155,7 +155,7 @@ fn level_after(text: &str) -> Result<Severity, String> {
 const NO_REGEX: &str = "filters by message (`/…`) are not supported: expected `name=level`; a name with '/' stands in \
                         double quotes";
 
-/// A level as directives have it: 0 to 5 are off, error, warn, info, debug and trace, as in env_logger; any other number
+/// A level in a directive: 0 to 5 are off, error, warn, info, debug and trace, as in env_logger; any other number
 /// (also `+3` or `03`) is one on Python's scale.
 fn number_or_name(text: &str) -> Option<Severity> {
     match text.as_bytes() {
@@ -167,7 +167,7 @@ fn number_or_name(text: &str) -> Option<Severity> {
     }
 }
 
-/// The level a word was probably meant to be: one letter off, or two letters changed places.
+/// The level that a word was probably meant to be: one letter off, or two letters swapped.
 fn misspelt(word: &str) -> Option<String> {
     let letters = |text: &str| {
         let mut letters: Vec<char> = text.to_lowercase().chars().collect();
@@ -182,7 +182,7 @@ fn misspelt(word: &str) -> Option<String> {
     }
 }
 
-/// Names that may stand without quotes: what Rust paths and Python's dotted names are made of.
+/// Names that need no quotes: the characters of Rust paths and of Python's dotted names.
 fn is_plain_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(is_plain)
 }
@@ -202,7 +202,7 @@ fn plain_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// The name in quotes, and what follows.
+/// The name in quotes, and the rest.
 fn unquote(text: &str) -> Result<(String, &str), String> {
     let mut name = String::new();
     let mut rest = text[1..].chars();
@@ -228,7 +228,7 @@ fn unescape(rest: &mut std::str::Chars<'_>) -> Option<char> {
     }
 }
 
-/// A name as it stands in a directive with `=`.
+/// A name as written in a directive before `=`.
 pub(super) struct Name<'a>(pub(super) &'a str);
 
 impl fmt::Display for Name<'_> {
@@ -246,7 +246,7 @@ impl fmt::Display for Name<'_> {
     }
 }
 
-/// A level as it stands in a directive.
+/// A level as written in a directive.
 pub(super) struct Level(pub(super) Severity);
 
 impl fmt::Display for Level {

@@ -1,6 +1,6 @@
-//! From a record to the handlers that hang on its logger and above.
+//! The handler that passes a record to the handlers of its logger and of those above.
 
-use std::sync::{Arc, LazyLock, atomic::Ordering};
+use std::sync::{Arc, atomic::Ordering};
 
 use tracing_core::Subscriber;
 use tracing_subscriber::{Layer as _, filter::Filtered, registry::LookupSpan};
@@ -8,19 +8,15 @@ use tracing_subscriber::{Layer as _, filter::Filtered, registry::LookupSpan};
 use super::{Loggers, cache, tree::Route};
 use crate::{
     Delivery, Description, Error, Flush, Handler, HandlerExt as _, HandlerLayer, NamedHandler, Outcome, Record,
-    Severity,
     handler::{flush_each, to_all},
-    sink,
-    text::is_control,
 };
 
-/// Gives each record to the handlers of its logger, then to those of the loggers above, up to one that does not
+/// Passes each record to the handlers of its logger, then to those of the loggers above, up to one that does not
 /// [propagate](Loggers::set_propagate). Made by [`Loggers::router`]; [`Loggers::into_layer`] puts the levels in front.
 ///
-/// Levels of loggers are not looked at here, as in Python's `Logger.handle`; a logger that is
-/// [disabled](Loggers::set_disabled) and the [filters](Loggers::add_filter) of a logger refuse what was logged with that
-/// very name. In its ledger the worst that became of a record at its handlers counts, as for a [`Tee`](crate::Tee); each
-/// handler has a ledger of its own.
+/// As Python's `Logger.handle`, it does not check the levels of loggers. A [disabled](Loggers::set_disabled) logger and a
+/// logger's [filters](Loggers::add_filter) refuse records of that very name. Its ledger counts the worst outcome of a
+/// record at the handlers, as for a [`Tee`](crate::Tee); each handler has a ledger of its own.
 #[derive(Clone, Debug)]
 pub struct Router {
     loggers: Loggers,
@@ -36,10 +32,10 @@ impl Handler for Router {
         to_all(&route.handlers, delivery)
     }
 
-    /// Flushes every handler of every logger, after the filters of loggers have told what they refused; the first error
-    /// is returned, all are told.
+    /// Flushes every handler of every logger, after the loggers' filters have emitted their summaries. Returns the first
+    /// error; every error goes to its handler's error handler.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
-        self.each(how)
+        self.flush_each(how)
     }
 
     fn describe(&self) -> Description {
@@ -47,28 +43,28 @@ impl Handler for Router {
     }
 }
 
-/// Asks the filters of a logger. What they have to tell of records they refused goes where the logger's records go.
+/// What the filters of the logger decide. Their summaries go where the logger's records go.
 fn passes(route: &Route, record: &Record) -> bool {
     let passes = route.filters.iter().all(|filter| filter.passes(record));
-    route.report(false);
+    route.emit_summaries(false);
     passes
 }
 
 impl Route {
-    fn report(&self, all: bool) {
-        let tell = |summary: &Record| self.handlers.iter().for_each(|handler| handler.emit(summary));
-        self.filters.iter().for_each(|filter| filter.drain_summaries(all, &mut { tell }));
+    fn emit_summaries(&self, all: bool) {
+        let emit = |summary: &Record| self.handlers.iter().for_each(|handler| handler.emit(summary));
+        self.filters.iter().for_each(|filter| filter.drain_summaries(all, &mut { emit }));
     }
 }
 
 impl Router {
-    fn each(&self, how: &Flush) -> Result<(), Error> {
+    fn flush_each(&self, how: &Flush) -> Result<(), Error> {
         let routes: Vec<Arc<Route>> = {
             let tree = self.loggers.0.read();
             tree.iter().filter(|(_, node)| !node.filters.is_empty()).map(|(name, _)| tree.route(name, 0)).collect()
         };
         if !how.is_barrier() {
-            routes.iter().for_each(|route| route.report(true));
+            routes.iter().for_each(|route| route.emit_summaries(true));
         }
         let mut all: Vec<NamedHandler> = Vec::new();
         for (_, node) in self.loggers.0.read().iter() {
@@ -80,15 +76,15 @@ impl Router {
 }
 
 impl Loggers {
-    /// The handler that gives records to the handlers of these loggers.
+    /// A handler that passes records to the handlers of these loggers.
     pub fn router(&self) -> Router {
         self.0.routed.store(true, Ordering::Relaxed);
         Router { loggers: self.clone() }
     }
 
-    /// A layer with these levels and these handlers: an event is captured once for all of them.
+    /// A layer with these levels and these handlers. An event is captured once for all of them.
     ///
-    /// For a clock, global fields or a trap, put it together yourself:
+    /// To add a clock, global fields or an error handler, build it yourself:
     /// `loggers.router().into_layer().globals(…).with_filter(loggers)`.
     ///
     /// ```
@@ -123,61 +119,5 @@ impl Loggers {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         self.router().into_layer().with_filter(self)
-    }
-}
-
-/// The handler for records that no handler was found for: the bare message, and the error if there is one, as a line on
-/// stderr.
-///
-/// Python: `logging.lastResort`.
-struct LastResort;
-
-impl Handler for LastResort {
-    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
-        sink::stderr_line(&bare_line(&delivery));
-        Ok(Outcome::Written)
-    }
-}
-
-fn bare_line(record: &Record) -> String {
-    let mut line = String::new();
-    let mut add = |text: &str| {
-        for c in text.chars() {
-            if is_control(c) {
-                line.extend(c.escape_default());
-            } else {
-                line.push(c);
-            }
-        }
-    };
-    add(record.message());
-    if let Some(error) = record.error() {
-        add(": ");
-        add(&error.to_string());
-    }
-    line
-}
-
-/// One for the whole process.
-pub(super) fn stderr() -> NamedHandler {
-    static STDERR: LazyLock<NamedHandler> = LazyLock::new(|| {
-        let handler = LastResort.named("last resort");
-        handler.set_level(Severity::WARN);
-        handler
-    });
-    STDERR.clone()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Value;
-
-    #[test]
-    fn the_bare_line_is_one_line() {
-        let mut record = Record::new(Severity::ERROR, "a", "one\r\ntwo\u{1b}[31m\u{2028}\u{202e}ä");
-        assert_eq!(bare_line(&record), "one\\r\\ntwo\\u{1b}[31m\\u{2028}\\u{202e}ä");
-        record.set("error", Value::from("text, not an error"));
-        assert!(bare_line(&record).ends_with('ä'));
     }
 }

@@ -1,4 +1,4 @@
-//! The loggers that exist, and what follows from them for a target.
+//! The loggers, and what they decide for a target.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -6,13 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use super::{name, router};
-use crate::{Error, NamedHandler, Severity, filter::Filter, fork::Heirloom};
+use super::{last_resort::LastResort, name};
+use crate::{Error, NamedHandler, Severity, filter::Filter, fork::ForkMutex};
 
-/// How many loggers can exist: names may come from data (a logger for each user …), memory does not.
+/// A bound on memory: names may come from data (a logger for each user …).
 pub(super) const MAX_LOGGERS: usize = 65_536;
 
-/// What is set on one logger.
+/// The settings of one logger.
 #[derive(Clone)]
 pub(super) struct Node {
     pub(super) level: Option<Severity>,
@@ -35,52 +35,34 @@ impl Node {
     }
 }
 
-/// Who gets the records that no logger's handler was found for.
-#[derive(Clone)]
-pub(super) enum LastResort {
-    Stderr,
-    Own(NamedHandler),
-    Off,
-}
-
-impl LastResort {
-    pub(super) fn handler(&self) -> Option<NamedHandler> {
-        match self {
-            Self::Stderr => Some(router::stderr()),
-            Self::Own(handler) => Some(handler.clone()),
-            Self::Off => None,
-        }
-    }
-}
-
 /// All loggers. The root, under the empty name, always exists.
 pub(super) struct Tree {
     loggers: BTreeMap<Box<str>, Node>,
     /// Records up to this severity are refused everywhere.
     pub(super) disabled_up_to: Severity,
     pub(super) last_resort: LastResort,
-    /// Routes that were asked for since the last change.
+    /// Routes that were used since the last change.
     routes: Routes,
 }
 
-/// Routes by the name of the logger they start at. Threads spread over several, so that they do not count the users of
-/// one and the same route all the time.
-pub(super) type Routes = [Heirloom<HashMap<Box<str>, Arc<Route>>>; STRIPES];
+/// Routes by the name of the logger they start at. Threads spread over several maps, so that they do not contend for the
+/// reference count of one route.
+pub(super) type Routes = [ForkMutex<HashMap<Box<str>, Arc<Route>>>; STRIPES];
 
 pub(super) const STRIPES: usize = 8;
 
 /// What the loggers say about a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Threshold {
-    /// The least severity number that passes; above all numbers if none does.
+    /// The lowest severity number that passes; above all numbers if none does.
     pub(super) floor: i64,
-    /// Whether the target names a logger itself, rather than a place below one.
+    /// The target is the name of a logger, not just below one.
     pub(super) exact: bool,
 }
 
-/// Where the records of a logger go.
+/// The handlers for the records of a logger.
 pub(super) struct Route {
-    /// The logger's own switch and filters, which concern only records made on that very logger.
+    /// The logger's own switch and filters: they concern only records of that very name.
     pub(super) disabled: bool,
     pub(super) filters: Vec<Arc<dyn Filter>>,
     /// The handlers on the way up, or the last resort if there are none.
@@ -106,7 +88,7 @@ impl Tree {
         }
     }
 
-    // --- looking
+    // --- reading
 
     pub(super) fn get(&self, name: &str) -> Option<&Node> {
         self.loggers.get(name)
@@ -116,14 +98,14 @@ impl Tree {
         self.loggers.iter().map(|(name, node)| (&**name, node))
     }
 
-    /// The loggers that exist from a name upwards, itself included; the root comes last.
+    /// The existing loggers from a name upwards, itself included; the root comes last.
     pub(super) fn upwards(&self, name: &str) -> impl Iterator<Item = (&str, &Node)> {
         name::with_ancestors(name)
             .filter_map(|name| self.loggers.get_key_value(name))
             .map(|(name, node)| (&**name, node))
     }
 
-    /// The loggers below this one that have just one part more.
+    /// The loggers directly below this one, whose names have one part more.
     pub(super) fn children(&self, name: &str) -> Vec<&str> {
         let (start, dots) = match name {
             "" => (String::new(), 0),
@@ -137,7 +119,7 @@ impl Tree {
             .collect()
     }
 
-    /// The level that counts, and the logger it is set on; with no level anywhere, all records pass.
+    /// The level that counts, and its logger; with no level anywhere, all records pass.
     pub(super) fn effective(&self, name: &str) -> (Severity, Option<&str>) {
         let set = self.upwards(name).find_map(|(name, node)| Some((node.level?, Some(name))));
         set.unwrap_or((Severity::ALL, None))
@@ -154,14 +136,14 @@ impl Tree {
         })
     }
 
-    /// The least floor there is for any target.
+    /// The lowest floor of all targets.
     pub(super) fn lowest_floor(&self) -> i64 {
         let no_level = self.get("").is_none_or(|root| root.level.is_none());
-        let least = self.loggers.values().filter_map(|node| node.level).chain(no_level.then_some(Severity::ALL)).min();
-        floor(least.unwrap_or(Severity::ALL), self.disabled_up_to)
+        let lowest = self.loggers.values().filter_map(|node| node.level).chain(no_level.then_some(Severity::ALL)).min();
+        floor(lowest.unwrap_or(Severity::ALL), self.disabled_up_to)
     }
 
-    /// Where the records of a target go.
+    /// The handlers for the records of a target.
     pub(super) fn route(&self, target: &str, stripe: usize) -> Arc<Route> {
         name::with_canonical(target, |name, _| {
             let start = self.upwards(name).next().map_or("", |(name, _)| name);
@@ -191,14 +173,14 @@ impl Tree {
         Route { disabled, filters, handlers }
     }
 
-    // --- changing
+    // --- writing
 
     pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Node> {
         self.loggers.get_mut(name)
     }
 
-    /// The logger, which exists from now on.
-    pub(super) fn make(&mut self, name: &str) -> Result<&mut Node, Error> {
+    /// The logger, created if need be.
+    pub(super) fn get_or_create(&mut self, name: &str) -> Result<&mut Node, Error> {
         let full = self.loggers.len() >= MAX_LOGGERS;
         if full && !self.loggers.contains_key(name) {
             return Err(too_many());
@@ -220,7 +202,7 @@ impl Tree {
         if count > MAX_LOGGERS { Err(too_many()) } else { Ok(()) }
     }
 
-    /// Replaces all loggers, and gives the old ones; or changes nothing.
+    /// Replaces all loggers and returns the old ones, or changes nothing.
     #[cfg(feature = "config")]
     pub(super) fn replace(&mut self, nodes: Vec<(String, Node)>) -> Result<BTreeMap<Box<str>, Node>, Error> {
         Self::check_count(nodes.len())?;
@@ -229,7 +211,7 @@ impl Tree {
         Ok(std::mem::replace(&mut self.loggers, new))
     }
 
-    /// Replaces all levels, or changes nothing. Loggers on which nothing is set any more are forgotten.
+    /// Replaces all levels, or changes nothing. Loggers without any other setting are removed.
     pub(super) fn set_levels(&mut self, levels: &BTreeMap<String, Severity>) -> Result<(), Error> {
         let stays = |name: &str, node: &Node| name.is_empty() || node.has_more_than_a_level();
         let others = self.iter().filter(|(name, node)| stays(name, node) && !levels.contains_key(*name)).count();
@@ -246,8 +228,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Routes are out of date after a change. Whoever made it drops them when nothing is locked any more: they may be
-    /// the last to hold a handler.
+    /// The routes, which a change makes stale. To be dropped with no lock held: they may be the last to hold a handler.
     pub(super) fn take_routes(&mut self) -> Routes {
         std::mem::take(&mut self.routes)
     }
@@ -264,8 +245,7 @@ impl Clone for Tree {
     }
 }
 
-/// The least number that passes. Severities up to 0 never do: they are refused even when nothing is disabled, as in
-/// Python.
+/// The lowest number that passes. As in Python, severities up to 0 never do, even when nothing is disabled.
 fn floor(level: Severity, disabled_up_to: Severity) -> i64 {
     if level == Severity::OFF {
         return NEVER;

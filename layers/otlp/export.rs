@@ -17,7 +17,7 @@ use crate::{
         Seat,
         batching::{Answer, Export, Packed, Plan, Seated},
     },
-    record::{Ended, OwnedRecord},
+    record::{ClosedSpan, OwnedRecord},
 };
 
 /// Below the default limit of receivers (gRPC: 4 MiB), as it is an estimate before encoding.
@@ -72,7 +72,7 @@ pub(super) struct SpansExport {
 }
 
 impl Export for SpansExport {
-    type Item = Ended;
+    type Item = ClosedSpan;
     type Request = Request;
     type Client = wire::Client;
 
@@ -81,7 +81,7 @@ impl Export for SpansExport {
     }
 
     /// Lost spans are only in the ledger: no span could report them.
-    fn encode(&self, batch: &[Ended], _: u64) -> Request {
+    fn encode(&self, batch: &[ClosedSpan], _: u64) -> Request {
         Request::Spans(spans::request(&self.resource, &self.limits, batch))
     }
 
@@ -92,13 +92,13 @@ impl Export for SpansExport {
 
 thread_local! {
     static LOGS: RefCell<Vec<Seat<Packed<OwnedRecord>>>> = const { RefCell::new(Vec::new()) };
-    static SPANS: RefCell<Vec<Seat<Packed<Ended>>>> = const { RefCell::new(Vec::new()) };
+    static SPANS: RefCell<Vec<Seat<Packed<ClosedSpan>>>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Seated for OwnedRecord {
     const SEATS: &'static LocalKey<RefCell<Vec<Seat<Packed<Self>>>>> = &LOGS;
 }
 
-impl Seated for Ended {
+impl Seated for ClosedSpan {
     const SEATS: &'static LocalKey<RefCell<Vec<Seat<Packed<Self>>>>> = &SPANS;
 }

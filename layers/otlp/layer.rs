@@ -14,7 +14,7 @@ use crate::{
     Fields, HandlerLayer, Severity, SpanContextLayer, fork,
     handler::{SpanKeeper, WithLevel, held, worker::batching::Pipe},
     ledger::{End, ErrorHandler, Ledger, Receipt},
-    record::{self, Ended, Nested, SpanData, SpanEvent},
+    record::{self, CaptureGuard, ClosedSpan, SpanData, SpanEvent},
 };
 
 /// Exports logs and spans, as one `tracing_subscriber` layer. Made by
@@ -101,8 +101,8 @@ impl SpanExport {
         if !is_error && !self.with_events {
             return;
         }
-        let Some(_nested) = Nested::enter() else { return };
-        let Some(data) = keeper.leaf(event, context).filter(|data| data.traced().has_begun()) else { return };
+        let Some(_capture) = CaptureGuard::enter() else { return };
+        let Some(data) = keeper.leaf(event, context).filter(|data| data.export().has_begun()) else { return };
         let mut fields = Fields::new();
         record::capture_fields(&mut fields, |visit| event.record(visit));
         fields.remove(record::SEVERITY_FIELD);
@@ -110,24 +110,24 @@ impl SpanExport {
             let error = fields.iter().find_map(|(_, value)| value.as_error());
             let message = || fields.get("message").and_then(|value| value.as_str());
             let text = error.map(|error| error.to_string()).or_else(|| message().map(str::to_owned));
-            data.traced().fail(text.unwrap_or_default());
+            data.export().fail(text.unwrap_or_default());
         }
         if self.with_events {
-            data.traced().add_event(SpanEvent::new(event.metadata(), fields), self.max_events);
+            data.export().add_event(SpanEvent::new(event.metadata(), fields), self.max_events);
         }
     }
 
     fn end(&self, data: Arc<SpanData>) {
-        let data = Ended::new(data);
-        if !data.traced().has_begun() {
+        let data = ClosedSpan::new(data);
+        if !data.export().has_begun() {
             return;
         }
         let account = self.ledger.account();
-        if data.ids().get_made().is_none_or(|made| !made.own.is_sampled()) {
+        if data.ids().generated().is_none_or(|made| !made.own.is_sampled()) {
             return account.end_at_once(End::Filtered);
         }
-        data.traced().end();
-        fork::look(Some(UNIX_EPOCH + Duration::from_nanos(data.traced().times().1)));
+        data.export().end();
+        fork::poll(Some(UNIX_EPOCH + Duration::from_nanos(data.export().times().1)));
         let bytes = spans::held_bytes(&data);
         self.worker.put(data, bytes, Receipt::on(Some(account)));
     }
@@ -159,7 +159,7 @@ where
         let Some(spans) = &self.spans else { return };
         let Some(cause) = self.data_of(follows, &context).and_then(|data| data.nearest_trace()) else { return };
         if let Some(data) = self.data_of(id, &context) {
-            data.traced().add_link(cause, spans.max_links);
+            data.export().add_link(cause, spans.max_links);
         }
     }
 

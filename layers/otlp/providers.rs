@@ -16,7 +16,7 @@ use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::Lookup
 use super::{ContextFields, logs, values::AttributeLimits};
 use crate::{
     Delivery, Description, Error, Fields, Handler, HandlerExt as _, Outcome,
-    record::{self, Nested, TraceContext, TraceParent},
+    record::{self, CaptureGuard, TraceContext, TraceParent},
 };
 
 /// Sends records to a `LoggerProvider`, by the [same mapping](super#what-is-sent). The provider does the export, batches and
@@ -185,7 +185,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for DetachContext {
 }
 
 fn remote(attributes: &span::Attributes<'_>) -> Option<OtelContext> {
-    let _nested = Nested::enter()?;
+    let _capture = CaptureGuard::enter()?;
     let mut fields = Fields::new();
     record::capture_fields(&mut fields, |visit| attributes.record(visit));
     let caller = TraceContext::from_headers(|name| fields.get(name).and_then(|value| value.as_str()));

@@ -21,14 +21,14 @@ use super::{
 };
 use crate::{
     Fields,
-    record::{Ended, SpanData, SpanEvent, TraceParent, TraceState},
+    record::{ClosedSpan, SpanData, SpanEvent, TraceParent, TraceState},
 };
 
 /// Flags of the parent: "IsRemote is known", and "is remote".
 const HAS_IS_REMOTE: u32 = 0x100;
 const IS_REMOTE: u32 = 0x200;
 
-pub(super) fn request(resource: &Resource, limits: &SpanLimits, batch: &[Ended]) -> ExportTraceServiceRequest {
+pub(super) fn request(resource: &Resource, limits: &SpanLimits, batch: &[ClosedSpan]) -> ExportTraceServiceRequest {
     let mut scopes: Vec<ScopeSpans> = Vec::new();
     let mut indices: HashMap<&str, usize> = HashMap::new();
     for data in batch {
@@ -46,7 +46,7 @@ pub(super) fn request(resource: &Resource, limits: &SpanLimits, batch: &[Ended])
 
 /// Roughly the memory of a queued span, with its parents, which it keeps alive.
 pub(super) fn held_bytes(data: &SpanData) -> usize {
-    data.weight() + data.late_weight() + data.traced().held_bytes()
+    data.weight() + data.late_weight() + data.export().held_bytes()
 }
 
 fn span(data: &SpanData, limits: &SpanLimits) -> Option<Span> {
@@ -54,11 +54,11 @@ fn span(data: &SpanData, limits: &SpanLimits) -> Option<Span> {
 }
 
 fn span_with(data: &SpanData, fields: &Fields, limits: &SpanLimits) -> Option<Span> {
-    let made = data.ids().get_made()?;
-    let traced = data.traced();
+    let made = data.ids().generated()?;
+    let traced = data.export();
     let is_remote = if data.remote().is_some() { IS_REMOTE } else { 0 };
     let (start, end) = traced.times();
-    let told = traced.told();
+    let annotations = traced.annotations();
     let (attributes, dropped_attributes_count) = attributes(data, fields, traced.thread(), limits).into_parts();
     let mut made_span = Span {
         trace_id: made.own.trace_id().to_be_bytes().into(),
@@ -71,11 +71,11 @@ fn span_with(data: &SpanData, fields: &Fields, limits: &SpanLimits) -> Option<Sp
         end_time_unix_nano: end,
         attributes,
         dropped_attributes_count,
-        events: told.events.iter().map(|event| self::event(event, limits)).collect(),
-        dropped_events_count: told.dropped_events,
-        links: told.links.iter().map(|link| self::link(*link)).collect(),
-        dropped_links_count: told.dropped_links,
-        status: status(fields, told.error.as_deref()),
+        events: annotations.events.iter().map(|event| self::event(event, limits)).collect(),
+        dropped_events_count: annotations.dropped_events,
+        links: annotations.links.iter().map(|link| self::link(*link)).collect(),
+        dropped_links_count: annotations.dropped_links,
+        status: status(fields, annotations.error.as_deref()),
         ..Span::default()
     };
     if made.parent != 0 {

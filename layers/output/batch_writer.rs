@@ -14,14 +14,11 @@ use std::{
 
 use crate::{
     Delivery, Error, Outcome, Sink,
-    caught::catch,
-    fork::{self, Heirloom},
-    handler::{
-        panicked,
-        worker::batch::{Batch, Pending},
-    },
+    fork::{self, ForkMutex},
+    handler::worker::batch::{Batch, Pending},
     ledger::{End, Ledger, Receipt, Receipts},
     sink::{LineOwner, Lines, SinkProperties},
+    unwind::{catch, panicked},
 };
 
 /// The most that is buffered, in bytes. A longer record is written alone.
@@ -34,7 +31,7 @@ pub(super) struct BatchWriter<S> {
     pub(super) properties: SinkProperties,
     /// Names the sink in errors.
     pub(super) name: Cow<'static, str>,
-    pending: Heirloom<PendingLines>,
+    pending: ForkMutex<PendingLines>,
     /// Changed under the lock.
     has_pending: AtomicBool,
 }
@@ -53,7 +50,7 @@ impl<S: Sink> BatchWriter<S> {
     pub(super) fn new(sink: S, name: Cow<'static, str>) -> Self {
         fork::check();
         let properties = sink.properties();
-        Self { sink, properties, name, pending: Heirloom::default(), has_pending: AtomicBool::new(false) }
+        Self { sink, properties, name, pending: ForkMutex::default(), has_pending: AtomicBool::new(false) }
     }
 
     #[cold]

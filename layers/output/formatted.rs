@@ -5,9 +5,10 @@ use std::{borrow::Cow, cell::Cell, fmt, sync::Arc};
 use super::batch_writer::{BatchWriter, SingleRecord};
 use crate::{
     Delivery, Description, Error, Format, Handler, Outcome, Severity, Sink,
-    caught::catch,
-    handler::{Flush, panicked},
+    format::Buffer,
+    handler::Flush,
     sink::FlushTo,
+    unwind::{catch, panicked},
 };
 
 /// Formats each record and writes it, with a line end, to a sink in one write.
@@ -44,17 +45,15 @@ pub struct Formatted<F, S> {
 }
 
 impl<F: Format, S: Sink> Formatted<F, S> {
-    /// A format and a sink. The format [learns](Format::adapt) whether the sink is a terminal. No I/O.
-    pub fn new(mut format: F, sink: S) -> Self {
+    /// A format and a sink. The format learns [whether the sink is a terminal](Buffer::is_terminal). No I/O.
+    pub fn new(format: F, sink: S) -> Self {
         let writer = Arc::new(BatchWriter::new(sink, "sink".into()));
-        format.adapt(writer.properties.is_terminal);
         Self { format, writer, terminator: "\n".into(), flush_on: None, sync_on: None }
     }
 
     /// Replaces the format.
-    pub fn format<G: Format>(self, mut format: G) -> Formatted<G, S> {
+    pub fn format<G: Format>(self, format: G) -> Formatted<G, S> {
         let Self { writer, terminator, flush_on, sync_on, .. } = self;
-        format.adapt(writer.properties.is_terminal);
         Formatted { format, writer, terminator, flush_on, sync_on }
     }
 
@@ -116,7 +115,9 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
         let severity = delivery.severity();
         let is_at = |min_level: Option<Severity>| min_level.is_some_and(|min_level| severity >= min_level);
         with_line(|line| {
-            self.format.format_bytes(&delivery, line)?;
+            line.set_terminal(self.writer.properties.is_terminal);
+            self.format.format(&delivery, line)?;
+            let line = line.bytes_mut();
             match self.terminator.as_bytes() {
                 [byte] => line.push(*byte),
                 bytes => line.extend_from_slice(bytes),
@@ -158,21 +159,18 @@ impl<F, S: fmt::Debug> fmt::Debug for Formatted<F, S> {
 
 thread_local! {
     /// The text of a record. Taken while in use: a handler that a format calls gets a buffer of its own.
-    static LINE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static LINE: Cell<Buffer> = const { Cell::new(Buffer::new()) };
 }
 
 /// The most memory that a thread keeps for the next record, in bytes.
 const MAX_RETAINED: usize = 64 << 10;
 
 #[inline]
-pub(super) fn with_line<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+pub(super) fn with_line<R>(work: impl FnOnce(&mut Buffer) -> R) -> R {
     // A thread that is ending has no buffer any more.
     let mut line = LINE.try_with(Cell::take).unwrap_or_default();
     let result = work(&mut line);
-    line.clear();
-    if line.capacity() > MAX_RETAINED {
-        line.shrink_to(MAX_RETAINED);
-    }
+    line.reset(MAX_RETAINED);
     LINE.try_with(|slot| slot.set(line)).unwrap_or_default();
     result
 }
@@ -189,17 +187,17 @@ mod tests {
                 assert!(inner.is_empty());
                 inner.extend_from_slice(b"inner");
             });
-            assert_eq!(outer, b"outer");
+            assert_eq!(*outer, *"outer");
         });
-        let first = with_line(|line| (line.as_ptr(), line.capacity()));
+        let first = with_line(|line| (line.as_bytes().as_ptr(), line.bytes_mut().capacity()));
         assert!(first.1 > 0);
-        assert_eq!(with_line(|line| (line.as_ptr(), line.is_empty())), (first.0, true));
+        assert_eq!(with_line(|line| (line.as_bytes().as_ptr(), line.is_empty())), (first.0, true));
     }
 
     #[test]
     fn a_line_that_grew_is_shrunk() {
-        with_line(|line| line.extend(std::iter::repeat_n(b'x', 4 * MAX_RETAINED)));
-        with_line(|line| assert!(line.capacity() <= MAX_RETAINED && line.is_empty()));
+        with_line(|line| line.bytes_mut().extend(std::iter::repeat_n(b'x', 4 * MAX_RETAINED)));
+        with_line(|line| assert!(line.bytes_mut().capacity() <= MAX_RETAINED && line.is_empty()));
     }
 
     #[test]

@@ -159,7 +159,7 @@ impl<F: Format> SocketBuilder<F> {
 
     fn connect(self) -> Result<Socket<F>, Error> {
         let address = self.to.address().to_string();
-        let to = self.to.framing_of(&self.format)?;
+        let to = self.to.framing_of(self.format.framing())?;
         let inner = Formatted::new(self.format, to.build()?).terminator("").name(address);
         Ok(Socket { inner })
     }

@@ -4,35 +4,35 @@ use std::{error::Error as StdError, fmt};
 
 use tracing_core::{
     Event,
-    field::{Field, Visit as TracingVisit},
+    field::{Field, Visit},
 };
 
-use super::{Chain, Fields, Record, Severity, SpanData, Tag, guarded::VALUE_LIMIT};
+use super::{Fields, Record, Severity, SpanData, SpanPath, Tag, guarded::VALUE_LIMIT};
 use crate::clock::Clock;
 
 /// The field that carries a severity `tracing` has no level for: [`critical!`](crate::critical) sets it to 50.
 pub(crate) const SEVERITY_FIELD: &str = "strata.severity";
 
-/// The fields that bring the function that logged, and a call stack.
+/// The fields that carry the function that logged, and a call stack.
 pub(crate) const FUNCTION_FIELD: &str = "strata.function";
 pub(crate) const STACK_FIELD: &str = "strata.stack";
 
 /// Visits values into [`Fields`].
-pub(crate) struct Visit<'a> {
+pub(crate) struct Visitor<'a> {
     pub(crate) fields: &'a mut Fields,
     pub(crate) limit: usize,
-    message: Option<super::Span>,
+    message: Option<super::TextRange>,
     severity: Option<i64>,
 }
 
-impl<'a> Visit<'a> {
+impl<'a> Visitor<'a> {
     #[inline]
     pub(crate) fn new(fields: &'a mut Fields, limit: usize) -> Self {
         Self { fields, limit, message: None, severity: None }
     }
 }
 
-impl TracingVisit for Visit<'_> {
+impl Visit for Visitor<'_> {
     #[inline]
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.fields.put_f64(field.name(), value);
@@ -84,19 +84,19 @@ impl TracingVisit for Visit<'_> {
 
     #[inline]
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let span = self.fields.render(format_args!("{value:?}"), self.limit);
-        // A second one (`info!(message = "m", "formatted")`) is a field.
+        let text = self.fields.render(format_args!("{value:?}"), self.limit);
+        // A second message (`info!(message = "m", "formatted")`) is a field.
         if field.name() == "message" && self.message.is_none() {
-            self.message = Some(span);
+            self.message = Some(text);
         } else {
-            self.fields.put_last_rendered(field.name(), span);
+            self.fields.put_last_rendered(field.name(), text);
         }
     }
 }
 
-/// The values of a span; a field called `message` is a field like any other there.
-pub(crate) fn capture_fields(fields: &mut Fields, visit: impl FnOnce(&mut dyn TracingVisit)) {
-    let mut visitor = Visit::new(fields, VALUE_LIMIT);
+/// Captures the values of a span, where `message` is a field like any other.
+pub(crate) fn capture_fields(fields: &mut Fields, visit: impl FnOnce(&mut dyn Visit)) {
+    let mut visitor = Visitor::new(fields, VALUE_LIMIT);
     visit(&mut visitor);
     let (message, severity) = (visitor.message, visitor.severity);
     if let Some(message) = message {
@@ -123,50 +123,52 @@ impl Record {
             None => std::time::SystemTime::now(),
             Some(clock) => clock.now(),
         };
-        Chain::set(&mut self.chain, leaf);
-        let mut visitor = Visit::new(&mut self.fields, limit);
+        SpanPath::set(&mut self.path, leaf);
+        let mut visitor = Visitor::new(&mut self.fields, limit);
         event.record(&mut visitor);
         let (message, severity) = (visitor.message, visitor.severity);
         self.message = message.unwrap_or_default();
         self.severity = match severity {
             None => Severity::from(metadata.level()),
-            Some(number) => Severity::new(number.clamp(i32::MIN.into(), i32::MAX.into()) as i32),
+            Some(number) => severity_from(number),
         };
         self.set_this_thread();
         const MORE: u64 = Tag::of(FUNCTION_FIELD).bit() | Tag::of(STACK_FIELD).bit();
         if self.fields.bloom() & MORE != 0 {
-            self.take_place_fields();
+            self.take_source_fields();
         }
         if metadata.target() == "log" && metadata.name() == "log event" {
             self.take_log_fields();
         }
     }
 
-    /// What an event brings along belongs where a record has it, not among its fields.
+    fn field_text(&self, name: &str) -> Option<String> {
+        self.fields.get(name)?.as_str().map(str::to_owned)
+    }
+
+    /// Moves the function and the stack from the fields to their places in the record.
     #[cold]
-    fn take_place_fields(&mut self) {
-        let text = |record: &Self, name: &str| record.fields.get(name).and_then(|v| v.as_str()).map(str::to_owned);
-        if let Some(function) = text(self, FUNCTION_FIELD) {
+    fn take_source_fields(&mut self) {
+        if let Some(function) = self.field_text(FUNCTION_FIELD) {
             self.set_function(&function);
             self.fields.remove(FUNCTION_FIELD);
         }
-        if let Some(stack) = text(self, STACK_FIELD) {
+        if let Some(stack) = self.field_text(STACK_FIELD) {
             self.set_stack(&stack);
             self.fields.remove(STACK_FIELD);
         }
     }
 
-    /// `tracing-log` hides target, file and line of a `log` record in fields; they belong where the others have them.
+    /// Moves target, file and line, which `tracing-log` sends in fields, to their places in the record.
     #[cold]
     fn take_log_fields(&mut self) {
-        let text = |record: &Self, name: &str| record.fields.get(name).and_then(|v| v.as_str()).map(str::to_owned);
-        if let Some(target) = text(self, "log.target") {
+        if let Some(target) = self.field_text("log.target") {
             self.set_target(&target);
         }
-        if let Some(path) = text(self, "log.module_path") {
+        if let Some(path) = self.field_text("log.module_path") {
             self.set_module_path(&path);
         }
-        if let Some(file) = text(self, "log.file") {
+        if let Some(file) = self.field_text("log.file") {
             let line = self.fields.get("log.line").and_then(|line| line.as_u64()).unwrap_or_default();
             self.set_source(&file, u32::try_from(line).unwrap_or_default());
         }
@@ -176,10 +178,10 @@ impl Record {
     }
 }
 
-/// The severity of an event, for filters that decide before it is captured. `None` if it is that of its level.
+/// The severity of an event that is not captured yet. `None` if it is that of its level.
 pub(crate) fn severity_of(event: &Event<'_>) -> Option<Severity> {
     struct Find(Option<i64>);
-    impl TracingVisit for Find {
+    impl Visit for Find {
         fn record_i64(&mut self, field: &Field, value: i64) {
             if field.name() == SEVERITY_FIELD {
                 self.0 = Some(value);
@@ -189,5 +191,9 @@ pub(crate) fn severity_of(event: &Event<'_>) -> Option<Severity> {
     }
     let mut find = Find(None);
     event.record(&mut find);
-    find.0.map(|number| Severity::new(number.clamp(i32::MIN.into(), i32::MAX.into()) as i32))
+    find.0.map(severity_from)
+}
+
+fn severity_from(number: i64) -> Severity {
+    Severity::new(number.clamp(i32::MIN.into(), i32::MAX.into()) as i32)
 }

@@ -1,11 +1,11 @@
-//! What every record of an application has in common.
+//! Fields that all records of an application share.
 
 use std::borrow::Cow;
 
 use super::{Fields, Value};
 
-/// Fields of the whole application, for [`HandlerLayer::globals`](crate::HandlerLayer::globals). A name that the record
-/// or one of its spans has wins over them.
+/// Fields of the whole application, for [`HandlerLayer::globals`](crate::HandlerLayer::globals). A field of the record or
+/// of one of its spans under the same name wins.
 ///
 /// ```
 /// use tracing_strata::{Globals, prelude::*, output::Stream};
@@ -18,7 +18,7 @@ use super::{Fields, Value};
 pub struct Globals(Fields);
 
 impl Globals {
-    /// None yet.
+    /// No fields.
     pub fn new() -> Self {
         Self::default()
     }
@@ -33,8 +33,8 @@ impl Globals {
         self.field("version", version)
     }
 
-    /// `host`: this machine's name, as the operating system (elsewhere than on Unix: `COMPUTERNAME` or `HOSTNAME`)
-    /// has it now; left out where it has none.
+    /// `host`: this machine's name, from the operating system (on Unix) or the environment variables `COMPUTERNAME` or
+    /// `HOSTNAME` (elsewhere), as of now. Nothing if there is none.
     pub fn host(self) -> Self {
         match host_name() {
             Some(name) => self.field("host", name.as_str()),
@@ -42,12 +42,12 @@ impl Globals {
         }
     }
 
-    /// `pid`: this process's id. Of this moment: after a fork, it is the parent's.
+    /// `pid`: this process's id, as of now: after a fork it is still the parent's.
     pub fn pid(self) -> Self {
         self.field("pid", std::process::id())
     }
 
-    /// Any other.
+    /// Any other field.
     pub fn field<'v>(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value<'v>>) -> Self {
         self.0.set(name, value);
         self

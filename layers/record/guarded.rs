@@ -1,4 +1,4 @@
-//! Running user code (`Debug`, `Display`, `source`) so that nothing it does hurts: it may panic, log, or never end.
+//! Runs user code (`Debug`, `Display`, `source`) safely: it may panic, log, or never end.
 
 use std::{
     cell::Cell,
@@ -6,80 +6,81 @@ use std::{
     fmt::{self, Write as _},
 };
 
-use crate::caught::{Caught, catch};
+use crate::unwind::{PanicPayload, catch};
 
-/// Default bound on what one value may take, in bytes.
+/// Default limit of one value, in bytes.
 pub(crate) const VALUE_LIMIT: usize = 64 * 1024;
-/// How often a value may go on writing after it was told that there is no room, before it is unwound: far more often than
-/// any that ends, and over in milliseconds. (Unwinding may poison what the value has locked.)
+/// How often a value may go on writing past the limit before it is unwound: far more often than any that ends, and over in
+/// milliseconds. (Unwinding may poison a lock that the value holds.)
 #[cfg(panic = "unwind")]
-const PATIENCE: u32 = 1_000_000;
+const MAX_REFUSALS: u32 = 1_000_000;
 /// How deeply values may log values that log values …
-const MAX_NESTING: u32 = 4;
+const MAX_DEPTH: u32 = 4;
 
 thread_local! {
-    static NESTING: Cell<u32> = const { Cell::new(0) };
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Marks a capture on this thread; `None` if values log values too deeply.
-pub(crate) struct Nested;
+/// A capture in progress on this thread.
+pub(crate) struct CaptureGuard;
 
-impl Nested {
+impl CaptureGuard {
+    /// `None` if values log values too deeply, or the thread is silenced.
     #[inline]
     pub(crate) fn enter() -> Option<Self> {
-        NESTING
+        DEPTH
             .try_with(|depth| {
-                (depth.get() < MAX_NESTING).then(|| {
+                (depth.get() < MAX_DEPTH).then(|| {
                     depth.set(depth.get() + 1);
                     Self
                 })
             })
-            // The thread is ending: nothing can nest any more.
+            // The thread is ending: nothing nests any more.
             .unwrap_or_else(|_| Some(Self))
     }
 }
 
 /// Whether this thread captures an event or a span, or is silenced.
 pub(crate) fn is_capturing() -> bool {
-    NESTING.try_with(Cell::get).unwrap_or_default() > 0
+    DEPTH.try_with(Cell::get).unwrap_or_default() > 0
 }
 
-/// For threads of ours: no event or span that is born here is captured any more (each is counted as dropped), so that
-/// handlers never feed each other.
+/// For the crate's own threads: events and spans from here are no longer captured (each counts as dropped), so that handlers
+/// never feed each other.
 pub(crate) fn silence_this_thread() {
-    // Never undone: such a thread does nothing else.
-    NESTING.try_with(|depth| depth.set(MAX_NESTING)).unwrap_or_default();
+    // Never undone: such a thread has no other work.
+    DEPTH.try_with(|depth| depth.set(MAX_DEPTH)).unwrap_or_default();
 }
 
-/// The same for a while.
-pub(crate) fn silently<R>(work: impl FnOnce() -> R) -> R {
-    struct Back(u32);
+/// Silences this thread for the duration of a call.
+pub(crate) fn silenced<R>(work: impl FnOnce() -> R) -> R {
+    struct Restore(u32);
 
-    impl Drop for Back {
+    impl Drop for Restore {
         fn drop(&mut self) {
-            NESTING.try_with(|depth| depth.set(self.0)).unwrap_or_default();
+            DEPTH.try_with(|depth| depth.set(self.0)).unwrap_or_default();
         }
     }
 
-    let _back = Back(NESTING.try_with(|depth| depth.replace(MAX_NESTING)).unwrap_or_default());
+    let _restore = Restore(DEPTH.try_with(|depth| depth.replace(MAX_DEPTH)).unwrap_or_default());
     work()
 }
 
-impl Drop for Nested {
+impl Drop for CaptureGuard {
     #[inline]
     fn drop(&mut self) {
-        // Fails only where `enter` could not count either.
-        NESTING.try_with(|depth| depth.set(depth.get().saturating_sub(1))).unwrap_or_default();
+        // Fails only where `enter` did not count either.
+        DEPTH.try_with(|depth| depth.set(depth.get().saturating_sub(1))).unwrap_or_default();
     }
 }
 
+/// Unwinds a value that does not stop writing. Not a panic: no hook runs and nothing is printed.
 #[cfg(panic = "unwind")]
-/// Unwinds a value that does not stop. Not a panic: no hook runs and nothing is printed.
 struct Endless;
 
 struct Limited<'a> {
     out: &'a mut String,
-    /// How much may still come; 0 after a refusal, whatever was left.
+    /// How many bytes may follow; 0 after a refusal.
     room: usize,
     refused: u32,
 }
@@ -89,20 +90,20 @@ impl fmt::Write for Limited<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let Some(room) = self.room.checked_sub(text.len()) else { return self.refuse(text) };
         match text.as_bytes() {
-            // Half of what `fmt` writes is one character of punctuation. Where nothing has to grow, no call is made.
+            // Half of what `fmt` writes is single punctuation characters: without a call if the buffer need not grow.
             [byte @ ..0x80] if self.out.len() < self.out.capacity() => {
                 self.out.push(char::from(*byte));
                 self.room = room;
                 Ok(())
             }
-            _ => self.several(text),
+            _ => self.push(text),
         }
     }
 }
 
 impl Limited<'_> {
     #[inline(never)]
-    fn several(&mut self, text: &str) -> fmt::Result {
+    fn push(&mut self, text: &str) -> fmt::Result {
         self.room -= text.len();
         self.out.push_str(text);
         Ok(())
@@ -115,17 +116,17 @@ impl Limited<'_> {
             self.room = 0;
         }
         self.refused = self.refused.saturating_add(1);
-        // Where a panic aborts, nothing can stop a value that never ends; one that ends is only slow.
+        // With `panic = "abort"` nothing can stop a value that never ends; one that ends is only slow.
         #[cfg(panic = "unwind")]
-        if self.refused > PATIENCE {
+        if self.refused > MAX_REFUSALS {
             std::panic::resume_unwind(Box::new(Endless));
         }
         Err(fmt::Error)
     }
 }
 
-/// Renders a value. False if it had to be marked: `…[cut]` at the limit, `<panicked: why>`, `<error>` where its own
-/// `fmt` failed.
+/// Renders a value. False if it needed a marker: `…[cut]` at the limit, `<panicked: why>`, or `<error>` if its `fmt`
+/// failed.
 #[inline]
 pub(crate) fn write(out: &mut String, value: fmt::Arguments<'_>, limit: usize) -> bool {
     if let Some(text) = value.as_str()
@@ -147,9 +148,9 @@ pub(crate) fn write(out: &mut String, value: fmt::Arguments<'_>, limit: usize) -
 }
 
 #[cold]
-fn mark(out: &mut String, result: Result<fmt::Result, Caught>, refused: u32) {
+fn mark(out: &mut String, result: Result<fmt::Result, PanicPayload>, refused: u32) {
     match result {
-        _ if refused > 0 => mark_cut(out, None),
+        _ if refused > 0 => mark_truncated(out, None),
         Ok(_) => out.push_str("<error>"),
         Err(panic) => {
             out.push_str("<panicked: ");
@@ -161,7 +162,7 @@ fn mark(out: &mut String, result: Result<fmt::Result, Caught>, refused: u32) {
 
 /// `…[cut]`, or `…[N bytes cut]` where the number is known.
 #[cold]
-pub(crate) fn mark_cut(out: &mut String, missing: Option<usize>) {
+pub(crate) fn mark_truncated(out: &mut String, missing: Option<usize>) {
     match missing {
         Some(bytes) => {
             out.push_str("…[");
@@ -172,12 +173,12 @@ pub(crate) fn mark_cut(out: &mut String, missing: Option<usize>) {
     }
 }
 
-/// `source()` of a stranger's error; a panic there ends the chain.
+/// `source()` of a user's error; a panic there ends the chain.
 pub(super) fn source<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + 'static)> {
     catch(|| error.source()).unwrap_or(None)
 }
 
-/// The names of the standard library's errors; a `dyn Error` does not tell its own type.
+/// The type name of an error of the standard library; a `dyn Error` does not know its type.
 pub(super) fn known_type(error: &(dyn StdError + 'static)) -> Option<&'static str> {
     macro_rules! known {
         ($($kind:ty),* $(,)?) => {

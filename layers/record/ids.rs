@@ -2,119 +2,78 @@
 
 use std::{borrow::Cow, sync::OnceLock};
 
-use super::{SpanData, TraceParent};
+use super::TraceParent;
 
-/// What a span's ids are; set at most once each, while records already read them.
+/// The ids of a span; each is set at most once, while records may already read them.
 #[derive(Default)]
-pub(crate) struct Ids {
-    made: OnceLock<Made>,
-    /// `None` inside: asked, and the SDK does not know the span.
+pub(crate) struct SpanIds {
+    pub(super) generated: OnceLock<GeneratedIds>,
+    /// `None` inside: resolved, but the SDK does not know the span.
     #[cfg(feature = "opentelemetry")]
-    foreign: OnceLock<Option<TraceParent>>,
-    /// What a format made of the ids.
+    otel: OnceLock<Option<TraceParent>>,
+    /// The ids as a format rendered them.
     text: OnceLock<(TraceParent, IdsText)>,
 }
 
 /// The ids as a format writes them.
 pub(crate) type IdsText = [u8; 94];
 
-/// Ids that were made for a span.
+/// Ids that this crate generated for a span.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Made {
+pub(crate) struct GeneratedIds {
     pub(crate) own: TraceParent,
-    /// The span it is part of, here or at the caller's; 0 for the root of a trace.
+    /// The parent span, local or remote; 0 for the root of a trace.
     pub(crate) parent: u64,
 }
 
-/// Whether a new span is sampled: asked with its trace id and the ids of its parent.
-pub(crate) type Sampler = dyn Fn(u128, Option<TraceParent>) -> bool + Send + Sync;
-
-/// As the parent is; roots are.
-pub(crate) fn as_the_parent(_: u128, parent: Option<TraceParent>) -> bool {
-    parent.is_none_or(TraceParent::is_sampled)
-}
-
-impl Ids {
+impl SpanIds {
     pub(super) fn clear(&mut self) {
-        self.made.take();
+        self.generated.take();
         self.text.take();
         #[cfg(feature = "opentelemetry")]
-        self.foreign.take();
+        self.otel.take();
     }
 
-    /// Whether there are any.
+    /// Whether it has any.
     #[inline]
-    pub(super) fn are_known(&self) -> bool {
-        self.made.get().is_some() || self.foreign().is_some()
-    }
-
-    #[inline]
-    pub(super) fn text(&self, trace: TraceParent, make: impl Fn() -> IdsText) -> Cow<'_, IdsText> {
-        let (of, text) = self.text.get_or_init(|| (trace, make()));
-        // A field that came late may have brought others.
-        if *of == trace { Cow::Borrowed(text) } else { Cow::Owned(make()) }
-    }
-
-    /// The ids made for the span, else those of its field.
-    #[inline]
-    pub(super) fn made_or(&self, from_field: Option<TraceParent>) -> Option<TraceParent> {
-        self.made.get().map(|made| made.own).or(from_field)
-    }
-
-    pub(crate) fn get_made(&self) -> Option<Made> {
-        self.made.get().copied()
+    pub(super) fn is_any_known(&self) -> bool {
+        self.generated.get().is_some() || self.otel().is_some()
     }
 
     #[inline]
-    pub(super) fn foreign(&self) -> Option<TraceParent> {
+    pub(super) fn text(&self, trace: TraceParent, render: impl Fn() -> IdsText) -> Cow<'_, IdsText> {
+        let (of, text) = self.text.get_or_init(|| (trace, render()));
+        // A field that was recorded late may have changed them.
+        if *of == trace { Cow::Borrowed(text) } else { Cow::Owned(render()) }
+    }
+
+    /// The ids generated for the span, else those of its field.
+    #[inline]
+    pub(super) fn generated_or(&self, from_field: Option<TraceParent>) -> Option<TraceParent> {
+        self.generated.get().map(|generated| generated.own).or(from_field)
+    }
+
+    pub(crate) fn generated(&self) -> Option<GeneratedIds> {
+        self.generated.get().copied()
+    }
+
+    #[inline]
+    pub(super) fn otel(&self) -> Option<TraceParent> {
         #[cfg(feature = "opentelemetry")]
-        return self.foreign.get().copied().flatten();
+        return self.otel.get().copied().flatten();
         #[cfg(not(feature = "opentelemetry"))]
         None
     }
 
     #[cfg(feature = "opentelemetry")]
     #[inline]
-    pub(crate) fn was_asked(&self) -> bool {
-        self.foreign.get().is_some()
+    pub(crate) fn is_otel_resolved(&self) -> bool {
+        self.otel.get().is_some()
     }
 
     #[cfg(feature = "opentelemetry")]
-    pub(crate) fn set_foreign(&self, trace: Option<TraceParent>) {
-        // The first answer stays: a record may have it already.
-        self.foreign.set(trace).unwrap_or_default();
-    }
-}
-
-impl SpanData {
-    /// Makes ids for the span unless it has some: in the trace of its `traceparent`, else in that of the spans around it,
-    /// else in a new one.
-    pub(crate) fn make_ids(&self, sampler: &Sampler) {
-        if self.ids().made.get().is_some() {
-            return;
-        }
-        let parent = self.remote().or_else(|| self.parent()?.nearest_trace());
-        let trace_id = parent.map_or_else(|| fastrand::u128(1..), TraceParent::trace_id);
-        let others = parent.map_or(0, |parent| parent.flags() & !1);
-        let flags = others | u8::from(sampler(trace_id, parent));
-        if let Some(own) = TraceParent::new(trace_id, fastrand::u64(1..), flags) {
-            let parent = parent.map_or(0, TraceParent::span_id);
-            let made = Made { own, parent };
-            // Another layer was quicker: its ids are the span's.
-            self.ids().made.set(made).unwrap_or_default();
-        }
-    }
-
-    /// The ids of this span, or of the nearest one around it that has some.
-    pub(crate) fn nearest_trace(&self) -> Option<TraceParent> {
-        let mut next = Some(self);
-        while let Some(span) = next {
-            let ids = span.ids().foreign().or_else(|| span.ids().made_or(span.remote()));
-            if ids.is_some() {
-                return ids;
-            }
-            next = span.parent().map(|parent| &**parent);
-        }
-        None
+    pub(crate) fn set_otel(&self, trace: Option<TraceParent>) {
+        // The first answer stays: a record may use it already.
+        self.otel.set(trace).unwrap_or_default();
     }
 }

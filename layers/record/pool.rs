@@ -1,4 +1,4 @@
-//! Memory of records that are done with, to be used again.
+//! Reuses the memory of dropped records: magazines per thread, and a depot that all threads share.
 
 use std::{
     cell::RefCell,
@@ -7,46 +7,44 @@ use std::{
 };
 
 use super::Record;
-use crate::fork::{self, Heirloom};
+use crate::fork::{self, ForkMutex};
 
-/// How many change hands at once. A thread has up to two such lists, so that one that takes and gives in turn does not
-/// go to the depot for each.
-pub(super) const LOT: usize = 64;
-/// What a depot holds at most, in bytes.
+/// Records per magazine. A thread has two magazines, so that taking and putting in turn does not need the depot each time.
+pub(super) const MAGAZINE: usize = 64;
+/// Memory that a depot holds at most, in bytes.
 const DEPOT_BYTES: usize = 16 << 20;
 
-type Lot<T> = Vec<T>;
+type Magazine<T> = Vec<T>;
 
-/// A record in one of the two kinds of memory: one's own, or shared.
-pub(super) trait Spare: Sized + 'static {
-    /// The thread's own, and where it gets more.
-    const HERE: &'static LocalKey<RefCell<Spares<Self>>>;
-    /// A thread may have it open at the moment of a fork; the child has that lock, and not the thread.
-    const DEPOT: &'static Heirloom<Depot<Self>>;
+/// A record in one of the two kinds of memory: with a single owner, or shared.
+pub(super) trait Poolable: Sized + 'static {
+    const CACHE: &'static LocalKey<RefCell<ThreadCache<Self>>>;
+    /// A thread may hold its lock during a fork.
+    const DEPOT: &'static ForkMutex<Depot<Self>>;
 
     fn record(&self) -> &Record;
 }
 
 thread_local! {
-    static OWN: RefCell<Spares<Box<Record>>> = const { RefCell::new(Spares::NONE) };
-    static SHARED: RefCell<Spares<Arc<Record>>> = const { RefCell::new(Spares::NONE) };
+    static UNIQUE: RefCell<ThreadCache<Box<Record>>> = const { RefCell::new(ThreadCache::NONE) };
+    static SHARED: RefCell<ThreadCache<Arc<Record>>> = const { RefCell::new(ThreadCache::NONE) };
 }
 
-static OWN_DEPOT: Heirloom<Depot<Box<Record>>> = Heirloom::first(Depot::EMPTY);
-static SHARED_DEPOT: Heirloom<Depot<Arc<Record>>> = Heirloom::first(Depot::EMPTY);
+static UNIQUE_DEPOT: ForkMutex<Depot<Box<Record>>> = ForkMutex::first(Depot::EMPTY);
+static SHARED_DEPOT: ForkMutex<Depot<Arc<Record>>> = ForkMutex::first(Depot::EMPTY);
 
-impl Spare for Box<Record> {
-    const HERE: &'static LocalKey<RefCell<Spares<Self>>> = &OWN;
-    const DEPOT: &'static Heirloom<Depot<Self>> = &OWN_DEPOT;
+impl Poolable for Box<Record> {
+    const CACHE: &'static LocalKey<RefCell<ThreadCache<Self>>> = &UNIQUE;
+    const DEPOT: &'static ForkMutex<Depot<Self>> = &UNIQUE_DEPOT;
 
     fn record(&self) -> &Record {
         self
     }
 }
 
-impl Spare for Arc<Record> {
-    const HERE: &'static LocalKey<RefCell<Spares<Self>>> = &SHARED;
-    const DEPOT: &'static Heirloom<Depot<Self>> = &SHARED_DEPOT;
+impl Poolable for Arc<Record> {
+    const CACHE: &'static LocalKey<RefCell<ThreadCache<Self>>> = &SHARED;
+    const DEPOT: &'static ForkMutex<Depot<Self>> = &SHARED_DEPOT;
 
     fn record(&self) -> &Record {
         self
@@ -55,119 +53,119 @@ impl Spare for Arc<Record> {
 
 /// An empty record, if there is one.
 #[inline]
-pub(super) fn take<T: Spare>() -> Option<T> {
-    T::HERE.try_with(|spares| spares.try_borrow_mut().ok()?.take()).ok().flatten()
+pub(super) fn take<T: Poolable>() -> Option<T> {
+    T::CACHE.try_with(|cache| cache.try_borrow_mut().ok()?.take()).ok().flatten()
 }
 
-/// Leaves an empty record for another time.
+/// Puts an empty record back.
 #[inline]
-pub(super) fn put<T: Spare>(record: T) {
-    // A thread that is ending has no use for spares.
-    T::HERE
-        .try_with(|spares| {
-            if let Ok(mut spares) = spares.try_borrow_mut() {
-                spares.put(record);
+pub(super) fn put<T: Poolable>(record: T) {
+    // A thread that is ending drops it.
+    T::CACHE
+        .try_with(|cache| {
+            if let Ok(mut cache) = cache.try_borrow_mut() {
+                cache.put(record);
             }
         })
         .unwrap_or_default();
 }
 
-/// A thread's own.
-pub(super) struct Spares<T: Spare> {
-    near: Lot<T>,
-    far: Lot<T>,
+/// A thread's spares: `hot` is in use, `cold` is full or empty.
+pub(super) struct ThreadCache<T: Poolable> {
+    hot: Magazine<T>,
+    cold: Magazine<T>,
 }
 
-impl<T: Spare> Spares<T> {
-    const NONE: Self = Self { near: Vec::new(), far: Vec::new() };
+impl<T: Poolable> ThreadCache<T> {
+    const NONE: Self = Self { hot: Vec::new(), cold: Vec::new() };
 
     #[inline]
     fn take(&mut self) -> Option<T> {
-        if self.near.is_empty() {
+        if self.hot.is_empty() {
             self.fetch();
         }
-        self.near.pop()
+        self.hot.pop()
     }
 
     #[cold]
     fn fetch(&mut self) {
-        std::mem::swap(&mut self.near, &mut self.far);
-        if self.near.is_empty() {
-            Depot::fetch(&mut self.near);
+        std::mem::swap(&mut self.hot, &mut self.cold);
+        if self.hot.is_empty() {
+            Depot::fetch(&mut self.hot);
         }
     }
 
     #[inline]
     fn put(&mut self, record: T) {
-        if self.near.len() >= LOT {
-            self.leave();
+        if self.hot.len() >= MAGAZINE {
+            self.deposit();
         }
-        self.near.push(record);
+        self.hot.push(record);
     }
 
     #[cold]
-    fn leave(&mut self) {
-        std::mem::swap(&mut self.near, &mut self.far);
-        if !self.near.is_empty() {
-            Depot::leave(&mut self.near);
+    fn deposit(&mut self) {
+        std::mem::swap(&mut self.hot, &mut self.cold);
+        if !self.hot.is_empty() {
+            Depot::deposit(&mut self.hot);
         }
     }
 }
 
-/// A thread that ends leaves what it has.
-impl<T: Spare> Drop for Spares<T> {
+/// A thread that ends leaves its spares to others.
+impl<T: Poolable> Drop for ThreadCache<T> {
     fn drop(&mut self) {
-        for lot in [&mut self.near, &mut self.far] {
-            if !lot.is_empty() {
-                Depot::leave(lot);
+        for magazine in [&mut self.hot, &mut self.cold] {
+            if !magazine.is_empty() {
+                Depot::deposit(magazine);
             }
         }
     }
 }
 
-/// Where a thread that only drops records, such as a queue's listener, leaves them for those that capture. Whole lists are
-/// exchanged, so that its lock is never held for long.
+/// Where threads that only drop records, such as a queue's worker, leave them for those that capture. Threads exchange whole
+/// magazines, so its lock is never held for long.
 pub(super) struct Depot<T> {
-    /// Lists of some records, with the memory they take.
-    lots: Vec<(Lot<T>, usize)>,
+    /// Filled magazines, with their memory.
+    full: Vec<(Magazine<T>, usize)>,
     bytes: usize,
-    /// Lists of none.
-    empty: Vec<Lot<T>>,
+    /// Empty magazines.
+    empty: Vec<Magazine<T>>,
 }
 
-impl<T: Spare> Depot<T> {
-    const EMPTY: Self = Self { lots: Vec::new(), bytes: 0, empty: Vec::new() };
+impl<T: Poolable> Depot<T> {
+    const EMPTY: Self = Self { full: Vec::new(), bytes: 0, empty: Vec::new() };
 
     fn open() -> MutexGuard<'static, Self> {
-        // A record's own look comes after its capture, for which this may be opened.
+        // The poll for a fork follows the capture, which may come here first.
         fork::check();
-        // Spare memory belongs to nobody: what is there serves the child as well.
+        // Spare memory is as good in a child.
         T::DEPOT.lock(|_| {}, || Self::EMPTY)
     }
 
-    /// Leaves some records in exchange for an empty list.
-    fn leave(lot: &mut Lot<T>) {
-        let bytes = lot.iter().map(|record| record.record().held_bytes()).sum();
+    /// Deposits a magazine in exchange for an empty one.
+    fn deposit(magazine: &mut Magazine<T>) {
+        let bytes = magazine.iter().map(|record| record.record().held_bytes()).sum();
         let mut depot = Self::open();
         if depot.bytes + bytes <= DEPOT_BYTES {
             depot.bytes += bytes;
             let empty = depot.empty.pop().unwrap_or_default();
-            depot.lots.push((std::mem::replace(lot, empty), bytes));
-            // Those that fetch them leave a list each, and are not to wait for memory.
-            let lots = depot.lots.len();
-            depot.empty.reserve(lots);
+            depot.full.push((std::mem::replace(magazine, empty), bytes));
+            // Each fetch returns an empty one, and must not wait for an allocation.
+            let full = depot.full.len();
+            depot.empty.reserve(full);
         }
         drop(depot);
-        // What there was no place for.
-        lot.clear();
+        // The depot was full.
+        magazine.clear();
     }
 
-    /// Fetches some records in exchange for an empty list. Those that came last are the likeliest to be in a cache yet.
-    fn fetch(lot: &mut Lot<T>) {
+    /// Fetches a magazine in exchange for an empty one. The last deposited is the most likely to be in a CPU cache.
+    fn fetch(magazine: &mut Magazine<T>) {
         let mut depot = Self::open();
-        if let Some((full, bytes)) = depot.lots.pop() {
+        if let Some((full, bytes)) = depot.full.pop() {
             depot.bytes -= bytes;
-            let empty = std::mem::replace(lot, full);
+            let empty = std::mem::replace(magazine, full);
             depot.empty.push(empty);
         }
     }

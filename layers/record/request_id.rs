@@ -1,14 +1,14 @@
-//! Request ids: taken from a header, or made.
+//! Request ids: from a header, or generated.
 
 use std::borrow::Cow;
 
-/// Longest id that is taken from outside, in bytes.
+/// Longest id that is accepted, in bytes.
 const MAX_BYTES: usize = 128;
 
-/// The request id to log: the header's value if it is one that can be trusted in logs, else a new random one.
+/// The request id to log: the header's value if it is safe in logs, else a new random one.
 ///
-/// Taken as it is: 1 to 128 visible ASCII characters without quotes, backslashes, commas or spaces. Anything else is
-/// replaced, so a client can neither forge log lines nor fill the disk. A new id is 32 lower-case hexadecimal digits,
+/// A value of 1 to 128 visible ASCII characters without quotes, backslashes, commas or spaces is safe. Anything else is
+/// replaced, so that a client can neither forge log lines nor fill the disk. A new id is 32 lower-case hexadecimal digits,
 /// random but not secret.
 ///
 /// ```

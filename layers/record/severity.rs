@@ -4,11 +4,11 @@ use std::{fmt, str::FromStr, sync::OnceLock};
 
 use tracing_core::{Level, LevelFilter};
 
-use crate::{Error, fork::Common};
+use crate::{Error, fork::ForkRwLock};
 
 /// How severe a record is: a number on Python's scale, with a name.
 ///
-/// Any number is a severity; those between the standard ones sort where they belong. Compared by number.
+/// Any number is a severity; severities are compared by number.
 ///
 /// | severity | number | `tracing` | syslog (RFC 5424) | OpenTelemetry |
 /// |---|--:|---|--:|--:|
@@ -41,23 +41,23 @@ use crate::{Error, fork::Common};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Severity(i32);
 
-/// Names added at run time. A later name for a number replaces the earlier one for output; both still parse.
+/// Names added at run time. A later name for a number replaces the earlier one for output; both parse.
 #[derive(Clone, Default)]
 struct Names {
     by_number: Vec<(i32, &'static str)>,
     by_name: Vec<(&'static str, i32)>,
 }
 
-/// Names live as long as the process; this bounds what a mistaken caller can leak.
+/// Names live as long as the process: a bound on what a caller can leak.
 const MAX_NAMES: usize = 256;
-/// Longest name that is taken, in bytes.
+/// Longest accepted name, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 
-static NAMES: OnceLock<Common<Names>> = OnceLock::new();
+static NAMES: OnceLock<ForkRwLock<Names>> = OnceLock::new();
 
 const STANDARD: [(i32, &str); 6] =
     [(5, "TRACE"), (10, "DEBUG"), (20, "INFO"), (30, "WARN"), (40, "ERROR"), (50, "CRITICAL")];
-/// What Python calls them.
+/// Python's names.
 const PYTHON: [(i32, &str); 6] =
     [(50, "CRITICAL"), (40, "ERROR"), (30, "WARNING"), (20, "INFO"), (10, "DEBUG"), (0, "NOTSET")];
 const ALIASES: [(&str, i32); 4] = [("WARNING", 30), ("FATAL", 50), ("ALL", 0), ("NOTSET", 0)];
@@ -76,9 +76,9 @@ impl Severity {
     pub const WARN: Self = Self(30);
     /// 40
     pub const ERROR: Self = Self(40);
-    /// 50; `tracing` has no level for it, so such events travel at [`Level::ERROR`] with their number beside.
+    /// 50; `tracing` has no level for it, so such events have [`Level::ERROR`], and the number in a field.
     pub const CRITICAL: Self = Self(50);
-    /// Above everything. As a threshold it lets nothing pass.
+    /// Above everything: as a threshold it lets nothing pass.
     pub const OFF: Self = Self(i32::MAX);
 
     /// A severity by number.
@@ -95,11 +95,8 @@ impl Severity {
     /// The name, if the number has one. [`Display`](fmt::Display) prints `Level 35` for those without.
     #[inline]
     pub fn name(self) -> Option<&'static str> {
-        if let Some(names) = NAMES.get() {
-            let names = names.read();
-            if let Some((_, name)) = names.by_number.iter().find(|(number, _)| *number == self.0) {
-                return Some(name);
-            }
+        if let Some(name) = self.added_name() {
+            return Some(name);
         }
         match self.0 {
             5 => Some("TRACE"),
@@ -114,10 +111,16 @@ impl Severity {
         }
     }
 
+    #[inline]
+    fn added_name(self) -> Option<&'static str> {
+        let names = NAMES.get()?.read();
+        names.by_number.iter().find(|(number, _)| *number == self.0).map(|(_, name)| *name)
+    }
+
     /// Gives a number a name, for the whole process (Python's `addLevelName`).
     ///
-    /// A later name for the same number is the one that is printed; the old one still parses. A name that another number
-    /// has means the later one from then on; both print it.
+    /// A later name for the same number replaces the earlier one in output; both parse. A name given to a second number
+    /// parses as that one from then on; both numbers print it.
     ///
     /// # Errors
     /// The name is empty, longer than 64 bytes, holds anything but ASCII letters, digits, `_` and `-`, is a plain
@@ -129,7 +132,7 @@ impl Severity {
                 "level name {name:?}: expected 1 to {MAX_NAME_BYTES} ASCII letters, digits, '_' or '-', not all digits"
             )));
         }
-        let names = NAMES.get_or_init(Common::default);
+        let names = NAMES.get_or_init(ForkRwLock::default);
         let mut names = names.write();
         let known = names.by_name.iter().map(|(known, _)| *known).find(|known| *known == name);
         let is_new = names.by_number.iter().all(|(known, _)| *known != number);
@@ -147,7 +150,7 @@ impl Severity {
         Ok(Self(number))
     }
 
-    /// Whether any number was given a name: until then, names never change.
+    /// Whether names were added: until then, names never change.
     #[inline]
     pub(crate) fn has_added_names() -> bool {
         NAMES.get().is_some()
@@ -156,7 +159,7 @@ impl Severity {
     fn by_name(name: &str) -> Option<Self> {
         let added = NAMES.get().and_then(|names| {
             let names = names.read();
-            // Of two that differ in case the later one.
+            // Of two names that differ in case, the later one.
             names.by_name.iter().rev().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, number)| *number)
         });
         let standard =
@@ -166,8 +169,8 @@ impl Severity {
         added.or_else(standard).or_else(alias).or_else(off).map(Self)
     }
 
-    /// The name as Python's `logging` has it: `WARNING` for 30, `NOTSET` for 0, none for 5, unless
-    /// [`add_name`](Self::add_name) gave the number another. `None`: Python prints `Level 5`.
+    /// Python's name: `WARNING` for 30, `NOTSET` for 0, none for 5, unless [`add_name`](Self::add_name) gave the number
+    /// another. `None`: Python prints `Level 5`.
     ///
     /// ```
     /// use tracing_strata::Severity;
@@ -177,17 +180,13 @@ impl Severity {
     /// ```
     #[inline]
     pub fn python_name(self) -> Option<&'static str> {
-        if let Some(names) = NAMES.get() {
-            let names = names.read();
-            if let Some((_, name)) = names.by_number.iter().find(|(number, _)| *number == self.0) {
-                return Some(name);
-            }
+        if let Some(name) = self.added_name() {
+            return Some(name);
         }
         PYTHON.iter().find(|(number, _)| *number == self.0).map(|(_, name)| *name)
     }
 
-    /// The severity that Python's `logging` knows by this very name (case counts, and there are no numbers), or one that
-    /// was added.
+    /// The severity with this name in Python's `logging` (case-sensitive, no numbers), or with an added name.
     ///
     /// # Errors
     /// Python's own: `Unknown level: 'LOUD'`.
@@ -203,15 +202,17 @@ impl Severity {
             .ok_or_else(|| Error::config(format_args!("Unknown level: {}", crate::text::python_repr(name))))
     }
 
-    /// All names that [`from_python`](Self::from_python) knows (Python: `logging.getLevelNamesMapping`).
+    /// All names that [`from_python`](Self::from_python) accepts (Python: `logging.getLevelNamesMapping`).
     pub fn python_names() -> Vec<(&'static str, Severity)> {
         let mut all: Vec<_> = PYTHON.iter().map(|(number, name)| (*name, Self(*number))).collect();
         all.extend([("WARN", Self::WARN), ("FATAL", Self::CRITICAL)]);
-        if let Some(names) = NAMES.get() {
-            let names = names.read();
-            all.extend(names.by_name.iter().map(|(name, number)| (*name, Self(*number))));
-        }
+        all.extend(Self::added_names());
         all
+    }
+
+    fn added_names() -> Vec<(&'static str, Severity)> {
+        let Some(names) = NAMES.get() else { return Vec::new() };
+        names.read().by_name.iter().map(|(name, number)| (*name, Self(*number))).collect()
     }
 
     /// All names that parse, with their numbers, the standard ones first.
@@ -219,15 +220,12 @@ impl Severity {
         let mut all: Vec<_> = STANDARD.iter().map(|(number, name)| (*name, Self(*number))).collect();
         all.extend(ALIASES.iter().map(|(name, number)| (*name, Self(*number))));
         all.push(("OFF", Self::OFF));
-        if let Some(names) = NAMES.get() {
-            let names = names.read();
-            all.extend(names.by_name.iter().map(|(name, number)| (*name, Self(*number))));
-        }
+        all.extend(Self::added_names());
         all
     }
 
-    /// The `tracing` level an event of this severity travels at: the severest one that is not above it
-    /// (TRACE for everything below 10).
+    /// The `tracing` level of an event with this severity: the highest one that is not above it (TRACE for everything below
+    /// 10).
     #[inline]
     pub const fn level(self) -> Level {
         match self.0 {
@@ -357,7 +355,7 @@ impl FromStr for Severity {
     }
 }
 
-/// The known level name nearest to a misspelt one, in lower case.
+/// The level name closest to a misspelt one, in lower case.
 pub(crate) fn closest(text: &str) -> Option<String> {
     let text = text.to_ascii_lowercase();
     let near = |name: &str| crate::text::distance(&text, &name.to_ascii_lowercase());

@@ -1,36 +1,36 @@
-//! Copies that take less room.
+//! Copies with shorter values.
 
-use super::{Fields, Record, Value, guarded::mark_cut};
+use super::{Fields, Record, Value, guarded::mark_truncated};
 
 impl Record {
-    /// A copy in which no text or run of bytes is longer than `most` bytes, but for a mark that says how much was cut.
-    /// Names and numbers stay. `None` if there is nothing to cut.
-    pub(crate) fn shortened(&self, most: usize) -> Option<Record> {
+    /// A copy in which no text or byte string is longer than `max` bytes, plus a marker that says how much was cut. Names
+    /// and numbers stay. `None` if nothing is too long.
+    pub(crate) fn shortened(&self, max: usize) -> Option<Record> {
         let mut copy = self.clone();
         let mut was_cut = false;
-        if let Some(message) = cut(self.message(), most) {
+        if let Some(message) = cut(self.message(), max) {
             copy.set_message(&message);
             was_cut = true;
         }
-        if let Some(target) = cut(self.target(), most) {
+        if let Some(target) = cut(self.target(), max) {
             copy.set_target(&target);
             was_cut = true;
         }
-        if let Some(fields) = shorter(self.fields(), most) {
-            // The message and the target stand in the same text, so the fields are set one by one.
+        if let Some(fields) = shorter(self.fields(), max) {
+            // The message and the target are in the same text, so the fields are set one by one.
             fields.iter().for_each(|(name, value)| copy.fields_mut().set(name.to_owned(), value));
             was_cut = true;
         }
-        if self.spans().any(|span| shorter(span.fields(), most).is_some()) {
+        if self.spans().any(|span| shorter(span.fields(), max).is_some()) {
             let spans: Vec<_> = self.spans().collect();
-            copy.chain.clear();
+            copy.path.clear();
             for span in spans.into_iter().rev() {
-                let fields = shorter(span.fields(), most).unwrap_or_else(|| span.fields().clone());
+                let fields = shorter(span.fields(), max).unwrap_or_else(|| span.fields().clone());
                 copy.push_span(span.name(), fields);
             }
             was_cut = true;
         }
-        if let Some(globals) = self.globals().and_then(|globals| shorter(globals, most)) {
+        if let Some(globals) = self.globals().and_then(|globals| shorter(globals, max)) {
             copy.set_globals(globals);
             was_cut = true;
         }
@@ -38,23 +38,23 @@ impl Record {
     }
 }
 
-/// The beginning of a text with the mark; `None` if it is short enough.
-fn cut(text: &str, most: usize) -> Option<String> {
-    if text.len() <= most {
+/// The start of a text with the marker; `None` if it is short enough.
+fn cut(text: &str, max: usize) -> Option<String> {
+    if text.len() <= max {
         return None;
     }
-    let kept = &text[..text.floor_char_boundary(most)];
-    let mut short = kept.to_owned();
-    mark_cut(&mut short, Some(text.len() - kept.len()));
+    let head = &text[..text.floor_char_boundary(max)];
+    let mut short = head.to_owned();
+    mark_truncated(&mut short, Some(text.len() - head.len()));
     Some(short)
 }
 
-fn shorter(fields: &Fields, most: usize) -> Option<Fields> {
+fn shorter(fields: &Fields, max: usize) -> Option<Fields> {
     let is_long = |value: Value<'_>| match value {
-        Value::Str(text) | Value::Rendered(text) => text.len() > most,
-        Value::Json(json) => json.as_str().len() > most,
-        Value::Bytes(bytes) => bytes.len() > most,
-        Value::Error(chain) => chain.causes().fold(chain.message().len(), |sum, cause| sum + cause.len()) > most,
+        Value::Str(text) | Value::Rendered(text) => text.len() > max,
+        Value::Json(json) => json.as_str().len() > max,
+        Value::Bytes(bytes) => bytes.len() > max,
+        Value::Error(chain) => chain.causes().fold(chain.message().len(), |sum, cause| sum + cause.len()) > max,
         _ => false,
     };
     if !fields.iter().any(|(_, value)| is_long(value)) {
@@ -65,12 +65,12 @@ fn shorter(fields: &Fields, most: usize) -> Option<Fields> {
         let name = name.to_owned();
         match value {
             _ if !is_long(value) => short.set(name, value),
-            Value::Bytes(bytes) => short.set(name, &bytes[..most.min(bytes.len())]),
-            Value::Rendered(text) => short.set_display(name, cut(text, most).as_deref().unwrap_or(text)),
-            // What is left of a chain of errors, or of JSON, is a text.
+            Value::Bytes(bytes) => short.set(name, &bytes[..max.min(bytes.len())]),
+            Value::Rendered(text) => short.set_display(name, cut(text, max).as_deref().unwrap_or(text)),
+            // Parts of an error chain or of JSON are plain text.
             value => {
                 let text = value.to_string();
-                short.set(name, cut(&text, most).as_deref().unwrap_or(&text));
+                short.set(name, cut(&text, max).as_deref().unwrap_or(&text));
             }
         }
     }
@@ -83,7 +83,7 @@ mod tests {
     use crate::Severity;
 
     #[test]
-    fn what_is_long_is_cut_on_a_character_and_the_rest_stays() {
+    fn long_values_are_cut_between_characters_and_others_stay() {
         let mut record = Record::new(Severity::INFO, "target", &"é".repeat(10));
         record.set("number", 7);
         record.set("text", "x".repeat(12).as_str());

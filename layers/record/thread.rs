@@ -1,4 +1,4 @@
-//! Who is speaking: the thread's name and id, asked for once per thread.
+//! The name and id of this thread, looked up once per thread.
 
 use std::cell::OnceCell;
 #[cfg(feature = "otlp")]
@@ -18,21 +18,21 @@ thread_local! {
 pub(super) fn with<R>(use_it: impl FnOnce(&str, u64) -> R) -> R {
     let mut use_it = Some(use_it);
     let known = INFO.try_with(|info| {
-        let info = info.get_or_init(ask);
+        let info = info.get_or_init(look_up);
         use_it.take().map(|use_it| use_it(&info.name, info.id))
     });
     match (known, use_it) {
         (Ok(Some(result)), _) => result,
-        // The thread is ending and its storage is gone; its name went with it.
+        // The thread is ending: its storage is gone, and its name with it.
         (_, Some(use_it)) => use_it("", os_id()),
         (_, None) => unreachable!("the closure was taken, so its result is here"),
     }
 }
 
-/// From now on this thread, which is new, makes records in the name of another one.
-pub(crate) fn speak_for(name: &str, id: u64) {
+/// From now on this new thread makes records in the name of another one.
+pub(crate) fn impersonate_thread(name: &str, id: u64) {
     INFO.try_with(|info| {
-        // Nobody has asked yet; if somebody has, the thread goes on under its own name.
+        // Has no effect if the thread's own name was used already.
         info.set(ThreadInfo { name: name.into(), id }).unwrap_or_default();
     })
     .unwrap_or_default();
@@ -43,7 +43,7 @@ pub(crate) fn this_thread_id() -> u64 {
     with(|_, id| id)
 }
 
-/// This thread's id and name, for those who keep the name.
+/// This thread's id, and its name in shared memory.
 #[cfg(feature = "otlp")]
 pub(super) fn shared() -> (u64, Option<Arc<str>>) {
     thread_local! {
@@ -51,12 +51,12 @@ pub(super) fn shared() -> (u64, Option<Arc<str>>) {
     }
     with(|name, id| {
         let make = || (!name.is_empty()).then(|| Arc::from(name));
-        // The thread is ending: no name is kept.
-        (id, NAME.try_with(|kept| kept.get_or_init(make).clone()).unwrap_or_default())
+        // The thread is ending: no name.
+        (id, NAME.try_with(|shared| shared.get_or_init(make).clone()).unwrap_or_default())
     })
 }
 
-fn ask() -> ThreadInfo {
+fn look_up() -> ThreadInfo {
     ThreadInfo { name: std::thread::current().name().unwrap_or_default().into(), id: os_id() }
 }
 
@@ -73,7 +73,7 @@ fn os_id() -> u64 {
     counted()
 }
 
-/// Where the system's id cannot be asked for safely, threads are counted.
+/// Threads are counted where the system's id is not available without unsafe code.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn counted() -> u64 {
     use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,7 +1,6 @@
-//! Panics as records.
+//! Turns panics into records.
 
 use std::{
-    any::Any,
     backtrace::Backtrace,
     cell::Cell,
     fmt,
@@ -14,15 +13,14 @@ use std::{
 use tracing_core::{Dispatch, Level, LevelFilter, dispatcher, field::display, span::Id};
 
 use crate::{
-    Severity,
-    caught::catch,
-    flush_all, handler,
-    logger::{Given, Place, send},
+    Severity, flush_all, handler,
+    logger::{EventMeta, EventValue, send},
     record, sink,
     text::escaped,
+    unwind::{self, catch},
 };
 
-/// Makes a CRITICAL record of each panic; then the hook that was there before runs. [`PanicHook`] has more to choose.
+/// Logs each panic as a CRITICAL record, then runs the previous hook. [`PanicHook`] has options.
 ///
 /// ```
 /// use tracing_strata::{shutdown, output::Stream, prelude::*};
@@ -36,87 +34,87 @@ pub fn panic_hook() {
     PanicHook::new().install();
 }
 
-/// Makes a record of each panic. Python: `sys.excepthook`, `threading.excepthook`.
+/// Logs each panic. Python: `sys.excepthook`, `threading.excepthook`.
 ///
 /// # What is recorded
 ///
 /// | | |
 /// |---|---|
 /// | target, severity | `panic`, CRITICAL |
-/// | message | what the panic says |
+/// | message | the panic's |
 /// | file, line | where it happened |
 /// | thread | the one that panicked |
-/// | spans | those it was in |
+/// | spans | those that the thread was in |
 /// | field `backtrace` | unless [switched off](Self::backtrace) |
 ///
-/// Panics that are caught later (`catch_unwind`, a thread's `join`) are recorded, too: a hook cannot know.
+/// Panics that are caught later (`catch_unwind`, a thread's `join`) are logged, too: a hook cannot know.
 ///
 /// # When it blocks
-/// The record is made on a thread of its own, in the name of the one that panicked, so that a handler that panics in its
-/// turn does not abort the process. The thread that panicked waits for it, up to a [deadline](Self::timeout); then for
-/// all handlers to be flushed, as the process may be about to abort.
+/// A new thread makes the record, in the name of the one that panicked: so a handler that panics, too, does not abort the
+/// process. The thread that panicked waits for the record, up to the [timeout](Self::timeout); then, as long again, for
+/// the flush of all handlers, as the process may be about to abort.
 ///
 /// # Failures
-/// Where the record cannot be made by the deadline (the thread that panicked may hold a lock that a handler needs), and
-/// where a handler panics while it takes the record, a line is written to stderr. A panic inside of one of our handlers,
-/// or inside of a value that is being logged, makes no record: its [`ErrorHandler`](crate::ledger::ErrorHandler) is told, or the value is
-/// marked.
+/// If the record is not made in time (the thread that panicked may hold a lock that a handler needs), or if a handler
+/// panics while it takes the record, a line on stderr reports the panic. A panic inside a handler of this crate, or inside
+/// a value that is being logged, makes no record: the handler's [`ErrorHandler`](crate::ledger::ErrorHandler) gets it, or
+/// the value carries a marker.
 #[derive(Clone, Debug)]
 #[must_use = "a hook does nothing until it is installed"]
 pub struct PanicHook {
     backtrace: bool,
-    deadline: Duration,
+    timeout: Duration,
 }
 
-const DEADLINE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 thread_local! {
-    /// Whether this thread makes the record of a panic.
-    static REPORTS: Cell<bool> = const { Cell::new(false) };
-    /// Whether the panic of this thread has its record, and the hooks before ours are at work.
+    /// This thread makes the record of a panic.
+    static IS_REPORTER: Cell<bool> = const { Cell::new(false) };
+    /// The panic of this thread is recorded, and the previous hooks run.
     static IS_RECORDED: Cell<bool> = const { Cell::new(false) };
 }
 
 impl PanicHook {
-    /// A hook that is not installed yet.
+    /// A hook, not yet installed.
     pub fn new() -> Self {
-        Self { backtrace: true, deadline: DEADLINE }
+        Self { backtrace: true, timeout: TIMEOUT }
     }
 
-    /// Whether the record has a backtrace, whatever `RUST_BACKTRACE` says (default: true).
+    /// Whether the record has a backtrace (default: true). `RUST_BACKTRACE` does not matter.
     pub fn backtrace(mut self, backtrace: bool) -> Self {
         self.backtrace = backtrace;
         self
     }
 
-    /// How long the thread that panicked waits for the record, and for the flush, at most (default: 5 s).
-    pub fn timeout(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+    /// How long the thread that panicked waits at most for the record, and again for the flush (default: 5 s).
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
-    /// Installs it in front of the hook that is there. On a thread that is panicking, it does nothing.
+    /// Installs it in front of the present hook. On a thread that is panicking, it does nothing.
     ///
-    /// Installed again, it takes the place of the one before: a panic makes one record, by the options that were installed
-    /// last. That also holds where somebody has put a hook of their own between the two, or removed the first.
+    /// A later installation replaces an earlier one: a panic makes one record, by the latest options, even if another hook
+    /// was installed between the two, or the first was removed.
     pub fn install(self) {
         if thread::panicking() {
             return;
         }
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if REPORTS.try_with(Cell::get).unwrap_or_default() {
-                // Past the hook before this one, which may log as well.
+            if IS_REPORTER.try_with(Cell::get).unwrap_or_default() {
+                // Skips the previous hook, which may log as well.
                 return sink::stderr_line(&raw(info, "while another was recorded"));
             }
             if IS_RECORDED.try_with(Cell::get).unwrap_or_default() {
-                // This one was installed before.
+                // An earlier installation.
                 return previous(info);
             }
             if !handler::is_at_work() && !record::is_capturing() {
                 self.report(info);
             }
-            // A panic in there would abort the process.
+            // A panic in here would abort the process.
             IS_RECORDED.try_with(|cell| cell.set(true)).unwrap_or_default();
             previous(info);
             IS_RECORDED.try_with(|cell| cell.set(false)).unwrap_or_default();
@@ -126,22 +124,22 @@ impl PanicHook {
     fn report(&self, info: &PanicHookInfo<'_>) {
         let report = Report::of(info, self.backtrace);
         let line = raw(info, "that could not be recorded");
-        let (told, is_told) = mpsc::sync_channel(1);
+        let (done, is_done) = mpsc::sync_channel(1);
         let work = move || {
-            REPORTS.set(true);
-            // Nobody waits any more where the deadline has passed.
+            IS_REPORTER.set(true);
+            // After the timeout, nobody receives it.
             let result = catch(|| report.dispatch());
-            told.send(result.is_ok()).unwrap_or_default();
-            // The traps were told.
+            done.send(result.is_ok()).unwrap_or_default();
+            // The error handlers have the errors.
             flush_all().unwrap_or_default();
-            told.send(true).unwrap_or_default();
+            done.send(true).unwrap_or_default();
         };
         let spawned = thread::Builder::new().name(thread_name()).spawn(work).is_ok();
-        if !spawned || is_told.recv_timeout(self.deadline) != Ok(true) {
+        if !spawned || is_done.recv_timeout(self.timeout) != Ok(true) {
             return sink::stderr_line(&line);
         }
-        // Late or not: the record is made, and what could not be flushed is on the ledgers.
-        is_told.recv_timeout(self.deadline).unwrap_or_default();
+        // Late or not: the record is made, and the ledgers count what could not be flushed.
+        is_done.recv_timeout(self.timeout).unwrap_or_default();
     }
 }
 
@@ -151,7 +149,7 @@ impl Default for PanicHook {
     }
 }
 
-/// All that is to be known of a panic, as its thread knows it.
+/// A panic, as its thread knows it.
 struct Report {
     message: String,
     file: String,
@@ -159,31 +157,31 @@ struct Report {
     thread: String,
     thread_id: u64,
     backtrace: Option<Backtrace>,
-    within: Option<Within>,
+    scope: Option<Scope>,
 }
 
 impl Report {
     fn of(info: &PanicHookInfo<'_>, backtrace: bool) -> Self {
-        let (file, line) = info.location().map_or(("", 0), |place| (place.file(), place.line()));
+        let (file, line) = info.location().map_or(("", 0), |at| (at.file(), at.line()));
         Self {
-            message: message(info.payload()).to_owned(),
+            message: message(info).to_owned(),
             file: file.to_owned(),
             line,
             thread: thread_name(),
             thread_id: record::this_thread_id(),
             backtrace: backtrace.then(Backtrace::force_capture),
-            within: Within::now(),
+            scope: Scope::current(),
         }
     }
 
-    /// Sends the event on this thread, in the name of the other one.
+    /// Sends the event from this thread, in the name of the other one.
     fn dispatch(&self) {
-        record::speak_for(&self.thread, self.thread_id);
-        let Some(within) = &self.within else { return };
+        record::impersonate_thread(&self.thread, self.thread_id);
+        let Some(scope) = &self.scope else { return };
         if Level::ERROR > LevelFilter::current() {
             return;
         }
-        let place = Place {
+        let meta = EventMeta {
             target: "panic",
             level: Level::ERROR,
             module_path: None,
@@ -191,28 +189,29 @@ impl Report {
             line: Some(self.line),
         };
         let shown = self.backtrace.as_ref().map(|backtrace| backtrace as &dyn fmt::Display);
-        let values: Vec<_> = shown.into_iter().map(|shown| ("backtrace", Given::Display(display(shown)))).collect();
-        within.enter(|| send(place, Severity::CRITICAL, &format_args!("{}", self.message), &values));
+        let values: Vec<_> =
+            shown.into_iter().map(|shown| ("backtrace", EventValue::Display(display(shown)))).collect();
+        scope.enter(|| send(meta, Severity::CRITICAL, &format_args!("{}", self.message), &values));
     }
 }
 
-/// A subscriber, and the span a thread is in.
-struct Within {
+/// A subscriber, and the current span of a thread.
+struct Scope {
     dispatch: Dispatch,
     span: Option<Id>,
 }
 
-impl Within {
-    fn now() -> Option<Self> {
-        let now = || {
+impl Scope {
+    fn current() -> Option<Self> {
+        let current = || {
             dispatcher::get_default(|dispatch| {
-                // Held, so that it is still there when the record is made.
+                // Kept open until the record is made.
                 let span = dispatch.current_span().id().map(|id| dispatch.clone_span(id));
                 Self { dispatch: dispatch.clone(), span }
             })
         };
-        // Somebody else's code, which may panic: then without.
-        catch(now).ok()
+        // The subscriber is user code and may panic: then there is no scope.
+        catch(current).ok()
     }
 
     fn enter(&self, work: impl FnOnce()) {
@@ -228,7 +227,7 @@ impl Within {
     }
 }
 
-impl Drop for Within {
+impl Drop for Scope {
     fn drop(&mut self) {
         if let Some(span) = self.span.take() {
             self.dispatch.try_close(span);
@@ -236,9 +235,8 @@ impl Drop for Within {
     }
 }
 
-fn message(payload: &(dyn Any + Send)) -> &str {
-    let text = payload.downcast_ref::<&'static str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("Box<dyn Any>")
+fn message<'i>(info: &'i PanicHookInfo<'_>) -> &'i str {
+    unwind::text(info.payload()).unwrap_or("Box<dyn Any>")
 }
 
 fn thread_name() -> String {
@@ -247,7 +245,7 @@ fn thread_name() -> String {
 
 /// `tracing-strata: a panic that …: thread "main" at src/main.rs:7: message`
 fn raw(info: &PanicHookInfo<'_>, which: &str) -> String {
-    let place = info.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
-    let message = message(info.payload());
-    escaped(&format!("tracing-strata: a panic {which}: thread {:?}{place}: {message}", thread_name()))
+    let location = info.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
+    let message = message(info);
+    escaped(&format!("tracing-strata: a panic {which}: thread {:?}{location}: {message}", thread_name()))
 }

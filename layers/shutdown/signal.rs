@@ -1,4 +1,4 @@
-//! Signals that end the process.
+//! Flushes when a signal ends the process.
 
 use std::{
     fmt,
@@ -13,20 +13,20 @@ use std::{
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
-    iterator::{Handle, Signals as Arriving},
+    iterator::{Handle, Signals as Receiver},
     low_level::emulate_default_handler,
 };
 
 use crate::{
     Error,
-    caught::catch,
-    fork::{self, Common, Heirloom},
+    fork::{self, ForkMutex, ForkRwLock},
     handler::end::{flush_within, say_what_is_lost},
     record, sink,
     text::escaped,
+    unwind::catch,
 };
 
-/// Brings what is held back to its place when a signal ends the process, and then lets it end. (Unix, feature `signal`.)
+/// Flushes all handlers when a signal ends the process, then lets it end. (Unix, feature `signal`.)
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,97 +38,98 @@ use crate::{
 /// # Ok::<(), tracing_strata::Error>(())
 /// ```
 ///
-/// Nothing of it runs in the signal handler but the setting of flags: flushing is not async-signal-safe, and is done on a
-/// thread of its own. A second signal, while the first is being seen to, ends the process at once.
+/// The signal handler only sets flags, as flushing is not async-signal-safe; a thread of its own flushes. A second signal
+/// meanwhile ends the process at once.
 ///
 /// # After a fork
-/// The child has the handlers, and not the thread, which it gets with its first record or flush, or by
-/// [`after_fork`](super::after_fork). A signal that comes before is seen to then; a second one ends the child at once, as
-/// ever. So a child that neither logs nor calls `after_fork` needs two signals. What is done in
-/// place of the default action ([`then`](Self::then)) is done in the child, too, unless the process was forked while it ran.
+/// The child has the signal handlers, but not the thread: that starts with its first record or flush, or with
+/// [`after_fork`](super::after_fork). A signal that comes earlier is handled then; a second one ends the child at once, as
+/// always. So a child that neither logs nor calls `after_fork` needs two signals. The [`then`](Self::then) action runs in
+/// the child, too, unless the process was forked while it ran.
 ///
-/// An application that has a graceful end of its own needs this not, or with [`then`](Self::then).
-#[must_use = "signals are waited for by `spawn`"]
+/// An application with its own graceful shutdown does not need this, or uses [`then`](Self::then).
+#[must_use = "`install` starts it"]
 pub struct Signals {
     ending: Vec<i32>,
     flushing: Vec<i32>,
-    deadline: Duration,
+    timeout: Duration,
     then: Option<Then>,
 }
 
-const DEADLINE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Signals {
     /// SIGTERM and SIGINT.
     pub fn terminating() -> Self {
-        Self { ending: vec![SIGTERM, SIGINT], flushing: Vec::new(), deadline: DEADLINE, then: None }
+        Self { ending: vec![SIGTERM, SIGINT], flushing: Vec::new(), timeout: TIMEOUT, then: None }
     }
 
-    /// One more signal that ends the process (SIGHUP, SIGQUIT), by number.
+    /// Adds a signal that ends the process (SIGHUP, SIGQUIT), by number.
     pub fn and(mut self, signal: i32) -> Self {
         self.ending.push(signal);
         self
     }
 
-    /// A signal, by number, on which everything is flushed, and nothing else happens.
+    /// Adds a signal, by number, that only flushes.
     pub fn flush_on(mut self, signal: i32) -> Self {
         self.flushing.push(signal);
         self
     }
 
     /// How long flushing may take (default: 5 s).
-    pub fn timeout(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
-    /// What is done after the flush in place of the signal's default action: from then on, ending the process is up to you.
-    /// It gets the signal's number, on the thread that waits for signals.
+    /// Replaces the signal's default action after the flush: now ending the process is up to you. The action gets the
+    /// signal's number, on the signal thread.
     pub fn then(mut self, action: impl FnMut(i32) + Send + 'static) -> Self {
         self.then = Some(Box::new(action));
         self
     }
 
-    /// Starts to wait. When the guard is dropped, the signals have their default actions again.
+    /// Installs the handlers and starts the thread. Dropping the guard restores the default actions.
     ///
     /// # Errors
     /// The system refuses one of the signals, or the thread.
     pub fn install(self) -> Result<SignalGuard, Error> {
         fork::watch();
-        let Self { ending, flushing, deadline, then } = self;
-        let waiting = Arc::new(Waiting {
+        fork::on_restart(restart_all);
+        let Self { ending, flushing, timeout, then } = self;
+        let shared = Arc::new(Shared {
             ending,
             flushing,
-            deadline,
+            timeout,
             has_then: then.is_some(),
-            then: Heirloom::new(then),
-            at_once: Arc::default(),
-            unseen: Arc::default(),
-            arriving: Heirloom::default(),
+            then: ForkMutex::new(then),
+            exits_at_once: Arc::default(),
+            pending: Arc::default(),
+            receiver: ForkMutex::default(),
             is_over: AtomicBool::new(false),
         });
-        for signal in &waiting.ending {
-            // In this order: it is to act on the second signal, not on the first.
-            flag::register_conditional_default(*signal, Arc::clone(&waiting.at_once)).map_err(refused)?;
-            flag::register(*signal, Arc::clone(&waiting.at_once)).map_err(refused)?;
+        for signal in &shared.ending {
+            // In this order, so that it acts on the second signal, not on the first.
+            flag::register_conditional_default(*signal, Arc::clone(&shared.exits_at_once)).map_err(refused)?;
+            flag::register(*signal, Arc::clone(&shared.exits_at_once)).map_err(refused)?;
             let number = usize::try_from(*signal).unwrap_or_default();
-            flag::register_usize(*signal, Arc::clone(&waiting.unseen), number).map_err(refused)?;
+            flag::register_usize(*signal, Arc::clone(&shared.pending), number).map_err(refused)?;
         }
-        waiting.start(None)?;
+        shared.start(None)?;
         let mut all = ALL.write();
         all.retain(|other| other.strong_count() > 0);
-        all.push(Arc::downgrade(&waiting));
+        all.push(Arc::downgrade(&shared));
         drop(all);
-        Ok(SignalGuard(waiting))
+        Ok(SignalGuard(shared))
     }
 }
 
-static ALL: Common<Vec<Weak<Waiting>>> = Common::first(Vec::new());
+static ALL: ForkRwLock<Vec<Weak<Shared>>> = ForkRwLock::first(Vec::new());
 
-/// In a child of a fork, which has none of the threads that wait for signals.
-pub(crate) fn after_fork() {
+/// In a child of a fork, which lacks the signal threads.
+fn restart_all() {
     let all: Vec<_> = ALL.read().iter().filter_map(Weak::upgrade).collect();
-    all.iter().filter(|waiting| !waiting.is_over.load(Ordering::SeqCst)).for_each(Waiting::restart);
+    all.iter().filter(|shared| !shared.is_over.load(Ordering::SeqCst)).for_each(Shared::restart);
 }
 
 fn refused(error: std::io::Error) -> Error {
@@ -137,57 +138,57 @@ fn refused(error: std::io::Error) -> Error {
 
 type Then = Box<dyn FnMut(i32) + Send>;
 
-/// What the guard and the thread share.
-struct Waiting {
+/// Shared by the guard and the thread.
+struct Shared {
     ending: Vec<i32>,
     flushing: Vec<i32>,
-    deadline: Duration,
+    timeout: Duration,
     has_then: bool,
-    then: Heirloom<Option<Then>>,
-    /// The next signal that ends the process does so at once.
-    at_once: Arc<AtomicBool>,
-    /// One that the thread does not know of yet, or 0.
-    unseen: Arc<AtomicUsize>,
-    arriving: Heirloom<Option<Handle>>,
-    /// The guard is gone.
+    then: ForkMutex<Option<Then>>,
+    /// The next ending signal ends the process at once.
+    exits_at_once: Arc<AtomicBool>,
+    /// A signal that the thread has not handled yet, or 0.
+    pending: Arc<AtomicUsize>,
+    receiver: ForkMutex<Option<Handle>>,
+    /// The guard was dropped.
     is_over: AtomicBool,
 }
 
-impl Waiting {
-    /// Starts the thread, which sees first to a signal that nobody has seen to.
+impl Shared {
+    /// Starts the thread, which first handles a signal that came before.
     fn start(self: &Arc<Self>, first: Option<i32>) -> Result<(), Error> {
-        let mut arriving = Arriving::new(self.ending.iter().chain(&self.flushing)).map_err(refused)?;
-        *self.arriving.get() = Some(arriving.handle());
-        // One that came meanwhile may arrive as well: that is nothing to a process that ends.
-        let first = first.or_else(|| if self.has_then { None } else { self.take_unseen() });
-        let waiting = Arc::clone(self);
+        let mut receiver = Receiver::new(self.ending.iter().chain(&self.flushing)).map_err(refused)?;
+        *self.receiver.get() = Some(receiver.handle());
+        // The receiver may deliver it a second time: the process is ending anyway.
+        let first = first.or_else(|| if self.has_then { None } else { self.take_pending() });
+        let shared = Arc::clone(self);
         let work = move || {
             record::silence_this_thread();
-            first.into_iter().chain(arriving.forever()).for_each(|signal| waiting.see_to(signal));
+            first.into_iter().chain(receiver.forever()).for_each(|signal| shared.handle(signal));
         };
         thread::Builder::new().name("strata-signals".into()).spawn(work).map(drop).map_err(refused)
     }
 
     fn restart(self: &Arc<Self>) {
-        // What the parent is about to do is nothing to this process.
-        self.at_once.store(false, Ordering::SeqCst);
-        if let Err(error) = self.start(self.take_unseen()) {
-            self.at_once.store(true, Ordering::SeqCst);
+        // The signal that the parent is handling does not concern the child.
+        self.exits_at_once.store(false, Ordering::SeqCst);
+        if let Err(error) = self.start(self.take_pending()) {
+            self.exits_at_once.store(true, Ordering::SeqCst);
             sink::stderr_line(&escaped(&format!("tracing-strata: after a fork: {error}; signals end it at once")));
         }
     }
 
-    fn take_unseen(&self) -> Option<i32> {
-        i32::try_from(self.unseen.swap(0, Ordering::SeqCst)).ok().filter(|signal| *signal != 0)
+    fn take_pending(&self) -> Option<i32> {
+        i32::try_from(self.pending.swap(0, Ordering::SeqCst)).ok().filter(|signal| *signal != 0)
     }
 
-    fn see_to(&self, signal: i32) {
+    fn handle(&self, signal: i32) {
         let ends = self.ending.contains(&signal);
         if ends {
-            self.at_once.store(true, Ordering::SeqCst);
-            self.unseen.store(0, Ordering::SeqCst);
+            self.exits_at_once.store(true, Ordering::SeqCst);
+            self.pending.store(0, Ordering::SeqCst);
         }
-        let error = flush_within(self.deadline).err();
+        let error = flush_within(self.timeout).err();
         let is_end = ends && !self.has_then;
         let is_said = is_end && say_what_is_lost(&format!("signal {signal}"), error.as_ref());
         if let (false, Some(error)) = (is_said, error) {
@@ -198,11 +199,11 @@ impl Waiting {
         match &mut *self.then.get() {
             _ if !ends => {}
             Some(then) => {
-                self.at_once.store(false, Ordering::SeqCst);
-                // Its panic was reported; the next signal is waited for all the same.
+                self.exits_at_once.store(false, Ordering::SeqCst);
+                // The panic hook has reported its panic; the thread goes on.
                 catch(|| then(signal)).unwrap_or_default();
             }
-            // Returns only if there is no such action.
+            // Returns only if the signal has no default action.
             None => emulate_default_handler(signal).unwrap_or_default(),
         }
     }
@@ -217,9 +218,9 @@ impl fmt::Debug for Signals {
     }
 }
 
-/// As long as it is there, signals are waited for. Made by [`Signals::install`].
-#[must_use = "dropping it gives the signals their default actions back"]
-pub struct SignalGuard(Arc<Waiting>);
+/// Handles the signals until it is dropped. Made by [`Signals::install`].
+#[must_use = "dropping it restores the default actions"]
+pub struct SignalGuard(Arc<Shared>);
 
 impl fmt::Debug for SignalGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -230,9 +231,9 @@ impl fmt::Debug for SignalGuard {
 impl Drop for SignalGuard {
     fn drop(&mut self) {
         self.0.is_over.store(true, Ordering::SeqCst);
-        self.0.at_once.store(true, Ordering::SeqCst);
-        if let Some(arriving) = &*self.0.arriving.get() {
-            arriving.close();
+        self.0.exits_at_once.store(true, Ordering::SeqCst);
+        if let Some(receiver) = &*self.0.receiver.get() {
+            receiver.close();
         }
     }
 }

@@ -16,7 +16,7 @@ use super::{
     registry::FileId,
 };
 use crate::{
-    fork::{self, Heirloom},
+    fork::{self, ForkMutex},
     ledger::{End, Receipts},
 };
 
@@ -31,7 +31,7 @@ use crate::{
 pub(super) struct BufferedFile<P: FileOpener> {
     pub(super) opener: P,
     capacity: usize,
-    state: Heirloom<State<P::File>>,
+    state: ForkMutex<State<P::File>>,
     /// Shared with the buffer.
     written: Arc<AtomicUsize>,
 }
@@ -52,7 +52,7 @@ impl<P: FileOpener> BufferedFile<P> {
             state.replace_file(opened);
         }
         fork::watch();
-        Self { opener, capacity, state: Heirloom::new(state), written }
+        Self { opener, capacity, state: ForkMutex::new(state), written }
     }
 
     /// Buffers or writes the first line.

@@ -7,7 +7,7 @@ use std::sync::{
 
 use crate::{
     Error,
-    fork::{Common, Heirloom},
+    fork::{ForkMutex, ForkRwLock},
     ledger::Ledger,
 };
 
@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct DeferredErrors {
     any: AtomicBool,
-    last: Heirloom<Option<Error>>,
+    last: ForkMutex<Option<Error>>,
     pub(super) ledger_link: LedgerLink,
 }
 
@@ -57,7 +57,7 @@ impl DeferredErrors {
 #[derive(Debug, Default)]
 pub(crate) struct LedgerLink {
     is_set: AtomicBool,
-    ledger: Common<Weak<Ledger>>,
+    ledger: ForkRwLock<Weak<Ledger>>,
 }
 
 impl LedgerLink {

@@ -10,7 +10,7 @@ use super::{
     line_state::LineState,
     opener::{FileOpener, OpenedFile, RawFile, Swap},
 };
-use crate::fork::{Common, Heirloom};
+use crate::fork::{ForkMutex, ForkRwLock};
 
 /// An unbuffered file: one write(2) for each record or batch.
 ///
@@ -20,16 +20,16 @@ use crate::fork::{Common, Heirloom};
 #[derive(Debug)]
 pub(super) struct DirectFile<P: FileOpener> {
     pub(super) opener: P,
-    open: Common<Option<Arc<OpenedFile<P::File>>>>,
+    open: ForkRwLock<Option<Arc<OpenedFile<P::File>>>>,
     line_state: LineState,
-    lock: Heirloom<()>,
+    lock: ForkMutex<()>,
 }
 
 impl<P: FileOpener> DirectFile<P> {
     /// Without `opened`, the first record opens the file.
     pub(super) fn new(opener: P, opened: Option<OpenedFile<P::File>>) -> Self {
         let line_state = LineState::new(opened.as_ref().is_some_and(|opened| opened.ends_mid_line));
-        Self { opener, open: Common::new(opened.map(Arc::new)), line_state, lock: Heirloom::default() }
+        Self { opener, open: ForkRwLock::new(opened.map(Arc::new)), line_state, lock: ForkMutex::default() }
     }
 
     #[inline]

@@ -16,7 +16,12 @@ use super::{
     opener::{FileOpener, OpenedFile, RawFile},
     registry::FileId,
 };
-use crate::{Error, Format, NamedHandler, Record, Severity, ledger::ErrorHandler, output::Formatted};
+use crate::{
+    Error, NamedHandler, Record, Severity,
+    format::{Buffer, Format},
+    ledger::ErrorHandler,
+    output::Formatted,
+};
 
 /// What happens to one write.
 #[derive(Clone, Copy, Debug)]
@@ -238,9 +243,8 @@ impl<S: Subject> Sink for UnderTest<S> {
 struct Bracketed;
 
 impl Format for Bracketed {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        out.extend(["<", record.message(), ">"]);
-        Ok(())
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        Ok(write!(out, "<{}>", record.message())?)
     }
 }
 

@@ -302,7 +302,7 @@ impl Drop for WriteMode {
                     buffered.complete_written();
                     let mut error = Error::io_at(&buffered.opener.path, "write what is buffered for", error);
                     // The handler's last flush has reported it.
-                    error.set_told();
+                    error.set_reported();
                     unwritten.fail(unwritten.len(), error);
                 }
             }

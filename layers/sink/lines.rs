@@ -169,6 +169,6 @@ pub fn write_line(sink: &(impl Sink + ?Sized), line: &[u8]) -> io::Result<()> {
 pub(super) fn with_line(line: &[u8], write: impl FnOnce(&mut Lines<'_>) -> io::Result<()>) -> io::Result<()> {
     let now = SystemTime::now();
     // No record has checked for a fork on the way here.
-    crate::fork::look(Some(now));
+    crate::fork::poll(Some(now));
     write(&mut Lines::new(line, &[line.len()], &[now]))
 }

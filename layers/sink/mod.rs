@@ -64,7 +64,6 @@ pub(crate) use self::{
     registry::claim,
     rotate::{Schedule, Settings},
     std_stream::stderr_line,
-    sync_timer::restart_sync_timer,
 };
 
 /// Takes finished lines. Object-safe; called from many threads at once.

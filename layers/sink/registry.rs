@@ -17,7 +17,7 @@ use std::{
 
 use crate::{
     Error,
-    fork::{Common, Heirloom},
+    fork::{ForkMutex, ForkRwLock},
 };
 
 /// A handler's claim to a path, until it is dropped.
@@ -54,9 +54,9 @@ struct Registry {
     last: u64,
 }
 
-static REGISTRY: Common<Registry> = Common::first(Registry { entries: Vec::new(), last: 0 });
+static REGISTRY: ForkRwLock<Registry> = ForkRwLock::first(Registry { entries: Vec::new(), last: 0 });
 /// Held while the registry is checked and then changed; signals changes.
-static CHANGES: Heirloom<()> = Heirloom::first(());
+static CHANGES: ForkMutex<()> = ForkMutex::first(());
 
 /// How long to wait for another thread that is opening or closing the same path.
 const CLAIM_TIMEOUT: Duration = Duration::from_secs(5);

@@ -10,8 +10,8 @@ use tracing_core::dispatcher::{self, Dispatch};
 
 use crate::{
     Error,
-    caught::catch,
-    fork::{self, Heirloom},
+    fork::{self, ForkMutex},
+    unwind::catch,
 };
 
 /// A sink that is synced at intervals.
@@ -32,7 +32,7 @@ struct Timer {
     is_running: bool,
 }
 
-static TIMER: Heirloom<Timer> = Heirloom::first(Timer { entries: Vec::new(), is_running: false });
+static TIMER: ForkMutex<Timer> = ForkMutex::first(Timer { entries: Vec::new(), is_running: false });
 
 fn timer() -> MutexGuard<'static, Timer> {
     // A child of a fork has no thread yet.
@@ -42,13 +42,14 @@ fn timer() -> MutexGuard<'static, Timer> {
 /// Syncs the target at intervals as long as it lives. The thread ends with the last target.
 pub(super) fn sync_at_intervals(target: Weak<dyn SyncTarget>, interval: Duration) -> Result<(), Error> {
     fork::watch();
+    fork::on_restart(restart_in_child);
     let mut timer = timer();
     timer.entries.push(Entry { due: Instant::now() + interval, interval, target });
     start(timer)
 }
 
 /// Starts the thread again in a child of a fork.
-pub(crate) fn restart_sync_timer() {
+fn restart_in_child() {
     let timer = timer();
     if !timer.entries.is_empty()
         && let Err(error) = start(timer)

@@ -8,7 +8,7 @@ use super::{
     FlushTo, Lines, Sink,
     line_state::{self, LineState},
 };
-use crate::fork::Heirloom;
+use crate::fork::ForkMutex;
 
 /// Any [`io::Write`], behind a lock, flushed after each record. Made by
 /// [`Stream::writer`](crate::output::Stream::writer).
@@ -17,14 +17,14 @@ use crate::fork::Heirloom;
 /// wrote, the writer in the child is in an unknown state: the child's records fail.
 pub struct WriterSink<W> {
     /// None in a child of a fork that happened during a write.
-    writer: Heirloom<Option<W>>,
+    writer: ForkMutex<Option<W>>,
     line_state: LineState,
 }
 
 impl<W: io::Write + Send + 'static> WriterSink<W> {
     /// Wraps a writer.
     pub fn new(writer: W) -> Self {
-        Self { writer: Heirloom::new(Some(writer)), line_state: LineState::new(false) }
+        Self { writer: ForkMutex::new(Some(writer)), line_state: LineState::new(false) }
     }
 
     fn writer(&self) -> MutexGuard<'_, Option<W>> {

@@ -1,7 +1,6 @@
 //! Outputs that do what can go wrong, as a function of the record's id, and gauges that see what passes.
 
 use std::{
-    fmt::Write as _,
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -13,7 +12,8 @@ use std::{
 };
 
 use tracing_strata::{
-    Delivery, Error, Flush, Format, Handler, Outcome, Record, Sink, handler::OwnedDelivery, sink::SinkProperties,
+    Delivery, Error, Flush, Format, Handler, Outcome, Record, Sink, format::Buffer, handler::OwnedDelivery,
+    sink::SinkProperties,
 };
 
 use crate::model::End;
@@ -321,10 +321,10 @@ impl Handler for Out {
 pub(crate) struct Ids;
 
 impl Format for Ids {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
         match id_of(record) {
             Some((id, marks)) => write!(out, "{id} {marks}")?,
-            None => out.push('-'),
+            None => out.push_str("-"),
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value as Json, json};
 use tracing_strata::{
     Format, Record, Severity, Value,
-    format::{Json as Shape, Key, Logfmt, Time},
+    format::{Buffer, Json as Shape, Key, Logfmt, Time},
     record::JsonText,
 };
 
@@ -79,9 +79,9 @@ fn records() -> Vec<Record> {
 
 fn lines(format: &impl Format) -> Vec<String> {
     let line = |record: &Record| {
-        let mut out = String::new();
+        let mut out = Buffer::new();
         format.format(record, &mut out).unwrap();
-        out
+        out.to_string()
     };
     records().iter().map(line).collect()
 }
@@ -211,9 +211,9 @@ fn python_json_logger_and_ecs_logging_make_the_same() {
             record.set("ratio", 0.5);
             record.set("text", spec["message"].as_str().unwrap());
             record.set("nested", Value::Json(JsonText::new(r#"{"a":[1,null]}"#).unwrap()));
-            let mut ours = String::new();
+            let mut ours = Buffer::new();
             shape.format(&record, &mut ours).unwrap();
-            let mut ours: Json = serde_json::from_str(&ours).unwrap();
+            let mut ours: Json = serde_json::from_slice(ours.as_bytes()).unwrap();
             let (of_ours, of_theirs) = (ours.as_object_mut().unwrap(), theirs.as_object_mut().unwrap());
             // Times differ, and so do the versions of the schema; ecs-logging nests what has a point, and says "warning".
             for key in ["asctime", "@timestamp", "ecs.version"] {

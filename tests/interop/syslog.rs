@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use tracing_strata::{
     Format, Handler, HandlerExt as _, Record, Severity,
-    format::{Facility, SyslogFormat as Form, Text, Time},
+    format::{Buffer, Facility, SyslogFormat as Form, Text, Time},
     output::{Syslog, SyslogBuilder},
     sink::net::{Address, Backoff, Connection, ConnectionBuilder, Framing, Tls},
 };
@@ -86,7 +86,7 @@ fn rsyslog_udp_tcp_tls_and_unix() {
             assert_eq!(text(line, "sd"), r#"[shop@32473 k="v\"1\]\\"]"#);
             // rsyslog leaves the byte order mark where it is.
             let got = text(line, "msg").trim_start_matches('\u{feff}').to_owned();
-            let mut expected = String::new();
+            let mut expected = Buffer::new();
             let body = Text::plain().time(Time::none()).level(false).target(false);
             body.format(&Record::new(Severity::WARN, "", message), &mut expected).unwrap();
             assert_eq!(got, message.replace('\\', r"\\").replace('\n', r"\n"), "{line}");

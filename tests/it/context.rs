@@ -51,10 +51,7 @@ fn t54_explicit_parents_are_the_chain() {
 
 #[test]
 fn t54_every_format_shows_the_explicit_chain() {
-    use tracing_strata::{
-        Format,
-        format::{Json, Text, Time},
-    };
+    use tracing_strata::format::{Buffer, Format, Json, Text, Time};
     let made = records(|| {
         let other = info_span!("other", n = 1);
         let child = info_span!(parent: &other, "child", m = 2);
@@ -63,9 +60,9 @@ fn t54_every_format_shows_the_explicit_chain() {
         info!(parent: None, "root");
     });
     let shown = |format: &dyn Format, record| {
-        let mut out = String::new();
+        let mut out = Buffer::new();
         format.format(record, &mut out).unwrap();
-        out
+        out.to_string()
     };
     let bare = Json::new().time(Time::none());
     let list = r#"[{"name":"other","n":1},{"name":"child","m":2}]"#;

@@ -4,13 +4,17 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
-use tracing_strata::{Format, Record, Severity, format::Gelf};
+use tracing_strata::{
+    Record, Severity,
+    format::{Buffer, Format, Gelf},
+};
 
 use crate::{strict::strict, support::Give as _};
 
 fn bytes(record: &Record) -> Vec<u8> {
-    let mut out = Vec::new();
-    Gelf::new().host("h").format_bytes(record, &mut out).unwrap();
+    let mut out = Buffer::new();
+    Gelf::new().host("h").format(record, &mut out).unwrap();
+    let out = out.into_bytes();
     assert!(!out.contains(&0) && !out.contains(&b'\n'));
     out
 }
@@ -48,7 +52,7 @@ fn golden() {
         r#""_trace_flags":"01","_amount":12.5,"_user":"ann"}"#
     );
     assert_eq!(String::from_utf8(bytes(&of_record)).unwrap(), expected);
-    let mut text = "before ".to_owned();
+    let mut text = Buffer::from(b"before ".to_vec());
     Gelf::new()
         .host("h")
         .source(false)
@@ -67,9 +71,9 @@ fn golden() {
 fn a_records_own_field_wins_over_the_formats() {
     let mut of_record = record("x");
     of_record.set("env", "mine");
-    let mut out = String::new();
+    let mut out = Buffer::new();
     Gelf::new().field("env", "test").format(&of_record, &mut out).unwrap();
-    assert_eq!(parse(&out)["_env"], "mine");
+    assert_eq!(parse(out.to_str().unwrap())["_env"], "mine");
 }
 
 #[test]
@@ -90,9 +94,9 @@ fn short_and_full_messages() {
     named.set_name("order.paid");
     assert_eq!(object(&named)["short_message"], "order.paid");
     assert_eq!(object(&Record::new(Severity::INFO, "", ""))["short_message"], "-");
-    let mut out = String::new();
+    let mut out = Buffer::new();
     Gelf::new().host("").format(&record(""), &mut out).unwrap();
-    assert_eq!(parse(&out)["host"], "-");
+    assert_eq!(parse(out.to_str().unwrap())["host"], "-");
 }
 
 #[test]
@@ -164,8 +168,9 @@ proptest! {
         for (name, value) in &fields {
             of_record.set(name.clone(), value.as_str());
         }
-        let mut out = Vec::new();
-        Gelf::new().host(&host).format_bytes(&of_record, &mut out).unwrap();
+        let mut out = Buffer::new();
+        Gelf::new().host(&host).format(&of_record, &mut out).unwrap();
+        let out = out.into_bytes();
         prop_assert!(out.iter().all(|byte| *byte >= b' '));
         let object = parse(std::str::from_utf8(&out).unwrap());
         let object = object.as_object().unwrap();

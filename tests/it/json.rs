@@ -7,7 +7,7 @@ use std::{
 
 use tracing_strata::{
     Delivery, Fields, Record, Severity, Value,
-    format::{Format, Json, Key, Time},
+    format::{Buffer, Format, Json, Key, Time},
     prelude::*,
 };
 use tracing_subscriber::prelude::*;
@@ -17,14 +17,14 @@ use crate::{
     strict::{J, strict},
 };
 
-/// Both ways of making it.
+/// The line, which is the same behind other bytes.
 pub(crate) fn line(json: &Json, record: &Record) -> String {
-    let mut out = String::from("before ");
+    let mut out = Buffer::new();
     json.format(record, &mut out).unwrap();
-    let mut bytes = b"before ".to_vec();
-    json.format_bytes(record, &mut bytes).unwrap();
-    assert_eq!(out.as_bytes(), bytes);
-    out.strip_prefix("before ").unwrap().to_owned()
+    let mut behind = Buffer::from(b"before ".to_vec());
+    json.format(record, &mut behind).unwrap();
+    assert_eq!(behind.to_str().unwrap().strip_prefix("before "), out.to_str().ok());
+    out.to_str().unwrap().to_owned()
 }
 
 // --- golden lines
@@ -258,10 +258,10 @@ struct Into<F>(F, Lines);
 
 impl<F: Format> Handler for Into<F> {
     fn handle(&self, record: Delivery<'_>) -> Result<tracing_strata::Outcome, tracing_strata::Error> {
-        let mut out = Vec::new();
-        self.0.format_bytes(&record, &mut out)?;
-        out.push(b'\n');
-        self.1.0.lock().unwrap().extend_from_slice(&out);
+        let mut out = Buffer::new();
+        self.0.format(&record, &mut out)?;
+        out.push_str("\n");
+        self.1.0.lock().unwrap().extend_from_slice(out.as_bytes());
         Ok(tracing_strata::Outcome::Written)
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json as tree;
 use tracing::{Level, field, info, info_span};
 use tracing_strata::{
     Fields, Globals, Logger, Record, Severity, Value,
-    format::{Format, Gelf, Json, Pickle, SyslogFormat, Template, Text},
+    format::{Buffer, Format, Gelf, Json, Pickle, SyslogFormat, Template, Text},
     json,
     prelude::*,
     record::JsonText,
@@ -37,9 +37,9 @@ fn made(text: &str) -> Value<'_> {
 
 /// The line of JSON, read back.
 fn line(record: &Record) -> serde_json::Value {
-    let mut out = String::new();
+    let mut out = Buffer::new();
     Json::new().format(record, &mut out).unwrap();
-    serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
+    serde_json::from_slice(out.as_bytes()).unwrap_or_else(|error| panic!("{error}: {out}"))
 }
 
 #[test]
@@ -249,9 +249,9 @@ fn every_format() {
     record.set("tags", &json(&["a", "]\u{7f}\n"]));
     let text = r#"["a","]\u007f\n"]"#;
     let by = |format: &dyn Format| {
-        let mut out = Vec::new();
-        format.format_bytes(&record, &mut out).unwrap();
-        String::from_utf8(out).unwrap()
+        let mut out = Buffer::new();
+        format.format(&record, &mut out).unwrap();
+        out.to_str().unwrap().to_owned()
     };
     assert!(by(&Json::new()).contains(&format!(r#""tags":{text}"#)), "{}", by(&Json::new()));
     let quoted = serde_json::to_string(text).unwrap();
@@ -261,9 +261,9 @@ fn every_format() {
     let parameter = text.replace('\\', "\\\\").replace('"', "\\\"").replace(']', "\\]");
     let syslog = by(&SyslogFormat::rfc5424());
     assert!(syslog.contains(&format!(r#"tags="{parameter}""#)), "{syslog}");
-    let mut out = Vec::new();
-    Pickle::new().format_bytes(&record, &mut out).unwrap();
-    let pickled = crate::pickle::read_all(&out).remove(0);
+    let mut out = Buffer::new();
+    Pickle::new().format(&record, &mut out).unwrap();
+    let pickled = crate::pickle::read_all(out.as_bytes()).remove(0);
     assert!(pickled.contains(&("tags".to_owned(), crate::pickle::Value::Text(text.into()))), "{pickled:?}");
 }
 

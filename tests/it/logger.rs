@@ -104,7 +104,7 @@ fn many_fields_and_hostile_names() {
         Logger::new("").at(Severity::INFO).field("", 1).field("message", "fake").field("a b\n", 2).log("root");
     });
     assert_eq!(made[0].fields().len(), 58);
-    assert_eq!(made[0].get("strata.fields_given_up"), Some(Value::U64(13)));
+    assert_eq!(made[0].get("strata.dropped_fields"), Some(Value::U64(13)));
     assert_eq!((made[1].target(), made[1].get("a b\n")), ("", Some(Value::I64(2))));
 }
 

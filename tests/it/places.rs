@@ -10,7 +10,11 @@ use std::{
     },
 };
 
-use tracing_strata::{Error, Format, Record, ledger::ErrorHandler};
+use tracing_strata::{
+    Error, Record,
+    format::{Buffer, Format},
+    ledger::ErrorHandler,
+};
 
 /// A directory of one test.
 pub(crate) struct Dir(PathBuf);
@@ -91,7 +95,7 @@ pub(crate) fn again(test: &str, report: &Path) -> Command {
 pub(crate) struct Bare;
 
 impl Format for Bare {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
         out.push_str(record.message());
         Ok(())
     }

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use tracing::{error, info};
 use tracing_strata::{
     Error, Flush, Format, Handler, HandlerExt as _, NamedHandler, Outcome, Record, Severity, Sink,
-    format::Json,
+    format::{Buffer, Json},
     ledger::ErrorHandler,
     output::{Formatted, LogFile, Null, Stream},
     sink::{FileSink, FlushTo, Lines, SinkProperties},
@@ -137,19 +137,12 @@ fn the_terminator_and_the_format_can_be_replaced() {
 }
 
 #[test]
-fn a_format_is_told_whether_its_sink_is_a_terminal() {
-    struct Asking(Option<bool>);
+fn a_format_knows_whether_its_sink_is_a_terminal() {
+    struct Asking;
     impl Format for Asking {
-        fn format(&self, _: &Record, out: &mut String) -> Result<(), Error> {
-            out.push_str(match self.0 {
-                Some(true) => "terminal",
-                Some(false) => "no terminal",
-                None => "not told",
-            });
+        fn format(&self, _: &Record, out: &mut Buffer) -> Result<(), Error> {
+            out.push_str(if out.is_terminal() { "terminal" } else { "no terminal" });
             Ok(())
-        }
-        fn adapt(&mut self, terminal: bool) {
-            self.0 = Some(terminal);
         }
     }
     struct Terminal(Scripted);
@@ -162,9 +155,9 @@ fn a_format_is_told_whether_its_sink_is_a_terminal() {
         }
     }
     let script = Scripted::default();
-    Stream::writer(script.clone()).format(Asking(None)).give(&record("")).unwrap();
-    Stream::sink(Terminal(script.clone())).format(Asking(None)).give(&record("")).unwrap();
-    Formatted::new(Asking(None), Arc::new(Terminal(script.clone()))).give(&record("")).unwrap();
+    Stream::writer(script.clone()).format(Asking).give(&record("")).unwrap();
+    Stream::sink(Terminal(script.clone())).format(Asking).give(&record("")).unwrap();
+    Formatted::new(Asking, Arc::new(Terminal(script.clone()))).give(&record("")).unwrap();
     assert_eq!(script.text(), "no terminal\nterminal\nterminal\n");
 }
 
@@ -196,7 +189,7 @@ fn whatever_makes_writers_for_fmt_is_a_sink() {
 fn a_format_that_logs_or_formats_again_has_a_buffer_of_its_own() {
     struct Nesting(NamedHandler);
     impl Format for Nesting {
-        fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+        fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
             out.push_str("outer ");
             self.0.emit(record);
             out.push_str(record.message());

@@ -12,7 +12,7 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, Span as SdkSpan, SpanData, Spa
 use tracing::{Dispatch, debug_span, info, info_span};
 use tracing_strata::{
     Delivery, HandlerLayer, Record, SpanContextLayer, current_traceparent,
-    format::{Json, Text, Time},
+    format::{Buffer, Json, Text, Time},
     handler::current_trace_context,
     prelude::*,
     record::TraceParent,
@@ -172,9 +172,9 @@ fn t54_the_explicit_parents_trace() {
 #[test]
 fn text_shows_them_when_asked() {
     let shown = |record: &Record, text: Text| {
-        let mut out = String::new();
+        let mut out = Buffer::new();
         text.time(Time::none()).format(record, &mut out).unwrap();
-        out
+        out.to_string()
     };
     let request = record(|| {
         let _request = info_span!("request", traceparent = HEADER, id = 7).entered();
@@ -334,9 +334,9 @@ fn json_lines_have_the_sdks_ids() {
     struct Out(Arc<std::sync::Mutex<Vec<String>>>, Json);
     impl Handler for Out {
         fn handle(&self, record: Delivery<'_>) -> Result<tracing_strata::Outcome, tracing_strata::Error> {
-            let mut line = String::new();
+            let mut line = Buffer::new();
             self.1.format(&record, &mut line)?;
-            self.0.lock().unwrap().push(line);
+            self.0.lock().unwrap().push(line.to_string());
             Ok(tracing_strata::Outcome::Written)
         }
     }

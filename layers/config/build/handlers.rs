@@ -1,23 +1,19 @@
-//! Handlers: made in the order in which they name each other, or kept.
+//! The section `handlers`: each handler is made after those it names, or reused.
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{
-    Builder, Hung, Wear, make_output,
-    output::{Order, with_names},
-    quoted_key,
-};
+use super::{Builder, HandlerSpec, InstalledHandler, PendingUpdate, make_output, output::name_args};
 use crate::{
     NamedHandler, Severity,
     config::{
-        classes::Class,
+        class::Class,
+        configured_handler::ConfiguredHandler,
         encoding::Encoding,
-        formatters::Formatter,
-        keywords,
-        node::{At, Data, Map, Node},
-        problem::ConfigError,
+        error::ConfigError,
+        formatting::{self, Formatter, Formatting},
+        handler_args::level_in,
+        node::{Data, Map, Node, Position, quoted_key},
         registry::{ClassRegistry, HandlerMaker},
-        slot::{Dress, Slot},
     },
     text::python_repr,
 };
@@ -26,7 +22,7 @@ impl Builder<'_> {
     pub(in crate::config) fn handlers(&mut self) {
         let mut waiting: Vec<_> = self.section("handlers", "Unable to configure handler");
         waiting.sort_by(|a, b| a.0.cmp(&b.0));
-        // Handlers that others name come first; each round makes those whose targets are there.
+        // Each round makes the handlers whose targets are made.
         let names: BTreeSet<String> = waiting.iter().map(|(name, _)| name.clone()).collect();
         while !waiting.is_empty() {
             let pending: BTreeSet<String> = waiting.iter().map(|(name, _)| name.clone()).collect();
@@ -50,24 +46,28 @@ impl Builder<'_> {
         }
     }
 
+    fn made(&self, name: &str) -> Option<&InstalledHandler> {
+        self.handlers.iter().find(|(known, _)| known == name).map(|(_, installed)| installed)
+    }
+
     fn class_of(&self, node: &Node) -> Option<&'static Class> {
         class_of(&self.setup.registry, node)
     }
 
-    fn targets(&self, node: &Node) -> Vec<Named> {
+    fn targets(&self, node: &Node) -> Vec<TargetRef> {
         targets(&self.setup.registry, node)
     }
 
-    fn unknown_targets(&self, path: &str, targets: &[Named], names: &BTreeSet<String>) -> Vec<ConfigError> {
-        let is_there = |target: &str| names.contains(target) || self.handlers.iter().any(|(known, _)| known == target);
+    fn unknown_targets(&self, path: &str, targets: &[TargetRef], names: &BTreeSet<String>) -> Vec<ConfigError> {
+        let is_there = |target: &str| names.contains(target) || self.made(target).is_some();
         let unknown = targets.iter().filter(|target| !is_there(&target.name));
         unknown.map(|target| target.unknown(path, names.iter().map(String::as_str))).collect()
     }
 
-    /// Whether the filter that a handler has inside is still the same.
-    fn asks_the_same(&self, node: &Node) -> bool {
-        let name = self.class_of(node).and_then(|class| node.get(class.asks?)?.as_str());
-        name.is_none_or(|name| match (self.before.filters.get(name), self.filters.get(name)) {
+    /// Whether the filter that a handler uses itself is the same as before.
+    fn has_same_filter(&self, node: &Node) -> bool {
+        let name = self.class_of(node).and_then(|class| node.get(class.filter_key?)?.as_str());
+        name.is_none_or(|name| match (self.previous.filters.get(name), self.filters.get(name)) {
             (Some((_, before)), Some((_, now))) => before.is_same(now),
             _ => false,
         })
@@ -80,12 +80,12 @@ impl Builder<'_> {
         let made = self.make_handler(name, &path, &node, names, &mut problems);
         let failed = !problems.is_empty();
         self.problems.extend(problems.into_iter().map(|problem| problem.within(&outer)));
-        if let Some((hung, wear)) = made {
+        if let Some((installed, update)) = made {
             self.handlers.retain(|(known, _)| known != name);
-            // One that is wrong in a detail is still there for those that name it.
-            self.handlers.push((name.to_owned(), hung));
+            // A handler with a mistake can still be named: no second error for that.
+            self.handlers.push((name.to_owned(), installed));
             if !failed {
-                self.wear.push(wear);
+                self.updates.push(update);
             }
         }
     }
@@ -97,102 +97,85 @@ impl Builder<'_> {
         node: &Node,
         names: &BTreeSet<String>,
         problems: &mut Vec<ConfigError>,
-    ) -> Option<(Hung, Wear)> {
+    ) -> Option<(InstalledHandler, PendingUpdate)> {
         let Some(map) = node.as_map() else {
             problems.push(ConfigError::new(path, node.at, format!("expected a mapping, got {node}")));
             return None;
         };
-        // In the order in which Python looks at them.
+        // In Python's order.
         let formatter = self.formatter_of(path, map, problems);
         let level = self.level_of(path, map, problems);
-        let sieves = self.sieves_of(path, map, problems);
+        let filters = self.filters_of(path, map, problems);
         let targets = self.targets(node);
         problems.extend(self.unknown_targets(path, &targets, names));
-        let core = core_of(map);
-        let has_formatter = map.get("formatter").is_some_and(|node| !node.is_null());
-        let bare = Formatter::bare(self.setup.as_python);
-        let worn = formatter.clone().unwrap_or(bare);
-        let kept = self.before.handlers.get(name).filter(|before| {
-            let same_targets = targets.iter().all(|target| self.kept.contains(&target.name));
-            // Whether a queue has a formatter is built into it.
-            let had_formatter = before.whole.get("formatter").is_some_and(|node| !node.is_null());
-            let is_queue = self.class_of(node).is_some_and(|class| class.refers.is_some());
-            let same_dress = !is_queue || had_formatter == has_formatter;
-            let stays = before.core == core && same_targets && self.asks_the_same(node);
-            !self.setup.as_python && stays && same_dress
+        let fixed = fixed_part(node);
+        let effective = formatter.unwrap_or_else(|| formatting::bare(self.setup.as_python));
+        let reused = self.previous.handlers.get(name).filter(|before| {
+            let same_targets = targets.iter().all(|target| self.reused.contains(&target.name));
+            // A queue is built with or without a formatter.
+            let is_queue = self.class_of(node).is_some_and(|class| class.targets_key.is_some());
+            let same_format = !is_queue || before.declaration.has_formatter() == node.has_formatter();
+            let is_same = before.fixed == fixed && same_targets && self.has_same_filter(node);
+            !self.setup.as_python && is_same && same_format
         });
-        let (hung, begins) = match kept {
+        let (installed, is_new) = match reused {
             Some(before) => {
-                self.kept.insert(name.to_owned());
-                (Hung { whole: node.clone(), ..before.clone() }, false)
+                self.reused.insert(name.to_owned());
+                (InstalledHandler { declaration: node.clone(), ..before.clone() }, false)
             }
-            None => (self.new_handler(name, path, node, map, core, worn.clone(), has_formatter, problems)?, true),
+            None => (self.new_handler(name, path, node, effective.clone(), problems)?, true),
         };
-        let wear = Wear { slot: Arc::clone(&hung.slot), level, sieves, formatter: worn, begins };
-        Some((hung, wear))
+        let update = PendingUpdate {
+            configured: Arc::clone(&installed.configured),
+            level,
+            filters,
+            formatter: effective,
+            is_new,
+        };
+        Some((installed, update))
     }
 
-    #[expect(clippy::too_many_arguments)]
     fn new_handler(
         &self,
         name: &str,
         path: &str,
         node: &Node,
-        map: &Map,
-        core: Node,
         formatter: Formatter,
-        has_formatter: bool,
         problems: &mut Vec<ConfigError>,
-    ) -> Option<Hung> {
-        let dress = Dress::new(formatter, "\n", Encoding::default());
-        let finished =
-            |name: &str| self.handlers.iter().find(|(known, _)| known == name).map(|(_, hung)| Arc::clone(&hung.slot));
-        let order = Order {
-            name,
-            path,
-            node,
-            map,
-            is_ini: self.config.is_ini,
-            has_formatter,
-            filters: &self.filters,
-            goes_on: false,
-        };
+    ) -> Option<InstalledHandler> {
+        let formatting = Formatting::new(formatter, "\n", Encoding::default());
+        let find_handler = |name: &str| self.made(name).map(|installed| Arc::clone(&installed.configured));
+        let spec =
+            HandlerSpec { name, path, node, is_ini: self.config.is_ini, filters: &self.filters, is_replacement: false };
         let make = || {
             let mut problems = Vec::new();
-            let output = make_output(self.setup, &order, &dress, &finished, &mut problems);
+            let output = make_output(self.setup, &spec, &formatting, &find_handler, &mut problems);
             (output, problems)
         };
-        // A file that a handler has which will be gone then.
-        let succeeds = self.takes_over(map);
-        let (output, told) = if succeeds { crate::sink::allow_takeover(make) } else { make() };
-        problems.extend(told);
+        // The present handler of the same file will be gone then.
+        let (output, more) = if self.takes_over_file(node) { crate::sink::allow_takeover(make) } else { make() };
+        problems.extend(more);
         let output = output?;
-        let slot = Slot::new(name, output, dress, self.setup.as_python);
-        let onward = self.targets(node).into_iter().filter_map(|target| finished(&target.name));
-        slot.onward.set(onward.map(|target| Arc::clone(&target.onward)).collect());
-        let shared = NamedHandler::beside(slot.ledger(), Arc::clone(&slot));
-        shared.set_error_handler(self.setup.error_handler.clone());
-        Some(Hung { slot, shared, core, whole: node.clone() })
+        let configured = ConfiguredHandler::new(name, output, formatting, self.setup.as_python);
+        let forwards = self.targets(node).into_iter().filter_map(|target| find_handler(&target.name));
+        configured.forwards.set_targets(forwards.map(|target| Arc::clone(&target.forwards)).collect());
+        let named = NamedHandler::beside(configured.ledger(), Arc::clone(&configured));
+        named.set_error_handler(self.setup.error_handler.clone());
+        Some(InstalledHandler { configured, named, fixed: fixed_part(node), declaration: node.clone() })
     }
 
-    /// Whether the file is that of a handler that is not declared as it was.
-    fn takes_over(&self, map: &Map) -> bool {
-        // In an INI file it is the first of the arguments.
-        let first = |map: &Map| {
-            map.get("args").and_then(Node::as_list).and_then(|args| args.first()?.as_str().map(str::to_owned))
+    /// Whether the file belongs to a present handler that is going to be replaced.
+    fn takes_over_file(&self, node: &Node) -> bool {
+        let file = |node: &Node| {
+            // In an INI file it is the first positional argument.
+            let first = || node.get("args")?.as_list()?.first();
+            std::path::absolute(node.get("filename").or_else(first)?.as_str()?).ok()
         };
-        let file = |map: &Map| {
-            let path = map.get("filename").and_then(Node::as_str).map(str::to_owned).or_else(|| first(map));
-            path.map(std::path::absolute)
-        };
-        let Some(Ok(path)) = file(map) else { return false };
-        self.before.handlers.iter().any(|(name, before)| {
-            let same = before.whole.as_map().and_then(file).is_some_and(|other| other.is_ok_and(|other| other == path));
-            let stays = || {
-                let declared = self.config.root.get("handlers").and_then(|all| all.get(name)).and_then(Node::as_map);
-                declared.is_some_and(|map| core_of(map) == before.core)
-            };
-            same && (self.setup.as_python || !stays())
+        let Some(path) = file(node) else { return false };
+        self.previous.handlers.iter().any(|(name, before)| {
+            let declared = || self.config.root.get("handlers").and_then(|all| all.get(name));
+            let stays = || declared().is_some_and(|node| fixed_part(node) == before.fixed);
+            file(&before.declaration).is_some_and(|other| other == path) && (self.setup.as_python || !stays())
         })
     }
 
@@ -208,10 +191,9 @@ impl Builder<'_> {
         };
         let found = self.formatters.get(name).cloned();
         let is_declared = || self.config.root.get("formatters").is_some_and(|all| all.get(name).is_some());
-        // One that is declared and wrong was told already.
+        // A declared one that is wrong was reported already.
         if found.is_none() && !is_declared() {
-            let declared = self.config.root.get("formatters").and_then(Node::as_map);
-            let known = declared.into_iter().flat_map(Map::iter).map(|(key, _)| &*key.text);
+            let known = self.config.root.section("formatters").map(|(key, _)| &*key.text);
             let known = known.chain(self.formatters.keys().map(String::as_str));
             let problem =
                 ConfigError::new(format!("{path}.formatter"), node.at, format!("there is no formatter {name:?}"));
@@ -223,80 +205,79 @@ impl Builder<'_> {
 
     fn level_of(&self, path: &str, map: &Map, problems: &mut Vec<ConfigError>) -> Severity {
         let Some(node) = map.get("level").filter(|node| !node.is_null()) else { return Severity::ALL };
-        keywords::level_in(&self.setup.registry, node, self.setup.as_python).unwrap_or_else(|mut problem| {
-            problem.path = format!("{path}.level");
+        let level = level_in(self.setup.objects(), node, self.setup.as_python, &format!("{path}.level"));
+        level.unwrap_or_else(|problem| {
             problems.push(problem);
             Severity::ALL
         })
     }
 }
 
-/// What cannot be changed in place.
-fn core_of(map: &Map) -> Node {
-    let core = map.0.iter().filter(|(key, _)| !matches!(&*key.text, "level" | "formatter" | "filters"));
-    Node::new(Data::Map(Map(core.cloned().collect())))
+/// The part of a declaration that cannot be changed in place.
+fn fixed_part(node: &Node) -> Node {
+    let entries = node.as_map().into_iter().flat_map(|map| &map.0);
+    let fixed = entries.filter(|(key, _)| !matches!(&*key.text, "level" | "formatter" | "filters"));
+    Node::new(Data::Map(Map(fixed.cloned().collect())))
 }
 
-/// A handler that another one names.
-pub(in crate::config) struct Named {
+/// A reference from a handler to another one.
+pub(in crate::config) struct TargetRef {
     pub(in crate::config) name: String,
-    /// Where, within the one that names it.
+    /// The key that names it.
     key: String,
-    at: Option<At>,
+    at: Option<Position>,
 }
 
-impl Named {
+impl TargetRef {
     pub(in crate::config) fn unknown<'k>(&self, path: &str, known: impl IntoIterator<Item = &'k str>) -> ConfigError {
         let Self { name, key, at } = self;
         let problem = ConfigError::new(format!("{path}.{key}"), *at, format!("there is no handler {name:?}"));
         problem.python(target_message(key, name)).python(name.clone()).nearest(name, known)
     }
 
-    /// Records would go round in circles.
-    pub(in crate::config) fn leads_back(&self, path: &str) -> ConfigError {
+    /// Records would go in circles.
+    pub(in crate::config) fn cycle(&self, path: &str) -> ConfigError {
         let Self { name, key, at } = self;
         ConfigError::new(format!("{path}.{key}"), *at, format!("{name:?} leads back to it"))
     }
 }
 
 fn class_of(registry: &ClassRegistry, node: &Node) -> Option<&'static Class> {
-    let map = node.as_map()?;
-    let class = map.get("()").or_else(|| map.get("class")).and_then(Node::as_str).unwrap_or_default();
-    match registry.find_handler(class)? {
+    match registry.find_handler(node.class_name()?)? {
         HandlerMaker::Class(class) => Some(class),
-        HandlerMaker::Own(_) => None,
+        HandlerMaker::Custom(_) => None,
     }
 }
 
-/// A handler of an INI file, its `args` by their names.
-pub(in crate::config) fn named(node: &Node, registry: &ClassRegistry) -> Node {
+/// A handler with the `args` of an INI file moved to their names.
+pub(in crate::config) fn with_named_args(node: &Node, registry: &ClassRegistry) -> Node {
     let named = || {
         let map = node.as_map().filter(|map| map.get("args").is_some())?;
-        // What is wrong with them is told when the handler is made.
-        with_names(map, class_of(registry, node)?.keys, "", &mut Vec::new())
+        // Mistakes are reported when the handler is made.
+        name_args(map, class_of(registry, node)?.keys, "", &mut Vec::new())
     };
     named().map_or_else(|| node.clone(), |map| Node { data: Data::Map(map), at: node.at })
 }
 
 /// The handlers that a handler names.
-pub(in crate::config) fn targets(registry: &ClassRegistry, node: &Node) -> Vec<Named> {
-    let node = &named(node, registry);
+pub(in crate::config) fn targets(registry: &ClassRegistry, node: &Node) -> Vec<TargetRef> {
+    let node = &with_named_args(node, registry);
     let mut all = Vec::new();
-    if let Some(key) = class_of(registry, node).and_then(|class| class.refers)
+    if let Some(key) = class_of(registry, node).and_then(|class| class.targets_key)
         && let Some(node) = node.get(key)
     {
         match &node.data {
-            Data::Str(name) => all.push(Named { name: name.clone(), key: key.to_owned(), at: node.at }),
+            Data::Str(name) => all.push(TargetRef { name: name.clone(), key: key.to_owned(), at: node.at }),
             Data::List(list) => all.extend(list.iter().enumerate().filter_map(|(index, node)| {
-                Some(Named { name: node.as_str()?.to_owned(), key: format!("{key}[{index}]"), at: node.at })
+                Some(TargetRef { name: node.as_str()?.to_owned(), key: format!("{key}[{index}]"), at: node.at })
             })),
             _ => {}
         }
     }
-    if let Some(node) = node.get("strata").and_then(|ours| ours.get("or_else"))
+    if let Some(node) = node.get("strata").and_then(|strata| strata.get("or_else"))
         && let Some(name) = node.as_str()
     {
-        all.push(Named { name: name.to_owned(), key: "strata.or_else".into(), at: node.at });
+        all.push(TargetRef { name: name.to_owned(), key: "strata.or_else".into(), at: node.at });
     }
     all
 }

@@ -1,29 +1,29 @@
-//! What is said about loggers.
+//! The sections `loggers` and `root`.
 
-use super::{Builder, quoted_key};
+use super::Builder;
 use crate::{
     NamedHandler, Severity,
     config::{
-        keywords,
-        node::{Map, Node},
-        problem::ConfigError,
+        config_filter::ConfigFilter,
+        error::ConfigError,
+        handler_args::level_in,
+        node::{Map, Node, quoted_key},
         references::{resolved, with_objects},
-        sieve::ConfigFilter,
     },
     text::python_repr,
 };
 
 impl Builder<'_> {
-    /// What a logger's entry names.
-    pub(in crate::config) fn logger(&mut self, path: &str, outer: &str, node: &Node) -> LoggerSays {
-        let mut says = LoggerSays::default();
+    /// Reads a logger's entry.
+    pub(in crate::config) fn logger(&mut self, path: &str, outer: &str, node: &Node) -> LoggerSpec {
+        let mut spec = LoggerSpec::default();
         let mut problems = Vec::new();
         let empty = Map::default();
         let node = match resolved(node, &self.config.root, path, 0) {
-            Ok(node) => with_objects(node, &self.setup.registry),
+            Ok(node) => with_objects(node, self.setup.objects()),
             Err(problem) => {
                 self.problems.push(problem.within(outer));
-                return says;
+                return spec;
             }
         };
         if node.as_map().is_none() && !node.is_null() {
@@ -31,17 +31,14 @@ impl Builder<'_> {
         }
         let map = node.as_map().unwrap_or(&empty);
         if let Some(level) = map.get("level").filter(|level| !level.is_null()) {
-            match keywords::level_in(&self.setup.registry, level, self.setup.as_python) {
-                Ok(level) => says.level = Some(level),
-                Err(mut problem) => {
-                    problem.path = format!("{path}.level");
-                    problems.push(problem);
-                }
+            match level_in(self.setup.objects(), level, self.setup.as_python, &format!("{path}.level")) {
+                Ok(level) => spec.level = Some(level),
+                Err(problem) => problems.push(problem),
             }
         }
         if let Some(propagate) = map.get("propagate").filter(|propagate| !propagate.is_null()) {
-            // A text that is not empty is true, as in Python, whatever it says; `check` doubts it.
-            says.propagate = Some(propagate.is_true());
+            // A non-empty string is true, as in Python; `check` warns about it.
+            spec.propagate = Some(propagate.is_true());
         }
         for (index, node) in self.list_of(path, "handlers", map, &mut problems) {
             let path = format!("{path}.handlers[{index}]");
@@ -51,19 +48,18 @@ impl Builder<'_> {
             };
             let is_declared = || self.config.root.get("handlers").is_some_and(|all| all.get(name).is_some());
             match self.handlers.iter().find(|(known, _)| known == name) {
-                Some((_, hung)) if says.handlers.iter().any(|known| known.is_same(&hung.shared)) => {}
-                Some((_, hung)) => says.handlers.push(hung.shared.clone()),
+                Some((_, installed)) if spec.handlers.iter().any(|known| known.is_same(&installed.named)) => {}
+                Some((_, installed)) => spec.handlers.push(installed.named.clone()),
                 None if is_declared() => {}
                 None => {
-                    let known = self.config.root.get("handlers").and_then(Node::as_map);
-                    let known = known.into_iter().flat_map(Map::iter).map(|(key, _)| &*key.text);
+                    let known = self.config.root.section("handlers").map(|(key, _)| &*key.text);
                     let problem = ConfigError::new(path, node.at, format!("there is no handler {name:?}"));
                     let problem = problem.python(format!("Unable to add handler {}", python_repr(name))).python(name);
                     problems.push(problem.nearest(name, known));
                 }
             }
         }
-        says.sieves = self.sieves_of(path, map, &mut problems);
+        spec.filters = self.filters_of(path, map, &mut problems);
         if !self.setup.as_python {
             for (key, _) in map.iter() {
                 const KNOWN: &[&str] = &["level", "propagate", "handlers", "filters"];
@@ -74,32 +70,32 @@ impl Builder<'_> {
             }
         }
         self.problems.extend(problems.into_iter().map(|problem| problem.within(outer)));
-        says
+        spec
     }
 
-    /// The loggers' entries.
-    pub(in crate::config) fn loggers(&mut self) -> Vec<(String, LoggerSays)> {
+    /// Reads the section `loggers`.
+    pub(in crate::config) fn loggers(&mut self) -> Vec<(String, LoggerSpec)> {
         let mut all = Vec::new();
         for (name, node) in self.section("loggers", "Unable to configure logger") {
             let outer = format!("Unable to configure logger {}", python_repr(&name));
-            let says = self.logger(&format!("loggers.{}", quoted_key(&name)), &outer, &node);
-            all.push((name, says));
+            let spec = self.logger(&format!("loggers.{}", quoted_key(&name)), &outer, &node);
+            all.push((name, spec));
         }
         all
     }
 
-    /// The root's entry, if there is one that says anything.
-    pub(in crate::config) fn root(&mut self) -> Option<LoggerSays> {
+    /// Reads the entry of the root, unless it is missing or empty.
+    pub(in crate::config) fn root(&mut self) -> Option<LoggerSpec> {
         let node = self.config.root.get("root").filter(|node| node.is_true())?.clone();
         Some(self.logger("root", "Unable to configure root logger", &node))
     }
 }
 
-/// What an entry says about a logger.
+/// What an entry declares about a logger.
 #[derive(Default)]
-pub(in crate::config) struct LoggerSays {
+pub(in crate::config) struct LoggerSpec {
     pub(in crate::config) level: Option<Severity>,
     pub(in crate::config) propagate: Option<bool>,
     pub(in crate::config) handlers: Vec<NamedHandler>,
-    pub(in crate::config) sieves: Vec<ConfigFilter>,
+    pub(in crate::config) filters: Vec<ConfigFilter>,
 }

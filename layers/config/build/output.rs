@@ -1,27 +1,29 @@
-//! One handler from its declaration.
+//! One handler from its spec.
 
-use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    HandlerExt as _, NamedHandler, Queue,
+    HandlerExt as _, Queue,
     config::{
-        Setup, classes,
-        classes::Making,
-        formatters::cannot_resolve,
-        keywords::HandlerArgs,
+        class::{BuildContext, as_target},
+        classes,
+        config_filter::ConfigFilter,
+        configured_handler::{ConfiguredHandler, Output},
+        error::{ConfigError, cannot_resolve},
+        formatting::Formatting,
+        handler_args::HandlerArgs,
         node::{Data, Map, Node},
-        problem::ConfigError,
         registry::HandlerMaker,
-        sieve::ConfigFilter,
-        slot::{Dress, Output, Slot, Target},
+        setup::Setup,
     },
     handler::queue::{Overflow, QueueBuilder},
 };
 
-/// The keys that every handler has.
+/// The keys of every handler.
 const COMMON: &[&str] = &["class", "()", "level", "formatter", "filters", ".", "strata"];
-/// What is ours, under `strata`, for suggestions.
-const OURS: &[&str] = &[
+
+/// The keys under `strata`, for suggestions.
+const STRATA_KEYS: &[&str] = &[
     "queue",
     "or_else",
     "direct",
@@ -73,27 +75,26 @@ const OURS: &[&str] = &[
     "or_journal",
 ];
 
-/// One handler to be made.
-pub(in crate::config) struct Order<'o> {
+/// The declaration of one handler with its surroundings.
+pub(in crate::config) struct HandlerSpec<'o> {
     pub(in crate::config) name: &'o str,
     pub(in crate::config) path: &'o str,
     pub(in crate::config) node: &'o Node,
-    pub(in crate::config) map: &'o Map,
     pub(in crate::config) is_ini: bool,
-    pub(in crate::config) has_formatter: bool,
     pub(in crate::config) filters: &'o BTreeMap<String, (Node, ConfigFilter)>,
-    pub(in crate::config) goes_on: bool,
+    pub(in crate::config) is_replacement: bool,
 }
 
-/// The output of a handler; `None` where problems stand in the way.
+/// Makes the output of a handler; `None` after reporting why not.
 pub(in crate::config) fn make_output(
     setup: &Setup,
-    order: &Order<'_>,
-    dress: &Arc<Dress>,
-    finished: &dyn Fn(&str) -> Option<Arc<Slot>>,
+    spec: &HandlerSpec<'_>,
+    formatting: &Arc<Formatting>,
+    find_handler: &dyn Fn(&str) -> Option<Arc<ConfiguredHandler>>,
     problems: &mut Vec<ConfigError>,
 ) -> Option<Output> {
-    let Order { name, path, node, map, .. } = *order;
+    let HandlerSpec { name, path, node, .. } = *spec;
+    let map = node.as_map()?;
     let (key, class) = match map.get("()") {
         Some(class) => ("()", Some(class)),
         None => ("class", map.get("class")),
@@ -117,29 +118,20 @@ pub(in crate::config) fn make_output(
         return None;
     };
     let positional = match &maker {
-        HandlerMaker::Class(class) if order.is_ini => with_names(map, class.keys, path, problems),
+        HandlerMaker::Class(class) if spec.is_ini => name_args(map, class.keys, path, problems),
         _ => None,
     };
     let map = positional.as_ref().unwrap_or(map);
     let python_name = match &maker {
-        // Python's name of it, where the configuration uses ours.
+        // Messages use Python's name, whatever the configuration uses.
         HandlerMaker::Class(class) => class.names[0],
-        HandlerMaker::Own(_) => class_name,
+        HandlerMaker::Custom(_) => class_name,
     };
-    let keywords = HandlerArgs::new(path, node.at, python_name, map, &setup.registry, setup.as_python);
+    let args = setup.args(path, node.at, python_name, map);
     let empty = Map::default();
     let under = |key: &str| map.get(key).and_then(Node::as_map).unwrap_or(&empty);
-    let dot_path = format!("{path}..");
-    let attributes =
-        HandlerArgs::new(dot_path.clone(), node.at, python_name, under("."), &setup.registry, setup.as_python);
-    let ours = HandlerArgs::new(
-        format!("{path}.strata"),
-        node.at,
-        "strata",
-        under("strata"),
-        &setup.registry,
-        setup.as_python,
-    );
+    let attributes = setup.args(format!("{path}.."), node.at, python_name, under("."));
+    let strata = setup.args(format!("{path}.strata"), node.at, "strata", under("strata"));
     for key in [".", "strata"] {
         if let Some(node) = map.get(key).filter(|node| !node.is_null() && node.as_map().is_none()) {
             problems.push(ConfigError::new(
@@ -150,56 +142,56 @@ pub(in crate::config) fn make_output(
         }
     }
     if let Some(terminator) = attributes.str("terminator") {
-        dress.set_terminator(&terminator);
+        formatting.set_terminator(&terminator);
     }
-    let fallback = ours.str("or_else").and_then(|name| finished(&name));
-    let is_queued = matches!(&maker, HandlerMaker::Class(class) if class.queued);
-    let queued = queue_in_front(&ours, map, setup, is_queued);
-    let making = Making {
+    let fallback = strata.str("or_else").and_then(|name| find_handler(&name));
+    let queued_by_default = matches!(&maker, HandlerMaker::Class(class) if class.queued);
+    let queued = queue_in_front(&strata, map, setup, queued_by_default);
+    let context = BuildContext {
         name,
-        keywords: &keywords,
+        args: &args,
         attributes: &attributes,
-        ours: &ours,
-        dress,
-        has_formatter: order.has_formatter,
-        setup,
-        finished,
-        filters: order.filters,
+        strata: &strata,
+        formatting,
+        has_formatter: node.has_formatter(),
+        as_python: setup.as_python,
+        clock: setup.clock.as_ref(),
+        find_handler,
+        filters: spec.filters,
         queued: queued.is_some(),
         has_fallback: fallback.is_some(),
-        goes_on: order.goes_on,
+        is_replacement: spec.is_replacement,
     };
     let made = match &maker {
-        HandlerMaker::Class(class) => (class.make)(&making),
-        HandlerMaker::Own(make) => HandlerMaker::own(&**make, &keywords, dress.lines()),
+        HandlerMaker::Class(class) => (class.make)(&context),
+        HandlerMaker::Custom(make) => make(&args, formatting.lines()).map(Output::plain),
     };
     let (keys, known_attributes): (&[&str], &[&str]) = match &maker {
         HandlerMaker::Class(class) => (class.keys, class.attributes),
-        HandlerMaker::Own(_) => (&[], &["terminator"]),
+        HandlerMaker::Custom(_) => (&[], &["terminator"]),
     };
     let made = made.map(|output| match &fallback {
         None => output,
-        Some(slot) => {
+        Some(configured) => {
             let Output { handler, control } = output;
-            // On its own account, as whatever else comes to it.
-            let fallback = NamedHandler::beside(slot.ledger(), Target { slot: Arc::clone(slot), with_level: true });
+            let fallback = as_target(Arc::clone(configured), true);
             Output { handler: handler.fallback(fallback).boxed(), control }
         }
     });
     let made = made.and_then(|output| match queued {
         None => Ok(output),
         Some((builder, limits)) => {
-            let builder = classes::limits(builder, &limits);
-            problems.extend(limits.finish(classes::LIMITS, &[]));
+            let builder = classes::set_limits(builder, &limits);
+            problems.extend(limits.finish(&[], &[]));
             let Output { handler, control } = output;
             let queue: Queue = builder.build(handler)?;
             Ok(Output { handler: Box::new(queue), control })
         }
     });
-    problems.extend(keywords.finish(keys, COMMON));
+    problems.extend(args.finish(keys, COMMON));
     problems.extend(attributes.finish(known_attributes, &[]));
     if !setup.as_python || map.get("strata").is_some() {
-        problems.extend(ours.finish(OURS, &["queue"]));
+        problems.extend(strata.finish(STRATA_KEYS, &["queue"]));
     }
     match made {
         Ok(output) => problems.is_empty().then_some(output),
@@ -212,48 +204,48 @@ pub(in crate::config) fn make_output(
     }
 }
 
-/// `strata.queue` of a handler, and `direct`; `is_usual` if such a handler has a queue where nothing is said.
+/// The queue in front of a handler, by `strata.queue` and `direct`.
 fn queue_in_front<'m>(
-    ours: &HandlerArgs<'m>,
+    strata: &HandlerArgs<'m>,
     map: &'m Map,
     setup: &'m Setup,
-    is_usual: bool,
+    by_default: bool,
 ) -> Option<(QueueBuilder, HandlerArgs<'m>)> {
     static NONE: Map = Map(Vec::new());
-    let is_direct = is_usual && ours.bool("direct").unwrap_or(setup.as_python);
-    let node = map.get("strata").and_then(|ours| ours.get("queue"));
+    let is_direct = by_default && strata.bool("direct").unwrap_or(setup.as_python);
+    let node = map.get("strata").and_then(|strata| strata.get("queue"));
     let limits = match node.map(|node| &node.data) {
-        None | Some(Data::Null) if is_usual && !is_direct => &NONE,
+        None | Some(Data::Null) if by_default && !is_direct => &NONE,
         Some(Data::Bool(true)) => &NONE,
         Some(Data::Map(limits)) => limits,
         None | Some(Data::Bool(false) | Data::Null) => return None,
         Some(_) => {
-            ours.note(ours.wrong("queue", format!("expected true or a mapping, got {}", node?)));
+            strata.report(strata.wrong("queue", format!("expected true or a mapping, got {}", node?)));
             return None;
         }
     };
-    let path = format!("{}.queue", ours.path());
-    // Nobody waits for a peer that may go away.
-    let builder = if is_usual { Queue::builder().overflow(Overflow::DropNewest) } else { Queue::builder() };
+    let path = format!("{}.queue", strata.path());
+    // Callers must not wait for a peer that may be gone.
+    let builder = if by_default { Queue::builder().overflow(Overflow::DropNewest) } else { Queue::builder() };
     let at = node.and_then(|node| node.at);
-    Some((builder, HandlerArgs::new(path, at, "queue", limits, &setup.registry, setup.as_python)))
+    Some((builder, setup.args(path, at, "queue", limits)))
 }
 
-/// `args` by their names.
-pub(super) fn with_names(map: &Map, keys: &[&str], path: &str, problems: &mut Vec<ConfigError>) -> Option<Map> {
+/// Moves the positional `args` to their names.
+pub(super) fn name_args(map: &Map, keys: &[&str], path: &str, problems: &mut Vec<ConfigError>) -> Option<Map> {
     let args = map.get("args")?.as_list()?;
     let mut named = Map(map.0.iter().filter(|(key, _)| key.text != "args").cloned().collect());
-    let found = RefCell::new(0);
+    let mut extra = 0;
     for (index, value) in args.iter().enumerate() {
         match keys.get(index) {
             Some(key) if named.get(key).is_none() => named.set(key, value.clone()),
             Some(key) => {
                 problems.push(ConfigError::new(format!("{path}.args"), value.at, format!("{key:?} is given twice")));
             }
-            None => *found.borrow_mut() += 1,
+            None => extra += 1,
         }
     }
-    if found.into_inner() > 0 {
+    if extra > 0 {
         let message = format!("expected at most {} arguments, got {}", keys.len(), args.len());
         problems.push(ConfigError::new(format!("{path}.args"), map.get("args").and_then(|node| node.at), message));
     }

@@ -1,13 +1,15 @@
-//! What connections have in common of ours: who is trusted, how long is waited, when it is tried again.
+//! Keys that all connections share: TLS, timeouts and retries.
 
 use std::sync::Arc;
 
-use super::Making;
-use crate::sink::net::{Address, Backoff, Connection, ConnectionBuilder, Framing};
+use crate::{
+    config::{class::BuildContext, handler_args::SetIfSome as _},
+    sink::net::{Address, Backoff, Connection, ConnectionBuilder, Framing},
+};
 
 /// A connection to a host and port, encrypted if `tls` says so.
-pub(super) fn stream_to(making: &Making<'_, '_>, host: &str, port: u16) -> Address {
-    let is_on = match making.ours.node("tls").map(|node| (node.as_bool(), node.as_map().is_some())) {
+pub(super) fn stream_to(context: &BuildContext<'_, '_>, host: &str, port: u16) -> Address {
+    let is_on = match context.strata.node("tls").map(|node| (node.as_bool(), node.as_map().is_some())) {
         None => false,
         Some((Some(on), _)) => on,
         Some((None, is_mapping)) => is_mapping,
@@ -15,16 +17,16 @@ pub(super) fn stream_to(making: &Making<'_, '_>, host: &str, port: u16) -> Addre
     if is_on { Address::tls(host, port) } else { Address::tcp(host, port) }
 }
 
-/// `tls`, `retry`, `framing`, `connect_timeout`, `write_timeout`, `reconnect_timeout`, and the clock of all.
-pub(super) fn options(making: &Making<'_, '_>, address: Address) -> ConnectionBuilder {
-    let ours = making.ours;
+/// `tls`, `retry`, `framing`, `connect_deadline`, `write_deadline`, `patience`, and the clock.
+pub(super) fn options(context: &BuildContext<'_, '_>, address: Address) -> ConnectionBuilder {
+    let strata = context.strata;
     match &address {
         Address::Udp { .. } => {
             let why = "it travels in datagrams (`socktype: ext://socket.SOCK_STREAM` is for a stream)";
-            ours.idle(&["framing", "tls", "retry", "connect_deadline", "patience"], why);
+            strata.reject_unused(&["framing", "tls", "retry", "connect_deadline", "patience"], why);
         }
-        Address::UnixDatagram(_) => ours.idle(&["framing", "tls"], "it travels in datagrams"),
-        Address::Unix(_) | Address::UnixStream(_) => ours.idle(&["tls"], "it stays on this machine"),
+        Address::UnixDatagram(_) => strata.reject_unused(&["framing", "tls"], "it travels in datagrams"),
+        Address::Unix(_) | Address::UnixStream(_) => strata.reject_unused(&["tls"], "it stays on this machine"),
         Address::Tcp { .. } | Address::Tls { .. } => {}
     }
     #[cfg(feature = "tls")]
@@ -37,46 +39,28 @@ pub(super) fn options(making: &Making<'_, '_>, address: Address) -> ConnectionBu
         ("octet_counting", Framing::OctetCounting),
         ("none", Framing::None),
     ];
-    if let Some(framing) = ours.choice("framing", &framings) {
-        builder = builder.framing(framing);
-    }
-    let retry = ours.inside("retry", |retry| {
-        let mut schedule = Backoff::default();
-        if let Some(first) = retry.seconds("first") {
-            schedule = schedule.initial(first);
-        }
-        if let Some(factor) = retry.number("factor") {
-            schedule = schedule.factor(factor);
-        }
-        if let Some(most) = retry.seconds("most") {
-            schedule = schedule.max(most);
-        }
-        if let Some(part) = retry.number("jitter") {
-            schedule = schedule.jitter(part);
-        }
-        schedule
+    builder = builder.set_if_some(strata.choice("framing", &framings), ConnectionBuilder::framing);
+    let retry = strata.inside("retry", |retry| {
+        Backoff::default()
+            .set_if_some(retry.seconds("first"), Backoff::initial)
+            .set_if_some(retry.number("factor"), Backoff::factor)
+            .set_if_some(retry.seconds("most"), Backoff::max)
+            .set_if_some(retry.number("jitter"), Backoff::jitter)
     });
-    if let Some(retry) = retry {
-        builder = builder.backoff(retry);
-    }
-    if let Some(deadline) = ours.seconds("connect_deadline") {
-        builder = builder.connect_timeout(deadline);
-    }
-    if let Some(deadline) = ours.seconds("write_deadline") {
-        builder = builder.write_timeout(deadline);
-    }
-    if let Some(patience) = ours.seconds("patience") {
-        builder = builder.reconnect_timeout(patience);
-    }
-    if let Some(clock) = &making.setup.clock {
+    builder = builder
+        .set_if_some(retry, ConnectionBuilder::backoff)
+        .set_if_some(strata.seconds("connect_deadline"), ConnectionBuilder::connect_timeout)
+        .set_if_some(strata.seconds("write_deadline"), ConnectionBuilder::write_timeout)
+        .set_if_some(strata.seconds("patience"), ConnectionBuilder::reconnect_timeout);
+    if let Some(clock) = context.clock {
         builder = builder.clock(Arc::clone(clock));
     }
-    if making.queued && !making.has_fallback {
+    if context.queued && !context.has_fallback {
         builder = builder.default_reconnect_timeout(crate::output::RECONNECT_TIMEOUT);
     }
     #[cfg(feature = "tls")]
-    if is_tls && ours.node("tls").is_some_and(|node| node.as_bool().is_none()) {
-        builder = match ours.inside("tls", tls) {
+    if is_tls && strata.node("tls").is_some_and(|node| node.as_bool().is_none()) {
+        builder = match strata.inside("tls", tls) {
             Some(tls) => builder.tls(tls),
             None => builder,
         };
@@ -85,19 +69,15 @@ pub(super) fn options(making: &Making<'_, '_>, address: Address) -> ConnectionBu
 }
 
 #[cfg(feature = "tls")]
-fn tls(keywords: &crate::config::keywords::HandlerArgs<'_>) -> crate::sink::net::Tls {
+fn tls(args: &crate::config::handler_args::HandlerArgs<'_>) -> crate::sink::net::Tls {
     let mut tls = crate::sink::net::Tls::new();
-    if let Some(path) = keywords.str("ca_file") {
-        tls = tls.ca_file(path);
-    }
-    match (keywords.str("certificate"), keywords.str("key")) {
+    tls = tls.set_if_some(args.str("ca_file"), crate::sink::net::Tls::ca_file);
+    match (args.str("certificate"), args.str("key")) {
         (Some(certificate), Some(key)) => tls = tls.identity(certificate, key),
         (None, None) => {}
-        (Some(_), None) => keywords.require("key"),
-        (None, Some(_)) => keywords.require("certificate"),
+        (Some(_), None) => args.require("key"),
+        (None, Some(_)) => args.require("certificate"),
     }
-    if let Some(name) = keywords.str("server_name") {
-        tls = tls.server_name(name);
-    }
+    tls = tls.set_if_some(args.str("server_name"), crate::sink::net::Tls::server_name);
     tls
 }

@@ -2,49 +2,47 @@
 
 use std::sync::Arc;
 
-use super::{Class, Making, PLAIN};
 use crate::{
     Error, MemoryBuffer, NamedHandler, Severity,
-    config::slot::{Control, Output},
+    config::{
+        class::{BuildContext, Class, DEFAULTS},
+        configured_handler::{Control, Output},
+        handler_args::SetIfSome as _,
+    },
 };
 
 pub(super) const MEMORY: Class = Class {
     names: &["logging.handlers.MemoryHandler", "handlers.MemoryHandler", "memory"],
     keys: &["capacity", "flushLevel", "target", "flushOnClose"],
-    refers: Some("target"),
+    targets_key: Some("target"),
     make,
-    ..PLAIN
+    ..DEFAULTS
 };
 
-fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
-    let keywords = making.keywords;
-    keywords.require("capacity");
-    let capacity = keywords.count("capacity").unwrap_or(1);
-    let flush_on_close = keywords.bool("flushOnClose").unwrap_or(true);
+fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
+    let args = context.args;
+    args.require("capacity");
+    let capacity = args.count("capacity").unwrap_or(1);
+    let flush_on_close = args.bool("flushOnClose").unwrap_or(true);
     let memory = MemoryBuffer::new(usize::try_from(capacity).unwrap_or(usize::MAX).max(1))
-        .flush_at(keywords.level("flushLevel").unwrap_or(Severity::ERROR))
+        .flush_at(args.level("flushLevel").unwrap_or(Severity::ERROR))
         .flush_on_close(flush_on_close);
-    let memory = match making.ours.size("max_bytes") {
-        Some(bytes) => memory.max_bytes(bytes),
-        None => memory,
-    };
-    let memory = match making.ours.seconds("patience") {
-        Some(patience) => memory.patience(patience),
-        None => memory,
-    };
-    if let Some(target) = keywords.str("target").and_then(|target| making.target(&target, false)) {
+    let memory = memory
+        .set_if_some(context.strata.size("max_bytes"), MemoryBuffer::max_bytes)
+        .set_if_some(context.strata.seconds("patience"), MemoryBuffer::patience);
+    if let Some(target) = args.str("target").and_then(|target| context.target(&target, false)) {
         memory.set_target(target);
     }
     let memory = Arc::new(memory);
-    Ok(Output::new(Arc::clone(&memory), Held { memory, flush_on_close }))
+    Ok(Output::new(Arc::clone(&memory), MemoryControl { memory, flush_on_close }))
 }
 
-struct Held {
+struct MemoryControl {
     memory: Arc<MemoryBuffer>,
     flush_on_close: bool,
 }
 
-impl Control for Held {
+impl Control for MemoryControl {
     fn flushes_when_closed(&self) -> bool {
         self.flush_on_close
     }

@@ -1,11 +1,5 @@
 //! `logging.NullHandler`.
 
-use super::{Class, PLAIN};
-use crate::{config::slot::Output, output::Null};
+use crate::config::class::{Class, DEFAULTS};
 
-pub(super) const NULL: Class = Class {
-    names: &["logging.NullHandler", "NullHandler", "null"],
-    keys: &[],
-    make: |_| Ok(Output::plain(Null)),
-    ..PLAIN
-};
+pub(super) const NULL: Class = Class { names: &["logging.NullHandler", "NullHandler", "null"], ..DEFAULTS };

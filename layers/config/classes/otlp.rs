@@ -1,6 +1,12 @@
 //! Log records to an OpenTelemetry collector.
 
-use super::{Class, PLAIN};
+use crate::{
+    Error,
+    config::{
+        class::{BuildContext, Class, DEFAULTS},
+        configured_handler::Output,
+    },
+};
 
 pub(super) const OTLP: Class = Class {
     names: &["opentelemetry.sdk._logs.LoggingHandler", "otlp"],
@@ -25,89 +31,64 @@ pub(super) const OTLP: Class = Class {
         "environment",
     ],
     make,
-    ..PLAIN
+    ..DEFAULTS
 };
 
 #[cfg(not(feature = "otlp"))]
-fn make(making: &super::Making<'_, '_>) -> Result<crate::config::slot::Output, crate::Error> {
-    // Its keys are right; they have no meaning here.
+fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
+    // The keys are valid: only the feature is missing.
     for key in OTLP.keys {
-        let _ = making.keywords.has(key);
+        let _ = context.args.has(key);
     }
-    Err(crate::Error::config("the class \"otlp\" needs the feature \"otlp\" of tracing-strata"))
+    Err(Error::config("the class \"otlp\" needs the feature \"otlp\" of tracing-strata"))
 }
 
 #[cfg(feature = "otlp")]
-fn make(making: &super::Making<'_, '_>) -> Result<crate::config::slot::Output, crate::Error> {
+fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     use crate::{
-        config::slot::Output,
+        config::{class::placeholder, handler_args::SetIfSome as _},
         otlp::{ContextFields, Otlp, OtlpCompression, Protocol},
     };
 
-    let keywords = making.keywords;
-    let mut otlp = if keywords.bool("environment").unwrap_or(true) { Otlp::from_env() } else { Otlp::builder() };
-    if let Some(name) = keywords.str("service") {
-        otlp = otlp.service(name);
-    }
-    for (name, value) in keywords.fields("attributes").unwrap_or_default().iter() {
+    let args = context.args;
+    let mut otlp = if args.bool("environment").unwrap_or(true) { Otlp::from_env() } else { Otlp::builder() };
+    otlp = otlp.set_if_some(args.str("service"), Otlp::service);
+    for (name, value) in args.fields("attributes").unwrap_or_default().iter() {
         otlp = otlp.attribute(name.to_owned(), value);
     }
-    if let Some(url) = keywords.str("endpoint") {
-        otlp = otlp.endpoint(url);
-    }
+    otlp = otlp.set_if_some(args.str("endpoint"), Otlp::endpoint);
     let protocols =
         [("http/protobuf", Protocol::HttpProtobuf), ("http/json", Protocol::HttpJson), ("grpc", Protocol::Grpc)];
-    if let Some(protocol) = keywords.choice("protocol", &protocols) {
-        otlp = otlp.protocol(protocol);
-    }
-    for (name, value) in keywords.pairs("headers").unwrap_or_default() {
+    otlp = otlp.set_if_some(args.choice("protocol", &protocols), Otlp::protocol);
+    for (name, value) in args.pairs("headers").unwrap_or_default() {
         otlp = otlp.header(name, value);
     }
-    if let Some(timeout) = keywords.seconds("timeout") {
-        otlp = otlp.timeout(timeout);
-    }
-    if let Some(compression) =
-        keywords.choice("compression", &[("none", OtlpCompression::None), ("gzip", OtlpCompression::Gzip)])
-    {
-        otlp = otlp.compression(compression);
-    }
-    if let Some(path) = keywords.str("ca_certificate") {
-        otlp = otlp.ca_certificate(path);
-    }
-    match (keywords.str("client_certificate"), keywords.str("client_key")) {
+    otlp = otlp.set_if_some(args.seconds("timeout"), Otlp::timeout);
+    let compressions = [("none", OtlpCompression::None), ("gzip", OtlpCompression::Gzip)];
+    otlp = otlp
+        .set_if_some(args.choice("compression", &compressions), Otlp::compression)
+        .set_if_some(args.str("ca_certificate"), Otlp::ca_certificate);
+    match (args.str("client_certificate"), args.str("client_key")) {
         (Some(certificate), Some(key)) => otlp = otlp.client_certificate(certificate, key),
         (None, None) => {}
-        (Some(_), None) => keywords.require("client_key"),
-        (None, Some(_)) => keywords.require("client_certificate"),
+        (Some(_), None) => args.require("client_key"),
+        (None, Some(_)) => args.require("client_certificate"),
     }
-    let context = match keywords.node("context") {
-        Some(node) if node.as_list().is_some() => keywords.texts("context").map(ContextFields::only),
-        _ => keywords.choice("context", &[("all", ContextFields::All), ("none", ContextFields::None)]),
+    let context = match args.node("context") {
+        Some(node) if node.as_list().is_some() => args.texts("context").map(ContextFields::only),
+        _ => args.choice("context", &[("all", ContextFields::All), ("none", ContextFields::None)]),
     };
-    if let Some(context) = context {
-        otlp = otlp.context(context);
-    }
-    if let Some(items) = keywords.size("capacity") {
-        otlp = otlp.capacity(items);
-    }
-    if let Some(bytes) = keywords.size("max_bytes") {
-        otlp = otlp.max_bytes(bytes);
-    }
-    if let Some(items) = keywords.size("max_batch") {
-        otlp = otlp.max_batch(items);
-    }
-    if let Some(delay) = keywords.seconds("delay") {
-        otlp = otlp.schedule_delay(delay);
-    }
-    if let Some(time) = keywords.seconds("retry_for") {
-        otlp = otlp.retry_for(time);
-    }
-    if let Some(deadline) = keywords.seconds("drain") {
-        otlp = otlp.flush_timeout(deadline);
-    }
+    otlp = otlp
+        .set_if_some(context, Otlp::context)
+        .set_if_some(args.size("capacity"), Otlp::capacity)
+        .set_if_some(args.size("max_bytes"), Otlp::max_bytes)
+        .set_if_some(args.size("max_batch"), Otlp::max_batch)
+        .set_if_some(args.seconds("delay"), Otlp::schedule_delay)
+        .set_if_some(args.seconds("retry_for"), Otlp::retry_for)
+        .set_if_some(args.seconds("drain"), Otlp::flush_timeout);
     Ok(match otlp.own_logs()? {
         Some(logs) => Output::plain(logs),
-        // `OTEL_SDK_DISABLED` or `OTEL_LOGS_EXPORTER` says so.
-        None => super::file::nothing(),
+        // Disabled by `OTEL_SDK_DISABLED` or `OTEL_LOGS_EXPORTER`.
+        None => placeholder(),
     })
 }

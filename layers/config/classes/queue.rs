@@ -8,92 +8,82 @@ use std::{
     time::Duration,
 };
 
-use super::{Class, Making, PLAIN};
 use crate::{
     Delivery, Error, Flush, Format, Handler, Outcome, Queue, Record, Tee,
     config::{
-        keywords::HandlerArgs,
-        slot::{Control, Output},
+        class::{BuildContext, Class, DEFAULTS},
+        configured_handler::{Control, Output},
+        handler_args::{HandlerArgs, SetIfSome as _},
+        node::Data,
     },
-    fork::Heirloom,
-    handler::queue::Overflow,
+    fork::ForkMutex,
+    format::Buffer,
+    handler::queue::{Overflow, QueueBuilder, WorkerGuard},
 };
 
 pub(super) const QUEUE: Class = Class {
     names: &["logging.handlers.QueueHandler", "handlers.QueueHandler", "queue"],
     keys: &["queue", "handlers", "respect_handler_level", "listener"],
-    refers: Some("handlers"),
+    targets_key: Some("handlers"),
     make,
-    ..PLAIN
+    ..DEFAULTS
 };
 
-fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
-    let keywords = making.keywords;
-    let with_level = keywords.bool("respect_handler_level").unwrap_or(!making.setup.as_python);
-    let names = keywords.texts("handlers").unwrap_or_default();
-    if names.is_empty() && !keywords.has("handlers") && !making.setup.as_python {
+fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
+    let args = context.args;
+    let respect_level = args.bool("respect_handler_level").unwrap_or(!context.as_python);
+    let names = args.texts("handlers").unwrap_or_default();
+    if names.is_empty() && !args.has("handlers") && !context.as_python {
         let message = "expected the key \"handlers\", which QueueHandler needs: its listener starts by itself and hands on to them";
-        keywords.note(keywords.missing("handlers", message));
-    } else if names.is_empty() && keywords.has("handlers") {
-        keywords.note(keywords.wrong("handlers", "expected at least one handler"));
+        args.report(args.missing("handlers", message));
+    } else if names.is_empty() && args.has("handlers") {
+        args.report(args.wrong("handlers", "expected at least one handler"));
     }
-    let handlers: Tee = names.iter().filter_map(|name| making.target(name, with_level)).collect();
-    // Python's queue objects and listener classes: only the size means something here.
-    let most = keywords.node("queue").and_then(|node| node.get("maxsize")).and_then(|node| match node.data {
-        crate::config::node::Data::Int(size) => usize::try_from(size).ok().filter(|size| *size > 0),
+    let handlers: Tee = names.iter().filter_map(|name| context.target(name, respect_level)).collect();
+    // Of Python's queue object and listener class, only the size has a meaning here.
+    let max_len = args.node("queue").and_then(|node| node.get("maxsize")).and_then(|node| match node.data {
+        Data::Int(size) => usize::try_from(size).ok().filter(|size| *size > 0),
         _ => None,
     });
-    if keywords.node("listener").is_some_and(|node| node.as_str().is_none_or(|name| !name.ends_with("QueueListener"))) {
-        keywords.note(keywords.wrong("listener", "expected logging.handlers.QueueListener, which is what there is"));
+    if args.node("listener").is_some_and(|node| node.as_str().is_none_or(|name| !name.ends_with("QueueListener"))) {
+        args.report(args.wrong("listener", "expected logging.handlers.QueueListener, the only one supported"));
     }
-    let gate = Arc::new(Gate {
+    let target = Arc::new(PausableTarget {
         handlers,
-        state: Heirloom::new(if making.setup.as_python { Listening::NotYet } else { Listening::On }),
-        waiting: AtomicUsize::new(0),
+        state: ForkMutex::new(if context.as_python { ListenerState::NotStarted } else { ListenerState::Running }),
+        pending: AtomicUsize::new(0),
     });
-    let mut builder = Queue::builder().name(making.name);
-    if making.setup.as_python {
-        // Nobody waits, and what finds no room is told; the bound on memory stays.
+    let mut builder = Queue::builder().name(context.name);
+    if context.as_python {
+        // Never blocks: a full queue is an error. The limit in bytes stays.
         builder = builder.capacity(1 << 20).overflow(Overflow::DropNewest);
-    } else if let Some(most) = most {
-        builder = builder.capacity(most);
+    } else {
+        builder = builder.set_if_some(max_len, QueueBuilder::capacity);
     }
-    let (queue, guard) = limits(builder, making.ours).build_with_guard(Arc::clone(&gate))?;
-    let front = Front {
+    let (queue, guard) = set_limits(builder, context.strata).build_with_guard(Arc::clone(&target))?;
+    let handler = PausableQueue {
         queue,
-        format: making.has_formatter.then(|| making.dress.texts()),
-        gate: Arc::clone(&gate),
-        most: most.filter(|_| making.setup.as_python),
+        format: context.has_formatter.then(|| context.formatting.texts()),
+        target: Arc::clone(&target),
+        max_len: max_len.filter(|_| context.as_python),
     };
-    Ok(Output::new(front, Listener { gate, guard }))
+    Ok(Output::new(handler, ListenerControl { target, guard }))
 }
 
-/// Our own keys.
-pub(in crate::config) fn limits(
-    mut builder: crate::handler::queue::QueueBuilder,
-    ours: &HandlerArgs<'_>,
-) -> crate::handler::queue::QueueBuilder {
-    if let Some(records) = ours.size("capacity") {
-        builder = builder.capacity(records);
-    }
-    if let Some(bytes) = ours.size("max_bytes") {
-        builder = builder.max_bytes(bytes);
-    }
-    if let Some(least) = ours.level("protect") {
-        builder = builder.priority_level(least);
-    }
-    if let Some(deadline) = ours.seconds("drain") {
-        builder = builder.flush_timeout(deadline);
-    }
-    if let Some(interval) = ours.seconds("report_every") {
-        builder = builder.report_every(interval);
-    }
+/// Sets the limits of a queue.
+pub(in crate::config) fn set_limits(mut builder: QueueBuilder, strata: &HandlerArgs<'_>) -> QueueBuilder {
+    builder = builder
+        .set_if_some(strata.size("capacity"), QueueBuilder::capacity)
+        .set_if_some(strata.size("max_bytes"), QueueBuilder::max_bytes)
+        .set_if_some(strata.level("protect"), QueueBuilder::priority_level)
+        .set_if_some(strata.seconds("drain"), QueueBuilder::flush_timeout)
+        .set_if_some(strata.seconds("report_every"), QueueBuilder::report_every);
     let policies =
         [("block", Overflow::BLOCK), ("drop_newest", Overflow::DropNewest), ("drop_oldest", Overflow::DropOldest)];
-    let overflow = ours.choice("overflow", &policies);
-    if let Some(deadline) = ours.seconds("block_for") {
+    let overflow = strata.choice("overflow", &policies);
+    if let Some(deadline) = strata.seconds("block_for") {
         if overflow.is_some_and(|overflow| overflow != Overflow::BLOCK) {
-            ours.note(ours.wrong("block_for", "expected no such key where nobody waits (overflow: block)"));
+            strata.report(strata.wrong("block_for", "expected no such key: only \"overflow: block\" waits"));
         }
         builder = builder.overflow(Overflow::block_for(deadline));
     } else if let Some(overflow) = overflow {
@@ -102,31 +92,29 @@ pub(in crate::config) fn limits(
     builder
 }
 
-/// The keys of [`limits`].
-pub(in crate::config) const LIMITS: &[&str] =
-    &["capacity", "max_bytes", "overflow", "block_for", "protect", "drain", "report_every"];
-
-/// What the callers meet.
-struct Front {
+/// A queue whose listener can be stopped.
+struct PausableQueue {
     queue: Queue,
-    /// A queue with a formatter makes the message of what it formats, as Python's `prepare`.
+    /// Replaces the message by the formatted record, as Python's `prepare`.
     format: Option<Box<dyn Format>>,
-    gate: Arc<Gate>,
-    most: Option<usize>,
+    target: Arc<PausableTarget>,
+    /// Python's `maxsize`: a longer queue is an error.
+    max_len: Option<usize>,
 }
 
-impl Handler for Front {
+impl Handler for PausableQueue {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
-        if self.most.is_some_and(|most| self.gate.waiting.load(Ordering::Relaxed) >= most) {
+        if self.max_len.is_some_and(|max| self.target.pending.load(Ordering::Relaxed) >= max) {
             return Err(Error::new("the queue is full"));
         }
-        self.gate.waiting.fetch_add(1, Ordering::Relaxed);
+        self.target.pending.fetch_add(1, Ordering::Relaxed);
         let Some(format) = &self.format else { return self.queue.handle(delivery) };
-        let mut text = String::new();
+        let mut text = Buffer::new();
         if let Err(error) = format.format(&delivery, &mut text) {
-            self.gate.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.target.pending.fetch_sub(1, Ordering::Relaxed);
             return Err(error);
         }
+        let text = text.to_string();
         let mut prepared = Record::clone(&delivery);
         prepared.set_message(&text);
         prepared.set_stack("");
@@ -141,60 +129,60 @@ impl Handler for Front {
     }
 
     fn flush(&self, how: &Flush) -> Result<(), Error> {
-        // A listener that was not started brings nothing anywhere.
-        if self.gate.is_running() { self.queue.flush(how) } else { Ok(()) }
+        // A stopped listener handles nothing.
+        if self.target.is_running() { self.queue.flush(how) } else { Ok(()) }
     }
 }
 
-/// In front of the handlers, on the listener's thread: lets records through once it is opened.
-struct Gate {
+/// The handlers behind the queue. Blocks the worker thread while the listener is stopped.
+struct PausableTarget {
     handlers: Tee,
-    state: Heirloom<Listening>,
-    /// Records that are in the queue or here.
-    waiting: AtomicUsize,
+    state: ForkMutex<ListenerState>,
+    /// The number of records in the queue or here.
+    pending: AtomicUsize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Listening {
-    NotYet,
-    On,
+enum ListenerState {
+    NotStarted,
+    Running,
     Stopped,
-    /// Nobody will ever start it again.
-    Over,
+    /// It can never be started again.
+    Closed,
 }
 
-impl Gate {
-    fn set(&self, state: Listening) {
+impl PausableTarget {
+    fn set(&self, state: ListenerState) {
         *self.lock() = state;
         self.state.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Listening> {
-        self.state.lock(|_| {}, || Listening::On)
+    fn lock(&self) -> MutexGuard<'_, ListenerState> {
+        self.state.lock(|_| {}, || ListenerState::Running)
     }
 
-    fn state(&self) -> Listening {
+    fn state(&self) -> ListenerState {
         *self.lock()
     }
 
     fn is_running(&self) -> bool {
-        self.state() == Listening::On
+        self.state() == ListenerState::Running
     }
 }
 
-impl Handler for Gate {
+impl Handler for PausableTarget {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         let mut state = self.lock();
-        while matches!(*state, Listening::NotYet | Listening::Stopped) {
-            let waits = |state: &mut Listening| matches!(state, Listening::NotYet | Listening::Stopped);
-            state = self.state.wait_while(state, LONG, waits).0;
+        while matches!(*state, ListenerState::NotStarted | ListenerState::Stopped) {
+            let waits = |state: &mut ListenerState| matches!(state, ListenerState::NotStarted | ListenerState::Stopped);
+            state = self.state.wait_while(state, WAIT, waits).0;
         }
-        let is_on = *state == Listening::On;
+        let is_running = *state == ListenerState::Running;
         drop(state);
-        // Python has queues without handlers, which the application empties itself; nobody does here.
-        let goes_on = is_on && !self.handlers.handlers().is_empty();
-        let result = if goes_on { self.handlers.handle(delivery) } else { Ok(Outcome::Dropped) };
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        // Without handlers, Python's application empties the queue itself; here the records are dropped.
+        let is_handled = is_running && !self.handlers.handlers().is_empty();
+        let result = if is_handled { self.handlers.handle(delivery) } else { Ok(Outcome::Dropped) };
+        self.pending.fetch_sub(1, Ordering::Relaxed);
         result
     }
 
@@ -203,45 +191,45 @@ impl Handler for Gate {
     }
 }
 
-struct Listener {
-    gate: Arc<Gate>,
-    guard: crate::handler::queue::WorkerGuard,
+struct ListenerControl {
+    target: Arc<PausableTarget>,
+    guard: WorkerGuard,
 }
 
-/// Then it waits again.
-const LONG: Duration = Duration::from_secs(3_600);
+/// The wait is repeated after this.
+const WAIT: Duration = Duration::from_secs(3_600);
 
-/// How long stopping a listener waits for what is queued.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long stopping a listener waits for the queued records.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-impl Control for Listener {
+impl Control for ListenerControl {
     fn listen(&self, on: bool) -> Option<Result<(), Error>> {
         if on {
-            self.gate.set(Listening::On);
+            self.target.set(ListenerState::Running);
             return Some(Ok(()));
         }
-        if !self.gate.is_running() {
+        if !self.target.is_running() {
             return Some(Ok(()));
         }
-        let flushed = self.guard.flush(PATIENCE);
-        self.gate.set(Listening::Stopped);
+        let flushed = self.guard.flush(STOP_TIMEOUT);
+        self.target.set(ListenerState::Stopped);
         Some(flushed)
     }
 
     fn is_running(&self) -> Option<bool> {
-        Some(self.gate.is_running())
+        Some(self.target.is_running())
     }
 
     fn buffered(&self) -> Option<usize> {
-        Some(self.gate.waiting.load(Ordering::Relaxed))
+        Some(self.target.pending.load(Ordering::Relaxed))
     }
 }
 
-impl Drop for Listener {
-    /// What waits in a queue nobody listens to is given up, as in Python; otherwise the guard waits for it.
+impl Drop for ListenerControl {
+    /// The records of a stopped listener are dropped, as in Python; otherwise the guard waits for them.
     fn drop(&mut self) {
-        if !self.gate.is_running() {
-            self.gate.set(Listening::Over);
+        if !self.target.is_running() {
+            self.target.set(ListenerState::Closed);
         }
     }
 }

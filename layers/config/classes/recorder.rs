@@ -1,9 +1,16 @@
-//! A memory for each request: `FlightRecorder`.
+//! `FlightRecorder`: buffers the records of each request.
 
 use std::sync::Arc;
 
-use super::{Class, Making, PLAIN};
-use crate::{Error, FlightRecorder, Record, config::slot::Output, handler::OutsideSpan};
+use crate::{
+    Error, FlightRecorder, Record,
+    config::{
+        class::{BuildContext, Class, DEFAULTS, placeholder},
+        configured_handler::Output,
+        handler_args::SetIfSome as _,
+    },
+    handler::OutsideSpan,
+};
 
 pub(super) const RECORDER: Class = Class {
     names: &["tracing_strata.FlightRecorder", "flight_recorder"],
@@ -19,58 +26,47 @@ pub(super) const RECORDER: Class = Class {
         "max_bytes",
         "outside",
     ],
-    refers: Some("target"),
-    asks: Some("pick"),
+    targets_key: Some("target"),
+    filter_key: Some("pick"),
     make,
-    ..PLAIN
+    ..DEFAULTS
 };
 
-fn make(making: &Making<'_, '_>) -> Result<Output, Error> {
-    let keywords = making.keywords;
-    let target = keywords.required("target");
-    let Some(target) = making.target(&target, true) else { return Ok(super::file::nothing()) };
+fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
+    let args = context.args;
+    let target = args.required("target");
+    let Some(target) = context.target(&target, true) else { return Ok(placeholder()) };
     let mut recorder = FlightRecorder::new(target);
-    if let Some(severity) = keywords.level("hold_below") {
-        recorder = recorder.buffer_below(severity);
-    }
-    if let Some(least) = keywords.level("release_at") {
-        recorder = recorder.release_at(least);
-    }
-    if let Some(limit) = keywords.seconds("release_after") {
-        recorder = recorder.release_after(limit);
-    }
-    if let Some(name) = keywords.str("pick") {
-        match making.filters.get(&name) {
-            Some((_, sieve)) if sieve.only_decides() => {
-                let asked = sieve.as_filter();
-                recorder = recorder.trigger(move |record: &Record| asked.passes(record));
+    recorder = recorder
+        .set_if_some(args.level("hold_below"), FlightRecorder::buffer_below)
+        .set_if_some(args.level("release_at"), FlightRecorder::release_at)
+        .set_if_some(args.seconds("release_after"), FlightRecorder::release_after);
+    if let Some(name) = args.str("pick") {
+        match context.filters.get(&name) {
+            Some((_, filter)) if filter.only_decides() => {
+                let filter = filter.as_filter();
+                recorder = recorder.trigger(move |record: &Record| filter.passes(record));
             }
             Some(_) => {
                 let message = format!("expected a filter that only decides, got {name:?}, which changes records");
-                keywords.note(keywords.wrong("pick", message));
+                args.report(args.wrong("pick", message));
             }
             None => {
-                let known = making.filters.keys().map(String::as_str);
-                keywords.note(keywords.wrong("pick", format!("there is no filter {name:?}")).nearest(&name, known));
+                let known = context.filters.keys().map(String::as_str);
+                args.report(args.wrong("pick", format!("there is no filter {name:?}")).nearest(&name, known));
             }
         }
     }
-    if let Some(records) = keywords.size("tree_records") {
-        recorder = recorder.tree_records(records);
-    }
-    if let Some(bytes) = keywords.size("tree_bytes") {
-        recorder = recorder.tree_bytes(bytes);
-    }
-    if let Some(trees) = keywords.size("max_trees") {
-        recorder = recorder.max_trees(trees);
-    }
-    if let Some(bytes) = keywords.size("max_bytes") {
-        recorder = recorder.max_bytes(bytes);
-    }
-    if let Some(outside) = keywords.choice("outside", &[("drop", OutsideSpan::Drop), ("pass", OutsideSpan::Pass)]) {
-        recorder = recorder.outside(outside);
-    }
-    if let Some(clock) = &making.setup.clock {
+    recorder = recorder
+        .set_if_some(args.size("tree_records"), FlightRecorder::tree_records)
+        .set_if_some(args.size("tree_bytes"), FlightRecorder::tree_bytes)
+        .set_if_some(args.size("max_trees"), FlightRecorder::max_trees)
+        .set_if_some(args.size("max_bytes"), FlightRecorder::max_bytes)
+        .set_if_some(
+            args.choice("outside", &[("drop", OutsideSpan::Drop), ("pass", OutsideSpan::Pass)]),
+            FlightRecorder::outside,
+        );
+    if let Some(clock) = context.clock {
         recorder = recorder.clock(Arc::clone(clock));
     }
     Ok(Output::plain(recorder))

@@ -3,16 +3,16 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
-    Class, Making, PLAIN,
-    durability::{durability, permissions},
-    file::{Mode, empty, mode_and_encoding, nothing},
+    file::{Mode, mode_and_encoding, truncate},
+    files::{durability, permissions},
 };
 use crate::{
     Error,
     config::{
-        Setup,
+        class::{BuildContext, Class, DEFAULTS, placeholder},
+        configured_handler::{Control, Output},
+        handler_args::SetIfSome as _,
         registry::{Namer, Rotator},
-        slot::{Control, Output},
     },
     output::{RotatingFile, RotatingFileBuilder},
     sink::{Alignment, Compression, FileLocking, Retention, RotatingFileSink, TimeOfDay, When},
@@ -23,7 +23,7 @@ pub(super) const ROTATING: Class = Class {
     keys: &["filename", "mode", "maxBytes", "backupCount", "encoding", "delay", "errors"],
     attributes: &["terminator", "namer", "rotator"],
     make: make_rotating,
-    ..PLAIN
+    ..DEFAULTS
 };
 
 pub(super) const TIMED: Class = Class {
@@ -31,145 +31,126 @@ pub(super) const TIMED: Class = Class {
     keys: &["filename", "when", "interval", "backupCount", "encoding", "delay", "utc", "atTime", "errors", "maxBytes"],
     attributes: &["terminator", "namer", "rotator"],
     make: make_timed,
-    ..PLAIN
+    ..DEFAULTS
 };
 
-fn make_rotating(making: &Making<'_, '_>) -> Result<Output, Error> {
-    let keywords = making.keywords;
-    let path = keywords.required("filename");
-    let mode = mode_and_encoding(making, &path);
-    let most = keywords.count("maxBytes").unwrap_or(0);
-    // With a limit the mode does not count.
-    let empties = mode == Mode::Write && most == 0 && !making.goes_on;
-    finish(making, RotatingFile::builder(&path).max_bytes(most), path, empties)
+fn make_rotating(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
+    let args = context.args;
+    let path = args.required("filename");
+    let mode = mode_and_encoding(context, &path);
+    let max_bytes = args.count("maxBytes").unwrap_or(0);
+    // As in Python, a limit overrides the mode.
+    let truncates = mode == Mode::Write && max_bytes == 0 && !context.is_replacement;
+    finish(context, RotatingFile::builder(&path).max_bytes(max_bytes), path, truncates)
 }
 
-fn make_timed(making: &Making<'_, '_>) -> Result<Output, Error> {
-    let keywords = making.keywords;
-    let path = keywords.required("filename");
-    mode_and_encoding(making, &path);
+fn make_timed(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
+    let args = context.args;
+    let path = args.required("filename");
+    mode_and_encoding(context, &path);
     let mut builder = RotatingFile::builder(&path).when(When::Hour);
-    match keywords.str("when").as_deref().unwrap_or("h").parse::<When>() {
+    match args.str("when").as_deref().unwrap_or("h").parse::<When>() {
         Ok(when) => builder = builder.when(when),
         Err(error) => {
             let text = error.to_string();
-            // Python's own words come first.
+            // The message starts with Python's own.
             let python = text.split(" (expected").next().unwrap_or_default().to_owned();
-            keywords.note(keywords.wrong("when", text).python(python));
+            args.report(args.wrong("when", text).python(python));
         }
     }
-    if let Some(interval) = keywords.count("interval") {
+    if let Some(interval) = args.count("interval") {
         builder = builder.interval(u32::try_from(interval).unwrap_or(u32::MAX));
     }
-    if let Some(utc) = keywords.bool("utc") {
-        builder = builder.utc(utc);
-    }
-    if let Some(time) = keywords.str("atTime") {
-        match time.parse::<TimeOfDay>() {
-            Ok(time) => builder = builder.at_time(time),
-            Err(error) => keywords.note(keywords.wrong("atTime", error.to_string())),
-        }
-    }
-    if let Some(most) = keywords.count("maxBytes") {
-        builder = builder.max_bytes(most);
-    }
-    if let Some(zone) = making.ours.str("zone") {
-        builder = builder.zone(zone);
-    }
-    match making.ours.choice("grid", &[("clock", Alignment::Clock), ("rollover", Alignment::Rollover)]) {
-        None if making.setup.as_python => builder = builder.alignment(Alignment::Rollover),
-        None => {}
-        Some(grid) => builder = builder.alignment(grid),
-    }
-    finish(making, builder, path, false)
+    builder = builder
+        .set_if_some(args.bool("utc"), RotatingFileBuilder::utc)
+        .set_if_some(args.converted("atTime", str::parse::<TimeOfDay>), RotatingFileBuilder::at_time)
+        .set_if_some(args.count("maxBytes"), RotatingFileBuilder::max_bytes)
+        .set_if_some(context.strata.str("zone"), RotatingFileBuilder::zone);
+    let alignment = context.strata.choice("grid", &[("clock", Alignment::Clock), ("rollover", Alignment::Rollover)]);
+    let python = context.as_python.then_some(Alignment::Rollover);
+    builder = builder.set_if_some(alignment.or(python), RotatingFileBuilder::alignment);
+    finish(context, builder, path, false)
 }
 
 fn finish(
-    making: &Making<'_, '_>,
+    context: &BuildContext<'_, '_>,
     mut builder: RotatingFileBuilder,
     path: String,
-    empties: bool,
+    truncates: bool,
 ) -> Result<Output, Error> {
-    let keywords = making.keywords;
-    builder = builder.backups(usize::try_from(keywords.count("backupCount").unwrap_or(0)).unwrap_or(usize::MAX));
+    let args = context.args;
+    builder = builder.backups(usize::try_from(args.count("backupCount").unwrap_or(0)).unwrap_or(usize::MAX));
     // As in Python.
     builder = builder.allow_unbounded(true);
-    let delay = keywords.bool("delay").unwrap_or(false);
-    builder = ours(making, builder.open_lazily(delay));
-    if let Some(clock) = &making.setup.clock {
+    let delay = args.bool("delay").unwrap_or(false);
+    builder = strata_options(context, builder.open_lazily(delay));
+    if let Some(clock) = context.clock {
         builder = builder.shared_clock(Arc::clone(clock));
     }
-    if let Some(namer) = making.attributes.registered::<Namer>("namer") {
+    if let Some(namer) = context.attributes.registered::<Namer>("namer") {
         builder = builder.namer(move |default| PathBuf::from((namer.0)(&default.to_string_lossy())));
     }
-    if let Some(rotator) = making.attributes.registered::<Rotator>("rotator") {
+    if let Some(rotator) = context.attributes.registered::<Rotator>("rotator") {
         builder = builder.rotator(move |source, destination| (rotator.0)(source, destination));
     }
     if path.is_empty() {
-        // Told already.
-        return Ok(nothing());
+        // Reported already.
+        return Ok(placeholder());
     }
-    let handler = builder.truncate(empties && delay).format(making.dress.lines()).build()?.terminator("");
-    let control = Rotating { file: handler.as_sink().clone(), empties: empties && !delay, setup: making.setup.clone() };
+    let handler = builder.truncate(truncates && delay).format(context.formatting.lines()).build()?.terminator("");
+    let control = RotatingControl {
+        file: handler.as_sink().clone(),
+        truncates: truncates && !delay,
+        as_python: context.as_python,
+    };
     Ok(Output::new(handler, control))
 }
 
-fn ours(making: &Making<'_, '_>, mut builder: RotatingFileBuilder) -> RotatingFileBuilder {
-    let ours = making.ours;
-    if let Some(create) = ours.bool("create_dirs") {
-        builder = builder.create_dirs(create);
-    }
-    if let Some(bytes) = ours.size("buffer") {
-        builder = builder.buffer(bytes);
-    }
-    if let Some(least) = ours.level("flush_on") {
-        builder = builder.flush_on(least);
-    }
-    if let Some(mode) = permissions(making) {
-        builder = builder.permissions(mode);
-    }
-    builder = builder.durability(durability(making));
-    if let Some(link) = ours.str("latest") {
-        builder = builder.latest(link);
-    }
+fn strata_options(context: &BuildContext<'_, '_>, mut builder: RotatingFileBuilder) -> RotatingFileBuilder {
+    let strata = context.strata;
+    builder = builder
+        .set_if_some(strata.bool("create_dirs"), RotatingFileBuilder::create_dirs)
+        .set_if_some(strata.size("buffer"), RotatingFileBuilder::buffer)
+        .set_if_some(strata.level("flush_on"), RotatingFileBuilder::flush_on)
+        .set_if_some(permissions(context), RotatingFileBuilder::permissions);
+    builder = builder.durability(durability(context));
+    builder = builder.set_if_some(strata.str("latest"), RotatingFileBuilder::latest);
     let mut retention = Retention::new();
     let mut is_limited = false;
-    if let Some(days) = ours.number("max_age_days") {
+    if let Some(days) = strata.number("max_age_days") {
         match Duration::try_from_secs_f64(days * 86_400.0) {
             Ok(age) => (retention, is_limited) = (retention.age(age), true),
-            Err(_) => ours.note(ours.wrong("max_age_days", format!("expected days, 0 or more, got {days}"))),
+            Err(_) => strata.report(strata.wrong("max_age_days", format!("expected days, 0 or more, got {days}"))),
         }
     }
-    if let Some(bytes) = ours.count("max_total_bytes") {
+    if let Some(bytes) = strata.count("max_total_bytes") {
         (retention, is_limited) = (retention.bytes(bytes), true);
     }
     if is_limited {
         builder = builder.retention(retention);
     }
-    if let Some(Some(method)) = ours.choice("compression", METHODS) {
+    if let Some(Some(method)) = strata.choice("compression", METHODS) {
         match method() {
             Ok(compression) => {
-                let level = ours.integer("compression_level").and_then(|level| i32::try_from(level).ok());
+                let level = strata.integer("compression_level").and_then(|level| i32::try_from(level).ok());
                 builder = builder.compression(level.map_or(compression, |level| compression.level(level)));
             }
             Err(feature) => {
                 let message = format!("{feature} needs the feature {feature:?} of tracing-strata");
-                ours.note(ours.wrong("compression", message));
+                strata.report(strata.wrong("compression", message));
             }
         }
     }
-    if ours.str("compression").is_none_or(|method| method == "none") {
-        ours.idle(&["compression_level"], "nothing is compressed (`compression`)");
+    if strata.str("compression").is_none_or(|method| method == "none") {
+        strata.reject_unused(&["compression_level"], "nothing is compressed (`compression`)");
     }
     let sharing =
         [("unguarded", FileLocking::Unguarded), ("exclusive", FileLocking::Exclusive), ("shared", FileLocking::Shared)];
-    if let Some(sharing) = ours.choice("sharing", &sharing) {
-        builder = builder.locking(sharing);
-    }
+    builder = builder.set_if_some(strata.choice("sharing", &sharing), RotatingFileBuilder::locking);
     builder
 }
 
-/// By its name, or the feature that is missing.
+/// Makes a compression, or names the missing feature.
 type Method = fn() -> Result<Compression, &'static str>;
 
 const METHODS: &[(&str, Option<Method>)] = &[
@@ -184,16 +165,16 @@ const METHODS: &[(&str, Option<Method>)] = &[
     ("zstd", Some(|| Err("zstd"))),
 ];
 
-struct Rotating {
+struct RotatingControl {
     file: RotatingFileSink,
-    empties: bool,
-    setup: Setup,
+    truncates: bool,
+    as_python: bool,
 }
 
-impl Control for Rotating {
+impl Control for RotatingControl {
     fn close(&self) -> Result<bool, Error> {
         self.file.close()?;
-        Ok(!(self.empties && self.setup.as_python))
+        Ok(!(self.truncates && self.as_python))
     }
 
     fn rollover(&self) -> Option<Result<(), Error>> {
@@ -201,7 +182,7 @@ impl Control for Rotating {
         Some(Ok(()))
     }
 
-    fn begin(&self) -> Result<(), Error> {
-        if self.empties { empty(self.file.path()) } else { Ok(()) }
+    fn activate(&self) -> Result<(), Error> {
+        if self.truncates { truncate(self.file.path()) } else { Ok(()) }
     }
 }

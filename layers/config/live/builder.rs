@@ -1,18 +1,47 @@
-//! What a system has from the start.
+//! Creates a system.
 
-use std::sync::{Arc, atomic::AtomicBool};
-
-use super::{Inner, Logging};
-use crate::{
-    Error, Fields, HandlerExt as _, Loggers, NamedHandler, Severity,
-    clock::Clock,
-    config::{Setup, document::Config, formatters::Formatter, registry::ClassRegistry},
-    fork::Heirloom,
-    ledger::ErrorHandler,
-    output::Stream,
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
 };
 
-/// What a system has from the start. Made by [`Logging::builder`].
+use super::logging::{Inner, Logging, last_resort};
+use crate::{
+    Error, Fields, Loggers, Severity,
+    clock::Clock,
+    config::{document::Config, registry::ClassRegistry, setup::Setup},
+    fork::ForkMutex,
+    ledger::ErrorHandler,
+};
+
+impl Logging {
+    /// A system with nothing configured: the root at WARN, and the last resort.
+    pub fn new() -> Self {
+        Self::builder().empty()
+    }
+
+    /// A system with options.
+    pub fn builder() -> LoggingBuilder {
+        LoggingBuilder::new()
+    }
+
+    /// A system configured by a file and the variables of the environment
+    /// ([`Config::expand_env`], [`Config::override_from_env`]).
+    ///
+    /// # Errors
+    /// As for [`Config::from_path`] and [`reload`](Self::reload).
+    pub fn from_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::builder().build(&Config::load(path.as_ref())?)
+    }
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Options of a [`Logging`], made by [`Logging::builder`].
 #[must_use]
 pub struct LoggingBuilder {
     registry: ClassRegistry,
@@ -45,13 +74,13 @@ impl LoggingBuilder {
         self
     }
 
-    /// Which clock records and rotating files go by (default: the system's).
+    /// The clock of records and rotating files (default: the system's).
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Arc::new(clock));
         self
     }
 
-    /// Where the failures of all handlers go (default: [`ErrorHandler::stderr`]).
+    /// Gets the failures of all handlers (default: [`ErrorHandler::stderr`]).
     pub fn error_handler(mut self, error_handler: ErrorHandler) -> Self {
         self.error_handler = error_handler;
         self
@@ -63,26 +92,26 @@ impl LoggingBuilder {
         self
     }
 
-    /// Makes trace ids for spans, as [`HandlerLayer::trace_ids`](crate::HandlerLayer::trace_ids) does.
+    /// Creates trace ids for spans, as [`HandlerLayer::trace_ids`](crate::HandlerLayer::trace_ids) does.
     pub fn trace_ids(mut self) -> Self {
         self.trace_ids = true;
         self
     }
 
-    /// The most that one value may take, in bytes: [`HandlerLayer::value_limit`](crate::HandlerLayer::value_limit).
+    /// The size limit of a value, in bytes: [`HandlerLayer::value_limit`](crate::HandlerLayer::value_limit).
     pub fn value_limit(mut self, bytes: usize) -> Self {
         self.value_limit = Some(bytes);
         self
     }
 
-    /// The loggers to configure (default: new ones), for an application that has some already.
+    /// The loggers to configure (default: new ones), if the application has some already.
     pub fn loggers(mut self, loggers: Loggers) -> Self {
         self.loggers = Some(loggers);
         self
     }
 
-    /// Restores every default of Python's: see [Differences](crate::config#differences-from-python). For a team that moves, to
-    /// have the same lines first and the safe ones later.
+    /// Restores Python's defaults: see [Differences](crate::config#differences-from-python). For a migration that keeps the
+    /// same lines first and takes the safe ones later.
     pub fn python_defaults(mut self) -> Self {
         self.as_python = true;
         self
@@ -102,9 +131,9 @@ impl LoggingBuilder {
             globals,
             trace_ids,
             value_limit,
-            state: Heirloom::default(),
-            changes: AtomicBool::new(false),
-            last: Heirloom::default(),
+            state: ForkMutex::default(),
+            changes_records: AtomicBool::new(false),
+            last_install: ForkMutex::default(),
         }))
     }
 
@@ -117,11 +146,4 @@ impl LoggingBuilder {
         logging.reload(config)?;
         Ok(logging)
     }
-}
-
-/// Python's last resort: the bare message and the exception, as they are, on stderr.
-pub(super) fn last_resort(least: Severity) -> NamedHandler {
-    let handler = Stream::stderr().format(Formatter::bare(true).boxed()).named("last resort");
-    handler.set_level(least);
-    handler
 }

@@ -1,39 +1,41 @@
-//! Handlers and filters one at a time, by name.
+//! Adds and removes single handlers and filters.
 
 use std::{collections::BTreeMap, sync::atomic::Ordering};
 
-use super::{HandlerHandle, Logging, State};
+use super::{
+    handle::HandlerHandle,
+    logging::{Logging, State},
+};
 use crate::{
     Error, Flush, Handler, NamedHandler, Severity,
     config::{
-        build::{self, Before, Builder, Hung},
+        build::{Builder, InstalledHandler, Previous},
+        classes::{filters, formatters},
+        config_filter::ConfigFilter,
         document::Config,
-        filters,
-        formatters::{self, Formatter},
-        node::{Data, Node},
-        problem::ConfigErrors,
-        sieve::ConfigFilter,
+        error::ConfigErrors,
+        formatting::Formatter,
+        node::{Data, Node, quoted_key},
     },
 };
 
 impl Logging {
-    /// Declares one more handler, or puts another in place of one: on every logger the new one hangs where the old one
-    /// hung. `declaration` is an entry of `handlers`, whose formatter and filters are the configuration's; an inline
-    /// mapping is a formatter, too.
+    /// Adds a handler, or replaces the one of that name on every logger that has it. `declaration` is an entry of `handlers`
+    /// that names formatters and filters of the configuration; its formatter may also be an inline mapping.
     ///
     /// # Errors
-    /// As for [`reload`](Self::reload); then nothing is changed.
+    /// As for [`reload`](Self::reload); then nothing changes.
     pub fn set_handler(&self, name: &str, declaration: &impl serde::Serialize) -> Result<HandlerHandle, Error> {
-        let node = to_node(declaration)?;
-        let (hung, old) = self.try_until_current(|present| {
-            let hung = self.make_handler(present, name, node.clone())?;
-            Ok(move |state: &mut State| Ok((hung.clone(), self.swap(state, name, Some(&hung)))))
+        let node = Node::from_serialize(declaration, "declaration")?;
+        let (installed, old) = self.update(|present| {
+            let installed = self.make_handler(present, name, node.clone())?;
+            Ok(move |state: &mut State| Ok((installed.clone(), self.swap(state, name, Some(&installed)))))
         })?;
         self.end(old);
-        Ok(HandlerHandle { hung, logging: self.clone() })
+        Ok(HandlerHandle { installed, logging: self.clone() })
     }
 
-    /// Takes a handler off all loggers and forgets it. False if there is none of that name.
+    /// Removes a handler from all loggers. `false` if there is none of that name.
     pub fn remove_handler(&self, name: &str) -> bool {
         let old = {
             let mut state = self.state();
@@ -47,22 +49,27 @@ impl Logging {
         true
     }
 
-    /// What was there before ends when nothing is locked.
-    fn end(&self, ended: (Option<Hung>, Vec<NamedHandler>)) {
+    /// Ends a removed handler. Call it when nothing is locked.
+    fn end(&self, ended: (Option<InstalledHandler>, Vec<NamedHandler>)) {
         let (old, taken) = ended;
         drop(taken);
         if let Some(old) = old {
-            // What goes wrong now is told to the trap.
-            Handler::flush(&old.shared, &Flush::END).unwrap_or_default();
+            // The error handler gets failures.
+            Handler::flush(&old.named, &Flush::END).unwrap_or_default();
         }
     }
 
-    fn swap(&self, state: &mut State, name: &str, new: Option<&Hung>) -> (Option<Hung>, Vec<NamedHandler>) {
+    fn swap(
+        &self,
+        state: &mut State,
+        name: &str,
+        new: Option<&InstalledHandler>,
+    ) -> (Option<InstalledHandler>, Vec<NamedHandler>) {
         let old = state.handlers.get(name).cloned();
         let mut taken = Vec::new();
         if let Some(old) = &old {
-            taken = self.0.loggers.exchange(&old.shared, new.map(|new| &new.shared));
-            state.made.retain(|known| !known.shared.is_same(&old.shared));
+            taken = self.0.loggers.exchange_handler(&old.named, new.map(|new| &new.named));
+            state.made.retain(|known| !known.named.is_same(&old.named));
         }
         match new {
             Some(new) => {
@@ -74,95 +81,92 @@ impl Logging {
         (old, taken)
     }
 
-    /// Makes a handler outside of a configuration, dressed.
-    fn make_handler(&self, state: &State, name: &str, mut node: Node) -> Result<Hung, Error> {
+    /// Makes a handler outside of a configuration, with its level, filters and format set.
+    fn make_handler(&self, state: &State, name: &str, mut node: Node) -> Result<InstalledHandler, Error> {
         let setup = &self.0.setup;
-        let path = format!("handlers.{}", build::quoted_key(name));
+        let path = format!("handlers.{}", quoted_key(name));
         let mut inline = None;
         if let Some(map) = node.as_map_mut()
             && let Some(formatter) = map.get("formatter").filter(|formatter| formatter.as_map().is_some()).cloned()
         {
-            let made = formatters::make(&format!("{path}.formatter"), &formatter, &setup.registry, setup.as_python);
+            let made = formatters::make(setup, &format!("{path}.formatter"), &formatter);
             inline = Some(made.map_err(ConfigErrors::into_error)?);
             map.0.retain(|(key, _)| key.text != "formatter");
         }
-        // A configuration of this one handler, in which the names of the present one are known.
-        let mut known = Before { filters: &state.filters, handlers: &state.handlers };
-        let none = BTreeMap::new();
-        known.handlers = &none;
+        // A configuration of this one handler, which may name everything in the present one.
+        let previous = Previous { filters: &state.filters, handlers: &BTreeMap::new() };
         let root = Node::map([("version", Node::new(Data::Int(1))), ("handlers", Node::map([(name, node.clone())]))]);
         let config = Config::from_node(root);
-        let mut builder = Builder::new(setup, &config, known);
-        builder.lend(&state.formatters, &state.filters, &state.handlers);
+        let mut builder = Builder::new(setup, &config, previous);
+        builder.preload(&state.formatters, &state.filters, &state.handlers);
         builder.handlers();
         let prepared = builder.finish().map_err(ConfigErrors::into_error)?;
-        let hung = prepared.handlers.into_iter().find(|(known, _)| known == name).map(|(_, hung)| hung);
-        for wear in prepared.wear {
-            wear.begin()?;
-            wear.put_on().end();
+        let installed = prepared.handlers.into_iter().find(|(known, _)| known == name).map(|(_, installed)| installed);
+        for update in prepared.updates {
+            update.activate()?;
+            update.apply().finish();
         }
-        let hung = hung.ok_or_else(|| Error::config(format_args!("{path}: it was not made")))?;
+        let installed = installed.ok_or_else(|| Error::config(format_args!("{path}: it was not made")))?;
         if let Some(formatter) = inline {
-            hung.slot.set_formatter(&formatter).end();
+            installed.configured.set_formatter(&formatter).finish();
         }
-        Ok(hung)
+        Ok(installed)
     }
 
-    /// A filter by its declaration (an entry of `filters`), for [`HandlerHandle::add_filter`] and
+    /// Makes a filter from its declaration (an entry of `filters`), for [`HandlerHandle::add_filter`] and
     /// [`add_filter`](Self::add_filter).
     ///
     /// # Errors
     /// As for [`reload`](Self::reload).
     pub fn make_filter(&self, declaration: &impl serde::Serialize) -> Result<ConfigFilter, Error> {
-        let node = to_node(declaration)?;
+        let node = Node::from_serialize(declaration, "declaration")?;
         filters::make(&self.0.setup, "filter", &node).map_err(ConfigErrors::into_error)
     }
 
     /// The filter of that name in the configuration.
     pub fn filter(&self, name: &str) -> Option<ConfigFilter> {
-        self.state().filters.get(name).map(|(_, sieve)| sieve.clone())
+        self.state().filters.get(name).map(|(_, filter)| filter.clone())
     }
 
-    /// Hangs a filter on a logger; nothing happens if it hangs there already.
+    /// Adds a filter to a logger; does nothing if it is there already.
     ///
     /// # Errors
-    /// As for [`Loggers::add`](crate::Loggers::add)(crate::Loggers::add).
+    /// As for [`Loggers::add`](crate::Loggers::add).
     pub fn add_filter(&self, logger: &str, filter: &ConfigFilter) -> Result<(), Error> {
         self.note_filter(filter);
         self.0.loggers.add_filter(logger, filter.as_filter())
     }
 
-    /// Takes a filter off a logger. False if it did not hang there.
+    /// Removes a filter from a logger. `false` if it was not there.
     pub fn remove_filter(&self, logger: &str, filter: &ConfigFilter) -> bool {
         self.0.loggers.remove_filter(logger, &filter.as_filter())
     }
 
     pub(super) fn note_filter(&self, filter: &ConfigFilter) {
         if !filter.only_decides() {
-            self.0.changes.store(true, Ordering::SeqCst);
+            self.0.changes_records.store(true, Ordering::SeqCst);
         }
     }
 
-    /// Adds unnamed handlers of [`BasicConfig`](super::BasicConfig) to the root. With `force`, all others are taken off and closed.
-    pub(in crate::config) fn basic(
+    /// Adds handlers of [`BasicConfig`](super::BasicConfig) to the root. With `force`, it removes and closes the others.
+    pub(super) fn add_basic(
         &self,
         handlers: Vec<(String, Node)>,
         formatter: &Formatter,
         level: Option<Severity>,
         force: bool,
     ) -> Result<(), Error> {
-        let (ended, former) = self.try_until_current(|present| {
+        let (ended, former) = self.update(|present| {
             let mut made = Vec::new();
             for (name, node) in &handlers {
-                let wears = node.get("formatter").is_some_and(|formatter| !formatter.is_null());
-                let hung = self.make_handler(present, name, node.clone())?;
-                if !wears {
-                    hung.slot.set_formatter(formatter).end();
+                let installed = self.make_handler(present, name, node.clone())?;
+                if !node.has_formatter() {
+                    installed.configured.set_formatter(formatter).finish();
                 }
-                made.push(hung);
+                made.push(installed);
             }
             Ok(move |state: &mut State| {
-                let mut all = self.0.loggers.declared();
+                let mut all = self.0.loggers.snapshot();
                 let Some(root) = all.iter_mut().find(|logger| logger.name.is_empty()) else {
                     return Err(Error::config("there is no root logger").into());
                 };
@@ -172,38 +176,36 @@ impl Logging {
                     ended = state
                         .made
                         .iter()
-                        .filter(|hung| taken.iter().any(|shared| shared.is_same(&hung.shared)))
+                        .filter(|installed| taken.iter().any(|named| named.is_same(&installed.named)))
                         .cloned()
                         .collect();
-                    state.handlers.retain(|_, hung| !ended.iter().any(|old: &Hung| old.shared.is_same(&hung.shared)));
-                    state.made.retain(|hung| !ended.iter().any(|old: &Hung| old.shared.is_same(&hung.shared)));
+                    state.handlers.retain(|_, installed| {
+                        !ended.iter().any(|old: &InstalledHandler| old.named.is_same(&installed.named))
+                    });
+                    state.made.retain(|installed| {
+                        !ended.iter().any(|old: &InstalledHandler| old.named.is_same(&installed.named))
+                    });
                 }
-                root.handlers.extend(made.iter().map(|hung| hung.shared.clone()));
+                root.handlers.extend(made.iter().map(|installed| installed.named.clone()));
                 if let Some(level) = level {
                     root.level = Some(level).filter(|level| *level != Severity::ALL);
                 }
-                let former = self.0.loggers.declare(all)?;
-                for hung in made {
-                    if !hung.slot.name.is_empty() {
-                        state.handlers.insert(hung.slot.name.clone(), hung.clone());
+                let former = self.0.loggers.replace_all(all)?;
+                for installed in made {
+                    if !installed.configured.name.is_empty() {
+                        state.handlers.insert(installed.configured.name.clone(), installed.clone());
                     }
-                    state.made.push(hung);
+                    state.made.push(installed);
                 }
                 state.config = None;
                 Ok((ended, former))
             })
         })?;
         drop(former);
-        for hung in ended.iter().rev() {
-            // What goes wrong now is told to the trap.
-            hung.slot.close().unwrap_or_default();
+        for installed in ended.iter().rev() {
+            // The error handler gets failures.
+            installed.configured.close().unwrap_or_default();
         }
         Ok(())
     }
-}
-
-pub(super) fn to_node(declaration: &impl serde::Serialize) -> Result<Node, Error> {
-    let value = serde_json::to_value(declaration);
-    let value = value.map_err(|error| Error::config(format_args!("the declaration cannot be taken: {error}")))?;
-    Ok(value.into())
 }

@@ -1,8 +1,8 @@
-//! What a reload has changed.
+//! What a reload changed.
 
 use std::fmt;
 
-/// What a reload has changed.
+/// What a reload changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     pub(super) added: Vec<String>,
@@ -13,27 +13,27 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Handlers that were not there before.
+    /// New handlers.
     pub fn added(&self) -> &[String] {
         &self.added
     }
 
-    /// Handlers whose declaration is another one.
+    /// Handlers that were replaced, because their declaration changed.
     pub fn replaced(&self) -> &[String] {
         &self.replaced
     }
 
-    /// Handlers that are not there any more.
+    /// Handlers that were removed.
     pub fn removed(&self) -> &[String] {
         &self.removed
     }
 
-    /// Handlers that go on, with their files and queues; level, filters or format may be others.
+    /// Handlers that keep their files and queues; their level, filters or format may have changed.
     pub fn kept(&self) -> &[String] {
         &self.kept
     }
 
-    /// Loggers that were switched off, because `disable_existing_loggers` is on and they were not named.
+    /// Loggers that were disabled, because `disable_existing_loggers` is on and the configuration does not name them.
     pub fn disabled(&self) -> &[String] {
         &self.disabled
     }
@@ -49,8 +49,8 @@ impl fmt::Display for Changes {
             ("kept", &self.kept),
             ("disabled loggers", &self.disabled),
         ];
-        let told = parts.into_iter().filter(|(_, names)| !names.is_empty());
-        for (index, (what, names)) in told.enumerate() {
+        let parts = parts.into_iter().filter(|(_, names)| !names.is_empty());
+        for (index, (what, names)) in parts.enumerate() {
             let separator = if index > 0 { "; " } else { "" };
             write!(f, "{separator}{what} {}", names.join(", "))?;
         }

@@ -1,63 +1,65 @@
-//! Another configuration in place of the present one: prepared in full, then put in place at once.
+//! Replaces the configuration: prepares the new one in full, then applies it at once.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::Ordering},
 };
 
-use super::{Changes, Logging, Refused, State};
+use super::{
+    changes::Changes,
+    logging::{Logging, Rejected, State},
+};
 use crate::{
     Error, Flush, Handler, Loggers, Severity,
     config::{
-        build::{self, Before, Builder, Hung, LoggerSays, Prepared, Wear},
+        build::{Builder, InstalledHandler, LoggerSpec, PendingUpdate, Prepared, Previous},
         check,
+        config_filter::ConfigFilter,
+        configured_handler::Retired,
         document::Config,
+        error::{ConfigError, ConfigErrors},
         migration::{self, MigrationReport},
-        node::Node,
-        problem::{ConfigError, ConfigErrors},
-        sieve::ConfigFilter,
-        slot::Displaced,
+        node::{Node, quoted_key},
     },
-    loggers::{Declared, Former},
+    loggers::{LoggerState, RetiredLoggers},
 };
 
 impl Logging {
-    /// Puts a configuration in place of the present one, or tells all that is wrong with it and changes nothing.
+    /// Replaces the configuration. If the new one has mistakes, the error lists all of them and nothing changes.
     ///
     /// # Errors
-    /// [`ConfigErrors`]; or a handler could not be made (its file cannot be opened), which is one of them.
+    /// [`ConfigErrors`]; a handler that cannot be made (its file cannot be opened) is one of them.
     pub fn reload(&self, config: &Config) -> Result<Changes, Error> {
         if is_incremental(config) {
-            return self.adjust(config);
+            return self.apply_incremental(config);
         }
-        let Replaced { changes, ended, former, displaced } = self.try_until_current(|present| {
+        let Applied { changes, ended, former, retired } = self.update(|present| {
             let (prepared, plan) = self.prepare(present, config)?;
             Ok(move |state: &mut State| self.commit(state, prepared, plan, config))
         })?;
-        // Handlers end when nothing is locked.
+        // Dropped when nothing is locked.
         drop(former);
-        displaced.into_iter().for_each(Displaced::end);
-        for hung in ended.into_iter().rev() {
-            // What goes wrong now is told to the trap.
-            Handler::flush(&hung.shared, &Flush::END).unwrap_or_default();
+        retired.into_iter().for_each(Retired::finish);
+        for installed in ended.into_iter().rev() {
+            // The error handler gets failures.
+            Handler::flush(&installed.named, &Flush::END).unwrap_or_default();
             if self.0.setup.as_python {
-                hung.slot.close().unwrap_or_default();
+                installed.configured.close().unwrap_or_default();
             }
         }
         Ok(changes)
     }
 
-    /// What is wrong with a configuration, without putting it in place, and what is doubtful: two handlers on one file,
-    /// records that come twice, levels that nothing reaches, files without end, parts that nobody uses, keys that mean
-    /// nothing, two names of one logger, handlers that hand on to nobody, a host and port as the path of a socket, secrets in
-    /// addresses, loggers that would be switched off.
+    /// Checks a configuration without applying it, and returns warnings: two handlers on one file, duplicate records, levels
+    /// that no record reaches, files that grow without limit, unused parts, unknown keys, two names of one logger, handlers
+    /// without targets, a host and port as the path of a socket, secrets in addresses, loggers that would be disabled.
     ///
     /// # Errors
-    /// As [`reload`](Self::reload). Handlers are made to see whether they can be: files may be created, empty.
+    /// As [`reload`](Self::reload). To find them it makes the handlers: files may be created, empty.
     pub fn check(&self, config: &Config) -> Result<Vec<ConfigError>, Error> {
         let present = self.state().clone();
         if is_incremental(config) {
-            self.adjusted(&present, config)?;
+            self.plan_incremental(&present, config)?;
             return Ok(Vec::new());
         }
         let (prepared, plan) = self.prepare(&present, config)?;
@@ -70,14 +72,14 @@ impl Logging {
         Ok(warnings)
     }
 
-    /// What of a Python configuration is taken as it is, what is different here and why, and what there is not.
+    /// Reports which parts of a Python configuration work unchanged, which differ and why, and which are not supported.
     pub fn migration_report(&self, config: &Config) -> MigrationReport {
         migration::report(config, &self.0.setup)
     }
 
     fn prepare(&self, state: &State, config: &Config) -> Result<(Prepared, Plan), Error> {
-        let before = Before { filters: &state.filters, handlers: &state.handlers };
-        let mut builder = Builder::new(&self.0.setup, config, before);
+        let previous = Previous { filters: &state.filters, handlers: &state.handlers };
+        let mut builder = Builder::new(&self.0.setup, config, previous);
         builder.check_top();
         if config.root.as_map().is_none() {
             return Err(ConfigErrors::into_error(std::mem::take(&mut builder.problems)));
@@ -90,7 +92,7 @@ impl Logging {
         let plan = self.plan(config, loggers, root, &mut builder.problems);
         let prepared = builder.finish().map_err(|mut problems| {
             if !self.0.setup.as_python {
-                // People read from the top; Python goes by the parts.
+                // In the order of the source; Python goes by section.
                 problems.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
             }
             ConfigErrors::into_error(problems)
@@ -98,31 +100,31 @@ impl Logging {
         Ok((prepared, plan))
     }
 
-    /// The loggers as they will be.
+    /// Computes the future loggers.
     fn plan(
         &self,
         config: &Config,
-        says: Vec<(String, LoggerSays)>,
-        root: Option<LoggerSays>,
+        spec: Vec<(String, LoggerSpec)>,
+        root: Option<LoggerSpec>,
         problems: &mut Vec<ConfigError>,
     ) -> Plan {
         let as_python = self.0.setup.as_python;
         let disables = config.root.get("disable_existing_loggers").and_then(Node::as_bool).unwrap_or(as_python);
-        let present = self.0.loggers.declared();
-        let mut all: BTreeMap<String, Declared> = BTreeMap::new();
+        let present = self.0.loggers.snapshot();
+        let mut all: BTreeMap<String, LoggerState> = BTreeMap::new();
         if as_python {
             all.extend(present.iter().map(|declared| (declared.name.clone(), declared.clone())));
-        } else if let Ok(mut root) = Declared::new("") {
+        } else if let Ok(mut root) = LoggerState::new("") {
             root.level = Some(Severity::WARN);
             all.insert(String::new(), root);
         }
         let mut named = BTreeSet::new();
         let mut disabled = Vec::new();
-        for (name, says) in says {
-            let made = match Declared::new(&name) {
+        for (name, spec) in spec {
+            let made = match LoggerState::new(&name) {
                 Ok(made) => made,
                 Err(error) => {
-                    let path = format!("loggers.{}", build::quoted_key(&name));
+                    let path = format!("loggers.{}", quoted_key(&name));
                     problems.push(ConfigError::new(path, None, error.to_string()));
                     continue;
                 }
@@ -131,14 +133,14 @@ impl Logging {
             let logger = all.entry(made.name.clone()).or_insert(made);
             if !logger.name.is_empty() {
                 logger.disabled = false;
-                logger.propagate = says.propagate.unwrap_or(logger.propagate);
+                logger.propagate = spec.propagate.unwrap_or(logger.propagate);
             }
-            put(logger, says, as_python, config.is_ini);
+            apply_spec(logger, spec, as_python);
         }
-        if let Some(says) = root
+        if let Some(spec) = root
             && let Some(logger) = all.get_mut("")
         {
-            put(logger, says, as_python, config.is_ini);
+            apply_spec(logger, spec, as_python);
         }
         for declared in present {
             let name = &declared.name;
@@ -149,7 +151,7 @@ impl Logging {
             let was_disabled = declared.disabled;
             let logger = match (as_python, is_below || !disables) {
                 (true, _) => all.get_mut(name),
-                (false, false) => Some(all.entry(name.clone()).or_insert_with(|| Declared {
+                (false, false) => Some(all.entry(name.clone()).or_insert_with(|| LoggerState {
                     level: None,
                     propagate: true,
                     handlers: Vec::new(),
@@ -171,61 +173,60 @@ impl Logging {
         Plan { loggers: all.into_values().collect(), disabled }
     }
 
-    fn commit(&self, state: &mut State, prepared: Prepared, plan: Plan, config: &Config) -> Result<Replaced, Refused> {
-        let begin = || prepared.wear.iter().try_for_each(Wear::begin);
-        if let Err(error) = Loggers::have_room_for(&plan.loggers).and_then(|()| begin()) {
-            return Err(Refused { error, made: Some(Box::new(prepared)) });
+    fn commit(&self, state: &mut State, prepared: Prepared, plan: Plan, config: &Config) -> Result<Applied, Rejected> {
+        let activate = || prepared.updates.iter().try_for_each(PendingUpdate::activate);
+        if let Err(error) = Loggers::check_count(&plan.loggers).and_then(|()| activate()) {
+            return Err(Rejected { error, unused: Some(Box::new(prepared)) });
         }
-        let Prepared { formatters, filters, handlers, wear, kept } = prepared;
-        let changes_records = filters.values().any(|(_, sieve)| !sieve.only_decides());
-        if changes_records {
-            self.0.changes.store(true, Ordering::SeqCst);
+        let Prepared { formatters, filters, handlers, updates, reused } = prepared;
+        if filters.values().any(|(_, filter)| !filter.only_decides()) {
+            self.0.changes_records.store(true, Ordering::SeqCst);
         }
-        // Handlers are dressed when they are hung up.
-        let displaced = wear.into_iter().map(Wear::put_on).collect();
-        let former = self.0.loggers.declare(plan.loggers)?;
-        let new: BTreeMap<String, Hung> = handlers.iter().cloned().collect();
+        // Levels, filters and formats first: then loggers may use the handlers.
+        let retired = updates.into_iter().map(PendingUpdate::apply).collect();
+        let former = self.0.loggers.replace_all(plan.loggers)?;
+        let new: BTreeMap<String, InstalledHandler> = handlers.iter().cloned().collect();
         let old = std::mem::replace(&mut state.handlers, new);
-        let is_kept = |hung: &Hung| state.handlers.values().any(|kept| kept.shared.is_same(&hung.shared));
+        let is_kept = |installed: &InstalledHandler| {
+            state.handlers.values().any(|present| present.named.is_same(&installed.named))
+        };
         let (mut made, ended): (Vec<_>, Vec<_>) = std::mem::take(&mut state.made).into_iter().partition(is_kept);
         if self.0.setup.as_python {
-            // Loggers that the configuration does not name keep handlers that were closed, and open them again.
-            let hanging = self.0.loggers.declared();
-            let hangs = |hung: &&Hung| {
-                hanging.iter().flat_map(|logger| &logger.handlers).any(|shared| shared.is_same(&hung.shared))
+            // Loggers that the configuration does not name keep their closed handlers, and open them again.
+            let loggers = self.0.loggers.snapshot();
+            let is_attached = |installed: &&InstalledHandler| {
+                loggers.iter().flat_map(|logger| &logger.handlers).any(|named| named.is_same(&installed.named))
             };
-            made.extend(ended.iter().filter(hangs).cloned());
+            made.extend(ended.iter().filter(is_attached).cloned());
         }
         let mut changes = Changes { disabled: plan.disabled, ..Changes::default() };
-        for (name, hung) in handlers {
+        for (name, installed) in handlers {
             match old.contains_key(&name) {
-                _ if kept.contains(&name) => changes.kept.push(name),
+                _ if reused.contains(&name) => changes.kept.push(name),
                 true => changes.replaced.push(name),
                 false => changes.added.push(name),
             }
-            if !made.iter().any(|known| known.shared.is_same(&hung.shared)) {
-                made.push(hung);
+            if !made.iter().any(|known| known.named.is_same(&installed.named)) {
+                made.push(installed);
             }
         }
         changes.removed = old.keys().filter(|name| !state.handlers.contains_key(*name)).cloned().collect();
         (state.formatters, state.filters, state.made) = (formatters, filters, made);
         state.config = Some(config.clone());
-        Ok(Replaced { changes, ended, former, displaced })
+        Ok(Applied { changes, ended, former, retired })
     }
 }
 
-/// What a logger's entry says, put onto the logger.
-fn put(logger: &mut Declared, says: LoggerSays, as_python: bool, is_ini: bool) {
-    if let Some(level) = says.level {
+/// Applies an entry to a logger.
+fn apply_spec(logger: &mut LoggerState, spec: LoggerSpec, as_python: bool) {
+    if let Some(level) = spec.level {
         logger.level = Some(level).filter(|level| *level != Severity::ALL);
-    } else if is_ini && !logger.name.is_empty() {
-        // `fileConfig` leaves the level as it is, too: a new logger has none.
     }
     if !as_python {
         logger.filters.clear();
     }
-    logger.handlers = says.handlers;
-    for filter in says.sieves.iter().map(ConfigFilter::as_filter) {
+    logger.handlers = spec.handlers;
+    for filter in spec.filters.iter().map(ConfigFilter::as_filter) {
         if !logger.filters.iter().any(|known| std::ptr::addr_eq(Arc::as_ptr(known), Arc::as_ptr(&filter))) {
             logger.filters.push(filter);
         }
@@ -233,15 +234,15 @@ fn put(logger: &mut Declared, says: LoggerSays, as_python: bool, is_ini: bool) {
 }
 
 struct Plan {
-    loggers: Vec<Declared>,
+    loggers: Vec<LoggerState>,
     disabled: Vec<String>,
 }
 
-struct Replaced {
+struct Applied {
     changes: Changes,
-    ended: Vec<Hung>,
-    former: Former,
-    displaced: Vec<Displaced>,
+    ended: Vec<InstalledHandler>,
+    former: RetiredLoggers,
+    retired: Vec<Retired>,
 }
 
 /// Whether it only changes levels and `propagate` of what is there.

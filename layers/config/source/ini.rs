@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::config::{node::At, problem::ConfigError};
+use crate::config::{error::ConfigError, node::Position};
 
-/// Sections with their options, in order. Names of options are in lower case, as Python has them.
+/// Sections with their options, in order. The names of options are in lower case, as in Python.
 #[derive(Clone, Debug, Default)]
 pub(in crate::config) struct Ini {
     pub(in crate::config) sections: Vec<Section>,
-    /// Where in the list.
+    /// Indices in `sections`.
     by_name: HashMap<String, usize>,
     defaults: Vec<Item>,
 }
@@ -16,18 +16,18 @@ pub(in crate::config) struct Ini {
 #[derive(Clone, Debug)]
 pub(in crate::config) struct Section {
     pub(in crate::config) name: String,
-    pub(in crate::config) at: At,
+    pub(in crate::config) at: Position,
     items: Vec<Item>,
 }
 
-/// How much may be filled in for one value.
-const MAX_FILLED: usize = 1 << 24;
+/// The size limit of one value with its interpolations, in bytes.
+const MAX_INTERPOLATED: usize = 1 << 24;
 
 #[derive(Clone, Debug)]
 struct Item {
     name: String,
     value: String,
-    at: At,
+    at: Position,
 }
 
 impl Ini {
@@ -36,14 +36,14 @@ impl Ini {
         let mut problems = Vec::new();
         // Names of options, by section.
         let mut known = HashSet::new();
-        // Which list the next item belongs to; none before the first section.
+        // The section of the next item; none before the first section, and in `[DEFAULT]`.
         let mut section: Option<usize> = None;
         let mut in_defaults = false;
-        let mut goes_on = false;
+        let mut continues = false;
         let mut indent = 0;
         for (number, line) in text.lines().enumerate() {
             let trimmed = line.trim();
-            let at = At { line: number + 1, column: line.chars().take_while(|c| c.is_whitespace()).count() + 1 };
+            let at = Position { line: number + 1, column: line.chars().take_while(|c| c.is_whitespace()).count() + 1 };
             if trimmed.starts_with(['#', ';']) {
                 continue;
             }
@@ -53,13 +53,13 @@ impl Ini {
                 None => None,
             };
             if trimmed.is_empty() {
-                // An empty line belongs to a value that goes on; at its end it does not count.
-                if goes_on && let Some(last) = items.and_then(|items| items.last_mut()) {
+                // Part of a value if the value continues afterwards.
+                if continues && let Some(last) = items.and_then(|items| items.last_mut()) {
                     last.value.push('\n');
                 }
                 continue;
             }
-            if goes_on
+            if continues
                 && at.column - 1 > indent
                 && let Some(last) = items.and_then(|items| items.last_mut())
             {
@@ -68,12 +68,12 @@ impl Ini {
                 continue;
             }
             if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.rsplit_once(']')).map(|(name, _)| name) {
-                goes_on = false;
+                continues = false;
                 in_defaults = name == "DEFAULT";
                 section = None;
                 if !in_defaults {
                     if ini.by_name.insert(name.to_owned(), ini.sections.len()).is_some() {
-                        problems.push(ConfigError::new(name, Some(at), "the section stands here twice"));
+                        problems.push(ConfigError::new(name, Some(at), "duplicate section"));
                     }
                     ini.sections.push(Section { name: name.to_owned(), at, items: Vec::new() });
                     section = Some(ini.sections.len() - 1);
@@ -94,15 +94,15 @@ impl Ini {
             };
             let Some(delimiter) = trimmed.find(['=', ':']) else {
                 problems.push(ConfigError::new("", Some(at), format!("expected `name=value`, got {trimmed:?}")));
-                goes_on = false;
+                continues = false;
                 continue;
             };
             let name = trimmed[..delimiter].trim().to_lowercase();
             if !known.insert((section, name.clone())) {
-                problems.push(ConfigError::new(name.clone(), Some(at), "the option stands here twice"));
+                problems.push(ConfigError::new(name.clone(), Some(at), "duplicate option"));
             }
             items.push(Item { name, value: trimmed[delimiter + 1..].trim().to_owned(), at });
-            goes_on = true;
+            continues = true;
             indent = at.column - 1;
         }
         let all = ini.sections.iter_mut().flat_map(|section| &mut section.items).chain(&mut ini.defaults);
@@ -110,12 +110,12 @@ impl Ini {
         if problems.is_empty() { Ok(ini) } else { Err(problems) }
     }
 
-    /// Options that count in every section that does not have them.
+    /// Adds options for sections that do not have them.
     pub(in crate::config) fn add_defaults<'d>(&mut self, defaults: impl IntoIterator<Item = (&'d str, &'d str)>) {
         for (name, value) in defaults {
             let name = name.to_lowercase();
             if !self.defaults.iter().any(|item| item.name == name) {
-                self.defaults.push(Item { name, value: value.to_owned(), at: At { line: 1, column: 1 } });
+                self.defaults.push(Item { name, value: value.to_owned(), at: Position { line: 1, column: 1 } });
             }
         }
     }
@@ -129,23 +129,27 @@ impl Ini {
     }
 
     /// The names of a section's own options.
-    pub(in crate::config) fn names<'i>(&self, section: &'i Section) -> impl Iterator<Item = (&'i str, At)> {
+    pub(in crate::config) fn names<'i>(&self, section: &'i Section) -> impl Iterator<Item = (&'i str, Position)> {
         section.items.iter().map(|item| (&*item.name, item.at))
     }
 
-    /// An option as it is written.
-    pub(in crate::config) fn raw<'i>(&'i self, section: &'i Section, name: &str) -> Option<(&'i str, At)> {
+    /// An option as written.
+    pub(in crate::config) fn raw<'i>(&'i self, section: &'i Section, name: &str) -> Option<(&'i str, Position)> {
         self.item(section, name).map(|item| (&*item.value, item.at))
     }
 
-    /// An option with `%(name)s` filled in from the same section and the defaults.
-    pub(in crate::config) fn get(&self, section: &Section, name: &str) -> Result<Option<(String, At)>, ConfigError> {
+    /// An option with `%(name)s` interpolated from the same section and the defaults.
+    pub(in crate::config) fn get(
+        &self,
+        section: &Section,
+        name: &str,
+    ) -> Result<Option<(String, Position)>, ConfigError> {
         let Some(item) = self.item(section, name) else { return Ok(None) };
-        let value = self.filled(section, item, &item.value, 0, &mut { MAX_FILLED })?;
+        let value = self.interpolated(section, item, &item.value, 0, &mut { MAX_INTERPOLATED })?;
         Ok(Some((value, item.at)))
     }
 
-    fn filled(
+    fn interpolated(
         &self,
         section: &Section,
         item: &Item,
@@ -155,9 +159,9 @@ impl Ini {
     ) -> Result<String, ConfigError> {
         let wrong =
             |message: String| ConfigError::new(format!("{}.{}", section.name, item.name), Some(item.at), message);
-        // Ten values of ten references each to the next are ten thousand million.
+        // Nested references grow exponentially.
         let Some(less) = left.checked_sub(1 + value.len()) else {
-            return Err(wrong(format!("expected at most {MAX_FILLED} bytes with all that is filled in, got more")));
+            return Err(wrong(format!("expected at most {MAX_INTERPOLATED} bytes with its interpolations, got more")));
         };
         *left = less;
         if depth > 10 {
@@ -180,7 +184,7 @@ impl Ini {
             let Some(other) = self.item(section, &name.to_lowercase()) else {
                 return Err(wrong(format!("`%({name})s`: there is no option {name:?} here or in the defaults")));
             };
-            out.push_str(&self.filled(section, item, &other.value, depth + 1, left)?);
+            out.push_str(&self.interpolated(section, item, &other.value, depth + 1, left)?);
             rest = after;
         }
         out.push_str(rest);

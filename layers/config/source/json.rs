@@ -1,26 +1,26 @@
-//! JSON. serde_json reads it; it knows no places of values, so those come from the YAML reader: JSON is a part of YAML 1.2.
+//! JSON, read by serde_json. It has no positions, so those come from the YAML parser: JSON is a subset of YAML 1.2.
 
 use std::collections::HashMap;
 
-use super::{MAX_DEPTH, Read, yaml};
+use super::{MAX_DEPTH, Parsed, yaml};
 use crate::config::{
-    node::{At, Data, Node},
-    problem::ConfigError,
+    error::ConfigError,
+    node::{Data, Node, Position},
 };
 
-pub(super) fn parse(text: &str) -> Result<Read, ConfigError> {
+pub(super) fn parse(text: &str) -> Result<Parsed, ConfigError> {
     let value: serde_json::Value = serde_json::from_str(text).map_err(|error| {
-        let at = At { line: error.line().max(1), column: error.column().max(1) };
-        let told = error.to_string();
-        let told = told.rsplit_once(" at line ").map_or(&*told, |(told, _)| told);
-        ConfigError::new("", Some(at), format!("not JSON: {told}"))
+        let at = Position { line: error.line().max(1), column: error.column().max(1) };
+        let message = error.to_string();
+        let message = message.rsplit_once(" at line ").map_or(&*message, |(message, _)| message);
+        ConfigError::new("", Some(at), format!("not JSON: {message}"))
     })?;
     let mut node = Node::from(value);
     check_depth(&node, 0)?;
-    // What only JSON can say (surrogate pairs, tabs) has no places.
-    let (places, doubts) = yaml::parse(text).unwrap_or_default();
-    copy_places(&places, &mut node);
-    Ok((node, doubts))
+    // Fails where JSON is not YAML (surrogate pairs, tabs): then there are no positions.
+    let (positions, strict_errors) = yaml::parse(text).unwrap_or_default();
+    copy_positions(&positions, &mut node);
+    Ok((node, strict_errors))
 }
 
 fn check_depth(node: &Node, depth: usize) -> Result<(), ConfigError> {
@@ -34,19 +34,19 @@ fn check_depth(node: &Node, depth: usize) -> Result<(), ConfigError> {
     }
 }
 
-fn copy_places(from: &Node, to: &mut Node) {
+fn copy_positions(from: &Node, to: &mut Node) {
     to.at = from.at;
     match (&from.data, &mut to.data) {
-        (Data::List(from), Data::List(to)) => from.iter().zip(to).for_each(|(from, to)| copy_places(from, to)),
+        (Data::List(from), Data::List(to)) => from.iter().zip(to).for_each(|(from, to)| copy_positions(from, to)),
         (Data::Map(from), Data::Map(to)) => {
-            let places: HashMap<&str, _> = from.iter().map(|(key, node)| (&*key.text, (key, node))).collect();
+            let positions: HashMap<&str, _> = from.iter().map(|(key, node)| (&*key.text, (key, node))).collect();
             for (key, node) in &mut to.0 {
-                if let Some((placed, from)) = places.get(&*key.text) {
-                    key.at = placed.at;
-                    copy_places(from, node);
+                if let Some((source, from)) = positions.get(&*key.text) {
+                    key.at = source.at;
+                    copy_positions(from, node);
                 }
             }
-            // serde_json sorts; people read their errors from the top.
+            // serde_json sorts by key; errors come in the order of the source.
             to.0.sort_by_key(|(key, _)| key.at.map(|at| (at.line, at.column)));
         }
         _ => {}

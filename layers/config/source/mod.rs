@@ -1,5 +1,6 @@
-//! Texts → nodes.
+//! Parses JSON, YAML, TOML and INI into nodes.
 
+mod file_config;
 mod ini;
 mod json;
 mod literal;
@@ -7,11 +8,9 @@ mod toml;
 pub(super) mod variables;
 mod yaml;
 
-use super::{node::Node, problem::ConfigError};
+use super::{error::ConfigError, node::Node};
 
-pub(super) use self::{ini::Ini, literal::literal};
-
-/// How a text is written.
+/// The syntax of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Syntax {
     Json,
@@ -19,16 +18,26 @@ pub(super) enum Syntax {
     Toml,
 }
 
-/// How deep a configuration may be: a text must not be able to use up the stack.
+/// The depth limit of a configuration, which protects the stack.
 const MAX_DEPTH: usize = 64;
 
-/// What was read, and what is taken only with Python's defaults: there, the last of two equal keys counts.
-pub(super) type Read = (Node, Vec<ConfigError>);
+/// A configuration, and what only Python's defaults accept, such as duplicate keys.
+pub(super) type Parsed = (Node, Vec<ConfigError>);
 
-pub(super) fn parse(text: &str, syntax: Syntax) -> Result<Read, ConfigError> {
+pub(super) fn parse(text: &str, syntax: Syntax) -> Result<Parsed, ConfigError> {
     match syntax {
         Syntax::Json => json::parse(text),
         Syntax::Yaml => yaml::parse(text),
         Syntax::Toml => toml::parse(text),
     }
+}
+
+/// Reads Python's INI format, with defaults for `%(name)s`.
+pub(super) fn parse_ini<'d>(
+    text: &str,
+    defaults: impl IntoIterator<Item = (&'d str, &'d str)>,
+) -> Result<Parsed, Vec<ConfigError>> {
+    let mut ini = ini::Ini::parse(text)?;
+    ini.add_defaults(defaults);
+    file_config::declare(&ini)
 }

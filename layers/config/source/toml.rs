@@ -5,34 +5,34 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::Read;
+use super::Parsed;
 use crate::config::{
-    node::{At, Data, Key, Map, Node},
-    problem::ConfigError,
+    error::ConfigError,
+    node::{Data, Key, Map, Node, Position},
 };
 
-pub(super) fn parse(text: &str) -> Result<Read, ConfigError> {
+pub(super) fn parse(text: &str) -> Result<Parsed, ConfigError> {
     let table = DeTable::parse(text).map_err(|error| {
-        let at = error.span().map(|span| At::of(text, span.start));
+        let at = error.span().map(|span| Position::of(text, span.start));
         ConfigError::new("", at, format!("not TOML: {}", error.message()))
     })?;
-    let at = Some(At { line: 1, column: 1 });
+    let at = Some(Position { line: 1, column: 1 });
     Ok((Node { data: map(table.get_ref(), text)?, at }, Vec::new()))
 }
 
 fn map(table: &DeTable<'_>, text: &str) -> Result<Data, ConfigError> {
     let mut entries = Vec::new();
     for (key, value) in table {
-        let at = At::of(text, key.span().start);
+        let at = Position::of(text, key.span().start);
         entries.push((Key { text: key.get_ref().to_string(), at: Some(at) }, node(value, text)?));
     }
-    // The reader sorts; people read their errors from the top.
+    // The parser sorts by key; errors come in the order of the source.
     entries.sort_by_key(|(key, _)| key.at.map(|at| (at.line, at.column)));
     Ok(Data::Map(Map(entries)))
 }
 
 fn node(value: &Spanned<DeValue<'_>>, text: &str) -> Result<Node, ConfigError> {
-    let at = At::of(text, value.span().start);
+    let at = Position::of(text, value.span().start);
     let data = match value.get_ref() {
         DeValue::String(text) => Data::Str(text.to_string()),
         DeValue::Integer(number) => {
@@ -45,7 +45,7 @@ fn node(value: &Spanned<DeValue<'_>>, text: &str) -> Result<Node, ConfigError> {
             Data::Float(digits.parse().map_err(|_| ConfigError::new("", Some(at), "expected a number"))?)
         }
         DeValue::Boolean(value) => Data::Bool(*value),
-        // `atTime = 02:30:00` and its like are texts elsewhere.
+        // Other syntaxes have strings here, as in `atTime = 02:30:00`.
         DeValue::Datetime(time) => Data::Str(time.to_string()),
         DeValue::Array(list) => Data::List(list.iter().map(|value| node(value, text)).collect::<Result<_, _>>()?),
         DeValue::Table(table) => map(table, text)?,

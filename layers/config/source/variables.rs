@@ -1,40 +1,42 @@
-//! `${VAR:-default}` in a configuration, while it is loaded.
+//! Expands `${VAR:-default}` while a configuration is loaded.
 
 use crate::config::{
+    error::ConfigError,
     node::{Data, Node},
-    problem::ConfigError,
 };
 
-/// Fills in the variables of all texts outside of `formatters`, whose `${name}` are attributes of records.
+/// Expands all strings outside of `formatters`, where `${name}` is an attribute of records.
 pub(in crate::config) fn expand(
     node: &mut Node,
-    look: &dyn Fn(&str) -> Option<String>,
+    lookup: &dyn Fn(&str) -> Option<String>,
     problems: &mut Vec<ConfigError>,
 ) {
     let Some(map) = node.as_map_mut() else { return };
     for (key, node) in &mut map.0 {
         if key.text != "formatters" {
-            walk(node, &key.text, look, problems);
+            walk(node, &key.text, lookup, problems);
         }
     }
 }
 
-fn walk(node: &mut Node, path: &str, look: &dyn Fn(&str) -> Option<String>, problems: &mut Vec<ConfigError>) {
+fn walk(node: &mut Node, path: &str, lookup: &dyn Fn(&str) -> Option<String>, problems: &mut Vec<ConfigError>) {
     match &mut node.data {
-        Data::Str(text) if text.contains("${") => match filled(text, look) {
-            // A value that is a variable as a whole may be a number or a truth value.
-            Ok(filled) if text.starts_with("${") && text.find('}') == Some(text.len() - 1) => node.data = typed(filled),
-            Ok(filled) => *text = filled,
+        Data::Str(text) if text.contains("${") => match expanded(text, lookup) {
+            // A value that is one variable may be a number or a bool.
+            Ok(expanded) if text.starts_with("${") && text.find('}') == Some(text.len() - 1) => {
+                node.data = typed(expanded)
+            }
+            Ok(expanded) => *text = expanded,
             Err(message) => problems.push(ConfigError::new(path, node.at, message)),
         },
         Data::List(list) => {
             for (index, node) in list.iter_mut().enumerate() {
-                walk(node, &format!("{path}[{index}]"), look, problems);
+                walk(node, &format!("{path}[{index}]"), lookup, problems);
             }
         }
         Data::Map(map) => {
             for (key, node) in &mut map.0 {
-                walk(node, &format!("{path}.{}", key.text), look, problems);
+                walk(node, &format!("{path}.{}", key.text), lookup, problems);
             }
         }
         _ => {}
@@ -50,8 +52,8 @@ fn typed(text: String) -> Data {
     }
 }
 
-/// What a variable stands for is never looked into again. `$${` is `${`.
-fn filled(text: &str, look: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
+/// Values are not expanded again. `$${` becomes `${`.
+fn expanded(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -75,7 +77,7 @@ fn filled(text: &str, look: &dyn Fn(&str) -> Option<String>) -> Result<String, S
                 &inside[..end]
             ));
         }
-        match (look(name).filter(|value| !value.is_empty() || default.is_none()), default) {
+        match (lookup(name).filter(|value| !value.is_empty() || default.is_none()), default) {
             (Some(value), _) => out.push_str(&value),
             (None, Some(default)) => out.push_str(default),
             (None, None) => {

@@ -6,15 +6,15 @@ use super::{
 };
 use crate::{
     Value,
-    format::line::{Line, Piece},
+    format::line::{Fragment, Line},
 };
 
 /// `,{"key":"name","value":{`
-pub(super) fn key_piece(name: &str) -> Piece {
-    Piece::of(false, |line| key(line, [name]))
+pub(super) fn key_fragment(name: &str) -> Fragment {
+    Fragment::of(false, |line| key(line, [name]))
 }
 
-/// The same, of a name in parts.
+/// The same, for a name in parts.
 pub(super) fn key<'p>(line: &mut Line<'_>, parts: impl IntoIterator<Item = &'p str>) {
     line.comma();
     line.raw("{\"key\":\"");
@@ -29,7 +29,7 @@ pub(super) fn any_and_end(line: &mut Line<'_>, value: Value<'_>) {
     line.array(b"}}");
 }
 
-/// The member of the object that a value is. Integers of more than 64 bits (signed) are texts.
+/// The member that holds a value. Integers beyond 64 bits (signed) are texts.
 #[inline(always)]
 fn any(line: &mut Line<'_>, value: Value<'_>) {
     match value {
@@ -88,14 +88,14 @@ fn base64(line: &mut Line<'_>, bytes: &[u8]) {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for chunk in bytes.chunks(3) {
         let group = chunk.iter().fold(0, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let digit = DIGITS[(group >> (18 - 6 * place)) as usize & 63];
-            line.byte(if place <= chunk.len() { digit } else { b'=' });
+        for index in 0..4 {
+            let digit = DIGITS[(group >> (18 - 6 * index)) as usize & 63];
+            line.byte(if index <= chunk.len() { digit } else { b'=' });
         }
     }
 }
 
-/// Readers of protobuf refuse what is nested too deeply: what is deeper stays text, as it does over the wire.
+/// Readers of protobuf refuse deep nesting: deeper values stay text, as in OTLP's binary form.
 const MAX_DEPTH: u32 = 24;
 
 #[cold]

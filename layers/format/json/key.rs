@@ -1,4 +1,4 @@
-//! What of a record can be written under a key of its own.
+//! The parts of a record that can have a key.
 
 use std::str::FromStr;
 
@@ -6,14 +6,14 @@ use crate::Error;
 
 /// A part of the record that [`Json`](super::Json) can write; see the [table](super::Json#members-in-this-order).
 ///
-/// The default shape has those from [`Timestamp`](Self::Timestamp) to [`Spans`](Self::Spans). The others are for
-/// [tables](super::Member): a call site's function, the call stack, and the event's first error.
+/// The default shape uses those from [`Timestamp`](Self::Timestamp) to [`Spans`](Self::Spans). The others are for
+/// [tables](super::Member): the call site's function, the call stack, and the event's first error.
 ///
 /// ```
-/// use tracing_strata::{Format, Record, Severity, format::{Json, Key, Time}};
+/// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json, Key, Time}};
 ///
 /// let json = Json::new().time(Time::none()).omit(Key::Target).rename(Key::Message, "msg");
-/// let mut out = String::new();
+/// let mut out = Buffer::new();
 /// json.format(&Record::new(Severity::INFO, "shop", "paid"), &mut out).unwrap();
 /// assert_eq!(out, r#"{"level":"INFO","msg":"paid"}"#);
 /// assert_eq!("span_id".parse::<Key>().unwrap(), Key::SpanId);
@@ -72,7 +72,7 @@ pub enum Key {
 }
 
 impl Key {
-    /// All there are.
+    /// All keys.
     pub const ALL: &[Self] = &[
         Self::Timestamp,
         Self::Level,
@@ -100,7 +100,7 @@ impl Key {
         Self::ErrorStack,
     ];
 
-    /// The name it has unless it is renamed.
+    /// The name, unless [renamed](super::Json::rename).
     pub const fn default_name(self) -> &'static str {
         match self {
             Self::Timestamp => "timestamp",
@@ -155,7 +155,7 @@ impl Key {
         matches!(self, Self::ErrorType | Self::ErrorMessage | Self::ErrorStack)
     }
 
-    /// Whether it is a single value as the record has it.
+    /// Whether it is a single value of the record.
     pub(super) fn is_value(self) -> bool {
         !self.is_of_trace() && !matches!(self, Self::Timestamp | Self::Span | Self::Spans | Self::ErrorStack)
     }

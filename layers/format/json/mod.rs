@@ -3,32 +3,34 @@
 mod any;
 mod key;
 mod object;
+mod parts;
 mod plan;
+mod preset_tables;
 mod presets;
 mod resource;
-mod rows;
+mod schema;
 mod steps;
 mod table;
 pub(super) mod value;
 pub(super) mod walk;
 
 pub use self::{key::Key, table::Member};
-use self::{plan::Plan, rows::What};
-use super::{Format, Time};
+use self::{plan::Plan, schema::Owner};
+use super::{Buffer, Format, Time};
 use crate::{Error, Fields, Record, Value};
 
 /// One JSON object per record, on one line.
 ///
 /// ```
 /// use std::time::UNIX_EPOCH;
-/// use tracing_strata::{Format, Record, Severity, format::Json};
+/// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json}};
 ///
 /// let mut record = Record::new(Severity::INFO, "shop::pay", "paid");
 /// record.set_time(UNIX_EPOCH);
 /// record.set("amount", 12.5);
 /// record.push_span("request", [("id", "7f3a")].into_iter().collect());
 ///
-/// let mut out = String::new();
+/// let mut out = Buffer::new();
 /// Json::new().field("service", "shop").format(&record, &mut out).unwrap();
 /// assert_eq!(
 ///     out,
@@ -41,14 +43,14 @@ use crate::{Error, Fields, Record, Value};
 ///
 /// This is the default shape; for others see [below](Self#shapes-that-tools-expect).
 ///
-/// | key | what | setter that turns it on |
+/// | key | content | written |
 /// |---|---|---|
 /// | `timestamp` | [`Time`]: RFC 3339, UTC, microseconds | always; [`time`](Self::time) |
 /// | `level` | name of the severity | always; [`lower_case_levels`](Self::lower_case_levels) |
 /// | `level_number` | 5 to 50, Python's scale | [`level_number`](Self::level_number) |
 /// | `target` | the logger's name | always |
-/// | `message` | perhaps empty | always |
-/// | `trace_id`, `span_id`, `trace_flags` | 32, 16 and 2 hexadecimal digits | always, in records that have [trace ids](Record::trace); the span field `traceparent` they come from is then left out |
+/// | `message` | may be empty | always |
+/// | `trace_id`, `span_id`, `trace_flags` | 32, 16 and 2 hexadecimal digits | in records that have [trace ids](Record::trace); the span field `traceparent` is then left out |
 /// | `event_name` | the name given to the event | [`event_name`](Self::event_name) |
 /// | `file`, `line`, `module_path` | the call site | [`source`](Self::source) |
 /// | `thread_name`, `thread_id` | | [`thread`](Self::thread) |
@@ -62,31 +64,31 @@ use crate::{Error, Fields, Record, Value};
 /// | global fields | of the layer | always |
 /// | static fields | of the format | [`field`](Self::field) |
 ///
-/// # Names that meet
+/// # Names that clash
 ///
 /// No object ever has the same key twice:
-/// - A name that several sources of one object have stands once: the event wins over spans, an inner span over an outer
-///   one, spans over global fields.
-/// - The keys of the format itself (those that this configuration writes, and the trace ids only where the record has
-///   them; static fields; `name` in the objects of spans) are reserved. A field with such a name is written under the
-///   name with `_` appended, as often as needed until no other field of the record and no key has it.
-/// - What an error adds to its key (see below) gives way to fields in the same manner.
-/// - Of two options that ask for the same key, the one that was set last has it, the other one gets `_` appended.
-///   Default names count as set first. [`checked`](Self::checked) refuses them instead.
+/// - If several sources of an object have a name, it is written once: the event wins over spans, an inner span over an
+///   outer one, spans over global fields.
+/// - The format's keys are reserved: those that this configuration writes (trace ids only in records that have them),
+///   constant fields, and `name` in the objects of spans. A field with such a name gets `_` appended, as often as needed
+///   until no other field of the record and no key has the name.
+/// - So do the keys that an error adds (see below) if a field has their name.
+/// - If two options ask for the same key, the one that was set last gets it, and the other one `_` appended. Default names
+///   count as set first. [`checked`](Self::checked) refuses such options.
 ///
 /// # Values
 ///
 /// | value | JSON |
 /// |---|---|
-/// | bool, integers of 64 bits | as they are |
+/// | bool, integers of 64 bits | literals |
 /// | wider integers | numbers if they fit into `i64` or `u64`, else strings of digits |
 /// | floats | shortest number that reads back equal, with a point or exponent (`1.0`); `"NaN"`, `"Infinity"`, `"-Infinity"` |
-/// | text, what `Debug` or `Display` printed | strings |
+/// | text, output of `Debug` or `Display` | strings |
 /// | bytes | strings of lower-case hexadecimal digits |
-/// | errors | the message; beside it `<key>.causes`, an array of messages, and `<key>.type`, where there are some |
+/// | errors | the message; beside it `<key>.causes`, an array of messages, and `<key>.type`, if known |
 ///
 /// In all strings, keys too, every control character, DEL, C1, U+2028/2029, the bidirectional controls and U+FEFF are
-/// escaped: one record is one physical line, whatever it holds.
+/// escaped: one record is always one physical line.
 ///
 /// Python: `logging` has no formatter for JSON.
 #[derive(Clone, Debug)]
@@ -103,8 +105,8 @@ struct Options {
     /// Before the trace id.
     trace_prefix: String,
     time: Time,
-    /// Names asked for, in the order in which they were.
-    claims: Vec<(What, String)>,
+    /// Keys that setters ask for, in their order.
+    name_requests: Vec<(Owner, String)>,
     omitted: Vec<Key>,
     fixed: Fields,
     lower_case: bool,
@@ -115,36 +117,37 @@ struct Options {
     process: bool,
     current_span: bool,
     span_list: bool,
-    /// Where there are `fields`.
+    /// Inside `fields`, if there is such an object.
     message_in_fields: bool,
 }
 
 impl Json {
-    /// Flat: all fields beside the record's own members.
+    /// The flat shape: all fields beside the members of the record.
     pub fn new() -> Self {
         Self::planned(Options::new(table::FLAT))
     }
 
     /// The shape that `tracing_subscriber::fmt().json()` has by default, for readers that expect it.
     ///
-    /// `timestamp`, `level`, `fields` with the message inside, `target`, and within spans `span` and `spans`. The trace
-    /// ids are left out and `traceparent` stays a span's field. What differs: typed values stay typed (wide integers,
-    /// NaN, causes of errors: see [Values](Self#values)), no key stands twice, and [`source`](Self::source) and
+    /// `timestamp`, `level`, `fields` with the message inside, `target`, and within spans `span` and `spans`. There are no
+    /// trace ids, and `traceparent` stays a span's field. Differences: values stay typed (wide integers, NaN, causes of
+    /// errors: see [Values](Self#values)), no key is written twice, and [`source`](Self::source) and
     /// [`thread`](Self::thread) add `module_path` and a numeric `threadId`.
     pub fn tracing_subscriber() -> Self {
         let mut options = Options::new(table::TRACING_SUBSCRIBER);
         (options.message_in_fields, options.current_span, options.span_list) = (true, true, true);
-        options.claim(What::Fields, "fields");
+        options.request_name(Owner::Fields, "fields");
         options.omitted = vec![Key::TraceId, Key::SpanId, Key::TraceFlags];
         Self::planned(options)
     }
 
-    /// A shape of one's own, given by the table of its members. All that it names is on.
+    /// Your own shape, from a table of members. All of them are written.
     ///
-    /// [`Member::Global`] also looks at the environment, once, now: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`.
+    /// [`Member::Global`] also uses the environment, which is read once, here: `OTEL_SERVICE_NAME` and
+    /// `OTEL_RESOURCE_ATTRIBUTES`.
     ///
     /// # Errors
-    /// A key stands twice in one object, or a member cannot stand where it does ([`checked`](Self::checked)).
+    /// An object has a key twice, or a member is not allowed in its position ([`checked`](Self::checked)).
     ///
     /// ```
     /// use tracing_strata::format::{Json, Key, Member};
@@ -170,11 +173,11 @@ impl Json {
         self.with(|options| options.time = time)
     }
 
-    /// Gives a member another key. Brings it back if it was [omitted](Self::omit).
+    /// Gives a member another key, and undoes [`omit`](Self::omit).
     pub fn rename(self, key: Key, name: impl Into<String>) -> Self {
         self.with(|options| {
             options.omitted.retain(|omitted| *omitted != key);
-            options.claim(What::Key(key), name);
+            options.request_name(Owner::Key(key), name);
         })
     }
 
@@ -183,28 +186,28 @@ impl Json {
         self.with(|options| options.omitted.push(key))
     }
 
-    /// Puts the event's fields into an object of this name. Always there, perhaps empty.
+    /// Puts the event's fields into an object of this name. It is always written, even if empty.
     pub fn nest_fields(self, name: impl Into<String>) -> Self {
-        self.with(|options| options.claim(What::Fields, name))
+        self.with(|options| options.request_name(Owner::Fields, name))
     }
 
-    /// Puts the spans' fields into an object of this name. Always there, perhaps empty.
+    /// Puts the spans' fields into an object of this name. It is always written, even if empty.
     pub fn nest_context(self, name: impl Into<String>) -> Self {
-        self.with(|options| options.claim(What::Context, name))
+        self.with(|options| options.request_name(Owner::Context, name))
     }
 
-    /// Whether the spans are listed, outermost first, each with its name and its own fields; the flat form of their
-    /// fields is then left out. Left out outside of spans.
+    /// Whether `spans` lists the spans, outermost first, each with its name and fields, instead of flat fields. Not
+    /// written outside of spans.
     pub fn span_list(self, on: bool) -> Self {
         self.with(|options| options.span_list = on)
     }
 
-    /// Whether the innermost span stands in an object of its own. Left out outside of spans.
+    /// Whether `span` is an object of the innermost span. Not written outside of spans.
     pub fn current_span(self, on: bool) -> Self {
         self.with(|options| options.current_span = on)
     }
 
-    /// Adds a field that is the same in every line (service, host …). An error is added as one text.
+    /// Adds a constant field (service, host …). An error is added as one text.
     pub fn field<'v>(self, name: impl Into<String>, value: impl Into<Value<'v>>) -> Self {
         self.with(|options| {
             let name = name.into();
@@ -212,19 +215,19 @@ impl Json {
                 Value::Error(chain) => options.fixed.set_display(name.clone(), chain),
                 value => options.fixed.set(name.clone(), value),
             }
-            let place = options.fixed.iter().position(|(other, _)| other == name);
-            if let Some(index) = place {
-                options.claim(What::Fixed(index), name);
+            let index = options.fixed.iter().position(|(other, _)| other == name);
+            if let Some(index) = index {
+                options.request_name(Owner::Fixed(index), name);
             }
         })
     }
 
-    /// Adds the field `schema_version`: what readers ask when the shape of the lines changes.
+    /// Adds the constant field `schema_version`, for readers, should the shape change.
     pub fn schema_version<'v>(self, version: impl Into<Value<'v>>) -> Self {
         self.field("schema_version", version)
     }
 
-    /// Written before every trace id: what Cloud Logging wants of lines that do not come from the standard streams.
+    /// A prefix of every trace id: Cloud Logging requires one in lines that do not come from the standard streams.
     ///
     /// ```
     /// let json = tracing_strata::format::Json::gcp().trace_prefix("projects/shop-7/traces/");
@@ -234,7 +237,7 @@ impl Json {
         self.with(|options| options.trace_prefix = prefix.into())
     }
 
-    /// Whether file, line and module path of the call site are written, where they are known.
+    /// Whether file, line and module path of the call site are written, if known.
     pub fn source(self, on: bool) -> Self {
         self.with(|options| options.source = on)
     }
@@ -249,12 +252,12 @@ impl Json {
         self.with(|options| options.process = on)
     }
 
-    /// Whether the number of the severity is written beside its name.
+    /// Whether the severity's number is written beside its name.
     pub fn level_number(self, on: bool) -> Self {
         self.with(|options| options.level_number = on)
     }
 
-    /// Whether the event's name is written, where it was given one.
+    /// Whether the event's name is written, if it was given one.
     pub fn event_name(self, on: bool) -> Self {
         self.with(|options| options.event_name = on)
     }
@@ -281,13 +284,9 @@ impl Default for Json {
 }
 
 impl Format for Json {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        super::format_bytes_as_text(self, record, out)
-    }
-
     #[inline]
-    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
-        self.plan.write(&self.options, record, out);
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        self.plan.write(&self.options, record, out.bytes_mut());
         Ok(())
     }
 }
@@ -299,7 +298,7 @@ impl Options {
             resource: Fields::new(),
             trace_prefix: String::new(),
             time: Time::default(),
-            claims: Vec::new(),
+            name_requests: Vec::new(),
             omitted: Vec::new(),
             fixed: Fields::new(),
             lower_case: false,
@@ -314,13 +313,13 @@ impl Options {
         }
     }
 
-    fn claim(&mut self, what: What, name: impl Into<String>) {
-        self.claims.retain(|(other, _)| *other != what);
-        self.claims.push((what, name.into()));
+    fn request_name(&mut self, owner: Owner, name: impl Into<String>) {
+        self.name_requests.retain(|(other, _)| *other != owner);
+        self.name_requests.push((owner, name.into()));
     }
 
-    fn is_claimed(&self, what: What) -> bool {
-        self.claims.iter().any(|(other, _)| *other == what)
+    fn is_requested(&self, owner: Owner) -> bool {
+        self.name_requests.iter().any(|(other, _)| *other == owner)
     }
 
     fn is_on(&self, key: Key) -> bool {

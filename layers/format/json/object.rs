@@ -1,31 +1,30 @@
-//! Fields as members of a JSON object, so that no key stands twice.
+//! Writes fields as members of a JSON object, without duplicate keys.
 //!
-//! Every name of the record stands once: where several sources of one object have it, the innermost one's value is
-//! written. A name that is one of the format's own keys gets `_` appended until nothing else has that name. What an
-//! error adds to its key (`….causes`, `….type`) gives way in the same manner.
+//! If several sources of an object have a name, the innermost one's value is written. A name that is one of the format's
+//! keys gets `_` appended until the name is free. So do the keys that an error adds (`….causes`, `….type`).
 
-use super::{any, plan::Now, value::value};
+use super::{any, plan::RecordState, value::value};
 use crate::{
     Record, Value,
     format::{
-        line::{Line, Piece},
-        names::Names,
+        key_cache::KeyCache,
+        line::{Fragment, Line},
     },
-    record::{Entry, ErrorChain, Fields, Keeper, SpanView, Tag, TraceParent},
+    record::{Entry, ErrorChain, Fields, FormatCache, SpanView, Tag, TraceParent},
 };
 
 /// `,"name":`
-static KEYS: Names = Names::new(|name| Piece::of(false, |line| line.key(name)));
+static KEYS: KeyCache = KeyCache::new(|name| Fragment::of(false, |line| line.key(name)));
 
 /// The same for key-value pairs.
-static PAIRS: Names = Names::new(any::key_piece);
+static PAIRS: KeyCache = KeyCache::new(any::key_fragment);
 
-/// The format's own keys in one object.
+/// The format's keys in one object.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reserved {
     bloom: u64,
     /// The same, finer.
-    places: [u64; 4],
+    words: [u64; 4],
     keys: Vec<(Tag, String)>,
 }
 
@@ -34,19 +33,19 @@ impl Reserved {
         let mut reserved = Self::default();
         for key in keys {
             let tag = Tag::of(&key);
-            let (place, bit) = tag.place();
+            let (word, bit) = tag.word_and_bit();
             reserved.bloom |= bit;
-            reserved.places[place] |= bit;
+            reserved.words[word] |= bit;
             reserved.keys.push((tag, key));
         }
         reserved
     }
 
-    /// Whether it takes a closer look.
+    /// Whether the name may be a key; `contains` knows.
     #[inline]
     fn may_contain(&self, tag: Tag) -> bool {
-        let (place, bit) = tag.place();
-        self.places[place] & bit != 0
+        let (word, bit) = tag.word_and_bit();
+        self.words[word] & bit != 0
     }
 
     #[inline]
@@ -54,44 +53,45 @@ impl Reserved {
         self.may_contain(tag) && self.keys.iter().any(|(of_key, key)| *of_key == tag && key == name)
     }
 
-    /// Whether it has none of these names.
+    /// Whether none of the names is a key.
     #[inline(always)]
-    fn spares(&self, fields: &Fields) -> bool {
-        let spares = |entry: Entry<'_>| !self.may_contain(entry.tag()) || !self.contains(entry.tag(), entry.text());
-        fields.bloom() & self.bloom == 0 || fields.entries().all(spares)
+    fn is_disjoint(&self, fields: &Fields) -> bool {
+        let is_disjoint =
+            |entry: Entry<'_>| !self.may_contain(entry.tag()) || !self.contains(entry.tag(), entry.text());
+        fields.bloom() & self.bloom == 0 || fields.entries().all(is_disjoint)
     }
 }
 
-/// What goes into one object, from the source that wins to the one that yields: the same for all records.
+/// The sources of one object, in the order of precedence: the same for all records.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sources {
     pub(super) event: bool,
     pub(super) spans: bool,
     pub(super) globals: bool,
-    /// Of the environment.
+    /// Resource attributes of the environment.
     pub(super) resource: bool,
-    /// An error that stands apart is not there.
+    /// The first error is written elsewhere.
     pub(super) hides_error: bool,
     /// As key-value pairs.
     pub(super) is_pairs: bool,
-    /// Own keys, for records without and with a trace, and the same with an error.
+    /// The format's keys, for records without and with a trace, and the same with an error.
     pub(super) own: [Reserved; 4],
 }
 
 /// One object of a record.
 pub(super) struct Object<'a> {
-    pub(super) now: &'a Now<'a>,
+    pub(super) state: &'a RecordState<'a>,
     pub(super) sources: &'a Sources,
     pub(super) reserved: &'a Reserved,
     /// One span, beside the sources.
     pub(super) span: Option<SpanView<'a>>,
 }
 
-/// Where a name comes from.
+/// Where a field comes from.
 #[derive(Clone, Copy)]
 enum Source<'a> {
     Event,
-    /// How many spans are further in.
+    /// With the number of spans further in.
     Span(usize, SpanView<'a>),
     Globals,
     Resource,
@@ -101,25 +101,25 @@ const TRACEPARENT: Tag = Tag::of(TraceParent::FIELD);
 
 impl<'a> Object<'a> {
     #[inline(always)]
-    pub(super) fn new(now: &'a Now<'a>, sources: &'a Sources) -> Self {
-        let own = usize::from(now.trace.is_some()) + 2 * usize::from(now.error.is_some());
-        Self { now, sources, reserved: &sources.own[own], span: None }
+    pub(super) fn new(state: &'a RecordState<'a>, sources: &'a Sources) -> Self {
+        let own = usize::from(state.trace.is_some()) + 2 * usize::from(state.error.is_some());
+        Self { state, sources, reserved: &sources.own[own], span: None }
     }
 
-    /// Appends the members. `names` are those that the event is likely to have, in this order; none of them reserved.
+    /// Appends the members. `names` are the names that the event probably has, in this order; none of them reserved.
     #[inline(always)]
-    pub(super) fn write(&self, line: &mut Line<'_>, names: &[(&'static str, Piece)]) {
+    pub(super) fn write(&self, line: &mut Line<'_>, names: &[(&'static str, Fragment)]) {
         if self.sources.is_pairs { self.all::<true>(line, names) } else { self.all::<false>(line, names) }
     }
 
     #[inline(always)]
-    fn all<const PAIR: bool>(&self, line: &mut Line<'_>, names: &[(&'static str, Piece)]) {
+    fn all<const PAIR: bool>(&self, line: &mut Line<'_>, names: &[(&'static str, Fragment)]) {
         // Bits of the names that have been written.
         let mut taken = 0;
         if let Some(fields) = self.event() {
             if self.sources.hides_error {
                 let bit = |entry: Option<Entry<'_>>| entry.map_or(0, |entry| entry.tag().bit());
-                taken = bit(self.now.error) | bit(self.now.backtrace);
+                taken = bit(self.state.error) | bit(self.state.backtrace);
             }
             self.members::<PAIR>(line, fields, taken, Source::Event, names);
             taken |= fields.bloom();
@@ -128,14 +128,14 @@ impl<'a> Object<'a> {
             self.members::<PAIR>(line, span.fields(), self.taken_in(span, taken), Source::Span(0, span), &[]);
         }
         if self.sources.spans {
-            for (depth, span) in self.now.record.spans().enumerate() {
+            for (depth, span) in self.state.record.spans().enumerate() {
                 let fields = span.fields();
-                // What is made of a span is the same for every record, unless its names meet others.
-                let alone = fields.bloom() & taken == 0 && !line.is_first() && self.reserved.spares(fields);
+                // A span's text is the same for every record, unless other names clash with its names.
+                let alone = fields.bloom() & taken == 0 && !line.is_first() && self.reserved.is_disjoint(fields);
                 if alone
                     && !PAIR
-                    && (self.now.hides_traceparent() || !self.now.is_traced() || span.trace().is_none())
-                    && let Some(text) = span.kept(Keeper::Json, || self.kept(span))
+                    && (self.state.hides_traceparent() || !self.state.is_traced() || span.trace().is_none())
+                    && let Some(text) = span.cached(FormatCache::Json, || self.render_span(span))
                 {
                     line.raw_bytes(text);
                 } else {
@@ -145,53 +145,53 @@ impl<'a> Object<'a> {
             }
         }
         if let Some(fields) = self.globals() {
-            self.members::<PAIR>(line, fields, taken | self.now.plan.moved.bloom, Source::Globals, &[]);
+            self.members::<PAIR>(line, fields, taken | self.state.plan.moved.bloom, Source::Globals, &[]);
             taken |= fields.bloom();
         }
         if let Some(fields) = self.resource() {
-            self.members::<PAIR>(line, fields, taken | self.now.plan.moved.bloom, Source::Resource, &[]);
+            self.members::<PAIR>(line, fields, taken | self.state.plan.moved.bloom, Source::Resource, &[]);
         }
     }
 
     #[inline(always)]
     fn event(&self) -> Option<&'a Fields> {
-        self.sources.event.then(|| self.now.record.fields())
+        self.sources.event.then(|| self.state.record.fields())
     }
 
     #[inline(always)]
     fn globals(&self) -> Option<&'a Fields> {
-        if self.sources.globals { self.now.record.globals() } else { None }
+        if self.sources.globals { self.state.record.globals() } else { None }
     }
 
     #[inline(always)]
     fn resource(&self) -> Option<&'a Fields> {
-        self.sources.resource.then_some(&self.now.options.resource)
+        self.sources.resource.then_some(&self.state.options.resource)
     }
 
     #[inline]
     fn taken_in(&self, span: SpanView<'a>, taken: u64) -> u64 {
-        let may_hide = self.now.hides_traceparent() && span.fields().bloom() & TRACEPARENT.bit() != 0;
+        let may_hide = self.state.hides_traceparent() && span.fields().bloom() & TRACEPARENT.bit() != 0;
         if may_hide && span.trace().is_some() { taken | TRACEPARENT.bit() } else { taken }
     }
 
-    /// `taken` has a bit for each name that must be looked at; `names` are those that are likely to come.
+    /// `taken` has a bit for each name that must be checked; `names` are those that probably come.
     fn members<const PAIR: bool>(
         &self,
         line: &mut Line<'_>,
         fields: &Fields,
         taken: u64,
         source: Source<'a>,
-        names: &[(&'static str, Piece)],
+        names: &[(&'static str, Fragment)],
     ) {
         let mut names = names.iter();
         for entry in fields.entries() {
             let mut appended = 0;
             match (names.next(), entry.name()) {
-                // None of those needs a look.
-                (Some((likely, piece)), Ok(name)) if std::ptr::eq(*likely, name) => line.key_piece(piece),
+                // These need no check.
+                (Some((expected, fragment)), Ok(name)) if std::ptr::eq(*expected, name) => line.key_fragment(fragment),
                 (_, name) => {
                     if entry.tag().bit() & taken != 0 || self.reserved.may_contain(entry.tag()) {
-                        match self.settle(entry, source) {
+                        match self.resolve_name(entry, source) {
                             Some(underscores) => appended = underscores,
                             None => continue,
                         }
@@ -201,7 +201,7 @@ impl<'a> Object<'a> {
                         Ok(name) | Err(name) if appended > 0 => {
                             key::<PAIR>(line, [name].into_iter().chain(underscores(appended)));
                         }
-                        Ok(name) if let Some(piece) = known.get(name) => line.key_piece(piece),
+                        Ok(name) if let Some(fragment) = known.get(name) => line.key_fragment(fragment),
                         Ok(name) | Err(name) if PAIR => any::key(line, [name]),
                         Ok(name) | Err(name) => line.key(name),
                     }
@@ -221,7 +221,7 @@ impl<'a> Object<'a> {
 
     /// How many `_` the name gets; `None` if the value is not written here.
     #[inline(never)]
-    fn settle(&self, entry: Entry<'_>, source: Source<'a>) -> Option<usize> {
+    fn resolve_name(&self, entry: Entry<'_>, source: Source<'a>) -> Option<usize> {
         let (tag, Ok(name) | Err(name)) = (entry.tag(), entry.name());
         let has = |fields: &Fields| fields.has(name, tag);
         let inner = match source {
@@ -232,11 +232,11 @@ impl<'a> Object<'a> {
         let shadowed = match source {
             Source::Event => {
                 let is_it = |hidden: Option<Entry<'_>>| hidden.is_some_and(|hidden| hidden.text() == name);
-                self.sources.hides_error && (is_it(self.now.error) || is_it(self.now.backtrace))
+                self.sources.hides_error && (is_it(self.state.error) || is_it(self.state.backtrace))
             }
             Source::Span(..) | Source::Globals | Source::Resource => {
                 let is_global = matches!(source, Source::Globals | Source::Resource);
-                is_global && self.now.plan.moved.contains(tag, name)
+                is_global && self.state.plan.moved.contains(tag, name)
                     || self.event().is_some_and(has)
                     || self.spans().take(inner).any(|span| has(span.fields()))
                     || matches!(source, Source::Resource) && self.globals().is_some_and(has)
@@ -244,7 +244,7 @@ impl<'a> Object<'a> {
         };
         let hidden = tag == TRACEPARENT
             && name == TraceParent::FIELD
-            && self.now.hides_traceparent()
+            && self.state.hides_traceparent()
             && matches!(source, Source::Span(_, span) if span.trace().is_some());
         if shadowed || hidden {
             None
@@ -255,15 +255,15 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// What an error has besides its message.
+    /// The type and the causes of an error.
     #[cold]
     fn error<const PAIR: bool>(&self, line: &mut Line<'_>, entry: Entry<'_>, appended: usize, chain: ErrorChain<'_>) {
         let (Ok(name) | Err(name)) = entry.name();
         if chain.causes().len() > 0 {
-            self.generated::<PAIR>(line, Name { text: name, appended, suffix: ".causes" });
+            self.derived_key::<PAIR>(line, Name { text: name, appended, suffix: ".causes" });
             line.raw(if PAIR { "\"arrayValue\":{\"values\":[" } else { "[" });
-            for (place, cause) in chain.causes().enumerate() {
-                if place > 0 {
+            for (index, cause) in chain.causes().enumerate() {
+                if index > 0 {
                     line.byte(b',');
                 }
                 if PAIR {
@@ -277,7 +277,7 @@ impl<'a> Object<'a> {
             line.raw(if PAIR { "]}}}" } else { "]" });
         }
         if let Some(type_name) = chain.type_name() {
-            self.generated::<PAIR>(line, Name { text: name, appended, suffix: ".type" });
+            self.derived_key::<PAIR>(line, Name { text: name, appended, suffix: ".type" });
             if PAIR {
                 any::any_and_end(line, Value::Str(type_name));
             } else {
@@ -286,7 +286,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn generated<const PAIR: bool>(&self, line: &mut Line<'_>, name: Name<'_>) {
+    fn derived_key<const PAIR: bool>(&self, line: &mut Line<'_>, name: Name<'_>) {
         let mut more = 0;
         while self.is_used(name, more) {
             more += 1;
@@ -295,25 +295,24 @@ impl<'a> Object<'a> {
         key::<PAIR>(line, first.chain([name.suffix]).chain(underscores(more)));
     }
 
-    /// A span's members, each after a comma, without a `traceparent` that is understood. `None` if they are long, or if
-    /// they depend on other names.
+    /// A span's members, each after a comma, without a valid `traceparent`. `None` if they are long or depend on other names.
     #[cold]
-    fn kept(&self, span: SpanView<'_>) -> Option<Box<[u8]>> {
+    fn render_span(&self, span: SpanView<'_>) -> Option<Box<[u8]>> {
         if span.fields().iter().any(|(_, value)| value.as_error().is_some()) {
             return None;
         }
         let (sources, mut text) = (Sources::default(), Vec::new());
-        let object = Object::new(self.now, &sources);
+        let object = Object::new(self.state, &sources);
         let mut line = Line::new(&mut text, false);
         object.members::<false>(&mut line, span.fields(), object.taken_in(span, 0), Source::Span(0, span), &[]);
         line.finish();
-        (text.len() <= KEPT).then(|| text.into())
+        (text.len() <= MAX_CACHED_SPAN).then(|| text.into())
     }
 
-    // --- who has a name
+    // --- names in use
 
     fn spans(&self) -> impl Iterator<Item = SpanView<'a>> {
-        self.sources.spans.then_some(self.now.record).into_iter().flat_map(Record::spans).chain(self.span)
+        self.sources.spans.then_some(self.state.record).into_iter().flat_map(Record::spans).chain(self.span)
     }
 
     fn has(&self, name: &str) -> bool {
@@ -330,37 +329,37 @@ impl<'a> Object<'a> {
         all.chain(of_all).map(|(name, _)| name)
     }
 
-    /// How many `_` a name that is reserved gets.
+    /// How many `_` a reserved name gets.
     #[cold]
     fn appended(&self, name: &str) -> usize {
         let stem = name.trim_end_matches('_');
         let own = name.len() - stem.len();
-        // Names that differ in their `_` only compete for the same places: the one with the fewest chooses first.
-        let mut place = 0;
+        // Names that differ only in their `_` compete for the same results: the one with the fewest comes first.
+        let mut count = 0;
         for ends in 0..=own {
             if self.is_renamed(&name[..stem.len() + ends]) {
-                place = self.free_place(stem, place.max(ends) + 1);
+                count = self.free_count(stem, count.max(ends) + 1);
             }
         }
-        place - own
+        count - own
     }
 
     fn is_renamed(&self, name: &str) -> bool {
         self.reserved.contains(Tag::of(name), name) && self.has(name)
     }
 
-    /// The least number of `_`, from `least` on, with which the stem is nobody's name yet.
-    fn free_place(&self, stem: &str, least: usize) -> usize {
+    /// The smallest number of `_`, at least `from`, with which the stem is not a name yet.
+    fn free_count(&self, stem: &str, from: usize) -> usize {
         let name = |appended| Name { text: stem, appended, suffix: "" };
-        (least..).find(|place| !self.is_name(name(*place), 0)).unwrap_or(least)
+        (from..).find(|count| !self.is_name(name(*count), 0)).unwrap_or(from)
     }
 
-    /// Whether a field of the record or a key of the format has this name, with `more` times `_` behind it.
+    /// Whether a field of the record or a key of the format has this name, with `more` times `_` appended.
     fn is_name(&self, name: Name<'_>, more: usize) -> bool {
         self.reserved.keys.iter().any(|(_, key)| name.is(key, more)) || self.names().any(|other| name.is(other, more))
     }
 
-    /// The same, or a renamed field got it.
+    /// The same, or a renamed field has it.
     fn is_used(&self, name: Name<'_>, more: usize) -> bool {
         self.is_name(name, more) || {
             self.names().filter(|other| self.is_renamed(other)).any(|other| {
@@ -371,12 +370,12 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Longest text that is kept for a span, in bytes.
-const KEPT: usize = 1_024;
+/// Longest cached text of a span, in bytes.
+const MAX_CACHED_SPAN: usize = 1_024;
 
 #[cold]
 fn key<'p, const PAIR: bool>(line: &mut Line<'_>, parts: impl IntoIterator<Item = &'p str>) {
-    if PAIR { any::key(line, parts) } else { line.longer_key(parts) }
+    if PAIR { any::key(line, parts) } else { line.joined_key(parts) }
 }
 
 /// A name in parts: text, `_` times `appended`, suffix.

@@ -1,10 +1,14 @@
-//! The steps that write one record.
+//! The plan that writes records: steps, computed once from the options.
 
 use super::{
     Key, Member, Options, any,
     object::{Object, Reserved, Sources},
-    rows::{IN_FIELDS, Rows, What},
-    steps::{Id, Part, Rest, Step, Steps, steps},
+    parts::{
+        Traced, collect_sites, default_ids, fallback, global, ids_with_keys, message, site, stack, time, value_of,
+        write_site,
+    },
+    schema::{Owner, SCOPE_FIELDS, Schema},
+    steps::{CompiledSteps, Part, RestMember, Step, steps},
     value::value,
 };
 use tracing_core::Metadata;
@@ -13,57 +17,57 @@ use crate::{
     Record, Severity, Value,
     format::{
         Time,
-        heads::{Head, Heads},
-        line::{Line, Piece, hex_digits},
+        callsite_cache::{Callsite, CallsiteCache},
+        line::{Fragment, Line},
         outermost_first,
     },
-    record::{Entry, ErrorChain, IdsText, SpanView, Tag, TraceParent},
+    record::{Entry, ErrorChain, SpanView, Tag},
 };
 
-/// Steps in the order in which they are taken, and what they need to know about names.
+/// Steps in order, and the keys that they must avoid.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     steps: Vec<Step>,
-    /// Where the remaining fields are.
+    /// The objects that have the remaining fields.
     rests: Vec<Sources>,
-    /// Which of them has the event's.
-    of_event: usize,
+    /// The index of the one with the event's fields.
+    event_rest: usize,
     in_fields: Sources,
     in_context: Sources,
     in_span: Sources,
-    /// Names of global fields that stand in a place of their own.
+    /// Names of global fields that have a member of their own.
     pub(super) moved: Reserved,
     writes_trace: bool,
     writes_error: bool,
     writes_stack: bool,
     hides_traceparent: bool,
-    /// Whether the first step that asks stands where the object may still be empty.
+    /// Whether the object may still be empty at the first optional step.
     starts_empty: bool,
-    heads: Heads,
-    /// The static fields and the end: after other members, and as the only ones.
-    tail: [Piece; 2],
+    callsites: CallsiteCache,
+    /// The constant fields and the end of the object: after other members, and as the only ones.
+    endings: [Fragment; 2],
 }
 
-/// What is known of the record that is written.
-pub(super) struct Now<'a> {
+/// The record that is written, and what is known of it.
+pub(super) struct RecordState<'a> {
     pub(super) plan: &'a Plan,
     pub(super) options: &'a Options,
     pub(super) record: &'a Record,
     pub(super) trace: Option<Traced<'a>>,
-    /// The event's first error, where it stands apart.
+    /// The event's first error, if a member shows it.
     pub(super) error: Option<Entry<'a>>,
-    /// The field `error.backtrace` beside an `error`, where its stack is written.
+    /// The field `error.backtrace` beside an `error`, if a member shows the stack.
     pub(super) backtrace: Option<Entry<'a>>,
-    head: Option<&'a Head>,
+    pub(super) callsite: Option<&'a Callsite>,
 }
 
-impl Now<'_> {
+impl RecordState<'_> {
     #[inline]
     fn is_unnamed(&self) -> bool {
-        self.head.is_some_and(|head| !head.is_named) && !self.record.has_own_name()
+        self.callsite.is_some_and(|callsite| !callsite.is_named) && !self.record.has_own_name()
     }
 
-    /// Whether `traceparent` is left out of spans, because its parts are written.
+    /// Whether spans are written without `traceparent`, because the trace ids are written.
     #[inline]
     pub(super) fn hides_traceparent(&self) -> bool {
         self.plan.hides_traceparent && self.trace.is_some()
@@ -75,18 +79,19 @@ impl Now<'_> {
         self.trace.is_some() || !self.plan.writes_trace
     }
 
-    fn chain(&self) -> Option<ErrorChain<'_>> {
+    pub(super) fn chain(&self) -> Option<ErrorChain<'_>> {
         self.error.and_then(|entry| entry.value().as_error())
     }
 }
 
 impl Plan {
     pub(super) fn new(options: &Options) -> Self {
-        let rows = Rows::new(options);
-        let Steps { steps, starts_empty, rests } = steps(&rows, options);
-        let tail = |is_first| {
-            Piece::of(is_first, |line| {
-                for (name, (_, of)) in rows.fixed.iter().zip(options.fixed.iter()).filter(|_| rows.fixed_scope == 0) {
+        let schema = Schema::new(options);
+        let CompiledSteps { steps, starts_empty, rests } = steps(&schema, options);
+        let endings = |is_first| {
+            Fragment::of(is_first, |line| {
+                for (name, (_, of)) in schema.fixed.iter().zip(options.fixed.iter()).filter(|_| schema.fixed_scope == 0)
+                {
                     line.key(name);
                     value(line, of);
                 }
@@ -95,10 +100,10 @@ impl Plan {
         };
         let own = |scope| {
             let own = [(false, false), (true, false), (false, true), (true, true)];
-            own.map(|(has_trace, has_error)| Reserved::new(rows.reserved(scope, has_trace, has_error)))
+            own.map(|(has_trace, has_error)| Reserved::new(schema.reserved(scope, has_trace, has_error)))
         };
-        let (has_fields, has_context) = (rows.has(What::Fields), rows.has(What::Context));
-        let sources = |rest: Rest| {
+        let (has_fields, has_context) = (schema.has(Owner::Fields), schema.has(Owner::Context));
+        let sources = |rest: RestMember| {
             let of_record = !matches!(rest.member, Member::RestOfGlobals);
             Sources {
                 event: of_record && !has_fields,
@@ -111,167 +116,168 @@ impl Plan {
             }
         };
         let rests: Vec<_> = rests.into_iter().map(sources).collect();
-        let has = |key| rows.has(What::Key(key));
+        let has = |key| schema.has(Owner::Key(key));
         Self {
-            of_event: rests.iter().position(|rest| rest.event).unwrap_or_default(),
+            event_rest: rests.iter().position(|rest| rest.event).unwrap_or_default(),
             rests,
-            in_fields: Sources { event: true, own: own(IN_FIELDS), ..Sources::default() },
+            in_fields: Sources { event: true, own: own(SCOPE_FIELDS), ..Sources::default() },
             in_context: Sources { spans: true, ..Sources::default() },
             in_span: Sources { own: [(); 4].map(|()| Reserved::new(["name".to_owned()])), ..Sources::default() },
-            moved: Reserved::new(rows.moved()),
+            moved: Reserved::new(schema.moved()),
             writes_trace: Key::ALL.iter().any(|key| key.is_of_trace() && has(*key)),
             writes_error: Key::ALL.iter().any(|key| key.is_of_error() && has(*key)),
             writes_stack: has(Key::ErrorStack),
             hides_traceparent: has(Key::TraceId) && has(Key::SpanId),
             steps,
             starts_empty,
-            heads: Heads::default(),
-            tail: [tail(false), tail(true)],
+            callsites: CallsiteCache::default(),
+            endings: [endings(false), endings(true)],
         }
     }
 
     #[inline]
     pub(super) fn write(&self, options: &Options, record: &Record, out: &mut Vec<u8>) {
         let mut line = Line::new(out, self.starts_empty);
-        let head = self.heads.of(record, |site| self.head(site));
-        let mut now = Now { plan: self, options, record, trace: None, error: None, backtrace: None, head };
-        // Not made elsewhere and copied for the many that have none.
+        let callsite = self.callsites.of(record, |site| self.callsite(site));
+        let mut state =
+            RecordState { plan: self, options, record, trace: None, error: None, backtrace: None, callsite };
+        // Assigned here only: most records have none, and nothing is copied for them.
         if self.writes_trace
             && let Some(traced) = record.traced_span()
         {
-            now.trace = Some(traced);
+            state.trace = Some(traced);
         }
         if self.writes_error {
-            self.find_error(&mut now);
+            self.find_error(&mut state);
         }
-        self.line(&mut line, &now);
+        self.line(&mut line, &state);
         line.finish();
     }
 
     #[inline]
-    fn line(&self, line: &mut Line<'_>, now: &Now<'_>) {
+    fn line(&self, line: &mut Line<'_>, state: &RecordState<'_>) {
         let steps = match self.steps.as_slice() {
             [
                 first @ Step { part: Part::Time, .. },
-                second @ Step { part: Part::Site(place), .. },
+                second @ Step { part: Part::Site(index), .. },
                 Step { part: Part::Message, .. },
                 steps @ ..,
             ] => {
-                // The same as `steps`, without asking what comes next: so begins nearly every line.
-                line.piece(&first.open);
-                time(line, &now.options.time, now.record);
-                site(line, &second.inner, *place, now);
-                line.escaped(now.record.message());
+                // The same as `steps`, unrolled: nearly every line begins so.
+                line.fragment(&first.open);
+                time(line, &state.options.time, state.record);
+                site(line, &second.inner, *index, state);
+                line.escaped(state.record.message());
                 steps
             }
             steps => steps,
         };
         match steps {
-            [ids @ Step { part: Part::UsualTrace | Part::Trace, .. }, Step { part: Part::Flat(place), .. }] => {
-                line.piece(&ids.open);
-                self.ids(line, ids, now);
-                self.flat(line, *place, now);
+            [ids @ Step { part: Part::DefaultTrace | Part::Trace, .. }, Step { part: Part::Flat(index), .. }] => {
+                line.fragment(&ids.open);
+                self.ids(line, ids, state);
+                self.flat(line, *index, state);
             }
-            steps => self.steps(line, steps, now),
+            steps => self.steps(line, steps, state),
         }
-        line.piece(&self.tail[usize::from(line.is_first())]);
+        line.fragment(&self.endings[usize::from(line.is_first())]);
     }
 
     #[inline(never)]
-    fn find_error(&self, now: &mut Now<'_>) {
-        let fields = now.record.fields();
-        now.error = fields.first_error();
-        if let Some(error) = now.error.filter(|_| self.writes_stack) {
+    fn find_error(&self, state: &mut RecordState<'_>) {
+        let fields = state.record.fields();
+        state.error = fields.first_error();
+        if let Some(error) = state.error.filter(|_| self.writes_stack) {
             let is_its = |entry: &Entry<'_>| entry.text().strip_prefix(error.text()) == Some(".backtrace");
-            now.backtrace = fields.entries().find(|entry| is_its(entry) && entry.value().as_str().is_some());
+            state.backtrace = fields.entries().find(|entry| is_its(entry) && entry.value().as_str().is_some());
         }
     }
 
-    /// What is the same for all records of a call site.
-    fn head(&self, metadata: &'static Metadata<'static>) -> Head {
+    /// The parts that are the same for all records of a call site.
+    fn callsite(&self, metadata: &'static Metadata<'static>) -> Callsite {
         let mut sites = Vec::new();
-        add_sites(&self.steps, &mut sites);
+        collect_sites(&self.steps, &mut sites);
         let text = |steps: &[Step]| {
-            Piece::of(false, |line| part_of_site(line, steps, Severity::from(metadata.level()), metadata.target()))
+            Fragment::of(false, |line| write_site(line, steps, Severity::from(metadata.level()), metadata.target()))
         };
         let mut texts = sites.into_iter().map(text);
         let first = texts.next().unwrap_or_default();
-        let of_event = self.rests.get(self.of_event);
-        let is_pairs = of_event.is_some_and(|sources| sources.is_pairs);
-        let name = |name| if is_pairs { any::key_piece(name) } else { Piece::of(false, |line| line.key(name)) };
-        let mut head = Head::new(metadata, first, name).and_texts(texts);
-        if let Some(Sources { own: [.., most], .. }) = of_event {
-            // They take a closer look.
-            let reserved = head.names.iter_mut().filter(|(of, _)| most.contains(Tag::of(of), of));
-            reserved.for_each(|likely| *likely = ("", name("")));
+        let event_rest = self.rests.get(self.event_rest);
+        let is_pairs = event_rest.is_some_and(|sources| sources.is_pairs);
+        let name = |name| if is_pairs { any::key_fragment(name) } else { Fragment::of(false, |line| line.key(name)) };
+        let mut callsite = Callsite::new(metadata, first, name).with_more(texts);
+        if let Some(Sources { own: [.., most], .. }) = event_rest {
+            // Reserved names are checked for each record.
+            let reserved = callsite.names.iter_mut().filter(|(of, _)| most.contains(Tag::of(of), of));
+            reserved.for_each(|expected| *expected = ("", name("")));
         }
-        head
+        callsite
     }
 
     #[inline(never)]
-    fn steps(&self, line: &mut Line<'_>, steps: &[Step], now: &Now<'_>) {
+    fn steps(&self, line: &mut Line<'_>, steps: &[Step], state: &RecordState<'_>) {
         for step in steps {
-            line.piece(&step.open);
+            line.fragment(&step.open);
             match step.part {
                 Part::Literal => {}
-                Part::Time => time(line, &now.options.time, now.record),
-                Part::Site(place) => site(line, &step.inner, place, now),
-                Part::Message => message(line, now.record),
-                Part::Trace | Part::UsualTrace => self.ids(line, step, now),
-                Part::Flat(place) => self.flat(line, place, now),
-                Part::IfError if now.error.is_none() => {}
-                Part::Value(Key::EventName) if now.is_unnamed() => {}
-                Part::IfGlobals if now.record.globals().is_none() && !line.is_first() => {
-                    line.raw_bytes(step.otherwise.text());
+                Part::Time => time(line, &state.options.time, state.record),
+                Part::Site(index) => site(line, &step.inner, index, state),
+                Part::Message => message(line, state.record),
+                Part::Trace | Part::DefaultTrace => self.ids(line, step, state),
+                Part::Flat(index) => self.flat(line, index, state),
+                Part::IfError if state.error.is_none() => {}
+                Part::Value(Key::EventName) if state.is_unnamed() => {}
+                Part::IfGlobals if state.record.globals().is_none() && !line.is_first() => {
+                    line.raw_bytes(step.fallback.text());
                 }
-                Part::IfError | Part::IfGlobals => self.steps(line, &step.inner, now),
-                _ => self.rare(line, step, now),
+                Part::IfError | Part::IfGlobals => self.steps(line, &step.inner, state),
+                _ => self.other_step(line, step, state),
             }
         }
     }
 
     #[inline]
-    fn ids(&self, line: &mut Line<'_>, step: &Step, now: &Now<'_>) {
-        let Some((trace, span)) = now.trace else { return };
-        if matches!(step.part, Part::UsualTrace) && !line.is_first() {
-            line.array(&span.kept_ids(trace, || usual_ids(trace)));
+    fn ids(&self, line: &mut Line<'_>, step: &Step, state: &RecordState<'_>) {
+        let Some((trace, span)) = state.trace else { return };
+        if matches!(step.part, Part::DefaultTrace) && !line.is_first() {
+            line.array(&span.cached_ids(trace, || default_ids(trace)));
         } else {
-            unusual_ids(line, &step.inner, trace);
+            ids_with_keys(line, &step.inner, trace);
         }
     }
 
     #[inline(always)]
-    fn flat(&self, line: &mut Line<'_>, place: usize, now: &Now<'_>) {
-        let Some(sources) = self.rests.get(place) else { return };
-        let names: &[_] = match now.head {
-            Some(head) if place == self.of_event && now.error.is_none() => &head.names,
+    fn flat(&self, line: &mut Line<'_>, index: usize, state: &RecordState<'_>) {
+        let Some(sources) = self.rests.get(index) else { return };
+        let names: &[_] = match state.callsite {
+            Some(callsite) if index == self.event_rest && state.error.is_none() => &callsite.names,
             _ => &[],
         };
-        Object::new(now, sources).write(line, names);
+        Object::new(state, sources).write(line, names);
     }
 
-    /// What is not on in a default line; apart, so that the loop above stays small.
+    /// Steps that a default line does not have; apart, so that the loop above stays small.
     #[inline(never)]
-    fn rare(&self, line: &mut Line<'_>, step: &Step, now: &Now<'_>) {
-        let (record, key) = (now.record, &step.key);
+    fn other_step(&self, line: &mut Line<'_>, step: &Step, state: &RecordState<'_>) {
+        let (record, key) = (state.record, &step.key);
         match step.part {
             Part::Comma => line.comma(),
-            Part::OtherTime => now.options.time.write_to(record.time(), line),
-            Part::Nanos => Time::unix_nanos().write_to(record.time(), line),
-            Part::Plain(key) => match value_of(key, now) {
+            Part::OtherTime => state.options.time.write(record.time(), line),
+            Part::Nanos => Time::unix_nanos().write(record.time(), line),
+            Part::Plain(key) => match value_of(key, state) {
                 Some(Value::Str(text)) => line.escaped(text),
                 Some(number) => value(line, number),
                 None => {}
             },
             Part::Value(of) => {
-                if let Some(of) = value_of(of, now) {
-                    line.key_piece(key);
+                if let Some(of) = value_of(of, state) {
+                    line.key_fragment(key);
                     value(line, of);
                 }
             }
             Part::Quoted(of) => {
-                if let Some(of) = value_of(of, now) {
-                    line.key_piece(key);
+                if let Some(of) = value_of(of, state) {
+                    line.key_fragment(key);
                     line.byte(b'"');
                     value(line, of);
                     line.byte(b'"');
@@ -279,54 +285,54 @@ impl Plan {
             }
             Part::Global(first, others) => match global(record, first, others) {
                 Some(of) => {
-                    line.key_piece(key);
+                    line.key_fragment(key);
                     value(line, of);
                 }
-                None => otherwise(line, step),
+                None => fallback(line, step),
             },
-            Part::Fixed => otherwise(line, step),
+            Part::Fixed => fallback(line, step),
             Part::ErrorStack => {
-                if let Some(chain) = now.chain() {
-                    line.key_piece(key);
-                    stack(line, chain, now);
+                if let Some(chain) = state.chain() {
+                    line.key_fragment(key);
+                    stack(line, chain, state);
                 }
             }
-            Part::Object | Part::List => self.object(line, step, now),
+            Part::Object | Part::List => self.object(line, step, state),
             Part::Attributes => {
                 line.open_list();
-                self.pairs(line, &step.inner, now);
+                self.pairs(line, &step.inner, state);
                 line.close_list();
             }
-            Part::Fields => self.fields(line, key, now),
+            Part::Fields => self.fields(line, key, state),
             Part::Context => {
                 line.open();
-                Object::new(now, &self.in_context).write(line, &[]);
+                Object::new(state, &self.in_context).write(line, &[]);
                 line.close();
             }
             Part::Span => {
                 if let Some(span) = record.spans().next() {
-                    line.key_piece(key);
-                    self.span(line, span, now);
+                    line.key_fragment(key);
+                    self.span(line, span, state);
                 }
             }
-            Part::Spans => self.spans(line, key, now),
-            // Above, or inside of others.
+            Part::Spans => self.spans(line, key, state),
+            // Written above, or inside others.
             _ => {}
         }
     }
 
-    /// An object that is left out if it is empty.
-    fn object(&self, line: &mut Line<'_>, step: &Step, now: &Now<'_>) {
+    /// An object; nothing if it is empty.
+    fn object(&self, line: &mut Line<'_>, step: &Step, state: &RecordState<'_>) {
         let (start, was_first) = (line.len(), line.is_first());
         let is_list = matches!(step.part, Part::List);
-        line.key_piece(&step.key);
+        line.key_fragment(&step.key);
         if is_list {
             line.byte(b'[');
         }
         line.open();
-        self.steps(line, &step.inner, now);
+        self.steps(line, &step.inner, state);
         if line.is_first() {
-            return line.take_back(start, was_first);
+            return line.rewind(start, was_first);
         }
         line.close();
         if is_list {
@@ -334,62 +340,62 @@ impl Plan {
         }
     }
 
-    /// What is in a list of key-value pairs.
-    fn pairs(&self, line: &mut Line<'_>, steps: &[Step], now: &Now<'_>) {
+    /// The items of a list of key-value pairs.
+    fn pairs(&self, line: &mut Line<'_>, steps: &[Step], state: &RecordState<'_>) {
         for step in steps {
             let of = match step.part {
-                Part::Flat(place) => {
-                    self.flat(line, place, now);
+                Part::Flat(index) => {
+                    self.flat(line, index, state);
                     continue;
                 }
-                Part::IfError if now.error.is_none() => continue,
-                Part::IfGlobals if now.record.globals().is_none() && step.otherwise.text().is_empty() => continue,
+                Part::IfError if state.error.is_none() => continue,
+                Part::IfGlobals if state.record.globals().is_none() && step.fallback.text().is_empty() => continue,
                 Part::IfError | Part::IfGlobals => {
-                    self.pairs(line, &step.inner, now);
+                    self.pairs(line, &step.inner, state);
                     continue;
                 }
                 Part::ErrorStack => {
-                    if let Some(chain) = now.chain() {
-                        line.key_piece(&step.key);
+                    if let Some(chain) = state.chain() {
+                        line.key_fragment(&step.key);
                         line.raw("\"stringValue\":");
-                        stack(line, chain, now);
+                        stack(line, chain, state);
                         line.array(b"}}");
                     }
                     continue;
                 }
-                Part::Value(Key::EventName) if now.is_unnamed() => None,
-                Part::Value(of) => value_of(of, now),
-                Part::Global(first, others) => global(now.record, first, others),
+                Part::Value(Key::EventName) if state.is_unnamed() => None,
+                Part::Value(of) => value_of(of, state),
+                Part::Global(first, others) => global(state.record, first, others),
                 _ => None,
             };
             match of {
                 Some(of) => {
-                    line.key_piece(&step.key);
+                    line.key_fragment(&step.key);
                     any::any_and_end(line, of);
                 }
-                None => otherwise(line, step),
+                None => fallback(line, step),
             }
         }
     }
 
-    fn fields(&self, line: &mut Line<'_>, message: &Piece, now: &Now<'_>) {
+    fn fields(&self, line: &mut Line<'_>, message: &Fragment, state: &RecordState<'_>) {
         line.open();
-        if !message.text().is_empty() && !now.record.message().is_empty() {
-            line.key_piece(message);
-            line.string(now.record.message());
+        if !message.text().is_empty() && !state.record.message().is_empty() {
+            line.key_fragment(message);
+            line.string(state.record.message());
         }
-        Object::new(now, &self.in_fields).write(line, &[]);
+        Object::new(state, &self.in_fields).write(line, &[]);
         line.close();
     }
 
-    fn spans(&self, line: &mut Line<'_>, key: &Piece, now: &Now<'_>) {
+    fn spans(&self, line: &mut Line<'_>, key: &Fragment, state: &RecordState<'_>) {
         let mut separator = b'[';
-        for span in outermost_first(now.record) {
+        for span in outermost_first(state.record) {
             if separator == b'[' {
-                line.key_piece(key);
+                line.key_fragment(key);
             }
             line.byte(separator);
-            self.span(line, span, now);
+            self.span(line, span, state);
             separator = b',';
         }
         if separator == b',' {
@@ -397,178 +403,11 @@ impl Plan {
         }
     }
 
-    fn span(&self, line: &mut Line<'_>, span: SpanView<'_>, now: &Now<'_>) {
+    fn span(&self, line: &mut Line<'_>, span: SpanView<'_>, state: &RecordState<'_>) {
         line.open();
         line.key("name");
         line.string(span.name());
-        Object { span: Some(span), ..Object::new(now, &self.in_span) }.write(line, &[]);
+        Object { span: Some(span), ..Object::new(state, &self.in_span) }.write(line, &[]);
         line.close();
     }
-}
-
-/// What a call site has of its own, or a record that is not like its call site.
-#[inline]
-fn site(line: &mut Line<'_>, steps: &[Step], place: usize, now: &Now<'_>) {
-    match now.head.and_then(|head| head.text(place)) {
-        Some(text) => line.raw_bytes(text.text()),
-        None => part_of_site(line, steps, now.record.severity(), now.record.target()),
-    }
-}
-
-#[inline(never)]
-fn part_of_site(line: &mut Line<'_>, steps: &[Step], severity: Severity, target: &str) {
-    for step in steps {
-        line.piece(&step.open);
-        match step.part {
-            Part::Level => write_level(line, severity),
-            Part::LowerLevel => line.lower_case(|line| write_level(line, severity)),
-            Part::LevelName(names) => line.escaped(of_severity(names, severity).unwrap_or_default()),
-            Part::LevelNumber(numbers) => number(line, of_severity(numbers, severity).unwrap_or_default()),
-            Part::Target => line.escaped(target),
-            _ => {}
-        }
-    }
-}
-
-fn add_sites<'s>(steps: &'s [Step], sites: &mut Vec<&'s [Step]>) {
-    for step in steps {
-        match step.part {
-            Part::Site(_) => sites.push(&step.inner),
-            _ => add_sites(&step.inner, sites),
-        }
-    }
-}
-
-/// The last row that is not above it.
-fn of_severity<T: Copy>(rows: &[(i32, T)], severity: Severity) -> Option<T> {
-    rows.iter().rev().find(|(from, _)| *from <= severity.number()).map(|(_, of)| *of)
-}
-
-/// A single value of a record that has it.
-fn value_of<'n>(key: Key, now: &'n Now<'_>) -> Option<Value<'n>> {
-    let record = now.record;
-    Some(match key {
-        Key::LevelNumber => Value::from(record.severity().number()),
-        Key::Line => Value::from(record.line()?),
-        Key::ThreadId => Value::from(record.thread_id()),
-        Key::ProcessId => Value::from(record.process_id()),
-        text => Value::Str(match text {
-            Key::Level => record.severity().name()?,
-            Key::Target => record.target(),
-            Key::Message => record.message(),
-            Key::EventName => record.name()?,
-            Key::File => record.file()?,
-            Key::ModulePath => record.module_path()?,
-            Key::Function => record.function()?,
-            Key::Stack => record.stack()?,
-            Key::ThreadName => record.thread_name()?,
-            Key::ProcessName => record.process_name(),
-            Key::ErrorType => now.chain()?.type_name()?,
-            Key::ErrorMessage => now.chain()?.message(),
-            _ => return None,
-        }),
-    })
-}
-
-/// The global field that stands under a key: that of its name, or else of another.
-fn global<'r>(record: &'r Record, first: &str, others: &[&str]) -> Option<Value<'r>> {
-    let globals = record.globals()?;
-    globals.get(first).or_else(|| others.iter().find_map(|name| globals.get(name)))
-}
-
-/// What stands there in records that have nothing of their own.
-fn otherwise(line: &mut Line<'_>, step: &Step) {
-    if !step.otherwise.text().is_empty() {
-        line.key_piece(&step.key);
-        line.piece(&step.otherwise);
-    }
-}
-
-/// The error with its type, its causes and its backtrace, one a line.
-#[cold]
-fn stack(line: &mut Line<'_>, chain: ErrorChain<'_>, now: &Now<'_>) {
-    line.byte(b'"');
-    if let Some(type_name) = chain.type_name() {
-        line.escaped(type_name);
-        line.raw(": ");
-    }
-    line.escaped(chain.message());
-    for cause in chain.causes() {
-        line.raw("\\nCaused by: ");
-        line.escaped(cause);
-    }
-    if let Some(text) = now.backtrace.and_then(|entry| entry.value().as_str()) {
-        line.raw("\\n");
-        line.escaped(text);
-    }
-    line.byte(b'"');
-}
-
-// Functions of their own, so that the compiler does not prepare for all of them before each line.
-
-#[inline(never)]
-fn time(line: &mut Line<'_>, time: &Time, record: &Record) {
-    line.part(|digits| time.put(record.time(), digits));
-}
-
-#[inline(never)]
-fn message(line: &mut Line<'_>, record: &Record) {
-    line.escaped(record.message());
-}
-
-#[inline]
-fn write_level(line: &mut Line<'_>, severity: Severity) {
-    match severity.name() {
-        Some(name) => line.raw(name),
-        None => {
-            line.raw("Level ");
-            number(line, severity.number());
-        }
-    }
-}
-
-fn number(line: &mut Line<'_>, number: impl itoa::Integer) {
-    line.raw(itoa::Buffer::new().format(number));
-}
-
-/// Ids, and the span that knows them.
-pub(super) type Traced<'a> = (TraceParent, SpanView<'a>);
-
-#[inline(never)]
-fn unusual_ids(line: &mut Line<'_>, ids: &[Step], trace: TraceParent) {
-    let (high, low) = ((trace.trace_id() >> 64) as u64, trace.trace_id() as u64);
-    for step in ids {
-        let Part::Id(id) = step.part else { continue };
-        line.key_piece(&step.key);
-        match id {
-            Id::Trace => {
-                line.raw_bytes(quads(high).as_flattened());
-                line.raw_bytes(quads(low).as_flattened());
-            }
-            Id::Span => line.raw_bytes(quads(trace.span_id()).as_flattened()),
-            Id::Flags => line.raw_bytes(&hex_digits(trace.flags().into())[6..]),
-            Id::LowTrace => number(line, low),
-            Id::DecimalSpan => number(line, trace.span_id()),
-            Id::DecimalFlags => number(line, trace.flags()),
-            Id::IsSampled => line.raw(if trace.flags() & 1 == 1 { "true" } else { "false" }),
-        }
-        if !matches!(id, Id::DecimalFlags | Id::IsSampled) {
-            line.byte(b'"');
-        }
-    }
-}
-
-/// With the usual keys: one text, in which only the digits are exchanged.
-fn usual_ids(trace: TraceParent) -> IdsText {
-    let mut text =
-        *br#","trace_id":"00000000000000000000000000000000","span_id":"0000000000000000","trace_flags":"00""#;
-    text[13..29].copy_from_slice(quads((trace.trace_id() >> 64) as u64).as_flattened());
-    text[29..45].copy_from_slice(quads(trace.trace_id() as u64).as_flattened());
-    text[58..74].copy_from_slice(quads(trace.span_id()).as_flattened());
-    text[91..93].copy_from_slice(&hex_digits(u32::from(trace.flags()) << 24)[..2]);
-    text
-}
-
-fn quads(number: u64) -> [[u8; 8]; 2] {
-    [hex_digits((number >> 32) as u32), hex_digits(number as u32)]
 }

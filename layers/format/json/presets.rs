@@ -1,317 +1,35 @@
-//! Shapes that people's tools expect, each a table.
+//! Shapes that tools expect, each made from a table.
 
 use super::{
-    Json,
-    Key::*,
-    Member::{
-        self, Attributes, Decimal, Global, Key, LevelName, LevelNumber, List, Nanos, Number, Object, Quoted, Reserved,
-        Rest, RestOfGlobals, RestOfRecord, Text,
-    },
+    Json, Key,
+    preset_tables::{BUNYAN, DATADOG, ECS, GCP, HOST, LOGSTASH, NAME, OTEL, PYTHON},
 };
 use crate::format::Time;
 
-type Table = &'static [(&'static str, Member)];
-
-const NAME: &[&str] = &["service", "service.name"];
-const VERSION: &[&str] = &["version", "service.version"];
-const ENVIRONMENT: &[&str] = &["env", "environment", "deployment.environment.name", "deployment.environment"];
-const HOST: &[&str] = &["host", "host.name"];
-
-const ECS: Table = &[
-    ("@timestamp", Key(Timestamp)),
-    ("log.level", Key(Level)),
-    ("message", Key(Message)),
-    ("ecs.version", Text("8.17.0")),
-    ("log.logger", Key(Target)),
-    ("trace.id", Key(TraceId)),
-    ("span.id", Key(SpanId)),
-    ("event.action", Key(EventName)),
-    ("log.origin.file.name", Key(File)),
-    ("log.origin.file.line", Key(Line)),
-    ("log.origin.function", Key(Function)),
-    ("process.thread.name", Key(ThreadName)),
-    ("process.thread.id", Key(ThreadId)),
-    ("process.name", Key(ProcessName)),
-    ("process.pid", Key(ProcessId)),
-    ("error.type", Key(ErrorType)),
-    ("error.message", Key(ErrorMessage)),
-    ("error.stack_trace", Key(ErrorStack)),
-    ("service.name", Global(NAME)),
-    ("service.version", Global(VERSION)),
-    ("service.environment", Global(ENVIRONMENT)),
-    ("host.name", Global(HOST)),
-    // In Elasticsearch these are objects: a text or a number of that name would be refused.
-    ("log", Reserved),
-    ("ecs", Reserved),
-    ("trace", Reserved),
-    ("span", Reserved),
-    ("event", Reserved),
-    ("process", Reserved),
-    ("error", Reserved),
-    ("service", Reserved),
-    ("host", Reserved),
-    ("", Rest),
-];
-
-const GCP: Table = &[
-    ("time", Key(Timestamp)),
-    ("severity", LevelName(GCP_LEVELS)),
-    ("logger", Key(Target)),
-    ("message", Key(Message)),
-    ("logging.googleapis.com/trace", Key(TraceId)),
-    ("logging.googleapis.com/spanId", Key(SpanId)),
-    ("logging.googleapis.com/trace_sampled", Key(TraceSampled)),
-    (
-        "logging.googleapis.com/sourceLocation",
-        Object(&[("file", Key(File)), ("line", Quoted(Line)), ("function", Key(Function))]),
-    ),
-    ("event_name", Key(EventName)),
-    ("thread_name", Key(ThreadName)),
-    ("thread_id", Key(ThreadId)),
-    ("process_name", Key(ProcessName)),
-    ("process_id", Key(ProcessId)),
-    ("stack_trace", Key(ErrorStack)),
-    ("serviceContext", Object(&[("service", Global(&["service.name"])), ("version", Global(&["service.version"]))])),
-    ("", Rest),
-];
-
-const GCP_LEVELS: &[(i32, &str)] = &[
-    (i32::MIN, "DEBUG"),
-    (20, "INFO"),
-    (25, "NOTICE"),
-    (30, "WARNING"),
-    (40, "ERROR"),
-    (50, "CRITICAL"),
-    (60, "ALERT"),
-    (70, "EMERGENCY"),
-];
-
-const DATADOG: Table = &[
-    ("timestamp", Key(Timestamp)),
-    ("status", LevelName(DATADOG_LEVELS)),
-    ("logger.name", Key(Target)),
-    ("message", Key(Message)),
-    ("dd.trace_id", Decimal(TraceId)),
-    ("dd.span_id", Decimal(SpanId)),
-    ("event_name", Key(EventName)),
-    ("logger.file_name", Key(File)),
-    ("logger.line", Key(Line)),
-    ("logger.method_name", Key(Function)),
-    ("logger.thread_name", Key(ThreadName)),
-    ("logger.thread_id", Key(ThreadId)),
-    ("process.name", Key(ProcessName)),
-    ("process.id", Key(ProcessId)),
-    ("error.kind", Key(ErrorType)),
-    ("error.message", Key(ErrorMessage)),
-    ("error.stack", Key(ErrorStack)),
-    ("service", Global(&["service.name"])),
-    ("dd.env", Global(ENVIRONMENT)),
-    ("dd.version", Global(VERSION)),
-    ("host", Global(&["host.name"])),
-    // Taken for the log's own.
-    ("source", Reserved),
-    ("ddsource", Reserved),
-    ("trace_id", Reserved),
-    ("span_id", Reserved),
-    // Objects.
-    ("logger", Reserved),
-    ("dd", Reserved),
-    ("process", Reserved),
-    ("error", Reserved),
-    ("", Rest),
-];
-
-const DATADOG_LEVELS: &[(i32, &str)] = &[
-    (i32::MIN, "trace"),
-    (10, "debug"),
-    (20, "info"),
-    (25, "notice"),
-    (30, "warning"),
-    (40, "error"),
-    (50, "critical"),
-    (60, "alert"),
-    (70, "emergency"),
-];
-
-const LOGSTASH: Table = &[
-    ("@timestamp", Key(Timestamp)),
-    ("level", Key(Level)),
-    (
-        "level_value",
-        LevelNumber(&[(i32::MIN, 5_000), (10, 10_000), (20, 20_000), (30, 30_000), (40, 40_000), (50, 50_000)]),
-    ),
-    ("logger_name", Key(Target)),
-    ("message", Key(Message)),
-    ("@version", Text("1")),
-    ("trace_id", Key(TraceId)),
-    ("span_id", Key(SpanId)),
-    ("trace_flags", Key(TraceFlags)),
-    ("event_name", Key(EventName)),
-    ("caller_file_name", Key(File)),
-    ("caller_line_number", Key(Line)),
-    ("caller_class_name", Key(ModulePath)),
-    ("caller_method_name", Key(Function)),
-    ("thread_name", Key(ThreadName)),
-    ("thread_id", Key(ThreadId)),
-    ("process_name", Key(ProcessName)),
-    ("process_id", Key(ProcessId)),
-    ("stack_trace", Key(ErrorStack)),
-    // Logstash's own.
-    ("tags", Reserved),
-    ("", Rest),
-];
-
-const BUNYAN: Table = &[
-    ("time", Key(Timestamp)),
-    ("level", LevelNumber(&[(i32::MIN, 10), (10, 20), (20, 30), (30, 40), (40, 50), (50, 60)])),
-    ("target", Key(Target)),
-    ("msg", Key(Message)),
-    ("v", Number(0)),
-    ("name", Global(NAME)),
-    ("hostname", Global(HOST)),
-    ("pid", Key(ProcessId)),
-    ("trace_id", Key(TraceId)),
-    ("span_id", Key(SpanId)),
-    ("trace_flags", Key(TraceFlags)),
-    ("event_name", Key(EventName)),
-    ("src", Object(&[("file", Key(File)), ("line", Key(Line)), ("func", Key(Function))])),
-    ("thread_name", Key(ThreadName)),
-    ("thread_id", Key(ThreadId)),
-    ("err", Object(&[("name", Key(ErrorType)), ("message", Key(ErrorMessage)), ("stack", Key(ErrorStack))])),
-    ("", Rest),
-];
-
-const OTEL: Table = &[(
-    "resourceLogs",
-    List(&[
-        (
-            "resource",
-            Object(&[(
-                "attributes",
-                Attributes(&[
-                    ("service.name", Global(NAME)),
-                    ("service.version", Global(VERSION)),
-                    ("deployment.environment.name", Global(ENVIRONMENT)),
-                    ("host.name", Global(HOST)),
-                    ("process.pid", Global(&["pid"])),
-                    ("", RestOfGlobals),
-                ]),
-            )]),
-        ),
-        (
-            "scopeLogs",
-            List(&[
-                ("scope", Object(&[("name", Key(Target))])),
-                (
-                    "logRecords",
-                    List(&[
-                        ("timeUnixNano", Nanos),
-                        ("severityNumber", LevelNumber(OTEL_LEVELS)),
-                        ("severityText", Key(Level)),
-                        ("body", Object(&[("stringValue", Key(Message))])),
-                        ("traceId", Key(TraceId)),
-                        ("spanId", Key(SpanId)),
-                        ("flags", Decimal(TraceFlags)),
-                        ("eventName", Key(EventName)),
-                        (
-                            "attributes",
-                            Attributes(&[
-                                ("exception.type", Key(ErrorType)),
-                                ("exception.message", Key(ErrorMessage)),
-                                ("exception.stacktrace", Key(ErrorStack)),
-                                ("code.file.path", Key(File)),
-                                ("code.line.number", Key(Line)),
-                                ("code.module.name", Key(ModulePath)),
-                                ("code.function.name", Key(Function)),
-                                ("thread.name", Key(ThreadName)),
-                                ("thread.id", Key(ThreadId)),
-                                ("", RestOfRecord),
-                            ]),
-                        ),
-                    ]),
-                ),
-            ]),
-        ),
-    ]),
-)];
-
-/// As [`crate::Severity::otel`] has it.
-const OTEL_LEVELS: &[(i32, i32)] = &[
-    (i32::MIN, 1),
-    (7, 2),
-    (8, 3),
-    (9, 4),
-    (10, 5),
-    (13, 6),
-    (15, 7),
-    (18, 8),
-    (20, 9),
-    (23, 10),
-    (25, 11),
-    (28, 12),
-    (30, 13),
-    (33, 14),
-    (35, 15),
-    (38, 16),
-    (40, 17),
-    (43, 18),
-    (45, 19),
-    (48, 20),
-    (50, 21),
-    (53, 22),
-    (55, 23),
-    (58, 24),
-];
-
-const PYTHON: Table = &[
-    ("asctime", Key(Timestamp)),
-    ("levelname", LevelName(PYTHON_LEVELS)),
-    ("name", Key(Target)),
-    ("message", Key(Message)),
-    ("trace_id", Key(TraceId)),
-    ("span_id", Key(SpanId)),
-    ("trace_flags", Key(TraceFlags)),
-    ("event_name", Key(EventName)),
-    ("pathname", Key(File)),
-    ("lineno", Key(Line)),
-    ("funcName", Key(Function)),
-    ("threadName", Key(ThreadName)),
-    ("thread", Key(ThreadId)),
-    ("processName", Key(ProcessName)),
-    ("process", Key(ProcessId)),
-    ("exc_info", Key(ErrorStack)),
-    ("stack_info", Key(Stack)),
-    ("", Rest),
-];
-
-const PYTHON_LEVELS: &[(i32, &str)] =
-    &[(i32::MIN, "TRACE"), (10, "DEBUG"), (20, "INFO"), (30, "WARNING"), (40, "ERROR"), (50, "CRITICAL")];
-
 /// # Shapes that tools expect
 ///
-/// Each is a [table](Member) and no more: every setter changes it as it does the default shape, and
-/// [`Json::table`] takes one of your own. Common to all:
+/// Each is just a [table](super::Member): all setters work as with the default shape, and [`Json::table`] takes a table of
+/// your own. Common to all:
 ///
 /// - The service's name, version and environment and the host come from [`Globals`](crate::Globals) (`service`, `version`,
 ///   `env` or `environment`, `host`), else from `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`, read once when the format
-///   is made. They are left out where neither says them.
-/// - The event's first error stands in the error's place: its type where it is known, its message, and as *stack* one text
-///   of type, message, causes and the field `error.backtrace`, each on a line of its own. Other errors are
-///   [fields](Self#values).
-/// - All other fields stand beside the schema's own, and never under a name of theirs: then `_` is appended.
-/// - "with" names the setter that turns a row on. Rows without one are there in all records that have what they show.
+///   is made. They are left out if neither has them.
+/// - The event's first error is the shape's error: its type, if known, its message, and as *stack* one text of type, message,
+///   causes and the field `error.backtrace`, each on its own line. Other errors are [fields](Self#values).
+/// - All other fields are written beside the schema's keys. A field with the name of such a key gets `_` appended.
+/// - "with" names the setter that turns a row on. Rows without one are written if the record has the value.
 impl Json {
-    /// Elastic Common Schema, for Elasticsearch and what reads it.
+    /// Elastic Common Schema, for Elasticsearch and its tools.
     ///
     /// ```
     /// use std::time::UNIX_EPOCH;
-    /// use tracing_strata::{Format, Record, Severity, format::Json};
+    /// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json}};
     ///
     /// let mut record = Record::new(Severity::WARN, "shop::pay", "refused");
     /// record.set_time(UNIX_EPOCH);
     /// record.set("http.request.method", "POST");
     /// record.set_globals([("service", "shop")].into_iter().collect());
-    /// let mut out = String::new();
+    /// let mut out = Buffer::new();
     /// Json::ecs().format(&record, &mut out).unwrap();
     /// assert_eq!(
     ///     out,
@@ -333,9 +51,9 @@ impl Json {
     /// | `service.name`, `service.version`, `service.environment`, `host.name` | of the application |
     /// | all other fields | at the top, under their names: `http.request.method` is ECS already |
     ///
-    /// Keys are dotted, which Elasticsearch takes for nested ones. A field called like one of the objects
-    /// (`error`, `service`, `host`, `log`, `process` …) gets `_` appended, as a text in an object's place is refused.
-    /// [`nest_fields("labels")`](Self::nest_fields) keeps all of the event's fields apart.
+    /// Keys are dotted, which Elasticsearch reads as nested. A field named like one of the objects (`error`, `service`, `host`,
+    /// `log`, `process` …) gets `_` appended, because Elasticsearch refuses a text in place of an object.
+    /// [`nest_fields("labels")`](Self::nest_fields) puts all of the event's fields into one object.
     ///
     /// Source: [ECS field reference](https://www.elastic.co/docs/reference/ecs/ecs-field-reference), 8.17 (the same in 9), and
     /// the [ECS logging specification](https://github.com/elastic/ecs-logging/tree/main/spec), version 1.
@@ -343,16 +61,16 @@ impl Json {
         Self::of(ECS).lower_case_levels(true).bare()
     }
 
-    /// Structured logs of Google Cloud: what its agents read from the standard streams.
+    /// Google Cloud's structured logs, which its agents read from the standard streams.
     ///
     /// ```
     /// use std::time::UNIX_EPOCH;
-    /// use tracing_strata::{Format, Record, Severity, format::Json};
+    /// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json}};
     ///
     /// let mut record = Record::new(Severity::WARN, "shop::pay", "refused");
     /// record.set_time(UNIX_EPOCH);
     /// record.set_source("src/pay.rs", 42);
-    /// let mut out = String::new();
+    /// let mut out = Buffer::new();
     /// Json::gcp().source(true).format(&record, &mut out).unwrap();
     /// assert_eq!(
     ///     out,
@@ -384,13 +102,13 @@ impl Json {
     ///
     /// ```
     /// use std::time::UNIX_EPOCH;
-    /// use tracing_strata::{Format, Record, Severity, format::Json};
+    /// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json}};
     ///
     /// let mut record = Record::new(Severity::WARN, "shop::pay", "refused");
     /// record.set_time(UNIX_EPOCH);
     /// let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     /// record.push_span("request", [("traceparent", trace)].into_iter().collect());
-    /// let mut out = String::new();
+    /// let mut out = Buffer::new();
     /// Json::datadog().format(&record, &mut out).unwrap();
     /// assert_eq!(
     ///     out,
@@ -422,12 +140,12 @@ impl Json {
     ///
     /// ```
     /// use std::time::UNIX_EPOCH;
-    /// use tracing_strata::{Format, Record, Severity, format::Json};
+    /// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json}};
     ///
     /// let mut record = Record::new(Severity::WARN, "shop::pay", "refused");
     /// record.set_time(UNIX_EPOCH);
     /// record.set_thread("main", 1);
-    /// let mut out = String::new();
+    /// let mut out = Buffer::new();
     /// Json::logstash().format(&record, &mut out).unwrap();
     /// assert_eq!(
     ///     out,
@@ -451,19 +169,19 @@ impl Json {
     /// Source: [standard fields](https://github.com/logfellow/logstash-logback-encoder#standard-fields) of
     /// logstash-logback-encoder 8, and Logstash's event, `@version` 1.
     pub fn logstash() -> Self {
-        Self::of(LOGSTASH).bare().thread(true).omit(ThreadId)
+        Self::of(LOGSTASH).bare().thread(true).omit(Key::ThreadId)
     }
 
-    /// Bunyan's core fields, version 0; pino's readers take them, too.
+    /// Bunyan's core fields, version 0; pino's tools read them, too.
     ///
     /// ```
     /// use std::time::UNIX_EPOCH;
-    /// use tracing_strata::{Format, Record, Severity, format::Json};
+    /// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json}};
     ///
     /// let mut record = Record::new(Severity::WARN, "shop::pay", "refused");
     /// record.set_time(UNIX_EPOCH);
     /// record.set_globals([("service", "shop"), ("host", "web-1")].into_iter().collect());
-    /// let mut out = String::new();
+    /// let mut out = Buffer::new();
     /// Json::bunyan().format(&record, &mut out).unwrap();
     /// assert_eq!(
     ///     out,
@@ -500,18 +218,18 @@ impl Json {
         })
     }
 
-    /// OTLP/JSON, one log record a line, as the OpenTelemetry Collector's file exporter writes and its `otlpjsonfile` receiver
-    /// reads it.
+    /// OTLP/JSON, one log record on each line, as the OpenTelemetry Collector's file exporter writes it and its `otlpjsonfile`
+    /// receiver reads it.
     ///
     /// ```
     /// use std::time::UNIX_EPOCH;
-    /// use tracing_strata::{Format, Record, Severity, format::Json};
+    /// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json}};
     ///
     /// let mut record = Record::new(Severity::WARN, "shop::pay", "refused");
     /// record.set_time(UNIX_EPOCH);
     /// record.set("user", 7);
     /// record.set_globals([("service", "shop")].into_iter().collect());
-    /// let mut out = String::new();
+    /// let mut out = Buffer::new();
     /// Json::otel().format(&record, &mut out).unwrap();
     /// assert_eq!(
     ///     out,
@@ -536,23 +254,23 @@ impl Json {
     /// | attributes `thread.name`, `thread.id` | with [`thread`](Self::thread) |
     /// | other attributes | the event's and the spans' fields |
     ///
-    /// Integers that do not fit into 64 bits are texts, bytes are base64, lists and maps are arrays and key-value lists (deeper
-    /// than 24 levels: JSON text).
+    /// Integers beyond 64 bits are texts, bytes are base64, lists and maps are arrays and key-value lists (deeper than 24
+    /// levels: JSON text).
     ///
     /// Source: [OTLP/JSON](https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding), OTLP 1.11, semantic conventions
-    /// 1.37. With the feature `otlp`, records are sent to collectors directly.
+    /// 1.37. The feature `otlp` sends records to collectors directly.
     pub fn otel() -> Self {
         Self::of(OTEL).bare().level_number(true)
     }
 
-    /// What python-json-logger makes of `%(asctime)s %(levelname)s %(name)s %(message)s` and `extra=`.
+    /// The shape of python-json-logger with `%(asctime)s %(levelname)s %(name)s %(message)s` and `extra=`.
     ///
     /// ```
-    /// use tracing_strata::{Format, Record, Severity, format::{Json, Time}};
+    /// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json, Time}};
     ///
     /// let mut record = Record::new(Severity::WARN, "shop.pay", "refused");
     /// record.set("user", 7);
-    /// let mut out = String::new();
+    /// let mut out = Buffer::new();
     /// Json::python().time(Time::none()).format(&record, &mut out).unwrap();
     /// assert_eq!(out, r#"{"levelname":"WARNING","name":"shop.pay","message":"refused","user":7}"#);
     /// ```
@@ -568,14 +286,14 @@ impl Json {
     /// | `exc_info`, `stack_info` | the first error; the call stack |
     /// | all other fields | at the top |
     ///
-    /// Without a format string, python-json-logger writes the message and `extra=` only: [omit](Self::omit) the others.
+    /// Without a format string, python-json-logger writes only the message and `extra=`: [omit](Self::omit) the others.
     ///
     /// Source: [python-json-logger](https://nhairs.github.io/python-json-logger/latest/), version 4.
     pub fn python() -> Self {
         Self::of(PYTHON).bare().time(Time::asctime())
     }
 
-    /// Without what is not asked for.
+    /// Without the members that setters turn on.
     fn bare(self) -> Self {
         self.source(false).thread(false).process(false)
     }

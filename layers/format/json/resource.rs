@@ -1,10 +1,9 @@
-//! What the environment says of the process.
+//! Resource attributes from the environment.
 
 use crate::Fields;
 
 /// The resource attributes of `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`, which wins, as the
-/// [specification](https://opentelemetry.io/docs/specs/otel/resource/sdk/) has it: what is not written as it should be is
-/// left out as a whole.
+/// [specification](https://opentelemetry.io/docs/specs/otel/resource/sdk/) requires. A malformed list is ignored as a whole.
 pub(super) fn from_env() -> Fields {
     let text = |name| std::env::var(name).unwrap_or_default();
     let mut fields = parse(&text("OTEL_RESOURCE_ATTRIBUTES")).unwrap_or_default();

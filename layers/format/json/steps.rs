@@ -1,71 +1,71 @@
-//! From rows to steps.
+//! Compiles rows to steps.
 
 use std::mem::discriminant;
 
 use super::{
     Key, Member, Options, any,
-    rows::{IN_FIELDS, Row, Rows},
+    schema::{Row, SCOPE_FIELDS, Schema},
     value::value,
 };
-use crate::format::line::Piece;
+use crate::format::line::Fragment;
 
 #[derive(Clone, Debug)]
 pub(super) struct Step {
-    /// Written before: the end of the string before, and the key where the part is always there.
-    pub(super) open: Piece,
+    /// Written before the part: the end of a string, and the key of a part that is always written.
+    pub(super) open: Fragment,
     pub(super) part: Part,
-    /// The key that the part writes itself, with a comma before it.
-    pub(super) key: Piece,
-    /// Written with its key where the record has nothing, if there is something.
-    pub(super) otherwise: Piece,
+    /// The key that the part itself writes, with a comma before it.
+    pub(super) key: Fragment,
+    /// Written with its key if the record has no value. May be empty.
+    pub(super) fallback: Fragment,
     pub(super) inner: Vec<Step>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part {
-    /// Nothing but what is before it.
+    /// Only `open`.
     Literal,
-    /// The comma that is needed if something is before it.
+    /// A comma, unless the object is empty.
     Comma,
-    /// Of the calendar.
+    /// A calendar time.
     Time,
     OtherTime,
     Nanos,
     Message,
-    /// What is the same for all records of a call site: the steps inside. By its number.
+    /// The steps inside are the same for all records of a call site. With its index.
     Site(usize),
     Level,
     LowerLevel,
     LevelName(&'static [(i32, &'static str)]),
     LevelNumber(&'static [(i32, i32)]),
     Target,
-    /// A part that is always there.
+    /// A value that every record has.
     Plain(Key),
     Fields,
     Context,
-    /// By its number among those of the plan.
+    /// Remaining fields, by index in the plan.
     Flat(usize),
     Attributes,
-    // Those that not every record has; they write their keys themselves.
+    // Parts that not every record has; they write their own keys.
     /// Trace ids: the steps inside.
     Trace,
-    /// The same, under the usual keys.
-    UsualTrace,
+    /// The same, under the default keys.
+    DefaultTrace,
     Id(Id),
     Value(Key),
     Quoted(Key),
-    /// By its key and its other names.
+    /// With its key and its other names.
     Global(&'static str, &'static [&'static str]),
     ErrorStack,
     Span,
     Spans,
     Object,
     List,
-    /// The static fields of an inner object.
+    /// The constant fields of an inner object.
     Fixed,
     /// Steps for records with an error.
     IfError,
-    /// Steps for records with global fields; for others, what there is otherwise.
+    /// Steps for records with global fields; others get the fallback.
     IfGlobals,
 }
 
@@ -83,52 +83,52 @@ pub(super) enum Id {
 
 impl Step {
     fn new(part: Part, inner: Vec<Step>) -> Self {
-        Self { open: Piece::default(), part, key: Piece::default(), otherwise: Piece::default(), inner }
+        Self { open: Fragment::default(), part, key: Fragment::default(), fallback: Fragment::default(), inner }
     }
 }
 
-/// What is written where the remaining fields are.
+/// A member for remaining fields.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rest {
+pub(super) struct RestMember {
     pub(super) member: Member,
     pub(super) scope: usize,
     /// As key-value pairs.
     pub(super) is_pairs: bool,
 }
 
-/// The steps of the outermost object up to its end.
-pub(super) struct Steps {
+/// The steps of the outermost object, without its end.
+pub(super) struct CompiledSteps {
     pub(super) steps: Vec<Step>,
-    /// Whether the first that asks for members stands where there may be none.
+    /// Whether the object may still be empty at the first optional step.
     pub(super) starts_empty: bool,
-    pub(super) rests: Vec<Rest>,
+    pub(super) rests: Vec<RestMember>,
 }
 
-pub(super) fn steps(rows: &Rows, options: &Options) -> Steps {
-    let mut layout = Layout::new(rows, options, b"{", Members::None);
-    layout.scope(0);
-    let starts_empty = layout.starts_empty.unwrap_or(false);
-    let rests = std::mem::take(&mut layout.rests);
+pub(super) fn steps(schema: &Schema, options: &Options) -> CompiledSteps {
+    let mut builder = StepBuilder::new(schema, options, b"{", Members::None);
+    builder.scope(0);
+    let starts_empty = builder.starts_empty.unwrap_or(false);
+    let rests = std::mem::take(&mut builder.rests);
     let mut sites = 0;
-    let steps = joined(layout.finish(), &mut sites);
-    Steps { steps, starts_empty, rests }
+    let steps = merged(builder.finish(), &mut sites);
+    CompiledSteps { steps, starts_empty, rests }
 }
 
-/// Joins what is constant between two parts into one text.
-struct Layout<'a> {
-    rows: &'a Rows,
+/// Builds steps, and joins the constant text between two parts.
+struct StepBuilder<'a> {
+    schema: &'a Schema,
     options: &'a Options,
     steps: Vec<Step>,
     pending: Vec<u8>,
-    /// The last part was a string, whose quote is due.
+    /// The last part was a string, whose quote is not written yet.
     in_string: bool,
     members: Members,
-    /// Whether there were none when that was first asked for.
+    /// Whether there were none at the first optional step.
     starts_empty: Option<bool>,
-    rests: Vec<Rest>,
+    rests: Vec<RestMember>,
 }
 
-/// Whether the object has members by now.
+/// Whether the object has members so far.
 #[derive(PartialEq)]
 enum Members {
     None,
@@ -136,27 +136,27 @@ enum Members {
     Some,
 }
 
-impl<'a> Layout<'a> {
-    fn new(rows: &'a Rows, options: &'a Options, open: &[u8], members: Members) -> Self {
+impl<'a> StepBuilder<'a> {
+    fn new(schema: &'a Schema, options: &'a Options, open: &[u8], members: Members) -> Self {
         let (steps, rests) = (Vec::new(), Vec::new());
-        Self { rows, options, steps, pending: open.to_vec(), in_string: false, members, starts_empty: None, rests }
+        Self { schema, options, steps, pending: open.to_vec(), in_string: false, members, starts_empty: None, rests }
     }
 
     fn scope(&mut self, scope: usize) {
-        for (place, row) in self.rows.of(scope) {
-            self.row(place, row);
+        for (index, row) in self.schema.of(scope) {
+            self.row(index, row);
         }
-        if scope > 0 && scope == self.rows.fixed_scope {
+        if scope > 0 && scope == self.schema.fixed_scope {
             self.fixed();
         }
     }
 
-    fn row(&mut self, place: usize, row: &Row) {
+    fn row(&mut self, index: usize, row: &Row) {
         match row.member {
-            Member::Key(Key::Message) if row.scope == IN_FIELDS => {}
+            Member::Key(Key::Message) if row.scope == SCOPE_FIELDS => {}
             Member::Key(key) => self.key(key, row),
             Member::Quoted(key) if key.is_always() => self.always(row, Part::Plain(key), true),
-            Member::Quoted(key) => self.sometimes(Part::Quoted(key), row),
+            Member::Quoted(key) => self.optional(Part::Quoted(key), row),
             Member::Decimal(key) => self.id(
                 row,
                 match key {
@@ -170,38 +170,38 @@ impl<'a> Layout<'a> {
             Member::LevelNumber(numbers) => self.always(row, Part::LevelNumber(numbers), false),
             Member::Text(text) => {
                 self.begin(row);
-                self.pending.extend_from_slice(Piece::of(true, |line| line.string(text)).text());
+                self.pending.extend_from_slice(Fragment::of(true, |line| line.string(text)).text());
             }
             Member::Number(number) => {
                 self.begin(row);
                 self.pending.extend_from_slice(number.to_string().as_bytes());
             }
             Member::Global(names) => {
-                self.sometimes(Part::Global(row.asked, names), row);
-                self.otherwise(row, names, false);
+                self.optional(Part::Global(row.table_name, names), row);
+                self.fallback(row, names, false);
             }
-            Member::Object(_) => self.object(place, row, ["{", "}"], Part::Object),
-            Member::List(_) => self.object(place, row, ["[{", "}]"], Part::List),
+            Member::Object(_) => self.object(index, row, ["{", "}"], Part::Object),
+            Member::List(_) => self.object(index, row, ["[{", "}]"], Part::List),
             Member::Attributes(_) => {
                 self.begin(row);
-                self.step(Part::Attributes, Piece::default());
-                let inner = self.attributes(place + 1);
+                self.step(Part::Attributes, Fragment::default());
+                let inner = self.attributes(index + 1);
                 if let Some(step) = self.steps.last_mut() {
                     step.inner = inner;
                 }
             }
             Member::Fields => {
                 self.always(row, Part::Fields, false);
-                if let Some((_, message)) = self.rows.of(IN_FIELDS).next()
+                if let Some((_, message)) = self.schema.of(SCOPE_FIELDS).next()
                     && let Some(step) = self.steps.last_mut()
                 {
-                    step.key = key_piece(&message.name);
+                    step.key = key_fragment(&message.name);
                 }
             }
             Member::Context => self.always(row, Part::Context, false),
             Member::Rest | Member::RestOfRecord | Member::RestOfGlobals => {
                 let flat = self.rest(row, false);
-                self.sometimes(flat, row);
+                self.optional(flat, row);
             }
             Member::Reserved => {}
         }
@@ -222,20 +222,20 @@ impl<'a> Layout<'a> {
             Key::SpanId => self.id(row, Id::Span),
             Key::TraceFlags => self.id(row, Id::Flags),
             Key::TraceSampled => self.id(row, Id::IsSampled),
-            Key::Span => self.sometimes(Part::Span, row),
-            Key::Spans => self.sometimes(Part::Spans, row),
-            Key::ErrorStack => self.sometimes(Part::ErrorStack, row),
-            _ => self.sometimes(Part::Value(key), row),
+            Key::Span => self.optional(Part::Span, row),
+            Key::Spans => self.optional(Part::Spans, row),
+            Key::ErrorStack => self.optional(Part::ErrorStack, row),
+            _ => self.optional(Part::Value(key), row),
         }
     }
 
-    /// Ids that stand beside each other are one step.
+    /// Adjacent ids are one step.
     fn id(&mut self, row: &Row, id: Id) {
         if !matches!(self.steps.last(), Some(Step { part: Part::Trace, .. })) || !self.pending.is_empty() {
-            self.sometimes(Part::Trace, row);
+            self.optional(Part::Trace, row);
         }
         let prefix = if id == Id::Trace { self.options.trace_prefix.as_str() } else { "" };
-        let key = Piece::of(false, |line| {
+        let key = Fragment::of(false, |line| {
             line.key(&row.name);
             if !matches!(id, Id::DecimalFlags | Id::IsSampled) {
                 line.byte(b'"');
@@ -248,15 +248,15 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Key and comma of a member that every record has.
+    /// Comma and key of a member that every record has.
     fn begin(&mut self, row: &Row) {
         self.end_string();
         match self.members {
             Members::None => {}
-            Members::Perhaps => self.step(Part::Comma, Piece::default()),
+            Members::Perhaps => self.step(Part::Comma, Fragment::default()),
             Members::Some => self.pending.push(b','),
         }
-        self.pending.extend_from_slice(Piece::of(true, |line| line.key(&row.name)).text());
+        self.pending.extend_from_slice(Fragment::of(true, |line| line.key(&row.name)).text());
         self.members = Members::Some;
     }
 
@@ -266,34 +266,34 @@ impl<'a> Layout<'a> {
         if is_string {
             self.pending.push(b'"');
         }
-        self.step(part, Piece::default());
+        self.step(part, Fragment::default());
         self.in_string = is_string;
     }
 
-    /// Members that some records have.
-    fn sometimes(&mut self, part: Part, row: &Row) {
+    /// A member that some records have.
+    fn optional(&mut self, part: Part, row: &Row) {
         self.end_string();
-        self.step(part, key_piece(&row.name));
+        self.step(part, key_fragment(&row.name));
         self.starts_empty.get_or_insert(self.members == Members::None);
         if self.members == Members::None {
             self.members = Members::Perhaps;
         }
     }
 
-    fn object(&mut self, place: usize, row: &Row, [open, close]: [&str; 2], part: Part) {
-        if row.is_always(place, self.rows) {
+    fn object(&mut self, index: usize, row: &Row, [open, close]: [&str; 2], part: Part) {
+        if row.is_always(index, self.schema) {
             self.begin(row);
             self.pending.extend_from_slice(open.as_bytes());
             self.members = Members::None;
-            self.scope(place + 1);
+            self.scope(index + 1);
             self.end_string();
             self.pending.extend_from_slice(close.as_bytes());
             self.members = Members::Some;
-        } else if self.rows.of(place + 1).next().is_some() {
-            self.sometimes(part, row);
-            let mut inner = Layout::new(self.rows, self.options, b"", Members::Perhaps);
+        } else if self.schema.of(index + 1).next().is_some() {
+            self.optional(part, row);
+            let mut inner = StepBuilder::new(self.schema, self.options, b"", Members::Perhaps);
             inner.rests = std::mem::take(&mut self.rests);
-            inner.scope(place + 1);
+            inner.scope(index + 1);
             self.rests = std::mem::take(&mut inner.rests);
             let inner = inner.finish();
             if let Some(step) = self.steps.last_mut() {
@@ -302,29 +302,29 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// What is in a list of key-value pairs.
+    /// The items of a list of key-value pairs.
     fn attributes(&mut self, scope: usize) -> Vec<Step> {
-        let mut inner = Layout::new(self.rows, self.options, b"", Members::Perhaps);
+        let mut inner = StepBuilder::new(self.schema, self.options, b"", Members::Perhaps);
         inner.rests = std::mem::take(&mut self.rests);
-        for (_, row) in self.rows.of(scope) {
+        for (_, row) in self.schema.of(scope) {
             let part = match row.member {
                 Member::Key(Key::ErrorStack) => Part::ErrorStack,
                 Member::Key(key) => Part::Value(key),
-                Member::Global(names) => Part::Global(row.asked, names),
+                Member::Global(names) => Part::Global(row.table_name, names),
                 _ if row.is_rest() => inner.rest(row, true),
-                // Nothing is written; others are refused.
+                // `Reserved` writes nothing; `checked` refuses others.
                 _ => continue,
             };
-            inner.step(part, any::key_piece(&row.name));
+            inner.step(part, any::key_fragment(&row.name));
             if let Member::Global(names) = row.member {
-                inner.otherwise(row, names, true);
+                inner.fallback(row, names, true);
             }
         }
-        if scope == self.rows.fixed_scope {
-            for (name, (_, of)) in self.rows.fixed.iter().zip(self.options.fixed.iter()) {
-                inner.step(Part::Fixed, any::key_piece(name));
+        if scope == self.schema.fixed_scope {
+            for (name, (_, of)) in self.schema.fixed.iter().zip(self.options.fixed.iter()) {
+                inner.step(Part::Fixed, any::key_fragment(name));
                 if let Some(step) = inner.steps.last_mut() {
-                    step.otherwise = Piece::of(false, |line| any::any_and_end(line, of));
+                    step.fallback = Fragment::of(false, |line| any::any_and_end(line, of));
                 }
             }
         }
@@ -333,27 +333,27 @@ impl<'a> Layout<'a> {
     }
 
     fn rest(&mut self, row: &Row, is_pairs: bool) -> Part {
-        self.rests.push(Rest { member: row.member, scope: row.scope, is_pairs });
+        self.rests.push(RestMember { member: row.member, scope: row.scope, is_pairs });
         Part::Flat(self.rests.len() - 1)
     }
 
-    /// What the environment says.
-    fn otherwise(&mut self, row: &Row, names: &[&str], is_pair: bool) {
-        let mut names = std::iter::once(row.asked).chain(names.iter().copied());
+    /// Sets the fallback: the resource attribute of the environment.
+    fn fallback(&mut self, row: &Row, names: &[&str], is_pair: bool) {
+        let mut names = std::iter::once(row.table_name).chain(names.iter().copied());
         if let Some(of) = names.find_map(|name| self.options.resource.get(name))
             && let Some(step) = self.steps.last_mut()
         {
-            step.otherwise =
-                Piece::of(false, |line| if is_pair { any::any_and_end(line, of) } else { value(line, of) });
+            step.fallback =
+                Fragment::of(false, |line| if is_pair { any::any_and_end(line, of) } else { value(line, of) });
         }
     }
 
     fn fixed(&mut self) {
-        for (name, (_, of)) in self.rows.fixed.iter().zip(self.options.fixed.iter()) {
+        for (name, (_, of)) in self.schema.fixed.iter().zip(self.options.fixed.iter()) {
             self.end_string();
-            self.step(Part::Fixed, key_piece(name));
+            self.step(Part::Fixed, key_fragment(name));
             if let Some(step) = self.steps.last_mut() {
-                step.otherwise = Piece::of(false, |line| value(line, of));
+                step.fallback = Fragment::of(false, |line| value(line, of));
             }
         }
     }
@@ -364,7 +364,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    fn step(&mut self, part: Part, key: Piece) {
+    fn step(&mut self, part: Part, key: Fragment) {
         let open = std::mem::take(&mut self.pending).into();
         self.steps.push(Step { open, key, ..Step::new(part, Vec::new()) });
     }
@@ -372,33 +372,32 @@ impl<'a> Layout<'a> {
     fn finish(mut self) -> Vec<Step> {
         self.end_string();
         if !self.pending.is_empty() {
-            self.step(Part::Literal, Piece::default());
+            self.step(Part::Literal, Fragment::default());
         }
         self.steps
     }
 }
 
 /// `,"name":`
-fn key_piece(name: &str) -> Piece {
-    Piece::of(false, |line| line.key(name))
+fn key_fragment(name: &str) -> Fragment {
+    Fragment::of(false, |line| line.key(name))
 }
 
-/// Steps that are the same for all records of a call site become one, with what opens the next; so do those that most
-/// records do not need.
-fn joined(steps: Vec<Step>, sites: &mut usize) -> Vec<Step> {
-    let mut joined: Vec<Step> = Vec::with_capacity(steps.len());
+/// Merges steps that are the same for all records of a call site, and steps that most records do not need.
+fn merged(steps: Vec<Step>, sites: &mut usize) -> Vec<Step> {
+    let mut merged: Vec<Step> = Vec::with_capacity(steps.len());
     for mut step in steps {
-        if is_usual(&step) {
-            step.part = Part::UsualTrace;
+        if is_default_trace(&step) {
+            step.part = Part::DefaultTrace;
         }
-        step.inner = self::joined(step.inner, sites);
+        step.inner = self::merged(step.inner, sites);
         let group = group_of(&step);
         let last =
-            joined.last_mut().filter(|last| matches!(last.part, Part::Site(_) | Part::IfError | Part::IfGlobals));
+            merged.last_mut().filter(|last| matches!(last.part, Part::Site(_) | Part::IfError | Part::IfGlobals));
         match last {
             Some(last) if group.is_some_and(|group| discriminant(&group) == discriminant(&last.part)) => {
-                if matches!(last.part, Part::IfGlobals) && !step.otherwise.text().is_empty() {
-                    last.otherwise = [last.otherwise.text(), step.key.text(), step.otherwise.text()].concat().into();
+                if matches!(last.part, Part::IfGlobals) && !step.fallback.text().is_empty() {
+                    last.fallback = [last.fallback.text(), step.key.text(), step.fallback.text()].concat().into();
                 }
                 last.inner.push(step);
                 continue;
@@ -409,28 +408,28 @@ fn joined(steps: Vec<Step>, sites: &mut usize) -> Vec<Step> {
             }
             _ => {}
         }
-        joined.push(match group {
+        merged.push(match group {
             Some(Part::Site(_)) => {
                 *sites += 1;
                 Step::new(Part::Site(*sites - 1), vec![step])
             }
             Some(group) => {
-                let (open, mut otherwise) = (std::mem::take(&mut step.open), Piece::default());
-                if matches!(group, Part::IfGlobals) && !step.otherwise.text().is_empty() {
-                    otherwise = [step.key.text(), step.otherwise.text()].concat().into();
+                let (open, mut fallback) = (std::mem::take(&mut step.open), Fragment::default());
+                if matches!(group, Part::IfGlobals) && !step.fallback.text().is_empty() {
+                    fallback = [step.key.text(), step.fallback.text()].concat().into();
                 }
-                Step { open, otherwise, ..Step::new(group, vec![step]) }
+                Step { open, fallback, ..Step::new(group, vec![step]) }
             }
             None => step,
         });
     }
-    joined
+    merged
 }
 
-/// What the step is joined into.
+/// The group that a step is merged into.
 fn group_of(step: &Step) -> Option<Part> {
     let is_grouped = |inner: &[Step], group: fn(&Part) -> bool| {
-        !inner.is_empty() && inner.iter().all(|step| group(&step.part) && step.otherwise.text().is_empty())
+        !inner.is_empty() && inner.iter().all(|step| group(&step.part) && step.fallback.text().is_empty())
     };
     match step.part {
         Part::Level | Part::LowerLevel | Part::LevelName(_) | Part::LevelNumber(_) | Part::Target => {
@@ -448,11 +447,11 @@ fn group_of(step: &Step) -> Option<Part> {
     }
 }
 
-fn is_usual(step: &Step) -> bool {
-    const USUAL: [(Id, &str); 3] =
+fn is_default_trace(step: &Step) -> bool {
+    const DEFAULTS: [(Id, &str); 3] =
         [(Id::Trace, ",\"trace_id\":\""), (Id::Span, ",\"span_id\":\""), (Id::Flags, ",\"trace_flags\":\"")];
     let is_same = |(step, (id, key)): (&Step, &(Id, &str))| {
         matches!(step.part, Part::Id(of) if of == *id) && step.key.text() == key.as_bytes()
     };
-    matches!(step.part, Part::Trace) && step.inner.len() == 3 && step.inner.iter().zip(&USUAL).all(is_same)
+    matches!(step.part, Part::Trace) && step.inner.len() == 3 && step.inner.iter().zip(&DEFAULTS).all(is_same)
 }

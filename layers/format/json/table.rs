@@ -1,14 +1,14 @@
-//! Tables: which members an object has, in which order, under which keys.
+//! Tables: the members of an object, their keys and their order.
 
 use super::Key;
 
-/// What stands under a key in a [table](super::Json::table).
+/// The value of a key in a [table](super::Json::table).
 ///
-/// A table is a list of keys and members, in the order in which they are written. Members that a record does not have are
-/// left out; so are objects with nothing in them.
+/// A table lists keys and members in the order in which they are written. Members that a record lacks are left out, and so
+/// are empty objects.
 ///
 /// ```
-/// use tracing_strata::{Format, Record, Severity, format::{Json, Key, Member}};
+/// use tracing_strata::{Record, Severity, format::{Buffer, Format, Json, Key, Member}};
 ///
 /// const SHOP: &[(&str, Member)] = &[
 ///     ("v", Member::Number(3)),
@@ -23,38 +23,38 @@ use super::Key;
 /// record.set("user", 7);
 /// record.set("v", "mine");
 /// record.set_globals([("service", "shop")].into_iter().collect());
-/// let mut out = String::new();
+/// let mut out = Buffer::new();
 /// Json::table(SHOP).unwrap().format(&record, &mut out).unwrap();
 /// assert_eq!(out, r#"{"v":3,"severity":"high","text":"paid","app":{"name":"shop"},"user":7,"v_":"mine"}"#);
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Member {
-    /// A part of the record. With [`Key::ErrorType`], [`Key::ErrorMessage`] or [`Key::ErrorStack`] in a table, the event's
-    /// first error stands there and not among the other fields.
+    /// A part of the record. If a table has [`Key::ErrorType`], [`Key::ErrorMessage`] or [`Key::ErrorStack`], the event's
+    /// first error is written there and not among the other fields.
     Key(Key),
-    /// A number of the record as a text: JSON's readers that are not sure of 64 bits want it so.
+    /// A number of the record as a text, for readers that are not safe with 64 bits.
     Quoted(Key),
     /// Trace ids in decimal: of [`Key::TraceId`] the lower 64 bits and [`Key::SpanId`], as texts; [`Key::TraceFlags`] as
     /// a number.
     Decimal(Key),
     /// The time as nanoseconds since 1970, as a text.
     Nanos,
-    /// The level by a name of the schema: that of the last row that is not above the severity's number.
+    /// The schema's name of the level: that of the last row that is not above the severity's number.
     LevelName(&'static [(i32, &'static str)]),
-    /// The level by a number of the schema, in the same manner.
+    /// The schema's number of the level, from such a row.
     LevelNumber(&'static [(i32, i32)]),
-    /// Always this text.
+    /// A constant text.
     Text(&'static str),
-    /// Always this number.
+    /// A constant number.
     Number(i32),
-    /// The [global field](crate::Globals) of this key or, if there is none, of the first of these names that there is; else
-    /// the resource attribute of the [environment](super::Json::table) with one of the names. It is then not among the
+    /// The [global field](crate::Globals) with this key as its name, else the first with one of these names, else the
+    /// resource attribute of the [environment](super::Json::table) with one of the names. It is then not written among the
     /// other fields.
     Global(&'static [&'static str]),
     /// An object with a table of its own.
     Object(&'static [(&'static str, Member)]),
-    /// A list of one object.
+    /// A list with one object.
     List(&'static [(&'static str, Member)]),
     /// A list of OpenTelemetry's key-value pairs with typed values. In its table: [`Key`](Self::Key)s, [`Global`](Self::Global)s,
     /// and the remaining fields.
@@ -63,18 +63,18 @@ pub enum Member {
     Fields,
     /// The spans' fields, in an object.
     Context,
-    /// All fields that are nowhere else: the event's, the spans', the global ones. They have no key together; the one in
-    /// the table is not used.
+    /// All remaining fields: the event's, the spans', the global ones. They have no common key; the one in the table is
+    /// ignored.
     Rest,
-    /// As [`Rest`](Self::Rest), the event's and the spans' only.
+    /// Of [`Rest`](Self::Rest), the event's and the spans' fields.
     RestOfRecord,
-    /// As [`Rest`](Self::Rest), the global ones only, and the resource attributes of the environment.
+    /// Of [`Rest`](Self::Rest), the global fields; also the resource attributes of the environment.
     RestOfGlobals,
-    /// Nothing is written; a field of this name gets `_` appended.
+    /// Not written, but a field of this name gets `_` appended.
     Reserved,
 }
 
-/// What [`super::Json::new`] writes.
+/// The table of [`super::Json::new`].
 pub(super) static FLAT: &[(&str, Member)] = &[
     own(Key::Timestamp),
     own(Key::Level),
@@ -95,7 +95,7 @@ pub(super) static FLAT: &[(&str, Member)] = &[
     ("", Member::Rest),
 ];
 
-/// What [`super::Json::tracing_subscriber`] writes.
+/// The table of [`super::Json::tracing_subscriber`].
 pub(super) static TRACING_SUBSCRIBER: &[(&str, Member)] = &[
     own(Key::Timestamp),
     own(Key::Level),

@@ -21,14 +21,14 @@ pub(in crate::format) fn value(line: &mut Line<'_>, value: Value<'_>) {
             hex(line, bytes);
             line.byte(b'"');
         }
-        // It has no character that a line may not have.
+        // Made without characters that a line may not have.
         Value::Json(json) => line.raw_bytes(json.as_str().as_bytes()),
-        // The causes are keys of their own, and the object's to write.
+        // The object writes the causes, which have their own keys.
         Value::Error(chain) => line.string(chain.message()),
     }
 }
 
-/// A number as long as it fits into 64 bits, which common parsers keep to the last digit; else a string of digits.
+/// A number if it fits into 64 bits, which common parsers read exactly; else a string of digits.
 #[cold]
 fn wide(line: &mut Line<'_>, magnitude: u128, negative: bool) {
     let fits = magnitude <= if negative { 1 << 63 } else { u64::MAX.into() };
@@ -44,7 +44,7 @@ fn wide(line: &mut Line<'_>, magnitude: u128, negative: bool) {
     }
 }
 
-/// The shortest text that reads back equal, with a point or an exponent; not finite: a string, as in
+/// The shortest number that reads back equal, with a point or an exponent; if not finite, a string, as in
 /// [protobuf's JSON mapping](https://protobuf.dev/programming-guides/json/).
 #[inline]
 pub(super) fn float(line: &mut Line<'_>, number: f64) {
@@ -71,11 +71,11 @@ pub(in crate::format) fn hex(line: &mut Line<'_>, bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{format::line::Piece, text::is_control};
+    use crate::{format::line::Fragment, text::is_control};
 
     fn shown<'v>(of: impl Into<Value<'v>>) -> String {
-        let piece = Piece::of(true, |line| value(line, of.into()));
-        String::from_utf8(piece.text().to_vec()).unwrap()
+        let fragment = Fragment::of(true, |line| value(line, of.into()));
+        String::from_utf8(fragment.text().to_vec()).unwrap()
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Parts of compact JSON, as text.
+//! Splits compact JSON text.
 
-/// What is between the brackets of a list or a map: items, or pairs of a key and a value.
+/// The items of a list, or the pairs of a map.
 pub(in crate::format) fn items(brackets: &str) -> impl Iterator<Item = &str> {
     let mut rest = brackets.get(1..brackets.len().saturating_sub(1)).unwrap_or_default();
     std::iter::from_fn(move || {
@@ -18,10 +18,10 @@ pub(in crate::format) fn pair(item: &str) -> (&str, &str) {
     split(item, b':')
 }
 
-/// Before and behind a character that is in no bracket and no string; all is before where there is none.
+/// The text before and after a character that is in no bracket and no string; all is before if there is none.
 fn split(json: &str, at: u8) -> (&str, &str) {
     let (mut depth, mut in_string, mut is_escaped) = (0_u32, false, false);
-    for (place, byte) in json.bytes().enumerate() {
+    for (index, byte) in json.bytes().enumerate() {
         match byte {
             _ if is_escaped => is_escaped = false,
             b'\\' => is_escaped = true,
@@ -29,7 +29,7 @@ fn split(json: &str, at: u8) -> (&str, &str) {
             _ if in_string => {}
             b'{' | b'[' => depth += 1,
             b'}' | b']' => depth = depth.saturating_sub(1),
-            _ if byte == at && depth == 0 => return (&json[..place], &json[place + 1..]),
+            _ if byte == at && depth == 0 => return (&json[..index], &json[index + 1..]),
             _ => {}
         }
     }

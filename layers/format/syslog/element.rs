@@ -4,40 +4,41 @@ use super::{SyslogFormat, names::PARAMETER, write::escape};
 use crate::{
     Record, Value,
     format::{
-        heads::Head,
+        callsite_cache::Callsite,
         json::value::hex,
-        line::{Line, Piece, hex_digits},
-        names::Names,
+        key_cache::KeyCache,
+        line::{Fragment, Line, hex_digits},
     },
-    record::{Entry, Keeper, SpanView, Tag, TraceParent, mark_cut},
+    record::{Entry, FormatCache, SpanView, Tag, TraceParent, mark_truncated},
     text::next_special,
 };
 
-/// ` name="`, made valid.
-pub(super) fn parameter(name: &'static str) -> Piece {
-    Piece::of(false, |line| put_name(name, line))
+/// ` name="`, with a valid name.
+pub(super) fn parameter(name: &'static str) -> Fragment {
+    Fragment::of(false, |line| put_name(name, line))
 }
 
-static PARAMETERS: Names = Names::new(parameter);
+static PARAMETERS: KeyCache = KeyCache::new(parameter);
 
 /// Writes the parameters of one element, up to a limit.
 pub(super) struct Element<'l, 'a> {
     line: &'l mut Line<'a>,
-    /// No parameter may end behind it.
+    /// No parameter may end after it.
     limit: usize,
-    /// Whether controls are escaped.
+    /// Whether control characters are escaped.
     one_line: bool,
+    /// How many parameters were cut or left out.
     cut: u32,
 }
 
-/// What is said of parameters that had no room.
+/// The parameter with the number of those that were cut.
 const CUT: &str = "cut_fields";
-/// Room for it, with a number of ten digits.
+/// Its length with a number of ten digits.
 const CUT_ROOM: usize = CUT.len() + 14;
-/// Below this a part of a value is not worth it.
-const WORTH: usize = 64;
+/// Shorter parts of a value are left out, in bytes.
+const MIN_CUT_VALUE: usize = 64;
 
-/// Names that are ours in some records: where MSGID does not say the target, where there is a trace, with options.
+/// Names that the format itself uses in some records: if MSGID is not the target, with a trace, with options.
 const TARGET: [&str; 1] = ["target"];
 const TRACE: [&str; 3] = ["trace_id", "span_id", "trace_flags"];
 const SOURCE: [&str; 3] = ["file", "line", "module_path"];
@@ -54,21 +55,21 @@ const fn bits(names: &[&str]) -> u64 {
 
 impl SyslogFormat {
     /// Writes the structured data, or `-`.
-    pub(super) fn structured_data(&self, record: &Record, limit: usize, names_target: bool, line: &mut Line<'_>) {
+    pub(super) fn structured_data(&self, record: &Record, limit: usize, has_target: bool, line: &mut Line<'_>) {
         let start = line.len();
         if self.elements.len() < limit.saturating_sub(start) {
             line.raw_bytes(&self.elements);
         }
         if self.sd_id.is_some() {
-            line.piece(&self.ready.element);
+            line.fragment(&self.precomputed.element);
             let bare = line.len();
             let limit = if limit == usize::MAX { limit } else { limit.saturating_sub(1) };
             let mut element = Element::new(line, limit, self.one_line);
-            if names_target {
+            if has_target {
                 element.put("target", Value::Str(record.target()));
             }
-            self.parameters(record, &[], names_target, &mut element);
-            element.tell_cut();
+            self.parameters(record, &[], has_target, &mut element);
+            element.push_cut_count();
             self.end(bare, line);
         }
         if line.len() == start {
@@ -76,14 +77,14 @@ impl SyslogFormat {
         }
     }
 
-    /// The same for what is behind a call site's head.
+    /// The fields after the cached part of the call site, and the end of the structured data.
     #[inline]
-    pub(super) fn fields_behind(&self, head: &Head, record: &Record, line: &mut Line<'_>) {
+    pub(super) fn cached_element(&self, callsite: &Callsite, record: &Record, line: &mut Line<'_>) {
         let bare = line.len();
-        let names_target = head.text.text().last() == Some(&b'"');
+        let has_target = callsite.text.text().last() == Some(&b'"');
         let mut element = Element::new(line, usize::MAX, self.one_line);
-        self.parameters(record, &head.names, names_target, &mut element);
-        if names_target {
+        self.parameters(record, &callsite.names, has_target, &mut element);
+        if has_target {
             return line.byte(b']');
         }
         self.end(bare, line);
@@ -92,63 +93,63 @@ impl SyslogFormat {
         }
     }
 
-    /// Ends our element, or takes it back if it has no parameters.
+    /// Closes the element, or removes it if it has no parameters.
     #[inline]
     fn end(&self, bare: usize, line: &mut Line<'_>) {
         if line.len() > bare {
             return line.byte(b']');
         }
         let out = line.bytes();
-        out.truncate(bare - self.ready.element.text().len());
+        out.truncate(bare - self.precomputed.element.text().len());
     }
 
     fn parameters(
         &self,
         record: &Record,
-        likely: &[(&'static str, Piece)],
-        names_target: bool,
+        expected: &[(&'static str, Fragment)],
+        has_target: bool,
         element: &mut Element<'_, '_>,
     ) {
-        // Bits of the names that are ours in this record.
-        let mut ours = const { bits(&[CUT]) };
-        if names_target {
-            ours |= const { bits(&TARGET) };
+        // Bits of the names that the format uses in this record.
+        let mut reserved = const { bits(&[CUT]) };
+        if has_target {
+            reserved |= const { bits(&TARGET) };
         }
         if let Some(trace) = record.trace() {
-            ours |= const { bits(&TRACE) };
+            reserved |= const { bits(&TRACE) };
             element.trace(trace);
         }
         if self.source || self.thread {
-            ours |= const { bits(&SOURCE) | bits(&THREAD) };
-            self.place(record, element);
+            reserved |= const { bits(&SOURCE) | bits(&THREAD) };
+            self.call_site(record, element);
         }
-        let mut likely = likely.iter();
+        let mut expected = expected.iter();
         let is_limited = element.limit < usize::MAX;
         for source in record.sources() {
             if !is_limited
-                && let Some(span) = source.span_apart_from(ours)
-                && let Some(text) = span.kept(Keeper::Syslog, || kept(span))
+                && let Some(span) = source.span_apart_from(reserved)
+                && let Some(text) = span.cached(FormatCache::Syslog, || span_text(span))
             {
                 element.line.raw_bytes(text);
                 continue;
             }
             for entry in source.entries() {
-                let likely = likely.next();
+                let expected = expected.next();
                 let value = entry.value();
-                if is_limited || entry.tag().bit() & ours != 0 || value.as_error().is_some() {
-                    self.parameter(entry, record, names_target, element);
+                if is_limited || entry.tag().bit() & reserved != 0 || value.as_error().is_some() {
+                    self.parameter(entry, record, has_target, element);
                 } else {
-                    put(entry.name(), likely, value, self.one_line, element.line);
+                    put(entry.name(), expected, value, self.one_line, element.line);
                 }
             }
         }
     }
 
-    /// One that has to be looked at.
+    /// A parameter whose name may be reserved, or that is an error, or may be cut.
     #[inline(never)]
-    fn parameter(&self, entry: Entry<'_>, record: &Record, names_target: bool, element: &mut Element<'_, '_>) {
+    fn parameter(&self, entry: Entry<'_>, record: &Record, has_target: bool, element: &mut Element<'_, '_>) {
         let (name, value) = entry.pair();
-        if self.is_reserved(name, record, names_target) {
+        if self.is_reserved(name, record, has_target) {
             element.put(&record.name_of_part(name, "_"), value);
         } else {
             element.put(name, value);
@@ -161,7 +162,7 @@ impl SyslogFormat {
     }
 
     #[inline(never)]
-    fn place(&self, record: &Record, element: &mut Element<'_, '_>) {
+    fn call_site(&self, record: &Record, element: &mut Element<'_, '_>) {
         if self.source {
             if let Some(file) = record.file() {
                 element.put("file", Value::Str(file));
@@ -181,22 +182,22 @@ impl SyslogFormat {
         }
     }
 
-    fn is_reserved(&self, name: &str, record: &Record, names_target: bool) -> bool {
+    fn is_reserved(&self, name: &str, record: &Record, has_target: bool) -> bool {
         name == CUT
-            || names_target && TARGET.contains(&name)
+            || has_target && TARGET.contains(&name)
             || self.source && SOURCE.contains(&name)
             || self.thread && THREAD.contains(&name)
             || TRACE.contains(&name) && record.trace().is_some()
     }
 }
 
-/// Longest text that is kept for a span, in bytes.
-const KEPT: usize = 1_024;
+/// Longest cached text of a span, in bytes.
+const MAX_CACHED: usize = 1_024;
 
-/// A span's parameters. `None` if they are long, or if they depend on more than the span: on other names, or on whether
-/// controls are escaped.
+/// A span's parameters. `None` if they are long or depend on more than the span: on other names, or on whether controls are
+/// escaped.
 #[cold]
-fn kept(span: SpanView<'_>) -> Option<Box<[u8]>> {
+fn span_text(span: SpanView<'_>) -> Option<Box<[u8]>> {
     let depends = |value: Value<'_>| match value {
         Value::Str(text) | Value::Rendered(text) => next_special(text, 0, false).is_some(),
         value => value.as_error().is_some(),
@@ -204,10 +205,10 @@ fn kept(span: SpanView<'_>) -> Option<Box<[u8]>> {
     if span.fields().iter().any(|(_, value)| depends(value)) {
         return None;
     }
-    let text = Piece::of(false, |line| {
+    let text = Fragment::of(false, |line| {
         span.fields().entries().for_each(|entry| put(entry.name(), None, entry.value(), false, line));
     });
-    (text.text().len() <= KEPT).then(|| text.text().into())
+    (text.text().len() <= MAX_CACHED).then(|| text.text().into())
 }
 
 impl<'l, 'a> Element<'l, 'a> {
@@ -226,7 +227,7 @@ impl<'l, 'a> Element<'l, 'a> {
         let text = self.line.len();
         put_value(value, self.one_line, self.line);
         if self.line.len() > self.limit.saturating_sub(CUT_ROOM) {
-            self.give_way(start, text);
+            self.shorten_last(start, text);
         }
     }
 
@@ -243,33 +244,33 @@ impl<'l, 'a> Element<'l, 'a> {
         self.put("trace_flags", text(&hex_digits(trace.flags().into())[6..]));
     }
 
-    /// A value that has no room is cut, or left out with those behind it.
+    /// Cuts the last value, or leaves it out with those after it.
     #[cold]
-    fn give_way(&mut self, start: usize, text: usize) {
+    fn shorten_last(&mut self, start: usize, text: usize) {
         self.cut += 1;
         let room = self.limit.saturating_sub(CUT_ROOM + 1);
         let out = self.line.bytes();
-        if room < text + WORTH {
+        if room < text + MIN_CUT_VALUE {
             return out.truncate(start);
         }
         let end = out.len() - 1;
         let mut mark = String::new();
-        mark_cut(&mut mark, Some(end - text));
-        let mut kept = room - mark.len();
-        while kept > text && out[kept] & 0xc0 == 0x80 {
-            kept -= 1;
+        mark_truncated(&mut mark, Some(end - text));
+        let mut cut_at = room - mark.len();
+        while cut_at > text && out[cut_at] & 0xc0 == 0x80 {
+            cut_at -= 1;
         }
-        // Not within an escape either.
-        let backslashes = out[text..kept].iter().rev().take_while(|byte| **byte == b'\\').count();
-        kept -= backslashes % 2;
+        // Nor within an escape.
+        let backslashes = out[text..cut_at].iter().rev().take_while(|byte| **byte == b'\\').count();
+        cut_at -= backslashes % 2;
         mark.clear();
-        mark_cut(&mut mark, Some(end - kept));
-        out.truncate(kept);
+        mark_truncated(&mut mark, Some(end - cut_at));
+        out.truncate(cut_at);
         out.extend_from_slice(mark.replace(']', "\\]").as_bytes());
         out.push(b'"');
     }
 
-    fn tell_cut(&mut self) {
+    fn push_cut_count(&mut self) {
         if self.cut > 0 {
             self.line.byte(b' ');
             self.line.raw(CUT);
@@ -280,23 +281,23 @@ impl<'l, 'a> Element<'l, 'a> {
     }
 }
 
-/// ` name="value"`. A name that lives as long as the process was perhaps looked at before.
+/// ` name="value"`. A `'static` name may be cached.
 #[inline(always)]
 fn put(
     name: Result<&'static str, &str>,
-    likely: Option<&(&'static str, Piece)>,
+    expected: Option<&(&'static str, Fragment)>,
     value: Value<'_>,
     one_line: bool,
     line: &mut Line<'_>,
 ) {
     match name {
         Ok(name)
-            if let Some((likely, piece)) = likely
-                && std::ptr::eq(*likely, name) =>
+            if let Some((expected, fragment)) = expected
+                && std::ptr::eq(*expected, name) =>
         {
-            line.piece(piece);
+            line.fragment(fragment);
         }
-        Ok(name) if let Some(piece) = PARAMETERS.get(name) => line.piece(piece),
+        Ok(name) if let Some(fragment) = PARAMETERS.get(name) => line.fragment(fragment),
         Ok(name) | Err(name) => put_name(name, line),
     }
     put_value(value, one_line, line);
@@ -309,13 +310,12 @@ fn put_name(name: &str, line: &mut Line<'_>) {
     line.array(b"=\"");
 }
 
-/// The text of a value and a quote: numbers as JSON writes them, bytes in hexadecimal, an error as
-/// `message: cause: cause`.
+/// A value and its closing quote: numbers as in JSON, bytes in hexadecimal, an error as `message: cause: cause`.
 #[inline(always)]
 fn put_value(value: Value<'_>, one_line: bool, line: &mut Line<'_>) {
     match value {
         Value::Str(text) | Value::Rendered(text) => {
-            if line.plain_and::<true>(text, b'"') {
+            if line.push_if_plain_then::<true>(text, b'"') {
                 return;
             }
             put_text(text, one_line, line.bytes());
@@ -362,7 +362,7 @@ fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&bytes[from..]);
 }
 
-/// With controls written as `\n` or `\u{1b}`, and backslashes twice; all of them escaped once more, as the protocol asks.
+/// Controls become `\n` or `\u{1b}` and backslashes are doubled; then all are escaped once more, as the protocol requires.
 #[cold]
 fn put_one_line(text: &str, out: &mut Vec<u8>) {
     let mut shown = Vec::with_capacity(text.len() + 16);

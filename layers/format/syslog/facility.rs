@@ -1,10 +1,10 @@
-//! Facilities and severities of syslog, with their names.
+//! Facilities and priorities of syslog, with their names.
 
 use std::{fmt, str::FromStr};
 
 use crate::Error;
 
-/// Which part of a system a message comes from.
+/// The part of the system that a message comes from.
 ///
 /// Source: RFC 5424, table 1; names as in Python's `SysLogHandler.facility_names`. Parses from a name in any case or a
 /// number from 0 to 23.
@@ -51,7 +51,7 @@ pub enum Facility {
 }
 
 impl Facility {
-    /// All, by their numbers.
+    /// All facilities, by number.
     pub const ALL: [Self; 24] = [
         Self::Kern,
         Self::User,
@@ -140,7 +140,7 @@ impl FromStr for Facility {
     }
 }
 
-/// How severe a message is, in syslog's words.
+/// The severity of a message on syslog's scale.
 ///
 /// Source: RFC 5424, table 2; names as in Python's `SysLogHandler.priority_names`. Parses from a name in any case, with
 /// the aliases `panic`, `critical`, `error`, `warn`, `informational`, or a number from 0 to 7.

@@ -1,4 +1,4 @@
-//! Syslog messages: RFC 5424, RFC 3164, and what Python's `SysLogHandler` makes of them.
+//! Syslog messages: RFC 5424, RFC 3164, and those of Python's `SysLogHandler`.
 
 mod element;
 mod facility;
@@ -9,17 +9,17 @@ use std::{fmt, sync::Arc};
 
 pub use self::facility::{Facility, Priority};
 use self::{
-    names::{APP, HOST, PARAMETER, PROCESS, Rule, SHORT_HOST, TAG},
-    write::Ready,
+    names::{APP, HOST, NameRule, PARAMETER, PROCESS, SHORT_HOST, TAG},
+    write::Precomputed,
 };
-use super::{Format, Text, Time};
+use super::{Buffer, Format, Text, Time};
 use crate::{Error, Record, Severity, sink::net::Framing};
 
 /// One syslog message per record.
 ///
 /// ```
 /// use std::time::UNIX_EPOCH;
-/// use tracing_strata::{Format, Record, Severity, format::{Facility, SyslogFormat}};
+/// use tracing_strata::{Record, Severity, format::{Buffer, Facility, Format, SyslogFormat}};
 ///
 /// let mut record = Record::new(Severity::WARN, "shop::pay", "card refused");
 /// record.set_time(UNIX_EPOCH);
@@ -27,7 +27,7 @@ use crate::{Error, Record, Severity, sink::net::Framing};
 /// record.push_span("request", [("id", "7f]3a")].into_iter().collect());
 ///
 /// let format = SyslogFormat::rfc5424().facility(Facility::Local0).host("web1").app("shop").process_id("42").sd_id("shop@32473");
-/// let mut out = String::new();
+/// let mut out = Buffer::new();
 /// format.format(&record, &mut out).unwrap();
 /// assert_eq!(
 ///     out,
@@ -37,50 +37,49 @@ use crate::{Error, Record, Severity, sink::net::Framing};
 ///
 /// # The four forms
 ///
-/// | constructor | one message | for |
+/// | constructor | message | for |
 /// |---|---|---|
 /// | [`rfc5424`](Self::rfc5424) | `<PRI>1 TIME HOST APP PROCID MSGID [SD] MSG` | UDP, TCP, TLS (RFC 5424) |
 /// | [`rfc3164`](Self::rfc3164) | `<PRI>Nov 20 16:17:16 HOST APP[PROCID]: MSG` | older receivers (RFC 3164) |
 /// | [`local`](Self::local) | `<PRI>Nov 20 16:17:16 APP[PROCID]: MSG` | `/dev/log`, as the C library's syslog(3) writes it |
 /// | [`python`](Self::python) | `<PRI>IDENT MSG NUL` | receivers of Python's `SysLogHandler` |
 ///
-/// # What is in it
+/// # What is sent
 ///
-/// | part | what | setter |
+/// | part | content | setter |
 /// |---|---|---|
-/// | PRI | facility × 8 + [`Severity::syslog`], or what was said for this level | [`facility`](Self::facility), [`priority`](Self::priority), [`priority_of`](Self::priority_of) |
+/// | PRI | facility × 8 + [`Severity::syslog`], or the priority chosen for the level | [`facility`](Self::facility), [`priority`](Self::priority), [`priority_of`](Self::priority_of) |
 /// | TIME | 5424: UTC, microseconds; 3164: local time, seconds | [`zone`](Self::zone) |
-/// | HOST | the name of this machine; in 3164 without its domain | [`host`](Self::host) |
+/// | HOST | the machine's name; in 3164 without its domain | [`host`](Self::host) |
 /// | APP | the name of the executable | [`app`](Self::app) |
 /// | PROCID | the process id | [`process_id`](Self::process_id) |
 /// | MSGID | the event's name if it was given one, else the target | |
-/// | SD | one element with the fields of the event, its spans (the innermost wins) and the application; `trace_id`, `span_id`, `trace_flags`; `target` if MSGID does not have all of it | [`sd_id`](Self::sd_id), [`no_structured_data`](Self::no_structured_data), [`source`](Self::source), [`thread`](Self::thread), [`element`](Self::element) |
+/// | SD | one element with the fields of the event, its spans (the innermost wins) and the application; `trace_id`, `span_id`, `trace_flags`; `target` unless MSGID is the whole target | [`sd_id`](Self::sd_id), [`no_structured_data`](Self::no_structured_data), [`source`](Self::source), [`thread`](Self::thread), [`element`](Self::element) |
 /// | MSG | the message; without structured data, [`Text`] with the fields; python: the message alone | [`body`](Self::body) |
 ///
 /// # Names
 ///
 /// The protocol allows printable ASCII without spaces: 255 bytes for a host, 48 for an application, 128 for a process, 32
 /// for MSGID, SD-ID and names of parameters, these without `=`, `]` and `"`; in 3164, 32 for an application without `[`,
-/// `]` and `:`. What may not stand there, `%` and `~` are written as `%` and two hexadecimal digits; what is too long is
-/// cut, with `~` and a hash of 16 digits at its end; no name at all is `%`. So no two names become one, but for those whose
-/// 64-bit hashes meet. A field with the name of one of our own parameters gets `_` appended, as often as needed.
+/// `]` and `:`. Forbidden bytes, `%` and `~` become `%` and two hexadecimal digits. A name that is too long is cut and ends
+/// with `~` and a hash of 16 digits. The empty name becomes `%`. So two names become one only if their 64-bit hashes are
+/// equal. A field named like a parameter of the format gets `_` appended, as often as needed.
 ///
 /// # Text
 ///
-/// - UTF-8. In 5424, a message that is not ASCII has the byte order mark before it that the RFC asks for
+/// - UTF-8. In 5424, a message that is not ASCII begins with the byte order mark that the RFC requires
 ///   ([`bom`](Self::bom)).
-/// - In the message all control characters are escaped as in [`Text`], unless [`multi_line`](Self::multi_line) keeps line
-///   breaks; what a [`body`](Self::body) of one's own writes is its own affair.
-/// - Values of parameters are as they are, with `\` before `"`, `\` and `]`, so that they read back equal. Where a control
-///   character could end a message (framing by lines or NUL) or with [`escape_values`](Self::escape_values), values that
-///   have one are escaped as the message is.
-/// - python: what is sent is what the body has written, line breaks too, as Python does; but a NUL inside becomes a space.
+/// - Control characters in the message are escaped as in [`Text`], unless [`multi_line`](Self::multi_line) keeps line
+///   breaks. A [`body`](Self::body) of your own does its own escaping.
+/// - Values of parameters are unchanged but for `\` before `"`, `\` and `]`, so that they read back equal. Values with
+///   control characters are escaped like the message where such a character could end it (framing by lines or NUL), and with
+///   [`escape_values`](Self::escape_values).
+/// - python: the body is sent as it is, line breaks too, as Python does; but a NUL inside becomes a space.
 ///
 /// # Length
 ///
-/// What is longer than [`max_bytes`](Self::max_bytes) is made shorter on a character boundary: values that have no room
-/// are cut with the mark `…[N bytes cut]` or left out, `cut_fields` says how many there were, and then the message is cut
-/// with the same mark.
+/// A message longer than [`max_bytes`](Self::max_bytes) is cut on a character boundary: first values, with the mark
+/// `…[N bytes cut]` or entirely (`cut_fields` says how many), then the message, with the same mark.
 ///
 /// Python: the formatting half of `logging.handlers.SysLogHandler`.
 #[derive(Clone)]
@@ -90,26 +89,26 @@ pub struct SyslogFormat {
     facility: Facility,
     host: String,
     app: String,
-    /// None: the process that writes.
+    /// None: the id of the running process.
     process_id: Option<String>,
     ident: String,
     append_nul: bool,
     zone: Time,
     sd_id: Option<String>,
-    /// The other elements, as they are written.
+    /// The other elements, encoded.
     elements: Vec<u8>,
     token: Vec<u8>,
     body: Option<Arc<dyn Format>>,
     text: Text,
-    named: Vec<(String, Priority)>,
-    numbered: Vec<(Severity, Priority)>,
+    by_name: Vec<(String, Priority)>,
+    by_severity: Vec<(Severity, Priority)>,
     bom: bool,
     one_line: bool,
     multi_line: bool,
     source: bool,
     thread: bool,
     max_bytes: Option<usize>,
-    ready: Ready,
+    precomputed: Precomputed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,9 +119,9 @@ enum Form {
     Python,
 }
 
-/// RFC 5424, 6.1: what every receiver takes.
-const LEAST_BYTES: usize = 480;
-/// RFC 5612: the enterprise number for examples; there is none that is right for everybody.
+/// RFC 5424, 6.1: every receiver accepts this much.
+const MIN_BYTES: usize = 480;
+/// RFC 5612: the enterprise number for examples; none is right for everybody.
 const SD_ID: &str = "strata@32473";
 
 impl SyslogFormat {
@@ -141,15 +140,15 @@ impl SyslogFormat {
             token: Vec::new(),
             body: None,
             text: Text::plain().time(Time::none()).level(false),
-            named: Vec::new(),
-            numbered: Vec::new(),
+            by_name: Vec::new(),
+            by_severity: Vec::new(),
             bom: true,
             one_line: false,
             multi_line: false,
             source: false,
             thread: false,
             max_bytes: None,
-            ready: Ready::default(),
+            precomputed: Precomputed::default(),
         }
         .host(crate::record::host_name().unwrap_or_default())
         .app(Record::default().process_name())
@@ -160,12 +159,12 @@ impl SyslogFormat {
         Self::new(Form::Rfc5424)
     }
 
-    /// RFC 3164 as it travels over a network.
+    /// RFC 3164 for networks.
     pub fn rfc3164() -> Self {
         Self::new(Form::Rfc3164)
     }
 
-    /// RFC 3164 without a host, as it goes to the daemon of this machine.
+    /// RFC 3164 without a host, for the daemon of this machine.
     pub fn local() -> Self {
         Self::new(Form::Local)
     }
@@ -176,13 +175,13 @@ impl SyslogFormat {
         Self::new(Form::Python)
     }
 
-    /// Which part of the system this is (default: [`Facility::User`]).
+    /// The facility (default: [`Facility::User`]).
     pub fn facility(mut self, facility: Facility) -> Self {
         self.facility = facility;
-        self.readied()
+        self.precompute()
     }
 
-    /// The machine; empty for "unknown".
+    /// The machine's name; empty means unknown.
     pub fn host(mut self, host: impl Into<String>) -> Self {
         let host = host.into();
         self.host = match host.as_str() {
@@ -193,56 +192,56 @@ impl SyslogFormat {
             }
             host => HOST.text(host),
         };
-        self.readied()
+        self.precompute()
     }
 
-    /// The application: APP-NAME, or the tag.
+    /// The application's name: APP-NAME, or the tag.
     pub fn app(mut self, app: impl Into<String>) -> Self {
         self.app = self.name(&app.into(), &APP);
-        self.readied()
+        self.precompute()
     }
 
-    /// What stands in the place of the process id.
+    /// Replaces the process id.
     pub fn process_id(mut self, id: impl Into<String>) -> Self {
         self.process_id = Some(self.name(&id.into(), &PROCESS));
-        self.readied()
+        self.precompute()
     }
 
-    /// What stands before the text in the [`python`](Self::python) form (Python: `SysLogHandler.ident`).
+    /// The text before the message in the [`python`](Self::python) form (Python: `SysLogHandler.ident`).
     pub fn ident(mut self, ident: impl Into<String>) -> Self {
         self.ident = ident.into();
         self
     }
 
     /// Whether a NUL ends the message in the [`python`](Self::python) form; yes by default (Python:
-    /// `SysLogHandler.append_nul`). Without one, nothing tells where a message ends in a stream.
+    /// `SysLogHandler.append_nul`). Without it, nothing marks the end of a message in a stream.
     pub fn append_nul(mut self, on: bool) -> Self {
         self.append_nul = on;
         self
     }
 
-    /// The zone of the time in 3164 forms (default: [`Time::local`]). Only its zone counts.
+    /// The time zone in 3164 forms (default: [`Time::local`]). Only its zone counts.
     pub fn zone(mut self, zone: Time) -> Self {
         self.zone = if self.form == Form::Rfc5424 { zone.micros() } else { zone.seconds() };
         self.zone = std::mem::take(&mut self.zone).calendar_with_date();
         self
     }
 
-    /// The SD-ID of the element with the fields (default: `strata@32473`, which is an example's): a name, `@` and the
-    /// [enterprise number](https://www.iana.org/assignments/enterprise-numbers/) of whoever has chosen it.
+    /// The SD-ID of the element with the fields (default: `strata@32473`, reserved for examples): a name, `@` and your
+    /// [enterprise number](https://www.iana.org/assignments/enterprise-numbers/).
     pub fn sd_id(mut self, id: impl AsRef<str>) -> Self {
         self.sd_id = Some(PARAMETER.text(id.as_ref()));
-        self.readied()
+        self.precompute()
     }
 
-    /// No element with the fields; they stand in the message.
+    /// Writes the fields into the message instead of an element.
     pub fn no_structured_data(mut self) -> Self {
         self.sd_id = None;
-        self.readied()
+        self.precompute()
     }
 
-    /// One more element that is the same in each message, before the one with the fields: `origin`, `meta`, or the token
-    /// of a hosted receiver (`element("TOKEN@41058", [("tag", "shop")])`). `Debug` does not show it.
+    /// Adds a constant element before the one with the fields: `origin`, `meta`, or the token of a hosted receiver
+    /// (`element("TOKEN@41058", [("tag", "shop")])`). `Debug` does not show it.
     pub fn element<N: AsRef<str>, V: AsRef<str>>(
         mut self,
         id: impl AsRef<str>,
@@ -258,78 +257,77 @@ impl SyslogFormat {
             self.elements.push(b'"');
         }
         self.elements.push(b']');
-        self.readied()
+        self.precompute()
     }
 
-    /// What stands before everything, with a space, for hosted receivers that know their customers by it. `Debug` does not
+    /// Puts a token and a space before every message, for hosted receivers that identify customers by it. `Debug` does not
     /// show it.
     ///
     /// # Errors
     /// It is empty or has a space or a control character.
     pub fn token(mut self, token: &str) -> Result<Self, Error> {
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            // Not what it is: it is a secret.
+            // The token is a secret.
             return Err(Error::config("the token of a syslog format: expected printable ASCII without spaces"));
         }
         self.token = [token.as_bytes(), b" "].concat();
-        Ok(self.readied())
+        Ok(self.precompute())
     }
 
-    /// What makes the message of a record (default: see [the table](Self#what-is-in-it)).
+    /// The format of the message (default: see [the table](Self#what-is-sent)).
     pub fn body(mut self, format: impl Format) -> Self {
         self.body = Some(Arc::new(format));
         self
     }
 
-    /// The priority of the levels of this name, whatever their number. Goes before [`priority_of`](Self::priority_of).
+    /// The priority of levels with this name, whatever their number. Takes precedence over [`priority_of`](Self::priority_of).
     ///
     /// Python: `SysLogHandler.priority_map`.
     pub fn priority(mut self, level_name: impl Into<String>, priority: Priority) -> Self {
-        self.named.push((level_name.into(), priority));
+        self.by_name.push((level_name.into(), priority));
         self
     }
 
     /// The priority of a severity (default: [`Severity::syslog`]).
     pub fn priority_of(mut self, severity: impl Into<Severity>, priority: Priority) -> Self {
-        self.numbered.push((severity.into(), priority));
+        self.by_severity.push((severity.into(), priority));
         self
     }
 
-    /// Whether a message in 5424 that is not ASCII has a byte order mark before it, as the RFC asks; yes by default. There
-    /// are receivers that show it.
+    /// Whether a 5424 message that is not ASCII begins with a byte order mark, as the RFC requires (default: yes). Some
+    /// receivers display it.
     pub fn bom(mut self, on: bool) -> Self {
         self.bom = on;
         self
     }
 
-    /// Whether values of parameters that have control characters are escaped; where they could end a message, they always
-    /// are.
+    /// Whether control characters in values of parameters are escaped (default: only where they could end a message).
     pub fn escape_values(mut self, on: bool) -> Self {
         self.one_line |= on;
-        self.readied()
+        self.precompute()
     }
 
-    /// Whether line breaks and tabs in the message are kept. Only datagrams and octet counting can carry them.
+    /// Whether the message keeps line breaks and tabs (default: no). Only datagrams and octet counting can carry them.
     pub fn multi_line(mut self, on: bool) -> Self {
         self.multi_line = on;
         self
     }
 
-    /// Whether structured data has `file`, `line` and `module_path` of the call site.
+    /// Whether structured data has `file`, `line` and `module_path` of the call site (default: no).
     pub fn source(mut self, on: bool) -> Self {
         self.source = on;
         self
     }
 
-    /// Whether structured data has `thread_name` and `thread_id`.
+    /// Whether structured data has `thread_name` and `thread_id` (default: no).
     pub fn thread(mut self, on: bool) -> Self {
         self.thread = on;
         self
     }
 
-    /// The longest message, in bytes, at least 480 (default: none; [`output::SyslogFormat`](crate::output::Syslog) has some).
+    /// The longest message, in bytes, at least 480 (default: no limit; [`output::Syslog`](crate::output::Syslog) sets one).
     pub fn max_bytes(mut self, bytes: usize) -> Self {
-        self.max_bytes = Some(bytes.max(LEAST_BYTES));
+        self.max_bytes = Some(bytes.max(MIN_BYTES));
         self
     }
 
@@ -342,14 +340,14 @@ impl SyslogFormat {
         self
     }
 
-    /// For a framing that a control character can end.
+    /// For a framing in which a control character can end a message.
     pub(crate) fn only_lines(mut self) -> Self {
         self.one_line = true;
         self.multi_line = false;
-        self.readied()
+        self.precompute()
     }
 
-    /// Whether it ends its messages itself.
+    /// Whether messages end with a NUL of their own.
     pub(crate) fn is_python(&self) -> bool {
         self.form == Form::Python
     }
@@ -358,8 +356,8 @@ impl SyslogFormat {
         matches!(self.form, Form::Rfc3164 | Form::Local)
     }
 
-    /// A name in the header; `-` is "unknown".
-    fn name(&self, name: &str, rule: &Rule) -> String {
+    /// A name of the header; `-` means unknown.
+    fn name(&self, name: &str, rule: &NameRule) -> String {
         let rule = if self.is_short() { &TAG } else { rule };
         if name.is_empty() { "-".to_owned() } else { rule.text(name) }
     }
@@ -371,31 +369,28 @@ impl Default for SyslogFormat {
     }
 }
 
-/// Bytes are UTF-8, but for what a [`body`](SyslogFormat::body) of one's own may have written.
+/// The bytes are UTF-8, unless a [`body`](SyslogFormat::body) writes others.
 impl Format for SyslogFormat {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        super::format_bytes_as_text(self, record, out)
-    }
-
-    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        let out = out.bytes_mut();
         let limit = self.max_bytes.map_or(usize::MAX, |most| most.saturating_add(out.len()));
         let start = out.len();
         let written = self.write(record, usize::MAX, out);
         if out.len() > limit {
-            // Again, with care.
+            // Again, within the limit.
             out.truncate(start);
             return self.write(record, limit, out);
         }
         written
     }
 
-    /// [`Framing::OctetCounting`] (RFC 6587, 3.4.1); none for Python's form, which ends its messages itself.
+    /// [`Framing::OctetCounting`] (RFC 6587, 3.4.1); none for Python's form, whose messages end with a NUL.
     fn framing(&self) -> Option<Framing> {
         Some(if self.is_python() { Framing::None } else { Framing::OctetCounting })
     }
 }
 
-/// Neither token nor elements: they may be secrets.
+/// Without token and elements, which may be secrets.
 impl fmt::Debug for SyslogFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Syslog")

@@ -1,28 +1,28 @@
-//! Names that the protocol forbids, made valid.
+//! Makes names valid that the protocol forbids.
 
 use crate::format::line::Line;
 
-/// What a name may hold.
+/// Which bytes a name may have, and how many.
 #[derive(Debug)]
-pub(super) struct Rule {
+pub(super) struct NameRule {
     longest: usize,
-    /// By byte.
+    /// Indexed by byte.
     allowed: [bool; 256],
 }
 
 /// RFC 5424, 6: HOSTNAME, APP-NAME, PROCID, MSGID and SD-NAME are printable ASCII without spaces.
-pub(super) static HOST: Rule = Rule::new(255, b"");
-pub(super) static APP: Rule = Rule::new(48, b"");
-pub(super) static PROCESS: Rule = Rule::new(128, b"");
-pub(super) static MESSAGE_ID: Rule = Rule::new(32, b"");
-pub(super) static PARAMETER: Rule = Rule::new(32, b"=]\"");
+pub(super) static HOST: NameRule = NameRule::new(255, b"");
+pub(super) static APP: NameRule = NameRule::new(48, b"");
+pub(super) static PROCESS: NameRule = NameRule::new(128, b"");
+pub(super) static MESSAGE_ID: NameRule = NameRule::new(32, b"");
+pub(super) static PARAMETER: NameRule = NameRule::new(32, b"=]\"");
 /// RFC 3164, 4.1.3: the tag ends at `[` or `:`.
-pub(super) static TAG: Rule = Rule::new(32, b"[]:");
-/// The host there ends at a space, and no receiver takes one with a colon at its end.
-pub(super) static SHORT_HOST: Rule = Rule::new(64, b"");
+pub(super) static TAG: NameRule = NameRule::new(32, b"[]:");
+/// There, the host ends at a space, and no receiver accepts one that ends with a colon.
+pub(super) static SHORT_HOST: NameRule = NameRule::new(64, b"");
 
-impl Rule {
-    /// Printable ASCII without what the encoding uses, and without some more.
+impl NameRule {
+    /// Printable ASCII without the bytes of the encoding and without `forbidden`.
     const fn new(longest: usize, forbidden: &[u8]) -> Self {
         let mut allowed = [false; 256];
         let mut byte = b'!';
@@ -43,16 +43,16 @@ impl Rule {
         self.allowed[usize::from(byte)]
     }
 
-    /// Whether a name stays as it is.
+    /// Whether a name needs no encoding.
     #[inline]
     pub(super) fn is_valid(&self, name: &str) -> bool {
         name.len() <= self.longest && !name.is_empty() && name.bytes().all(|byte| self.allows(byte))
     }
 
-    /// Appends a valid name. No two names become one, but for those whose hashes meet:
-    /// - bytes that may not be there, `%` and `~` become `%` and two hexadecimal digits;
-    /// - what is too long then is cut, with `~` and a 64-bit hash (FNV-1a) of the whole name in 16 digits at its end;
-    /// - no name at all becomes `%`.
+    /// Appends a valid name. Two names become one only if their hashes are equal:
+    /// - forbidden bytes, `%` and `~` become `%` and two hexadecimal digits;
+    /// - a name that is then too long is cut, and ends with `~` and a 64-bit hash (FNV-1a) of the whole name in 16 digits;
+    /// - the empty name becomes `%`.
     #[inline]
     pub(super) fn put(&self, name: &str, line: &mut Line<'_>) {
         if self.is_valid(name) {
@@ -68,7 +68,7 @@ impl Rule {
             return out.push(b'%');
         }
         let start = out.len();
-        let kept = self.longest - 17;
+        let before_hash = self.longest - 17;
         let mut cut = start;
         for byte in name.bytes() {
             if self.allows(byte) {
@@ -76,7 +76,7 @@ impl Rule {
             } else {
                 out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
             }
-            if out.len() - start <= kept {
+            if out.len() - start <= before_hash {
                 cut = out.len();
             }
             if out.len() - start > self.longest {

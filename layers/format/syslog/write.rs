@@ -1,4 +1,6 @@
-//! How a message is written.
+//! Writes a message.
+
+use std::mem;
 
 use tracing_core::Metadata;
 
@@ -10,37 +12,38 @@ use super::{
 use crate::{
     Error, Format, Record, Severity,
     format::{
-        heads::{Head, Heads},
-        line::{Line, Piece},
+        Buffer,
+        callsite_cache::{Callsite, CallsiteCache},
+        line::{Fragment, Line},
     },
-    record::mark_cut,
+    record::mark_truncated,
     text::next_special,
 };
 
-/// What is the same in all messages.
+/// The parts that are the same in all messages.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ready {
-    /// The beginning up to the time, by priority.
-    begins: Vec<Piece>,
-    /// From behind the time up to the process id, or, where that is given, up to what follows it.
-    source: Piece,
+pub(super) struct Precomputed {
+    /// By priority: the text before the time.
+    headers: Vec<Fragment>,
+    /// The text between the time and the process id; with that id, if it was given.
+    source: Fragment,
     /// `[` and the SD-ID.
-    pub(super) element: Piece,
-    heads: Heads,
+    pub(super) element: Fragment,
+    callsites: CallsiteCache,
 }
 
 /// Marks UTF-8 (RFC 5424, 6.4).
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
 impl SyslogFormat {
-    /// Makes ready what the options say.
-    pub(super) fn readied(mut self) -> Self {
+    /// Computes the parts that depend on the options alone.
+    pub(super) fn precompute(mut self) -> Self {
         let version = if self.form == Form::Rfc5424 { "1 " } else { "" };
         let begin = |priority: u8| {
             let number = self.facility.code() * 8 + priority;
             [&self.token, format!("<{number}>{version}").as_bytes()].concat().into()
         };
-        let begins = (0..8).map(begin).collect();
+        let headers = (0..8).map(begin).collect();
         let process = self.process_id.as_deref().unwrap_or_default();
         let source = match self.form {
             Form::Rfc5424 => format!(" {} {} {process}", self.host, self.app),
@@ -49,18 +52,18 @@ impl SyslogFormat {
             Form::Python => String::new(),
         };
         let element = self.sd_id.as_ref().map(|id| format!("[{id}")).unwrap_or_default();
-        self.ready = Ready {
-            begins,
+        self.precomputed = Precomputed {
+            headers,
             source: source.into_bytes().into(),
             element: element.into_bytes().into(),
-            heads: Heads::default(),
+            callsites: CallsiteCache::default(),
         };
         self
     }
 
     pub(super) fn write(&self, record: &Record, limit: usize, out: &mut Vec<u8>) -> Result<(), Error> {
         let priority = self.priority_for(record.severity());
-        let Some(begin) = self.ready.begins.get(usize::from(priority.code())) else {
+        let Some(begin) = self.precomputed.headers.get(usize::from(priority.code())) else {
             return Err(std::fmt::Error.into());
         };
         if self.form == Form::Python {
@@ -68,7 +71,7 @@ impl SyslogFormat {
             return self.write_python(record, limit, out);
         }
         let mut line = Line::new(out, false);
-        line.piece(begin);
+        line.fragment(begin);
         match self.form {
             Form::Rfc5424 => self.write_5424(record, limit, &mut line)?,
             _ => self.write_3164(record, limit, &mut line)?,
@@ -78,49 +81,49 @@ impl SyslogFormat {
     }
 
     fn write_5424(&self, record: &Record, limit: usize, line: &mut Line<'_>) -> Result<(), Error> {
-        line.part(|digits| self.zone.put(record.time(), digits));
+        line.digits(|digits| self.zone.put(record.time(), digits));
         self.put_source(line);
         line.byte(b' ');
-        let head = match &self.sd_id {
+        let callsite = match &self.sd_id {
             Some(_) if limit == usize::MAX && !record.has_own_name() => {
-                self.ready.heads.of(record, |site| self.head(record, site))
+                self.precomputed.callsites.of(record, |site| self.callsite(record, site))
             }
             _ => None,
         };
-        match head {
-            Some(head) => {
-                line.piece(&head.text);
-                self.fields_behind(head, record, line);
+        match callsite {
+            Some(callsite) => {
+                line.fragment(&callsite.text);
+                self.cached_element(callsite, record, line);
             }
             None => {
-                let names_target = put_message_id(record, line);
+                let has_target = put_message_id(record, line);
                 line.byte(b' ');
-                // A message that will have to be cut leaves structured data three quarters of the room.
+                // Structured data gets three quarters of the room if the message must be cut.
                 let room = limit.saturating_sub(line.len());
                 let share = if limit == usize::MAX { 0 } else { (record.message().len() + 2).min(room / 4).max(1) };
-                self.structured_data(record, limit.saturating_sub(share), names_target, line);
+                self.structured_data(record, limit.saturating_sub(share), has_target, line);
             }
         }
         let message = record.message();
-        let is_alone = self.body.is_none() && self.sd_id.is_some();
-        if is_alone && limit == usize::MAX && message.is_ascii() {
+        let is_message_alone = self.body.is_none() && self.sd_id.is_some();
+        if is_message_alone && limit == usize::MAX && message.is_ascii() {
             if message.is_empty() {
                 // RFC 5424, 6: without MSG there is no space either.
                 return Ok(());
             }
             line.byte(b' ');
-            if line.plain::<false>(message) {
+            if line.push_if_plain::<false>(message) {
                 return Ok(());
             }
         } else {
             line.byte(b' ');
         }
-        self.put_any_message(record, limit, line.bytes())
+        self.put_message_with_bom(record, limit, line.bytes())
     }
 
-    /// Behind the space.
+    /// Writes the message after its space, with a byte order mark if it needs one.
     #[inline(never)]
-    fn put_any_message(&self, record: &Record, limit: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+    fn put_message_with_bom(&self, record: &Record, limit: usize, out: &mut Vec<u8>) -> Result<(), Error> {
         let start = out.len();
         self.put_body(record, out)?;
         if out.len() == start {
@@ -132,19 +135,19 @@ impl SyslogFormat {
         Ok(())
     }
 
-    /// MSGID, and structured data as far as it is the same for all records of a call site.
+    /// MSGID, and the structured data that all records of a call site share.
     #[cold]
-    fn head(&self, record: &Record, site: &'static Metadata<'static>) -> Head {
-        let text = Piece::of(false, |line| {
-            let names_target = put_message_id(record, line);
+    fn callsite(&self, record: &Record, site: &'static Metadata<'static>) -> Callsite {
+        let text = Fragment::of(false, |line| {
+            let has_target = put_message_id(record, line);
             line.byte(b' ');
             line.raw_bytes(&self.elements);
-            line.piece(&self.ready.element);
-            if names_target {
+            line.fragment(&self.precomputed.element);
+            if has_target {
                 Element::new(line, usize::MAX, self.one_line).put("target", record.target().into());
             }
         });
-        Head::new(site, text, element::parameter)
+        Callsite::new(site, text, element::parameter)
     }
 
     fn write_3164(&self, record: &Record, limit: usize, line: &mut Line<'_>) -> Result<(), Error> {
@@ -161,7 +164,7 @@ impl SyslogFormat {
         self.put_source(line);
         line.array(b"]: ");
         if limit == usize::MAX && self.body.is_none() && self.sd_id.is_none() {
-            self.text.line(record, line);
+            self.text.plain_line(record, line);
             return Ok(());
         }
         let out = line.bytes();
@@ -175,7 +178,7 @@ impl SyslogFormat {
         let start = out.len();
         out.extend_from_slice(self.ident.as_bytes());
         match &self.body {
-            Some(body) => body.format_bytes(record, out)?,
+            Some(body) => with_buffer(out, |out| body.format(record, out))?,
             None => out.extend_from_slice(record.message().as_bytes()),
         }
         cut(out, start, limit.saturating_sub(1));
@@ -191,17 +194,17 @@ impl SyslogFormat {
     /// Host, application and process.
     #[inline]
     fn put_source(&self, line: &mut Line<'_>) {
-        line.piece(&self.ready.source);
+        line.fragment(&self.precomputed.source);
         if self.process_id.is_none() {
-            // Asked for each time: after fork(2) it is another.
+            // Not cached: fork(2) changes it.
             line.raw(itoa::Buffer::new().format(crate::fork::process_id()));
         }
     }
 
     fn put_body(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
         match &self.body {
-            Some(body) => body.format_bytes(record, out),
-            None if self.sd_id.is_none() => self.text.format_bytes(record, out),
+            Some(body) => with_buffer(out, |out| body.format(record, out)),
+            None if self.sd_id.is_none() => with_buffer(out, |out| self.text.format(record, out)),
             None => {
                 self.put_message(record.message(), out);
                 Ok(())
@@ -209,7 +212,7 @@ impl SyslogFormat {
         }
     }
 
-    /// The message with its controls escaped.
+    /// The message, escaped.
     fn put_message(&self, message: &str, out: &mut Vec<u8>) {
         if next_special(message, 0, false).is_none() && !message.contains('\\') {
             return out.extend_from_slice(message.as_bytes());
@@ -219,7 +222,7 @@ impl SyslogFormat {
 
     #[inline]
     fn priority_for(&self, severity: Severity) -> Priority {
-        if (!self.named.is_empty() || !self.numbered.is_empty())
+        if (!self.by_name.is_empty() || !self.by_severity.is_empty())
             && let Some(priority) = self.chosen_priority(severity)
         {
             return priority;
@@ -238,15 +241,23 @@ impl SyslogFormat {
 
     fn chosen_priority(&self, severity: Severity) -> Option<Priority> {
         let name = severity.name();
-        let named =
-            self.named.iter().rev().find(|(known, _)| name.is_some_and(|name| known.eq_ignore_ascii_case(name)));
-        let numbered =
-            || self.numbered.iter().rev().find(|(known, _)| *known == severity).map(|(_, priority)| *priority);
-        named.map(|(_, priority)| *priority).or_else(numbered)
+        let by_name =
+            self.by_name.iter().rev().find(|(known, _)| name.is_some_and(|name| known.eq_ignore_ascii_case(name)));
+        let by_severity =
+            || self.by_severity.iter().rev().find(|(known, _)| *known == severity).map(|(_, priority)| *priority);
+        by_name.map(|(_, priority)| *priority).or_else(by_severity)
     }
 }
 
-/// Writes MSGID, and says whether the target has to be said elsewhere.
+/// Lends the bytes to another format as a buffer.
+fn with_buffer<R>(out: &mut Vec<u8>, write: impl FnOnce(&mut Buffer) -> R) -> R {
+    let mut buffer = Buffer::from(mem::take(out));
+    let result = write(&mut buffer);
+    *out = buffer.into_bytes();
+    result
+}
+
+/// Writes MSGID. Whether the target must be written elsewhere.
 fn put_message_id(record: &Record, line: &mut Line<'_>) -> bool {
     let target = record.target();
     match record.name() {
@@ -265,26 +276,26 @@ fn put_message_id(record: &Record, line: &mut Line<'_>) -> bool {
 const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
-/// Makes a message end before the limit, on a character boundary, with a mark. Nothing before `start` is cut.
+/// Cuts a message to the limit, on a character boundary, with a mark. Nothing before `start` is cut.
 fn cut(out: &mut Vec<u8>, start: usize, limit: usize) {
     if out.len() <= limit {
         return;
     }
     let mut mark = String::new();
-    mark_cut(&mut mark, Some(out.len().saturating_sub(start)));
-    let mut kept = limit.saturating_sub(mark.len()).max(start).min(out.len());
-    while kept > start && out[kept] & 0xc0 == 0x80 {
-        kept -= 1;
+    mark_truncated(&mut mark, Some(out.len().saturating_sub(start)));
+    let mut end = limit.saturating_sub(mark.len()).max(start).min(out.len());
+    while end > start && out[end] & 0xc0 == 0x80 {
+        end -= 1;
     }
     mark.clear();
-    mark_cut(&mut mark, Some(out.len() - kept));
-    out.truncate(kept);
-    if kept + mark.len() <= limit {
+    mark_truncated(&mut mark, Some(out.len() - end));
+    out.truncate(end);
+    if end + mark.len() <= limit {
         out.extend_from_slice(mark.as_bytes());
     }
 }
 
-/// Controls and backslashes as [`Text`] writes them; line breaks and tabs may be kept.
+/// Escapes controls and backslashes as [`Text`](crate::format::Text) does; may keep line breaks and tabs.
 pub(super) fn escape(text: &str, keep_lines: bool, out: &mut Vec<u8>) {
     let mut from = 0;
     while let Some(at) = next_special(text, from, true) {

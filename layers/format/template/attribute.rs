@@ -1,8 +1,8 @@
-//! What the names in a template stand for.
+//! The names in a template.
 
 use std::time::UNIX_EPOCH;
 
-use super::{Compiled, Shown};
+use super::{argument::Argument, compiled::Compiled};
 use crate::{Record, record::Tag, text::python_repr};
 
 pub(super) const NAMES: &[&str] = &[
@@ -94,78 +94,80 @@ impl Attribute {
         }
     }
 
+    /// The attribute's value.
+    ///
     /// # Errors
-    /// The record does not have it, nor is there a default.
+    /// The record lacks it, and there is no default.
     #[inline]
-    pub(super) fn of<'r>(&self, record: &'r Record, compiled: &'r Compiled) -> Result<Shown<'r>, String> {
+    pub(super) fn of<'r>(&self, record: &'r Record, compiled: &'r Compiled) -> Result<Argument<'r>, String> {
         Ok(match self {
-            Self::Name => Shown::Str(match record.target() {
+            Self::Name => Argument::Str(match record.target() {
                 "" => "root",
                 target => target,
             }),
-            Self::Message => Shown::Str(record.message()),
+            Self::Message => Argument::Str(record.message()),
             Self::LevelName => {
                 let severity = record.severity();
                 let own = || severity.name().filter(|_| !compiled.as_python);
-                severity.python_name().or_else(own).map_or(Shown::Level(severity.number()), Shown::Str)
+                severity.python_name().or_else(own).map_or(Argument::Level(severity.number()), Argument::Str)
             }
-            Self::LevelNumber => Shown::Int(record.severity().number().into()),
-            Self::Path => Shown::Str(record.file().unwrap_or_default()),
-            Self::File => Shown::Str(record.file_name().unwrap_or_default()),
-            Self::Module => Shown::Str(record.module().unwrap_or_default()),
-            Self::Line => Shown::Int(record.line().unwrap_or_default().into()),
+            Self::LevelNumber => Argument::Int(record.severity().number().into()),
+            Self::Path => Argument::Str(record.file().unwrap_or_default()),
+            Self::File => Argument::Str(record.file_name().unwrap_or_default()),
+            Self::Module => Argument::Str(record.module().unwrap_or_default()),
+            Self::Line => Argument::Int(record.line().unwrap_or_default().into()),
             Self::Function => {
                 let span = || record.spans().next().map(|span| span.name());
-                Shown::Str(record.function().or_else(span).unwrap_or_default())
+                Argument::Str(record.function().or_else(span).unwrap_or_default())
             }
-            Self::Created => Shown::Float(match record.time().duration_since(UNIX_EPOCH) {
+            Self::Created => Argument::Float(match record.time().duration_since(UNIX_EPOCH) {
                 Ok(after) => after.as_secs_f64(),
                 Err(before) => -before.duration().as_secs_f64(),
             }),
             Self::Milliseconds => {
                 let (_, _, nanos) = compiled.asctime.zone.local_seconds(record.time());
-                Shown::Float(f64::from(nanos / 1_000_000))
+                Argument::Float(f64::from(nanos / 1_000_000))
             }
-            Self::Relative => Shown::Float(record.uptime().as_nanos() as f64 / 1e6),
-            Self::Time => Shown::Time,
-            Self::Thread => Shown::Int(record.thread_id().into()),
-            Self::ThreadName => Shown::Str(record.thread_name().unwrap_or_default()),
-            Self::Process => Shown::Int(record.process_id().into()),
-            Self::ProcessName => Shown::Str(record.process_name()),
-            Self::ExceptionText => record.error().map_or(Shown::None, |_| Shown::Exception),
-            Self::ExceptionInfo => record.error().map_or(Shown::None, |_| Shown::Triple),
-            Self::Stack => record.stack().map_or(Shown::None, Shown::Str),
-            Self::Arguments => Shown::Tuple,
-            Self::None => Shown::None,
+            Self::Relative => Argument::Float(record.uptime().as_nanos() as f64 / 1e6),
+            Self::Time => Argument::Time,
+            Self::Thread => Argument::Int(record.thread_id().into()),
+            Self::ThreadName => Argument::Str(record.thread_name().unwrap_or_default()),
+            Self::Process => Argument::Int(record.process_id().into()),
+            Self::ProcessName => Argument::Str(record.process_name()),
+            Self::ExceptionText => record.error().map_or(Argument::None, |_| Argument::Exception),
+            Self::ExceptionInfo => record.error().map_or(Argument::None, |_| Argument::ExcInfo),
+            Self::Stack => record.stack().map_or(Argument::None, Argument::Str),
+            Self::Arguments => Argument::Args,
+            Self::None => Argument::None,
             Self::TraceId(tag) => {
                 return special("trace_id", *tag, record, compiled, |record| {
-                    record.trace().map(|trace| Shown::Hex(trace.trace_id(), 32))
+                    record.trace().map(|trace| Argument::Hex(trace.trace_id(), 32))
                 });
             }
             Self::SpanId(tag) => {
                 return special("span_id", *tag, record, compiled, |record| {
-                    record.trace().map(|trace| Shown::Hex(trace.span_id().into(), 16))
+                    record.trace().map(|trace| Argument::Hex(trace.span_id().into(), 16))
                 });
             }
-            Self::Spans(tag) => return special("spans", *tag, record, compiled, |_| Some(Shown::Spans)),
+            Self::Spans(tag) => return special("spans", *tag, record, compiled, |_| Some(Argument::Spans)),
             Self::Other(name, tag) => {
                 let found = record.get_tagged(name, *tag).or_else(|| compiled.default(name, *tag));
-                return found.map(Shown::from).ok_or_else(|| missing(name));
+                return found.map(Argument::from).ok_or_else(|| missing(name));
             }
         })
     }
 }
 
-/// A name of ours: a field that is called so comes first.
+/// A name of this crate, not Python's: a field of that name comes first.
 fn special<'r>(
     name: &str,
     tag: Tag,
     record: &'r Record,
     compiled: &'r Compiled,
-    own: impl FnOnce(&'r Record) -> Option<Shown<'r>>,
-) -> Result<Shown<'r>, String> {
-    let field = record.get_tagged(name, tag).map(Shown::from);
-    let default = || compiled.default(name, tag).map(Shown::from);
+    own: impl FnOnce(&'r Record) -> Option<Argument<'r>>,
+) -> Result<Argument<'r>, String> {
+    let field = record.get_tagged(name, tag).map(Argument::from);
+    let default = || compiled.default(name, tag).map(Argument::from);
     field.or_else(|| own(record)).or_else(default).ok_or_else(|| missing(name))
 }
 

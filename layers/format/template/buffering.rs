@@ -1,9 +1,12 @@
-//! Several records in one text.
+//! Python's `logging.BufferingFormatter`.
 
 use super::Template;
-use crate::{Error, Format, Record};
+use crate::{
+    Error, Record,
+    format::{Buffer, Format},
+};
 
-/// Several records in one text: a header, each record by a line format with nothing between, a footer.
+/// Formats several records into one text: a header, the records with nothing between them, a footer.
 ///
 /// Python: `logging.BufferingFormatter`.
 ///
@@ -24,35 +27,35 @@ pub struct BufferingFormatter<F = Template> {
 }
 
 impl<F: Format> BufferingFormatter<F> {
-    /// By a line format, without header and footer.
+    /// Formats each record with `line`; no header, no footer.
     pub fn new(line: F) -> Self {
         Self { line, header: String::new(), footer: String::new() }
     }
 
-    /// What comes before the records.
+    /// Text before the records.
     pub fn header(mut self, header: impl Into<String>) -> Self {
         self.header = header.into();
         self
     }
 
-    /// What comes after them.
+    /// Text after the records.
     pub fn footer(mut self, footer: impl Into<String>) -> Self {
         self.footer = footer.into();
         self
     }
 
-    /// All of them; nothing at all where there is none.
+    /// Formats all records. Without any, the text is empty.
     ///
     /// # Errors
-    /// The first of the line format's.
+    /// The first error of the line format, or it wrote bytes that are not UTF-8.
     pub fn format<'r>(&self, records: impl IntoIterator<Item = &'r Record>) -> Result<String, Error> {
         let mut records = records.into_iter().peekable();
         if records.peek().is_none() {
             return Ok(String::new());
         }
-        let mut out = self.header.clone();
+        let mut out = Buffer::from(self.header.clone().into_bytes());
         records.try_for_each(|record| self.line.format(record, &mut out))?;
         out.push_str(&self.footer);
-        Ok(out)
+        String::from_utf8(out.into_bytes()).map_err(Error::new)
     }
 }

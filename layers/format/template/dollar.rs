@@ -1,28 +1,31 @@
 //! `$name` and `${name}`: Python's `string.Template`.
 
-use super::{Attribute, Field, Piece, Spec, push_literal};
+use super::{
+    attribute::Attribute,
+    compiled::{Field, Segment, Spec, push_literal},
+};
 
-/// What follows a `$`: its end, and the name if it is one.
-enum Found<'f> {
-    Dollar,
+/// What follows a `$`; a name comes with the length of its placeholder.
+enum Placeholder<'f> {
+    Escaped,
     Name(&'f str, usize),
-    Nothing,
+    Invalid,
 }
 
-fn after_dollar(rest: &str) -> Found<'_> {
+fn parse_placeholder(rest: &str) -> Placeholder<'_> {
     if rest.starts_with('$') {
-        return Found::Dollar;
+        return Placeholder::Escaped;
     }
     if let Some(inside) = rest.strip_prefix('{') {
         let name = name(inside);
         return match inside[name.len()..].starts_with('}') && !name.is_empty() {
-            true => Found::Name(name, name.len() + 2),
-            false => Found::Nothing,
+            true => Placeholder::Name(name, name.len() + 2),
+            false => Placeholder::Invalid,
         };
     }
     match name(rest) {
-        "" => Found::Nothing,
-        name => Found::Name(name, name.len()),
+        "" => Placeholder::Invalid,
+        name => Placeholder::Name(name, name.len()),
     }
 }
 
@@ -40,33 +43,33 @@ pub(super) fn validate(format: &str) -> Result<(), String> {
     let mut fields = 0;
     while let Some(at) = rest.find('$') {
         rest = &rest[at + 1..];
-        match after_dollar(rest) {
-            Found::Dollar => rest = &rest[1..],
-            Found::Name(_, end) => {
+        match parse_placeholder(rest) {
+            Placeholder::Escaped => rest = &rest[1..],
+            Placeholder::Name(_, end) => {
                 rest = &rest[end..];
                 fields += 1;
             }
-            Found::Nothing => return Err("invalid format: bare '$' not allowed".into()),
+            Placeholder::Invalid => return Err("invalid format: bare '$' not allowed".into()),
         }
     }
     if fields == 0 { Err("invalid format: no fields".into()) } else { Ok(()) }
 }
 
-pub(super) fn compile(format: &str, pieces: &mut Vec<Piece>) -> Result<(), String> {
+pub(super) fn compile(format: &str, segments: &mut Vec<Segment>) -> Result<(), String> {
     let mut rest = format;
     while let Some(at) = rest.find('$') {
-        push_literal(pieces, &rest[..at]);
+        push_literal(segments, &rest[..at]);
         rest = &rest[at + 1..];
-        match after_dollar(rest) {
-            Found::Dollar => {
-                push_literal(pieces, "$");
+        match parse_placeholder(rest) {
+            Placeholder::Escaped => {
+                push_literal(segments, "$");
                 rest = &rest[1..];
             }
-            Found::Name(name, end) => {
-                pieces.push(Piece::Field(Field { attribute: Attribute::by_name(name), spec: Spec::Plain }));
+            Placeholder::Name(name, end) => {
+                segments.push(Segment::Field(Field { attribute: Attribute::by_name(name), spec: Spec::Plain }));
                 rest = &rest[end..];
             }
-            Found::Nothing => {
+            Placeholder::Invalid => {
                 let before = &format[..format.len() - rest.len() - 1];
                 let line = before.matches('\n').count() + 1;
                 let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
@@ -74,6 +77,6 @@ pub(super) fn compile(format: &str, pieces: &mut Vec<Piece>) -> Result<(), Strin
             }
         }
     }
-    push_literal(pieces, rest);
+    push_literal(segments, rest);
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{MAX_WIDTH, insert_fill};
+use super::tail::{MAX_WIDTH, insert_fill};
 
 pub(super) fn push_int(number: i128, out: &mut String) {
     match i64::try_from(number) {
@@ -11,16 +11,16 @@ pub(super) fn push_int(number: i128, out: &mut String) {
     }
 }
 
-/// A little text on the stack.
-struct Small {
+/// A short text on the stack.
+struct StackString {
     bytes: [u8; 64],
     len: usize,
 }
 
-impl Small {
+impl StackString {
     fn new(text: fmt::Arguments<'_>) -> Self {
         let mut small = Self { bytes: [0; 64], len: 0 };
-        // What does not fit is cut: all that is written here is short.
+        // Numbers in scientific notation always fit.
         small.write_fmt(text).unwrap_or_default();
         small
     }
@@ -30,7 +30,7 @@ impl Small {
     }
 }
 
-impl fmt::Write for Small {
+impl fmt::Write for StackString {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let end = self.len + text.len();
         self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
@@ -42,9 +42,9 @@ impl fmt::Write for Small {
 /// `repr()`: the shortest text that reads back, with an exponent from 1e16 on and below 1e-4.
 pub(super) fn push_repr(number: f64, out: &mut String) {
     if !number.is_finite() {
-        return push_unfinite(number, false, out);
+        return push_non_finite(number, false, out);
     }
-    let text = Small::new(format_args!("{number:e}"));
+    let text = StackString::new(format_args!("{number:e}"));
     let (digits, exponent) = text.as_str().split_once('e').unwrap_or((text.as_str(), "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
     if !(-4..16).contains(&exponent) {
@@ -52,14 +52,14 @@ pub(super) fn push_repr(number: f64, out: &mut String) {
         return push_exponent(exponent, 'e', out);
     }
     let start = out.len();
-    // A text takes everything.
+    // Writing to a text does not fail.
     write!(out, "{number}").unwrap_or_default();
     if !out[start..].contains('.') {
         out.push_str(".0");
     }
 }
 
-fn push_unfinite(number: f64, upper: bool, out: &mut String) {
+fn push_non_finite(number: f64, upper: bool, out: &mut String) {
     let text = match (number.is_nan(), upper) {
         (true, false) => "nan",
         (true, true) => "NAN",
@@ -78,12 +78,12 @@ fn push_exponent(exponent: i32, letter: char, out: &mut String) {
     write!(out, "{letter}{sign}{:02}", exponent.unsigned_abs()).unwrap_or_default();
 }
 
-/// A float as C's `%e`, `%f` or `%g` (or its capital) has it.
+/// A float as C's `%e`, `%f` or `%g` (or the capital letter) writes it.
 pub(super) fn push_float(number: f64, conversion: char, precision: usize, alternate: bool, out: &mut String) {
     let precision = precision.min(MAX_WIDTH);
     let upper = conversion.is_ascii_uppercase();
     if !number.is_finite() {
-        return push_unfinite(number, upper, out);
+        return push_non_finite(number, upper, out);
     }
     let letter = if upper { 'E' } else { 'e' };
     match conversion.to_ascii_lowercase() {
@@ -108,7 +108,7 @@ fn push_scientific(number: f64, precision: usize, letter: char, alternate: bool,
     push_exponent(exponent, letter, out);
 }
 
-/// Cuts off Rust's exponent and gives it.
+/// Removes Rust's exponent and returns it.
 fn take_exponent(out: &mut String, start: usize) -> i32 {
     let Some(at) = out[start..].find('e').map(|at| start + at) else { return 0 };
     let exponent = out[at + 1..].parse().unwrap_or_default();
@@ -116,8 +116,8 @@ fn take_exponent(out: &mut String, start: usize) -> i32 {
     exponent
 }
 
-/// So many significant digits, without zeros at the end, with an exponent where that is shorter. With `point` there is
-/// always a digit after a point (what Python does with a precision and no type).
+/// `precision` significant digits without trailing zeros, with an exponent where that is shorter. With `point` there is
+/// always a digit after a point (Python's form for a precision without a type).
 pub(super) fn push_general(
     number: f64,
     precision: usize,
@@ -127,7 +127,7 @@ pub(super) fn push_general(
     out: &mut String,
 ) {
     if !number.is_finite() {
-        return push_unfinite(number, letter == 'E', out);
+        return push_non_finite(number, letter == 'E', out);
     }
     let start = out.len();
     let digits = precision - 1;
@@ -179,7 +179,7 @@ pub(super) fn push_radix(magnitude: u128, base: u32, upper: bool, out: &mut Stri
     written.unwrap_or_default();
 }
 
-/// Puts a separator between groups of digits, from the point (or the end) to the left.
+/// Inserts a separator between groups of digits, from the point (or the end) to the left.
 pub(super) fn group(out: &mut String, digits_from: usize, separator: char, size: usize) {
     let end = out[digits_from..].find(|c: char| !c.is_ascii_hexdigit()).map_or(out.len(), |at| digits_from + at);
     let mut at = end;
@@ -189,7 +189,7 @@ pub(super) fn group(out: &mut String, digits_from: usize, separator: char, size:
     }
 }
 
-/// Zeros in front of digits, up to a number of digits.
+/// Inserts leading zeros up to a number of digits.
 pub(super) fn zeros(out: &mut String, digits_from: usize, digits: usize) {
     let there = out.len() - digits_from;
     insert_fill(out, digits_from, '0', digits.min(MAX_WIDTH).saturating_sub(there));

@@ -1,6 +1,12 @@
 //! `%(name)-8s`: Python's `%` operator with a mapping.
 
-use super::{Attribute, Compiled, Field, Piece, Shown, Side, Spec, cut, insert_fill, number, pad, push_literal, quote};
+use super::{
+    argument::Argument,
+    attribute::Attribute,
+    compiled::{Compiled, Field, Segment, Spec, push_literal},
+    number,
+    tail::{Align, MAX_WIDTH, insert_fill, pad, quote, truncate_chars},
+};
 use crate::{Record, text::python_repr};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,7 +21,7 @@ pub(super) struct Percent {
     conversion: char,
 }
 
-/// Python asks for one conversion that looks right.
+/// Python's check: one conversion that looks right is enough.
 pub(super) fn validate(format: &str) -> Result<(), String> {
     let found = format.match_indices("%(").any(|(at, _)| looks_right(&format[at + 2..]));
     if found { Ok(()) } else { Err(format!("Invalid format {} for '%' style", python_repr(format))) }
@@ -42,10 +48,10 @@ fn star_or_digits(text: &str) -> Option<&str> {
     (rest.len() < text.len()).then_some(rest)
 }
 
-pub(super) fn compile(format: &str, pieces: &mut Vec<Piece>) -> Result<(), String> {
+pub(super) fn compile(format: &str, segments: &mut Vec<Segment>) -> Result<(), String> {
     let mut rest = format;
     while let Some(at) = rest.find('%') {
-        push_literal(pieces, &rest[..at]);
+        push_literal(segments, &rest[..at]);
         rest = &rest[at + 1..];
         let name = match rest.strip_prefix('(') {
             None => None,
@@ -58,11 +64,11 @@ pub(super) fn compile(format: &str, pieces: &mut Vec<Piece>) -> Result<(), Strin
         if name.is_none()
             && let Some(after) = rest.strip_prefix('%')
         {
-            push_literal(pieces, "%");
+            push_literal(segments, "%");
             rest = after;
             continue;
         }
-        let read = read_spec(rest, format);
+        let read = parse_spec(rest, format);
         let Some(name) = name else {
             return Err(read.err().unwrap_or_else(|| "not enough arguments for format string".into()));
         };
@@ -72,18 +78,18 @@ pub(super) fn compile(format: &str, pieces: &mut Vec<Piece>) -> Result<(), Strin
             Ok((spec, after)) => (Spec::Percent(spec), after),
             Err(error) => {
                 // Python looks the name up first.
-                pieces.push(Piece::Field(Field { attribute, spec: Spec::Wrong(error.clone()) }));
+                segments.push(Segment::Field(Field { attribute, spec: Spec::Invalid(error.clone()) }));
                 return Err(error);
             }
         };
         rest = after;
-        pieces.push(Piece::Field(Field { attribute, spec }));
+        segments.push(Segment::Field(Field { attribute, spec }));
     }
-    push_literal(pieces, rest);
+    push_literal(segments, rest);
     Ok(())
 }
 
-/// Where the bracket is closed that was opened before the text.
+/// Where the bracket that was opened before the text is closed.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 1;
     text.char_indices().find_map(|(at, c)| {
@@ -96,8 +102,8 @@ fn closing(text: &str) -> Option<usize> {
     })
 }
 
-/// What follows the `%` and the name, and what is left after it.
-fn read_spec<'f>(text: &'f str, format: &str) -> Result<(Percent, &'f str), String> {
+/// Parses what follows the `%` and the name; also returns the rest.
+fn parse_spec<'f>(text: &'f str, format: &str) -> Result<(Percent, &'f str), String> {
     let mut spec = Percent::default();
     let rest = text.trim_start_matches(['#', '0', '+', ' ', '-']);
     for flag in text[..text.len() - rest.len()].chars() {
@@ -140,14 +146,14 @@ fn digits(text: &str) -> Result<(Option<usize>, &str), String> {
     if number.is_empty() {
         return Ok((None, rest));
     }
-    // Python's own words; what is wide beyond reason is cut later.
+    // Python's own words; the width is limited later.
     number.parse().map(|number| (Some(number), rest)).map_err(|_| "width too big".into())
 }
 
 impl Percent {
     pub(super) fn write(
         &self,
-        shown: Shown<'_>,
+        argument: Argument<'_>,
         compiled: &Compiled,
         record: &Record,
         out: &mut String,
@@ -155,24 +161,24 @@ impl Percent {
         let from = out.len();
         match self.conversion {
             's' | 'r' | 'a' => {
-                shown.push(compiled, record, out);
-                if self.conversion != 's' && matches!(shown.type_name(), "str") {
+                argument.push(compiled, record, out);
+                if self.conversion != 's' && matches!(argument.type_name(), "str") {
                     quote(out, from, self.conversion == 'a');
                 }
                 if let Some(precision) = self.precision {
-                    cut(out, from, precision);
+                    truncate_chars(out, from, precision);
                 }
                 self.pad(from, out);
             }
             'c' => {
-                match shown {
-                    Shown::Int(code) => {
+                match argument {
+                    Argument::Int(code) => {
                         let code = u32::try_from(code).ok().and_then(char::from_u32);
                         out.push(code.ok_or("%c arg not in range(0x110000)")?);
                     }
-                    Shown::Bool(value) => out.push(char::from(u8::from(value))),
-                    shown if shown.type_name() == "str" => {
-                        shown.push(compiled, record, out);
+                    Argument::Bool(value) => out.push(char::from(u8::from(value))),
+                    argument if argument.type_name() == "str" => {
+                        argument.push(compiled, record, out);
                         if out[from..].chars().count() != 1 {
                             return Err("%c requires int or char".into());
                         }
@@ -181,13 +187,13 @@ impl Percent {
                 }
                 self.pad(from, out);
             }
-            'd' | 'i' | 'u' | 'x' | 'X' | 'o' => self.write_int(shown, out)?,
+            'd' | 'i' | 'u' | 'x' | 'X' | 'o' => self.write_int(argument, out)?,
             _ => {
-                let number = match shown {
-                    Shown::Int(number) => number as f64,
-                    Shown::Huge(number) => number as f64,
-                    Shown::Bool(value) => f64::from(u8::from(value)),
-                    Shown::Float(number) => number,
+                let number = match argument {
+                    Argument::Int(number) => number as f64,
+                    Argument::Huge(number) => number as f64,
+                    Argument::Bool(value) => f64::from(u8::from(value)),
+                    Argument::Float(number) => number,
                     other => return Err(format!("must be real number, not {}", other.type_name())),
                 };
                 number::push_float(number, self.conversion, self.precision.unwrap_or(6), self.alternate, out);
@@ -197,19 +203,19 @@ impl Percent {
         Ok(())
     }
 
-    fn write_int(&self, shown: Shown<'_>, out: &mut String) -> Result<(), String> {
+    fn write_int(&self, argument: Argument<'_>, out: &mut String) -> Result<(), String> {
         let is_decimal = matches!(self.conversion, 'd' | 'i' | 'u');
-        let (negative, magnitude) = match shown {
-            Shown::Int(number) => (number < 0, number.unsigned_abs()),
-            Shown::Huge(number) => (false, number),
-            Shown::Bool(value) => (false, value.into()),
-            Shown::Float(number) if is_decimal => {
+        let (negative, magnitude) = match argument {
+            Argument::Int(number) => (number < 0, number.unsigned_abs()),
+            Argument::Huge(number) => (false, number),
+            Argument::Bool(value) => (false, value.into()),
+            Argument::Float(number) if is_decimal => {
                 if !number.is_finite() {
                     let what = if number.is_nan() { "NaN" } else { "infinity" };
                     return Err(format!("cannot convert float {what} to integer"));
                 }
                 if number.abs() >= 2f64.powi(127) {
-                    // Above what integers hold, a float is whole.
+                    // A float beyond the integers' range has no fraction.
                     let from = out.len();
                     number::push_float(number, 'f', 0, false, out);
                     self.sign_and_pad(from, out);
@@ -260,20 +266,20 @@ impl Percent {
             } else {
                 0
             };
-            let missing = self.width.min(super::MAX_WIDTH).saturating_sub(out.len() - from);
+            let missing = self.width.min(MAX_WIDTH).saturating_sub(out.len() - from);
             insert_fill(out, from + sign + prefix, '0', missing);
         }
         self.pad(from, out);
     }
 
     fn pad(&self, from: usize, out: &mut String) {
-        pad(out, from, self.width, ' ', if self.left { Side::Left } else { Side::Right });
+        pad(out, from, self.width, ' ', if self.left { Align::Left } else { Align::Right });
     }
 }
 
-/// A `%` format of a text and a number: `default_msec_format`.
+/// `default_msec_format`: a `%` format of a text and a number.
 #[derive(Clone, Debug)]
-pub(super) struct Two {
+pub(super) struct MsecFormat {
     before: Box<str>,
     text: Percent,
     between: Box<str>,
@@ -281,7 +287,7 @@ pub(super) struct Two {
     after: Box<str>,
 }
 
-impl Two {
+impl MsecFormat {
     pub(super) fn new(format: &str) -> Result<Self, String> {
         let mut literals = vec![String::new()];
         let mut specs = Vec::new();
@@ -295,7 +301,7 @@ impl Two {
                 rest = after;
                 continue;
             }
-            let (spec, after) = read_spec(rest, format)?;
+            let (spec, after) = parse_spec(rest, format)?;
             rest = after;
             specs.push(spec);
             literals.push(String::new());
@@ -328,7 +334,7 @@ impl Two {
             quote(out, from, false);
         }
         if let Some(precision) = self.text.precision {
-            cut(out, from, precision);
+            truncate_chars(out, from, precision);
         }
         self.text.pad(from, out);
         out.push_str(&self.between);

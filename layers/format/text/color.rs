@@ -1,16 +1,16 @@
-//! Whether to use colour, and which.
+//! When to colour, and how.
 
 use std::ffi::OsString;
 
 use crate::{Severity, format::line::Line};
 
-/// When text is coloured.
+/// When [`Text`](super::Text) is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Color {
     /// On a terminal, unless the environment says otherwise, in this order: `NO_COLOR` (not empty) means never,
     /// `CLICOLOR_FORCE` (not empty, not `0`) always, `CLICOLOR=0` and `TERM=dumb` never.
     ///
-    /// The environment is read once, when the format meets its output; until then there is no colour. Sources:
+    /// The environment is read once, when the format is made. Sources:
     /// [no-color.org](https://no-color.org), [bixense.com/clicolors](https://bixense.com/clicolors/).
     #[default]
     Auto,
@@ -20,7 +20,7 @@ pub enum Color {
     Never,
 }
 
-pub(super) fn wanted(color: Color, terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
+fn wanted(color: Color, terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
     let is_set = |name| variable(name).is_some_and(|value| !value.is_empty());
     let is = |name, wanted: &str| variable(name).is_some_and(|value| value == *wanted);
     match color {
@@ -32,7 +32,26 @@ pub(super) fn wanted(color: Color, terminal: bool, variable: impl Fn(&str) -> Op
     }
 }
 
-/// The pen: writes with colour, or without.
+/// Whether to colour on a terminal, and elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Colors {
+    on_terminal: bool,
+    elsewhere: bool,
+}
+
+impl Colors {
+    pub(super) fn new(color: Color) -> Self {
+        let wanted = |terminal| wanted(color, terminal, |name| std::env::var_os(name));
+        Self { on_terminal: wanted(true), elsewhere: wanted(false) }
+    }
+
+    #[inline]
+    pub(super) fn paint(self, is_terminal: bool) -> Paint {
+        Paint { on: if is_terminal { self.on_terminal } else { self.elsewhere } }
+    }
+}
+
+/// Writes with colour, or without.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Paint {
     on: bool,
@@ -41,10 +60,6 @@ pub(super) struct Paint {
 const RESET: &str = "\x1b[0m";
 
 impl Paint {
-    pub(super) fn new(on: bool) -> Self {
-        Self { on }
-    }
-
     pub(super) fn dim(self, out: &mut Line<'_>, write: impl FnOnce(&mut Line<'_>)) {
         self.with("\x1b[2m", out, write);
     }
@@ -57,7 +72,7 @@ impl Paint {
         self.with(level_color(severity), out, write);
     }
 
-    /// What the colour adds to the length of a level.
+    /// How many bytes the colour adds to a level.
     pub(super) fn level_width(self, severity: Severity) -> usize {
         if self.on { level_color(severity).len() + RESET.len() } else { 0 }
     }
@@ -88,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_decides() {
+    fn the_environment_decides_in_order() {
         let decide = |terminal, variables: &[(&str, &str)]| {
             let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
             wanted(Color::Auto, terminal, value)

@@ -1,27 +1,27 @@
-//! One pleasant line per record.
+//! One line per record, for people.
 
 mod color;
 mod quote;
 
 pub use self::color::Color;
 use self::{
-    color::{Paint, wanted},
+    color::{Colors, Paint},
     quote::{Bare, is_bare_message, quoted, word},
 };
 use super::{
-    Format, Time,
+    Buffer, Format, Time,
     json::value::hex,
-    line::{Line, Piece},
-    names::Names,
+    key_cache::KeyCache,
+    line::{Fragment, Line},
     outermost_first,
 };
 use crate::{
     Error, Record, Value,
-    record::{Entry, ErrorChain, Keeper, SpanView, TraceParent},
+    record::{Entry, ErrorChain, FormatCache, SpanView, TraceParent},
 };
 
-/// `name=`, quoted where it is no word.
-static NAMES: Names = Names::new(|name| Piece::of(false, |line| put_name(name, line)));
+/// `name=`, quoted if it is not a word.
+static NAMES: KeyCache = KeyCache::new(|name| Fragment::of(false, |line| put_name(name, line)));
 
 fn put_name(name: &str, line: &mut Line<'_>) {
     word(line, name, "");
@@ -31,7 +31,7 @@ fn put_name(name: &str, line: &mut Line<'_>) {
 /// One line per record, for people.
 ///
 /// ```
-/// use tracing_strata::{Format, Record, Severity, format::{Text, Time}};
+/// use tracing_strata::{Record, Severity, format::{Buffer, Format, Text, Time}};
 ///
 /// let mut record = Record::new(Severity::INFO, "shop::db", "slow query");
 /// record.set("rows", 3);
@@ -39,7 +39,7 @@ fn put_name(name: &str, line: &mut Line<'_>) {
 /// record.push_span("request", [("id", "7f3a"), ("method", "GET")].into_iter().collect());
 /// record.push_span("query", [("table", "users")].into_iter().collect());
 ///
-/// let mut out = String::new();
+/// let mut out = Buffer::new();
 /// Text::plain().time(Time::none()).format(&record, &mut out).unwrap();
 /// assert_eq!(
 ///     out,
@@ -52,34 +52,32 @@ fn put_name(name: &str, line: &mut Line<'_>) {
 /// | part | shown | setter |
 /// |---|---|---|
 /// | time | [`Time::utc`] | [`time`](Self::time) |
-/// | level | yes, filled up to five characters | [`level`](Self::level) |
+/// | level | yes, padded to five characters | [`level`](Self::level) |
 /// | `[thread id]` | no | [`thread`](Self::thread) |
 /// | target | yes | [`target`](Self::target) |
 /// | `file:line` | no | [`source`](Self::source) |
 /// | message | always | [`multi_line`](Self::multi_line) |
 /// | `key=value` of the event; an error with its causes, `"top: cause: cause"` | always | |
-/// | `key=value` of the application | no | [`globals`](Self::globals) |
+/// | `key=value` of the global fields | no | [`globals`](Self::globals) |
 /// | `trace_id`, `span_id`, `trace_flags` of records that have them | no | [`trace_ids`](Self::trace_ids) |
-/// | spans from the outside in, each with its fields, joined by `:`; of a `traceparent` its `trace_id` | yes | [`spans`](Self::spans) |
+/// | spans from the outside in, each with its fields, joined by `:`; of a field `traceparent`, the `trace_id` | yes | [`spans`](Self::spans) |
 ///
-/// # What cannot be forged
+/// # Escaping
 ///
-/// A record is one line, whatever it holds, and can be read back: line breaks, ESC and all other control characters, C1,
-/// U+2028/2029, the bidirectional controls and U+FEFF are written as `\n`, `\t`, `\r` or `\u{1b}`, in every part, and a
-/// backslash as `\\`. So an escape that is seen was a control character, and colour is only ever this format's own.
+/// A record is always one line, cannot forge another, and can be read back. In every part, line breaks, ESC and all other
+/// control characters, C1, U+2028/2029, the bidirectional controls and U+FEFF are written as `\n`, `\t`, `\r` or `\u{1b}`,
+/// and a backslash as `\\`. All colour is this format's own.
 ///
-/// Names and values stand bare if they are not empty and have no white space, quote, backslash, `=`, `{` or `}` (names of
-/// spans: no `:` either); else they are quoted, with `\"` for a quote. A message stands bare unless it could be taken for
-/// more than a message: one that has a `=` or a `{` directly after another character, or begins with a quote, or begins or
-/// ends with white space is quoted, too. What `Debug` has quoted is not quoted again.
+/// Names and values are bare if they are not empty and have no white space, quote, backslash, `=`, `{` or `}` (names of
+/// spans: no `:` either); else they are quoted, with `\"` for a quote. A message is quoted only if it has a `=`, or a `{`
+/// directly after another character, begins with a quote, or begins or ends with white space: it could be taken for more
+/// than a message. Text that `Debug` has quoted is not quoted again.
 ///
 /// Python: `logging.Formatter` with a format string; there, a line break in a message forges a line.
 #[derive(Clone, Debug)]
 pub struct Text {
     time: Time,
-    color: Color,
-    /// What has become of `color`.
-    paint: Paint,
+    colors: Colors,
     level: bool,
     target: bool,
     source: bool,
@@ -90,16 +88,15 @@ pub struct Text {
     multi_line: bool,
 }
 
-/// Begins the lines of a record that are not its first.
+/// Begins every line of a record but the first.
 const CONTINUED: &str = "\n    | ";
 
 impl Text {
-    /// Coloured on terminals.
+    /// Coloured on terminals, as [`Color::Auto`].
     pub fn new() -> Self {
         Self {
             time: Time::utc(),
-            color: Color::Auto,
-            paint: Paint::default(),
+            colors: Colors::new(Color::Auto),
             level: true,
             target: true,
             source: false,
@@ -121,55 +118,55 @@ impl Text {
         Self::new().color(Color::Never)
     }
 
-    /// When to use colour; [`Color::Auto`] by default.
+    /// When to colour (default: [`Color::Auto`]).
     pub fn color(self, color: Color) -> Self {
-        Self { color, paint: Paint::new(color == Color::Always), ..self }
+        Self { colors: Colors::new(color), ..self }
     }
 
-    /// How the time is written; [`Time::utc`] by default. [`Time::time_of_day`] suits consoles.
+    /// How the time is written (default: [`Time::utc`]). [`Time::time_of_day`] suits consoles.
     pub fn time(self, time: Time) -> Self {
         Self { time, ..self }
     }
 
-    /// Whether the level is shown; yes by default. For places that have it beside the line.
+    /// Whether the level is shown (default: yes). Turn it off where the output adds it.
     pub fn level(self, on: bool) -> Self {
         Self { level: on, ..self }
     }
 
-    /// Whether the target is shown; yes by default.
+    /// Whether the target is shown (default: yes).
     pub fn target(self, on: bool) -> Self {
         Self { target: on, ..self }
     }
 
-    /// Whether file and line of the call site are shown, where they are known.
+    /// Whether file and line of the call site are shown, if known (default: no).
     pub fn source(self, on: bool) -> Self {
         Self { source: on, ..self }
     }
 
-    /// Whether the thread's name and id are shown.
+    /// Whether the thread's name and id are shown (default: no).
     pub fn thread(self, on: bool) -> Self {
         Self { thread: on, ..self }
     }
 
-    /// Whether the spans are shown; yes by default.
+    /// Whether the spans are shown (default: yes).
     pub fn spans(self, on: bool) -> Self {
         Self { spans: on, ..self }
     }
 
-    /// Whether the fields of the whole application are shown.
+    /// Whether the [global fields](crate::Globals) are shown (default: no).
     pub fn globals(self, on: bool) -> Self {
         Self { globals: on, ..self }
     }
 
-    /// Whether the record's [trace ids](Record::trace) are shown. Without it, only the `trace_id` of a span field
-    /// `traceparent` is.
+    /// Whether the record's [trace ids](Record::trace) are shown (default: only the `trace_id` of a span field
+    /// `traceparent`).
     pub fn trace_ids(self, on: bool) -> Self {
         Self { trace_ids: on, ..self }
     }
 
-    /// Whether line breaks of messages and of the event's values are kept, and causes of errors stand on lines of their
-    /// own. Such lines begin with `    | `, so a line that does not is a record's first. All other control characters, and
-    /// line breaks elsewhere, are still escaped.
+    /// Whether a record may take several lines (default: no): messages and the event's values keep their line breaks, and
+    /// each cause of an error gets a line. Every line but a record's first begins with `    | `. All other control
+    /// characters, and line breaks elsewhere, are still escaped.
     pub fn multi_line(self, on: bool) -> Self {
         Self { multi_line: on, ..self }
     }
@@ -183,11 +180,11 @@ impl Text {
         }
     }
 
-    /// Each with a space before it. With `below`, errors are without their causes, and what has several lines is left
-    /// out: [`more_lines`](Self::more_lines) writes them.
+    /// The fields, each after a space. With `below`, causes and values of several lines are left to
+    /// [`more_lines`](Self::more_lines).
     #[inline]
-    fn fields<'f>(&self, fields: impl Iterator<Item = Entry<'f>>, below: bool, out: &mut Line<'_>) {
-        // A value never ends with a space, as a message that is empty does.
+    fn fields<'f>(fields: impl Iterator<Item = Entry<'f>>, below: bool, paint: Paint, out: &mut Line<'_>) {
+        // Only what is before the first field may end with a space: an empty message does, a value does not.
         let mut is_first = true;
         for entry in fields {
             let value = entry.value();
@@ -199,25 +196,25 @@ impl Text {
             } else {
                 out.byte(b' ');
             }
-            self.paint.dim(out, |out| name(entry, out));
+            paint.dim(out, |out| name(entry, out));
             match value {
-                Value::Error(chain) if below => self.paint.red(out, |out| word(out, chain.message(), "")),
-                Value::Error(_) => self.paint.red(out, |out| write_value(value, out)),
+                Value::Error(chain) if below => paint.red(out, |out| word(out, chain.message(), "")),
+                Value::Error(_) => paint.red(out, |out| write_value(value, out)),
                 value => write_value(value, out),
             }
         }
     }
 
-    fn path(&self, record: &Record, out: &mut Line<'_>) {
+    fn path(&self, record: &Record, paint: Paint, out: &mut Line<'_>) {
         for (depth, span) in outermost_first(record).enumerate() {
             match depth {
                 0 => space(out),
                 _ => out.byte(b':'),
             }
-            self.paint.dim(out, |out| {
-                // What is made of a `traceparent` is not up to the span alone.
+            paint.dim(out, |out| {
+                // How a `traceparent` is written depends on more than the span.
                 if !span.fields().contains(TraceParent::FIELD)
-                    && let Some(text) = span.kept(Keeper::Text, || kept(span))
+                    && let Some(text) = span.cached(FormatCache::Text, || span_text(span))
                 {
                     out.raw_bytes(text);
                 } else {
@@ -227,9 +224,9 @@ impl Text {
         }
     }
 
-    fn ids(&self, trace: TraceParent, out: &mut Line<'_>) {
+    fn ids(trace: TraceParent, paint: Paint, out: &mut Line<'_>) {
         space(out);
-        self.paint.dim(out, |out| {
+        paint.dim(out, |out| {
             out.raw("trace_id=");
             hex(out, &trace.trace_id().to_be_bytes());
             out.raw(" span_id=");
@@ -239,7 +236,7 @@ impl Text {
         });
     }
 
-    fn more_lines(&self, record: &Record, out: &mut Line<'_>) {
+    fn more_lines(record: &Record, paint: Paint, out: &mut Line<'_>) {
         for line in record.message().lines().skip(1) {
             out.raw(CONTINUED);
             Bare(out).push(line);
@@ -247,7 +244,7 @@ impl Text {
         for (name, value) in record.fields().iter() {
             if let Some(text) = value.as_str().filter(|_| has_lines(value)) {
                 out.raw(CONTINUED);
-                self.paint.dim(out, |out| {
+                paint.dim(out, |out| {
                     word(out, name, "");
                     out.byte(b':');
                 });
@@ -259,11 +256,11 @@ impl Text {
             }
             for cause in value.as_error().into_iter().flat_map(ErrorChain::causes) {
                 out.raw(CONTINUED);
-                self.paint.dim(out, |out| {
+                paint.dim(out, |out| {
                     word(out, name, "");
                     out.raw(" caused by: ");
                 });
-                self.paint.red(out, |out| Bare(out).push(cause));
+                paint.red(out, |out| Bare(out).push(cause));
             }
         }
     }
@@ -276,34 +273,31 @@ impl Default for Text {
 }
 
 impl Format for Text {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        super::format_bytes_as_text(self, record, out)
-    }
-
     #[inline]
-    fn format_bytes(&self, record: &Record, out: &mut Vec<u8>) -> Result<(), Error> {
-        let mut line = Line::new(out, false);
-        self.line(record, &mut line);
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        let paint = self.colors.paint(out.is_terminal());
+        let mut line = Line::new(out.bytes_mut(), false);
+        self.line(record, paint, &mut line);
         line.finish();
         Ok(())
-    }
-
-    fn adapt(&mut self, terminal: bool) {
-        self.paint = Paint::new(wanted(self.color, terminal, |name| std::env::var_os(name)));
     }
 }
 
 impl Text {
-    /// Appends the record.
-    pub(super) fn line(&self, record: &Record, out: &mut Line<'_>) {
+    /// Appends the record, never coloured.
+    pub(super) fn plain_line(&self, record: &Record, out: &mut Line<'_>) {
+        self.line(record, Paint::default(), out);
+    }
+
+    fn line(&self, record: &Record, paint: Paint, out: &mut Line<'_>) {
         if !self.time.is_none() {
-            self.paint.dim(out, |out| self.time.write_to(record.time(), &mut Bare(out)));
+            paint.dim(out, |out| self.time.write(record.time(), &mut Bare(out)));
             out.byte(b' ');
         }
         if self.level {
             let start = out.len();
-            self.paint.level(out, record.severity(), |out| write_level(record, out));
-            let width = out.len() - start - self.paint.level_width(record.severity());
+            paint.level(out, record.severity(), |out| write_level(record, out));
+            let width = out.len() - start - paint.level_width(record.severity());
             (width..5).for_each(|_| out.byte(b' '));
             out.byte(b' ');
         }
@@ -319,7 +313,7 @@ impl Text {
         let target = Some(record.target()).filter(|target| self.target && !target.is_empty());
         let file = record.file().filter(|_| self.source);
         if target.is_some() || file.is_some() {
-            self.paint.dim(out, |out| {
+            paint.dim(out, |out| {
                 if let Some(target) = target {
                     word(out, target, "");
                 }
@@ -338,33 +332,33 @@ impl Text {
             out.byte(b' ');
         }
         self.message(record.message(), out);
-        self.fields(record.fields().entries(), self.multi_line, out);
+        Self::fields(record.fields().entries(), self.multi_line, paint, out);
         if let Some(globals) = record.globals().filter(|_| self.globals) {
-            // The record's own and its spans' win.
+            // Fields of the event and of spans win.
             let has =
                 |name: &str| record.fields().contains(name) || record.spans().any(|span| span.fields().contains(name));
-            self.fields(globals.entries().filter(|entry| !has(entry.text())), false, out);
+            Self::fields(globals.entries().filter(|entry| !has(entry.text())), false, paint, out);
         }
         if let Some(trace) = if self.trace_ids { record.trace() } else { None } {
-            self.ids(trace, out);
+            Self::ids(trace, paint, out);
         }
         if self.spans {
-            self.path(record, out);
+            self.path(record, paint, out);
         }
         if self.multi_line {
-            self.more_lines(record, out);
+            Self::more_lines(record, paint, out);
         }
     }
 }
 
-/// Longest text that is kept for a span, in bytes.
-const KEPT: usize = 1_024;
+/// Longest cached text of a span, in bytes.
+const MAX_CACHED: usize = 1_024;
 
-/// A span without colour. `None` if it is long.
+/// A span's text without colour. `None` if it is long.
 #[cold]
-fn kept(span: SpanView<'_>) -> Option<Box<[u8]>> {
-    let text = Piece::of(false, |line| in_braces(span, false, line));
-    (text.text().len() <= KEPT).then(|| text.text().into())
+fn span_text(span: SpanView<'_>) -> Option<Box<[u8]>> {
+    let text = Fragment::of(false, |line| in_braces(span, false, line));
+    (text.text().len() <= MAX_CACHED).then(|| text.text().into())
 }
 
 /// `name{field=value field=value}`
@@ -396,17 +390,17 @@ fn in_braces(span: SpanView<'_>, without_trace: bool, out: &mut Line<'_>) {
 #[inline]
 fn name(entry: Entry<'_>, out: &mut Line<'_>) {
     match entry.name() {
-        Ok(name) if let Some(piece) = NAMES.get(name) => out.piece(piece),
+        Ok(name) if let Some(fragment) = NAMES.get(name) => out.fragment(fragment),
         Ok(name) | Err(name) => put_name(name, out),
     }
 }
 
-/// Whether a text stands on lines of its own where that is allowed. An error's message does not: its causes do.
+/// Whether a value takes several lines where that is allowed.
 fn has_lines(value: Value<'_>) -> bool {
     matches!(value, Value::Str(text) | Value::Rendered(text) if text.contains('\n'))
 }
 
-/// Between two parts; there is one already after an empty message.
+/// The space between two parts; after an empty message there is one already.
 fn space(out: &mut Line<'_>) {
     if out.last() != Some(b' ') {
         out.byte(b' ');

@@ -1,4 +1,4 @@
-//! Names, values and messages so that they can be told apart.
+//! Quotes names, values and messages, so that readers can tell them apart.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use crate::{
     text::{has_any, is_control, next_special},
 };
 
-/// A name or value: bare if it is a word, else in quotes. `but` has characters that are not for bare words here.
-pub(super) fn word(out: &mut Line<'_>, text: &str, but: &str) {
-    if is_word(text) && (but.is_empty() || !text.contains(|c| but.contains(c))) {
+/// A name or value: bare if it is a word without the characters of `except`, else in quotes.
+pub(super) fn word(out: &mut Line<'_>, text: &str, except: &str) {
+    if is_word(text) && (except.is_empty() || !text.contains(|c| except.contains(c))) {
         out.raw(text);
     } else {
         quoted(out, [text]);
@@ -35,10 +35,10 @@ fn is_word(text: &str) -> bool {
     text.chars().all(|c| if c.is_ascii() { ascii(c as u8) } else { !is_control(c) && !c.is_whitespace() })
 }
 
-/// What `Debug` or `Display` printed: like a word, but what is one quoted text already is not quoted again.
+/// Text that `Debug` or `Display` printed: like a word, but quoted text is not quoted again.
 pub(super) fn rendered(out: &mut Line<'_>, text: &str) {
     if is_quoted(text) {
-        // Controls can still be in it; their escapes mean the same inside and outside of quotes.
+        // It may still have control characters; their escapes are the same inside and outside of quotes.
         let mut from = 0;
         while let Some(at) = next_special(text, from, false) {
             out.raw(&text[from..at]);
@@ -52,7 +52,7 @@ pub(super) fn rendered(out: &mut Line<'_>, text: &str) {
     }
 }
 
-/// Whether text is one quoted text as a whole: a quote at each end, and between them none without a backslash before it.
+/// Whether the text as a whole is quoted: a quote at each end, and between them none without a backslash before it.
 fn is_quoted(text: &str) -> bool {
     let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else { return false };
     let mut is_escaped = false;
@@ -66,15 +66,14 @@ fn is_quoted(text: &str) -> bool {
     !is_escaped
 }
 
-/// Texts in one pair of quotes.
+/// Several texts in one pair of quotes.
 pub(super) fn quoted<'t>(out: &mut Line<'_>, texts: impl IntoIterator<Item = &'t str>) {
     out.byte(b'"');
     texts.into_iter().for_each(|text| escaped(out, text, true));
     out.byte(b'"');
 }
 
-/// Whether a message can stand without quotes and be taken for nothing else: what follows it has a `=`, or a `{` after
-/// a name.
+/// Whether a message needs no quotes: it cannot be taken for what follows it, which has a `=`, or a `{` after a name.
 pub(super) fn is_bare_message(text: &str) -> bool {
     if has_any(text.as_bytes(), [b'=', b'{']) {
         let mut before = b' ';
@@ -88,7 +87,7 @@ pub(super) fn is_bare_message(text: &str) -> bool {
     !text.starts_with(|c: char| c == '"' || c.is_whitespace()) && !text.ends_with(char::is_whitespace)
 }
 
-/// Text that stands without quotes.
+/// Writes escaped text without quotes.
 pub(super) struct Bare<'l, 'a>(pub(super) &'l mut Line<'a>);
 
 impl Bare<'_, '_> {
@@ -106,7 +105,7 @@ impl fmt::Write for Bare<'_, '_> {
 
 #[inline]
 fn escaped(out: &mut Line<'_>, text: &str, quotes: bool) {
-    if !out.plain::<false>(text) {
+    if !out.push_if_plain::<false>(text) {
         escape(out, text, quotes);
     }
 }
@@ -134,10 +133,10 @@ fn escape(out: &mut Line<'_>, text: &str, quotes: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::line::Piece;
+    use crate::format::line::Fragment;
 
     fn written(write: impl FnOnce(&mut Line<'_>)) -> String {
-        String::from_utf8(Piece::of(false, write).text().to_vec()).unwrap()
+        String::from_utf8(Fragment::of(false, write).text().to_vec()).unwrap()
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Delivery, Description, Error, Flush, Handler, NamedHandler, Outcome, OwnedDelivery, Severity,
-    fork::{self, Common, Heirloom},
+    fork::{self, ForkMutex, ForkRwLock},
 };
 
 /// Remembers records and hands them to a target when it is full, when a record is severe enough, or when it is flushed.
@@ -61,9 +61,9 @@ pub struct MemoryBuffer {
     max_bytes: usize,
     patience: Duration,
     /// Those who wait are told when nobody hands on any more.
-    state: Heirloom<State>,
+    state: ForkMutex<State>,
     /// As in the state, for a child that has not got that.
-    target: Common<Option<NamedHandler>>,
+    target: ForkRwLock<Option<NamedHandler>>,
 }
 
 #[derive(Default)]
@@ -93,8 +93,8 @@ impl MemoryBuffer {
             flush_on_close: true,
             max_bytes: MAX_BYTES,
             patience: PATIENCE,
-            state: Heirloom::default(),
-            target: Common::default(),
+            state: ForkMutex::default(),
+            target: ForkRwLock::default(),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{
     clock::Clock,
     filter::Filter,
     fork,
-    record::{self, SpanData, Tape as _},
+    record::{self, SpanData, TreeObserver as _},
 };
 
 /// Remembers the DEBUG and TRACE records of each span tree, and hands them on only if something happens that makes them
@@ -109,7 +109,7 @@ pub struct RecorderStats {
 impl FlightRecorder {
     /// A recorder before a target. A [`NamedHandler`] keeps its name, ledger and trap; another handler gets its own.
     pub fn new(target: impl Handler) -> Self {
-        record::expect_tapes();
+        record::expect_observers();
         fork::watch();
         Self { core: Arc::new(Core::new(NamedHandler::around(target))) }
     }
@@ -201,7 +201,7 @@ impl FlightRecorder {
     pub fn trigger_current() -> bool {
         let spans = record::innermost();
         let roots: Vec<&SpanData> = spans.iter().filter_map(|span| span.root()).collect();
-        roots.iter().for_each(|root| root.pick());
+        roots.iter().for_each(|root| root.trigger());
         !roots.is_empty()
     }
 
@@ -217,11 +217,11 @@ impl FlightRecorder {
         let core = &self.core;
         let plan = &core.plan;
         let root = record.root()?;
-        let known = root.tapes().find(|tree: &Tree| tree.is_of(core));
+        let known = root.observers().find(|tree: &Tree| tree.is_of(core));
         if known.is_some_and(Tree::is_through) {
             return None;
         }
-        let is_due = root.is_picked()
+        let is_due = root.is_triggered()
             || record.severity() >= plan.release_at
             || plan.release_after.is_some_and(|limit| core.age(known, root) >= limit)
             || plan.pick.as_ref().is_some_and(|pick| pick.passes(record));
@@ -229,7 +229,7 @@ impl FlightRecorder {
             return None;
         }
         let make = || Arc::new_cyclic(|this: &Weak<Tree>| Tree::new(core, root, this.clone()));
-        let tree = known.unwrap_or_else(|| root.tapes().find_or_hang(|tree: &Tree| tree.is_of(core), make));
+        let tree = known.unwrap_or_else(|| root.observers().find_or_insert(|tree: &Tree| tree.is_of(core), make));
         if known.is_none() && root.is_closed() {
             // The record comes late, from a queue perhaps; nobody will close the tree again.
             tree.abandon();

@@ -18,8 +18,8 @@ use crate::{
     Delivery, Error, Handler as _, NamedHandler, Outcome, OwnedDelivery, Severity,
     clock::{Clock, SystemClock},
     filter::Filter,
-    fork::{self, Heirloom},
-    record::{SpanData, Tape},
+    fork::{self, ForkMutex},
+    record::{SpanData, TreeObserver},
 };
 
 /// What the recorder was told to do.
@@ -64,11 +64,11 @@ pub(super) struct Core {
     /// How many hold something.
     trees: AtomicUsize,
     /// Those that hold something, in the order in which they began to; among them some that do no longer.
-    order: Heirloom<VecDeque<Weak<Tree>>>,
+    order: ForkMutex<VecDeque<Weak<Tree>>>,
     /// Memory of trees that ended.
-    spares: Heirloom<Vec<VecDeque<OwnedDelivery>>>,
+    spares: ForkMutex<Vec<VecDeque<OwnedDelivery>>>,
     /// Held by the thread that leaves all to the parent, in a child.
-    leaving: Heirloom<()>,
+    leaving: ForkMutex<()>,
     counts: Counts,
 }
 
@@ -91,9 +91,9 @@ impl Core {
             generation: AtomicU64::new(fork::generation()),
             weight: AtomicUsize::new(0),
             trees: AtomicUsize::new(0),
-            order: Heirloom::default(),
-            spares: Heirloom::default(),
-            leaving: Heirloom::default(),
+            order: ForkMutex::default(),
+            spares: ForkMutex::default(),
+            leaving: ForkMutex::default(),
             counts: Counts::default(),
         }
     }
@@ -210,7 +210,7 @@ pub(super) struct Tree {
     is_through: AtomicBool,
     /// Whether it holds something and counts as a tree; changed under the lock.
     is_listed: AtomicBool,
-    state: Heirloom<State>,
+    state: ForkMutex<State>,
 }
 
 struct State {
@@ -237,7 +237,7 @@ impl Tree {
         let begun = root.begun().unwrap_or_else(|| core.plan.clock.monotonic());
         let state = State { phase: Phase::Recording, held: Held::default(), lost: 0 };
         let (is_through, is_listed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { core: Arc::downgrade(core), this, begun, is_through, is_listed, state: Heirloom::new(state) }
+        Self { core: Arc::downgrade(core), this, begun, is_through, is_listed, state: ForkMutex::new(state) }
     }
 
     #[inline]
@@ -402,7 +402,7 @@ impl Tree {
     }
 }
 
-impl Tape for Tree {
+impl TreeObserver for Tree {
     fn close(&self) {
         let Some(core) = self.core.upgrade() else { return };
         let lasted = |limit| core.plan.clock.monotonic().saturating_sub(self.begun) >= limit;
@@ -420,7 +420,7 @@ impl Tape for Tree {
         }
     }
 
-    fn pick(&self) {
+    fn trigger(&self) {
         let Some(core) = self.core.upgrade() else { return };
         fork::check();
         core.leave_to_the_parent();

@@ -10,7 +10,7 @@ use std::{
 use super::LossCounts;
 use crate::{
     Delivery, OwnedDelivery, Record, Severity,
-    fork::Heirloom,
+    fork::ForkMutex,
     handler::worker::{self, Load, Seat},
     ledger::{ENDS, End, Ledger},
 };
@@ -66,8 +66,8 @@ pub(super) struct Books {
     /// Until then.
     own: Arc<Ledger>,
     /// What was told until then, by its ends.
-    early: Heirloom<[u64; ENDS]>,
-    losses: Heirloom<Counts>,
+    early: ForkMutex<[u64; ENDS]>,
+    losses: ForkMutex<Counts>,
 }
 
 #[derive(Default)]
@@ -103,8 +103,8 @@ impl Books {
         Self {
             home: OnceLock::new(),
             own: Ledger::apart(name),
-            early: Heirloom::default(),
-            losses: Heirloom::default(),
+            early: ForkMutex::default(),
+            losses: ForkMutex::default(),
         }
     }
 

@@ -17,13 +17,13 @@ use super::{
 };
 use crate::{
     Delivery, Error, Outcome, Severity,
-    caught::catch,
-    fork::{Common, Heirloom},
+    fork::{ForkMutex, ForkRwLock},
     handler::{
         Handler, panicked,
         worker::{Asked, Hand, Job, Losses, Put, Waited, Wish, Worker},
     },
     ledger::Ledger,
+    unwind::catch,
 };
 
 pub(super) type Core = Worker<Records>;
@@ -37,9 +37,9 @@ pub(super) struct Records {
     /// How often the queue logs how it is doing.
     pub(super) report_every: Option<Duration>,
     /// None after the shutdown: it is let go, and what it has open is closed.
-    handler: Common<Option<Arc<dyn Handler>>>,
+    handler: ForkRwLock<Option<Arc<dyn Handler>>>,
     pub(super) books: Books,
-    meter: Heirloom<Meter>,
+    meter: ForkMutex<Meter>,
     /// The trap knows of a record that came too late.
     has_told_late: AtomicBool,
     /// The same of one that was waiting for room.
@@ -87,8 +87,8 @@ impl Records {
             is_named,
             protect,
             report_every,
-            handler: Common::new(Some(handler)),
-            meter: Heirloom::new(Meter::new(Instant::now())),
+            handler: ForkRwLock::new(Some(handler)),
+            meter: ForkMutex::new(Meter::new(Instant::now())),
             has_told_late: AtomicBool::new(false),
             has_told_overtaken: AtomicBool::new(false),
             handler_holds: AtomicBool::new(false),

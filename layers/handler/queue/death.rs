@@ -2,11 +2,11 @@
 //! word.
 
 use super::core::Core;
-use crate::{Error, caught::Caught};
+use crate::{Error, unwind::PanicPayload};
 
 impl Core {
     /// From now on whoever flushes or shuts down is told. To be called before those are woken who wait.
-    pub(super) fn is_dying(&self, panic: &Caught) {
+    pub(super) fn is_dying(&self, panic: &PanicPayload) {
         self.job.death.get_or_init(|| panic.message().to_owned());
     }
 

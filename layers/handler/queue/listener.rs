@@ -12,7 +12,6 @@ use super::{
 };
 use crate::{
     Error, Flush, Handler, Outcome, OwnedDelivery, Record, Severity,
-    caught::{Caught, catch},
     format::Time,
     handler::{
         panicked,
@@ -20,6 +19,7 @@ use crate::{
     },
     ledger::End,
     record::{self, OwnedRecord},
+    unwind::{PanicPayload, catch},
 };
 
 /// Of the queue's own records.
@@ -156,7 +156,7 @@ impl Listener<'_> {
                 }
                 self.done.push(record);
             }
-            record::give_back_all(&mut self.done, &mut self.late);
+            record::recycle_all(&mut self.done, &mut self.late);
             let is_empty = self.taker.len() == 0;
             if is_empty || began.elapsed() > LONG_STEP {
                 // What came while these were in hand.
@@ -181,7 +181,7 @@ impl Listener<'_> {
 
     /// A panic that nobody reckoned with. The account is put in order, and what the handler has is brought to its place.
     #[cold]
-    fn die(&mut self, panic: &Caught) {
+    fn die(&mut self, panic: &PanicPayload) {
         let core = self.core;
         core.is_dying(panic);
         self.leave();

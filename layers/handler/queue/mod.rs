@@ -75,7 +75,7 @@ use self::core::Core;
 pub use self::{builder::QueueBuilder, guard::WorkerGuard, health::QueueStats, lost::LossCounts};
 pub use super::worker::Overflow;
 use super::{Delivery, Flush, Handler, Outcome, panicked, worker::Wish};
-use crate::{Description, Error, Severity, caught::catch, fork::Common, ledger::Ledger};
+use crate::{Description, Error, Severity, fork::ForkRwLock, ledger::Ledger, unwind::catch};
 
 /// A handler, or several, behind a bounded queue: the caller captures the record and goes on; formatting and writing
 /// happen on a listener thread.
@@ -175,7 +175,7 @@ impl fmt::Debug for Queue {
     }
 }
 
-static ALL: Common<Vec<Weak<Core>>> = Common::first(Vec::new());
+static ALL: ForkRwLock<Vec<Weak<Core>>> = ForkRwLock::first(Vec::new());
 
 fn register(core: &Arc<Core>) {
     let mut all = ALL.write();

@@ -18,10 +18,9 @@ use super::{
 };
 use crate::{
     Error,
-    caught::catch,
-    fork::Heirloom,
-    handler::panicked,
+    fork::ForkMutex,
     ledger::{End, Ledger, Receipt, Receipts},
+    unwind::{catch, panicked},
 };
 
 /// Where batches go.
@@ -114,9 +113,9 @@ pub(crate) struct Batches<E> {
     in_hand: AtomicUsize,
     /// Dropped because the deadline of a shutdown came.
     given_up: AtomicUsize,
-    last_failure: Heirloom<Option<String>>,
+    last_failure: ForkMutex<Option<String>>,
     /// Hears whether the thread can send.
-    ready: Heirloom<Option<SyncSender<Result<(), Error>>>>,
+    ready: ForkMutex<Option<SyncSender<Result<(), Error>>>>,
 }
 
 impl<E: Export> Losses<Packed<E::Item>> for Batches<E> {
@@ -354,8 +353,8 @@ impl<E: Export> Pipe<E> {
             lost: AtomicU64::new(0),
             in_hand: AtomicUsize::new(0),
             given_up: AtomicUsize::new(0),
-            last_failure: Heirloom::default(),
-            ready: Heirloom::new(Some(ready)),
+            last_failure: ForkMutex::default(),
+            ready: ForkMutex::new(Some(ready)),
         };
         let Plan { capacity, max_bytes, .. } = plan;
         let worker =

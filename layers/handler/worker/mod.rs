@@ -41,7 +41,7 @@ pub(crate) use self::{
 };
 use crate::{
     barrier::{self, Waits},
-    fork::{self, Heirloom},
+    fork::{self, ForkMutex},
     record,
 };
 
@@ -87,12 +87,12 @@ pub(crate) struct Worker<J: Job> {
     /// How long a drop and a plain flush wait.
     pub(crate) drain: Duration,
     /// Another one after a fork.
-    hand: Heirloom<Arc<Hand<J::Item>>>,
+    hand: ForkMutex<Arc<Hand<J::Item>>>,
     /// The number of the hand, by which threads find their lanes in it.
     number: AtomicU64,
-    thread: Heirloom<Option<ThreadId>>,
+    thread: ForkMutex<Option<ThreadId>>,
     /// Held by the thread that begins anew in a child.
-    restarting: Heirloom<()>,
+    restarting: ForkMutex<()>,
     /// The process that the thread is one of: one more after each fork.
     generation: AtomicU64,
     /// Nothing comes in any more.
@@ -138,10 +138,10 @@ impl<J: Job> Worker<J> {
             thread_name: thread_name.replace('\0', ""),
             limits,
             drain,
-            hand: Heirloom::new(Self::new_hand(&limits)),
+            hand: ForkMutex::new(Self::new_hand(&limits)),
             number: AtomicU64::new(next_number()),
-            thread: Heirloom::default(),
-            restarting: Heirloom::default(),
+            thread: ForkMutex::default(),
+            restarting: ForkMutex::default(),
             generation: AtomicU64::new(fork::generation()),
             is_shut: AtomicBool::new(false),
             waited: AtomicU64::new(0),

@@ -118,7 +118,7 @@ impl<F: Format> DatagramBuilder<F> {
     fn connect(self) -> Result<Datagram<F>, Error> {
         #[cfg(feature = "gelf")]
         let packer = self.chunks.map(super::gelf::Packer::new).transpose()?;
-        let Self { peer, mut format, limit, oversize, timeout, .. } = self;
+        let Self { peer, format, limit, oversize, timeout, .. } = self;
         match &peer {
             Peer::Udp { host, .. } if host.trim().is_empty() => {
                 return Err(Error::config("datagrams: expected a host name or address, got an empty text"));
@@ -137,7 +137,6 @@ impl<F: Format> DatagramBuilder<F> {
                 "datagrams to {peer}: expected a limit of at least {MIN_LIMIT} bytes, got {limit}"
             )));
         }
-        format.adapt(false);
         let datagrams = Datagrams::new(peer, timeout);
         Ok(Datagram {
             format,

@@ -13,7 +13,7 @@ use std::{
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
 use super::{Datagram, DatagramBuilder, Unsent};
-use crate::{Error, fork::Heirloom, format::Gelf};
+use crate::{Error, fork::ForkMutex, format::Gelf};
 
 /// How GELF messages become datagrams: the compression, and the size of chunks.
 ///
@@ -126,7 +126,7 @@ impl<F> DatagramBuilder<F> {
 pub(super) struct Packer {
     options: GelfChunks,
     /// As many as threads have sent at once, up to `MAX_IDLE`.
-    idle: Heirloom<Vec<Compressor>>,
+    idle: ForkMutex<Vec<Compressor>>,
     seed: u64,
     count: AtomicU64,
 }
@@ -147,7 +147,7 @@ impl Packer {
             let got = options.chunk_bytes;
             return Err(Error::config(format_args!("GELF chunk_bytes: expected 64 to 65507, got {got}")));
         }
-        Ok(Self { options, idle: Heirloom::default(), seed: fastrand::u64(..), count: AtomicU64::new(0) })
+        Ok(Self { options, idle: ForkMutex::default(), seed: fastrand::u64(..), count: AtomicU64::new(0) })
     }
 
     /// Sends a message in as many datagrams as it takes.

@@ -106,7 +106,8 @@ const MIN_TEXT: usize = 16;
 impl<F: Format> Datagram<F> {
     fn try_send(&self, record: &Record) -> Result<(), Unsent> {
         with_line(|line| {
-            self.format.format_bytes(record, line).map_err(Unsent::Failed)?;
+            self.format.format(record, line).map_err(Unsent::Failed)?;
+            let line = line.as_bytes();
             #[cfg(feature = "gelf")]
             if let Some(packer) = &self.packer {
                 return packer.send(line, self.limit, |datagram| self.send(datagram));

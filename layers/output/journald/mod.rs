@@ -153,8 +153,8 @@ const NO_BUFFERS: i32 = rustix::io::Errno::NOBUFS.raw_os_error();
 impl Handler for Journald {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         with_line(|line| {
-            entry::write(&delivery, &self.extra, line);
-            self.send(line).map_err(|error| self.send_error(error))
+            entry::write(&delivery, &self.extra, line.bytes_mut());
+            self.send(line.as_bytes()).map_err(|error| self.send_error(error))
         })?;
         Ok(Outcome::Written)
     }

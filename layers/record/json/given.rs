@@ -1,4 +1,4 @@
-//! From what `serde` can serialise to JSON text in a record, past a visitor that only knows `Debug`.
+//! Serializes values to JSON text in a record, through a visitor that only knows `Debug`.
 
 use std::{
     cell::{Cell, OnceCell},
@@ -15,19 +15,18 @@ use crate::{
     text::{is_control, next_special},
 };
 
-/// Gives a value as a list or a map, with the types of what is in it: anything that implements `serde::Serialize`.
-/// (Feature `serde`.)
+/// Wraps a list, a map or any other `serde::Serialize`, to log it with the types of its parts. (Feature `serde`.)
 ///
-/// In events and spans with `?` (or `%`); in a [`Record`](crate::Record), in [`Globals`](crate::Globals), bound to a
-/// [`Logger`](crate::Logger) by reference. Nothing is done before somebody wants the value.
+/// Use it with `?` (or `%`) in events and spans, and by reference in a [`Record`](crate::Record), in
+/// [`Globals`](crate::Globals) or bound to a [`Logger`](crate::Logger). It is serialized only when a layer reads it.
 ///
-/// [`Format`](crate::format)s of JSON embed it as it is, OTLP gets arrays and maps, all others print the JSON text. For
-/// layers of other crates it is something whose `Debug` and `Display` print JSON.
+/// JSON [`Format`](crate::format)s embed it as it is, OTLP gets arrays and maps, all others print the JSON text. Layers of
+/// other crates see a value whose `Debug` and `Display` print JSON.
 ///
-/// - Floats that are not finite are `null`, as `serde_json` has it.
-/// - What is nested deeper than 64 levels, or longer than the limit of a value, is plain text; the latter is cut.
-/// - Where `Serialize` fails or panics, the value is plain text: what was written until then, and why.
-/// - Printed as a part of another value (in the `Debug` of a struct), it is a part of that text.
+/// - Floats that are not finite are `null`, as in `serde_json`.
+/// - Values nested deeper than 64 levels, or longer than the limit of a value, are plain text; the latter are cut.
+/// - If `Serialize` fails or panics, the value is plain text: what was written until then, and why.
+/// - Inside another value (in the `Debug` of a struct) it is part of that text.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -46,10 +45,10 @@ pub fn json<T: Serialize + ?Sized>(value: &T) -> AsJson<'_, T> {
     AsJson { value, text: OnceCell::new() }
 }
 
-/// What [`json`] gives: prints JSON by `Debug` and `Display`.
+/// A value that prints JSON by `Debug` and `Display`. Made by [`json`].
 pub struct AsJson<'a, T: ?Sized> {
     value: &'a T,
-    /// For those who want it as a [`Value`], and whether it is JSON.
+    /// The text for a [`Value`], and whether it is JSON.
     text: OnceCell<(String, bool)>,
 }
 
@@ -61,12 +60,12 @@ impl<T: Serialize + ?Sized> fmt::Display for AsJson<'_, T> {
         match result {
             _ if is_refused => Err(fmt::Error),
             Ok(()) => {
-                tell(Printed::Json(length));
+                set_printed(Printed::Json(length));
                 Ok(())
             }
             Err(error) => {
                 write!(f, "<error: {error}>")?;
-                tell(Printed::Failed);
+                set_printed(Printed::Failed);
                 Ok(())
             }
         }
@@ -79,12 +78,12 @@ impl<T: Serialize + ?Sized> fmt::Debug for AsJson<'_, T> {
     }
 }
 
-/// [`Value::Json`], or [`Value::Rendered`] where that was not possible.
+/// [`Value::Json`], or [`Value::Rendered`] if that is not possible.
 impl<'j, T: Serialize + ?Sized> From<&'j AsJson<'_, T>> for Value<'j> {
     fn from(given: &'j AsJson<'_, T>) -> Self {
         let (text, is_json) = given.text.get_or_init(|| {
             let mut text = String::new();
-            expect();
+            reset_printed();
             let is_whole = guarded::write(&mut text, format_args!("{given}"), usize::MAX);
             let is_json = is_whole && matches!(printed(&text), Printed::Json(_));
             (text, is_json)
@@ -97,9 +96,9 @@ impl<'j, T: Serialize + ?Sized> From<&'j AsJson<'_, T>> for Value<'j> {
 #[derive(Clone, Copy)]
 pub(in crate::record) enum Printed {
     Other,
-    /// So many bytes of JSON.
+    /// JSON of this many bytes.
     Json(usize),
-    /// Something that should have been JSON, and is marked.
+    /// An attempt at JSON, which ends in a marker.
     Failed,
 }
 
@@ -108,18 +107,18 @@ thread_local! {
 }
 
 #[inline]
-pub(super) fn tell(what: Printed) {
-    // A thread that is ending has no JSON any more, only text.
+pub(super) fn set_printed(what: Printed) {
+    // A thread that is ending has only text.
     PRINTED.try_with(|printed| printed.set(what)).unwrap_or_default();
 }
 
-/// Before something is printed.
+/// Call it before something is printed.
 #[inline]
-pub(in crate::record) fn expect() {
-    tell(Printed::Other);
+pub(in crate::record) fn reset_printed() {
+    set_printed(Printed::Other);
 }
 
-/// What the text is that was printed since: JSON only if it is that as a whole.
+/// What the text is that was printed since the reset: JSON only if it is that as a whole.
 #[inline]
 pub(in crate::record) fn printed(text: &str) -> Printed {
     match PRINTED.try_with(Cell::get).unwrap_or(Printed::Other) {
@@ -130,12 +129,12 @@ pub(in crate::record) fn printed(text: &str) -> Printed {
 
 #[cold]
 fn check(text: &str, length: usize) -> Printed {
-    // The length tells a part from the whole. It may be another text of the same length (a `Debug` that blackens what it
-    // got), and a `Serialize` may forget a value after a key: the text itself decides.
+    // The length tells a part from the whole. It may still be another text of the same length (a `Debug` that redacts), and
+    // a `Serialize` may omit a value after a key: the text itself decides.
     if text.len() == length && super::is_compact(text) { Printed::Json(length) } else { Printed::Other }
 }
 
-/// `fmt` as something that can be written to, without a buffer between them.
+/// Adapts a `fmt::Formatter` to `io::Write`, without a buffer.
 struct Out<'a, 'f> {
     f: &'a mut fmt::Formatter<'f>,
     length: usize,
@@ -159,7 +158,7 @@ impl io::Write for Out<'_, '_> {
     }
 }
 
-/// Compact, and without bare control characters.
+/// Compact, with all control characters escaped.
 struct Plain;
 
 impl Formatter for Plain {
@@ -175,7 +174,7 @@ impl Formatter for Plain {
         writer.write_all(&fragment.as_bytes()[from..])
     }
 
-    /// JSON that was text before (`serde_json::value::RawValue`), perhaps with white space.
+    /// JSON text (`serde_json::value::RawValue`), perhaps with white space.
     fn write_raw_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         let (mut is_text, mut is_escaped) = (false, false);
         for c in fragment.chars() {
@@ -194,7 +193,7 @@ impl Formatter for Plain {
     }
 }
 
-/// All that [`is_control`] knows are in the first plane, so four digits do.
+/// All characters of [`is_control`] are in the basic plane: four digits suffice.
 fn escape<W: ?Sized + io::Write>(writer: &mut W, control: char) -> io::Result<()> {
     write!(writer, "\\u{:04x}", u32::from(control))
 }

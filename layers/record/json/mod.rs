@@ -1,4 +1,4 @@
-//! Values that are lists or maps: JSON text that can stand in a line as it is.
+//! Lists and maps as values: JSON text that can be embedded in a line.
 
 #[cfg(feature = "serde")]
 mod given;
@@ -8,24 +8,24 @@ use std::fmt;
 #[cfg(feature = "serde")]
 pub use self::given::{AsJson, json};
 #[cfg(feature = "serde")]
-pub(super) use self::given::{Printed, expect, printed};
+pub(super) use self::given::{Printed, printed, reset_printed};
 use crate::text::next_special;
 
-/// Deeper than this, JSON is kept as plain text: readers have limits, too (many at 128), and a line has levels of its own.
+/// Deeper JSON is plain text: readers have limits, too (often 128), and the line adds levels of its own.
 const MAX_DEPTH: u32 = 64;
 
 /// A list or a map (or any other value) as JSON text: the value of a [`Value::Json`](crate::Value::Json).
 ///
-/// It is always one whole JSON value ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259)), at most 64 levels deep, without
-/// white space between its parts and without a bare control character (line breaks, DEL, line separators, marks of writing
-/// direction: they are escaped), so that it can be embedded in a line of JSON as it is.
+/// It is always one complete JSON value ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259)), at most 64 levels deep,
+/// without white space between its parts, and with all control characters escaped (line breaks, DEL, line separators,
+/// bidirectional controls): it can be embedded in a line of JSON as it is.
 ///
-/// Nearly always made by `json` (feature `serde`) from what implements `serde::Serialize`.
+/// Usually `json` (feature `serde`) makes it from a `serde::Serialize`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct JsonText<'a>(&'a str);
 
 impl<'a> JsonText<'a> {
-    /// JSON text from elsewhere; `None` if it is not what is described [above](Self).
+    /// Checks JSON text; `None` if it is not as described [above](Self).
     ///
     /// ```
     /// use tracing_strata::{Record, Severity, Value, record::JsonText};
@@ -43,7 +43,7 @@ impl<'a> JsonText<'a> {
         self.0
     }
 
-    /// Text that was checked before it was stored.
+    /// For text that was checked before.
     #[inline]
     pub(super) fn checked(text: &'a str) -> Self {
         Self(text)
@@ -53,9 +53,9 @@ impl<'a> JsonText<'a> {
 impl fmt::Display for JsonText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)?;
-        // A logger's values pass through `tracing`, too.
+        // A `Logger` passes its values through `tracing`, too.
         #[cfg(feature = "serde")]
-        given::tell(Printed::Json(self.0.len()));
+        given::set_printed(Printed::Json(self.0.len()));
         Ok(())
     }
 }
@@ -66,12 +66,12 @@ impl fmt::Debug for JsonText<'_> {
     }
 }
 
-/// Whether a text is what [`JsonText`] promises. Allocates nothing.
+/// Whether a text is as [`JsonText`] promises. Does not allocate.
 fn is_compact(text: &str) -> bool {
     next_special(text, 0, false).is_none() && Reader { text: text.as_bytes(), at: 0 }.document().is_some()
 }
 
-/// Each step is `None` where the text goes on otherwise than JSON does.
+/// Each step is `None` where the text is not JSON.
 struct Reader<'t> {
     text: &'t [u8],
     at: usize,
@@ -96,10 +96,10 @@ impl Reader<'_> {
 
     fn document(mut self) -> Option<()> {
         let mut depth = 0;
-        // One bit for each level: whether it is an object.
+        // One bit per level: whether it is an object.
         let mut levels = 0_u64;
         loop {
-            // Here a value begins.
+            // A value begins.
             match self.next()? {
                 open @ (b'[' | b'{') => {
                     let is_object = open == b'{';
@@ -122,7 +122,7 @@ impl Reader<'_> {
                 first @ (b'-' | b'0'..=b'9') => self.number(first)?,
                 _ => return None,
             }
-            // Here one has ended.
+            // A value has ended.
             loop {
                 if depth == 0 {
                     return (self.at == self.text.len()).then_some(());
@@ -147,7 +147,7 @@ impl Reader<'_> {
         self.expects(b":")
     }
 
-    /// What follows the first quote. Controls were looked for before.
+    /// After the opening quote. Controls were checked before.
     fn string(&mut self) -> Option<()> {
         loop {
             match self.next()? {
@@ -155,7 +155,7 @@ impl Reader<'_> {
                 b'\\' => match self.next()? {
                     b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
                     b'u' => match self.unit()? {
-                        // Half a character is no text.
+                        // A lone surrogate is invalid.
                         0xd800..=0xdbff => {
                             self.expects(b"\\u")?;
                             (0xdc00..=0xdfff).contains(&self.unit()?).then_some(())?;
@@ -184,7 +184,7 @@ impl Reader<'_> {
             self.digit()?;
         }
         if self.takes(b"e") || self.takes(b"E") {
-            // One sign at most.
+            // At most one sign.
             let _ = self.takes(b"+") || self.takes(b"-");
             self.digit()?;
         }
@@ -230,7 +230,7 @@ mod tests {
             &deep_maps,
         ] {
             assert!(is_compact(text), "{text}");
-            // The judge.
+            // The reference.
             serde_json::from_str::<serde_json::Value>(text).unwrap();
             // Nothing that was cut off is whole, but for numbers.
             if !text.contains(|c: char| c.is_ascii_digit()) {

@@ -1,4 +1,4 @@
-//! W3C baggage: what the caller wants everybody down the line to know.
+//! W3C `baggage`: values that travel with a request through all services.
 
 use std::{fmt, str::FromStr};
 
@@ -7,8 +7,8 @@ use crate::Error;
 /// The members of a W3C `baggage` header, in order.
 ///
 /// Source: [W3C Baggage](https://www.w3.org/TR/baggage/). Parsed strictly: at most 64 members and 8,192 bytes, keys are
-/// HTTP tokens, values are percent-encoded UTF-8 of the allowed characters, properties are kept as they stand. A key that
-/// comes twice has the later value.
+/// HTTP tokens, values are percent-encoded UTF-8 of the allowed characters, properties stay as they are. If a key comes
+/// twice, the later value counts.
 ///
 /// ```
 /// use tracing_strata::record::Baggage;
@@ -29,12 +29,12 @@ struct Member {
     properties: Box<str>,
 }
 
-/// What everybody has to pass on, and the most that is taken.
+/// The specification's minimum for propagation, and our maximum.
 const MAX_MEMBERS: usize = 64;
 const MAX_BYTES: usize = 8_192;
 
 impl Baggage {
-    /// The name of the span field that is understood.
+    /// The name of the span field.
     pub const FIELD: &'static str = "baggage";
 
     /// No members.
@@ -42,7 +42,7 @@ impl Baggage {
         Self::default()
     }
 
-    /// Whether there is none.
+    /// Whether it has no members.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

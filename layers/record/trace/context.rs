@@ -1,11 +1,11 @@
-//! All that travels with a request: where it belongs, and what it carries.
+//! What travels with a request: its trace, and its baggage.
 
 use super::{Baggage, TraceParent, TraceState};
 
 /// What travels with a request from service to service: `traceparent`, `tracestate` and `baggage`.
 ///
-/// Incoming headers go into span fields of these names; [`current_trace_context`](crate::handler::current_trace_context)
-/// gives the headers of outgoing requests.
+/// Put incoming headers into span fields of these names; [`current_trace_context`](crate::handler::current_trace_context)
+/// returns the headers of outgoing requests.
 ///
 /// ```
 /// use tracing_strata::record::TraceContext;
@@ -27,15 +27,14 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    /// From its parts. Without a parent there is no state.
+    /// From its parts. Without a parent, the state is dropped.
     pub fn new(parent: Option<TraceParent>, state: TraceState, baggage: Baggage) -> Self {
         let state = if parent.is_some() { state } else { TraceState::default() };
         Self { parent, state, baggage }
     }
 
-    /// From headers, by lower-case name. As the specifications ask, one that cannot be parsed counts as missing, and
-    /// without a `traceparent` there is no `tracestate`. Several `tracestate` or `baggage` headers are to be joined by
-    /// commas.
+    /// From headers, by lower-case name. As the specifications require, an invalid header counts as missing, and without a
+    /// `traceparent` there is no `tracestate`. Join several `tracestate` or `baggage` headers with commas.
     pub fn from_headers<'h>(mut header: impl FnMut(&str) -> Option<&'h str>) -> Self {
         let parent = header(TraceParent::FIELD).and_then(|text| text.parse().ok());
         let state = header(TraceState::FIELD).and_then(|text| text.parse().ok()).unwrap_or_default();
@@ -48,17 +47,17 @@ impl TraceContext {
         self.parent
     }
 
-    /// What vendors keep with the trace.
+    /// The data of tracing vendors.
     pub fn state(&self) -> &TraceState {
         &self.state
     }
 
-    /// What the application keeps with the request.
+    /// The application's values.
     pub fn baggage(&self) -> &Baggage {
         &self.baggage
     }
 
-    /// Names and values of the headers to send; those that would be empty are left out.
+    /// Names and values of the headers to send, without empty ones.
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
         let parent = self.parent.map(|parent| (TraceParent::FIELD, parent.to_string()));
         let state = (!self.state.is_empty()).then(|| (TraceState::FIELD, self.state.to_string()));

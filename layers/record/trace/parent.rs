@@ -29,7 +29,7 @@ pub struct TraceParent {
 }
 
 impl TraceParent {
-    /// The name of the span field that is understood.
+    /// The name of the span field.
     pub const FIELD: &'static str = "traceparent";
 
     /// From ids; `None` if one is zero, which the specification forbids.

@@ -1,4 +1,4 @@
-//! W3C `tracestate`: what each vendor along the way wants to know about the trace.
+//! W3C `tracestate`: data of tracing vendors about the trace.
 
 use std::{fmt, str::FromStr};
 
@@ -24,11 +24,11 @@ pub struct TraceState(Vec<(Box<str>, Box<str>)>);
 
 /// "There can be a maximum of 32 list-members in a list."
 const MAX_MEMBERS: usize = 32;
-/// Far above the 512 characters that everybody has to pass on.
+/// Far above the 512 characters that the specification requires.
 const MAX_BYTES: usize = 8 * 1024;
 
 impl TraceState {
-    /// The name of the span field that is understood, beside a [`traceparent`](super::TraceParent::FIELD).
+    /// The name of the span field, beside a [`traceparent`](super::TraceParent::FIELD).
     pub const FIELD: &'static str = "tracestate";
 
     /// No members.
@@ -36,7 +36,7 @@ impl TraceState {
         Self::default()
     }
 
-    /// Whether there is none.
+    /// Whether it has no members.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -51,8 +51,7 @@ impl TraceState {
         self.0.iter().map(|(key, value)| (&**key, &**value))
     }
 
-    /// Sets a member and puts it first, as the specification asks of whoever changes one. The last one makes room where
-    /// there are 32 already.
+    /// Sets a member and puts it first, as the specification requires. If there are 32 already, the last one is removed.
     ///
     /// # Errors
     /// The key or the value is not one that the specification allows.
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_member_makes_room() {
+    fn the_last_member_is_removed_from_a_full_list() {
         let mut state: TraceState = (0..32).map(|n| format!("k{n}=1")).collect::<Vec<_>>().join(",").parse().unwrap();
         state.set("new", "1").unwrap();
         assert_eq!((state.iter().len(), state.get("k31"), state.get("k30")), (32, None, Some("1")));

@@ -17,10 +17,10 @@ use tracing_core::dispatcher::{self, Dispatch};
 use super::{compress::compress, compression::Compression, rename_guard::wait_for_guards};
 use crate::{
     Error,
-    caught::catch,
-    fork::{self, Heirloom},
-    handler::panicked,
+    fork::{self, ForkMutex},
     ledger::Ledger,
+    unwind::catch,
+    unwind::panicked,
 };
 
 /// A file to compress, to pass to `on_rotation`, or both.
@@ -56,7 +56,7 @@ impl fmt::Debug for Job {
 /// Further files wait for the next rotation, which queues all files that are still plain.
 const CAPACITY: usize = 256;
 
-pub(super) static QUEUE: Heirloom<ArchiveQueue> = Heirloom::first(ArchiveQueue::EMPTY);
+pub(super) static QUEUE: ForkMutex<ArchiveQueue> = ForkMutex::first(ArchiveQueue::EMPTY);
 
 pub(super) struct ArchiveQueue {
     pub(super) jobs: VecDeque<Job>,

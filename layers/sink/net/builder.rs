@@ -13,7 +13,7 @@ use super::{
     net_sink::NetSink,
     stream::Endpoint,
 };
-use crate::{Error, Format, clock::Clock};
+use crate::{Error, clock::Clock};
 
 /// How to reach a peer. Made by [`Connection::builder`], or from an [`Address`] with all defaults. Outputs take it, also for
 /// datagrams, for which only the write timeout matters: how long to wait for a full socket.
@@ -44,7 +44,7 @@ impl ConnectionBuilder {
         }
     }
 
-    /// Where a record ends (default: as the [format](Format::framing) says, else [`Framing::Lines`]).
+    /// Where a record ends (default: as the [format](crate::Format::framing) says, else [`Framing::Lines`]).
     pub fn framing(mut self, framing: Framing) -> Self {
         self.options.framing = Some(framing);
         self
@@ -73,9 +73,9 @@ impl ConnectionBuilder {
     /// The framing that the format wants, unless one was set.
     ///
     /// # Errors
-    /// A framing was chosen that would change the format's records.
-    pub(crate) fn framing_of(self, format: &impl Format) -> Result<Self, Error> {
-        let Some(of_format) = format.framing() else { return Ok(self) };
+    /// The chosen framing would change the format's records.
+    pub(crate) fn framing_of(self, of_format: Option<Framing>) -> Result<Self, Error> {
+        let Some(of_format) = of_format else { return Ok(self) };
         match self.options.framing {
             Some(chosen @ (Framing::Lines | Framing::Nul)) if of_format == Framing::None => {
                 Err(Error::config(format_args!(

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    fork::Heirloom,
+    fork::ForkMutex,
     sink::{Lines, Sink},
 };
 
@@ -55,7 +55,7 @@ pub struct Connection {
     endpoint: Endpoint,
     options: Options,
     clock: Option<Box<dyn Clock>>,
-    slot: Heirloom<StateSlot>,
+    slot: ForkMutex<StateSlot>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +134,7 @@ impl Connection {
     }
 
     pub(super) fn new(endpoint: Endpoint, options: Options, clock: Option<Box<dyn Clock>>) -> Self {
-        Self { endpoint, options, clock, slot: Heirloom::new(StateSlot::new(options.backoff)) }
+        Self { endpoint, options, clock, slot: ForkMutex::new(StateSlot::new(options.backoff)) }
     }
 
     /// The peer's address.

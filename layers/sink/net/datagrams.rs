@@ -21,7 +21,7 @@ use std::{
 };
 
 use super::resolve::{literal, look_up, resolve};
-use crate::fork::Heirloom;
+use crate::fork::ForkMutex;
 #[cfg(unix)]
 use crate::sink::write_wait::{WriteWait, clear_stuck};
 
@@ -55,13 +55,13 @@ impl fmt::Display for Peer {
 pub(crate) struct Datagrams {
     peer: Peer,
     timeout: Duration,
-    state: Heirloom<SocketState>,
+    state: ForkMutex<SocketState>,
     /// A datagram has timed out, and none was sent since.
     stuck: AtomicBool,
     /// How many sent datagrams the system reported as refused later.
     refused: AtomicU64,
     has_refusal_window: AtomicBool,
-    refusal_window: Heirloom<Option<RefusalWindow>>,
+    refusal_window: ForkMutex<Option<RefusalWindow>>,
 }
 
 /// Open while a datagram was refused recently.
@@ -148,11 +148,11 @@ impl Datagrams {
         Self {
             peer,
             timeout,
-            state: Heirloom::default(),
+            state: ForkMutex::default(),
             stuck: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             has_refusal_window: AtomicBool::new(false),
-            refusal_window: Heirloom::default(),
+            refusal_window: ForkMutex::default(),
         }
     }
 

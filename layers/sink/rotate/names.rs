@@ -13,7 +13,10 @@ use super::{
     super::archive::{BackupFile, SUFFIXES},
     when::When,
 };
-use crate::{Error, caught::catch, handler::panicked};
+use crate::{
+    Error,
+    unwind::{catch, panicked},
+};
 
 /// Makes a name from the default one.
 pub(super) type NameFn = Arc<dyn Fn(&Path) -> PathBuf + Send + Sync>;

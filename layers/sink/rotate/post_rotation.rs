@@ -20,7 +20,7 @@ use super::{
     settings::Settings,
     unix_time::unix_seconds,
 };
-use crate::{Error, caught::catch, handler::panicked};
+use crate::{Error, unwind::catch, unwind::panicked};
 
 impl Rotator {
     /// Does the work that must not run under a lock: calls the user's rotator, deletes surplus files if that runs user code,

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     Error,
-    fork::{self, Heirloom},
+    fork::{self, ForkMutex},
 };
 
 /// A file that is replaced by a new one when a rotation is due.
@@ -44,7 +44,7 @@ pub(crate) struct Rotator {
     pub(super) valid_until: AtomicI64,
     /// It is no regular file, which is never rotated.
     pub(super) is_excluded: AtomicBool,
-    pub(super) state: Heirloom<RotationState>,
+    pub(super) state: ForkMutex<RotationState>,
     /// The lock of [`FileLocking::Exclusive`].
     _lock: Option<File>,
 }
@@ -130,7 +130,7 @@ impl Rotator {
             valid_from: AtomicI64::new(i64::MIN),
             valid_until: AtomicI64::new(i64::MAX),
             is_excluded: AtomicBool::new(false),
-            state: Heirloom::new(RotationState { lock: shared, ..RotationState::default() }),
+            state: ForkMutex::new(RotationState { lock: shared, ..RotationState::default() }),
             _lock: lock,
             settings,
         };

@@ -1,7 +1,6 @@
 //! The extension objects that scenarios may name, registered as a user would register theirs.
 
 use std::{
-    fmt::Write as _,
     fs,
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
@@ -11,7 +10,7 @@ use serde_json::Value as Json;
 use tracing_strata::{
     Delivery, Error, Format, Handler, HandlerExt as _, Outcome, Record, Severity, Value,
     config::{ClassRegistry, ConfigFilter, HandlerArgs, Namer, Rotator},
-    format::{Template, Time},
+    format::{Buffer, Template, Time},
     output::Stream,
 };
 
@@ -150,7 +149,7 @@ struct Around {
 }
 
 impl Format for Around {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
         out.push_str(&self.open);
         self.format.format(record, out)?;
         out.push_str(&self.close);
@@ -162,8 +161,8 @@ impl Format for Around {
 struct JsonFields(Vec<String>);
 
 impl Format for JsonFields {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
-        out.push('{');
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        out.push_str("{");
         for (index, name) in self.0.iter().enumerate() {
             if index > 0 {
                 out.push_str(", ");
@@ -183,7 +182,7 @@ impl Format for JsonFields {
                 },
             }
         }
-        out.push('}');
+        out.push_str("}");
         Ok(())
     }
 }
@@ -196,7 +195,7 @@ impl JsonFields {
     }
 }
 
-fn push_by_template(name: &str, _: Value<'_>, record: &Record, out: &mut String) -> Result<(), Error> {
+fn push_by_template(name: &str, _: Value<'_>, record: &Record, out: &mut Buffer) -> Result<(), Error> {
     out.push_str(&attribute(name, record)?.unwrap_or_default());
     Ok(())
 }
@@ -204,11 +203,11 @@ fn push_by_template(name: &str, _: Value<'_>, record: &Record, out: &mut String)
 /// An attribute as a template has it; none if the record does not have it.
 fn attribute(name: &str, record: &Record) -> Result<Option<String>, Error> {
     let template = Template::builder(format!("%({name})s")).as_python(true).exceptions(false).build()?;
-    let mut out = String::new();
-    Ok(template.format(record, &mut out).ok().map(|()| out).filter(|text| text != "None"))
+    let mut out = Buffer::new();
+    Ok(template.format(record, &mut out).ok().map(|()| out.to_string()).filter(|text| text != "None"))
 }
 
-fn push_text(text: &str, out: &mut String) {
+fn push_text(text: &str, out: &mut Buffer) {
     out.push('"');
     for unit in text.encode_utf16() {
         match char::from_u32(unit.into()) {

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::{Value as Json, json};
 use tracing_strata::{
     Error, Fields, Logger, Record, Severity,
-    format::{BufferingFormatter, Format as _, Template, Time},
+    format::{Buffer, BufferingFormatter, Format as _, Template, Time},
 };
 
 use crate::{
@@ -69,9 +69,9 @@ impl Player {
 
     pub(crate) fn format(&self, action: &Json) -> Result<Json, Chain> {
         let template = template(&action["formatter"]).map_err(|error| chain(&error))?;
-        let mut out = String::new();
+        let mut out = Buffer::new();
         template.format(&record(&action["record"])?, &mut out).map_err(|error| chain(&error))?;
-        Ok(json!(out))
+        Ok(json!(out.to_string()))
     }
 
     pub(crate) fn uses_time(&self, action: &Json) -> Result<Json, Chain> {

@@ -189,10 +189,10 @@ fn names_that_were_meant_are_said() {
     let under = "LOGGING:\n  version: 1\n  handlers:\n    console: {class: logging.StreamHandler}\n  root: {level: INFO, handlers: [console]}\n";
     assert_eq!(
         refused(&Logging::new(), under),
-        ["(line 1, column 1): expected the key \"version\", which is 1; a configuration stands under \"LOGGING\""]
+        ["(line 1, column 1): expected the key \"version\", which is 1; there is a configuration under \"LOGGING\""]
     );
     let deeper = "app: {debug: true, logging: {version: 1, root: {}}}";
-    assert!(refused(&Logging::new(), deeper)[0].ends_with("a configuration stands under \"app.logging\""));
+    assert!(refused(&Logging::new(), deeper)[0].ends_with("there is a configuration under \"app.logging\""));
     // 14
     let misspelt = "version: 1\nloggers:\n  \"<module>\": {level: INFO, propogate: true}\n";
     assert_eq!(
@@ -315,8 +315,7 @@ handlers:
   console: {class: logging.StreamHandler, level: ERROR}
 root: {level: INFO, handlers: [console]}
 ";
-    let told =
-        "handlers.console (line 4, column 3): the key \"console\" stands here twice; the first is at line 3, column 3";
+    let told = "handlers.console (line 4, column 3): duplicate key \"console\"; the first is at line 3, column 3";
     assert_eq!(refused(&Logging::new(), yaml), [told]);
     let config = Config::from_yaml(yaml).unwrap();
     let python = Logging::builder().python_defaults().build(&config).unwrap();

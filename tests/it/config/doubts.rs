@@ -11,17 +11,17 @@ fn names_keys_and_addresses_that_say_something_else_are_doubted() {
     for (yaml, expected) in [
         (
             "{version: 1, loggers: {a.b: {level: INFO}, 'a::b': {level: DEBUG}}}",
-            "loggers.\"a::b\" (line 1, column 52): it is the same logger as loggers.\"a.b\": what is said here takes the place of that",
+            "loggers.\"a::b\" (line 1, column 52): it is the same logger as loggers.\"a.b\": this entry replaces that one",
         ),
         (
             "{version: 1, loggers: {root: {level: INFO}}, root: {level: DEBUG}}",
-            "root (line 1, column 52): it is the same logger as loggers.root: what is said here takes the place of that",
+            "root (line 1, column 52): it is the same logger as loggers.root: this entry replaces that one",
         ),
         (
             "{version: 1, strata: {queue: 1}}",
-            "strata (line 1, column 14): it means nothing here: `strata` is a key of handlers",
+            "strata (line 1, column 14): it has no effect here: `strata` is a key of handlers",
         ),
-        ("{version: 1, extra: 1}", "extra (line 1, column 14): it means nothing here: there is no such key"),
+        ("{version: 1, extra: 1}", "extra (line 1, column 14): it has no effect here: there is no such key"),
         (
             "{version: 1, handlers: {s: {class: syslog, address: '127.0.0.1:514'}}, root: {handlers: [s]}}",
             "handlers.s.address (line 1, column 53): a text is the path of a socket: a host and a port are [\"127.0.0.1\", 514]",
@@ -53,7 +53,7 @@ fn ten_thousand_loggers_are_checked() {
     let doubts = Logging::new().check(&Config::from_yaml(&yaml).unwrap()).unwrap();
     let told: Vec<_> = doubts.iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 3, "{told:?}");
-    assert!(told[0].contains("handlers.low.level") && told[0].contains("nothing below WARN comes"), "{told:?}");
-    assert!(told[1].contains("records come to \"low\" twice: it hangs on loggers.\"app.m7.x7\""), "{told:?}");
-    assert!(told[2].contains("records come to \"n\" twice: it hangs on loggers.\"app.m7\""), "{told:?}");
+    assert!(told[0].contains("handlers.low.level") && told[0].contains("nothing below WARN arrives"), "{told:?}");
+    assert!(told[1].contains("records reach \"low\" twice: it is also a handler of loggers.\"app.m7.x7\""), "{told:?}");
+    assert!(told[2].contains("records reach \"n\" twice: it is also a handler of loggers.\"app.m7\""), "{told:?}");
 }

@@ -272,7 +272,7 @@ fn filters_that_limit_and_sample_tell_what_they_refused() {
         json!({"filters": {"limit": {"class": "rate_limit", "most": 1, "per": 60}}}),
     );
     let warnings = Logging::new().check(&shared).unwrap();
-    assert!(warnings.iter().any(|told| told.path() == "filters.limit" && told.message().contains("counts for all")));
+    assert!(warnings.iter().any(|told| told.path() == "filters.limit" && told.message().contains("share one count")));
 }
 
 #[cfg(feature = "otlp")]
@@ -346,8 +346,7 @@ fn the_options_of_queues() {
         json!({}),
     );
     assert!(
-        told.iter()
-            .any(|told| told.contains("handlers.q.strata.queue.block_for: expected no such key where nobody waits")),
+        told.iter().any(|told| told.contains("handlers.q.strata.queue.block_for: expected no such key: only")),
         "{told:?}"
     );
     assert!(told.iter().any(|told| told.contains("capacty") && told.contains("did you mean \"capacity\"")), "{told:?}");

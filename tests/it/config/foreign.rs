@@ -12,6 +12,7 @@ use tracing_strata::{
     Delivery, Error, Flush, Format, Handler, HandlerExt as _, Outcome, Record, Severity,
     config::{ClassRegistry, Config, ConfigFilter, Logging},
     filter::Filter,
+    format::Buffer,
 };
 use tracing_subscriber::prelude::*;
 
@@ -57,7 +58,7 @@ impl Handler for Nosy {
 }
 
 impl Format for Nosy {
-    fn format(&self, record: &Record, out: &mut String) -> Result<(), Error> {
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
         self.ask();
         out.push_str(record.message());
         Ok(())

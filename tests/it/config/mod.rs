@@ -31,6 +31,7 @@ use std::{
 use tracing_strata::{
     Delivery, Error, Handler, HandlerExt as _, Outcome, Record,
     config::{ClassRegistry, Config, ConfigErrors, Logging},
+    format::Buffer,
 };
 use tracing_subscriber::prelude::*;
 
@@ -76,9 +77,9 @@ impl OwnedRecord {
             let kept = kept.clone();
             let tag = arguments.str("tag").unwrap_or_default();
             let handler = move |record: &Record| {
-                let mut line = format!("{tag} ");
+                let mut line = Buffer::from(format!("{tag} ").into_bytes());
                 format.format(record, &mut line)?;
-                kept.0.lock().unwrap().push(line.trim_end().to_owned());
+                kept.0.lock().unwrap().push(line.to_str().unwrap().trim_end().to_owned());
                 Ok(())
             };
             Ok(Calls(handler).boxed())

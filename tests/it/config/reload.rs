@@ -12,6 +12,7 @@ use std::{
 use tracing_strata::{
     Error, HandlerExt as _, Record, Severity,
     config::{ClassRegistry, Config, ConfigFilter, Logging},
+    format::Buffer,
 };
 use tracing_subscriber::prelude::*;
 
@@ -283,7 +284,7 @@ fn t60_ten_thousand_changes_by_name_from_two_threads_lose_and_double_nothing() {
         let registry = counting(&counter, &cell).handler("test.Other", move |_, format| {
             let others = Arc::clone(&more);
             let handler = move |record: &Record| {
-                format.format(record, &mut String::new())?;
+                format.format(record, &mut Buffer::new())?;
                 others.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             };

@@ -13,7 +13,7 @@ use std::{
 use proptest::prelude::*;
 use tracing_strata::{
     NamedHandler, Outcome, Queue, Record, Severity,
-    format::Json,
+    format::{Buffer, Json},
     handler::queue::Overflow,
     ledger::ErrorHandler,
     output::{Datagram, Oversize},
@@ -420,16 +420,16 @@ fn t54_the_explicit_parent_in_every_format() {
         records.iter().map(format).collect::<Vec<_>>()
     };
     let gelf = fields(&|record| {
-        let mut out = String::new();
+        let mut out = Buffer::new();
         tracing_strata::format::Gelf::new().format(record, &mut out).unwrap();
-        let object: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let object: serde_json::Value = serde_json::from_slice(out.as_bytes()).unwrap();
         object.get("_place").map(|place| place.as_str().unwrap().to_owned()).unwrap_or_default()
     });
     assert_eq!(gelf, ["there", "", "here"]);
     let pickle = fields(&|record| {
-        let mut out = Vec::new();
-        tracing_strata::format::Pickle::new().format_bytes(record, &mut out).unwrap();
-        let place = crate::pickle::read_all(&out).remove(0).into_iter().find(|(key, _)| key == "place");
+        let mut out = Buffer::new();
+        tracing_strata::format::Pickle::new().format(record, &mut out).unwrap();
+        let place = crate::pickle::read_all(out.as_bytes()).remove(0).into_iter().find(|(key, _)| key == "place");
         place.map(|(_, value)| format!("{value:?}")).unwrap_or_default()
     });
     assert_eq!(pickle, ["Text(\"there\")", "", "Text(\"here\")"]);

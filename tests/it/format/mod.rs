@@ -5,16 +5,19 @@ mod logfmt;
 mod shapes;
 mod tables;
 
-use tracing_strata::{Format, Record};
+use tracing_strata::{
+    Record,
+    format::{Buffer, Format},
+};
 
-/// Both ways of making a line.
+/// The line, which is the same behind other bytes.
 fn line(format: &impl Format, record: &Record) -> String {
-    let mut out = String::from("before ");
+    let mut out = Buffer::new();
     format.format(record, &mut out).unwrap();
-    let mut bytes = b"before ".to_vec();
-    format.format_bytes(record, &mut bytes).unwrap();
-    assert_eq!(out.as_bytes(), bytes);
-    out.strip_prefix("before ").unwrap().to_owned()
+    let mut behind = Buffer::from(b"before ".to_vec());
+    format.format(record, &mut behind).unwrap();
+    assert_eq!(behind.to_str().unwrap().strip_prefix("before "), out.to_str().ok());
+    out.to_str().unwrap().to_owned()
 }
 
 /// `count` numbers, in two threads.

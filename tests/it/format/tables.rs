@@ -7,7 +7,7 @@ use std::{
 
 use tracing_strata::{
     Delivery, Error, Format, Outcome, Record, Severity,
-    format::{Json, Key, Member, Time},
+    format::{Buffer, Json, Key, Member, Time},
     prelude::*,
 };
 use tracing_subscriber::layer::SubscriberExt;
@@ -146,7 +146,7 @@ fn an_object_with_nothing_in_it_is_left_out() {
 }
 
 /// Keeps what it is given as lines.
-struct Lines(Json, Arc<Mutex<String>>);
+struct Lines(Json, Arc<Mutex<Buffer>>);
 
 impl Handler for Lines {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
@@ -160,7 +160,7 @@ fn names_of_a_call_site_give_way_to_keys_beside_them() {
         ("of_all", Member::Object(&[("", Member::RestOfGlobals)])),
         ("own", Member::Object(&[("text", Member::Key(Key::Message)), ("", Member::RestOfRecord)])),
     ];
-    let lines = Arc::new(Mutex::new(String::new()));
+    let lines = Arc::new(Mutex::new(Buffer::new()));
     let layer = Lines(Json::table(TABLE).unwrap(), Arc::clone(&lines)).into_layer();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         tracing::info!(text = 1, other = 2, "hi");

@@ -153,7 +153,7 @@ fn explaining_tells_what_decided() {
     );
     loggers.set_propagate("shop", false).unwrap();
     let explanation = loggers.explain("shop.db", Severity::DEBUG);
-    assert_eq!(explanation.verdict(), Decision::BelowLevel);
+    assert_eq!(explanation.decision(), Decision::BelowLevel);
     assert_eq!((explanation.level(), explanation.level_of()), (Severity::INFO, Some("shop")));
     assert!(explanation.receivers().is_empty());
     assert_eq!(
@@ -163,10 +163,10 @@ fn explaining_tells_what_decided() {
     );
     assert_eq!(loggers.explain("shop", Severity::ERROR).receivers(), ["file"]);
     loggers.set_disabled("shop", true).unwrap();
-    assert_eq!(loggers.explain("shop", Severity::ERROR).verdict(), Decision::LoggerDisabled);
-    assert_eq!(loggers.explain("shop.db", Severity::ERROR).verdict(), Decision::Enabled);
+    assert_eq!(loggers.explain("shop", Severity::ERROR).decision(), Decision::LoggerDisabled);
+    assert_eq!(loggers.explain("shop.db", Severity::ERROR).decision(), Decision::Enabled);
     loggers.disable(Severity::ERROR);
-    assert_eq!(loggers.explain("shop.db", Severity::ERROR).verdict(), Decision::DisabledUpTo(Severity::ERROR));
+    assert_eq!(loggers.explain("shop.db", Severity::ERROR).decision(), Decision::DisabledUpTo(Severity::ERROR));
     assert!(
         text("a\nb", Severity::ERROR)
             .starts_with("\"a\\u{a}b\" at ERROR is refused: everything up to ERROR is disabled\n")

@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::Value as Json;
 use tracing_strata::{
     Fields, Record, Severity, Value,
-    format::{Format as _, Style, Template, Time},
+    format::{Buffer, Format as _, Style, Template, Time},
 };
 
 #[test]
@@ -55,13 +55,19 @@ fn play(case: &Json) -> Result<String, String> {
         }
     }
     let template = builder.defaults(defaults).build().map_err(|error| error.to_string())?;
-    let mut out = String::from("before ");
-    template.format(&record(&case["record"]), &mut out).map_err(|error| {
-        assert!(error.is_format());
-        assert_eq!(out, "before ");
-        error.to_string()
-    })?;
-    Ok(out.strip_prefix("before ").unwrap().to_owned())
+    let record = record(&case["record"]);
+    let mut out = Buffer::from(b"before ".to_vec());
+    let result = template.format(&record, &mut out);
+    let mut alone = Buffer::new();
+    assert_eq!(template.format(&record, &mut alone).is_ok(), result.is_ok());
+    assert_eq!(out.to_str().unwrap().strip_prefix("before "), alone.to_str().ok());
+    match result {
+        Ok(()) => Ok(alone.to_string()),
+        Err(error) => {
+            assert!(error.is_format() && alone.is_empty());
+            Err(error.to_string())
+        }
+    }
 }
 
 fn record(given: &Json) -> Record {

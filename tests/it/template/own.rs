@@ -2,15 +2,15 @@
 
 use tracing_strata::{
     Fields, Record, Severity,
-    format::{Format, Template, Time},
+    format::{Buffer, Format, Template, Time},
 };
 
 use crate::hostile::{Chain, is_control};
 
 fn line(template: &Template, record: &Record) -> String {
-    let mut out = String::new();
+    let mut out = Buffer::new();
     template.format(record, &mut out).unwrap();
-    out
+    out.to_string()
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn fields_come_from_the_event_the_spans_the_application_and_the_defaults() {
 fn trace_ids_are_there_where_a_trace_is() {
     let template = Template::percent("%(trace_id)s %(span_id)s").unwrap();
     let mut record = Record::new(Severity::INFO, "t", "m");
-    assert!(template.format(&record, &mut String::new()).is_err());
+    assert!(template.format(&record, &mut Buffer::new()).is_err());
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     record.push_span("request", [("traceparent", parent)].into_iter().collect());
     assert_eq!(line(&template, &record), "0af7651916cd43dd8448eb211c80319c b7ad6b7169203331");

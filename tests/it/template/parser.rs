@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tracing_strata::{
     Record, Severity,
-    format::{Format as _, Style, Template},
+    format::{Buffer, Format as _, Style, Template},
 };
 
 fn formats() -> impl Strategy<Value = String> {
@@ -25,8 +25,8 @@ fn all(format: &str, record: &Record) -> Vec<Result<String, String>> {
         for validate in [true, false] {
             let made = Template::builder(format).style(style).validate(validate).build();
             results.push(made.map_err(|error| error.to_string()).and_then(|template| {
-                let mut out = String::from("é");
-                template.format(record, &mut out).map(|()| out).map_err(|error| error.to_string())
+                let mut out = Buffer::from("é".as_bytes().to_vec());
+                template.format(record, &mut out).map(|()| out.to_string()).map_err(|error| error.to_string())
             }));
         }
     }
@@ -52,9 +52,9 @@ proptest! {
         let brace = format!("{}{{message}}", text.replace('{', "{{").replace('}', "}}"));
         let dollar = format!("{}${{message}}", text.replace('$', "$$"));
         for template in [Template::percent(&percent), Template::brace(&brace), Template::dollar(&dollar)] {
-            let mut out = String::new();
+            let mut out = Buffer::new();
             template.unwrap().format(&record, &mut out).unwrap();
-            prop_assert_eq!(&out, &text);
+            prop_assert_eq!(out, text.as_str());
         }
     }
 }

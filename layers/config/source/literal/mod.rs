@@ -1,5 +1,5 @@
-//! Python's constant expressions, as `args` and `kwargs` of an INI file have them: literals, operators and names. Nothing
-//! is called: a name stands for itself, and whoever asked knows which names there are.
+//! Python's constant expressions, for `args` and `kwargs` of an INI file: literals, operators and names. Nothing is called;
+//! the caller resolves names that are no constants.
 
 mod quoted;
 mod value;
@@ -7,37 +7,36 @@ mod value;
 use self::value::Value;
 use crate::config::node::Node;
 
-/// A name with dots, such as `sys.stdout`, comes as the text `ext://sys.stdout`.
+/// Evaluates an expression. A name, such as `sys.stdout`, becomes the string `ext://sys.stdout`.
 ///
 /// # Errors
-/// What was expected, and the column (in characters, from 1).
+/// The message and the column (in characters, from 1).
 pub(in crate::config) fn literal(text: &str) -> Result<Node, (String, usize)> {
-    let mut reader = Reader { text, at: 0, depth: 0, brackets: 1, made: 0 };
-    // Before it, and after it, there may be empty lines.
-    reader.spaces();
+    let mut reader = Reader { text, at: 0, depth: 0, brackets: 1, count: 0 };
+    // Empty lines may surround it.
+    reader.skip_spaces();
     reader.brackets = 0;
     let node = reader.binary(0).and_then(|value| {
         reader.brackets = 1;
-        reader.spaces();
+        reader.skip_spaces();
         if reader.at == text.len() { value.into_node() } else { Err("expected the end".into()) }
     });
     node.map_err(|error| (error, text[..reader.at.min(text.len())].chars().count() + 1))
 }
 
-/// From those that bind least; of two that begin alike the longer one comes first.
+/// By precedence, lowest first. A prefix of another operator comes after it.
 const OPERATORS: &[&[&str]] = &[&["|"], &["^"], &["&"], &["<<", ">>"], &["+", "-"], &["**", "*", "//", "/", "%"]];
 
 struct Reader<'t> {
     text: &'t str,
     at: usize,
     depth: usize,
-    /// How many are open: within them, the end of a line is a space.
+    /// The number of open brackets: within them, line ends are whitespace.
     brackets: usize,
-    /// Values so far.
-    made: usize,
+    /// The number of values so far.
+    count: usize,
 }
 
-/// More than anybody has to say in one line.
 const MAX_VALUES: usize = 10_000;
 
 impl<'t> Reader<'t> {
@@ -49,8 +48,8 @@ impl<'t> Reader<'t> {
         self.rest().chars().next()
     }
 
-    /// Spaces and comments.
-    fn spaces(&mut self) {
+    /// Skips whitespace and comments.
+    fn skip_spaces(&mut self) {
         loop {
             let rest = self.rest();
             self.at += match self.next() {
@@ -63,8 +62,8 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn take(&mut self, what: &str) -> bool {
-        self.spaces();
+    fn eat(&mut self, what: &str) -> bool {
+        self.skip_spaces();
         let is_next = self.rest().starts_with(what);
         if is_next {
             self.at += what.len();
@@ -72,7 +71,7 @@ impl<'t> Reader<'t> {
         is_next
     }
 
-    fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+    fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
         self.depth += 1;
         if self.depth > super::MAX_DEPTH {
             return Err("expected fewer brackets and signs".into());
@@ -82,42 +81,42 @@ impl<'t> Reader<'t> {
         result
     }
 
-    /// Operators of a rank and of those above it, from left to right.
-    fn binary(&mut self, rank: usize) -> Result<Value, String> {
-        let Some(operators) = OPERATORS.get(rank) else { return self.unary() };
-        let mut left = self.binary(rank + 1)?;
+    /// Operators of a precedence and above, left to right.
+    fn binary(&mut self, precedence: usize) -> Result<Value, String> {
+        let Some(operators) = OPERATORS.get(precedence) else { return self.unary() };
+        let mut left = self.binary(precedence + 1)?;
         loop {
-            self.spaces();
+            self.skip_spaces();
             let rest = self.rest();
             let Some(operator) = operators.iter().find(|operator| rest.starts_with(**operator)) else {
                 return Ok(left);
             };
             self.at += operator.len();
-            let right = self.binary(rank + 1)?;
+            let right = self.binary(precedence + 1)?;
             left = left.operate(operator, right)?;
         }
     }
 
     fn unary(&mut self) -> Result<Value, String> {
-        self.spaces();
+        self.skip_spaces();
         if let Some(sign @ ('-' | '+' | '~')) = self.next() {
             self.at += 1;
-            return self.deeper(Self::unary)?.signed(sign);
+            return self.nested(Self::unary)?.signed(sign);
         }
         let base = self.atom()?;
-        if !self.take("**") {
+        if !self.eat("**") {
             return Ok(base);
         }
-        let exponent = self.deeper(Self::unary)?;
+        let exponent = self.nested(Self::unary)?;
         base.operate("**", exponent)
     }
 
     fn atom(&mut self) -> Result<Value, String> {
-        self.made += 1;
-        if self.made > MAX_VALUES {
+        self.count += 1;
+        if self.count > MAX_VALUES {
             return Err(format!("expected at most {MAX_VALUES} values, got more"));
         }
-        self.spaces();
+        self.skip_spaces();
         match self.next() {
             None => Err("expected a value".into()),
             Some('(') => self.list(")"),
@@ -130,25 +129,25 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// What is between brackets, up to the one that closes.
-    fn inside<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+    /// Reads what is between brackets.
+    fn bracketed<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
         self.at += 1;
         self.brackets += 1;
-        let result = self.deeper(read);
+        let result = self.nested(read);
         self.brackets -= 1;
         result
     }
 
-    /// A tuple or a list; `(x)` is x itself.
+    /// A tuple or a list; `(x)` is `x`.
     fn list(&mut self, close: &str) -> Result<Value, String> {
-        self.inside(|reader| {
+        self.bracketed(|reader| {
             let (mut list, mut comma) = (Vec::new(), false);
-            while !reader.take(close) {
+            while !reader.eat(close) {
                 if !list.is_empty() && !comma {
                     return Err(format!("expected ',' or {close:?}"));
                 }
                 list.push(reader.binary(0)?);
-                comma = reader.take(",");
+                comma = reader.eat(",");
             }
             Ok(match close {
                 "]" => Value::List(list),
@@ -159,20 +158,20 @@ impl<'t> Reader<'t> {
     }
 
     fn map(&mut self) -> Result<Value, String> {
-        self.inside(|reader| {
+        self.bracketed(|reader| {
             let (mut map, mut comma): (Vec<(String, Value)>, _) = (Vec::new(), true);
-            while !reader.take("}") {
+            while !reader.eat("}") {
                 if !comma {
                     return Err("expected ',' or \"}\"".into());
                 }
                 let Value::Str(key) = reader.binary(0)? else { return Err("expected a text as key".into()) };
-                if !reader.take(":") {
+                if !reader.eat(":") {
                     return Err("expected ':'".into());
                 }
                 let value = reader.binary(0)?;
                 map.retain(|(known, _)| *known != key);
                 map.push((key, value));
-                comma = reader.take(",");
+                comma = reader.eat(",");
             }
             Ok(Value::Map(map))
         })
@@ -197,7 +196,7 @@ impl<'t> Reader<'t> {
             if let Some(digits) = exponent.filter(|digits| digits.starts_with(|c: char| c.is_ascii_digit())) {
                 end = digits_from(rest.len() - digits.len());
             }
-            // `1j` and `12abc` are no numbers of ours.
+            // Includes the rest of `1j` and `12abc`, which are refused.
             end += rest[end..].find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len() - end);
         }
         let written = &rest[..end];

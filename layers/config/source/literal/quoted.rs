@@ -1,13 +1,13 @@
-//! Texts and bytes in quotes.
+//! String and bytes literals.
 
 use super::{Reader, value::Value};
 
 impl Reader<'_> {
-    /// One or several beside each other; each may have a prefix.
+    /// One or more adjacent literals, each with an optional prefix.
     pub(super) fn texts(&mut self) -> Result<Value, String> {
         let mut all = self.text()?;
         loop {
-            self.spaces();
+            self.skip_spaces();
             let prefix = self.rest().find(|c: char| !c.is_ascii_alphabetic()).unwrap_or_default();
             if !self.rest()[prefix..].starts_with(['\'', '"']) {
                 return Ok(all);
@@ -44,7 +44,7 @@ impl Reader<'_> {
             }
             self.at += c.len_utf8();
             match self.next() {
-                // What is behind it is kept, and does not end the text.
+                // Raw: the next character is literal and does not end the string.
                 Some(after @ ('\\' | '\'' | '"' | '\n')) if c == '\\' && is_raw => {
                     self.at += 1;
                     push(&mut out, c);
@@ -63,7 +63,7 @@ impl Reader<'_> {
         String::from_utf8(out).map(Value::Str).map_err(|_| "expected a text".into())
     }
 
-    /// What `\` and a character stand for.
+    /// An escape sequence, after the `\`.
     fn escape(&mut self, c: char, is_bytes: bool, out: &mut Vec<u8>) -> Result<(), String> {
         self.at += c.len_utf8();
         let digits = match c {
@@ -83,7 +83,7 @@ impl Reader<'_> {
                 let at = "abfnrtv\\'\"".find(c);
                 match at.and_then(|at| "\x07\x08\x0c\n\r\t\x0b\\'\"".chars().nth(at)) {
                     Some(meant) => push(out, meant),
-                    // As Python leaves what is no escape.
+                    // Python keeps unknown escapes.
                     None => {
                         push(out, '\\');
                         push(out, c);

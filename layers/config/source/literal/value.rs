@@ -1,8 +1,8 @@
-//! Values of Python, and what its operators make of them.
+//! Values of Python and its operators.
 
 use crate::config::{
     node::{Data, Key, Map, Node},
-    registry,
+    objects,
 };
 
 pub(super) enum Value {
@@ -15,18 +15,18 @@ pub(super) enum Value {
     Tuple(Vec<Value>),
     List(Vec<Value>),
     Map(Vec<(String, Value)>),
-    /// With dots; somebody else knows what it is.
+    /// Dotted, such as `sys.stdout`.
     Name(String),
 }
 
-/// How long a text may become by `*`: a short configuration must not be able to use up the memory.
+/// The size limit of a repeated string, which protects the memory.
 const MAX_LENGTH: usize = 1024;
 
-/// As Python writes numbers.
+/// Parses a number in Python's syntax.
 pub(super) fn number(written: &str) -> Option<Value> {
     let text = written.to_lowercase();
     let is_part = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    // An `_` is between digits, or behind `0x`.
+    // `_` is allowed between digits and after `0x`.
     let misplaced = text
         .match_indices('_')
         .any(|(at, _)| !is_part(text[..at].chars().next_back()) || !is_part(text[at + 1..].chars().next()));
@@ -40,8 +40,8 @@ pub(super) fn number(written: &str) -> Option<Value> {
         }
     }
     if digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        let is_octal_of_old = digits.starts_with('0') && digits.bytes().any(|byte| byte != b'0');
-        return digits.parse().ok().filter(|_| !is_octal_of_old).map(Value::Int);
+        let is_old_octal = digits.starts_with('0') && digits.bytes().any(|byte| byte != b'0');
+        return digits.parse().ok().filter(|_| !is_old_octal).map(Value::Int);
     }
     let is_float = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'+' | b'-'));
     digits.parse().ok().filter(|_| is_float).map(Value::Float)
@@ -49,10 +49,10 @@ pub(super) fn number(written: &str) -> Option<Value> {
 
 impl Value {
     /// # Errors
-    /// It is too big, or bytes that are no text.
+    /// Bytes are not UTF-8.
     pub(super) fn into_node(self) -> Result<Node, String> {
         let list = |list: Vec<Self>| list.into_iter().map(Self::into_node).collect::<Result<_, _>>().map(Data::List);
-        Ok(Node::new(match self.known() {
+        Ok(Node::new(match self.resolved() {
             Self::None => Data::Null,
             Self::Bool(on) => Data::Bool(on),
             Self::Int(number) => i64::try_from(number).map_or(Data::Float(number as f64), Data::Int),
@@ -68,11 +68,11 @@ impl Value {
         }))
     }
 
-    /// The value of a name that is known to be constant.
-    fn known(self) -> Self {
+    /// Replaces a name by its constant, if it has one.
+    fn resolved(self) -> Self {
         let Self::Name(name) = &self else { return self };
-        let number = || registry::number(name).map(|number| Self::Int(number.into()));
-        let known = registry::text(name).map(|text| Self::Str(text.to_owned())).or_else(number);
+        let number = || objects::number(name).map(|number| Self::Int(number.into()));
+        let known = objects::text(name).map(|text| Self::Str(text.to_owned())).or_else(number);
         known.unwrap_or(self)
     }
 
@@ -109,7 +109,7 @@ impl Value {
     /// # Errors
     /// It is no number.
     pub(super) fn signed(self, sign: char) -> Result<Self, String> {
-        let value = self.known();
+        let value = self.resolved();
         match (sign, value.integer(), &value) {
             ('-', Some(number), _) => number.checked_neg().map(Self::Int).ok_or_else(|| TOO_BIG.into()),
             ('+', Some(number), _) => Ok(Self::Int(number)),
@@ -121,9 +121,9 @@ impl Value {
     }
 
     /// # Errors
-    /// There is no such operation, or what comes out is too big.
+    /// There is no such operation, or the result is too large.
     pub(super) fn operate(self, operator: &str, other: Self) -> Result<Self, String> {
-        let (left, right) = (self.known(), other.known());
+        let (left, right) = (self.resolved(), other.resolved());
         let between = format!("between {} and {}", left.describe(), right.describe());
         let made = match (left, right) {
             (Self::Str(left), Self::Str(right)) if operator == "+" => Some(Self::Str(left + &right)),
@@ -183,7 +183,7 @@ fn integers(left: i128, operator: &str, right: i128) -> Result<Option<Value>, St
         "<<" => left.checked_mul(1_i128.checked_shl(shift()?).filter(|power| *power > 0).ok_or(TOO_BIG)?),
         "**" if right >= 0 => left.checked_pow(u32::try_from(right).map_err(|_| TOO_BIG)?),
         "//" | "%" | "/" if right == 0 => return Err(BY_ZERO.into()),
-        // Rounded down, and the rest has the sign of the divisor.
+        // Floor division: the remainder has the sign of the divisor.
         "//" => left.checked_div(right).map(|quotient| quotient - i128::from(is_below)),
         "%" => left.checked_rem(right).map(|rest| if is_below { rest + right } else { rest }),
         _ => return floats(left as f64, operator, right as f64),
@@ -192,7 +192,7 @@ fn integers(left: i128, operator: &str, right: i128) -> Result<Option<Value>, St
 }
 
 fn floats(left: f64, operator: &str, right: f64) -> Result<Option<Value>, String> {
-    // As of integers: the rest has the sign of the divisor.
+    // Floor division, as for integers.
     let rest = left % right;
     let is_below = rest != 0.0 && (rest < 0.0) != (right < 0.0);
     Ok(Some(Value::Float(match operator {

@@ -1,4 +1,4 @@
-//! YAML, with the types of YAML 1.1: what PyYAML's `safe_load` makes of a configuration.
+//! YAML with the types of YAML 1.1, as PyYAML's `safe_load` reads it.
 
 mod scalar;
 mod timestamp;
@@ -7,19 +7,18 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 
-use super::{MAX_DEPTH, Read};
+use super::{MAX_DEPTH, Parsed};
 use crate::config::{
-    build::quoted_key,
-    node::{At, Data, Key, Map, Node},
-    problem::ConfigError,
+    error::ConfigError,
+    node::{Data, Key, Map, Node, Position, quoted_key},
 };
 
-pub(super) fn parse(text: &str) -> Result<Read, ConfigError> {
+pub(super) fn parse(text: &str) -> Result<Parsed, ConfigError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let parser = Parser::new_from_str(text);
     let length = text.chars().count();
     let mut reader =
-        Reader { text, length, parser, anchors: HashMap::new(), made: 0, path: Vec::new(), doubts: Vec::new() };
+        Reader { text, length, parser, anchors: HashMap::new(), count: 0, path: Vec::new(), strict_errors: Vec::new() };
     let mut document = None;
     while let Some((event, at)) = reader.next()? {
         match event {
@@ -30,10 +29,10 @@ pub(super) fn parse(text: &str) -> Result<Read, ConfigError> {
             event => document = Some(reader.node(event, at, 0)?),
         }
     }
-    Ok((document.unwrap_or_default(), reader.doubts))
+    Ok((document.unwrap_or_default(), reader.strict_errors))
 }
 
-/// References can make a small text into a huge configuration.
+/// The size limit: aliases can expand a small text into a huge configuration.
 const MAX_NODES: usize = 1_000_000;
 
 struct Reader<'t, I: saphyr_parser::Input> {
@@ -42,27 +41,27 @@ struct Reader<'t, I: saphyr_parser::Input> {
     length: usize,
     parser: Parser<'t, I>,
     anchors: HashMap<usize, Node>,
-    made: usize,
-    /// The keys down to where it is.
+    count: usize,
+    /// The keys of the present value.
     path: Vec<String>,
-    doubts: Vec<ConfigError>,
+    strict_errors: Vec<ConfigError>,
 }
 
-fn place(marker: &Marker) -> At {
-    At { line: marker.line(), column: marker.col() + 1 }
+fn position(marker: &Marker) -> Position {
+    Position { line: marker.line(), column: marker.col() + 1 }
 }
 
 impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
-    fn next(&mut self) -> Result<Option<(Event<'t>, At)>, ConfigError> {
+    fn next(&mut self) -> Result<Option<(Event<'t>, Position)>, ConfigError> {
         let text = self.text;
-        let told = |error: ScanError| {
-            let at = place(error.marker());
-            // The parser notices a tab when it looks for what comes after the value before.
+        let refused = |error: ScanError| {
+            let at = position(error.marker());
+            // The parser reports a tab at the end of the previous value.
             let at = if error.info().contains("tab") { indented_by_tab(text, at).unwrap_or(at) } else { at };
             ConfigError::new("", Some(at), format!("not YAML: {}", error.info()))
         };
-        let Some((mut event, span)) = self.parser.next_event().transpose().map_err(told)? else { return Ok(None) };
-        // A block that ends with the text has no line break there if the text has none.
+        let Some((mut event, span)) = self.parser.next_event().transpose().map_err(refused)? else { return Ok(None) };
+        // The parser adds a line break to a block at the end of the text.
         if let Event::Scalar(block, ScalarStyle::Literal | ScalarStyle::Folded, ..) = &mut event
             && !text.ends_with('\n')
             && span.end.index() >= self.length
@@ -70,18 +69,18 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
         {
             block.to_mut().pop();
         }
-        Ok(Some((event, place(&span.start))))
+        Ok(Some((event, position(&span.start))))
     }
 
-    fn inside(&mut self) -> Result<(Event<'t>, At), ConfigError> {
+    fn next_or_error(&mut self) -> Result<(Event<'t>, Position), ConfigError> {
         self.next()?.ok_or_else(|| ConfigError::new("", None, "not YAML: the text ends too early"))
     }
 
-    fn wrong(&self, at: At, message: impl Into<String>) -> ConfigError {
+    fn wrong(&self, at: Position, message: impl Into<String>) -> ConfigError {
         ConfigError::new(self.path.join("."), Some(at), message)
     }
 
-    fn node(&mut self, event: Event<'t>, at: At, depth: usize) -> Result<Node, ConfigError> {
+    fn node(&mut self, event: Event<'t>, at: Position, depth: usize) -> Result<Node, ConfigError> {
         if depth > MAX_DEPTH {
             return Err(self.wrong(at, format!("expected at most {MAX_DEPTH} levels, got more")));
         }
@@ -104,14 +103,14 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
             }
             Event::Alias(anchor) => {
                 let Some(node) = self.anchors.get(&anchor).cloned() else {
-                    return Err(self.wrong(at, "a reference to what it stands in"));
+                    return Err(self.wrong(at, "expected no alias to a value that contains it"));
                 };
-                self.count(size(&node), at)?;
+                self.add(size(&node), at)?;
                 return Ok(Node { at: Some(at), ..node });
             }
             _ => return Err(self.wrong(at, "not YAML: expected a value")),
         };
-        self.count(1, at)?;
+        self.add(1, at)?;
         let node = Node { data, at: Some(at) };
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
@@ -119,8 +118,8 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
         Ok(node)
     }
 
-    /// `!!python/tuple` and its like would be an invitation.
-    fn expect_tag(&self, tag: Option<&Tag>, wanted: &str, at: At) -> Result<(), ConfigError> {
+    /// Tags such as `!!python/tuple` are refused.
+    fn expect_tag(&self, tag: Option<&Tag>, wanted: &str, at: Position) -> Result<(), ConfigError> {
         match tag.map(full) {
             Some(tag) if tag != "!" && tag.strip_prefix(scalar::YAML) != Some(wanted) => {
                 Err(self.wrong(at, format!("expected no tag, got `{tag}`")))
@@ -129,9 +128,9 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
         }
     }
 
-    fn count(&mut self, more: usize, at: At) -> Result<(), ConfigError> {
-        self.made += more;
-        if self.made <= MAX_NODES {
+    fn add(&mut self, more: usize, at: Position) -> Result<(), ConfigError> {
+        self.count += more;
+        if self.count <= MAX_NODES {
             return Ok(());
         }
         Err(self.wrong(at, format!("expected at most {MAX_NODES} values, got more, by references")))
@@ -140,7 +139,7 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
     fn list(&mut self, depth: usize) -> Result<Data, ConfigError> {
         let mut list = Vec::new();
         loop {
-            match self.inside()? {
+            match self.next_or_error()? {
                 (Event::SequenceEnd, _) => return Ok(Data::List(list)),
                 (event, at) => list.push(self.node(event, at, depth + 1)?),
             }
@@ -149,11 +148,11 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
 
     fn map(&mut self, depth: usize) -> Result<Data, ConfigError> {
         let mut map = Map::default();
-        // A list of a thousand keys must not be searched a thousand times.
+        // `Map` would search linearly for each key.
         let mut known: HashMap<String, usize> = HashMap::new();
         let mut merged = Vec::new();
         loop {
-            let (event, at) = self.inside()?;
+            let (event, at) = self.next_or_error()?;
             let (written, is_plain) = match &event {
                 Event::MappingEnd => break,
                 Event::Scalar(text, style, _, tag) => {
@@ -167,20 +166,19 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
                     Node { data: Data::List(_) | Data::Map(_), .. } => {
                         return Err(self.wrong(at, "expected a text as key"));
                     }
-                    // A key stays as it is written, whatever it stands for.
+                    // A key stays as written, whatever its type.
                     key => written.unwrap_or_else(|| key.python_str()),
                 },
             };
             self.path.push(quoted_key(&text));
-            let (event, value_at) = self.inside()?;
+            let (event, value_at) = self.next_or_error()?;
             let node = self.node(event, value_at, depth + 1)?;
             if is_plain && text == "<<" {
                 merged.push((node, value_at));
             } else if let Some(index) = known.get(&text) {
                 let (first, value): &mut (Key, Node) = &mut map.0[*index];
                 let before = first.at.map(|at| format!("line {}, column {}", at.line, at.column)).unwrap_or_default();
-                self.doubts
-                    .push(self.wrong(at, format!("the key {text:?} stands here twice; the first is at {before}")));
+                self.strict_errors.push(self.wrong(at, format!("duplicate key {text:?}; the first is at {before}")));
                 (first.at, *value) = (Some(at), node);
             } else {
                 known.insert(text.clone(), map.0.len());
@@ -188,7 +186,7 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
             }
             self.path.pop();
         }
-        // What the mapping itself says wins; then the first of a list, and the last of several `<<`.
+        // The mapping's own keys win, then the first of a list, and the last of several `<<`.
         for (node, at) in merged.into_iter().rev() {
             let list = match node.data {
                 Data::List(list) => list,
@@ -209,7 +207,7 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
     }
 }
 
-/// A tag without abbreviations.
+/// The full form of a tag.
 fn full(tag: &Tag) -> String {
     format!("{}{}", tag.handle, tag.suffix)
 }
@@ -222,13 +220,13 @@ fn size(node: &Node) -> usize {
     }
 }
 
-/// The first tab among the blanks that a line begins with, from a place on.
-fn indented_by_tab(text: &str, from: At) -> Option<At> {
+/// The first tab in an indentation, from a position on.
+fn indented_by_tab(text: &str, from: Position) -> Option<Position> {
     let lines = text.lines().enumerate().skip(from.line.saturating_sub(1));
     let mut tabs = lines.filter_map(|(index, line)| {
         let blanks = line.len() - line.trim_start().len();
         let column = line[..blanks].chars().position(|c| c == '\t')? + 1;
-        (blanks < line.len()).then_some(At { line: index + 1, column })
+        (blanks < line.len()).then_some(Position { line: index + 1, column })
     });
     tabs.next()
 }

@@ -3,13 +3,13 @@
 use super::timestamp::timestamp;
 use crate::config::node::Data;
 
-/// What is before the name of a type that YAML itself defines: `!!int` is `tag:yaml.org,2002:int`.
+/// The prefix of YAML's own types: `!!int` is `tag:yaml.org,2002:int`.
 pub(super) const YAML: &str = "tag:yaml.org,2002:";
 
-/// A scalar without quotes.
+/// A plain scalar.
 ///
 /// # Errors
-/// What was expected: it has the form of a type, and no value.
+/// It looks like a type but has no valid value.
 pub(super) fn plain(text: &str) -> Result<Data, String> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Ok(Data::Null),
@@ -26,25 +26,25 @@ pub(super) fn plain(text: &str) -> Result<Data, String> {
 /// A scalar with a tag.
 ///
 /// # Errors
-/// As [`plain`]; or the tag is none of those that a configuration has a use for.
+/// As [`plain`]; or the tag is not supported.
 pub(super) fn tagged(text: &str, tag: &str) -> Result<Data, String> {
     let is = |what: &str| format!("expected {what}, got {text:?} with the tag `{tag}`");
     match tag.strip_prefix(YAML) {
-        // Without a type it is what it looks like, even in quotes.
+        // The tag `!` has no type: the text decides, even in quotes.
         None if tag == "!" => plain(text),
         Some("str") => Ok(Data::Str(text.to_owned())),
         Some("null") => Ok(Data::Null),
         Some("bool") => boolean(&text.to_lowercase()).ok_or_else(|| is("true or false")),
         Some("int") => integer(text).unwrap_or_else(|| Err(is("an integer"))),
         Some("float") => match integer(text).filter(|_| text.contains(':')) {
-            Some(Ok(Data::Int(sixties))) => Ok(Data::Float(sixties as f64)),
+            Some(Ok(Data::Int(sexagesimal))) => Ok(Data::Float(sexagesimal as f64)),
             _ => {
                 let any = || text.replace('_', "").parse().ok().map(Data::Float);
                 float(text).or_else(any).ok_or_else(|| is("a number"))
             }
         },
         Some("timestamp") => timestamp(text).unwrap_or_else(|| Err(is("a date"))).map(Data::Str),
-        // `!!python/object` and its like would be an invitation.
+        // Tags such as `!!python/object` are refused.
         _ => Err(format!("expected no tag, got `{tag}`")),
     }
 }
@@ -64,21 +64,21 @@ fn signed(text: &str) -> (f64, &str) {
     }
 }
 
-/// Begins with a digit; digits and `_` follow.
+/// A digit, then digits and `_`.
 fn is_decimal(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_digit()) && is_of(text, |byte| byte.is_ascii_digit())
+    text.starts_with(|c: char| c.is_ascii_digit()) && consists_of(text, |byte| byte.is_ascii_digit())
 }
 
-fn is_of(text: &str, digit: impl Fn(u8) -> bool) -> bool {
+fn consists_of(text: &str, digit: impl Fn(u8) -> bool) -> bool {
     text.bytes().all(|byte| byte == b'_' || digit(byte))
 }
 
-fn is_sixtieth(text: &str) -> bool {
+fn is_sexagesimal_digit(text: &str) -> bool {
     matches!(text.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9'])
 }
 
 /// `1:30` and `1:30.5`, in units of the last part.
-fn of_sixties(text: &str) -> f64 {
+fn sexagesimal(text: &str) -> f64 {
     let parts = text.split(':').map(|part| part.trim_end_matches('.').parse().unwrap_or(0.0));
     parts.fold(0.0, |sum, part: f64| sum * 60.0 + part)
 }
@@ -92,15 +92,15 @@ fn float(text: &str) -> Option<Data> {
             let (before, after) = bare.split_once('.')?;
             let (fraction, exponent) =
                 after.find(['e', 'E']).map_or((after, None), |at| (&after[..at], Some(&after[at + 1..])));
-            // The sign of an exponent must be there.
+            // YAML 1.1 requires the sign of an exponent.
             let is_exponent = |digits: &str| {
                 let digits = digits.strip_prefix(['-', '+']).unwrap_or_default();
                 !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
             };
-            let is_whole = is_of(fraction, |byte| byte.is_ascii_digit()) && exponent.is_none_or(is_exponent);
-            let (first, sixties) = before.split_once(':').map_or((before, None), |(first, rest)| (first, Some(rest)));
-            let is_right = match sixties {
-                Some(rest) => is_decimal(first) && exponent.is_none() && rest.split(':').all(is_sixtieth),
+            let is_whole = consists_of(fraction, |byte| byte.is_ascii_digit()) && exponent.is_none_or(is_exponent);
+            let (first, rest) = before.split_once(':').map_or((before, None), |(first, rest)| (first, Some(rest)));
+            let is_right = match rest {
+                Some(rest) => is_decimal(first) && exponent.is_none() && rest.split(':').all(is_sexagesimal_digit),
                 None if before.is_empty() => bare.len() == text.len() && is_decimal(fraction),
                 None => is_decimal(before),
             };
@@ -108,18 +108,18 @@ fn float(text: &str) -> Option<Data> {
                 return None;
             }
             let digits = bare.replace('_', "");
-            if sixties.is_some() { of_sixties(&digits) } else { digits.parse().ok()? }
+            if rest.is_some() { sexagesimal(&digits) } else { digits.parse().ok()? }
         }
     };
     Some(Data::Float(sign * number))
 }
 
-/// What is too big for 64 bits comes as a float.
+/// An integer that does not fit into 64 bits becomes a float.
 fn integer(text: &str) -> Option<Result<Data, String>> {
     let (sign, bare) = signed(text);
     if let Some((first, rest)) = bare.split_once(':') {
-        let is_right = is_decimal(first) && !first.starts_with('0') && rest.split(':').all(is_sixtieth);
-        return is_right.then(|| Ok(whole(sign * of_sixties(&bare.replace('_', "")))));
+        let is_right = is_decimal(first) && !first.starts_with('0') && rest.split(':').all(is_sexagesimal_digit);
+        return is_right.then(|| Ok(whole(sign * sexagesimal(&bare.replace('_', "")))));
     }
     let (digits, base) = match bare.as_bytes() {
         [b'0', b'b', ..] => (&bare[2..], 2),
@@ -128,7 +128,7 @@ fn integer(text: &str) -> Option<Result<Data, String>> {
         _ if is_decimal(bare) => (bare, 10),
         _ => return None,
     };
-    if digits.is_empty() || !is_of(digits, |byte| char::from(byte).is_digit(base)) {
+    if digits.is_empty() || !consists_of(digits, |byte| char::from(byte).is_digit(base)) {
         return None;
     }
     let digits = digits.replace('_', "");
@@ -149,7 +149,7 @@ fn integer(text: &str) -> Option<Result<Data, String>> {
     })
 }
 
-/// A float without a fraction as an integer, if it is one exactly.
+/// A whole float as an integer, where that is exact.
 fn whole(number: f64) -> Data {
     if number.abs() < 9e15 { Data::Int(number as i64) } else { Data::Float(number) }
 }

@@ -2,7 +2,7 @@
 
 /// A date, with or without a time, as Python's `str()` prints it: `2001-12-14 21:59:43.100000-05:00`.
 ///
-/// `None`: it has another form. An error: there is no such date.
+/// `None` if it has another form; an error if there is no such date.
 pub(super) fn timestamp(text: &str) -> Option<Result<String, String>> {
     let mut rest = Rest(text);
     let year = rest.number(4, 4)?;
@@ -58,20 +58,20 @@ fn days(year: u32, month: u32) -> u32 {
     }
 }
 
-/// What is not read yet.
+/// The unread rest of the text.
 struct Rest<'t>(&'t str);
 
 impl<'t> Rest<'t> {
-    fn digits(&mut self, most: usize) -> &'t str {
-        let count = self.0.bytes().take(most).take_while(u8::is_ascii_digit).count();
+    fn digits(&mut self, max: usize) -> &'t str {
+        let count = self.0.bytes().take(max).take_while(u8::is_ascii_digit).count();
         let (digits, rest) = self.0.split_at(count);
         self.0 = rest;
         digits
     }
 
-    fn number(&mut self, least: usize, most: usize) -> Option<u32> {
-        let digits = self.digits(most);
-        (digits.len() >= least).then(|| digits.parse().ok())?
+    fn number(&mut self, min: usize, max: usize) -> Option<u32> {
+        let digits = self.digits(max);
+        (digits.len() >= min).then(|| digits.parse().ok())?
     }
 
     fn one_of(&mut self, any: &str) -> Option<char> {

@@ -1,0 +1,47 @@
+//! A handler with its declaration, and what is to be set on it.
+
+use std::sync::Arc;
+
+use crate::{
+    Error, NamedHandler, Severity,
+    config::{
+        config_filter::ConfigFilter,
+        configured_handler::{ConfiguredHandler, Retired},
+        formatting::Formatter,
+        node::Node,
+    },
+};
+
+/// A handler that is, or can be, attached to loggers.
+#[derive(Clone)]
+pub(in crate::config) struct InstalledHandler {
+    pub(in crate::config) configured: Arc<ConfiguredHandler>,
+    pub(in crate::config) named: NamedHandler,
+    /// The part of the declaration that cannot be changed in place.
+    pub(in crate::config) fixed: Node,
+    /// The whole declaration.
+    pub(in crate::config) declaration: Node,
+}
+
+/// What is to be set on a handler once the configuration is accepted.
+pub(in crate::config) struct PendingUpdate {
+    pub(super) configured: Arc<ConfiguredHandler>,
+    pub(super) level: Severity,
+    pub(super) filters: Vec<ConfigFilter>,
+    pub(super) formatter: Formatter,
+    /// Whether the output is new.
+    pub(super) is_new: bool,
+}
+
+impl PendingUpdate {
+    /// The last step before the first record, which can still fail: truncating a file that was just opened.
+    pub(in crate::config) fn activate(&self) -> Result<(), Error> {
+        if self.is_new { self.configured.output().control.activate() } else { Ok(()) }
+    }
+
+    pub(in crate::config) fn apply(self) -> Retired {
+        self.configured.set_level(self.level);
+        let filters = self.configured.set_filters(self.filters);
+        filters.merge(self.configured.set_formatter(&self.formatter))
+    }
+}

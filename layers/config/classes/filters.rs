@@ -1,0 +1,124 @@
+//! The section `filters`.
+
+use std::sync::Arc;
+
+use crate::{
+    Error,
+    config::{
+        config_filter::ConfigFilter,
+        error::{ConfigError, cannot_resolve},
+        handler_args::{HandlerArgs, SetIfSome as _},
+        node::Node,
+        setup::Setup,
+    },
+    filter::{RateLimit, Sample},
+};
+
+/// Makes a filter from an entry of `filters`.
+pub(in crate::config) fn make(setup: &Setup, path: &str, node: &Node) -> Result<ConfigFilter, Vec<ConfigError>> {
+    let Some(map) = node.as_map() else {
+        return Err(vec![ConfigError::new(path, node.at, format!("expected a mapping, got {node}"))]);
+    };
+    let key = if map.get("()").is_some() { "()" } else { "class" };
+    let Some(class) = map.get(key).filter(|class| !class.is_null()) else {
+        let args = setup.args(path, node.at, "Filter", map);
+        let name = args.str("name").unwrap_or_default();
+        let problems = if setup.as_python { Vec::new() } else { args.finish(&[], &[]) };
+        return if problems.is_empty() { Ok(name_filter(&name)) } else { Err(problems) };
+    };
+    let name = class.as_str().map(|name| name.strip_prefix("ext://").unwrap_or(name));
+    let Some(name) = name else {
+        return Err(vec![ConfigError::new(format!("{path}.{key}"), class.at, format!("expected a name, got {class}"))]);
+    };
+    let args = setup.args(path, node.at, name, map);
+    let made = match FILTERS.iter().find(|(names, _)| names.contains(&name)) {
+        Some((_, make)) => Some(make(&args, setup)),
+        None => setup.registry.make_filter(name, &args),
+    };
+    let problems = args.finish(&[], &["()", "class", "."]);
+    match made {
+        None => {
+            let message = format!("no filter is registered as {name:?}");
+            let standard = FILTERS.iter().flat_map(|(names, _)| names.iter().copied());
+            let known = setup.registry.filter_names().chain(standard);
+            let problem = ConfigError::new(format!("{path}.{key}"), class.at, message).python(cannot_resolve(name));
+            Err(vec![problem.nearest(name, known)])
+        }
+        Some(_) if !problems.is_empty() => Err(problems),
+        Some(Ok(filter)) => Ok(filter),
+        Some(Err(error)) => Err(vec![ConfigError::new(path, node.at, error.to_string()).python(error.to_string())]),
+    }
+}
+
+type Make = fn(&HandlerArgs<'_>, &Setup) -> Result<ConfigFilter, Error>;
+
+/// The filters of this crate.
+const FILTERS: &[(&[&str], Make)] = &[
+    (&["logging.Filter", "Filter"], |args, _| Ok(name_filter(&args.str("name").unwrap_or_default()))),
+    (&["rate_limit", "tracing_strata.filter.RateLimit"], |args, setup| Ok(rate_limit(args, setup))),
+    (&["sample", "tracing_strata.filter.Sample"], |args, setup| Ok(sample(args, setup))),
+];
+
+/// Whether no registry is needed to know the class.
+pub(in crate::config) fn is_standard(name: &str) -> bool {
+    FILTERS.iter().any(|(names, _)| names.contains(&name))
+}
+
+/// Whether the filter counts records, so that its users share one count.
+pub(in crate::config) fn counts(name: &str) -> bool {
+    is_standard(name) && !name.ends_with("Filter")
+}
+
+fn rate_limit(args: &HandlerArgs<'_>, setup: &Setup) -> ConfigFilter {
+    args.require("most");
+    args.require("per");
+    let mut limit = RateLimit::new(small(args, "most"), args.seconds("per").unwrap_or_default());
+    for field in args.texts("by").unwrap_or_default() {
+        limit = limit.by(field);
+    }
+    limit = limit
+        .set_if_some(args.level("exempt"), RateLimit::always_pass_from)
+        .set_if_some(args.size("max_keys"), RateLimit::max_keys);
+    if let Some(clock) = &setup.clock {
+        limit = limit.clock(Arc::clone(clock));
+    }
+    ConfigFilter::decides(limit)
+}
+
+fn sample(args: &HandlerArgs<'_>, setup: &Setup) -> ConfigFilter {
+    args.require("one_in");
+    let one_in = small(args, "one_in");
+    let is_by_trace = args.bool("traces") == Some(true);
+    let mut sample = if is_by_trace { Sample::traces(one_in) } else { Sample::one_in(one_in) };
+    for field in args.texts("by").unwrap_or_default() {
+        sample = sample.by(field);
+    }
+    sample = sample
+        .set_if_some(args.level("exempt"), Sample::always_pass_from)
+        .set_if_some(args.seconds("tell_after"), Sample::summary_interval)
+        .set_if_some(args.size("max_keys"), Sample::max_keys);
+    if let Some(clock) = &setup.clock {
+        sample = sample.clock(Arc::clone(clock));
+    }
+    ConfigFilter::decides(sample)
+}
+
+fn small(args: &HandlerArgs<'_>, name: &str) -> u32 {
+    match args.integer(name).map(u32::try_from) {
+        None => 1,
+        Some(Ok(number)) if number > 0 => number,
+        Some(_) => {
+            let node = args.node(name);
+            node.and_then(|node| args.expected(name, node, "1 or more, of 32 bits")).unwrap_or(1)
+        }
+    }
+}
+
+/// `logging.Filter(name)`. The root's records have the name `root`.
+fn name_filter(name: &str) -> ConfigFilter {
+    let name = name.to_owned();
+    ConfigFilter::decides(move |record: &crate::Record| {
+        let target = if record.target().is_empty() { "root" } else { record.target() };
+        name.is_empty() || crate::record::is_below(target, &name)
+    })
+}

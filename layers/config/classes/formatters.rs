@@ -1,0 +1,288 @@
+//! The section `formatters`.
+
+use std::sync::Arc;
+
+use crate::{
+    config::{
+        error::{ConfigError, cannot_resolve},
+        formatting::Formatter,
+        handler_args::{HandlerArgs, SetIfSome as _, Switch},
+        node::{Map, Node},
+        registry::ClassRegistry,
+        setup::Setup,
+    },
+    format::{Color, Gelf, Json, Key, Logfmt, Style, Template, TemplateBuilder, Text, Time},
+};
+
+/// Fields that only foreign formatters add to records.
+const FOREIGN_FIELDS: &[(&str, &str)] = &[
+    ("levelprefix", "uvicorn.logging.DefaultFormatter"),
+    ("log_color", "colorlog.ColoredFormatter"),
+    ("message_log_color", "colorlog.ColoredFormatter"),
+];
+
+/// Names of classes that are templates.
+const TEMPLATES: &[&str] = &["logging.Formatter", "Formatter", "template"];
+
+/// Names of the other formats of this crate.
+const FORMATS: &[&str] = &["text", "json", "logfmt", "gelf"];
+
+/// Whether no registry is needed to know the class.
+pub(in crate::config) fn is_standard(class: &str) -> bool {
+    TEMPLATES.contains(&class) || FORMATS.contains(&class)
+}
+
+/// Makes a formatter from an entry of `formatters`.
+pub(in crate::config) fn make(setup: &Setup, path: &str, node: &Node) -> Result<Formatter, Vec<ConfigError>> {
+    let Some(map) = node.as_map() else {
+        return Err(vec![ConfigError::new(path, node.at, format!("expected a mapping, got {node}"))]);
+    };
+    let (key, class) = match map.get("()") {
+        Some(class) => ("()", Some(class)),
+        None => ("class", map.get("class").filter(|class| !class.is_null())),
+    };
+    let Some(class) = class else { return template(setup, path, node, map, false) };
+    let Some(name) = class.as_str() else {
+        return Err(vec![ConfigError::new(format!("{path}.{key}"), class.at, format!("expected a name, got {class}"))]);
+    };
+    let name = name.strip_prefix("ext://").unwrap_or(name);
+    let registry = &setup.registry;
+    let args = || setup.args(path, node.at, name, map);
+    match name {
+        _ if registry.has_formatter(name) => {
+            let args = args();
+            let made = registry.make_formatter(name, &args);
+            let problems = args.finish(&[], &["()", "class", "."]);
+            match made {
+                _ if !problems.is_empty() => Err(problems),
+                Some(Ok(format)) => Ok(format.into()),
+                Some(Err(error)) => {
+                    Err(vec![ConfigError::new(path, node.at, error.to_string()).python(error.to_string())])
+                }
+                None => Err(unknown(path, key, class, name, registry)),
+            }
+        }
+        _ if TEMPLATES.contains(&name) => template(setup, path, node, map, key == "()"),
+        name if FORMATS.contains(&name) => {
+            let args = args();
+            let formatter = standard(name, &args);
+            let problems = args.finish(&[], &["()", "class"]);
+            if problems.is_empty() { Ok(formatter) } else { Err(problems) }
+        }
+        _ => Err(unknown(path, key, class, name, registry)),
+    }
+}
+
+fn unknown(path: &str, key: &str, class: &Node, name: &str, registry: &ClassRegistry) -> Vec<ConfigError> {
+    let known = registry.formatter_names().chain(TEMPLATES.iter().copied()).chain(FORMATS.iter().copied());
+    let problem =
+        ConfigError::new(format!("{path}.{key}"), class.at, format!("no formatter is registered as {name:?}"));
+    vec![problem.python(cannot_resolve(name)).nearest_dotted(name, known)]
+}
+
+/// One of [`FORMATS`].
+fn standard(name: &str, args: &HandlerArgs<'_>) -> Formatter {
+    match name {
+        "json" => Arc::new(json(args)),
+        "logfmt" => Arc::new(logfmt(args)),
+        "gelf" => Arc::new(gelf(args)),
+        _ => Arc::new(text(args)),
+    }
+}
+
+fn time(args: &HandlerArgs<'_>) -> Option<Time> {
+    Some(match &*args.str("time")? {
+        "utc" => Time::utc(),
+        "local" => Time::local(),
+        "none" => Time::none(),
+        "time_of_day" => Time::time_of_day(),
+        "unix_seconds" => Time::unix_seconds(),
+        "unix_millis" => Time::unix_millis(),
+        "unix_nanos" => Time::unix_nanos(),
+        zone => match Time::zone(zone) {
+            Ok(time) => time,
+            Err(error) => {
+                let words = "utc, local, none, time_of_day, unix_seconds, unix_millis, unix_nanos or a zone";
+                args.report(args.wrong("time", format!("expected {words}: {error}")));
+                return None;
+            }
+        },
+    })
+}
+
+fn json(args: &HandlerArgs<'_>) -> Json {
+    let shapes: [(_, fn() -> Json); _] = [
+        ("flat", Json::new),
+        ("tracing_subscriber", Json::tracing_subscriber),
+        ("ecs", Json::ecs),
+        ("gcp", Json::gcp),
+        ("datadog", Json::datadog),
+        ("logstash", Json::logstash),
+        ("bunyan", Json::bunyan),
+        ("otel", Json::otel),
+        ("python", Json::python),
+    ];
+    let mut json = args.choice("shape", &shapes).unwrap_or(Json::new)();
+    json = json.set_if_some(time(args), Json::time);
+    let keys: Vec<_> = Key::ALL.iter().map(|key| (key.default_name(), *key)).collect();
+    let names = args.inside("rename", |renamed| {
+        let named = keys.iter().filter_map(|(name, key)| Some((*key, renamed.str(name)?)));
+        named.collect::<Vec<_>>()
+    });
+    for (key, name) in names.unwrap_or_default() {
+        json = json.rename(key, name);
+    }
+    for name in args.texts("omit").unwrap_or_default() {
+        match keys.iter().find(|(known, _)| *known == name) {
+            Some((_, key)) => json = json.omit(*key),
+            None => {
+                let problem = args.wrong("omit", format!("there is no member {name:?}"));
+                args.report(problem.nearest(&name, keys.iter().map(|(known, _)| *known)));
+            }
+        }
+    }
+    json = json
+        .set_if_some(args.str("nest_fields"), Json::nest_fields)
+        .set_if_some(args.str("nest_context"), Json::nest_context);
+    for (name, value) in args.fields("fields").unwrap_or_default().iter() {
+        json = json.field(name.to_owned(), value);
+    }
+    json = json.set_if_some(args.str("trace_prefix"), Json::trace_prefix);
+    if let Some(version) = args.str("schema_version") {
+        json = json.schema_version(version.as_str());
+    }
+    json = args.apply_switches(json, JSON_SWITCHES);
+    if let Err(error) = json.clone().checked() {
+        let of = if args.has("rename") { "rename" } else { "fields" };
+        args.report(args.wrong(of, error.to_string()));
+    }
+    json
+}
+
+const JSON_SWITCHES: &[Switch<Json>] = &[
+    ("span_list", Json::span_list),
+    ("current_span", Json::current_span),
+    ("source", Json::source),
+    ("thread", Json::thread),
+    ("process", Json::process),
+    ("level_number", Json::level_number),
+    ("event_name", Json::event_name),
+    ("lower_case_levels", Json::lower_case_levels),
+];
+
+fn logfmt(args: &HandlerArgs<'_>) -> Logfmt {
+    let mut logfmt = Logfmt::new();
+    logfmt = logfmt.set_if_some(time(args), Logfmt::time);
+    for (name, value) in args.fields("fields").unwrap_or_default().iter() {
+        logfmt = logfmt.field(name.to_owned(), value);
+    }
+    args.apply_switches(logfmt, &[("source", Logfmt::source), ("thread", Logfmt::thread)])
+}
+
+fn gelf(args: &HandlerArgs<'_>) -> Gelf {
+    let mut gelf = Gelf::new();
+    gelf = gelf.set_if_some(args.str("host"), Gelf::host);
+    for (name, value) in args.fields("fields").unwrap_or_default().iter() {
+        gelf = gelf.field(name.to_owned(), value);
+    }
+    args.apply_switches(gelf, &[("source", Gelf::source), ("thread", Gelf::thread)])
+}
+
+fn text(args: &HandlerArgs<'_>) -> Text {
+    let mut text = Text::new();
+    text = text.set_if_some(time(args), Text::time);
+    text = args.apply_switches(text, TEXT_SWITCHES);
+    let color = match args.node("color").map(Node::as_bool) {
+        Some(Some(on)) => Some(if on { Color::Auto } else { Color::Never }),
+        _ => args.choice("color", &[("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)]),
+    };
+    match color {
+        Some(color) => text.color(color),
+        None => text,
+    }
+}
+
+const TEXT_SWITCHES: &[Switch<Text>] = &[
+    ("level", Text::level),
+    ("target", Text::target),
+    ("source", Text::source),
+    ("thread", Text::thread),
+    ("spans", Text::spans),
+    ("globals", Text::globals),
+    ("trace_ids", Text::trace_ids),
+    ("multi_line", Text::multi_line),
+];
+
+fn template(
+    setup: &Setup,
+    path: &str,
+    node: &Node,
+    map: &Map,
+    is_factory: bool,
+) -> Result<Formatter, Vec<ConfigError>> {
+    let as_python = setup.as_python;
+    let args = setup.args(path, node.at, "Formatter", map);
+    let format = args.str("format").or_else(|| args.str("fmt"));
+    let format = format.unwrap_or_default();
+    let mut builder = Template::builder(format.clone()).as_python(as_python);
+    match args.str("style").map(|style| style.parse::<Style>()) {
+        None => {}
+        Some(Ok(style)) => builder = builder.style(style),
+        Some(Err(error)) => {
+            args.report(args.wrong("style", "expected \"%\", \"{\" or \"$\"").python(error.to_string()));
+        }
+    }
+    builder = builder
+        .set_if_some(args.str("datefmt"), TemplateBuilder::datefmt)
+        .set_if_some(args.bool("validate"), TemplateBuilder::validate)
+        .set_if_some(args.fields("defaults"), TemplateBuilder::defaults)
+        .set_if_some(args.str("default_time_format"), TemplateBuilder::default_time_format);
+    match map.get("default_msec_format") {
+        Some(node) if node.is_null() => builder = builder.default_msec_format(None),
+        _ => {
+            if let Some(format) = args.str("default_msec_format") {
+                builder = builder.default_msec_format(Some(&format));
+            }
+        }
+    }
+    if args.bool("utc") == Some(true) {
+        builder = builder.zone(Time::utc());
+    }
+    builder = builder.set_if_some(args.converted("zone", Time::zone), TemplateBuilder::zone);
+    let written = if map.get("fmt").is_some() { "fmt" } else { "format" };
+    let defaults = |name: &str| map.get("defaults").is_some_and(|defaults| defaults.get(name).is_some());
+    for (name, class) in FOREIGN_FIELDS.iter().filter(|(name, _)| !as_python && !defaults(name)) {
+        if [format!("%({name})"), format!("{{{name}"), format!("${name}")].iter().any(|field| format.contains(field)) {
+            let message =
+                format!("no record has the field {name:?}, which {class} makes: leave it out, or give it a default");
+            args.report(args.wrong(written, message));
+        }
+    }
+    let made = builder.build().map_err(|error| {
+        let message = match args.str("style") {
+            Some(style) => format!("{error} (in the style {style:?}{})", style_hint(&format, &style)),
+            None => error.to_string(),
+        };
+        args.wrong(written, message).python(error.to_string())
+    });
+    let mut problems = args.finish(&[], &["()", "class", "default_msec_format", "."]);
+    if as_python && !is_factory {
+        // Python ignores keys that it does not know.
+        problems.retain(|problem| !problem.message.ends_with("has no such key"));
+    }
+    match made {
+        _ if !problems.is_empty() => Err(problems),
+        Ok(template) => Ok(Arc::new(template)),
+        Err(problem) => Err(vec![problem]),
+    }
+}
+
+/// A hint that a format is in another style than declared.
+fn style_hint(format: &str, style: &str) -> &'static str {
+    match style {
+        _ if format.contains("%(") && style != "%" => "; it looks like the style \"%\"",
+        _ if format.contains("${") && style != "$" => "; it looks like the style \"$\"",
+        _ if format.contains('{') && style != "{" => "; it looks like the style \"{\"",
+        _ => "",
+    }
+}

@@ -1,0 +1,15 @@
+//! Reports on stderr by the threads that reload: they have no caller.
+
+use std::fmt::Display;
+
+/// Writes a line to stderr, with control characters escaped.
+pub(super) fn report(message: impl Display) {
+    let mut line = String::new();
+    for c in format!("tracing-strata: {message}").chars() {
+        match crate::text::is_control(c) && c != '\n' {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+    }
+    crate::sink::stderr_line(&line);
+}

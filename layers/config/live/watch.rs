@@ -1,0 +1,116 @@
+//! Reloads when the file changes.
+
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use notify::Watcher as _;
+
+use super::{changes::Changes, logging::Logging, stderr};
+use crate::{Error, config::document::Config, record::silence_this_thread, unwind::catch};
+
+/// How long a file must be unchanged before it is read: editors write in several steps.
+const QUIET: Duration = Duration::from_millis(100);
+
+impl Logging {
+    /// [Reloads](Self::reload) on a thread of its own whenever the file changes, by a text editor, `mv` or a new link
+    /// (Kubernetes). It reads the file as [`Logging::from_path`] does. A file that cannot be applied is reported on stderr and
+    /// changes nothing; the next change is tried again. Dropping the watcher stops it.
+    ///
+    /// # Errors
+    /// The directory of the file cannot be watched, or the file's name has no known extension ([`Config::from_path`]).
+    pub fn watch(&self, path: impl AsRef<Path>) -> Result<FileWatcher, Error> {
+        let shown = path.as_ref().display().to_string();
+        self.watch_with(path, move |result| {
+            if let Err(error) = result {
+                stderr::report(format_args!("{shown} is not applied: {error}"));
+            }
+        })
+    }
+
+    /// As [`watch`](Self::watch); calls `on_reload` after each reload.
+    ///
+    /// # Errors
+    /// As [`watch`](Self::watch).
+    pub fn watch_with(
+        &self,
+        path: impl AsRef<Path>,
+        on_reload: impl Fn(Result<Changes, Error>) + Send + 'static,
+    ) -> Result<FileWatcher, Error> {
+        let path = std::path::absolute(path.as_ref()).map_err(|error| Error::io_at(path.as_ref(), "find", error))?;
+        Config::check_name(&path)?;
+        // The directory, because editors replace the file.
+        let directory = path.parent().unwrap_or(&path);
+        fs::metadata(directory).map_err(|error| Error::io_at(directory, "watch", error))?;
+        let failed = |error| Error::with_source(format_args!("cannot watch {}", path.display()), error);
+        let (changed, changes) = mpsc::channel();
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // Our own reading is no change. Sending fails once the thread has ended.
+            if !event.is_ok_and(|event| event.kind.is_access()) {
+                changed.send(()).unwrap_or_default();
+            }
+        })
+        .map_err(failed)?;
+        watcher.watch(directory, notify::RecursiveMode::NonRecursive).map_err(failed)?;
+        let (logging, file) = (self.clone(), path.clone());
+        let mut known = fs::read(&file).ok();
+        let thread = thread::Builder::new().name("strata-watch".into()).spawn(move || {
+            silence_this_thread();
+            while changes.recv().is_ok() {
+                while changes.recv_timeout(QUIET) != Err(RecvTimeoutError::Timeout) {
+                    if matches!(changes.try_recv(), Err(mpsc::TryRecvError::Disconnected)) {
+                        return;
+                    }
+                }
+                let now = fs::read(&file).ok();
+                if now == known || now.is_none() {
+                    continue;
+                }
+                known = now;
+                let result = Config::load(&file).and_then(|config| logging.reload(&config));
+                // Foreign code may panic.
+                catch(|| on_reload(result)).unwrap_or_default();
+            }
+        });
+        let thread = thread.map_err(|error| Error::with_source("cannot start the thread of a watch", error))?;
+        Ok(FileWatcher { path, watcher: Some(watcher), thread: Some(thread) })
+    }
+}
+
+/// Reloads until it is dropped. Made by [`Logging::watch`].
+#[must_use = "dropping it stops the watcher"]
+pub struct FileWatcher {
+    path: PathBuf,
+    watcher: Option<notify::RecommendedWatcher>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl FileWatcher {
+    /// The watched file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for FileWatcher {
+    fn drop(&mut self) {
+        // This drops the sender, which ends the thread.
+        drop(self.watcher.take());
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
+            // The panic hook has reported a panic in it.
+            thread.join().unwrap_or_default();
+        }
+    }
+}
+
+impl fmt::Debug for FileWatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FileWatcher").field(&self.path).finish()
+    }
+}
