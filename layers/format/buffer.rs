@@ -182,6 +182,12 @@ impl PartialEq<&str> for Buffer {
     }
 }
 
+impl PartialEq<String> for Buffer {
+    fn eq(&self, text: &String) -> bool {
+        *self == **text
+    }
+}
+
 /// Memory above this is freed after use, in bytes: one huge record must not stay for ever.
 pub(super) const KEEP_BYTES: usize = 64 * 1024;
 
