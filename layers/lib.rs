@@ -132,6 +132,7 @@ mod macros;
 pub mod otlp;
 pub mod output;
 pub mod record;
+pub mod setup;
 pub mod shutdown;
 pub mod sink;
 mod text;
@@ -149,6 +150,7 @@ pub use self::{
     logger::Logger,
     loggers::Loggers,
     record::{Fields, Globals, Record, Severity, Value},
+    setup::{init, setup},
     sink::Sink,
 };
 

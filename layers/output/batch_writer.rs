@@ -27,7 +27,7 @@ const CAPACITY: usize = 64 << 10;
 /// A sink, and the lines that are buffered for it.
 pub(super) struct BatchWriter<S> {
     pub(super) sink: S,
-    /// Asked once: the answer may cost a system call.
+    /// Asked once: a sink may have to ask the system.
     pub(super) properties: SinkProperties,
     /// Names the sink in errors.
     pub(super) name: Cow<'static, str>,

@@ -30,6 +30,7 @@ mod pickle;
 mod places;
 mod queue;
 mod rotate;
+mod setup;
 mod stream;
 mod strict;
 mod support;

@@ -6,7 +6,7 @@ use jiff::civil::DateTime;
 
 use crate::Error;
 
-/// How often a [`RotatingFile`](crate::output::RotatingFile) rotates. Parses Python's `when` strings in any case.
+/// How often a [`RotatingFile`](crate::output::RotatingFile) starts a new file. Parses Python's `when` strings in any case.
 ///
 /// | Python | here | a file ends (on [`Alignment::Clock`]) | its name ends in |
 /// |---|---|---|---|
