@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The end: what waits is handled, the listener ends. (Dropping the guard does the same, within `drain`.)
     tracing::info!("bye");
     guard.shutdown(Duration::from_secs(5))?;
-    println!("queue        {}", guard.health());
+    println!("queue        {}", guard.stats());
 
     // What comes later is counted, and hurts nobody.
     tracing::info!("too late");

@@ -61,7 +61,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let took = began.elapsed();
         guard.shutdown(Duration::from_secs(10))?;
 
-        let (stats, lost) = (ledger.stats(), guard.health().lost);
+        let (stats, lost) = (ledger.stats(), guard.stats().lost);
         let text = disk.0.lock().map_err(|_| "poisoned")?.clone();
         println!(
             "| {name} | {} ms | {} | {} | {} |",

@@ -1,28 +1,25 @@
-//! Commands by handle come after the records that were given before them, also where those wait for another thread.
+//! A barrier: commands through a handle come after all earlier records, also where those are in a queue.
 
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
-use crate::fork::ForkRwLock;
+use crate::weak_list::WeakList;
 
-/// Something that records wait in.
-pub(crate) trait Waits: Send + Sync {
-    /// Asks for what was given before to be handled first. What it gives waits for that, within a deadline of its own.
-    fn ask(&self) -> Option<Box<dyn FnOnce()>>;
+/// Something that buffers records for another thread.
+pub(crate) trait Buffers: Send + Sync {
+    /// Asks for all earlier records to be handled first. The returned function waits for that, within a timeout of its own.
+    fn begin_barrier(&self) -> Option<Box<dyn FnOnce()>>;
 }
 
-static ALL: ForkRwLock<Vec<Weak<dyn Waits>>> = ForkRwLock::first(Vec::new());
+static ALL: WeakList<dyn Buffers> = WeakList::new();
 
-pub(crate) fn register(waits: Weak<dyn Waits>) {
-    let mut all = ALL.write();
-    all.retain(|other| other.strong_count() > 0);
-    all.push(waits);
+pub(crate) fn register(buffers: Weak<dyn Buffers>) {
+    ALL.add(buffers);
 }
 
-/// Waits until all records that were given to any handler before have left the queues they wait in, as far as each queue's
-/// own deadline goes. On the thread of a queue, that one is not waited for.
+/// Waits until all earlier records of all handlers have left their queues, as far as the timeout of each queue allows. On
+/// the thread of a queue, that one is not waited for.
 pub(crate) fn wait() {
-    let all: Vec<Arc<dyn Waits>> = ALL.read().iter().filter_map(Weak::upgrade).collect();
-    // All are asked before any is waited for.
-    let asked: Vec<_> = all.iter().filter_map(|waits| waits.ask()).collect();
-    asked.into_iter().for_each(|wait| wait());
+    // All begin before the first wait.
+    let pending: Vec<_> = ALL.all().iter().filter_map(|buffers| buffers.begin_barrier()).collect();
+    pending.into_iter().for_each(|wait| wait());
 }

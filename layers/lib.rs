@@ -137,6 +137,7 @@ pub mod shutdown;
 pub mod sink;
 mod text;
 mod unwind;
+mod weak_list;
 
 #[cfg(feature = "serde")]
 pub use self::record::json;

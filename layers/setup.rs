@@ -37,8 +37,8 @@ use tracing_subscriber::{
 use crate::{
     Error, Fields, Format, Handler, HandlerExt as _, Loggers, Queue, Tee,
     format::{Color, Json, Text},
-    loggers::is_below,
     output::{RotatingFileBuilder, Stream},
+    record::is_below,
     shutdown,
     text::distance,
 };

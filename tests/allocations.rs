@@ -490,7 +490,7 @@ fn queued_and_waited(policy: tracing_strata::handler::queue::Overflow) -> u64 {
     let builder = tracing_strata::Queue::builder().capacity(64).overflow(policy);
     let (queue, guard) = builder.build_with_guard(Null(Json::new())).unwrap();
     let count = steady(registry().with(queue.into_layer()), event);
-    assert!(guard.health().blocked_sends > 0 && guard.health().lost.total() == 0, "{}", guard.health());
+    assert!(guard.stats().blocked_sends > 0 && guard.stats().lost.total() == 0, "{}", guard.stats());
     count
 }
 

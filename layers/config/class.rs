@@ -77,5 +77,5 @@ impl BuildContext<'_, '_> {
 }
 
 pub(super) fn as_target(configured: Arc<ConfiguredHandler>, respect_level: bool) -> NamedHandler {
-    NamedHandler::beside(configured.ledger(), Target { configured, respect_level })
+    NamedHandler::sharing_ledger(configured.ledger(), Target { configured, respect_level })
 }

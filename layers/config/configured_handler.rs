@@ -193,7 +193,7 @@ impl ConfiguredHandler {
     /// Writes the summaries of records that filters rejected.
     fn write_summaries(&self, filters: &[ConfigFilter], all: bool) {
         let write = |summary: &Record| {
-            OwnedDelivery::born(summary.clone(), Some(&self.ledger)).pass_on(&*self.output.load().handler);
+            OwnedDelivery::internal(summary.clone(), Some(&self.ledger)).pass_on(&*self.output.load().handler);
         };
         filters.iter().for_each(|filter| filter.drain_summaries(all, &mut { write }));
     }
@@ -262,7 +262,7 @@ impl Handler for ConfiguredHandler {
             Some(changed) => {
                 // A record emitted by the handler has a scope of its own.
                 config_filter::put_changed(Some(changed.clone()));
-                delivery.with_kept(OwnedRecord::new(*changed), |changed| self.process(changed, true))
+                delivery.with_owned(OwnedRecord::new(*changed), |changed| self.process(changed, true))
             }
         }
     }

@@ -1,12 +1,12 @@
-//! Context for stacks whose handlers sit behind plain filters.
+//! Span context for handlers behind plain filters.
 
 use tracing_core::{Dispatch, Subscriber, span};
 use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::LookupSpan};
 
-use super::spans::SpanKeeper;
+use super::span_store::SpanStore;
 
-/// A layer that writes nothing and keeps the fields of all spans, so that handlers behind a `LevelFilter` or `Targets`
-/// have their context.
+/// A layer that writes nothing and stores the fields of all spans, so that handlers behind a `LevelFilter` or `Targets` have
+/// their context.
 ///
 /// `tracing` never creates a span that no layer wants, and a filter hides it from its layer. Where a handler's filter
 /// hides spans (`.with_filter(LevelFilter::WARN)`), add this one, unfiltered. [`Loggers`](crate::Loggers) lets spans
@@ -23,7 +23,7 @@ use super::spans::SpanKeeper;
 /// ```
 #[derive(Default)]
 pub struct SpanContextLayer {
-    spans: SpanKeeper,
+    pub(crate) spans: SpanStore,
 }
 
 impl SpanContextLayer {
@@ -32,21 +32,11 @@ impl SpanContextLayer {
         Self::default()
     }
 
-    #[cfg(feature = "otlp")]
-    pub(crate) fn keeper(&self) -> &SpanKeeper {
-        &self.spans
-    }
-
-    #[cfg(feature = "otlp")]
-    pub(crate) fn keeper_mut(&mut self) -> &mut SpanKeeper {
-        &mut self.spans
-    }
-
-    /// Makes trace ids for spans: each has a span id of its own, in the trace of its field
-    /// [`traceparent`](crate::record::TraceParent::FIELD), else in that of the spans around it, else in a new one. All
-    /// records have them, and [`current_traceparent`](super::current_traceparent) gives them on. Where a tracing SDK has
-    /// ids for the span, those are used (see [`record::Record::trace`](crate::Record::trace)). A `traceparent` that is
-    /// recorded later than the span was made does not move it into another trace.
+    /// Makes trace ids for spans: each gets a span id, in the trace of its field
+    /// [`traceparent`](crate::record::TraceParent::FIELD), else in that of the spans around it, else in a new one. All records
+    /// have them, and [`current_traceparent`](super::current_traceparent) returns them. Where a tracing SDK has ids for the span,
+    /// those are used (see [`Record::trace`](crate::Record::trace)). A `traceparent` that is recorded after the span was made
+    /// does not move it into another trace.
     ///
     /// ```
     /// use tracing_strata::{SpanContextLayer, current_traceparent};
@@ -72,7 +62,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
-        self.spans.settle(dispatch);
+        self.spans.bind(dispatch);
     }
 
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: LayerContext<'_, S>) {
@@ -98,6 +88,6 @@ where
 
 impl std::fmt::Debug for SpanContextLayer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Context")
+        f.write_str("SpanContextLayer")
     }
 }

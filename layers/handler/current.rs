@@ -1,4 +1,4 @@
-//! The trace this thread is in, for the headers of outgoing requests.
+//! The current trace, for the headers of outgoing requests.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tracing_subscriber::Registry;
 
 use crate::record::{self, SpanData, TraceContext, TraceParent};
 
-/// The ids to send with a request that goes out from here: the `traceparent` of the innermost span that has ids.
+/// The ids for an outgoing request: the `traceparent` of the innermost span that has ids.
 ///
 /// They are those that [records](crate::Record::trace) have here: a tracing SDK's (feature `opentelemetry`), those that
 /// [were made](super::SpanContextLayer::trace_ids), or, where none are made, the caller's as they came in a span field
@@ -30,8 +30,8 @@ pub fn current_traceparent() -> Option<TraceParent> {
     current_trace_context().parent()
 }
 
-/// All that a request from here is to carry: [`traceparent`](current_traceparent), the `tracestate` that came with it, and
-/// the `baggage` of the innermost span with a field of that name.
+/// All context for an outgoing request: [`traceparent`](current_traceparent), the `tracestate` that came with it, and the
+/// `baggage` of the innermost span with a field of that name.
 pub fn current_trace_context() -> TraceContext {
     record::context_of(current_span())
 }
@@ -46,7 +46,7 @@ fn current_span() -> Option<Arc<SpanData>> {
         });
         #[cfg(feature = "opentelemetry")]
         if let Some(current) = &current {
-            super::foreign::Sdk::default().adopt(current, || Some(dispatch.clone()));
+            super::otel_ids::Sdk::default().adopt(current, || Some(dispatch.clone()));
         }
         current
     })

@@ -1,4 +1,4 @@
-//! What every handler can be wrapped in.
+//! The wrappers of handlers, as methods.
 
 use super::{Fallback, Handler, HandlerLayer, NamedHandler, Transformed, WithFilter, WithLevel};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 
 /// Wraps handlers. Every [`Handler`] has these methods; the [`prelude`](crate::prelude) brings them into scope.
 pub trait HandlerExt: Handler + Sized {
-    /// Refuses records below a severity. The handler's level is apart from the levels of loggers.
+    /// Refuses records below a severity. This level is independent of the levels of loggers.
     fn min_level(self, min_level: impl Into<Severity>) -> WithLevel<Self> {
         WithLevel::new(self, min_level.into())
     }
@@ -19,16 +19,16 @@ pub trait HandlerExt: Handler + Sized {
     }
 
     /// Changes a copy of each record before this handler gets it; other handlers see the original.
-    fn transform<R: Transform>(self, rewrite: R) -> Transformed<Self, R> {
-        Transformed::new(self, rewrite)
+    fn transform<R: Transform>(self, transform: R) -> Transformed<Self, R> {
+        Transformed::new(self, transform)
     }
 
-    /// Gives records that this handler cannot take to another one. See [`Fallback`].
+    /// Sends records that this handler fails at or drops to another one. See [`Fallback`].
     fn fallback<F: Handler>(self, fallback: F) -> Fallback<Self> {
         Fallback::new(self, fallback)
     }
 
-    /// Forgets the type, for collections of handlers.
+    /// Erases the type, for collections of handlers.
     fn boxed(self) -> Box<dyn Handler> {
         Box::new(self)
     }
@@ -38,7 +38,7 @@ pub trait HandlerExt: Handler + Sized {
         HandlerLayer::new(self)
     }
 
-    /// Makes it clonable, named and adjustable at run time.
+    /// Makes it clonable, with a name and a level that can change at run time.
     fn named(self, name: impl Into<String>) -> NamedHandler {
         NamedHandler::new(name, self)
     }

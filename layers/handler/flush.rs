@@ -1,30 +1,30 @@
-//! What a flush asks for.
+//! What a flush does.
 
-/// What [`Handler::flush`](super::Handler::flush) is asked for. A wrapper passes it on.
+/// What [`Handler::flush`](super::Handler::flush) is to do. A wrapper passes it on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flush {
     pub(super) kind: Kind,
-    /// Whether it may wait for what other threads do.
+    /// Whether it may wait for other threads.
     pub(super) waits: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// Records that were given before come before what is done next.
+    /// Earlier records come before what is done next.
     Barrier,
     Plain,
-    /// Logging ends, perhaps.
+    /// Logging may end.
     Last,
     /// The handler is dropped after it.
     End,
 }
 
 impl Flush {
-    /// Brings what is held back to its place.
+    /// Writes what is buffered.
     pub const PLAIN: Self = Self::of(Kind::Plain);
-    /// What [`flush_all`](crate::flush_all) asks for: logging may end here, or go on.
+    /// The flush of [`flush_all`](crate::flush_all): logging may end here, or go on.
     pub const LAST: Self = Self::of(Kind::Last);
-    /// Records that were given before are handled before what comes after; buffers may stay full.
+    /// Handles earlier records before later ones; buffers may stay full.
     pub(crate) const BARRIER: Self = Self::of(Kind::Barrier);
     pub(crate) const END: Self = Self::of(Kind::End);
 
@@ -32,22 +32,22 @@ impl Flush {
         Self { kind, waits: true }
     }
 
-    /// Whether logging may end with it: a handler that rather gives up what it holds back does so then.
+    /// Whether logging may end with it. A handler that would rather discard its buffer does so then.
     pub fn is_last(self) -> bool {
         self.kind >= Kind::Last
     }
 
-    /// Whether it only asks for the order of records: what is in a buffer may stay there.
+    /// Whether it only keeps the order of records: buffers may stay full.
     pub fn is_barrier(self) -> bool {
         self.kind == Kind::Barrier
     }
 
-    /// The same on this thread alone, which waits for no other.
+    /// The same, without waiting for other threads.
     pub(super) fn without_waiting(self) -> Self {
         Self { waits: false, ..self }
     }
 
-    /// What is said to do when it fails.
+    /// Its verb in errors.
     pub(super) fn verb(self) -> &'static str {
         if self.is_last() { "finish" } else { "flush" }
     }

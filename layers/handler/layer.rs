@@ -1,4 +1,4 @@
-//! The only bridge from `tracing` to handlers.
+//! The layer that connects `tracing` to a handler.
 
 use std::{
     fmt,
@@ -12,9 +12,9 @@ use tracing_core::{Dispatch, Event, Subscriber, span};
 use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::LookupSpan};
 
 use super::{
-    Flush, Handler, end,
-    place::{self, Place},
-    spans::SpanKeeper,
+    Flush, Handler, exit,
+    registration::{self, Registration},
+    span_store::SpanStore,
 };
 use crate::{
     Error, Fields,
@@ -30,76 +30,79 @@ use crate::{
 /// [`with_filter`](tracing_subscriber::Layer::with_filter) and [`Loggers`](crate::Loggers), which a disabled call site
 /// costs nothing for.
 pub struct HandlerLayer<H: Handler> {
-    place: Arc<Place<H>>,
-    is_listed: AtomicBool,
+    registration: Arc<Registration<H>>,
+    is_registered: AtomicBool,
     clock: Option<Box<dyn Clock>>,
     globals: Option<Arc<Fields>>,
     value_limit: usize,
-    spans: SpanKeeper,
-    /// Asked when it gets into a subscriber for what is wrong with that.
-    doubt: Option<Box<Doubt>>,
-    /// What is to be told with the first event: it is found under a lock of `tracing`'s.
+    pub(crate) spans: SpanStore,
+    /// Checks the subscriber that the layer is added to.
+    install_check: Option<Box<InstallCheck>>,
+    /// To be reported with the first event: it is found under a lock of `tracing`.
     owed: ForkMutex<Option<Error>>,
 }
 
-type Doubt = dyn Fn(&Dispatch) -> Option<Error> + Send + Sync;
+type InstallCheck = dyn Fn(&Dispatch) -> Option<Error> + Send + Sync;
 
 impl<H: Handler> HandlerLayer<H> {
     pub(super) fn new(handler: H) -> Self {
-        let place = Arc::new(Place::new(handler.describe().name, handler));
+        let registration = Arc::new(Registration::new(handler.describe().name, handler));
         Self {
-            place,
-            is_listed: AtomicBool::new(false),
+            registration,
+            is_registered: AtomicBool::new(false),
             clock: None,
             globals: None,
             value_limit: VALUE_LIMIT,
-            spans: SpanKeeper::default(),
-            doubt: None,
+            spans: SpanStore::default(),
+            install_check: None,
             owed: ForkMutex::default(),
         }
     }
 
-    /// The name under which failures and statistics are told.
+    /// The name in errors and statistics.
     pub fn named(mut self, name: impl Into<String>) -> Self {
-        if let Some(place) = self.unshared() {
-            place.rename(name.into());
+        if let Some(registration) = self.unshared() {
+            registration.rename(name.into());
         }
         self
     }
 
-    /// Where failures go (default: [`ErrorHandler::stderr`]).
+    /// Gets the errors of the handler (default: [`ErrorHandler::stderr`]).
     pub fn error_handler(mut self, error_handler: ErrorHandler) -> Self {
-        if let Some(place) = self.unshared() {
-            place.ledger().set_error_handler(error_handler);
+        if let Some(registration) = self.unshared() {
+            registration.ledger().set_error_handler(error_handler);
         }
         self
     }
 
-    /// Always there: the place is shared only when the layer is in a subscriber, and then nobody has it by value.
-    fn unshared(&mut self) -> Option<&mut Place<H>> {
-        Arc::get_mut(&mut self.place)
+    /// Always `Some`: the registration is shared only once the layer is in a subscriber, and then nobody owns it.
+    fn unshared(&mut self) -> Option<&mut Registration<H>> {
+        Arc::get_mut(&mut self.registration)
     }
 
-    /// Puts the handler within reach of [`flush_all`](super::flush_all), once it is in a subscriber.
+    /// Registers the handler for [`flush_all`](super::flush_all), once it is in a subscriber.
     #[cold]
-    fn list(&self) {
-        self.is_listed.store(true, Ordering::Relaxed);
-        place::register(&self.place);
+    fn register(&self) {
+        self.is_registered.store(true, Ordering::Relaxed);
+        registration::register(&self.registration);
         let owed = self.owed.get().take();
         if let Some(error) = owed {
-            let _capture = CaptureGuard::enter();
-            self.place.ledger().report_error(&error);
+            let _nested = CaptureGuard::enter();
+            self.registration.ledger().report_error(&error);
         }
     }
 
-    /// Asks for what is wrong with the subscriber that it gets into. What is found is told with the first event.
+    /// Checks the subscriber that the layer is added to. An error is reported with the first event.
     #[cfg(feature = "config")]
-    pub(crate) fn doubt(mut self, doubt: impl Fn(&Dispatch) -> Option<Error> + Send + Sync + 'static) -> Self {
-        self.doubt = Some(Box::new(doubt));
+    pub(crate) fn install_check(
+        mut self,
+        install_check: impl Fn(&Dispatch) -> Option<Error> + Send + Sync + 'static,
+    ) -> Self {
+        self.install_check = Some(Box::new(install_check));
         self
     }
 
-    /// Which clock records get their time from (default: the system's).
+    /// The clock for the time of records (default: the system's).
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Box::new(clock));
         self
@@ -111,54 +114,44 @@ impl<H: Handler> HandlerLayer<H> {
         self
     }
 
-    /// The most that one value of an event, or its message, may take, in bytes (default: 64 KiB). What is longer is cut
-    /// and marked. Values of spans always have the default limit, as they are shared by all layers.
+    /// The longest value of an event, or message, in bytes (default: 64 KiB). Longer ones are cut and marked. Values of spans
+    /// always have the default limit, as all layers share them.
     ///
-    /// A `Debug` or `Display` that goes on for ever although its writes are refused is unwound after a million of them;
-    /// with `panic = "abort"` it cannot be stopped.
+    /// A `Debug` or `Display` that goes on for ever although its writes fail is unwound after a million of them; with
+    /// `panic = "abort"` it cannot be stopped.
     pub fn value_limit(mut self, bytes: usize) -> Self {
         self.value_limit = bytes;
         self
     }
 
-    #[cfg(feature = "otlp")]
-    pub(crate) fn keeper(&self) -> &SpanKeeper {
-        &self.spans
-    }
-
-    #[cfg(feature = "otlp")]
-    pub(crate) fn keeper_mut(&mut self) -> &mut SpanKeeper {
-        &mut self.spans
-    }
-
-    /// Makes trace ids for spans, as [`Context::trace_ids`](crate::SpanContextLayer::trace_ids) does: where one layer of a
+    /// Makes trace ids for spans, as [`SpanContextLayer::trace_ids`](crate::SpanContextLayer::trace_ids) does: where one layer of a
     /// registry does it, all have them.
     pub fn trace_ids(mut self) -> Self {
         self.spans.generate_ids(Box::new(crate::record::parent_based));
         self
     }
 
-    /// The account of this handler's records; keep it to watch the handler from outside.
+    /// The ledger of this handler's records; keep it to watch the handler from outside.
     pub fn ledger(&self) -> Arc<Ledger> {
-        Arc::clone(self.place.ledger())
+        Arc::clone(self.registration.ledger())
     }
 
-    /// A reading of the account.
+    /// A reading of the ledger.
     pub fn stats(&self) -> Stats {
-        self.place.ledger().stats()
+        self.registration.ledger().stats()
     }
 
     /// The handler.
     pub fn handler(&self) -> &H {
-        self.place.handler()
+        self.registration.handler()
     }
 
-    /// Brings what is held back to its place.
+    /// Writes what is buffered.
     ///
     /// # Errors
-    /// What the handler could not do; the trap was told, too.
+    /// The error of the handler. The error handler gets it, too.
     pub fn flush(&self) -> Result<(), Error> {
-        self.place.flush(&Flush::PLAIN)
+        self.registration.flush(&Flush::PLAIN)
     }
 }
 
@@ -168,14 +161,14 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_layer(&mut self, _: &mut S) {
-        self.list();
+        self.register();
     }
 
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
-        self.spans.settle(dispatch);
-        if let Some(error) = self.doubt.as_ref().and_then(|doubt| doubt(dispatch)) {
+        self.spans.bind(dispatch);
+        if let Some(error) = self.install_check.as_ref().and_then(|install_check| install_check(dispatch)) {
             *self.owed.get() = Some(error);
-            self.is_listed.store(false, Ordering::Relaxed);
+            self.is_registered.store(false, Ordering::Relaxed);
         }
     }
 
@@ -200,12 +193,12 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: LayerContext<'_, S>) {
-        // One that came by `reload` was not told.
-        if !self.is_listed.load(Ordering::Relaxed) {
-            self.list();
+        // `on_layer` is not called for a layer that came by `reload`.
+        if !self.is_registered.load(Ordering::Relaxed) {
+            self.register();
         }
-        let Some(_capture) = CaptureGuard::enter() else {
-            return self.place.ledger().account().end_at_once(End::Dropped);
+        let Some(_nested) = CaptureGuard::enter() else {
+            return self.registration.ledger().counters().count_end(End::Dropped);
         };
         let leaf = self.spans.leaf(event, &context);
         let mut record = Pooled::create();
@@ -214,13 +207,13 @@ where
             record.share_globals(Arc::clone(globals));
         }
         fork::poll(self.clock.is_none().then(|| record.time()));
-        self.place.deliver(record.into_owned());
-        end::start_requested();
+        self.registration.emit(record.into_owned());
+        exit::start_requested();
     }
 }
 
 impl<H: Handler> fmt::Debug for HandlerLayer<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HandlerLayer").field("name", &self.place.name()).finish_non_exhaustive()
+        f.debug_struct("HandlerLayer").field("name", &self.registration.name()).finish_non_exhaustive()
     }
 }

@@ -1,55 +1,58 @@
-//! Where records go: [`Handler`], what wraps one, and the one bridge from `tracing` to it.
+//! Where records go: [`Handler`], its wrappers, and the layer that connects it to `tracing`.
 //!
 //! Python: `logging.Handler`.
 
 mod context;
 mod current;
 mod delivery;
-pub(crate) mod end;
+pub(crate) mod exit;
 mod ext;
+mod fallback;
 mod flush;
-#[cfg(feature = "opentelemetry")]
-mod foreign;
+pub(crate) mod flush_all;
 mod layer;
 mod memory;
-mod or_else;
-mod place;
+mod named;
+#[cfg(feature = "opentelemetry")]
+mod otel_ids;
 pub mod queue;
-mod shared;
-mod spans;
+mod reentrancy;
+mod registration;
+mod scope;
+mod span_store;
+mod split;
+mod tee;
 pub(crate) mod worker;
 mod wrap;
 
-use std::{
-    any::type_name,
-    cell::{Cell, RefCell},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{any::type_name, sync::Arc};
 
-pub(crate) use self::shared::{flush_each, to_all};
 #[cfg(feature = "otlp")]
-pub(crate) use self::spans::{SpanKeeper, held};
+pub(crate) use self::span_store::{SpanStore, span_data};
 pub use self::{
     context::SpanContextLayer,
     current::{current_trace_context, current_traceparent},
-    delivery::{Delivery, OwnedDelivery, Split},
+    delivery::{Delivery, OwnedDelivery},
     ext::HandlerExt,
+    fallback::Fallback,
     flush::Flush,
+    flush_all::flush_all,
     layer::HandlerLayer,
     memory::{FlightRecorder, MemoryBuffer, OutsideSpan, RecorderStats},
-    or_else::Fallback,
-    place::flush_all,
+    named::NamedHandler,
     queue::Queue,
-    shared::{NamedHandler, Tee},
+    split::Split,
+    tee::Tee,
     wrap::{Transformed, WithFilter, WithLevel},
 };
-use crate::{Error, Severity, unwind::panicked};
+pub(crate) use self::{
+    reentrancy::is_handling,
+    tee::{flush_each, to_all},
+};
+use crate::{Error, Severity};
 
-/// Takes records. Called from many threads at once; never called again while it works on the same thread (a record that
-/// is born inside a handler goes to the other handlers, and is counted as dropped by this one).
+/// Takes records, from many threads at once. It is never called again while it works on the same thread: a record that is
+/// emitted inside a handler goes to the other handlers, and this one counts it as dropped.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -75,55 +78,55 @@ use crate::{Error, Severity, unwind::panicked};
 /// assert_eq!((ledger.stats().written, ledger.stats().filtered), (1, 1));
 /// ```
 pub trait Handler: Send + Sync + 'static {
-    /// Takes a record and says what became of it. An error or a panic is counted and told to the
-    /// [`ErrorHandler`](crate::ledger::ErrorHandler); the application does not see it.
+    /// Takes a record and returns its outcome. An error or a panic is counted, and the
+    /// [`ErrorHandler`](crate::ledger::ErrorHandler) gets it; the application never sees it.
     ///
-    /// A handler that is done with the record returns the outcome. One that goes on with it [takes](Delivery::take) it, and
-    /// returns [`Outcome::Queued`].
+    /// A handler that is done with the record returns the outcome. One that keeps it [takes](Delivery::take) it and returns
+    /// [`Outcome::Queued`].
     ///
-    /// | it | and returns | the record |
+    /// | the handler | returns | the record |
     /// |---|---|---|
-    /// | took nothing | an outcome | ends so |
-    /// | took nothing | an error, or panics | failed, and the trap is told |
-    /// | took nothing | `Queued` | dropped; [`flush_all`] tells of it |
-    /// | took it | anything | ends as its [`Receipt`](crate::ledger::Receipt) says; an error or panic is told as a [trouble](crate::ledger::Stats::other_errors) |
+    /// | took nothing | an outcome | has that outcome |
+    /// | took nothing | an error, or panics | failed; the error handler gets the error |
+    /// | took nothing | `Queued` | dropped; [`flush_all`] reports it |
+    /// | took it | anything | ends with its [`Receipt`](crate::ledger::Receipt); an error or panic counts as [another error](crate::ledger::Stats::other_errors) |
     ///
     /// # Errors
-    /// The record is lost; or, where it was taken, something else went wrong, which is told.
+    /// The record is lost, or, if it was taken, something else failed.
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error>;
 
-    /// Brings what is held back to its place, or does what else is [asked for](Flush). Records may come after it.
+    /// Writes what is buffered, or what else the [`Flush`] asks for. More records may follow.
     ///
     /// # Errors
-    /// Some of it is still held back; the handler's [`ErrorHandler`](crate::ledger::ErrorHandler) is told.
+    /// Some of it is still buffered. The handler's [`ErrorHandler`](crate::ledger::ErrorHandler) gets the error.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         let _ = how;
         Ok(())
     }
 
-    /// What to call it where nobody gave it a name, and the lowest severity it takes: for people, not for decisions.
+    /// Its default name and the lowest severity it takes: for people, not for decisions.
     fn describe(&self) -> Description {
         Description::new(short_type_name::<Self>())
     }
 }
 
-/// What a handler [says of itself](Handler::describe).
+/// A handler's [description](Handler::describe) of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Description {
-    /// What to call it where nobody gave it a name.
+    /// Its name where nobody gives it one.
     pub name: String,
-    /// The lowest severity it takes, as far as its own level says ([`Severity::ALL`] by default).
+    /// The lowest severity that its own level lets through ([`Severity::ALL`] by default).
     pub min_level: Severity,
 }
 
 impl Description {
-    /// A handler that takes every severity.
+    /// Of a handler that takes every severity.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), min_level: Severity::ALL }
     }
 
-    /// The lowest severity it takes.
+    /// Sets the lowest severity it takes.
     #[must_use]
     pub fn min_level(mut self, severity: impl Into<Severity>) -> Self {
         self.min_level = severity.into();
@@ -131,17 +134,17 @@ impl Description {
     }
 }
 
-/// What became of a record. The greater is the worse.
+/// The outcome of a record. The greatest is the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It is at its place.
+    /// It is written.
     Written,
     /// The handler's level or filters refused it.
     Filtered,
-    /// It was given up on purpose.
+    /// It was dropped on purpose.
     Dropped,
-    /// It is held back: it was [taken](Delivery::take) with its receipt, which says later what became of it.
+    /// It is buffered: it was [taken](Delivery::take), and its receipt ends it later.
     Queued,
 }
 
@@ -174,67 +177,4 @@ fn short_type_name<T: ?Sized>() -> String {
         }
     }
     short + &word
-}
-
-// --- delivering a record
-
-thread_local! {
-    /// The handler that is at work on this thread, by number; 0 if none is.
-    static AT_WORK: Cell<u64> = const { Cell::new(0) };
-    /// Those that wait for it: a tee for its handlers, a handler for the record it gave birth to.
-    static WAITING: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
-}
-
-/// At work until it is dropped.
-struct Working {
-    before: u64,
-}
-
-impl Working {
-    /// `None` if this handler is at work on this thread already.
-    #[inline]
-    fn enter(number: u64) -> Option<Self> {
-        let before = AT_WORK.get();
-        if before != 0 && !Self::wait(before, number) {
-            return None;
-        }
-        AT_WORK.set(number);
-        Some(Self { before })
-    }
-
-    /// Puts the one at work among those that wait; false if the number is one of them.
-    fn wait(before: u64, number: u64) -> bool {
-        let is_new = |waiting: &RefCell<Vec<u64>>| {
-            let mut waiting = waiting.borrow_mut();
-            let is_new = before != number && !waiting.contains(&number);
-            if is_new {
-                waiting.push(before);
-            }
-            is_new
-        };
-        // Where the thread is ending there is no list: not to recurse is safer.
-        WAITING.try_with(is_new).unwrap_or(false)
-    }
-}
-
-impl Drop for Working {
-    #[inline]
-    fn drop(&mut self) {
-        AT_WORK.set(self.before);
-        if self.before != 0 {
-            // Those that began later have ended. Where the list is gone, so is the entry.
-            WAITING.try_with(|waiting| waiting.borrow_mut().pop()).unwrap_or_default();
-        }
-    }
-}
-
-/// Whether a handler is at work on this thread.
-pub(crate) fn is_at_work() -> bool {
-    AT_WORK.get() != 0
-}
-
-/// A number for a new handler.
-fn next_number() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
 }

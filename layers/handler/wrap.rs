@@ -1,4 +1,4 @@
-//! A handler in front of which something decides or changes.
+//! Handlers behind a level, a filter or a transform.
 
 use std::sync::{
     Arc, OnceLock,
@@ -31,24 +31,24 @@ macro_rules! pass_on {
 #[derive(Debug)]
 pub struct WithLevel<H> {
     handler: H,
-    least: AtomicI32,
+    min_level: AtomicI32,
 }
 
 impl<H> WithLevel<H> {
-    pub(super) fn new(handler: H, least: Severity) -> Self {
-        Self { handler, least: AtomicI32::new(least.number()) }
+    pub(super) fn new(handler: H, min_level: Severity) -> Self {
+        Self { handler, min_level: AtomicI32::new(min_level.number()) }
     }
 
-    /// Changes the level; records from now on are judged by it.
-    pub fn set_level(&self, least: impl Into<Severity>) {
-        self.least.store(least.into().number(), Ordering::Relaxed);
+    /// Changes the level for later records.
+    pub fn set_level(&self, min_level: impl Into<Severity>) {
+        self.min_level.store(min_level.into().number(), Ordering::Relaxed);
     }
 }
 
 impl<H: Handler> Handler for WithLevel<H> {
     #[inline]
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
-        if delivery.severity().number() < self.least.load(Ordering::Relaxed) {
+        if delivery.severity().number() < self.min_level.load(Ordering::Relaxed) {
             return Ok(Outcome::Filtered);
         }
         self.handler.handle(delivery)
@@ -75,11 +75,11 @@ impl<H: Handler, F: Filter> Handler for WithFilter<H, F> {
     #[inline]
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         let passes = self.filter.passes(&delivery);
-        self.filter.drain_summaries(false, &mut |summary| delivery.one_more(summary.clone()).pass_on(&self.handler));
+        self.filter.drain_summaries(false, &mut |summary| delivery.internal(summary.clone()).pass_on(&self.handler));
         if passes {
             return self.handler.handle(delivery);
         }
-        // What it has to tell of this one at the end is on the same account.
+        // Its last summaries go to the same ledger.
         if self.ledger.get().is_none()
             && let Some(ledger) = delivery.ledger()
         {
@@ -88,12 +88,12 @@ impl<H: Handler, F: Filter> Handler for WithFilter<H, F> {
         Ok(Outcome::Filtered)
     }
 
-    /// What the filter has to tell of records it refused comes first.
+    /// Emits the summaries of the filter first.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         if !how.is_barrier() {
-            let tell =
-                |summary: &Record| OwnedDelivery::born(summary.clone(), self.ledger.get()).pass_on(&self.handler);
-            self.filter.drain_summaries(true, &mut { tell });
+            let report =
+                |summary: &Record| OwnedDelivery::internal(summary.clone(), self.ledger.get()).pass_on(&self.handler);
+            self.filter.drain_summaries(true, &mut { report });
         }
         self.handler.flush(how)
     }
@@ -105,12 +105,12 @@ impl<H: Handler, F: Filter> Handler for WithFilter<H, F> {
 #[derive(Debug)]
 pub struct Transformed<H, R> {
     handler: H,
-    rewrite: R,
+    transform: R,
 }
 
 impl<H, R> Transformed<H, R> {
-    pub(super) fn new(handler: H, rewrite: R) -> Self {
-        Self { handler, rewrite }
+    pub(super) fn new(handler: H, transform: R) -> Self {
+        Self { handler, transform }
     }
 }
 
@@ -118,8 +118,8 @@ impl<H: Handler, R: Transform> Handler for Transformed<H, R> {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         let mut copy = crate::record::Pooled::create();
         copy.clone_from(&delivery);
-        self.rewrite.transform(&mut copy);
-        delivery.with_kept(copy.into_owned(), |copy| self.handler.handle(copy))
+        self.transform.transform(&mut copy);
+        delivery.with_owned(copy.into_owned(), |copy| self.handler.handle(copy))
     }
 
     pass_on!();

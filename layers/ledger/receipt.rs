@@ -1,4 +1,4 @@
-//! The duty to say what became of a record.
+//! Receipts: each ends one record, once.
 
 use std::{
     collections::VecDeque,
@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     Ledger,
-    account::{Account, End},
+    counters::{Counters, End, Total},
 };
 use crate::{
     Error, Record,
@@ -19,157 +19,163 @@ use crate::{
     record::OwnedRecord,
 };
 
-/// The duty to say what became of one record at the handler that took it. It is consumed by saying so; one that is
-/// dropped unfinished says that the record was dropped, and [`flush_all`](crate::flush_all) tells of the loss.
+/// The duty to end one record at the handler that took it. Each of its methods consumes it. A receipt that is dropped ends
+/// its record as dropped, and [`flush_all`](crate::flush_all) reports the loss.
 ///
-/// | where it ends | what it says |
+/// | where it ends | what happens |
 /// |---|---|
-/// | on any thread, at any time, also from a destructor in a thread's last moments | counts at the handler that took the record |
-/// | after that handler is gone | the same; whoever kept the [`Ledger`] reads it there, and an error goes to the handler's trap, or to stderr once the ledger is gone, too |
-/// | in a child of a fork, taken by the parent | nothing: the record is the parent's, and counts as dropped in the child |
+/// | on any thread, at any time, also in a destructor at a thread's end | the handler that took the record counts it |
+/// | after that handler is gone | the same: its [`Ledger`] counts it, if somebody has that, and an error goes to the handler's error handler, or to stderr once the ledger is gone, too |
+/// | in the child of a fork, taken by the parent | nothing: the record is the parent's, and counts as dropped in the child |
 ///
 /// Made by [`Delivery::take`](crate::Delivery::take), which shows an example.
-#[must_use = "a receipt that is dropped says that the record was dropped"]
+#[must_use = "dropping a receipt counts its record as dropped"]
 pub struct Receipt {
-    account: Option<&'static Account>,
-    /// That of the handler around it, where both always end alike.
-    outer: Option<&'static Account>,
-    /// What else waits for the end.
-    node: Option<Arc<Node>>,
+    counters: Option<&'static Counters>,
+    /// Of the handler around it, where both always end alike.
+    outer: Option<&'static Counters>,
+    /// What else the end completes.
+    completion: Option<Arc<Completion>>,
     generation: u32,
-    /// How many records: more than one only among [`Receipts`].
+    /// The number of records: more than one only in [`Receipts`].
     count: u32,
 }
 
 /// How a record ended.
 #[derive(Debug)]
-pub(crate) struct Fate {
+pub(crate) struct Resolution {
     pub(crate) end: End,
     pub(crate) error: Option<Error>,
-    /// It is a loss that nobody has counted yet.
+    /// It is a loss that is not counted yet.
     pub(crate) is_loss: bool,
 }
 
-impl From<End> for Fate {
+impl From<End> for Resolution {
     fn from(end: End) -> Self {
         Self { end, error: None, is_loss: false }
     }
 }
 
-impl From<Error> for Fate {
+impl From<Error> for Resolution {
     fn from(error: Error) -> Self {
         Self { end: End::Failed, is_loss: !error.is_counted(), error: Some(error) }
     }
 }
 
-impl Fate {
-    /// Nobody said anything.
-    pub(crate) const FORGOTTEN: Self = Self { end: End::Dropped, error: None, is_loss: true };
+impl Resolution {
+    /// Nobody ended it.
+    pub(crate) const UNFINISHED: Self = Self { end: End::Dropped, error: None, is_loss: true };
 }
 
 impl Receipt {
-    /// The record is at its place.
+    /// The record is written.
     pub fn written(self) {
         self.end_as(End::Written);
     }
 
-    /// It was refused by a level or filter.
+    /// A level or filter refused it.
     pub fn filtered(self) {
         self.end_as(End::Filtered);
     }
 
-    /// It was given up on purpose.
+    /// It was dropped on purpose.
     pub fn dropped(self) {
         self.end_as(End::Dropped);
     }
 
-    /// It is lost to an error, which is told to the handler's [`ErrorHandler`](super::ErrorHandler).
+    /// An error lost it. The handler's [`ErrorHandler`](super::ErrorHandler) gets the error.
     pub fn failed(mut self, error: Error) {
         fork::check();
-        self.end(Fate::from(error), None);
+        self.end(Resolution::from(error), None);
     }
 
     fn end_as(mut self, end: End) {
-        // It may be a child's, and nothing else has looked.
+        // This may be a child process, and the first to notice.
         fork::check();
-        self.end(Fate::from(end), None);
+        self.end(Resolution::from(end), None);
     }
 
     // --- within the crate
 
-    /// On one account, or on none.
+    /// For one handler, or for none.
     #[inline]
-    pub(crate) fn on(account: Option<&'static Account>) -> Self {
-        let generation = account.map_or_else(fork::generation, Account::keep) as u32;
-        Self { account, outer: None, node: None, generation, count: 1 }
+    pub(crate) fn on(counters: Option<&'static Counters>) -> Self {
+        let generation = counters.map_or_else(fork::generation, Counters::count_taken) as u32;
+        Self { counters, outer: None, completion: None, generation, count: 1 }
     }
 
-    /// A share of what waits in a node.
-    pub(crate) fn of(node: Arc<Node>) -> Self {
-        Self { account: None, outer: None, node: Some(node), generation: fork::generation() as u32, count: 1 }
-    }
-
-    /// The same duty for a handler within.
-    pub(crate) fn within(mut self, account: &'static Account) -> Self {
-        account.keep();
-        if self.outer.is_some() {
-            let mut within = Self::of(Node::new(self, None));
-            within.account = Some(account);
-            return within;
+    /// For one share of a completion.
+    pub(crate) fn of(completion: Arc<Completion>) -> Self {
+        Self {
+            counters: None,
+            outer: None,
+            completion: Some(completion),
+            generation: fork::generation() as u32,
+            count: 1,
         }
-        self.outer = self.account.replace(account);
+    }
+
+    /// For a handler further in, too.
+    pub(crate) fn nested_in(mut self, counters: &'static Counters) -> Self {
+        counters.count_taken();
+        if self.outer.is_some() {
+            let mut nested_in = Self::of(Completion::new(self, None));
+            nested_in.counters = Some(counters);
+            return nested_in;
+        }
+        self.outer = self.counters.replace(counters);
         self
     }
 
-    pub(crate) fn account(&self) -> Option<&'static Account> {
-        self.account.or_else(|| self.node.as_ref()?.account())
+    pub(crate) fn counters(&self) -> Option<&'static Counters> {
+        self.counters.or_else(|| self.completion.as_ref()?.counters)
     }
 
-    /// Whether somebody else takes the record where it fails.
-    pub(crate) fn is_covered(&self) -> bool {
-        self.node.as_ref().is_some_and(|node| node.is_covered)
+    /// Whether a fallback takes the record where it fails.
+    pub(crate) fn has_fallback(&self) -> bool {
+        self.completion.as_ref().is_some_and(|completion| completion.has_fallback)
     }
 
     fn is_valid(&self) -> bool {
         self.generation == fork::generation() as u32
     }
 
-    /// Says how it ended, to whom it concerns.
+    /// Counts the end everywhere.
     #[inline]
-    pub(crate) fn end(&mut self, mut fate: Fate, record: Option<&Record>) {
+    pub(crate) fn end(&mut self, mut resolution: Resolution, record: Option<&Record>) {
         let count = u64::from(std::mem::take(&mut self.count));
         if count == 0 || !self.is_valid() {
-            return self.node.take().into_iter().for_each(Node::void);
+            return self.completion.take().into_iter().for_each(|completion| completion.void());
         }
-        if fate.error.is_some() || fate.is_loss {
-            self.lose(&mut fate, count, record);
+        if resolution.error.is_some() || resolution.is_loss {
+            self.report_loss(&mut resolution, count, record);
         }
-        if let Some(account) = self.account {
-            account.end_later(fate.end, count);
+        if let Some(counters) = self.counters {
+            counters.count_deferred_end(resolution.end, count);
         }
         if let Some(outer) = self.outer {
-            outer.end_later(fate.end, count);
+            outer.count_deferred_end(resolution.end, count);
         }
-        if let Some(node) = self.node.take() {
-            node.end(fate);
+        if let Some(completion) = self.completion.take() {
+            completion.end(resolution);
         }
     }
 
     #[cold]
-    fn lose(&mut self, fate: &mut Fate, count: u64, record: Option<&Record>) {
-        let Some(account) = self.account else { return };
-        if fate.is_loss && !self.is_covered() {
-            if fate.error.is_some() {
-                account.count_lost(count)
+    fn report_loss(&mut self, resolution: &mut Resolution, count: u64, record: Option<&Record>) {
+        let Some(counters) = self.counters else { return };
+        if resolution.is_loss && !self.has_fallback() {
+            if resolution.error.is_some() {
+                counters.count(Total::Lost, count)
             } else {
-                account.count_forgotten(count)
+                counters.count_unfinished(count)
             }
-            fate.is_loss = false;
+            resolution.is_loss = false;
         }
-        if let Some(error) = &mut fate.error
+        if let Some(error) = &mut resolution.error
             && !error.is_reported()
         {
-            account.tell(error, record, record.is_none());
+            counters.report(error, record, record.is_none());
             error.set_reported();
         }
     }
@@ -179,25 +185,25 @@ impl Drop for Receipt {
     #[inline]
     fn drop(&mut self) {
         if self.count > 0 {
-            self.end(Fate::FORGOTTEN, None);
+            self.end(Resolution::UNFINISHED, None);
         }
     }
 }
 
 impl fmt::Debug for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let handler = self.account().map(Account::name);
+        let handler = self.counters().map(Counters::name);
         f.debug_struct("Receipt").field("handler", &handler).field("records", &self.count).finish_non_exhaustive()
     }
 }
 
 // --- many
 
-/// Receipts in the order of their records. Those that end alike are one.
+/// Receipts in the order of their records. Neighbours of the same handlers are one run.
 #[derive(Debug, Default)]
 pub(crate) struct Receipts {
     runs: VecDeque<Receipt>,
-    /// Behind those; mostly alone, and then no memory is needed.
+    /// The last run, maxly the only one: then nothing is allocated.
     last: Option<Receipt>,
     len: usize,
 }
@@ -216,30 +222,30 @@ impl Receipts {
         }
     }
 
-    /// One more of a handler that has no other around it.
+    /// One more of a handler with no other around it.
     #[inline]
-    pub(crate) fn push_on(&mut self, account: &'static Account) {
-        let generation = account.keep() as u32;
+    pub(crate) fn push_on(&mut self, counters: &'static Counters) {
+        let generation = counters.count_taken() as u32;
         match &mut self.last {
-            Some(last) if last.is_alone_on(account, generation) => {
+            Some(last) if last.is_alone_on(counters, generation) => {
                 last.count += 1;
                 self.len += 1;
             }
-            _ => self.push(Receipt { account: Some(account), outer: None, node: None, generation, count: 1 }),
+            _ => self.push(Receipt { counters: Some(counters), outer: None, completion: None, generation, count: 1 }),
         }
     }
 
-    /// Takes out so many of the first, or fewer that end alike.
-    fn take(&mut self, most: usize) -> Option<Receipt> {
-        if most == 0 {
+    /// Takes out `max` of the first run at max.
+    fn take(&mut self, max: usize) -> Option<Receipt> {
+        if max == 0 {
             return None;
         }
         let first = self.runs.front_mut().or(self.last.as_mut())?;
-        let taken = match u32::try_from(most) {
-            Ok(most) if most < first.count => {
-                first.count -= most;
-                let Receipt { account, outer, generation, .. } = *first;
-                Receipt { account, outer, node: None, generation, count: most }
+        let taken = match u32::try_from(max) {
+            Ok(max) if max < first.count => {
+                first.count -= max;
+                let Receipt { counters, outer, generation, .. } = *first;
+                Receipt { counters, outer, completion: None, generation, count: max }
             }
             _ => self.runs.pop_front().or_else(|| self.last.take())?,
         };
@@ -247,12 +253,12 @@ impl Receipts {
         Some(taken)
     }
 
-    /// Takes the first one out.
+    /// Takes out the first one.
     pub(crate) fn pop(&mut self) -> Option<Receipt> {
         self.take(1)
     }
 
-    /// Takes the first ones out.
+    /// Takes out the first ones.
     pub(crate) fn split(&mut self, count: usize) -> Self {
         let mut first = Self::default();
         while let Some(run) = self.take(count - first.len) {
@@ -261,17 +267,17 @@ impl Receipts {
         first
     }
 
-    /// That of the first one.
+    /// Of the first one.
     pub(crate) fn ledger(&self) -> Option<Arc<Ledger>> {
-        self.runs.front().or(self.last.as_ref())?.account()?.ledger()
+        self.runs.front().or(self.last.as_ref())?.counters()?.ledger()
     }
 
-    /// The first `count` have ended like this.
+    /// Ends the first `count`.
     pub(crate) fn end(&mut self, count: usize, end: End) {
-        self.end_with(count, || Fate::from(end));
+        self.end_with(count, || Resolution::from(end));
     }
 
-    /// The first `count` are lost, and the error is told once.
+    /// Fails the first `count`. The error is reported once.
     pub(crate) fn fail(&mut self, count: usize, error: Error) {
         let message = error.to_string();
         let mut error = Some(error);
@@ -281,38 +287,38 @@ impl Receipts {
                 again.set_reported();
                 again
             };
-            Fate::from(error.take().unwrap_or_else(again))
+            Resolution::from(error.take().unwrap_or_else(again))
         });
     }
 
-    fn end_with(&mut self, mut count: usize, mut fate: impl FnMut() -> Fate) {
+    fn end_with(&mut self, mut count: usize, mut resolution: impl FnMut() -> Resolution) {
         while let Some(mut run) = self.take(count) {
             count -= run.count as usize;
-            run.end(fate(), None);
+            run.end(resolution(), None);
         }
     }
 }
 
 impl Receipt {
     #[inline]
-    fn is_alone_on(&self, account: &Account, generation: u32) -> bool {
-        self.account.is_some_and(|own| std::ptr::eq(own, account))
+    fn is_alone_on(&self, counters: &Counters, generation: u32) -> bool {
+        self.counters.is_some_and(|own| std::ptr::eq(own, counters))
             && self.outer.is_none()
-            && self.node.is_none()
+            && self.completion.is_none()
             && self.generation == generation
             && self.count < u32::MAX
     }
 
     #[inline]
     fn joins(&self, other: &Self) -> bool {
-        let is_same = |one: Option<&Account>, other: Option<&Account>| match (one, other) {
+        let is_same = |one: Option<&Counters>, other: Option<&Counters>| match (one, other) {
             (Some(one), Some(other)) => std::ptr::eq(one, other),
             (one, other) => one.is_none() && other.is_none(),
         };
-        self.node.is_none()
-            && other.node.is_none()
+        self.completion.is_none()
+            && other.completion.is_none()
             && self.generation == other.generation
-            && is_same(self.account, other.account)
+            && is_same(self.counters, other.counters)
             && is_same(self.outer, other.outer)
             && self.count.checked_add(other.count).is_some()
     }
@@ -320,53 +326,57 @@ impl Receipt {
 
 // --- several ends of one record
 
-/// What waits until all who share a record have ended it: the worst end counts.
-pub(crate) struct Node {
+/// Waits until all shares of a record have ended. The worst end counts. Then a fallback may take the record.
+pub(crate) struct Completion {
     shares: AtomicU32,
     worst: AtomicU8,
-    /// A loss that nobody has counted is among them.
+    /// One of the shares is a loss that is not counted yet.
     is_loss: AtomicBool,
-    is_covered: bool,
-    counts_rescued: bool,
-    duty: ForkMutex<Option<Duty>>,
-    /// As in the duty.
-    account: Option<&'static Account>,
+    has_fallback: bool,
+    counts_fallback_written: bool,
+    on_end: ForkMutex<Option<OnEnd>>,
+    /// Of the receipt.
+    counters: Option<&'static Counters>,
 }
 
-struct Duty {
+struct OnEnd {
     receipt: Receipt,
-    rescue: Option<Rescue>,
+    fallback: Option<FallbackRecord>,
     error: Option<Error>,
 }
 
-/// Somebody who takes a record that failed.
-pub(crate) struct Rescue {
+/// The record, as a fallback would take it.
+pub(crate) struct FallbackRecord {
     pub(crate) record: OwnedRecord,
-    pub(crate) rescuer: Arc<dyn Rescuer>,
+    pub(crate) path: Arc<dyn FallbackPath>,
 }
 
-/// Hears how a record ended that it may take in its turn, with the duty to end it. Called under no lock.
-pub(crate) trait Rescuer: Send + Sync {
-    fn ended(&self, fate: Fate, record: OwnedRecord, receipt: Receipt);
+/// A fallback that may take a record once that has ended elsewhere, with the receipt to end it. Called under no lock.
+pub(crate) trait FallbackPath: Send + Sync {
+    fn ended(&self, resolution: Resolution, record: OwnedRecord, receipt: Receipt);
 }
 
-impl Node {
+impl Completion {
     /// With one share.
-    pub(crate) fn new(receipt: Receipt, rescue: Option<Rescue>) -> Arc<Self> {
-        Self::make(receipt, rescue, false)
+    pub(crate) fn new(receipt: Receipt, fallback: Option<FallbackRecord>) -> Arc<Self> {
+        Self::make(receipt, fallback, false)
     }
 
-    /// Where it ends as written, a fallback has taken it.
-    pub(crate) fn of_a_fallback(receipt: Receipt) -> Arc<Self> {
+    /// A record that ends as written is one that the fallback has written.
+    pub(crate) fn of_fallback(receipt: Receipt) -> Arc<Self> {
         Self::make(receipt, None, true)
     }
 
-    fn make(receipt: Receipt, rescue: Option<Rescue>, counts_rescued: bool) -> Arc<Self> {
-        let is_covered = rescue.is_some() || receipt.is_covered();
-        let account = receipt.account();
-        let duty = ForkMutex::new(Some(Duty { receipt, rescue, error: None }));
-        let (worst, is_loss) = (AtomicU8::new(End::Written as u8), AtomicBool::new(false));
-        Arc::new(Self { shares: AtomicU32::new(1), worst, is_loss, is_covered, counts_rescued, duty, account })
+    fn make(receipt: Receipt, fallback: Option<FallbackRecord>, counts_fallback_written: bool) -> Arc<Self> {
+        Arc::new(Self {
+            shares: AtomicU32::new(1),
+            worst: AtomicU8::new(End::Written as u8),
+            is_loss: AtomicBool::new(false),
+            has_fallback: fallback.is_some() || receipt.has_fallback(),
+            counts_fallback_written,
+            counters: receipt.counters(),
+            on_end: ForkMutex::new(Some(OnEnd { receipt, fallback, error: None })),
+        })
     }
 
     /// One more share.
@@ -375,22 +385,16 @@ impl Node {
         Receipt::of(Arc::clone(self))
     }
 
-    fn account(&self) -> Option<&'static Account> {
-        self.account
-    }
-
     /// One share has ended.
-    #[allow(clippy::needless_pass_by_value)]
-    pub(crate) fn end(self: Arc<Self>, fate: Fate) {
-        self.worst.fetch_max(fate.end as u8, Ordering::AcqRel);
-        if fate.is_loss {
+    fn end(&self, resolution: Resolution) {
+        self.worst.fetch_max(resolution.end as u8, Ordering::AcqRel);
+        if resolution.is_loss {
             self.is_loss.store(true, Ordering::Relaxed);
         }
-        if let Some(error) = fate.error
-            && let Some(duty) = &mut *self.duty.get()
-            && duty.error.is_none()
+        if let Some(error) = resolution.error
+            && let Some(on_end) = &mut *self.on_end.get()
         {
-            duty.error = Some(error);
+            on_end.error.get_or_insert(error);
         }
         if self.shares.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.end_all();
@@ -399,32 +403,31 @@ impl Node {
 
     fn end_all(&self) {
         // Not under the lock: a fallback is user code.
-        let Some(Duty { mut receipt, rescue, error }) = self.duty.get().take() else { return };
+        let Some(OnEnd { mut receipt, fallback, error }) = self.on_end.get().take() else { return };
         let end = match self.worst.load(Ordering::Acquire) {
             0 => End::Written,
             1 => End::Filtered,
             2 => End::Dropped,
             _ => End::Failed,
         };
-        let fate = Fate { end, error, is_loss: self.is_loss.load(Ordering::Relaxed) };
-        if self.counts_rescued
+        let resolution = Resolution { end, error, is_loss: self.is_loss.load(Ordering::Relaxed) };
+        if self.counts_fallback_written
             && end == End::Written
-            && let Some(account) = receipt.account()
+            && let Some(counters) = self.counters
         {
-            account.count_rescued();
+            counters.count(Total::FallbackWritten, 1);
         }
-        match rescue {
-            Some(Rescue { record, rescuer }) if receipt.is_valid() => rescuer.ended(fate, record, receipt),
-            _ => receipt.end(fate, None),
+        match fallback {
+            Some(FallbackRecord { record, path }) if receipt.is_valid() => path.ended(resolution, record, receipt),
+            _ => receipt.end(resolution, None),
         }
     }
 
-    /// It is the parent's, before a fork.
-    #[allow(clippy::needless_pass_by_value)]
-    fn void(self: Arc<Self>) {
+    /// A share of before a fork, which is the parent's to end.
+    fn void(&self) {
         if self.shares.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let duty = self.duty.get().take();
-            drop(duty);
+            let on_end = self.on_end.get().take();
+            drop(on_end);
         }
     }
 }

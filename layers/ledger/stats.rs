@@ -1,48 +1,41 @@
-//! The account of every record a handler was given.
+//! What became of each record of a handler.
 
-use std::{
-    fmt,
-    sync::{Arc, Weak},
-};
+use std::{fmt, sync::Arc};
 
-use super::{Account, ErrorHandler};
-use crate::{
-    Error,
-    fork::{self, ForkRwLock},
-};
+use super::{Counters, ErrorHandler};
+use crate::{Error, fork, weak_list::WeakList};
 
-/// Counts what became of each record a handler accepted. Shared: read it from anywhere, at any time.
+/// Counts the outcome of each record that a handler accepted. Read it from anywhere, at any time.
 ///
 /// At every moment `accepted = written + filtered + dropped + failed + queued`.
 pub struct Ledger {
-    account: &'static Account,
+    counters: &'static Counters,
 }
 
 /// A reading of a [`Ledger`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Handed to their place: the operating system took all bytes, or the handler said so.
+    /// Written: the operating system took all bytes, or the handler says so.
     pub written: u64,
     /// Refused by the handler's own level or filters.
     pub filtered: u64,
-    /// Given up: by an overflow policy, as a record born inside this very handler, or as one of which nobody said what became
-    /// of it (a [receipt](super::Receipt) that was dropped).
+    /// Dropped: by an overflow policy, as emitted inside this very handler, or by the drop of a [receipt](super::Receipt).
     pub dropped: u64,
-    /// Lost to an error or a panic; each was told to the trap.
+    /// Lost to an error or a panic; the error handler got each.
     pub failed: u64,
-    /// Held back: in a buffer or a queue, not yet written.
+    /// In a buffer or a queue, not yet written.
     pub queued: u64,
     /// Records (counted elsewhere, too) with at least one value that was cut, panicked or failed to print.
     pub marked: u64,
-    /// Failures told to the trap that belong to no record in hand: of a flush, a rotation, a compression.
+    /// Errors without a record, which the error handler got: of a flush, a rotation, a compression.
     pub other_errors: u64,
-    /// Of those written: taken by a [fallback](crate::HandlerExt::fallback), which has a ledger of its own.
+    /// Of those written, the ones a [fallback](crate::HandlerExt::fallback) has written. It has a ledger of its own.
     pub fallback_written: u64,
 }
 
 impl Stats {
-    /// All records the handler was given.
+    /// All records that the handler got.
     pub fn accepted(&self) -> u64 {
         self.written + self.filtered + self.dropped + self.failed + self.queued
     }
@@ -63,13 +56,13 @@ impl fmt::Display for Stats {
         if *fallback_written > 0 {
             write!(f, " ({fallback_written} by a fallback)")?;
         }
-        if *other_errors > 0 { write!(f, " ({other_errors} troubles)") } else { Ok(()) }
+        if *other_errors > 0 { write!(f, " ({other_errors} other errors)") } else { Ok(()) }
     }
 }
 
-static ALL: ForkRwLock<Vec<Weak<Ledger>>> = ForkRwLock::first(Vec::new());
+static ALL: WeakList<Ledger> = WeakList::new();
 
-/// The name and the reading of every handler that hangs somewhere now, in the order in which they were made.
+/// The names and stats of all handlers in use, in the order in which they were made.
 ///
 /// ```
 /// use tracing_strata::{prelude::*, output::Stream, ledger};
@@ -81,79 +74,77 @@ pub fn stats() -> Vec<(String, Stats)> {
     ledgers().iter().map(|ledger| (ledger.name(), ledger.stats())).collect()
 }
 
-/// Those of all handlers that hang somewhere now.
+/// Of all handlers in use.
 pub(crate) fn ledgers() -> Vec<Arc<Ledger>> {
-    ALL.read().iter().filter_map(Weak::upgrade).collect()
+    ALL.all()
 }
 
 impl Ledger {
     /// One that is in no list.
-    pub(crate) fn apart(name: &str) -> Arc<Self> {
-        let ledger = Arc::new(Self { account: Account::claim(name) });
-        ledger.account.set_owner(&ledger);
+    pub(crate) fn unlisted(name: &str) -> Arc<Self> {
+        let ledger = Arc::new(Self { counters: Counters::acquire(name) });
+        ledger.counters.set_owner(&ledger);
         ledger
     }
 
     pub(crate) fn registered(name: &str) -> Arc<Self> {
-        let ledger = Self::apart(name);
-        let mut all = ALL.write();
-        all.retain(|other| other.strong_count() > 0);
-        all.push(Arc::downgrade(&ledger));
+        let ledger = Self::unlisted(name);
+        ALL.add(Arc::downgrade(&ledger));
         ledger
     }
 
     #[inline]
-    pub(crate) fn account(&self) -> &'static Account {
-        self.account
+    pub(crate) fn counters(&self) -> &'static Counters {
+        self.counters
     }
 
     pub(crate) fn rename(&self, name: &str) {
-        self.account.rename(name);
+        self.counters.rename(name);
     }
 
     pub(crate) fn set_error_handler(&self, error_handler: ErrorHandler) {
-        self.account.outlet().set_error_handler(error_handler);
+        self.counters.reporter().set_error_handler(error_handler);
     }
 
     /// The handler's name.
     pub fn name(&self) -> String {
-        self.account.name()
+        self.counters.name()
     }
 
     /// A reading.
     pub fn stats(&self) -> Stats {
         fork::check();
-        self.account.stats()
+        self.counters.stats()
     }
 
-    /// Tells the handler's trap of a failure that is found later than the call it belongs to, on a thread of the
-    /// handler's own perhaps, and counts it as a [trouble](Stats::other_errors). Records that were lost end with their
-    /// [`Receipt`](super::Receipt). Not to be called under a lock: traps are user code. One that panics is ignored.
+    /// Calls the error handler with an error that comes later than its call, perhaps on a thread of the handler, and counts it
+    /// among the [other errors](Stats::other_errors). For a lost record, end its [`Receipt`](super::Receipt) instead. Do not call
+    /// it under a lock: error handlers are user code. A panic there is ignored.
     pub fn report_error(&self, error: &Error) {
-        self.account.tell(error, None, true);
+        self.counters.report(error, None, true);
     }
 
-    /// The same for the last that is heard of something: the default trap does not hold it back.
+    /// The same for the last report of something: the default error handler prints it in any case.
     #[cold]
-    pub(crate) fn tell_last(&self, error: &Error) {
-        self.account.tell_last(error);
+    pub(crate) fn report_unthrottled(&self, error: &Error) {
+        self.counters.report_unthrottled(error);
     }
 
-    /// Tells how many failures the default trap has held back, if any.
-    pub(crate) fn tell_the_rest(&self) {
-        self.account.outlet().tell_the_rest(&self.name());
+    /// Reports how many errors the default error handler has suppressed, if any.
+    pub(crate) fn report_suppressed(&self) {
+        self.counters.reporter().report_suppressed(&self.name());
     }
 
-    /// `count` records that were counted as written turned out to be lost on their way (a datagram that nobody took): they
-    /// count as failed. Gives how many there were: no more than were written so far.
-    pub(crate) fn unwrite(&self, count: u64) -> u64 {
-        self.account.unwrite(count)
+    /// `count` written records turned out to be lost (a datagram that nobody received): they count as failed. Returns how many
+    /// there were: no more than are written so far.
+    pub(crate) fn reclassify_failed(&self, count: u64) -> u64 {
+        self.counters.reclassify_failed(count)
     }
 }
 
 impl Drop for Ledger {
     fn drop(&mut self) {
-        self.account.release();
+        self.counters.release();
     }
 }
 

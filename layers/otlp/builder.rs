@@ -17,7 +17,7 @@ use super::{
     values::{self, AttributeLimits, Attributes},
 };
 use crate::{
-    Error, Fields, HandlerExt as _, Record, Severity, SpanContextLayer, Value, handler::worker::batching::Pipe,
+    Error, Fields, HandlerExt as _, Record, Severity, SpanContextLayer, Value, handler::worker::batching::BatchWorker,
     ledger::Ledger,
 };
 
@@ -261,15 +261,15 @@ impl Otlp {
             let handler = OtlpLogs::new(worker.clone());
             let mut logs = handler.min_level(self.min_level.unwrap_or(Severity::ALL)).into_layer();
             if spans {
-                logs.keeper_mut().trace_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
+                logs.spans.trace_and_time_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
             }
             guard.logs = Some((worker, logs.ledger()));
             layer.logs = Some(logs);
         }
         if let Some(worker) = spans_worker {
-            layer.context.keeper_mut().trace_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
+            layer.context.spans.trace_and_time_spans(Box::new(move |id, parent| sampler.decides(id, parent)));
             let ledger = Ledger::registered("otlp spans");
-            worker.belong_to(|| Some(Arc::clone(&ledger)));
+            worker.learn_ledger(|| Some(Arc::clone(&ledger)));
             guard.spans = Some((worker.clone(), Arc::clone(&ledger)));
             let with_events = self.span_events.unwrap_or(!logs);
             let (max_events, max_links) = (limits.events, limits.links);
@@ -292,11 +292,11 @@ impl Otlp {
         Ok(Some(OtlpLogs::new(worker).owning()))
     }
 
-    fn logs_worker(&self, settings: Settings, resource: &Arc<Resource>) -> Result<Pipe<LogsExport>, Error> {
+    fn logs_worker(&self, settings: Settings, resource: &Arc<Resource>) -> Result<BatchWorker<LogsExport>, Error> {
         let limits = AttributeLimits::new("LOGRECORD_", &self.chosen, &self.vars)?;
         let (resource, context) = (Arc::clone(resource), self.context.clone());
-        let plan = settings.plan("log records");
-        Pipe::spawn(
+        let plan = settings.batch_config("log records");
+        BatchWorker::spawn(
             LogsExport { settings, resource, context, limits },
             plan,
             self.flush_timeout.unwrap_or(FLUSH_TIMEOUT),
@@ -308,10 +308,14 @@ impl Otlp {
         settings: Settings,
         resource: &Arc<Resource>,
         limits: SpanLimits,
-    ) -> Result<Pipe<SpansExport>, Error> {
-        let plan = settings.plan("spans");
+    ) -> Result<BatchWorker<SpansExport>, Error> {
+        let plan = settings.batch_config("spans");
         let resource = Arc::clone(resource);
-        Pipe::spawn(SpansExport { settings, resource, limits }, plan, self.flush_timeout.unwrap_or(FLUSH_TIMEOUT))
+        BatchWorker::spawn(
+            SpansExport { settings, resource, limits },
+            plan,
+            self.flush_timeout.unwrap_or(FLUSH_TIMEOUT),
+        )
     }
 
     /// The attributes of the code, then of the variables, then the defaults; the first of a key wins.

@@ -14,8 +14,8 @@ use super::{
 use crate::{
     Error,
     handler::worker::{
-        Seat,
-        batching::{Answer, Export, Packed, Plan, Seated},
+        ShardHandle,
+        batching::{Answer, BatchConfig, BatchItem, Batched, Export},
     },
     record::{ClosedSpan, OwnedRecord},
 };
@@ -24,9 +24,9 @@ use crate::{
 const BATCH_BYTES: usize = 3 << 20;
 
 impl Settings {
-    pub(super) fn plan(&self, what: &'static str) -> Plan {
+    pub(super) fn batch_config(&self, what: &'static str) -> BatchConfig {
         let limits = &self.limits;
-        Plan {
+        BatchConfig {
             output: "otlp",
             what,
             thread: self.signal.thread_name(),
@@ -91,14 +91,14 @@ impl Export for SpansExport {
 }
 
 thread_local! {
-    static LOGS: RefCell<Vec<Seat<Packed<OwnedRecord>>>> = const { RefCell::new(Vec::new()) };
-    static SPANS: RefCell<Vec<Seat<Packed<ClosedSpan>>>> = const { RefCell::new(Vec::new()) };
+    static LOGS: RefCell<Vec<ShardHandle<BatchItem<OwnedRecord>>>> = const { RefCell::new(Vec::new()) };
+    static SPANS: RefCell<Vec<ShardHandle<BatchItem<ClosedSpan>>>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Seated for OwnedRecord {
-    const SEATS: &'static LocalKey<RefCell<Vec<Seat<Packed<Self>>>>> = &LOGS;
+impl Batched for OwnedRecord {
+    const HANDLES: &'static LocalKey<RefCell<Vec<ShardHandle<BatchItem<Self>>>>> = &LOGS;
 }
 
-impl Seated for ClosedSpan {
-    const SEATS: &'static LocalKey<RefCell<Vec<Seat<Packed<Self>>>>> = &SPANS;
+impl Batched for ClosedSpan {
+    const HANDLES: &'static LocalKey<RefCell<Vec<ShardHandle<BatchItem<Self>>>>> = &SPANS;
 }

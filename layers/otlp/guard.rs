@@ -12,7 +12,7 @@ use std::{
 use super::export::{LogsExport, SpansExport};
 use crate::{
     Error,
-    handler::worker::batching::{Due, Export, Pipe},
+    handler::worker::batching::{BatchWorker, Export, PendingSend},
     ledger::{Ledger, Stats},
 };
 
@@ -22,8 +22,8 @@ use crate::{
 /// Needs no runtime. On a runtime's thread, a call blocks that thread until the timeout at most.
 #[must_use = "dropping the guard shuts the export down"]
 pub struct OtlpGuard {
-    pub(super) logs: Option<(Pipe<LogsExport>, Arc<Ledger>)>,
-    pub(super) spans: Option<(Pipe<SpansExport>, Arc<Ledger>)>,
+    pub(super) logs: Option<(BatchWorker<LogsExport>, Arc<Ledger>)>,
+    pub(super) spans: Option<(BatchWorker<SpansExport>, Arc<Ledger>)>,
     pub(super) flush_timeout: Duration,
     pub(super) is_shut_down: AtomicBool,
 }
@@ -65,7 +65,7 @@ impl OtlpGuard {
     }
 }
 
-fn wait<E: Export>(pending: Option<Due<'_, E>>, timeout: Duration) -> Result<(), Error> {
+fn wait<E: Export>(pending: Option<PendingSend<'_, E>>, timeout: Duration) -> Result<(), Error> {
     pending.map_or(Ok(()), |pending| pending.wait(timeout))
 }
 

@@ -3,17 +3,17 @@
 use std::fmt;
 
 use super::export::LogsExport;
-use crate::{Delivery, Description, Error, Flush, Handler, Outcome, handler::worker::batching::Pipe};
+use crate::{Delivery, Description, Error, Flush, Handler, Outcome, handler::worker::batching::BatchWorker};
 
 /// Queues records for the thread that sends them. Part of an [`OtlpLayer`](super::OtlpLayer).
 pub struct OtlpLogs {
-    worker: Pipe<LogsExport>,
+    worker: BatchWorker<LogsExport>,
     /// There is no guard: dropping this shuts the worker down.
     is_owner: bool,
 }
 
 impl OtlpLogs {
-    pub(super) fn new(worker: Pipe<LogsExport>) -> Self {
+    pub(super) fn new(worker: BatchWorker<LogsExport>) -> Self {
         Self { worker, is_owner: false }
     }
 
@@ -27,7 +27,7 @@ impl OtlpLogs {
 impl Handler for OtlpLogs {
     #[inline]
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
-        self.worker.belong_to(|| delivery.ledger());
+        self.worker.learn_ledger(|| delivery.ledger());
         let bytes = delivery.held_bytes();
         let (record, receipt) = delivery.take().split();
         self.worker.put(record, bytes, receipt);

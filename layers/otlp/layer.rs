@@ -12,7 +12,7 @@ use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::Lookup
 use super::{export::SpansExport, handler::OtlpLogs, spans};
 use crate::{
     Fields, HandlerLayer, Severity, SpanContextLayer, fork,
-    handler::{SpanKeeper, WithLevel, held, worker::batching::Pipe},
+    handler::{SpanStore, WithLevel, span_data, worker::batching::BatchWorker},
     ledger::{End, ErrorHandler, Ledger, Receipt},
     record::{self, CaptureGuard, ClosedSpan, SpanData, SpanEvent},
 };
@@ -31,7 +31,7 @@ pub struct OtlpLayer {
 
 /// Exports closed spans.
 pub(super) struct SpanExport {
-    pub(super) worker: Pipe<SpansExport>,
+    pub(super) worker: BatchWorker<SpansExport>,
     pub(super) ledger: Arc<Ledger>,
     /// Whether events are attached to their spans.
     pub(super) with_events: bool,
@@ -75,10 +75,10 @@ impl OtlpLayer {
         self.spans.as_ref().map(|spans| Arc::clone(&spans.ledger))
     }
 
-    fn keeper(&self) -> &SpanKeeper {
+    fn span_store(&self) -> &SpanStore {
         match &self.logs {
-            Some(logs) => logs.keeper(),
-            None => self.context.keeper(),
+            Some(logs) => &logs.spans,
+            None => &self.context.spans,
         }
     }
 
@@ -86,14 +86,14 @@ impl OtlpLayer {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        context.span(id).as_ref().and_then(held)
+        context.span(id).as_ref().and_then(span_data)
     }
 }
 
 impl SpanExport {
     /// Adds an event to its span. An event of level ERROR makes the span an error, with its error or message as the
     /// description.
-    fn annotate<S>(&self, keeper: &SpanKeeper, event: &Event<'_>, context: &LayerContext<'_, S>)
+    fn annotate<S>(&self, span_store: &SpanStore, event: &Event<'_>, context: &LayerContext<'_, S>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
@@ -102,7 +102,7 @@ impl SpanExport {
             return;
         }
         let Some(_capture) = CaptureGuard::enter() else { return };
-        let Some(data) = keeper.leaf(event, context).filter(|data| data.export().has_begun()) else { return };
+        let Some(data) = span_store.leaf(event, context).filter(|data| data.export().has_begun()) else { return };
         let mut fields = Fields::new();
         record::capture_fields(&mut fields, |visit| event.record(visit));
         fields.remove(record::SEVERITY_FIELD);
@@ -122,9 +122,9 @@ impl SpanExport {
         if !data.export().has_begun() {
             return;
         }
-        let account = self.ledger.account();
+        let account = self.ledger.counters();
         if data.ids().generated().is_none_or(|made| !made.own.is_sampled()) {
-            return account.end_at_once(End::Filtered);
+            return account.count_end(End::Filtered);
         }
         data.export().end();
         fork::poll(Some(UNIX_EPOCH + Duration::from_nanos(data.export().times().1)));
@@ -144,15 +144,15 @@ where
     }
 
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
-        self.keeper().settle(dispatch);
+        self.span_store().bind(dispatch);
     }
 
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: LayerContext<'_, S>) {
-        self.keeper().new_span(attributes, id, &context, None);
+        self.span_store().new_span(attributes, id, &context, None);
     }
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, context: LayerContext<'_, S>) {
-        self.keeper().record(id, values, &context);
+        self.span_store().record(id, values, &context);
     }
 
     fn on_follows_from(&self, id: &span::Id, follows: &span::Id, context: LayerContext<'_, S>) {
@@ -164,16 +164,16 @@ where
     }
 
     fn on_enter(&self, id: &span::Id, context: LayerContext<'_, S>) {
-        self.keeper().enter(id, &context);
+        self.span_store().enter(id, &context);
     }
 
     fn on_exit(&self, id: &span::Id, _: LayerContext<'_, S>) {
-        self.keeper().exit(id);
+        self.span_store().exit(id);
     }
 
     fn on_event(&self, event: &Event<'_>, context: LayerContext<'_, S>) {
         if let Some(spans) = &self.spans {
-            spans.annotate(self.keeper(), event, &context);
+            spans.annotate(self.span_store(), event, &context);
         }
         if let Some(logs) = &self.logs {
             logs.on_event(event, context);
@@ -181,7 +181,7 @@ where
     }
 
     fn on_close(&self, id: span::Id, context: LayerContext<'_, S>) {
-        self.keeper().close(&id, &context);
+        self.span_store().close(&id, &context);
         if let Some(spans) = &self.spans
             && let Some(data) = self.data_of(&id, &context)
         {

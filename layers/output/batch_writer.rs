@@ -15,7 +15,7 @@ use std::{
 use crate::{
     Delivery, Error, Outcome, Sink,
     fork::{self, ForkMutex},
-    handler::worker::batch::{Batch, Pending},
+    handler::worker::deferred::{DeferredWrite, DeferredWrites},
     ledger::{End, Ledger, Receipt, Receipts},
     sink::{LineOwner, Lines, SinkProperties},
     unwind::{catch, panicked},
@@ -71,9 +71,10 @@ impl<S: Sink> BatchWriter<S> {
     /// Writes a record, or buffers it on a worker's thread.
     #[inline]
     pub(super) fn write(self: &Arc<Self>, line: &[u8], record: &mut SingleRecord<'_>) -> Result<Outcome, Error> {
-        let batch = record.delivery.as_ref().and_then(Delivery::batch).filter(|_| self.properties.supports_batching);
-        if let Some(batch) = batch.map(Rc::clone) {
-            self.buffer(line, record, &batch);
+        let deferred =
+            record.delivery.as_ref().and_then(Delivery::deferred).filter(|_| self.properties.supports_batching);
+        if let Some(deferred) = deferred.map(Rc::clone) {
+            self.buffer(line, record, &deferred);
             return Ok(Outcome::Queued);
         }
         // Keeps the order.
@@ -92,7 +93,7 @@ impl<S: Sink> BatchWriter<S> {
     }
 
     /// Buffers a record; the worker writes it before it waits again.
-    fn buffer(self: &Arc<Self>, line: &[u8], record: &mut SingleRecord<'_>, batch: &Batch) {
+    fn buffer(self: &Arc<Self>, line: &[u8], record: &mut SingleRecord<'_>, deferred: &DeferredWrites) {
         let mut pending = self.pending();
         if !pending.ends.is_empty() && pending.bytes.len() + line.len() > CAPACITY {
             drop(pending);
@@ -108,7 +109,7 @@ impl<S: Sink> BatchWriter<S> {
         self.has_pending.store(true, Ordering::Release);
         drop(pending);
         if is_first {
-            batch.join(Arc::<Self>::clone(self));
+            deferred.add(Arc::<Self>::clone(self));
         }
     }
 
@@ -171,8 +172,8 @@ impl PendingLines {
     }
 }
 
-impl<S: Sink> Pending for BatchWriter<S> {
-    fn write_out(&self) {
+impl<S: Sink> DeferredWrite for BatchWriter<S> {
+    fn write_deferred(&self) {
         self.write_pending();
     }
 }
@@ -214,7 +215,7 @@ impl LineOwner for SingleRecord<'_> {
     fn take_receipt(&mut self, receipts: &mut Receipts) {
         self.outcome = Some(Outcome::Queued);
         match self.delivery.take() {
-            Some(delivery) => delivery.hold(receipts),
+            Some(delivery) => delivery.receipt_to(receipts),
             None => receipts.push(Receipt::on(None)),
         }
     }

@@ -48,7 +48,10 @@ pub use self::panic::{PanicHook, panic_hook};
 #[cfg(all(unix, feature = "signal"))]
 #[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
 pub use self::signal::{SignalGuard, Signals};
-pub use crate::handler::end::{flush_within, request_flush, set_exit_timeout};
+pub use crate::handler::{
+    exit::{request_flush, set_exit_timeout},
+    flush_all::flush_within,
+};
 
 use crate::{fork, handler::queue};
 

@@ -111,7 +111,7 @@ impl PanicHook {
                 // An earlier installation.
                 return previous(info);
             }
-            if !handler::is_at_work() && !record::is_capturing() {
+            if !handler::is_handling() && !record::is_capturing() {
                 self.report(info);
             }
             // A panic in here would abort the process.

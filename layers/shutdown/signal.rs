@@ -20,7 +20,7 @@ use signal_hook::{
 use crate::{
     Error,
     fork::{self, ForkMutex, ForkRwLock},
-    handler::end::{flush_within, say_what_is_lost},
+    handler::{exit::report_losses, flush_all::flush_within},
     record, sink,
     text::escaped,
     unwind::catch,
@@ -190,7 +190,7 @@ impl Shared {
         }
         let error = flush_within(self.timeout).err();
         let is_end = ends && !self.has_then;
-        let is_said = is_end && say_what_is_lost(&format!("signal {signal}"), error.as_ref());
+        let is_said = is_end && report_losses(&format!("signal {signal}"), error.as_ref());
         if let (false, Some(error)) = (is_said, error) {
             sink::stderr_line(&escaped(&format!(
                 "tracing-strata: at signal {signal}: the log is not complete: {error}"

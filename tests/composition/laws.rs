@@ -177,7 +177,7 @@ fn gave_up(play: &Play<'_>, state: &State, seen: &Seen) -> Result<bool, String> 
         if let Node::Queue { queue, .. } = node {
             any |= !missing.is_empty();
             if let Some(Some(guard)) = play.built.guards.get(*queue) {
-                let lost = guard.health().lost.total();
+                let lost = guard.stats().lost.total();
                 let notices = state.gauges[*before].own;
                 if !(missing.len() as u64..=missing.len() as u64 + notices).contains(&lost) {
                     return Err(format!("queue {queue} says that {lost} were lost; {missing:?} did not come out"));

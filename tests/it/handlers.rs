@@ -326,5 +326,5 @@ fn a_ledger_tells_the_trap_of_what_goes_wrong_later() {
     let expected = ["first", "panics", "last"].map(|what| ("late".to_owned(), what.to_owned(), false));
     assert_eq!(*told.lock().unwrap_or_else(std::sync::PoisonError::into_inner), expected);
     assert_eq!((ledger.stats().other_errors, ledger.stats().accepted(), ledger.stats().written), (3, 1, 1));
-    assert!(ledger.stats().to_string().ends_with("(3 troubles)"));
+    assert!(ledger.stats().to_string().ends_with("(3 other errors)"));
 }

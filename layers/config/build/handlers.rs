@@ -159,7 +159,7 @@ impl Builder<'_> {
         let configured = ConfiguredHandler::new(name, output, formatting, self.setup.as_python);
         let forwards = self.targets(node).into_iter().filter_map(|target| find_handler(&target.name));
         configured.forwards.set_targets(forwards.map(|target| Arc::clone(&target.forwards)).collect());
-        let named = NamedHandler::beside(configured.ledger(), Arc::clone(&configured));
+        let named = NamedHandler::sharing_ledger(configured.ledger(), Arc::clone(&configured));
         named.set_error_handler(self.setup.error_handler.clone());
         Some(InstalledHandler { configured, named, fixed: fixed_part(node), declaration: node.clone() })
     }

@@ -126,7 +126,9 @@ impl Logging {
             layer = layer.value_limit(bytes);
         }
         let inner = Arc::downgrade(&self.0);
-        layer.doubt(move |dispatch| inner.upgrade()?.installed_twice(dispatch)).with_filter(self.0.loggers.clone())
+        layer
+            .install_check(move |dispatch| inner.upgrade()?.installed_twice(dispatch))
+            .with_filter(self.0.loggers.clone())
     }
 
     /// The loggers: read and set levels, flags and handlers by name.

@@ -1,4 +1,4 @@
-//! A memory that is emptied when it is full or when a record is severe enough.
+//! A buffer that is flushed when it is full or a record is severe enough.
 
 use std::{
     collections::VecDeque,
@@ -9,15 +9,15 @@ use std::{
 };
 
 use super::{
-    super::{end::is_ending, flush::Kind},
-    account::{Held, Victims},
+    super::{exit::is_exiting, flush::Kind},
+    buffered::Buffered,
 };
 use crate::{
     Delivery, Description, Error, Flush, Handler, NamedHandler, Outcome, OwnedDelivery, Severity,
     fork::{self, ForkMutex, ForkRwLock},
 };
 
-/// Remembers records and hands them to a target when it is full, when a record is severe enough, or when it is flushed.
+/// Buffers records and passes them to a target when it is full, when a record is severe enough, or when it is flushed.
 ///
 /// Python: `logging.handlers.MemoryHandler(capacity, flushLevel, target, flushOnClose)`.
 ///
@@ -36,7 +36,7 @@ use crate::{
 /// });
 /// ```
 ///
-/// # What makes it hand on
+/// # When it passes records on
 ///
 /// | | Python | here |
 /// |---|---|---|
@@ -51,40 +51,40 @@ use crate::{
 ///
 /// # Differences from Python
 /// - Without a target it keeps what it has, past its capacity, but never more than `max_bytes`: then the oldest are
-///   dropped, and the target that comes is told how many.
-/// - It goes on working after it was closed with the rest at the end of `main`.
-/// - What it still holds when it is dropped, and may not or cannot hand on, is counted as dropped.
+///   dropped, and the next target gets a notice with their number.
+/// - It still works after [`flush_all`](crate::flush_all) at the end of `main`.
+/// - Records it still has when it is dropped, and may not or cannot pass on, count as dropped.
 pub struct MemoryBuffer {
     capacity: usize,
     flush_at: Severity,
     flush_on_close: bool,
     max_bytes: usize,
-    patience: Duration,
-    /// Those who wait are told when nobody hands on any more.
+    timeout: Duration,
+    /// With a wake-up when nobody passes records on any more.
     state: ForkMutex<State>,
-    /// As in the state, for a child that has not got that.
+    /// A copy, for the child of a fork that cannot get at the state.
     target: ForkRwLock<Option<NamedHandler>>,
 }
 
 #[derive(Default)]
 struct State {
-    held: Held,
-    /// Memory for the next ones.
+    buffered: Buffered,
+    /// Memory for the next records.
     spare: VecDeque<OwnedDelivery>,
     target: Option<NamedHandler>,
-    /// Who is handing on.
+    /// The thread that passes records on.
     worker: Option<ThreadId>,
-    /// It became due again meanwhile.
+    /// There are more to pass on.
     is_due: bool,
-    /// How many had no room since the last time.
+    /// How many were evicted since the last time.
     lost: u64,
 }
 
 const MAX_BYTES: usize = 4 << 20;
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl MemoryBuffer {
-    /// A memory for so many records, without a target yet.
+    /// A buffer for so many records, without a target.
     pub fn new(capacity: usize) -> Self {
         fork::watch();
         Self {
@@ -92,55 +92,55 @@ impl MemoryBuffer {
             flush_at: Severity::ERROR,
             flush_on_close: true,
             max_bytes: MAX_BYTES,
-            patience: PATIENCE,
+            timeout: TIMEOUT,
             state: ForkMutex::default(),
             target: ForkRwLock::default(),
         }
     }
 
-    /// From which severity on a record makes it hand on everything (default: ERROR). `Severity::OFF`: none does.
-    pub fn flush_at(mut self, least: impl Into<Severity>) -> Self {
-        self.flush_at = least.into();
+    /// A record of this severity or above makes it pass everything on (default: ERROR). `Severity::OFF`: none does.
+    pub fn flush_at(mut self, severity: impl Into<Severity>) -> Self {
+        self.flush_at = severity.into();
         self
     }
 
-    /// Whether it hands on what it holds when it ends and when [`flush_all`](crate::flush_all) is called (default: true).
+    /// Whether it passes its records on when it is dropped and when [`flush_all`](crate::flush_all) is called (default: true).
     pub fn flush_on_close(mut self, flush: bool) -> Self {
         self.flush_on_close = flush;
         self
     }
 
-    /// How many bytes the records it holds may take, about (default: 4 MiB), with the spans they happened in: those that
-    /// a record shares with the one before it are counted once, others again.
+    /// The most bytes its records may take, approximately (default: 4 MiB), with their spans. A span that a record shares with
+    /// the one before it counts once.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    /// How long a record waits at most for room while another thread hands on, and a flush for that thread's end
-    /// (default: 5 s). After that the oldest records are dropped.
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    /// How long a record waits for space while another thread passes records on, and a flush for the end of that (default: 5 s).
+    /// After that the oldest records are dropped.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
-    /// Where the records go. A [`NamedHandler`] keeps its name, ledger and trap; another handler gets its own.
+    /// The target. A [`NamedHandler`] keeps its name, ledger and error handler; another handler gets new ones.
     pub fn target(self, target: impl Handler) -> Self {
         self.set_target(target);
         self
     }
 
-    /// Changes the target; what is held goes to the new one.
+    /// Changes the target; buffered records go to the new one.
     pub fn set_target(&self, target: impl Handler) {
-        drop(self.replace_target(Some(NamedHandler::around(target))));
+        drop(self.replace_target(Some(NamedHandler::named_or_wrapped(target))));
     }
 
-    /// Takes the target away: from now on records are kept until there is one again.
+    /// Removes the target: records stay until there is one again.
     pub fn clear_target(&self) {
         drop(self.replace_target(None));
     }
 
-    /// Gives the one before, whose end may be a flush: let it come when nothing is locked.
+    /// Returns the old target. Its drop may flush, so drop it under no lock.
     pub(crate) fn replace_target(&self, target: Option<NamedHandler>) -> Option<NamedHandler> {
         let mut state = self.state();
         let copy = self.target.set(target.clone());
@@ -150,49 +150,49 @@ impl MemoryBuffer {
         before
     }
 
-    /// How many records it holds.
+    /// The number of buffered records.
     pub fn len(&self) -> usize {
-        self.state().held.len()
+        self.state().buffered.len()
     }
 
-    /// Whether it holds none.
+    /// Whether no record is buffered.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many bytes the records it holds take, about, with their spans ([`max_bytes`](Self::max_bytes)).
+    /// The size of the buffered records, approximately, with their spans ([`max_bytes`](Self::max_bytes)).
     pub fn bytes(&self) -> usize {
-        self.state().held.weight()
+        self.state().buffered.weight()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        let start_over = |state: &mut State| {
-            // What was held before a fork is the parent's to hand on; nobody here does.
-            drop(std::mem::take(&mut state.held));
+        let reset = |state: &mut State| {
+            // Records from before a fork are the parent's.
+            drop(std::mem::take(&mut state.buffered));
             (state.worker, state.is_due, state.lost) = (None, false, 0);
         };
         let fresh = || State { target: self.target.get(), ..State::default() };
-        self.state.lock(start_over, fresh)
+        self.state.lock(reset, fresh)
     }
 
-    /// Waits until another thread has handed on, if `while_so`.
+    /// Waits until another thread has passed its records on, while `while_so`.
     fn wait<'a>(&'a self, state: MutexGuard<'a, State>, while_so: impl Fn(&State) -> bool) -> MutexGuard<'a, State> {
         let busy = |state: &mut State| state.worker.is_some() && while_so(state);
-        self.state.wait_while(state, self.patience, busy).0
+        self.state.wait_while(state, self.timeout, busy).0
     }
 
-    /// Hands on until nothing is due. The lock is free while a handler is at work.
-    fn hand_on<'a>(&'a self, mut state: MutexGuard<'a, State>) {
+    /// Passes records on until none are due. No lock is held while a handler runs.
+    fn pass_on<'a>(&'a self, mut state: MutexGuard<'a, State>) {
         state.worker = Some(thread::current().id());
         loop {
-            let Some(target) = state.target.clone().filter(|_| !state.held.is_empty()) else { break };
+            let Some(target) = state.target.clone().filter(|_| !state.buffered.is_empty()) else { break };
             state.is_due = false;
             let lost = std::mem::take(&mut state.lost);
             let spare = std::mem::take(&mut state.spare);
-            let held = std::mem::replace(&mut state.held, Held::reuse(spare));
+            let buffered = std::mem::replace(&mut state.buffered, Buffered::reuse(spare));
             drop(state);
 
-            let spare = held.hand_on(lost, |record| record.pass_on(target.past_level()));
+            let spare = buffered.pass_on(lost, |record| record.pass_on(target.ignoring_level()));
             drop(target);
 
             state = self.state();
@@ -206,16 +206,16 @@ impl MemoryBuffer {
         self.state.notify_all();
     }
 
-    fn give_up(&self) {
-        let held = std::mem::take(&mut self.state().held);
-        held.give_up();
+    fn discard(&self) {
+        let buffered = std::mem::take(&mut self.state().buffered);
+        buffered.discard();
     }
 
-    /// Hands on what is there now, after what another thread is handing on. False if that takes too long.
-    fn hand_on_all(&self) -> bool {
+    /// Passes all records on, after another thread that does so. False if that takes too long.
+    fn pass_on_all(&self) -> bool {
         let mut state = self.state();
         if state.worker == Some(thread::current().id()) {
-            // Asked for by the target.
+            // The target flushes it.
             return true;
         }
         if state.worker.is_some() {
@@ -225,7 +225,7 @@ impl MemoryBuffer {
         if state.worker.is_some() {
             return false;
         }
-        self.hand_on(state);
+        self.pass_on(state);
         true
     }
 }
@@ -235,30 +235,26 @@ impl Handler for MemoryBuffer {
         let weight = delivery.weight();
         let mut state = self.state();
         if state.worker.is_some_and(|worker| worker == thread::current().id()) {
-            // It would be handed on and come back for ever.
+            // It would come back for ever.
             return Err(Error::new("memory: its target leads back to it"));
         }
-        if state.worker.is_some() && state.held.weight() + weight > self.max_bytes {
-            state = self.wait(state, |state| state.held.weight() + weight > self.max_bytes);
+        if state.worker.is_some() && state.buffered.weight() + weight > self.max_bytes {
+            state = self.wait(state, |state| state.buffered.weight() + weight > self.max_bytes);
         }
         let severity = delivery.severity();
-        state.held.push(delivery.take());
-        let is_full = state.held.len() >= self.capacity || state.held.weight() >= self.max_bytes;
+        state.buffered.push(delivery.take());
+        let is_full = state.buffered.len() >= self.capacity || state.buffered.weight() >= self.max_bytes;
         let is_due = is_full || severity >= self.flush_at;
         if is_due && state.target.is_some() && state.worker.is_none() {
-            self.hand_on(state);
+            self.pass_on(state);
             return Ok(Outcome::Queued);
         }
         state.is_due |= is_due;
-        let mut victims = Victims::default();
-        while state.held.weight() > self.max_bytes
-            && let Some(oldest) = state.held.shift()
-        {
-            victims.push(oldest);
-        }
-        state.lost += victims.len() as u64;
+        let (evicted, count) = state.buffered.evict_while(|buffered| buffered.weight() > self.max_bytes);
+        state.lost += count as u64;
         drop(state);
-        victims.give_up();
+        // Not under the lock: a fallback is user code.
+        evicted.for_each(OwnedDelivery::dropped);
         Ok(Outcome::Queued)
     }
 
@@ -268,18 +264,18 @@ impl Handler for MemoryBuffer {
             return target().map_or(Ok(()), |target| Handler::flush(&target, how));
         }
         if how.is_last() && !self.flush_on_close {
-            if is_ending() {
-                self.give_up();
+            if is_exiting() {
+                self.discard();
             }
             return Ok(());
         }
-        if !self.hand_on_all() {
+        if !self.pass_on_all() {
             return Err(Error::new(format_args!(
                 "memory: another thread is still handing on after {:?}",
-                self.patience
+                self.timeout
             )));
         }
-        // As before: the target is flushed, not finished; it may have other ends.
+        // Not for the last time: the target may be used elsewhere, too.
         target().map_or(Ok(()), |target| Handler::flush(&target, &Flush { kind: Kind::Plain, ..*how }))
     }
 
@@ -291,9 +287,9 @@ impl Handler for MemoryBuffer {
 impl Drop for MemoryBuffer {
     fn drop(&mut self) {
         if self.flush_on_close {
-            self.hand_on_all();
+            self.pass_on_all();
         }
-        self.give_up();
+        self.discard();
     }
 }
 

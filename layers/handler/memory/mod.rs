@@ -1,21 +1,21 @@
-//! Handlers that remember records and hand them on later, if at all: [`MemoryBuffer`] and [`FlightRecorder`].
+//! Handlers that buffer records and pass them on later, if at all: [`MemoryBuffer`] and [`FlightRecorder`].
 //!
 //! Python: `logging.handlers.MemoryHandler`.
 //!
-//! Both keep the pooled record, so that nothing is copied and nothing is allocated in steady state; both are bounded in
-//! records and in bytes; both hand on in order, and with the time at which the event happened.
+//! Both keep the pooled record, so they copy nothing and allocate nothing in steady state. Both are bounded in records and in
+//! bytes. Both pass records on in order, with their own times.
 //!
 //! # When it blocks
-//! Records are handed on by the thread whose record made it necessary, with no lock held. Others go on meanwhile: their
-//! records are remembered and handed on by that thread, too. A [`MemoryBuffer`] that is at its limit while another thread
-//! empties it waits for that, up to a [deadline](MemoryBuffer::reconnect_timeout).
+//! The thread whose record makes it necessary passes the buffered records on, with no lock held. Other threads go on meanwhile:
+//! their records are buffered and passed on by that thread, too. A full [`MemoryBuffer`] waits while another thread empties it,
+//! up to a [timeout](MemoryBuffer::timeout).
 //!
 //! # Failures
-//! The target has a name, a ledger and a trap of its own: what fails there is counted and told there. The ledger of the
-//! memory counts what became of a record there, what was given up as dropped, and the rest as queued.
+//! The target has a name, a ledger and an error handler of its own, for its errors. The ledger of the buffer counts the outcome
+//! of each record there, discarded records as dropped, and buffered ones as queued.
 
-mod account;
 mod buffer;
+mod buffered;
 mod recorder;
 mod tree;
 

@@ -1,4 +1,4 @@
-//! A recorder of what happened before something went wrong, for each span tree on its own.
+//! Records what happened before something went wrong, for each span tree.
 
 use std::{
     fmt,
@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    super::end::is_ending,
-    tree::{Core, Plan, Tree},
+    super::exit::is_exiting,
+    tree::{Core, RecorderConfig, Tree},
 };
 use crate::{
     Delivery, Description, Error, Flush, Handler, NamedHandler, Outcome, Record, Severity,
@@ -18,18 +18,18 @@ use crate::{
     record::{self, SpanData, TreeObserver as _},
 };
 
-/// Remembers the DEBUG and TRACE records of each span tree, and hands them on only if something happens that makes them
-/// worth reading: then in order, with the times at which they happened, before the record that made it necessary.
+/// Buffers the DEBUG and TRACE records of each span tree, and passes them on only if something happens that makes them worth
+/// reading: then in order, with their own times, before the record that triggered it.
 ///
-/// A span tree is a root span and what happens inside of it: a request, a job. Its records are handed on (the tree is
+/// A span tree is a root span and all that happens inside it: a request, a job. Its records are passed on (the tree is
 /// *released*) as soon as
 /// - a record of it reaches [`release_at`](Self::release_at) (ERROR),
-/// - it has lasted for [`release_after`](Self::release_after), looked at with each of its records and at its end,
+/// - it is older than [`release_after`](Self::release_after), checked with each of its records and at its end,
 /// - a record of it passes the filter [`trigger`](Self::trigger), or
-/// - [`trigger_current`](Self::trigger_current) was called inside of it.
+/// - [`trigger_current`](Self::trigger_current) is called inside it.
 ///
-/// From then on all records of the tree go straight through. A tree that ends without is forgotten: its records cost no
-/// more than their capture and are counted as dropped.
+/// From then on all records of the tree go straight through. A tree that ends without a release is discarded: its records cost
+/// no more than their capture and count as dropped.
 ///
 /// ```
 /// use tracing::{debug, error, info_span};
@@ -54,89 +54,88 @@ use crate::{
 ///
 /// | a record | in a tree that is not released | in a released tree | outside of all spans |
 /// |---|---|---|---|
-/// | below [`buffer_below`](Self::buffer_below) (INFO) | is remembered | goes through | [`outside`](Self::outside): is dropped |
-/// | from there on | goes through at once | goes through | goes through |
-/// | from `release_at` on | releases the tree first | goes through | goes through |
+/// | below [`buffer_below`](Self::buffer_below) (INFO) | is buffered | goes through | [`outside`](Self::outside): is dropped |
+/// | at or above it | goes through at once | goes through | goes through |
+/// | of `release_at` or above | releases the tree first | goes through | goes through |
 ///
-/// A record that goes through at once is written before older ones that are released later; each has its own time. To
-/// have whole trees in order, remember all: `.buffer_below(Severity::ERROR)`.
+/// A record that goes through at once is written before older ones that are released later; each has its own time. To have whole
+/// trees in order, buffer all: `.buffer_below(Severity::ERROR)`.
 ///
 /// # Bounds
-/// A tree holds [`tree_records`](Self::tree_records) and [`tree_bytes`](Self::tree_bytes), then it forgets its oldest. All
-/// trees together hold [`max_trees`](Self::max_trees) and [`max_bytes`](Self::max_bytes); then the tree that began to
-/// record first forgets all it has, and begins anew with its next record. What a tree forgot is told when it is released
+/// A tree is bounded by [`tree_records`](Self::tree_records) and [`tree_bytes`](Self::tree_bytes): beyond them it discards its
+/// oldest records. All trees together are bounded by [`max_trees`](Self::max_trees) and [`max_bytes`](Self::max_bytes): beyond
+/// them the oldest tree discards all its records, and begins again with its next one. A released tree reports what it lost
 /// (`12 records lost before this one`).
 ///
 /// # Levels
-/// The records have to reach it: behind [`Loggers`](crate::Loggers) or a `LevelFilter`, DEBUG must be on. A filter that
-/// hides spans (`LevelFilter`) leaves no tree to speak of.
+/// The records must reach it: behind [`Loggers`](crate::Loggers) or a `LevelFilter`, DEBUG must be on. A filter that hides spans
+/// (`LevelFilter`) leaves no trees.
 ///
-/// When it is dropped, what the trees still hold is dropped.
+/// When the recorder is dropped, all buffered records are dropped.
 pub struct FlightRecorder {
     core: Arc<Core>,
 }
 
-/// What a [`FlightRecorder`] does with records below its threshold that happen outside of all spans: no tree will ever
-/// release them.
+/// What a [`FlightRecorder`] does with records below its threshold outside of all spans: no tree will ever release them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OutsideSpan {
-    /// They are dropped, and counted (the default).
+    /// Drops and counts them (the default).
     #[default]
     Drop,
-    /// They go through.
+    /// Passes them on.
     Pass,
 }
 
-/// What a [`FlightRecorder`] has done so far, and holds now.
+/// A reading of a [`FlightRecorder`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecorderStats {
-    /// Trees that hold records now.
+    /// Trees with buffered records.
     pub trees: u64,
-    /// What those records take, about, in bytes, with their spans.
+    /// The size of those records in bytes, approximately, with their spans.
     pub bytes: u64,
-    /// Trees that were released.
+    /// Released trees.
     pub released: u64,
-    /// Trees with records that ended without.
+    /// Trees with records that ended without a release.
     pub forgotten: u64,
-    /// How often a tree lost what it held because all trees together held too much.
+    /// How often a tree was discarded for the bounds of all trees.
     pub evicted: u64,
-    /// Records that were lost to a bound, of a tree or of all.
+    /// Records lost to a bound, of a tree or of all trees.
     pub lost: u64,
 }
 
 impl FlightRecorder {
-    /// A recorder before a target. A [`NamedHandler`] keeps its name, ledger and trap; another handler gets its own.
+    /// A recorder for a target. A [`NamedHandler`] keeps its name, ledger and error handler; another handler gets new ones.
     pub fn new(target: impl Handler) -> Self {
         record::expect_observers();
         fork::watch();
-        Self { core: Arc::new(Core::new(NamedHandler::around(target))) }
+        Self { core: Arc::new(Core::new(NamedHandler::named_or_wrapped(target))) }
     }
 
-    /// Always there: nobody else has it before the first record comes.
-    fn plan(mut self, change: impl FnOnce(&mut Plan)) -> Self {
+    /// Always `Some`: nobody shares it before the first record.
+    fn config(mut self, change: impl FnOnce(&mut RecorderConfig)) -> Self {
         if let Some(core) = Arc::get_mut(&mut self.core) {
-            change(&mut core.plan);
+            change(&mut core.config);
         }
         self
     }
 
-    /// Which records are remembered: those below a severity (default: INFO).
+    /// Buffers records below a severity (default: INFO).
     pub fn buffer_below(self, severity: impl Into<Severity>) -> Self {
-        self.plan(|plan| plan.hold_below = severity.into())
+        self.config(|config| config.buffer_below = severity.into())
     }
 
-    /// From which severity on a record releases its tree (default: ERROR).
-    pub fn release_at(self, least: impl Into<Severity>) -> Self {
-        self.plan(|plan| plan.release_at = least.into())
+    /// A record of this severity or above releases its tree (default: ERROR).
+    pub fn release_at(self, severity: impl Into<Severity>) -> Self {
+        self.config(|config| config.release_at = severity.into())
     }
 
-    /// Releases a tree that lasts as long as this or longer, from the beginning of its root (default: never). A root that
-    /// began before this was set is taken to begin with its first record.
+    /// Releases a tree that lasts this long or longer, from the start of its root (default: never). A root that started before
+    /// this was set counts from its first record.
     pub fn release_after(self, limit: Duration) -> Self {
         record::time_roots();
-        self.plan(|plan| plan.release_after = Some(limit))
+        self.config(|config| config.release_after = Some(limit))
     }
 
     /// Releases a tree as soon as a record of it passes the filter (default: none does). It sees each record of a tree
@@ -151,44 +150,44 @@ impl FlightRecorder {
     /// # drop((marked, one_trace_in_a_thousand));
     /// ```
     pub fn trigger(self, filter: impl Filter) -> Self {
-        self.plan(|plan| plan.pick = Some(Box::new(filter)))
+        self.config(|config| config.trigger = Some(Box::new(filter)))
     }
 
-    /// How many records a tree remembers at most (default: 256).
+    /// The most records a tree buffers (default: 256).
     pub fn tree_records(self, records: usize) -> Self {
-        self.plan(|plan| plan.tree_records = records)
+        self.config(|config| config.tree_records = records)
     }
 
-    /// How many bytes the records that a tree remembers take at most, about (default: 256 KiB), with the spans they
-    /// happened in, the root among them: those that a record shares with the one before it are counted once, others again.
+    /// The most bytes that the records of a tree may take, approximately (default: 256 KiB), with their spans and the root. A span
+    /// that a record shares with the one before it counts once.
     pub fn tree_bytes(self, bytes: usize) -> Self {
-        self.plan(|plan| plan.tree_bytes = bytes)
+        self.config(|config| config.tree_bytes = bytes)
     }
 
-    /// How many trees remember something at most (default: 4,096).
+    /// The most trees with buffered records (default: 4,096).
     pub fn max_trees(self, trees: usize) -> Self {
-        self.plan(|plan| plan.max_trees = trees)
+        self.config(|config| config.max_trees = trees)
     }
 
-    /// How many bytes the records of all trees take at most, about (default: 32 MiB), with their spans, counted as for
+    /// The most bytes that the records of all trees may take, approximately (default: 32 MiB), with their spans, counted as for
     /// [`tree_bytes`](Self::tree_bytes).
     pub fn max_bytes(self, bytes: usize) -> Self {
-        self.plan(|plan| plan.max_bytes = bytes)
+        self.config(|config| config.max_bytes = bytes)
     }
 
-    /// What becomes of records that are below the threshold and outside of all spans (default: [`OutsideSpan::Drop`]).
+    /// What to do with records below the threshold and outside of all spans (default: [`OutsideSpan::Drop`]).
     pub fn outside(self, outside: OutsideSpan) -> Self {
-        self.plan(|plan| plan.outside = outside)
+        self.config(|config| config.outside = outside)
     }
 
-    /// Where the time comes from that [`release_after`](Self::release_after) measures (default: the system's monotonic
-    /// clock). Give the [layer](crate::HandlerLayer::clock) the same: it notes when a root begins.
+    /// The clock for [`release_after`](Self::release_after) (default: the system's monotonic clock). Give the
+    /// [layer](crate::HandlerLayer::clock) the same one: it notes when a root starts.
     pub fn clock(self, clock: impl Clock) -> Self {
-        self.plan(|plan| plan.clock = Box::new(clock))
+        self.config(|config| config.clock = Box::new(clock))
     }
 
-    /// Releases the span tree that this thread is in, in all recorders of its subscriber; with several subscribers, one
-    /// tree of each. Says whether there was one.
+    /// Releases the current span tree of this thread, in all recorders of its subscriber; with several subscribers, one tree of
+    /// each. Returns whether there was one.
     ///
     /// ```
     /// use tracing_strata::FlightRecorder;
@@ -205,33 +204,33 @@ impl FlightRecorder {
         !roots.is_empty()
     }
 
-    /// A reading of what it did.
+    /// A reading.
     pub fn stats(&self) -> RecorderStats {
         self.core.stats()
     }
 }
 
 impl FlightRecorder {
-    /// The tree that a record may wait in, and whether that is due; none if it goes through.
+    /// The tree that may buffer a record, and whether its release is due; none if the record goes through.
     fn tree_of(&self, record: &Record, is_below: bool) -> Option<(Arc<Tree>, bool)> {
         let core = &self.core;
-        let plan = &core.plan;
+        let config = &core.config;
         let root = record.root()?;
         let known = root.observers().find(|tree: &Tree| tree.is_of(core));
-        if known.is_some_and(Tree::is_through) {
+        if known.is_some_and(Tree::is_released) {
             return None;
         }
         let is_due = root.is_triggered()
-            || record.severity() >= plan.release_at
-            || plan.release_after.is_some_and(|limit| core.age(known, root) >= limit)
-            || plan.pick.as_ref().is_some_and(|pick| pick.passes(record));
+            || record.severity() >= config.release_at
+            || config.release_after.is_some_and(|limit| core.age(known, root) >= limit)
+            || config.trigger.as_ref().is_some_and(|trigger| trigger.passes(record));
         if !is_below && !is_due && known.is_none() {
             return None;
         }
         let make = || Arc::new_cyclic(|this: &Weak<Tree>| Tree::new(core, root, this.clone()));
         let tree = known.unwrap_or_else(|| root.observers().find_or_insert(|tree: &Tree| tree.is_of(core), make));
         if known.is_none() && root.is_closed() {
-            // The record comes late, from a queue perhaps; nobody will close the tree again.
+            // A late record, perhaps from a queue; nobody will close the tree again.
             tree.abandon();
         }
         Some((tree.itself()?, is_due))
@@ -241,9 +240,9 @@ impl FlightRecorder {
 impl Handler for FlightRecorder {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         let core = &self.core;
-        core.leave_to_the_parent();
-        let is_below = delivery.severity() < core.plan.hold_below;
-        if is_below && core.plan.outside == OutsideSpan::Drop && delivery.root().is_none() {
+        core.discard_inherited();
+        let is_below = delivery.severity() < core.config.buffer_below;
+        if is_below && core.config.outside == OutsideSpan::Drop && delivery.root().is_none() {
             return Ok(Outcome::Dropped);
         }
         match self.tree_of(&delivery, is_below) {
@@ -252,11 +251,11 @@ impl Handler for FlightRecorder {
         }
     }
 
-    /// Flushes the target. What is remembered stays.
+    /// Flushes the target. Buffered records stay.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
-        if how.is_last() && is_ending() {
+        if how.is_last() && is_exiting() {
             // No tree will end any more.
-            self.core.give_up_all();
+            self.core.discard_all();
         }
         Handler::flush(&self.core.target, how)
     }
@@ -268,7 +267,7 @@ impl Handler for FlightRecorder {
 
 impl Drop for FlightRecorder {
     fn drop(&mut self) {
-        self.core.give_up_all();
+        self.core.discard_all();
     }
 }
 

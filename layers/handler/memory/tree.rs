@@ -1,4 +1,4 @@
-//! What a flight recorder keeps for one span tree, and what it keeps of all of them.
+//! The records of one span tree in a flight recorder, and the bounds over all trees.
 
 use std::{
     collections::VecDeque,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    account::{Held, Victims},
+    buffered::Buffered,
     recorder::{OutsideSpan, RecorderStats},
 };
 use crate::{
@@ -19,15 +19,15 @@ use crate::{
     clock::{Clock, SystemClock},
     filter::Filter,
     fork::{self, ForkMutex},
+    handler::worker::Evicted,
     record::{SpanData, TreeObserver},
 };
 
-/// What the recorder was told to do.
-pub(super) struct Plan {
-    pub(super) hold_below: Severity,
+pub(super) struct RecorderConfig {
+    pub(super) buffer_below: Severity,
     pub(super) release_at: Severity,
     pub(super) release_after: Option<Duration>,
-    pub(super) pick: Option<Box<dyn Filter>>,
+    pub(super) trigger: Option<Box<dyn Filter>>,
     pub(super) tree_records: usize,
     pub(super) tree_bytes: usize,
     pub(super) max_trees: usize,
@@ -36,13 +36,13 @@ pub(super) struct Plan {
     pub(super) clock: Box<dyn Clock>,
 }
 
-impl Default for Plan {
+impl Default for RecorderConfig {
     fn default() -> Self {
         Self {
-            hold_below: Severity::INFO,
+            buffer_below: Severity::INFO,
             release_at: Severity::ERROR,
             release_after: None,
-            pick: None,
+            trigger: None,
             tree_records: 256,
             tree_bytes: 256 << 10,
             max_trees: 4_096,
@@ -53,22 +53,22 @@ impl Default for Plan {
     }
 }
 
-/// What all trees of a recorder have in common.
+/// What all trees of a recorder share.
 pub(super) struct Core {
-    pub(super) plan: Plan,
+    pub(super) config: RecorderConfig,
     pub(super) target: NamedHandler,
-    /// The process in which the trees began to hold what they hold.
+    /// The fork generation of the buffered records.
     generation: AtomicU64,
-    /// What all trees hold.
+    /// The size of all buffered records.
     weight: AtomicUsize,
-    /// How many hold something.
+    /// How many trees buffer records.
     trees: AtomicUsize,
-    /// Those that hold something, in the order in which they began to; among them some that do no longer.
+    /// Those trees, in the order in which they began to, and some that have no records any more.
     order: ForkMutex<VecDeque<Weak<Tree>>>,
-    /// Memory of trees that ended.
+    /// Memory of trees that have ended.
     spares: ForkMutex<Vec<VecDeque<OwnedDelivery>>>,
-    /// Held by the thread that leaves all to the parent, in a child.
-    leaving: ForkMutex<()>,
+    /// Locked by the thread that resets all trees in a child.
+    resetting: ForkMutex<()>,
     counts: Counts,
 }
 
@@ -80,27 +80,27 @@ struct Counts {
     lost: AtomicU64,
 }
 
-/// How many trees' memory is kept for others.
+/// The memory of so many trees is kept for others.
 const SPARES: usize = 64;
 
 impl Core {
     pub(super) fn new(target: NamedHandler) -> Self {
         Self {
-            plan: Plan::default(),
+            config: RecorderConfig::default(),
             target,
             generation: AtomicU64::new(fork::generation()),
             weight: AtomicUsize::new(0),
             trees: AtomicUsize::new(0),
             order: ForkMutex::default(),
             spares: ForkMutex::default(),
-            leaving: ForkMutex::default(),
+            resetting: ForkMutex::default(),
             counts: Counts::default(),
         }
     }
 
-    /// How long a tree has lasted.
+    /// The age of a tree.
     pub(super) fn age(&self, known: Option<&Tree>, root: &SpanData) -> Duration {
-        let now = self.plan.clock.monotonic();
+        let now = self.config.clock.monotonic();
         now.saturating_sub(known.map(|tree| tree.begun).or(root.begun()).unwrap_or(now))
     }
 
@@ -121,21 +121,21 @@ impl Core {
         self.order.get()
     }
 
-    /// A tree began to hold something.
+    /// A tree begins to buffer records.
     fn list(&self, tree: &Tree) {
         self.trees.fetch_add(1, Ordering::Relaxed);
         let mut order = self.order();
-        if order.len() >= self.plan.max_trees.saturating_mul(2).max(64) {
+        if order.len() >= self.config.max_trees.saturating_mul(2).max(64) {
             order.retain(|tree| tree.upgrade().is_some_and(|tree| tree.is_listed.load(Ordering::Relaxed)));
         }
         order.push_back(tree.this.clone());
     }
 
-    /// The longest listed trees forget what they have, until the bounds are kept. No lock of a tree is held here.
+    /// Evicts the oldest trees until the bounds are met. To be called without the lock of a tree.
     fn keep_bounds(&self) {
         let exceeds = || {
-            self.weight.load(Ordering::Relaxed) > self.plan.max_bytes
-                || self.trees.load(Ordering::Relaxed) > self.plan.max_trees
+            self.weight.load(Ordering::Relaxed) > self.config.max_bytes
+                || self.trees.load(Ordering::Relaxed) > self.config.max_trees
         };
         while exceeds() {
             let Some(oldest) = self.order().pop_front() else { return };
@@ -145,31 +145,31 @@ impl Core {
         }
     }
 
-    /// After a fork, what the trees hold is the parent's to hand on.
+    /// Resets all trees after a fork: their records are the parent's.
     #[inline]
-    pub(super) fn leave_to_the_parent(&self) {
+    pub(super) fn discard_inherited(&self) {
         if self.generation.load(Ordering::Acquire) != fork::generation() {
-            self.start_over();
+            self.reset();
         }
     }
 
     #[cold]
-    fn start_over(&self) {
-        let _leaving = self.leaving.get();
+    fn reset(&self) {
+        let _resetting = self.resetting.get();
         let generation = fork::generation();
         if self.generation.load(Ordering::Acquire) == generation {
-            // Another thread was faster.
+            // Another thread has done it.
             return;
         }
         let all = std::mem::take(&mut *self.order());
-        // A tree that is not found here starts over when it is wanted.
+        // Other trees reset with their next record.
         all.iter().filter_map(Weak::upgrade).for_each(|tree| drop(tree.state()));
         self.weight.store(0, Ordering::Relaxed);
         self.trees.store(0, Ordering::Relaxed);
         self.generation.store(generation, Ordering::Release);
     }
 
-    pub(super) fn give_up_all(&self) {
+    pub(super) fn discard_all(&self) {
         let all = std::mem::take(&mut *self.order());
         all.iter().filter_map(Weak::upgrade).for_each(|tree| tree.evict(self));
     }
@@ -194,50 +194,49 @@ impl Core {
         self.counts.lost.fetch_add(count as u64, Ordering::Relaxed);
     }
 
-    /// Gives records up that were held.
-    fn drop_held(&self, held: Held) {
-        self.give_back(held.give_up());
+    fn discard(&self, buffered: Buffered) {
+        self.give_back(buffered.discard());
     }
 }
 
-/// One span tree in the eyes of one recorder; hangs at its root.
+/// One span tree of one recorder; stored at its root span.
 pub(super) struct Tree {
-    /// Not the recorder itself: what stands behind that may keep records, and with them this.
+    /// Weak: the target of the recorder may keep records, and with them this.
     core: Weak<Core>,
     this: Weak<Tree>,
     begun: Duration,
-    /// Whether all goes straight through; changed under the lock.
-    is_through: AtomicBool,
-    /// Whether it holds something and counts as a tree; changed under the lock.
+    /// All records go straight through. Changed under the lock.
+    is_released: AtomicBool,
+    /// It has records and counts as a tree. Changed under the lock.
     is_listed: AtomicBool,
     state: ForkMutex<State>,
 }
 
 struct State {
     phase: Phase,
-    held: Held,
-    /// What had no room, since it was told last.
+    buffered: Buffered,
+    /// How many were lost since the last notice.
     lost: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Recording,
-    /// A thread hands on what is held; what comes meanwhile is appended.
+    /// A thread passes the buffered records on; new ones are appended.
     Releasing {
         by: ThreadId,
     },
-    Through,
+    Released,
     /// The root is closed.
     Closed,
 }
 
 impl Tree {
     pub(super) fn new(core: &Arc<Core>, root: &SpanData, this: Weak<Tree>) -> Self {
-        let begun = root.begun().unwrap_or_else(|| core.plan.clock.monotonic());
-        let state = State { phase: Phase::Recording, held: Held::default(), lost: 0 };
-        let (is_through, is_listed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { core: Arc::downgrade(core), this, begun, is_through, is_listed, state: ForkMutex::new(state) }
+        let begun = root.begun().unwrap_or_else(|| core.config.clock.monotonic());
+        let state = State { phase: Phase::Recording, buffered: Buffered::default(), lost: 0 };
+        let (is_released, is_listed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { core: Arc::downgrade(core), this, begun, is_released, is_listed, state: ForkMutex::new(state) }
     }
 
     #[inline]
@@ -246,34 +245,33 @@ impl Tree {
     }
 
     #[inline]
-    pub(super) fn is_through(&self) -> bool {
-        self.is_through.load(Ordering::Acquire)
+    pub(super) fn is_released(&self) -> bool {
+        self.is_released.load(Ordering::Acquire)
     }
 
-    /// For one who goes on without the span it hangs on.
+    /// For use without its span.
     pub(super) fn itself(&self) -> Option<Arc<Self>> {
         self.this.upgrade()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock(
-            |state| *state = self.start_over(state.phase),
-            || self.start_over(if self.is_through() { Phase::Through } else { Phase::Recording }),
+            |state| *state = self.reset(state.phase),
+            || self.reset(if self.is_released() { Phase::Released } else { Phase::Recording }),
         )
     }
 
-    /// What it holds in a child is the parent's to hand on, and on no account of the recorder any more. What was being
-    /// released goes through here as well.
-    fn start_over(&self, phase: Phase) -> State {
+    /// In a child, its records are the parent's, and count nowhere in the recorder. If it was being released, it is released.
+    fn reset(&self, phase: Phase) -> State {
         self.is_listed.store(false, Ordering::Relaxed);
-        let is_released = matches!(phase, Phase::Releasing { .. });
-        if is_released {
-            self.is_through.store(true, Ordering::Release);
+        let was_releasing = matches!(phase, Phase::Releasing { .. });
+        if was_releasing {
+            self.is_released.store(true, Ordering::Release);
         }
-        State { phase: if is_released { Phase::Through } else { phase }, held: Held::default(), lost: 0 }
+        State { phase: if was_releasing { Phase::Released } else { phase }, buffered: Buffered::default(), lost: 0 }
     }
 
-    /// Takes a record of a tree that was not through yet.
+    /// Takes a record of a tree that was not released yet.
     pub(super) fn take(
         &self,
         core: &Core,
@@ -284,22 +282,22 @@ impl Tree {
         let mut state = self.state();
         match state.phase {
             Phase::Recording if is_due => {
-                self.hold(core, &mut state, delivery);
+                self.buffer(core, &mut state, delivery);
                 self.release(core, state);
                 Ok(Outcome::Queued)
             }
             Phase::Recording if is_below => {
-                self.hold(core, &mut state, delivery);
-                let victims = self.trim(core, &mut state);
+                self.buffer(core, &mut state, delivery);
+                let evicted = self.trim(core, &mut state);
                 drop(state);
-                victims.give_up();
+                evicted.for_each(OwnedDelivery::dropped);
                 core.keep_bounds();
                 Ok(Outcome::Queued)
             }
-            // Born in the target while that takes what is released.
+            // Emitted by the target while it gets the released records.
             Phase::Releasing { by } if by == thread::current().id() => Ok(Outcome::Dropped),
-            Phase::Releasing { .. } if self.has_room(core, &state) => {
-                self.hold(core, &mut state, delivery);
+            Phase::Releasing { .. } if self.has_space(core, &state) => {
+                self.buffer(core, &mut state, delivery);
                 Ok(Outcome::Queued)
             }
             Phase::Releasing { .. } | Phase::Closed if is_below => {
@@ -307,123 +305,118 @@ impl Tree {
                 core.counts.lost.fetch_add(1, Ordering::Relaxed);
                 Ok(Outcome::Dropped)
             }
-            // Never lost, and never waits: rather out of order.
-            Phase::Recording | Phase::Releasing { .. } | Phase::Through | Phase::Closed => {
+            // Neither lost nor blocked, but perhaps out of order.
+            Phase::Recording | Phase::Releasing { .. } | Phase::Released | Phase::Closed => {
                 drop(state);
                 core.target.handle(delivery)
             }
         }
     }
 
-    fn hold(&self, core: &Core, state: &mut State, delivery: Delivery<'_>) {
+    fn buffer(&self, core: &Core, state: &mut State, delivery: Delivery<'_>) {
         if !self.is_listed.swap(true, Ordering::Relaxed) {
-            state.held = Held::reuse(core.take_spare());
+            state.buffered = Buffered::reuse(core.take_spare());
             core.list(self);
         }
-        let before = state.held.weight();
-        state.held.push(delivery.take());
-        core.weight.fetch_add(state.held.weight() - before, Ordering::Relaxed);
+        let before = state.buffered.weight();
+        state.buffered.push(delivery.take());
+        core.weight.fetch_add(state.buffered.weight() - before, Ordering::Relaxed);
     }
 
-    fn has_room(&self, core: &Core, state: &State) -> bool {
-        let plan = &core.plan;
-        state.held.len() < plan.tree_records && state.held.weight() < plan.tree_bytes
+    fn has_space(&self, core: &Core, state: &State) -> bool {
+        let config = &core.config;
+        state.buffered.len() < config.tree_records && state.buffered.weight() < config.tree_bytes
     }
 
-    /// Takes out the oldest until the tree's bounds are kept.
-    fn trim(&self, core: &Core, state: &mut State) -> Victims {
-        let plan = &core.plan;
-        let before = state.held.weight();
-        let mut victims = Victims::default();
-        while (state.held.len() > plan.tree_records || state.held.weight() > plan.tree_bytes)
-            && let Some(oldest) = state.held.shift()
-        {
-            victims.push(oldest);
-        }
-        if victims.len() > 0 {
-            core.lose(state, victims.len());
-            core.weight.fetch_sub(before - state.held.weight(), Ordering::Relaxed);
-        }
-        victims
+    /// Takes out the oldest until the tree's bounds are met.
+    fn trim(&self, core: &Core, state: &mut State) -> Evicted<OwnedDelivery> {
+        let config = &core.config;
+        let before = state.buffered.weight();
+        let (evicted, count) = state
+            .buffered
+            .evict_while(|buffered| buffered.len() > config.tree_records || buffered.weight() > config.tree_bytes);
+        core.lose(state, count);
+        core.weight.fetch_sub(before - state.buffered.weight(), Ordering::Relaxed);
+        evicted
     }
 
-    /// Hands on what is held and what comes meanwhile; the lock is free while the target is at work.
+    /// Passes on all buffered records and those that come meanwhile. No lock is held while the target runs.
     fn release<'a>(&'a self, core: &Core, mut state: MutexGuard<'a, State>) {
         core.counts.released.fetch_add(1, Ordering::Relaxed);
         state.phase = Phase::Releasing { by: thread::current().id() };
-        while !state.held.is_empty() {
+        while !state.buffered.is_empty() {
             let lost = std::mem::take(&mut state.lost);
-            let held = self.take_held(core, &mut state);
+            let buffered = self.take_buffered(core, &mut state);
             drop(state);
-            let spare = held.hand_on(lost, |record| record.pass_on(&core.target));
+            let spare = buffered.pass_on(lost, |record| record.pass_on(&core.target));
             core.give_back(spare);
             state = self.state();
         }
         if state.phase != Phase::Closed {
-            state.phase = Phase::Through;
-            self.is_through.store(true, Ordering::Release);
+            state.phase = Phase::Released;
+            self.is_released.store(true, Ordering::Release);
         }
     }
 
-    /// Takes out all that is held; the tree counts no more until it holds something again.
-    fn take_held(&self, core: &Core, state: &mut State) -> Held {
-        let held = std::mem::take(&mut state.held);
-        core.weight.fetch_sub(held.weight(), Ordering::Relaxed);
+    /// Takes out all records; the tree does not count until it has some again.
+    fn take_buffered(&self, core: &Core, state: &mut State) -> Buffered {
+        let buffered = std::mem::take(&mut state.buffered);
+        core.weight.fetch_sub(buffered.weight(), Ordering::Relaxed);
         if self.is_listed.swap(false, Ordering::Relaxed) {
             core.trees.fetch_sub(1, Ordering::Relaxed);
         }
-        held
+        buffered
     }
 
-    /// There is no room for what it holds.
+    /// Discards its records, to make space for other trees.
     fn evict(&self, core: &Core) {
         let mut state = self.state();
         if state.phase != Phase::Recording {
             return;
         }
-        let held = self.take_held(core, &mut state);
-        core.lose(&mut state, held.len());
+        let buffered = self.take_buffered(core, &mut state);
+        core.lose(&mut state, buffered.len());
         drop(state);
-        if !held.is_empty() {
+        if !buffered.is_empty() {
             core.counts.evicted.fetch_add(1, Ordering::Relaxed);
         }
-        core.drop_held(held);
+        core.discard(buffered);
     }
 
-    /// Forgets what it has, for good.
+    /// Closes it, and discards its records.
     fn forget(&self, core: &Core, mut state: MutexGuard<'_, State>) {
         state.phase = Phase::Closed;
-        let held = self.take_held(core, &mut state);
+        let buffered = self.take_buffered(core, &mut state);
         drop(state);
-        if !held.is_empty() {
+        if !buffered.is_empty() {
             core.counts.forgotten.fetch_add(1, Ordering::Relaxed);
         }
-        core.drop_held(held);
+        core.discard(buffered);
     }
 }
 
 impl TreeObserver for Tree {
     fn close(&self) {
         let Some(core) = self.core.upgrade() else { return };
-        let lasted = |limit| core.plan.clock.monotonic().saturating_sub(self.begun) >= limit;
-        let is_due = core.plan.release_after.is_some_and(lasted);
+        let lasted = |limit| core.config.clock.monotonic().saturating_sub(self.begun) >= limit;
+        let is_due = core.config.release_after.is_some_and(lasted);
         if is_due {
             fork::check();
         }
-        core.leave_to_the_parent();
+        core.discard_inherited();
         let state = self.state();
         match state.phase {
-            Phase::Recording if is_due && !state.held.is_empty() => self.release(&core, state),
+            Phase::Recording if is_due && !state.buffered.is_empty() => self.release(&core, state),
             Phase::Recording => self.forget(&core, state),
-            // The thread that hands on ends it; nothing more comes.
-            Phase::Releasing { .. } | Phase::Through | Phase::Closed => {}
+            // The releasing thread ends it.
+            Phase::Releasing { .. } | Phase::Released | Phase::Closed => {}
         }
     }
 
     fn trigger(&self) {
         let Some(core) = self.core.upgrade() else { return };
         fork::check();
-        core.leave_to_the_parent();
+        core.discard_inherited();
         let state = self.state();
         if state.phase == Phase::Recording {
             self.release(&core, state);
@@ -432,7 +425,7 @@ impl TreeObserver for Tree {
 
     fn abandon(&self) {
         let Some(core) = self.core.upgrade() else { return };
-        core.leave_to_the_parent();
+        core.discard_inherited();
         let state = self.state();
         if state.phase == Phase::Recording {
             self.forget(&core, state);

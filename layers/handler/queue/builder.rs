@@ -1,4 +1,4 @@
-//! How a queue is made.
+//! The builder of a queue.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// What a queue holds and does. Made by [`Queue::builder`].
+/// The options of a queue. Made by [`Queue::builder`].
 ///
 /// | option | default |
 /// |---|---|
@@ -29,8 +29,8 @@ use crate::{
 #[must_use]
 pub struct QueueBuilder {
     limits: Limits,
-    protect: Severity,
-    drain: Duration,
+    priority_level: Severity,
+    flush_timeout: Duration,
     report_every: Option<Duration>,
     name: Option<String>,
 }
@@ -38,75 +38,75 @@ pub struct QueueBuilder {
 impl Default for QueueBuilder {
     fn default() -> Self {
         let limits = Limits { capacity: 8_192, max_bytes: 32 << 20, overflow: Overflow::BLOCK };
-        let drain = Duration::from_secs(5);
-        Self { limits, protect: Severity::ERROR, drain, report_every: None, name: None }
+        let flush_timeout = Duration::from_secs(5);
+        Self { limits, priority_level: Severity::ERROR, flush_timeout, report_every: None, name: None }
     }
 }
 
 impl QueueBuilder {
-    /// How many records may wait.
+    /// The most records that may wait.
     pub fn capacity(mut self, records: usize) -> Self {
         self.limits.capacity = records;
         self
     }
 
-    /// How much memory the waiting records may take, in bytes. A record that takes more by itself is lost.
+    /// The most memory that waiting records may take, in bytes. A single record larger than this is lost.
     ///
-    /// Each record counts with all the spans it happened in, of which several records have the same: what is really
-    /// taken is less. [Globals](crate::HandlerLayer::globals) are not counted.
+    /// Each record counts with all its spans, which several records share: the real use is lower.
+    /// [Globals](crate::HandlerLayer::globals) do not count.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.limits.max_bytes = bytes;
         self
     }
 
-    /// What happens to a record that finds no room.
+    /// What a full queue does with one more record.
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.limits.overflow = overflow;
         self
     }
 
-    /// From which severity on records are not given up while there are others.
-    pub fn priority_level(mut self, least: impl Into<Severity>) -> Self {
-        self.protect = least.into();
+    /// Records of this severity and above are not dropped while there are lower ones.
+    pub fn priority_level(mut self, min_level: impl Into<Severity>) -> Self {
+        self.priority_level = min_level.into();
         self
     }
 
-    /// How long dropping the guard (or the queue that [owns](Self::build) its listener) and a plain
-    /// [`flush`](Handler::flush) wait at most.
+    /// How long the drop of the guard (or of the queue, [without a guard](Self::build)) and a plain [`flush`](Handler::flush)
+    /// wait at most.
     pub fn flush_timeout(mut self, deadline: Duration) -> Self {
-        self.drain = deadline;
+        self.flush_timeout = deadline;
         self
     }
 
-    /// Logs how the queue is doing, at INFO and in the handler's own format: "queue health" with the fields of
-    /// [`QueueStats`](super::QueueStats): `queue`, `depth`, `high_water`, `bytes`, `bytes_high_water`, `oldest_ms` (where something
-    /// waits), `lost` and `lost.<severity>` (of those of which some were lost), `waits`, `busy`. The records are on the
-    /// handler's account. The time runs from when one is written to when the next one is due.
+    /// Logs the state of the queue, at INFO and in the handler's own format: "queue health" with the fields of
+    /// [`QueueStats`](super::QueueStats): `queue`, `depth`, `high_water`, `bytes`, `bytes_high_water`, `oldest_ms` (if records
+    /// wait), `lost` and `lost.<severity>` (if not zero), `waits`, `busy`. These records are on the handler's ledger. The
+    /// interval runs from the writing of one to the next.
     ///
-    /// The listener makes them, between batches: while the handler hangs there are none, nor while the queue is shut down. Then
-    /// [`Queue::health`](super::Queue::health) and [`WorkerGuard::health`](super::WorkerGuard::health) tell, from outside.
+    /// The worker makes them between batches, so there are none while the handler hangs or after the shutdown. Use
+    /// [`Queue::stats`](super::Queue::stats) and [`WorkerGuard::stats`](super::WorkerGuard::stats) then.
     pub fn report_every(mut self, interval: Duration) -> Self {
         self.report_every = Some(interval);
         self
     }
 
-    /// What the queue's thread, its errors and its notices call it (default: the thread has the handler's default name, the
-    /// others that of the place where the queue hangs), and the handler where nobody gives it a name.
+    /// The name in the thread name, in errors and notices, and of the handler where nobody names it (default: the handler's
+    /// default name for the thread, and the name of the ledger for the rest).
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Starts the listener. Several handlers, each with its own level and format, come as a [`Tee`](crate::Tee).
+    /// Starts the worker. Combine several handlers, each with its own level and format, in a [`Tee`](crate::Tee).
     ///
     /// # Errors
-    /// A limit or the interval of the reports is zero, or the system gives no thread.
+    /// A limit or the interval of the reports is zero, or the thread does not start.
     pub fn build_with_guard(self, handler: impl Handler) -> Result<(Queue, WorkerGuard), Error> {
         let core = self.start(handler.boxed())?;
         Ok((Queue { core: Arc::clone(&core), is_owner: false }, WorkerGuard::new(core)))
     }
 
-    /// Starts the listener of a queue that needs no guard: dropping the queue shuts it down.
+    /// Starts the worker of a queue without a guard: the drop of the queue shuts it down.
     ///
     /// # Errors
     /// As for [`build_with_guard`](Self::build_with_guard).
@@ -115,7 +115,7 @@ impl QueueBuilder {
     }
 
     fn start(self, handler: Box<dyn Handler>) -> Result<Arc<Core>, Error> {
-        let Self { limits, protect, drain, report_every, name } = self;
+        let Self { limits, priority_level, flush_timeout, report_every, name } = self;
         let is_named = name.is_some();
         let name = name.unwrap_or_else(|| handler.describe().name);
         for (limit, value) in [("capacity", limits.capacity), ("max_bytes", limits.max_bytes)] {
@@ -127,10 +127,10 @@ impl QueueBuilder {
             return Err(Error::config(format_args!("queue {name:?}: report_every: expected some time, got 0")));
         }
         let thread_name = format!("strata-{name}");
-        let records = Records::new(name, is_named, protect, report_every, handler.into());
-        let core = Worker::new(records, &thread_name, limits, drain);
+        let records = Records::new(name, is_named, priority_level, report_every, handler.into());
+        let core = Worker::new(records, &thread_name, limits, flush_timeout);
         core.start().map_err(|error| core.no_thread(error))?;
-        super::register(&core);
+        super::ALL.add(Arc::downgrade(&core));
         Ok(core)
     }
 }

@@ -1,4 +1,4 @@
-//! What a queue, its guard and its listener share.
+//! What a queue, its guard and its worker share.
 
 use std::{
     sync::{
@@ -9,95 +9,86 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{
-    QueueStats,
-    books::{Books, Item},
-    listener,
-    meter::Meter,
-};
+use super::{QueueStats, consumer, counters::QueueCounters, item::Item, utilization::Utilization};
 use crate::{
     Delivery, Error, Outcome, Severity,
     fork::{ForkMutex, ForkRwLock},
     handler::{
-        Handler, panicked,
-        worker::{Asked, Hand, Job, Losses, Put, Waited, Wish, Worker},
+        Handler,
+        worker::{Channel, Command, Job, LossCounter, Pending, PutResult, WaitResult, Worker},
     },
     ledger::Ledger,
-    unwind::catch,
+    unwind::{PanicPayload, catch, panicked},
 };
 
 pub(super) type Core = Worker<Records>;
 
 /// The job of a queue's worker: each record to the handler.
 pub(super) struct Records {
-    /// Until it hangs somewhere, and where it was given one.
-    pub(super) first_name: String,
+    /// Until a record comes from a handler with a name, and where the builder was given one.
+    pub(super) default_name: String,
     is_named: bool,
-    protect: Severity,
+    priority_level: Severity,
     /// How often the queue logs how it is doing.
     pub(super) report_every: Option<Duration>,
-    /// None after the shutdown: it is let go, and what it has open is closed.
+    /// None after the shutdown: it is dropped, which closes what it has open.
     handler: ForkRwLock<Option<Arc<dyn Handler>>>,
-    pub(super) books: Books,
-    meter: ForkMutex<Meter>,
-    /// The trap knows of a record that came too late.
-    has_told_late: AtomicBool,
-    /// The same of one that was waiting for room.
-    has_told_overtaken: AtomicBool,
-    /// The handler has taken records, and may not have said yet what became of them.
+    pub(super) counters: QueueCounters,
+    utilization: ForkMutex<Utilization>,
+    /// The error handler knows of a record that came too late.
+    has_reported_late: AtomicBool,
+    /// And of one that waited for capacity at the shutdown.
+    has_reported_interrupted: AtomicBool,
+    /// The handler has taken records, and may not have ended them yet.
     pub(super) handler_holds: AtomicBool,
-    /// What the listener died of.
-    pub(super) death: OnceLock<String>,
+    /// Of the panic that ended the worker.
+    pub(super) panic_message: OnceLock<String>,
 }
 
-impl Losses<Item> for Records {
-    fn lose(&self, item: &Item) {
-        self.books.lose(&item.delivery);
+impl LossCounter<Item> for Records {
+    fn count_loss(&self, item: &Item) {
+        self.counters.count_loss(&item.delivery);
     }
 }
 
 impl Job for Records {
     type Item = Item;
 
-    fn run(core: &Arc<Core>, hand: &Hand<Item>) {
-        listener::run(core, hand);
+    fn run(core: &Arc<Core>, channel: &Channel<Item>) {
+        consumer::run(core, channel);
     }
 
-    fn begins_anew(core: &Core) -> bool {
-        // It may have been shut down before.
+    fn restarts(core: &Core) -> bool {
+        // Not after a shutdown.
         core.handler().is_some()
     }
 
-    fn failed(&self, core: &Core, error: std::io::Error) {
-        self.books.ledger().report_error(&core.no_thread(error));
+    fn restart_failed(&self, core: &Core, error: std::io::Error) {
+        self.counters.ledger().report_error(&core.no_thread(error));
     }
 }
 
 impl Records {
     pub(super) fn new(
-        first_name: String,
+        default_name: String,
         is_named: bool,
-        protect: Severity,
+        priority_level: Severity,
         report_every: Option<Duration>,
         handler: Arc<dyn Handler>,
     ) -> Self {
         Self {
-            books: Books::new(&first_name),
-            first_name,
+            counters: QueueCounters::new(&default_name),
+            default_name,
             is_named,
-            protect,
+            priority_level,
             report_every,
             handler: ForkRwLock::new(Some(handler)),
-            meter: ForkMutex::new(Meter::new(Instant::now())),
-            has_told_late: AtomicBool::new(false),
-            has_told_overtaken: AtomicBool::new(false),
+            utilization: ForkMutex::new(Utilization::new(Instant::now())),
+            has_reported_late: AtomicBool::new(false),
+            has_reported_interrupted: AtomicBool::new(false),
             handler_holds: AtomicBool::new(false),
-            death: OnceLock::new(),
+            panic_message: OnceLock::new(),
         }
-    }
-
-    pub(super) fn handler(&self) -> Option<Arc<dyn Handler>> {
-        self.handler.get()
     }
 }
 
@@ -106,20 +97,20 @@ impl Core {
         Error::with_source(format_args!("queue {:?}: cannot start its thread", self.name()), error)
     }
 
-    /// That of the place where it hangs, unless it was given one of its own.
+    /// Its own, if it was given one, else that of the handler around it.
     pub(super) fn name(&self) -> String {
-        match self.job.books.home() {
+        match self.job.counters.known_ledger() {
             Some(ledger) if !self.job.is_named => ledger.name(),
-            _ => self.job.first_name.clone(),
+            _ => self.job.default_name.clone(),
         }
     }
 
     pub(super) fn handler(&self) -> Option<Arc<dyn Handler>> {
-        self.job.handler()
+        self.job.handler.get()
     }
 
-    /// After the shutdown, when the handler was finished.
-    pub(super) fn let_go(&self) {
+    /// After the shutdown and the final flush.
+    pub(super) fn drop_handler(&self) {
         let handler = self.job.handler.set(None);
         // Not under the lock: it is user code.
         if let Err(panic) = catch(|| drop(handler)) {
@@ -129,107 +120,100 @@ impl Core {
 
     #[inline]
     pub(super) fn ledger(&self) -> &Arc<Ledger> {
-        self.job.books.ledger()
+        self.job.counters.ledger()
     }
 
-    pub(super) fn books(&self) -> &Books {
-        &self.job.books
+    pub(super) fn counters(&self) -> &QueueCounters {
+        &self.job.counters
     }
 
     // --- callers
 
-    /// Takes a record; where there is no room and none can be made, it is dropped.
+    /// Takes a record; where it does not fit, it is dropped.
     #[inline]
     pub(super) fn take(self: &Arc<Self>, delivery: Delivery<'_>) -> Outcome {
-        self.job.books.belong_to(&delivery);
+        self.job.counters.learn_ledger(&delivery);
         if self.is_shut() && !self.is_of_the_parent() {
-            if delivery.is_covered() {
-                self.job.books.count_lost(delivery.severity());
+            if delivery.has_fallback() {
+                self.job.counters.count_handed_over(delivery.severity());
             } else {
-                self.job.books.lose(&delivery);
-                self.tell_late();
+                self.job.counters.count_loss(&delivery);
+                self.report_late();
             }
             return Outcome::Dropped;
         }
-        let item = Item::new(delivery.take(), self.job.protect);
+        let item = Item::new(delivery.take(), self.job.priority_level);
         match self.put(item) {
-            Put::In | Put::NoRoom => {}
-            Put::Overtaken => self.tell_overtaken(),
-            Put::Late => self.tell_late(),
+            PutResult::Accepted | PutResult::Full => {}
+            PutResult::Interrupted => self.report_interrupted(),
+            PutResult::Closed => self.report_late(),
         }
         Outcome::Queued
     }
 
-    /// Once: whoever drops the guard too early is to know.
+    /// Once: perhaps the guard was dropped too early.
     #[cold]
-    fn tell_late(&self) {
-        if self.is_shut() && !self.job.has_told_late.swap(true, Ordering::Relaxed) {
-            self.ledger().tell_last(&Error::new(format_args!(
-                "queue {:?}: a record came after the shutdown and is lost, as all that follow are: keep the guard until \
-                 the end of `main` (`let (queue, _) = …` drops it at once)",
-                self.name()
-            )));
+    fn report_late(&self) {
+        self.report_once(
+            &self.job.has_reported_late,
+            "a record came after the shutdown and is lost, as all that follow are: keep the guard until the end of `main` \
+             (`let (queue, _) = …` drops it at once)",
+        );
+    }
+
+    #[cold]
+    fn report_interrupted(&self) {
+        self.report_once(
+            &self.job.has_reported_interrupted,
+            "a record that waited for room when the queue was shut down is lost, as are those of other callers that did",
+        );
+    }
+
+    fn report_once(&self, is_reported: &AtomicBool, what: &str) {
+        if self.is_shut() && !is_reported.swap(true, Ordering::Relaxed) {
+            self.ledger().report_unthrottled(&Error::new(format_args!("queue {:?}: {what}", self.name())));
         }
     }
 
-    /// Once: it came in time, and nobody made room for it.
-    #[cold]
-    fn tell_overtaken(&self) {
-        if self.is_shut() && !self.job.has_told_overtaken.swap(true, Ordering::Relaxed) {
-            self.ledger().tell_last(&Error::new(format_args!(
-                "queue {:?}: a record that waited for room when the queue was shut down is lost, as are those of other \
-                 callers that did",
-                self.name()
-            )));
-        }
+    /// Waits until all earlier records are handled and the command is done.
+    pub(super) fn flush(self: &Arc<Self>, command: Command, timeout: Duration) -> Result<(), Error> {
+        let pending = self.begin_flush(command, thread::current().id());
+        self.wait_for(pending.as_ref(), timeout).and_then(|result| result)
     }
 
-    /// Waits until everything that was put before is handled and the handler was flushed; at the end, finished.
-    /// `deadline` is left of `most`.
-    pub(super) fn flush(self: &Arc<Self>, wish: Wish, deadline: Duration, most: Duration) -> Result<(), Error> {
-        let asked = self.ask(wish, thread::current().id());
-        self.wait_for(asked.as_ref(), deadline, most).and_then(|result| result)
-    }
-
-    /// Waits for a flush that was asked for: `deadline` is left of `most`. What the handler says of it, or that it is not
-    /// done.
+    /// Waits for a flush. The inner result is the handler's; the outer error says that the flush is not done.
     pub(super) fn wait_for(
         &self,
-        asked: Option<&Asked<Item>>,
-        deadline: Duration,
-        most: Duration,
+        pending: Option<&Pending<Records>>,
+        timeout: Duration,
     ) -> Result<Result<(), Error>, Error> {
-        let Some(asked) = asked else { return Err(self.own_thread("flush")) };
-        match asked.wait(deadline) {
-            Waited::Done => Ok(self.alive("flush")),
-            Waited::Failed(error) => Ok(Err(Error::new(error))),
-            Waited::Left(left) => Err(self.not_done("flush", left, most)),
+        let Some(pending) = pending else { return Err(self.own_thread("flush")) };
+        match pending.wait(timeout) {
+            WaitResult::Done => Ok(self.alive("flush")),
+            WaitResult::Failed(error) => Ok(Err(Error::new(error))),
+            WaitResult::Left(left) => Err(self.not_done("flush", left, timeout)),
         }
     }
 
-    /// Takes nothing any more, and waits until what waits is handled. What is left at the deadline is lost. `deadline` is
-    /// left of `most`.
-    pub(super) fn end(self: &Arc<Self>, deadline: Duration, most: Duration) -> Result<(), Error> {
-        let lost_before = self.books().owed();
+    /// Accepts no more records, and waits until the rest is handled. What is left after `remaining`, the rest of `timeout`,
+    /// is lost.
+    pub(super) fn end(self: &Arc<Self>, remaining: Duration, timeout: Duration) -> Result<(), Error> {
+        let lost_before = self.counters().unreported();
         let was_shut = self.is_shut();
-        let Some(waited) = self.shut_down(deadline) else { return Err(self.own_thread("shutdown")) };
-        match waited {
-            Waited::Left(left) => {
-                let mut error = self.not_done("shutdown", left, most);
-                let more = lost_before.min(self.books().admit_all());
-                if more > 0 {
-                    error = Error::new(format_args!("{error}, {more} lost before"));
-                }
-                // Again and again it is nothing new.
-                if was_shut {
-                    self.ledger().report_error(&error);
-                } else {
-                    self.ledger().tell_last(&error);
-                }
-                Err(error)
-            }
-            Waited::Done | Waited::Failed(_) => self.alive("shutdown"),
+        let Some(pending) = self.begin_shut_down(remaining) else { return Err(self.own_thread("shutdown")) };
+        let WaitResult::Left(left) = pending.wait(remaining) else { return self.alive("shutdown") };
+        let mut error = self.not_done("shutdown", left, timeout);
+        let more = lost_before.min(self.counters().tell_error_handler().1);
+        if more > 0 {
+            error = Error::new(format_args!("{error}, {more} lost before"));
         }
+        // The first time it is news.
+        if was_shut {
+            self.ledger().report_error(&error);
+        } else {
+            self.ledger().report_unthrottled(&error);
+        }
+        Err(error)
     }
 
     #[cold]
@@ -246,45 +230,73 @@ impl Core {
         Error::new(format_args!("queue {:?}: {doing}: {left} {records} not written within {deadline:?}", self.name()))
     }
 
-    pub(super) fn health(&self) -> QueueStats {
-        let look = self.hand().look();
-        let lost = self.books().lost();
-        let mut meter = self.meter();
-        meter.saw(look.high_water);
-        meter.saw(look.held);
-        let oldest = look.oldest.into_iter().chain(meter.oldest_in_hand).min();
+    pub(super) fn stats(&self) -> QueueStats {
+        let snapshot = self.channel().snapshot();
+        let lost = self.counters().lost();
+        let mut utilization = self.utilization();
+        utilization.observe(snapshot.high_water);
+        utilization.observe(snapshot.held);
+        let oldest = snapshot.oldest.into_iter().chain(utilization.oldest_in_hand).min();
         QueueStats {
-            depth: look.held.records,
-            high_water: meter.high_water().records,
-            bytes: look.held.bytes,
-            bytes_high_water: meter.high_water().bytes,
+            depth: snapshot.held.records,
+            high_water: utilization.high_water().records,
+            bytes: snapshot.held.bytes,
+            bytes_high_water: utilization.high_water().bytes,
             oldest_age: oldest.map(|oldest| SystemTime::now().duration_since(oldest).unwrap_or_default()),
             lost,
-            blocked_sends: look.waits,
-            busy: meter.busy(Instant::now()),
+            blocked_sends: snapshot.blocked_sends,
+            busy: utilization.busy(Instant::now()),
         }
     }
 
-    /// Waits for what is left of the [`drain`](super::QueueBuilder::flush_timeout) deadline in this end of the handler.
+    /// Ends within what the final flush has left of the [`flush_timeout`](super::QueueBuilder::flush_timeout).
     pub(super) fn end_in_time(self: &Arc<Self>) -> Result<(), Error> {
-        self.end(self.left_to_end(), self.drain)
+        self.end(self.left_to_end(), self.flush_timeout)
     }
 
-    // --- the listener
+    // --- the worker
 
-    pub(super) fn meter(&self) -> MutexGuard<'_, Meter> {
-        self.job.meter.lock(|meter| *meter = Meter::new(Instant::now()), || Meter::new(Instant::now()))
+    pub(super) fn utilization(&self) -> MutexGuard<'_, Utilization> {
+        self.job
+            .utilization
+            .lock(|utilization| *utilization = Utilization::new(Instant::now()), || Utilization::new(Instant::now()))
     }
 
-    /// At the end, when nothing is told in-band any more: the trap is told of the losses that it does not know.
-    pub(super) fn tell_the_rest(&self) {
-        let count = self.books().admit();
+    /// At the end, when nothing is reported in-band any more: the error handler gets the losses it does not know of.
+    pub(super) fn report_remaining(&self) {
+        let (count, _) = self.counters().tell_error_handler();
         if count > 0 {
             let records = if count == 1 { "record was" } else { "records were" };
-            self.ledger().tell_last(&Error::new(format_args!(
+            self.ledger().report_unthrottled(&Error::new(format_args!(
                 "queue {:?}: {count} {records} lost, of which its own log does not tell",
                 self.name()
             )));
         }
+    }
+
+    // --- a worker that ends by a panic
+
+    /// From now on each flush and shutdown is an error. To be called before those who wait are woken.
+    pub(super) fn set_panicked(&self, panic: &PanicPayload) {
+        self.job.panic_message.get_or_init(|| panic.message().to_owned());
+    }
+
+    pub(super) fn report_panic(&self) {
+        let (_, lost) = self.counters().tell_error_handler();
+        let records = if lost == 1 { "record" } else { "records" };
+        let why = self.job.panic_message.get().map_or("", String::as_str);
+        self.ledger().report_unthrottled(&Error::new(format_args!(
+            "queue {:?}: its thread has ended by a panic: {why}: {lost} {records} lost, and all that come",
+            self.name()
+        )));
+    }
+
+    /// An error once the worker has panicked.
+    fn alive(&self, doing: &str) -> Result<(), Error> {
+        let Some(why) = self.job.panic_message.get() else { return Ok(()) };
+        Err(Error::new(format_args!(
+            "queue {:?}: {doing}: its thread has ended by a panic, and nothing is written any more: {why}",
+            self.name()
+        )))
     }
 }

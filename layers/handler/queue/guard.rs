@@ -1,4 +1,4 @@
-//! The end of a queue.
+//! The guard of a queue.
 
 use std::{
     fmt,
@@ -11,66 +11,69 @@ use std::{
 };
 
 use super::{QueueStats, core::Core};
-use crate::{Error, handler::worker::Wish};
+use crate::{Error, handler::worker::Command};
 
-/// Shuts a queue down when it is dropped: what waits is handled, within the queue's
-/// [`drain`](super::QueueBuilder::flush_timeout) deadline. Made by [`QueueBuilder::build_with_guard`](super::QueueBuilder::build_with_guard).
+/// Shuts a queue down when it is dropped: waiting records are handled, within the queue's
+/// [`flush_timeout`](super::QueueBuilder::flush_timeout). Made by
+/// [`QueueBuilder::build_with_guard`](super::QueueBuilder::build_with_guard).
 ///
-/// Keep it until the end of `main`, under a name: `let (queue, _) = …` drops it at once, and every record that comes later
-/// is lost (the trap is told with the first). [`own`](super::QueueBuilder::build) needs no guard. A global subscriber is never dropped. It may be dropped on any thread, also one of an
-/// async runtime, which it blocks for no longer than the deadline.
+/// Keep it until the end of `main`, under a name: `let (queue, _) = …` drops it at once, and every later record is lost (the
+/// error handler gets that with the first one). [`build`](super::QueueBuilder::build) needs no guard. A global subscriber is
+/// never dropped. The guard may be dropped on any thread, also of an async runtime, which it blocks for the timeout at most.
 #[must_use = "dropping the guard shuts the queue down, and what is logged later is lost: keep it until the end of `main`, \
               as `_guard` and not as `_`"]
 pub struct WorkerGuard {
     core: Arc<Core>,
-    /// How many records failed, and were lost, that whoever flushed or shut down was told of.
-    told: [AtomicU64; 2],
+    /// How many failures and losses a flush or shutdown has reported.
+    reported: [AtomicU64; 2],
 }
 
 impl WorkerGuard {
     pub(super) fn new(core: Arc<Core>) -> Self {
-        Self { core, told: Default::default() }
+        Self { core, reported: Default::default() }
     }
 
-    /// Waits until everything logged before is handled and the handler was flushed.
+    /// Waits until all earlier records are handled and the handler is flushed.
     ///
-    /// `Ok` says that it was, and that no record has failed or was lost without a word in the handler's own log since a call
-    /// of this or of [`shutdown`](Self::shutdown) told of it. What an overflow policy gave up and the log tells of is no
+    /// `Ok` means that they are, and that no record has failed or was lost without mention in the handler's own log since the
+    /// last call of this or of [`shutdown`](Self::shutdown). Records that an overflow policy dropped and the log mentions are no
     /// error.
     ///
     /// # Errors
-    /// The deadline has passed: the message says how many records were not written. They stay queued. Or the handler's
-    /// own flush failed, which its trap was told (after a shutdown: its last one). Or records failed or were lost: the
-    /// message says how many; each is told once. Or this is the queue's own thread, which cannot wait for itself. Or that
-    /// has ended by a panic, which the trap was told.
+    /// - The time is up: the message says how many records are not written. They stay queued.
+    /// - The handler's own flush failed (after a shutdown: its last one). Its error handler got the error.
+    /// - Records failed or were lost: the message says how many, once.
+    /// - This is the queue's own thread, which cannot wait for itself, or that has panicked.
     pub fn flush(&self, deadline: Duration) -> Result<(), Error> {
-        self.core.flush(Wish::Flush, deadline, deadline)?;
-        self.account("flush")
+        self.core.flush(Command::Flush, deadline)?;
+        self.check_losses("flush")
     }
 
-    /// Takes no more records, handles what waits, finishes the handler, ends the listener and drops the handler: its file or
-    /// connection is closed, unless others have the handler, too. Records that come later count as dropped. `Ok` says the
-    /// same as that of [`flush`](Self::flush). A second call is fine.
+    /// Accepts no more records, handles those that wait, flushes the handler for the last time, ends the worker and drops the
+    /// handler: its file or connection is closed, unless it is used elsewhere, too. Later records count as dropped. `Ok` means
+    /// the same as for [`flush`](Self::flush). A second call is fine.
     ///
     /// # Errors
-    /// The deadline has passed: the message says how many records were not written. They count as dropped, and the trap
-    /// is told. A record that the handler is working on stays queued until it is done. Or the handler could not finish,
-    /// which every call says. Or it [took](crate::Delivery::take) records and has not said what became of them. Or records failed or were lost, as for [`flush`](Self::flush). Or this is the queue's own
-    /// thread: then the queue takes no more records, but is not waited for. Or that has ended by a panic.
+    /// - The time is up: the message says how many records are not written. They count as dropped, and the error handler gets
+    ///   the error. A record that the handler is working on stays queued until it is done.
+    /// - The last flush of the handler failed. Every call returns that.
+    /// - The handler [took](crate::Delivery::take) records and has not ended them.
+    /// - Records failed or were lost, as for [`flush`](Self::flush).
+    /// - This is the queue's own thread: the queue accepts no more records, but is not waited for. Or that has panicked.
     pub fn shutdown(&self, deadline: Duration) -> Result<(), Error> {
         let began = Instant::now();
         let result = self.core.end(deadline, deadline);
         if result.is_err() {
-            // It says how many are lost.
-            self.told[1].store(self.core.books().untellable(true), Ordering::Relaxed);
+            // The error says how many are lost.
+            self.reported[1].store(self.core.counters().unreportable(true), Ordering::Relaxed);
             return result;
         }
-        self.account("shutdown")?;
-        // The handler is gone; what it has taken may be with a thread of its own.
-        let held = || self.core.ledger().stats().queued;
-        while self.core.job.handler_holds.load(Ordering::Relaxed) && held() > 0 {
-            if began.elapsed() > deadline.max(MOMENT) {
-                let (held, name) = (held(), self.core.name());
+        self.check_losses("shutdown")?;
+        // The handler is dropped; a thread of its own may still have records.
+        let queued = || self.core.ledger().stats().queued;
+        while self.core.job.handler_holds.load(Ordering::Relaxed) && queued() > 0 {
+            if began.elapsed() > deadline.max(GRACE) {
+                let (held, name) = (queued(), self.core.name());
                 return Err(Error::new(format_args!(
                     "queue {name:?}: shutdown: the handler still holds {held} {}",
                     records(held)
@@ -81,13 +84,13 @@ impl WorkerGuard {
         Ok(())
     }
 
-    /// What `Ok` would keep quiet about.
-    fn account(&self, doing: &str) -> Result<(), Error> {
-        let (is_over, error) = self.core.hand().ending();
+    /// What `Ok` would hide.
+    fn check_losses(&self, doing: &str) -> Result<(), Error> {
+        let (is_over, error) = self.core.channel().ending();
         if let Some(error) = error {
             return Err(Error::new(error));
         }
-        let said = match self.news(is_over) {
+        let said = match self.take_new(is_over) {
             [0, 0] => return Ok(()),
             [failed, 0] => format!("{failed} {} failed", records(failed)),
             [0, lost] => format!("{lost} {} lost", records(lost)),
@@ -96,21 +99,21 @@ impl WorkerGuard {
         Err(Error::new(format_args!("queue {:?}: {doing}: {said}", self.core.name())))
     }
 
-    /// How many records failed, and were lost, that nobody was told of; now somebody is.
-    fn news(&self, is_over: bool) -> [u64; 2] {
-        let now = [self.core.ledger().stats().failed, self.core.books().untellable(is_over)];
-        std::array::from_fn(|index| now[index].saturating_sub(self.told[index].swap(now[index], Ordering::Relaxed)))
+    /// How many failures and losses are new. They are reported now.
+    fn take_new(&self, is_over: bool) -> [u64; 2] {
+        let now = [self.core.ledger().stats().failed, self.core.counters().unreportable(is_over)];
+        std::array::from_fn(|index| now[index].saturating_sub(self.reported[index].swap(now[index], Ordering::Relaxed)))
     }
 
     /// How the queue is doing.
-    pub fn health(&self) -> QueueStats {
-        self.core.health()
+    pub fn stats(&self) -> QueueStats {
+        self.core.stats()
     }
 }
 
 impl Drop for WorkerGuard {
     fn drop(&mut self) {
-        // The trap was told.
+        // The error handler got the error.
         self.core.end_in_time().unwrap_or_default();
     }
 }
@@ -121,8 +124,8 @@ impl fmt::Debug for WorkerGuard {
     }
 }
 
-/// What a caller needs that has been on its way into the queue.
-const MOMENT: Duration = Duration::from_millis(100);
+/// For a caller that was about to put a record in.
+const GRACE: Duration = Duration::from_millis(100);
 
 fn records(count: u64) -> &'static str {
     if count == 1 { "record" } else { "records" }

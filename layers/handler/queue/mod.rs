@@ -1,86 +1,90 @@
-//! Hands records to a thread of its own.
+//! Hands records to a worker thread.
 //!
 //! Python: `logging.handlers.QueueHandler` and `QueueListener`.
 //!
 //! # What happens where
 //!
-//! | on the caller's thread | on the listener's |
+//! | on the caller's thread | on the worker thread |
 //! |---|---|
-//! | the event is captured, typed, with its spans; `Debug` and `Display` run | formats, filters and rewrites of the handlers behind the queue |
-//! | room is taken from the queue's limits | writing; for files and other sinks that [support batching](crate::sink::SinkProperties::supports_batching), 64 KiB at once |
+//! | captures the event, typed, with its spans; runs `Debug` and `Display` | runs formats, filters and transforms of the handlers behind the queue |
+//! | reserves capacity | writes; to files and other sinks that support batching, 64 KiB at once |
 //!
-//! A record keeps its time, thread, and spans as they were. Each thread's order is kept (but for what more than 64 threads at
-//! a time log while they end, from the destructors of thread-locals); between threads, records come by
-//! the time of their capture within what the listener takes at once.
+//! A record keeps its time, thread and spans. Each thread's records stay in order, except for records that more than 64
+//! threads at once emit in the destructors of thread-locals. Between threads, the order is by time within what the worker
+//! takes at once.
 //!
-//! Each thread has a lane of its own in the queue and shares nothing with others but, now and then, the count of what is
-//! free. While records come, the listener looks by itself every millisecond; callers wake it only after a pause, when the
-//! queue is half full, and for records of ERROR and above.
+//! Each thread has a shard of its own in the queue. It shares nothing with other threads except, now and then, the free
+//! capacity. While records come, the worker looks every millisecond. Callers wake it only after a pause, when the queue is
+//! half full, and for records of ERROR and above.
 //!
-//! # The account
-//! Records are `queued` on the ledger of the place where the queue hangs, until the handler behind it has written, filtered,
-//! dropped or failed them. What the handler holds back itself (a buffered file) stays queued. "N records lost" and "queue
-//! health" are records of the handler, too, and on its account. Their `queue` is the name of that place (`.named("app")` of
-//! the layer), unless the queue was given [one](QueueBuilder::name).
+//! # Ledger
+//! Records are `queued` on the ledger of the handler or layer that contains the queue, until the handler behind the queue has
+//! written, filtered, dropped or failed them. What that handler buffers itself (a file) stays queued. "N records lost" and
+//! "queue health" are records of the handler, too, on the same ledger. Their `queue` is the name of that ledger
+//! (`.named("app")` of the layer), unless the queue has [its own](QueueBuilder::name).
 //!
 //! # When it blocks
-//! Under [`Overflow::Block`] (the default) a caller waits while the queue is full: within an async runtime, that holds up a
-//! worker. Callers get room in the order they came, so that a large record gets its turn among many small ones, and are woken
-//! when a quarter of the queue is free (where the handler takes long for a record: with each). [`WorkerGuard::flush`], [`WorkerGuard::shutdown`] and the drop of the guard wait for their deadline at most. The
-//! policies that drop never wait.
+//! Under [`Overflow::Block`] (the default) a caller waits while the queue is full: in an async runtime, that blocks a worker of
+//! the runtime. Callers get capacity in the order they came, so that a large record gets its turn among many small ones. They
+//! are woken when a quarter of the queue is free (with each record where the handler is slow). The policies that drop never
+//! wait. [`WorkerGuard::flush`], [`WorkerGuard::shutdown`] and the drop of the guard wait for their timeout at most.
 //!
 //! # Failures
-//! An error or panic of the handler is counted, told to the [error_handler](crate::ledger::ErrorHandler) of the place where the queue hangs,
-//! and gone on from. Records that find no room are counted by severity ([`QueueStats::lost`]), and told in-band: a record
-//! "N records lost" with the fields `lost`, `lost.<severity>`, `from`, `to` and `queue`, at WARN or the highest severity
-//! lost, about where they would have been, at most once a second while there are always more. What could not be told so (the
-//! handler hangs, or refuses the notice) is told to the trap when the queue ends, and counted in what is said at exit
-//! ([`exit`](crate::shutdown)). So is what comes after the shutdown; the first of these is told to the trap at once.
-//! Should the listener's thread itself end by a panic, the trap is told at once, what waits is counted as lost, as is all
-//! that comes, and every flush and shutdown is an error.
-//! A flush or shutdown on the listener's own thread (within a handler) is an error: it cannot wait for itself. What the process has not
-//! written when it is killed is lost; nothing here may be called in a signal handler.
+//! An error or panic of the handler is counted, the [error handler](crate::ledger::ErrorHandler) of the ledger gets it, and the
+//! queue continues. Records that do not fit are counted by severity ([`QueueStats::lost`]) and reported in-band: a record "N
+//! records lost" with the fields `lost`, `lost.<severity>`, `from`, `to` and `queue`, at WARN or the highest severity lost,
+//! about where the lost records would have been, at most once a second. Where that is impossible (the handler hangs, or refuses
+//! the notice), the error handler gets the number when the queue ends, and it counts among the losses reported at
+//! [exit](crate::shutdown). So do records after the shutdown; the error handler gets the first of these at once.
+//! If the worker thread itself panics, the error handler gets that at once, waiting and later records count as lost, and each
+//! flush and shutdown is an error. A flush or shutdown on the worker thread (inside a handler) is an error: it cannot wait for
+//! itself. What is not written when the process is killed is lost. No function here may be called in a signal handler.
 //!
-//! What handlers on the listener's thread log with `tracing` themselves is dropped, and counted by each handler of this crate
-//! that would have taken it.
+//! What handlers log with `tracing` on the worker thread is dropped, and counted by each handler of this crate that would have
+//! taken it.
 //!
 //! # Differences from Python
-//! - The queue is bounded, in records and bytes, and callers wait where it is full; Python's default is a queue without
-//!   bounds, and a full one loses the record and prints to stderr.
-//! - The listener starts with the queue; there is no `start()` and `stop()`, but a guard.
-//! - Records are not formatted before they are queued (`prepare()`): they stay typed, and nothing they hold changes later.
+//! - The queue is bounded, in records and bytes, and callers wait where it is full. Python's default queue has no bounds; a full
+//!   one loses the record and prints to stderr.
+//! - The worker starts with the queue. There is a guard instead of `start()` and `stop()`.
+//! - Records are not formatted before they are queued (`prepare()`): they stay typed, and do not change later.
 //! - Handlers behind the queue keep their own levels (`respect_handler_level=True`).
-//! - `enqueue()`, `dequeue()` and `prepare()` are not there to be overridden: what a record is to be before it is queued, a
-//!   [`transform`](crate::HandlerExt::transform) of the queue makes of it, and what takes records instead is a
-//!   [`Handler`] of its own.
+//! - `enqueue()`, `dequeue()` and `prepare()` cannot be overridden. A [`transform`](crate::HandlerExt::transform) of the queue
+//!   changes records before they are queued; a custom [`Handler`] can take records instead of the queue.
 
-mod books;
 mod builder;
+mod consumer;
 mod core;
-mod death;
+mod counters;
 mod guard;
-mod health;
-mod listener;
-mod lost;
-mod meter;
+mod item;
+mod loss_counts;
+mod stats;
+
+mod utilization;
 
 use std::{
     fmt,
-    sync::{Arc, Weak},
+    sync::Arc,
     thread::ThreadId,
     time::{Duration, Instant},
 };
 
 use self::core::Core;
-pub use self::{builder::QueueBuilder, guard::WorkerGuard, health::QueueStats, lost::LossCounts};
+pub use self::{builder::QueueBuilder, guard::WorkerGuard, loss_counts::LossCounts, stats::QueueStats};
 pub use super::worker::Overflow;
-use super::{Delivery, Flush, Handler, Outcome, panicked, worker::Wish};
-use crate::{Description, Error, Severity, fork::ForkRwLock, ledger::Ledger, unwind::catch};
+use super::{Delivery, Flush, Handler, Outcome, worker::Command};
+use crate::{
+    Description, Error, Severity,
+    ledger::Ledger,
+    unwind::{catch, panicked},
+    weak_list::WeakList,
+};
 
-/// A handler, or several, behind a bounded queue: the caller captures the record and goes on; formatting and writing
-/// happen on a listener thread.
+/// One or more handlers behind a bounded queue: the caller captures the record and goes on; a worker thread formats and
+/// writes it.
 ///
-/// The simplest has no guard: its end is that of the queue, or the process's exit.
+/// The simplest form has no guard: it ends when the queue is dropped or the process exits.
 ///
 /// ```
 /// use tracing_strata::{Queue, prelude::*, output::Stream};
@@ -91,8 +95,8 @@ use crate::{Description, Error, Severity, fork::ForkRwLock, ledger::Ledger, unwi
 /// # Ok::<(), tracing_strata::Error>(())
 /// ```
 ///
-/// With a guard one chooses when it ends. **The guard is to be kept**: `let (file, _) = …` drops it at once, and with it the
-/// queue is shut down and takes nothing (the trap is told with the first record).
+/// A guard chooses when it ends. **Keep the guard**: `let (file, _) = …` drops it at once, which shuts the queue down, and it
+/// takes no records (the error handler gets that with the first one).
 ///
 /// ```
 /// use std::time::Duration;
@@ -111,19 +115,19 @@ use crate::{Description, Error, Severity, fork::ForkRwLock, ledger::Ledger, unwi
 /// ```
 pub struct Queue {
     core: Arc<Core>,
-    /// Without a guard, the queue itself waits for its records.
+    /// Without a guard, the drop of the queue shuts it down.
     is_owner: bool,
 }
 
 impl Queue {
-    /// A queue, with its limits to be chosen.
+    /// Builds a queue.
     pub fn builder() -> QueueBuilder {
         QueueBuilder::default()
     }
 
     /// How the queue is doing.
-    pub fn health(&self) -> QueueStats {
-        self.core.health()
+    pub fn stats(&self) -> QueueStats {
+        self.core.stats()
     }
 }
 
@@ -133,18 +137,18 @@ impl Handler for Queue {
         Ok(self.core.take(delivery))
     }
 
-    /// Waits for the queue's [`drain`](QueueBuilder::flush_timeout) deadline at most.
+    /// Waits for the queue's [`flush_timeout`](QueueBuilder::flush_timeout) at most.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         if !how.waits {
             return Ok(());
         }
-        let wish = match () {
-            () if how.is_last() => Wish::Last,
-            () if how.is_barrier() => Wish::Barrier,
-            () => Wish::Flush,
+        let command = match () {
+            () if how.is_last() => Command::Last,
+            () if how.is_barrier() => Command::Barrier,
+            () => Command::Flush,
         };
         let began = Instant::now();
-        let result = self.core.flush(wish, self.core.drain, self.core.drain);
+        let result = self.core.flush(command, self.core.flush_timeout);
         if *how == Flush::END {
             self.core.has_waited(began.elapsed());
         }
@@ -152,7 +156,7 @@ impl Handler for Queue {
     }
 
     fn describe(&self) -> Description {
-        Description::new(self.core.job.first_name.clone())
+        Description::new(self.core.job.default_name.clone())
             .min_level(self.core.handler().map_or(Severity::ALL, |handler| handler.describe().min_level))
     }
 }
@@ -160,11 +164,11 @@ impl Handler for Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         if self.is_owner {
-            // The trap was told.
+            // The error handler got the error.
             self.core.end_in_time().unwrap_or_default();
         }
         if self.core.is_shut() {
-            self.core.tell_the_rest();
+            self.core.report_remaining();
         }
     }
 }
@@ -175,74 +179,56 @@ impl fmt::Debug for Queue {
     }
 }
 
-static ALL: ForkRwLock<Vec<Weak<Core>>> = ForkRwLock::first(Vec::new());
+static ALL: WeakList<Core> = WeakList::new();
 
-fn register(core: &Arc<Core>) {
-    let mut all = ALL.write();
-    all.retain(|other| other.strong_count() > 0);
-    all.push(Arc::downgrade(core));
-}
+/// A queue that was not drained in time.
+pub(super) struct Undrained(Arc<Core>);
 
-fn all() -> Vec<Arc<Core>> {
-    ALL.read().iter().filter_map(Weak::upgrade).collect()
-}
-
-/// A queue that did not get done, for what its handler holds back.
-pub(super) struct Stuck(Arc<Core>);
-
-impl Stuck {
+impl Undrained {
     /// Flushes the handler behind the queue, on this thread.
-    pub(super) fn finish_behind(&self) -> Result<(), Error> {
+    pub(super) fn flush_handler(&self) -> Result<(), Error> {
         let core = &self.0;
-        let finish = || core.handler().map_or(Ok(()), |handler| handler.flush(&Flush::LAST.without_waiting()));
-        let result = catch(finish).unwrap_or_else(|panic| Err(panicked("finish", &panic)));
-        if let Err(error) = &result {
-            core.ledger().report_error(error);
-        }
-        result
+        let flush = || core.handler().map_or(Ok(()), |handler| handler.flush(&Flush::LAST.without_waiting()));
+        let result = catch(flush).unwrap_or_else(|panic| Err(panicked("finish", &panic)));
+        result.inspect_err(|error| core.ledger().report_error(error))
     }
 }
 
-/// Brings what waits in all queues to its place, in all of them at once, each within its own `drain` deadline and all
-/// within `cap`: for the end of a process that nobody shuts down. `caller` waits for it: a queue whose listener that is
-/// will not get done. Gives those that did not, and why the first did not.
-pub(super) fn drain_all(cap: Duration, caller: ThreadId) -> (Vec<Stuck>, Result<(), Error>) {
-    let began = Instant::now();
-    // A queue may hand on to one that was made before it.
-    let asked: Vec<_> = all().into_iter().rev().map(|core| (core.ask(Wish::Last, caller), core)).collect();
-    let (mut stuck, mut first) = (Vec::new(), Ok(()));
-    for (asked, core) in asked {
-        let most = core.drain.min(cap);
-        let result = core.wait_for(asked.as_ref(), most.saturating_sub(began.elapsed()), most);
-        match result {
-            Ok(Ok(())) => {}
-            Ok(failed) => first = first.and(failed),
+/// Drains all queues at once, each within its own `flush_timeout` and all within `cap`: for the end of a process. `caller`
+/// waits for it: a queue whose own thread that is cannot be drained. Returns those that are not drained, and the first error.
+pub(super) fn drain_all(cap: Duration, caller: ThreadId) -> (Vec<Undrained>, Result<(), Error>) {
+    // A queue may pass records on to one that was made before it.
+    let begin = |core: Arc<Core>| (core.begin_flush(Command::Last, caller), core);
+    let pending: Vec<_> = ALL.all().into_iter().rev().map(begin).collect();
+    let (mut undrained, mut first) = (Vec::new(), Ok(()));
+    for (pending, core) in pending {
+        match core.wait_for(pending.as_ref(), core.flush_timeout.min(cap)) {
+            Ok(result) => first = first.and(result),
             Err(error) => {
                 first = first.and(Err(error));
-                stuck.push(Stuck(core));
+                undrained.push(Undrained(core));
             }
         }
     }
-    (stuck, first)
+    (undrained, first)
 }
 
-/// How many records were lost of which no log tells, and in whose account.
-pub(super) fn owed() -> Vec<(Arc<Ledger>, u64)> {
-    all().iter().map(|core| (Arc::clone(core.ledger()), core.books().owed())).collect()
+/// How many lost records no log mentions, by ledger.
+pub(super) fn unreported_losses() -> Vec<(Arc<Ledger>, u64)> {
+    ALL.all().iter().map(|core| (Arc::clone(core.ledger()), core.counters().unreported())).collect()
 }
 
-/// How many more are so in one account since this was asked last.
-pub(super) fn report_owed(ledger: &Arc<Ledger>) -> u64 {
-    let is_it = |core: &&Arc<Core>| Arc::ptr_eq(core.ledger(), ledger);
-    all().iter().filter(is_it).map(|core| core.books().report()).sum()
+/// How many more there are on one ledger since the last call.
+pub(super) fn take_unreported_losses(ledger: &Arc<Ledger>) -> u64 {
+    let is_on_it = |core: &&Arc<Core>| Arc::ptr_eq(core.ledger(), ledger);
+    ALL.all().iter().filter(is_on_it).map(|core| core.counters().tell_flush_all()).sum()
 }
 
-/// Whether there is any queue.
 pub(super) fn is_any() -> bool {
-    !all().is_empty()
+    !ALL.all().is_empty()
 }
 
-/// In a child of a fork: every queue begins anew, with a listener of its own. What waited is the parent's to write.
+/// In the child of a fork: restarts every queue. Records in them are the parent's.
 pub(crate) fn after_fork() {
-    all().iter().for_each(Core::restart);
+    ALL.all().iter().for_each(Core::restart);
 }

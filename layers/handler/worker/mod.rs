@@ -1,24 +1,23 @@
-//! One bounded hand-over to a thread, for all that is done elsewhere: a [`Queue`](crate::Queue), an export in batches.
+//! One bounded channel to a worker thread, for a [`Queue`](crate::Queue) and for exports in batches.
 //!
-//! A [`Worker`] takes items from any thread, within its limits, and runs a [`Job`] on a thread of its own. It knows when
-//! everything given before is handled, ends within a deadline, and begins anew in a child of a fork.
+//! A [`Worker`] takes items from any thread, within its limits, and runs a [`Job`] on its own thread. It can wait until
+//! all earlier items are handled, shuts down within a deadline, and restarts in the child of a fork.
 
-pub(crate) mod batch;
 #[cfg(feature = "otlp")]
 pub(crate) mod batching;
-mod bell;
-mod budget;
-mod hand;
-mod lane;
+mod channel;
+mod control;
+pub(crate) mod deferred;
+mod notifier;
 mod overflow;
-#[cfg(feature = "otlp")]
-mod retry;
+mod receiver;
+mod shard;
+mod state;
 mod sync;
-mod taker;
-mod turns;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod wakes;
+mod tests;
+mod wait_queue;
 
 use std::{
     cell::{Cell, RefCell},
@@ -27,52 +26,51 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, LocalKey, ThreadId},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 pub use self::overflow::Overflow;
-#[cfg(feature = "otlp")]
-pub(crate) use self::retry::retry_after;
 pub(crate) use self::{
-    budget::Wish,
-    hand::{Hand, Put, Waited},
-    lane::{Lane, Load, Losses, Room},
-    taker::{Taker, Task},
+    channel::{Channel, PutResult},
+    control::WaitResult,
+    receiver::{Receiver, Task},
+    shard::{Capacity, LossCounter, Shard, Weighed},
+    state::{Command, Evicted},
 };
 use crate::{
-    barrier::{self, Waits},
+    barrier::{self, Buffers},
     fork::{self, ForkMutex},
     record,
 };
 
-/// What a worker does with what it is given.
-pub(crate) trait Job: Losses<Self::Item> + Sized + Send + Sync + 'static {
+/// What a worker does with its items.
+pub(crate) trait Job: LossCounter<Self::Item> + Sized + Send + Sync + 'static {
     type Item: Item;
 
-    /// The work of the thread, until the hand-over says that it is the end.
-    fn run(worker: &Arc<Worker<Self>>, hand: &Hand<Self::Item>);
+    /// The loop of the thread, until the channel ends.
+    fn run(worker: &Arc<Worker<Self>>, channel: &Channel<Self::Item>);
 
-    /// In a child of a fork, before the thread is there again: whether it is wanted.
-    fn begins_anew(worker: &Worker<Self>) -> bool;
+    /// In the child of a fork: whether to start the thread again.
+    fn restarts(worker: &Worker<Self>) -> bool;
 
-    /// In a child of a fork there was no thread to be had.
-    fn failed(&self, worker: &Worker<Self>, error: std::io::Error);
+    /// In the child of a fork, the thread did not start.
+    fn restart_failed(&self, worker: &Worker<Self>, error: std::io::Error);
 }
 
-/// Something that waits for a worker.
-pub(crate) trait Item: Load + Send + Sized + 'static {
-    /// A thread's places at the workers of such items.
-    const SEATS: &'static LocalKey<RefCell<Vec<Seat<Self>>>>;
+/// An item for a worker.
+pub(crate) trait Item: Weighed + Send + Sized + 'static {
+    /// The shards of this thread, at all workers with such items.
+    const HANDLES: &'static LocalKey<RefCell<Vec<ShardHandle<Self>>>>;
 }
 
-/// A thread's place at a worker.
-pub(crate) struct Seat<T> {
+/// The shard of a thread at one worker.
+pub(crate) struct ShardHandle<T> {
     number: u64,
-    hand: Arc<Hand<T>>,
-    lane: Arc<Lane<T>>,
+    channel: Arc<Channel<T>>,
+    shard: Arc<Shard<T>>,
 }
 
-/// What a worker may hold, and what it does when it is full.
+/// How much a worker may hold, and what it does when it is full.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) capacity: usize,
@@ -84,34 +82,37 @@ pub(crate) struct Worker<J: Job> {
     pub(crate) job: J,
     thread_name: String,
     limits: Limits,
-    /// How long a drop and a plain flush wait.
-    pub(crate) drain: Duration,
-    /// Another one after a fork.
-    hand: ForkMutex<Arc<Hand<J::Item>>>,
-    /// The number of the hand, by which threads find their lanes in it.
+    /// How long a drop and a plain flush wait at most.
+    pub(crate) flush_timeout: Duration,
+    /// A new one after a fork.
+    channel: ForkMutex<Arc<Channel<J::Item>>>,
+    /// Identifies the channel: threads find their shard by it.
     number: AtomicU64,
     thread: ForkMutex<Option<ThreadId>>,
-    /// Held by the thread that begins anew in a child.
+    /// Held by the thread that restarts the worker in a child.
     restarting: ForkMutex<()>,
-    /// The process that the thread is one of: one more after each fork.
+    /// The fork generation in which the thread was started.
     generation: AtomicU64,
-    /// Nothing comes in any more.
+    /// No item is accepted any more.
     is_shut: AtomicBool,
-    /// How long a flush that ends the handler has waited, in milliseconds: its drop waits no longer than what is left.
+    /// How long the final flush of the handler has waited, in milliseconds. Its drop waits for the rest of the timeout only.
     waited: AtomicU64,
 }
 
-/// A flush that was asked for.
-pub(crate) struct Asked<T> {
-    hand: Arc<Hand<T>>,
-    ticket: u64,
+/// A flush or a shutdown that has begun.
+pub(crate) struct Pending<J: Job> {
+    worker: Arc<Worker<J>>,
+    channel: Arc<Channel<J::Item>>,
+    /// None for a shutdown.
+    ticket: Option<u64>,
+    began: Instant,
 }
 
-/// What one that has nothing to do any more needs to say so.
+/// An idle worker needs no longer than this to end.
 const GRACE: Duration = Duration::from_millis(100);
 
 thread_local! {
-    /// The thread's number. There is nothing to drop: it is there for as long as the thread.
+    /// The thread's number. It needs no drop, so it is there for the whole life of the thread.
     static OWN_NUMBER: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -130,15 +131,15 @@ fn next_number() -> u64 {
 }
 
 impl<J: Job> Worker<J> {
-    /// Without its thread. A thread's name may hold no NUL; Linux shows the first 15 bytes of it.
-    pub(crate) fn new(job: J, thread_name: &str, limits: Limits, drain: Duration) -> Arc<Self> {
+    /// Without its thread. A thread name may not contain NUL; Linux shows its first 15 bytes.
+    pub(crate) fn new(job: J, thread_name: &str, limits: Limits, flush_timeout: Duration) -> Arc<Self> {
         fork::watch();
         let worker = Arc::new(Self {
             job,
             thread_name: thread_name.replace('\0', ""),
             limits,
-            drain,
-            hand: ForkMutex::new(Self::new_hand(&limits)),
+            flush_timeout,
+            channel: ForkMutex::new(Self::new_channel(&limits)),
             number: AtomicU64::new(next_number()),
             thread: ForkMutex::default(),
             restarting: ForkMutex::default(),
@@ -146,14 +147,14 @@ impl<J: Job> Worker<J> {
             is_shut: AtomicBool::new(false),
             waited: AtomicU64::new(0),
         });
-        let waits: Weak<dyn Waits> = Arc::<Self>::downgrade(&worker) as _;
-        barrier::register(waits);
+        let buffers: Weak<dyn Buffers> = Arc::<Self>::downgrade(&worker) as _;
+        barrier::register(buffers);
         worker
     }
 
-    fn new_hand(limits: &Limits) -> Arc<Hand<J::Item>> {
-        let room = Room { records: limits.capacity, bytes: limits.max_bytes };
-        Arc::new(Hand::new(room, limits.overflow))
+    fn new_channel(limits: &Limits) -> Arc<Channel<J::Item>> {
+        let room = Capacity { records: limits.capacity, bytes: limits.max_bytes };
+        Arc::new(Channel::new(room, limits.overflow))
     }
 
     pub(crate) fn start(self: &Arc<Self>) -> std::io::Result<()> {
@@ -161,8 +162,8 @@ impl<J: Job> Worker<J> {
         let work = move || {
             record::silence_this_thread();
             *this.thread() = Some(thread::current().id());
-            let hand = this.hand();
-            J::run(&this, &hand);
+            let channel = this.channel();
+            J::run(&this, &channel);
         };
         thread::Builder::new().name(self.thread_name.clone()).spawn(work).map(drop)
     }
@@ -171,95 +172,91 @@ impl<J: Job> Worker<J> {
         self.limits.capacity
     }
 
-    pub(crate) fn hand(&self) -> Arc<Hand<J::Item>> {
+    pub(crate) fn channel(&self) -> Arc<Channel<J::Item>> {
         fork::check();
         let fresh = || {
-            let hand = Self::new_hand(&self.limits);
+            let channel = Self::new_channel(&self.limits);
             self.number.store(next_number(), Ordering::Release);
-            hand
+            channel
         };
-        Arc::clone(&self.hand.lock(|hand| *hand = fresh(), fresh))
+        Arc::clone(&self.channel.lock(|channel| *channel = fresh(), fresh))
     }
 
     // --- callers
 
-    /// Takes an item, if there is or can be made room. Else it is given up.
+    /// Puts an item in. Where it does not fit, it is discarded.
     #[inline]
-    pub(crate) fn put(self: &Arc<Self>, item: J::Item) -> Put {
+    pub(crate) fn put(self: &Arc<Self>, item: J::Item) -> PutResult {
         if self.is_of_the_parent() {
             self.restart();
         }
         let number = self.number.load(Ordering::Relaxed);
         let mut item = Some(item);
-        let put = J::Item::SEATS.try_with(|seats| {
-            let seats = seats.try_borrow().ok()?;
-            let seat = seats.iter().find(|seat| seat.number == number)?;
-            Some(seat.hand.put(&seat.lane, item.take()?, &self.job))
+        let put = J::Item::HANDLES.try_with(|handles| {
+            let handles = handles.try_borrow().ok()?;
+            let handle = handles.iter().find(|handle| handle.number == number)?;
+            Some(handle.channel.put(&handle.shard, item.take()?, &self.job))
         });
         match (put, item) {
             (Ok(Some(put)), _) => put,
-            (_, Some(item)) => self.put_without_seat(item, number),
+            (_, Some(item)) => self.put_without_handle(item, number),
             (_, None) => unreachable!("the item was put, so the result is here"),
         }
     }
 
     #[cold]
-    fn put_without_seat(&self, item: J::Item, number: u64) -> Put {
-        let hand = self.hand();
-        let seated = J::Item::SEATS.try_with(|seats| {
-            let mut seats = seats.try_borrow_mut().ok()?;
-            // Those of workers that are no more.
-            seats.retain(|seat| !seat.hand.has_ended());
-            let lane = hand.lane(own_number());
-            seats.push(Seat { number, hand: Arc::clone(&hand), lane: Arc::clone(&lane) });
-            Some(lane)
+    fn put_without_handle(&self, item: J::Item, number: u64) -> PutResult {
+        let channel = self.channel();
+        let seated = J::Item::HANDLES.try_with(|handles| {
+            let mut handles = handles.try_borrow_mut().ok()?;
+            // Drop those of workers that have ended.
+            handles.retain(|handle| !handle.channel.has_ended());
+            let shard = channel.new_shard(own_number());
+            handles.push(ShardHandle { number, channel: Arc::clone(&channel), shard: Arc::clone(&shard) });
+            Some(shard)
         });
-        // A thread that is ending has no seat any more.
-        let lane = seated.ok().flatten().unwrap_or_else(|| hand.lane_of(own_number()));
-        hand.put(&lane, item, &self.job)
+        // A thread that is ending can keep no handle.
+        let shard = seated.ok().flatten().unwrap_or_else(|| channel.shard_of(own_number()));
+        channel.put(&shard, item, &self.job)
     }
 
-    /// Asks for a flush that the thread `caller` is going to wait for; none if that is the worker's own.
-    pub(crate) fn ask(self: &Arc<Self>, wish: Wish, caller: ThreadId) -> Option<Asked<J::Item>> {
-        fork::check();
-        if self.is_of_the_parent() {
-            self.restart();
-        }
-        if self.is_own(caller) {
-            return None;
-        }
-        let hand = self.hand();
-        let ticket = hand.ask(wish);
-        Some(Asked { hand, ticket })
+    /// Begins a flush for the thread `caller` to wait for. None if that is the worker's own thread.
+    pub(crate) fn begin_flush(self: &Arc<Self>, command: Command, caller: ThreadId) -> Option<Pending<J>> {
+        let (channel, began) = (self.own_channel(), Instant::now());
+        (!self.is_own(caller)).then(|| {
+            let ticket = Some(channel.request(command));
+            Pending { worker: Arc::clone(self), channel, ticket, began }
+        })
     }
 
-    /// Takes nothing any more, and waits until what waits is handled; what is left at the deadline is given up. None on the
-    /// worker's own thread, which cannot wait for itself.
-    pub(crate) fn shut_down(self: &Arc<Self>, deadline: Duration) -> Option<Waited> {
-        self.begin_shut_down(deadline)?;
-        Some(self.hand().shut_down(deadline, &self.job))
-    }
-
-    /// The same without waiting.
-    pub(crate) fn begin_shut_down(self: &Arc<Self>, deadline: Duration) -> Option<()> {
-        fork::check();
-        if self.is_of_the_parent() {
-            self.restart();
-        }
+    /// Accepts no more items. The rest is handled until the deadline, and discarded then. None on the worker's own thread,
+    /// which cannot wait for itself.
+    pub(crate) fn begin_shut_down(self: &Arc<Self>, deadline: Duration) -> Option<Pending<J>> {
+        let (channel, began) = (self.own_channel(), Instant::now());
         self.is_shut.store(true, Ordering::Relaxed);
-        self.hand().close(Some(deadline));
-        (!self.is_own(thread::current().id())).then_some(())
+        channel.close(Some(deadline));
+        let is_other = !self.is_own(thread::current().id());
+        is_other.then(|| Pending { worker: Arc::clone(self), channel, ticket: None, began })
     }
 
-    /// A flush that ends the handler has waited so long.
+    /// That of this process.
+    fn own_channel(self: &Arc<Self>) -> Arc<Channel<J::Item>> {
+        fork::check();
+        if self.is_of_the_parent() {
+            self.restart();
+        }
+        self.channel()
+    }
+
+    /// The final flush of the handler has waited so long.
     pub(crate) fn has_waited(&self, time: Duration) {
         self.waited.store(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// What is left of the deadline in this end of the handler.
+    /// What the final flush has left of the timeout.
     pub(crate) fn left_to_end(&self) -> Duration {
         let waited = Duration::from_millis(self.waited.load(Ordering::Relaxed));
-        self.drain.saturating_sub(waited).max(GRACE.min(self.drain))
+        self.flush_timeout.saturating_sub(waited).max(GRACE.min(self.flush_timeout))
     }
 
     pub(crate) fn is_own(&self, thread: ThreadId) -> bool {
@@ -276,28 +273,27 @@ impl<J: Job> Worker<J> {
 
     // --- after a fork
 
-    /// Begins anew in a child: what waits is the parent's, and is not handled here.
+    /// Restarts in a child. Buffered items are the parent's and are not handled here.
     #[cold]
     pub(crate) fn restart(self: &Arc<Self>) {
         let restarting = self.restarting.get();
         if !self.is_of_the_parent() {
-            // Another thread was faster.
+            // Another thread has done it.
             return;
         }
-        let hand = self.hand();
+        let channel = self.channel();
         let mut result = Ok(());
-        if J::begins_anew(self) {
+        if J::restarts(self) {
             self.is_shut.store(false, Ordering::Relaxed);
-            result = self.start().inspect_err(|_| hand.end(None, &self.job));
+            result = self.start().inspect_err(|_| channel.end(None, &self.job));
         } else {
-            hand.end(None, &self.job);
+            channel.end(None, &self.job);
         }
-        // From now on callers use what is new.
         self.generation.store(fork::generation(), Ordering::Release);
-        // A trap may log.
+        // The error handler may log.
         drop(restarting);
         if let Err(error) = result {
-            self.job.failed(self, error);
+            self.job.restart_failed(self, error);
         }
     }
 
@@ -307,22 +303,30 @@ impl<J: Job> Worker<J> {
     }
 }
 
-impl<T: Load> Asked<T> {
-    pub(crate) fn wait(&self, deadline: Duration) -> Waited {
-        self.hand.wait_for_flush(self.ticket, deadline)
+impl<J: Job> Pending<J> {
+    /// Waits until the deadline, counted from the beginning.
+    pub(crate) fn wait(&self, deadline: Duration) -> WaitResult {
+        let left = deadline.saturating_sub(self.began.elapsed());
+        match self.ticket {
+            Some(ticket) => self.channel.wait_for_flush(ticket, left),
+            None => self.channel.wait_for_end(left, &self.worker.job),
+        }
+    }
+
+    pub(crate) fn is_shutdown(&self) -> bool {
+        self.ticket.is_none()
     }
 }
 
-/// For those who give a command that comes after all items so far.
-impl<J: Job> Waits for Worker<J> {
-    fn ask(&self) -> Option<Box<dyn FnOnce()>> {
+impl<J: Job> Buffers for Worker<J> {
+    fn begin_barrier(&self) -> Option<Box<dyn FnOnce()>> {
         if self.is_of_the_parent() || self.is_own(thread::current().id()) {
             return None;
         }
-        let (hand, drain) = (self.hand(), self.drain);
-        let ticket = hand.ask(Wish::Barrier);
+        let (channel, flush_timeout) = (self.channel(), self.flush_timeout);
+        let ticket = channel.request(Command::Barrier);
         Some(Box::new(move || {
-            hand.wait_for_flush(ticket, drain);
+            channel.wait_for_flush(ticket, flush_timeout);
         }))
     }
 }

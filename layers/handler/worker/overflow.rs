@@ -1,22 +1,22 @@
-//! What happens to a record that finds no room.
+//! What a full queue does.
 
 use std::time::Duration;
 
 /// What a full queue does with one more record.
 ///
-/// Records of a [protected](crate::handler::queue::QueueBuilder::priority_level) severity (ERROR and above) are never given up while others are
-/// there to be: under both `Drop*` policies a protected record takes the place of an unprotected one.
+/// Records of the [priority level](crate::handler::queue::QueueBuilder::priority_level) (ERROR) and above are never dropped
+/// while there are others: under both `Drop*` policies they take the place of a lower record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The caller waits for room; nothing is lost to speed (the default).
+    /// The caller waits for space; nothing is lost to speed (the default).
     Block {
-        /// How long it waits at most; then the record is lost. `None`: as long as it takes.
+        /// How long it waits at most; then the record is dropped. `None`: as long as it takes.
         deadline: Option<Duration>,
     },
-    /// The record that comes is lost. Never waits.
+    /// The new record is dropped. Never waits.
     DropNewest,
-    /// The record that has waited longest is lost. Never waits.
+    /// The record that has waited longest is dropped. Never waits.
     DropOldest,
 }
 

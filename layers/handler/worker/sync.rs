@@ -1,4 +1,4 @@
-//! What the hand-over is made of; a model's in its place where the hand-over is checked (`--cfg strata_loom`).
+//! The locks of the channel; loom's in their place where the channel is model-checked (`--cfg strata_loom`).
 
 #[cfg(not(strata_loom))]
 pub(super) use std::sync::{
@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-/// The lock, whatever became of who had it before: no code of users runs under ours.
+/// Locks, also where an earlier holder panicked: no user code runs under our locks.
 #[inline]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     recover(mutex.lock())
@@ -27,7 +27,7 @@ fn recover<G>(result: LockResult<G>) -> G {
     result.unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How long somebody waits.
+/// The end of a wait.
 pub(super) use until::Until;
 
 #[cfg(not(strata_loom))]
@@ -45,8 +45,7 @@ mod until {
             Self(Instant::now().checked_add(time))
         }
 
-        /// Waits until it is woken, or a bit shorter or longer. What was locked is an error when time is up.
-        /// (The model wants to know the lock.)
+        /// Waits for a wake-up, perhaps a spurious one. When time is up, the guard is an error. (Loom needs the mutex.)
         pub(in super::super) fn wait<'a, T>(
             &mut self,
             _: &'a Mutex<T>,
@@ -60,7 +59,7 @@ mod until {
     }
 }
 
-/// There are no clocks in a model: time is up at once, never, or whenever others have done something.
+/// A model has no clock: time is up at once, never, or whenever other threads have done something.
 #[cfg(strata_loom)]
 mod until {
     use super::{Condvar, Duration, Mutex, MutexGuard, lock, recover};

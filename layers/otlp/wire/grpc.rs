@@ -101,7 +101,7 @@ impl Grpc {
             Ok(Err(status)) => self.failed(status),
             Err(_) => {
                 let error = Error::new(format_args!("otlp: {} did not answer within {timeout:?}", self.endpoint));
-                Answer::Later { after: None, error }
+                Answer::Retryable { after: None, error }
             }
         }
     }
@@ -128,7 +128,7 @@ impl Grpc {
             _ => is_transport,
         };
         let error = Error::with_source(format_args!("otlp: {} answered {:?}", self.endpoint, status.code()), status);
-        if again { Answer::Later { after, error } } else { Answer::Refused(error) }
+        if again { Answer::Retryable { after, error } } else { Answer::Refused(error) }
     }
 }
 

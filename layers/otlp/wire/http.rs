@@ -20,7 +20,7 @@ use super::{
     super::settings::{OtlpCompression, Protocol, Settings, Tls},
     Answer, Request, tls,
 };
-use crate::{Error, handler::worker::retry_after};
+use crate::{Error, handler::worker::batching::retry_after};
 
 pub(crate) struct Http {
     agent: Agent,
@@ -78,7 +78,7 @@ impl Http {
             Ok(response) => self.answer(request, response),
             Err(error) => {
                 let error = Error::with_source(format_args!("otlp: {} did not answer", self.endpoint), error);
-                Answer::Later { after: None, error }
+                Answer::Retryable { after: None, error }
             }
         }
     }
@@ -108,10 +108,10 @@ impl Http {
             200..=299 => match body {
                 Ok(body) => self.accepted(request, &body),
                 // The request was accepted; only the details are missing.
-                Err(_) => Answer::Taken { rejected: 0, message: String::new() },
+                Err(_) => Answer::Accepted { rejected: 0, message: String::new() },
             },
             code @ (429 | 502 | 503 | 504) => {
-                Answer::Later { after, error: self.refusal(code, &body.unwrap_or_default()) }
+                Answer::Retryable { after, error: self.refusal(code, &body.unwrap_or_default()) }
             }
             code => Answer::Refused(self.refusal(code, &body.unwrap_or_default())),
         }
@@ -140,7 +140,7 @@ fn partial(body: &[u8], key: &str) -> Answer {
     let partial = &answer["partialSuccess"];
     let rejected = &partial[key];
     let rejected = rejected.as_u64().or_else(|| rejected.as_str()?.parse().ok()).unwrap_or_default();
-    Answer::Taken { rejected, message: partial["errorMessage"].as_str().unwrap_or_default().to_owned() }
+    Answer::Accepted { rejected, message: partial["errorMessage"].as_str().unwrap_or_default().to_owned() }
 }
 
 fn tls_config(tls: &Tls) -> Result<TlsConfig, Error> {
@@ -171,11 +171,11 @@ mod tests {
     fn partial_success_in_both_forms_of_json() {
         for number in ["3", "\"3\""] {
             let body = format!(r#"{{"partialSuccess":{{"rejectedSpans":{number},"errorMessage":"too old"}}}}"#);
-            let Answer::Taken { rejected, message } = partial(body.as_bytes(), "rejectedSpans") else { panic!() };
+            let Answer::Accepted { rejected, message } = partial(body.as_bytes(), "rejectedSpans") else { panic!() };
             assert_eq!((rejected, message.as_str()), (3, "too old"));
         }
         for nothing in ["", "{}", r#"{"partialSuccess":{}}"#, r#"{"partialSuccess":{"rejectedSpans":-1}}"#] {
-            assert!(matches!(partial(nothing.as_bytes(), "rejectedSpans"), Answer::Taken { rejected: 0, .. }));
+            assert!(matches!(partial(nothing.as_bytes(), "rejectedSpans"), Answer::Accepted { rejected: 0, .. }));
         }
     }
 }

@@ -133,9 +133,9 @@ impl<F: Format> Datagram<F> {
                     Err(Unsent::TooLong(_)) => {}
                     Ok(()) => {
                         if record.marked_values() == 0
-                            && let Some(account) = record.account()
+                            && let Some(account) = record.counters()
                         {
-                            account.count_marked();
+                            account.count(crate::ledger::Total::Marked, 1);
                         }
                         return Ok(());
                     }
@@ -158,7 +158,7 @@ impl<F: Format> Datagram<F> {
         }
         if let Some(ledger) = self.ledger_link.ledger() {
             // One of another thread may not be counted as written yet; it is tried again later.
-            self.datagrams.restore_refused(refused - ledger.unwrite(refused));
+            self.datagrams.restore_refused(refused - ledger.reclassify_failed(refused));
         }
         let many = if refused == 1 { "an earlier datagram was" } else { "earlier datagrams were" };
         let error = io::Error::new(io::ErrorKind::ConnectionRefused, format!("{many} refused: nobody listened"));

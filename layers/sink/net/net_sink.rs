@@ -74,7 +74,7 @@ impl NetSink {
         }
         if let Some(ledger) = self.ledger_link.ledger() {
             // A datagram of another thread may not be counted as written yet; it is counted next time.
-            datagrams.restore_refused(refused - ledger.unwrite(refused));
+            datagrams.restore_refused(refused - ledger.reclassify_failed(refused));
         }
         Err(io::Error::new(io::ErrorKind::ConnectionRefused, format!("{refused} sent before: nobody listened")))
     }

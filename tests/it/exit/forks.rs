@@ -322,7 +322,7 @@ fn t15_a_fork_in_the_midst_of_anything_does_not_hang_the_child() {
         let (hung, failed) = fork_in_the_midst(FORKS, &noise, |number| {
             log_a_little("child", number);
             let Some(guard) = &queue else { return tracing_strata::flush_all().is_ok() };
-            guard.health();
+            guard.stats();
             guard.flush(LONG).is_ok() && guard.shutdown(LONG).is_ok() && shutdown::flush_within(LONG).is_ok()
         });
         fs::write(dir.join("result"), format!("{hung} hang, {failed} failed")).unwrap();
@@ -502,17 +502,17 @@ fn t15_losses_are_told_by_the_process_that_had_them() {
         match fork().unwrap() {
             Fork::Child => {
                 IS_CLOSED.store(false, Ordering::SeqCst);
-                let before = guard.health();
+                let before = guard.stats();
                 info!("child");
                 let flushed = shutdown::flush_within(Duration::from_secs(60)).is_ok();
-                let lost = (before.lost.total(), before.depth, guard.health().lost.total());
+                let lost = (before.lost.total(), before.depth, guard.stats().lost.total());
                 fs::write(dir.join("child"), format!("{lost:?} {flushed}")).unwrap();
             }
             Fork::Parent(pid) => {
                 waitpid(pid).unwrap();
                 IS_CLOSED.store(false, Ordering::SeqCst);
                 guard.shutdown(Duration::from_secs(60)).unwrap();
-                fs::write(dir.join("parent"), guard.health().lost.total().to_string()).unwrap();
+                fs::write(dir.join("parent"), guard.stats().lost.total().to_string()).unwrap();
             }
         }
         process::exit(0);
@@ -568,8 +568,8 @@ fn t15_a_child_counts_its_own_losses() {
         tracing_subscriber::registry().with(queue.into_layer().named("queue")).init();
         let lose = |records: usize| {
             IS_CLOSED.store(true, Ordering::SeqCst);
-            let before = guard.health().lost.total();
-            while guard.health().lost.total() < before + records as u64 {
+            let before = guard.stats().lost.total();
+            while guard.stats().lost.total() < before + records as u64 {
                 info!("a record");
             }
             IS_CLOSED.store(false, Ordering::SeqCst);

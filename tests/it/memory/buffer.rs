@@ -359,7 +359,7 @@ fn others_go_on_while_one_hands_on_and_the_order_is_kept() {
 
 #[test]
 fn waiting_for_one_that_hands_on_has_a_deadline() {
-    let short = MemoryBuffer::new(100).max_bytes(4_000).patience(Duration::from_millis(1));
+    let short = MemoryBuffer::new(100).max_bytes(4_000).timeout(Duration::from_millis(1));
     let (messages, stats) = while_it_hands_on(short, |memory, stats| {
         assert!(memory.flush(&Flush::PLAIN).unwrap_err().to_string().contains("still handing on"));
         (0..100).for_each(|number| info!("{number}"));
@@ -377,7 +377,7 @@ fn the_deadline_of_waiting_is_kept_to() {
     const PATIENCE: Duration = Duration::from_millis(200);
     /// Hanging is a defect, and being slow is none.
     const FAR_TOO_LONG: Duration = Duration::from_secs(10);
-    let memory = MemoryBuffer::new(100).max_bytes(4_000).patience(PATIENCE);
+    let memory = MemoryBuffer::new(100).max_bytes(4_000).timeout(PATIENCE);
     let mut waits = Vec::new();
     while_it_hands_on(memory, |memory, stats| {
         let began = Instant::now();

@@ -18,7 +18,7 @@ fn kept(log: impl Fn(&str)) -> usize {
         gate.wait_for_one();
         let body = "x".repeat(BODY);
         (0..50).for_each(|_| log(&body));
-        let health = guard.health();
+        let health = guard.stats();
         assert!(health.bytes <= MOST && health.bytes_high_water <= MOST, "{health}");
         assert_eq!(health.depth as u64 + health.lost.total(), 51, "{health}");
         gate.open();

@@ -86,7 +86,7 @@ fn a_panic_whose_payload_panics_costs_its_record_only() {
     });
     assert_eq!(gate.messages(), ["1", "2", "3"]);
     let stats = ledger.stats();
-    assert_eq!((stats.written, stats.failed, stats.queued, guard.health().depth), (3, 2, 0, 0));
+    assert_eq!((stats.written, stats.failed, stats.queued, guard.stats().depth), (3, 2, 0, 0));
     let told = told.lock().unwrap();
     assert!(told.iter().all(|told| told.contains("panicked in ")), "{told:?}");
 }
@@ -192,8 +192,8 @@ fn the_death_of_a_listener_is_told_at_once() {
         assert!(text.contains("queue \"doomed\"") && text.contains("what nobody reckons with"), "{text}");
         assert!(text.contains("4 records"), "{text}");
         // All that waited and all that comes is lost, and said to be.
-        let lost = guard.health().lost;
-        assert_eq!((lost.total(), guard.health().depth, guard.health().bytes), (4, 0, 0), "{lost:?}");
+        let lost = guard.stats().lost;
+        assert_eq!((lost.total(), guard.stats().depth, guard.stats().bytes), (4, 0, 0), "{lost:?}");
         assert_eq!(lost.at(Severity::ERROR), 1);
         info!("after");
         let stats = ledger.stats();
@@ -219,11 +219,11 @@ fn those_who_wait_for_a_listener_learn_of_its_death() {
             let flush = scope.spawn(|| guard.flush(LONG));
             let shutdown = scope.spawn(|| {
                 // Before anything is closed: the caller is to be waiting.
-                eventually("a caller waits", || guard.health().blocked_sends > 0);
+                eventually("a caller waits", || guard.stats().blocked_sends > 0);
                 guard.shutdown(LONG)
             });
             let caller = scope.spawn(|| within(&dispatch, || info!("no room")));
-            eventually("a caller waits", || guard.health().blocked_sends > 0);
+            eventually("a caller waits", || guard.stats().blocked_sends > 0);
             thread::sleep(Duration::from_millis(20));
             is_fatal.store(true, Ordering::SeqCst);
             gate.open();
@@ -231,7 +231,7 @@ fn those_who_wait_for_a_listener_learn_of_its_death() {
             assert!(flush.join().unwrap().is_err());
             assert!(shutdown.join().unwrap().is_err());
         });
-        assert_eq!(guard.health().lost.total(), 6);
+        assert_eq!(guard.stats().lost.total(), 6);
     });
 }
 

@@ -112,7 +112,7 @@ fn eventually(what: &str, is_so: impl Fn() -> bool) {
 fn busy_is_the_part_of_the_time_at_work() {
     let gate = Gate::closed();
     let (queue, guard) = Queue::builder().build_with_guard(gate.clone()).unwrap();
-    let busy = || guard.health().busy;
+    let busy = || guard.stats().busy;
     within(&dispatch(queue.into_layer()), || {
         assert_eq!(busy().to_bits(), 0.0_f64.to_bits());
         tracing::info!("a long one");
@@ -139,7 +139,7 @@ fn losses_are_shown_by_name() {
         gate.wait_for_one();
         (0..3).for_each(|_| tracing::info!("lost"));
         tracing::warn!("lost");
-        let shown = format!("{:?}", guard.health());
+        let shown = format!("{:?}", guard.stats());
         assert!(shown.contains("lost: LossCounts { info: 3, warn: 1 }, blocked_sends: 0"), "{shown}");
         gate.open();
         guard.shutdown(LONG).unwrap();

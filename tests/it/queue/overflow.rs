@@ -28,8 +28,8 @@ fn full(overflow: Overflow, capacity: usize, log: impl FnOnce()) -> (Vec<String>
         gate.open();
         guard.shutdown(LONG).unwrap();
     });
-    assert_eq!(guard.health().high_water, capacity);
-    assert_eq!(guard.health().lost.total(), ledger.stats().dropped);
+    assert_eq!(guard.stats().high_water, capacity);
+    assert_eq!(guard.stats().lost.total(), ledger.stats().dropped);
     (gate.messages(), ledger.stats())
 }
 
@@ -107,7 +107,7 @@ fn the_oldest_of_all_threads_is_dropped() {
         log("a3");
         log("for a0");
         beside("for b1");
-        assert_eq!(guard.health().lost.total(), 2);
+        assert_eq!(guard.stats().lost.total(), 2);
         gate.open();
         drop(other);
     });
@@ -151,7 +151,7 @@ fn losses_are_told_once_a_second_while_there_are_always_more() {
     });
     let told: Vec<_> = gate.records().into_iter().filter(|record| record.message().ends_with(" lost")).collect();
     let lost: u64 = told.iter().map(|record| record.get("lost").unwrap().as_u64().unwrap()).sum();
-    assert_eq!(lost, guard.health().lost.total());
+    assert_eq!(lost, guard.stats().lost.total());
     assert!(lost > 5_000, "{lost}");
     // Those of the last second, at the end.
     assert!(told.len() as u64 <= began.elapsed().as_secs() + 2, "{} notices", told.len());
@@ -191,7 +191,7 @@ fn a_slow_sink_never_holds_up_a_caller_that_drops() {
             });
             go_on.send(()).unwrap();
         }
-        assert!(guard.health().lost.total() > 2_000, "{}", guard.health());
+        assert!(guard.stats().lost.total() > 2_000, "{}", guard.stats());
         drop((is_in_hand, go_on));
         guard.shutdown(LONG).unwrap();
     }
@@ -235,7 +235,7 @@ fn behind_a_large_one(overflow: Overflow, bytes: usize, is_severe: bool) -> (Vec
         gate.open();
         guard.shutdown(LONG).unwrap();
     });
-    (gate.messages(), guard.health().lost.total())
+    (gate.messages(), guard.stats().lost.total())
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn only_what_may_be_given_up_counts_as_room() {
             "{:?}",
             gate.messages()
         );
-        assert_eq!(guard.health().lost.total(), if is_given_up { 2 } else { 1 }, "{overflow:?}");
+        assert_eq!(guard.stats().lost.total(), if is_given_up { 2 } else { 1 }, "{overflow:?}");
     }
 }
 
@@ -294,7 +294,7 @@ fn t13_a_thousand_records_of_a_megabyte_stay_under_the_cap() {
         for _ in 0..1_000 {
             tracing::info!(text);
         }
-        let health = guard.health();
+        let health = guard.stats();
         assert!(health.bytes_high_water <= 16 << 20 && health.bytes > 14 << 20, "{health:?}");
         assert!(health.depth <= 15 && health.lost.total() >= 985, "{health}");
         gate.open();
@@ -359,7 +359,7 @@ fn nothing_is_lost_where_callers_wait_and_each_threads_order_is_kept() {
             *expected += 1;
         }
         assert_eq!((next, ledger.stats().written), ([EACH; 4], 4 * EACH));
-        let health = guard.health();
+        let health = guard.stats();
         assert!(health.high_water <= capacity && health.depth == 0 && health.bytes == 0, "{health}");
     }
 }
@@ -383,8 +383,8 @@ fn a_sink_that_stands_still_never_delays_a_caller_that_drops() {
         });
         let stats = ledger.stats();
         assert_eq!((stats.accepted(), stats.queued), (30_001, 64));
-        assert_eq!(guard.health().depth, 64);
-        assert!(guard.health().oldest_age.is_some());
+        assert_eq!(guard.stats().depth, 64);
+        assert!(guard.stats().oldest_age.is_some());
         gate.open();
         guard.shutdown(LONG).unwrap();
         assert_eq!((ledger.stats().accepted(), ledger.stats().written), (30_002, 65));
@@ -464,7 +464,7 @@ fn t12_the_account_is_right_whenever_anybody_looks() {
         });
         assert!(looks > 0);
         guard.shutdown(LONG).unwrap_or_default();
-        assert_eq!((ledger.stats().queued, guard.health().depth), (0, 0));
+        assert_eq!((ledger.stats().queued, guard.stats().depth), (0, 0));
     }
 }
 

@@ -62,7 +62,7 @@ fn a_report_says_what_health_says_at_that_time() {
         thread::sleep(2 * APART);
         gate.open();
         let report = shown.recv_timeout(LONG).unwrap();
-        let health = guard.health();
+        let health = guard.stats();
         let number = |name: &str| report.get(name).and_then(|value| value.as_u64());
         let size = |name: &str| number(name).map(|number| number as usize);
         assert_eq!((size("depth"), health.depth), (Some(7), 7));
@@ -109,11 +109,11 @@ fn a_queue_whose_handler_hangs_tells_those_who_ask() {
     let (queue, guard) = Queue::builder().report_every(APART).build_with_guard(gate.clone()).unwrap();
     within(&dispatch(queue.into_layer()), || {
         gate.wait_for_one();
-        let before = guard.health();
+        let before = guard.stats();
         assert_eq!((before.depth, before.oldest_age), (0, None), "a report takes no room");
         (0..3).for_each(|_| info!("waits"));
         thread::sleep(2 * APART);
-        let health = guard.health();
+        let health = guard.stats();
         assert_eq!(health.depth, 3);
         assert!(health.oldest_age.unwrap() >= APART && health.busy > 0.0, "{health}");
         gate.open();

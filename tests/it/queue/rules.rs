@@ -85,7 +85,7 @@ fn rule_23_5_a_full_queue_loses_the_record_without_waiting() {
         tracing::info!("first");
         gate.wait_for_one();
         tracing::info!("lost");
-        assert_eq!(guard.health().lost.at(Severity::INFO), 1);
+        assert_eq!(guard.stats().lost.at(Severity::INFO), 1);
         gate.open();
         guard.shutdown(LONG).unwrap();
     });

@@ -128,5 +128,5 @@ fn a_flush_is_fine_where_the_log_tells_of_what_was_lost() {
         assert!(results.iter().all(Result::is_ok), "{results:?}");
     });
     guard.shutdown(LONG).unwrap();
-    assert!(guard.health().lost.total() > 0);
+    assert!(guard.stats().lost.total() > 0);
 }

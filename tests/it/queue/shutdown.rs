@@ -58,7 +58,7 @@ fn t18_records_after_the_shutdown_are_counted() {
     });
     assert_eq!(gate.messages(), ["before"]);
     assert_eq!((ledger.stats().written, ledger.stats().dropped, ledger.stats().queued), (1, 2, 0));
-    let lost = guard.health().lost;
+    let lost = guard.stats().lost;
     assert_eq!((lost.at(Severity::INFO), lost.at(Severity::ERROR), lost.total()), (1, 1, 2));
     {
         let told = told.lock().unwrap();
@@ -103,7 +103,7 @@ fn a_shutdown_drops_the_handler() {
     guard.shutdown(LONG).unwrap();
     guard.flush(LONG).unwrap();
     within(&dispatched, || tracing::info!("late"));
-    assert_eq!(guard.health().lost.total(), 1);
+    assert_eq!(guard.stats().lost.total(), 1);
     drop((guard, dispatched));
     assert_eq!(seen.lock().unwrap().len(), 2);
 }
@@ -157,13 +157,13 @@ fn the_high_water_mark_never_falls_and_is_never_below_the_depth() {
             gate.wait_for_one();
             (0..9).for_each(|_| tracing::info!("waits"));
             if looks {
-                let health = guard.health();
+                let health = guard.stats();
                 assert_eq!((health.depth, health.high_water), (10, 10));
             }
             gate.open();
             guard.flush(LONG).unwrap();
         });
-        let health = guard.health();
+        let health = guard.stats();
         assert_eq!((health.depth, health.high_water), (0, 10));
         assert!(health.bytes_high_water > 0);
     }
@@ -208,7 +208,7 @@ fn the_high_water_mark_is_what_the_listener_finds() {
         drop(go_on);
         guard.flush(LONG).unwrap();
     });
-    assert_eq!(guard.health().high_water, 1_000);
+    assert_eq!(guard.stats().high_water, 1_000);
     guard.shutdown(LONG).unwrap();
 }
 
@@ -323,7 +323,7 @@ fn a_failing_and_panicking_handler_is_counted_told_and_gone_on_with() {
         assert_eq!(guard.flush(LONG).unwrap_err().to_string(), "panicked in flush(): flush");
         assert_eq!(
             ledger.stats().to_string(),
-            "5 accepted: 1 written, 1 filtered, 1 dropped, 2 failed, 0 queued (1 troubles)"
+            "5 accepted: 1 written, 1 filtered, 1 dropped, 2 failed, 0 queued (1 other errors)"
         );
         assert_eq!(
             told.lock().unwrap()[..3],

@@ -143,7 +143,7 @@ fn round(random: &mut fastrand::Rng, context: &str) {
             for nap in naps {
                 thread::sleep(nap);
                 said.lock().unwrap().note(guard.flush(nap));
-                assert!(guard.health().busy <= 1.0);
+                assert!(guard.stats().busy <= 1.0);
             }
             if ends_early {
                 said.lock().unwrap().note(guard.shutdown(Duration::from_millis(1)));
@@ -154,7 +154,7 @@ fn round(random: &mut fastrand::Rng, context: &str) {
     let was_given_up = said.lock().unwrap().was_given_up;
     said.lock().unwrap().note(guard.shutdown(Duration::from_secs(60)));
     guard.shutdown(Duration::ZERO).unwrap_or_else(|error| panic!("{context}: {error}"));
-    let (stats, health, said) = (ledger.stats(), guard.health(), said.into_inner().unwrap());
+    let (stats, health, said) = (ledger.stats(), guard.stats(), said.into_inner().unwrap());
     assert_eq!(said.was_given_up, was_given_up, "{context}: there was time enough");
     let notices = told_of(&stats, logged);
     assert_eq!((stats.queued, health.depth, health.bytes), (0, 0, 0), "{context}: {stats} {health}");

@@ -17,8 +17,8 @@ use crate::places::remembering;
 /// Until so many have had to wait.
 fn wait_for_waits(guard: &WorkerGuard, waits: u64) {
     let began = Instant::now();
-    while guard.health().blocked_sends < waits {
-        assert!(began.elapsed() < LONG, "{}", guard.health());
+    while guard.stats().blocked_sends < waits {
+        assert!(began.elapsed() < LONG, "{}", guard.stats());
         thread::yield_now();
     }
 }
@@ -36,12 +36,12 @@ fn a_caller_waits_for_its_deadline_and_not_much_longer() {
         tracing::info!("in hand");
         gate.wait_for_one();
         tracing::info!("waits in the queue");
-        assert_eq!(guard.health().blocked_sends, 0);
+        assert_eq!(guard.stats().blocked_sends, 0);
         let began = Instant::now();
         tracing::info!("finds no room");
         let waited = began.elapsed();
         assert!((DEADLINE..FAR_MORE).contains(&waited), "{waited:?}");
-        let health = guard.health();
+        let health = guard.stats();
         assert_eq!((health.blocked_sends, health.lost.total()), (1, 1));
         gate.open();
         guard.shutdown(LONG).unwrap();
@@ -66,7 +66,7 @@ fn a_caller_takes_room_that_comes_in_time() {
         guard.shutdown(LONG).unwrap();
         let expected: Vec<_> = (0..10).map(|number| number.to_string()).collect();
         assert_eq!(gate.messages()[1..], expected);
-        assert_eq!(guard.health().lost.total(), 0);
+        assert_eq!(guard.stats().lost.total(), 0);
     }
 }
 
@@ -85,17 +85,17 @@ fn who_came_first_gets_room_first() {
         // There would be room for it, but not before its turn.
         let small = scope.spawn(|| within(&dispatch, || tracing::info!("small")));
         let began = Instant::now();
-        while guard.health().blocked_sends < 2 && !small.is_finished() {
+        while guard.stats().blocked_sends < 2 && !small.is_finished() {
             assert!(began.elapsed() < LONG);
             thread::yield_now();
         }
-        let waits = guard.health().blocked_sends;
+        let waits = guard.stats().blocked_sends;
         gate.open();
         assert_eq!(waits, 2, "it waits behind the large one");
     });
     guard.shutdown(LONG).unwrap();
     // (Which of them the listener finds first is another question.)
-    assert_eq!((gate.messages().len(), guard.health().lost.total()), (3, 0));
+    assert_eq!((gate.messages().len(), guard.stats().lost.total()), (3, 0));
 }
 
 /// It did not come too late, and the trap does not say that it did.
@@ -139,7 +139,7 @@ fn a_large_one_that_gives_up_makes_way() {
         wait_for_waits(&guard, 1);
         within(&dispatch, || tracing::info!("small"));
     });
-    assert_eq!(guard.health().lost.total(), 1);
+    assert_eq!(guard.stats().lost.total(), 1);
     gate.open();
     guard.shutdown(LONG).unwrap();
     assert!(gate.messages().contains(&"small".to_owned()), "{:?}", gate.messages());
@@ -178,7 +178,7 @@ fn a_large_record_gets_room_while_small_ones_keep_coming() {
         }
         let has_come = has_come.load(Ordering::Relaxed);
         is_over.store(true, Ordering::Relaxed);
-        assert!(has_come, "{}", guard.health());
+        assert!(has_come, "{}", guard.stats());
     });
     guard.shutdown(LONG).unwrap();
 }

@@ -1,4 +1,4 @@
-//! What callers, a listener and a shutdown may do to each other.
+//! Callers, a worker and a shutdown, in all interleavings.
 
 use std::{
     sync::{
@@ -12,10 +12,11 @@ use loom::thread;
 
 use super::{
     Overflow,
-    budget::Wish,
-    hand::{Hand, Put, Waited},
-    lane::{Load, Losses, Room},
-    taker::{Taker, Task},
+    state::Command,
+    channel::{Channel, PutResult},
+    control::WaitResult,
+    shard::{Weighed, LossCounter, Capacity},
+    receiver::{Receiver, Task},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ struct Number {
     is_protected: bool,
 }
 
-impl Load for Number {
+impl Weighed for Number {
     fn bytes(&self) -> usize {
         1
     }
@@ -38,98 +39,107 @@ impl Load for Number {
         SystemTime::UNIX_EPOCH + Duration::from_secs(self.number.into())
     }
 
-    fn give_up(self) {}
+    fn discard(self) {}
 }
 
 /// Not part of the model: it only counts.
 #[derive(Default)]
-struct Books {
+struct Losses {
     lost: AtomicUsize,
 }
 
-impl Losses<Number> for Books {
-    fn lose(&self, _: &Number) {
+impl LossCounter<Number> for Losses {
+    fn count_loss(&self, _: &Number) {
         self.lost.fetch_add(1, Ordering::SeqCst);
     }
 }
 
 struct Model {
-    hand: Arc<Hand<Number>>,
-    books: Arc<Books>,
+    channel: Arc<Channel<Number>>,
+    losses: Arc<Losses>,
 }
 
 impl Model {
-    /// Nothing is leased.
+    /// Without credit.
     fn new(capacity: usize, overflow: Overflow) -> Self {
-        Self::with_lease(capacity, 1, overflow)
+        Self::with_credit(capacity, 1, overflow)
     }
 
-    /// Lanes get so many places at once: records after the first ask for nothing.
-    fn with_lease(capacity: usize, lease: usize, overflow: Overflow) -> Self {
-        let room = |records| Room { records, bytes: records };
-        let hand = Hand::with_lease(room(capacity), room(lease), overflow);
-        Self { hand: Arc::new(hand), books: Arc::default() }
+    /// Shards get so much at once: records after the first ask for nothing.
+    fn with_credit(capacity: usize, credit: usize, overflow: Overflow) -> Self {
+        let room = |records| Capacity { records, bytes: records };
+        let channel = Channel::with_credit(room(capacity), room(credit), overflow);
+        Self { channel: Arc::new(channel), losses: Arc::default() }
     }
 
-    fn listener(&self) -> thread::JoinHandle<Vec<Number>> {
-        self.listener_that_dozes(0)
+    fn flush(&self) -> WaitResult {
+        self.channel.wait_for_flush(self.channel.request(Command::Flush), Duration::MAX)
     }
 
-    /// What it has handled, in order. It looks by itself so often before it sleeps.
-    fn listener_that_dozes(&self, dozes: u32) -> thread::JoinHandle<Vec<Number>> {
-        let (hand, books) = (Arc::clone(&self.hand), Arc::clone(&self.books));
+    fn shut_down(&self, timeout: Duration) -> WaitResult {
+        self.channel.close(None);
+        self.channel.wait_for_end(timeout, &*self.losses)
+    }
+
+    fn worker(&self) -> thread::JoinHandle<Vec<Number>> {
+        self.worker_that_parks(0)
+    }
+
+    /// Returns what it has handled, in order. It looks by itself so often before it sleeps.
+    fn worker_that_parks(&self, parks: u32) -> thread::JoinHandle<Vec<Number>> {
+        let (channel, losses) = (Arc::clone(&self.channel), Arc::clone(&self.losses));
         thread::spawn(move || {
-            let (mut taker, mut handled) = (Taker::with_dozes(dozes), Vec::new());
+            let (mut receiver, mut handled) = (Receiver::with_parks(parks), Vec::new());
             'work: loop {
-                let task = taker.next(&hand, 1);
-                assert!(hand.bell().is_awake(), "callers would ring in vain");
+                let task = receiver.next(&channel, 1);
+                assert!(channel.notifier().is_awake(), "callers would notify in vain");
                 match task {
                     Task::Handle => {
-                        while let Some(load) = taker.pop() {
-                            handled.push(load);
-                            if !hand.release(Room::one(1), false) {
-                                while let Some(load) = taker.pop() {
-                                    books.lose(&load);
+                        while let Some(item) = receiver.pop() {
+                            handled.push(item);
+                            if !channel.release(Capacity::one(1), false) {
+                                while let Some(item) = receiver.pop() {
+                                    losses.count_loss(&item);
                                 }
                                 break 'work;
                             }
                         }
                     }
-                    Task::Flush(wanted) => hand.flushed(wanted.ticket, None),
-                    Task::Rest | Task::Timer => {}
+                    Task::Flush(request) => channel.flushed(request.ticket, None),
+                    Task::Idle | Task::Timer => {}
                     Task::End => break,
                 }
             }
-            hand.end(None, &*books);
+            channel.end(None, &*losses);
             handled
         })
     }
 
     fn caller(&self, thread: u8, protected: &'static [bool]) -> thread::JoinHandle<usize> {
-        let (hand, books) = (Arc::clone(&self.hand), Arc::clone(&self.books));
+        let (channel, losses) = (Arc::clone(&self.channel), Arc::clone(&self.losses));
         thread::spawn(move || {
-            let lane = hand.lane(thread.into());
+            let shard = channel.new_shard(thread.into());
             let put = |(number, is_protected): (usize, &bool)| {
-                let load = Number { thread, number: number as u8, is_protected: *is_protected };
-                hand.put(&lane, load, &*books) == Put::In
+                let item = Number { thread, number: number as u8, is_protected: *is_protected };
+                channel.put(&shard, item, &*losses) == PutResult::Accepted
             };
             protected.iter().enumerate().map(put).filter(|came_in| *came_in).count()
         })
     }
 
-    /// In = out + what was given up or refused.
+    /// In = out + lost.
     fn balance(&self, put: usize, handled: &[Number]) {
-        assert_eq!(put, handled.len() + self.books.lost.load(Ordering::SeqCst), "every record is handled or lost");
+        assert_eq!(put, handled.len() + self.losses.lost.load(Ordering::SeqCst), "every record is handled or lost");
         for thread in 0..2 {
-            let numbers = handled.iter().filter(|load| load.thread == thread).map(|load| load.number);
+            let numbers = handled.iter().filter(|item| item.thread == thread).map(|item| item.number);
             assert!(numbers.is_sorted_by(|a, b| a < b), "{handled:?}");
         }
     }
 }
 
-/// When all is over, all room is free again: what no lane has leased.
-fn all_is_free(hand: &Hand<Number>) {
-    assert_eq!(hand.look().held, Room::default());
+/// In the end, all capacity is free again.
+fn all_is_free(channel: &Channel<Number>) {
+    assert_eq!(channel.snapshot().held, Capacity::default());
 }
 
 fn check(model: impl Fn() + Sync + Send + 'static) {
@@ -143,12 +153,12 @@ fn check(model: impl Fn() + Sync + Send + 'static) {
 fn what_is_put_is_handled_and_a_shutdown_waits_for_it() {
     check(|| {
         let model = Model::new(2, Overflow::BLOCK);
-        let listener = model.listener();
+        let worker = model.worker();
         let callers = [model.caller(0, &[false, true]), model.caller(1, &[false])];
         let came_in: usize = callers.map(|caller| caller.join().unwrap()).iter().sum();
         assert_eq!(came_in, 3);
-        assert_eq!(model.hand.shut_down(Duration::MAX, &*model.books), Waited::Done);
-        let handled = listener.join().unwrap();
+        assert_eq!(model.shut_down(Duration::MAX), WaitResult::Done);
+        let handled = worker.join().unwrap();
         assert_eq!(handled.len(), 3);
         model.balance(3, &handled);
     });
@@ -158,10 +168,10 @@ fn what_is_put_is_handled_and_a_shutdown_waits_for_it() {
 fn a_caller_that_waits_for_room_gets_it() {
     check(|| {
         let model = Model::new(1, Overflow::BLOCK);
-        let listener = model.listener();
+        let worker = model.worker();
         assert_eq!(model.caller(0, &[false, false, true]).join().unwrap(), 3);
-        model.hand.close(None);
-        let handled = listener.join().unwrap();
+        model.channel.close(None);
+        let handled = worker.join().unwrap();
         assert_eq!(handled.len(), 3);
         model.balance(3, &handled);
     });
@@ -171,11 +181,11 @@ fn a_caller_that_waits_for_room_gets_it() {
 fn a_shutdown_while_callers_wait_for_room_leaves_nobody_behind() {
     check(|| {
         let model = Model::new(1, Overflow::BLOCK);
-        let listener = model.listener();
+        let worker = model.worker();
         let caller = model.caller(0, &[false, false]);
-        assert_eq!(model.hand.shut_down(Duration::MAX, &*model.books), Waited::Done);
+        assert_eq!(model.shut_down(Duration::MAX), WaitResult::Done);
         caller.join().unwrap();
-        model.balance(2, &listener.join().unwrap());
+        model.balance(2, &worker.join().unwrap());
     });
 }
 
@@ -183,15 +193,15 @@ fn a_shutdown_while_callers_wait_for_room_leaves_nobody_behind() {
 fn what_makes_room_is_counted() {
     for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
         check(move || {
-            // One may be in the listener's hands, where it cannot be given up.
+            // The worker may have one, which cannot be evicted.
             let model = Model::new(2, overflow);
-            let listener = model.listener();
+            let worker = model.worker();
             let caller = model.caller(0, &[false, true, false]);
             caller.join().unwrap();
-            model.hand.close(None);
-            let handled = listener.join().unwrap();
+            model.channel.close(None);
+            let handled = worker.join().unwrap();
             model.balance(3, &handled);
-            assert!(handled.iter().any(|load| load.is_protected), "{handled:?}");
+            assert!(handled.iter().any(|item| item.is_protected), "{handled:?}");
         });
     }
 }
@@ -200,72 +210,72 @@ fn what_makes_room_is_counted() {
 fn what_is_left_when_time_is_up_is_given_up_once() {
     check(|| {
         let model = Model::new(4, Overflow::BLOCK);
-        let listener = model.listener();
+        let worker = model.worker();
         let caller = model.caller(0, &[false, false]);
-        model.hand.shut_down(Duration::ZERO, &*model.books);
+        model.shut_down(Duration::ZERO);
         caller.join().unwrap();
-        model.balance(2, &listener.join().unwrap());
+        model.balance(2, &worker.join().unwrap());
     });
 }
 
-/// Most records come in by a lease; a shutdown closes the lane between two of them.
+/// Most records come in on credit; a shutdown closes the shard between two of them.
 #[test]
-fn a_lane_that_is_closed_takes_nothing_within_its_lease() {
+fn a_closed_shard_takes_nothing_on_credit() {
     check(|| {
-        let model = Model::with_lease(4, 3, Overflow::BLOCK);
-        let listener = model.listener();
+        let model = Model::with_credit(4, 3, Overflow::BLOCK);
+        let worker = model.worker();
         let caller = model.caller(0, &[false, false, false]);
-        assert_eq!(model.hand.shut_down(Duration::MAX, &*model.books), Waited::Done);
+        assert_eq!(model.shut_down(Duration::MAX), WaitResult::Done);
         let came_in = caller.join().unwrap();
-        let handled = listener.join().unwrap();
+        let handled = worker.join().unwrap();
         assert_eq!(handled.len(), came_in);
         model.balance(3, &handled);
-        all_is_free(&model.hand);
+        all_is_free(&model.channel);
     });
 }
 
-/// One lane has leased all there is; another one gets it back, whatever becomes of both.
+/// One shard has credit for all there is; another one gets it.
 #[test]
-fn what_a_lane_has_leased_comes_back_where_another_wants_it() {
+fn credit_of_a_shard_is_revoked_where_another_needs_it() {
     for overflow in [Overflow::BLOCK, Overflow::DropNewest] {
         check(move || {
-            let model = Model::with_lease(3, 3, overflow);
-            let listener = model.listener();
+            let model = Model::with_credit(3, 3, overflow);
+            let worker = model.worker();
             let callers = [model.caller(0, &[false, false]), model.caller(1, &[false])];
             let came_in: usize = callers.map(|caller| caller.join().unwrap()).iter().sum();
             assert_eq!(came_in, 3);
-            assert_eq!(model.hand.shut_down(Duration::MAX, &*model.books), Waited::Done);
-            let handled = listener.join().unwrap();
+            assert_eq!(model.shut_down(Duration::MAX), WaitResult::Done);
+            let handled = worker.join().unwrap();
             model.balance(3, &handled);
-            all_is_free(&model.hand);
+            all_is_free(&model.channel);
         });
     }
 }
 
 #[test]
-fn what_a_thread_had_leased_that_has_ended_comes_back() {
+fn credit_of_a_thread_that_has_ended_comes_back() {
     check(|| {
-        let model = Model::with_lease(2, 2, Overflow::BLOCK);
-        let listener = model.listener();
+        let model = Model::with_credit(2, 2, Overflow::BLOCK);
+        let worker = model.worker();
         assert_eq!(model.caller(0, &[false]).join().unwrap(), 1);
-        // The listener forgets the lane, now or later, or it is reclaimed.
+        // The worker removes the shard, now or later, or its credit is revoked.
         assert_eq!(model.caller(1, &[false, true]).join().unwrap(), 2);
-        model.hand.close(None);
-        let handled = listener.join().unwrap();
+        model.channel.close(None);
+        let handled = worker.join().unwrap();
         model.balance(3, &handled);
-        all_is_free(&model.hand);
+        all_is_free(&model.channel);
     });
 }
 
 #[test]
-fn a_listener_that_dozes_misses_nothing() {
+fn a_worker_that_parks_misses_nothing() {
     check(|| {
-        let model = Model::with_lease(4, 2, Overflow::BLOCK);
-        let listener = model.listener_that_dozes(1);
+        let model = Model::with_credit(4, 2, Overflow::BLOCK);
+        let worker = model.worker_that_parks(1);
         assert_eq!(model.caller(0, &[false, true]).join().unwrap(), 2);
-        assert_eq!(model.hand.flush(Wish::Flush, Duration::MAX), Waited::Done);
-        model.hand.close(None);
-        let handled = listener.join().unwrap();
+        assert_eq!(model.flush(), WaitResult::Done);
+        model.channel.close(None);
+        let handled = worker.join().unwrap();
         assert_eq!(handled.len(), 2);
         model.balance(2, &handled);
     });
@@ -276,14 +286,14 @@ fn a_listener_that_dozes_misses_nothing() {
 fn a_caller_whose_time_is_up_leaves_room_and_turns_to_others() {
     for deadline in [Duration::ZERO, Duration::from_millis(1)] {
         check(move || {
-            let model = Model::with_lease(1, 1, Overflow::block_for(deadline));
-            let listener = model.listener();
+            let model = Model::with_credit(1, 1, Overflow::block_for(deadline));
+            let worker = model.worker();
             let callers = [model.caller(0, &[false, false]), model.caller(1, &[true])];
             callers.into_iter().for_each(|caller| drop(caller.join().unwrap()));
-            assert_eq!(model.hand.shut_down(Duration::MAX, &*model.books), Waited::Done);
-            let handled = listener.join().unwrap();
+            assert_eq!(model.shut_down(Duration::MAX), WaitResult::Done);
+            let handled = worker.join().unwrap();
             model.balance(3, &handled);
-            all_is_free(&model.hand);
+            all_is_free(&model.channel);
         });
     }
 }
@@ -293,12 +303,12 @@ fn a_caller_whose_time_is_up_leaves_room_and_turns_to_others() {
 fn a_shutdown_while_two_wait_for_their_turns_leaves_nobody_behind() {
     check(|| {
         let model = Model::new(1, Overflow::BLOCK);
-        let listener = model.listener();
+        let worker = model.worker();
         let callers = [model.caller(0, &[false, false]), model.caller(1, &[false])];
-        assert_eq!(model.hand.shut_down(Duration::MAX, &*model.books), Waited::Done);
+        assert_eq!(model.shut_down(Duration::MAX), WaitResult::Done);
         callers.into_iter().for_each(|caller| drop(caller.join().unwrap()));
-        model.balance(3, &listener.join().unwrap());
-        all_is_free(&model.hand);
+        model.balance(3, &worker.join().unwrap());
+        all_is_free(&model.channel);
     });
 }
 
@@ -306,11 +316,11 @@ fn a_shutdown_while_two_wait_for_their_turns_leaves_nobody_behind() {
 fn a_flush_waits_for_what_was_put_before_it() {
     check(|| {
         let model = Model::new(4, Overflow::BLOCK);
-        let listener = model.listener();
+        let worker = model.worker();
         assert_eq!(model.caller(0, &[false]).join().unwrap(), 1);
-        assert_eq!(model.hand.flush(Wish::Flush, Duration::MAX), Waited::Done);
-        assert_eq!(model.hand.look().held, Room::default());
-        model.hand.close(None);
-        assert_eq!(listener.join().unwrap().len(), 1);
+        assert_eq!(model.flush(), WaitResult::Done);
+        assert_eq!(model.channel.snapshot().held, Capacity::default());
+        model.channel.close(None);
+        assert_eq!(worker.join().unwrap().len(), 1);
     });
 }

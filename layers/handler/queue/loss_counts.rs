@@ -1,11 +1,11 @@
-//! What was lost, by severity.
+//! Losses by severity.
 
 use std::fmt;
 
 use crate::{Record, Severity};
 
-/// How many records were lost, by severity: each in the class of the nearest standard severity at or below its own
-/// (what is below TRACE is with TRACE).
+/// The number of lost records by severity: each counts for the nearest standard severity at or below its own (below TRACE: for
+/// TRACE).
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct LossCounts([u64; CLASSES.len()]);
 
@@ -17,7 +17,7 @@ impl LossCounts {
         CLASSES.iter().rposition(|class| *class <= severity).unwrap_or_default()
     }
 
-    /// How many of the class that `severity` belongs to.
+    /// The number for the class of `severity`.
     pub fn at(&self, severity: Severity) -> u64 {
         self.0[Self::class(severity)]
     }
@@ -45,7 +45,7 @@ impl LossCounts {
     }
 }
 
-/// Only what there is: `LossCounts { info: 179772, warn: 4 }`, and `LossCounts {}`.
+/// Without zeros: `LossCounts { info: 179772, warn: 4 }`, and `LossCounts {}`.
 impl fmt::Debug for LossCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.total() == 0 {

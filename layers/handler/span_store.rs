@@ -1,4 +1,4 @@
-//! How our layers keep the fields of spans, and find the one an event is in.
+//! Stores the fields of spans for our layers, and finds the span of an event.
 
 use std::sync::{
     Arc, OnceLock,
@@ -22,53 +22,53 @@ use crate::{
     record::{self, CaptureGuard, RegistryId, Sampler, SpanData, SpanSlot},
 };
 
-/// Keeps the fields of spans where all layers and records find them. Each of our layers has one; whichever sees a span
-/// first stores it.
+/// Stores the fields of spans where all layers and records find them. Each of our layers has one; the first that sees a span
+/// stores it.
 #[derive(Default)]
-pub(crate) struct SpanKeeper {
+pub(crate) struct SpanStore {
     home: AtomicUsize,
     dispatch: OnceLock<WeakDispatch>,
     /// Whether a tracing SDK may be in the stack.
     #[cfg(feature = "opentelemetry")]
-    sdk: super::foreign::Sdk,
+    sdk: super::otel_ids::Sdk,
     /// Makes trace ids for new spans.
     sampler: Option<Box<Sampler>>,
-    /// Notes when spans begin and end, for those that export them.
+    /// Notes when spans begin and end, for exports.
     #[cfg(feature = "otlp")]
     traces: bool,
 }
 
-impl SpanKeeper {
-    /// From now on it makes trace ids for new spans.
+impl SpanStore {
+    /// Makes trace ids for new spans from now on.
     pub(crate) fn generate_ids(&mut self, sampler: Box<Sampler>) {
         self.sampler = Some(sampler);
     }
 
-    /// As [`generate_ids`](Self::generate_ids), and notes when the spans begin and end.
+    /// The same, and notes when the spans begin and end.
     #[cfg(feature = "otlp")]
-    pub(crate) fn trace_spans(&mut self, sampler: Box<Sampler>) {
+    pub(crate) fn trace_and_time_spans(&mut self, sampler: Box<Sampler>) {
         self.generate_ids(sampler);
         self.traces = true;
     }
 
-    /// Learns which subscriber it belongs to.
-    pub(crate) fn settle(&self, dispatch: &Dispatch) {
+    /// Notes the subscriber it belongs to.
+    pub(crate) fn bind(&self, dispatch: &Dispatch) {
         if let Some(registry) = dispatch.downcast_ref::<Registry>() {
             self.home.store(std::ptr::from_ref(registry).addr(), Ordering::Relaxed);
-            // Set already: the same subscriber registered again, or a clone of its dispatch; the first serves.
+            // If it is set: the same subscriber registered again, or a clone of its dispatch. The first one will do.
             self.dispatch.set(dispatch.downgrade()).unwrap_or_default();
         }
     }
 
-    fn known_home(&self) -> RegistryId {
+    fn known_registry_id(&self) -> RegistryId {
         self.home.load(Ordering::Relaxed)
     }
 
-    /// A layer inside an `Option` or a `Vec`, or one that came by `reload`, is not told. Events and new spans come
-    /// through the default dispatcher, so it can ask for that one (which `tracing` refuses under a scoped default).
+    /// `on_register_dispatch` is not called for a layer inside an `Option` or a `Vec`, or one that came by `reload`. Events and
+    /// new spans come through the default dispatcher, so that is the one (which `tracing` refuses under a scoped default).
     #[inline]
     fn home(&self) -> RegistryId {
-        match self.known_home() {
+        match self.known_registry_id() {
             0 => self.ask(),
             home => home,
         }
@@ -76,22 +76,22 @@ impl SpanKeeper {
 
     #[cold]
     fn ask(&self) -> RegistryId {
-        dispatcher::get_default(|dispatch| self.settle(dispatch));
-        self.known_home()
+        dispatcher::get_default(|dispatch| self.bind(dispatch));
+        self.known_registry_id()
     }
 
-    /// Spans are entered through the dispatcher that made them, which need not be the default: that one is believed
-    /// only if it knows the very same span.
+    /// Spans are entered through the dispatcher that made them, which need not be the default: that one is taken only if it knows
+    /// the very same span.
     #[cold]
-    fn ask_about(&self, id: &span::Id, data: &Arc<SpanData>) -> RegistryId {
+    fn bind_if_owner(&self, id: &span::Id, data: &Arc<SpanData>) -> RegistryId {
         dispatcher::get_default(|dispatch| {
             let registry = dispatch.downcast_ref::<Registry>();
-            let theirs = registry.and_then(|registry| registry.span(id)).as_ref().and_then(held);
+            let theirs = registry.and_then(|registry| registry.span(id)).as_ref().and_then(span_data);
             if theirs.is_some_and(|theirs| Arc::ptr_eq(&theirs, data)) {
-                self.settle(dispatch);
+                self.bind(dispatch);
             }
         });
-        self.known_home()
+        self.known_registry_id()
     }
 
     pub(crate) fn new_span<S>(
@@ -104,11 +104,11 @@ impl SpanKeeper {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Some(span) = context.span(id) else { return };
-        // Stored by the layer before this one? Mostly not: the lock is taken only where it may be.
+        // Another layer may have stored it: mostly not, so the lock is taken only where it may have.
         if record::is_last_created(id.into_u64())
-            && let Some(data) = held(&span)
+            && let Some(data) = span_data(&span)
         {
-            return self.identify(&data);
+            return self.assign_ids(&data);
         }
         let Some(_capture) = CaptureGuard::enter() else { return };
         let parent = if attributes.is_contextual() {
@@ -124,16 +124,16 @@ impl SpanKeeper {
         if let Some(stored) = extensions.get_mut::<SpanSlot>() {
             let stored = stored.data();
             drop(extensions);
-            return stored.iter().for_each(|stored| self.identify(stored));
+            return stored.iter().for_each(|stored| self.assign_ids(stored));
         }
         extensions.insert(SpanSlot::new(Arc::clone(&data)));
         drop(extensions);
-        self.identify(&data);
+        self.assign_ids(&data);
         record::set_last_created(self.home(), id.into_u64(), data);
     }
 
     #[inline]
-    fn identify(&self, data: &SpanData) {
+    fn assign_ids(&self, data: &SpanData) {
         if let Some(sampler) = &self.sampler {
             data.generate_ids(sampler);
         }
@@ -147,8 +147,8 @@ impl SpanKeeper {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let Some(data) = context.span(id).as_ref().and_then(held) else { return };
-        let Some(_capture) = CaptureGuard::enter() else { return };
+        let Some(data) = context.span(id).as_ref().and_then(span_data) else { return };
+        let Some(_nested) = CaptureGuard::enter() else { return };
         let mut fields = Fields::new();
         record::capture_fields(&mut fields, |visit| values.record(visit));
         data.record(&fields);
@@ -159,14 +159,14 @@ impl SpanKeeper {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let home = self.known_home();
+        let home = self.known_registry_id();
         if home != 0 {
-            record::enter(home, id.into_u64(), || context.span(id).as_ref().and_then(held));
-        } else if let Some(data) = context.span(id).as_ref().and_then(held) {
-            record::enter(self.ask_about(id, &data), id.into_u64(), || Some(data));
+            record::enter(home, id.into_u64(), || context.span(id).as_ref().and_then(span_data));
+        } else if let Some(data) = context.span(id).as_ref().and_then(span_data) {
+            record::enter(self.bind_if_owner(id, &data), id.into_u64(), || Some(data));
         }
-        // Now, before the SDK's layer starts the span and its processors log: what they log inside it would wait for ever
-        // for the lock under which it is started.
+        // Now, before the SDK's layer starts the span and its processors log: what they log inside it would wait for ever for
+        // the lock under which it is started.
         #[cfg(feature = "opentelemetry")]
         if self.sdk.is_expected() {
             self.adopt(record::entered(id.into_u64()).as_ref());
@@ -183,17 +183,17 @@ impl SpanKeeper {
 
     #[inline]
     pub(crate) fn exit(&self, id: &span::Id) {
-        record::exit(self.known_home(), id.into_u64());
+        record::exit(self.known_registry_id(), id.into_u64());
     }
 
-    /// A span closes: those who keep something for its tree are told, once, whichever of our layers hears of it first.
+    /// A span closes: the observers of its tree are notified, once, by the first of our layers.
     #[inline]
     pub(crate) fn close<S>(&self, id: &span::Id, context: &LayerContext<'_, S>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         if record::are_observers_expected() {
-            close_tapes(id, context);
+            close_observers(id, context);
         }
     }
 
@@ -228,12 +228,12 @@ impl SpanKeeper {
         record::current(self.home(), is_current)
     }
 
-    /// A span by id, whatever this layer's filter thinks of it: the Registry is asked, not the layer's context.
+    /// A span by id, also where this layer's filter hides it: from the registry, not the layer's context.
     fn find<S>(&self, id: &span::Id, context: &LayerContext<'_, S>) -> Option<Arc<SpanData>>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        if let Some(data) = context.span(id).as_ref().and_then(held) {
+        if let Some(data) = context.span(id).as_ref().and_then(span_data) {
             return Some(data);
         }
         if self.home() == 0 {
@@ -241,21 +241,21 @@ impl SpanKeeper {
         }
         let dispatch = self.dispatch.get()?.upgrade()?;
         let registry = dispatch.downcast_ref::<Registry>()?;
-        registry.span(id).as_ref().and_then(held)
+        registry.span(id).as_ref().and_then(span_data)
     }
 }
 
 #[inline(never)]
-fn close_tapes<S>(id: &span::Id, context: &LayerContext<'_, S>)
+fn close_observers<S>(id: &span::Id, context: &LayerContext<'_, S>)
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    if let Some(data) = context.span(id).as_ref().and_then(held) {
+    if let Some(data) = context.span(id).as_ref().and_then(span_data) {
         data.observers().iter().for_each(|tape| tape.close());
     }
 }
 
-pub(crate) fn held<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Arc<SpanData>> {
+pub(crate) fn span_data<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Arc<SpanData>> {
     span.extensions().get::<SpanSlot>().and_then(SpanSlot::data)
 }
 
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn an_sdk_that_is_not_there_is_not_asked_for_again() {
         let stack = Dispatch::new(registry().with(SpanContextLayer::new()));
-        let is_expected = || stack.downcast_ref::<SpanContextLayer>().unwrap().keeper().sdk.is_expected();
+        let is_expected = || stack.downcast_ref::<SpanContextLayer>().unwrap().spans.sdk.is_expected();
         assert!(is_expected());
         dispatcher::with_default(&stack, || info_span!("first").in_scope(|| info!("in it")));
         assert!(!is_expected());
@@ -281,6 +281,6 @@ mod tests {
         let hides = tracing_opentelemetry::layer().with_filter(LevelFilter::OFF);
         let stack = Dispatch::new(registry().with(SpanContextLayer::new()).with(hides));
         dispatcher::with_default(&stack, || info_span!("hidden").in_scope(|| info!("in it")));
-        assert!(stack.downcast_ref::<SpanContextLayer>().unwrap().keeper().sdk.is_expected());
+        assert!(stack.downcast_ref::<SpanContextLayer>().unwrap().spans.sdk.is_expected());
     }
 }

@@ -1,27 +1,27 @@
-//! What the listener has done lately.
+//! How busy the worker of a queue is.
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::handler::worker::Room;
+use crate::handler::worker::Capacity;
 
-/// How long a window of time is: [`QueueStats::busy`](super::QueueStats::busy) is about the present one and the one before.
+/// [`QueueStats::busy`](super::QueueStats::busy) covers the current window and the one before.
 const WINDOW: Duration = Duration::from_secs(10);
 
-pub(super) struct Meter {
-    /// When the present window began.
+pub(super) struct Utilization {
+    /// The start of the current window.
     began: Instant,
-    /// How long the listener was at work in it, until `seen`.
+    /// How long the worker was busy in it, until `seen`.
     worked: Duration,
-    /// The same of the window before; none at first.
+    /// The same for the window before; none at first.
     before: Option<Duration>,
-    /// Until when all is counted.
+    /// All is counted until then.
     seen: Instant,
     is_at_work: bool,
-    high_water: Room,
+    high_water: Capacity,
     pub(super) oldest_in_hand: Option<SystemTime>,
 }
 
-impl Meter {
+impl Utilization {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             began: now,
@@ -29,18 +29,17 @@ impl Meter {
             before: None,
             seen: now,
             is_at_work: false,
-            high_water: Room::default(),
+            high_water: Capacity::default(),
             oldest_in_hand: None,
         }
     }
 
-    /// So much was held.
-    pub(super) fn saw(&mut self, held: Room) {
-        self.high_water.records = self.high_water.records.max(held.records);
-        self.high_water.bytes = self.high_water.bytes.max(held.bytes);
+    /// So much is held now.
+    pub(super) fn observe(&mut self, held: Capacity) {
+        self.high_water.raise_to(held);
     }
 
-    pub(super) fn high_water(&self) -> Room {
+    pub(super) fn high_water(&self) -> Capacity {
         self.high_water
     }
 
@@ -60,7 +59,7 @@ impl Meter {
         }
     }
 
-    /// Which part of the present window and the one before it was at work: 0.0 to 1.0.
+    /// The busy part of the current window and the one before: 0.0 to 1.0.
     pub(super) fn busy(&mut self, now: Instant) -> f64 {
         self.advance(now);
         let lasted = self.before.map_or(Duration::ZERO, |_| WINDOW) + (self.seen - self.began);
@@ -107,17 +106,17 @@ mod tests {
     fn busy(work: &[(f64, f64)], now: f64) -> u64 {
         let start = Instant::now();
         let at = |seconds: f64| start + Duration::from_secs_f64(seconds);
-        let mut meter = Meter::new(start);
+        let mut utilization = Utilization::new(start);
         for &(from, to) in work {
-            meter.begin_work(|| at(from));
+            utilization.begin_work(|| at(from));
             // Further batches of the same work.
-            meter.begin_work(|| at(from + 0.1));
+            utilization.begin_work(|| at(from + 0.1));
             if to.is_finite() {
-                meter.end_work(|| at(to));
-                meter.end_work(|| at(to + 1.0));
+                utilization.end_work(|| at(to));
+                utilization.end_work(|| at(to + 1.0));
             }
         }
-        (meter.busy(at(now)) * 1e6).round() as u64
+        (utilization.busy(at(now)) * 1e6).round() as u64
     }
 
     const ALL: u64 = 1_000_000;
@@ -157,7 +156,7 @@ mod tests {
     #[test]
     fn it_is_what_a_list_of_all_work_says() {
         let start = Instant::now();
-        let mut meter = Meter::new(start);
+        let mut utilization = Utilization::new(start);
         let mut worked: Vec<bool> = Vec::new();
         let mut state = 7_u64;
         let mut dice = |sides: u64| {
@@ -168,9 +167,9 @@ mod tests {
             let now = start + Duration::from_secs(worked.len() as u64);
             let is_work = dice(2) == 0;
             if is_work {
-                meter.begin_work(|| now)
+                utilization.begin_work(|| now)
             } else {
-                meter.end_work(|| now)
+                utilization.end_work(|| now)
             }
             let lasts = if dice(20) == 0 { dice(100) } else { dice(4) };
             worked.extend((0..lasts).map(|_| is_work));
@@ -179,7 +178,11 @@ mod tests {
                 let recent = &worked[(worked.len() / 10).saturating_sub(1) * 10..];
                 let work = recent.iter().filter(|is_work| **is_work).count();
                 let expected = work as f64 / recent.len().max(1) as f64;
-                assert!((meter.busy(now) - expected).abs() < 1e-6, "{} and not {expected}", meter.busy(now));
+                assert!(
+                    (utilization.busy(now) - expected).abs() < 1e-6,
+                    "{} and not {expected}",
+                    utilization.busy(now)
+                );
             }
         }
     }

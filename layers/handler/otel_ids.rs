@@ -1,4 +1,4 @@
-//! The ids of spans that `tracing-opentelemetry` made.
+//! The ids of spans made by `tracing-opentelemetry`.
 
 use std::{
     cell::Cell,
@@ -16,27 +16,27 @@ use tracing_subscriber::{Registry, registry::LookupSpan as _};
 use crate::record::{SpanData, TraceParent};
 
 thread_local! {
-    /// To ask may start a span, which runs the SDK's samplers and processors: what those log is not to ask again.
-    static ASKING: Cell<bool> = const { Cell::new(false) };
+    /// A lookup may start a span, which runs the SDK's samplers and processors: what those log must not look up again.
+    static IN_LOOKUP: Cell<bool> = const { Cell::new(false) };
 }
 
-struct Asking;
+struct LookupGuard;
 
-impl Asking {
+impl LookupGuard {
     fn begin() -> Option<Self> {
-        // Where the thread is ending nothing is asked.
-        let was = ASKING.try_with(|asking| asking.replace(true)).unwrap_or(true);
+        // No lookup at the end of a thread.
+        let was = IN_LOOKUP.try_with(|in_lookup| in_lookup.replace(true)).unwrap_or(true);
         (!was).then_some(Self)
     }
 }
 
-impl Drop for Asking {
+impl Drop for LookupGuard {
     fn drop(&mut self) {
-        ASKING.try_with(|asking| asking.set(false)).unwrap_or_default();
+        IN_LOOKUP.try_with(|in_lookup| in_lookup.set(false)).unwrap_or_default();
     }
 }
 
-/// Whether the layer of `tracing-opentelemetry` may be in the stack: once it is known not to be, nothing is asked any more.
+/// Whether the layer of `tracing-opentelemetry` may be in the stack. Once it is known not to be, there are no more lookups.
 #[derive(Default)]
 pub(super) struct Sdk {
     is_missing: AtomicBool,
@@ -65,7 +65,7 @@ impl Sdk {
 
     #[cold]
     fn ask(&self, leaf: &Arc<SpanData>, dispatch: impl FnOnce() -> Option<Dispatch>) {
-        let Some(_asking) = Asking::begin() else { return };
+        let Some(_asking) = LookupGuard::begin() else { return };
         let Some(dispatch) = dispatch() else { return };
         let mut next = Some(leaf);
         while let Some(span) = next.filter(|span| !span.ids().is_otel_resolved()) {
@@ -82,9 +82,9 @@ impl Sdk {
     }
 }
 
-/// Whether the SDK's layer is known not to be in the stack. That it knew nothing of `leaf` may be the doing of a filter; it
-/// can be asked for only with a span handle, so this is answered where `leaf` is the current span of the default
-/// subscriber. (No layer can be added to a subscriber later, and a `reload` hides the SDK's from everybody.)
+/// Whether the SDK's layer is known not to be in the stack. A filter may have hidden `leaf` from it, and it can be found only
+/// with a span handle: so this is known only where `leaf` is the current span of the default subscriber. (No layer can be added
+/// to a subscriber later, and a `reload` hides the SDK's layer from everybody.)
 fn is_missing(leaf: &Arc<SpanData>, dispatch: &Dispatch) -> bool {
     let registry_of = |dispatch: &Dispatch| dispatch.downcast_ref::<Registry>().map(std::ptr::from_ref);
     let current = tracing::Span::current();
@@ -94,14 +94,14 @@ fn is_missing(leaf: &Arc<SpanData>, dispatch: &Dispatch) -> bool {
             && registry_of(theirs) == registry_of(dispatch)
             && get_otel_context(id, theirs).is_none()
     });
-    // Of a span that the SDK knows nothing of nothing is changed, whether its layer is there or not.
+    // The SDK does not know the span, so this changes nothing, with or without its layer.
     is_leaf == Some(true) && matches!(current.set_parent(Context::new()), Err(SetParentError::LayerNotFound))
 }
 
 fn ids_of(data: &Arc<SpanData>, dispatch: &Dispatch) -> Option<TraceParent> {
     let id = (data.id() != 0).then(|| span::Id::from_u64(data.id()))?;
-    // It panics where the span is unknown; an id alone says nothing if the span is another registry's.
-    let theirs = super::spans::held(&dispatch.downcast_ref::<Registry>()?.span(&id)?)?;
+    // It panics where the span is unknown, and an id alone may be that of a span in another registry.
+    let theirs = super::span_store::span_data(&dispatch.downcast_ref::<Registry>()?.span(&id)?)?;
     let context = get_otel_context(&id, dispatch).filter(|_| Arc::ptr_eq(&theirs, data))?;
     let span = context.span();
     let ids = span.span_context();

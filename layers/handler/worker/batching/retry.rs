@@ -2,34 +2,30 @@
 
 use std::time::{Duration, SystemTime};
 
-/// Capped exponential back-off with jitter.
-pub(crate) struct Backoff {
+/// The delays of one batch: capped exponential backoff with jitter.
+pub(super) struct RetryDelay {
     next: Duration,
-    is_told: bool,
+    /// Somebody knows that this batch is retried.
+    pub(super) is_reported: bool,
 }
 
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(5);
 
-impl Backoff {
-    pub(crate) fn new() -> Self {
-        Self { next: FIRST, is_told: false }
+impl RetryDelay {
+    pub(super) fn new() -> Self {
+        Self { next: FIRST, is_reported: false }
     }
 
     /// From half of the step to all of it.
-    pub(crate) fn next(&mut self) -> Duration {
+    pub(super) fn next(&mut self) -> Duration {
         let step = self.next;
         self.next = (step * 2).min(LONGEST);
         step.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
-
-    /// Whether somebody was told that this batch is tried again: once is enough.
-    pub(crate) fn is_told(&mut self) -> bool {
-        std::mem::replace(&mut self.is_told, true)
-    }
 }
 
-/// `Backoff-After`: seconds, or a date.
+/// `Retry-After`: seconds, or a date.
 pub(crate) fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse() {
@@ -45,8 +41,8 @@ mod tests {
 
     #[test]
     fn steps_grow_to_a_cap() {
-        let mut backoff = Backoff::new();
-        let steps: Vec<_> = (0..12).map(|_| backoff.next()).collect();
+        let mut delay = RetryDelay::new();
+        let steps: Vec<_> = (0..12).map(|_| delay.next()).collect();
         assert!(steps[0] >= FIRST / 2 && steps[0] <= FIRST);
         assert!(steps.iter().all(|step| *step <= LONGEST) && steps[11] >= LONGEST / 2);
     }

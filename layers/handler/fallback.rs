@@ -1,4 +1,4 @@
-//! A handler with another one in reserve.
+//! A handler with a fallback.
 
 use std::{
     any::Any,
@@ -14,14 +14,14 @@ use super::{Delivery, Flush, Handler, NamedHandler, Outcome, OwnedDelivery};
 use crate::{
     Description, Error, Record, Severity,
     fork::ForkMutex,
-    ledger::{Account, End, Fate, Receipt, Rescuer},
+    ledger::{Counters, End, FallbackPath, Receipt, Resolution},
     record::OwnedRecord,
 };
 
-/// A handler with another one in reserve. Made by [`HandlerExt::fallback`](crate::HandlerExt::fallback).
+/// A handler with a fallback. Made by [`HandlerExt::fallback`](crate::HandlerExt::fallback).
 ///
-/// A record that the first one fails at (an error, a panic) or drops goes to the fallback. Each record is offered to the
-/// first one; those over a network refuse at once while their peer is away, and find by themselves that it is back.
+/// A record that the first handler fails at (an error, a panic) or drops goes to the fallback. Each record goes to the first
+/// handler first; one over a network fails at once while its peer is away, and finds by itself that it is back.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,111 +49,111 @@ use crate::{
 ///
 /// let stats = handler.stats();
 /// assert_eq!((stats.written, stats.fallback_written, stats.failed), (4, 2, 0));
-/// // Two records, and that the other one is away and back.
+/// // Two records, and that the other one is outage and back.
 /// assert_eq!((fallback.name(), fallback.stats().written), ("Remote: fallback", 4));
 /// ```
 ///
 /// # Where each record went
 ///
-/// | | ledger of the whole | ledger of the [fallback](Self::secondary) |
+/// | | ledger of both | ledger of the [fallback](Self::secondary) |
 /// |---|---|---|
-/// | the first one took it | written | |
-/// | the fallback took it | written, and [rescued](crate::ledger::Stats::fallback_written) | written |
-/// | the fallback holds it back (a buffer, a queue) | queued until it is settled there, then as there | queued |
+/// | the first one wrote it | written | |
+/// | the fallback wrote it | written, and [by the fallback](crate::ledger::Stats::fallback_written) | written |
+/// | the fallback buffers it (a buffer, a queue) | queued until it ends there, then as there | queued |
 /// | both failed | failed, with the first one's error | failed |
 /// | the first one dropped it, the fallback failed | failed | failed |
 /// | the fallback filtered or dropped it | filtered, dropped | filtered, dropped |
 ///
-/// # What is told
+/// # Notices
 ///
-/// When the first one goes away, the trap hears why, once, and the fallback gets a record of ours before the first it has to
-/// take (WARN, target `tracing_strata`, with the `error`); when a record gets through again, one more (INFO, with the number
-/// of `records` and `seconds`). [`notices(false)`](Self::notices) leaves the records out.
+/// When the first handler fails, the error handler gets the error, once, and the fallback gets a notice before the first record
+/// (WARN, target `tracing_strata`, with the `error`). When a record gets through again, it gets one more (INFO, with the number
+/// of `records` and `seconds`). [`notices(false)`](Self::notices) turns these records off.
 ///
 /// # With a queue
 ///
 /// A record that fails behind a [`Queue`](crate::Queue), in a buffer or at the shutdown goes to the fallback as well, in the
-/// order in which the records end. Behind the fallback, or before it, a file gets its records one by one, so that each is
-/// known to be there or goes on: many records in one write are for files without a fallback.
+/// order in which the records end. With a fallback before or behind it, a file writes its records one by one, so that each is
+/// known to be written or goes to the fallback. Only files without one write many records at once.
 pub struct Fallback<H> {
     handler: H,
-    reserve: Arc<Reserve>,
-    /// The same, for those whose end comes later.
-    rescuer: Arc<dyn Rescuer>,
+    state: Arc<FallbackState>,
+    /// The same, for records that end later.
+    path: Arc<dyn FallbackPath>,
 }
 
 /// The fallback, and whether it is in use.
-struct Reserve {
+struct FallbackState {
     fallback: NamedHandler,
     notices: AtomicBool,
-    is_away: AtomicBool,
-    away: ForkMutex<Away>,
+    failed_over: AtomicBool,
+    outage: ForkMutex<Outage>,
     default_name: String,
 }
 
 #[derive(Default)]
-struct Away {
+struct Outage {
     since: Option<Instant>,
     records: u64,
-    /// Of the handler that is away.
+    /// Of the handler that fails.
     name: String,
 }
 
-/// The target of our own records.
+/// Of the notices.
 const TARGET: &str = "tracing_strata";
 
 impl<H: Handler> Fallback<H> {
     pub(super) fn new(handler: H, fallback: impl Handler) -> Self {
-        // One that is shared already keeps its name and its account.
+        // A handler with a name keeps it, and its ledger.
         let fallback = match (&fallback as &dyn Any).downcast_ref::<NamedHandler>() {
             Some(shared) => shared.clone(),
             None => NamedHandler::new(format!("{}: fallback", handler.describe().name), fallback),
         };
-        let reserve = Arc::new(Reserve {
+        let state = Arc::new(FallbackState {
             fallback,
             notices: AtomicBool::new(true),
-            is_away: AtomicBool::new(false),
-            away: ForkMutex::default(),
+            failed_over: AtomicBool::new(false),
+            outage: ForkMutex::default(),
             default_name: handler.describe().name,
         });
-        let rescuer = Arc::<Reserve>::clone(&reserve);
-        Self { handler, reserve, rescuer }
+        let path = Arc::<FallbackState>::clone(&state);
+        Self { handler, state, path }
     }
 
-    /// Whether the fallback is told, in records of ours, when the first one goes and comes; yes by default.
+    /// Whether the fallback gets notices when the first handler fails and recovers (default: true).
     pub fn notices(self, on: bool) -> Self {
-        self.reserve.notices.store(on, Ordering::Relaxed);
+        self.state.notices.store(on, Ordering::Relaxed);
         self
     }
 
     /// The fallback, with its ledger.
     pub fn secondary(&self) -> &NamedHandler {
-        &self.reserve.fallback
+        &self.state.fallback
     }
 
-    /// Whether the first one failed at the last record.
+    /// Whether the first handler failed at the last record.
     pub fn is_failed_over(&self) -> bool {
-        self.reserve.is_away.load(Ordering::Relaxed)
+        self.state.failed_over.load(Ordering::Relaxed)
     }
 }
 
-impl Reserve {
-    fn away(&self) -> MutexGuard<'_, Away> {
-        // Records of before a fork are the parent's to count.
-        self.away.lock(|away| away.records = 0, Away::default)
+impl FallbackState {
+    fn outage(&self) -> MutexGuard<'_, Outage> {
+        // Records from before a fork are the parent's.
+        self.outage.lock(|outage| outage.records = 0, Outage::default)
     }
 
-    /// What the first one failed at (why) or dropped.
+    /// A record that the first handler failed at (`why`) or dropped.
     #[cold]
-    fn rescue(&self, delivery: Delivery<'_>, why: Option<Error>) -> Result<Outcome, Error> {
-        if !self.is_away.swap(true, Ordering::AcqRel) {
-            self.goes_away(delivery.account(), why.as_ref());
+    fn take_over(&self, delivery: Delivery<'_>, why: Option<Error>) -> Result<Outcome, Error> {
+        if !self.failed_over.swap(true, Ordering::AcqRel) {
+            self.fail_over(delivery.counters(), why.as_ref());
         }
         let result = delivery.pass_to_fallback(&self.fallback);
         if let Ok(Outcome::Written | Outcome::Queued) = result {
-            self.away().records += 1;
+            self.outage().records += 1;
         }
-        // Of two errors the first one says why.
+        // Of two errors, the first is the reason.
         match (result, why) {
             (Err(second), Some(mut first)) => {
                 if second.is_counted() {
@@ -165,13 +165,13 @@ impl Reserve {
         }
     }
 
-    fn goes_away(&self, account: Option<&Account>, why: Option<&Error>) {
-        let name = account.map_or_else(|| self.default_name.clone(), Account::name);
-        *self.away() = Away { since: Some(Instant::now()), records: 0, name: name.clone() };
-        if let (Some(account), Some(error)) = (account, why)
+    fn fail_over(&self, counters: Option<&Counters>, why: Option<&Error>) {
+        let name = counters.map_or_else(|| self.default_name.clone(), Counters::name);
+        *self.outage() = Outage { since: Some(Instant::now()), records: 0, name: name.clone() };
+        if let (Some(counters), Some(error)) = (counters, why)
             && !error.is_reported()
         {
-            account.tell(error, None, true);
+            counters.report(error, None, true);
         }
         self.notify(Severity::WARN, &name, "is away; its records come here", |notice| {
             if let Some(error) = why {
@@ -181,16 +181,16 @@ impl Reserve {
         });
     }
 
-    fn got_through(&self) {
-        if self.is_away.load(Ordering::Relaxed) {
-            self.is_back();
+    fn note_success(&self) {
+        if self.failed_over.load(Ordering::Relaxed) {
+            self.recover();
         }
     }
 
     #[cold]
-    fn is_back(&self) {
-        if self.is_away.swap(false, Ordering::AcqRel) {
-            let Away { since, records, name } = std::mem::take(&mut *self.away());
+    fn recover(&self) {
+        if self.failed_over.swap(false, Ordering::AcqRel) {
+            let Outage { since, records, name } = std::mem::take(&mut *self.outage());
             let seconds = since.map(|since| since.elapsed().as_secs_f64()).unwrap_or_default();
             self.notify(Severity::INFO, &name, "is back", |notice| {
                 notice.set("records", records);
@@ -199,30 +199,30 @@ impl Reserve {
         }
     }
 
-    /// On the fallback's own account.
+    /// On the ledger of the fallback.
     fn notify(&self, severity: Severity, name: &str, what: &str, fill: impl FnOnce(&mut Record)) {
         if self.notices.load(Ordering::Relaxed) {
             let mut notice = Record::new(severity, TARGET, &format!("handler {name:?} {what}"));
             fill(&mut notice);
-            OwnedDelivery::born(notice, None).pass_on(&self.fallback);
+            OwnedDelivery::internal(notice, None).pass_on(&self.fallback);
         }
     }
 }
 
-/// What the first one took, and ended later.
-impl Rescuer for Reserve {
-    fn ended(&self, fate: Fate, record: OwnedRecord, mut receipt: Receipt) {
+/// For records that the first handler took and ended later.
+impl FallbackPath for FallbackState {
+    fn ended(&self, fate: Resolution, record: OwnedRecord, mut receipt: Receipt) {
         match fate.end {
             End::Written | End::Filtered => {
                 if fate.end == End::Written {
-                    self.got_through();
+                    self.note_success();
                 }
                 receipt.end(fate, None);
             }
             End::Dropped | End::Failed => {
                 let mut error = Some(fate.error);
-                let rescue = |delivery: Delivery<'_>| self.rescue(delivery, error.take().flatten());
-                OwnedDelivery::new(record, receipt).run(None, rescue);
+                let take_over = |delivery: Delivery<'_>| self.take_over(delivery, error.take().flatten());
+                OwnedDelivery::new(record, receipt).run(None, take_over);
             }
         }
     }
@@ -230,20 +230,20 @@ impl Rescuer for Reserve {
 
 impl<H: Handler> Handler for Fallback<H> {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
-        let reserve = &*self.reserve;
-        let rescue = |delivery: Delivery<'_>, why| reserve.rescue(delivery, why);
-        delivery.pass_to_covered(&self.rescuer, &self.handler, || reserve.got_through(), rescue)
+        let state = &*self.state;
+        let take_over = |delivery: Delivery<'_>, why| state.take_over(delivery, why);
+        delivery.pass_with_fallback(&self.path, &self.handler, || state.note_success(), take_over)
     }
 
-    /// Flushes both; the first error is returned.
+    /// Flushes both; returns the first error.
     fn flush(&self, how: &Flush) -> Result<(), Error> {
         let first = self.handler.flush(how);
-        first.and(Handler::flush(&self.reserve.fallback, how))
+        first.and(Handler::flush(&self.state.fallback, how))
     }
 
     fn describe(&self) -> Description {
-        Description::new(self.reserve.default_name.clone())
-            .min_level(self.handler.describe().min_level.min(self.reserve.fallback.describe().min_level))
+        Description::new(self.state.default_name.clone())
+            .min_level(self.handler.describe().min_level.min(self.state.fallback.describe().min_level))
     }
 }
 
@@ -251,7 +251,7 @@ impl<H: fmt::Debug> fmt::Debug for Fallback<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fallback")
             .field("handler", &self.handler)
-            .field("fallback", &self.reserve.fallback)
+            .field("fallback", &self.state.fallback)
             .finish_non_exhaustive()
     }
 }

@@ -1,42 +1,19 @@
-//! Records that are held back, in order.
+//! Buffered records, in order.
 
 use std::collections::VecDeque;
 
-use crate::{OwnedDelivery, Record, Severity};
+use crate::{OwnedDelivery, Record, Severity, handler::worker::Evicted};
 
-/// Those that had no room, mostly one.
+/// Records in order, and their total size: each counts with those of its spans that the one before it is not in. So a span that
+/// neighbours share counts once.
 #[derive(Debug, Default)]
-#[must_use]
-pub(super) struct Victims(Option<OwnedDelivery>, Vec<OwnedDelivery>);
-
-impl Victims {
-    pub(super) fn push(&mut self, victim: OwnedDelivery) {
-        match &mut self.0 {
-            first @ None => *first = Some(victim),
-            Some(_) => self.1.push(victim),
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        usize::from(self.0.is_some()) + self.1.len()
-    }
-
-    /// Not under a lock: a fallback is user code.
-    pub(super) fn give_up(self) {
-        self.0.into_iter().chain(self.1).for_each(OwnedDelivery::dropped);
-    }
-}
-
-/// Records in order, with what they weigh: each with those of its spans that the one before it is not in, so that what many
-/// records have in common is not weighed with each, and with none of them never.
-#[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct Buffered {
     records: VecDeque<OwnedDelivery>,
     weight: usize,
 }
 
-impl Held {
-    /// Empty, in memory of an earlier one.
+impl Buffered {
+    /// Empty, in the memory of an earlier buffer.
     pub(super) fn reuse(records: VecDeque<OwnedDelivery>) -> Self {
         Self { records, weight: 0 }
     }
@@ -62,24 +39,36 @@ impl Held {
         self.records.push_back(record);
     }
 
+    /// Removes the oldest ones while there is `too_much`.
+    pub(super) fn evict_while(&mut self, too_much: impl Fn(&Self) -> bool) -> (Evicted<OwnedDelivery>, usize) {
+        let (mut evicted, mut count) = (Evicted::default(), 0);
+        while too_much(self)
+            && let Some(oldest) = self.shift()
+        {
+            evicted.push(oldest);
+            count += 1;
+        }
+        (evicted, count)
+    }
+
     /// Removes the oldest.
     #[inline]
     pub(super) fn shift(&mut self) -> Option<OwnedDelivery> {
         let record = self.records.pop_front()?;
         self.weight -= record.weight();
         if let Some(first) = self.records.front() {
-            // What it had in common with that one is its own now.
+            // What the two shared now counts for this one.
             self.weight += first.weight() - first.weight_beside(&record);
         }
         Some(record)
     }
 
-    /// Hands on what it has, after telling how many were lost before. Gives its memory back.
-    pub(super) fn hand_on(mut self, lost: u64, mut to: impl FnMut(OwnedDelivery)) -> VecDeque<OwnedDelivery> {
+    /// Passes all records on, after a notice of the ones lost before. Returns its memory.
+    pub(super) fn pass_on(mut self, lost: u64, mut to: impl FnMut(OwnedDelivery)) -> VecDeque<OwnedDelivery> {
         if lost > 0
             && let Some(first) = self.records.front()
         {
-            to(OwnedDelivery::born(lost_before(first, lost), None));
+            to(OwnedDelivery::internal(lost_before(first, lost), None));
         }
         while let Some(record) = self.records.pop_front() {
             to(record);
@@ -87,17 +76,17 @@ impl Held {
         self.records
     }
 
-    /// Gives up what it has. Gives its memory back.
-    pub(super) fn give_up(mut self) -> VecDeque<OwnedDelivery> {
+    /// Discards all records. Returns its memory.
+    pub(super) fn discard(mut self) -> VecDeque<OwnedDelivery> {
         self.records.drain(..).for_each(OwnedDelivery::dropped);
         self.records
     }
 }
 
-/// The target of records of our own.
+/// Of the notices.
 const TARGET: &str = "tracing_strata::memory";
 
-/// The in-band notice of a loss: of the same time, thread and spans as the first record that was not lost.
+/// The in-band notice of a loss, with the time, thread and spans of the first record that was not lost.
 #[cold]
 fn lost_before(first: &Record, lost: u64) -> Record {
     let records = if lost == 1 { "record" } else { "records" };
@@ -132,13 +121,13 @@ mod tests {
     }
 
     fn taken(record: &Record) -> OwnedDelivery {
-        OwnedDelivery::born(record.clone(), None)
+        OwnedDelivery::internal(record.clone(), None)
     }
 
-    fn held(records: &[&Record]) -> Held {
-        let mut held = Held::default();
-        records.iter().for_each(|record| held.push(taken(record)));
-        held
+    fn buffered(records: &[&Record]) -> Buffered {
+        let mut buffered = Buffered::default();
+        records.iter().for_each(|record| buffered.push(taken(record)));
+        buffered
     }
 
     #[test]
@@ -152,7 +141,7 @@ mod tests {
         let of_one = own(&one) - own(&outer);
         let of_two = own(&two) - own(&outer);
         let expect = |records: &[&Record], spans: usize| {
-            assert_eq!(held(records).weight(), records.len() * bare + spans);
+            assert_eq!(buffered(records).weight(), records.len() * bare + spans);
         };
         expect(&[&outer], own(&outer));
         expect(&[&outer, &outer, &outer], own(&outer));
@@ -164,8 +153,7 @@ mod tests {
         expect(&[&record(&[]), &two, &record(&[]), &two], 2 * own(&two));
     }
 
-    /// Whatever comes and goes, and in which order: never less than is there, nothing is left, and what is forgotten makes it
-    /// lighter.
+    /// In any order of operations: never less than the real size, nothing at the end, and each removal makes it smaller.
     #[test]
     fn what_is_held_weighs_no_less_than_it_is() {
         let mut spans = vec![record(&[])];
@@ -178,28 +166,28 @@ mod tests {
             let around = dice(spans.len());
             spans.push(deeper(&spans[around], dice(3_000)));
         }
-        let mut held = Held::default();
+        let mut buffered = Buffered::default();
         for _ in 0..3_000 {
             if dice(5) < 3 {
-                held.push(taken(&spans[dice(spans.len())]));
+                buffered.push(taken(&spans[dice(spans.len())]));
             } else {
-                let before = held.weight();
-                let was_empty = held.is_empty();
-                held.shift();
-                assert!(held.weight() < before || was_empty);
+                let before = buffered.weight();
+                let was_empty = buffered.is_empty();
+                buffered.shift();
+                assert!(buffered.weight() < before || was_empty);
             }
-            let own: usize = held.records.iter().map(|record| size_of::<Record>() + record.fields().len()).sum();
+            let own: usize = buffered.records.iter().map(|record| size_of::<Record>() + record.fields().len()).sum();
             let mut seen: Vec<*const Fields> = Vec::new();
             let mut bodies = 0;
-            for span in held.records.iter().flat_map(|record| record.spans()) {
+            for span in buffered.records.iter().flat_map(|record| record.spans()) {
                 if !seen.contains(&std::ptr::from_ref(span.fields())) {
                     seen.push(span.fields());
                     bodies += span.fields().get("body").and_then(|body| body.as_str()).map_or(0, str::len);
                 }
             }
-            assert!(held.weight() >= own + bodies);
+            assert!(buffered.weight() >= own + bodies);
         }
-        while held.shift().is_some() {}
-        assert_eq!(held.weight(), 0);
+        while buffered.shift().is_some() {}
+        assert_eq!(buffered.weight(), 0);
     }
 }

@@ -5,45 +5,45 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// How many threads at a time have a slot of their own. [`SLOTS`] itself is the slot that all others share.
+/// So many threads at a time have a slot of their own. All others share the slot [`SLOTS`].
 pub(super) const SLOTS: usize = 16;
 
 const UNKNOWN: usize = usize::MAX;
 
-static TAKEN: AtomicU32 = AtomicU32::new(0);
+static IN_USE: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     static SLOT: Cell<usize> = const { Cell::new(UNKNOWN) };
     static OWNER: Owner = const { Owner };
 }
 
-/// Gives the slot back when the thread ends.
+/// Returns the slot when the thread ends.
 struct Owner;
 
 impl Drop for Owner {
     fn drop(&mut self) {
         let slot = SLOT.replace(SLOTS);
         if slot < SLOTS {
-            TAKEN.fetch_and(!(1 << slot), Ordering::AcqRel);
+            IN_USE.fetch_and(!(1 << slot), Ordering::AcqRel);
         }
     }
 }
 
-/// That of this thread. In a thread's last moments it is the shared one.
+/// Of this thread. At its end, it is the shared one.
 #[inline]
 pub(super) fn own() -> usize {
     match SLOT.get() {
-        UNKNOWN => claim(),
+        UNKNOWN => acquire(),
         slot => slot,
     }
 }
 
 #[cold]
-fn claim() -> usize {
-    // Without an owner nobody would give it back.
+fn acquire() -> usize {
+    // Without an owner, nobody would return it.
     let is_owned = OWNER.try_with(|_| ()).is_ok();
     let with_lowest = |taken: u32| (is_owned && taken.trailing_ones() < SLOTS as u32).then_some(taken | (taken + 1));
-    let before = TAKEN.fetch_update(Ordering::AcqRel, Ordering::Acquire, with_lowest);
+    let before = IN_USE.fetch_update(Ordering::AcqRel, Ordering::Acquire, with_lowest);
     let slot = before.map_or(SLOTS, |taken| taken.trailing_ones() as usize);
     SLOT.set(slot);
     slot

@@ -1,33 +1,32 @@
-//! How a queue is doing.
+//! A reading of a queue.
 
 use std::{fmt, time::Duration};
 
 use super::LossCounts;
 use crate::{Record, Severity};
 
-/// A reading of a queue. Made by [`Queue::health`](super::Queue::health) and
-/// [`WorkerGuard::health`](super::WorkerGuard::health).
+/// A reading of a queue. Made by [`Queue::stats`](super::Queue::stats) and
+/// [`WorkerGuard::stats`](super::WorkerGuard::stats).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct QueueStats {
-    /// Records that wait, or are in the listener's hands.
+    /// Records that wait or are being handled.
     pub depth: usize,
-    /// The most that `depth` has been seen to be; never falls.
+    /// The highest `depth` seen; never falls.
     pub high_water: usize,
-    /// What the waiting records take, in bytes, each with its spans
+    /// The size of those records, in bytes, each with its spans
     /// ([`max_bytes`](super::QueueBuilder::max_bytes)).
     pub bytes: usize,
-    /// The most that `bytes` has been seen to be; never falls.
+    /// The highest `bytes` seen; never falls.
     pub bytes_high_water: usize,
-    /// How long ago the record was captured that has waited longest; `None` if none waits.
+    /// The age of the record that has waited longest; `None` if none waits.
     pub oldest_age: Option<Duration>,
-    /// Records that found no room, or were left at a shutdown.
+    /// Records that did not fit, or were left at a shutdown.
     pub lost: LossCounts,
-    /// How often a caller had to wait for room ([`Overflow::Block`](super::Overflow::Block)).
+    /// How often a caller had to wait ([`Overflow::Block`](super::Overflow::Block)).
     pub blocked_sends: u64,
-    /// Which part of the last ten to twenty seconds the listener has been at work, handling, flushing or telling of itself:
-    /// 0.0 to 1.0. (Of the present ten seconds, as far as they have gone by, and the ten before, counted from its start;
-    /// of its whole life in the first ten.)
+    /// The part of the last ten to twenty seconds that the worker was busy, handling, flushing or reporting: 0.0 to 1.0. (The
+    /// current window of ten seconds so far and the one before, counted from its start; its whole life in the first ten.)
     pub busy: f64,
 }
 

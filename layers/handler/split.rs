@@ -1,0 +1,111 @@
+//! One record for several handlers.
+
+use std::{fmt, mem};
+
+use super::{
+    Delivery, Handler, Outcome,
+    delivery::{catch_handle, report_other_error},
+    scope::{Scope, Shares},
+};
+use crate::{Error, ledger::Resolution};
+
+/// A record for several handlers, one after the other. Made by [`Delivery::split`].
+///
+/// ```
+/// use tracing_strata::{Delivery, Error, Outcome, handler::Flush, prelude::*};
+///
+/// struct Both<A, B>(A, B);
+///
+/// impl<A: Handler, B: Handler> Handler for Both<A, B> {
+///     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+///         let mut split = delivery.split();
+///         split.to(&self.0);
+///         split.last(&self.1)
+///     }
+///
+///     fn flush(&self, how: &Flush) -> Result<(), Error> {
+///         self.0.flush(how).and(self.1.flush(how))
+///     }
+/// }
+/// ```
+#[must_use = "a split that is dropped drops the record"]
+pub struct Split<'a> {
+    delivery: Delivery<'a>,
+    shares: Shares,
+    /// Of the handlers that were done at once.
+    worst: Option<Result<Outcome, Error>>,
+    is_ended: bool,
+}
+
+impl<'a> Split<'a> {
+    #[inline]
+    pub(super) fn new(delivery: Delivery<'a>) -> Self {
+        Self { delivery, shares: Shares::default(), worst: None, is_ended: false }
+    }
+
+    /// To one of them; others follow, also where this one panics.
+    #[inline]
+    pub fn to(&mut self, handler: &(impl Handler + ?Sized)) {
+        self.give(true, |delivery| catch_handle(handler, delivery));
+    }
+
+    /// To the last of them.
+    ///
+    /// # Errors
+    /// The first of the handlers' errors.
+    #[inline]
+    pub fn last(mut self, handler: &(impl Handler + ?Sized)) -> Result<Outcome, Error> {
+        self.give(false, |delivery| catch_handle(handler, delivery));
+        self.end()
+    }
+
+    /// Ends it: there are no more handlers. Where there was none, the record is dropped.
+    ///
+    /// # Errors
+    /// The first of the handlers' errors.
+    #[inline]
+    pub fn end(mut self) -> Result<Outcome, Error> {
+        self.is_ended = true;
+        let Some(mut own) = self.shares.own.take() else {
+            return self.worst.take().unwrap_or(Ok(Outcome::Dropped));
+        };
+        // Those that were done at once have one share together; all others have taken theirs.
+        own.end(Resolution::from(self.worst.take().unwrap_or(Ok(Outcome::Written))), None);
+        Ok(Outcome::Queued)
+    }
+
+    #[inline]
+    pub(super) fn give(&mut self, is_shared: bool, handle: impl FnOnce(Delivery<'_>) -> Result<Outcome, Error>) {
+        let Self { delivery, shares, worst, .. } = self;
+        let Delivery { record, scope: outer, is_shared: is_outer_shared, deferred } = delivery;
+        let scope = Scope::share(*outer, shares);
+        let is_shared = is_shared || *is_outer_shared;
+        let result = handle(Delivery { record: &mut **record, scope: Some(&scope), is_shared, deferred: *deferred });
+        if scope.is_taken() {
+            return result
+                .err()
+                .into_iter()
+                .for_each(|error| report_other_error(error, Scope::counters(*outer), record));
+        }
+        match (&worst, &result) {
+            (Some(Err(_)), _) => {}
+            (Some(Ok(worse)), Ok(better)) if *worse >= *better => {}
+            _ => *worst = Some(result),
+        }
+    }
+}
+
+/// Without an [`end`](Split::end) the record is dropped, whatever the handler returns.
+impl Drop for Split<'_> {
+    fn drop(&mut self) {
+        if !mem::replace(&mut self.is_ended, true) && self.shares.own.take().is_none() {
+            drop(Scope::take_receipt(self.delivery.scope, self.delivery.record));
+        }
+    }
+}
+
+impl fmt::Debug for Split<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Split").field(&self.delivery).finish()
+    }
+}

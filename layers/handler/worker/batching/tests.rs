@@ -1,0 +1,183 @@
+//! Batches that are accepted, refused, retried and discarded.
+
+use std::{
+    panic::resume_unwind,
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use super::*;
+use crate::{
+    Delivery, Error, Flush, Handler, HandlerExt as _, Outcome, Record, Severity,
+    ledger::{Ledger, Receipt},
+    record::OwnedRecord,
+};
+
+/// Takes, refuses, is away for good or for a moment, and panics, as the dice say.
+struct Moody {
+    dice: Mutex<fastrand::Rng>,
+    taken: Arc<Mutex<Vec<u64>>>,
+}
+
+impl Export for Moody {
+    type Item = OwnedRecord;
+    type Request = Vec<u64>;
+    type Client = ();
+
+    fn connect(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn encode(&self, batch: &[OwnedRecord], _: u64) -> Vec<u64> {
+        batch.iter().map(|record| id(record)).collect()
+    }
+
+    fn send(&self, (): &mut (), request: &Vec<u64>, _: Option<Duration>) -> Answer {
+        let error = Error::new("scripted");
+        let rejected = match self.dice.lock().unwrap().u32(0..6) {
+            0 => return Answer::Refused(error),
+            1 => return Answer::Retryable { after: Some(Duration::MAX), error },
+            2 => return Answer::Retryable { after: Some(Duration::ZERO), error },
+            3 => resume_unwind(Box::new("scripted")),
+            4 => 1,
+            _ => 0,
+        };
+        self.taken.lock().unwrap().extend(&request[..request.len() - rejected]);
+        Answer::Accepted { rejected: rejected as u64, message: String::new() }
+    }
+}
+
+struct Batched(BatchWorker<Moody>);
+
+impl Handler for Batched {
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        self.0.learn_ledger(|| delivery.ledger());
+        let (record, receipt) = delivery.take().split();
+        self.0.put(record, 1, receipt);
+        Ok(Outcome::Queued)
+    }
+
+    fn flush(&self, _: &Flush) -> Result<(), Error> {
+        self.0.flush()
+    }
+}
+
+#[derive(Clone, Default)]
+struct Collect(Arc<Mutex<Vec<u64>>>);
+
+impl Handler for Collect {
+    fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
+        self.0.lock().unwrap().push(id(&delivery));
+        Ok(Outcome::Written)
+    }
+}
+
+const SENDERS: u64 = 2;
+const EACH: u64 = 30;
+
+fn record(id: u64) -> Record {
+    Record::new(Severity::INFO, "t", &id.to_string())
+}
+
+fn id(record: &Record) -> u64 {
+    record.message().parse().unwrap()
+}
+
+fn in_order(ids: &[u64]) -> bool {
+    let of = |sender: u64| ids.iter().filter(move |id| **id / EACH == sender);
+    (0..SENDERS).all(|sender| of(sender).is_sorted())
+}
+
+/// Whatever the other side says: each record is taken there or by the fallback, once and in order.
+#[test]
+fn a_fallback_gets_what_a_batch_did_not_bring_there() {
+    for seed in 0..300 {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let config = BatchConfig {
+            output: "moody",
+            what: "records",
+            thread: "strata-moody",
+            capacity: 1_000,
+            max_bytes: 1_000,
+            max_batch: dice.usize(1..20),
+            batch_bytes: dice.usize(1..20),
+            delay: Duration::from_micros(dice.u64(0..500)),
+            retry_for: Duration::from_secs(60),
+        };
+        let (taken, rest) = (Arc::<Mutex<Vec<u64>>>::default(), Collect::default());
+        let export = Moody { dice: Mutex::new(dice), taken: Arc::clone(&taken) };
+        let worker = BatchWorker::spawn(export, config, Duration::from_secs(60)).unwrap();
+        let top = Batched(worker.clone()).fallback(rest.clone()).notices(false).named("top");
+        top.set_error_handler(crate::ledger::ErrorHandler::silent());
+        thread::scope(|scope| {
+            for sender in 0..SENDERS {
+                let top = &top;
+                scope.spawn(move || (0..EACH).for_each(|n| top.emit(&record(sender * EACH + n))));
+            }
+        });
+        top.flush().unwrap();
+        let (taken, rest) = (taken.lock().unwrap().clone(), rest.0.lock().unwrap().clone());
+        let mut all = [&*taken, &*rest].concat();
+        all.sort_unstable();
+        assert!(all.iter().copied().eq(0..SENDERS * EACH), "seed {seed}: {taken:?} and {rest:?}");
+        assert!(in_order(&taken) && in_order(&rest), "seed {seed}: {taken:?} and {rest:?}");
+        let stats = top.stats();
+        let expected = (SENDERS * EACH, rest.len() as u64, 0, 0);
+        assert_eq!(
+            (stats.written, stats.fallback_written, stats.failed, stats.queued),
+            expected,
+            "seed {seed}: {stats}"
+        );
+
+        worker.begin_shut_down(Duration::from_secs(60)).wait(Duration::from_secs(60)).unwrap();
+        top.emit(&record(0));
+        assert_eq!(top.stats().fallback_written, expected.1 + 1, "seed {seed}: it came too late");
+    }
+}
+
+/// What has no room and no fallback is dropped; what the deadline of a shutdown overtakes, too.
+#[test]
+fn what_finds_no_room_and_what_is_left_is_dropped() {
+    struct Away;
+
+    impl Export for Away {
+        type Item = OwnedRecord;
+        type Request = ();
+        type Client = ();
+
+        fn connect(&self) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn encode(&self, _: &[OwnedRecord], _: u64) {}
+
+        fn send(&self, (): &mut (), (): &(), _: Option<Duration>) -> Answer {
+            Answer::Retryable { after: Some(Duration::from_secs(30)), error: Error::new("away") }
+        }
+    }
+
+    let config = BatchConfig {
+        output: "away",
+        what: "records",
+        thread: "strata-away",
+        capacity: 5,
+        max_bytes: 1_000,
+        max_batch: 2,
+        batch_bytes: 1_000,
+        delay: Duration::ZERO,
+        retry_for: Duration::from_secs(60),
+    };
+    let ledger = Ledger::unlisted("away");
+    let worker = BatchWorker::spawn(Away, config, Duration::from_secs(60)).unwrap();
+    worker.learn_ledger(|| Some(Arc::clone(&ledger)));
+    (0..8).for_each(|n| worker.put(record(n).keep(), 1, Receipt::on(Some(ledger.counters()))));
+    assert_eq!((ledger.stats().queued, ledger.stats().dropped), (5, 3));
+    let error = worker.begin_shut_down(Duration::from_millis(10)).wait(Duration::from_millis(10)).unwrap_err();
+    assert!(error.to_string().starts_with("away: shutdown: 5 records not sent within 10ms"), "{error}");
+    // The thread gives up what it has in hand.
+    while ledger.stats().queued > 0 {
+        thread::yield_now();
+    }
+    assert_eq!((ledger.stats().dropped, ledger.stats().failed), (8, 0));
+}

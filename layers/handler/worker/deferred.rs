@@ -1,0 +1,36 @@
+//! One write for many records: outputs on a worker's thread defer their writes until the worker is idle.
+
+use std::{cell::RefCell, rc::Rc, sync::Arc};
+
+/// An output with lines that are not written yet.
+pub(crate) trait DeferredWrite {
+    /// Writes them. Errors go to the ledger and its error handler.
+    fn write_deferred(&self);
+}
+
+/// The outputs that deferred a write on one worker's thread.
+#[derive(Default)]
+pub(crate) struct DeferredWrites(RefCell<Vec<Arc<dyn DeferredWrite>>>);
+
+impl DeferredWrites {
+    pub(crate) fn new() -> Rc<Self> {
+        Rc::default()
+    }
+
+    pub(crate) fn add(&self, output: Arc<dyn DeferredWrite>) {
+        let mut list = self.0.borrow_mut();
+        if !list.iter().any(|other| Arc::ptr_eq(other, &output)) {
+            list.push(output);
+        }
+    }
+
+    pub(crate) fn write_all(&self) {
+        // Taken out first: a write may add to the list. Its memory is used again.
+        let mut outputs = self.0.take();
+        outputs.drain(..).for_each(|output| output.write_deferred());
+        let mut list = self.0.borrow_mut();
+        if list.is_empty() {
+            *list = outputs;
+        }
+    }
+}
