@@ -42,14 +42,14 @@ fn timer() -> MutexGuard<'static, Timer> {
 /// Syncs the target at intervals as long as it lives. The thread ends with the last target.
 pub(super) fn sync_at_intervals(target: Weak<dyn SyncTarget>, interval: Duration) -> Result<(), Error> {
     fork::watch();
-    fork::on_restart(restart_sync_timer);
+    fork::on_restart(restart_in_child);
     let mut timer = timer();
     timer.entries.push(Entry { due: Instant::now() + interval, interval, target });
     start(timer)
 }
 
 /// Starts the thread again in a child of a fork.
-fn restart_sync_timer() {
+fn restart_in_child() {
     let timer = timer();
     if !timer.entries.is_empty()
         && let Err(error) = start(timer)

@@ -72,7 +72,7 @@ impl ConnectionBuilder {
     /// The framing that the format wants, unless one was set.
     ///
     /// # Errors
-    /// A framing was chosen that would change the format's records.
+    /// The chosen framing would change the format's records.
     pub(crate) fn framing_of(self, of_format: Option<Framing>) -> Result<Self, Error> {
         let Some(of_format) = of_format else { return Ok(self) };
         match self.options.framing {
