@@ -25,6 +25,8 @@ pub(super) struct Class {
     pub(super) filter_key: Option<&'static str>,
     /// Whether a queue is put in front unless the configuration says `direct`.
     pub(super) queued: bool,
+    /// Whether it has a format of its own where no formatter is named.
+    pub(super) has_own_format: bool,
     pub(super) make: fn(&BuildContext<'_, '_>) -> Result<Output, Error>,
 }
 
@@ -36,6 +38,7 @@ pub(super) const DEFAULTS: Class = Class {
     targets_key: None,
     filter_key: None,
     queued: false,
+    has_own_format: false,
     make: |_| Ok(placeholder()),
 };
 

@@ -27,11 +27,12 @@ pub(super) struct FormatSettings {
     format: Formatter,
     terminator: Arc<str>,
     encoding: Encoding,
+    datefmt: Option<Arc<str>>,
 }
 
 impl Formatting {
     pub(super) fn new(formatter: Formatter, terminator: &str, encoding: Encoding) -> Arc<Self> {
-        let settings = FormatSettings { format: formatter, terminator: terminator.into(), encoding };
+        let settings = FormatSettings { format: formatter, terminator: terminator.into(), encoding, datefmt: None };
         Arc::new(Self(ArcSwap::from_pointee(settings)))
     }
 
@@ -47,6 +48,10 @@ impl Formatting {
         drop(self.change(|settings| settings.encoding = encoding));
     }
 
+    pub(super) fn set_datefmt(&self, datefmt: &str) {
+        drop(self.change(|settings| settings.datefmt = Some(datefmt.into())));
+    }
+
     fn change(&self, change: impl Fn(&mut FormatSettings)) -> Arc<FormatSettings> {
         self.0.rcu(|settings| {
             let mut settings = FormatSettings::clone(settings);
@@ -58,6 +63,11 @@ impl Formatting {
     /// The format with terminator and encoding, for outputs of bytes.
     pub(super) fn lines(self: &Arc<Self>) -> Box<dyn Format> {
         Box::new(Lines(Arc::clone(self)))
+    }
+
+    /// The date format that the formatter's declaration gives.
+    pub(super) fn datefmt(&self) -> Option<String> {
+        self.0.load().datefmt.as_deref().map(str::to_owned)
     }
 
     /// The format alone.

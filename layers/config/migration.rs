@@ -14,6 +14,7 @@ use super::{
     references::resolved,
     registry::HandlerMaker,
     setup::Setup,
+    unknown_class::{self, Kind},
 };
 use crate::{loggers::LoggerState, sink::allow_takeover};
 
@@ -177,13 +178,24 @@ pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
     for (Key { text: name, .. }, node) in root.section("formatters") {
         let path = format!("formatters.{}", quoted_key(name));
         let class = node.class_name().unwrap_or("logging.Formatter");
+        let class = class.strip_prefix("ext://").unwrap_or(class);
         let known = formatters::is_standard(class);
-        if !known && !setup.registry.has_formatter(class) {
-            let note = format!(
-                "nothing is registered as {class:?}: implement `Format`, and add it with `ClassRegistry::formatter`"
-            );
-            report.add(path, node, MigrationVerdict::NotSupported, vec![note]);
-        } else if known && !python {
+        if setup.registry.has_formatter(class) {
+            report.add(path, node, MigrationVerdict::Taken, Vec::new());
+        } else if !known {
+            report.add(path, node, MigrationVerdict::NotSupported, unknown_class::notes(Kind::Formatter, class));
+        } else if formatters::is_third_party(class) {
+            let note = "built as ours, with its look: messages come merged, exceptions have no frames; the rest is in the table of classes";
+            let mut notes = vec![note.to_owned()];
+            let ignored = formatters::ignored_keys(node);
+            if !ignored.is_empty() {
+                notes.push(format!(
+                    "{} does nothing beside `class`, as in Python: name the class with `()`",
+                    ignored.join(", ")
+                ));
+            }
+            report.add(path, node, MigrationVerdict::Changed, notes);
+        } else if !python {
             let note = "line breaks and control characters in values are escaped, lines of exceptions are marked: nobody can forge a record";
             report.add(path, node, MigrationVerdict::Changed, vec![note.into()]);
         } else {
@@ -197,9 +209,7 @@ pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
         if known {
             report.add(path, node, MigrationVerdict::Taken, Vec::new());
         } else {
-            let note =
-                format!("nothing is registered as {class:?}: write a closure, and add it with `ClassRegistry::filter`");
-            report.add(path, node, MigrationVerdict::NotSupported, vec![note]);
+            report.add(path, node, MigrationVerdict::NotSupported, unknown_class::notes(Kind::Filter, class));
         }
     }
     for (Key { text: name, .. }, node) in root.section("handlers") {
@@ -299,10 +309,7 @@ fn handler(node: &Node, setup: &Setup) -> (MigrationVerdict, Vec<String>) {
     let class = node.class_name().unwrap_or_default();
     let class = class.strip_prefix("ext://").unwrap_or(class);
     let Some(maker) = setup.registry.find_handler(class) else {
-        let note = format!(
-            "nothing is registered as {class:?}: implement `Handler`, and add it with `ClassRegistry::handler`"
-        );
-        return (MigrationVerdict::NotSupported, vec![note]);
+        return (MigrationVerdict::NotSupported, unknown_class::notes(Kind::Handler, class));
     };
     let HandlerMaker::Class(known) = maker else { return (MigrationVerdict::Taken, Vec::new()) };
     let mut notes = Vec::new();

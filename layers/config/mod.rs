@@ -100,6 +100,7 @@
 //! | `json` ([`Json`](crate::format::Json)) | `shape` (`flat`, `tracing_subscriber`, `ecs`, `gcp`, `datadog`, `logstash`, `bunyan`, `otel`, `python`), `trace_prefix`, `schema_version`, `rename: {MEMBER: NAME}`, `omit`, `nest_fields`, `nest_context`, `fields`, `span_list`, `current_span`, `source`, `thread`, `process`, `level_number`, `event_name`, `lower_case_levels`; two options for one member are refused |
 //! | `logfmt` ([`Logfmt`](crate::format::Logfmt)) | `fields`, `source`, `thread` |
 //! | `gelf` ([`Gelf`](crate::format::Gelf)), without `time` | `host`, `fields`, `source`, `thread` |
+#![doc = include_str!("classes/third_party/classes.md")]
 //!
 //! ## Filters
 //!
@@ -163,6 +164,7 @@ mod references;
 mod registry;
 mod setup;
 mod source;
+mod unknown_class;
 
 #[cfg(feature = "clap")]
 pub use self::live::CliArgs;

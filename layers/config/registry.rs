@@ -77,8 +77,8 @@ impl Rotator {
 
 impl ClassRegistry {
     /// With these classes, and Python's constants.
-    pub(super) fn with_classes(classes: &[&'static Class]) -> Self {
-        let named = classes.iter().flat_map(|class| class.names.iter().map(move |name| (name, class)));
+    pub(super) fn with_classes(classes: impl Iterator<Item = &'static Class>) -> Self {
+        let named = classes.flat_map(|class| class.names.iter().map(move |name| (name, class)));
         Self {
             handlers: named.map(|(name, class)| ((*name).to_owned(), HandlerMaker::Class(class))).collect(),
             formatters: BTreeMap::new(),

@@ -126,7 +126,7 @@ impl Buffer {
     /// Appends what `write` appends to an empty string. An empty buffer lends its own memory; else it costs a copy, because
     /// what is there may not be UTF-8.
     #[inline]
-    pub(super) fn append_text<R>(&mut self, write: impl FnOnce(&mut String) -> R) -> R {
+    pub(crate) fn append_text<R>(&mut self, write: impl FnOnce(&mut String) -> R) -> R {
         if !self.bytes.is_empty() {
             return with_scratch(|scratch| {
                 let mut text = String::from_utf8(mem::take(scratch)).unwrap_or_default();

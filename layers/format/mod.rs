@@ -31,6 +31,8 @@ mod template;
 mod text;
 mod time;
 
+#[cfg(feature = "config")]
+pub(crate) use self::template::{Line, OwnNames, not_found, push_exception, push_repr};
 pub use self::{
     buffer::Buffer,
     gelf::Gelf,

@@ -18,6 +18,9 @@ enum Part {
     Field(char),
 }
 
+/// `%f` as milliseconds. No conversion of `strftime`.
+const MILLIS: char = '3';
+
 /// The expansion of a composed conversion.
 fn composed(conversion: char) -> Option<&'static str> {
     Some(match conversion {
@@ -56,6 +59,16 @@ impl Strftime {
         Self { parts: parts.into() }
     }
 
+    /// `%f` as three digits.
+    pub(super) fn fraction_in_millis(mut self) -> Self {
+        for part in &mut self.parts {
+            if *part == Part::Field('f') {
+                *part = Part::Field(MILLIS);
+            }
+        }
+        self
+    }
+
     pub(super) fn write(&self, time: SystemTime, zone: &Time, out: &mut String) {
         let (local, offset, nanos) = zone.local_seconds(time);
         let digits = second(local);
@@ -75,6 +88,7 @@ impl Strftime {
                     write!(out, "{sign}{:02}{:02}", minutes / 60, minutes % 60).unwrap_or_default();
                 }
                 Part::Field('f') => write!(out, "{:06}", nanos / 1_000).unwrap_or_default(),
+                Part::Field(MILLIS) => write!(out, "{:03}", nanos / 1_000_000).unwrap_or_default(),
                 Part::Field(conversion) => {
                     date.get_or_insert_with(|| Date::new(digits, local)).write(*conversion, out);
                 }

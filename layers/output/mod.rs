@@ -25,6 +25,8 @@ mod syslog;
 
 #[cfg(feature = "gelf")]
 pub use self::datagram::GelfChunks;
+#[cfg(all(feature = "config", target_os = "linux"))]
+pub(crate) use self::journald::JournalFields;
 #[cfg(target_os = "linux")]
 pub use self::journald::{Journald, JournaldBuilder, StreamOrJournald};
 #[cfg(feature = "config")]

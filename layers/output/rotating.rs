@@ -201,6 +201,13 @@ impl<F: Format> RotatingFileBuilder<F> {
         self
     }
 
+    /// Whether a file takes records until it has `max_bytes`, and is emptied then where no backups are kept.
+    #[cfg(feature = "config")]
+    pub(crate) fn fills_up(mut self) -> Self {
+        self.settings.fills_up = true;
+        self
+    }
+
     /// Accepts a [`max_bytes`](Self::max_bytes) that has no effect because no old file is kept: the file grows without end, as
     /// Python's does with `maxBytes` and a `backupCount` of 0.
     pub fn allow_unbounded(mut self, allow: bool) -> Self {

@@ -112,9 +112,10 @@ impl Builder<'_> {
         let effective = formatter.unwrap_or_else(|| formatting::bare(self.setup.as_python));
         let reused = self.previous.handlers.get(name).filter(|before| {
             let same_targets = targets.iter().all(|target| self.reused.contains(&target.name));
-            // A queue is built with or without a formatter.
-            let is_queue = self.class_of(node).is_some_and(|class| class.targets_key.is_some());
-            let same_format = !is_queue || before.declaration.has_formatter() == node.has_formatter();
+            // These are built with or without a formatter.
+            let asks = |class: &Class| class.targets_key.is_some() || class.has_own_format;
+            let same_format =
+                !self.class_of(node).is_some_and(asks) || before.declaration.has_formatter() == node.has_formatter();
             let is_same = before.fixed == fixed && same_targets && self.has_same_filter(node);
             !self.setup.as_python && is_same && same_format
         });
@@ -144,6 +145,9 @@ impl Builder<'_> {
         problems: &mut Vec<ConfigError>,
     ) -> Option<InstalledHandler> {
         let formatting = Formatting::new(formatter, "\n", Encoding::default());
+        if let Some(datefmt) = self.datefmt_of(node) {
+            formatting.set_datefmt(datefmt);
+        }
         let find_handler = |name: &str| self.made(name).map(|installed| Arc::clone(&installed.configured));
         let spec =
             HandlerSpec { name, path, node, is_ini: self.config.is_ini, filters: &self.filters, is_replacement: false };
@@ -201,6 +205,13 @@ impl Builder<'_> {
             problems.push(problem.nearest(name, known));
         }
         found
+    }
+
+    /// The date format of the handler's formatter.
+    fn datefmt_of(&self, node: &Node) -> Option<&str> {
+        let name = node.get("formatter")?.as_str()?;
+        let datefmt = self.config.root.get("formatters")?.get(name)?.get("datefmt")?.as_str()?;
+        (!datefmt.is_empty()).then_some(datefmt)
     }
 
     fn level_of(&self, path: &str, map: &Map, problems: &mut Vec<ConfigError>) -> Severity {

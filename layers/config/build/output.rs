@@ -119,6 +119,7 @@ pub(in crate::config) fn make_output(
     };
     let positional = match &maker {
         HandlerMaker::Class(class) if spec.is_ini => name_args(map, class.keys, path, problems),
+        HandlerMaker::Custom(_) if spec.is_ini && has_no_args(map) => name_args(map, &[], path, problems),
         _ => None,
     };
     let map = positional.as_ref().unwrap_or(map);
@@ -229,6 +230,11 @@ fn queue_in_front<'m>(
     let builder = if by_default { Queue::builder().overflow(Overflow::DropNewest) } else { Queue::builder() };
     let at = node.and_then(|node| node.at);
     Some((builder, setup.args(path, at, "queue", limits)))
+}
+
+/// Whether `args` is `()`.
+fn has_no_args(map: &Map) -> bool {
+    map.get("args").and_then(Node::as_list).is_some_and(<[Node]>::is_empty)
 }
 
 /// Moves the positional `args` to their names.

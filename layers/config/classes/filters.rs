@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::third_party;
 use crate::{
     Error,
     config::{
@@ -33,13 +34,17 @@ pub(in crate::config) fn make(setup: &Setup, path: &str, node: &Node) -> Result<
     let args = setup.args(path, node.at, name, map);
     let made = match FILTERS.iter().find(|(names, _)| names.contains(&name)) {
         Some((_, make)) => Some(make(&args, setup)),
-        None => setup.registry.make_filter(name, &args),
+        None => {
+            let registered = setup.registry.make_filter(name, &args);
+            registered.or_else(|| third_party::make_filter(name, setup, &args).map(Ok))
+        }
     };
     let problems = args.finish(&[], &["()", "class", "."]);
     match made {
         None => {
             let message = format!("no filter is registered as {name:?}");
             let standard = FILTERS.iter().flat_map(|(names, _)| names.iter().copied());
+            let standard = standard.chain(third_party::filter_names());
             let known = setup.registry.filter_names().chain(standard);
             let problem = ConfigError::new(format!("{path}.{key}"), class.at, message).python(cannot_resolve(name));
             Err(vec![problem.nearest(name, known)])
@@ -61,12 +66,12 @@ const FILTERS: &[(&[&str], Make)] = &[
 
 /// Whether no registry is needed to know the class.
 pub(in crate::config) fn is_standard(name: &str) -> bool {
-    FILTERS.iter().any(|(names, _)| names.contains(&name))
+    FILTERS.iter().any(|(names, _)| names.contains(&name)) || third_party::has_filter(name)
 }
 
 /// Whether the filter counts records, so that its users share one count.
 pub(in crate::config) fn counts(name: &str) -> bool {
-    is_standard(name) && !name.ends_with("Filter")
+    FILTERS.iter().any(|(names, _)| names.contains(&name)) && !name.ends_with("Filter")
 }
 
 fn rate_limit(args: &HandlerArgs<'_>, setup: &Setup) -> ConfigFilter {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::third_party;
 use crate::{
     config::{
         error::{ConfigError, cannot_resolve},
@@ -29,7 +30,19 @@ const FORMATS: &[&str] = &["text", "json", "logfmt", "gelf"];
 
 /// Whether no registry is needed to know the class.
 pub(in crate::config) fn is_standard(class: &str) -> bool {
-    TEMPLATES.contains(&class) || FORMATS.contains(&class)
+    TEMPLATES.contains(&class) || FORMATS.contains(&class) || is_third_party(class)
+}
+
+/// Whether it is a class of another package that is built as ours.
+pub(in crate::config) fn is_third_party(class: &str) -> bool {
+    third_party::has_formatter(class)
+}
+
+/// The keys of such a class that Python does not pass on.
+pub(in crate::config) fn ignored_keys(node: &Node) -> Vec<&str> {
+    let by_name = node.get("()").is_some();
+    let keys = node.as_map().into_iter().flat_map(Map::iter).map(|(key, _)| &*key.text);
+    keys.filter(|key| !third_party::is_passed(key, by_name)).collect()
 }
 
 /// Makes a formatter from an entry of `formatters`.
@@ -63,6 +76,7 @@ pub(in crate::config) fn make(setup: &Setup, path: &str, node: &Node) -> Result<
             }
         }
         _ if TEMPLATES.contains(&name) => template(setup, path, node, map, key == "()"),
+        _ if third_party::has_formatter(name) => third_party::make(setup, path, node, map, name, key == "()"),
         name if FORMATS.contains(&name) => {
             let args = args();
             let formatter = standard(name, &args);
@@ -74,7 +88,9 @@ pub(in crate::config) fn make(setup: &Setup, path: &str, node: &Node) -> Result<
 }
 
 fn unknown(path: &str, key: &str, class: &Node, name: &str, registry: &ClassRegistry) -> Vec<ConfigError> {
-    let known = registry.formatter_names().chain(TEMPLATES.iter().copied()).chain(FORMATS.iter().copied());
+    let ours = TEMPLATES.iter().chain(FORMATS).copied().chain(third_party::formatter_names());
+    let mut known: Vec<&str> = registry.formatter_names().collect();
+    ours.for_each(|name| known.push(name));
     let problem =
         ConfigError::new(format!("{path}.{key}"), class.at, format!("no formatter is registered as {name:?}"));
     vec![problem.python(cannot_resolve(name)).nearest_dotted(name, known)]

@@ -17,5 +17,6 @@ mod standard;
 mod stream;
 mod syslog;
 mod tee;
+mod third_party;
 
 pub(super) use self::queue::set_limits;

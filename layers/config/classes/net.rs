@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use super::connection;
 use crate::{
-    Error, Format,
+    Error, Format, Record,
     config::{
         class::{BuildContext, Class, DEFAULTS, placeholder},
         configured_handler::{Control, Output},
         handler_args::SetIfSome as _,
     },
-    format::Pickle,
+    format::{Buffer, Pickle},
     output::{Datagram, DatagramBuilder, Formatted, Oversize},
-    sink::net::{Address, Backoff, Connection, Framing},
+    sink::net::{Address, Backoff, Connection, ConnectionBuilder, Framing},
 };
 
 pub(super) const SOCKET: Class = Class {
@@ -86,13 +86,56 @@ fn make_socket(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         (true, true) => context.formatting.texts(),
         (true, false) => context.formatting.lines(),
     };
+    connected(builder, format, "")
+}
+
+fn connected(builder: ConnectionBuilder, format: Box<dyn Format>, end: &'static str) -> Result<Output, Error> {
     let connection = Arc::new(builder.framing_of(format.framing())?.build()?);
-    let handler = Formatted::new(format, Arc::clone(&connection)).name(connection.address().to_string()).terminator("");
+    let handler =
+        Formatted::new(format, Arc::clone(&connection)).name(connection.address().to_string()).terminator(end);
     Ok(Output::new(handler, ConnectionControl(connection)))
 }
 
+/// A connection for records that end with a text of their own.
+pub(super) fn stream(
+    context: &BuildContext<'_, '_>,
+    format: Box<dyn Format>,
+    end: &'static str,
+    address: Address,
+    backoff: Backoff,
+) -> Result<Output, Error> {
+    let builder = connection::options(context, address).framing(Framing::None);
+    connected(if context.strata.has("retry") { builder } else { builder.backoff(backoff) }, format, end)
+}
+
+/// The same, encrypted.
+#[cfg(feature = "tls")]
+pub(super) fn tls_stream(
+    context: &BuildContext<'_, '_>,
+    format: Box<dyn Format>,
+    end: &'static str,
+    address: Address,
+    tls: crate::sink::net::Tls,
+) -> Result<Output, Error> {
+    connected(connection::options(context, address).framing(Framing::None).tls(tls), format, end)
+}
+
+/// A format with a text behind each record.
+pub(super) struct WithEnd {
+    pub(super) format: Box<dyn Format>,
+    pub(super) end: &'static str,
+}
+
+impl Format for WithEnd {
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        self.format.format(record, out)?;
+        out.push_str(self.end);
+        Ok(())
+    }
+}
+
 /// Python's attributes of the handler.
-fn retry(context: &BuildContext<'_, '_>) -> Backoff {
+pub(super) fn retry(context: &BuildContext<'_, '_>) -> Backoff {
     let attributes = context.attributes;
     let mut retry = Backoff::python();
     retry = retry
@@ -156,7 +199,7 @@ fn gelf(args: &crate::config::handler_args::HandlerArgs<'_>) -> crate::output::G
 
 #[cfg(target_os = "linux")]
 pub(super) const JOURNAL: Class = Class {
-    names: &["systemd.journal.JournalHandler", "systemd.journal.JournaldLogHandler", "journald"],
+    names: &["systemd.journal.JournalHandler", "journald"],
     keys: &["SYSLOG_IDENTIFIER"],
     make: make_journal,
     ..DEFAULTS
@@ -166,12 +209,9 @@ pub(super) const JOURNAL: Class = Class {
 fn make_journal(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     use crate::output::JournaldBuilder;
 
-    let (args, strata) = (context.args, context.strata);
-    let mut builder = crate::output::Journald::builder()
-        .set_if_some(args.str("SYSLOG_IDENTIFIER"), JournaldBuilder::identifier)
-        .set_if_some(strata.str("socket"), JournaldBuilder::socket)
-        .set_if_some(strata.seconds("write_deadline"), JournaldBuilder::timeout)
-        .set_if_some(strata.bool("delay"), JournaldBuilder::open_lazily);
+    let args = context.args;
+    let mut builder =
+        crate::output::Journald::builder().set_if_some(args.str("SYSLOG_IDENTIFIER"), JournaldBuilder::identifier);
     // As in Python, keys in capitals are fields of the journal.
     let is_field = |name: &str| name != "SYSLOG_IDENTIFIER" && name.starts_with(|c: char| c.is_ascii_uppercase());
     let fields: Vec<_> = args.names().filter(|name| is_field(name)).map(str::to_owned).collect();
@@ -180,6 +220,25 @@ fn make_journal(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
             builder = builder.field(name, value);
         }
     }
+    if context.as_python {
+        builder = builder.own_fields(super::third_party::journal_fields(context));
+    }
+    journal(context, builder)
+}
+
+/// The journal with our keys.
+#[cfg(target_os = "linux")]
+pub(super) fn journal(
+    context: &BuildContext<'_, '_>,
+    builder: crate::output::JournaldBuilder,
+) -> Result<Output, Error> {
+    use crate::output::JournaldBuilder;
+
+    let strata = context.strata;
+    let mut builder = builder
+        .set_if_some(strata.str("socket"), JournaldBuilder::socket)
+        .set_if_some(strata.seconds("write_deadline"), JournaldBuilder::timeout)
+        .set_if_some(strata.bool("delay"), JournaldBuilder::open_lazily);
     if strata.bool("timestamp") == Some(true) {
         builder = builder.time(crate::format::Time::utc());
     }

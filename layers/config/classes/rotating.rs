@@ -41,14 +41,22 @@ fn make_rotating(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     let max_bytes = args.count("maxBytes").unwrap_or(0);
     // As in Python, a limit overrides the mode.
     let truncates = mode == Mode::Write && max_bytes == 0 && !context.is_replacement;
-    finish(context, RotatingFile::builder(&path).max_bytes(max_bytes), path, truncates)
+    let delay = args.bool("delay").unwrap_or(false);
+    finish(context, RotatingFile::builder(&path).max_bytes(max_bytes), path, truncates, delay)
 }
 
 fn make_timed(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
-    let args = context.args;
-    let path = args.required("filename");
+    let path = context.args.required("filename");
     mode_and_encoding(context, &path);
-    let mut builder = RotatingFile::builder(&path).when(When::Hour);
+    let builder = timed(context, &path);
+    let delay = context.args.bool("delay").unwrap_or(false);
+    finish(context, builder, path, false, delay)
+}
+
+/// When the file is rotated.
+pub(super) fn timed(context: &BuildContext<'_, '_>, path: &str) -> RotatingFileBuilder {
+    let args = context.args;
+    let mut builder = RotatingFile::builder(path).when(When::Hour);
     match args.str("when").as_deref().unwrap_or("h").parse::<When>() {
         Ok(when) => builder = builder.when(when),
         Err(error) => {
@@ -68,21 +76,20 @@ fn make_timed(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         .set_if_some(context.strata.str("zone"), RotatingFileBuilder::zone);
     let alignment = context.strata.choice("grid", &[("clock", Alignment::Clock), ("rollover", Alignment::Rollover)]);
     let python = context.as_python.then_some(Alignment::Rollover);
-    builder = builder.set_if_some(alignment.or(python), RotatingFileBuilder::alignment);
-    finish(context, builder, path, false)
+    builder.set_if_some(alignment.or(python), RotatingFileBuilder::alignment)
 }
 
-fn finish(
+pub(super) fn finish(
     context: &BuildContext<'_, '_>,
     mut builder: RotatingFileBuilder,
     path: String,
     truncates: bool,
+    delay: bool,
 ) -> Result<Output, Error> {
     let args = context.args;
     builder = builder.backups(usize::try_from(args.count("backupCount").unwrap_or(0)).unwrap_or(usize::MAX));
     // As in Python.
     builder = builder.allow_unbounded(true);
-    let delay = args.bool("delay").unwrap_or(false);
     builder = strata_options(context, builder.open_lazily(delay));
     if let Some(clock) = context.clock {
         builder = builder.shared_clock(Arc::clone(clock));

@@ -14,6 +14,7 @@ use super::{
     stream::STREAM,
     syslog::SYSLOG,
     tee::TEE,
+    third_party,
 };
 use crate::config::{class::Class, registry::ClassRegistry};
 
@@ -39,7 +40,19 @@ const CLASSES: &[&Class] = &[
 impl ClassRegistry {
     /// The handlers of this crate under Python's names and short ones, and Python's constants.
     pub fn new() -> Self {
-        Self::with_classes(CLASSES)
+        use third_party::{CONCURRENT, GRAYPY, LOGSTASH, LOGSTASH_ASYNC, RICH};
+
+        let lists = [
+            CLASSES,
+            LOGSTASH,
+            LOGSTASH_ASYNC,
+            CONCURRENT,
+            GRAYPY,
+            RICH,
+            #[cfg(target_os = "linux")]
+            third_party::JOURNAL,
+        ];
+        Self::with_classes(lists.into_iter().flatten().copied())
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub(super) const STREAM: Class = Class {
-    names: &["logging.StreamHandler", "StreamHandler", "stream"],
+    names: &["logging.StreamHandler", "StreamHandler", "colorlog.StreamHandler", "stream"],
     keys: &["stream"],
     attributes: &["terminator"],
     make,

@@ -8,6 +8,7 @@ mod toml;
 pub(super) mod variables;
 mod yaml;
 
+pub(super) use self::literal::literal;
 use super::{error::ConfigError, node::Node};
 
 /// The syntax of a text.

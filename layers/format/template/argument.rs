@@ -1,6 +1,6 @@
 //! The arguments of a format: what a field writes.
 
-use super::{compiled::Compiled, number};
+use super::{compiled::Compiled, number, own_names::Line};
 use crate::{Record, Value, format::outermost_first, text::python_repr};
 
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,8 @@ pub(super) enum Argument<'r> {
     /// A number and how many hexadecimal digits.
     Hex(u128, u8),
     Error(crate::record::ErrorChain<'r>),
+    /// A name of the template's own names.
+    Own(&'r str),
 }
 
 impl<'r> From<Value<'r>> for Argument<'r> {
@@ -41,6 +43,7 @@ impl<'r> From<Value<'r>> for Argument<'r> {
             Value::U128(number) => i128::try_from(number).map_or(Self::Huge(number), Self::Int),
             Value::F64(number) => Self::Float(number),
             Value::Str(text) | Value::Rendered(text) => Self::Str(text),
+            Value::Json(json) if json.as_str() == "null" => Self::None,
             Value::Json(json) => Self::Str(json.as_str()),
             Value::Bytes(bytes) => Self::Bytes(bytes),
             Value::Error(chain) => Self::Error(chain),
@@ -83,6 +86,11 @@ impl Argument<'_> {
                     out.push(char::from_digit(value, 16).unwrap_or('0'));
                 }
             }
+            Self::Own(name) => {
+                if let Some(own) = &compiled.own_names {
+                    own.write(name, &Line { compiled, record }, out);
+                }
+            }
             Self::Error(chain) => {
                 out.push_str(chain.message());
                 for cause in chain.causes() {
@@ -120,7 +128,7 @@ fn push_exc_info(record: &Record, out: &mut String) {
 }
 
 /// The record's first error as Python prints a chain without frames: the first cause first.
-pub(super) fn push_exception(record: &Record, out: &mut String) {
+pub(crate) fn push_exception(record: &Record, out: &mut String) {
     let Some(chain) = record.error() else { return };
     for (index, (type_name, message)) in chain.links_with_types().rev().enumerate() {
         if index > 0 {

@@ -59,9 +59,20 @@ pub(super) enum Attribute {
     SpanId(Tag),
     Spans(Tag),
     Other(Box<str>, Tag),
+    /// A name of [`OwnNames`](super::OwnNames).
+    Own(Box<str>),
 }
 
 impl Attribute {
+    /// The name, of those that [`OwnNames`](super::OwnNames) may have.
+    pub(super) fn own_name(&self) -> Option<&str> {
+        match self {
+            Self::Message => Some("message"),
+            Self::Other(name, _) => Some(name),
+            _ => None,
+        }
+    }
+
     pub(super) fn by_name(name: &str) -> Self {
         let tag = Tag::of(name);
         match name {
@@ -99,7 +110,7 @@ impl Attribute {
     /// # Errors
     /// The record lacks it, and there is no default.
     #[inline]
-    pub(super) fn of<'r>(&self, record: &'r Record, compiled: &'r Compiled) -> Result<Argument<'r>, String> {
+    pub(super) fn of<'r>(&'r self, record: &'r Record, compiled: &'r Compiled) -> Result<Argument<'r>, String> {
         Ok(match self {
             Self::Name => Argument::Str(match record.target() {
                 "" => "root",
@@ -150,6 +161,12 @@ impl Attribute {
                 });
             }
             Self::Spans(tag) => return special("spans", *tag, record, compiled, |_| Some(Argument::Spans)),
+            Self::Own(name) => {
+                if let Some(own) = &compiled.own_names {
+                    own.check(name, record)?;
+                }
+                Argument::Own(name)
+            }
             Self::Other(name, tag) => {
                 let found = record.get_tagged(name, *tag).or_else(|| compiled.default(name, *tag));
                 return found.map(Argument::from).ok_or_else(|| missing(name));
@@ -172,6 +189,6 @@ fn special<'r>(
 }
 
 #[cold]
-fn missing(name: &str) -> String {
+pub(super) fn missing(name: &str) -> String {
     format!("Formatting field not found in record: {}", python_repr(name))
 }

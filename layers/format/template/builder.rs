@@ -8,6 +8,7 @@ use super::{
     brace,
     compiled::{Asctime, Body, Compiled, Field, Segment, Spec},
     dollar,
+    own_names::OwnNames,
     percent::{self, MsecFormat},
 };
 use crate::{
@@ -32,6 +33,8 @@ pub struct TemplateBuilder {
     validate: bool,
     as_python: bool,
     exceptions: bool,
+    own_names: Option<Arc<dyn OwnNames>>,
+    fraction_in_millis: bool,
 }
 
 impl TemplateBuilder {
@@ -47,6 +50,8 @@ impl TemplateBuilder {
             validate: true,
             as_python: false,
             exceptions: true,
+            own_names: None,
+            fraction_in_millis: false,
         }
     }
 
@@ -106,6 +111,20 @@ impl TemplateBuilder {
         self
     }
 
+    /// Names that no record has.
+    #[cfg(feature = "config")]
+    pub(crate) fn own_names(mut self, own: Arc<dyn OwnNames>) -> Self {
+        self.own_names = Some(own);
+        self
+    }
+
+    /// Writes `%f` in `datefmt` as three digits.
+    #[cfg(feature = "config")]
+    pub(crate) fn fraction_in_millis(mut self) -> Self {
+        self.fraction_in_millis = true;
+        self
+    }
+
     /// Compiles the template.
     ///
     /// # Errors
@@ -121,11 +140,14 @@ impl TemplateBuilder {
             }
             .map_err(Error::config)?;
         }
-        let body = Body::compile(|segments| match self.style {
+        let mut body = Body::compile(|segments| match self.style {
             Style::Percent => percent::compile(format, segments),
             Style::Brace => brace::compile(format, segments),
             Style::Dollar => dollar::compile(format, segments),
         });
+        if let Some(own) = &self.own_names {
+            body.claim(&**own);
+        }
         if self.validate
             && !self.as_python
             && let Some(error) = &body.error
@@ -150,9 +172,10 @@ impl TemplateBuilder {
     }
 
     fn assemble(self, body: Body, milliseconds: Option<MsecFormat>) -> Template {
+        let time = Strftime::new(self.datefmt.as_deref().unwrap_or(&self.time_format));
         let asctime = Asctime {
             zone: self.zone.unwrap_or_else(Time::local),
-            time: Strftime::new(self.datefmt.as_deref().unwrap_or(&self.time_format)),
+            time: if self.fraction_in_millis { time.fraction_in_millis() } else { time },
             milliseconds,
         };
         let format = if self.format.is_empty() { self.style.default_format().into() } else { self.format.into() };
@@ -164,6 +187,7 @@ impl TemplateBuilder {
             defaults: self.defaults,
             as_python: self.as_python,
             exceptions: self.exceptions,
+            own_names: self.own_names,
         }))
     }
 }

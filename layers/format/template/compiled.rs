@@ -1,11 +1,12 @@
 //! A format, taken apart, and how a record fills it.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use super::{
     Style, argument,
     attribute::Attribute,
     brace::BraceField,
+    own_names::OwnNames,
     percent::{MsecFormat, Percent},
     tail::replace_tail,
 };
@@ -26,6 +27,7 @@ pub(super) struct Compiled {
     pub(super) defaults: Fields,
     pub(super) as_python: bool,
     pub(super) exceptions: bool,
+    pub(super) own_names: Option<Arc<dyn OwnNames>>,
 }
 
 /// A format, taken apart.
@@ -69,6 +71,9 @@ pub(super) enum Spec {
 impl Compiled {
     /// The record's line, into an empty text.
     pub(super) fn line(&self, record: &Record, out: &mut String) -> Result<(), String> {
+        if self.own_names.is_some() {
+            return self.escaped_line(record, out);
+        }
         self.body.write(self, record, out)?;
         // One check of the whole line is cheaper than one of each value.
         if !self.as_python && next_special(out, 0, false).is_some() {
@@ -78,7 +83,7 @@ impl Compiled {
         Ok(())
     }
 
-    /// The line with its values escaped, and only those.
+    /// The line with its values escaped, and only those. Own names escape for themselves.
     #[cold]
     fn escaped_line(&self, record: &Record, out: &mut String) -> Result<(), String> {
         for segment in &self.body.segments {
@@ -87,13 +92,14 @@ impl Compiled {
                 Segment::Field(field) => {
                     let from = out.len();
                     field.write(self, record, out)?;
-                    if next_special(out, from, false).is_some() {
+                    let is_escaped = self.as_python || matches!(field.attribute, Attribute::Own(_));
+                    if !is_escaped && next_special(out, from, false).is_some() {
                         replace_tail(out, from, push_escaped);
                     }
                 }
             }
         }
-        Ok(())
+        self.body.error.clone().map_or(Ok(()), Err)
     }
 
     /// Exception text and stack, each on lines of its own.
@@ -169,7 +175,7 @@ fn begin_line(out: &mut String) {
     }
 }
 
-fn push_escaped(text: &str, out: &mut String) {
+pub(super) fn push_escaped(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
             '\n' => out.push_str("\\n"),
@@ -187,6 +193,17 @@ impl Body {
         let mut segments = Vec::new();
         let error = compile(&mut segments).err();
         Self { segments, error }
+    }
+
+    /// Leaves the names that `own` has to it.
+    pub(super) fn claim(&mut self, own: &dyn OwnNames) {
+        for segment in &mut self.segments {
+            if let Segment::Field(field) = segment
+                && let Some(name) = field.attribute.own_name().filter(|name| own.has(name))
+            {
+                field.attribute = Attribute::Own(name.into());
+            }
+        }
     }
 
     #[inline]

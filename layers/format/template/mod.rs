@@ -8,12 +8,18 @@ mod builder;
 mod compiled;
 mod dollar;
 mod number;
+mod own_names;
 mod percent;
 mod tail;
 
 use std::{str::FromStr, sync::Arc};
 
 use self::compiled::Compiled;
+#[cfg(feature = "config")]
+pub(crate) use self::own_names::not_found;
+pub(crate) use self::own_names::{Line, OwnNames};
+#[cfg(feature = "config")]
+pub(crate) use self::{argument::push_exception, number::push_repr};
 pub use self::{buffering::BufferingFormatter, builder::TemplateBuilder};
 use super::{Buffer, Format};
 use crate::{Error, Record};
@@ -190,6 +196,9 @@ impl Format for Template {
             if let Err(error) = compiled.line(record, text) {
                 text.clear();
                 return Err(Error::format(error));
+            }
+            if let Some(own) = &compiled.own_names {
+                own.end_line(text);
             }
             if compiled.exceptions {
                 compiled.push_exceptions(record, text);

@@ -40,7 +40,7 @@ impl fmt::Write for StackString {
 }
 
 /// `repr()`: the shortest text that reads back, with an exponent from 1e16 on and below 1e-4.
-pub(super) fn push_repr(number: f64, out: &mut String) {
+pub(crate) fn push_repr(number: f64, out: &mut String) {
     if !number.is_finite() {
         return push_non_finite(number, false, out);
     }

@@ -7,6 +7,7 @@ mod stream;
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -96,6 +97,16 @@ use crate::{
 pub struct Journald {
     datagrams: Datagrams,
     extra: Extra,
+    own_fields: Option<Arc<dyn JournalFields>>,
+}
+
+/// What is sent of a record in place of the table above.
+pub(crate) trait JournalFields: std::fmt::Debug + Send + Sync {
+    /// Calls `field` with names that the journal takes.
+    ///
+    /// # Errors
+    /// The record cannot be sent.
+    fn write(&self, record: &Record, field: &mut dyn FnMut(&str, &[u8])) -> Result<(), Error>;
 }
 
 /// Where systemd's journal listens.
@@ -124,6 +135,7 @@ impl Journald {
             timeout: TIMEOUT,
             open_lazily: false,
             queued: QueuedOutput::default(),
+            own_fields: None,
         }
     }
 
@@ -153,7 +165,10 @@ const NO_BUFFERS: i32 = rustix::io::Errno::NOBUFS.raw_os_error();
 impl Handler for Journald {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         with_line(|line| {
-            entry::write(&delivery, &self.extra, line.bytes_mut());
+            match &self.own_fields {
+                None => entry::write(&delivery, &self.extra, line.bytes_mut()),
+                Some(own) => own.write(&delivery, &mut |name, value| entry::field(line.bytes_mut(), name, value))?,
+            }
             self.send(line.as_bytes()).map_err(|error| self.send_error(error))
         })?;
         Ok(Outcome::Written)
@@ -181,6 +196,7 @@ pub struct JournaldBuilder {
     timeout: Duration,
     open_lazily: bool,
     queued: QueuedOutput,
+    own_fields: Option<Arc<dyn JournalFields>>,
 }
 
 impl JournaldBuilder {
@@ -225,6 +241,13 @@ impl JournaldBuilder {
         self
     }
 
+    /// Sends these fields, and no others.
+    #[cfg(feature = "config")]
+    pub(crate) fn own_fields(mut self, fields: Arc<dyn JournalFields>) -> Self {
+        self.own_fields = Some(fields);
+        self
+    }
+
     /// How long one record may wait while the journal's queue is full.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -238,7 +261,7 @@ impl JournaldBuilder {
     }
 
     fn connect(self) -> Result<Journald, Error> {
-        let Self { socket, identifier, fields, time, timeout, open_lazily, queued: _ } = self;
+        let Self { socket, identifier, fields, time, timeout, open_lazily, own_fields, queued: _ } = self;
         let mut constant = Vec::new();
         let identifier = identifier.unwrap_or_else(|| Record::default().process_name().to_owned());
         entry::field(&mut constant, "SYSLOG_IDENTIFIER", identifier.as_bytes());
@@ -257,6 +280,6 @@ impl JournaldBuilder {
                 .connect()
                 .map_err(|error| Error::io_at(&socket, "find a systemd journal that listens at", error))?;
         }
-        Ok(Journald { datagrams, extra: Extra { constant, time } })
+        Ok(Journald { datagrams, extra: Extra { constant, time }, own_fields })
     }
 }

@@ -236,7 +236,9 @@ impl Rotator {
         }
         let to = match target {
             _ if !self.keeps_backups => {
-                let swap = self.open_new_file(spec, Some(metadata), buffered, state, now);
+                let is_emptied =
+                    self.settings.fills_up && File::options().write(true).truncate(true).open(&self.names.base).is_ok();
+                let swap = self.open_new_file(spec, Some(metadata).filter(|_| !is_emptied), buffered, state, now);
                 return (swap.unwrap_or(Swap::Keep), MoveOutcome::NotNeeded(Step::Proceed));
             }
             Target::Dated(path) if self.settings.rotator.is_none() => path.clone(),

@@ -94,8 +94,9 @@ impl Rotator {
         };
         let unlimited = settings.backups == 0;
         let keeps_backups = names.dated.is_some() || !unlimited || settings.retention != Retention::default();
-        let max_bytes = if settings.max_bytes > 0 && keeps_backups { settings.max_bytes } else { u64::MAX };
-        if settings.max_bytes > 0 || settings.schedule.is_some() {
+        let max_bytes =
+            if settings.max_bytes > 0 && (keeps_backups || settings.fills_up) { settings.max_bytes } else { u64::MAX };
+        if (settings.max_bytes > 0 && !settings.fills_up) || settings.schedule.is_some() {
             // A file that will be rotated is not truncated at the start (Python forces the mode, too).
             spec.truncate = false;
         }

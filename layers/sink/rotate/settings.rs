@@ -27,6 +27,9 @@ pub(crate) type RotationHook = Arc<dyn Fn(&RotatedFile) + Send + Sync>;
 #[derive(Clone, Default)]
 pub(crate) struct Settings {
     pub(crate) max_bytes: u64,
+    /// A file takes records until it has `max_bytes`, and is emptied where no backups are kept: so does the Python package
+    /// concurrent-log-handler.
+    pub(crate) fills_up: bool,
     pub(crate) schedule: Option<Schedule>,
     pub(crate) backups: usize,
     pub(crate) retention: Retention,
@@ -68,7 +71,7 @@ impl Settings {
             (mine, other) => mine.is_none() && other.is_none(),
         };
         let differs = [
-            (mine.max_bytes != other.max_bytes, "max_bytes"),
+            ((mine.max_bytes, mine.fills_up) != (other.max_bytes, other.fills_up), "max_bytes"),
             (times(mine) != times(other), "when, interval, at_time, alignment or zone"),
             (mine.backups != other.backups, "backups"),
             (mine.retention != other.retention, "retention"),

@@ -97,6 +97,7 @@ impl Rotator {
     /// A file stays below the limit, except that an empty file takes one longer record.
     #[inline]
     pub(super) fn fits(&self, size: u64, len: u64) -> bool {
+        let len = if self.settings.fills_up { 0 } else { len };
         size == 0 || size.saturating_add(len) < self.max_bytes || self.is_excluded.load(Ordering::Relaxed)
     }
 

@@ -17,6 +17,8 @@ mod random;
 mod reload;
 mod sources;
 mod stories;
+mod third_party;
+mod third_party_text;
 mod twice;
 mod watching;
 

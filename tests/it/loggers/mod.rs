@@ -55,7 +55,7 @@ fn with(loggers: &Loggers, run: impl FnOnce()) {
 /// Whether this is a process in which a test runs alone. If not, such a process runs it, and its output is given.
 ///
 /// For tests about what `tracing` keeps for the whole process: other tests' subscribers have a say in that.
-fn alone(test: &str, variables: &[(&str, &str)]) -> Option<Output> {
+pub(crate) fn alone(test: &str, variables: &[(&str, &str)]) -> Option<Output> {
     const MARK: &str = "STRATA_TEST_ALONE";
     if std::env::var(MARK).is_ok_and(|running| running == test) {
         return None;
