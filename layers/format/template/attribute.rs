@@ -59,12 +59,12 @@ pub(super) enum Attribute {
     SpanId(Tag),
     Spans(Tag),
     Other(Box<str>, Tag),
-    /// A name of [`OwnNames`](super::OwnNames).
+    /// A name of [`OwnNames`](super::own_names::OwnNames).
     Own(Box<str>),
 }
 
 impl Attribute {
-    /// The name, of those that [`OwnNames`](super::OwnNames) may have.
+    /// The name, of those that [`OwnNames`](super::own_names::OwnNames) may have.
     pub(super) fn own_name(&self) -> Option<&str> {
         match self {
             Self::Message => Some("message"),

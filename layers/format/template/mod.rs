@@ -16,10 +16,11 @@ use std::{str::FromStr, sync::Arc};
 
 use self::compiled::Compiled;
 #[cfg(feature = "config")]
-pub(crate) use self::own_names::not_found;
-pub(crate) use self::own_names::{Line, OwnNames};
-#[cfg(feature = "config")]
-pub(crate) use self::{argument::push_exception, number::push_repr};
+pub(crate) use self::{
+    argument::push_exception,
+    number::push_repr,
+    own_names::{Line, OwnNames, not_found},
+};
 pub use self::{buffering::BufferingFormatter, builder::TemplateBuilder};
 use super::{Buffer, Format};
 use crate::{Error, Record};
