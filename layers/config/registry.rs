@@ -76,7 +76,7 @@ impl Rotator {
 }
 
 impl ClassRegistry {
-    /// With these classes, and Python's constants.
+    /// A registry of these classes and Python's constants.
     pub(super) fn with_classes(classes: &[&'static Class]) -> Self {
         let named = classes.iter().flat_map(|class| class.names.iter().map(move |name| (name, class)));
         Self {
