@@ -112,7 +112,7 @@ fn files(handlers: &[(&str, &Node)], found: &mut Vec<ConfigError>) {
 /// The loggers by name, for fast access to those above.
 struct Tree<'l, 'c> {
     all: &'l [Logger<'c>],
-    /// Of two with one name, the later one counts.
+    /// Of two entries with the same name, the later one counts.
     by_name: HashMap<&'l str, &'l Logger<'c>>,
 }
 

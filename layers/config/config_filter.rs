@@ -96,8 +96,8 @@ impl Filter for Inner {
     }
 }
 
-/// Applies the filters of a handler: whether the record passes, and its changed copy. With `shares_changes`, later handlers
-/// see the changes.
+/// Applies the filters of a handler. Returns whether the record passes, and its changed copy. With `shares_changes`,
+/// later handlers see the changes.
 pub(super) fn pass(filters: &[ConfigFilter], record: &Record, shares_changes: bool) -> (bool, Option<Box<Record>>) {
     let mut copy: Option<Box<Record>> = None;
     let mut visible: Option<Box<Record>> = None;
@@ -136,7 +136,7 @@ thread_local! {
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
-/// While the handlers of one record run: changes made by filters go from handler to handler.
+/// Lives while the handlers of one record run: changes made by filters go from handler to handler.
 pub(super) struct RecordScope;
 
 impl RecordScope {

@@ -41,7 +41,7 @@ pub(super) trait Control: Send + Sync + 'static {
         true
     }
 
-    /// Closes files and connections. `false`: it takes no more records.
+    /// Closes files and connections. `false` if it takes no more records.
     fn close(&self) -> Result<bool, Error> {
         Ok(true)
     }
@@ -71,7 +71,7 @@ pub(super) trait Control: Send + Sync + 'static {
         None
     }
 
-    /// What must not happen before the configuration is accepted, such as truncating a file.
+    /// Does what must wait until the configuration is accepted, such as truncating a file.
     fn activate(&self) -> Result<(), Error> {
         Ok(())
     }
@@ -84,7 +84,7 @@ pub(super) struct ConfiguredHandler {
     pub(super) name: String,
     min_level: AtomicI32,
     filters: ArcSwap<Vec<ConfigFilter>>,
-    /// Whether there may be any: cheaper than loading them.
+    /// Whether there may be filters: cheaper than loading them.
     has_filters: AtomicBool,
     output: ArcSwap<Output>,
     pub(super) formatting: Arc<Formatting>,
@@ -155,7 +155,7 @@ impl ConfiguredHandler {
         self.filters.load_full()
     }
 
-    /// Finish the result when nothing is locked.
+    /// Call [`finish`](Retired::finish) on the result when nothing is locked.
     pub(super) fn set_filters(self: &Arc<Self>, filters: Vec<ConfigFilter>) -> Retired {
         self.has_filters.store(true, Ordering::Release);
         let filters = self.filters.swap(Arc::new(filters));
@@ -163,7 +163,7 @@ impl ConfiguredHandler {
         Retired { configured: Arc::clone(self), filters, settings: None }
     }
 
-    /// As [`set_filters`](Self::set_filters), from the present ones.
+    /// As [`set_filters`](Self::set_filters), starting from the current ones.
     pub(super) fn change_filters(self: &Arc<Self>, mut change: impl FnMut(&mut Vec<ConfigFilter>)) -> Retired {
         self.has_filters.store(true, Ordering::Release);
         let filters = self.filters.rcu(|present| {
@@ -175,7 +175,7 @@ impl ConfiguredHandler {
         Retired { configured: Arc::clone(self), filters, settings: None }
     }
 
-    /// Of two changes at a time, one may add filters while the other clears the flag: look again after clearing.
+    /// Another thread may add filters while this one clears the flag: look again after clearing.
     fn clear_has_filters(&self) {
         if self.filters.load().is_empty() {
             self.has_filters.store(false, Ordering::SeqCst);

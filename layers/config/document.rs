@@ -1,4 +1,4 @@
-//! A configuration that is read, but not applied.
+//! A configuration that has been read but not applied.
 
 use std::{fmt, fs, path::Path};
 
@@ -82,7 +82,7 @@ impl Config {
     /// configuration is applied; with [`python_defaults`](super::LoggingBuilder::python_defaults) it is ignored, as in Python.
     ///
     /// # Errors
-    /// It is not INI, a section is missing, or a value is no constant; all mistakes at once, with line and column.
+    /// It is not INI, a section is missing, or a value is not a constant; all mistakes at once, with line and column.
     pub fn from_ini(text: &str) -> Result<Self, Error> {
         Self::from_ini_with(text, [])
     }
@@ -133,7 +133,8 @@ impl Config {
     /// Reads a file. The extension tells the syntax: `.json`, `.yaml`, `.yml`, `.toml`, and `.ini`, `.cfg` or `.conf`.
     ///
     /// # Errors
-    /// The file cannot be read, the extension is another one, or the error of the syntax's own function, with the path.
+    /// The file cannot be read, its extension is not one of these, or the error of the syntax's own function, with the
+    /// path.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let text = read(path)?;
@@ -180,7 +181,7 @@ impl Config {
         Node::from_serialize(value, "configuration").map(Self::from_node)
     }
 
-    /// The path of its file.
+    /// The path of the file it was read from.
     pub fn origin(&self) -> Option<&str> {
         self.origin.as_deref()
     }
@@ -222,7 +223,7 @@ impl Config {
         self.override_with(variables)
     }
 
-    /// As [`override_from_env`](Self::override_from_env), with other variables than the environment's.
+    /// As [`override_from_env`](Self::override_from_env), with variables other than the environment's.
     ///
     /// # Errors
     /// As [`override_from_env`](Self::override_from_env).

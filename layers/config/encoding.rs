@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::Error;
 
-/// The encoding of a file, and how it handles characters that it does not have.
+/// The encoding of a file, and what happens to characters that it lacks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Encoding {
     charset: Charset,

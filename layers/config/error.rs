@@ -53,7 +53,7 @@ impl ConfigError {
         self
     }
 
-    /// Names the key that is present instead of the missing one, if one is similar.
+    /// Names a similar key that was written instead of the missing one, if there is one.
     pub(super) fn instead<'k>(mut self, missing: &str, written: impl IntoIterator<Item = &'k str>) -> Self {
         if let Some(written) = nearest(missing, written) {
             self.message.push_str(&format!(", got {written:?}"));
@@ -147,7 +147,7 @@ pub(super) fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str
 pub struct ConfigErrors(Vec<ConfigError>);
 
 impl ConfigErrors {
-    /// The mistakes behind an error, if that is about a configuration.
+    /// The mistakes behind an error, if it is about a configuration.
     pub fn of(error: &Error) -> Option<&Self> {
         error.source()?.downcast_ref()
     }

@@ -13,7 +13,7 @@ use crate::{
 /// A formatter of a configuration, which several handlers can share.
 pub(super) type Formatter = Arc<dyn Format>;
 
-/// The format of a handler without formatter: the message alone.
+/// The format of a handler without a formatter: the message alone.
 pub(super) fn bare(as_python: bool) -> Formatter {
     // The default format is right in every style.
     Arc::new(Template::builder("").as_python(as_python).build().unwrap_or_default())

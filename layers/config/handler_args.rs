@@ -39,7 +39,7 @@ pub struct HandlerArgs<'c> {
     problems: RefCell<Vec<ConfigError>>,
 }
 
-/// Python's keys that take any value: its truthiness counts.
+/// Python's keys that take any value, by its truthiness.
 pub(super) const TRUTHY_KEYS: &[&str] =
     &["delay", "utc", "flushOnClose", "append_nul", "validate", "respect_handler_level"];
 
@@ -137,8 +137,8 @@ impl<'c> HandlerArgs<'c> {
         ConfigError::new(&self.path, self.at, message).instead(name, unasked)
     }
 
-    /// A bool. Numbers count by their truthiness, as in Python; so does every value of a key such as `delay` that Python's
-    /// own classes take: a non-empty string is true.
+    /// A bool. Numbers are taken by their truthiness, as in Python; so is any value of a key of Python's own classes,
+    /// such as `delay`: a non-empty string is true.
     pub fn bool(&self, name: &str) -> Option<bool> {
         let found = self.node(name);
         if TRUTHY_KEYS.contains(&name) && self.class != "strata" {

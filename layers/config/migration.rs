@@ -56,7 +56,7 @@ pub struct MigrationItem {
 pub enum MigrationVerdict {
     /// It works as in Python.
     Taken,
-    /// It works with a difference: the notes say which, and why.
+    /// It works, with differences: the notes say which, and why.
     Changed,
     /// It is refused, because it is wrong or there is no such thing: the notes say what to do.
     NotSupported,
@@ -232,7 +232,7 @@ pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
     report
 }
 
-/// What `build` would refuse, without opening a file. An incremental configuration depends on the present one.
+/// What `build` would refuse, without opening a file. An incremental configuration depends on the current one.
 fn rejected(config: &Config, setup: &Setup) -> Vec<ConfigError> {
     if config.root.get("incremental").is_some_and(Node::is_true) && !config.is_ini {
         return Vec::new();

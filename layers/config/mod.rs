@@ -56,24 +56,24 @@
 //! | | `tee` | [`Tee`](crate::Tee): `handlers` |
 //!
 //! ## Extensions
-//! Everything beyond Python has one place, the key `strata` of a handler. It works for Python's classes and for those of the
+//! What goes beyond Python is under one key of a handler, `strata`. It works for Python's classes and for those of the
 //! [`ClassRegistry`].
 //!
 //! | `strata:` | for | meaning |
 //! |---|---|---|
 //! | `queue: {capacity, max_bytes, overflow, block_for, protect, drain, report_every}` | every handler | a [`Queue`](crate::Queue) in front; `overflow` is `block`, `drop_newest` or `drop_oldest`; `queue: true` uses the defaults |
-//! | `or_else: NAME` | every handler | the handler that gets the records that this one fails to write ([`Fallback`](crate::handler::Fallback)); behind the queue, if there is one |
+//! | `or_else: NAME` | every handler | the handler that gets the records this one fails to write ([`Fallback`](crate::handler::Fallback)); behind the queue, if there is one |
 //! | `capacity` … as in `queue` | `QueueHandler` | the limits of its queue |
 //! | `deadline`, `or_journal: true` | `StreamHandler` | how long to wait for a full stream; use the journal if the stream is connected to it |
 //! | `permissions` | files | permissions of a new file: `"0640"`, or `0640` in YAML and `0o640` in TOML |
 //! | `create_dirs`, `buffer`, `flush_on`, `sync_on`, `sync_every`, `sync_interval` | files | see [`LogFileBuilder`](crate::output::LogFileBuilder) and [`Durability`](crate::sink::Durability) |
 //! | `watch_interval` | `WatchedFileHandler` | see [`ReopenPolicy::at_most_every`](crate::sink::ReopenPolicy::at_most_every) |
 //! | `max_age_days`, `max_total_bytes`, `compression` (`gzip`, `zstd`, `none`), `compression_level`, `latest`, `sharing` (`unguarded`, `exclusive`, `shared`) | rotating files | see [`RotatingFileBuilder`](crate::output::RotatingFileBuilder) |
-//! | `grid` (`clock`, `rollover`), `zone` | `TimedRotatingFileHandler` | see there: `alignment` and `zone` |
+//! | `grid` (`clock`, `rollover`), `zone` | `TimedRotatingFileHandler` | see [`RotatingFileBuilder`](crate::output::RotatingFileBuilder): `alignment` and `zone` |
 //! | `max_bytes`, `patience` | `MemoryHandler` | see [`MemoryBuffer`](crate::MemoryBuffer) |
 //! | `tls: {ca_file, certificate, key, server_name}` or `true`, `retry: {first, factor, most, jitter}`, `framing` (`lines`, `nul`, `length`, `octet_counting`, `none`), `connect_deadline`, `write_deadline`, `patience` | `SocketHandler`, `SysLogHandler` | see [`ConnectionBuilder`](crate::sink::net::ConnectionBuilder): `tls`, `backoff`, `framing`, `connect_timeout`, `write_timeout`, `reconnect_timeout` |
 //! | `format: text` | `SocketHandler`, `DatagramHandler` | use the handler's formatter instead of pickles |
-//! | `process_name` | the same | the name of the process in pickles |
+//! | `process_name` | `SocketHandler`, `DatagramHandler` | the name of the process in pickles |
 //! | `limit`, `oversize` (`shorten`, `refuse`), `write_deadline` | `DatagramHandler` | see [`DatagramBuilder`](crate::output::DatagramBuilder) |
 //! | `gelf: {compression, compress_from, chunk_bytes}` | `DatagramHandler` | GELF compression (`gzip`, `zlib`, `none`) and chunks (feature `gelf`); needs `format: text` and a `gelf` formatter |
 //! | `direct: true` | `SysLogHandler` | no queue in front |
@@ -121,27 +121,27 @@
 //!   declared as before keeps its file, its queue and its ledger. In Python, loggers keep what they had.
 //! - ↩ Values are escaped in lines ([`Template`](crate::format::Template)), a filter changes a handler's own copy
 //!   ([`ConfigFilter`]), the case of level names does not matter, and queues start their listener.
-//! - ↩ Unknown keys are mistakes. So are duplicate keys, options of an INI file that look misspelt, and fields of a template
-//!   that only foreign formatters add (`%(levelprefix)s`).
+//! - ↩ Unknown keys are errors (at the top level, those that look misspelt). So are duplicate keys, options of an INI
+//!   file that look misspelt, and fields of a template that only foreign formatters add (`%(levelprefix)s`).
 //! - ↩ `level: OFF` in YAML, in capitals, is the level of that name; `off`, `no` and `false` are NOTSET, as in Python.
-//! - Keys under `strata` that have no effect are mistakes.
+//! - Keys under `strata` that have no effect are errors.
 //! - A configuration that cannot be applied changes nothing; Python closes all handlers first and may stop halfway. New files
 //!   may have been created, empty; no file is truncated.
 //! - `ext://`, `()` and `class` name entries of the [`ClassRegistry`], and `args` are constant expressions: nothing is
-//!   imported or called, and no pickle is read. An `ext://` that names nothing is a mistake.
+//!   imported or called, and no pickle is read. An `ext://` that names nothing is an error.
 //! - Python's own flags take any value, as in Python: a non-empty string is true, even `"no"`; [`check`](Logging::check) warns
 //!   about it. Flags under `strata` are strict.
-//! - All mistakes are reported at once, each with its position ([`ConfigErrors`]).
+//! - All errors are reported at once, each with its position ([`ConfigErrors`]).
 //! - If a file opens lazily (`delay`) and that fails, the error handler is called, not the application.
-//! - The size of a rotating file is in bytes, not characters; the hour that repeats at the end of summer time loses no file;
-//!   intervals above 1 work for midnights and weeks (Python 3.13).
+//! - The size of a rotating file is in bytes, not characters; no file is lost in the hour that repeats at the end of
+//!   summer time; intervals above 1 work for midnights and weeks (Python 3.13).
 //! - Sockets connect when the first record is sent, not when the handler is made.
 //! - [`BasicConfig`] reports all unknown arguments before it opens anything, and a second call is an error.
 //! - A formatter's results (`message`, `asctime`) are not left on the record for later handlers.
-//! - A handler's failure is reported in one line, without call stack and arguments
+//! - A handler's failure is reported in one line, without call stack or arguments
 //!   ([`ErrorHandler`](crate::ledger::ErrorHandler)).
 //! - There is no `manager.disable` ([`Loggers::disable`](crate::Loggers::disable) replaces it) and there are no placeholders;
-//!   `propagate` counts by its truthiness.
+//!   `propagate` takes any value by its truthiness.
 //! - There is no `logging.warn` or `logging.fatal`, no function that configures on first use, no `captureWarnings`, and no
 //!   Windows event log. Messages arrive with their arguments merged.
 

@@ -78,7 +78,7 @@ impl Map {
         self.0.iter().map(|(key, node)| (key, node))
     }
 
-    /// The mapping at a key, which is created or replaces what is no mapping.
+    /// The mapping at a key; created if there is none, in place of any other value.
     pub(super) fn child(&mut self, key: &str) -> &mut Self {
         if self.get(key).is_none_or(|node| node.as_map().is_none()) {
             self.set(key, Node::map([]));
@@ -151,7 +151,7 @@ impl Node {
         self.as_map()?.get(key)
     }
 
-    /// The entries of a section; none where it is missing or no mapping.
+    /// The entries of a section; none if it is missing or not a mapping.
     pub(super) fn section<'n>(&'n self, name: &str) -> impl Iterator<Item = (&'n Key, &'n Self)> + use<'n> {
         self.get(name).and_then(Self::as_map).into_iter().flat_map(Map::iter)
     }

@@ -10,13 +10,12 @@ use super::{
 };
 use crate::{clock::Clock, ledger::ErrorHandler};
 
-/// What stays the same from one configuration to the next.
 #[derive(Clone)]
 pub(super) struct Setup {
     pub(super) registry: Arc<ClassRegistry>,
     pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) error_handler: ErrorHandler,
-    /// Every default as in Python.
+    /// Whether every default is Python's.
     pub(super) as_python: bool,
 }
 

@@ -5,12 +5,12 @@ use tracing_subscriber::{Layer, layer::Context as LayerContext, registry::Lookup
 
 use super::span_store::SpanStore;
 
-/// A layer that writes nothing and stores the fields of all spans, so that handlers behind a `LevelFilter` or `Targets` have
-/// their context.
+/// A layer that writes nothing and stores the fields of all spans, so that handlers behind a `LevelFilter` or `Targets`
+/// have their context.
 ///
-/// `tracing` never creates a span that no layer wants, and a filter hides it from its layer. Where a handler's filter
-/// hides spans (`.with_filter(LevelFilter::WARN)`), add this one, unfiltered. [`Loggers`](crate::Loggers) lets spans
-/// through by itself.
+/// `tracing` creates only spans that some layer wants, and a filter hides the others from its layer. Where a handler's
+/// filter hides spans (`.with_filter(LevelFilter::WARN)`), add this layer, unfiltered. [`Loggers`](crate::Loggers) lets
+/// spans through by itself.
 ///
 /// ```
 /// use tracing_strata::{prelude::*, SpanContextLayer, output::Stream};
@@ -27,16 +27,16 @@ pub struct SpanContextLayer {
 }
 
 impl SpanContextLayer {
-    /// The layer.
+    /// A layer that generates no trace ids.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes trace ids for spans: each gets a span id, in the trace of its field
-    /// [`traceparent`](crate::record::TraceParent::FIELD), else in that of the spans around it, else in a new one. All records
-    /// have them, and [`current_traceparent`](super::current_traceparent) returns them. Where a tracing SDK has ids for the span,
-    /// those are used (see [`Record::trace`](crate::Record::trace)). A `traceparent` that is recorded after the span was made
-    /// does not move it into another trace.
+    /// Generates trace ids for spans: each gets a span id, in the trace of its field
+    /// [`traceparent`](crate::record::TraceParent::FIELD), else in the trace of the spans around it, else in a new one.
+    /// All records carry the ids, and [`current_traceparent`](super::current_traceparent) returns them. Where a tracing
+    /// SDK has ids for the span, those are used (see [`Record::trace`](crate::Record::trace)). A `traceparent` recorded
+    /// after the span was created does not move it into another trace.
     ///
     /// ```
     /// use tracing_strata::{SpanContextLayer, current_traceparent};

@@ -9,8 +9,8 @@ use crate::record::{self, SpanData, TraceContext, TraceParent};
 
 /// The ids for an outgoing request: the `traceparent` of the innermost span that has ids.
 ///
-/// They are those that [records](crate::Record::trace) have here: a tracing SDK's (feature `opentelemetry`), those that
-/// [were made](super::SpanContextLayer::trace_ids), or, where none are made, the caller's as they came in a span field
+/// [Records](crate::Record::trace) carry the same ids: those of a tracing SDK (feature `opentelemetry`), else
+/// [generated ones](super::SpanContextLayer::trace_ids), else the caller's, as received in a span field
 /// [`traceparent`](TraceParent::FIELD). `None` outside of all such spans, and where no layer of this crate sees them.
 ///
 /// ```
@@ -30,8 +30,8 @@ pub fn current_traceparent() -> Option<TraceParent> {
     current_trace_context().parent()
 }
 
-/// All context for an outgoing request: [`traceparent`](current_traceparent), the `tracestate` that came with it, and the
-/// `baggage` of the innermost span with a field of that name.
+/// All context for an outgoing request: [`traceparent`](current_traceparent), the `tracestate` that came with it, and
+/// the `baggage` of the innermost span with a field of that name.
 pub fn current_trace_context() -> TraceContext {
     record::context_of(current_span())
 }

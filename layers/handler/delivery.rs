@@ -10,8 +10,8 @@ use crate::{
     unwind::{catch, panicked},
 };
 
-/// A record that a handler is given. It derefs to the [`Record`]. It stays on its thread; [take](Self::take) it to send the
-/// record to another.
+/// A record given to a handler; it derefs to the [`Record`]. It cannot leave its thread: [take](Self::take) the record
+/// to send it to another.
 ///
 /// Most handlers look at it and [return](Handler::handle) an outcome. A wrapper passes it on. A handler that keeps the
 /// record [takes](Self::take) it with its [`Receipt`], and ends that later:
@@ -54,7 +54,7 @@ pub struct Delivery<'a> {
 }
 
 impl<'a> Delivery<'a> {
-    /// One that nobody counts yet.
+    /// A delivery that nobody counts yet.
     #[inline]
     pub(super) fn new(record: &'a mut OwnedRecord) -> Self {
         Self { record, scope: None, is_shared: false, deferred: None }
@@ -68,8 +68,8 @@ impl<'a> Delivery<'a> {
         OwnedDelivery { record, receipt }
     }
 
-    /// Takes the receipt without the record, for handlers that keep something else of it. Return [`Outcome::Queued`] after
-    /// that.
+    /// Takes the receipt without the record, for handlers that keep something else of it. Return [`Outcome::Queued`]
+    /// after that.
     #[inline]
     pub fn receipt(self) -> Receipt {
         Scope::take_receipt(self.scope, self.record)
@@ -116,12 +116,12 @@ impl<'a> Delivery<'a> {
         OwnedDelivery { record: OwnedRecord::new(record), receipt: Receipt::on(self.counters()) }
     }
 
-    /// Whether a fallback takes the record where it fails.
+    /// Whether a fallback gets the record if it fails.
     pub(crate) fn has_fallback(&self) -> bool {
         Scope::has_fallback(self.scope)
     }
 
-    /// Of the innermost handler with a name.
+    /// The counters of the innermost handler with a name.
     pub(crate) fn counters(&self) -> Option<&'static Counters> {
         Scope::counters(self.scope)
     }
@@ -137,7 +137,7 @@ impl<'a> Delivery<'a> {
 
     // --- passing it on
 
-    /// To a handler that has a name: it counts the end of the record and reports errors.
+    /// Passes it to a handler with a name; counts the end of the record and reports errors there.
     #[inline]
     pub(super) fn pass_to_named(
         self,
@@ -162,9 +162,9 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// To a handler with a fallback, which takes the record where the handler fails or drops it, now or later.
+    /// Passes it to a handler with a fallback, which gets the record if the handler fails or drops it, now or later.
     ///
-    /// A fallback needs the end of each record by itself: no writes are deferred.
+    /// A fallback must know how each single record ends, so no writes are deferred.
     pub(super) fn pass_with_fallback(
         self,
         path: &Arc<dyn FallbackPath>,
@@ -189,7 +189,7 @@ impl<'a> Delivery<'a> {
         take_over(Delivery { record, scope: outer, is_shared, deferred: None }, why)
     }
 
-    /// To the fallback.
+    /// Passes it to the fallback.
     pub(super) fn pass_to_fallback(self, handler: &(impl Handler + ?Sized)) -> Result<Outcome, Error> {
         let scope = Scope::fallback(self.scope);
         let counters = self.counters();
@@ -231,7 +231,7 @@ impl End {
 }
 
 impl From<Result<Outcome, Error>> for Resolution {
-    /// Of a handler that took no receipt.
+    /// From the result of a handler that took no receipt.
     fn from(result: Result<Outcome, Error>) -> Self {
         match result {
             Ok(outcome) => End::of(outcome).map_or(Self::UNFINISHED, Self::from),
@@ -245,7 +245,7 @@ pub(super) fn catch_handle(handler: &(impl Handler + ?Sized), delivery: Delivery
     catch(|| handler.handle(delivery)).unwrap_or_else(|panic| Err(panicked("handle", &panic)))
 }
 
-/// An error that came after the receipt was taken is not the record's.
+/// Reports an error that came after the receipt was taken: it is not the record's.
 #[cold]
 pub(super) fn report_other_error(error: Error, counters: Option<&Counters>, record: &Record) {
     if let Some(counters) = counters.filter(|_| !error.is_reported()) {
@@ -253,7 +253,7 @@ pub(super) fn report_other_error(error: Error, counters: Option<&Counters>, reco
     }
 }
 
-/// It failed, or the handler said `Queued` and took no receipt.
+/// Counts a record that failed, or whose handler returned `Queued` without taking the receipt.
 #[cold]
 fn count_lost(
     counters: &Counters,
@@ -279,8 +279,8 @@ fn count_lost(
     Err(error)
 }
 
-/// A record that was [taken](Delivery::take), with its receipt. It can be sent to another thread and ended there. It derefs
-/// to the [`Record`].
+/// A record that was [taken](Delivery::take), with its receipt. It can be sent to another thread and ended there. It
+/// derefs to the [`Record`].
 #[derive(Debug)]
 #[must_use = "dropping it counts its record as dropped"]
 pub struct OwnedDelivery {
@@ -293,27 +293,27 @@ impl OwnedDelivery {
         Self { record, receipt }
     }
 
-    /// A record made within a handler, on its ledger.
+    /// A record that a handler made itself, on its ledger.
     pub(crate) fn internal(record: Record, ledger: Option<&Arc<Ledger>>) -> Self {
         Self { record: OwnedRecord::new(record), receipt: Receipt::on(ledger.map(|ledger| ledger.counters())) }
     }
 
-    /// The record is written.
+    /// Ends the record as written.
     pub fn written(self) {
         self.receipt.written();
     }
 
-    /// A level or filter refused it.
+    /// Ends it as filtered: a level or filter refused it.
     pub fn filtered(self) {
         self.receipt.filtered();
     }
 
-    /// It was dropped on purpose.
+    /// Ends it as dropped on purpose.
     pub fn dropped(self) {
         self.receipt.dropped();
     }
 
-    /// An error lost it. The handler's [`ErrorHandler`](crate::ledger::ErrorHandler) gets the error and the record.
+    /// Ends it as failed. The handler's [`ErrorHandler`](crate::ledger::ErrorHandler) gets the error and the record.
     pub fn failed(mut self, error: Error) {
         fork::check();
         self.receipt.end(Resolution::from(error), Some(&self.record));
@@ -330,7 +330,8 @@ impl OwnedDelivery {
         self.pass_on_deferred(None, handler);
     }
 
-    /// The same on the thread of a worker. Returns the outcome, unless it failed, and what is left of the record.
+    /// Like [`pass_on`](Self::pass_on), on a worker's thread. Returns the outcome (none if it failed) and what is left
+    /// of the record.
     #[inline]
     pub(crate) fn pass_on_deferred(
         self,
@@ -352,7 +353,7 @@ impl OwnedDelivery {
         let result = catch(|| handle(delivery)).unwrap_or_else(|panic| Err(panicked("handle", &panic)));
         let counters = Scope::counters(Some(&scope));
         let Some(mut receipt) = scope.into_receipt() else {
-            // Somebody further in has it.
+            // A handler further in has it.
             if let Err(error) = result {
                 report_other_error(error, counters, &record);
             }

@@ -1,4 +1,4 @@
-//! The exit of the process, and flushes that are requested: by a flag that the next record sees.
+//! The flush at the exit of the process, and flushes on request: a flag that the next record sees.
 
 use std::{
     sync::{
@@ -54,13 +54,13 @@ fn start() {
 /// How long the exit of the process may wait for buffered records (default: 5 s). Zero: nothing happens at exit.
 ///
 /// Once the first handler is in use, the end of `main`, `std::process::exit` on any thread and C's `exit` do what
-/// [`flush_within`] does, and print on stderr how many records were not written, if any. `abort`, `_exit`, signals and `exec`
-/// do not.
+/// [`flush_within`] does, and print on stderr how many records were not written, if any. `abort`, `_exit`, signals and
+/// `exec` do not.
 pub fn set_exit_timeout(timeout: Duration) {
     EXIT_TIMEOUT.store(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
 }
 
-/// What is not written now never will be.
+/// Whether the process is exiting: what is not written now never will be.
 pub(super) fn is_exiting() -> bool {
     IS_EXITING.load(Ordering::Relaxed)
 }

@@ -23,7 +23,7 @@ pub trait HandlerExt: Handler + Sized {
         Transformed::new(self, transform)
     }
 
-    /// Sends records that this handler fails at or drops to another one. See [`Fallback`].
+    /// Sends records that this handler drops or fails to handle to another one. See [`Fallback`].
     fn fallback<F: Handler>(self, fallback: F) -> Fallback<Self> {
         Fallback::new(self, fallback)
     }

@@ -20,8 +20,9 @@ use crate::{
 
 /// A handler with a fallback. Made by [`HandlerExt::fallback`](crate::HandlerExt::fallback).
 ///
-/// A record that the first handler fails at (an error, a panic) or drops goes to the fallback. Each record goes to the first
-/// handler first; one over a network fails at once while its peer is away, and finds by itself that it is back.
+/// A record that the first handler drops or fails to handle (an error, a panic) goes to the fallback. Every record is
+/// tried with the first handler; one over a network fails at once while its peer is away, and notices by itself when
+/// the peer is back.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};
@@ -66,15 +67,17 @@ use crate::{
 ///
 /// # Notices
 ///
-/// When the first handler fails, the error handler gets the error, once, and the fallback gets a notice before the first record
-/// (WARN, target `tracing_strata`, with the `error`). When a record gets through again, it gets one more (INFO, with the number
-/// of `records` and `seconds`). [`notices(false)`](Self::notices) turns these records off.
+/// When the first handler fails, the error handler gets the error, once, and the fallback gets a notice before the
+/// first record (WARN, target `tracing_strata`, with the `error`). When the first handler writes a record again, the
+/// fallback gets another notice (INFO, with the number of `records` and `seconds`). [`notices(false)`](Self::notices)
+/// turns these records off.
 ///
 /// # With a queue
 ///
-/// A record that fails behind a [`Queue`](crate::Queue), in a buffer or at the shutdown goes to the fallback as well, in the
-/// order in which the records end. With a fallback before or behind it, a file writes its records one by one, so that each is
-/// known to be written or goes to the fallback. Only files without one write many records at once.
+/// A record that fails behind a [`Queue`](crate::Queue), in a buffer or at the shutdown goes to the fallback as well,
+/// in the order in which the records end. With a fallback in front of the queue or behind it, a file writes its records
+/// one by one, so that each is known to be written or goes to the fallback. Only files without a fallback write many
+/// records at once.
 pub struct Fallback<H> {
     handler: H,
     state: Arc<FallbackState>,
@@ -95,11 +98,11 @@ struct FallbackState {
 struct Outage {
     since: Option<Instant>,
     records: u64,
-    /// Of the handler that fails.
+    /// The handler that fails.
     name: String,
 }
 
-/// Of the notices.
+/// The target of the notices.
 const TARGET: &str = "tracing_strata";
 
 impl<H: Handler> Fallback<H> {
@@ -131,7 +134,7 @@ impl<H: Handler> Fallback<H> {
         &self.state.fallback
     }
 
-    /// Whether the first handler failed at the last record.
+    /// Whether the first handler has failed at or dropped a record, and written none since.
     pub fn is_failed_over(&self) -> bool {
         self.state.failed_over.load(Ordering::Relaxed)
     }
@@ -153,7 +156,7 @@ impl FallbackState {
         if let Ok(Outcome::Written | Outcome::Queued) = result {
             self.outage().records += 1;
         }
-        // Of two errors, the first is the reason.
+        // If both failed, the first error is the reason.
         match (result, why) {
             (Err(second), Some(mut first)) => {
                 if second.is_counted() {
@@ -199,7 +202,7 @@ impl FallbackState {
         }
     }
 
-    /// On the ledger of the fallback.
+    /// Sends a notice, which the ledger of the fallback counts.
     fn notify(&self, severity: Severity, name: &str, what: &str, fill: impl FnOnce(&mut Record)) {
         if self.notices.load(Ordering::Relaxed) {
             let mut notice = Record::new(severity, TARGET, &format!("handler {name:?} {what}"));

@@ -10,7 +10,7 @@ pub struct Flush {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// Earlier records come before what is done next.
+    /// Earlier records are handled before what is done next.
     Barrier,
     Plain,
     /// Logging may end.

@@ -20,11 +20,12 @@ use crate::{
 };
 
 /// Flushes every handler in use: in a registry (also the global one), in a [`Tee`](super::Tee), on a logger, or as a
-/// [`NamedHandler`](super::NamedHandler). The newest comes first, so that one that writes to another comes before it.
+/// [`NamedHandler`](super::NamedHandler). The newest comes first, so that a handler that passes records to an older one
+/// is flushed before it.
 ///
 /// Call it at the end of `main` to learn what went wrong. Without a call, the exit of the process does the same
-/// ([`set_exit_timeout`](crate::shutdown::set_exit_timeout)), as a global subscriber is never dropped. Failures that the
-/// default error handler has counted but not printed are printed.
+/// ([`set_exit_timeout`](crate::shutdown::set_exit_timeout)), as a global subscriber is never dropped. Failures that
+/// the default error handler has counted but not printed are printed.
 ///
 /// Python: what `logging.shutdown` does at exit.
 ///
@@ -40,18 +41,18 @@ use crate::{
 /// ```
 ///
 /// # Errors
-/// The first of the handlers' errors. All handlers are flushed, and their error handlers get all errors. If there is none,
-/// but records failed since the last call, or were lost and the handler's own log does not mention it: how many. Records that
+/// The handlers' first error; all handlers are flushed, and their error handlers get all errors. If there is none, but
+/// records failed since the last call, or were lost without a mention in the handler's own log: how many. Records that
 /// an overflow policy dropped and the log mentions are no error.
 ///
-/// A custom handler that [took](crate::Delivery::take) records and returns `Ok` from its [flush](super::Handler::flush) while
-/// it still has them is believed. They are `queued` in its [`Stats`](crate::ledger::Stats), and reported at exit.
+/// A custom handler that [took](crate::Delivery::take) records and returns `Ok` from its [flush](super::Handler::flush)
+/// while it still has them is believed. They are `queued` in its [`Stats`](crate::ledger::Stats), and reported at exit.
 pub fn flush_all() -> Result<(), Error> {
     let registrations = registered();
     let mut results: Vec<_> = registrations.iter().map(|registration| registration.final_flush(&Flush::LAST)).collect();
     if ledger::ledgers().iter().any(|ledger| ledger.stats().queued > 0) {
-        // One may have passed records to another that was flushed before. A second try where the first failed would report
-        // the failure again.
+        // One may have passed records to another that was flushed before. A second try where the first failed would
+        // report the failure again.
         for (registration, result) in registrations.iter().zip(&mut results).filter(|(_, result)| result.is_ok()) {
             *result = registration.final_flush(&Flush::LAST);
         }
@@ -63,13 +64,13 @@ fn check_losses(registrations: &[Arc<dyn Flushable>]) -> Result<(), Error> {
     registrations.iter().map(|registration| registration.check_losses()).fold(Ok(()), Result::and)
 }
 
-/// [`flush_all`] within a timeout. First it flushes what needs no queue, then drains all queues at once, for three quarters
-/// of the time at most, then flushes the handlers behind them, drained or not. All of it happens on new threads, so it is
-/// safe on a thread of an async runtime, in a destructor, and while the process exits. What is not done in time goes on in
-/// the background.
+/// [`flush_all`] within a timeout. First it flushes what needs no queue, then drains all queues at once, for three
+/// quarters of the time at most, then flushes the handlers behind them, drained or not. All of it happens on new
+/// threads, so it is safe on a thread of an async runtime, in a destructor, and while the process exits. What is not
+/// done in time goes on in the background.
 ///
-/// Not async-signal-safe: a signal handler may call [`request_flush`](crate::shutdown::request_flush) and nothing else of
-/// this crate.
+/// Not async-signal-safe: a signal handler may call [`request_flush`](crate::shutdown::request_flush) and nothing else
+/// of this crate.
 ///
 /// # Errors
 /// As for [`flush_all`], or that the time is up.
@@ -98,7 +99,7 @@ pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> bool {
     thread::Builder::new().name("strata-flush".into()).spawn(work).is_ok()
 }
 
-/// `caller` waits for it.
+/// Flushes in stages and catches panics. The thread `caller` waits for it.
 pub(super) fn flush_catching(timeout: Duration, caller: ThreadId) -> Result<(), Error> {
     catch(|| flush_in_stages(timeout, caller)).unwrap_or_else(|panic| Err(panicked("flush", &panic)))
 }
@@ -143,7 +144,7 @@ struct ParallelFlush {
     done: mpsc::Receiver<(usize, Result<(), Error>)>,
 }
 
-/// As many may hang before others have to wait.
+/// How many flushes may hang before others have to wait.
 const THREADS: usize = 16;
 
 impl ParallelFlush {

@@ -27,8 +27,8 @@ use crate::{
 /// A handler as a `tracing_subscriber` layer. Made by [`HandlerExt::into_layer`](crate::HandlerExt::into_layer).
 ///
 /// It takes all events and spans; put levels in front of it with
-/// [`with_filter`](tracing_subscriber::Layer::with_filter) and [`Loggers`](crate::Loggers), which a disabled call site
-/// costs nothing for.
+/// [`with_filter`](tracing_subscriber::Layer::with_filter) and [`Loggers`](crate::Loggers), behind which a disabled
+/// call site costs nothing.
 pub struct HandlerLayer<H: Handler> {
     registration: Arc<Registration<H>>,
     is_registered: AtomicBool,
@@ -38,7 +38,7 @@ pub struct HandlerLayer<H: Handler> {
     pub(crate) spans: SpanStore,
     /// Checks the subscriber that the layer is added to.
     install_check: Option<Box<InstallCheck>>,
-    /// To be reported with the first event: it is found under a lock of `tracing`.
+    /// The error of that check, reported with the first event: the check runs under a lock of `tracing`.
     pending_error: ForkMutex<Option<Error>>,
 }
 
@@ -114,18 +114,18 @@ impl<H: Handler> HandlerLayer<H> {
         self
     }
 
-    /// The longest value of an event, or message, in bytes (default: 64 KiB). Longer ones are cut and marked. Values of spans
-    /// always have the default limit, as all layers share them.
+    /// The longest value of an event, or message, in bytes (default: 64 KiB). Longer ones are cut and marked. Values of
+    /// spans always have the default limit, as all layers share them.
     ///
-    /// A `Debug` or `Display` that goes on for ever although its writes fail is unwound after a million of them; with
+    /// A `Debug` or `Display` that never ends although its writes fail is unwound after a million of them; with
     /// `panic = "abort"` it cannot be stopped.
     pub fn value_limit(mut self, bytes: usize) -> Self {
         self.value_limit = bytes;
         self
     }
 
-    /// Makes trace ids for spans, as [`SpanContextLayer::trace_ids`](crate::SpanContextLayer::trace_ids) does: where one layer of a
-    /// registry does it, all have them.
+    /// Generates trace ids for spans, as [`SpanContextLayer::trace_ids`](crate::SpanContextLayer::trace_ids) does. One
+    /// such layer in a registry is enough for all.
     pub fn trace_ids(mut self) -> Self {
         self.spans.generate_ids(Box::new(crate::record::parent_based));
         self

@@ -51,8 +51,8 @@ pub(crate) use self::{
 };
 use crate::{Error, Severity};
 
-/// Takes records, from many threads at once. It is never called again while it works on the same thread: a record that is
-/// emitted inside a handler goes to the other handlers, and this one counts it as dropped.
+/// Takes records, from many threads at once. A thread never calls it from within itself: a record emitted inside a
+/// handler goes to the other handlers, and this one counts it as dropped.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -81,8 +81,8 @@ pub trait Handler: Send + Sync + 'static {
     /// Takes a record and returns its outcome. An error or a panic is counted, and the
     /// [`ErrorHandler`](crate::ledger::ErrorHandler) gets it; the application never sees it.
     ///
-    /// A handler that is done with the record returns the outcome. One that keeps it [takes](Delivery::take) it and returns
-    /// [`Outcome::Queued`].
+    /// A handler that is done with the record returns the outcome. One that keeps it [takes](Delivery::take) it and
+    /// returns [`Outcome::Queued`].
     ///
     /// | the handler | returns | the record |
     /// |---|---|---|
@@ -114,14 +114,14 @@ pub trait Handler: Send + Sync + 'static {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Description {
-    /// Its name where nobody gives it one.
+    /// Its name if nobody gives it one.
     pub name: String,
     /// The lowest severity that its own level lets through ([`Severity::ALL`] by default).
     pub min_level: Severity,
 }
 
 impl Description {
-    /// Of a handler that takes every severity.
+    /// The description of a handler that takes every severity.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), min_level: Severity::ALL }
     }
@@ -161,7 +161,7 @@ macro_rules! forward {
 
 forward!(Box<H>, Arc<H>);
 
-/// `Stream<Text>` of `tracing_strata::output::Stream<tracing_strata::format::Text>`.
+/// `Stream<Text>` from `tracing_strata::output::Stream<tracing_strata::format::Text>`.
 fn short_type_name<T: ?Sized>() -> String {
     let mut short = String::new();
     let mut word = String::new();

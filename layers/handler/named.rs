@@ -51,7 +51,7 @@ impl NamedHandler {
         Self::at(registration)
     }
 
-    /// A second way to a handler that has a name already, with the same ledger and error handler.
+    /// A second path to a handler that already has a name, with the same ledger and error handler.
     #[cfg(feature = "config")]
     pub(crate) fn sharing_ledger(ledger: Arc<Ledger>, handler: impl Handler) -> Self {
         Self::at(Registration::sharing_ledger(ledger, handler.boxed()))
@@ -69,7 +69,8 @@ impl NamedHandler {
     }
 
     /// Changes its level for later records ([`Severity::ALL`] at first). A level set with
-    /// [`HandlerExt::min_level`](crate::HandlerExt::min_level) still applies; [`Description::min_level`] is the higher one.
+    /// [`HandlerExt::min_level`](crate::HandlerExt::min_level) still applies; [`Description::min_level`] is the higher
+    /// one.
     pub fn set_level(&self, min_level: impl Into<Severity>) {
         self.0.min_level.store(min_level.into().number(), Ordering::Relaxed);
     }
@@ -124,7 +125,7 @@ impl NamedHandler {
         }
     }
 
-    /// Whether two are clones of one.
+    /// Whether both are clones of the same handler.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

@@ -36,7 +36,8 @@ impl Drop for LookupGuard {
     }
 }
 
-/// Whether the layer of `tracing-opentelemetry` may be in the stack. Once it is known not to be, there are no more lookups.
+/// Whether the layer of `tracing-opentelemetry` may be in the stack. Once it is known not to be, there are no more
+/// lookups.
 #[derive(Default)]
 pub(super) struct Sdk {
     is_missing: AtomicBool,
@@ -82,9 +83,9 @@ impl Sdk {
     }
 }
 
-/// Whether the SDK's layer is known not to be in the stack. A filter may have hidden `leaf` from it, and it can be found only
-/// with a span handle: so this is known only where `leaf` is the current span of the default subscriber. (No layer can be added
-/// to a subscriber later, and a `reload` hides the SDK's layer from everybody.)
+/// Whether the SDK's layer is known not to be in the stack. A filter may have hidden `leaf` from it, and it can be
+/// found only with a span handle: so this is known only where `leaf` is the current span of the default subscriber. (No
+/// layer can be added to a subscriber later, and a `reload` hides the SDK's layer from everybody.)
 fn is_missing(leaf: &Arc<SpanData>, dispatch: &Dispatch) -> bool {
     let registry_of = |dispatch: &Dispatch| dispatch.downcast_ref::<Registry>().map(std::ptr::from_ref);
     let current = tracing::Span::current();

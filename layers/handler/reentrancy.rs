@@ -39,7 +39,7 @@ impl ReentrancyGuard {
             }
             is_new
         };
-        // There is no list at the end of a thread: no recursion, then.
+        // At the end of a thread the list is gone: nested calls are refused then.
         OUTER.try_with(is_new).unwrap_or(false)
     }
 }
@@ -49,7 +49,7 @@ impl Drop for ReentrancyGuard {
     fn drop(&mut self) {
         CURRENT.set(self.before);
         if self.before != 0 {
-            // Later ones have left. If the list is gone, so is the entry.
+            // The last entry is ours: nested calls have returned. If the list is gone, so is the entry.
             OUTER.try_with(|outer| outer.borrow_mut().pop()).unwrap_or_default();
         }
     }

@@ -1,4 +1,4 @@
-//! A handler in use: with its name and ledger, counted, and flushed by [`flush_all`](super::flush_all).
+//! A handler in use: its name and its ledger, which counts its records; [`flush_all`](super::flush_all) flushes it.
 
 use std::sync::{Arc, Weak};
 
@@ -42,7 +42,7 @@ impl<H: Handler> Registration<H> {
         Self { name, id: next_handler_id(), handler, _gone, ledger }
     }
 
-    /// A second way to a handler that is registered already, with the same ledger and error handler.
+    /// A second path to a handler that is already registered, with the same ledger and error handler.
     #[cfg(feature = "config")]
     pub(super) fn sharing_ledger(ledger: Arc<Ledger>, handler: H) -> Self {
         Self { name: ledger.name(), id: next_handler_id(), handler, _gone: HandlerGone(None), ledger }
@@ -117,7 +117,7 @@ impl<H: Handler> Drop for Registration<H> {
 
 // --- all registered handlers
 
-/// What `flush_all` wants of a handler.
+/// What `flush_all` needs from a handler.
 pub(super) trait Flushable: Send + Sync {
     fn final_flush(&self, how: &Flush) -> Result<(), Error>;
 

@@ -10,8 +10,8 @@ use crate::{
     record::OwnedRecord,
 };
 
-/// One of those handlers and wrappers, on the stack of the thread that delivers. Each counts the end of the record itself
-/// when the call returns, unless somebody further in has taken the receipt.
+/// One of those handlers and wrappers, on the stack of the thread that delivers. Each counts the end of the record
+/// itself when the call returns, unless somebody further in has taken the receipt.
 pub(super) struct Scope<'a> {
     outer: Option<&'a Scope<'a>>,
     kind: Kind<'a>,
@@ -109,7 +109,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The counters of a scope that takes a receipt on nothing else.
+    /// Takes the receipt as bare counters: if this is a handler with a name and nothing is around it.
     #[inline]
     pub(super) fn take_on_counters(&self) -> Option<&'static Counters> {
         let Kind::Named(counters) = self.kind else { return None };
@@ -133,7 +133,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Of the innermost handler with a name.
+    /// The counters of the innermost handler with a name.
     pub(super) fn counters(scope: Option<&Self>) -> Option<&'static Counters> {
         Scope::all(scope).find_map(|scope| match scope.kind {
             Kind::Named(counters) => Some(counters),
@@ -142,7 +142,7 @@ impl<'a> Scope<'a> {
         })
     }
 
-    /// Whether a fallback takes the record where it fails.
+    /// Whether a fallback gets the record if it fails.
     pub(super) fn has_fallback(scope: Option<&Self>) -> bool {
         Scope::all(scope)
             .any(|scope| matches!(scope.kind, Kind::WithFallback(..) | Kind::Taken { has_fallback: true, .. }))

@@ -22,10 +22,11 @@ use crate::{
     record::{self, CaptureGuard, RegistryId, Sampler, SpanData, SpanSlot},
 };
 
-/// Stores the fields of spans where all layers and records find them. Each of our layers has one; the first that sees a span
-/// stores it.
+/// Stores the fields of spans where all layers and records find them. Each of our layers has one; the first that sees a
+/// span stores it.
 #[derive(Default)]
 pub(crate) struct SpanStore {
+    /// The id of the registry it belongs to; 0 until that is known.
     home: AtomicUsize,
     dispatch: OnceLock<WeakDispatch>,
     /// Whether a tracing SDK may be in the stack.
@@ -44,7 +45,7 @@ impl SpanStore {
         self.sampler = Some(sampler);
     }
 
-    /// The same, and notes when the spans begin and end.
+    /// Like [`generate_ids`](Self::generate_ids); also notes when the spans begin and end.
     #[cfg(feature = "otlp")]
     pub(crate) fn trace_and_time_spans(&mut self, sampler: Box<Sampler>) {
         self.generate_ids(sampler);
@@ -64,8 +65,9 @@ impl SpanStore {
         self.home.load(Ordering::Relaxed)
     }
 
-    /// `on_register_dispatch` is not called for a layer inside an `Option` or a `Vec`, or one that came by `reload`. Events and
-    /// new spans come through the default dispatcher, so that is the one (which `tracing` refuses under a scoped default).
+    /// The registry it belongs to. `on_register_dispatch` is not called for a layer inside an `Option` or a `Vec`, or
+    /// one that came by `reload`: then the default dispatcher is asked, through which events and new spans come
+    /// (`tracing` refuses that under a scoped default).
     #[inline]
     fn home(&self) -> RegistryId {
         match self.known_registry_id() {
@@ -80,8 +82,8 @@ impl SpanStore {
         self.known_registry_id()
     }
 
-    /// Spans are entered through the dispatcher that made them, which need not be the default: that one is taken only if it knows
-    /// the very same span.
+    /// Spans are entered through the dispatcher that made them, which need not be the default one: this binds the
+    /// default only if it knows the very same span.
     #[cold]
     fn bind_if_owner(&self, id: &span::Id, data: &Arc<SpanData>) -> RegistryId {
         dispatcher::get_default(|dispatch| {
@@ -165,8 +167,8 @@ impl SpanStore {
         } else if let Some(data) = context.span(id).as_ref().and_then(span_data) {
             record::enter(self.bind_if_owner(id, &data), id.into_u64(), || Some(data));
         }
-        // Now, before the SDK's layer starts the span and its processors log: what they log inside it would wait for ever for
-        // the lock under which it is started.
+        // Now, before the SDK's layer starts the span and its processors log: what they log inside it would wait for
+        // ever for the lock under which it is started.
         #[cfg(feature = "opentelemetry")]
         if self.sdk.is_expected() {
             self.adopt(record::entered(id.into_u64()).as_ref());

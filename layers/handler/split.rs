@@ -32,7 +32,7 @@ use crate::{Error, ledger::Resolution};
 pub struct Split<'a> {
     delivery: Delivery<'a>,
     shares: Shares,
-    /// Of the handlers that were done at once.
+    /// The worst result of the handlers that were done at once.
     worst: Option<Result<Outcome, Error>>,
     is_ended: bool,
 }
@@ -43,13 +43,13 @@ impl<'a> Split<'a> {
         Self { delivery, shares: Shares::default(), worst: None, is_ended: false }
     }
 
-    /// To one of them; others follow, also where this one panics.
+    /// Gives the record to one handler; others follow, even if this one panics.
     #[inline]
     pub fn to(&mut self, handler: &(impl Handler + ?Sized)) {
         self.give(true, |delivery| catch_handle(handler, delivery));
     }
 
-    /// To the last of them.
+    /// Gives the record to the last handler and ends the split.
     ///
     /// # Errors
     /// The first of the handlers' errors.
@@ -59,7 +59,7 @@ impl<'a> Split<'a> {
         self.end()
     }
 
-    /// Ends it: there are no more handlers. Where there was none, the record is dropped.
+    /// Ends the split: there are no more handlers. If there was none, the record is dropped.
     ///
     /// # Errors
     /// The first of the handlers' errors.

@@ -3,8 +3,8 @@
 use super::{Delivery, Flush, Handler, NamedHandler, Outcome, Split};
 use crate::{Description, Error};
 
-/// One record, many handlers: it is captured once, and each handler has its own format and ledger. The ledger of the tee counts
-/// the worst outcome: failed, dropped, filtered, written.
+/// One record, many handlers: it is captured once, and each handler has its own format and ledger. The ledger of the
+/// tee counts the worst outcome: failed, dropped, filtered, written.
 ///
 /// ```
 /// use tracing_strata::{prelude::*, Severity, Tee, format::Json, output::Stream};
@@ -22,7 +22,7 @@ pub struct Tee {
 }
 
 impl Tee {
-    /// No handlers.
+    /// A tee without handlers.
     pub fn new() -> Self {
         Self::default()
     }
@@ -68,7 +68,7 @@ pub(crate) fn to_all(handlers: &[NamedHandler], delivery: Delivery<'_>) -> Resul
         return last.handle(delivery);
     }
     let mut split = Split::new(delivery);
-    // They catch panics themselves.
+    // Handlers with a name catch panics themselves.
     others.iter().for_each(|handler| split.give(true, |delivery| handler.handle(delivery)));
     split.give(false, |delivery| last.handle(delivery));
     split.end()

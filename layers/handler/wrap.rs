@@ -79,7 +79,7 @@ impl<H: Handler, F: Filter> Handler for WithFilter<H, F> {
         if passes {
             return self.handler.handle(delivery);
         }
-        // Its last summaries go to the same ledger.
+        // At a flush, the filter's summaries go to the same ledger.
         if self.ledger.get().is_none()
             && let Some(ledger) = delivery.ledger()
         {

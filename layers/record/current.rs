@@ -18,7 +18,7 @@ struct LastCreated {
 }
 
 thread_local! {
-    /// Most spans are entered at once by the thread that made them: this saves the look-up, which takes four locks.
+    /// Most spans are entered at once by the thread that made them: this saves a look-up that takes four locks.
     static LAST_CREATED: RefCell<Option<LastCreated>> = const { RefCell::new(None) };
 }
 
@@ -38,8 +38,8 @@ pub(crate) fn is_last_created(id: u64) -> bool {
         .unwrap_or_default()
 }
 
-/// The span, for its first entering. An id is reused only by the thread that made the first span, which then replaces the
-/// entry; without a registry an id alone says nothing.
+/// Takes the span when it is first entered. Only the thread that made a span can reuse its id, and the new span then
+/// replaces the entry. Without a registry an id alone says nothing.
 #[inline]
 fn take_last_created(registry: RegistryId, id: u64) -> Option<Arc<SpanData>> {
     let is_it = |last: &mut LastCreated| registry != 0 && last.id == id && last.registry == registry;
@@ -55,12 +55,12 @@ pub(super) fn forget_last_created(data: &Arc<SpanData>) {
     drop(last);
 }
 
-// --- all spans that it has entered
+// --- the spans that this thread has entered
 
 struct Entered {
     registry: RegistryId,
     id: u64,
-    /// It was entered already: as in the Registry, entering it again does not make it the current span.
+    /// Entered again while entered: as in the Registry, this does not make it the current span.
     again: bool,
     data: Arc<SpanData>,
 }
@@ -109,7 +109,7 @@ pub(crate) fn exit(registry: RegistryId, id: u64) {
     drop(left);
 }
 
-/// The innermost entry that fits. `None`, too, where the thread is ending.
+/// The innermost entry that fits. Also `None` when the thread is ending.
 #[inline]
 fn find(fits: impl Fn(&Entered) -> bool) -> Option<Arc<SpanData>> {
     let find = |stack: &RefCell<Vec<Entered>>| {
@@ -118,7 +118,7 @@ fn find(fits: impl Fn(&Entered) -> bool) -> Option<Arc<SpanData>> {
     ENTERED.try_with(find).ok().flatten()
 }
 
-/// The current span. `is_current` decides where a registry is unknown.
+/// The current span. If a registry is unknown, `is_current` decides.
 #[inline]
 pub(crate) fn current(
     registry: RegistryId,

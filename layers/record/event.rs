@@ -54,7 +54,7 @@ pub(super) struct Overrides {
 }
 
 impl Record {
-    /// A record made by hand: of now and this thread, without a source location.
+    /// A record made by hand, with the current time and thread, and without a source location.
     pub fn new(severity: Severity, target: &str, message: &str) -> Self {
         let mut record = Self { severity, time: SystemTime::now(), ..Self::default() };
         record.set_target(target);
@@ -98,7 +98,7 @@ impl Record {
         }
     }
 
-    /// Whether its name replaces the call site's.
+    /// Whether the record's name replaces the call site's.
     #[inline]
     pub(crate) fn has_own_name(&self) -> bool {
         self.overrides().name.is_some()
@@ -116,7 +116,7 @@ impl Record {
         &self.fields
     }
 
-    /// The value of a name: the event's own, else that of the innermost span that has it, else the global one.
+    /// The value of a field: the event's own, else that of the innermost span that has it, else the global one.
     pub fn get(&self, name: &str) -> Option<Value<'_>> {
         self.fields
             .get(name)
@@ -124,7 +124,7 @@ impl Record {
             .or_else(|| self.globals()?.get(name))
     }
 
-    /// [`get`](Self::get) with a tag computed before.
+    /// [`get`](Self::get), with the tag (hash) of the name computed beforehand.
     #[inline]
     pub(crate) fn get_tagged(&self, name: &str, tag: Tag) -> Option<Value<'_>> {
         self.fields
@@ -159,7 +159,7 @@ impl Record {
         self.path.trace()
     }
 
-    /// [`trace`](Self::trace), with the span that has the ids.
+    /// [`trace`](Self::trace), and the span that has the ids.
     #[inline]
     pub(crate) fn traced_span(&self) -> Option<(TraceParent, SpanView<'_>)> {
         self.path.traced_span()
@@ -170,7 +170,7 @@ impl Record {
         self.fields.iter().find_map(|(_, value)| value.as_error())
     }
 
-    /// The source file, as the compiler saw its path.
+    /// The path of the source file, as the compiler saw it.
     pub fn file(&self) -> Option<&str> {
         match self.overrides().file {
             Some(text) => Some(self.fields.text(text)),
@@ -279,7 +279,7 @@ impl Record {
         self.fields.set(name, value);
     }
 
-    /// The event's fields, to change them.
+    /// The event's fields, mutably.
     pub fn fields_mut(&mut self) -> &mut Fields {
         &mut self.fields
     }
@@ -359,7 +359,7 @@ impl Record {
 
     // --- copies, and their memory
 
-    /// A notice of this crate about the record: of the same time and thread, in the same spans.
+    /// A notice by this crate about the record, with the same time, thread and spans.
     pub(crate) fn note(&self, severity: Severity, target: &str, message: &str) -> Self {
         let mut note = Self { severity, time: self.time, ..Self::default() };
         note.set_target(target);
@@ -370,19 +370,19 @@ impl Record {
         note
     }
 
-    /// Memory that it takes while it is buffered, in bytes. All of its spans count, as if no other record held them. Spare
-    /// capacity and the shared globals do not.
+    /// The memory it takes while buffered, in bytes. All of its spans count, as if no other record held them. Spare
+    /// capacity and the shared globals do not count.
     #[inline]
     pub(crate) fn weight(&self) -> usize {
         self.own_bytes() + self.fields.weight() + self.path.weight()
     }
 
-    /// [`weight`](Self::weight) when `other` is buffered, too: spans that both have count for `other`.
+    /// [`weight`](Self::weight) while `other` is buffered, too: spans of both count only for `other`.
     pub(crate) fn weight_beside(&self, other: &Self) -> usize {
         self.own_bytes() + self.fields.weight() + self.path.weight_beside(&other.path)
     }
 
-    /// [`weight`](Self::weight) with spare capacity.
+    /// [`weight`](Self::weight), including spare capacity.
     pub(crate) fn held_bytes(&self) -> usize {
         self.own_bytes() + self.fields.held_bytes() + self.path.weight()
     }

@@ -17,7 +17,7 @@ use crate::fork::ForkMutex;
 #[derive(Default)]
 pub(crate) struct ExportState {
     start: OnceLock<Start>,
-    /// When it was exited last, or closed, in nanoseconds.
+    /// When it was last exited, or closed, in nanoseconds.
     left: AtomicU64,
     annotations: ForkMutex<SpanAnnotations>,
 }
@@ -70,7 +70,7 @@ impl ExportState {
         }
     }
 
-    /// Nobody reads them any more.
+    /// Called once nobody will read the events, links and error.
     pub(super) fn discard_annotations(&self) {
         if self.has_begun() {
             let annotations = std::mem::take(&mut *self.annotations());
@@ -98,14 +98,14 @@ impl ExportState {
         }
     }
 
-    /// The span closed: one that was never entered ends now.
+    /// Called when the span closes: one that was never entered ends now.
     pub(crate) fn end(&self) {
         if self.left.load(Ordering::Relaxed) == 0 {
             self.leave();
         }
     }
 
-    /// Do not run user code while you hold it.
+    /// Do not run user code while holding the guard.
     pub(crate) fn annotations(&self) -> MutexGuard<'_, SpanAnnotations> {
         self.annotations.get()
     }

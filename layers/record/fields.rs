@@ -32,7 +32,7 @@ pub(crate) use self::{
 pub struct Fields {
     text: String,
     slots: Vec<Slot>,
-    /// Boxed, as most have none of it: smaller to move and to clear.
+    /// Boxed, as most have none: smaller to move and to clear.
     rare: Option<Box<Rare>>,
     /// One bit per name, so that "is this name here?" is mostly one test.
     bloom: u64,
@@ -40,7 +40,7 @@ pub struct Fields {
     marked: u32,
 }
 
-/// A cleared buffer frees what it has above this, so that one huge record does not hold its memory for ever.
+/// Clearing frees capacity above this, so that one huge record does not keep its memory for ever.
 const RETAINED_BYTES: usize = 16 * 1024;
 
 impl Fields {
@@ -49,36 +49,36 @@ impl Fields {
         Self { text: String::new(), slots: Vec::new(), rare: None, bloom: 0, marked: 0 }
     }
 
-    /// How many there are.
+    /// The number of fields.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no fields.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// The value of a name.
+    /// The value of a field.
     pub fn get(&self, name: &str) -> Option<Value<'_>> {
         let index = self.find(name, Tag::of(name))?;
         Some(self.value(&self.slots[index].value))
     }
 
-    /// Whether the name is there.
+    /// Whether there is a field of this name.
     #[inline]
     pub fn contains(&self, name: &str) -> bool {
         self.find(name, Tag::of(name)).is_some()
     }
 
-    /// [`get`](Self::get) with a tag computed before.
+    /// [`get`](Self::get), with the tag (hash) of the name computed beforehand.
     #[inline]
     pub(crate) fn get_tagged(&self, name: &str, tag: Tag) -> Option<Value<'_>> {
         let index = self.find(name, tag)?;
         Some(self.value(&self.slots[index].value))
     }
 
-    /// [`contains`](Self::contains) with a tag computed before.
+    /// [`contains`](Self::contains), with the tag of the name computed beforehand.
     #[inline]
     pub(crate) fn has(&self, name: &str, tag: Tag) -> bool {
         self.find(name, tag).is_some()
@@ -96,7 +96,7 @@ impl Fields {
         self.slots.iter().map(|slot| Entry { fields: self, slot })
     }
 
-    /// The first that is an error.
+    /// The first value that is an error.
     #[inline]
     pub(crate) fn first_error(&self) -> Option<Entry<'_>> {
         if self.links().is_empty() {
@@ -148,7 +148,7 @@ impl Fields {
         self.put_cow(name.into(), stored);
     }
 
-    /// Removes a name; returns whether it was there.
+    /// Removes a field; returns whether it was there.
     pub fn remove(&mut self, name: &str) -> bool {
         let found = self.find(name, Tag::of(name));
         if let Some(index) = found {
@@ -158,7 +158,7 @@ impl Fields {
         found.is_some()
     }
 
-    /// Removes all; keeps the memory, up to 16 KiB.
+    /// Removes all fields; keeps the memory, up to 16 KiB.
     pub fn clear(&mut self) {
         self.text.clear();
         self.slots.clear();
@@ -172,7 +172,7 @@ impl Fields {
         }
     }
 
-    /// Sets all of another's fields.
+    /// Sets all fields of `other`.
     pub fn extend(&mut self, other: &Fields) {
         for slot in &other.slots {
             let value = other.value(&slot.value);

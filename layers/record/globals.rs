@@ -34,7 +34,7 @@ impl Globals {
     }
 
     /// `host`: this machine's name, from the operating system (on Unix) or the environment variables `COMPUTERNAME` or
-    /// `HOSTNAME` (elsewhere), as of now. Nothing if there is none.
+    /// `HOSTNAME` (elsewhere), at the time of the call. Adds nothing if there is none.
     pub fn host(self) -> Self {
         match host_name() {
             Some(name) => self.field("host", name.as_str()),
@@ -42,7 +42,7 @@ impl Globals {
         }
     }
 
-    /// `pid`: this process's id, as of now: after a fork it is still the parent's.
+    /// `pid`: this process's id at the time of the call; after a fork it is still the parent's.
     pub fn pid(self) -> Self {
         self.field("pid", std::process::id())
     }

@@ -10,8 +10,8 @@ use crate::unwind::{PanicPayload, catch};
 
 /// Default limit of one value, in bytes.
 pub(crate) const VALUE_LIMIT: usize = 64 * 1024;
-/// How often a value may go on writing past the limit before it is unwound: far more often than any that ends, and over in
-/// milliseconds. (Unwinding may poison a lock that the value holds.)
+/// How often a value may write past the limit before it is unwound: more often than any value that ends ever does, and
+/// reached within milliseconds. (Unwinding may poison a lock that the value holds.)
 #[cfg(panic = "unwind")]
 const MAX_REFUSALS: u32 = 1_000_000;
 /// How deeply values may log values that log values …
@@ -35,7 +35,7 @@ impl CaptureGuard {
                     Self
                 })
             })
-            // The thread is ending: nothing nests any more.
+            // The thread is ending: nesting is no longer counted.
             .unwrap_or_else(|_| Some(Self))
     }
 }
@@ -90,7 +90,7 @@ impl fmt::Write for Limited<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let Some(room) = self.room.checked_sub(text.len()) else { return self.refuse(text) };
         match text.as_bytes() {
-            // Half of what `fmt` writes is single punctuation characters: without a call if the buffer need not grow.
+            // Half of what `fmt` writes is single punctuation characters: no call for them while the buffer has room.
             [byte @ ..0x80] if self.out.len() < self.out.capacity() => {
                 self.out.push(char::from(*byte));
                 self.room = room;

@@ -8,7 +8,7 @@ use super::TraceParent;
 #[derive(Default)]
 pub(crate) struct SpanIds {
     pub(super) generated: OnceLock<GeneratedIds>,
-    /// `None` inside: resolved, but the SDK does not know the span.
+    /// An inner `None`: resolved, but the SDK does not know the span.
     #[cfg(feature = "opentelemetry")]
     otel: OnceLock<Option<TraceParent>>,
     /// The ids as a format rendered them.

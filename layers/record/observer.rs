@@ -13,7 +13,7 @@ pub(crate) trait TreeObserver: Any + Send + Sync {
     /// The root closes. Handlers may be called.
     fn close(&self);
 
-    /// All of the tree is wanted. Handlers may be called.
+    /// Somebody wants all records of the tree. Handlers may be called.
     fn trigger(&self);
 
     /// The root was dropped without being closed. No handler may be called here.

@@ -55,7 +55,7 @@ fn take_shared() -> Arc<Record> {
     pool::take().unwrap_or_else(|| Arc::new(Record::preallocated()))
 }
 
-/// Recycles the memory, unless the record has other owners: then it is returned.
+/// Recycles the memory, or returns the record if it has other owners.
 #[inline]
 fn recycle_shared(mut record: Arc<Record>) -> Option<Arc<Record>> {
     let Some(last) = Arc::get_mut(&mut record) else { return Some(record) };
@@ -115,7 +115,7 @@ pub struct OwnedRecord(Storage);
 enum Storage {
     Unique(Box<Record>),
     Shared(Arc<Record>),
-    /// Moved out.
+    /// The record was moved out.
     Empty,
 }
 
@@ -143,7 +143,7 @@ impl OwnedRecord {
         self.clone()
     }
 
-    /// Moves it out; an empty record is left.
+    /// Moves it out and leaves an empty record.
     #[inline]
     pub(crate) fn take(&mut self) -> Self {
         Self(std::mem::replace(&mut self.0, Storage::Empty))

@@ -15,9 +15,9 @@ pub(crate) struct SpanPath {
     leaf: Option<Arc<SpanData>>,
     /// One of the spans may know the ids of its trace.
     may_have_trace: bool,
-    /// A tracing SDK knows the ids of one.
+    /// A tracing SDK knows the ids of one of the spans.
     has_otel: bool,
-    /// By depth, the leaf's first.
+    /// By depth, from the innermost span outwards.
     late: Vec<(u32, Arc<Fields>)>,
     /// Memory of the late values, in bytes.
     late_weight: usize,
@@ -64,13 +64,13 @@ impl SpanPath {
         self.late_weight = 0;
     }
 
-    /// Memory that it keeps alive, in bytes, as if it were the only one that does.
+    /// The memory it keeps alive, in bytes, as if nothing else did.
     #[inline]
     pub(super) fn weight(&self) -> usize {
         self.leaf.as_ref().map_or(0, |leaf| leaf.weight) + self.late_weight
     }
 
-    /// As much of that as `other` does not keep alive.
+    /// The part of [`weight`](Self::weight) that `other` does not keep alive.
     pub(super) fn weight_beside(&self, other: &Self) -> usize {
         let is_shared = |fields| other.late.iter().any(|(_, theirs)| Arc::ptr_eq(theirs, fields));
         let late = self.late.iter().map(|(_, fields)| fields).filter(|fields| !is_shared(fields));
@@ -90,13 +90,13 @@ impl SpanPath {
         self.leaf.as_ref().map_or(0, |leaf| leaf.weight) - shared + late
     }
 
-    /// An SDK's ids first, wherever on the path; else those of the innermost span that has some.
+    /// The ids that an SDK gave any span on the path, else those of the innermost span that has some.
     #[inline]
     pub(super) fn trace(&self) -> Option<TraceParent> {
         self.traced_span().map(|(trace, _)| trace)
     }
 
-    /// [`trace`](Self::trace), with the span that has them.
+    /// [`trace`](Self::trace), and the span that has the ids.
     #[inline]
     pub(super) fn traced_span(&self) -> Option<(TraceParent, SpanView<'_>)> {
         if self.may_have_trace { self.find_trace() } else { None }
@@ -121,7 +121,7 @@ impl SpanPath {
         }
     }
 
-    /// That of the innermost span that has some.
+    /// The baggage of the innermost span that has some.
     fn baggage(&self) -> Baggage {
         let of = |span: SpanView<'_>| span.fields().get(Baggage::FIELD)?.as_str()?.parse().ok();
         self.iter().find_map(of).unwrap_or_default()
@@ -190,7 +190,7 @@ impl<'a> SpanView<'a> {
         self.late.unwrap_or(&self.span.fields)
     }
 
-    /// See [`SpanData::cached`]; `None`, too, if values were recorded late.
+    /// See [`SpanData::cached`]; also `None` if values were recorded late.
     #[inline]
     pub(crate) fn cached(self, cache: FormatCache, render: impl FnOnce() -> Option<Box<[u8]>>) -> Option<&'a [u8]> {
         if self.late.is_some() {

@@ -137,9 +137,9 @@ impl<T: Poolable> Depot<T> {
     const EMPTY: Self = Self { full: Vec::new(), bytes: 0, empty: Vec::new() };
 
     fn open() -> MutexGuard<'static, Self> {
-        // The poll for a fork follows the capture, which may come here first.
+        // Forks are otherwise looked for only after the capture, which may get here first.
         fork::check();
-        // Spare memory is as good in a child.
+        // Spare memory is as good in a forked child.
         T::DEPOT.lock(|_| {}, || Self::EMPTY)
     }
 
@@ -151,12 +151,12 @@ impl<T: Poolable> Depot<T> {
             depot.bytes += bytes;
             let empty = depot.empty.pop().unwrap_or_default();
             depot.full.push((std::mem::replace(magazine, empty), bytes));
-            // Each fetch returns an empty one, and must not wait for an allocation.
+            // Each fetch gives an empty magazine back, and must not wait for an allocation.
             let full = depot.full.len();
             depot.empty.reserve(full);
         }
         drop(depot);
-        // The depot was full.
+        // Not empty only if the depot was full.
         magazine.clear();
     }
 

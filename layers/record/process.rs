@@ -20,7 +20,7 @@ fn executable_name() -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The name of this process, without settling it: [`set_process_name`] may still change it.
+/// The name of this process so far: [`set_process_name`] may still change it.
 pub(crate) fn process_name_by_now() -> String {
     PROCESS_NAME.get().cloned().unwrap_or_else(executable_name)
 }
@@ -34,8 +34,8 @@ pub fn set_process_name(name: &str) -> bool {
 }
 
 /// Sets when logging started, for [`Record::uptime`](super::Record::uptime): the start of the program rather than the
-/// first use, or the time of a [`ManualClock`](crate::clock::ManualClock). Once the start is settled it returns false and
-/// changes nothing.
+/// first use, or the time of a [`ManualClock`](crate::clock::ManualClock). Once the start is set or was asked for, it
+/// returns false and changes nothing.
 pub fn set_start(time: SystemTime) -> bool {
     START.set(time).is_ok()
 }

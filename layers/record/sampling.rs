@@ -11,8 +11,8 @@ pub(crate) fn parent_based(_: u128, parent: Option<TraceParent>) -> bool {
 }
 
 impl SpanData {
-    /// Generates ids for the span, unless it has some: in the trace of its `traceparent`, else of the spans around it, else
-    /// in a new one.
+    /// Generates ids for the span, unless it has some: in the trace of its `traceparent`, else in that of the spans
+    /// around it, else in a new one.
     pub(crate) fn generate_ids(&self, sampler: &Sampler) {
         if self.ids().generated.get().is_some() {
             return;

@@ -63,8 +63,8 @@ const PYTHON: [(i32, &str); 6] =
 const ALIASES: [(&str, i32); 4] = [("WARNING", 30), ("FATAL", 50), ("ALL", 0), ("NOTSET", 0)];
 
 impl Severity {
-    /// 0: below everything that is logged. As a threshold it lets all records pass but those of a negative severity
-    /// (Python's `NOTSET`).
+    /// 0, below everything that is logged. As a threshold it lets all records pass except those of a negative severity.
+    /// Python: `NOTSET`.
     pub const ALL: Self = Self(0);
     /// 5
     pub const TRACE: Self = Self(5);

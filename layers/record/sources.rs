@@ -4,7 +4,7 @@ use super::{Entry, Fields, Record, SpanView, Tag, TraceParent, Value, path::Span
 
 impl Record {
     /// Each name once, with the value that [`Record::get`] returns: the event's own fields, then those of the spans,
-    /// innermost first, then the global ones. Without a valid `traceparent`: its parts are [`Record::trace`].
+    /// innermost first, then the global ones. A valid `traceparent` is left out: [`Record::trace`] gives its parts.
     #[inline]
     pub(crate) fn visible(&self) -> impl Iterator<Item = Entry<'_>> {
         self.sources().flat_map(Source::entries)
@@ -48,7 +48,7 @@ pub(crate) struct Source<'a> {
 #[derive(Clone, Copy)]
 enum Of<'a> {
     Event,
-    /// With the number of spans further in.
+    /// With the number of spans inside it.
     Span(usize, SpanView<'a>),
     Globals,
 }

@@ -39,18 +39,18 @@ pub(crate) struct SpanData {
     #[cfg(feature = "otlp")]
     export: ExportState,
     has_late: AtomicBool,
-    /// All fields, once values were recorded after the span was made.
+    /// All fields, once values were recorded late: after the span was made.
     late: ForkRwLock<Option<Arc<Fields>>>,
     cached: [CachedText; FormatCache::COUNT],
-    /// Of handlers, where this span is a root.
+    /// The handlers' observers, if this span is a root.
     observers: TreeObservers,
-    /// All of the tree is wanted, where this span is a root.
+    /// Whether all records of the tree are wanted, if this span is its root.
     is_triggered: AtomicBool,
     /// Closed, while records still hold it.
     is_closed: AtomicBool,
-    /// When it began, where it is a root and a handler asks for the time.
+    /// When it began, if it is a root and a handler asks for the time.
     begun: Option<Duration>,
-    /// Memory of this span and all around it when it was made, in bytes.
+    /// The memory of this span and of all spans around it when it was made, in bytes.
     pub(super) weight: usize,
     /// Who still reads late values: the Registry while the span is open, and exporters.
     #[cfg(feature = "otlp")]
@@ -82,7 +82,7 @@ struct CachedText {
 }
 
 impl SpanData {
-    /// A new span, in memory of an earlier one where there is some.
+    /// A new span, in the memory of an earlier one if there is some.
     #[inline]
     pub(crate) fn create(
         id: u64,
@@ -119,14 +119,14 @@ impl SpanData {
         Arc::new(span)
     }
 
-    /// Once, so that a record need not walk its spans to know what it keeps alive.
+    /// Computed once, so that a record need not walk its spans to know what it keeps alive.
     #[inline]
     fn weigh(&mut self) {
         let around = self.parent.as_ref().map_or(0, |parent| parent.weight);
         self.weight = around + size_of::<Self>() + self.fields.weight();
     }
 
-    /// Memory of this span and all around it when it was made, in bytes: more than theirs.
+    /// The memory of this span and of all spans around it when it was made, in bytes: more than that of any around it.
     #[cfg(feature = "otlp")]
     pub(crate) fn weight(&self) -> usize {
         self.weight
@@ -166,8 +166,8 @@ impl SpanData {
         self.late.get()
     }
 
-    /// One reader less. After the last one only records are left: they hold what was late when they were made, and must
-    /// not keep the rest alive.
+    /// One reader of late values fewer. After the last one only records are left: they hold what was late when they
+    /// were made, and must not keep the rest alive.
     fn release_late(&self) {
         #[cfg(feature = "otlp")]
         {
@@ -182,8 +182,8 @@ impl SpanData {
         }
     }
 
-    /// What `render` makes of the fields, rendered once per span. `None` if it makes nothing or too much, or at the
-    /// first use. All who pass the same `cache` must render the same.
+    /// What `render` makes of the fields, rendered once per span. `None` if that is nothing or too much, or at the
+    /// first use. All callers with the same `cache` must render the same.
     #[inline]
     pub(super) fn cached(&self, cache: FormatCache, render: impl FnOnce() -> Option<Box<[u8]>>) -> Option<&[u8]> {
         /// Buffered records keep the text alive, and their weight does not include it.
@@ -282,7 +282,7 @@ impl SpanData {
         self.is_closed.load(Ordering::SeqCst)
     }
 
-    /// Shows the tree of which this is the root, from its beginning as far as it is still buffered.
+    /// Shows the tree of which this is the root, from the beginning as far as that is still buffered.
     pub(crate) fn trigger(&self) {
         self.is_triggered.store(true, Ordering::Relaxed);
         self.observers.iter().for_each(|observer| observer.trigger());
@@ -290,7 +290,7 @@ impl SpanData {
 }
 
 impl Drop for SpanData {
-    /// One after the other: a path may be deeper than a stack.
+    /// A loop, not recursion: a path may be deeper than the stack allows.
     fn drop(&mut self) {
         let mut next = self.parent.take();
         while let Some(mut span) = next.and_then(Arc::into_inner) {
@@ -314,7 +314,7 @@ pub(crate) struct ClosedSpan(Arc<SpanData>);
 
 #[cfg(feature = "otlp")]
 impl ClosedSpan {
-    /// To be made before the Registry drops its [`SpanSlot`].
+    /// Make it before the Registry drops its [`SpanSlot`].
     pub(crate) fn new(data: Arc<SpanData>) -> Self {
         data.readers.fetch_add(1, Ordering::Relaxed);
         Self(data)
@@ -367,7 +367,7 @@ fn put_spare(data: Arc<SpanData>) {
 }
 
 impl SpanData {
-    /// The Registry has closed the span: without a record of it, its memory is reused.
+    /// Called when the Registry has closed the span: if no record holds it, its memory is reused.
     pub(super) fn close(mut data: Arc<Self>) {
         if Arc::strong_count(&data) > 1 {
             data.is_closed.store(true, Ordering::SeqCst);

@@ -10,7 +10,7 @@ pub(crate) fn is_below(target: &str, name: &str) -> bool {
     if name.is_empty() {
         return true;
     }
-    // A record of the root may have either of its names.
+    // A record of the root logger may have either of its names.
     let mut target = canonical_bytes(if target.is_empty() { ROOT } else { target });
     canonical_bytes(name).all(|byte| target.next() == Some(byte)) && target.next().is_none_or(|byte| byte == b'.')
 }

@@ -29,7 +29,7 @@ pub(super) fn with<R>(use_it: impl FnOnce(&str, u64) -> R) -> R {
     }
 }
 
-/// From now on this new thread makes records in the name of another one.
+/// From now on the records of this new thread carry the name and id of another one.
 pub(crate) fn impersonate_thread(name: &str, id: u64) {
     INFO.try_with(|info| {
         // Has no effect if the thread's own name was used already.

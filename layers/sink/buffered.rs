@@ -22,9 +22,9 @@ use crate::{
 
 /// A file behind a bounded buffer.
 ///
-/// What cannot be written stays in the buffer and is tried again when the buffer is full and at a flush. A record that does not
-/// fit fails. A partially written record is completed once writing succeeds again, or written again as a whole to a newly
-/// opened file.
+/// What cannot be written stays in the buffer and is tried again when the buffer is full and at a flush. A record that
+/// does not fit fails. A partially written record is completed once writing succeeds again, or written again as a whole
+/// to a newly opened file.
 ///
 /// Callers may hold locks, so receipts end only in [`complete_written`](Self::complete_written).
 #[derive(Debug)]
@@ -61,7 +61,8 @@ impl<P: FileOpener> BufferedFile<P> {
         self.write_first(&mut self.state(), lines)
     }
 
-    /// Like [`write`](Self::write) if `admit` returns true, else returns false. The file is not [swapped](Self::swap) in between.
+    /// Like [`write`](Self::write) if `admit` returns true, else returns false. The file is not [swapped](Self::swap)
+    /// in between.
     #[inline]
     pub(super) fn write_if(&self, lines: &mut Lines<'_>, admit: &impl Fn() -> bool) -> io::Result<bool> {
         let mut state = self.state();
@@ -88,8 +89,8 @@ impl<P: FileOpener> BufferedFile<P> {
         self.state().buffer.bytes.len()
     }
 
-    /// Writes the buffer to the old file, then swaps the file. `work` gets the number of bytes that could not be written; they go
-    /// to the new file.
+    /// Writes the buffer to the old file, then swaps the file. `work` gets the number of bytes that could not be
+    /// written; they go to the new file.
     pub(super) fn swap<R>(&self, work: impl FnOnce(&P, Option<&P::File>, u64) -> (Swap<P::File>, R)) -> R {
         self.swap_after(|state| state.write_out().unwrap_or_default(), work)
     }
@@ -168,8 +169,8 @@ impl<P: FileOpener> BufferedFile<P> {
         state.file.as_ref().map(then).transpose()
     }
 
-    /// Opens the path again if it is watched and has changed; the buffer goes to the new file. If it cannot be opened, the old
-    /// file stays in use as long as it has a name.
+    /// Opens the path again if it is watched and has changed; the buffer goes to the new file. If it cannot be opened,
+    /// the old file stays in use as long as it has a name.
     fn follow_path(&self, state: &mut State<P::File>) -> io::Result<()> {
         let Some(file) =
             state.file.as_ref().filter(|_| self.opener.is_check_due() && self.opener.path_changed(state.id))
@@ -190,11 +191,12 @@ impl<P: FileOpener> BufferedFile<P> {
         }
     }
 
-    /// Opens the path again; the old file stays in use if that fails. What cannot be written to the old file goes to the new one.
+    /// Opens the path again; the old file stays in use if that fails. What cannot be written to the old file goes to
+    /// the new one.
     pub(super) fn reopen(&self) -> io::Result<()> {
         let mut state = self.state();
-        // Before opening: if it is the same file, opening must see whether it ends mid-line. What cannot be written stays in
-        // the buffer.
+        // Before opening: if it is the same file, opening must see whether it ends mid-line. What cannot be written
+        // stays in the buffer.
         state.write_out().unwrap_or_default();
         let opened = self.opener.open()?;
         self.release(&mut state);
@@ -359,7 +361,8 @@ impl Buffer {
         }
     }
 
-    /// In a child of a fork: the parent writes the buffer, perhaps a part of a record already, and the receipts are void.
+    /// In a child of a fork: the parent writes the buffer, perhaps a part of a record already, and the receipts are
+    /// void.
     fn discard_inherited(&mut self) {
         let ends_mid_line = self.done > 0 || self.line_state.ends_mid_line();
         self.written.store(0, Ordering::Relaxed);

@@ -11,8 +11,8 @@ use crate::{
     ledger::Ledger,
 };
 
-/// Keeps the last failure that cost no record until it can be reported: it happens under locks, and error handlers are user
-/// code.
+/// Keeps the last failure that cost no record until it can be reported: it happens under locks, and error handlers are
+/// user code.
 #[derive(Debug, Default)]
 pub(super) struct DeferredErrors {
     any: AtomicBool,
@@ -52,8 +52,8 @@ impl DeferredErrors {
     }
 }
 
-/// The ledger to which a sink reports failures that cost no record: that of the handler whose lines came first, as long as it
-/// lives.
+/// The ledger to which a sink reports failures that cost no record: that of the handler whose lines came first, as long
+/// as it lives.
 #[derive(Debug, Default)]
 pub(crate) struct LedgerLink {
     is_set: AtomicBool,
@@ -61,7 +61,7 @@ pub(crate) struct LedgerLink {
 }
 
 impl LedgerLink {
-    /// Links the ledger of a handler whose lines come.
+    /// Links the ledger of the handler whose lines come, unless one is linked already.
     #[inline]
     pub(crate) fn set(&self, ledger: impl FnOnce() -> Option<Arc<Ledger>>) {
         if !self.is_set.load(Ordering::Relaxed)

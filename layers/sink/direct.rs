@@ -12,9 +12,9 @@ use crate::stdio::line_state::LineState;
 
 /// An unbuffered file: one write(2) for each record or batch.
 ///
-/// The system appends a write to a regular file as a whole, so threads and processes need no lock. Only after a short write
-/// (the disk is almost full) do threads take a lock, until the partial record is completed or marked. A record that another
-/// thread is writing at that moment may come in between.
+/// The system appends a write to a regular file as a whole, so threads and processes need no lock. Only after a short
+/// write (the disk is almost full) do threads take a lock, until the partial record is completed or marked. A record
+/// that another thread is writing at that moment may come in between.
 #[derive(Debug)]
 pub(super) struct DirectFile<P: FileOpener> {
     pub(super) opener: P,
@@ -46,7 +46,8 @@ impl<P: FileOpener> DirectFile<P> {
         }
     }
 
-    /// Like [`write`](Self::write) if `admit` returns true, else returns false. The file is not [swapped](Self::swap) in between.
+    /// Like [`write`](Self::write) if `admit` returns true, else returns false. The file is not [swapped](Self::swap)
+    /// in between.
     #[inline]
     pub(super) fn write_if(&self, record: &[u8], admit: &impl Fn() -> bool) -> io::Result<bool> {
         loop {
@@ -92,8 +93,8 @@ impl<P: FileOpener> DirectFile<P> {
         }
     }
 
-    /// Writes as many records at once as the system accepts. They begin at `from`, and `ends` says where each ends. Returns how
-    /// many were written; an error is that of the next record.
+    /// Writes as many records at once as the system accepts. They begin at `from`, and `ends` says where each ends.
+    /// Returns how many were written; an error is that of the next record.
     pub(super) fn write_batch(&self, bytes: &[u8], from: usize, ends: &[usize]) -> (usize, io::Result<()>) {
         self.write_batch_to(|| self.current(), bytes, from, ends)
     }

@@ -1,4 +1,4 @@
-//! When records are on the disk, beyond the operating system.
+//! When records are synced to the disk itself, not only handed to the operating system.
 
 use std::{
     io,
@@ -32,17 +32,18 @@ use crate::Severity;
 /// | [`sync_every`](Self::sync_every) n records | fewer than n, with a buffer; without, nothing | fewer than n | an fsync(2) each n records |
 /// | [`sync_interval`](Self::sync_interval) | as without | what came in the last interval | an fsync(2) an interval, on a background thread |
 ///
-/// `flush_on(Severity::ALL)` flushes each record, and `sync_every(1)` syncs each. The levels combine; a sync of one kind
-/// serves the others. A sync first writes what is buffered, then calls fdatasync(2) once. A new file is also synced into
-/// its directory. A flush, a rotation, a reopening and the drop of the last clone of the sink sync, too, if a record is not
-/// synced yet.
+/// `flush_on(Severity::ALL)` flushes each record, and `sync_every(1)` syncs each. The levels combine; a sync of one
+/// kind serves the others. A sync first writes what is buffered, then calls fdatasync(2) once. A new file is also
+/// synced into its directory. A flush, a rotation, a reopening and the drop of the last clone of the sink sync, too, if
+/// a record is not synced yet.
 ///
 /// # When it blocks
 /// A logging thread waits for its own syncs of `sync_on` and `sync_every` (milliseconds). Other threads do not.
 ///
 /// # Failures
-/// If a sync fails, the error handler gets the error, which counts in [`other_errors`](crate::ledger::Stats::other_errors). The
-/// records stay counted as written: the system has them. Without a handler, the next `flush` of the `io::Write` returns it.
+/// If a sync fails, the error handler gets the error, which counts in
+/// [`other_errors`](crate::ledger::Stats::other_errors). The records stay counted as written: the system has them.
+/// Without a handler, the next `flush` of the `io::Write` returns it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Durability {

@@ -290,8 +290,8 @@ fn faults() -> impl Strategy<Value = Vec<Fault>> {
     prop::collection::vec(fault, 0..60)
 }
 
-/// Plays a script. At every moment the ledger accounts for all records; in the end, those counted as written are complete
-/// lines, once each, and no two share a line.
+/// Plays a script. At every moment the ledger accounts for all records; in the end, those counted as written are
+/// complete lines, once each, and no two share a line.
 fn play<S: Subject>(
     ops: Vec<Op>,
     script: &Script,

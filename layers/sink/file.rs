@@ -24,8 +24,8 @@ use crate::{Error, barrier};
 
 /// A file to append records to. Made by [`LogFile::builder`](crate::output::LogFile::builder).
 ///
-/// Cheap to clone. Clones write to the same open file, so you can keep one to [`reopen`](Self::reopen) it while a handler has
-/// another. It is a [`Sink`], and an [`io::Write`] and a [`MakeWriter`] for use elsewhere:
+/// Cheap to clone. Clones write to the same open file, so you can keep one to [`reopen`](Self::reopen) it while a
+/// handler has another. It is a [`Sink`], and an [`io::Write`] and a [`MakeWriter`] for use elsewhere:
 ///
 /// ```
 /// use tracing_strata::output::LogFile;
@@ -41,9 +41,9 @@ use crate::{Error, barrier};
 /// ```
 ///
 /// # Accounts
-/// With a buffer, a handler's records are queued in its ledger until they are written. No ledger counts what comes through
-/// `io::Write`: call [`flush`](io::Write::flush) to learn of failures. Failures that cost no record go to the error handler of
-/// the handler whose records came first, as long as it lives.
+/// With a buffer, a handler's records are queued in its ledger until they are written. No ledger counts what comes
+/// through `io::Write`: call [`flush`](io::Write::flush) to learn of failures. Failures that cost no record go to the
+/// error handler of the handler whose records came first, as long as it lives.
 #[derive(Clone)]
 pub struct FileSink {
     mode: Arc<WriteMode>,
@@ -106,8 +106,9 @@ impl FileSink {
         Sink::flush(self, FlushTo::Disk).map_err(|error| Error::io_at(self.path(), "sync", error))
     }
 
-    /// Opens the path again, for use after the file was moved away (`logrotate` and a signal). What is buffered or waits in a
-    /// [`Queue`](crate::Queue) goes to the old file as far as it can be written there. The new file is never truncated.
+    /// Opens the path again, for use after the file was moved away (`logrotate` and a signal). What is buffered or
+    /// waits in a [`Queue`](crate::Queue) goes to the old file as far as it can be written there. The new file is never
+    /// truncated.
     ///
     /// # Errors
     /// The path cannot be opened. Then the old file stays in use.
@@ -127,8 +128,8 @@ impl FileSink {
         result.map_err(|error| Error::io_at(self.path(), "reopen", error))
     }
 
-    /// Writes what is buffered or waits in a [`Queue`](crate::Queue), and closes the file. The next record opens it again and
-    /// is appended.
+    /// Writes what is buffered or waits in a [`Queue`](crate::Queue), and closes the file. The next record opens it
+    /// again and is appended.
     ///
     /// # Errors
     /// The buffer could not be written. Then the file stays open.
@@ -234,8 +235,8 @@ impl WriteMode {
 
 /// For rotation.
 impl FileSink {
-    /// Writes the first line if `admit` returns true, else returns false. The file is not [swapped](Self::swap) in between. The
-    /// caller calls [`after_write`](Self::after_write).
+    /// Writes the first line if `admit` returns true, else returns false. The file is not [swapped](Self::swap) in
+    /// between. The caller calls [`after_write`](Self::after_write).
     #[inline]
     pub(super) fn write_if(&self, lines: &mut Lines<'_>, admit: impl Fn() -> bool) -> io::Result<bool> {
         match &*self.mode {
@@ -271,8 +272,8 @@ impl FileSink {
         }
     }
 
-    /// Swaps the file while no record is being written. The buffer is written to the old file first, unless `keep_buffered`.
-    /// `work` gets the number of bytes that remain, which go to the new file.
+    /// Swaps the file while no record is being written. The buffer is written to the old file first, unless
+    /// `keep_buffered`. `work` gets the number of bytes that remain, which go to the new file.
     pub(super) fn swap<R>(
         &self,
         keep_buffered: bool,

@@ -121,7 +121,7 @@ impl FileSpec {
             let no_directory = error.kind() == io::ErrorKind::NotFound && !parent.is_dir();
             OpenError { action: if no_directory { FIND_DIRECTORY } else { "open" }, error }
         })?;
-        // Without metadata it counts as no regular file.
+        // Without metadata it does not count as a regular file.
         let metadata = file.metadata().ok();
         let (is_regular, len) = metadata.as_ref().map_or((false, 0), |metadata| (metadata.is_file(), metadata.len()));
         let ends_mid_line = is_regular && len > 0 && ends_mid_line(&self.path, &file);
@@ -158,13 +158,13 @@ impl FileSpec {
     }
 }
 
-/// Whether a crash or a full disk has left a non-empty file in the middle of a line. A file that cannot be read counts as
-/// complete.
+/// Whether a crash or a full disk has left a non-empty file in the middle of a line. A file that cannot be read counts
+/// as complete.
 ///
-/// Another process may be in a write(2) right now. A write that crosses a page becomes visible in parts, and a line that is
-/// complete a moment later must not get a line break from us. So one check that finds a partial line does not count; a
-/// second one, after writes under way have ended, must find the same end at the same offset. If the file has grown each
-/// time, another process is writing and completes its lines itself.
+/// Another process may be in a write(2) right now. A write that crosses a page becomes visible in parts, and a line
+/// that is complete a moment later must not get a line break from us. So one check that finds a partial line does not
+/// count; a second one, after writes under way have ended, must find the same end at the same offset. If the file has
+/// grown each time, another process is writing and completes its lines itself.
 fn ends_mid_line(path: &Path, append: &File) -> bool {
     const MAX_CHECKS: usize = 4;
     let last_byte = || -> io::Result<(u64, u8)> {

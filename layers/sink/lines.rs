@@ -18,7 +18,7 @@ pub struct Lines<'a> {
 
 /// Owns the receipts of lines.
 pub(crate) trait LineOwner {
-    /// The first `count` open lines ended. Called under a sink's lock, perhaps: receipts must end later.
+    /// The first `count` open lines have ended. Perhaps called under a sink's lock, so receipts must end later.
     fn end(&mut self, count: usize, end: End);
 
     /// Moves the receipt of the first open line to the sink.
@@ -165,7 +165,7 @@ pub fn write_line(sink: &(impl Sink + ?Sized), line: &[u8]) -> io::Result<()> {
     with_line(line, |lines| sink.write(lines))
 }
 
-/// One line of no handler. What the sink buffers of it counts as written.
+/// A line outside of any handler. What the sink buffers of it counts as written.
 pub(super) fn with_line(line: &[u8], write: impl FnOnce(&mut Lines<'_>) -> io::Result<()>) -> io::Result<()> {
     let now = SystemTime::now();
     // No record has checked for a fork on the way here.

@@ -14,8 +14,8 @@
 //! | [`MakeWriterSink`] | any `MakeWriter` | the writer's own, if any | the writer accepted it and was flushed |
 //!
 //! # Complete lines
-//! A record is one `write`. After a short write, the rest follows at once. If that fails, a partial record stays, and the next
-//! record begins with a line break, so that no two records share a line.
+//! A record is one `write`. After a short write, the rest follows at once. If that fails, a partial record stays, and
+//! the next record begins with a line break, so that no two records share a line.
 
 mod archive;
 mod buffered;
@@ -64,8 +64,8 @@ pub(crate) use self::{
 
 /// Takes finished lines. Object-safe; called from many threads at once.
 ///
-/// [`Stream::writer`](crate::output::Stream::writer) and [`Stream::make_writer`](crate::output::Stream::make_writer) make
-/// a sink of any [`io::Write`] and any `MakeWriter`.
+/// [`Stream::writer`](crate::output::Stream::writer) and [`Stream::make_writer`](crate::output::Stream::make_writer)
+/// make a sink of any [`io::Write`] and any `MakeWriter`.
 ///
 /// ```
 /// use std::{io, sync::atomic::{AtomicU64, Ordering}};
@@ -92,11 +92,11 @@ pub trait Sink: Send + Sync + 'static {
     /// [written](Lines::written) or [dropped](Lines::dropped).
     ///
     /// # Errors
-    /// The first line that is not marked failed: it was written in part or not at all. The output counts it as failed and calls
-    /// again with the lines after it.
+    /// The first line that is not marked failed: it was written in part or not at all. The output counts it as failed
+    /// and calls again with the lines after it.
     fn write(&self, lines: &mut Lines<'_>) -> io::Result<()>;
 
-    /// Writes out what the sink buffers. Provided: does nothing, for sinks that buffer nothing.
+    /// Writes out what the sink buffers. By default it does nothing, for sinks that buffer nothing.
     ///
     /// # Errors
     /// Some of it is still in the buffer, or, with [`FlushTo::Disk`], may not be on the disk.
@@ -105,7 +105,7 @@ pub trait Sink: Send + Sync + 'static {
         Ok(())
     }
 
-    /// What an output has to know of the sink. An output asks once, when it is built. Provided: no terminal, no batching.
+    /// What an output must know about the sink. It asks once, when it is built. By default: no terminal, no batching.
     fn properties(&self) -> SinkProperties {
         SinkProperties::default()
     }
@@ -121,7 +121,7 @@ pub enum FlushTo {
     Disk,
 }
 
-/// What an output has to know of a sink.
+/// What an output must know about a sink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SinkProperties {
     /// A person probably reads it right away: formats use colour only then.

@@ -1,7 +1,7 @@
-//! Which files the handlers of this process have.
+//! Which files the handlers of this process use, so that they do not get in each other's way.
 //!
-//! Two handlers that rotate one path would rename each other's files away, and one that only appends would keep writing to a
-//! file that another has rotated. And retention must not delete a file that a handler still writes to.
+//! Two handlers that rotate one path would rename each other's files away, and one that only appends would keep writing
+//! to a file that another has rotated. And retention must not delete a file that a handler still writes to.
 
 use std::{
     any::Any,
@@ -70,8 +70,8 @@ thread_local! {
     static ALLOW_TAKEOVER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// While `create` runs, paths of other handlers can be claimed: for a handler that replaces another and is not written to
-/// before that one is gone.
+/// While `create` runs, paths of other handlers can be claimed: for a handler that replaces another and is not written
+/// to before that one is gone.
 #[cfg(feature = "config")]
 pub(crate) fn allow_takeover<R>(create: impl FnOnce() -> R) -> R {
     struct Reset;
@@ -364,7 +364,7 @@ mod tests {
         );
         drop(first);
         assert_eq!(rotator(&path, "b").unwrap().0, "b");
-        // A failed making leaves nothing behind.
+        // A failed `create` leaves nothing behind.
         share(&path, Arc::new(|_| false), |_| Err::<(), _>(Error::new("no")), |_| Ok(())).unwrap_err();
         rotator(&path, "c").unwrap();
     }

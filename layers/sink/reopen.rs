@@ -23,15 +23,15 @@ pub struct ReopenPolicy {
 }
 
 impl ReopenPolicy {
-    /// Before each write: one stat(2) per record, as in Python. No record that comes after the file was moved goes to the old
-    /// file.
+    /// Before each write: one stat(2) per record, as in Python. No record that comes after the file was moved goes to
+    /// the old file.
     pub fn each_record() -> Self {
         Self::default()
     }
 
-    /// Before a write, if the last check is at least this long ago. For this long after a move, records may go to the moved
-    /// file. That is safe if the moved file is left alone for longer (`delaycompress` of logrotate; without it, logrotate
-    /// compresses and deletes a moved file at once).
+    /// Before a write, if the last check is at least this long ago. For this long after a move, records may go to the
+    /// moved file. That is safe if the moved file is left alone for longer (`delaycompress` of logrotate; without it,
+    /// logrotate compresses and deletes a moved file at once).
     pub fn at_most_every(interval: Duration) -> Self {
         Self { interval, clock: None }
     }

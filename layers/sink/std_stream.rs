@@ -12,8 +12,8 @@ use crate::stdio::{self, Which};
 
 /// Standard output or standard error of the process, as it is at the time of each record.
 ///
-/// On unix a record is one write(2), without std's own writer, which treats a closed stream as success. std's lock is held
-/// meanwhile, and what `print!` has buffered is written first: the order is kept, and lines do not mix.
+/// On unix a record is one write(2), without std's own writer, which treats a closed stream as success. std's lock is
+/// held meanwhile, and what `print!` has buffered is written first: the order is kept, and lines do not mix.
 #[derive(Clone, Copy, Debug)]
 pub struct StdStream {
     which: Which,
@@ -33,9 +33,9 @@ impl StdStream {
         Self { which: Which::Stderr, timeout: DEFAULT_TIMEOUT }
     }
 
-    /// How long one record waits for a full, non-blocking stream before it fails (default: 1 s). After a timeout, further
-    /// records do not wait until the stream accepts bytes again. A blocking stream has no timeout: it blocks, as it does for
-    /// every other writer.
+    /// How long one record waits for a full, non-blocking stream before it fails (default: 1 s). After a timeout,
+    /// further records do not wait until the stream accepts bytes again. A blocking stream has no timeout: it blocks,
+    /// as it does for every other writer.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

@@ -11,8 +11,8 @@ use crate::stdio::line_state::{self, LineState};
 /// Any [`io::Write`], behind a lock, flushed after each record. Made by
 /// [`Stream::writer`](crate::output::Stream::writer).
 ///
-/// If the writer panics, the record counts as failed and the lock stays usable. If the process was forked while another thread
-/// wrote, the writer in the child is in an unknown state: the child's records fail.
+/// If the writer panics, the record counts as failed and the lock stays usable. If the process was forked while another
+/// thread wrote, the writer in the child is in an unknown state: the child's records fail.
 pub struct WriterSink<W> {
     /// None in a child of a fork that happened during a write.
     writer: ForkMutex<Option<W>>,

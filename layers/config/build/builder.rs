@@ -28,7 +28,7 @@ pub(in crate::config) struct Prepared {
     pub(in crate::config) reused: BTreeSet<String>,
 }
 
-/// The present filters and handlers, to be reused where the declaration is the same.
+/// The current filters and handlers, reused where the declaration is the same.
 pub(in crate::config) struct Previous<'b> {
     pub(in crate::config) filters: &'b BTreeMap<String, (Node, ConfigFilter)>,
     pub(in crate::config) handlers: &'b BTreeMap<String, InstalledHandler>,
@@ -65,7 +65,7 @@ impl<'b> Builder<'b> {
         }
     }
 
-    /// Starts with the present parts, which can be named and are not made again.
+    /// Starts with the current parts, which can be named and are not made again.
     pub(in crate::config) fn preload(
         &mut self,
         formatters: &BTreeMap<String, Formatter>,

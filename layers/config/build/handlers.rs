@@ -64,7 +64,7 @@ impl Builder<'_> {
         unknown.map(|target| target.unknown(path, names.iter().map(String::as_str))).collect()
     }
 
-    /// Whether the filter that a handler uses itself is the same as before.
+    /// Whether the filter that the handler names under its class's `filter_key`, if any, is the same as before.
     fn has_same_filter(&self, node: &Node) -> bool {
         let name = self.class_of(node).and_then(|class| node.get(class.filter_key?)?.as_str());
         name.is_none_or(|name| match (self.previous.filters.get(name), self.filters.get(name)) {
@@ -82,7 +82,7 @@ impl Builder<'_> {
         self.problems.extend(problems.into_iter().map(|problem| problem.within(&outer)));
         if let Some((installed, update)) = made {
             self.handlers.retain(|(known, _)| known != name);
-            // A handler with a mistake can still be named: no second error for that.
+            // Others may name a handler with a mistake: that is no second error.
             self.handlers.push((name.to_owned(), installed));
             if !failed {
                 self.updates.push(update);
@@ -156,7 +156,7 @@ impl Builder<'_> {
             let output = make_output(self.setup, &spec, &formatting, &find_handler, &mut problems);
             (output, problems)
         };
-        // The present handler of the same file will be gone then.
+        // The new handler replaces the current one of the same file.
         let (output, more) = if self.takes_over_file(node) { crate::sink::allow_takeover(make) } else { make() };
         problems.extend(more);
         let output = output?;
@@ -168,7 +168,7 @@ impl Builder<'_> {
         Some(InstalledHandler { configured, named, fixed: fixed_part(node), declaration: node.clone() })
     }
 
-    /// Whether the file belongs to a present handler that is going to be replaced.
+    /// Whether the file belongs to a current handler that is going to be replaced.
     fn takes_over_file(&self, node: &Node) -> bool {
         let file = |node: &Node| {
             // In an INI file it is the first positional argument.
@@ -246,7 +246,7 @@ impl TargetRef {
         problem.python(target_message(key, name)).python(name.clone()).nearest(name, known)
     }
 
-    /// Records would go in circles.
+    /// The error that records would go in circles.
     pub(in crate::config) fn cycle(&self, path: &str) -> ConfigError {
         let Self { name, key, at } = self;
         ConfigError::new(format!("{path}.{key}"), *at, format!("{name:?} leads back to it"))

@@ -1,4 +1,4 @@
-//! A handler with its declaration, and what is to be set on it.
+//! A handler with its declaration, and what to set on it.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(in crate::config) struct InstalledHandler {
     pub(in crate::config) declaration: Node,
 }
 
-/// What is to be set on a handler once the configuration is accepted.
+/// What to set on a handler once the configuration is accepted.
 pub(in crate::config) struct PendingUpdate {
     pub(super) configured: Arc<ConfiguredHandler>,
     pub(super) level: Severity,

@@ -1,5 +1,5 @@
-//! The classes of this crate, with Python's names, keys and order of arguments: a file for each kind of handler, and one for
-//! formatters and filters each.
+//! The classes of this crate, with Python's names, keys and order of arguments: one file for each kind of handler, one
+//! for formatters, one for filters. Keys that several classes share are in `files` and `connection`.
 
 mod connection;
 mod file;

@@ -40,7 +40,7 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         args.report(args.wrong("handlers", "expected at least one handler"));
     }
     let handlers: Tee = names.iter().filter_map(|name| context.target(name, respect_level)).collect();
-    // Of Python's queue object and listener class, only the size has a meaning here.
+    // Of Python's queue object and listener class, only the size means something here.
     let max_len = args.node("queue").and_then(|node| node.get("maxsize")).and_then(|node| match node.data {
         Data::Int(size) => usize::try_from(size).ok().filter(|size| *size > 0),
         _ => None,
@@ -147,7 +147,7 @@ enum ListenerState {
     NotStarted,
     Running,
     Stopped,
-    /// It can never be started again.
+    /// Stopped for good.
     Closed,
 }
 
@@ -196,7 +196,7 @@ struct ListenerControl {
     guard: WorkerGuard,
 }
 
-/// The wait is repeated after this.
+/// After this time the wait starts again.
 const WAIT: Duration = Duration::from_secs(3_600);
 
 /// How long stopping a listener waits for the queued records.

@@ -62,7 +62,7 @@ impl BasicConfig {
     /// inline formatter.
     ///
     /// # Errors
-    /// It is no mapping. [`Logging::basic_config`] reports other mistakes.
+    /// It is not a mapping. [`Logging::basic_config`] reports other mistakes.
     pub fn from_value(arguments: &impl Serialize) -> Result<Self, Error> {
         let Data::Map(map) = Node::from_serialize(arguments, "arguments")?.data else {
             return Err(Error::config("expected a mapping of arguments"));
@@ -157,7 +157,7 @@ impl BasicConfig {
     /// later call changes that system.
     ///
     /// # Errors
-    /// It was called already, a global subscriber is set already, or as for [`Logging::basic_config`].
+    /// It was called before, there is a global subscriber already, or as for [`Logging::basic_config`].
     pub fn init(self) -> Result<Logging, Error> {
         static GLOBAL: OnceLock<Logging> = OnceLock::new();
         if let Some(logging) = GLOBAL.get() {

@@ -1,4 +1,4 @@
-//! Creates a system.
+//! Creates a [`Logging`] system.
 
 use std::{
     path::Path,
@@ -110,8 +110,8 @@ impl LoggingBuilder {
         self
     }
 
-    /// Restores Python's defaults: see [Differences](crate::config#differences-from-python). For a migration that keeps the
-    /// same lines first and takes the safe ones later.
+    /// Restores Python's defaults: see [Differences](crate::config#differences-from-python). For a migration that first
+    /// keeps the same lines, and takes the safe defaults later.
     pub fn python_defaults(mut self) -> Self {
         self.as_python = true;
         self

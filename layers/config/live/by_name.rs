@@ -93,7 +93,7 @@ impl Logging {
             inline = Some(made.map_err(ConfigErrors::into_error)?);
             map.0.retain(|(key, _)| key.text != "formatter");
         }
-        // A configuration of this one handler, which may name everything in the present one.
+        // A configuration of this one handler, which may name everything in the current one.
         let previous = Previous { filters: &state.filters, handlers: &BTreeMap::new() };
         let root = Node::map([("version", Node::new(Data::Int(1))), ("handlers", Node::map([(name, node.clone())]))]);
         let config = Config::from_node(root);

@@ -131,7 +131,7 @@ impl CliArgs {
         })
     }
 
-    /// A format without fields is a misspelt word.
+    /// A format without fields is probably a misspelt word: an error.
     fn check_format(&self) -> Result<(), Error> {
         const WORDS: [&str; 2] = ["text", "json"];
         let Some(format) = self.log_format.as_deref().filter(|format| !WORDS.contains(format)) else { return Ok(()) };

@@ -252,7 +252,7 @@ impl HandlerHandle {
     /// Rotates the file now.
     ///
     /// # Errors
-    /// It is no rotating file, or the rotation failed.
+    /// It is not a rotating file, or the rotation failed.
     pub fn rollover(&self) -> Result<(), Error> {
         barrier::wait();
         self.installed.configured.output().control.rollover().unwrap_or_else(|| Err(self.cannot("roll over")))
@@ -261,12 +261,12 @@ impl HandlerHandle {
     /// Starts or stops the listener of a queue. Stopping waits up to 30 seconds for the queued records.
     ///
     /// # Errors
-    /// It is no queue, or the queued records were not handled in time.
+    /// It is not a queue, or the queued records were not handled in time.
     pub fn listen(&self, on: bool) -> Result<(), Error> {
         self.installed.configured.output().control.listen(on).unwrap_or_else(|| Err(self.cannot("listen")))
     }
 
-    /// Whether the listener of a queue runs; `None` if it is no queue.
+    /// Whether the listener of a queue runs; `None` if it is not a queue.
     pub fn is_running(&self) -> Option<bool> {
         self.installed.configured.output().control.is_running()
     }

@@ -20,7 +20,7 @@ use crate::{
     text::python_repr,
 };
 
-/// The future levels of handlers, and the future loggers.
+/// The new levels of handlers, and the new state of the loggers.
 pub(super) struct Incremental {
     handlers: Vec<(Arc<ConfiguredHandler>, Severity)>,
     loggers: Vec<LoggerState>,

@@ -25,8 +25,8 @@ impl Logging {
     /// an INI file. `verify` gets the bytes first and returns those to use; `None` rejects them. A configuration that cannot
     /// be applied is reported on stderr and changes nothing. Dropping the listener stops it.
     ///
-    /// Python: `logging.config.listen`. Everyone who can connect can name files to write to: listen on a loopback address,
-    /// and verify a signature.
+    /// Python: `logging.config.listen`. Anyone who can connect can name files to write to: listen on a loopback
+    /// address, and verify a signature.
     ///
     /// # Errors
     /// The address cannot be bound.

@@ -31,11 +31,11 @@ use crate::{
 /// A configured logging system: a layer for the subscriber, and the handle to change it at run time. Cheap to clone; clones
 /// share the same system.
 ///
-/// Call everything here from any thread at any time. A change is prepared in full, then applied at once: a record takes
-/// either the old route or the new one, and none is lost or duplicated. A handler whose declaration stays the same keeps its
-/// file, its queue and its ledger; its new level, filters and format are set one after the other, so a record at that very
-/// moment may meet the new format and the old level. A replaced handler ends after its last record, and writes what it has
-/// buffered.
+/// Everything here may be called from any thread at any time. A change is prepared in full, then applied at once: a
+/// record takes either the old route or the new one, and none is lost or duplicated. A handler whose declaration stays
+/// the same keeps its file, its queue and its ledger; its new level, filters and format are set one after the other, so
+/// a record at that moment may meet the new format and the old level. A replaced handler ends after its last record,
+/// and writes what it has buffered.
 ///
 /// ```
 /// use tracing_strata::{Severity, config::{Config, Logging}};
@@ -91,7 +91,7 @@ impl State {
     }
 }
 
-/// Why nothing was changed; what was made for it is dropped when nothing is locked.
+/// Why nothing was changed, and what was made in vain, to be dropped when nothing is locked.
 pub(super) struct Rejected {
     pub(super) error: Error,
     #[expect(dead_code, reason = "only dropped, outside the lock")]
@@ -170,7 +170,7 @@ impl Logging {
         Err(Error::config("the configuration is being changed too often by other threads"))
     }
 
-    /// The present configuration. `None` if there is none yet, or [`BasicConfig`](super::BasicConfig) changed it.
+    /// The current configuration. `None` if there is none yet, or [`BasicConfig`](super::BasicConfig) changed it.
     pub fn config(&self) -> Option<Config> {
         self.state().config.clone()
     }

@@ -100,7 +100,7 @@ impl Logging {
         Ok((prepared, plan))
     }
 
-    /// Computes the future loggers.
+    /// Computes the new state of the loggers.
     fn plan(
         &self,
         config: &Config,

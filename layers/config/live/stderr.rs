@@ -1,4 +1,4 @@
-//! Reports on stderr by the threads that reload: they have no caller.
+//! Reports on stderr, for the threads that reload: they have no caller to return an error to.
 
 use std::fmt::Display;
 

@@ -17,9 +17,9 @@ use crate::{Error, config::document::Config, record::silence_this_thread, unwind
 const QUIET: Duration = Duration::from_millis(100);
 
 impl Logging {
-    /// [Reloads](Self::reload) on a thread of its own whenever the file changes, by a text editor, `mv` or a new link
-    /// (Kubernetes). It reads the file as [`Logging::from_path`] does. A file that cannot be applied is reported on stderr and
-    /// changes nothing; the next change is tried again. Dropping the watcher stops it.
+    /// [Reloads](Self::reload) on a thread of its own whenever the file changes, be it by a text editor, `mv` or a new
+    /// link (Kubernetes). It reads the file as [`Logging::from_path`] does. A file that cannot be applied is reported
+    /// on stderr and changes nothing; the next change is tried again. Dropping the watcher stops it.
     ///
     /// # Errors
     /// The directory of the file cannot be watched, or the file's name has no known extension ([`Config::from_path`]).
@@ -49,7 +49,7 @@ impl Logging {
         let failed = |error| Error::with_source(format_args!("cannot watch {}", path.display()), error);
         let (changed, changes) = mpsc::channel();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Our own reading is no change. Sending fails once the thread has ended.
+            // Reading the file, as we do, is not a change. Sending fails once the thread has ended.
             if !event.is_ok_and(|event| event.kind.is_access()) {
                 changed.send(()).unwrap_or_default();
             }

@@ -237,7 +237,7 @@ fn names(list: &str) -> impl Iterator<Item = String> + use<> {
     names.into_iter()
 }
 
-/// Gives all of a value the position of its option.
+/// Gives a value and all in it the position of its option.
 fn with_position(node: Node, at: Option<Position>) -> Node {
     let data = match node.data {
         Data::List(list) => Data::List(list.into_iter().map(|node| with_position(node, at)).collect()),

@@ -46,8 +46,8 @@ use crate::{
 /// | `flush()` | yes | yes, and the target is flushed |
 /// | it ends, or [`flush_all`](crate::flush_all) is called | with `flushOnClose` | with [`flush_on_close`](Self::flush_on_close) |
 ///
-/// Records keep the time at which they happened. The target's own level ([`HandlerExt::min_level`](crate::HandlerExt::min_level), filters) counts; the level
-/// that a [`NamedHandler`] target was [set](NamedHandler::set_level) to does not, as in Python.
+/// Records keep the time at which they happened. The target's own level ([`min_level`](crate::HandlerExt::min_level))
+/// and filters apply; a level [set](NamedHandler::set_level) on a [`NamedHandler`] target does not, as in Python.
 ///
 /// # Differences from Python
 /// - Without a target it keeps what it has, past its capacity, but never more than `max_bytes`: then the oldest are
@@ -60,7 +60,7 @@ pub struct MemoryBuffer {
     flush_on_close: bool,
     max_bytes: usize,
     timeout: Duration,
-    /// With a wake-up when nobody passes records on any more.
+    /// Notified when no thread passes records on any more.
     state: ForkMutex<State>,
     /// A copy, for the child of a fork that cannot get at the state.
     target: ForkRwLock<Option<NamedHandler>>,
@@ -84,7 +84,7 @@ const MAX_BYTES: usize = 4 << 20;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl MemoryBuffer {
-    /// A buffer for so many records, without a target.
+    /// A buffer for `capacity` records, without a target.
     pub fn new(capacity: usize) -> Self {
         fork::watch();
         Self {
@@ -104,21 +104,22 @@ impl MemoryBuffer {
         self
     }
 
-    /// Whether it passes its records on when it is dropped and when [`flush_all`](crate::flush_all) is called (default: true).
+    /// Whether it passes its records on when it is dropped and when [`flush_all`](crate::flush_all) is called (default:
+    /// true).
     pub fn flush_on_close(mut self, flush: bool) -> Self {
         self.flush_on_close = flush;
         self
     }
 
-    /// The most bytes its records may take, approximately (default: 4 MiB), with their spans. A span that a record shares with
-    /// the one before it counts once.
+    /// The most bytes its records may take, approximately (default: 4 MiB), with their spans. A span that a record
+    /// shares with the one before it counts once.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    /// How long a record waits for space while another thread passes records on, and a flush for the end of that (default: 5 s).
-    /// After that the oldest records are dropped.
+    /// How long a record waits for space while another thread passes records on, and a flush for the end of that
+    /// (default: 5 s). After that the oldest records are dropped.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -175,7 +176,7 @@ impl MemoryBuffer {
         self.state.lock(reset, fresh)
     }
 
-    /// Waits until another thread has passed its records on, while `while_so`.
+    /// Waits while another thread passes records on and `while_so` holds, up to the timeout.
     fn wait<'a>(&'a self, state: MutexGuard<'a, State>, while_so: impl Fn(&State) -> bool) -> MutexGuard<'a, State> {
         let busy = |state: &mut State| state.worker.is_some() && while_so(state);
         self.state.wait_while(state, self.timeout, busy).0
@@ -211,7 +212,7 @@ impl MemoryBuffer {
         buffered.discard();
     }
 
-    /// Passes all records on, after another thread that does so. False if that takes too long.
+    /// Passes all records on; first waits for another thread that does so. False if that takes too long.
     fn pass_on_all(&self) -> bool {
         let mut state = self.state();
         if state.worker == Some(thread::current().id()) {
@@ -235,7 +236,7 @@ impl Handler for MemoryBuffer {
         let weight = delivery.weight();
         let mut state = self.state();
         if state.worker.is_some_and(|worker| worker == thread::current().id()) {
-            // It would come back for ever.
+            // The record would come back for ever.
             return Err(Error::new("memory: its target leads back to it"));
         }
         if state.worker.is_some() && state.buffered.weight() + weight > self.max_bytes {

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use crate::{OwnedDelivery, Record, Severity, handler::worker::Evicted};
 
-/// Records in order, and their total size: each counts with those of its spans that the one before it is not in. So a span that
-/// neighbours share counts once.
+/// Records in order, and their total size: each counts with its spans, except those it shares with the record before
+/// it.
 #[derive(Debug, Default)]
 pub(super) struct Buffered {
     records: VecDeque<OwnedDelivery>,
@@ -39,7 +39,7 @@ impl Buffered {
         self.records.push_back(record);
     }
 
-    /// Removes the oldest ones while there is `too_much`.
+    /// Removes the oldest ones while `too_much` holds. Returns them and their number.
     pub(super) fn evict_while(&mut self, too_much: impl Fn(&Self) -> bool) -> (Evicted<OwnedDelivery>, usize) {
         let (mut evicted, mut count) = (Evicted::default(), 0);
         while too_much(self)
@@ -83,7 +83,7 @@ impl Buffered {
     }
 }
 
-/// Of the notices.
+/// The target of the notices.
 const TARGET: &str = "tracing_strata::memory";
 
 /// The in-band notice of a loss, with the time, thread and spans of the first record that was not lost.
@@ -153,7 +153,8 @@ mod tests {
         expect(&[&record(&[]), &two, &record(&[]), &two], 2 * own(&two));
     }
 
-    /// In any order of operations: never less than the real size, nothing at the end, and each removal makes it smaller.
+    /// In any order of operations: never less than the real size, nothing at the end, and each removal makes it
+    /// smaller.
     #[test]
     fn what_is_held_weighs_no_less_than_it_is() {
         let mut spans = vec![record(&[])];

@@ -18,8 +18,8 @@ use crate::{
     record::{self, SpanData, TreeObserver as _},
 };
 
-/// Buffers the DEBUG and TRACE records of each span tree, and passes them on only if something happens that makes them worth
-/// reading: then in order, with their own times, before the record that triggered it.
+/// Buffers the DEBUG and TRACE records of each span tree, and passes them on only if something happens that makes them
+/// worth reading: then in order, with their own times, before the record that triggered it.
 ///
 /// A span tree is a root span and all that happens inside it: a request, a job. Its records are passed on (the tree is
 /// *released*) as soon as
@@ -28,8 +28,8 @@ use crate::{
 /// - a record of it passes the filter [`trigger`](Self::trigger), or
 /// - [`trigger_current`](Self::trigger_current) is called inside it.
 ///
-/// From then on all records of the tree go straight through. A tree that ends without a release is discarded: its records cost
-/// no more than their capture and count as dropped.
+/// From then on all records of the tree go straight through. A tree that ends without a release is discarded: its
+/// records cost no more than their capture and count as dropped.
 ///
 /// ```
 /// use tracing::{debug, error, info_span};
@@ -58,25 +58,26 @@ use crate::{
 /// | at or above it | goes through at once | goes through | goes through |
 /// | of `release_at` or above | releases the tree first | goes through | goes through |
 ///
-/// A record that goes through at once is written before older ones that are released later; each has its own time. To have whole
-/// trees in order, buffer all: `.buffer_below(Severity::ERROR)`.
+/// A record that goes through at once is written before older ones that are released later; each has its own time. To
+/// have whole trees in order, buffer all: `.buffer_below(Severity::ERROR)`.
 ///
 /// # Bounds
-/// A tree is bounded by [`tree_records`](Self::tree_records) and [`tree_bytes`](Self::tree_bytes): beyond them it discards its
-/// oldest records. All trees together are bounded by [`max_trees`](Self::max_trees) and [`max_bytes`](Self::max_bytes): beyond
-/// them the oldest tree discards all its records, and begins again with its next one. A released tree reports what it lost
-/// (`12 records lost before this one`).
+/// A tree is bounded by [`tree_records`](Self::tree_records) and [`tree_bytes`](Self::tree_bytes): beyond them it
+/// discards its oldest records. All trees together are bounded by [`max_trees`](Self::max_trees) and
+/// [`max_bytes`](Self::max_bytes): beyond them the oldest tree discards all its records, and begins again with its next
+/// one. A released tree reports what it lost (`12 records lost before this one`).
 ///
 /// # Levels
-/// The records must reach it: behind [`Loggers`](crate::Loggers) or a `LevelFilter`, DEBUG must be on. A filter that hides spans
-/// (`LevelFilter`) leaves no trees.
+/// The records must reach it: behind [`Loggers`](crate::Loggers) or a `LevelFilter`, DEBUG must be on. A filter that
+/// hides spans (`LevelFilter`) leaves no trees.
 ///
 /// When the recorder is dropped, all buffered records are dropped.
 pub struct FlightRecorder {
     core: Arc<Core>,
 }
 
-/// What a [`FlightRecorder`] does with records below its threshold outside of all spans: no tree will ever release them.
+/// What a [`FlightRecorder`] does with records below its threshold outside of all spans: no tree will ever release
+/// them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OutsideSpan {
@@ -106,7 +107,8 @@ pub struct RecorderStats {
 }
 
 impl FlightRecorder {
-    /// A recorder for a target. A [`NamedHandler`] keeps its name, ledger and error handler; another handler gets new ones.
+    /// A recorder for a target. A [`NamedHandler`] keeps its name, ledger and error handler; another handler gets new
+    /// ones.
     pub fn new(target: impl Handler) -> Self {
         record::expect_observers();
         fork::watch();
@@ -131,8 +133,8 @@ impl FlightRecorder {
         self.config(|config| config.release_at = severity.into())
     }
 
-    /// Releases a tree that lasts this long or longer, from the start of its root (default: never). A root that started before
-    /// this was set counts from its first record.
+    /// Releases a tree that lasts this long or longer, from the start of its root (default: never). A root that started
+    /// before this was set counts from its first record.
     pub fn release_after(self, limit: Duration) -> Self {
         record::time_roots();
         self.config(|config| config.release_after = Some(limit))
@@ -158,8 +160,8 @@ impl FlightRecorder {
         self.config(|config| config.tree_records = records)
     }
 
-    /// The most bytes that the records of a tree may take, approximately (default: 256 KiB), with their spans and the root. A span
-    /// that a record shares with the one before it counts once.
+    /// The most bytes that the records of a tree may take, approximately (default: 256 KiB), with their spans and the
+    /// root. A span that a record shares with the one before it counts once.
     pub fn tree_bytes(self, bytes: usize) -> Self {
         self.config(|config| config.tree_bytes = bytes)
     }
@@ -169,8 +171,8 @@ impl FlightRecorder {
         self.config(|config| config.max_trees = trees)
     }
 
-    /// The most bytes that the records of all trees may take, approximately (default: 32 MiB), with their spans, counted as for
-    /// [`tree_bytes`](Self::tree_bytes).
+    /// The most bytes that the records of all trees may take, approximately (default: 32 MiB), with their spans,
+    /// counted as for [`tree_bytes`](Self::tree_bytes).
     pub fn max_bytes(self, bytes: usize) -> Self {
         self.config(|config| config.max_bytes = bytes)
     }
@@ -186,8 +188,8 @@ impl FlightRecorder {
         self.config(|config| config.clock = Box::new(clock))
     }
 
-    /// Releases the current span tree of this thread, in all recorders of its subscriber; with several subscribers, one tree of
-    /// each. Returns whether there was one.
+    /// Releases the current span tree of this thread, in all recorders of its subscriber; with several subscribers, one
+    /// tree of each. Returns whether there was one.
     ///
     /// ```
     /// use tracing_strata::FlightRecorder;

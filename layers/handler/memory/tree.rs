@@ -67,7 +67,7 @@ pub(super) struct Core {
     order: ForkMutex<VecDeque<Weak<Tree>>>,
     /// Memory of trees that have ended.
     spares: ForkMutex<Vec<VecDeque<OwnedDelivery>>>,
-    /// Locked by the thread that resets all trees in a child.
+    /// Locked by the thread that resets all trees in the child of a fork.
     resetting: ForkMutex<()>,
     counts: Counts,
 }
@@ -80,7 +80,7 @@ struct Counts {
     lost: AtomicU64,
 }
 
-/// The memory of so many trees is kept for others.
+/// How many trees' memory is kept for others.
 const SPARES: usize = 64;
 
 impl Core {
@@ -98,7 +98,6 @@ impl Core {
         }
     }
 
-    /// The age of a tree.
     pub(super) fn age(&self, known: Option<&Tree>, root: &SpanData) -> Duration {
         let now = self.config.clock.monotonic();
         now.saturating_sub(known.map(|tree| tree.begun).or(root.begun()).unwrap_or(now))
@@ -261,7 +260,8 @@ impl Tree {
         )
     }
 
-    /// In a child, its records are the parent's, and count nowhere in the recorder. If it was being released, it is released.
+    /// In the child of a fork, its records are the parent's, and count nowhere in the recorder. If it was being
+    /// released, it is released.
     fn reset(&self, phase: Phase) -> State {
         self.is_listed.store(false, Ordering::Relaxed);
         let was_releasing = matches!(phase, Phase::Releasing { .. });
@@ -328,7 +328,7 @@ impl Tree {
         state.buffered.len() < config.tree_records && state.buffered.weight() < config.tree_bytes
     }
 
-    /// Takes out the oldest until the tree's bounds are met.
+    /// Removes the oldest records until the tree's bounds are met.
     fn trim(&self, core: &Core, state: &mut State) -> Evicted<OwnedDelivery> {
         let config = &core.config;
         let before = state.buffered.weight();

@@ -71,17 +71,17 @@ impl QueueBuilder {
         self
     }
 
-    /// How long the drop of the guard (or of the queue, [without a guard](Self::build)) and a plain [`flush`](Handler::flush)
-    /// wait at most.
+    /// How long the drop of the guard (or of the queue, [without a guard](Self::build)) and a plain
+    /// [`flush`](Handler::flush) wait at most.
     pub fn flush_timeout(mut self, deadline: Duration) -> Self {
         self.flush_timeout = deadline;
         self
     }
 
     /// Logs the state of the queue, at INFO and in the handler's own format: "queue health" with the fields of
-    /// [`QueueStats`](super::QueueStats): `queue`, `depth`, `high_water`, `bytes`, `bytes_high_water`, `oldest_ms` (if records
-    /// wait), `lost` and `lost.<severity>` (if not zero), `waits`, `busy`. These records are on the handler's ledger. The
-    /// interval runs from the writing of one to the next.
+    /// [`QueueStats`](super::QueueStats): `queue`, `depth`, `high_water`, `bytes`, `bytes_high_water`, `oldest_ms` (if
+    /// records wait), `lost` and `lost.<severity>` (if not zero), `waits`, `busy`. These records are on the handler's
+    /// ledger. The interval begins when the previous one is written.
     ///
     /// The worker makes them between batches, so there are none while the handler hangs or after the shutdown. Use
     /// [`Queue::stats`](super::Queue::stats) and [`WorkerGuard::stats`](super::WorkerGuard::stats) then.
@@ -90,8 +90,8 @@ impl QueueBuilder {
         self
     }
 
-    /// The name in the thread name, in errors and notices, and of the handler where nobody names it (default: the handler's
-    /// default name for the thread, and the name of the ledger for the rest).
+    /// The name in the thread name, in errors and notices, and the handler's if nobody names that (default: the
+    /// handler's default name for the thread, and the name of the ledger for the rest).
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self

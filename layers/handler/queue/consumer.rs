@@ -1,4 +1,4 @@
-//! The thread of a queue.
+//! What the thread of a queue does: it takes records out and passes them to the handler, flushes and reports.
 
 use std::{
     rc::Rc,
@@ -18,9 +18,10 @@ use crate::{
     unwind::{PanicPayload, catch, panicked},
 };
 
-/// Of the queue's own records.
+/// The target of the queue's own records.
 const TARGET: &str = "tracing_strata::queue";
-/// The most records the worker takes from a shard at once. Fewer if they take long: they can no longer be evicted.
+/// The most records the worker takes from a shard at once. Fewer if they take long, as taken records can no longer be
+/// evicted.
 const MAX_BATCH: usize = 256;
 /// How long a batch may take before the next one is smaller.
 const SLOW_BATCH: Duration = Duration::from_millis(10);
@@ -72,6 +73,7 @@ struct Consumer<'a> {
     receiver: Receiver<Item>,
     /// Handled records, whose memory is reused.
     done: Vec<OwnedRecord>,
+    /// Those of them that a handler still uses, until the next step.
     late: Vec<OwnedRecord>,
     deferred: Rc<DeferredWrites>,
     step: usize,

@@ -23,9 +23,9 @@ use crate::{
 
 pub(super) type Core = Worker<Records>;
 
-/// The job of a queue's worker: each record to the handler.
+/// The job of a queue's worker: it passes each record to the handler.
 pub(super) struct Records {
-    /// Until a record comes from a handler with a name, and where the builder was given one.
+    /// The queue's name until a record comes from a handler with a name, or always if the builder was given one.
     pub(super) default_name: String,
     is_named: bool,
     priority_level: Severity,
@@ -41,7 +41,7 @@ pub(super) struct Records {
     has_reported_interrupted: AtomicBool,
     /// The handler has taken records, and may not have ended them yet.
     pub(super) handler_holds: AtomicBool,
-    /// Of the panic that ended the worker.
+    /// The message of the panic that ended the worker.
     pub(super) panic_message: OnceLock<String>,
 }
 
@@ -97,7 +97,7 @@ impl Core {
         Error::with_source(format_args!("queue {:?}: cannot start its thread", self.name()), error)
     }
 
-    /// Its own, if it was given one, else that of the handler around it.
+    /// Its own name, if it was given one, else that of the handler around it.
     pub(super) fn name(&self) -> String {
         match self.job.counters.known_ledger() {
             Some(ledger) if !self.job.is_named => ledger.name(),
@@ -109,7 +109,7 @@ impl Core {
         self.job.handler.get()
     }
 
-    /// After the shutdown and the final flush.
+    /// Drops the handler, after the shutdown and the final flush.
     pub(super) fn drop_handler(&self) {
         let handler = self.job.handler.set(None);
         // Not under the lock: it is user code.
@@ -195,8 +195,8 @@ impl Core {
         }
     }
 
-    /// Accepts no more records, and waits until the rest is handled. What is left after `remaining`, the rest of `timeout`,
-    /// is lost.
+    /// Accepts no more records, and waits until the rest is handled. What is left after `remaining`, the rest of
+    /// `timeout`, is lost.
     pub(super) fn end(self: &Arc<Self>, remaining: Duration, timeout: Duration) -> Result<(), Error> {
         let lost_before = self.counters().unreported();
         let was_shut = self.is_shut();
@@ -207,7 +207,7 @@ impl Core {
         if more > 0 {
             error = Error::new(format_args!("{error}, {more} lost before"));
         }
-        // The first time it is news.
+        // Throttled, except for the first time.
         if was_shut {
             self.ledger().report_error(&error);
         } else {

@@ -14,9 +14,9 @@ use crate::{
 };
 
 pub(super) struct QueueCounters {
-    /// Of the handler around the queue, once a record has come from there.
+    /// The ledger of the handler around the queue, once a record has come from there.
     known_ledger: OnceLock<Arc<Ledger>>,
-    /// Until then.
+    /// The ledger until then.
     own_ledger: Arc<Ledger>,
     /// Ends of the queue's own records until then.
     early_ends: ForkMutex<[u64; ENDS]>,
@@ -27,13 +27,13 @@ pub(super) struct QueueCounters {
 struct Losses {
     total: LossCounts,
     unreported: UnreportedLosses,
-    /// In the notice that the handler is taking.
+    /// Losses in the notice that the handler is taking.
     in_notice: u64,
-    /// In notices that it refused or failed at.
+    /// Losses in notices that it refused or failed at.
     refused: u64,
-    /// Of these, those the error handler knows of.
+    /// How many of the unreported losses the error handler knows of.
     known_to_error_handler: u64,
-    /// And those that `flush_all` has reported.
+    /// How many of them `flush_all` has reported.
     known_to_flush_all: u64,
 }
 
@@ -70,7 +70,7 @@ impl QueueCounters {
         self.known_ledger.get()
     }
 
-    /// The first handler with a name that a record comes from.
+    /// Learns the ledger of the first handler with a name that a record comes from.
     #[inline]
     pub(super) fn learn_ledger(&self, delivery: &Delivery<'_>) {
         if self.known_ledger.get().is_none()
@@ -81,7 +81,8 @@ impl QueueCounters {
         }
     }
 
-    /// A record of the queue's own has ended, on no ledger. Those move to the ledger once it is known.
+    /// Counts the end of a record of the queue's own while no ledger is known. These ends move to the ledger once it is
+    /// known.
     #[cold]
     pub(super) fn count_early(&self, end: Option<End>) {
         let mut early_ends = self.early_ends.get();

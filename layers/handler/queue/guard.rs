@@ -17,9 +17,10 @@ use crate::{Error, handler::worker::Command};
 /// [`flush_timeout`](super::QueueBuilder::flush_timeout). Made by
 /// [`QueueBuilder::build_with_guard`](super::QueueBuilder::build_with_guard).
 ///
-/// Keep it until the end of `main`, under a name: `let (queue, _) = …` drops it at once, and every later record is lost (the
-/// error handler gets that with the first one). [`build`](super::QueueBuilder::build) needs no guard. A global subscriber is
-/// never dropped. The guard may be dropped on any thread, also of an async runtime, which it blocks for the timeout at most.
+/// Keep it until the end of `main`, under a name: `let (queue, _) = …` drops it at once, and every later record is lost
+/// (the error handler gets that with the first one). [`build`](super::QueueBuilder::build) needs no guard. A global
+/// subscriber is never dropped. The guard may be dropped on any thread, also of an async runtime, which it blocks for
+/// the timeout at most.
 #[must_use = "dropping the guard shuts the queue down, and what is logged later is lost: keep it until the end of `main`, \
               as `_guard` and not as `_`"]
 pub struct WorkerGuard {
@@ -35,9 +36,9 @@ impl WorkerGuard {
 
     /// Waits until all earlier records are handled and the handler is flushed.
     ///
-    /// `Ok` means that they are, and that no record has failed or was lost without mention in the handler's own log since the
-    /// last call of this or of [`shutdown`](Self::shutdown). Records that an overflow policy dropped and the log mentions are no
-    /// error.
+    /// `Ok` means that they are, and that no record has failed or was lost without mention in the handler's own log
+    /// since the last call of this or of [`shutdown`](Self::shutdown). Records that an overflow policy dropped and the
+    /// log mentions are no error.
     ///
     /// # Errors
     /// - The time is up: the message says how many records are not written. They stay queued.
@@ -49,17 +50,18 @@ impl WorkerGuard {
         self.check_losses("flush")
     }
 
-    /// Accepts no more records, handles those that wait, flushes the handler for the last time, ends the worker and drops the
-    /// handler: its file or connection is closed, unless it is used elsewhere, too. Later records count as dropped. `Ok` means
-    /// the same as for [`flush`](Self::flush). A second call is fine.
+    /// Accepts no more records, handles those that wait, flushes the handler for the last time, ends the worker and
+    /// drops the handler: its file or connection is closed, unless it is used elsewhere, too. Later records count as
+    /// dropped. `Ok` means the same as for [`flush`](Self::flush). A second call is fine.
     ///
     /// # Errors
-    /// - The time is up: the message says how many records are not written. They count as dropped, and the error handler gets
-    ///   the error. A record that the handler is working on stays queued until it is done.
+    /// - The time is up: the message says how many records are not written. They count as dropped, and the error
+    ///   handler gets the error. A record that the handler is working on stays queued until it is done.
     /// - The last flush of the handler failed. Every call returns that.
     /// - The handler [took](crate::Delivery::take) records and has not ended them.
     /// - Records failed or were lost, as for [`flush`](Self::flush).
-    /// - This is the queue's own thread: the queue accepts no more records, but is not waited for. Or that has panicked.
+    /// - This is the queue's own thread: the queue accepts no more records, but is not waited for. Or that has
+    ///   panicked.
     pub fn shutdown(&self, deadline: Duration) -> Result<(), Error> {
         let began = Instant::now();
         let result = self.core.end(deadline, deadline);
@@ -84,7 +86,7 @@ impl WorkerGuard {
         Ok(())
     }
 
-    /// What `Ok` would hide.
+    /// Failures and losses that `Ok` would hide, as an error.
     fn check_losses(&self, doing: &str) -> Result<(), Error> {
         let (is_over, error) = self.core.channel().ending();
         if let Some(error) = error {
@@ -124,7 +126,7 @@ impl fmt::Debug for WorkerGuard {
     }
 }
 
-/// For a caller that was about to put a record in.
+/// How long a shutdown waits at least for a caller that was about to put a record in.
 const GRACE: Duration = Duration::from_millis(100);
 
 fn records(count: u64) -> &'static str {

@@ -9,7 +9,7 @@ use crate::{
 
 pub(super) struct Item {
     pub(super) delivery: OwnedDelivery,
-    /// No record takes 4 GiB.
+    /// 32 bits are enough: no record takes 4 GiB.
     bytes: u32,
     is_protected: bool,
 }

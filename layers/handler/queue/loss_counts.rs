@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::{Record, Severity};
 
-/// The number of lost records by severity: each counts for the nearest standard severity at or below its own (below TRACE: for
-/// TRACE).
+/// The number of lost records by severity: each counts for the nearest standard severity at or below its own (below
+/// TRACE: for TRACE).
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct LossCounts([u64; CLASSES.len()]);
 
@@ -32,7 +32,7 @@ impl LossCounts {
         CLASSES.into_iter().zip(self.0)
     }
 
-    /// As the fields `lost` and `lost.<severity>` of a record.
+    /// Sets the fields `lost` and `lost.<severity>` of a record.
     pub(super) fn set_on(&self, record: &mut Record) {
         record.set("lost", self.total());
         for (severity, count) in self.iter().filter(|(_, count)| *count > 0) {

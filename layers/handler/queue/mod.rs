@@ -10,47 +10,49 @@
 //! | reserves capacity | writes; to files and other sinks that support batching, 64 KiB at once |
 //!
 //! A record keeps its time, thread and spans. Each thread's records stay in order, except for records that more than 64
-//! threads at once emit in the destructors of thread-locals. Between threads, the order is by time within what the worker
-//! takes at once.
+//! threads at once emit in the destructors of thread-locals. Between threads, the order is by time within what the
+//! worker takes at once.
 //!
 //! Each thread has a shard of its own in the queue. It shares nothing with other threads except, now and then, the free
-//! capacity. While records come, the worker looks every millisecond. Callers wake it only after a pause, when the queue is
-//! half full, and for records of ERROR and above.
+//! capacity. While records come, the worker looks into the shards every millisecond. Callers wake it only after a
+//! pause, when the queue is half full, and for records of ERROR and above.
 //!
 //! # Ledger
-//! Records are `queued` on the ledger of the handler or layer that contains the queue, until the handler behind the queue has
-//! written, filtered, dropped or failed them. What that handler buffers itself (a file) stays queued. "N records lost" and
-//! "queue health" are records of the handler, too, on the same ledger. Their `queue` is the name of that ledger
-//! (`.named("app")` of the layer), unless the queue has [its own](QueueBuilder::name).
+//! Records are `queued` on the ledger of the handler or layer that contains the queue, until the handler behind the
+//! queue has written, filtered, dropped or failed them. What that handler buffers itself (a file) stays queued. "N
+//! records lost" and "queue health" are records of the handler, too, on the same ledger. Their `queue` is the name of
+//! that ledger (`.named("app")` of the layer), unless the queue has [its own](QueueBuilder::name).
 //!
 //! # When it blocks
-//! Under [`Overflow::Block`] (the default) a caller waits while the queue is full: in an async runtime, that blocks a worker of
-//! the runtime. Callers get capacity in the order they came, so that a large record gets its turn among many small ones. They
-//! are woken when a quarter of the queue is free (with each record where the handler is slow). The policies that drop never
-//! wait. [`WorkerGuard::flush`], [`WorkerGuard::shutdown`] and the drop of the guard wait for their timeout at most.
+//! Under [`Overflow::Block`] (the default) a caller waits while the queue is full: in an async runtime, that blocks a
+//! worker of the runtime. Callers get capacity in the order they came, so that a large record gets its turn among many
+//! small ones. They are woken when a quarter of the queue is free (with each record where the handler is slow). The
+//! policies that drop never wait. [`WorkerGuard::flush`], [`WorkerGuard::shutdown`] and the drop of the guard wait for
+//! their timeout at most.
 //!
 //! # Failures
-//! An error or panic of the handler is counted, the [error handler](crate::ledger::ErrorHandler) of the ledger gets it, and the
-//! queue continues. Records that do not fit are counted by severity ([`QueueStats::lost`]) and reported in-band: a record "N
-//! records lost" with the fields `lost`, `lost.<severity>`, `from`, `to` and `queue`, at WARN or the highest severity lost,
-//! about where the lost records would have been, at most once a second. Where that is impossible (the handler hangs, or refuses
-//! the notice), the error handler gets the number when the queue ends, and it counts among the losses reported at
-//! [exit](crate::shutdown). So do records after the shutdown; the error handler gets the first of these at once.
-//! If the worker thread itself panics, the error handler gets that at once, waiting and later records count as lost, and each
-//! flush and shutdown is an error. A flush or shutdown on the worker thread (inside a handler) is an error: it cannot wait for
-//! itself. What is not written when the process is killed is lost. No function here may be called in a signal handler.
+//! An error or panic of the handler is counted, the [error handler](crate::ledger::ErrorHandler) of the ledger gets it,
+//! and the queue continues. Records that do not fit are counted by severity ([`QueueStats::lost`]) and reported
+//! in-band: a record "N records lost" with the fields `lost`, `lost.<severity>`, `from`, `to` and `queue`, at WARN or
+//! the highest severity lost, about where the lost records would have been, at most once a second. Where that is
+//! impossible (the handler hangs, or refuses the notice), the error handler gets the number when the queue ends, and it
+//! counts among the losses reported at [exit](crate::shutdown). So do records after the shutdown; the error handler
+//! gets the first of these at once. If the worker thread itself panics, the error handler gets that at once, waiting
+//! and later records count as lost, and each flush and shutdown is an error. A flush or shutdown on the worker thread
+//! (inside a handler) is an error: it cannot wait for itself. What is not written when the process is killed is lost.
+//! No function here may be called in a signal handler.
 //!
-//! What handlers log with `tracing` on the worker thread is dropped, and counted by each handler of this crate that would have
-//! taken it.
+//! What handlers log with `tracing` on the worker thread is dropped, and counted by each handler of this crate that
+//! would have taken it.
 //!
 //! # Differences from Python
-//! - The queue is bounded, in records and bytes, and callers wait where it is full. Python's default queue has no bounds; a full
-//!   one loses the record and prints to stderr.
+//! - The queue is bounded, in records and bytes, and callers wait where it is full. Python's default queue has no
+//!   bounds; a full one loses the record and prints to stderr.
 //! - The worker starts with the queue. There is a guard instead of `start()` and `stop()`.
 //! - Records are not formatted before they are queued (`prepare()`): they stay typed, and do not change later.
 //! - Handlers behind the queue keep their own levels (`respect_handler_level=True`).
-//! - `enqueue()`, `dequeue()` and `prepare()` cannot be overridden. A [`transform`](crate::HandlerExt::transform) of the queue
-//!   changes records before they are queued; a custom [`Handler`] can take records instead of the queue.
+//! - `enqueue()`, `dequeue()` and `prepare()` cannot be overridden. A [`transform`](crate::HandlerExt::transform) of
+//!   the queue changes records before they are queued; a custom [`Handler`] can take records instead of the queue.
 
 mod builder;
 mod consumer;
@@ -95,8 +97,8 @@ use crate::{
 /// # Ok::<(), tracing_strata::Error>(())
 /// ```
 ///
-/// A guard chooses when it ends. **Keep the guard**: `let (file, _) = …` drops it at once, which shuts the queue down, and it
-/// takes no records (the error handler gets that with the first one).
+/// A guard chooses when it ends. **Keep the guard**: `let (file, _) = …` drops it at once, which shuts the queue down,
+/// and it takes no records (the error handler gets that with the first one).
 ///
 /// ```
 /// use std::time::Duration;
@@ -194,8 +196,9 @@ impl Undrained {
     }
 }
 
-/// Drains all queues at once, each within its own `flush_timeout` and all within `cap`: for the end of a process. `caller`
-/// waits for it: a queue whose own thread that is cannot be drained. Returns those that are not drained, and the first error.
+/// Drains all queues at once, each within its own `flush_timeout` and all within `cap`: for the end of a process.
+/// `caller` is the thread that waits: if it is a queue's own, that queue cannot be drained. Returns those that are not
+/// drained, and the first error.
 pub(super) fn drain_all(cap: Duration, caller: ThreadId) -> (Vec<Undrained>, Result<(), Error>) {
     // A queue may pass records on to one that was made before it.
     let begin = |core: Arc<Core>| (core.begin_flush(Command::Last, caller), core);

@@ -25,8 +25,9 @@ pub struct QueueStats {
     pub lost: LossCounts,
     /// How often a caller had to wait ([`Overflow::Block`](super::Overflow::Block)).
     pub blocked_sends: u64,
-    /// The part of the last ten to twenty seconds that the worker was busy, handling, flushing or reporting: 0.0 to 1.0. (The
-    /// current window of ten seconds so far and the one before, counted from its start; its whole life in the first ten.)
+    /// The fraction of the last ten to twenty seconds that the worker was busy, handling, flushing or reporting: 0.0 to
+    /// 1.0. (The current window of ten seconds so far and the one before, counted from its start; its whole life in the
+    /// first ten.)
     pub busy: f64,
 }
 
@@ -50,8 +51,8 @@ impl QueueStats {
     }
 }
 
-/// `depth 3 (high water 812), 1204 bytes, oldest 7 ms, lost 0, waits 2, busy 12 %`: without `oldest` where none waits, without
-/// `waits` where nobody had to.
+/// `depth 3 (high water 812), 1204 bytes, oldest 7 ms, lost 0, waits 2, busy 12 %`: without `oldest` where none waits,
+/// without `waits` where nobody had to.
 impl fmt::Display for QueueStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { depth, high_water, bytes, oldest_age, lost, blocked_sends, busy, .. } = self;

@@ -14,10 +14,11 @@ pub(super) struct Utilization {
     worked: Duration,
     /// The same for the window before; none at first.
     before: Option<Duration>,
-    /// All is counted until then.
+    /// The time is counted up to here.
     seen: Instant,
     is_at_work: bool,
     high_water: Capacity,
+    /// The time of the oldest record that the worker has taken out and not handled.
     pub(super) oldest_in_hand: Option<SystemTime>,
 }
 
@@ -34,7 +35,7 @@ impl Utilization {
         }
     }
 
-    /// So much is held now.
+    /// Raises the high water to what is held now, if that is more.
     pub(super) fn observe(&mut self, held: Capacity) {
         self.high_water.raise_to(held);
     }
@@ -76,7 +77,7 @@ impl Utilization {
             && left >= WINDOW
         {
             if !is_first && left >= 3 * WINDOW {
-                // A window that nothing happened in is like the next.
+                // Skips windows in which nothing changed: each is like the next.
                 let windows = left.as_secs() / WINDOW.as_secs();
                 self.began += WINDOW * u32::try_from(windows - 2).unwrap_or(u32::MAX);
                 self.seen = self.began;

@@ -1,4 +1,4 @@
-//! The channel, seen by those who put items in: a shard for each thread, and limits over all of them.
+//! The channel, as seen by the callers that put items in: a shard for each thread, and limits over all of them.
 //!
 //! Lock order: first the state, then a shard. As long as a caller's shard has credit, it locks nothing but that shard.
 
@@ -18,7 +18,7 @@ const SHARDS: usize = 64;
 pub(crate) struct Channel<T> {
     pub(super) limits: Capacity,
     overflow: Overflow,
-    /// What a shard gets at once.
+    /// How much capacity a shard gets at a time.
     credit: Capacity,
     state: Mutex<State<T>>,
     /// For blocked senders: there may be capacity, or there will be none.
@@ -82,8 +82,8 @@ impl<T: Weighed> Channel<T> {
         self.done.notify_all();
     }
 
-    /// Whether the channel has ended, if that can be seen without waiting: after a fork, the lock may be held by a thread
-    /// of the parent.
+    /// Whether the channel has ended, if that can be seen without waiting: after a fork, the lock may be held by a
+    /// thread of the parent.
     pub(crate) fn has_ended(&self) -> bool {
         self.state.try_lock().is_ok_and(|state| state.phase == Phase::Ended)
     }
@@ -270,7 +270,7 @@ impl<T: Weighed> Channel<T> {
                 let acquired = self.evict_for(&mut state, item, true, losses, evicted);
                 let State { waiters, free, .. } = &mut *state;
                 if waiters.grant(free) {
-                    // It was in front of them.
+                    // It stood in front of them in the queue.
                     self.capacity.notify_all();
                 }
                 return (state, acquired);

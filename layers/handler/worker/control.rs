@@ -1,4 +1,4 @@
-//! The channel, seen by those who flush it, shut it down, or look at it.
+//! The channel, as seen by those who flush it, shut it down, or look at it.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,11 +15,11 @@ pub(crate) enum WaitResult {
     Done,
     /// The handler's own flush failed, and why.
     Failed(String),
-    /// So many items were left at the deadline.
+    /// How many items were left at the deadline.
     Left(usize),
 }
 
-/// A reading.
+/// A reading of the channel.
 pub(crate) struct Snapshot {
     pub(crate) held: Capacity,
     pub(crate) high_water: Capacity,

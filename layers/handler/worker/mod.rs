@@ -89,13 +89,14 @@ pub(crate) struct Worker<J: Job> {
     /// Identifies the channel: threads find their shard by it.
     number: AtomicU64,
     thread: ForkMutex<Option<ThreadId>>,
-    /// Held by the thread that restarts the worker in a child.
+    /// Held by the thread that restarts the worker in the child of a fork.
     restarting: ForkMutex<()>,
     /// The fork generation in which the thread was started.
     generation: AtomicU64,
     /// No item is accepted any more.
     is_shut: AtomicBool,
-    /// How long the final flush of the handler has waited, in milliseconds. Its drop waits for the rest of the timeout only.
+    /// How long the final flush of the handler has waited, in milliseconds. Its drop waits for the rest of the timeout
+    /// only.
     waited: AtomicU64,
 }
 
@@ -131,7 +132,7 @@ fn next_number() -> u64 {
 }
 
 impl<J: Job> Worker<J> {
-    /// Without its thread. A thread name may not contain NUL; Linux shows its first 15 bytes.
+    /// A worker whose thread does not run yet. A thread name may not contain NUL; Linux shows its first 15 bytes.
     pub(crate) fn new(job: J, thread_name: &str, limits: Limits, flush_timeout: Duration) -> Arc<Self> {
         fork::watch();
         let worker = Arc::new(Self {
@@ -229,8 +230,8 @@ impl<J: Job> Worker<J> {
         })
     }
 
-    /// Accepts no more items. The rest is handled until the deadline, and discarded then. None on the worker's own thread,
-    /// which cannot wait for itself.
+    /// Accepts no more items. The rest is handled until the deadline, and discarded then. None on the worker's own
+    /// thread, which cannot wait for itself.
     pub(crate) fn begin_shut_down(self: &Arc<Self>, deadline: Duration) -> Option<Pending<J>> {
         let (channel, began) = (self.own_channel(), Instant::now());
         self.is_shut.store(true, Ordering::Relaxed);
@@ -239,7 +240,7 @@ impl<J: Job> Worker<J> {
         is_other.then(|| Pending { worker: Arc::clone(self), channel, ticket: None, began })
     }
 
-    /// That of this process.
+    /// The channel of this process: in the child of a fork, this restarts the worker.
     fn own_channel(self: &Arc<Self>) -> Arc<Channel<J::Item>> {
         fork::check();
         if self.is_of_the_parent() {
@@ -248,7 +249,7 @@ impl<J: Job> Worker<J> {
         self.channel()
     }
 
-    /// The final flush of the handler has waited so long.
+    /// Notes how long the final flush of the handler has waited.
     pub(crate) fn has_waited(&self, time: Duration) {
         self.waited.store(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
@@ -273,7 +274,7 @@ impl<J: Job> Worker<J> {
 
     // --- after a fork
 
-    /// Restarts in a child. Buffered items are the parent's and are not handled here.
+    /// Restarts in the child of a fork. Buffered items are the parent's and are not handled here.
     #[cold]
     pub(crate) fn restart(self: &Arc<Self>) {
         let restarting = self.restarting.get();

@@ -26,8 +26,8 @@ impl Notifier {
 
     /// A caller has put an item in, which can wait for the worker's next look unless it is urgent.
     ///
-    /// To be called after the shard's lock is released: the worker marks itself as sleeping, then looks into all shards once
-    /// more. Either it sees the item, or it had the lock first and the caller sees that it sleeps.
+    /// To be called after the shard's lock is released: the worker marks itself as sleeping, then looks into all shards
+    /// once more. Either it sees the item, or it had the lock first and the caller sees that it sleeps.
     #[inline]
     pub(crate) fn notify_lazy(&self, is_urgent: bool) {
         let state = self.state.load(Ordering::Relaxed);

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 /// What a full queue does with one more record.
 ///
-/// Records of the [priority level](crate::handler::queue::QueueBuilder::priority_level) (ERROR) and above are never dropped
-/// while there are others: under both `Drop*` policies they take the place of a lower record.
+/// Records of the [priority level](crate::handler::queue::QueueBuilder::priority_level) (ERROR) and above are never
+/// dropped while there are others: under both `Drop*` policies they take the place of a lower record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The caller waits for space; nothing is lost to speed (the default).
+    /// The caller waits for space, so a slow handler loses nothing (the default).
     Block {
         /// How long it waits at most; then the record is dropped. `None`: as long as it takes.
         deadline: Option<Duration>,
@@ -24,7 +24,7 @@ impl Overflow {
     /// Waits without a deadline.
     pub const BLOCK: Self = Self::Block { deadline: None };
 
-    /// Waits so long at most.
+    /// Waits for `deadline` at most.
     pub const fn block_for(deadline: Duration) -> Self {
         Self::Block { deadline: Some(deadline) }
     }

@@ -1,4 +1,4 @@
-//! The channel, seen by the worker: what to do next.
+//! The channel, as seen by the worker: what to do next.
 
 use std::{
     sync::Arc,
@@ -44,13 +44,14 @@ pub(crate) struct Receiver<T> {
     /// Nothing was handled since the timer fired.
     timer_fired: bool,
     pub(crate) timer: Option<Instant>,
-    /// The max that was found waiting.
+    /// The most that was found waiting.
     pub(crate) high_water: Capacity,
 }
 
 /// A flush is due when all earlier items are handled.
 struct Flush<T> {
     ticket: u64,
+    /// The shards with items before the flush, and the number at which those end in each.
     before: Vec<(Arc<Shard<T>>, u64)>,
 }
 
@@ -151,7 +152,7 @@ impl<T: Weighed> Receiver<T> {
         flush.before.is_empty()
     }
 
-    /// Takes the first ones of each shard.
+    /// Takes up to `max` items from each shard. False if there were none.
     fn take(&mut self, max: usize) -> bool {
         let mut found = Capacity::default();
         for (shard, run) in self.shards.iter().zip(&mut self.runs) {
@@ -199,7 +200,8 @@ impl<T: Weighed> Channel<T> {
         &self.notifier
     }
 
-    /// Copies the list of shards, without those whose threads have gone and left nothing. `seen` is the worker's last copy.
+    /// Copies the list of shards, without those whose threads have gone and left nothing. `seen` is the worker's last
+    /// copy.
     fn shards(&self, seen: &mut Vec<Arc<Shard<T>>>) {
         seen.clear();
         let mut state = self.state();
@@ -218,7 +220,7 @@ impl<T: Weighed> Channel<T> {
         seen.extend(shards.iter().map(Arc::clone));
     }
 
-    /// Of a shutdown, if there is one.
+    /// The deadline of a shutdown, if there is one.
     #[cfg(feature = "otlp")]
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.state().deadline
@@ -244,8 +246,8 @@ impl<T: Weighed> Channel<T> {
 
     /// Gives the capacity of handled items back. Returns whether to continue.
     ///
-    /// Blocked senders are woken when there is capacity for many, as each wake-up costs more than many records; where the
-    /// handler `is_slow`, for each.
+    /// Blocked senders are woken when there is capacity for many, as each wake-up costs more than many records; where
+    /// the handler `is_slow`, for each.
     pub(crate) fn release(&self, handled: Capacity, is_slow: bool) -> bool {
         let mut state = self.state();
         state.free.add(handled);
@@ -253,7 +255,7 @@ impl<T: Weighed> Channel<T> {
         let is_plenty = free.records >= limits.records / 4 && free.bytes >= limits.bytes / 4;
         let State { waiters, free, .. } = &mut *state;
         let has_granted = (is_plenty || is_slow) && waiters.grant(free);
-        // No credit while somebody waits: it may be what is missing.
+        // No credit while a sender waits: it may be what that sender lacks.
         state.is_scarce &= !is_plenty || state.waiters.has_ungranted();
         let goes_on = state.phase != Phase::Abandoned;
         drop(state);

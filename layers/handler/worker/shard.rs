@@ -1,6 +1,7 @@
 //! The items of one thread that the worker has not taken yet.
 //!
-//! Each thread has a shard of its own, so its lock is nearly always free: only the worker takes it, once for many records.
+//! Each thread has a shard of its own, so its lock is nearly always free: only the worker takes it, once for many
+//! records.
 
 use std::{collections::VecDeque, time::SystemTime};
 
@@ -61,7 +62,7 @@ pub(crate) type Run<T> = VecDeque<(u64, T)>;
 /// The initial capacity of a run.
 pub(crate) const RUN: usize = 64;
 
-/// Shares no cache line with other shards, nor the neighbour that is fetched with it.
+/// Shares no cache line with other shards, nor the adjacent line that the CPU fetches with it.
 #[repr(align(128))]
 pub(crate) struct Shard<T> {
     /// The number of the thread it was made for.
@@ -101,7 +102,7 @@ impl<T: Weighed> Shard<T> {
 }
 
 impl<T: Weighed> ShardState<T> {
-    /// Within the credit.
+    /// Adds an item, which must fit into the credit.
     #[inline]
     pub(crate) fn push(&mut self, item: T) {
         let bytes = item.bytes();
@@ -146,7 +147,7 @@ impl<T: Weighed> ShardState<T> {
         front(&self.plain).into_iter().chain(front(&self.protected)).min()
     }
 
-    /// Moves the first ones out.
+    /// Moves up to `most` of the first items to `out`.
     pub(crate) fn take(&mut self, most: usize, out: &mut Run<T>) {
         if out.is_empty() && self.protected.is_empty() && self.plain.len() <= most {
             // The usual case, and the shortest for a caller that waits for the lock.
@@ -181,7 +182,7 @@ impl<T: Weighed> ShardState<T> {
         Some(item)
     }
 
-    /// It was taken out.
+    /// Subtracts the size of an item that was taken out.
     fn subtract(&mut self, item: &T, is_protected: bool) {
         self.bytes -= item.bytes();
         self.protected_bytes -= if is_protected { item.bytes() } else { 0 };

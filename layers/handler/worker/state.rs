@@ -24,7 +24,7 @@ impl<T> Evicted<T> {
         }
     }
 
-    /// Not under a lock.
+    /// Passes each to `discard`. Not under a lock.
     pub(crate) fn for_each(self, discard: impl FnMut(T)) {
         self.0.into_iter().chain(self.1).for_each(discard);
     }
@@ -35,8 +35,8 @@ pub(crate) struct State<T> {
     pub(crate) free: Capacity,
     /// The most that was held while that was known exactly.
     pub(crate) high_water: Capacity,
-    /// Capacity ran out a short while ago: shards get no credit, so that all of it can be used. Always true while a sender
-    /// waits.
+    /// Capacity ran out a short while ago: shards get no credit, so that all of it can be used. Always true while a
+    /// sender waits.
     pub(crate) is_scarce: bool,
     pub(crate) shards: Vec<Arc<Shard<T>>>,
     /// The next shard to be shared, once there are [`SHARDS`](super::channel).
@@ -44,14 +44,14 @@ pub(crate) struct State<T> {
     /// Senders that wait for capacity.
     pub(crate) waiters: WaitQueue,
     pub(crate) blocked_sends: u64,
-    /// Of a shutdown.
+    /// The deadline of a shutdown.
     pub(crate) deadline: Option<Instant>,
     pub(crate) flush_requested: u64,
     /// The strongest that was requested.
     pub(crate) command: Command,
     pub(crate) flush_done: u64,
     pub(crate) flush_error: Option<String>,
-    /// Of the last flush before the end.
+    /// The error of the last flush before the end.
     pub(crate) final_error: Option<String>,
 }
 
@@ -111,7 +111,7 @@ impl<T: Weighed> State<T> {
         }
     }
 
-    /// Accepts no more items, also not of waiting senders.
+    /// Accepts no more items, not even those of waiting senders.
     pub(crate) fn close(&mut self, phase: Phase) {
         self.phase = phase;
         self.shards.iter().for_each(|shard| shard.lock().is_closed = true);

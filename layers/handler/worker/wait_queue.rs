@@ -8,7 +8,7 @@ use super::shard::Capacity;
 pub(crate) struct WaitQueue {
     /// Their tickets, and the bytes they need.
     waiting: VecDeque<(u64, usize)>,
-    /// So many of the first have a grant.
+    /// How many of the first ones have a grant.
     granted: usize,
     next: u64,
 }

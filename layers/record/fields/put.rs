@@ -36,13 +36,13 @@ impl Fields {
         self.text.len() + size_of_val(&*self.slots) + rare
     }
 
-    /// Reserves memory for bytes of text and a number of values.
+    /// Reserves memory for `text` bytes and `values` values.
     pub(in crate::record) fn reserve(&mut self, text: usize, values: usize) {
         self.text.reserve(text);
         self.slots.reserve(values);
     }
 
-    /// [`weight`](Self::weight) with spare capacity.
+    /// [`weight`](Self::weight), including spare capacity.
     #[inline]
     pub(crate) fn held_bytes(&self) -> usize {
         let rare = |rare: &Rare| size_of::<Rare>() + rare.bytes.capacity() + rare.links.capacity() * size_of::<Link>();
@@ -124,7 +124,7 @@ impl Fields {
         self.put(name, Stored::Rendered(range));
     }
 
-    /// For the text that was rendered last on this thread: it may be JSON.
+    /// For the text that this thread rendered last, which may be JSON.
     #[inline]
     pub(in crate::record) fn put_last_rendered(&mut self, name: &'static str, range: TextRange) {
         let stored = self.last_rendered(range);
@@ -217,7 +217,7 @@ impl Fields {
         Stored::Error { first, count: self.links().len() as u32 - first }
     }
 
-    /// Inlined into the visit of each type of value; the rare cases are outlined.
+    /// Inlined into the visit of each type of value; the rare cases are in a function of their own.
     #[inline(always)]
     pub(super) fn put(&mut self, name: &'static str, value: Stored) {
         let tag = Tag::of(name);
@@ -294,7 +294,6 @@ impl Fields {
     }
 
     fn wide(&self, range: TextRange) -> [u8; 16] {
-        // Stored as 16 bytes.
         self.bytes()[range.range()].try_into().unwrap_or_default()
     }
 }

@@ -78,8 +78,8 @@ pub(crate) struct Link {
     pub(in crate::record) type_name: Option<Name>,
 }
 
-/// A cheap hash of a name, compared before the name itself: of its length, first, middle and last byte, which differ in
-/// nearly all real sets of names.
+/// A cheap hash of a name, compared before the name itself. It is made of the length and the first, middle and last
+/// byte, which together differ in nearly all real sets of names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tag(u32);
 
@@ -96,7 +96,7 @@ impl Tag {
         Self(mixed.wrapping_mul(0x9e37_79b1))
     }
 
-    /// One of 64 bits, for a set of names: if it is not in the set, the name is not either.
+    /// One of 64 bits, for a set of names: a name whose bit is not set is not in the set.
     #[inline]
     pub(crate) const fn bit(self) -> u64 {
         1 << (self.0 >> 26)

@@ -134,7 +134,7 @@ impl fmt::Display for Value<'_> {
     }
 }
 
-/// An error when it was logged: its message, then the messages of its causes.
+/// An error as it was when logged: its message, then the messages of its causes.
 #[derive(Clone, Copy)]
 pub struct ErrorChain<'a> {
     pub(super) fields: &'a Fields,

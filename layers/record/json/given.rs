@@ -78,7 +78,7 @@ impl<T: Serialize + ?Sized> fmt::Debug for AsJson<'_, T> {
 }
 
 impl<T: Serialize + ?Sized> AsJson<'_, T> {
-    /// The text, and as JSON if it is.
+    /// The text, and the same text as JSON if it is JSON.
     pub(in crate::record) fn rendered(&self) -> (&str, Option<JsonText<'_>>) {
         let (text, is_json) = self.text.get_or_init(|| {
             let mut text = String::new();
@@ -107,17 +107,17 @@ thread_local! {
 
 #[inline]
 pub(super) fn set_printed(what: Printed) {
-    // A thread that is ending has only text.
+    // On a thread that is ending, everything counts as text.
     PRINTED.try_with(|printed| printed.set(what)).unwrap_or_default();
 }
 
-/// Call it before something is printed.
+/// Call it before something is rendered.
 #[inline]
 pub(in crate::record) fn reset_printed() {
     set_printed(Printed::Other);
 }
 
-/// What the text is that was printed since the reset: JSON only if it is that as a whole.
+/// What was printed since the reset: JSON only if all of `text` is JSON.
 #[inline]
 pub(in crate::record) fn printed(text: &str) -> Printed {
     match PRINTED.try_with(Cell::get).unwrap_or(Printed::Other) {

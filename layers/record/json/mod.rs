@@ -43,7 +43,7 @@ impl<'a> JsonText<'a> {
         self.0
     }
 
-    /// For text that was checked before.
+    /// For text that has been checked.
     #[inline]
     pub(super) fn checked(text: &'a str) -> Self {
         Self(text)
@@ -147,7 +147,7 @@ impl Reader<'_> {
         self.expects(b":")
     }
 
-    /// After the opening quote. Controls were checked before.
+    /// The rest of a string after its opening quote. Control characters were checked before.
     fn string(&mut self) -> Option<()> {
         loop {
             match self.next()? {

@@ -153,7 +153,7 @@ fn decode(text: &str) -> Option<Box<str>> {
     String::from_utf8(bytes).ok().map(Into::into)
 }
 
-/// The header's value; empty if there is no member (then no header is to be sent).
+/// The header's value; empty if there are no members (then send no header).
 impl fmt::Display for Baggage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, member) in self.0.iter().enumerate() {

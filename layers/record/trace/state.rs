@@ -114,7 +114,7 @@ fn is_value(value: &str) -> bool {
         && !value.ends_with(' ')
 }
 
-/// The header's value; empty if there is no member (then no header is to be sent).
+/// The header's value; empty if there are no members (then send no header).
 impl fmt::Display for TraceState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (key, value)) in self.iter().enumerate() {

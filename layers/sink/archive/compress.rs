@@ -117,7 +117,8 @@ fn finish(
     Ok(true)
 }
 
-/// From here on the names survive a crash of the machine. Where directories cannot be synced, the system writes them later.
+/// From here on the names survive a crash of the machine. Where directories cannot be synced, the system writes them
+/// later.
 fn sync_directory(path: &Path) {
     #[cfg(unix)]
     if let Some(Ok(directory)) = path.parent().map(File::open) {

@@ -7,8 +7,8 @@ use std::{
     io::{self, Read},
 };
 
-/// How to compress rotated files. A background thread does it, which ends when it has no more files; logging threads never
-/// compress.
+/// How to compress rotated files. A background thread does it, which ends when it has no more files; logging threads
+/// never compress.
 ///
 /// ```
 /// use tracing_strata::sink::Compression;
@@ -18,15 +18,16 @@ use std::{
 /// ```
 ///
 /// # A crash
-/// `app.log.1` is compressed into `app.log.PID-N.gz.part`. That file is synced to the disk and renamed to `app.log.1.gz`; only
-/// then `app.log.1` is deleted. So a crash leaves the plain file or a complete compressed one. The next start and the next
-/// rotation finish what was left. A compressed file keeps the time, the permissions and the owner of the plain one.
+/// `app.log.1` is compressed into `app.log.PID-N.gz.part`. That file is synced to the disk and renamed to
+/// `app.log.1.gz`; only then `app.log.1` is deleted. So a crash leaves the plain file or a complete compressed one. The
+/// next start and the next rotation finish what was left. A compressed file keeps the time, the permissions and the
+/// owner of the plain one.
 ///
 /// # Failures
 /// On a full disk or a refused permission the error handler gets the error, which counts in
 /// [`other_errors`](crate::ledger::Stats::other_errors); the plain file stays, and the next rotation tries again. If
-/// `app.log.1.gz` exists with other content, the file is appended to it as a further member, which readers show one after
-/// the other: nothing is overwritten.
+/// `app.log.1.gz` exists with other content, the file is appended to it as a further member, which readers show one
+/// after the other: nothing is overwritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Compression {

@@ -53,8 +53,8 @@ pub(super) fn create_part(base: &Path, path: &Path, suffix: &str) -> io::Result<
     }
 }
 
-/// Deletes the part files of `base` that a crash has left in `dir`, and nothing else. What cannot be deleted stays for the
-/// next time.
+/// Deletes the part files of `base` that a crash has left in `dir`, and nothing else. What cannot be deleted stays for
+/// the next time.
 pub(crate) fn remove_stale_parts(base: &Path, dir: &Path) {
     let (Some(name), Ok(entries)) = (base.file_name(), fs::read_dir(dir)) else { return };
     for entry in entries.flatten() {

@@ -96,8 +96,8 @@ pub(super) fn queue() -> MutexGuard<'static, ArchiveQueue> {
 /// Queues a file and returns at once. A file that is queued already is not queued again.
 ///
 /// # Errors
-/// The thread cannot be started, or the queue is full and this file's callback will not be called. The caller reports this
-/// once it has released its locks.
+/// The thread cannot be started, or the queue is full and this file's callback will not be called. The caller reports
+/// this once it has released its locks.
 pub(crate) fn enqueue(mut job: Job) -> Result<(), Error> {
     let mut queue = queue();
     if let Some(current) = queue.current.as_mut().filter(|current| current.path.as_ref() == Some(&job.path)) {

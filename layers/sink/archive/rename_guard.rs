@@ -23,8 +23,8 @@ pub(crate) struct RenameGuard {
 }
 
 impl RenameGuard {
-    /// Guards the files of a base, for a rotation. Several guards of one base may live at once. Usually waits no longer than a
-    /// rename takes.
+    /// Guards the files of a base, for a rotation. Several guards of one base may live at once. Usually waits no longer
+    /// than a rename takes.
     ///
     /// # Errors
     /// The archive thread has been renaming for two seconds: the disk hangs.

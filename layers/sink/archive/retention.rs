@@ -5,8 +5,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// How many rotated files to keep, for how long, and how many bytes they may take. Each limit applies by itself; without any,
-/// all files are kept. The oldest are deleted first.
+/// How many rotated files to keep, for how long, and how many bytes they may take. Each limit applies by itself;
+/// without any, all files are kept. The oldest are deleted first.
 ///
 /// ```
 /// use std::time::Duration;
@@ -16,9 +16,9 @@ use std::{
 /// # drop(month);
 /// ```
 ///
-/// Applied at the start and after each rotation, and only to files whose names parse completely as rotated files of this
-/// handler: `app.log` never deletes `app-error.log` or `app.log.notes`. A file that a handler of this process has open is
-/// never deleted.
+/// Applied at the start and after each rotation, and only to files whose names parse completely as rotated files of
+/// this handler: `app.log` never deletes `app-error.log` or `app.log.notes`. A file that a handler of this process has
+/// open is never deleted.
 ///
 /// Python: `backupCount`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,8 +47,8 @@ impl Retention {
         self
     }
 
-    /// Keeps the newest files whose lengths, with that of the file in use, add up to at most this many bytes. If the file in
-    /// use alone is longer, no rotated file is kept.
+    /// Keeps the newest files whose lengths, with that of the file in use, add up to at most this many bytes. If the
+    /// file in use alone is longer, no rotated file is kept.
     pub fn bytes(mut self, max: u64) -> Self {
         self.bytes = Some(max);
         self
@@ -63,7 +63,8 @@ impl Retention {
         let mut surplus = Vec::new();
         let mut last_kept = None;
         for file in newest_first {
-            // Both plain and compressed, because the archive thread is about to delete the plain one: they count as one.
+            // Both plain and compressed, because the archive thread is about to delete the plain one: they count as
+            // one.
             if last_kept == Some((file.since, file.sequence)) {
                 continue;
             }

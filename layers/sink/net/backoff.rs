@@ -9,8 +9,8 @@ use std::time::Duration;
 /// | [`Backoff::default`] | 100 ms | × 2 | 30 s | ± 25 % | records fail, or [wait](super::ConnectionBuilder::reconnect_timeout) |
 /// | [`Backoff::python`] | 1 s | × 2 | 30 s | none | records are dropped without an error |
 ///
-/// Python: `SocketHandler.retryStart`, `retryFactor`, `retryMax`. The jitter keeps many clients from overloading one peer by
-/// reconnecting at the same moment.
+/// Python: `SocketHandler.retryStart`, `retryFactor`, `retryMax`. The jitter keeps many clients from overloading one
+/// peer by reconnecting at the same moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[must_use]
 pub struct Backoff {

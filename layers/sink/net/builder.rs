@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{Error, clock::Clock, framing::Framing};
 
-/// How to reach a peer. Made by [`Connection::builder`], or from an [`Address`] with all defaults. Outputs take it, also for
-/// datagrams, for which only the write timeout matters: how long to wait for a full socket.
+/// How to reach a peer. Made by [`Connection::builder`], or from an [`Address`] with all defaults. Outputs take it,
+/// also for datagrams, for which only the write timeout matters: how long to wait for a full socket.
 #[must_use]
 pub struct ConnectionBuilder {
     address: Address,

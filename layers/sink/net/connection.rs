@@ -41,16 +41,17 @@ use crate::{
 ///
 /// # When it blocks
 /// A record waits at most [`connect_timeout`](ConnectionBuilder::connect_timeout) +
-/// [`write_timeout`](ConnectionBuilder::write_timeout) + [`reconnect_timeout`](ConnectionBuilder::reconnect_timeout) in total,
-/// whatever other threads do. While the peer is unavailable, records fail at once until the next attempt is due ([`Backoff`]);
-/// with a `reconnect_timeout` they wait for it. One thread sends at a time.
+/// [`write_timeout`](ConnectionBuilder::write_timeout) + [`reconnect_timeout`](ConnectionBuilder::reconnect_timeout) in
+/// total, whatever other threads do. While the peer is unavailable, records fail at once until the next attempt is due
+/// ([`Backoff`]); with a `reconnect_timeout` they wait for it. One thread sends at a time.
 ///
-/// A peer that caused a timeout (it accepts connections and reads nothing) also counts as unavailable. It stays suspect until
-/// a connection has lasted 30 s, or as long as the last backoff if that is longer. Until then the backoff keeps growing,
-/// although connecting succeeds. Without a `reconnect_timeout`, a record then waits at most a twentieth of the write timeout
-/// (at least 100 ms), and for connecting a twentieth of the connect timeout or an eighth of the last backoff: with the defaults
-/// 250 ms now and then, so that a [fallback](crate::HandlerExt::fallback) is of use. What the system accepts for such a peer
-/// counts as written each time, perhaps some megabytes. With [`Backoff::python`] no peer is suspect, as in Python.
+/// A peer that caused a timeout (it accepts connections and reads nothing) also counts as unavailable. It stays suspect
+/// until a connection has lasted 30 s, or as long as the last backoff if that is longer. Until then the backoff keeps
+/// growing, although connecting succeeds. Without a `reconnect_timeout`, a record then waits at most a twentieth of the
+/// write timeout (at least 100 ms), and for connecting a twentieth of the connect timeout or an eighth of the last
+/// backoff: with the defaults 250 ms now and then, so that a [fallback](crate::HandlerExt::fallback) is of use. What
+/// the system accepts for such a peer counts as written each time, perhaps some megabytes. With [`Backoff::python`] no
+/// peer is suspect, as in Python.
 pub struct Connection {
     endpoint: Endpoint,
     options: Options,
@@ -108,8 +109,8 @@ struct Open {
 const MAX_KEPT_BUFFER: usize = 256 << 10;
 /// A peer that closes a connection sooner counts as unavailable: it accepts connections and does nothing with them.
 const SHORT_LIVED: Duration = Duration::from_millis(100);
-/// A connection that has lasted this long shows that its peer reads; before, buffers on the way may have hidden that it does
-/// not.
+/// A connection that has lasted this long shows that its peer reads; before, buffers on the way may have hidden that it
+/// does not.
 const TRUSTED_AFTER: Duration = Duration::from_secs(30);
 /// A suspect peer gets this part of a timeout …
 const SUSPECT_DIVISOR: u32 = 20;

@@ -50,8 +50,8 @@ impl fmt::Display for Peer {
     }
 }
 
-/// Sends datagrams to one peer. The socket is connected, so that the system reports when nobody listens and waits for room in
-/// the queue of a unix socket. It is resolved and connected again when the peer was restarted.
+/// Sends datagrams to one peer. The socket is connected, so that the system reports when nobody listens and waits for
+/// room in the queue of a unix socket. It is resolved and connected again when the peer was restarted.
 pub(crate) struct Datagrams {
     peer: Peer,
     timeout: Duration,
@@ -83,8 +83,8 @@ struct SocketState {
 }
 
 impl SocketState {
-    /// The addresses of a name if they no longer include the current one. The name is looked up at intervals, while datagrams
-    /// go to the current address.
+    /// The addresses of a name if they no longer include the current one. The name is looked up at intervals, while
+    /// datagrams go to the current address.
     fn changed_addresses(&mut self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
         let (address, since) = self.found.as_mut()?;
         match self.pending_lookup.as_ref().map(Receiver::try_recv) {
@@ -138,8 +138,8 @@ const MAX_LOOKUP_DELAY: Duration = Duration::from_secs(30);
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(60);
 /// How many errors of earlier datagrams one send handles at most.
 const MAX_REFUSALS: u32 = 8;
-/// After this time without a refusal, another machine is assumed to listen again. Hosts send refusals about once a second,
-/// however many datagrams come.
+/// After this time without a refusal, another machine is assumed to listen again. Hosts send refusals about once a
+/// second, however many datagrams come.
 const REFUSAL_WINDOW: Duration = Duration::from_secs(3);
 
 impl Datagrams {
@@ -235,8 +235,8 @@ impl Datagrams {
         self.has_refusal_window.store(true, Ordering::Relaxed);
     }
 
-    /// A datagram was sent after earlier ones were refused. Returns an error if nobody listens yet: known at once on this
-    /// machine, assumed of another machine until nothing was refused for a while.
+    /// A datagram was sent after earlier ones were refused. Returns an error if nobody listens yet: known at once on
+    /// this machine, assumed of another machine until nothing was refused for a while.
     #[cold]
     fn check_delivery(&self, socket: &Socket) -> io::Result<()> {
         let Socket::Udp(socket) = socket else { return Ok(()) };

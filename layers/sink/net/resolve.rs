@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-/// The addresses of a host. An address (`127.0.0.1`, `::1`, `[::1]`) needs no look-up. The system looks up a name on a thread of
-/// its own, because a look-up cannot be cancelled.
+/// The addresses of a host. An address (`127.0.0.1`, `::1`, `[::1]`) needs no look-up. The system looks up a name on a
+/// thread of its own, because a look-up cannot be cancelled.
 pub(crate) fn resolve(host: &str, port: u16, timeout: Duration) -> io::Result<Vec<SocketAddr>> {
     if let Some(address) = literal(host) {
         return Ok(vec![SocketAddr::new(address, port)]);

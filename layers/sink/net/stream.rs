@@ -66,8 +66,8 @@ impl NetStream {
         }
     }
 
-    /// Whether the peer has not closed the connection, as far as known. Discards what it has sent: no answer is expected, and
-    /// closing a socket with unread bytes resets the connection and loses what is on its way.
+    /// Whether the peer has not closed the connection, as far as known. Discards what it has sent: no answer is
+    /// expected, and closing a socket with unread bytes resets the connection and loses what is on its way.
     pub(super) fn is_alive(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => drain(|buffer| receive(&*stream, buffer)),
@@ -88,8 +88,8 @@ impl NetStream {
         }
     }
 
-    /// Closes with the protocol's closing message, if it has one. Not for a connection that failed or belongs to another
-    /// process.
+    /// Closes with the protocol's closing message, if it has one. Not for a connection that failed or belongs to
+    /// another process.
     pub(super) fn close(self) {
         #[cfg(feature = "tls")]
         if let Self::Tls(stream) = self {
@@ -176,8 +176,8 @@ fn tcp(host: &str, port: u16, deadline: Deadline) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// Detects a peer that vanished without closing: the connection ends if the peer does not acknowledge data or keepalive probes
-/// in time. Otherwise the system would accept records for a quarter of an hour.
+/// Detects a peer that vanished without closing: the connection ends if the peer does not acknowledge data or keepalive
+/// probes in time. Otherwise the system would accept records for a quarter of an hour.
 #[cfg(target_os = "linux")]
 fn detect_dead_peer(stream: &TcpStream) -> io::Result<()> {
     use rustix::net::sockopt;

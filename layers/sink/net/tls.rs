@@ -18,8 +18,8 @@ use crate::Error;
 
 /// Which certificate authorities to trust, and our own certificate.
 ///
-/// TLS 1.2 and 1.3. The peer's certificate must be valid now, be signed by a trusted authority, and name the host of the
-/// address. This check cannot be switched off.
+/// TLS 1.2 and 1.3. The peer's certificate must be valid now, be signed by a trusted authority, and name the host of
+/// the address. This check cannot be switched off.
 ///
 /// ```
 /// use tracing_strata::sink::net::{Address, Connection, Tls};

@@ -17,15 +17,17 @@ use crate::Error;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FileLocking {
-    /// No lock (the default, as in Python). Before a rotation the path is compared with the open file, so that a file that
-    /// another process has rotated is not rotated again. But two processes that rotate at the same moment may collide.
+    /// No lock (the default, as in Python). Before a rotation the path is compared with the open file, so that a file
+    /// that another process has rotated is not rotated again. But two processes that rotate at the same moment may
+    /// collide.
     #[default]
     Unguarded,
     /// In a second process, `build` fails. The lock is on `BASE.lock` and ends with the process, however that ends.
     Exclusive,
-    /// Any number of processes, all with the same settings. Each record is written under a lock on `BASE.lock`, and a file
-    /// that another process has rotated is opened again first: every record is written once, complete, into one file. It costs
-    /// some system calls per record, or per batch with a [buffer](crate::output::RotatingFileBuilder::buffer).
+    /// Any number of processes, all with the same settings. Each record is written under a lock on `BASE.lock`, and a
+    /// file that another process has rotated is opened again first: every record is written once, complete, into one
+    /// file. It costs some system calls per record, or per batch with a
+    /// [buffer](crate::output::RotatingFileBuilder::buffer).
     Shared,
 }
 
@@ -90,8 +92,8 @@ impl<F: Borrow<File>> Drop for FileLockGuard<F> {
     }
 }
 
-/// How long a process has taken the lock again and again. File locks are not fair: whoever unlocks and locks again at once is
-/// always first.
+/// How long a process has taken the lock again and again. File locks are not fair: whoever unlocks and locks again at
+/// once is always first.
 #[derive(Debug)]
 pub(super) struct LockFairness {
     since: Instant,

@@ -82,8 +82,9 @@ impl BackupNames {
         Ok(name)
     }
 
-    /// Whether a rotation would rename a file of this name. `max_number` is the highest number. Dated files are not renamed,
-    /// and open files are not deleted. Names of a namer are not checked: it is user code, and this runs under a lock.
+    /// Whether a rotation would rename a file of this name. `max_number` is the highest number. Dated files are not
+    /// renamed, and open files are not deleted. Names of a namer are not checked: it is user code, and this runs under
+    /// a lock.
     pub(super) fn has(&self, name: &OsStr, max_number: Option<u64>) -> bool {
         let rest = |base: &OsStr| {
             let rest = name.as_encoded_bytes().strip_prefix(base.as_encoded_bytes())?;
@@ -207,7 +208,7 @@ pub(super) fn is_plain(path: &Path) -> bool {
     without_suffix(name).len() == name.len()
 }
 
-/// Whether anything of this name exists, also a dangling link.
+/// Whether anything of this name exists, even a dangling link.
 pub(super) fn exists(path: &Path) -> bool {
     !path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }

@@ -124,8 +124,9 @@ impl NumberedBackups {
         Ok(())
     }
 
-    /// Frees the first name as Python does: each file moves up by one number, gaps stay, and the last file is deleted if
-    /// another takes its name. When `resuming` an interrupted shift, only the files before the first gap move: the others did.
+    /// Frees the first name as Python does: each file moves up by one number, gaps stay, and the last file is deleted
+    /// if another takes its name. When `resuming` an interrupted shift, only the files before the first gap move: the
+    /// others did.
     pub(super) fn shift(&self, guard: &RenameGuard, resuming: bool) -> io::Result<()> {
         let mut used_numbers = self.used_numbers()?;
         if resuming {
@@ -177,8 +178,8 @@ fn remove(guard: &RenameGuard, name: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether something of this name exists that is not a file. One system call: between two, compression or retention may delete
-/// the file.
+/// Whether something of this name exists that is not a file. One system call: between two, compression or retention may
+/// delete the file.
 fn is_not_a_file(path: &Path) -> bool {
     match path.symlink_metadata() {
         Ok(about) => !about.is_file(),

@@ -23,8 +23,8 @@ use super::{
 use crate::{Error, unwind::catch, unwind::panicked};
 
 impl Rotator {
-    /// Does the work that must not run under a lock: calls the user's rotator, deletes surplus files if that runs user code,
-    /// and reports errors.
+    /// Does the work that must not run under a lock: calls the user's rotator, deletes surplus files if that runs user
+    /// code, and reports errors.
     pub(super) fn finish_rotation(&self, mut post: PostRotation) {
         if let Some(to) = post.hand_to_rotator.take() {
             self.run_rotator(&to, &mut post);

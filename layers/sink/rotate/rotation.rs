@@ -1,4 +1,4 @@
-//! Replaces the open file by a new one.
+//! Replaces the open file with a new one.
 
 use std::{
     fs::{self, File, Metadata},

@@ -37,12 +37,12 @@ pub(crate) struct Rotator {
     pub(super) keeps_backups: bool,
     /// `u64::MAX` for no limit.
     pub(super) max_bytes: u64,
-    /// Of the file and what is buffered for it; [`SIZE_UNKNOWN`] or more if it has to be determined.
+    /// The size of the file and of what is buffered for it; [`SIZE_UNKNOWN`] or more if it has to be determined.
     pub(super) size: AtomicU64,
     /// The time in which no rotation is due, in seconds since 1970.
     pub(super) valid_from: AtomicI64,
     pub(super) valid_until: AtomicI64,
-    /// It is no regular file, which is never rotated.
+    /// It is not a regular file, so it is never rotated.
     pub(super) is_excluded: AtomicBool,
     pub(super) state: ForkMutex<RotationState>,
     /// The lock of [`FileLocking::Exclusive`].

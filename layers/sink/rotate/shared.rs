@@ -1,4 +1,4 @@
-//! Several processes on one path: each write takes a lock and goes to the file in use by then.
+//! Several processes on one path: each write takes a lock and goes to the file that is in use then.
 
 use std::{io, sync::atomic::Ordering, time::Duration};
 
@@ -60,7 +60,8 @@ impl Rotator {
                 }
                 Err(error) => {
                     post.now = post.now.checked_add(timeout).unwrap_or(post.now);
-                    // The process that holds it is stopped. Records are complete without it, too; but nothing is renamed.
+                    // The process that holds it is stopped. Records are complete without it, too; but nothing is
+                    // renamed.
                     self.rotation_failed(&mut state, Error::io_at(&self.names.lock(), "lock", error), &mut post);
                     self.follow_path(&mut state, unix_seconds(post.now));
                     break write();

@@ -23,9 +23,9 @@ use crate::{Error, barrier};
 /// A file that rotates by size, time or both. Made by
 /// [`RotatingFile::builder`](crate::output::RotatingFile::builder).
 ///
-/// Cheap to clone. Clones write to the same open file, so you can keep one for [`rollover`](Self::rollover) while a handler has
-/// another. It is a [`Sink`], and an [`io::Write`] and a [`MakeWriter`] for use elsewhere. Ledgers count its records as those
-/// of a [`FileSink`](crate::sink::FileSink#accounts).
+/// Cheap to clone. Clones write to the same open file, so you can keep one for [`rollover`](Self::rollover) while a
+/// handler has another. It is a [`Sink`], and an [`io::Write`] and a [`MakeWriter`] for use elsewhere. Ledgers count
+/// its records as those of a [`FileSink`](crate::sink::FileSink#accounts).
 #[derive(Clone)]
 pub struct RotatingFileSink {
     rotator: Arc<Rotator>,
@@ -60,10 +60,10 @@ impl RotatingFileSink {
         self.rotator.path()
     }
 
-    /// Starts a new file now, whatever the size and the time (Python: `doRollover`). Records logged before go to the old file,
-    /// also those that wait in a [`Queue`](crate::Queue). With
-    /// [`open_lazily`](crate::output::RotatingFileBuilder::open_lazily), the next record creates the new file. If it fails, the
-    /// error handler gets the error, and the next due rotation tries again.
+    /// Starts a new file now, whatever the size and the time (Python: `doRollover`). Records logged before go to the
+    /// old file, also those that wait in a [`Queue`](crate::Queue). With
+    /// [`open_lazily`](crate::output::RotatingFileBuilder::open_lazily), the next record creates the new file. If it
+    /// fails, the error handler gets the error, and the next due rotation tries again.
     pub fn rollover(&self) {
         barrier::wait();
         self.rotator.rollover();
@@ -82,8 +82,8 @@ impl RotatingFileSink {
         result
     }
 
-    /// Writes what is buffered or waits in a [`Queue`](crate::Queue), and closes the file. The next record opens it again and
-    /// is appended.
+    /// Writes what is buffered or waits in a [`Queue`](crate::Queue), and closes the file. The next record opens it
+    /// again and is appended.
     ///
     /// # Errors
     /// The buffer could not be written. Then the file stays open.
@@ -95,8 +95,8 @@ impl RotatingFileSink {
     }
 
     /// Waits until the files rotated so far are compressed and passed to
-    /// [`on_rotation`](crate::output::RotatingFileBuilder::on_rotation). Returns false on timeout. Call it at the end of `main` if
-    /// that matters; what is left is compressed at the next start.
+    /// [`on_rotation`](crate::output::RotatingFileBuilder::on_rotation). Returns false on timeout. Call it at the end
+    /// of `main` if that matters; what is left is compressed at the next start.
     pub fn wait_for_archiving(&self, timeout: Duration) -> bool {
         self.rotator.wait_for_archiving(timeout)
     }
@@ -184,8 +184,8 @@ impl RotatedFile {
         &self.base
     }
 
-    /// The file's current path; with compression, that of the compressed file. The next rotation renames a numbered file;
-    /// [`file`](Self::file) stays the same.
+    /// The file's current path; with compression, that of the compressed file. The next rotation renames a numbered
+    /// file; [`file`](Self::file) stays the same.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -6,7 +6,8 @@ use jiff::civil::DateTime;
 
 use crate::Error;
 
-/// How often a [`RotatingFile`](crate::output::RotatingFile) starts a new file. Parses Python's `when` strings in any case.
+/// How often a [`RotatingFile`](crate::output::RotatingFile) starts a new file. Parses Python's `when` strings in any
+/// case.
 ///
 /// | Python | here | a file ends (on [`Alignment::Clock`]) | its name ends in |
 /// |---|---|---|---|
@@ -37,7 +38,8 @@ pub enum When {
     /// Every hour; Python's default.
     #[default]
     Hour,
-    /// Every day. On [`Alignment::Clock`] the same as [`Midnight`](Self::Midnight); on [`Alignment::Rollover`] 24 hours.
+    /// Every day. On [`Alignment::Clock`] the same as [`Midnight`](Self::Midnight); on [`Alignment::Rollover`] 24
+    /// hours.
     Day,
     /// Every midnight, or every day at a [time of day](crate::output::RotatingFileBuilder::at_time).
     Midnight,
@@ -199,16 +201,17 @@ impl fmt::Display for TimeOfDay {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Alignment {
-    /// The wall clock (the default): an hourly file ends with the hour, a two-hourly file with the even hours. A restart
-    /// changes nothing.
+    /// The wall clock (the default): an hourly file ends with the hour, a two-hourly file with the even hours. A
+    /// restart changes nothing.
     ///
-    /// Several seconds, minutes or hours are counted from midnight if a day is a multiple of them, days from 1970-01-01, weeks
-    /// from the first such weekday in 1970. When the zone changes its offset, a file of seconds, minutes or hours also ends, so
-    /// that a repeated hour is a file of its own.
+    /// Several seconds, minutes or hours are counted from midnight if a day is a multiple of them, days from
+    /// 1970-01-01, weeks from the first such weekday in 1970. When the zone changes its offset, a file of seconds,
+    /// minutes or hours also ends, so that a repeated hour is a file of its own.
     #[default]
     Clock,
-    /// The last rollover, as in Python: `when='H'` ends a file one hour after the record that began it. After a restart, the
-    /// count begins at the time the file was last written. `midnight` and `W0`–`W6` still follow the clock.
+    /// The last rollover, as in Python: `when='H'` ends a file one hour after the record that began it. After a
+    /// restart, the count begins at the time the file was last written. `midnight` and `W0`–`W6` still follow the
+    /// clock.
     Rollover,
 }
 

@@ -1,5 +1,5 @@
 //! Python's constant expressions, for `args` and `kwargs` of an INI file: literals, operators and names. Nothing is called;
-//! the caller resolves names that are no constants.
+//! the caller resolves names that are not constants.
 
 mod quoted;
 mod value;
@@ -24,7 +24,7 @@ pub(in crate::config) fn literal(text: &str) -> Result<Node, (String, usize)> {
     node.map_err(|error| (error, text[..reader.at.min(text.len())].chars().count() + 1))
 }
 
-/// By precedence, lowest first. A prefix of another operator comes after it.
+/// By precedence, lowest first. An operator that is a prefix of another comes after it.
 const OPERATORS: &[&[&str]] = &[&["|"], &["^"], &["&"], &["<<", ">>"], &["+", "-"], &["**", "*", "//", "/", "%"]];
 
 struct Reader<'t> {

@@ -107,7 +107,7 @@ impl Value {
     }
 
     /// # Errors
-    /// It is no number.
+    /// It is not a number.
     pub(super) fn signed(self, sign: char) -> Result<Self, String> {
         let value = self.resolved();
         match (sign, value.integer(), &value) {

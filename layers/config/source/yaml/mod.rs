@@ -42,7 +42,7 @@ struct Reader<'t, I: saphyr_parser::Input> {
     parser: Parser<'t, I>,
     anchors: HashMap<usize, Node>,
     count: usize,
-    /// The keys of the present value.
+    /// The keys that lead to the current value.
     path: Vec<String>,
     strict_errors: Vec<ConfigError>,
 }

@@ -29,7 +29,7 @@ pub(crate) trait Export: Send + Sync + 'static {
 
     fn connect(&self) -> Result<Self::Client, Error>;
 
-    /// Makes a request of a batch, and of how many items were lost before it.
+    /// Makes a request from a batch and the number of items lost before it.
     fn encode(&self, batch: &[Self::Item], lost: u64) -> Self::Request;
 
     /// Sends it once. `left` is the time until the deadline of a shutdown.
@@ -64,7 +64,7 @@ pub(crate) struct BatchConfig {
     pub(crate) retry_for: Duration,
 }
 
-/// Items whose threads keep their shards here.
+/// What batches are made of. Each thread keeps its shards in `HANDLES`.
 pub(crate) trait Batched: Send + Sized + 'static {
     const HANDLES: &'static LocalKey<RefCell<Vec<ShardHandle<BatchItem<Self>>>>>;
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 /// The delays of one batch: capped exponential backoff with jitter.
 pub(super) struct RetryDelay {
     next: Duration,
-    /// Somebody knows that this batch is retried.
+    /// The error handler knows that this batch is retried.
     pub(super) is_reported: bool,
 }
 
@@ -17,7 +17,7 @@ impl RetryDelay {
         Self { next: FIRST, is_reported: false }
     }
 
-    /// From half of the step to all of it.
+    /// A random delay, from half of the step to all of it.
     pub(super) fn next(&mut self) -> Duration {
         let step = self.next;
         self.next = (step * 2).min(LONGEST);

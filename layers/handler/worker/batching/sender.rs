@@ -26,9 +26,9 @@ use crate::{
 pub(super) struct BatchJob<E> {
     export: E,
     pub(super) config: BatchConfig,
-    /// Of the first handler that an item comes from.
+    /// The ledger of the first handler that an item comes from.
     pub(super) ledger: OnceLock<Arc<Ledger>>,
-    /// Not reported in-band yet.
+    /// Losses that are not reported in-band yet.
     lost: AtomicU64,
     pub(super) in_flight: AtomicUsize,
     /// Dropped at the deadline of a shutdown.
@@ -49,7 +49,8 @@ impl<E: Export> Job for BatchJob<E> {
 
     fn run(worker: &Arc<Worker<Self>>, channel: &Channel<Self::Item>) {
         let job = &worker.job;
-        // The client is made and dropped on this thread: a runtime of tokio must not be dropped on a thread of another one.
+        // The client is made and dropped on this thread: a runtime of tokio must not be dropped on a thread of another
+        // one.
         let (client, error) = match job.export.connect() {
             Ok(client) => (Some(client), Ok(())),
             Err(error) => (None, Err(error)),
@@ -96,7 +97,7 @@ impl<E> BatchJob<E> {
     }
 
     pub(super) fn ledger(&self) -> &Arc<Ledger> {
-        // One of its own, as long as no item came.
+        // A ledger of its own, if no item has come yet.
         self.ledger.get_or_init(|| Ledger::unlisted(self.config.what))
     }
 
