@@ -24,7 +24,7 @@ formatters:
     defaults: {client_addr: "-", request_line: "-", status_code: 0}
 filters:
   require_debug_false:
-    (): django.utils.log.RequireDebugFalse
+    (): shop.filters.RequireDebugFalse
 handlers:
   console:
     class: logging.StreamHandler
@@ -68,7 +68,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Python would import it; here it is registered.
     let debug_is_on = false;
-    let registry = ClassRegistry::new().filter("django.utils.log.RequireDebugFalse", move |_| {
+    let registry = ClassRegistry::new().filter("shop.filters.RequireDebugFalse", move |_| {
         Ok(ConfigFilter::decides(move |_: &Record| !debug_is_on))
     });
     std::fs::create_dir_all(&logs)?;
