@@ -68,9 +68,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Python would import it; here it is registered.
     let debug_is_on = false;
-    let registry = ClassRegistry::new().filter("shop.filters.RequireDebugFalse", move |_| {
-        Ok(ConfigFilter::decides(move |_: &Record| !debug_is_on))
-    });
+    let registry = ClassRegistry::new()
+        .filter("shop.filters.RequireDebugFalse", move |_| Ok(ConfigFilter::decides(move |_: &Record| !debug_is_on)));
     std::fs::create_dir_all(&logs)?;
     let logging = Logging::builder().registry(registry).build(&config)?;
     tracing_subscriber::registry().with(logging.layer()).init();
