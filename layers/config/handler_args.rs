@@ -346,6 +346,11 @@ impl<'c> HandlerArgs<'c> {
         }
     }
 
+    /// Takes arguments that have no effect here.
+    pub(super) fn accept(&self, names: &[&str]) {
+        self.asked.borrow_mut().extend(names.iter().map(|name| (*name).to_owned()));
+    }
+
     /// An error at an argument.
     pub(super) fn wrong(&self, name: &str, message: impl Into<String>) -> ConfigError {
         let at = self.map.get(name).and_then(|node| node.at).or(self.at);

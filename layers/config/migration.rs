@@ -335,6 +335,9 @@ fn handler(node: &Node, setup: &Setup) -> (MigrationVerdict, Vec<String>) {
             note("records wait in a queue for a thread that sends; nothing has to listen when it is made")
         }
         "SocketHandler" | "DatagramHandler" => note("the pickle has the same attributes, and no globals"),
+        "AsynchronousLogstashHandler" if node.get("database_path").is_some_and(|path| !path.is_null()) => {
+            note("unsent records wait in memory: `database_path` has no effect, and a crash loses them");
+        }
         "MemoryHandler" => note("it has a bound in bytes as well (4 MiB)"),
         "FileHandler" | "WatchedFileHandler" if !python && node.get("mode").and_then(Node::as_str) == Some("w") => {
             note("after it is closed it appends further records; Python drops them");

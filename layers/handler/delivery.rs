@@ -1,6 +1,6 @@
 //! A record on its way through handlers, and the receipt it comes with.
 
-use std::{fmt, ops::Deref, rc::Rc, sync::Arc};
+use std::{cell::Cell, fmt, ops::Deref, rc::Rc, sync::Arc};
 
 use super::{Handler, Outcome, Split, scope::Scope, worker::deferred::DeferredWrites};
 use crate::{
@@ -173,7 +173,8 @@ impl<'a> Delivery<'a> {
         take_over: impl FnOnce(Delivery<'_>, Option<Error>) -> Result<Outcome, Error>,
     ) -> Result<Outcome, Error> {
         let Delivery { record, scope: outer, is_shared, .. } = self;
-        let scope = Scope::with_fallback(outer, path);
+        let saved = Cell::new(None);
+        let scope = Scope::with_fallback(outer, path, &saved);
         let inner = Delivery { record: &mut *record, scope: Some(&scope), is_shared, deferred: None };
         let result = catch_handle(handler, inner);
         let why = match result {
@@ -348,11 +349,12 @@ impl OwnedDelivery {
         handle: impl FnOnce(Delivery<'_>) -> Result<Outcome, Error>,
     ) -> (Option<Outcome>, OwnedRecord) {
         let Self { mut record, receipt } = self;
-        let scope = Scope::taken(receipt);
+        let (counters, has_fallback) = (receipt.counters(), receipt.has_fallback());
+        let receipt = Cell::new(Some(receipt));
+        let scope = Scope::taken(&receipt, counters, has_fallback);
         let delivery = Delivery { record: &mut record, scope: Some(&scope), is_shared: false, deferred };
         let result = catch(|| handle(delivery)).unwrap_or_else(|panic| Err(panicked("handle", &panic)));
-        let counters = Scope::counters(Some(&scope));
-        let Some(mut receipt) = scope.into_receipt() else {
+        let Some(mut receipt) = receipt.take() else {
             // A handler further in has it.
             if let Err(error) = result {
                 report_other_error(error, counters, &record);

@@ -156,7 +156,7 @@ impl fmt::Debug for NamedHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NamedHandler")
             .field("name", &self.name())
-            .field("least", &self.describe().min_level)
+            .field("min_level", &self.describe().min_level)
             .finish_non_exhaustive()
     }
 }

@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// One of those handlers and wrappers, on the stack of the thread that delivers. Each counts the end of the record
-/// itself when the call returns, unless somebody further in has taken the receipt.
+/// itself when the call returns, unless somebody further in has taken the receipt. Nothing of it has a destructor: what it
+/// keeps, it keeps in cells of its caller.
 pub(super) struct Scope<'a> {
     outer: Option<&'a Scope<'a>>,
     kind: Kind<'a>,
@@ -24,11 +25,11 @@ enum Kind<'a> {
     /// One of several handlers.
     Share(&'a Shares),
     /// A handler with a fallback, which may need the record as it was on the way in.
-    WithFallback(&'a Arc<dyn FallbackPath>, Cell<Option<OwnedRecord>>),
+    WithFallback(&'a Arc<dyn FallbackPath>, &'a Cell<Option<OwnedRecord>>),
     /// The fallback of another handler.
     Fallback,
     /// A receipt that was taken before.
-    Taken { receipt: Cell<Option<Receipt>>, counters: Option<&'static Counters>, has_fallback: bool },
+    Taken { receipt: &'a Cell<Option<Receipt>>, counters: Option<&'static Counters>, has_fallback: bool },
 }
 
 /// What the handlers of one record share once one of them has taken a receipt.
@@ -54,8 +55,12 @@ impl<'a> Scope<'a> {
         Self::new(outer, Kind::Share(shares))
     }
 
-    pub(super) fn with_fallback(outer: Option<&'a Self>, path: &'a Arc<dyn FallbackPath>) -> Self {
-        Self::new(outer, Kind::WithFallback(path, Cell::new(None)))
+    pub(super) fn with_fallback(
+        outer: Option<&'a Self>,
+        path: &'a Arc<dyn FallbackPath>,
+        saved: &'a Cell<Option<OwnedRecord>>,
+    ) -> Self {
+        Self::new(outer, Kind::WithFallback(path, saved))
     }
 
     pub(super) fn fallback(outer: Option<&'a Self>) -> Self {
@@ -63,24 +68,18 @@ impl<'a> Scope<'a> {
     }
 
     #[inline]
-    pub(super) fn taken(receipt: Receipt) -> Self {
-        let (counters, has_fallback) = (receipt.counters(), receipt.has_fallback());
-        Self::new(None, Kind::Taken { receipt: Cell::new(Some(receipt)), counters, has_fallback })
+    pub(super) fn taken(
+        receipt: &'a Cell<Option<Receipt>>,
+        counters: Option<&'static Counters>,
+        has_fallback: bool,
+    ) -> Self {
+        Self::new(None, Kind::Taken { receipt, counters, has_fallback })
     }
 
     /// Whether somebody further in has the receipt.
     #[inline]
     pub(super) fn is_taken(&self) -> bool {
         self.is_taken.get()
-    }
-
-    /// The receipt it was made with, if nobody has taken that.
-    #[inline]
-    pub(super) fn into_receipt(self) -> Option<Receipt> {
-        match self.kind {
-            Kind::Taken { receipt, .. } => receipt.into_inner(),
-            _ => None,
-        }
     }
 
     /// The receipt of a record, for everybody in this scope.

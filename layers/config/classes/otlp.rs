@@ -37,9 +37,7 @@ pub(super) const OTLP: Class = Class {
 #[cfg(not(feature = "otlp"))]
 fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     // The keys are valid: only the feature is missing.
-    for key in OTLP.keys {
-        let _ = context.args.has(key);
-    }
+    context.args.accept(OTLP.keys);
     Err(Error::config("the class \"otlp\" needs the feature \"otlp\" of tracing-strata"))
 }
 

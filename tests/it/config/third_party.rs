@@ -653,6 +653,7 @@ formatters:
   mine: {(): shop.logs.JSONFormatter}
 handlers:
   stash: {class: logstash.TCPLogstashHandler, host: localhost, port: 1, version: 1}
+  kept: {class: logstash_async.handler.AsynchronousLogstashHandler, host: localhost, port: 1, database_path: /var/x.db}
   mine: {class: shop.logs.RotatingHandler}
 filters: {mine: {(): shop.logs.Throttle}}
 ",
@@ -666,6 +667,8 @@ filters: {mine: {(): shop.logs.Throttle}}
     assert_eq!(notes("formatters.json").0, "changed");
     assert!(notes("formatters.json").1.contains("built as ours"), "{report}");
     assert_eq!(notes("handlers.stash").0, "taken", "{report}");
+    let (verdict, told) = notes("handlers.kept");
+    assert!(verdict == "changed" && told.contains("`database_path` has no effect"), "{report}");
     for (path, nearest, register) in [
         ("formatters.mine", "`class: json`", "ClassRegistry::new().formatter(\"shop.logs.JSONFormatter\""),
         ("handlers.mine", "`class: logging.handlers.RotatingFileHandler`", ".handler(\"shop.logs.RotatingHandler\""),

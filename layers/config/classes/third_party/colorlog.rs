@@ -76,15 +76,14 @@ fn colors(call: &Call<'_, '_>) -> Option<Colors> {
         let Some(secondary) = secondary.as_map() else {
             return args.expected("secondary_log_colors", secondary, "a mapping");
         };
-        for (name, _) in secondary.iter() {
-            let levels = args.inside("secondary_log_colors", |inner| {
-                for (name, _) in secondary.iter() {
-                    let _ = inner.node(&name.text);
-                }
-                inner.pairs(&name.text)
-            });
-            let field = format!("{}_log_color", name.text);
-            add_levels(call, &field, "secondary_log_colors", &levels??, &mut colors);
+        let all: Option<Vec<_>> = args.inside("secondary_log_colors", |inner| {
+            secondary
+                .iter()
+                .map(|(name, _)| Some((format!("{}_log_color", name.text), inner.pairs(&name.text)?)))
+                .collect()
+        })?;
+        for (field, levels) in all? {
+            add_levels(call, &field, "secondary_log_colors", &levels, &mut colors);
             colors.fields.push(field);
         }
     }

@@ -45,7 +45,7 @@ impl LogstashFormatter {
         let message_type = args.node(message_type).map_or(Py::Str(default_type.to_owned().into()), Py::from);
         let tags = args.node(tags).filter(|node| node.is_true()).map_or(Py::List(Vec::new()), Py::from);
         // The system's name of the host is what there is, full or not.
-        let _ = args.node(fqdn);
+        args.accept(&[fqdn]);
         Self { is_version_1, message_type, tags, host: host(), dumps: Dumps::new() }
     }
 

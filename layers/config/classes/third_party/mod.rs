@@ -212,9 +212,8 @@ pub(super) fn make(
     let made = find(name).and_then(|make| make(&call));
     if !by_name {
         // A parameter that a class does not have is an error only if it is passed by name.
-        for key in POSITIONS.iter().chain(&["defaults"]) {
-            let _ = args.has(key);
-        }
+        args.accept(POSITIONS);
+        args.accept(&["defaults"]);
     }
     let problems = args.finish(&[], &["()", "class", "."]);
     match made {

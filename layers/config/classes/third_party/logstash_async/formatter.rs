@@ -189,7 +189,7 @@ fn formatter(call: &Call<'_, '_>, names: Names) -> Box<dyn Format> {
     if is_true(tags) {
         made.tags = value(tags);
     }
-    let _ = args.node(fqdn);
+    args.accept(&[fqdn]);
     if call.by_name && args.is_given("extra_prefix") {
         made.extra_prefix = args.str("extra_prefix").unwrap_or_default();
     }

@@ -63,9 +63,7 @@ fn make_handler(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         false => own_format(),
     };
     // They say how long unsent events are kept and where; here they are in the handler's queue.
-    for key in ["database_path", "event_ttl", "encoding", "ssl_verify_flags"] {
-        let _ = args.node(key);
-    }
+    args.accept(&["database_path", "event_ttl", "encoding", "ssl_verify_flags"]);
     let enabled = args.node("enable").is_none_or(Node::is_true);
     let transport = args.str("transport");
     let transport = transport.as_deref().unwrap_or("TcpTransport");
@@ -79,9 +77,7 @@ fn make_handler(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         }
         "TcpTransport" if encrypted => tls(context, format, &host, port),
         "TcpTransport" => {
-            for key in ["ssl_verify", "keyfile", "certfile", "ca_certs"] {
-                let _ = args.node(key);
-            }
+            args.accept(&["ssl_verify", "keyfile", "certfile", "ca_certs"]);
             net::stream(context, format, "\n", Address::tcp(host, port), Backoff::default())
         }
         _ => {
@@ -113,9 +109,7 @@ fn tls(context: &BuildContext<'_, '_>, format: Box<dyn Format>, host: &str, port
 #[cfg(not(feature = "tls"))]
 fn tls(context: &BuildContext<'_, '_>, _: Box<dyn Format>, _: &str, _: u16) -> Result<Output, Error> {
     let args = context.args;
-    for key in ["ssl_verify", "keyfile", "certfile", "ca_certs"] {
-        let _ = args.node(key);
-    }
+    args.accept(&["ssl_verify", "keyfile", "certfile", "ca_certs"]);
     args.report(args.wrong("ssl_enable", "TLS needs the feature \"tls\" of tracing-strata"));
     Ok(placeholder())
 }

@@ -48,8 +48,8 @@ impl Console {
     pub(super) fn read(args: &HandlerArgs<'_>, as_python: bool) -> Self {
         let is_true = |key: &str, default: bool| args.node(key).map_or(default, Node::is_true);
         let default = || LEVEL_STYLES.iter().map(|(name, style)| ((*name).to_owned(), (*style).to_owned())).collect();
-        // Only of Windows.
-        let _ = args.node("force_colors");
+        // Only for Windows.
+        args.accept(&["force_colors"]);
         let pad_event = if args.has("pad_event_to") { "pad_event_to" } else { "pad_event" };
         Self {
             colors: is_true("colors", true),

@@ -73,7 +73,7 @@ pub(super) fn make(call: &Call<'_, '_>) -> Option<Box<dyn Format>> {
     all.append(&mut steps);
     let is_true = |key: &str| args.node(key).is_some_and(Node::is_true);
     // Messages come merged: there is no other text.
-    let _ = (args.node("use_get_message"), args.node("logger"));
+    args.accept(&["use_get_message", "logger"]);
     Some(Box::new(ProcessorFormatter {
         steps: all,
         renderer,

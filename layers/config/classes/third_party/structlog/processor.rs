@@ -56,17 +56,17 @@ impl Processor {
             "TimeStamper" => Self::time(args, zone)?,
             "format_exc_info" | "ExceptionRenderer" => Self::Exception,
             "StackInfoRenderer" => {
-                let _ = args.node("additional_ignores");
+                args.accept(&["additional_ignores"]);
                 Self::Stack
             }
             "CallsiteParameterAdder" => {
-                let _ = args.node("additional_ignores");
+                args.accept(&["additional_ignores"]);
                 Self::callsite(args)
             }
             "EventRenamer" => Self::Rename { to: args.required("to"), replace_by: args.str("replace_by") },
             "remove_processors_meta" => Self::WithoutMeta,
             "PositionalArgumentsFormatter" => {
-                let _ = args.node("remove_positional_args");
+                args.accept(&["remove_positional_args"]);
                 Self::Nothing
             }
             "UnicodeDecoder" | "merge_contextvars" | "filter_by_level" => Self::Nothing,
@@ -155,8 +155,7 @@ impl Processor {
                 if let Some(message) = event.remove("event") {
                     event.set(to.as_str(), message);
                 }
-                if let Some((name, value)) = replace_by.as_deref().and_then(|name| Some((name, event.remove(name)?))) {
-                    let _ = name;
+                if let Some(value) = replace_by.as_deref().and_then(|name| event.remove(name)) {
                     event.set("event", value);
                 }
             }
