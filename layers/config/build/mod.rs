@@ -11,5 +11,5 @@ pub(super) use self::{
     handlers::{targets, with_named_args},
     installed::{InstalledHandler, PendingUpdate},
     loggers::LoggerSpec,
-    output::{HandlerSpec, make_output},
+    output::{HandlerSpec, Turn, make_output},
 };

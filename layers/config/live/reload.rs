@@ -34,8 +34,9 @@ impl Logging {
             return self.apply_incremental(config);
         }
         let Applied { changes, ended, former, retired } = self.update(|present| {
-            let (prepared, plan) = self.prepare(present, config)?;
-            Ok(move |state: &mut State| self.commit(state, prepared, plan, config))
+            let mut ready = self.prepare(present, config)?;
+            ready.prepared.open()?;
+            Ok(move |state: &mut State| self.commit(state, ready, config))
         })?;
         // Dropped when nothing is locked.
         drop(former);
@@ -55,15 +56,15 @@ impl Logging {
     /// without targets, a host and port as the path of a socket, secrets in addresses, loggers that would be disabled.
     ///
     /// # Errors
-    /// As [`reload`](Self::reload). To find them it makes the handlers: files may be created, empty.
+    /// As [`reload`](Self::reload), but for what only opening a file shows. It opens nothing, and starts no thread; the
+    /// application's [own classes](crate::config::ClassRegistry::handler) are made and dropped.
     pub fn check(&self, config: &Config) -> Result<Vec<ConfigError>, Error> {
         let present = self.state().clone();
         if is_incremental(config) {
             self.plan_incremental(&present, config)?;
             return Ok(Vec::new());
         }
-        let (prepared, plan) = self.prepare(&present, config)?;
-        drop(prepared);
+        let Ready { plan, .. } = self.prepare(&present, config)?;
         let mut warnings = check::warnings(config, &self.0.setup.registry);
         warnings.extend(plan.disabled.iter().map(|name| {
             let message = format!("the logger {name:?} would be switched off: it exists, and is not named here");
@@ -77,7 +78,8 @@ impl Logging {
         migration::report(config, &self.0.setup)
     }
 
-    fn prepare(&self, state: &State, config: &Config) -> Result<(Prepared, Plan), Error> {
+    /// Checks all, and opens nothing.
+    fn prepare(&self, state: &State, config: &Config) -> Result<Ready, Error> {
         let previous = Previous { filters: &state.filters, handlers: &state.handlers };
         let mut builder = Builder::new(&self.0.setup, config, previous);
         builder.check_top();
@@ -90,6 +92,7 @@ impl Logging {
         let loggers = builder.loggers();
         let root = builder.root();
         let plan = self.plan(config, loggers, root, &mut builder.problems);
+        builder.own_handlers();
         let prepared = builder.finish().map_err(|mut problems| {
             if !self.0.setup.as_python {
                 // In the order of the source; Python goes by section.
@@ -97,7 +100,7 @@ impl Logging {
             }
             ConfigErrors::into_error(problems)
         })?;
-        Ok((prepared, plan))
+        Ok(Ready { plan, prepared })
     }
 
     /// Computes the new state of the loggers.
@@ -170,15 +173,20 @@ impl Logging {
                 }
             }
         }
-        Plan { loggers: all.into_values().collect(), disabled }
+        let loggers: Vec<LoggerState> = all.into_values().collect();
+        if let Err(error) = Loggers::check_count(&loggers) {
+            problems.push(ConfigError::new("loggers", None, error.to_string()));
+        }
+        Plan { loggers, disabled }
     }
 
-    fn commit(&self, state: &mut State, prepared: Prepared, plan: Plan, config: &Config) -> Result<Applied, Rejected> {
-        let activate = || prepared.updates.iter().try_for_each(PendingUpdate::activate);
-        if let Err(error) = Loggers::check_count(&plan.loggers).and_then(|()| activate()) {
-            return Err(Rejected { error, unused: Some(Box::new(prepared)) });
+    fn commit(&self, state: &mut State, ready: Ready, config: &Config) -> Result<Applied, Rejected> {
+        if let Err(error) = ready.prepared.updates.iter().try_for_each(PendingUpdate::activate) {
+            return Err(Rejected { error, unused: Some(Box::new(ready)) });
         }
-        let Prepared { formatters, filters, handlers, updates, reused } = prepared;
+        let Ready { plan, prepared } = ready;
+        let Prepared { formatters, filters, handlers, updates, reused, creations } = prepared;
+        creations.keep();
         if filters.values().any(|(_, filter)| !filter.only_decides()) {
             self.0.changes_records.store(true, Ordering::SeqCst);
         }
@@ -231,6 +239,12 @@ fn apply_spec(logger: &mut LoggerState, spec: LoggerSpec, as_python: bool) {
             logger.filters.push(filter);
         }
     }
+}
+
+/// A configuration that was checked. Its loggers let go of its handlers first.
+pub(super) struct Ready {
+    plan: Plan,
+    prepared: Prepared,
 }
 
 struct Plan {

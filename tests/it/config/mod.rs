@@ -14,11 +14,13 @@ mod foreign;
 mod ini;
 mod parsers;
 mod random;
+mod refused;
 mod reload;
 mod sources;
 mod stories;
 mod third_party;
 mod third_party_text;
+mod trace;
 mod twice;
 mod watching;
 

@@ -107,7 +107,8 @@ fn a_fallback_gets_what_a_batch_did_not_bring_there() {
         };
         let (taken, rest) = (Arc::<Mutex<Vec<u64>>>::default(), Collect::default());
         let export = Moody { dice: Mutex::new(dice), taken: Arc::clone(&taken) };
-        let worker = BatchWorker::spawn(export, config, Duration::from_secs(60)).unwrap();
+        let worker = BatchWorker::new(export, config, Duration::from_secs(60));
+        worker.start().unwrap();
         let top = Batched(worker.clone()).fallback(rest.clone()).notices(false).named("top");
         top.set_error_handler(crate::ledger::ErrorHandler::silent());
         thread::scope(|scope| {
@@ -169,7 +170,8 @@ fn what_finds_no_room_and_what_is_left_is_dropped() {
         retry_for: Duration::from_secs(60),
     };
     let ledger = Ledger::unlisted("away");
-    let worker = BatchWorker::spawn(Away, config, Duration::from_secs(60)).unwrap();
+    let worker = BatchWorker::new(Away, config, Duration::from_secs(60));
+    worker.start().unwrap();
     worker.learn_ledger(|| Some(Arc::clone(&ledger)));
     (0..8).for_each(|n| worker.put(record(n).keep(), 1, Receipt::on(Some(ledger.counters()))));
     assert_eq!((ledger.stats().queued, ledger.stats().dropped), (5, 3));
