@@ -22,6 +22,7 @@ pub(super) struct Output {
     pub(super) handler: Box<dyn Handler>,
     pub(super) control: Box<dyn Control>,
     pub(super) steps: Steps,
+    pub(super) is_placeholder: bool,
 }
 
 /// What is left to do with an output before its first record, once the whole configuration was checked.
@@ -47,7 +48,7 @@ impl Steps {
 
 impl Output {
     pub(super) fn new(handler: impl Handler, control: impl Control) -> Self {
-        Self { handler: handler.boxed(), control: Box::new(control), steps: Steps::default() }
+        Self { handler: handler.boxed(), control: Box::new(control), steps: Steps::default(), is_placeholder: false }
     }
 
     pub(super) fn opened_by(mut self, open: impl FnOnce() -> Result<(), Error> + Send + Sync + 'static) -> Self {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     HandlerExt as _, Queue,
     config::{
-        class::{BuildContext, as_target, placeholder},
+        class::{BuildContext, as_target},
         classes,
         config_filter::ConfigFilter,
         configured_handler::{ConfiguredHandler, Output},
@@ -173,16 +173,22 @@ pub(in crate::config) fn make_output(
         has_fallback: fallback.is_some(),
         is_replacement: spec.turn == Turn::Replace,
     };
-    let is_left_out = spec.turn == Turn::Check && matches!(maker, HandlerMaker::Custom(_));
-    let made = match &maker {
-        HandlerMaker::Class(class) => (class.make)(&context),
-        HandlerMaker::Custom(_) if is_left_out => Ok(placeholder()),
-        HandlerMaker::Custom(make) => make(&args, formatting.lines()).map(Output::plain),
-    };
     let (keys, known_attributes): (&[&str], &[&str]) = match &maker {
         HandlerMaker::Class(class) => (class.keys, class.attributes),
         HandlerMaker::Custom(_) => (&[], &["terminator"]),
     };
+    let is_left_out = spec.turn == Turn::Check && matches!(maker, HandlerMaker::Custom(_));
+    let made = match &maker {
+        HandlerMaker::Class(class) => (class.make)(&context),
+        HandlerMaker::Custom(_) if is_left_out => Ok(Output::plain(crate::output::Null)),
+        HandlerMaker::Custom(make) => make(&args, formatting.lines()).map(Output::plain),
+    };
+    if made.as_ref().map_or(true, |output| output.is_placeholder) {
+        // Not all was read.
+        args.accept(keys);
+        attributes.accept(known_attributes);
+        strata.accept(STRATA_KEYS);
+    }
     let made = made.map(|output| match &fallback {
         None => output,
         Some(configured) => {

@@ -44,7 +44,7 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
 #[cfg(feature = "otlp")]
 fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     use crate::{
-        config::{class::placeholder, handler_args::SetIfSome as _},
+        config::handler_args::SetIfSome as _,
         otlp::{ContextFields, Otlp, OtlpCompression, Protocol},
     };
 
@@ -90,6 +90,6 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
             Output::plain(std::sync::Arc::clone(&logs)).started_by(move || logs.start())
         }
         // Disabled by `OTEL_SDK_DISABLED` or `OTEL_LOGS_EXPORTER`.
-        None => placeholder(),
+        None => Output::plain(crate::output::Null),
     })
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Error, Flush, Handler, Loggers, Severity,
     config::{
-        build::{Builder, InstalledHandler, LoggerSpec, PendingUpdate, Prepared, Previous},
+        build::{Builder, InstalledHandler, LoggerSpec, PendingUpdate, Prepared, Previous, Turn},
         check,
         config_filter::ConfigFilter,
         configured_handler::Retired,
@@ -34,7 +34,7 @@ impl Logging {
             return self.apply_incremental(config);
         }
         let Applied { changes, ended, former, retired } = self.update(|present| {
-            let mut ready = self.prepare(present, config)?;
+            let mut ready = self.prepare(present, config, Turn::Make)?;
             ready.prepared.open()?;
             Ok(move |state: &mut State| self.commit(state, ready, config))
         })?;
@@ -64,7 +64,7 @@ impl Logging {
             self.plan_incremental(&present, config)?;
             return Ok(Vec::new());
         }
-        let Ready { plan, .. } = self.prepare(&present, config)?;
+        let Ready { plan, .. } = self.prepare(&present, config, Turn::Make)?;
         let mut warnings = check::warnings(config, &self.0.setup.registry);
         warnings.extend(plan.disabled.iter().map(|name| {
             let message = format!("the logger {name:?} would be switched off: it exists, and is not named here");
@@ -73,13 +73,21 @@ impl Logging {
         Ok(warnings)
     }
 
-    /// Reports which parts of a Python configuration work unchanged, which differ and why, and which are not supported.
+    /// Reports which parts of a Python configuration work unchanged, which differ and why, and which are not supported. It tries
+    /// to build all but the application's [own classes](crate::config::ClassRegistry::handler), as a [`reload`](Self::reload)
+    /// of this system would, and opens nothing.
     pub fn migration_report(&self, config: &Config) -> MigrationReport {
-        migration::report(config, &self.0.setup)
+        let present = self.state().clone();
+        let tried = match is_incremental(config) {
+            true => self.plan_incremental(&present, config).map(drop),
+            false => self.prepare(&present, config, Turn::Check).map(drop),
+        };
+        let problems = tried.as_ref().err().and_then(ConfigErrors::of);
+        migration::report(config, &self.0.setup, problems.into_iter().flat_map(ConfigErrors::iter))
     }
 
     /// Checks all, and opens nothing.
-    fn prepare(&self, state: &State, config: &Config) -> Result<Ready, Error> {
+    fn prepare(&self, state: &State, config: &Config, turn: Turn) -> Result<Ready, Error> {
         let previous = Previous { filters: &state.filters, handlers: &state.handlers };
         let mut builder = Builder::new(&self.0.setup, config, previous);
         builder.check_top();
@@ -92,7 +100,9 @@ impl Logging {
         let loggers = builder.loggers();
         let root = builder.root();
         let plan = self.plan(config, loggers, root, &mut builder.problems);
-        builder.own_handlers();
+        if turn == Turn::Make {
+            builder.own_handlers();
+        }
         let prepared = builder.finish().map_err(|mut problems| {
             if !self.0.setup.as_python {
                 // In the order of the source; Python goes by section.
@@ -128,7 +138,7 @@ impl Logging {
                 Ok(made) => made,
                 Err(error) => {
                     let path = format!("loggers.{}", quoted_key(&name));
-                    problems.push(ConfigError::new(path, None, error.to_string()));
+                    problems.push(ConfigError::new(path, spec.at, error.to_string()));
                     continue;
                 }
             };
@@ -175,7 +185,8 @@ impl Logging {
         }
         let loggers: Vec<LoggerState> = all.into_values().collect();
         if let Err(error) = Loggers::check_count(&loggers) {
-            problems.push(ConfigError::new("loggers", None, error.to_string()));
+            let at = config.root.get("loggers").and_then(|node| node.at);
+            problems.push(ConfigError::new("loggers", at, error.to_string()));
         }
         Plan { loggers, disabled }
     }
