@@ -14,6 +14,8 @@ pub(super) struct Position {
 }
 
 impl Position {
+    pub(super) const START: Self = Self { line: 1, column: 1 };
+
     /// The position of a byte in a text.
     pub(super) fn of(text: &str, index: usize) -> Self {
         let before = &text[..text.floor_char_boundary(index.min(text.len()))];
