@@ -24,7 +24,7 @@ fn mutants(name: &str, text: &str) -> Vec<Vec<u8>> {
     let tree: Option<Json> = tree.map(|config| serde_json::from_str(&config.to_json()).unwrap());
     let mutant = |number: usize| match &tree {
         // JSON is YAML, too.
-        Some(tree) if number % 2 == 0 => mutated(tree, &mut dice).to_string().into_bytes(),
+        Some(tree) if number.is_multiple_of(2) => mutated(tree, &mut dice).to_string().into_bytes(),
         _ => mutated_text(name, text, &mut dice),
     };
     (0..EACH).map(mutant).collect()
