@@ -32,6 +32,12 @@
 //! # }
 //! ```
 //!
+//! # One file, several, or a part of one
+//! [`Config::under`] takes the configuration under a key of a larger document; [`Config::overlaid_with`] puts one over
+//! another; the key `include` names files that a configuration is put over ([`Config::expand_includes`]); `${VAR:-default}`
+//! comes from the environment ([`Config::expand_env`]). [`Logging::from_path`] and [`Logging::watch`] do the last two.
+//! [`ClassRegistry::json_schema`] is for editors.
+//!
 //! # The schema
 //! Version 1 of [Python's](https://docs.python.org/3/library/logging.config.html#logging-config-dictschema): `version`,
 //! `formatters`, `filters`, `handlers`, `loggers`, `root`, `incremental`, `disable_existing_loggers`; `()` and `class`, `.`,
@@ -156,12 +162,14 @@ mod encoding;
 mod error;
 mod formatting;
 mod handler_args;
+mod include;
 mod live;
 mod migration;
 mod node;
 mod objects;
 mod references;
 mod registry;
+mod schema;
 mod setup;
 mod source;
 mod unknown_class;

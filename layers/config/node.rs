@@ -7,18 +7,24 @@ use serde::Serialize;
 use crate::Error;
 
 /// Line and column in the source, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
+    /// The file, where it is not the configuration itself but one that it includes.
+    pub(super) file: Option<&'static str>,
     pub(super) line: usize,
     pub(super) column: usize,
 }
 
 impl Position {
+    pub(super) fn new(line: usize, column: usize) -> Self {
+        Self { file: None, line, column }
+    }
+
     /// The position of a byte in a text.
     pub(super) fn of(text: &str, index: usize) -> Self {
         let before = &text[..text.floor_char_boundary(index.min(text.len()))];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Self { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+        Self::new(before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 }
 

@@ -45,6 +45,12 @@ pub(in crate::config) fn ignored_keys(node: &Node) -> Vec<&str> {
     keys.filter(|key| !third_party::is_passed(key, by_name)).collect()
 }
 
+/// The names of all classes, ours first, and whether every key of theirs is known.
+pub(in crate::config) fn known_classes() -> impl Iterator<Item = (&'static str, bool)> {
+    let ours = TEMPLATES.iter().chain(FORMATS).map(|name| (*name, true));
+    ours.chain(third_party::formatter_names().map(|name| (name, false)))
+}
+
 /// Makes a formatter from an entry of `formatters`.
 pub(in crate::config) fn make(setup: &Setup, path: &str, node: &Node) -> Result<Formatter, Vec<ConfigError>> {
     let Some(map) = node.as_map() else {
@@ -88,9 +94,7 @@ pub(in crate::config) fn make(setup: &Setup, path: &str, node: &Node) -> Result<
 }
 
 fn unknown(path: &str, key: &str, class: &Node, name: &str, registry: &ClassRegistry) -> Vec<ConfigError> {
-    let ours = TEMPLATES.iter().chain(FORMATS).copied().chain(third_party::formatter_names());
-    let mut known: Vec<&str> = registry.formatter_names().collect();
-    ours.for_each(|name| known.push(name));
+    let known = registry.formatter_names().chain(known_classes().map(|(name, _)| name));
     let problem =
         ConfigError::new(format!("{path}.{key}"), class.at, format!("no formatter is registered as {name:?}"));
     vec![problem.python(cannot_resolve(name)).nearest_dotted(name, known)]
@@ -238,6 +242,20 @@ fn template(
 ) -> Result<Formatter, Vec<ConfigError>> {
     let as_python = setup.as_python;
     let args = setup.args(path, node.at, "Formatter", map);
+    let made = template_of(as_python, map, &args);
+    let mut problems = args.finish(&[], &["()", "class", "default_msec_format", "."]);
+    if as_python && !is_factory {
+        // Python ignores keys that it does not know.
+        problems.retain(|problem| !problem.message.ends_with("has no such key"));
+    }
+    match made {
+        _ if !problems.is_empty() => Err(problems),
+        Ok(template) => Ok(Arc::new(template)),
+        Err(problem) => Err(vec![problem]),
+    }
+}
+
+fn template_of(as_python: bool, map: &Map, args: &HandlerArgs<'_>) -> Result<Template, ConfigError> {
     let format = args.str("format").or_else(|| args.str("fmt"));
     let format = format.unwrap_or_default();
     let mut builder = Template::builder(format.clone()).as_python(as_python);
@@ -274,22 +292,23 @@ fn template(
             args.report(args.wrong(written, message));
         }
     }
-    let made = builder.build().map_err(|error| {
+    builder.build().map_err(|error| {
         let message = match args.str("style") {
             Some(style) => format!("{error} (in the style {style:?}{})", style_hint(&format, &style)),
             None => error.to_string(),
         };
         args.wrong(written, message).python(error.to_string())
-    });
-    let mut problems = args.finish(&[], &["()", "class", "default_msec_format", "."]);
-    if as_python && !is_factory {
-        // Python ignores keys that it does not know.
-        problems.retain(|problem| !problem.message.ends_with("has no such key"));
-    }
-    match made {
-        _ if !problems.is_empty() => Err(problems),
-        Ok(template) => Ok(Arc::new(template)),
-        Err(problem) => Err(vec![problem]),
+    })
+}
+
+/// What a class reads from its entry.
+pub(in crate::config) fn read(name: &str, setup: &Setup, args: &HandlerArgs<'_>) {
+    if TEMPLATES.contains(&name) {
+        template_of(false, &Map::default(), args).map(drop).unwrap_or_default();
+    } else if FORMATS.contains(&name) {
+        drop(standard(name, args));
+    } else {
+        third_party::read(name, setup, args);
     }
 }
 

@@ -48,7 +48,7 @@ struct Reader<'t, I: saphyr_parser::Input> {
 }
 
 fn position(marker: &Marker) -> Position {
-    Position { line: marker.line(), column: marker.col() + 1 }
+    Position::new(marker.line(), marker.col() + 1)
 }
 
 impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
@@ -226,7 +226,7 @@ fn indented_by_tab(text: &str, from: Position) -> Option<Position> {
     let mut tabs = lines.filter_map(|(index, line)| {
         let blanks = line.len() - line.trim_start().len();
         let column = line[..blanks].chars().position(|c| c == '\t')? + 1;
-        (blanks < line.len()).then_some(Position { line: index + 1, column })
+        (blanks < line.len()).then_some(Position::new(index + 1, column))
     });
     tabs.next()
 }
