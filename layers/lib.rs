@@ -40,6 +40,8 @@
 //!
 //! # From Python
 //!
+//! [A page](guide::coming_from_python) takes a Python service's `logging.yaml` through a report, a build and a run.
+//!
 //! | Python | here |
 //! |---|---|
 //! | `getLogger("app.db")` | the target `app::db` (or `app.db`) of an event; [`Logger::new`] for names at run time |
@@ -122,6 +124,8 @@ pub mod filter;
 mod fork;
 pub mod format;
 mod framing;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 pub mod handler;
 pub mod ledger;
 #[cfg(feature = "log")]
