@@ -171,7 +171,7 @@ pub use self::macros::__private;
 /// ```
 pub mod prelude {
     pub use crate::{
-        format::Format,
+        format::{Format, FormatExt},
         handler::{Handler, HandlerExt},
         sink::Sink,
     };

@@ -12,10 +12,11 @@
 //! | [`Gelf`] | Graylog and other receivers of GELF 1.1 | one JSON object without line breaks or NULs |
 //! | [`Pickle`] | receivers of Python's `SocketHandler` and `DatagramHandler` | a length and a pickle: bytes, not text |
 //!
-//! For your own format, implement [`Format`]; [`Time`] writes the time for it.
+//! [`FormatExt`] chooses a format by level, by logger or by record. For your own format, implement [`Format`]; [`Time`] writes the time for it.
 
 mod buffer;
 mod callsite_cache;
+mod conditional;
 mod digits;
 mod gelf;
 
@@ -35,6 +36,7 @@ mod time;
 pub(crate) use self::template::{Line, OwnNames, not_found, push_exception, push_repr};
 pub use self::{
     buffer::Buffer,
+    conditional::{Conditional, FormatExt},
     gelf::Gelf,
     json::{Json, Key, Member},
     logfmt::Logfmt,

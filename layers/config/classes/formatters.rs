@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::third_party;
 use crate::{
+    Severity,
     config::{
         error::{ConfigError, cannot_resolve},
         formatting::Formatter,
@@ -12,7 +13,7 @@ use crate::{
         registry::ClassRegistry,
         setup::Setup,
     },
-    format::{Color, Gelf, Json, Key, Logfmt, Style, Template, TemplateBuilder, Text, Time},
+    format::{Color, FormatExt as _, Gelf, Json, Key, Logfmt, Style, Template, TemplateBuilder, Text, Time},
 };
 
 /// Fields that only foreign formatters add to records.
@@ -26,7 +27,14 @@ const FOREIGN_FIELDS: &[(&str, &str)] = &[
 const TEMPLATES: &[&str] = &["logging.Formatter", "Formatter", "template"];
 
 /// Names of the other formats of this crate.
-const FORMATS: &[&str] = &["text", "json", "logfmt", "gelf"];
+const FORMATS: &[&str] = &["text", "json", "logfmt", "gelf", CONDITIONAL];
+
+/// The class that chooses among other formatters.
+const CONDITIONAL: &str = "conditional";
+
+pub(in crate::config) fn is_conditional(node: &Node) -> bool {
+    node.class_name() == Some(CONDITIONAL)
+}
 
 /// Whether no registry is needed to know the class.
 pub(in crate::config) fn is_standard(class: &str) -> bool {
@@ -51,8 +59,21 @@ pub(in crate::config) fn known_classes() -> impl Iterator<Item = (&'static str, 
     ours.chain(third_party::formatter_names().map(|name| (name, false)))
 }
 
-/// Makes a formatter from an entry of `formatters`.
+/// Makes a formatter that names no others.
 pub(in crate::config) fn make(setup: &Setup, path: &str, node: &Node) -> Result<Formatter, Vec<ConfigError>> {
+    make_with(setup, path, node, &|_| None)
+}
+
+/// Finds a formatter by its name.
+type Find<'f> = &'f dyn Fn(&str) -> Option<Formatter>;
+
+/// Makes a formatter from an entry of `formatters`.
+pub(in crate::config) fn make_with(
+    setup: &Setup,
+    path: &str,
+    node: &Node,
+    find: Find<'_>,
+) -> Result<Formatter, Vec<ConfigError>> {
     let Some(map) = node.as_map() else {
         return Err(vec![ConfigError::new(path, node.at, format!("expected a mapping, got {node}"))]);
     };
@@ -85,7 +106,7 @@ pub(in crate::config) fn make(setup: &Setup, path: &str, node: &Node) -> Result<
         _ if third_party::has_formatter(name) => third_party::make(setup, path, node, map, name, key == "()"),
         name if FORMATS.contains(&name) => {
             let args = args();
-            let formatter = standard(name, &args);
+            let formatter = standard(name, &args, find);
             let problems = args.finish(&[], &["()", "class"]);
             if problems.is_empty() { Ok(formatter) } else { Err(problems) }
         }
@@ -101,13 +122,53 @@ fn unknown(path: &str, key: &str, class: &Node, name: &str, registry: &ClassRegi
 }
 
 /// One of [`FORMATS`].
-fn standard(name: &str, args: &HandlerArgs<'_>) -> Formatter {
+fn standard(name: &str, args: &HandlerArgs<'_>, find: Find<'_>) -> Formatter {
     match name {
+        CONDITIONAL => conditional(args, find),
         "json" => Arc::new(json(args)),
         "logfmt" => Arc::new(logfmt(args)),
         "gelf" => Arc::new(gelf(args)),
         _ => Arc::new(text(args)),
     }
+}
+
+/// A formatter for each level and logger: the highest level, the longest name and loggers before levels are asked first.
+fn conditional(args: &HandlerArgs<'_>, find: Find<'_>) -> Formatter {
+    let found = |args: &HandlerArgs<'_>, key: &str| {
+        let name = args.str(key)?;
+        let formatter = find(&name);
+        if formatter.is_none() {
+            args.report(args.wrong(key, format!("there is no formatter {name:?} to choose")));
+        }
+        formatter
+    };
+    args.require("default");
+    let mut formatter = found(args, "default").unwrap_or_else(|| Arc::new(Text::new()));
+    let rules = |key: &str| {
+        let all = |inner: &HandlerArgs<'_>| {
+            let names = inner.names().map(str::to_owned);
+            names.filter_map(|name| Some((found(inner, &name)?, name))).collect::<Vec<_>>()
+        };
+        args.inside(key, all).unwrap_or_default()
+    };
+    let level = |(other, name): (_, String)| match name.parse::<Severity>() {
+        Ok(level) => Some((level, other)),
+        Err(error) => {
+            args.report(args.wrong("levels", error.to_string()));
+            None
+        }
+    };
+    let mut levels: Vec<_> = rules("levels").into_iter().filter_map(level).collect();
+    levels.sort_by_key(|(level, _)| *level);
+    for (level, other) in levels {
+        formatter = Arc::new(formatter.for_level(level, other));
+    }
+    let mut loggers = rules("loggers");
+    loggers.sort_by_key(|(_, name)| name.len());
+    for (other, name) in loggers {
+        formatter = Arc::new(formatter.for_logger(name, other));
+    }
+    formatter
 }
 
 fn time(args: &HandlerArgs<'_>) -> Option<Time> {
@@ -306,7 +367,7 @@ pub(in crate::config) fn read(name: &str, setup: &Setup, args: &HandlerArgs<'_>)
     if TEMPLATES.contains(&name) {
         template_of(false, &Map::default(), args).map(drop).unwrap_or_default();
     } else if FORMATS.contains(&name) {
-        drop(standard(name, args));
+        drop(standard(name, args, &|_| None));
     } else {
         third_party::read(name, setup, args);
     }

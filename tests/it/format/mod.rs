@@ -1,5 +1,6 @@
 //! Formats: what they look like, and that what they write is read back as it was.
 
+mod conditional;
 mod golden;
 mod logfmt;
 mod shapes;
