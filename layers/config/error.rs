@@ -78,17 +78,17 @@ impl ConfigError {
     /// The included file ([`Config::expand_includes`](super::Config::expand_includes)) with the mistake. `None` if it is in
     /// the configuration itself.
     pub fn file(&self) -> Option<&str> {
-        self.at?.file
+        self.at?.file.map(String::as_str)
     }
 
     /// The line in the source, from 1. `None` if the source has no lines (a `serde` value) or the key is missing.
     pub fn line(&self) -> Option<usize> {
-        self.at.map(|at| at.line)
+        self.at.map(|at| at.line as usize)
     }
 
     /// The column in that line, in characters, from 1.
     pub fn column(&self) -> Option<usize> {
-        self.at.map(|at| at.column)
+        self.at.map(|at| at.column as usize)
     }
 
     /// What was expected and what was found.

@@ -186,7 +186,7 @@ fn merge_maps(map: &mut Map, over: Map) {
 }
 
 /// Names the file in all positions of a tree.
-fn set_file(node: &mut Node, file: &'static str) {
+fn set_file(node: &mut Node, file: &'static String) {
     node.at = at_file(node.at, file);
     match &mut node.data {
         Data::List(list) => list.iter_mut().for_each(|node| set_file(node, file)),
@@ -200,18 +200,18 @@ fn set_file(node: &mut Node, file: &'static str) {
     }
 }
 
-fn at_file(at: Option<Position>, file: &'static str) -> Option<Position> {
+fn at_file(at: Option<Position>, file: &'static String) -> Option<Position> {
     at.map(|at| Position { file: Some(file), ..at })
 }
 
 /// The same text for ever: a position is copied too often to own one. There are only as many as files.
-fn interned(text: &str) -> &'static str {
-    static NAMES: ForkMutex<BTreeSet<&'static str>> = ForkMutex::first(BTreeSet::new());
+fn interned(text: &str) -> &'static String {
+    static NAMES: ForkMutex<BTreeSet<&'static String>> = ForkMutex::first(BTreeSet::new());
     let mut names = NAMES.get();
-    if let Some(known) = names.get(text) {
+    if let Some(known) = names.iter().find(|known| **known == text) {
         return known;
     }
-    let name: &'static str = Box::leak(text.into());
+    let name: &'static String = Box::leak(Box::new(text.to_owned()));
     names.insert(name);
     name
 }

@@ -9,15 +9,16 @@ use crate::Error;
 /// Line and column in the source, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
-    /// The file, where it is not the configuration itself but one that it includes.
-    pub(super) file: Option<&'static str>,
-    pub(super) line: usize,
-    pub(super) column: usize,
+    /// The file, where it is not the configuration itself but one that it includes. A thin pointer: errors stay small.
+    pub(super) file: Option<&'static String>,
+    pub(super) line: u32,
+    pub(super) column: u32,
 }
 
 impl Position {
     pub(super) fn new(line: usize, column: usize) -> Self {
-        Self { file: None, line, column }
+        let small = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        Self { file: None, line: small(line), column: small(column) }
     }
 
     /// The position of a byte in a text.

@@ -222,7 +222,7 @@ fn size(node: &Node) -> usize {
 
 /// The first tab in an indentation, from a position on.
 fn indented_by_tab(text: &str, from: Position) -> Option<Position> {
-    let lines = text.lines().enumerate().skip(from.line.saturating_sub(1));
+    let lines = text.lines().enumerate().skip(from.line.saturating_sub(1) as usize);
     let mut tabs = lines.filter_map(|(index, line)| {
         let blanks = line.len() - line.trim_start().len();
         let column = line[..blanks].chars().position(|c| c == '\t')? + 1;
