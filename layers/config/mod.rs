@@ -103,6 +103,7 @@
 //! | `class` | keys |
 //! |---|---|
 //! | `text` ([`Text`](crate::format::Text)) | `color` (`auto`, `always`, `never`), `level`, `target`, `source`, `thread`, `spans`, `globals`, `trace_ids`, `multi_line` |
+//! | `pretty` ([`Text::pretty`](crate::format::Text::pretty)) | the same |
 //! | `json` ([`Json`](crate::format::Json)) | `shape` (`flat`, `tracing_subscriber`, `ecs`, `gcp`, `datadog`, `logstash`, `bunyan`, `otel`, `python`), `trace_prefix`, `schema_version`, `rename: {MEMBER: NAME}`, `omit`, `nest_fields`, `nest_context`, `fields`, `span_list`, `current_span`, `source`, `thread`, `process`, `level_number`, `event_name`, `lower_case_levels`; two options for one member are refused |
 //! | `logfmt` ([`Logfmt`](crate::format::Logfmt)) | `fields`, `source`, `thread` |
 //! | `conditional` ([`FormatExt`](crate::format::FormatExt)), without `time` | names of other formatters: `default`, `levels: {LEVEL: NAME}` (from that level on), `loggers: {LOGGER: NAME}`; the longest logger name counts, then the highest level |

@@ -7,7 +7,7 @@
 //! | [`Json`] | machines | one JSON object on one line; [`ecs`](Json::ecs), [`gcp`](Json::gcp), [`datadog`](Json::datadog), [`logstash`](Json::logstash), [`bunyan`](Json::bunyan), [`otel`](Json::otel), [`python`](Json::python) are shapes that tools expect |
 //! | [`Logfmt`] | machines and people | `key=value` pairs on one line |
 //! | [`SyslogFormat`] | syslog daemons | one message of RFC 5424 or RFC 3164 |
-//! | [`Text`] | people | one line, or several where asked for |
+//! | [`Text`] | people | one line, or several where asked for; [`Text::pretty`](Text::pretty) at a terminal |
 //! | [`Template`] | readers of Python's logs | the same as from Python's `logging.Formatter` |
 //! | [`Gelf`] | Graylog and other receivers of GELF 1.1 | one JSON object without line breaks or NULs |
 //! | [`Pickle`] | receivers of Python's `SocketHandler` and `DatagramHandler` | a length and a pickle: bytes, not text |

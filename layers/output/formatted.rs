@@ -115,7 +115,10 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
         let severity = delivery.severity();
         let is_at = |min_level: Option<Severity>| min_level.is_some_and(|min_level| severity >= min_level);
         with_line(|line| {
-            line.set_terminal(self.writer.properties.is_terminal);
+            if self.writer.properties.is_terminal {
+                line.set_terminal(true);
+                line.set_columns(self.writer.columns(delivery.time()));
+            }
             self.format.format(&delivery, line)?;
             let line = line.bytes_mut();
             match self.terminator.as_bytes() {

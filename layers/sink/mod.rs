@@ -40,7 +40,7 @@ mod std_stream;
 mod sync_timer;
 mod writer;
 
-use std::{io, sync::Arc};
+use std::{io, num::NonZeroU16, sync::Arc};
 
 #[cfg(feature = "config")]
 pub(crate) use self::registry::allow_takeover;
@@ -105,7 +105,7 @@ pub trait Sink: Send + Sync + 'static {
         Ok(())
     }
 
-    /// What an output must know about the sink. It asks once, when it is built. By default: no terminal, no batching.
+    /// What an output must know about the sink. It asks when it is built. By default: no terminal, no batching.
     fn properties(&self) -> SinkProperties {
         SinkProperties::default()
     }
@@ -126,6 +126,9 @@ pub enum FlushTo {
 pub struct SinkProperties {
     /// A person probably reads it right away: formats use colour only then.
     pub is_terminal: bool,
+    /// How many characters a line of that terminal has, if it is known: [`Text::pretty`](crate::format::Text::pretty)
+    /// breaks lines there. Of a terminal, an output asks again once a second.
+    pub columns: Option<NonZeroU16>,
     /// One [`write`](Sink::write) of many lines costs less than many of one. Then a handler behind a
     /// [`Queue`](crate::Queue) collects lines until it has 64 KiB or the queue is empty.
     pub supports_batching: bool,

@@ -28,6 +28,7 @@ mod net;
 mod otlp;
 mod pickle;
 mod places;
+mod pretty;
 mod queue;
 mod rooms;
 mod rotate;

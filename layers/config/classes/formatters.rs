@@ -27,7 +27,7 @@ const FOREIGN_FIELDS: &[(&str, &str)] = &[
 const TEMPLATES: &[&str] = &["logging.Formatter", "Formatter", "template"];
 
 /// Names of the other formats of this crate.
-const FORMATS: &[&str] = &["text", "json", "logfmt", "gelf", CONDITIONAL];
+const FORMATS: &[&str] = &["text", "pretty", "json", "logfmt", "gelf", CONDITIONAL];
 
 /// The class that chooses among other formatters.
 const CONDITIONAL: &str = "conditional";
@@ -128,7 +128,8 @@ fn standard(name: &str, args: &HandlerArgs<'_>, find: Find<'_>) -> Formatter {
         "json" => Arc::new(json(args)),
         "logfmt" => Arc::new(logfmt(args)),
         "gelf" => Arc::new(gelf(args)),
-        _ => Arc::new(text(args)),
+        "pretty" => Arc::new(text(Text::pretty(), args)),
+        _ => Arc::new(text(Text::new(), args)),
     }
 }
 
@@ -269,9 +270,8 @@ fn gelf(args: &HandlerArgs<'_>) -> Gelf {
     args.apply_switches(gelf, &[("source", Gelf::source), ("thread", Gelf::thread)])
 }
 
-fn text(args: &HandlerArgs<'_>) -> Text {
-    let mut text = Text::new();
-    text = text.set_if_some(time(args), Text::time);
+fn text(text: Text, args: &HandlerArgs<'_>) -> Text {
+    let mut text = text.set_if_some(time(args), Text::time);
     text = args.apply_switches(text, TEXT_SWITCHES);
     let color = match args.node("color").map(Node::as_bool) {
         Some(Some(on)) => Some(if on { Color::Auto } else { Color::Never }),

@@ -1,11 +1,15 @@
-//! One line per record, for people.
+//! One line per record, for people; and [`Text::pretty`], which takes more.
 
+mod backtrace;
 mod color;
+mod parts;
+mod pretty;
 mod quote;
 
 pub use self::color::Color;
 use self::{
     color::{Colors, Paint},
+    parts::CONTINUED,
     quote::{Bare, is_bare_message, quoted, word},
 };
 use super::{
@@ -16,7 +20,7 @@ use super::{
     outermost_first,
 };
 use crate::{
-    Error, Record, Value,
+    Error, Record, Severity, Value,
     record::{Entry, ErrorChain, FormatCache, SpanView, TraceParent},
 };
 
@@ -80,16 +84,15 @@ pub struct Text {
     colors: Colors,
     level: bool,
     target: bool,
-    source: bool,
+    /// From which severity on the source is shown.
+    source: Option<Severity>,
     thread: bool,
     spans: bool,
     globals: bool,
     trace_ids: bool,
     multi_line: bool,
+    is_pretty: bool,
 }
-
-/// Begins every line of a record but the first.
-const CONTINUED: &str = "\n    | ";
 
 impl Text {
     /// Coloured on terminals, as [`Color::Auto`].
@@ -99,12 +102,61 @@ impl Text {
             colors: Colors::new(Color::Auto),
             level: true,
             target: true,
-            source: false,
+            source: None,
             thread: false,
             spans: true,
             globals: false,
             trace_ids: false,
             multi_line: false,
+            is_pretty: false,
+        }
+    }
+
+    /// For people at a terminal: the message directly behind time and level, so that messages stand below each other, then
+    /// fields, target and spans.
+    ///
+    /// ```
+    /// use tracing_strata::{Record, Severity, format::{Buffer, Format, Text, Time}};
+    ///
+    /// let mut record = Record::new(Severity::ERROR, "shop::pay::card::gateway", "payment failed");
+    /// record.set("user", 7);
+    /// record.fields_mut().set_error("error", &std::io::Error::other("no answer"));
+    /// record.set("backtrace", "   0: std::panicking::panic\n   1: shop::pay\n             at ./src/pay.rs:4:9");
+    /// record.push_span("request", [("id", "7f3a")].into_iter().collect());
+    ///
+    /// let mut out = Buffer::new();
+    /// Text::pretty().time(Time::none()).format(&record, &mut out).unwrap();
+    /// let expected = "\
+    /// ERROR    payment failed  user=7 error=\"no answer\"  shop::…::gateway  request{id=7f3a}
+    ///     | backtrace:
+    ///     |   … 1 frame of std
+    ///     |   shop::pay  src/pay.rs:4:9";
+    /// assert_eq!(out, expected);
+    /// ```
+    ///
+    /// | differs from [`new`](Self::new) | setter |
+    /// |---|---|
+    /// | the time is [`Time::time_of_day`] | [`time`](Self::time) |
+    /// | `file:line` from ERROR on | [`source`](Self::source) |
+    /// | several lines; an error with causes, and what has lines of its own, stand below | [`multi_line`](Self::multi_line) |
+    /// | in a backtrace, frames of std and of runtimes such as tokio are only counted, those of the application are bright | |
+    /// | paths inside the workspace (the folder of the nearest `Cargo.lock` above the executable, else above the current folder) are relative to it | |
+    /// | a target of more than two names is shortened | |
+    /// | messages are never quoted | |
+    /// | where a terminal is [known](Buffer::columns) to have 40 columns or more, lines are broken between parts and words | |
+    ///
+    /// What comes from outside is escaped as in every text, and every line but a record's first begins with `    | `: no
+    /// record can forge another. It cannot be read back by a program; for files, take [`plain`](Self::plain) or
+    /// [`Json`](super::Json).
+    ///
+    /// Python: `loguru`, `rich.logging.RichHandler`.
+    pub fn pretty() -> Self {
+        Self {
+            time: Time::time_of_day(),
+            source: Some(Severity::ERROR),
+            multi_line: true,
+            is_pretty: true,
+            ..Self::new()
         }
     }
 
@@ -138,9 +190,9 @@ impl Text {
         Self { target: on, ..self }
     }
 
-    /// Whether file and line of the call site are shown, if known (default: no).
+    /// Whether file and line of the call site are shown, if known (default: no; [`pretty`](Self::pretty): from ERROR on).
     pub fn source(self, on: bool) -> Self {
-        Self { source: on, ..self }
+        Self { source: on.then_some(Severity::ALL), ..self }
     }
 
     /// Whether the thread's name and id are shown (default: no).
@@ -164,11 +216,52 @@ impl Text {
         Self { trace_ids: on, ..self }
     }
 
-    /// Whether a record may take several lines (default: no): messages and the event's values keep their line breaks, and
+    /// Whether a record may take several lines (default: no; [`pretty`](Self::pretty): yes): messages and the event's values keep their line breaks, and
     /// each cause of an error gets a line. Every line but a record's first begins with `    | `. All other control
     /// characters, and line breaks elsewhere, are still escaped.
     pub fn multi_line(self, on: bool) -> Self {
         Self { multi_line: on, ..self }
+    }
+
+    fn time_of(&self, record: &Record, paint: Paint, out: &mut Line<'_>) {
+        if !self.time.is_none() {
+            paint.dim(out, |out| self.time.write(record.time(), &mut Bare(out)));
+            out.byte(b' ');
+        }
+    }
+
+    fn level_of(&self, record: &Record, width: usize, paint: Paint, out: &mut Line<'_>) {
+        if self.level {
+            let start = out.len();
+            paint.level(out, record.severity(), |out| write_level(record, out));
+            let shown = out.len() - start - paint.level_width(record.severity());
+            (shown..width).for_each(|_| out.byte(b' '));
+            out.byte(b' ');
+        }
+    }
+
+    fn thread_of(&self, record: &Record, out: &mut Line<'_>) {
+        if self.thread {
+            out.byte(b'[');
+            if let Some(name) = record.thread_name() {
+                word(out, name, "]");
+                out.byte(b' ');
+            }
+            out.raw(itoa::Buffer::new().format(record.thread_id()));
+            out.raw("] ");
+        }
+    }
+
+    fn shows_source(&self, record: &Record) -> bool {
+        self.source.is_some_and(|from| record.severity() >= from)
+    }
+
+    /// The global fields to be shown: fields of the event and of spans win.
+    fn globals_of<'r>(&self, record: &'r Record) -> impl Iterator<Item = Entry<'r>> + use<'r> {
+        let has =
+            |name: &str| record.fields().contains(name) || record.spans().any(|span| span.fields().contains(name));
+        let globals = record.globals().filter(|_| self.globals);
+        globals.into_iter().flat_map(|globals| globals.entries()).filter(move |entry| !has(entry.text()))
     }
 
     fn message(&self, message: &str, out: &mut Line<'_>) {
@@ -211,16 +304,18 @@ impl Text {
                 0 => space(out),
                 _ => out.byte(b':'),
             }
-            paint.dim(out, |out| {
-                // How a `traceparent` is written depends on more than the span.
-                if !span.fields().contains(TraceParent::FIELD)
-                    && let Some(text) = span.cached(FormatCache::Text, || span_text(span))
-                {
-                    out.raw_bytes(text);
-                } else {
-                    in_braces(span, self.trace_ids, out);
-                }
-            });
+            paint.dim(out, |out| self.span(span, out));
+        }
+    }
+
+    fn span(&self, span: SpanView<'_>, out: &mut Line<'_>) {
+        // How a `traceparent` is written depends on more than the span.
+        if !span.fields().contains(TraceParent::FIELD)
+            && let Some(text) = span.cached(FormatCache::Text, || span_text(span))
+        {
+            out.raw_bytes(text);
+        } else {
+            in_braces(span, self.trace_ids, out);
         }
     }
 
@@ -276,8 +371,12 @@ impl Format for Text {
     #[inline]
     fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
         let paint = self.colors.paint(out.is_terminal());
+        let columns = out.columns();
         let mut line = Line::new(out.bytes_mut(), false);
-        self.line(record, paint, &mut line);
+        match self.is_pretty {
+            true => self.pretty_record(record, paint, columns, &mut line),
+            false => self.line(record, paint, &mut line),
+        }
         line.finish();
         Ok(())
     }
@@ -290,28 +389,11 @@ impl Text {
     }
 
     fn line(&self, record: &Record, paint: Paint, out: &mut Line<'_>) {
-        if !self.time.is_none() {
-            paint.dim(out, |out| self.time.write(record.time(), &mut Bare(out)));
-            out.byte(b' ');
-        }
-        if self.level {
-            let start = out.len();
-            paint.level(out, record.severity(), |out| write_level(record, out));
-            let width = out.len() - start - paint.level_width(record.severity());
-            (width..5).for_each(|_| out.byte(b' '));
-            out.byte(b' ');
-        }
-        if self.thread {
-            out.byte(b'[');
-            if let Some(name) = record.thread_name() {
-                word(out, name, "]");
-                out.byte(b' ');
-            }
-            out.raw(itoa::Buffer::new().format(record.thread_id()));
-            out.raw("] ");
-        }
+        self.time_of(record, paint, out);
+        self.level_of(record, 5, paint, out);
+        self.thread_of(record, out);
         let target = Some(record.target()).filter(|target| self.target && !target.is_empty());
-        let file = record.file().filter(|_| self.source);
+        let file = record.file().filter(|_| self.shows_source(record));
         if target.is_some() || file.is_some() {
             paint.dim(out, |out| {
                 if let Some(target) = target {
@@ -333,12 +415,7 @@ impl Text {
         }
         self.message(record.message(), out);
         Self::fields(record.fields().entries(), self.multi_line, paint, out);
-        if let Some(globals) = record.globals().filter(|_| self.globals) {
-            // Fields of the event and of spans win.
-            let has =
-                |name: &str| record.fields().contains(name) || record.spans().any(|span| span.fields().contains(name));
-            Self::fields(globals.entries().filter(|entry| !has(entry.text())), false, paint, out);
-        }
+        Self::fields(self.globals_of(record), false, paint, out);
         if let Some(trace) = if self.trace_ids { record.trace() } else { None } {
             Self::ids(trace, paint, out);
         }
