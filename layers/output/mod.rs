@@ -7,10 +7,13 @@
 //! text of a record, and a [`Sink`](crate::Sink) writes its bytes. [`Stream`], [`LogFile`] and [`RotatingFile`] are names
 //! for it with our sinks.
 //!
+//! Outputs that take many records at once, such as services and databases, are a [`Batched`]: a [`Batch`] sends.
+//!
 //! Constructors do no I/O: `Stream::stdout()`, `LogFile::builder(path)`, `Datagram::udp(host, port)`. A builder's
 //! `build()` checks the options, opens what the output needs, and returns the handler.
 
 mod batch_writer;
+mod batched;
 mod datagram;
 mod formatted;
 #[cfg(target_os = "linux")]
@@ -32,6 +35,7 @@ pub use self::journald::{Journald, JournaldBuilder, StreamOrJournald};
 #[cfg(feature = "config")]
 pub(crate) use self::queued::RECONNECT_TIMEOUT;
 pub use self::{
+    batched::{Answer, Attempt, Batch, Batched, BatchedBuilder, Verdict},
     datagram::{Datagram, DatagramBuilder, Oversize},
     formatted::Formatted,
     log_file::{LogFile, LogFileBuilder},

@@ -2,6 +2,7 @@
 //! is a binary of its own beside this folder.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod batched;
 mod capture;
 mod config;
 mod context;

@@ -18,7 +18,7 @@ use ureq::{
 
 use super::{
     super::settings::{OtlpCompression, Protocol, Settings, Tls},
-    Answer, Request, tls,
+    Answer, Attempt, Request, accepted_but, tls,
 };
 use crate::{Error, handler::worker::batching::retry_after};
 
@@ -60,12 +60,12 @@ impl Http {
         })
     }
 
-    pub(super) fn send(&self, request: &Request, left: Option<Duration>) -> Answer {
+    pub(super) fn send(&self, request: &Request, attempt: &Attempt) -> Answer {
         let body = match self.body(request) {
             Ok(body) => body,
             Err(error) => return Answer::Refused(error),
         };
-        let timeout = left.map_or(self.timeout, |left| left.min(self.timeout)).max(Duration::from_millis(1));
+        let timeout = attempt.timeout(self.timeout);
         let mut post = self.agent.post(&self.endpoint).config().timeout_global(Some(timeout)).build();
         post = post.header("content-type", if self.is_json { "application/json" } else { "application/x-protobuf" });
         if self.is_gzip {
@@ -78,7 +78,7 @@ impl Http {
             Ok(response) => self.answer(request, response),
             Err(error) => {
                 let error = Error::with_source(format_args!("otlp: {} did not answer", self.endpoint), error);
-                Answer::Retryable { after: None, error }
+                Answer::Retry { after: None, error }
             }
         }
     }
@@ -108,10 +108,10 @@ impl Http {
             200..=299 => match body {
                 Ok(body) => self.accepted(request, &body),
                 // The request was accepted; only the details are missing.
-                Err(_) => Answer::Accepted { rejected: 0, message: String::new() },
+                Err(_) => Answer::Accepted,
             },
             code @ (429 | 502 | 503 | 504) => {
-                Answer::Retryable { after, error: self.refusal(code, &body.unwrap_or_default()) }
+                Answer::Retry { after, error: self.refusal(code, &body.unwrap_or_default()) }
             }
             code => Answer::Refused(self.refusal(code, &body.unwrap_or_default())),
         }
@@ -140,7 +140,7 @@ fn partial(body: &[u8], key: &str) -> Answer {
     let partial = &answer["partialSuccess"];
     let rejected = &partial[key];
     let rejected = rejected.as_u64().or_else(|| rejected.as_str()?.parse().ok()).unwrap_or_default();
-    Answer::Accepted { rejected, message: partial["errorMessage"].as_str().unwrap_or_default().to_owned() }
+    accepted_but(rejected, partial["errorMessage"].as_str().unwrap_or_default())
 }
 
 fn tls_config(tls: &Tls) -> Result<TlsConfig, Error> {
@@ -171,11 +171,11 @@ mod tests {
     fn partial_success_in_both_forms_of_json() {
         for number in ["3", "\"3\""] {
             let body = format!(r#"{{"partialSuccess":{{"rejectedSpans":{number},"errorMessage":"too old"}}}}"#);
-            let Answer::Accepted { rejected, message } = partial(body.as_bytes(), "rejectedSpans") else { panic!() };
-            assert_eq!((rejected, message.as_str()), (3, "too old"));
+            let Answer::Partial { refused, error } = partial(body.as_bytes(), "rejectedSpans") else { panic!() };
+            assert_eq!((refused, error.to_string().as_str()), (3, "\"too old\""));
         }
         for nothing in ["", "{}", r#"{"partialSuccess":{}}"#, r#"{"partialSuccess":{"rejectedSpans":-1}}"#] {
-            assert!(matches!(partial(nothing.as_bytes(), "rejectedSpans"), Answer::Accepted { rejected: 0, .. }));
+            assert!(matches!(partial(nothing.as_bytes(), "rejectedSpans"), Answer::Accepted));
         }
     }
 }

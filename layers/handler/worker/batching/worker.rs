@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    super::{Command, Limits, Overflow, Pending, WaitResult, Worker},
+    super::{Command, Limits, Pending, WaitResult, Worker},
     BatchConfig, BatchItem, Export,
     sender::BatchJob,
 };
@@ -29,11 +29,12 @@ impl<E: Export> BatchWorker<E> {
     /// Starts the thread, and waits until it has connected.
     pub(crate) fn spawn(export: E, config: BatchConfig, flush_timeout: Duration) -> Result<Self, Error> {
         let (connected, is_connected) = mpsc::sync_channel(1);
-        let BatchConfig { capacity, max_bytes, .. } = config;
-        let limits = Limits { capacity, max_bytes, overflow: Overflow::DropNewest };
-        let worker = Worker::new(BatchJob::new(export, config, connected), config.thread, limits, flush_timeout);
+        let BatchConfig { capacity, max_bytes, overflow, .. } = config;
+        let limits = Limits { capacity, max_bytes, overflow };
+        let thread = config.thread.clone();
+        let worker = Worker::new(BatchJob::new(export, config, connected), &thread, limits, flush_timeout);
         worker.start().map_err(|error| worker.job.no_thread(error))?;
-        let gone = |_| Error::new(format_args!("{}: the thread that sends ended at once", config.output));
+        let gone = |_| Error::new(format_args!("{}: the thread that sends ended at once", worker.job.config.output));
         is_connected.recv().map_err(gone)??;
         Ok(Self(worker))
     }
@@ -99,7 +100,7 @@ impl<E: Export> PendingSend<'_, E> {
         if unsent == 0 {
             return Ok(());
         }
-        let BatchConfig { output, what, .. } = job.config;
+        let BatchConfig { output, what, .. } = &job.config;
         let (doing, in_flight) =
             (if is_shutdown { "shutdown" } else { "flush" }, job.in_flight.load(Ordering::Relaxed));
         let why = job.last_failure.get().as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
