@@ -98,11 +98,11 @@
 //! ## Formatters
 //! Without `class`, or with Python's, a [`Template`](crate::format::Template): `format`, `datefmt`, `style`, `validate`,
 //! `defaults`, and the extensions `zone`, `utc`, `default_time_format`, `default_msec_format`. Other classes take `time`
-//! (`utc`, `local`, `none`, `time_of_day`, `unix_seconds`, `unix_millis`, `unix_nanos` or a zone) and their own keys:
+//! (`utc`, `local`, `none`, `time_of_day`, `unix_seconds`, `unix_millis`, `unix_micros`, `unix_nanos`, `since_start` or a zone) and their own keys:
 //!
 //! | `class` | keys |
 //! |---|---|
-//! | `text` ([`Text`](crate::format::Text)) | `color` (`auto`, `always`, `never`), `level`, `target`, `source`, `thread`, `spans`, `globals`, `trace_ids`, `multi_line` |
+//! | `text` ([`Text`](crate::format::Text)) | `color` (`auto`, `always`, `never`), `level`, `target`, `source`, `thread`, `spans`, `globals`, `trace_ids`, `multi_line`, `layout: {first, only, omit, rename: {FIELD: NAME}, pad: {FIELD: WIDTH}, max_width, durations, target_names, target_aliases: {TARGET: ALIAS}}` ([`Layout`](crate::format::Layout)) |
 //! | `pretty` ([`Text::pretty`](crate::format::Text::pretty)) | the same |
 //! | `json` ([`Json`](crate::format::Json)) | `shape` (`flat`, `tracing_subscriber`, `ecs`, `gcp`, `datadog`, `logstash`, `bunyan`, `otel`, `python`), `trace_prefix`, `schema_version`, `rename: {MEMBER: NAME}`, `omit`, `nest_fields`, `nest_context`, `fields`, `span_list`, `current_span`, `source`, `thread`, `process`, `level_number`, `event_name`, `lower_case_levels`; two options for one member are refused |
 //! | `logfmt` ([`Logfmt`](crate::format::Logfmt)) | `fields`, `source`, `thread` |

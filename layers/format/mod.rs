@@ -43,7 +43,7 @@ pub use self::{
     pickle::Pickle,
     syslog::{Facility, Priority, SyslogFormat},
     template::{BufferingFormatter, Style, Template, TemplateBuilder},
-    text::{Color, Text},
+    text::{Color, Layout, Text},
     time::Time,
 };
 use std::sync::Arc;

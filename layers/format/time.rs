@@ -16,7 +16,7 @@ use super::{
     digits::{Aligned, Digits, FIRST, LAST, put, second},
     offsets::{Offsets, timestamp},
 };
-use crate::Error;
+use crate::{Error, record::logging_start};
 
 /// How the time of a record is written: zone, precision, or a number.
 ///
@@ -27,7 +27,9 @@ use crate::Error;
 /// | [`time_of_day`](Self::time_of_day) | `16:17:16.123` | milliseconds |
 /// | [`unix_seconds`](Self::unix_seconds) | `1795187836`, with [`millis`](Self::millis) `1795187836.123` | seconds |
 /// | [`unix_millis`](Self::unix_millis) | `1795187836123` | milliseconds |
+/// | [`unix_micros`](Self::unix_micros) | `1795187836123456` | microseconds |
 /// | [`unix_nanos`](Self::unix_nanos) | `1795187836123456000` | nanoseconds |
+/// | [`since_start`](Self::since_start), [`since`](Self::since) | `12.345`: seconds since the start of logging, or since a moment | milliseconds |
 /// | [`none`](Self::none) | nothing | |
 ///
 /// Times are truncated to the precision, towards the past, also before 1970. RFC 3339 has the years 0000 to 9999: a time
@@ -63,6 +65,8 @@ enum Style {
     Calendar,
     /// The unit, as a number of digits after the second.
     Unix(u8),
+    /// Seconds since then.
+    Since(SystemTime),
     Custom(Arc<str>),
 }
 
@@ -109,6 +113,23 @@ impl Time {
     /// Milliseconds since 1970; a number in JSON.
     pub fn unix_millis() -> Self {
         Self { style: Style::Unix(3), digits: 3, ..Self::utc() }
+    }
+
+    /// Microseconds since 1970; a number in JSON.
+    pub fn unix_micros() -> Self {
+        Self { style: Style::Unix(6), digits: 6, ..Self::utc() }
+    }
+
+    /// Seconds since the start of logging ([`Record::uptime`](crate::Record::uptime)), with three digits; a number in JSON.
+    ///
+    /// Python: `%(relativeCreated)d`, in milliseconds.
+    pub fn since_start() -> Self {
+        Self::since(logging_start())
+    }
+
+    /// Seconds since a moment, negative before it, with three digits; a number in JSON.
+    pub fn since(moment: SystemTime) -> Self {
+        Self { style: Style::Since(moment), digits: 3, ..Self::utc() }
     }
 
     /// Nanoseconds since 1970; a number in JSON.
@@ -173,6 +194,14 @@ impl Time {
             Style::None => Ok(()),
             Style::Calendar => self.calendar(seconds, nanos, out),
             Style::Unix(unit) => unix(seconds, nanos, *unit, self.digits, out),
+            Style::Since(moment) => {
+                let (from, nanos_from) = since_epoch(*moment);
+                let (seconds, nanos) = match nanos.checked_sub(nanos_from) {
+                    Some(nanos) => (seconds, nanos),
+                    None => (seconds.saturating_sub(1), nanos + 1_000_000_000 - nanos_from),
+                };
+                unix(seconds.saturating_sub(from), nanos, 0, self.digits, out)
+            }
             // `strftime` checked it. If it still fails for this time, a calendar time is better than none.
             Style::Custom(format) => {
                 self.custom(format, seconds, nanos, &mut *out).or_else(|_| self.calendar(seconds, nanos, out))
@@ -212,7 +241,7 @@ impl Time {
     }
 
     pub(super) fn is_number(&self) -> bool {
-        matches!(self.style, Style::Unix(_))
+        matches!(self.style, Style::Unix(_) | Style::Since(_))
     }
 
     pub(super) fn is_calendar(&self) -> bool {
@@ -413,6 +442,22 @@ mod tests {
             assert_eq!(shown(&time, -1, 250_000_000), before);
         }
         assert_eq!(shown(&Time::unix_nanos(), 1 << 40, 7), "1099511627776000000007");
+        assert_eq!(shown(&Time::unix_micros(), 1_795_187_836, 123_456_789), "1795187836123456");
+    }
+
+    #[test]
+    fn since_a_moment() {
+        let time = Time::since(at(100, 900_000_000));
+        for (seconds, nanos, expected) in [
+            (100, 900_000_000, "0.000"),
+            (101, 0, "0.100"),
+            (99, 900_000_000, "-1.000"),
+            (3_700, 950_500_000, "3600.050"),
+        ] {
+            assert_eq!(shown(&time, seconds, nanos), expected);
+        }
+        assert_eq!(shown(&time.clone().nanos(), 100, 900_000_001), "0.000000001");
+        assert!(shown(&Time::since_start(), 0, 0).starts_with('-'));
     }
 
     #[test]
