@@ -7,6 +7,7 @@ mod pair;
 mod parts;
 mod pretty;
 mod quote;
+mod spans;
 
 pub use self::{color::Color, layout::Layout};
 use self::{
@@ -15,15 +16,10 @@ use self::{
     parts::CONTINUED,
     quote::{Bare, is_bare_message, quoted, word},
 };
-use super::{
-    Buffer, Format, Time,
-    json::value::hex,
-    line::{Fragment, Line},
-    outermost_first,
-};
+use super::{Buffer, Format, Time, json::value::hex, line::Line};
 use crate::{
     Error, Record, Severity, Value,
-    record::{Entry, ErrorChain, FormatCache, SpanView, TraceParent},
+    record::{Entry, ErrorChain, TraceParent},
 };
 
 /// One line per record, for people.
@@ -320,27 +316,6 @@ impl Text {
         self.layout.as_ref().is_none_or(|layout| layout.shows(name))
     }
 
-    fn path(&self, record: &Record, paint: Paint, out: &mut Line<'_>) {
-        for (depth, span) in outermost_first(record).enumerate() {
-            match depth {
-                0 => space(out),
-                _ => out.byte(b':'),
-            }
-            paint.dim(out, |out| self.span(span, out));
-        }
-    }
-
-    fn span(&self, span: SpanView<'_>, out: &mut Line<'_>) {
-        // How a `traceparent` is written depends on more than the span.
-        if !span.fields().contains(TraceParent::FIELD)
-            && let Some(text) = span.cached(FormatCache::Text, || span_text(span))
-        {
-            out.raw_bytes(text);
-        } else {
-            in_braces(span, self.trace_ids, out);
-        }
-    }
-
     fn ids(trace: TraceParent, paint: Paint, out: &mut Line<'_>) {
         space(out);
         paint.dim(out, |out| {
@@ -455,41 +430,6 @@ impl Text {
             self.more_lines(record, paint, out);
         }
     }
-}
-
-/// Longest cached text of a span, in bytes.
-const MAX_CACHED: usize = 1_024;
-
-/// A span's text without colour. `None` if it is long.
-#[cold]
-fn span_text(span: SpanView<'_>) -> Option<Box<[u8]>> {
-    let text = Fragment::of(false, |line| in_braces(span, false, line));
-    (text.text().len() <= MAX_CACHED).then(|| text.text().into())
-}
-
-/// `name{field=value field=value}`
-#[inline(never)]
-fn in_braces(span: SpanView<'_>, without_trace: bool, out: &mut Line<'_>) {
-    word(out, span.name(), ":");
-    out.byte(b'{');
-    let mut is_first = true;
-    for entry in span.fields().entries() {
-        let trace = if entry.text() == TraceParent::FIELD { span.trace() } else { None };
-        if trace.is_some() && without_trace {
-            continue;
-        }
-        if !std::mem::take(&mut is_first) {
-            out.byte(b' ');
-        }
-        if let Some(trace) = trace {
-            out.raw("trace_id=");
-            hex(out, &trace.trace_id().to_be_bytes());
-            continue;
-        }
-        name(entry, out);
-        write_value(entry.value(), out);
-    }
-    out.byte(b'}');
 }
 
 /// Whether a value takes several lines where that is allowed.
