@@ -133,8 +133,9 @@
 //!   file that look misspelt, and fields of a template that only foreign formatters add (`%(levelprefix)s`).
 //! - ↩ `level: OFF` in YAML, in capitals, is the level of that name; `off`, `no` and `false` are NOTSET, as in Python.
 //! - Keys under `strata` that have no effect are errors.
-//! - A configuration that cannot be applied changes nothing; Python closes all handlers first and may stop halfway. New files
-//!   may have been created, empty; no file is truncated.
+//! - A configuration that cannot be applied changes nothing; Python closes all handlers first and may stop halfway. Files and
+//!   sockets are opened, and threads started, when all else was checked. If a file then cannot be opened, those opened before
+//!   it are closed, and removed if they were made for it and are empty, with their directories.
 //! - `ext://`, `()` and `class` name entries of the [`ClassRegistry`], and `args` are constant expressions: nothing is
 //!   imported or called, and no pickle is read. An `ext://` that names nothing is an error.
 //! - Python's own flags take any value, as in Python: a non-empty string is true, even `"no"`; [`check`](Logging::check) warns

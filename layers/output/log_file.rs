@@ -217,8 +217,16 @@ impl<F: Format> LogFileBuilder<F> {
     /// the file cannot be opened: its directory is missing, it is a directory, it is not writable, the disk is full. The
     /// message names the path and what was tried.
     pub fn build(self) -> Result<LogFile<F>, Error> {
-        let Self { file, open_lazily, buffer, flush_on, sync_on, format } = self;
-        let sink = open(file, open_lazily, buffer)?;
+        let open_lazily = self.open_lazily;
+        let file = self.build_closed()?;
+        open(file.as_sink(), open_lazily)?;
+        Ok(file)
+    }
+
+    /// Nothing is opened yet.
+    pub(crate) fn build_closed(self) -> Result<LogFile<F>, Error> {
+        let Self { file, open_lazily: _, buffer, flush_on, sync_on, format } = self;
+        let sink = closed(file, buffer)?;
         let name = sink.path().display().to_string();
         Ok(Formatted::new(format, sink).name(name).flush_and_sync_on(flush_on, sync_on))
     }
@@ -229,14 +237,23 @@ impl<F: Format> LogFileBuilder<F> {
     /// # Errors
     /// As for [`build`](Self::build).
     pub fn build_sink(self) -> Result<FileSink, Error> {
-        open(self.file, self.open_lazily, self.buffer)
+        let sink = closed(self.file, self.buffer)?;
+        open(&sink, self.open_lazily)?;
+        Ok(sink)
     }
 }
 
-fn open(mut file: FileSpec, open_lazily: bool, buffer: Option<usize>) -> Result<FileSink, Error> {
+fn closed(mut file: FileSpec, buffer: Option<usize>) -> Result<FileSink, Error> {
     file.path = absolute(&file.path)?;
     file.claim = Some(claim(&file.path)?);
-    FileSink::new(file, open_lazily, buffer)
+    FileSink::new(file, buffer)
+}
+
+fn open(sink: &FileSink, open_lazily: bool) -> Result<(), Error> {
+    if !open_lazily {
+        sink.open()?;
+    }
+    sink.start()
 }
 
 /// An absolute path: the process may change its directory later.

@@ -404,8 +404,16 @@ impl<F: Format> RotatingFileBuilder<F> {
     /// - The file is in use by another process ([`FileLocking::Exclusive`]), or by another handler of this process with
     ///   other settings or without rotation.
     pub fn build(self) -> Result<RotatingFile<F>, Error> {
+        let file = self.build_closed()?;
+        file.as_sink().open()?;
+        file.as_sink().start()?;
+        Ok(file)
+    }
+
+    /// Nothing is opened yet.
+    pub(crate) fn build_closed(self) -> Result<RotatingFile<F>, Error> {
         let sync_on = self.settings.durability.on;
-        let (sink, flush_on, format) = self.open()?;
+        let (sink, flush_on, format) = self.closed()?;
         let name = sink.path().display().to_string();
         Ok(Formatted::new(format, sink).name(name).flush_and_sync_on(flush_on, sync_on))
     }
@@ -416,10 +424,13 @@ impl<F: Format> RotatingFileBuilder<F> {
     /// # Errors
     /// As for [`build`](Self::build).
     pub fn build_sink(self) -> Result<RotatingFileSink, Error> {
-        Ok(self.open()?.0)
+        let (sink, ..) = self.closed()?;
+        sink.open()?;
+        sink.start()?;
+        Ok(sink)
     }
 
-    fn open(mut self) -> Result<(RotatingFileSink, Option<Severity>, F), Error> {
+    fn closed(mut self) -> Result<(RotatingFileSink, Option<Severity>, F), Error> {
         self.settings.schedule = self.schedule()?;
         let Self { mut file, mut settings, allow_unbounded, flush_on, format, .. } = self;
         file.path = absolute(&file.path)?;
@@ -454,7 +465,7 @@ impl<F: Format> RotatingFileBuilder<F> {
                 "a durability cannot be combined with a buffer and shared locking; leave out the buffer"
             ));
         }
-        Ok((RotatingFileSink::open(file, settings)?, flush_on, format))
+        Ok((RotatingFileSink::new(file, settings)?, flush_on, format))
     }
 
     fn schedule(&self) -> Result<Option<Schedule>, Error> {

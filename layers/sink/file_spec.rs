@@ -1,7 +1,7 @@
 //! Which file to append to, and how to open it.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Durability, ReopenPolicy,
+    Durability, ReopenPolicy, creations,
     deferred_errors::DeferredErrors,
     durability::SyncPolicy,
     opener::{FileOpener, OpenedFile, RawFile},
@@ -20,6 +20,7 @@ use super::{
 use crate::Error;
 
 pub(super) const FIND_DIRECTORY: &str = "find the directory of";
+pub(super) const CREATE_DIRECTORY: &str = "create the directory of";
 
 impl RawFile for File {
     #[inline]
@@ -114,7 +115,7 @@ impl FileSpec {
         let failed_to = |action| move |error| OpenError { action, error };
         let parent = self.path.parent().unwrap_or(&self.path);
         if self.create_dirs {
-            fs::create_dir_all(parent).map_err(failed_to("create the directory of"))?;
+            creations::create_dir_all(parent).map_err(failed_to(CREATE_DIRECTORY))?;
         }
         let truncate = self.truncate && !self.was_opened.load(Ordering::Acquire);
         let file = self.open_for_append(truncate).map_err(|error| {
@@ -149,7 +150,7 @@ impl FileSpec {
             // An append handle may not truncate here.
             options.clone().write(true).truncate(true).open(&self.path)?;
         }
-        let file = options.append(true).open(&self.path)?;
+        let file = creations::open(options.append(true), &self.path)?;
         #[cfg(unix)]
         if truncate && file.metadata()?.is_file() {
             file.set_len(0)?;
@@ -206,6 +207,8 @@ pub(super) fn sync(file: &File) -> io::Result<()> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::sink::scratch::Dir;
 

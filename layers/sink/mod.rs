@@ -19,6 +19,7 @@
 
 mod archive;
 mod buffered;
+mod creations;
 mod deferred_errors;
 mod direct;
 mod durability;
@@ -30,6 +31,8 @@ mod file_spec;
 mod lines;
 pub mod net;
 mod opener;
+#[cfg(feature = "config")]
+mod probe;
 mod registry;
 mod reopen;
 mod rotate;
@@ -42,8 +45,6 @@ mod writer;
 
 use std::{io, num::NonZeroU16, sync::Arc};
 
-#[cfg(feature = "config")]
-pub(crate) use self::registry::allow_takeover;
 pub use self::{
     archive::{Compression, Retention},
     durability::Durability,
@@ -54,6 +55,8 @@ pub use self::{
     std_stream::StdStream,
     writer::{MakeWriterSink, WriterSink},
 };
+#[cfg(feature = "config")]
+pub(crate) use self::{creations::Creations, registry::allow_takeover};
 pub(crate) use self::{
     deferred_errors::LedgerLink,
     file_spec::FileSpec,

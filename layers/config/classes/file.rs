@@ -85,7 +85,7 @@ fn make(context: &BuildContext<'_, '_>, builder: LogFileBuilder) -> Result<Outpu
     let mode = mode_and_encoding(context, &path);
     let delay = args.bool("delay").unwrap_or(false);
     let strata = context.strata;
-    let mut builder = builder.open_lazily(delay).create_dirs(strata.bool("create_dirs").unwrap_or(false));
+    let mut builder = builder.create_dirs(strata.bool("create_dirs").unwrap_or(false));
     builder = builder
         .set_if_some(strata.size("buffer"), LogFileBuilder::buffer)
         .set_if_some(strata.level("flush_on"), LogFileBuilder::flush_on)
@@ -97,13 +97,21 @@ fn make(context: &BuildContext<'_, '_>, builder: LogFileBuilder) -> Result<Outpu
     }
     let truncates = mode == Mode::Write && !context.is_replacement;
     // A file that is opened now must not be truncated before the configuration is accepted.
-    let handler = builder.truncate(truncates && delay).format(context.formatting.lines()).build()?.terminator("");
+    let handler =
+        builder.truncate(truncates && delay).format(context.formatting.lines()).build_closed()?.terminator("");
+    let sink = handler.as_sink().clone();
     let control = FileControl {
-        sink: handler.as_sink().clone(),
+        sink: sink.clone(),
         truncates: truncates && !delay,
         drops_after_close: mode == Mode::Write && context.as_python,
     };
-    Ok(Output::new(handler, control))
+    let starting = sink.clone();
+    let output = Output::new(handler, control).started_by(move || starting.start());
+    if delay {
+        return Ok(output);
+    }
+    sink.check()?;
+    Ok(output.opened_by(move || sink.open()))
 }
 
 struct FileControl {

@@ -104,13 +104,13 @@ pub(super) fn finish(
         // Reported already.
         return Ok(placeholder());
     }
-    let handler = builder.truncate(truncates && delay).format(context.formatting.lines()).build()?.terminator("");
-    let control = RotatingControl {
-        file: handler.as_sink().clone(),
-        truncates: truncates && !delay,
-        as_python: context.as_python,
-    };
-    Ok(Output::new(handler, control))
+    let handler =
+        builder.truncate(truncates && delay).format(context.formatting.lines()).build_closed()?.terminator("");
+    let sink = handler.as_sink().clone();
+    sink.check()?;
+    let control = RotatingControl { file: sink.clone(), truncates: truncates && !delay, as_python: context.as_python };
+    let starting = sink.clone();
+    Ok(Output::new(handler, control).opened_by(move || sink.open()).started_by(move || starting.start()))
 }
 
 fn strata_options(context: &BuildContext<'_, '_>, mut builder: RotatingFileBuilder) -> RotatingFileBuilder {

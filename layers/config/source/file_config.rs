@@ -14,13 +14,14 @@ pub(super) fn declare(ini: &Ini) -> Result<Parsed, Vec<ConfigError>> {
     if !reader.problems.is_empty() {
         return Err(reader.problems.into_iter().chain(reader.strict_errors).collect());
     }
-    let root = Node::map([
+    let mut root = Node::map([
         ("version", Node::new(Data::Int(1))),
         ("formatters", formatters),
         ("handlers", handlers),
         ("loggers", loggers),
         ("root", root),
     ]);
+    root.at = Some(Position::new(1, 1));
     Ok((root, reader.strict_errors))
 }
 

@@ -34,6 +34,15 @@ impl Client {
         }
     }
 
+    /// What [`new`](Self::new) would fail with, without a runtime.
+    #[cfg(feature = "config")]
+    pub(super) fn check(settings: &Settings) -> Result<(), Error> {
+        match settings.protocol {
+            Protocol::Grpc => grpc::endpoint(settings).and_then(|_| grpc::headers(settings)).map(drop),
+            Protocol::HttpProtobuf | Protocol::HttpJson => http::Http::new(settings).map(drop),
+        }
+    }
+
     /// Within the settings' timeout and the time left.
     pub(super) fn send(&mut self, request: &Request, attempt: &Attempt) -> Answer {
         match self {

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::super::archive::ProcessLock;
+use super::super::{archive::ProcessLock, creations};
 use crate::Error;
 
 /// Whether several processes may write to one rotating path.
@@ -56,7 +56,7 @@ pub(super) fn lock_exclusively(path: &Path, base: &Path) -> Result<File, Error> 
 }
 
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
+    creations::open(OpenOptions::new().create(true).append(true), path)
 }
 
 /// A lock on a file, released on drop.

@@ -13,14 +13,18 @@ mod files;
 mod foreign;
 mod include;
 mod ini;
+mod mutations;
 mod parsers;
 mod random;
+mod refused;
 mod reload;
+mod report;
 mod schema;
 mod sources;
 mod stories;
 mod third_party;
 mod third_party_text;
+mod trace;
 mod twice;
 mod watching;
 

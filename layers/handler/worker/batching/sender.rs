@@ -35,7 +35,7 @@ pub(super) struct BatchJob<E> {
     pub(super) abandoned: AtomicUsize,
     pub(super) last_failure: ForkMutex<Option<String>>,
     /// Gets the result of the connect.
-    connected: ForkMutex<Option<SyncSender<Result<(), Error>>>>,
+    pub(super) connected: ForkMutex<Option<SyncSender<Result<(), Error>>>>,
 }
 
 impl<E: Export> LossCounter<BatchItem<E::Item>> for BatchJob<E> {
@@ -84,7 +84,7 @@ impl<E: Export> Job for BatchJob<E> {
 }
 
 impl<E> BatchJob<E> {
-    pub(super) fn new(export: E, config: BatchConfig, connected: SyncSender<Result<(), Error>>) -> Self {
+    pub(super) fn new(export: E, config: BatchConfig) -> Self {
         Self {
             export,
             config,
@@ -93,7 +93,7 @@ impl<E> BatchJob<E> {
             in_flight: AtomicUsize::new(0),
             abandoned: AtomicUsize::new(0),
             last_failure: ForkMutex::default(),
-            connected: ForkMutex::new(Some(connected)),
+            connected: ForkMutex::default(),
         }
     }
 
