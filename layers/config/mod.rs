@@ -161,7 +161,6 @@ mod classes;
 mod config_filter;
 mod configured_handler;
 mod document;
-mod encoding;
 mod error;
 mod formatting;
 mod handler_args;

@@ -12,12 +12,13 @@
 //! | [`Gelf`] | Graylog and other receivers of GELF 1.1 | one JSON object without line breaks or NULs |
 //! | [`Pickle`] | receivers of Python's `SocketHandler` and `DatagramHandler` | a length and a pickle: bytes, not text |
 //!
-//! [`FormatExt`] chooses a format by level, by logger or by record. For your own format, implement [`Format`]; [`Time`] writes the time for it.
+//! [`Encoding`] is for files in something other than UTF-8. [`FormatExt`] chooses a format by level, by logger or by record. For your own format, implement [`Format`]; [`Time`] writes the time for it.
 
 mod buffer;
 mod callsite_cache;
 mod conditional;
 mod digits;
+mod encoding;
 mod gelf;
 
 mod json;
@@ -37,6 +38,7 @@ pub(crate) use self::template::{Line, OwnNames, not_found, push_exception, push_
 pub use self::{
     buffer::Buffer,
     conditional::{Conditional, FormatExt},
+    encoding::{Encoding, EncodingErrors},
     gelf::Gelf,
     json::{Json, Key, Member},
     logfmt::Logfmt,

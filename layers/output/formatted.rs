@@ -5,8 +5,9 @@ use std::{borrow::Cow, cell::Cell, fmt, sync::Arc};
 use super::batch_writer::{BatchWriter, SingleRecord};
 use crate::{
     Delivery, Description, Error, Format, Handler, Outcome, Severity, Sink,
-    format::Buffer,
+    format::{Buffer, Encoding},
     handler::Flush,
+    ledger::Total,
     sink::FlushTo,
     unwind::{catch, panicked},
 };
@@ -42,19 +43,20 @@ pub struct Formatted<F, S> {
     terminator: Cow<'static, str>,
     flush_on: Option<Severity>,
     sync_on: Option<Severity>,
+    encoding: Encoding,
 }
 
 impl<F: Format, S: Sink> Formatted<F, S> {
     /// A format and a sink. The format learns [whether the sink is a terminal](Buffer::is_terminal). No I/O.
     pub fn new(format: F, sink: S) -> Self {
         let writer = Arc::new(BatchWriter::new(sink, "sink".into()));
-        Self { format, writer, terminator: "\n".into(), flush_on: None, sync_on: None }
+        Self { format, writer, terminator: "\n".into(), flush_on: None, sync_on: None, encoding: Encoding::UTF_8 }
     }
 
     /// Replaces the format.
     pub fn format<G: Format>(self, format: G) -> Formatted<G, S> {
-        let Self { writer, terminator, flush_on, sync_on, .. } = self;
-        Formatted { format, writer, terminator, flush_on, sync_on }
+        let Self { writer, terminator, flush_on, sync_on, encoding, .. } = self;
+        Formatted { format, writer, terminator, flush_on, sync_on, encoding }
     }
 
     /// What follows each record (default: `"\n"`). Whatever it is, a line break follows a record that was written only
@@ -91,6 +93,10 @@ impl<F: Format, S: Sink> Formatted<F, S> {
         &self.writer.sink
     }
 
+    pub(super) fn encoding(self, encoding: Encoding) -> Self {
+        Self { encoding, ..self }
+    }
+
     pub(super) fn flush_and_sync_on(self, flush_on: Option<Severity>, sync_on: Option<Severity>) -> Self {
         Self { flush_on, sync_on, ..self }
     }
@@ -124,6 +130,12 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
             match self.terminator.as_bytes() {
                 [byte] => line.push(*byte),
                 bytes => line.extend_from_slice(bytes),
+            }
+            if self.encoding != Encoding::UTF_8
+                && self.encoding.encode(line)?
+                && let Some(counters) = delivery.counters()
+            {
+                counters.count(Total::Marked, 1);
             }
             let mut record = SingleRecord::new(delivery);
             let outcome = self.writer.write(line, &mut record)?;

@@ -8,7 +8,6 @@ use crate::{
     config::{
         class::Class,
         configured_handler::{ConfiguredHandler, Output, Steps},
-        encoding::Encoding,
         error::ConfigError,
         formatting::{self, Formatter, Formatting},
         handler_args::level_in,
@@ -147,7 +146,7 @@ impl Builder<'_> {
         formatter: Formatter,
         problems: &mut Vec<ConfigError>,
     ) -> Option<(InstalledHandler, Steps)> {
-        let formatting = Formatting::new(formatter, "\n", Encoding::default());
+        let formatting = Formatting::new(formatter, "\n");
         if let Some(datefmt) = self.datefmt_of(node) {
             formatting.set_datefmt(datefmt);
         }
