@@ -24,6 +24,8 @@ mod gelf;
 mod json;
 mod key_cache;
 mod line;
+#[cfg(feature = "locales")]
+mod locale;
 mod logfmt;
 mod offsets;
 mod pickle;

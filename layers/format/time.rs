@@ -12,6 +12,8 @@ use jiff::{
     tz::TimeZone,
 };
 
+#[cfg(feature = "locales")]
+use super::locale;
 use super::{
     digits::{Aligned, Digits, FIRST, LAST, put, second},
     offsets::{Offsets, timestamp},
@@ -57,6 +59,8 @@ pub struct Time {
     date: bool,
     /// Python's `asctime`.
     is_asctime: bool,
+    #[cfg(feature = "locales")]
+    locale: Option<pure_rust_locales::Locale>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,7 +77,15 @@ enum Style {
 impl Time {
     /// UTC, in RFC 3339. The default.
     pub fn utc() -> Self {
-        Self { style: Style::Calendar, zone: None, digits: 6, date: true, is_asctime: false }
+        Self {
+            style: Style::Calendar,
+            zone: None,
+            digits: 6,
+            date: true,
+            is_asctime: false,
+            #[cfg(feature = "locales")]
+            locale: None,
+        }
     }
 
     /// The machine's current zone (`TZ`, `/etc/localtime`); UTC if it is unknown.
@@ -185,6 +197,26 @@ impl Time {
         self.custom(format, 0, 0, &mut String::new())
             .map_err(|error| Error::config(format_args!("time format {format:?}: {error}")))?;
         Ok(Self { style: Style::Custom(format.into()), ..self })
+    }
+
+    /// The language of the names of months and days in [`strftime`](Self::strftime) (`%a`, `%A`, `%b`, `%B`, `%p`; default:
+    /// English): a locale of the GNU C Library, such as `de_DE`.
+    ///
+    /// # Errors
+    /// There is no such locale.
+    ///
+    /// ```
+    /// # use tracing_strata::format::Time;
+    /// let time = Time::utc().locale("de_AT.UTF-8")?.strftime("%A, %-d. %B %Y")?;
+    /// let mut out = String::new();
+    /// time.write(std::time::UNIX_EPOCH, &mut out);
+    /// assert_eq!(out, "Donnerstag, 1. Jänner 1970");
+    /// # Ok::<(), tracing_strata::Error>(())
+    /// ```
+    #[cfg(feature = "locales")]
+    pub fn locale(self, name: &str) -> Result<Self, Error> {
+        let unknown = || Error::config(format_args!("expected a locale such as \"de_DE\", got {name:?}"));
+        Ok(Self { locale: Some(locale::named(name).ok_or_else(unknown)?), ..self })
     }
 
     /// Appends a time to a text; your own formats can use this.
@@ -316,6 +348,11 @@ impl Time {
     fn custom(&self, format: &str, seconds: i64, nanos: u32, out: impl fmt::Write) -> Result<(), jiff::Error> {
         let zone = self.zone.as_ref().map_or(TimeZone::UTC, |zone| zone.zone.clone());
         let zoned = timestamp(seconds, nanos).to_zoned(zone);
+        #[cfg(feature = "locales")]
+        if let Some(locale) = self.locale {
+            let format = locale::with_names(format, locale, zoned.datetime());
+            return BrokenDownTime::from(&zoned).format(format, StdFmtWrite(out));
+        }
         BrokenDownTime::from(&zoned).format(format, StdFmtWrite(out))
     }
 }
