@@ -16,6 +16,8 @@ pub(super) struct Position {
 }
 
 impl Position {
+    pub(super) const START: Self = Self { file: None, line: 1, column: 1 };
+
     pub(super) fn new(line: usize, column: usize) -> Self {
         let small = |number| u32::try_from(number).unwrap_or(u32::MAX);
         Self { file: None, line: small(line), column: small(column) }

@@ -1,6 +1,6 @@
 //! A format and a sink: the handler behind every output of lines.
 
-use std::{borrow::Cow, cell::Cell, fmt, sync::Arc};
+use std::{borrow::Cow, cell::Cell, fmt, sync::Arc, time::SystemTime};
 
 use super::batch_writer::{BatchWriter, SingleRecord};
 use crate::{
@@ -44,19 +44,29 @@ pub struct Formatted<F, S> {
     flush_on: Option<Severity>,
     sync_on: Option<Severity>,
     encoding: Encoding,
+    /// What the sink does for a record of that time which could not be formatted.
+    pass_over: Option<fn(&S, SystemTime)>,
 }
 
 impl<F: Format, S: Sink> Formatted<F, S> {
     /// A format and a sink. The format learns [whether the sink is a terminal](Buffer::is_terminal). No I/O.
     pub fn new(format: F, sink: S) -> Self {
         let writer = Arc::new(BatchWriter::new(sink, "sink".into()));
-        Self { format, writer, terminator: "\n".into(), flush_on: None, sync_on: None, encoding: Encoding::UTF_8 }
+        Self {
+            format,
+            writer,
+            terminator: "\n".into(),
+            flush_on: None,
+            sync_on: None,
+            encoding: Encoding::UTF_8,
+            pass_over: None,
+        }
     }
 
     /// Replaces the format.
     pub fn format<G: Format>(self, format: G) -> Formatted<G, S> {
-        let Self { writer, terminator, flush_on, sync_on, encoding, .. } = self;
-        Formatted { format, writer, terminator, flush_on, sync_on, encoding }
+        let Self { writer, terminator, flush_on, sync_on, encoding, pass_over, .. } = self;
+        Formatted { format, writer, terminator, flush_on, sync_on, encoding, pass_over }
     }
 
     /// What follows each record (default: `"\n"`). Whatever it is, a line break follows a record that was written only
@@ -101,6 +111,18 @@ impl<F: Format, S: Sink> Formatted<F, S> {
         Self { flush_on, sync_on, ..self }
     }
 
+    pub(super) fn passing_over(self, pass_over: fn(&S, SystemTime)) -> Self {
+        Self { pass_over: Some(pass_over), ..self }
+    }
+
+    #[cold]
+    fn pass_over(&self, time: SystemTime) {
+        if let Some(pass_over) = self.pass_over {
+            self.writer.write_pending();
+            pass_over(&self.writer.sink, time);
+        }
+    }
+
     pub(super) fn map_sink(self, change: impl FnOnce(S) -> S) -> Self {
         let writer = Arc::try_unwrap(self.writer)
             .map(|BatchWriter { sink, name, .. }| Arc::new(BatchWriter::new(change(sink), name)))
@@ -125,7 +147,7 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
                 line.set_terminal(true);
                 line.set_columns(self.writer.columns(delivery.time()));
             }
-            self.format.format(&delivery, line)?;
+            self.format.format(&delivery, line).inspect_err(|_| self.pass_over(delivery.time()))?;
             let line = line.bytes_mut();
             match self.terminator.as_bytes() {
                 [byte] => line.push(*byte),

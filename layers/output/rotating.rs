@@ -131,7 +131,8 @@ use crate::{
 ///
 /// # Failures
 /// The error handler gets a failed rotation once. Records still go to the old file, which may then exceed its limit; the
-/// rotation is tried again after 1, 2, 4 … 60 seconds. Otherwise as for [`LogFile`](super::LogFile#failures).
+/// rotation is tried again after 1, 2, 4 … 60 seconds. A record that cannot be formatted fails, and a new file begins even so
+/// where it is time for one, as in Python. Otherwise as for [`LogFile`](super::LogFile#failures).
 ///
 /// # Differences from Python
 /// - Lengths are counted in bytes, where Python counts a record in characters.
@@ -430,7 +431,8 @@ impl<F: Format> RotatingFileBuilder<F> {
         let encoding = self.encoding;
         let (sink, flush_on, format) = self.closed()?;
         let name = sink.path().display().to_string();
-        Ok(Formatted::new(format, sink).name(name).flush_and_sync_on(flush_on, sync_on).encoding(encoding))
+        let file = Formatted::new(format, sink).name(name).flush_and_sync_on(flush_on, sync_on).encoding(encoding);
+        Ok(file.passing_over(RotatingFileSink::pass_over))
     }
 
     /// Opens the file as a sink only, for use as an [`io::Write`] or a `MakeWriter`. Ignores the format, `flush_on` and the

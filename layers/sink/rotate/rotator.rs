@@ -190,6 +190,10 @@ impl Rotator {
         self.settings.locking == FileLocking::Shared
     }
 
+    pub(super) fn is_by_time(&self) -> bool {
+        self.settings.schedule.is_some()
+    }
+
     pub(super) fn base(&self) -> &FileSink {
         &self.base
     }

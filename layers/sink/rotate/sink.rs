@@ -7,7 +7,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use tracing_subscriber::fmt::MakeWriter;
@@ -69,6 +69,14 @@ impl RotatingFileSink {
     /// Does what comes after all was opened.
     pub(crate) fn start(&self) -> Result<(), Error> {
         self.rotator.start()
+    }
+
+    /// A record of this time comes, and nothing of it: a new file begins if it is time, as for any other. If that fails, the
+    /// next record's failure tells.
+    pub(crate) fn pass_over(&self, time: SystemTime) {
+        if self.rotator.is_by_time() {
+            self.rotator.write_all(&mut Lines::new(&[], &[0], &[time])).unwrap_or_default();
+        }
     }
 
     /// The absolute path of the file in use.

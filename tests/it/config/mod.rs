@@ -1,5 +1,6 @@
 //! `config`: what is declared, what is wrong with it, and how it is changed while records come.
 
+mod bad_input;
 mod behind;
 mod cases;
 mod circles;

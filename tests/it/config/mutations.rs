@@ -118,3 +118,82 @@ pub(super) fn mutated(whole: &Json, dice: &mut Dice) -> Json {
     }
     changed
 }
+
+/// What a text may be cut, torn and filled with.
+const LETTERS: &[&str] = &[
+    "\t",
+    "\0",
+    " ",
+    ":",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    "'",
+    "&a ",
+    "*a",
+    "!",
+    "%",
+    "@",
+    "`",
+    "#",
+    "-",
+    ",",
+    "\\",
+    "\r",
+    "\n",
+    "\u{feff}",
+    "\u{85}",
+    "\u{2028}",
+    "😀",
+    "\u{7f}",
+    "<<",
+    "~",
+    "0x",
+    "=",
+    "%(x)s",
+    "(",
+    ")",
+    "lambda: 1",
+    "__import__('os')",
+];
+
+/// Bytes that are no UTF-8.
+const TORN: &[&[u8]] = &[b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf5\x80\x80\x80"];
+
+/// One thing in a text is changed.
+pub(super) fn mutated_text(name: &str, text: &str, dice: &mut Dice) -> Vec<u8> {
+    let at = text.floor_char_boundary(dice.below(text.len()));
+    let lines: Vec<&str> = text.lines().collect();
+    let line = dice.below(lines.len());
+    let joined = |lines: &[&str]| lines.iter().flat_map(|line| [*line, "\n"]).collect::<String>();
+    let changed = match dice.below(8) {
+        0 => text[..at].to_owned(),
+        1 => format!("{}{}{}", &text[..at], dice.pick(LETTERS), &text[at..]),
+        2 => {
+            let rest = text[at..].chars().next().map_or("", |letter| &text[at + letter.len_utf8()..]);
+            format!("{}{}{rest}", &text[..at], if dice.below(2) == 0 { "" } else { dice.pick(LETTERS) })
+        }
+        // Twice, gone, or in another place.
+        3 => joined(&[&lines[..=line], &lines[line..]].concat()),
+        4 => joined(&[&lines[..line], &lines[line + 1..]].concat()),
+        5 => {
+            let mut lines = lines.clone();
+            let other = dice.below(lines.len());
+            lines.swap(line, other);
+            joined(&lines)
+        }
+        6 => {
+            let depth = *dice.pick(&[10, 100, 10_000]);
+            let (open, close) = *dice.pick(&[("[", "]"), ("{a: ", "}"), ("{\"a\":", "}"), ("(", ",)"), ("-", "")]);
+            let inner = if name.ends_with("ini") { "args=" } else { "deep: " };
+            format!("{text}\n{inner}{}1{}\n", open.repeat(depth), close.repeat(depth))
+        }
+        _ => {
+            let torn = dice.pick(TORN);
+            return [&text.as_bytes()[..at], torn, &text.as_bytes()[at..]].concat();
+        }
+    };
+    changed.into_bytes()
+}

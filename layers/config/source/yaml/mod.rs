@@ -29,7 +29,8 @@ pub(super) fn parse(text: &str) -> Result<Parsed, ConfigError> {
             event => document = Some(reader.node(event, at, 0)?),
         }
     }
-    Ok((document.unwrap_or_default(), reader.strict_errors))
+    let nothing = Node { at: Some(Position::START), ..Node::default() };
+    Ok((document.unwrap_or(nothing), reader.strict_errors))
 }
 
 /// The size limit: aliases can expand a small text into a huge configuration.
@@ -73,7 +74,9 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
     }
 
     fn next_or_error(&mut self) -> Result<(Event<'t>, Position), ConfigError> {
-        self.next()?.ok_or_else(|| ConfigError::new("", None, "not YAML: the text ends too early"))
+        let text = self.text;
+        let end = || Some(Position::of(text, text.len()));
+        self.next()?.ok_or_else(|| ConfigError::new("", end(), "not YAML: the text ends too early"))
     }
 
     fn wrong(&self, at: Position, message: impl Into<String>) -> ConfigError {
