@@ -239,15 +239,16 @@ fn rejected(config: &Config, setup: &Setup) -> Vec<ConfigError> {
     }
     let mut dry = config.clone();
     let mut missing = Vec::new();
-    if let Some(handlers) = config.root.get("handlers")
-        && let Ok(mut handlers) = resolved(handlers, &config.root, "handlers", 0)
-        && let Some(root) = dry.root.as_map_mut()
-    {
-        for (key, node) in handlers.as_map_mut().into_iter().flat_map(|map| &mut map.0) {
-            let path = format!("handlers.{}", quoted_key(&key.text));
-            missing.extend(open_lazily(&path, node, setup));
+    if let Some(handlers) = config.root.get("handlers") {
+        if let Ok(mut handlers) = resolved(handlers, &config.root, "handlers", 0) {
+            if let Some(root) = dry.root.as_map_mut() {
+                for (key, node) in handlers.as_map_mut().into_iter().flat_map(|map| &mut map.0) {
+                    let path = format!("handlers.{}", quoted_key(&key.text));
+                    missing.extend(open_lazily(&path, node, setup));
+                }
+                root.set("handlers", handlers);
+            }
         }
-        root.set("handlers", handlers);
     }
     let previous = Previous { filters: &BTreeMap::new(), handlers: &BTreeMap::new() };
     let mut builder = Builder::new(setup, &dry, previous);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::Error;
+use crate::{Error, text::head};
 
 /// Line and column in the source, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(super) struct Position {
 impl Position {
     /// The position of a byte in a text.
     pub(super) fn of(text: &str, index: usize) -> Self {
-        let before = &text[..text.floor_char_boundary(index.min(text.len()))];
+        let before = head(text, index);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Self { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
     }

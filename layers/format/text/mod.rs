@@ -310,12 +310,10 @@ impl Text {
 
     fn span(&self, span: SpanView<'_>, out: &mut Line<'_>) {
         // How a `traceparent` is written depends on more than the span.
-        if !span.fields().contains(TraceParent::FIELD)
-            && let Some(text) = span.cached(FormatCache::Text, || span_text(span))
-        {
-            out.raw_bytes(text);
-        } else {
-            in_braces(span, self.trace_ids, out);
+        let is_same_for_all = !span.fields().contains(TraceParent::FIELD);
+        match is_same_for_all.then(|| span.cached(FormatCache::Text, || span_text(span))).flatten() {
+            Some(text) => out.raw_bytes(text),
+            None => in_braces(span, self.trace_ids, out),
         }
     }
 
@@ -466,9 +464,9 @@ fn in_braces(span: SpanView<'_>, without_trace: bool, out: &mut Line<'_>) {
 /// `name=`
 #[inline]
 fn name(entry: Entry<'_>, out: &mut Line<'_>) {
-    match entry.name() {
-        Ok(name) if let Some(fragment) = NAMES.get(name) => out.fragment(fragment),
-        Ok(name) | Err(name) => put_name(name, out),
+    match entry.name().map(|name| NAMES.get(name).ok_or(name)) {
+        Ok(Ok(fragment)) => out.fragment(fragment),
+        Ok(Err(name)) | Err(name) => put_name(name, out),
     }
 }
 

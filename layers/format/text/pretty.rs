@@ -111,13 +111,13 @@ fn field(entry: Entry<'_>, paint: Paint, out: &mut Line<'_>) {
 /// `shop::…::gateway` for more than two names: the first says what to write into `RUST_LOG`, the last where to look.
 fn short_target(target: &str, out: &mut Line<'_>) {
     for separator in ["::", "."] {
-        if let Some((first, rest)) = target.split_once(separator)
-            && let Some((_, last)) = rest.rsplit_once(separator)
-        {
-            for part in [first, separator, "…", separator, last] {
-                Bare(out).push(part);
+        if let Some((first, rest)) = target.split_once(separator) {
+            if let Some((_, last)) = rest.rsplit_once(separator) {
+                for part in [first, separator, "…", separator, last] {
+                    Bare(out).push(part);
+                }
+                return;
             }
-            return;
         }
     }
     Bare(out).push(target);

@@ -48,13 +48,13 @@ impl Client {
 impl From<ExportLogsServiceResponse> for Answer {
     fn from(response: ExportLogsServiceResponse) -> Self {
         let partial = response.partial_success.unwrap_or_default();
-        Self::Accepted { rejected: partial.rejected_log_records.max(0).cast_unsigned(), message: partial.error_message }
+        Self::Accepted { rejected: partial.rejected_log_records.max(0) as u64, message: partial.error_message }
     }
 }
 
 impl From<ExportTraceServiceResponse> for Answer {
     fn from(response: ExportTraceServiceResponse) -> Self {
         let partial = response.partial_success.unwrap_or_default();
-        Self::Accepted { rejected: partial.rejected_spans.max(0).cast_unsigned(), message: partial.error_message }
+        Self::Accepted { rejected: partial.rejected_spans.max(0) as u64, message: partial.error_message }
     }
 }

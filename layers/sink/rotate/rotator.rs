@@ -100,10 +100,11 @@ impl Rotator {
             // A file that will be rotated is not truncated at the start (Python forces the mode, too).
             spec.truncate = false;
         }
-        if spec.create_dirs
-            && let Some(parent) = spec.path.parent()
-        {
-            fs::create_dir_all(parent).map_err(|error| Error::io_at(&spec.path, "create the directory of", error))?;
+        if spec.create_dirs {
+            if let Some(parent) = spec.path.parent() {
+                fs::create_dir_all(parent)
+                    .map_err(|error| Error::io_at(&spec.path, "create the directory of", error))?;
+            }
         }
         let lock = match settings.locking {
             FileLocking::Exclusive => Some(lock::lock_exclusively(&names.lock(), &names.base)?),
@@ -263,10 +264,10 @@ impl Rotator {
 
     /// In a child of a fork: it shares the inherited lock with the parent, which locks neither of them out.
     fn reopen_lock(&self, state: &mut RotationState) {
-        if self.is_shared()
-            && let Ok(lock) = lock::open(&self.names.lock())
-        {
-            state.lock = Some(Arc::new(lock));
+        if self.is_shared() {
+            if let Ok(lock) = lock::open(&self.names.lock()) {
+                state.lock = Some(Arc::new(lock));
+            }
         }
     }
 }
