@@ -96,6 +96,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `appender` | [`sink::appender`]: the writers of `tracing-appender`, with an account of what they lose; for those who come from it |
 //! | `gelf` | `output::Datagram::gelf`: GELF over UDP with compression and chunks |
 //! | `log` | [`log`](mod@log): events of the `log` crate, with their own target, file, line and key-values |
 //! | `config` | [`config`]: Python's `dictConfig` from JSON, YAML and TOML, `fileConfig`, `basicConfig`; reload |
@@ -108,6 +109,8 @@
 //! | `signal` | [`shutdown`]: `Signals` flush on SIGTERM and SIGINT, before they end the process |
 //! | `otlp` | [`otlp`]: logs and spans to OpenTelemetry collectors; includes `opentelemetry` |
 //! | `full` | all of them |
+//!
+//! Rust 1.85 is enough; for `otlp` and `watch` 1.88, because of their dependencies, and on other systems than Unix 1.89.
 
 #![forbid(unsafe_code)]
 // A discarded error is a lost record, a print panics on a closed pipe, and nothing here may bring down the application.

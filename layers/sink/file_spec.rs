@@ -87,10 +87,10 @@ impl FileOpener for FileSpec {
     }
 
     fn release(&self, file: &File) {
-        if self.sync_policy.is_active()
-            && let Err(error) = self.sync_policy.sync_pending(|| sync(file))
-        {
-            self.defer_error("sync", error);
+        if self.sync_policy.is_active() {
+            if let Err(error) = self.sync_policy.sync_pending(|| sync(file)) {
+                self.defer_error("sync", error);
+            }
         }
         if let Some(claim) = &self.claim {
             claim.closed(file);

@@ -10,6 +10,7 @@
 //! | [`FileSink`] with a buffer | a file, many records at once | the buffer's | the buffer was written |
 //! | [`RotatingFileSink`] | a file that is replaced by new ones | as for a file | as for a file |
 //! | [`WriterSink`] | any [`io::Write`] | one around the writer | the writer accepted it and was flushed |
+//! | `appender::NonBlockingSink` (feature `appender`) | the queue of `tracing-appender` | one around it | it is in the queue |
 //! | [`net::Connection`] | a peer: TCP, TLS, a unix socket | none, but one thread sends at a time | the system accepted it |
 //! | [`MakeWriterSink`] | any `MakeWriter` | the writer's own, if any | the writer accepted it and was flushed |
 //!
@@ -17,6 +18,8 @@
 //! A record is one `write`. After a short write, the rest follows at once. If that fails, a partial record stays, and
 //! the next record begins with a line break, so that no two records share a line.
 
+#[cfg(feature = "appender")]
+pub mod appender;
 mod archive;
 mod buffered;
 mod creations;
@@ -27,6 +30,7 @@ mod durability;
 #[allow(clippy::unwrap_used)]
 mod faults;
 mod file;
+mod file_lock;
 mod file_spec;
 mod lines;
 pub mod net;

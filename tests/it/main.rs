@@ -2,6 +2,8 @@
 //! is a binary of its own beside this folder.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+#[cfg(feature = "appender")]
+mod appender;
 mod batched;
 mod capture;
 mod config;

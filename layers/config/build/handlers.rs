@@ -314,21 +314,21 @@ pub(in crate::config) fn with_named_args(node: &Node, registry: &ClassRegistry) 
 pub(in crate::config) fn targets(registry: &ClassRegistry, node: &Node) -> Vec<TargetRef> {
     let node = &with_named_args(node, registry);
     let mut all = Vec::new();
-    if let Some(key) = class_of(registry, node).and_then(|class| class.targets_key)
-        && let Some(node) = node.get(key)
-    {
-        match &node.data {
-            Data::Str(name) => all.push(TargetRef { name: name.clone(), key: key.to_owned(), at: node.at }),
-            Data::List(list) => all.extend(list.iter().enumerate().filter_map(|(index, node)| {
-                Some(TargetRef { name: node.as_str()?.to_owned(), key: format!("{key}[{index}]"), at: node.at })
-            })),
-            _ => {}
+    if let Some(key) = class_of(registry, node).and_then(|class| class.targets_key) {
+        if let Some(node) = node.get(key) {
+            match &node.data {
+                Data::Str(name) => all.push(TargetRef { name: name.clone(), key: key.to_owned(), at: node.at }),
+                Data::List(list) => all.extend(list.iter().enumerate().filter_map(|(index, node)| {
+                    Some(TargetRef { name: node.as_str()?.to_owned(), key: format!("{key}[{index}]"), at: node.at })
+                })),
+                _ => {}
+            }
         }
     }
-    if let Some(node) = node.get("strata").and_then(|strata| strata.get("or_else"))
-        && let Some(name) = node.as_str()
-    {
-        all.push(TargetRef { name: name.to_owned(), key: "strata.or_else".into(), at: node.at });
+    if let Some(node) = node.get("strata").and_then(|strata| strata.get("or_else")) {
+        if let Some(name) = node.as_str() {
+            all.push(TargetRef { name: name.to_owned(), key: "strata.or_else".into(), at: node.at });
+        }
     }
     all
 }

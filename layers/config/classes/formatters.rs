@@ -195,7 +195,7 @@ fn time(args: &HandlerArgs<'_>) -> Option<Time> {
 }
 
 fn json(args: &HandlerArgs<'_>) -> Json {
-    let shapes: [(_, fn() -> Json); _] = [
+    let shapes: [(_, fn() -> Json); 9] = [
         ("flat", Json::new),
         ("tracing_subscriber", Json::tracing_subscriber),
         ("ecs", Json::ecs),

@@ -172,10 +172,10 @@ impl Logging {
             }
             apply_spec(logger, spec, as_python);
         }
-        if let Some(spec) = root
-            && let Some(logger) = all.get_mut("")
-        {
-            apply_spec(logger, spec, as_python);
+        if let Some(spec) = root {
+            if let Some(logger) = all.get_mut("") {
+                apply_spec(logger, spec, as_python);
+            }
         }
         for declared in present {
             let name = &declared.name;

@@ -64,13 +64,13 @@ fn accepted_but(rejected: u64, message: &str) -> Answer {
 impl From<ExportLogsServiceResponse> for Answer {
     fn from(response: ExportLogsServiceResponse) -> Self {
         let partial = response.partial_success.unwrap_or_default();
-        accepted_but(partial.rejected_log_records.max(0).cast_unsigned(), &partial.error_message)
+        accepted_but(partial.rejected_log_records.max(0) as u64, &partial.error_message)
     }
 }
 
 impl From<ExportTraceServiceResponse> for Answer {
     fn from(response: ExportTraceServiceResponse) -> Self {
         let partial = response.partial_success.unwrap_or_default();
-        accepted_but(partial.rejected_spans.max(0).cast_unsigned(), &partial.error_message)
+        accepted_but(partial.rejected_spans.max(0) as u64, &partial.error_message)
     }
 }

@@ -310,10 +310,10 @@ impl Rotator {
 
     /// In a child of a fork: it shares the inherited lock with the parent, which locks neither of them out.
     fn reopen_lock(&self, state: &mut RotationState) {
-        if self.is_shared()
-            && let Ok(lock) = lock::open(&self.names.lock())
-        {
-            state.lock = Some(Arc::new(lock));
+        if self.is_shared() {
+            if let Ok(lock) = lock::open(&self.names.lock()) {
+                state.lock = Some(Arc::new(lock));
+            }
         }
     }
 }

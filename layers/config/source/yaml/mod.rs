@@ -63,12 +63,10 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
         };
         let Some((mut event, span)) = self.parser.next_event().transpose().map_err(refused)? else { return Ok(None) };
         // The parser adds a line break to a block at the end of the text.
-        if let Event::Scalar(block, ScalarStyle::Literal | ScalarStyle::Folded, ..) = &mut event
-            && !text.ends_with('\n')
-            && span.end.index() >= self.length
-            && block.ends_with('\n')
-        {
-            block.to_mut().pop();
+        if let Event::Scalar(block, ScalarStyle::Literal | ScalarStyle::Folded, ..) = &mut event {
+            if !text.ends_with('\n') && span.end.index() >= self.length && block.ends_with('\n') {
+                block.to_mut().pop();
+            }
         }
         Ok(Some((event, position(&span.start))))
     }
