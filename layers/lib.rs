@@ -54,6 +54,7 @@
 //! | `StreamHandler`, `FileHandler`, `WatchedFileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`LogFile` with `watch`](output::LogFile#when-another-program-rotates-the-file), [`output::Null`] |
 //! | `QueueHandler`, `QueueListener` | [`Queue`] |
 //! | `DatagramHandler` | [`output::Datagram`]; with [`format::Pickle`] for Python's own receivers |
+//! | `HTTPHandler` | `output::Http`, with [`format::Form`] |
 //! | `SocketHandler`, `SysLogHandler` | [`output::Socket`], [`output::Syslog`] |
 //! | `systemd.journal.JournalHandler` | `output::Journald` (Linux) |
 //! | `MemoryHandler` | [`MemoryBuffer`]; one for each request: [`FlightRecorder`] |
@@ -95,6 +96,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `gelf` | `output::Datagram::gelf`: GELF over UDP with compression and chunks |
+//! | `http` | `output::Http`: records to services, in batches; includes `gzip` and `tls` |
 //! | `log` | [`log`](mod@log): events of the `log` crate, with their own target, file, line and key-values |
 //! | `config` | [`config`]: Python's `dictConfig` from JSON, YAML and TOML, `fileConfig`, `basicConfig`; reload |
 //! | `watch` | [`config::Logging::watch`]: reload when the file changes |
@@ -104,7 +106,7 @@
 //! | `gzip`, `zstd` | [`sink::Compression`] of rotated files |
 //! | `serde` | [`json`]: lists and maps as values, from any type that implements `serde::Serialize` |
 //! | `signal` | [`shutdown`]: `Signals` flush on SIGTERM and SIGINT, before they end the process |
-//! | `otlp` | [`otlp`]: logs and spans to OpenTelemetry collectors; includes `opentelemetry` |
+//! | `otlp` | [`otlp`]: logs and spans to OpenTelemetry collectors; includes `http` and `opentelemetry` |
 //! | `full` | all of them |
 
 #![forbid(unsafe_code)]

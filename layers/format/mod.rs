@@ -10,6 +10,7 @@
 //! | [`Text`] | people | one line, or several where asked for |
 //! | [`Template`] | readers of Python's logs | the same as from Python's `logging.Formatter` |
 //! | [`Gelf`] | Graylog and other receivers of GELF 1.1 | one JSON object without line breaks or NULs |
+//! | [`Form`] | receivers of Python's `HTTPHandler` | `name=value&…`, URL-encoded |
 //! | [`Pickle`] | receivers of Python's `SocketHandler` and `DatagramHandler` | a length and a pickle: bytes, not text |
 //!
 //! For your own format, implement [`Format`]; [`Time`] writes the time for it.
@@ -17,11 +18,12 @@
 mod buffer;
 mod callsite_cache;
 mod digits;
+mod form;
 mod gelf;
-
 mod json;
 mod key_cache;
 mod line;
+mod log_record;
 mod logfmt;
 mod offsets;
 mod pickle;
@@ -35,6 +37,7 @@ mod time;
 pub(crate) use self::template::{Line, OwnNames, not_found, push_exception, push_repr};
 pub use self::{
     buffer::Buffer,
+    form::Form,
     gelf::Gelf,
     json::{Json, Key, Member},
     logfmt::Logfmt,

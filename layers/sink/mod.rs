@@ -27,6 +27,8 @@ mod durability;
 mod faults;
 mod file;
 mod file_spec;
+#[cfg(feature = "http")]
+pub mod http;
 mod lines;
 pub mod net;
 mod opener;

@@ -11,6 +11,8 @@ mod errors;
 mod every;
 mod files;
 mod foreign;
+#[cfg(feature = "http")]
+mod http;
 mod ini;
 mod parsers;
 mod random;
