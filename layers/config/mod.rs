@@ -52,6 +52,7 @@
 //! | `logging.handlers.TimedRotatingFileHandler` | `timed` | [`RotatingFile`](crate::output::RotatingFile#by-time), with `maxBytes` as well |
 //! | `logging.handlers.SysLogHandler` | `syslog` | [`Syslog`](crate::output::Syslog) |
 //! | `logging.handlers.SocketHandler` | `socket` | [`Connection`](crate::sink::net::Connection) with [`Pickle`](crate::format::Pickle) |
+//! | `logging.handlers.HTTPHandler` | `http` | `output::Http` with [`Form`](crate::format::Form) (feature `http`) |
 //! | `logging.handlers.DatagramHandler` | `datagram` | [`Datagram`](crate::output::Datagram) with [`Pickle`](crate::format::Pickle) |
 //! | `systemd.journal.JournalHandler` | `journald` | [`Journald`](crate::output::Journald) (Linux); keys in capitals are fields |
 //! | `logging.NullHandler` | `null` | [`Null`](crate::output::Null) |
@@ -80,6 +81,7 @@
 //! | `tls: {ca_file, certificate, key, server_name}` or `true`, `retry: {first, factor, most, jitter}`, `framing` (`lines`, `nul`, `length`, `octet_counting`, `none`), `connect_deadline`, `write_deadline`, `patience` | `SocketHandler`, `SysLogHandler` | see [`ConnectionBuilder`](crate::sink::net::ConnectionBuilder): `tls`, `backoff`, `framing`, `connect_timeout`, `write_timeout`, `reconnect_timeout` |
 //! | `format: text` | `SocketHandler`, `DatagramHandler` | use the handler's formatter instead of pickles |
 //! | `process_name` | `SocketHandler`, `DatagramHandler` | the name of the process in pickles |
+//! | `check_answer` (a status of 400 and above is no success), `tls: {ca_file, certificate, key}`, `process_name`, `proxy`, `timeout`, `connect_deadline`, `capacity`, `max_bytes`, `retry_for`, `drain` | `HTTPHandler` (feature `http`) | see [`HttpBuilder`](crate::output::HttpBuilder): `any_answer`, `tls`, `proxy`, `timeout`, `connect_timeout`, `capacity`, `max_bytes`, `retry_for`, `flush_timeout`; `context: ext://NAME` is a registered `Tls` |
 //! | `limit`, `oversize` (`shorten`, `refuse`), `write_deadline` | `DatagramHandler` | see [`DatagramBuilder`](crate::output::DatagramBuilder) |
 //! | `gelf: {compression, compress_from, chunk_bytes}` | `DatagramHandler` | GELF compression (`gzip`, `zlib`, `none`) and chunks (feature `gelf`); needs `format: text` and a `gelf` formatter |
 //! | `direct: true` | `SysLogHandler` | no queue in front |
@@ -129,6 +131,7 @@
 //!   declared as before keeps its file, its queue and its ledger. In Python, loggers keep what they had.
 //! - ↩ Values are escaped in lines ([`Template`](crate::format::Template)), a filter changes a handler's own copy
 //!   ([`ConfigFilter`]), the case of level names does not matter, and queues start their listener.
+//! - ↩ A status of 400 and above is no success for an `HTTPHandler`: the record is sent again, or failed.
 //! - ↩ Unknown keys are errors (at the top level, those that look misspelt). So are duplicate keys, options of an INI
 //!   file that look misspelt, and fields of a template that only foreign formatters add (`%(levelprefix)s`).
 //! - ↩ `level: OFF` in YAML, in capitals, is the level of that name; `off`, `no` and `false` are NOTSET, as in Python.

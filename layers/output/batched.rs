@@ -184,6 +184,9 @@ macro_rules! batch_options {
     };
 }
 
+#[cfg(feature = "http")]
+pub(super) use batch_options;
+
 /// The options of a [`Batched`].
 ///
 /// | option | default |

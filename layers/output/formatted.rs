@@ -153,11 +153,10 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
                 [byte] => line.push(*byte),
                 bytes => line.extend_from_slice(bytes),
             }
-            if self.encoding != Encoding::UTF_8
-                && self.encoding.encode(line)?
-                && let Some(counters) = delivery.counters()
-            {
-                counters.count(Total::Marked, 1);
+            if self.encoding != Encoding::UTF_8 && self.encoding.encode(line)? {
+                if let Some(counters) = delivery.counters() {
+                    counters.count(Total::Marked, 1);
+                }
             }
             let mut record = SingleRecord::new(delivery);
             let outcome = self.writer.write(line, &mut record)?;

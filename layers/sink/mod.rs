@@ -32,6 +32,8 @@ mod faults;
 mod file;
 mod file_lock;
 mod file_spec;
+#[cfg(feature = "http")]
+pub mod http;
 mod lines;
 pub mod net;
 mod opener;

@@ -17,6 +17,7 @@ mod gelf;
 mod give;
 mod handlers;
 mod hostile;
+mod http;
 #[cfg(target_os = "linux")]
 mod journald;
 mod json;

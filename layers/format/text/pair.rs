@@ -22,9 +22,9 @@ pub(super) fn put_name(name: &str, line: &mut Line<'_>) {
 /// `name=`
 #[inline]
 pub(super) fn name(entry: Entry<'_>, out: &mut Line<'_>) {
-    match entry.name() {
-        Ok(name) if let Some(fragment) = NAMES.get(name) => out.fragment(fragment),
-        Ok(name) | Err(name) => put_name(name, out),
+    match entry.name().map(|name| NAMES.get(name).ok_or(name)) {
+        Ok(Ok(fragment)) => out.fragment(fragment),
+        Ok(Err(name)) | Err(name) => put_name(name, out),
     }
 }
 

@@ -30,12 +30,10 @@ impl Text {
 
     pub(super) fn span(&self, span: SpanView<'_>, out: &mut Line<'_>) {
         // How a `traceparent` is written depends on more than the span.
-        if !span.fields().contains(TraceParent::FIELD)
-            && let Some(text) = span.cached(FormatCache::Text, || span_text(span))
-        {
-            out.raw_bytes(text);
-        } else {
-            in_braces(span, self.trace_ids, out);
+        let is_same_for_all = !span.fields().contains(TraceParent::FIELD);
+        match is_same_for_all.then(|| span.cached(FormatCache::Text, || span_text(span))).flatten() {
+            Some(text) => out.raw_bytes(text),
+            None => in_braces(span, self.trace_ids, out),
         }
     }
 }

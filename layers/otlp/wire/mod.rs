@@ -22,15 +22,17 @@ pub(super) enum Request {
 
 /// The client of one receiver.
 pub(super) enum Client {
-    Http(http::Http),
-    Grpc(grpc::Grpc),
+    Http(Box<http::Http>),
+    Grpc(Box<grpc::Grpc>),
 }
 
 impl Client {
     pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
         match settings.protocol {
-            Protocol::Grpc => grpc::Grpc::new(settings).map(Self::Grpc),
-            Protocol::HttpProtobuf | Protocol::HttpJson => http::Http::new(settings).map(Self::Http),
+            Protocol::Grpc => grpc::Grpc::new(settings).map(|grpc| Self::Grpc(Box::new(grpc))),
+            Protocol::HttpProtobuf | Protocol::HttpJson => {
+                http::Http::new(settings).map(|http| Self::Http(Box::new(http)))
+            }
         }
     }
 

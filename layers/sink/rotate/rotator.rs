@@ -140,9 +140,7 @@ impl Rotator {
             return Ok(());
         }
         let path = self.path();
-        if self.creates_dirs
-            && let Some(parent) = path.parent()
-        {
+        if let Some(parent) = path.parent().filter(|_| self.creates_dirs) {
             creations::create_dir_all(parent).map_err(|error| Error::io_at(path, CREATE_DIRECTORY, error))?;
         }
         let lock_path = self.names.lock();

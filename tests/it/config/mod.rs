@@ -12,6 +12,8 @@ mod errors;
 mod every;
 mod files;
 mod foreign;
+#[cfg(feature = "http")]
+mod http;
 mod include;
 mod ini;
 mod mutations;

@@ -128,9 +128,8 @@ impl<E: Export> Sender<'_, E> {
         while !self.is_abandoned() {
             match self.receiver.next(self.channel, config.max_batch - self.batch.len()) {
                 Task::Handle => {
-                    while !self.is_abandoned()
-                        && let Some(item) = self.receiver.pop()
-                    {
+                    while !self.is_abandoned() {
+                        let Some(item) = self.receiver.pop() else { break };
                         self.add(item);
                     }
                 }
@@ -169,9 +168,8 @@ impl<E: Export> Sender<'_, E> {
         }
         let held = Capacity { records: self.batch.len(), bytes: mem::take(&mut self.bytes) };
         let lost = self.job.lost.swap(0, Ordering::Relaxed);
-        if lost > 0
-            && let Some(notice) = Batchable::loss_notice(&self.job.config.output, lost)
-        {
+        let notice = (lost > 0).then(|| Batchable::loss_notice(&self.job.config.output, lost)).flatten();
+        if let Some(notice) = notice {
             self.batch.push(notice);
             self.receipts.push(Receipt::on(None));
             self.has_notice = true;
@@ -292,7 +290,7 @@ impl<E: Export> Sender<'_, E> {
         let wait = after.unwrap_or_else(|| retries.delay.next());
         let spent = retries.began.elapsed();
         if spent.saturating_add(wait) > *retry_for {
-            let text = format_args!("{output}: {count} {what} given up after {spent:.1?}");
+            let text = format!("{output}: {count} {what} given up after {spent:.1?}");
             self.batch.clear();
             self.fail(self.receipts.len(), Error::with_source(text, error));
             return false;

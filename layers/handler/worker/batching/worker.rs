@@ -47,10 +47,10 @@ impl<E: Export> BatchWorker<E> {
     /// Errors go to the ledger of the first handler that an item comes from.
     #[inline]
     pub(crate) fn learn_ledger(&self, ledger: impl FnOnce() -> Option<Arc<Ledger>>) {
-        if self.0.job.ledger.get().is_none()
-            && let Some(ledger) = ledger()
-        {
-            self.0.job.ledger.get_or_init(|| ledger);
+        if self.0.job.ledger.get().is_none() {
+            if let Some(ledger) = ledger() {
+                self.0.job.ledger.get_or_init(|| ledger);
+            }
         }
     }
 
