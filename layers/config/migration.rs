@@ -116,12 +116,12 @@ impl MigrationItem {
 
     /// The line in the source, from 1; `None` if the source has no lines.
     pub fn line(&self) -> Option<usize> {
-        self.at.map(|at| at.line)
+        self.at.map(|at| at.line as usize)
     }
 
     /// The column in that line, from 1.
     pub fn column(&self) -> Option<usize> {
-        self.at.map(|at| at.column)
+        self.at.map(|at| at.column as usize)
     }
 
     /// How it is handled.

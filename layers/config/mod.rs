@@ -32,6 +32,12 @@
 //! # }
 //! ```
 //!
+//! # One file, several, or a part of one
+//! [`Config::under`] takes the configuration under a key of a larger document; [`Config::overlaid_with`] puts one over
+//! another; the key `include` names files that a configuration is put over ([`Config::expand_includes`]); `${VAR:-default}`
+//! comes from the environment ([`Config::expand_env`]). [`Logging::from_path`] and [`Logging::watch`] do the last two.
+//! [`ClassRegistry::json_schema`] is for editors.
+//!
 //! # The schema
 //! Version 1 of [Python's](https://docs.python.org/3/library/logging.config.html#logging-config-dictschema): `version`,
 //! `formatters`, `filters`, `handlers`, `loggers`, `root`, `incremental`, `disable_existing_loggers`; `()` and `class`, `.`,
@@ -46,6 +52,7 @@
 //! | `logging.handlers.TimedRotatingFileHandler` | `timed` | [`RotatingFile`](crate::output::RotatingFile#by-time), with `maxBytes` as well |
 //! | `logging.handlers.SysLogHandler` | `syslog` | [`Syslog`](crate::output::Syslog) |
 //! | `logging.handlers.SocketHandler` | `socket` | [`Connection`](crate::sink::net::Connection) with [`Pickle`](crate::format::Pickle) |
+//! | `logging.handlers.HTTPHandler` | `http` | `output::Http` with [`Form`](crate::format::Form) (feature `http`) |
 //! | `logging.handlers.DatagramHandler` | `datagram` | [`Datagram`](crate::output::Datagram) with [`Pickle`](crate::format::Pickle) |
 //! | `systemd.journal.JournalHandler` | `journald` | [`Journald`](crate::output::Journald) (Linux); keys in capitals are fields |
 //! | `logging.NullHandler` | `null` | [`Null`](crate::output::Null) |
@@ -74,6 +81,7 @@
 //! | `tls: {ca_file, certificate, key, server_name}` or `true`, `retry: {first, factor, most, jitter}`, `framing` (`lines`, `nul`, `length`, `octet_counting`, `none`), `connect_deadline`, `write_deadline`, `patience` | `SocketHandler`, `SysLogHandler` | see [`ConnectionBuilder`](crate::sink::net::ConnectionBuilder): `tls`, `backoff`, `framing`, `connect_timeout`, `write_timeout`, `reconnect_timeout` |
 //! | `format: text` | `SocketHandler`, `DatagramHandler` | use the handler's formatter instead of pickles |
 //! | `process_name` | `SocketHandler`, `DatagramHandler` | the name of the process in pickles |
+//! | `check_answer` (a status of 400 and above is no success), `tls: {ca_file, certificate, key}`, `process_name`, `proxy`, `timeout`, `connect_deadline`, `capacity`, `max_bytes`, `retry_for`, `drain` | `HTTPHandler` (feature `http`) | see [`HttpBuilder`](crate::output::HttpBuilder): `any_answer`, `tls`, `proxy`, `timeout`, `connect_timeout`, `capacity`, `max_bytes`, `retry_for`, `flush_timeout`; `context: ext://NAME` is a registered `Tls` |
 //! | `limit`, `oversize` (`shorten`, `refuse`), `write_deadline` | `DatagramHandler` | see [`DatagramBuilder`](crate::output::DatagramBuilder) |
 //! | `gelf: {compression, compress_from, chunk_bytes}` | `DatagramHandler` | GELF compression (`gzip`, `zlib`, `none`) and chunks (feature `gelf`); needs `format: text` and a `gelf` formatter |
 //! | `direct: true` | `SysLogHandler` | no queue in front |
@@ -92,13 +100,15 @@
 //! ## Formatters
 //! Without `class`, or with Python's, a [`Template`](crate::format::Template): `format`, `datefmt`, `style`, `validate`,
 //! `defaults`, and the extensions `zone`, `utc`, `default_time_format`, `default_msec_format`. Other classes take `time`
-//! (`utc`, `local`, `none`, `time_of_day`, `unix_seconds`, `unix_millis`, `unix_nanos` or a zone) and their own keys:
+//! (`utc`, `local`, `none`, `time_of_day`, `unix_seconds`, `unix_millis`, `unix_micros`, `unix_nanos`, `since_start` or a zone) and their own keys:
 //!
 //! | `class` | keys |
 //! |---|---|
-//! | `text` ([`Text`](crate::format::Text)) | `color` (`auto`, `always`, `never`), `level`, `target`, `source`, `thread`, `spans`, `globals`, `trace_ids`, `multi_line` |
+//! | `text` ([`Text`](crate::format::Text)) | `color` (`auto`, `always`, `never`), `level`, `target`, `source`, `thread`, `spans`, `globals`, `trace_ids`, `multi_line`, `layout: {first, only, omit, rename: {FIELD: NAME}, pad: {FIELD: WIDTH}, max_width, durations, target_names, target_aliases: {TARGET: ALIAS}}` ([`Layout`](crate::format::Layout)) |
+//! | `pretty` ([`Text::pretty`](crate::format::Text::pretty)) | the same |
 //! | `json` ([`Json`](crate::format::Json)) | `shape` (`flat`, `tracing_subscriber`, `ecs`, `gcp`, `datadog`, `logstash`, `bunyan`, `otel`, `python`), `trace_prefix`, `schema_version`, `rename: {MEMBER: NAME}`, `omit`, `nest_fields`, `nest_context`, `fields`, `span_list`, `current_span`, `source`, `thread`, `process`, `level_number`, `event_name`, `lower_case_levels`; two options for one member are refused |
 //! | `logfmt` ([`Logfmt`](crate::format::Logfmt)) | `fields`, `source`, `thread` |
+//! | `conditional` ([`FormatExt`](crate::format::FormatExt)), without `time` | names of other formatters: `default`, `levels: {LEVEL: NAME}` (from that level on), `loggers: {LOGGER: NAME}`; the longest logger name counts, then the highest level |
 //! | `gelf` ([`Gelf`](crate::format::Gelf)), without `time` | `host`, `fields`, `source`, `thread` |
 #![doc = include_str!("classes/third_party/classes.md")]
 //!
@@ -121,6 +131,7 @@
 //!   declared as before keeps its file, its queue and its ledger. In Python, loggers keep what they had.
 //! - ↩ Values are escaped in lines ([`Template`](crate::format::Template)), a filter changes a handler's own copy
 //!   ([`ConfigFilter`]), the case of level names does not matter, and queues start their listener.
+//! - ↩ A status of 400 and above is no success for an `HTTPHandler`: the record is sent again, or failed.
 //! - ↩ Unknown keys are errors (at the top level, those that look misspelt). So are duplicate keys, options of an INI
 //!   file that look misspelt, and fields of a template that only foreign formatters add (`%(levelprefix)s`).
 //! - ↩ `level: OFF` in YAML, in capitals, is the level of that name; `off`, `no` and `false` are NOTSET, as in Python.
@@ -153,16 +164,17 @@ mod classes;
 mod config_filter;
 mod configured_handler;
 mod document;
-mod encoding;
 mod error;
 mod formatting;
 mod handler_args;
+mod include;
 mod live;
 mod migration;
 mod node;
 mod objects;
 mod references;
 mod registry;
+mod schema;
 mod setup;
 mod source;
 mod unknown_class;

@@ -8,11 +8,14 @@ use std::{
 
 use jiff::tz::TimeZone;
 
-use super::{Formatted, log_file::absolute};
+use super::{
+    Formatted,
+    log_file::{absolute, set_encoding},
+};
 use crate::{
     Error, Format, Severity,
     clock::Clock,
-    format::Text,
+    format::{Encoding, Text},
     sink::{
         Alignment, Compression, Durability, FileLocking, FileSpec, Retention, RotatedFile, RotatingFileSink, Schedule,
         Settings, TimeOfDay, When,
@@ -157,7 +160,7 @@ impl Formatted<Text, RotatingFileSink> {
     /// | [`namer`](RotatingFileBuilder::namer), [`rotator`](RotatingFileBuilder::rotator), [`on_rotation`](RotatingFileBuilder::on_rotation) | none |
     /// | [`latest`](RotatingFileBuilder::latest) | no link |
     /// | [`locking`](RotatingFileBuilder::locking) | [`FileLocking::Unguarded`] |
-    /// | [`open_lazily`](RotatingFileBuilder::open_lazily), [`permissions`](RotatingFileBuilder::permissions), [`create_dirs`](RotatingFileBuilder::create_dirs), [`buffer`](RotatingFileBuilder::buffer), [`flush_on`](RotatingFileBuilder::flush_on), [`durability`](RotatingFileBuilder::durability) | as for [`LogFile`](super::LogFile) |
+    /// | [`open_lazily`](RotatingFileBuilder::open_lazily), [`permissions`](RotatingFileBuilder::permissions), [`create_dirs`](RotatingFileBuilder::create_dirs), [`buffer`](RotatingFileBuilder::buffer), [`flush_on`](RotatingFileBuilder::flush_on), [`encoding`](RotatingFileBuilder::encoding), [`durability`](RotatingFileBuilder::durability) | as for [`LogFile`](super::LogFile) |
     pub fn builder(path: impl Into<PathBuf>) -> RotatingFileBuilder {
         RotatingFileBuilder {
             file: FileSpec::new(path.into()),
@@ -170,6 +173,7 @@ impl Formatted<Text, RotatingFileSink> {
             zone: None,
             allow_unbounded: false,
             flush_on: None,
+            encoding: Encoding::UTF_8,
             format: Text::new(),
         }
     }
@@ -189,6 +193,7 @@ pub struct RotatingFileBuilder<F = Text> {
     zone: Option<String>,
     allow_unbounded: bool,
     flush_on: Option<Severity>,
+    encoding: Encoding,
     format: F,
 }
 
@@ -350,6 +355,12 @@ impl<F: Format> RotatingFileBuilder<F> {
         self
     }
 
+    /// The encoding (default: [UTF-8](Encoding::UTF_8)).
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.encoding = encoding;
+        self
+    }
+
     /// Creates missing directories.
     pub fn create_dirs(mut self, create: bool) -> Self {
         self.file.create_dirs = create;
@@ -377,7 +388,9 @@ impl<F: Format> RotatingFileBuilder<F> {
 
     /// The format.
     pub fn format<G: Format>(self, format: G) -> RotatingFileBuilder<G> {
-        let Self { file, settings, when, interval, at, alignment, utc, zone, allow_unbounded, flush_on, .. } = self;
+        let Self {
+            file, settings, when, interval, at, alignment, utc, zone, allow_unbounded, flush_on, encoding, ..
+        } = self;
         RotatingFileBuilder {
             file,
             settings,
@@ -389,6 +402,7 @@ impl<F: Format> RotatingFileBuilder<F> {
             zone,
             allow_unbounded,
             flush_on,
+            encoding,
             format,
         }
     }
@@ -414,9 +428,10 @@ impl<F: Format> RotatingFileBuilder<F> {
     /// Nothing is opened yet.
     pub(crate) fn build_closed(self) -> Result<RotatingFile<F>, Error> {
         let sync_on = self.settings.durability.on;
+        let encoding = self.encoding;
         let (sink, flush_on, format) = self.closed()?;
         let name = sink.path().display().to_string();
-        let file = Formatted::new(format, sink).name(name).flush_and_sync_on(flush_on, sync_on);
+        let file = Formatted::new(format, sink).name(name).flush_and_sync_on(flush_on, sync_on).encoding(encoding);
         Ok(file.passing_over(RotatingFileSink::pass_over))
     }
 
@@ -436,6 +451,7 @@ impl<F: Format> RotatingFileBuilder<F> {
         self.settings.schedule = self.schedule()?;
         let Self { mut file, mut settings, allow_unbounded, flush_on, format, .. } = self;
         file.path = absolute(&file.path)?;
+        set_encoding(&mut file, self.encoding);
         file.permissions = settings.permissions;
         file.set_durability(settings.durability);
         if let Some(link) = &settings.latest {

@@ -144,12 +144,12 @@ impl<P: FileOpener> DirectFile<P> {
                 let whole = ends[written..].partition_point(|end| *end <= reached);
                 written += whole;
                 let begun = written.checked_sub(1).map_or(from, |last| ends[last]).max(from);
-                if begun < reached
-                    && let Some(end) = ends.get(written)
-                {
-                    from = begun;
-                    self.complete(&opened.file, &bytes[begun..*end], reached - begun)?;
-                    return Ok(*end);
+                if begun < reached {
+                    if let Some(end) = ends.get(written) {
+                        from = begun;
+                        self.complete(&opened.file, &bytes[begun..*end], reached - begun)?;
+                        return Ok(*end);
+                    }
                 }
                 Ok(reached)
             });

@@ -101,10 +101,10 @@ pub(crate) fn claim(path: &Path) -> Result<Claim, Error> {
             "a rotating handler of this process has this file; use that one, or another path",
         ));
     }
-    if !ALLOW_TAKEOVER.get()
-        && let Some(owner) = registry.rotator_with_backup(path)
-    {
-        return Err(is_backup_of(path, &owner));
+    if !ALLOW_TAKEOVER.get() {
+        if let Some(owner) = registry.rotator_with_backup(path) {
+            return Err(is_backup_of(path, &owner));
+        }
     }
     drop(registry);
     Ok(REGISTRY.write().add(path, None, None))

@@ -172,9 +172,13 @@ impl<'b> Builder<'b> {
     }
 
     pub(in crate::config) fn formatters(&mut self) {
-        for (name, node) in self.section("formatters", "Unable to configure formatter") {
+        let entries = self.section("formatters", "Unable to configure formatter");
+        // A conditional one names others.
+        let (conditional, others): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|(_, node)| formatters::is_conditional(node));
+        for (name, node) in others.into_iter().chain(conditional) {
             let path = format!("formatters.{}", quoted_key(&name));
-            match formatters::make(self.setup, &path, &node) {
+            match formatters::make_with(self.setup, &path, &node, &|name| self.formatters.get(name).cloned()) {
                 Ok(formatter) => {
                     self.formatters.insert(name, formatter);
                 }

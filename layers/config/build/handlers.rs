@@ -8,7 +8,6 @@ use crate::{
     config::{
         class::Class,
         configured_handler::{ConfiguredHandler, Output, Steps},
-        encoding::Encoding,
         error::ConfigError,
         formatting::{self, Formatter, Formatting},
         handler_args::level_in,
@@ -147,7 +146,7 @@ impl Builder<'_> {
         formatter: Formatter,
         problems: &mut Vec<ConfigError>,
     ) -> Option<(InstalledHandler, Steps)> {
-        let formatting = Formatting::new(formatter, "\n", Encoding::default());
+        let formatting = Formatting::new(formatter, "\n");
         if let Some(datefmt) = self.datefmt_of(node) {
             formatting.set_datefmt(datefmt);
         }
@@ -315,21 +314,21 @@ pub(in crate::config) fn with_named_args(node: &Node, registry: &ClassRegistry) 
 pub(in crate::config) fn targets(registry: &ClassRegistry, node: &Node) -> Vec<TargetRef> {
     let node = &with_named_args(node, registry);
     let mut all = Vec::new();
-    if let Some(key) = class_of(registry, node).and_then(|class| class.targets_key)
-        && let Some(node) = node.get(key)
-    {
-        match &node.data {
-            Data::Str(name) => all.push(TargetRef { name: name.clone(), key: key.to_owned(), at: node.at }),
-            Data::List(list) => all.extend(list.iter().enumerate().filter_map(|(index, node)| {
-                Some(TargetRef { name: node.as_str()?.to_owned(), key: format!("{key}[{index}]"), at: node.at })
-            })),
-            _ => {}
+    if let Some(key) = class_of(registry, node).and_then(|class| class.targets_key) {
+        if let Some(node) = node.get(key) {
+            match &node.data {
+                Data::Str(name) => all.push(TargetRef { name: name.clone(), key: key.to_owned(), at: node.at }),
+                Data::List(list) => all.extend(list.iter().enumerate().filter_map(|(index, node)| {
+                    Some(TargetRef { name: node.as_str()?.to_owned(), key: format!("{key}[{index}]"), at: node.at })
+                })),
+                _ => {}
+            }
         }
     }
-    if let Some(node) = node.get("strata").and_then(|strata| strata.get("or_else"))
-        && let Some(name) = node.as_str()
-    {
-        all.push(TargetRef { name: name.to_owned(), key: "strata.or_else".into(), at: node.at });
+    if let Some(node) = node.get("strata").and_then(|strata| strata.get("or_else")) {
+        if let Some(name) = node.as_str() {
+            all.push(TargetRef { name: name.to_owned(), key: "strata.or_else".into(), at: node.at });
+        }
     }
     all
 }

@@ -61,13 +61,7 @@ impl Builder<'_> {
         }
         spec.filters = self.filters_of(path, map, &mut problems);
         if !self.setup.as_python {
-            for (key, _) in map.iter() {
-                const KNOWN: &[&str] = &["level", "propagate", "handlers", "filters"];
-                if !KNOWN.contains(&&*key.text) {
-                    let problem = ConfigError::new(format!("{path}.{}", key.text), key.at, "a logger has no such key");
-                    problems.push(problem.nearest(&key.text, KNOWN.iter().copied()));
-                }
-            }
+            problems.extend(unknown_logger_keys(path, map));
         }
         self.problems.extend(problems.into_iter().map(|problem| problem.within(outer)));
         spec
@@ -89,6 +83,14 @@ impl Builder<'_> {
         let node = self.config.root.get("root").filter(|node| node.is_true())?.clone();
         Some(self.logger("root", "Unable to configure root logger", &node))
     }
+}
+
+pub(in crate::config) fn unknown_logger_keys(path: &str, map: &Map) -> impl Iterator<Item = ConfigError> {
+    const KNOWN: &[&str] = &["level", "propagate", "handlers", "filters"];
+    map.iter().filter(|(key, _)| !KNOWN.contains(&&*key.text)).map(move |(key, _)| {
+        let problem = ConfigError::new(format!("{path}.{}", key.text), key.at, "a logger has no such key");
+        problem.nearest(&key.text, KNOWN.iter().copied())
+    })
 }
 
 /// What an entry declares about a logger.

@@ -20,10 +20,10 @@ use crate::{
 };
 
 /// The keys of every handler.
-const COMMON: &[&str] = &["class", "()", "level", "formatter", "filters", ".", "strata"];
+pub(in crate::config) const COMMON_KEYS: &[&str] = &["class", "()", "level", "formatter", "filters", ".", "strata"];
 
 /// The keys under `strata`, for suggestions.
-const STRATA_KEYS: &[&str] = &[
+pub(in crate::config) const STRATA_KEYS: &[&str] = &[
     "queue",
     "or_else",
     "direct",
@@ -207,7 +207,7 @@ pub(in crate::config) fn make_output(
         }
     });
     if !is_left_out {
-        problems.extend(args.finish(keys, COMMON));
+        problems.extend(args.finish(keys, COMMON_KEYS));
     }
     problems.extend(attributes.finish(known_attributes, &[]));
     if !setup.as_python || map.get("strata").is_some() {

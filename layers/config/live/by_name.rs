@@ -92,12 +92,12 @@ impl Logging {
         let setup = &self.0.setup;
         let path = format!("handlers.{}", quoted_key(name));
         let mut inline = None;
-        if let Some(map) = node.as_map_mut()
-            && let Some(formatter) = map.get("formatter").filter(|formatter| formatter.as_map().is_some()).cloned()
-        {
-            let made = formatters::make(setup, &format!("{path}.formatter"), &formatter);
-            inline = Some(made.map_err(ConfigErrors::into_error)?);
-            map.0.retain(|(key, _)| key.text != "formatter");
+        if let Some(map) = node.as_map_mut() {
+            if let Some(formatter) = map.get("formatter").filter(|formatter| formatter.as_map().is_some()).cloned() {
+                let made = formatters::make(setup, &format!("{path}.formatter"), &formatter);
+                inline = Some(made.map_err(ConfigErrors::into_error)?);
+                map.0.retain(|(key, _)| key.text != "formatter");
+            }
         }
         // A configuration of this one handler, which may name everything in the current one.
         let previous = Previous { filters: &state.filters, handlers: &BTreeMap::new() };

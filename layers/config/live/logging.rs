@@ -81,6 +81,8 @@ pub(super) struct State {
     /// All handlers that may still be in use, in the order they were made.
     pub(super) made: Vec<InstalledHandler>,
     pub(super) config: Option<Config>,
+    /// The levels that the configuration gave to loggers; those of later are set by hand.
+    pub(super) levels: BTreeMap<String, Option<Severity>>,
 }
 
 impl State {

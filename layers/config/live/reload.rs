@@ -10,7 +10,7 @@ use super::{
     logging::{Logging, Rejected, State},
 };
 use crate::{
-    Error, Flush, Handler, Loggers, Severity,
+    Error, Flush, Handler, Loggers, NamedHandler, Severity,
     config::{
         build::{Builder, InstalledHandler, LoggerSpec, PendingUpdate, Prepared, Previous, Turn},
         check,
@@ -106,11 +106,33 @@ impl Logging {
         let prepared = builder.finish().map_err(|mut problems| {
             if !self.0.setup.as_python {
                 // In the order of the source; Python goes by section.
-                problems.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
+                problems.sort_by_key(|problem| problem.at);
             }
             ConfigErrors::into_error(problems)
         })?;
         Ok(Ready { plan, prepared })
+    }
+
+    /// The handlers and levels of loggers that no configuration has set. A reload replaces them.
+    pub(super) fn set_by_hand(&self, state: &State) -> Vec<String> {
+        // Python's defaults leave loggers as they are unless the configuration names them.
+        if self.0.setup.as_python {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        for logger in self.0.loggers.snapshot() {
+            let name =
+                if logger.name.is_empty() { "the root logger" } else { &format!("the logger {:?}", logger.name) };
+            let is_ours = |named: &NamedHandler| state.handlers.values().any(|ours| ours.named.is_same(named));
+            let by_hand = logger.handlers.iter().filter(|named| !is_ours(named));
+            found.extend(by_hand.map(|named| format!("handler {:?} of {name}", named.name())));
+            let unset = logger.name.is_empty().then_some(Severity::WARN);
+            let given = state.levels.get(&logger.name).copied().unwrap_or(unset);
+            if let Some(level) = logger.level.filter(|level| Some(*level) != given) {
+                found.push(format!("level {level} of {name}"));
+            }
+        }
+        found
     }
 
     /// Computes the new state of the loggers.
@@ -150,10 +172,10 @@ impl Logging {
             }
             apply_spec(logger, spec, as_python);
         }
-        if let Some(spec) = root
-            && let Some(logger) = all.get_mut("")
-        {
-            apply_spec(logger, spec, as_python);
+        if let Some(spec) = root {
+            if let Some(logger) = all.get_mut("") {
+                apply_spec(logger, spec, as_python);
+            }
         }
         for declared in present {
             let name = &declared.name;
@@ -203,7 +225,10 @@ impl Logging {
         }
         // Levels, filters and formats first: then loggers may use the handlers.
         let retired = updates.into_iter().map(PendingUpdate::apply).collect();
+        let overridden = self.set_by_hand(state);
+        let levels = plan.loggers.iter().map(|logger| (logger.name.clone(), logger.level)).collect();
         let former = self.0.loggers.replace_all(plan.loggers)?;
+        state.levels = levels;
         let new: BTreeMap<String, InstalledHandler> = handlers.iter().cloned().collect();
         let old = std::mem::replace(&mut state.handlers, new);
         let is_kept = |installed: &InstalledHandler| {
@@ -218,7 +243,7 @@ impl Logging {
             };
             made.extend(ended.iter().filter(is_attached).cloned());
         }
-        let mut changes = Changes { disabled: plan.disabled, ..Changes::default() };
+        let mut changes = Changes { disabled: plan.disabled, overridden, ..Changes::default() };
         for (name, installed) in handlers {
             match old.contains_key(&name) {
                 _ if reused.contains(&name) => changes.kept.push(name),

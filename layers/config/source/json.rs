@@ -10,7 +10,7 @@ use crate::config::{
 
 pub(super) fn parse(text: &str) -> Result<Parsed, ConfigError> {
     let value: serde_json::Value = serde_json::from_str(text).map_err(|error| {
-        let at = Position { line: error.line().max(1), column: error.column().max(1) };
+        let at = Position::new(error.line().max(1), error.column().max(1));
         let message = error.to_string();
         let message = message.rsplit_once(" at line ").map_or(&*message, |(message, _)| message);
         ConfigError::new("", Some(at), format!("not JSON: {message}"))
@@ -78,7 +78,7 @@ fn copy_positions(from: &Node, to: &mut Node) {
                 }
             }
             // serde_json sorts by key; errors come in the order of the source.
-            to.0.sort_by_key(|(key, _)| key.at.map(|at| (at.line, at.column)));
+            to.0.sort_by_key(|(key, _)| key.at);
         }
         _ => {}
     }

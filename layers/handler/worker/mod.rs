@@ -3,7 +3,6 @@
 //! A [`Worker`] takes items from any thread, within its limits, and runs a [`Job`] on its own thread. It can wait until
 //! all earlier items are handled, shuts down within a deadline, and restarts in the child of a fork.
 
-#[cfg(feature = "otlp")]
 pub(crate) mod batching;
 mod channel;
 mod control;
@@ -336,7 +335,6 @@ impl<J: Job> Pending<J> {
         }
     }
 
-    #[cfg(feature = "otlp")]
     pub(crate) fn is_shutdown(&self) -> bool {
         self.ticket.is_none()
     }

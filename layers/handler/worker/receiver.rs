@@ -81,11 +81,11 @@ impl<T: Weighed> Receiver<T> {
         loop {
             let (phase, flush_request) = channel.commands();
             self.refresh(channel);
-            if let Some(request) = flush_request
-                && self.flush_is_due(request.ticket)
-            {
-                self.flush = None;
-                return Task::Flush(request);
+            if let Some(request) = flush_request {
+                if self.flush_is_due(request.ticket) {
+                    self.flush = None;
+                    return Task::Flush(request);
+                }
             }
             if phase == Phase::Abandoned {
                 return Task::End;
@@ -221,7 +221,6 @@ impl<T: Weighed> Channel<T> {
     }
 
     /// The deadline of a shutdown, if there is one.
-    #[cfg(feature = "otlp")]
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.state().deadline
     }

@@ -16,7 +16,7 @@ use tonic::{
 
 use super::{
     super::settings::{OtlpCompression, Settings, Tls},
-    Answer, Request, tls,
+    Answer, Attempt, Request, tls,
 };
 use crate::{Error, record};
 
@@ -82,8 +82,8 @@ impl Grpc {
         })
     }
 
-    pub(super) fn send(&self, request: &Request, left: Option<Duration>) -> Answer {
-        let timeout = left.map_or(self.timeout, |left| left.min(self.timeout)).max(Duration::from_millis(1));
+    pub(super) fn send(&self, request: &Request, attempt: &Attempt) -> Answer {
+        let timeout = attempt.timeout(self.timeout);
         let sent = self.runtime.block_on(async {
             tokio::time::timeout(timeout, async {
                 match request {
@@ -110,7 +110,7 @@ impl Grpc {
             Ok(Err(status)) => self.failed(status),
             Err(_) => {
                 let error = Error::new(format_args!("otlp: {} did not answer within {timeout:?}", self.endpoint));
-                Answer::Retryable { after: None, error }
+                Answer::Retry { after: None, error }
             }
         }
     }
@@ -137,7 +137,7 @@ impl Grpc {
             _ => is_transport,
         };
         let error = Error::with_source(format_args!("otlp: {} answered {:?}", self.endpoint, status.code()), status);
-        if again { Answer::Retryable { after, error } } else { Answer::Refused(error) }
+        if again { Answer::Retry { after, error } } else { Answer::Refused(error) }
     }
 }
 

@@ -140,9 +140,7 @@ impl Rotator {
             return Ok(());
         }
         let path = self.path();
-        if self.creates_dirs
-            && let Some(parent) = path.parent()
-        {
+        if let Some(parent) = path.parent().filter(|_| self.creates_dirs) {
             creations::create_dir_all(parent).map_err(|error| Error::io_at(path, CREATE_DIRECTORY, error))?;
         }
         let lock_path = self.names.lock();
@@ -310,10 +308,10 @@ impl Rotator {
 
     /// In a child of a fork: it shares the inherited lock with the parent, which locks neither of them out.
     fn reopen_lock(&self, state: &mut RotationState) {
-        if self.is_shared()
-            && let Ok(lock) = lock::open(&self.names.lock())
-        {
-            state.lock = Some(Arc::new(lock));
+        if self.is_shared() {
+            if let Ok(lock) = lock::open(&self.names.lock()) {
+                state.lock = Some(Arc::new(lock));
+            }
         }
     }
 }

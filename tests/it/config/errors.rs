@@ -411,10 +411,10 @@ fn each_verdict_of_a_migration() {
 fn suggestions_are_of_what_there_is() {
     for (yaml, expected) in [
         (
-            "{class: handlers.SMTPHandler}",
-            "h.class (line 1, column 36): no handler is registered as \"handlers.SMTPHandler\"",
+            "{class: handlers.NTEventLogHandler}",
+            "h.class (line 1, column 36): no handler is registered as \"handlers.NTEventLogHandler\"",
         ),
-        ("{class: logging.handlers.HTTPHandler}", "no handler is registered as \"logging.handlers.HTTPHandler\""),
+        ("{class: logging.handlers.HTPHandler}", "did you mean \"logging.handlers.HTTPHandler\"?"),
         ("{class: logging.RotatingFileHandler}", "did you mean \"handlers.RotatingFileHandler\"?"),
         (
             "{class: logging.handlers.TimedRotatngFileHandler}",

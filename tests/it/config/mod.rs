@@ -12,6 +12,9 @@ mod errors;
 mod every;
 mod files;
 mod foreign;
+#[cfg(feature = "http")]
+mod http;
+mod include;
 mod ini;
 mod mutations;
 mod parsers;
@@ -19,6 +22,7 @@ mod random;
 mod refused;
 mod reload;
 mod report;
+mod schema;
 mod sources;
 mod stories;
 mod third_party;
