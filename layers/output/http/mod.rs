@@ -1,11 +1,21 @@
 //! Records to services over HTTP (feature `http`).
 
+mod elasticsearch;
+mod loki;
 mod protocol;
+mod services;
+mod splunk;
 
 use std::{borrow::Cow, fmt, time::Duration};
 
-pub use self::protocol::HttpBody;
 use self::protocol::Protocol;
+pub use self::{
+    elasticsearch::{Elasticsearch, Sematext},
+    loki::Loki,
+    protocol::HttpBody,
+    services::{BetterStack, Datadog, Logstash, Webhook},
+    splunk::SplunkHec,
+};
 use super::batched::{Attempt, Batch, BatchOptions, Batched, batch_options};
 use crate::{
     Error, Format,
@@ -47,6 +57,22 @@ use crate::{
 /// # drop(form);
 /// # Ok::<(), tracing_strata::Error>(())
 /// ```
+///
+/// # Receivers
+///
+/// | receiver | |
+/// |---|---|
+/// | anything that takes JSON: Vector, Fluent Bit, VictoriaLogs … | a URL, and an [`HttpBody`] |
+/// | Elasticsearch, OpenSearch | [`Elasticsearch`] |
+/// | Grafana Loki | [`Loki`] |
+/// | Splunk | [`SplunkHec`] |
+/// | Datadog | [`Datadog`] |
+/// | Better Stack | [`BetterStack`] |
+/// | Sematext | [`Sematext`] |
+/// | Logstash | [`Logstash`] |
+/// | Slack and other chats | [`Webhook`] |
+///
+/// Each is a table of what is sent; all options are those of [`HttpBuilder`].
 ///
 /// # What is sent
 ///
@@ -113,7 +139,9 @@ impl Http {
 pub struct HttpBuilder {
     url: String,
     /// Of the receiver; appended to that of the URL.
-    path: Cow<'static, str>,
+    path: &'static str,
+    /// The path is a secret.
+    hides_path: bool,
     method: Method,
     content_type: Cow<'static, str>,
     protocol: Box<dyn Protocol>,
@@ -132,10 +160,12 @@ pub struct HttpBuilder {
 }
 
 impl HttpBuilder {
-    fn new(url: String, name: &'static str, path: impl Into<Cow<'static, str>>, protocol: impl Protocol) -> Self {
+    /// To a kind of receiver, with the path that it has behind that of the URL.
+    fn to(url: String, name: &'static str, path: &'static str, protocol: impl Protocol) -> Self {
         Self {
             url,
-            path: path.into(),
+            path,
+            hides_path: false,
             method: Method::Post,
             content_type: "application/json".into(),
             protocol: Box::new(protocol),
@@ -160,6 +190,11 @@ impl HttpBuilder {
         self.content_type.clone_from(&body.content_type);
         self.is_single = body.is_single;
         self.protocol = Box::new(body);
+        self
+    }
+
+    fn content_type(mut self, content_type: &'static str) -> Self {
+        self.content_type = content_type.into();
         self
     }
 
@@ -236,7 +271,11 @@ impl HttpBuilder {
             self.options.config.max_batch = 1;
         }
         let name = self.options.config.output.clone();
-        let mut options = ClientOptions::new(name.clone(), Endpoint::parse(&name, &self.url, &self.path)?);
+        let mut endpoint = Endpoint::parse(&name, &self.url, self.path)?;
+        if self.hides_path {
+            endpoint = endpoint.hide_path();
+        }
+        let mut options = ClientOptions::new(name.clone(), endpoint);
         options.method = self.method;
         options.content_type = self.content_type;
         options.headers = self.headers;
@@ -263,7 +302,7 @@ impl From<&str> for HttpBuilder {
 /// JSON lines to a URL.
 impl From<String> for HttpBuilder {
     fn from(url: String) -> Self {
-        Self::new(url, "http", "", HttpBody::lines()).body(HttpBody::lines())
+        Self::to(url, "http", "", HttpBody::lines()).body(HttpBody::lines())
     }
 }
 
