@@ -104,7 +104,7 @@
 //! | `better_stack` (`BetterStack`), `sematext` (`Sematext`) | `url`, `token` |
 //! | `logstash` (`Logstash`) | `url` |
 //! | `webhook` (`Webhook`) | `url`, `key`, or `before` and `after` |
-//! | all of them | `formatter`, `headers: {NAME: VALUE}`, `user` and `password`, `auth: {scheme, secret}` or `auth: {header, secret}`, `compression` (`gzip`, `zstd`, `none`), `tls: {ca_file, certificate, key}`, `proxy`, `redirects` (how many are followed), `connect_timeout`, `timeout`, `capacity`, `max_bytes`, `max_batch`, `max_batch_bytes`, `delay`, `retry_for`, `drain` |
+//! | all of them | `formatter`, `failover` (a list of URLs), `headers: {NAME: VALUE}`, `user` and `password`, `auth: {scheme, secret}` or `auth: {header, secret}`, `compression` (`gzip`, `zstd`, `none`), `tls: {ca_file, certificate, key}`, `proxy`, `redirects` (how many are followed), `connect_timeout`, `timeout`, `capacity`, `max_bytes`, `max_batch`, `max_batch_bytes`, `delay`, `retry_for`, `drain` |
 //!
 //! A secret (`password`, `secret`, `api_key`, `token` but that of `sematext`) is a text, `{env: NAME}` or `{file: PATH}`; it is read for each
 //! request.

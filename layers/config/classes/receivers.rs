@@ -174,6 +174,9 @@ mod with_http {
         for (name, value) in args.pairs("headers").unwrap_or_default() {
             builder = builder.header(name, value);
         }
+        for url in args.texts("failover").unwrap_or_default() {
+            builder = builder.failover(url);
+        }
         let basic = args.str("user").map(|user| Auth::basic(user, required_secret(args, "password")));
         let header = args.inside("auth", |auth| match auth.str("header") {
             Some(name) => Auth::header(name, required_secret(auth, "secret")),

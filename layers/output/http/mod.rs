@@ -6,7 +6,12 @@ mod protocol;
 mod services;
 mod splunk;
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use self::protocol::Protocol;
 pub use self::{
@@ -122,6 +127,7 @@ impl Http {
 /// | option | default |
 /// |---|---|
 /// | [`body`](Self::body), [`format`](Self::format) | [`HttpBody::lines`], [`Json`](crate::format::Json) |
+/// | [`failover`](Self::failover) | no other URL |
 /// | [`auth`](Self::auth), [`header`](Self::header) | none |
 /// | [`compression`](Self::compression) | none |
 /// | [`tls`](Self::tls) | the system's certificate authorities |
@@ -138,6 +144,7 @@ impl Http {
 #[must_use]
 pub struct HttpBuilder {
     url: String,
+    others: Vec<String>,
     /// Of the receiver; appended to that of the URL.
     path: &'static str,
     /// The path is a secret.
@@ -164,6 +171,7 @@ impl HttpBuilder {
     fn to(url: String, name: &'static str, path: &'static str, protocol: impl Protocol) -> Self {
         Self {
             url,
+            others: Vec::new(),
             path,
             hides_path: false,
             method: Method::Post,
@@ -207,6 +215,13 @@ impl HttpBuilder {
     /// Adds a header to each request.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Another URL of the receiver, with the same options, where a batch goes at once when the one before does not answer, or
+    /// answers 502, 503 or 504. What comes later goes to the one that answered last.
+    pub fn failover(mut self, url: impl Into<String>) -> Self {
+        self.others.push(url.into());
         self
     }
 
@@ -271,11 +286,12 @@ impl HttpBuilder {
             self.options.config.max_batch = 1;
         }
         let name = self.options.config.output.clone();
-        let mut endpoint = Endpoint::parse(&name, &self.url, self.path)?;
-        if self.hides_path {
-            endpoint = endpoint.hide_path();
-        }
-        let mut options = ClientOptions::new(name.clone(), endpoint);
+        let endpoint = |url: &String| {
+            let endpoint = Endpoint::parse(&name, url, self.path)?;
+            Ok::<_, Error>(if self.hides_path { endpoint.hide_path() } else { endpoint })
+        };
+        let mut options = ClientOptions::new(name.clone(), endpoint(&self.url)?);
+        let others = self.others.iter().map(endpoint).collect::<Result<Vec<_>, _>>()?;
         options.method = self.method;
         options.content_type = self.content_type;
         options.headers = self.headers;
@@ -285,9 +301,11 @@ impl HttpBuilder {
         options.proxy = self.proxy;
         options.redirects = self.redirects;
         options.connect_timeout = self.connect_timeout;
+        let all = others.into_iter().map(|endpoint| ClientOptions { endpoint, ..options.clone() }).collect::<Vec<_>>();
+        let clients = std::iter::once(options).chain(all).map(Client::new).collect::<Result<_, _>>()?;
         let format = self.format.unwrap_or_else(|| self.protocol.default_format());
         let (protocol, timeout, any_answer) = (self.protocol, self.timeout, self.any_answer);
-        let sender = HttpBatch { client: Client::new(options)?, protocol, format, timeout, any_answer };
+        let sender = HttpBatch { clients, last: AtomicUsize::new(0), protocol, format, timeout, any_answer };
         self.options.build(Box::new(sender))
     }
 }
@@ -314,7 +332,9 @@ impl fmt::Debug for HttpBuilder {
 }
 
 struct HttpBatch {
-    client: Client,
+    clients: Vec<Client>,
+    /// The one that answered last.
+    last: AtomicUsize,
     protocol: Box<dyn Protocol>,
     format: Box<dyn Format>,
     timeout: Duration,
@@ -327,11 +347,23 @@ impl Batch for HttpBatch {
         if let Err(error) = self.protocol.encode(&*self.format, records, &mut body) {
             return Answer::Split(error);
         }
-        let request = Request { body: body.as_bytes(), timeout: attempt.timeout(self.timeout) };
-        match self.client.send(&request) {
-            Ok(_) if self.any_answer => Answer::Accepted,
-            Ok(response) => self.protocol.answer(records, &response, &self.client),
-            Err(error) => Answer::retry(error),
+        let (count, first) = (self.clients.len(), self.last.load(Ordering::Relaxed));
+        let mut away = Error::new("nobody was asked");
+        for number in 0..count {
+            let index = (first + number) % count;
+            let client = &self.clients[index];
+            match client.send(&Request { body: body.as_bytes(), timeout: attempt.timeout(self.timeout) }) {
+                Ok(response) if number + 1 < count && matches!(response.status, 502..=504) => {}
+                Ok(response) => {
+                    self.last.store(index, Ordering::Relaxed);
+                    return match self.any_answer {
+                        true => Answer::Accepted,
+                        false => self.protocol.answer(records, &response, client),
+                    };
+                }
+                Err(error) => away = error,
+            }
         }
+        Answer::retry(away)
     }
 }

@@ -127,7 +127,7 @@ fn receivers_by_short_names() {
 
     let all = json!({"class": "http_json", "body": "array", "content_type": "text/x", "headers": {"x-a": "b"}, "user": "u",
         "password": secret, "compression": "gzip", "proxy": "", "redirects": 2, "connect_timeout": 30, "timeout": 30, "capacity": 10,
-        "max_bytes": 1_000_000, "max_batch": 5, "max_batch_bytes": 1_000, "delay": 0.01, "retry_for": 30});
+        "max_bytes": 1_000_000, "max_batch": 5, "max_batch_bytes": 1_000, "delay": 0.01, "retry_for": 30, "failover": ["http://127.0.0.1:9/"]});
     let got = sent(all, "");
     assert!(got.body.starts_with("[{") && got.body.contains(r#""user":"ann""#), "{got:?}");
     let header = |name: &str| got.headers[name].as_str();
