@@ -107,6 +107,7 @@
 //! | `serde` | [`json`]: lists and maps as values, from any type that implements `serde::Serialize` |
 //! | `signal` | [`shutdown`]: `Signals` flush on SIGTERM and SIGINT, before they end the process |
 //! | `otlp` | [`otlp`]: logs and spans to OpenTelemetry collectors; includes `opentelemetry` |
+//! | `testing` | [`testing`]: the records of one test, and what to assert about them |
 //! | `full` | all of them |
 
 #![forbid(unsafe_code)]
@@ -141,6 +142,8 @@ pub mod setup;
 pub mod shutdown;
 pub mod sink;
 mod stdio;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod text;
 mod unwind;
 mod weak_list;
