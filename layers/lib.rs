@@ -56,6 +56,7 @@
 //! | `StreamHandler`, `FileHandler`, `WatchedFileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`LogFile` with `watch`](output::LogFile#when-another-program-rotates-the-file), [`output::Null`] |
 //! | `QueueHandler`, `QueueListener` | [`Queue`] |
 //! | `DatagramHandler` | [`output::Datagram`]; with [`format::Pickle`] for Python's own receivers |
+//! | `HTTPHandler` | `output::Http`, with [`format::Form`] |
 //! | `SocketHandler`, `SysLogHandler` | [`output::Socket`], [`output::Syslog`] |
 //! | `systemd.journal.JournalHandler` | `output::Journald` (Linux) |
 //! | `MemoryHandler` | [`MemoryBuffer`]; one for each request: [`FlightRecorder`] |
@@ -96,7 +97,9 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `appender` | [`sink::appender`]: the writers of `tracing-appender`, with an account of what they lose; for those who come from it |
 //! | `gelf` | `output::Datagram::gelf`: GELF over UDP with compression and chunks |
+//! | `http` | `output::Http`: records to services, in batches; includes `gzip` and `tls` |
 //! | `log` | [`log`](mod@log): events of the `log` crate, with their own target, file, line and key-values |
 //! | `config` | [`config`]: Python's `dictConfig` from JSON, YAML and TOML, `fileConfig`, `basicConfig`; reload |
 //! | `watch` | [`config::Logging::watch`]: reload when the file changes |
@@ -106,9 +109,11 @@
 //! | `gzip`, `zstd` | [`sink::Compression`] of rotated files |
 //! | `serde` | [`json`]: lists and maps as values, from any type that implements `serde::Serialize` |
 //! | `signal` | [`shutdown`]: `Signals` flush on SIGTERM and SIGINT, before they end the process |
-//! | `otlp` | [`otlp`]: logs and spans to OpenTelemetry collectors; includes `opentelemetry` |
+//! | `otlp` | [`otlp`]: logs and spans to OpenTelemetry collectors; includes `http` and `opentelemetry` |
 //! | `testing` | [`testing`]: the records of one test, and what to assert about them |
 //! | `full` | all of them |
+//!
+//! Rust 1.85 is enough; for `otlp` and `watch` 1.88, because of their dependencies, and on other systems than Unix 1.89.
 
 #![forbid(unsafe_code)]
 // A discarded error is a lost record, a print panics on a closed pipe, and nothing here may bring down the application.

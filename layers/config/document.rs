@@ -237,10 +237,10 @@ impl Config {
                 if let Err(message) = set_path(&mut self.root, &keys, &value) {
                     problems.push(ConfigError::new(format!("environment variable {name}"), None, message));
                 }
-            } else if name == "STRATA_LOG"
-                && let Err(error) = self.set_directives(&value)
-            {
-                problems.push(ConfigError::new("environment variable STRATA_LOG", None, error.to_string()));
+            } else if name == "STRATA_LOG" {
+                if let Err(error) = self.set_directives(&value) {
+                    problems.push(ConfigError::new("environment variable STRATA_LOG", None, error.to_string()));
+                }
             }
         }
         ConfigErrors::check(problems)?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::Error;
+use crate::{Error, text::head};
 
 /// Line and column in the source, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +16,8 @@ pub(super) struct Position {
 }
 
 impl Position {
+    pub(super) const START: Self = Self { file: None, line: 1, column: 1 };
+
     pub(super) fn new(line: usize, column: usize) -> Self {
         let small = |number| u32::try_from(number).unwrap_or(u32::MAX);
         Self { file: None, line: small(line), column: small(column) }
@@ -23,7 +25,7 @@ impl Position {
 
     /// The position of a byte in a text.
     pub(super) fn of(text: &str, index: usize) -> Self {
-        let before = &text[..text.floor_char_boundary(index.min(text.len()))];
+        let before = head(text, index);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Self::new(before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }

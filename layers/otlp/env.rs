@@ -64,7 +64,7 @@ impl FromIterator<(String, String)> for Vars {
 
 /// Only the beginning of a long value is shown.
 fn shown(text: &str) -> &str {
-    &text[..text.floor_char_boundary(60)]
+    crate::text::head(text, 60)
 }
 
 /// Headers may hold secrets.

@@ -184,6 +184,9 @@ macro_rules! batch_options {
     };
 }
 
+#[cfg(feature = "http")]
+pub(super) use batch_options;
+
 /// The options of a [`Batched`].
 ///
 /// | option | default |
@@ -253,7 +256,9 @@ impl BatchOptions {
         }
         config.max_batch = config.max_batch.min(config.capacity);
         config.thread = format!("strata-{name}").into();
-        Ok(Batched { worker: BatchWorker::spawn(batch, config, flush_timeout)?, name })
+        let worker = BatchWorker::new(batch, config, flush_timeout);
+        worker.start()?;
+        Ok(Batched { worker, name })
     }
 }
 

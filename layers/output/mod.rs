@@ -1,7 +1,7 @@
 //! Outputs: where records go.
 //!
 //! Python: `logging.StreamHandler`, `FileHandler`, `NullHandler`, and from `logging.handlers` `WatchedFileHandler`,
-//! `RotatingFileHandler`, `TimedRotatingFileHandler`, `DatagramHandler`, `SocketHandler`, `SysLogHandler`.
+//! `RotatingFileHandler`, `TimedRotatingFileHandler`, `DatagramHandler`, `HTTPHandler`, `SocketHandler`, `SysLogHandler`.
 //!
 //! Each output is a [`Handler`](crate::Handler). Outputs of lines are a [`Formatted`]: a [`Format`](crate::Format) makes
 //! text of a record, and a [`Sink`](crate::Sink) writes its bytes. [`Stream`], [`LogFile`] and [`RotatingFile`] are names
@@ -16,6 +16,8 @@ mod batch_writer;
 mod batched;
 mod datagram;
 mod formatted;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(target_os = "linux")]
 mod journald;
 mod log_file;
@@ -28,6 +30,8 @@ mod syslog;
 
 #[cfg(feature = "gelf")]
 pub use self::datagram::GelfChunks;
+#[cfg(feature = "http")]
+pub use self::http::{Http, HttpBody, HttpBuilder};
 #[cfg(all(feature = "config", target_os = "linux"))]
 pub(crate) use self::journald::JournalFields;
 #[cfg(target_os = "linux")]

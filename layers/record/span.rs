@@ -357,10 +357,10 @@ fn put_spare(data: Arc<SpanData>) {
     // A thread that is ending has no use for spares.
     SPARES
         .try_with(|spares| {
-            if let Ok(mut spares) = spares.try_borrow_mut()
-                && spares.len() < MAX_SPARES
-            {
-                spares.push(data);
+            if let Ok(mut spares) = spares.try_borrow_mut() {
+                if spares.len() < MAX_SPARES {
+                    spares.push(data);
+                }
             }
         })
         .unwrap_or_default();

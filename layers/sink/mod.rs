@@ -10,6 +10,7 @@
 //! | [`FileSink`] with a buffer | a file, many records at once | the buffer's | the buffer was written |
 //! | [`RotatingFileSink`] | a file that is replaced by new ones | as for a file | as for a file |
 //! | [`WriterSink`] | any [`io::Write`] | one around the writer | the writer accepted it and was flushed |
+//! | `appender::NonBlockingSink` (feature `appender`) | the queue of `tracing-appender` | one around it | it is in the queue |
 //! | [`net::Connection`] | a peer: TCP, TLS, a unix socket | none, but one thread sends at a time | the system accepted it |
 //! | [`MakeWriterSink`] | any `MakeWriter` | the writer's own, if any | the writer accepted it and was flushed |
 //!
@@ -17,8 +18,11 @@
 //! A record is one `write`. After a short write, the rest follows at once. If that fails, a partial record stays, and
 //! the next record begins with a line break, so that no two records share a line.
 
+#[cfg(feature = "appender")]
+pub mod appender;
 mod archive;
 mod buffered;
+mod creations;
 mod deferred_errors;
 mod direct;
 mod durability;
@@ -26,10 +30,15 @@ mod durability;
 #[allow(clippy::unwrap_used)]
 mod faults;
 mod file;
+mod file_lock;
 mod file_spec;
+#[cfg(feature = "http")]
+pub mod http;
 mod lines;
 pub mod net;
 mod opener;
+#[cfg(feature = "config")]
+mod probe;
 mod registry;
 mod reopen;
 mod rotate;
@@ -42,8 +51,6 @@ mod writer;
 
 use std::{io, num::NonZeroU16, sync::Arc};
 
-#[cfg(feature = "config")]
-pub(crate) use self::registry::allow_takeover;
 pub use self::{
     archive::{Compression, Retention},
     durability::Durability,
@@ -54,6 +61,8 @@ pub use self::{
     std_stream::StdStream,
     writer::{MakeWriterSink, WriterSink},
 };
+#[cfg(feature = "config")]
+pub(crate) use self::{creations::Creations, registry::allow_takeover};
 pub(crate) use self::{
     deferred_errors::LedgerLink,
     file_spec::FileSpec,

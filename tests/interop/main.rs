@@ -9,6 +9,7 @@ mod gelf;
 #[allow(dead_code, reason = "what only tests/it wants to know")]
 mod give;
 mod hostile;
+mod http;
 #[cfg(target_os = "linux")]
 mod journald;
 mod otlp;

@@ -15,23 +15,30 @@ use tracing_strata::{
 
 /// Messages, by batch. Nothing is answered while the gate is closed.
 #[derive(Clone, Default)]
-struct Place(Arc<(Mutex<Vec<Vec<String>>>, Mutex<bool>, Condvar)>);
+struct Place(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    batches: Mutex<Vec<Vec<String>>>,
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
 
 impl Place {
     fn open(&self) {
-        *self.0.1.lock().unwrap() = true;
-        self.0.2.notify_all();
+        *self.0.is_open.lock().unwrap() = true;
+        self.0.opened.notify_all();
     }
 
     fn batches(&self) -> Vec<Vec<String>> {
-        self.0.0.lock().unwrap().clone()
+        self.0.batches.lock().unwrap().clone()
     }
 }
 
 impl Batch for Place {
     fn send(&self, records: &[OwnedRecord], _: &Attempt) -> Answer {
-        self.0.0.lock().unwrap().push(records.iter().map(|record| record.message().to_owned()).collect());
-        drop(self.0.2.wait_while(self.0.1.lock().unwrap(), |open| !*open).unwrap());
+        self.0.batches.lock().unwrap().push(records.iter().map(|record| record.message().to_owned()).collect());
+        drop(self.0.opened.wait_while(self.0.is_open.lock().unwrap(), |open| !*open).unwrap());
         Answer::Accepted
     }
 }

@@ -2,6 +2,8 @@
 //! is a binary of its own beside this folder.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+#[cfg(feature = "appender")]
+mod appender;
 mod batched;
 mod capture;
 mod config;
@@ -15,6 +17,7 @@ mod gelf;
 mod give;
 mod handlers;
 mod hostile;
+mod http;
 #[cfg(target_os = "linux")]
 mod journald;
 mod json;

@@ -7,7 +7,7 @@ use crate::{
         config_filter::ConfigFilter,
         error::ConfigError,
         handler_args::level_in,
-        node::{Map, Node, quoted_key},
+        node::{Map, Node, Position, quoted_key},
         references::{resolved, with_objects},
     },
     text::python_repr,
@@ -16,7 +16,7 @@ use crate::{
 impl Builder<'_> {
     /// Reads a logger's entry.
     pub(in crate::config) fn logger(&mut self, path: &str, outer: &str, node: &Node) -> LoggerSpec {
-        let mut spec = LoggerSpec::default();
+        let mut spec = LoggerSpec { at: node.at, ..LoggerSpec::default() };
         let mut problems = Vec::new();
         let empty = Map::default();
         let node = match resolved(node, &self.config.root, path, 0) {
@@ -96,6 +96,7 @@ pub(in crate::config) fn unknown_logger_keys(path: &str, map: &Map) -> impl Iter
 /// What an entry declares about a logger.
 #[derive(Default)]
 pub(in crate::config) struct LoggerSpec {
+    pub(in crate::config) at: Option<Position>,
     pub(in crate::config) level: Option<Severity>,
     pub(in crate::config) propagate: Option<bool>,
     pub(in crate::config) handlers: Vec<NamedHandler>,

@@ -11,5 +11,5 @@ pub(super) use self::{
     handlers::{targets, with_named_args},
     installed::{InstalledHandler, PendingUpdate},
     loggers::{LoggerSpec, unknown_logger_keys},
-    output::{COMMON_KEYS, HandlerSpec, STRATA_KEYS, make_output},
+    output::{COMMON_KEYS, HandlerSpec, STRATA_KEYS, Turn, make_output},
 };

@@ -13,7 +13,7 @@ use crate::{
         registry::ClassRegistry,
         setup::Setup,
     },
-    format::{Color, FormatExt as _, Gelf, Json, Key, Logfmt, Style, Template, TemplateBuilder, Text, Time},
+    format::{Color, FormatExt as _, Gelf, Json, Key, Layout, Logfmt, Style, Template, TemplateBuilder, Text, Time},
 };
 
 /// Fields that only foreign formatters add to records.
@@ -180,11 +180,13 @@ fn time(args: &HandlerArgs<'_>) -> Option<Time> {
         "time_of_day" => Time::time_of_day(),
         "unix_seconds" => Time::unix_seconds(),
         "unix_millis" => Time::unix_millis(),
+        "unix_micros" => Time::unix_micros(),
         "unix_nanos" => Time::unix_nanos(),
+        "since_start" => Time::since_start(),
         zone => match Time::zone(zone) {
             Ok(time) => time,
             Err(error) => {
-                let words = "utc, local, none, time_of_day, unix_seconds, unix_millis, unix_nanos or a zone";
+                let words = "utc, local, none, time_of_day, unix_seconds, unix_millis, unix_micros, unix_nanos, since_start or a zone";
                 args.report(args.wrong("time", format!("expected {words}: {error}")));
                 return None;
             }
@@ -193,7 +195,7 @@ fn time(args: &HandlerArgs<'_>) -> Option<Time> {
 }
 
 fn json(args: &HandlerArgs<'_>) -> Json {
-    let shapes: [(_, fn() -> Json); _] = [
+    let shapes: [(_, fn() -> Json); 9] = [
         ("flat", Json::new),
         ("tracing_subscriber", Json::tracing_subscriber),
         ("ecs", Json::ecs),
@@ -273,6 +275,7 @@ fn gelf(args: &HandlerArgs<'_>) -> Gelf {
 fn text(text: Text, args: &HandlerArgs<'_>) -> Text {
     let mut text = text.set_if_some(time(args), Text::time);
     text = args.apply_switches(text, TEXT_SWITCHES);
+    text = text.set_if_some(args.inside("layout", layout), Text::layout);
     let color = match args.node("color").map(Node::as_bool) {
         Some(Some(on)) => Some(if on { Color::Auto } else { Color::Never }),
         _ => args.choice("color", &[("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)]),
@@ -281,6 +284,34 @@ fn text(text: Text, args: &HandlerArgs<'_>) -> Text {
         Some(color) => text.color(color),
         None => text,
     }
+}
+
+fn layout(args: &HandlerArgs<'_>) -> Layout {
+    let mut layout = Layout::new();
+    if args.has("first") && args.has("only") {
+        args.report(args.wrong("first", "expected \"first\" or \"only\", got both"));
+    }
+    layout = layout
+        .set_if_some(args.texts("first"), Layout::first)
+        .set_if_some(args.texts("only"), Layout::only)
+        .set_if_some(args.texts("omit"), Layout::omit)
+        .set_if_some(args.size("max_width"), Layout::max_width)
+        .set_if_some(args.bool("durations"), Layout::durations)
+        .set_if_some(args.size("target_names"), Layout::target_names);
+    for (name, shown) in args.pairs("rename").unwrap_or_default() {
+        layout = layout.rename(name, shown);
+    }
+    for (target, alias) in args.pairs("target_aliases").unwrap_or_default() {
+        layout = layout.target_alias(target, alias);
+    }
+    let widths = args.inside("pad", |inner| {
+        let names: Vec<_> = inner.names().map(str::to_owned).collect();
+        names.into_iter().filter_map(|name| Some((inner.size(&name)?, name))).collect::<Vec<_>>()
+    });
+    for (width, name) in widths.unwrap_or_default() {
+        layout = layout.pad(name, width);
+    }
+    layout
 }
 
 const TEXT_SWITCHES: &[Switch<Text>] = &[

@@ -4,6 +4,7 @@
 use super::net::JOURNAL;
 use super::{
     file::{FILE, WATCHED},
+    http::HTTP,
     memory::MEMORY,
     net::{DATAGRAM, SOCKET},
     null::NULL,
@@ -30,6 +31,7 @@ const CLASSES: &[&Class] = &[
     &SYSLOG,
     &SOCKET,
     &DATAGRAM,
+    &HTTP,
     #[cfg(target_os = "linux")]
     &JOURNAL,
     &RECORDER,

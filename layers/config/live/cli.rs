@@ -89,7 +89,7 @@ impl CliArgs {
                 .override_with(std::env::var("STRATA_LOG").map(|levels| ("STRATA_LOG".to_owned(), levels)))?,
         };
         let has_output = self.log_config.is_some() && (self.log_file.is_some() || self.log_format.is_some());
-        if has_output && let Some(map) = config.root.as_map_mut() {
+        if let Some(map) = config.root.as_map_mut().filter(|_| has_output) {
             // Replaces the root's own handlers.
             let plain = self.plain();
             for section in ["formatters", "handlers"] {

@@ -54,18 +54,19 @@ impl Ini {
             };
             if trimmed.is_empty() {
                 // Part of a value if the value continues afterwards.
-                if continues && let Some(last) = items.and_then(|items| items.last_mut()) {
-                    last.value.push('\n');
+                if continues {
+                    if let Some(last) = items.and_then(|items| items.last_mut()) {
+                        last.value.push('\n');
+                    }
                 }
                 continue;
             }
-            if continues
-                && at.column - 1 > indent
-                && let Some(last) = items.and_then(|items| items.last_mut())
-            {
-                last.value.push('\n');
-                last.value.push_str(trimmed);
-                continue;
+            if continues && at.column - 1 > indent {
+                if let Some(last) = items.and_then(|items| items.last_mut()) {
+                    last.value.push('\n');
+                    last.value.push_str(trimmed);
+                    continue;
+                }
             }
             if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.rsplit_once(']')).map(|(name, _)| name) {
                 continues = false;

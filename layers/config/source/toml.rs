@@ -16,7 +16,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, ConfigError> {
         let at = error.span().map(|span| Position::of(text, span.start));
         ConfigError::new("", at, format!("not TOML: {}", error.message()))
     })?;
-    let at = Some(Position::new(1, 1));
+    let at = Some(Position::START);
     Ok((Node { data: map(table.get_ref(), text)?, at }, Vec::new()))
 }
 

@@ -132,10 +132,10 @@ impl<F: Format> Datagram<F> {
                 match self.try_send(&copy) {
                     Err(Unsent::TooLong(_)) => {}
                     Ok(()) => {
-                        if record.marked_values() == 0
-                            && let Some(account) = record.counters()
-                        {
-                            account.count(crate::ledger::Total::Marked, 1);
+                        if record.marked_values() == 0 {
+                            if let Some(account) = record.counters() {
+                                account.count(crate::ledger::Total::Marked, 1);
+                            }
                         }
                         return Ok(());
                     }
@@ -173,10 +173,10 @@ impl<F: Format> Handler for Datagram<F> {
             Err(Unsent::TooLong(length)) if self.oversize == Oversize::Shorten => self.shorten(&delivery, length),
             sent => sent,
         };
-        if let Err(error) = self.count_refused(self.datagrams.take_known_refused())
-            && let Some(ledger) = self.ledger_link.ledger()
-        {
-            ledger.report_error(&error);
+        if let Err(error) = self.count_refused(self.datagrams.take_known_refused()) {
+            if let Some(ledger) = self.ledger_link.ledger() {
+                ledger.report_error(&error);
+            }
         }
         match sent {
             Ok(()) => Ok(Outcome::Written),

@@ -266,10 +266,10 @@ impl Datagrams {
     /// How many sent datagrams were refused since the last call. Asks the system, too.
     pub(crate) fn take_refused(&self) -> u64 {
         let socket = self.lock().socket.clone();
-        if let Some(Socket::Udp(socket)) = socket.as_deref()
-            && is_refused(socket)
-        {
-            self.note_refusal();
+        if let Some(Socket::Udp(socket)) = socket.as_deref() {
+            if is_refused(socket) {
+                self.note_refusal();
+            }
         }
         self.refused.swap(0, Ordering::Relaxed)
     }
@@ -305,10 +305,10 @@ impl Datagrams {
             #[cfg(unix)]
             Peer::Unix(_) => None,
         };
-        if changed_addresses.is_none()
-            && let Some(socket) = &state.socket
-        {
-            return Ok(Arc::clone(socket));
+        if changed_addresses.is_none() {
+            if let Some(socket) = &state.socket {
+                return Ok(Arc::clone(socket));
+            }
         }
         let socket = Arc::new(match &self.peer {
             Peer::Udp { host, port } => Socket::Udp(self.open_udp(host, *port, changed_addresses, &mut state)?),
@@ -356,10 +356,13 @@ impl Datagrams {
         port: u16,
         retry_lookup: &mut Option<(Instant, Duration)>,
     ) -> io::Result<Vec<SocketAddr>> {
-        if let Some((until, _)) = *retry_lookup
-            && Instant::now() < until
-        {
-            return Err(io::Error::new(ErrorKind::NotConnected, "the host name could not be looked up a moment ago"));
+        if let Some((until, _)) = *retry_lookup {
+            if Instant::now() < until {
+                return Err(io::Error::new(
+                    ErrorKind::NotConnected,
+                    "the host name could not be looked up a moment ago",
+                ));
+            }
         }
         let found = resolve(host, port, self.timeout).inspect_err(|_| {
             let wait = retry_lookup.map_or(MIN_LOOKUP_DELAY, |(_, wait)| (wait * 2).min(MAX_LOOKUP_DELAY));

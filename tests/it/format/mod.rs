@@ -2,6 +2,7 @@
 
 mod conditional;
 mod golden;
+mod layout;
 mod logfmt;
 mod shapes;
 mod tables;

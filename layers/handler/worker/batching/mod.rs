@@ -2,8 +2,6 @@
 
 mod answer;
 mod retry;
-#[cfg(feature = "otlp")]
-mod retry_after;
 mod sender;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -18,8 +16,6 @@ use std::{
 };
 
 pub use self::answer::{Answer, Attempt, Verdict};
-#[cfg(feature = "otlp")]
-pub(crate) use self::retry_after::retry_after;
 pub(crate) use self::worker::BatchWorker;
 #[cfg(feature = "otlp")]
 pub(crate) use self::worker::PendingSend;
