@@ -110,6 +110,7 @@
 //! | `serde` | [`json`]: lists and maps as values, from any type that implements `serde::Serialize` |
 //! | `signal` | [`shutdown`]: `Signals` flush on SIGTERM and SIGINT, before they end the process |
 //! | `otlp` | [`otlp`]: logs and spans to OpenTelemetry collectors; includes `http` and `opentelemetry` |
+//! | `testing` | [`testing`]: the records of one test, and what to assert about them |
 //! | `full` | all of them |
 //!
 //! Rust 1.85 is enough; for `otlp` and `watch` 1.88, because of their dependencies, and on other systems than Unix 1.89.
@@ -146,6 +147,8 @@ pub mod setup;
 pub mod shutdown;
 pub mod sink;
 mod stdio;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod text;
 mod unwind;
 mod weak_list;
