@@ -27,12 +27,11 @@ pub(super) fn can_append(path: &Path, mut create_dirs: bool) -> Result<(), OpenE
     }
     let mut directory = path.parent().unwrap_or(&path);
     let mut action = "open";
-    if create_dirs {
-        while let (Err(error), Some(parent)) = (fs::metadata(directory), directory.parent())
-            && error.kind() == io::ErrorKind::NotFound
-        {
-            (directory, action) = (parent, CREATE_DIRECTORY);
-        }
+    let is_missing =
+        |directory: &&Path| fs::metadata(directory).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    if create_dirs && is_missing(&directory) {
+        action = CREATE_DIRECTORY;
+        directory = directory.ancestors().find(|above| !is_missing(above)).unwrap_or(directory);
     }
     match fs::metadata(directory) {
         Ok(metadata) if metadata.is_dir() => access(directory, true).map_err(failed_to(action)),

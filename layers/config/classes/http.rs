@@ -76,5 +76,6 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         .set_if_some(strata.size("max_bytes"), HttpBuilder::max_bytes)
         .set_if_some(strata.seconds("retry_for"), HttpBuilder::retry_for)
         .set_if_some(strata.seconds("drain"), HttpBuilder::flush_timeout);
-    Ok(Output::plain(builder.build()?))
+    let http = std::sync::Arc::new(builder.build_stopped()?);
+    Ok(Output::plain(std::sync::Arc::clone(&http)).started_by(move || http.start()))
 }
