@@ -56,7 +56,7 @@
 //! | `StreamHandler`, `FileHandler`, `WatchedFileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`LogFile` with `watch`](output::LogFile#when-another-program-rotates-the-file), [`output::Null`] |
 //! | `QueueHandler`, `QueueListener` | [`Queue`] |
 //! | `DatagramHandler` | [`output::Datagram`]; with [`format::Pickle`] for Python's own receivers |
-//! | `HTTPHandler` | `output::Http`, with [`format::Form`] |
+//! | `HTTPHandler` | `output::Http`, with [`format::Form`]; also to Elasticsearch, Loki, Splunk, Datadog and others |
 //! | `SocketHandler`, `SysLogHandler` | [`output::Socket`], [`output::Syslog`] |
 //! | `systemd.journal.JournalHandler` | `output::Journald` (Linux) |
 //! | `MemoryHandler` | [`MemoryBuffer`]; one for each request: [`FlightRecorder`] |
@@ -110,6 +110,7 @@
 //! | `serde` | [`json`]: lists and maps as values, from any type that implements `serde::Serialize` |
 //! | `signal` | [`shutdown`]: `Signals` flush on SIGTERM and SIGINT, before they end the process |
 //! | `otlp` | [`otlp`]: logs and spans to OpenTelemetry collectors; includes `http` and `opentelemetry` |
+//! | `testing` | [`testing`]: the records of one test, and what to assert about them |
 //! | `full` | all of them |
 //!
 //! Rust 1.85 is enough; for `otlp` and `watch` 1.88, because of their dependencies, and on other systems than Unix 1.89.
@@ -146,6 +147,8 @@ pub mod setup;
 pub mod shutdown;
 pub mod sink;
 mod stdio;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod text;
 mod unwind;
 mod weak_list;

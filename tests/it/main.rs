@@ -42,5 +42,6 @@ mod strict;
 mod support;
 mod syslog;
 mod template;
+mod testing;
 mod text;
 mod trace_ids;

@@ -70,9 +70,14 @@ pub(super) fn options(context: &BuildContext<'_, '_>, address: Address) -> Conne
 /// `tls`, where it is a mapping.
 #[cfg(feature = "tls")]
 fn given_tls(context: &BuildContext<'_, '_>) -> Option<crate::sink::net::Tls> {
-    let strata = context.strata;
-    strata.node("tls").filter(|node| node.as_bool().is_none())?;
-    strata.inside("tls", tls)
+    context.strata.node("tls").filter(|node| node.as_bool().is_none())?;
+    tls_in(context.strata)
+}
+
+/// A mapping `tls`.
+#[cfg(feature = "tls")]
+pub(super) fn tls_in(args: &crate::config::handler_args::HandlerArgs<'_>) -> Option<crate::sink::net::Tls> {
+    args.inside("tls", tls)
 }
 
 /// The same for HTTP.
