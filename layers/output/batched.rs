@@ -89,6 +89,11 @@ impl Batched {
     pub fn builder(batch: impl Batch) -> BatchedBuilder {
         BatchedBuilder { batch: Box::new(batch), options: BatchOptions::new("batched") }
     }
+
+    /// Starts the thread. Once.
+    pub(crate) fn start(&self) -> Result<(), Error> {
+        self.worker.start()
+    }
 }
 
 impl Handler for Batched {
@@ -247,6 +252,13 @@ impl BatchOptions {
     }
 
     pub(super) fn build(self, batch: Box<dyn Batch>) -> Result<Batched, Error> {
+        let batched = self.build_stopped(batch)?;
+        batched.start()?;
+        Ok(batched)
+    }
+
+    /// [`Batched::start`] starts the thread.
+    pub(super) fn build_stopped(self, batch: Box<dyn Batch>) -> Result<Batched, Error> {
         let Self { mut config, flush_timeout } = self;
         let name = config.output.clone();
         for (option, limit) in [("capacity", config.capacity), ("max_batch", config.max_batch)] {
@@ -257,7 +269,6 @@ impl BatchOptions {
         config.max_batch = config.max_batch.min(config.capacity);
         config.thread = format!("strata-{name}").into();
         let worker = BatchWorker::new(batch, config, flush_timeout);
-        worker.start()?;
         Ok(Batched { worker, name })
     }
 }

@@ -208,7 +208,7 @@ mod with_http {
         if args.has_problems() {
             return Ok(placeholder());
         }
-        Ok(Output::plain(builder.build()?))
+        super::super::http::started(builder)
     }
 
     /// A text, `{env: NAME}` or `{file: PATH}`.
