@@ -32,6 +32,12 @@
 //! # }
 //! ```
 //!
+//! # One file, several, or a part of one
+//! [`Config::under`] takes the configuration under a key of a larger document; [`Config::overlaid_with`] puts one over
+//! another; the key `include` names files that a configuration is put over ([`Config::expand_includes`]); `${VAR:-default}`
+//! comes from the environment ([`Config::expand_env`]). [`Logging::from_path`] and [`Logging::watch`] do the last two.
+//! [`ClassRegistry::json_schema`] is for editors.
+//!
 //! # The schema
 //! Version 1 of [Python's](https://docs.python.org/3/library/logging.config.html#logging-config-dictschema): `version`,
 //! `formatters`, `filters`, `handlers`, `loggers`, `root`, `incremental`, `disable_existing_loggers`; `()` and `class`, `.`,
@@ -46,6 +52,7 @@
 //! | `logging.handlers.TimedRotatingFileHandler` | `timed` | [`RotatingFile`](crate::output::RotatingFile#by-time), with `maxBytes` as well |
 //! | `logging.handlers.SysLogHandler` | `syslog` | [`Syslog`](crate::output::Syslog) |
 //! | `logging.handlers.SocketHandler` | `socket` | [`Connection`](crate::sink::net::Connection) with [`Pickle`](crate::format::Pickle) |
+//! | `logging.handlers.HTTPHandler` | `http` | `output::Http` with [`Form`](crate::format::Form) (feature `http`) |
 //! | `logging.handlers.DatagramHandler` | `datagram` | [`Datagram`](crate::output::Datagram) with [`Pickle`](crate::format::Pickle) |
 //! | `systemd.journal.JournalHandler` | `journald` | [`Journald`](crate::output::Journald) (Linux); keys in capitals are fields |
 //! | `logging.NullHandler` | `null` | [`Null`](crate::output::Null) |
@@ -74,6 +81,7 @@
 //! | `tls: {ca_file, certificate, key, server_name}` or `true`, `retry: {first, factor, most, jitter}`, `framing` (`lines`, `nul`, `length`, `octet_counting`, `none`), `connect_deadline`, `write_deadline`, `patience` | `SocketHandler`, `SysLogHandler` | see [`ConnectionBuilder`](crate::sink::net::ConnectionBuilder): `tls`, `backoff`, `framing`, `connect_timeout`, `write_timeout`, `reconnect_timeout` |
 //! | `format: text` | `SocketHandler`, `DatagramHandler` | use the handler's formatter instead of pickles |
 //! | `process_name` | `SocketHandler`, `DatagramHandler` | the name of the process in pickles |
+//! | `check_answer` (a status of 400 and above is no success), `tls: {ca_file, certificate, key}`, `process_name`, `proxy`, `timeout`, `connect_deadline`, `capacity`, `max_bytes`, `retry_for`, `drain` | `HTTPHandler` (feature `http`) | see [`HttpBuilder`](crate::output::HttpBuilder): `any_answer`, `tls`, `proxy`, `timeout`, `connect_timeout`, `capacity`, `max_bytes`, `retry_for`, `flush_timeout`; `context: ext://NAME` is a registered `Tls` |
 //! | `limit`, `oversize` (`shorten`, `refuse`), `write_deadline` | `DatagramHandler` | see [`DatagramBuilder`](crate::output::DatagramBuilder) |
 //! | `gelf: {compression, compress_from, chunk_bytes}` | `DatagramHandler` | GELF compression (`gzip`, `zlib`, `none`) and chunks (feature `gelf`); needs `format: text` and a `gelf` formatter |
 //! | `direct: true` | `SysLogHandler` | no queue in front |
@@ -89,17 +97,36 @@
 //! of names), `capacity`, `max_bytes`, `max_batch`, `delay`, `retry_for`, `drain`: see `otlp::Otlp`. The `OTEL_*` variables
 //! supply missing keys, unless `environment: false`. Handlers export no spans: add an `OtlpLayer` with `logs(false)`.
 //!
-//! ## Formatters
-//! Without `class`, or with Python's, a [`Template`](crate::format::Template): `format`, `datefmt`, `style`, `validate`,
-//! `defaults`, and the extensions `zone`, `utc`, `default_time_format`, `default_msec_format`. Other classes take `time`
-//! (`utc`, `local`, `none`, `time_of_day`, `unix_seconds`, `unix_millis`, `unix_nanos` or a zone) and their own keys:
+//! ## Services over HTTP
+//! With the feature `http`; see the types in [`output`](crate::output).
 //!
 //! | `class` | keys |
 //! |---|---|
-//! | `text` ([`Text`](crate::format::Text)) | `color` (`auto`, `always`, `never`), `level`, `target`, `source`, `thread`, `spans`, `globals`, `trace_ids`, `multi_line` |
+//! | `http_json` (`Http`) | `url`, `body` (`lines`, `array`, `single`), `content_type` |
+//! | `elasticsearch` (`Elasticsearch`) | `url`, `data_stream`, `index` or `daily_index` |
+//! | `loki` (`Loki`) | `url`, `labels: {NAME: VALUE}`, `level_label`, `field_labels`, `metadata` (lists of fields), `max_streams`, `tenant` |
+//! | `splunk_hec` (`SplunkHec`) | `url`, `token`, `host`, `source`, `sourcetype`, `index` |
+//! | `datadog` (`Datadog`) | `site`, `api_key`, `source`, `service`, `host`, `tags` |
+//! | `better_stack` (`BetterStack`), `sematext` (`Sematext`) | `url`, `token` |
+//! | `logstash` (`Logstash`) | `url` |
+//! | `webhook` (`Webhook`) | `url`, `key`, or `before` and `after` |
+//! | all of them | `formatter`, `failover` (a list of URLs), `headers: {NAME: VALUE}`, `user` and `password`, `auth: {scheme, secret}` or `auth: {header, secret}`, `compression` (`gzip`, `zstd`, `none`), `tls: {ca_file, certificate, key}`, `proxy`, `redirects` (how many are followed), `connect_timeout`, `timeout`, `capacity`, `max_bytes`, `max_batch`, `max_batch_bytes`, `delay`, `retry_for`, `drain` |
+//!
+//! A secret (`password`, `secret`, `api_key`, `token` but that of `sematext`) is a text, `{env: NAME}` or `{file: PATH}`; it is read for each
+//! request.
+//!
+//! ## Formatters
+//! Without `class`, or with Python's, a [`Template`](crate::format::Template): `format`, `datefmt`, `style`, `validate`,
+//! `defaults`, and the extensions `zone`, `utc`, `default_time_format`, `default_msec_format`. Other classes take `time`
+//! (`utc`, `local`, `none`, `time_of_day`, `unix_seconds`, `unix_millis`, `unix_micros`, `unix_nanos`, `since_start` or a zone) and their own keys:
+//!
+//! | `class` | keys |
+//! |---|---|
+//! | `text` ([`Text`](crate::format::Text)) | `color` (`auto`, `always`, `never`), `level`, `target`, `source`, `thread`, `spans`, `globals`, `trace_ids`, `multi_line`, `layout: {first, only, omit, rename: {FIELD: NAME}, pad: {FIELD: WIDTH}, max_width, durations, target_names, target_aliases: {TARGET: ALIAS}}` ([`Layout`](crate::format::Layout)) |
 //! | `pretty` ([`Text::pretty`](crate::format::Text::pretty)) | the same |
 //! | `json` ([`Json`](crate::format::Json)) | `shape` (`flat`, `tracing_subscriber`, `ecs`, `gcp`, `datadog`, `logstash`, `bunyan`, `otel`, `python`), `trace_prefix`, `schema_version`, `rename: {MEMBER: NAME}`, `omit`, `nest_fields`, `nest_context`, `fields`, `span_list`, `current_span`, `source`, `thread`, `process`, `level_number`, `event_name`, `lower_case_levels`; two options for one member are refused |
 //! | `logfmt` ([`Logfmt`](crate::format::Logfmt)) | `fields`, `source`, `thread` |
+//! | `conditional` ([`FormatExt`](crate::format::FormatExt)), without `time` | names of other formatters: `default`, `levels: {LEVEL: NAME}` (from that level on), `loggers: {LOGGER: NAME}`; the longest logger name counts, then the highest level |
 //! | `gelf` ([`Gelf`](crate::format::Gelf)), without `time` | `host`, `fields`, `source`, `thread` |
 #![doc = include_str!("classes/third_party/classes.md")]
 //!
@@ -122,12 +149,14 @@
 //!   declared as before keeps its file, its queue and its ledger. In Python, loggers keep what they had.
 //! - ↩ Values are escaped in lines ([`Template`](crate::format::Template)), a filter changes a handler's own copy
 //!   ([`ConfigFilter`]), the case of level names does not matter, and queues start their listener.
+//! - ↩ A status of 400 and above is no success for an `HTTPHandler`: the record is sent again, or failed.
 //! - ↩ Unknown keys are errors (at the top level, those that look misspelt). So are duplicate keys, options of an INI
 //!   file that look misspelt, and fields of a template that only foreign formatters add (`%(levelprefix)s`).
 //! - ↩ `level: OFF` in YAML, in capitals, is the level of that name; `off`, `no` and `false` are NOTSET, as in Python.
 //! - Keys under `strata` that have no effect are errors.
-//! - A configuration that cannot be applied changes nothing; Python closes all handlers first and may stop halfway. New files
-//!   may have been created, empty; no file is truncated.
+//! - A configuration that cannot be applied changes nothing; Python closes all handlers first and may stop halfway. Files and
+//!   sockets are opened, and threads started, when all else was checked. If a file then cannot be opened, those opened before
+//!   it are closed, and removed if they were made for it and are empty, with their directories.
 //! - `ext://`, `()` and `class` name entries of the [`ClassRegistry`], and `args` are constant expressions: nothing is
 //!   imported or called, and no pickle is read. An `ext://` that names nothing is an error.
 //! - Python's own flags take any value, as in Python: a non-empty string is true, even `"no"`; [`check`](Logging::check) warns
@@ -153,16 +182,17 @@ mod classes;
 mod config_filter;
 mod configured_handler;
 mod document;
-mod encoding;
 mod error;
 mod formatting;
 mod handler_args;
+mod include;
 mod live;
 mod migration;
 mod node;
 mod objects;
 mod references;
 mod registry;
+mod schema;
 mod setup;
 mod source;
 mod unknown_class;

@@ -2,13 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Buffer, Format};
-use crate::{
-    Error, Record, Severity, Value,
-    format::time::since_epoch,
-    framing::Framing,
-    record::{Entry, ErrorChain},
-};
+use super::{Buffer, Format, log_record};
+use crate::{Error, Record, Value, framing::Framing, record::Entry};
 
 /// A record as Python's `SocketHandler` and `DatagramHandler` send it: four bytes of length (big-endian), then the
 /// attributes of a `LogRecord` as a pickle, which `logging.makeLogRecord(pickle.loads(…))` takes on the other side.
@@ -35,7 +30,7 @@ use crate::{
 /// |---|---|
 /// | `name` | the target, with `.` for `::`; `root` for the empty one |
 /// | `msg` | the message; `args` is `None` |
-/// | `levelno`, `levelname` | the severity; `WARNING` for 30, `NOTSET` for 0, else [its name](Severity::name) or `Level 35` |
+/// | `levelno`, `levelname` | the severity; `WARNING` for 30, `NOTSET` for 0, else [its name](crate::Severity::name) or `Level 35` |
 /// | `pathname`, `filename`, `module`, `lineno` | the call site; `(unknown file)` and 0 if unknown |
 /// | `funcName` | a text field `funcName` of the event, else [its function](Record::function), else the innermost span's name, else `(unknown function)` |
 /// | `exc_text` | the event's first error: its causes, the innermost first, then itself, as Python prints a chain; `exc_info` is `None` |
@@ -85,7 +80,10 @@ impl Format for Pickle {
         let out = out.bytes_mut();
         let start = out.len();
         out.extend_from_slice(&[0; 4]);
-        self.dictionary(record, &mut Writer { out });
+        // EMPTY_DICT, MARK: keys and values follow. SETITEMS, STOP.
+        out.extend_from_slice(b"}(");
+        log_record::write(record, self.process_name.as_deref(), &mut Opcodes { out });
+        out.extend_from_slice(b"u.");
         let length = u32::try_from(out.len() - start - 4)
             .map_err(|_| Error::new("a pickle of 4 GiB or more cannot be framed"))?;
         out[start..start + 4].copy_from_slice(&length.to_be_bytes());
@@ -98,219 +96,12 @@ impl Format for Pickle {
     }
 }
 
-/// Attributes of a `LogRecord`, and those that formatters set. Sorted.
-const ATTRIBUTES: &[&str] = &[
-    "args",
-    "asctime",
-    "created",
-    "exc_info",
-    "exc_text",
-    "filename",
-    "funcName",
-    "levelname",
-    "levelno",
-    "lineno",
-    "message",
-    "module",
-    "msecs",
-    "msg",
-    "name",
-    "pathname",
-    "process",
-    "processName",
-    "relativeCreated",
-    "stack_info",
-    "taskName",
-    "thread",
-    "threadName",
-];
-
-/// Those that a text field of the event can set. Sorted.
-const SETTABLE: &[&str] = &["exc_text", "funcName", "stack_info", "taskName"];
-
-const TRACE: &[&str] = &["span_id", "trace_flags", "trace_id"];
-
-/// Python's text between the errors of a chain.
-const CAUSE: &str = "\n\nThe above exception was the direct cause of the following exception:\n\n";
-
-impl Pickle {
-    fn dictionary(&self, record: &Record, to: &mut Writer<'_>) {
-        to.open();
-        to.key("name");
-        to.text_of(|text| push_name(record.target(), text));
-        to.key("msg");
-        to.text(record.message());
-        to.key("args");
-        to.none();
-        to.key("levelname");
-        to.text_of(|text| push_level(record.severity(), text));
-        to.key("levelno");
-        to.integer(record.severity().number().into());
-        call_site(record, to);
-        to.key("exc_info");
-        to.none();
-        to.key("exc_text");
-        match (event_text(record, "exc_text"), record.error()) {
-            (Some(text), _) => to.text(text),
-            (None, Some(chain)) => to.text_of(|text| push_chain(chain, text)),
-            (None, None) => to.none(),
-        }
-        to.key("stack_info");
-        match event_text(record, "stack_info").or(record.stack()) {
-            Some(text) => to.text(text),
-            None => to.none(),
-        }
-        time(record, to);
-        self.thread_and_process(record, to);
-        if let Some(task) = event_text(record, "taskName") {
-            to.key("taskName");
-            to.text(task);
-        }
-        trace(record, to);
-        extra(record, to);
-        to.close();
-    }
-
-    fn thread_and_process(&self, record: &Record, to: &mut Writer<'_>) {
-        to.key("thread");
-        to.integer(record.thread_id().into());
-        to.key("threadName");
-        match record.thread_name() {
-            Some(name) => to.text(name),
-            None => to.text_of(|text| {
-                text.extend_from_slice(b"Thread-");
-                text.extend_from_slice(itoa::Buffer::new().format(record.thread_id()).as_bytes());
-            }),
-        }
-        to.key("processName");
-        to.text(self.process_name.as_deref().unwrap_or(record.process_name()));
-        to.key("process");
-        to.integer(record.process_id().into());
-    }
-}
-
-fn call_site(record: &Record, to: &mut Writer<'_>) {
-    const UNKNOWN: &str = "(unknown file)";
-    to.key("pathname");
-    to.text(record.file().unwrap_or(UNKNOWN));
-    to.key("filename");
-    to.text(record.file_name().unwrap_or(UNKNOWN));
-    to.key("module");
-    to.text(record.module().unwrap_or(UNKNOWN));
-    to.key("lineno");
-    to.integer(record.line().unwrap_or(0).into());
-    to.key("funcName");
-    let span = || record.spans().next().map(|span| span.name());
-    to.text(event_text(record, "funcName").or(record.function()).or_else(span).unwrap_or("(unknown function)"));
-}
-
-fn time(record: &Record, to: &mut Writer<'_>) {
-    let (seconds, nanos) = since_epoch(record.time());
-    to.key("created");
-    to.float(seconds as f64 + f64::from(nanos) / 1e9);
-    to.key("msecs");
-    to.float(f64::from(nanos / 1_000_000));
-    to.key("relativeCreated");
-    to.float(record.uptime().as_secs_f64() * 1e3);
-}
-
-fn trace(record: &Record, to: &mut Writer<'_>) {
-    let Some(trace) = record.trace() else { return };
-    to.key("trace_id");
-    to.hex(trace.trace_id(), 32);
-    to.key("span_id");
-    to.hex(trace.span_id().into(), 16);
-    to.key("trace_flags");
-    to.hex(trace.flags().into(), 2);
-}
-
-/// The event's text field for an attribute.
-fn event_text<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
-    match record.fields().get(name)? {
-        Value::Str(text) | Value::Rendered(text) => Some(text),
-        _ => None,
-    }
-}
-
-fn extra(record: &Record, to: &mut Writer<'_>) {
-    let has_trace = record.trace().is_some();
-    // The first error is `exc_text`.
-    let mut first_error = true;
-    let of_event = record.fields().len();
-    for (index, entry) in record.visible().enumerate() {
-        let (name, value) = entry.pair();
-        let is_of_event = index < of_event;
-        match value {
-            Value::Error(_) if is_of_event && std::mem::take(&mut first_error) => continue,
-            Value::Str(_) | Value::Rendered(_) if is_of_event && SETTABLE.binary_search(&name).is_ok() => continue,
-            _ => {}
-        }
-        if ATTRIBUTES.binary_search(&name).is_ok() || has_trace && TRACE.contains(&name) {
-            to.key(&record.name_of_part(name, "_"));
-        } else {
-            to.key(name);
-        }
-        to.value(entry);
-    }
-}
-
-fn push_name(target: &str, text: &mut Vec<u8>) {
-    if target.is_empty() {
-        return text.extend_from_slice(b"root");
-    }
-    let mut parts = target.split("::");
-    text.extend_from_slice(parts.next().unwrap_or_default().as_bytes());
-    for part in parts {
-        text.push(b'.');
-        text.extend_from_slice(part.as_bytes());
-    }
-}
-
-fn push_level(severity: Severity, text: &mut Vec<u8>) {
-    match (severity.number(), severity.name()) {
-        (30, Some("WARN")) => text.extend_from_slice(b"WARNING"),
-        (0, Some("ALL")) => text.extend_from_slice(b"NOTSET"),
-        (_, Some(name)) => text.extend_from_slice(name.as_bytes()),
-        (number, None) => {
-            text.extend_from_slice(b"Level ");
-            text.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-        }
-    }
-}
-
-/// As `traceback` prints it, without frames.
-fn push_chain(chain: ErrorChain<'_>, text: &mut Vec<u8>) {
-    let count = chain.causes().len();
-    // A chain can only be walked from the outside in; there are few causes.
-    for index in (0..count).rev() {
-        text.extend_from_slice(chain.causes().nth(index).unwrap_or_default().as_bytes());
-        text.extend_from_slice(CAUSE.as_bytes());
-    }
-    if let Some(type_name) = chain.type_name() {
-        text.extend_from_slice(type_name.as_bytes());
-        if !chain.message().is_empty() {
-            text.extend_from_slice(b": ");
-        }
-    }
-    text.extend_from_slice(chain.message().as_bytes());
-}
-
 /// Writes opcodes. None of them names or calls anything.
-struct Writer<'a> {
+struct Opcodes<'a> {
     out: &'a mut Vec<u8>,
 }
 
-impl Writer<'_> {
-    /// EMPTY_DICT, MARK: keys and values follow.
-    fn open(&mut self) {
-        self.out.extend_from_slice(b"}(");
-    }
-
-    /// SETITEMS, STOP.
-    fn close(&mut self) {
-        self.out.extend_from_slice(b"u.");
-    }
-
+impl log_record::Writer for Opcodes<'_> {
     #[inline]
     fn key(&mut self, name: &str) {
         self.text(name);
@@ -339,6 +130,10 @@ impl Writer<'_> {
         self.out.push(b'N');
     }
 
+    fn no_args(&mut self) {
+        self.none();
+    }
+
     /// BININT1, BININT; LONG, in decimal, where it has more than 32 bits.
     #[inline]
     fn integer(&mut self, number: i128) {
@@ -352,36 +147,10 @@ impl Writer<'_> {
         }
     }
 
-    fn long(&mut self, digits: &str) {
-        self.out.push(b'L');
-        self.out.extend_from_slice(digits.as_bytes());
-        self.out.extend_from_slice(b"L\n");
-    }
-
     /// BINFLOAT, big-endian.
     fn float(&mut self, number: f64) {
         self.out.push(b'G');
         self.out.extend_from_slice(&number.to_be_bytes());
-    }
-
-    fn hex(&mut self, number: u128, digits: usize) {
-        self.text_of(|text| {
-            for index in (0..digits).rev() {
-                text.push(b"0123456789abcdef"[(number >> (4 * index) & 15) as usize]);
-            }
-        });
-    }
-
-    /// SHORT_BINBYTES, BINBYTES.
-    fn bytes(&mut self, bytes: &[u8]) {
-        match u8::try_from(bytes.len()) {
-            Ok(length) => self.out.extend_from_slice(&[b'C', length]),
-            Err(_) => {
-                self.out.push(b'B');
-                self.out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-            }
-        }
-        self.out.extend_from_slice(bytes);
     }
 
     #[inline]
@@ -401,32 +170,40 @@ impl Writer<'_> {
             Value::Bool(true) => self.out.extend_from_slice(b"I01\n"),
             Value::Bool(false) => self.out.extend_from_slice(b"I00\n"),
             Value::Bytes(bytes) => self.bytes(bytes),
-            Value::Error(chain) => self.text_of(|text| {
-                text.extend_from_slice(chain.message().as_bytes());
-                for cause in chain.causes() {
-                    text.extend_from_slice(b": ");
-                    text.extend_from_slice(cause.as_bytes());
-                }
-            }),
+            Value::Error(chain) => self.text_of(|text| log_record::push_error(chain, text)),
         }
+    }
+}
+
+impl Opcodes<'_> {
+    fn long(&mut self, digits: &str) {
+        self.out.push(b'L');
+        self.out.extend_from_slice(digits.as_bytes());
+        self.out.extend_from_slice(b"L\n");
+    }
+
+    /// SHORT_BINBYTES, BINBYTES.
+    fn bytes(&mut self, bytes: &[u8]) {
+        match u8::try_from(bytes.len()) {
+            Ok(length) => self.out.extend_from_slice(&[b'C', length]),
+            Err(_) => {
+                self.out.push(b'B');
+                self.out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+            }
+        }
+        self.out.extend_from_slice(bytes);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_are_sorted_and_one_is_in_the_other() {
-        assert!(ATTRIBUTES.is_sorted() && SETTABLE.is_sorted());
-        assert!(SETTABLE.iter().all(|name| ATTRIBUTES.contains(name)));
-    }
+    use super::{super::log_record::Writer as _, *};
 
     #[test]
     fn opcodes() {
-        let written = |write: &dyn Fn(&mut Writer<'_>)| {
+        let written = |write: &dyn Fn(&mut Opcodes<'_>)| {
             let mut out = Vec::new();
-            write(&mut Writer { out: &mut out });
+            write(&mut Opcodes { out: &mut out });
             out
         };
         assert_eq!(written(&|to| to.integer(255)), b"K\xff");

@@ -267,6 +267,13 @@ impl Receipts {
         first
     }
 
+    /// Adds those of later records.
+    pub(crate) fn append(&mut self, mut later: Self) {
+        while let Some(run) = later.take(usize::MAX) {
+            self.push(run);
+        }
+    }
+
     /// Of the first one.
     pub(crate) fn ledger(&self) -> Option<Arc<Ledger>> {
         self.runs.front().or(self.last.as_ref())?.counters()?.ledger()

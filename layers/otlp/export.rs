@@ -1,6 +1,6 @@
 //! The exports of logs and spans: how batches become requests.
 
-use std::{cell::RefCell, sync::Arc, thread::LocalKey, time::Duration};
+use std::{cell::RefCell, sync::Arc, thread::LocalKey, time::SystemTime};
 
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
@@ -14,8 +14,8 @@ use super::{
 use crate::{
     Error,
     handler::worker::{
-        ShardHandle,
-        batching::{Answer, BatchConfig, BatchItem, Batched, Export},
+        Overflow, ShardHandle,
+        batching::{Answer, Attempt, BatchConfig, BatchItem, Batchable, Export},
     },
     record::{ClosedSpan, OwnedRecord},
 };
@@ -27,11 +27,12 @@ impl Settings {
     pub(super) fn batch_config(&self, what: &'static str) -> BatchConfig {
         let limits = &self.limits;
         BatchConfig {
-            output: "otlp",
+            output: "otlp".into(),
             what,
-            thread: self.signal.thread_name(),
+            thread: self.signal.thread_name().into(),
             capacity: limits.capacity,
             max_bytes: limits.max_bytes,
+            overflow: Overflow::DropNewest,
             max_batch: limits.max_batch,
             batch_bytes: BATCH_BYTES,
             delay: limits.delay,
@@ -49,19 +50,14 @@ pub(super) struct LogsExport {
 
 impl Export for LogsExport {
     type Item = OwnedRecord;
-    type Request = Request;
     type Client = wire::Client;
 
     fn connect(&self) -> Result<wire::Client, Error> {
         wire::Client::new(&self.settings)
     }
 
-    fn encode(&self, batch: &[OwnedRecord], lost: u64) -> Request {
-        Request::Logs(logs::request(&self.resource, &self.context, self.limits, batch, lost))
-    }
-
-    fn send(&self, client: &mut wire::Client, request: &Request, left: Option<Duration>) -> Answer {
-        client.send(request, left)
+    fn send(&self, client: &mut wire::Client, batch: &[OwnedRecord], attempt: &Attempt) -> Answer {
+        client.send(&Request::Logs(logs::request(&self.resource, &self.context, self.limits, batch)), attempt)
     }
 }
 
@@ -73,32 +69,35 @@ pub(super) struct SpansExport {
 
 impl Export for SpansExport {
     type Item = ClosedSpan;
-    type Request = Request;
     type Client = wire::Client;
 
     fn connect(&self) -> Result<wire::Client, Error> {
         wire::Client::new(&self.settings)
     }
 
-    /// Lost spans are only in the ledger: no span could report them.
-    fn encode(&self, batch: &[ClosedSpan], _: u64) -> Request {
-        Request::Spans(spans::request(&self.resource, &self.limits, batch))
-    }
-
-    fn send(&self, client: &mut wire::Client, request: &Request, left: Option<Duration>) -> Answer {
-        client.send(request, left)
+    fn send(&self, client: &mut wire::Client, batch: &[ClosedSpan], attempt: &Attempt) -> Answer {
+        client.send(&Request::Spans(spans::request(&self.resource, &self.limits, batch)), attempt)
     }
 }
 
 thread_local! {
-    static LOGS: RefCell<Vec<ShardHandle<BatchItem<OwnedRecord>>>> = const { RefCell::new(Vec::new()) };
     static SPANS: RefCell<Vec<ShardHandle<BatchItem<ClosedSpan>>>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Batched for OwnedRecord {
-    const HANDLES: &'static LocalKey<RefCell<Vec<ShardHandle<BatchItem<Self>>>>> = &LOGS;
-}
-
-impl Batched for ClosedSpan {
+impl Batchable for ClosedSpan {
     const HANDLES: &'static LocalKey<RefCell<Vec<ShardHandle<BatchItem<Self>>>>> = &SPANS;
+
+    /// A request has no order between threads.
+    fn time(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH
+    }
+
+    fn is_protected(&self) -> bool {
+        false
+    }
+
+    /// Lost spans are only in the ledger: no span could report them.
+    fn loss_notice(_: &str, _: u64) -> Option<Self> {
+        None
+    }
 }

@@ -17,7 +17,7 @@ use super::{
     values::{self, AttributeLimits, Attributes},
 };
 use crate::{
-    Fields, Record, Severity,
+    Fields, Record,
     record::{Baggage, OwnedRecord, TraceParent, TraceState},
 };
 
@@ -62,7 +62,6 @@ pub(super) fn request(
     context: &ContextFields,
     limits: AttributeLimits,
     batch: &[OwnedRecord],
-    lost: u64,
 ) -> ExportLogsServiceRequest {
     let mut scopes: Vec<ScopeLogs> = Vec::new();
     let mut indices: HashMap<&str, usize> = HashMap::new();
@@ -73,11 +72,6 @@ pub(super) fn request(
         });
         scopes[index].log_records.push(log_record(record, context, limits));
     }
-    if lost > 0 {
-        let mut notice = scope("tracing_strata::otlp");
-        notice.log_records.push(loss_notice(lost));
-        scopes.push(notice);
-    }
     let logs = ResourceLogs { resource: Some(resource.clone()), scope_logs: scopes, schema_url: SCHEMA_URL.into() };
     ExportLogsServiceRequest { resource_logs: vec![logs] }
 }
@@ -85,14 +79,6 @@ pub(super) fn request(
 fn scope(target: &str) -> ScopeLogs {
     let scope = InstrumentationScope { name: target.into(), ..InstrumentationScope::default() };
     ScopeLogs { scope: Some(scope), ..ScopeLogs::default() }
-}
-
-/// Reports lost records in-band.
-fn loss_notice(lost: u64) -> LogRecord {
-    let records = if lost == 1 { "record" } else { "records" };
-    let mut record = Record::new(Severity::WARN, "tracing_strata::otlp", &format!("{lost} {records} lost"));
-    record.set("lost", lost);
-    log_record(&record, &ContextFields::None, AttributeLimits::NONE)
 }
 
 pub(super) fn nanos(time: SystemTime) -> u64 {

@@ -228,13 +228,13 @@ impl SpanData {
         self.metadata
     }
 
-    #[cfg(feature = "otlp")]
+    #[cfg(any(feature = "otlp", feature = "testing"))]
     pub(crate) fn name(&self) -> &'static str {
         self.name
     }
 
     /// Its fields, with what was recorded until now.
-    #[cfg(feature = "otlp")]
+    #[cfg(any(feature = "otlp", feature = "testing"))]
     pub(crate) fn read_fields<R>(&self, read: impl FnOnce(&Fields) -> R) -> R {
         match self.late() {
             Some(late) => read(&late),

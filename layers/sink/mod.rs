@@ -22,6 +22,7 @@
 pub mod appender;
 mod archive;
 mod buffered;
+mod creations;
 mod deferred_errors;
 mod direct;
 mod durability;
@@ -31,9 +32,13 @@ mod faults;
 mod file;
 mod file_lock;
 mod file_spec;
+#[cfg(feature = "http")]
+pub mod http;
 mod lines;
 pub mod net;
 mod opener;
+#[cfg(feature = "config")]
+mod probe;
 mod registry;
 mod reopen;
 mod rotate;
@@ -46,8 +51,6 @@ mod writer;
 
 use std::{io, num::NonZeroU16, sync::Arc};
 
-#[cfg(feature = "config")]
-pub(crate) use self::registry::allow_takeover;
 pub use self::{
     archive::{Compression, Retention},
     durability::Durability,
@@ -58,6 +61,8 @@ pub use self::{
     std_stream::StdStream,
     writer::{MakeWriterSink, WriterSink},
 };
+#[cfg(feature = "config")]
+pub(crate) use self::{creations::Creations, registry::allow_takeover};
 pub(crate) use self::{
     deferred_errors::LedgerLink,
     file_spec::FileSpec,

@@ -204,6 +204,18 @@ fn cannot_use(path: &Path, why: impl fmt::Display) -> Error {
     Error::config(format_args!("cannot use {}: {why}", path.display()))
 }
 
+/// Removes a file that was just made, if it is still empty and no handler has it open.
+pub(super) fn remove_unused(path: &Path, id: Option<FileId>) {
+    // A handler that opens it now says so when this is done.
+    let _changes = CHANGES.get();
+    let Ok(metadata) = fs::symlink_metadata(path) else { return };
+    let is_open = id.is_some() && REGISTRY.read().entries.iter().any(|entry| entry.open == id);
+    if metadata.is_file() && metadata.len() == 0 && FileId::of(&metadata) == id && !is_open {
+        // It stays where that fails.
+        fs::remove_file(path).unwrap_or_default();
+    }
+}
+
 /// Whether a handler of this process has this path or the file at it.
 pub(crate) fn is_open(path: &Path) -> bool {
     let id = fs::metadata(path).ok().as_ref().and_then(FileId::of);

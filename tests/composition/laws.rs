@@ -245,7 +245,8 @@ fn with_directness(node: &Node, is_direct: bool) -> Vec<(&Node, bool)> {
 fn is_prompt(node: &Node) -> bool {
     match node {
         Node::Out { profile, .. } => profile.is_prompt(),
-        Node::Queue { .. }
+        Node::Batch { .. }
+        | Node::Queue { .. }
         | Node::MemoryBuffer { .. }
         | Node::Recorder { .. }
         | Node::OwnLater { .. }
@@ -261,6 +262,8 @@ fn ordered(node: &Node, by_others: bool, found: &mut Vec<usize>) {
     match node {
         Node::Out { out, profile } if profile.is_prompt() => found.push(*out),
         Node::Stream { out, .. } | Node::File { out, .. } | Node::Rotating { out } => found.push(*out),
+        // Of each thread that gives it records.
+        Node::Batch { out, .. } if !by_others => found.push(*out),
         Node::Recorder { hold_below: 40, release_at: 40, target, .. } => ordered(target, by_others, found),
         Node::Recorder { .. } | Node::Again(_) => {}
         Node::Fallback { first, fallback, .. } => {
@@ -284,8 +287,11 @@ fn order(play: &Play<'_>, state: &State) -> Result<(), String> {
         root.all().iter().filter_map(|node| if let Node::Again(slot) = node { Some(*slot) } else { None }).collect();
     for slot in again {
         for node in root.named(slot).all() {
-            let (Node::Out { out, .. } | Node::Stream { out, .. } | Node::File { out, .. } | Node::Rotating { out }) =
-                node
+            let (Node::Out { out, .. }
+            | Node::Stream { out, .. }
+            | Node::Batch { out, .. }
+            | Node::File { out, .. }
+            | Node::Rotating { out }) = node
             else {
                 continue;
             };
@@ -319,7 +325,11 @@ pub(crate) fn is_straight(root: &Node, out: usize) -> bool {
 }
 
 pub(crate) fn uses_thread(root: &Node) -> bool {
-    root.all().iter().any(|node| matches!(node, Node::Out { profile, .. } if profile.uses_thread()))
+    root.all().iter().any(|node| match node {
+        Node::Out { profile, .. } => profile.uses_thread(),
+        Node::Batch { .. } => true,
+        _ => false,
+    })
 }
 
 /// What was sent in the child of a fork, and nothing else.

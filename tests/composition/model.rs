@@ -63,7 +63,7 @@ impl<'a> Model<'a> {
     fn end_of(&mut self, node: &'a Node, sent: &Sent, is_covered: bool, marks: u32) -> End {
         let came = |model: &Self, gauge: usize| model.came[gauge].contains(&sent.id);
         match node {
-            Node::Out { out, profile } | Node::Stream { out, profile, .. } => {
+            Node::Out { out, profile } | Node::Stream { out, profile, .. } | Node::Batch { out, profile, .. } => {
                 let (end, is_loss) = profile.act(sent.id).fate();
                 self.lost += u64::from(is_loss && !is_covered);
                 self.output(*out, sent, marks, end)

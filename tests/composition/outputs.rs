@@ -12,7 +12,11 @@ use std::{
 };
 
 use tracing_strata::{
-    Delivery, Error, Flush, Format, Handler, Outcome, Record, Sink, format::Buffer, handler::OwnedDelivery,
+    Delivery, Error, Flush, Format, Handler, Outcome, Record, Sink,
+    format::Buffer,
+    handler::OwnedDelivery,
+    output::{Answer, Attempt, Batch, Verdict},
+    record::OwnedRecord,
     sink::SinkProperties,
 };
 
@@ -312,6 +316,36 @@ impl Handler for Out {
         let held = std::mem::take(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner));
         held.into_iter().for_each(|(delivery, end)| self.world.end(delivery, self.out, end));
         Ok(())
+    }
+}
+
+// --- a batch
+
+/// A store that refuses some, and that now and then is away, or does not say which one it refuses.
+pub(crate) struct Store {
+    pub(crate) world: Arc<World>,
+    pub(crate) out: usize,
+    pub(crate) profile: Profile,
+    pub(crate) calls: AtomicUsize,
+}
+
+impl Batch for Store {
+    fn send(&self, records: &[OwnedRecord], _: &Attempt) -> Answer {
+        let refuses = |record: &Record| id_of(record).is_some_and(|(id, _)| self.profile.act(id) == Act::Fail);
+        let refused = || Error::new("scripted");
+        match self.calls.fetch_add(1, Ordering::Relaxed) % 4 {
+            0 => return Answer::Retry { after: Some(Duration::ZERO), error: refused() },
+            1 if records.iter().any(|record| refuses(record)) => return Answer::Split(refused()),
+            _ => {}
+        }
+        let verdict = |record: &OwnedRecord| {
+            if refuses(record) {
+                return Verdict::Refused(refused());
+            }
+            self.world.got(self.out, id_of(record));
+            Verdict::Accepted
+        };
+        Answer::Each(records.iter().map(verdict).collect())
     }
 }
 

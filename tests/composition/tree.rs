@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     fs,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -16,14 +16,14 @@ use tracing_strata::{
         queue::{Overflow, WorkerGuard},
     },
     ledger::{ErrorHandler, Ledger},
-    output::{LogFile, RotatingFile, Stream},
+    output::{Batched, LogFile, RotatingFile, Stream},
     sink::RotatingFileSink,
 };
 
 use crate::{
     dice::Dice,
     model::End,
-    outputs::{Act, Gauged, Ids, Lines, Out, Profile, When, World, mark},
+    outputs::{Act, Gauged, Ids, Lines, Out, Profile, Store, When, World, mark},
     own::{Count, Numbered, later},
 };
 
@@ -41,6 +41,12 @@ pub(crate) enum Node {
         out: usize,
         profile: Profile,
         batches: bool,
+    },
+    /// An output in batches.
+    Batch {
+        out: usize,
+        profile: Profile,
+        max_batch: usize,
     },
     File {
         out: usize,
@@ -397,6 +403,11 @@ impl<'a> Maker<'a> {
                 let profile = Profile { usual, other, when: self.when() };
                 Node::Stream { out, profile, batches: !self.dice.one_in(3) }
             }
+            9 | 10 => {
+                let other = self.dice.pick(&[Act::Write, Act::Fail]);
+                let profile = Profile { usual: Act::Write, other, when: self.when() };
+                Node::Batch { out, profile, max_batch: self.dice.pick(&[1, 2, 7, 100]) }
+            }
             3 => Node::File { out, buffer: true },
             4 => Node::File { out, buffer: false },
             5 => Node::Full { gauge: self.gauge() },
@@ -568,6 +579,11 @@ impl Built {
             Node::Stream { out, profile, batches } => {
                 let lines = Lines { world, out: *out, profile: *profile, batches: *batches };
                 Stream::sink(lines).format(Ids).boxed()
+            }
+            Node::Batch { out, profile, max_batch } => {
+                let store = Store { world, out: *out, profile: *profile, calls: AtomicUsize::new(0) };
+                let builder = Batched::builder(store).max_batch(*max_batch).schedule_delay(Duration::from_micros(500));
+                builder.flush_timeout(Duration::from_secs(20)).build().unwrap().boxed()
             }
             Node::File { out, buffer } => {
                 let mut file = LogFile::builder(path_of(self.dir.as_deref().unwrap(), *out)).format(Ids);

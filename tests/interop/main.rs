@@ -9,6 +9,7 @@ mod gelf;
 #[allow(dead_code, reason = "what only tests/it wants to know")]
 mod give;
 mod hostile;
+mod http;
 #[cfg(target_os = "linux")]
 mod journald;
 mod otlp;
@@ -17,4 +18,5 @@ mod servers;
 mod shapes;
 mod sockets;
 mod stdlib;
+mod stores;
 mod syslog;

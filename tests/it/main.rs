@@ -4,6 +4,7 @@
 
 #[cfg(feature = "appender")]
 mod appender;
+mod batched;
 mod capture;
 mod config;
 mod context;
@@ -16,6 +17,7 @@ mod gelf;
 mod give;
 mod handlers;
 mod hostile;
+mod http;
 #[cfg(target_os = "linux")]
 mod journald;
 mod json;
@@ -40,5 +42,6 @@ mod strict;
 mod support;
 mod syslog;
 mod template;
+mod testing;
 mod text;
 mod trace_ids;

@@ -4,11 +4,13 @@
 use super::net::JOURNAL;
 use super::{
     file::{FILE, WATCHED},
+    http::HTTP,
     memory::MEMORY,
     net::{DATAGRAM, SOCKET},
     null::NULL,
     otlp::OTLP,
     queue::QUEUE,
+    receivers::RECEIVERS,
     recorder::RECORDER,
     rotating::{ROTATING, TIMED},
     stream::STREAM,
@@ -30,6 +32,7 @@ const CLASSES: &[&Class] = &[
     &SYSLOG,
     &SOCKET,
     &DATAGRAM,
+    &HTTP,
     #[cfg(target_os = "linux")]
     &JOURNAL,
     &RECORDER,
@@ -44,6 +47,7 @@ impl ClassRegistry {
 
         let lists = [
             CLASSES,
+            RECEIVERS,
             LOGSTASH,
             LOGSTASH_ASYNC,
             CONCURRENT,

@@ -43,7 +43,7 @@ impl Ini {
         let mut indent = 0;
         for (number, line) in text.lines().enumerate() {
             let trimmed = line.trim();
-            let at = Position { line: number + 1, column: line.chars().take_while(|c| c.is_whitespace()).count() + 1 };
+            let at = Position::new(number + 1, line.chars().take_while(|c| c.is_whitespace()).count() + 1);
             if trimmed.starts_with(['#', ';']) {
                 continue;
             }
@@ -116,7 +116,7 @@ impl Ini {
         for (name, value) in defaults {
             let name = name.to_lowercase();
             if !self.defaults.iter().any(|item| item.name == name) {
-                self.defaults.push(Item { name, value: value.to_owned(), at: Position { line: 1, column: 1 } });
+                self.defaults.push(Item { name, value: value.to_owned(), at: Position::new(1, 1) });
             }
         }
     }

@@ -15,10 +15,10 @@ mod tail;
 use std::{str::FromStr, sync::Arc};
 
 use self::compiled::Compiled;
+pub(crate) use self::number::push_repr;
 #[cfg(feature = "config")]
 pub(crate) use self::{
     argument::push_exception,
-    number::push_repr,
     own_names::{Line, OwnNames, not_found},
 };
 pub use self::{buffering::BufferingFormatter, builder::TemplateBuilder};

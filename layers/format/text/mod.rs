@@ -2,35 +2,25 @@
 
 mod backtrace;
 mod color;
+mod layout;
+mod pair;
 mod parts;
 mod pretty;
 mod quote;
+mod spans;
 
-pub use self::color::Color;
+pub use self::{color::Color, layout::Layout};
 use self::{
     color::{Colors, Paint},
+    pair::{name, write_value},
     parts::CONTINUED,
     quote::{Bare, is_bare_message, quoted, word},
 };
-use super::{
-    Buffer, Format, Time,
-    json::value::hex,
-    key_cache::KeyCache,
-    line::{Fragment, Line},
-    outermost_first,
-};
+use super::{Buffer, Format, Time, json::value::hex, line::Line};
 use crate::{
     Error, Record, Severity, Value,
-    record::{Entry, ErrorChain, FormatCache, SpanView, TraceParent},
+    record::{Entry, ErrorChain, TraceParent},
 };
-
-/// `name=`, quoted if it is not a word.
-static NAMES: KeyCache = KeyCache::new(|name| Fragment::of(false, |line| put_name(name, line)));
-
-fn put_name(name: &str, line: &mut Line<'_>) {
-    word(line, name, "");
-    line.byte(b'=');
-}
 
 /// One line per record, for people.
 ///
@@ -92,6 +82,7 @@ pub struct Text {
     trace_ids: bool,
     multi_line: bool,
     is_pretty: bool,
+    layout: Option<Box<Layout>>,
 }
 
 impl Text {
@@ -109,6 +100,7 @@ impl Text {
             trace_ids: false,
             multi_line: false,
             is_pretty: false,
+            layout: None,
         }
     }
 
@@ -223,6 +215,11 @@ impl Text {
         Self { multi_line: on, ..self }
     }
 
+    /// Which fields are shown, in which order, and how; and how targets are named (default: all as they are).
+    pub fn layout(self, layout: Layout) -> Self {
+        Self { layout: Some(Box::new(layout)), ..self }
+    }
+
     fn time_of(&self, record: &Record, paint: Paint, out: &mut Line<'_>) {
         if !self.time.is_none() {
             paint.dim(out, |out| self.time.write(record.time(), &mut Bare(out)));
@@ -298,23 +295,25 @@ impl Text {
         }
     }
 
-    fn path(&self, record: &Record, paint: Paint, out: &mut Line<'_>) {
-        for (depth, span) in outermost_first(record).enumerate() {
-            match depth {
+    /// The fields as a layout says.
+    #[inline(never)]
+    fn laid_out(&self, layout: &Layout, record: &Record, is_terminal: bool, paint: Paint, out: &mut Line<'_>) {
+        let below = |entry: &Entry<'_>| self.multi_line && has_lines(entry.value());
+        let own = layout.entries(record.fields()).filter(|entry| !below(entry));
+        let globals = self.globals_of(record).filter(|entry| layout.shows(entry.text()));
+        for (index, entry) in own.chain(globals).enumerate() {
+            match index {
                 0 => space(out),
-                _ => out.byte(b':'),
+                // A padded value ends with a space of its own.
+                _ => out.byte(b' '),
             }
-            paint.dim(out, |out| self.span(span, out));
+            layout.field(entry, is_terminal, paint, out);
         }
     }
 
-    fn span(&self, span: SpanView<'_>, out: &mut Line<'_>) {
-        // How a `traceparent` is written depends on more than the span.
-        let is_same_for_all = !span.fields().contains(TraceParent::FIELD);
-        match is_same_for_all.then(|| span.cached(FormatCache::Text, || span_text(span))).flatten() {
-            Some(text) => out.raw_bytes(text),
-            None => in_braces(span, self.trace_ids, out),
-        }
+    /// Whether a field is shown at all.
+    fn shows(&self, name: &str) -> bool {
+        self.layout.as_ref().is_none_or(|layout| layout.shows(name))
     }
 
     fn ids(trace: TraceParent, paint: Paint, out: &mut Line<'_>) {
@@ -329,12 +328,12 @@ impl Text {
         });
     }
 
-    fn more_lines(record: &Record, paint: Paint, out: &mut Line<'_>) {
+    fn more_lines(&self, record: &Record, paint: Paint, out: &mut Line<'_>) {
         for line in record.message().lines().skip(1) {
             out.raw(CONTINUED);
             Bare(out).push(line);
         }
-        for (name, value) in record.fields().iter() {
+        for (name, value) in record.fields().iter().filter(|(name, _)| self.shows(name)) {
             if let Some(text) = value.as_str().filter(|_| has_lines(value)) {
                 out.raw(CONTINUED);
                 paint.dim(out, |out| {
@@ -368,12 +367,13 @@ impl Default for Text {
 impl Format for Text {
     #[inline]
     fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
-        let paint = self.colors.paint(out.is_terminal());
+        let is_terminal = out.is_terminal();
+        let paint = self.colors.paint(is_terminal);
         let columns = out.columns();
         let mut line = Line::new(out.bytes_mut(), false);
         match self.is_pretty {
-            true => self.pretty_record(record, paint, columns, &mut line),
-            false => self.line(record, paint, &mut line),
+            true => self.pretty_record(record, paint, is_terminal, columns, &mut line),
+            false => self.line(record, paint, is_terminal, &mut line),
         }
         line.finish();
         Ok(())
@@ -383,10 +383,10 @@ impl Format for Text {
 impl Text {
     /// Appends the record, never coloured.
     pub(super) fn plain_line(&self, record: &Record, out: &mut Line<'_>) {
-        self.line(record, Paint::default(), out);
+        self.line(record, Paint::default(), false, out);
     }
 
-    fn line(&self, record: &Record, paint: Paint, out: &mut Line<'_>) {
+    fn line(&self, record: &Record, paint: Paint, is_terminal: bool, out: &mut Line<'_>) {
         self.time_of(record, paint, out);
         self.level_of(record, 5, paint, out);
         self.thread_of(record, out);
@@ -394,8 +394,10 @@ impl Text {
         let file = record.file().filter(|_| self.shows_source(record));
         if target.is_some() || file.is_some() {
             paint.dim(out, |out| {
-                if let Some(target) = target {
-                    word(out, target, "");
+                match (target, &self.layout) {
+                    (Some(target), None) => word(out, target, ""),
+                    (Some(target), layout) => Layout::target(layout.as_deref(), None, target, out),
+                    (None, _) => {}
                 }
                 if let Some(file) = file {
                     if target.is_some() {
@@ -412,8 +414,12 @@ impl Text {
             out.byte(b' ');
         }
         self.message(record.message(), out);
-        Self::fields(record.fields().entries(), self.multi_line, paint, out);
-        Self::fields(self.globals_of(record), false, paint, out);
+        if let Some(layout) = &self.layout {
+            self.laid_out(layout, record, is_terminal, paint, out);
+        } else {
+            Self::fields(record.fields().entries(), self.multi_line, paint, out);
+            Self::fields(self.globals_of(record), false, paint, out);
+        }
         if let Some(trace) = if self.trace_ids { record.trace() } else { None } {
             Self::ids(trace, paint, out);
         }
@@ -421,52 +427,8 @@ impl Text {
             self.path(record, paint, out);
         }
         if self.multi_line {
-            Self::more_lines(record, paint, out);
+            self.more_lines(record, paint, out);
         }
-    }
-}
-
-/// Longest cached text of a span, in bytes.
-const MAX_CACHED: usize = 1_024;
-
-/// A span's text without colour. `None` if it is long.
-#[cold]
-fn span_text(span: SpanView<'_>) -> Option<Box<[u8]>> {
-    let text = Fragment::of(false, |line| in_braces(span, false, line));
-    (text.text().len() <= MAX_CACHED).then(|| text.text().into())
-}
-
-/// `name{field=value field=value}`
-#[inline(never)]
-fn in_braces(span: SpanView<'_>, without_trace: bool, out: &mut Line<'_>) {
-    word(out, span.name(), ":");
-    out.byte(b'{');
-    let mut is_first = true;
-    for entry in span.fields().entries() {
-        let trace = if entry.text() == TraceParent::FIELD { span.trace() } else { None };
-        if trace.is_some() && without_trace {
-            continue;
-        }
-        if !std::mem::take(&mut is_first) {
-            out.byte(b' ');
-        }
-        if let Some(trace) = trace {
-            out.raw("trace_id=");
-            hex(out, &trace.trace_id().to_be_bytes());
-            continue;
-        }
-        name(entry, out);
-        write_value(entry.value(), out);
-    }
-    out.byte(b'}');
-}
-
-/// `name=`
-#[inline]
-fn name(entry: Entry<'_>, out: &mut Line<'_>) {
-    match entry.name().map(|name| NAMES.get(name).ok_or(name)) {
-        Ok(Ok(fragment)) => out.fragment(fragment),
-        Ok(Err(name)) | Err(name) => put_name(name, out),
     }
 }
 
@@ -489,26 +451,5 @@ fn write_level(record: &Record, out: &mut Line<'_>) {
             out.raw("Level ");
             out.raw(itoa::Buffer::new().format(record.severity().number()));
         }
-    }
-}
-
-#[inline]
-fn write_value(value: Value<'_>, out: &mut Line<'_>) {
-    match value {
-        Value::Bool(value) => out.raw(if value { "true" } else { "false" }),
-        Value::I64(number) => out.raw(itoa::Buffer::new().format(number)),
-        Value::U64(number) => out.raw(itoa::Buffer::new().format(number)),
-        Value::I128(number) => out.raw(itoa::Buffer::new().format(number)),
-        Value::U128(number) => out.raw(itoa::Buffer::new().format(number)),
-        Value::F64(number) => out.raw(zmij::Buffer::new().format(number)),
-        Value::Str(text) => word(out, text, ""),
-        Value::Rendered(text) => quote::rendered(out, text),
-        Value::Json(json) => quote::rendered(out, json.as_str()),
-        Value::Bytes([]) => out.raw("\"\""),
-        Value::Bytes(bytes) => hex(out, bytes),
-        Value::Error(chain) => match chain.causes().len() {
-            0 => word(out, chain.message(), ""),
-            _ => quoted(out, [chain.message()].into_iter().chain(chain.causes().flat_map(|cause| [": ", cause]))),
-        },
     }
 }

@@ -3,13 +3,13 @@
 use std::num::NonZeroU16;
 
 use super::{
-    Text,
+    Layout, Text,
     backtrace::{self, Frame, Origin, short_path},
     color::{Paint, Style},
-    has_lines, name,
+    has_lines,
+    pair::{name, write_value},
     parts::Parts,
     quote::{Bare, word},
-    write_value,
 };
 use crate::{
     Record,
@@ -25,6 +25,7 @@ impl Text {
         &self,
         record: &Record,
         paint: Paint,
+        is_terminal: bool,
         columns: Option<NonZeroU16>,
         line: &mut Line<'_>,
     ) {
@@ -40,15 +41,18 @@ impl Text {
             out.text(shown, paint.bold_style());
         }
         let mut space = "  ";
-        for entry in record.fields().entries() {
-            if self.multi_line && is_below(entry.value()) {
-                continue;
-            }
-            out.part(std::mem::replace(&mut space, " "), |out| field(entry, paint, out));
+        let mut show = |entry: Entry<'_>| {
+            out.part(std::mem::replace(&mut space, " "), |out| match &self.layout {
+                Some(layout) => layout.field(entry, is_terminal, paint, out),
+                None => field(entry, paint, out),
+            });
+        };
+        let in_line = |entry: &Entry<'_>| !self.multi_line || !is_below(entry.value());
+        match &self.layout {
+            Some(layout) => layout.entries(record.fields()).filter(in_line).for_each(&mut show),
+            None => record.fields().entries().filter(in_line).for_each(&mut show),
         }
-        for entry in self.globals_of(record) {
-            out.part(std::mem::replace(&mut space, " "), |out| field(entry, paint, out));
-        }
+        self.globals_of(record).filter(|entry| self.shows(entry.text())).for_each(show);
         if let Some(trace) = if self.trace_ids { record.trace() } else { None } {
             out.part("", |out| Self::ids(trace, paint, out));
         }
@@ -57,7 +61,7 @@ impl Text {
             self.span_path(record, &mut out);
         }
         if self.multi_line {
-            below(record, &mut out);
+            self.below(record, &mut out);
         }
     }
 
@@ -67,7 +71,9 @@ impl Text {
         let mut space = "  ";
         let target = record.target();
         if self.target && !target.is_empty() {
-            out.part(std::mem::replace(&mut space, " "), |out| paint.dim(out, |out| short_target(target, out)));
+            out.part(std::mem::replace(&mut space, " "), |out| {
+                paint.dim(out, |out| Layout::target(self.layout.as_deref(), Some(2), target, out));
+            });
         }
         if let Some(file) = record.file().filter(|_| self.shows_source(record)) {
             out.part(space, |out| {
@@ -100,6 +106,25 @@ impl Text {
     }
 }
 
+impl Text {
+    fn below(&self, record: &Record, out: &mut Parts<'_, '_>) {
+        for line in record.message().lines().skip(1) {
+            out.new_line();
+            out.text(line, Style::NONE);
+        }
+        let is_shown = |entry: &Entry<'_>| is_below(entry.value()) && self.shows(entry.text());
+        for entry in record.fields().entries().filter(is_shown) {
+            match entry.value() {
+                Value::Error(chain) => error(entry.text(), chain, out),
+                value => lines(entry.text(), value.as_str().unwrap_or_default(), out),
+            }
+        }
+        if let Some(stack) = record.stack() {
+            lines("stack", stack, out);
+        }
+    }
+}
+
 fn field(entry: Entry<'_>, paint: Paint, out: &mut Line<'_>) {
     paint.dim(out, |out| name(entry, out));
     match entry.value() {
@@ -108,42 +133,11 @@ fn field(entry: Entry<'_>, paint: Paint, out: &mut Line<'_>) {
     }
 }
 
-/// `shop::…::gateway` for more than two names: the first says what to write into `RUST_LOG`, the last where to look.
-fn short_target(target: &str, out: &mut Line<'_>) {
-    for separator in ["::", "."] {
-        if let Some((first, rest)) = target.split_once(separator) {
-            if let Some((_, last)) = rest.rsplit_once(separator) {
-                for part in [first, separator, "…", separator, last] {
-                    Bare(out).push(part);
-                }
-                return;
-            }
-        }
-    }
-    Bare(out).push(target);
-}
-
 /// Whether a value has lines of its own.
 fn is_below(value: Value<'_>) -> bool {
     match value {
         Value::Error(chain) => chain.causes().len() > 0 || chain.message().contains('\n'),
         value => has_lines(value),
-    }
-}
-
-fn below(record: &Record, out: &mut Parts<'_, '_>) {
-    for line in record.message().lines().skip(1) {
-        out.new_line();
-        out.text(line, Style::NONE);
-    }
-    for entry in record.fields().entries().filter(|entry| is_below(entry.value())) {
-        match entry.value() {
-            Value::Error(chain) => error(entry.text(), chain, out),
-            value => lines(entry.text(), value.as_str().unwrap_or_default(), out),
-        }
-    }
-    if let Some(stack) = record.stack() {
-        lines("stack", stack, out);
     }
 }
 

@@ -221,7 +221,6 @@ impl<T: Weighed> Channel<T> {
     }
 
     /// The deadline of a shutdown, if there is one.
-    #[cfg(feature = "otlp")]
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.state().deadline
     }

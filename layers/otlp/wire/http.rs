@@ -1,119 +1,72 @@
 //! OTLP/HTTP, protobuf and JSON.
 
-use std::{
-    io::Write as _,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Response};
 use opentelemetry_proto::tonic::collector::{
     logs::v1::ExportLogsServiceResponse, trace::v1::ExportTraceServiceResponse,
 };
 use prost::Message;
-use ureq::{
-    Agent, Body,
-    tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsProvider},
-};
 
 use super::{
-    super::settings::{OtlpCompression, Protocol, Settings, Tls},
-    Answer, Request, tls,
+    super::settings::{OtlpCompression, Protocol, Settings},
+    Answer, Attempt, Request, accepted_but, tls,
 };
-use crate::{Error, handler::worker::batching::retry_after};
+use crate::{
+    Error,
+    sink::{
+        Compression,
+        http::{self, Client, ClientOptions, Endpoint, Response},
+        net::Tls,
+    },
+};
 
 pub(crate) struct Http {
-    agent: Agent,
-    endpoint: String,
+    client: Client,
     is_json: bool,
-    is_gzip: bool,
-    headers: Vec<(HeaderName, HeaderValue)>,
     timeout: Duration,
 }
 
-/// The longest answer that is read, in bytes.
-const MAX_ANSWER: u64 = 1 << 20;
-
 impl Http {
     pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
-        let mut config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .user_agent(concat!("tracing-strata/", env!("CARGO_PKG_VERSION")));
+        let mut options = ClientOptions::new("otlp", Endpoint::parse("otlp", &settings.endpoint, "")?);
+        let is_json = settings.protocol == Protocol::HttpJson;
+        options.content_type = if is_json { "application/json" } else { "application/x-protobuf" }.into();
+        options.headers.clone_from(&settings.headers);
+        options.connect_timeout = settings.timeout;
+        options.compression = (settings.compression == OtlpCompression::Gzip).then(|| Compression::gzip().level(1));
         if settings.endpoint.starts_with("https:") {
-            config = config.tls_config(tls_config(&settings.tls)?);
+            options.tls = Some(tls_of(settings)?);
         }
-        let header = |(name, value): &(String, String)| {
-            let name_ = name.parse::<HeaderName>();
-            let value = value.parse::<HeaderValue>();
-            name_.ok().zip(value.ok()).ok_or_else(|| {
-                Error::config(format_args!("otlp: header {name:?}: expected a name and a value that HTTP allows"))
-            })
-        };
-        Ok(Self {
-            agent: config.build().new_agent(),
-            endpoint: settings.endpoint.clone(),
-            is_json: settings.protocol == Protocol::HttpJson,
-            is_gzip: settings.compression == OtlpCompression::Gzip,
-            headers: settings.headers.iter().map(header).collect::<Result<_, _>>()?,
-            timeout: settings.timeout,
-        })
+        Ok(Self { client: Client::new(options)?, is_json, timeout: settings.timeout })
     }
 
-    pub(super) fn send(&self, request: &Request, left: Option<Duration>) -> Answer {
+    pub(super) fn send(&self, request: &Request, attempt: &Attempt) -> Answer {
         let body = match self.body(request) {
             Ok(body) => body,
             Err(error) => return Answer::Refused(error),
         };
-        let timeout = left.map_or(self.timeout, |left| left.min(self.timeout)).max(Duration::from_millis(1));
-        let mut post = self.agent.post(&self.endpoint).config().timeout_global(Some(timeout)).build();
-        post = post.header("content-type", if self.is_json { "application/json" } else { "application/x-protobuf" });
-        if self.is_gzip {
-            post = post.header("content-encoding", "gzip");
-        }
-        for (name, value) in &self.headers {
-            post = post.header(name, value);
-        }
-        match post.send(&body[..]) {
+        let post = http::Request { body: &body, timeout: attempt.timeout(self.timeout) };
+        match self.client.send(&post) {
             Ok(response) => self.answer(request, response),
-            Err(error) => {
-                let error = Error::with_source(format_args!("otlp: {} did not answer", self.endpoint), error);
-                Answer::Retryable { after: None, error }
-            }
+            Err(error) => Answer::retry(error),
         }
     }
 
     fn body(&self, request: &Request) -> Result<Vec<u8>, Error> {
         let failed = |error| Error::with_source("otlp: the batch could not be encoded", error);
-        let plain = match (request, self.is_json) {
-            (Request::Logs(logs), false) => logs.encode_to_vec(),
-            (Request::Spans(spans), false) => spans.encode_to_vec(),
-            (request, true) => super::json::encode(request).map_err(failed)?,
-        };
-        if !self.is_gzip {
-            return Ok(plain);
+        match (request, self.is_json) {
+            (Request::Logs(logs), false) => Ok(logs.encode_to_vec()),
+            (Request::Spans(spans), false) => Ok(spans.encode_to_vec()),
+            (request, true) => super::json::encode(request).map_err(failed),
         }
-        let mut encoder =
-            flate2::write::GzEncoder::new(Vec::with_capacity(plain.len() / 4), flate2::Compression::fast());
-        encoder.write_all(&plain)?;
-        Ok(encoder.finish()?)
     }
 
-    fn answer(&self, request: &Request, mut response: Response<Body>) -> Answer {
-        let status = response.status();
-        let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-        let after = after.and_then(|text| retry_after(text, SystemTime::now()));
-        let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
-        match status.as_u16() {
-            200..=299 => match body {
-                Ok(body) => self.accepted(request, &body),
-                // The request was accepted; only the details are missing.
-                Err(_) => Answer::Accepted { rejected: 0, message: String::new() },
-            },
-            code @ (429 | 502 | 503 | 504) => {
-                Answer::Retryable { after, error: self.refusal(code, &body.unwrap_or_default()) }
-            }
-            code => Answer::Refused(self.refusal(code, &body.unwrap_or_default())),
+    fn answer(&self, request: &Request, response: Response) -> Answer {
+        match response.status {
+            // Without the details the request was accepted all the same.
+            200..=299 => response.body.as_ref().map_or(Answer::Accepted, |body| self.accepted(request, body)),
+            429 | 502 | 503 | 504 => Answer::Retry { after: response.after, error: self.client.refusal(&response) },
+            _ => Answer::Refused(self.client.refusal(&response)),
         }
     }
 
@@ -126,12 +79,6 @@ impl Http {
             (Request::Spans(_), true) => partial(body, "rejectedSpans"),
         }
     }
-
-    #[cold]
-    fn refusal(&self, code: u16, body: &[u8]) -> Error {
-        let why = String::from_utf8_lossy(&body[..body.len().min(200)]);
-        Error::new(format_args!("otlp: {} answered {code}: {why:?}", self.endpoint))
-    }
 }
 
 /// In protobuf's JSON a 64-bit number may be text or a number; the generated types read only one of them.
@@ -140,27 +87,24 @@ fn partial(body: &[u8], key: &str) -> Answer {
     let partial = &answer["partialSuccess"];
     let rejected = &partial[key];
     let rejected = rejected.as_u64().or_else(|| rejected.as_str()?.parse().ok()).unwrap_or_default();
-    Answer::Accepted { rejected, message: partial["errorMessage"].as_str().unwrap_or_default().to_owned() }
+    accepted_but(rejected, partial["errorMessage"].as_str().unwrap_or_default())
 }
 
-fn tls_config(tls: &Tls) -> Result<TlsConfig, Error> {
-    let roots = match &tls.ca {
-        Some(pem) => tls::certificates(pem, "OTEL_EXPORTER_OTLP_CERTIFICATE")?,
-        None => tls::native_roots()?,
-    };
-    let roots: Vec<_> = roots.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
-    let mut config = TlsConfig::builder()
-        .provider(TlsProvider::Rustls)
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .root_certs(RootCerts::new_with_certs(&roots));
-    if let Some((certificate, key)) = &tls.client {
-        let chain = tls::certificates(certificate, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE")?;
-        let chain: Vec<_> = chain.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
-        let key = PrivateKey::from_pem(key)
-            .map_err(|_| Error::config("OTEL_EXPORTER_OTLP_CLIENT_KEY: expected a private key as PEM"))?;
-        config = config.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
+fn tls_of(settings: &Settings) -> Result<Tls, Error> {
+    let mut tls = Tls::new();
+    match &settings.tls.ca {
+        Some(pem) => {
+            tls::certificates(pem, "OTEL_EXPORTER_OTLP_CERTIFICATE")?;
+            tls = tls.ca_pem(pem.clone());
+        }
+        None => drop(tls::native_roots()?),
     }
-    Ok(config.build())
+    if let Some((certificate, key)) = &settings.tls.client {
+        tls::certificates(certificate, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE")?;
+        tls::private_key(key, "OTEL_EXPORTER_OTLP_CLIENT_KEY")?;
+        tls = tls.identity_pem(certificate.clone(), key.clone());
+    }
+    Ok(tls)
 }
 
 #[cfg(test)]
@@ -171,11 +115,11 @@ mod tests {
     fn partial_success_in_both_forms_of_json() {
         for number in ["3", "\"3\""] {
             let body = format!(r#"{{"partialSuccess":{{"rejectedSpans":{number},"errorMessage":"too old"}}}}"#);
-            let Answer::Accepted { rejected, message } = partial(body.as_bytes(), "rejectedSpans") else { panic!() };
-            assert_eq!((rejected, message.as_str()), (3, "too old"));
+            let Answer::Partial { refused, error } = partial(body.as_bytes(), "rejectedSpans") else { panic!() };
+            assert_eq!((refused, error.to_string().as_str()), (3, "\"too old\""));
         }
         for nothing in ["", "{}", r#"{"partialSuccess":{}}"#, r#"{"partialSuccess":{"rejectedSpans":-1}}"#] {
-            assert!(matches!(partial(nothing.as_bytes(), "rejectedSpans"), Answer::Accepted { rejected: 0, .. }));
+            assert!(matches!(partial(nothing.as_bytes(), "rejectedSpans"), Answer::Accepted));
         }
     }
 }

@@ -5,8 +5,6 @@ mod http;
 mod json;
 mod tls;
 
-use std::time::Duration;
-
 use opentelemetry_proto::tonic::collector::{
     logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse},
     trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse},
@@ -14,7 +12,7 @@ use opentelemetry_proto::tonic::collector::{
 
 use super::settings::{Protocol, Settings};
 use crate::Error;
-pub(super) use crate::handler::worker::batching::Answer;
+pub(super) use crate::handler::worker::batching::{Answer, Attempt};
 
 #[derive(Clone, Debug)]
 pub(super) enum Request {
@@ -24,37 +22,57 @@ pub(super) enum Request {
 
 /// The client of one receiver.
 pub(super) enum Client {
-    Http(http::Http),
-    Grpc(grpc::Grpc),
+    Http(Box<http::Http>),
+    Grpc(Box<grpc::Grpc>),
 }
 
 impl Client {
     pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
         match settings.protocol {
-            Protocol::Grpc => grpc::Grpc::new(settings).map(Self::Grpc),
-            Protocol::HttpProtobuf | Protocol::HttpJson => http::Http::new(settings).map(Self::Http),
+            Protocol::Grpc => grpc::Grpc::new(settings).map(|grpc| Self::Grpc(Box::new(grpc))),
+            Protocol::HttpProtobuf | Protocol::HttpJson => {
+                http::Http::new(settings).map(|http| Self::Http(Box::new(http)))
+            }
         }
     }
 
-    /// One attempt, within the settings' timeout and the time left.
-    pub(super) fn send(&mut self, request: &Request, left: Option<Duration>) -> Answer {
-        match self {
-            Self::Http(http) => http.send(request, left),
-            Self::Grpc(grpc) => grpc.send(request, left),
+    /// What [`new`](Self::new) would fail with, without a runtime.
+    #[cfg(feature = "config")]
+    pub(super) fn check(settings: &Settings) -> Result<(), Error> {
+        match settings.protocol {
+            Protocol::Grpc => grpc::endpoint(settings).and_then(|_| grpc::headers(settings)).map(drop),
+            Protocol::HttpProtobuf | Protocol::HttpJson => http::Http::new(settings).map(drop),
         }
     }
+
+    /// Within the settings' timeout and the time left.
+    pub(super) fn send(&mut self, request: &Request, attempt: &Attempt) -> Answer {
+        match self {
+            Self::Http(http) => http.send(request, attempt),
+            Self::Grpc(grpc) => grpc.send(request, attempt),
+        }
+    }
+}
+
+/// The specification's "Partial Success". A message without rejections is a warning.
+fn accepted_but(rejected: u64, message: &str) -> Answer {
+    if rejected == 0 && message.is_empty() {
+        return Answer::Accepted;
+    }
+    let refused = usize::try_from(rejected).unwrap_or(usize::MAX);
+    Answer::Partial { refused, error: Error::new(format_args!("{message:?}")) }
 }
 
 impl From<ExportLogsServiceResponse> for Answer {
     fn from(response: ExportLogsServiceResponse) -> Self {
         let partial = response.partial_success.unwrap_or_default();
-        Self::Accepted { rejected: partial.rejected_log_records.max(0) as u64, message: partial.error_message }
+        accepted_but(partial.rejected_log_records.max(0) as u64, &partial.error_message)
     }
 }
 
 impl From<ExportTraceServiceResponse> for Answer {
     fn from(response: ExportTraceServiceResponse) -> Self {
         let partial = response.partial_success.unwrap_or_default();
-        Self::Accepted { rejected: partial.rejected_spans.max(0) as u64, message: partial.error_message }
+        accepted_but(partial.rejected_spans.max(0) as u64, &partial.error_message)
     }
 }

@@ -1,6 +1,6 @@
 //! Certificates.
 
-use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
 use crate::Error;
 
@@ -25,4 +25,10 @@ pub(super) fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<
         Ok(all) if !all.is_empty() => Ok(all),
         _ => Err(Error::config(format_args!("{what}: expected certificates as PEM"))),
     }
+}
+
+/// Checks that a PEM text is a private key.
+pub(super) fn private_key(pem: &[u8], what: &str) -> Result<(), Error> {
+    let key = PrivateKeyDer::from_pem_slice(pem);
+    key.map(drop).map_err(|_| Error::config(format_args!("{what}: expected a private key as PEM")))
 }

@@ -7,8 +7,8 @@ use std::{
     io::{self, Read},
 };
 
-/// How to compress rotated files. A background thread does it, which ends when it has no more files; logging threads
-/// never compress.
+/// How to compress rotated files and requests. A background thread does it, which for files ends when it has no more;
+/// logging threads never compress.
 ///
 /// ```
 /// use tracing_strata::sink::Compression;
@@ -75,14 +75,42 @@ impl Compression {
         }
     }
 
-    /// Compresses all of `from` and returns its length.
-    #[cfg_attr(not(any(feature = "gzip", feature = "zstd")), allow(unused_variables))]
+    /// The name of its content coding.
+    #[cfg(feature = "http")]
+    pub(crate) fn coding(self) -> &'static str {
+        match self.method {
+            Method::Gzip => "gzip",
+            #[cfg(feature = "zstd")]
+            Method::Zstd => "zstd",
+        }
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn encode_bytes(self, mut bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut encoded = Vec::with_capacity(bytes.len() / 4);
+        self.encode_to(&mut bytes, &mut encoded)?;
+        Ok(encoded)
+    }
+
+    /// Compresses all of `from` into a file and returns its length.
+    #[cfg(any(feature = "gzip", feature = "zstd"))]
     pub(super) fn encode(self, from: &mut impl Read, to: &File) -> io::Result<u64> {
+        self.encode_to(from, &mut io::BufWriter::with_capacity(CHUNK, to))
+    }
+
+    #[cfg(not(any(feature = "gzip", feature = "zstd")))]
+    pub(super) fn encode(self, _: &mut impl Read, _: &File) -> io::Result<u64> {
+        match self.method {}
+    }
+
+    /// Compresses all of `from` and returns its length.
+    #[cfg(any(feature = "gzip", feature = "zstd"))]
+    fn encode_to(self, from: &mut impl Read, to: &mut impl Write) -> io::Result<u64> {
         match self.method {
             #[cfg(feature = "gzip")]
             Method::Gzip => {
                 let level = flate2::Compression::new(self.level.unwrap_or(6).clamp(0, 9).unsigned_abs());
-                let mut encoder = flate2::write::GzEncoder::new(buffered(to), level);
+                let mut encoder = flate2::write::GzEncoder::new(to, level);
                 let len = copy(from, &mut encoder)?;
                 encoder.finish()?.flush()?;
                 Ok(len)
@@ -90,7 +118,7 @@ impl Compression {
             #[cfg(feature = "zstd")]
             Method::Zstd => {
                 let level = self.level.map_or(zstd::DEFAULT_COMPRESSION_LEVEL, |level| level.clamp(1, 22));
-                let mut encoder = zstd::Encoder::new(buffered(to), level)?;
+                let mut encoder = zstd::Encoder::new(to, level)?;
                 encoder.include_checksum(true)?;
                 let len = copy(from, &mut encoder)?;
                 encoder.finish()?.flush()?;
@@ -113,11 +141,6 @@ impl Compression {
 
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 const CHUNK: usize = 64 << 10;
-
-#[cfg(any(feature = "gzip", feature = "zstd"))]
-fn buffered(to: &File) -> io::BufWriter<&File> {
-    io::BufWriter::with_capacity(CHUNK, to)
-}
 
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<u64> {

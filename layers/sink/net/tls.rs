@@ -96,10 +96,7 @@ impl Tls {
             Some((certificate, key)) => {
                 let chain = certificates(certificate, "client certificate")?;
                 let secret = key.read("key")?;
-                // The parser's message may quote the file.
-                let secret = PrivateKeyDer::from_pem_slice(&secret).map_err(|_| {
-                    Error::config(format_args!("{key} has no private key: expected PEM (PKCS #8, PKCS #1 or SEC 1)"))
-                })?;
+                let secret = private_key(key, &secret)?;
                 builder.with_client_auth_cert(chain, secret).map_err(|_| {
                     Error::config(format_args!(
                         "the certificate of {certificate} and the key of {key} are not a pair that can be used"
@@ -110,15 +107,42 @@ impl Tls {
         Ok(ClientTls { config: Arc::new(config), name })
     }
 
+    /// For a client that makes its own configuration.
+    #[cfg(feature = "http")]
+    pub(crate) fn certificates(&self) -> Result<Certificates, Error> {
+        if self.server_name.is_some() {
+            return Err(Error::config(
+                "TLS: a server name has no effect over HTTP: expected it as the host of the URL",
+            ));
+        }
+        let mut authorities = Vec::new();
+        if self.authorities.is_empty() {
+            authorities = rustls_native_certs::load_native_certs().certs;
+            if authorities.is_empty() {
+                return Err(no_authorities());
+            }
+        }
+        for source in &self.authorities {
+            authorities.extend(certificates(source, "certificate authority")?);
+        }
+        let identity = match &self.identity {
+            None => None,
+            Some((certificate, key)) => {
+                let pem = key.read("key")?;
+                private_key(key, &pem)?;
+                Some((certificates(certificate, "client certificate")?, pem))
+            }
+        };
+        Ok(Certificates { authorities, identity })
+    }
+
     fn roots(&self) -> Result<RootCertStore, Error> {
         let mut roots = RootCertStore::empty();
         if self.authorities.is_empty() {
             let found = rustls_native_certs::load_native_certs();
             roots.add_parsable_certificates(found.certs);
             if roots.is_empty() {
-                return Err(Error::config(
-                    "TLS: the system has no certificate authorities; expected some, or a `ca_file`",
-                ));
+                return Err(no_authorities());
             }
         }
         for source in &self.authorities {
@@ -130,6 +154,24 @@ impl Tls {
         }
         Ok(roots)
     }
+}
+
+/// Checked certificates; the key is PEM.
+#[cfg(feature = "http")]
+pub(crate) struct Certificates {
+    pub(crate) authorities: Vec<CertificateDer<'static>>,
+    pub(crate) identity: Option<(Vec<CertificateDer<'static>>, Vec<u8>)>,
+}
+
+fn no_authorities() -> Error {
+    Error::config("TLS: the system has no certificate authorities; expected some, or a `ca_file`")
+}
+
+fn private_key(source: &Source, pem: &[u8]) -> Result<PrivateKeyDer<'static>, Error> {
+    // The parser's message may quote the file.
+    PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
+        Error::config(format_args!("{source} has no private key: expected PEM (PKCS #8, PKCS #1 or SEC 1)"))
+    })
 }
 
 fn certificates(source: &Source, what: &str) -> Result<Vec<CertificateDer<'static>>, Error> {

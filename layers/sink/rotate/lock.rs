@@ -12,6 +12,7 @@ use std::{
 
 use super::super::{
     archive::ProcessLock,
+    creations,
     file_lock::{try_lock, unlock},
 };
 use crate::Error;
@@ -59,7 +60,7 @@ pub(super) fn lock_exclusively(path: &Path, base: &Path) -> Result<File, Error> 
 }
 
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
+    creations::open(OpenOptions::new().create(true).append(true), path)
 }
 
 /// A lock on a file, released on drop.

@@ -658,7 +658,7 @@ fn the_options_of_formats() {
         "there is no member \"targt\"; did you mean \"target\"?",
         "rename.levle",
         "expected flat, tracing_subscriber, ecs, gcp, datadog, logstash, bunyan, otel or python",
-        "unix_nanos or a zone",
+        "since_start or a zone",
     ] {
         assert!(told.iter().any(|told| told.contains(expected)), "{expected}: {told:?}");
     }

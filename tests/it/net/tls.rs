@@ -58,6 +58,12 @@ impl Authority {
     pub(crate) fn server(&self) -> Identity {
         self.issue("localhost", |_| {})
     }
+
+    /// A client's certificate and key.
+    pub(crate) fn client(&self) -> (String, String) {
+        let Identity { certificate, key } = self.issue("shop", |_| {});
+        (certificate, key)
+    }
 }
 
 pub(crate) type Stream = StreamOwned<ServerConnection, TcpStream>;

@@ -1,5 +1,6 @@
 //! A worker that sends items in batches, as to a collector: retries, time-outs, and one receipt for each item.
 
+mod answer;
 mod retry;
 mod sender;
 #[cfg(test)]
@@ -8,54 +9,41 @@ mod tests;
 mod worker;
 
 use std::{
+    borrow::Cow,
     cell::RefCell,
     thread::LocalKey,
     time::{Duration, SystemTime},
 };
 
-pub(crate) use self::{
-    retry::retry_after,
-    worker::{BatchWorker, PendingSend},
-};
-use super::{Item, ShardHandle, Weighed};
-use crate::{Error, ledger::Receipt};
+pub use self::answer::{Answer, Attempt, Verdict};
+pub(crate) use self::worker::BatchWorker;
+#[cfg(feature = "otlp")]
+pub(crate) use self::worker::PendingSend;
+use super::{Item, Overflow, ShardHandle, Weighed};
+use crate::{Error, Record, Severity, ledger::Receipt, record::OwnedRecord};
 
 /// Where batches go.
 pub(crate) trait Export: Send + Sync + 'static {
-    type Item: Batched;
-    type Request;
+    type Item: Batchable;
     /// Made and dropped on the worker's thread.
     type Client;
 
     fn connect(&self) -> Result<Self::Client, Error>;
 
-    /// Makes a request from a batch and the number of items lost before it.
-    fn encode(&self, batch: &[Self::Item], lost: u64) -> Self::Request;
-
-    /// Sends it once. `left` is the time until the deadline of a shutdown.
-    fn send(&self, client: &mut Self::Client, request: &Self::Request, left: Option<Duration>) -> Answer;
-}
-
-/// The answer to a request.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    /// Accepted, but for some items.
-    Accepted { rejected: u64, message: String },
-    /// Refused; the same request would be refused again.
-    Refused(Error),
-    /// Not accepted now, or not known: retry, after this time if the receiver asks for it.
-    Retryable { after: Option<Duration>, error: Error },
+    /// Sends a batch once.
+    fn send(&self, client: &mut Self::Client, batch: &[Self::Item], attempt: &Attempt) -> Answer;
 }
 
 /// How large a batch is, and how long it is retried.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct BatchConfig {
     /// The names of the output and its items in errors.
-    pub(crate) output: &'static str,
+    pub(crate) output: Cow<'static, str>,
     pub(crate) what: &'static str,
-    pub(crate) thread: &'static str,
+    pub(crate) thread: Cow<'static, str>,
     pub(crate) capacity: usize,
     pub(crate) max_bytes: usize,
+    pub(crate) overflow: Overflow,
     pub(crate) max_batch: usize,
     /// Estimated, before a request is encoded.
     pub(crate) batch_bytes: usize,
@@ -65,8 +53,40 @@ pub(crate) struct BatchConfig {
 }
 
 /// What batches are made of. Each thread keeps its shards in `HANDLES`.
-pub(crate) trait Batched: Send + Sized + 'static {
+pub(crate) trait Batchable: Send + Sized + 'static {
     const HANDLES: &'static LocalKey<RefCell<Vec<ShardHandle<BatchItem<Self>>>>>;
+
+    /// Which of several threads' items is sent first, and which one makes space for another.
+    fn time(&self) -> SystemTime;
+
+    fn is_protected(&self) -> bool;
+
+    /// An item that says how many were lost, if one can.
+    fn loss_notice(output: &str, lost: u64) -> Option<Self>;
+}
+
+thread_local! {
+    static RECORDS: RefCell<Vec<ShardHandle<BatchItem<OwnedRecord>>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Batchable for OwnedRecord {
+    const HANDLES: &'static LocalKey<RefCell<Vec<ShardHandle<BatchItem<Self>>>>> = &RECORDS;
+
+    fn time(&self) -> SystemTime {
+        Record::time(self)
+    }
+
+    fn is_protected(&self) -> bool {
+        self.severity() >= Severity::ERROR
+    }
+
+    fn loss_notice(output: &str, lost: u64) -> Option<Self> {
+        let records = if lost == 1 { "record" } else { "records" };
+        let target = format!("tracing_strata::{output}");
+        let mut record = Record::new(Severity::WARN, &target, &format!("{lost} {records} lost"));
+        record.set("lost", lost);
+        Some(Self::new(record))
+    }
 }
 
 /// An item with its receipt.
@@ -76,22 +96,21 @@ pub(crate) struct BatchItem<T> {
     receipt: Receipt,
 }
 
-impl<T: Batched> Item for BatchItem<T> {
+impl<T: Batchable> Item for BatchItem<T> {
     const HANDLES: &'static LocalKey<RefCell<Vec<ShardHandle<Self>>>> = T::HANDLES;
 }
 
-impl<T> Weighed for BatchItem<T> {
+impl<T: Batchable> Weighed for BatchItem<T> {
     fn bytes(&self) -> usize {
         self.bytes
     }
 
     fn is_protected(&self) -> bool {
-        false
+        self.item.is_protected()
     }
 
     fn time(&self) -> SystemTime {
-        // A request has no order between threads.
-        SystemTime::UNIX_EPOCH
+        self.item.time()
     }
 
     fn discard(self) {

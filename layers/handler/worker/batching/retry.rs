@@ -1,38 +1,49 @@
 //! When to try again.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
-/// The delays of one batch: capped exponential backoff with jitter.
-pub(super) struct RetryDelay {
-    next: Duration,
+/// The attempts of one batch, since something of it ended.
+pub(super) struct Retries {
+    attempts: u32,
+    pub(super) began: Instant,
+    pub(super) delay: RetryDelay,
     /// The error handler knows that this batch is retried.
     pub(super) is_reported: bool,
 }
+
+impl Retries {
+    pub(super) fn new() -> Self {
+        Self { attempts: 0, began: Instant::now(), delay: RetryDelay::new(), is_reported: false }
+    }
+
+    /// Something of the batch ended.
+    pub(super) fn restart(&mut self) {
+        *self = Self { is_reported: self.is_reported, ..Self::new() };
+    }
+
+    pub(super) fn next_attempt(&mut self) -> u32 {
+        self.attempts = self.attempts.saturating_add(1);
+        self.attempts
+    }
+}
+
+/// Capped exponential backoff with jitter.
+pub(super) struct RetryDelay(Duration);
 
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(5);
 
 impl RetryDelay {
-    pub(super) fn new() -> Self {
-        Self { next: FIRST, is_reported: false }
+    fn new() -> Self {
+        Self(FIRST)
     }
 
     /// A random delay, from half of the step to all of it.
     pub(super) fn next(&mut self) -> Duration {
-        let step = self.next;
-        self.next = (step * 2).min(LONGEST);
+        let step = self.0;
+        self.0 = (step * 2).min(LONGEST);
         step.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
-}
-
-/// `Retry-After`: seconds, or a date.
-pub(crate) fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
-    let text = text.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(text).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -45,14 +56,5 @@ mod tests {
         let steps: Vec<_> = (0..12).map(|_| delay.next()).collect();
         assert!(steps[0] >= FIRST / 2 && steps[0] <= FIRST);
         assert!(steps.iter().all(|step| *step <= LONGEST) && steps[11] >= LONGEST / 2);
-    }
-
-    #[test]
-    fn retry_after_in_both_forms() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        assert_eq!(retry_after("120", now), Some(Duration::from_secs(120)));
-        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:40 GMT", now), Some(Duration::from_secs(3)));
-        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:30 GMT", now), Some(Duration::ZERO));
-        assert_eq!(retry_after("soon", now), None);
     }
 }

@@ -12,13 +12,13 @@ use std::{
 
 use super::{
     super::{Capacity, Channel, Job, LossCounter, Receiver, Task, Weighed, Worker, state::Phase},
-    Answer, BatchConfig, BatchItem, Export,
-    retry::RetryDelay,
+    Answer, Attempt, BatchConfig, BatchItem, Batchable, Export, Verdict,
+    retry::Retries,
 };
 use crate::{
     Error,
     fork::ForkMutex,
-    ledger::{End, Ledger, Receipts},
+    ledger::{End, Ledger, Receipt, Receipts},
     unwind::{catch, panicked},
 };
 
@@ -35,7 +35,7 @@ pub(super) struct BatchJob<E> {
     pub(super) abandoned: AtomicUsize,
     pub(super) last_failure: ForkMutex<Option<String>>,
     /// Gets the result of the connect.
-    connected: ForkMutex<Option<SyncSender<Result<(), Error>>>>,
+    pub(super) connected: ForkMutex<Option<SyncSender<Result<(), Error>>>>,
 }
 
 impl<E: Export> LossCounter<BatchItem<E::Item>> for BatchJob<E> {
@@ -63,7 +63,8 @@ impl<E: Export> Job for BatchJob<E> {
         }
         if let Some(client) = client {
             let (receiver, receipts) = (Receiver::new(), Receipts::default());
-            let mut sender = Sender { job, channel, client, receiver, batch: Vec::new(), receipts, bytes: 0 };
+            let (batch, bytes, has_notice) = (Vec::new(), 0, false);
+            let mut sender = Sender { job, channel, client, receiver, batch, receipts, bytes, has_notice };
             if let Err(panic) = catch(|| sender.work()) {
                 job.ledger().report_error(&panicked("export", &panic));
             }
@@ -83,7 +84,7 @@ impl<E: Export> Job for BatchJob<E> {
 }
 
 impl<E> BatchJob<E> {
-    pub(super) fn new(export: E, config: BatchConfig, connected: SyncSender<Result<(), Error>>) -> Self {
+    pub(super) fn new(export: E, config: BatchConfig) -> Self {
         Self {
             export,
             config,
@@ -92,7 +93,7 @@ impl<E> BatchJob<E> {
             in_flight: AtomicUsize::new(0),
             abandoned: AtomicUsize::new(0),
             last_failure: ForkMutex::default(),
-            connected: ForkMutex::new(Some(connected)),
+            connected: ForkMutex::default(),
         }
     }
 
@@ -118,6 +119,7 @@ struct Sender<'a, E: Export> {
     batch: Vec<E::Item>,
     receipts: Receipts,
     bytes: usize,
+    has_notice: bool,
 }
 
 impl<E: Export> Sender<'_, E> {
@@ -126,9 +128,8 @@ impl<E: Export> Sender<'_, E> {
         while !self.is_abandoned() {
             match self.receiver.next(self.channel, config.max_batch - self.batch.len()) {
                 Task::Handle => {
-                    while !self.is_abandoned()
-                        && let Some(item) = self.receiver.pop()
-                    {
+                    while !self.is_abandoned() {
+                        let Some(item) = self.receiver.pop() else { break };
                         self.add(item);
                     }
                 }
@@ -165,65 +166,156 @@ impl<E: Export> Sender<'_, E> {
         if self.batch.is_empty() {
             return;
         }
-        let (job, count) = (self.job, self.batch.len());
-        job.in_flight.store(count, Ordering::Relaxed);
-        let batch = mem::take(&mut self.batch);
-        if let Err(panic) = catch(|| self.send_batch(batch)) {
-            self.receipts.fail(count, panicked("export", &panic));
+        let held = Capacity { records: self.batch.len(), bytes: mem::take(&mut self.bytes) };
+        let lost = self.job.lost.swap(0, Ordering::Relaxed);
+        let notice = (lost > 0).then(|| Batchable::loss_notice(&self.job.config.output, lost)).flatten();
+        if let Some(notice) = notice {
+            self.batch.push(notice);
+            self.receipts.push(Receipt::on(None));
+            self.has_notice = true;
         }
-        job.in_flight.store(0, Ordering::Relaxed);
-        self.channel.release(Capacity { records: count, bytes: mem::take(&mut self.bytes) }, false);
+        if let Err(panic) = catch(|| self.send_batch()) {
+            self.batch.clear();
+            self.receipts.fail(self.receipts.len(), panicked("export", &panic));
+        }
+        self.has_notice = false;
+        self.job.in_flight.store(0, Ordering::Relaxed);
+        self.channel.release(held, false);
     }
 
-    fn send_batch(&mut self, batch: Vec<E::Item>) {
-        let (job, count) = (self.job, batch.len());
-        let BatchConfig { output, what, retry_for, .. } = job.config;
-        let request = job.export.encode(&batch, job.lost.swap(0, Ordering::Relaxed));
-        drop(batch);
-        let began = Instant::now();
-        let mut delay = RetryDelay::new();
-        loop {
-            let left = self.channel.deadline().map(|at| at.saturating_duration_since(Instant::now()));
-            let (after, error) = match job.export.send(&mut self.client, &request, left) {
-                Answer::Accepted { rejected, message } => return self.accepted(rejected, &message),
-                Answer::Refused(error) => return self.fail(count, error),
-                Answer::Retryable { after, error } => (after, error),
+    /// In order. Where the receiver blames some of it, in parts: the last of `parts` is the length of the next one.
+    fn send_batch(&mut self) {
+        let mut parts = vec![self.batch.len()];
+        let (mut retries, mut is_first) = (Retries::new(), true);
+        while let Some(part) = parts.pop() {
+            if !mem::take(&mut is_first) && self.is_abandoned() {
+                return self.abandon();
+            }
+            self.job.in_flight.store(self.unsent(), Ordering::Relaxed);
+            let attempt = Attempt { number: retries.next_attempt(), deadline: self.channel.deadline() };
+            let wait = match self.job.export.send(&mut self.client, &self.batch[..part], &attempt) {
+                Answer::Split(_) if part > 1 => {
+                    parts.extend([part / 2, part - part / 2]);
+                    continue;
+                }
+                Answer::Retry { after, error } => {
+                    parts.push(part);
+                    Some((after, error))
+                }
+                Answer::Each(verdicts) => self.end_each(part, verdicts).map(|(count, error)| {
+                    parts.push(count);
+                    if count < part {
+                        retries.restart();
+                    }
+                    (None, error)
+                }),
+                answer => {
+                    self.end_part(part, answer);
+                    None
+                }
             };
-            let wait = after.unwrap_or_else(|| delay.next());
-            let spent = began.elapsed();
-            if spent.saturating_add(wait) > retry_for {
-                let text = format_args!("{output}: {count} {what} given up after {spent:.1?}");
-                return self.fail(count, Error::with_source(text, error));
-            }
-            job.note_failure(Some(&error));
-            // Once for each batch.
-            if !mem::replace(&mut delay.is_reported, true) {
-                job.ledger().report_error(&error);
-            }
-            if !self.pause(wait) {
-                // Dropped on purpose, at the deadline of a shutdown.
-                job.abandoned.fetch_add(count, Ordering::Relaxed);
-                return self.receipts.end(count, End::Dropped);
+            let Some((after, error)) = wait else {
+                retries.restart();
+                continue;
+            };
+            if !self.wait_to_retry(&mut retries, after, error) {
+                return;
             }
         }
     }
 
-    fn accepted(&mut self, rejected: u64, message: &str) {
-        let count = self.receipts.len();
-        let rejected = usize::try_from(rejected).unwrap_or(count).min(count);
-        // The collector does not say which ones.
-        self.receipts.end(count - rejected, End::Written);
-        self.job.note_failure(None);
-        if rejected > 0 || !message.is_empty() {
-            let BatchConfig { output, what, .. } = self.job.config;
-            let error =
-                Error::new(format_args!("{output}: the collector rejected {rejected} of {count} {what}: {message:?}"));
-            if rejected > 0 {
-                return self.fail(rejected, error);
+    /// Ends the first `part` records alike.
+    fn end_part(&mut self, part: usize, answer: Answer) {
+        self.batch.drain(..part);
+        match answer {
+            Answer::Refused(error) | Answer::Split(error) => self.fail(part, error),
+            Answer::Partial { refused, error } => {
+                let refused = refused.min(part);
+                let BatchConfig { output, what, .. } = &self.job.config;
+                let error = Error::with_source(
+                    format_args!("{output}: the receiver rejected {refused} of {part} {what}"),
+                    error,
+                );
+                if refused > 0 {
+                    // Nobody knows which ones.
+                    self.fail(refused, error);
+                } else {
+                    self.job.note_failure(Some(&error));
+                    self.job.ledger().report_error(&error);
+                }
+                self.receipts.end(part - refused, End::Written);
             }
-            self.job.note_failure(Some(&error));
-            self.job.ledger().report_error(&error);
+            _ => {
+                self.job.note_failure(None);
+                self.receipts.end(part, End::Written);
+            }
         }
+    }
+
+    /// Ends each of the first `part` records as its verdict says. How many are to be sent again, and why.
+    fn end_each(&mut self, part: usize, verdicts: Vec<Verdict>) -> Option<(usize, Error)> {
+        let later = self.batch.split_off(part);
+        let items = mem::replace(&mut self.batch, Vec::with_capacity(later.len()));
+        let mut receipts = self.receipts.split(part);
+        let others = mem::take(&mut self.receipts);
+        let mut verdicts = verdicts.into_iter();
+        let mut why = None;
+        for item in items {
+            let receipt = receipts.split(1);
+            match verdicts.next() {
+                Some(Verdict::Accepted) => end(receipt, End::Written),
+                Some(Verdict::Refused(error)) => {
+                    self.job.note_failure(Some(&error));
+                    fail(receipt, error);
+                }
+                again => {
+                    let unknown = || Error::new("the receiver did not say what became of it");
+                    why.get_or_insert(if let Some(Verdict::Retry(error)) = again { error } else { unknown() });
+                    self.batch.push(item);
+                    self.receipts.append(receipt);
+                }
+            }
+        }
+        let again = self.batch.len();
+        self.batch.extend(later);
+        self.receipts.append(others);
+        why.map(|why| (again, why))
+    }
+
+    /// False if the batch is given up.
+    fn wait_to_retry(&mut self, retries: &mut Retries, after: Option<Duration>, error: Error) -> bool {
+        let (job, count) = (self.job, self.unsent());
+        let BatchConfig { output, what, retry_for, .. } = &job.config;
+        let wait = after.unwrap_or_else(|| retries.delay.next());
+        let spent = retries.began.elapsed();
+        if spent.saturating_add(wait) > *retry_for {
+            let text = format!("{output}: {count} {what} given up after {spent:.1?}");
+            self.batch.clear();
+            self.fail(self.receipts.len(), Error::with_source(text, error));
+            return false;
+        }
+        job.note_failure(Some(&error));
+        // Once for each batch.
+        if !mem::replace(&mut retries.is_reported, true) {
+            job.ledger().report_error(&error);
+        }
+        let goes_on = self.pause(wait);
+        if !goes_on {
+            self.abandon();
+        }
+        goes_on
+    }
+
+    /// Drops the batch on purpose, at the deadline of a shutdown.
+    fn abandon(&mut self) {
+        self.job.abandoned.fetch_add(self.unsent(), Ordering::Relaxed);
+        self.batch.clear();
+        self.receipts.end(self.receipts.len(), End::Dropped);
+    }
+
+    /// How many of the batch are left; a notice of losses, which is its last item, does not count.
+    fn unsent(&self) -> usize {
+        self.batch.len() - usize::from(self.has_notice)
     }
 
     fn fail(&mut self, count: usize, error: Error) {
@@ -257,4 +349,12 @@ impl<E: Export> Sender<'_, E> {
         self.receipts.end(self.receipts.len(), End::Dropped);
         std::iter::from_fn(|| self.receiver.pop()).for_each(Weighed::discard);
     }
+}
+
+fn end(mut receipt: Receipts, end: End) {
+    receipt.end(1, end);
+}
+
+fn fail(mut receipt: Receipts, error: Error) {
+    receipt.fail(1, error);
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    super::{Command, Limits, Overflow, Pending, WaitResult, Worker},
+    super::{Command, Limits, Pending, WaitResult, Worker},
     BatchConfig, BatchItem, Export,
     sender::BatchJob,
 };
@@ -26,25 +26,31 @@ impl<E: Export> Clone for BatchWorker<E> {
 }
 
 impl<E: Export> BatchWorker<E> {
+    /// Its thread does not run before [`start`](Self::start).
+    pub(crate) fn new(export: E, config: BatchConfig, flush_timeout: Duration) -> Self {
+        let BatchConfig { capacity, max_bytes, overflow, .. } = config;
+        let limits = Limits { capacity, max_bytes, overflow };
+        let thread = config.thread.clone();
+        Self(Worker::new(BatchJob::new(export, config), &thread, limits, flush_timeout))
+    }
+
     /// Starts the thread, and waits until it has connected.
-    pub(crate) fn spawn(export: E, config: BatchConfig, flush_timeout: Duration) -> Result<Self, Error> {
+    pub(crate) fn start(&self) -> Result<(), Error> {
         let (connected, is_connected) = mpsc::sync_channel(1);
-        let BatchConfig { capacity, max_bytes, .. } = config;
-        let limits = Limits { capacity, max_bytes, overflow: Overflow::DropNewest };
-        let worker = Worker::new(BatchJob::new(export, config, connected), config.thread, limits, flush_timeout);
-        worker.start().map_err(|error| worker.job.no_thread(error))?;
-        let gone = |_| Error::new(format_args!("{}: the thread that sends ended at once", config.output));
-        is_connected.recv().map_err(gone)??;
-        Ok(Self(worker))
+        let job = &self.0.job;
+        *job.connected.get() = Some(connected);
+        self.0.start().map_err(|error| job.no_thread(error))?;
+        let gone = |_| Error::new(format_args!("{}: the thread that sends ended at once", job.config.output));
+        is_connected.recv().map_err(gone)?
     }
 
     /// Errors go to the ledger of the first handler that an item comes from.
     #[inline]
     pub(crate) fn learn_ledger(&self, ledger: impl FnOnce() -> Option<Arc<Ledger>>) {
-        if self.0.job.ledger.get().is_none()
-            && let Some(ledger) = ledger()
-        {
-            self.0.job.ledger.get_or_init(|| ledger);
+        if self.0.job.ledger.get().is_none() {
+            if let Some(ledger) = ledger() {
+                self.0.job.ledger.get_or_init(|| ledger);
+            }
         }
     }
 
@@ -99,7 +105,7 @@ impl<E: Export> PendingSend<'_, E> {
         if unsent == 0 {
             return Ok(());
         }
-        let BatchConfig { output, what, .. } = job.config;
+        let BatchConfig { output, what, .. } = &job.config;
         let (doing, in_flight) =
             (if is_shutdown { "shutdown" } else { "flush" }, job.in_flight.load(Ordering::Relaxed));
         let why = job.last_failure.get().as_deref().map(|why| format!(" ({why})")).unwrap_or_default();

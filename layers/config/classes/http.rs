@@ -1,0 +1,80 @@
+//! `logging.handlers.HTTPHandler`.
+
+use crate::{
+    Error,
+    config::{
+        class::{BuildContext, Class, DEFAULTS},
+        configured_handler::Output,
+    },
+};
+
+pub(super) const HTTP: Class = Class {
+    names: &["logging.handlers.HTTPHandler", "handlers.HTTPHandler", "http"],
+    keys: &["host", "url", "method", "secure", "credentials", "context"],
+    has_own_format: true,
+    make,
+    ..DEFAULTS
+};
+
+#[cfg(not(feature = "http"))]
+fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
+    // The keys are valid: only the feature is missing.
+    context.args.accept(HTTP.keys);
+    Err(Error::config("the class \"HTTPHandler\" needs the feature \"http\" of tracing-strata"))
+}
+
+#[cfg(feature = "http")]
+fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
+    use crate::{
+        config::{class::placeholder, handler_args::SetIfSome as _},
+        format::Form,
+        output::{Http, HttpBody, HttpBuilder},
+        sink::{http::Auth, net::Tls},
+    };
+
+    let (args, strata) = (context.args, context.strata);
+    let (host, url) = (args.required("host"), args.required("url"));
+    let body = match args.str("method").map(|method| method.to_uppercase()).as_deref() {
+        None | Some("GET") => HttpBody::query(),
+        Some("POST") => HttpBody::form(),
+        Some(other) => {
+            let problem = args.wrong("method", format!("expected GET or POST, got {other:?}"));
+            args.report(problem.python("method must be GET or POST"));
+            return Ok(placeholder());
+        }
+    };
+    let secure = args.bool("secure").unwrap_or(false);
+    let tls = match args.registered::<Tls>("context") {
+        Some(_) if !secure => {
+            let problem = args.wrong("context", "it has no effect without `secure: true`");
+            args.report(problem.python("context parameter only makes sense with secure=True"));
+            None
+        }
+        Some(tls) => Some(tls.as_ref().clone()),
+        None => super::connection::http_tls(context, secure),
+    };
+    let credentials = args.texts("credentials").and_then(|pair| match <[String; 2]>::try_from(pair) {
+        Ok([user, password]) => Some(Auth::basic(user, password)),
+        Err(_) => args.expected("credentials", args.node("credentials")?, "a user and a password"),
+    });
+    if host.is_empty() || url.is_empty() {
+        return Ok(placeholder());
+    }
+    let scheme = if secure { "https" } else { "http" };
+    let slash = if url.starts_with('/') { "" } else { "/" };
+    let form = Form::new().set_if_some(strata.str("process_name"), Form::process_name);
+    let builder = Http::builder(format!("{scheme}://{host}{slash}{url}"))
+        .body(body)
+        .format(form)
+        .any_answer(!strata.bool("check_answer").unwrap_or(!context.as_python))
+        .set_if_some(credentials, HttpBuilder::auth)
+        .set_if_some(tls, HttpBuilder::tls)
+        .set_if_some(strata.str("proxy"), HttpBuilder::proxy)
+        .set_if_some(strata.seconds("timeout"), HttpBuilder::timeout)
+        .set_if_some(strata.seconds("connect_deadline"), HttpBuilder::connect_timeout)
+        .set_if_some(strata.size("capacity"), HttpBuilder::capacity)
+        .set_if_some(strata.size("max_bytes"), HttpBuilder::max_bytes)
+        .set_if_some(strata.seconds("retry_for"), HttpBuilder::retry_for)
+        .set_if_some(strata.seconds("drain"), HttpBuilder::flush_timeout);
+    Ok(Output::plain(builder.build()?))
+}

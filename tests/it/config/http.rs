@@ -1,0 +1,194 @@
+//! `logging.handlers.HTTPHandler` in configurations.
+
+use serde_json::json;
+use tracing::info;
+use tracing_strata::{
+    config::{ClassRegistry, Config, Logging},
+    sink::net::Tls,
+};
+
+use super::{problems, with};
+use crate::{
+    http::receiver::{Receiver, Reply, status},
+    net::tls::{Authority, config},
+};
+
+fn build(handler: serde_json::Value, registry: ClassRegistry) -> Logging {
+    let config = json!({"version": 1, "handlers": {"h": handler}, "root": {"level": "INFO", "handlers": ["h"]}});
+    Logging::builder().registry(registry).build(&Config::from_json(&config.to_string()).unwrap()).unwrap()
+}
+
+fn wrong(handler: serde_json::Value) -> Vec<String> {
+    let config = json!({"version": 1, "handlers": {"h": handler}});
+    problems(&Logging::new().reload(&Config::from_json(&config.to_string()).unwrap()).unwrap_err())
+}
+
+#[test]
+fn pythons_parameters() {
+    let receiver = Receiver::start();
+    let handler = json!({"class": "logging.handlers.HTTPHandler", "host": receiver.host(), "url": "/in?a=1",
+        "method": "post", "secure": false, "credentials": ["user", "pä:ss"], "context": null,
+        "strata": {"check_answer": false}});
+    let logging = build(handler, ClassRegistry::new());
+    // The answer does not matter, as in Python.
+    receiver.judge(|_| Some(status(500)));
+    with(&logging, || info!(target: "shop", user = "ann", "paid"));
+    let handler = logging.handler("h").unwrap();
+    handler.flush().unwrap();
+    assert_eq!((handler.handler().stats().written, receiver.requests().len()), (1, 1));
+    let request = receiver.requests().remove(0);
+    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/in?a=1"));
+    assert_eq!(request.headers["authorization"], "Basic dXNlcjpww6Q6c3M=");
+    assert!(request.body.starts_with("name=shop&msg=paid&") && request.body.ends_with("&user=ann"), "{}", request.body);
+}
+
+#[test]
+fn in_an_ini_file() {
+    let receiver = Receiver::start();
+    let text = format!(
+        "[loggers]\nkeys=root\n[handlers]\nkeys=h\n[formatters]\nkeys=\n[logger_root]\nlevel=INFO\nhandlers=h\n\
+         [handler_h]\nclass=handlers.HTTPHandler\nargs=('{}', '/log', 'GET')\nkwargs={{'credentials': ('u', 'p')}}\n",
+        receiver.host()
+    );
+    let logging = Logging::builder().build(&Config::from_ini(&text).unwrap()).unwrap();
+    with(&logging, || info!(target: "shop", "paid"));
+    logging.handler("h").unwrap().flush().unwrap();
+    let request = receiver.requests().remove(0);
+    assert!(request.method == "GET" && request.path.starts_with("/log?name=shop&msg=paid&"), "{request:?}");
+    assert_eq!(request.headers["authorization"], "Basic dTpw");
+}
+
+/// `secure` and `context`, or our own keys.
+#[test]
+fn encrypted() {
+    let authority = Authority::new();
+    let receiver = Receiver::encrypted(config(&authority.server(), None));
+    let host = receiver.url("").trim_start_matches("https://").to_owned();
+    let dir = crate::places::Dir::new();
+    std::fs::write(dir.path("ca.pem"), &authority.pem).unwrap();
+    let registry = || ClassRegistry::new().object("app.tls", Tls::new().ca_pem(authority.pem.as_str()));
+    let base = json!({"class": "logging.handlers.HTTPHandler", "host": host, "url": "/log", "secure": true});
+    let context = json!({"context": "ext://app.tls"});
+    let strata = json!({"strata": {"tls": {"ca_file": dir.path("ca.pem")}, "check_answer": true, "timeout": 30,
+        "connect_deadline": 30, "capacity": 10, "max_bytes": 1_000_000, "retry_for": 30, "drain": 30, "process_name": "p",
+        "proxy": ""}});
+    for (count, more) in [context, strata].into_iter().enumerate() {
+        let mut handler = base.clone();
+        handler.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let logging = build(handler, registry());
+        with(&logging, || info!("paid"));
+        logging.handler("h").unwrap().flush().unwrap();
+        assert_eq!(receiver.requests().len(), count + 1);
+    }
+    assert!(receiver.requests()[1].path.contains("&processName=p&"));
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let with = |more: serde_json::Value| {
+        let mut handler = json!({"class": "logging.handlers.HTTPHandler", "host": "h", "url": "/"});
+        handler.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        wrong(handler)
+    };
+    assert_eq!(wrong(json!({"class": "logging.handlers.HTTPHandler"})).len(), 2);
+    for (more, expected) in [
+        (json!({"method": "PUT"}), "expected GET or POST, got \"PUT\""),
+        (json!({"credentials": ["user"]}), "expected a user and a password"),
+        (json!({"context": "ext://none"}), "nothing is registered as \"none\""),
+        (json!({"host": "h:x"}), "URL \"http://h:x/\": expected one like"),
+        (json!({"strata": {"tls": {"ca_file": "x"}}}), "it has no effect here: the connection is not"),
+        (json!({"methd": "GET"}), "HTTPHandler has no such key; did you mean \"method\"?"),
+        (json!({"strata": {"capacity": 0}}), "http: capacity: expected at least 1, got 0"),
+    ] {
+        let told = with(more);
+        assert!(told.len() == 1 && told[0].contains(expected), "{told:?}\n{expected}");
+    }
+}
+
+/// Each kind of receiver with its own keys, and with those that all have.
+#[test]
+fn receivers_by_short_names() {
+    let dir = crate::places::Dir::new();
+    std::fs::write(dir.path("token"), "t-1\n").unwrap();
+    let secret = json!({"file": dir.path("token")});
+    let sent = |mut handler: serde_json::Value, answer: &'static str| {
+        let receiver = Receiver::start();
+        receiver.judge(move |_| Some(Reply::Status(200, &[], answer)));
+        let key = if handler["class"] == "datadog" { "site" } else { "url" };
+        handler[key] = receiver.url("").into();
+        handler["drain"] = 30.into();
+        let logging = build(handler, ClassRegistry::new());
+        with(&logging, || info!(target: "shop", user = "ann", "paid"));
+        logging.handler("h").unwrap().flush().unwrap();
+        assert_eq!(logging.handler("h").unwrap().handler().stats().written, 1);
+        receiver.requests().remove(0)
+    };
+    let bulk = r#"{"errors":false}"#;
+
+    let all = json!({"class": "http_json", "body": "array", "content_type": "text/x", "headers": {"x-a": "b"}, "user": "u",
+        "password": secret, "compression": "gzip", "proxy": "", "redirects": 2, "connect_timeout": 30, "timeout": 30, "capacity": 10,
+        "max_bytes": 1_000_000, "max_batch": 5, "max_batch_bytes": 1_000, "delay": 0.01, "retry_for": 30, "failover": ["http://127.0.0.1:9/"]});
+    let got = sent(all, "");
+    assert!(got.body.starts_with("[{") && got.body.contains(r#""user":"ann""#), "{got:?}");
+    let header = |name: &str| got.headers[name].as_str();
+    assert_eq!((header("content-type"), header("x-a"), header("content-encoding")), ("text/x", "b", "gzip"));
+    assert_eq!(header("authorization"), "Basic dTp0LTE=");
+
+    let got =
+        sent(json!({"class": "elasticsearch", "index": "shop", "auth": {"scheme": "ApiKey", "secret": secret}}), bulk);
+    assert_eq!((got.path.as_str(), got.headers["authorization"].as_str()), ("/_bulk", "ApiKey t-1"));
+    assert!(got.body.starts_with("{\"index\":{\"_index\":\"shop\"}}\n"), "{got:?}");
+
+    let loki = json!({"class": "loki", "labels": {"app": "shop"}, "level_label": false, "field_labels": ["user"], "metadata": ["user"],
+        "max_streams": 5, "tenant": "t"});
+    let got = sent(loki, "");
+    assert_eq!((got.path.as_str(), got.headers["x-scope-orgid"].as_str()), ("/loki/api/v1/push", "t"));
+    assert!(got.body.starts_with(r#"{"streams":[{"stream":{"app":"shop","user":"ann"}"#), "{got:?}");
+
+    let splunk =
+        json!({"class": "splunk_hec", "token": secret, "host": "a", "source": "b", "sourcetype": "c", "index": "d"});
+    let got = sent(splunk, "");
+    assert_eq!(got.headers["authorization"], "Splunk t-1");
+    assert!(got.body.contains(r#""host":"a","source":"b","sourcetype":"c","index":"d","event":{"#), "{got:?}");
+
+    let datadog =
+        json!({"class": "datadog", "api_key": secret, "source": "a", "service": "b", "host": "c", "tags": "d:e"});
+    let got = sent(datadog, "");
+    assert_eq!(got.headers["dd-api-key"], "t-1");
+    assert!(got.body.contains(r#""ddsource":"a","service":"b","hostname":"c","ddtags":"d:e""#), "{got:?}");
+
+    assert_eq!(sent(json!({"class": "better_stack", "token": secret}), "").headers["authorization"], "Bearer t-1");
+    let sematext = sent(json!({"class": "sematext", "token": "t-2"}), bulk);
+    assert!(sematext.body.starts_with("{\"index\":{\"_index\":\"t-2\"}}\n"), "{sematext:?}");
+    assert!(sent(json!({"class": "logstash", "auth": {"header": "x-key", "secret": "k"}}), "").headers["x-key"] == "k");
+    let webhook = sent(json!({"class": "webhook", "before": "{\"a\":", "after": "}"}), "");
+    assert!(webhook.body.starts_with("{\"a\":\"") && webhook.body.ends_with("shop: paid user=ann\"}"), "{webhook:?}");
+    assert!(sent(json!({"class": "webhook", "key": "content"}), "").body.starts_with("{\"content\":\""));
+}
+
+#[test]
+fn what_is_wrong_with_receivers_is_named() {
+    for (handler, expected) in [
+        (json!({"class": "http_json"}), "expected the key \"url\""),
+        (json!({"class": "http_json", "url": "http://h/", "user": "u"}), "expected the key \"password\""),
+        (
+            json!({"class": "http_json", "url": "http://h/", "body": "list"}),
+            "expected lines, array or single, got \"list\"",
+        ),
+        (json!({"class": "loki", "url": "h"}), "loki: URL \"h\": expected one like"),
+        (json!({"class": "loki", "url": "http://h", "lables": {}}), "did you mean \"labels\"?"),
+        (
+            json!({"class": "datadog", "site": "s", "api_key": {"envv": "A"}}),
+            "expected a text, {env: NAME} or {file: PATH}",
+        ),
+        (
+            json!({"class": "better_stack", "url": "http://h", "token": {"file": "/none"}}),
+            "cannot read the secret in /none",
+        ),
+        (json!({"class": "webhook", "url": "http://h", "before": "x"}), "expected the key \"after\""),
+        (json!({"class": "logstash", "url": "http://h", "auth": {"scheme": "X"}}), "expected the key \"secret\""),
+    ] {
+        let told = wrong(handler);
+        assert!(told.iter().any(|told| told.contains(expected)), "{told:?}\n{expected}");
+    }
+}
