@@ -14,7 +14,7 @@ pub(super) const RECEIVERS: &[&Class] = &[
     },
     &Class {
         names: &["loki"],
-        keys: &["url", "labels", "level_label", "field_labels", "metadata", "max_streams", "tenant"],
+        keys: &["url", "labels", "level_label", "target_label", "field_labels", "metadata", "max_streams", "tenant"],
         make: loki,
         ..RECEIVER
     },
@@ -100,9 +100,16 @@ mod with_http {
     pub(super) fn loki(context: &BuildContext<'_, '_>) -> Made {
         let args = context.args;
         let mut loki = Loki::new(args.required("url"))
-            .set_if_some(args.bool("level_label"), Loki::level_label)
             .set_if_some(args.size("max_streams"), Loki::max_streams)
             .set_if_some(args.str("tenant"), Loki::tenant);
+        for (key, set) in
+            [("level_label", Loki::level_label as fn(Loki, Option<&str>) -> Loki), ("target_label", Loki::target_label)]
+        {
+            if args.is_given(key) {
+                // Null for none.
+                loki = set(loki, args.str(key).as_deref());
+            }
+        }
         for (name, value) in args.pairs("labels").unwrap_or_default() {
             loki = loki.label(&name, value);
         }
