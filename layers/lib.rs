@@ -40,6 +40,8 @@
 //!
 //! # From Python
 //!
+//! [A page](guide::coming_from_python) takes a Python service's `logging.yaml` through a report, a build and a run.
+//!
 //! | Python | here |
 //! |---|---|
 //! | `getLogger("app.db")` | the target `app::db` (or `app.db`) of an event; [`Logger::new`] for names at run time |
@@ -95,6 +97,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `appender` | [`sink::appender`]: the writers of `tracing-appender`, with an account of what they lose; for those who come from it |
 //! | `gelf` | `output::Datagram::gelf`: GELF over UDP with compression and chunks |
 //! | `http` | `output::Http`: records to services, in batches; includes `gzip` and `tls` |
 //! | `log` | [`log`](mod@log): events of the `log` crate, with their own target, file, line and key-values |
@@ -107,7 +110,10 @@
 //! | `serde` | [`json`]: lists and maps as values, from any type that implements `serde::Serialize` |
 //! | `signal` | [`shutdown`]: `Signals` flush on SIGTERM and SIGINT, before they end the process |
 //! | `otlp` | [`otlp`]: logs and spans to OpenTelemetry collectors; includes `http` and `opentelemetry` |
+//! | `testing` | [`testing`]: the records of one test, and what to assert about them |
 //! | `full` | all of them |
+//!
+//! Rust 1.85 is enough; for `otlp` and `watch` 1.88, because of their dependencies, and on other systems than Unix 1.89.
 
 #![forbid(unsafe_code)]
 // A discarded error is a lost record, a print panics on a closed pipe, and nothing here may bring down the application.
@@ -124,6 +130,8 @@ pub mod filter;
 mod fork;
 pub mod format;
 mod framing;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 pub mod handler;
 pub mod ledger;
 #[cfg(feature = "log")]
@@ -139,6 +147,8 @@ pub mod setup;
 pub mod shutdown;
 pub mod sink;
 mod stdio;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod text;
 mod unwind;
 mod weak_list;
@@ -169,7 +179,7 @@ pub use self::macros::__private;
 /// ```
 pub mod prelude {
     pub use crate::{
-        format::Format,
+        format::{Format, FormatExt},
         handler::{Handler, HandlerExt},
         sink::Sink,
     };

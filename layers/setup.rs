@@ -6,9 +6,9 @@
 //!
 //! | | |
 //! |---|---|
-//! | where | standard error; coloured text on a terminal, JSON lines elsewhere |
+//! | where | standard error; [pretty](Text::pretty) on a terminal, JSON lines elsewhere |
 //! | levels | `RUST_LOG`, as [`Loggers`] reads it; without it, those of [`Setup::levels`]; without these, INFO |
-//! | format by hand | `STRATA_FORMAT=pretty`, `text` or `json` |
+//! | format by hand | `STRATA_FORMAT=pretty` (coloured), `text` ([plain](Text::plain)) or `json` |
 //! | panics | CRITICAL records ([`shutdown::panic_hook`]) |
 //! | the `log` crate | with the feature `log` ([`log::install`](crate::log::install)) |
 //! | at the end | everything is flushed, when the [guard](LoggingGuard) is dropped and when the process exits |
@@ -282,11 +282,11 @@ fn console(warnings: &mut Vec<String>) -> Box<dyn Format> {
     match chosen.as_str() {
         "json" => return Box::new(Json::new()),
         "text" => return Box::new(Text::plain()),
-        "pretty" => return Box::new(Text::new().color(Color::Always)),
+        "pretty" => return Box::new(Text::pretty().color(Color::Always)),
         "" => {}
         other => warnings.push(format!("{FORMAT}: expected pretty, text or json, got {other:?}")),
     }
-    if io::stderr().is_terminal() { Box::new(Text::new()) } else { Box::new(Json::new()) }
+    if io::stderr().is_terminal() { Box::new(Text::pretty()) } else { Box::new(Json::new()) }
 }
 
 /// The levels, and which targets have asked for one.

@@ -56,14 +56,28 @@ pub(crate) const fn suspicious<const BRACKET: bool>(word: u64) -> u64 {
     (low_or_quote | backslash | bracket | del | word) & (ONES * 0x80)
 }
 
+/// The whole words of eight bytes. (`as_chunks` is younger than the Rust that we promise.)
+#[inline(always)]
+pub(crate) fn words(bytes: &[u8]) -> impl Iterator<Item = &[u8; 8]> {
+    bytes.chunks_exact(8).filter_map(<[u8]>::first_chunk)
+}
+
+/// The start of a text, at most `max` bytes. (`floor_char_boundary` is younger than the Rust that we promise.)
+pub(crate) fn head(text: &str, max: usize) -> &str {
+    let mut end = max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// A quick check that the text has no [control](is_control), `"` or `\`; with `BRACKET` no `]` either. True for all such
 /// ASCII; where it is false, [`next_special`] is exact.
 pub(crate) fn is_plain<const BRACKET: bool>(text: &[u8]) -> bool {
     match text.last_chunk::<8>() {
         // The last word overlaps the one before it.
         Some(last) => {
-            let words = text.as_chunks::<8>().0.iter();
-            words.fold(suspicious::<BRACKET>(u64::from_le_bytes(*last)), |found, word| {
+            words(text).fold(suspicious::<BRACKET>(u64::from_le_bytes(*last)), |found, word| {
                 found | suspicious::<BRACKET>(u64::from_le_bytes(*word))
             }) == 0
         }
@@ -85,8 +99,7 @@ pub(crate) fn has_any<const N: usize>(text: &[u8], bytes: [u8; N]) -> bool {
     match text.last_chunk::<8>() {
         // The last word overlaps the one before it.
         Some(last) => {
-            let words = text.as_chunks::<8>().0.iter();
-            words.fold(found(u64::from_le_bytes(*last)), |all, word| all | found(u64::from_le_bytes(*word))) != 0
+            words(text).fold(found(u64::from_le_bytes(*last)), |all, word| all | found(u64::from_le_bytes(*word))) != 0
         }
         None => text.iter().any(|byte| bytes.contains(byte)),
     }
@@ -98,9 +111,10 @@ pub(crate) fn next_special(text: &str, from: usize, quotes: bool) -> Option<usiz
     let bytes = text.as_bytes();
     let mut index = from;
     loop {
-        while let Some(word) = bytes.get(index..).and_then(|rest| rest.first_chunk::<8>())
-            && suspicious::<false>(u64::from_le_bytes(*word)) == 0
-        {
+        while let Some(word) = bytes.get(index..).and_then(|rest| rest.first_chunk::<8>()) {
+            if suspicious::<false>(u64::from_le_bytes(*word)) != 0 {
+                break;
+            }
             index += 8;
         }
         // One of these eight bytes is suspicious, or fewer are left.
@@ -119,6 +133,16 @@ pub(crate) fn next_special(text: &str, from: usize, quotes: bool) -> Option<usiz
             return None;
         }
     }
+}
+
+/// RFC 4648, section 4: the digits of up to three bytes.
+pub(crate) fn base64(chunk: &[u8]) -> [u8; 4] {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = chunk.iter().fold(0, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+    std::array::from_fn(|index| match index <= chunk.len() {
+        true => DIGITS[(group >> (18 - 6 * index)) as usize & 63],
+        false => b'=',
+    })
 }
 
 /// Python's `repr()` of a text.

@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use crate::Error;
+use crate::{Error, text::head};
 
 /// What a panic carries. It may be of any type, even one that panics when it is dropped.
 pub(crate) struct PanicPayload(Option<Box<dyn Any + Send>>);
@@ -26,7 +26,7 @@ impl PanicPayload {
     /// Its text, at most 200 bytes.
     pub(crate) fn message(&self) -> &str {
         let text = self.0.as_deref().and_then(text).unwrap_or("not a text");
-        &text[..text.floor_char_boundary(200)]
+        head(text, 200)
     }
 }
 
@@ -38,11 +38,11 @@ pub(crate) fn text(payload: &(dyn Any + Send)) -> Option<&str> {
 
 impl Drop for PanicPayload {
     fn drop(&mut self) {
-        if let Some(payload) = self.0.take()
-            && let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
-        {
-            // Dropping it might panic for ever.
-            mem::forget(again);
+        if let Some(payload) = self.0.take() {
+            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                // Dropping it might panic for ever.
+                mem::forget(again);
+            }
         }
     }
 }

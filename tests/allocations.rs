@@ -10,6 +10,7 @@ use std::{
     cell::RefCell,
     hint::black_box,
     net::Ipv4Addr,
+    num::NonZeroU16,
     sync::{Mutex, PoisonError, mpsc},
     thread,
 };
@@ -92,6 +93,17 @@ fn in_spans(subscriber: impl Subscriber + Send + Sync) -> u64 {
 /// Formats into a reused buffer, and looks at the line.
 struct Null<F>(F);
 
+/// On a terminal on which lines are broken.
+struct Narrow<F>(F);
+
+impl<F: Format> Format for Narrow<F> {
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        out.set_terminal(true);
+        out.set_columns(NonZeroU16::new(50));
+        self.0.format(record, out)
+    }
+}
+
 thread_local! {
     static LINE: RefCell<Buffer> = const { RefCell::new(Buffer::new()) };
 }
@@ -136,6 +148,8 @@ fn the_counter_counts() {
 fn an_event() {
     assert_eq!(steady(registry().with(Null(Json::new()).into_layer()), event), 0);
     assert_eq!(steady(registry().with(Null(Text::plain()).into_layer()), event), 0);
+    assert_eq!(steady(registry().with(Null(Text::pretty()).into_layer()), event), 0);
+    assert_eq!(steady(registry().with(Null(Narrow(Text::pretty())).into_layer()), event), 0);
 }
 
 #[test]
@@ -165,6 +179,8 @@ fn an_event_with_a_list_and_a_map() {
 fn an_event_in_two_spans() {
     assert_eq!(in_spans(registry().with(Null(Json::new()).into_layer())), 0);
     assert_eq!(in_spans(registry().with(Null(Text::plain()).into_layer())), 0);
+    assert_eq!(in_spans(registry().with(Null(Text::pretty()).into_layer())), 0);
+    assert_eq!(in_spans(registry().with(Null(Narrow(Text::pretty())).into_layer())), 0);
 }
 
 #[test]

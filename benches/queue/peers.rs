@@ -2,7 +2,7 @@
 
 use std::{
     any::Any,
-    fs::File,
+    fs::{self, File},
     io::LineWriter,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -10,7 +10,9 @@ use std::{
 };
 
 use slog::{Drain, Logger, o};
-use tracing_strata::{Delivery, Error, Flush, Handler, HandlerExt as _, Outcome, Queue, format::Json, output::LogFile};
+use tracing_strata::{
+    Delivery, Error, Flush, Handler, HandlerExt as _, Outcome, Queue, format::Json, output::LogFile, testing::Capture,
+};
 use tracing_subscriber::{layer::SubscriberExt, registry, util::SubscriberInitExt};
 
 use crate::{
@@ -45,6 +47,8 @@ macro_rules! peers {
 
         impl Peer {
             pub(crate) const ALL: &[Self] = &[$(Self::$peer),*];
+            /// Those with a queue.
+            pub(crate) const QUEUES: &[Self] = Self::ALL.split_last().expect("there are some").1;
 
             /// Its name on the command line.
             pub(crate) fn name(self) -> &'static str {
@@ -65,6 +69,7 @@ peers! {
     SlogAsync "slog-async" "slog-async + slog-json",
     FastLog "fast-log" "fast_log (text)",
     Spdlog "spdlog" "spdlog-rs async (text)",
+    Capture "capture" "a test's `testing::Capture`, in memory",
 }
 
 /// A peer at work.
@@ -92,7 +97,7 @@ impl Peer {
 
     /// Whether it has spans, or something like them.
     pub(crate) fn has_spans(self) -> bool {
-        matches!(self, Self::Strata | Self::Appender | Self::SlogAsync)
+        matches!(self, Self::Strata | Self::Appender | Self::SlogAsync | Self::Capture)
     }
 
     /// Ours, with a listener that can be held up. It holds two bursts, and none of it is waited for.
@@ -151,6 +156,13 @@ impl Peer {
                     Ok(())
                 };
                 (None, End::Call(Box::new(end)))
+            }
+            Self::Capture => {
+                File::create(path)?;
+                let (capture, path) = (Capture::start(), path.to_owned());
+                // A line for each record: they are counted, as those of the others.
+                let end = move || Ok(fs::write(path, "\n".repeat(capture.records().len()))?);
+                (Some(Facade::Tracing), End::Call(Box::new(end)))
             }
         };
         Ok(Installed { speaker: Speaker(facade), end })

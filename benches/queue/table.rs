@@ -32,7 +32,7 @@ const CASES: &[Case] = &[
         events: 100_000,
         title: "latency: W1 on the caller's wall clock (with 20–30 ns of asking it)",
         columns: &["p50, ns", "p99", "p99.9", "mean"],
-        peers: Peer::ALL,
+        peers: Peer::QUEUES,
     },
     Case {
         names: &["end"],
@@ -40,7 +40,7 @@ const CASES: &[Case] = &[
         events: 300_000,
         title: "end: one caller, until all is in the file",
         columns: &["wall, ns", "until the caller was done", "caller's processor"],
-        peers: Peer::ALL,
+        peers: Peer::QUEUES,
     },
     Case {
         names: &["two"],
@@ -48,7 +48,7 @@ const CASES: &[Case] = &[
         events: 150_000,
         title: "two: two callers, until all is in the file",
         columns: &["wall, ns", "until the callers were done", "callers' processor"],
-        peers: Peer::ALL,
+        peers: Peer::QUEUES,
     },
     Case {
         names: &["beside"],

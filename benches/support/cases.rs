@@ -120,6 +120,14 @@ pub(crate) const CASES: &[Case] = &[
         ..NULL
     },
     Case {
+        name: "people",
+        title: "W2 as text for people → null writer",
+        work: Work::EventInSpans,
+        peers: &[StrataText, StrataPretty, StrataPrettyNarrow, Json, Fmt],
+        bars: &[],
+        ..NULL
+    },
+    Case {
         name: "shapes",
         title: "W1 in other shapes",
         peers: SHAPES,

@@ -42,7 +42,7 @@ pub(super) fn warnings(config: &Config, registry: &ClassRegistry) -> Vec<ConfigE
     socket_paths(&handlers, registry, &mut found);
     truthy_values(root, &handlers, &mut found);
     secrets(root, "", &mut found);
-    found.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
+    found.sort_by_key(|problem| problem.at);
     found
 }
 

@@ -39,12 +39,12 @@ pub(super) const DEFAULTS: Class = Class {
     filter_key: None,
     queued: false,
     has_own_format: false,
-    make: |_| Ok(placeholder()),
+    make: |_| Ok(Output::plain(crate::output::Null)),
 };
 
 /// Stands for a handler that cannot be made, after the reason was reported.
 pub(super) fn placeholder() -> Output {
-    Output::plain(crate::output::Null)
+    Output { is_placeholder: true, ..Output::plain(crate::output::Null) }
 }
 
 /// Everything a class needs to make a handler.

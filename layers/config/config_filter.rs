@@ -168,10 +168,10 @@ pub(super) fn take_changed() -> Option<Box<Record>> {
 
 pub(super) fn put_changed(record: Option<Box<Record>>) {
     let put = |scopes: &RefCell<Vec<Option<Box<Record>>>>| {
-        if let Ok(mut scopes) = scopes.try_borrow_mut()
-            && let Some(changed) = scopes.last_mut()
-        {
-            return std::mem::replace(changed, record);
+        if let Ok(mut scopes) = scopes.try_borrow_mut() {
+            if let Some(changed) = scopes.last_mut() {
+                return std::mem::replace(changed, record);
+            }
         }
         None
     };

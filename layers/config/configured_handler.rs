@@ -14,18 +14,69 @@ use super::{
 };
 use crate::{
     Delivery, Description, Error, Flush, Handler, HandlerExt as _, NamedHandler, Outcome, OwnedDelivery, Record,
-    Severity, fork::ForkRwLock, ledger::Ledger, record::OwnedRecord,
+    Severity, fork::ForkRwLock, ledger::Ledger, record::OwnedRecord, sink::Creations,
 };
 
 /// The handler that writes, and its class-specific operations.
 pub(super) struct Output {
     pub(super) handler: Box<dyn Handler>,
     pub(super) control: Box<dyn Control>,
+    pub(super) steps: Steps,
+    pub(super) is_placeholder: bool,
+}
+
+/// What is left to do with an output before its first record, once the whole configuration was checked.
+#[derive(Default)]
+pub(super) struct Steps {
+    /// Opens files and sockets.
+    pub(super) open: Option<Step>,
+    /// Then starts threads.
+    pub(super) start: Vec<Step>,
+}
+
+type Step = Box<dyn FnOnce() -> Result<(), Error> + Send + Sync>;
+
+impl Steps {
+    pub(super) fn open(&mut self) -> Result<(), Error> {
+        self.open.take().map_or(Ok(()), |open| open())
+    }
+
+    pub(super) fn start(&mut self) -> Result<(), Error> {
+        self.start.drain(..).try_for_each(|start| start())
+    }
 }
 
 impl Output {
     pub(super) fn new(handler: impl Handler, control: impl Control) -> Self {
-        Self { handler: handler.boxed(), control: Box::new(control) }
+        Self { handler: handler.boxed(), control: Box::new(control), steps: Steps::default(), is_placeholder: false }
+    }
+
+    pub(super) fn opened_by(mut self, open: impl FnOnce() -> Result<(), Error> + Send + Sync + 'static) -> Self {
+        self.steps.open = Some(Box::new(open));
+        self
+    }
+
+    pub(super) fn started_by(mut self, start: impl FnOnce() -> Result<(), Error> + Send + Sync + 'static) -> Self {
+        self.steps.start.push(Box::new(start));
+        self
+    }
+
+    /// Opens and starts it alone.
+    pub(super) fn opened(mut self) -> Result<Self, Error> {
+        let mut steps = std::mem::take(&mut self.steps);
+        let (opened, made) = Creations::noted(|| steps.open());
+        match opened.and_then(|()| steps.start()) {
+            Ok(()) => {
+                made.keep();
+                Ok(self)
+            }
+            Err(error) => {
+                // Closes it, and then removes what was made.
+                drop(self);
+                drop(made);
+                Err(error)
+            }
+        }
     }
 
     /// A handler without class-specific operations.

@@ -22,7 +22,7 @@ pub struct Config {
     pub(super) is_ini: bool,
     /// Errors unless `python_defaults` is set: Python accepts these.
     pub(super) strict_errors: Vec<ConfigError>,
-    origin: Option<String>,
+    pub(super) origin: Option<String>,
 }
 
 impl Config {
@@ -60,7 +60,7 @@ impl Config {
     }
 
     /// Replaces `disable_existing_loggers` by its truthiness, unless it is still a reference.
-    fn normalized(mut self) -> Self {
+    pub(super) fn normalized(mut self) -> Self {
         let node = self.root.as_map_mut().and_then(|map| map.get_mut("disable_existing_loggers"));
         let is_reference = |text: &str| text.contains("${") || text.starts_with("cfg://");
         if let Some(node) = node.filter(|node| !node.as_str().is_some_and(is_reference)) {
@@ -149,7 +149,7 @@ impl Config {
 
     /// As [`Logging::from_path`](super::Logging::from_path) reads it.
     pub(super) fn load(path: &Path) -> Result<Self, Error> {
-        Self::from_path(path)?.expand_env()?.override_from_env()
+        Self::from_path(path)?.expand_includes()?.expand_env()?.override_from_env()
     }
 
     /// `None` is INI.
@@ -237,10 +237,10 @@ impl Config {
                 if let Err(message) = set_path(&mut self.root, &keys, &value) {
                     problems.push(ConfigError::new(format!("environment variable {name}"), None, message));
                 }
-            } else if name == "STRATA_LOG"
-                && let Err(error) = self.set_directives(&value)
-            {
-                problems.push(ConfigError::new("environment variable STRATA_LOG", None, error.to_string()));
+            } else if name == "STRATA_LOG" {
+                if let Err(error) = self.set_directives(&value) {
+                    problems.push(ConfigError::new("environment variable STRATA_LOG", None, error.to_string()));
+                }
             }
         }
         ConfigErrors::check(problems)?;

@@ -75,14 +75,20 @@ impl ConfigError {
         &self.path
     }
 
+    /// The included file ([`Config::expand_includes`](super::Config::expand_includes)) with the mistake. `None` if it is in
+    /// the configuration itself.
+    pub fn file(&self) -> Option<&str> {
+        self.at?.file.map(String::as_str)
+    }
+
     /// The line in the source, from 1. `None` if the source has no lines (a `serde` value) or the key is missing.
     pub fn line(&self) -> Option<usize> {
-        self.at.map(|at| at.line)
+        self.at.map(|at| at.line as usize)
     }
 
     /// The column in that line, in characters, from 1.
     pub fn column(&self) -> Option<usize> {
-        self.at.map(|at| at.column)
+        self.at.map(|at| at.column as usize)
     }
 
     /// What was expected and what was found.
@@ -105,9 +111,10 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)?;
-        if let Some(Position { line, column }) = self.at {
+        if let Some(Position { file, line, column }) = self.at {
             let space = if self.path.is_empty() { "" } else { " " };
-            write!(f, "{space}(line {line}, column {column})")?;
+            let file = file.map(|file| format!("{file}, ")).unwrap_or_default();
+            write!(f, "{space}({file}line {line}, column {column})")?;
         }
         if !self.path.is_empty() || self.at.is_some() {
             f.write_str(": ")?;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::encoding::Encoding;
 use crate::{
     Error, Format, Record,
     format::{Buffer, Template},
@@ -19,20 +18,19 @@ pub(super) fn bare(as_python: bool) -> Formatter {
     Arc::new(Template::builder("").as_python(as_python).build().unwrap_or_default())
 }
 
-/// Format, terminator and encoding of a handler's records, replaceable at run time.
+/// Format and terminator of a handler's records, replaceable at run time.
 pub(super) struct Formatting(ArcSwap<FormatSettings>);
 
 #[derive(Clone)]
 pub(super) struct FormatSettings {
     format: Formatter,
     terminator: Arc<str>,
-    encoding: Encoding,
     datefmt: Option<Arc<str>>,
 }
 
 impl Formatting {
-    pub(super) fn new(formatter: Formatter, terminator: &str, encoding: Encoding) -> Arc<Self> {
-        let settings = FormatSettings { format: formatter, terminator: terminator.into(), encoding, datefmt: None };
+    pub(super) fn new(formatter: Formatter, terminator: &str) -> Arc<Self> {
+        let settings = FormatSettings { format: formatter, terminator: terminator.into(), datefmt: None };
         Arc::new(Self(ArcSwap::from_pointee(settings)))
     }
 
@@ -42,10 +40,6 @@ impl Formatting {
 
     pub(super) fn set_terminator(&self, terminator: &str) {
         drop(self.change(|settings| settings.terminator = terminator.into()));
-    }
-
-    pub(super) fn set_encoding(&self, encoding: Encoding) {
-        drop(self.change(|settings| settings.encoding = encoding));
     }
 
     pub(super) fn set_datefmt(&self, datefmt: &str) {
@@ -60,7 +54,7 @@ impl Formatting {
         })
     }
 
-    /// The format with terminator and encoding, for outputs of bytes.
+    /// The format with the terminator, for outputs of bytes.
     pub(super) fn lines(self: &Arc<Self>) -> Box<dyn Format> {
         Box::new(Lines(Arc::clone(self)))
     }
@@ -81,14 +75,13 @@ struct Lines(Arc<Formatting>);
 impl Format for Lines {
     fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
         let settings = self.0.0.load();
-        let start = out.len();
         settings.format.format(record, out)?;
         let out = out.bytes_mut();
         match settings.terminator.as_bytes() {
             [byte] => out.push(*byte),
             bytes => out.extend_from_slice(bytes),
         }
-        settings.encoding.encode(out, start)
+        Ok(())
     }
 }
 

@@ -1,6 +1,13 @@
 //! The arguments of a class or factory, by name; and levels.
 
-use std::{any::Any, cell::RefCell, collections::BTreeSet, fmt::Display, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    cell::RefCell,
+    collections::{BTreeMap, btree_map::Entry},
+    fmt::Display,
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     error::{ConfigError, cannot_resolve},
@@ -35,8 +42,22 @@ pub struct HandlerArgs<'c> {
     map: &'c Map,
     objects: &'c Objects,
     exact_levels: bool,
-    asked: RefCell<BTreeSet<String>>,
+    asked: RefCell<BTreeMap<String, Kind>>,
     problems: RefCell<Vec<ConfigError>>,
+}
+
+/// What a getter expects, for the [schema](super::schema).
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Kind {
+    Any,
+    Text,
+    Bool,
+    Integer,
+    Number,
+    Level,
+    Choice(Vec<String>),
+    Texts,
+    Mapping,
 }
 
 /// Python's keys that take any value, by its truthiness.
@@ -88,12 +109,31 @@ impl<'c> HandlerArgs<'c> {
     }
 
     pub(super) fn node(&self, name: &str) -> Option<&'c Node> {
-        self.asked.borrow_mut().insert(name.to_owned());
+        self.node_as(name, Kind::Any)
+    }
+
+    fn node_as(&self, name: &str, kind: Kind) -> Option<&'c Node> {
+        match self.asked.borrow_mut().entry(name.to_owned()) {
+            Entry::Vacant(unasked) => drop(unasked.insert(kind)),
+            // The getter that knows most.
+            Entry::Occupied(mut asked) if kind != Kind::Any => drop(asked.insert(kind)),
+            Entry::Occupied(_) => {}
+        }
         self.map.get(name).filter(|node| !node.is_null())
+    }
+
+    /// What the getters have asked for.
+    pub(super) fn asked(self) -> BTreeMap<String, Kind> {
+        self.asked.into_inner()
     }
 
     /// A string.
     pub fn str(&self, name: &str) -> Option<String> {
+        self.node_as(name, Kind::Text);
+        self.text(name)
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
         let node = self.node(name)?;
         match &node.data {
             Data::Str(text) => match self.object::<String>(text) {
@@ -133,18 +173,18 @@ impl<'c> HandlerArgs<'c> {
 
     /// An error about a missing argument, with a similar one that is present.
     pub(super) fn missing(&self, name: &str, message: impl Into<String>) -> ConfigError {
-        let unasked = self.map.iter().map(|(key, _)| &*key.text).filter(|key| !self.asked.borrow().contains(*key));
+        let unasked = self.map.iter().map(|(key, _)| &*key.text).filter(|key| !self.asked.borrow().contains_key(*key));
         ConfigError::new(&self.path, self.at, message).instead(name, unasked)
     }
 
     /// A bool. Numbers are taken by their truthiness, as in Python; so is any value of a key of Python's own classes,
     /// such as `delay`: a non-empty string is true.
     pub fn bool(&self, name: &str) -> Option<bool> {
-        let found = self.node(name);
         if TRUTHY_KEYS.contains(&name) && self.class != "strata" {
+            self.accept(&[name]);
             return self.map.get(name).map(Node::is_true);
         }
-        let node = found?;
+        let node = self.node_as(name, Kind::Bool)?;
         match &node.data {
             Data::Bool(_) | Data::Off | Data::Int(_) => Some(node.is_true()),
             _ => self.expected(name, node, "true or false"),
@@ -153,7 +193,7 @@ impl<'c> HandlerArgs<'c> {
 
     /// An integer.
     pub fn integer(&self, name: &str) -> Option<i64> {
-        let node = self.node(name)?;
+        let node = self.node_as(name, Kind::Integer)?;
         match &node.data {
             Data::Int(number) => Some(*number),
             Data::Bool(on) if self.class != "strata" => Some((*on).into()),
@@ -178,7 +218,7 @@ impl<'c> HandlerArgs<'c> {
 
     /// A number.
     pub fn number(&self, name: &str) -> Option<f64> {
-        let node = self.node(name)?;
+        let node = self.node_as(name, Kind::Number)?;
         match &node.data {
             Data::Int(number) => Some(*number as f64),
             Data::Float(number) => Some(*number),
@@ -202,7 +242,9 @@ impl<'c> HandlerArgs<'c> {
 
     /// One of several words, mapped to its value.
     pub fn choice<T: Clone>(&self, name: &str, choices: &[(&str, T)]) -> Option<T> {
-        let text = self.str(name)?;
+        let words = || choices.iter().map(|(word, _)| (*word).to_owned()).collect();
+        self.node_as(name, Kind::Choice(words()));
+        let text = self.text(name)?;
         if let Some((_, meant)) = choices.iter().find(|(word, _)| *word == text) {
             return Some(meant.clone());
         }
@@ -224,7 +266,7 @@ impl<'c> HandlerArgs<'c> {
 
     /// A mapping, read as arguments of its own.
     pub fn inside<R>(&self, name: &str, read: impl FnOnce(&HandlerArgs<'_>) -> R) -> Option<R> {
-        let node = self.node(name)?;
+        let node = self.node_as(name, Kind::Mapping)?;
         let Some(map) = node.as_map() else { return self.expected(name, node, "a mapping") };
         let path = format!("{}.{name}", self.path);
         let inner = HandlerArgs::new(path, node.at, name, map, self.objects, self.exact_levels);
@@ -243,14 +285,14 @@ impl<'c> HandlerArgs<'c> {
 
     /// A level: a name or a number.
     pub fn level(&self, name: &str) -> Option<Severity> {
-        let node = self.node(name)?;
+        let node = self.node_as(name, Kind::Level)?;
         let level = level_in(self.objects, node, self.exact_levels, &format!("{}.{name}", self.path));
         level.map_err(|problem| self.report(problem)).ok()
     }
 
     /// A list of strings.
     pub fn texts(&self, name: &str) -> Option<Vec<String>> {
-        let node = self.node(name)?;
+        let node = self.node_as(name, Kind::Texts)?;
         let Some(list) = node.as_list() else { return self.expected(name, node, "a list of texts") };
         let texts: Option<Vec<_>> = list.iter().map(|node| node.as_str().map(str::to_owned)).collect();
         texts.or_else(|| self.expected(name, node, "a list of texts"))
@@ -258,7 +300,7 @@ impl<'c> HandlerArgs<'c> {
 
     /// A mapping as fields: strings, numbers and bools.
     pub fn fields(&self, name: &str) -> Option<Fields> {
-        let node = self.node(name)?;
+        let node = self.node_as(name, Kind::Mapping)?;
         let Some(map) = node.as_map() else { return self.expected(name, node, "a mapping") };
         let mut fields = Fields::new();
         for (key, node) in map.iter() {
@@ -354,7 +396,9 @@ impl<'c> HandlerArgs<'c> {
 
     /// Takes arguments that have no effect here.
     pub(super) fn accept(&self, names: &[&str]) {
-        self.asked.borrow_mut().extend(names.iter().map(|name| (*name).to_owned()));
+        for name in names {
+            self.node(name);
+        }
     }
 
     /// An error at an argument.
@@ -368,7 +412,7 @@ impl<'c> HandlerArgs<'c> {
         let mut problems = self.problems.into_inner();
         let asked = self.asked.into_inner();
         for (key, _) in self.map.iter() {
-            if asked.contains(&key.text) || common.contains(&&*key.text) {
+            if asked.contains_key(&key.text) || common.contains(&&*key.text) {
                 continue;
             }
             let problem = ConfigError::new(
@@ -381,7 +425,7 @@ impl<'c> HandlerArgs<'c> {
             } else {
                 format!("Not a valid Python identifier: {}", python_repr(&key.text))
             };
-            let all = known.iter().chain(common).copied().chain(asked.iter().map(|name| &**name));
+            let all = known.iter().chain(common).copied().chain(asked.keys().map(|name| &**name));
             problems.push(problem.python(python).nearest(&key.text, all));
         }
         problems

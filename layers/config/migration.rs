@@ -1,26 +1,21 @@
 //! The migration report of a Python configuration.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::fmt;
 
 use serde_json::json;
 
 use super::{
-    build::{Builder, Previous, with_named_args},
     classes::{filters, formatters},
     document::Config,
-    encoding::Encoding,
     error::ConfigError,
-    node::{Data, Key, Node, Position, quoted_key},
-    references::resolved,
+    node::{Key, Node, Position, quoted_key},
     registry::HandlerMaker,
     setup::Setup,
     unknown_class::{self, Kind},
 };
-use crate::{loggers::LoggerState, sink::allow_takeover};
 
 /// Which parts of a Python configuration work unchanged, which differ, and which are refused. Made by
-/// [`Logging::migration_report`](super::Logging::migration_report), which tries to build everything except the application's
-/// own handlers, and opens no file.
+/// [`Logging::migration_report`](super::Logging::migration_report).
 ///
 /// ```
 /// use tracing_strata::config::{Config, Logging, MigrationVerdict};
@@ -68,7 +63,9 @@ impl MigrationReport {
         &self.0
     }
 
-    /// Whether every part is supported: the configuration can be built.
+    /// Whether every part is supported: the configuration can be built and, by the same system, reloaded. Two things show only
+    /// then: an error of the application's own handlers, and a file that cannot be opened although its directory and its
+    /// permissions allow it.
     pub fn is_complete(&self) -> bool {
         self.0.iter().all(|entry| entry.verdict != MigrationVerdict::NotSupported)
     }
@@ -87,26 +84,27 @@ impl MigrationReport {
     }
 
     /// Adds an error to the part that contains its path, or as a part of its own.
-    fn refuse(&mut self, problem: ConfigError) {
+    fn refuse(&mut self, problem: &ConfigError, root: &Node) {
         let is_in = |entry: &&mut MigrationItem| {
             let rest = problem.path.strip_prefix(&entry.path);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
         let Some(entry) = self.0.iter_mut().filter(is_in).max_by_key(|entry| entry.path.len()) else {
             let notes = vec![ConfigError { path: String::new(), at: None, ..problem.clone() }.to_string()];
-            self.0.push(MigrationItem {
-                path: problem.path,
-                at: problem.at,
-                verdict: MigrationVerdict::NotSupported,
-                notes,
-            });
+            let (path, at) = (problem.path.clone(), problem.at.or(root.at));
+            self.0.push(MigrationItem { path, at, verdict: MigrationVerdict::NotSupported, notes });
             return;
         };
-        // An unregistered class is reported already, with advice.
-        if entry.verdict != MigrationVerdict::NotSupported || !problem.message.contains("registered as") {
-            entry.notes.push(problem.to_string());
-        }
         entry.verdict = MigrationVerdict::NotSupported;
+        let is_class = problem.path.ends_with(".class") || problem.path.ends_with(".()");
+        if is_class && problem.message.contains("registered as") && !entry.notes.is_empty() {
+            // The notes say more of an unknown class.
+            return;
+        }
+        entry.notes.push(problem.to_string());
+        if problem.message.contains("nothing is registered as") {
+            entry.notes.push("what `ext://` names is added with `ClassRegistry::object`".to_owned());
+        }
     }
 }
 
@@ -118,12 +116,12 @@ impl MigrationItem {
 
     /// The line in the source, from 1; `None` if the source has no lines.
     pub fn line(&self) -> Option<usize> {
-        self.at.map(|at| at.line)
+        self.at.map(|at| at.line as usize)
     }
 
     /// The column in that line, from 1.
     pub fn column(&self) -> Option<usize> {
-        self.at.map(|at| at.column)
+        self.at.map(|at| at.column as usize)
     }
 
     /// How it is handled.
@@ -166,7 +164,12 @@ impl fmt::Display for MigrationReport {
     }
 }
 
-pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
+/// `problems` are those of a build that was tried.
+pub(super) fn report<'p>(
+    config: &Config,
+    setup: &Setup,
+    problems: impl IntoIterator<Item = &'p ConfigError>,
+) -> MigrationReport {
     let mut report = MigrationReport::default();
     let root = &config.root;
     let python = setup.as_python;
@@ -183,7 +186,7 @@ pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
         if setup.registry.has_formatter(class) {
             report.add(path, node, MigrationVerdict::Taken, Vec::new());
         } else if !known {
-            report.add(path, node, MigrationVerdict::NotSupported, unknown_class::notes(Kind::Formatter, class));
+            report.add(path, node, MigrationVerdict::Changed, unknown_class::notes(Kind::Formatter, class));
         } else if formatters::is_third_party(class) {
             let note = "built as ours, with its look: messages come merged, exceptions have no frames; the rest is in the table of classes";
             let mut notes = vec![note.to_owned()];
@@ -209,7 +212,7 @@ pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
         if known {
             report.add(path, node, MigrationVerdict::Taken, Vec::new());
         } else {
-            report.add(path, node, MigrationVerdict::NotSupported, unknown_class::notes(Kind::Filter, class));
+            report.add(path, node, MigrationVerdict::Changed, unknown_class::notes(Kind::Filter, class));
         }
     }
     for (Key { text: name, .. }, node) in root.section("handlers") {
@@ -228,88 +231,15 @@ pub(super) fn report(config: &Config, setup: &Setup) -> MigrationReport {
             "the root is at WARN and has no handlers: a configuration is complete; in Python it keeps what it had";
         report.add("root".into(), root, MigrationVerdict::Changed, vec![note.into()]);
     }
-    rejected(config, setup).into_iter().for_each(|problem| report.refuse(problem));
+    problems.into_iter().for_each(|problem| report.refuse(problem, root));
     report
-}
-
-/// What `build` would refuse, without opening a file. An incremental configuration depends on the current one.
-fn rejected(config: &Config, setup: &Setup) -> Vec<ConfigError> {
-    if config.root.get("incremental").is_some_and(Node::is_true) && !config.is_ini {
-        return Vec::new();
-    }
-    let mut dry = config.clone();
-    let mut missing = Vec::new();
-    if let Some(handlers) = config.root.get("handlers")
-        && let Ok(mut handlers) = resolved(handlers, &config.root, "handlers", 0)
-        && let Some(root) = dry.root.as_map_mut()
-    {
-        for (key, node) in handlers.as_map_mut().into_iter().flat_map(|map| &mut map.0) {
-            let path = format!("handlers.{}", quoted_key(&key.text));
-            missing.extend(open_lazily(&path, node, setup));
-        }
-        root.set("handlers", handlers);
-    }
-    let previous = Previous { filters: &BTreeMap::new(), handlers: &BTreeMap::new() };
-    let mut builder = Builder::new(setup, &dry, previous);
-    builder.check_top();
-    if dry.root.as_map().is_some() {
-        builder.formatters();
-        builder.filters();
-        // The running system may have the same files.
-        allow_takeover(|| builder.handlers());
-        for (name, _) in builder.loggers() {
-            if let Err(error) = LoggerState::new(&name) {
-                missing.push(ConfigError::new(format!("loggers.{}", quoted_key(&name)), None, error.to_string()));
-            }
-        }
-        builder.root();
-    }
-    let mut problems = builder.problems;
-    problems.append(&mut missing);
-    problems
-}
-
-/// Makes a handler open its file later; an error if its directory is missing.
-fn open_lazily(path: &str, node: &mut Node, setup: &Setup) -> Option<ConfigError> {
-    let class = node.class_name().unwrap_or_default();
-    let maker = setup.registry.find_handler(class.strip_prefix("ext://").unwrap_or(class))?;
-    let named = with_named_args(node, &setup.registry);
-    let map = node.as_map_mut()?;
-    let HandlerMaker::Class(class) = maker else {
-        // Foreign: it may open anything.
-        map.0.retain(|(key, _)| matches!(&*key.text, "level" | "formatter" | "filters"));
-        map.set("class", Node::text("logging.NullHandler"));
-        return None;
-    };
-    let later = || Node::new(Data::Bool(true));
-    if class.names.contains(&"journald") {
-        let mut strata = map.get("strata").cloned().unwrap_or_else(|| Node::map([]));
-        strata.as_map_mut()?.set("delay", later());
-        map.set("strata", strata);
-        return None;
-    }
-    // `delay` of other classes means something else.
-    let index = class.keys.iter().position(|key| *key == "delay").filter(|_| class.keys.contains(&"filename"))?;
-    let is_later = |node: &Node, key: &str| node.get(key).is_some_and(Node::is_true);
-    let opens = !is_later(&named, "delay");
-    match map.get_mut("args").map(|args| &mut args.data) {
-        Some(Data::List(args)) if args.len() > index => args[index] = later(),
-        _ => map.set("delay", later()),
-    }
-    let filename = named.get("filename")?;
-    let parent = Path::new(filename.as_str()?).parent().filter(|parent| !parent.as_os_str().is_empty())?;
-    let makes = named.get("strata").is_some_and(|strata| is_later(strata, "create_dirs"));
-    (opens && !makes && !parent.is_dir()).then(|| {
-        let message = format!("there is no directory {:?}", parent.display().to_string());
-        ConfigError::new(format!("{path}.filename"), filename.at, message)
-    })
 }
 
 fn handler(node: &Node, setup: &Setup) -> (MigrationVerdict, Vec<String>) {
     let class = node.class_name().unwrap_or_default();
     let class = class.strip_prefix("ext://").unwrap_or(class);
     let Some(maker) = setup.registry.find_handler(class) else {
-        return (MigrationVerdict::NotSupported, unknown_class::notes(Kind::Handler, class));
+        return (MigrationVerdict::Changed, unknown_class::notes(Kind::Handler, class));
     };
     let HandlerMaker::Class(known) = maker else { return (MigrationVerdict::Taken, Vec::new()) };
     let mut notes = Vec::new();
@@ -344,30 +274,5 @@ fn handler(node: &Node, setup: &Setup) -> (MigrationVerdict, Vec<String>) {
         }
         _ => {}
     }
-    let encoding = node.get("encoding").and_then(Node::as_str).unwrap_or("utf-8");
-    if Encoding::parse(encoding, None).is_err() {
-        return (MigrationVerdict::NotSupported, vec![format!("there is no encoding {encoding:?}")]);
-    }
-    let unknown: Vec<_> = objects(node).into_iter().filter(|name| setup.objects().find(name).is_none()).collect();
-    if let Some(name) = unknown.first() {
-        return (
-            MigrationVerdict::NotSupported,
-            vec![format!("nothing is registered as ext://{name}: add it with `ClassRegistry::object`")],
-        );
-    }
     (if notes.is_empty() { MigrationVerdict::Taken } else { MigrationVerdict::Changed }, notes)
-}
-
-/// All names behind `ext://`.
-fn objects(node: &Node) -> Vec<&str> {
-    match &node.data {
-        Data::Str(text) => text.strip_prefix("ext://").into_iter().collect(),
-        Data::List(list) => list.iter().flat_map(objects).collect(),
-        Data::Map(map) => map
-            .iter()
-            .filter(|(key, _)| !matches!(&*key.text, "class" | "()"))
-            .flat_map(|(_, node)| objects(node))
-            .collect(),
-        _ => Vec::new(),
-    }
 }

@@ -32,6 +32,12 @@
 //! # }
 //! ```
 //!
+//! # One file, several, or a part of one
+//! [`Config::under`] takes the configuration under a key of a larger document; [`Config::overlaid_with`] puts one over
+//! another; the key `include` names files that a configuration is put over ([`Config::expand_includes`]); `${VAR:-default}`
+//! comes from the environment ([`Config::expand_env`]). [`Logging::from_path`] and [`Logging::watch`] do the last two.
+//! [`ClassRegistry::json_schema`] is for editors.
+//!
 //! # The schema
 //! Version 1 of [Python's](https://docs.python.org/3/library/logging.config.html#logging-config-dictschema): `version`,
 //! `formatters`, `filters`, `handlers`, `loggers`, `root`, `incremental`, `disable_existing_loggers`; `()` and `class`, `.`,
@@ -112,13 +118,15 @@
 //! ## Formatters
 //! Without `class`, or with Python's, a [`Template`](crate::format::Template): `format`, `datefmt`, `style`, `validate`,
 //! `defaults`, and the extensions `zone`, `utc`, `default_time_format`, `default_msec_format`. Other classes take `time`
-//! (`utc`, `local`, `none`, `time_of_day`, `unix_seconds`, `unix_millis`, `unix_nanos` or a zone) and their own keys:
+//! (`utc`, `local`, `none`, `time_of_day`, `unix_seconds`, `unix_millis`, `unix_micros`, `unix_nanos`, `since_start` or a zone) and their own keys:
 //!
 //! | `class` | keys |
 //! |---|---|
-//! | `text` ([`Text`](crate::format::Text)) | `color` (`auto`, `always`, `never`), `level`, `target`, `source`, `thread`, `spans`, `globals`, `trace_ids`, `multi_line` |
+//! | `text` ([`Text`](crate::format::Text)) | `color` (`auto`, `always`, `never`), `level`, `target`, `source`, `thread`, `spans`, `globals`, `trace_ids`, `multi_line`, `layout: {first, only, omit, rename: {FIELD: NAME}, pad: {FIELD: WIDTH}, max_width, durations, target_names, target_aliases: {TARGET: ALIAS}}` ([`Layout`](crate::format::Layout)) |
+//! | `pretty` ([`Text::pretty`](crate::format::Text::pretty)) | the same |
 //! | `json` ([`Json`](crate::format::Json)) | `shape` (`flat`, `tracing_subscriber`, `ecs`, `gcp`, `datadog`, `logstash`, `bunyan`, `otel`, `python`), `trace_prefix`, `schema_version`, `rename: {MEMBER: NAME}`, `omit`, `nest_fields`, `nest_context`, `fields`, `span_list`, `current_span`, `source`, `thread`, `process`, `level_number`, `event_name`, `lower_case_levels`; two options for one member are refused |
 //! | `logfmt` ([`Logfmt`](crate::format::Logfmt)) | `fields`, `source`, `thread` |
+//! | `conditional` ([`FormatExt`](crate::format::FormatExt)), without `time` | names of other formatters: `default`, `levels: {LEVEL: NAME}` (from that level on), `loggers: {LOGGER: NAME}`; the longest logger name counts, then the highest level |
 //! | `gelf` ([`Gelf`](crate::format::Gelf)), without `time` | `host`, `fields`, `source`, `thread` |
 #![doc = include_str!("classes/third_party/classes.md")]
 //!
@@ -146,8 +154,9 @@
 //!   file that look misspelt, and fields of a template that only foreign formatters add (`%(levelprefix)s`).
 //! - ↩ `level: OFF` in YAML, in capitals, is the level of that name; `off`, `no` and `false` are NOTSET, as in Python.
 //! - Keys under `strata` that have no effect are errors.
-//! - A configuration that cannot be applied changes nothing; Python closes all handlers first and may stop halfway. New files
-//!   may have been created, empty; no file is truncated.
+//! - A configuration that cannot be applied changes nothing; Python closes all handlers first and may stop halfway. Files and
+//!   sockets are opened, and threads started, when all else was checked. If a file then cannot be opened, those opened before
+//!   it are closed, and removed if they were made for it and are empty, with their directories.
 //! - `ext://`, `()` and `class` name entries of the [`ClassRegistry`], and `args` are constant expressions: nothing is
 //!   imported or called, and no pickle is read. An `ext://` that names nothing is an error.
 //! - Python's own flags take any value, as in Python: a non-empty string is true, even `"no"`; [`check`](Logging::check) warns
@@ -173,16 +182,17 @@ mod classes;
 mod config_filter;
 mod configured_handler;
 mod document;
-mod encoding;
 mod error;
 mod formatting;
 mod handler_args;
+mod include;
 mod live;
 mod migration;
 mod node;
 mod objects;
 mod references;
 mod registry;
+mod schema;
 mod setup;
 mod source;
 mod unknown_class;

@@ -4,21 +4,30 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::Error;
+use crate::{Error, text::head};
 
 /// Line and column in the source, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
-    pub(super) line: usize,
-    pub(super) column: usize,
+    /// The file, where it is not the configuration itself but one that it includes. A thin pointer: errors stay small.
+    pub(super) file: Option<&'static String>,
+    pub(super) line: u32,
+    pub(super) column: u32,
 }
 
 impl Position {
+    pub(super) const START: Self = Self { file: None, line: 1, column: 1 };
+
+    pub(super) fn new(line: usize, column: usize) -> Self {
+        let small = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        Self { file: None, line: small(line), column: small(column) }
+    }
+
     /// The position of a byte in a text.
     pub(super) fn of(text: &str, index: usize) -> Self {
-        let before = &text[..text.floor_char_boundary(index.min(text.len()))];
+        let before = head(text, index);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Self { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+        Self::new(before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 }
 

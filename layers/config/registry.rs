@@ -87,7 +87,8 @@ impl ClassRegistry {
         }
     }
 
-    /// Adds a class or factory of handlers. It gets its arguments and the format to write with. The format already ends
+    /// Adds a class or factory of handlers. It is called when all else in the configuration was checked and before our files
+    /// are opened, so it may open what it needs. It gets its arguments and the format to write with. The format already ends
     /// each record as the configuration says (by default with a line break), so give the output an empty
     /// [`terminator`](crate::output::Formatted::terminator).
     pub fn handler(

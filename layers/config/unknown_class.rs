@@ -19,7 +19,8 @@ const FORMATTERS: &[Nearest] = &[
     (&["datadog"], "class: json, shape: datadog"),
     (&["json"], "class: json"),
     (&["logfmt", "keyvalue"], "class: logfmt"),
-    (&["color", "colour", "rich", "console", "pretty"], "class: text"),
+    (&["rich", "loguru", "console", "pretty"], "class: pretty"),
+    (&["color", "colour"], "class: text"),
     (&[""], "class: logging.Formatter"),
 ];
 

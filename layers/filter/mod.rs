@@ -3,11 +3,21 @@
 //! Python: `logging.Filter`. There one filter may do both, and later handlers see its changes; here a transform changes a
 //! copy that only its own handler sees.
 
+#[cfg(feature = "fluent")]
+mod fluent;
 mod groups;
 mod limit;
+mod localize;
 mod sample;
 
-pub use self::{groups::SimilarStats, limit::RateLimit, sample::Sample};
+#[cfg(feature = "fluent")]
+pub use self::fluent::Fluent;
+pub use self::{
+    groups::SimilarStats,
+    limit::RateLimit,
+    localize::{Catalog, Localize},
+    sample::Sample,
+};
 use crate::{Record, record::is_below};
 
 /// Decides whether a record passes. Closures `|record: &Record| …` are filters.

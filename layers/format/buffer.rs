@@ -1,6 +1,6 @@
 //! Where a format writes.
 
-use std::{cell::Cell, fmt, mem, str::Utf8Error};
+use std::{cell::Cell, fmt, mem, num::NonZeroU16, str::Utf8Error};
 
 /// The bytes of one record: what a [`Format`](super::Format) writes to. The thread reuses it.
 ///
@@ -20,12 +20,13 @@ use std::{cell::Cell, fmt, mem, str::Utf8Error};
 pub struct Buffer {
     bytes: Vec<u8>,
     is_terminal: bool,
+    columns: Option<NonZeroU16>,
 }
 
 impl Buffer {
     /// An empty buffer, which is not for a terminal.
     pub const fn new() -> Self {
-        Self { bytes: Vec::new(), is_terminal: false }
+        Self { bytes: Vec::new(), is_terminal: false, columns: None }
     }
 
     /// Says whether the bytes go to a terminal (default: no). Outputs do this; a test of a format can.
@@ -38,6 +39,18 @@ impl Buffer {
     #[inline]
     pub fn is_terminal(&self) -> bool {
         self.is_terminal
+    }
+
+    /// Says how wide the terminal is (default: `None`, unknown). Outputs do this; a test of a format can.
+    #[inline]
+    pub fn set_columns(&mut self, columns: Option<NonZeroU16>) {
+        self.columns = columns;
+    }
+
+    /// How many characters a line of the terminal has, if it is known.
+    #[inline]
+    pub fn columns(&self) -> Option<NonZeroU16> {
+        self.columns
     }
 
     /// Appends text.
@@ -111,7 +124,7 @@ impl Buffer {
     /// For the next record: empty, for no terminal, with at most `capacity` bytes of memory.
     #[inline]
     pub(crate) fn reset(&mut self, capacity: usize) {
-        self.is_terminal = false;
+        (self.is_terminal, self.columns) = (false, None);
         self.bytes.clear();
         if self.bytes.capacity() > capacity {
             self.bytes.shrink_to(capacity);
@@ -159,7 +172,7 @@ impl Buffer {
 
 impl From<Vec<u8>> for Buffer {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { bytes, is_terminal: false }
+        Self { bytes, ..Self::new() }
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) fn second(seconds: i64) -> [u8; 32] {
 
 #[inline(never)]
 fn another_second(seconds: i64, last: &Cell<(i64, [u8; 32])>) -> [u8; 32] {
-    let since_first = (seconds - FIRST).cast_unsigned();
+    let since_first = (seconds - FIRST) as u64;
     let (day, second) = ((since_first / 86_400) as u32, (since_first % 86_400) as u32);
     let (year, month, day_of_month) = civil(day);
     let mut line = *b"0000-00-00T00:00:00.000000000000";

@@ -244,9 +244,9 @@ fn message(record: &Record, line: &mut Line<'_>) {
 #[inline]
 fn field(record: &Record, entry: Entry<'_>, line: &mut Line<'_>) {
     let (name, of) = entry.pair();
-    match entry.name() {
-        Ok(name) if let Some(fragment) = KEYS.get(name) => line.fragment(fragment),
-        _ => key(name, line),
+    match entry.name().ok().and_then(|name| KEYS.get(name)) {
+        Some(fragment) => line.fragment(fragment),
+        None => key(name, line),
     }
     match of {
         Value::Str(text) | Value::Rendered(text) => line.string(text),

@@ -214,16 +214,16 @@ impl<'a> Line<'a> {
     /// Escaped text in quotes.
     #[inline(always)]
     pub(super) fn string(&mut self, text: &str) {
-        if let Some([first, room @ .., last]) = self.spare(text.len() + 2)
-            && copy_plain::<false>(room, text.as_bytes())
-        {
-            (*first, *last) = (b'"', b'"');
-            self.at += text.len() + 2;
-        } else {
-            self.byte(b'"');
-            self.escape(text);
-            self.byte(b'"');
+        if let Some([first, room @ .., last]) = self.spare(text.len() + 2) {
+            if copy_plain::<false>(room, text.as_bytes()) {
+                (*first, *last) = (b'"', b'"');
+                self.at += text.len() + 2;
+                return;
+            }
         }
+        self.byte(b'"');
+        self.escape(text);
+        self.byte(b'"');
     }
 
     #[cold]

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     Error, Fields, Record, Severity, Value,
     record::{Entry, FormatCache, SpanView, TraceParent},
-    text::is_control,
+    text::{is_control, words},
 };
 
 /// One line of `key=value` pairs per record, for Grafana Loki, hl, lnav, Heroku's tools and others that read logfmt.
@@ -143,8 +143,9 @@ impl Logfmt {
     /// ```
     pub fn checked(self) -> Result<Self, Error> {
         if let Some((name, _)) = self.fixed.iter().find(|(name, _)| RESERVED.binary_search(name).is_ok()) {
-            let problem = format_args!("the key {name:?} is asked for by `{name}` and by the field {name:?}");
-            return Err(Error::config(problem));
+            return Err(Error::config(format_args!(
+                "the key {name:?} is asked for by `{name}` and by the field {name:?}"
+            )));
         }
         Ok(self)
     }
@@ -178,11 +179,11 @@ impl Logfmt {
         let mut expected = callsite.map_or(&[][..], |callsite| &callsite.names).iter();
         for source in record.sources() {
             // A span's text is the same for every record, unless other names clash with its names.
-            if let Some(span) = source.span_apart_from(0)
-                && let Some(text) = span.cached(FormatCache::Logfmt, || span_text(span))
-            {
-                line.raw_bytes(text);
-                continue;
+            if let Some(span) = source.span_apart_from(0) {
+                if let Some(text) = span.cached(FormatCache::Logfmt, || span_text(span)) {
+                    line.raw_bytes(text);
+                    continue;
+                }
             }
             for entry in source.entries() {
                 self.pair(record, entry, expected.next(), line);
@@ -225,10 +226,10 @@ impl Logfmt {
         line: &mut Line<'_>,
     ) {
         let of = entry.value();
-        if let Value::Json(json) = of
-            && self.has_no_clash(record, entry.text())
-        {
-            return nested(json.as_str(), &Path { outer: None, part: entry.text() }, line);
+        if let Value::Json(json) = of {
+            if self.has_no_clash(record, entry.text()) {
+                return nested(json.as_str(), &Path { outer: None, part: entry.text() }, line);
+            }
         }
         match (entry.name(), expected) {
             (Ok(name), Some((expected, fragment))) if std::ptr::eq(*expected, name) => line.fragment(fragment),
@@ -340,8 +341,7 @@ fn is_word(text: &str) -> bool {
     let bytes = text.as_bytes();
     let is_bare = if let Some(last) = bytes.last_chunk::<8>() {
         // The last word overlaps the one before it.
-        let words = bytes.as_chunks::<8>().0.iter();
-        words.fold(unusual(*last), |found, word| found | unusual(*word)) == 0
+        words(bytes).fold(unusual(*last), |found, word| found | unusual(*word)) == 0
     } else if let (Some([a, b, c, d]), Some([e, f, g, h])) = (bytes.first_chunk(), bytes.last_chunk()) {
         unusual([*a, *b, *c, *d, *e, *f, *g, *h]) == 0
     } else {
@@ -375,9 +375,9 @@ static KEYS: KeyCache = KeyCache::new(|name| Fragment::of(false, |line| key(name
 
 #[inline]
 fn known_key(name: Result<&'static str, &str>, line: &mut Line<'_>) {
-    match name {
-        Ok(name) if let Some(fragment) = KEYS.get(name) => line.fragment(fragment),
-        Ok(name) | Err(name) => key(name, line),
+    match name.map(|name| KEYS.get(name).ok_or(name)) {
+        Ok(Ok(fragment)) => line.fragment(fragment),
+        Ok(Err(name)) | Err(name) => key(name, line),
     }
 }
 

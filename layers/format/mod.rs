@@ -7,22 +7,26 @@
 //! | [`Json`] | machines | one JSON object on one line; [`ecs`](Json::ecs), [`gcp`](Json::gcp), [`datadog`](Json::datadog), [`logstash`](Json::logstash), [`bunyan`](Json::bunyan), [`otel`](Json::otel), [`python`](Json::python) are shapes that tools expect |
 //! | [`Logfmt`] | machines and people | `key=value` pairs on one line |
 //! | [`SyslogFormat`] | syslog daemons | one message of RFC 5424 or RFC 3164 |
-//! | [`Text`] | people | one line, or several where asked for |
+//! | [`Text`] | people | one line, or several where asked for; [`Text::pretty`](Text::pretty) at a terminal |
 //! | [`Template`] | readers of Python's logs | the same as from Python's `logging.Formatter` |
 //! | [`Gelf`] | Graylog and other receivers of GELF 1.1 | one JSON object without line breaks or NULs |
 //! | [`Form`] | receivers of Python's `HTTPHandler` | `name=value&…`, URL-encoded |
 //! | [`Pickle`] | receivers of Python's `SocketHandler` and `DatagramHandler` | a length and a pickle: bytes, not text |
 //!
-//! For your own format, implement [`Format`]; [`Time`] writes the time for it.
+//! [`Encoding`] is for files in something other than UTF-8. [`FormatExt`] chooses a format by level, by logger or by record. For your own format, implement [`Format`]; [`Time`] writes the time for it.
 
 mod buffer;
 mod callsite_cache;
+mod conditional;
 mod digits;
+mod encoding;
 mod form;
 mod gelf;
 mod json;
 mod key_cache;
 mod line;
+#[cfg(feature = "locales")]
+mod locale;
 mod log_record;
 mod logfmt;
 mod offsets;
@@ -37,6 +41,8 @@ mod time;
 pub(crate) use self::template::{Line, OwnNames, not_found, push_exception, push_repr};
 pub use self::{
     buffer::Buffer,
+    conditional::{Conditional, FormatExt},
+    encoding::{Encoding, EncodingErrors},
     form::Form,
     gelf::Gelf,
     json::{Json, Key, Member},
@@ -44,7 +50,7 @@ pub use self::{
     pickle::Pickle,
     syslog::{Facility, Priority, SyslogFormat},
     template::{BufferingFormatter, Style, Template, TemplateBuilder},
-    text::{Color, Text},
+    text::{Color, Layout, Text},
     time::Time,
 };
 use std::sync::Arc;

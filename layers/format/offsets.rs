@@ -27,10 +27,10 @@ impl Offsets {
     #[inline]
     pub(super) fn at(&self, seconds: i64) -> i32 {
         // `LAST` is minute 4,223,371,679, so all of them fit and `u64::MAX` is none of them.
-        let minute = (seconds / 60).cast_unsigned();
+        let minute = (seconds / 60) as u64;
         let last = self.last.load(Ordering::Relaxed);
         if last >> 32 == minute && seconds >= WHOLE_MINUTES {
-            return (last as u32).cast_signed();
+            return last as u32 as i32;
         }
         self.look_up(seconds, minute)
     }
@@ -39,7 +39,7 @@ impl Offsets {
     fn look_up(&self, seconds: i64, minute: u64) -> i32 {
         let offset = Offset::seconds(self.zone.to_offset(timestamp(seconds, 0)));
         if seconds >= WHOLE_MINUTES {
-            self.last.store(minute << 32 | u64::from(offset.cast_unsigned()), Ordering::Relaxed);
+            self.last.store(minute << 32 | u64::from(offset as u32), Ordering::Relaxed);
         }
         offset
     }
@@ -47,5 +47,5 @@ impl Offsets {
 
 pub(super) fn timestamp(seconds: i64, nanos: u32) -> Timestamp {
     let nearest = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
-    Timestamp::new(seconds, nanos.cast_signed()).unwrap_or(nearest)
+    Timestamp::new(seconds, nanos as i32).unwrap_or(nearest)
 }

@@ -12,11 +12,13 @@ use jiff::{
     tz::TimeZone,
 };
 
+#[cfg(feature = "locales")]
+use super::locale;
 use super::{
     digits::{Aligned, Digits, FIRST, LAST, put, second},
     offsets::{Offsets, timestamp},
 };
-use crate::Error;
+use crate::{Error, record::logging_start};
 
 /// How the time of a record is written: zone, precision, or a number.
 ///
@@ -27,7 +29,9 @@ use crate::Error;
 /// | [`time_of_day`](Self::time_of_day) | `16:17:16.123` | milliseconds |
 /// | [`unix_seconds`](Self::unix_seconds) | `1795187836`, with [`millis`](Self::millis) `1795187836.123` | seconds |
 /// | [`unix_millis`](Self::unix_millis) | `1795187836123` | milliseconds |
+/// | [`unix_micros`](Self::unix_micros) | `1795187836123456` | microseconds |
 /// | [`unix_nanos`](Self::unix_nanos) | `1795187836123456000` | nanoseconds |
+/// | [`since_start`](Self::since_start), [`since`](Self::since) | `12.345`: seconds since the start of logging, or since a moment | milliseconds |
 /// | [`none`](Self::none) | nothing | |
 ///
 /// Times are truncated to the precision, towards the past, also before 1970. RFC 3339 has the years 0000 to 9999: a time
@@ -55,6 +59,8 @@ pub struct Time {
     date: bool,
     /// Python's `asctime`.
     is_asctime: bool,
+    #[cfg(feature = "locales")]
+    locale: Option<pure_rust_locales::Locale>,
 }
 
 #[derive(Clone, Debug)]
@@ -63,13 +69,23 @@ enum Style {
     Calendar,
     /// The unit, as a number of digits after the second.
     Unix(u8),
+    /// Seconds since then.
+    Since(SystemTime),
     Custom(Arc<str>),
 }
 
 impl Time {
     /// UTC, in RFC 3339. The default.
     pub fn utc() -> Self {
-        Self { style: Style::Calendar, zone: None, digits: 6, date: true, is_asctime: false }
+        Self {
+            style: Style::Calendar,
+            zone: None,
+            digits: 6,
+            date: true,
+            is_asctime: false,
+            #[cfg(feature = "locales")]
+            locale: None,
+        }
     }
 
     /// The machine's current zone (`TZ`, `/etc/localtime`); UTC if it is unknown.
@@ -109,6 +125,23 @@ impl Time {
     /// Milliseconds since 1970; a number in JSON.
     pub fn unix_millis() -> Self {
         Self { style: Style::Unix(3), digits: 3, ..Self::utc() }
+    }
+
+    /// Microseconds since 1970; a number in JSON.
+    pub fn unix_micros() -> Self {
+        Self { style: Style::Unix(6), digits: 6, ..Self::utc() }
+    }
+
+    /// Seconds since the start of logging ([`Record::uptime`](crate::Record::uptime)), with three digits; a number in JSON.
+    ///
+    /// Python: `%(relativeCreated)d`, in milliseconds.
+    pub fn since_start() -> Self {
+        Self::since(logging_start())
+    }
+
+    /// Seconds since a moment, negative before it, with three digits; a number in JSON.
+    pub fn since(moment: SystemTime) -> Self {
+        Self { style: Style::Since(moment), digits: 3, ..Self::utc() }
     }
 
     /// Nanoseconds since 1970; a number in JSON.
@@ -166,6 +199,26 @@ impl Time {
         Ok(Self { style: Style::Custom(format.into()), ..self })
     }
 
+    /// The language of the names of months and days in [`strftime`](Self::strftime) (`%a`, `%A`, `%b`, `%B`, `%p`; default:
+    /// English): a locale of the GNU C Library, such as `de_DE`.
+    ///
+    /// # Errors
+    /// There is no such locale.
+    ///
+    /// ```
+    /// # use tracing_strata::format::Time;
+    /// let time = Time::utc().locale("de_AT.UTF-8")?.strftime("%A, %-d. %B %Y")?;
+    /// let mut out = String::new();
+    /// time.write(std::time::UNIX_EPOCH, &mut out);
+    /// assert_eq!(out, "Donnerstag, 1. Jänner 1970");
+    /// # Ok::<(), tracing_strata::Error>(())
+    /// ```
+    #[cfg(feature = "locales")]
+    pub fn locale(self, name: &str) -> Result<Self, Error> {
+        let unknown = || Error::config(format_args!("expected a locale such as \"de_DE\", got {name:?}"));
+        Ok(Self { locale: Some(locale::named(name).ok_or_else(unknown)?), ..self })
+    }
+
     /// Appends a time to a text; your own formats can use this.
     pub fn write(&self, time: SystemTime, out: &mut impl fmt::Write) {
         let (seconds, nanos) = since_epoch(time);
@@ -173,6 +226,14 @@ impl Time {
             Style::None => Ok(()),
             Style::Calendar => self.calendar(seconds, nanos, out),
             Style::Unix(unit) => unix(seconds, nanos, *unit, self.digits, out),
+            Style::Since(moment) => {
+                let (from, nanos_from) = since_epoch(*moment);
+                let (seconds, nanos) = match nanos.checked_sub(nanos_from) {
+                    Some(nanos) => (seconds, nanos),
+                    None => (seconds.saturating_sub(1), nanos + 1_000_000_000 - nanos_from),
+                };
+                unix(seconds.saturating_sub(from), nanos, 0, self.digits, out)
+            }
             // `strftime` checked it. If it still fails for this time, a calendar time is better than none.
             Style::Custom(format) => {
                 self.custom(format, seconds, nanos, &mut *out).or_else(|_| self.calendar(seconds, nanos, out))
@@ -212,7 +273,7 @@ impl Time {
     }
 
     pub(super) fn is_number(&self) -> bool {
-        matches!(self.style, Style::Unix(_))
+        matches!(self.style, Style::Unix(_) | Style::Since(_))
     }
 
     pub(super) fn is_calendar(&self) -> bool {
@@ -287,6 +348,11 @@ impl Time {
     fn custom(&self, format: &str, seconds: i64, nanos: u32, out: impl fmt::Write) -> Result<(), jiff::Error> {
         let zone = self.zone.as_ref().map_or(TimeZone::UTC, |zone| zone.zone.clone());
         let zoned = timestamp(seconds, nanos).to_zoned(zone);
+        #[cfg(feature = "locales")]
+        if let Some(locale) = self.locale {
+            let format = locale::with_names(format, locale, zoned.datetime());
+            return BrokenDownTime::from(&zoned).format(format, StdFmtWrite(out));
+        }
         BrokenDownTime::from(&zoned).format(format, StdFmtWrite(out))
     }
 }
@@ -413,6 +479,22 @@ mod tests {
             assert_eq!(shown(&time, -1, 250_000_000), before);
         }
         assert_eq!(shown(&Time::unix_nanos(), 1 << 40, 7), "1099511627776000000007");
+        assert_eq!(shown(&Time::unix_micros(), 1_795_187_836, 123_456_789), "1795187836123456");
+    }
+
+    #[test]
+    fn since_a_moment() {
+        let time = Time::since(at(100, 900_000_000));
+        for (seconds, nanos, expected) in [
+            (100, 900_000_000, "0.000"),
+            (101, 0, "0.100"),
+            (99, 900_000_000, "-1.000"),
+            (3_700, 950_500_000, "3600.050"),
+        ] {
+            assert_eq!(shown(&time, seconds, nanos), expected);
+        }
+        assert_eq!(shown(&time.clone().nanos(), 100, 900_000_001), "0.000000001");
+        assert!(shown(&Time::since_start(), 0, 0).starts_with('-'));
     }
 
     #[test]

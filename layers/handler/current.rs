@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tracing_core::dispatcher;
+use tracing_core::{dispatcher, subscriber::NoSubscriber};
 use tracing_subscriber::Registry;
 
 use crate::record::{self, SpanData, TraceContext, TraceParent};
@@ -38,12 +38,16 @@ pub fn current_trace_context() -> TraceContext {
 
 fn current_span() -> Option<Arc<SpanData>> {
     dispatcher::get_default(|dispatch| {
-        let registry = dispatch.downcast_ref::<Registry>()?;
-        let current = record::current(std::ptr::from_ref(registry).addr(), |id, metadata| {
-            let current = tracing_core::Subscriber::current_span(registry);
-            current.id().is_some_and(|current| current.into_u64() == id)
-                && current.metadata().zip(metadata).is_some_and(|(a, b)| std::ptr::eq(a, b))
-        });
+        let current = match dispatch.downcast_ref::<Registry>() {
+            Some(registry) => record::current(std::ptr::from_ref(registry).addr(), |id, metadata| {
+                let current = tracing_core::Subscriber::current_span(registry);
+                current.id().is_some_and(|current| current.into_u64() == id)
+                    && current.metadata().zip(metadata).is_some_and(|(a, b)| std::ptr::eq(a, b))
+            }),
+            None if dispatch.is::<NoSubscriber>() => None,
+            // A subscriber that stands in front of others, as those of tests do.
+            None => record::innermost().into_iter().next(),
+        };
         #[cfg(feature = "opentelemetry")]
         if let Some(current) = &current {
             super::otel_ids::Sdk::default().adopt(current, || Some(dispatch.clone()));

@@ -154,11 +154,13 @@ impl<'a> Delivery<'a> {
                 }
                 Ok(Outcome::Queued)
             }
-            Ok(outcome) if let Some(end) = End::of(outcome) => {
-                counters.count_end(end);
-                Ok(outcome)
-            }
-            result => count_lost(counters, result, outer, record),
+            result => match result.as_ref().ok().and_then(|outcome| End::of(*outcome)) {
+                Some(end) => {
+                    counters.count_end(end);
+                    result
+                }
+                None => count_lost(counters, result, outer, record),
+            },
         }
     }
 

@@ -171,10 +171,10 @@ impl FallbackState {
     fn fail_over(&self, counters: Option<&Counters>, why: Option<&Error>) {
         let name = counters.map_or_else(|| self.default_name.clone(), Counters::name);
         *self.outage() = Outage { since: Some(Instant::now()), records: 0, name: name.clone() };
-        if let (Some(counters), Some(error)) = (counters, why)
-            && !error.is_reported()
-        {
-            counters.report(error, None, true);
+        if let (Some(counters), Some(error)) = (counters, why) {
+            if !error.is_reported() {
+                counters.report(error, None, true);
+            }
         }
         self.notify(Severity::WARN, &name, "is away; its records come here", |notice| {
             if let Some(error) = why {

@@ -22,6 +22,8 @@ mod scope;
 mod span_store;
 mod split;
 mod tee;
+#[cfg(feature = "testing")]
+mod witness;
 pub(crate) mod worker;
 mod wrap;
 
@@ -29,6 +31,8 @@ use std::{any::type_name, sync::Arc};
 
 #[cfg(feature = "otlp")]
 pub(crate) use self::span_store::{SpanStore, span_data};
+#[cfg(feature = "testing")]
+pub(crate) use self::witness::Witness;
 pub use self::{
     context::SpanContextLayer,
     current::{current_trace_context, current_traceparent},

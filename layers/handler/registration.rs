@@ -88,6 +88,8 @@ impl<H: Handler> Handler for Registration<H> {
             counters.count_end(End::Dropped);
             return Ok(Outcome::Dropped);
         };
+        #[cfg(feature = "testing")]
+        super::witness::note(&self.ledger);
         if delivery.marked_values() > 0 {
             counters.count(Total::Marked, 1);
         }

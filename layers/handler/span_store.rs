@@ -107,10 +107,10 @@ impl SpanStore {
     {
         let Some(span) = context.span(id) else { return };
         // Another layer may have stored it: mostly not, so the lock is taken only where it may have.
-        if record::is_last_created(id.into_u64())
-            && let Some(data) = span_data(&span)
-        {
-            return self.assign_ids(&data);
+        if record::is_last_created(id.into_u64()) {
+            if let Some(data) = span_data(&span) {
+                return self.assign_ids(&data);
+            }
         }
         let Some(_capture) = CaptureGuard::enter() else { return };
         let parent = if attributes.is_contextual() {

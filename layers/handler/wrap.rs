@@ -80,10 +80,10 @@ impl<H: Handler, F: Filter> Handler for WithFilter<H, F> {
             return self.handler.handle(delivery);
         }
         // At a flush, the filter's summaries go to the same ledger.
-        if self.ledger.get().is_none()
-            && let Some(ledger) = delivery.ledger()
-        {
-            self.ledger.get_or_init(|| ledger);
+        if self.ledger.get().is_none() {
+            if let Some(ledger) = delivery.ledger() {
+                self.ledger.get_or_init(|| ledger);
+            }
         }
         Ok(Outcome::Filtered)
     }

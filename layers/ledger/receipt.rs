@@ -172,11 +172,11 @@ impl Receipt {
             }
             resolution.is_loss = false;
         }
-        if let Some(error) = &mut resolution.error
-            && !error.is_reported()
-        {
-            counters.report(error, record, record.is_none());
-            error.set_reported();
+        if let Some(error) = &mut resolution.error {
+            if !error.is_reported() {
+                counters.report(error, record, record.is_none());
+                error.set_reported();
+            }
         }
     }
 }
@@ -398,10 +398,10 @@ impl Completion {
         if resolution.is_loss {
             self.is_loss.store(true, Ordering::Relaxed);
         }
-        if let Some(error) = resolution.error
-            && let Some(on_end) = &mut *self.on_end.get()
-        {
-            on_end.error.get_or_insert(error);
+        if let Some(error) = resolution.error {
+            if let Some(on_end) = &mut *self.on_end.get() {
+                on_end.error.get_or_insert(error);
+            }
         }
         if self.shares.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.end_all();
@@ -418,11 +418,10 @@ impl Completion {
             _ => End::Failed,
         };
         let resolution = Resolution { end, error, is_loss: self.is_loss.load(Ordering::Relaxed) };
-        if self.counts_fallback_written
-            && end == End::Written
-            && let Some(counters) = self.counters
-        {
-            counters.count(Total::FallbackWritten, 1);
+        if self.counts_fallback_written && end == End::Written {
+            if let Some(counters) = self.counters {
+                counters.count(Total::FallbackWritten, 1);
+            }
         }
         match fallback {
             Some(FallbackRecord { record, path }) if receipt.is_valid() => path.ended(resolution, record, receipt),

@@ -68,8 +68,10 @@ pub(super) fn threshold(inner: &Inner, target: &str) -> Threshold {
 #[inline]
 pub(super) fn route(inner: &Inner, target: &str) -> (Threshold, Arc<Route>) {
     let cached = with_slot(inner, target, |slot, is_current, stripe| {
-        if is_current && let Some(route) = slot.route.upgrade() {
-            return (slot.threshold, route);
+        if is_current {
+            if let Some(route) = slot.route.upgrade() {
+                return (slot.threshold, route);
+            }
         }
         let tree = inner.read();
         let route = tree.route(target, stripe);
@@ -116,8 +118,9 @@ fn index(inner: &Inner, target: &str) -> usize {
     const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut hash = ptr::from_ref(inner).addr() as u64;
     let mut add = |word: u64| hash = (hash.rotate_left(5) ^ word).wrapping_mul(MULTIPLIER);
-    let (words, rest) = target.as_bytes().as_chunks::<8>();
-    words.iter().for_each(|word| add(u64::from_le_bytes(*word)));
+    let words = target.as_bytes().chunks_exact(8);
+    let rest = words.remainder();
+    words.filter_map(<[u8]>::first_chunk).for_each(|word| add(u64::from_le_bytes(*word)));
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
     add(u64::from_le_bytes(last));

@@ -65,7 +65,7 @@ pub(super) fn with_canonical<R>(target: &str, show: impl FnOnce(&str, bool) -> R
     }
     let shown = &buffer[..cut.unwrap_or(length)];
     // Separators are ASCII: this is still UTF-8.
-    show(str::from_utf8(shown).unwrap_or_default(), cut.is_none())
+    show(std::str::from_utf8(shown).unwrap_or_default(), cut.is_none())
 }
 
 /// A canonical name, then those above it: cut at each separator from the right. The root comes last.

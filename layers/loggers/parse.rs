@@ -125,11 +125,10 @@ fn bare_word(word: &str) -> Result<(&str, Severity), String> {
     if let Some(level) = misspelt(word) {
         return Err(format!("did you mean {level}? If it is a logger's name, write `{word}=trace`"));
     }
-    if let Some((name, level)) = word.rsplit_once(':')
-        && !name.ends_with(':')
-        && level.parse::<Severity>().is_ok()
-    {
-        return Err(format!("expected '=' between name and level; did you mean `{name}={level}`?"));
+    if let Some((name, level)) = word.rsplit_once(':') {
+        if !name.ends_with(':') && level.parse::<Severity>().is_ok() {
+            return Err(format!("expected '=' between name and level; did you mean `{name}={level}`?"));
+        }
     }
     Ok((word, Severity::TRACE))
 }

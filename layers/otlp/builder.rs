@@ -97,6 +97,10 @@ impl Otlp {
     /// `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`; default: `http://localhost:4318`, gRPC
     /// `http://localhost:4317`). `https:` for TLS; for gRPC `host:port` is enough, and encrypted unless
     /// `OTEL_EXPORTER_OTLP_INSECURE` is `true`.
+    ///
+    /// For HTTP the signal's path follows the path of the URL, before its query: `http://host:4318/x?y=1` is asked for
+    /// `/x/v1/logs?y=1`. gRPC has neither. Credentials (`https://user:password@host`) become the header `authorization`, unless
+    /// there is one.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         self.chosen.endpoint = Some(url.into());
         self
@@ -249,11 +253,13 @@ impl Otlp {
         let limits = SpanLimits::new(&self.chosen, &self.vars)?;
         let flush_timeout = self.flush_timeout.unwrap_or(FLUSH_TIMEOUT);
 
-        // Both are checked before a thread is started.
+        // All is checked before a thread is started.
         let logs_settings = logs.then(|| Settings::new(Signal::Logs, &self.chosen, &self.vars)).transpose()?;
         let spans_settings = spans.then(|| Settings::new(Signal::Spans, &self.chosen, &self.vars)).transpose()?;
         let logs_worker = logs_settings.map(|settings| self.logs_worker(settings, &resource)).transpose()?;
-        let spans_worker = spans_settings.map(|settings| self.spans_worker(settings, &resource, limits)).transpose()?;
+        let spans_worker = spans_settings.map(|settings| self.spans_worker(settings, &resource, limits));
+        logs_worker.iter().try_for_each(BatchWorker::start)?;
+        spans_worker.iter().try_for_each(BatchWorker::start)?;
 
         let mut layer = OtlpLayer { logs: None, context: SpanContextLayer::new(), spans: None };
         let mut guard = OtlpGuard { logs: None, spans: None, flush_timeout, is_shut_down: AtomicBool::new(false) };
@@ -279,7 +285,7 @@ impl Otlp {
     }
 
     /// Logs only, as a handler without a guard: dropping it sends what is queued, within
-    /// [`flush_timeout`](Self::flush_timeout). `None` if a variable switches logs off.
+    /// [`flush_timeout`](Self::flush_timeout). `None` if a variable switches logs off. [`OtlpLogs::start`] starts its thread.
     #[cfg(feature = "config")]
     pub(crate) fn own_logs(self) -> Result<Option<OtlpLogs>, Error> {
         let is_disabled = self.vars.get("OTEL_SDK_DISABLED", env::boolean)?.unwrap_or(false);
@@ -288,19 +294,17 @@ impl Otlp {
             return Ok(None);
         }
         let resource = Arc::new(self.resource()?);
-        let worker = self.logs_worker(Settings::new(Signal::Logs, &self.chosen, &self.vars)?, &resource)?;
-        Ok(Some(OtlpLogs::new(worker).owning()))
+        let settings = Settings::new(Signal::Logs, &self.chosen, &self.vars)?;
+        super::wire::Client::check(&settings)?;
+        Ok(Some(OtlpLogs::new(self.logs_worker(settings, &resource)?).owning()))
     }
 
     fn logs_worker(&self, settings: Settings, resource: &Arc<Resource>) -> Result<BatchWorker<LogsExport>, Error> {
         let limits = AttributeLimits::new("LOGRECORD_", &self.chosen, &self.vars)?;
         let (resource, context) = (Arc::clone(resource), self.context.clone());
         let plan = settings.batch_config("log records");
-        BatchWorker::spawn(
-            LogsExport { settings, resource, context, limits },
-            plan,
-            self.flush_timeout.unwrap_or(FLUSH_TIMEOUT),
-        )
+        let export = LogsExport { settings, resource, context, limits };
+        Ok(BatchWorker::new(export, plan, self.flush_timeout.unwrap_or(FLUSH_TIMEOUT)))
     }
 
     fn spans_worker(
@@ -308,14 +312,11 @@ impl Otlp {
         settings: Settings,
         resource: &Arc<Resource>,
         limits: SpanLimits,
-    ) -> Result<BatchWorker<SpansExport>, Error> {
+    ) -> BatchWorker<SpansExport> {
         let plan = settings.batch_config("spans");
         let resource = Arc::clone(resource);
-        BatchWorker::spawn(
-            SpansExport { settings, resource, limits },
-            plan,
-            self.flush_timeout.unwrap_or(FLUSH_TIMEOUT),
-        )
+        let export = SpansExport { settings, resource, limits };
+        BatchWorker::new(export, plan, self.flush_timeout.unwrap_or(FLUSH_TIMEOUT))
     }
 
     /// The attributes of the code, then of the variables, then the defaults; the first of a key wins.

@@ -17,6 +17,12 @@ impl OtlpLogs {
         Self { worker, is_owner: false }
     }
 
+    /// Starts the thread that sends.
+    #[cfg(feature = "config")]
+    pub(crate) fn start(&self) -> Result<(), Error> {
+        self.worker.start()
+    }
+
     #[cfg(feature = "config")]
     pub(super) fn owning(mut self) -> Self {
         self.is_owner = true;

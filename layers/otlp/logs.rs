@@ -130,7 +130,7 @@ pub(super) fn attributes(record: &Record, context: &ContextFields, limits: Attri
     if let Some(path) = record.module_path() {
         attributes.add_text("code.module.name", path);
     }
-    attributes.add("thread.id", Any::IntValue(record.thread_id().cast_signed()));
+    attributes.add("thread.id", Any::IntValue(record.thread_id() as i64));
     if let Some(name) = record.thread_name() {
         attributes.add_text("thread.name", name);
     }

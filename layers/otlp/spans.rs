@@ -144,7 +144,7 @@ fn attributes(
         }
     }
     if let Some((id, name)) = thread {
-        attributes.add("thread.id", Any::IntValue(id.cast_signed()));
+        attributes.add("thread.id", Any::IntValue(id as i64));
         if let Some(name) = name {
             attributes.add_text("thread.name", name);
         }

@@ -3,13 +3,14 @@
 use std::{
     borrow::Cow,
     io, mem,
+    num::NonZeroU16,
     path::Path,
     rc::Rc,
     sync::{
         Arc, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering},
     },
-    time::SystemTime,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
@@ -29,11 +30,33 @@ pub(super) struct BatchWriter<S> {
     pub(super) sink: S,
     /// Asked once: a sink may have to ask the system.
     pub(super) properties: SinkProperties,
+    terminal: TerminalWidth,
     /// Names the sink in errors.
     pub(super) name: Cow<'static, str>,
     pending: ForkMutex<PendingLines>,
     /// Changed under the lock.
     has_pending: AtomicBool,
+}
+
+/// The width of a terminal, which is asked for once a second at most: it costs a system call.
+struct TerminalWidth {
+    columns: AtomicU16,
+    /// In which second.
+    asked: AtomicU64,
+}
+
+impl TerminalWidth {
+    fn new(columns: Option<NonZeroU16>) -> Self {
+        Self { columns: AtomicU16::new(columns.map_or(0, NonZeroU16::get)), asked: AtomicU64::new(0) }
+    }
+
+    fn at(&self, now: SystemTime, ask: impl FnOnce() -> Option<NonZeroU16>) -> Option<NonZeroU16> {
+        let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        if self.asked.swap(second, Ordering::Relaxed) != second {
+            self.columns.store(ask().map_or(0, NonZeroU16::get), Ordering::Relaxed);
+        }
+        NonZeroU16::new(self.columns.load(Ordering::Relaxed))
+    }
 }
 
 #[derive(Default)]
@@ -50,7 +73,13 @@ impl<S: Sink> BatchWriter<S> {
     pub(super) fn new(sink: S, name: Cow<'static, str>) -> Self {
         fork::check();
         let properties = sink.properties();
-        Self { sink, properties, name, pending: ForkMutex::default(), has_pending: AtomicBool::new(false) }
+        let terminal = TerminalWidth::new(properties.columns);
+        Self { sink, properties, terminal, name, pending: ForkMutex::default(), has_pending: AtomicBool::new(false) }
+    }
+
+    /// How wide the terminal is: somebody may have changed it.
+    pub(super) fn columns(&self, now: SystemTime) -> Option<NonZeroU16> {
+        self.terminal.at(now, || self.sink.properties().columns)
     }
 
     #[cold]
@@ -308,5 +337,16 @@ mod tests {
             assert_eq!((handler.stats().written, handler.stats().failed, handler.stats().other_errors), (1, 0, 1));
         }
         assert_eq!(reported.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_terminal_is_asked_for_its_width_once_a_second() {
+        let width = TerminalWidth::new(NonZeroU16::new(80));
+        let second = |second| UNIX_EPOCH + std::time::Duration::from_secs(second);
+        let ask = |columns| move || NonZeroU16::new(columns);
+        assert_eq!(width.at(second(7), ask(100)), NonZeroU16::new(100));
+        assert_eq!(width.at(second(7), ask(20)), NonZeroU16::new(100));
+        assert_eq!(width.at(second(8), ask(20)), NonZeroU16::new(20));
+        assert_eq!(width.at(second(6), ask(0)), None, "the clock may be set back");
     }
 }

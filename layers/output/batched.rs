@@ -256,7 +256,9 @@ impl BatchOptions {
         }
         config.max_batch = config.max_batch.min(config.capacity);
         config.thread = format!("strata-{name}").into();
-        Ok(Batched { worker: BatchWorker::spawn(batch, config, flush_timeout)?, name })
+        let worker = BatchWorker::new(batch, config, flush_timeout);
+        worker.start()?;
+        Ok(Batched { worker, name })
     }
 }
 

@@ -1,12 +1,13 @@
 //! A format and a sink: the handler behind every output of lines.
 
-use std::{borrow::Cow, cell::Cell, fmt, sync::Arc};
+use std::{borrow::Cow, cell::Cell, fmt, sync::Arc, time::SystemTime};
 
 use super::batch_writer::{BatchWriter, SingleRecord};
 use crate::{
     Delivery, Description, Error, Format, Handler, Outcome, Severity, Sink,
-    format::Buffer,
+    format::{Buffer, Encoding},
     handler::Flush,
+    ledger::Total,
     sink::FlushTo,
     unwind::{catch, panicked},
 };
@@ -42,19 +43,30 @@ pub struct Formatted<F, S> {
     terminator: Cow<'static, str>,
     flush_on: Option<Severity>,
     sync_on: Option<Severity>,
+    encoding: Encoding,
+    /// What the sink does for a record of that time which could not be formatted.
+    pass_over: Option<fn(&S, SystemTime)>,
 }
 
 impl<F: Format, S: Sink> Formatted<F, S> {
     /// A format and a sink. The format learns [whether the sink is a terminal](Buffer::is_terminal). No I/O.
     pub fn new(format: F, sink: S) -> Self {
         let writer = Arc::new(BatchWriter::new(sink, "sink".into()));
-        Self { format, writer, terminator: "\n".into(), flush_on: None, sync_on: None }
+        Self {
+            format,
+            writer,
+            terminator: "\n".into(),
+            flush_on: None,
+            sync_on: None,
+            encoding: Encoding::UTF_8,
+            pass_over: None,
+        }
     }
 
     /// Replaces the format.
     pub fn format<G: Format>(self, format: G) -> Formatted<G, S> {
-        let Self { writer, terminator, flush_on, sync_on, .. } = self;
-        Formatted { format, writer, terminator, flush_on, sync_on }
+        let Self { writer, terminator, flush_on, sync_on, encoding, pass_over, .. } = self;
+        Formatted { format, writer, terminator, flush_on, sync_on, encoding, pass_over }
     }
 
     /// What follows each record (default: `"\n"`). Whatever it is, a line break follows a record that was written only
@@ -91,8 +103,24 @@ impl<F: Format, S: Sink> Formatted<F, S> {
         &self.writer.sink
     }
 
+    pub(super) fn encoding(self, encoding: Encoding) -> Self {
+        Self { encoding, ..self }
+    }
+
     pub(super) fn flush_and_sync_on(self, flush_on: Option<Severity>, sync_on: Option<Severity>) -> Self {
         Self { flush_on, sync_on, ..self }
+    }
+
+    pub(super) fn passing_over(self, pass_over: fn(&S, SystemTime)) -> Self {
+        Self { pass_over: Some(pass_over), ..self }
+    }
+
+    #[cold]
+    fn pass_over(&self, time: SystemTime) {
+        if let Some(pass_over) = self.pass_over {
+            self.writer.write_pending();
+            pass_over(&self.writer.sink, time);
+        }
     }
 
     pub(super) fn map_sink(self, change: impl FnOnce(S) -> S) -> Self {
@@ -115,12 +143,20 @@ impl<F: Format, S: Sink> Handler for Formatted<F, S> {
         let severity = delivery.severity();
         let is_at = |min_level: Option<Severity>| min_level.is_some_and(|min_level| severity >= min_level);
         with_line(|line| {
-            line.set_terminal(self.writer.properties.is_terminal);
-            self.format.format(&delivery, line)?;
+            if self.writer.properties.is_terminal {
+                line.set_terminal(true);
+                line.set_columns(self.writer.columns(delivery.time()));
+            }
+            self.format.format(&delivery, line).inspect_err(|_| self.pass_over(delivery.time()))?;
             let line = line.bytes_mut();
             match self.terminator.as_bytes() {
                 [byte] => line.push(*byte),
                 bytes => line.extend_from_slice(bytes),
+            }
+            if self.encoding != Encoding::UTF_8 && self.encoding.encode(line)? {
+                if let Some(counters) = delivery.counters() {
+                    counters.count(Total::Marked, 1);
+                }
             }
             let mut record = SingleRecord::new(delivery);
             let outcome = self.writer.write(line, &mut record)?;

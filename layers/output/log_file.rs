@@ -8,7 +8,7 @@ use std::{
 use super::Formatted;
 use crate::{
     Error, Format, Severity,
-    format::Text,
+    format::{Encoding, Text},
     sink::{Durability, FileSink, FileSpec, ReopenPolicy, claim},
 };
 
@@ -112,7 +112,6 @@ use crate::{
 /// - `mode='w'` is [`truncate(true)`](LogFileBuilder::truncate). Only the first opening truncates, and after
 ///   [`close`](FileSink::close) the next record is appended, where Python drops it.
 /// - A delayed opening that fails is a failure of the handler; Python raises it in the application.
-/// - The encoding is always UTF-8.
 pub type LogFile<F = Text> = Formatted<F, FileSink>;
 
 impl Formatted<Text, FileSink> {
@@ -122,6 +121,7 @@ impl Formatted<Text, FileSink> {
     /// |---|---|
     /// | [`truncate`](LogFileBuilder::truncate) | false: append |
     /// | [`open_lazily`](LogFileBuilder::open_lazily) | false: open in `build` |
+    /// | [`encoding`](LogFileBuilder::encoding) | UTF-8 |
     /// | [`permissions`](LogFileBuilder::permissions) | 0o666 minus the umask |
     /// | [`create_dirs`](LogFileBuilder::create_dirs) | false |
     /// | [`buffer`](LogFileBuilder::buffer) | none |
@@ -135,6 +135,7 @@ impl Formatted<Text, FileSink> {
             buffer: None,
             flush_on: None,
             sync_on: None,
+            encoding: Encoding::UTF_8,
             format: Text::new(),
         }
     }
@@ -149,6 +150,7 @@ pub struct LogFileBuilder<F = Text> {
     buffer: Option<usize>,
     flush_on: Option<Severity>,
     sync_on: Option<Severity>,
+    encoding: Encoding,
     format: F,
 }
 
@@ -168,6 +170,12 @@ impl<F: Format> LogFileBuilder<F> {
     /// The permissions of a file that is created, before the umask (unix; no effect elsewhere).
     pub fn permissions(mut self, mode: u32) -> Self {
         self.file.permissions = Some(mode);
+        self
+    }
+
+    /// The encoding (default: [UTF-8](Encoding::UTF_8)).
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.encoding = encoding;
         self
     }
 
@@ -206,8 +214,8 @@ impl<F: Format> LogFileBuilder<F> {
 
     /// The format.
     pub fn format<G: Format>(self, format: G) -> LogFileBuilder<G> {
-        let Self { file, open_lazily, buffer, flush_on, sync_on, .. } = self;
-        LogFileBuilder { file, open_lazily, buffer, flush_on, sync_on, format }
+        let Self { file, open_lazily, buffer, flush_on, sync_on, encoding, .. } = self;
+        LogFileBuilder { file, open_lazily, buffer, flush_on, sync_on, encoding, format }
     }
 
     /// Opens the file.
@@ -217,26 +225,49 @@ impl<F: Format> LogFileBuilder<F> {
     /// the file cannot be opened: its directory is missing, it is a directory, it is not writable, the disk is full. The
     /// message names the path and what was tried.
     pub fn build(self) -> Result<LogFile<F>, Error> {
-        let Self { file, open_lazily, buffer, flush_on, sync_on, format } = self;
-        let sink = open(file, open_lazily, buffer)?;
-        let name = sink.path().display().to_string();
-        Ok(Formatted::new(format, sink).name(name).flush_and_sync_on(flush_on, sync_on))
+        let open_lazily = self.open_lazily;
+        let file = self.build_closed()?;
+        open(file.as_sink(), open_lazily)?;
+        Ok(file)
     }
 
-    /// Opens the file as a sink only, for use as an [`io::Write`] or a `MakeWriter`. Ignores the format, `flush_on` and the
-    /// durability's severity.
+    /// Nothing is opened yet.
+    pub(crate) fn build_closed(self) -> Result<LogFile<F>, Error> {
+        let Self { mut file, open_lazily: _, buffer, flush_on, sync_on, encoding, format } = self;
+        set_encoding(&mut file, encoding);
+        let sink = closed(file, buffer)?;
+        let name = sink.path().display().to_string();
+        Ok(Formatted::new(format, sink).name(name).flush_and_sync_on(flush_on, sync_on).encoding(encoding))
+    }
+
+    /// Opens the file as a sink only, for use as an [`io::Write`] or a `MakeWriter`. Ignores the format, the encoding, `flush_on` and
+    /// the durability's severity.
     ///
     /// # Errors
     /// As for [`build`](Self::build).
     pub fn build_sink(self) -> Result<FileSink, Error> {
-        open(self.file, self.open_lazily, self.buffer)
+        let sink = closed(self.file, self.buffer)?;
+        open(&sink, self.open_lazily)?;
+        Ok(sink)
     }
 }
 
-fn open(mut file: FileSpec, open_lazily: bool, buffer: Option<usize>) -> Result<FileSink, Error> {
+pub(super) fn set_encoding(file: &mut FileSpec, encoding: Encoding) {
+    file.file_start = encoding.mark();
+    file.wide_line_end = encoding.line_end().try_into().ok();
+}
+
+fn closed(mut file: FileSpec, buffer: Option<usize>) -> Result<FileSink, Error> {
     file.path = absolute(&file.path)?;
     file.claim = Some(claim(&file.path)?);
-    FileSink::new(file, open_lazily, buffer)
+    FileSink::new(file, buffer)
+}
+
+fn open(sink: &FileSink, open_lazily: bool) -> Result<(), Error> {
+    if !open_lazily {
+        sink.open()?;
+    }
+    sink.start()
 }
 
 /// An absolute path: the process may change its directory later.

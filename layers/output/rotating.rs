@@ -8,11 +8,14 @@ use std::{
 
 use jiff::tz::TimeZone;
 
-use super::{Formatted, log_file::absolute};
+use super::{
+    Formatted,
+    log_file::{absolute, set_encoding},
+};
 use crate::{
     Error, Format, Severity,
     clock::Clock,
-    format::Text,
+    format::{Encoding, Text},
     sink::{
         Alignment, Compression, Durability, FileLocking, FileSpec, Retention, RotatedFile, RotatingFileSink, Schedule,
         Settings, TimeOfDay, When,
@@ -128,7 +131,8 @@ use crate::{
 ///
 /// # Failures
 /// The error handler gets a failed rotation once. Records still go to the old file, which may then exceed its limit; the
-/// rotation is tried again after 1, 2, 4 … 60 seconds. Otherwise as for [`LogFile`](super::LogFile#failures).
+/// rotation is tried again after 1, 2, 4 … 60 seconds. A record that cannot be formatted fails, and a new file begins even so
+/// where it is time for one, as in Python. Otherwise as for [`LogFile`](super::LogFile#failures).
 ///
 /// # Differences from Python
 /// - Lengths are counted in bytes, where Python counts a record in characters.
@@ -156,7 +160,7 @@ impl Formatted<Text, RotatingFileSink> {
     /// | [`namer`](RotatingFileBuilder::namer), [`rotator`](RotatingFileBuilder::rotator), [`on_rotation`](RotatingFileBuilder::on_rotation) | none |
     /// | [`latest`](RotatingFileBuilder::latest) | no link |
     /// | [`locking`](RotatingFileBuilder::locking) | [`FileLocking::Unguarded`] |
-    /// | [`open_lazily`](RotatingFileBuilder::open_lazily), [`permissions`](RotatingFileBuilder::permissions), [`create_dirs`](RotatingFileBuilder::create_dirs), [`buffer`](RotatingFileBuilder::buffer), [`flush_on`](RotatingFileBuilder::flush_on), [`durability`](RotatingFileBuilder::durability) | as for [`LogFile`](super::LogFile) |
+    /// | [`open_lazily`](RotatingFileBuilder::open_lazily), [`permissions`](RotatingFileBuilder::permissions), [`create_dirs`](RotatingFileBuilder::create_dirs), [`buffer`](RotatingFileBuilder::buffer), [`flush_on`](RotatingFileBuilder::flush_on), [`encoding`](RotatingFileBuilder::encoding), [`durability`](RotatingFileBuilder::durability) | as for [`LogFile`](super::LogFile) |
     pub fn builder(path: impl Into<PathBuf>) -> RotatingFileBuilder {
         RotatingFileBuilder {
             file: FileSpec::new(path.into()),
@@ -169,6 +173,7 @@ impl Formatted<Text, RotatingFileSink> {
             zone: None,
             allow_unbounded: false,
             flush_on: None,
+            encoding: Encoding::UTF_8,
             format: Text::new(),
         }
     }
@@ -188,6 +193,7 @@ pub struct RotatingFileBuilder<F = Text> {
     zone: Option<String>,
     allow_unbounded: bool,
     flush_on: Option<Severity>,
+    encoding: Encoding,
     format: F,
 }
 
@@ -349,6 +355,12 @@ impl<F: Format> RotatingFileBuilder<F> {
         self
     }
 
+    /// The encoding (default: [UTF-8](Encoding::UTF_8)).
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.encoding = encoding;
+        self
+    }
+
     /// Creates missing directories.
     pub fn create_dirs(mut self, create: bool) -> Self {
         self.file.create_dirs = create;
@@ -376,7 +388,9 @@ impl<F: Format> RotatingFileBuilder<F> {
 
     /// The format.
     pub fn format<G: Format>(self, format: G) -> RotatingFileBuilder<G> {
-        let Self { file, settings, when, interval, at, alignment, utc, zone, allow_unbounded, flush_on, .. } = self;
+        let Self {
+            file, settings, when, interval, at, alignment, utc, zone, allow_unbounded, flush_on, encoding, ..
+        } = self;
         RotatingFileBuilder {
             file,
             settings,
@@ -388,6 +402,7 @@ impl<F: Format> RotatingFileBuilder<F> {
             zone,
             allow_unbounded,
             flush_on,
+            encoding,
             format,
         }
     }
@@ -404,10 +419,20 @@ impl<F: Format> RotatingFileBuilder<F> {
     /// - The file is in use by another process ([`FileLocking::Exclusive`]), or by another handler of this process with
     ///   other settings or without rotation.
     pub fn build(self) -> Result<RotatingFile<F>, Error> {
+        let file = self.build_closed()?;
+        file.as_sink().open()?;
+        file.as_sink().start()?;
+        Ok(file)
+    }
+
+    /// Nothing is opened yet.
+    pub(crate) fn build_closed(self) -> Result<RotatingFile<F>, Error> {
         let sync_on = self.settings.durability.on;
-        let (sink, flush_on, format) = self.open()?;
+        let encoding = self.encoding;
+        let (sink, flush_on, format) = self.closed()?;
         let name = sink.path().display().to_string();
-        Ok(Formatted::new(format, sink).name(name).flush_and_sync_on(flush_on, sync_on))
+        let file = Formatted::new(format, sink).name(name).flush_and_sync_on(flush_on, sync_on).encoding(encoding);
+        Ok(file.passing_over(RotatingFileSink::pass_over))
     }
 
     /// Opens the file as a sink only, for use as an [`io::Write`] or a `MakeWriter`. Ignores the format, `flush_on` and the
@@ -416,13 +441,17 @@ impl<F: Format> RotatingFileBuilder<F> {
     /// # Errors
     /// As for [`build`](Self::build).
     pub fn build_sink(self) -> Result<RotatingFileSink, Error> {
-        Ok(self.open()?.0)
+        let (sink, ..) = self.closed()?;
+        sink.open()?;
+        sink.start()?;
+        Ok(sink)
     }
 
-    fn open(mut self) -> Result<(RotatingFileSink, Option<Severity>, F), Error> {
+    fn closed(mut self) -> Result<(RotatingFileSink, Option<Severity>, F), Error> {
         self.settings.schedule = self.schedule()?;
         let Self { mut file, mut settings, allow_unbounded, flush_on, format, .. } = self;
         file.path = absolute(&file.path)?;
+        set_encoding(&mut file, self.encoding);
         file.permissions = settings.permissions;
         file.set_durability(settings.durability);
         if let Some(link) = &settings.latest {
@@ -454,7 +483,7 @@ impl<F: Format> RotatingFileBuilder<F> {
                 "a durability cannot be combined with a buffer and shared locking; leave out the buffer"
             ));
         }
-        Ok((RotatingFileSink::open(file, settings)?, flush_on, format))
+        Ok((RotatingFileSink::new(file, settings)?, flush_on, format))
     }
 
     fn schedule(&self) -> Result<Option<Schedule>, Error> {

@@ -100,10 +100,10 @@ pub(crate) fn exit(registry: RegistryId, id: u64) {
         Some(stack.remove(index))
     });
     #[cfg(feature = "otlp")]
-    if let Some(Some(entry)) = left.as_ref().ok()
-        && !entry.again
-    {
-        entry.data.export().leave();
+    if let Ok(Some(entry)) = &left {
+        if !entry.again {
+            entry.data.export().leave();
+        }
     }
     // Dropped here, outside the borrow.
     drop(left);

@@ -11,7 +11,7 @@ use std::{
 use tracing_core::Metadata;
 
 use super::{Fields, TraceParent, thread};
-use crate::fork::ForkMutex;
+use crate::{fork::ForkMutex, text::head};
 
 /// Filled for spans that are exported; empty for all others.
 #[derive(Default)]
@@ -112,7 +112,7 @@ impl ExportState {
 
     /// Sets the error; the first one stays.
     pub(crate) fn fail(&self, mut description: String) {
-        description.truncate(description.floor_char_boundary(MAX_DESCRIPTION));
+        description.truncate(head(&description, MAX_DESCRIPTION).len());
         let mut annotations = self.annotations();
         if annotations.error.is_none() {
             annotations.error = Some(description.into());

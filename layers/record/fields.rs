@@ -110,7 +110,7 @@ impl Fields {
         let value = value.into();
         let stored = match value {
             Value::Bool(value) => Stored::Bool(value),
-            Value::I64(number) => Stored::I64(Word::of(number.cast_unsigned())),
+            Value::I64(number) => Stored::I64(Word::of(number as u64)),
             Value::U64(number) => Stored::U64(Word::of(number)),
             Value::I128(number) => Stored::I128(self.push_bytes(&number.to_ne_bytes())),
             Value::U128(number) => Stored::U128(self.push_bytes(&number.to_ne_bytes())),

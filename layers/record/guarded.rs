@@ -6,7 +6,10 @@ use std::{
     fmt::{self, Write as _},
 };
 
-use crate::unwind::{PanicPayload, catch};
+use crate::{
+    text::head,
+    unwind::{PanicPayload, catch},
+};
 
 /// Default limit of one value, in bytes.
 pub(crate) const VALUE_LIMIT: usize = 64 * 1024;
@@ -112,7 +115,7 @@ impl Limited<'_> {
     #[cold]
     fn refuse(&mut self, text: &str) -> fmt::Result {
         if self.refused == 0 {
-            self.out.push_str(&text[..text.floor_char_boundary(self.room)]);
+            self.out.push_str(head(text, self.room));
             self.room = 0;
         }
         self.refused = self.refused.saturating_add(1);
@@ -129,11 +132,11 @@ impl Limited<'_> {
 /// failed.
 #[inline]
 pub(crate) fn write(out: &mut String, value: fmt::Arguments<'_>, limit: usize) -> bool {
-    if let Some(text) = value.as_str()
-        && text.len() <= limit
-    {
-        out.push_str(text);
-        return true;
+    if let Some(text) = value.as_str() {
+        if text.len() <= limit {
+            out.push_str(text);
+            return true;
+        }
     }
     let mut limited = Limited { out, room: limit, refused: 0 };
     let result = catch(|| limited.write_fmt(value));

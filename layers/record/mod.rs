@@ -62,7 +62,7 @@ pub(crate) use self::{
     observer::{TreeObserver, are_observers_expected, are_roots_timed, expect_observers, time_roots},
     owned::{Pooled, recycle_all},
     path::{SpanPath, context_of},
-    process::process_name_by_now,
+    process::{process_name_by_now, start as logging_start},
     sampling::{Sampler, parent_based},
     severity::closest,
     span::{FormatCache, SpanData},

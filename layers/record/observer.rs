@@ -10,6 +10,9 @@ use std::{
 
 /// One handler's observer of one span tree.
 pub(crate) trait TreeObserver: Any + Send + Sync {
+    /// Itself. (Rust does this by itself from 1.86 on.)
+    fn as_any(&self) -> &dyn Any;
+
     /// The root closes. Handlers may be called.
     fn close(&self);
 
@@ -57,7 +60,7 @@ impl TreeObservers {
     /// The observer of a handler, if there is one.
     #[inline]
     pub(crate) fn find<T: TreeObserver>(&self, is_it: impl Fn(&T) -> bool) -> Option<&T> {
-        self.iter().filter_map(|observer| (&**observer as &dyn Any).downcast_ref()).find(|observer| is_it(observer))
+        self.iter().filter_map(|observer| observer.as_any().downcast_ref()).find(|observer| is_it(observer))
     }
 
     /// The observer of a handler, made by `make` if there is none. If another thread is faster, the new one is dropped.
@@ -70,7 +73,7 @@ impl TreeObservers {
                 made = at.0.set(new).err();
                 continue;
             };
-            match (&*node.observer as &dyn Any).downcast_ref().filter(|observer| is_it(observer)) {
+            match node.observer.as_any().downcast_ref().filter(|observer| is_it(observer)) {
                 Some(observer) => return observer,
                 None => at = &node.next,
             }

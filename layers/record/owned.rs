@@ -135,10 +135,10 @@ impl OwnedRecord {
     /// A second owner of the same record.
     #[inline]
     pub(crate) fn share(&mut self) -> Self {
-        if let Storage::Unique(_) = self.0
-            && let Storage::Unique(record) = std::mem::replace(&mut self.0, Storage::Empty)
-        {
-            self.0 = Storage::Shared(share(record));
+        if let Storage::Unique(_) = self.0 {
+            if let Storage::Unique(record) = std::mem::replace(&mut self.0, Storage::Empty) {
+                self.0 = Storage::Shared(share(record));
+            }
         }
         self.clone()
     }

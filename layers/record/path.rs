@@ -77,9 +77,10 @@ impl SpanPath {
         let late: usize = late.map(|fields| fields.weight()).sum();
         let (mut here, mut there) = (self.leaf.as_ref(), other.leaf.as_ref());
         // The nearest span around both. Each weighs more than the one around it.
-        while let (Some(one), Some(two)) = (here, there)
-            && !Arc::ptr_eq(one, two)
-        {
+        while let (Some(one), Some(two)) = (here, there) {
+            if Arc::ptr_eq(one, two) {
+                break;
+            }
             if one.weight >= two.weight {
                 here = one.parent.as_ref();
             } else {

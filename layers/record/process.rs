@@ -7,7 +7,7 @@ static START: OnceLock<SystemTime> = OnceLock::new();
 static PROCESS_NAME: OnceLock<String> = OnceLock::new();
 
 /// When logging started, for [`Record::uptime`](super::Record::uptime).
-pub(super) fn start() -> SystemTime {
+pub(crate) fn start() -> SystemTime {
     *START.get_or_init(SystemTime::now)
 }
 

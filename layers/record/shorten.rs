@@ -1,6 +1,7 @@
 //! Copies with shorter values.
 
 use super::{Fields, Record, Value, guarded::mark_truncated};
+use crate::text::head;
 
 impl Record {
     /// A copy in which no text or byte string is longer than `max` bytes, plus a marker that says how much was cut. Names
@@ -43,7 +44,7 @@ fn cut(text: &str, max: usize) -> Option<String> {
     if text.len() <= max {
         return None;
     }
-    let head = &text[..text.floor_char_boundary(max)];
+    let head = head(text, max);
     let mut short = head.to_owned();
     mark_truncated(&mut short, Some(text.len() - head.len()));
     Some(short)

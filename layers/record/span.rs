@@ -228,13 +228,13 @@ impl SpanData {
         self.metadata
     }
 
-    #[cfg(feature = "otlp")]
+    #[cfg(any(feature = "otlp", feature = "testing"))]
     pub(crate) fn name(&self) -> &'static str {
         self.name
     }
 
     /// Its fields, with what was recorded until now.
-    #[cfg(feature = "otlp")]
+    #[cfg(any(feature = "otlp", feature = "testing"))]
     pub(crate) fn read_fields<R>(&self, read: impl FnOnce(&Fields) -> R) -> R {
         match self.late() {
             Some(late) => read(&late),
@@ -357,10 +357,10 @@ fn put_spare(data: Arc<SpanData>) {
     // A thread that is ending has no use for spares.
     SPARES
         .try_with(|spares| {
-            if let Ok(mut spares) = spares.try_borrow_mut()
-                && spares.len() < MAX_SPARES
-            {
-                spares.push(data);
+            if let Ok(mut spares) = spares.try_borrow_mut() {
+                if spares.len() < MAX_SPARES {
+                    spares.push(data);
+                }
             }
         })
         .unwrap_or_default();

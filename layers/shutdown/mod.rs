@@ -11,6 +11,15 @@
 //! | `abort()`, `kill -9`, `_exit`, `exec` | what the system has; see below | |
 //! | power failure | what the disk has | |
 //!
+//! # Beyond that
+//!
+//! | you want | call |
+//! |---|---|
+//! | to know that all is written | [`flush_all`](crate::flush_all) at the end of `main`: an error says what is not |
+//! | a deadline for all | [`flush_within`], [`set_exit_timeout`] |
+//! | to stop one queue | `Queue::builder().build_with_guard(…)` gives a guard: `guard.shutdown(…)`. What is logged after that, or after the guard was dropped, is counted as dropped |
+//! | rotated files to be compressed before you go | `wait_for_archiving(…)` on the sink (`file.as_sink().clone()`); else the next start does it |
+//!
 //! # What survives `kill -9`
 //!
 //! | output | records that survive |

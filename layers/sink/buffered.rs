@@ -45,12 +45,10 @@ struct State<F> {
 }
 
 impl<P: FileOpener> BufferedFile<P> {
-    pub(super) fn new(opener: P, capacity: usize, opened: Option<OpenedFile<P::File>>) -> Self {
+    /// The first record opens the file, or a [swap](Self::swap).
+    pub(super) fn new(opener: P, capacity: usize) -> Self {
         let written = Arc::default();
-        let mut state = State::new(capacity, &written);
-        if let Some(opened) = opened {
-            state.replace_file(opened);
-        }
+        let state = State::new(capacity, &written);
         fork::watch();
         Self { opener, capacity, state: ForkMutex::new(state), written }
     }
@@ -400,7 +398,7 @@ mod tests {
     #[test]
     fn t41_a_partly_written_record_is_completed_when_there_is_room_again() {
         let script = Script::new([Fault::Take(9), Fault::Full, Fault::Full]);
-        let sink = BufferedFile::new(script.clone(), 20, None);
+        let sink = BufferedFile::new(script.clone(), 20);
         sink.put(b"first\n").unwrap();
         sink.put(b"second\n").unwrap();
         assert!(sink.flush().is_err());
@@ -415,7 +413,7 @@ mod tests {
     #[test]
     fn t41_a_partly_written_record_begins_anew_in_a_new_file() {
         let script = Script::new([Fault::Take(3), Fault::Full, Fault::Full]);
-        let sink = BufferedFile::new(script.clone(), 20, None);
+        let sink = BufferedFile::new(script.clone(), 20);
         sink.put(b"first\n").unwrap();
         assert!(sink.flush().is_err());
         script.rotate();
@@ -427,7 +425,7 @@ mod tests {
     #[test]
     fn t41_a_partly_written_record_is_marked_in_a_file_opened_again() {
         let script = Script::new([Fault::Take(3), Fault::Full, Fault::Full]);
-        let sink = BufferedFile::new(script.clone(), 20, None);
+        let sink = BufferedFile::new(script.clone(), 20);
         sink.put(b"first\n").unwrap();
         assert!(sink.flush().is_err());
         sink.reopen().unwrap();
@@ -438,7 +436,7 @@ mod tests {
     #[test]
     fn t41_a_reopening_sees_what_its_own_flush_has_torn() {
         let script = Script::new([Fault::Take(3), Fault::Full]);
-        let sink = BufferedFile::new(script.clone(), 20, None);
+        let sink = BufferedFile::new(script.clone(), 20);
         sink.put(b"first\n").unwrap();
         sink.reopen().unwrap();
         sink.flush().unwrap();
@@ -448,7 +446,7 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_long_records_go_past() {
         let script = Script::new([]);
-        let sink = BufferedFile::new(script.clone(), 10, None);
+        let sink = BufferedFile::new(script.clone(), 10);
         sink.put(b"short\n").unwrap();
         assert_eq!(script.text(), "");
         sink.put(b"longer than that\n").unwrap();
@@ -463,7 +461,7 @@ mod tests {
 
     #[test]
     fn records_without_a_byte_take_no_room() {
-        let sink = BufferedFile::new(Script::new([]), 10, None);
+        let sink = BufferedFile::new(Script::new([]), 10);
         for _ in 0..100 {
             sink.put(b"").unwrap();
         }
@@ -474,7 +472,7 @@ mod tests {
     fn t38_a_buffer_goes_to_the_new_file_and_waits_where_there_is_none() {
         let script = Script::new([]);
         script.watch();
-        let sink = BufferedFile::new(script.clone(), 4, None);
+        let sink = BufferedFile::new(script.clone(), 4);
         sink.put(b"1\n").unwrap();
         script.rotate();
         sink.put(b"2\n").unwrap();

@@ -30,11 +30,12 @@ impl DeferredErrors {
     /// Reports the deferred error. Without a handler, it stays deferred. Not under a lock.
     #[inline]
     pub(super) fn report(&self) {
-        if self.any.load(Ordering::Relaxed)
-            && let Some(ledger) = self.ledger_link.ledger()
-            && let Some(error) = self.take()
-        {
-            ledger.report_error(&error);
+        if self.any.load(Ordering::Relaxed) {
+            if let Some(ledger) = self.ledger_link.ledger() {
+                if let Some(error) = self.take() {
+                    ledger.report_error(&error);
+                }
+            }
         }
     }
 
@@ -64,11 +65,11 @@ impl LedgerLink {
     /// Links the ledger of the handler whose lines come, unless one is linked already.
     #[inline]
     pub(crate) fn set(&self, ledger: impl FnOnce() -> Option<Arc<Ledger>>) {
-        if !self.is_set.load(Ordering::Relaxed)
-            && let Some(ledger) = ledger()
-        {
-            self.ledger.set(Arc::downgrade(&ledger));
-            self.is_set.store(true, Ordering::Release);
+        if !self.is_set.load(Ordering::Relaxed) {
+            if let Some(ledger) = ledger() {
+                self.ledger.set(Arc::downgrade(&ledger));
+                self.is_set.store(true, Ordering::Release);
+            }
         }
     }
 

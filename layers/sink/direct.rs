@@ -24,10 +24,9 @@ pub(super) struct DirectFile<P: FileOpener> {
 }
 
 impl<P: FileOpener> DirectFile<P> {
-    /// Without `opened`, the first record opens the file.
-    pub(super) fn new(opener: P, opened: Option<OpenedFile<P::File>>) -> Self {
-        let line_state = LineState::new(opened.as_ref().is_some_and(|opened| opened.ends_mid_line));
-        Self { opener, open: ForkRwLock::new(opened.map(Arc::new)), line_state, lock: ForkMutex::default() }
+    /// The first record opens the file, or a [swap](Self::swap).
+    pub(super) fn new(opener: P) -> Self {
+        Self { opener, open: ForkRwLock::new(None), line_state: LineState::new(false), lock: ForkMutex::default() }
     }
 
     #[inline]
@@ -145,12 +144,12 @@ impl<P: FileOpener> DirectFile<P> {
                 let whole = ends[written..].partition_point(|end| *end <= reached);
                 written += whole;
                 let begun = written.checked_sub(1).map_or(from, |last| ends[last]).max(from);
-                if begun < reached
-                    && let Some(end) = ends.get(written)
-                {
-                    from = begun;
-                    self.complete(&opened.file, &bytes[begun..*end], reached - begun)?;
-                    return Ok(*end);
+                if begun < reached {
+                    if let Some(end) = ends.get(written) {
+                        from = begun;
+                        self.complete(&opened.file, &bytes[begun..*end], reached - begun)?;
+                        return Ok(*end);
+                    }
                 }
                 Ok(reached)
             });
@@ -270,7 +269,7 @@ mod tests {
     #[test]
     fn t41_a_short_write_is_completed() {
         let script = Script::new([Fault::Take(2), Fault::Interrupted, Fault::Take(1)]);
-        let sink = DirectFile::new(script.clone(), None);
+        let sink = DirectFile::new(script.clone());
         sink.write(b"record\n").unwrap();
         assert_eq!(script.text(), "record\n");
     }
@@ -318,7 +317,7 @@ mod tests {
     fn t41_many_records_are_completed_after_short_writes() {
         for (write_batch, take) in WRITES.into_iter().flat_map(|write| (0..=16).map(move |take| (write, take))) {
             let script = Script::new([Fault::Take(take.max(1)), Fault::Interrupted, Fault::Take(1)]);
-            let sink = DirectFile::new(script.clone(), None);
+            let sink = DirectFile::new(script.clone());
             assert!(write_all_of(&sink, write_batch, &["first\n", "second\n", "3\n"]).is_empty());
             assert_eq!(script.text(), "first\nsecond\n3\n", "{take}");
         }
@@ -328,7 +327,7 @@ mod tests {
     fn t41_of_many_records_the_torn_one_is_marked_and_the_others_are_written() {
         for write_batch in WRITES {
             let script = Script::new([Fault::Take(9), Fault::Full]);
-            let sink = DirectFile::new(script.clone(), None);
+            let sink = DirectFile::new(script.clone());
             assert_eq!(write_all_of(&sink, write_batch, &["first\n", "second\n", "third\n", "fourth\n"]), [1]);
             assert_eq!(script.text(), "first\nsec\nthird\nfourth\n");
         }
@@ -338,7 +337,7 @@ mod tests {
     fn t41_each_of_many_records_is_tried() {
         for write_batch in WRITES {
             let script = Script::new([Fault::Full, Fault::Full]);
-            let sink = DirectFile::new(script.clone(), None);
+            let sink = DirectFile::new(script.clone());
             assert_eq!(write_all_of(&sink, write_batch, &["first\n", "second\n", "third\n"]), [0, 1]);
             assert_eq!(script.text(), "third\n");
         }
@@ -347,7 +346,7 @@ mod tests {
     #[test]
     fn many_records_are_one_write_and_none_where_none_is_admitted() {
         let script = Script::new([Fault::None]);
-        let sink = DirectFile::new(script.clone(), None);
+        let sink = DirectFile::new(script.clone());
         assert!(matches!(sink.write_batch_if(b"a\nb\nc\n", 0, &[2, 4, 6], &|| 0), (0, Ok(()))));
         assert_eq!((script.text(), script.left()), (String::new(), 1));
         assert!(matches!(sink.write_batch_if(b"a\nb\nc\n", 2, &[4, 6], &|| 9), (2, Ok(()))));
@@ -357,7 +356,7 @@ mod tests {
     #[test]
     fn t41_a_torn_record_is_marked() {
         let script = Script::new([Fault::Take(2), Fault::Full, Fault::Full]);
-        let sink = DirectFile::new(script.clone(), None);
+        let sink = DirectFile::new(script.clone());
         assert!(sink.write(b"lost\n").is_err());
         assert!(sink.write(b"lost, too\n").is_err());
         sink.write(b"next\n").unwrap();
@@ -367,7 +366,7 @@ mod tests {
     #[test]
     fn t41_whoever_lost_the_lock_writes_the_record_once_more() {
         let script = Script::new([Fault::Take(3)]);
-        let sink = DirectFile::new(script.clone(), None);
+        let sink = DirectFile::new(script.clone());
         let opened = sink.open_file().unwrap();
         std::thread::scope(|scope| {
             let lock = sink.lock();
@@ -414,7 +413,7 @@ mod tests {
 
     /// Whether two threads write at once.
     fn meet(needs_lock: bool) -> bool {
-        let sink = DirectFile::new((Meeting::default(), needs_lock), None);
+        let sink = DirectFile::new((Meeting::default(), needs_lock));
         std::thread::scope(|scope| {
             let other = scope.spawn(|| sink.write(b"a\n").is_ok());
             let met = sink.write(b"b\n").is_ok();
@@ -437,7 +436,7 @@ mod tests {
     fn a_failed_opening_is_tried_again_by_each_record() {
         let script = Script::new([]);
         script.refuse_to_open(2);
-        let sink = DirectFile::new(script.clone(), None);
+        let sink = DirectFile::new(script.clone());
         assert!(sink.write(b"1\n").is_err());
         assert!(sink.write(b"2\n").is_err());
         sink.write(b"3\n").unwrap();
@@ -451,7 +450,7 @@ mod tests {
     fn t38_a_watched_file_is_followed_and_the_old_one_used_while_it_has_a_name() {
         let script = Script::new([]);
         script.watch();
-        let sink = DirectFile::new(script.clone(), None);
+        let sink = DirectFile::new(script.clone());
         sink.write(b"1\n").unwrap();
         script.rotate();
         sink.write(b"2\n").unwrap();

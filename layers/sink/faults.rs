@@ -13,7 +13,7 @@ use super::{
     FlushTo, Lines, Sink,
     buffered::BufferedFile,
     direct::DirectFile,
-    opener::{FileOpener, OpenedFile, RawFile},
+    opener::{FileOpener, OpenedFile, RawFile, Swap},
     registry::FileId,
 };
 use crate::{
@@ -381,7 +381,9 @@ proptest! {
         script.inner().watched = watched;
         play(ops, &script, heals, |script| {
             let opened = opened(&script, delay);
-            DirectFile::new(script, opened)
+            let file = DirectFile::new(script);
+            file.swap(|_, _| (opened.map_or(Swap::Keep, Swap::Open), ()));
+            file
         })?;
     }
 
@@ -393,7 +395,9 @@ proptest! {
         script.inner().watched = watched;
         play(ops, &script, heals, |script| {
             let opened = opened(&script, delay);
-            BufferedFile::new(script, capacity, opened)
+            let file = BufferedFile::new(script, capacity);
+            file.swap(|_, _, _| (opened.map_or(Swap::Keep, Swap::Open), ()));
+            file
         })?;
     }
 }

@@ -10,6 +10,8 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
+#[cfg(feature = "config")]
+use super::probe;
 use super::{
     FlushTo, Lines, Sink, SinkProperties,
     buffered::BufferedFile,
@@ -59,37 +61,53 @@ enum WriteMode {
 const MAX_BUFFER: usize = 1 << 30;
 
 impl FileSink {
-    pub(crate) fn new(spec: FileSpec, open_lazily: bool, buffer: Option<usize>) -> Result<Self, Error> {
+    /// Nothing is opened yet: the first record does that, or [`open`](Self::open).
+    pub(crate) fn new(spec: FileSpec, buffer: Option<usize>) -> Result<Self, Error> {
         if let Some(bytes) = buffer.filter(|bytes| *bytes > MAX_BUFFER) {
             return Err(Error::config(format_args!(
                 "cannot use {}: buffer {bytes}: expected at most {MAX_BUFFER} bytes (1 GiB)",
                 spec.path.display()
             )));
         }
-        let opened = if open_lazily {
-            None
-        } else {
-            match spec.open_file() {
-                Ok(opened) => Some(opened),
-                Err(OpenError { action, error }) => {
-                    let error = match action == FIND_DIRECTORY && !spec.create_dirs {
-                        true => io::Error::new(error.kind(), format!("{error}; create_dirs creates it")),
-                        false => error,
-                    };
-                    return Err(Error::io_at(&spec.path, action, error));
-                }
-            }
-        };
         let mode = match buffer {
-            Some(bytes) => WriteMode::Buffered(BufferedFile::new(spec, bytes, opened)),
-            None => WriteMode::Direct(DirectFile::new(spec, opened)),
+            Some(bytes) => WriteMode::Buffered(BufferedFile::new(spec, bytes)),
+            None => WriteMode::Direct(DirectFile::new(spec)),
         };
-        let mode = Arc::new(mode);
-        if let Some(interval) = mode.spec().sync_policy.interval() {
-            let target: Weak<WriteMode> = Arc::downgrade(&mode);
-            sync_at_intervals(target, interval)?;
-        }
-        Ok(Self { mode })
+        Ok(Self { mode: Arc::new(mode) })
+    }
+
+    /// Opens the file now, unless it is open.
+    pub(crate) fn open(&self) -> Result<(), Error> {
+        let opened =
+            self.swap(true, |spec, file, _| match file.map_or_else(|| spec.open_file().map(Some), |_| Ok(None)) {
+                Ok(Some(opened)) => (Swap::Open(opened), Ok(())),
+                Ok(None) => (Swap::Keep, Ok(())),
+                Err(error) => (Swap::Keep, Err(error)),
+            });
+        opened.map_err(|error| self.open_error(error))
+    }
+
+    /// Checks whether [`open`](Self::open) would succeed, as far as that shows beforehand.
+    #[cfg(feature = "config")]
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let FileSpec { path, create_dirs, .. } = self.mode.spec();
+        probe::can_append(path, *create_dirs).map_err(|error| self.open_error(error))
+    }
+
+    fn open_error(&self, OpenError { action, error }: OpenError) -> Error {
+        let spec = self.mode.spec();
+        let error = match action == FIND_DIRECTORY && !spec.create_dirs {
+            true => io::Error::new(error.kind(), format!("{error}; create_dirs creates it")),
+            false => error,
+        };
+        Error::io_at(&spec.path, action, error)
+    }
+
+    /// Begins to sync it at intervals, if it is to be.
+    pub(crate) fn start(&self) -> Result<(), Error> {
+        let Some(interval) = self.mode.spec().sync_policy.interval() else { return Ok(()) };
+        let target: Weak<WriteMode> = Arc::downgrade(&self.mode);
+        sync_at_intervals(target, interval)
     }
 
     /// The absolute path.
@@ -397,7 +415,7 @@ mod tests {
     #[test]
     fn a_buffer_without_measure_is_refused() {
         let dir = Dir::new();
-        let error = FileSink::new(FileSpec::new(dir.path("app.log")), false, Some(usize::MAX)).unwrap_err();
+        let error = FileSink::new(FileSpec::new(dir.path("app.log")), Some(usize::MAX)).unwrap_err();
         assert!(error.is_config() && error.to_string().contains("expected at most 1073741824 bytes"), "{error}");
         assert_eq!(dir.names(), [""; 0]);
     }

@@ -1,7 +1,7 @@
 //! Which file to append to, and how to open it.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Durability, ReopenPolicy,
+    Durability, ReopenPolicy, creations,
     deferred_errors::DeferredErrors,
     durability::SyncPolicy,
     opener::{FileOpener, OpenedFile, RawFile},
@@ -20,6 +20,7 @@ use super::{
 use crate::Error;
 
 pub(super) const FIND_DIRECTORY: &str = "find the directory of";
+pub(super) const CREATE_DIRECTORY: &str = "create the directory of";
 
 impl RawFile for File {
     #[inline]
@@ -37,6 +38,10 @@ pub(crate) struct FileSpec {
     pub(crate) create_dirs: bool,
     /// Of a newly created file, on unix; subject to the process's umask.
     pub(crate) permissions: Option<u32>,
+    /// What an empty file gets when it is opened: a byte order mark.
+    pub(crate) file_start: &'static [u8],
+    /// The line break, where it is not one byte.
+    pub(crate) wide_line_end: Option<[u8; 2]>,
     /// Only the first open truncates.
     pub(crate) was_opened: AtomicBool,
     /// Keeps other handlers of this process off the path.
@@ -82,10 +87,10 @@ impl FileOpener for FileSpec {
     }
 
     fn release(&self, file: &File) {
-        if self.sync_policy.is_active()
-            && let Err(error) = self.sync_policy.sync_pending(|| sync(file))
-        {
-            self.defer_error("sync", error);
+        if self.sync_policy.is_active() {
+            if let Err(error) = self.sync_policy.sync_pending(|| sync(file)) {
+                self.defer_error("sync", error);
+            }
         }
         if let Some(claim) = &self.claim {
             claim.closed(file);
@@ -114,7 +119,7 @@ impl FileSpec {
         let failed_to = |action| move |error| OpenError { action, error };
         let parent = self.path.parent().unwrap_or(&self.path);
         if self.create_dirs {
-            fs::create_dir_all(parent).map_err(failed_to("create the directory of"))?;
+            creations::create_dir_all(parent).map_err(failed_to(CREATE_DIRECTORY))?;
         }
         let truncate = self.truncate && !self.was_opened.load(Ordering::Acquire);
         let file = self.open_for_append(truncate).map_err(|error| {
@@ -124,7 +129,10 @@ impl FileSpec {
         // Without metadata it does not count as a regular file.
         let metadata = file.metadata().ok();
         let (is_regular, len) = metadata.as_ref().map_or((false, 0), |metadata| (metadata.is_file(), metadata.len()));
-        let ends_mid_line = is_regular && len > 0 && ends_mid_line(&self.path, &file);
+        let ends_mid_line = is_regular && len > 0 && ends_mid_line(&self.path, &file, self.wide_line_end);
+        if is_regular && len == 0 && !self.file_start.is_empty() {
+            (&file).write_all(self.file_start).map_err(failed_to("write to"))?;
+        }
         self.was_opened.store(true, Ordering::Release);
         if let Some(claim) = &self.claim {
             claim.opened(&file);
@@ -149,7 +157,7 @@ impl FileSpec {
             // An append handle may not truncate here.
             options.clone().write(true).truncate(true).open(&self.path)?;
         }
-        let file = options.append(true).open(&self.path)?;
+        let file = creations::open(options.append(true), &self.path)?;
         #[cfg(unix)]
         if truncate && file.metadata()?.is_file() {
             file.set_len(0)?;
@@ -165,19 +173,21 @@ impl FileSpec {
 /// that is complete a moment later must not get a line break from us. So one check that finds a partial line does not
 /// count; a second one, after writes under way have ended, must find the same end at the same offset. If the file has
 /// grown each time, another process is writing and completes its lines itself.
-fn ends_mid_line(path: &Path, append: &File) -> bool {
+fn ends_mid_line(path: &Path, append: &File, wide_line_end: Option<[u8; 2]>) -> bool {
     const MAX_CHECKS: usize = 4;
-    let last_byte = || -> io::Result<(u64, u8)> {
+    let line_end: &[u8] = wide_line_end.as_ref().map_or(b"\n", |wide| wide);
+    let last_bytes = || -> io::Result<(u64, bool)> {
         let mut file = File::open(path)?;
-        let offset = file.seek(SeekFrom::End(-1))?;
-        let mut last = [0];
-        file.read_exact(&mut last)?;
-        Ok((offset, last[0]))
+        let mut last = [0; 2];
+        let last = &mut last[..line_end.len()];
+        let offset = file.seek(SeekFrom::End(-(line_end.len() as i64)))?;
+        file.read_exact(last)?;
+        Ok((offset, last == line_end))
     };
     let mut before = None;
     for _ in 0..MAX_CHECKS {
-        match last_byte() {
-            Ok((offset, last)) if last != b'\n' => {
+        match last_bytes() {
+            Ok((offset, false)) => {
                 if before == Some(offset) {
                     return true;
                 }
@@ -206,6 +216,8 @@ pub(super) fn sync(file: &File) -> io::Result<()> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::sink::scratch::Dir;
 

@@ -10,6 +10,7 @@
 //! | [`FileSink`] with a buffer | a file, many records at once | the buffer's | the buffer was written |
 //! | [`RotatingFileSink`] | a file that is replaced by new ones | as for a file | as for a file |
 //! | [`WriterSink`] | any [`io::Write`] | one around the writer | the writer accepted it and was flushed |
+//! | `appender::NonBlockingSink` (feature `appender`) | the queue of `tracing-appender` | one around it | it is in the queue |
 //! | [`net::Connection`] | a peer: TCP, TLS, a unix socket | none, but one thread sends at a time | the system accepted it |
 //! | [`MakeWriterSink`] | any `MakeWriter` | the writer's own, if any | the writer accepted it and was flushed |
 //!
@@ -17,8 +18,11 @@
 //! A record is one `write`. After a short write, the rest follows at once. If that fails, a partial record stays, and
 //! the next record begins with a line break, so that no two records share a line.
 
+#[cfg(feature = "appender")]
+pub mod appender;
 mod archive;
 mod buffered;
+mod creations;
 mod deferred_errors;
 mod direct;
 mod durability;
@@ -26,12 +30,15 @@ mod durability;
 #[allow(clippy::unwrap_used)]
 mod faults;
 mod file;
+mod file_lock;
 mod file_spec;
 #[cfg(feature = "http")]
 pub mod http;
 mod lines;
 pub mod net;
 mod opener;
+#[cfg(feature = "config")]
+mod probe;
 mod registry;
 mod reopen;
 mod rotate;
@@ -42,10 +49,8 @@ mod std_stream;
 mod sync_timer;
 mod writer;
 
-use std::{io, sync::Arc};
+use std::{io, num::NonZeroU16, sync::Arc};
 
-#[cfg(feature = "config")]
-pub(crate) use self::registry::allow_takeover;
 pub use self::{
     archive::{Compression, Retention},
     durability::Durability,
@@ -56,6 +61,8 @@ pub use self::{
     std_stream::StdStream,
     writer::{MakeWriterSink, WriterSink},
 };
+#[cfg(feature = "config")]
+pub(crate) use self::{creations::Creations, registry::allow_takeover};
 pub(crate) use self::{
     deferred_errors::LedgerLink,
     file_spec::FileSpec,
@@ -107,7 +114,7 @@ pub trait Sink: Send + Sync + 'static {
         Ok(())
     }
 
-    /// What an output must know about the sink. It asks once, when it is built. By default: no terminal, no batching.
+    /// What an output must know about the sink. It asks when it is built. By default: no terminal, no batching.
     fn properties(&self) -> SinkProperties {
         SinkProperties::default()
     }
@@ -128,6 +135,9 @@ pub enum FlushTo {
 pub struct SinkProperties {
     /// A person probably reads it right away: formats use colour only then.
     pub is_terminal: bool,
+    /// How many characters a line of that terminal has, if it is known: [`Text::pretty`](crate::format::Text::pretty)
+    /// breaks lines there. Of a terminal, an output asks again once a second.
+    pub columns: Option<NonZeroU16>,
     /// One [`write`](Sink::write) of many lines costs less than many of one. Then a handler behind a
     /// [`Queue`](crate::Queue) collects lines until it has 64 KiB or the queue is empty.
     pub supports_batching: bool,

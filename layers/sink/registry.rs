@@ -101,10 +101,10 @@ pub(crate) fn claim(path: &Path) -> Result<Claim, Error> {
             "a rotating handler of this process has this file; use that one, or another path",
         ));
     }
-    if !ALLOW_TAKEOVER.get()
-        && let Some(owner) = registry.rotator_with_backup(path)
-    {
-        return Err(is_backup_of(path, &owner));
+    if !ALLOW_TAKEOVER.get() {
+        if let Some(owner) = registry.rotator_with_backup(path) {
+            return Err(is_backup_of(path, &owner));
+        }
     }
     drop(registry);
     Ok(REGISTRY.write().add(path, None, None))
@@ -202,6 +202,18 @@ fn is_backup_of(path: &Path, owner: &Path) -> Error {
 
 fn cannot_use(path: &Path, why: impl fmt::Display) -> Error {
     Error::config(format_args!("cannot use {}: {why}", path.display()))
+}
+
+/// Removes a file that was just made, if it is still empty and no handler has it open.
+pub(super) fn remove_unused(path: &Path, id: Option<FileId>) {
+    // A handler that opens it now says so when this is done.
+    let _changes = CHANGES.get();
+    let Ok(metadata) = fs::symlink_metadata(path) else { return };
+    let is_open = id.is_some() && REGISTRY.read().entries.iter().any(|entry| entry.open == id);
+    if metadata.is_file() && metadata.len() == 0 && FileId::of(&metadata) == id && !is_open {
+        // It stays where that fails.
+        fs::remove_file(path).unwrap_or_default();
+    }
 }
 
 /// Whether a handler of this process has this path or the file at it.

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IsTerminal as _, Write},
+    num::NonZeroU16,
     time::Duration,
 };
 
@@ -66,8 +67,24 @@ impl Sink for StdStream {
             Which::Stdout => io::stdout().is_terminal(),
             Which::Stderr => io::stderr().is_terminal(),
         };
-        SinkProperties { is_terminal, ..SinkProperties::default() }
+        let columns = if is_terminal { columns(self.which) } else { None };
+        SinkProperties { is_terminal, columns, ..SinkProperties::default() }
     }
+}
+
+/// The width of the terminal, if it says one.
+#[cfg(unix)]
+fn columns(which: Which) -> Option<NonZeroU16> {
+    let size = match which {
+        Which::Stdout => rustix::termios::tcgetwinsize(io::stdout()),
+        Which::Stderr => rustix::termios::tcgetwinsize(io::stderr()),
+    };
+    NonZeroU16::new(size.ok()?.ws_col)
+}
+
+#[cfg(not(unix))]
+fn columns(_: Which) -> Option<NonZeroU16> {
+    None
 }
 
 /// Each `write` writes one complete record or fails.

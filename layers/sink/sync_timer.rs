@@ -51,10 +51,10 @@ pub(super) fn sync_at_intervals(target: Weak<dyn SyncTarget>, interval: Duration
 /// Starts the thread again in a child of a fork.
 fn restart_in_child() {
     let timer = timer();
-    if !timer.entries.is_empty()
-        && let Err(error) = start(timer)
-    {
-        crate::stdio::stderr_line(&crate::text::escaped(&format!("tracing-strata: after a fork: {error}")));
+    if !timer.entries.is_empty() {
+        if let Err(error) = start(timer) {
+            crate::stdio::stderr_line(&crate::text::escaped(&format!("tracing-strata: after a fork: {error}")));
+        }
     }
 }
 
@@ -62,11 +62,13 @@ fn start(mut timer: MutexGuard<'_, Timer>) -> Result<(), Error> {
     let is_running = std::mem::replace(&mut timer.is_running, true);
     drop(timer);
     TIMER.notify_all();
-    if !is_running && let Err(error) = thread::Builder::new().name("strata-sync".into()).spawn(run) {
-        let mut timer = self::timer();
-        timer.is_running = false;
-        timer.entries.clear();
-        return Err(Error::with_source("cannot start the thread that syncs files", error));
+    if !is_running {
+        if let Err(error) = thread::Builder::new().name("strata-sync".into()).spawn(run) {
+            let mut timer = self::timer();
+            timer.is_running = false;
+            timer.entries.clear();
+            return Err(Error::with_source("cannot start the thread that syncs files", error));
+        }
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 //! is a binary of its own beside this folder.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+#[cfg(feature = "appender")]
+mod appender;
 mod batched;
 mod capture;
 mod config;
@@ -30,6 +32,7 @@ mod net;
 mod otlp;
 mod pickle;
 mod places;
+mod pretty;
 mod queue;
 mod rooms;
 mod rotate;
@@ -39,5 +42,6 @@ mod strict;
 mod support;
 mod syslog;
 mod template;
+mod testing;
 mod text;
 mod trace_ids;

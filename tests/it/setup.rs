@@ -65,6 +65,53 @@ fn one_line_logs_from_info_as_json_where_there_is_no_terminal() {
     assert!(lines.len() == 2 && lines[0].contains("\x1b["), "{lines:?}");
 }
 
+/// A terminal, and the program's side of it.
+#[cfg(target_os = "linux")]
+fn terminal(columns: u16) -> (std::fs::File, std::fs::File) {
+    use rustix::{pty, termios};
+
+    let ours = pty::openpt(pty::OpenptFlags::RDWR | pty::OpenptFlags::NOCTTY).unwrap();
+    pty::unlockpt(&ours).unwrap();
+    let name = pty::ptsname(&ours, Vec::new()).unwrap();
+    let theirs = fs::OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let size = termios::Winsize { ws_row: 25, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    termios::tcsetwinsize(&theirs, size).unwrap();
+    (ours.into(), theirs)
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_terminal_gets_pretty_lines_that_fit() {
+    use std::io::Read as _;
+
+    let program = |_: &Path, _: &str| {
+        let _logging = tracing_strata::init().unwrap();
+        let _request = tracing::info_span!("request", id = "7f3a").entered();
+        tracing::info!(target: "shop", user = 7, "an order was placed, and paid for at once");
+    };
+    if child(program) {
+        return;
+    }
+    for (columns, coloured, count) in [(60, true, 2), (200, true, 1), (20, false, 1), (0, false, 1)] {
+        let (mut ours, theirs) = terminal(columns);
+        let dir = Dir::new();
+        let mut command = command("a_terminal_gets_pretty_lines_that_fit", "", &dir);
+        command.env("TERM", if coloured { "xterm-256color" } else { "dumb" }).env_remove("NO_COLOR");
+        let mut running = command.stderr(theirs).spawn().unwrap();
+        // The terminal is theirs alone: reading ends with an error when they have closed it.
+        drop(command);
+        let mut shown = Vec::new();
+        ours.read_to_end(&mut shown).unwrap_or_default();
+        running.wait().unwrap();
+        let shown = String::from_utf8(shown).unwrap();
+        let lines: Vec<_> = shown.lines().collect();
+        assert_eq!(lines.len(), count, "{columns}: {shown:?}");
+        assert!(lines[0].contains("INFO") && shown.contains("paid for at"), "{columns}: {shown:?}");
+        assert_eq!(shown.contains('\x1b'), coloured, "{columns}: {shown:?}");
+        assert_eq!(lines[0].contains("request{id=7f3a}"), count == 1, "{columns}: {shown:?}");
+    }
+}
+
 #[test]
 fn wrong_variables_are_told_and_do_no_harm() {
     let program = |_: &Path, _: &str| {

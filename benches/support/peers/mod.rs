@@ -44,6 +44,8 @@ macro_rules! peers {
 peers! {
     Strata "strata" "**tracing-strata** `Json`",
     StrataText "strata-text" "**tracing-strata** `Text`",
+    StrataPretty "strata-pretty" "**tracing-strata** `Text::pretty`",
+    StrataPrettyNarrow "strata-pretty-narrow" "**tracing-strata** `Text::pretty`, coloured, 80 columns",
     StrataEcs "strata-ecs" "**tracing-strata** `Json::ecs`",
     StrataGcp "strata-gcp" "**tracing-strata** `Json::gcp`",
     StrataDatadog "strata-datadog" "**tracing-strata** `Json::datadog`",
@@ -76,6 +78,8 @@ impl Peer {
         match self {
             Self::Strata
             | Self::StrataText
+            | Self::StrataPretty
+            | Self::StrataPrettyNarrow
             | Self::StrataEcs
             | Self::StrataGcp
             | Self::StrataDatadog

@@ -1,10 +1,10 @@
 //! Ourselves.
 
-use std::{hint::black_box, path::Path};
+use std::{hint::black_box, num::NonZeroU16, path::Path};
 
 use tracing_strata::{
-    Delivery, Error, Loggers, Outcome, Tee,
-    format::{Format, Json, Logfmt, Text},
+    Delivery, Error, Loggers, Outcome, Record, Tee,
+    format::{Buffer, Color, Format, Json, Logfmt, Text},
     output::{LogFile, Stream},
     prelude::*,
 };
@@ -26,6 +26,8 @@ pub(super) fn install(peer: Peer, case: &Case, path: &Path) -> Result<Facade, Fa
         }
         Peer::Strata => output(Json::new(), case, path),
         Peer::StrataText => output(Text::plain(), case, path),
+        Peer::StrataPretty => output(Text::pretty().color(Color::Never), case, path),
+        Peer::StrataPrettyNarrow => output(OnTerminal(Text::pretty().color(Color::Always)), case, path),
         Peer::StrataEcs => output(Json::ecs(), case, path),
         Peer::StrataGcp => output(Json::gcp(), case, path),
         Peer::StrataDatadog => output(Json::datadog(), case, path),
@@ -47,6 +49,16 @@ pub(super) fn install(peer: Peer, case: &Case, path: &Path) -> Result<Facade, Fa
         }
         Peer::Capture => install_layer(Capture.into_layer(), case.work),
         other => unreachable!("{other:?} is not us"),
+    }
+}
+
+/// On a terminal of 80 columns.
+struct OnTerminal(Text);
+
+impl Format for OnTerminal {
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        out.set_columns(NonZeroU16::new(80));
+        self.0.format(record, out)
     }
 }
 

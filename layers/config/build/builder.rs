@@ -14,6 +14,7 @@ use crate::{
         references::{resolved, with_objects},
         setup::Setup,
     },
+    sink::Creations,
     text::python_repr,
 };
 
@@ -26,6 +27,19 @@ pub(in crate::config) struct Prepared {
     pub(in crate::config) updates: Vec<PendingUpdate>,
     /// The names of handlers that stay as they are.
     pub(in crate::config) reused: BTreeSet<String>,
+    /// What [`open`](Self::open) has made. The last one, as it is removed when the handlers have closed it.
+    pub(in crate::config) creations: Creations,
+}
+
+impl Prepared {
+    /// Opens files and sockets; once all are open, starts threads. If it fails, the drop removes what it has made.
+    pub(in crate::config) fn open(&mut self) -> Result<(), ConfigError> {
+        let updates = &mut self.updates;
+        let (opened, creations) = Creations::noted(|| updates.iter_mut().try_for_each(PendingUpdate::open));
+        self.creations = creations;
+        opened?;
+        self.updates.iter_mut().try_for_each(PendingUpdate::start)
+    }
 }
 
 /// The current filters and handlers, reused where the declaration is the same.
@@ -158,9 +172,13 @@ impl<'b> Builder<'b> {
     }
 
     pub(in crate::config) fn formatters(&mut self) {
-        for (name, node) in self.section("formatters", "Unable to configure formatter") {
+        let entries = self.section("formatters", "Unable to configure formatter");
+        // A conditional one names others.
+        let (conditional, others): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|(_, node)| formatters::is_conditional(node));
+        for (name, node) in others.into_iter().chain(conditional) {
             let path = format!("formatters.{}", quoted_key(&name));
-            match formatters::make(self.setup, &path, &node) {
+            match formatters::make_with(self.setup, &path, &node, &|name| self.formatters.get(name).cloned()) {
                 Ok(formatter) => {
                     self.formatters.insert(name, formatter);
                 }
@@ -243,7 +261,7 @@ impl<'b> Builder<'b> {
             return Err(self.problems);
         }
         let Self { formatters, filters, handlers, updates, reused, .. } = self;
-        Ok(Prepared { formatters, filters, handlers, updates, reused })
+        Ok(Prepared { formatters, filters, handlers, updates, reused, creations: Creations::default() })
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Builder, HandlerSpec, InstalledHandler, PendingUpdate, make_output, output::name_args};
+use super::{Builder, HandlerSpec, InstalledHandler, PendingUpdate, Turn, make_output, output::name_args};
 use crate::{
     NamedHandler, Severity,
     config::{
         class::Class,
-        configured_handler::ConfiguredHandler,
-        encoding::Encoding,
+        configured_handler::{ConfiguredHandler, Output, Steps},
         error::ConfigError,
         formatting::{self, Formatter, Formatting},
         handler_args::level_in,
@@ -119,12 +118,13 @@ impl Builder<'_> {
             let is_same = before.fixed == fixed && same_targets && self.has_same_filter(node);
             !self.setup.as_python && is_same && same_format
         });
-        let (installed, is_new) = match reused {
+        let is_new = reused.is_none();
+        let (installed, steps) = match reused {
             Some(before) => {
                 self.reused.insert(name.to_owned());
-                (InstalledHandler { declaration: node.clone(), ..before.clone() }, false)
+                (InstalledHandler { declaration: node.clone(), ..before.clone() }, Steps::default())
             }
-            None => (self.new_handler(name, path, node, effective.clone(), problems)?, true),
+            None => self.new_handler(name, path, node, effective.clone(), problems)?,
         };
         let update = PendingUpdate {
             configured: Arc::clone(&installed.configured),
@@ -132,6 +132,8 @@ impl Builder<'_> {
             filters,
             formatter: effective,
             is_new,
+            steps,
+            at: node.at,
         };
         Some((installed, update))
     }
@@ -143,29 +145,67 @@ impl Builder<'_> {
         node: &Node,
         formatter: Formatter,
         problems: &mut Vec<ConfigError>,
-    ) -> Option<InstalledHandler> {
-        let formatting = Formatting::new(formatter, "\n", Encoding::default());
+    ) -> Option<(InstalledHandler, Steps)> {
+        let formatting = Formatting::new(formatter, "\n");
         if let Some(datefmt) = self.datefmt_of(node) {
             formatting.set_datefmt(datefmt);
         }
-        let find_handler = |name: &str| self.made(name).map(|installed| Arc::clone(&installed.configured));
         let spec =
-            HandlerSpec { name, path, node, is_ini: self.config.is_ini, filters: &self.filters, is_replacement: false };
+            HandlerSpec { name, path, node, is_ini: self.config.is_ini, filters: &self.filters, turn: Turn::Check };
+        let mut output = self.output(&spec, &formatting, problems)?;
+        let steps = std::mem::take(&mut output.steps);
+        let configured = ConfiguredHandler::new(name, output, formatting, self.setup.as_python);
+        let targets = self.targets(node);
+        let forwards = targets.iter().filter_map(|target| self.made(&target.name));
+        configured.forwards.set_targets(forwards.map(|target| Arc::clone(&target.configured.forwards)).collect());
+        let named = NamedHandler::sharing_ledger(configured.ledger(), Arc::clone(&configured));
+        named.set_error_handler(self.setup.error_handler.clone());
+        Some((InstalledHandler { configured, named, fixed: fixed_part(node), declaration: node.clone() }, steps))
+    }
+
+    fn output(
+        &self,
+        spec: &HandlerSpec<'_>,
+        formatting: &Arc<Formatting>,
+        problems: &mut Vec<ConfigError>,
+    ) -> Option<Output> {
+        let find_handler = |name: &str| self.made(name).map(|installed| Arc::clone(&installed.configured));
         let make = || {
             let mut problems = Vec::new();
-            let output = make_output(self.setup, &spec, &formatting, &find_handler, &mut problems);
+            let output = make_output(self.setup, spec, formatting, &find_handler, &mut problems);
             (output, problems)
         };
         // The new handler replaces the current one of the same file.
-        let (output, more) = if self.takes_over_file(node) { crate::sink::allow_takeover(make) } else { make() };
+        let (output, more) = if self.takes_over_file(spec.node) { crate::sink::allow_takeover(make) } else { make() };
         problems.extend(more);
-        let output = output?;
-        let configured = ConfiguredHandler::new(name, output, formatting, self.setup.as_python);
-        let forwards = self.targets(node).into_iter().filter_map(|target| find_handler(&target.name));
-        configured.forwards.set_targets(forwards.map(|target| Arc::clone(&target.forwards)).collect());
-        let named = NamedHandler::sharing_ledger(configured.ledger(), Arc::clone(&configured));
-        named.set_error_handler(self.setup.error_handler.clone());
-        Some(InstalledHandler { configured, named, fixed: fixed_part(node), declaration: node.clone() })
+        output
+    }
+
+    /// Makes the handlers of the application's own classes, if all else is right: they may open anything.
+    pub(in crate::config) fn own_handlers(&mut self) {
+        if !self.problems.is_empty() {
+            return;
+        }
+        let mut updates = std::mem::take(&mut self.updates);
+        for update in updates.iter_mut().filter(|update| update.is_new) {
+            let configured = Arc::clone(&update.configured);
+            let name = &*configured.name;
+            let Some(installed) = self.made(name) else { continue };
+            let node = &installed.declaration;
+            if self.class_of(node).is_some() {
+                continue;
+            }
+            let (path, is_ini) = (format!("handlers.{}", quoted_key(name)), self.config.is_ini);
+            let spec = HandlerSpec { name, path: &path, node, is_ini, filters: &self.filters, turn: Turn::Make };
+            let mut problems = Vec::new();
+            if let Some(mut output) = self.output(&spec, &configured.formatting, &mut problems) {
+                update.steps = std::mem::take(&mut output.steps);
+                drop(configured.set_output(output));
+            }
+            let outer = format!("Unable to configure handler {}", python_repr(name));
+            self.problems.extend(problems.into_iter().map(|problem| problem.within(&outer)));
+        }
+        self.updates = updates;
     }
 
     /// Whether the file belongs to a current handler that is going to be replaced.
@@ -274,21 +314,21 @@ pub(in crate::config) fn with_named_args(node: &Node, registry: &ClassRegistry) 
 pub(in crate::config) fn targets(registry: &ClassRegistry, node: &Node) -> Vec<TargetRef> {
     let node = &with_named_args(node, registry);
     let mut all = Vec::new();
-    if let Some(key) = class_of(registry, node).and_then(|class| class.targets_key)
-        && let Some(node) = node.get(key)
-    {
-        match &node.data {
-            Data::Str(name) => all.push(TargetRef { name: name.clone(), key: key.to_owned(), at: node.at }),
-            Data::List(list) => all.extend(list.iter().enumerate().filter_map(|(index, node)| {
-                Some(TargetRef { name: node.as_str()?.to_owned(), key: format!("{key}[{index}]"), at: node.at })
-            })),
-            _ => {}
+    if let Some(key) = class_of(registry, node).and_then(|class| class.targets_key) {
+        if let Some(node) = node.get(key) {
+            match &node.data {
+                Data::Str(name) => all.push(TargetRef { name: name.clone(), key: key.to_owned(), at: node.at }),
+                Data::List(list) => all.extend(list.iter().enumerate().filter_map(|(index, node)| {
+                    Some(TargetRef { name: node.as_str()?.to_owned(), key: format!("{key}[{index}]"), at: node.at })
+                })),
+                _ => {}
+            }
         }
     }
-    if let Some(node) = node.get("strata").and_then(|strata| strata.get("or_else"))
-        && let Some(name) = node.as_str()
-    {
-        all.push(TargetRef { name: name.to_owned(), key: "strata.or_else".into(), at: node.at });
+    if let Some(node) = node.get("strata").and_then(|strata| strata.get("or_else")) {
+        if let Some(name) = node.as_str() {
+            all.push(TargetRef { name: name.to_owned(), key: "strata.or_else".into(), at: node.at });
+        }
     }
     all
 }

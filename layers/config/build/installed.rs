@@ -6,10 +6,12 @@ use crate::{
     Error, NamedHandler, Severity,
     config::{
         config_filter::ConfigFilter,
-        configured_handler::{ConfiguredHandler, Retired},
+        configured_handler::{ConfiguredHandler, Retired, Steps},
+        error::ConfigError,
         formatting::Formatter,
-        node::Node,
+        node::{Node, Position, quoted_key},
     },
+    text::python_repr,
 };
 
 /// A handler that is, or can be, attached to loggers.
@@ -31,9 +33,25 @@ pub(in crate::config) struct PendingUpdate {
     pub(super) formatter: Formatter,
     /// Whether the output is new.
     pub(super) is_new: bool,
+    pub(super) steps: Steps,
+    pub(super) at: Option<Position>,
 }
 
 impl PendingUpdate {
+    pub(super) fn open(&mut self) -> Result<(), ConfigError> {
+        self.steps.open().map_err(|error| self.failed(&error))
+    }
+
+    pub(super) fn start(&mut self) -> Result<(), ConfigError> {
+        self.steps.start().map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &Error) -> ConfigError {
+        let (name, error) = (&self.configured.name, error.to_string());
+        let problem = ConfigError::new(format!("handlers.{}", quoted_key(name)), self.at, error.clone());
+        problem.python(error).within(&format!("Unable to configure handler {}", python_repr(name)))
+    }
+
     /// The last step before the first record, which can still fail: truncating a file that was just opened.
     pub(in crate::config) fn activate(&self) -> Result<(), Error> {
         if self.is_new { self.configured.output().control.activate() } else { Ok(()) }

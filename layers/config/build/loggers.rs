@@ -7,7 +7,7 @@ use crate::{
         config_filter::ConfigFilter,
         error::ConfigError,
         handler_args::level_in,
-        node::{Map, Node, quoted_key},
+        node::{Map, Node, Position, quoted_key},
         references::{resolved, with_objects},
     },
     text::python_repr,
@@ -16,7 +16,7 @@ use crate::{
 impl Builder<'_> {
     /// Reads a logger's entry.
     pub(in crate::config) fn logger(&mut self, path: &str, outer: &str, node: &Node) -> LoggerSpec {
-        let mut spec = LoggerSpec::default();
+        let mut spec = LoggerSpec { at: node.at, ..LoggerSpec::default() };
         let mut problems = Vec::new();
         let empty = Map::default();
         let node = match resolved(node, &self.config.root, path, 0) {
@@ -61,13 +61,7 @@ impl Builder<'_> {
         }
         spec.filters = self.filters_of(path, map, &mut problems);
         if !self.setup.as_python {
-            for (key, _) in map.iter() {
-                const KNOWN: &[&str] = &["level", "propagate", "handlers", "filters"];
-                if !KNOWN.contains(&&*key.text) {
-                    let problem = ConfigError::new(format!("{path}.{}", key.text), key.at, "a logger has no such key");
-                    problems.push(problem.nearest(&key.text, KNOWN.iter().copied()));
-                }
-            }
+            problems.extend(unknown_logger_keys(path, map));
         }
         self.problems.extend(problems.into_iter().map(|problem| problem.within(outer)));
         spec
@@ -91,9 +85,18 @@ impl Builder<'_> {
     }
 }
 
+pub(in crate::config) fn unknown_logger_keys(path: &str, map: &Map) -> impl Iterator<Item = ConfigError> {
+    const KNOWN: &[&str] = &["level", "propagate", "handlers", "filters"];
+    map.iter().filter(|(key, _)| !KNOWN.contains(&&*key.text)).map(move |(key, _)| {
+        let problem = ConfigError::new(format!("{path}.{}", key.text), key.at, "a logger has no such key");
+        problem.nearest(&key.text, KNOWN.iter().copied())
+    })
+}
+
 /// What an entry declares about a logger.
 #[derive(Default)]
 pub(in crate::config) struct LoggerSpec {
+    pub(in crate::config) at: Option<Position>,
     pub(in crate::config) level: Option<Severity>,
     pub(in crate::config) propagate: Option<bool>,
     pub(in crate::config) handlers: Vec<NamedHandler>,

@@ -10,6 +10,6 @@ pub(super) use self::{
     builder::{Builder, Prepared, Previous, TOP_LEVEL_KEYS, refers_to},
     handlers::{targets, with_named_args},
     installed::{InstalledHandler, PendingUpdate},
-    loggers::LoggerSpec,
-    output::{HandlerSpec, make_output},
+    loggers::{LoggerSpec, unknown_logger_keys},
+    output::{COMMON_KEYS, HandlerSpec, STRATA_KEYS, Turn, make_output},
 };

@@ -20,10 +20,10 @@ use crate::{
 };
 
 /// The keys of every handler.
-const COMMON: &[&str] = &["class", "()", "level", "formatter", "filters", ".", "strata"];
+pub(in crate::config) const COMMON_KEYS: &[&str] = &["class", "()", "level", "formatter", "filters", ".", "strata"];
 
 /// The keys under `strata`, for suggestions.
-const STRATA_KEYS: &[&str] = &[
+pub(in crate::config) const STRATA_KEYS: &[&str] = &[
     "queue",
     "or_else",
     "direct",
@@ -82,7 +82,17 @@ pub(in crate::config) struct HandlerSpec<'o> {
     pub(in crate::config) node: &'o Node,
     pub(in crate::config) is_ini: bool,
     pub(in crate::config) filters: &'o BTreeMap<String, (Node, ConfigFilter)>,
-    pub(in crate::config) is_replacement: bool,
+    pub(in crate::config) turn: Turn,
+}
+
+/// Why an output is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) enum Turn {
+    /// To check it: the application's own classes are left out.
+    Check,
+    Make,
+    /// A detail of a running handler has changed.
+    Replace,
 }
 
 /// Makes the output of a handler; `None` after reporting why not.
@@ -161,22 +171,29 @@ pub(in crate::config) fn make_output(
         filters: spec.filters,
         queued: queued.is_some(),
         has_fallback: fallback.is_some(),
-        is_replacement: spec.is_replacement,
-    };
-    let made = match &maker {
-        HandlerMaker::Class(class) => (class.make)(&context),
-        HandlerMaker::Custom(make) => make(&args, formatting.lines()).map(Output::plain),
+        is_replacement: spec.turn == Turn::Replace,
     };
     let (keys, known_attributes): (&[&str], &[&str]) = match &maker {
         HandlerMaker::Class(class) => (class.keys, class.attributes),
         HandlerMaker::Custom(_) => (&[], &["terminator"]),
     };
+    let is_left_out = spec.turn == Turn::Check && matches!(maker, HandlerMaker::Custom(_));
+    let made = match &maker {
+        HandlerMaker::Class(class) => (class.make)(&context),
+        HandlerMaker::Custom(_) if is_left_out => Ok(Output::plain(crate::output::Null)),
+        HandlerMaker::Custom(make) => make(&args, formatting.lines()).map(Output::plain),
+    };
+    if made.as_ref().map_or(true, |output| output.is_placeholder) {
+        // Not all was read.
+        args.accept(keys);
+        attributes.accept(known_attributes);
+        strata.accept(STRATA_KEYS);
+    }
     let made = made.map(|output| match &fallback {
         None => output,
         Some(configured) => {
-            let Output { handler, control } = output;
             let fallback = as_target(Arc::clone(configured), true);
-            Output { handler: handler.fallback(fallback).boxed(), control }
+            Output { handler: output.handler.fallback(fallback).boxed(), ..output }
         }
     });
     let made = made.and_then(|output| match queued {
@@ -184,12 +201,14 @@ pub(in crate::config) fn make_output(
         Some((builder, limits)) => {
             let builder = classes::set_limits(builder, &limits);
             problems.extend(limits.finish(&[], &[]));
-            let Output { handler, control } = output;
-            let queue: Queue = builder.build(handler)?;
-            Ok(Output { handler: Box::new(queue), control })
+            let queue = Arc::new(builder.build_stopped(output.handler)?);
+            let output = Output { handler: Box::new(Arc::clone(&queue)), ..output };
+            Ok(output.started_by(move || queue.start()))
         }
     });
-    problems.extend(args.finish(keys, COMMON));
+    if !is_left_out {
+        problems.extend(args.finish(keys, COMMON_KEYS));
+    }
     problems.extend(attributes.finish(known_attributes, &[]));
     if !setup.as_python || map.get("strata").is_some() {
         problems.extend(strata.finish(STRATA_KEYS, &["queue"]));

@@ -25,7 +25,9 @@ pub(super) fn options(context: &BuildContext<'_, '_>, address: Address) -> Conne
             let why = "it travels in datagrams (`socktype: ext://socket.SOCK_STREAM` is for a stream)";
             strata.reject_unused(&["framing", "tls", "retry", "connect_deadline", "patience"], why);
         }
-        Address::UnixDatagram(_) => strata.reject_unused(&["framing", "tls"], "it travels in datagrams"),
+        Address::UnixDatagram(_) => {
+            strata.reject_unused(&["framing", "tls", "retry", "connect_deadline"], "it travels in datagrams");
+        }
         Address::Unix(_) | Address::UnixStream(_) => strata.reject_unused(&["tls"], "it stays on this machine"),
         Address::Tcp { .. } | Address::Tls { .. } => {}
     }

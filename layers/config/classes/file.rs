@@ -8,9 +8,9 @@ use crate::{
     config::{
         class::{BuildContext, Class, DEFAULTS, placeholder},
         configured_handler::{Control, Output},
-        encoding::Encoding,
         handler_args::SetIfSome as _,
     },
+    format::{Encoding, EncodingErrors},
     output::{LogFile, LogFileBuilder},
     sink::{FileSink, ReopenPolicy},
 };
@@ -43,10 +43,10 @@ pub(super) enum Mode {
     Write,
 }
 
-/// Reads `mode`, `encoding` and `errors`, and sets the encoding.
-pub(super) fn mode_and_encoding(context: &BuildContext<'_, '_>, path: &str) -> Mode {
+/// Reads `mode`.
+pub(super) fn mode(context: &BuildContext<'_, '_>, path: &str) -> Mode {
     let args = context.args;
-    let mode = match args.str("mode").as_deref() {
+    match args.str("mode").as_deref() {
         None => Mode::Append,
         Some(mode) => match mode.trim_end_matches(['t', 'b', '+']) {
             "a" => Mode::Append,
@@ -63,29 +63,29 @@ pub(super) fn mode_and_encoding(context: &BuildContext<'_, '_>, path: &str) -> M
                 Mode::Append
             }
         },
-    };
-    let errors = args.str("errors");
-    let name = args.str("encoding");
-    if name.is_some() || errors.is_some() {
-        match Encoding::parse(name.as_deref().unwrap_or("utf-8"), errors.as_deref()) {
-            Ok(encoding) => context.formatting.set_encoding(encoding),
-            Err(message) => {
-                let key = if message.contains("strict") { "errors" } else { "encoding" };
-                let unknown = name.unwrap_or_default();
-                args.report(args.wrong(key, message).python(format!("unknown encoding: {unknown}")));
-            }
-        }
     }
-    mode
+}
+
+/// Reads `encoding` and `errors`.
+pub(super) fn encoding(context: &BuildContext<'_, '_>) -> Encoding {
+    let args = context.args;
+    let encoding = args.str("encoding").and_then(|name| match Encoding::named(&name) {
+        Ok(encoding) => Some(encoding),
+        Err(error) => {
+            args.report(args.wrong("encoding", error.to_string()).python(format!("unknown encoding: {name}")));
+            None
+        }
+    });
+    encoding.unwrap_or_default().errors(args.choice("errors", &EncodingErrors::NAMES).unwrap_or_default())
 }
 
 fn make(context: &BuildContext<'_, '_>, builder: LogFileBuilder) -> Result<Output, Error> {
     let args = context.args;
     let path = args.str("filename").unwrap_or_default();
-    let mode = mode_and_encoding(context, &path);
+    let mode = mode(context, &path);
     let delay = args.bool("delay").unwrap_or(false);
     let strata = context.strata;
-    let mut builder = builder.open_lazily(delay).create_dirs(strata.bool("create_dirs").unwrap_or(false));
+    let mut builder = builder.encoding(encoding(context)).create_dirs(strata.bool("create_dirs").unwrap_or(false));
     builder = builder
         .set_if_some(strata.size("buffer"), LogFileBuilder::buffer)
         .set_if_some(strata.level("flush_on"), LogFileBuilder::flush_on)
@@ -97,13 +97,21 @@ fn make(context: &BuildContext<'_, '_>, builder: LogFileBuilder) -> Result<Outpu
     }
     let truncates = mode == Mode::Write && !context.is_replacement;
     // A file that is opened now must not be truncated before the configuration is accepted.
-    let handler = builder.truncate(truncates && delay).format(context.formatting.lines()).build()?.terminator("");
+    let handler =
+        builder.truncate(truncates && delay).format(context.formatting.lines()).build_closed()?.terminator("");
+    let sink = handler.as_sink().clone();
     let control = FileControl {
-        sink: handler.as_sink().clone(),
+        sink: sink.clone(),
         truncates: truncates && !delay,
         drops_after_close: mode == Mode::Write && context.as_python,
     };
-    Ok(Output::new(handler, control))
+    let starting = sink.clone();
+    let output = Output::new(handler, control).started_by(move || starting.start());
+    if delay {
+        return Ok(output);
+    }
+    sink.check()?;
+    Ok(output.opened_by(move || sink.open()))
 }
 
 struct FileControl {

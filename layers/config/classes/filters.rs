@@ -55,7 +55,7 @@ pub(in crate::config) fn make(setup: &Setup, path: &str, node: &Node) -> Result<
     }
 }
 
-type Make = fn(&HandlerArgs<'_>, &Setup) -> Result<ConfigFilter, Error>;
+pub(in crate::config) type Make = fn(&HandlerArgs<'_>, &Setup) -> Result<ConfigFilter, Error>;
 
 /// The filters of this crate.
 const FILTERS: &[(&[&str], Make)] = &[
@@ -63,6 +63,11 @@ const FILTERS: &[(&[&str], Make)] = &[
     (&["rate_limit", "tracing_strata.filter.RateLimit"], |args, setup| Ok(rate_limit(args, setup))),
     (&["sample", "tracing_strata.filter.Sample"], |args, setup| Ok(sample(args, setup))),
 ];
+
+/// The filters of this crate with what makes them.
+pub(in crate::config) fn known_classes() -> impl Iterator<Item = (&'static str, Make)> {
+    FILTERS.iter().flat_map(|(names, make)| names.iter().map(|name| (*name, *make)))
+}
 
 /// Whether no registry is needed to know the class.
 pub(in crate::config) fn is_standard(name: &str) -> bool {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::third_party;
 use crate::{
+    Severity,
     config::{
         error::{ConfigError, cannot_resolve},
         formatting::Formatter,
@@ -12,7 +13,7 @@ use crate::{
         registry::ClassRegistry,
         setup::Setup,
     },
-    format::{Color, Gelf, Json, Key, Logfmt, Style, Template, TemplateBuilder, Text, Time},
+    format::{Color, FormatExt as _, Gelf, Json, Key, Layout, Logfmt, Style, Template, TemplateBuilder, Text, Time},
 };
 
 /// Fields that only foreign formatters add to records.
@@ -26,7 +27,14 @@ const FOREIGN_FIELDS: &[(&str, &str)] = &[
 const TEMPLATES: &[&str] = &["logging.Formatter", "Formatter", "template"];
 
 /// Names of the other formats of this crate.
-const FORMATS: &[&str] = &["text", "json", "logfmt", "gelf"];
+const FORMATS: &[&str] = &["text", "pretty", "json", "logfmt", "gelf", CONDITIONAL];
+
+/// The class that chooses among other formatters.
+const CONDITIONAL: &str = "conditional";
+
+pub(in crate::config) fn is_conditional(node: &Node) -> bool {
+    node.class_name() == Some(CONDITIONAL)
+}
 
 /// Whether no registry is needed to know the class.
 pub(in crate::config) fn is_standard(class: &str) -> bool {
@@ -45,8 +53,27 @@ pub(in crate::config) fn ignored_keys(node: &Node) -> Vec<&str> {
     keys.filter(|key| !third_party::is_passed(key, by_name)).collect()
 }
 
-/// Makes a formatter from an entry of `formatters`.
+/// The names of all classes, ours first, and whether every key of theirs is known.
+pub(in crate::config) fn known_classes() -> impl Iterator<Item = (&'static str, bool)> {
+    let ours = TEMPLATES.iter().chain(FORMATS).map(|name| (*name, true));
+    ours.chain(third_party::formatter_names().map(|name| (name, false)))
+}
+
+/// Makes a formatter that names no others.
 pub(in crate::config) fn make(setup: &Setup, path: &str, node: &Node) -> Result<Formatter, Vec<ConfigError>> {
+    make_with(setup, path, node, &|_| None)
+}
+
+/// Finds a formatter by its name.
+type Find<'f> = &'f dyn Fn(&str) -> Option<Formatter>;
+
+/// Makes a formatter from an entry of `formatters`.
+pub(in crate::config) fn make_with(
+    setup: &Setup,
+    path: &str,
+    node: &Node,
+    find: Find<'_>,
+) -> Result<Formatter, Vec<ConfigError>> {
     let Some(map) = node.as_map() else {
         return Err(vec![ConfigError::new(path, node.at, format!("expected a mapping, got {node}"))]);
     };
@@ -79,7 +106,7 @@ pub(in crate::config) fn make(setup: &Setup, path: &str, node: &Node) -> Result<
         _ if third_party::has_formatter(name) => third_party::make(setup, path, node, map, name, key == "()"),
         name if FORMATS.contains(&name) => {
             let args = args();
-            let formatter = standard(name, &args);
+            let formatter = standard(name, &args, find);
             let problems = args.finish(&[], &["()", "class"]);
             if problems.is_empty() { Ok(formatter) } else { Err(problems) }
         }
@@ -88,22 +115,61 @@ pub(in crate::config) fn make(setup: &Setup, path: &str, node: &Node) -> Result<
 }
 
 fn unknown(path: &str, key: &str, class: &Node, name: &str, registry: &ClassRegistry) -> Vec<ConfigError> {
-    let ours = TEMPLATES.iter().chain(FORMATS).copied().chain(third_party::formatter_names());
-    let mut known: Vec<&str> = registry.formatter_names().collect();
-    ours.for_each(|name| known.push(name));
+    let known = registry.formatter_names().chain(known_classes().map(|(name, _)| name));
     let problem =
         ConfigError::new(format!("{path}.{key}"), class.at, format!("no formatter is registered as {name:?}"));
     vec![problem.python(cannot_resolve(name)).nearest_dotted(name, known)]
 }
 
 /// One of [`FORMATS`].
-fn standard(name: &str, args: &HandlerArgs<'_>) -> Formatter {
+fn standard(name: &str, args: &HandlerArgs<'_>, find: Find<'_>) -> Formatter {
     match name {
+        CONDITIONAL => conditional(args, find),
         "json" => Arc::new(json(args)),
         "logfmt" => Arc::new(logfmt(args)),
         "gelf" => Arc::new(gelf(args)),
-        _ => Arc::new(text(args)),
+        "pretty" => Arc::new(text(Text::pretty(), args)),
+        _ => Arc::new(text(Text::new(), args)),
     }
+}
+
+/// A formatter for each level and logger: the highest level, the longest name and loggers before levels are asked first.
+fn conditional(args: &HandlerArgs<'_>, find: Find<'_>) -> Formatter {
+    let found = |args: &HandlerArgs<'_>, key: &str| {
+        let name = args.str(key)?;
+        let formatter = find(&name);
+        if formatter.is_none() {
+            args.report(args.wrong(key, format!("there is no formatter {name:?} to choose")));
+        }
+        formatter
+    };
+    args.require("default");
+    let mut formatter = found(args, "default").unwrap_or_else(|| Arc::new(Text::new()));
+    let rules = |key: &str| {
+        let all = |inner: &HandlerArgs<'_>| {
+            let names = inner.names().map(str::to_owned);
+            names.filter_map(|name| Some((found(inner, &name)?, name))).collect::<Vec<_>>()
+        };
+        args.inside(key, all).unwrap_or_default()
+    };
+    let level = |(other, name): (_, String)| match name.parse::<Severity>() {
+        Ok(level) => Some((level, other)),
+        Err(error) => {
+            args.report(args.wrong("levels", error.to_string()));
+            None
+        }
+    };
+    let mut levels: Vec<_> = rules("levels").into_iter().filter_map(level).collect();
+    levels.sort_by_key(|(level, _)| *level);
+    for (level, other) in levels {
+        formatter = Arc::new(formatter.for_level(level, other));
+    }
+    let mut loggers = rules("loggers");
+    loggers.sort_by_key(|(_, name)| name.len());
+    for (other, name) in loggers {
+        formatter = Arc::new(formatter.for_logger(name, other));
+    }
+    formatter
 }
 
 fn time(args: &HandlerArgs<'_>) -> Option<Time> {
@@ -114,11 +180,13 @@ fn time(args: &HandlerArgs<'_>) -> Option<Time> {
         "time_of_day" => Time::time_of_day(),
         "unix_seconds" => Time::unix_seconds(),
         "unix_millis" => Time::unix_millis(),
+        "unix_micros" => Time::unix_micros(),
         "unix_nanos" => Time::unix_nanos(),
+        "since_start" => Time::since_start(),
         zone => match Time::zone(zone) {
             Ok(time) => time,
             Err(error) => {
-                let words = "utc, local, none, time_of_day, unix_seconds, unix_millis, unix_nanos or a zone";
+                let words = "utc, local, none, time_of_day, unix_seconds, unix_millis, unix_micros, unix_nanos, since_start or a zone";
                 args.report(args.wrong("time", format!("expected {words}: {error}")));
                 return None;
             }
@@ -127,7 +195,7 @@ fn time(args: &HandlerArgs<'_>) -> Option<Time> {
 }
 
 fn json(args: &HandlerArgs<'_>) -> Json {
-    let shapes: [(_, fn() -> Json); _] = [
+    let shapes: [(_, fn() -> Json); 9] = [
         ("flat", Json::new),
         ("tracing_subscriber", Json::tracing_subscriber),
         ("ecs", Json::ecs),
@@ -204,10 +272,10 @@ fn gelf(args: &HandlerArgs<'_>) -> Gelf {
     args.apply_switches(gelf, &[("source", Gelf::source), ("thread", Gelf::thread)])
 }
 
-fn text(args: &HandlerArgs<'_>) -> Text {
-    let mut text = Text::new();
-    text = text.set_if_some(time(args), Text::time);
+fn text(text: Text, args: &HandlerArgs<'_>) -> Text {
+    let mut text = text.set_if_some(time(args), Text::time);
     text = args.apply_switches(text, TEXT_SWITCHES);
+    text = text.set_if_some(args.inside("layout", layout), Text::layout);
     let color = match args.node("color").map(Node::as_bool) {
         Some(Some(on)) => Some(if on { Color::Auto } else { Color::Never }),
         _ => args.choice("color", &[("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)]),
@@ -216,6 +284,34 @@ fn text(args: &HandlerArgs<'_>) -> Text {
         Some(color) => text.color(color),
         None => text,
     }
+}
+
+fn layout(args: &HandlerArgs<'_>) -> Layout {
+    let mut layout = Layout::new();
+    if args.has("first") && args.has("only") {
+        args.report(args.wrong("first", "expected \"first\" or \"only\", got both"));
+    }
+    layout = layout
+        .set_if_some(args.texts("first"), Layout::first)
+        .set_if_some(args.texts("only"), Layout::only)
+        .set_if_some(args.texts("omit"), Layout::omit)
+        .set_if_some(args.size("max_width"), Layout::max_width)
+        .set_if_some(args.bool("durations"), Layout::durations)
+        .set_if_some(args.size("target_names"), Layout::target_names);
+    for (name, shown) in args.pairs("rename").unwrap_or_default() {
+        layout = layout.rename(name, shown);
+    }
+    for (target, alias) in args.pairs("target_aliases").unwrap_or_default() {
+        layout = layout.target_alias(target, alias);
+    }
+    let widths = args.inside("pad", |inner| {
+        let names: Vec<_> = inner.names().map(str::to_owned).collect();
+        names.into_iter().filter_map(|name| Some((inner.size(&name)?, name))).collect::<Vec<_>>()
+    });
+    for (width, name) in widths.unwrap_or_default() {
+        layout = layout.pad(name, width);
+    }
+    layout
 }
 
 const TEXT_SWITCHES: &[Switch<Text>] = &[
@@ -238,6 +334,20 @@ fn template(
 ) -> Result<Formatter, Vec<ConfigError>> {
     let as_python = setup.as_python;
     let args = setup.args(path, node.at, "Formatter", map);
+    let made = template_of(as_python, map, &args);
+    let mut problems = args.finish(&[], &["()", "class", "default_msec_format", "."]);
+    if as_python && !is_factory {
+        // Python ignores keys that it does not know.
+        problems.retain(|problem| !problem.message.ends_with("has no such key"));
+    }
+    match made {
+        _ if !problems.is_empty() => Err(problems),
+        Ok(template) => Ok(Arc::new(template)),
+        Err(problem) => Err(vec![problem]),
+    }
+}
+
+fn template_of(as_python: bool, map: &Map, args: &HandlerArgs<'_>) -> Result<Template, ConfigError> {
     let format = args.str("format").or_else(|| args.str("fmt"));
     let format = format.unwrap_or_default();
     let mut builder = Template::builder(format.clone()).as_python(as_python);
@@ -274,22 +384,23 @@ fn template(
             args.report(args.wrong(written, message));
         }
     }
-    let made = builder.build().map_err(|error| {
+    builder.build().map_err(|error| {
         let message = match args.str("style") {
             Some(style) => format!("{error} (in the style {style:?}{})", style_hint(&format, &style)),
             None => error.to_string(),
         };
         args.wrong(written, message).python(error.to_string())
-    });
-    let mut problems = args.finish(&[], &["()", "class", "default_msec_format", "."]);
-    if as_python && !is_factory {
-        // Python ignores keys that it does not know.
-        problems.retain(|problem| !problem.message.ends_with("has no such key"));
-    }
-    match made {
-        _ if !problems.is_empty() => Err(problems),
-        Ok(template) => Ok(Arc::new(template)),
-        Err(problem) => Err(vec![problem]),
+    })
+}
+
+/// What a class reads from its entry.
+pub(in crate::config) fn read(name: &str, setup: &Setup, args: &HandlerArgs<'_>) {
+    if TEMPLATES.contains(&name) {
+        template_of(false, &Map::default(), args).map(drop).unwrap_or_default();
+    } else if FORMATS.contains(&name) {
+        drop(standard(name, args, &|_| None));
+    } else {
+        third_party::read(name, setup, args);
     }
 }
 

@@ -171,6 +171,7 @@ fn make_datagram(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         .set_if_some(strata.size("limit"), DatagramBuilder::limit)
         .set_if_some(strata.choice("oversize", &oversizes), DatagramBuilder::oversize)
         .set_if_some(strata.seconds("write_deadline"), DatagramBuilder::timeout);
+    let builder = if context.queued && !context.has_fallback { builder.patient() } else { builder };
     #[cfg(feature = "gelf")]
     let builder = match strata.inside("gelf", gelf) {
         Some(chunks) if strata.has("limit") => builder.chunks(chunks),
@@ -238,9 +239,16 @@ pub(super) fn journal(
     let mut builder = builder
         .set_if_some(strata.str("socket"), JournaldBuilder::socket)
         .set_if_some(strata.seconds("write_deadline"), JournaldBuilder::timeout)
-        .set_if_some(strata.bool("delay"), JournaldBuilder::open_lazily);
+        .open_lazily(true);
     if strata.bool("timestamp") == Some(true) {
         builder = builder.time(crate::format::Time::utc());
     }
-    Ok(Output::plain(builder.build_sync()?))
+    let delay = strata.bool("delay").unwrap_or(false);
+    let journal = Arc::new(builder.build_sync()?);
+    let output = Output::plain(Arc::clone(&journal));
+    if delay {
+        return Ok(output);
+    }
+    journal.check()?;
+    Ok(output.opened_by(move || journal.open()))
 }

@@ -44,7 +44,7 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
 #[cfg(feature = "otlp")]
 fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     use crate::{
-        config::{class::placeholder, handler_args::SetIfSome as _},
+        config::handler_args::SetIfSome as _,
         otlp::{ContextFields, Otlp, OtlpCompression, Protocol},
     };
 
@@ -85,8 +85,11 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         .set_if_some(args.seconds("retry_for"), Otlp::retry_for)
         .set_if_some(args.seconds("drain"), Otlp::flush_timeout);
     Ok(match otlp.own_logs()? {
-        Some(logs) => Output::plain(logs),
+        Some(logs) => {
+            let logs = std::sync::Arc::new(logs);
+            Output::plain(std::sync::Arc::clone(&logs)).started_by(move || logs.start())
+        }
         // Disabled by `OTEL_SDK_DISABLED` or `OTEL_LOGS_EXPORTER`.
-        None => placeholder(),
+        None => Output::plain(crate::output::Null),
     })
 }

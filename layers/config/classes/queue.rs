@@ -60,14 +60,15 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     } else {
         builder = builder.set_if_some(max_len, QueueBuilder::capacity);
     }
-    let (queue, guard) = set_limits(builder, context.strata).build_with_guard(Arc::clone(&target))?;
+    let (queue, guard) = set_limits(builder, context.strata).build_stopped_with_guard(Arc::clone(&target))?;
+    let queue = Arc::new(queue);
     let handler = PausableQueue {
-        queue,
+        queue: Arc::clone(&queue),
         format: context.has_formatter.then(|| context.formatting.texts()),
         target: Arc::clone(&target),
         max_len: max_len.filter(|_| context.as_python),
     };
-    Ok(Output::new(handler, ListenerControl { target, guard }))
+    Ok(Output::new(handler, ListenerControl { target, guard }).started_by(move || queue.start()))
 }
 
 /// Sets the limits of a queue.
@@ -94,7 +95,7 @@ pub(in crate::config) fn set_limits(mut builder: QueueBuilder, strata: &HandlerA
 
 /// A queue whose listener can be stopped.
 struct PausableQueue {
-    queue: Queue,
+    queue: Arc<Queue>,
     /// Replaces the message by the formatted record, as Python's `prepare`.
     format: Option<Box<dyn Format>>,
     target: Arc<PausableTarget>,

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
-    file::{Mode, mode_and_encoding, truncate},
+    file::{Mode, encoding, mode, truncate},
     files::{durability, permissions},
 };
 use crate::{
@@ -37,18 +37,24 @@ pub(super) const TIMED: Class = Class {
 fn make_rotating(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     let args = context.args;
     let path = args.required("filename");
-    let mode = mode_and_encoding(context, &path);
+    let mode = mode(context, &path);
     let max_bytes = args.count("maxBytes").unwrap_or(0);
     // As in Python, a limit overrides the mode.
     let truncates = mode == Mode::Write && max_bytes == 0 && !context.is_replacement;
     let delay = args.bool("delay").unwrap_or(false);
-    finish(context, RotatingFile::builder(&path).max_bytes(max_bytes), path, truncates, delay)
+    finish(
+        context,
+        RotatingFile::builder(&path).max_bytes(max_bytes).encoding(encoding(context)),
+        path,
+        truncates,
+        delay,
+    )
 }
 
 fn make_timed(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     let path = context.args.required("filename");
-    mode_and_encoding(context, &path);
-    let builder = timed(context, &path);
+    mode(context, &path);
+    let builder = timed(context, &path).encoding(encoding(context));
     let delay = context.args.bool("delay").unwrap_or(false);
     finish(context, builder, path, false, delay)
 }
@@ -104,13 +110,13 @@ pub(super) fn finish(
         // Reported already.
         return Ok(placeholder());
     }
-    let handler = builder.truncate(truncates && delay).format(context.formatting.lines()).build()?.terminator("");
-    let control = RotatingControl {
-        file: handler.as_sink().clone(),
-        truncates: truncates && !delay,
-        as_python: context.as_python,
-    };
-    Ok(Output::new(handler, control))
+    let handler =
+        builder.truncate(truncates && delay).format(context.formatting.lines()).build_closed()?.terminator("");
+    let sink = handler.as_sink().clone();
+    sink.check()?;
+    let control = RotatingControl { file: sink.clone(), truncates: truncates && !delay, as_python: context.as_python };
+    let starting = sink.clone();
+    Ok(Output::new(handler, control).opened_by(move || sink.open()).started_by(move || starting.start()))
 }
 
 fn strata_options(context: &BuildContext<'_, '_>, mut builder: RotatingFileBuilder) -> RotatingFileBuilder {

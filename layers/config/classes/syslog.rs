@@ -32,7 +32,7 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     let is_stream = socktype == Some(STREAM);
     let address = match args.node("address") {
         None => Some(inet(context, "localhost", 514, is_stream)),
-        Some(Node { data: Data::Str(path), .. }) => Some(match (is_stream, socktype) {
+        Some(Node { data: Data::Str(_), .. }) => args.str("address").map(|path| match (is_stream, socktype) {
             (true, _) => Address::UnixStream(path.into()),
             (false, Some(_)) => Address::UnixDatagram(path.into()),
             (false, None) => Address::unix(path),

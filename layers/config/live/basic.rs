@@ -224,12 +224,10 @@ impl Logging {
         };
         let formatter = basic.formatter(self)?;
         let mut handlers = basic.declarations();
-        if let [(name, _)] = &mut handlers[..]
-            && name.is_empty()
-            && !as_python
-            && self.is_name_free(NAME)
-        {
-            NAME.clone_into(name);
+        if let [(name, _)] = &mut handlers[..] {
+            if name.is_empty() && !as_python && self.is_name_free(NAME) {
+                NAME.clone_into(name);
+            }
         }
         self.add_basic(handlers, &formatter, level, basic.force)
     }

@@ -25,8 +25,8 @@ impl Logging {
         LoggingBuilder::new()
     }
 
-    /// A system configured by a file and the variables of the environment
-    /// ([`Config::expand_env`], [`Config::override_from_env`]).
+    /// A system configured by a file, the files that it includes and the variables of the environment
+    /// ([`Config::expand_includes`], [`Config::expand_env`], [`Config::override_from_env`]).
     ///
     /// # Errors
     /// As for [`Config::from_path`] and [`reload`](Self::reload).

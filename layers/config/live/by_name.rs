@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Error, Flush, Handler, NamedHandler, Severity,
     config::{
-        build::{Builder, InstalledHandler, Previous},
+        build::{Builder, InstalledHandler, PendingUpdate, Prepared, Previous},
         classes::{filters, formatters},
         config_filter::ConfigFilter,
         document::Config,
@@ -82,16 +82,22 @@ impl Logging {
     }
 
     /// Makes a handler outside of a configuration, with its level, filters and format set.
-    fn make_handler(&self, state: &State, name: &str, mut node: Node) -> Result<InstalledHandler, Error> {
+    fn make_handler(&self, state: &State, name: &str, node: Node) -> Result<InstalledHandler, Error> {
+        let mut made = self.prepare_handler(state, name, node)?;
+        made.prepared.open()?;
+        made.finish()
+    }
+
+    fn prepare_handler(&self, state: &State, name: &str, mut node: Node) -> Result<MadeByName, Error> {
         let setup = &self.0.setup;
         let path = format!("handlers.{}", quoted_key(name));
         let mut inline = None;
-        if let Some(map) = node.as_map_mut()
-            && let Some(formatter) = map.get("formatter").filter(|formatter| formatter.as_map().is_some()).cloned()
-        {
-            let made = formatters::make(setup, &format!("{path}.formatter"), &formatter);
-            inline = Some(made.map_err(ConfigErrors::into_error)?);
-            map.0.retain(|(key, _)| key.text != "formatter");
+        if let Some(map) = node.as_map_mut() {
+            if let Some(formatter) = map.get("formatter").filter(|formatter| formatter.as_map().is_some()).cloned() {
+                let made = formatters::make(setup, &format!("{path}.formatter"), &formatter);
+                inline = Some(made.map_err(ConfigErrors::into_error)?);
+                map.0.retain(|(key, _)| key.text != "formatter");
+            }
         }
         // A configuration of this one handler, which may name everything in the current one.
         let previous = Previous { filters: &state.filters, handlers: &BTreeMap::new() };
@@ -100,17 +106,12 @@ impl Logging {
         let mut builder = Builder::new(setup, &config, previous);
         builder.preload(&state.formatters, &state.filters, &state.handlers);
         builder.handlers();
+        builder.own_handlers();
         let prepared = builder.finish().map_err(ConfigErrors::into_error)?;
-        let installed = prepared.handlers.into_iter().find(|(known, _)| known == name).map(|(_, installed)| installed);
-        for update in prepared.updates {
-            update.activate()?;
-            update.apply().finish();
-        }
+        let installed =
+            prepared.handlers.iter().find(|(known, _)| known == name).map(|(_, installed)| installed.clone());
         let installed = installed.ok_or_else(|| Error::config(format_args!("{path}: it was not made")))?;
-        if let Some(formatter) = inline {
-            installed.configured.set_formatter(&formatter).finish();
-        }
-        Ok(installed)
+        Ok(MadeByName { installed, inline, prepared })
     }
 
     /// Makes a filter from its declaration (an entry of `filters`), for [`HandlerHandle::add_filter`] and
@@ -157,14 +158,16 @@ impl Logging {
         force: bool,
     ) -> Result<(), Error> {
         let (ended, former) = self.update(|present| {
-            let mut made = Vec::new();
-            for (name, node) in &handlers {
-                let installed = self.make_handler(present, name, node.clone())?;
+            let prepare = |(name, node): &(String, Node)| {
+                let mut made = self.prepare_handler(present, name, node.clone())?;
                 if !node.has_formatter() {
-                    installed.configured.set_formatter(formatter).finish();
+                    made.inline = Some(Formatter::clone(formatter));
                 }
-                made.push(installed);
-            }
+                Ok(made)
+            };
+            let mut all = handlers.iter().map(prepare).collect::<Result<Vec<_>, Error>>()?;
+            all.iter_mut().try_for_each(|made| made.prepared.open())?;
+            let made = all.into_iter().map(MadeByName::finish).collect::<Result<Vec<_>, _>>()?;
             Ok(move |state: &mut State| {
                 let mut all = self.0.loggers.snapshot();
                 let Some(root) = all.iter_mut().find(|logger| logger.name.is_empty()) else {
@@ -207,5 +210,27 @@ impl Logging {
             installed.configured.close().unwrap_or_default();
         }
         Ok(())
+    }
+}
+
+/// A handler that was checked, and is opened next.
+struct MadeByName {
+    installed: InstalledHandler,
+    /// A format of its own.
+    inline: Option<Formatter>,
+    prepared: Prepared,
+}
+
+impl MadeByName {
+    fn finish(self) -> Result<InstalledHandler, Error> {
+        let Self { installed, inline, prepared } = self;
+        prepared.updates.iter().try_for_each(PendingUpdate::activate)?;
+        let Prepared { updates, creations, .. } = prepared;
+        creations.keep();
+        updates.into_iter().for_each(|update| update.apply().finish());
+        if let Some(formatter) = inline {
+            installed.configured.set_formatter(&formatter).finish();
+        }
+        Ok(installed)
     }
 }

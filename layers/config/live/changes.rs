@@ -10,6 +10,7 @@ pub struct Changes {
     pub(super) removed: Vec<String>,
     pub(super) kept: Vec<String>,
     pub(super) disabled: Vec<String>,
+    pub(super) overridden: Vec<String>,
 }
 
 impl Changes {
@@ -37,6 +38,12 @@ impl Changes {
     pub fn disabled(&self) -> &[String] {
         &self.disabled
     }
+
+    /// Handlers and levels of loggers that were set by hand, and that the configuration replaced, such as
+    /// `handler "console" of the logger "shop"` and `level DEBUG of the root logger`.
+    pub fn overridden(&self) -> &[String] {
+        &self.overridden
+    }
 }
 
 /// `added a, b; kept c`
@@ -48,6 +55,7 @@ impl fmt::Display for Changes {
             ("removed", &self.removed),
             ("kept", &self.kept),
             ("disabled loggers", &self.disabled),
+            ("replaced what was set by hand:", &self.overridden),
         ];
         let parts = parts.into_iter().filter(|(_, names)| !names.is_empty());
         for (index, (what, names)) in parts.enumerate() {

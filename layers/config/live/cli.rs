@@ -21,7 +21,7 @@ use crate::{
 /// | `-q`, `-qq`, `-qqq` | the root at WARN, at ERROR, nothing |
 /// | `--log LEVELS` | levels as in `RUST_LOG`: `warn,shop=debug`; they override `-v` and `-q` |
 /// | `--log-file PATH` | writes to a file instead of stderr |
-/// | `--log-format FORMAT` | `text`, `json`, or a [`Template`](crate::format::Template) in `%` or `{` style |
+/// | `--log-format FORMAT` | `text`, `pretty`, `json`, or a [`Template`](crate::format::Template) in `%` or `{` style |
 /// | `--log-config PATH` | a configuration, which the other options override |
 ///
 /// ```
@@ -89,7 +89,7 @@ impl CliArgs {
                 .override_with(std::env::var("STRATA_LOG").map(|levels| ("STRATA_LOG".to_owned(), levels)))?,
         };
         let has_output = self.log_config.is_some() && (self.log_file.is_some() || self.log_format.is_some());
-        if has_output && let Some(map) = config.root.as_map_mut() {
+        if let Some(map) = config.root.as_map_mut().filter(|_| has_output) {
             // Replaces the root's own handlers.
             let plain = self.plain();
             for section in ["formatters", "handlers"] {
@@ -133,19 +133,20 @@ impl CliArgs {
 
     /// A format without fields is probably a misspelt word: an error.
     fn check_format(&self) -> Result<(), Error> {
-        const WORDS: [&str; 2] = ["text", "json"];
+        const WORDS: [&str; 3] = ["text", "pretty", "json"];
         let Some(format) = self.log_format.as_deref().filter(|format| !WORDS.contains(format)) else { return Ok(()) };
         if format.contains("%(") || format.contains('{') {
             return Ok(());
         }
-        let message = format!("expected text, json or a format such as \"{{levelname}} {{message}}\", got {format:?}");
+        let message =
+            format!("expected text, pretty, json or a format such as \"{{levelname}} {{message}}\", got {format:?}");
         Err(ConfigError::new("--log-format", None, message).nearest(format, WORDS).into())
     }
 
     fn plain(&self) -> Node {
         let formatter = match self.log_format.as_deref() {
             None | Some("text") => Node::map([("class", Node::text("text"))]),
-            Some("json") => Node::map([("class", Node::text("json"))]),
+            Some(word @ ("pretty" | "json")) => Node::map([("class", Node::text(word))]),
             Some(format) => {
                 let style = if format.contains("%(") { "%" } else { "{" };
                 Node::map([("format", Node::text(format)), ("style", Node::text(style))])

@@ -6,7 +6,7 @@ use super::logging::Logging;
 use crate::{
     Error, Flush, NamedHandler, Severity, barrier,
     config::{
-        build::{self, HandlerSpec, InstalledHandler},
+        build::{self, HandlerSpec, InstalledHandler, Turn},
         class::as_target,
         classes::formatters,
         config_filter::ConfigFilter,
@@ -151,7 +151,7 @@ impl HandlerHandle {
             node: &declaration,
             is_ini,
             filters: &state.filters,
-            is_replacement: true,
+            turn: Turn::Replace,
         };
         let find_handler = |name: &str| state.handlers.get(name).map(|installed| Arc::clone(&installed.configured));
         // The old output is gone before the next record.
@@ -160,6 +160,7 @@ impl HandlerHandle {
         });
         ConfigErrors::check(problems)?;
         let Some(output) = output else { return Err(Error::config(format_args!("{path}: it was not made"))) };
+        let output = output.opened().map_err(|error| ConfigError::new(&path, None, error.to_string()))?;
         let old = {
             let mut state = self.logging.state();
             if let Some(index) = forwards.iter().position(|target| target.reaches(&configured.forwards)) {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Error, Severity,
     config::{
-        build::{Builder, Previous},
+        build::{Builder, Previous, unknown_logger_keys},
         configured_handler::ConfiguredHandler,
         document::Config,
         error::{ConfigError, ConfigErrors},
@@ -85,6 +85,9 @@ impl Logging {
                     continue;
                 }
             };
+            if let Some(map) = node.as_map().filter(|_| !exact) {
+                problems.extend(unknown_logger_keys(&path, map));
+            }
             let logger = all.entry(made.name.clone()).or_insert(made);
             if let Some(level) = node.get("level").filter(|level| !level.is_null()) {
                 match handler_args::level(level, exact, &format!("{path}.level")) {

@@ -12,11 +12,12 @@ use std::{
 use tracing_core::{Dispatch, dispatcher::WeakDispatch};
 use tracing_subscriber::{Layer, registry::LookupSpan};
 
+use super::reload::Ready;
 use crate::{
     Delivery, Description, Error, Fields, Flush, Handler, HandlerExt as _, HandlerLayer, Loggers, NamedHandler,
     Outcome, Severity,
     config::{
-        build::{InstalledHandler, Prepared},
+        build::InstalledHandler,
         config_filter::{ConfigFilter, RecordScope},
         document::Config,
         formatting::{self, Formatter},
@@ -80,6 +81,8 @@ pub(super) struct State {
     /// All handlers that may still be in use, in the order they were made.
     pub(super) made: Vec<InstalledHandler>,
     pub(super) config: Option<Config>,
+    /// The levels that the configuration gave to loggers; those of later are set by hand.
+    pub(super) levels: BTreeMap<String, Option<Severity>>,
 }
 
 impl State {
@@ -95,7 +98,7 @@ impl State {
 pub(super) struct Rejected {
     pub(super) error: Error,
     #[expect(dead_code, reason = "only dropped, outside the lock")]
-    pub(super) unused: Option<Box<Prepared>>,
+    pub(super) unused: Option<Box<Ready>>,
 }
 
 impl From<Error> for Rejected {

@@ -10,9 +10,9 @@ use super::{
     logging::{Logging, Rejected, State},
 };
 use crate::{
-    Error, Flush, Handler, Loggers, Severity,
+    Error, Flush, Handler, Loggers, NamedHandler, Severity,
     config::{
-        build::{Builder, InstalledHandler, LoggerSpec, PendingUpdate, Prepared, Previous},
+        build::{Builder, InstalledHandler, LoggerSpec, PendingUpdate, Prepared, Previous, Turn},
         check,
         config_filter::ConfigFilter,
         configured_handler::Retired,
@@ -34,8 +34,9 @@ impl Logging {
             return self.apply_incremental(config);
         }
         let Applied { changes, ended, former, retired } = self.update(|present| {
-            let (prepared, plan) = self.prepare(present, config)?;
-            Ok(move |state: &mut State| self.commit(state, prepared, plan, config))
+            let mut ready = self.prepare(present, config, Turn::Make)?;
+            ready.prepared.open()?;
+            Ok(move |state: &mut State| self.commit(state, ready, config))
         })?;
         // Dropped when nothing is locked.
         drop(former);
@@ -55,15 +56,15 @@ impl Logging {
     /// without targets, a host and port as the path of a socket, secrets in addresses, loggers that would be disabled.
     ///
     /// # Errors
-    /// As [`reload`](Self::reload). To find them it makes the handlers: files may be created, empty.
+    /// As [`reload`](Self::reload), but for what only opening a file shows. It opens nothing, and starts no thread; the
+    /// application's [own classes](crate::config::ClassRegistry::handler) are made and dropped.
     pub fn check(&self, config: &Config) -> Result<Vec<ConfigError>, Error> {
         let present = self.state().clone();
         if is_incremental(config) {
             self.plan_incremental(&present, config)?;
             return Ok(Vec::new());
         }
-        let (prepared, plan) = self.prepare(&present, config)?;
-        drop(prepared);
+        let Ready { plan, .. } = self.prepare(&present, config, Turn::Make)?;
         let mut warnings = check::warnings(config, &self.0.setup.registry);
         warnings.extend(plan.disabled.iter().map(|name| {
             let message = format!("the logger {name:?} would be switched off: it exists, and is not named here");
@@ -72,12 +73,21 @@ impl Logging {
         Ok(warnings)
     }
 
-    /// Reports which parts of a Python configuration work unchanged, which differ and why, and which are not supported.
+    /// Reports which parts of a Python configuration work unchanged, which differ and why, and which are not supported. It tries
+    /// to build all but the application's [own classes](crate::config::ClassRegistry::handler), as a [`reload`](Self::reload)
+    /// of this system would, and opens nothing.
     pub fn migration_report(&self, config: &Config) -> MigrationReport {
-        migration::report(config, &self.0.setup)
+        let present = self.state().clone();
+        let tried = match is_incremental(config) {
+            true => self.plan_incremental(&present, config).map(drop),
+            false => self.prepare(&present, config, Turn::Check).map(drop),
+        };
+        let problems = tried.as_ref().err().and_then(ConfigErrors::of);
+        migration::report(config, &self.0.setup, problems.into_iter().flat_map(ConfigErrors::iter))
     }
 
-    fn prepare(&self, state: &State, config: &Config) -> Result<(Prepared, Plan), Error> {
+    /// Checks all, and opens nothing.
+    fn prepare(&self, state: &State, config: &Config, turn: Turn) -> Result<Ready, Error> {
         let previous = Previous { filters: &state.filters, handlers: &state.handlers };
         let mut builder = Builder::new(&self.0.setup, config, previous);
         builder.check_top();
@@ -90,14 +100,39 @@ impl Logging {
         let loggers = builder.loggers();
         let root = builder.root();
         let plan = self.plan(config, loggers, root, &mut builder.problems);
+        if turn == Turn::Make {
+            builder.own_handlers();
+        }
         let prepared = builder.finish().map_err(|mut problems| {
             if !self.0.setup.as_python {
                 // In the order of the source; Python goes by section.
-                problems.sort_by_key(|problem| problem.at.map(|at| (at.line, at.column)));
+                problems.sort_by_key(|problem| problem.at);
             }
             ConfigErrors::into_error(problems)
         })?;
-        Ok((prepared, plan))
+        Ok(Ready { plan, prepared })
+    }
+
+    /// The handlers and levels of loggers that no configuration has set. A reload replaces them.
+    pub(super) fn set_by_hand(&self, state: &State) -> Vec<String> {
+        // Python's defaults leave loggers as they are unless the configuration names them.
+        if self.0.setup.as_python {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        for logger in self.0.loggers.snapshot() {
+            let name =
+                if logger.name.is_empty() { "the root logger" } else { &format!("the logger {:?}", logger.name) };
+            let is_ours = |named: &NamedHandler| state.handlers.values().any(|ours| ours.named.is_same(named));
+            let by_hand = logger.handlers.iter().filter(|named| !is_ours(named));
+            found.extend(by_hand.map(|named| format!("handler {:?} of {name}", named.name())));
+            let unset = logger.name.is_empty().then_some(Severity::WARN);
+            let given = state.levels.get(&logger.name).copied().unwrap_or(unset);
+            if let Some(level) = logger.level.filter(|level| Some(*level) != given) {
+                found.push(format!("level {level} of {name}"));
+            }
+        }
+        found
     }
 
     /// Computes the new state of the loggers.
@@ -125,7 +160,7 @@ impl Logging {
                 Ok(made) => made,
                 Err(error) => {
                     let path = format!("loggers.{}", quoted_key(&name));
-                    problems.push(ConfigError::new(path, None, error.to_string()));
+                    problems.push(ConfigError::new(path, spec.at, error.to_string()));
                     continue;
                 }
             };
@@ -137,10 +172,10 @@ impl Logging {
             }
             apply_spec(logger, spec, as_python);
         }
-        if let Some(spec) = root
-            && let Some(logger) = all.get_mut("")
-        {
-            apply_spec(logger, spec, as_python);
+        if let Some(spec) = root {
+            if let Some(logger) = all.get_mut("") {
+                apply_spec(logger, spec, as_python);
+            }
         }
         for declared in present {
             let name = &declared.name;
@@ -170,21 +205,30 @@ impl Logging {
                 }
             }
         }
-        Plan { loggers: all.into_values().collect(), disabled }
+        let loggers: Vec<LoggerState> = all.into_values().collect();
+        if let Err(error) = Loggers::check_count(&loggers) {
+            let at = config.root.get("loggers").and_then(|node| node.at);
+            problems.push(ConfigError::new("loggers", at, error.to_string()));
+        }
+        Plan { loggers, disabled }
     }
 
-    fn commit(&self, state: &mut State, prepared: Prepared, plan: Plan, config: &Config) -> Result<Applied, Rejected> {
-        let activate = || prepared.updates.iter().try_for_each(PendingUpdate::activate);
-        if let Err(error) = Loggers::check_count(&plan.loggers).and_then(|()| activate()) {
-            return Err(Rejected { error, unused: Some(Box::new(prepared)) });
+    fn commit(&self, state: &mut State, ready: Ready, config: &Config) -> Result<Applied, Rejected> {
+        if let Err(error) = ready.prepared.updates.iter().try_for_each(PendingUpdate::activate) {
+            return Err(Rejected { error, unused: Some(Box::new(ready)) });
         }
-        let Prepared { formatters, filters, handlers, updates, reused } = prepared;
+        let Ready { plan, prepared } = ready;
+        let Prepared { formatters, filters, handlers, updates, reused, creations } = prepared;
+        creations.keep();
         if filters.values().any(|(_, filter)| !filter.only_decides()) {
             self.0.changes_records.store(true, Ordering::SeqCst);
         }
         // Levels, filters and formats first: then loggers may use the handlers.
         let retired = updates.into_iter().map(PendingUpdate::apply).collect();
+        let overridden = self.set_by_hand(state);
+        let levels = plan.loggers.iter().map(|logger| (logger.name.clone(), logger.level)).collect();
         let former = self.0.loggers.replace_all(plan.loggers)?;
+        state.levels = levels;
         let new: BTreeMap<String, InstalledHandler> = handlers.iter().cloned().collect();
         let old = std::mem::replace(&mut state.handlers, new);
         let is_kept = |installed: &InstalledHandler| {
@@ -199,7 +243,7 @@ impl Logging {
             };
             made.extend(ended.iter().filter(is_attached).cloned());
         }
-        let mut changes = Changes { disabled: plan.disabled, ..Changes::default() };
+        let mut changes = Changes { disabled: plan.disabled, overridden, ..Changes::default() };
         for (name, installed) in handlers {
             match old.contains_key(&name) {
                 _ if reused.contains(&name) => changes.kept.push(name),
@@ -231,6 +275,12 @@ fn apply_spec(logger: &mut LoggerState, spec: LoggerSpec, as_python: bool) {
             logger.filters.push(filter);
         }
     }
+}
+
+/// A configuration that was checked. Its loggers let go of its handlers first.
+pub(super) struct Ready {
+    plan: Plan,
+    prepared: Prepared,
 }
 
 struct Plan {

@@ -18,18 +18,26 @@ const QUIET: Duration = Duration::from_millis(100);
 
 impl Logging {
     /// [Reloads](Self::reload) on a thread of its own whenever the file changes, be it by a text editor, `mv` or a new
-    /// link (Kubernetes). It reads the file as [`Logging::from_path`] does. A file that cannot be applied is reported
-    /// on stderr and changes nothing; the next change is tried again. Dropping the watcher stops it.
+    /// link (Kubernetes). It reads the file as [`Logging::from_path`] does; a change in a file that it includes counts if
+    /// that is in the same directory. A file that cannot be applied is reported on stderr and changes nothing; the next
+    /// change is tried again. Handlers and levels that were set by hand, and that the first reload will replace, are
+    /// named on stderr at once. Dropping the watcher stops it.
     ///
     /// # Errors
     /// The directory of the file cannot be watched, or the file's name has no known extension ([`Config::from_path`]).
     pub fn watch(&self, path: impl AsRef<Path>) -> Result<FileWatcher, Error> {
         let shown = path.as_ref().display().to_string();
-        self.watch_with(path, move |result| {
+        let file = shown.clone();
+        let watcher = self.watch_with(path, move |result| {
             if let Err(error) = result {
-                stderr::report(format_args!("{shown} is not applied: {error}"));
+                stderr::report(format_args!("{file} is not applied: {error}"));
             }
-        })
+        })?;
+        if !watcher.will_override.is_empty() {
+            let by_hand = watcher.will_override.join(", ");
+            stderr::report(format_args!("{shown} will replace, when it changes, what was set by hand: {by_hand}"));
+        }
+        Ok(watcher)
     }
 
     /// As [`watch`](Self::watch); calls `on_reload` after each reload.
@@ -56,8 +64,9 @@ impl Logging {
         })
         .map_err(failed)?;
         watcher.watch(directory, notify::RecursiveMode::NonRecursive).map_err(failed)?;
+        let will_override = self.set_by_hand(&self.state());
         let (logging, file) = (self.clone(), path.clone());
-        let mut known = fs::read(&file).ok();
+        let mut known = Config::load(&file).map_err(|error| error.to_string());
         let thread = thread::Builder::new().name("strata-watch".into()).spawn(move || {
             silence_this_thread();
             while changes.recv().is_ok() {
@@ -66,18 +75,19 @@ impl Logging {
                         return;
                     }
                 }
-                let now = fs::read(&file).ok();
-                if now == known || now.is_none() {
+                let loaded = Config::load(&file);
+                let now = loaded.as_ref().map(Config::clone).map_err(Error::to_string);
+                if now == known || !file.exists() {
                     continue;
                 }
                 known = now;
-                let result = Config::load(&file).and_then(|config| logging.reload(&config));
+                let result = loaded.and_then(|config| logging.reload(&config));
                 // Foreign code may panic.
                 catch(|| on_reload(result)).unwrap_or_default();
             }
         });
         let thread = thread.map_err(|error| Error::with_source("cannot start the thread of a watch", error))?;
-        Ok(FileWatcher { path, watcher: Some(watcher), thread: Some(thread) })
+        Ok(FileWatcher { path, will_override, watcher: Some(watcher), thread: Some(thread) })
     }
 }
 
@@ -85,6 +95,7 @@ impl Logging {
 #[must_use = "dropping it stops the watcher"]
 pub struct FileWatcher {
     path: PathBuf,
+    will_override: Vec<String>,
     watcher: Option<notify::RecommendedWatcher>,
     thread: Option<JoinHandle<()>>,
 }
@@ -93,6 +104,12 @@ impl FileWatcher {
     /// The watched file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Handlers and levels that were set by hand when the watcher was made: the first reload replaces them
+    /// ([`Changes::overridden`]).
+    pub fn will_override(&self) -> &[String] {
+        &self.will_override
     }
 }
 

@@ -14,13 +14,14 @@ pub(super) fn declare(ini: &Ini) -> Result<Parsed, Vec<ConfigError>> {
     if !reader.problems.is_empty() {
         return Err(reader.problems.into_iter().chain(reader.strict_errors).collect());
     }
-    let root = Node::map([
+    let mut root = Node::map([
         ("version", Node::new(Data::Int(1))),
         ("formatters", formatters),
         ("handlers", handlers),
         ("loggers", loggers),
         ("root", root),
     ]);
+    root.at = Some(Position::START);
     Ok((root, reader.strict_errors))
 }
 
@@ -34,11 +35,12 @@ impl Reader<'_> {
     /// The names in `keys=` of a section.
     fn keys(&mut self, section: &str) -> Vec<(String, Position)> {
         let Some(found) = self.ini.section(section) else {
-            self.problems.push(ConfigError::new(
+            let problem = ConfigError::new(
                 section,
-                None,
+                Some(Position::START),
                 format!("expected a section `[{section}]` with `keys=`"),
-            ));
+            );
+            self.problems.push(problem.instead(section, self.ini.sections.iter().map(|section| &*section.name)));
             return Vec::new();
         };
         match self.ini.get(found, "keys") {
@@ -132,7 +134,10 @@ impl Reader<'_> {
                 map.set("class", Node { data: Data::Str(class), at });
             }
             Some(class) => map.set("class", class),
-            None => self.problems.push(ConfigError::new(section, None, "expected `class=`")),
+            None => {
+                let at = self.ini.section(section).map(|found| found.at);
+                self.problems.push(ConfigError::new(section, at, "expected `class=`"));
+            }
         }
         for name in ["level", "formatter", "target"] {
             if let Some(node) = self.option(section, name, false).filter(|node| node.as_str() != Some("")) {
@@ -226,7 +231,8 @@ impl Reader<'_> {
             }
         }
         if root.is_none() {
-            self.problems.push(ConfigError::new("loggers.keys", None, "expected `root` among the loggers"));
+            let at = self.ini.section("loggers").map_or(Position::START, |found| found.at);
+            self.problems.push(ConfigError::new("loggers.keys", Some(at), "expected `root` among the loggers"));
         }
         (root.unwrap_or_default(), Node::new(Data::Map(loggers)))
     }

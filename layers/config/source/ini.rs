@@ -43,7 +43,7 @@ impl Ini {
         let mut indent = 0;
         for (number, line) in text.lines().enumerate() {
             let trimmed = line.trim();
-            let at = Position { line: number + 1, column: line.chars().take_while(|c| c.is_whitespace()).count() + 1 };
+            let at = Position::new(number + 1, line.chars().take_while(|c| c.is_whitespace()).count() + 1);
             if trimmed.starts_with(['#', ';']) {
                 continue;
             }
@@ -54,18 +54,19 @@ impl Ini {
             };
             if trimmed.is_empty() {
                 // Part of a value if the value continues afterwards.
-                if continues && let Some(last) = items.and_then(|items| items.last_mut()) {
-                    last.value.push('\n');
+                if continues {
+                    if let Some(last) = items.and_then(|items| items.last_mut()) {
+                        last.value.push('\n');
+                    }
                 }
                 continue;
             }
-            if continues
-                && at.column - 1 > indent
-                && let Some(last) = items.and_then(|items| items.last_mut())
-            {
-                last.value.push('\n');
-                last.value.push_str(trimmed);
-                continue;
+            if continues && at.column - 1 > indent {
+                if let Some(last) = items.and_then(|items| items.last_mut()) {
+                    last.value.push('\n');
+                    last.value.push_str(trimmed);
+                    continue;
+                }
             }
             if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.rsplit_once(']')).map(|(name, _)| name) {
                 continues = false;
@@ -115,7 +116,7 @@ impl Ini {
         for (name, value) in defaults {
             let name = name.to_lowercase();
             if !self.defaults.iter().any(|item| item.name == name) {
-                self.defaults.push(Item { name, value: value.to_owned(), at: Position { line: 1, column: 1 } });
+                self.defaults.push(Item { name, value: value.to_owned(), at: Position::new(1, 1) });
             }
         }
     }

@@ -16,7 +16,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, ConfigError> {
         let at = error.span().map(|span| Position::of(text, span.start));
         ConfigError::new("", at, format!("not TOML: {}", error.message()))
     })?;
-    let at = Some(Position { line: 1, column: 1 });
+    let at = Some(Position::START);
     Ok((Node { data: map(table.get_ref(), text)?, at }, Vec::new()))
 }
 
@@ -27,7 +27,7 @@ fn map(table: &DeTable<'_>, text: &str) -> Result<Data, ConfigError> {
         entries.push((Key { text: key.get_ref().to_string(), at: Some(at) }, node(value, text)?));
     }
     // The parser sorts by key; errors come in the order of the source.
-    entries.sort_by_key(|(key, _)| key.at.map(|at| (at.line, at.column)));
+    entries.sort_by_key(|(key, _)| key.at);
     Ok(Data::Map(Map(entries)))
 }
 

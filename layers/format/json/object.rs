@@ -132,14 +132,14 @@ impl<'a> Object<'a> {
                 let fields = span.fields();
                 // A span's text is the same for every record, unless other names clash with its names.
                 let alone = fields.bloom() & taken == 0 && !line.is_first() && self.reserved.is_disjoint(fields);
-                if alone
+                let is_same = alone
                     && !PAIR
-                    && (self.state.hides_traceparent() || !self.state.is_traced() || span.trace().is_none())
-                    && let Some(text) = span.cached(FormatCache::Json, || self.render_span(span))
-                {
-                    line.raw_bytes(text);
-                } else {
-                    self.members::<PAIR>(line, fields, self.taken_in(span, taken), Source::Span(depth, span), &[]);
+                    && (self.state.hides_traceparent() || !self.state.is_traced() || span.trace().is_none());
+                match is_same.then(|| span.cached(FormatCache::Json, || self.render_span(span))).flatten() {
+                    Some(text) => line.raw_bytes(text),
+                    None => {
+                        self.members::<PAIR>(line, fields, self.taken_in(span, taken), Source::Span(depth, span), &[]);
+                    }
                 }
                 taken |= fields.bloom();
             }
@@ -201,9 +201,11 @@ impl<'a> Object<'a> {
                         Ok(name) | Err(name) if appended > 0 => {
                             key::<PAIR>(line, [name].into_iter().chain(underscores(appended)));
                         }
-                        Ok(name) if let Some(fragment) = known.get(name) => line.key_fragment(fragment),
-                        Ok(name) | Err(name) if PAIR => any::key(line, [name]),
-                        Ok(name) | Err(name) => line.key(name),
+                        name => match name.map(|name| known.get(name).ok_or(name)) {
+                            Ok(Ok(fragment)) => line.key_fragment(fragment),
+                            Ok(Err(name)) | Err(name) if PAIR => any::key(line, [name]),
+                            Ok(Err(name)) | Err(name) => line.key(name),
+                        },
                     }
                 }
             }

@@ -142,10 +142,10 @@ impl Plan {
         let mut state =
             RecordState { plan: self, options, record, trace: None, error: None, backtrace: None, callsite };
         // Assigned here only: most records have none, and nothing is copied for them.
-        if self.writes_trace
-            && let Some(traced) = record.traced_span()
-        {
-            state.trace = Some(traced);
+        if self.writes_trace {
+            if let Some(traced) = record.traced_span() {
+                state.trace = Some(traced);
+            }
         }
         if self.writes_error {
             self.find_error(&mut state);

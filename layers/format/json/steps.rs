@@ -192,10 +192,10 @@ impl<'a> StepBuilder<'a> {
             }
             Member::Fields => {
                 self.always(row, Part::Fields, false);
-                if let Some((_, message)) = self.schema.of(SCOPE_FIELDS).next()
-                    && let Some(step) = self.steps.last_mut()
-                {
-                    step.key = key_fragment(&message.name);
+                if let Some((_, message)) = self.schema.of(SCOPE_FIELDS).next() {
+                    if let Some(step) = self.steps.last_mut() {
+                        step.key = key_fragment(&message.name);
+                    }
                 }
             }
             Member::Context => self.always(row, Part::Context, false),
@@ -340,11 +340,11 @@ impl<'a> StepBuilder<'a> {
     /// Sets the fallback: the resource attribute of the environment.
     fn fallback(&mut self, row: &Row, names: &[&str], is_pair: bool) {
         let mut names = std::iter::once(row.table_name).chain(names.iter().copied());
-        if let Some(of) = names.find_map(|name| self.options.resource.get(name))
-            && let Some(step) = self.steps.last_mut()
-        {
-            step.fallback =
-                Fragment::of(false, |line| if is_pair { any::any_and_end(line, of) } else { value(line, of) });
+        if let Some(of) = names.find_map(|name| self.options.resource.get(name)) {
+            if let Some(step) = self.steps.last_mut() {
+                step.fallback =
+                    Fragment::of(false, |line| if is_pair { any::any_and_end(line, of) } else { value(line, of) });
+            }
         }
     }
 

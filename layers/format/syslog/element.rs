@@ -126,12 +126,13 @@ impl SyslogFormat {
         let mut expected = expected.iter();
         let is_limited = element.limit < usize::MAX;
         for source in record.sources() {
-            if !is_limited
-                && let Some(span) = source.span_apart_from(reserved)
-                && let Some(text) = span.cached(FormatCache::Syslog, || span_text(span))
-            {
-                element.line.raw_bytes(text);
-                continue;
+            if !is_limited {
+                if let Some(span) = source.span_apart_from(reserved) {
+                    if let Some(text) = span.cached(FormatCache::Syslog, || span_text(span)) {
+                        element.line.raw_bytes(text);
+                        continue;
+                    }
+                }
             }
             for entry in source.entries() {
                 let expected = expected.next();
@@ -154,10 +155,10 @@ impl SyslogFormat {
         } else {
             element.put(name, value);
         }
-        if let Value::Error(chain) = value
-            && let Some(kind) = chain.type_name()
-        {
-            element.put(&record.name_of_part(name, ".type"), Value::Str(kind));
+        if let Value::Error(chain) = value {
+            if let Some(kind) = chain.type_name() {
+                element.put(&record.name_of_part(name, ".type"), Value::Str(kind));
+            }
         }
     }
 
@@ -290,15 +291,13 @@ fn put(
     one_line: bool,
     line: &mut Line<'_>,
 ) {
-    match name {
-        Ok(name)
-            if let Some((expected, fragment)) = expected
-                && std::ptr::eq(*expected, name) =>
-        {
-            line.fragment(fragment);
-        }
-        Ok(name) if let Some(fragment) = PARAMETERS.get(name) => line.fragment(fragment),
-        Ok(name) | Err(name) => put_name(name, line),
+    let cached = |name: &'static str| match expected {
+        Some((expected, fragment)) if std::ptr::eq(*expected, name) => Ok(fragment),
+        _ => PARAMETERS.get(name).ok_or(name),
+    };
+    match name.map(cached) {
+        Ok(Ok(fragment)) => line.fragment(fragment),
+        Ok(Err(name)) | Err(name) => put_name(name, line),
     }
     put_value(value, one_line, line);
 }

@@ -222,10 +222,10 @@ impl SyslogFormat {
 
     #[inline]
     fn priority_for(&self, severity: Severity) -> Priority {
-        if (!self.by_name.is_empty() || !self.by_severity.is_empty())
-            && let Some(priority) = self.chosen_priority(severity)
-        {
-            return priority;
+        if !self.by_name.is_empty() || !self.by_severity.is_empty() {
+            if let Some(priority) = self.chosen_priority(severity) {
+                return priority;
+            }
         }
         match self.form {
             Form::Python => match severity.name() {

@@ -148,11 +148,10 @@ impl TemplateBuilder {
         if let Some(own) = &self.own_names {
             body.claim(&**own);
         }
-        if self.validate
-            && !self.as_python
-            && let Some(error) = &body.error
-        {
-            return Err(Error::config(format_args!("invalid format {format:?}: {error}")));
+        if self.validate && !self.as_python {
+            if let Some(error) = &body.error {
+                return Err(Error::config(format_args!("invalid format {format:?}: {error}")));
+            }
         }
         let msec_format = self.msec_format.as_deref().filter(|_| self.datefmt.is_none());
         let milliseconds = msec_format

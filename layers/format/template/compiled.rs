@@ -198,10 +198,10 @@ impl Body {
     /// Leaves the names that `own` has to it.
     pub(super) fn claim(&mut self, own: &dyn OwnNames) {
         for segment in &mut self.segments {
-            if let Segment::Field(field) = segment
-                && let Some(name) = field.attribute.own_name().filter(|name| own.has(name))
-            {
-                field.attribute = Attribute::Own(name.into());
+            if let Segment::Field(field) = segment {
+                if let Some(name) = field.attribute.own_name().filter(|name| own.has(name)) {
+                    field.attribute = Attribute::Own(name.into());
+                }
             }
         }
     }

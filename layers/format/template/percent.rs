@@ -61,12 +61,12 @@ pub(super) fn compile(format: &str, segments: &mut Vec<Segment>) -> Result<(), S
                 Some(&inside[..end])
             }
         };
-        if name.is_none()
-            && let Some(after) = rest.strip_prefix('%')
-        {
-            push_literal(segments, "%");
-            rest = after;
-            continue;
+        if name.is_none() {
+            if let Some(after) = rest.strip_prefix('%') {
+                push_literal(segments, "%");
+                rest = after;
+                continue;
+            }
         }
         let read = parse_spec(rest, format);
         let Some(name) = name else {

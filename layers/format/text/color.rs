@@ -8,10 +8,11 @@ use crate::{Severity, format::line::Line};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Color {
     /// On a terminal, unless the environment says otherwise, in this order: `NO_COLOR` (not empty) means never,
-    /// `CLICOLOR_FORCE` (not empty, not `0`) always, `CLICOLOR=0` and `TERM=dumb` never.
+    /// `FORCE_COLOR` or `CLICOLOR_FORCE` (not empty, not `0`) always, `CLICOLOR=0` and `TERM=dumb` never.
     ///
     /// The environment is read once, when the format is made. Sources:
-    /// [no-color.org](https://no-color.org), [bixense.com/clicolors](https://bixense.com/clicolors/).
+    /// [no-color.org](https://no-color.org), [force-color.org](https://force-color.org),
+    /// [bixense.com/clicolors](https://bixense.com/clicolors/).
     #[default]
     Auto,
     /// Always.
@@ -27,7 +28,7 @@ fn wanted(color: Color, terminal: bool, variable: impl Fn(&str) -> Option<OsStri
         Color::Always => true,
         Color::Never => false,
         Color::Auto if is_set("NO_COLOR") => false,
-        Color::Auto if is_set("CLICOLOR_FORCE") && !is("CLICOLOR_FORCE", "0") => true,
+        Color::Auto if ["FORCE_COLOR", "CLICOLOR_FORCE"].iter().any(|name| is_set(name) && !is(name, "0")) => true,
         Color::Auto => terminal && !is("TERM", "dumb") && !is("CLICOLOR", "0"),
     }
 }
@@ -58,6 +59,19 @@ pub(super) struct Paint {
 }
 
 const RESET: &str = "\x1b[0m";
+const BOLD: &str = "\x1b[1m";
+const RED: &str = "\x1b[31m";
+
+/// What begins and ends a colour.
+#[derive(Clone, Copy)]
+pub(super) struct Style {
+    pub(super) begin: &'static str,
+    pub(super) end: &'static str,
+}
+
+impl Style {
+    pub(super) const NONE: Self = Self { begin: "", end: "" };
+}
 
 impl Paint {
     pub(super) fn dim(self, out: &mut Line<'_>, write: impl FnOnce(&mut Line<'_>)) {
@@ -65,7 +79,32 @@ impl Paint {
     }
 
     pub(super) fn red(self, out: &mut Line<'_>, write: impl FnOnce(&mut Line<'_>)) {
-        self.with("\x1b[31m", out, write);
+        self.with(RED, out, write);
+    }
+
+    pub(super) fn cyan(self, out: &mut Line<'_>, write: impl FnOnce(&mut Line<'_>)) {
+        self.with("\x1b[36m", out, write);
+    }
+
+    /// The bytes around bold text.
+    pub(super) fn bold_style(self) -> Style {
+        self.style(BOLD)
+    }
+
+    pub(super) fn red_style(self) -> Style {
+        self.style(RED)
+    }
+
+    fn style(self, begin: &'static str) -> Style {
+        if self.on { Style { begin, end: RESET } } else { Style::NONE }
+    }
+
+    pub(super) fn bold(self, out: &mut Line<'_>, write: impl FnOnce(&mut Line<'_>)) {
+        self.with(BOLD, out, write);
+    }
+
+    pub(super) fn is_on(self) -> bool {
+        self.on
     }
 
     pub(super) fn level(self, out: &mut Line<'_>, severity: Severity, write: impl FnOnce(&mut Line<'_>)) {
@@ -124,6 +163,8 @@ mod tests {
         assert!(!decide(false, &[("CLICOLOR_FORCE", "")]));
         assert!(decide(true, &[("CLICOLOR_FORCE", "1"), ("TERM", "dumb")]));
         assert!(!decide(true, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+        assert!(decide(false, &[("FORCE_COLOR", "1")]) && !decide(false, &[("FORCE_COLOR", "0")]));
+        assert!(!decide(true, &[("FORCE_COLOR", "1"), ("NO_COLOR", "1")]));
         let no_color = |_: &str| Some("1".into());
         assert!(wanted(Color::Always, false, no_color) && !wanted(Color::Never, true, |_| None));
     }

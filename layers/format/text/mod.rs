@@ -1,32 +1,26 @@
-//! One line per record, for people.
+//! One line per record, for people; and [`Text::pretty`], which takes more.
 
+mod backtrace;
 mod color;
+mod layout;
+mod pair;
+mod parts;
+mod pretty;
 mod quote;
+mod spans;
 
-pub use self::color::Color;
+pub use self::{color::Color, layout::Layout};
 use self::{
     color::{Colors, Paint},
+    pair::{name, write_value},
+    parts::CONTINUED,
     quote::{Bare, is_bare_message, quoted, word},
 };
-use super::{
-    Buffer, Format, Time,
-    json::value::hex,
-    key_cache::KeyCache,
-    line::{Fragment, Line},
-    outermost_first,
-};
+use super::{Buffer, Format, Time, json::value::hex, line::Line};
 use crate::{
-    Error, Record, Value,
-    record::{Entry, ErrorChain, FormatCache, SpanView, TraceParent},
+    Error, Record, Severity, Value,
+    record::{Entry, ErrorChain, TraceParent},
 };
-
-/// `name=`, quoted if it is not a word.
-static NAMES: KeyCache = KeyCache::new(|name| Fragment::of(false, |line| put_name(name, line)));
-
-fn put_name(name: &str, line: &mut Line<'_>) {
-    word(line, name, "");
-    line.byte(b'=');
-}
 
 /// One line per record, for people.
 ///
@@ -80,16 +74,16 @@ pub struct Text {
     colors: Colors,
     level: bool,
     target: bool,
-    source: bool,
+    /// From which severity on the source is shown.
+    source: Option<Severity>,
     thread: bool,
     spans: bool,
     globals: bool,
     trace_ids: bool,
     multi_line: bool,
+    is_pretty: bool,
+    layout: Option<Box<Layout>>,
 }
-
-/// Begins every line of a record but the first.
-const CONTINUED: &str = "\n    | ";
 
 impl Text {
     /// Coloured on terminals, as [`Color::Auto`].
@@ -99,12 +93,62 @@ impl Text {
             colors: Colors::new(Color::Auto),
             level: true,
             target: true,
-            source: false,
+            source: None,
             thread: false,
             spans: true,
             globals: false,
             trace_ids: false,
             multi_line: false,
+            is_pretty: false,
+            layout: None,
+        }
+    }
+
+    /// For people at a terminal: the message directly behind time and level, so that messages stand below each other, then
+    /// fields, target and spans.
+    ///
+    /// ```
+    /// use tracing_strata::{Record, Severity, format::{Buffer, Format, Text, Time}};
+    ///
+    /// let mut record = Record::new(Severity::ERROR, "shop::pay::card::gateway", "payment failed");
+    /// record.set("user", 7);
+    /// record.fields_mut().set_error("error", &std::io::Error::other("no answer"));
+    /// record.set("backtrace", "   0: std::panicking::panic\n   1: shop::pay\n             at ./src/pay.rs:4:9");
+    /// record.push_span("request", [("id", "7f3a")].into_iter().collect());
+    ///
+    /// let mut out = Buffer::new();
+    /// Text::pretty().time(Time::none()).format(&record, &mut out).unwrap();
+    /// let expected = "\
+    /// ERROR    payment failed  user=7 error=\"no answer\"  shop::…::gateway  request{id=7f3a}
+    ///     | backtrace:
+    ///     |   … 1 frame of std
+    ///     |   shop::pay  src/pay.rs:4:9";
+    /// assert_eq!(out, expected);
+    /// ```
+    ///
+    /// | differs from [`new`](Self::new) | setter |
+    /// |---|---|
+    /// | the time is [`Time::time_of_day`] | [`time`](Self::time) |
+    /// | `file:line` from ERROR on | [`source`](Self::source) |
+    /// | several lines; an error with causes, and what has lines of its own, stand below | [`multi_line`](Self::multi_line) |
+    /// | in a backtrace, frames of std and of runtimes such as tokio are only counted, those of the application are bright | |
+    /// | paths inside the workspace (the folder of the nearest `Cargo.lock` above the executable, else above the current folder) are relative to it | |
+    /// | a target of more than two names is shortened | |
+    /// | messages are never quoted | |
+    /// | where a terminal is [known](Buffer::columns) to have 40 columns or more, lines are broken between parts and words | |
+    ///
+    /// What comes from outside is escaped as in every text, and every line but a record's first begins with `    | `: no
+    /// record can forge another. It cannot be read back by a program; for files, take [`plain`](Self::plain) or
+    /// [`Json`](super::Json).
+    ///
+    /// Python: `loguru`, `rich.logging.RichHandler`.
+    pub fn pretty() -> Self {
+        Self {
+            time: Time::time_of_day(),
+            source: Some(Severity::ERROR),
+            multi_line: true,
+            is_pretty: true,
+            ..Self::new()
         }
     }
 
@@ -138,9 +182,9 @@ impl Text {
         Self { target: on, ..self }
     }
 
-    /// Whether file and line of the call site are shown, if known (default: no).
+    /// Whether file and line of the call site are shown, if known (default: no; [`pretty`](Self::pretty): from ERROR on).
     pub fn source(self, on: bool) -> Self {
-        Self { source: on, ..self }
+        Self { source: on.then_some(Severity::ALL), ..self }
     }
 
     /// Whether the thread's name and id are shown (default: no).
@@ -164,11 +208,57 @@ impl Text {
         Self { trace_ids: on, ..self }
     }
 
-    /// Whether a record may take several lines (default: no): messages and the event's values keep their line breaks, and
+    /// Whether a record may take several lines (default: no; [`pretty`](Self::pretty): yes): messages and the event's values keep their line breaks, and
     /// each cause of an error gets a line. Every line but a record's first begins with `    | `. All other control
     /// characters, and line breaks elsewhere, are still escaped.
     pub fn multi_line(self, on: bool) -> Self {
         Self { multi_line: on, ..self }
+    }
+
+    /// Which fields are shown, in which order, and how; and how targets are named (default: all as they are).
+    pub fn layout(self, layout: Layout) -> Self {
+        Self { layout: Some(Box::new(layout)), ..self }
+    }
+
+    fn time_of(&self, record: &Record, paint: Paint, out: &mut Line<'_>) {
+        if !self.time.is_none() {
+            paint.dim(out, |out| self.time.write(record.time(), &mut Bare(out)));
+            out.byte(b' ');
+        }
+    }
+
+    fn level_of(&self, record: &Record, width: usize, paint: Paint, out: &mut Line<'_>) {
+        if self.level {
+            let start = out.len();
+            paint.level(out, record.severity(), |out| write_level(record, out));
+            let shown = out.len() - start - paint.level_width(record.severity());
+            (shown..width).for_each(|_| out.byte(b' '));
+            out.byte(b' ');
+        }
+    }
+
+    fn thread_of(&self, record: &Record, out: &mut Line<'_>) {
+        if self.thread {
+            out.byte(b'[');
+            if let Some(name) = record.thread_name() {
+                word(out, name, "]");
+                out.byte(b' ');
+            }
+            out.raw(itoa::Buffer::new().format(record.thread_id()));
+            out.raw("] ");
+        }
+    }
+
+    fn shows_source(&self, record: &Record) -> bool {
+        self.source.is_some_and(|from| record.severity() >= from)
+    }
+
+    /// The global fields to be shown: fields of the event and of spans win.
+    fn globals_of<'r>(&self, record: &'r Record) -> impl Iterator<Item = Entry<'r>> + use<'r> {
+        let has =
+            |name: &str| record.fields().contains(name) || record.spans().any(|span| span.fields().contains(name));
+        let globals = record.globals().filter(|_| self.globals);
+        globals.into_iter().flat_map(|globals| globals.entries()).filter(move |entry| !has(entry.text()))
     }
 
     fn message(&self, message: &str, out: &mut Line<'_>) {
@@ -205,23 +295,25 @@ impl Text {
         }
     }
 
-    fn path(&self, record: &Record, paint: Paint, out: &mut Line<'_>) {
-        for (depth, span) in outermost_first(record).enumerate() {
-            match depth {
+    /// The fields as a layout says.
+    #[inline(never)]
+    fn laid_out(&self, layout: &Layout, record: &Record, is_terminal: bool, paint: Paint, out: &mut Line<'_>) {
+        let below = |entry: &Entry<'_>| self.multi_line && has_lines(entry.value());
+        let own = layout.entries(record.fields()).filter(|entry| !below(entry));
+        let globals = self.globals_of(record).filter(|entry| layout.shows(entry.text()));
+        for (index, entry) in own.chain(globals).enumerate() {
+            match index {
                 0 => space(out),
-                _ => out.byte(b':'),
+                // A padded value ends with a space of its own.
+                _ => out.byte(b' '),
             }
-            paint.dim(out, |out| {
-                // How a `traceparent` is written depends on more than the span.
-                if !span.fields().contains(TraceParent::FIELD)
-                    && let Some(text) = span.cached(FormatCache::Text, || span_text(span))
-                {
-                    out.raw_bytes(text);
-                } else {
-                    in_braces(span, self.trace_ids, out);
-                }
-            });
+            layout.field(entry, is_terminal, paint, out);
         }
+    }
+
+    /// Whether a field is shown at all.
+    fn shows(&self, name: &str) -> bool {
+        self.layout.as_ref().is_none_or(|layout| layout.shows(name))
     }
 
     fn ids(trace: TraceParent, paint: Paint, out: &mut Line<'_>) {
@@ -236,12 +328,12 @@ impl Text {
         });
     }
 
-    fn more_lines(record: &Record, paint: Paint, out: &mut Line<'_>) {
+    fn more_lines(&self, record: &Record, paint: Paint, out: &mut Line<'_>) {
         for line in record.message().lines().skip(1) {
             out.raw(CONTINUED);
             Bare(out).push(line);
         }
-        for (name, value) in record.fields().iter() {
+        for (name, value) in record.fields().iter().filter(|(name, _)| self.shows(name)) {
             if let Some(text) = value.as_str().filter(|_| has_lines(value)) {
                 out.raw(CONTINUED);
                 paint.dim(out, |out| {
@@ -275,9 +367,14 @@ impl Default for Text {
 impl Format for Text {
     #[inline]
     fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
-        let paint = self.colors.paint(out.is_terminal());
+        let is_terminal = out.is_terminal();
+        let paint = self.colors.paint(is_terminal);
+        let columns = out.columns();
         let mut line = Line::new(out.bytes_mut(), false);
-        self.line(record, paint, &mut line);
+        match self.is_pretty {
+            true => self.pretty_record(record, paint, is_terminal, columns, &mut line),
+            false => self.line(record, paint, is_terminal, &mut line),
+        }
         line.finish();
         Ok(())
     }
@@ -286,36 +383,21 @@ impl Format for Text {
 impl Text {
     /// Appends the record, never coloured.
     pub(super) fn plain_line(&self, record: &Record, out: &mut Line<'_>) {
-        self.line(record, Paint::default(), out);
+        self.line(record, Paint::default(), false, out);
     }
 
-    fn line(&self, record: &Record, paint: Paint, out: &mut Line<'_>) {
-        if !self.time.is_none() {
-            paint.dim(out, |out| self.time.write(record.time(), &mut Bare(out)));
-            out.byte(b' ');
-        }
-        if self.level {
-            let start = out.len();
-            paint.level(out, record.severity(), |out| write_level(record, out));
-            let width = out.len() - start - paint.level_width(record.severity());
-            (width..5).for_each(|_| out.byte(b' '));
-            out.byte(b' ');
-        }
-        if self.thread {
-            out.byte(b'[');
-            if let Some(name) = record.thread_name() {
-                word(out, name, "]");
-                out.byte(b' ');
-            }
-            out.raw(itoa::Buffer::new().format(record.thread_id()));
-            out.raw("] ");
-        }
+    fn line(&self, record: &Record, paint: Paint, is_terminal: bool, out: &mut Line<'_>) {
+        self.time_of(record, paint, out);
+        self.level_of(record, 5, paint, out);
+        self.thread_of(record, out);
         let target = Some(record.target()).filter(|target| self.target && !target.is_empty());
-        let file = record.file().filter(|_| self.source);
+        let file = record.file().filter(|_| self.shows_source(record));
         if target.is_some() || file.is_some() {
             paint.dim(out, |out| {
-                if let Some(target) = target {
-                    word(out, target, "");
+                match (target, &self.layout) {
+                    (Some(target), None) => word(out, target, ""),
+                    (Some(target), layout) => Layout::target(layout.as_deref(), None, target, out),
+                    (None, _) => {}
                 }
                 if let Some(file) = file {
                     if target.is_some() {
@@ -332,12 +414,11 @@ impl Text {
             out.byte(b' ');
         }
         self.message(record.message(), out);
-        Self::fields(record.fields().entries(), self.multi_line, paint, out);
-        if let Some(globals) = record.globals().filter(|_| self.globals) {
-            // Fields of the event and of spans win.
-            let has =
-                |name: &str| record.fields().contains(name) || record.spans().any(|span| span.fields().contains(name));
-            Self::fields(globals.entries().filter(|entry| !has(entry.text())), false, paint, out);
+        if let Some(layout) = &self.layout {
+            self.laid_out(layout, record, is_terminal, paint, out);
+        } else {
+            Self::fields(record.fields().entries(), self.multi_line, paint, out);
+            Self::fields(self.globals_of(record), false, paint, out);
         }
         if let Some(trace) = if self.trace_ids { record.trace() } else { None } {
             Self::ids(trace, paint, out);
@@ -346,52 +427,8 @@ impl Text {
             self.path(record, paint, out);
         }
         if self.multi_line {
-            Self::more_lines(record, paint, out);
+            self.more_lines(record, paint, out);
         }
-    }
-}
-
-/// Longest cached text of a span, in bytes.
-const MAX_CACHED: usize = 1_024;
-
-/// A span's text without colour. `None` if it is long.
-#[cold]
-fn span_text(span: SpanView<'_>) -> Option<Box<[u8]>> {
-    let text = Fragment::of(false, |line| in_braces(span, false, line));
-    (text.text().len() <= MAX_CACHED).then(|| text.text().into())
-}
-
-/// `name{field=value field=value}`
-#[inline(never)]
-fn in_braces(span: SpanView<'_>, without_trace: bool, out: &mut Line<'_>) {
-    word(out, span.name(), ":");
-    out.byte(b'{');
-    let mut is_first = true;
-    for entry in span.fields().entries() {
-        let trace = if entry.text() == TraceParent::FIELD { span.trace() } else { None };
-        if trace.is_some() && without_trace {
-            continue;
-        }
-        if !std::mem::take(&mut is_first) {
-            out.byte(b' ');
-        }
-        if let Some(trace) = trace {
-            out.raw("trace_id=");
-            hex(out, &trace.trace_id().to_be_bytes());
-            continue;
-        }
-        name(entry, out);
-        write_value(entry.value(), out);
-    }
-    out.byte(b'}');
-}
-
-/// `name=`
-#[inline]
-fn name(entry: Entry<'_>, out: &mut Line<'_>) {
-    match entry.name() {
-        Ok(name) if let Some(fragment) = NAMES.get(name) => out.fragment(fragment),
-        Ok(name) | Err(name) => put_name(name, out),
     }
 }
 
@@ -414,26 +451,5 @@ fn write_level(record: &Record, out: &mut Line<'_>) {
             out.raw("Level ");
             out.raw(itoa::Buffer::new().format(record.severity().number()));
         }
-    }
-}
-
-#[inline]
-fn write_value(value: Value<'_>, out: &mut Line<'_>) {
-    match value {
-        Value::Bool(value) => out.raw(if value { "true" } else { "false" }),
-        Value::I64(number) => out.raw(itoa::Buffer::new().format(number)),
-        Value::U64(number) => out.raw(itoa::Buffer::new().format(number)),
-        Value::I128(number) => out.raw(itoa::Buffer::new().format(number)),
-        Value::U128(number) => out.raw(itoa::Buffer::new().format(number)),
-        Value::F64(number) => out.raw(zmij::Buffer::new().format(number)),
-        Value::Str(text) => word(out, text, ""),
-        Value::Rendered(text) => quote::rendered(out, text),
-        Value::Json(json) => quote::rendered(out, json.as_str()),
-        Value::Bytes([]) => out.raw("\"\""),
-        Value::Bytes(bytes) => hex(out, bytes),
-        Value::Error(chain) => match chain.causes().len() {
-            0 => word(out, chain.message(), ""),
-            _ => quoted(out, [chain.message()].into_iter().chain(chain.causes().flat_map(|cause| [": ", cause]))),
-        },
     }
 }

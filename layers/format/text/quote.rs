@@ -27,7 +27,7 @@ const IN_WORDS: [bool; 256] = {
 };
 
 #[inline]
-fn is_word(text: &str) -> bool {
+pub(super) fn is_word(text: &str) -> bool {
     let ascii = |byte: u8| IN_WORDS[usize::from(byte)];
     if text.bytes().all(ascii) {
         return !text.is_empty();

@@ -42,9 +42,8 @@ impl Buffered {
     /// Removes the oldest ones while `too_much` holds. Returns them and their number.
     pub(super) fn evict_while(&mut self, too_much: impl Fn(&Self) -> bool) -> (Evicted<OwnedDelivery>, usize) {
         let (mut evicted, mut count) = (Evicted::default(), 0);
-        while too_much(self)
-            && let Some(oldest) = self.shift()
-        {
+        while too_much(self) {
+            let Some(oldest) = self.shift() else { break };
             evicted.push(oldest);
             count += 1;
         }
@@ -65,10 +64,10 @@ impl Buffered {
 
     /// Passes all records on, after a notice of the ones lost before. Returns its memory.
     pub(super) fn pass_on(mut self, lost: u64, mut to: impl FnMut(OwnedDelivery)) -> VecDeque<OwnedDelivery> {
-        if lost > 0
-            && let Some(first) = self.records.front()
-        {
-            to(OwnedDelivery::internal(lost_before(first, lost), None));
+        if lost > 0 {
+            if let Some(first) = self.records.front() {
+                to(OwnedDelivery::internal(lost_before(first, lost), None));
+            }
         }
         while let Some(record) = self.records.pop_front() {
             to(record);

@@ -1,6 +1,7 @@
 //! The records of one span tree in a flight recorder, and the bounds over all trees.
 
 use std::{
+    any::Any,
     collections::VecDeque,
     sync::{
         Arc, MutexGuard, Weak,
@@ -396,6 +397,10 @@ impl Tree {
 }
 
 impl TreeObserver for Tree {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
     fn close(&self) {
         let Some(core) = self.core.upgrade() else { return };
         let lasted = |limit| core.config.clock.monotonic().saturating_sub(self.begun) >= limit;

@@ -102,7 +102,14 @@ impl QueueBuilder {
     /// # Errors
     /// A limit or the interval of the reports is zero, or the thread does not start.
     pub fn build_with_guard(self, handler: impl Handler) -> Result<(Queue, WorkerGuard), Error> {
-        let core = self.start(handler.boxed())?;
+        let (queue, guard) = self.build_stopped_with_guard(handler)?;
+        queue.start()?;
+        Ok((queue, guard))
+    }
+
+    /// [`Queue::start`] starts the worker.
+    pub(crate) fn build_stopped_with_guard(self, handler: impl Handler) -> Result<(Queue, WorkerGuard), Error> {
+        let core = self.core(handler.boxed())?;
         Ok((Queue { core: Arc::clone(&core), is_owner: false }, WorkerGuard::new(core)))
     }
 
@@ -111,10 +118,17 @@ impl QueueBuilder {
     /// # Errors
     /// As for [`build_with_guard`](Self::build_with_guard).
     pub fn build(self, handler: impl Handler) -> Result<Queue, Error> {
-        Ok(Queue { core: self.start(handler.boxed())?, is_owner: true })
+        let queue = self.build_stopped(handler)?;
+        queue.start()?;
+        Ok(queue)
     }
 
-    fn start(self, handler: Box<dyn Handler>) -> Result<Arc<Core>, Error> {
+    /// [`Queue::start`] starts the worker.
+    pub(crate) fn build_stopped(self, handler: impl Handler) -> Result<Queue, Error> {
+        Ok(Queue { core: self.core(handler.boxed())?, is_owner: true })
+    }
+
+    fn core(self, handler: Box<dyn Handler>) -> Result<Arc<Core>, Error> {
         let Self { limits, priority_level, flush_timeout, report_every, name } = self;
         let is_named = name.is_some();
         let name = name.unwrap_or_else(|| handler.describe().name);
@@ -128,9 +142,6 @@ impl QueueBuilder {
         }
         let thread_name = format!("strata-{name}");
         let records = Records::new(name, is_named, priority_level, report_every, handler.into());
-        let core = Worker::new(records, &thread_name, limits, flush_timeout);
-        core.start().map_err(|error| core.no_thread(error))?;
-        super::ALL.add(Arc::downgrade(&core));
-        Ok(core)
+        Ok(Worker::new(records, &thread_name, limits, flush_timeout))
     }
 }

@@ -127,9 +127,8 @@ impl Consumer<'_> {
         loop {
             let began = Instant::now();
             let mut room = Capacity::default();
-            while room.records < self.step
-                && let Some(item) = self.receiver.pop()
-            {
+            while room.records < self.step {
+                let Some(item) = self.receiver.pop() else { break };
                 if self.notice_due_after.is_some_and(|after| item.time() > after) {
                     self.notice_due_after = None;
                     self.send_notice();

@@ -73,11 +73,11 @@ impl QueueCounters {
     /// Learns the ledger of the first handler with a name that a record comes from.
     #[inline]
     pub(super) fn learn_ledger(&self, delivery: &Delivery<'_>) {
-        if self.known_ledger.get().is_none()
-            && let Some(ledger) = delivery.ledger()
-        {
-            self.known_ledger.get_or_init(|| ledger);
-            self.count_early(None);
+        if self.known_ledger.get().is_none() {
+            if let Some(ledger) = delivery.ledger() {
+                self.known_ledger.get_or_init(|| ledger);
+                self.count_early(None);
+            }
         }
     }
 

@@ -131,6 +131,13 @@ impl Queue {
     pub fn stats(&self) -> QueueStats {
         self.core.stats()
     }
+
+    /// Starts the worker. Once.
+    pub(crate) fn start(&self) -> Result<(), Error> {
+        self.core.start().map_err(|error| self.core.no_thread(error))?;
+        ALL.add(Arc::downgrade(&self.core));
+        Ok(())
+    }
 }
 
 impl Handler for Queue {

@@ -73,9 +73,11 @@ impl Utilization {
         // Another thread may have looked at the clock a little earlier.
         let now = now.max(self.seen);
         let mut is_first = true;
-        while let left = now - self.began
-            && left >= WINDOW
-        {
+        loop {
+            let left = now - self.began;
+            if left < WINDOW {
+                break;
+            }
             if !is_first && left >= 3 * WINDOW {
                 // Skips windows in which nothing changed: each is like the next.
                 let windows = left.as_secs() / WINDOW.as_secs();

@@ -90,7 +90,7 @@ pub(crate) struct Worker<J: Job> {
     thread: ForkMutex<Option<ThreadId>>,
     /// Held by the thread that restarts the worker in the child of a fork.
     restarting: ForkMutex<()>,
-    /// The fork generation in which the thread was started.
+    /// The fork generation in which the thread was started, or [`NOT_STARTED`].
     generation: AtomicU64,
     /// No item is accepted any more.
     is_shut: AtomicBool,
@@ -107,6 +107,8 @@ pub(crate) struct Pending<J: Job> {
     ticket: Option<u64>,
     began: Instant,
 }
+
+const NOT_STARTED: u64 = u64::MAX;
 
 /// An idle worker needs no longer than this to end.
 const GRACE: Duration = Duration::from_millis(100);
@@ -131,7 +133,7 @@ fn next_number() -> u64 {
 }
 
 impl<J: Job> Worker<J> {
-    /// A worker whose thread does not run yet. A thread name may not contain NUL; Linux shows its first 15 bytes.
+    /// A worker whose thread does not run before [`start`](Self::start), or the first item. A thread name may not contain NUL; Linux shows its first 15 bytes.
     pub(crate) fn new(job: J, thread_name: &str, limits: Limits, flush_timeout: Duration) -> Arc<Self> {
         fork::watch();
         let worker = Arc::new(Self {
@@ -143,7 +145,7 @@ impl<J: Job> Worker<J> {
             number: AtomicU64::new(next_number()),
             thread: ForkMutex::default(),
             restarting: ForkMutex::default(),
-            generation: AtomicU64::new(fork::generation()),
+            generation: AtomicU64::new(NOT_STARTED),
             is_shut: AtomicBool::new(false),
             waited: AtomicU64::new(0),
         });
@@ -165,7 +167,13 @@ impl<J: Job> Worker<J> {
             let channel = this.channel();
             J::run(&this, &channel);
         };
-        thread::Builder::new().name(self.thread_name.clone()).spawn(work).map(drop)
+        thread::Builder::new().name(self.thread_name.clone()).spawn(work)?;
+        self.generation.store(fork::generation(), Ordering::Release);
+        Ok(())
+    }
+
+    fn is_started(&self) -> bool {
+        self.generation.load(Ordering::Acquire) != NOT_STARTED
     }
 
     pub(crate) fn capacity(&self) -> usize {
@@ -222,6 +230,15 @@ impl<J: Job> Worker<J> {
 
     /// Begins a flush for the thread `caller` to wait for. None if that is the worker's own thread.
     pub(crate) fn begin_flush(self: &Arc<Self>, command: Command, caller: ThreadId) -> Option<Pending<J>> {
+        if !self.is_started() {
+            // There are no items: it is done.
+            return Some(Pending {
+                worker: Arc::clone(self),
+                channel: self.channel(),
+                ticket: Some(0),
+                began: Instant::now(),
+            });
+        }
         let (channel, began) = (self.own_channel(), Instant::now());
         (!self.is_own(caller)).then(|| {
             let ticket = Some(channel.request(command));
@@ -232,6 +249,11 @@ impl<J: Job> Worker<J> {
     /// Accepts no more items. The rest is handled until the deadline, and discarded then. None on the worker's own
     /// thread, which cannot wait for itself.
     pub(crate) fn begin_shut_down(self: &Arc<Self>, deadline: Duration) -> Option<Pending<J>> {
+        if !self.is_started() {
+            // There is nothing to do, and nobody to do it.
+            self.generation.store(fork::generation(), Ordering::Release);
+            self.channel().end(None, &self.job);
+        }
         let (channel, began) = (self.own_channel(), Instant::now());
         self.is_shut.store(true, Ordering::Relaxed);
         channel.close(Some(deadline));

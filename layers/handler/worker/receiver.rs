@@ -81,11 +81,11 @@ impl<T: Weighed> Receiver<T> {
         loop {
             let (phase, flush_request) = channel.commands();
             self.refresh(channel);
-            if let Some(request) = flush_request
-                && self.flush_is_due(request.ticket)
-            {
-                self.flush = None;
-                return Task::Flush(request);
+            if let Some(request) = flush_request {
+                if self.flush_is_due(request.ticket) {
+                    self.flush = None;
+                    return Task::Flush(request);
+                }
             }
             if phase == Phase::Abandoned {
                 return Task::End;

@@ -20,6 +20,34 @@ use super::{
 };
 use crate::{Error, record};
 
+pub(super) fn endpoint(settings: &Settings) -> Result<Endpoint, Error> {
+    let failed = |error| Error::with_source(format_args!("otlp: endpoint {:?}", settings.endpoint), error);
+    let endpoint = Endpoint::from_shared(settings.endpoint.clone())
+        .map_err(failed)?
+        .connect_timeout(settings.timeout)
+        .user_agent(concat!("tracing-strata/", env!("CARGO_PKG_VERSION")))
+        .map_err(failed)?;
+    match settings.endpoint.starts_with("https:") {
+        true => endpoint.tls_config(tls_config(&settings.tls)?).map_err(failed),
+        false => Ok(endpoint),
+    }
+}
+
+pub(super) fn headers(settings: &Settings) -> Result<MetadataMap, Error> {
+    let mut headers = MetadataMap::new();
+    for (name, value) in &settings.headers {
+        let key = name.to_ascii_lowercase().parse::<MetadataKey<Ascii>>();
+        let value = value.parse::<MetadataValue<Ascii>>();
+        let (Ok(key), Ok(value)) = (key, value) else {
+            return Err(Error::config(format_args!(
+                "otlp: header {name:?}: expected a name and a value that gRPC allows"
+            )));
+        };
+        headers.insert(key, value);
+    }
+    Ok(headers)
+}
+
 pub(crate) struct Grpc {
     runtime: Runtime,
     channel: Channel,
@@ -31,6 +59,7 @@ pub(crate) struct Grpc {
 
 impl Grpc {
     pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
+        let (endpoint, headers) = (endpoint(settings)?, headers(settings)?);
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             // The runtime resolves names on threads of its own.
@@ -39,30 +68,10 @@ impl Grpc {
             .max_blocking_threads(1)
             .build()
             .map_err(|error| Error::with_source("otlp: cannot start a runtime for gRPC", error))?;
-        let failed = |error| Error::with_source(format_args!("otlp: endpoint {:?}", settings.endpoint), error);
-        let mut endpoint = Endpoint::from_shared(settings.endpoint.clone())
-            .map_err(failed)?
-            .connect_timeout(settings.timeout)
-            .user_agent(concat!("tracing-strata/", env!("CARGO_PKG_VERSION")))
-            .map_err(failed)?;
-        if settings.endpoint.starts_with("https:") {
-            endpoint = endpoint.tls_config(tls_config(&settings.tls)?).map_err(failed)?;
-        }
         let channel = {
             let _entered = runtime.enter();
             endpoint.connect_lazy()
         };
-        let mut headers = MetadataMap::new();
-        for (name, value) in &settings.headers {
-            let key = name.to_ascii_lowercase().parse::<MetadataKey<Ascii>>();
-            let value = value.parse::<MetadataValue<Ascii>>();
-            let (Ok(key), Ok(value)) = (key, value) else {
-                return Err(Error::config(format_args!(
-                    "otlp: header {name:?}: expected a name and a value that gRPC allows"
-                )));
-            };
-            headers.insert(key, value);
-        }
         Ok(Self {
             runtime,
             channel,

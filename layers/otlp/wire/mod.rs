@@ -36,6 +36,15 @@ impl Client {
         }
     }
 
+    /// What [`new`](Self::new) would fail with, without a runtime.
+    #[cfg(feature = "config")]
+    pub(super) fn check(settings: &Settings) -> Result<(), Error> {
+        match settings.protocol {
+            Protocol::Grpc => grpc::endpoint(settings).and_then(|_| grpc::headers(settings)).map(drop),
+            Protocol::HttpProtobuf | Protocol::HttpJson => http::Http::new(settings).map(drop),
+        }
+    }
+
     /// Within the settings' timeout and the time left.
     pub(super) fn send(&mut self, request: &Request, attempt: &Attempt) -> Answer {
         match self {
@@ -57,13 +66,13 @@ fn accepted_but(rejected: u64, message: &str) -> Answer {
 impl From<ExportLogsServiceResponse> for Answer {
     fn from(response: ExportLogsServiceResponse) -> Self {
         let partial = response.partial_success.unwrap_or_default();
-        accepted_but(partial.rejected_log_records.max(0).cast_unsigned(), &partial.error_message)
+        accepted_but(partial.rejected_log_records.max(0) as u64, &partial.error_message)
     }
 }
 
 impl From<ExportTraceServiceResponse> for Answer {
     fn from(response: ExportTraceServiceResponse) -> Self {
         let partial = response.partial_success.unwrap_or_default();
-        accepted_but(partial.rejected_spans.max(0).cast_unsigned(), &partial.error_message)
+        accepted_but(partial.rejected_spans.max(0) as u64, &partial.error_message)
     }
 }

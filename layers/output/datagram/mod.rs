@@ -63,8 +63,9 @@ use crate::{
 ///   [fallback](DatagramBuilder::fallback) gets it, until one is not refused. On this machine (loopback) that is known at
 ///   once. A remote peer counts as listening after 3 s without a refusal: until then its records fail, although they may
 ///   arrive.
-/// - A unix socket without a reader: the record fails. A socket that a restarted server has created anew is found with
-///   the next record, which is not lost.
+/// - A unix socket without a reader: behind its queue and without a fallback the record waits for one, up to 5 s, and the ones
+///   after it in the queue; else it fails at once. A socket that a restarted server has created anew is found with the next
+///   record, which is not lost.
 /// - A host name that is not found: records fail; it is looked up again after 1 s, 2 s … 30 s.
 ///
 /// # Differences from Python
@@ -132,10 +133,10 @@ impl<F: Format> Datagram<F> {
                 match self.try_send(&copy) {
                     Err(Unsent::TooLong(_)) => {}
                     Ok(()) => {
-                        if record.marked_values() == 0
-                            && let Some(account) = record.counters()
-                        {
-                            account.count(crate::ledger::Total::Marked, 1);
+                        if record.marked_values() == 0 {
+                            if let Some(account) = record.counters() {
+                                account.count(crate::ledger::Total::Marked, 1);
+                            }
                         }
                         return Ok(());
                     }
@@ -173,10 +174,10 @@ impl<F: Format> Handler for Datagram<F> {
             Err(Unsent::TooLong(length)) if self.oversize == Oversize::Shorten => self.shorten(&delivery, length),
             sent => sent,
         };
-        if let Err(error) = self.count_refused(self.datagrams.take_known_refused())
-            && let Some(ledger) = self.ledger_link.ledger()
-        {
-            ledger.report_error(&error);
+        if let Err(error) = self.count_refused(self.datagrams.take_known_refused()) {
+            if let Some(ledger) = self.ledger_link.ledger() {
+                ledger.report_error(&error);
+            }
         }
         match sent {
             Ok(()) => Ok(Outcome::Written),

@@ -139,6 +139,29 @@ impl Journald {
         }
     }
 
+    /// Connects now.
+    pub(crate) fn open(&self) -> Result<(), Error> {
+        self.datagrams.connect().map_err(|error| self.open_error(error))
+    }
+
+    /// Checks whether there is a socket to connect to.
+    #[cfg(feature = "config")]
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        use std::os::unix::fs::FileTypeExt as _;
+
+        let Peer::Unix(path) = self.datagrams.peer() else { return Ok(()) };
+        match std::fs::metadata(path) {
+            Ok(metadata) if metadata.file_type().is_socket() => Ok(()),
+            Ok(_) => Err(self.open_error(std::io::ErrorKind::ConnectionRefused.into())),
+            Err(error) => Err(self.open_error(error)),
+        }
+    }
+
+    fn open_error(&self, error: std::io::Error) -> Error {
+        let path = self.datagrams.peer().to_string();
+        Error::io_at(Path::new(&path), "find a systemd journal that listens at", error)
+    }
+
     fn send_error(&self, error: std::io::Error) -> Error {
         let doing = "send to the journal at";
         match self.datagrams.peer() {
@@ -274,12 +297,11 @@ impl JournaldBuilder {
             }
             entry::field(&mut constant, name, value);
         }
-        let datagrams = Datagrams::new(Peer::Unix(socket.clone()), timeout);
+        let datagrams = Datagrams::new(Peer::Unix(socket), timeout);
+        let journal = Journald { datagrams, extra: Extra { constant, time }, own_fields };
         if !open_lazily {
-            datagrams
-                .connect()
-                .map_err(|error| Error::io_at(&socket, "find a systemd journal that listens at", error))?;
+            journal.open()?;
         }
-        Ok(Journald { datagrams, extra: Extra { constant, time }, own_fields })
+        Ok(journal)
     }
 }

@@ -103,11 +103,12 @@ fn write_simple(name: &str, out: &mut Vec<u8>) -> bool {
     }
     let mapped = &mut out[start..];
     mapped.make_ascii_uppercase();
-    if may_be_reserved(mapped)
-        && let Ok(mapped) = std::str::from_utf8(mapped)
-        && is_reserved(mapped)
-    {
-        out.push(b'_');
+    if may_be_reserved(mapped) {
+        if let Ok(mapped) = std::str::from_utf8(mapped) {
+            if is_reserved(mapped) {
+                out.push(b'_');
+            }
+        }
     }
     true
 }

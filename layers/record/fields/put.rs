@@ -8,6 +8,7 @@ use super::{
     super::{guarded, json::JsonText},
     ErrorChain, Fields, Link, Name, Rare, Slot, Stored, Tag, TextRange, Value, Word,
 };
+use crate::text::head;
 
 /// Longest chain of causes that is stored; `source()` may be cyclic.
 const MAX_CAUSES: usize = 64;
@@ -84,7 +85,7 @@ impl Fields {
 
     #[inline]
     pub(in crate::record) fn put_i64(&mut self, name: &'static str, value: i64) {
-        self.put(name, Stored::I64(Word::of(value.cast_unsigned())));
+        self.put(name, Stored::I64(Word::of(value as u64)));
     }
 
     #[inline]
@@ -192,7 +193,7 @@ impl Fields {
     #[cold]
     fn push_truncated(&mut self, text: &str, limit: usize) -> TextRange {
         let start = self.text.len() as u32;
-        let head = &text[..text.floor_char_boundary(limit)];
+        let head = head(text, limit);
         self.text.push_str(head);
         guarded::mark_truncated(&mut self.text, Some(text.len() - head.len()));
         self.marked += 1;
@@ -280,7 +281,7 @@ impl Fields {
     pub(super) fn value(&self, stored: &Stored) -> Value<'_> {
         match *stored {
             Stored::Bool(value) => Value::Bool(value),
-            Stored::I64(number) => Value::I64(number.bits().cast_signed()),
+            Stored::I64(number) => Value::I64(number.bits() as i64),
             Stored::U64(number) => Value::U64(number.bits()),
             Stored::F64(number) => Value::F64(f64::from_bits(number.bits())),
             Stored::I128(range) => Value::I128(i128::from_ne_bytes(self.wide(range))),

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::Error;
+use crate::{Error, text::head};
 
 /// The members of a W3C `baggage` header, in order.
 ///
@@ -106,7 +106,7 @@ impl FromStr for Baggage {
 
 #[cold]
 fn refused(text: &str) -> Error {
-    let shown = &text[..text.floor_char_boundary(80)];
+    let shown = head(text, 80);
     Error::config(format_args!(
         "baggage {shown:?}: expected at most {MAX_MEMBERS} members \"key=value\" of at most {MAX_BYTES} bytes, values percent-encoded"
     ))

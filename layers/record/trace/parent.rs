@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::Error;
+use crate::{Error, text::head};
 
 /// The ids of a W3C `traceparent` header.
 ///
@@ -68,7 +68,7 @@ impl FromStr for TraceParent {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         parse(text.as_bytes()).ok_or_else(|| {
-            let shown = &text[..text.floor_char_boundary(80)];
+            let shown = head(text, 80);
             Error::config(format_args!(
                 "traceparent {shown:?}: expected \"00-<32 hex>-<16 hex>-<2 hex>\", ids not zero"
             ))

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::Error;
+use crate::{Error, text::head};
 
 /// The members of a W3C `tracestate` header, the latest first.
 ///
@@ -88,7 +88,7 @@ impl FromStr for TraceState {
 
 #[cold]
 fn refused(text: &str) -> Error {
-    let shown = &text[..text.floor_char_boundary(80)];
+    let shown = head(text, 80);
     Error::config(format_args!(
         "tracestate {shown:?}: expected at most {MAX_MEMBERS} members \"key=value\" with different keys of a-z, 0-9, _-*/ (and one @)"
     ))

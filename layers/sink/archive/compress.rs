@@ -51,11 +51,11 @@ fn attempt(job: &Job, compression: Compression) -> io::Result<bool> {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     let existing = ExistingArchive::at(&with_suffix(&path, compression.suffix()))?;
-    if let Some(existing) = &existing
-        && existing.is_archive_of(&path, &metadata, compression)?
-    {
-        // An earlier run was stopped before it deleted the plain file.
-        return finish(job, compression, &metadata, Some(existing), None);
+    if let Some(existing) = &existing {
+        if existing.is_archive_of(&path, &metadata, compression)? {
+            // An earlier run was stopped before it deleted the plain file.
+            return finish(job, compression, &metadata, Some(existing), None);
+        }
     }
     let (part, file) = create_part(&job.base, &path, compression.suffix())?;
     let part = PartFile(part);

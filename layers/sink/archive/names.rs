@@ -2,14 +2,14 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use super::compression::SUFFIXES;
+use super::{super::file_lock::try_lock, compression::SUFFIXES};
 
 /// `app.log.1` → `app.log.1.gz`.
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -40,10 +40,10 @@ pub(super) fn create_part(base: &Path, path: &Path, suffix: &str) -> io::Result<
         match options.open(&part) {
             Ok(file) => {
                 // Without file locks, stale part files are not deleted.
-                match file.try_lock() {
-                    Ok(()) | Err(TryLockError::Error(_)) => return Ok((part, file)),
+                match try_lock(&file) {
+                    Ok(true) | Err(_) => return Ok((part, file)),
                     // Another process took it for stale and is deleting it.
-                    Err(TryLockError::WouldBlock) => {}
+                    Ok(false) => {}
                 }
             }
             // Left by an earlier process with this id.
@@ -61,10 +61,10 @@ pub(crate) fn remove_stale_parts(base: &Path, dir: &Path) {
         if is_part(name, &entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
             let path = entry.path();
             // Open until it is deleted, so that nobody uses it in between.
-            if let Ok(file) = File::open(&path)
-                && file.try_lock().is_ok()
-            {
-                fs::remove_file(&path).unwrap_or_default();
+            if let Ok(file) = File::open(&path) {
+                if try_lock(&file).is_ok_and(|locked| locked) {
+                    fs::remove_file(&path).unwrap_or_default();
+                }
             }
         }
     }

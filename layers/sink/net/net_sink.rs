@@ -53,10 +53,10 @@ impl NetSink {
     /// Sends one datagram. Refusals of earlier ones, as far as the system reports them, go to the ledger.
     fn send(&self, datagrams: &Datagrams, bytes: &[u8]) -> io::Result<()> {
         let result = datagrams.send(bytes);
-        if let Err(error) = self.count_refused(datagrams, datagrams.take_known_refused())
-            && let Some(ledger) = self.ledger_link.ledger()
-        {
-            ledger.report_error(&Error::io_at(Path::new(&datagrams.peer().to_string()), "send to", error));
+        if let Err(error) = self.count_refused(datagrams, datagrams.take_known_refused()) {
+            if let Some(ledger) = self.ledger_link.ledger() {
+                ledger.report_error(&Error::io_at(Path::new(&datagrams.peer().to_string()), "send to", error));
+            }
         }
         match result {
             Err(error) if is_too_long(&error) => Err(io::Error::new(
@@ -117,7 +117,7 @@ impl Sink for NetSink {
 }
 
 /// Whether a unix socket is of the other kind.
-fn is_other_kind(error: &io::Error) -> bool {
+pub(super) fn is_other_kind(error: &io::Error) -> bool {
     #[cfg(unix)]
     return error.raw_os_error() == Some(rustix::io::Errno::PROTOTYPE.raw_os_error());
     #[cfg(not(unix))]

@@ -3,14 +3,18 @@
 use std::{
     any::Any,
     borrow::Borrow,
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, OpenOptions},
     io,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
 
-use super::super::archive::ProcessLock;
+use super::super::{
+    archive::ProcessLock,
+    creations,
+    file_lock::{try_lock, unlock},
+};
 use crate::Error;
 
 /// Whether several processes may write to one rotating path.
@@ -43,20 +47,20 @@ const IDLE_GAP: Duration = Duration::from_millis(1);
 /// Takes the lock for the life of the process.
 pub(super) fn lock_exclusively(path: &Path, base: &Path) -> Result<File, Error> {
     let file = open(path).map_err(|error| Error::io_at(path, "open", error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::config(format_args!(
+    match try_lock(&file) {
+        Ok(true) => Ok(file),
+        Ok(false) => Err(Error::config(format_args!(
             "cannot use {}: another process rotates it and holds the lock on {}; use another path, or FileLocking::Shared in \
              all of them",
             base.display(),
             path.display()
         ))),
-        Err(TryLockError::Error(error)) => Err(Error::io_at(path, "lock", error)),
+        Err(error) => Err(Error::io_at(path, "lock", error)),
     }
 }
 
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
+    creations::open(OpenOptions::new().create(true).append(true), path)
 }
 
 /// A lock on a file, released on drop.
@@ -67,11 +71,11 @@ impl<F: Borrow<File>> FileLockGuard<F> {
         let mut tries = 0_u32;
         let mut began = None;
         loop {
-            match file.borrow().try_lock() {
-                Ok(()) => return Ok(Self(file)),
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(TryLockError::Error(error)) => return Err(error),
+            match try_lock(file.borrow()) {
+                Ok(true) => return Ok(Self(file)),
+                Ok(false) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
             if began.get_or_insert_with(Instant::now).elapsed() >= timeout {
                 return Err(io::ErrorKind::TimedOut.into());
@@ -88,7 +92,7 @@ impl<F: Borrow<File>> FileLockGuard<F> {
 impl<F: Borrow<File>> Drop for FileLockGuard<F> {
     fn drop(&mut self) {
         // Closing the file unlocks it at the latest.
-        self.0.borrow().unlock().unwrap_or_default();
+        unlock(self.0.borrow()).unwrap_or_default();
     }
 }
 

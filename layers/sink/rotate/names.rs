@@ -144,10 +144,10 @@ impl BackupNames {
         };
         let mut list = Vec::new();
         for entry in entries.flatten() {
-            if let Some((date, sequence)) = self.parse_dated(&entry.file_name(), when)?
-                && only.is_none_or(|only| only == date)
-            {
-                list.extend(backup_file(entry.path(), since(&date), sequence));
+            if let Some((date, sequence)) = self.parse_dated(&entry.file_name(), when)? {
+                if only.is_none_or(|only| only == date) {
+                    list.extend(backup_file(entry.path(), since(&date), sequence));
+                }
             }
         }
         Ok(list)

@@ -89,11 +89,10 @@ impl NumberedBackups {
                 let rest = name.as_encoded_bytes().strip_prefix(base.as_encoded_bytes())?.strip_prefix(b".")?;
                 number(without_suffix(rest))
             };
-            if let Some(number) = parsed()
-                && number <= probed
-                && entry.file_type().is_ok_and(|kind| kind.is_file())
-            {
-                used_numbers.push(number);
+            if let Some(number) = parsed() {
+                if number <= probed && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                    used_numbers.push(number);
+                }
             }
         }
         used_numbers.sort_unstable();

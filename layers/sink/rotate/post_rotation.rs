@@ -61,10 +61,10 @@ impl Rotator {
         let mut state = self.state();
         state.rotator_has_pending = false;
         post.errors.extend(result.err());
-        if exists(&pending)
-            && let Err(error) = rename_no_replace(&pending, to)
-        {
-            self.rename_failed(&mut state, error, post);
+        if exists(&pending) {
+            if let Err(error) = rename_no_replace(&pending, to) {
+                self.rename_failed(&mut state, error, post);
+            }
         }
     }
 

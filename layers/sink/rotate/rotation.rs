@@ -151,15 +151,16 @@ impl Rotator {
                     Err(error) => return self.rotation_failed(state, error, post),
                 },
             };
-            if let Target::Numbered(backups) = &target
-                && self.keeps_backups
-                && let Err(error) = backups.check()
-            {
-                // Before anything is moved. But perhaps no rotation is needed.
-                if pending_write.is_some_and(|pending_write| self.would_fit(pending_write)) {
-                    return RotationOutcome::Done(Step::Retry);
+            if let Target::Numbered(backups) = &target {
+                if self.keeps_backups {
+                    if let Err(error) = backups.check() {
+                        // Before anything is moved. But perhaps no rotation is needed.
+                        if pending_write.is_some_and(|pending_write| self.would_fit(pending_write)) {
+                            return RotationOutcome::Done(Step::Retry);
+                        }
+                        return self.rename_failed(state, error, post);
+                    }
                 }
-                return self.rename_failed(state, error, post);
             }
             let outcome = self.base.swap(self.is_shared(), |spec, file, buffered| {
                 self.move_file(
@@ -177,10 +178,10 @@ impl Rotator {
                 MoveOutcome::NameExists => {
                     state.generation += 1;
                     let pending = self.names.pending();
-                    if is_file(&pending)
-                        && let Err(error) = self.finish_pending_rename(&target, true)
-                    {
-                        return self.rename_failed(state, error, post);
+                    if is_file(&pending) {
+                        if let Err(error) = self.finish_pending_rename(&target, true) {
+                            return self.rename_failed(state, error, post);
+                        }
                     }
                 }
                 MoveOutcome::Moved(path) => {
@@ -311,10 +312,10 @@ impl Rotator {
             Ok(path) => {
                 if post.hand_to_rotator.is_none() {
                     post.new_backup = Some(path);
-                    if let Target::Numbered(backups) = target
-                        && self.needs_clean_up()
-                    {
-                        self.clean_up(backups.list(), post);
+                    if let Target::Numbered(backups) = target {
+                        if self.needs_clean_up() {
+                            self.clean_up(backups.list(), post);
+                        }
                     }
                 }
             }

@@ -6,14 +6,20 @@ use std::{
     io,
     path::Path,
     sync::{
-        Arc, MutexGuard,
+        Arc, MutexGuard, OnceLock,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
 };
 
 use super::{
-    super::{archive, archive::Retention, file::FileSink, file_spec::FileSpec},
+    super::{
+        archive,
+        archive::Retention,
+        creations,
+        file::FileSink,
+        file_spec::{CREATE_DIRECTORY, FileSpec},
+    },
     lock::{self, FileLockGuard, FileLocking, LockFairness},
     names::BackupNames,
     rotation::{PostRotation, RotationOutcome, Step},
@@ -46,7 +52,10 @@ pub(crate) struct Rotator {
     pub(super) is_excluded: AtomicBool,
     pub(super) state: ForkMutex<RotationState>,
     /// The lock of [`FileLocking::Exclusive`].
-    _lock: Option<File>,
+    lock: OnceLock<File>,
+    creates_dirs: bool,
+    /// Held while it is opened.
+    is_open: ForkMutex<bool>,
 }
 
 /// What a rotation changes. Locked during renames, never during user code.
@@ -86,6 +95,7 @@ pub(super) const MAX_RETRY_DELAY: i64 = 60;
 pub(super) const MAX_ATTEMPTS: usize = 16;
 
 impl Rotator {
+    /// Nothing is opened or made yet: see [`open`](Self::open).
     pub(crate) fn new(mut spec: FileSpec, settings: Settings) -> Result<Self, Error> {
         let names = BackupNames {
             base: spec.path.clone(),
@@ -100,51 +110,86 @@ impl Rotator {
             // A file that will be rotated is not truncated at the start (Python forces the mode, too).
             spec.truncate = false;
         }
-        if spec.create_dirs
-            && let Some(parent) = spec.path.parent()
-        {
-            fs::create_dir_all(parent).map_err(|error| Error::io_at(&spec.path, "create the directory of", error))?;
-        }
-        let lock = match settings.locking {
-            FileLocking::Exclusive => Some(lock::lock_exclusively(&names.lock(), &names.base)?),
-            FileLocking::Unguarded | FileLocking::Shared => None,
-        };
-        let shared = match settings.locking {
-            FileLocking::Shared => {
-                Some(Arc::new(lock::open(&names.lock()).map_err(|error| Error::io_at(&names.lock(), "open", error))?))
-            }
-            FileLocking::Unguarded | FileLocking::Exclusive => None,
-        };
         if settings.namer.is_some() {
             // An unusable namer fails now.
             names.numbered(1)?;
         }
-        let before = fs::metadata(&spec.path).ok();
-        let base = FileSink::new(spec, settings.open_lazily, settings.buffer)?;
-        let rotator = Self {
+        Ok(Self {
             names,
-            base,
+            creates_dirs: spec.create_dirs,
+            base: FileSink::new(spec, settings.buffer)?,
             max_number: (!unlimited).then_some(settings.backups as u64),
             keeps_backups,
             max_bytes,
-            size: AtomicU64::new(before.as_ref().map_or(0, Metadata::len)),
+            size: AtomicU64::new(SIZE_UNKNOWN),
             valid_from: AtomicI64::new(i64::MIN),
             valid_until: AtomicI64::new(i64::MAX),
             is_excluded: AtomicBool::new(false),
-            state: ForkMutex::new(RotationState { lock: shared, ..RotationState::default() }),
-            _lock: lock,
+            state: ForkMutex::default(),
+            lock: OnceLock::new(),
+            is_open: ForkMutex::default(),
             settings,
-        };
-        rotator.begin_file(&mut rotator.state(), before.as_ref(), unix_seconds(rotator.clock()));
-        if before.is_some_and(|metadata| !metadata.is_file()) {
-            rotator.exclude_from_rotation();
+        })
+    }
+
+    /// Takes the locks and opens the file, unless that is left to the first record. Does nothing if another handler of the
+    /// file has done it.
+    pub(crate) fn open(&self) -> Result<(), Error> {
+        let mut is_open = self.is_open.get();
+        if *is_open {
+            return Ok(());
         }
-        rotator.recover();
-        Ok(rotator)
+        let path = self.path();
+        if let Some(parent) = path.parent().filter(|_| self.creates_dirs) {
+            creations::create_dir_all(parent).map_err(|error| Error::io_at(path, CREATE_DIRECTORY, error))?;
+        }
+        let lock_path = self.names.lock();
+        match self.settings.locking {
+            FileLocking::Unguarded => {}
+            FileLocking::Exclusive => drop(self.lock.set(lock::lock_exclusively(&lock_path, path)?)),
+            FileLocking::Shared => {
+                let lock = lock::open(&lock_path).map_err(|error| Error::io_at(&lock_path, "open", error))?;
+                self.state.get().lock = Some(Arc::new(lock));
+            }
+        }
+        let before = fs::metadata(path).ok();
+        if !self.settings.open_lazily {
+            self.base.open()?;
+        }
+        self.size.store(before.as_ref().map_or(0, Metadata::len), Ordering::Relaxed);
+        self.begin_file(&mut self.state(), before.as_ref(), unix_seconds(self.clock()));
+        if before.is_some_and(|metadata| !metadata.is_file()) {
+            self.exclude_from_rotation();
+        }
+        *is_open = true;
+        Ok(())
+    }
+
+    /// Checks whether [`open`](Self::open) would succeed, as far as that shows beforehand.
+    #[cfg(feature = "config")]
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if !self.settings.open_lazily {
+            self.base.check()?;
+        }
+        if self.settings.locking != FileLocking::Unguarded {
+            FileSink::new(FileSpec { create_dirs: self.creates_dirs, ..FileSpec::new(self.names.lock()) }, None)?
+                .check()?;
+        }
+        Ok(())
+    }
+
+    /// Finishes what an earlier run has left, and begins to sync the file at intervals, if it is to be.
+    pub(crate) fn start(&self) -> Result<(), Error> {
+        self.recover();
+        self.base.start()
     }
 
     pub(super) fn is_shared(&self) -> bool {
         self.settings.locking == FileLocking::Shared
+    }
+
+    pub(super) fn is_by_time(&self) -> bool {
+        self.settings.schedule.is_some()
     }
 
     pub(super) fn base(&self) -> &FileSink {
@@ -263,10 +308,10 @@ impl Rotator {
 
     /// In a child of a fork: it shares the inherited lock with the parent, which locks neither of them out.
     fn reopen_lock(&self, state: &mut RotationState) {
-        if self.is_shared()
-            && let Ok(lock) = lock::open(&self.names.lock())
-        {
-            state.lock = Some(Arc::new(lock));
+        if self.is_shared() {
+            if let Ok(lock) = lock::open(&self.names.lock()) {
+                state.lock = Some(Arc::new(lock));
+            }
         }
     }
 }

@@ -44,13 +44,14 @@ impl Rotator {
             match state.lock_processes(timeout) {
                 Ok(locked) => {
                     self.follow_path(&mut state, unix_seconds(post.now));
-                    if !self.would_fit(pending_write)
-                        && let RotationOutcome::NeedsTarget(generation, period) =
+                    if !self.would_fit(pending_write) {
+                        if let RotationOutcome::NeedsTarget(generation, period) =
                             self.rotate_if_due(&mut state, Some(pending_write), target.take(), &mut post)
-                    {
-                        drop((locked, state));
-                        target = self.make_target(generation, period, &mut post);
-                        continue;
+                        {
+                            drop((locked, state));
+                            target = self.make_target(generation, period, &mut post);
+                            continue;
+                        }
                     }
                     let result = write();
                     drop(locked);

@@ -7,7 +7,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use tracing_subscriber::fmt::MakeWriter;
@@ -32,8 +32,8 @@ pub struct RotatingFileSink {
 }
 
 impl RotatingFileSink {
-    /// Opens the file, or shares it with a handler that has it with the same settings.
-    pub(crate) fn open(mut spec: FileSpec, settings: Settings) -> Result<Self, Error> {
+    /// A sink of its own, or shared with a handler that has the file with the same settings. Nothing is opened yet.
+    pub(crate) fn new(mut spec: FileSpec, settings: Settings) -> Result<Self, Error> {
         let path = spec.path.clone();
         let wanted = settings.clone();
         let create = |claim| {
@@ -53,6 +53,30 @@ impl RotatingFileSink {
         let fits = |rotator: &Rotator| rotator.settings.fits(&wanted, rotator.path());
         let rotator = registry::share(&path, backups, create, fits)?;
         Ok(Self { rotator })
+    }
+
+    /// Takes the locks and opens the file, unless that is left to the first record.
+    pub(crate) fn open(&self) -> Result<(), Error> {
+        self.rotator.open()
+    }
+
+    /// Checks whether [`open`](Self::open) would succeed, as far as that shows beforehand.
+    #[cfg(feature = "config")]
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.rotator.check()
+    }
+
+    /// Does what comes after all was opened.
+    pub(crate) fn start(&self) -> Result<(), Error> {
+        self.rotator.start()
+    }
+
+    /// A record of this time comes, and nothing of it: a new file begins if it is time, as for any other. If that fails, the
+    /// next record's failure tells.
+    pub(crate) fn pass_over(&self, time: SystemTime) {
+        if self.rotator.is_by_time() {
+            self.rotator.write_all(&mut Lines::new(&[], &[0], &[time])).unwrap_or_default();
+        }
     }
 
     /// The absolute path of the file in use.

@@ -399,6 +399,40 @@ fn t89_fields_that_other_formatters_make_are_refused() {
     build(&formatter("format: '%(levelprefix_of_ours)s'"));
 }
 
+/// 11. CPython leaves `{'a.log': '', 'a.log.1970-01-01': '1 one\n'}`.
+#[test]
+fn a_record_that_cannot_be_formatted_has_rolled_the_file_over() {
+    let case = include_str!("cases/11_timed_rollover_unformattable.yaml").replace("midnight", "midnight, utc: true");
+    let queued = case
+        .replace("root:", "  q: {class: queue, handlers: [file]}\nroot:")
+        .replace("INFO, handlers: [file]", "INFO, handlers: [q]");
+    for (yaml, first) in [(case, "file"), (queued, "q")] {
+        let dir = Dir::new();
+        let config = Config::from_yaml(&yaml.replace("a.log", &dir.path("a.log"))).unwrap();
+        let clock = ManualClock::at(86_390);
+        let (error_handler, told) = crate::places::remembering();
+        let builder = Logging::builder().python_defaults().clock(clock.clone()).error_handler(error_handler);
+        let logging = builder.build(&config).unwrap();
+        let first = logging.handler(first).unwrap();
+        if first.is_running() == Some(false) {
+            first.listen(true).unwrap();
+        }
+        with(&logging, || {
+            tracing::info!(x_request_id = 1, "one");
+            first.flush().unwrap();
+            clock.advance(std::time::Duration::from_secs(20));
+            tracing::info!("two");
+            first.flush().unwrap();
+            assert_eq!((dir.read("a.log"), dir.read("a.log.1970-01-01")), (String::new(), "1 one\n".into()));
+            tracing::info!(x_request_id = 3, "three");
+            first.flush().unwrap();
+        });
+        assert_eq!(dir.read("a.log"), "3 three\n");
+        assert!(told.lock().unwrap().iter().all(|told| told.contains("x_request_id")), "{told:?}");
+        assert_eq!((told.lock().unwrap().len(), std::fs::read_dir(&dir.0).unwrap().count()), (1, 2));
+    }
+}
+
 /// `report` and `build` agree, and the report opens nothing.
 fn agree(logging: &Logging, config: &Config, what: &str) -> Result<(), String> {
     let report = logging.migration_report(config);

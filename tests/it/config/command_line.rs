@@ -98,7 +98,7 @@ fn mistakes_are_told_in_the_words_of_the_command_line() {
         let error = args(words).build().unwrap_err();
         super::problems(&error).join("\n")
     };
-    let expected = "expected text, json or a format such as \"{levelname} {message}\"";
+    let expected = "expected text, pretty, json or a format such as \"{levelname} {message}\"";
     assert_eq!(
         told(&["--log-format", "jsn"]),
         format!("--log-format: {expected}, got \"jsn\"; did you mean \"json\"?")

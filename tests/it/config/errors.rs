@@ -348,7 +348,7 @@ fn each_verdict_of_a_migration() {
             "handlers.f",
             "{class: logging.FileHandler, filename: x, encoding: klingon}",
             "not supported",
-            "no encoding \"klingon\"",
+            "expected utf-8, ascii, latin-1, utf-16-le or utf-16-be, got \"klingon\"",
             "not supported",
         ),
         ("handlers.w", "{class: logging.NullHandler}", "taken", "", "taken"),
@@ -472,4 +472,16 @@ fn an_increment_to_nothing_says_that_there_is_nothing() {
     logging.reload(&Config::from_yaml("{version: 1, handlers: {x: {class: 'null'}}}").unwrap()).unwrap();
     assert!(logging.check(&Config::from_yaml(yaml).unwrap()).unwrap().is_empty());
     assert_eq!(logging.handler("x").unwrap().level(), Severity::ALL, "a check changes nothing");
+}
+
+#[test]
+fn json_has_places_where_it_is_no_yaml() {
+    let json = "{\t\"version\": 1,\n\t\"x-\\ud83d\\ude00\": \"a\\tb\\\\ud83d\",\n\t\"root\": {\"levle\":\t7, \"a\\\"b\": \"\\u0041\"}}";
+    let error = Logging::new().reload(&Config::from_json(json).unwrap()).unwrap_err();
+    let told = super::problems(&error);
+    assert!(told[0].starts_with("root.levle (line 3, column 11): "), "{told:?}");
+    assert!(told[1].starts_with("root.a\"b (line 3, column 23): "), "{told:?}");
+    let deep = format!("{{\"version\": 1,\n\"x\": {}1{}}}", "[".repeat(70), "]".repeat(70));
+    let error = Config::from_json(&deep).unwrap_err().to_string();
+    assert!(error.contains("line 2, column") && error.contains("at most 64 levels"), "{error}");
 }

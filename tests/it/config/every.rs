@@ -658,7 +658,7 @@ fn the_options_of_formats() {
         "there is no member \"targt\"; did you mean \"target\"?",
         "rename.levle",
         "expected flat, tracing_subscriber, ecs, gcp, datadog, logstash, bunyan, otel or python",
-        "unix_nanos or a zone",
+        "since_start or a zone",
     ] {
         assert!(told.iter().any(|told| told.contains(expected)), "{expected}: {told:?}");
     }
@@ -674,6 +674,8 @@ fn every_shape_of_json_and_logfmt() {
         formatters[shape] = json!({"class": "json", "shape": shape, "time": "utc", "schema_version": "2",
             "trace_prefix": "projects/p/traces/"});
     }
+    handlers["pretty"] = json!({"class": "file", "filename": dir.path("pretty"), "formatter": "pretty"});
+    formatters["pretty"] = json!({"class": "pretty", "time": "none", "source": true});
     handlers["logfmt"] = json!({"class": "file", "filename": dir.path("logfmt"), "formatter": "logfmt"});
     formatters["logfmt"] =
         json!({"class": "logfmt", "time": "none", "source": false, "thread": false, "fields": {"v": 2}});
@@ -697,6 +699,11 @@ fn every_shape_of_json_and_logfmt() {
         serde_json::from_str::<Json>(&line).unwrap();
         assert!(line.contains(key) && line.contains("schema_version"), "{shape}: {line}");
     }
+    let pretty = dir.read("pretty");
+    assert!(
+        pretty.starts_with("INFO     m  k=1  shop tests/it/config/every.rs:") && pretty.ends_with('\n'),
+        "{pretty}"
+    );
     assert_eq!(dir.read("logfmt"), "level=info target=shop msg=m k=1 v=2\n");
     let told = wrong(
         json!({}),

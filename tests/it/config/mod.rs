@@ -1,5 +1,6 @@
 //! `config`: what is declared, what is wrong with it, and how it is changed while records come.
 
+mod bad_input;
 mod behind;
 mod cases;
 mod circles;
@@ -13,14 +14,20 @@ mod files;
 mod foreign;
 #[cfg(feature = "http")]
 mod http;
+mod include;
 mod ini;
+mod mutations;
 mod parsers;
 mod random;
+mod refused;
 mod reload;
+mod report;
+mod schema;
 mod sources;
 mod stories;
 mod third_party;
 mod third_party_text;
+mod trace;
 mod twice;
 mod watching;
 

@@ -55,3 +55,21 @@ fn what_can_never_be_read_is_not_watched() {
     // A file may come later.
     drop(logging.watch(dir.path("logging.yaml")).unwrap());
 }
+
+#[test]
+fn an_included_file_counts_and_what_was_set_by_hand_is_named_first() {
+    let dir = Dir::new();
+    let path = dir.0.join("logging.yaml");
+    std::fs::write(&path, "{include: base.yaml, version: 1}").unwrap();
+    std::fs::write(dir.0.join("base.yaml"), "{root: {level: INFO}}").unwrap();
+    let logging = Logging::from_path(&path).unwrap();
+    logging.loggers().set_level("shop", Severity::DEBUG).unwrap();
+    let (told, results) = mpsc::channel();
+    let watch =
+        logging.watch_with(&path, move |result| told.send(result.map_err(|error| error.to_string())).unwrap()).unwrap();
+    assert_eq!(watch.will_override(), ["level DEBUG of the logger \"shop\""]);
+    std::fs::write(dir.0.join("base.yaml"), "{root: {level: ERROR}}").unwrap();
+    let changes = results.recv_timeout(LONG).unwrap().unwrap();
+    assert_eq!(changes.overridden(), watch.will_override());
+    assert_eq!(logging.loggers().level("root"), Some(Severity::ERROR));
+}

@@ -2,11 +2,11 @@
 //!
 //! `STRATA_GOLDEN=write cargo test --test it golden` writes them anew.
 
-use std::{fs, path::Path};
+use std::{fs, num::NonZeroU16, path::Path};
 
 use tracing_strata::{
-    Fields, Format, Record, Severity, Value,
-    format::{Gelf, Json, Logfmt, SyslogFormat, Template, Text, Time},
+    Error, Fields, Format, Record, Severity, Value,
+    format::{Buffer, Color, Gelf, Json, Logfmt, SyslogFormat, Template, Text, Time},
     record::JsonText,
 };
 
@@ -58,6 +58,17 @@ fn records() -> Vec<Record> {
     vec![paid, inside, failed, hostile]
 }
 
+/// On a terminal of so many columns.
+struct OnTerminal(Text, u16);
+
+impl Format for OnTerminal {
+    fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+        out.set_terminal(true);
+        out.set_columns(NonZeroU16::new(self.1));
+        self.0.format(record, out)
+    }
+}
+
 fn check(name: &str, format: impl Format) {
     let lines: Vec<_> = records().iter().map(|record| line(&format, record)).collect();
     // What is another in each run.
@@ -99,6 +110,10 @@ fn golden_text() {
     check("logfmt.txt", Logfmt::new().source(true).thread(true).field("schema_version", "2"));
     check("text.txt", Text::plain().source(true).globals(true).trace_ids(true));
     check("text_multi_line.txt", Text::plain().multi_line(true));
+    let pretty = Text::pretty().color(Color::Never).time(Time::utc().millis().date(false));
+    check("text_pretty.txt", pretty.clone());
+    check("text_pretty_60_columns.txt", OnTerminal(pretty.clone(), 60));
+    check("text_pretty_coloured.txt", OnTerminal(pretty.color(Color::Always), 100));
     let template =
         Template::builder("%(asctime)s %(levelname)s [%(threadName)s] %(name)s %(message)s").zone(Time::utc());
     check("template.txt", template.build().unwrap());

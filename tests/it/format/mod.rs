@@ -1,6 +1,8 @@
 //! Formats: what they look like, and that what they write is read back as it was.
 
+mod conditional;
 mod golden;
+mod layout;
 mod logfmt;
 mod shapes;
 mod tables;

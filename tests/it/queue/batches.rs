@@ -19,7 +19,7 @@ use crate::places::{Bare, Dir, remembering};
 #[derive(Clone, Default)]
 struct Writes(Arc<Mutex<Vec<String>>>, Option<usize>);
 
-const BATCHING: SinkProperties = SinkProperties { is_terminal: false, supports_batching: true };
+const BATCHING: SinkProperties = SinkProperties { is_terminal: false, columns: None, supports_batching: true };
 
 impl Writes {
     fn remember(&self, bytes: &[u8]) {

@@ -149,10 +149,10 @@ fn escape(name: &str) -> Option<String> {
         "bold" => "1".to_owned(),
         "thin" => "2".to_owned(),
         _ => match name.strip_prefix("bg_") {
-            Some(name) if let Some(number) = number(name) => format!("48;5;{number}"),
-            Some(name) => match name.strip_prefix("light_").or_else(|| name.strip_prefix("bold_")) {
-                Some(light) => (100 + color(light)?).to_string(),
-                None => (40 + color(name)?).to_string(),
+            Some(name) => match (number(name), name.strip_prefix("light_").or_else(|| name.strip_prefix("bold_"))) {
+                (Some(number), _) => format!("48;5;{number}"),
+                (_, Some(light)) => (100 + color(light)?).to_string(),
+                _ => (40 + color(name)?).to_string(),
             },
             None => {
                 let plain = name.strip_prefix("fg_");

@@ -6,10 +6,10 @@ use crate::{
         class::{BuildContext, Class, DEFAULTS},
         classes::rotating,
         configured_handler::Output,
-        encoding::Encoding,
         handler_args::SetIfSome as _,
         node::{Data, Node},
     },
+    format::{Encoding, EncodingErrors},
     output::{RotatingFile, RotatingFileBuilder},
     sink::FileLocking,
 };
@@ -112,7 +112,7 @@ fn finish(
     for name in ["debug", "delay", "lock_file_directory", "keep_file_open"] {
         args.node(name);
     }
-    encoding(context);
+    builder = builder.encoding(encoding(context));
     if let Some(terminator) = args.str("terminator").filter(|terminator| !terminator.is_empty()) {
         context.formatting.set_terminator(&terminator);
     }
@@ -137,14 +137,19 @@ fn finish(
 }
 
 /// What the encoding does not have is dropped, unless the policy is another.
-fn encoding(context: &BuildContext<'_, '_>) {
+fn encoding(context: &BuildContext<'_, '_>) -> Encoding {
     let args = context.args;
-    let policy = args.str("unicode_error_policy").filter(|policy| matches!(&**policy, "strict" | "replace"));
+    let policy = match args.str("unicode_error_policy").as_deref() {
+        Some("strict") => EncodingErrors::Strict,
+        Some("replace") => EncodingErrors::Replace,
+        _ => EncodingErrors::Ignore,
+    };
     let name = args.str("encoding").unwrap_or_else(|| "utf-8".to_owned());
-    match Encoding::parse(&name, Some(policy.as_deref().unwrap_or("ignore"))) {
-        Ok(encoding) => context.formatting.set_encoding(encoding),
-        Err(message) => args.report(args.wrong("encoding", message).python(format!("unknown encoding: {name}"))),
-    }
+    let encoding = Encoding::named(&name).unwrap_or_else(|error| {
+        args.report(args.wrong("encoding", error.to_string()).python(format!("unknown encoding: {name}")));
+        Encoding::UTF_8
+    });
+    encoding.errors(policy)
 }
 
 /// Permissions as a number.

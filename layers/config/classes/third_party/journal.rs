@@ -126,10 +126,10 @@ impl JournalFields for Systemd {
         }
         for (index, (name, value)) in first.iter().enumerate() {
             field(name, value.as_bytes());
-            if index == 0
-                && let Some(id) = &id
-            {
-                field("MESSAGE_ID", id.as_bytes());
+            if index == 0 {
+                if let Some(id) = &id {
+                    field("MESSAGE_ID", id.as_bytes());
+                }
             }
         }
         rest.iter().for_each(|(name, value)| field(name, value.as_bytes()));

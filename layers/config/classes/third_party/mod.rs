@@ -197,6 +197,12 @@ pub(super) fn is_passed(key: &str, by_name: bool) -> bool {
     by_name || POSITIONS.contains(&key) || OURS.contains(&key) || matches!(key, "class" | "defaults")
 }
 
+/// What a formatter reads from its entry, as far as an empty one shows.
+pub(super) fn read(name: &str, setup: &Setup, args: &HandlerArgs<'_>) {
+    drop(find(name).and_then(|make| make(&Call { setup, args, by_name: true })));
+    args.accept(POSITIONS);
+}
+
 /// Makes the formatter that a section names.
 pub(super) fn make(
     setup: &Setup,

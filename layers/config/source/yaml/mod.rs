@@ -29,7 +29,8 @@ pub(super) fn parse(text: &str) -> Result<Parsed, ConfigError> {
             event => document = Some(reader.node(event, at, 0)?),
         }
     }
-    Ok((document.unwrap_or_default(), reader.strict_errors))
+    let nothing = Node { at: Some(Position::START), ..Node::default() };
+    Ok((document.unwrap_or(nothing), reader.strict_errors))
 }
 
 /// The size limit: aliases can expand a small text into a huge configuration.
@@ -48,7 +49,7 @@ struct Reader<'t, I: saphyr_parser::Input> {
 }
 
 fn position(marker: &Marker) -> Position {
-    Position { line: marker.line(), column: marker.col() + 1 }
+    Position::new(marker.line(), marker.col() + 1)
 }
 
 impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
@@ -62,18 +63,18 @@ impl<'t, I: saphyr_parser::Input> Reader<'t, I> {
         };
         let Some((mut event, span)) = self.parser.next_event().transpose().map_err(refused)? else { return Ok(None) };
         // The parser adds a line break to a block at the end of the text.
-        if let Event::Scalar(block, ScalarStyle::Literal | ScalarStyle::Folded, ..) = &mut event
-            && !text.ends_with('\n')
-            && span.end.index() >= self.length
-            && block.ends_with('\n')
-        {
-            block.to_mut().pop();
+        if let Event::Scalar(block, ScalarStyle::Literal | ScalarStyle::Folded, ..) = &mut event {
+            if !text.ends_with('\n') && span.end.index() >= self.length && block.ends_with('\n') {
+                block.to_mut().pop();
+            }
         }
         Ok(Some((event, position(&span.start))))
     }
 
     fn next_or_error(&mut self) -> Result<(Event<'t>, Position), ConfigError> {
-        self.next()?.ok_or_else(|| ConfigError::new("", None, "not YAML: the text ends too early"))
+        let text = self.text;
+        let end = || Some(Position::of(text, text.len()));
+        self.next()?.ok_or_else(|| ConfigError::new("", end(), "not YAML: the text ends too early"))
     }
 
     fn wrong(&self, at: Position, message: impl Into<String>) -> ConfigError {
@@ -222,11 +223,11 @@ fn size(node: &Node) -> usize {
 
 /// The first tab in an indentation, from a position on.
 fn indented_by_tab(text: &str, from: Position) -> Option<Position> {
-    let lines = text.lines().enumerate().skip(from.line.saturating_sub(1));
+    let lines = text.lines().enumerate().skip(from.line.saturating_sub(1) as usize);
     let mut tabs = lines.filter_map(|(index, line)| {
         let blanks = line.len() - line.trim_start().len();
         let column = line[..blanks].chars().position(|c| c == '\t')? + 1;
-        (blanks < line.len()).then_some(Position { line: index + 1, column })
+        (blanks < line.len()).then_some(Position::new(index + 1, column))
     });
     tabs.next()
 }

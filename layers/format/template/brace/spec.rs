@@ -188,10 +188,10 @@ impl FormatSpec {
 
     /// Adds sign, separators and padding to the digits of a number. `prefix` is the length of `0x`.
     fn group_and_pad(&self, from: usize, prefix: usize, size: usize, out: &mut String) -> Result<(), String> {
-        if !out[from..].starts_with('-')
-            && let Some(sign) = self.sign.filter(|sign| *sign != '-')
-        {
-            out.insert(from, sign);
+        if !out[from..].starts_with('-') {
+            if let Some(sign) = self.sign.filter(|sign| *sign != '-') {
+                out.insert(from, sign);
+            }
         }
         let sign = usize::from(out[from..].starts_with(['-', '+', ' ']));
         let digits = from + sign + prefix;

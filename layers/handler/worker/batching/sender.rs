@@ -35,7 +35,7 @@ pub(super) struct BatchJob<E> {
     pub(super) abandoned: AtomicUsize,
     pub(super) last_failure: ForkMutex<Option<String>>,
     /// Gets the result of the connect.
-    connected: ForkMutex<Option<SyncSender<Result<(), Error>>>>,
+    pub(super) connected: ForkMutex<Option<SyncSender<Result<(), Error>>>>,
 }
 
 impl<E: Export> LossCounter<BatchItem<E::Item>> for BatchJob<E> {
@@ -84,7 +84,7 @@ impl<E: Export> Job for BatchJob<E> {
 }
 
 impl<E> BatchJob<E> {
-    pub(super) fn new(export: E, config: BatchConfig, connected: SyncSender<Result<(), Error>>) -> Self {
+    pub(super) fn new(export: E, config: BatchConfig) -> Self {
         Self {
             export,
             config,
@@ -93,7 +93,7 @@ impl<E> BatchJob<E> {
             in_flight: AtomicUsize::new(0),
             abandoned: AtomicUsize::new(0),
             last_failure: ForkMutex::default(),
-            connected: ForkMutex::new(Some(connected)),
+            connected: ForkMutex::default(),
         }
     }
 
@@ -128,9 +128,8 @@ impl<E: Export> Sender<'_, E> {
         while !self.is_abandoned() {
             match self.receiver.next(self.channel, config.max_batch - self.batch.len()) {
                 Task::Handle => {
-                    while !self.is_abandoned()
-                        && let Some(item) = self.receiver.pop()
-                    {
+                    while !self.is_abandoned() {
+                        let Some(item) = self.receiver.pop() else { break };
                         self.add(item);
                     }
                 }
@@ -169,9 +168,8 @@ impl<E: Export> Sender<'_, E> {
         }
         let held = Capacity { records: self.batch.len(), bytes: mem::take(&mut self.bytes) };
         let lost = self.job.lost.swap(0, Ordering::Relaxed);
-        if lost > 0
-            && let Some(notice) = Batchable::loss_notice(&self.job.config.output, lost)
-        {
+        let notice = (lost > 0).then(|| Batchable::loss_notice(&self.job.config.output, lost)).flatten();
+        if let Some(notice) = notice {
             self.batch.push(notice);
             self.receipts.push(Receipt::on(None));
             self.has_notice = true;
@@ -291,7 +289,7 @@ impl<E: Export> Sender<'_, E> {
         let wait = retries.next_wait(after);
         let spent = retries.began.elapsed();
         if spent.saturating_add(wait) > *retry_for {
-            let text = format_args!("{output}: {count} {what} given up after {spent:.1?}");
+            let text = format!("{output}: {count} {what} given up after {spent:.1?}");
             self.batch.clear();
             self.fail(self.receipts.len(), Error::with_source(text, error));
             return false;

@@ -129,7 +129,8 @@ fn a_fallback_gets_what_a_batch_did_not_bring_there() {
         };
         let (taken, rest) = (Arc::<Mutex<Vec<u64>>>::default(), Collect::default());
         let export = Moody { dice: Mutex::new(dice), taken: Arc::clone(&taken) };
-        let worker = BatchWorker::spawn(export, config, Duration::from_secs(60)).unwrap();
+        let worker = BatchWorker::new(export, config, Duration::from_secs(60));
+        worker.start().unwrap();
         let top = Batched(worker.clone()).fallback(rest.clone()).notices(false).named("top");
         top.set_error_handler(crate::ledger::ErrorHandler::silent());
         thread::scope(|scope| {
@@ -188,7 +189,8 @@ fn verdicts_of_each_are_kept_in_order() {
     let ledger = Ledger::unlisted("script");
     ledger.set_error_handler(crate::ledger::ErrorHandler::silent());
     let config = BatchConfig { max_batch: 4, ..config("script") };
-    let worker = BatchWorker::spawn(Script(Mutex::new(script)), config, Duration::from_secs(60)).unwrap();
+    let worker = BatchWorker::new(Script(Mutex::new(script)), config, Duration::from_secs(60));
+    worker.start().unwrap();
     worker.learn_ledger(|| Some(Arc::clone(&ledger)));
     (0..4).for_each(|n| worker.put(record(n).keep(), 1, Receipt::on(Some(ledger.counters()))));
     worker.flush().unwrap();
@@ -230,7 +232,8 @@ fn t91_one_bad_record_is_found_and_blocks_nothing() {
         all.lock().unwrap().push(failure.error().to_string());
     }));
     let config = BatchConfig { max_batch: 1_000, delay: Duration::from_secs(60), ..config("picky") };
-    let worker = BatchWorker::spawn(Picky(Arc::clone(&got)), config, Duration::from_secs(60)).unwrap();
+    let worker = BatchWorker::new(Picky(Arc::clone(&got)), config, Duration::from_secs(60));
+    worker.start().unwrap();
     worker.learn_ledger(|| Some(Arc::clone(&ledger)));
     (0..1_000).for_each(|n| worker.put(record(n).keep(), 1, Receipt::on(Some(ledger.counters()))));
     worker.flush().unwrap();
@@ -261,7 +264,8 @@ fn what_finds_no_room_and_what_is_left_is_dropped() {
 
     let config = BatchConfig { capacity: 5, max_batch: 2, ..config("away") };
     let ledger = Ledger::unlisted("away");
-    let worker = BatchWorker::spawn(Away, config, Duration::from_secs(60)).unwrap();
+    let worker = BatchWorker::new(Away, config, Duration::from_secs(60));
+    worker.start().unwrap();
     worker.learn_ledger(|| Some(Arc::clone(&ledger)));
     (0..8).for_each(|n| worker.put(record(n).keep(), 1, Receipt::on(Some(ledger.counters()))));
     assert_eq!((ledger.stats().queued, ledger.stats().dropped), (5, 3));

@@ -26,26 +26,31 @@ impl<E: Export> Clone for BatchWorker<E> {
 }
 
 impl<E: Export> BatchWorker<E> {
-    /// Starts the thread, and waits until it has connected.
-    pub(crate) fn spawn(export: E, config: BatchConfig, flush_timeout: Duration) -> Result<Self, Error> {
-        let (connected, is_connected) = mpsc::sync_channel(1);
+    /// Its thread does not run before [`start`](Self::start).
+    pub(crate) fn new(export: E, config: BatchConfig, flush_timeout: Duration) -> Self {
         let BatchConfig { capacity, max_bytes, overflow, .. } = config;
         let limits = Limits { capacity, max_bytes, overflow };
         let thread = config.thread.clone();
-        let worker = Worker::new(BatchJob::new(export, config, connected), &thread, limits, flush_timeout);
-        worker.start().map_err(|error| worker.job.no_thread(error))?;
-        let gone = |_| Error::new(format_args!("{}: the thread that sends ended at once", worker.job.config.output));
-        is_connected.recv().map_err(gone)??;
-        Ok(Self(worker))
+        Self(Worker::new(BatchJob::new(export, config), &thread, limits, flush_timeout))
+    }
+
+    /// Starts the thread, and waits until it has connected.
+    pub(crate) fn start(&self) -> Result<(), Error> {
+        let (connected, is_connected) = mpsc::sync_channel(1);
+        let job = &self.0.job;
+        *job.connected.get() = Some(connected);
+        self.0.start().map_err(|error| job.no_thread(error))?;
+        let gone = |_| Error::new(format_args!("{}: the thread that sends ended at once", job.config.output));
+        is_connected.recv().map_err(gone)?
     }
 
     /// Errors go to the ledger of the first handler that an item comes from.
     #[inline]
     pub(crate) fn learn_ledger(&self, ledger: impl FnOnce() -> Option<Arc<Ledger>>) {
-        if self.0.job.ledger.get().is_none()
-            && let Some(ledger) = ledger()
-        {
-            self.0.job.ledger.get_or_init(|| ledger);
+        if self.0.job.ledger.get().is_none() {
+            if let Some(ledger) = ledger() {
+                self.0.job.ledger.get_or_init(|| ledger);
+            }
         }
     }
 

@@ -70,7 +70,7 @@ fn make_handler(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     let encrypted = args.node("ssl_enable").is_some_and(Node::is_true);
     let Some((host, port)) = peer(args) else { return Ok(placeholder()) };
     match last_part(transport) {
-        _ if !enabled => Ok(placeholder()),
+        _ if !enabled => Ok(Output::plain(crate::output::Null)),
         "UdpTransport" => {
             let format = net::WithEnd { format, end: "\n" };
             Ok(Output::plain(Datagram::udp(host, port).format(format).build_sync()?))

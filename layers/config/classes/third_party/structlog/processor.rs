@@ -139,10 +139,10 @@ impl Processor {
             }
             Self::Time { style, key } => event.set(key.as_str(), style.value(record)),
             Self::Exception => {
-                if event.remove("exc_info").is_some()
-                    && let Some(text) = exception(record)
-                {
-                    event.set("exception", text);
+                if event.remove("exc_info").is_some() {
+                    if let Some(text) = exception(record) {
+                        event.set("exception", text);
+                    }
                 }
             }
             Self::Stack => {
