@@ -31,7 +31,7 @@ const OWN: [&str; 2] = ["severity", "logger"];
 #[cfg(feature = "http")]
 fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     use crate::{
-        config::{class::placeholder, handler_args::SetIfSome as _},
+        config::{class::placeholder, classes::http::started_later, handler_args::SetIfSome as _},
         output::{Http, HttpBuilder, Loki},
         sink::http::Auth,
     };
@@ -53,5 +53,5 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         return Ok(placeholder());
     }
     let http = Http::builder(loki).format(context.formatting.texts()).set_if_some(auth, HttpBuilder::auth);
-    Ok(Output::plain(http.build()?))
+    Ok(started_later(http.prepare()?))
 }
