@@ -89,8 +89,10 @@ impl Batched {
     pub fn builder(batch: impl Batch) -> BatchedBuilder {
         BatchedBuilder { batch: Box::new(batch), options: BatchOptions::new("batched") }
     }
+}
 
-    /// Starts the thread. Once.
+impl Batched {
+    /// Starts the thread that sends.
     pub(crate) fn start(&self) -> Result<(), Error> {
         self.worker.start()
     }
@@ -252,13 +254,13 @@ impl BatchOptions {
     }
 
     pub(super) fn build(self, batch: Box<dyn Batch>) -> Result<Batched, Error> {
-        let batched = self.build_stopped(batch)?;
+        let batched = self.prepare(batch)?;
         batched.start()?;
         Ok(batched)
     }
 
-    /// [`Batched::start`] starts the thread.
-    pub(super) fn build_stopped(self, batch: Box<dyn Batch>) -> Result<Batched, Error> {
+    /// Without its thread.
+    pub(super) fn prepare(self, batch: Box<dyn Batch>) -> Result<Batched, Error> {
         let Self { mut config, flush_timeout } = self;
         let name = config.output.clone();
         for (option, limit) in [("capacity", config.capacity), ("max_batch", config.max_batch)] {
@@ -268,8 +270,7 @@ impl BatchOptions {
         }
         config.max_batch = config.max_batch.min(config.capacity);
         config.thread = format!("strata-{name}").into();
-        let worker = BatchWorker::new(batch, config, flush_timeout);
-        Ok(Batched { worker, name })
+        Ok(Batched { worker: BatchWorker::new(batch, config, flush_timeout), name })
     }
 }
 

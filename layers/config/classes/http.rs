@@ -76,12 +76,12 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         .set_if_some(strata.size("max_bytes"), HttpBuilder::max_bytes)
         .set_if_some(strata.seconds("retry_for"), HttpBuilder::retry_for)
         .set_if_some(strata.seconds("drain"), HttpBuilder::flush_timeout);
-    started(builder)
+    Ok(started_later(builder.prepare()?))
 }
 
-/// Its thread is started when the whole configuration was checked.
+/// Its thread starts when the whole configuration was checked.
 #[cfg(feature = "http")]
-pub(super) fn started(builder: crate::output::HttpBuilder) -> Result<Output, Error> {
-    let http = std::sync::Arc::new(builder.build_stopped()?);
-    Ok(Output::plain(std::sync::Arc::clone(&http)).started_by(move || http.start()))
+pub(super) fn started_later(batched: crate::output::Batched) -> Output {
+    let batched = std::sync::Arc::new(batched);
+    Output::plain(std::sync::Arc::clone(&batched)).started_by(move || batched.start())
 }
