@@ -15,6 +15,12 @@
 //! That line is all a test needs. There is no attribute: a macro for one needs a crate of its own and a parser of Rust, and
 //! could do no more than the line does.
 //!
+//! [A page](crate::guide::testing_your_logs) shows five ways to test logs, and what each costs. [`Config::probe`] tells what a
+//! configuration would do, [`conformance`] runs your own handlers, formats and sinks through what ours go through, and
+//! [`fault`] has places that fail by script.
+//!
+//! [`Config::probe`]: crate::config::Config::probe
+//!
 //! # When it costs what
 //! A program that does not use it pays nothing; with the feature, a record asks one thread-local value more for each handler.
 //! In a process with a capture, and from then on, `tracing` no longer decides by call site alone: each disabled event asks
@@ -58,17 +64,23 @@
 
 mod assertions;
 mod capture;
+pub mod conformance;
 mod fail;
+pub mod fault;
 mod interest;
 mod outer;
 mod pattern;
 mod places;
+#[cfg(feature = "config")]
+mod probe;
 mod redact;
 mod replay;
 mod show;
 mod store;
 mod subscriber;
 
+#[cfg(feature = "config")]
+pub use self::probe::{Answer, Probe};
 pub use self::{
     assertions::{FailOn, SpanAssertion},
     capture::{Capture, LevelGuard},
