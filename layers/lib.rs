@@ -56,7 +56,7 @@
 //! | `StreamHandler`, `FileHandler`, `WatchedFileHandler`, `NullHandler` | [`output::Stream`], [`output::LogFile`], [`LogFile` with `watch`](output::LogFile#when-another-program-rotates-the-file), [`output::Null`] |
 //! | `QueueHandler`, `QueueListener` | [`Queue`] |
 //! | `DatagramHandler` | [`output::Datagram`]; with [`format::Pickle`] for Python's own receivers |
-//! | `HTTPHandler` | `output::Http`, with [`format::Form`] |
+//! | `HTTPHandler` | `output::Http`, with [`format::Form`]; also to Elasticsearch, Loki, Splunk, Datadog and others |
 //! | `SocketHandler`, `SysLogHandler` | [`output::Socket`], [`output::Syslog`] |
 //! | `systemd.journal.JournalHandler` | `output::Journald` (Linux) |
 //! | `MemoryHandler` | [`MemoryBuffer`]; one for each request: [`FlightRecorder`] |

@@ -135,6 +135,16 @@ pub(crate) fn next_special(text: &str, from: usize, quotes: bool) -> Option<usiz
     }
 }
 
+/// RFC 4648, section 4: the digits of up to three bytes.
+pub(crate) fn base64(chunk: &[u8]) -> [u8; 4] {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = chunk.iter().fold(0, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+    std::array::from_fn(|index| match index <= chunk.len() {
+        true => DIGITS[(group >> (18 - 6 * index)) as usize & 63],
+        false => b'=',
+    })
+}
+
 /// Python's `repr()` of a text.
 pub(crate) fn python_repr(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);

@@ -365,6 +365,12 @@ impl<'c> HandlerArgs<'c> {
         }
     }
 
+    /// Whether something was reported: what is made of it is not used.
+    #[cfg(feature = "http")]
+    pub(super) fn has_problems(&self) -> bool {
+        !self.problems.borrow().is_empty()
+    }
+
     /// Reports that an argument is not what is expected.
     pub(super) fn expected<T>(&self, name: &str, node: &Node, what: &str) -> Option<T> {
         let path = format!("{}.{name}", self.path);

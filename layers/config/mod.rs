@@ -97,6 +97,24 @@
 //! of names), `capacity`, `max_bytes`, `max_batch`, `delay`, `retry_for`, `drain`: see `otlp::Otlp`. The `OTEL_*` variables
 //! supply missing keys, unless `environment: false`. Handlers export no spans: add an `OtlpLayer` with `logs(false)`.
 //!
+//! ## Services over HTTP
+//! With the feature `http`; see the types in [`output`](crate::output).
+//!
+//! | `class` | keys |
+//! |---|---|
+//! | `http_json` (`Http`) | `url`, `body` (`lines`, `array`, `single`), `content_type` |
+//! | `elasticsearch` (`Elasticsearch`) | `url`, `data_stream`, `index` or `daily_index` |
+//! | `loki` (`Loki`) | `url`, `labels: {NAME: VALUE}`, `level_label`, `field_labels`, `metadata` (lists of fields), `max_streams`, `tenant` |
+//! | `splunk_hec` (`SplunkHec`) | `url`, `token`, `host`, `source`, `sourcetype`, `index` |
+//! | `datadog` (`Datadog`) | `site`, `api_key`, `source`, `service`, `host`, `tags` |
+//! | `better_stack` (`BetterStack`), `sematext` (`Sematext`) | `url`, `token` |
+//! | `logstash` (`Logstash`) | `url` |
+//! | `webhook` (`Webhook`) | `url`, `key`, or `before` and `after` |
+//! | all of them | `formatter`, `failover` (a list of URLs), `headers: {NAME: VALUE}`, `user` and `password`, `auth: {scheme, secret}` or `auth: {header, secret}`, `compression` (`gzip`, `zstd`, `none`), `tls: {ca_file, certificate, key}`, `proxy`, `redirects` (how many are followed), `connect_timeout`, `timeout`, `capacity`, `max_bytes`, `max_batch`, `max_batch_bytes`, `delay`, `retry_for`, `drain` |
+//!
+//! A secret (`password`, `secret`, `api_key`, `token` but that of `sematext`) is a text, `{env: NAME}` or `{file: PATH}`; it is read for each
+//! request.
+//!
 //! ## Formatters
 //! Without `class`, or with Python's, a [`Template`](crate::format::Template): `format`, `datefmt`, `style`, `validate`,
 //! `defaults`, and the extensions `zone`, `utc`, `default_time_format`, `default_msec_format`. Other classes take `time`

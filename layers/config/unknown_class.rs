@@ -25,6 +25,14 @@ const FORMATTERS: &[Nearest] = &[
 ];
 
 const HANDLERS: &[Nearest] = &[
+    (&["loki"], "class: loki"),
+    (&["splunk"], "class: splunk_hec"),
+    (&["elastic", "opensearch"], "class: elasticsearch"),
+    (&["datadog"], "class: datadog"),
+    (&["logtail", "betterstack"], "class: better_stack"),
+    (&["sematext", "logsene"], "class: sematext"),
+    (&["slack", "discord", "webhook"], "class: webhook"),
+    (&["http"], "class: logging.handlers.HTTPHandler"),
     (&["timed"], "class: logging.handlers.TimedRotatingFileHandler"),
     (&["rotat", "rolling"], "class: logging.handlers.RotatingFileHandler"),
     (&["file"], "class: logging.FileHandler"),

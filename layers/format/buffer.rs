@@ -131,6 +131,20 @@ impl Buffer {
         }
     }
 
+    /// Appends a JSON string.
+    #[cfg(feature = "http")]
+    pub(crate) fn push_json(&mut self, text: &str) {
+        let mut line = super::line::Line::new(&mut self.bytes, true);
+        line.string(text);
+        line.finish();
+    }
+
+    /// Whatever is in the record that begins here, it cannot become two lines.
+    #[cfg(feature = "http")]
+    pub(crate) fn flatten(&mut self, start: usize) {
+        self.bytes[start..].iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
+    }
+
     #[inline]
     pub(crate) fn bytes_mut(&mut self) -> &mut Vec<u8> {
         &mut self.bytes

@@ -30,7 +30,7 @@ use crate::{Error, Record, Value, framing::Framing, record::Entry};
 /// |---|---|
 /// | `name` | the target, with `.` for `::`; `root` for the empty one |
 /// | `msg` | the message; `args` is `None` |
-/// | `levelno`, `levelname` | the severity; `WARNING` for 30, `NOTSET` for 0, else [its name](Severity::name) or `Level 35` |
+/// | `levelno`, `levelname` | the severity; `WARNING` for 30, `NOTSET` for 0, else [its name](crate::Severity::name) or `Level 35` |
 /// | `pathname`, `filename`, `module`, `lineno` | the call site; `(unknown file)` and 0 if unknown |
 /// | `funcName` | a text field `funcName` of the event, else [its function](Record::function), else the innermost span's name, else `(unknown function)` |
 /// | `exc_text` | the event's first error: its causes, the innermost first, then itself, as Python prints a chain; `exc_info` is `None` |

@@ -1,63 +1,55 @@
 //! No handler is called again while it works on the same thread.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::Cell,
     sync::atomic::{AtomicU64, Ordering},
 };
 
+/// So many handlers inside each other are told apart. What is logged by one further in comes in through one of these.
+const DEPTH: usize = 16;
+
+/// The ids of the handlers that run on a thread, the outermost first: a tee, the handlers in it, or a handler that emitted a
+/// record. Plain cells: nothing to destroy at the end of a thread.
+struct Running {
+    ids: [Cell<u64>; DEPTH],
+    depth: Cell<usize>,
+}
+
 thread_local! {
-    /// The id of the handler that runs on this thread; 0 if none does.
-    static CURRENT: Cell<u64> = const { Cell::new(0) };
-    /// The handlers that called it: a tee, or a handler that emitted a record.
-    static OUTER: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+    static RUNNING: Running = const { Running { ids: [const { Cell::new(0) }; DEPTH], depth: Cell::new(0) } };
 }
 
 /// The handler runs until this is dropped.
-pub(super) struct ReentrancyGuard {
-    before: u64,
-}
+pub(super) struct ReentrancyGuard(());
 
 impl ReentrancyGuard {
     /// `None` if this handler runs on this thread already.
     #[inline]
     pub(super) fn enter(id: u64) -> Option<Self> {
-        let before = CURRENT.get();
-        if before != 0 && !Self::enter_nested(before, id) {
-            return None;
-        }
-        CURRENT.set(id);
-        Some(Self { before })
-    }
-
-    /// Adds the running handler to the outer ones; false if `id` is one of them.
-    fn enter_nested(before: u64, id: u64) -> bool {
-        let is_new = |outer: &RefCell<Vec<u64>>| {
-            let mut outer = outer.borrow_mut();
-            let is_new = before != id && !outer.contains(&id);
-            if is_new {
-                outer.push(before);
+        RUNNING.with(|running| {
+            let depth = running.depth.get();
+            if running.ids.iter().take(depth).any(|known| known.get() == id) {
+                return None;
             }
-            is_new
-        };
-        // At the end of a thread the list is gone: nested calls are refused then.
-        OUTER.try_with(is_new).unwrap_or(false)
+            if let Some(slot) = running.ids.get(depth) {
+                slot.set(id);
+            }
+            running.depth.set(depth + 1);
+            Some(Self(()))
+        })
     }
 }
 
 impl Drop for ReentrancyGuard {
     #[inline]
     fn drop(&mut self) {
-        CURRENT.set(self.before);
-        if self.before != 0 {
-            // The last entry is ours: nested calls have returned. If the list is gone, so is the entry.
-            OUTER.try_with(|outer| outer.borrow_mut().pop()).unwrap_or_default();
-        }
+        RUNNING.with(|running| running.depth.set(running.depth.get() - 1));
     }
 }
 
 /// Whether a handler runs on this thread.
 pub(crate) fn is_handling() -> bool {
-    CURRENT.get() != 0
+    RUNNING.with(|running| running.depth.get() != 0)
 }
 
 /// The id of a new handler.

@@ -97,6 +97,10 @@ impl Otlp {
     /// `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`; default: `http://localhost:4318`, gRPC
     /// `http://localhost:4317`). `https:` for TLS; for gRPC `host:port` is enough, and encrypted unless
     /// `OTEL_EXPORTER_OTLP_INSECURE` is `true`.
+    ///
+    /// For HTTP the signal's path follows the path of the URL, before its query: `http://host:4318/x?y=1` is asked for
+    /// `/x/v1/logs?y=1`. gRPC has neither. Credentials (`https://user:password@host`) become the header `authorization`, unless
+    /// there is one.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         self.chosen.endpoint = Some(url.into());
         self

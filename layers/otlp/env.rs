@@ -29,7 +29,11 @@ impl Vars {
     ) -> Result<Option<T>, Error> {
         let Some(text) = self.text(name) else { return Ok(None) };
         let parsed = parse(text).map(Some);
-        let shown = if name.ends_with("HEADERS") { without_values(text) } else { shown(text).to_owned() };
+        let shown = match () {
+            () if name.ends_with("HEADERS") => without_values(text),
+            () if name.ends_with("ENDPOINT") => shown(&without_credentials(text)).to_owned(),
+            () => shown(text).to_owned(),
+        };
         parsed.map_err(|expected| Error::config(format_args!("{name}: expected {expected}, got {shown:?}")))
     }
 
@@ -73,6 +77,16 @@ fn without_values(pairs: &str) -> String {
     shown(&pairs.split(',').map(name).collect::<Vec<_>>().join(",")).to_owned()
 }
 
+/// A URL without its credentials.
+pub(super) fn without_credentials(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..authority].rfind('@') {
+        Some(at) => format!("{scheme}://…{}", &rest[at..]),
+        None => url.to_owned(),
+    }
+}
+
 pub(super) fn boolean(text: &str) -> Result<bool, &'static str> {
     match text {
         _ if text.eq_ignore_ascii_case("true") => Ok(true),
@@ -114,7 +128,8 @@ pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, &'static str> {
         .collect()
 }
 
-fn decode(text: &str) -> Option<String> {
+/// Decodes `%20` and its like.
+pub(super) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

@@ -92,6 +92,7 @@
 //! - Losses are reported in-band.
 
 mod builder;
+mod endpoint;
 mod env;
 mod export;
 mod guard;

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use super::{env::Vars, values::AttributeLimits};
+use super::{endpoint::Endpoint, env::Vars, values::AttributeLimits};
 use crate::Error;
 
 /// The protocol of the export.
@@ -39,7 +39,7 @@ pub(super) enum Signal {
 
 impl Signal {
     /// Part of the names of variables.
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Logs => "LOGS",
             Self::Spans => "TRACES",
@@ -167,11 +167,17 @@ impl Settings {
             headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
             headers.push((name.clone(), value.clone()));
         }
+        let endpoint = Endpoint::new(signal, protocol, chosen, vars)?;
+        if let Some(authorization) = endpoint.authorization
+            && !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case("authorization"))
+        {
+            headers.push(("authorization".to_owned(), authorization));
+        }
         let timeout = vars.of_signal(signal.word(), "TIMEOUT", super::env::millis)?;
         let compression = vars.of_signal(signal.word(), "COMPRESSION", compression)?;
         Ok(Self {
             signal,
-            endpoint: endpoint(signal, protocol, chosen, vars)?,
+            endpoint: endpoint.url,
             protocol,
             headers,
             timeout: chosen.timeout.or(timeout).unwrap_or(TIMEOUT),
@@ -197,42 +203,6 @@ fn compression(text: &str) -> Result<OtlpCompression, &'static str> {
         "none" => Ok(OtlpCompression::None),
         _ => Err("\"gzip\" or \"none\""),
     }
-}
-
-const URL: &str = "a URL like \"http://localhost:4318\" or \"https://collector:4318\"";
-
-fn url(text: &str) -> Result<String, &'static str> {
-    let uri: http::Uri = text.parse().map_err(|_| URL)?;
-    match (uri.scheme_str(), uri.authority()) {
-        (Some("http" | "https"), Some(_)) => Ok(text.to_owned()),
-        _ => Err(URL),
-    }
-}
-
-/// A signal's own endpoint is used unchanged; a general one gets the signal's path (not for gRPC).
-fn endpoint(signal: Signal, protocol: Protocol, chosen: &Chosen, vars: &Vars) -> Result<String, Error> {
-    let is_grpc = protocol == Protocol::Grpc;
-    // gRPC's endpoint may be `host:port`; INSECURE then says whether it is encrypted.
-    let insecure = vars.of_signal(signal.word(), "INSECURE", super::env::boolean)?.unwrap_or(false);
-    let scheme = if insecure { "http" } else { "https" };
-    let check = |text: &str| match url(text) {
-        Err(_) if is_grpc && !text.contains("://") => url(&format!("{scheme}://{text}")),
-        checked => checked,
-    };
-    let with_path = |base: String| if is_grpc { base } else { base.trim_end_matches('/').to_owned() + signal.path() };
-    if let Some(endpoint) = &chosen.endpoint {
-        let checked = check(endpoint);
-        return checked
-            .map(with_path)
-            .map_err(|why| Error::config(format_args!("otlp: endpoint {endpoint:?}: expected {why}")));
-    }
-    let own = format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", signal.word());
-    if let Some(endpoint) = vars.get(&own, check)? {
-        return Ok(endpoint);
-    }
-    let general = vars.get("OTEL_EXPORTER_OTLP_ENDPOINT", check)?;
-    let default = if is_grpc { "http://localhost:4317" } else { "http://localhost:4318" };
-    Ok(with_path(general.unwrap_or_else(|| default.into())))
 }
 
 fn tls(signal: Signal, chosen: &Chosen, vars: &Vars) -> Result<Tls, Error> {
@@ -290,28 +260,4 @@ fn limits(signal: Signal, chosen: &Chosen, vars: &Vars) -> Result<Limits, Error>
         delay: chosen.delay.or(asked_delay).unwrap_or(delay),
         retry_for: chosen.retry_for.or(export_timeout).unwrap_or(RETRY_FOR),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn grpc_without_a_scheme_is_encrypted_unless_told_otherwise() {
-        let of = |protocol, endpoint: &str, vars: &[(&str, &str)]| {
-            let vars: Vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            let chosen = Chosen { endpoint: Some(endpoint.into()), ..Chosen::default() };
-            super::endpoint(Signal::Spans, protocol, &chosen, &vars).map_err(|error| error.to_string())
-        };
-        let insecure = [("OTEL_EXPORTER_OTLP_INSECURE", "true")];
-        let but_spans = [("OTEL_EXPORTER_OTLP_INSECURE", "true"), ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "false")];
-        assert_eq!(of(Protocol::Grpc, "collector:4317", &[]).unwrap(), "https://collector:4317");
-        assert_eq!(of(Protocol::Grpc, "collector:4317", &insecure).unwrap(), "http://collector:4317");
-        assert_eq!(of(Protocol::Grpc, "collector:4317", &but_spans).unwrap(), "https://collector:4317");
-        // A scheme wins over the variable.
-        assert_eq!(of(Protocol::Grpc, "https://collector:4317", &insecure).unwrap(), "https://collector:4317");
-        assert_eq!(of(Protocol::Grpc, "http://collector:4317", &[]).unwrap(), "http://collector:4317");
-        assert!(of(Protocol::Grpc, "ftp://collector", &insecure).unwrap_err().contains("expected a URL"));
-        assert!(of(Protocol::HttpJson, "collector:4318", &insecure).unwrap_err().contains("expected a URL"));
-    }
 }

@@ -31,7 +31,9 @@ mod syslog;
 #[cfg(feature = "gelf")]
 pub use self::datagram::GelfChunks;
 #[cfg(feature = "http")]
-pub use self::http::{Http, HttpBody, HttpBuilder};
+pub use self::http::{
+    BetterStack, Datadog, Elasticsearch, Http, HttpBody, HttpBuilder, Logstash, Loki, Sematext, SplunkHec, Webhook,
+};
 #[cfg(all(feature = "config", target_os = "linux"))]
 pub(crate) use self::journald::JournalFields;
 #[cfg(target_os = "linux")]

@@ -73,12 +73,14 @@ use crate::{
 ///
 /// Never: the thread of its [`Queue`](crate::Queue) sends. The handler that [`build_sync`](SyslogBuilder::build_sync)
 /// makes blocks, for datagrams, only while the socket's buffer is full, up to the
-/// [write timeout](ConnectionBuilder::write_timeout); for streams as [`Connection`](crate::sink::net::Connection)
+/// [write timeout](ConnectionBuilder::write_timeout), and where a unix socket is away up to the
+/// [reconnect timeout](ConnectionBuilder::reconnect_timeout); for streams as [`Connection`](crate::sink::net::Connection)
 /// describes. Nothing is opened before the first record.
 ///
 /// # Failures
 ///
-/// A record that could not be sent counts as failed and goes to the error handler; with
+/// Behind its queue and without a fallback, a record to a stream or a unix socket waits up to 5 s for a daemon that is away, as
+/// while it restarts, and the ones after it wait in the queue. A record that could not be sent counts as failed and goes to the error handler; with
 /// [`Backoff::python`](crate::sink::net::Backoff::python) it counts as dropped, silently. "Written" means, over a unix
 /// socket, that it was sent; over a stream, that the system took all of it:
 /// [what a stream promises](crate::sink::net#what-a-stream-promises). Over UDP it means that it was sent, too; that nobody

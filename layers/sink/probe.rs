@@ -50,9 +50,8 @@ pub(super) fn can_append(path: &Path, mut create_dirs: bool) -> Result<(), OpenE
     let mut directory = path.parent().unwrap_or(&path);
     let mut action = "open";
     if create_dirs {
-        while let (Err(error), Some(parent)) = (fs::metadata(directory), directory.parent())
-            && error.kind() == io::ErrorKind::NotFound
-        {
+        let is_missing = |path: &Path| fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        while let Some(parent) = directory.parent().filter(|_| is_missing(directory)) {
             (directory, action) = (parent, CREATE_DIRECTORY);
         }
     }

@@ -18,4 +18,5 @@ mod servers;
 mod shapes;
 mod sockets;
 mod stdlib;
+mod stores;
 mod syslog;

@@ -25,7 +25,9 @@ pub(super) fn options(context: &BuildContext<'_, '_>, address: Address) -> Conne
             let why = "it travels in datagrams (`socktype: ext://socket.SOCK_STREAM` is for a stream)";
             strata.reject_unused(&["framing", "tls", "retry", "connect_deadline", "patience"], why);
         }
-        Address::UnixDatagram(_) => strata.reject_unused(&["framing", "tls"], "it travels in datagrams"),
+        Address::UnixDatagram(_) => {
+            strata.reject_unused(&["framing", "tls", "retry", "connect_deadline"], "it travels in datagrams");
+        }
         Address::Unix(_) | Address::UnixStream(_) => strata.reject_unused(&["tls"], "it stays on this machine"),
         Address::Tcp { .. } | Address::Tls { .. } => {}
     }
@@ -59,8 +61,8 @@ pub(super) fn options(context: &BuildContext<'_, '_>, address: Address) -> Conne
         builder = builder.default_reconnect_timeout(crate::output::RECONNECT_TIMEOUT);
     }
     #[cfg(feature = "tls")]
-    if is_tls && let Some(tls) = given_tls(context) {
-        builder = builder.tls(tls);
+    if is_tls {
+        builder = builder.set_if_some(given_tls(context), ConnectionBuilder::tls);
     }
     builder
 }
@@ -68,9 +70,14 @@ pub(super) fn options(context: &BuildContext<'_, '_>, address: Address) -> Conne
 /// `tls`, where it is a mapping.
 #[cfg(feature = "tls")]
 fn given_tls(context: &BuildContext<'_, '_>) -> Option<crate::sink::net::Tls> {
-    let strata = context.strata;
-    strata.node("tls").filter(|node| node.as_bool().is_none())?;
-    strata.inside("tls", tls)
+    context.strata.node("tls").filter(|node| node.as_bool().is_none())?;
+    tls_in(context.strata)
+}
+
+/// A mapping `tls`.
+#[cfg(feature = "tls")]
+pub(super) fn tls_in(args: &crate::config::handler_args::HandlerArgs<'_>) -> Option<crate::sink::net::Tls> {
+    args.inside("tls", tls)
 }
 
 /// The same for HTTP.

@@ -12,6 +12,7 @@ mod net;
 mod null;
 mod otlp;
 mod queue;
+mod receivers;
 mod recorder;
 mod rotating;
 mod standard;

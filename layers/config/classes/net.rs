@@ -171,6 +171,7 @@ fn make_datagram(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         .set_if_some(strata.size("limit"), DatagramBuilder::limit)
         .set_if_some(strata.choice("oversize", &oversizes), DatagramBuilder::oversize)
         .set_if_some(strata.seconds("write_deadline"), DatagramBuilder::timeout);
+    let builder = if context.queued && !context.has_fallback { builder.patient() } else { builder };
     #[cfg(feature = "gelf")]
     let builder = match strata.inside("gelf", gelf) {
         Some(chunks) if strata.has("limit") => builder.chunks(chunks),

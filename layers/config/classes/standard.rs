@@ -10,6 +10,7 @@ use super::{
     null::NULL,
     otlp::OTLP,
     queue::QUEUE,
+    receivers::RECEIVERS,
     recorder::RECORDER,
     rotating::{ROTATING, TIMED},
     stream::STREAM,
@@ -46,6 +47,7 @@ impl ClassRegistry {
 
         let lists = [
             CLASSES,
+            RECEIVERS,
             LOGSTASH,
             LOGSTASH_ASYNC,
             CONCURRENT,

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     Value,
     format::line::{Fragment, Line},
+    text::base64,
 };
 
 /// `,{"key":"name","value":{`
@@ -54,7 +55,7 @@ fn any(line: &mut Line<'_>, value: Value<'_>) {
         },
         Value::Bytes(bytes) => {
             line.raw("\"bytesValue\":\"");
-            base64(line, bytes);
+            bytes.chunks(3).flat_map(base64).for_each(|digit| line.byte(digit));
             line.byte(b'"');
         }
         Value::Json(json) => of_json(line, json.as_str(), 0),
@@ -80,18 +81,6 @@ fn integer(line: &mut Line<'_>, number: i128) {
     match i64::try_from(number) {
         Ok(number) => narrow(line, number),
         Err(_) => string(line, itoa::Buffer::new().format(number)),
-    }
-}
-
-/// RFC 4648, section 4.
-fn base64(line: &mut Line<'_>, bytes: &[u8]) {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for index in 0..4 {
-            let digit = DIGITS[(group >> (18 - 6 * index)) as usize & 63];
-            line.byte(if index <= chunk.len() { digit } else { b'=' });
-        }
     }
 }
 

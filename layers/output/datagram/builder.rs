@@ -6,7 +6,7 @@ use super::{Datagram, Oversize};
 use crate::{
     Error, Format,
     format::Json,
-    output::queued::{QueuedOutput, queued_output_builder},
+    output::queued::{QueuedOutput, RECONNECT_TIMEOUT, queued_output_builder},
     sink::{
         LedgerLink,
         net::{Datagrams, Peer},
@@ -49,6 +49,7 @@ pub struct DatagramBuilder<F = Json> {
     limit: usize,
     oversize: Oversize,
     timeout: Duration,
+    reconnect_timeout: Duration,
     queued: QueuedOutput,
     #[cfg(feature = "gelf")]
     pub(super) chunks: Option<super::GelfChunks>,
@@ -62,6 +63,7 @@ impl DatagramBuilder {
             limit,
             oversize: Oversize::default(),
             timeout: TIMEOUT,
+            reconnect_timeout: Duration::ZERO,
             queued: QueuedOutput::default(),
             #[cfg(feature = "gelf")]
             chunks: None,
@@ -78,6 +80,7 @@ impl<F: Format> DatagramBuilder<F> {
             limit: self.limit,
             oversize: self.oversize,
             timeout: self.timeout,
+            reconnect_timeout: self.reconnect_timeout,
             queued: self.queued,
             #[cfg(feature = "gelf")]
             chunks: self.chunks,
@@ -111,6 +114,12 @@ impl<F: Format> DatagramBuilder<F> {
     );
 
     fn queue_defaults(self) -> Self {
+        if self.queued.fallback.is_some() { self } else { self.patient() }
+    }
+
+    /// A record to a unix socket may wait for its reader: behind a queue, without a fallback.
+    pub(crate) fn patient(mut self) -> Self {
+        self.reconnect_timeout = RECONNECT_TIMEOUT;
         self
     }
 
@@ -118,7 +127,7 @@ impl<F: Format> DatagramBuilder<F> {
     fn connect(self) -> Result<Datagram<F>, Error> {
         #[cfg(feature = "gelf")]
         let packer = self.chunks.map(super::gelf::Packer::new).transpose()?;
-        let Self { peer, format, limit, oversize, timeout, .. } = self;
+        let Self { peer, format, limit, oversize, timeout, reconnect_timeout, .. } = self;
         match &peer {
             Peer::Udp { host, .. } if host.trim().is_empty() => {
                 return Err(Error::config("datagrams: expected a host name or address, got an empty text"));
@@ -138,6 +147,10 @@ impl<F: Format> DatagramBuilder<F> {
             )));
         }
         let datagrams = Datagrams::new(peer, timeout);
+        #[cfg(unix)]
+        let datagrams = datagrams.reconnect_timeout(reconnect_timeout);
+        #[cfg(not(unix))]
+        let _ = reconnect_timeout;
         Ok(Datagram {
             format,
             datagrams,

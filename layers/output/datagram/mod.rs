@@ -63,8 +63,9 @@ use crate::{
 ///   [fallback](DatagramBuilder::fallback) gets it, until one is not refused. On this machine (loopback) that is known at
 ///   once. A remote peer counts as listening after 3 s without a refusal: until then its records fail, although they may
 ///   arrive.
-/// - A unix socket without a reader: the record fails. A socket that a restarted server has created anew is found with
-///   the next record, which is not lost.
+/// - A unix socket without a reader: behind its queue and without a fallback the record waits for one, up to 5 s, and the ones
+///   after it in the queue; else it fails at once. A socket that a restarted server has created anew is found with the next
+///   record, which is not lost.
 /// - A host name that is not found: records fail; it is looked up again after 1 s, 2 s … 30 s.
 ///
 /// # Differences from Python

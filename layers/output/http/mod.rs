@@ -1,11 +1,26 @@
 //! Records to services over HTTP (feature `http`).
 
+mod elasticsearch;
+mod loki;
 mod protocol;
+mod services;
+mod splunk;
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
-pub use self::protocol::HttpBody;
 use self::protocol::Protocol;
+pub use self::{
+    elasticsearch::{Elasticsearch, Sematext},
+    loki::Loki,
+    protocol::HttpBody,
+    services::{BetterStack, Datadog, Logstash, Webhook},
+    splunk::SplunkHec,
+};
 use super::batched::{Attempt, Batch, BatchOptions, Batched, batch_options};
 use crate::{
     Error, Format,
@@ -47,6 +62,22 @@ use crate::{
 /// # drop(form);
 /// # Ok::<(), tracing_strata::Error>(())
 /// ```
+///
+/// # Receivers
+///
+/// | receiver | |
+/// |---|---|
+/// | anything that takes JSON: Vector, Fluent Bit, VictoriaLogs … | a URL, and an [`HttpBody`] |
+/// | Elasticsearch, OpenSearch | [`Elasticsearch`] |
+/// | Grafana Loki | [`Loki`] |
+/// | Splunk | [`SplunkHec`] |
+/// | Datadog | [`Datadog`] |
+/// | Better Stack | [`BetterStack`] |
+/// | Sematext | [`Sematext`] |
+/// | Logstash | [`Logstash`] |
+/// | Slack and other chats | [`Webhook`] |
+///
+/// Each is a table of what is sent; all options are those of [`HttpBuilder`].
 ///
 /// # What is sent
 ///
@@ -96,6 +127,7 @@ impl Http {
 /// | option | default |
 /// |---|---|
 /// | [`body`](Self::body), [`format`](Self::format) | [`HttpBody::lines`], [`Json`](crate::format::Json) |
+/// | [`failover`](Self::failover) | no other URL |
 /// | [`auth`](Self::auth), [`header`](Self::header) | none |
 /// | [`compression`](Self::compression) | none |
 /// | [`tls`](Self::tls) | the system's certificate authorities |
@@ -112,8 +144,11 @@ impl Http {
 #[must_use]
 pub struct HttpBuilder {
     url: String,
+    others: Vec<String>,
     /// Of the receiver; appended to that of the URL.
-    path: Cow<'static, str>,
+    path: &'static str,
+    /// The path is a secret.
+    hides_path: bool,
     method: Method,
     content_type: Cow<'static, str>,
     protocol: Box<dyn Protocol>,
@@ -132,10 +167,13 @@ pub struct HttpBuilder {
 }
 
 impl HttpBuilder {
-    fn new(url: String, name: &'static str, path: impl Into<Cow<'static, str>>, protocol: impl Protocol) -> Self {
+    /// To a kind of receiver, with the path that it has behind that of the URL.
+    fn to(url: String, name: &'static str, path: &'static str, protocol: impl Protocol) -> Self {
         Self {
             url,
-            path: path.into(),
+            others: Vec::new(),
+            path,
+            hides_path: false,
             method: Method::Post,
             content_type: "application/json".into(),
             protocol: Box::new(protocol),
@@ -163,6 +201,11 @@ impl HttpBuilder {
         self
     }
 
+    fn content_type(mut self, content_type: &'static str) -> Self {
+        self.content_type = content_type.into();
+        self
+    }
+
     /// The format of one record.
     pub fn format(mut self, format: impl Format) -> Self {
         self.format = Some(Box::new(format));
@@ -172,6 +215,13 @@ impl HttpBuilder {
     /// Adds a header to each request.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Another URL of the receiver, with the same options, where a batch goes at once when the one before does not answer, or
+    /// answers 502, 503 or 504. What comes later goes to the one that answered last.
+    pub fn failover(mut self, url: impl Into<String>) -> Self {
+        self.others.push(url.into());
         self
     }
 
@@ -236,7 +286,12 @@ impl HttpBuilder {
             self.options.config.max_batch = 1;
         }
         let name = self.options.config.output.clone();
-        let mut options = ClientOptions::new(name.clone(), Endpoint::parse(&name, &self.url, &self.path)?);
+        let endpoint = |url: &String| {
+            let endpoint = Endpoint::parse(&name, url, self.path)?;
+            Ok::<_, Error>(if self.hides_path { endpoint.hide_path() } else { endpoint })
+        };
+        let mut options = ClientOptions::new(name.clone(), endpoint(&self.url)?);
+        let others = self.others.iter().map(endpoint).collect::<Result<Vec<_>, _>>()?;
         options.method = self.method;
         options.content_type = self.content_type;
         options.headers = self.headers;
@@ -246,9 +301,11 @@ impl HttpBuilder {
         options.proxy = self.proxy;
         options.redirects = self.redirects;
         options.connect_timeout = self.connect_timeout;
+        let all = others.into_iter().map(|endpoint| ClientOptions { endpoint, ..options.clone() }).collect::<Vec<_>>();
+        let clients = std::iter::once(options).chain(all).map(Client::new).collect::<Result<_, _>>()?;
         let format = self.format.unwrap_or_else(|| self.protocol.default_format());
         let (protocol, timeout, any_answer) = (self.protocol, self.timeout, self.any_answer);
-        let sender = HttpBatch { client: Client::new(options)?, protocol, format, timeout, any_answer };
+        let sender = HttpBatch { clients, last: AtomicUsize::new(0), protocol, format, timeout, any_answer };
         self.options.build(Box::new(sender))
     }
 }
@@ -263,7 +320,7 @@ impl From<&str> for HttpBuilder {
 /// JSON lines to a URL.
 impl From<String> for HttpBuilder {
     fn from(url: String) -> Self {
-        Self::new(url, "http", "", HttpBody::lines()).body(HttpBody::lines())
+        Self::to(url, "http", "", HttpBody::lines()).body(HttpBody::lines())
     }
 }
 
@@ -275,7 +332,9 @@ impl fmt::Debug for HttpBuilder {
 }
 
 struct HttpBatch {
-    client: Client,
+    clients: Vec<Client>,
+    /// The one that answered last.
+    last: AtomicUsize,
     protocol: Box<dyn Protocol>,
     format: Box<dyn Format>,
     timeout: Duration,
@@ -288,11 +347,23 @@ impl Batch for HttpBatch {
         if let Err(error) = self.protocol.encode(&*self.format, records, &mut body) {
             return Answer::Split(error);
         }
-        let request = Request { body: body.as_bytes(), timeout: attempt.timeout(self.timeout) };
-        match self.client.send(&request) {
-            Ok(_) if self.any_answer => Answer::Accepted,
-            Ok(response) => self.protocol.answer(records, &response, &self.client),
-            Err(error) => Answer::retry(error),
+        let (count, first) = (self.clients.len(), self.last.load(Ordering::Relaxed));
+        let mut away = Error::new("nobody was asked");
+        for number in 0..count {
+            let index = (first + number) % count;
+            let client = &self.clients[index];
+            match client.send(&Request { body: body.as_bytes(), timeout: attempt.timeout(self.timeout) }) {
+                Ok(response) if number + 1 < count && matches!(response.status, 502..=504) => {}
+                Ok(response) => {
+                    self.last.store(index, Ordering::Relaxed);
+                    return match self.any_answer {
+                        true => Answer::Accepted,
+                        false => self.protocol.answer(records, &response, client),
+                    };
+                }
+                Err(error) => away = error,
+            }
         }
+        Answer::retry(away)
     }
 }

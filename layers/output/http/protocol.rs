@@ -61,6 +61,8 @@ pub struct HttpBody {
     after: Cow<'static, str>,
     pub(super) is_single: bool,
     is_form: bool,
+    /// A record is a text, not JSON.
+    is_text: bool,
     max_record: usize,
 }
 
@@ -89,6 +91,7 @@ impl HttpBody {
             after: after.into(),
             is_single: false,
             is_form: false,
+            is_text: false,
             max_record: usize::MAX,
         }
     }
@@ -106,6 +109,11 @@ impl HttpBody {
     /// One record a request, as a query.
     pub fn query() -> Self {
         Self { method: Method::Get, ..Self::form() }
+    }
+
+    /// One record a request, as a JSON string in a text.
+    pub(super) fn string(before: String, after: String) -> Self {
+        Self { is_single: true, is_text: true, ..Self::around(before, "", after) }
     }
 
     /// The header `Content-Type`.
@@ -137,21 +145,22 @@ impl Protocol for HttpBody {
                 out.push_str(&self.between);
             }
             let start = out.len();
-            format.format(record, out)?;
-            check_size(out.len() - start, max)?;
+            if self.is_text {
+                let mut text = Buffer::new();
+                format.format(record, &mut text)?;
+                out.push_json(&String::from_utf8_lossy(text.as_bytes()));
+            } else {
+                format.format(record, out)?;
+            }
+            let bytes = out.len() - start;
+            if bytes > max {
+                return Err(Error::new(format_args!("a record of {bytes} bytes: expected {max} at most")));
+            }
             if self.between == "\n" {
-                // Whatever is in it, a record cannot become two.
-                out.bytes_mut()[start..].iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
+                out.flatten(start);
             }
         }
         out.push_str(&self.after);
         Ok(())
     }
-}
-
-pub(super) fn check_size(bytes: usize, max: usize) -> Result<(), Error> {
-    if bytes > max {
-        return Err(Error::new(format_args!("a record of {bytes} bytes: expected {max} at most")));
-    }
-    Ok(())
 }

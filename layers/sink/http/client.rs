@@ -125,10 +125,8 @@ impl Client {
                 config = config.proxy(Some(Proxy::new(proxy).map_err(wrong)?));
             }
         }
-        if let Some((user, password)) = options.endpoint.userinfo.take()
-            && options.auth.is_none()
-        {
-            options.auth = Some(Auth::basic(user, password));
+        if let Some((user, password)) = options.endpoint.userinfo.take() {
+            options.auth.get_or_insert_with(|| Auth::basic(user, password));
         }
         let header = |(name, value): &(String, String)| {
             let parsed = name.parse::<HeaderName>().ok().zip(value.parse::<HeaderValue>().ok());
@@ -196,9 +194,8 @@ impl Client {
         for (name, value) in &self.headers {
             parts = parts.header(name, value);
         }
-        if let Some(auth) = &self.options.auth
-            && is_same_origin(url, self.options.endpoint.as_str())
-        {
+        let is_ours = |_: &&Auth| is_same_origin(url, self.options.endpoint.as_str());
+        if let Some(auth) = self.options.auth.as_ref().filter(is_ours) {
             let (name, value) = auth.pair()?;
             parts = parts.header(name, value);
         }

@@ -10,6 +10,8 @@ use crate::Error;
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
     url: String,
+    /// What errors show of it.
+    shown: String,
     /// Of the user and password in the URL.
     pub(super) userinfo: Option<(String, String)>,
 }
@@ -49,7 +51,16 @@ impl Endpoint {
             Some((unescaped(user)?, unescaped(password)?))
         };
         let userinfo = userinfo.map(|userinfo| pair(userinfo).ok_or_else(wrong)).transpose()?;
-        Ok(Self { url: format!("{scheme}://{host}{whole}{query}"), userinfo })
+        let url = format!("{scheme}://{host}{whole}{query}");
+        Ok(Self { shown: url.clone(), url, userinfo })
+    }
+
+    /// Errors show it without its path and query, which are a secret.
+    pub(crate) fn hide_path(mut self) -> Self {
+        let host = self.url.find("://").map_or(0, |at| at + 3);
+        let end = self.url[host..].find(['/', '?']).map_or(self.url.len(), |at| host + at);
+        self.shown = format!("{}/…", &self.url[..end]);
+        self
     }
 
     pub(super) fn is_https(&self) -> bool {
@@ -69,7 +80,7 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.url)
+        f.write_str(&self.shown)
     }
 }
 

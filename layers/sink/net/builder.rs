@@ -1,5 +1,7 @@
 //! The builder of a connection.
 
+#[cfg(unix)]
+use std::path::Path;
 use std::{fmt, time::Duration};
 
 #[cfg(feature = "tls")]
@@ -15,7 +17,8 @@ use super::{
 use crate::{Error, clock::Clock, framing::Framing};
 
 /// How to reach a peer. Made by [`Connection::builder`], or from an [`Address`] with all defaults. Outputs take it,
-/// also for datagrams, for which only the write timeout matters: how long to wait for a full socket.
+/// also for datagrams, for which only the write timeout matters, how long to wait for a full socket, and over a unix socket the
+/// [reconnect timeout](Self::reconnect_timeout).
 #[must_use]
 pub struct ConnectionBuilder {
     address: Address,
@@ -102,7 +105,9 @@ impl ConnectionBuilder {
     }
 
     /// How long a record may wait for an unavailable peer, while connecting is tried again. For a handler behind a
-    /// [queue](crate::Queue), which then holds new records up to its capacity.
+    /// [queue](crate::Queue), which then holds new records up to its capacity. No effect over UDP, where nobody knows that a
+    /// peer is away before a record is lost; for datagrams over a unix socket without a [backoff](Self::backoff), as trying
+    /// it costs little.
     pub fn reconnect_timeout(mut self, timeout: Duration) -> Self {
         self.options.reconnect_timeout = Some(timeout);
         self
@@ -163,15 +168,20 @@ impl ConnectionBuilder {
     pub(crate) fn build_net_sink(self) -> Result<NetSink, Error> {
         self.address.check()?;
         let timeout = self.options.write_timeout;
+        #[cfg(unix)]
+        let unix = |path: &Path| {
+            let reconnect_timeout = self.options.reconnect_timeout.unwrap_or_default();
+            Datagrams::new(Peer::Unix(path.to_owned()), timeout).reconnect_timeout(reconnect_timeout)
+        };
         match &self.address {
             Address::Udp { host, port } => {
                 Ok(NetSink::datagrams(Datagrams::new(Peer::Udp { host: host.clone(), port: *port }, timeout)))
             }
             #[cfg(unix)]
-            Address::UnixDatagram(path) => Ok(NetSink::datagrams(Datagrams::new(Peer::Unix(path.clone()), timeout))),
+            Address::UnixDatagram(path) => Ok(NetSink::datagrams(unix(path))),
             #[cfg(unix)]
             Address::Unix(path) => {
-                let datagrams = Datagrams::new(Peer::Unix(path.clone()), timeout);
+                let datagrams = unix(path);
                 Ok(NetSink::either(datagrams, self.build()?))
             }
             _ => Ok(NetSink::stream(self.build()?)),

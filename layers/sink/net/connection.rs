@@ -10,6 +10,7 @@ use super::{
     address::Address,
     backoff::{Backoff, BackoffState},
     builder::ConnectionBuilder,
+    net_sink::is_other_kind,
     stream::{Deadline, Endpoint, NetStream},
 };
 use crate::{
@@ -233,7 +234,7 @@ impl Connection {
                 Err(error) => {
                     let error = self.failed(state, error);
                     // Else there is time for another attempt.
-                    if reconnect_timeout.remaining().is_err() {
+                    if reconnect_timeout.remaining().is_err() || is_other_kind(&error) {
                         return Err(error);
                     }
                 }

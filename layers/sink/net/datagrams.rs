@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{Receiver, TryRecvError},
     },
+    thread,
     time::{Duration, Instant},
 };
 #[cfg(unix)]
@@ -55,6 +56,8 @@ impl fmt::Display for Peer {
 pub(crate) struct Datagrams {
     peer: Peer,
     timeout: Duration,
+    /// How long a datagram may wait for the socket of a peer on this machine.
+    reconnect_timeout: Duration,
     state: ForkMutex<SocketState>,
     /// A datagram has timed out, and none was sent since.
     stuck: AtomicBool,
@@ -136,6 +139,9 @@ const MIN_LOOKUP_DELAY: Duration = Duration::from_secs(1);
 const MAX_LOOKUP_DELAY: Duration = Duration::from_secs(30);
 /// How often a name is looked up again.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(60);
+/// How long to wait before a unix socket that is away is tried again; that costs little.
+const MIN_RECONNECT_DELAY: Duration = Duration::from_millis(10);
+const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(250);
 /// How many errors of earlier datagrams one send handles at most.
 const MAX_REFUSALS: u32 = 8;
 /// After this time without a refusal, another machine is assumed to listen again. Hosts send refusals about once a
@@ -148,12 +154,23 @@ impl Datagrams {
         Self {
             peer,
             timeout,
+            reconnect_timeout: Duration::ZERO,
             state: ForkMutex::default(),
             stuck: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             has_refusal_window: AtomicBool::new(false),
             refusal_window: ForkMutex::default(),
         }
+    }
+
+    /// A datagram to a unix socket waits so long for a peer that is away. Over UDP nobody knows that a peer is away before
+    /// a datagram is lost.
+    #[cfg(unix)]
+    pub(crate) fn reconnect_timeout(mut self, timeout: Duration) -> Self {
+        if matches!(self.peer, Peer::Unix(_)) {
+            self.reconnect_timeout = timeout;
+        }
+        self
     }
 
     pub(crate) fn peer(&self) -> &Peer {
@@ -175,6 +192,36 @@ impl Datagrams {
 
     /// Calls `attempt` to send something, and again if that may help.
     pub(crate) fn transmit(&self, mut attempt: impl FnMut(&Socket) -> io::Result<()>) -> io::Result<()> {
+        match self.transmit_now(&mut attempt) {
+            Err(error) if !self.reconnect_timeout.is_zero() && is_away(&error) => self.wait_for_peer(error, attempt),
+            result => result,
+        }
+    }
+
+    /// The peer is away: tries again until it is back.
+    #[cold]
+    fn wait_for_peer(
+        &self,
+        mut error: io::Error,
+        mut attempt: impl FnMut(&Socket) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let (began, mut delay) = (Instant::now(), MIN_RECONNECT_DELAY);
+        while is_away(&error) {
+            let left = self.reconnect_timeout.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            thread::sleep(delay.min(left));
+            delay = (delay * 2).min(MAX_RECONNECT_DELAY);
+            match self.transmit_now(&mut attempt) {
+                Ok(()) => return Ok(()),
+                Err(next) => error = next,
+            }
+        }
+        Err(error)
+    }
+
+    fn transmit_now(&self, attempt: &mut impl FnMut(&Socket) -> io::Result<()>) -> io::Result<()> {
         let mut socket = self.socket()?;
         #[cfg(unix)]
         let mut wait = WriteWait::new(&self.stuck, self.timeout);
@@ -401,6 +448,12 @@ impl fmt::Debug for Datagrams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Datagrams").field("peer", &self.peer).field("deadline", &self.timeout).finish_non_exhaustive()
     }
+}
+
+/// Whether a socket is not there, or nobody has it open.
+fn is_away(error: &io::Error) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotConnected, NotFound};
+    matches!(error.kind(), NotFound | ConnectionRefused | ConnectionReset | NotConnected | BrokenPipe)
 }
 
 /// Whether the system reports a refused datagram of this socket, once.

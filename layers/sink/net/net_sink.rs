@@ -117,7 +117,7 @@ impl Sink for NetSink {
 }
 
 /// Whether a unix socket is of the other kind.
-fn is_other_kind(error: &io::Error) -> bool {
+pub(super) fn is_other_kind(error: &io::Error) -> bool {
     #[cfg(unix)]
     return error.raw_os_error() == Some(rustix::io::Errno::PROTOTYPE.raw_os_error());
     #[cfg(not(unix))]

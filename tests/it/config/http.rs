@@ -9,7 +9,7 @@ use tracing_strata::{
 
 use super::{problems, with};
 use crate::{
-    http::receiver::{Receiver, status},
+    http::receiver::{Receiver, Reply, status},
     net::tls::{Authority, config},
 };
 
@@ -102,5 +102,93 @@ fn what_is_wrong_is_named() {
     ] {
         let told = with(more);
         assert!(told.len() == 1 && told[0].contains(expected), "{told:?}\n{expected}");
+    }
+}
+
+/// Each kind of receiver with its own keys, and with those that all have.
+#[test]
+fn receivers_by_short_names() {
+    let dir = crate::places::Dir::new();
+    std::fs::write(dir.path("token"), "t-1\n").unwrap();
+    let secret = json!({"file": dir.path("token")});
+    let sent = |mut handler: serde_json::Value, answer: &'static str| {
+        let receiver = Receiver::start();
+        receiver.judge(move |_| Some(Reply::Status(200, &[], answer)));
+        let key = if handler["class"] == "datadog" { "site" } else { "url" };
+        handler[key] = receiver.url("").into();
+        handler["drain"] = 30.into();
+        let logging = build(handler, ClassRegistry::new());
+        with(&logging, || info!(target: "shop", user = "ann", "paid"));
+        logging.handler("h").unwrap().flush().unwrap();
+        assert_eq!(logging.handler("h").unwrap().handler().stats().written, 1);
+        receiver.requests().remove(0)
+    };
+    let bulk = r#"{"errors":false}"#;
+
+    let all = json!({"class": "http_json", "body": "array", "content_type": "text/x", "headers": {"x-a": "b"}, "user": "u",
+        "password": secret, "compression": "gzip", "proxy": "", "redirects": 2, "connect_timeout": 30, "timeout": 30, "capacity": 10,
+        "max_bytes": 1_000_000, "max_batch": 5, "max_batch_bytes": 1_000, "delay": 0.01, "retry_for": 30, "failover": ["http://127.0.0.1:9/"]});
+    let got = sent(all, "");
+    assert!(got.body.starts_with("[{") && got.body.contains(r#""user":"ann""#), "{got:?}");
+    let header = |name: &str| got.headers[name].as_str();
+    assert_eq!((header("content-type"), header("x-a"), header("content-encoding")), ("text/x", "b", "gzip"));
+    assert_eq!(header("authorization"), "Basic dTp0LTE=");
+
+    let got =
+        sent(json!({"class": "elasticsearch", "index": "shop", "auth": {"scheme": "ApiKey", "secret": secret}}), bulk);
+    assert_eq!((got.path.as_str(), got.headers["authorization"].as_str()), ("/_bulk", "ApiKey t-1"));
+    assert!(got.body.starts_with("{\"index\":{\"_index\":\"shop\"}}\n"), "{got:?}");
+
+    let loki = json!({"class": "loki", "labels": {"app": "shop"}, "level_label": false, "field_labels": ["user"], "metadata": ["user"],
+        "max_streams": 5, "tenant": "t"});
+    let got = sent(loki, "");
+    assert_eq!((got.path.as_str(), got.headers["x-scope-orgid"].as_str()), ("/loki/api/v1/push", "t"));
+    assert!(got.body.starts_with(r#"{"streams":[{"stream":{"app":"shop","user":"ann"}"#), "{got:?}");
+
+    let splunk =
+        json!({"class": "splunk_hec", "token": secret, "host": "a", "source": "b", "sourcetype": "c", "index": "d"});
+    let got = sent(splunk, "");
+    assert_eq!(got.headers["authorization"], "Splunk t-1");
+    assert!(got.body.contains(r#""host":"a","source":"b","sourcetype":"c","index":"d","event":{"#), "{got:?}");
+
+    let datadog =
+        json!({"class": "datadog", "api_key": secret, "source": "a", "service": "b", "host": "c", "tags": "d:e"});
+    let got = sent(datadog, "");
+    assert_eq!(got.headers["dd-api-key"], "t-1");
+    assert!(got.body.contains(r#""ddsource":"a","service":"b","hostname":"c","ddtags":"d:e""#), "{got:?}");
+
+    assert_eq!(sent(json!({"class": "better_stack", "token": secret}), "").headers["authorization"], "Bearer t-1");
+    let sematext = sent(json!({"class": "sematext", "token": "t-2"}), bulk);
+    assert!(sematext.body.starts_with("{\"index\":{\"_index\":\"t-2\"}}\n"), "{sematext:?}");
+    assert!(sent(json!({"class": "logstash", "auth": {"header": "x-key", "secret": "k"}}), "").headers["x-key"] == "k");
+    let webhook = sent(json!({"class": "webhook", "before": "{\"a\":", "after": "}"}), "");
+    assert!(webhook.body.starts_with("{\"a\":\"") && webhook.body.ends_with("shop: paid user=ann\"}"), "{webhook:?}");
+    assert!(sent(json!({"class": "webhook", "key": "content"}), "").body.starts_with("{\"content\":\""));
+}
+
+#[test]
+fn what_is_wrong_with_receivers_is_named() {
+    for (handler, expected) in [
+        (json!({"class": "http_json"}), "expected the key \"url\""),
+        (json!({"class": "http_json", "url": "http://h/", "user": "u"}), "expected the key \"password\""),
+        (
+            json!({"class": "http_json", "url": "http://h/", "body": "list"}),
+            "expected lines, array or single, got \"list\"",
+        ),
+        (json!({"class": "loki", "url": "h"}), "loki: URL \"h\": expected one like"),
+        (json!({"class": "loki", "url": "http://h", "lables": {}}), "did you mean \"labels\"?"),
+        (
+            json!({"class": "datadog", "site": "s", "api_key": {"envv": "A"}}),
+            "expected a text, {env: NAME} or {file: PATH}",
+        ),
+        (
+            json!({"class": "better_stack", "url": "http://h", "token": {"file": "/none"}}),
+            "cannot read the secret in /none",
+        ),
+        (json!({"class": "webhook", "url": "http://h", "before": "x"}), "expected the key \"after\""),
+        (json!({"class": "logstash", "url": "http://h", "auth": {"scheme": "X"}}), "expected the key \"secret\""),
+    ] {
+        let told = wrong(handler);
+        assert!(told.iter().any(|told| told.contains(expected)), "{told:?}\n{expected}");
     }
 }

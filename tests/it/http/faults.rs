@@ -103,6 +103,31 @@ fn records_wait_for_a_server_that_is_away() {
     assert!(told.lock().unwrap().iter().any(|told| told.starts_with("http: shutdown: 2 records not sent")), "{told:?}");
 }
 
+/// The first one is away, then the second: each batch arrives at once, at the one that answers.
+#[test]
+fn another_server_takes_over() {
+    let (one, two) = (Receiver::start(), Receiver::start());
+    let away = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let http = Http::builder(format!("http://{away}/")).failover(one.url("/in")).failover(two.url("/in"));
+    let (http, told) = named(http.format(Bare).schedule_delay(LONG).flush_timeout(LONG));
+    let send = |message: &str| {
+        emit(&http, &[message]);
+        http.flush().unwrap();
+    };
+    send("a");
+    one.script([Reply::Status(503, &[], ""), Reply::Close]);
+    send("b");
+    send("c");
+    two.script([Reply::Close]);
+    send("d");
+    send("e");
+    // Nobody answers the first "d": only then there is a pause.
+    assert_eq!(one.bodies(), ["a\n", "b\n", "d\n"]);
+    assert_eq!(two.bodies(), ["b\n", "c\n", "d\n", "d\n", "e\n"]);
+    assert_eq!(ends(&http), (5, 0, 0));
+    assert_eq!(told.lock().unwrap().len(), 1, "{told:?}");
+}
+
 #[test]
 fn a_batch_is_given_up_in_time() {
     let receiver = Receiver::start();

@@ -3,6 +3,7 @@
 mod answers;
 mod faults;
 mod options;
+mod presets;
 mod python;
 pub(crate) mod receiver;
 

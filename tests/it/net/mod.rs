@@ -6,6 +6,8 @@ mod each_wire;
 mod faults;
 mod or_else;
 mod python;
+#[cfg(unix)]
+mod restart;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
 #[cfg(target_os = "linux")]

@@ -208,3 +208,39 @@ fn queues_and_batches() {
     // Full batches at once, and the rest when it was asked for: never more than ten.
     assert!(receiver.requests().len() >= 10);
 }
+
+#[test]
+fn t86_the_collector_sees_path_query_and_credentials() {
+    let receiver = Receiver::start();
+    let port = receiver.url().rsplit_once(':').unwrap().1.to_owned();
+    let see = |endpoint: &str| {
+        drop(exported(Otlp::builder().endpoint(endpoint), || info!("m")));
+        receiver.requests().pop().unwrap()
+    };
+    for (endpoint, path) in [
+        ("http://127.0.0.1:PORT", "/v1/logs"),
+        ("http://127.0.0.1:PORT/", "/v1/logs"),
+        ("http://127.0.0.1:PORT/x?y=1", "/x/v1/logs?y=1"),
+        ("http://127.0.0.1:PORT/a/b/?y=1&z=%20", "/a/b/v1/logs?y=1&z=%20"),
+        ("http://127.0.0.1:PORT?y=1", "/v1/logs?y=1"),
+        ("HTTP://127.0.0.1:PORT/x", "/x/v1/logs"),
+        ("http://LOCALHOST:PORT/x", "/x/v1/logs"),
+        ("http://user:p%40ss@127.0.0.1:PORT/x?y=1", "/x/v1/logs?y=1"),
+    ] {
+        let request = see(&endpoint.replace("PORT", &port));
+        assert_eq!(request[":path"], path, "{endpoint}");
+        let authorization = request.get("authorization").map(String::as_str);
+        assert_eq!(authorization, endpoint.contains('@').then_some("Basic dXNlcjpwQHNz"), "{endpoint}");
+        assert!(!request["host"].contains('@'), "{request:?}");
+    }
+    // What is set wins.
+    let otlp =
+        Otlp::builder().endpoint(format!("http://user:pass@127.0.0.1:{port}")).header("Authorization", "Bearer t");
+    drop(exported(otlp, || info!("m")));
+    assert_eq!(receiver.requests().pop().unwrap()["authorization"], "Bearer t");
+    // A machine may have no IPv6.
+    if let Ok(receiver) = Receiver::at("[::1]:0") {
+        drop(exported(Otlp::builder().endpoint(format!("{}/x?y=1", receiver.url())), || info!("m")));
+        assert_eq!(receiver.requests()[0][":path"], "/x/v1/logs?y=1");
+    }
+}

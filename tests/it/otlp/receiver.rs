@@ -57,7 +57,11 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at("127.0.0.1:0").unwrap()
+    }
+
+    pub(crate) fn at(address: &str) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
         let address = listener.local_addr().unwrap();
         let shared = NamedHandler::default();
         let of_thread = shared.clone();
@@ -70,7 +74,7 @@ impl Receiver {
                 thread::spawn(move || shared.serve(stream.unwrap()));
             }
         });
-        Self { address, shared }
+        Ok(Self { address, shared })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -138,7 +142,7 @@ impl NamedHandler {
     fn answer(&self, headers: HashMap<String, String>, body: &[u8], out: &mut TcpStream) -> bool {
         let (lock, told, is_over) = &*self.0;
         let is_json = headers["content-type"] == "application/json";
-        let is_logs = headers[":path"].ends_with("/v1/logs");
+        let is_logs = headers[":path"].split('?').next().is_some_and(|path| path.ends_with("/v1/logs"));
         let body = match headers.get("content-encoding").map(String::as_str) {
             Some("gzip") => {
                 let mut plain = Vec::new();

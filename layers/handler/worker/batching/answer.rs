@@ -1,6 +1,6 @@
 //! What became of a batch.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::Error;
 
@@ -65,7 +65,7 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt {
     pub(super) number: u32,
-    pub(super) time_left: Option<Duration>,
+    pub(super) deadline: Option<Instant>,
 }
 
 impl Attempt {
@@ -76,11 +76,11 @@ impl Attempt {
 
     /// The time until the deadline of a shutdown, if there is one: what is not sent by then is dropped.
     pub fn time_left(&self) -> Option<Duration> {
-        self.time_left
+        self.deadline.map(|at| at.saturating_duration_since(Instant::now()))
     }
 
-    /// The timeout of this attempt, where one may take `usual`.
+    /// The timeout of what begins now, where it may take `usual`.
     pub fn timeout(&self, usual: Duration) -> Duration {
-        self.time_left.map_or(usual, |left| left.min(usual)).max(Duration::from_millis(1))
+        self.time_left().map_or(usual, |left| left.min(usual)).max(Duration::from_millis(1))
     }
 }

@@ -192,8 +192,7 @@ impl<E: Export> Sender<'_, E> {
                 return self.abandon();
             }
             self.job.in_flight.store(self.unsent(), Ordering::Relaxed);
-            let left = self.channel.deadline().map(|at| at.saturating_duration_since(Instant::now()));
-            let attempt = Attempt { number: retries.next_attempt(), time_left: left };
+            let attempt = Attempt { number: retries.next_attempt(), deadline: self.channel.deadline() };
             let wait = match self.job.export.send(&mut self.client, &self.batch[..part], &attempt) {
                 Answer::Split(_) if part > 1 => {
                     parts.extend([part / 2, part - part / 2]);

@@ -188,7 +188,7 @@ fn verdicts_of_each_are_kept_in_order() {
     ];
     let ledger = Ledger::unlisted("script");
     ledger.set_error_handler(crate::ledger::ErrorHandler::silent());
-    let config = BatchConfig { max_batch: 4, ..config("script") };
+    let config = BatchConfig { max_batch: 4, delay: Duration::from_secs(60), ..config("script") };
     let worker = BatchWorker::new(Script(Mutex::new(script)), config, Duration::from_secs(60));
     worker.start().unwrap();
     worker.learn_ledger(|| Some(Arc::clone(&ledger)));
