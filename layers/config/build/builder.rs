@@ -1,9 +1,13 @@
 //! Checks the sections of a configuration and makes their parts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, OnceLock},
+};
 
 use super::{InstalledHandler, PendingUpdate};
 use crate::{
+    Record, Severity,
     config::{
         classes::{filters, formatters},
         config_filter::ConfigFilter,
@@ -14,6 +18,7 @@ use crate::{
         references::{resolved, with_objects},
         setup::Setup,
     },
+    ledger::ErrorHandler,
     sink::Creations,
     text::python_repr,
 };
@@ -32,6 +37,32 @@ pub(in crate::config) struct Prepared {
 }
 
 impl Prepared {
+    /// Gives a record to each handler that is new, and returns why it was not written.
+    pub(in crate::config) fn try_handlers(&self, error_handler: &ErrorHandler) -> Vec<ConfigError> {
+        let trial = Record::new(Severity::INFO, "tracing_strata", "a new configuration is tried");
+        let new = self.handlers.iter().filter(|(name, _)| !self.reused.contains(name));
+        let failed = |(name, InstalledHandler { named, declaration, .. }): &(String, InstalledHandler)| {
+            let told = Arc::new(OnceLock::new());
+            let tell = Arc::clone(&told);
+            named.set_error_handler(ErrorHandler::new(move |failure| {
+                tell.get_or_init(|| failure.error().to_string());
+            }));
+            named.emit(&trial);
+            let flushed = named.flush();
+            named.set_error_handler(error_handler.clone());
+            let stats = named.stats();
+            let why = match (told.get(), flushed) {
+                (Some(why), _) => why.clone(),
+                (None, Err(error)) => error.to_string(),
+                (None, Ok(())) if stats.dropped > 0 => "it was dropped".to_owned(),
+                (None, Ok(())) => return None,
+            };
+            let path = format!("handlers.{}", quoted_key(name));
+            Some(ConfigError::new(path, declaration.at, format!("it did not write the record of the trial: {why}")))
+        };
+        new.filter_map(failed).collect()
+    }
+
     /// Opens files and sockets; once all are open, starts threads. If it fails, the drop removes what it has made.
     pub(in crate::config) fn open(&mut self) -> Result<(), ConfigError> {
         let updates = &mut self.updates;

@@ -30,12 +30,31 @@ impl Logging {
     /// # Errors
     /// [`ConfigErrors`]; a handler that cannot be made (its file cannot be opened) is one of them.
     pub fn reload(&self, config: &Config) -> Result<Changes, Error> {
+        self.replace(config, |_| Ok(()))
+    }
+
+    /// As [`reload`](Self::reload), but tries the new configuration first: each handler that is new or replaced is opened
+    /// beside the old ones, gets a record (INFO, target `tracing_strata`, "a new configuration is tried") and is flushed.
+    /// If one fails, drops the record or panics, the new handlers are closed and everything goes on as before; the error
+    /// names each that failed and says why. Otherwise the swap is at once, as ever: no record is lost, and none but the
+    /// trial's is written twice. That record stays in the files, and takes part in what handlers send.
+    ///
+    /// It takes as long as the handlers' flushes, each of which has its own timeout.
+    ///
+    /// # Errors
+    /// As [`reload`](Self::reload), and those of the trial, at `handlers.NAME`.
+    pub fn reload_with_trial(&self, config: &Config) -> Result<Changes, Error> {
+        self.replace(config, |ready| ConfigErrors::check(ready.prepared.try_handlers(&self.0.setup.error_handler)))
+    }
+
+    fn replace(&self, config: &Config, check: impl Fn(&Ready) -> Result<(), Error>) -> Result<Changes, Error> {
         if is_incremental(config) {
             return self.apply_incremental(config);
         }
         let Applied { changes, ended, former, retired } = self.update(|present| {
             let mut ready = self.prepare(present, config, Turn::Make)?;
             ready.prepared.open()?;
+            check(&ready)?;
             Ok(move |state: &mut State| self.commit(state, ready, config))
         })?;
         // Dropped when nothing is locked.

@@ -28,6 +28,7 @@ mod stories;
 mod third_party;
 mod third_party_text;
 mod trace;
+mod trial;
 mod twice;
 mod watching;
 
