@@ -10,7 +10,7 @@
 //!
 //! | case | what |
 //! |---|---|
-//! | caller | processor time of the calling thread for an event, in bursts that the queue holds; W1 is `info!` with a message and five fields, W2 the same in two spans |
+//! | caller | processor time of the calling thread for an event, in bursts that the queue holds; W1 is `info!` with a message and five fields, W2 the same in two spans. Beside the queues, what a test's capture costs: it keeps its records, in memory that was used before and in new memory |
 //! | latency | how long a caller waits for one event (on the wall): median, 99 %, 99.9 % |
 //! | end | from the first event until all are in the file, on the wall, for an event; every line is counted |
 //! | two | the same from two threads; beside it, what an event costs each caller when there are two of them |

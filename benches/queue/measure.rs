@@ -70,6 +70,7 @@ fn caller(peer: Peer, work: Work, path: &Path, events: u64) -> Result<Vec<f64>, 
             caller.log(work, BURST);
             let (spent, more) = (thread_time() - start, allocations() - before);
             wait_until_quiet(path);
+            (installed.between)();
             if is_counted {
                 times.push(spent);
                 made += more;

@@ -2,9 +2,11 @@
 
 use std::{
     any::Any,
+    cell::Cell,
     fs::{self, File},
     io::LineWriter,
     path::Path,
+    rc::Rc,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -48,7 +50,7 @@ macro_rules! peers {
         impl Peer {
             pub(crate) const ALL: &[Self] = &[$(Self::$peer),*];
             /// Those with a queue.
-            pub(crate) const QUEUES: &[Self] = Self::ALL.split_last().expect("there are some").1;
+            pub(crate) const QUEUES: &[Self] = Self::ALL.split_at(Self::ALL.len() - 2).0;
 
             /// Its name on the command line.
             pub(crate) fn name(self) -> &'static str {
@@ -69,7 +71,8 @@ peers! {
     SlogAsync "slog-async" "slog-async + slog-json",
     FastLog "fast-log" "fast_log (text)",
     Spdlog "spdlog" "spdlog-rs async (text)",
-    Capture "capture" "a test's `testing::Capture`, in memory",
+    Capture "capture" "a test's `testing::Capture`, memory of an earlier one",
+    CaptureAnew "capture-anew" "`testing::Capture`, new memory",
 }
 
 /// A peer at work.
@@ -77,6 +80,8 @@ pub(crate) struct Installed {
     pub(crate) speaker: Speaker,
     /// Brings everything to the file when it is dropped or called.
     end: End,
+    /// Between two bursts.
+    pub(crate) between: Box<dyn Fn()>,
 }
 
 /// How it is spoken to; spdlog-rs has macros of its own.
@@ -97,7 +102,7 @@ impl Peer {
 
     /// Whether it has spans, or something like them.
     pub(crate) fn has_spans(self) -> bool {
-        matches!(self, Self::Strata | Self::Appender | Self::SlogAsync | Self::Capture)
+        matches!(self, Self::Strata | Self::Appender | Self::SlogAsync | Self::Capture | Self::CaptureAnew)
     }
 
     /// Ours, with a listener that can be held up. It holds two bursts, and none of it is waited for.
@@ -108,7 +113,11 @@ impl Peer {
             .build_with_guard(QueuedOutput { handler, gate: Arc::clone(gate) })?;
         registry().with(queue.into_layer()).try_init()?;
         let end = move || guard.shutdown(Duration::from_secs(60)).map_err(Failure::from);
-        Ok(Installed { speaker: Speaker(Some(Facade::Tracing)), end: End::Call(Box::new(end)) })
+        Ok(Installed {
+            speaker: Speaker(Some(Facade::Tracing)),
+            end: End::Call(Box::new(end)),
+            between: Box::new(|| ()),
+        })
     }
 
     pub(crate) fn install(self, path: &Path) -> Result<Installed, Failure> {
@@ -157,15 +166,26 @@ impl Peer {
                 };
                 (None, End::Call(Box::new(end)))
             }
-            Self::Capture => {
-                File::create(path)?;
-                let (capture, path) = (Capture::start(), path.to_owned());
+            Self::Capture | Self::CaptureAnew => {
+                let captured = Rc::new((Capture::start(), Cell::new(0)));
+                let clears = self == Self::Capture;
+                let (there, path) = (Rc::clone(&captured), path.to_owned());
                 // A line for each record: they are counted, as those of the others.
-                let end = move || Ok(fs::write(path, "\n".repeat(capture.records().len()))?);
-                (Some(Facade::Tracing), End::Call(Box::new(end)))
+                let end = move || Ok(fs::write(path, "\n".repeat(there.1.get() + there.0.records().len()))?);
+                let between = move || {
+                    if clears {
+                        captured.1.set(captured.1.get() + captured.0.records().len());
+                        captured.0.clear();
+                    }
+                };
+                return Ok(Installed {
+                    speaker: Speaker(Some(Facade::Tracing)),
+                    end: End::Call(Box::new(end)),
+                    between: Box::new(between),
+                });
             }
         };
-        Ok(Installed { speaker: Speaker(facade), end })
+        Ok(Installed { speaker: Speaker(facade), end, between: Box::new(|| ()) })
     }
 }
 
@@ -180,7 +200,7 @@ impl Installed {
     /// Everything is in the file after this.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         // slog's worker ends when the last logger is gone.
-        drop(self.speaker);
+        drop((self.speaker, self.between));
         match self.end {
             End::Guard(guard) => {
                 drop(guard);

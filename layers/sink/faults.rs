@@ -16,27 +16,13 @@ use super::{
     opener::{FileOpener, OpenedFile, RawFile, Swap},
     registry::FileId,
 };
+pub(super) use crate::testing::fault::Fault;
 use crate::{
     Error, NamedHandler, Record, Severity,
     format::{Buffer, Format},
     ledger::ErrorHandler,
     output::Formatted,
 };
-
-/// What happens to one write.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Fault {
-    /// It writes all.
-    None,
-    /// It writes at most this many bytes.
-    Take(usize),
-    Interrupted,
-    Full,
-    WouldBlock,
-    /// It writes nothing, without an error.
-    Zero,
-    Panic,
-}
 
 /// Opens files that follow a script, fault by fault. After the last fault, all writes succeed.
 #[derive(Clone, Debug, Default)]
@@ -158,23 +144,12 @@ impl RawFile for ScriptedFile {
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut inner = self.0.inner();
         let fault = if inner.hopeless { Fault::Full } else { inner.faults.pop_front().unwrap_or(Fault::None) };
-        let count = match fault {
-            Fault::None => bytes.len(),
-            Fault::Take(count) => count.min(bytes.len()),
-            Fault::Interrupted => return Err(io::ErrorKind::Interrupted.into()),
-            failing => {
-                if bytes.first() == Some(&b'\n') && inner.files[self.1].last() == Some(&b'>') {
-                    let len = inner.files[self.1].len();
-                    inner.short_of_a_line_break.insert((self.1, len));
-                }
-                match failing {
-                    Fault::Zero => return Ok(0),
-                    Fault::WouldBlock => return Err(io::ErrorKind::WouldBlock.into()),
-                    Fault::Panic => panic!("scripted"),
-                    _ => return Err(io::ErrorKind::StorageFull.into()),
-                }
-            }
-        };
+        let is_short = bytes.first() == Some(&b'\n') && inner.files[self.1].last() == Some(&b'>');
+        if is_short && !matches!(fault, Fault::None | Fault::Take(_) | Fault::Interrupted) {
+            let len = inner.files[self.1].len();
+            inner.short_of_a_line_break.insert((self.1, len));
+        }
+        let count = fault.write(bytes.len())?;
         inner.files[self.1].extend_from_slice(&bytes[..count]);
         Ok(count)
     }

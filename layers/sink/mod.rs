@@ -51,6 +51,8 @@ mod writer;
 
 use std::{io, num::NonZeroU16, sync::Arc};
 
+#[cfg(all(feature = "config", feature = "testing"))]
+pub(crate) use self::probe::rehearsed;
 pub use self::{
     archive::{Compression, Retention},
     durability::Durability,

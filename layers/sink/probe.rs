@@ -1,14 +1,36 @@
 //! Whether a file could be opened, without a trace.
 
-use std::{fs, io, path::Path};
+use std::{cell::Cell, fs, io, path::Path};
 
 use super::{
     creations::{MAX_LINKS, missing_target},
     file_spec::{CREATE_DIRECTORY, FIND_DIRECTORY, OpenError},
 };
 
+thread_local! {
+    static IS_REHEARSAL: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While `work` runs, all files count as such that could be opened, and as free: for a test of a configuration, which is
+/// that of another machine.
+#[cfg(feature = "testing")]
+pub(crate) fn rehearsed<R>(work: impl FnOnce() -> R) -> R {
+    struct Reset;
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            IS_REHEARSAL.set(false);
+        }
+    }
+    IS_REHEARSAL.set(true);
+    let _reset = Reset;
+    super::allow_takeover(work)
+}
+
 /// What opening to append would fail with, as far as that shows beforehand.
 pub(super) fn can_append(path: &Path, mut create_dirs: bool) -> Result<(), OpenError> {
+    if IS_REHEARSAL.get() {
+        return Ok(());
+    }
     let failed_to = |action| move |error: io::Error| OpenError { action, error };
     let mut path = path.to_owned();
     let mut no_directory = FIND_DIRECTORY;
@@ -27,12 +49,11 @@ pub(super) fn can_append(path: &Path, mut create_dirs: bool) -> Result<(), OpenE
     }
     let mut directory = path.parent().unwrap_or(&path);
     let mut action = "open";
-    if create_dirs {
-        while let (Err(error), Some(parent)) = (fs::metadata(directory), directory.parent())
-            && error.kind() == io::ErrorKind::NotFound
-        {
-            (directory, action) = (parent, CREATE_DIRECTORY);
-        }
+    let is_missing =
+        |directory: &&Path| fs::metadata(directory).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    if create_dirs && is_missing(&directory) {
+        action = CREATE_DIRECTORY;
+        directory = directory.ancestors().find(|above| !is_missing(above)).unwrap_or(directory);
     }
     match fs::metadata(directory) {
         Ok(metadata) if metadata.is_dir() => access(directory, true).map_err(failed_to(action)),

@@ -5,7 +5,7 @@ use std::{
     future::Future,
     marker::PhantomData,
     pin::Pin,
-    sync::{Arc, MutexGuard},
+    sync::{Arc, MutexGuard, atomic::Ordering},
     task::{Context, Poll},
     thread,
     time::{Duration, Instant},
@@ -239,14 +239,14 @@ fn everything() -> Loggers {
 /// Sets a level back when it is dropped. Made by [`Capture::at_level`] and [`Capture::silence`].
 #[must_use = "the level is set back when this is dropped"]
 pub struct LevelGuard<'c> {
+    capture: &'c Capture,
     before: Vec<(Loggers, Option<Severity>)>,
     name: String,
-    _of: PhantomData<&'c Capture>,
 }
 
 impl<'c> LevelGuard<'c> {
     #[track_caller]
-    fn new(_: &'c Capture, all: &[&Loggers], name: &str, level: Severity) -> Self {
+    fn new(capture: &'c Capture, all: &[&Loggers], name: &str, level: Severity) -> Self {
         let set = |loggers: &&Loggers| {
             let before = loggers.level(name);
             if let Err(error) = loggers.set_level(name, level) {
@@ -254,12 +254,15 @@ impl<'c> LevelGuard<'c> {
             }
             ((*loggers).clone(), before)
         };
-        Self { before: all.iter().map(set).collect(), name: name.to_owned(), _of: PhantomData }
+        let before = all.iter().map(set).collect();
+        capture.shared.limits.fetch_add(1, Ordering::Release);
+        Self { capture, before, name: name.to_owned() }
     }
 }
 
 impl Drop for LevelGuard<'_> {
     fn drop(&mut self) {
+        self.capture.shared.limits.fetch_sub(1, Ordering::Release);
         for (loggers, before) in &self.before {
             match before {
                 // It was there before, so there is room for it.

@@ -9,7 +9,7 @@ use std::{
     ptr,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -38,6 +38,8 @@ pub(super) struct Shared {
     pub(super) levels: Loggers,
     /// What is passed on.
     pub(super) passed_on: Loggers,
+    /// How many of those levels are not as they were at first.
+    pub(super) limits: AtomicUsize,
     /// The application's handlers that got something.
     pub(super) witness: Arc<Witness>,
     outer: Outer,
@@ -62,6 +64,7 @@ impl Shared {
             store: Store::default(),
             levels,
             passed_on,
+            limits: AtomicUsize::new(0),
             witness: Arc::default(),
             outer: Outer::here(),
             spans: Mutex::default(),
@@ -118,14 +121,23 @@ impl Shared {
         current.or_else(|| record::innermost().into_iter().next())
     }
 
+    fn is_limited(&self) -> bool {
+        self.limits.load(Ordering::Acquire) > 0
+    }
+
     fn is_kept(&self, metadata: &Metadata<'_>) -> bool {
+        if !self.is_limited() {
+            return true;
+        }
         // These carry their severity or their target in a field.
         let decides_later = metadata.fields().field(SEVERITY_FIELD).is_some() || metadata.target() == "log";
         decides_later || self.levels.is_enabled_for(metadata.target(), Severity::from(metadata.level()))
     }
 
     fn is_passed_on(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_span() || self.passed_on.is_enabled_for(metadata.target(), Severity::from(metadata.level()))
+        !self.is_limited()
+            || metadata.is_span()
+            || self.passed_on.is_enabled_for(metadata.target(), Severity::from(metadata.level()))
     }
 
     fn keep(&self, event: &Event<'_>) {
@@ -136,7 +148,7 @@ impl Shared {
         let around = self.around(event.is_contextual(), event.parent());
         let mut record = Pooled::create();
         record.capture(event, around, None, VALUE_LIMIT);
-        if self.levels.is_enabled_for(record.target(), record.severity()) {
+        if !self.is_limited() || self.levels.is_enabled_for(record.target(), record.severity()) {
             self.store.push(record.into_owned());
         }
     }

@@ -230,3 +230,27 @@ fn python_json_logger_and_ecs_logging_make_the_same() {
         }
     }
 }
+
+/// With the names of its time, level and message, `fblog` shows every shape.
+#[test]
+fn fblog_reads_every_shape() {
+    let shapes = [
+        (Shape::new(), ["timestamp", "level", "message"]),
+        (Shape::ecs(), ["@timestamp", "log.level", "message"]),
+        (Shape::gcp(), ["timestamp", "severity", "message"]),
+        (Shape::datadog(), ["timestamp", "status", "message"]),
+        (Shape::logstash(), ["@timestamp", "level", "message"]),
+        (Shape::bunyan(), ["time", "level", "msg"]),
+        (Shape::python().time(Time::utc()).rename(Key::Timestamp, "asctime"), ["asctime", "levelname", "message"]),
+    ];
+    for (shape, [time, level, message]) in shapes {
+        let mut record = Record::new(Severity::WARN, "shop", "order placed");
+        record.set_time(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_795_187_836));
+        let mut out = Buffer::new();
+        shape.format(&record, &mut out).unwrap();
+        let mut fblog = Command::new(cache().join("cargo/bin/fblog"));
+        fblog.env("NO_COLOR", "1").args(["-t", time, "-l", level, "-m", message]);
+        let said = said(&mut fblog, &[out.to_string()]).join("\n");
+        assert!(said.contains("2026-11-20T15:17:16") && said.ends_with("order placed"), "{out:?}: {said}");
+    }
+}

@@ -293,7 +293,7 @@ impl TargetRef {
     }
 }
 
-fn class_of(registry: &ClassRegistry, node: &Node) -> Option<&'static Class> {
+pub(super) fn class_of(registry: &ClassRegistry, node: &Node) -> Option<&'static Class> {
     match registry.find_handler(node.class_name()?)? {
         HandlerMaker::Class(class) => Some(class),
         HandlerMaker::Custom(_) => None,

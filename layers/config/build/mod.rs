@@ -5,7 +5,11 @@ mod handlers;
 mod installed;
 mod loggers;
 mod output;
+#[cfg(feature = "testing")]
+mod rehearsal;
 
+#[cfg(feature = "testing")]
+pub(super) use self::rehearsal::StandIn;
 pub(super) use self::{
     builder::{Builder, Prepared, Previous, TOP_LEVEL_KEYS, refers_to},
     handlers::{targets, with_named_args},

@@ -230,9 +230,9 @@ impl fmt::Debug for Logging {
 }
 
 /// The handler of the layer: opens the scope of a record and routes it.
-struct RootHandler {
-    router: Router,
-    inner: Arc<Inner>,
+pub(super) struct RootHandler {
+    pub(super) router: Router,
+    pub(super) inner: Arc<Inner>,
 }
 
 impl Handler for RootHandler {

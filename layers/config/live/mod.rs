@@ -10,6 +10,8 @@ mod handle;
 mod incremental;
 mod listen;
 mod logging;
+#[cfg(feature = "testing")]
+mod rehearsal;
 mod reload;
 mod stderr;
 #[cfg(feature = "watch")]

@@ -87,7 +87,7 @@ impl Logging {
     }
 
     /// Checks all, and opens nothing.
-    fn prepare(&self, state: &State, config: &Config, turn: Turn) -> Result<Ready, Error> {
+    pub(super) fn prepare(&self, state: &State, config: &Config, turn: Turn) -> Result<Ready, Error> {
         let previous = Previous { filters: &state.filters, handlers: &state.handlers };
         let mut builder = Builder::new(&self.0.setup, config, previous);
         builder.check_top();
@@ -213,7 +213,7 @@ impl Logging {
         Plan { loggers, disabled }
     }
 
-    fn commit(&self, state: &mut State, ready: Ready, config: &Config) -> Result<Applied, Rejected> {
+    pub(super) fn commit(&self, state: &mut State, ready: Ready, config: &Config) -> Result<Applied, Rejected> {
         if let Err(error) = ready.prepared.updates.iter().try_for_each(PendingUpdate::activate) {
             return Err(Rejected { error, unused: Some(Box::new(ready)) });
         }
@@ -280,7 +280,7 @@ fn apply_spec(logger: &mut LoggerState, spec: LoggerSpec, as_python: bool) {
 /// A configuration that was checked. Its loggers let go of its handlers first.
 pub(super) struct Ready {
     plan: Plan,
-    prepared: Prepared,
+    pub(super) prepared: Prepared,
 }
 
 struct Plan {
@@ -288,14 +288,14 @@ struct Plan {
     disabled: Vec<String>,
 }
 
-struct Applied {
+pub(super) struct Applied {
     changes: Changes,
     ended: Vec<InstalledHandler>,
     former: RetiredLoggers,
-    retired: Vec<Retired>,
+    pub(super) retired: Vec<Retired>,
 }
 
 /// Whether it only changes levels and `propagate` of what is there.
-fn is_incremental(config: &Config) -> bool {
+pub(super) fn is_incremental(config: &Config) -> bool {
     config.root.get("incremental").is_some_and(Node::is_true) && !config.is_ini
 }

@@ -3,9 +3,12 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use super::{MAX_DEPTH, Parsed, yaml};
-use crate::config::{
-    error::ConfigError,
-    node::{Data, Node, Position},
+use crate::{
+    config::{
+        error::ConfigError,
+        node::{Data, Node, Position},
+    },
+    text::head,
 };
 
 pub(super) fn parse(text: &str) -> Result<Parsed, ConfigError> {
@@ -57,7 +60,7 @@ fn as_yaml(text: &str) -> Cow<'_, str> {
             [b'\\', b'u', ..] if is_surrogate(rest) => (6, "\\ufffd"),
             _ => (2, ""),
         };
-        let (escape, after) = rest.split_at(rest.floor_char_boundary(escape));
+        let (escape, after) = rest.split_at(head(rest, escape).len());
         yaml.push_str(if replacement.is_empty() { escape } else { replacement });
         rest = after;
     }

@@ -1,9 +1,11 @@
 //! What a user's tests can do with logs.
 
 mod assertions;
+mod conformance;
 mod forwarding;
 mod misuse;
 mod parallel;
+mod probe;
 mod reports;
 mod taken;
 

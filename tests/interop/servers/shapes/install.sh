@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What reads the shapes of records that other tools expect: bunyan and pino-pretty (npm), python-json-logger and ecs-logging
+# What reads the shapes of records that other tools expect: fblog (crates.io), bunyan and pino-pretty (npm), python-json-logger and ecs-logging
 # (PyPI), go-logfmt, kr/logfmt and the collector's own reader of OTLP/JSON (Go), into a cache.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -13,6 +13,7 @@ command -v jq >/dev/null || need="$need jq"
 cd "$cache"
 [ -d node_modules/bunyan ] && [ -d node_modules/pino-pretty ] ||
     npm install --no-audit --no-fund --ignore-scripts --silent bunyan@2 pino-pretty@13
+[ -x cargo/bin/fblog ] || cargo install --quiet --locked --root cargo fblog@4.17.0
 [ -x venv/bin/python ] || python3 -m venv venv
 venv/bin/python -c 'import pythonjsonlogger, ecs_logging' 2>/dev/null ||
     venv/bin/pip -q install python-json-logger==4.2.0 ecs-logging==2.3.0
