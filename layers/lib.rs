@@ -113,7 +113,8 @@
 //! | `testing` | [`testing`]: the records of one test, and what to assert about them |
 //! | `full` | all of them |
 //!
-//! Rust 1.85 is enough; for `otlp` and `watch` 1.88, because of their dependencies, and on other systems than Unix 1.89.
+//! Rust 1.85 is enough; for `appender`, `encodings`, `otlp` and `watch` 1.88, because of their dependencies, and on other
+//! systems than Unix 1.89.
 
 #![forbid(unsafe_code)]
 // A discarded error is a lost record, a print panics on a closed pipe, and nothing here may bring down the application.

@@ -167,7 +167,6 @@ impl Setup {
     /// Logs and spans also go to an OpenTelemetry collector, as the `OTEL_*` variables say: see
     /// [`Otlp::from_env`](crate::otlp::Otlp::from_env).
     #[cfg(feature = "otlp")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "otlp")))]
     pub fn otlp_from_env(mut self) -> Self {
         self.otlp = true;
         self

@@ -91,6 +91,13 @@ impl Batched {
     }
 }
 
+impl Batched {
+    /// Starts the thread that sends.
+    pub(crate) fn start(&self) -> Result<(), Error> {
+        self.worker.start()
+    }
+}
+
 impl Handler for Batched {
     #[inline]
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
@@ -247,6 +254,13 @@ impl BatchOptions {
     }
 
     pub(super) fn build(self, batch: Box<dyn Batch>) -> Result<Batched, Error> {
+        let batched = self.prepare(batch)?;
+        batched.start()?;
+        Ok(batched)
+    }
+
+    /// Without its thread.
+    pub(super) fn prepare(self, batch: Box<dyn Batch>) -> Result<Batched, Error> {
         let Self { mut config, flush_timeout } = self;
         let name = config.output.clone();
         for (option, limit) in [("capacity", config.capacity), ("max_batch", config.max_batch)] {
@@ -256,9 +270,7 @@ impl BatchOptions {
         }
         config.max_batch = config.max_batch.min(config.capacity);
         config.thread = format!("strata-{name}").into();
-        let worker = BatchWorker::new(batch, config, flush_timeout);
-        worker.start()?;
-        Ok(Batched { worker, name })
+        Ok(Batched { worker: BatchWorker::new(batch, config, flush_timeout), name })
     }
 }
 

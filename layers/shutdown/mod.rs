@@ -55,7 +55,6 @@ mod signal;
 
 pub use self::panic::{PanicHook, panic_hook};
 #[cfg(all(unix, feature = "signal"))]
-#[cfg_attr(docsrs, doc(cfg(feature = "signal")))]
 pub use self::signal::{SignalGuard, Signals};
 pub use crate::handler::{
     exit::{request_flush, set_exit_timeout},

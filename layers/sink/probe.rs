@@ -49,11 +49,11 @@ pub(super) fn can_append(path: &Path, mut create_dirs: bool) -> Result<(), OpenE
     }
     let mut directory = path.parent().unwrap_or(&path);
     let mut action = "open";
-    if create_dirs {
-        let is_missing = |path: &Path| fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-        while let Some(parent) = directory.parent().filter(|_| is_missing(directory)) {
-            (directory, action) = (parent, CREATE_DIRECTORY);
-        }
+    let is_missing =
+        |directory: &&Path| fs::metadata(directory).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    if create_dirs && is_missing(&directory) {
+        action = CREATE_DIRECTORY;
+        directory = directory.ancestors().find(|above| !is_missing(above)).unwrap_or(directory);
     }
     match fs::metadata(directory) {
         Ok(metadata) if metadata.is_dir() => access(directory, true).map_err(failed_to(action)),

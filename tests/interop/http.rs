@@ -8,6 +8,7 @@ use std::{
 use serde_json::{Value as Json, json};
 use tracing_strata::{
     HandlerExt as _, Record, Severity,
+    config::{Config, Logging},
     format::{Buffer, Form, Format},
     output::{Http, HttpBody},
     sink::http::Auth,
@@ -113,5 +114,54 @@ fn requests_are_those_of_python() {
                 assert_eq!(our["headers"][header], their["headers"][header], "{method}: {header}");
             }
         }
+    }
+}
+
+/// One configuration for python-logging-loki and for us: the same labels and lines. (Its time is that of sending.)
+#[test]
+fn pushes_are_those_of_python_logging_loki() {
+    let server = Server::start("http");
+    let config = json!({
+        "version": 1,
+        "formatters": {"f": {"format": "%(levelname)s:%(name)s:%(message)s"}},
+        "handlers": {"h": {"class": "logging_loki.LokiHandler", "url": "http://127.0.0.1:19070/loki/api/v1/push", "formatter": "f",
+            "tags": {"application": "shop \"1\"", "shard": "7"}, "auth": ["user", "secret"], "version": "1"}},
+        "root": {"level": "DEBUG", "handlers": ["h"]},
+    });
+    let sent: Vec<(&str, i32, String)> = (0..40)
+        .map(|number| {
+            (["shop", "shop.cart"][number % 2], [10, 20, 30, 40, 50, 25][number % 6], format!("{number} é \"q\""))
+        })
+        .collect();
+    let path = server.dir().join("records.json");
+    fs::write(&path, json!(sent).to_string()).unwrap();
+    server.run("loki.sh", &[("CONFIG", &config.to_string()), ("RECORDS", path.to_str().unwrap())]);
+
+    let logging = Logging::builder().build(&Config::from_json(&config.to_string()).unwrap()).unwrap();
+    let handler = logging.handler("h").unwrap();
+    for (name, level, message) in &sent {
+        handler.handler().emit(&Record::new(Severity::new(*level), name, message));
+    }
+    handler.flush().unwrap();
+    let pairs = |requests: &[Json]| {
+        let mut pairs = Vec::new();
+        for request in requests {
+            let body: Json = serde_json::from_str(request["body"].as_str().unwrap()).unwrap();
+            for stream in body["streams"].as_array().unwrap() {
+                let values = stream["values"].as_array().unwrap();
+                pairs.extend(values.iter().map(|value| (stream["stream"].to_string(), value[1].to_string())));
+            }
+        }
+        pairs.sort();
+        pairs
+    };
+    let came = received(&server);
+    let (theirs, ours) = came.split_at(sent.len());
+    assert_eq!(pairs(ours), pairs(theirs));
+    for name in ["path", "method"] {
+        assert_eq!(ours[0][name], theirs[0][name]);
+    }
+    for header in ["authorization", "content-type"] {
+        assert_eq!(ours[0]["headers"][header], theirs[0]["headers"][header]);
     }
 }

@@ -144,3 +144,34 @@ fn a_fallback_takes_what_is_refused() {
     let stats = top.stats();
     assert_eq!((stats.written, stats.fallback_written, stats.failed, stats.queued), (3, 3, 0, 0));
 }
+
+/// Between threads, time does not go back in what was waiting.
+#[test]
+fn t92_records_of_several_threads_are_sent_by_time() {
+    let place = Place::default();
+    let top = Batched::builder(place.clone()).max_batch(20).schedule_delay(Duration::from_secs(60)).build().unwrap();
+    let top = top.named("top");
+    emit(&top, Severity::INFO, "first");
+    std::thread::scope(|scope| {
+        scope.spawn(|| drop(top.flush()));
+        while place.batches().is_empty() {
+            std::thread::yield_now();
+        }
+        for thread in 0..3 {
+            let top = &top;
+            let send = move || {
+                for n in 0..4 {
+                    let number = 3 * n + thread;
+                    let mut record = Record::new(Severity::INFO, "t", &format!("{number:02}"));
+                    record.set_time(std::time::UNIX_EPOCH + Duration::from_secs(number));
+                    top.emit(&record);
+                }
+            };
+            scope.spawn(send).join().unwrap();
+        }
+        place.open();
+    });
+    top.flush().unwrap();
+    let sent = place.batches().concat();
+    assert!(sent.len() == 13 && sent[1..].is_sorted(), "{sent:?}");
+}

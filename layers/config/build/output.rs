@@ -73,6 +73,16 @@ pub(in crate::config) const STRATA_KEYS: &[&str] = &[
     "delay",
     "deadline",
     "or_journal",
+    "capacity",
+    "overflow",
+    "block_for",
+    "protect",
+    "drain",
+    "report_every",
+    "timeout",
+    "proxy",
+    "retry_for",
+    "check_answer",
 ];
 
 /// The declaration of one handler with its surroundings.

@@ -61,8 +61,8 @@ pub(super) fn options(context: &BuildContext<'_, '_>, address: Address) -> Conne
         builder = builder.default_reconnect_timeout(crate::output::RECONNECT_TIMEOUT);
     }
     #[cfg(feature = "tls")]
-    if is_tls {
-        builder = builder.set_if_some(given_tls(context), ConnectionBuilder::tls);
+    if let Some(tls) = given_tls(context).filter(|_| is_tls) {
+        builder = builder.tls(tls);
     }
     builder
 }

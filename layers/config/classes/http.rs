@@ -76,5 +76,12 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         .set_if_some(strata.size("max_bytes"), HttpBuilder::max_bytes)
         .set_if_some(strata.seconds("retry_for"), HttpBuilder::retry_for)
         .set_if_some(strata.seconds("drain"), HttpBuilder::flush_timeout);
-    Ok(Output::plain(builder.build()?))
+    Ok(started_later(builder.prepare()?))
+}
+
+/// Its thread starts when the whole configuration was checked.
+#[cfg(feature = "http")]
+pub(super) fn started_later(batched: crate::output::Batched) -> Output {
+    let batched = std::sync::Arc::new(batched);
+    Output::plain(std::sync::Arc::clone(&batched)).started_by(move || batched.start())
 }

@@ -4,36 +4,57 @@
 use self::with_http::{better_stack, datadog, elasticsearch, http_json, logstash, loki, sematext, splunk_hec, webhook};
 use crate::config::class::{Class, DEFAULTS};
 
+/// Own keys, and those that all of them have.
+macro_rules! keys {
+    ($($own:literal),*) => {
+        &[
+            $($own,)*
+            "failover", "headers", "user", "password", "auth", "compression", "tls", "proxy", "redirects",
+            "connect_timeout", "timeout", "capacity", "max_bytes", "max_batch", "max_batch_bytes", "delay", "retry_for",
+            "drain",
+        ]
+    };
+}
+
 pub(super) const RECEIVERS: &[&Class] = &[
-    &Class { names: &["http_json"], keys: &["url", "body", "content_type"], make: http_json, ..RECEIVER },
+    &Class { names: &["http_json"], keys: keys!("url", "body", "content_type"), make: http_json, ..RECEIVER },
     &Class {
         names: &["elasticsearch"],
-        keys: &["url", "data_stream", "index", "daily_index"],
+        keys: keys!("url", "data_stream", "index", "daily_index"),
         make: elasticsearch,
         ..RECEIVER
     },
     &Class {
         names: &["loki"],
-        keys: &["url", "labels", "level_label", "field_labels", "metadata", "max_streams", "tenant"],
+        keys: keys!(
+            "url",
+            "labels",
+            "level_label",
+            "target_label",
+            "field_labels",
+            "metadata",
+            "max_streams",
+            "tenant"
+        ),
         make: loki,
         ..RECEIVER
     },
     &Class {
         names: &["splunk_hec"],
-        keys: &["url", "token", "host", "source", "sourcetype", "index"],
+        keys: keys!("url", "token", "host", "source", "sourcetype", "index"),
         make: splunk_hec,
         ..RECEIVER
     },
     &Class {
         names: &["datadog"],
-        keys: &["site", "api_key", "source", "service", "host", "tags"],
+        keys: keys!("site", "api_key", "source", "service", "host", "tags"),
         make: datadog,
         ..RECEIVER
     },
-    &Class { names: &["better_stack"], keys: &["url", "token"], make: better_stack, ..RECEIVER },
-    &Class { names: &["sematext"], keys: &["url", "token"], make: sematext, ..RECEIVER },
-    &Class { names: &["logstash"], keys: &["url"], make: logstash, ..RECEIVER },
-    &Class { names: &["webhook"], keys: &["url", "key", "before", "after"], make: webhook, ..RECEIVER },
+    &Class { names: &["better_stack"], keys: keys!("url", "token"), make: better_stack, ..RECEIVER },
+    &Class { names: &["sematext"], keys: keys!("url", "token"), make: sematext, ..RECEIVER },
+    &Class { names: &["logstash"], keys: keys!("url"), make: logstash, ..RECEIVER },
+    &Class { names: &["webhook"], keys: keys!("url", "key", "before", "after"), make: webhook, ..RECEIVER },
 ];
 
 const RECEIVER: Class = Class { has_own_format: true, ..DEFAULTS };
@@ -100,9 +121,16 @@ mod with_http {
     pub(super) fn loki(context: &BuildContext<'_, '_>) -> Made {
         let args = context.args;
         let mut loki = Loki::new(args.required("url"))
-            .set_if_some(args.bool("level_label"), Loki::level_label)
             .set_if_some(args.size("max_streams"), Loki::max_streams)
             .set_if_some(args.str("tenant"), Loki::tenant);
+        for (key, set) in
+            [("level_label", Loki::level_label as fn(Loki, Option<&str>) -> Loki), ("target_label", Loki::target_label)]
+        {
+            if args.is_given(key) {
+                // Null for none.
+                loki = set(loki, args.str(key).as_deref());
+            }
+        }
         for (name, value) in args.pairs("labels").unwrap_or_default() {
             loki = loki.label(&name, value);
         }
@@ -208,7 +236,7 @@ mod with_http {
         if args.has_problems() {
             return Ok(placeholder());
         }
-        Ok(Output::plain(builder.build()?))
+        Ok(super::super::http::started_later(builder.prepare()?))
     }
 
     /// A text, `{env: NAME}` or `{file: PATH}`.

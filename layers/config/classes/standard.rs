@@ -43,7 +43,7 @@ const CLASSES: &[&Class] = &[
 impl ClassRegistry {
     /// The handlers of this crate under Python's names and short ones, and Python's constants.
     pub fn new() -> Self {
-        use third_party::{CONCURRENT, GRAYPY, LOGSTASH, LOGSTASH_ASYNC, RICH};
+        use third_party::{CONCURRENT, GRAYPY, LOGSTASH, LOGSTASH_ASYNC, LOKI, RICH};
 
         let lists = [
             CLASSES,
@@ -52,6 +52,7 @@ impl ClassRegistry {
             LOGSTASH_ASYNC,
             CONCURRENT,
             GRAYPY,
+            LOKI,
             RICH,
             #[cfg(target_os = "linux")]
             third_party::JOURNAL,

@@ -16,7 +16,7 @@ use tonic::{
 
 use super::{
     super::settings::{OtlpCompression, Settings, Tls},
-    Answer, Attempt, Request, tls,
+    Answer, Attempt, Request, logs_answer, spans_answer, tls,
 };
 use crate::{Error, record};
 
@@ -92,14 +92,20 @@ impl Grpc {
                         if self.is_gzip {
                             client = client.send_compressed(CompressionEncoding::Gzip);
                         }
-                        client.export(self.with_headers(logs.clone())).await.map(|answer| answer.into_inner().into())
+                        client
+                            .export(self.with_headers(logs.clone()))
+                            .await
+                            .map(|answer| logs_answer(answer.into_inner()))
                     }
                     Request::Spans(spans) => {
                         let mut client = TraceServiceClient::new(self.channel.clone());
                         if self.is_gzip {
                             client = client.send_compressed(CompressionEncoding::Gzip);
                         }
-                        client.export(self.with_headers(spans.clone())).await.map(|answer| answer.into_inner().into())
+                        client
+                            .export(self.with_headers(spans.clone()))
+                            .await
+                            .map(|answer| spans_answer(answer.into_inner()))
                     }
                 }
             })

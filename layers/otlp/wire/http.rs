@@ -9,7 +9,7 @@ use prost::Message;
 
 use super::{
     super::settings::{OtlpCompression, Protocol, Settings},
-    Answer, Attempt, Request, accepted_but, tls,
+    Answer, Attempt, Request, accepted_but, logs_answer, spans_answer, tls,
 };
 use crate::{
     Error,
@@ -73,8 +73,8 @@ impl Http {
     fn accepted(&self, request: &Request, body: &[u8]) -> Answer {
         // An unreadable answer rejects nothing.
         match (request, self.is_json) {
-            (Request::Logs(_), false) => ExportLogsServiceResponse::decode(body).unwrap_or_default().into(),
-            (Request::Spans(_), false) => ExportTraceServiceResponse::decode(body).unwrap_or_default().into(),
+            (Request::Logs(_), false) => logs_answer(ExportLogsServiceResponse::decode(body).unwrap_or_default()),
+            (Request::Spans(_), false) => spans_answer(ExportTraceServiceResponse::decode(body).unwrap_or_default()),
             (Request::Logs(_), true) => partial(body, "rejectedLogRecords"),
             (Request::Spans(_), true) => partial(body, "rejectedSpans"),
         }

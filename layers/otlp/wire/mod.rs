@@ -63,16 +63,13 @@ fn accepted_but(rejected: u64, message: &str) -> Answer {
     Answer::Partial { refused, error: Error::new(format_args!("{message:?}")) }
 }
 
-impl From<ExportLogsServiceResponse> for Answer {
-    fn from(response: ExportLogsServiceResponse) -> Self {
-        let partial = response.partial_success.unwrap_or_default();
-        accepted_but(partial.rejected_log_records.max(0) as u64, &partial.error_message)
-    }
+// Not `From`: `Answer` is public, and these types are not to be seen there.
+fn logs_answer(response: ExportLogsServiceResponse) -> Answer {
+    let partial = response.partial_success.unwrap_or_default();
+    accepted_but(partial.rejected_log_records.max(0) as u64, &partial.error_message)
 }
 
-impl From<ExportTraceServiceResponse> for Answer {
-    fn from(response: ExportTraceServiceResponse) -> Self {
-        let partial = response.partial_success.unwrap_or_default();
-        accepted_but(partial.rejected_spans.max(0) as u64, &partial.error_message)
-    }
+fn spans_answer(response: ExportTraceServiceResponse) -> Answer {
+    let partial = response.partial_success.unwrap_or_default();
+    accepted_but(partial.rejected_spans.max(0) as u64, &partial.error_message)
 }

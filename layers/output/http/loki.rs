@@ -24,7 +24,7 @@ use crate::{Error, Record, Value, fork::ForkMutex, format::Buffer, record::Owned
 ///
 /// | part | from |
 /// |---|---|
-/// | labels | those that are [given](Self::label); `level`, the severity's name in small letters ([`level_label`](Self::level_label)); fields that are [named](Self::field_label) |
+/// | labels | those that are [given](Self::label); `level`, the severity's name in small letters ([`level_label`](Self::level_label)); the target, if it is [asked for](Self::target_label); fields that are [named](Self::field_label) |
 /// | time | [`Record::time`](crate::Record::time), nanoseconds |
 /// | line | the record as the [format](HttpBuilder::format) makes it: [`Json`](crate::format::Json) by default |
 /// | structured metadata | `trace_id` and `span_id` of records in a trace; fields that are [named](Self::metadata), of the event, its spans or global |
@@ -59,7 +59,9 @@ pub struct Loki {
     url: String,
     tenant: Option<String>,
     labels: Vec<(String, String)>,
-    level: bool,
+    level: Option<String>,
+    target: Option<String>,
+    has_python_levels: bool,
     fields: Vec<(String, String)>,
     metadata: Vec<(String, String)>,
     max_streams: usize,
@@ -74,7 +76,9 @@ impl Loki {
             url: url.into(),
             tenant: None,
             labels: Vec::new(),
-            level: true,
+            level: Some("level".into()),
+            target: None,
+            has_python_levels: false,
             fields: Vec::new(),
             metadata: Vec::new(),
             max_streams: 100,
@@ -88,9 +92,22 @@ impl Loki {
         self
     }
 
-    /// Whether the severity is a label (default: yes).
-    pub fn level_label(mut self, on: bool) -> Self {
-        self.level = on;
+    /// The label with the severity's name (default: `level`), or none.
+    pub fn level_label(mut self, name: Option<&str>) -> Self {
+        self.level = name.map(label_name);
+        self
+    }
+
+    /// A label with the target, with `.` for `::` (default: none). Targets are few where they are module paths.
+    pub fn target_label(mut self, name: Option<&str>) -> Self {
+        self.target = name.map(label_name);
+        self
+    }
+
+    /// `warning` rather than `warn`.
+    #[cfg(feature = "config")]
+    pub(crate) fn python_levels(mut self) -> Self {
+        self.has_python_levels = true;
         self
     }
 
@@ -140,10 +157,18 @@ impl Loki {
         for (name, value) in &self.labels {
             pairs.push(name, value);
         }
-        if self.level {
+        if let Some(name) = &self.level {
             let severity = record.severity();
-            let level = severity.name().map_or_else(|| severity.to_string(), str::to_owned);
-            pairs.push("level", &level.to_ascii_lowercase());
+            let level = match severity.name() {
+                Some("WARN") if self.has_python_levels => "warning".into(),
+                Some(level) => level.to_ascii_lowercase(),
+                None => severity.to_string().to_ascii_lowercase(),
+            };
+            pairs.push(name, &level);
+        }
+        if let Some(name) = &self.target {
+            let target = record.target().replace("::", ".");
+            pairs.push(name, if target.is_empty() { "root" } else { &target });
         }
         if with_fields {
             self.fields.iter().for_each(|(field, name)| pairs.push_field(name, record, field));

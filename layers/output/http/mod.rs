@@ -281,7 +281,14 @@ impl HttpBuilder {
     /// # Errors
     /// An option is wrong: the message names it, without a secret. A certificate or a secret cannot be read. The thread does
     /// not start.
-    pub fn build(mut self) -> Result<Batched, Error> {
+    pub fn build(self) -> Result<Batched, Error> {
+        let batched = self.prepare()?;
+        batched.start()?;
+        Ok(batched)
+    }
+
+    /// Without its thread.
+    pub(crate) fn prepare(mut self) -> Result<Batched, Error> {
         if self.is_single {
             self.options.config.max_batch = 1;
         }
@@ -306,7 +313,7 @@ impl HttpBuilder {
         let format = self.format.unwrap_or_else(|| self.protocol.default_format());
         let (protocol, timeout, any_answer) = (self.protocol, self.timeout, self.any_answer);
         let sender = HttpBatch { clients, last: AtomicUsize::new(0), protocol, format, timeout, any_answer };
-        self.options.build(Box::new(sender))
+        self.options.prepare(Box::new(sender))
     }
 }
 

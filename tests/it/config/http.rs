@@ -139,11 +139,11 @@ fn receivers_by_short_names() {
     assert_eq!((got.path.as_str(), got.headers["authorization"].as_str()), ("/_bulk", "ApiKey t-1"));
     assert!(got.body.starts_with("{\"index\":{\"_index\":\"shop\"}}\n"), "{got:?}");
 
-    let loki = json!({"class": "loki", "labels": {"app": "shop"}, "level_label": false, "field_labels": ["user"], "metadata": ["user"],
+    let loki = json!({"class": "loki", "labels": {"app": "shop"}, "level_label": null, "target_label": "logger", "field_labels": ["user"], "metadata": ["user"],
         "max_streams": 5, "tenant": "t"});
     let got = sent(loki, "");
     assert_eq!((got.path.as_str(), got.headers["x-scope-orgid"].as_str()), ("/loki/api/v1/push", "t"));
-    assert!(got.body.starts_with(r#"{"streams":[{"stream":{"app":"shop","user":"ann"}"#), "{got:?}");
+    assert!(got.body.starts_with(r#"{"streams":[{"stream":{"app":"shop","logger":"shop","user":"ann"}"#), "{got:?}");
 
     let splunk =
         json!({"class": "splunk_hec", "token": secret, "host": "a", "source": "b", "sourcetype": "c", "index": "d"});
@@ -190,5 +190,29 @@ fn what_is_wrong_with_receivers_is_named() {
     ] {
         let told = wrong(handler);
         assert!(told.iter().any(|told| told.contains(expected)), "{told:?}\n{expected}");
+    }
+}
+
+/// Python's own package, with its parameters.
+#[test]
+fn python_logging_loki() {
+    let receiver = Receiver::start();
+    let handler = json!({"class": "logging_loki.LokiHandler", "url": receiver.url("/loki/api/v1/push"),
+        "tags": {"application": "shop", "shard": 7, "logger": "mine"}, "auth": ["u", "p"], "version": "1"});
+    let logging = build(handler, ClassRegistry::new());
+    with(&logging, || tracing::warn!(target: "shop::cart", user = "ann", "paid"));
+    logging.handler("h").unwrap().flush().unwrap();
+    let request = receiver.requests().remove(0);
+    assert_eq!((request.path.as_str(), request.headers["authorization"].as_str()), ("/loki/api/v1/push", "Basic dTpw"));
+    let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+    let labels = json!({"application": "shop", "shard": "7", "severity": "warning", "logger": "shop.cart"});
+    assert_eq!((&body["streams"][0]["stream"], &body["streams"][0]["values"][0][1]), (&labels, &json!("paid")));
+    for (more, expected) in
+        [(json!({"version": "0"}), "expected \"1\", got \"0\""), (json!({"auth": ["u"]}), "a user and a password")]
+    {
+        let mut handler = json!({"class": "logging_loki.LokiHandler", "url": "http://h"});
+        handler.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let told = wrong(handler);
+        assert!(told.len() == 1 && told[0].contains(expected), "{told:?}");
     }
 }

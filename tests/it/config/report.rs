@@ -32,6 +32,9 @@ handlers:
   s: {class: logging.handlers.SysLogHandler, address: [localhost, 514], facility: user, strata: {form: rfc5424, app: shop, direct: true, or_else: c}}
   k: {class: logging.handlers.SocketHandler, host: 127.0.0.1, port: 9, strata: {format: text, framing: lines, retry: {first: 1, most: 9}}, formatter: j}
   d: {class: logging.handlers.DatagramHandler, host: 127.0.0.1, port: 9, strata: {limit: 1000, oversize: refuse}}
+  h: {class: logging.handlers.HTTPHandler, host: '127.0.0.1:9', url: /x, method: POST, credentials: [u, p], strata: {timeout: 1, capacity: 9}}
+  l: {class: loki, url: 'http://127.0.0.1:9', delay: 1, headers: {a: b}}
+  o: {class: otlp, endpoint: 'http://127.0.0.1:9', headers: {a: b}, drain: 0, environment: false}
   x: {class: flight_recorder, target: c, hold_below: WARNING, release_at: ERROR, pick: n, max_trees: 9, outside: pass}
   y: {class: tee, handlers: [c, f]}
   z: {class: 'null', strata: {queue: {capacity: 5, block_for: 1}}}

@@ -2,6 +2,8 @@
 
 mod answers;
 mod faults;
+#[cfg(unix)]
+mod forks;
 mod options;
 mod presets;
 mod python;

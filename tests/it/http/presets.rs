@@ -129,16 +129,16 @@ fn loki_gets_streams_with_labels_and_metadata() {
             {"stream": {"app": "shop", "level": "x"}, "values": [[time, "two\n\"quoted\"", {"user": "7"}]]},
         ]})
     );
-    let plain = Loki::new(receiver.url("")).level_label(true);
+    let plain = Loki::new(receiver.url("")).level_label(Some("level")).target_label(Some("logger"));
     let body = sent(eager(plain).format(Bare), &receiver, &[record("x")]).pop().unwrap().1.remove(0);
-    assert_eq!(body["streams"][0]["stream"], json!({"level": "warn"}));
+    assert_eq!(body["streams"][0]["stream"], json!({"level": "warn", "logger": "shop.pay"}));
 }
 
 /// As many streams as are allowed; then the fields are in no label any more.
 #[test]
 fn t70_labels_of_loki_are_bounded() {
     let receiver = Receiver::start();
-    let loki = Loki::new(receiver.url("")).level_label(false).label("app", "shop").field_label("user").max_streams(3);
+    let loki = Loki::new(receiver.url("")).level_label(None).label("app", "shop").field_label("user").max_streams(3);
     let of = |user: u64| {
         let mut record = record("x");
         record.set("user", user);

@@ -17,6 +17,7 @@ mod journal;
 mod line;
 mod logstash;
 mod logstash_async;
+mod loki;
 mod python_json_logger;
 mod request;
 mod rich;
@@ -28,7 +29,7 @@ mod value;
 pub(super) use self::journal::{HANDLERS as JOURNAL, journal_fields};
 pub(super) use self::{
     concurrent::HANDLERS as CONCURRENT, graypy::HANDLERS as GRAYPY, logstash::HANDLERS as LOGSTASH,
-    logstash_async::HANDLERS as LOGSTASH_ASYNC, rich::HANDLERS as RICH,
+    logstash_async::HANDLERS as LOGSTASH_ASYNC, loki::HANDLERS as LOKI, rich::HANDLERS as RICH,
 };
 use crate::{
     Error, Format, Record,

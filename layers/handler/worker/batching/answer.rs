@@ -23,8 +23,8 @@ pub enum Answer {
     Refused(Error),
     /// The receiver refuses the batch because of some record in it that it does not name, or because it is too large.
     Split(Error),
-    /// Not accepted now, or nobody knows. Sent again after this time, or after a back-off with jitter (200 ms, doubled up
-    /// to 5 s). The error handler gets the error once for each batch.
+    /// Not accepted now, or nobody knows. Sent again after this time (from the fourth attempt on: not before the back-off),
+    /// or after a back-off with jitter (200 ms, doubled up to 5 s). The error handler gets the error once for each batch.
     Retry {
         /// What the receiver asks for (`Retry-After`).
         after: Option<Duration>,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Retries {
     attempts: u32,
     pub(super) began: Instant,
-    pub(super) delay: RetryDelay,
+    delay: RetryDelay,
     /// The error handler knows that this batch is retried.
     pub(super) is_reported: bool,
 }
@@ -21,6 +21,14 @@ impl Retries {
         *self = Self { is_reported: self.is_reported, ..Self::new() };
     }
 
+    /// What the receiver asks for; but one that says "at once" again and again is not believed.
+    pub(super) fn next_wait(&mut self, asked: Option<Duration>) -> Duration {
+        match asked {
+            Some(asked) if self.attempts <= BELIEVED => asked,
+            asked => asked.unwrap_or_default().max(self.delay.next()),
+        }
+    }
+
     pub(super) fn next_attempt(&mut self) -> u32 {
         self.attempts = self.attempts.saturating_add(1);
         self.attempts
@@ -30,6 +38,8 @@ impl Retries {
 /// Capped exponential backoff with jitter.
 pub(super) struct RetryDelay(Duration);
 
+/// How often a receiver may ask for less than the back-off.
+const BELIEVED: u32 = 3;
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(5);
 
@@ -49,6 +59,16 @@ impl RetryDelay {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_receiver_that_asks_for_nothing_is_not_hammered() {
+        let mut retries = Retries::new();
+        let waits: Vec<_> =
+            (0..5).map(|_| (retries.next_attempt(), retries.next_wait(Some(Duration::ZERO))).1).collect();
+        assert_eq!(waits[..3], [Duration::ZERO; 3]);
+        assert!(waits[3] >= FIRST / 2 && waits[4] >= FIRST, "{waits:?}");
+        assert!(retries.next_wait(Some(Duration::from_secs(60))) == Duration::from_secs(60));
+    }
 
     #[test]
     fn steps_grow_to_a_cap() {

@@ -286,7 +286,7 @@ impl<E: Export> Sender<'_, E> {
     fn wait_to_retry(&mut self, retries: &mut Retries, after: Option<Duration>, error: Error) -> bool {
         let (job, count) = (self.job, self.unsent());
         let BatchConfig { output, what, retry_for, .. } = &job.config;
-        let wait = after.unwrap_or_else(|| retries.delay.next());
+        let wait = retries.next_wait(after);
         let spent = retries.began.elapsed();
         if spent.saturating_add(wait) > *retry_for {
             let text = format!("{output}: {count} {what} given up after {spent:.1?}");

@@ -10,9 +10,10 @@ class Recorder(BaseHTTPRequestHandler):
     def record(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = {"method": self.command, "path": self.path, "headers": headers, "body": body.decode("ascii")}
+        request = {"method": self.command, "path": self.path, "headers": headers, "body": body.decode("utf-8")}
         print(json.dumps(request), flush=True)
-        self.send_response(200)
+        # Loki's own answer.
+        self.send_response(204 if self.path.startswith("/loki/") else 200)
         self.send_header("Content-Length", "0")
         self.end_headers()
 

@@ -1,8 +1,13 @@
 #!/usr/bin/env bash
-# OpenSearch from Maven's jars, and a main of our own that starts a whole node (needs a JDK of 17 or later, and mvn).
+# OpenSearch from Maven's jars, and a main of our own that starts a whole node.
 set -euo pipefail
 D=${CACHE:-${TMPDIR:-/tmp}/strata-servers/opensearch}
 VERSION=2.19.6
+need=
+command -v javac >/dev/null || need="$need openjdk-17-jdk-headless"
+command -v mvn >/dev/null || need="$need maven"
+command -v curl >/dev/null || need="$need curl"
+[ -z "$need" ] || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $need; }
 HERE=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$D/lib" "$D/cls"
 if [ "$(cat "$D/version" 2>/dev/null)" != $VERSION ]; then

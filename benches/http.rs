@@ -1,0 +1,239 @@
+//! What records over HTTP cost: the thread that logs, and the thread that sends.
+//!
+//! ```text
+//! cargo bench --bench http                # the whole table, about a minute
+//! cargo bench --bench http -- --quick     # does it run? numbers are rough
+//! ```
+//!
+//! One record is `info!` with a message and five fields (W1 of `foundation`), as JSON lines of 1,000 records a request, to a
+//! receiver on loopback that answers and forgets. Each case is a process of its own. Time is what the threads have used the
+//! processors, without those of the receiver; the median of rounds.
+//!
+//! | case | what is measured |
+//! |---|---|
+//! | format | the thread that logs, with a sink that takes all: the floor |
+//! | ureq | the same, and a request for each 1,000 lines, by hand on that thread |
+//! | queue | the thread that logs, before a `Queue` |
+//! | http, logs | the thread that logs, before `Http` |
+//! | http, sends | the thread of `Http` |
+//!
+//! A bar that is not met is told, and fails nothing: time is no test.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
+
+#[path = "support/clock.rs"]
+mod clock;
+
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    process::{Command, ExitCode},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use tracing::info;
+use tracing_strata::{
+    Queue, Sink,
+    format::Json,
+    output::{Formatted, Http},
+    prelude::*,
+    sink::Lines,
+};
+use tracing_subscriber::prelude::*;
+
+const ROUND: u64 = 20_000;
+const BATCH: usize = 1_000;
+const LONG: Duration = Duration::from_secs(60);
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, name, rounds] = &args[..]
+        && first == "--child"
+    {
+        child(name, rounds.parse().unwrap());
+        return ExitCode::SUCCESS;
+    }
+    let (times, rounds) = if args.iter().any(|arg| arg == "--quick") { (1, 3) } else { (5, 21) };
+    println!("{}\n", clock::here_and_now());
+    let mut costs = Vec::new();
+    for name in ["format", "ureq", "queue", "http"] {
+        let mut all = Vec::new();
+        for _ in 0..times {
+            match measure(name, rounds) {
+                Some(cost) => all.push(cost),
+                None => return ExitCode::FAILURE,
+            }
+        }
+        costs.push(median(all));
+    }
+    let [(format, _), (ureq, _), (queue, _), (logs, sends)] = costs[..] else { return ExitCode::FAILURE };
+    println!("| case | ns a record | × format | bar |\n|---|--:|--:|---|");
+    let row = |case: &str, nanos: f64, bar: &str| println!("| {case} | {nanos:.0} | {:.2} | {bar} |", nanos / format);
+    let verdict = |bar: &str, is_met: bool| format!("{bar}: {}", if is_met { "met" } else { "**not met**" });
+    row("format", format, "");
+    row("ureq", ureq, "");
+    row("queue", queue, "");
+    row("http, logs", logs, &verdict("as a queue", logs <= queue * 1.1));
+    let per_second = 1e9 / sends;
+    let is_fast = sends <= 2.0 * format && per_second >= 400_000.0;
+    row("http, sends", sends, &verdict(&format!("≤ 2 × format, ≥ 400,000/s ({per_second:.0})"), is_fast));
+    ExitCode::SUCCESS
+}
+
+fn median(mut costs: Vec<(f64, f64)>) -> (f64, f64) {
+    costs.sort_by(|a, b| (a.0 + a.1).total_cmp(&(b.0 + b.1)));
+    costs[costs.len() / 2]
+}
+
+fn measure(name: &str, rounds: u32) -> Option<(f64, f64)> {
+    let out = Command::new(std::env::current_exe().ok()?).args(["--child", name, &rounds.to_string()]).output().ok()?;
+    let text = String::from_utf8_lossy(&out.stdout);
+    let numbers: Vec<f64> = text.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+    match numbers[..] {
+        [own, others] if out.status.success() => Some((own, others)),
+        _ => {
+            eprintln!("{name}: {text}{}", String::from_utf8_lossy(&out.stderr));
+            None
+        }
+    }
+}
+
+// --- one case, in a process of its own
+
+fn child(name: &str, rounds: u32) {
+    let flush = install(name);
+    let mut samples = Vec::new();
+    for round in 0..rounds + 2 {
+        let (own, all, receiver) = (clock::thread_time(), process_time(), receiver_time());
+        (0..ROUND).for_each(record);
+        let own = clock::thread_time() - own;
+        flush();
+        let others = (process_time() - all).saturating_sub(own + (receiver_time() - receiver));
+        if round >= 2 {
+            samples.push((own.as_nanos() as f64 / ROUND as f64, others.as_nanos() as f64 / ROUND as f64));
+        }
+    }
+    let (own, others) = median(samples);
+    println!("{own} {others}");
+}
+
+fn record(index: u64) {
+    let client = Ipv4Addr::from_bits(0x0a00_0000 | index as u32);
+    info!(user = index, route = "/orders", ms = index as f64 / 8.0, cached = true, %client, "request served");
+}
+
+fn install(name: &str) -> Box<dyn Fn()> {
+    let registry = tracing_subscriber::registry();
+    match name {
+        "format" => registry.with(Formatted::new(Json::new(), Forget).into_layer()).init(),
+        "ureq" => registry.with(Formatted::new(Json::new(), ByHand::new(receiver())).into_layer()).init(),
+        "queue" => {
+            let queue = Queue::builder().capacity(32_768).max_bytes(usize::MAX);
+            let (queue, guard) = queue.build_with_guard(Formatted::new(Json::new(), Forget)).unwrap();
+            registry.with(queue.into_layer()).init();
+            return Box::new(move || guard.flush(LONG).unwrap());
+        }
+        "http" => {
+            let http = Http::builder(receiver()).capacity(32_768).max_bytes(usize::MAX).max_batch(BATCH);
+            let http = http.max_batch_bytes(usize::MAX).flush_timeout(LONG).build().unwrap().named("http");
+            registry.with(http.clone().into_layer()).init();
+            return Box::new(move || {
+                http.flush().unwrap();
+                assert_eq!((http.stats().dropped, http.stats().failed), (0, 0));
+            });
+        }
+        other => panic!("no case {other:?}"),
+    }
+    Box::new(|| ())
+}
+
+/// Takes the bytes and forgets them.
+struct Forget;
+
+impl Sink for Forget {
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        lines.write_each(|line| {
+            std::hint::black_box(line);
+            Ok(())
+        })
+    }
+}
+
+/// What one writes without this crate: lines into a buffer, and a request when there are enough.
+struct ByHand {
+    url: String,
+    lines: Mutex<(Vec<u8>, usize)>,
+}
+
+impl ByHand {
+    fn new(url: String) -> Self {
+        Self { url, lines: Mutex::default() }
+    }
+}
+
+impl Sink for ByHand {
+    fn write(&self, lines: &mut Lines<'_>) -> io::Result<()> {
+        lines.write_each(|line| {
+            let (body, count) = &mut *self.lines.lock().unwrap();
+            body.extend_from_slice(line);
+            *count += 1;
+            if *count == BATCH {
+                ureq::post(&self.url).send(&body[..]).unwrap();
+                body.clear();
+                *count = 0;
+            }
+            Ok(())
+        })
+    }
+}
+
+// --- a receiver that forgets
+
+static RECEIVER: AtomicU64 = AtomicU64::new(0);
+
+fn receiver_time() -> Duration {
+    Duration::from_nanos(RECEIVER.load(Ordering::Acquire))
+}
+
+fn process_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+fn receiver() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // One connection at a time, so that its thread's time is that of the receiver.
+    thread::spawn(move || listener.incoming().flatten().for_each(|stream| serve(stream).unwrap_or_default()));
+    url
+}
+
+fn serve(stream: TcpStream) -> Option<()> {
+    let mut out = stream.try_clone().ok()?;
+    let mut reader = BufReader::new(stream);
+    let (mut line, mut body) = (String::new(), Vec::new());
+    loop {
+        let mut length = 0;
+        loop {
+            line.clear();
+            if reader.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            match line.trim_end().split_once(':') {
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                    length = value.trim().parse().ok()?
+                }
+                None if line.trim_end().is_empty() => break,
+                _ => {}
+            }
+        }
+        body.resize(length, 0);
+        reader.read_exact(&mut body).ok()?;
+        RECEIVER.store(u64::try_from(clock::thread_time().as_nanos()).ok()?, Ordering::Release);
+        out.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").ok()?;
+    }
+}
