@@ -17,7 +17,7 @@ use tracing_strata::{
     sink::{Lines, Sink},
     testing::{
         conformance,
-        fault::{Fault, FaultySink},
+        fault::{Act, Fault, FaultyHandler, FaultySink},
     },
 };
 
@@ -25,6 +25,10 @@ use super::failure;
 
 fn stream() -> Stream<Text, FaultySink> {
     Stream::sink(FaultySink::default()).format(Text::plain())
+}
+
+fn quiet(name: &str, handler: Box<dyn Handler>) -> NamedHandler {
+    NamedHandler::with_error_handler(name, handler, ErrorHandler::silent())
 }
 
 fn failing() -> Stream<Text, FaultySink> {
@@ -55,6 +59,23 @@ fn own_handlers_over_a_place_that_fails() {
     });
     conformance::handler(|| Queue::builder().build(failing()).unwrap());
     conformance::handler(|| Stream::sink(FaultySink::with_room(500)).format(Json::new()));
+}
+
+/// The account balances whatever a handler behind ours does.
+#[test]
+fn own_wrappers_over_a_handler_that_fails() {
+    let acts = [Act::Fail, Act::Drop, Act::Filter, Act::Write, Act::Keep, Act::KeepAndFail];
+    let behind = || FaultyHandler::new(acts.repeat(20));
+    conformance::handler(behind);
+    conformance::handler(|| quiet("a", behind().boxed()).fallback(FaultyHandler::default()));
+    conformance::handler(|| behind().min_level(Severity::ERROR));
+    conformance::handler(|| Tee::new().with_named(quiet("a", behind().boxed())).with("b", FaultyHandler::default()));
+    conformance::handler(|| Queue::builder().build(behind()).unwrap());
+    conformance::handler(|| MemoryBuffer::new(7).target(quiet("a", behind().boxed())));
+    for (act, text) in [(Act::Panic, "panicked in handle(): scripted"), (Act::Forget, "neither ended nor kept")] {
+        let found = failure(|| conformance::handler(|| FaultyHandler::new([act; 100])));
+        assert!(found.contains(text), "{found}");
+    }
 }
 
 #[test]

@@ -1,6 +1,4 @@
-//! Places that fail by script, to test handlers and formats against.
-//!
-//! The clock for such tests is [`ManualClock`](crate::clock::ManualClock).
+//! A sink that fails by script.
 
 use std::{
     collections::VecDeque,
