@@ -279,8 +279,10 @@ impl Record {
         self.fields.set(name, value);
     }
 
-    /// The event's fields, mutably.
+    /// The event's fields, mutably. The record's texts, its message among them, are kept in the same place: other fields put
+    /// in their place take those away.
     pub fn fields_mut(&mut self) -> &mut Fields {
+        self.fields.hold_more();
         &mut self.fields
     }
 

@@ -38,6 +38,8 @@ pub struct Fields {
     bloom: u64,
     /// How many values carry a marker: cut at the limit, or their `Debug` or `Display` panicked or failed.
     marked: u32,
+    /// The texts of a record are among these, and somebody may change the fields.
+    holds_more: bool,
 }
 
 /// Clearing frees capacity above this, so that one huge record does not keep its memory for ever.
@@ -46,7 +48,7 @@ const RETAINED_BYTES: usize = 16 * 1024;
 impl Fields {
     /// No fields.
     pub const fn new() -> Self {
-        Self { text: String::new(), slots: Vec::new(), rare: None, bloom: 0, marked: 0 }
+        Self { text: String::new(), slots: Vec::new(), rare: None, bloom: 0, marked: 0, holds_more: false }
     }
 
     /// The number of fields.
@@ -160,6 +162,22 @@ impl Fields {
 
     /// Removes all fields; keeps the memory, up to 16 KiB.
     pub fn clear(&mut self) {
+        if !self.holds_more {
+            return self.reset();
+        }
+        self.slots.clear();
+        self.bloom = 0;
+        self.marked = 0;
+        self.rare = None;
+    }
+
+    pub(in crate::record) fn hold_more(&mut self) {
+        self.holds_more = true;
+    }
+
+    /// Removes all fields and all texts.
+    pub(in crate::record) fn reset(&mut self) {
+        self.holds_more = false;
         self.text.clear();
         self.slots.clear();
         self.bloom = 0;
@@ -193,7 +211,7 @@ impl Clone for Fields {
     }
 
     fn clone_from(&mut self, source: &Self) {
-        self.clear();
+        self.reset();
         self.text.push_str(&source.text);
         self.slots.extend(source.slots.iter().map(|slot| Slot { ..*slot }));
         if let Some(source) = &source.rare {

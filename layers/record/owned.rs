@@ -33,7 +33,7 @@ impl Record {
         }
         self.message = super::TextRange::default();
         self.thread_name = super::TextRange::default();
-        self.fields.clear();
+        self.fields.reset();
         self.path.clear();
         self.globals = None;
     }

@@ -289,3 +289,25 @@ pub(crate) fn is_control(c: char) -> bool {
     c.is_control()
         || matches!(u32::from(c), 0x61c | 0x200e | 0x200f | 0x2028 | 0x2029 | 0x202a..=0x202e | 0x2066..=0x2069 | 0xfeff)
 }
+
+#[test]
+fn a_record_whose_fields_are_taken_away_is_a_record_still() {
+    let record = || {
+        let mut record = Record::new(Severity::INFO, "shop", "paid");
+        record.set("user", 7);
+        record.set("card", "4111");
+        record
+    };
+    let mut cleared = record();
+    cleared.fields_mut().clear();
+    cleared.set("user", 8);
+    assert_eq!((cleared.message(), cleared.target(), cleared.fields().len()), ("paid", "shop", 1));
+    assert_eq!(cleared.get("card"), None);
+    // Whoever replaces the fields replaces the texts that are with them; nothing panics.
+    let mut replaced = record();
+    *replaced.fields_mut() = Fields::new();
+    assert_eq!((replaced.message(), replaced.fields().len()), ("", 0));
+    replaced.set_message("again");
+    replaced.set("user", "Ann");
+    assert_eq!((replaced.message(), replaced.get("user").unwrap().as_str()), ("again", Some("Ann")));
+}

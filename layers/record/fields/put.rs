@@ -62,7 +62,8 @@ impl Fields {
 
     #[inline]
     pub(crate) fn text(&self, range: TextRange) -> &str {
-        &self.text[range.range()]
+        // Out of range only in a record whose fields somebody has replaced.
+        self.text.get(range.range()).unwrap_or_default()
     }
 
     #[inline]
