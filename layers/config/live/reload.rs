@@ -133,22 +133,24 @@ impl Logging {
     }
 
     /// The handlers and levels of loggers that no configuration has set. A reload replaces them.
-    pub(super) fn set_by_hand(&self, state: &State) -> Vec<String> {
+    pub(super) fn set_by_hand(&self, state: &State, loggers: &[LoggerState]) -> Vec<String> {
         // Python's defaults leave loggers as they are unless the configuration names them.
         if self.0.setup.as_python {
             return Vec::new();
         }
         let mut found = Vec::new();
-        for logger in self.0.loggers.snapshot() {
-            let name =
-                if logger.name.is_empty() { "the root logger" } else { &format!("the logger {:?}", logger.name) };
+        for logger in loggers {
+            let name = || match &*logger.name {
+                "" => "the root logger".to_owned(),
+                name => format!("the logger {name:?}"),
+            };
             let is_ours = |named: &NamedHandler| state.handlers.values().any(|ours| ours.named.is_same(named));
             let by_hand = logger.handlers.iter().filter(|named| !is_ours(named));
-            found.extend(by_hand.map(|named| format!("handler {:?} of {name}", named.name())));
+            found.extend(by_hand.map(|named| format!("handler {:?} of {}", named.name(), name())));
             let unset = logger.name.is_empty().then_some(Severity::WARN);
             let given = state.levels.get(&logger.name).copied().unwrap_or(unset);
             if let Some(level) = logger.level.filter(|level| Some(*level) != given) {
-                found.push(format!("level {level} of {name}"));
+                found.push(format!("level {level} of {}", name()));
             }
         }
         found
@@ -196,7 +198,7 @@ impl Logging {
                 apply_spec(logger, spec, as_python);
             }
         }
-        for declared in present {
+        for declared in &present {
             let name = &declared.name;
             if name.is_empty() || named.contains(name) {
                 continue;
@@ -229,7 +231,7 @@ impl Logging {
             let at = config.root.get("loggers").and_then(|node| node.at);
             problems.push(ConfigError::new("loggers", at, error.to_string()));
         }
-        Plan { loggers, disabled }
+        Plan { loggers, disabled, present }
     }
 
     pub(super) fn commit(&self, state: &mut State, ready: Ready, config: &Config) -> Result<Applied, Rejected> {
@@ -244,7 +246,7 @@ impl Logging {
         }
         // Levels, filters and formats first: then loggers may use the handlers.
         let retired = updates.into_iter().map(PendingUpdate::apply).collect();
-        let overridden = self.set_by_hand(state);
+        let overridden = self.set_by_hand(state, &plan.present);
         let levels = plan.loggers.iter().map(|logger| (logger.name.clone(), logger.level)).collect();
         let former = self.0.loggers.replace_all(plan.loggers)?;
         state.levels = levels;
@@ -305,6 +307,8 @@ pub(super) struct Ready {
 struct Plan {
     loggers: Vec<LoggerState>,
     disabled: Vec<String>,
+    /// The loggers as they are.
+    present: Vec<LoggerState>,
 }
 
 pub(super) struct Applied {

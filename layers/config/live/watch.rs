@@ -64,7 +64,7 @@ impl Logging {
         })
         .map_err(failed)?;
         watcher.watch(directory, notify::RecursiveMode::NonRecursive).map_err(failed)?;
-        let will_override = self.set_by_hand(&self.state());
+        let will_override = self.set_by_hand(&self.state(), &self.loggers().snapshot());
         let (logging, file) = (self.clone(), path.clone());
         let mut known = Config::load(&file).map_err(|error| error.to_string());
         let thread = thread::Builder::new().name("strata-watch".into()).spawn(move || {
