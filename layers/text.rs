@@ -85,6 +85,18 @@ pub(crate) fn is_plain<const BRACKET: bool>(text: &[u8]) -> bool {
     }
 }
 
+/// Percent-encoded UTF-8.
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let digits = part.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).ok()
+}
+
 /// Whether the text contains one of a few ASCII characters.
 #[inline]
 pub(crate) fn has_any<const N: usize>(text: &[u8], bytes: [u8; N]) -> bool {

@@ -35,7 +35,11 @@ impl Config {
     pub fn under(mut self, key: &str) -> Result<Self, Error> {
         let mut path = String::new();
         for part in key.split('.') {
-            let Data::Map(mut map) = std::mem::take(&mut self.root.data) else { unreachable!("checked below") };
+            let Data::Map(mut map) = std::mem::take(&mut self.root.data) else {
+                return Err(
+                    ConfigError::new(path, self.root.at, format!("expected a mapping with the key {part:?}")).into()
+                );
+            };
             let found = map.get_mut(part).filter(|node| node.as_map().is_some()).map(std::mem::take);
             let written = map.get(part).map(|node| (node.at, format!("expected a mapping, got {node}")));
             path = if path.is_empty() { part.to_owned() } else { format!("{path}.{part}") };
@@ -46,6 +50,15 @@ impl Config {
             };
             self.root = found;
         }
+        // What stands twice elsewhere in the document is not ours.
+        self.strict_errors.retain_mut(|problem| match problem.path.strip_prefix(&path) {
+            Some("") => true,
+            Some(rest) if rest.starts_with('.') => {
+                problem.path = rest[1..].to_owned();
+                true
+            }
+            _ => path.starts_with(&format!("{}.", problem.path)),
+        });
         Ok(self.normalized())
     }
 
@@ -124,8 +137,12 @@ impl Config {
         let mut merged: Option<Self> = None;
         for node in files {
             let path = included_path(node.as_str().ok_or_else(|| wrong(node))?, open.last())?;
-            if open.contains(&path) || open.len() == MAX_DEPTH {
-                let message = format!("{} includes itself", path.display());
+            let refused = match open.len() {
+                _ if open.contains(&path) => Some(format!("{} includes itself", path.display())),
+                MAX_DEPTH.. => Some(format!("expected at most {MAX_DEPTH} files that include each other in a row")),
+                _ => None,
+            };
+            if let Some(message) = refused {
                 return Err(ConfigError::new("include", node.at, message).into());
             }
             let mut base = Self::from_path(&path)?;
@@ -160,9 +177,12 @@ fn included_path(path: &str, from: Option<&PathBuf>) -> Result<PathBuf, Error> {
 }
 
 /// Puts one value over another.
-fn merge(below: &mut Node, over: Node) {
+fn merge(below: &mut Node, mut over: Node) {
     let class = |node: &Node| node.class_name().map(str::to_owned);
     let is_same_class = class(&over).is_none_or(|name| class(below) == Some(name));
+    if !is_same_class || below.as_map().is_none() {
+        drop_nulls(&mut over);
+    }
     let at = over.at;
     match (&mut below.data, over.data) {
         (Data::Map(map), Data::Map(over)) if is_same_class => merge_maps(map, over),
@@ -174,14 +194,25 @@ fn merge(below: &mut Node, over: Node) {
 }
 
 fn merge_maps(map: &mut Map, over: Map) {
-    for (key, node) in over.0 {
+    for (key, mut node) in over.0 {
         let known = map.0.iter().position(|(known, _)| known.text == key.text);
         match known {
             Some(index) if node.is_null() => drop(map.0.remove(index)),
             Some(index) => merge(&mut map.0[index].1, node),
             None if node.is_null() => {}
-            None => map.0.push((key, node)),
+            None => {
+                drop_nulls(&mut node);
+                map.0.push((key, node));
+            }
         }
+    }
+}
+
+/// As over nothing: what removes a key has nothing to remove.
+fn drop_nulls(node: &mut Node) {
+    if let Data::Map(map) = &mut node.data {
+        map.0.retain(|(_, node)| !node.is_null());
+        map.0.iter_mut().for_each(|(_, node)| drop_nulls(node));
     }
 }
 

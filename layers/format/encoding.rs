@@ -78,7 +78,7 @@ impl Encoding {
         Self { charset, has_mark: false, errors: EncodingErrors::Strict }
     }
 
-    /// An encoding by one of its names; case, `_` and `-` do not matter.
+    /// An encoding by one of its names. Case does not matter; `_` and a blank are as good as `-`.
     ///
     /// # Errors
     /// There is none of that name.
@@ -183,15 +183,16 @@ fn push_other(encoding: &'static encoding_rs::Encoding, text: &str, line: &mut V
     use encoding_rs::EncoderResult;
 
     let mut encoder = encoding.new_encoder();
-    // With all bytes ASCII, it is one for one; else there is room for the rest of the text in any of them.
-    let start = line.len();
-    let room = encoder.max_buffer_length_from_utf8_without_replacement(text.len()).unwrap_or(4 * text.len() + 16);
-    line.resize(start + room, 0);
-    let (result, read, written) = encoder.encode_from_utf8_without_replacement(text, &mut line[start..], true);
-    line.truncate(start + written);
-    match result {
-        EncoderResult::Unmappable(missing) => Some((read - missing.len_utf8(), missing)),
-        _ => None,
+    let (mut chunk, mut done) = ([0; 512], 0);
+    loop {
+        let (result, read, written) = encoder.encode_from_utf8_without_replacement(&text[done..], &mut chunk, true);
+        line.extend_from_slice(&chunk[..written]);
+        done += read;
+        match result {
+            EncoderResult::InputEmpty => return None,
+            EncoderResult::OutputFull => {}
+            EncoderResult::Unmappable(missing) => return Some((done - missing.len_utf8(), missing)),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     env::{self, Vars},
     settings::{Chosen, Protocol, Signal},
 };
-use crate::{Error, text::base64};
+use crate::{Error, sink::http::base64, text::percent_decoded};
 
 /// Where a signal is sent.
 #[derive(Debug)]
@@ -62,13 +62,8 @@ impl Endpoint {
             None => None,
             Some(user) => {
                 let (name, password) = user.split_once(':').unwrap_or((user, ""));
-                let (name, password) = env::decode(name).zip(env::decode(password)).ok_or(URL)?;
-                let digits = format!("{name}:{password}")
-                    .as_bytes()
-                    .chunks(3)
-                    .flat_map(base64)
-                    .map(char::from)
-                    .collect::<String>();
+                let (name, password) = percent_decoded(name).zip(percent_decoded(password)).ok_or(URL)?;
+                let digits = base64::encode(format!("{name}:{password}").as_bytes());
                 Some(format!("Basic {digits}"))
             }
         };
@@ -168,7 +163,9 @@ mod tests {
                 assert!(!endpoint.url.contains('@'), "{}", endpoint.url);
             }
         }
-        for wrong in ["http://user:secret@c:99999", "ftp://user:secret@c", "http://user:secret%zz@c"] {
+        for wrong in
+            ["http://user:secret@c:99999", "ftp://user:secret@c", "http://user:secret%zz@c", "http://user:sec/secret@c"]
+        {
             let errors = [
                 of(Protocol::HttpProtobuf, wrong, &[]),
                 of(Protocol::HttpProtobuf, "", &[("OTEL_EXPORTER_OTLP_ENDPOINT", wrong)]),

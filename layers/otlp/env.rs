@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Error;
+use crate::{Error, text::percent_decoded};
 
 /// Variables by name. Empty ones count as not set (specification).
 #[derive(Clone, Debug, Default)]
@@ -80,8 +80,8 @@ fn without_values(pairs: &str) -> String {
 /// A URL without its credentials.
 pub(super) fn without_credentials(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..authority].rfind('@') {
+    // A password may have a `/` in it.
+    match rest.rfind('@') {
         Some(at) => format!("{scheme}://…{}", &rest[at..]),
         None => url.to_owned(),
     }
@@ -123,25 +123,7 @@ pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, &'static str> {
             if key.is_empty() {
                 return Err(EXPECTED);
             }
-            Ok((decode(key).ok_or(EXPECTED)?, decode(value.trim()).ok_or(EXPECTED)?))
+            Ok((percent_decoded(key).ok_or(EXPECTED)?, percent_decoded(value.trim()).ok_or(EXPECTED)?))
         })
         .collect()
-}
-
-/// Decodes `%20` and its like.
-pub(super) fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let [high, low, tail @ ..] = rest else { return None };
-        let digit = |c: &u8| char::from(*c).to_digit(16);
-        bytes.push((digit(high)? * 16 + digit(low)?) as u8);
-        rest = tail;
-    }
-    String::from_utf8(bytes).ok()
 }

@@ -33,11 +33,7 @@ impl OtlpLogs {
 impl Handler for OtlpLogs {
     #[inline]
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
-        self.worker.learn_ledger(|| delivery.ledger());
-        let bytes = delivery.held_bytes();
-        let (record, receipt) = delivery.take().split();
-        self.worker.put(record, bytes, receipt);
-        Ok(Outcome::Queued)
+        Ok(self.worker.queue(delivery))
     }
 
     /// Waits at most for [`Otlp::flush_timeout`](super::Otlp::flush_timeout).

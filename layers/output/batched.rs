@@ -89,9 +89,7 @@ impl Batched {
     pub fn builder(batch: impl Batch) -> BatchedBuilder {
         BatchedBuilder { batch: Box::new(batch), options: BatchOptions::new("batched") }
     }
-}
 
-impl Batched {
     /// Starts the thread that sends.
     pub(crate) fn start(&self) -> Result<(), Error> {
         self.worker.start()
@@ -101,11 +99,7 @@ impl Batched {
 impl Handler for Batched {
     #[inline]
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
-        self.worker.learn_ledger(|| delivery.ledger());
-        let bytes = delivery.held_bytes();
-        let (record, receipt) = delivery.take().split();
-        self.worker.put(record, bytes, receipt);
-        Ok(Outcome::Queued)
+        Ok(self.worker.queue(delivery))
     }
 
     fn flush(&self, how: &Flush) -> Result<(), Error> {
@@ -254,13 +248,13 @@ impl BatchOptions {
     }
 
     pub(super) fn build(self, batch: Box<dyn Batch>) -> Result<Batched, Error> {
-        let batched = self.prepare(batch)?;
+        let batched = self.build_stopped(batch)?;
         batched.start()?;
         Ok(batched)
     }
 
     /// Without its thread.
-    pub(super) fn prepare(self, batch: Box<dyn Batch>) -> Result<Batched, Error> {
+    pub(super) fn build_stopped(self, batch: Box<dyn Batch>) -> Result<Batched, Error> {
         let Self { mut config, flush_timeout } = self;
         let name = config.output.clone();
         for (option, limit) in [("capacity", config.capacity), ("max_batch", config.max_batch)] {

@@ -254,6 +254,7 @@ impl<F: Format> LogFileBuilder<F> {
 
 pub(super) fn set_encoding(file: &mut FileSpec, encoding: Encoding) {
     file.file_start = encoding.mark();
+    // `None` for a line break of one byte.
     file.wide_line_end = encoding.line_end().try_into().ok();
 }
 

@@ -151,7 +151,8 @@ impl Capture {
     /// There is none `within` this time. The message says what came nearest.
     #[track_caller]
     pub fn wait_for(&self, pattern: Pattern, within: Duration) -> OwnedRecord {
-        let deadline = Instant::now() + within;
+        let now = Instant::now();
+        let deadline = now.checked_add(within).unwrap_or(now + Duration::from_secs(1 << 30));
         let mut seen = 0;
         loop {
             if let Some(found) = self.find_since(&mut seen, &pattern) {

@@ -67,9 +67,10 @@ impl Store {
         let mut kept = self.open();
         kept.bytes += record.weight();
         kept.records.push_back(record);
-        let mut oldest = None;
-        if kept.records.len() > MAX_RECORDS || kept.bytes > MAX_BYTES {
-            oldest = kept.drop_oldest();
+        let mut oldest = Vec::new();
+        while kept.records.len() > MAX_RECORDS || kept.bytes > MAX_BYTES {
+            let Some(record) = kept.drop_oldest() else { break };
+            oldest.push(record);
         }
         let wakers = mem::take(&mut kept.wakers);
         let is_awaited = kept.waiting > 0;
@@ -162,11 +163,15 @@ impl Store {
 
     /// Wakes a task with the next record. True if there is one of this number or a later one already.
     pub(super) fn wake(&self, number: u64, waker: &Waker) -> bool {
+        // User code: not under the lock.
+        let waker = waker.clone();
         let mut kept = self.open();
         if kept.first + kept.records.len() as u64 > number {
             return true;
         }
-        kept.wakers.push(waker.clone());
+        if !kept.wakers.iter().any(|known| known.will_wake(&waker)) {
+            kept.wakers.push(waker);
+        }
         false
     }
 }

@@ -57,7 +57,7 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         Ok([user, password]) => Some(Auth::basic(user, password)),
         Err(_) => args.expected("credentials", args.node("credentials")?, "a user and a password"),
     });
-    if host.is_empty() || url.is_empty() {
+    if args.has_problems() {
         return Ok(placeholder());
     }
     let scheme = if secure { "https" } else { "http" };
@@ -76,7 +76,7 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         .set_if_some(strata.size("max_bytes"), HttpBuilder::max_bytes)
         .set_if_some(strata.seconds("retry_for"), HttpBuilder::retry_for)
         .set_if_some(strata.seconds("drain"), HttpBuilder::flush_timeout);
-    Ok(started_later(builder.prepare()?))
+    Ok(started_later(builder.build_stopped()?))
 }
 
 /// Its thread starts when the whole configuration was checked.

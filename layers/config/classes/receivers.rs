@@ -236,7 +236,7 @@ mod with_http {
         if args.has_problems() {
             return Ok(placeholder());
         }
-        Ok(super::super::http::started_later(builder.prepare()?))
+        Ok(super::super::http::started_later(builder.build_stopped()?))
     }
 
     /// A text, `{env: NAME}` or `{file: PATH}`.

@@ -37,7 +37,7 @@ impl Logging {
     /// beside the old ones, gets a record (INFO, target `tracing_strata`, "a new configuration is tried") and is flushed.
     /// If one fails, drops the record or panics, the new handlers are closed and everything goes on as before; the error
     /// names each that failed and says why. Otherwise the swap is at once, as ever: no record is lost, and none but the
-    /// trial's is written twice. That record stays in the files, and takes part in what handlers send.
+    /// trial's is written twice. That record stays in files that are appended to, and takes part in what handlers send.
     ///
     /// It takes as long as the handlers' flushes, each of which has its own timeout.
     ///

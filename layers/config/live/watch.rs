@@ -66,7 +66,11 @@ impl Logging {
         watcher.watch(directory, notify::RecursiveMode::NonRecursive).map_err(failed)?;
         let will_override = self.set_by_hand(&self.state(), &self.loggers().snapshot());
         let (logging, file) = (self.clone(), path.clone());
-        let mut known = Config::load(&file).map_err(|error| error.to_string());
+        // Equality of configurations leaves out what only Python's defaults take.
+        let seen = |loaded: &Result<Config, Error>| {
+            loaded.as_ref().map(|config| (config.clone(), config.strict_errors.clone())).map_err(Error::to_string)
+        };
+        let mut known = seen(&Config::load(&file));
         let thread = thread::Builder::new().name("strata-watch".into()).spawn(move || {
             silence_this_thread();
             while changes.recv().is_ok() {
@@ -76,7 +80,7 @@ impl Logging {
                     }
                 }
                 let loaded = Config::load(&file);
-                let now = loaded.as_ref().map(Config::clone).map_err(Error::to_string);
+                let now = seen(&loaded);
                 if now == known || !file.exists() {
                     continue;
                 }

@@ -1,6 +1,6 @@
 //! Resource attributes from the environment.
 
-use crate::Fields;
+use crate::{Fields, text::percent_decoded};
 
 /// The resource attributes of `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`, which wins, as the
 /// [specification](https://opentelemetry.io/docs/specs/otel/resource/sdk/) requires. A malformed list is ignored as a whole.
@@ -18,21 +18,9 @@ fn parse(list: &str) -> Option<Fields> {
     let mut fields = Fields::new();
     for pair in list.split(',').filter(|pair| !pair.trim().is_empty()) {
         let (name, value) = pair.split_once('=')?;
-        fields.set(decoded(name.trim())?, &decoded(value.trim())?);
+        fields.set(percent_decoded(name.trim())?, &percent_decoded(value.trim())?);
     }
     Some(fields)
-}
-
-/// Percent-encoded UTF-8.
-fn decoded(text: &str) -> Option<String> {
-    let mut parts = text.split('%');
-    let mut bytes = parts.next()?.as_bytes().to_vec();
-    for part in parts {
-        let digits = part.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        bytes.extend_from_slice(&part.as_bytes()[2..]);
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

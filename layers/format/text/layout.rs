@@ -3,6 +3,7 @@
 use super::{
     color::Paint,
     pair::{name, put_name, write_value},
+    parts::width as columns_of,
     quote::{Bare, is_word, quoted},
 };
 use crate::{
@@ -51,13 +52,13 @@ impl Layout {
         Self::default()
     }
 
-    /// These fields first, in this order; the others follow in their own.
+    /// These fields first, in this order; the event's others follow in their own, then the global fields.
     pub fn first<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.first = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// These fields in this order, and no others.
+    /// These fields in this order (the event's own before the global ones), and no others.
     pub fn only<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.only = true;
         self.first(names)
@@ -75,9 +76,9 @@ impl Layout {
         self
     }
 
-    /// Pads a field's value with spaces to a width in characters, so that what follows stands below each other.
-    pub fn pad(mut self, name: impl Into<String>, width: usize) -> Self {
-        self.padded.push((name.into(), width));
+    /// Pads a field's value with spaces to a width in columns (at most 1,000), so that what follows stands below each other.
+    pub fn pad(mut self, name: impl Into<String>, columns: usize) -> Self {
+        self.padded.push((name.into(), columns.min(1_000)));
         self
     }
 
@@ -134,23 +135,22 @@ impl Layout {
             (None, None) => name(entry, out),
         });
         let start = out.len();
-        match (value, duration) {
-            (_, Some((_, seconds))) => humanised(seconds, out),
-            (Value::Str(text) | Value::Rendered(text), _) if self.cut(text).is_some() => {
-                let shown = self.cut(text).unwrap_or_default();
-                match shown.is_empty() || is_word(shown) {
-                    true => {
-                        out.raw(shown);
-                        out.raw("…");
-                    }
-                    false => quoted(out, [shown, "…"]),
-                }
+        let cut = match value {
+            Value::Str(text) | Value::Rendered(text) => self.cut(text),
+            _ => None,
+        };
+        match (value, duration, cut) {
+            (_, Some((_, seconds)), _) => humanised(seconds, out),
+            (_, _, Some(shown)) if shown.is_empty() || is_word(shown) => {
+                out.raw(shown);
+                out.raw("…");
             }
-            (Value::Error(_), _) => paint.red(out, |out| write_value(value, out)),
+            (_, _, Some(shown)) => quoted(out, [shown, "…"]),
+            (Value::Error(_), ..) => paint.red(out, |out| write_value(value, out)),
             _ => write_value(value, out),
         }
         if let Some((_, width)) = self.padded.iter().find(|(name, _)| name == entry.text()) {
-            let shown = std::str::from_utf8(&out.bytes()[start..]).map_or(0, |text| text.chars().count());
+            let shown = columns_of(&out.bytes()[start..]);
             (shown..*width).for_each(|_| out.byte(b' '));
         }
     }
@@ -243,7 +243,7 @@ fn humanised(seconds: f64, out: &mut Line<'_>) {
             let millis = (seconds * 1e3).round();
             let (hours, minutes) = ((millis / 3.6e6).floor(), (millis / 6e4).floor() % 60.0);
             if hours > 0.0 {
-                number((hours * 100.0).round() / 100.0, "h");
+                number(hours, "h");
             }
             out.raw(if hours > 0.0 && minutes < 10.0 { "0" } else { "" });
             out.raw(itoa::Buffer::new().format(minutes as u64));

@@ -105,7 +105,7 @@ impl<'o, 'a> Parts<'o, 'a> {
 }
 
 /// How many columns the text takes, without this format's own colours: about, as terminals do not agree.
-fn width(bytes: &[u8]) -> usize {
+pub(super) fn width(bytes: &[u8]) -> usize {
     let text = std::str::from_utf8(bytes).unwrap_or_default();
     let mut width = 0;
     let mut chars = text.chars();

@@ -58,7 +58,7 @@ use crate::{
 ///
 /// Source: [bulk API](https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk), version 8 and 9, and
 /// [OpenSearch's](https://docs.opensearch.org/latest/api-reference/document-apis/bulk/), version 2 and 3.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Elasticsearch {
     url: String,
@@ -66,36 +66,37 @@ pub struct Elasticsearch {
     action: &'static str,
     index: Cow<'static, str>,
     /// Behind the index.
-    day: Option<Time>,
+    is_daily: bool,
 }
 
 impl Elasticsearch {
     /// The server's URL, without `/_bulk`.
     pub fn new(url: impl Into<String>) -> Self {
         let index = "logs-generic-default".into();
-        Self { url: url.into(), name: "elasticsearch", action: "create", index, day: None }
+        Self { url: url.into(), name: "elasticsearch", action: "create", index, is_daily: false }
     }
 
     /// A data stream: `logs-shop-prod`.
     pub fn data_stream(self, name: impl Into<Cow<'static, str>>) -> Self {
-        Self { action: "create", index: name.into(), day: None, ..self }
+        Self { action: "create", index: name.into(), is_daily: false, ..self }
     }
 
     /// An index or alias.
     pub fn index(self, name: impl Into<Cow<'static, str>>) -> Self {
-        Self { action: "index", index: name.into(), day: None, ..self }
+        Self { action: "index", index: name.into(), is_daily: false, ..self }
     }
 
     /// An index for each day: `logs-` becomes `logs-2026.11.29`.
     pub fn daily_index(self, prefix: impl Into<Cow<'static, str>>) -> Self {
-        let day = Time::utc().strftime("%Y.%m.%d").ok();
-        Self { action: "index", index: prefix.into(), day, ..self }
+        Self { action: "index", index: prefix.into(), is_daily: true, ..self }
     }
 
     fn push_action(&self, record: &Record, out: &mut Buffer) {
-        let mut index = self.index.clone().into_owned();
-        if let Some(day) = &self.day {
-            day.write(record.time(), &mut index);
+        let mut index = Cow::Borrowed(&*self.index);
+        if self.is_daily {
+            let mut day = String::new();
+            Time::utc().write(record.time(), &mut day);
+            index.to_mut().extend(day.chars().take("2026-11-29".len()).map(|c| if c == '-' { '.' } else { c }));
         }
         out.push_str("{\"");
         out.push_str(self.action);

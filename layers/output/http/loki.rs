@@ -53,7 +53,6 @@ use crate::{Error, Record, Value, fork::ForkMutex, format::Buffer, record::Owned
 /// those that are equal in time, labels and line.
 ///
 /// Source: [push API](https://grafana.com/docs/loki/latest/reference/loki-http-api/#ingest-logs), Loki 3.
-#[derive(Debug)]
 #[must_use]
 pub struct Loki {
     url: String,

@@ -95,8 +95,8 @@ use crate::{
 /// | 408, 425, 429, 500 and above; no answer in time, or garbage | sent again |
 /// | 501, 505, all others, redirects | failed |
 ///
-/// Before a batch is sent again, it waits for what `Retry-After` asks for (seconds or a date), else for `RateLimit-Reset` or
-/// `X-RateLimit-Reset`, else for a back-off with jitter.
+/// Before a batch is sent again, it waits for what `Retry-After` asks for (seconds or a date), else, after 429, for
+/// `RateLimit-Reset` or `X-RateLimit-Reset`, else for a back-off with jitter.
 ///
 /// # When it blocks
 ///
@@ -282,13 +282,13 @@ impl HttpBuilder {
     /// An option is wrong: the message names it, without a secret. A certificate or a secret cannot be read. The thread does
     /// not start.
     pub fn build(self) -> Result<Batched, Error> {
-        let batched = self.prepare()?;
+        let batched = self.build_stopped()?;
         batched.start()?;
         Ok(batched)
     }
 
     /// Without its thread.
-    pub(crate) fn prepare(mut self) -> Result<Batched, Error> {
+    pub(crate) fn build_stopped(mut self) -> Result<Batched, Error> {
         if self.is_single {
             self.options.config.max_batch = 1;
         }
@@ -313,7 +313,7 @@ impl HttpBuilder {
         let format = self.format.unwrap_or_else(|| self.protocol.default_format());
         let (protocol, timeout, any_answer) = (self.protocol, self.timeout, self.any_answer);
         let sender = HttpBatch { clients, last: AtomicUsize::new(0), protocol, format, timeout, any_answer };
-        self.options.prepare(Box::new(sender))
+        self.options.build_stopped(Box::new(sender))
     }
 }
 
@@ -374,3 +374,16 @@ impl Batch for HttpBatch {
         Answer::retry(away)
     }
 }
+
+/// A URL, an index or a label may be a secret.
+macro_rules! opaque {
+    ($($name:ident)*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+opaque!(Elasticsearch Loki SplunkHec Datadog BetterStack Logstash Webhook);

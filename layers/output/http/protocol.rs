@@ -21,8 +21,7 @@ pub(super) trait Protocol: Send + Sync + 'static {
     /// Some record is to blame, or the size of the batch.
     fn encode(&self, format: &dyn Format, records: &[OwnedRecord], out: &mut Buffer) -> Result<(), Error>;
 
-    fn answer(&self, records: &[OwnedRecord], response: &Response, client: &Client) -> Answer {
-        let _ = records;
+    fn answer(&self, _records: &[OwnedRecord], response: &Response, client: &Client) -> Answer {
         by_status(response, client)
     }
 }
@@ -138,6 +137,10 @@ impl Protocol for HttpBody {
     }
 
     fn encode(&self, format: &dyn Format, records: &[OwnedRecord], out: &mut Buffer) -> Result<(), Error> {
+        // A notice of losses comes beside the one record: each goes alone.
+        if self.is_single && records.len() > 1 {
+            return Err(Error::new("expected one record a request"));
+        }
         let max = if self.method == Method::Get { self.max_record.min(MAX_QUERY) } else { self.max_record };
         out.push_str(&self.before);
         for (index, record) in records.iter().enumerate() {
@@ -162,5 +165,20 @@ impl Protocol for HttpBody {
         }
         out.push_str(&self.after);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Record, Severity};
+
+    #[test]
+    fn one_record_a_request_is_never_two() {
+        let record = || OwnedRecord::new(Record::new(Severity::INFO, "shop", "paid"));
+        for body in [HttpBody::single(), HttpBody::form(), HttpBody::query()] {
+            let encode = |records: &[OwnedRecord]| body.encode(&*body.default_format(), records, &mut Buffer::new());
+            assert!(encode(&[record()]).is_ok() && encode(&[record(), record()]).is_err(), "{body:?}");
+        }
     }
 }

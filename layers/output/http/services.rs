@@ -39,7 +39,7 @@ use crate::{
 /// `X-RateLimit-Reset` says.
 ///
 /// Source: [send logs](https://docs.datadoghq.com/api/latest/logs/#send-logs), v2.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Datadog {
     url: String,
@@ -91,7 +91,8 @@ impl From<Datadog> for HttpBuilder {
             .auth(Auth::header("dd-api-key", this.key))
             .format(json)
             .compression(Compression::gzip())
-            .max_batch(1_000)
+            // A notice of losses may come on top: 1,000 are allowed.
+            .max_batch(999)
             // Below the limit, as it is an estimate.
             .max_batch_bytes(3 << 20)
     }
@@ -121,7 +122,7 @@ impl From<Datadog> for HttpBuilder {
 /// [always](super::Http#what-an-answer-means).
 ///
 /// Source: [logs over HTTP](https://betterstack.com/docs/logs/ingesting-data/http/logs/).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct BetterStack {
     url: String,
@@ -163,7 +164,7 @@ impl From<BetterStack> for HttpBuilder {
 /// 200: written. 401: sent again. 429: the pipeline is full; sent again.
 ///
 /// Source: [http input](https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-http), version 8 and 9.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Logstash {
     url: String,
@@ -206,7 +207,7 @@ impl From<Logstash> for HttpBuilder {
 ///
 /// As [always](super::Http#what-an-answer-means). Webhooks take about one request a second and answer 429 with `Retry-After`: filter
 /// by level, and by [`RateLimit`](crate::filter::RateLimit).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Webhook {
     url: String,

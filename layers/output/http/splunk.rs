@@ -54,7 +54,7 @@ use crate::{
 ///
 /// Source: [HEC's endpoints](https://docs.splunk.com/Documentation/Splunk/latest/RESTREF/RESTinput) and
 /// [codes](https://docs.splunk.com/Documentation/Splunk/latest/Data/TroubleshootHTTPEventCollector), Splunk 9 and 10.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct SplunkHec {
     url: String,
@@ -127,6 +127,7 @@ impl Protocol for SplunkHec {
             Some(0) => Answer::Accepted,
             Some(5 | 6 | 12 | 13) => Answer::Split(client.refusal(response)),
             Some(7 | 10 | 11) => Answer::Refused(client.refusal(response)),
+            Some(_) if response.status == 413 => Answer::Split(client.refusal(response)),
             Some(_) => Answer::Retry { after: response.after, error: client.refusal(response) },
             None => by_status(response, client),
         }

@@ -98,8 +98,8 @@ impl Secret {
         Self(Source::File(path.as_ref().into()))
     }
 
-    /// What a function returns: a token that is renewed. It is called for each request, on the thread that sends; while it
-    /// fails, nothing is sent, and the batch is tried again.
+    /// What a function returns: a token that is renewed. It is called once by `build`, which fails if it fails, then
+    /// for each request, on the thread that sends; while it fails there, nothing is sent, and the batch is tried again.
     pub fn from_fn(read: impl Fn() -> Result<String, Error> + Send + Sync + 'static) -> Self {
         Self(Source::Function(Arc::new(read)))
     }

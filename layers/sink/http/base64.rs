@@ -3,7 +3,7 @@
 use crate::text::base64;
 
 /// With padding.
-pub(super) fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     bytes.chunks(3).flat_map(base64).map(char::from).collect()
 }
 

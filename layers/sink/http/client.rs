@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use http::{HeaderName, HeaderValue, Uri, header};
@@ -22,8 +22,8 @@ pub enum Redirects {
     /// Such an answer is a refusal (the default): a receiver of logs that moves is a mistake, or worse.
     #[default]
     Refuse,
-    /// Follows so many, with the same method and body (301, 302, 307 and 308). A secret only goes to the same scheme, host
-    /// and port.
+    /// Follows so many, with the same method and body (301, 302, 307 and 308). An [`Auth`] only goes to the same scheme, host
+    /// and port; other headers go everywhere.
     Follow(u32),
 }
 
@@ -102,6 +102,10 @@ impl Client {
     /// No I/O but for files.
     pub(crate) fn new(mut options: ClientOptions) -> Result<Self, Error> {
         let output = options.output.clone();
+        if options.method == Method::Get {
+            // There is no body.
+            options.compression = None;
+        }
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -163,10 +167,9 @@ impl Client {
 
     /// One attempt. An error is one of the connection, or of a secret.
     pub(crate) fn send(&self, request: &Request<'_>) -> Result<Response, Error> {
-        let compressed = match (self.options.compression, self.options.method) {
-            (Some(compression), Method::Post) => Some(compression.encode_bytes(request.body)?),
-            _ => None,
-        };
+        let began = Instant::now();
+        let compressed =
+            self.options.compression.map(|compression| compression.encode_bytes(request.body)).transpose()?;
         let body = compressed.as_deref().unwrap_or(request.body);
         let mut url = match self.options.method {
             Method::Post => self.options.endpoint.as_str().to_owned(),
@@ -177,7 +180,8 @@ impl Client {
             Redirects::Follow(most) => most,
         };
         loop {
-            let response = self.send_to(&url, body, request)?;
+            let left = request.timeout.saturating_sub(began.elapsed()).max(Duration::from_millis(1));
+            let response = self.send_to(&url, body, left)?;
             match &response.where_to {
                 Some(location) if follow > 0 && matches!(response.status, 301 | 302 | 307 | 308) => {
                     let Some(next) = resolved(&url, location) else { return Ok(response) };
@@ -188,7 +192,7 @@ impl Client {
         }
     }
 
-    fn send_to(&self, url: &str, body: &[u8], request: &Request<'_>) -> Result<Response, Error> {
+    fn send_to(&self, url: &str, body: &[u8], timeout: Duration) -> Result<Response, Error> {
         let agent = self.agent.lock(|agent| *agent = self.config.new_agent(), || self.config.new_agent()).clone();
         let mut parts = http::Request::builder().uri(url);
         for (name, value) in &self.headers {
@@ -200,8 +204,8 @@ impl Client {
             parts = parts.header(name, value);
         }
         let sent = match self.options.method {
-            Method::Post => run(&agent, parts.method("POST").body(body), request.timeout),
-            Method::Get => run(&agent, parts.body(()), request.timeout),
+            Method::Post => run(&agent, parts.method("POST").body(body), timeout),
+            Method::Get => run(&agent, parts.body(()), timeout),
         };
         let failed = |error| {
             Error::with_source(format_args!("{}: {} did not answer", self.options.output, self.endpoint()), error)
@@ -223,7 +227,7 @@ impl Response {
         let text = |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
         Self {
             status: response.status().as_u16(),
-            after: wait_asked_for(response.headers(), SystemTime::now()),
+            after: wait_asked_for(response.status().as_u16(), response.headers(), SystemTime::now()),
             where_to: text(header::LOCATION).map(str::to_owned),
             body: response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec().ok(),
         }

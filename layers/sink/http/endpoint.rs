@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::Uri;
 
-use crate::Error;
+use crate::{Error, text::percent_decoded};
 
 /// A URL, without a name and password.
 #[derive(Clone, Debug)]
@@ -19,9 +19,11 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// `http:` or `https:`, with a host. `path` is appended to that of the URL, before its query, unless it ends with it.
     pub(crate) fn parse(output: &str, url: &str, path: &str) -> Result<Self, Error> {
-        // A wrong URL may have a password in it.
+        // A wrong URL may have a password in it, and its path may be a secret.
         let wrong = || {
             let shown = url.rsplit_once('@').map_or(url, |(_, host)| host);
+            let host = shown.find("://").map_or(0, |at| at + 3);
+            let shown = &shown[..shown[host..].find(['/', '?', '#']).map_or(shown.len(), |at| host + at)];
             Error::config(format_args!(
                 "{output}: URL {shown:?}: expected one like \"https://logs.example.com:8080/path\""
             ))
@@ -48,7 +50,7 @@ impl Endpoint {
         let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
         let pair = |userinfo: &str| {
             let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-            Some((unescaped(user)?, unescaped(password)?))
+            Some((percent_decoded(user)?, percent_decoded(password)?))
         };
         let userinfo = userinfo.map(|userinfo| pair(userinfo).ok_or_else(wrong)).transpose()?;
         let url = format!("{scheme}://{host}{whole}{query}");
@@ -82,23 +84,6 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)
     }
-}
-
-/// Percent-decodes.
-fn unescaped(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let (digits, after) = rest.split_first_chunk::<2>()?;
-        bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-        rest = after;
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

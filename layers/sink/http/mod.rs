@@ -6,7 +6,7 @@
 //! | [`Redirects`] | whether an answer may send us elsewhere |
 
 mod auth;
-mod base64;
+pub(crate) mod base64;
 mod client;
 mod endpoint;
 mod retry_after;

@@ -4,11 +4,15 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
-/// `Retry-After`, else the time until the limit of requests is reset, as services send it.
-pub(super) fn wait_asked_for(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+/// `Retry-After`; else, for 429, the time until the limit of requests is reset, as services send it.
+pub(super) fn wait_asked_for(status: u16, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
     if let Some(after) = text("retry-after").and_then(|text| retry_after(text, now)) {
         return Some(after);
+    }
+    // Some send the limits with every answer, where they are no reason to wait.
+    if status != 429 {
+        return None;
     }
     let reset: u64 =
         ["ratelimit-reset", "x-ratelimit-reset"].into_iter().find_map(|name| text(name)?.trim().parse().ok())?;
@@ -47,11 +51,17 @@ mod tests {
     #[test]
     fn limits_of_requests() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let of = |pairs: &[(&'static str, &str)]| {
+        let of_status = |status, pairs: &[(&'static str, &str)]| {
             let headers =
                 pairs.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()));
-            wait_asked_for(&headers.collect(), now)
+            wait_asked_for(status, &headers.collect(), now)
         };
+        let of = |pairs| of_status(429, pairs);
+        assert_eq!(of_status(503, &[("x-ratelimit-reset", "3600")]), None);
+        assert_eq!(
+            of_status(503, &[("retry-after", "2"), ("x-ratelimit-reset", "3600")]),
+            Some(Duration::from_secs(2))
+        );
         assert_eq!(of(&[("x-ratelimit-reset", "7")]), Some(Duration::from_secs(7)));
         assert_eq!(of(&[("ratelimit-reset", "1800000009")]), Some(Duration::from_secs(9)));
         assert_eq!(of(&[("retry-after", "1"), ("ratelimit-reset", "9")]), Some(Duration::from_secs(1)));

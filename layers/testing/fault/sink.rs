@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     io,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use crate::sink::{Lines, Sink};
@@ -118,11 +119,14 @@ impl FaultySink {
     }
 
     /// Waits until a writer waits in [`block`](Self::block).
+    ///
+    /// # Panics
+    /// None came within a minute.
     pub fn wait_for_writer(&self) {
-        let mut place = self.place();
-        while place.waiting == 0 {
-            place = self.0.1.wait(place).unwrap_or_else(PoisonError::into_inner);
-        }
+        let is_alone = |place: &mut Place| place.waiting == 0;
+        let waited = self.0.1.wait_timeout_while(self.place(), Duration::from_secs(60), is_alone);
+        let (place, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(place.waiting > 0, "no writer came within a minute");
     }
 
     /// Faults that are still to come: each write uses one.

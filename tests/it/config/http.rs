@@ -95,7 +95,7 @@ fn what_is_wrong_is_named() {
         (json!({"method": "PUT"}), "expected GET or POST, got \"PUT\""),
         (json!({"credentials": ["user"]}), "expected a user and a password"),
         (json!({"context": "ext://none"}), "nothing is registered as \"none\""),
-        (json!({"host": "h:x"}), "URL \"http://h:x/\": expected one like"),
+        (json!({"host": "h:x"}), "URL \"http://h:x\": expected one like"),
         (json!({"strata": {"tls": {"ca_file": "x"}}}), "it has no effect here: the connection is not"),
         (json!({"methd": "GET"}), "HTTPHandler has no such key; did you mean \"method\"?"),
         (json!({"strata": {"capacity": 0}}), "http: capacity: expected at least 1, got 0"),

@@ -75,6 +75,33 @@ fn an_entry_with_another_class_replaces_the_one_below() {
 }
 
 #[test]
+fn what_removes_a_key_leaves_nothing_where_there_is_none() {
+    let over = || yaml("handlers: {debug: null, out: {class: stream, level: null}}");
+    for base in
+        ["version: 1", "{version: 1, handlers: null}", "{version: 1, handlers: {out: {class: 'null', level: INFO}}}"]
+    {
+        let merged = yaml(base).overlaid_with(over()).unwrap();
+        assert_eq!(merged, yaml("{version: 1, handlers: {out: {class: stream}}}"), "{base}");
+    }
+}
+
+#[test]
+fn files_include_each_other_sixteen_deep_at_most() {
+    let chain = |depth: usize| {
+        let dir = Dir::new();
+        let names: Vec<_> = (0..=depth).map(|n| format!("{n}.yaml")).collect();
+        let texts: Vec<_> = (0..=depth)
+            .map(|n| if n < depth { format!("include: {}.yaml", n + 1) } else { "version: 1".to_owned() })
+            .collect();
+        let files: Vec<_> = names.iter().zip(&texts).map(|(name, text)| (&**name, &**text)).collect();
+        read(&dir, &files).map_err(|error| error.to_string())
+    };
+    assert_eq!(chain(15).unwrap(), yaml("version: 1"));
+    let error = chain(17).unwrap_err();
+    assert!(error.contains("at most 16 files"), "{error}");
+}
+
+#[test]
 fn a_mistake_in_an_included_file_names_it() {
     let dir = Dir::new();
     let base = BASE.replace("level: INFO}", "levle: INFO}");
@@ -123,6 +150,15 @@ fn a_configuration_under_a_key_is_found_by_its_name() {
     );
     assert_eq!(refused("port"), "port (line 1, column 7): expected a mapping, got 1");
     assert!(refused("port.x").starts_with("port "), "{}", refused("port.x"));
+    for document in ["", "[1]", "7"] {
+        let error = yaml(document).under("logging").unwrap_err().to_string();
+        assert!(error.contains("expected a mapping with the key \"logging\""), "{error}");
+    }
+    // A key that stands twice is a mistake of the section it stands in.
+    let twice =
+        yaml("port: 1\nport: 2\nlogging: {version: 1, root: {level: INFO, level: INFO}}\n").under("logging").unwrap();
+    let error = Logging::new().reload(&twice).unwrap_err().to_string();
+    assert!(error.starts_with("root.level (line 3") && !error.contains("port"), "{error}");
 }
 
 #[test]

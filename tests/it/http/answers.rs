@@ -104,13 +104,22 @@ fn a_receiver_says_when_to_try_again() {
 /// More than the batch may take: it is given up at once.
 #[test]
 fn a_receiver_that_asks_for_too_much_is_not_waited_for() {
-    let receiver = Receiver::start();
-    receiver.judge(|_| Some(Reply::Status(503, &[("retry-after", "3600")], "")));
-    let (http, told) = named(eager(&receiver).retry_for(LONG));
-    emit(&http, &["a", "b"]);
-    http.flush().unwrap();
-    assert_eq!((receiver.bodies().len(), ends(&http)), (1, (0, 2, 0)));
-    assert!(told.lock().unwrap()[0].starts_with("http: 2 records given up after "), "{told:?}");
+    // Each form of asking: who does not understand one backs off, and sends again.
+    let asked: [(u16, &'static [(&'static str, &'static str)]); 4] = [
+        (503, &[("retry-after", "3600")]),
+        (429, &[("retry-after", "Fri, 31 Dec 2100 23:59:59 GMT")]),
+        (429, &[("x-ratelimit-reset", "3600")]),
+        (429, &[("ratelimit-reset", "4133980799")]),
+    ];
+    for (status, headers) in asked {
+        let receiver = Receiver::start();
+        receiver.judge(move |_| Some(Reply::Status(status, headers, "")));
+        let (http, told) = named(eager(&receiver).retry_for(LONG));
+        emit(&http, &["a", "b"]);
+        http.flush().unwrap();
+        assert_eq!((receiver.bodies().len(), ends(&http)), (1, (0, 2, 0)), "{headers:?}");
+        assert!(told.lock().unwrap()[0].starts_with("http: 2 records given up after "), "{told:?}");
+    }
 }
 
 /// A storm of errors; every record arrives once, in order.

@@ -53,5 +53,5 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         return Ok(placeholder());
     }
     let http = Http::builder(loki).format(context.formatting.texts()).set_if_some(auth, HttpBuilder::auth);
-    Ok(started_later(http.prepare()?))
+    Ok(started_later(http.build_stopped()?))
 }

@@ -260,7 +260,11 @@ impl<E: Export> Sender<'_, E> {
         let others = mem::take(&mut self.receipts);
         let mut verdicts = verdicts.into_iter();
         let mut why = None;
+        let mut last_ended = false;
+        // Refusals and retries note theirs.
+        self.job.note_failure(None);
         for item in items {
+            let kept = self.batch.len();
             let receipt = receipts.split(1);
             match verdicts.next() {
                 Some(Verdict::Accepted) => end(receipt, End::Written),
@@ -275,7 +279,10 @@ impl<E: Export> Sender<'_, E> {
                     self.receipts.append(receipt);
                 }
             }
+            last_ended = self.batch.len() == kept;
         }
+        // The notice is the last of all.
+        self.has_notice &= !(last_ended && later.is_empty());
         let again = self.batch.len();
         self.batch.extend(later);
         self.receipts.append(others);

@@ -12,12 +12,25 @@ use super::{
     sender::BatchJob,
 };
 use crate::{
-    Error,
+    Delivery, Error, Outcome,
     ledger::{Ledger, Receipt},
+    record::OwnedRecord,
 };
 
 /// Clones are the same worker.
 pub(crate) struct BatchWorker<E: Export>(Arc<Worker<BatchJob<E>>>);
+
+impl<E: Export<Item = OwnedRecord>> BatchWorker<E> {
+    /// Takes a record that a handler was given.
+    #[inline]
+    pub(crate) fn queue(&self, delivery: Delivery<'_>) -> Outcome {
+        self.learn_ledger(|| delivery.ledger());
+        let bytes = delivery.held_bytes();
+        let (record, receipt) = delivery.take().split();
+        self.put(record, bytes, receipt);
+        Outcome::Queued
+    }
+}
 
 impl<E: Export> Clone for BatchWorker<E> {
     fn clone(&self) -> Self {
