@@ -56,6 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let [_, flag, path] = &arguments[..]
         && flag == "--svg"
     {
+        std::panic::set_hook(Box::new(|_| {})); // std's own message: the record in the picture says it all
         let terminal = svg::Terminal::new(NonZeroU16::new(100));
         let console = Stream::sink(terminal.clone()).format(Text::pretty().color(Color::Always));
         start(console);
@@ -70,6 +71,5 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn start(console: impl Handler) {
     tracing_subscriber::registry().with(console.into_layer()).init();
-    std::panic::set_hook(Box::new(|_| {})); // std's own message: the record says it all
     shutdown::panic_hook();
 }

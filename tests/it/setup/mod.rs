@@ -1,5 +1,8 @@
 //! The front door: each test runs itself again as a program that starts logging with one line.
 
+#[cfg(target_os = "linux")]
+mod terminal;
+
 use std::{
     env, fs,
     path::Path,
@@ -63,53 +66,6 @@ fn one_line_logs_from_info_as_json_where_there_is_no_terminal() {
     assert!(lines[0].contains("DEBUG") && lines[0].ends_with("query") && !lines[0].contains('\x1b'), "{lines:?}");
     let (lines, _dir) = run(NAME, "", &[("STRATA_FORMAT", "pretty")]);
     assert!(lines.len() == 2 && lines[0].contains("\x1b["), "{lines:?}");
-}
-
-/// A terminal, and the program's side of it.
-#[cfg(target_os = "linux")]
-fn terminal(columns: u16) -> (std::fs::File, std::fs::File) {
-    use rustix::{pty, termios};
-
-    let ours = pty::openpt(pty::OpenptFlags::RDWR | pty::OpenptFlags::NOCTTY).unwrap();
-    pty::unlockpt(&ours).unwrap();
-    let name = pty::ptsname(&ours, Vec::new()).unwrap();
-    let theirs = fs::OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-    let size = termios::Winsize { ws_row: 25, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-    termios::tcsetwinsize(&theirs, size).unwrap();
-    (ours.into(), theirs)
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn a_terminal_gets_pretty_lines_that_fit() {
-    use std::io::Read as _;
-
-    let program = |_: &Path, _: &str| {
-        let _logging = tracing_strata::init().unwrap();
-        let _request = tracing::info_span!("request", id = "7f3a").entered();
-        tracing::info!(target: "shop", user = 7, "an order was placed, and paid for at once");
-    };
-    if child(program) {
-        return;
-    }
-    for (columns, coloured, count) in [(60, true, 2), (200, true, 1), (20, false, 1), (0, false, 1)] {
-        let (mut ours, theirs) = terminal(columns);
-        let dir = Dir::new();
-        let mut command = command("a_terminal_gets_pretty_lines_that_fit", "", &dir);
-        command.env("TERM", if coloured { "xterm-256color" } else { "dumb" }).env_remove("NO_COLOR");
-        let mut running = command.stderr(theirs).spawn().unwrap();
-        // The terminal is theirs alone: reading ends with an error when they have closed it.
-        drop(command);
-        let mut shown = Vec::new();
-        ours.read_to_end(&mut shown).unwrap_or_default();
-        running.wait().unwrap();
-        let shown = String::from_utf8(shown).unwrap();
-        let lines: Vec<_> = shown.lines().collect();
-        assert_eq!(lines.len(), count, "{columns}: {shown:?}");
-        assert!(lines[0].contains("INFO") && shown.contains("paid for at"), "{columns}: {shown:?}");
-        assert_eq!(shown.contains('\x1b'), coloured, "{columns}: {shown:?}");
-        assert_eq!(lines[0].contains("request{id=7f3a}"), count == 1, "{columns}: {shown:?}");
-    }
 }
 
 #[test]
@@ -186,6 +142,10 @@ fn a_second_start_is_an_error_and_opens_nothing() {
     let program = |dir: &Path, mode: &str| {
         let first = match mode {
             "ours" => Some(tracing_strata::init().unwrap()),
+            "of `fmt`" => {
+                tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+                None
+            }
             _ => {
                 tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap();
                 None
@@ -194,16 +154,142 @@ fn a_second_start_is_an_error_and_opens_nothing() {
         let file = RotatingFile::builder(dir.join("second.jsonl")).max_bytes(1 << 20).backups(1);
         let error = tracing_strata::setup().file(file).init().unwrap_err();
         assert!(error.to_string().contains("has a global default subscriber already"), "{error}");
+        // What was there goes on.
+        tracing::info!("still here");
         fs::write(dir.join("done"), "").unwrap();
         drop(first);
     };
     if child(program) {
         return;
     }
-    for mode in ["ours", "another"] {
+    for mode in ["ours", "of `fmt`", "another"] {
         let (lines, dir) = run("a_second_start_is_an_error_and_opens_nothing", mode, &[]);
         assert!(dir.path("done").exists(), "{lines:?}");
         assert!(!dir.path("second.jsonl").exists());
+        assert_eq!(lines.iter().filter(|line| line.contains("still here")).count(), usize::from(mode != "another"));
+    }
+}
+
+/// Tests of an application: each starts logging, or has a subscriber for itself.
+#[test]
+fn of_tests_in_parallel_one_starts_and_no_other_opens_anything() {
+    let program = |dir: &Path, mode: &str| {
+        if mode == "scoped before" {
+            tracing::subscriber::with_default(tracing_subscriber::registry(), log_a_little);
+        }
+        let start = std::sync::Barrier::new(8);
+        let test = |number: usize| {
+            let file = RotatingFile::builder(dir.join(format!("{number}.jsonl"))).max_bytes(1 << 20).backups(1);
+            let _scope = (mode == "scoped").then(|| tracing::subscriber::set_default(tracing_subscriber::registry()));
+            start.wait();
+            let started = tracing_strata::setup().no_console().file(file).init();
+            tracing::info!(number);
+            started.map_err(|error| assert!(error.to_string().contains("already"), "{error}"))
+        };
+        let started: Vec<_> = std::thread::scope(|scope| {
+            let tests: Vec<_> = (0..8).map(|number| scope.spawn(move || test(number))).collect();
+            tests.into_iter().map(|test| test.join().unwrap()).collect()
+        });
+        assert_eq!(started.iter().filter(|started| started.is_ok()).count(), 1);
+        tracing::info!("after all");
+        drop(started);
+        fs::write(dir.join("done"), "").unwrap();
+    };
+    if child(program) {
+        return;
+    }
+    for mode in ["", "scoped before", "scoped"] {
+        let (lines, dir) = run("of_tests_in_parallel_one_starts_and_no_other_opens_anything", mode, &[]);
+        assert!(dir.path("done").exists(), "{mode}: {lines:?}");
+        let files: Vec<_> = (0..8).filter(|number| dir.path(&format!("{number}.jsonl")).exists()).collect();
+        let [number] = files[..] else { panic!("{mode}: {files:?}") };
+        let text = fs::read_to_string(dir.path(&format!("{number}.jsonl"))).unwrap();
+        assert!(text.contains("after all"), "{mode}: {text}");
+    }
+}
+
+/// A library cannot take logging from its application.
+#[test]
+fn a_library_that_starts_first_or_later_changes_nothing_else() {
+    mod library {
+        pub(super) fn work() {
+            let _logging = tracing_strata::init();
+            tracing::info!(target: "library", "worked");
+        }
+    }
+    let program = |_: &Path, mode: &str| {
+        if mode == "first" {
+            library::work();
+        }
+        let started = tracing_strata::setup().console(Text::plain()).init();
+        assert_eq!(started.is_ok(), mode == "later", "{started:?}");
+        library::work();
+        tracing::info!(target: "app", "goes on");
+    };
+    if child(program) {
+        return;
+    }
+    for (mode, worked) in [("first", 2), ("later", 1)] {
+        let (lines, _dir) = run("a_library_that_starts_first_or_later_changes_nothing_else", mode, &[]);
+        let count = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
+        assert_eq!((count("worked"), count("goes on"), lines.len()), (worked, 1, worked + 1), "{mode}: {lines:?}");
+    }
+}
+
+#[test]
+fn whatever_rust_log_says_the_program_runs_and_says_why() {
+    let program = |dir: &Path, _: &str| {
+        let _logging = tracing_strata::init().unwrap();
+        log_a_little();
+        fs::write(dir.join("done"), "").unwrap();
+    };
+    if child(program) {
+        return;
+    }
+    const NAME: &str = "whatever_rust_log_says_the_program_runs_and_says_why";
+    // The value, and what its WARN record says.
+    let long = format!("{}=loud", "x".repeat(100_000));
+    let many = (0..200_000).map(|number| format!("a{number}=info,")).collect::<String>();
+    let rows = [
+        ("inof", "did you mean"),
+        ("shop=inof", "did you mean"),
+        ("shop==debug", "column 1"),
+        ("=debug", "expected a logger's name before '='"),
+        ("info,shop=debug=info", "column 6"),
+        ("debug=shop", "did you mean `shop=debug`?"),
+        ("shop[request]=debug", "levels by span or field are not supported"),
+        ("\"shop", "directive 1"),
+        ("sh\nop=debug", "directive 1"),
+        ("\u{1b}[2Jshop=debug", "directive 1"),
+        (&long, "loud"),
+    ];
+    for (value, says) in rows {
+        let (lines, dir) = run(NAME, "", &[("RUST_LOG", value), ("STRATA_FORMAT", "text")]);
+        let value: String = value.chars().take(40).collect();
+        assert!(dir.path("done").exists(), "{value:?}: {lines:?}");
+        assert_eq!(lines.len(), 3, "{value:?}: {lines:?}");
+        assert!(lines[0].contains("WARN") && lines[0].contains("RUST_LOG"), "{value:?}: {lines:?}");
+        assert!(lines[0].replace('\\', "").contains(says) && !lines[0].contains('\x1b'), "{value:?}: {lines:?}");
+        assert!(lines[0].len() < 500, "{value:?}: {lines:?}");
+    }
+    // Nothing at all, as if it were not set; commas without anything between.
+    for value in ["", ",,,", " , info , "] {
+        let (lines, dir) = run(NAME, "", &[("RUST_LOG", value)]);
+        assert!(
+            dir.path("done").exists() && lines.iter().all(|line| !line.contains("RUST_LOG")),
+            "{value:?}: {lines:?}"
+        );
+    }
+    let dir = Dir::new();
+    let (mut big, mut no_text) = (command(NAME, "", &dir), command(NAME, "", &dir));
+    // One string of the environment has 128 KiB at most.
+    big.env("RUST_LOG", &many[..100_000]);
+    #[cfg(unix)]
+    no_text.env("RUST_LOG", std::os::unix::ffi::OsStrExt::from_bytes(b"shop=\xff\xfe") as &std::ffi::OsStr);
+    for mut command in [big, no_text] {
+        let lines = lines(&command.output().unwrap());
+        assert!(dir.path("done").exists() && lines.iter().any(|line| line.contains("RUST_LOG")), "{lines:?}");
+        fs::remove_file(dir.path("done")).unwrap();
     }
 }
 
