@@ -13,6 +13,10 @@
 //! | the `log` crate | with the feature `log` ([`log::install`](crate::log::install)) |
 //! | at the end | everything is flushed, when the [guard](LoggingGuard) is dropped and when the process exits |
 //!
+//! # Where it stands
+//! At the beginning of `main`, with the guard kept until its end. A library logs by `tracing` alone, and leaves this to the
+//! application. Tests that look at records use `testing::Capture`, whatever the application has started.
+//!
 //! # Failures
 //! [`init`] and [`Setup::init`] return an error, and change nothing, where the process has a global default subscriber
 //! already. A wrong `RUST_LOG` or `STRATA_FORMAT` does not stop the program: it is ignored, and a WARN record says what was

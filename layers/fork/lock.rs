@@ -95,37 +95,31 @@ impl<L> LockChain<L> {
         reset_in_child: impl FnOnce(&mut G),
         fresh: impl FnOnce() -> L,
     ) {
-        let mut guard = None;
-        let lock = &mut || {
-            drop(guard.take());
-            guard = unpoisoned(try_lock(self.last()));
-            guard.is_some()
-        };
-        let Some(_release) = claim(&self.generation, lock) else { return };
-        match &mut guard {
-            Some(guard) => reset_in_child(guard),
-            None => self.append(fresh()),
-        }
-    }
-}
-
-/// In a child: claims a lock for this process, having tried to `lock` it for a while. `None` if another thread has.
-fn claim<'a>(owner: &'a AtomicU64, lock: &mut dyn FnMut() -> bool) -> Option<ReleaseClaim<'a>> {
-    let now = generation();
-    let began = Instant::now();
-    loop {
-        let known = owner.load(Ordering::Acquire);
-        if known == now {
-            return None;
-        }
-        let is_claimed = known == now | CLAIMED;
-        if is_claimed || !lock() && began.elapsed() < TIMEOUT {
-            thread::sleep(Duration::from_millis(1));
-            continue;
-        }
-        // One thread does it for all.
-        if owner.compare_exchange(known, now | CLAIMED, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-            return Some(ReleaseClaim(owner, now));
+        let now = generation();
+        let began = Instant::now();
+        loop {
+            let known = self.generation.load(Ordering::Acquire);
+            if known == now {
+                return;
+            }
+            if known == now | CLAIMED {
+                thread::sleep(Duration::from_millis(1));
+                continue;
+            }
+            let mut guard = unpoisoned(try_lock(self.last()));
+            if guard.is_none() && began.elapsed() < TIMEOUT {
+                thread::sleep(Duration::from_millis(1));
+                continue;
+            }
+            // One thread does it for all.
+            if self.generation.compare_exchange(known, now | CLAIMED, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                let _release = ReleaseClaim(&self.generation, now);
+                match &mut guard {
+                    Some(guard) => reset_in_child(guard),
+                    None => self.append(fresh()),
+                }
+                return;
+            }
         }
     }
 }
