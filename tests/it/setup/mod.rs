@@ -105,7 +105,7 @@ fn a_directive_that_matched_nothing_is_named_with_what_was_seen() {
 
 #[test]
 fn one_screen_has_a_file_a_console_format_levels_panics_and_the_log_crate() {
-    let program = |dir: &Path, _: &str| {
+    let program = |dir: &Path, mode: &str| {
         let logging = tracing_strata::setup()
             .levels("warn,shop=debug")
             .console(Text::plain().time(tracing_strata::format::Time::none()))
@@ -118,23 +118,60 @@ fn one_screen_has_a_file_a_console_format_levels_panics_and_the_log_crate() {
         #[cfg(feature = "log")]
         log::warn!(target: "legacy", "by log");
         let _panicked = std::panic::catch_unwind(|| panic!("boom"));
+        tracing::error!("the end");
+        if mode == "the guard is not dropped" {
+            std::process::exit(0);
+        }
     };
     if child(program) {
         return;
     }
-    let (lines, dir) = run("one_screen_has_a_file_a_console_format_levels_panics_and_the_log_crate", "", &[]);
-    let file = fs::read_to_string(dir.path("app.jsonl")).unwrap();
-    let messages: Vec<_> = file
-        .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["message"].as_str().unwrap().to_owned())
-        .collect();
-    let expected = if cfg!(feature = "log") {
-        vec!["query", "paid", "slow", "by log", "boom"]
-    } else {
-        vec!["query", "paid", "slow", "boom"]
+    for mode in ["", "the guard is not dropped"] {
+        let (lines, dir) = run("one_screen_has_a_file_a_console_format_levels_panics_and_the_log_crate", mode, &[]);
+        let file = fs::read_to_string(dir.path("app.jsonl")).unwrap();
+        let messages: Vec<_> = file
+            .lines()
+            .map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["message"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        let expected = if cfg!(feature = "log") {
+            vec!["query", "paid", "slow", "by log", "boom", "the end"]
+        } else {
+            vec!["query", "paid", "slow", "boom", "the end"]
+        };
+        assert_eq!(messages, expected, "{mode}");
+        assert!(lines.iter().any(|line| line.starts_with("DEBUG") && line.ends_with("query")), "{lines:?}");
+    }
+}
+
+#[test]
+#[cfg(feature = "log")]
+fn a_logger_of_the_log_crate_that_is_there_stays_and_is_told() {
+    struct Other;
+    impl log::Log for Other {
+        fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+            true
+        }
+        fn log(&self, record: &log::Record<'_>) {
+            eprintln!("other: {}", record.args());
+        }
+        fn flush(&self) {}
+    }
+    let program = |_: &Path, _: &str| {
+        log::set_boxed_logger(Box::new(Other)).unwrap();
+        log::set_max_level(log::LevelFilter::Info);
+        let _logging = tracing_strata::init().unwrap();
+        log::info!("by log");
+        tracing::info!("by tracing");
     };
-    assert_eq!(messages, expected);
-    assert!(lines.iter().any(|line| line.starts_with("DEBUG") && line.ends_with("query")), "{lines:?}");
+    if child(program) {
+        return;
+    }
+    let (lines, _dir) = run("a_logger_of_the_log_crate_that_is_there_stays_and_is_told", "", &[]);
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[0].contains("WARN") && lines[0].contains("logger"), "{lines:?}");
+    assert!(lines[1] == "other: by log" && lines[2].contains("by tracing"), "{lines:?}");
 }
 
 #[test]
