@@ -48,7 +48,8 @@ fn serve() {
     let failed = ChargeError(std::io::Error::other("the bank does not answer"));
     error!(target: "shop::pay::card::gateway", user = 7, error = &failed as &dyn Error, "payment failed");
     warn!(target: "shop::pay", "a message of an enemy: \u{1b}[2J\u{7}\nINFO     all is well");
-    let _panicked = thread::scope(|scope| scope.spawn(|| shop::orders::total(&[12])).join());
+    let worker = thread::Builder::new().name("worker".into());
+    let _panicked = worker.spawn(|| shop::orders::total(&[12])).map(thread::JoinHandle::join);
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -69,6 +69,7 @@ fn of_a_backtrace_the_frames_of_the_application_are_shown() {
 ";
     let mut record = Record::new(Severity::CRITICAL, "panic", "index out of bounds");
     record.set_source("./src/pay.rs", 4);
+    record.set_thread("main", 1);
     record.set("backtrace", Value::Rendered(trace));
     let expected = "\
 CRITICAL index out of bounds  panic src/pay.rs:4
@@ -80,6 +81,11 @@ CRITICAL index out of bounds  panic src/pay.rs:4
     |   … 3 frames of tokio, std";
     assert_eq!(shown(&pretty(), 0, &record), expected);
 
+    for (name, thread) in [("worker", " thread=worker"), ("", " thread=17")] {
+        record.set_thread(name, 17);
+        let head = format!("CRITICAL index out of bounds  panic src/pay.rs:4{thread}\n");
+        assert!(shown(&pretty(), 0, &record).starts_with(&head));
+    }
     let bright = shown(&pretty().color(Color::Always), 0, &record);
     assert!(bright.contains("\x1b[1mshop::main\x1b[0m  \x1b[36msrc/main.rs:9:5\x1b[0m"), "{bright}");
     assert!(bright.contains("\x1b[2mserde::de::visit\x1b[0m"), "{bright}");

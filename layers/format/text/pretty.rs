@@ -12,7 +12,7 @@ use super::{
     quote::{Bare, word},
 };
 use crate::{
-    Record,
+    Record, Severity,
     format::{line::Line, outermost_first},
     record::{Entry, ErrorChain, Value},
 };
@@ -65,7 +65,7 @@ impl Text {
         }
     }
 
-    /// Target and source.
+    /// Target and source; of a panic, the thread.
     fn place(&self, record: &Record, out: &mut Parts<'_, '_>) {
         let paint = out.paint;
         let mut space = "  ";
@@ -76,12 +76,24 @@ impl Text {
             });
         }
         if let Some(file) = record.file().filter(|_| self.shows_source(record)) {
-            out.part(space, |out| {
+            out.part(std::mem::replace(&mut space, " "), |out| {
                 paint.dim(out, |out| {
                     word(out, short_path(file), "");
                     if let Some(line) = record.line() {
                         out.byte(b':');
                         out.raw(itoa::Buffer::new().format(line));
+                    }
+                });
+            });
+        }
+        let thread = record.thread_name();
+        if !self.thread && record.severity() >= Severity::CRITICAL && thread != Some("main") {
+            out.part(space, |out| {
+                paint.dim(out, |out| {
+                    out.raw("thread=");
+                    match thread {
+                        Some(name) => word(out, name, ""),
+                        None => out.raw(itoa::Buffer::new().format(record.thread_id())),
                     }
                 });
             });
