@@ -32,7 +32,7 @@ fn said(command: &mut Command, lines: &[String]) -> Vec<String> {
     said
 }
 
-fn parsed(lines: &[String]) -> Vec<Json> {
+pub(crate) fn parsed(lines: &[String]) -> Vec<Json> {
     lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
@@ -51,7 +51,7 @@ const HOSTILE: &[&str] = &[
 ];
 
 /// Texts that break lines, quotes and parsers as message, name and value, and a value of each type.
-fn records() -> Vec<Record> {
+pub(crate) fn records() -> Vec<Record> {
     let mut records = Vec::new();
     for (place, text) in HOSTILE.iter().enumerate() {
         let level = [5, 10, 20, 30, 40, 50, 25][place % 7];
@@ -77,13 +77,17 @@ fn records() -> Vec<Record> {
     records
 }
 
-fn lines(format: &impl Format) -> Vec<String> {
+pub(crate) fn lines(format: &impl Format) -> Vec<String> {
+    lines_of(format, &records())
+}
+
+pub(crate) fn lines_of(format: &impl Format, records: &[Record]) -> Vec<String> {
     let line = |record: &Record| {
         let mut out = Buffer::new();
         format.format(record, &mut out).unwrap();
         out.to_string()
     };
-    records().iter().map(line).collect()
+    records.iter().map(line).collect()
 }
 
 #[test]
