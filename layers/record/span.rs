@@ -68,10 +68,12 @@ pub(crate) enum FormatCache {
     Text,
     /// Pairs.
     Logfmt,
+    /// Items of a list of key-value pairs in JSON.
+    Pairs,
 }
 
 impl FormatCache {
-    const COUNT: usize = 4;
+    const COUNT: usize = 5;
 }
 
 /// Filled at the second use: many spans have one record or none.
