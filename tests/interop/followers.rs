@@ -193,7 +193,7 @@ fn lnav_reads_every_shape() {
         assert_eq!(read, expected, "{name}");
         // Its reader of JSON refuses a line with an integer beyond 64 bits (signed).
         let mut hostile = records();
-        hostile.iter_mut().for_each(|record| drop(record.fields_mut().remove("big")));
+        hostile.iter_mut().for_each(|record| assert!(record.fields_mut().remove("big")));
         assert_eq!(lnav(name, Some(format), &lines_of(&shape, &hostile)).len(), hostile.len(), "{name}");
     }
 }
