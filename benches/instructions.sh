@@ -74,5 +74,5 @@ wanted ids && row ids "$events" "" json-ids json-plain
 # The shapes that tools expect, beside plain JSON.
 shapes="strata strata-ecs strata-gcp strata-datadog strata-logstash strata-bunyan strata-otel strata-python strata-logfmt"
 wanted shapes && for case in W1 W2; do row $case "$events" "" $shapes; done
-wanted second && row second "$events" "" strata strata-tee strata-layers json-layers
+wanted second && row second "$events" "" strata strata-tee strata-ten strata-ten-wrapped strata-layers json-layers
 exit 0

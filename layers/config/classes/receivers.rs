@@ -10,8 +10,8 @@ macro_rules! keys {
         &[
             $($own,)*
             "failover", "headers", "user", "password", "auth", "compression", "tls", "proxy", "redirects",
-            "connect_timeout", "timeout", "capacity", "max_bytes", "max_batch", "max_batch_bytes", "delay", "retry_for",
-            "drain",
+            "connect_timeout", "timeout", "capacity", "max_bytes", "max_batch", "max_batch_bytes", "schedule_delay", "retry_for",
+            "flush_timeout",
         ]
     };
 }
@@ -230,9 +230,9 @@ mod with_http {
             .set_if_some(args.size("max_bytes"), HttpBuilder::max_bytes)
             .set_if_some(args.size("max_batch"), HttpBuilder::max_batch)
             .set_if_some(args.size("max_batch_bytes"), HttpBuilder::max_batch_bytes)
-            .set_if_some(args.seconds("delay"), HttpBuilder::schedule_delay)
+            .set_if_some(args.seconds("schedule_delay"), HttpBuilder::schedule_delay)
             .set_if_some(args.seconds("retry_for"), HttpBuilder::retry_for)
-            .set_if_some(args.seconds("drain"), HttpBuilder::flush_timeout);
+            .set_if_some(args.seconds("flush_timeout"), HttpBuilder::flush_timeout);
         if args.has_problems() {
             return Ok(placeholder());
         }
