@@ -75,8 +75,8 @@ use crate::{
 /// point in a name inside them is `%2E`. They stay JSON text if their names could clash with other fields of the record.
 /// (A name that a map itself has twice is written twice.)
 ///
-/// Go's [kr/logfmt](https://pkg.go.dev/github.com/kr/logfmt) and
-/// [go-logfmt](https://pkg.go.dev/github.com/go-logfmt/logfmt) read it back, and Python's logfmtkv. lnav takes it as its own; its version 0.11 sees
+/// Go's [kr/logfmt](https://pkg.go.dev/github.com/kr/logfmt) and [go-logfmt](https://pkg.go.dev/github.com/go-logfmt/logfmt)
+/// and Python's [logfmtkv](https://pypi.org/project/logfmtkv/) read it back. lnav takes it as its own; its version 0.11 sees
 /// levels only behind a time in quotes: `Time::utc().strftime("%Y-%m-%dT%H:%M:%S%.6fZ")`.
 #[derive(Clone, Debug)]
 pub struct Logfmt {
