@@ -284,7 +284,6 @@ impl Plan {
                 Part::Time => time(line, &state.options.time, state.record),
                 Part::Site(index) => site(line, &step.inner, index, state),
                 Part::Nanos => nanos(line, state.record),
-                Part::Attributes => self.attributes(line, step, state),
                 Part::Message => message(line, state.record),
                 Part::Trace | Part::DefaultTrace => self.ids(line, step, state),
                 Part::Flat(index) => self.flat(line, index, state),
@@ -359,6 +358,7 @@ impl Plan {
                     stack(line, chain, state);
                 }
             }
+            Part::Attributes => self.attributes(line, step, state),
             Part::Object | Part::List => self.object(line, step, state),
             Part::Fields => self.fields(line, key, state),
             Part::Context => {
@@ -398,7 +398,7 @@ impl Plan {
     }
 
     /// A list of key-value pairs.
-    #[inline]
+    #[inline(always)]
     fn attributes(&self, line: &mut Line<'_>, step: &Step, state: &RecordState<'_>) {
         if state.record.globals().is_none() && !step.fallback.text().is_empty() {
             return line.fragment(&step.fallback);
