@@ -71,9 +71,9 @@ struct ThreadCounters {
     deferred: [AtomicU64; ENDS],
 }
 
-static UNUSED: ForkMutex<Vec<&'static Counters>> = ForkMutex::first(Vec::new());
+static UNUSED: ForkMutex<Vec<&'static Counters>> = ForkMutex::for_static(Vec::new());
 /// Held while receipts from before a fork are voided.
-static VOIDING: ForkMutex<()> = ForkMutex::first(());
+static VOIDING: ForkMutex<()> = ForkMutex::for_static(());
 
 impl Counters {
     fn new() -> Self {

@@ -112,7 +112,7 @@ const VARIABLE: &str = "RUST_LOG";
 impl Loggers {
     /// The root alone, at WARN.
     pub fn new() -> Self {
-        Self::with_tree(Tree::new())
+        Self::with_tree(Tree::default())
     }
 
     /// Loggers with the levels of [directives](self#directives). The root is at WARN unless they say otherwise.
@@ -120,7 +120,7 @@ impl Loggers {
     /// # Errors
     /// A directive is wrong: the error names it, its position and what was expected.
     pub fn parse(directives: &str) -> Result<Self, Error> {
-        let mut tree = Tree::new();
+        let mut tree = Tree::default();
         tree.set_levels(&parse::parse(directives)?)?;
         Ok(Self::with_tree(tree))
     }
@@ -175,7 +175,7 @@ impl Loggers {
 
     /// The names of all loggers, with dots, sorted, `root` first.
     pub fn names(&self) -> Vec<String> {
-        self.0.read().loggers.iter().map(|(name, _)| name::shown(name).to_owned()).collect()
+        self.0.read().loggers.keys().map(|name| name::shown(name).to_owned()).collect()
     }
 
     /// The nearest existing logger above; `None` for the root.

@@ -78,7 +78,7 @@ pub(super) struct Threshold {
 
 /// The handlers for the records of a logger.
 pub(super) struct Route {
-    /// The logger's own: this and the filters concern only records of exactly its name.
+    /// The logger is disabled. This and its filters concern only records of exactly its name.
     pub(super) disabled: bool,
     pub(super) filters: Vec<Arc<dyn Filter>>,
     /// The handlers on the way up, or the last resort if there are none.
@@ -90,12 +90,6 @@ pub(super) const NEVER: i64 = i64::MAX;
 
 impl Default for Tree {
     fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Tree {
-    pub(super) fn new() -> Self {
         Self {
             loggers: BTreeMap::from([(String::new(), LoggerState::root())]),
             disabled_up_to: Severity::ALL,
@@ -103,7 +97,9 @@ impl Tree {
             routes: Routes::default(),
         }
     }
+}
 
+impl Tree {
     /// The existing loggers from a name upwards, its own first, the root last.
     pub(super) fn upwards(&self, name: &str) -> impl Iterator<Item = (&str, &LoggerState)> {
         name::with_ancestors(name)
