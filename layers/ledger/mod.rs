@@ -63,6 +63,7 @@ impl Ledger {
         ledger
     }
 
+    /// A ledger that [`stats`] lists as long as it is in use.
     pub(crate) fn registered(name: &str) -> Arc<Self> {
         let ledger = Self::unlisted(name);
         ALL.add(Arc::downgrade(&ledger));

@@ -15,7 +15,7 @@ use crate::{Error, Record, fork};
 /// |---|---|
 /// | on any thread, at any time, even in a destructor as a thread ends | the handler that took the record counts it |
 /// | after that handler is gone | the same, as long as somebody holds its [`Ledger`](super::Ledger). An error goes to the handler's error handler, or to stderr once the ledger is gone as well |
-/// | in the child of a fork, while the parent took it | nothing: the record belongs to the parent, and the child has already counted it as dropped |
+/// | in the child of a fork, but it was taken before | nothing: the parent ends its own copy, and the record counts as dropped in the child |
 ///
 /// Made by [`Delivery::take`](crate::Delivery::take), which shows an example.
 #[must_use = "dropping a receipt counts its record as dropped"]

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
+    directives::{Level, Name},
     name,
-    parse::{Level, Name},
     tree::{LoggerState, Tree},
 };
 use crate::{Handler as _, NamedHandler, Severity};
@@ -32,7 +32,7 @@ pub enum Decision {
     Enabled,
     /// Everything up to this severity is refused, by [`Loggers::disable`](super::Loggers::disable).
     DisabledUpTo(Severity),
-    /// This very logger is disabled, by [`Loggers::set_disabled`](super::Loggers::set_disabled).
+    /// The logger itself is disabled, by [`Loggers::set_disabled`](super::Loggers::set_disabled).
     LoggerDisabled,
     /// It is below the effective level.
     BelowLevel,

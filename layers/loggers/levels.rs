@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Loggers, cache, name, parse};
+use super::{Loggers, cache, directives, name};
 use crate::{Error, Severity};
 
 impl Loggers {
@@ -12,7 +12,7 @@ impl Loggers {
     /// # Errors
     /// Those of [`Loggers::parse`]; then nothing is changed.
     pub fn apply(&self, directives: &str) -> Result<(), Error> {
-        let levels = parse::parse(directives)?;
+        let levels = directives::parse(directives)?;
         self.change_levels(|tree| tree.set_levels(&levels))
     }
 

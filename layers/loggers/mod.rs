@@ -45,6 +45,7 @@
 //!   and the router's ledger counts the record as dropped.
 
 mod cache;
+mod directives;
 mod explain;
 mod filter;
 mod handlers;
@@ -52,7 +53,6 @@ mod interest;
 mod last_resort;
 mod levels;
 mod name;
-mod parse;
 mod router;
 #[cfg(feature = "config")]
 mod snapshot;
@@ -121,7 +121,7 @@ impl Loggers {
     /// A directive is wrong: the error names it, its position and what was expected.
     pub fn parse(directives: &str) -> Result<Self, Error> {
         let mut tree = Tree::default();
-        tree.set_levels(&parse::parse(directives)?)?;
+        tree.set_levels(&directives::parse(directives)?)?;
         Ok(Self::with_tree(tree))
     }
 
@@ -283,7 +283,7 @@ impl FromStr for Loggers {
 /// The levels as [directives](self#directives) that parse to the same levels, the root's first.
 impl fmt::Display for Loggers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        parse::write(f, &self.levels())
+        directives::write(f, &self.levels())
     }
 }
 

@@ -232,6 +232,6 @@ fn minimum(level: Severity, disabled_up_to: Severity) -> i64 {
 
 pub(super) fn too_many() -> Error {
     Error::config(format_args!(
-        "too many loggers: expected at most {MAX_LOGGERS}; names made from data belong into fields"
+        "too many loggers: expected at most {MAX_LOGGERS}; names made from data belong in fields"
     ))
 }

@@ -33,7 +33,7 @@ use crate::{
 /// use tracing_strata::shutdown::Signals;
 ///
 /// let signals = Signals::terminating().timeout(Duration::from_secs(3)).install()?;
-/// // … the work; on SIGTERM or SIGINT the log is flushed, and the process is killed by that very signal.
+/// // … the work. On SIGTERM or SIGINT the log is flushed, and then the signal kills the process.
 /// # drop(signals);
 /// # Ok::<(), tracing_strata::Error>(())
 /// ```
@@ -176,7 +176,7 @@ impl Shared {
         if let Err(error) = self.start(self.take_pending()) {
             self.exits_at_once.store(true, Ordering::SeqCst);
             crate::stdio::stderr_line(&escaped(&format!(
-                "tracing-strata: after a fork: {error}; signals end it at once"
+                "tracing-strata: after a fork: {error}; signals end the process at once"
             )));
         }
     }
