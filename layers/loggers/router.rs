@@ -26,7 +26,7 @@ impl Handler for Router {
     #[inline]
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
         let (threshold, route) = cache::route(&self.loggers.0, delivery.target());
-        if threshold.exact && (route.disabled || !passes(&route, &delivery)) {
+        if threshold.exact && (route.disabled || !route.passes(&delivery)) {
             return Ok(Outcome::Filtered);
         }
         to_all(&route.handlers, delivery)
@@ -57,14 +57,15 @@ impl Handler for Router {
     }
 }
 
-/// Asks the filters of the logger. Their summaries go where its records go.
-fn passes(route: &Route, record: &Record) -> bool {
-    let passes = route.filters.iter().all(|filter| filter.passes(record));
-    route.emit_summaries(false);
-    passes
-}
-
 impl Route {
+    /// Asks the filters of the logger.
+    fn passes(&self, record: &Record) -> bool {
+        let passes = self.filters.iter().all(|filter| filter.passes(record));
+        self.emit_summaries(false);
+        passes
+    }
+
+    /// Summaries go where the records of the logger go.
     fn emit_summaries(&self, all: bool) {
         let emit = |summary: &Record| self.handlers.iter().for_each(|handler| handler.emit(summary));
         self.filters.iter().for_each(|filter| filter.drain_summaries(all, &mut { emit }));
