@@ -34,7 +34,8 @@ pub(super) const RECEIVERS: &[&Class] = &[
             "field_labels",
             "metadata",
             "max_streams",
-            "tenant"
+            "tenant",
+            "protobuf"
         ),
         make: loki,
         ..RECEIVER
@@ -122,7 +123,8 @@ mod with_http {
         let args = context.args;
         let mut loki = Loki::new(args.required("url"))
             .set_if_some(args.size("max_streams"), Loki::max_streams)
-            .set_if_some(args.str("tenant"), Loki::tenant);
+            .set_if_some(args.str("tenant"), Loki::tenant)
+            .set_if_some(args.bool("protobuf"), Loki::protobuf);
         for (key, set) in
             [("level_label", Loki::level_label as fn(Loki, Option<&str>) -> Loki), ("target_label", Loki::target_label)]
         {
