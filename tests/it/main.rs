@@ -37,6 +37,7 @@ mod queue;
 mod rooms;
 mod rotate;
 mod setup;
+mod spool;
 mod stream;
 mod strict;
 mod support;
