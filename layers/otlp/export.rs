@@ -37,7 +37,7 @@ impl Settings {
             batch_bytes: BATCH_BYTES,
             delay: limits.delay,
             retry_for: limits.retry_for,
-            spool: None,
+            spool: self.spool.clone(),
         }
     }
 }

@@ -48,6 +48,8 @@ mod target;
 mod thread;
 mod trace;
 
+#[cfg(all(test, feature = "otlp"))]
+pub(crate) use self::codec::tests::random as random_record;
 #[cfg(feature = "otlp")]
 pub(crate) use self::export::SpanEvent;
 #[cfg(feature = "serde")]

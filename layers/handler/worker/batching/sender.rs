@@ -190,6 +190,9 @@ impl<'a, E: Export> Sender<'a, E> {
         let mut told = Told::default();
         spool.close(&mut told);
         self.job.tell(&mut told);
+        // If no item has come, to a ledger of its own.
+        self.job.ledger();
+        self.job.report_early();
         self.job.unlock();
     }
 }
