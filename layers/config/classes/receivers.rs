@@ -11,7 +11,7 @@ macro_rules! keys {
             $($own,)*
             "failover", "headers", "user", "password", "auth", "compression", "tls", "proxy", "redirects",
             "connect_timeout", "timeout", "capacity", "max_bytes", "max_batch", "max_batch_bytes", "delay", "retry_for",
-            "drain",
+            "drain", "spool",
         ]
     };
 }
@@ -233,6 +233,7 @@ mod with_http {
             .set_if_some(args.seconds("delay"), HttpBuilder::schedule_delay)
             .set_if_some(args.seconds("retry_for"), HttpBuilder::retry_for)
             .set_if_some(args.seconds("drain"), HttpBuilder::flush_timeout);
+        let builder = super::super::http::spooled(builder, args);
         if args.has_problems() {
             return Ok(placeholder());
         }

@@ -42,7 +42,8 @@ fn comparable(logs: Vec<(String, LogRecord)>, spans: Vec<(String, Span)>) -> Vec
         assert!(span.start_time_unix_nano > 0 && span.end_time_unix_nano >= span.start_time_unix_nano);
         assert!(!span.span_id.is_empty() && !span.parent_span_id.is_empty());
         (span.start_time_unix_nano, span.end_time_unix_nano) = (0, 0);
-        [&mut span.span_id, &mut span.parent_span_id].map(Vec::clear);
+        span.span_id.clear();
+        span.parent_span_id.clear();
         span.links.iter_mut().for_each(|link| link.span_id.clear());
         span.events.iter_mut().for_each(|event: &mut Event| event.time_unix_nano = 0);
         settle(&mut span.attributes);

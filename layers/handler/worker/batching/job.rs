@@ -1,24 +1,20 @@
 //! What the threads of one worker share.
 
-use std::{
-    fs::File,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-        mpsc::SyncSender,
-    },
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+    mpsc::SyncSender,
 };
 
 use super::{
     BatchConfig, Export,
-    segment::Segments,
+    segment::{Segments, SpoolLock, SpoolOptions},
     spool::{Spool, Stored, Told},
 };
 use crate::{
     Error,
     fork::ForkMutex,
     ledger::{End, Ledger, Receipt, Receipts},
-    sink::unlock,
 };
 
 /// The job of a worker that sends batches.
@@ -40,7 +36,7 @@ pub(super) struct BatchJob<E: Export> {
     /// Until a thread takes it.
     pub(super) spool: ForkMutex<Option<Arc<Spool<E::Item>>>>,
     /// Of the spool.
-    lock: ForkMutex<Option<File>>,
+    lock: ForkMutex<Option<SpoolLock>>,
 }
 
 /// A receiver that is away from the beginning says little.
@@ -64,18 +60,33 @@ impl<E: Export> BatchJob<E> {
     }
 
     pub(super) fn open_spool(&self) -> Result<(), Error> {
-        if let Some(options) = &self.config.spool {
-            let (segments, lock) = Segments::open(&self.config.output, options)?;
-            *self.lock.get() = Some(lock);
-            *self.spool.get() = Some(Arc::new(Spool::new(segments)));
-        }
+        let Some(options) = self.config.spool.as_ref().filter(|spool| !spool.will_be_free()) else { return Ok(()) };
+        let (segments, lock) = Segments::open(&self.config.output, options)?;
+        *self.lock.get() = Some(lock);
+        *self.spool.get() = Some(Arc::new(Spool::new(segments)));
         Ok(())
     }
 
-    /// Another handler may use the spool; a process that was just forked from this one cannot keep the lock.
+    /// Waits while another handler of this process has it.
+    pub(super) fn take_spool(&self, wait: impl Fn() -> bool) -> Option<Arc<Spool<E::Item>>> {
+        let is_held = || self.config.spool.as_ref().is_some_and(SpoolOptions::will_be_free);
+        let mut spool = self.spool.get().take();
+        if spool.is_none() && is_held() {
+            self.is_connected(Ok(()));
+            while is_held() && wait() {}
+            if let Err(error) = self.open_spool() {
+                self.report(error, 0, false);
+            }
+            spool = self.spool.get().take();
+        }
+        spool
+    }
+
+    /// Another handler may use the spool.
     pub(super) fn unlock(&self) {
-        if let Some(lock) = self.lock.get().take() {
-            unlock(&lock).unwrap_or_default();
+        let lock = self.lock.get().take();
+        if let Some(lock) = lock {
+            lock.release();
         }
     }
 

@@ -8,9 +8,14 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufReader, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
+    sync::MutexGuard,
 };
 
-use crate::{Error, sink::try_lock};
+use crate::{
+    Error,
+    fork::ForkMutex,
+    sink::{try_lock, unlock},
+};
 
 const MARK: &[u8; 7] = b"strata\0";
 /// Changes with the layout of segments, and of what is in the entries.
@@ -29,6 +34,37 @@ pub(crate) struct SpoolOptions {
     pub(crate) max_bytes: u64,
     /// Each batch is on the disk itself before it counts as written.
     pub(crate) syncs: bool,
+    /// A handler of this process that has it will end soon.
+    pub(crate) takes_over: bool,
+}
+
+impl SpoolOptions {
+    /// Whether to wait until another handler of this process has released it.
+    pub(super) fn will_be_free(&self) -> bool {
+        self.takes_over && self.directory.canonicalize().is_ok_and(|directory| held().contains(&directory))
+    }
+}
+
+/// The spools of this process.
+static HELD: ForkMutex<Vec<PathBuf>> = ForkMutex::first(Vec::new());
+
+/// In the child of a fork: none.
+fn held() -> MutexGuard<'static, Vec<PathBuf>> {
+    HELD.lock(Vec::clear, Vec::new)
+}
+
+/// Keeps others out of a directory, until it is released or the process ends.
+pub(super) struct SpoolLock {
+    file: File,
+    directory: PathBuf,
+}
+
+impl SpoolLock {
+    pub(super) fn release(self) {
+        held().retain(|directory| *directory != self.directory);
+        // Not only closed: a process that was just forked from this one may have the file, too.
+        unlock(&self.file).unwrap_or_default();
+    }
 }
 
 /// How far entries go: up to a place in a segment.
@@ -109,7 +145,7 @@ fn header(sent: u64) -> [u8; HEADER as usize] {
 
 impl Segments {
     /// With the lock that keeps others out. Reads names only.
-    pub(super) fn open(output: &str, options: &SpoolOptions) -> Result<(Self, File), Error> {
+    pub(super) fn open(output: &str, options: &SpoolOptions) -> Result<(Self, SpoolLock), Error> {
         let dir = &options.directory;
         let failed = |path: &Path, doing: &str, error| {
             Error::with_cause(format_args!("{output}: spool"), Error::io_at(path, doing, error))
@@ -152,6 +188,8 @@ impl Segments {
             is_synced: true,
             reader: None,
         };
+        let lock = SpoolLock { file: lock, directory: dir.canonicalize().unwrap_or_else(|_| dir.clone()) };
+        held().push(lock.directory.clone());
         Ok((segments, lock))
     }
 

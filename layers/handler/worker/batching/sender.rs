@@ -20,6 +20,8 @@ use crate::{
     unwind::{catch, panicked},
 };
 
+/// How often to look whether the spool of a handler that ends is free.
+const TAKE_OVER: Duration = Duration::from_millis(5);
 /// The last part of the time of a shutdown is for the disk.
 const RESERVE: Duration = Duration::from_millis(250);
 
@@ -34,8 +36,11 @@ impl<E: Export> Job for BatchJob<E> {
 
     fn run(worker: &Arc<Worker<Self>>, channel: &Channel<Self::Item>) {
         let job = &worker.job;
-        let spool = job.spool.get().take();
-        if let Some(spool) = spool {
+        let wait = || {
+            channel.notifier().park(TAKE_OVER);
+            !has_ended(channel)
+        };
+        if let Some(spool) = job.take_spool(wait) {
             start_sending(worker, &spool);
             Sender::run(job, channel, Way::Spool(spool));
         } else if let Some(client) = job.connect() {
