@@ -1,7 +1,7 @@
 //! Files of entries, in order: written at the end of the last one, read at the beginning of the first one.
 //!
-//! A segment begins with a header: a mark, the version, and how far its entries are sent, with a checksum. An entry is its
-//! length, a checksum, a byte of flags, and what is in it.
+//! A segment begins with a header: a mark, the version, and how far its entries are sent, with a checksum. An entry is a
+//! checksum, its length, a byte of flags, and what is in it.
 
 use std::{
     collections::VecDeque,
@@ -123,9 +123,9 @@ pub(super) fn put_entry(out: &mut Vec<u8>, begins_batch: bool, write: impl FnOnc
     write(out);
     // Records are smaller: their texts have 32-bit lengths, too.
     let length = (out.len() - start - ENTRY_HEAD) as u32;
-    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
-    let sum = checksum([&out[start..start + 4], &out[start + 8..start + ENTRY_HEAD], &out[start + ENTRY_HEAD..]]);
-    out[start + 4..start + 8].copy_from_slice(&sum.to_le_bytes());
+    out[start + 4..start + 8].copy_from_slice(&length.to_le_bytes());
+    let sum = checksum([&out[start + 4..]]);
+    out[start..start + 4].copy_from_slice(&sum.to_le_bytes());
 }
 
 fn checksum<const N: usize>(parts: [&[u8]; N]) -> u32 {
@@ -244,14 +244,12 @@ impl Segments {
     }
 
     fn write(&mut self, number: u64, entries: &[u8]) -> io::Result<()> {
-        if let Some(writer) = &mut self.writer
-            && self.all.back().is_some_and(|(last, _)| *last == number)
-        {
-            writer.write_all(entries)?;
-            if let Some((_, bytes)) = self.all.back_mut() {
+        if let (Some(writer), Some((last, bytes))) = (&mut self.writer, self.all.back_mut()) {
+            if *last == number {
+                writer.write_all(entries)?;
                 *bytes += entries.len() as u64;
+                return Ok(());
             }
-            return Ok(());
         }
         let mut file = OpenOptions::new().create_new(true).append(true).open(self.path(number))?;
         self.next = number + 1;
@@ -431,7 +429,7 @@ impl Reader {
             self.head = Some(head);
             return Ok(Entry::OfNextBatch);
         }
-        let length = u32::from_le_bytes([a, b, c, d]);
+        let length = u32::from_le_bytes([e, f, g, h]);
         let whole = ENTRY_HEAD as u64 + u64::from(length);
         // Before memory is taken for it.
         if self.at + whole > size {
@@ -440,7 +438,7 @@ impl Reader {
         let mut entry = vec![0; length as usize];
         self.file.read_exact(&mut entry)?;
         self.at += whole;
-        let is_sound = checksum([&[a, b, c, d], &[flags], &entry]) == u32::from_le_bytes([e, f, g, h]);
+        let is_sound = checksum([&head[4..], &entry]) == u32::from_le_bytes([a, b, c, d]);
         Ok(if is_sound { Entry::Sound(entry) } else { Entry::Damaged })
     }
 }

@@ -22,6 +22,8 @@ use crate::{
 
 /// How often to look whether the spool of a handler that ends is free.
 const TAKE_OVER: Duration = Duration::from_millis(5);
+/// How much of that memory is kept.
+const RETAINED: usize = 2 << 20;
 /// The last part of the time of a shutdown is for the disk.
 const RESERVE: Duration = Duration::from_millis(250);
 
@@ -74,12 +76,15 @@ struct Sender<'a, E: Export> {
     receiver: Receiver<BatchItem<E::Item>>,
     batch: Batch<E::Item>,
     bytes: usize,
+    /// Memory for what goes to the disk.
+    entries: Vec<u8>,
     way: Way<'a, E>,
 }
 
 impl<'a, E: Export> Sender<'a, E> {
     fn run(job: &'a BatchJob<E>, channel: &'a Channel<BatchItem<E::Item>>, way: Way<'a, E>) {
-        let mut sender = Self { job, channel, receiver: Receiver::new(), batch: Batch::default(), bytes: 0, way };
+        let (receiver, batch, entries) = (Receiver::new(), Batch::default(), Vec::new());
+        let mut sender = Self { job, channel, receiver, batch, bytes: 0, entries, way };
         if let Err(panic) = catch(|| sender.work()) {
             job.report(panicked("export", &panic), 0, false);
         }
@@ -150,9 +155,10 @@ impl<'a, E: Export> Sender<'a, E> {
                 let mut is_done = false;
                 while !is_done {
                     let mut told = Told::default();
-                    is_done = spool.give(&mut self.batch, || pressure(self.channel), &mut told);
+                    is_done = spool.give(&mut self.batch, &mut self.entries, || pressure(self.channel), &mut told);
                     self.job.tell(&mut told);
                 }
+                self.entries.shrink_to(RETAINED);
             }
         }
         self.channel.release(held, false);

@@ -138,8 +138,16 @@ impl<T: Batchable> Spool<T> {
     }
 
     /// Hands a batch over, or stores it, or drops it at the end. False if there is something to tell first: then call it again.
-    pub(super) fn give(&self, batch: &mut Batch<T>, pressure: impl Fn() -> Pressure, told: &mut Told) -> bool {
-        let (began, mut entries) = (Instant::now(), None);
+    /// `entries` is memory.
+    pub(super) fn give(
+        &self,
+        batch: &mut Batch<T>,
+        entries: &mut Vec<u8>,
+        pressure: impl Fn() -> Pressure,
+        told: &mut Told,
+    ) -> bool {
+        let began = Instant::now();
+        entries.clear();
         let mut state = self.lock();
         loop {
             if state.segments.is_empty() && matches!(state.hand, Hand::Free) {
@@ -152,7 +160,9 @@ impl<T: Batchable> Spool<T> {
             state.is_away |= is_late;
             let waits = state.segments.is_empty() && pressure == Pressure::None && !is_late;
             if !waits && state.store_hand(told) {
-                let entries = entries.get_or_insert_with(|| encode(&batch.items));
+                if entries.is_empty() {
+                    encode(&batch.items, entries);
+                }
                 if state.store(entries, told).is_some() {
                     told.written.push(mem::take(batch).receipts);
                     self.changed.notify_all();
@@ -271,7 +281,8 @@ impl<T: Batchable> Spool<T> {
 
     /// Stores a batch that could not be sent.
     pub(super) fn keep(&self, batch: &mut Batch<T>, told: &mut Told) -> Option<Stored> {
-        let entries = encode(&batch.items);
+        let mut entries = Vec::new();
+        encode(&batch.items, &mut entries);
         let mut state = self.lock();
         if state.is_closed {
             // The files may be those of another handler by now.
@@ -345,7 +356,8 @@ impl<T: Batchable> State<T> {
             Hand::Free | Hand::Spooled => true,
             Hand::Kept => false,
             Hand::Given(batch) => {
-                let entries = encode(&batch.items);
+                let mut entries = Vec::new();
+                encode(&batch.items, &mut entries);
                 let stored = self.store(&entries, told);
                 if stored.is_some() {
                     if let Hand::Given(batch) = mem::replace(&mut self.hand, Hand::Free) {
@@ -355,7 +367,8 @@ impl<T: Batchable> State<T> {
                 stored.is_some()
             }
             Hand::Lent(items, _) => {
-                let entries = encode(items);
+                let mut entries = Vec::new();
+                encode(items, &mut entries);
                 self.stored = self.store(&entries, told);
                 if self.stored.is_some() {
                     if let Hand::Lent(_, receipts) = mem::replace(&mut self.hand, Hand::Spooled) {
@@ -368,10 +381,8 @@ impl<T: Batchable> State<T> {
     }
 }
 
-fn encode<T: Batchable>(items: &[T]) -> Vec<u8> {
-    let mut entries = Vec::new();
+fn encode<T: Batchable>(items: &[T], entries: &mut Vec<u8>) {
     for (index, item) in items.iter().enumerate() {
-        put_entry(&mut entries, index == 0, |out| item.encode(out));
+        put_entry(entries, index == 0, |out| item.encode(out));
     }
-    entries
 }
