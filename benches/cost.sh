@@ -37,9 +37,9 @@ measure() {
     release=$(build --release)
     cp "target/release/$1" stripped
     strip stripped
-    echo "$((crates - 1)) $debug $release $(stat -c %s stripped)"
     "target/release/$1" 2>/dev/null
     [ -n "$(cat logs/*)" ]
+    echo "$((crates - 1)) $debug $release $(stat -c %s stripped)"
     cd "$repository"
 }
 

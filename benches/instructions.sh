@@ -71,5 +71,5 @@ wanted W3 && row W3-level $((events * 160)) 6 strata json slog-json
 wanted W3 && row W3-name $((events * 160)) 14 strata json
 wanted W4 && row W4 "$events" "" strata json registry
 wanted ids && row ids "$events" "" json-ids json-plain
-wanted second && row second "$events" "" strata strata-tee strata-layers json-layers
+wanted second && row second "$events" "" strata strata-tee strata-ten strata-ten-wrapped strata-layers json-layers
 exit 0

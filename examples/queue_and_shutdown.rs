@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("after flush  {}", ledger.stats());
     assert_eq!(fs::read_to_string(&path)?.lines().count(), 4_000);
 
-    // The end: what waits is handled, the listener ends. (Dropping the guard does the same, within `drain`.)
+    // The end: what waits is handled, the listener ends. (Dropping the guard does the same, within `flush_timeout`.)
     tracing::info!("bye");
     guard.shutdown(Duration::from_secs(5))?;
     println!("queue        {}", guard.stats());

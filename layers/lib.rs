@@ -9,6 +9,15 @@
 //! 3. **It costs almost nothing.** A disabled call site costs as much as with `tracing` alone. An enabled one allocates
 //!    nothing and is several times cheaper than `tracing_subscriber::fmt().json()` (see the README's table).
 //!
+//! [`init`] starts it in one line, and [`setup()`] on one screen:
+//!
+//! ```
+//! let _logging = tracing_strata::init();
+//! tracing::info!(port = 8080, "listening");
+//! ```
+//!
+//! Or stack the layers yourself:
+//!
 //! ```
 //! use tracing::{info, info_span};
 //! use tracing_strata::{Loggers, Severity, format::{Json, Text}, output::{LogFile, Stream}, prelude::*};

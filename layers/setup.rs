@@ -9,9 +9,13 @@
 //! | where | standard error; [pretty](Text::pretty) on a terminal, JSON lines elsewhere |
 //! | levels | `RUST_LOG`, as [`Loggers`] reads it; without it, those of [`Setup::levels`]; without these, INFO |
 //! | format by hand | `STRATA_FORMAT=pretty` (coloured), `text` ([plain](Text::plain)) or `json` |
-//! | panics | CRITICAL records ([`shutdown::panic_hook`]) |
+//! | panics | CRITICAL records ([`shutdown::panic_hook`]); at a terminal they are told once, without std's own message |
 //! | the `log` crate | with the feature `log` ([`log::install`](crate::log::install)) |
 //! | at the end | everything is flushed, when the [guard](LoggingGuard) is dropped and when the process exits |
+//!
+//! # Where it stands
+//! At the beginning of `main`, with the guard kept until its end. A library logs by `tracing` alone, and leaves this to the
+//! application. Tests that look at records use `testing::Capture`, whatever the application has started.
 //!
 //! # Failures
 //! [`init`] and [`Setup::init`] return an error, and change nothing, where the process has a global default subscriber
@@ -23,11 +27,17 @@ use std::{
     collections::BTreeSet,
     env, fmt,
     io::{self, IsTerminal as _},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
     time::Duration,
 };
 
-use tracing_core::{Dispatch, Event, Interest, LevelFilter, Metadata, Subscriber, dispatcher};
+use tracing_core::{
+    Dispatch, Event, Interest, LevelFilter, Metadata, Subscriber, dispatcher, subscriber::NoSubscriber,
+};
 use tracing_subscriber::{
     Layer,
     layer::{Context, Filter, SubscriberExt as _},
@@ -176,11 +186,13 @@ impl Setup {
     /// `log`, the bridge from the `log` crate.
     ///
     /// # Errors
-    /// There is a global default already: nothing was opened. A file cannot be opened, a setting is wrong: the message names
-    /// it.
+    /// There is a global default already, or another thread is about to make one in this way: nothing was opened. A file
+    /// cannot be opened, a setting is wrong: the message names it.
     pub fn init(self) -> Result<LoggingGuard, Error> {
         let taken = || Error::config("cannot start logging: the process has a global default subscriber already");
-        if dispatcher::has_been_set() {
+        let _start =
+            Start::begin().ok_or_else(|| Error::config("cannot start logging: it is being started already"))?;
+        if has_global_default() {
             return Err(taken());
         }
         let (layer, mut guard) = self.layer()?;
@@ -266,6 +278,30 @@ impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Setup").field("levels", &self.levels).finish_non_exhaustive()
     }
+}
+
+/// One thread starts logging; no other waits for it, as user code runs meanwhile.
+struct Start;
+
+static IS_STARTING: AtomicBool = AtomicBool::new(false);
+
+impl Start {
+    fn begin() -> Option<Self> {
+        if IS_STARTING.swap(true, Ordering::Acquire) { None } else { Some(Self) }
+    }
+}
+
+impl Drop for Start {
+    fn drop(&mut self) {
+        IS_STARTING.store(false, Ordering::Release);
+    }
+}
+
+fn has_global_default() -> bool {
+    // "Ever": one that was for a scope counts, too. A new thread is in no scope.
+    let is_set = || dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>());
+    let ask = || thread::Builder::new().spawn(is_set).ok()?.join().ok();
+    dispatcher::has_been_set() && ask().unwrap_or(true)
 }
 
 fn levels_from_env() -> Result<Option<Loggers>, Error> {
@@ -360,9 +396,10 @@ impl LoggingGuard {
         let crates: BTreeSet<_> = targets.iter().filter_map(|target| target.split([':', '.']).next()).collect();
         let nearest = crates.iter().min_by_key(|name| distance(name, first)).copied().unwrap_or("my_crate");
         let seen = Vec::from_iter(crates.iter().take(8).copied()).join(", ");
-        let names = unmatched.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+        let names = unmatched.iter().take(8).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+        let more = if unmatched.len() > 8 { format!(" and {} more", unmatched.len() - 8) } else { String::new() };
         Some(format!(
-            "{LEVELS}: nothing has logged as {names}; seen: {seen}; for more of one: {LEVELS}={nearest}=debug"
+            "{LEVELS}: nothing has logged as {names}{more}; seen: {seen}; for more of one: {LEVELS}={nearest}=debug"
         ))
     }
 }

@@ -1,8 +1,12 @@
 //! T14: a program that panics in `main`, which the harness of the other tests does not let it do.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[cfg(target_os = "linux")]
+#[path = "it/pty.rs"]
+mod pty;
+
 use std::{
-    env, fs,
+    env, fs, panic,
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -11,7 +15,7 @@ use std::{
 
 use tracing::info;
 use tracing_strata::{
-    Delivery, Error, Flush, Handler, HandlerExt as _, Outcome, Queue, format::Json, output::LogFile, shutdown,
+    Delivery, Error, Flush, Handler, HandlerExt as _, Outcome, Queue, Severity, format::Json, output::LogFile, shutdown,
 };
 use tracing_subscriber::prelude::*;
 
@@ -21,9 +25,69 @@ const RECORDS: usize = 100;
 
 fn main() {
     match env::var(MODE) {
+        Ok(mode) if mode.starts_with("terminal") => at_a_terminal(&mode),
         Ok(mode) => program(&mode, &PathBuf::from(env::var_os(LOG).unwrap())),
-        Err(_) => ["hook", "no hook"].into_iter().for_each(look),
+        Err(_) => {
+            ["hook", "no hook"].into_iter().for_each(look);
+            #[cfg(target_os = "linux")]
+            look_at_terminals();
+        }
     }
+}
+
+fn at_a_terminal(mode: &str) {
+    if mode.contains("hook") {
+        panic::set_hook(Box::new(|_| eprintln!("of the application")));
+    }
+    let logging = tracing_strata::init().unwrap();
+    if mode.contains("twice") {
+        shutdown::panic_hook();
+    }
+    if mode.contains("off") {
+        logging.loggers().set_level("panic", Severity::OFF).unwrap();
+    }
+    panic!("out of cheese");
+}
+
+/// A panic is told once: std's own message is left out where the record was read, and nowhere else.
+#[cfg(target_os = "linux")]
+fn look_at_terminals() {
+    use std::io::Read as _;
+
+    let test = env::current_exe().unwrap();
+    // As `cargo run` finds it: not in the folder of tests.
+    let program = test.parent().unwrap().parent().unwrap().join(format!("main_panics-{}", std::process::id()));
+    fs::hard_link(&test, &program).unwrap();
+    let shown = |program: &Path, mode: &str| {
+        let (mut ours, theirs) = pty::open(200);
+        let mut command = Command::new(program);
+        command.env(MODE, mode).env("NO_COLOR", "1").env_remove("RUST_LOG").env_remove("STRATA_FORMAT");
+        let mut running = command.stderr(theirs).spawn().unwrap();
+        drop(command);
+        let mut shown = Vec::new();
+        ours.read_to_end(&mut shown).unwrap_or_default();
+        assert_eq!(running.wait().unwrap().code(), Some(101));
+        String::from_utf8(shown).unwrap()
+    };
+    let rows = [
+        ("terminal", true, false, false),
+        ("terminal, twice", true, false, false),
+        ("terminal, off", false, true, false),
+        ("terminal, hook", true, false, true),
+    ];
+    let looks = |text: &str| {
+        let is_recorded = text.contains("CRITICAL out of cheese");
+        (is_recorded, text.contains("panicked at"), text.contains("of the application"))
+    };
+    let found: Vec<_> = rows.iter().map(|(mode, ..)| shown(&program, mode)).collect();
+    fs::remove_file(&program).unwrap();
+    for ((mode, record, of_std, of_the_application), text) in rows.into_iter().zip(&found) {
+        assert_eq!(looks(text), (record, of_std, of_the_application), "{mode}: {text}");
+        assert_eq!(text.matches("out of cheese").count(), 1, "{mode}: {text}");
+    }
+    // The harness shows what std says with the test that failed.
+    let text = shown(&test, "terminal");
+    assert_eq!(looks(&text), (true, true, false), "{text}");
 }
 
 /// Takes its time, so that the queue has hardly begun when `main` ends.

@@ -115,7 +115,7 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "second",
         title: "W1 → two handlers",
-        peers: &[Strata, StrataTee, StrataLayers, Capture, Json, JsonLayers],
+        peers: &[Strata, StrataTee, StrataTen, StrataTenWrapped, StrataLayers, Capture, Json, JsonLayers],
         bars: &[Bar::SecondHandler],
         ..NULL
     },

@@ -48,7 +48,8 @@ fn serve() {
     let failed = ChargeError(std::io::Error::other("the bank does not answer"));
     error!(target: "shop::pay::card::gateway", user = 7, error = &failed as &dyn Error, "payment failed");
     warn!(target: "shop::pay", "a message of an enemy: \u{1b}[2J\u{7}\nINFO     all is well");
-    let _panicked = thread::scope(|scope| scope.spawn(|| shop::orders::total(&[12])).join());
+    let worker = thread::Builder::new().name("worker".into());
+    let _panicked = worker.spawn(|| shop::orders::total(&[12])).map(thread::JoinHandle::join);
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -56,6 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let [_, flag, path] = &arguments[..]
         && flag == "--svg"
     {
+        std::panic::set_hook(Box::new(|_| {})); // std's own message: the record in the picture says it all
         let terminal = svg::Terminal::new(NonZeroU16::new(100));
         let console = Stream::sink(terminal.clone()).format(Text::pretty().color(Color::Always));
         start(console);
@@ -70,6 +72,5 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn start(console: impl Handler) {
     tracing_subscriber::registry().with(console.into_layer()).init();
-    std::panic::set_hook(Box::new(|_| {})); // std's own message: the record says it all
     shutdown::panic_hook();
 }

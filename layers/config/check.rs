@@ -201,7 +201,7 @@ fn unused(
 ) {
     let mut used: HashSet<&str> = loggers.iter().flat_map(|logger| logger.handlers.iter().copied()).collect();
     for (_, node) in handlers {
-        used.extend(names(node.get("strata").and_then(|strata| strata.get("or_else"))));
+        used.extend(names(node.get("strata").and_then(|strata| strata.get("fallback"))));
         if registry.find_handler(class(node)).is_some() {
             used.extend(["target", "handlers"].into_iter().flat_map(|key| names(node.get(key))));
         }
@@ -222,7 +222,7 @@ fn unused(
     for (name, node) in entries(root, "filters") {
         let uses = uses.get(name).copied().unwrap_or_default();
         let path = format!("filters.{}", quoted_key(name));
-        let is_trigger = handlers.iter().any(|(_, handler)| names(handler.get("pick")).contains(&name));
+        let is_trigger = handlers.iter().any(|(_, handler)| names(handler.get("trigger")).contains(&name));
         if uses == 0 && !is_trigger {
             found.push(ConfigError::new(path, node.at, "no handler and no logger uses it"));
         } else if uses > 1 && filters::counts(class(node)) {

@@ -257,7 +257,7 @@ fn handler(node: &Node, setup: &Setup) -> (MigrationVerdict, Vec<String>) {
         }
         "TimedRotatingFileHandler" if !python => {
             note(
-                "intervals are those of the clock, so that a restart changes nothing (`strata: {grid: rollover}` is Python's count)",
+                "intervals are those of the clock, so that a restart changes nothing (`strata: {alignment: rollover}` is Python's count)",
             );
         }
         "RotatingFileHandler" => note("lengths are counted in bytes, in Python in characters"),

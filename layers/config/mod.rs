@@ -59,7 +59,7 @@
 //! | `logging.handlers.MemoryHandler` | `memory` | [`MemoryBuffer`](crate::MemoryBuffer) |
 //! | `logging.handlers.QueueHandler` | `queue` | [`Queue`](crate::Queue) |
 //! | `opentelemetry.sdk._logs.LoggingHandler` | `otlp` | log records to a collector (feature `otlp`); keys: [below](#otlp) |
-//! | | `flight_recorder` | [`FlightRecorder`](crate::FlightRecorder): `target`, `hold_below`, `release_at`, `release_after`, `pick` (a filter's name), `tree_records`, `tree_bytes`, `max_trees`, `max_bytes`, `outside` (`drop`, `pass`) |
+//! | | `flight_recorder` | [`FlightRecorder`](crate::FlightRecorder): `target`, `buffer_below`, `release_at`, `release_after`, `trigger` (a filter's name), `tree_records`, `tree_bytes`, `max_trees`, `max_bytes`, `outside` (`drop`, `pass`) |
 //! | | `tee` | [`Tee`](crate::Tee): `handlers` |
 //!
 //! ## Extensions
@@ -68,25 +68,25 @@
 //!
 //! | `strata:` | for | meaning |
 //! |---|---|---|
-//! | `queue: {capacity, max_bytes, overflow, block_for, protect, drain, report_every}` | every handler | a [`Queue`](crate::Queue) in front; `overflow` is `block`, `drop_newest` or `drop_oldest`; `queue: true` uses the defaults |
-//! | `or_else: NAME` | every handler | the handler that gets the records this one fails to write ([`Fallback`](crate::handler::Fallback)); behind the queue, if there is one |
+//! | `queue: {capacity, max_bytes, overflow, block_for, priority_level, flush_timeout, report_every}` | every handler | a [`Queue`](crate::Queue) in front; `overflow` is `block`, `drop_newest` or `drop_oldest`; `queue: true` uses the defaults |
+//! | `fallback: NAME` | every handler | the handler that gets the records this one fails to write ([`Fallback`](crate::handler::Fallback)); behind the queue, if there is one |
 //! | `capacity` … as in `queue` | `QueueHandler` | the limits of its queue |
-//! | `deadline`, `or_journal: true` | `StreamHandler` | how long to wait for a full stream; use the journal if the stream is connected to it |
+//! | `timeout`, `or_journal: true` | `StreamHandler` | how long to wait for a full stream; use the journal if the stream is connected to it |
 //! | `permissions` | files | permissions of a new file: `"0640"`, or `0640` in YAML and `0o640` in TOML |
 //! | `create_dirs`, `buffer`, `flush_on`, `sync_on`, `sync_every`, `sync_interval` | files | see [`LogFileBuilder`](crate::output::LogFileBuilder) and [`Durability`](crate::sink::Durability) |
 //! | `watch_interval` | `WatchedFileHandler` | see [`ReopenPolicy::at_most_every`](crate::sink::ReopenPolicy::at_most_every) |
-//! | `max_age_days`, `max_total_bytes`, `compression` (`gzip`, `zstd`, `none`), `compression_level`, `latest`, `sharing` (`unguarded`, `exclusive`, `shared`) | rotating files | see [`RotatingFileBuilder`](crate::output::RotatingFileBuilder) |
-//! | `grid` (`clock`, `rollover`), `zone` | `TimedRotatingFileHandler` | see [`RotatingFileBuilder`](crate::output::RotatingFileBuilder): `alignment` and `zone` |
-//! | `max_bytes`, `patience` | `MemoryHandler` | see [`MemoryBuffer`](crate::MemoryBuffer) |
-//! | `tls: {ca_file, certificate, key, server_name}` or `true`, `retry: {first, factor, most, jitter}`, `framing` (`lines`, `nul`, `length`, `octet_counting`, `none`), `connect_deadline`, `write_deadline`, `patience` | `SocketHandler`, `SysLogHandler` | see [`ConnectionBuilder`](crate::sink::net::ConnectionBuilder): `tls`, `backoff`, `framing`, `connect_timeout`, `write_timeout`, `reconnect_timeout` |
+//! | `max_age_days`, `max_total_bytes`, `compression` (`gzip`, `zstd`, `none`), `compression_level`, `latest`, `locking` (`unguarded`, `exclusive`, `shared`) | rotating files | see [`RotatingFileBuilder`](crate::output::RotatingFileBuilder) |
+//! | `alignment` (`clock`, `rollover`), `zone` | `TimedRotatingFileHandler` | see [`RotatingFileBuilder`](crate::output::RotatingFileBuilder): `alignment` and `zone` |
+//! | `max_bytes`, `timeout` | `MemoryHandler` | see [`MemoryBuffer`](crate::MemoryBuffer) |
+//! | `tls: {ca_file, certificate, key, server_name}` or `true`, `backoff: {initial, factor, max, jitter}`, `framing` (`lines`, `nul`, `length`, `octet_counting`, `none`), `connect_timeout`, `write_timeout`, `reconnect_timeout` | `SocketHandler`, `SysLogHandler` | see [`ConnectionBuilder`](crate::sink::net::ConnectionBuilder): `tls`, `backoff`, `framing`, `connect_timeout`, `write_timeout`, `reconnect_timeout` |
 //! | `format: text` | `SocketHandler`, `DatagramHandler` | use the handler's formatter instead of pickles |
 //! | `process_name` | `SocketHandler`, `DatagramHandler` | the name of the process in pickles |
-//! | `check_answer` (a status of 400 and above is no success), `tls: {ca_file, certificate, key}`, `process_name`, `proxy`, `timeout`, `connect_deadline`, `capacity`, `max_bytes`, `retry_for`, `drain`, `spool: {directory, max_bytes, sync}` | `HTTPHandler` (feature `http`) | see [`HttpBuilder`](crate::output::HttpBuilder): `any_answer`, `tls`, `proxy`, `timeout`, `connect_timeout`, `capacity`, `max_bytes`, `retry_for`, `flush_timeout`, `spool`, `spool_sync`; `context: ext://NAME` is a registered `Tls` |
-//! | `limit`, `oversize` (`shorten`, `refuse`), `write_deadline` | `DatagramHandler` | see [`DatagramBuilder`](crate::output::DatagramBuilder) |
+//! | `check_answer` (a status of 400 and above is no success), `tls: {ca_file, certificate, key}`, `process_name`, `proxy`, `timeout`, `connect_timeout`, `capacity`, `max_bytes`, `retry_for`, `flush_timeout`, `spool: {directory, max_bytes, sync}` | `HTTPHandler` (feature `http`) | see [`HttpBuilder`](crate::output::HttpBuilder): `any_answer`, `tls`, `proxy`, `timeout`, `connect_timeout`, `capacity`, `max_bytes`, `retry_for`, `flush_timeout`; `context: ext://NAME` is a registered `Tls` |
+//! | `limit`, `oversize` (`shorten`, `refuse`), `write_timeout` | `DatagramHandler` | see [`DatagramBuilder`](crate::output::DatagramBuilder) |
 //! | `gelf: {compression, compress_from, chunk_bytes}` | `DatagramHandler` | GELF compression (`gzip`, `zlib`, `none`) and chunks (feature `gelf`); needs `format: text` and a `gelf` formatter |
 //! | `direct: true` | `SysLogHandler` | no queue in front |
 //! | `form` (`python`, `rfc5424`, `rfc3164`, `local`), `host`, `app`, `process_id`, `sd_id`, `structured_data`, `elements: {ID: {NAME: VALUE}}`, `token`, `zone`, `max_bytes`, `bom`, `escape_values`, `multi_line`, `source`, `thread` | `SysLogHandler` | see [`format::SyslogFormat`](crate::format::SyslogFormat) |
-//! | `socket`, `timestamp`, `delay`, `write_deadline` | `JournalHandler` | see [`JournaldBuilder`](crate::output::JournaldBuilder) |
+//! | `socket`, `timestamp`, `delay`, `write_timeout` | `JournalHandler` | see [`JournaldBuilder`](crate::output::JournaldBuilder) |
 //!
 //! Attributes under `.`: `terminator`, `namer`, `rotator`, `ident`, `append_nul`, `priority_map`, `retryStart`, `retryMax`,
 //! `retryFactor`. For options that take code (a writer, a sink, `on_rotation`), register a class in the [`ClassRegistry`].
@@ -94,7 +94,7 @@
 //! ## OTLP
 //! `service`, `attributes`, `endpoint`, `protocol` (`http/protobuf`, `http/json`, `grpc`), `headers`, `timeout`,
 //! `compression` (`gzip`, `none`), `ca_certificate`, `client_certificate`, `client_key`, `context` (`all`, `none`, or a list
-//! of names), `capacity`, `max_bytes`, `max_batch`, `delay`, `retry_for`, `drain`: see `otlp::Otlp`. The `OTEL_*` variables
+//! of names), `capacity`, `max_bytes`, `max_batch`, `schedule_delay`, `retry_for`, `flush_timeout`: see `otlp::Otlp`. The `OTEL_*` variables
 //! supply missing keys, unless `environment: false`. Handlers export no spans: add an `OtlpLayer` with `logs(false)`.
 //!
 //! ## Services over HTTP
@@ -104,13 +104,13 @@
 //! |---|---|
 //! | `http_json` (`Http`) | `url`, `body` (`lines`, `array`, `single`), `content_type` |
 //! | `elasticsearch` (`Elasticsearch`) | `url`, `data_stream`, `index` or `daily_index` |
-//! | `loki` (`Loki`) | `url`, `labels: {NAME: VALUE}`, `level_label`, `target_label` (a name, or null for none), `field_labels`, `metadata` (lists of fields), `max_streams`, `tenant` |
+//! | `loki` (`Loki`) | `url`, `labels: {NAME: VALUE}`, `level_label`, `target_label` (a name, or null for none), `field_labels`, `metadata` (lists of fields), `max_streams`, `tenant`, `protobuf` |
 //! | `splunk_hec` (`SplunkHec`) | `url`, `token`, `host`, `source`, `sourcetype`, `index` |
 //! | `datadog` (`Datadog`) | `site`, `api_key`, `source`, `service`, `host`, `tags` |
 //! | `better_stack` (`BetterStack`), `sematext` (`Sematext`) | `url`, `token` |
 //! | `logstash` (`Logstash`) | `url` |
 //! | `webhook` (`Webhook`) | `url`, `key`, or `before` and `after` |
-//! | all of them | `formatter`, `failover` (a list of URLs), `headers: {NAME: VALUE}`, `user` and `password`, `auth: {scheme, secret}` or `auth: {header, secret}`, `compression` (`gzip`, `zstd`, `none`), `tls: {ca_file, certificate, key}`, `proxy`, `redirects` (how many are followed), `connect_timeout`, `timeout`, `capacity`, `max_bytes`, `max_batch`, `max_batch_bytes`, `delay`, `retry_for`, `drain`, `spool: {directory, max_bytes, sync}` |
+//! | all of them | `formatter`, `failover` (a list of URLs), `headers: {NAME: VALUE}`, `user` and `password`, `auth: {scheme, secret}` or `auth: {header, secret}`, `compression` (`gzip`, `zstd`, `none`), `tls: {ca_file, certificate, key}`, `proxy`, `redirects` (how many are followed), `connect_timeout`, `timeout`, `capacity`, `max_bytes`, `max_batch`, `max_batch_bytes`, `schedule_delay`, `retry_for`, `flush_timeout`, `spool: {directory, max_bytes, sync}` |
 //!
 //! A handler with a `spool` that a reload replaces hands its directory over once it has ended; a
 //! [trial](Logging::reload_with_trial) of such a handler fails, as that has not.
@@ -138,8 +138,8 @@
 //! | `class` | keys |
 //! |---|---|
 //! | `logging.Filter`, or no `class` | `name` |
-//! | `rate_limit` ([`RateLimit`](crate::filter::RateLimit)) | `most`, `per`, `by`, `exempt`, `max_keys` |
-//! | `sample` ([`Sample`](crate::filter::Sample)) | `one_in`, `traces`, `by`, `exempt`, `tell_after`, `max_keys` |
+//! | `rate_limit` ([`RateLimit`](crate::filter::RateLimit)) | `most`, `per`, `by`, `always_pass_from`, `max_keys` |
+//! | `sample` ([`Sample`](crate::filter::Sample)) | `one_in`, `traces`, `by`, `always_pass_from`, `summary_interval`, `max_keys` |
 //!
 //! All users of a filter share one object and its counts. To count separately, declare one for each handler.
 //!

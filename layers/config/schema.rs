@@ -205,12 +205,11 @@ fn keys(names: &[&str]) -> Map<String, Json> {
         "maxBytes" | "backupCount" | "interval" | "capacity" | "max_total_bytes" | "tree_records" | "max_trees" => {
             Kind::Integer
         }
-        "flushLevel" | "hold_below" | "release_at" | "flush_on" | "sync_on" => Kind::Level,
-        "max_age_days" | "sync_interval" | "watch_interval" | "connect_deadline" | "write_deadline" | "deadline" => {
-            Kind::Number
-        }
-        "attributes" | "headers" | "retry" | "gelf" | "elements" | "structured_data" => Kind::Mapping,
-        "or_else" | "zone" | "latest" | "sharing" | "grid" | "form" | "framing" | "oversize" => Kind::Text,
+        "flushLevel" | "buffer_below" | "release_at" | "flush_on" | "sync_on" => Kind::Level,
+        "max_age_days" | "sync_interval" | "watch_interval" | "connect_timeout" | "write_timeout"
+        | "reconnect_timeout" | "timeout" => Kind::Number,
+        "attributes" | "headers" | "backoff" | "gelf" | "elements" | "structured_data" => Kind::Mapping,
+        "fallback" | "zone" | "latest" | "locking" | "alignment" | "form" | "framing" | "oversize" => Kind::Text,
         _ => Kind::Any,
     };
     names.iter().map(|name| ((*name).to_owned(), type_of(&kind(name)))).collect()

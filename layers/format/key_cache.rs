@@ -10,9 +10,9 @@ use super::line::Fragment;
 /// Bounds the memory. A name whose slot is taken by another one is checked each time.
 const SLOTS: usize = 1024;
 
-/// The cache of one format.
+/// The cache of one format. A slot is small, as all are part of every binary.
 pub(super) struct KeyCache {
-    known: [OnceLock<Known>; SLOTS],
+    known: [OnceLock<Box<Known>>; SLOTS],
     make: fn(&'static str) -> Fragment,
 }
 
@@ -37,8 +37,8 @@ impl KeyCache {
     }
 
     #[cold]
-    fn learn(&self, name: &'static str) -> Known {
-        Known { name, fragment: (self.make)(name) }
+    fn learn(&self, name: &'static str) -> Box<Known> {
+        Box::new(Known { name, fragment: (self.make)(name) })
     }
 }
 

@@ -44,27 +44,25 @@ use crate::{
 /// assert_eq!((buffer.stats().queued, buffer.stats().written), (0, 1));
 /// # Ok::<(), Error>(())
 /// ```
+///
+/// Two words, so that it is passed in registers: all else is in the scope.
 pub struct Delivery<'a> {
     pub(super) record: &'a mut OwnedRecord,
     pub(super) scope: Option<&'a Scope<'a>>,
-    /// Other handlers see the record after this one.
-    pub(super) is_shared: bool,
-    /// On the thread of a worker: outputs may defer their writes.
-    pub(super) deferred: Option<&'a Rc<DeferredWrites>>,
 }
 
 impl<'a> Delivery<'a> {
     /// A delivery that nobody counts yet.
     #[inline]
     pub(super) fn new(record: &'a mut OwnedRecord) -> Self {
-        Self { record, scope: None, is_shared: false, deferred: None }
+        Self { record, scope: None }
     }
 
     /// Takes the record and its receipt. Return [`Outcome::Queued`] after that.
     #[inline]
     pub fn take(self) -> OwnedDelivery {
         let receipt = Scope::take_receipt(self.scope, self.record);
-        let record = if self.is_shared { self.record.share() } else { self.record.take() };
+        let record = if Scope::is_shared(self.scope) { self.record.share() } else { self.record.take() };
         OwnedDelivery { record, receipt }
     }
 
@@ -108,7 +106,8 @@ impl<'a> Delivery<'a> {
         handle: impl FnOnce(Delivery<'_>) -> Result<Outcome, Error>,
     ) -> Result<Outcome, Error> {
         Scope::save_record(self.scope, self.record);
-        handle(Delivery { record: &mut record, is_shared: false, ..self })
+        let scope = Scope::changed(self.scope);
+        handle(Delivery { record: &mut record, scope: Some(&scope) })
     }
 
     /// A delivery of a record made here, counted by the same handler.
@@ -132,7 +131,7 @@ impl<'a> Delivery<'a> {
 
     #[inline]
     pub(crate) fn deferred(&self) -> Option<&'a Rc<DeferredWrites>> {
-        self.deferred
+        Scope::deferred(self.scope)
     }
 
     // --- passing it on
@@ -144,23 +143,21 @@ impl<'a> Delivery<'a> {
         counters: &'static Counters,
         handler: &(impl Handler + ?Sized),
     ) -> Result<Outcome, Error> {
-        let Delivery { record, scope: outer, .. } = self;
+        let Delivery { record, scope: outer } = self;
         let scope = Scope::named(outer, counters);
-        let result = catch_handle(handler, Delivery { record: &mut *record, scope: Some(&scope), ..self });
-        match result {
-            result if scope.is_taken() => {
-                if let Err(error) = result {
-                    report_other_error(error, Some(counters), record);
-                }
-                Ok(Outcome::Queued)
+        let result = catch_handle(handler, Delivery { record: &mut *record, scope: Some(&scope) });
+        if scope.is_taken() {
+            if let Err(error) = result {
+                report_other_error(error, Some(counters), record);
             }
-            result => match result.as_ref().ok().and_then(|outcome| End::of(*outcome)) {
-                Some(end) => {
-                    counters.count_end(end);
-                    result
-                }
-                None => count_lost(counters, result, outer, record),
-            },
+            return Ok(Outcome::Queued);
+        }
+        match result.as_ref().ok().and_then(|outcome| End::of(*outcome)) {
+            Some(end) => {
+                counters.count_end(end);
+                result
+            }
+            None => count_lost(counters, result, outer, record),
         }
     }
 
@@ -174,11 +171,10 @@ impl<'a> Delivery<'a> {
         written: impl FnOnce(),
         take_over: impl FnOnce(Delivery<'_>, Option<Error>) -> Result<Outcome, Error>,
     ) -> Result<Outcome, Error> {
-        let Delivery { record, scope: outer, is_shared, .. } = self;
+        let Delivery { record, scope: outer } = self;
         let saved = Cell::new(None);
         let scope = Scope::with_fallback(outer, path, &saved);
-        let inner = Delivery { record: &mut *record, scope: Some(&scope), is_shared, deferred: None };
-        let result = catch_handle(handler, inner);
+        let result = catch_handle(handler, Delivery { record: &mut *record, scope: Some(&scope) });
         let why = match result {
             result if scope.is_taken() => return result.map(|_| Outcome::Queued),
             Ok(Outcome::Written) => {
@@ -189,14 +185,14 @@ impl<'a> Delivery<'a> {
             Ok(Outcome::Dropped | Outcome::Queued) => None,
             Err(error) => Some(error),
         };
-        take_over(Delivery { record, scope: outer, is_shared, deferred: None }, why)
+        take_over(Delivery { record, scope: outer }, why)
     }
 
     /// Passes it to the fallback.
     pub(super) fn pass_to_fallback(self, handler: &(impl Handler + ?Sized)) -> Result<Outcome, Error> {
         let scope = Scope::fallback(self.scope);
         let counters = self.counters();
-        let result = handler.handle(Delivery { scope: Some(&scope), deferred: None, ..self });
+        let result = handler.handle(Delivery { record: self.record, scope: Some(&scope) });
         if scope.is_taken() {
             return result.map(|_| Outcome::Queued);
         }
@@ -223,6 +219,7 @@ impl fmt::Debug for Delivery<'_> {
 }
 
 impl End {
+    #[inline]
     fn of(outcome: Outcome) -> Option<Self> {
         match outcome {
             Outcome::Written => Some(Self::Written),
@@ -353,8 +350,8 @@ impl OwnedDelivery {
         let Self { mut record, receipt } = self;
         let (counters, has_fallback) = (receipt.counters(), receipt.has_fallback());
         let receipt = Cell::new(Some(receipt));
-        let scope = Scope::taken(&receipt, counters, has_fallback);
-        let delivery = Delivery { record: &mut record, scope: Some(&scope), is_shared: false, deferred };
+        let scope = Scope::taken(&receipt, counters, has_fallback, deferred);
+        let delivery = Delivery { record: &mut record, scope: Some(&scope) };
         let result = catch(|| handle(delivery)).unwrap_or_else(|panic| Err(panicked("handle", &panic)));
         let Some(mut receipt) = receipt.take() else {
             // A handler further in has it.

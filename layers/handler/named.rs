@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     Description, Error, HandlerExt as _, Record, Severity, fork,
-    ledger::{ErrorHandler, Ledger},
+    ledger::{End, ErrorHandler, Ledger},
     record::Pooled,
 };
 
@@ -102,13 +102,22 @@ impl NamedHandler {
     #[inline]
     pub fn emit(&self, record: &Record) {
         fork::poll(None);
-        let inner = &*self.0;
-        if record.severity().number() < inner.min_level.load(Ordering::Relaxed) {
-            return drop(inner.registration.count_filtered());
+        if self.filters(record.severity()) {
+            return;
         }
         let mut copy = Pooled::create();
         copy.clone_from(record);
-        inner.registration.emit(copy.into_owned());
+        self.0.registration.emit(copy.into_owned());
+    }
+
+    /// Whether its own level refuses a record; then the ledger has counted that.
+    #[inline]
+    pub(super) fn filters(&self, severity: Severity) -> bool {
+        let filters = severity.number() < self.0.min_level.load(Ordering::Relaxed);
+        if filters {
+            self.0.registration.ledger().counters().count_end(End::Filtered);
+        }
+        filters
     }
 
     /// The handler without the level of [`set_level`](Self::set_level).
@@ -134,11 +143,10 @@ impl NamedHandler {
 impl Handler for NamedHandler {
     #[inline]
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
-        let inner = &*self.0;
-        if delivery.severity().number() < inner.min_level.load(Ordering::Relaxed) {
-            return inner.registration.count_filtered();
+        if self.filters(delivery.severity()) {
+            return Ok(Outcome::Filtered);
         }
-        inner.registration.handle(delivery)
+        self.0.registration.handle(delivery)
     }
 
     fn flush(&self, how: &Flush) -> Result<(), Error> {

@@ -66,12 +66,6 @@ impl<H: Handler> Registration<H> {
         &self.handler
     }
 
-    #[cold]
-    pub(super) fn count_filtered(&self) -> Result<Outcome, Error> {
-        self.ledger.counters().count_end(End::Filtered);
-        Ok(Outcome::Filtered)
-    }
-
     /// Handles a record that nobody else has.
     #[inline]
     pub(super) fn emit(&self, mut record: OwnedRecord) {

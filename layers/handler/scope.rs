@@ -2,8 +2,11 @@
 
 use std::{
     cell::{Cell, OnceCell},
+    rc::Rc,
     sync::Arc,
 };
+
+use super::worker::deferred::DeferredWrites;
 
 use crate::{
     ledger::{Completion, Counters, FallbackPath, FallbackRecord, Receipt},
@@ -22,14 +25,22 @@ pub(super) struct Scope<'a> {
 enum Kind<'a> {
     /// A handler with a name.
     Named(&'static Counters),
-    /// One of several handlers.
-    Share(&'a Shares),
+    /// One of several handlers, and whether others see the record after it.
+    Share(&'a Shares, bool),
+    /// What is further in gets a record of its own.
+    Changed,
     /// A handler with a fallback, which may need the record as it was on the way in.
     WithFallback(&'a Arc<dyn FallbackPath>, &'a Cell<Option<OwnedRecord>>),
     /// The fallback of another handler.
     Fallback,
     /// A receipt that was taken before.
-    Taken { receipt: &'a Cell<Option<Receipt>>, counters: Option<&'static Counters>, has_fallback: bool },
+    Taken {
+        receipt: &'a Cell<Option<Receipt>>,
+        counters: Option<&'static Counters>,
+        has_fallback: bool,
+        /// On the thread of a worker: outputs may defer their writes.
+        deferred: Option<&'a Rc<DeferredWrites>>,
+    },
 }
 
 /// What the handlers of one record share once one of them has taken a receipt.
@@ -51,8 +62,12 @@ impl<'a> Scope<'a> {
     }
 
     #[inline]
-    pub(super) fn share(outer: Option<&'a Self>, shares: &'a Shares) -> Self {
-        Self::new(outer, Kind::Share(shares))
+    pub(super) fn share(outer: Option<&'a Self>, shares: &'a Shares, is_shared: bool) -> Self {
+        Self::new(outer, Kind::Share(shares, is_shared))
+    }
+
+    pub(super) fn changed(outer: Option<&'a Self>) -> Self {
+        Self::new(outer, Kind::Changed)
     }
 
     pub(super) fn with_fallback(
@@ -72,8 +87,9 @@ impl<'a> Scope<'a> {
         receipt: &'a Cell<Option<Receipt>>,
         counters: Option<&'static Counters>,
         has_fallback: bool,
+        deferred: Option<&'a Rc<DeferredWrites>>,
     ) -> Self {
-        Self::new(None, Kind::Taken { receipt, counters, has_fallback })
+        Self::new(None, Kind::Taken { receipt, counters, has_fallback, deferred })
     }
 
     /// Whether somebody further in has the receipt.
@@ -90,7 +106,7 @@ impl<'a> Scope<'a> {
         match &scope.kind {
             Kind::Named(counters) if scope.outer.is_none() => Receipt::on(Some(counters)),
             Kind::Named(counters) => outer().nested_in(counters),
-            Kind::Share(shares) => shares
+            Kind::Share(shares, _) => shares
                 .completion
                 .get_or_init(|| {
                     let completion = Completion::new(outer(), None);
@@ -103,9 +119,30 @@ impl<'a> Scope<'a> {
                 let record = saved.take().unwrap_or_else(|| record.share());
                 Receipt::of(Completion::new(receipt, Some(FallbackRecord { record, path: Arc::clone(path) })))
             }
+            Kind::Changed => outer(),
             Kind::Fallback => Receipt::of(Completion::of_fallback(outer())),
             Kind::Taken { receipt, .. } => receipt.take().unwrap_or_else(|| Receipt::on(None)),
         }
+    }
+
+    /// Whether other handlers see the record later.
+    pub(super) fn is_shared(scope: Option<&Self>) -> bool {
+        Scope::all(scope)
+            .take_while(|scope| !matches!(scope.kind, Kind::Changed))
+            .any(|scope| matches!(scope.kind, Kind::Share(_, true)))
+    }
+
+    /// Where outputs may defer their writes. A fallback must know how each single record ends, so there nothing is deferred.
+    #[inline]
+    pub(super) fn deferred(mut scope: Option<&Self>) -> Option<&'a Rc<DeferredWrites>> {
+        while let Some(Scope { outer, kind, .. }) = scope {
+            match kind {
+                Kind::Taken { deferred, .. } => return *deferred,
+                Kind::WithFallback(..) | Kind::Fallback => return None,
+                Kind::Named(_) | Kind::Share(..) | Kind::Changed => scope = *outer,
+            }
+        }
+        None
     }
 
     /// Takes the receipt as bare counters: if this is a handler with a name and nothing is around it.

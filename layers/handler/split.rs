@@ -3,11 +3,11 @@
 use std::{fmt, mem};
 
 use super::{
-    Delivery, Handler, Outcome,
+    Delivery, Handler, NamedHandler, Outcome,
     delivery::{catch_handle, report_other_error},
     scope::{Scope, Shares},
 };
-use crate::{Error, ledger::Resolution};
+use crate::{Error, Severity, ledger::Resolution};
 
 /// A record for several handlers, one after the other. Made by [`Delivery::split`].
 ///
@@ -32,15 +32,17 @@ use crate::{Error, ledger::Resolution};
 pub struct Split<'a> {
     delivery: Delivery<'a>,
     shares: Shares,
-    /// The worst result of the handlers that were done at once.
-    worst: Option<Result<Outcome, Error>>,
+    /// The worst outcome of the handlers that were done at once.
+    worst: Option<Outcome>,
+    /// Their first error, which is worse.
+    error: Option<Error>,
     is_ended: bool,
 }
 
 impl<'a> Split<'a> {
     #[inline]
     pub(super) fn new(delivery: Delivery<'a>) -> Self {
-        Self { delivery, shares: Shares::default(), worst: None, is_ended: false }
+        Self { delivery, shares: Shares::default(), worst: None, error: None, is_ended: false }
     }
 
     /// Gives the record to one handler; others follow, even if this one panics.
@@ -66,31 +68,42 @@ impl<'a> Split<'a> {
     #[inline]
     pub fn end(mut self) -> Result<Outcome, Error> {
         self.is_ended = true;
-        let Some(mut own) = self.shares.own.take() else {
-            return self.worst.take().unwrap_or(Ok(Outcome::Dropped));
-        };
+        let mut worst = |none| self.error.take().map_or(Ok(self.worst.unwrap_or(none)), Err);
+        let Some(mut own) = self.shares.own.take() else { return worst(Outcome::Dropped) };
         // Those that were done at once have one share together; all others have taken theirs.
-        own.end(Resolution::from(self.worst.take().unwrap_or(Ok(Outcome::Written))), None);
+        own.end(Resolution::from(worst(Outcome::Written)), None);
         Ok(Outcome::Queued)
     }
 
+    /// To one that catches panics itself.
     #[inline]
-    pub(super) fn give(&mut self, is_shared: bool, handle: impl FnOnce(Delivery<'_>) -> Result<Outcome, Error>) {
-        let Self { delivery, shares, worst, .. } = self;
-        let Delivery { record, scope: outer, is_shared: is_outer_shared, deferred } = delivery;
-        let scope = Scope::share(*outer, shares);
-        let is_shared = is_shared || *is_outer_shared;
-        let result = handle(Delivery { record, scope: Some(&scope), is_shared, deferred: *deferred });
+    pub(super) fn give_named(&mut self, severity: Severity, is_shared: bool, handler: &NamedHandler) {
+        if handler.filters(severity) {
+            return self.add(Ok(Outcome::Filtered));
+        }
+        self.give(is_shared, |delivery| handler.ignoring_level().handle(delivery));
+    }
+
+    #[inline]
+    fn give(&mut self, is_shared: bool, handle: impl FnOnce(Delivery<'_>) -> Result<Outcome, Error>) {
+        let Self { delivery, shares, .. } = self;
+        let Delivery { record, scope: outer } = delivery;
+        let scope = Scope::share(*outer, shares, is_shared);
+        let result = handle(Delivery { record, scope: Some(&scope) });
         if scope.is_taken() {
             return result
                 .err()
                 .into_iter()
                 .for_each(|error| report_other_error(error, Scope::counters(*outer), record));
         }
-        match (&worst, &result) {
-            (Some(Err(_)), _) => {}
-            (Some(Ok(worse)), Ok(better)) if *worse >= *better => {}
-            _ => *worst = Some(result),
+        self.add(result);
+    }
+
+    #[inline]
+    fn add(&mut self, result: Result<Outcome, Error>) {
+        match result {
+            Ok(outcome) => self.worst = self.worst.max(Some(outcome)),
+            Err(error) => drop(self.error.get_or_insert(error)),
         }
     }
 }

@@ -67,10 +67,10 @@ pub(crate) fn to_all(handlers: &[NamedHandler], delivery: Delivery<'_>) -> Resul
     if others.is_empty() {
         return last.handle(delivery);
     }
+    let severity = delivery.severity();
     let mut split = Split::new(delivery);
-    // Handlers with a name catch panics themselves.
-    others.iter().for_each(|handler| split.give(true, |delivery| handler.handle(delivery)));
-    split.give(false, |delivery| last.handle(delivery));
+    others.iter().for_each(|handler| split.give_named(severity, true, handler));
+    split.give_named(severity, false, last);
     split.end()
 }
 

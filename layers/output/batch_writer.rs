@@ -219,8 +219,8 @@ pub(super) struct SingleRecord<'a> {
 
 impl<'a> SingleRecord<'a> {
     #[inline]
-    pub(super) fn new(delivery: Delivery<'a>) -> Self {
-        Self { time: delivery.time(), delivery: Some(delivery), outcome: None }
+    pub(super) fn new(delivery: Delivery<'a>, time: SystemTime) -> Self {
+        Self { time, delivery: Some(delivery), outcome: None }
     }
 
     /// Reports an error that does not fail the record. Without a ledger the error is returned.

@@ -43,7 +43,8 @@ pub struct Formatted<F, S> {
     terminator: Cow<'static, str>,
     flush_on: Option<Severity>,
     sync_on: Option<Severity>,
-    encoding: Encoding,
+    /// Another than UTF-8.
+    encoding: Option<Encoding>,
     /// What the sink does for a record of that time which could not be formatted.
     pass_over: Option<fn(&S, SystemTime)>,
 }
@@ -52,15 +53,7 @@ impl<F: Format, S: Sink> Formatted<F, S> {
     /// A format and a sink. The format learns [whether the sink is a terminal](Buffer::is_terminal). No I/O.
     pub fn new(format: F, sink: S) -> Self {
         let writer = Arc::new(BatchWriter::new(sink, "sink".into()));
-        Self {
-            format,
-            writer,
-            terminator: "\n".into(),
-            flush_on: None,
-            sync_on: None,
-            encoding: Encoding::UTF_8,
-            pass_over: None,
-        }
+        Self { format, writer, terminator: "\n".into(), flush_on: None, sync_on: None, encoding: None, pass_over: None }
     }
 
     /// Replaces the format.
@@ -104,7 +97,7 @@ impl<F: Format, S: Sink> Formatted<F, S> {
     }
 
     pub(super) fn encoding(self, encoding: Encoding) -> Self {
-        Self { encoding, ..self }
+        Self { encoding: Some(encoding).filter(|encoding| *encoding != Encoding::UTF_8), ..self }
     }
 
     pub(super) fn flush_and_sync_on(self, flush_on: Option<Severity>, sync_on: Option<Severity>) -> Self {
@@ -140,25 +133,29 @@ impl<F: Format, S: Sink> Formatted<F, S> {
 
 impl<F: Format, S: Sink> Handler for Formatted<F, S> {
     fn handle(&self, delivery: Delivery<'_>) -> Result<Outcome, Error> {
-        let severity = delivery.severity();
-        let is_at = |min_level: Option<Severity>| min_level.is_some_and(|min_level| severity >= min_level);
         with_line(|line| {
+            let record = &*delivery;
+            let (severity, time) = (record.severity(), record.time());
+            let is_at = |min_level: Option<Severity>| min_level.is_some_and(|min_level| severity >= min_level);
             if self.writer.properties.is_terminal {
                 line.set_terminal(true);
-                line.set_columns(self.writer.columns(delivery.time()));
+                line.set_columns(self.writer.columns(time));
             }
-            self.format.format(&delivery, line).inspect_err(|_| self.pass_over(delivery.time()))?;
+            if let Err(error) = self.format.format(record, line) {
+                self.pass_over(time);
+                return Err(error);
+            }
             let line = line.bytes_mut();
             match self.terminator.as_bytes() {
                 [byte] => line.push(*byte),
                 bytes => line.extend_from_slice(bytes),
             }
-            if self.encoding != Encoding::UTF_8 && self.encoding.encode(line)? {
-                if let Some(counters) = delivery.counters() {
+            if let Some(encoding) = &self.encoding {
+                if let (true, Some(counters)) = (encoding.encode(line)?, delivery.counters()) {
                     counters.count(Total::Marked, 1);
                 }
             }
-            let mut record = SingleRecord::new(delivery);
+            let mut record = SingleRecord::new(delivery, time);
             let outcome = self.writer.write(line, &mut record)?;
             if is_at(self.sync_on) {
                 // A failed sync does not change the record's outcome.
@@ -195,7 +192,8 @@ impl<F, S: fmt::Debug> fmt::Debug for Formatted<F, S> {
 
 thread_local! {
     /// The text of a record. Taken while in use: a handler that a format calls gets a buffer of its own.
-    static LINE: Cell<Buffer> = const { Cell::new(Buffer::new()) };
+    /// Boxed, as moving a buffer that was just written to is slow.
+    static LINE: Cell<Option<Box<Buffer>>> = const { Cell::new(None) };
 }
 
 /// The most memory that a thread keeps for the next record, in bytes.
@@ -204,10 +202,10 @@ const MAX_RETAINED: usize = 64 << 10;
 #[inline]
 pub(super) fn with_line<R>(work: impl FnOnce(&mut Buffer) -> R) -> R {
     // A thread that is ending has no buffer any more.
-    let mut line = LINE.try_with(Cell::take).unwrap_or_default();
+    let mut line = LINE.try_with(Cell::take).unwrap_or_default().unwrap_or_default();
     let result = work(&mut line);
     line.reset(MAX_RETAINED);
-    LINE.try_with(|slot| slot.set(line)).unwrap_or_default();
+    LINE.try_with(|slot| slot.set(Some(line))).unwrap_or_default();
     result
 }
 

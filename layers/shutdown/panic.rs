@@ -3,8 +3,10 @@
 use std::{
     backtrace::Backtrace,
     cell::Cell,
-    fmt,
+    env, fmt,
+    io::{self, IsTerminal as _},
     panic::{self, PanicHookInfo},
+    ptr,
     sync::mpsc,
     thread,
     time::Duration,
@@ -15,12 +17,12 @@ use tracing_core::{Dispatch, Level, LevelFilter, dispatcher, field::display, spa
 use crate::{
     Severity, flush_all, handler,
     logger::{EventMeta, EventValue, send},
-    record,
+    record, sink,
     text::escaped,
     unwind::{self, catch},
 };
 
-/// Logs each panic as a CRITICAL record, then runs the previous hook. [`PanicHook`] has options.
+/// Logs each panic as a CRITICAL record, then runs the previous hook, as [`PanicHook`] says, which has options.
 ///
 /// ```
 /// use tracing_strata::{shutdown, output::Stream, prelude::*};
@@ -49,6 +51,11 @@ pub fn panic_hook() {
 ///
 /// Panics that are caught later (`catch_unwind`, a thread's `join`) are logged, too: a hook cannot know.
 ///
+/// # The previous hook
+/// It runs after the record is made. Only std's own is left out where it would repeat what was just read: if stderr is a
+/// terminal and the record was written there, and not from behind a [`Queue`](crate::Queue). In a test binary of cargo's it
+/// always runs, as the harness shows what it says with the test that failed.
+///
 /// # When it blocks
 /// A new thread makes the record, in the name of the one that panicked: so a handler that panics, too, does not abort the
 /// process. The thread that panicked waits for the record, up to the [timeout](Self::timeout); then, as long again, for
@@ -72,7 +79,14 @@ thread_local! {
     /// This thread makes the record of a panic.
     static IS_REPORTER: Cell<bool> = const { Cell::new(false) };
     /// The panic of this thread is recorded, and the previous hooks run.
-    static IS_RECORDED: Cell<bool> = const { Cell::new(false) };
+    static RECORDED: Cell<Option<Recorded>> = const { Cell::new(None) };
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Recorded {
+    /// Whoever sits at the terminal of stderr has read it.
+    AtTerminal,
+    Elsewhere,
 }
 
 impl PanicHook {
@@ -102,26 +116,34 @@ impl PanicHook {
             return;
         }
         let previous = panic::take_hook();
+        // Now std's own is in its place. A false "no" only has a panic told twice.
+        let is_std = ptr::eq(&*previous, &*panic::take_hook()) && !is_test_binary();
+        let previous = move |info: &PanicHookInfo<'_>, recorded| {
+            if !(is_std && recorded == Recorded::AtTerminal) {
+                previous(info);
+            }
+        };
         panic::set_hook(Box::new(move |info| {
             if IS_REPORTER.try_with(Cell::get).unwrap_or_default() {
                 // Skips the previous hook, which may log as well.
                 return crate::stdio::stderr_line(&raw(info, "while another was recorded"));
             }
-            if IS_RECORDED.try_with(Cell::get).unwrap_or_default() {
+            if let Some(recorded) = RECORDED.try_with(Cell::get).unwrap_or_default() {
                 // An earlier installation.
-                return previous(info);
+                return previous(info, recorded);
             }
-            if !handler::is_handling() && !record::is_capturing() {
-                self.report(info);
-            }
+            let recorded = match handler::is_handling() || record::is_capturing() {
+                true => Recorded::Elsewhere,
+                false => self.report(info),
+            };
             // A panic in here would abort the process.
-            IS_RECORDED.try_with(|cell| cell.set(true)).unwrap_or_default();
-            previous(info);
-            IS_RECORDED.try_with(|cell| cell.set(false)).unwrap_or_default();
+            RECORDED.try_with(|cell| cell.set(Some(recorded))).unwrap_or_default();
+            previous(info, recorded);
+            RECORDED.try_with(|cell| cell.set(None)).unwrap_or_default();
         }));
     }
 
-    fn report(&self, info: &PanicHookInfo<'_>) {
+    fn report(&self, info: &PanicHookInfo<'_>) -> Recorded {
         let report = Report::of(info, self.backtrace);
         let line = raw(info, "that could not be recorded");
         let (done, is_done) = mpsc::sync_channel(1);
@@ -129,17 +151,21 @@ impl PanicHook {
             IS_REPORTER.set(true);
             // After the timeout, nobody receives it.
             let result = catch(|| report.dispatch());
-            done.send(result.is_ok()).unwrap_or_default();
+            let is_shown = sink::has_written_to_stderr() && io::stderr().is_terminal();
+            let recorded = if is_shown { Recorded::AtTerminal } else { Recorded::Elsewhere };
+            done.send(result.ok().map(|()| recorded)).unwrap_or_default();
             // The error handlers have the errors.
             flush_all().unwrap_or_default();
-            done.send(true).unwrap_or_default();
+            done.send(None).unwrap_or_default();
         };
         let spawned = thread::Builder::new().name(thread_name()).spawn(work).is_ok();
-        if !spawned || is_done.recv_timeout(self.timeout) != Ok(true) {
-            return crate::stdio::stderr_line(&line);
-        }
+        let Some(recorded) = is_done.recv_timeout(self.timeout).ok().flatten().filter(|_| spawned) else {
+            crate::stdio::stderr_line(&line);
+            return Recorded::Elsewhere;
+        };
         // Late or not: the record is made, and the ledgers count what could not be flushed.
         is_done.recv_timeout(self.timeout).unwrap_or_default();
+        recorded
     }
 }
 
@@ -147,6 +173,11 @@ impl Default for PanicHook {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Cargo puts test binaries into a folder of this name, programs and examples into others.
+fn is_test_binary() -> bool {
+    env::current_exe().is_ok_and(|program| program.parent().is_some_and(|folder| folder.ends_with("deps")))
 }
 
 /// A panic, as its thread knows it.

@@ -72,6 +72,7 @@ pub(crate) use self::{
     lines::LineOwner,
     registry::claim,
     rotate::{Schedule, Settings},
+    std_stream::has_written_to_stderr,
 };
 
 /// Takes finished lines. Object-safe; called from many threads at once.

@@ -1,6 +1,7 @@
 //! Standard output and standard error.
 
 use std::{
+    cell::Cell,
     io::{self, IsTerminal as _, Write},
     num::NonZeroU16,
     time::Duration,
@@ -22,6 +23,15 @@ pub struct StdStream {
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static HAS_WRITTEN_TO_STDERR: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread has written a record to stderr.
+pub(crate) fn has_written_to_stderr() -> bool {
+    HAS_WRITTEN_TO_STDERR.get()
+}
 
 impl StdStream {
     /// Standard output.
@@ -52,7 +62,11 @@ impl StdStream {
 
     /// Writes one complete record.
     pub(super) fn write_record(&self, record: &[u8]) -> io::Result<()> {
-        stdio::write_record(self.which, self.timeout, record)
+        stdio::write_record(self.which, self.timeout, record)?;
+        if matches!(self.which, Which::Stderr) {
+            HAS_WRITTEN_TO_STDERR.set(true);
+        }
+        Ok(())
     }
 }
 

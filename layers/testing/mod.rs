@@ -74,11 +74,38 @@ mod pattern;
 mod places;
 #[cfg(feature = "config")]
 mod probe;
+pub mod process;
 mod redact;
 mod replay;
 mod show;
 mod store;
 mod subscriber;
+
+use std::time::SystemTime;
+
+use crate::Error;
+
+/// A time in a zone, for a [`ManualClock`](crate::clock::ManualClock): to see what happens when clocks change.
+///
+/// ```
+/// use std::time::Duration;
+/// use tracing_strata::{clock::{Clock, ManualClock}, testing::zoned_time};
+///
+/// let clock = ManualClock::default();
+/// // The last second of the hour that comes twice, and the first of its second time.
+/// clock.set(zoned_time("2026-10-25T02:59:59+02:00[Europe/Berlin]")?);
+/// let before = clock.now();
+/// clock.set(zoned_time("2026-10-25T02:00:00+01:00[Europe/Berlin]")?);
+/// assert_eq!(clock.now(), before + Duration::from_secs(1));
+/// # Ok::<(), tracing_strata::Error>(())
+/// ```
+///
+/// # Errors
+/// It is no such time (RFC 9557), or its zone is not in the system's database.
+pub fn zoned_time(text: &str) -> Result<SystemTime, Error> {
+    let wrong = |error| Error::config(format_args!("expected a time with its zone, got {text:?}: {error}"));
+    text.parse::<jiff::Zoned>().map(|zoned| zoned.timestamp().into()).map_err(wrong)
+}
 
 #[cfg(feature = "config")]
 pub use self::probe::{Answer, Probe};

@@ -99,13 +99,23 @@ fn victorialogs_takes_bulk_requests() {
 
 #[test]
 fn victorialogs_takes_pushes_of_loki() {
+    pushes_of_loki(false);
+}
+
+#[test]
+fn victorialogs_takes_pushes_of_loki_in_protobuf() {
+    pushes_of_loki(true);
+}
+
+fn pushes_of_loki(in_protobuf: bool) {
     let server = Server::start("victorialogs");
     let records = records(300);
     let loki = Loki::new(format!("{VICTORIA}/insert"))
         .label("app", "shop")
         .label("2nd label", "é\"\\\n")
         .field_label("region");
-    let http = Http::builder(loki.metadata("user").tenant("7")).compression(Compression::gzip());
+    let http = Http::builder(loki.metadata("user").tenant("7").protobuf(in_protobuf));
+    let http = if in_protobuf { http } else { http.compression(Compression::gzip()) };
     send(http.max_batch(90).format(JsonFormat::new().rename(Key::Message, "_msg")), &records);
     let stored = stored(&server, "7");
     check(&records, &stored, "text");

@@ -33,6 +33,8 @@ mod otlp;
 mod pickle;
 mod places;
 mod pretty;
+#[cfg(target_os = "linux")]
+mod pty;
 mod queue;
 mod rooms;
 mod rotate;

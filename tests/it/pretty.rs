@@ -69,6 +69,7 @@ fn of_a_backtrace_the_frames_of_the_application_are_shown() {
 ";
     let mut record = Record::new(Severity::CRITICAL, "panic", "index out of bounds");
     record.set_source("./src/pay.rs", 4);
+    record.set_thread("main", 1);
     record.set("backtrace", Value::Rendered(trace));
     let expected = "\
 CRITICAL index out of bounds  panic src/pay.rs:4
@@ -80,11 +81,62 @@ CRITICAL index out of bounds  panic src/pay.rs:4
     |   … 3 frames of tokio, std";
     assert_eq!(shown(&pretty(), 0, &record), expected);
 
+    for (name, thread) in [("worker", " thread=worker"), ("", " thread=17")] {
+        record.set_thread(name, 17);
+        let head = format!("CRITICAL index out of bounds  panic src/pay.rs:4{thread}\n");
+        assert!(shown(&pretty(), 0, &record).starts_with(&head));
+    }
     let bright = shown(&pretty().color(Color::Always), 0, &record);
     assert!(bright.contains("\x1b[1mshop::main\x1b[0m  \x1b[36msrc/main.rs:9:5\x1b[0m"), "{bright}");
     assert!(bright.contains("\x1b[2mserde::de::visit\x1b[0m"), "{bright}");
     let narrow = shown(&pretty(), 40, &record);
-    assert!(narrow.contains("\n    |   serde::de::visit\n    | serde-1.0.1/src/de.rs:7:1\n"), "{narrow}");
+    assert!(narrow.contains("\n    |   serde::de::visit\n    |     serde-1.0.1/src/de.rs:7:1\n"), "{narrow}");
+}
+
+/// As `anyhow` and `eyre` print themselves.
+#[test]
+fn in_a_message_as_in_a_field_a_backtrace_is_told_from_numbered_causes() {
+    let report = "cannot answer
+
+Caused by:
+    0: cannot read a file whose name is long
+    1: No such file
+
+Stack backtrace:
+   0: std::backtrace::Backtrace::create
+             at /rustc/59807616e1/library/std/src/backtrace.rs:1:1
+   1: web::load
+             at ./src/main.rs:10:40
+   2: main";
+    let mut record = Record::new(Severity::ERROR, "web", &format!("failed: {report}"));
+    assert_eq!(
+        shown(&pretty(), 0, &record),
+        "\
+ERROR    failed: cannot answer  web
+    | 
+    | Caused by:
+    |     0: cannot read a file whose name is long
+    |     1: No such file
+    | 
+    | Stack backtrace:
+    |   … 1 frame of std
+    |   web::load  src/main.rs:10:40
+    |   … 1 frame of std"
+    );
+    record.set_message("failed");
+    record.set("error", Value::Rendered(report.split("\n\nStack").next().unwrap()));
+    assert_eq!(
+        shown(&pretty(), 40, &record),
+        "\
+ERROR    failed  web
+    | error:
+    |   cannot answer
+    |   
+    |   Caused by:
+    |       0: cannot read a file whose
+    |   name is long
+    |       1: No such file"
+    );
 }
 
 #[test]

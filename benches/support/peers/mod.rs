@@ -55,6 +55,8 @@ peers! {
     StrataPython "strata-python" "**tracing-strata** `Json::python`",
     StrataLogfmt "strata-logfmt" "**tracing-strata** `Logfmt`",
     StrataTee "strata-tee" "**tracing-strata** `Tee` of two `Json`",
+    StrataTen "strata-ten" "**tracing-strata** `Tee` of ten, nine refuse by `set_level`",
+    StrataTenWrapped "strata-ten-wrapped" "**tracing-strata** `Tee` of ten, nine refuse by `min_level`",
     StrataLoggers "strata-loggers" "**tracing-strata** `Json` on `Loggers`",
     StrataLayers "strata-layers" "**tracing-strata** two layers of `Json`",
     Capture "capture" "**tracing-strata** capture alone",
@@ -89,6 +91,8 @@ impl Peer {
             | Self::StrataPython
             | Self::StrataLogfmt
             | Self::StrataTee
+            | Self::StrataTen
+            | Self::StrataTenWrapped
             | Self::StrataLoggers
             | Self::StrataLayers
             | Self::Capture => strata::install(self, case, path),

@@ -3,7 +3,7 @@
 use std::{hint::black_box, num::NonZeroU16, path::Path};
 
 use tracing_strata::{
-    Delivery, Error, Loggers, Outcome, Record, Tee,
+    Delivery, Error, Loggers, Outcome, Record, Severity, Tee,
     format::{Buffer, Color, Format, Json, Logfmt, Text},
     output::{LogFile, Stream},
     prelude::*,
@@ -37,6 +37,20 @@ pub(super) fn install(peer: Peer, case: &Case, path: &Path) -> Result<Facade, Fa
         Peer::StrataPython => output(Json::python(), case, path),
         Peer::StrataLogfmt => output(Logfmt::new(), case, path),
         Peer::StrataTee => install_layer(Tee::new().with("one", null()).with("two", null()).into_layer(), case.work),
+        Peer::StrataTen => {
+            let refusing = |number| {
+                let refuses = null().named(format!("refuses {number}"));
+                refuses.set_level(Severity::ERROR);
+                refuses
+            };
+            let ten: Tee = std::iter::once(null().named("takes")).chain((1..10).map(refusing)).collect();
+            install_layer(ten.into_layer(), case.work)
+        }
+        Peer::StrataTenWrapped => {
+            let refusing = |number| null().min_level(Severity::ERROR).named(format!("refuses {number}"));
+            let ten: Tee = std::iter::once(null().named("takes")).chain((1..10).map(refusing)).collect();
+            install_layer(ten.into_layer(), case.work)
+        }
         Peer::StrataLoggers => {
             let loggers = Loggers::parse("info,noisy=off")?;
             loggers.add_handler("", null().named("one"))?;

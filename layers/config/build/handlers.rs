@@ -325,7 +325,7 @@ pub(in crate::config) fn targets(registry: &ClassRegistry, node: &Node) -> Vec<T
             }
         }
     }
-    if let Some(node) = node.get("strata").and_then(|strata| strata.get("or_else")) {
+    if let Some(node) = node.get("strata").and_then(|strata| strata.get("fallback")) {
         if let Some(name) = node.as_str() {
             all.push(TargetRef { name: name.to_owned(), key: "strata.or_else".into(), at: node.at });
         }

@@ -25,7 +25,7 @@ pub(in crate::config) const COMMON_KEYS: &[&str] = &["class", "()", "level", "fo
 /// The keys under `strata`, for suggestions.
 pub(in crate::config) const STRATA_KEYS: &[&str] = &[
     "queue",
-    "or_else",
+    "fallback",
     "direct",
     "create_dirs",
     "permissions",
@@ -40,8 +40,8 @@ pub(in crate::config) const STRATA_KEYS: &[&str] = &[
     "compression",
     "compression_level",
     "latest",
-    "sharing",
-    "grid",
+    "locking",
+    "alignment",
     "zone",
     "form",
     "host",
@@ -61,23 +61,22 @@ pub(in crate::config) const STRATA_KEYS: &[&str] = &[
     "process_name",
     "framing",
     "tls",
-    "retry",
-    "connect_deadline",
-    "write_deadline",
-    "patience",
+    "backoff",
+    "connect_timeout",
+    "write_timeout",
+    "reconnect_timeout",
     "limit",
     "oversize",
     "gelf",
     "socket",
     "timestamp",
     "delay",
-    "deadline",
     "or_journal",
     "capacity",
     "overflow",
     "block_for",
-    "protect",
-    "drain",
+    "priority_level",
+    "flush_timeout",
     "report_every",
     "timeout",
     "proxy",
@@ -166,7 +165,7 @@ pub(in crate::config) fn make_output(
     if let Some(terminator) = attributes.str("terminator") {
         formatting.set_terminator(&terminator);
     }
-    let fallback = strata.str("or_else").and_then(|name| find_handler(&name));
+    let fallback = strata.str("fallback").and_then(|name| find_handler(&name));
     let queued_by_default = matches!(&maker, HandlerMaker::Class(class) if class.queued);
     let queued = queue_in_front(&strata, map, setup, queued_by_default);
     let context = BuildContext {

@@ -17,16 +17,16 @@ pub(super) fn stream_to(context: &BuildContext<'_, '_>, host: &str, port: u16) -
     if is_on { Address::tls(host, port) } else { Address::tcp(host, port) }
 }
 
-/// `tls`, `retry`, `framing`, `connect_deadline`, `write_deadline`, `patience`, and the clock.
+/// `tls`, `backoff`, `framing`, `connect_timeout`, `write_timeout`, `reconnect_timeout`, and the clock.
 pub(super) fn options(context: &BuildContext<'_, '_>, address: Address) -> ConnectionBuilder {
     let strata = context.strata;
     match &address {
         Address::Udp { .. } => {
             let why = "it travels in datagrams (`socktype: ext://socket.SOCK_STREAM` is for a stream)";
-            strata.reject_unused(&["framing", "tls", "retry", "connect_deadline", "patience"], why);
+            strata.reject_unused(&["framing", "tls", "backoff", "connect_timeout", "reconnect_timeout"], why);
         }
         Address::UnixDatagram(_) => {
-            strata.reject_unused(&["framing", "tls", "retry", "connect_deadline"], "it travels in datagrams");
+            strata.reject_unused(&["framing", "tls", "backoff", "connect_timeout"], "it travels in datagrams");
         }
         Address::Unix(_) | Address::UnixStream(_) => strata.reject_unused(&["tls"], "it stays on this machine"),
         Address::Tcp { .. } | Address::Tls { .. } => {}
@@ -42,18 +42,18 @@ pub(super) fn options(context: &BuildContext<'_, '_>, address: Address) -> Conne
         ("none", Framing::None),
     ];
     builder = builder.set_if_some(strata.choice("framing", &framings), ConnectionBuilder::framing);
-    let retry = strata.inside("retry", |retry| {
+    let backoff = strata.inside("backoff", |backoff| {
         Backoff::default()
-            .set_if_some(retry.seconds("first"), Backoff::initial)
-            .set_if_some(retry.number("factor"), Backoff::factor)
-            .set_if_some(retry.seconds("most"), Backoff::max)
-            .set_if_some(retry.number("jitter"), Backoff::jitter)
+            .set_if_some(backoff.seconds("initial"), Backoff::initial)
+            .set_if_some(backoff.number("factor"), Backoff::factor)
+            .set_if_some(backoff.seconds("max"), Backoff::max)
+            .set_if_some(backoff.number("jitter"), Backoff::jitter)
     });
     builder = builder
-        .set_if_some(retry, ConnectionBuilder::backoff)
-        .set_if_some(strata.seconds("connect_deadline"), ConnectionBuilder::connect_timeout)
-        .set_if_some(strata.seconds("write_deadline"), ConnectionBuilder::write_timeout)
-        .set_if_some(strata.seconds("patience"), ConnectionBuilder::reconnect_timeout);
+        .set_if_some(backoff, ConnectionBuilder::backoff)
+        .set_if_some(strata.seconds("connect_timeout"), ConnectionBuilder::connect_timeout)
+        .set_if_some(strata.seconds("write_timeout"), ConnectionBuilder::write_timeout)
+        .set_if_some(strata.seconds("reconnect_timeout"), ConnectionBuilder::reconnect_timeout);
     if let Some(clock) = context.clock {
         builder = builder.clock(Arc::clone(clock));
     }

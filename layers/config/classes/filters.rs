@@ -87,7 +87,7 @@ fn rate_limit(args: &HandlerArgs<'_>, setup: &Setup) -> ConfigFilter {
         limit = limit.by(field);
     }
     limit = limit
-        .set_if_some(args.level("exempt"), RateLimit::always_pass_from)
+        .set_if_some(args.level("always_pass_from"), RateLimit::always_pass_from)
         .set_if_some(args.size("max_keys"), RateLimit::max_keys);
     if let Some(clock) = &setup.clock {
         limit = limit.clock(Arc::clone(clock));
@@ -104,8 +104,8 @@ fn sample(args: &HandlerArgs<'_>, setup: &Setup) -> ConfigFilter {
         sample = sample.by(field);
     }
     sample = sample
-        .set_if_some(args.level("exempt"), Sample::always_pass_from)
-        .set_if_some(args.seconds("tell_after"), Sample::summary_interval)
+        .set_if_some(args.level("always_pass_from"), Sample::always_pass_from)
+        .set_if_some(args.seconds("summary_interval"), Sample::summary_interval)
         .set_if_some(args.size("max_keys"), Sample::max_keys);
     if let Some(clock) = &setup.clock {
         sample = sample.clock(Arc::clone(clock));

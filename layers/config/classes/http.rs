@@ -76,11 +76,11 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         .set_if_some(tls, HttpBuilder::tls)
         .set_if_some(strata.str("proxy"), HttpBuilder::proxy)
         .set_if_some(strata.seconds("timeout"), HttpBuilder::timeout)
-        .set_if_some(strata.seconds("connect_deadline"), HttpBuilder::connect_timeout)
+        .set_if_some(strata.seconds("connect_timeout"), HttpBuilder::connect_timeout)
         .set_if_some(strata.size("capacity"), HttpBuilder::capacity)
         .set_if_some(strata.size("max_bytes"), HttpBuilder::max_bytes)
         .set_if_some(strata.seconds("retry_for"), HttpBuilder::retry_for)
-        .set_if_some(strata.seconds("drain"), HttpBuilder::flush_timeout);
+        .set_if_some(strata.seconds("flush_timeout"), HttpBuilder::flush_timeout);
     let builder = spooled(builder, strata);
     if args.has_problems() {
         return Ok(placeholder());

@@ -29,7 +29,7 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         .flush_on_close(flush_on_close);
     let memory = memory
         .set_if_some(context.strata.size("max_bytes"), MemoryBuffer::max_bytes)
-        .set_if_some(context.strata.seconds("patience"), MemoryBuffer::timeout);
+        .set_if_some(context.strata.seconds("timeout"), MemoryBuffer::timeout);
     if let Some(target) = args.str("target").and_then(|target| context.target(&target, false)) {
         memory.set_target(target);
     }

@@ -72,7 +72,7 @@ fn make_socket(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         None => Address::UnixStream(host.into()),
     };
     let mut builder = connection::options(context, address);
-    if !context.strata.has("retry") {
+    if !context.strata.has("backoff") {
         builder = builder.backoff(retry(context));
     }
     let is_text = is_text(context);
@@ -105,7 +105,7 @@ pub(super) fn stream(
     backoff: Backoff,
 ) -> Result<Output, Error> {
     let builder = connection::options(context, address).framing(Framing::None);
-    connected(if context.strata.has("retry") { builder } else { builder.backoff(backoff) }, format, end)
+    connected(if context.strata.has("backoff") { builder } else { builder.backoff(backoff) }, format, end)
 }
 
 /// The same, encrypted.
@@ -170,7 +170,7 @@ fn make_datagram(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         .format(format)
         .set_if_some(strata.size("limit"), DatagramBuilder::limit)
         .set_if_some(strata.choice("oversize", &oversizes), DatagramBuilder::oversize)
-        .set_if_some(strata.seconds("write_deadline"), DatagramBuilder::timeout);
+        .set_if_some(strata.seconds("write_timeout"), DatagramBuilder::timeout);
     let builder = if context.queued && !context.has_fallback { builder.patient() } else { builder };
     #[cfg(feature = "gelf")]
     let builder = match strata.inside("gelf", gelf) {
@@ -238,7 +238,7 @@ pub(super) fn journal(
     let strata = context.strata;
     let mut builder = builder
         .set_if_some(strata.str("socket"), JournaldBuilder::socket)
-        .set_if_some(strata.seconds("write_deadline"), JournaldBuilder::timeout)
+        .set_if_some(strata.seconds("write_timeout"), JournaldBuilder::timeout)
         .open_lazily(true);
     if strata.bool("timestamp") == Some(true) {
         builder = builder.time(crate::format::Time::utc());

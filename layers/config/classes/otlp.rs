@@ -25,9 +25,9 @@ pub(super) const OTLP: Class = Class {
         "capacity",
         "max_bytes",
         "max_batch",
-        "delay",
+        "schedule_delay",
         "retry_for",
-        "drain",
+        "flush_timeout",
         "environment",
     ],
     make,
@@ -81,9 +81,9 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         .set_if_some(args.size("capacity"), Otlp::capacity)
         .set_if_some(args.size("max_bytes"), Otlp::max_bytes)
         .set_if_some(args.size("max_batch"), Otlp::max_batch)
-        .set_if_some(args.seconds("delay"), Otlp::schedule_delay)
+        .set_if_some(args.seconds("schedule_delay"), Otlp::schedule_delay)
         .set_if_some(args.seconds("retry_for"), Otlp::retry_for)
-        .set_if_some(args.seconds("drain"), Otlp::flush_timeout);
+        .set_if_some(args.seconds("flush_timeout"), Otlp::flush_timeout);
     Ok(match otlp.own_logs()? {
         Some(logs) => {
             let logs = std::sync::Arc::new(logs);

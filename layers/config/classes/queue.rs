@@ -76,8 +76,8 @@ pub(in crate::config) fn set_limits(mut builder: QueueBuilder, strata: &HandlerA
     builder = builder
         .set_if_some(strata.size("capacity"), QueueBuilder::capacity)
         .set_if_some(strata.size("max_bytes"), QueueBuilder::max_bytes)
-        .set_if_some(strata.level("protect"), QueueBuilder::priority_level)
-        .set_if_some(strata.seconds("drain"), QueueBuilder::flush_timeout)
+        .set_if_some(strata.level("priority_level"), QueueBuilder::priority_level)
+        .set_if_some(strata.seconds("flush_timeout"), QueueBuilder::flush_timeout)
         .set_if_some(strata.seconds("report_every"), QueueBuilder::report_every);
     let policies =
         [("block", Overflow::BLOCK), ("drop_newest", Overflow::DropNewest), ("drop_oldest", Overflow::DropOldest)];

@@ -10,8 +10,8 @@ macro_rules! keys {
         &[
             $($own,)*
             "failover", "headers", "user", "password", "auth", "compression", "tls", "proxy", "redirects",
-            "connect_timeout", "timeout", "capacity", "max_bytes", "max_batch", "max_batch_bytes", "delay", "retry_for",
-            "drain", "spool",
+            "connect_timeout", "timeout", "capacity", "max_bytes", "max_batch", "max_batch_bytes", "schedule_delay", "retry_for",
+            "flush_timeout", "spool",
         ]
     };
 }
@@ -34,7 +34,8 @@ pub(super) const RECEIVERS: &[&Class] = &[
             "field_labels",
             "metadata",
             "max_streams",
-            "tenant"
+            "tenant",
+            "protobuf"
         ),
         make: loki,
         ..RECEIVER
@@ -122,7 +123,8 @@ mod with_http {
         let args = context.args;
         let mut loki = Loki::new(args.required("url"))
             .set_if_some(args.size("max_streams"), Loki::max_streams)
-            .set_if_some(args.str("tenant"), Loki::tenant);
+            .set_if_some(args.str("tenant"), Loki::tenant)
+            .set_if_some(args.bool("protobuf"), Loki::protobuf);
         for (key, set) in
             [("level_label", Loki::level_label as fn(Loki, Option<&str>) -> Loki), ("target_label", Loki::target_label)]
         {
@@ -230,9 +232,9 @@ mod with_http {
             .set_if_some(args.size("max_bytes"), HttpBuilder::max_bytes)
             .set_if_some(args.size("max_batch"), HttpBuilder::max_batch)
             .set_if_some(args.size("max_batch_bytes"), HttpBuilder::max_batch_bytes)
-            .set_if_some(args.seconds("delay"), HttpBuilder::schedule_delay)
+            .set_if_some(args.seconds("schedule_delay"), HttpBuilder::schedule_delay)
             .set_if_some(args.seconds("retry_for"), HttpBuilder::retry_for)
-            .set_if_some(args.seconds("drain"), HttpBuilder::flush_timeout);
+            .set_if_some(args.seconds("flush_timeout"), HttpBuilder::flush_timeout);
         let builder = super::super::http::spooled(builder, args);
         if args.has_problems() {
             return Ok(placeholder());

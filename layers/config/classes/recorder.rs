@@ -16,10 +16,10 @@ pub(super) const RECORDER: Class = Class {
     names: &["tracing_strata.FlightRecorder", "flight_recorder"],
     keys: &[
         "target",
-        "hold_below",
+        "buffer_below",
         "release_at",
         "release_after",
-        "pick",
+        "trigger",
         "tree_records",
         "tree_bytes",
         "max_trees",
@@ -27,7 +27,7 @@ pub(super) const RECORDER: Class = Class {
         "outside",
     ],
     targets_key: Some("target"),
-    filter_key: Some("pick"),
+    filter_key: Some("trigger"),
     make,
     ..DEFAULTS
 };
@@ -38,10 +38,10 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     let Some(target) = context.target(&target, true) else { return Ok(placeholder()) };
     let mut recorder = FlightRecorder::new(target);
     recorder = recorder
-        .set_if_some(args.level("hold_below"), FlightRecorder::buffer_below)
+        .set_if_some(args.level("buffer_below"), FlightRecorder::buffer_below)
         .set_if_some(args.level("release_at"), FlightRecorder::release_at)
         .set_if_some(args.seconds("release_after"), FlightRecorder::release_after);
-    if let Some(name) = args.str("pick") {
+    if let Some(name) = args.str("trigger") {
         match context.filters.get(&name) {
             Some((_, filter)) if filter.only_decides() => {
                 let filter = filter.as_filter();
@@ -49,11 +49,11 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
             }
             Some(_) => {
                 let message = format!("expected a filter that only decides, got {name:?}, which changes records");
-                args.report(args.wrong("pick", message));
+                args.report(args.wrong("trigger", message));
             }
             None => {
                 let known = context.filters.keys().map(String::as_str);
-                args.report(args.wrong("pick", format!("there is no filter {name:?}")).nearest(&name, known));
+                args.report(args.wrong("trigger", format!("there is no filter {name:?}")).nearest(&name, known));
             }
         }
     }

@@ -80,7 +80,8 @@ pub(super) fn timed(context: &BuildContext<'_, '_>, path: &str) -> RotatingFileB
         .set_if_some(args.converted("atTime", str::parse::<TimeOfDay>), RotatingFileBuilder::at_time)
         .set_if_some(args.count("maxBytes"), RotatingFileBuilder::max_bytes)
         .set_if_some(context.strata.str("zone"), RotatingFileBuilder::zone);
-    let alignment = context.strata.choice("grid", &[("clock", Alignment::Clock), ("rollover", Alignment::Rollover)]);
+    let alignment =
+        context.strata.choice("alignment", &[("clock", Alignment::Clock), ("rollover", Alignment::Rollover)]);
     let python = context.as_python.then_some(Alignment::Rollover);
     builder.set_if_some(alignment.or(python), RotatingFileBuilder::alignment)
 }
@@ -159,7 +160,7 @@ fn strata_options(context: &BuildContext<'_, '_>, mut builder: RotatingFileBuild
     }
     let sharing =
         [("unguarded", FileLocking::Unguarded), ("exclusive", FileLocking::Exclusive), ("shared", FileLocking::Shared)];
-    builder = builder.set_if_some(strata.choice("sharing", &sharing), RotatingFileBuilder::locking);
+    builder = builder.set_if_some(strata.choice("locking", &sharing), RotatingFileBuilder::locking);
     builder
 }
 

@@ -21,7 +21,7 @@ pub(super) const STREAM: Class = Class {
 
 fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     let mut stream = context.args.stream("stream").unwrap_or(StdStream::stderr());
-    stream = stream.set_if_some(context.strata.seconds("deadline"), StdStream::timeout);
+    stream = stream.set_if_some(context.strata.seconds("timeout"), StdStream::timeout);
     let handler = Stream::sink(stream).name(stream.name()).format(context.formatting.lines()).terminator("");
     if context.strata.bool("or_journal") == Some(true) {
         #[cfg(target_os = "linux")]

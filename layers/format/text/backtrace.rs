@@ -39,16 +39,20 @@ const RUNTIMES: [&str; 14] = [
     "tracing_subscriber",
 ];
 
-/// Splits a text where its backtrace begins: `   0: symbol`, as `std::backtrace` and the crate `backtrace` print it.
+/// Splits a text where its backtrace begins: `   0: symbol`, as `std::backtrace` and the crate `backtrace` print it. Causes of an
+/// error may be numbered in the same way: a backtrace comes after them, has places, or is announced, or is all there is.
 pub(super) fn split(text: &str) -> Option<(&str, &str)> {
-    let mut at = 0;
+    let (mut at, mut start) = (0, None);
     for line in text.split_inclusive('\n') {
         if line.trim_start().starts_with("0: ") {
-            return Some(text.split_at(at));
+            start = Some(at);
         }
         at += line.len();
     }
-    None
+    let (before, trace) = text.split_at(start?);
+    let has_places = || trace.lines().any(|line| line.trim_start().starts_with("at "));
+    let is_announced = before.trim_end().rsplit('\n').next().is_some_and(|line| line.ends_with("ack backtrace:"));
+    (before.trim().is_empty() || is_announced || has_places()).then_some((before, trace))
 }
 
 pub(super) fn frames(text: &str) -> impl Iterator<Item = Frame<'_>> {
@@ -168,6 +172,12 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert_eq!(split("no frames\nhere"), None);
+        let causes = "cannot pay\n\nCaused by:\n    0: no answer\n    1: timed out";
+        assert_eq!(split(causes), None);
+        let trace = "   0: shop::pay\n   1: main\n";
+        let announced = format!("{causes}\n\nStack backtrace:\n{trace}");
+        assert_eq!(split(&announced).unwrap().1, trace);
+        assert_eq!(split(trace), Some(("", trace)));
     }
 
     #[test]

@@ -8,11 +8,14 @@ use crate::{Severity, format::line::Line};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Color {
     /// On a terminal, unless the environment says otherwise, in this order: `NO_COLOR` (not empty) means never,
-    /// `FORCE_COLOR` or `CLICOLOR_FORCE` (not empty, not `0`) always, `CLICOLOR=0` and `TERM=dumb` never.
+    /// `FORCE_COLOR` or `CLICOLOR_FORCE` (not empty, not `0`) always, `CLICOLOR=0` and `TERM=dumb` never. On Windows only in
+    /// terminals that show colours whatever the mode of the console: Windows Terminal (`WT_SESSION`), Visual Studio Code
+    /// (`TERM_PROGRAM`), ConEmu (`ConEmuANSI=ON`), and where `TERM` is set. Others would print the escape sequences.
     ///
     /// The environment is read once, when the format is made. Sources:
     /// [no-color.org](https://no-color.org), [force-color.org](https://force-color.org),
-    /// [bixense.com/clicolors](https://bixense.com/clicolors/).
+    /// [bixense.com/clicolors](https://bixense.com/clicolors/),
+    /// [Windows](https://learn.microsoft.com/windows/console/console-virtual-terminal-sequences).
     #[default]
     Auto,
     /// Always.
@@ -21,7 +24,7 @@ pub enum Color {
     Never,
 }
 
-fn wanted(color: Color, terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
+fn wanted(color: Color, terminal: bool, is_windows: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
     let is_set = |name| variable(name).is_some_and(|value| !value.is_empty());
     let is = |name, wanted: &str| variable(name).is_some_and(|value| value == *wanted);
     match color {
@@ -29,7 +32,11 @@ fn wanted(color: Color, terminal: bool, variable: impl Fn(&str) -> Option<OsStri
         Color::Never => false,
         Color::Auto if is_set("NO_COLOR") => false,
         Color::Auto if ["FORCE_COLOR", "CLICOLOR_FORCE"].iter().any(|name| is_set(name) && !is(name, "0")) => true,
-        Color::Auto => terminal && !is("TERM", "dumb") && !is("CLICOLOR", "0"),
+        Color::Auto if !terminal || is("TERM", "dumb") || is("CLICOLOR", "0") => false,
+        Color::Auto if is_windows => {
+            ["WT_SESSION", "TERM_PROGRAM", "TERM"].into_iter().any(is_set) || is("ConEmuANSI", "ON")
+        }
+        Color::Auto => true,
     }
 }
 
@@ -42,7 +49,7 @@ pub(super) struct Colors {
 
 impl Colors {
     pub(super) fn new(color: Color) -> Self {
-        let wanted = |terminal| wanted(color, terminal, |name| std::env::var_os(name));
+        let wanted = |terminal| wanted(color, terminal, cfg!(windows), |name| std::env::var_os(name));
         Self { on_terminal: wanted(true), elsewhere: wanted(false) }
     }
 
@@ -143,10 +150,11 @@ mod tests {
 
     #[test]
     fn the_environment_decides_in_order() {
-        let decide = |terminal, variables: &[(&str, &str)]| {
+        let on = |is_windows, terminal, variables: &[(&str, &str)]| {
             let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
-            wanted(Color::Auto, terminal, value)
+            wanted(Color::Auto, terminal, is_windows, value)
         };
+        let decide = |terminal, variables: &[(&str, &str)]| on(false, terminal, variables);
         assert!(decide(true, &[]));
         assert!(!decide(false, &[]));
         assert!(!decide(true, &[("NO_COLOR", "1")]));
@@ -165,7 +173,14 @@ mod tests {
         assert!(!decide(true, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
         assert!(decide(false, &[("FORCE_COLOR", "1")]) && !decide(false, &[("FORCE_COLOR", "0")]));
         assert!(!decide(true, &[("FORCE_COLOR", "1"), ("NO_COLOR", "1")]));
+        let windows = |variables: &[(&str, &str)]| on(true, true, variables);
+        assert!(!windows(&[]) && !windows(&[("WT_SESSION", "")]) && !windows(&[("ConEmuANSI", "OFF")]));
+        for variable in [("WT_SESSION", "6ba2"), ("TERM_PROGRAM", "vscode"), ("TERM", "xterm"), ("ConEmuANSI", "ON")] {
+            assert!(windows(&[variable]) && !windows(&[variable, ("NO_COLOR", "1")]), "{variable:?}");
+        }
+        assert!(!windows(&[("WT_SESSION", "6ba2"), ("TERM", "dumb")]) && windows(&[("FORCE_COLOR", "1")]));
+        assert!(!on(true, false, &[("WT_SESSION", "6ba2")]));
         let no_color = |_: &str| Some("1".into());
-        assert!(wanted(Color::Always, false, no_color) && !wanted(Color::Never, true, |_| None));
+        assert!(wanted(Color::Always, false, false, no_color) && !wanted(Color::Never, true, false, |_| None));
     }
 }

@@ -130,6 +130,7 @@ impl Text {
     /// |---|---|
     /// | the time is [`Time::time_of_day`] | [`time`](Self::time) |
     /// | `file:line` from ERROR on | [`source`](Self::source) |
+    /// | from CRITICAL on, the thread, unless it is `main` | [`thread`](Self::thread) |
     /// | several lines; an error with causes, and what has lines of its own, stand below | [`multi_line`](Self::multi_line) |
     /// | in a backtrace, frames of std and of runtimes such as tokio are only counted, those of the application are bright | |
     /// | paths inside the workspace (the folder of the nearest `Cargo.lock` above the executable, else above the current folder) are relative to it | |

@@ -24,6 +24,8 @@ pub(super) struct Parts<'o, 'a> {
     /// `None`: lines are as long as they are.
     columns: Option<usize>,
     column: usize,
+    /// How far the lines are indented that the present one is broken into.
+    hang: usize,
     /// Nothing stands before the next part on its line that it must be kept apart from.
     is_first: bool,
 }
@@ -31,7 +33,7 @@ pub(super) struct Parts<'o, 'a> {
 impl<'o, 'a> Parts<'o, 'a> {
     pub(super) fn new(out: &'o mut Line<'a>, paint: Paint, columns: Option<NonZeroU16>) -> Self {
         let columns = columns.map(NonZeroU16::get).filter(|columns| *columns >= MIN_COLUMNS).map(usize::from);
-        Self { out, paint, columns, column: 0, is_first: true }
+        Self { out, paint, columns, column: 0, hang: 0, is_first: true }
     }
 
     /// A part that brings its own space, and is never moved.
@@ -79,9 +81,9 @@ impl<'o, 'a> Parts<'o, 'a> {
         self.out.raw(style.end);
     }
 
-    pub(super) fn new_line(&mut self) {
+    pub(super) fn new_line(&mut self, hang: usize) {
         self.out.raw(self.mark());
-        (self.column, self.is_first) = (INDENT, true);
+        (self.column, self.hang, self.is_first) = (INDENT, hang, true);
     }
 
     fn mark(&self) -> &'static str {
@@ -90,17 +92,17 @@ impl<'o, 'a> Parts<'o, 'a> {
 
     /// Moves what was written after `start`, a space and a part, to a line of its own if the line is too long with it.
     fn fit(&mut self, start: usize, space: usize, columns: usize, style: Style) {
-        let mark = [style.end, self.mark(), style.begin];
+        let mark = [style.end, self.mark(), &"    "[..self.hang], style.begin];
         let bytes = self.out.bytes();
         let width = width(&bytes[start..]);
-        if self.column + width <= columns || self.column <= INDENT {
+        if self.column + width <= columns || self.column <= INDENT + self.hang {
             self.column += width;
             return;
         }
         bytes.drain(start..start + space);
         mark.iter().for_each(|part| bytes.extend_from_slice(part.as_bytes()));
         bytes[start..].rotate_right(mark.iter().map(|part| part.len()).sum());
-        self.column = INDENT + width - space;
+        self.column = INDENT + self.hang + width - space;
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     quote::{Bare, word},
 };
 use crate::{
-    Record,
+    Record, Severity,
     format::{line::Line, outermost_first},
     record::{Entry, ErrorChain, Value},
 };
@@ -65,7 +65,7 @@ impl Text {
         }
     }
 
-    /// Target and source.
+    /// Target and source; of a panic, the thread.
     fn place(&self, record: &Record, out: &mut Parts<'_, '_>) {
         let paint = out.paint;
         let mut space = "  ";
@@ -76,12 +76,24 @@ impl Text {
             });
         }
         if let Some(file) = record.file().filter(|_| self.shows_source(record)) {
-            out.part(space, |out| {
+            out.part(std::mem::replace(&mut space, " "), |out| {
                 paint.dim(out, |out| {
                     word(out, short_path(file), "");
                     if let Some(line) = record.line() {
                         out.byte(b':');
                         out.raw(itoa::Buffer::new().format(line));
+                    }
+                });
+            });
+        }
+        let thread = record.thread_name();
+        if !self.thread && record.severity() >= Severity::CRITICAL && thread != Some("main") {
+            out.part(space, |out| {
+                paint.dim(out, |out| {
+                    out.raw("thread=");
+                    match thread {
+                        Some(name) => word(out, name, ""),
+                        None => out.raw(itoa::Buffer::new().format(record.thread_id())),
                     }
                 });
             });
@@ -108,10 +120,14 @@ impl Text {
 
 impl Text {
     fn below(&self, record: &Record, out: &mut Parts<'_, '_>) {
-        for line in record.message().lines().skip(1) {
-            out.new_line();
+        let message = record.message();
+        let (before, trace) =
+            backtrace::split(message).filter(|(before, _)| !before.is_empty()).unwrap_or((message, ""));
+        for line in before.lines().skip(1) {
+            out.new_line(0);
             out.text(line, Style::NONE);
         }
+        frames(trace, out);
         let is_shown = |entry: &Entry<'_>| is_below(entry.value()) && self.shows(entry.text());
         for entry in record.fields().entries().filter(is_shown) {
             match entry.value() {
@@ -141,9 +157,9 @@ fn is_below(value: Value<'_>) -> bool {
     }
 }
 
-fn label(name: &str, out: &mut Parts<'_, '_>) {
+fn label(name: &str, hang: usize, out: &mut Parts<'_, '_>) {
     let paint = out.paint;
-    out.new_line();
+    out.new_line(hang);
     out.head(|out| {
         paint.dim(out, |out| {
             Bare(out).push(name);
@@ -155,15 +171,15 @@ fn label(name: &str, out: &mut Parts<'_, '_>) {
 /// The error, and each of its causes, on a line of its own.
 fn error(name: &str, chain: ErrorChain<'_>, out: &mut Parts<'_, '_>) {
     let paint = out.paint;
-    label(name, out);
+    label(name, 2, out);
     let mut indent = "  ";
     for message in [chain.message()].into_iter().chain(chain.causes()) {
         if indent.len() > 2 {
-            label("  caused by", out);
+            label("  caused by", indent.len(), out);
         }
         for (index, line) in message.lines().enumerate() {
             if index > 0 {
-                out.new_line();
+                out.new_line(indent.len());
             }
             out.head(|out| out.raw(if index > 0 { indent } else { " " }));
             out.text(line, paint.red_style());
@@ -173,10 +189,10 @@ fn error(name: &str, chain: ErrorChain<'_>, out: &mut Parts<'_, '_>) {
 }
 
 fn lines(name: &str, text: &str, out: &mut Parts<'_, '_>) {
-    label(name, out);
+    label(name, 0, out);
     let (before, trace) = backtrace::split(text).unwrap_or((text, ""));
     for line in before.lines() {
-        out.new_line();
+        out.new_line(2);
         out.head(|out| out.raw("  "));
         out.text(line, Style::NONE);
     }
@@ -197,7 +213,7 @@ fn frames(trace: &str, out: &mut Parts<'_, '_>) {
         };
         std::mem::take(&mut folded).write(out);
         let Frame { symbol, location } = frame;
-        out.new_line();
+        out.new_line(4);
         out.head(|out| out.raw("  "));
         out.part("", |out| match is_own {
             true => paint.bold(out, |out| Bare(out).push(symbol)),
@@ -231,7 +247,7 @@ impl<'a> Folded<'a> {
             return;
         }
         let paint = out.paint;
-        out.new_line();
+        out.new_line(0);
         out.head(|out| {
             out.raw("  ");
             paint.dim(out, |out| {

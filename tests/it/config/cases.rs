@@ -348,11 +348,12 @@ fn t83_keys_without_effect_are_refused_by_name() {
     // 22
     let handler = |handler: &str| refused(&Logging::new(), &format!("{{version: 1, handlers: {{h: {handler}}}}}"));
     let syslog = |rest: &str| format!("{{class: logging.handlers.SysLogHandler, address: [127.0.0.1, 514], {rest}}}");
-    let told =
-        handler(&syslog("strata: {patience: 5, framing: lines, connect_deadline: 1, retry: {first: 1}, tls: true}"));
+    let told = handler(&syslog(
+        "strata: {reconnect_timeout: 5, framing: lines, connect_timeout: 1, backoff: {initial: 1}, tls: true}",
+    ));
     let keys: Vec<_> = told.iter().map(|told| told.split(' ').next().unwrap().rsplit('.').next().unwrap()).collect();
-    assert_eq!(keys, ["patience", "framing", "connect_deadline", "retry", "tls"], "{told:?}");
-    let expected = "handlers.h.strata.patience (line 1, column 114): it has no effect here: it travels in datagrams \
+    assert_eq!(keys, ["reconnect_timeout", "framing", "connect_timeout", "backoff", "tls"], "{told:?}");
+    let expected = "handlers.h.strata.reconnect_timeout (line 1, column 123): it has no effect here: it travels in datagrams \
                     (`socktype: ext://socket.SOCK_STREAM` is for a stream)";
     assert_eq!(told[0], expected);
     for (declared, key) in [
@@ -375,7 +376,7 @@ fn t83_keys_without_effect_are_refused_by_name() {
     }
     build(&format!(
         "{{version: 1, handlers: {{h: {}}}}}",
-        syslog("socktype: ext://socket.SOCK_STREAM, strata: {patience: 5, framing: lines}")
+        syslog("socktype: ext://socket.SOCK_STREAM, strata: {reconnect_timeout: 5, framing: lines}")
     ));
 }
 

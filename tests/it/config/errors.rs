@@ -240,7 +240,7 @@ fn each_kind_of_warning() {
         ("handlers.b.filename", "handlers: {a: {class: watched, filename: A, delay: true}, b: {class: watched, filename: ./A, delay: true}}, root: {handlers: [a, b]}".into(), "writes to this file, too"),
         ("handlers.m", format!("handlers: {{m: {{class: memory, capacity: 1, target: n}}, n: {}}}", null("")), "no logger and no other handler"),
         ("", format!("handlers: {{m: {{class: memory, capacity: 1, target: n}}, n: {}}}, root: {{handlers: [m]}}", null("")), ""),
-        ("", format!("handlers: {{m: {}, n: {}}}, root: {{handlers: [m]}}", null(", strata: {or_else: n}"), null("")), ""),
+        ("", format!("handlers: {{m: {}, n: {}}}, root: {{handlers: [m]}}", null(", strata: {fallback: n}"), null("")), ""),
         ("filters.f", "filters: {f: {name: a}}".into(), "no handler and no logger uses it"),
         ("", "filters: {f: {name: a}}, root: {filters: [f]}".into(), ""),
         ("formatters.f", "formatters: {f: {}}".into(), "no handler uses it"),

@@ -69,8 +69,8 @@ fn a_flight_recorder() {
     let config = |picked: &str| {
         declared(
             json!({
-                "r": {"class": "flight_recorder", "target": "behind", "hold_below": "INFO", "release_at": "ERROR",
-                    "release_after": 3600, "pick": "p", "tree_records": 10, "tree_bytes": 100_000, "max_trees": 5,
+                "r": {"class": "flight_recorder", "target": "behind", "buffer_below": "INFO", "release_at": "ERROR",
+                    "release_after": 3600, "trigger": "p", "tree_records": 10, "tree_bytes": 100_000, "max_trees": 5,
                     "max_bytes": 1_000_000, "outside": "pass"},
                 "behind": {"class": "test.Kept", "tag": "k", "level": "DEBUG"},
             }),
@@ -96,7 +96,7 @@ fn a_flight_recorder() {
         assert_eq!(kept.take(), ["k now this"]);
     });
     let told = wrong(
-        json!({"r": {"class": "flight_recorder", "target": "behindt", "pick": "q", "outside": "pas"},
+        json!({"r": {"class": "flight_recorder", "target": "behindt", "trigger": "q", "outside": "pas"},
             "behind": {"class": "null"}}),
         json!({"filters": {"p": {"name": ""}}}),
     );
@@ -105,12 +105,12 @@ fn a_flight_recorder() {
         "{told:?}"
     );
     let told = wrong(
-        json!({"r": {"class": "flight_recorder", "target": "behind", "pick": "q", "outside": "pas"},
+        json!({"r": {"class": "flight_recorder", "target": "behind", "trigger": "q", "outside": "pas"},
             "behind": {"class": "null"}}),
         json!({"filters": {"p": {"name": ""}}}),
     );
     assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].contains("handlers.r.pick: there is no filter \"q\""), "{told:?}");
+    assert!(told[0].contains("handlers.r.trigger: there is no filter \"q\""), "{told:?}");
     assert!(told[1].contains("expected drop or pass, got \"pas\"; did you mean \"pass\"?"), "{told:?}");
 }
 
@@ -120,7 +120,7 @@ fn a_tee_behind_a_memory_and_the_memorys_own_limits() {
     let config = declared(
         json!({
             "m": {"class": "memory", "capacity": 100, "flushLevel": "ERROR", "flushOnClose": false, "target": "behind both",
-                "strata": {"max_bytes": 1_000_000, "patience": 1.5}},
+                "strata": {"max_bytes": 1_000_000, "timeout": 1.5}},
             "behind both": {"class": "tee", "handlers": ["behind a", "behind b"]},
             "behind a": {"class": "test.Kept", "tag": "a"},
             "behind b": {"class": "test.Kept", "tag": "b", "level": "ERROR"},
@@ -153,7 +153,7 @@ fn a_fallback_for_any_handler() {
     });
     let config = declared(
         json!({
-            "r": {"class": "test.Remote", "formatter": "m", "strata": {"or_else": "behind", "queue": {"capacity": 100}}},
+            "r": {"class": "test.Remote", "formatter": "m", "strata": {"fallback": "behind", "queue": {"capacity": 100}}},
             "behind": {"class": "file", "filename": dir.path("a.log"), "formatter": "m", "level": "INFO"},
         }),
         json!({}),
@@ -179,7 +179,7 @@ fn a_fallback_for_any_handler() {
     // What the fallback holds back is settled on both accounts.
     let config = declared(
         json!({
-            "r": {"class": "test.Remote", "formatter": "m", "strata": {"or_else": "behind"}},
+            "r": {"class": "test.Remote", "formatter": "m", "strata": {"fallback": "behind"}},
             "behind": {"class": "file", "filename": dir.path("b.log"), "formatter": "m", "strata": {"queue": {"capacity": 100}}},
         }),
         json!({}),
@@ -193,11 +193,12 @@ fn a_fallback_for_any_handler() {
     let [r, behind] = [r, behind].map(|handler| handler.handler().stats());
     assert_eq!((r.queued, r.written, r.fallback_written), (0, 5, 5));
     assert_eq!(behind.queued, 0);
-    let told =
-        wrong(json!({"r": {"class": "null", "strata": {"or_else": "behint"}}, "behind": {"class": "null"}}), json!({}));
+    let told = wrong(
+        json!({"r": {"class": "null", "strata": {"fallback": "behint"}}, "behind": {"class": "null"}}),
+        json!({}),
+    );
     assert!(told[0].contains("handlers.r.strata.or_else: there is no handler \"behint\"; did you mean"), "{told:?}");
-    let circle =
-        json!({"a": {"class": "null", "strata": {"or_else": "b"}}, "b": {"class": "null", "strata": {"or_else": "a"}}});
+    let circle = json!({"a": {"class": "null", "strata": {"fallback": "b"}}, "b": {"class": "null", "strata": {"fallback": "a"}}});
     assert!(wrong(circle, json!({}))[0].contains("lead back"));
 }
 
@@ -211,8 +212,8 @@ fn filters_that_limit_and_sample_tell_what_they_refused() {
             "s": {"class": "test.Kept", "tag": "s", "filters": ["some"]},
         }),
         json!({"filters": {
-            "limit": {"class": "rate_limit", "most": 2, "per": 60, "by": ["tenant"], "exempt": "CRITICAL", "max_keys": 100},
-            "some": {"class": "sample", "one_in": 3, "traces": false, "by": ["tenant"], "exempt": "OFF", "tell_after": 600, "max_keys": 9},
+            "limit": {"class": "rate_limit", "most": 2, "per": 60, "by": ["tenant"], "always_pass_from": "CRITICAL", "max_keys": 100},
+            "some": {"class": "sample", "one_in": 3, "traces": false, "by": ["tenant"], "always_pass_from": "OFF", "summary_interval": 600, "max_keys": 9},
         }}),
     );
     let logging = Logging::builder().registry(registry).clock(clock.clone()).build(&config).unwrap();
@@ -246,7 +247,7 @@ fn filters_that_limit_and_sample_tell_what_they_refused() {
     // On a logger, too.
     let config = declared(
         json!({"k": {"class": "test.Kept", "tag": "k"}}),
-        json!({"filters": {"limit": {"()": "tracing_strata.filter.RateLimit", "most": 1, "per": 60, "exempt": "OFF"}},
+        json!({"filters": {"limit": {"()": "tracing_strata.filter.RateLimit", "most": 1, "per": 60, "always_pass_from": "OFF"}},
             "loggers": {"shop": {"filters": ["limit"]}}}),
     );
     logging.reload(&config).unwrap();
@@ -260,7 +261,7 @@ fn filters_that_limit_and_sample_tell_what_they_refused() {
         (json!({"class": "rate_limit", "most": 0}), "expected the key \"per\""),
         (json!({"class": "rate_limit", "most": 0, "per": 1}), "filters.f.most: expected 1 or more"),
         (json!({"class": "rate_limit", "most": 1, "per": -1}), "filters.f.per: expected seconds, 0 or more"),
-        (json!({"class": "sample", "one_in": 2, "tels_after": 1}), "did you mean \"tell_after\""),
+        (json!({"class": "sample", "one_in": 2, "sumary_interval": 1}), "did you mean \"summary_interval\""),
         (json!({"class": "rate_limt", "most": 1, "per": 1}), "did you mean \"rate_limit\""),
     ] {
         let told = wrong(json!({}), json!({"filters": {"f": filter}}));
@@ -283,7 +284,7 @@ fn log_records_to_a_collector() {
     let receiver = Receiver::start();
     let handler = json!({"class": "otlp", "service": "shop", "attributes": {"deployment": "test", "shard": 7}, "endpoint": receiver.url(),
         "protocol": "http/protobuf", "headers": {"x-tenant": "t1"}, "timeout": 30, "compression": "gzip", "context": ["user"],
-        "capacity": 100, "max_bytes": 1_000_000, "max_batch": 10, "delay": 0.05, "retry_for": 30, "drain": 30,
+        "capacity": 100, "max_bytes": 1_000_000, "max_batch": 10, "schedule_delay": 0.05, "retry_for": 30, "flush_timeout": 30,
         "environment": false, "level": "INFO"});
     let logging = build(json!({"o": handler}));
     with(&logging, || {
@@ -326,7 +327,7 @@ fn the_options_of_queues() {
     let config = declared(
         json!({
             "q": {"class": "test.Kept", "tag": "q", "strata": {"queue": {"capacity": 50, "max_bytes": 1_000_000,
-                "overflow": "block", "block_for": 10, "protect": "ERROR", "drain": 10, "report_every": 0.02}}},
+                "overflow": "block", "block_for": 10, "priority_level": "ERROR", "flush_timeout": 10, "report_every": 0.02}}},
             "p": {"class": "logging.handlers.QueueHandler", "handlers": ["behind"], "strata": {"capacity": 20, "overflow": "drop_oldest"}},
             "behind": {"class": "test.Kept", "tag": "p"},
         }),
@@ -422,10 +423,10 @@ fn the_options_of_rotating_files() {
     let dir = Dir::new();
     let logging = build(json!({
         "r": {"class": "rotating", "filename": dir.path("r.log"), "maxBytes": 1000, "backupCount": 3, "formatter": "m",
-            "strata": {"compression": "gzip", "compression_level": 9, "sharing": "shared", "max_age_days": 1.5,
+            "strata": {"compression": "gzip", "compression_level": 9, "locking": "shared", "max_age_days": 1.5,
                 "max_total_bytes": 1_000_000, "latest": dir.path("latest"), "sync_every": 1, "permissions": 0o640}},
         "t": {"class": "timed", "filename": dir.path("t.log"), "when": "midnight", "formatter": "m",
-            "strata": {"grid": "rollover", "zone": "Europe/Berlin", "sharing": "exclusive"}},
+            "strata": {"alignment": "rollover", "zone": "Europe/Berlin", "locking": "exclusive"}},
     }));
     with(&logging, || {
         info!("one");
@@ -444,7 +445,7 @@ fn the_options_of_rotating_files() {
         .unwrap();
     assert_eq!(text, "one\n");
     let told = wrong(
-        json!({"r": {"class": "rotating", "filename": dir.path("x"), "delay": true, "strata": {"compression": "gzipp", "sharing": "none"}}}),
+        json!({"r": {"class": "rotating", "filename": dir.path("x"), "delay": true, "strata": {"compression": "gzipp", "locking": "none"}}}),
         json!({}),
     );
     assert!(told[0].contains("expected none, gzip or zstd, got \"gzipp\"; did you mean \"gzip\"?"), "{told:?}");
@@ -457,8 +458,8 @@ fn the_options_of_sockets() {
     let port = peer.local_addr().unwrap().port();
     let logging = build(json!({
         "s": {"class": "socket", "host": "127.0.0.1", "port": port, "formatter": "m",
-            "strata": {"format": "text", "framing": "length", "retry": {"first": 0.01, "factor": 2, "most": 1, "jitter": 0.1},
-                "connect_deadline": 20, "write_deadline": 20, "patience": 1, "queue": true}},
+            "strata": {"format": "text", "framing": "length", "backoff": {"initial": 0.01, "factor": 2, "max": 1, "jitter": 0.1},
+                "connect_timeout": 20, "write_timeout": 20, "reconnect_timeout": 1, "queue": true}},
         "p": {"class": "logging.handlers.SocketHandler", "host": "127.0.0.1", "port": port,
             ".": {"retryStart": 0.5, "retryMax": 10, "retryFactor": 3}, "strata": {"process_name": "shop-7"}},
     }));
@@ -491,10 +492,10 @@ fn sockets_and_syslog_over_tls() {
     let tls = json!({"ca_file": dir.path("ca.pem"), "server_name": "localhost"});
     let logging = build(json!({
         "s": {"class": "socket", "host": "127.0.0.1", "port": socket, "formatter": "m",
-            "strata": {"format": "text", "tls": tls, "queue": true, "connect_deadline": 20}},
+            "strata": {"format": "text", "tls": tls, "queue": true, "connect_timeout": 20}},
         "l": {"class": "syslog", "address": ["127.0.0.1", syslog], "socktype": "ext://socket.SOCK_STREAM", "facility": "local3",
             "formatter": "m", "strata": {"form": "rfc5424", "tls": tls, "host": "h", "app": "shop", "process_id": "9",
-                "structured_data": false, "elements": {"meta": {"language": "en"}}, "bom": false, "connect_deadline": 20}},
+                "structured_data": false, "elements": {"meta": {"language": "en"}}, "bom": false, "connect_timeout": 20}},
     }));
     std::thread::scope(|scope| {
         let got = peers.each_ref().map(|peer| scope.spawn(|| all_of(&mut accept(peer, &config)).0));
@@ -561,7 +562,7 @@ fn the_options_of_datagrams() {
         bytes[..length].to_vec()
     };
     let logging = build(json!({"d": {"class": "datagram", "host": "127.0.0.1", "port": port, "formatter": "m",
-        "strata": {"format": "text", "limit": 64, "oversize": "refuse", "write_deadline": 2}}}));
+        "strata": {"format": "text", "limit": 64, "oversize": "refuse", "write_timeout": 2}}}));
     with(&logging, || info!("plain"));
     assert_eq!(receive(), b"plain");
 
@@ -589,7 +590,7 @@ fn the_options_of_the_journal() {
     let journal = Journal::new();
     let logging = build(
         json!({"j": {"class": "systemd.journal.JournalHandler", "SYSLOG_IDENTIFIER": "shop", "UNIT_OF_MINE": "u7",
-        "strata": {"socket": journal.path(), "timestamp": true, "delay": true, "write_deadline": 5}}}),
+        "strata": {"socket": journal.path(), "timestamp": true, "delay": true, "write_timeout": 5}}}),
     );
     with(&logging, || warn!("to the journal"));
     let entry = journal.read();
@@ -608,7 +609,7 @@ fn the_options_of_streams() {
     // Its stderr is nobody's here.
     apart("config::every::the_options_of_streams", || {
         let logging = build(json!({"s": {"class": "stream", "stream": "ext://sys.stderr", "formatter": "m",
-            "strata": {"deadline": 0.5, "or_journal": true}}}));
+            "strata": {"timeout": 0.5, "or_journal": true}}}));
         with(&logging, || info!("to stderr"));
         assert_eq!(logging.handler("s").unwrap().handler().stats().written, 1);
     });

@@ -70,7 +70,7 @@ fn encrypted() {
     let base = json!({"class": "logging.handlers.HTTPHandler", "host": host, "url": "/log", "secure": true});
     let context = json!({"context": "ext://app.tls"});
     let strata = json!({"strata": {"tls": {"ca_file": dir.path("ca.pem")}, "check_answer": true, "timeout": 30,
-        "connect_deadline": 30, "capacity": 10, "max_bytes": 1_000_000, "retry_for": 30, "drain": 30, "process_name": "p",
+        "connect_timeout": 30, "capacity": 10, "max_bytes": 1_000_000, "retry_for": 30, "flush_timeout": 30, "process_name": "p",
         "proxy": ""}});
     for (count, more) in [context, strata].into_iter().enumerate() {
         let mut handler = base.clone();
@@ -116,7 +116,7 @@ fn receivers_by_short_names() {
         receiver.judge(move |_| Some(Reply::Status(200, &[], answer)));
         let key = if handler["class"] == "datadog" { "site" } else { "url" };
         handler[key] = receiver.url("").into();
-        handler["drain"] = 30.into();
+        handler["flush_timeout"] = 30.into();
         let logging = build(handler, ClassRegistry::new());
         with(&logging, || info!(target: "shop", user = "ann", "paid"));
         logging.handler("h").unwrap().flush().unwrap();
@@ -127,7 +127,7 @@ fn receivers_by_short_names() {
 
     let all = json!({"class": "http_json", "body": "array", "content_type": "text/x", "headers": {"x-a": "b"}, "user": "u",
         "password": secret, "compression": "gzip", "proxy": "", "redirects": 2, "connect_timeout": 30, "timeout": 30, "capacity": 10,
-        "max_bytes": 1_000_000, "max_batch": 5, "max_batch_bytes": 1_000, "delay": 0.01, "retry_for": 30, "failover": ["http://127.0.0.1:9/"]});
+        "max_bytes": 1_000_000, "max_batch": 5, "max_batch_bytes": 1_000, "schedule_delay": 0.01, "retry_for": 30, "failover": ["http://127.0.0.1:9/"]});
     let got = sent(all, "");
     assert!(got.body.starts_with("[{") && got.body.contains(r#""user":"ann""#), "{got:?}");
     let header = |name: &str| got.headers[name].as_str();
@@ -223,7 +223,7 @@ fn a_spool_is_handed_to_the_handler_that_takes_its_place() {
     let receiver = Receiver::start();
     receiver.judge(|_| Some(status(503)));
     let config = |timeout: u32| {
-        let handler = json!({"class": "http_json", "url": receiver.url("/in"), "delay": 0.01, "drain": 30, "timeout": timeout,
+        let handler = json!({"class": "http_json", "url": receiver.url("/in"), "schedule_delay": 0.01, "flush_timeout": 30, "timeout": timeout,
             "spool": {"directory": dir.path("spool"), "max_bytes": 4_000_000, "sync": true}});
         let config = json!({"version": 1, "handlers": {"h": handler}, "root": {"level": "INFO", "handlers": ["h"]}});
         Config::from_json(&config.to_string()).unwrap()

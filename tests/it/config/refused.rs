@@ -112,7 +112,7 @@ fn t85_a_file_that_cannot_be_opened_takes_the_others_back() {
         let file = |name: &str| dir.path(name);
         let new = json!({"version": 1, "handlers": {
             "a": {"class": "file", "filename": file("deep/er/a.log"), "strata": {"create_dirs": true, "queue": true, "sync_interval": 60}},
-            "b": {"class": "rotating", "filename": file("b.log"), "maxBytes": 9, "backupCount": 1, "strata": {"sharing": "shared", "create_dirs": true}},
+            "b": {"class": "rotating", "filename": file("b.log"), "maxBytes": 9, "backupCount": 1, "strata": {"locking": "shared", "create_dirs": true}},
             "c": {"class": "file", "filename": file("empty.log"), "mode": "w"},
             "d": {"class": "file", "filename": file("full.log"), "mode": "w"},
             "e": {"class": "rotating", "filename": file("left.log"), "maxBytes": 9, "backupCount": 1, "strata": {"latest": file("link")}},
@@ -120,7 +120,7 @@ fn t85_a_file_that_cannot_be_opened_takes_the_others_back() {
             "g": {"class": "queue", "handlers": ["a", "b"]},
             "h": {"class": "memory", "capacity": 9, "target": "g"},
             "i": {"class": "file", "filename": file("made.log"), "mode": "x"},
-            "z": {"class": "rotating", "filename": file("locked.log"), "maxBytes": 9, "backupCount": 1, "strata": {"sharing": "exclusive"}},
+            "z": {"class": "rotating", "filename": file("locked.log"), "maxBytes": 9, "backupCount": 1, "strata": {"locking": "exclusive"}},
         }, "root": {"level": "INFO", "handlers": ["h", "c", "d", "e", "f", "i", "z"]}});
         let config = Config::from_value(&new).unwrap();
         let before = Trace::of(&dir.0);

@@ -25,17 +25,17 @@ handlers:
   c: {class: logging.StreamHandler, stream: ext://sys.stdout, formatter: f, level: INFO, filters: [n]}
   f: {class: logging.FileHandler, filename: a.log, mode: w, encoding: ascii, errors: replace, delay: false, strata: {buffer: 100, flush_on: ERROR, permissions: '0640'}}
   w: {class: logging.handlers.WatchedFileHandler, filename: deep/w.log, strata: {create_dirs: true, watch_interval: 1}}
-  r: {class: logging.handlers.RotatingFileHandler, filename: b.log, maxBytes: 1000, backupCount: 3, strata: {sharing: shared, max_age_days: 3, latest: link}}
+  r: {class: logging.handlers.RotatingFileHandler, filename: b.log, maxBytes: 1000, backupCount: 3, strata: {locking: shared, max_age_days: 3, latest: link}}
   t: {class: logging.handlers.TimedRotatingFileHandler, filename: c.log, when: midnight, utc: true, atTime: '01:00', backupCount: 2, formatter: t}
-  m: {class: logging.handlers.MemoryHandler, capacity: 10, flushLevel: ERROR, target: c, flushOnClose: false, strata: {max_bytes: 100, patience: 1}}
+  m: {class: logging.handlers.MemoryHandler, capacity: 10, flushLevel: ERROR, target: c, flushOnClose: false, strata: {max_bytes: 100, timeout: 1}}
   q: {class: logging.handlers.QueueHandler, handlers: [m, f], respect_handler_level: true, strata: {capacity: 10, overflow: drop_oldest}}
-  s: {class: logging.handlers.SysLogHandler, address: [localhost, 514], facility: user, strata: {form: rfc5424, app: shop, direct: true, or_else: c}}
-  k: {class: logging.handlers.SocketHandler, host: 127.0.0.1, port: 9, strata: {format: text, framing: lines, retry: {first: 1, most: 9}}, formatter: j}
+  s: {class: logging.handlers.SysLogHandler, address: [localhost, 514], facility: user, strata: {form: rfc5424, app: shop, direct: true, fallback: c}}
+  k: {class: logging.handlers.SocketHandler, host: 127.0.0.1, port: 9, strata: {format: text, framing: lines, backoff: {initial: 1, max: 9}}, formatter: j}
   d: {class: logging.handlers.DatagramHandler, host: 127.0.0.1, port: 9, strata: {limit: 1000, oversize: refuse}}
   h: {class: logging.handlers.HTTPHandler, host: '127.0.0.1:9', url: /x, method: POST, credentials: [u, p], strata: {timeout: 1, capacity: 9}}
-  l: {class: loki, url: 'http://127.0.0.1:9', delay: 1, headers: {a: b}}
-  o: {class: otlp, endpoint: 'http://127.0.0.1:9', headers: {a: b}, drain: 0, environment: false}
-  x: {class: flight_recorder, target: c, hold_below: WARNING, release_at: ERROR, pick: n, max_trees: 9, outside: pass}
+  l: {class: loki, url: 'http://127.0.0.1:9', schedule_delay: 1, headers: {a: b}}
+  o: {class: otlp, endpoint: 'http://127.0.0.1:9', headers: {a: b}, flush_timeout: 0, environment: false}
+  x: {class: flight_recorder, target: c, buffer_below: WARNING, release_at: ERROR, trigger: n, max_trees: 9, outside: pass}
   y: {class: tee, handlers: [c, f]}
   z: {class: 'null', strata: {queue: {capacity: 5, block_for: 1}}}
 loggers:
@@ -172,7 +172,7 @@ fn a_handler_with_a_mistake_has_its_other_keys() {
         }
     }
     let yaml =
-        "{version: 1, handlers: {x: {class: flight_recorder, hold_below: INFO, max_tres: 3, strata: {qeue: true}}}}";
+        "{version: 1, handlers: {x: {class: flight_recorder, buffer_below: INFO, max_tres: 3, strata: {qeue: true}}}}";
     let told = super::refused(&Logging::new(), yaml);
     let expected = ["needs", "did you mean \"max_trees\"", "did you mean \"queue\""];
     assert!(told.len() == 3 && expected.iter().all(|part| told.iter().any(|told| told.contains(part))), "{told:?}");

@@ -134,6 +134,57 @@ fn loki_gets_streams_with_labels_and_metadata() {
     assert_eq!(body["streams"][0]["stream"], json!({"level": "warn", "logger": "shop.pay"}));
 }
 
+/// The fields of a message of protobuf, strictly: numbers, and everything else as bytes.
+fn protobuf(mut bytes: &[u8]) -> Vec<(u8, Result<u64, &[u8]>)> {
+    fn varint(bytes: &mut &[u8]) -> u64 {
+        let length = 1 + bytes.iter().position(|byte| byte & 0x80 == 0).unwrap();
+        let (number, rest) = bytes.split_at(length);
+        *bytes = rest;
+        number.iter().rev().fold(0, |number, byte| number << 7 | u64::from(byte & 0x7f))
+    }
+    let mut fields = Vec::new();
+    while let [tag, rest @ ..] = bytes {
+        bytes = rest;
+        let number = varint(&mut bytes);
+        fields.push(match tag & 7 {
+            0 => (tag >> 3, Ok(number)),
+            2 => {
+                let (value, rest) = bytes.split_at(number as usize);
+                bytes = rest;
+                (tag >> 3, Err(value))
+            }
+            other => panic!("wire type {other}"),
+        });
+    }
+    fields
+}
+
+#[test]
+fn loki_gets_protobuf() {
+    let receiver = Receiver::start();
+    let loki = Loki::new(receiver.url("")).label("app", "sh\"op\n").metadata("user").protobuf(true);
+    let mut records = vec![record("one"), record("é\u{7}")];
+    records[1].set("user", 7);
+    let (http, _) = named(eager(loki).format(Bare));
+    records.iter().for_each(|record| http.emit(record));
+    http.flush().unwrap();
+    let request = receiver.requests().remove(0);
+    assert_eq!((&*request.path, &*request.headers["content-type"]), ("/loki/api/v1/push", "application/x-protobuf"));
+    let block: Vec<u8> = request.body.chars().map(|c| u8::try_from(c).unwrap()).collect();
+    let push = snap::raw::Decoder::new().decompress_vec(&block).unwrap();
+    let [(1, Err(stream))] = *protobuf(&push) else { panic!("one stream") };
+    let fields = protobuf(stream);
+    let [(1, Err(labels)), (2, Err(first)), (2, Err(second))] = *fields else { panic!("{fields:?}") };
+    assert_eq!(std::str::from_utf8(labels).unwrap(), r#"{app="sh\"op\n", level="warn"}"#);
+    let time = [(1, Ok(1_764_000_000)), (2, Ok(123_000))];
+    let [(1, Err(at)), (2, Err(b"one"))] = *protobuf(first) else { panic!("the first entry") };
+    assert_eq!(protobuf(at), time);
+    let fields = protobuf(second);
+    let [(1, Err(at)), (2, Err(line)), (3, Err(pair))] = *fields else { panic!("{fields:?}") };
+    assert_eq!((protobuf(at), line), (time.to_vec(), "é\u{7}".as_bytes()));
+    assert_eq!(protobuf(pair), [(1, Err(&b"user"[..])), (2, Err(b"7"))]);
+}
+
 /// As many streams as are allowed; then the fields are in no label any more.
 #[test]
 fn t70_labels_of_loki_are_bounded() {

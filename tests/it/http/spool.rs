@@ -14,7 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracing_strata::{Error, Format, NamedHandler, Record, format::Buffer, output::Http};
+use tracing_strata::{
+    Error, Format, NamedHandler, Record,
+    format::Buffer,
+    output::{Elasticsearch, Http},
+};
 
 use super::{
     LONG, emit, named,
@@ -176,6 +180,33 @@ fn nothing_is_lost_through_sigkill() {
     // Only what was on its way when the answer or the process was gone.
     let most = (u64::from(unanswered.load(Ordering::SeqCst)) + kills) * (MAX_BATCH as u64 + 1);
     assert!(count > 100 && twice as u64 <= most, "{twice} of at most {most}");
+}
+
+/// Elasticsearch is told the id, and says that it knows it.
+#[test]
+fn a_record_that_is_there_already_is_accepted() {
+    const KNOWN: &str = r#"{"errors":true,"items":[{"create":{"status":201}},
+        {"create":{"status":409,"error":{"type":"version_conflict_engine_exception","reason":"exists"}}}]}"#;
+    let (dir, receiver) = (Dir::new(), Receiver::start());
+    receiver.script([status(503), Reply::Status(200, &[], KNOWN)]);
+    let search = Http::builder(Elasticsearch::new(receiver.url(""))).schedule_delay(LONG).flush_timeout(LONG);
+    let (search, told) = named(search.spool(dir.path(""), 4 << 20));
+    emit(&search, &["one", "two"]);
+    search.flush().unwrap();
+    while !is_sent(&dir.path("")) {
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!((search.stats().written, search.stats().failed), (2, 0));
+    assert_eq!(told.lock().unwrap().len(), 1, "{told:?}");
+    let requests = receiver.requests();
+    let actions: Vec<_> = requests[0].body.lines().step_by(2).collect();
+    assert!(actions.len() == 2 && actions[0] != actions[1], "{actions:?}");
+    assert!(
+        actions.iter().all(|action| action.split_once("\"_id\":\"").is_some_and(|(_, id)| id.len() == 35)),
+        "{actions:?}"
+    );
+    let sent = requests.iter().map(|got| (&got.headers["idempotency-key"], &got.body)).collect::<Vec<_>>();
+    assert!(sent.len() == 2 && sent[0] == sent[1] && sent[0].0.len() == 34, "{sent:?}");
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn t82_thirty_of_thirty_by_a_configuration() {
             scope.spawn(move || {
                 restarted(socktype, kinds, |path| {
                     made(json!({"class": "logging.handlers.SysLogHandler", "address": path, "socktype": socktype,
-                        "strata": {"patience": 5, "framing": if kinds[0] == Stream { json!("nul") } else { json!(null) }}}))
+                        "strata": {"reconnect_timeout": 5, "framing": if kinds[0] == Stream { json!("nul") } else { json!(null) }}}))
                 });
             });
         }

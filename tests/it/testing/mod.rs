@@ -5,6 +5,7 @@ mod conformance;
 mod forwarding;
 mod misuse;
 mod parallel;
+mod peers;
 mod probe;
 mod reports;
 mod taken;

@@ -28,7 +28,7 @@ handlers:
   queued: {class: logging.FileHandler, filename: DIR/queued.log, formatter: short, '.': {terminator: '|'}}
   queue: {class: logging.handlers.QueueHandler, handlers: [queued], level: WARNING}
   spare: {class: logging.FileHandler, filename: DIR/spare.log}
-  away: {class: logging.handlers.SocketHandler, host: 127.0.0.1, port: 9, level: CRITICAL, strata: {or_else: spare}}
+  away: {class: logging.handlers.SocketHandler, host: 127.0.0.1, port: 9, level: CRITICAL, strata: {fallback: spare}}
   idle: {class: logging.handlers.RotatingFileHandler, filename: DIR/idle.log, maxBytes: 1000}
 loggers:
   shop: {level: DEBUG, handlers: [shop, memory]}
