@@ -42,7 +42,7 @@ pub struct Record {
     pub(super) globals: Option<Arc<Fields>>,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 pub(super) struct Overrides {
     pub(super) id: Option<u128>,
     pub(super) process_id: Option<u32>,
@@ -400,12 +400,15 @@ impl Record {
 
     /// [`weight`](Self::weight), including spare capacity.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.own_bytes() + self.fields.held_bytes() + self.path.weight()
+        let overrides = self.overrides.as_ref().map_or(0, |_| size_of::<Overrides>());
+        size_of::<Self>() + overrides + self.fields.held_bytes() + self.path.weight()
     }
 
     #[inline]
     fn own_bytes(&self) -> usize {
-        size_of::<Self>() + self.overrides.as_ref().map_or(0, |_| size_of::<Overrides>())
+        // Those of a record that was here before are spare.
+        let is_used = |overrides: &&Overrides| **overrides != Overrides::default();
+        size_of::<Self>() + self.overrides.as_deref().filter(is_used).map_or(0, |_| size_of::<Overrides>())
     }
 
     #[inline]
