@@ -85,7 +85,7 @@ impl<B: Batch + ?Sized> Batch for Arc<B> {
 /// With a [`spool`](BatchedBuilder::spool), records wait in files while the receiver is away, also for the next process:
 ///
 /// ```
-/// use tracing_strata::{Error, output::{Answer, Attempt, Batch, Batched}, prelude::*, record::OwnedRecord};
+/// use tracing_strata::{Error, Record, Severity, output::{Answer, Attempt, Batch, Batched}, prelude::*, record::OwnedRecord};
 ///
 /// struct Away;
 ///

@@ -42,7 +42,7 @@ pub(super) const RECEIVERS: &[&Class] = &[
     },
     &Class {
         names: &["splunk_hec"],
-        keys: keys!("url", "token", "host", "source", "sourcetype", "index"),
+        keys: keys!("url", "token", "host", "source", "sourcetype", "index", "acks", "raw"),
         make: splunk_hec,
         ..RECEIVER
     },
@@ -151,7 +151,9 @@ mod with_http {
             .set_if_some(args.str("host"), SplunkHec::host)
             .set_if_some(args.str("source"), SplunkHec::source)
             .set_if_some(args.str("sourcetype"), SplunkHec::sourcetype)
-            .set_if_some(args.str("index"), SplunkHec::index);
+            .set_if_some(args.str("index"), SplunkHec::index)
+            .set_if_some(args.seconds("acks"), SplunkHec::acks)
+            .set_if_some(args.bool("raw"), SplunkHec::raw);
         make(context, Http::builder(to))
     }
 

@@ -1,6 +1,13 @@
 //! Kinds of receivers: what is sent, and what their answers mean.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, UNIX_EPOCH},
+};
 
 use serde_json::{Value as Json, json};
 use tracing_strata::{
@@ -10,7 +17,7 @@ use tracing_strata::{
 
 use super::{
     LONG, emit, ends, named,
-    receiver::{Receiver, Reply, status},
+    receiver::{Got, Receiver, Reply, status},
 };
 use crate::places::Bare;
 
@@ -244,6 +251,80 @@ fn splunk_gets_events_and_says_codes() {
         http.flush().unwrap();
         assert_eq!((receiver.requests().len(), ends(&http)), (count, expected), "{body}");
     }
+}
+
+/// A collector whose indexer writes a batch when it is asked about it for the third time, and loses those in `lost`. It takes
+/// nothing without the channel.
+fn indexer(lost: &'static [u64]) -> impl Fn(&Got) -> Option<Reply> {
+    let (count, asked) = (AtomicU64::new(0), Mutex::new(HashMap::<u64, u32>::new()));
+    move |got: &Got| {
+        let reply = |text: String| Some(Reply::Status(200, &[], Box::leak(text.into_boxed_str())));
+        let channel = got.headers.get("x-splunk-request-channel");
+        let Some(channel) = channel.filter(|of| of.len() == 36 && of.split('-').count() == 5) else {
+            return Some(Reply::Status(400, &[], r#"{"text":"Data channel is missing","code":10}"#));
+        };
+        match got.path.split_once("/ack?channel=") {
+            None => {
+                let id = count.fetch_add(1, Ordering::Relaxed);
+                reply(format!(r#"{{"text":"Success","code":0,"ackId":{id}}}"#))
+            }
+            Some((_, of)) => {
+                assert_eq!(of, channel);
+                let question: Json = serde_json::from_str(&got.body).unwrap();
+                let id = question["acks"][0].as_u64().unwrap();
+                let mut asked = asked.lock().unwrap();
+                let times = asked.entry(id).or_default();
+                *times += 1;
+                reply(format!(r#"{{"acks":{{"{id}":{}}}}}"#, *times > 2 && !lost.contains(&id)))
+            }
+        }
+    }
+}
+
+#[test]
+fn t97_records_of_splunk_end_when_they_are_indexed() {
+    let receiver = Receiver::start();
+    receiver.judge(indexer(&[1]));
+    let hec = SplunkHec::new(receiver.url("/x"), "t").acks(Duration::from_millis(500));
+    let (http, told) = named(eager(hec).max_batch(1));
+    http.emit(&record("one"));
+    http.flush().unwrap();
+    let paths = |got: &[Got]| got.iter().map(|got| got.path.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>();
+    let first = receiver.requests();
+    assert!(matches!(&*paths(&first), [event, asked @ ..] if event == "event" && asked.len() == 3), "{first:?}");
+    assert!(first[1].path.starts_with("/x/services/collector/ack?channel="), "{first:?}");
+    // The second one is lost: it comes again, as the third batch of the same channel.
+    http.emit(&record("two"));
+    http.flush().unwrap();
+    let all = receiver.requests();
+    let sent: Vec<&Got> = all.iter().filter(|got| got.path.ends_with("/event")).collect();
+    assert_eq!((sent.len(), sent[1].body == sent[2].body, ends(&http)), (3, true, (2, 0, 0)));
+    let channels: HashSet<_> = all.iter().map(|got| &got.headers["x-splunk-request-channel"]).collect();
+    assert_eq!(channels.len(), 1);
+    assert!(told.lock().unwrap().iter().any(|told| told.contains("not indexed within")), "{told:?}");
+    // A token without acknowledgements.
+    let receiver = Receiver::start();
+    receiver.judge(|_| Some(Reply::Status(200, &[], r#"{"text":"Success","code":0}"#)));
+    let (http, told) = named(eager(SplunkHec::new(receiver.url(""), "t").acks(Duration::from_secs(9))));
+    http.emit(&record("one"));
+    http.flush().unwrap();
+    assert_eq!((receiver.requests().len(), ends(&http)), (1, (1, 0, 0)));
+    assert!(told.lock().unwrap().iter().any(|told| told.contains("the token has no acknowledgements")), "{told:?}");
+}
+
+#[test]
+fn splunk_gets_raw_lines() {
+    let receiver = Receiver::start();
+    receiver.judge(|_| Some(Reply::Status(200, &[], r#"{"text":"Success","code":0}"#)));
+    let hec = SplunkHec::new(receiver.url("/?a=1"), "t").raw(true).source("a b&c").sourcetype("é");
+    let (http, _) = named(eager(hec).format(Bare));
+    ["one", "two\nlines"].iter().for_each(|message| http.emit(&record(message)));
+    http.flush().unwrap();
+    let got = receiver.requests().remove(0);
+    assert_eq!(
+        (&*got.path, &*got.body),
+        ("/services/collector/raw?a=1&source=a%20b%26c&sourcetype=%C3%A9", "one\ntwo lines\n")
+    );
 }
 
 #[test]

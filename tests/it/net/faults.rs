@@ -4,7 +4,7 @@
 use std::{
     collections::HashSet,
     io::Read as _,
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},

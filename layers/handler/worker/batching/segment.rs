@@ -46,7 +46,7 @@ impl SpoolOptions {
 }
 
 /// The spools of this process.
-static HELD: ForkMutex<Vec<PathBuf>> = ForkMutex::first(Vec::new());
+static HELD: ForkMutex<Vec<PathBuf>> = ForkMutex::for_static(Vec::new());
 
 /// In the child of a fork: none.
 fn held() -> MutexGuard<'static, Vec<PathBuf>> {
