@@ -16,6 +16,10 @@
 //! | queue | the thread that logs, before a `Queue` |
 //! | http, logs | the thread that logs, before `Http` |
 //! | http, sends | the thread of `Http` |
+//! | file | the thread of a `Queue` before a buffered file |
+//! | spool | the threads of a `Batched` whose receiver is away: records go to its spool |
+//!
+//! Then, how long a start takes until the first batch of a spool of 1 GB is sent, and how much memory the process has then.
 //!
 //! A bar that is not met is told, and fails nothing: time is no test.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
@@ -24,26 +28,34 @@
 mod clock;
 
 use std::{
+    fs,
     io::{self, BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
+    path::PathBuf,
     process::{Command, ExitCode},
     sync::{
-        Mutex,
+        Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
+        mpsc,
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tracing::info;
 use tracing_strata::{
-    Queue, Sink,
+    Error, Queue, Sink,
     format::Json,
-    output::{Formatted, Http},
+    ledger::ErrorHandler,
+    output::{Answer, Attempt, Batch, Batched, Formatted, Http, LogFile},
     prelude::*,
+    record::OwnedRecord,
     sink::Lines,
 };
 use tracing_subscriber::prelude::*;
+
+/// What a case writes.
+static SCRATCH: OnceLock<PathBuf> = OnceLock::new();
 
 const ROUND: u64 = 20_000;
 const BATCH: usize = 1_000;
@@ -60,7 +72,7 @@ fn main() -> ExitCode {
     let (times, rounds) = if args.iter().any(|arg| arg == "--quick") { (1, 3) } else { (5, 21) };
     println!("{}\n", clock::here_and_now());
     let mut costs = Vec::new();
-    for name in ["format", "ureq", "queue", "http"] {
+    for name in ["format", "ureq", "queue", "http", "file", "spool"] {
         let mut all = Vec::new();
         for _ in 0..times {
             match measure(name, rounds) {
@@ -70,7 +82,9 @@ fn main() -> ExitCode {
         }
         costs.push(median(all));
     }
-    let [(format, _), (ureq, _), (queue, _), (logs, sends)] = costs[..] else { return ExitCode::FAILURE };
+    let [(format, _), (ureq, _), (queue, _), (logs, sends), (_, file), (_, spool)] = costs[..] else {
+        return ExitCode::FAILURE;
+    };
     println!("| case | ns a record | × format | bar |\n|---|--:|--:|---|");
     let row = |case: &str, nanos: f64, bar: &str| println!("| {case} | {nanos:.0} | {:.2} | {bar} |", nanos / format);
     let verdict = |bar: &str, is_met: bool| format!("{bar}: {}", if is_met { "met" } else { "**not met**" });
@@ -81,6 +95,16 @@ fn main() -> ExitCode {
     let per_second = 1e9 / sends;
     let is_fast = sends <= 2.0 * format && per_second >= 400_000.0;
     row("http, sends", sends, &verdict(&format!("≤ 2 × format, ≥ 400,000/s ({per_second:.0})"), is_fast));
+    row("file", file, "");
+    row("spool", spool, &verdict(&format!("≤ 1.3 × file ({:.2})", spool / file), spool <= 1.3 * file));
+    let gigabytes = if times == 1 { "0.1" } else { "1" };
+    let Some((millis, memory)) = measure("start", if times == 1 { 100 } else { 1_000 }) else {
+        return ExitCode::FAILURE;
+    };
+    println!(
+        "\na spool of {gigabytes} GB: the first batch after {millis:.0} ms, {memory:.0} MB in use; {}",
+        verdict("≤ 1 s", millis <= 1e3)
+    );
     ExitCode::SUCCESS
 }
 
@@ -104,7 +128,49 @@ fn measure(name: &str, rounds: u32) -> Option<(f64, f64)> {
 
 // --- one case, in a process of its own
 
+/// Leaves so many megabytes, and starts again.
+fn start(megabytes: u64) {
+    let dir = scratch("spool");
+    let builder =
+        |batch: Box<dyn Batch>| Batched::builder(batch).spool(&dir, 1 << 32).capacity(32_768).flush_timeout(LONG);
+    let away = builder(Box::new(Away)).build().unwrap().named("away");
+    away.set_error_handler(ErrorHandler::silent());
+    let layer = tracing_subscriber::registry().with(away.clone().into_layer());
+    tracing::subscriber::with_default(layer, || {
+        while fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum::<u64>()
+            < megabytes << 20
+        {
+            (0..ROUND).for_each(record);
+            away.flush().unwrap();
+        }
+    });
+    drop(away);
+    let (first, is_first) = mpsc::channel();
+    let begun = Instant::now();
+    let _here = builder(Box::new(First(Mutex::new(first)))).build().unwrap();
+    let millis = (is_first.recv().unwrap() - begun).as_secs_f64() * 1e3;
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kilobytes =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<f64>().ok());
+    println!("{millis} {}", kilobytes.unwrap_or_default() / 1e3);
+    fs::remove_dir_all(&dir).unwrap();
+    std::process::exit(0);
+}
+
+/// Says when it was asked.
+struct First(Mutex<mpsc::Sender<Instant>>);
+
+impl Batch for First {
+    fn send(&self, _: &[OwnedRecord], _: &Attempt) -> Answer {
+        self.0.lock().unwrap().send(Instant::now()).unwrap_or_default();
+        Answer::retry(Error::new("that was enough"))
+    }
+}
+
 fn child(name: &str, rounds: u32) {
+    if name == "start" {
+        return start(rounds.into());
+    }
     let flush = install(name);
     let mut samples = Vec::new();
     for round in 0..rounds + 2 {
@@ -119,6 +185,9 @@ fn child(name: &str, rounds: u32) {
     }
     let (own, others) = median(samples);
     println!("{own} {others}");
+    if let Some(path) = SCRATCH.get() {
+        if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+    }
 }
 
 fn record(index: u64) {
@@ -146,9 +215,41 @@ fn install(name: &str) -> Box<dyn Fn()> {
                 assert_eq!((http.stats().dropped, http.stats().failed), (0, 0));
             });
         }
+        "file" => {
+            let file = LogFile::builder(scratch("file")).format(Json::new()).buffer(1 << 20);
+            let queue = Queue::builder().capacity(32_768).max_bytes(usize::MAX);
+            let (queue, guard) = queue.build_with_guard(file.build().unwrap()).unwrap();
+            registry.with(queue.into_layer()).init();
+            return Box::new(move || guard.flush(LONG).unwrap());
+        }
+        "spool" => {
+            let away = Batched::builder(Away).spool(scratch("spool"), 1 << 32).capacity(32_768).max_bytes(usize::MAX);
+            let away =
+                away.max_batch(BATCH).max_batch_bytes(1 << 30).flush_timeout(LONG).build().unwrap().named("away");
+            away.set_error_handler(ErrorHandler::silent());
+            registry.with(away.clone().into_layer()).init();
+            return Box::new(move || {
+                away.flush().unwrap();
+                assert_eq!((away.stats().dropped, away.stats().failed, away.stats().queued), (0, 0, 0));
+            });
+        }
         other => panic!("no case {other:?}"),
     }
     Box::new(|| ())
+}
+
+struct Away;
+
+impl Batch for Away {
+    fn send(&self, _: &[OwnedRecord], _: &Attempt) -> Answer {
+        Answer::retry(Error::new("away"))
+    }
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("strata-bench-{}-{name}", std::process::id()));
+    SCRATCH.set(path.clone()).unwrap();
+    path
 }
 
 /// Takes the bytes and forgets them.

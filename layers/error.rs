@@ -54,7 +54,6 @@ impl Error {
     }
 
     /// The error with a prefix.
-    #[cfg(feature = "config")]
     pub(crate) fn with_cause(message: impl fmt::Display, mut cause: Self) -> Self {
         let inner = &mut cause.0.message;
         *inner = if inner.is_empty() { message.to_string() } else { format!("{message}: {inner}") };

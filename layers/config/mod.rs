@@ -81,7 +81,7 @@
 //! | `tls: {ca_file, certificate, key, server_name}` or `true`, `backoff: {initial, factor, max, jitter}`, `framing` (`lines`, `nul`, `length`, `octet_counting`, `none`), `connect_timeout`, `write_timeout`, `reconnect_timeout` | `SocketHandler`, `SysLogHandler` | see [`ConnectionBuilder`](crate::sink::net::ConnectionBuilder): `tls`, `backoff`, `framing`, `connect_timeout`, `write_timeout`, `reconnect_timeout` |
 //! | `format: text` | `SocketHandler`, `DatagramHandler` | use the handler's formatter instead of pickles |
 //! | `process_name` | `SocketHandler`, `DatagramHandler` | the name of the process in pickles |
-//! | `check_answer` (a status of 400 and above is no success), `tls: {ca_file, certificate, key}`, `process_name`, `proxy`, `timeout`, `connect_timeout`, `capacity`, `max_bytes`, `retry_for`, `flush_timeout` | `HTTPHandler` (feature `http`) | see [`HttpBuilder`](crate::output::HttpBuilder): `any_answer`, `tls`, `proxy`, `timeout`, `connect_timeout`, `capacity`, `max_bytes`, `retry_for`, `flush_timeout`; `context: ext://NAME` is a registered `Tls` |
+//! | `check_answer` (a status of 400 and above is no success), `tls: {ca_file, certificate, key}`, `process_name`, `proxy`, `timeout`, `connect_timeout`, `capacity`, `max_bytes`, `retry_for`, `flush_timeout`, `spool: {directory, max_bytes, sync}` | `HTTPHandler` (feature `http`) | see [`HttpBuilder`](crate::output::HttpBuilder): `any_answer`, `tls`, `proxy`, `timeout`, `connect_timeout`, `capacity`, `max_bytes`, `retry_for`, `flush_timeout`; `context: ext://NAME` is a registered `Tls` |
 //! | `limit`, `oversize` (`shorten`, `refuse`), `write_timeout` | `DatagramHandler` | see [`DatagramBuilder`](crate::output::DatagramBuilder) |
 //! | `gelf: {compression, compress_from, chunk_bytes}` | `DatagramHandler` | GELF compression (`gzip`, `zlib`, `none`) and chunks (feature `gelf`); needs `format: text` and a `gelf` formatter |
 //! | `direct: true` | `SysLogHandler` | no queue in front |
@@ -110,7 +110,10 @@
 //! | `better_stack` (`BetterStack`), `sematext` (`Sematext`) | `url`, `token` |
 //! | `logstash` (`Logstash`) | `url` |
 //! | `webhook` (`Webhook`) | `url`, `key`, or `before` and `after` |
-//! | all of them | `formatter`, `failover` (a list of URLs), `headers: {NAME: VALUE}`, `user` and `password`, `auth: {scheme, secret}` or `auth: {header, secret}`, `compression` (`gzip`, `zstd`, `none`), `tls: {ca_file, certificate, key}`, `proxy`, `redirects` (how many are followed), `connect_timeout`, `timeout`, `capacity`, `max_bytes`, `max_batch`, `max_batch_bytes`, `schedule_delay`, `retry_for`, `flush_timeout` |
+//! | all of them | `formatter`, `failover` (a list of URLs), `headers: {NAME: VALUE}`, `user` and `password`, `auth: {scheme, secret}` or `auth: {header, secret}`, `compression` (`gzip`, `zstd`, `none`), `tls: {ca_file, certificate, key}`, `proxy`, `redirects` (how many are followed), `connect_timeout`, `timeout`, `capacity`, `max_bytes`, `max_batch`, `max_batch_bytes`, `schedule_delay`, `retry_for`, `flush_timeout`, `spool: {directory, max_bytes, sync}` |
+//!
+//! A handler with a `spool` that a reload replaces hands its directory over once it has ended; a
+//! [trial](Logging::reload_with_trial) of such a handler fails, as that has not.
 //!
 //! A secret (`password`, `secret`, `api_key`, `token` but that of `sematext`) is a text, `{env: NAME}` or `{file: PATH}`; it is read for each
 //! request.

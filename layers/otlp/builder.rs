@@ -1,7 +1,7 @@
 //! The options of the export.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -231,6 +231,21 @@ impl Otlp {
         self
     }
 
+    /// Keeps log records in `logs`, and spans in `spans`, of a directory while they cannot be sent: at most so many bytes of each,
+    /// 6 MiB at least. See [`Batched`](crate::output::Batched#a-spool). A span comes back without the spans around it, which have
+    /// been sent by themselves, or will be. Default: none; then [`retry_for`](Self::retry_for) counts.
+    pub fn spool(mut self, directory: impl Into<PathBuf>, max_bytes: u64) -> Self {
+        let spool = self.chosen.spool.get_or_insert_default();
+        (spool.directory, spool.max_bytes) = (directory.into(), max_bytes);
+        self
+    }
+
+    /// Whether each batch in the spool is synced to the disk itself before its items count as written (default: no).
+    pub fn spool_sync(mut self, on: bool) -> Self {
+        self.chosen.spool.get_or_insert_default().syncs = on;
+        self
+    }
+
     /// How long a dropped guard, a dropped subscriber and [`flush_all`](crate::flush_all) wait at most (default: 5 s).
     pub fn flush_timeout(mut self, timeout: Duration) -> Self {
         self.flush_timeout = Some(timeout);
@@ -242,7 +257,8 @@ impl Otlp {
     /// With `OTEL_SDK_DISABLED=true` nothing is started, and the layer does nothing.
     ///
     /// # Errors
-    /// A variable or an option is wrong: the message names it. A certificate cannot be read. A thread cannot be started.
+    /// A variable or an option is wrong: the message names it. A certificate cannot be read. The spool cannot be used. A
+    /// thread cannot be started.
     pub fn build_with_guard(self) -> Result<(OtlpLayer, OtlpGuard), Error> {
         let is_disabled = self.vars.get("OTEL_SDK_DISABLED", env::boolean)?.unwrap_or(false);
         let exports = |name: &str| self.vars.get(name, exporter);
@@ -259,7 +275,10 @@ impl Otlp {
         let logs_worker = logs_settings.map(|settings| self.logs_worker(settings, &resource)).transpose()?;
         let spans_worker = spans_settings.map(|settings| self.spans_worker(settings, &resource, limits));
         logs_worker.iter().try_for_each(BatchWorker::start)?;
-        spans_worker.iter().try_for_each(BatchWorker::start)?;
+        if let Err(error) = spans_worker.iter().try_for_each(BatchWorker::start) {
+            logs_worker.iter().for_each(BatchWorker::end);
+            return Err(error);
+        }
 
         let mut layer = OtlpLayer { logs: None, context: SpanContextLayer::new(), spans: None };
         let mut guard = OtlpGuard { logs: None, spans: None, flush_timeout, is_shut_down: AtomicBool::new(false) };

@@ -37,6 +37,7 @@ impl Settings {
             batch_bytes: BATCH_BYTES,
             delay: limits.delay,
             retry_for: limits.retry_for,
+            spool: self.spool.clone(),
         }
     }
 }
@@ -99,5 +100,16 @@ impl Batchable for ClosedSpan {
     /// Lost spans are only in the ledger: no span could report them.
     fn loss_notice(_: &str, _: u64) -> Option<Self> {
         None
+    }
+
+    /// It has one.
+    fn identify(&mut self, _: u128) {}
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        ClosedSpan::encode(self, out);
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        ClosedSpan::decode(bytes)
     }
 }

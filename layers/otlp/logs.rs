@@ -162,3 +162,23 @@ pub(super) fn exception(fields: &Fields, attributes: &mut Attributes) -> [Option
     }
     [Some(name.to_owned()), trace.map(|_| backtrace)]
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::record::random_record;
+
+    #[test]
+    fn a_record_that_was_on_disk_is_sent_alike() {
+        for seed in 0..500 {
+            let record = random_record(&mut fastrand::Rng::with_seed(seed));
+            let mut bytes = Vec::new();
+            record.encode(&mut bytes);
+            let again = OwnedRecord::decode(&bytes).unwrap();
+            let sent = |record: &Record| log_record(record, &ContextFields::All, AttributeLimits::NONE);
+            // NaN differs from itself, but not in its text.
+            assert_eq!(format!("{:?}", sent(&again)), format!("{:?}", sent(&record)), "{record:?}");
+        }
+    }
+}

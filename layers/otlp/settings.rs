@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use super::{endpoint::Endpoint, env::Vars, values::AttributeLimits};
-use crate::Error;
+use crate::{Error, handler::worker::batching::SpoolOptions};
 
 /// The protocol of the export.
 ///
@@ -53,6 +53,14 @@ impl Signal {
         }
     }
 
+    /// Of its spool.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Logs => "logs",
+            Self::Spans => "spans",
+        }
+    }
+
     pub(super) fn thread_name(self) -> &'static str {
         match self {
             Self::Logs => "strata-otlp-log",
@@ -78,6 +86,7 @@ pub(super) struct Chosen {
     pub(super) retry_for: Option<Duration>,
     pub(super) max_attributes: Option<usize>,
     pub(super) max_value_length: Option<usize>,
+    pub(super) spool: Option<SpoolOptions>,
 }
 
 /// The settings of one signal.
@@ -92,6 +101,7 @@ pub(super) struct Settings {
     pub(super) compression: OtlpCompression,
     pub(super) tls: Tls,
     pub(super) limits: Limits,
+    pub(super) spool: Option<SpoolOptions>,
 }
 
 /// Certificates, as PEM.
@@ -175,7 +185,9 @@ impl Settings {
         }
         let timeout = vars.of_signal(signal.word(), "TIMEOUT", super::env::millis)?;
         let compression = vars.of_signal(signal.word(), "COMPRESSION", compression)?;
-        Ok(Self {
+        let of_signal =
+            |spool: &SpoolOptions| SpoolOptions { directory: spool.directory.join(signal.folder()), ..*spool };
+        let settings = Self {
             signal,
             endpoint: endpoint.url,
             protocol,
@@ -184,7 +196,10 @@ impl Settings {
             compression: chosen.compression.or(compression).unwrap_or_default(),
             tls: tls(signal, chosen, vars)?,
             limits: limits(signal, chosen, vars)?,
-        })
+            spool: chosen.spool.as_ref().map(of_signal),
+        };
+        settings.batch_config("").check_spool()?;
+        Ok(settings)
     }
 }
 

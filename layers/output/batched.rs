@@ -79,6 +79,63 @@ impl<B: Batch + ?Sized> Batch for Arc<B> {
 /// that says how many were lost is sent with the next batch: at WARN, with the field `lost`.
 ///
 /// A record may arrive twice where the receiver accepted it but its answer was lost.
+///
+/// # A spool
+///
+/// With a [`spool`](BatchedBuilder::spool), records wait in files while the receiver is away, also for the next process:
+///
+/// ```
+/// use tracing_strata::{Error, Record, Severity, output::{Answer, Attempt, Batch, Batched}, prelude::*, record::OwnedRecord};
+///
+/// struct Away;
+///
+/// impl Batch for Away {
+///     fn send(&self, _: &[OwnedRecord], _: &Attempt) -> Answer {
+///         Answer::retry(Error::new("away"))
+///     }
+/// }
+///
+/// # let dir = std::env::temp_dir().join(format!("strata-spool-{}", std::process::id()));
+/// let batched = Batched::builder(Away).spool(&dir, 1 << 30).build()?.named("store");
+/// # batched.set_error_handler(tracing_strata::ledger::ErrorHandler::silent());
+/// batched.emit(&Record::new(Severity::INFO, "shop", "paid"));
+/// // It cannot be sent, and is safe.
+/// batched.flush()?;
+/// assert_eq!(batched.stats().written, 1);
+/// # drop(batched);
+/// # std::fs::remove_dir_all(dir).unwrap();
+/// # Ok::<(), tracing_strata::Error>(())
+/// ```
+///
+/// While all is well nothing is written to disk. A batch that is not accepted goes there, as does one that waits for more than a
+/// second or while the queue fills up; then all later ones, until those are sent: in order, the oldest first, at
+/// once at the next start. What is there waits for as long as it takes: [`retry_for`](BatchedBuilder::retry_for) does not
+/// count.
+///
+/// | what happens | what is lost |
+/// |---|---|
+/// | the receiver is away, or hangs | nothing; a flush returns when all is sent or on disk |
+/// | a shutdown meanwhile | nothing: what is left goes to disk before the deadline |
+/// | SIGKILL, a crash of the process | what was not written yet: in the queue, or on its way for the first time |
+/// | a crash of the machine | that, and what the system had not written: what came since the last flush, shutdown or end of a segment (1/16 of the limit, 16 MiB at most); nothing of it with [`spool_sync`](BatchedBuilder::spool_sync) |
+/// | the spool or the disk is full | nothing by that: records stay in memory, and then [`overflow`](BatchedBuilder::overflow) decides; the error handler gets it once |
+/// | an entry is damaged, or was written in part | that entry: it counts as failed. Its file is renamed to `*.corrupt`, is yours to look at and to delete, and does not count for the limit |
+///
+/// **The account.** A record counts as written once it is accepted, or on disk. Should the receiver refuse it later, it
+/// counts as failed instead (one of an earlier process: as accepted and failed), and the error handler gets the error; a
+/// [`fallback`](crate::HandlerExt::fallback) does not get it any more.
+///
+/// **At least once.** A record is sent again after a restart where its answer had not come: the batch that was on its way, no
+/// more. Each has an [id](crate::Record::id) that stays the same: [`Elasticsearch`](crate::output::Elasticsearch) gets it as
+/// `_id`; other receivers over HTTP get the header `Idempotency-Key`, the same for the same batch.
+///
+/// **One handler.** A directory is for one handler of one process: a lock on the file `lock` in it sees to that, and `build` fails
+/// where another one has it. The child of a fork has no spool: it sends, or loses, as without one. Its memory of the
+/// parent's lock ends with its first record, or with the child.
+///
+/// **Differences.** A record comes back as it was, but without [`metadata`](crate::Record::metadata); its
+/// [`process_name`](crate::Record::process_name) and [`uptime`](crate::Record::uptime) are those of the process that sends it. Call
+/// sites of spans live as long as the process: of those in a spool, 4,096; spans from beyond are named `(other)`.
 pub struct Batched {
     worker: BatchWorker<Box<dyn Batch>>,
     name: Cow<'static, str>,
@@ -171,6 +228,20 @@ macro_rules! batch_options {
             self
         }
 
+        /// Keeps records on disk, in a directory of this handler alone, while they cannot be sent: at most so many bytes. See
+        /// [`Batched`](crate::output::Batched#a-spool).
+        pub fn spool(mut self, directory: impl Into<std::path::PathBuf>, max_bytes: u64) -> Self {
+            let spool = self.options.config.spool.get_or_insert_default();
+            (spool.directory, spool.max_bytes) = (directory.into(), max_bytes);
+            self
+        }
+
+        /// Whether each batch in the spool is synced to the disk itself before its records count as written (default: no).
+        pub fn spool_sync(mut self, on: bool) -> Self {
+            self.options.config.spool.get_or_insert_default().syncs = on;
+            self
+        }
+
         /// How long a flush and the drop wait at most.
         pub fn flush_timeout(mut self, timeout: std::time::Duration) -> Self {
             self.options.flush_timeout = timeout;
@@ -197,6 +268,7 @@ pub(super) use batch_options;
 /// | [`max_batch`](Self::max_batch), [`max_batch_bytes`](Self::max_batch_bytes) | 512 records, 1 MiB |
 /// | [`schedule_delay`](Self::schedule_delay) | 1 s |
 /// | [`retry_for`](Self::retry_for) | 60 s |
+/// | [`spool`](Self::spool) | none |
 /// | [`flush_timeout`](Self::flush_timeout) | 5 s |
 /// | [`name`](Self::name) | `batched` |
 #[must_use]
@@ -243,6 +315,7 @@ impl BatchOptions {
             batch_bytes: 1 << 20,
             delay: Duration::from_secs(1),
             retry_for: Duration::from_secs(60),
+            spool: None,
         };
         Self { config, flush_timeout: Duration::from_secs(5) }
     }
@@ -263,6 +336,7 @@ impl BatchOptions {
             }
         }
         config.max_batch = config.max_batch.min(config.capacity);
+        config.check_spool()?;
         config.thread = format!("strata-{name}").into();
         Ok(Batched { worker: BatchWorker::new(batch, config, flush_timeout), name })
     }

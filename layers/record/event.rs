@@ -42,8 +42,10 @@ pub struct Record {
     pub(super) globals: Option<Arc<Fields>>,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 pub(super) struct Overrides {
+    pub(super) id: Option<u128>,
+    pub(super) process_id: Option<u32>,
     pub(super) line: Option<u32>,
     pub(super) target: Option<TextRange>,
     pub(super) name: Option<TextRange>,
@@ -226,9 +228,19 @@ impl Record {
         self.thread_id
     }
 
-    /// The id of this process.
+    /// The id of the process that made it: of this one, unless it was [on disk](crate::output::Batched#a-spool) meanwhile.
     pub fn process_id(&self) -> u32 {
-        fork::process_id()
+        self.overrides().process_id.unwrap_or_else(fork::process_id)
+    }
+
+    /// The id that an output with a [spool](crate::output::Batched#a-spool) gave it: the same each time it is sent, also by the
+    /// next process, so that a receiver can tell that it has the record. Half of it is random.
+    pub fn id(&self) -> Option<u128> {
+        self.overrides().id
+    }
+
+    pub(crate) fn set_id(&mut self, id: u128) {
+        self.overrides_mut().id = Some(id);
     }
 
     /// The name of this process: from [`set_process_name`](super::set_process_name), else that of its executable.
@@ -257,6 +269,8 @@ impl Record {
     #[inline]
     fn overrides(&self) -> &Overrides {
         const NONE: &Overrides = &Overrides {
+            id: None,
+            process_id: None,
             line: None,
             target: None,
             name: None,
@@ -268,7 +282,7 @@ impl Record {
         self.overrides.as_deref().unwrap_or(NONE)
     }
 
-    fn overrides_mut(&mut self) -> &mut Overrides {
+    pub(super) fn overrides_mut(&mut self) -> &mut Overrides {
         self.overrides.get_or_insert_default()
     }
 
@@ -386,12 +400,15 @@ impl Record {
 
     /// [`weight`](Self::weight), including spare capacity.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.own_bytes() + self.fields.held_bytes() + self.path.weight()
+        let overrides = self.overrides.as_ref().map_or(0, |_| size_of::<Overrides>());
+        size_of::<Self>() + overrides + self.fields.held_bytes() + self.path.weight()
     }
 
     #[inline]
     fn own_bytes(&self) -> usize {
-        size_of::<Self>() + self.overrides.as_ref().map_or(0, |_| size_of::<Overrides>())
+        // Those of a record that was here before are spare.
+        let is_used = |overrides: &&Overrides| **overrides != Overrides::default();
+        size_of::<Self>() + self.overrides.as_deref().filter(is_used).map_or(0, |_| size_of::<Overrides>())
     }
 
     #[inline]

@@ -10,7 +10,12 @@ use std::{
 
 use tracing_core::Metadata;
 
-use super::{Fields, TraceParent, thread};
+use super::{
+    Fields, TraceParent,
+    bytes::{Reader, put_number, put_option, put_text, put_trace},
+    site::{put_event_site, read_site},
+    thread,
+};
 use crate::{fork::ForkMutex, text::head};
 
 /// Filled for spans that are exported; empty for all others.
@@ -156,5 +161,55 @@ impl ExportState {
         let annotations = self.annotations();
         annotations.events.iter().map(|event| size_of::<SpanEvent>() + event.fields.held_bytes()).sum::<usize>()
             + annotations.links.len() * size_of::<TraceParent>()
+    }
+}
+
+// --- as bytes
+
+impl ExportState {
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        let (start, end) = self.times();
+        put_number(out, start);
+        put_number(out, end);
+        put_option(out, self.thread(), |out, (id, name)| {
+            put_number(out, id);
+            put_text(out, name);
+        });
+        let annotations = self.annotations();
+        put_text(out, annotations.error.as_deref());
+        put_number(out, annotations.events.len() as u64);
+        for event in &annotations.events {
+            put_number(out, event.time);
+            put_event_site(out, event.name, event.target, event.level);
+            event.fields.encode(out);
+        }
+        put_number(out, annotations.links.len() as u64);
+        annotations.links.iter().for_each(|link| put_trace(out, *link));
+        put_number(out, annotations.dropped_events.into());
+        put_number(out, annotations.dropped_links.into());
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let (time, left) = (from.number()?, from.number()?);
+        let (thread_id, thread_name) = from.option(|from| Some((from.number()?, from.text()?)))?.unwrap_or_default();
+        let error = from.text()?.map(Into::into);
+        let mut events = Vec::new();
+        for _ in 0..from.count(1)? {
+            let time = from.number()?;
+            let (metadata, _) = read_site(from)?;
+            let (name, level, target) = (metadata.name(), metadata.level().as_str(), metadata.target());
+            let mut fields = Fields::new();
+            fields.read(from)?;
+            events.push(SpanEvent { time, name, level, target, fields });
+        }
+        let mut links = Vec::new();
+        for _ in 0..from.count(25)? {
+            links.push(from.trace()?);
+        }
+        let [dropped_events, dropped_links] = [from.number()?, from.number()?].map(|count| u32::try_from(count).ok());
+        let annotations =
+            SpanAnnotations { error, events, dropped_events: dropped_events?, links, dropped_links: dropped_links? };
+        let start = Start { time, thread_id, thread_name: thread_name.map(Into::into) };
+        Some(Self { start: start.into(), left: left.into(), annotations: ForkMutex::new(annotations) })
     }
 }

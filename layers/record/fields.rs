@@ -1,5 +1,6 @@
 //! Named, typed values in one reused buffer.
 
+mod codec;
 mod entry;
 mod put;
 mod slot;

@@ -27,6 +27,19 @@ pub(crate) struct GeneratedIds {
 }
 
 impl SpanIds {
+    /// Of a span of another process.
+    pub(super) fn restored(generated: Option<GeneratedIds>, otel: Option<TraceParent>) -> Self {
+        let ids = Self::default();
+        if let Some(generated) = generated {
+            ids.generated.set(generated).unwrap_or_default();
+        }
+        #[cfg(feature = "opentelemetry")]
+        ids.set_otel(otel);
+        #[cfg(not(feature = "opentelemetry"))]
+        let _ = otel;
+        ids
+    }
+
     pub(super) fn clear(&mut self) {
         self.generated.take();
         self.text.take();

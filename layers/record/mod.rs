@@ -19,7 +19,9 @@
 //! A handler gets a [`Delivery`](crate::Delivery), which reads like a `&Record`. To use it later,
 //! [take](crate::Delivery::take) it; that copies nothing: records are pooled.
 
+mod bytes;
 mod capture;
+mod codec;
 mod current;
 mod event;
 #[cfg(feature = "otlp")]
@@ -38,6 +40,7 @@ mod request_id;
 mod sampling;
 mod severity;
 mod shorten;
+mod site;
 mod sources;
 mod span;
 mod span_slot;
@@ -45,6 +48,8 @@ mod target;
 mod thread;
 mod trace;
 
+#[cfg(all(test, feature = "otlp"))]
+pub(crate) use self::codec::tests::random as random_record;
 #[cfg(feature = "otlp")]
 pub(crate) use self::export::SpanEvent;
 #[cfg(feature = "serde")]

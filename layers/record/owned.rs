@@ -143,6 +143,17 @@ impl OwnedRecord {
         self.clone()
     }
 
+    /// To change it: a copy, if it has other owners.
+    pub(crate) fn make_mut(&mut self) -> &mut Record {
+        if !matches!(self.0, Storage::Unique(_)) {
+            self.0 = Storage::Unique(copy(self));
+        }
+        match &mut self.0 {
+            Storage::Unique(record) => record,
+            Storage::Shared(_) | Storage::Empty => unreachable!("it was made the only one"),
+        }
+    }
+
     /// Moves it out and leaves an empty record.
     #[inline]
     pub(crate) fn take(&mut self) -> Self {

@@ -191,6 +191,10 @@ impl<'a> SpanView<'a> {
         self.late.unwrap_or(&self.span.fields)
     }
 
+    pub(super) fn data(self) -> &'a SpanData {
+        self.span
+    }
+
     /// See [`SpanData::cached`]; also `None` if values were recorded late.
     #[inline]
     pub(crate) fn cached(self, cache: FormatCache, render: impl FnOnce() -> Option<Box<[u8]>>) -> Option<&'a [u8]> {

@@ -122,6 +122,22 @@ impl SpanData {
         Arc::new(span)
     }
 
+    /// A span of another process, which has ended.
+    pub(super) fn restored(
+        name: &'static str,
+        metadata: Option<&'static Metadata<'static>>,
+        fields: Fields,
+        parent: Option<Arc<SpanData>>,
+        ids: SpanIds,
+    ) -> Self {
+        let trace = traceparent(&fields);
+        let mut span = Self::default();
+        (span.ids, span.is_closed) = (ids, AtomicBool::new(true));
+        (span.name, span.metadata, span.parent, span.fields, span.trace) = (name, metadata, parent, fields, trace);
+        span.weigh();
+        span
+    }
+
     /// Computed once, so that a record need not walk its spans to know what it keeps alive.
     #[inline]
     fn weigh(&mut self) {
@@ -224,6 +240,11 @@ impl SpanData {
     #[inline]
     pub(crate) fn export(&self) -> &ExportState {
         &self.export
+    }
+
+    #[cfg(feature = "otlp")]
+    pub(super) fn set_export(&mut self, export: ExportState) {
+        self.export = export;
     }
 
     #[cfg(feature = "otlp")]

@@ -5,7 +5,7 @@ use std::{fs::File, io};
 /// Locks it for this handle, if no other handle has it locked: says whether it did. The lock ends with
 /// [`unlock`], or when the file is closed.
 #[cfg(unix)]
-pub(super) fn try_lock(file: &File) -> io::Result<bool> {
+pub(crate) fn try_lock(file: &File) -> io::Result<bool> {
     use rustix::{
         fs::{FlockOperation, flock},
         io::Errno,
@@ -19,12 +19,12 @@ pub(super) fn try_lock(file: &File) -> io::Result<bool> {
 }
 
 #[cfg(unix)]
-pub(super) fn unlock(file: &File) -> io::Result<()> {
+pub(crate) fn unlock(file: &File) -> io::Result<()> {
     Ok(rustix::fs::flock(file, rustix::fs::FlockOperation::Unlock)?)
 }
 
 #[cfg(not(unix))]
-pub(super) fn try_lock(file: &File) -> io::Result<bool> {
+pub(crate) fn try_lock(file: &File) -> io::Result<bool> {
     match file.try_lock() {
         Ok(()) => Ok(true),
         Err(std::fs::TryLockError::WouldBlock) => Ok(false),
@@ -33,6 +33,6 @@ pub(super) fn try_lock(file: &File) -> io::Result<bool> {
 }
 
 #[cfg(not(unix))]
-pub(super) fn unlock(file: &File) -> io::Result<()> {
+pub(crate) fn unlock(file: &File) -> io::Result<()> {
     file.unlock()
 }

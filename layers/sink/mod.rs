@@ -67,6 +67,7 @@ pub use self::{
 pub(crate) use self::{creations::Creations, registry::allow_takeover};
 pub(crate) use self::{
     deferred_errors::LedgerLink,
+    file_lock::{try_lock, unlock},
     file_spec::FileSpec,
     lines::LineOwner,
     registry::claim,

@@ -39,6 +39,7 @@ mod queue;
 mod rooms;
 mod rotate;
 mod setup;
+mod spool;
 mod stream;
 mod strict;
 mod support;

@@ -82,6 +82,7 @@ pub(in crate::config) const STRATA_KEYS: &[&str] = &[
     "proxy",
     "retry_for",
     "check_answer",
+    "spool",
 ];
 
 /// The declaration of one handler with its surroundings.

@@ -7,6 +7,11 @@ use crate::{
         configured_handler::Output,
     },
 };
+#[cfg(feature = "http")]
+use crate::{
+    config::handler_args::{HandlerArgs, SetIfSome as _},
+    output::HttpBuilder,
+};
 
 pub(super) const HTTP: Class = Class {
     names: &["logging.handlers.HTTPHandler", "handlers.HTTPHandler", "http"],
@@ -26,9 +31,9 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
 #[cfg(feature = "http")]
 fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
     use crate::{
-        config::{class::placeholder, handler_args::SetIfSome as _},
+        config::class::placeholder,
         format::Form,
-        output::{Http, HttpBody, HttpBuilder},
+        output::{Http, HttpBody},
         sink::{http::Auth, net::Tls},
     };
 
@@ -76,7 +81,25 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         .set_if_some(strata.size("max_bytes"), HttpBuilder::max_bytes)
         .set_if_some(strata.seconds("retry_for"), HttpBuilder::retry_for)
         .set_if_some(strata.seconds("flush_timeout"), HttpBuilder::flush_timeout);
+    let builder = spooled(builder, strata);
+    if args.has_problems() {
+        return Ok(placeholder());
+    }
     Ok(started_later(builder.build_stopped()?))
+}
+
+/// `spool: {directory, max_bytes, sync}`.
+#[cfg(feature = "http")]
+pub(super) fn spooled(builder: HttpBuilder, args: &HandlerArgs<'_>) -> HttpBuilder {
+    let asked = args.inside("spool", |spool| {
+        let (directory, max_bytes) = (spool.required("directory"), spool.count("max_bytes"));
+        if max_bytes.is_none() && !spool.has("max_bytes") {
+            spool.require("max_bytes");
+        }
+        (directory, max_bytes.unwrap_or_default(), spool.bool("sync"))
+    });
+    let Some((directory, max_bytes, sync)) = asked else { return builder };
+    builder.spool(directory, max_bytes).set_if_some(sync, HttpBuilder::spool_sync).spool_taken_over()
 }
 
 /// Its thread starts when the whole configuration was checked.

@@ -11,7 +11,7 @@ macro_rules! keys {
             $($own,)*
             "failover", "headers", "user", "password", "auth", "compression", "tls", "proxy", "redirects",
             "connect_timeout", "timeout", "capacity", "max_bytes", "max_batch", "max_batch_bytes", "schedule_delay", "retry_for",
-            "flush_timeout",
+            "flush_timeout", "spool",
         ]
     };
 }
@@ -237,6 +237,7 @@ mod with_http {
             .set_if_some(args.seconds("schedule_delay"), HttpBuilder::schedule_delay)
             .set_if_some(args.seconds("retry_for"), HttpBuilder::retry_for)
             .set_if_some(args.seconds("flush_timeout"), HttpBuilder::flush_timeout);
+        let builder = super::super::http::spooled(builder, args);
         if args.has_problems() {
             return Ok(placeholder());
         }

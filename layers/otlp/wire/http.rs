@@ -45,7 +45,7 @@ impl Http {
             Ok(body) => body,
             Err(error) => return Answer::Refused(error),
         };
-        let post = http::Request { body: &body, timeout: attempt.timeout(self.timeout) };
+        let post = http::Request { body: &body, timeout: attempt.timeout(self.timeout), key: None };
         match self.client.send(&post) {
             Ok(response) => self.answer(request, response),
             Err(error) => Answer::retry(error),

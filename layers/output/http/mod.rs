@@ -104,7 +104,10 @@ use crate::{
 ///
 /// # Failures
 ///
-/// Those of [`Batched`]. A record may arrive twice: where the receiver accepted it and its answer was lost.
+/// Those of [`Batched`]. A record may arrive twice: where the receiver accepted it and its answer was lost. With a
+/// [`spool`](HttpBuilder::spool), what cannot be sent [waits on disk](Batched#a-spool), and each request has a header
+/// [`Idempotency-Key`](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/): 32 digits that stay the
+/// same when the same records are sent again.
 ///
 /// # Differences from Python
 ///
@@ -139,6 +142,7 @@ impl Http {
 /// | [`max_batch`](Self::max_batch), [`max_batch_bytes`](Self::max_batch_bytes) | 512 records, 1 MiB |
 /// | [`schedule_delay`](Self::schedule_delay) | 1 s |
 /// | [`retry_for`](Self::retry_for) | 60 s |
+/// | [`spool`](Self::spool) | none |
 /// | [`flush_timeout`](Self::flush_timeout) | 5 s |
 /// | [`name`](Self::name) | `http` |
 #[must_use]
@@ -276,6 +280,13 @@ impl HttpBuilder {
 
     batch_options!();
 
+    /// A handler of this process that has the spool is about to end: its successor waits for that.
+    #[cfg(feature = "config")]
+    pub(crate) fn spool_taken_over(mut self) -> Self {
+        self.options.config.spool.get_or_insert_default().takes_over = true;
+        self
+    }
+
     /// Starts the thread. The receiver need not be there yet.
     ///
     /// # Errors
@@ -355,11 +366,12 @@ impl Batch for HttpBatch {
             return Answer::Split(error);
         }
         let (count, first) = (self.clients.len(), self.last.load(Ordering::Relaxed));
-        let mut away = Error::new("nobody was asked");
+        let (key, mut away) = (key(records), Error::new("nobody was asked"));
         for number in 0..count {
             let index = (first + number) % count;
             let client = &self.clients[index];
-            match client.send(&Request { body: body.as_bytes(), timeout: attempt.timeout(self.timeout) }) {
+            let request = Request { body: body.as_bytes(), timeout: attempt.timeout(self.timeout), key };
+            match client.send(&request) {
                 Ok(response) if number + 1 < count && matches!(response.status, 502..=504) => {}
                 Ok(response) => {
                     self.last.store(index, Ordering::Relaxed);
@@ -373,6 +385,12 @@ impl Batch for HttpBatch {
         }
         Answer::retry(away)
     }
+}
+
+/// The same for the same records with ids, in the same order.
+fn key(records: &[OwnedRecord]) -> Option<u128> {
+    const FACTOR: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+    records.iter().try_fold(0, |key: u128, record| Some((key ^ record.id()?).wrapping_mul(FACTOR).rotate_left(61)))
 }
 
 /// A URL, an index or a label may be a secret.

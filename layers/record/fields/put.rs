@@ -250,7 +250,7 @@ impl Fields {
         }
     }
 
-    fn put_owned(&mut self, name: &str, value: Stored) {
+    pub(super) fn put_owned(&mut self, name: &str, value: Stored) {
         let tag = Tag::of(name);
         match self.find(name, tag) {
             Some(index) => self.slots[index].value = value,

@@ -83,6 +83,8 @@ pub(crate) struct Client {
 pub(crate) struct Request<'a> {
     pub(crate) body: &'a [u8],
     pub(crate) timeout: Duration,
+    /// The same whenever the same is sent again (`Idempotency-Key`).
+    pub(crate) key: Option<u128>,
 }
 
 #[derive(Debug)]
@@ -94,6 +96,8 @@ pub(crate) struct Response {
     pub(crate) body: Option<Vec<u8>>,
     where_to: Option<String>,
 }
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 4 << 20;
@@ -173,7 +177,7 @@ impl Client {
     pub(crate) fn ask(&self, path: &str, rest: &str, body: &[u8], timeout: Duration) -> Result<Response, Error> {
         let url = self.options.endpoint.as_str();
         let base = url.find(path).map_or(url, |at| &url[..at + path.len()]);
-        self.send_to(&format!("{base}{rest}"), &self.compressed(body)?, timeout)
+        self.send_to(&format!("{base}{rest}"), &self.compressed(body)?, None, timeout)
     }
 
     /// One attempt. An error is one of the connection, or of a secret.
@@ -190,7 +194,7 @@ impl Client {
         };
         loop {
             let left = request.timeout.saturating_sub(began.elapsed()).max(Duration::from_millis(1));
-            let response = self.send_to(&url, body, left)?;
+            let response = self.send_to(&url, body, request.key, left)?;
             match &response.where_to {
                 Some(location) if follow > 0 && matches!(response.status, 301 | 302 | 307 | 308) => {
                     let Some(next) = resolved(&url, location) else { return Ok(response) };
@@ -201,11 +205,15 @@ impl Client {
         }
     }
 
-    fn send_to(&self, url: &str, body: &[u8], timeout: Duration) -> Result<Response, Error> {
+    fn send_to(&self, url: &str, body: &[u8], key: Option<u128>, timeout: Duration) -> Result<Response, Error> {
         let agent = self.agent.lock(|agent| *agent = self.config.new_agent(), || self.config.new_agent()).clone();
         let mut parts = http::Request::builder().uri(url);
         for (name, value) in &self.headers {
             parts = parts.header(name, value);
+        }
+        if let Some(key) = key.filter(|_| !self.headers.iter().any(|(name, _)| *name == IDEMPOTENCY_KEY)) {
+            // A text, by the draft of the header: in quotes.
+            parts = parts.header(IDEMPOTENCY_KEY, format!("\"{key:032x}\""));
         }
         let is_ours = |_: &&Auth| is_same_origin(url, self.options.endpoint.as_str());
         if let Some(auth) = self.options.auth.as_ref().filter(is_ours) {

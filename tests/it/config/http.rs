@@ -216,3 +216,47 @@ fn python_logging_loki() {
         assert!(told.len() == 1 && told[0].contains(expected), "{told:?}");
     }
 }
+
+#[test]
+fn a_spool_is_handed_to_the_handler_that_takes_its_place() {
+    let dir = crate::places::Dir::new();
+    let receiver = Receiver::start();
+    receiver.judge(|_| Some(status(503)));
+    let config = |timeout: u32| {
+        let handler = json!({"class": "http_json", "url": receiver.url("/in"), "schedule_delay": 0.01, "flush_timeout": 30, "timeout": timeout,
+            "spool": {"directory": dir.path("spool"), "max_bytes": 4_000_000, "sync": true}});
+        let config = json!({"version": 1, "handlers": {"h": handler}, "root": {"level": "INFO", "handlers": ["h"]}});
+        Config::from_json(&config.to_string()).unwrap()
+    };
+    let silent = || tracing_strata::ledger::ErrorHandler::silent();
+    let logging = Logging::builder().error_handler(silent()).build(&config(20)).unwrap();
+    with(&logging, || {
+        info!("one");
+        logging.handler("h").unwrap().flush().unwrap();
+        for timeout in 21..24 {
+            assert_eq!(logging.reload(&config(timeout)).unwrap().replaced(), ["h"]);
+            info!(timeout, "more");
+            logging.handler("h").unwrap().flush().unwrap();
+        }
+        receiver.judge(|_| None);
+        let segments = || std::fs::read_dir(dir.path("spool")).unwrap().count() > 1;
+        while segments() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    });
+    let last = receiver.requests().into_iter().rev().take(4).map(|got| got.body).collect::<Vec<_>>();
+    let messages: Vec<_> =
+        last.iter().rev().flat_map(|body| body.lines()).map(|line| line.contains("\"one\"")).collect();
+    assert_eq!(messages, [true, false, false, false], "{last:?}");
+    // As Python's class, by keys of ours.
+    let handler = json!({"class": "logging.handlers.HTTPHandler", "host": receiver.host(), "url": "/",
+        "strata": {"spool": {"directory": dir.path("other"), "max_bytes": 4_000_000}}});
+    drop(build(handler, ClassRegistry::new()));
+    assert!(dir.path("other").join("lock").exists());
+    let spool = |spool: serde_json::Value| wrong(json!({"class": "http_json", "url": "http://h/", "spool": spool}));
+    assert!(
+        spool(json!({"directory": dir.path("x")}))[0].ends_with("expected the key \"max_bytes\", which spool needs")
+    );
+    assert!(spool(json!({"directory": dir.path("x"), "max_bytes": 5}))[0].contains("spool: expected at least"));
+    assert!(!dir.path("x").exists());
+}

@@ -8,6 +8,8 @@ mod options;
 mod presets;
 mod python;
 pub(crate) mod receiver;
+#[cfg(unix)]
+mod spool;
 
 use std::{
     sync::{Arc, Mutex},

@@ -10,3 +10,4 @@ mod providers;
 pub(crate) mod receiver;
 mod runtimes;
 mod spans;
+mod spool;

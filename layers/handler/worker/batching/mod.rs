@@ -1,8 +1,12 @@
 //! A worker that sends items in batches, as to a collector: retries, time-outs, and one receipt for each item.
 
 mod answer;
+mod job;
+mod outbox;
 mod retry;
+mod segment;
 mod sender;
+mod spool;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
@@ -16,9 +20,9 @@ use std::{
 };
 
 pub use self::answer::{Answer, Attempt, Verdict};
-pub(crate) use self::worker::BatchWorker;
 #[cfg(feature = "otlp")]
 pub(crate) use self::worker::PendingSend;
+pub(crate) use self::{segment::SpoolOptions, worker::BatchWorker};
 use super::{Item, Overflow, ShardHandle, Weighed};
 use crate::{Error, Record, Severity, ledger::Receipt, record::OwnedRecord};
 
@@ -50,10 +54,30 @@ pub(crate) struct BatchConfig {
     /// How long an item waits for others.
     pub(crate) delay: Duration,
     pub(crate) retry_for: Duration,
+    pub(crate) spool: Option<SpoolOptions>,
+}
+
+impl BatchConfig {
+    /// Without I/O.
+    pub(crate) fn check_spool(&self) -> Result<(), Error> {
+        let (output, Some(spool)) = (&self.output, &self.spool) else { return Ok(()) };
+        if spool.directory.as_os_str().is_empty() {
+            return Err(Error::config(format_args!("{output}: spool: expected a directory, got nothing")));
+        }
+        // A batch that never fits would wait in memory for ever.
+        let least = 2 * self.batch_bytes as u64;
+        if spool.max_bytes < least {
+            let got = spool.max_bytes;
+            return Err(Error::config(format_args!(
+                "{output}: spool: expected at least {least} bytes, two batches, got {got}"
+            )));
+        }
+        Ok(())
+    }
 }
 
 /// What batches are made of. Each thread keeps its shards in `HANDLES`.
-pub(crate) trait Batchable: Send + Sized + 'static {
+pub(crate) trait Batchable: Send + Sync + Sized + 'static {
     const HANDLES: &'static LocalKey<RefCell<Vec<ShardHandle<BatchItem<Self>>>>>;
 
     /// Which of several threads' items is sent first, and which one makes space for another.
@@ -63,6 +87,14 @@ pub(crate) trait Batchable: Send + Sized + 'static {
 
     /// An item that says how many were lost, if one can.
     fn loss_notice(output: &str, lost: u64) -> Option<Self>;
+
+    // --- for the spool
+
+    fn identify(&mut self, id: u128);
+
+    fn encode(&self, out: &mut Vec<u8>);
+
+    fn decode(bytes: &[u8]) -> Option<Self>;
 }
 
 thread_local! {
@@ -86,6 +118,18 @@ impl Batchable for OwnedRecord {
         let mut record = Record::new(Severity::WARN, &target, &format!("{lost} {records} lost"));
         record.set("lost", lost);
         Some(Self::new(record))
+    }
+
+    fn identify(&mut self, id: u128) {
+        self.make_mut().set_id(id);
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        Record::encode(self, out);
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        OwnedRecord::decode(bytes)
     }
 }
 

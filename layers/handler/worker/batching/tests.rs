@@ -97,6 +97,7 @@ fn config(output: &'static str) -> BatchConfig {
         batch_bytes: 1_000,
         delay: Duration::ZERO,
         retry_for: Duration::from_secs(60),
+        spool: None,
     }
 }
 

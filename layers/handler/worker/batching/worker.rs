@@ -9,7 +9,7 @@ use std::{
 use super::{
     super::{Command, Limits, Pending, WaitResult, Worker},
     BatchConfig, BatchItem, Export,
-    sender::BatchJob,
+    job::BatchJob,
 };
 use crate::{
     Delivery, Error, Outcome,
@@ -47,8 +47,9 @@ impl<E: Export> BatchWorker<E> {
         Self(Worker::new(BatchJob::new(export, config), &thread, limits, flush_timeout))
     }
 
-    /// Starts the thread, and waits until it has connected.
+    /// Opens the spool, starts the thread, and waits until it has connected.
     pub(crate) fn start(&self) -> Result<(), Error> {
+        self.0.job.open_spool()?;
         let (connected, is_connected) = mpsc::sync_channel(1);
         let job = &self.0.job;
         *job.connected.get() = Some(connected);
