@@ -92,9 +92,9 @@
 //! `retryFactor`. For options that take code (a writer, a sink, `on_rotation`), register a class in the [`ClassRegistry`].
 //!
 //! ## OTLP
-//! `service`, `attributes`, `endpoint`, `protocol` (`http/protobuf`, `http/json`, `grpc`), `headers`, `timeout`,
+//! `service`, `attributes`, `endpoint`, `failover` (a list of URLs), `protocol` (`http/protobuf`, `http/json`, `grpc`), `headers`, `timeout`,
 //! `compression` (`gzip`, `none`), `ca_certificate`, `client_certificate`, `client_key`, `context` (`all`, `none`, or a list
-//! of names), `capacity`, `max_bytes`, `max_batch`, `schedule_delay`, `retry_for`, `flush_timeout`: see `otlp::Otlp`. The `OTEL_*` variables
+//! of names), `capacity`, `max_bytes`, `max_batch`, `schedule_delay`, `retry_for`, `flush_timeout`, `spool: {directory, max_bytes, sync}`: see `otlp::Otlp`. The `OTEL_*` variables
 //! supply missing keys, unless `environment: false`. Handlers export no spans: add an `OtlpLayer` with `logs(false)`.
 //!
 //! ## Services over HTTP

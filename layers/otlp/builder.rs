@@ -106,6 +106,13 @@ impl Otlp {
         self
     }
 
+    /// Another collector, with the same options, where a batch goes at once when the one before does not answer, or asks to send
+    /// it again without saying when. What comes later goes to the one that answered last.
+    pub fn failover(mut self, url: impl Into<String>) -> Self {
+        self.chosen.failover.push(url.into());
+        self
+    }
+
     /// `OTEL_EXPORTER_OTLP_PROTOCOL`.
     pub fn protocol(mut self, protocol: Protocol) -> Self {
         self.chosen.protocol = Some(protocol);
@@ -237,6 +244,13 @@ impl Otlp {
     pub fn spool(mut self, directory: impl Into<PathBuf>, max_bytes: u64) -> Self {
         let spool = self.chosen.spool.get_or_insert_default();
         (spool.directory, spool.max_bytes) = (directory.into(), max_bytes);
+        self
+    }
+
+    /// A handler of this process that has the spool is about to end: its successor waits for that.
+    #[cfg(feature = "config")]
+    pub(crate) fn spool_taken_over(mut self) -> Self {
+        self.chosen.spool.get_or_insert_default().takes_over = true;
         self
     }
 

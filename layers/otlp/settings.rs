@@ -73,6 +73,7 @@ impl Signal {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chosen {
     pub(super) endpoint: Option<String>,
+    pub(super) failover: Vec<String>,
     pub(super) protocol: Option<Protocol>,
     pub(super) headers: Vec<(String, String)>,
     pub(super) timeout: Option<Duration>,
@@ -102,6 +103,8 @@ pub(super) struct Settings {
     pub(super) tls: Tls,
     pub(super) limits: Limits,
     pub(super) spool: Option<SpoolOptions>,
+    /// Other receivers.
+    pub(super) failover: Vec<Settings>,
 }
 
 /// Certificates, as PEM.
@@ -187,8 +190,13 @@ impl Settings {
         let compression = vars.of_signal(signal.word(), "COMPRESSION", compression)?;
         let of_signal =
             |spool: &SpoolOptions| SpoolOptions { directory: spool.directory.join(signal.folder()), ..*spool };
+        let other = |url: &String| {
+            let chosen = Chosen { endpoint: Some(url.clone()), failover: Vec::new(), ..chosen.clone() };
+            Self::new(signal, &chosen, vars)
+        };
         let settings = Self {
             signal,
+            failover: chosen.failover.iter().map(other).collect::<Result<_, _>>()?,
             endpoint: endpoint.url,
             protocol,
             headers,

@@ -90,15 +90,19 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
 
 /// `spool: {directory, max_bytes, sync}`.
 #[cfg(feature = "http")]
-pub(super) fn spooled(builder: HttpBuilder, args: &HandlerArgs<'_>) -> HttpBuilder {
-    let asked = args.inside("spool", |spool| {
+pub(super) fn spool(args: &HandlerArgs<'_>) -> Option<(String, u64, Option<bool>)> {
+    args.inside("spool", |spool| {
         let (directory, max_bytes) = (spool.required("directory"), spool.count("max_bytes"));
         if max_bytes.is_none() && !spool.has("max_bytes") {
             spool.require("max_bytes");
         }
         (directory, max_bytes.unwrap_or_default(), spool.bool("sync"))
-    });
-    let Some((directory, max_bytes, sync)) = asked else { return builder };
+    })
+}
+
+#[cfg(feature = "http")]
+pub(super) fn spooled(builder: HttpBuilder, args: &HandlerArgs<'_>) -> HttpBuilder {
+    let Some((directory, max_bytes, sync)) = spool(args) else { return builder };
     builder.spool(directory, max_bytes).set_if_some(sync, HttpBuilder::spool_sync).spool_taken_over()
 }
 

@@ -14,6 +14,7 @@ pub(super) const OTLP: Class = Class {
         "service",
         "attributes",
         "endpoint",
+        "failover",
         "protocol",
         "headers",
         "timeout",
@@ -28,6 +29,7 @@ pub(super) const OTLP: Class = Class {
         "schedule_delay",
         "retry_for",
         "flush_timeout",
+        "spool",
         "environment",
     ],
     make,
@@ -55,6 +57,9 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         otlp = otlp.attribute(name.to_owned(), value);
     }
     otlp = otlp.set_if_some(args.str("endpoint"), Otlp::endpoint);
+    for url in args.texts("failover").unwrap_or_default() {
+        otlp = otlp.failover(url);
+    }
     let protocols =
         [("http/protobuf", Protocol::HttpProtobuf), ("http/json", Protocol::HttpJson), ("grpc", Protocol::Grpc)];
     otlp = otlp.set_if_some(args.choice("protocol", &protocols), Otlp::protocol);
@@ -84,6 +89,9 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
         .set_if_some(args.seconds("schedule_delay"), Otlp::schedule_delay)
         .set_if_some(args.seconds("retry_for"), Otlp::retry_for)
         .set_if_some(args.seconds("flush_timeout"), Otlp::flush_timeout);
+    if let Some((directory, max_bytes, sync)) = super::http::spool(args) {
+        otlp = otlp.spool(directory, max_bytes).set_if_some(sync, Otlp::spool_sync).spool_taken_over();
+    }
     Ok(match otlp.own_logs()? {
         Some(logs) => {
             let logs = std::sync::Arc::new(logs);

@@ -281,8 +281,10 @@ fn filters_that_limit_and_sample_tell_what_they_refused() {
 fn log_records_to_a_collector() {
     use crate::otlp::receiver::{Receiver, body, text};
 
-    let receiver = Receiver::start();
-    let handler = json!({"class": "otlp", "service": "shop", "attributes": {"deployment": "test", "shard": 7}, "endpoint": receiver.url(),
+    let (receiver, dir) = (Receiver::start(), Dir::new());
+    let handler = json!({"class": "otlp", "service": "shop", "attributes": {"deployment": "test", "shard": 7},
+        "endpoint": "http://127.0.0.1:9", "failover": [receiver.url()],
+        "spool": {"directory": dir.path("spool"), "max_bytes": 8_000_000, "sync": true},
         "protocol": "http/protobuf", "headers": {"x-tenant": "t1"}, "timeout": 30, "compression": "gzip", "context": ["user"],
         "capacity": 100, "max_bytes": 1_000_000, "max_batch": 10, "schedule_delay": 0.05, "retry_for": 30, "flush_timeout": 30,
         "environment": false, "level": "INFO"});
@@ -302,6 +304,7 @@ fn log_records_to_a_collector() {
     assert_eq!(receiver.requests()[0]["x-tenant"], "t1");
     let stats = logging.handler("o").unwrap().handler().stats();
     assert_eq!((stats.written, stats.filtered, stats.queued), (1, 1, 0));
+    assert!(std::fs::exists(dir.path("spool/logs/lock")).unwrap());
     // What waits is sent when the handler goes.
     with(&logging, || info!("last"));
     logging.reload(&Config::from_yaml("{version: 1}").unwrap()).unwrap();

@@ -10,8 +10,9 @@ use std::{
 use tracing::{info, info_span};
 use tracing_strata::{
     ledger::{ErrorHandler, Stats},
-    otlp::{Otlp, OtlpGuard, OtlpLayer},
+    otlp::{Otlp, OtlpGuard, OtlpLayer, Protocol},
 };
+use tracing_subscriber::prelude::*;
 
 use super::receiver::{LONG, Receiver, Reply, body};
 use crate::{places::remembering, support::with_layer};
@@ -273,4 +274,34 @@ fn a_restarted_collector_loses_nothing() {
     guard.flush(LONG).unwrap();
     assert_eq!((guard.logs().written, guard.logs().accepted()), (3_000, 3_000));
     assert_eq!(receiver.take_logs().len(), 3_000);
+}
+
+/// The first one is away, then the second: each batch arrives at once, at the one that answers. gRPC is away for good.
+#[test]
+fn another_collector_takes_over() {
+    for grpc in [false, true] {
+        let (one, two) = (Receiver::start(), Receiver::start());
+        let others = [one.url(), two.url()].into_iter().fold(one.otlp().endpoint(nobody()), Otlp::failover);
+        let others = if grpc { others.protocol(Protocol::Grpc).retry_for(Duration::ZERO) } else { others };
+        let (layer, guard) = logs_only(others);
+        let (error_handler, told) = remembering();
+        let layer = layer.error_handler(error_handler);
+        one.reply(Reply::Status(503, None));
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::with_default(subscriber, || {
+            for message in ["a", "b"] {
+                info!("{message}");
+                guard.flush(LONG).unwrap();
+            }
+        });
+        let bodies = |receiver: &Receiver| receiver.take_logs().iter().map(|(_, log)| body(log).to_owned()).collect();
+        let (first, second): (Vec<_>, Vec<_>) = (bodies(&one), bodies(&two));
+        if grpc {
+            // These speak HTTP/1.1.
+            assert_eq!((first.len() + second.len(), guard.logs().failed), (0, 2), "{told:?}");
+        } else {
+            assert_eq!((first, second, guard.logs().written), (vec![], vec!["a".to_owned(), "b".to_owned()], 2));
+            assert!(told.lock().unwrap().is_empty(), "{told:?}");
+        }
+    }
 }
