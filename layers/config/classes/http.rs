@@ -80,7 +80,7 @@ fn make(context: &BuildContext<'_, '_>) -> Result<Output, Error> {
 }
 
 /// Its thread starts when the whole configuration was checked.
-#[cfg(feature = "http")]
+#[cfg(any(feature = "forward", feature = "http"))]
 pub(super) fn started_later(batched: crate::output::Batched) -> Output {
     let batched = std::sync::Arc::new(batched);
     Output::plain(std::sync::Arc::clone(&batched)).started_by(move || batched.start())
