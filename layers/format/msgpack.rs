@@ -333,3 +333,75 @@ impl<'a> Reader<'a> {
         Ok(Read::Map(map))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rmpv::{Value as Theirs, encode::write_value};
+
+    use super::*;
+
+    fn random(rng: &mut fastrand::Rng, depth: u32) -> Theirs {
+        let most = if rng.u8(..) == 0 { 300 } else { 4 };
+        let length = rng.usize(..most);
+        match rng.u8(..if depth == 0 { 8 } else { 10 }) {
+            0 => Theirs::Nil,
+            1 => rng.bool().into(),
+            2 => (rng.i64(..) >> rng.u8(..64)).into(),
+            3 => rng.f64().into(),
+            4 => rng.f32().into(),
+            5 => Theirs::Ext(rng.i8(..), vec![7; [1, 2, 4, 8, 16, length][rng.usize(..6)]]),
+            6 => "x".repeat(length).into(),
+            7 => Theirs::Binary(vec![0xff; length]),
+            8 => Theirs::Array((0..length).map(|_| random(rng, depth - 1)).collect()),
+            _ => Theirs::Map((0..length).map(|_| (random(rng, depth - 1), random(rng, depth - 1))).collect()),
+        }
+    }
+
+    fn is_same(ours: &Read<'_>, theirs: &Theirs) -> bool {
+        match (ours, theirs) {
+            (Read::Bool(ours), theirs) => theirs.as_bool() == Some(*ours),
+            (Read::Text(ours), theirs) => theirs.as_slice() == Some(ours),
+            (Read::List(ours), Theirs::Array(theirs)) => {
+                ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| is_same(ours, theirs))
+            }
+            (Read::Map(ours), Theirs::Map(theirs)) => {
+                let is_pair = |((key, value), (their_key, theirs)): (&(Read<'_>, Read<'_>), &(Theirs, Theirs))| {
+                    is_same(key, their_key) && is_same(value, theirs)
+                };
+                ours.len() == theirs.len() && ours.iter().zip(theirs).all(is_pair)
+            }
+            (Read::Other, theirs) => theirs.is_nil() || theirs.is_number() || theirs.is_ext(),
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn reads_what_others_write() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        for _ in 0..2_000 {
+            let (value, mut bytes) = (random(&mut rng, 3), Vec::new());
+            write_value(&mut bytes, &value).unwrap();
+            let length = bytes.len();
+            let cut = rng.usize(..length);
+            assert_eq!(read(&bytes[..cut]), Err(NoValue::Incomplete), "{value}");
+            bytes.extend_from_slice(b"more");
+            let (ours, read) = read(&bytes).unwrap();
+            assert!(read == length && is_same(&ours, &value), "{value} {ours:?}");
+        }
+    }
+
+    /// Whatever comes, it ends, and nothing is reserved for what is only announced.
+    #[test]
+    fn any_bytes_are_a_value_or_none() {
+        let mut rng = fastrand::Rng::with_seed(8);
+        for _ in 0..100_000 {
+            let bytes: Vec<u8> = (0..rng.usize(..40)).map(|_| rng.u8(..)).collect();
+            if let Ok((_, length)) = read(&bytes) {
+                assert!((1..=bytes.len()).contains(&length));
+            }
+        }
+        assert_eq!(read(&[0x91; 9]), Err(NoValue::Invalid));
+        assert_eq!(read(&[0xc1]), Err(NoValue::Invalid));
+    }
+}
