@@ -158,3 +158,16 @@ fn node_sends_to_our_receiver() {
         }
     }
 }
+
+#[test]
+fn go_sends_to_our_receiver() {
+    let receiver = Receiver::start();
+    run_script("fluent", "go.sh", &[("PORT", &receiver.port().to_string())]);
+    let got = receiver.got();
+    assert_eq!(
+        got.iter().flat_map(|got| got.messages()).collect::<Vec<_>>(),
+        [1, 2, 3].map(|n| format!("Message {n}"))
+    );
+    assert!(got.iter().all(|got| got.tag == "app.go" && got.chunk.is_some()), "{got:?}");
+    assert!(got.iter().all(|got| matches!(got.entries[0].0, Time::Nanos(..))), "{got:?}");
+}

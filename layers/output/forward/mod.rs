@@ -41,7 +41,7 @@ use crate::{
 /// let fluent = FluentForward::builder(Address::tcp("127.0.0.1", 9))
 ///     .tag_prefix("web")
 ///     .mode(ForwardMode::CompressedPackedForward)
-///     .shared_key(Secret::env("HOME"))
+///     .shared_key(Secret::from_fn(|| Ok("a key that may be renewed".into())))
 ///     .flush_timeout(Duration::from_millis(50))
 ///     .build()?;
 /// # let fluent = fluent.named("fluent");
