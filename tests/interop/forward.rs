@@ -171,3 +171,37 @@ fn go_sends_to_our_receiver() {
     assert!(got.iter().all(|got| got.tag == "app.go" && got.chunk.is_some()), "{got:?}");
     assert!(got.iter().all(|got| matches!(got.entries[0].0, Time::Nanos(..))), "{got:?}");
 }
+
+/// A server that is not ours asks for the key and the user.
+#[test]
+fn the_server_of_node_knows_us() {
+    let server = Server::start("fluent");
+    let to = || FluentForward::builder(Address::tcp("127.0.0.1", 29_225)).host("web-1");
+    let records: Vec<_> = records(60);
+    for mode in [ForwardMode::Forward, ForwardMode::PackedForward, ForwardMode::CompressedPackedForward] {
+        let fluent = named(to().mode(mode).shared_key("key-4711").login("ann", "pass").max_batch(25));
+        records.iter().for_each(|record| fluent.emit(record));
+        fluent.flush().unwrap();
+        let stats = fluent.stats();
+        assert_eq!((stats.written, stats.accepted(), stats.other_errors), (60, 60, 0), "{stats}");
+    }
+    for (key, password) in [("key-4712", "pass"), ("key-4711", "word")] {
+        let builder = to().shared_key(key).login("ann", password).retry_for(Duration::ZERO).flush_timeout(LONG);
+        let built = builder.build().unwrap();
+        let fluent = NamedHandler::with_error_handler("fluent", built, ErrorHandler::silent());
+        fluent.emit(&records[0]);
+        fluent.flush().unwrap();
+        assert_eq!((fluent.stats().failed, fluent.stats().written), (1, 0));
+    }
+    let text = fs::read_to_string(server.dir().join("out.jsonl")).unwrap();
+    let arrived: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(arrived.len(), 180);
+    for (number, arrived) in arrived.iter().enumerate() {
+        let record = &records[number % 60];
+        let tag = ["shop.cart", "shop.db", "root"][number % 60 / 3 % 3];
+        let since = record.time().duration_since(UNIX_EPOCH).unwrap();
+        assert_eq!((&arrived[0], &arrived[1]), (&tag.into(), &since.as_secs().into()));
+        assert_eq!((&arrived[2], &arrived[3]["message"]), (&since.subsec_nanos().into(), &record.message().into()));
+        assert_eq!((&arrived[3]["number"], &arrived[3]["user"]), (&(number % 60).into(), &"ann".into()));
+    }
+}
