@@ -8,7 +8,10 @@ use super::{
     json::walk::{items, pair},
     time::since_epoch,
 };
-use crate::{Record, Severity, Value, record::ErrorChain};
+use crate::{
+    Record, Severity, Value,
+    record::{ErrorChain, JsonText},
+};
 
 /// Names that [`push_record`] gives itself. A field that has one gets `_` appended.
 const OWN: [&str; 3] = ["level", "target", "message"];
@@ -58,6 +61,16 @@ pub(crate) fn push_record(record: &Record, out: &mut Vec<u8>) {
         }
     }
     out[start + 1..start + 5].copy_from_slice(&count.to_be_bytes());
+}
+
+/// A record as a format wrote it: a JSON object as a map; any other text as its `message`.
+pub(crate) fn push_formatted(text: &str, out: &mut Vec<u8>) {
+    if text.starts_with('{') && JsonText::new(text).is_some() {
+        return push_json(text, out);
+    }
+    push_map(1, out);
+    push_str("message", out);
+    push_str(text, out);
 }
 
 fn push_level(severity: Severity, out: &mut Vec<u8>) {

@@ -32,6 +32,7 @@ pub(super) const FORWARD: Class = Class {
         "retry_for",
         "flush_timeout",
     ],
+    has_own_format: true,
     make: made::forward,
     ..DEFAULTS
 };
@@ -50,6 +51,7 @@ pub(super) const FLUENT: Class = Class {
         "bufmax",
         "forward_packet_error",
     ],
+    has_own_format: true,
     make: made::fluent,
     ..DEFAULTS
 };
@@ -140,10 +142,6 @@ mod made {
         address: Option<Address>,
         set: impl FnOnce(FluentForwardBuilder) -> FluentForwardBuilder,
     ) -> Result<Output, Error> {
-        if context.has_formatter {
-            let why = "this class takes none: records are maps, not text";
-            context.args.report(context.args.wrong("formatter", why));
-        }
         let is_encrypted = matches!(address, Some(Address::Tls { .. }));
         let modes = [
             ("forward", ForwardMode::Forward),
@@ -175,7 +173,10 @@ mod made {
         if !is_encrypted {
             args.reject_unused(&["tls"], "the connection is not encrypted");
         }
-        let builder = set(builder);
+        let mut builder = set(builder);
+        if context.has_formatter {
+            builder = builder.format(context.formatting.texts());
+        }
         if context.args.has_problems() || args.has_problems() {
             return Ok(placeholder());
         }

@@ -4,9 +4,13 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use super::ForwardMode;
 use crate::{
-    Error,
-    format::msgpack::{
-        fits, push_array, push_bin, push_event_time, push_map, push_record, push_seconds, push_str, push_unsigned,
+    Error, Format,
+    format::{
+        Buffer,
+        msgpack::{
+            fits, push_array, push_bin, push_event_time, push_formatted, push_map, push_record, push_seconds, push_str,
+            push_unsigned,
+        },
     },
     record::{OwnedRecord, ROOT, canonical_bytes},
     sink::Compression,
@@ -46,22 +50,19 @@ pub(super) struct Message {
 }
 
 pub(super) struct Encoder {
-    mode: ForwardMode,
-    tag: Tag,
-    nanoseconds: bool,
-    require_ack: bool,
-    ids: [RandomState; 2],
+    pub(super) mode: ForwardMode,
+    pub(super) tag: Tag,
+    pub(super) format: Option<Box<dyn Format>>,
+    pub(super) nanoseconds: bool,
+    pub(super) require_ack: bool,
+    pub(super) ids: [RandomState; 2],
 }
 
 impl Encoder {
-    pub(super) fn new(mode: ForwardMode, tag: Tag, nanoseconds: bool, require_ack: bool) -> Self {
-        Self { mode, tag, nanoseconds, require_ack, ids: [RandomState::new(), RandomState::new()] }
-    }
-
     /// Messages in order, after so many that were acknowledged.
     ///
     /// # Errors
-    /// A message would be too large.
+    /// A message would be too large, or the format fails.
     pub(super) fn messages(&self, records: &[OwnedRecord], acknowledged: u64) -> Result<Vec<Message>, Error> {
         let is_constant = matches!(self.tag, Tag::Constant(_));
         let runs = records.chunk_by(|one, other| is_constant || one.target() == other.target());
@@ -76,7 +77,14 @@ impl Encoder {
                 true => push_event_time(record.time(), &mut entries),
                 false => push_seconds(record.time(), &mut entries),
             }
-            push_record(record, &mut entries);
+            match &self.format {
+                None => push_record(record, &mut entries),
+                Some(format) => {
+                    let mut text = Buffer::new();
+                    format.format(record, &mut text)?;
+                    push_formatted(&String::from_utf8_lossy(text.as_bytes()), &mut entries);
+                }
+            }
         }
         if !fits(entries.len()) {
             return Err(Error::new("a message of 4 GiB or more: expected less"));

@@ -4,7 +4,9 @@ mod message;
 mod session;
 
 use std::{
-    fmt, mem,
+    fmt,
+    hash::RandomState,
+    mem,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -17,7 +19,7 @@ use super::batched::{Answer, Attempt, Batch, BatchOptions, Batched, Verdict, bat
 #[cfg(feature = "tls")]
 use crate::sink::net::Tls;
 use crate::{
-    Error,
+    Error, Format,
     fork::ForkMutex,
     record::{OwnedRecord, host_name},
     sink::{
@@ -67,7 +69,7 @@ use crate::{
 /// | `size`, `chunk` | how many records; the id of the message, for its acknowledgement |
 ///
 /// Names are those of [`Json::new`](crate::format::Json::new), where names clash, too; but for `timestamp`, as the time is
-/// not a member. Values are typed:
+/// not a member; a [format](FluentForwardBuilder::format) gives others. Values are typed:
 ///
 /// | value | MessagePack |
 /// |---|---|
@@ -99,7 +101,8 @@ use crate::{
 ///
 /// - A thread sends, in batches, and asks for acknowledgements; Python's handler sends on the thread that logs, a message a
 ///   record, and counts as sent what the system accepted.
-/// - A record is a map with its fields. Python's is a text, which Fluentd refuses, without a `FluentRecordFormatter`.
+/// - A record is a map with its fields, and the text of a formatter a member of it. Python's is that text alone, which Fluentd refuses,
+///   but with a `FluentRecordFormatter`.
 ///
 /// Source: [Forward Protocol Specification v1](https://github.com/fluent/fluentd/wiki/Forward-Protocol-Specification-v1).
 pub struct FluentForward;
@@ -109,10 +112,14 @@ impl FluentForward {
     pub fn builder(to: Address) -> FluentForwardBuilder {
         FluentForwardBuilder {
             to,
-            mode: ForwardMode::PackedForward,
-            tag: Tag::Target { prefix: String::new() },
-            nanoseconds: true,
-            require_ack: true,
+            encoder: Encoder {
+                mode: ForwardMode::PackedForward,
+                tag: Tag::Target { prefix: String::new() },
+                format: None,
+                nanoseconds: true,
+                require_ack: true,
+                ids: [RandomState::new(), RandomState::new()],
+            },
             shared_key: None,
             login: None,
             host: None,
@@ -143,6 +150,7 @@ pub enum ForwardMode {
 /// |---|---|
 /// | [`mode`](Self::mode) | [`ForwardMode::PackedForward`] |
 /// | [`tag`](Self::tag), [`tag_prefix`](Self::tag_prefix) | the target |
+/// | [`format`](Self::format) | the members [above](FluentForward#what-is-sent) |
 /// | [`nanoseconds`](Self::nanoseconds), [`require_ack`](Self::require_ack) | yes |
 /// | [`shared_key`](Self::shared_key), [`login`](Self::login) | none |
 /// | [`host`](Self::host) | this machine's name |
@@ -157,10 +165,7 @@ pub enum ForwardMode {
 #[must_use]
 pub struct FluentForwardBuilder {
     to: Address,
-    mode: ForwardMode,
-    tag: Tag,
-    nanoseconds: bool,
-    require_ack: bool,
+    encoder: Encoder,
     shared_key: Option<Secret>,
     login: Option<(String, Secret)>,
     host: Option<String>,
@@ -174,31 +179,38 @@ pub struct FluentForwardBuilder {
 impl FluentForwardBuilder {
     /// How records stand in a message.
     pub fn mode(mut self, mode: ForwardMode) -> Self {
-        self.mode = mode;
+        self.encoder.mode = mode;
         self
     }
 
     /// One tag for all records.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
-        self.tag = Tag::Constant(tag.into());
+        self.encoder.tag = Tag::Constant(tag.into());
         self
     }
 
     /// Text before the tag that the target gives, with a `.` between them.
     pub fn tag_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.tag = Tag::Target { prefix: prefix.into() };
+        self.encoder.tag = Tag::Target { prefix: prefix.into() };
+        self
+    }
+
+    /// Members of your own, from a format of JSON objects such as [`Json::ecs`](crate::format::Json::ecs). What is no object is the member
+    /// `message`.
+    pub fn format(mut self, format: impl Format) -> Self {
+        self.encoder.format = Some(Box::new(format));
         self
     }
 
     /// Whether times have nanoseconds. Receivers older than Fluentd 0.14 take seconds only.
     pub fn nanoseconds(mut self, on: bool) -> Self {
-        self.nanoseconds = on;
+        self.encoder.nanoseconds = on;
         self
     }
 
     /// Whether a record counts as written only when the receiver has acknowledged it.
     pub fn require_ack(mut self, on: bool) -> Self {
-        self.require_ack = on;
+        self.encoder.require_ack = on;
         self
     }
 
@@ -256,7 +268,7 @@ impl FluentForwardBuilder {
     pub(crate) fn build_stopped(self) -> Result<Batched, Error> {
         let name = self.options.config.output.clone();
         let refuse = |what: &str| Err(Error::config(format_args!("{name}: {what}")));
-        if matches!(&self.tag, Tag::Constant(tag) if tag.is_empty()) {
+        if matches!(&self.encoder.tag, Tag::Constant(tag) if tag.is_empty()) {
             return refuse("tag: expected a text, got an empty one");
         }
         let access = match (self.shared_key, self.login) {
@@ -272,11 +284,10 @@ impl FluentForwardBuilder {
             #[cfg(feature = "tls")]
             self.tls,
         )?;
-        let (mode, tag, nanoseconds) = (self.mode, self.tag, self.nanoseconds);
         let sender = ForwardBatch {
             whom: format!("{name}: {}", peer.address()),
             peer,
-            encoder: Encoder::new(mode, tag, nanoseconds, self.require_ack),
+            encoder: self.encoder,
             access,
             connect_timeout: self.connect_timeout,
             timeout: self.timeout,
@@ -292,8 +303,8 @@ impl fmt::Debug for FluentForwardBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FluentForwardBuilder")
             .field("to", &self.to)
-            .field("mode", &self.mode)
-            .field("tag", &self.tag)
+            .field("mode", &self.encoder.mode)
+            .field("tag", &self.encoder.tag)
             .field("options", &self.options)
             .finish_non_exhaustive()
     }

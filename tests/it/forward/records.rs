@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rmpv::Value;
 use tracing_strata::{
-    Record, Severity,
+    Error, Record, Severity,
     format::{Buffer, Format, Json, Time as FormatTime},
     json,
     output::{FluentForward, ForwardMode},
@@ -153,6 +153,35 @@ fn all_modes_and_tags() {
     assert_eq!((&*got[0].tag, &got[0].chunk, got[0].messages()), ("root", &None, vec!["1".to_owned()]));
     assert!(matches!(got[0].entries[0].0, Time::Seconds(1_700_000_000..)), "{got:?}");
     assert_eq!((&*got[1].tag, got[1].messages()), ("app", vec!["2".to_owned(), "3".into()]));
+}
+
+/// A JSON object is a map, any other text a member of one; a record whose format fails ends alone.
+#[test]
+fn members_by_a_format() {
+    struct Text;
+    impl Format for Text {
+        fn format(&self, record: &Record, out: &mut Buffer) -> Result<(), Error> {
+            match record.message() {
+                "no" => Err(Error::new("cannot")),
+                text => Ok(write!(out, "{text}")?),
+            }
+        }
+    }
+    let receiver = Receiver::start();
+    let (fluent, told) = named(eager(&receiver).format(Text));
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(60_000), "]".repeat(60_000));
+    let texts = [r#"{"a":[1e3,-7,"\u00e9"],"b":1e999}"#, "no", "{ }", "{\"a\":", "plain", "", "[1]", &deep];
+    emit(&fluent, "t", &texts);
+    fluent.flush().unwrap();
+    assert_eq!(ends(&fluent), (7, 1, 0));
+    assert_eq!(*told.lock().unwrap(), ["cannot"]);
+    let got: Vec<_> = receiver.got().into_iter().flat_map(|got| got.entries).map(|(_, map)| map).collect();
+    let member = |name: &str, value: Value| (name.to_owned(), value);
+    let list = Value::Array(vec![1e3.into(), (-7).into(), "é".into()]);
+    assert_eq!(got[0], [member("a", list), member("b", "1e999".into())]);
+    for (text, got) in texts[2..].iter().zip(&got[1..]) {
+        assert_eq!(*got, [member("message", (*text).into())]);
+    }
 }
 
 #[test]
