@@ -94,15 +94,15 @@ use crate::{
 /// Those of [`Batched`]. A record may arrive twice. The protocol has no word for a record that a receiver refuses: it closes the
 /// connection, and the message is sent again until [`retry_for`](FluentForwardBuilder::retry_for) has passed.
 ///
-/// A key or a password that the receiver does not know is told to the error handler once for each batch, which is sent again, as a secret
-/// may be renewed. A receiver that does not prove that it knows the key gets no record.
+/// A key or a password that the receiver does not know is told to the error handler once for each batch, which is sent again, as
+/// a secret may be renewed. A receiver that does not prove that it knows the key gets no record.
 ///
 /// # Differences from Python
 ///
 /// - A thread sends, in batches, and asks for acknowledgements; Python's handler sends on the thread that logs, a message a
 ///   record, and counts as sent what the system accepted.
-/// - A record is a map with its fields, and the text of a formatter a member of it. Python's is that text alone, which Fluentd refuses,
-///   but with a `FluentRecordFormatter`.
+/// - A record is a map with its fields, and the text of a formatter a member of it. Python's is that text alone, which Fluentd
+///   refuses, but with a `FluentRecordFormatter`.
 ///
 /// Source: [Forward Protocol Specification v1](https://github.com/fluent/fluentd/wiki/Forward-Protocol-Specification-v1).
 pub struct FluentForward;
@@ -195,8 +195,8 @@ impl FluentForwardBuilder {
         self
     }
 
-    /// Members of your own, from a format of JSON objects such as [`Json::ecs`](crate::format::Json::ecs). What is no object is the member
-    /// `message`.
+    /// Members of your own, from a format of JSON objects such as [`Json::ecs`](crate::format::Json::ecs). Text that is none is the
+    /// member `message`.
     pub fn format(mut self, format: impl Format) -> Self {
         self.encoder.format = Some(Box::new(format));
         self
